@@ -1,0 +1,57 @@
+/**
+ * Every code that may leave the process, with its HTTP and gRPC status. The gRPC numbers are those of google.rpc.Code.
+ */
+export const errorCodes = {
+  INVALID_REQUEST: { httpStatus: 400, grpcStatus: 3 },
+  UNAUTHORIZED: { httpStatus: 401, grpcStatus: 16 },
+  FORBIDDEN: { httpStatus: 403, grpcStatus: 7 },
+  NOT_FOUND: { httpStatus: 404, grpcStatus: 5 },
+  MODEL_NOT_FOUND: { httpStatus: 404, grpcStatus: 5 },
+  METHOD_NOT_ALLOWED: { httpStatus: 405, grpcStatus: 12 },
+  CONFLICT: { httpStatus: 409, grpcStatus: 10 },
+  PAYLOAD_TOO_LARGE: { httpStatus: 413, grpcStatus: 8 },
+  TOO_MANY_REQUESTS: { httpStatus: 429, grpcStatus: 8 },
+  INTERNAL: { httpStatus: 500, grpcStatus: 13 },
+  MODEL_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
+  AGENT_STANDBY: { httpStatus: 503, grpcStatus: 14 },
+  SHUTTING_DOWN: { httpStatus: 503, grpcStatus: 14 },
+  BROKER_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },
+  DEADLINE_EXCEEDED: { httpStatus: 504, grpcStatus: 4 },
+} as const satisfies Record<string, { httpStatus: number; grpcStatus: number }>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** A failure that a client or operator is told about. `message` says what was expected and what came. */
+export class ServiceError extends Error {
+  readonly code: ErrorCode;
+  /** Seconds after which trying again makes sense, when known (sent as `Retry-After`). */
+  readonly retryAfterS: number | undefined;
+  /** More for the response's body, e.g. the peers that serve. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; retryAfterS?: number; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "ServiceError";
+    this.code = code;
+    this.retryAfterS = options.retryAfterS;
+    this.details = options.details;
+  }
+}
+
+/** Bad usage or configuration: the program prints the message and exits with 2. */
+export class UsageError extends Error {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = "UsageError";
+  }
+}
+
+/** The text of anything thrown, with its causes. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${describeError(error.cause)}`;
+}

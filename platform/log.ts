@@ -1,0 +1,41 @@
+import pino from "pino";
+
+export type Logger = pino.Logger;
+
+export const logLevels = ["silent", "error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** JSON lines on standard error, one object a line: `time` (ISO 8601), `level`, `component`, `msg`, and the figures it rests on. */
+export function createLogger(component: string, level: LogLevel): Logger {
+  return pino(
+    {
+      level,
+      base: { component },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    pino.destination({ dest: 2, sync: true }),
+  );
+}
+
+export interface CountedLog {
+  /** Counts an event of this kind; logs the first at once and then at most one line a minute with the count since. */
+  note(kind: string, details: Record<string, unknown>): void;
+}
+
+/** For what may happen thousands of times (malformed messages, refused connections) and must neither hide nor flood. */
+export function createCountedLog(log: Logger, nowMs: () => number, periodMs = 60_000): CountedLog {
+  const kinds = new Map<string, { lastLoggedMs: number; sinceLogged: number }>();
+  return {
+    note(kind, details) {
+      const entry = kinds.get(kind);
+      const now = nowMs();
+      if (entry !== undefined && now - entry.lastLoggedMs < periodMs) {
+        entry.sinceLogged += 1;
+        return;
+      }
+      log.warn({ ...details, suppressed: entry?.sinceLogged ?? 0 }, kind);
+      kinds.set(kind, { lastLoggedMs: now, sinceLogged: 0 });
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { Database } from "bun:sqlite";
+import { mkdirSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Logger } from "./log.ts";
+
+/** One step of a schema, by its place in the list; steps already applied are never edited. */
+export type Migration = string;
+
+class DamagedDatabaseError extends Error {}
+
+function isDamage(error: unknown): boolean {
+  if (error instanceof DamagedDatabaseError) return true;
+  const code = (error as { code?: unknown }).code;
+  return code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB" || code === "SQLITE_IOERR_SHORT_READ";
+}
+
+function openAndMigrate(path: string, migrations: readonly Migration[]): Database {
+  const database = new Database(path, { create: true, strict: true });
+  try {
+    database.run("PRAGMA journal_mode = WAL");
+    database.run("PRAGMA synchronous = NORMAL");
+    database.run("PRAGMA busy_timeout = 5000");
+    const check = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+    if (check?.quick_check !== "ok") throw new DamagedDatabaseError(`quick_check says: ${check?.quick_check}`);
+    const applied = database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
+    if (applied > migrations.length) {
+      throw new Error(`${path} has schema version ${applied}; this program knows up to ${migrations.length}`);
+    }
+    for (let version = applied; version < migrations.length; version += 1) {
+      const statements = migrations[version] as string;
+      database.transaction(() => {
+        database.run(statements);
+        database.run(`PRAGMA user_version = ${version + 1}`);
+      })();
+    }
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens an SQLite file in WAL mode and brings its schema up to date. A file that can't be opened or is damaged is moved aside
+ * (never deleted) and a fresh one is started, with an error in the log that names both.
+ */
+export function openDatabase(path: string, migrations: readonly Migration[], log: Logger, nowMs: number): Database {
+  mkdirSync(dirname(path), { recursive: true });
+  try {
+    return openAndMigrate(path, migrations);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    const asidePath = `${path}.corrupt-${nowMs}`;
+    for (const suffix of ["", "-wal", "-shm"]) {
+      try {
+        renameSync(path + suffix, asidePath + suffix);
+      } catch (renameError) {
+        if ((renameError as NodeJS.ErrnoException).code !== "ENOENT") throw renameError;
+      }
+    }
+    log.error(
+      { path, asidePath, err: String(error) },
+      "STATE FILE DAMAGED: moved aside, starting with an empty one; what it held is not used until it is repaired by hand",
+    );
+    return openAndMigrate(path, migrations);
+  }
+}

@@ -1,0 +1,49 @@
+import type { Clock } from "./clock.ts";
+
+export interface PeriodicTask {
+  /** Stops the schedule and waits for a run that is under way. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs `task` at every multiple of `periodMs` of the clock's time (so that all agents close the same minute), one run at a time.
+ * Multiples that pass while a run is under way are skipped, not queued. A run that throws is reported and does not end the schedule.
+ * `offsetMs` shifts the multiples.
+ */
+export function runPeriodically(
+  clock: Clock,
+  periodMs: number,
+  task: (scheduledMs: number) => Promise<void> | void,
+  onError: (error: unknown) => void,
+  offsetMs = 0,
+): PeriodicTask {
+  const abort = new AbortController();
+  const loop = async () => {
+    let lastMs = Number.NEGATIVE_INFINITY;
+    while (!abort.signal.aborted) {
+      const nowMs = clock.nowMs();
+      const dueMs = Math.max(Math.floor((nowMs - offsetMs) / periodMs + 1) * periodMs + offsetMs, lastMs + periodMs);
+      await clock.sleep(dueMs - nowMs, abort.signal);
+      if (abort.signal.aborted) return;
+      // A wall clock set back must not hold the schedule for longer than a period.
+      if (clock.nowMs() < dueMs - periodMs) {
+        lastMs = Number.NEGATIVE_INFINITY;
+        continue;
+      }
+      if (clock.nowMs() < dueMs) continue; // timers may fire a little early
+      lastMs = dueMs;
+      try {
+        await task(dueMs);
+      } catch (error) {
+        onError(error);
+      }
+    }
+  };
+  const done = loop();
+  return {
+    async stop() {
+      abort.abort();
+      await done;
+    },
+  };
+}

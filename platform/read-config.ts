@@ -1,0 +1,56 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { UsageError } from "./errors.ts";
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function expected(schema: TSchema, message: string): string {
+  if (Array.isArray(schema["anyOf"])) {
+    const literals = schema["anyOf"].map((option: TSchema) => option["const"]);
+    if (literals.every((literal: unknown) => literal !== undefined)) return `one of ${literals.map(show).join(", ")}`;
+  }
+  return message.charAt(0).toLowerCase() + message.slice(1);
+}
+
+/** All the ways in which `value` does not match `schema`, one line each: path, what was expected, what came. */
+export function describeMismatches(schema: TSchema, value: unknown): string[] {
+  const lines = new Map<string, string>();
+  for (const error of Value.Errors(schema, value)) {
+    const path = error.path === "" ? "(top level)" : error.path.slice(1).replaceAll("/", ".");
+    if (lines.has(path)) continue;
+    const unknownKey = error.message === "Unexpected property";
+    lines.set(
+      path,
+      unknownKey
+        ? `${path}: unknown key`
+        : `${path}: ${expected(error.schema, error.message)}, got ${error.value === undefined ? "nothing" : show(error.value)}`,
+    );
+  }
+  return [...lines.values()];
+}
+
+/**
+ * Fills in the schema's defaults and checks the result. Unknown keys are errors (schemas say `additionalProperties: false`).
+ * @throws UsageError naming `source` and every mismatch at once.
+ */
+export function parseConfig<T extends TSchema>(schema: T, input: unknown, source: string): Static<T> {
+  const value = Value.Default(schema, Value.Clone(input ?? {}));
+  const mismatches = describeMismatches(schema, value);
+  if (mismatches.length > 0) throw new UsageError(`${source} is not valid:\n  ${mismatches.join("\n  ")}`);
+  return value as Static<T>;
+}
+
+/**
+ * Reads a YAML (or JSON) file as it stands, unchecked.
+ * @throws UsageError when it can't be read or parsed.
+ */
+export async function readConfigFile(path: string): Promise<unknown> {
+  try {
+    return Bun.YAML.parse(await Bun.file(path).text()) ?? {};
+  } catch (cause) {
+    throw new UsageError(`configuration file ${path} can't be read`, { cause });
+  }
+}

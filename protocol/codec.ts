@@ -1,0 +1,50 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+
+/** A message longer than this is refused unread. A minute's record with 64 models is about 20 KB. */
+export const maxMessageBytes = 262_144;
+
+const compiled = new WeakMap<TSchema, TypeCheck<TSchema>>();
+
+function checkerOf(schema: TSchema): TypeCheck<TSchema> {
+  let checker = compiled.get(schema);
+  if (checker === undefined) {
+    checker = TypeCompiler.Compile(schema);
+    compiled.set(schema, checker);
+  }
+  return checker;
+}
+
+export type Decoded<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly reason: string };
+
+function describeMismatch(schema: TSchema, value: unknown): string {
+  const error = checkerOf(schema).Errors(value).First();
+  if (error === undefined) return "does not match its schema";
+  const shown = JSON.stringify(error.value)?.slice(0, 80) ?? "nothing";
+  return `${error.path || "/"}: ${error.message}, got ${shown}`;
+}
+
+/** Bytes of JSON into a message of `schema`; never throws. The reason names the field, what was expected and what came. */
+export function decodeMessage<T extends TSchema>(schema: T, payload: Uint8Array): Decoded<Static<T>> {
+  if (payload.byteLength > maxMessageBytes) {
+    return { ok: false, reason: `${payload.byteLength} bytes, at most ${maxMessageBytes} are read` };
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+  } catch (error) {
+    return { ok: false, reason: `not JSON in UTF-8: ${(error as Error).message}` };
+  }
+  if (!checkerOf(schema).Check(value)) return { ok: false, reason: describeMismatch(schema, value) };
+  return { ok: true, message: value as Static<T> };
+}
+
+/** A message into JSON. What we send is checked as strictly as what we receive. */
+export function encodeMessage<T extends TSchema>(schema: T, message: Static<T>): string {
+  if (!checkerOf(schema).Check(message)) {
+    throw new Error(
+      `a message to be sent does not match its schema: ${describeMismatch(schema, message)}. This is a bug.`,
+    );
+  }
+  return JSON.stringify(message);
+}

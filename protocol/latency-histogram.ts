@@ -1,0 +1,42 @@
+/** Upper bounds of the latency buckets, in milliseconds; one more bucket takes what is slower. Fixed, so that histograms of a fleet add up. */
+export const latencyBoundsMs = [
+  1, 2, 3, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2500, 5000,
+] as const;
+
+/** Counts per bucket of {@link latencyBoundsMs}, the overflow bucket last. */
+export type LatencyCounts = readonly number[];
+
+export function emptyLatencyCounts(): number[] {
+  return new Array(latencyBoundsMs.length + 1).fill(0);
+}
+
+/** The index of the bucket that `latencyMs` falls into. */
+export function latencyBucket(latencyMs: number): number {
+  const index = latencyBoundsMs.findIndex((boundMs) => latencyMs <= boundMs);
+  return index === -1 ? latencyBoundsMs.length : index;
+}
+
+export function addLatencyCounts(a: LatencyCounts, b: LatencyCounts): number[] {
+  return a.map((count, index) => count + (b[index] ?? 0));
+}
+
+/**
+ * The latency in ms that a share `quantile` (0..1) of the requests stayed under, interpolated within its bucket as Prometheus'
+ * histogram_quantile does. `null` without any request; the highest bound when it lies in the overflow bucket.
+ */
+export function latencyQuantileMs(counts: LatencyCounts, quantile: number): number | null {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return null;
+  const rank = quantile * total;
+  let below = 0;
+  for (const [index, count] of counts.entries()) {
+    if (count > 0 && below + count >= rank) {
+      const upperMs = latencyBoundsMs[index];
+      if (upperMs === undefined) return latencyBoundsMs.at(-1) ?? null;
+      const lowerMs = latencyBoundsMs[index - 1] ?? 0;
+      return lowerMs + (upperMs - lowerMs) * Math.max(0, (rank - below) / count);
+    }
+    below += count;
+  }
+  return latencyBoundsMs.at(-1) ?? null;
+}

@@ -1,0 +1,235 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+
+/** The schemas of everything that crosses MQTT (see docs/mqtt.md). All times are ms since the Unix epoch, all payloads JSON in UTF-8. */
+
+const strict = { additionalProperties: false } as const;
+const literals = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+/** Fleet and agent ids are parts of a topic: letters, digits, dot, dash and underscore. */
+export const Identifier = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" });
+const TimeMs = Type.Integer({ minimum: 0 });
+const Amount = Type.Number({ minimum: 0 });
+const Count = Type.Integer({ minimum: 0 });
+
+/** active = takes requests; standby = answers 503 with the peers that serve; draining = finishes what it has, takes nothing new. */
+export const AgentRole = literals("active", "standby", "draining");
+export type AgentRole = Static<typeof AgentRole>;
+
+const envelope = { v: Type.Literal(1), agentId: Identifier, bootId: Identifier, sentAtMs: TimeMs };
+
+export const Presence = Type.Object(
+  {
+    ...envelope,
+    status: literals("online", "offline"),
+    role: AgentRole,
+    /** Base address of the agent's HTTP API, as others reach it. */
+    url: Type.String({ maxLength: 256 }),
+    region: Type.String({ maxLength: 64 }),
+    version: Type.String({ maxLength: 64 }),
+    /** Ids of the models that are loaded. */
+    models: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 64 }),
+  },
+  strict,
+);
+export type Presence = Static<typeof Presence>;
+
+/** One power mode of a board and, where measured or given by the board model, what it can do. */
+export const PowerModeProfile = Type.Object(
+  {
+    id: Type.Integer({ minimum: 0 }),
+    name: Type.String({ maxLength: 64 }),
+    capacityQps: orNull(Amount),
+    busyWatts: orNull(Amount),
+    idleWatts: orNull(Amount),
+  },
+  strict,
+);
+export type PowerModeProfile = Static<typeof PowerModeProfile>;
+
+export const Birth = Type.Object(
+  {
+    ...envelope,
+    url: Type.String({ maxLength: 256 }),
+    region: Type.String({ maxLength: 64 }),
+    version: Type.String({ maxLength: 64 }),
+    board: Type.Object(
+      {
+        kind: literals("jetson", "simulated", "none"),
+        name: Type.String({ maxLength: 128 }),
+        /** By falling capacity: the most capable mode first. */
+        powerModes: Type.Array(PowerModeProfile, { maxItems: 32 }),
+      },
+      strict,
+    ),
+    models: Type.Array(
+      Type.Object(
+        { id: Type.String({ maxLength: 128 }), dimension: Count, revision: Type.String({ maxLength: 128 }) },
+        strict,
+      ),
+      { maxItems: 64 },
+    ),
+    /** What this device costs when it differs from the fleet's defaults. */
+    prices: Type.Object({ tariffUsdPerKwh: orNull(Amount), amortisationUsdPerHour: orNull(Amount) }, strict),
+    tags: Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 256 })),
+  },
+  strict,
+);
+export type Birth = Static<typeof Birth>;
+
+export const ForecastReport = Type.Object(
+  {
+    madeAtMs: TimeMs,
+    /** Which model made it: "lstm", or the simple one that stood in. */
+    model: Type.String({ maxLength: 64 }),
+    /** Why this model, for people. */
+    reason: Type.String({ maxLength: 512 }),
+    stepMs: Type.Integer({ minimum: 1 }),
+    /** Requests a second in each of the coming steps. */
+    qps: Type.Array(Amount, { minItems: 1, maxItems: 240 }),
+  },
+  strict,
+);
+export type ForecastReport = Static<typeof ForecastReport>;
+
+export const ModelTraffic = Type.Object(
+  {
+    model: Type.String({ maxLength: 128 }),
+    /** Requests that were answered with vectors. */
+    requests: Count,
+    texts: Count,
+    tokens: Count,
+    /** Milliseconds of inference. */
+    computeMs: Amount,
+    latencyCounts: Type.Array(Count, { minItems: 23, maxItems: 23 }),
+  },
+  strict,
+);
+export type ModelTraffic = Static<typeof ModelTraffic>;
+
+export const MinuteTraffic = Type.Object(
+  {
+    minuteStartMs: TimeMs,
+    /** How much of the minute the agent was there to see: 60,000 except in the first and last minute of a boot. */
+    observedMs: Amount,
+    /** Requests that failed for a reason on our side (5xx other than standby). */
+    errors: Count,
+    /** Requests turned away: 429, and 503 while standby or draining. */
+    rejected: Count,
+    models: Type.Array(ModelTraffic, { maxItems: 64 }),
+  },
+  strict,
+);
+export type MinuteTraffic = Static<typeof MinuteTraffic>;
+
+export const MinutePower = Type.Object(
+  {
+    /** The mode at the end of the minute. */
+    modeId: Type.Integer({ minimum: 0 }),
+    modeName: Type.String({ maxLength: 64 }),
+    /** Integrated over the part of the minute that was measured. */
+    energyJ: Amount,
+    /** How much of the minute has power samples; the rest is a gap, not zero. */
+    measuredMs: Amount,
+    maxTemperatureC: orNull(Type.Number()),
+    gpuUtilization: orNull(Type.Number({ minimum: 0, maximum: 1 })),
+  },
+  strict,
+);
+export type MinutePower = Static<typeof MinutePower>;
+
+/** The record of one minute. (agentId, bootId, seq) names it for good: a repeat is the same record. */
+export const MinuteData = Type.Object(
+  {
+    ...envelope,
+    seq: Type.Integer({ minimum: 1 }),
+    /** True when it waited in the outbox instead of being sent as the minute ended. */
+    historical: Type.Boolean(),
+    role: AgentRole,
+    queueDepth: Count,
+    traffic: MinuteTraffic,
+    power: orNull(MinutePower),
+    forecast: orNull(ForecastReport),
+  },
+  strict,
+);
+export type MinuteData = Static<typeof MinuteData>;
+
+export const Desired = Type.Object(
+  {
+    v: Type.Literal(1),
+    agentId: Identifier,
+    /** Counts up by one with every change for this agent. */
+    version: Type.Integer({ minimum: 1 }),
+    issuedAtMs: TimeMs,
+    role: AgentRole,
+    /** A mode's name to hold, or null: the agent chooses for itself. */
+    powerMode: orNull(Type.String({ maxLength: 64 })),
+    /** When an operator's override ends; null when there is none. After it the agent chooses its own mode again. */
+    powerModeUntilMs: orNull(TimeMs),
+    reason: Type.String({ maxLength: 1024 }),
+  },
+  strict,
+);
+export type Desired = Static<typeof Desired>;
+
+export const Reported = Type.Object(
+  {
+    ...envelope,
+    /** The desired version this agent has taken in; null before the first. */
+    desiredVersion: orNull(Type.Integer({ minimum: 1 })),
+    role: AgentRole,
+    powerMode: orNull(Type.String({ maxLength: 64 })),
+    /** What is not as desired, and why. */
+    differs: Type.Array(
+      Type.Object(
+        {
+          field: literals("role", "powerMode"),
+          desired: Type.String({ maxLength: 64 }),
+          reported: Type.String({ maxLength: 64 }),
+          reason: Type.String({ maxLength: 512 }),
+        },
+        strict,
+      ),
+      { maxItems: 8 },
+    ),
+  },
+  strict,
+);
+export type Reported = Static<typeof Reported>;
+
+export const Command = Type.Object(
+  {
+    v: Type.Literal(1),
+    id: Identifier,
+    agentId: Identifier,
+    kind: literals("rebirth", "drain"),
+    issuedAtMs: TimeMs,
+    expiresAtMs: TimeMs,
+  },
+  strict,
+);
+export type Command = Static<typeof Command>;
+
+export const CommandResult = Type.Object(
+  {
+    ...envelope,
+    id: Identifier,
+    state: literals("received", "running", "succeeded", "failed", "expired"),
+    reason: Type.String({ maxLength: 512 }),
+  },
+  strict,
+);
+export type CommandResult = Static<typeof CommandResult>;
+
+export const ControllerState = Type.Object(
+  {
+    v: Type.Literal(1),
+    status: literals("online", "offline"),
+    instanceId: Identifier,
+    version: Type.String({ maxLength: 64 }),
+    sentAtMs: TimeMs,
+  },
+  strict,
+);
+export type ControllerState = Static<typeof ControllerState>;
