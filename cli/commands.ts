@@ -1,0 +1,6 @@
+import type { Command } from "./command.ts";
+
+/** Every sub-command, loaded when it is asked for: `version` must not wait for TensorFlow.js. */
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  version: async () => (await import("./version.ts")).versionCommand,
+};

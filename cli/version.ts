@@ -1,0 +1,15 @@
+import { version } from "#platform/version.ts";
+import type { Command } from "./command.ts";
+
+export const versionCommand: Command = {
+  summary: "print the version",
+  usage: "[--json]",
+  options: { json: { type: "boolean", help: "print JSON" } },
+  run: async (values) => {
+    const about = { version, bun: Bun.version, platform: process.platform, arch: process.arch };
+    console.log(
+      values["json"] === true ? JSON.stringify(about) : `thormesh ${version} (${about.platform}-${about.arch})`,
+    );
+    return 0;
+  },
+};
