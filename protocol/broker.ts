@@ -4,7 +4,10 @@ export interface BrokerMessage {
   readonly retained: boolean;
 }
 
-/** A message is acknowledged to the broker when the promise resolves, so what must not be lost is stored before that. */
+/**
+ * A message is acknowledged to the broker when the promise resolves, so what must not be lost is stored before that.
+ * Messages are handled one after another: a handler that waits for a publish of its own would wait for ever.
+ */
 export type MessageHandler = (message: BrokerMessage) => Promise<void> | void;
 
 /** What agents and controller need of an MQTT broker. */

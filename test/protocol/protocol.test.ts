@@ -1,0 +1,121 @@
+import { describe, expect, test } from "bun:test";
+import { decodeMessage, encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
+import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs } from "#protocol/latency-histogram.ts";
+import { matchesFilter } from "#protocol/match-filter.ts";
+import { ControllerState, Presence } from "#protocol/messages.ts";
+import { reconnectDelayMs } from "#protocol/reconnect-delay.ts";
+import { agentTopic, parseAgentTopic } from "#protocol/topics.ts";
+
+const presence: Presence = {
+  v: 1,
+  agentId: "thor-1",
+  bootId: "b1",
+  sentAtMs: 1,
+  status: "online",
+  role: "active",
+  url: "http://127.0.0.1:1",
+  region: "",
+  version: "1",
+  models: [],
+};
+const bytes = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
+
+describe("codec", () => {
+  test("what is encoded decodes to the same message", () => {
+    expect(decodeMessage(Presence, bytes(encodeMessage(Presence, presence)))).toEqual({ ok: true, message: presence });
+  });
+
+  test.each([
+    ["empty", new Uint8Array(), /not JSON/],
+    ["half a message", bytes('{"v":1'), /not JSON/],
+    ["not UTF-8", new Uint8Array([0xff, 0xfe]), /not JSON in UTF-8/],
+    ["another type", bytes([]), /Expected object/],
+    ["null", bytes("null"), /Expected object/],
+    ["an unknown key", bytes({ ...presence, extra: 1 }), /extra.*Unexpected property/],
+    ["a missing key", bytes({ ...presence, role: undefined }), /role/],
+    ["a wrong value", bytes({ ...presence, role: "boss" }), /role.*got "boss"/],
+    ["an id that would break a topic", bytes({ ...presence, agentId: "a/b" }), /agentId/],
+    ["another version", bytes({ ...presence, v: 2 }), /v: .*got 2/],
+    ["too long", new Uint8Array(maxMessageBytes + 1), /at most/],
+  ])("refuses %s with a reason", (_name, payload, reason) => {
+    const decoded = decodeMessage(Presence, payload);
+    expect(decoded.ok).toBe(false);
+    expect(decoded.ok ? "" : decoded.reason).toMatch(reason);
+  });
+
+  test("refuses to send what it would not receive", () => {
+    expect(() => encodeMessage(ControllerState, { ...presence } as never)).toThrow(/This is a bug/);
+  });
+});
+
+describe("topics", () => {
+  test("an agent's topic is read back", () => {
+    expect(parseAgentTopic("f", agentTopic("f", "a", "cmd-result"))).toEqual({ agentId: "a", channel: "cmd-result" });
+  });
+  test.each([
+    "thormesh/v1/other/agents/a/data",
+    "thormesh/v2/f/agents/a/data",
+    "thormesh/v1/f/agents/a/toString",
+    "thormesh/v1/f/agents//data",
+    "thormesh/v1/f/agents/a/data/more",
+    "thormesh/v1/f/controller/state",
+    "",
+  ])("%p is none of ours", (topic) => {
+    expect(parseAgentTopic("f", topic)).toBeNull();
+  });
+});
+
+test.each([
+  ["a/b", "a/b", true],
+  ["a/+", "a/b", true],
+  ["a/+", "a/b/c", false],
+  ["a/+/c", "a/b/c", true],
+  ["a/#", "a/b/c", true],
+  ["a/#", "a", true],
+  ["#", "x", true],
+  ["a/b", "a", false],
+  ["a", "a/b", false],
+])("filter %s on topic %s: %p", (filter, topic, matches) => {
+  expect(matchesFilter(filter, topic)).toBe(matches);
+});
+
+describe("latency histogram", () => {
+  test.each([
+    [0, 0],
+    [1, 0],
+    [1.01, 1],
+    [5000, 21],
+    [5001, 22],
+    [Number.POSITIVE_INFINITY, 22],
+  ])("%p ms falls into bucket %p", (latencyMs, bucket) => {
+    expect(latencyBucket(latencyMs)).toBe(bucket);
+  });
+
+  test("quantiles interpolate within a bucket", () => {
+    const counts = emptyLatencyCounts();
+    counts[latencyBucket(8)] = 100; // the bucket 7.5..10
+    expect(latencyQuantileMs(counts, 0.5)).toBeCloseTo(8.75);
+    expect(latencyQuantileMs(counts, 1)).toBeCloseTo(10);
+  });
+  test("none without requests, the highest bound in the overflow bucket", () => {
+    expect(latencyQuantileMs(emptyLatencyCounts(), 0.95)).toBeNull();
+    const slow = emptyLatencyCounts();
+    slow[22] = 1;
+    expect(latencyQuantileMs(slow, 0.5)).toBe(5000);
+  });
+  test("histograms add up", () => {
+    const one = emptyLatencyCounts();
+    one[3] = 2;
+    expect(addLatencyCounts(one, one)[3]).toBe(4);
+  });
+});
+
+test.each([
+  [0, 0.5, 500],
+  [1, 0.5, 1000],
+  [3, 0, 2000],
+  [100, 0.5, 30_000],
+  [100, 1, 45_000],
+])("after %p failures with random %p it waits %p ms", (failures, random, delayMs) => {
+  expect(reconnectDelayMs(failures, random)).toBe(delayMs);
+});
