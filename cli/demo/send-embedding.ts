@@ -1,0 +1,134 @@
+import type { Balancer } from "./balancer.ts";
+
+/** The two faces of the agent's API that the load generator uses in turn. */
+export type ApiShape = "native" | "openai";
+
+export interface SendResult {
+  readonly ok: boolean;
+  /** Attempts after the first. */
+  readonly retries: number;
+  /** From the first attempt to the answer, in real milliseconds. */
+  readonly latencyMs: number;
+  /** Why the last attempt failed; empty when it was answered. */
+  readonly failure: string;
+}
+
+export interface SendOptions {
+  /** Real milliseconds after which a request counts as failed. */
+  readonly deadlineMs: number;
+  readonly dimension: number;
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly nowMs: () => number;
+  readonly sleep: (durationMs: number) => Promise<void>;
+}
+
+type Attempt =
+  | { readonly kind: "answered" }
+  | {
+      readonly kind: "refused";
+      readonly restMs: number;
+      readonly peers: readonly { agentId: string; url: string }[];
+      readonly reason: string;
+    }
+  | { readonly kind: "failed"; readonly reason: string };
+
+const paths: Readonly<Record<ApiShape, string>> = { native: "/api/v1/embed", openai: "/v1/embeddings" };
+
+/** How long an agent is left alone that refused or could not be reached, in real ms; about the time of two looks at the controller's list. */
+const restAfterRefusalMs = 400;
+const waitForAnyAgentMs = 25;
+
+/** The vector in an answer of either shape, or null when there is none. */
+export function vectorOf(shape: ApiShape, body: unknown): readonly unknown[] | null {
+  if (typeof body !== "object" || body === null) return null;
+  const fields = body as { embeddings?: unknown; data?: { embedding?: unknown }[] };
+  const vector = shape === "native" ? (fields.embeddings as unknown[] | undefined)?.[0] : fields.data?.[0]?.embedding;
+  return Array.isArray(vector) ? vector : null;
+}
+
+function peersOf(body: unknown): { agentId: string; url: string }[] {
+  const peers = (body as { peers?: unknown } | null)?.peers;
+  if (!Array.isArray(peers)) return [];
+  return peers.filter((peer) => typeof peer?.agentId === "string" && typeof peer?.url === "string");
+}
+
+async function attempt(
+  url: string,
+  shape: ApiShape,
+  text: string,
+  timeoutMs: number,
+  options: SendOptions,
+): Promise<Attempt> {
+  const body = shape === "native" ? { inputs: [text] } : { model: "all-MiniLM-L6-v2", input: text };
+  let response: Response;
+  try {
+    response = await options.fetch(url + paths[shape], {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const answer = (await response.json()) as unknown;
+    if (response.status === 200) {
+      const vector = vectorOf(shape, answer);
+      const numbers = vector?.filter((value) => typeof value === "number" && Number.isFinite(value)).length ?? 0;
+      if (numbers === options.dimension && vector?.length === options.dimension) return { kind: "answered" };
+      return { kind: "failed", reason: `a vector of ${options.dimension} numbers was expected, ${numbers} came` };
+    }
+    const code = (answer as { code?: unknown; error?: { code?: unknown } } | null) ?? {};
+    const reason = `HTTP ${response.status} ${String(code.code ?? code.error?.code ?? "")}`.trim();
+    if (response.status === 503) return { kind: "refused", restMs: restAfterRefusalMs, peers: peersOf(answer), reason };
+    if (response.status === 429) return { kind: "refused", restMs: 0, peers: [], reason };
+    return { kind: "failed", reason };
+  } catch (error) {
+    // Connection refused or reset, or no answer in time: another agent may do better.
+    return {
+      kind: "refused",
+      restMs: restAfterRefusalMs,
+      peers: [],
+      reason: String((error as Error).message ?? error),
+    };
+  }
+}
+
+/**
+ * Sends one text to an agent of the balancer's choice and goes on with others while they are on standby, full or not there, until
+ * the deadline. Anything else than that (a 400, a vector of the wrong length) fails at once.
+ */
+export async function sendEmbedding(
+  balancer: Balancer,
+  shape: ApiShape,
+  text: string,
+  options: SendOptions,
+): Promise<SendResult> {
+  const startedMs = options.nowMs();
+  const tried = new Set<string>();
+  let attempts = 0;
+  let failure = "no agent serves";
+  for (;;) {
+    const nowMs = options.nowMs();
+    const leftMs = options.deadlineMs - (nowMs - startedMs);
+    const result = (ok: boolean, reason: string): SendResult => ({
+      ok,
+      retries: Math.max(0, attempts - 1),
+      latencyMs: options.nowMs() - startedMs,
+      failure: reason,
+    });
+    if (leftMs <= 0) return result(false, `${failure}, after ${Math.round(options.deadlineMs / 1000)} s`);
+    const target = balancer.pick(nowMs, tried);
+    if (target === null) {
+      await options.sleep(Math.min(waitForAnyAgentMs, leftMs));
+      continue;
+    }
+    // When all were asked once, a pause keeps a full fleet from being asked without end.
+    if (tried.has(target.agentId)) await options.sleep(Math.min(waitForAnyAgentMs * Math.min(attempts, 8), leftMs));
+    attempts += 1;
+    tried.add(target.agentId);
+    const outcome = await attempt(target.url, shape, text, Math.max(1, leftMs), options);
+    if (outcome.kind === "answered") return result(true, "");
+    failure = `${target.agentId}: ${outcome.reason}`;
+    if (outcome.kind === "failed") return result(false, failure);
+    balancer.addHeardOf(outcome.peers);
+    balancer.rest(target.agentId, options.nowMs() + outcome.restMs);
+  }
+}
