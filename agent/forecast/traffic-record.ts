@@ -1,0 +1,182 @@
+import type { Database } from "bun:sqlite";
+import type { ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
+import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
+import type { MinuteTraffic, ModelTraffic } from "#protocol/messages.ts";
+import type { MinuteRate } from "./forecaster.ts";
+
+export const minuteMs = 60_000;
+
+interface OpenMinute {
+  errors: number;
+  rejected: number;
+  readonly models: Map<string, ModelTraffic>;
+}
+
+/** A closed minute with the name it keeps for good. */
+export interface RecordedMinute {
+  readonly bootId: string;
+  readonly seq: number;
+  readonly traffic: MinuteTraffic;
+}
+
+export interface TrafficRecord extends TrafficSink {
+  /**
+   * Closes every minute that ended by `nowMs`, writes them down and returns them, oldest first; minutes without a request are
+   * written too (zero is not a gap). After a clock jump of more than five minutes the minutes in between stay a gap: nobody counted.
+   */
+  closeMinutes(nowMs: number): RecordedMinute[];
+  /** Closes the minute under way as well, for an orderly end. */
+  closeAll(nowMs: number): RecordedMinute[];
+  /** Texts a second in each of the `count` minutes before `nowMs`' minute, oldest first; null where less than half was observed. */
+  recentRates(count: number, nowMs: number): MinuteRate[];
+  /** Texts a second so far in the minute under way, or in the last one while this is younger than 20 s. */
+  liveQps(nowMs: number): number;
+  /** Minutes that were written down but whose message never reached the outbox (the process died in between). */
+  unqueued(): RecordedMinute[];
+  markQueued(minute: RecordedMinute): void;
+  /** Forgets what ended before `beforeMs`. */
+  prune(beforeMs: number): void;
+}
+
+const longestStallMs = 5 * minuteMs;
+const startOfMinute = (timeMs: number) => Math.floor(timeMs / minuteMs) * minuteMs;
+
+function textsOf(traffic: MinuteTraffic): number {
+  return traffic.models.reduce((sum, model) => sum + model.texts, 0);
+}
+
+/**
+ * The durable record of what was served, minute by minute of the clock's time: at most the minute under way is lost with the process.
+ * @param startMs when this boot began to observe.
+ */
+export function createTrafficRecord(
+  database: Database,
+  bootId: string,
+  startMs: number,
+  nowMs: () => number,
+): TrafficRecord {
+  const open = new Map<number, OpenMinute>();
+  let observedFromMs = startMs;
+  let seq = 0;
+  let lastClosedTexts = 0;
+
+  const insert = database.query(
+    `INSERT INTO minute_traffic (boot_id, seq, minute_start_ms, observed_ms, texts, traffic, queued)
+     VALUES ($bootId, $seq, $minuteStartMs, $observedMs, $texts, $traffic, 0)`,
+  );
+  const selectRates = database.query<{ minuteStartMs: number; observedMs: number; texts: number }, [number, number]>(
+    `SELECT minute_start_ms AS minuteStartMs, sum(observed_ms) AS observedMs, sum(texts) AS texts
+     FROM minute_traffic WHERE minute_start_ms >= ? AND minute_start_ms < ? GROUP BY minute_start_ms`,
+  );
+  const selectUnqueued = database.query<{ bootId: string; seq: number; traffic: string }, []>(
+    `SELECT boot_id AS bootId, seq, traffic FROM minute_traffic WHERE queued = 0 ORDER BY minute_start_ms, seq`,
+  );
+  const updateQueued = database.query(`UPDATE minute_traffic SET queued = 1 WHERE boot_id = ? AND seq = ?`);
+  const deleteBefore = database.query(`DELETE FROM minute_traffic WHERE minute_start_ms < ? AND queued = 1`);
+
+  const current = (): OpenMinute => {
+    const minuteStartMs = startOfMinute(nowMs());
+    let minute = open.get(minuteStartMs);
+    if (minute === undefined) {
+      minute = { errors: 0, rejected: 0, models: new Map() };
+      open.set(minuteStartMs, minute);
+    }
+    return minute;
+  };
+
+  const write = (minuteStartMs: number, observedMs: number): RecordedMinute => {
+    const minute = open.get(minuteStartMs);
+    open.delete(minuteStartMs);
+    const traffic: MinuteTraffic = {
+      minuteStartMs,
+      observedMs,
+      errors: minute?.errors ?? 0,
+      rejected: minute?.rejected ?? 0,
+      models: [...(minute?.models.values() ?? [])],
+    };
+    seq += 1;
+    lastClosedTexts = textsOf(traffic);
+    insert.run({ bootId, seq, minuteStartMs, observedMs, texts: lastClosedTexts, traffic: JSON.stringify(traffic) });
+    return { bootId, seq, traffic };
+  };
+
+  /** Writes down all that was observed up to `untilMs`, which need not end a minute. */
+  const closeUntil = (untilMs: number): RecordedMinute[] => {
+    const written: RecordedMinute[] = [];
+    const stalled = untilMs - observedFromMs > longestStallMs;
+    // A clock set back: what was counted under later minutes belongs to the time that is now said to be.
+    if (untilMs < observedFromMs - minuteMs) observedFromMs = startOfMinute(untilMs);
+    database.transaction(() => {
+      while (observedFromMs < untilMs) {
+        const minuteStartMs = startOfMinute(observedFromMs);
+        const endMs = Math.min(minuteStartMs + minuteMs, untilMs);
+        const counted = open.has(minuteStartMs) || !stalled || endMs + minuteMs > untilMs;
+        if (counted) written.push(write(minuteStartMs, endMs - observedFromMs));
+        else lastClosedTexts = 0;
+        observedFromMs = endMs;
+      }
+    })();
+    return written;
+  };
+
+  const add = (request: ServedRequest) => {
+    const { models } = current();
+    let traffic = models.get(request.model);
+    if (traffic === undefined) {
+      traffic = {
+        model: request.model,
+        requests: 0,
+        texts: 0,
+        tokens: 0,
+        computeMs: 0,
+        latencyCounts: emptyLatencyCounts(),
+      };
+      models.set(request.model, traffic);
+    }
+    traffic.requests += 1;
+    traffic.texts += request.texts;
+    traffic.tokens += request.tokens;
+    traffic.computeMs += request.computeMs;
+    const bucket = latencyBucket(request.latencyMs);
+    traffic.latencyCounts[bucket] = (traffic.latencyCounts[bucket] ?? 0) + 1;
+  };
+
+  return {
+    recordServed: add,
+    recordError() {
+      current().errors += 1;
+    },
+    recordRejected() {
+      current().rejected += 1;
+    },
+    closeMinutes: (atMs) => closeUntil(startOfMinute(atMs)),
+    closeAll: (atMs) => closeUntil(Math.round(atMs)),
+    recentRates(count, atMs) {
+      const endMs = startOfMinute(atMs);
+      const startMsOfRange = endMs - count * minuteMs;
+      const byMinute = new Map(selectRates.all(startMsOfRange, endMs).map((row) => [row.minuteStartMs, row]));
+      return Array.from({ length: count }, (_, index) => {
+        const minuteStartMs = startMsOfRange + index * minuteMs;
+        const row = byMinute.get(minuteStartMs);
+        const observed = row !== undefined && row.observedMs >= minuteMs / 2;
+        return { minuteStartMs, qps: observed ? row.texts / (row.observedMs / 1000) : null };
+      });
+    },
+    liveQps(atMs) {
+      const minuteStartMs = startOfMinute(atMs);
+      const elapsedMs = atMs - Math.max(minuteStartMs, observedFromMs);
+      const lastQps = lastClosedTexts / (minuteMs / 1000);
+      if (elapsedMs < 20_000) return lastQps;
+      const texts = [...(open.get(minuteStartMs)?.models.values() ?? [])].reduce((sum, model) => sum + model.texts, 0);
+      return texts / (elapsedMs / 1000);
+    },
+    unqueued: () =>
+      selectUnqueued.all().map((row) => ({ bootId: row.bootId, seq: row.seq, traffic: JSON.parse(row.traffic) })),
+    markQueued({ bootId: boot, seq: number }) {
+      updateQueued.run(boot, number);
+    },
+    prune(beforeMs) {
+      deleteBefore.run(beforeMs);
+    },
+  };
+}

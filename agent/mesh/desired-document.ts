@@ -1,0 +1,37 @@
+import type { Database } from "bun:sqlite";
+import type { Logger } from "#platform/log.ts";
+import { decodeMessage } from "#protocol/codec.ts";
+import { Desired } from "#protocol/messages.ts";
+
+export interface DesiredDocument {
+  current(): Desired | null;
+  /** Takes in a document and keeps it on disk; false when it is not newer than the one that is held. */
+  accept(document: Desired): boolean;
+}
+
+const documentName = "desired";
+
+/** The controller's last document for this agent; survives restarts, so that a fleet keeps its shape without its controller. */
+export function createDesiredDocument(database: Database, log: Logger): DesiredDocument {
+  const row = database
+    .query<{ content: string }, [string]>("SELECT content FROM document WHERE name = ?")
+    .get(documentName);
+  let held: Desired | null = null;
+  if (row !== null) {
+    const decoded = decodeMessage(Desired, new TextEncoder().encode(row.content));
+    if (decoded.ok) held = decoded.message;
+    else log.warn({ reason: decoded.reason }, "the stored desired document can't be read; waiting for a new one");
+  }
+  const save = database.query("INSERT OR REPLACE INTO document (name, content) VALUES (?, ?)");
+  return {
+    current: () => held,
+    accept(document) {
+      // A controller that lost its store counts versions from one again, but its clock goes on.
+      const newer = held === null || document.version > held.version || document.issuedAtMs > held.issuedAtMs;
+      if (!newer) return false;
+      held = document;
+      save.run(documentName, JSON.stringify(document));
+      return true;
+    },
+  };
+}

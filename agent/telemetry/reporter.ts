@@ -1,0 +1,163 @@
+import { describeError } from "#platform/errors.ts";
+import { createCountedLog, type Logger } from "#platform/log.ts";
+import type { Broker } from "#protocol/broker.ts";
+import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
+import {
+  type Birth,
+  type Command,
+  CommandResult,
+  ControllerState,
+  type Desired,
+  Presence,
+  type Reported,
+} from "#protocol/messages.ts";
+import {
+  type AgentChannel,
+  agentChannels,
+  agentTopic,
+  controllerStateTopic,
+  parseAgentTopic,
+} from "#protocol/topics.ts";
+
+/** What the fleet may know of this agent, asked for whenever it is to be told. */
+export interface Reportable {
+  presence(): Presence;
+  birth(): Birth;
+  reported(): Reported;
+}
+
+/** What the fleet says to this agent. */
+export interface FleetListener {
+  onPeerPresence(presence: Presence): void;
+  onControllerState(state: ControllerState): void;
+  onDesired(desired: Desired): void;
+  /** Runs a command that is not the reporter's own; the text says what was done. */
+  onCommand(command: Command): Promise<string>;
+  /** After connecting, and after everything that must be said first was said. */
+  onConnected(): void;
+}
+
+export interface Reporter {
+  /** Subscribes and, on every connection from now on, publishes presence, birth and reported. */
+  start(): void;
+  publishPresence(): Promise<void>;
+  publishReported(): Promise<void>;
+  /** Messages that could not be read, since the start. */
+  readonly refusedMessages: number;
+}
+
+const rememberedCommands = 100;
+
+/** Speaks for the agent over MQTT: its presence, its birth, what it reports, and its answers to commands. */
+export function createReporter(
+  broker: Broker,
+  identity: { readonly fleet: string; readonly agentId: string; readonly bootId: string },
+  reportable: Reportable,
+  listener: FleetListener,
+  nowMs: () => number,
+  log: Logger,
+): Reporter {
+  const { fleet, agentId, bootId } = identity;
+  const counted = createCountedLog(log, Date.now);
+  const results = new Map<string, CommandResult>();
+  let refusedMessages = 0;
+
+  const refuse = (topic: string, reason: string) => {
+    refusedMessages += 1;
+    counted.note("a message was refused", { topic, reason });
+  };
+
+  const publish = async (channel: AgentChannel, payload: string) => {
+    try {
+      await broker.publish(agentTopic(fleet, agentId, channel), payload, { retain: agentChannels[channel].retain });
+    } catch (error) {
+      // The next connection says it all again.
+      log.debug({ channel, err: describeError(error) }, "not published");
+    }
+  };
+
+  const publishPresence = () => publish("presence", encodeMessage(Presence, reportable.presence()));
+  const publishBirth = () => publish("birth", encodeMessage(agentChannels.birth.schema, reportable.birth()));
+  const publishReported = () =>
+    publish("reported", encodeMessage(agentChannels.reported.schema, reportable.reported()));
+
+  const answer = async (command: Command, state: CommandResult["state"], reason: string) => {
+    const result: CommandResult = {
+      v: 1,
+      agentId,
+      bootId,
+      sentAtMs: Math.round(nowMs()),
+      id: command.id,
+      state,
+      reason: reason.slice(0, 512),
+    };
+    results.set(command.id, result);
+    if (results.size > rememberedCommands) results.delete(results.keys().next().value as string);
+    await publish("cmd-result", encodeMessage(CommandResult, result));
+  };
+
+  const runCommand = async (command: Command) => {
+    const known = results.get(command.id);
+    if (known !== undefined) return publish("cmd-result", encodeMessage(CommandResult, known));
+    if (nowMs() > command.expiresAtMs) return answer(command, "expired", "it came after its time");
+    await answer(command, "received", "");
+    try {
+      if (command.kind === "rebirth") {
+        await publishPresence();
+        await publishBirth();
+        await publishReported();
+        return await answer(command, "succeeded", "born again");
+      }
+      await answer(command, "running", "");
+      return await answer(command, "succeeded", await listener.onCommand(command));
+    } catch (error) {
+      return await answer(command, "failed", describeError(error));
+    }
+  };
+
+  const onOwnTopic = (channel: "desired" | "cmd", topic: string, payload: Uint8Array) => {
+    const decoded = decodeMessage(agentChannels[channel].schema, payload);
+    if (!decoded.ok) return refuse(topic, decoded.reason);
+    if (decoded.message.agentId !== agentId) return refuse(topic, `is for agent ${decoded.message.agentId}`);
+    if ("kind" in decoded.message) {
+      // Not awaited: answering publishes, and a handler must not wait for a publish.
+      void runCommand(decoded.message);
+    } else {
+      listener.onDesired(decoded.message);
+    }
+  };
+
+  return {
+    start() {
+      for (const channel of ["desired", "cmd"] as const) {
+        broker.subscribe(agentTopic(fleet, agentId, channel), ({ topic, payload }) =>
+          onOwnTopic(channel, topic, payload),
+        );
+      }
+      broker.subscribe(agentTopic(fleet, "+", "presence"), ({ topic, payload }) => {
+        const decoded = decodeMessage(Presence, payload);
+        if (!decoded.ok) return refuse(topic, decoded.reason);
+        if (parseAgentTopic(fleet, topic)?.agentId !== decoded.message.agentId)
+          return refuse(topic, "names another agent");
+        listener.onPeerPresence(decoded.message);
+      });
+      broker.subscribe(controllerStateTopic(fleet), ({ topic, payload }) => {
+        const decoded = decodeMessage(ControllerState, payload);
+        if (!decoded.ok) return refuse(topic, decoded.reason);
+        listener.onControllerState(decoded.message);
+      });
+      broker.onConnection(async (connected) => {
+        if (!connected) return;
+        await publishPresence();
+        await publishBirth();
+        await publishReported();
+        listener.onConnected();
+      });
+    },
+    publishPresence,
+    publishReported,
+    get refusedMessages() {
+      return refusedMessages;
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import pino from "pino";
+import { decideRole, type RoleInputs } from "#agent/mesh/decide-role.ts";
+import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
+import { createPeers } from "#agent/mesh/peers.ts";
+import { agentStateMigrations } from "#agent/state-migrations.ts";
+import type { Desired, Presence } from "#protocol/messages.ts";
+
+const standby: Desired = {
+  v: 1,
+  agentId: "a",
+  version: 3,
+  issuedAtMs: 100,
+  role: "standby",
+  powerMode: null,
+  powerModeUntilMs: null,
+  reason: "two agents carry the night",
+};
+const base: RoleInputs = {
+  desired: standby,
+  configuredRole: "active",
+  stopping: false,
+  brokerConnected: true,
+  controllerOnline: true,
+  servingPeerCount: 1,
+};
+
+describe("decideRole", () => {
+  test.each([
+    ["no document: as configured", { desired: null }, "active", "configuration"],
+    ["no document: configured standby", { desired: null, configuredRole: "standby" }, "standby", "configuration"],
+    ["the document rules", {}, "standby", "desired"],
+    ["also with the controller away while a peer serves", { controllerOnline: false }, "standby", "desired"],
+    [
+      "also with the broker away: peers may well serve",
+      { brokerConnected: false, controllerOnline: false, servingPeerCount: 0 },
+      "standby",
+      "desired",
+    ],
+    ["a controller may switch all off", { servingPeerCount: 0 }, "standby", "desired"],
+    ["nobody left to serve", { controllerOnline: false, servingPeerCount: 0 }, "active", "last-resort"],
+    ["stopping comes first", { stopping: true, controllerOnline: false, servingPeerCount: 0 }, "draining", "stopping"],
+    [
+      "active stays active",
+      { desired: { ...standby, role: "active" }, controllerOnline: false, servingPeerCount: 0 },
+      "active",
+      "desired",
+    ],
+  ] as [string, Partial<RoleInputs>, string, string][])("%s", (_name, change, role, source) => {
+    const decision = decideRole({ ...base, ...change });
+    expect(decision).toMatchObject({ role, source });
+    expect(decision.reason.length).toBeGreaterThan(5);
+  });
+});
+
+describe("peers", () => {
+  const presence = (agentId: string, change: Partial<Presence> = {}): Presence => ({
+    v: 1,
+    agentId,
+    bootId: "b1",
+    sentAtMs: 1,
+    status: "online",
+    role: "active",
+    url: `http://${agentId}`,
+    region: "",
+    version: "1",
+    models: [],
+    ...change,
+  });
+
+  test("only others that are online and active serve", () => {
+    const peers = createPeers("me");
+    for (const seen of [
+      presence("me"),
+      presence("z"),
+      presence("b"),
+      presence("off", { status: "offline" }),
+      presence("idle", { role: "standby" }),
+    ]) {
+      peers.observe(seen);
+    }
+    expect(peers.serving()).toEqual([
+      { agentId: "b", url: "http://b" },
+      { agentId: "z", url: "http://z" },
+    ]);
+  });
+
+  test("the late will of an old session does not hide the new one; its own will does", () => {
+    const peers = createPeers("me");
+    peers.observe(presence("p", { bootId: "new" }));
+    peers.observe(presence("p", { bootId: "old", status: "offline" }));
+    expect(peers.serving()).toHaveLength(1);
+    peers.observe(presence("p", { bootId: "new", status: "offline" }));
+    expect(peers.serving()).toEqual([]);
+  });
+});
+
+describe("desired document", () => {
+  const log = pino({ level: "silent" });
+  function openState(): Database {
+    const database = new Database(":memory:", { strict: true });
+    for (const migration of agentStateMigrations) database.run(migration);
+    return database;
+  }
+
+  test("takes newer versions only, and survives a restart", () => {
+    const database = openState();
+    const document = createDesiredDocument(database, log);
+    expect(document.current()).toBeNull();
+    expect(document.accept(standby)).toBe(true);
+    expect(document.accept(standby)).toBe(false);
+    expect(document.accept({ ...standby, version: 2, issuedAtMs: 90 })).toBe(false);
+    expect(document.accept({ ...standby, version: 4, role: "active" })).toBe(true);
+    expect(createDesiredDocument(database, log).current()).toMatchObject({ version: 4, role: "active" });
+  });
+
+  test("a controller that lost its store and counts from one again is followed", () => {
+    const document = createDesiredDocument(openState(), log);
+    document.accept(standby);
+    expect(document.accept({ ...standby, version: 1, issuedAtMs: 200, role: "active" })).toBe(true);
+    expect(document.current()?.role).toBe("active");
+  });
+
+  test("a stored document that can't be read is as good as none", () => {
+    const database = openState();
+    database.run("INSERT INTO document VALUES ('desired', '{\"v\":9}')");
+    expect(createDesiredDocument(database, log).current()).toBeNull();
+  });
+});

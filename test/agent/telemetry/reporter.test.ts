@@ -1,0 +1,167 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import pino from "pino";
+import { createReporter, type FleetListener } from "#agent/telemetry/reporter.ts";
+import type { Birth, Command, CommandResult, Desired, Presence, Reported } from "#protocol/messages.ts";
+import { createRecordingBroker, type RecordingBroker } from "../../fakes/memory-broker.ts";
+
+const envelope = { v: 1 as const, agentId: "a", bootId: "b1", sentAtMs: 5 };
+const presence: Presence = {
+  ...envelope,
+  status: "online",
+  role: "active",
+  url: "http://x",
+  region: "",
+  version: "1",
+  models: [],
+};
+const birth: Birth = {
+  ...envelope,
+  url: "http://x",
+  region: "",
+  version: "1",
+  board: { kind: "none", name: "", powerModes: [] },
+  models: [],
+  prices: { tariffUsdPerKwh: null, amortisationUsdPerHour: null },
+  tags: {},
+};
+const reported: Reported = { ...envelope, desiredVersion: null, role: "active", powerMode: null, differs: [] };
+const desired: Desired = {
+  v: 1,
+  agentId: "a",
+  version: 1,
+  issuedAtMs: 1,
+  role: "standby",
+  powerMode: null,
+  powerModeUntilMs: null,
+  reason: "quiet",
+};
+const command: Command = { v: 1, id: "c1", agentId: "a", kind: "drain", issuedAtMs: 0, expiresAtMs: 100 };
+const topic = (channel: string, agentId = "a") => `thormesh/v1/f/agents/${agentId}/${channel}`;
+
+let broker: RecordingBroker;
+let heard: { desired: Desired[]; peers: Presence[]; commands: Command[]; connections: number };
+let commandOutcome: () => Promise<string>;
+
+function begin() {
+  heard = { desired: [], peers: [], commands: [], connections: 0 };
+  commandOutcome = async () => "drained";
+  const listener: FleetListener = {
+    onPeerPresence: (message) => heard.peers.push(message),
+    onControllerState: () => {},
+    onDesired: (message) => heard.desired.push(message),
+    onCommand: (message) => {
+      heard.commands.push(message);
+      return commandOutcome();
+    },
+    onConnected: () => {
+      heard.connections += 1;
+    },
+  };
+  broker = createRecordingBroker();
+  const reporter = createReporter(
+    broker,
+    { fleet: "f", agentId: "a", bootId: "b1" },
+    { presence: () => presence, birth: () => birth, reported: () => reported },
+    listener,
+    () => 50,
+    pino({ level: "silent" }),
+  );
+  reporter.start();
+  return reporter;
+}
+
+async function settle() {
+  for (let turn = 0; turn < 30; turn += 1) await Promise.resolve();
+}
+
+const results = () =>
+  broker.published
+    .filter((message) => message.topic === topic("cmd-result"))
+    .map(({ payload }) => JSON.parse(payload) as CommandResult)
+    .map(({ id, state, reason }) => [id, state, reason]);
+
+beforeEach(() => void begin());
+
+describe("reporter", () => {
+  test("on every connection it says presence, birth, reported, in this order, retained as the protocol says", async () => {
+    broker.setConnected(true);
+    await settle();
+    broker.setConnected(false);
+    broker.setConnected(true);
+    await settle();
+    const once = [
+      [topic("presence"), true],
+      [topic("birth"), false],
+      [topic("reported"), true],
+    ];
+    expect(broker.published.map((message) => [message.topic, message.retain])).toEqual([...once, ...once]);
+    expect(heard.connections).toBe(2);
+  });
+
+  test("passes on its desired document, and others' presence", async () => {
+    await broker.inject(topic("desired"), desired);
+    await broker.inject(topic("presence", "p"), { ...presence, agentId: "p" });
+    expect(heard.desired).toEqual([desired]);
+    expect(heard.peers.map(({ agentId }) => agentId)).toEqual(["p"]);
+  });
+
+  test.each([
+    ["not JSON", topic("desired"), "{"],
+    ["another agent's document", topic("desired"), { ...desired, agentId: "z" }],
+    ["a presence that names another agent than its topic", topic("presence", "p"), { ...presence, agentId: "q" }],
+    ["an unknown command", topic("cmd"), { ...command, kind: "explode" }],
+    ["a controller state of nonsense", "thormesh/v1/f/controller/state", 7],
+  ])("refuses %s, counts it, and goes on", async (_name, where, message) => {
+    const reporter = begin();
+    await broker.inject(where, message);
+    expect(reporter.refusedMessages).toBe(1);
+    await broker.inject(topic("desired"), desired);
+    expect(heard.desired).toEqual([desired]);
+    expect(heard.commands).toEqual([]);
+  });
+
+  test("a command goes through its states; a repeat of its id is answered, not run again", async () => {
+    broker.setConnected(true);
+    await settle();
+    await broker.inject(topic("cmd"), command);
+    await settle();
+    await broker.inject(topic("cmd"), command);
+    await settle();
+    expect(heard.commands).toHaveLength(1);
+    expect(results()).toEqual([
+      ["c1", "received", ""],
+      ["c1", "running", ""],
+      ["c1", "succeeded", "drained"],
+      ["c1", "succeeded", "drained"],
+    ]);
+  });
+
+  test("a command that comes too late has expired; one that fails says why", async () => {
+    broker.setConnected(true);
+    await broker.inject(topic("cmd"), { ...command, id: "late", expiresAtMs: 49 });
+    await settle();
+    commandOutcome = () => Promise.reject(new Error("cannot"));
+    await broker.inject(topic("cmd"), command);
+    await settle();
+    expect(heard.commands.map(({ id }) => id)).toEqual(["c1"]);
+    expect(results().filter(([, state]) => state !== "received" && state !== "running")).toEqual([
+      ["late", "expired", "it came after its time"],
+      ["c1", "failed", "cannot"],
+    ]);
+  });
+
+  test("rebirth says everything again", async () => {
+    broker.setConnected(true);
+    await settle();
+    broker.published.length = 0;
+    await broker.inject(topic("cmd"), { ...command, kind: "rebirth" });
+    await settle();
+    expect(broker.published.map((message) => message.topic.split("/").at(-1))).toEqual([
+      "cmd-result",
+      "presence",
+      "birth",
+      "reported",
+      "cmd-result",
+    ]);
+  });
+});

@@ -1,0 +1,57 @@
+import { ServiceError } from "#platform/errors.ts";
+import type { Broker, BrokerMessage, MessageHandler } from "#protocol/broker.ts";
+import { matchesFilter } from "#protocol/match-filter.ts";
+
+export interface RecordingBroker extends Broker {
+  readonly published: { topic: string; payload: string; retain: boolean }[];
+  /** The next publishes fail, one for each name. */
+  failNextPublishes(count: number): void;
+  setConnected(connected: boolean): void;
+  /** Delivers a message as the broker would. */
+  inject(topic: string, message: unknown): Promise<void>;
+}
+
+/** A broker in memory that records what is published and takes scripted failures. */
+export function createRecordingBroker(): RecordingBroker {
+  const handlers = new Map<string, MessageHandler>();
+  const listeners: ((connected: boolean) => void)[] = [];
+  const published: { topic: string; payload: string; retain: boolean }[] = [];
+  let connected = false;
+  let failures = 0;
+  return {
+    published,
+    get connected() {
+      return connected;
+    },
+    start: async () => {},
+    stop: async () => {},
+    async publish(topic, payload, { retain }) {
+      await Promise.resolve();
+      if (!connected) throw new ServiceError("BROKER_UNAVAILABLE", "not connected");
+      if (failures > 0) {
+        failures -= 1;
+        throw new ServiceError("BROKER_UNAVAILABLE", "scripted failure");
+      }
+      published.push({ topic, payload, retain });
+    },
+    subscribe(filter, handler) {
+      handlers.set(filter, handler);
+    },
+    onConnection(listener) {
+      listeners.push(listener);
+      listener(connected);
+    },
+    failNextPublishes(count) {
+      failures = count;
+    },
+    setConnected(value) {
+      connected = value;
+      for (const listener of listeners) listener(value);
+    },
+    async inject(topic, value) {
+      const payload = typeof value === "string" ? value : JSON.stringify(value);
+      const message: BrokerMessage = { topic, payload: new TextEncoder().encode(payload), retained: false };
+      for (const [filter, handler] of handlers) if (matchesFilter(filter, topic)) await handler(message);
+    },
+  };
+}
