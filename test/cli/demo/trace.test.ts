@@ -26,7 +26,7 @@ describe("parseTrace", () => {
   ])("$name", ({ intervalMs, values, expected }) => {
     const trace = parseTrace(csvOf(start, intervalMs, values), "test");
     expect(trace.startMs).toBe(start);
-    expect(trace.minutes.map((value) => Math.round((value ?? -1) * 1000) / 1000)).toEqual(expected);
+    expect(trace.minutes.map((value) => Math.round((value ?? -1) * 1000) / 1000)).toEqual([...expected]);
   });
 
   test("a missing row is a minute without observation, not zero", () => {

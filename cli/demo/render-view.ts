@@ -1,0 +1,157 @@
+import type { AgentView, DemoSnapshot } from "./snapshot.ts";
+
+const width = 100;
+const shownDecisions = 6;
+
+function clip(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+function cells(...parts: [text: string, length: number, side?: "right"][]): string {
+  return parts
+    .map(([text, length, side]) =>
+      side === "right" ? clip(text, length).padStart(length) : clip(text, length).padEnd(length),
+    )
+    .join(" ")
+    .trimEnd();
+}
+
+const thousands = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+function rate(qps: number | null, requestsPerRealRequest: number): string {
+  return qps === null ? "-" : thousands.format(qps * requestsPerRealRequest);
+}
+
+function milliseconds(ms: number | null): string {
+  return ms === null ? "-" : ms < 9.95 ? ms.toFixed(1) : ms.toFixed(0);
+}
+
+/** Minutes and seconds, as "3:07". */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** The clock's date and minute, as "Thu 27 Jul 1995 14:32". */
+export function formatClock(atMs: number): string {
+  const [weekday = "", day = "", month = "", year = "", time = ""] = new Date(atMs).toUTCString().split(/,? /);
+  return `${weekday} ${day} ${month} ${year} ${time.slice(0, 5)}`;
+}
+
+function bar(share: number, length: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, share)) * length);
+  return "█".repeat(filled) + "░".repeat(length - filled);
+}
+
+function saving(run: number, reference: number): string {
+  return reference > 0 ? `${((1 - run / reference) * 100).toFixed(0)} % less` : "no difference yet";
+}
+
+function agentLine(agent: AgentView, requestsPerRealRequest: number): string {
+  const share = agent.qps !== null && agent.capacityQps ? agent.qps / agent.capacityQps : null;
+  return cells(
+    [agent.agentId, 14],
+    [agent.board, 15],
+    [agent.online ? agent.role : "offline", 9],
+    [agent.powerMode ?? "-", 11],
+    [agent.watts === null ? "-" : agent.watts.toFixed(0), 5, "right"],
+    [rate(agent.qps, requestsPerRealRequest), 8, "right"],
+    [share === null ? "-" : `${(share * 100).toFixed(0)}%`, 5, "right"],
+    [rate(agent.forecastPeakQps, requestsPerRealRequest), 8, "right"],
+    [agent.forecastModel ?? "", 16],
+  );
+}
+
+function total(agents: readonly AgentView[], value: (agent: AgentView) => number | null): number | null {
+  const known = agents.map(value).filter((one) => one !== null);
+  return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
+}
+
+/** The terminal view, as lines of at most 100 columns. Requests a second are those of the full-size fleet unless they say "really". */
+export function renderView(snapshot: DemoSnapshot): string[] {
+  const { agents, traffic, scale, cost } = snapshot;
+  const n = scale.requestsPerRealRequest;
+  const online = agents.filter((agent) => agent.online);
+  const active = online.filter((agent) => agent.role === "active");
+  const latency = traffic.latencyMs;
+  const lines = [
+    `thormesh demo  ${formatClock(snapshot.clockMs)} UTC  ${bar(snapshot.progress, 24)} ${(snapshot.progress * 100).toFixed(0)} %  ` +
+      `${formatDuration(snapshot.elapsedS)} at ${snapshot.speed.toFixed(0)}x`,
+    "",
+    `traffic  ${thousands.format((snapshot.sentQps / snapshot.speed) * n)} requests/s of the fleet; ${snapshot.sentQps.toFixed(0)}/s really sent, ` +
+      `each stands for ${thousands.format(n)}`,
+    `         ${thousands.format(traffic.requests)} answered, ${traffic.errors} errors, ${traffic.retries} retries; ` +
+      `p50 ${milliseconds(latency.p50)}, p95 ${milliseconds(latency.p95)}, p99 ${milliseconds(latency.p99)} ms`,
+    "",
+    cells(
+      ["AGENT", 14],
+      ["BOARD", 15],
+      ["ROLE", 9],
+      ["MODE", 11],
+      ["WATTS", 5, "right"],
+      ["REQ/S", 8, "right"],
+      ["LOAD", 5, "right"],
+      ["FORECAST", 8, "right"],
+      ["BY", 16],
+    ),
+    ...agents.map((agent) => agentLine(agent, n)),
+    cells(
+      ["fleet", 14],
+      ["", 15],
+      [`${active.length}/${agents.length} on`, 9],
+      ["", 11],
+      [total(agents, (agent) => agent.watts)?.toFixed(0) ?? "-", 5, "right"],
+      [
+        rate(
+          total(agents, (agent) => agent.qps),
+          n,
+        ),
+        8,
+        "right",
+      ],
+      ["", 5],
+      [
+        rate(
+          total(active, (agent) => agent.forecastPeakQps),
+          n,
+        ),
+        8,
+        "right",
+      ],
+      ["peak in 15 min", 16],
+    ),
+    "",
+    cost === null
+      ? "cost     nothing measured yet"
+      : `cost     ${cost.run.energyKwh.toFixed(3)} kWh, $${cost.run.costUsd.toFixed(4)}; all on at full power ` +
+        `${cost.reference.energyKwh.toFixed(3)} kWh, $${cost.reference.costUsd.toFixed(4)} (${saving(cost.run.costUsd, cost.reference.costUsd)})`,
+    "",
+    "last decisions",
+    ...snapshot.decisions
+      .slice(-shownDecisions)
+      .reverse()
+      .map((decision) => {
+        const time = new Date(decision.atMs).toISOString().slice(11, 16);
+        return `  ${time} ${decision.kind}${decision.agentId === null ? "" : ` ${decision.agentId}`}: ${decision.reason}`;
+      }),
+  ];
+  return lines.map((line) => clip(line, width));
+}
+
+/** One line of progress, for a log. */
+export function renderProgress(snapshot: DemoSnapshot): string {
+  const { agents, traffic, cost, scale } = snapshot;
+  const active = agents.filter((agent) => agent.online && agent.role === "active");
+  const modes = active.map((agent) => agent.powerMode ?? "?").join(" ");
+  const forecast = total(active, (agent) => agent.forecastPeakQps);
+  return [
+    `${formatClock(snapshot.clockMs)} (${(snapshot.progress * 100).toFixed(0)} %)`,
+    `${snapshot.sentQps.toFixed(0)} requests/s sent`,
+    `${traffic.requests} answered`,
+    `${traffic.errors} errors`,
+    `p95 ${milliseconds(traffic.latencyMs.p95)} ms`,
+    `${active.length}/${agents.length} active (${modes})`,
+    `forecast peak ${rate(forecast, scale.requestsPerRealRequest)}/s`,
+    cost === null ? "cost -" : `${cost.run.energyKwh.toFixed(3)} kWh $${cost.run.costUsd.toFixed(4)}`,
+  ].join(", ");
+}

@@ -1,0 +1,61 @@
+import type { DemoScale } from "./plan-scale.ts";
+
+/** What the demo knows of one agent. Rates are those of the demo's small traffic, in requests a second of the clock. */
+export interface AgentView {
+  readonly agentId: string;
+  readonly board: string;
+  readonly online: boolean;
+  readonly role: string;
+  readonly powerMode: string | null;
+  readonly watts: number | null;
+  readonly qps: number | null;
+  /** In the most capable mode. */
+  readonly capacityQps: number | null;
+  /** The highest of the forecast's steps. */
+  readonly forecastPeakQps: number | null;
+  readonly forecastModel: string | null;
+}
+
+export interface DecisionView {
+  readonly atMs: number;
+  readonly kind: string;
+  /** The agent it is about; null for the fleet as a whole. */
+  readonly agentId: string | null;
+  readonly reason: string;
+}
+
+export interface EnergyAndCost {
+  readonly energyKwh: number;
+  readonly costUsd: number;
+}
+
+export interface CostView {
+  readonly run: EnergyAndCost;
+  /** The same time with every agent on in its most capable mode. */
+  readonly reference: EnergyAndCost;
+}
+
+export interface TrafficCounts {
+  readonly requests: number;
+  readonly errors: number;
+  readonly retries: number;
+  readonly latencyMs: { readonly p50: number | null; readonly p95: number | null; readonly p99: number | null };
+}
+
+/** All that the terminal view shows at one moment. */
+export interface DemoSnapshot {
+  readonly clockMs: number;
+  readonly speed: number;
+  /** Real seconds since the traffic began. */
+  readonly elapsedS: number;
+  /** How much of the trace's window is replayed, 0 to 1. */
+  readonly progress: number;
+  readonly scale: DemoScale;
+  /** Real requests a second just now. */
+  readonly sentQps: number;
+  readonly traffic: TrafficCounts;
+  readonly agents: readonly AgentView[];
+  readonly cost: CostView | null;
+  /** Oldest first. */
+  readonly decisions: readonly DecisionView[];
+}
