@@ -1,0 +1,137 @@
+import type { DemoScale } from "./plan-scale.ts";
+import { formatClock, formatDuration } from "./render-view.ts";
+import type { CostView, DecisionView, EnergyAndCost, TrafficCounts } from "./snapshot.ts";
+
+/** How well one forecast model did while the demo ran. */
+export interface ForecastAccuracy {
+  readonly model: string;
+  /** Forecasts that were compared with what came. */
+  readonly forecasts: number;
+  /** Sum of absolute errors over the sum of what came, 0.3 = 30 %, over all steps ahead; null without traffic. */
+  readonly wape: number | null;
+  /** The same for "the next 15 minutes are as the last one". */
+  readonly lastValueWape: number | null;
+}
+
+export interface PowerModeSwitch {
+  readonly atMs: number;
+  readonly agentId: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface MachineFacts {
+  readonly cpus: number;
+  readonly cpuModel: string;
+  readonly platform: string;
+  /** Requests a second that one agent of this build served here before the traffic began, unhindered by a simulated board. */
+  readonly measuredQps: number;
+}
+
+export interface ReportInput {
+  readonly version: string;
+  readonly machine: MachineFacts;
+  readonly traceName: string;
+  readonly clock: { readonly fromMs: number; readonly toMs: number; readonly speed: number };
+  readonly durationS: number;
+  readonly scale: DemoScale;
+  readonly agents: number;
+  readonly traffic: TrafficCounts;
+  readonly decisions: readonly DecisionView[];
+  readonly modeSwitches: readonly PowerModeSwitch[];
+  readonly cost: CostView;
+  readonly forecasts: readonly ForecastAccuracy[];
+}
+
+/** What `thormesh demo --json` prints. Energy and cost are those of the full-size fleet that the demo stands for. */
+export interface DemoReport extends TrafficCounts, EnergyAndCost {
+  readonly activations: number;
+  readonly standbys: number;
+  readonly decisions: readonly DecisionView[];
+  readonly modeSwitches: number;
+  readonly modeSwitchLog: readonly PowerModeSwitch[];
+  readonly run: EnergyAndCost;
+  /** The same time with every agent on in its most capable mode. */
+  readonly reference: EnergyAndCost;
+  readonly forecasts: readonly ForecastAccuracy[];
+  readonly agents: number;
+  readonly trace: string;
+  readonly clock: { readonly from: string; readonly to: string; readonly speed: number };
+  readonly scale: DemoScale;
+  readonly durationS: number;
+  readonly version: string;
+  readonly machine: MachineFacts;
+}
+
+export function buildReport(input: ReportInput): DemoReport {
+  const ofKind = (kind: string) => input.decisions.filter((decision) => decision.kind === kind).length;
+  return {
+    ...input.traffic,
+    ...input.cost.run,
+    activations: ofKind("activate"),
+    standbys: ofKind("standby"),
+    decisions: input.decisions,
+    modeSwitches: input.modeSwitches.length,
+    modeSwitchLog: input.modeSwitches,
+    run: input.cost.run,
+    reference: input.cost.reference,
+    forecasts: input.forecasts,
+    agents: input.agents,
+    trace: input.traceName,
+    clock: {
+      from: new Date(input.clock.fromMs).toISOString(),
+      to: new Date(input.clock.toMs).toISOString(),
+      speed: input.clock.speed,
+    },
+    scale: input.scale,
+    durationS: Math.round(input.durationS * 10) / 10,
+    version: input.version,
+    machine: input.machine,
+  };
+}
+
+function percentLess(run: number, reference: number): string {
+  return reference > 0 ? `${((1 - run / reference) * 100).toFixed(1)} % less` : "nothing to compare with";
+}
+
+function percent(share: number | null): string {
+  return share === null ? "-" : `${(share * 100).toFixed(1)} %`;
+}
+
+function milliseconds(ms: number | null): string {
+  return ms === null ? "-" : `${ms.toFixed(1)} ms`;
+}
+
+const maxShownDecisions = 20;
+
+/** The report for people. */
+export function renderReport(report: DemoReport): string {
+  const { run, reference, scale, latencyMs } = report;
+  const shown = report.decisions.slice(-maxShownDecisions);
+  const left = report.decisions.length - shown.length;
+  return [
+    "",
+    `thormesh ${report.version} demo: ${report.trace}, ${formatClock(Date.parse(report.clock.from))} to ${formatClock(Date.parse(report.clock.to))} UTC`,
+    `  in ${formatDuration(report.durationS)} min on ${report.machine.cpus} x ${report.machine.cpuModel}, ${report.agents} agents`,
+    "",
+    `scale       each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet, which is asked for`,
+    `            ${scale.averageFleetQps.toFixed(0)} requests/s on average and ${scale.peakFleetQps.toFixed(0)} in the busiest 15 minutes; ` +
+      `really sent: ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second`,
+    `requests    ${report.requests} answered, ${report.errors} errors, ${report.retries} retries`,
+    `latency     p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)}`,
+    `fleet       ${report.activations} activations, ${report.standbys} standbys, ${report.modeSwitches} power mode switches`,
+    `energy      ${run.energyKwh.toFixed(3)} kWh; all on at full power ${reference.energyKwh.toFixed(3)} kWh (${percentLess(run.energyKwh, reference.energyKwh)})`,
+    `cost        $${run.costUsd.toFixed(4)}; all on at full power $${reference.costUsd.toFixed(4)} (${percentLess(run.costUsd, reference.costUsd)})`,
+    ...report.forecasts.map(
+      (accuracy) =>
+        `forecast    ${accuracy.model}: ${accuracy.forecasts} forecasts, off by ${percent(accuracy.wape)} of the traffic ` +
+        `(the last value: ${percent(accuracy.lastValueWape)})`,
+    ),
+    "",
+    left > 0 ? `decisions (the last ${shown.length}; ${left} before)` : "decisions",
+    ...shown.map((decision) => {
+      const time = new Date(decision.atMs).toISOString().slice(5, 16).replace("T", " ");
+      return `  ${time} ${decision.kind}${decision.agentId === null ? "" : ` ${decision.agentId}`}: ${decision.reason}`;
+    }),
+  ].join("\n");
+}
