@@ -1,0 +1,52 @@
+/** Where the demo tells people how it goes; standard output is left to the report. */
+export interface Progress {
+  /** A line that stays. */
+  say(line: string): void;
+  /** The live view: replaces the one before. */
+  show(lines: readonly string[]): void;
+  /** Leaves the last view standing and goes on below it. */
+  finish(): void;
+}
+
+interface TerminalOutput {
+  write(text: string): unknown;
+  readonly rows?: number | undefined;
+}
+
+const toLineStart = "\r";
+const clearToEnd = "\u001b[0J";
+const hideCursor = "\u001b[?25l";
+const showCursor = "\u001b[?25h";
+const up = (lines: number) => `\u001b[${lines}A`;
+
+/** Redraws the view in place. A view taller than the terminal is cut, because lines that scrolled away can't be redrawn. */
+export function createTerminalProgress(output: TerminalOutput): Progress {
+  let drawn = 0;
+  const erase = () => (drawn > 0 ? up(drawn) : "") + toLineStart + clearToEnd;
+  return {
+    say(line) {
+      output.write(`${erase()}${line}\n`);
+      drawn = 0;
+    },
+    show(lines) {
+      const fitting = lines.slice(0, Math.max(1, (output.rows ?? 24) - 1));
+      output.write(`${hideCursor}${erase()}${fitting.join("\n")}\n`);
+      drawn = fitting.length;
+    },
+    finish() {
+      output.write(showCursor);
+      drawn = 0;
+    },
+  };
+}
+
+/** For logs and pipes: only the lines that stay. */
+export function createLineProgress(output: TerminalOutput): Progress {
+  return {
+    say: (line) => {
+      output.write(`${line}\n`);
+    },
+    show: () => {},
+    finish: () => {},
+  };
+}
