@@ -1,0 +1,27 @@
+/** One route as Elysia lists it: `:name` matches a segment, `*` the rest. */
+export interface RoutePattern {
+  readonly method: string;
+  readonly path: string;
+}
+
+function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split("/");
+  const given = path.split("/");
+  for (const [index, segment] of wanted.entries()) {
+    if (segment === "*") return true;
+    const value = given[index];
+    if (value === undefined || (segment.startsWith(":") ? value === "" : segment !== value)) return false;
+  }
+  return wanted.length === given.length;
+}
+
+/** The methods under which `path` exists: none = 404, others than the one asked for = 405. */
+export function allowedMethods(routes: readonly RoutePattern[], path: string): string[] {
+  const methods = new Set<string>();
+  for (const route of routes) {
+    if (!matches(route.path, path)) continue;
+    methods.add(route.method);
+    if (route.method === "GET") methods.add("HEAD");
+  }
+  return [...methods].sort();
+}

@@ -1,0 +1,85 @@
+import { type AnyElysia, Elysia } from "elysia";
+import { ServiceError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { allowedMethods } from "./allowed-methods.ts";
+import { createBearerCheck } from "./bearer-key.ts";
+import { describeValidation } from "./describe-validation.ts";
+import { type ErrorStyle, errorResponse } from "./error-response.ts";
+import { type ApiDescription, openApiPage } from "./openapi-page.ts";
+
+export interface HttpAppOptions {
+  readonly about: ApiDescription;
+  /** Any of them opens every route; none = no key is asked for. */
+  readonly apiKeys: readonly string[];
+  /** Whether a path is served without a key (health, metrics). The OpenAPI page always is. */
+  readonly isOpenPath: (path: string) => boolean;
+  /** The shape of errors under a path; `plain` unless given. */
+  readonly errorStyleOf?: (path: string) => ErrorStyle;
+  readonly log: Logger;
+  readonly routes: readonly AnyElysia[];
+}
+
+interface FailedRequest {
+  readonly code: string | number;
+  readonly error: unknown;
+  readonly request: Request;
+  readonly path: string;
+}
+
+/** Whatever was thrown on the way of a request, as the error that its client is told about. */
+function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [ServiceError, Record<string, string>] {
+  const { error, request, path } = failed;
+  if (error instanceof ServiceError) return [error, {}];
+  switch (failed.code) {
+    case "NOT_FOUND": {
+      const methods = allowedMethods(app.routes, path);
+      if (methods.length === 0) return [new ServiceError("NOT_FOUND", `there is no ${path} here`), {}];
+      const allow = methods.join(", ");
+      return [new ServiceError("METHOD_NOT_ALLOWED", `${path} takes ${allow}, not ${request.method}`), { allow }];
+    }
+    case "PARSE":
+      return [new ServiceError("INVALID_REQUEST", "the body is not valid JSON", { details: { param: "body" } }), {}];
+    case "VALIDATION": {
+      const { validator, value, type } = error as { validator: { schema?: unknown }; value: unknown; type: string };
+      const { param, message } = describeValidation(
+        (validator.schema ?? validator) as Parameters<typeof describeValidation>[0],
+        value,
+      );
+      return [
+        new ServiceError("INVALID_REQUEST", type === "body" ? message : `${type}: ${message}`, {
+          details: { param: param === "" ? type : param },
+        }),
+        {},
+      ];
+    }
+    default:
+      log.error({ err: error, method: request.method, path }, "request failed: this is a bug");
+      return [new ServiceError("INTERNAL", "internal error; the server's log has more"), {}];
+  }
+}
+
+/**
+ * Assembles an HTTP face: key check, the routes, errors as JSON (400 with the field at fault, 404, 405 with `Allow`, 5xx), and
+ * the OpenAPI page at `/openapi`. Routes throw {@link ServiceError} for what their client should be told.
+ */
+export function createHttpApp(options: HttpAppOptions): AnyElysia {
+  const { apiKeys, isOpenPath, log } = options;
+  const styleOf = options.errorStyleOf ?? (() => "plain" as const);
+  const hasKey = createBearerCheck(apiKeys);
+  const app: AnyElysia = new Elysia({ normalize: false })
+    .onError(({ code, error, request, path }) => {
+      const [serviceError, headers] = toServiceError({ code, error, request, path }, app, log);
+      return errorResponse(serviceError, styleOf(path), headers);
+    })
+    .onRequest(({ request }) => {
+      if (apiKeys.length === 0) return;
+      const path = new URL(request.url).pathname;
+      if (isOpenPath(path) || path === "/openapi" || path.startsWith("/openapi/")) return;
+      if (hasKey(request.headers.get("authorization"))) return;
+      const error = new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
+      return errorResponse(error, styleOf(path), { "www-authenticate": "Bearer" });
+    });
+  for (const routes of options.routes) app.use(routes);
+  app.use(openApiPage(options.about, () => app, apiKeys.length > 0));
+  return app;
+}

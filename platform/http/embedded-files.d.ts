@@ -1,0 +1,9 @@
+// Files imported with `type: "file"`: the import's value is a path, in the source tree or inside the compiled executable.
+declare module "swagger-ui-dist/swagger-ui-bundle.js" {
+  const path: string;
+  export = path;
+}
+declare module "swagger-ui-dist/swagger-ui.css" {
+  const path: string;
+  export = path;
+}

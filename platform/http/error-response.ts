@@ -1,0 +1,32 @@
+import { errorCodes, type ServiceError } from "#platform/errors.ts";
+
+/** plain: `{error, code}`; openai: `{error: {message, type, param, code}}`, as OpenAI's clients read it. */
+export type ErrorStyle = "plain" | "openai";
+
+function openAiType(httpStatus: number): string {
+  if (httpStatus === 401) return "authentication_error";
+  if (httpStatus === 403) return "permission_error";
+  if (httpStatus === 429) return "rate_limit_error";
+  return httpStatus < 500 ? "invalid_request_error" : "server_error";
+}
+
+/** The body of an error response. `error.details` stand beside the error: `param` (the field at fault), `peers`, ... */
+export function errorBody(error: ServiceError, style: ErrorStyle): Record<string, unknown> {
+  if (style === "plain") return { error: error.message, code: error.code, ...error.details };
+  const { param, ...details } = error.details ?? {};
+  const type = openAiType(errorCodes[error.code].httpStatus);
+  return {
+    error: { message: error.message, type, param: param ?? null, code: error.code.toLowerCase() },
+    ...details,
+  };
+}
+
+/** The response for an error, with `Retry-After` where the error knows when to try again. */
+export function errorResponse(error: ServiceError, style: ErrorStyle, headers: Record<string, string> = {}): Response {
+  const retryAfter: Record<string, string> =
+    error.retryAfterS === undefined ? {} : { "retry-after": String(Math.ceil(error.retryAfterS)) };
+  return Response.json(errorBody(error, style), {
+    status: errorCodes[error.code].httpStatus,
+    headers: { ...headers, ...retryAfter },
+  });
+}

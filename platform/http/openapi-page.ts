@@ -1,0 +1,75 @@
+import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
+import { type AnyElysia, Elysia } from "elysia";
+import stylePath from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
+import bundlePath from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
+
+export interface ApiDescription {
+  readonly title: string;
+  readonly description: string;
+  readonly version: string;
+}
+
+const page = (title: string) => `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${Bun.escapeHTML(title)}</title><link rel="stylesheet" href="/openapi/swagger-ui.css"></head>
+<body><div id="swagger-ui"></div><script src="/openapi/swagger-ui-bundle.js"></script><script src="/openapi/start.js"></script></body>
+</html>`;
+
+const startScript = `SwaggerUIBundle({ url: "/openapi/json", dom_id: "#swagger-ui", validatorUrl: null });`;
+
+const hidden = { detail: { hide: true } };
+
+/** The page needs nothing from elsewhere, and may not load anything from there. */
+const contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
+
+/**
+ * `/openapi` (a page that works without internet) and `/openapi/json` (OpenAPI 3.0), made from the routes of `app()`
+ * when first asked for.
+ * @param withKey adds the bearer scheme, so that the page offers a field for the key.
+ */
+export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey: boolean): AnyElysia {
+  let document: string | undefined;
+  const describe = () => {
+    const { paths, components } = toOpenAPISchema(app(), { paths: [/^\/openapi/] }, undefined, undefined, "3.0.3");
+    const security = withKey
+      ? {
+          components: { ...components, securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
+          security: [{ bearer: [] }],
+        }
+      : { components };
+    return JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security });
+  };
+  return new Elysia()
+    .get(
+      "/openapi",
+      () =>
+        new Response(page(about.title), {
+          headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": contentSecurityPolicy },
+        }),
+      hidden,
+    )
+    .get(
+      "/openapi/json",
+      () => {
+        document ??= describe();
+        return new Response(document, { headers: { "content-type": "application/json" } });
+      },
+      hidden,
+    )
+    .get(
+      "/openapi/start.js",
+      () => new Response(startScript, { headers: { "content-type": "text/javascript" } }),
+      hidden,
+    )
+    .get(
+      "/openapi/swagger-ui-bundle.js",
+      () => new Response(Bun.file(bundlePath), { headers: { "content-type": "text/javascript" } }),
+      hidden,
+    )
+    .get(
+      "/openapi/swagger-ui.css",
+      () => new Response(Bun.file(stylePath), { headers: { "content-type": "text/css" } }),
+      hidden,
+    );
+}
