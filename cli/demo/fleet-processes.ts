@@ -1,0 +1,85 @@
+import { join } from "node:path";
+import { ChildProcess } from "./child-process.ts";
+
+const shownLogLines = 12;
+const stopGraceMs = 8_000;
+
+/** A process of the fleet ended, or was not ready in time. The message says which, how, and what its log ends with. */
+export class FleetFailure extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "FleetFailure";
+  }
+}
+
+async function failureOf(child: ChildProcess, what: string): Promise<FleetFailure> {
+  const lines = (await child.lastLines(shownLogLines)).map((line) => `    ${line}`);
+  return new FleetFailure(`${child.name} ${what}; the end of its log (${child.logPath}):\n${lines.join("\n")}`);
+}
+
+/** The demo's child processes: started one by one, stopped in the opposite order, watched in between. */
+export class FleetProcesses {
+  readonly #directory: string;
+  readonly #children: ChildProcess[] = [];
+  readonly #failure: Promise<never>;
+  #fail: (failure: FleetFailure) => void = () => {};
+
+  /** @param directory takes the log files */
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#failure = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    // Nobody may be waiting at the moment of a failure: it is seen by the next `guard`.
+    this.#failure.catch(() => {});
+  }
+
+  start(name: string, command: readonly string[]): ChildProcess {
+    const child = new ChildProcess({
+      name,
+      command,
+      logPath: join(this.#directory, `${name.replaceAll(" ", "-")}.log`),
+    });
+    this.#children.push(child);
+    void child.ended().then(async (how) => {
+      if (!child.stopping) this.#fail(await failureOf(child, `ended by itself (${how})`));
+    });
+    return child;
+  }
+
+  /** `work`, or a FleetFailure as soon as a process ends by itself. */
+  guard<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([this.#failure, work]);
+  }
+
+  /**
+   * Asks `probe` until it says yes.
+   * @throws FleetFailure when that takes longer than `timeoutMs` of real time, or when any process ends meanwhile.
+   */
+  async waitUntil(child: ChildProcess, what: string, timeoutMs: number, probe: () => Promise<boolean>): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs;
+    while (!(await this.guard(probe()))) {
+      if (performance.now() > deadlineMs) {
+        throw await failureOf(child, `was not ${what} after ${Math.round(timeoutMs / 1000)} s`);
+      }
+      await this.guard(Bun.sleep(50));
+    }
+  }
+
+  /** Stops the processes, the last started first; those of the same `group` at the same time. Resolves with the names of those that had to be killed. */
+  async stopAll(group: (child: ChildProcess) => string): Promise<string[]> {
+    const killed: string[] = [];
+    const left = [...this.#children].reverse();
+    while (left.length > 0) {
+      const name = group(left[0] as ChildProcess);
+      const together = left.filter((child) => group(child) === name);
+      await Promise.all(
+        together.map(async (child) => {
+          if (await child.stop(stopGraceMs)) killed.push(child.name);
+        }),
+      );
+      left.splice(0, left.length, ...left.filter((child) => !together.includes(child)));
+    }
+    return killed;
+  }
+}
