@@ -1,0 +1,84 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { logLevels } from "#platform/log.ts";
+import { Identifier } from "#protocol/messages.ts";
+import { CostConfig } from "./cost/cost-config.ts";
+import { ScalingConfig } from "./scaling/scaling-config.ts";
+
+const strict = { additionalProperties: false } as const;
+const orNull = <T extends TSchema>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { default: null, description });
+
+/** Everything a controller can be told. Every key has a default; `{}` is a valid configuration. */
+export const ControllerConfig = Type.Object(
+  {
+    fleet: Type.Union([Identifier], { default: "default", description: "the fleet this controller decides for" }),
+    stateDir: orNull(Type.String({ minLength: 1 }), "where the records are kept; null: the user's state directory"),
+    logLevel: Type.Union(
+      logLevels.map((level) => Type.Literal(level)),
+      { default: "info" },
+    ),
+    insecure: Type.Boolean({
+      default: false,
+      description: "API without a key, or embedded broker without a password, also beyond this machine",
+    }),
+    api: Type.Object(
+      {
+        host: Type.String({ default: "127.0.0.1", minLength: 1 }),
+        port: Type.Integer({ default: 7070, minimum: 0, maximum: 65_535 }),
+        apiKeys: Type.Array(Type.String({ minLength: 8 }), {
+          default: [],
+          description: "any of them opens the API; none: no key is asked for",
+        }),
+      },
+      { ...strict, default: {} },
+    ),
+    broker: Type.Object(
+      {
+        embedded: Type.Boolean({ default: true, description: "run a broker in the controller; not used with url" }),
+        host: Type.String({ default: "127.0.0.1", minLength: 1 }),
+        port: Type.Integer({ default: 1883, minimum: 0, maximum: 65_535 }),
+        url: orNull(Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://" }), "a broker that runs elsewhere"),
+        username: orNull(Type.String({ minLength: 1 }), "clients of the embedded broker must give it"),
+        password: orNull(Type.String({ minLength: 1 }), "goes with username"),
+      },
+      { ...strict, default: {} },
+    ),
+    ingest: Type.Object(
+      {
+        staleAfterMs: Type.Integer({
+          default: 180_000,
+          minimum: 1000,
+          description: "an agent that was not heard of for this long counts as offline",
+        }),
+        rebirthIntervalMs: Type.Integer({
+          default: 60_000,
+          minimum: 0,
+          description: "an agent is asked to introduce itself again at most once in this time",
+        }),
+        maxAgents: Type.Integer({ default: 10_000, minimum: 1, description: "more agents than this are refused" }),
+      },
+      { ...strict, default: {} },
+    ),
+    retention: Type.Object(
+      {
+        minuteDays: Type.Number({ default: 14, minimum: 0.01, description: "how long minute records are kept" }),
+        decisionDays: Type.Number({ default: 90, minimum: 0.01, description: "how long decisions are kept" }),
+      },
+      { ...strict, default: {} },
+    ),
+    scaling: ScalingConfig,
+    cost: CostConfig,
+    clock: Type.Union(
+      [
+        Type.Object(
+          { speed: Type.Number({ exclusiveMinimum: 0 }), anchorRealMs: Type.Number(), startMs: Type.Number() },
+          strict,
+        ),
+        Type.Null(),
+      ],
+      { default: null, description: "a clock that runs faster than the real one, for demonstrations" },
+    ),
+  },
+  strict,
+);
+export type ControllerConfig = Static<typeof ControllerConfig>;

@@ -1,0 +1,16 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+/** The fleet's prices; an agent's own prices (from its birth) come first. */
+export const CostConfig = Type.Object(
+  {
+    tariffUsdPerKwh: Type.Number({ default: 0.15, minimum: 0, description: "price of electricity" }),
+    amortisationUsdPerHour: Type.Number({
+      default: 0.133,
+      minimum: 0,
+      description:
+        "what an hour of owning a device costs, in use or not. The default assumes 3,499 USD (a Jetson AGX Thor developer kit) written off evenly over 3 years of 8,760 hours",
+    }),
+  },
+  { additionalProperties: false, default: {} },
+);
+export type CostConfig = Static<typeof CostConfig>;

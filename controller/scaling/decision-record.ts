@@ -1,0 +1,30 @@
+/** What a decision says it will change, and what came of it. */
+export interface DecisionOutcome {
+  /** Agents whose desired document was changed. */
+  readonly activated: readonly string[];
+  readonly stoodBy: readonly string[];
+  /** Agents that were left as they were after all, and why. */
+  readonly skipped: readonly { readonly agentId: string; readonly reason: string }[];
+}
+
+/** A decision as it is stored and shown: nothing is recomputed later. */
+export interface NewDecision {
+  readonly atMs: number;
+  readonly kind: "hold" | "scale-out" | "scale-in" | "override" | "override-ended";
+  /** The rule that decided, as a constant. */
+  readonly rule: string;
+  /** For people. */
+  readonly reason: string;
+  /** Agents that the decision is about. */
+  readonly agents: readonly string[];
+  /** The figures it rests on. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly outcome: DecisionOutcome;
+}
+
+export interface DecisionRecord extends NewDecision {
+  readonly id: number;
+  /** A hold that repeats is kept once: when it was last made, and how often. */
+  readonly lastAtMs: number;
+  readonly repeats: number;
+}

@@ -1,0 +1,42 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+/** How the number of active agents follows the traffic. Rates are requests a second of the clock's time. */
+export const ScalingConfig = Type.Object(
+  {
+    enabled: Type.Boolean({ default: true, description: "false: decisions are made and recorded, but not acted on" }),
+    intervalMs: Type.Integer({ default: 60_000, minimum: 1000, description: "time between two decisions" }),
+    offsetMs: Type.Integer({
+      default: 10_000,
+      minimum: 0,
+      description: "how long after the minute a decision is made, so that the minute's records have arrived",
+    }),
+    warmUpMs: Type.Integer({
+      default: 120_000,
+      minimum: 0,
+      description: "after a start the fleet is only listened to for this long",
+    }),
+    capacityPerReplicaQps: Type.Number({ default: 350, exclusiveMinimum: 0, description: "what one agent carries" }),
+    targetUtilization: Type.Number({ default: 0.8, exclusiveMinimum: 0, maximum: 1 }),
+    minReplicas: Type.Integer({ default: 2, minimum: 0 }),
+    maxReplicas: Type.Integer({ default: 20, minimum: 1 }),
+    tolerance: Type.Number({
+      default: 0.2,
+      minimum: 0,
+      description: "a change by no more than this share is not worth acting on",
+    }),
+    maxScaleUpFactor: Type.Number({ default: 2, exclusiveMinimum: 1, description: "the most that one decision adds" }),
+    stabilizationMs: Type.Integer({
+      default: 600_000,
+      minimum: 0,
+      description: "agents are put on standby only when the highest need of this long allows it",
+    }),
+    horizonMinutes: Type.Integer({ default: 15, minimum: 1, maximum: 240, description: "how far the forecast counts" }),
+    maxDataAgeMs: Type.Integer({
+      default: 180_000,
+      minimum: 60_000,
+      description: "an online agent whose newest minute is older than this makes the picture incomplete",
+    }),
+  },
+  { additionalProperties: false, default: {} },
+);
+export type ScalingConfig = Static<typeof ScalingConfig>;

@@ -1,0 +1,9 @@
+/** JSON for a column that may be NULL. */
+export function toColumn(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
+
+/** What `toColumn` wrote. */
+export function fromColumn(text: string | null) {
+  return text === null ? null : JSON.parse(text);
+}

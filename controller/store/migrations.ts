@@ -1,0 +1,49 @@
+import type { Migration } from "#platform/open-database.ts";
+
+export const controllerMigrations: readonly Migration[] = [
+  `CREATE TABLE agent (
+     agent_id TEXT PRIMARY KEY,
+     presence TEXT,
+     birth TEXT,
+     reported TEXT,
+     last_heard_ms INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE desired (
+     agent_id TEXT PRIMARY KEY,
+     document TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE override (
+     agent_id TEXT PRIMARY KEY,
+     role TEXT,
+     power_mode TEXT,
+     created_at_ms INTEGER NOT NULL,
+     expires_at_ms INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE minute (
+     agent_id TEXT NOT NULL,
+     boot_id TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     minute_start_ms INTEGER NOT NULL,
+     requests INTEGER NOT NULL,
+     historical INTEGER NOT NULL,
+     role TEXT NOT NULL,
+     traffic TEXT NOT NULL,
+     power TEXT,
+     forecast TEXT,
+     PRIMARY KEY (agent_id, boot_id, seq)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX minute_by_time ON minute (minute_start_ms, agent_id, boot_id, seq, requests);
+   CREATE TABLE decision (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     at_ms INTEGER NOT NULL,
+     last_at_ms INTEGER NOT NULL,
+     repeats INTEGER NOT NULL,
+     kind TEXT NOT NULL,
+     rule TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     agents TEXT NOT NULL,
+     inputs TEXT NOT NULL,
+     outcome TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX decision_by_time ON decision (at_ms);`,
+];

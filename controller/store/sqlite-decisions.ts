@@ -1,0 +1,83 @@
+import type { Database } from "bun:sqlite";
+import type { DecisionRecord } from "../scaling/decision-record.ts";
+import type { DecisionStore } from "./store.ts";
+
+interface DecisionRow {
+  id: number;
+  at_ms: number;
+  last_at_ms: number;
+  repeats: number;
+  kind: string;
+  rule: string;
+  reason: string;
+  agents: string;
+  inputs: string;
+  outcome: string;
+}
+
+function toRecord(row: DecisionRow): DecisionRecord {
+  return {
+    id: row.id,
+    atMs: row.at_ms,
+    lastAtMs: row.last_at_ms,
+    repeats: row.repeats,
+    kind: row.kind as DecisionRecord["kind"],
+    rule: row.rule,
+    reason: row.reason,
+    agents: JSON.parse(row.agents),
+    inputs: JSON.parse(row.inputs),
+    outcome: JSON.parse(row.outcome),
+  };
+}
+
+export function createDecisionTable(database: Database): DecisionStore {
+  const insert = database.query(
+    `INSERT INTO decision (at_ms, last_at_ms, repeats, kind, rule, reason, agents, inputs, outcome)
+     VALUES ($atMs, $atMs, 1, $kind, $rule, $reason, $agents, $inputs, $outcome)`,
+  );
+  const repeat = database.query(`UPDATE decision SET last_at_ms = ?, repeats = repeats + 1 WHERE id = ?`);
+  const list = database.query<DecisionRow, Record<string, string | number | null>>(
+    `SELECT * FROM decision
+     WHERE ($kind IS NULL OR kind = $kind)
+       AND ($sinceMs IS NULL OR last_at_ms >= $sinceMs)
+       AND ($untilMs IS NULL OR at_ms < $untilMs)
+       AND ($agentId IS NULL OR EXISTS (SELECT 1 FROM json_each(agents) WHERE value = $agentId))
+     ORDER BY id DESC LIMIT $limit`,
+  );
+  const one = database.query<DecisionRow, [number]>(`SELECT * FROM decision WHERE id = ?`);
+  const prune = database.query(`DELETE FROM decision WHERE last_at_ms < ?`);
+  return {
+    async insertDecision(decision) {
+      const { lastInsertRowid } = insert.run({
+        atMs: Math.round(decision.atMs),
+        kind: decision.kind,
+        rule: decision.rule,
+        reason: decision.reason,
+        agents: JSON.stringify(decision.agents),
+        inputs: JSON.stringify(decision.inputs),
+        outcome: JSON.stringify(decision.outcome),
+      });
+      return Number(lastInsertRowid);
+    },
+    async repeatDecision(id, lastAtMs) {
+      repeat.run(Math.round(lastAtMs), id);
+    },
+    async decisions({ kind, agentId, sinceMs, untilMs, limit }) {
+      const rows = list.all({
+        kind: kind ?? null,
+        agentId: agentId ?? null,
+        sinceMs: sinceMs ?? null,
+        untilMs: untilMs ?? null,
+        limit,
+      });
+      return rows.map(toRecord);
+    },
+    async decision(id) {
+      const row = one.get(id);
+      return row === null ? null : toRecord(row);
+    },
+    async pruneDecisions(beforeMs) {
+      return prune.run(Math.floor(beforeMs)).changes;
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import type { AgentRole, Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
+import type { DecisionRecord, NewDecision } from "../scaling/decision-record.ts";
+
+/** What is kept of an agent between two runs of the controller. */
+export interface AgentRecord {
+  readonly agentId: string;
+  readonly presence: Presence | null;
+  readonly birth: Birth | null;
+  readonly reported: Reported | null;
+  readonly lastHeardMs: number;
+}
+
+/** An operator's word that comes before the controller's own decisions, until it expires. */
+export interface Override {
+  readonly agentId: string;
+  readonly role: AgentRole | null;
+  readonly powerMode: string | null;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export interface AgentStore {
+  saveAgent(agent: AgentRecord): Promise<void>;
+  loadAgents(): Promise<AgentRecord[]>;
+}
+
+export interface DesiredStore {
+  saveDesired(document: Desired): Promise<void>;
+  loadDesired(): Promise<Desired[]>;
+  saveOverride(override: Override): Promise<void>;
+  removeOverride(agentId: string): Promise<void>;
+  /** Expired ones included: whoever loads them says what their end means. */
+  loadOverrides(): Promise<Override[]>;
+}
+
+export type MinuteRecord = Pick<
+  MinuteData,
+  "agentId" | "bootId" | "seq" | "historical" | "role" | "traffic" | "power" | "forecast"
+>;
+
+/** Requests of all agents together in one minute. */
+export interface FleetMinute {
+  readonly minuteStartMs: number;
+  readonly requests: number;
+}
+
+export interface MinuteStore {
+  /** Keeps a minute once and for all: false when this (agentId, bootId, seq) is kept already. */
+  insertMinute(data: MinuteData): Promise<boolean>;
+  /** Minutes that start in [startMs, endMs), by time; of one agent when `agentId` is given. */
+  minutes(startMs: number, endMs: number, agentId?: string): AsyncIterable<MinuteRecord>;
+  /** Totals of the minutes that start in [startMs, endMs), by time; minutes without any record are absent. */
+  fleetMinutes(startMs: number, endMs: number): Promise<FleetMinute[]>;
+  /** The highest seq that is kept of a boot; null when none is. */
+  lastSeq(agentId: string, bootId: string): Promise<number | null>;
+  /** Removes minutes that start before `beforeMs` and says how many. */
+  pruneMinutes(beforeMs: number): Promise<number>;
+}
+
+export interface DecisionFilter {
+  readonly kind?: string;
+  /** Decisions that activated this agent, put it on standby, or were about it. */
+  readonly agentId?: string;
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+  readonly limit: number;
+}
+
+export interface DecisionStore {
+  /** Keeps a decision and resolves with its id; ids count up. */
+  insertDecision(decision: NewDecision): Promise<number>;
+  /** Says that a decision was made again with the same result. */
+  repeatDecision(id: number, lastAtMs: number): Promise<void>;
+  /** Newest first. */
+  decisions(filter: DecisionFilter): Promise<DecisionRecord[]>;
+  decision(id: number): Promise<DecisionRecord | null>;
+  /** Removes decisions last made before `beforeMs` and says how many. */
+  pruneDecisions(beforeMs: number): Promise<number>;
+}
+
+export interface Store extends AgentStore, DesiredStore, MinuteStore, DecisionStore {
+  close(): Promise<void>;
+}

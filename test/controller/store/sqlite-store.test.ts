@@ -1,0 +1,37 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { controllerMigrations } from "#controller/store/migrations.ts";
+import { createSqliteStore } from "#controller/store/sqlite-store.ts";
+import { createLogger } from "#platform/log.ts";
+import { openDatabase } from "#platform/open-database.ts";
+import { aMinute } from "../messages.ts";
+import { describeStore } from "./store-contract.ts";
+
+const silent = createLogger("test", "silent");
+const openAt = (path: string) => createSqliteStore(openDatabase(path, controllerMigrations, silent, 1));
+
+describeStore("SQLite", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "thormesh-store-"));
+  const store = openAt(join(directory, "controller.db"));
+  return {
+    store,
+    async dispose() {
+      await store.close();
+      rmSync(directory, { recursive: true });
+    },
+  };
+});
+
+test("what was kept is there after closing and opening again", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "thormesh-store-"));
+  const path = join(directory, "controller.db");
+  const first = openAt(path);
+  await first.insertMinute(aMinute({ seq: 3 }));
+  await first.close();
+  const second = openAt(path);
+  expect(await second.lastSeq("thor-1", "boot-1")).toBe(3);
+  await second.close();
+  rmSync(directory, { recursive: true });
+});

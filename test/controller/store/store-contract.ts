@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { NewDecision } from "#controller/scaling/decision-record.ts";
+import type { MinuteRecord, Store } from "#controller/store/store.ts";
+import { aBirth, aDesired, aMinute, aPresence } from "../messages.ts";
+
+const aDecision: NewDecision = {
+  atMs: 1_000,
+  kind: "hold",
+  rule: "within-tolerance",
+  reason: "nothing to do",
+  agents: [],
+  inputs: { peakQps: 12.5 },
+  outcome: { activated: [], stoodBy: [], skipped: [] },
+};
+
+async function all(rows: AsyncIterable<MinuteRecord>): Promise<MinuteRecord[]> {
+  const list: MinuteRecord[] = [];
+  for await (const row of rows) list.push(row);
+  return list;
+}
+
+/** What every adapter of the Store port does. `open` begins with an empty store. */
+export function describeStore(name: string, open: () => Promise<{ store: Store; dispose(): Promise<void> }>): void {
+  describe(`store contract: ${name}`, () => {
+    let store: Store;
+    let dispose: () => Promise<void>;
+    beforeEach(async () => {
+      ({ store, dispose } = await open());
+    });
+    afterEach(() => dispose());
+
+    test("an agent is read back as it was saved last", async () => {
+      expect(await store.loadAgents()).toEqual([]);
+      const agent = { agentId: "a", presence: null, birth: null, reported: null, lastHeardMs: 1 };
+      await store.saveAgent(agent);
+      const later = {
+        ...agent,
+        presence: aPresence({ agentId: "a" }),
+        birth: aBirth({ agentId: "a" }),
+        lastHeardMs: 2,
+      };
+      await store.saveAgent(later);
+      expect(await store.loadAgents()).toEqual([later]);
+    });
+
+    test("desired documents and overrides: the last of each agent", async () => {
+      await store.saveDesired(aDesired({ version: 1 }));
+      await store.saveDesired(aDesired({ version: 2, role: "standby" }));
+      expect(await store.loadDesired()).toEqual([aDesired({ version: 2, role: "standby" })]);
+      const override = { agentId: "a", role: null, powerMode: "70W", createdAtMs: 1, expiresAtMs: 5 };
+      await store.saveOverride({ ...override, powerMode: null });
+      await store.saveOverride(override);
+      expect(await store.loadOverrides()).toEqual([override]);
+      await store.removeOverride("a");
+      await store.removeOverride("never there");
+      expect(await store.loadOverrides()).toEqual([]);
+    });
+
+    test("a minute is kept once, whatever comes under its name later", async () => {
+      expect(await store.insertMinute(aMinute({ requests: 5 }))).toBe(true);
+      expect(await store.insertMinute(aMinute({ requests: 7, historical: true }))).toBe(false);
+      const [row, ...more] = await all(store.minutes(0, 1e12));
+      expect(more).toEqual([]);
+      expect(row?.traffic.models[0]?.requests).toBe(5);
+      expect(row?.historical).toBe(false);
+    });
+
+    test("the same seq of another boot or agent is another minute", async () => {
+      await store.insertMinute(aMinute());
+      expect(await store.insertMinute(aMinute({ bootId: "boot-2" }))).toBe(true);
+      expect(await store.insertMinute(aMinute({ agentId: "thor-2" }))).toBe(true);
+      expect(await store.fleetMinutes(0, 1e12)).toEqual([{ minuteStartMs: 60_000, requests: 1800 }]);
+    });
+
+    test("minutes come by time, within the window's bounds, of one agent when asked", async () => {
+      for (const [seq, minuteStartMs] of [180_000, 60_000, 120_000].entries()) {
+        await store.insertMinute(aMinute({ seq: seq + 1, minuteStartMs }));
+        await store.insertMinute(aMinute({ seq: seq + 1, minuteStartMs, agentId: "thor-2" }));
+      }
+      const starts = (rows: MinuteRecord[]) => rows.map(({ traffic }) => traffic.minuteStartMs);
+      expect(starts(await all(store.minutes(60_000, 180_000)))).toEqual([60_000, 60_000, 120_000, 120_000]);
+      const [only, ...others] = await all(store.minutes(120_000, 120_001, "thor-2"));
+      expect(only?.agentId).toBe("thor-2");
+      expect(others).toEqual([]);
+      expect(await store.fleetMinutes(120_000, 180_000)).toEqual([{ minuteStartMs: 120_000, requests: 1200 }]);
+    });
+
+    test("a window of more minutes than one page is whole", async () => {
+      for (let seq = 1; seq <= 4100; seq += 1) {
+        await store.insertMinute(aMinute({ seq, minuteStartMs: Math.floor(seq / 3) * 60_000 }));
+      }
+      const seqs = (await all(store.minutes(0, 1e12))).map(({ seq }) => seq);
+      expect(new Set(seqs).size).toBe(4100);
+      expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
+    });
+
+    test("without power and forecast a minute has null, not zero", async () => {
+      await store.insertMinute(aMinute({ power: null }));
+      const [row] = await all(store.minutes(0, 1e12));
+      expect(row?.power).toBeNull();
+      expect(row?.forecast).toBeNull();
+    });
+
+    test("the last seq of a boot", async () => {
+      expect(await store.lastSeq("thor-1", "boot-1")).toBeNull();
+      await store.insertMinute(aMinute({ seq: 9 }));
+      await store.insertMinute(aMinute({ seq: 4 }));
+      expect(await store.lastSeq("thor-1", "boot-1")).toBe(9);
+      expect(await store.lastSeq("thor-1", "boot-2")).toBeNull();
+    });
+
+    test("old minutes are removed, younger ones are not", async () => {
+      await store.insertMinute(aMinute({ seq: 1, minuteStartMs: 60_000 }));
+      await store.insertMinute(aMinute({ seq: 2, minuteStartMs: 120_000 }));
+      expect(await store.pruneMinutes(120_000)).toBe(1);
+      expect((await all(store.minutes(0, 1e12))).map(({ seq }) => seq)).toEqual([2]);
+    });
+
+    test("a decision is read back with all it rests on; a repetition is counted", async () => {
+      const id = await store.insertDecision(aDecision);
+      await store.repeatDecision(id, 61_000);
+      expect(await store.decision(id)).toEqual({ ...aDecision, id, lastAtMs: 61_000, repeats: 2 });
+      expect(await store.decision(id + 1)).toBeNull();
+    });
+
+    test("decisions are listed newest first and filtered", async () => {
+      const hold = await store.insertDecision(aDecision);
+      const out = await store.insertDecision({ ...aDecision, atMs: 2_000, kind: "scale-out", agents: ["a", "b"] });
+      const ids = async (filter: object) => (await store.decisions({ limit: 10, ...filter })).map(({ id }) => id);
+      expect(await ids({})).toEqual([out, hold]);
+      expect(await ids({ limit: 1 })).toEqual([out]);
+      expect(await ids({ kind: "hold" })).toEqual([hold]);
+      expect(await ids({ agentId: "b" })).toEqual([out]);
+      expect(await ids({ agentId: "c" })).toEqual([]);
+      expect(await ids({ sinceMs: 1_500 })).toEqual([out]);
+      expect(await ids({ untilMs: 1_500 })).toEqual([hold]);
+    });
+
+    test("old decisions are removed by when they were last made", async () => {
+      const repeated = await store.insertDecision(aDecision);
+      await store.insertDecision(aDecision);
+      await store.repeatDecision(repeated, 50_000);
+      expect(await store.pruneDecisions(10_000)).toBe(1);
+      expect((await store.decisions({ limit: 10 })).map(({ id }) => id)).toEqual([repeated]);
+    });
+  });
+}
