@@ -1,0 +1,63 @@
+import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+
+/** A file that the compiled executable carries and that the system's loader must find on disk. */
+export interface CarriedFile {
+  readonly name: string;
+  /** Where it lies inside the executable. */
+  readonly embeddedPath: string;
+  readonly bytes: number;
+  /** xxHash64 of its content, in hex: fast enough to check at every start. */
+  readonly xxHash64: string;
+}
+
+/** Directories in which libraries may be laid down, the preferred first. */
+export function cacheDirectories(environment: Record<string, string | undefined>): string[] {
+  const configured = environment["THORMESH_CACHE_DIR"];
+  if (configured) return [configured];
+  const assigned = environment["CACHE_DIRECTORY"]?.split(":")[0];
+  const home = environment["XDG_CACHE_HOME"] || (environment["HOME"] ? join(homedir(), ".cache") : undefined);
+  return [
+    ...(assigned ? [assigned] : []),
+    ...(home ? [join(home, "thormesh")] : []),
+    join(tmpdir(), `thormesh-${userInfo().uid}`),
+  ];
+}
+
+/** Nobody else may be able to put a library where we load one. */
+function makePrivateDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(path);
+  if (uid !== userInfo().uid) throw new Error(`${path} belongs to another user`);
+  if ((mode & 0o022) !== 0) chmodSync(path, 0o700);
+}
+
+function isIntact(path: string, file: CarriedFile): boolean {
+  try {
+    if (statSync(path).size !== file.bytes) return false;
+    return Bun.hash.xxHash64(readFileSync(path)).toString(16) === file.xxHash64;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Lays the files down in `directory` unless they are there and intact. Several processes may do so at once: each writes under a
+ * name of its own and renames.
+ */
+export function extractFiles(directory: string, files: readonly CarriedFile[]): void {
+  makePrivateDirectory(directory);
+  for (const file of files) {
+    const path = join(directory, file.name);
+    if (isIntact(path, file)) continue;
+    const temporaryPath = `${path}.${process.pid}.${crypto.randomUUID()}`;
+    try {
+      writeFileSync(temporaryPath, readFileSync(file.embeddedPath), { mode: 0o755 });
+      renameSync(temporaryPath, path);
+    } catch (error) {
+      rmSync(temporaryPath, { force: true });
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import type { BunPlugin } from "bun";
+
+const root = join(import.meta.dir, "..");
+
+/**
+ * Puts ONNX Runtime's library and its Node addon inside the executable. The package looks for the addon beside itself, which a
+ * single file has not; its binding module is replaced by one that lays both files down and loads them.
+ */
+export async function onnxruntimeInside(architecture: "x64" | "arm64"): Promise<BunPlugin> {
+  const directory = join(root, "node_modules", "onnxruntime-node", "bin", "napi-v6", "linux", architecture);
+  const names = ["libonnxruntime.so.1", "onnxruntime_binding.node"] as const;
+  const content = new Bun.CryptoHasher("sha256");
+  const files: { name: string; bytes: number; xxHash64: string }[] = [];
+  for (const name of names) {
+    const bytes = await Bun.file(join(directory, name)).bytes();
+    content.update(bytes);
+    files.push({ name, bytes: bytes.byteLength, xxHash64: Bun.hash.xxHash64(bytes).toString(16) });
+  }
+  const contentId = content.digest("hex").slice(0, 16);
+  const imports = names.map(
+    (name, i) => `import path${i} from ${JSON.stringify(join(directory, name))} with { type: "file" };`,
+  );
+  const carried = files.map((file, i) => `{ ...${JSON.stringify(file)}, embeddedPath: path${i} }`);
+  const loader = join(root, "agent", "serving", "onnxruntime", "load-binding.ts");
+  const contents = `
+    ${imports.join("\n")}
+    import { Tensor } from "onnxruntime-common";
+    import { loadBinding } from ${JSON.stringify(loader)};
+    export const binding = loadBinding(${JSON.stringify(contentId)}, [${carried.join(", ")}]);
+    const logLevelWarning = 2;
+    let initialised = false;
+    export function initOrt() {
+      if (initialised) return;
+      initialised = true;
+      binding.initOrtOnce(logLevelWarning, Tensor, true);
+    }
+  `;
+  return {
+    name: "onnxruntime-inside",
+    setup(build) {
+      build.onLoad({ filter: /onnxruntime-node[\\/]dist[\\/]binding\.js$/ }, () => ({ contents, loader: "js" }));
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** Compiles the program into one executable for each target. Usage: bun scripts/build.ts [--target x64|arm64|all|host] [--out DIR] */
+import { mkdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { onnxruntimeInside } from "./build-onnxruntime.ts";
+
+const root = join(import.meta.dir, "..");
+const architectures = ["x64", "arm64"] as const;
+type Architecture = (typeof architectures)[number];
+
+function targets(choice: string): readonly Architecture[] {
+  if (choice === "all") return architectures;
+  const wanted = choice === "host" ? process.arch : choice;
+  const found = architectures.filter((architecture) => architecture === wanted);
+  if (found.length === 0) throw new Error(`--target: expected x64, arm64, all or host, got "${choice}"`);
+  return found;
+}
+
+async function compile(architecture: Architecture, outDirectory: string): Promise<string> {
+  const outfile = join(outDirectory, `thormesh-linux-${architecture}`);
+  // Renamed over an older one, which may be running.
+  const temporary = `${outfile}.${process.pid}`;
+  try {
+    const result = await Bun.build({
+      entrypoints: [join(root, "main.ts")],
+      minify: { whitespace: true, syntax: true, identifiers: false },
+      sourcemap: "none",
+      // An optional package with a native library of its own: found at run time or not at all.
+      external: ["@tensorflow/tfjs-node"],
+      plugins: [await onnxruntimeInside(architecture)],
+      compile: {
+        target: `bun-linux-${architecture}`,
+        outfile: temporary,
+        // A service must not change with the directory it is started in.
+        autoloadDotenv: false,
+        autoloadBunfig: false,
+      },
+    });
+    for (const message of result.logs) console.error(String(message));
+    if (!result.success) throw new Error(`compiling for ${architecture} failed`);
+    await Bun.$`mv -f ${temporary} ${outfile}`.quiet();
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  return outfile;
+}
+
+const { values } = parseArgs({
+  options: { target: { type: "string", default: "all" }, out: { type: "string", default: join(root, "dist") } },
+});
+await mkdir(values.out, { recursive: true });
+for (const architecture of targets(values.target)) {
+  const startedMs = performance.now();
+  const outfile = await compile(architecture, values.out);
+  const megabytes = ((await stat(outfile)).size / 1e6).toFixed(0);
+  console.error(`${outfile}: ${megabytes} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+}

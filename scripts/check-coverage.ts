@@ -1,0 +1,62 @@
+/**
+ * Checks the line coverage of the whole program, files that no test ever loaded included (they count as uncovered by their non-blank,
+ * non-comment lines). Usage: bun scripts/check-coverage.ts coverage/lcov.info
+ */
+import { join } from "node:path";
+
+/**
+ * Lowest share of covered lines, per folder. Code that runs only in child processes (the workers, the commands) is exercised by the
+ * end-to-end tests and invisible here, which is why `cli` is left out and `agent` has the lower bar.
+ */
+const thresholds: Readonly<Record<string, number>> = { protocol: 0.9, platform: 0.85, agent: 0.75, controller: 0.75 };
+
+const root = join(import.meta.dir, "..");
+
+async function coveredLines(lcovPath: string): Promise<Map<string, { found: number; hit: number }>> {
+  const files = new Map<string, { found: number; hit: number }>();
+  let current = { found: 0, hit: 0 };
+  for (const line of (await Bun.file(lcovPath).text()).split("\n")) {
+    if (line.startsWith("SF:")) {
+      current = { found: 0, hit: 0 };
+      files.set(line.slice(3), current);
+    } else if (line.startsWith("LF:")) current.found = Number(line.slice(3));
+    else if (line.startsWith("LH:")) current.hit = Number(line.slice(3));
+  }
+  return files;
+}
+
+function linesOfCode(source: string): number {
+  return source.split("\n").filter((line) => line.trim() !== "" && !/^\s*(\/\/|\/?\*)/.test(line)).length;
+}
+
+const [lcovPath] = process.argv.slice(2);
+if (lcovPath === undefined) throw new Error("usage: bun scripts/check-coverage.ts LCOV_FILE");
+const covered = await coveredLines(lcovPath);
+let failed = false;
+for (const [folder, threshold] of Object.entries(thresholds)) {
+  let found = 0;
+  let hit = 0;
+  const missing: string[] = [];
+  for await (const file of new Bun.Glob(`${folder}/**/*.ts`).scan(root)) {
+    if (file.endsWith(".d.ts")) continue;
+    const lines = covered.get(file);
+    if (lines === undefined) {
+      const source = await Bun.file(join(root, file)).text();
+      // Files of types alone have nothing to run.
+      if (!/^(export )?(async )?(function|const|class|let)\b/m.test(source)) continue;
+      found += linesOfCode(source);
+      missing.push(file);
+    } else {
+      found += lines.found;
+      hit += lines.hit;
+    }
+  }
+  const share = found === 0 ? 1 : hit / found;
+  const passed = share >= threshold;
+  failed ||= !passed;
+  const note = missing.length === 0 ? "" : `; never loaded by a test: ${missing.join(", ")}`;
+  console.log(
+    `${passed ? "ok  " : "FAIL"} ${folder}: ${(share * 100).toFixed(1)} % of ${found} lines (at least ${threshold * 100} %)${note}`,
+  );
+}
+process.exit(failed ? 1 : 0);

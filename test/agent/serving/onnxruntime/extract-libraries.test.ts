@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { type CarriedFile, cacheDirectories, extractFiles } from "#agent/serving/onnxruntime/extract-libraries.ts";
+import { loadBinding } from "#agent/serving/onnxruntime/load-binding.ts";
+
+let directory: string;
+let file: CarriedFile;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "thormesh-extract-"));
+  const embeddedPath = join(directory, "embedded");
+  writeFileSync(embeddedPath, "library content");
+  file = { name: "lib.so.1", embeddedPath, bytes: 15, xxHash64: Bun.hash.xxHash64("library content").toString(16) };
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const target = () => join(directory, "cache", "lib");
+
+describe("extractFiles", () => {
+  test("lays a file down once, executable, without leftovers", () => {
+    extractFiles(target(), [file]);
+    const path = join(target(), "lib.so.1");
+    const firstTime = statSync(path).mtimeMs;
+    expect(readFileSync(path, "utf8")).toBe("library content");
+    expect(statSync(path).mode & 0o100).toBe(0o100);
+    extractFiles(target(), [file]);
+    expect(statSync(path).mtimeMs).toBe(firstTime);
+    expect(readdirSync(target())).toEqual(["lib.so.1"]);
+  });
+
+  test.each([
+    ["cut short", "library"],
+    ["changed at the same size", "library CONTENT"],
+    ["empty", ""],
+  ])("a file that was %s is replaced", (_name, damaged) => {
+    extractFiles(target(), [file]);
+    writeFileSync(join(target(), "lib.so.1"), damaged);
+    extractFiles(target(), [file]);
+    expect(readFileSync(join(target(), "lib.so.1"), "utf8")).toBe("library content");
+  });
+
+  test("a directory that others may write to is closed to them", () => {
+    mkdirSync(target(), { recursive: true });
+    chmodSync(target(), 0o777);
+    extractFiles(target(), [file]);
+    expect(statSync(target()).mode & 0o022).toBe(0);
+  });
+
+  test("several processes at once end with one intact file", async () => {
+    const script = `
+      import { extractFiles } from ${JSON.stringify(join(import.meta.dir, "../../../../agent/serving/onnxruntime/extract-libraries.ts"))};
+      extractFiles(${JSON.stringify(target())}, [${JSON.stringify(file)}]);
+    `;
+    const children = Array.from({ length: 6 }, () =>
+      Bun.spawn([process.execPath, "-e", script], { stderr: "inherit" }),
+    );
+    expect(await Promise.all(children.map((child) => child.exited))).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(readdirSync(target())).toEqual(["lib.so.1"]);
+    expect(readFileSync(join(target(), "lib.so.1"), "utf8")).toBe("library content");
+  });
+});
+
+test.each([
+  [{ THORMESH_CACHE_DIR: "/c", HOME: "/h" }, ["/c"]],
+  [{ CACHE_DIRECTORY: "/var/cache/t", XDG_CACHE_HOME: "/x" }, ["/var/cache/t", "/x/thormesh"]],
+  [{}, []],
+])("with %p the cache is looked for in %p, the temporary directory last", (environment, expected) => {
+  const last = "THORMESH_CACHE_DIR" in environment ? [] : [join(tmpdir(), `thormesh-${userInfo().uid}`)];
+  expect(cacheDirectories(environment)).toEqual([...expected, ...last]);
+});
+
+describe("loadBinding", () => {
+  const before = { ...process.env };
+  afterEach(() => {
+    for (const name of ["THORMESH_ONNXRUNTIME_DIR", "THORMESH_CACHE_DIR"]) {
+      const value = before[name];
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  });
+
+  test("an operator's directory without the libraries is named, with what is missing", () => {
+    process.env["THORMESH_ONNXRUNTIME_DIR"] = directory;
+    expect(() => loadBinding("x", [])).toThrow(/THORMESH_ONNXRUNTIME_DIR=.*onnxruntime_binding\.node is missing/);
+  });
+
+  test("an operator's directory is used as it is", () => {
+    process.env["THORMESH_ONNXRUNTIME_DIR"] = join(
+      import.meta.dir,
+      "../../../../node_modules/onnxruntime-node/bin/napi-v6/linux",
+      process.arch,
+    );
+    expect(typeof loadBinding("x", []).initOrtOnce).toBe("function");
+  });
+
+  test("a cache that can't be written to is named with the reason", () => {
+    process.env["THORMESH_CACHE_DIR"] = join(file.embeddedPath, "below-a-file");
+    expect(() => loadBinding("x", [file])).toThrow(/below-a-file.*ENOTDIR/);
+  });
+});
