@@ -17,7 +17,7 @@ export const ScalingConfig = Type.Object(
     }),
     capacityPerReplicaQps: Type.Number({ default: 350, exclusiveMinimum: 0, description: "what one agent carries" }),
     targetUtilization: Type.Number({ default: 0.8, exclusiveMinimum: 0, maximum: 1 }),
-    minReplicas: Type.Integer({ default: 2, minimum: 0 }),
+    minReplicas: Type.Integer({ default: 2, minimum: 1 }),
     maxReplicas: Type.Integer({ default: 20, minimum: 1 }),
     tolerance: Type.Number({
       default: 0.2,

@@ -1,0 +1,41 @@
+import { type AgentState, liveQpsOf } from "./agent-state.ts";
+import { createFleetTraffic, type FleetTraffic } from "./fleet-traffic.ts";
+
+/** What is known of all agents and of their traffic together. In memory; the store has what outlives the process. */
+export interface Fleet {
+  readonly traffic: FleetTraffic;
+  get(agentId: string): AgentState | undefined;
+  put(state: AgentState): void;
+  /** By id. */
+  agents(): AgentState[];
+  readonly size: number;
+  /** A clock that was set back must not keep silent agents alive: nothing was heard later than now. */
+  healClock(nowMs: number): void;
+}
+
+export function createFleet(): Fleet {
+  const states = new Map<string, AgentState>();
+  const traffic = createFleetTraffic();
+  return {
+    traffic,
+    get: (agentId) => states.get(agentId),
+    put(state) {
+      states.set(state.agentId, state);
+    },
+    agents: () => [...states.values()].sort((a, b) => a.agentId.localeCompare(b.agentId)),
+    get size() {
+      return states.size;
+    },
+    healClock(nowMs) {
+      for (const state of states.values()) {
+        if (state.lastHeardMs > nowMs) states.set(state.agentId, { ...state, lastHeardMs: nowMs });
+      }
+    },
+  };
+}
+
+/** The sum of the newest live rates, requests a second; null when no agent has one. */
+export function liveQps(agents: readonly AgentState[]): number | null {
+  const rates = agents.map(liveQpsOf).filter((rate) => rate !== null);
+  return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0);
+}

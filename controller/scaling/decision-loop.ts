@@ -1,0 +1,208 @@
+import type { Forecaster } from "#agent/forecast/forecaster.ts";
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import type { ForecastReport } from "#protocol/messages.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { DecisionStore } from "../store/store.ts";
+import { decideActiveAgents } from "./decide-active-agents.ts";
+import type { DecisionOutcome, NewDecision } from "./decision-record.ts";
+import type { DesiredDocuments } from "./desired-documents.ts";
+import { type ObservationLimits, observeFleet } from "./observe-fleet.ts";
+import { revalidateDecision } from "./revalidate-decision.ts";
+import type { ScalingConfig } from "./scaling-config.ts";
+import type { ActiveAgentsDecision, PeakAt, ScalingInputs } from "./scaling-inputs.ts";
+
+export interface DecisionLoopParts {
+  readonly config: ScalingConfig;
+  readonly limits: Pick<ObservationLimits, "staleAfterMs" | "tariffUsdPerKwh">;
+  readonly fleet: Fleet;
+  readonly desired: DesiredDocuments;
+  readonly store: DecisionStore;
+  readonly forecaster: Forecaster;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+  readonly onDecision: (decision: ActiveAgentsDecision) => void;
+}
+
+export interface DecisionLoop {
+  /** One round: observe, forecast, decide, observe again and revalidate, act, record. Rounds never overlap; calls queue up. */
+  run(): Promise<void>;
+  /** The latest, hold or not; null before the first. */
+  latest(): { readonly atMs: number; readonly decision: ActiveAgentsDecision } | null;
+  latestForecast(): ForecastReport | null;
+}
+
+const nothingDone: DecisionOutcome = { activated: [], stoodBy: [], skipped: [] };
+
+/** The loop from what is known of the fleet to what its agents are told. Its start begins the warm-up. */
+export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
+  const { config, fleet, desired, store, forecaster, nowMs, log } = parts;
+  let startedMs = nowMs();
+  /** Since when peaks have been recorded without a gap. */
+  let observedSinceMs = startedMs;
+  let recentPeaks: PeakAt[] = [];
+  let latest: { atMs: number; decision: ActiveAgentsDecision } | null = null;
+  let latestForecast: ForecastReport | null = null;
+  /** The last stored decision, while it is a hold that may simply repeat. */
+  let storedHold: { id: number; rule: string; activeCount: number } | null = null;
+  let queue: Promise<void> = Promise.resolve();
+
+  const observe = () =>
+    observeFleet(
+      fleet.agents(),
+      desired.documents,
+      desired.overrides,
+      {
+        ...parts.limits,
+        maxDataAgeMs: config.maxDataAgeMs,
+        lostForMs: config.stabilizationMs,
+        capacityPerReplicaQps: config.capacityPerReplicaQps,
+        horizonMinutes: config.horizonMinutes,
+      },
+      nowMs(),
+    );
+
+  const forecastPeak = async (lastMinuteMs: number): Promise<number | null> => {
+    const history = fleet.traffic.history(lastMinuteMs);
+    if (!history.some(({ qps }) => qps !== null)) return null;
+    try {
+      latestForecast = await forecaster.forecast(history, nowMs());
+    } catch (error) {
+      log.error({ err: describeError(error) }, "the fleet's forecast failed");
+      latestForecast = null;
+      return null;
+    }
+    const steps = Math.max(1, Math.round((config.horizonMinutes * 60_000) / latestForecast.stepMs));
+    const peak = Math.max(...latestForecast.qps.slice(0, steps));
+    return Number.isFinite(peak) ? peak : null;
+  };
+
+  const endOverrides = async () => {
+    for (const override of [...desired.overrides.values()]) {
+      if (override.expiresAtMs > nowMs()) continue;
+      const { agentId } = override;
+      const reason = `the operator's override of ${agentId} has expired`;
+      await desired.removeOverride(agentId);
+      await desired.change(agentId, { powerMode: null, powerModeUntilMs: null }, reason);
+      await store.insertDecision({
+        atMs: nowMs(),
+        kind: "override-ended",
+        rule: "override-expired",
+        reason,
+        agents: [agentId],
+        inputs: { ...override },
+        outcome: nothingDone,
+      });
+      storedHold = null;
+      log.info({ agentId }, reason);
+    }
+  };
+
+  /** Agents that have not taken in their document get it again; the first time may have been lost with the broker. */
+  const remindLaggards = async () => {
+    const now = nowMs();
+    for (const { agentId, reported, presence } of fleet.agents()) {
+      const document = desired.documents.get(agentId);
+      if (document === undefined || presence?.status !== "online") continue;
+      if (now - document.issuedAtMs < config.intervalMs || reported?.desiredVersion === document.version) continue;
+      await desired.publishAgain(agentId);
+    }
+  };
+
+  const act = async (decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>): Promise<DecisionOutcome> => {
+    const outcome = revalidateDecision(decision, observe().candidates);
+    if (!config.enabled) {
+      const untouched = [...outcome.activated, ...outcome.stoodBy];
+      const reason = "scaling is switched off in the configuration";
+      return { ...nothingDone, skipped: untouched.map((agentId) => ({ agentId, reason })) };
+    }
+    // Activations first: whoever leaves must find the others serving.
+    for (const agentId of outcome.activated) await desired.change(agentId, { role: "active" }, decision.reason);
+    for (const agentId of outcome.stoodBy) {
+      const role = desired.overrides.get(agentId)?.role ?? "standby";
+      await desired.change(agentId, { role }, decision.reason);
+    }
+    return outcome;
+  };
+
+  const record = async (
+    decision: ActiveAgentsDecision,
+    inputs: Record<string, unknown>,
+    outcome: DecisionOutcome,
+    atMs: number,
+  ) => {
+    const activeCount = decision.figures.activeCount;
+    if (decision.kind === "hold" && storedHold?.rule === decision.rule && storedHold.activeCount === activeCount) {
+      return store.repeatDecision(storedHold.id, atMs);
+    }
+    const agents = decision.kind === "hold" ? [] : [...decision.activate, ...decision.standBy];
+    const row: NewDecision = {
+      atMs,
+      kind: decision.kind,
+      rule: decision.rule,
+      reason: decision.reason,
+      agents,
+      inputs: { ...decision.figures, ...inputs },
+      outcome,
+    };
+    const id = await store.insertDecision(row);
+    storedHold = decision.kind === "hold" ? { id, rule: decision.rule, activeCount } : null;
+    const level = decision.kind === "hold" && decision.rule !== "overloaded" ? "debug" : "info";
+    log[level]({ id, kind: decision.kind, rule: decision.rule, outcome }, decision.reason);
+  };
+
+  /** A clock that jumps must neither stretch the warm-up nor pass for minutes that were watched. */
+  const healClock = (now: number) => {
+    fleet.healClock(now);
+    startedMs = Math.min(startedMs, now);
+    const sinceLastMs = latest === null ? 0 : now - latest.atMs;
+    if (sinceLastMs < 0 || sinceLastMs > 3 * config.intervalMs) observedSinceMs = now;
+  };
+
+  const round = async () => {
+    healClock(nowMs());
+    await endOverrides();
+    const before = observe();
+    const forecastPeakQps = await forecastPeak(before.lastWholeMinuteMs);
+    // Forecasting takes a while: decide on the fleet as it is now.
+    const observed = observe();
+    const atMs = nowMs();
+    recentPeaks = recentPeaks.filter((peak) => peak.atMs >= atMs - config.stabilizationMs && peak.atMs <= atMs);
+    const inputs: ScalingInputs = {
+      warmUpEndsMs: startedMs + config.warmUpMs,
+      observedSinceMs,
+      liveQps: observed.liveQps,
+      forecastPeakQps,
+      missingData: observed.missingData,
+      recentPeaks,
+      candidates: observed.candidates,
+    };
+    const decision = decideActiveAgents(inputs, config, atMs);
+    latest = { atMs, decision };
+    parts.onDecision(decision);
+    const { peakQps } = decision.figures;
+    if (peakQps !== null) recentPeaks.push({ atMs, peakQps });
+    const outcome = decision.kind === "hold" ? nothingDone : await act(decision);
+    const { candidates, liveQps, missingData } = inputs;
+    const shown = {
+      liveQps,
+      forecastPeakQps,
+      forecastModel: latestForecast?.model ?? null,
+      agentForecastPeakQps: observed.agentForecastPeakQps,
+      missingData,
+      candidates,
+    };
+    await record(decision, shown, outcome, atMs);
+    await remindLaggards();
+  };
+
+  return {
+    run() {
+      const result = queue.then(round);
+      queue = result.catch(() => undefined);
+      return result;
+    },
+    latest: () => latest,
+    latestForecast: () => latestForecast,
+  };
+}
