@@ -1,0 +1,77 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Usd = Type.Number({ minimum: 0 });
+
+const amounts = {
+  energyKwh: Type.Number({ minimum: 0 }),
+  energyUsd: Usd,
+  amortisationUsd: Usd,
+  totalUsd: Usd,
+};
+
+const Amounts = Type.Object(amounts);
+
+export const AgentCost = Type.Object({
+  agentId: Type.String(),
+  ...amounts,
+  requests: Type.Integer(),
+  usdPer1000Requests: orNull(Usd),
+  observedMinutes: Type.Number(),
+  /** Minutes for which the agent was there and its power is not known. */
+  missingEnergyMinutes: Type.Number(),
+});
+
+export const ModelCost = Type.Object({
+  model: Type.String(),
+  totalUsd: Usd,
+  energyKwh: Type.Number(),
+  requests: Type.Integer(),
+  tokens: Type.Integer(),
+  usdPer1000Requests: orNull(Usd),
+});
+
+export const CostReport = Type.Object(
+  {
+    window: Type.Object({ startMs: Type.Integer(), endMs: Type.Integer() }),
+    currency: Type.Literal("USD"),
+    ...amounts,
+    requests: Type.Integer(),
+    usdPer1000Requests: orNull(Usd),
+    observedMinutes: Type.Number({ description: "agent-minutes that are on record" }),
+    missingEnergyMinutes: Type.Number({
+      description: "agent-minutes whose energy is unknown: their energy costs more than is shown",
+    }),
+    byUse: Type.Object(
+      { serving: Amounts, idle: Amounts, standby: Amounts },
+      {
+        description:
+          "serving: minutes with requests; idle: active without any; standby: not meant to serve. They add up to the total",
+      },
+    ),
+    agents: Type.Array(AgentCost, { description: "add up to the total" }),
+    models: Type.Array(ModelCost, {
+      description: "by share of compute time; with byUse.idle and byUse.standby they add up to the total",
+    }),
+    allOn: orNull(
+      Type.Object(
+        {
+          ...amounts,
+          savedUsd: Type.Number({ description: "all-on total less the actual one" }),
+          savedEnergyKwh: Type.Number(),
+          meanUtilization: Type.Number(),
+        },
+        {
+          description:
+            "the same agents, minutes and requests with every agent on in its most capable mode; energy for the measured time only, so that both are comparable",
+        },
+      ),
+    ),
+    allOnUnknownReason: orNull(Type.String({ description: "why there is no all-on figure" })),
+    prices: Type.Object({ tariffUsdPerKwh: Usd, amortisationUsdPerHour: Usd }),
+  },
+  { $id: "CostReport" },
+);
+export type CostReport = Static<typeof CostReport>;
+export type AgentCost = Static<typeof AgentCost>;
+export type ModelCost = Static<typeof ModelCost>;

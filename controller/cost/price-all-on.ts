@@ -1,0 +1,32 @@
+import type { Birth } from "#protocol/messages.ts";
+
+export interface TopMode {
+  readonly name: string;
+  readonly capacityQps: number;
+  readonly busyWatts: number;
+  readonly idleWatts: number;
+}
+
+/** The board's most capable mode, when all its figures are known. */
+export function topModeOf(birth: Birth | null): TopMode | null {
+  const mode = birth?.board.powerModes[0];
+  if (mode === undefined) return null;
+  const { name, capacityQps, busyWatts, idleWatts } = mode;
+  if (capacityQps === null || busyWatts === null || idleWatts === null || capacityQps <= 0) return null;
+  return { name, capacityQps, busyWatts, idleWatts };
+}
+
+/**
+ * How much of the fleet a minute's demand would use with every agent on in its top mode, 0..1: the requests spread by capacity, so all
+ * agents are equally busy.
+ */
+export function allOnUtilization(requests: number, modes: readonly TopMode[]): number {
+  const capacityQps = modes.reduce((sum, mode) => sum + mode.capacityQps, 0);
+  return capacityQps <= 0 ? 0 : Math.min(1, requests / 60 / capacityQps);
+}
+
+/** Power between idle and busy, linear in utilisation; over `durationMs`, in kWh. */
+export function topModeEnergyKwh(mode: TopMode, utilization: number, durationMs: number): number {
+  const watts = mode.idleWatts + (mode.busyWatts - mode.idleWatts) * utilization;
+  return (watts * (durationMs / 1000)) / 3_600_000;
+}

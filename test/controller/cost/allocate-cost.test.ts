@@ -1,0 +1,161 @@
+import { describe, expect, test } from "bun:test";
+import { createCostAllocation } from "#controller/cost/allocate-cost.ts";
+import { parseWindow } from "#controller/cost/parse-window.ts";
+import type { Birth, MinuteData } from "#protocol/messages.ts";
+import { aBirth, aMinute, aModel } from "../messages.ts";
+
+const fleetPrices = { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.12 };
+
+function reportOf(minutes: readonly MinuteData[], births: Record<string, Birth | null> = { "thor-1": aBirth() }) {
+  const allocation = createCostAllocation(new Map(Object.entries(births)), fleetPrices);
+  for (const minute of minutes) allocation.add(minute);
+  return allocation.report({ startMs: 0, endMs: 3_600_000 });
+}
+
+const energy = (energyJ: number, measuredMs = 60_000) => ({
+  modeId: 0,
+  modeName: "MAXN",
+  energyJ,
+  measuredMs,
+  maxTemperatureC: null,
+  gpuUtilization: null,
+});
+
+describe("cost", () => {
+  test("the reference sum: five devices at 15 W for a month of 720 h are 54 kWh and 8.10 $", () => {
+    const allocation = createCostAllocation(new Map(), { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0 });
+    for (let hour = 0; hour < 720; hour += 1) {
+      for (const agentId of ["a", "b", "c", "d", "e"]) {
+        const minuteStartMs = hour * 3_600_000;
+        const power = energy(15 * 3600, 3_600_000);
+        allocation.add(aMinute({ agentId, minuteStartMs, observedMs: 3_600_000, power }));
+      }
+    }
+    const report = allocation.report({ startMs: 0, endMs: 1 });
+    expect(report.energyKwh).toBeCloseTo(54, 9);
+    expect(report.totalUsd).toBeCloseTo(8.1, 9);
+  });
+
+  test("one minute: energy × tariff + a minute's amortisation", () => {
+    const report = reportOf([aMinute({ requests: 500, power: energy(3600) })]);
+    expect(report.energyKwh).toBeCloseTo(0.001, 12);
+    expect(report.energyUsd).toBeCloseTo(0.00015, 12);
+    expect(report.amortisationUsd).toBeCloseTo(0.002, 12);
+    expect(report.totalUsd).toBeCloseTo(0.00215, 12);
+    expect(report.usdPer1000Requests).toBeCloseTo(0.0043, 12);
+    expect(report.missingEnergyMinutes).toBe(0);
+  });
+
+  test("agents, uses and models each add up to the total", () => {
+    const minutes: MinuteData[] = [];
+    for (let index = 0; index < 600; index += 1) {
+      const agentId = `thor-${index % 7}`;
+      const data = aMinute({
+        agentId,
+        minuteStartMs: Math.floor(index / 7) * 60_000,
+        role: index % 3 === 0 ? "standby" : "active",
+        power: index % 11 === 0 ? null : energy(100 + (index % 13) * 333.333),
+      });
+      const models = index % 2 === 0 ? [] : [aModel("a", index, index * 1.7), aModel("b", index % 5, 3.1)];
+      minutes.push({ ...data, traffic: { ...data.traffic, models } });
+    }
+    const report = reportOf(minutes, {
+      "thor-3": aBirth({ prices: { tariffUsdPerKwh: 0.4, amortisationUsdPerHour: 1 } }),
+    });
+    const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+    expect(report.totalUsd).toBeGreaterThan(0.5);
+    expect(sum(report.agents.map((row) => row.totalUsd))).toBeCloseTo(report.totalUsd, 9);
+    const { serving, idle, standby } = report.byUse;
+    expect(serving.totalUsd + idle.totalUsd + standby.totalUsd).toBeCloseTo(report.totalUsd, 9);
+    expect(sum(report.models.map((row) => row.totalUsd))).toBeCloseTo(serving.totalUsd, 9);
+    expect(sum(report.models.map((row) => row.requests))).toBe(report.requests);
+    expect(sum(report.agents.map((row) => row.missingEnergyMinutes))).toBeCloseTo(report.missingEnergyMinutes, 9);
+    expect(idle.totalUsd).toBeGreaterThan(0);
+    expect(standby.totalUsd).toBeGreaterThan(0);
+  });
+
+  test("models share by compute time, by requests where none is recorded", () => {
+    const base = aMinute({ power: energy(3600) });
+    const withModels = (models: ReturnType<typeof aModel>[]) => ({ ...base, traffic: { ...base.traffic, models } });
+    const shares = (report: ReturnType<typeof reportOf>) => report.models.map((row) => row.totalUsd / report.totalUsd);
+    expect(shares(reportOf([withModels([aModel("a", 100, 300), aModel("b", 300, 100)])]))).toEqual([0.75, 0.25]);
+    expect(shares(reportOf([withModels([aModel("a", 100, 0), aModel("b", 300, 0)])]))).toEqual([0.25, 0.75]);
+  });
+
+  test("energy that was not measured is missing, not zero", () => {
+    const report = reportOf([aMinute({ power: null }), aMinute({ seq: 2, power: energy(900, 15_000) })]);
+    expect(report.missingEnergyMinutes).toBeCloseTo(1.75, 9);
+    expect(report.energyKwh).toBeCloseTo(900 / 3.6e6, 12);
+  });
+
+  test.each([
+    ["serving", "active", 5],
+    ["serving", "standby", 5],
+    ["idle", "active", 0],
+    ["standby", "standby", 0],
+    ["standby", "draining", 0],
+  ] as const)("a minute counts as %s: role %s with %p requests", (use, role, requests) => {
+    const report = reportOf([aMinute({ role, requests })]);
+    expect(report.byUse[use].totalUsd).toBe(report.totalUsd);
+  });
+
+  test("without minutes everything is zero and says why there is no comparison", () => {
+    const report = reportOf([]);
+    expect(report).toMatchObject({ totalUsd: 0, requests: 0, usdPer1000Requests: null, agents: [], allOn: null });
+    expect(report.allOnUnknownReason).toMatch(/no minute/);
+  });
+});
+
+describe("all on in the top mode", () => {
+  // 350 qps, 100 W busy, 20 W idle, twice.
+  const births = { "thor-1": aBirth(), "thor-2": aBirth({ agentId: "thor-2" }) };
+  const both = (requests: number) => [
+    aMinute({ requests, power: energy(1200) }),
+    aMinute({ agentId: "thor-2", requests: 0, role: "standby", power: energy(300) }),
+  ];
+
+  test.each([
+    ["idle", 0, 20],
+    ["half busy", 350 * 60, 60],
+    ["full", 700 * 60, 100],
+    ["beyond what they carry", 9_000_000, 100],
+  ])("%s: %p requests a minute at %p W each", (_name, requests, watts) => {
+    const { allOn } = reportOf(both(requests), births);
+    expect(allOn?.energyKwh).toBeCloseTo((2 * watts * 60) / 3.6e6, 12);
+  });
+
+  test("savings are against the same agents and minutes, amortisation the same", () => {
+    const report = reportOf(both(0), births);
+    expect(report.allOn?.amortisationUsd).toBeCloseTo(report.amortisationUsd, 12);
+    expect(report.allOn?.savedEnergyKwh).toBeCloseTo((2400 - 1500) / 3.6e6, 12);
+    expect(report.allOn?.savedUsd).toBeCloseTo(((2400 - 1500) / 3.6e6) * 0.15, 12);
+  });
+
+  test("a minute that was half measured is compared by its measured half", () => {
+    const { allOn } = reportOf([aMinute({ requests: 0, power: energy(600, 30_000) })]);
+    expect(allOn?.energyKwh).toBeCloseTo((20 * 30) / 3.6e6, 12);
+  });
+
+  test("a board without a profile: null, and it is named", () => {
+    const report = reportOf(both(10), { "thor-1": aBirth() });
+    expect(report.allOn).toBeNull();
+    expect(report.allOnUnknownReason).toContain("thor-2");
+  });
+});
+
+describe("windows", () => {
+  test.each([
+    ["15m", { startMs: 99_100_000, endMs: 100_000_000 }],
+    ["24h", { startMs: 13_600_000, endMs: 100_000_000 }],
+    ["1000,2000", { startMs: 1000, endMs: 2000 }],
+    ["7d", { startMs: 100_000_000 - 604_800_000, endMs: 100_000_000 }],
+  ])("%s", (text, window) => {
+    expect(parseWindow(text, 100_000_000)).toEqual(window);
+  });
+  test.each(["", "0h", "-1h", "1.5h", "h", "24", "1y", "2000,1000", "1000,1000", "1,2,3", "NaN,1"])(
+    "%p is none",
+    (text) => {
+      expect(parseWindow(text, 1)).toBeNull();
+    },
+  );
+});
