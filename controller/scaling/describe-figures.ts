@@ -1,6 +1,6 @@
-/** A rate for people: whole numbers from 100 on, one decimal below. */
+/** A rate for people: whole numbers from 100 on, three significant digits below (small fleets have rates far below 1). */
 export function qps(value: number): string {
-  return value >= 100 ? String(Math.round(value)) : String(Math.round(value * 10) / 10);
+  return value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
 }
 
 export function count(amount: number, one: string, many = `${one}s`): string {
