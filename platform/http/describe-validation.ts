@@ -7,10 +7,11 @@ const maxMismatches = 3;
 /** What came, in a few words: long and nested values by their kind only. */
 function show(value: unknown): string {
   if (value === undefined) return "nothing";
-  if (Array.isArray(value)) return value.length === 0 ? "an empty array" : `an array of ${value.length}`;
+  const json = JSON.stringify(value) ?? String(value);
+  if (json.length <= 40) return json;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
   if (value !== null && typeof value === "object") return "an object";
-  if (typeof value === "string" && value.length > 40) return `a string of ${value.length} characters`;
-  return JSON.stringify(value) ?? String(value);
+  return typeof value === "string" ? `a string of ${value.length} characters` : json;
 }
 
 function expectation(error: ValueError): string {

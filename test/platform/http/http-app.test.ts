@@ -80,7 +80,7 @@ describe("requests that are wrong", () => {
     {
       name: "no items",
       body: '{"inputs":[]}',
-      message: "inputs: expected array length to be greater or equal to 1, got an empty array",
+      message: "inputs: expected array length to be greater or equal to 1, got []",
       param: "inputs",
     },
     { name: "unknown field", body: '{"inputs":["a"],"inptu":1}', message: "inptu: unknown field", param: "inptu" },

@@ -1,0 +1,36 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+/** How an agent serves embeddings. */
+export const ServingConfig = Type.Object(
+  {
+    host: Type.String({ default: "127.0.0.1", minLength: 1, description: "address of the HTTP API" }),
+    port: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: "0: any free port" }),
+    apiKeys: Type.Array(Type.String({ minLength: 1 }), {
+      default: [],
+      description: "any of them opens the API; none: no key is asked for, and only this machine may connect",
+    }),
+    insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
+    model: Type.String({ default: "all-MiniLM-L6-v2", minLength: 1, maxLength: 128 }),
+    modelDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+      default: null,
+      description: "holds one directory a model; null: beside the executable, or what the program carries",
+    }),
+    threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
+      default: null,
+      description: "threads that compute; null: two, or one on a single core",
+    }),
+    batchTokens: Type.Integer({
+      default: 512,
+      minimum: 1,
+      description: "tokens computed together, at most; more gain nothing on a CPU and make others wait",
+    }),
+    batchTexts: Type.Integer({ default: 32, minimum: 1, maximum: 1024 }),
+    queueTexts: Type.Integer({ default: 4096, minimum: 1, description: "texts that may wait; beyond them 429" }),
+    maxInputs: Type.Integer({ default: 2048, minimum: 1, description: "texts in one request" }),
+    maxBodyBytes: Type.Integer({ default: 4 * 1024 * 1024, minimum: 1024 }),
+    requestTimeoutMs: Type.Integer({ default: 30_000, minimum: 1, description: "from arrival to answer" }),
+    stopGraceMs: Type.Integer({ default: 10_000, minimum: 0, description: "for requests in flight when stopping" }),
+  },
+  { additionalProperties: false, default: {} },
+);
+export type ServingConfig = Static<typeof ServingConfig>;

@@ -1,0 +1,173 @@
+import { availableParallelism } from "node:os";
+import type { AnyElysia } from "elysia";
+import type { Registry } from "prom-client";
+import type { Clock } from "#platform/clock.ts";
+import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { assertListenAllowed } from "#platform/http/listen-address.ts";
+import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
+import type { Logger } from "#platform/log.ts";
+import { createEmbedder, type Embedder } from "./embed-texts.ts";
+import { type EmbeddingModel, openEmbeddingModel } from "./embedding-model.ts";
+import { findModel } from "./find-model.ts";
+import { nativeRoutes } from "./http/native-routes.ts";
+import { openAiRoutes } from "./http/openai-routes.ts";
+import { statusRoutes } from "./http/status-routes.ts";
+import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
+import type { ServingConfig } from "./serving-config.ts";
+import { createServingMetrics } from "./serving-metrics.ts";
+
+export interface ServingOptions {
+  readonly config: ServingConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly gate: ComputeGate;
+  readonly sink: TrafficSink;
+  readonly role: RoleView;
+  readonly metrics: Registry;
+  readonly version: string;
+  /** More routes under the same address, key and error shapes. */
+  readonly extraRoutes?: readonly AnyElysia[];
+}
+
+export interface LoadedModel {
+  readonly id: string;
+  readonly dimension: number;
+  readonly revision: string;
+}
+
+/** Text in, vectors out: the HTTP API and the models behind it. */
+export interface Serving {
+  /**
+   * Listens and loads the model. Resolves when it is loaded, or after a while without: requests then wait for it.
+   * @throws UsageError when the address, the port or the model is not as configured.
+   */
+  start(): Promise<void>;
+  /** Turns new requests away, finishes those in flight for up to `stopGraceMs`, ends the model's process. */
+  stop(): Promise<void>;
+  /** 0 before `start`. */
+  readonly port: number;
+  /** Base address of the API, "" before `start`. */
+  readonly url: string;
+  /** Texts that wait. */
+  queueDepth(): number;
+  loadedModels(): LoadedModel[];
+  /** Embedding requests that are being answered. */
+  inFlight(): number;
+}
+
+/** A start is not held up for longer by a model that will not load. */
+const startWaitMs = 15_000;
+
+/** Probes and scrapers have no key. */
+const openPaths = new Set(["/health", "/livez", "/readyz", "/metrics"]);
+
+const errorStyleOf = (path: string) => (path.startsWith("/v1/") ? ("openai" as const) : ("plain" as const));
+
+/** Nothing happens before `start`. */
+export function createServing(options: ServingOptions): Serving {
+  const { config, log, clock, gate, sink, role, metrics: registry, version } = options;
+  const models: EmbeddingModel[] = [];
+  let stopping = false;
+  let server: HttpServer | undefined;
+  let embedder: Embedder | undefined;
+
+  const modelNamed = (name: string | undefined): EmbeddingModel | null => {
+    const [first] = models;
+    if (name === undefined) return first ?? null;
+    const wanted = name.toLowerCase();
+    return (
+      models.find(({ found: { manifest } }) =>
+        [manifest.id, ...manifest.aliases].some((known) => known.toLowerCase() === wanted),
+      ) ?? null
+    );
+  };
+
+  const notReadyReason = () => {
+    if (stopping) return "stopping";
+    if (role.role !== "active") return `the agent's role is ${role.role}`;
+    const absent = models.find((model) => model.runner.state !== "loaded");
+    return absent === undefined ? null : `model ${absent.found.manifest.id} is ${absent.runner.state}`;
+  };
+
+  const start = async () => {
+    assertListenAllowed("serving", config);
+    const found = await findModel(config.model, config.modelDirectory);
+    const threads = config.threads ?? Math.min(2, availableParallelism());
+    const metrics = createServingMetrics(registry, {
+      queueDepth: () => embedder?.queueDepth() ?? 0,
+      inFlight: () => embedder?.inFlight() ?? 0,
+      runners: () => models.map((model) => model.runner),
+    });
+    const model = await openEmbeddingModel(found, { ...config, threads }, log, {
+      onBatch: (texts) => metrics.recordBatch(texts),
+      onLoaded: (loadMs) => metrics.recordModelLoad(found.manifest.id, loadMs),
+    });
+    models.push(model);
+    embedder = createEmbedder({
+      findModel: modelNamed,
+      modelNames: () => models.map(({ found: { manifest } }) => manifest.id),
+      gate,
+      sink,
+      role,
+      metrics,
+      stopping: () => stopping,
+      limits: config,
+      log,
+    });
+    const startedAtS = Math.floor(clock.nowMs() / 1000);
+    const app = createHttpApp({
+      about: {
+        title: "thormesh agent",
+        description: "Text embeddings, with what this device does and why.",
+        version,
+      },
+      apiKeys: config.apiKeys,
+      isOpenPath: (path) => openPaths.has(path),
+      errorStyleOf,
+      log,
+      routes: [
+        nativeRoutes(embedder, config.maxInputs),
+        openAiRoutes(
+          embedder,
+          config.maxInputs,
+          () => models,
+          () => startedAtS,
+        ),
+        statusRoutes({ version, models: () => models, notReadyReason, stopping: () => stopping }, registry),
+        ...(options.extraRoutes ?? []),
+      ],
+    });
+    const { host, port, maxBodyBytes } = config;
+    server = serveHttp(app, { host, port, maxBodyBytes, errorStyleOf });
+    model.runner.start();
+    log.info({ url: server.url, model: found.manifest.id, origin: found.origin, threads }, "serving");
+    await Promise.race([model.runner.firstLoaded, Bun.sleep(startWaitMs)]);
+    if (model.runner.state !== "loaded")
+      log.error({ model: found.manifest.id }, "started without its model: it goes on trying");
+  };
+
+  return {
+    start,
+    async stop() {
+      stopping = true;
+      await server?.stop(config.stopGraceMs);
+      await Promise.all(models.map((model) => model.runner.stop()));
+    },
+    get port() {
+      return server?.port ?? 0;
+    },
+    get url() {
+      return server?.url ?? "";
+    },
+    queueDepth: () => embedder?.queueDepth() ?? 0,
+    loadedModels: () =>
+      models
+        .filter((model) => model.runner.state === "loaded")
+        .map(({ found: { manifest } }) => ({
+          id: manifest.id,
+          dimension: manifest.dimension,
+          revision: manifest.revision,
+        })),
+    inFlight: () => embedder?.inFlight() ?? 0,
+  };
+}

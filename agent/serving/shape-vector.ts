@@ -1,0 +1,18 @@
+/**
+ * A vector as the client asked for it: cut to its first `dimensions`, and only then scaled to length 1 (the order in which models
+ * made for cutting expect it). The raw vector is left as it is.
+ */
+export function shapeVector(
+  raw: Float32Array,
+  wanted: { readonly dimensions?: number; readonly normalize: boolean },
+): Float32Array {
+  const vector = raw.slice(0, wanted.dimensions ?? raw.length);
+  if (!wanted.normalize) return vector;
+  let squares = 0;
+  for (const value of vector) squares += value * value;
+  // The zero vector has no direction and stays as it is.
+  if (squares === 0) return vector;
+  const scale = 1 / Math.sqrt(squares);
+  for (let i = 0; i < vector.length; i += 1) vector[i] = (vector[i] as number) * scale;
+  return vector;
+}

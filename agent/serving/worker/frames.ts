@@ -1,0 +1,195 @@
+/**
+ * What a serving process and its model worker say to each other over a Unix socket: length-prefixed binary frames, little-endian.
+ *
+ * | bytes | what |
+ * |---|---|
+ * | 4 | length of what follows |
+ * | 1 | kind |
+ * | 4 | batch number; 0 for `ready`, and for a `failure` that is the end of the worker |
+ * | … | by kind: see the encoders |
+ */
+export type Frame =
+  | { readonly kind: "ready"; readonly loadMs: number }
+  | {
+      readonly kind: "batch";
+      readonly batch: number;
+      readonly paddedTokens: number;
+      readonly texts: readonly Uint32Array[];
+    }
+  | { readonly kind: "vectors"; readonly batch: number; readonly computeMs: number; readonly vectors: Float32Array[] }
+  | { readonly kind: "failure"; readonly batch: number; readonly message: string };
+
+const kinds = { ready: 1, batch: 2, vectors: 3, failure: 4 } as const;
+const headBytes = 9;
+/** 2,048 vectors of 4,096 dimensions; whatever says it is longer is not a frame. */
+export const maxFrameBytes = 64 * 1024 * 1024;
+
+function frame(kind: keyof typeof kinds, batch: number, bodyBytes: number): { bytes: Uint8Array; view: DataView } {
+  const bytes = new Uint8Array(headBytes + bodyBytes);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.byteLength - 4, true);
+  view.setUint8(4, kinds[kind]);
+  view.setUint32(5, batch, true);
+  return { bytes, view };
+}
+
+function bytesOf(values: Uint32Array | Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** The bytes of a frame. Rows of numbers go as they lie in memory: both ends run on the same little-endian machine. */
+export function encodeFrame(message: Frame): Uint8Array {
+  switch (message.kind) {
+    case "ready": {
+      // load time f64
+      const { bytes, view } = frame("ready", 0, 8);
+      view.setFloat64(headBytes, message.loadMs, true);
+      return bytes;
+    }
+    case "batch": {
+      // padded length u32, number of texts u32, length of each u32, then the token ids u32, text after text
+      const { texts } = message;
+      const tokens = texts.reduce((sum, ids) => sum + ids.length, 0);
+      const { bytes, view } = frame("batch", message.batch, 4 * (2 + texts.length + tokens));
+      view.setUint32(headBytes, message.paddedTokens, true);
+      view.setUint32(headBytes + 4, texts.length, true);
+      let offset = headBytes + 8;
+      for (const ids of texts) {
+        view.setUint32(offset, ids.length, true);
+        offset += 4;
+      }
+      for (const ids of texts) {
+        bytes.set(bytesOf(ids), offset);
+        offset += ids.byteLength;
+      }
+      return bytes;
+    }
+    case "vectors": {
+      // compute time f64, number of vectors u32, dimension u32, then the values f32, vector after vector
+      const dimension = message.vectors[0]?.length ?? 0;
+      const { bytes, view } = frame("vectors", message.batch, 16 + 4 * dimension * message.vectors.length);
+      view.setFloat64(headBytes, message.computeMs, true);
+      view.setUint32(headBytes + 8, message.vectors.length, true);
+      view.setUint32(headBytes + 12, dimension, true);
+      let offset = headBytes + 16;
+      for (const vector of message.vectors) {
+        bytes.set(bytesOf(vector), offset);
+        offset += vector.byteLength;
+      }
+      return bytes;
+    }
+    case "failure": {
+      // text in UTF-8
+      const text = new TextEncoder().encode(message.message);
+      const { bytes } = frame("failure", message.batch, text.byteLength);
+      bytes.set(text, headBytes);
+      return bytes;
+    }
+    default:
+      throw new Error(`frame ${message satisfies never} is of no known kind. This is a bug.`);
+  }
+}
+
+/** Copies, because a frame starts at any byte and typed arrays only at a multiple of 4. */
+function numbers<T extends Uint32Array | Float32Array>(
+  make: new (buffer: ArrayBuffer) => T,
+  bytes: Uint8Array,
+  offset: number,
+  count: number,
+): T {
+  if (offset + 4 * count > bytes.byteLength) throw new Error(`a frame says ${count} numbers and holds fewer`);
+  const copy = new Uint8Array(4 * count);
+  copy.set(bytes.subarray(offset, offset + 4 * count));
+  return new make(copy.buffer);
+}
+
+/**
+ * Reads one whole frame, the length included.
+ * @throws Error when it is not one.
+ */
+export function decodeFrame(bytes: Uint8Array): Frame {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.byteLength < headBytes || view.getUint32(0, true) !== bytes.byteLength - 4) {
+    throw new Error(`a frame of ${bytes.byteLength} bytes has another length written in it`);
+  }
+  const batch = view.getUint32(5, true);
+  const need = (count: number) => {
+    if (bytes.byteLength < headBytes + count) throw new Error("a frame is shorter than its kind needs");
+  };
+  const kind = view.getUint8(4);
+  switch (kind) {
+    case kinds.ready:
+      need(8);
+      return { kind: "ready", loadMs: view.getFloat64(headBytes, true) };
+    case kinds.batch: {
+      need(8);
+      const count = view.getUint32(headBytes + 4, true);
+      const lengths = numbers(Uint32Array, bytes, headBytes + 8, count);
+      let offset = headBytes + 8 + 4 * count;
+      const texts: Uint32Array[] = [];
+      for (const length of lengths) {
+        texts.push(numbers(Uint32Array, bytes, offset, length));
+        offset += 4 * length;
+      }
+      return { kind: "batch", batch, paddedTokens: view.getUint32(headBytes, true), texts };
+    }
+    case kinds.vectors: {
+      need(16);
+      const count = view.getUint32(headBytes + 8, true);
+      const dimension = view.getUint32(headBytes + 12, true);
+      const all = numbers(Float32Array, bytes, headBytes + 16, count * dimension);
+      const vectors = Array.from({ length: count }, (_, i) => all.subarray(i * dimension, (i + 1) * dimension));
+      return { kind: "vectors", batch, computeMs: view.getFloat64(headBytes, true), vectors };
+    }
+    case kinds.failure:
+      return { kind: "failure", batch, message: new TextDecoder().decode(bytes.subarray(headBytes)) };
+    default:
+      throw new Error(`a frame is of unknown kind ${kind}`);
+  }
+}
+
+/** Puts frames together from the pieces in which a socket delivers them. */
+export class FrameReader {
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+
+  /**
+   * Takes a piece (copied, the socket may reuse it) and returns the frames that are complete with it.
+   * @throws Error when the stream is not one of frames; it is of no use after that.
+   */
+  push(piece: Uint8Array): Frame[] {
+    this.#pieces.push(piece.slice());
+    this.#bytes += piece.byteLength;
+    const frames: Frame[] = [];
+    while (this.#bytes >= 4) {
+      const length = 4 + this.#nextLength();
+      if (length > maxFrameBytes)
+        throw new Error(`a frame of ${length} bytes is announced; ${maxFrameBytes} are allowed`);
+      if (this.#bytes < length) break;
+      const all = this.#joined();
+      frames.push(decodeFrame(all.subarray(0, length)));
+      this.#pieces = [all.subarray(length)];
+      this.#bytes -= length;
+    }
+    return frames;
+  }
+
+  #nextLength(): number {
+    const first = this.#pieces[0];
+    const start = first !== undefined && first.byteLength >= 4 ? first : this.#joined();
+    return new DataView(start.buffer, start.byteOffset, 4).getUint32(0, true);
+  }
+
+  #joined(): Uint8Array {
+    const [first] = this.#pieces;
+    if (this.#pieces.length === 1 && first !== undefined) return first;
+    const all = new Uint8Array(this.#bytes);
+    let offset = 0;
+    for (const piece of this.#pieces) {
+      all.set(piece, offset);
+      offset += piece.byteLength;
+    }
+    this.#pieces = [all];
+    return all;
+  }
+}

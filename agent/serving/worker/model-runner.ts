@@ -1,0 +1,155 @@
+import { describeError, ServiceError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { decideRestart } from "./decide-restart.ts";
+import { type BatchResult, type ModelProcess, ModelProcessLostError } from "./model-process.ts";
+
+export type ModelState = "loading" | "loaded" | "failing" | "stopped";
+
+/** Keeps a model's process running and computes batches on it, one at a time. */
+export interface ModelRunner {
+  start(): void;
+  stop(): Promise<void>;
+  readonly state: ModelState;
+  /** The present process, when there is one. */
+  readonly process: ModelProcess | null;
+  /** How often the process was lost and started again. */
+  readonly restarts: number;
+  /** Resolves when the model is loaded for the first time, or the runner is stopped. */
+  readonly firstLoaded: Promise<void>;
+  /**
+   * Waits for the process where it is being started. A batch that loses its process is computed once more on the next one.
+   * @throws ServiceError MODEL_UNAVAILABLE when the process keeps failing, BatchFailedError when the model refuses the batch.
+   */
+  run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
+}
+
+/** From so many losses in a row requests are turned away instead of kept waiting for the next start. */
+const failingFrom = 3;
+
+/** @param onLoaded is told of every start that succeeded. */
+export function createModelRunner(options: {
+  readonly id: string;
+  readonly startProcess: () => Promise<ModelProcess>;
+  readonly log: Logger;
+  readonly onLoaded: (process: ModelProcess) => void;
+}): ModelRunner {
+  const { id, startProcess, log, onLoaded } = options;
+  const stopping = new AbortController();
+  const firstLoaded = Promise.withResolvers<void>();
+  let state: ModelState = "loading";
+  let current: ModelProcess | null = null;
+  let arrival = Promise.withResolvers<ModelProcess>();
+  let failuresInRow = 0;
+  let restarts = 0;
+  let loop: Promise<void> | undefined;
+
+  const unavailable = (message: string, cause?: unknown) =>
+    new ServiceError("MODEL_UNAVAILABLE", message, { retryAfterS: 1, cause });
+
+  const turnAway = (message: string, cause?: unknown) => {
+    // Nobody may be waiting.
+    arrival.promise.catch(() => {});
+    arrival.reject(unavailable(message, cause));
+    arrival = Promise.withResolvers();
+  };
+
+  /** A lost process is no longer handed out: those who come now wait for the next one. */
+  const retire = (lost: ModelProcess) => {
+    if (current !== lost) return;
+    current = null;
+    arrival = Promise.withResolvers();
+  };
+
+  const wait = (delayMs: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, delayMs);
+      stopping.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+
+  const supervise = async () => {
+    while (!stopping.signal.aborted) {
+      let reason: string;
+      try {
+        const started = await startProcess();
+        current = started;
+        if (stopping.signal.aborted) return;
+        state = "loaded";
+        onLoaded(started);
+        log.info({ model: id, pid: started.pid, loadMs: Math.round(started.loadMs) }, "model loaded");
+        firstLoaded.resolve();
+        arrival.resolve(started);
+        reason = await started.lost;
+        retire(started);
+      } catch (error) {
+        reason = describeError(error);
+      }
+      if (stopping.signal.aborted) return;
+      failuresInRow += 1;
+      restarts += 1;
+      const decision = decideRestart(failuresInRow);
+      state = failuresInRow >= failingFrom ? "failing" : "loading";
+      log.error(
+        { model: id, lost: reason, failuresInRow, delayMs: decision.delayMs },
+        `model process: ${decision.reason}`,
+      );
+      if (state === "failing") turnAway(`model ${id} can't be loaded at the moment: ${reason}`);
+      await wait(decision.delayMs);
+    }
+  };
+
+  const runOnce = async (texts: readonly Uint32Array[], paddedTokens: number) => {
+    if (state === "stopped") throw unavailable(`model ${id} is being unloaded`);
+    if (state === "failing") throw unavailable(`model ${id} can't be loaded at the moment`);
+    const process = current ?? (await arrival.promise);
+    try {
+      const result = await process.run(texts, paddedTokens);
+      failuresInRow = 0;
+      return result;
+    } catch (error) {
+      if (error instanceof ModelProcessLostError) retire(process);
+      throw error;
+    }
+  };
+
+  return {
+    start() {
+      loop ??= supervise();
+    },
+    async stop() {
+      state = "stopped";
+      stopping.abort();
+      turnAway(`model ${id} is being unloaded`);
+      await current?.stop();
+      await loop; // a start that was under way is over now
+      await current?.stop();
+      firstLoaded.resolve();
+    },
+    get state() {
+      return state;
+    },
+    get process() {
+      return current;
+    },
+    get restarts() {
+      return restarts;
+    },
+    firstLoaded: firstLoaded.promise,
+    async run(texts, paddedTokens) {
+      try {
+        return await runOnce(texts, paddedTokens);
+      } catch (error) {
+        if (!(error instanceof ModelProcessLostError) || state === "stopped") throw error;
+        log.warn({ model: id, texts: texts.length }, "the batch in flight is computed once more");
+      }
+      try {
+        return await runOnce(texts, paddedTokens);
+      } catch (error) {
+        if (!(error instanceof ModelProcessLostError)) throw error;
+        throw unavailable(`model ${id} failed twice on a batch`, error);
+      }
+    },
+  };
+}

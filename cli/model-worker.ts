@@ -1,0 +1,31 @@
+import { runModelWorker } from "#agent/serving/worker/run-model-worker.ts";
+import { UsageError } from "#platform/errors.ts";
+import { type Command, optionalNumber, requiredOption } from "./command.ts";
+
+export const modelWorkerCommand: Command = {
+  summary: "compute the vectors of one model for the serving process that started this one",
+  usage: "--socket PATH --model FILE --sha256 HASH --dimension N --threads N",
+  hidden: true,
+  options: {
+    socket: { type: "string", value: "PATH", help: "Unix socket of the serving process" },
+    model: { type: "string", value: "FILE", help: "ONNX file" },
+    sha256: { type: "string", value: "HASH", help: "what the file must be" },
+    dimension: { type: "string", value: "N", help: "length of the vectors" },
+    threads: { type: "string", value: "N", help: "threads that compute" },
+  },
+  async run(values) {
+    const dimension = optionalNumber(values, "dimension", { min: 1, max: 65_536, integer: true });
+    const threads = optionalNumber(values, "threads", { min: 1, max: 1024, integer: true });
+    if (dimension === undefined || threads === undefined)
+      throw new UsageError("--dimension and --threads are required");
+    const code = await runModelWorker({
+      socketPath: requiredOption(values, "socket"),
+      modelPath: requiredOption(values, "model"),
+      sha256: requiredOption(values, "sha256"),
+      dimension,
+      threads,
+    });
+    // ONNX Runtime's threads need no orderly end, and nothing of this process is left to save.
+    process.exit(code);
+  },
+};
