@@ -1,7 +1,8 @@
-import type { AgentView, DemoSnapshot } from "./snapshot.ts";
+import type { AgentSnapshot, DemoSnapshot } from "./snapshot.ts";
 
 const width = 100;
-const shownDecisions = 6;
+const shownDecisions = 4;
+const linesOfReason = 3;
 
 function clip(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
@@ -14,6 +15,19 @@ function cells(...parts: [text: string, length: number, side?: "right"][]): stri
     )
     .join(" ")
     .trimEnd();
+}
+
+/** Breaks a text between words; what does not fit into `maxLines` is cut. */
+function wrap(text: string, length: number, maxLines: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > length && lines.length < maxLines - 1) {
+    const space = rest.lastIndexOf(" ", length);
+    const end = space > 0 ? space : length;
+    lines.push(rest.slice(0, end));
+    rest = rest.slice(end).trimStart();
+  }
+  return [...lines, clip(rest, length)];
 }
 
 const thousands = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -47,7 +61,7 @@ function saving(run: number, reference: number): string {
   return reference > 0 ? `${((1 - run / reference) * 100).toFixed(0)} % less` : "no difference yet";
 }
 
-function agentLine(agent: AgentView, requestsPerRealRequest: number): string {
+function agentLine(agent: AgentSnapshot, requestsPerRealRequest: number): string {
   const share = agent.qps !== null && agent.capacityQps ? agent.qps / agent.capacityQps : null;
   return cells(
     [agent.agentId, 14],
@@ -58,18 +72,18 @@ function agentLine(agent: AgentView, requestsPerRealRequest: number): string {
     [rate(agent.qps, requestsPerRealRequest), 8, "right"],
     [share === null ? "-" : `${(share * 100).toFixed(0)}%`, 5, "right"],
     [rate(agent.forecastPeakQps, requestsPerRealRequest), 8, "right"],
-    [agent.forecastModel ?? "", 16],
+    [milliseconds(agent.p95LatencyMs), 6, "right"],
   );
 }
 
-function total(agents: readonly AgentView[], value: (agent: AgentView) => number | null): number | null {
+function total(agents: readonly AgentSnapshot[], value: (agent: AgentSnapshot) => number | null): number | null {
   const known = agents.map(value).filter((one) => one !== null);
   return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
 }
 
 /** The terminal view, as lines of at most 100 columns. Requests a second are those of the full-size fleet unless they say "really". */
 export function renderView(snapshot: DemoSnapshot): string[] {
-  const { agents, traffic, scale, cost } = snapshot;
+  const { agents, traffic, scale, cost, forecast } = snapshot;
   const n = scale.requestsPerRealRequest;
   const online = agents.filter((agent) => agent.online);
   const active = online.filter((agent) => agent.role === "active");
@@ -92,7 +106,7 @@ export function renderView(snapshot: DemoSnapshot): string[] {
       ["REQ/S", 8, "right"],
       ["LOAD", 5, "right"],
       ["FORECAST", 8, "right"],
-      ["BY", 16],
+      ["P95 MS", 6, "right"],
     ),
     ...agents.map((agent) => agentLine(agent, n)),
     cells(
@@ -110,15 +124,8 @@ export function renderView(snapshot: DemoSnapshot): string[] {
         "right",
       ],
       ["", 5],
-      [
-        rate(
-          total(active, (agent) => agent.forecastPeakQps),
-          n,
-        ),
-        8,
-        "right",
-      ],
-      ["peak in 15 min", 16],
+      [rate(forecast?.peakQps ?? null, n), 8, "right"],
+      [forecast === null ? "" : `(${forecast.model})`, 16],
     ),
     "",
     cost === null
@@ -130,9 +137,11 @@ export function renderView(snapshot: DemoSnapshot): string[] {
     ...snapshot.decisions
       .slice(-shownDecisions)
       .reverse()
-      .map((decision) => {
+      .flatMap((decision) => {
         const time = new Date(decision.atMs).toISOString().slice(11, 16);
-        return `  ${time} ${decision.kind}${decision.agentId === null ? "" : ` ${decision.agentId}`}: ${decision.reason}`;
+        return wrap(`${time} ${decision.kind}: ${decision.reason}`, width - 4, linesOfReason).map((line, index) =>
+          index === 0 ? `  ${line}` : `    ${line}`,
+        );
       }),
   ];
   return lines.map((line) => clip(line, width));
@@ -143,7 +152,6 @@ export function renderProgress(snapshot: DemoSnapshot): string {
   const { agents, traffic, cost, scale } = snapshot;
   const active = agents.filter((agent) => agent.online && agent.role === "active");
   const modes = active.map((agent) => agent.powerMode ?? "?").join(" ");
-  const forecast = total(active, (agent) => agent.forecastPeakQps);
   return [
     `${formatClock(snapshot.clockMs)} (${(snapshot.progress * 100).toFixed(0)} %)`,
     `${snapshot.sentQps.toFixed(0)} requests/s sent`,
@@ -151,7 +159,7 @@ export function renderProgress(snapshot: DemoSnapshot): string {
     `${traffic.errors} errors`,
     `p95 ${milliseconds(traffic.latencyMs.p95)} ms`,
     `${active.length}/${agents.length} active (${modes})`,
-    `forecast peak ${rate(forecast, scale.requestsPerRealRequest)}/s`,
+    `forecast peak ${rate(snapshot.forecast?.peakQps ?? null, scale.requestsPerRealRequest)}/s`,
     cost === null ? "cost -" : `${cost.run.energyKwh.toFixed(3)} kWh $${cost.run.costUsd.toFixed(4)}`,
   ].join(", ");
 }

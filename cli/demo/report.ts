@@ -1,6 +1,6 @@
 import type { DemoScale } from "./plan-scale.ts";
 import { formatClock, formatDuration } from "./render-view.ts";
-import type { CostView, DecisionView, EnergyAndCost, TrafficCounts } from "./snapshot.ts";
+import type { CostView, DecisionSummary, EnergyAndCost, TrafficCounts } from "./snapshot.ts";
 
 /** How well one forecast model did while the demo ran. */
 export interface ForecastAccuracy {
@@ -37,7 +37,7 @@ export interface ReportInput {
   readonly scale: DemoScale;
   readonly agents: number;
   readonly traffic: TrafficCounts;
-  readonly decisions: readonly DecisionView[];
+  readonly decisions: readonly DecisionSummary[];
   readonly modeSwitches: readonly PowerModeSwitch[];
   readonly cost: CostView;
   readonly forecasts: readonly ForecastAccuracy[];
@@ -45,9 +45,10 @@ export interface ReportInput {
 
 /** What `thormesh demo --json` prints. Energy and cost are those of the full-size fleet that the demo stands for. */
 export interface DemoReport extends TrafficCounts, EnergyAndCost {
+  /** Agents that a decision activated, and put on standby. */
   readonly activations: number;
   readonly standbys: number;
-  readonly decisions: readonly DecisionView[];
+  readonly decisions: readonly DecisionSummary[];
   readonly modeSwitches: number;
   readonly modeSwitchLog: readonly PowerModeSwitch[];
   readonly run: EnergyAndCost;
@@ -64,12 +65,13 @@ export interface DemoReport extends TrafficCounts, EnergyAndCost {
 }
 
 export function buildReport(input: ReportInput): DemoReport {
-  const ofKind = (kind: string) => input.decisions.filter((decision) => decision.kind === kind).length;
+  const count = (agents: (decision: DecisionSummary) => readonly string[]) =>
+    input.decisions.reduce((sum, decision) => sum + agents(decision).length, 0);
   return {
     ...input.traffic,
     ...input.cost.run,
-    activations: ofKind("activate"),
-    standbys: ofKind("standby"),
+    activations: count((decision) => decision.activated),
+    standbys: count((decision) => decision.stoodBy),
     decisions: input.decisions,
     modeSwitches: input.modeSwitches.length,
     modeSwitchLog: input.modeSwitches,
@@ -131,7 +133,7 @@ export function renderReport(report: DemoReport): string {
     left > 0 ? `decisions (the last ${shown.length}; ${left} before)` : "decisions",
     ...shown.map((decision) => {
       const time = new Date(decision.atMs).toISOString().slice(5, 16).replace("T", " ");
-      return `  ${time} ${decision.kind}${decision.agentId === null ? "" : ` ${decision.agentId}`}: ${decision.reason}`;
+      return `  ${time} ${decision.kind}: ${decision.reason}`;
     }),
   ].join("\n");
 }

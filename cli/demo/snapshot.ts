@@ -1,7 +1,7 @@
 import type { DemoScale } from "./plan-scale.ts";
 
 /** What the demo knows of one agent. Rates are those of the demo's small traffic, in requests a second of the clock. */
-export interface AgentView {
+export interface AgentSnapshot {
   readonly agentId: string;
   readonly board: string;
   readonly online: boolean;
@@ -11,17 +11,24 @@ export interface AgentView {
   readonly qps: number | null;
   /** In the most capable mode. */
   readonly capacityQps: number | null;
-  /** The highest of the forecast's steps. */
+  /** The highest rate that the agent itself forecasts for the next 15 minutes. */
   readonly forecastPeakQps: number | null;
-  readonly forecastModel: string | null;
+  readonly p95LatencyMs: number | null;
 }
 
-export interface DecisionView {
+/** The controller's forecast of the fleet's traffic. */
+export interface FleetForecast {
+  readonly peakQps: number;
+  readonly model: string;
+}
+
+/** A decision that changed something, or was an operator's. */
+export interface DecisionSummary {
   readonly atMs: number;
   readonly kind: string;
-  /** The agent it is about; null for the fleet as a whole. */
-  readonly agentId: string | null;
   readonly reason: string;
+  readonly activated: readonly string[];
+  readonly stoodBy: readonly string[];
 }
 
 export interface EnergyAndCost {
@@ -54,8 +61,9 @@ export interface DemoSnapshot {
   /** Real requests a second just now. */
   readonly sentQps: number;
   readonly traffic: TrafficCounts;
-  readonly agents: readonly AgentView[];
+  readonly agents: readonly AgentSnapshot[];
+  readonly forecast: FleetForecast | null;
   readonly cost: CostView | null;
   /** Oldest first. */
-  readonly decisions: readonly DecisionView[];
+  readonly decisions: readonly DecisionSummary[];
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { formatClock, formatDuration, renderProgress, renderView } from "#cli/demo/render-view.ts";
-import type { AgentView, DemoSnapshot } from "#cli/demo/snapshot.ts";
+import type { AgentSnapshot, DemoSnapshot } from "#cli/demo/snapshot.ts";
 
-const agent: AgentView = {
+const agent: AgentSnapshot = {
   agentId: "thor-1",
   board: "thor-t5000",
   online: true,
@@ -12,7 +12,7 @@ const agent: AgentView = {
   qps: 0.05,
   capacityQps: 0.1,
   forecastPeakQps: 0.06,
-  forecastModel: "lstm",
+  p95LatencyMs: 31,
 };
 
 const snapshot: DemoSnapshot = {
@@ -32,13 +32,21 @@ const snapshot: DemoSnapshot = {
   sentQps: 72,
   traffic: { requests: 22_310, errors: 0, retries: 12, latencyMs: { p50: 8.04, p95: 22.6, p99: 41 } },
   agents: [agent, { ...agent, agentId: "nano-1", board: "orin-nano", role: "standby", qps: 0, watts: 4 }],
+  forecast: { peakQps: 0.07, model: "lstm" },
   cost: { run: { energyKwh: 1.5, costUsd: 0.6 }, reference: { energyKwh: 2, costUsd: 0.8 } },
   decisions: [
-    { atMs: Date.parse("1995-07-27T03:00:00Z"), kind: "standby", agentId: "nano-1", reason: "quiet night" },
+    {
+      atMs: Date.parse("1995-07-27T03:00:00Z"),
+      kind: "scale-in",
+      reason: "quiet night",
+      activated: [],
+      stoodBy: ["nano-1"],
+    },
     {
       atMs: Date.parse("1995-07-27T12:00:00Z"),
-      kind: "activate",
-      agentId: "thor-1",
+      kind: "scale-out",
+      activated: ["thor-1"],
+      stoodBy: [],
       reason: `${"very ".repeat(40)}long`,
     },
   ],
@@ -58,9 +66,10 @@ const empty: DemoSnapshot = {
       qps: null,
       capacityQps: null,
       forecastPeakQps: null,
-      forecastModel: null,
+      p95LatencyMs: null,
     },
   ],
+  forecast: null,
   cost: null,
   decisions: [],
 };
@@ -80,16 +89,17 @@ describe("renderView", () => {
     const text = renderView(snapshot).join("\n");
     expect(text).toContain("Thu 27 Jul 1995 14:32 UTC");
     expect(text).toContain("1,000 requests/s of the fleet; 72/s really sent, each stands for 4,000");
-    expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +200 +50% +240 lstm/);
-    expect(text).toMatch(/fleet +1\/2 on +89 +200 +240 peak in 15 min/);
+    expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +200 +50% +240 +31/);
+    expect(text).toMatch(/fleet +1\/2 on +89 +200 +280 \(lstm\)/);
     expect(text).toContain("(25 % less)");
-    expect(text.indexOf("12:00 activate thor-1")).toBeLessThan(text.indexOf("03:00 standby nano-1"));
+    expect(text.match(/very/g)?.length).toBe(40); // long reasons go on in the next line
+    expect(text.indexOf("12:00 scale-out")).toBeLessThan(text.indexOf("03:00 scale-in: quiet night"));
   });
 });
 
 test("a line of progress", () => {
   expect(renderProgress(snapshot)).toBe(
-    "Thu 27 Jul 1995 14:32 (60 %), 72 requests/s sent, 22310 answered, 0 errors, p95 23 ms, 1/2 active (120W), forecast peak 240/s, 1.500 kWh $0.6000",
+    "Thu 27 Jul 1995 14:32 (60 %), 72 requests/s sent, 22310 answered, 0 errors, p95 23 ms, 1/2 active (120W), forecast peak 280/s, 1.500 kWh $0.6000",
   );
   expect(renderProgress(empty)).not.toMatch(/NaN|undefined|null/);
 });

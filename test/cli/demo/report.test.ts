@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type AgentForecast, measureForecasts } from "#cli/demo/forecast-accuracy.ts";
+import { measureForecasts } from "#cli/demo/forecast-accuracy.ts";
 import { buildReport, type ReportInput, renderReport } from "#cli/demo/report.ts";
 
 const minuteMs = 60_000;
@@ -22,8 +22,20 @@ const input: ReportInput = {
   agents: 4,
   traffic: { requests: 20_000, errors: 0, retries: 3, latencyMs: { p50: 8, p95: 20, p99: 40 } },
   decisions: [
-    { atMs: Date.parse("1995-07-27T02:00:00Z"), kind: "standby", agentId: "nano-1", reason: "quiet" },
-    { atMs: Date.parse("1995-07-27T12:00:00Z"), kind: "activate", agentId: "nano-1", reason: "peak forecast" },
+    {
+      atMs: Date.parse("1995-07-27T02:00:00Z"),
+      kind: "scale-in",
+      reason: "quiet",
+      activated: [],
+      stoodBy: ["nano-1", "thor-2"],
+    },
+    {
+      atMs: Date.parse("1995-07-27T12:00:00Z"),
+      kind: "scale-out",
+      reason: "peak forecast",
+      activated: ["nano-1"],
+      stoodBy: [],
+    },
   ],
   modeSwitches: [{ atMs: 1, agentId: "thor-1", from: "MAXN", to: "70W" }],
   cost: { run: { energyKwh: 3, costUsd: 0.9 }, reference: { energyKwh: 4, costUsd: 1 } },
@@ -36,7 +48,7 @@ describe("report", () => {
       requests: 20_000,
       errors: 0,
       activations: 1,
-      standbys: 1,
+      standbys: 2,
       modeSwitches: 1,
       energyKwh: 3,
       costUsd: 0.9,
@@ -53,7 +65,7 @@ describe("report", () => {
     expect(text).toContain("stands for 4000");
     expect(text).toContain("(25.0 % less)");
     expect(text).toContain("lstm: 100 forecasts, off by 28.0 % of the traffic (the last value: 36.0 %)");
-    expect(text).toContain("07-27 12:00 activate nano-1: peak forecast");
+    expect(text).toContain("07-27 12:00 scale-out: peak forecast");
   });
 
   test("says nothing odd when nothing happened, and shortens a long list", () => {
@@ -71,38 +83,37 @@ describe("report", () => {
 });
 
 describe("measureForecasts", () => {
-  const forecast = (agentId: string, minute: number, qps: number[], model = "lstm"): AgentForecast => ({
-    agentId,
+  const forecast = (minute: number, qps: number[], model = "lstm") => ({
     madeAtMs: minute * minuteMs + 500,
     model,
     stepMs: minuteMs,
     qps,
   });
+  /** Minute 9 has 9 requests a second, and so on. */
   const actual = (minuteStartMs: number) => minuteStartMs / minuteMs;
 
-  test("adds up the agents' forecasts and compares every step", () => {
+  test("compares every step, by model, beside the last value", () => {
     // Made in minute 10, for minutes 10 and 11; 10 and 11 came, 9 was the last value.
-    const forecasts = [forecast("a", 10, [6, 6]), forecast("b", 10, [6, 6], "moving-average")];
-    expect(measureForecasts([...forecasts].reverse(), 2, actual, 0, 12 * minuteMs)).toEqual([
-      { model: "moving-average", forecasts: 1, wape: 3 / 21, lastValueWape: 3 / 21 },
+    const forecasts = [forecast(10, [12, 12]), forecast(11, [11], "moving-average"), forecast(11, [11, 12])];
+    expect(measureForecasts(forecasts, actual, 0, 13 * minuteMs)).toEqual([
+      { model: "lstm", forecasts: 2, wape: 3 / 44, lastValueWape: (1 + 2 + 1 + 2) / 44 },
+      { model: "moving-average", forecasts: 1, wape: 0, lastValueWape: 1 / 11 },
     ]);
-    expect(measureForecasts(forecasts, 2, actual, 0, 12 * minuteMs)[0]?.model).toBe("lstm");
   });
 
   test.each([
-    { name: "none", forecasts: [], agents: 1 },
-    { name: "an agent's is missing", forecasts: [forecast("a", 10, [1])], agents: 2 },
-    { name: "the traffic had not begun", forecasts: [forecast("a", 0, [1])], agents: 1 },
-    { name: "its first step is not over", forecasts: [forecast("a", 12, [1])], agents: 1 },
-  ])("leaves out: $name", ({ forecasts, agents }) => {
-    expect(measureForecasts([...forecasts], agents, actual, 0, 12 * minuteMs)).toEqual([]);
+    { name: "none", forecasts: [] },
+    { name: "made before there was traffic", forecasts: [forecast(0, [1])] },
+    { name: "its first step is not over", forecasts: [forecast(12, [1])] },
+  ])("leaves out: $name", ({ forecasts }) => {
+    expect(measureForecasts([...forecasts], actual, 0, 12 * minuteMs)).toEqual([]);
   });
 
-  test("steps that are not over are left out, a repeat counts once, no traffic gives no error", () => {
-    const forecasts = [forecast("a", 11, [11, 99]), forecast("a", 11, [11, 99])];
-    expect(measureForecasts(forecasts, 1, actual, 0, 12 * minuteMs)).toEqual([
+  test("steps that are not over are left out, no traffic gives no error", () => {
+    const forecasts = [forecast(11, [11, 99])];
+    expect(measureForecasts(forecasts, actual, 0, 12 * minuteMs)).toEqual([
       { model: "lstm", forecasts: 1, wape: 0, lastValueWape: 1 / 11 },
     ]);
-    expect(measureForecasts(forecasts, 1, () => 0, 0, 12 * minuteMs)[0]?.wape).toBeNull();
+    expect(measureForecasts(forecasts, () => 0, 0, 12 * minuteMs)[0]?.wape).toBeNull();
   });
 });

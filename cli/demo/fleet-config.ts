@@ -1,0 +1,92 @@
+import { join } from "node:path";
+import type { AgentConfig } from "#agent/config.ts";
+import type { ControllerConfig } from "#controller/config.ts";
+import type { ClockConfig } from "#platform/clock.ts";
+import type { DemoBoard } from "./demo-fleet.ts";
+
+/** A configuration file: only what differs from the defaults. */
+type Partially<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]?: Partially<T[K]> }
+    : T;
+
+const fleet = "demo";
+
+export interface FleetSettings {
+  readonly directory: string;
+  readonly clock: ClockConfig;
+  /** What capacities and thresholds in requests a second are multiplied by. */
+  readonly capacityScale: number;
+  readonly controllerPort: number;
+  readonly brokerPort: number;
+}
+
+/** What one agent carries and the thresholds of the power policy, in a fleet of full size (requests a second). */
+const fullSize = { capacityPerReplicaQps: 350, highQps: 300, lowQps: 100 } as const;
+
+/**
+ * Limits that guard against what takes real time (a busy machine, a message on its way) are meant in real time: on a clock that runs
+ * 288 times as fast, three of its minutes are over in 0.6 seconds.
+ */
+function realTimeMs(clock: ClockConfig, realMs: number, atLeastMs: number): number {
+  return Math.max(atLeastMs, Math.round(realMs * clock.speed));
+}
+
+/** @param warmUpRealMs how long the controller only listens: until there is traffic */
+export function controllerConfig(
+  settings: FleetSettings,
+  agents: number,
+  warmUpRealMs: number,
+): Partially<ControllerConfig> {
+  const { clock, capacityScale } = settings;
+  return {
+    fleet,
+    stateDir: join(settings.directory, "controller"),
+    api: { host: "127.0.0.1", port: settings.controllerPort },
+    broker: { embedded: true, host: "127.0.0.1", port: settings.brokerPort },
+    ingest: {
+      staleAfterMs: realTimeMs(clock, 10_000, 180_000),
+      rebirthIntervalMs: realTimeMs(clock, 2_000, 60_000),
+    },
+    scaling: {
+      capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
+      minReplicas: Math.min(2, agents),
+      warmUpMs: realTimeMs(clock, warmUpRealMs, 0),
+      maxDataAgeMs: realTimeMs(clock, 5_000, 180_000),
+    },
+    clock,
+  };
+}
+
+export function agentConfig(settings: FleetSettings, board: DemoBoard, port: number): Partially<AgentConfig> {
+  const { capacityScale } = settings;
+  return {
+    fleet,
+    id: board.agentId,
+    region: "demo",
+    stateDir: join(settings.directory, board.agentId),
+    broker: { url: `mqtt://127.0.0.1:${settings.brokerPort}` },
+    // One thread: the agents share this machine's cores, and short texts gain nothing from a second one.
+    serving: { host: "127.0.0.1", port, threads: 1 },
+    power: {
+      board: "simulated",
+      simulated: { preset: board.preset, capacityScale },
+      policy: { highQps: fullSize.highQps * capacityScale, lowQps: fullSize.lowQps * capacityScale },
+    },
+    clock: settings.clock,
+  };
+}
+
+/** An agent that serves as fast as this machine can, on its own, to measure that. */
+export function probeConfig(directory: string, port: number, brokerPort: number): Partially<AgentConfig> {
+  return {
+    fleet,
+    id: "probe",
+    stateDir: join(directory, "probe"),
+    // Nobody listens there: an agent serves without a broker.
+    broker: { url: `mqtt://127.0.0.1:${brokerPort}` },
+    serving: { host: "127.0.0.1", port, threads: 1 },
+    power: { board: "none" },
+  };
+}
