@@ -1,0 +1,50 @@
+import { readFile } from "node:fs/promises";
+import { openGate } from "#agent/serving/ports.ts";
+import type { Clock } from "#platform/clock.ts";
+import type { Logger } from "#platform/log.ts";
+import type { Device } from "./device.ts";
+import { createJetsonControl } from "./jetson-control.ts";
+import type { JetsonConfig, PowerConfig } from "./power-config.ts";
+import { createSimulatedDevice } from "./simulated-device.ts";
+import { createTegrastatsMeter } from "./tegrastats-meter.ts";
+
+/** A machine whose power is neither known nor set: everything else works. */
+function createPlainDevice(): Device {
+  return {
+    kind: "none",
+    name: "no Jetson",
+    control: {
+      modes: async () => [],
+      currentMode: async () => null,
+      setMode: async () => ({ kind: "failed", reason: "this machine has no power modes" }),
+    },
+    meter: { start: async () => {}, stop: async () => {} },
+    gate: openGate,
+  };
+}
+
+async function boardName(config: JetsonConfig): Promise<string> {
+  try {
+    return (await readFile(config.modelPath, "utf8")).replaceAll("\0", "").trim() || "Jetson";
+  } catch {
+    return "Jetson";
+  }
+}
+
+/** The board that configuration names; `auto` is a Jetson where nvpmodel is found, else a machine without power modes. */
+export async function createDevice(config: PowerConfig, clock: Clock, log: Logger): Promise<Device> {
+  const isJetson =
+    config.board === "jetson" || (config.board === "auto" && Bun.which(config.jetson.nvpmodel[0] ?? "") !== null);
+  if (config.board === "simulated") return createSimulatedDevice(config.simulated, clock);
+  if (!isJetson) {
+    log.info("no Jetson here (nvpmodel is not found): power is neither measured nor set");
+    return createPlainDevice();
+  }
+  return {
+    kind: "jetson",
+    name: await boardName(config.jetson),
+    control: createJetsonControl(config.jetson, log),
+    meter: createTegrastatsMeter(config.jetson, clock, log),
+    gate: openGate,
+  };
+}

@@ -1,0 +1,67 @@
+/** What one line of tegrastats says; null where it says nothing. */
+export interface TegrastatsLine {
+  readonly inputPowerMw: number | null;
+  /** 0..1 */
+  readonly gpuUtilization: number | null;
+  readonly ramUsedMb: number | null;
+  readonly ramTotalMb: number | null;
+  readonly junctionTemperatureC: number | null;
+}
+
+/** Rails that carry the board's total input, the best first. */
+const totalRails = ["VIN", "VDD_IN", "POM_5V_IN"] as const;
+
+function powerMw(rails: ReadonlyMap<string, number>): number | null {
+  for (const name of totalRails) {
+    const total = rails.get(name);
+    if (total !== undefined) return Math.max(0, total);
+  }
+  if (rails.size === 0) return null;
+  return Math.max(
+    0,
+    [...rails.values()].reduce((sum, rail) => sum + rail, 0),
+  );
+}
+
+/**
+ * Reads one line of tegrastats, of any board and release that is known. Of a rail's figures the first is taken: the second is an average
+ * since the start. Returns null for what is no such line (half a line, a message).
+ */
+export function parseTegrastats(line: string): TegrastatsLine | null {
+  const ram = /(?:^|\s)RAM (\d+)\/(\d+)MB(?:\s|$)/.exec(line);
+  if (ram === null) return null;
+  const rails = new Map<string, number>();
+  for (const [, name, milliwatts] of line.matchAll(/(?:^|\s)([A-Z][A-Z0-9_]*) (-?\d+)mW(?:\/-?\d+mW){1,2}(?=\s|$)/g)) {
+    rails.set(name as string, Number(milliwatts));
+  }
+  // Boards of the first generation print milliwatts without a unit.
+  if (rails.size === 0) {
+    for (const [, name, milliwatts] of line.matchAll(/(?:^|\s)(POM_[A-Z0-9_]+) (-?\d+)\/-?\d+(?=\s|$)/g)) {
+      rails.set(name as string, Number(milliwatts));
+    }
+  }
+  const gpu = /(?:^|\s)GR3D_FREQ (\d+)%/.exec(line)?.[1];
+  const temperatures = new Map<string, number>();
+  for (const [, name, celsius] of line.matchAll(/(?:^|\s)([A-Za-z][A-Za-z0-9_-]*)@(-?\d+(?:\.\d+)?)C/g)) {
+    temperatures.set((name as string).toLowerCase(), Number(celsius));
+  }
+  // An unpowered sensor reads -256.
+  const readings = [...temperatures.values()].filter((celsius) => celsius > -100);
+  const hottest = readings.length === 0 ? null : Math.max(...readings);
+  return {
+    inputPowerMw: powerMw(rails),
+    gpuUtilization: gpu === undefined ? null : Math.min(1, Number(gpu) / 100),
+    ramUsedMb: Number(ram[1]),
+    ramTotalMb: Number(ram[2]),
+    junctionTemperatureC: temperatures.get("tj") ?? hottest,
+  };
+}
+
+/** The answer of `nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits`; "[N/A]" becomes null. */
+export function parseNvidiaSmi(output: string): { gpuUtilization: number | null; gpuMemoryUsedMb: number | null } {
+  const [utilization, memory] = (output.trim().split(/\r?\n/)[0] ?? "").split(",").map((field) => field.trim());
+  const number = (field: string | undefined) =>
+    field !== undefined && /^\d+(\.\d+)?$/.test(field) ? Number(field) : null;
+  const percent = number(utilization);
+  return { gpuUtilization: percent === null ? null : Math.min(1, percent / 100), gpuMemoryUsedMb: number(memory) };
+}

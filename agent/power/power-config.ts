@@ -1,0 +1,81 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { boardPresets } from "./board-presets.ts";
+
+const strict = { additionalProperties: false } as const;
+const command = (name: string) => Type.Array(Type.String({ minLength: 1 }), { default: [name], minItems: 1 });
+
+/** Figures of the threshold policy: 300 and 100 queries a second are those of the boards it was first used on. */
+export const PowerPolicy = Type.Object(
+  {
+    highQps: Type.Number({ default: 300, minimum: 0, description: "above it: the most capable mode" }),
+    lowQps: Type.Number({
+      default: 100,
+      minimum: 0,
+      description: "below it: the most frugal mode; in between: the middle",
+    }),
+    hysteresis: Type.Number({
+      default: 0.1,
+      minimum: 0,
+      maximum: 0.9,
+      description: "how far below a threshold to step down",
+    }),
+    minDwellS: Type.Number({ default: 300, minimum: 0, description: "no step down sooner than this after a switch" }),
+    targetUtilization: Type.Number({ default: 0.8, exclusiveMinimum: 0, maximum: 1 }),
+    thermalLimitC: Type.Number({ default: 90, minimum: 0, description: "from here the mode is capped, step by step" }),
+    thermalHysteresisC: Type.Number({
+      default: 5,
+      minimum: 0,
+      description: "the cap is lifted this far below the limit",
+    }),
+  },
+  { ...strict, default: {} },
+);
+export type PowerPolicy = Static<typeof PowerPolicy>;
+
+export const JetsonConfig = Type.Object(
+  {
+    nvpmodel: command("nvpmodel"),
+    /** Needs root; with a service user, e.g. ["sudo", "-n", "nvpmodel"]. */
+    nvpmodelSet: command("nvpmodel"),
+    tegrastats: command("tegrastats"),
+    nvidiaSmi: command("nvidia-smi"),
+    confPath: Type.String({ default: "/etc/nvpmodel.conf" }),
+    modelPath: Type.String({ default: "/proc/device-tree/model" }),
+    commandTimeoutMs: Type.Integer({ default: 10_000, minimum: 100 }),
+    sampleIntervalMs: Type.Integer({ default: 1000, minimum: 100 }),
+  },
+  { ...strict, default: {} },
+);
+export type JetsonConfig = Static<typeof JetsonConfig>;
+
+export const SimulatedConfig = Type.Object(
+  {
+    preset: Type.Union(
+      Object.keys(boardPresets).map((name) => Type.Literal(name as keyof typeof boardPresets)),
+      { default: "thor-t5000" },
+    ),
+    capacityScale: Type.Number({
+      default: 1,
+      exclusiveMinimum: 0,
+      description: "multiplies the capacity of every mode",
+    }),
+  },
+  { ...strict, default: {} },
+);
+export type SimulatedConfig = Static<typeof SimulatedConfig>;
+
+export const PowerConfig = Type.Object(
+  {
+    board: Type.Union(
+      ["auto", "jetson", "simulated", "none"].map((kind) =>
+        Type.Literal(kind as "auto" | "jetson" | "simulated" | "none"),
+      ),
+      { default: "auto", description: "auto: jetson where nvpmodel is found, else none" },
+    ),
+    policy: PowerPolicy,
+    jetson: JetsonConfig,
+    simulated: SimulatedConfig,
+  },
+  { ...strict, default: {} },
+);
+export type PowerConfig = Static<typeof PowerConfig>;

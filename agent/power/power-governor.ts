@@ -1,0 +1,135 @@
+import type { Logger } from "#platform/log.ts";
+import type { AgentRole, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
+import { decidePowerMode, type PowerModeDecision } from "./decide-power-mode.ts";
+import type { PowerControl } from "./device.ts";
+import type { PowerPolicy } from "./power-config.ts";
+
+export interface PowerCircumstances {
+  readonly forecast: ForecastReport | null;
+  readonly liveQps: number | null;
+  readonly role: AgentRole;
+  readonly desiredMode: string | null;
+  readonly desiredModeUntilMs: number | null;
+  readonly temperatureC: number | null;
+  readonly nowMs: number;
+}
+
+export interface PowerFailure {
+  readonly atMs: number;
+  readonly modeId: number;
+  readonly reason: string;
+}
+
+export interface PowerGovernor {
+  /** Learns the modes and the mode the board is in. */
+  start(): Promise<void>;
+  /** Decides and acts; never rejects for what a board can do wrong. */
+  evaluate(circumstances: PowerCircumstances): Promise<void>;
+  currentMode(): { readonly id: number; readonly name: string } | null;
+  profile(): readonly PowerModeProfile[];
+  readonly lastDecision: PowerModeDecision | null;
+  /** The last attempt to set a mode failed; null once one has worked. */
+  readonly lastFailure: PowerFailure | null;
+  readonly switches: number;
+}
+
+const firstRetryMs = 30_000;
+const longestRetryMs = 3_600_000;
+
+/** Keeps the board in the mode that is decided for it. */
+export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, log: Logger): PowerGovernor {
+  let modes: readonly PowerModeProfile[] = [];
+  let current: { readonly id: number; readonly name: string } | null = null;
+  let lastSwitchMs: number | null = null;
+  let thermalCap = 0;
+  let thermalCapChangedMs: number | null = null;
+  let lastDecision: PowerModeDecision | null = null;
+  let lastFailure: PowerFailure | null = null;
+  let failuresInARow = 0;
+  let switches = 0;
+  let running: Promise<void> = Promise.resolve();
+
+  const forecastPeak = ({ forecast }: PowerCircumstances) => (forecast === null ? null : Math.max(...forecast.qps));
+
+  const setMode = async (modeId: number, reason: string, nowMs: number) => {
+    const retryMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.max(0, failuresInARow - 1));
+    if (lastFailure?.modeId === modeId && nowMs - lastFailure.atMs < retryMs) return;
+    // Somebody at the board may have changed the mode meanwhile.
+    current = await control.currentMode();
+    if (current?.id === modeId) return;
+    const from = current?.name ?? null;
+    const result = await control.setMode(modeId);
+    switch (result.kind) {
+      case "set":
+        current = { id: modeId, name: modes.find((mode) => mode.id === modeId)?.name ?? String(modeId) };
+        lastSwitchMs = nowMs;
+        lastFailure = null;
+        failuresInARow = 0;
+        switches += 1;
+        log.info({ from, to: current.name, reason }, "power mode set");
+        return;
+      case "reboot-required":
+        modes = await control.modes();
+        break;
+      case "failed":
+        break;
+      default:
+        throw new Error(`unknown result ${result satisfies never}. This is a bug.`);
+    }
+    // Once in the log for each new reason; /health, metrics and birth go on showing it.
+    if (lastFailure?.reason !== result.reason)
+      log.error({ modeId, reason: result.reason }, "the power mode can't be set; serving goes on");
+    failuresInARow += 1;
+    lastFailure = { atMs: nowMs, modeId, reason: result.reason };
+    current = await control.currentMode();
+  };
+
+  const evaluate = async (circumstances: PowerCircumstances) => {
+    const { nowMs } = circumstances;
+    if (modes.length === 0) modes = await control.modes();
+    const decision = decidePowerMode({
+      policy,
+      modes,
+      currentModeId: current?.id ?? null,
+      lastSwitchMs,
+      role: circumstances.role,
+      forecastPeakQps: forecastPeak(circumstances),
+      liveQps: circumstances.liveQps,
+      desiredMode: circumstances.desiredMode,
+      desiredModeUntilMs: circumstances.desiredModeUntilMs,
+      temperatureC: circumstances.temperatureC,
+      thermalCap,
+      thermalCapChangedMs,
+      nowMs,
+    });
+    if (decision.thermalCap !== thermalCap) {
+      thermalCap = decision.thermalCap;
+      thermalCapChangedMs = nowMs;
+    }
+    lastDecision = decision;
+    if (decision.kind === "switch") await setMode(decision.modeId, decision.reason, nowMs);
+  };
+
+  return {
+    async start() {
+      modes = await control.modes();
+      current = await control.currentMode();
+    },
+    evaluate(circumstances) {
+      // One at a time: two settings at once would verify each other's mode.
+      running = running.then(() => evaluate(circumstances));
+      return running;
+    },
+    currentMode: () => current,
+    profile: () => modes,
+    get lastDecision() {
+      return lastDecision;
+    },
+    get lastFailure() {
+      return lastFailure;
+    },
+    get switches() {
+      return switches;
+    },
+  };
+}

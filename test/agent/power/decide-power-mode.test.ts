@@ -1,0 +1,209 @@
+import { describe, expect, test } from "bun:test";
+import { decidePowerMode, type PowerModeInputs } from "#agent/power/decide-power-mode.ts";
+import { PowerPolicy } from "#agent/power/power-config.ts";
+import { parseConfig } from "#platform/read-config.ts";
+import type { PowerModeProfile } from "#protocol/messages.ts";
+
+const policy = parseConfig(PowerPolicy, {}, "test");
+const mode = (id: number, name: string, capacityQps: number | null = null): PowerModeProfile => ({
+  id,
+  name,
+  capacityQps,
+  busyWatts: null,
+  idleWatts: null,
+});
+/** The board of the threshold policy: 330, 220 and 120 qps. */
+const classic = [mode(0, "MAXN", 330), mode(1, "12W", 220), mode(2, "7W", 120)];
+const unknown = [mode(0, "MAXN"), mode(1, "120W"), mode(2, "90W"), mode(3, "70W")];
+const hour = 3_600_000;
+
+const base: PowerModeInputs = {
+  policy,
+  modes: classic,
+  currentModeId: 1,
+  lastSwitchMs: null,
+  role: "active",
+  forecastPeakQps: 150,
+  liveQps: 140,
+  desiredMode: null,
+  desiredModeUntilMs: null,
+  temperatureC: 50,
+  thermalCap: 0,
+  thermalCapChangedMs: null,
+  nowMs: 10 * hour,
+};
+
+describe("decidePowerMode", () => {
+  test.each([
+    ["between the thresholds: the middle", {}, "hold", 1, /forecast peak 150 qps/],
+    [
+      "above the high one: the top, at once",
+      { forecastPeakQps: 301, lastSwitchMs: 10 * hour - 1 },
+      "switch",
+      0,
+      /301 qps asks for MAXN/,
+    ],
+    [
+      "exactly at the high one: still the middle",
+      { modes: unknown, currentModeId: 1, forecastPeakQps: 300 },
+      "hold",
+      1,
+      /300/,
+    ],
+    ["the live rate counts as much as the forecast", { liveQps: 500 }, "switch", 0, /live rate 500/],
+    ["below the low one: the lowest", { forecastPeakQps: 60, liveQps: 50 }, "switch", 2, /does with 7W/],
+    ["just below the low one: not yet", { forecastPeakQps: 95, liveQps: 10 }, "hold", 1, /too near a threshold/],
+    [
+      "held too short a time to step down",
+      { forecastPeakQps: 10, liveQps: 0, lastSwitchMs: 10 * hour - 299_999 },
+      "hold",
+      1,
+      /held for 300 s/,
+    ],
+    [
+      "held long enough",
+      { forecastPeakQps: 10, liveQps: 0, lastSwitchMs: 10 * hour - 300_000 },
+      "switch",
+      2,
+      /does with/,
+    ],
+    ["a mode that can't carry the demand is passed over", { forecastPeakQps: 180 }, "switch", 0, /asks for MAXN/],
+    ["no demand at all", { forecastPeakQps: 0, liveQps: 0 }, "switch", 2, /0 qps/],
+    ["no forecast: the live rate", { forecastPeakQps: null, liveQps: 30 }, "switch", 2, /no forecast/],
+    ["neither: ready for anything", { forecastPeakQps: null, liveQps: null }, "switch", 0, /ready for anything/],
+    ["NaN is not a rate", { forecastPeakQps: Number.NaN, liveQps: null }, "switch", 0, /ready for anything/],
+    ["an endless forecast is not one either", { forecastPeakQps: Number.POSITIVE_INFINITY }, "hold", 1, /140/],
+    [
+      "standing by saves, without waiting",
+      { role: "standby", lastSwitchMs: 10 * hour - 1, forecastPeakQps: 999 },
+      "switch",
+      2,
+      /standing by/,
+    ],
+    ["draining still serves", { role: "draining", forecastPeakQps: 999 }, "switch", 0, /asks for MAXN/],
+    [
+      "what the controller holds comes before demand",
+      { desiredMode: "7W", forecastPeakQps: 999 },
+      "switch",
+      2,
+      /held by the controller/,
+    ],
+    ["until it ends", { desiredMode: "7W", desiredModeUntilMs: 10 * hour, forecastPeakQps: 999 }, "switch", 0, /999/],
+    [
+      "and before the role",
+      { desiredMode: "MAXN", desiredModeUntilMs: 11 * hour, role: "standby" },
+      "switch",
+      0,
+      /held/,
+    ],
+    ["where the board is can't be told: it is set", { currentModeId: null }, "switch", 1, /150/],
+    ["one mode only", { modes: [mode(5, "ONLY")], currentModeId: 5, forecastPeakQps: 1 }, "hold", 5, /./],
+    ["two modes: between means the top", { modes: unknown.slice(0, 2), currentModeId: 0 }, "hold", 0, /./],
+    ["four modes: between means the second", { modes: unknown, currentModeId: 0, lastSwitchMs: 0 }, "switch", 1, /./],
+  ] as [string, Partial<PowerModeInputs>, string, number, RegExp][])("%s", (_name, change, kind, modeId, reason) => {
+    const decision = decidePowerMode({ ...base, ...change });
+    expect(decision).toMatchObject({ kind, modeId });
+    expect(decision.reason).toMatch(reason);
+    expect(decision.refused).toBeNull();
+  });
+
+  test("no modes: nothing to decide", () => {
+    expect(decidePowerMode({ ...base, modes: [] })).toMatchObject({ kind: "none" });
+  });
+
+  test("a mode the board does not have is refused and demand decides", () => {
+    const decision = decidePowerMode({ ...base, desiredMode: "900W", forecastPeakQps: 400 });
+    expect(decision).toMatchObject({ kind: "switch", modeId: 0, refused: { mode: "900W" } });
+    expect(decision.refused?.reason).toContain("MAXN, 12W, 7W");
+  });
+
+  describe("heat", () => {
+    test.each([
+      [
+        "at the limit the next mode is the highest allowed",
+        { temperatureC: 90, currentModeId: 0, forecastPeakQps: 999 },
+        1,
+        1,
+      ],
+      [
+        "a minute later still hot: one further",
+        {
+          temperatureC: 91,
+          currentModeId: 1,
+          thermalCap: 1,
+          thermalCapChangedMs: 10 * hour - 60_000,
+          forecastPeakQps: 999,
+        },
+        2,
+        2,
+      ],
+      [
+        "less than a minute later: wait",
+        {
+          temperatureC: 91,
+          currentModeId: 1,
+          thermalCap: 1,
+          thermalCapChangedMs: 10 * hour - 59_999,
+          forecastPeakQps: 999,
+        },
+        1,
+        1,
+      ],
+      ["never beyond the lowest", { temperatureC: 120, currentModeId: 2, thermalCap: 2, forecastPeakQps: 999 }, 2, 2],
+      [
+        "cooling but not enough: the cap stays",
+        { temperatureC: 86, currentModeId: 1, thermalCap: 1, forecastPeakQps: 999 },
+        1,
+        1,
+      ],
+      ["cool: the cap is lifted", { temperatureC: 84.9, currentModeId: 1, thermalCap: 1, forecastPeakQps: 999 }, 0, 0],
+      ["it comes before what the controller holds", { temperatureC: 95, currentModeId: 0, desiredMode: "MAXN" }, 1, 1],
+      [
+        "without a reading the cap stays as it is",
+        { temperatureC: null, currentModeId: 1, thermalCap: 1, forecastPeakQps: 999 },
+        1,
+        1,
+      ],
+    ] as [string, Partial<PowerModeInputs>, number, number][])("%s", (_name, change, cap, modeId) => {
+      const decision = decidePowerMode({ ...base, ...change });
+      expect(decision.thermalCap).toBe(cap);
+      expect(decision).toMatchObject({ modeId });
+    });
+  });
+
+  test("over any demand it never steps down sooner than the dwell, and never stays below what the demand needs", () => {
+    let state = 12_345;
+    const random = () => {
+      state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return state / 2_147_483_648;
+    };
+    let currentModeId: number | null = 0;
+    let lastSwitchMs: number | null = null;
+    let downs = 0;
+    for (let step = 0; step < 5000; step += 1) {
+      const nowMs = step * 15_000;
+      const inputs = {
+        ...base,
+        nowMs,
+        currentModeId,
+        lastSwitchMs,
+        forecastPeakQps: random() ** 2 * 400,
+        liveQps: random() ** 2 * 300,
+      };
+      const decision = decidePowerMode(inputs);
+      expect(decidePowerMode(inputs)).toEqual(decision);
+      if (decision.kind === "switch") {
+        if (decision.modeId > (currentModeId ?? 0)) {
+          downs += 1;
+          if (lastSwitchMs !== null) expect(nowMs - lastSwitchMs).toBeGreaterThanOrEqual(300_000);
+        }
+        currentModeId = decision.modeId;
+        lastSwitchMs = nowMs;
+      }
+      const demandQps = Math.max(inputs.forecastPeakQps, inputs.liveQps);
+      const capacityQps = classic.find(({ id }) => id === currentModeId)?.capacityQps as number;
+      if (currentModeId !== 0) expect(demandQps).toBeLessThanOrEqual(capacityQps * policy.targetUtilization);
+    }
+    expect(downs).toBeGreaterThan(10);
+  });
+});

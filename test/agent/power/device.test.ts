@@ -1,0 +1,272 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import pino from "pino";
+import { createDevice } from "#agent/power/create-device.ts";
+import type { Device, PowerSample } from "#agent/power/device.ts";
+import { createJetsonControl } from "#agent/power/jetson-control.ts";
+import { createPace } from "#agent/power/pace.ts";
+import { PowerConfig } from "#agent/power/power-config.ts";
+import { createClock, systemClock } from "#platform/clock.ts";
+import { parseConfig } from "#platform/read-config.ts";
+import { createFakeBoard } from "../../fakes/jetson/board.ts";
+
+const silent = pino({ level: "silent" });
+const boards: ReturnType<typeof createFakeBoard>[] = [];
+function fakeBoard(conf?: string) {
+  const board = createFakeBoard(conf);
+  boards.push(board);
+  return board;
+}
+afterEach(() => {
+  for (const board of boards.splice(0)) board.dispose();
+});
+
+/** What every board does, real or simulated. */
+function describeDevice(name: string, create: () => Promise<Device>) {
+  describe(`device contract: ${name}`, () => {
+    test("is in one of its modes, and each can be entered and is then the current one", async () => {
+      const { control } = await create();
+      const modes = await control.modes();
+      expect(modes.length).toBeGreaterThan(1);
+      expect(modes.map(({ id }) => id)).toContain((await control.currentMode())?.id as number);
+      for (const { id, name: modeName } of [...modes].reverse()) {
+        expect(await control.setMode(id)).toEqual({ kind: "set" });
+        expect(await control.currentMode()).toEqual({ id, name: modeName });
+      }
+    });
+
+    test("an unknown mode fails with a reason and changes nothing", async () => {
+      const { control } = await create();
+      const before = await control.currentMode();
+      const result = await control.setMode(99);
+      expect(result.kind).toBe("failed");
+      expect(result.kind === "failed" ? result.reason : "").not.toBe("");
+      expect(await control.currentMode()).toEqual(before);
+    });
+
+    test("delivers readings until it is stopped", async () => {
+      const { meter } = await create();
+      const samples: PowerSample[] = [];
+      const enough = Promise.withResolvers<void>();
+      await meter.start((sample) => {
+        samples.push(sample);
+        if (samples.length === 3) enough.resolve();
+      });
+      await enough.promise;
+      await meter.stop();
+      const count = samples.length;
+      await Bun.sleep(150);
+      expect(samples).toHaveLength(count);
+      for (const sample of samples) {
+        expect(sample.inputPowerMw).toBeGreaterThan(0);
+        expect(sample.junctionTemperatureC).toBeGreaterThan(0);
+      }
+      expect(samples.map(({ atMs }) => atMs)).toEqual(samples.map(({ atMs }) => atMs).sort((a, b) => a - b));
+    });
+  });
+}
+
+describeDevice("jetson, with stand-ins for its tools", async () =>
+  createDevice(parseConfig(PowerConfig, { board: "jetson", jetson: fakeBoard().config }, "test"), systemClock, silent),
+);
+describeDevice("simulated", async () =>
+  createDevice(
+    parseConfig(PowerConfig, { board: "simulated" }, "test"),
+    createClock({ speed: 100, anchorRealMs: Date.now(), startMs: 0 }),
+    silent,
+  ),
+);
+
+describe("jetson", () => {
+  test("modes come from the list, by capability; the board's name from the device tree", async () => {
+    const board = fakeBoard();
+    const device = await createDevice(
+      parseConfig(PowerConfig, { board: "jetson", jetson: board.config }, "test"),
+      systemClock,
+      silent,
+    );
+    expect(device.name).toBe("NVIDIA Jetson AGX Thor Developer Kit");
+    expect((await device.control.modes()).map(({ name }) => name)).toEqual(["MAXN", "120W", "90W", "70W"]);
+    board.write("nvpmodel.conf", "< POWER_MODEL ID=4 NAME=40W >");
+    expect((await device.control.modes()).map(({ id }) => id)).toEqual([4]);
+  });
+
+  test("warnings before the answer are passed over", async () => {
+    const board = fakeBoard();
+    board.behave("warn");
+    expect(await createJetsonControl(board.config, silent).currentMode()).toEqual({ id: 1, name: "120W" });
+  });
+
+  test("a mode that needs a reboot is never confirmed, and not offered again", async () => {
+    const board = fakeBoard();
+    board.write("reboot-modes", "2\n");
+    const control = createJetsonControl(board.config, silent);
+    expect(await control.setMode(2)).toMatchObject({ kind: "reboot-required" });
+    expect(board.read("rebooted")).toBe("");
+    expect(await control.currentMode()).toEqual({ id: 1, name: "120W" });
+    expect((await control.modes()).map(({ id }) => id)).toEqual([0, 1, 3]);
+  });
+
+  test.each([
+    ["fail", /Permission denied/],
+    ["hang", /did not end within 1500 ms/],
+    ["lie", /the board is in 120W \(1\)/],
+    ["query-fails", /does not say/],
+  ] as const)("a board that would %s is reported, not believed", async (behaviour, reason) => {
+    const board = fakeBoard();
+    board.behave(behaviour);
+    const result = await createJetsonControl(board.config, silent).setMode(0);
+    expect(result.kind).toBe("failed");
+    expect(result.kind === "failed" ? result.reason : "").toMatch(reason);
+  });
+
+  test("a tool that is not there is said to be so", async () => {
+    const board = fakeBoard();
+    const control = createJetsonControl(
+      { ...board.config, nvpmodelSet: ["/nowhere/nvpmodel"], confPath: "/nowhere/conf" },
+      silent,
+    );
+    expect(await control.modes()).toEqual([]);
+    expect(await control.setMode(0)).toMatchObject({ kind: "failed", reason: expect.stringContaining("can't be run") });
+  });
+
+  test("tegrastats is started again when it ends; a Thor's GPU load comes from nvidia-smi", async () => {
+    const board = fakeBoard();
+    board.write("lines", "2");
+    const { meter } = await createDevice(
+      parseConfig(PowerConfig, { board: "jetson", jetson: board.config }, "test"),
+      systemClock,
+      silent,
+    );
+    const samples: PowerSample[] = [];
+    const enough = Promise.withResolvers<void>();
+    await meter.start((sample) => {
+      samples.push(sample);
+      if (samples.length === 3) enough.resolve();
+    });
+    await enough.promise;
+    await meter.stop();
+    expect(board.read("tegrastats-starts").trim().split("\n").length).toBeGreaterThanOrEqual(2);
+    expect(samples[0]).toMatchObject({ inputPowerMw: 20_000, ramUsedMb: 105_265, junctionTemperatureC: 38.875 });
+    expect(samples.at(-1)).toMatchObject({ gpuUtilization: 0.42, gpuMemoryUsedMb: 2048 });
+  }, 20_000);
+});
+
+describe("simulated board", () => {
+  const speed = 100;
+  const create = (capacityScale: number) =>
+    createDevice(
+      parseConfig(PowerConfig, { board: "simulated", simulated: { preset: "jetson-classic", capacityScale } }, "test"),
+      createClock({ speed, anchorRealMs: Date.now(), startMs: 0 }),
+      silent,
+    );
+
+  test("holds texts back to the capacity of its mode, in the clock's time", async () => {
+    const { gate } = await create(0.001); // 0.33 a second of the clock = 33 a real second
+    const startMs = performance.now();
+    await Promise.all(Array.from({ length: 8 + 20 }, () => gate.enter(1)));
+    const realMs = performance.now() - startMs;
+    // 8 may run ahead; the last of the other 20 has waited for 19 or 20 turns of 30 ms.
+    expect(realMs).toBeGreaterThan(500);
+    expect(realMs).toBeLessThan(1500);
+  });
+
+  test("a caller that gives up leaves its turn to the others", async () => {
+    const { gate } = await create(0.0001);
+    await Promise.all(Array.from({ length: 9 }, () => gate.enter(1)));
+    const giveUp = new AbortController();
+    const waiting = gate.enter(50, giveUp.signal);
+    giveUp.abort(new Error("gone"));
+    expect(waiting).rejects.toThrow("gone");
+    await waiting.catch(() => {});
+    const startMs = performance.now();
+    await gate.enter(1);
+    expect(performance.now() - startMs).toBeLessThan(3000);
+  });
+
+  test("draws its idle watts when idle, more when busy, and warms up", async () => {
+    const device = await create(1);
+    const watts: number[] = [];
+    const temperatures: number[] = [];
+    const busy = Promise.withResolvers<void>();
+    await device.meter.start(({ inputPowerMw, junctionTemperatureC }) => {
+      watts.push((inputPowerMw ?? 0) / 1000);
+      temperatures.push(junctionTemperatureC ?? 0);
+      if (watts.length === 2) void device.gate.enter(33 * 330); // half a minute of the clock's time at full load
+      if (watts.length === 4) busy.resolve();
+    });
+    await busy.promise;
+    await device.meter.stop();
+    expect(watts[0]).toBeCloseTo(5, 1);
+    expect(Math.max(...watts)).toBeGreaterThan(9);
+    expect(Math.max(...watts)).toBeLessThanOrEqual(15.001);
+    expect(temperatures.at(-1)).toBeGreaterThan(temperatures[0] as number);
+  });
+});
+
+test("on a machine without nvpmodel there is no board, and nothing fails", async () => {
+  const device = await createDevice(
+    parseConfig(PowerConfig, { jetson: { nvpmodel: ["thormesh-no-such-tool"] } }, "test"),
+    systemClock,
+    silent,
+  );
+  expect(device.kind).toBe("none");
+  expect(await device.control.modes()).toEqual([]);
+  expect(await device.control.currentMode()).toBeNull();
+  await device.gate.enter(1000);
+});
+
+describe("pace", () => {
+  test.each([
+    ["the first comes at once", 4, [[1, 0]], [0]],
+    [
+      "a burst comes at once, the next wait in turn",
+      2,
+      [
+        [1, 0],
+        [1, 0],
+        [1, 0],
+        [1, 0],
+      ],
+      [0, 0, 0, 100],
+    ],
+    [
+      "who comes later has waited already",
+      1,
+      [
+        [1, 0],
+        [1, 0],
+        [1, 150],
+      ],
+      [0, 0, 0],
+    ],
+    [
+      "a large request takes as many turns",
+      1,
+      [
+        [5, 0],
+        [1, 0],
+      ],
+      [0, 400],
+    ],
+    [
+      "no texts, no turn",
+      1,
+      [
+        [0, 0],
+        [1, 0],
+      ],
+      [0, 0],
+    ],
+  ] as [string, number, [number, number][], number[]][])("%s", (_name, burst, requests, waits) => {
+    const pace = createPace(burst);
+    expect(requests.map(([texts, nowMs]) => pace.take(texts, nowMs, 10))).toEqual(waits);
+  });
+
+  test("the work done in a period is what was taken, at most the period; the rest follows", () => {
+    const pace = createPace(1);
+    pace.take(15, 0, 10);
+    expect(pace.workedMs(1000)).toBe(1000);
+    expect(pace.workedMs(1000)).toBe(500);
+    expect(pace.workedMs(1000)).toBe(0);
+  });
+});

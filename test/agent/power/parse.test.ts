@@ -1,0 +1,112 @@
+import { describe, expect, test } from "bun:test";
+import { asksForReboot, byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "#agent/power/parse-nvpmodel.ts";
+import { parseNvidiaSmi, parseTegrastats } from "#agent/power/parse-tegrastats.ts";
+
+const thorLine =
+  "04-21-2026 15:50:52 RAM 105265/125772MB (lfb 34x4MB) CPU [0%@972,0%@972,0%@972,8%@972,0%@972,0%@972] EMC_FREQ 0%@2750 GR3D_FREQ @[314,314,314] NVENC0_FREQ @314 NVENC1_FREQ @314 NVDEC0_FREQ @314 NVDEC1_FREQ @314 NVJPG0_FREQ @314 VIC off OFA_FREQ @315 PVA0_FREQ off APE 300 cpu@37.343C tj@38.875C soc012@37.468C gpu@38.875C soc345@37.406C VDD_GPU 1962mW/1962mW VDD_CPU_SOC_MSS 5887mW/5887mW VIN_SYS_5V0 5635mW/5635mW VIN 19780mW/19780mW";
+const orinLine =
+  "03-09-2026 14:12:52 RAM 1905/7620MB (lfb 36x4MB) SWAP 320/12002MB (cached 20MB) CPU [0%@729,0%@729,1%@729,0%@729,0%@729,0%@729] GR3D_FREQ 0% cpu@46.125C soc2@45.843C soc0@44.156C gpu@45.062C tj@46.125C soc1@46C VDD_IN 4742mW/4742mW VDD_CPU_GPU_CV 482mW/482mW VDD_SOC 1446mW/1446mW";
+
+describe("parseTegrastats", () => {
+  test.each([
+    [
+      "Thor",
+      thorLine,
+      {
+        inputPowerMw: 19_780,
+        gpuUtilization: null,
+        ramUsedMb: 105_265,
+        ramTotalMb: 125_772,
+        junctionTemperatureC: 38.875,
+      },
+    ],
+    [
+      "Orin Nano",
+      orinLine,
+      { inputPowerMw: 4742, gpuUtilization: 0, ramUsedMb: 1905, ramTotalMb: 7620, junctionTemperatureC: 46.125 },
+    ],
+    [
+      "frequency beside the load",
+      "RAM 1/2MB GR3D_FREQ 12%@[1300,1300] VDD_IN 5000mW/4000mW",
+      { gpuUtilization: 0.12, inputPowerMw: 5000 },
+    ],
+    ["triples", "RAM 1/2MB VDD_IN 5139mW/5100mW/5000mW", { inputPowerMw: 5139 }],
+    [
+      "double temperatures",
+      "RAM 1/2MB cpu@52.968C/52.968C tj@53.1C/53.1C",
+      { junctionTemperatureC: 53.1, inputPowerMw: null },
+    ],
+    ["no tj: the hottest", "RAM 1/2MB cpu@40C gpu@41.5C", { junctionTemperatureC: 41.5 }],
+    ["an unpowered sensor", "RAM 1/2MB gpu@-256C cpu@33C", { junctionTemperatureC: 33 }],
+    [
+      "an idle rail below zero is no total",
+      "RAM 1/2MB VDD_GPU -392mW/0mW VDD_SOC 1000mW/1000mW",
+      { inputPowerMw: 608 },
+    ],
+    ["the total rail, not the sum", "RAM 1/2MB VDD_GPU 100mW/100mW VIN 900mW/900mW", { inputPowerMw: 900 }],
+    ["an old board with a unit", "RAM 1/2MB POM_5V_GPU 40mW/40mW POM_5V_IN 2000mW/2000mW", { inputPowerMw: 2000 }],
+    ["an old board without units", "RAM 1/2MB POM_5V_IN 2045/2045 POM_5V_GPU 40/40", { inputPowerMw: 2045 }],
+    ["cores off", "RAM 1/2MB CPU [off,off,3%@972] VIN 5mW/5mW", { inputPowerMw: 5 }],
+  ])("%s", (_name, line, expected) => {
+    expect(parseTegrastats(line)).toMatchObject(expected);
+  });
+
+  test.each(["", "tegrastats: permission denied", "34x4MB) CPU [0%@972", "RAM 10"])("%p is no reading", (line) => {
+    expect(parseTegrastats(line)).toBeNull();
+  });
+});
+
+test.each([
+  ["42, 2048\n", { gpuUtilization: 0.42, gpuMemoryUsedMb: 2048 }],
+  ["0, [N/A]", { gpuUtilization: 0, gpuMemoryUsedMb: null }],
+  ["[Not Supported], [Not Supported]", { gpuUtilization: null, gpuMemoryUsedMb: null }],
+  ["", { gpuUtilization: null, gpuMemoryUsedMb: null }],
+])("nvidia-smi %p", (output, expected) => {
+  expect(parseNvidiaSmi(output)).toEqual(expected);
+});
+
+describe("parseNvpmodelConf", () => {
+  test("modes in any spacing, gaps in ids, unknown blocks, comments, Windows line ends", () => {
+    const conf =
+      "# c\r\n< PARAM TYPE=FILE NAME=X >\r\nA /x\r\n<POWER_MODEL  ID = 0  NAME=15W>\r\nCPU 3\r\n  < POWER_MODEL NAME=MAXN_SUPER ID=7 > # top\r\n< NEW_BLOCK A=B >\r\n< PM_CONFIG DEFAULT=7 >";
+    expect(parseNvpmodelConf(conf)).toEqual({
+      modes: [
+        { id: 0, name: "15W" },
+        { id: 7, name: "MAXN_SUPER" },
+      ],
+      defaultId: 7,
+    });
+  });
+  test.each(["", "< POWER_MODEL ID=x NAME=A >", "< POWER_MODEL ID=1 >", "POWER_MODEL ID=1 NAME=A"])(
+    "%p has no modes",
+    (conf) => {
+      expect(parseNvpmodelConf(conf)).toEqual({ modes: [], defaultId: null });
+    },
+  );
+  test("an id that comes twice counts once", () => {
+    expect(parseNvpmodelConf("< POWER_MODEL ID=1 NAME=A >\n< POWER_MODEL ID=1 NAME=B >").modes).toEqual([
+      { id: 1, name: "A" },
+    ]);
+  });
+});
+
+test.each([
+  ["NV Power Mode: 15W\n0\n", { id: 0, name: "15W" }],
+  ["NVPM WARN: fan mode is not set!\nNVPM WARN: 3\nNV Power Mode: MAXN_SUPER\n2\n", { id: 2, name: "MAXN_SUPER" }],
+  ["NV Power Mode: 15W\n", null],
+  ["0\n", null],
+  ["", null],
+])("nvpmodel -q %p", (output, expected) => {
+  expect(parseNvpmodelQuery(output)).toEqual(expected);
+});
+
+test("a wish to reboot is recognised, and nothing else is taken for one", () => {
+  expect(asksForReboot("NVPM WARN: Reboot required for changing to this power mode: 2")).toBe(true);
+  expect(asksForReboot("NVPM WARN: DO YOU WANT TO REBOOT NOW? enter YES/yes to confirm:")).toBe(true);
+  expect(asksForReboot("NVPM ERROR: bad input!")).toBe(false);
+});
+
+test("modes are ordered by what their names promise", () => {
+  const names = ["15W", "25W", "MAXN_SUPER", "7W", "special"].map((name, id) => ({ id, name }));
+  expect(byCapability(names).map(({ name }) => name)).toEqual(["MAXN_SUPER", "25W", "15W", "7W", "special"]);
+});
