@@ -4,5 +4,6 @@ import type { Command } from "./command.ts";
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   embed: async () => (await import("./embed.ts")).embedCommand,
   "model-worker": async () => (await import("./model-worker.ts")).modelWorkerCommand,
+  forecast: async () => (await import("./forecast.ts")).forecastCommand,
   version: async () => (await import("./version.ts")).versionCommand,
 };

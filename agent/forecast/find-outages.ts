@@ -1,0 +1,41 @@
+/** A stretch of a trace where zeros were written although nobody counted, or nothing could be answered. */
+export interface Outage {
+  readonly startIndex: number;
+  readonly length: number;
+}
+
+const shortestOutageSteps = 10;
+const levelSteps = 60;
+/** At 30 expected events a Poisson stream stays silent with probability e^-30. */
+const improbableEvents = 30;
+
+/**
+ * Runs of ten or more zeros in which the rate of the hour before would have brought 30 events or more: the source was down, not quiet.
+ * Such a run teaches a forecaster nothing about demand.
+ */
+export function findOutages(counts: readonly (number | null)[]): Outage[] {
+  const outages: Outage[] = [];
+  let index = 0;
+  while (index < counts.length) {
+    if (counts[index] !== 0) {
+      index += 1;
+      continue;
+    }
+    let end = index;
+    while (counts[end] === 0) end += 1;
+    const before = counts.slice(Math.max(0, index - levelSteps), index).filter((count) => count !== null);
+    const level = before.length === 0 ? 0 : before.reduce((sum, count) => sum + count, 0) / before.length;
+    const length = end - index;
+    if (length >= shortestOutageSteps && level * length >= improbableEvents)
+      outages.push({ startIndex: index, length });
+    index = end;
+  }
+  return outages;
+}
+
+/** The same counts with each outage turned into a gap. */
+export function withoutOutages(counts: readonly (number | null)[], outages: readonly Outage[]): (number | null)[] {
+  const result = [...counts];
+  for (const { startIndex, length } of outages) result.fill(null, startIndex, startIndex + length);
+  return result;
+}

@@ -1,0 +1,82 @@
+import { createRequire } from "node:module";
+import * as tf from "@tensorflow/tfjs";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import wasmPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm" with { type: "file" };
+import simdPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm" with { type: "file" };
+import threadedPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm" with {
+  type: "file",
+};
+import { describeError } from "#platform/errors.ts";
+import { multiplyWithoutTransposes } from "./multiply-without-transposes.ts";
+
+export { tf };
+
+export const backends = ["tfjs-node", "wasm", "cpu"] as const;
+export type Backend = (typeof backends)[number];
+
+export interface BackendChoice {
+  readonly backend: Backend;
+  /** Why this one and not a faster one. */
+  readonly reason: string;
+}
+
+/** TensorFlow.js knows browsers and Node.js; in a compiled executable it finds neither and has no platform at all. */
+function ensurePlatform(): void {
+  if (tf.env().platform !== undefined) return;
+  tf.setPlatform("bun", {
+    fetch: (path, init) => fetch(path, init),
+    now: () => performance.now(),
+    encode: (text) => new TextEncoder().encode(text),
+    decode: (bytes, encoding) => new TextDecoder(encoding as Bun.Encoding).decode(bytes),
+    isTypedArray: (value) =>
+      value instanceof Float32Array ||
+      value instanceof Int32Array ||
+      value instanceof Uint8Array ||
+      value instanceof Uint8ClampedArray,
+  });
+}
+
+/** Loads the native library from where the program was installed. It is never part of the executable: its package is optional. */
+function loadNative(): void {
+  const name = ["@tensorflow", "tfjs-node"].join("/"); // assembled, so that the bundler does not look for it
+  const resolved = createRequire(`${process.cwd()}/`).resolve(name);
+  createRequire(resolved)(resolved);
+}
+
+async function tryBackend(backend: Backend): Promise<void> {
+  if (backend === "tfjs-node") {
+    loadNative();
+    if (!(await tf.setBackend("tensorflow"))) throw new Error("its backend did not start");
+    return;
+  }
+  if (backend === "wasm") {
+    setWasmPaths({
+      "tfjs-backend-wasm.wasm": wasmPath,
+      "tfjs-backend-wasm-simd.wasm": simdPath,
+      "tfjs-backend-wasm-threaded-simd.wasm": threadedPath,
+    });
+  }
+  if (!(await tf.setBackend(backend))) throw new Error("its backend did not start");
+  if (backend === "wasm") multiplyWithoutTransposes(tf);
+}
+
+/**
+ * Starts the fastest backend that this machine has: the native library, else WebAssembly, else plain JavaScript.
+ * @param wanted only this one.
+ * @throws Error when none starts, with what each said.
+ */
+export async function startBackend(wanted?: Backend): Promise<BackendChoice> {
+  ensurePlatform();
+  const failures: string[] = [];
+  for (const backend of wanted === undefined ? backends : [wanted]) {
+    try {
+      await tryBackend(backend);
+      await tf.ready();
+      return { backend, reason: failures.length === 0 ? "the fastest there is" : failures.join("; ") };
+    } catch (error) {
+      const said = describeError(error).split("\n")[0]?.slice(0, 120);
+      failures.push(`${backend} can't be used: ${said}`);
+    }
+  }
+  throw new Error(`TensorFlow.js does not start: ${failures.join("; ")}`);
+}

@@ -1,0 +1,50 @@
+import type { Calendar } from "./calendar.ts";
+import {
+  featureNames,
+  fillGaps,
+  inputMinutes,
+  outputMinutes,
+  scaleOf,
+  toTarget,
+  writeFeatures,
+} from "./window-features.ts";
+
+/** A recorded rate, minute by minute, as training and judging see it. */
+export interface RateSeries {
+  readonly startMs: number;
+  /** Requests a second in each minute; null where nobody counted. */
+  readonly qps: readonly (number | null)[];
+  readonly calendar: Calendar;
+}
+
+export const featuresPerWindow = inputMinutes * featureNames.length;
+const minuteMs = 60_000;
+
+/** The 60 rates before an origin, gaps filled. */
+export function windowBefore(series: RateSeries, origin: number): number[] {
+  return fillGaps(series.qps.slice(origin - inputMinutes, origin));
+}
+
+/** The 15 rates from an origin on; the origin comes from `findOrigins`, so none is missing. */
+export function ratesFrom(series: RateSeries, origin: number): number[] {
+  return series.qps.slice(origin, origin + outputMinutes).map((rate) => rate ?? Number.NaN);
+}
+
+/** Inputs and targets of a batch, row by row. */
+export function makeBatch(
+  series: RateSeries,
+  origins: readonly number[],
+): { inputs: Float32Array; targets: Float32Array } {
+  const inputs = new Float32Array(origins.length * featuresPerWindow);
+  const targets = new Float32Array(origins.length * outputMinutes);
+  for (const [row, origin] of origins.entries()) {
+    const window = windowBefore(series, origin);
+    const scale = scaleOf(window);
+    const windowStartMs = series.startMs + (origin - inputMinutes) * minuteMs;
+    writeFeatures(inputs, row * featuresPerWindow, window, scale, windowStartMs, series.calendar);
+    for (const [step, rate] of ratesFrom(series, origin).entries()) {
+      targets[row * outputMinutes + step] = toTarget(rate, scale);
+    }
+  }
+  return { inputs, targets };
+}

@@ -1,0 +1,125 @@
+import { basename } from "node:path";
+import { lstmShapes } from "#agent/forecast/lstm-model.ts";
+import { writeFilesAtomically } from "#agent/forecast/model-files.ts";
+import { parseTrace } from "#agent/forecast/parse-trace.ts";
+import { backends, startBackend } from "#agent/forecast/tensorflow.ts";
+import { type TraceDescription, trainFromTrace } from "#agent/forecast/train-from-trace.ts";
+import { UsageError } from "#platform/errors.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString, requiredOption } from "./command.ts";
+import { createTrainingProgress } from "./training-progress.ts";
+
+function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[]): T | undefined {
+  const value = optionalString(values, name);
+  if (value === undefined) return undefined;
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice === undefined) throw new UsageError(`--${name}: expected one of ${choices.join(", ")}, got "${value}"`);
+  return choice;
+}
+
+function readTimeZone(values: OptionValues): string {
+  const timeZone = optionalString(values, "time-zone") ?? "UTC";
+  try {
+    new Intl.DateTimeFormat("en-US", { timeZone });
+  } catch {
+    throw new UsageError(`--time-zone: expected a time zone like Europe/Berlin, got "${timeZone}"`);
+  }
+  return timeZone;
+}
+
+function readHolidays(values: OptionValues): string[] {
+  const days = (optionalString(values, "holidays") ?? "").split(",").filter((day) => day !== "");
+  for (const day of days) {
+    if (!/^\d{4}-\d\d-\d\d$/.test(day) || Number.isNaN(Date.parse(day))) {
+      throw new UsageError(`--holidays: expected days like 2026-12-25, got "${day}"`);
+    }
+  }
+  return days;
+}
+
+async function readTrace(values: OptionValues): Promise<TraceDescription> {
+  const path = requiredOption(values, "trace");
+  const text = await Bun.file(path)
+    .text()
+    .catch((cause) => {
+      throw new UsageError(`--trace ${path} can't be read`, { cause });
+    });
+  return {
+    trace: parseTrace(text, basename(path)),
+    sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
+    source: optionalString(values, "source") ?? null,
+    licence: optionalString(values, "licence") ?? null,
+    timeZone: readTimeZone(values),
+    holidays: readHolidays(values),
+  };
+}
+
+async function train(values: OptionValues): Promise<number> {
+  const description = await readTrace(values);
+  const directory = requiredOption(values, "out");
+  const shape = lstmShapes[oneOf(values, "units", Object.keys(lstmShapes) as (keyof typeof lstmShapes)[]) ?? "full"];
+  const options = {
+    shape,
+    epochs: optionalNumber(values, "epochs", { min: 1, max: 1000, integer: true }) ?? 40,
+    batchSize: optionalNumber(values, "batch", { min: 1, max: 512, integer: true }) ?? 32,
+    learningRate: optionalNumber(values, "learning-rate", { min: 1e-6, max: 1 }) ?? 1e-3,
+    stride: optionalNumber(values, "stride", { min: 1, max: 10_000, integer: true }) ?? 10,
+    seed: optionalNumber(values, "seed", { min: 0, max: 1_000_000, integer: true }) ?? 1,
+    maxMs: (optionalNumber(values, "max-minutes", { min: 0.01, max: 100_000 }) ?? 60) * 60_000,
+  };
+  const backend = await startBackend(oneOf(values, "backend", backends));
+  const json = values["json"] === true;
+  if (!json) console.error(`TensorFlow.js runs on ${backend.backend} (${backend.reason})`);
+  const progress = createTrainingProgress(process.stderr, options.epochs);
+  try {
+    const { card, files } = await trainFromTrace(description, options, backend, Date.now(), progress);
+    progress.finish();
+    await writeFilesAtomically(directory, files);
+    if (json) console.log(JSON.stringify(card));
+    else console.log(`${card.verdict.text}\nWritten to ${directory}: ${Object.keys(files).join(", ")}`);
+    return 0;
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error.cause });
+    throw error;
+  } finally {
+    progress.finish();
+  }
+}
+
+export const forecastCommand: Command = {
+  summary: "train a model that forecasts traffic",
+  usage: "train --trace FILE --out DIR [options]",
+  options: {
+    trace: { type: "string", value: "FILE", help: "requests a minute: CSV with the columns timestamp,value" },
+    out: { type: "string", value: "DIR", help: "where the model's files and its card go" },
+    epochs: {
+      type: "string",
+      value: "N",
+      help: "at most this many passes (default 40; stops early after 5 without gain)",
+    },
+    stride: { type: "string", value: "N", help: "each pass takes every Nth window (default 10)" },
+    batch: { type: "string", value: "N", help: "windows in a batch (default 32)" },
+    "learning-rate": { type: "string", value: "X", help: "of Adam, at the start (default 0.001)" },
+    seed: { type: "string", value: "N", help: "the same seed gives the same model (default 1)" },
+    units: {
+      type: "string",
+      value: "NAME",
+      help: `size of the network: ${Object.keys(lstmShapes).join(", ")} (default full)`,
+    },
+    "max-minutes": { type: "string", value: "N", help: "stop training after this time and keep the best (default 60)" },
+    "time-zone": { type: "string", value: "ZONE", help: "whose hours and weekdays the traffic follows (default UTC)" },
+    holidays: { type: "string", value: "DAYS", help: "days like 2026-12-25,2026-12-26 in that zone" },
+    source: { type: "string", value: "TEXT", help: "where the trace comes from, for the model card" },
+    licence: { type: "string", value: "TEXT", help: "the trace's licence, for the model card" },
+    backend: { type: "string", value: "NAME", help: `${backends.join(", ")} (default: the first that is there)` },
+    json: { type: "boolean", help: "print the model card as JSON" },
+  },
+  async run(values, positionals) {
+    const [what, ...rest] = positionals;
+    if (what !== "train" || rest.length > 0) {
+      throw new UsageError(
+        `expected "train", got ${positionals.length === 0 ? "nothing" : `"${positionals.join(" ")}"`}`,
+      );
+    }
+    return await train(values);
+  },
+};
