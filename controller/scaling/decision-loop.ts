@@ -27,6 +27,8 @@ export interface DecisionLoopParts {
 export interface DecisionLoop {
   /** One round: observe, forecast, decide, observe again and revalidate, act, record. Rounds never overlap; calls queue up. */
   run(): Promise<void>;
+  /** Waits for the round under way; later calls of {@link run} do nothing. */
+  stop(): Promise<void>;
   /** The latest, hold or not; null before the first. */
   latest(): { readonly atMs: number; readonly decision: ActiveAgentsDecision } | null;
   latestForecast(): ForecastReport | null;
@@ -46,6 +48,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   /** The last stored decision, while it is a hold that may simply repeat. */
   let storedHold: { id: number; rule: string; activeCount: number } | null = null;
   let queue: Promise<void> = Promise.resolve();
+  let stopped = false;
 
   const observe = () =>
     observeFleet(
@@ -198,9 +201,13 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
 
   return {
     run() {
-      const result = queue.then(round);
+      const result = queue.then(() => (stopped ? undefined : round()));
       queue = result.catch(() => undefined);
       return result;
+    },
+    async stop() {
+      stopped = true;
+      await queue;
     },
     latest: () => latest,
     latestForecast: () => latestForecast,

@@ -1,0 +1,92 @@
+import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
+import type { Desired, MinuteData } from "#protocol/messages.ts";
+import {
+  type AgentState,
+  availabilityOf,
+  liveQpsOf,
+  ownRoleOf,
+  recentLatencyMs,
+  requestsOf,
+} from "../fleet/agent-state.ts";
+import { intendedRole, unavailability } from "../scaling/observe-fleet.ts";
+import type { Override } from "../store/store.ts";
+import type { AgentView, MinuteView } from "./schemas.ts";
+
+/** Mean power over the part of a minute that was measured; null when none was. */
+function wattsOf(data: MinuteData | undefined): number | null {
+  const power = data?.power ?? null;
+  return power === null || power.measuredMs <= 0 ? null : power.energyJ / (power.measuredMs / 1000);
+}
+
+export function minuteView(data: MinuteData): MinuteView {
+  const { traffic, power } = data;
+  const counts = traffic.models.map(({ latencyCounts }) => latencyCounts);
+  const total = (counts[0] ?? []).map((_, bucket) => counts.reduce((sum, row) => sum + (row[bucket] ?? 0), 0));
+  return {
+    minuteStartMs: traffic.minuteStartMs,
+    qps: requestsOf(data) / 60,
+    requests: requestsOf(data),
+    errors: traffic.errors,
+    rejected: traffic.rejected,
+    queueDepth: data.queueDepth,
+    p95LatencyMs: latencyQuantileMs(total, 0.95),
+    watts: wattsOf(data),
+    energyJ: power?.energyJ ?? null,
+    maxTemperatureC: power?.maxTemperatureC ?? null,
+    gpuUtilization: power?.gpuUtilization ?? null,
+  };
+}
+
+export function agentView(
+  agent: AgentState,
+  desired: Desired | undefined,
+  override: Override | undefined,
+  staleAfterMs: number,
+  nowMs: number,
+): AgentView {
+  const { agentId, presence, birth, reported } = agent;
+  const { online } = availabilityOf(agent, nowMs, staleAfterMs);
+  const newest = agent.recent.at(-1);
+  const forecast = newest?.forecast ?? null;
+  return {
+    agentId,
+    status: online ? "online" : "offline",
+    unavailableReason: unavailability(agent, desired, nowMs, staleAfterMs),
+    role: { desired: intendedRole(agent, desired), reported: ownRoleOf(agent) },
+    powerMode: { desired: desired?.powerMode ?? null, reported: reported?.powerMode ?? null },
+    desiredVersion: desired?.version ?? null,
+    reportedVersion: reported?.desiredVersion ?? null,
+    differs: reported?.differs ?? [],
+    url: presence?.url || birth?.url || null,
+    region: birth?.region ?? presence?.region ?? null,
+    version: presence?.version ?? birth?.version ?? null,
+    bootId: agent.bootId,
+    board: birth?.board.name ?? null,
+    models: presence?.models ?? [],
+    lastHeardMs: agent.lastHeardMs,
+    capacityQps: birth?.board.powerModes[0]?.capacityQps ?? null,
+    qps: online ? liveQpsOf(agent) : null,
+    p50LatencyMs: recentLatencyMs([agent], 0.5),
+    p95LatencyMs: recentLatencyMs([agent], 0.95),
+    forecastPeakQps: forecast === null ? null : Math.max(...forecast.qps),
+    watts: online ? wattsOf(newest) : null,
+    override: override ?? null,
+  };
+}
+
+export interface AgentCounts {
+  readonly active: number;
+  readonly standby: number;
+  readonly draining: number;
+  readonly offline: number;
+}
+
+/** Online agents by their role, and those that are offline. */
+export function countAgents(views: readonly AgentView[]): AgentCounts {
+  const counts = { active: 0, standby: 0, draining: 0, offline: 0 };
+  for (const { status, role } of views) {
+    if (status === "offline") counts.offline += 1;
+    else counts[role.reported ?? role.desired ?? "standby"] += 1;
+  }
+  return counts;
+}

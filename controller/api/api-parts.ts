@@ -1,0 +1,23 @@
+import type { Broker } from "#protocol/broker.ts";
+import type { Prices } from "../cost/price-minute.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { DecisionLoop } from "../scaling/decision-loop.ts";
+import type { DesiredDocuments } from "../scaling/desired-documents.ts";
+import type { Overrides } from "../scaling/overrides.ts";
+import type { DecisionStore, MinuteStore } from "../store/store.ts";
+
+/** What the API reads from and acts on. */
+export interface ApiParts {
+  readonly fleetName: string;
+  readonly fleet: Fleet;
+  readonly desired: DesiredDocuments;
+  readonly loop: DecisionLoop;
+  readonly overrides: Overrides;
+  readonly store: MinuteStore & DecisionStore;
+  readonly broker: Broker;
+  readonly prices: Prices;
+  readonly staleAfterMs: number;
+  readonly capacityPerReplicaQps: number;
+  readonly startedAtMs: number;
+  readonly nowMs: () => number;
+}

@@ -1,0 +1,84 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { ServiceError } from "#platform/errors.ts";
+import { Identifier } from "#protocol/messages.ts";
+import type { ApiParts } from "./api-parts.ts";
+import {
+  AgentParams,
+  DecisionKind,
+  DecisionList,
+  DecisionView,
+  ErrorBody,
+  OverrideBody,
+  OverrideResult,
+} from "./schemas.ts";
+
+const DecisionQuery = Type.Object(
+  {
+    kind: Type.Optional(DecisionKind),
+    agent: Type.Optional(Identifier),
+    sinceMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    untilMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+  },
+  { additionalProperties: false },
+);
+
+/** Why the fleet is as it is, and the operators' word on it. */
+export function decisionRoutes({ store, overrides }: ApiParts) {
+  return new Elysia()
+    .get(
+      "/api/v1/decisions",
+      async ({ query }) => ({
+        decisions: await store.decisions({
+          limit: query.limit,
+          ...(query.kind === undefined ? {} : { kind: query.kind }),
+          ...(query.agent === undefined ? {} : { agentId: query.agent }),
+          ...(query.sinceMs === undefined ? {} : { sinceMs: query.sinceMs }),
+          ...(query.untilMs === undefined ? {} : { untilMs: query.untilMs }),
+        }),
+      }),
+      {
+        query: DecisionQuery,
+        response: { 200: DecisionList, 400: ErrorBody },
+        detail: {
+          summary: "Decisions, newest first",
+          description: "With reasons, the figures they rest on and what came of them. A hold that repeats is one row.",
+          tags: ["decisions"],
+        },
+      },
+    )
+    .get(
+      "/api/v1/decisions/:id",
+      async ({ params }) => {
+        const decision = await store.decision(params.id);
+        if (decision === null) throw new ServiceError("NOT_FOUND", `there is no decision ${params.id}`);
+        return decision;
+      },
+      {
+        params: Type.Object({ id: Type.Integer({ minimum: 1 }) }),
+        response: { 200: DecisionView, 404: ErrorBody },
+        detail: { summary: "One decision", tags: ["decisions"] },
+      },
+    )
+    .post("/api/v1/agents/:id/override", ({ params, body }) => overrides.apply(params.id, body), {
+      params: AgentParams,
+      body: OverrideBody,
+      parse: "json",
+      response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
+      detail: {
+        summary: "Set an agent's role or power mode for a time",
+        description: "Comes before the controller's own decisions until it expires. Replaces an earlier override.",
+        tags: ["decisions"],
+      },
+    })
+    .delete("/api/v1/agents/:id/override", ({ params }) => overrides.end(params.id), {
+      params: AgentParams,
+      response: { 200: OverrideResult, 404: ErrorBody },
+      detail: {
+        summary: "End an agent's override",
+        description: "Its role stays as it is until the next decision.",
+        tags: ["decisions"],
+      },
+    });
+}

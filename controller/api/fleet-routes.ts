@@ -1,0 +1,99 @@
+import { Elysia } from "elysia";
+import { ServiceError } from "#platform/errors.ts";
+import { version } from "#platform/version.ts";
+import { recentLatencyMs } from "../fleet/agent-state.ts";
+import type { DecisionLoop } from "../scaling/decision-loop.ts";
+import { agentView, countAgents, minuteView } from "./agent-views.ts";
+import type { ApiParts } from "./api-parts.ts";
+import { AgentDetail, AgentList, AgentParams, ErrorBody, FleetView } from "./schemas.ts";
+
+const sumOf = (values: readonly (number | null)[]): number | null => {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
+};
+
+export function forecastPeakQps(loop: DecisionLoop): number | null {
+  const forecast = loop.latestForecast();
+  return forecast === null ? null : Math.max(...forecast.qps);
+}
+
+/** What is known of the fleet as a whole and of each agent. */
+export function fleetRoutes(parts: ApiParts) {
+  const { fleet, desired, loop, nowMs, staleAfterMs } = parts;
+  const viewOf = (agent: Parameters<typeof agentView>[0]) =>
+    agentView(agent, desired.documents.get(agent.agentId), desired.overrides.get(agent.agentId), staleAfterMs, nowMs());
+  return new Elysia()
+    .get(
+      "/api/v1/fleet",
+      () => {
+        const views = fleet.agents().map(viewOf);
+        const online = views.filter(({ status }) => status === "online");
+        const states = online.flatMap(({ agentId }) => fleet.get(agentId) ?? []);
+        const counts = countAgents(views);
+        const latest = loop.latest();
+        const active = online.filter(({ role }) => role.desired === "active");
+        return {
+          fleet: parts.fleetName,
+          nowMs: nowMs(),
+          controller: { version, startedAtMs: parts.startedAtMs, brokerConnected: parts.broker.connected },
+          agents: { total: views.length, online: online.length, ...counts },
+          qps: sumOf(online.map(({ qps }) => qps)),
+          p95LatencyMs: recentLatencyMs(states, 0.95),
+          watts: sumOf(online.map(({ watts }) => watts)),
+          activeCapacityQps: active.reduce(
+            (sum, { capacityQps }) => sum + (capacityQps ?? parts.capacityPerReplicaQps),
+            0,
+          ),
+          forecast: loop.latestForecast(),
+          forecastPeakQps: forecastPeakQps(loop),
+          latestDecision:
+            latest === null
+              ? null
+              : {
+                  atMs: latest.atMs,
+                  kind: latest.decision.kind,
+                  rule: latest.decision.rule,
+                  reason: latest.decision.reason,
+                },
+        };
+      },
+      {
+        response: FleetView,
+        detail: {
+          summary: "The fleet at a glance",
+          description: "Counts, rates, forecast, latest decision.",
+          tags: ["fleet"],
+        },
+      },
+    )
+    .get("/api/v1/agents", () => ({ agents: fleet.agents().map(viewOf) }), {
+      response: AgentList,
+      detail: {
+        summary: "All agents",
+        description: "Online and offline, by id, with latency quantiles of the last minutes.",
+        tags: ["fleet"],
+      },
+    })
+    .get(
+      "/api/v1/agents/:id",
+      ({ params }) => {
+        const agent = fleet.get(params.id);
+        if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${params.id} has been heard of`);
+        return {
+          ...viewOf(agent),
+          birth: agent.birth,
+          desired: desired.documents.get(params.id) ?? null,
+          recentMinutes: agent.recent.map(minuteView),
+        };
+      },
+      {
+        params: AgentParams,
+        response: { 200: AgentDetail, 404: ErrorBody },
+        detail: {
+          summary: "One agent",
+          description: "With its birth, its desired document and its newest minutes.",
+          tags: ["fleet"],
+        },
+      },
+    );
+}

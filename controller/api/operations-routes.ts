@@ -1,0 +1,29 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import type { Registry } from "prom-client";
+import { version } from "#platform/version.ts";
+import type { Broker } from "#protocol/broker.ts";
+import { Health } from "./schemas.ts";
+
+/** For those who run the controller: served without a key. */
+export function operationsRoutes(broker: Broker, metrics: Registry) {
+  return new Elysia()
+    .get("/healthz", () => ({ status: "ok" as const, version, brokerConnected: broker.connected }), {
+      response: Health,
+      detail: {
+        summary: "Whether the controller runs",
+        description: "It runs, and answers 200, without its broker too.",
+        tags: ["operations"],
+      },
+    })
+    .get(
+      "/metrics",
+      async () => new Response(await metrics.metrics(), { headers: { "content-type": metrics.contentType } }),
+      {
+        detail: { summary: "Metrics in Prometheus' text format", tags: ["operations"] },
+        response: { 200: Type.Any() },
+      },
+    );
+}
+
+export const openPaths: ReadonlySet<string> = new Set(["/healthz", "/metrics"]);

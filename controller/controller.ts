@@ -1,0 +1,229 @@
+import { join } from "node:path";
+import { Registry } from "prom-client";
+import type { Forecaster } from "#agent/forecast/forecaster.ts";
+import type { Clock } from "#platform/clock.ts";
+import { defaultStateDir } from "#platform/default-state-dir.ts";
+import { describeError } from "#platform/errors.ts";
+import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { assertListenAllowed } from "#platform/http/listen-address.ts";
+import { serveHttp } from "#platform/http/serve-http.ts";
+import type { Logger } from "#platform/log.ts";
+import { openDatabase } from "#platform/open-database.ts";
+import { runPeriodically } from "#platform/periodic.ts";
+import { version } from "#platform/version.ts";
+import { agentView, countAgents } from "./api/agent-views.ts";
+import type { ApiParts } from "./api/api-parts.ts";
+import { costRoutes } from "./api/cost-routes.ts";
+import { decisionRoutes } from "./api/decision-routes.ts";
+import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
+import { openPaths, operationsRoutes } from "./api/operations-routes.ts";
+import { createFleetBroker } from "./broker/fleet-broker.ts";
+import type { ControllerConfig } from "./config.ts";
+import { pricesOf } from "./cost/price-minute.ts";
+import { type AgentState, availabilityOf } from "./fleet/agent-state.ts";
+import { createFleet, liveQps } from "./fleet/fleet.ts";
+import { createIngest } from "./fleet/ingest.ts";
+import { createControllerMetrics } from "./metrics.ts";
+import { createDecisionLoop } from "./scaling/decision-loop.ts";
+import { createDesiredDocuments } from "./scaling/desired-documents.ts";
+import { createOverrides } from "./scaling/overrides.ts";
+import { controllerMigrations } from "./store/migrations.ts";
+import { createSqliteStore } from "./store/sqlite-store.ts";
+
+export interface ControllerParts {
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Makes the fleet's forecast; started and stopped with the controller. */
+  readonly forecaster: Forecaster;
+}
+
+export interface Controller {
+  /**
+   * Resolves when API and broker listen and the fleet is being listened to.
+   * @throws UsageError when a port is in use or an address needs a key that is not configured.
+   */
+  start(): Promise<void>;
+  /** Takes leave of the fleet, which goes on without it. */
+  stop(): Promise<void>;
+  /** Base address of the API, once started. */
+  readonly url: string;
+  /** Where agents find the broker, once started. */
+  readonly brokerUrl: string;
+}
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+/** Puts a controller together from its configuration. Nothing happens before `start`. */
+export function createController(config: ControllerConfig, { log, clock, forecaster }: ControllerParts): Controller {
+  const nowMs = () => clock.nowMs();
+  let running: { readonly url: string; readonly brokerUrl: string; stop(): Promise<void> } | undefined;
+
+  const start = async () => {
+    const { host, port, apiKeys } = config.api;
+    assertListenAllowed("api", { host, apiKeys, insecure: config.insecure });
+    /** What has been opened so far, to be closed in reverse order. */
+    const opened: (() => Promise<unknown> | unknown)[] = [];
+    const close = async () => {
+      for (const step of opened.splice(0).reverse()) {
+        try {
+          await step();
+        } catch (error) {
+          log.error({ err: describeError(error) }, "a part could not be stopped");
+        }
+      }
+    };
+    try {
+      const startedAtMs = nowMs();
+      const stateDir = config.stateDir ?? defaultStateDir("controller", process.env);
+      const database = openDatabase(
+        join(stateDir, "controller.db"),
+        controllerMigrations,
+        log,
+        Math.round(startedAtMs),
+      );
+      const store = createSqliteStore(database);
+      opened.push(() => store.close());
+      const fleet = createFleet();
+      const fleetBroker = createFleetBroker(config, nowMs, log);
+      const { broker } = fleetBroker;
+      const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, nowMs, log });
+      const prices = {
+        tariffUsdPerKwh: config.cost.tariffUsdPerKwh,
+        amortisationUsdPerHour: config.cost.amortisationUsdPerHour,
+      };
+      const { staleAfterMs } = config.ingest;
+      const isOnline = (agent: AgentState) => availabilityOf(agent, nowMs(), staleAfterMs).online;
+
+      const registry = new Registry();
+      const metrics = createControllerMetrics(registry, {
+        agentCounts: () =>
+          countAgents(
+            fleet
+              .agents()
+              .map((agent) => agentView(agent, desired.documents.get(agent.agentId), undefined, staleAfterMs, nowMs())),
+          ),
+        liveQps: () => liveQps(fleet.agents().filter(isOnline)),
+        forecastPeakQps: () => forecastPeakQps(loop),
+        brokerConnected: () => broker.connected,
+      });
+      const loop = createDecisionLoop({
+        config: config.scaling,
+        limits: { staleAfterMs, tariffUsdPerKwh: prices.tariffUsdPerKwh },
+        fleet,
+        desired,
+        store,
+        forecaster,
+        nowMs,
+        log,
+        onDecision: metrics.decision,
+      });
+      opened.push(() => loop.stop());
+      const decide = () => loop.run().catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
+      const overrides = createOverrides({ fleet, desired, store, nowMs, onChange: () => void decide() });
+      const ingest = createIngest({
+        fleetName: config.fleet,
+        fleet,
+        store,
+        broker,
+        limits: config.ingest,
+        nowMs,
+        log,
+        onMessage: metrics.message,
+        onMinute: (data, agent) => metrics.minute(data, pricesOf(agent.birth, prices)),
+        onAgentChanged(before, after) {
+          const leaving = (agent: AgentState | undefined) =>
+            agent?.presence?.status !== "online" || agent.presence.role === "draining";
+          if (!leaving(before) && leaving(after)) {
+            log.warn({ agentId: after.agentId, status: after.presence?.status }, "an agent leaves");
+            void decide();
+          } else if (leaving(before) && !leaving(after)) {
+            log.info({ agentId: after.agentId, url: after.presence?.url }, "an agent is online");
+          }
+        },
+      });
+
+      await desired.recover();
+      await ingest.recover();
+      await forecaster.start();
+      opened.push(() => forecaster.stop());
+      ingest.start();
+      const api: ApiParts = {
+        fleetName: config.fleet,
+        fleet,
+        desired,
+        loop,
+        overrides,
+        store,
+        broker,
+        prices,
+        staleAfterMs,
+        capacityPerReplicaQps: config.scaling.capacityPerReplicaQps,
+        startedAtMs,
+        nowMs,
+      };
+      const app = createHttpApp({
+        about: {
+          title: "thormesh controller",
+          description:
+            "The fleet, why it is as it is, and what it costs. Times are ms since the epoch by the controller's clock.",
+          version,
+        },
+        apiKeys,
+        isOpenPath: (path) => openPaths.has(path),
+        log,
+        routes: [fleetRoutes(api), decisionRoutes(api), costRoutes(api), operationsRoutes(broker, registry)],
+      });
+      const server = serveHttp(app, { host, port });
+      opened.push(() => server.stop(1_000));
+
+      // On every connection, as the broker may have lost what it retained: the documents first, then that somebody is there.
+      broker.onConnection((connected) => {
+        if (!connected) return;
+        void (async () => {
+          await desired.publishAll();
+          await fleetBroker.announce();
+        })().catch((error) => log.error({ err: describeError(error) }, "greeting the fleet failed"));
+      });
+      await fleetBroker.start();
+      opened.push(() => fleetBroker.stop());
+
+      const report = (what: string) => (error: unknown) => log.error({ err: describeError(error) }, `${what} failed`);
+      const { intervalMs, offsetMs } = config.scaling;
+      const deciding = runPeriodically(clock, intervalMs, () => loop.run(), report("deciding"), offsetMs);
+      opened.push(() => deciding.stop());
+      const cleaning = runPeriodically(
+        clock,
+        hourMs,
+        async () => {
+          fleet.traffic.prune(nowMs());
+          await store.pruneMinutes(nowMs() - config.retention.minuteDays * dayMs);
+          await store.pruneDecisions(nowMs() - config.retention.decisionDays * dayMs);
+        },
+        report("removing old records"),
+      );
+      opened.push(() => cleaning.stop());
+      running = { url: server.url, brokerUrl: fleetBroker.url, stop: close };
+      log.info({ url: server.url, brokerUrl: fleetBroker.url, fleet: config.fleet, stateDir }, "controller started");
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  };
+
+  return {
+    start,
+    async stop() {
+      const stopping = running;
+      running = undefined;
+      await stopping?.stop();
+      if (stopping !== undefined) log.info("stopped");
+    },
+    get url() {
+      return running?.url ?? "";
+    },
+    get brokerUrl() {
+      return running?.brokerUrl ?? "";
+    },
+  };
+}

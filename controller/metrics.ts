@@ -1,0 +1,91 @@
+import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
+import type { MinuteData } from "#protocol/messages.ts";
+import { type Prices, priceMinute } from "./cost/price-minute.ts";
+import type { IngestOutcome } from "./fleet/ingest.ts";
+import type { ActiveAgentsDecision } from "./scaling/scaling-inputs.ts";
+
+export interface ControllerMetrics {
+  message(channel: string, outcome: IngestOutcome): void;
+  minute(data: MinuteData, prices: Prices): void;
+  decision(decision: ActiveAgentsDecision): void;
+}
+
+/** What is read when the metrics are asked for. */
+export interface MeasuredFleet {
+  agentCounts(): Readonly<Record<"active" | "standby" | "draining" | "offline", number>>;
+  liveQps(): number | null;
+  forecastPeakQps(): number | null;
+  brokerConnected(): boolean;
+}
+
+export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet): ControllerMetrics {
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const messages = new Counter({
+    name: "thormesh_controller_messages_total",
+    help: "MQTT messages from agents, by what became of them",
+    labelNames: ["channel", "outcome"],
+    registers,
+  });
+  const decisions = new Counter({
+    name: "thormesh_decisions_total",
+    help: "Decisions about which agents serve, holds included",
+    labelNames: ["kind", "rule"],
+    registers,
+  });
+  const needed = new Gauge({ name: "thormesh_needed_agents", help: "Agents that the peak needs", registers });
+  const gauge = (name: string, help: string, read: () => number | null) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read() ?? Number.NaN);
+      },
+    });
+  new Gauge({
+    name: "thormesh_agents",
+    help: "Agents by what they do",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(fleet.agentCounts())) this.set({ state }, count);
+    },
+  });
+  gauge("thormesh_fleet_qps", "Requests a second of the whole fleet", fleet.liveQps);
+  gauge("thormesh_fleet_forecast_peak_qps", "The highest rate forecast within the horizon", fleet.forecastPeakQps);
+  gauge("thormesh_broker_connected", "1 while connected to the MQTT broker", () => (fleet.brokerConnected() ? 1 : 0));
+  const energy = new Counter({
+    name: "akidb_cost_energy_kwh_total",
+    help: "Energy measured by the agents",
+    labelNames: ["agent"],
+    registers,
+  });
+  const cost = new Counter({
+    name: "akidb_cost_usd_total",
+    help: "Cost of the agents' minutes, US$",
+    labelNames: ["agent", "kind", "use"],
+    registers,
+  });
+  const requests = new Counter({
+    name: "akidb_cost_requests_total",
+    help: "Requests that the cost is for",
+    labelNames: ["agent"],
+    registers,
+  });
+  return {
+    message: (channel, outcome) => messages.inc({ channel, outcome }),
+    minute(data, prices) {
+      const { agentId: agent } = data;
+      const minute = priceMinute(data, prices);
+      energy.inc({ agent }, minute.energyKwh);
+      cost.inc({ agent, kind: "energy", use: minute.use }, minute.energyUsd);
+      cost.inc({ agent, kind: "amortisation", use: minute.use }, minute.amortisationUsd);
+      requests.inc({ agent }, minute.requests);
+    },
+    decision({ kind, rule, figures }) {
+      decisions.inc({ kind, rule });
+      needed.set(figures.need);
+    },
+  };
+}

@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { availabilityOf, liveQpsOf, recentLatencyMs } from "#controller/fleet/agent-state.ts";
+import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
+import { createIngest, type Ingest } from "#controller/fleet/ingest.ts";
+import type { Store } from "#controller/store/store.ts";
+import { createLogger } from "#platform/log.ts";
+import { createMemoryStore } from "../memory-store.ts";
+import { aBirth, aMinute, aPresence, aReported } from "../messages.ts";
+import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
+
+const topic = (channel: string, agentId = "thor-1") => `thormesh/v1/f/agents/${agentId}/${channel}`;
+
+describe("ingest", () => {
+  let broker: RecordingBroker;
+  let store: Store;
+  let fleet: Fleet;
+  let ingest: Ingest;
+  let outcomes: string[];
+  let changes: string[];
+  let nowMs: number;
+
+  const begin = (given: Partial<{ store: Store; maxAgents: number }> = {}) => {
+    broker = createRecordingBroker();
+    store = given.store ?? createMemoryStore();
+    fleet = createFleet();
+    outcomes = [];
+    changes = [];
+    nowMs = 1_000_000;
+    ingest = createIngest({
+      fleetName: "f",
+      fleet,
+      store,
+      broker,
+      limits: { rebirthIntervalMs: 60_000, maxAgents: given.maxAgents ?? 10 },
+      nowMs: () => nowMs,
+      log: createLogger("test", "silent"),
+      onMessage: (channel, outcome) => outcomes.push(`${channel} ${outcome}`),
+      onMinute: () => undefined,
+      onAgentChanged: (before, after) => changes.push(`${before?.presence?.status} -> ${after.presence?.status}`),
+    });
+    ingest.start();
+  };
+  beforeEach(() => begin());
+
+  const introduce = async (bootId = "boot-1") => {
+    await broker.deliver(topic("presence"), aPresence({ bootId }));
+    await broker.deliver(topic("birth"), aBirth({ bootId }));
+  };
+  const rebirths = () =>
+    broker.published.filter(({ topic, message }) => topic.endsWith("/cmd") && message["kind"] === "rebirth");
+  const storedMinutes = async () => (await store.fleetMinutes(0, 1e12)).map(({ requests }) => requests);
+
+  test("presence, birth, data and reported make an agent", async () => {
+    await introduce();
+    await broker.deliver(topic("reported"), aReported({ desiredVersion: 3 }));
+    await broker.deliver(topic("data"), aMinute({ requests: 1200 }));
+    const agent = fleet.get("thor-1")!;
+    expect(agent).toMatchObject({ bootId: "boot-1", lastSeq: 1, lastHeardMs: nowMs });
+    expect(agent.reported?.desiredVersion).toBe(3);
+    expect(liveQpsOf(agent)).toBe(20);
+    expect(recentLatencyMs([agent], 0.95)).toBeGreaterThan(7.5);
+    expect(rebirths()).toEqual([]);
+    expect(outcomes).toEqual(["presence accepted", "birth accepted", "reported accepted", "data accepted"]);
+    expect(await store.loadAgents()).toMatchObject([{ agentId: "thor-1", birth: { board: { name: "Thor" } } }]);
+  });
+
+  test("the same record twice counts once", async () => {
+    await introduce();
+    await broker.deliver(topic("data"), aMinute({ requests: 60 }));
+    await broker.deliver(topic("data"), aMinute({ requests: 60, historical: true }));
+    expect(await storedMinutes()).toEqual([60]);
+    expect(fleet.traffic.history(60_000)).toEqual([{ minuteStartMs: 60_000, qps: 1 }]);
+    expect(outcomes.at(-1)).toBe("data duplicate");
+  });
+
+  test("a record that can't be stored is not acknowledged, and leaves no trace", async () => {
+    const failing = createMemoryStore();
+    begin({ store: { ...failing, insertMinute: () => Promise.reject(new Error("disk full")) } });
+    await introduce();
+    expect(broker.deliver(topic("data"), aMinute())).rejects.toThrow("disk full");
+    expect(fleet.traffic.history(60_000)).toEqual([]);
+    expect(fleet.get("thor-1")?.lastSeq).toBe(0);
+  });
+
+  test.each([
+    ["not JSON", topic("data"), "{", "data malformed"],
+    ["not UTF-8", topic("presence"), new Uint8Array([0xff]), "presence malformed"],
+    ["a wrong field", topic("birth"), { ...aBirth(), board: 3 }, "birth malformed"],
+    ["an unknown field", topic("data"), { ...aMinute(), evil: 1 }, "data malformed"],
+    ["too long", topic("data"), new Uint8Array(300_000), "data malformed"],
+    ["empty", topic("reported"), "", "reported malformed"],
+    ["for another agent", topic("presence", "thor-9"), aPresence(), "presence refused"],
+  ])("a message that is %s is counted and changes nothing", async (_name, where, message, outcome) => {
+    await broker.deliver(where, message);
+    expect(outcomes).toEqual([outcome]);
+    expect(fleet.agents()).toEqual([]);
+    expect(await storedMinutes()).toEqual([]);
+  });
+
+  test("more agents than allowed are refused, known ones are not", async () => {
+    begin({ maxAgents: 1 });
+    await introduce();
+    await broker.deliver(topic("presence", "thor-2"), aPresence({ agentId: "thor-2" }));
+    await broker.deliver(topic("presence"), aPresence());
+    expect(fleet.agents().map(({ agentId }) => agentId)).toEqual(["thor-1"]);
+    expect(outcomes.slice(2)).toEqual(["presence refused", "presence accepted"]);
+  });
+
+  test("a gap in seq asks for a rebirth, at most once in a while", async () => {
+    await introduce();
+    await broker.deliver(topic("data"), aMinute({ seq: 1 }));
+    await broker.deliver(topic("data"), aMinute({ seq: 3, minuteStartMs: 180_000 }));
+    await broker.deliver(topic("data"), aMinute({ seq: 7, minuteStartMs: 420_000 }));
+    expect(rebirths()).toHaveLength(1);
+    nowMs += 60_000;
+    await broker.deliver(topic("data"), aMinute({ seq: 9, minuteStartMs: 540_000 }));
+    expect(rebirths()).toHaveLength(2);
+    expect(rebirths()[0]?.retain).toBe(false);
+  });
+
+  test("live data of an unknown boot is kept, asks for a rebirth and is not live", async () => {
+    await broker.deliver(topic("data"), aMinute({ bootId: "who" }));
+    expect(await storedMinutes()).toEqual([600]);
+    expect(rebirths()).toHaveLength(1);
+    expect(liveQpsOf(fleet.get("thor-1")!)).toBeNull();
+    expect(availabilityOf(fleet.get("thor-1")!, nowMs, 1e9).online).toBe(false);
+  });
+
+  test("history of an earlier boot is kept, without rebirth and without counting as live", async () => {
+    await introduce("boot-2");
+    await broker.deliver(topic("data"), aMinute({ bootId: "boot-1", seq: 40, historical: true }));
+    expect(await storedMinutes()).toEqual([600]);
+    expect(rebirths()).toEqual([]);
+    expect(liveQpsOf(fleet.get("thor-1")!)).toBeNull();
+  });
+
+  test("history of this boot closes the gap without counting as live", async () => {
+    await introduce();
+    await broker.deliver(topic("data"), aMinute({ seq: 1, historical: true }));
+    await broker.deliver(topic("data"), aMinute({ seq: 2, minuteStartMs: 120_000, requests: 60 }));
+    expect(rebirths()).toEqual([]);
+    expect(liveQpsOf(fleet.get("thor-1")!)).toBe(1);
+  });
+
+  test("the will of this boot takes the agent offline; that of an old one is ignored", async () => {
+    await introduce("boot-1");
+    await introduce("boot-2");
+    await broker.deliver(topic("presence"), aPresence({ bootId: "boot-1", status: "offline" }));
+    expect(outcomes.at(-1)).toBe("presence stale");
+    expect(availabilityOf(fleet.get("thor-1")!, nowMs, 1e9)).toEqual({ online: true });
+    await broker.deliver(topic("presence"), aPresence({ bootId: "boot-2", status: "offline" }));
+    expect(availabilityOf(fleet.get("thor-1")!, nowMs, 1e9)).toEqual({ online: false, reason: "offline" });
+    expect(changes.at(-1)).toBe("online -> offline");
+  });
+
+  test("what an old boot reported does not replace what this one did", async () => {
+    await introduce("boot-2");
+    await broker.deliver(topic("reported"), aReported({ bootId: "boot-2", desiredVersion: 4 }));
+    await broker.deliver(topic("reported"), aReported({ bootId: "boot-1", desiredVersion: 2 }));
+    expect(fleet.get("thor-1")?.reported?.desiredVersion).toBe(4);
+  });
+
+  test("an agent that falls silent is offline after a while; a clock set back does not keep it alive", async () => {
+    await introduce();
+    nowMs += 180_001;
+    expect(availabilityOf(fleet.get("thor-1")!, nowMs, 180_000)).toMatchObject({ online: false });
+    nowMs = 500_000;
+    fleet.healClock(nowMs);
+    expect(availabilityOf(fleet.get("thor-1")!, nowMs, 180_000).online).toBe(true);
+    expect(availabilityOf(fleet.get("thor-1")!, nowMs + 180_001, 180_000).online).toBe(false);
+  });
+
+  test("a new run of the controller continues where the last one ended", async () => {
+    await introduce();
+    await broker.deliver(topic("data"), aMinute({ seq: 1, minuteStartMs: 960_000, requests: 60 }));
+    begin({ store });
+    await ingest.recover();
+    expect(fleet.get("thor-1")).toMatchObject({ bootId: "boot-1", lastSeq: 1 });
+    expect(fleet.traffic.history(960_000).map(({ qps }) => qps)).toEqual([1]);
+    await broker.deliver(topic("data"), aMinute({ seq: 2, minuteStartMs: 1_020_000 }));
+    expect(rebirths()).toEqual([]);
+  });
+
+  test("minutes that nobody reported are unknown, not zero", async () => {
+    await introduce();
+    await broker.deliver(topic("data"), aMinute({ seq: 1, minuteStartMs: 60_000, requests: 60 }));
+    await broker.deliver(topic("data"), aMinute({ seq: 2, minuteStartMs: 180_000, requests: 0 }));
+    expect(fleet.traffic.history(180_000).map(({ qps }) => qps)).toEqual([1, null, 0]);
+  });
+});
