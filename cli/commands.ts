@@ -3,6 +3,7 @@ import type { Command } from "./command.ts";
 /** Every sub-command, loaded when it is asked for: `version` must not wait for TensorFlow.js. */
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   embed: async () => (await import("./embed.ts")).embedCommand,
+  demo: async () => (await import("./demo.ts")).demoCommand,
   "model-worker": async () => (await import("./model-worker.ts")).modelWorkerCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,
   version: async () => (await import("./version.ts")).versionCommand,

@@ -12,6 +12,7 @@ type Partially<T> = T extends readonly unknown[]
     : T;
 
 const fleet = "demo";
+const minuteMs = 60_000;
 
 export interface FleetSettings {
   readonly directory: string;
@@ -50,6 +51,8 @@ export function controllerConfig(
       rebirthIntervalMs: realTimeMs(clock, 2_000, 60_000),
     },
     scaling: {
+      // Each decision takes a forecast, tens of milliseconds of a core.
+      intervalMs: Math.ceil(realTimeMs(clock, 500, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
       minReplicas: Math.min(2, agents),
       warmUpMs: realTimeMs(clock, warmUpRealMs, 0),

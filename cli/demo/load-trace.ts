@@ -1,6 +1,7 @@
+import { parseTrace } from "#agent/forecast/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
 import nasaPath from "../../models/traffic-lstm/nasa_http_jul95_1min.csv" with { type: "file" };
-import { parseTrace, type Trace } from "./trace.ts";
+import { cutIntoMinutes, type Trace } from "./trace.ts";
 
 export interface NamedTrace {
   readonly name: string;
@@ -14,7 +15,7 @@ export interface NamedTrace {
 export async function loadTrace(file: string | undefined): Promise<NamedTrace> {
   if (file === undefined) {
     const name = "NASA Kennedy web server, July 1995";
-    return { name, trace: parseTrace(await Bun.file(nasaPath).text(), name) };
+    return { name, trace: cutIntoMinutes(parseTrace(await Bun.file(nasaPath).text(), name)) };
   }
   let csv: string;
   try {
@@ -22,5 +23,5 @@ export async function loadTrace(file: string | undefined): Promise<NamedTrace> {
   } catch (cause) {
     throw new UsageError(`--trace: ${file} can't be read`, { cause });
   }
-  return { name: file, trace: parseTrace(csv, file) };
+  return { name: file, trace: cutIntoMinutes(parseTrace(csv, file)) };
 }

@@ -1,4 +1,4 @@
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "#agent/forecast/seeded-random.ts";
 
 type Slot = "robot" | "part" | "cell" | "fault" | "line" | "sensor" | "street" | "vehicle" | "weather" | "crossing";
 

@@ -1,3 +1,4 @@
+import type { Trace as RecordedTrace } from "#agent/forecast/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
 
 const minuteMs = 60_000;
@@ -10,63 +11,21 @@ export interface Trace {
   readonly minutes: readonly (number | null)[];
 }
 
-interface TracePoint {
-  readonly atMs: number;
-  readonly value: number;
-}
-
-function parsePoints(csv: string, source: string): TracePoint[] {
-  const points: TracePoint[] = [];
-  for (const [index, line] of csv.split("\n").entries()) {
-    const text = line.trim();
-    if (index === 0 || text === "") continue;
-    const [timestamp = "", valueText = ""] = text.split(",");
-    const atMs = Date.parse(timestamp);
-    const value = valueText.trim() === "" ? Number.NaN : Number(valueText);
-    if (!Number.isFinite(atMs) || !Number.isFinite(value) || value < 0) {
-      throw new UsageError(
-        `${source}, line ${index + 1}: expected "UTC timestamp,count", got ${JSON.stringify(text.slice(0, 80))}`,
-      );
-    }
-    const last = points.at(-1);
-    if (last !== undefined && atMs <= last.atMs) {
-      throw new UsageError(`${source}, line ${index + 1}: timestamps must rise, ${timestamp} does not`);
-    }
-    points.push({ atMs, value });
-  }
-  if (points.length < 2) throw new UsageError(`${source}: a trace needs at least two rows after its heading`);
-  return points;
-}
-
-/** The interval of a trace: the commonest distance between neighbouring rows. */
-function intervalOf(points: readonly TracePoint[]): number {
-  const counts = new Map<number, number>();
-  for (const [index, point] of points.entries()) {
-    const before = points[index - 1];
-    if (before === undefined) continue;
-    const distanceMs = point.atMs - before.atMs;
-    counts.set(distanceMs, (counts.get(distanceMs) ?? 0) + 1);
-  }
-  return [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
-}
-
 /**
- * Reads a CSV `timestamp,value` whose values are events in the interval that starts at the timestamp. Intervals longer than a minute
- * are spread evenly over their minutes, shorter ones are added up.
- * @throws UsageError naming `source` and the line.
+ * A trace of any step, cut into minutes: steps longer than a minute are spread evenly over their minutes, shorter ones are added up.
  */
-export function parseTrace(csv: string, source: string): Trace {
-  const points = parsePoints(csv, source);
-  const intervalMs = intervalOf(points);
-  const startMs = Math.floor((points[0] as TracePoint).atMs / minuteMs) * minuteMs;
-  const endMs = (points.at(-1) as TracePoint).atMs + intervalMs;
+export function cutIntoMinutes(recorded: RecordedTrace): Trace {
+  const { stepMs, counts } = recorded;
+  const startMs = Math.floor(recorded.startMs / minuteMs) * minuteMs;
+  const endMs = recorded.startMs + counts.length * stepMs;
   const minutes: (number | null)[] = new Array(Math.ceil((endMs - startMs) / minuteMs)).fill(null);
-  for (const { atMs, value } of points) {
-    const untilMs = atMs + intervalMs;
-    for (let fromMs = atMs; fromMs < untilMs; ) {
+  for (const [step, count] of counts.entries()) {
+    if (count === null) continue;
+    const untilMs = recorded.startMs + (step + 1) * stepMs;
+    for (let fromMs = untilMs - stepMs; fromMs < untilMs; ) {
       const index = Math.floor((fromMs - startMs) / minuteMs);
       const toMs = Math.min(untilMs, startMs + (index + 1) * minuteMs);
-      minutes[index] = (minutes[index] ?? 0) + (value * (toMs - fromMs)) / intervalMs;
+      minutes[index] = (minutes[index] ?? 0) + (count * (toMs - fromMs)) / stepMs;
       fromMs = toMs;
     }
   }

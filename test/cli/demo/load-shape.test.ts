@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import { LatencyQuantiles } from "#cli/demo/latency-quantiles.ts";
 import { paceMinute } from "#cli/demo/pace.ts";
-import { seededRandom } from "#cli/demo/seeded-random.ts";
 import { createTexts } from "#cli/demo/texts.ts";
 import { createZipf } from "#cli/demo/zipf.ts";
 

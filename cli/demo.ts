@@ -1,0 +1,33 @@
+import type { Command } from "./command.ts";
+import { demoOptions, readDemoOptions } from "./demo/demo-options.ts";
+import { renderReport } from "./demo/report.ts";
+import { Interrupted, runDemo } from "./demo/run-demo.ts";
+import { createLineProgress, createTerminalProgress } from "./demo/terminal.ts";
+import { untilStopped } from "./until-stopped.ts";
+
+export const demoCommand: Command = {
+  summary: "run a fleet on this machine, with simulated boards and a recorded trace's traffic",
+  usage: "[--once] [--json] [options]",
+  options: demoOptions,
+  async run(values, positionals) {
+    const options = readDemoOptions(values, positionals);
+    const live = process.stderr.isTTY === true;
+    const progress = live ? createTerminalProgress(process.stderr) : createLineProgress(process.stderr);
+    // A second Ctrl-C ends the process at once; the terminal's cursor must come back even then.
+    process.on("exit", () => progress.finish());
+    let interrupted = false;
+    const stopped = untilStopped().then(() => {
+      interrupted = true;
+      progress.say("stopping");
+    });
+    try {
+      const report = await runDemo(options, { progress, live, stopped });
+      console.log(options.json ? JSON.stringify(report, null, 2) : renderReport(report));
+      return options.once && interrupted ? 1 : 0;
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      console.error(error.message);
+      return options.once ? 1 : 0;
+    }
+  },
+};

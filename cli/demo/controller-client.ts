@@ -1,0 +1,34 @@
+import type { Static } from "@sinclair/typebox";
+import type { AgentList, DecisionList, FleetView } from "#controller/api/schemas.ts";
+import type { CostReport } from "#controller/cost/cost-report.ts";
+import { getJson } from "./http-json.ts";
+
+/** The part of the controller's API that the demo reads. Calls reject when it does not answer. */
+export interface ControllerClient {
+  fleet(): Promise<FleetView>;
+  agents(): Promise<Static<typeof AgentList>["agents"]>;
+  /** Decisions other than holds, newest first. */
+  decisions(sinceMs: number): Promise<Static<typeof DecisionList>["decisions"]>;
+  cost(startMs: number, endMs: number): Promise<CostReport>;
+}
+
+const mostDecisions = 1000;
+
+export function createControllerClient(url: string): ControllerClient {
+  const decisionsOf = async (kind: string, sinceMs: number) => {
+    const query = `kind=${kind}&sinceMs=${Math.floor(sinceMs)}&limit=${mostDecisions}`;
+    const { decisions } = (await getJson(`${url}/api/v1/decisions?${query}`)) as Static<typeof DecisionList>;
+    return decisions;
+  };
+  return {
+    fleet: async () => (await getJson(`${url}/api/v1/fleet`)) as FleetView,
+    agents: async () => ((await getJson(`${url}/api/v1/agents`)) as Static<typeof AgentList>).agents,
+    async decisions(sinceMs) {
+      const kinds = ["scale-out", "scale-in", "override", "override-ended"];
+      const lists = await Promise.all(kinds.map((kind) => decisionsOf(kind, sinceMs)));
+      return lists.flat().sort((a, b) => b.atMs - a.atMs || b.id - a.id);
+    },
+    cost: async (startMs, endMs) =>
+      (await getJson(`${url}/api/v1/cost?window=${Math.floor(startMs)},${Math.floor(endMs)}`)) as CostReport,
+  };
+}
