@@ -13,13 +13,16 @@ import {
   OverrideResult,
 } from "./schemas.ts";
 
+// Elysia turns numbers in addresses into unions of number and text, whose errors say little: they come in as text.
+const TimeText = Type.String({ pattern: "^[0-9]{1,15}$", title: "milliseconds since the epoch" });
+
 const DecisionQuery = Type.Object(
   {
     kind: Type.Optional(DecisionKind),
     agent: Type.Optional(Identifier),
-    sinceMs: Type.Optional(Type.Integer({ minimum: 0 })),
-    untilMs: Type.Optional(Type.Integer({ minimum: 0 })),
-    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+    sinceMs: Type.Optional(TimeText),
+    untilMs: Type.Optional(TimeText),
+    limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
   },
   { additionalProperties: false },
 );
@@ -31,11 +34,11 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
       "/api/v1/decisions",
       async ({ query }) => ({
         decisions: await store.decisions({
-          limit: query.limit,
+          limit: Number(query.limit),
           ...(query.kind === undefined ? {} : { kind: query.kind }),
           ...(query.agent === undefined ? {} : { agentId: query.agent }),
-          ...(query.sinceMs === undefined ? {} : { sinceMs: query.sinceMs }),
-          ...(query.untilMs === undefined ? {} : { untilMs: query.untilMs }),
+          ...(query.sinceMs === undefined ? {} : { sinceMs: Number(query.sinceMs) }),
+          ...(query.untilMs === undefined ? {} : { untilMs: Number(query.untilMs) }),
         }),
       }),
       {
@@ -51,12 +54,12 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
     .get(
       "/api/v1/decisions/:id",
       async ({ params }) => {
-        const decision = await store.decision(params.id);
+        const decision = await store.decision(Number(params.id));
         if (decision === null) throw new ServiceError("NOT_FOUND", `there is no decision ${params.id}`);
         return decision;
       },
       {
-        params: Type.Object({ id: Type.Integer({ minimum: 1 }) }),
+        params: Type.Object({ id: Type.String({ pattern: "^[1-9][0-9]{0,14}$", title: "a decision's number" }) }),
         response: { 200: DecisionView, 404: ErrorBody },
         detail: { summary: "One decision", tags: ["decisions"] },
       },

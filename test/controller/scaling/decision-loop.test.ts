@@ -1,0 +1,297 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import type { Forecaster, MinuteRate } from "#agent/forecast/forecaster.ts";
+import { observeBirth, observeMinute, observePresence, unknownAgent } from "#controller/fleet/agent-state.ts";
+import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
+import { createDecisionLoop, type DecisionLoop } from "#controller/scaling/decision-loop.ts";
+import { createDesiredDocuments, type DesiredDocuments } from "#controller/scaling/desired-documents.ts";
+import { createOverrides, type Overrides } from "#controller/scaling/overrides.ts";
+import { ScalingConfig } from "#controller/scaling/scaling-config.ts";
+import type { Store } from "#controller/store/store.ts";
+import { createLogger } from "#platform/log.ts";
+import { parseConfig } from "#platform/read-config.ts";
+import { createMemoryStore } from "../memory-store.ts";
+import { aBirth, aMinute, aPresence } from "../messages.ts";
+import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
+
+const log = createLogger("test", "silent");
+const minuteMs = 60_000;
+
+describe("decision loop", () => {
+  let broker: RecordingBroker;
+  let store: Store;
+  let fleet: Fleet;
+  let desired: DesiredDocuments;
+  let overrides: Overrides;
+  let loop: DecisionLoop;
+  let nowMs: number;
+  let forecastQps: number | Error;
+  let histories: (readonly MinuteRate[])[];
+  let whileForecasting: () => void;
+
+  const begin = async (given: Partial<ScalingConfig> = {}) => {
+    const parts = { fleetName: "f", fleet, store, broker, nowMs: () => nowMs, log };
+    desired = createDesiredDocuments(parts);
+    await desired.recover();
+    const forecaster: Forecaster = {
+      async start() {},
+      async stop() {},
+      async forecast(history) {
+        histories.push(history);
+        whileForecasting();
+        if (forecastQps instanceof Error) throw forecastQps;
+        return { madeAtMs: nowMs, model: "test", reason: "", stepMs: minuteMs, qps: new Array(15).fill(forecastQps) };
+      },
+      describe: () => ({ model: "test", backend: "none", reason: "" }),
+    };
+    loop = createDecisionLoop({
+      config: { ...parseConfig(ScalingConfig, {}, "test"), warmUpMs: 0, ...given },
+      limits: { staleAfterMs: 180_000, tariffUsdPerKwh: 0.15 },
+      fleet,
+      desired,
+      store,
+      forecaster,
+      nowMs: () => nowMs,
+      log,
+      onDecision: () => undefined,
+    });
+    overrides = createOverrides({ fleet, desired, store, nowMs: () => nowMs, onChange: () => undefined });
+  };
+
+  /** Every agent says how many requests a second it answered in the minute that has just ended. */
+  const report = (rates: Record<string, number>) => {
+    const minuteStartMs = Math.floor(nowMs / minuteMs) * minuteMs - minuteMs;
+    for (const [agentId, qps] of Object.entries(rates)) {
+      const state = fleet.get(agentId)!;
+      const data = aMinute({ agentId, seq: state.lastSeq + 1, minuteStartMs, requests: qps * 60 });
+      fleet.put(observeMinute(state, data, nowMs).state);
+      fleet.traffic.add(minuteStartMs, qps * 60);
+    }
+  };
+  const nextMinute = (rates: Record<string, number>) => {
+    nowMs += minuteMs;
+    report(rates);
+  };
+  const join = (agentId: string, role: "active" | "standby") => {
+    const presence = observePresence(unknownAgent(agentId, nowMs), aPresence({ agentId, role }), nowMs)!;
+    fleet.put(observeBirth(presence.state, aBirth({ agentId }), nowMs).state);
+  };
+  const leave = (agentId: string) => {
+    const state = fleet.get(agentId)!;
+    fleet.put(observePresence(state, { ...state.presence!, status: "offline" }, nowMs)!.state);
+  };
+  const publishedRoles = () =>
+    broker.published
+      .filter(({ topic }) => topic.endsWith("/desired"))
+      .map(({ message }) => `${message["agentId"]} ${message["role"]} ${message["version"]}`);
+  /** Without reminders: these agents never report what they have taken in. */
+  const desiredRoles = () => [...new Set(publishedRoles())];
+  const kinds = async () =>
+    (await store.decisions({ limit: 100 })).map(({ kind, rule }) => `${kind} ${rule}`).reverse();
+
+  beforeEach(async () => {
+    broker = createRecordingBroker();
+    store = createMemoryStore();
+    fleet = createFleet();
+    histories = [];
+    whileForecasting = () => undefined;
+    forecastQps = 0;
+    nowMs = 100 * minuteMs + 10_000;
+    for (const agentId of ["a", "b"]) join(agentId, "active");
+    for (const agentId of ["c", "d"]) join(agentId, "standby");
+    await begin();
+  });
+
+  test("a forecast peak switches an agent on; the decision tells why", async () => {
+    forecastQps = 812;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    expect(desiredRoles()).toEqual(["c active 1"]);
+    expect(broker.published[0]).toMatchObject({ topic: "thormesh/v1/f/agents/c/desired", retain: true });
+    const [decision] = await store.decisions({ limit: 1 });
+    expect(decision).toMatchObject({
+      kind: "scale-out",
+      rule: "peak",
+      agents: ["c"],
+      inputs: { liveQps: 200, forecastPeakQps: 812, need: 3, forecastModel: "test" },
+      outcome: { activated: ["c"], stoodBy: [], skipped: [] },
+    });
+    expect(decision?.reason).toContain("peak 812 qps in 15 min needs 3 agents");
+  });
+
+  test("the forecast is of the fleet's total, up to the newest minute that all have reported", async () => {
+    report({ a: 100, b: 50, c: 0, d: 0 });
+    nextMinute({ a: 10 });
+    await loop.run();
+    expect(histories[0]?.map(({ qps }) => qps)).toEqual([150]);
+  });
+
+  test("what is decided holds: the next round finds it done", async () => {
+    forecastQps = 812;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    nextMinute({ a: 70, b: 70, c: 60, d: 0 });
+    await loop.run();
+    expect(desiredRoles()).toEqual(["c active 1"]);
+    expect(await kinds()).toEqual(["scale-out peak", "hold sufficient"]);
+  });
+
+  test("standby comes after the stabilisation window, not before", async () => {
+    forecastQps = 700;
+    await begin({ minReplicas: 1 });
+    report({ a: 350, b: 350, c: 0, d: 0 });
+    await loop.run();
+    forecastQps = 10;
+    const rounds: number[] = [];
+    for (let minute = 1; minute <= 14 && desiredRoles().length < 3; minute += 1) {
+      nextMinute({ a: 5, b: 5, c: 0, d: 0 });
+      await loop.run();
+      rounds.push(minute);
+    }
+    expect(desiredRoles().slice(0, 2)).toEqual(["c active 1", "c standby 2"]);
+    // The peak of minute 0 counts for 10 minutes.
+    expect(rounds.length).toBe(11);
+  });
+
+  test("a hold that repeats is one row", async () => {
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    for (let round = 0; round < 5; round += 1) {
+      await loop.run();
+      nextMinute({ a: 100, b: 100, c: 0, d: 0 });
+    }
+    const decisions = await store.decisions({ limit: 10 });
+    expect(decisions).toMatchObject([{ kind: "hold", rule: "sufficient", repeats: 5 }]);
+    expect(decisions[0]?.lastAtMs).toBe(nowMs - minuteMs);
+  });
+
+  test("an agent that goes while the forecast is made is not chosen", async () => {
+    forecastQps = 812;
+    whileForecasting = () => leave("c");
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    expect(desiredRoles()).toEqual(["d active 1"]);
+  });
+
+  test("an active agent that goes is replaced, and stays on standby when it comes back", async () => {
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    leave("b");
+    await loop.run();
+    expect(desiredRoles()).toEqual(["c active 1", "b standby 1"]);
+    expect(await kinds()).toEqual(["scale-out replacement"]);
+  });
+
+  test("a forecast that fails does not stop the loop, and nothing is switched off on it", async () => {
+    join("c", "active");
+    forecastQps = new Error("no model");
+    report({ a: 1, b: 1, c: 1, d: 0 });
+    await loop.run();
+    expect(await kinds()).toEqual(["hold missing-data"]);
+    report({ a: 400, b: 400, c: 100, d: 0 });
+    nextMinute({ a: 400, b: 400, c: 300, d: 0 });
+    await loop.run();
+    expect((await kinds()).at(-1)).toBe("scale-out peak");
+  });
+
+  test("without a broker the document waits in the store and goes out later", async () => {
+    forecastQps = 812;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    broker.connected = false;
+    await loop.run();
+    expect(desiredRoles()).toEqual([]);
+    broker.connected = true;
+    await begin();
+    await desired.publishAll();
+    expect(desiredRoles()).toEqual(["c active 1"]);
+  });
+
+  test("an agent that has not taken in its document gets it again", async () => {
+    forecastQps = 812;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    nextMinute({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    expect(publishedRoles()).toEqual(["c active 1", "c active 1"]);
+  });
+
+  test("switched off it decides and records, but changes nothing", async () => {
+    await begin({ enabled: false });
+    forecastQps = 812;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    expect(desiredRoles()).toEqual([]);
+    const [decision] = await store.decisions({ limit: 1 });
+    expect(decision).toMatchObject({ kind: "scale-out", outcome: { activated: [], skipped: [{ agentId: "c" }] } });
+  });
+
+  describe("overrides", () => {
+    test("an operator's role and mode are in the document until they expire", async () => {
+      report({ a: 10, b: 10, c: 0, d: 0 });
+      const { desired: document } = await overrides.apply("c", { role: "active", powerMode: "70W", expiresInS: 90 });
+      expect(document).toMatchObject({ role: "active", powerMode: "70W", powerModeUntilMs: nowMs + 90_000 });
+      nowMs += minuteMs;
+      await loop.run();
+      expect(desired.overrides.size).toBe(1);
+      nextMinute({ a: 10, b: 10, c: 0, d: 0 });
+      await loop.run();
+      expect(desired.overrides.size).toBe(0);
+      expect(desired.documents.get("c")).toMatchObject({ powerMode: null, powerModeUntilMs: null, version: 2 });
+      expect(await kinds()).toContain("override-ended override-expired");
+    });
+
+    test("an operator's standby is replaced by another agent", async () => {
+      report({ a: 100, b: 100, c: 0, d: 0 });
+      await overrides.apply("b", { role: "standby", expiresInS: 3600 });
+      await loop.run();
+      expect(desiredRoles()).toEqual(["b standby 1", "c active 1"]);
+    });
+
+    test("ended by the operator, its mode goes and its role waits for the next decision", async () => {
+      await overrides.apply("b", { powerMode: "70W", expiresInS: 60 });
+      await overrides.end("b");
+      expect(desired.documents.get("b")).toMatchObject({ role: "active", powerMode: null });
+      expect(overrides.end("b")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    });
+
+    test.each([
+      ["an unknown agent", "nobody", { role: "active", expiresInS: 1 }, "NOT_FOUND", /nobody/],
+      ["nothing", "a", { expiresInS: 1 }, "INVALID_REQUEST", /at least one/],
+      ["a mode the board lacks", "a", { powerMode: "9W", expiresInS: 1 }, "INVALID_REQUEST", /MAXN, 70W, got "9W"/],
+    ] as const)("refuses %s", async (_name, agentId, request, code, message) => {
+      const failed = await overrides.apply(agentId, request).catch((error) => error);
+      expect(failed.code).toBe(code);
+      expect(failed.message).toMatch(message);
+    });
+  });
+
+  test("versions go on from what the agent has seen when the store was lost", async () => {
+    const state = fleet.get("c")!;
+    fleet.put({
+      ...state,
+      reported: {
+        v: 1,
+        agentId: "c",
+        bootId: "boot-1",
+        sentAtMs: 1,
+        desiredVersion: 41,
+        role: "standby",
+        powerMode: null,
+        differs: [],
+      },
+    });
+    forecastQps = 812;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    expect(desiredRoles()).toEqual(["c active 42"]);
+  });
+
+  test("after a jump of the clock the window is watched anew before anything is switched off", async () => {
+    join("c", "active");
+    report({ a: 1, b: 1, c: 1, d: 0 });
+    await loop.run();
+    nowMs += 24 * 3_600_000;
+    for (const agentId of ["a", "b", "c", "d"]) fleet.put({ ...fleet.get(agentId)!, lastHeardMs: nowMs });
+    report({ a: 1, b: 1, c: 1, d: 0 });
+    await loop.run();
+    expect((await kinds()).at(-1)).toBe("hold stabilising");
+    expect(desiredRoles()).toEqual([]);
+  });
+});
