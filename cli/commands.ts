@@ -6,5 +6,6 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import("./demo.ts")).demoCommand,
   "model-worker": async () => (await import("./model-worker.ts")).modelWorkerCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,
+  "forecast-worker": async () => (await import("./forecast-worker.ts")).forecastWorkerCommand,
   version: async () => (await import("./version.ts")).versionCommand,
 };

@@ -12,7 +12,13 @@ export const Scaling = Type.Object(
     version: Type.Literal(1),
     inputMinutes: Type.Literal(inputMinutes),
     outputMinutes: Type.Literal(outputMinutes),
-    features: Type.Array(Type.String(), { const: [...featureNames] }),
+    features: Type.Tuple([
+      Type.Literal("qps"),
+      Type.Literal("hour"),
+      Type.Literal("dayOfWeek"),
+      Type.Literal("weekend"),
+      Type.Literal("holiday"),
+    ]),
     /** A rate r becomes ln(1 + r / level) - ln 2, the level being the mean of the input's minutes … */
     rate: Type.Literal("log1p of rate / window mean, less ln 2"),
     /** … and an output y means anchor + y * level, the anchor being the mean of this many newest minutes. */

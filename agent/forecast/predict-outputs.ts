@@ -1,6 +1,5 @@
 import { tf } from "./tensorflow.ts";
-import { featuresPerWindow } from "./training-samples.ts";
-import { featureNames, inputMinutes, outputMinutes } from "./window-features.ts";
+import { featureNames, featuresPerWindow, inputMinutes, outputMinutes } from "./window-features.ts";
 
 /**
  * Runs a network on `count` windows and returns `count` × 15 outputs, row by row.

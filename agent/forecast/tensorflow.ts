@@ -67,6 +67,7 @@ async function tryBackend(backend: Backend): Promise<void> {
  */
 export async function startBackend(wanted?: Backend): Promise<BackendChoice> {
   ensurePlatform();
+  tf.enableProdMode(); // no advice on standard error, no checks of what was tested
   const failures: string[] = [];
   for (const backend of wanted === undefined ? backends : [wanted]) {
     try {

@@ -1,6 +1,6 @@
 import type { Calendar } from "./calendar.ts";
 import {
-  featureNames,
+  featuresPerWindow,
   fillGaps,
   inputMinutes,
   outputMinutes,
@@ -17,7 +17,6 @@ export interface RateSeries {
   readonly calendar: Calendar;
 }
 
-export const featuresPerWindow = inputMinutes * featureNames.length;
 const minuteMs = 60_000;
 
 /** The 60 rates before an origin, gaps filled. */

@@ -4,7 +4,9 @@ import type { Calendar } from "./calendar.ts";
 export const inputMinutes = 60;
 /** … and its output the minutes after them. */
 export const outputMinutes = 15;
+/** What the model is told of each minute. */
 export const featureNames = ["qps", "hour", "dayOfWeek", "weekend", "holiday"] as const;
+export const featuresPerWindow = inputMinutes * featureNames.length;
 /** The forecast that the model corrects: the mean of this many newest minutes. */
 export const anchorMinutes = 30;
 

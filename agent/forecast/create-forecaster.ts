@@ -1,0 +1,112 @@
+import { describeError, UsageError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { movingAverage } from "./baselines.ts";
+import { type Calendar, createCalendar } from "./calendar.ts";
+import { decideForecastModel, type ForecastModelDecision } from "./decide-forecast-model.ts";
+import type { ForecastConfig } from "./forecast-config.ts";
+import type { Forecaster, MinuteRate } from "./forecaster.ts";
+import {
+  anchorMinutes,
+  featuresPerWindow,
+  fillGaps,
+  fromOutput,
+  inputMinutes,
+  outputMinutes,
+  scaleOf,
+  writeFeatures,
+} from "./window-features.ts";
+import { createForecastProcess } from "./worker/forecast-process.ts";
+import type { ForecastWorker } from "./worker/forecast-worker.ts";
+
+const minuteMs = 60_000;
+/** The message schema's limit. */
+const longestReason = 512;
+
+export interface ForecasterOptions {
+  readonly config: ForecastConfig;
+  readonly log: Logger;
+  /** Runs the network; a child process of this program unless told otherwise. */
+  readonly worker?: ForecastWorker;
+}
+
+/** The 60 newest rates; null before the history begins and where a rate is not a number. */
+function newestWindow(history: readonly MinuteRate[]): (number | null)[] {
+  const newest = history
+    .slice(-inputMinutes)
+    .map(({ qps }) => (qps !== null && qps >= 0 && qps < Infinity ? qps : null));
+  return [...new Array<null>(inputMinutes - newest.length).fill(null), ...newest];
+}
+
+function createConfiguredCalendar({ timeZone, holidays }: ForecastConfig): Calendar {
+  try {
+    return createCalendar(timeZone, holidays);
+  } catch (cause) {
+    throw new UsageError(`forecast.timeZone: expected a time zone like Europe/Berlin, got "${timeZone}"`, { cause });
+  }
+}
+
+/**
+ * A forecaster for one stream of requests, an agent's or a fleet's. The network runs in a child process: an inference takes milliseconds
+ * that requests must not wait for. Nothing starts before `start`, which does not wait for the model either.
+ * @throws UsageError when the configured time zone is not known.
+ */
+export function createForecaster({ config, log, worker: givenWorker }: ForecasterOptions): Forecaster {
+  const calendar = createConfiguredCalendar(config);
+  const worker = givenWorker ?? createForecastProcess({ modelDir: config.modelDir, timeoutMs: config.timeoutMs, log });
+
+  const runModel = async (window: readonly number[], windowStartMs: number): Promise<number[]> => {
+    const scale = scaleOf(window);
+    const features = new Float32Array(featuresPerWindow);
+    writeFeatures(features, 0, window, scale, windowStartMs, calendar);
+    const outputs = await worker.run(features);
+    const rates = Array.from(outputs, (output) => fromOutput(output, scale));
+    if (rates.length !== outputMinutes || !rates.every(Number.isFinite)) {
+      throw new Error("the model's answer is not 15 numbers");
+    }
+    return rates;
+  };
+
+  return {
+    async start() {
+      worker.start();
+    },
+    stop: () => worker.stop(),
+    async forecast(history, nowMs) {
+      const rates = newestWindow(history);
+      const firstRecorded = history.findIndex(({ qps }) => qps !== null);
+      let decision: ForecastModelDecision = decideForecastModel({
+        recordedSpanMinutes: firstRecorded === -1 ? 0 : history.length - firstRecorded,
+        recordedMinutes: rates.filter((rate) => rate !== null).length,
+        busyMinutes: rates.filter((rate) => rate !== null && rate > 0).length,
+        worker: worker.state(),
+      });
+      const average = () =>
+        movingAverage(anchorMinutes)(
+          rates.filter((rate) => rate !== null),
+          outputMinutes,
+        );
+      let qps: number[] = average();
+      if (decision.model === "lstm") {
+        const newestMs = history.at(-1)?.minuteStartMs ?? nowMs;
+        try {
+          qps = await runModel(fillGaps(rates), newestMs - (inputMinutes - 1) * minuteMs);
+        } catch (error) {
+          decision = { model: "moving-average", reason: `${describeError(error)}: moving average` };
+        }
+      }
+      return {
+        madeAtMs: Math.round(nowMs),
+        model: decision.model,
+        reason: decision.reason.slice(0, longestReason),
+        stepMs: minuteMs,
+        qps,
+      };
+    },
+    describe() {
+      const state = worker.state();
+      if (state.kind === "ready") return { model: "lstm", backend: state.backend, reason: state.reason };
+      const reason = state.kind === "lost" ? state.reason : `the forecasting process is ${state.kind}`;
+      return { model: "moving-average", backend: "none", reason };
+    },
+  };
+}

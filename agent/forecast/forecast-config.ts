@@ -1,0 +1,28 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+/** How the coming traffic is forecast. */
+export const ForecastConfig = Type.Object(
+  {
+    modelDir: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+      default: null,
+      description: "what `thormesh forecast train` wrote; null: the weights that the program carries",
+    }),
+    timeoutMs: Type.Integer({
+      default: 2_000,
+      minimum: 1,
+      description: "real milliseconds after which a simple forecast stands in",
+    }),
+    timeZone: Type.String({
+      default: "UTC",
+      minLength: 1,
+      maxLength: 64,
+      description: "whose hours and weekdays the traffic follows, e.g. Europe/Berlin",
+    }),
+    holidays: Type.Array(Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$" }), {
+      default: [],
+      description: "days like 2026-12-25 in that zone",
+    }),
+  },
+  { additionalProperties: false, default: {} },
+);
+export type ForecastConfig = Static<typeof ForecastConfig>;

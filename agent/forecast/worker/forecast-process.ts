@@ -1,0 +1,149 @@
+import type { Logger } from "#platform/log.ts";
+import { selfCommand } from "#platform/self-command.ts";
+import { decideWorkerRestart } from "./decide-worker-restart.ts";
+import type { ForecastWorker, ForecastWorkerState } from "./forecast-worker.ts";
+import type { WorkerMessage } from "./worker-messages.ts";
+
+export interface ForecastProcessOptions {
+  /** null: the weights that the program carries. */
+  readonly modelDir: string | null;
+  /** Real milliseconds for one forecast. */
+  readonly timeoutMs: number;
+  readonly log: Logger;
+  /** Told of every change. */
+  readonly onState?: (state: ForecastWorkerState) => void;
+  /** Started instead of this program's own worker; for tests. */
+  readonly command?: readonly string[];
+}
+
+/** A process that answers nothing this many times in a row hangs. */
+const mostTimeoutsInRow = 5;
+const stopGraceMs = 1_000;
+
+interface Pending {
+  resolve(outputs: Float32Array): void;
+  reject(error: Error): void;
+}
+
+/** Keeps one child process running that holds the network, and starts it again when it is lost. Nothing happens before `start`. */
+export function createForecastProcess(options: ForecastProcessOptions): ForecastWorker {
+  const { log, timeoutMs } = options;
+  const pending = new Map<number, Pending>();
+  let state: ForecastWorkerState = { kind: "stopped" };
+  let child: Bun.Subprocess | undefined;
+  let restart: Timer | undefined;
+  let failuresInRow = 0;
+  let timeoutsInRow = 0;
+  let nextId = 1;
+  let stopping = false;
+
+  const enter = (next: ForecastWorkerState) => {
+    state = next;
+    options.onState?.(next);
+  };
+  const rejectAll = (reason: string) => {
+    for (const { reject } of pending.values()) reject(new Error(reason));
+    pending.clear();
+  };
+
+  const lose = (reason: string) => {
+    rejectAll(reason);
+    child = undefined;
+    if (stopping) return;
+    failuresInRow += 1;
+    const decision = decideWorkerRestart(failuresInRow);
+    log.warn({ reason, restart: decision.reason }, "the forecasting process is lost");
+    enter({ kind: "lost", reason });
+    restart = setTimeout(launch, decision.delayMs);
+  };
+
+  const take = (process: Bun.Subprocess, message: WorkerMessage, unusable: (reason: string) => void) => {
+    if (message.kind === "unusable") return unusable(message.reason);
+    if (message.kind === "ready") {
+      const { backend, reason, loadMs } = message;
+      log.info({ backend, reason, loadMs: Math.round(loadMs), pid: process.pid }, "the forecasting process is ready");
+      return enter({ kind: "ready", backend, reason, pid: process.pid });
+    }
+    const waiting = pending.get(message.id);
+    pending.delete(message.id);
+    timeoutsInRow = 0;
+    failuresInRow = 0;
+    if (message.kind === "failed") waiting?.reject(new Error(message.reason));
+    else waiting?.resolve(message.outputs);
+  };
+
+  const launch = () => {
+    restart = undefined;
+    enter({ kind: "starting" });
+    let unusableReason: string | undefined;
+    const modelOption = options.modelDir === null ? [] : ["--model-dir", options.modelDir];
+    let launched: Bun.Subprocess;
+    try {
+      launched = Bun.spawn([...(options.command ?? [...selfCommand(), "forecast-worker", ...modelOption])], {
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "inherit",
+        serialization: "advanced",
+        ipc(message: WorkerMessage, process) {
+          take(process, message, (reason) => {
+            unusableReason = reason;
+            process.kill("SIGKILL");
+          });
+        },
+      });
+    } catch (error) {
+      return lose(`it can't be started: ${String(error)}`);
+    }
+    child = launched;
+    timeoutsInRow = 0;
+    void launched.exited.then((code) => {
+      const how = launched.signalCode === null ? `ended with ${code}` : `was ended by ${launched.signalCode}`;
+      lose(unusableReason ?? `the forecasting process ${how}`);
+    });
+  };
+
+  return {
+    start() {
+      stopping = false;
+      if (child === undefined && restart === undefined) launch();
+    },
+    async stop() {
+      stopping = true;
+      clearTimeout(restart);
+      restart = undefined;
+      const running = child;
+      if (running !== undefined) {
+        running.disconnect();
+        const kill = setTimeout(() => running.kill("SIGKILL"), stopGraceMs);
+        await running.exited;
+        clearTimeout(kill);
+      }
+      rejectAll("the forecasting process was stopped");
+      enter({ kind: "stopped" });
+    },
+    state: () => state,
+    run(features) {
+      const running = child;
+      if (state.kind !== "ready" || running === undefined) {
+        return Promise.reject(new Error(`the forecasting process is ${state.kind}`));
+      }
+      const id = nextId;
+      nextId += 1;
+      const { promise, resolve, reject } = Promise.withResolvers<Float32Array>();
+      const timer = setTimeout(() => {
+        pending.delete(id);
+        timeoutsInRow += 1;
+        reject(new Error(`no forecast within ${timeoutMs} ms`));
+        if (timeoutsInRow >= mostTimeoutsInRow) running.kill("SIGKILL");
+      }, timeoutMs);
+      pending.set(id, { resolve, reject });
+      try {
+        running.send({ id, features });
+      } catch (error) {
+        pending.delete(id);
+        reject(new Error("the forecasting process takes no request", { cause: error }));
+      }
+      return promise.finally(() => clearTimeout(timer));
+    },
+  };
+}
