@@ -1,0 +1,79 @@
+import type { Static } from "@sinclair/typebox";
+import type { AgentList, AgentView, FleetView } from "#controller/api/schemas.ts";
+import { type Command, optionalString } from "./command.ts";
+import { formatTable } from "./format-table.ts";
+
+const defaultUrl = "http://127.0.0.1:7070";
+
+async function ask(url: string, path: string): Promise<unknown> {
+  const apiKey = process.env["THORMESH_API_KEY"]?.split(",")[0];
+  const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
+  let response: Response;
+  try {
+    response = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(10_000) });
+  } catch (cause) {
+    throw new Error(`no controller answers at ${url}`, { cause });
+  }
+  if (response.ok) return response.json();
+  const body = (await response.json().catch(() => ({}))) as { error?: unknown };
+  throw new Error(`the controller at ${url} answers ${response.status}: ${body.error ?? response.statusText}`);
+}
+
+const figure = (value: number | null, digits: number, unit = "") =>
+  value === null ? "-" : `${value.toFixed(digits)}${unit}`;
+
+function roleOf({ status, role }: AgentView): string {
+  if (status === "offline" || role.reported === null) return role.desired ?? "-";
+  return role.desired === null || role.desired === role.reported
+    ? role.reported
+    : `${role.reported} -> ${role.desired}`;
+}
+
+/** The fleet in a few lines and its agents in a table, for a terminal. */
+export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): string {
+  const { controller, agents: counts } = fleet;
+  const lines = [
+    `fleet ${fleet.fleet}: ${counts.online} of ${counts.total} agents online, ${counts.active} active` +
+      `${controller.brokerConnected ? "" : "; NO BROKER"}`,
+    `now ${figure(fleet.qps, 1)} qps, forecast peak ${figure(fleet.forecastPeakQps, 1)} qps` +
+      ` (${fleet.forecast?.model ?? "no forecast"}), p95 ${figure(fleet.p95LatencyMs, 0, " ms")}, ${figure(fleet.watts, 0, " W")}`,
+  ];
+  if (fleet.latestDecision !== null) {
+    lines.push(`decision: ${fleet.latestDecision.kind} (${fleet.latestDecision.rule}): ${fleet.latestDecision.reason}`);
+  }
+  const rows = agents.map((agent) => [
+    agent.agentId,
+    agent.status,
+    roleOf(agent),
+    agent.powerMode.reported ?? "-",
+    figure(agent.qps, 1),
+    figure(agent.p95LatencyMs, 0, " ms"),
+    figure(agent.watts, 0, " W"),
+    agent.unavailableReason ?? (agent.override === null ? "" : "override"),
+    agent.url ?? "-",
+  ]);
+  const header = ["AGENT", "STATUS", "ROLE", "MODE", "QPS", "P95", "POWER", "NOTE", "URL"];
+  return [...lines, "", rows.length === 0 ? "no agents yet" : formatTable(header, rows)].join("\n");
+}
+
+export const statusCommand: Command = {
+  summary: "show the fleet as its controller sees it",
+  usage: "[--url URL] [--json]",
+  options: {
+    url: {
+      type: "string",
+      value: "URL",
+      help: `the controller (default: ${defaultUrl}); THORMESH_API_KEY holds its key`,
+    },
+    json: { type: "boolean", help: "print JSON" },
+  },
+  async run(values) {
+    const url = optionalString(values, "url") ?? defaultUrl;
+    const [fleet, list] = await Promise.all([ask(url, "/api/v1/fleet"), ask(url, "/api/v1/agents")]);
+    const { agents } = list as Static<typeof AgentList>;
+    console.log(
+      values["json"] === true ? JSON.stringify({ fleet, agents }, null, 2) : describeStatus(fleet as FleetView, agents),
+    );
+    return 0;
+  },
+};
