@@ -42,6 +42,8 @@ export interface Reporter {
   start(): void;
   publishPresence(): Promise<void>;
   publishReported(): Promise<void>;
+  /** Says that the agent goes, so that nobody waits for its will. */
+  publishLeave(presence: Presence): Promise<void>;
   /** Messages that could not be read, since the start. */
   readonly refusedMessages: number;
 }
@@ -156,6 +158,7 @@ export function createReporter(
     },
     publishPresence,
     publishReported,
+    publishLeave: (presence) => publish("presence", encodeMessage(Presence, presence)),
     get refusedMessages() {
       return refusedMessages;
     },

@@ -1,0 +1,63 @@
+import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
+import type { ForecastReport } from "#protocol/messages.ts";
+
+export interface AgentFigures {
+  brokerConnected(): boolean;
+  outboxRecords(): number;
+  droppedRecords(): number;
+  refusedMessages(): number;
+  lastForecast(): ForecastReport | null;
+  active(): boolean;
+}
+
+function registerTotal(metrics: Registry, name: string, help: string, total: () => number): void {
+  let counted = 0;
+  new Counter({
+    name,
+    help,
+    registers: [metrics],
+    collect() {
+      const now = total();
+      this.inc(Math.max(0, now - counted));
+      counted = now;
+    },
+  });
+}
+
+function registerGauge(metrics: Registry, name: string, help: string, value: () => number | null): void {
+  new Gauge({
+    name,
+    help,
+    registers: [metrics],
+    collect() {
+      const now = value();
+      if (now !== null) this.set(now);
+    },
+  });
+}
+
+/** The process's own metrics and those of the agent as a member of its fleet; serving and power register theirs. */
+export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): void {
+  collectDefaultMetrics({ register: metrics });
+  registerGauge(metrics, "thormesh_broker_connected", "1 while connected to the MQTT broker", () =>
+    figures.brokerConnected() ? 1 : 0,
+  );
+  registerGauge(metrics, "thormesh_agent_active", "1 while the agent takes requests", () => (figures.active() ? 1 : 0));
+  registerGauge(metrics, "thormesh_outbox_records", "Minute records that wait to be sent", figures.outboxRecords);
+  registerGauge(metrics, "thormesh_forecast_peak_qps", "The highest rate forecast for the next 15 minutes", () => {
+    const forecast = figures.lastForecast();
+    return forecast === null ? null : Math.max(...forecast.qps);
+  });
+  registerTotal(
+    metrics,
+    "thormesh_outbox_dropped_total",
+    "Minute records dropped because the outbox was full or they were too old",
+    figures.droppedRecords,
+  );
+  registerTotal(
+    metrics,
+    "thormesh_refused_messages_total",
+    "MQTT messages that did not match their schema",
+    figures.refusedMessages,
+  );
+}

@@ -1,0 +1,77 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { logLevels } from "#platform/log.ts";
+import { AgentRole, Identifier } from "#protocol/messages.ts";
+import { ForecastConfig } from "./forecast/forecast-config.ts";
+import { PowerConfig } from "./power/power-config.ts";
+import { ServingConfig } from "./serving/serving-config.ts";
+
+const strict = { additionalProperties: false } as const;
+const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
+  Type.Union([schema, Type.Null()], { default: null });
+
+/** Everything an agent can be told. Every key has a default; `{}` is a valid configuration. */
+export const AgentConfig = Type.Object(
+  {
+    fleet: Type.Union([Identifier], { default: "default", description: "the fleet this agent belongs to" }),
+    id: Type.Union([Identifier, Type.Null()], { default: null, description: "null: the host's name" }),
+    region: Type.String({
+      default: "",
+      maxLength: 64,
+      description: "where the device stands; for people and for cost by region",
+    }),
+    role: Type.Union([...AgentRole.anyOf], {
+      default: "active",
+      description: "the role until a controller says otherwise",
+    }),
+    stateDir: orNull(Type.String({ minLength: 1 })),
+    logLevel: Type.Union(
+      logLevels.map((level) => Type.Literal(level)),
+      { default: "info" },
+    ),
+    advertiseUrl: orNull(Type.String({ pattern: "^https?://", maxLength: 256 })),
+    tags: Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 256 }), { default: {} }),
+    prices: Type.Object(
+      {
+        tariffUsdPerKwh: orNull(Type.Number({ minimum: 0 })),
+        amortisationUsdPerHour: orNull(Type.Number({ minimum: 0 })),
+      },
+      { ...strict, default: {}, description: "what differs from the fleet's prices" },
+    ),
+    broker: Type.Object(
+      {
+        url: Type.String({ default: "mqtt://127.0.0.1:1883", pattern: "^(mqtts?|tcp|ssl|wss?)://" }),
+        username: orNull(Type.String()),
+        password: orNull(Type.String()),
+        keepAliveS: Type.Integer({ default: 15, minimum: 1, maximum: 3600 }),
+      },
+      { ...strict, default: {} },
+    ),
+    outbox: Type.Object(
+      {
+        maxBytes: Type.Integer({ default: 64 * 1024 * 1024, minimum: 65_536 }),
+        maxAgeDays: Type.Number({ default: 14, minimum: 0.01 }),
+      },
+      { ...strict, default: {}, description: "how much waits on disk while the broker is away" },
+    ),
+    recordRetentionDays: Type.Number({
+      default: 35,
+      minimum: 1,
+      description: "how long minutes are kept on the device",
+    }),
+    serving: ServingConfig,
+    forecast: ForecastConfig,
+    power: PowerConfig,
+    clock: Type.Union(
+      [
+        Type.Object(
+          { speed: Type.Number({ exclusiveMinimum: 0 }), anchorRealMs: Type.Number(), startMs: Type.Number() },
+          strict,
+        ),
+        Type.Null(),
+      ],
+      { default: null, description: "a clock that runs faster than the real one, for demonstrations" },
+    ),
+  },
+  strict,
+);
+export type AgentConfig = Static<typeof AgentConfig>;

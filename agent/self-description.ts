@@ -1,0 +1,81 @@
+import { version } from "#platform/version.ts";
+import type { Birth, Desired, Presence, Reported } from "#protocol/messages.ts";
+import type { AgentConfig } from "./config.ts";
+import type { AgentIdentity } from "./identity.ts";
+import type { RoleDecision } from "./mesh/decide-role.ts";
+import type { Power } from "./power/power.ts";
+import type { Serving } from "./serving/serving.ts";
+
+export interface SelfDescriptionParts {
+  readonly identity: AgentIdentity;
+  readonly config: Pick<AgentConfig, "advertiseUrl" | "prices" | "tags">;
+  readonly serving: Pick<Serving, "url" | "loadedModels">;
+  readonly power: Pick<Power, "kind" | "name" | "profile" | "differs" | "currentMode">;
+  readonly role: () => RoleDecision;
+  readonly desired: () => Desired | null;
+  readonly nowMs: () => number;
+}
+
+/** What the agent says of itself over MQTT, made from the present state of its parts. */
+export function createSelfDescription(parts: SelfDescriptionParts) {
+  const { identity, config, serving, power } = parts;
+  const envelope = () => ({
+    v: 1 as const,
+    agentId: identity.agentId,
+    bootId: identity.bootId,
+    sentAtMs: Math.round(parts.nowMs()),
+  });
+  const url = () => config.advertiseUrl ?? serving.url;
+
+  return {
+    presence: (status: Presence["status"]): Presence => ({
+      ...envelope(),
+      status,
+      role: parts.role().role,
+      url: url(),
+      region: identity.region,
+      version,
+      models: serving.loadedModels().map(({ id }) => id),
+    }),
+
+    /** The last will is written before anything runs, so it names no more than who is gone. */
+    will: (): Presence => ({
+      ...envelope(),
+      status: "offline",
+      role: "standby",
+      url: "",
+      region: identity.region,
+      version,
+      models: [],
+    }),
+
+    birth: (): Birth => ({
+      ...envelope(),
+      url: url(),
+      region: identity.region,
+      version,
+      board: { kind: power.kind, name: power.name, powerModes: [...power.profile()] },
+      models: serving.loadedModels().map(({ id, dimension, revision }) => ({ id, dimension, revision })),
+      prices: config.prices,
+      tags: config.tags,
+    }),
+
+    reported: (): Reported => {
+      const desired = parts.desired();
+      const role = parts.role();
+      const differs: Reported["differs"] = [];
+      if (desired !== null && desired.role !== role.role) {
+        differs.push({ field: "role", desired: desired.role, reported: role.role, reason: role.reason.slice(0, 512) });
+      }
+      const powerDiffers = power.differs();
+      if (powerDiffers !== null) differs.push({ field: "powerMode", ...powerDiffers });
+      return {
+        ...envelope(),
+        desiredVersion: desired?.version ?? null,
+        role: role.role,
+        powerMode: power.currentMode()?.name ?? null,
+        differs,
+      };
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import { createAgent } from "#agent/agent.ts";
+import { AgentConfig } from "#agent/config.ts";
+import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { type Command, optionalString } from "./command.ts";
+import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
+import { mergeConfig } from "./merge-config.ts";
+import { parseListen } from "./parse-listen.ts";
+import { untilStopped } from "./until-stopped.ts";
+
+export const agentCommand: Command = {
+  summary: "serve embeddings on this device, forecast its traffic, set its power mode",
+  usage: "[--config FILE] [options]",
+  options: {
+    config: { type: "string", short: "c", value: "FILE", help: "YAML or JSON; options given here come first" },
+    id: { type: "string", value: "ID", help: "this agent's name in the fleet (default: the host's name)" },
+    fleet: { type: "string", value: "NAME", help: "the fleet (default: default)" },
+    listen: { type: "string", value: "HOST:PORT", help: "HTTP address (default: 127.0.0.1:8080)" },
+    broker: { type: "string", value: "URL", help: "MQTT broker (default: mqtt://127.0.0.1:1883)" },
+    board: { type: "string", value: "KIND", help: "auto, jetson, simulated or none (default: auto)" },
+    "state-dir": { type: "string", value: "DIR", help: "where records and the last instructions are kept" },
+    "log-level": { type: "string", value: "LEVEL", help: "silent, error, warn, info or debug" },
+    insecure: { type: "boolean", help: "listen beyond this machine without an API key" },
+    ...exitOnStdinCloseOption,
+  },
+  async run(values) {
+    const path = optionalString(values, "config");
+    const listen = optionalString(values, "listen");
+    const input = mergeConfig(path === undefined ? {} : await readConfigFile(path), {
+      id: optionalString(values, "id"),
+      fleet: optionalString(values, "fleet"),
+      logLevel: optionalString(values, "log-level"),
+      stateDir: optionalString(values, "state-dir"),
+      broker: {
+        url: optionalString(values, "broker"),
+        password: process.env["THORMESH_MQTT_PASSWORD"],
+      },
+      power: { board: optionalString(values, "board") },
+      serving: {
+        ...(listen === undefined ? {} : parseListen(listen)),
+        apiKeys: process.env["THORMESH_API_KEY"]?.split(","),
+        insecure: values["insecure"] === true ? true : undefined,
+      },
+    });
+    const agent = createAgent(parseConfig(AgentConfig, input, path ?? "the command line"));
+    const stopped = untilStopped((stop) => {
+      if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
+    });
+    await agent.start();
+    await stopped;
+    await agent.stop();
+    return 0;
+  },
+};
