@@ -6,6 +6,7 @@ import { createBearerCheck } from "./bearer-key.ts";
 import { describeValidation } from "./describe-validation.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
+import { requestPath } from "./request-path.ts";
 
 export interface HttpAppOptions {
   readonly about: ApiDescription;
@@ -66,14 +67,19 @@ export function createHttpApp(options: HttpAppOptions): AnyElysia {
   const { apiKeys, isOpenPath, log } = options;
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
   const hasKey = createBearerCheck(apiKeys);
-  const app: AnyElysia = new Elysia({ normalize: false })
+  const app: AnyElysia = new Elysia({
+    // Nothing is taken out of a body quietly: unknown fields are errors.
+    normalize: false,
+    // Elysia takes host names to be at least 4 characters long, and would find another path than the key check does.
+    handler: { standardHostname: false },
+  })
     .onError(({ code, error, request, path }) => {
       const [serviceError, headers] = toServiceError({ code, error, request, path }, app, log);
       return errorResponse(serviceError, styleOf(path), headers);
     })
     .onRequest(({ request }) => {
       if (apiKeys.length === 0) return;
-      const path = new URL(request.url).pathname;
+      const path = requestPath(request.url);
       if (isOpenPath(path) || path === "/openapi" || path.startsWith("/openapi/")) return;
       if (hasKey(request.headers.get("authorization"))) return;
       const error = new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");

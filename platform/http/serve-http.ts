@@ -1,6 +1,7 @@
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import { readBoundedBody } from "./read-bounded-body.ts";
+import { requestPath } from "./request-path.ts";
 
 /** Enough for 2,000 texts of 1,000 characters. */
 export const defaultMaxBodyBytes = 2 * 1024 * 1024;
@@ -54,7 +55,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
 
   const tooLarge = (request: Request) => {
     const error = new ServiceError("PAYLOAD_TOO_LARGE", `the body is larger than ${maxBodyBytes} bytes`);
-    return errorResponse(error, styleOf(new URL(request.url).pathname), { connection: "close" });
+    return errorResponse(error, styleOf(requestPath(request.url)), { connection: "close" });
   };
 
   const handle = async (request: Request): Promise<Response> => {

@@ -10,22 +10,25 @@ const TokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
 
 /** OpenAI's request; fields that it has and that mean nothing here (`user`) are let through. */
 const EmbeddingsBody = (maxInputs: number) =>
-  Type.Object({
-    input: Type.Union(
-      [
-        Type.String({ minLength: 1 }),
-        Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
-        TokenIds,
-        Type.Array(TokenIds, { minItems: 1, maxItems: maxInputs }),
-      ],
-      {
-        title: `a text, up to ${maxInputs} texts, a list of token ids, or up to ${maxInputs} such lists, none of them empty`,
-      },
-    ),
-    model: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
-    encoding_format: Type.Optional(Type.Union([Type.Literal("float"), Type.Literal("base64")], { default: "float" })),
-    dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
-  });
+  Type.Object(
+    {
+      input: Type.Union(
+        [
+          Type.String({ minLength: 1 }),
+          Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
+          TokenIds,
+          Type.Array(TokenIds, { minItems: 1, maxItems: maxInputs }),
+        ],
+        {
+          title: `a text, up to ${maxInputs} texts, a list of token ids, or up to ${maxInputs} such lists, none of them empty`,
+        },
+      ),
+      model: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+      encoding_format: Type.Optional(Type.Union([Type.Literal("float"), Type.Literal("base64")], { default: "float" })),
+      dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
+    },
+    { additionalProperties: true },
+  );
 
 function inputsOf(input: string | readonly string[] | readonly number[] | readonly number[][]) {
   if (typeof input === "string") return [input];

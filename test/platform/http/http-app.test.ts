@@ -228,6 +228,21 @@ describe("API key", () => {
     expect((await fetch(locked.url + path)).status).toBe(200);
   });
 
+  test("a short host name does not open a route by another path", async () => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(locked.port, "127.0.0.1", () => {
+        socket.write("GET /openapi/api/things/1 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+      });
+      let text = "";
+      socket.on("data", (piece) => {
+        text += piece;
+      });
+      socket.on("close", () => resolve(text));
+      socket.on("error", reject);
+    });
+    expect(answer).toStartWith("HTTP/1.1 404 ");
+  });
+
   test("paths that do not exist are not told apart without a key", async () => {
     expect((await fetch(`${locked.url}/nope`)).status).toBe(401);
   });

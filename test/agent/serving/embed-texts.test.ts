@@ -1,0 +1,190 @@
+import { describe, expect, test } from "bun:test";
+import { Registry } from "prom-client";
+import { createEmbedder, type EmbedderParts, type EmbedRequest } from "#agent/serving/embed-texts.ts";
+import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
+import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
+import { findModel } from "#agent/serving/find-model.ts";
+import type { ComputeGate } from "#agent/serving/ports.ts";
+import { createRecentTraffic } from "#agent/serving/recent-traffic.ts";
+import { createServingMetrics } from "#agent/serving/serving-metrics.ts";
+import { BatchFailedError, type BatchResult } from "#agent/serving/worker/model-process.ts";
+import type { ModelRunner } from "#agent/serving/worker/model-runner.ts";
+import { ServiceError } from "#platform/errors.ts";
+import { createLogger } from "#platform/log.ts";
+import { recordingSink } from "./start-serving.ts";
+
+const found = await findModel("all-MiniLM-L6-v2", null);
+
+/** A gate that lets nobody through until it is told to. */
+function closedGate() {
+  const waiting: (() => void)[] = [];
+  const asked: number[] = [];
+  const gate: ComputeGate = {
+    enter(texts, signal) {
+      asked.push(texts);
+      return new Promise((resolve, reject) => {
+        waiting.push(resolve);
+        signal?.addEventListener("abort", () => reject(signal.reason));
+      });
+    },
+  };
+  return { gate, asked, open: () => waiting.splice(0).forEach((resolve) => void resolve()) };
+}
+
+function setUp(
+  run: (texts: readonly Uint32Array[]) => Promise<BatchResult> = async (texts) => ({
+    vectors: texts.map(() => Float32Array.of(3, 4)),
+    computeMs: 5,
+  }),
+  parts: Partial<EmbedderParts> = {},
+) {
+  const runner = { state: "loaded", restarts: 0, process: null, run } as unknown as ModelRunner;
+  const model: EmbeddingModel = {
+    found,
+    // A text is as many tokens as it has letters.
+    tokenizer: {
+      tokenize: (text) => ({ ids: new Uint32Array(text.length).fill(text.charCodeAt(0)), truncated: text.length > 9 }),
+      acceptTokenIds: (ids) => ({ ids: Uint32Array.from(ids), truncated: false }),
+    },
+    queue: createEmbeddingQueue(runner, { maxTokens: 512, maxTexts: 8 }, () => {}),
+    runner,
+    recent: createRecentTraffic(performance.now()),
+    memoryMb: async () => null,
+  };
+  const sink = recordingSink();
+  const registry = new Registry();
+  const embedder = createEmbedder({
+    findModel: (name) => (name === undefined ? model : null),
+    modelNames: () => ["m"],
+    gate: { enter: () => Promise.resolve() },
+    sink,
+    role: { role: "active", servingPeers: () => [] },
+    metrics: createServingMetrics(registry, { queueDepth: () => 0, inFlight: () => 0, runners: () => [] }),
+    stopping: () => false,
+    limits: { queueTexts: 4, requestTimeoutMs: 60_000 },
+    log: createLogger("test", "silent"),
+    ...parts,
+  });
+  const counted = async (status: string) => {
+    const line = (await registry.metrics()).split("\n").find((row) => row.includes(`status="${status}"`));
+    return Number(line?.split(" ").at(-1) ?? 0);
+  };
+  return { embedder, sink, counted };
+}
+
+const ask = (inputs: EmbedRequest["inputs"], signal = new AbortController().signal): EmbedRequest => ({
+  model: undefined,
+  inputs,
+  inputsField: "inputs",
+  dimensions: undefined,
+  signal,
+});
+
+async function refusalOf(promise: Promise<unknown>): Promise<ServiceError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  expect(error).toBeInstanceOf(ServiceError);
+  return error;
+}
+
+test("a request is answered, recorded and counted", async () => {
+  const { embedder, sink, counted } = setUp();
+  const result = await embedder.embed(ask(["aaa", "bbbb", "ccccccccccc"]));
+  expect({ tokens: result.tokens, truncated: result.truncatedInputs }).toEqual({ tokens: 18, truncated: 1 });
+  expect(sink.served[0]).toMatchObject({ model: "all-MiniLM-L6-v2", texts: 3, tokens: 18 });
+  expect(sink.served[0]!.computeMs).toBeGreaterThan(0);
+  expect(await counted("ok")).toBe(1);
+  expect(embedder.inFlight()).toBe(0);
+});
+
+describe("a full line", () => {
+  test("turns requests away with a time to come back, and takes them again when it is emptier", async () => {
+    const { gate, asked, open } = closedGate();
+    const { embedder, sink, counted } = setUp(undefined, { gate });
+    const waiting = [embedder.embed(ask(["a", "b"])), embedder.embed(ask(["c"]))];
+    const refusal = await refusalOf(embedder.embed(ask(["d", "e"])));
+    expect(refusal.code).toBe("TOO_MANY_REQUESTS");
+    expect(refusal.retryAfterS).toBeGreaterThanOrEqual(1);
+    const last = embedder.embed(ask(["f"]));
+    await Bun.sleep(0);
+    expect({ depth: embedder.queueDepth(), asked, inFlight: embedder.inFlight() }).toEqual({
+      depth: 4,
+      asked: [2, 1, 1],
+      inFlight: 3,
+    });
+    open();
+    await Promise.all([...waiting, last]);
+    expect({ depth: embedder.queueDepth(), rejected: sink.rejected, errors: sink.errors }).toEqual({
+      depth: 0,
+      rejected: 1,
+      errors: 0,
+    });
+    expect(await counted("rejected")).toBe(1);
+    const again = embedder.embed(ask(["d", "e", "f", "g"]));
+    await Bun.sleep(0);
+    open();
+    expect((await again).vectors.length).toBe(4);
+  });
+
+  test("a request larger than the line itself is turned away", async () => {
+    const { embedder } = setUp();
+    expect((await refusalOf(embedder.embed(ask(["a", "b", "c", "d", "e"])))).code).toBe("TOO_MANY_REQUESTS");
+  });
+});
+
+test("a client that goes while it waits at the gate is neither an error nor served, and frees its place", async () => {
+  const { gate, open } = closedGate();
+  const { embedder, sink, counted } = setUp(undefined, { gate });
+  const client = new AbortController();
+  const request = embedder.embed(ask(["a", "b", "c", "d"], client.signal));
+  await Bun.sleep(0);
+  client.abort();
+  await refusalOf(request);
+  expect({ served: sink.served.length, errors: sink.errors, rejected: sink.rejected }).toEqual({
+    served: 0,
+    errors: 0,
+    rejected: 0,
+  });
+  expect(await counted("cancelled")).toBe(1);
+  expect({ depth: embedder.queueDepth(), inFlight: embedder.inFlight() }).toEqual({ depth: 0, inFlight: 0 });
+  const next = embedder.embed(ask(["a", "b", "c", "d"]));
+  await Bun.sleep(0);
+  open();
+  await next;
+});
+
+test("a request that takes too long is answered with a deadline error and counted as ours", async () => {
+  const { gate } = closedGate();
+  const { embedder, sink } = setUp(undefined, { gate, limits: { queueTexts: 4, requestTimeoutMs: 20 } });
+  expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe("DEADLINE_EXCEEDED");
+  expect(sink.errors).toBe(1);
+});
+
+test.each([
+  { name: "a batch that the model refuses", error: new BatchFailedError("no"), code: "INTERNAL" },
+  { name: "a model that is gone", error: new ServiceError("MODEL_UNAVAILABLE", "gone"), code: "MODEL_UNAVAILABLE" },
+])("$name is an error of ours", async ({ error, code }) => {
+  const { embedder, sink, counted } = setUp(() => Promise.reject(error));
+  expect((await refusalOf(embedder.embed(ask(["a", "b"])))).code).toBe(code as ServiceError["code"]);
+  expect(sink.errors).toBe(1);
+  expect(await counted("error")).toBe(1);
+});
+
+test.each([
+  { name: "stopping", parts: { stopping: () => true }, code: "SHUTTING_DOWN" },
+  { name: "standby", parts: { role: { role: "standby" as const, servingPeers: () => [] } }, code: "AGENT_STANDBY" },
+])("while $name requests are rejected, not failed", async ({ parts, code }) => {
+  const { embedder, sink } = setUp(undefined, parts);
+  expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe(code as ServiceError["code"]);
+  expect({ rejected: sink.rejected, errors: sink.errors }).toEqual({ rejected: 1, errors: 0 });
+});
+
+test("an unknown model is the client's mistake: neither rejected nor failed", async () => {
+  const { embedder, sink, counted } = setUp();
+  const refusal = await refusalOf(embedder.embed({ ...ask(["a"]), model: "x" }));
+  expect(refusal.code).toBe("MODEL_NOT_FOUND");
+  expect({ rejected: sink.rejected, errors: sink.errors }).toEqual({ rejected: 0, errors: 0 });
+  expect(await counted("invalid")).toBe(1);
+});

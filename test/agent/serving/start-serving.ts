@@ -1,0 +1,71 @@
+import { Registry } from "prom-client";
+import { openGate, type RoleView, type ServedRequest, type TrafficSink } from "#agent/serving/ports.ts";
+import { createServing, type Serving, type ServingOptions } from "#agent/serving/serving.ts";
+import { ServingConfig } from "#agent/serving/serving-config.ts";
+import { systemClock } from "#platform/clock.ts";
+import { createLogger } from "#platform/log.ts";
+import { parseConfig } from "#platform/read-config.ts";
+
+/** A JSON answer; what is in it is for the assertions to say. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type Answer = Record<string, any>;
+
+export interface RecordingSink extends TrafficSink {
+  readonly served: ServedRequest[];
+  errors: number;
+  rejected: number;
+}
+
+export function recordingSink(): RecordingSink {
+  return {
+    served: [],
+    errors: 0,
+    rejected: 0,
+    recordServed(request) {
+      this.served.push(request);
+    },
+    recordError() {
+      this.errors += 1;
+    },
+    recordRejected() {
+      this.rejected += 1;
+    },
+  };
+}
+
+export interface TestServing {
+  readonly serving: Serving;
+  readonly sink: RecordingSink;
+  readonly role: { -readonly [K in keyof RoleView]: RoleView[K] };
+  post(path: string, body: unknown): Promise<{ status: number; headers: Headers; body: Answer }>;
+}
+
+/** The real thing on a free port of this machine, not yet started. */
+export function testServing(config: Partial<ServingConfig> = {}, parts: Partial<ServingOptions> = {}): TestServing {
+  const sink = recordingSink();
+  const role: TestServing["role"] = { role: "active", servingPeers: () => [] };
+  const serving = createServing({
+    config: parseConfig(ServingConfig, { port: 0, threads: 2, ...config }, "the test"),
+    log: createLogger("test", "silent"),
+    clock: systemClock,
+    gate: openGate,
+    sink,
+    role,
+    metrics: new Registry(),
+    version: "1.2.3",
+    ...parts,
+  });
+  return {
+    serving,
+    sink,
+    role,
+    async post(path, body) {
+      const response = await fetch(serving.url + path, { method: "POST", body: JSON.stringify(body) });
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: (await response.json()) as Answer,
+      };
+    },
+  };
+}
