@@ -9,6 +9,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   "model-worker": async () => (await import("./model-worker.ts")).modelWorkerCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,
   "forecast-worker": async () => (await import("./forecast-worker.ts")).forecastWorkerCommand,
+  controller: async () => (await import("./controller.ts")).controllerCommand,
   status: async () => (await import("./status.ts")).statusCommand,
   version: async () => (await import("./version.ts")).versionCommand,
 };

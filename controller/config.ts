@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { ForecastConfig } from "#agent/forecast/forecast-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { CostConfig } from "./cost/cost-config.ts";
@@ -67,6 +68,7 @@ export const ControllerConfig = Type.Object(
       { ...strict, default: {} },
     ),
     scaling: ScalingConfig,
+    forecast: ForecastConfig,
     cost: CostConfig,
     clock: Type.Union(
       [

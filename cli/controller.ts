@@ -1,0 +1,64 @@
+import { createForecaster } from "#agent/forecast/create-forecaster.ts";
+import { ControllerConfig } from "#controller/config.ts";
+import { createController } from "#controller/controller.ts";
+import { createClock } from "#platform/clock.ts";
+import { createLogger } from "#platform/log.ts";
+import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { type Command, optionalNumber, optionalString } from "./command.ts";
+import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
+import { mergeConfig } from "./merge-config.ts";
+import { parseListen } from "./parse-listen.ts";
+import { untilStopped } from "./until-stopped.ts";
+
+export const controllerCommand: Command = {
+  summary: "decide for a fleet: which agents serve, and what it costs",
+  usage: "[--config FILE] [options]",
+  options: {
+    config: { type: "string", short: "c", value: "FILE", help: "YAML or JSON; options given here come first" },
+    fleet: { type: "string", value: "NAME", help: "the fleet (default: default)" },
+    listen: { type: "string", value: "HOST:PORT", help: "HTTP address (default: 127.0.0.1:7070)" },
+    "broker-port": { type: "string", value: "PORT", help: "port of the embedded MQTT broker (default: 1883)" },
+    "broker-url": {
+      type: "string",
+      value: "URL",
+      help: "an MQTT broker that runs elsewhere, instead of the embedded one",
+    },
+    "state-dir": { type: "string", value: "DIR", help: "where records and decisions are kept" },
+    "log-level": { type: "string", value: "LEVEL", help: "silent, error, warn, info or debug" },
+    insecure: { type: "boolean", help: "listen beyond this machine without an API key or broker password" },
+    ...exitOnStdinCloseOption,
+  },
+  async run(values) {
+    const path = optionalString(values, "config");
+    const listen = optionalString(values, "listen");
+    const input = mergeConfig(path === undefined ? {} : await readConfigFile(path), {
+      fleet: optionalString(values, "fleet"),
+      logLevel: optionalString(values, "log-level"),
+      stateDir: optionalString(values, "state-dir"),
+      insecure: values["insecure"] === true ? true : undefined,
+      api: {
+        ...(listen === undefined ? {} : parseListen(listen)),
+        apiKeys: process.env["THORMESH_API_KEY"]?.split(","),
+      },
+      broker: {
+        port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
+        url: optionalString(values, "broker-url"),
+        password: process.env["THORMESH_MQTT_PASSWORD"],
+      },
+    });
+    const config = parseConfig(ControllerConfig, input, path ?? "the command line");
+    const log = createLogger("controller", config.logLevel);
+    const controller = createController(config, {
+      log,
+      clock: createClock(config.clock ?? undefined),
+      forecaster: createForecaster({ config: config.forecast, log }),
+    });
+    const stopped = untilStopped((stop) => {
+      if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
+    });
+    await controller.start();
+    await stopped;
+    await controller.stop();
+    return 0;
+  },
+};
