@@ -34,6 +34,7 @@ export interface DecisionLoop {
   latestForecast(): ForecastReport | null;
 }
 
+const mostCandidatesKept = 100;
 const nothingDone: DecisionOutcome = { activated: [], stoodBy: [], skipped: [] };
 
 /** The loop from what is known of the fleet to what its agents are told. Its start begins the warm-up. */
@@ -187,13 +188,17 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     if (peakQps !== null) recentPeaks.push({ atMs, peakQps });
     const outcome = decision.kind === "hold" ? nothingDone : await act(decision);
     const { candidates, liveQps, missingData } = inputs;
+    const touched = new Set(decision.kind === "hold" ? [] : [...decision.activate, ...decision.standBy]);
     const shown = {
       liveQps,
       forecastPeakQps,
       forecastModel: latestForecast?.model ?? null,
       agentForecastPeakQps: observed.agentForecastPeakQps,
       missingData,
-      candidates,
+      // Those it is about first: of a large fleet not every agent goes into every decision.
+      candidates: candidates
+        .toSorted((a, b) => Number(touched.has(b.agentId)) - Number(touched.has(a.agentId)))
+        .slice(0, mostCandidatesKept),
     };
     await record(decision, shown, outcome, atMs);
     await remindLaggards();

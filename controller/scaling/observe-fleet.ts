@@ -97,9 +97,11 @@ export function observeFleet(
   const online = agents.filter((agent) => availabilityOf(agent, nowMs, limits.staleAfterMs).online);
   const newestMinuteMs = (agent: AgentState) => agent.recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
   const fresh = online.filter((agent) => newestMinuteMs(agent) >= nowMs - limits.maxDataAgeMs);
+  const areOnline = new Set(online);
+  const areFresh = new Set(fresh);
   const missingData = agents.filter((agent) => {
-    if (intendedRole(agent, desired.get(agent.agentId)) !== "active" || fresh.includes(agent)) return false;
-    return online.includes(agent) || nowMs - agent.lastHeardMs < limits.lostForMs;
+    if (intendedRole(agent, desired.get(agent.agentId)) !== "active" || areFresh.has(agent)) return false;
+    return areOnline.has(agent) || nowMs - agent.lastHeardMs < limits.lostForMs;
   });
   const lastEndedMs = Math.floor(nowMs / minuteMs) * minuteMs - minuteMs;
   const wholeMs = Math.min(
