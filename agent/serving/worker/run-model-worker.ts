@@ -43,6 +43,8 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
   const reader = new FrameReader();
   const loading = readVerifiedFile(options.modelPath, options.sha256).then((bytes) => loadOnnxModel(bytes, options));
   let work = loading.then((model) => {
+    // The file's bytes are of no more use, and this process will make too little garbage to lose them soon.
+    Bun.gc(true);
     socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs }));
     return model;
   });
