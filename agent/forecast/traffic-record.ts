@@ -29,7 +29,7 @@ export interface TrafficRecord extends TrafficSink {
   closeAll(nowMs: number): RecordedMinute[];
   /** Texts a second in each of the `count` minutes before `nowMs`' minute, oldest first; null where less than half was observed. */
   recentRates(count: number, nowMs: number): MinuteRate[];
-  /** Texts a second so far in the minute under way, or in the last one while this is younger than 20 s. */
+  /** Texts a second so far in the minute under way, in the last one while this is younger than 20 s, or in the last 60 s while this has few. */
   liveQps(nowMs: number): number;
   /** Minutes that were written down but whose message never reached the outbox (the process died in between). */
   unqueued(): RecordedMinute[];
@@ -38,6 +38,8 @@ export interface TrafficRecord extends TrafficSink {
   prune(beforeMs: number): void;
 }
 
+/** So many events that come by chance tell their rate to about a fifth (one standard deviation). */
+const fewTexts = 25;
 const longestStallMs = 5 * minuteMs;
 const startOfMinute = (timeMs: number) => Math.floor(timeMs / minuteMs) * minuteMs;
 
@@ -168,6 +170,10 @@ export function createTrafficRecord(
       const lastQps = lastClosedTexts / (minuteMs / 1000);
       if (elapsedMs < 20_000) return lastQps;
       const texts = [...(open.get(minuteStartMs)?.models.values() ?? [])].reduce((sum, model) => sum + model.texts, 0);
+      // A handful in 20 s says little: one more or less would be taken for a change of the rate. The last 60 s say more.
+      if (texts < fewTexts && lastClosedTexts > 0) {
+        return (texts + lastClosedTexts * Math.max(0, 1 - elapsedMs / minuteMs)) / (minuteMs / 1000);
+      }
       return texts / (elapsedMs / 1000);
     },
     unqueued: () =>

@@ -125,6 +125,27 @@ describe("traffic record", () => {
     expect(record.liveQps(nowMs)).toBe(5);
   });
 
+  test.each([
+    { name: "few texts: the last 60 s", last: 12, now: 10, afterMs: 30_000, expected: 16 / 60 },
+    { name: "none any more", last: 12, now: 0, afterMs: 45_000, expected: 3 / 60 },
+    {
+      name: "few, after a minute without any: this minute alone",
+      last: 0,
+      now: 10,
+      afterMs: 30_000,
+      expected: 10 / 30,
+    },
+    { name: "enough texts: this minute alone", last: 12, now: 25, afterMs: 30_000, expected: 25 / 30 },
+  ])("the live rate at low rates: $name", ({ last, now, afterMs, expected }) => {
+    const record = openRecord();
+    serve(record, last);
+    nowMs += minuteMs;
+    record.closeMinutes(nowMs);
+    nowMs += afterMs;
+    serve(record, now);
+    expect(record.liveQps(nowMs)).toBeCloseTo(expected, 9);
+  });
+
   test("what was written but never queued is found again by the next boot", () => {
     const record = openRecord();
     nowMs += 2 * minuteMs;
