@@ -150,7 +150,11 @@ export function createAgent(config: AgentConfig): Agent {
 
     const logFailure = (what: string) => (error: unknown) => log.error({ err: describeError(error) }, `${what} failed`);
     const sender = createOutboxSender(outbox, broker, identity, nowMs, log);
-    const drainOutbox = () => sender.drain().catch(logFailure("sending records"));
+    /** A broker acknowledges what nobody has subscribed to as well, so records wait until the controller says that it listens. */
+    const drainOutbox = async () => {
+      if (config.outbox.waitForController && controller?.status !== "online") return;
+      await sender.drain().catch(logFailure("sending records"));
+    };
 
     const evaluatePower = async () => {
       const document = desired.current();
@@ -206,6 +210,7 @@ export function createAgent(config: AgentConfig): Agent {
         onControllerState(state) {
           controller = state;
           followSoon();
+          void drainOutbox();
         },
         onDesired(document) {
           if (desired.accept(document)) followSoon(true);
@@ -259,6 +264,11 @@ export function createAgent(config: AgentConfig): Agent {
       database.close();
       log.info("stopped");
     };
+
+    broker.onConnection((connected) => {
+      // Whether the controller is there has to be heard anew on each connection.
+      if (!connected) controller = null;
+    });
 
     try {
       await power.start();

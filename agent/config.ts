@@ -50,6 +50,10 @@ export const AgentConfig = Type.Object(
       {
         maxBytes: Type.Integer({ default: 64 * 1024 * 1024, minimum: 65_536 }),
         maxAgeDays: Type.Number({ default: 14, minimum: 0.01 }),
+        waitForController: Type.Boolean({
+          default: true,
+          description: "send records only while a controller is online; false: to whoever listens",
+        }),
       },
       { ...strict, default: {}, description: "how much waits on disk while the broker is away" },
     ),

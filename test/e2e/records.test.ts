@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import pino from "pino";
-import { decodeMessage } from "#protocol/codec.ts";
-import { MinuteData } from "#protocol/messages.ts";
+import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
+import { ControllerState, MinuteData } from "#protocol/messages.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";
-import { agentTopic } from "#protocol/topics.ts";
+import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
@@ -61,6 +61,12 @@ async function collectRecords() {
     const decoded = decodeMessage(MinuteData, payload);
     if (!decoded.ok) throw new Error(decoded.reason);
     records.push(decoded.message);
+  });
+  // Like the controller it says that it listens, each time it does.
+  broker.onConnection((connected) => {
+    const state: ControllerState = { v: 1, status: "online", instanceId: "collector", version: "test", sentAtMs: 1 };
+    if (connected)
+      void broker.publish(controllerStateTopic("records"), encodeMessage(ControllerState, state), { retain: true });
   });
   await broker.start();
   await untilConnected(broker);
