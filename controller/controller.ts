@@ -135,7 +135,8 @@ export function createController(config: ControllerConfig, { log, clock, forecas
           const leaving = (agent: AgentState | undefined) =>
             agent?.presence?.status !== "online" || agent.presence.role === "draining";
           if (!leaving(before) && leaving(after)) {
-            log.warn({ agentId: after.agentId, status: after.presence?.status }, "an agent leaves");
+            if (after.presence?.status === "online") log.info({ agentId: after.agentId }, "an agent is draining");
+            else log.warn({ agentId: after.agentId }, "an agent is offline");
             void decide();
           } else if (leaving(before) && !leaving(after)) {
             log.info({ agentId: after.agentId, url: after.presence?.url }, "an agent is online");

@@ -23,8 +23,8 @@ export interface Observation {
   readonly rebirthReason: string | null;
 }
 
-/** Over so many minutes the latency quantiles of the API are taken. */
-const recentMinutes = 5;
+/** As many live minutes are kept at hand: for the latency quantiles of the API and for {@link liveQpsOf}. */
+export const recentMinutes = 5;
 
 export function unknownAgent(agentId: string, nowMs: number): AgentState {
   return {
@@ -100,10 +100,11 @@ export function requestsOf(data: Pick<MinuteData, "traffic">): number {
   return data.traffic.models.reduce((sum, { requests }) => sum + requests, 0);
 }
 
-/** The rate of the agent's newest live minute, requests a second; null when there is none. */
-export function liveQpsOf(state: AgentState): number | null {
-  const newest = state.recent.at(-1);
-  return newest === undefined ? null : requestsOf(newest) / 60;
+/** The mean rate of the agent's newest live minutes, requests a second; null when there is none. */
+export function liveQpsOf(state: AgentState, minutes = 1): number | null {
+  const newest = state.recent.slice(-minutes);
+  if (newest.length === 0) return null;
+  return newest.reduce((sum, data) => sum + requestsOf(data), 0) / newest.length / 60;
 }
 
 /** The latency in ms that a share `quantile` of the requests of the last minutes stayed under, of one or several agents. */

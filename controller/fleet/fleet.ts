@@ -34,8 +34,8 @@ export function createFleet(): Fleet {
   };
 }
 
-/** The sum of the newest live rates, requests a second; null when no agent has one. */
-export function liveQps(agents: readonly AgentState[]): number | null {
-  const rates = agents.map(liveQpsOf).filter((rate) => rate !== null);
+/** The sum of the agents' rates over their newest live minutes, requests a second; null when no agent has one. */
+export function liveQps(agents: readonly AgentState[], minutes = 1): number | null {
+  const rates = agents.map((agent) => liveQpsOf(agent, minutes)).filter((rate) => rate !== null);
   return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0);
 }

@@ -128,7 +128,10 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   const shrinks = (target: number) => tooMany || (active.length - target) / active.length > policy.tolerance;
   if (!(need < active.length)) {
     const slightly = need > active.length || peakQps > figures.carriedQps;
-    return hold(slightly ? "within-tolerance" : "sufficient", `${demand}; ${state}`);
+    const carried = `${state}, which carry ${qps(figures.carriedQps)} qps`;
+    return slightly
+      ? hold("within-tolerance", `${demand}; ${carried}: within the tolerance`)
+      : hold("sufficient", `${demand}; ${carried}`);
   }
   if (!shrinks(need)) return hold("within-tolerance", `${demand}; ${state}: within the tolerance`);
   if (inputs.missingData.length > 0) {

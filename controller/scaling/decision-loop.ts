@@ -60,6 +60,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
         ...parts.limits,
         maxDataAgeMs: config.maxDataAgeMs,
         lostForMs: config.stabilizationMs,
+        liveWindowMinutes: config.liveWindowMinutes,
         capacityPerReplicaQps: config.capacityPerReplicaQps,
         horizonMinutes: config.horizonMinutes,
       },

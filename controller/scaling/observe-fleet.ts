@@ -22,6 +22,8 @@ export interface ObservationLimits {
   readonly maxDataAgeMs: number;
   /** For so long after it was last heard of, an agent that is gone still counts as a gap in the figures. */
   readonly lostForMs: number;
+  /** The live rate is the mean of so many minutes. */
+  readonly liveWindowMinutes: number;
   readonly capacityPerReplicaQps: number;
   readonly tariffUsdPerKwh: number;
 }
@@ -112,7 +114,7 @@ export function observeFleet(
     candidates: agents.map((agent) =>
       toCandidate(agent, desired.get(agent.agentId), overrides.get(agent.agentId), limits, nowMs),
     ),
-    liveQps: liveQps(fresh),
+    liveQps: liveQps(fresh, limits.liveWindowMinutes),
     missingData: missingData.map(({ agentId }) => agentId),
     lastWholeMinuteMs: wholeMs,
     agentForecastPeakQps: agentForecastPeak(fresh, limits.horizonMinutes),

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { recentMinutes } from "../fleet/agent-state.ts";
 
 /** How the number of active agents follows the traffic. Rates are requests a second of the clock's time. */
 export const ScalingConfig = Type.Object(
@@ -31,6 +32,13 @@ export const ScalingConfig = Type.Object(
       description: "agents are put on standby only when the highest need of this long allows it",
     }),
     horizonMinutes: Type.Integer({ default: 15, minimum: 1, maximum: 240, description: "how far the forecast counts" }),
+    liveWindowMinutes: Type.Integer({
+      default: 1,
+      minimum: 1,
+      maximum: recentMinutes,
+      description:
+        "the present rate is the mean of so many minutes; more than one where a minute has only a handful of requests",
+    }),
     maxDataAgeMs: Type.Integer({
       default: 180_000,
       minimum: 60_000,

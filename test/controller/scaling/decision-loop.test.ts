@@ -125,6 +125,17 @@ describe("decision loop", () => {
     expect(histories[0]?.map(({ qps }) => qps)).toEqual([150]);
   });
 
+  test("where minutes have few requests, the live rate is the mean of several", async () => {
+    await begin({ liveWindowMinutes: 3 });
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    nextMinute({ a: 100, b: 100, c: 0, d: 0 });
+    nextMinute({ a: 700, b: 400, c: 0, d: 0 });
+    await loop.run();
+    const [decision] = await store.decisions({ limit: 1 });
+    expect(decision?.inputs).toMatchObject({ liveQps: 500 });
+    expect(decision).toMatchObject({ kind: "hold", rule: "sufficient" });
+  });
+
   test("what is decided holds: the next round finds it done", async () => {
     forecastQps = 812;
     report({ a: 100, b: 100, c: 0, d: 0 });
