@@ -1,0 +1,211 @@
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { join } from "node:path";
+import { freePort } from "../fakes/mosquitto.ts";
+import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+
+// A minute of the fleet's clock passes in 250 ms.
+const speed = 240;
+const fleet = "e2e";
+let clock: { speed: number; anchorRealMs: number; startMs: number };
+let directory: ReturnType<typeof temporaryDirectory>;
+const running: Program[] = [];
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+  clock = { speed, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5) };
+});
+afterEach(async () => {
+  for (const program of running.splice(0)) await program.stop("SIGKILL");
+  directory.remove();
+});
+
+async function start(command: "agent" | "controller", name: string, config: object): Promise<Program> {
+  const path = join(directory.path, `${name}.json`);
+  await Bun.write(path, JSON.stringify({ fleet, stateDir: join(directory.path, name), clock, ...config }));
+  const program = startProgram([command, "--config", path], directory.path);
+  running.push(program);
+  return program;
+}
+
+interface Ports {
+  readonly api: number;
+  readonly broker: number;
+}
+
+async function startController({ api, broker }: Ports): Promise<Program> {
+  const program = await start("controller", "controller", {
+    api: { port: api },
+    broker: { port: broker },
+    scaling: { minReplicas: 2, warmUpMs: 60_000 },
+  });
+  await eventually(
+    async () => (await fetch(`http://127.0.0.1:${api}/healthz`)).status,
+    (status) => status === 200,
+  );
+  return program;
+}
+
+const startAgent = (id: string, { broker }: Ports) =>
+  start("agent", id, {
+    id,
+    broker: { url: `mqtt://127.0.0.1:${broker}`, keepAliveS: 2 },
+    serving: { port: 0, threads: 1 },
+    power: { board: "simulated" },
+  });
+
+interface AgentRow {
+  readonly agentId: string;
+  readonly status: string;
+  readonly url: string;
+  readonly role: { readonly reported: string };
+}
+
+async function agents({ api }: Ports): Promise<AgentRow[]> {
+  const response = await fetch(`http://127.0.0.1:${api}/api/v1/agents`);
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { agents: AgentRow[] }).agents;
+}
+
+const statusOf = async (id: string, ports: Ports) =>
+  (await agents(ports)).find(({ agentId }) => agentId === id)?.status;
+
+/** All stored minutes of an agent, boot by boot, in order. */
+function storedMinutes(id: string): { bootId: string; seq: number; minuteStartMs: number; requests: number }[] {
+  const database = new Database(join(directory.path, "controller", "controller.db"), { readonly: true });
+  try {
+    return database
+      .query<{ bootId: string; seq: number; minuteStartMs: number; requests: number }, [string]>(
+        `SELECT boot_id AS bootId, seq, minute_start_ms AS minuteStartMs, requests FROM minute
+         WHERE agent_id = ? ORDER BY minute_start_ms, boot_id, seq`,
+      )
+      .all(id);
+  } finally {
+    database.close();
+  }
+}
+
+async function embed(url: string, count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    const response = await fetch(`${url}/api/v1/embed`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ inputs: [`conveyor ${index} stopped`] }),
+    });
+    expect(response.status).toBe(200);
+    await response.json();
+  }
+}
+
+test("kill -9 of an agent shows within its keep-alive; its return leaves no minute twice and none out but the one under way", async () => {
+  const ports = { api: await freePort(), broker: await freePort() };
+  await startController(ports);
+  const agent = await startAgent("thor-1", ports);
+  const { url } = JSON.parse(await agent.untilLogged("agent started"));
+  await eventually(
+    () => statusOf("thor-1", ports),
+    (status) => status === "online",
+  );
+  await embed(url, 12);
+  await eventually(
+    async () => storedMinutes("thor-1").reduce((sum, { requests }) => sum + requests, 0),
+    (requests) => requests === 12,
+  );
+  const killedAtMs = performance.now();
+  await agent.stop("SIGKILL");
+  await eventually(
+    () => statusOf("thor-1", ports),
+    (status) => status === "offline",
+  );
+  // The connection breaks with the process; a vanished host is noticed after 1.5 keep-alives.
+  expect(performance.now() - killedAtMs).toBeLessThan(3000);
+
+  const returned = await startAgent("thor-1", ports);
+  const { url: newUrl } = JSON.parse(await returned.untilLogged("agent started"));
+  await eventually(
+    () => statusOf("thor-1", ports),
+    (status) => status === "online",
+  );
+  await embed(newUrl, 5);
+  await eventually(
+    async () => storedMinutes("thor-1").reduce((sum, { requests }) => sum + requests, 0),
+    (requests) => requests >= 17,
+  );
+  const minutes = storedMinutes("thor-1");
+  expect(minutes.reduce((sum, { requests }) => sum + requests, 0)).toBe(17);
+  const boots = [...new Set(minutes.map(({ bootId }) => bootId))];
+  expect(boots).toHaveLength(2);
+  for (const boot of boots) {
+    const ofBoot = minutes.filter(({ bootId }) => bootId === boot);
+    expect(ofBoot.map(({ seq }) => seq)).toEqual(ofBoot.map((_, index) => index + 1));
+    const starts = ofBoot.map(({ minuteStartMs }) => minuteStartMs);
+    expect(starts).toEqual(starts.map((_, index) => (starts[0] as number) + index * 60_000));
+  }
+}, 90_000);
+
+test("a controller that is away for a while misses no minute of its agents", async () => {
+  const ports = { api: await freePort(), broker: await freePort() };
+  const controller = await startController(ports);
+  const agent = await startAgent("thor-1", ports);
+  const { url } = JSON.parse(await agent.untilLogged("agent started"));
+  await eventually(
+    async () => storedMinutes("thor-1").length,
+    (count) => count >= 2,
+  );
+  await embed(url, 4);
+  await controller.stop("SIGKILL");
+  await embed(url, 6);
+  await eventually(
+    async () => (await (await fetch(`${url}/api/v1/status`)).json()) as { outbox: { entries: number } },
+    (status) => status.outbox.entries >= 5,
+  );
+  await startController(ports);
+  await eventually(
+    async () => storedMinutes("thor-1").reduce((sum, { requests }) => sum + requests, 0),
+    (requests) => requests >= 10,
+  );
+  const minutes = storedMinutes("thor-1");
+  expect(minutes.reduce((sum, { requests }) => sum + requests, 0)).toBe(10);
+  expect(minutes.map(({ seq }) => seq)).toEqual(minutes.map((_, index) => index + 1));
+}, 90_000);
+
+test("the fleet puts agents it does not need on standby; they name the peers that serve, and an override brings one back", async () => {
+  const ports = { api: await freePort(), broker: await freePort() };
+  await startController(ports);
+  for (const id of ["a", "b", "c"]) await startAgent(id, ports);
+  const settled = await eventually(
+    () => agents(ports),
+    (rows) => rows.length === 3 && rows.filter(({ role }) => role.reported === "standby").length === 1,
+    60_000,
+  );
+  const standby = settled.find(({ role }) => role.reported === "standby") as AgentRow;
+  const refused = await fetch(`${standby.url}/v1/embeddings`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "all-MiniLM-L6-v2", input: "x" }),
+  });
+  expect(refused.status).toBe(503);
+  const body = JSON.stringify(await refused.json());
+  for (const { agentId, url } of settled) if (agentId !== standby.agentId) expect(body).toContain(url);
+
+  const { decisions } = (await (await fetch(`http://127.0.0.1:${ports.api}/api/v1/decisions`)).json()) as {
+    decisions: { reason: string }[];
+  };
+  expect(decisions.some(({ reason }) => reason.includes(standby.agentId))).toBe(true);
+
+  const override = await fetch(`http://127.0.0.1:${ports.api}/api/v1/agents/${standby.agentId}/override`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ role: "active", powerMode: "70W", expiresInS: 36_000 }),
+  });
+  expect(override.status).toBeLessThan(300);
+  await eventually(
+    async () =>
+      (await (await fetch(`${standby.url}/api/v1/status`)).json()) as {
+        role: { role: string };
+        power: { mode: string };
+      },
+    (status) => status.role.role === "active" && status.power.mode === "70W",
+  );
+  await embed(standby.url, 1);
+}, 120_000);
