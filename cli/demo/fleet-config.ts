@@ -27,6 +27,12 @@ export interface FleetSettings {
 const fullSize = { capacityPerReplicaQps: 350, highQps: 300, lowQps: 100 } as const;
 
 /**
+ * The trace is of a small server: its single minutes differ by a third from the quarter of an hour around them. Stepping down waits for
+ * half an hour without such a minute, else the fleet would follow the noise.
+ */
+const calmMinutes = 30;
+
+/**
  * Limits that guard against what takes real time (a busy machine, a message on its way) are meant in real time: on a clock that runs
  * 288 times as fast, three of its minutes are over in 0.6 seconds.
  */
@@ -55,6 +61,7 @@ export function controllerConfig(
       intervalMs: Math.ceil(realTimeMs(clock, 500, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
       minReplicas: Math.min(2, agents),
+      stabilizationMs: calmMinutes * minuteMs,
       warmUpMs: realTimeMs(clock, warmUpRealMs, 0),
       maxDataAgeMs: realTimeMs(clock, 5_000, 180_000),
     },
@@ -75,7 +82,11 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
     power: {
       board: "simulated",
       simulated: { preset: board.preset, capacityScale },
-      policy: { highQps: fullSize.highQps * capacityScale, lowQps: fullSize.lowQps * capacityScale },
+      policy: {
+        highQps: fullSize.highQps * capacityScale,
+        lowQps: fullSize.lowQps * capacityScale,
+        minDwellS: calmMinutes * 60,
+      },
     },
     clock: settings.clock,
   };

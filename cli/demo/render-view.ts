@@ -133,7 +133,7 @@ export function renderView(snapshot: DemoSnapshot): string[] {
       : `cost     ${cost.run.energyKwh.toFixed(3)} kWh, $${cost.run.costUsd.toFixed(4)}; all on at full power ` +
         `${cost.reference.energyKwh.toFixed(3)} kWh, $${cost.reference.costUsd.toFixed(4)} (${saving(cost.run.costUsd, cost.reference.costUsd)})`,
     "",
-    "last decisions",
+    `last decisions (rates as really sent; times ${thousands.format(n)} for the fleet)`,
     ...snapshot.decisions
       .slice(-shownDecisions)
       .reverse()

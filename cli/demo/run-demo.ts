@@ -29,7 +29,7 @@ const peakUtilization = 0.7;
 const mostAverageQps = 75;
 const mostPeakQps = 150;
 /** The part of one agent's measured speed that the busiest quarter of an hour may take: forecasts and four agents' overhead need the rest. */
-const shareOfMeasuredQps = 0.4;
+const shareOfMeasuredQps = 0.7;
 
 const textCount = 4_000;
 const textExponent = 1;
