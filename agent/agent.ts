@@ -186,6 +186,19 @@ export function createAgent(config: AgentConfig): Agent {
       return true;
     };
 
+    let announcedModels = "";
+    /** A model that took its time to load is made known: the controller counts on no agent without one. */
+    const announceModels = async () => {
+      const models = serving
+        .loadedModels()
+        .map(({ id }) => id)
+        .join();
+      if (models === announcedModels) return;
+      announcedModels = models;
+      await reporter.publishBirth();
+      await reporter.publishPresence();
+    };
+
     /** Not awaited by those who call it from a message's handler: it publishes. */
     const follow = async (alwaysReport = false) => {
       const changed = takeRole();
@@ -284,6 +297,7 @@ export function createAgent(config: AgentConfig): Agent {
     reporter.start();
     await broker.start();
     const endMinute = async () => {
+      await announceModels();
       await cycle.run();
       await evaluatePower();
       void drainOutbox();

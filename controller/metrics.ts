@@ -52,7 +52,7 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
       for (const [state, count] of Object.entries(fleet.agentCounts())) this.set({ state }, count);
     },
   });
-  gauge("thormesh_fleet_qps", "Requests a second of the whole fleet", fleet.liveQps);
+  gauge("thormesh_fleet_qps", "Texts a second of the whole fleet", fleet.liveQps);
   gauge("thormesh_fleet_forecast_peak_qps", "The highest rate forecast within the horizon", fleet.forecastPeakQps);
   gauge("thormesh_broker_connected", "1 while connected to the MQTT broker", () => (fleet.brokerConnected() ? 1 : 0));
   const energy = new Counter({

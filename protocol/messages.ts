@@ -85,7 +85,7 @@ export const ForecastReport = Type.Object(
     /** Why this model, for people. */
     reason: Type.String({ maxLength: 512 }),
     stepMs: Type.Integer({ minimum: 1 }),
-    /** Requests a second in each of the coming steps. */
+    /** Texts a second in each of the coming steps: a request of ten texts counts ten. */
     qps: Type.Array(Amount, { minItems: 1, maxItems: 240 }),
   },
   strict,

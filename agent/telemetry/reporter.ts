@@ -41,6 +41,7 @@ export interface Reporter {
   /** Subscribes and, on every connection from now on, publishes presence, birth and reported. */
   start(): void;
   publishPresence(): Promise<void>;
+  publishBirth(): Promise<void>;
   publishReported(): Promise<void>;
   /** Says that the agent goes, so that nobody waits for its will. */
   publishLeave(presence: Presence): Promise<void>;
@@ -157,6 +158,7 @@ export function createReporter(
       });
     },
     publishPresence,
+    publishBirth,
     publishReported,
     publishLeave: (presence) => publish("presence", encodeMessage(Presence, presence)),
     get refusedMessages() {

@@ -7,6 +7,7 @@ import {
   ownRoleOf,
   recentLatencyMs,
   requestsOf,
+  textsOf,
 } from "../fleet/agent-state.ts";
 import { intendedRole, unavailability } from "../scaling/observe-fleet.ts";
 import type { Override } from "../store/store.ts";
@@ -24,7 +25,7 @@ export function minuteView(data: MinuteData): MinuteView {
   const total = (counts[0] ?? []).map((_, bucket) => counts.reduce((sum, row) => sum + (row[bucket] ?? 0), 0));
   return {
     minuteStartMs: traffic.minuteStartMs,
-    qps: requestsOf(data) / 60,
+    qps: textsOf(data) / 60,
     requests: requestsOf(data),
     errors: traffic.errors,
     rejected: traffic.rejected,

@@ -2,7 +2,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import * as messages from "#protocol/messages.ts";
 import type { DecisionRecord } from "../scaling/decision-record.ts";
 
-/** What the API answers. Times are ms since the epoch by the controller's clock, rates are requests a second of it. */
+/** What the API answers. Times are ms since the epoch by the controller's clock, rates are texts a second of it. */
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const TimeMs = Type.Number();
 

@@ -72,8 +72,8 @@ export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, 
   const closeMinute = () => {
     const modes = new Map(present.map(({ agentId }) => [agentId, topModeOf(births.get(agentId) ?? null)]));
     const known = [...modes.values()].filter((mode) => mode !== null);
-    const requests = present.reduce((sum, { cost }) => sum + cost.requests, 0);
-    const utilization = allOnUtilization(requests, known);
+    const texts = present.reduce((sum, { cost }) => sum + cost.texts, 0);
+    const utilization = allOnUtilization(texts, known);
     for (const { agentId, cost } of present) {
       const mode = modes.get(agentId) ?? null;
       if (mode === null) {

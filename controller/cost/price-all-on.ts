@@ -17,12 +17,12 @@ export function topModeOf(birth: Birth | null): TopMode | null {
 }
 
 /**
- * How much of the fleet a minute's demand would use with every agent on in its top mode, 0..1: the requests spread by capacity, so all
+ * How much of the fleet a minute's demand would use with every agent on in its top mode, 0..1: the texts spread by capacity, so all
  * agents are equally busy.
  */
-export function allOnUtilization(requests: number, modes: readonly TopMode[]): number {
+export function allOnUtilization(texts: number, modes: readonly TopMode[]): number {
   const capacityQps = modes.reduce((sum, mode) => sum + mode.capacityQps, 0);
-  return capacityQps <= 0 ? 0 : Math.min(1, requests / 60 / capacityQps);
+  return capacityQps <= 0 ? 0 : Math.min(1, texts / 60 / capacityQps);
 }
 
 /** Power between idle and busy, linear in utilisation; over `durationMs`, in kWh. */

@@ -28,6 +28,7 @@ export interface MinuteCost {
   readonly observedMs: number;
   readonly measuredMs: number;
   readonly requests: number;
+  readonly texts: number;
 }
 
 /**
@@ -48,5 +49,6 @@ export function priceMinute(
     observedMs: traffic.observedMs,
     measuredMs: power?.measuredMs ?? 0,
     requests,
+    texts: traffic.models.reduce((sum, model) => sum + model.texts, 0),
   };
 }

@@ -100,11 +100,16 @@ export function requestsOf(data: Pick<MinuteData, "traffic">): number {
   return data.traffic.models.reduce((sum, { requests }) => sum + requests, 0);
 }
 
-/** The mean rate of the agent's newest live minutes, requests a second; null when there is none. */
+/** Texts embedded in a minute, over all models: what capacity is measured in, since a request may hold one text or a thousand. */
+export function textsOf(data: Pick<MinuteData, "traffic">): number {
+  return data.traffic.models.reduce((sum, { texts }) => sum + texts, 0);
+}
+
+/** The mean rate of the agent's newest live minutes, texts a second; null when there is none. */
 export function liveQpsOf(state: AgentState, minutes = 1): number | null {
   const newest = state.recent.slice(-minutes);
   if (newest.length === 0) return null;
-  return newest.reduce((sum, data) => sum + requestsOf(data), 0) / newest.length / 60;
+  return newest.reduce((sum, data) => sum + textsOf(data), 0) / newest.length / 60;
 }
 
 /** The latency in ms that a share `quantile` of the requests of the last minutes stayed under, of one or several agents. */

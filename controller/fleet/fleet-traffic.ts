@@ -4,9 +4,9 @@ const minuteMs = 60_000;
 /** A week: what the seasonal forecasts look back on. */
 const keptMinutes = 7 * 24 * 60;
 
-/** Requests of the whole fleet by minute, for a forecast that does not mind how they are spread over the agents. */
+/** Texts of the whole fleet by minute, for a forecast that does not mind how they are spread over the agents. */
 export interface FleetTraffic {
-  add(minuteStartMs: number, requests: number): void;
+  add(minuteStartMs: number, texts: number): void;
   /**
    * One rate a minute from the first known minute, at most a week back, up to and including the one that starts at
    * `lastMinuteStartMs`; null where no agent has a record.
@@ -17,28 +17,28 @@ export interface FleetTraffic {
 }
 
 export function createFleetTraffic(): FleetTraffic {
-  const requestsByMinute = new Map<number, number>();
+  const textsByMinute = new Map<number, number>();
   return {
-    add(minuteStartMs, requests) {
+    add(minuteStartMs, texts) {
       const startMs = Math.floor(minuteStartMs / minuteMs) * minuteMs;
-      requestsByMinute.set(startMs, (requestsByMinute.get(startMs) ?? 0) + requests);
+      textsByMinute.set(startMs, (textsByMinute.get(startMs) ?? 0) + texts);
     },
     history(lastMinuteStartMs) {
       const oldestMs = lastMinuteStartMs - (keptMinutes - 1) * minuteMs;
       let firstMs = Number.POSITIVE_INFINITY;
-      for (const startMs of requestsByMinute.keys()) {
+      for (const startMs of textsByMinute.keys()) {
         if (startMs >= oldestMs && startMs < firstMs) firstMs = startMs;
       }
       const rates: MinuteRate[] = [];
       for (let startMs = firstMs; startMs <= lastMinuteStartMs; startMs += minuteMs) {
-        const requests = requestsByMinute.get(startMs);
-        rates.push({ minuteStartMs: startMs, qps: requests === undefined ? null : requests / 60 });
+        const texts = textsByMinute.get(startMs);
+        rates.push({ minuteStartMs: startMs, qps: texts === undefined ? null : texts / 60 });
       }
       return rates;
     },
     prune(nowMs) {
-      for (const startMs of requestsByMinute.keys()) {
-        if (startMs < nowMs - keptMinutes * minuteMs) requestsByMinute.delete(startMs);
+      for (const startMs of textsByMinute.keys()) {
+        if (startMs < nowMs - keptMinutes * minuteMs) textsByMinute.delete(startMs);
       }
     },
   };

@@ -34,7 +34,7 @@ export function createFleet(): Fleet {
   };
 }
 
-/** The sum of the agents' rates over their newest live minutes, requests a second; null when no agent has one. */
+/** The sum of the agents' rates over their newest live minutes, texts a second; null when no agent has one. */
 export function liveQps(agents: readonly AgentState[], minutes = 1): number | null {
   const rates = agents.map((agent) => liveQpsOf(agent, minutes)).filter((rate) => rate !== null);
   return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0);

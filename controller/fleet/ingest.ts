@@ -12,7 +12,7 @@ import {
   observeMinute,
   observePresence,
   observeReported,
-  requestsOf,
+  textsOf,
   unknownAgent,
 } from "./agent-state.ts";
 import type { Fleet } from "./fleet.ts";
@@ -96,7 +96,7 @@ export function createIngest(parts: IngestParts): Ingest {
       fleet.put({ ...before, lastHeardMs: nowMs() });
       return "duplicate";
     }
-    fleet.traffic.add(data.traffic.minuteStartMs, requestsOf(data));
+    fleet.traffic.add(data.traffic.minuteStartMs, textsOf(data));
     const observation = observeMinute(before, data, nowMs());
     await apply(before, observation, false);
     parts.onMinute(data, observation.state);
@@ -142,8 +142,8 @@ export function createIngest(parts: IngestParts): Ingest {
         const lastSeq = bootId === null ? null : await store.lastSeq(record.agentId, bootId);
         fleet.put({ ...record, bootId, lastSeq: lastSeq ?? 0, recent: [] });
       }
-      for (const { minuteStartMs, requests } of await store.fleetMinutes(now - weekMs, now)) {
-        fleet.traffic.add(minuteStartMs, requests);
+      for (const { minuteStartMs, texts } of await store.fleetMinutes(now - weekMs, now)) {
+        fleet.traffic.add(minuteStartMs, texts);
       }
     },
   };

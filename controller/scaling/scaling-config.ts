@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { recentMinutes } from "../fleet/agent-state.ts";
 
-/** How the number of active agents follows the traffic. Rates are requests a second of the clock's time. */
+/** How the number of active agents follows the traffic. Rates are texts a second of the clock's time. */
 export const ScalingConfig = Type.Object(
   {
     enabled: Type.Boolean({ default: true, description: "false: decisions are made and recorded, but not acted on" }),

@@ -7,7 +7,7 @@ export interface AgentCandidate {
   readonly unavailable: string | null;
   /** Whether it is meant to serve as things stand. */
   readonly active: boolean;
-  /** In its most capable mode, requests a second. */
+  /** In its most capable mode, texts a second. */
   readonly capacityQps: number;
   /** Electricity for one request in that mode, US$; null when the board doesn't say. */
   readonly energyUsdPerRequest: number | null;

@@ -24,7 +24,7 @@ export const controllerMigrations: readonly Migration[] = [
      boot_id TEXT NOT NULL,
      seq INTEGER NOT NULL,
      minute_start_ms INTEGER NOT NULL,
-     requests INTEGER NOT NULL,
+     texts INTEGER NOT NULL,
      historical INTEGER NOT NULL,
      role TEXT NOT NULL,
      traffic TEXT NOT NULL,
@@ -32,7 +32,7 @@ export const controllerMigrations: readonly Migration[] = [
      forecast TEXT,
      PRIMARY KEY (agent_id, boot_id, seq)
    ) STRICT, WITHOUT ROWID;
-   CREATE INDEX minute_by_time ON minute (minute_start_ms, agent_id, boot_id, seq, requests);
+   CREATE INDEX minute_by_time ON minute (minute_start_ms, agent_id, boot_id, seq, texts);
    CREATE TABLE decision (
      id INTEGER PRIMARY KEY AUTOINCREMENT,
      at_ms INTEGER NOT NULL,

@@ -34,8 +34,8 @@ function toRecord(row: MinuteRow): MinuteRecord {
 export function createMinuteTable(database: Database): MinuteStore {
   const insert = database.query(
     `INSERT OR IGNORE INTO minute
-       (agent_id, boot_id, seq, minute_start_ms, requests, historical, role, traffic, power, forecast)
-     VALUES ($agentId, $bootId, $seq, $minuteStartMs, $requests, $historical, $role, $traffic, $power, $forecast)`,
+       (agent_id, boot_id, seq, minute_start_ms, texts, historical, role, traffic, power, forecast)
+     VALUES ($agentId, $bootId, $seq, $minuteStartMs, $texts, $historical, $role, $traffic, $power, $forecast)`,
   );
   const page = database.query<MinuteRow, Record<string, string | number | null>>(
     `SELECT * FROM minute
@@ -44,8 +44,8 @@ export function createMinuteTable(database: Database): MinuteStore {
        AND minute_start_ms >= $afterMs
      ORDER BY minute_start_ms, agent_id, boot_id, seq LIMIT ${pageRows}`,
   );
-  const totals = database.query<{ minuteStartMs: number; requests: number }, [number, number]>(
-    `SELECT minute_start_ms AS minuteStartMs, sum(requests) AS requests FROM minute
+  const totals = database.query<{ minuteStartMs: number; texts: number }, [number, number]>(
+    `SELECT minute_start_ms AS minuteStartMs, sum(texts) AS texts FROM minute
      WHERE minute_start_ms >= ? AND minute_start_ms < ? GROUP BY minute_start_ms ORDER BY minute_start_ms`,
   );
   const highestSeq = database.query<{ seq: number | null }, [string, string]>(
@@ -59,7 +59,7 @@ export function createMinuteTable(database: Database): MinuteStore {
         bootId: data.bootId,
         seq: data.seq,
         minuteStartMs: data.traffic.minuteStartMs,
-        requests: data.traffic.models.reduce((sum, { requests }) => sum + requests, 0),
+        texts: data.traffic.models.reduce((sum, { texts }) => sum + texts, 0),
         historical: data.historical ? 1 : 0,
         role: data.role,
         traffic: JSON.stringify(data.traffic),

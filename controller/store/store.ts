@@ -38,10 +38,10 @@ export type MinuteRecord = Pick<
   "agentId" | "bootId" | "seq" | "historical" | "role" | "traffic" | "power" | "forecast"
 >;
 
-/** Requests of all agents together in one minute. */
+/** Texts of all agents together in one minute. */
 export interface FleetMinute {
   readonly minuteStartMs: number;
-  readonly requests: number;
+  readonly texts: number;
 }
 
 export interface MinuteStore {

@@ -71,12 +71,12 @@ const statusOf = async (id: string, ports: Ports) =>
   (await agents(ports)).find(({ agentId }) => agentId === id)?.status;
 
 /** All stored minutes of an agent, boot by boot, in order. */
-function storedMinutes(id: string): { bootId: string; seq: number; minuteStartMs: number; requests: number }[] {
+function storedMinutes(id: string): { bootId: string; seq: number; minuteStartMs: number; texts: number }[] {
   const database = new Database(join(directory.path, "controller", "controller.db"), { readonly: true });
   try {
     return database
-      .query<{ bootId: string; seq: number; minuteStartMs: number; requests: number }, [string]>(
-        `SELECT boot_id AS bootId, seq, minute_start_ms AS minuteStartMs, requests FROM minute
+      .query<{ bootId: string; seq: number; minuteStartMs: number; texts: number }, [string]>(
+        `SELECT boot_id AS bootId, seq, minute_start_ms AS minuteStartMs, texts FROM minute
          WHERE agent_id = ? ORDER BY minute_start_ms, boot_id, seq`,
       )
       .all(id);
@@ -108,8 +108,8 @@ test("kill -9 of an agent shows within its keep-alive; its return leaves no minu
   );
   await embed(url, 12);
   await eventually(
-    async () => storedMinutes("thor-1").reduce((sum, { requests }) => sum + requests, 0),
-    (requests) => requests === 12,
+    async () => storedMinutes("thor-1").reduce((sum, { texts }) => sum + texts, 0),
+    (texts) => texts === 12,
   );
   const killedAtMs = performance.now();
   await agent.stop("SIGKILL");
@@ -128,11 +128,11 @@ test("kill -9 of an agent shows within its keep-alive; its return leaves no minu
   );
   await embed(newUrl, 5);
   await eventually(
-    async () => storedMinutes("thor-1").reduce((sum, { requests }) => sum + requests, 0),
-    (requests) => requests >= 17,
+    async () => storedMinutes("thor-1").reduce((sum, { texts }) => sum + texts, 0),
+    (texts) => texts >= 17,
   );
   const minutes = storedMinutes("thor-1");
-  expect(minutes.reduce((sum, { requests }) => sum + requests, 0)).toBe(17);
+  expect(minutes.reduce((sum, { texts }) => sum + texts, 0)).toBe(17);
   const boots = [...new Set(minutes.map(({ bootId }) => bootId))];
   expect(boots).toHaveLength(2);
   for (const boot of boots) {
@@ -161,11 +161,11 @@ test("a controller that is away for a while misses no minute of its agents", asy
   );
   await startController(ports);
   await eventually(
-    async () => storedMinutes("thor-1").reduce((sum, { requests }) => sum + requests, 0),
-    (requests) => requests >= 10,
+    async () => storedMinutes("thor-1").reduce((sum, { texts }) => sum + texts, 0),
+    (texts) => texts >= 10,
   );
   const minutes = storedMinutes("thor-1");
-  expect(minutes.reduce((sum, { requests }) => sum + requests, 0)).toBe(10);
+  expect(minutes.reduce((sum, { texts }) => sum + texts, 0)).toBe(10);
   expect(minutes.map(({ seq }) => seq)).toEqual(minutes.map((_, index) => index + 1));
 }, 90_000);
 

@@ -48,7 +48,7 @@ describe("ingest", () => {
   };
   const rebirths = () =>
     broker.published.filter(({ topic, message }) => topic.endsWith("/cmd") && message["kind"] === "rebirth");
-  const storedMinutes = async () => (await store.fleetMinutes(0, 1e12)).map(({ requests }) => requests);
+  const storedMinutes = async () => (await store.fleetMinutes(0, 1e12)).map(({ texts }) => texts);
 
   test("presence, birth, data and reported make an agent", async () => {
     await introduce();

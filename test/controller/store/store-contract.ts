@@ -69,7 +69,7 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       await store.insertMinute(aMinute());
       expect(await store.insertMinute(aMinute({ bootId: "boot-2" }))).toBe(true);
       expect(await store.insertMinute(aMinute({ agentId: "thor-2" }))).toBe(true);
-      expect(await store.fleetMinutes(0, 1e12)).toEqual([{ minuteStartMs: 60_000, requests: 1800 }]);
+      expect(await store.fleetMinutes(0, 1e12)).toEqual([{ minuteStartMs: 60_000, texts: 1800 }]);
     });
 
     test("minutes come by time, within the window's bounds, of one agent when asked", async () => {
@@ -82,7 +82,7 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       const [only, ...others] = await all(store.minutes(120_000, 120_001, "thor-2"));
       expect(only?.agentId).toBe("thor-2");
       expect(others).toEqual([]);
-      expect(await store.fleetMinutes(120_000, 180_000)).toEqual([{ minuteStartMs: 120_000, requests: 1200 }]);
+      expect(await store.fleetMinutes(120_000, 180_000)).toEqual([{ minuteStartMs: 120_000, texts: 1200 }]);
     });
 
     test("a window of more minutes than one page is whole", async () => {
