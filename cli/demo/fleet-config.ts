@@ -61,6 +61,7 @@ export function controllerConfig(
       intervalMs: Math.ceil(realTimeMs(clock, 500, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
       minReplicas: Math.min(2, agents),
+      liveWindowMinutes: 3,
       stabilizationMs: calmMinutes * minuteMs,
       warmUpMs: realTimeMs(clock, warmUpRealMs, 0),
       maxDataAgeMs: realTimeMs(clock, 5_000, 180_000),

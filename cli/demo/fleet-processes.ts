@@ -23,6 +23,7 @@ export class FleetProcesses {
   readonly #children: ChildProcess[] = [];
   readonly #failure: Promise<never>;
   #fail: (failure: FleetFailure) => void = () => {};
+  #closed = false;
 
   /** @param directory takes the log files */
   constructor(directory: string) {
@@ -34,7 +35,9 @@ export class FleetProcesses {
     this.#failure.catch(() => {});
   }
 
+  /** @throws FleetFailure once the fleet is being stopped: a start that was under way must not add to it */
   start(name: string, command: readonly string[]): ChildProcess {
+    if (this.#closed) throw new FleetFailure(`${name} is not started: the fleet is being stopped`);
     const child = new ChildProcess({
       name,
       command,
@@ -68,6 +71,7 @@ export class FleetProcesses {
 
   /** Stops the processes, the last started first; those of the same `group` at the same time. Resolves with the names of those that had to be killed. */
   async stopAll(group: (child: ChildProcess) => string): Promise<string[]> {
+    this.#closed = true;
     const killed: string[] = [];
     const left = [...this.#children].reverse();
     while (left.length > 0) {

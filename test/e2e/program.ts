@@ -18,9 +18,19 @@ export interface Program {
   stop(signal?: NodeJS.Signals): Promise<number>;
 }
 
-/** Starts the program with these arguments in a directory; it ends when this test process does. */
-export function startProgram(args: readonly string[], cwd: string): Program {
-  const child = Bun.spawn([...programCommand, ...args], { cwd, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+/** Starts the program with these arguments in a directory, with `env` beside this process' environment; it ends when this test process does. */
+export function startProgram(
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Program {
+  const child = Bun.spawn([...programCommand, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   let text = "";
   let watchers: (() => void)[] = [];
   const reading = (async () => {

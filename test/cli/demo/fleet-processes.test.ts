@@ -71,5 +71,6 @@ describe("FleetProcesses", () => {
     expect(order[2]).toBe("controller");
     expect(await fleet.guard(Promise.resolve("fine"))).toBe("fine");
     expect(await fleet.stopAll(byName)).toEqual([]);
+    expect(() => fleet.start("late", script(""))).toThrow(FleetFailure);
   });
 });

@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import type { DemoReport } from "#cli/demo/report.ts";
+import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+
+let directory: ReturnType<typeof temporaryDirectory>;
+let demo: Program | undefined;
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(async () => {
+  await demo?.stop("SIGKILL");
+  for (const { pid } of familyProcesses()) process.kill(pid, "SIGKILL");
+  directory.remove();
+});
+
+/** Every process that descends from this test's demo: they all inherited its own directory for temporary files. */
+function familyProcesses(): { pid: number; command: string }[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const environment = readFileSync(`/proc/${name}/environ`, "utf8").split("\0");
+      if (!environment.includes(`TMPDIR=${directory.path}`)) return [];
+      const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
+      return [{ pid: Number(name), command }];
+    } catch {
+      return []; // it ended meanwhile, or is not ours to read
+    }
+  });
+}
+
+function startDemo(...options: string[]): Program {
+  demo = startProgram(["demo", ...options], directory.path, { TMPDIR: directory.path });
+  return demo;
+}
+
+async function noneIsLeft(): Promise<void> {
+  await eventually(
+    async () => familyProcesses(),
+    (left) => left.length === 0,
+    20_000,
+  );
+}
+
+describe.if(process.platform === "linux")("thormesh demo", () => {
+  test("a morning of the trace: everything is answered, agents and power modes follow the traffic, the report says so", async () => {
+    // 10 to 14 h UTC is from the night's quiet to the working day, in 40 s.
+    const { child, log } = startDemo("--once", "--json", "--from", "10", "--hours", "4", "--speed", "360");
+    const output = await new Response(child.stdout).text();
+    expect({ exitCode: await child.exited, log: log() }).toMatchObject({ exitCode: 0 });
+    await noneIsLeft();
+
+    const report = JSON.parse(output) as DemoReport; // nothing else on standard output
+    expect(report.requests).toBeGreaterThan(300);
+    expect(report.errors).toBe(0);
+    expect(report.latencyMs.p50).toBeGreaterThan(0);
+    expect(report.latencyMs.p99).toBeGreaterThanOrEqual(report.latencyMs.p50 as number);
+    expect(report.standbys).toBeGreaterThan(0);
+    expect(report.activations).toBeGreaterThan(0);
+    expect(report.decisions.map(({ kind }) => kind)).toContain("scale-in");
+    for (const { reason } of report.decisions) expect(reason.length).toBeGreaterThan(20);
+    expect(report.modeSwitches).toBeGreaterThan(0);
+    expect(report.energyKwh).toBeGreaterThan(0);
+    expect(report.energyKwh).toBeLessThan(report.reference.energyKwh);
+    expect(report.costUsd).toBe(report.run.costUsd);
+    expect(report.costUsd).toBeLessThan(report.reference.costUsd);
+    // Four hours of owning and running four boards, no more and no less (0.133 $ an hour each).
+    expect(report.costUsd).toBeGreaterThan(4 * 3.5 * 0.133);
+    expect(report.costUsd).toBeLessThan(4 * 5 * 0.133);
+    expect(report.forecasts.map(({ model }) => model)).toContain("lstm");
+    expect(report.scale.requestsPerRealRequest).toBeGreaterThan(1);
+    // The temporary directory is gone.
+    expect(readdirSync(directory.path).filter((name) => name.startsWith("thormesh-demo-"))).toEqual([]);
+  }, 240_000);
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "%s ends everything in order, with a report",
+    async (signal) => {
+      const { child, untilLogged } = startDemo("--agents", "2");
+      await untilLogged("traffic: NASA");
+      expect(familyProcesses().filter(({ command }) => / agent /.test(command))).toHaveLength(2);
+      child.kill(signal);
+      const output = await new Response(child.stdout).text();
+      expect(await child.exited).toBe(0);
+      expect(output).toContain("requests");
+      expect(familyProcesses()).toEqual([]);
+    },
+    120_000,
+  );
+
+  test("stopped while starting, it leaves nothing either", async () => {
+    const { child, untilLogged } = startDemo("--agents", "2", "--once");
+    await untilLogged("controller healthy");
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(1);
+    expect(familyProcesses()).toEqual([]);
+  }, 120_000);
+
+  test("killed with SIGKILL, its processes end by themselves", async () => {
+    const { untilLogged, stop } = startDemo("--agents", "2");
+    await untilLogged("traffic: NASA");
+    expect(familyProcesses().length).toBeGreaterThan(4);
+    await stop("SIGKILL");
+    await noneIsLeft();
+  }, 120_000);
+
+  test("a process that ends by itself ends the demo, which says which one and shows its log", async () => {
+    const { child, untilLogged, log } = startDemo("--agents", "2");
+    await untilLogged("traffic: NASA");
+    const agent = familyProcesses().find(({ command }) => / agent .*classic-1\.json/.test(command));
+    process.kill(agent!.pid, "SIGKILL");
+    expect(await child.exited).toBe(1);
+    expect(log()).toContain("agent classic-1 ended by itself (signal SIGKILL)");
+    expect(log()).toMatch(/end of its log \(.*agent-classic-1\.log\)/);
+    expect(log()).toContain("agent started");
+    await noneIsLeft();
+  }, 120_000);
+
+  test.each([
+    { name: "a trace that is not there", options: ["--trace", "/nowhere.csv"], says: "/nowhere.csv" },
+    { name: "a day outside of the trace", options: ["--day", "2020-01-01"], says: "--day" },
+    { name: "no number", options: ["--speed", "fast"], says: "--speed" },
+  ])(
+    "exit code 2 for $name",
+    async ({ options, says }) => {
+      const { child, log } = startDemo(...options);
+      expect(await child.exited).toBe(2);
+      await eventually(
+        async () => log(),
+        (text) => text.includes(says),
+      );
+      expect(familyProcesses()).toEqual([]);
+    },
+    30_000,
+  );
+});
