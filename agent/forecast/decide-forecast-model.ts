@@ -41,9 +41,10 @@ export function decideForecastModel(situation: ForecastSituation): ForecastModel
   if (busyMinutes === 0) {
     return { model: "zero", reason: `no request in the ${recordedMinutes} recorded minutes of the last hour` };
   }
+  const averaged = Math.min(recordedMinutes, anchorMinutes);
   const average = (why: string): ForecastModelDecision => ({
     model: "moving-average",
-    reason: `${why}: moving average of ${Math.min(recordedMinutes, anchorMinutes)} minutes`,
+    reason: `${why}: moving average of ${averaged === 1 ? "one minute" : `${averaged} minutes`}`,
   });
   if (recordedSpanMinutes < inputMinutes) return average(`${recordedSpanMinutes} of ${inputMinutes} minutes recorded`);
   const gaps = inputMinutes - recordedMinutes;

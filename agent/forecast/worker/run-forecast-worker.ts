@@ -1,4 +1,5 @@
 import { describeError } from "#platform/errors.ts";
+import { compileForward } from "../compile-forward.ts";
 import { defaultModelFiles } from "../default-model.ts";
 import { loadModel, modelFilesIn } from "../model-files.ts";
 import { predictOutputs } from "../predict-outputs.ts";
@@ -24,10 +25,11 @@ export async function runForecastWorker(modelDir: string | null): Promise<number
   try {
     const { backend, reason } = await startBackend();
     const model = await loadModel(modelDir === null ? defaultModelFiles : modelFilesIn(modelDir));
-    predictOutputs(model, new Float32Array(featuresPerWindow), 1, 1); // the first run compiles what the others use
+    const run = compileForward(model) ?? ((features: Float32Array) => predictOutputs(model, features, 1, 1));
+    run(new Float32Array(featuresPerWindow)); // the first run compiles what the others use
     process.on("message", ({ id, features }: ForecastRequest) => {
       try {
-        say({ kind: "outputs", id, outputs: predictOutputs(model, features, 1, 1) });
+        say({ kind: "outputs", id, outputs: run(features) });
       } catch (error) {
         say({ kind: "failed", id, reason: describeError(error) });
       }

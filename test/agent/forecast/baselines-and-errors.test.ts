@@ -9,7 +9,7 @@ test.each([
   { name: "average of fewer", baseline: movingAverage(3), qps: [4, 2], expected: [3, 3] },
   { name: "average of nothing", baseline: movingAverage(3), qps: [], expected: [0, 0] },
 ])("$name", ({ baseline, qps, expected }) => {
-  expect(baseline(qps, 2)).toEqual(expected);
+  expect(baseline(qps, 2)).toEqual([...expected]);
 });
 
 describe("measureErrors", () => {

@@ -39,7 +39,7 @@ describe("decideForecastModel", () => {
       name: "one minute",
       change: { recordedSpanMinutes: 1, recordedMinutes: 1, busyMinutes: 1 },
       model: "moving-average",
-      reason: "1 of 60 minutes recorded: moving average of 1 minutes",
+      reason: "1 of 60 minutes recorded: moving average of one minute",
     },
     {
       name: "no record",

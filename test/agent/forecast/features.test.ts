@@ -145,6 +145,6 @@ describe("window features", () => {
     { name: "nothing", input: [], expected: [] },
     { name: "zero is no gap", input: [0, null, 3], expected: [0, 0, 3] },
   ])("gaps: $name", ({ input, expected }) => {
-    expect(fillGaps(input)).toEqual(expected);
+    expect(fillGaps(input)).toEqual([...expected]);
   });
 });

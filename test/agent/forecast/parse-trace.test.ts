@@ -74,7 +74,7 @@ describe("findOutages", () => {
       expected: [{ startIndex: 60, length: 10 }],
     },
   ])("$name", ({ counts, expected }) => {
-    expect(findOutages(counts)).toEqual(expected);
+    expect(findOutages(counts)).toEqual([...expected]);
   });
 
   test("turns them into gaps", () => {

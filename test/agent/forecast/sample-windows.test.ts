@@ -15,7 +15,7 @@ test.each([
   { name: "no traffic in the input", qps: [...new Array(60).fill(0), ...steady(15)], expected: [] },
   { name: "one request in the input", qps: [...new Array(59).fill(0), 1, ...new Array(15).fill(0)], expected: [60] },
 ])("$name", ({ qps, expected }) => {
-  expect(findOrigins(qps)).toEqual(expected);
+  expect(findOrigins(qps)).toEqual([...expected]);
 });
 
 test("no minute is forecast in two parts, and the parts follow one another", () => {
