@@ -102,7 +102,7 @@ export function renderModelCard(card: ModelCard): string {
     `- Input 60 minutes × (rate, hour, day of week, weekend, holiday); output the 15 minutes after them`,
     `- LSTM ${training.lstmUnits.join("/")}, dropout ${training.dropout}, dense ${training.denseUnits}, 15 outputs: ${training.parameters} parameters`,
     "- Rates are divided by the window's own mean, and the output corrects the mean of its last 30 minutes: any scale of traffic will do",
-    `- ${training.optimizer}, ${training.loss}, batches of ${training.batchSize}, every ${training.stride}. window in each epoch, seed ${training.seed}`,
+    `- ${training.optimizer}, ${training.loss}, batches of ${training.batchSize}, one window in ${training.stride} in each epoch, seed ${training.seed}`,
     `- ${training.epochs.length} epochs, the best was ${training.bestEpoch}; ended: ${training.ended}`,
     `- ${card.trainedAt}, ${training.durationS.toFixed(0)} s on ${training.backend.backend} (${training.backend.reason})`,
     "",

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { dirname } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import wasmPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm" with { type: "file" };
@@ -36,11 +37,23 @@ function ensurePlatform(): void {
   });
 }
 
-/** Loads the native library from where the program was installed. It is never part of the executable: its package is optional. */
+/**
+ * Loads the native library from beside the program: its node_modules when run from source, those beside the executable otherwise. It
+ * is never part of the executable: the package is optional and fetches its library when it is installed.
+ */
 function loadNative(): void {
-  const name = ["@tensorflow", "tfjs-node"].join("/"); // assembled, so that the bundler does not look for it
-  const resolved = createRequire(`${process.cwd()}/`).resolve(name);
-  createRequire(resolved)(resolved);
+  const name = ["@tensorflow", "tfjs-node"].join("/"); // put together, so that the bundler does not look for it
+  const places = [import.meta.url, `${dirname(process.execPath)}/`];
+  let failure: unknown;
+  for (const place of places) {
+    try {
+      createRequire(place)(name);
+      return;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
 async function tryBackend(backend: Backend): Promise<void> {
