@@ -1,0 +1,83 @@
+import { describe, expect, test } from "bun:test";
+import { accessSync, constants, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dir, "..");
+const tracked = new TextDecoder()
+  .decode(Bun.spawnSync(["git", "ls-files", "--cached", "--others", "--exclude-standard"], { cwd: root }).stdout)
+  .trim()
+  .split("\n")
+  .filter((path) => Bun.file(join(root, path)).size > 0);
+const sources = tracked.filter((path) => path.endsWith(".ts") && !path.startsWith("test/"));
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const withoutComments = (source: string) =>
+  source.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "");
+
+/** What each layer may import of the others; the same folder is always allowed. */
+const layers: Readonly<Record<string, readonly string[]>> = {
+  platform: [],
+  protocol: ["platform"],
+  agent: ["platform", "protocol", "models"],
+  controller: ["platform", "protocol", "agent"],
+  cli: ["platform", "protocol", "agent", "controller", "models"],
+};
+/** What the controller may take from the agent's code: decisions, forecasting and pure calculations. */
+const sharedWithController = /^agent\/(.*\/)?(decide-[a-z-]+|forecast\/[a-z-]+)\.ts$/;
+
+function importsOf(path: string): string[] {
+  const specifiers = [...read(path).matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map((match) => match[1] as string);
+  return specifiers.flatMap((specifier) => {
+    if (specifier.startsWith("#")) return [specifier.slice(1)];
+    if (specifier.startsWith(".")) return [join(path, "..", specifier)];
+    return [];
+  });
+}
+
+describe("architecture", () => {
+  test("there is something to look at", () => {
+    expect(sources.length).toBeGreaterThan(100);
+    expect(sources.filter((path) => path.includes("/decide-")).length).toBeGreaterThan(4);
+  });
+
+  test.each(sources.filter((path) => path.includes("/decide-")))("%s is pure", (path) => {
+    const source = withoutComments(read(path));
+    expect(source).not.toMatch(/\bDate\b|Math\.random|\bprocess\.|\bfetch\(|\bperformance\.|\bsetTimeout\b|\bBun\./);
+    expect(source).not.toMatch(/from "(node|bun):/);
+    expect(source).not.toMatch(/from "(mqtt|elysia|aedes|pino|prom-client|onnxruntime-node)"/);
+  });
+
+  test.each(Object.entries(layers))("%s imports only what lies below it", (layer, below) => {
+    for (const path of sources.filter((source) => source.startsWith(`${layer}/`))) {
+      for (const target of importsOf(path)) {
+        const folder = target.split("/")[0] as string;
+        const allowed =
+          folder === layer || below.includes(folder) || folder === "package.json" || target.includes("node_modules");
+        expect({ path, target, allowed }).toEqual({ path, target, allowed: true });
+        if (layer === "controller" && folder === "agent") expect(target).toMatch(sharedWithController);
+      }
+    }
+  });
+
+  test("no file is called after nothing in particular", () => {
+    expect(tracked.filter((path) => /(^|\/)(utils?|helpers?|common|manager|misc)(\.ts|\/)/.test(path))).toEqual([]);
+  });
+
+  test("no file names a machine's own paths or a package registry", () => {
+    const words = [
+      ["/wo", "rk/"].join(""),
+      ["/ro", "ot/"].join(""),
+      ["regis", "try.npmjs"].join(""),
+      ["/home", "/"].join(""),
+    ];
+    const text = tracked.filter(
+      (path) => !/\.(onnx|bin|f32|csv|node)$/.test(path) && !path.startsWith("test/fixtures/"),
+    );
+    expect(text.filter((path) => words.some((word) => read(path).includes(word)))).toEqual([]);
+  });
+
+  test("what is to be run can be run", () => {
+    const scripts = tracked.filter((path) => /^(scripts|\.ci|test\/fakes)\//.test(path) && read(path).startsWith("#!"));
+    expect(scripts.length).toBeGreaterThan(5);
+    for (const path of scripts) accessSync(join(root, path), constants.X_OK);
+  });
+});
