@@ -32,7 +32,7 @@ export interface FollowOptions {
   readonly balancer: Balancer;
   /** When the traffic began, by the clock; records before it are not of interest. */
   readonly sinceMs: number;
-  /** The end of the interval whose cost is asked for: now, or the end of the trace. */
+  /** The end of the interval whose cost and decisions are of interest: now, or when the traffic ended. */
   readonly untilMs: () => number;
   readonly nowMs: () => number;
 }
@@ -69,10 +69,13 @@ export function servingTargets(views: readonly AgentView[]): { agentId: string; 
 export function costView(report: CostReport): CostView | null {
   const { allOn } = report;
   if (allOn === null) return null;
-  return {
-    run: { energyKwh: report.energyKwh, costUsd: report.totalUsd },
-    reference: { energyKwh: allOn.energyKwh, costUsd: allOn.totalUsd },
-  };
+  const amountsOf = (amounts: typeof allOn | CostReport) => ({
+    energyKwh: amounts.energyKwh,
+    costUsd: amounts.totalUsd,
+    energyUsd: amounts.energyUsd,
+    amortisationUsd: amounts.amortisationUsd,
+  });
+  return { run: amountsOf(report), reference: amountsOf(allOn) };
 }
 
 /** Asks the controller again and again; keeps the balancer's list of agents up to date. */
@@ -107,6 +110,7 @@ export function followFleet(options: FollowOptions): FleetFollower {
       controller.cost(options.sinceMs, Math.max(options.untilMs(), options.sinceMs + 1)),
     ]);
     decisions = newestFirst
+      .filter(({ atMs }) => atMs <= options.untilMs())
       .map(({ atMs, kind, reason, outcome }) => ({
         atMs,
         kind,

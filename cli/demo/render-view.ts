@@ -1,4 +1,4 @@
-import type { AgentSnapshot, DemoSnapshot } from "./snapshot.ts";
+import type { AgentSnapshot, DemoSnapshot, EnergyAndCost } from "./snapshot.ts";
 
 const width = 100;
 const shownDecisions = 4;
@@ -55,6 +55,15 @@ export function formatClock(atMs: number): string {
 function bar(share: number, length: number): string {
   const filled = Math.round(Math.min(1, Math.max(0, share)) * length);
   return "█".repeat(filled) + "░".repeat(length - filled);
+}
+
+/** Fractions of a cent too: a day of a few boards costs cents. */
+function dollars(usd: number): string {
+  return `$${usd.toFixed(usd < 1 ? 4 : 2)}`;
+}
+
+function energy(amounts: EnergyAndCost): string {
+  return `${amounts.energyKwh.toFixed(3)} kWh = ${dollars(amounts.energyUsd)}`;
 }
 
 function saving(run: number, reference: number): string {
@@ -128,10 +137,14 @@ export function renderView(snapshot: DemoSnapshot): string[] {
       [forecast === null ? "" : `(${forecast.model})`, 16],
     ),
     "",
-    cost === null
-      ? "cost     nothing measured yet"
-      : `cost     ${cost.run.energyKwh.toFixed(3)} kWh, $${cost.run.costUsd.toFixed(4)}; all on at full power ` +
-        `${cost.reference.energyKwh.toFixed(3)} kWh, $${cost.reference.costUsd.toFixed(4)} (${saving(cost.run.costUsd, cost.reference.costUsd)})`,
+    ...(cost === null
+      ? ["energy   nothing measured yet"]
+      : [
+          `energy   ${energy(cost.run)}; all on at full power ${energy(cost.reference)} ` +
+            `(${saving(cost.run.energyKwh, cost.reference.energyKwh)})`,
+          `cost     ${dollars(cost.run.costUsd)}, of it ${dollars(cost.run.amortisationUsd)} for owning the boards, on or off; ` +
+            `all on ${dollars(cost.reference.costUsd)}`,
+        ]),
     "",
     `last decisions (rates as really sent; times ${thousands.format(n)} for the fleet)`,
     ...snapshot.decisions

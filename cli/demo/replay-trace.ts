@@ -63,13 +63,15 @@ export async function replayTrace(
   const untilMs = plan.forever ? Number.POSITIVE_INFINITY : plan.toMs;
   const fromMs = Math.ceil(clock.nowMs() / minuteMs) * minuteMs;
   const startedMs = performance.now();
+  /** When the traffic ended; what happens after that is not of its making. */
+  let endedMs = untilMs;
   const balancer = new Balancer();
   const fleet = followFleet({
     controller: createControllerClient(plan.controllerUrl),
     boards: plan.boards,
     balancer,
     sinceMs: fromMs,
-    untilMs: () => Math.min(clock.nowMs(), untilMs),
+    untilMs: () => Math.min(clock.nowMs(), endedMs),
     nowMs: () => clock.nowMs(),
   });
   const load = new LoadGenerator({
@@ -80,7 +82,7 @@ export async function replayTrace(
     onError: (reason) => progress.say(`a request failed: ${reason}`),
   });
   const snapshot = (): DemoSnapshot => {
-    const clockMs = Math.min(clock.nowMs(), untilMs);
+    const clockMs = Math.min(clock.nowMs(), endedMs);
     const forecast = fleet.forecast();
     return {
       clockMs,
@@ -103,10 +105,10 @@ export async function replayTrace(
     void stopped.then(() => load.stop());
     await processes.guard(load.run(untilMs));
     const durationS = (performance.now() - startedMs) / 1000;
-    const endedMs = Math.min(clock.nowMs(), untilMs);
+    clearInterval(view);
+    endedMs = Math.min(clock.nowMs(), untilMs);
     await processes.guard(clock.sleep(2 * minuteMs).then(() => Bun.sleep(settleMs)));
     await processes.guard(fleet.refresh());
-    if (live) progress.show(renderView(snapshot()));
     return { fromMs, toMs: endedMs, durationS, traffic: load.counts(), fleet };
   } finally {
     clearInterval(view);

@@ -122,8 +122,10 @@ export function renderReport(report: DemoReport): string {
     `requests    ${report.requests} answered, ${report.errors} errors, ${report.retries} retries`,
     `latency     p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)}`,
     `fleet       ${report.activations} activations, ${report.standbys} standbys, ${report.modeSwitches} power mode switches`,
-    `energy      ${run.energyKwh.toFixed(3)} kWh; all on at full power ${reference.energyKwh.toFixed(3)} kWh (${percentLess(run.energyKwh, reference.energyKwh)})`,
-    `cost        $${run.costUsd.toFixed(4)}; all on at full power $${reference.costUsd.toFixed(4)} (${percentLess(run.costUsd, reference.costUsd)})`,
+    `energy      ${run.energyKwh.toFixed(3)} kWh = $${run.energyUsd.toFixed(3)}; all on at full power ` +
+      `${reference.energyKwh.toFixed(3)} kWh = $${reference.energyUsd.toFixed(3)} (${percentLess(run.energyKwh, reference.energyKwh)})`,
+    `cost        $${run.costUsd.toFixed(3)}, of it $${run.amortisationUsd.toFixed(3)} for owning the boards, on or off; ` +
+      `all on at full power $${reference.costUsd.toFixed(3)}`,
     ...report.forecasts.map(
       (accuracy) =>
         `forecast    ${accuracy.model}: ${accuracy.forecasts} forecasts, off by ${percent(accuracy.wape)} of the traffic ` +

@@ -35,7 +35,8 @@ const textCount = 4_000;
 const textExponent = 1;
 const seed = 1995;
 
-const nothingSpent: CostView = { run: { energyKwh: 0, costUsd: 0 }, reference: { energyKwh: 0, costUsd: 0 } };
+const nothing = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0 };
+const nothingSpent: CostView = { run: nothing, reference: nothing };
 
 /** Ctrl-C before there was anything to report. */
 export class Interrupted extends Error {

@@ -33,7 +33,11 @@ export interface DecisionSummary {
 
 export interface EnergyAndCost {
   readonly energyKwh: number;
+  /** Electricity and owning the devices together. */
   readonly costUsd: number;
+  readonly energyUsd: number;
+  /** What owning the devices costs, on or off. */
+  readonly amortisationUsd: number;
 }
 
 export interface CostView {

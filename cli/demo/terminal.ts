@@ -11,6 +11,7 @@ export interface Progress {
 interface TerminalOutput {
   write(text: string): unknown;
   readonly rows?: number | undefined;
+  readonly columns?: number | undefined;
 }
 
 const toLineStart = "\r";
@@ -19,7 +20,10 @@ const hideCursor = "\u001b[?25l";
 const showCursor = "\u001b[?25h";
 const up = (lines: number) => `\u001b[${lines}A`;
 
-/** Redraws the view in place. A view taller than the terminal is cut, because lines that scrolled away can't be redrawn. */
+/**
+ * Redraws the view in place. A view larger than the terminal is cut, because lines that scrolled away can't be redrawn and lines that the
+ * terminal breaks in two are not counted.
+ */
 export function createTerminalProgress(output: TerminalOutput): Progress {
   let drawn = 0;
   const erase = () => (drawn > 0 ? up(drawn) : "") + toLineStart + clearToEnd;
@@ -29,7 +33,7 @@ export function createTerminalProgress(output: TerminalOutput): Progress {
       drawn = 0;
     },
     show(lines) {
-      const fitting = lines.slice(0, Math.max(1, (output.rows ?? 24) - 1));
+      const fitting = lines.slice(0, Math.max(1, (output.rows ?? 24) - 1)).map((line) => line.slice(0, output.columns));
       output.write(`${hideCursor}${erase()}${fitting.join("\n")}\n`);
       drawn = fitting.length;
     },

@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { AgentConfig } from "#agent/config.ts";
 import { demoBoards, fleetCapacityQps } from "#cli/demo/demo-fleet.ts";
 import { agentConfig, controllerConfig, probeConfig } from "#cli/demo/fleet-config.ts";
-import { servingTargets } from "#cli/demo/follow-fleet.ts";
+import { costView, servingTargets } from "#cli/demo/follow-fleet.ts";
 import type { AgentView } from "#controller/api/schemas.ts";
 import { ControllerConfig } from "#controller/config.ts";
+import type { CostReport } from "#controller/cost/cost-report.ts";
 import { parseConfig } from "#platform/read-config.ts";
 
 const settings = {
@@ -44,7 +45,8 @@ describe("the fleet", () => {
     { agents: 4, minReplicas: 2 },
   ])("the controller's as well, with $agents agents", ({ agents, minReplicas }) => {
     const config = parseConfig(ControllerConfig, controllerConfig(settings, agents, 5_000), "test");
-    expect(config.scaling).toMatchObject({ capacityPerReplicaQps: 0.35, minReplicas, warmUpMs: 5_000 * 288 });
+    expect(config.scaling).toMatchObject({ minReplicas, warmUpMs: 5_000 * 288 });
+    expect(config.scaling.capacityPerReplicaQps).toBeCloseTo(0.35, 9);
     // Ten real seconds of silence, not three fast minutes (0.6 s), make an agent stale.
     expect(config.ingest.staleAfterMs).toBe(10_000 * 288);
     expect(config.api.port).toBe(20_001);
@@ -85,5 +87,21 @@ describe("servingTargets", () => {
     expect(servingTargets([view, { ...view, agentId: "b", capacityQps: null }]).map(({ weight }) => weight)).toEqual([
       0.4, 1,
     ]);
+  });
+});
+
+describe("costView", () => {
+  const amounts = { energyKwh: 2, energyUsd: 0.3, amortisationUsd: 1, totalUsd: 1.3 };
+  const allOn = { energyKwh: 3, energyUsd: 0.45, amortisationUsd: 1, totalUsd: 1.45 };
+
+  test("the run beside all on", () => {
+    expect(costView({ ...amounts, allOn } as CostReport)).toEqual({
+      run: { energyKwh: 2, costUsd: 1.3, energyUsd: 0.3, amortisationUsd: 1 },
+      reference: { energyKwh: 3, costUsd: 1.45, energyUsd: 0.45, amortisationUsd: 1 },
+    });
+  });
+
+  test("nothing while the controller has nothing to compare with", () => {
+    expect(costView({ ...amounts, allOn: null } as CostReport)).toBeNull();
   });
 });

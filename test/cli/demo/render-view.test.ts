@@ -33,7 +33,10 @@ const snapshot: DemoSnapshot = {
   traffic: { requests: 22_310, errors: 0, retries: 12, latencyMs: { p50: 8.04, p95: 22.6, p99: 41 } },
   agents: [agent, { ...agent, agentId: "nano-1", board: "orin-nano", role: "standby", qps: 0, watts: 4 }],
   forecast: { peakQps: 0.07, model: "lstm" },
-  cost: { run: { energyKwh: 1.5, costUsd: 0.6 }, reference: { energyKwh: 2, costUsd: 0.8 } },
+  cost: {
+    run: { energyKwh: 1.5, costUsd: 2.6, energyUsd: 0.225, amortisationUsd: 2.375 },
+    reference: { energyKwh: 2, costUsd: 2.675, energyUsd: 0.3, amortisationUsd: 2.375 },
+  },
   decisions: [
     {
       atMs: Date.parse("1995-07-27T03:00:00Z"),
@@ -91,7 +94,8 @@ describe("renderView", () => {
     expect(text).toContain("1,000 requests/s of the fleet; 72/s really sent, each stands for 4,000");
     expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +200 +50% +240 +31/);
     expect(text).toMatch(/fleet +1\/2 on +89 +200 +280 \(lstm\)/);
-    expect(text).toContain("(25 % less)");
+    expect(text).toContain("energy   1.500 kWh = $0.2250; all on at full power 2.000 kWh = $0.3000 (25 % less)");
+    expect(text).toContain("cost     $2.60, of it $2.38 for owning the boards, on or off; all on $2.67");
     expect(text.match(/very/g)?.length).toBe(40); // long reasons go on in the next line
     expect(text.indexOf("12:00 scale-out")).toBeLessThan(text.indexOf("03:00 scale-in: quiet night"));
   });
@@ -99,7 +103,7 @@ describe("renderView", () => {
 
 test("a line of progress", () => {
   expect(renderProgress(snapshot)).toBe(
-    "Thu 27 Jul 1995 14:32 (60 %), 72 requests/s sent, 22310 answered, 0 errors, p95 23 ms, 1/2 active (120W), forecast peak 280/s, 1.500 kWh $0.6000",
+    "Thu 27 Jul 1995 14:32 (60 %), 72 requests/s sent, 22310 answered, 0 errors, p95 23 ms, 1/2 active (120W), forecast peak 280/s, 1.500 kWh $2.6000",
   );
   expect(renderProgress(empty)).not.toMatch(/NaN|undefined|null/);
 });

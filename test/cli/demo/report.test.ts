@@ -38,7 +38,10 @@ const input: ReportInput = {
     },
   ],
   modeSwitches: [{ atMs: 1, agentId: "thor-1", from: "MAXN", to: "70W" }],
-  cost: { run: { energyKwh: 3, costUsd: 0.9 }, reference: { energyKwh: 4, costUsd: 1 } },
+  cost: {
+    run: { energyKwh: 3, costUsd: 0.95, energyUsd: 0.45, amortisationUsd: 0.5 },
+    reference: { energyKwh: 4, costUsd: 1.1, energyUsd: 0.6, amortisationUsd: 0.5 },
+  },
   forecasts: [{ model: "lstm", forecasts: 100, wape: 0.28, lastValueWape: 0.36 }],
 };
 
@@ -51,9 +54,9 @@ describe("report", () => {
       standbys: 2,
       modeSwitches: 1,
       energyKwh: 3,
-      costUsd: 0.9,
-      run: { energyKwh: 3, costUsd: 0.9 },
-      reference: { energyKwh: 4, costUsd: 1 },
+      costUsd: 0.95,
+      run: { energyKwh: 3, costUsd: 0.95 },
+      reference: { energyKwh: 4, costUsd: 1.1 },
       clock: { from: "1995-07-27T00:00:00.000Z", to: "1995-07-28T00:00:00.000Z", speed: 288 },
       durationS: 300,
     });
@@ -69,11 +72,12 @@ describe("report", () => {
   });
 
   test("says nothing odd when nothing happened, and shortens a long list", () => {
+    const zero = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0 };
     const nothing = {
       ...input,
       traffic: { requests: 0, errors: 0, retries: 0, latencyMs: { p50: null, p95: null, p99: null } },
       decisions: new Array(25).fill(input.decisions[0]),
-      cost: { run: { energyKwh: 0, costUsd: 0 }, reference: { energyKwh: 0, costUsd: 0 } },
+      cost: { run: zero, reference: zero },
       forecasts: [{ model: "lstm", forecasts: 1, wape: null, lastValueWape: null }],
     };
     const text = renderReport(buildReport(nothing));

@@ -19,9 +19,9 @@ function screen(writes: readonly string[]): string[] {
   return lines;
 }
 
-function recordingOutput(rows?: number) {
+function recordingOutput(rows?: number, columns?: number) {
   const writes: string[] = [];
-  return { writes, rows, write: (text: string) => writes.push(text) };
+  return { writes, rows, columns, write: (text: string) => writes.push(text) };
 }
 
 describe("terminal progress", () => {
@@ -44,6 +44,14 @@ describe("terminal progress", () => {
     progress.show(["1", "2", "3", "4"]);
     progress.show(["5", "6", "7", "8"]);
     expect(screen(output.writes)).toEqual(["5", "6", ""]);
+  });
+
+  test("a view wider than the terminal is cut", () => {
+    const output = recordingOutput(24, 5);
+    const progress = createTerminalProgress(output);
+    progress.show(["1234567"]);
+    progress.show(["12345", "123"]);
+    expect(screen(output.writes)).toEqual(["12345", "123", ""]);
   });
 
   test("the cursor is hidden while the view is drawn and comes back", () => {
