@@ -1,3 +1,4 @@
+import { access, constants, mkdir } from "node:fs/promises";
 import { basename } from "node:path";
 import { lstmShapes } from "#agent/forecast/lstm-model.ts";
 import { writeFilesAtomically } from "#agent/forecast/model-files.ts";
@@ -53,9 +54,20 @@ async function readTrace(values: OptionValues): Promise<TraceDescription> {
   };
 }
 
+/** Before the training, not after it, is the time to learn that its result can't be written. */
+async function openDirectory(directory: string): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true });
+    await access(directory, constants.W_OK);
+    return directory;
+  } catch (cause) {
+    throw new UsageError(`--out ${directory} can't be written to`, { cause });
+  }
+}
+
 async function train(values: OptionValues): Promise<number> {
   const description = await readTrace(values);
-  const directory = requiredOption(values, "out");
+  const directory = await openDirectory(requiredOption(values, "out"));
   const shape = lstmShapes[oneOf(values, "units", Object.keys(lstmShapes) as (keyof typeof lstmShapes)[]) ?? "full"];
   const options = {
     shape,
@@ -77,9 +89,6 @@ async function train(values: OptionValues): Promise<number> {
     if (json) console.log(JSON.stringify(card));
     else console.log(`${card.verdict.text}\nWritten to ${directory}: ${Object.keys(files).join(", ")}`);
     return 0;
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error.cause });
-    throw error;
   } finally {
     progress.finish();
   }

@@ -1,3 +1,4 @@
+import { UsageError } from "#platform/errors.ts";
 import { createCalendar } from "./calendar.ts";
 import { poissonFloorPercent } from "./error-measures.ts";
 import { evaluateBaselines, evaluateForecasts, outputsToRates } from "./evaluate-forecasts.ts";
@@ -47,7 +48,7 @@ export function rateSeriesOf({ trace, timeZone, holidays }: TraceDescription): R
 /**
  * Trains on a trace, judges the result against the baselines on the newest 15 %, and returns the model with its card.
  * @param trainedAtMs for the card.
- * @throws RangeError when the trace has another step than a minute, or too little in it to train, choose and judge.
+ * @throws UsageError when the trace has another step than a minute, or too little in it to train, choose and judge.
  */
 export async function trainFromTrace(
   description: TraceDescription,
@@ -58,7 +59,7 @@ export async function trainFromTrace(
 ): Promise<TrainingResult> {
   const { trace } = description;
   if (trace.stepMs !== modelStepMs) {
-    throw new RangeError(
+    throw new UsageError(
       `${trace.name} has steps of ${trace.stepMs / 1000} s; the model needs a trace with steps of 60 s`,
     );
   }
@@ -67,7 +68,7 @@ export async function trainFromTrace(
   const few = Object.entries(split).filter(([, origins]) => origins.length < options.stride);
   if (few.length > 0) {
     const found = few.map(([part, origins]) => `${origins.length} for ${part}`).join(", ");
-    throw new RangeError(`${trace.name} has too few complete windows of 75 minutes: ${found}`);
+    throw new UsageError(`${trace.name} has too few complete windows of 75 minutes: ${found}`);
   }
   const trained = await trainLstm(series, split, options, events);
   try {

@@ -64,7 +64,8 @@ function everyNth(items: readonly number[], stride: number, from: number): numbe
 /**
  * Trains a network on a series' training origins and keeps the weights of the epoch with the least validation loss. The same inputs,
  * options and backend give the same weights, unless the time limit cuts training short. The backend must have been started.
- * @throws RangeError when there is nothing to train or validate on, or no epoch ended with a loss that is a number.
+ * @throws RangeError when there is nothing to train or validate on.
+ * @throws Error when no epoch ended with a loss that is a number.
  */
 export async function trainLstm(
   series: RateSeries,
@@ -152,7 +153,7 @@ export async function trainLstm(
   optimizer.dispose();
   if (best.length === 0) {
     model.dispose();
-    throw new RangeError(`training ended before anything was learnt: ${ended}`);
+    throw new Error(`training ended before anything was learnt: ${ended}`);
   }
   model.setWeights(best);
   tf.dispose(best);

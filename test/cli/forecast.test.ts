@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadModel, modelFilesIn } from "#agent/forecast/model-files.ts";
+import { startBackend } from "#agent/forecast/tensorflow.ts";
+import { createTrainingProgress } from "#cli/training-progress.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+let directory: string;
+let trace: string;
+
+function wave(minutes: number, stepMs = 60_000): string {
+  const lines = Array.from({ length: minutes }, (_, minute) => {
+    const time = new Date(Date.UTC(2026, 0, 5) + minute * stepMs).toISOString();
+    return `${time},${Math.round(100 + 80 * Math.sin(minute / 6))}`;
+  });
+  return `timestamp,value\n${lines.join("\n")}\n`;
+}
+
+async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = Bun.spawn([process.execPath, "main.ts", "forecast", ...args], {
+    cwd: root,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { code: await child.exited, stdout, stderr };
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "thormesh-forecast-"));
+  trace = join(directory, "wave.csv");
+  await writeFile(trace, wave(900));
+  await writeFile(join(directory, "five-minutes.csv"), wave(900, 300_000));
+  await writeFile(join(directory, "short.csv"), wave(60));
+  await writeFile(join(directory, "bad.csv"), "timestamp,value\nyesterday,3\n");
+  await writeFile(join(directory, "a-file"), "");
+});
+
+afterAll(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+test("train writes a model that loads and a card, and prints the card as JSON", async () => {
+  const out = join(directory, "new", "model");
+  const args = ["train", "--trace", trace, "--out", out, "--units", "tiny", "--epochs", "2", "--stride", "10"];
+  const { code, stdout, stderr } = await run(...args, "--seed", "3", "--licence", "none", "--json");
+  expect(stderr.match(/^epoch [12]\/2: loss [\d.]+, validation [\d.]+/gm)).toHaveLength(2);
+  expect(code).toBe(0);
+  const card = JSON.parse(stdout);
+  expect(card).toMatchObject({ data: { file: "wave.csv", licence: "none", source: null }, training: { seed: 3 } });
+  expect(card.errors).toHaveLength(3);
+  const names = ["model-card.json", "model-card.md", "model.json", "scaling.json", "weights.bin"];
+  expect((await readdir(out)).sort()).toEqual(names);
+  await startBackend("wasm");
+  (await loadModel(modelFilesIn(out))).dispose();
+}, 60_000);
+
+const valid = () => ["train", "--trace", trace, "--out", join(directory, "unused")];
+test.each([
+  { name: "no sub-command", args: () => [], says: 'expected "train", got nothing' },
+  { name: "another sub-command", args: () => ["guess"], says: 'expected "train", got "guess"' },
+  { name: "no trace", args: () => ["train", "--out", directory], says: "--trace is required" },
+  { name: "no place for the result", args: () => ["train", "--trace", trace], says: "--out is required" },
+  {
+    name: "a trace that is not there",
+    args: () => ["train", "--trace", "nowhere.csv", "--out", directory],
+    says: "--trace nowhere.csv can't be read",
+  },
+  {
+    name: "a trace that is none",
+    args: () => ["train", "--trace", join(directory, "bad.csv"), "--out", directory],
+    says: "bad.csv, line 2",
+  },
+  {
+    name: "another step",
+    args: () => ["train", "--trace", join(directory, "five-minutes.csv"), "--out", directory],
+    says: "steps of 300 s",
+  },
+  {
+    name: "too little",
+    args: () => ["train", "--trace", join(directory, "short.csv"), "--out", directory],
+    says: "too few complete windows",
+  },
+  {
+    name: "a file as directory",
+    args: () => ["train", "--trace", trace, "--out", join(directory, "a-file")],
+    says: "can't be written to",
+  },
+  {
+    name: "an unknown size",
+    args: () => [...valid(), "--units", "huge"],
+    says: "--units: expected one of full, small, tiny",
+  },
+  { name: "an unknown backend", args: () => [...valid(), "--backend", "gpu"], says: "--backend: expected one of" },
+  { name: "no epochs", args: () => [...valid(), "--epochs", "0"], says: "--epochs: expected a whole number from 1" },
+  { name: "an unknown zone", args: () => [...valid(), "--time-zone", "Mars/Olympus"], says: "--time-zone: expected" },
+  { name: "a holiday that is no day", args: () => [...valid(), "--holidays", "2026-12-25,soon"], says: 'got "soon"' },
+])(
+  "$name is bad usage",
+  async ({ args, says }) => {
+    const { code, stderr } = await run(...args());
+    expect(stderr).toContain(says);
+    expect(code).toBe(2);
+  },
+  60_000,
+);
+
+test("on a terminal a bar moves within an epoch; elsewhere there are only the epochs' lines", () => {
+  const report = {
+    epoch: 1,
+    trainingLoss: 0.5,
+    validationLoss: 0.4,
+    learningRate: 1,
+    elapsedMs: 2_000,
+    outcome: "fine",
+  };
+  const show = (isTTY: boolean) => {
+    let written = "";
+    const output = {
+      isTTY,
+      columns: 200,
+      write: (text: string) => {
+        written += text;
+        return true;
+      },
+      on: () => output,
+      removeListener: () => output,
+    };
+    const progress = createTrainingProgress(output as unknown as NodeJS.WriteStream, 3);
+    progress.onBatch(1, 1, 10, 0.7);
+    progress.onBatch(1, 2, 10, 0.6);
+    progress.onEpoch(report);
+    progress.finish();
+    return written;
+  };
+  const line = "epoch 1/3: loss 0.50000, validation 0.40000, 2 s, fine\n";
+  expect(show(false)).toBe(line);
+  expect(show(true)).toContain("10%");
+  expect(show(true)).toContain(line);
+});
