@@ -75,12 +75,13 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
 
   return {
     async run() {
-      const minutes = record.closeMinutes(parts.nowMs());
+      const nowMs = parts.nowMs();
+      const minutes = record.closeMinutes(nowMs);
       if (minutes.length === 0) return;
       const energy = power.closeMinute();
-      lastForecast = await forecaster.forecast(record.recentRates(historyMinutes, parts.nowMs()), parts.nowMs());
+      lastForecast = await forecaster.forecast(record.recentRates(historyMinutes, nowMs), nowMs);
       queue(minutes, { power: energy, forecast: lastForecast });
-      record.prune(parts.nowMs() - parts.recordRetentionDays * dayMs);
+      record.prune(nowMs - parts.recordRetentionDays * dayMs);
     },
     finish() {
       const minutes = record.closeAll(parts.nowMs());

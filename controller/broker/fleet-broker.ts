@@ -77,7 +77,7 @@ export function createFleetBroker(config: BrokerSettings, nowMs: () => number, l
       if (!isLoopback(host) && config.broker.username === null && !config.insecure) {
         throw new UsageError(
           `broker: refusing to listen on ${host} without a user name and password, because other machines can reach it: ` +
-            "configure them, listen on 127.0.0.1, or say insecure on purpose",
+            "configure them, listen on 127.0.0.1, or allow it with --insecure",
         );
       }
       if ((config.broker.username === null) !== (config.broker.password === null)) {

@@ -21,6 +21,6 @@ export function assertListenAllowed(
   if (isLoopback(listen.host) || listen.apiKeys.length > 0 || listen.insecure) return;
   throw new UsageError(
     `${what}: refusing to listen on ${listen.host} without an API key, because other machines can reach it: ` +
-      `configure a key, listen on 127.0.0.1, or say insecure on purpose`,
+      `configure a key, listen on 127.0.0.1, or allow it with --insecure`,
   );
 }

@@ -1,4 +1,20 @@
 // Files imported with `type: "file"`: the import's value is a path, in the source tree or inside the compiled executable.
+declare module "*.onnx" {
+  const path: string;
+  export = path;
+}
+declare module "*.wasm" {
+  const path: string;
+  export = path;
+}
+declare module "*.bin" {
+  const path: string;
+  export = path;
+}
+declare module "*.csv" {
+  const path: string;
+  export = path;
+}
 declare module "swagger-ui-dist/swagger-ui-bundle.js" {
   const path: string;
   export = path;

@@ -1,5 +1,0 @@
-// Files imported with `type: "file"`: the import's value is a path, in the source tree or inside the compiled executable.
-declare module "*.csv" {
-  const path: string;
-  export = path;
-}
