@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import pino from "pino";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
@@ -198,4 +199,36 @@ test("two agents do not share one state directory", async () => {
   const second = startProgram(["agent", "--config", join(directory.path, "agent.json")], directory.path);
   expect(await second.child.exited).toBe(2);
   expect(second.log()).toContain("in use by another agent");
+}, 60_000);
+
+test("a damaged state file is moved aside, said loudly, and the agent serves", async () => {
+  const state = join(directory.path, "state");
+  await Bun.write(join(state, "agent.db"), "no database, but long enough to look like the header of one ".repeat(40));
+  const { program, url } = await startAgent();
+  await embed(url, 1);
+  expect(program.log()).toContain("STATE FILE DAMAGED");
+  expect(readdirSync(state).some((name) => name.startsWith("agent.db.corrupt-"))).toBe(true);
+}, 60_000);
+
+test("malformed and oversized messages are counted and change nothing", async () => {
+  const { url } = await startAgent();
+  const sender = createMqttBroker({ url: mosquitto.url, clientId: "mischief" }, silent);
+  await sender.start();
+  await untilConnected(sender);
+  await eventually(
+    async () => (await (await fetch(`${url}/api/v1/status`)).json()) as { broker: { connected: boolean } },
+    (status) => status.broker.connected,
+  );
+  const desiredTopic = agentTopic("records", "thor-1", "desired");
+  const presenceTopic = agentTopic("records", "thor-2", "presence");
+  for (const payload of ["", "{", "null", '{"v":1}', "x".repeat(300_000)]) {
+    await sender.publish(desiredTopic, payload, { retain: false });
+    await sender.publish(presenceTopic, payload, { retain: false });
+  }
+  await eventually(
+    async () => await (await fetch(`${url}/metrics`)).text(),
+    (metrics) => Number(/^thormesh_refused_messages_total (\d+)/m.exec(metrics)?.[1]) >= 10,
+  );
+  await embed(url, 1);
+  await sender.stop();
 }, 60_000);
