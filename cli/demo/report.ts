@@ -114,7 +114,7 @@ export function renderReport(report: DemoReport): string {
   return [
     "",
     `thormesh ${report.version} demo: ${report.trace}, ${formatClock(Date.parse(report.clock.from))} to ${formatClock(Date.parse(report.clock.to))} UTC`,
-    `  in ${formatDuration(report.durationS)} min on ${report.machine.cpus} x ${report.machine.cpuModel}, ${report.agents} agents`,
+    `  in ${formatDuration(report.durationS)} min on ${report.machine.cpus} x ${report.machine.cpuModel}, ${report.agents} ${report.agents === 1 ? "agent" : "agents"}`,
     "",
     `scale       each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet, which is asked for`,
     `            ${scale.averageFleetQps.toFixed(0)} requests/s on average and ${scale.peakFleetQps.toFixed(0)} in the busiest 15 minutes; ` +
@@ -132,7 +132,11 @@ export function renderReport(report: DemoReport): string {
         `(the last value: ${percent(accuracy.lastValueWape)})`,
     ),
     "",
-    left > 0 ? `decisions (the last ${shown.length}; ${left} before)` : "decisions",
+    shown.length === 0
+      ? "decisions   none"
+      : left > 0
+        ? `decisions (the last ${shown.length}; ${left} before)`
+        : "decisions",
     ...shown.map((decision) => {
       const time = new Date(decision.atMs).toISOString().slice(5, 16).replace("T", " ");
       return `  ${time} ${decision.kind}: ${decision.reason}`;

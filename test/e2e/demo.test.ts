@@ -65,8 +65,8 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     expect(report.energyKwh).toBeLessThan(report.reference.energyKwh);
     expect(report.costUsd).toBe(report.run.costUsd);
     expect(report.costUsd).toBeLessThan(report.reference.costUsd);
-    // Four hours of owning and running four boards, no more and no less (0.133 $ an hour each).
-    expect(report.costUsd).toBeGreaterThan(4 * 3.5 * 0.133);
+    // Up to four hours of owning and running four boards (0.133 $ an hour each); a slow start takes from them.
+    expect(report.costUsd).toBeGreaterThan(4 * 2 * 0.133);
     expect(report.costUsd).toBeLessThan(4 * 5 * 0.133);
     expect(report.forecasts.map(({ model }) => model)).toContain("lstm");
     expect(report.scale.requestsPerRealRequest).toBeGreaterThan(1);
@@ -94,7 +94,7 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     await untilLogged("controller healthy");
     child.kill("SIGINT");
     expect(await child.exited).toBe(1);
-    expect(familyProcesses()).toEqual([]);
+    await noneIsLeft();
   }, 120_000);
 
   test("killed with SIGKILL, its processes end by themselves", async () => {

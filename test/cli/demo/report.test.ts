@@ -83,6 +83,7 @@ describe("report", () => {
     const text = renderReport(buildReport(nothing));
     expect(text).not.toMatch(/NaN|undefined|null|Infinity/);
     expect(text).toContain("decisions (the last 20; 5 before)");
+    expect(renderReport(buildReport({ ...nothing, decisions: [] }))).toContain("decisions   none");
   });
 });
 
