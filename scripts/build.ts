@@ -1,4 +1,4 @@
-/** Compiles the program into one executable for each target. Usage: bun scripts/build.ts [--target x64|arm64|all|host] [--out DIR] */
+/** Compiles the program into one executable for each target. Usage: bun scripts/build.ts [--target x64|arm64|all] [--host] [--out DIR] */
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -10,9 +10,8 @@ type Architecture = (typeof architectures)[number];
 
 function targets(choice: string): readonly Architecture[] {
   if (choice === "all") return architectures;
-  const wanted = choice === "host" ? process.arch : choice;
-  const found = architectures.filter((architecture) => architecture === wanted);
-  if (found.length === 0) throw new Error(`--target: expected x64, arm64, all or host, got "${choice}"`);
+  const found = architectures.filter((architecture) => architecture === choice);
+  if (found.length === 0) throw new Error(`--target: expected x64, arm64 or all, got "${choice}"`);
   return found;
 }
 
@@ -46,10 +45,14 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
 }
 
 const { values } = parseArgs({
-  options: { target: { type: "string", default: "all" }, out: { type: "string", default: join(root, "dist") } },
+  options: {
+    target: { type: "string", default: "all" },
+    host: { type: "boolean", default: false },
+    out: { type: "string", default: join(root, "dist") },
+  },
 });
 await mkdir(values.out, { recursive: true });
-for (const architecture of targets(values.target)) {
+for (const architecture of targets(values.host ? process.arch : values.target)) {
   const startedMs = performance.now();
   const outfile = await compile(architecture, values.out);
   const megabytes = ((await stat(outfile)).size / 1e6).toFixed(0);

@@ -1,6 +1,16 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A file that the compiled executable carries and that the system's loader must find on disk. */
 export interface CarriedFile {
@@ -33,6 +43,10 @@ function makePrivateDirectory(path: string): void {
   if ((mode & 0o022) !== 0) chmodSync(path, 0o700);
 }
 
+function isWritableByAll(path: string): boolean {
+  return existsSync(path) && (statSync(path).mode & 0o002) !== 0;
+}
+
 function isIntact(path: string, file: CarriedFile): boolean {
   try {
     if (statSync(path).size !== file.bytes) return false;
@@ -47,6 +61,9 @@ function isIntact(path: string, file: CarriedFile): boolean {
  * name of its own and renames.
  */
 export function extractFiles(directory: string, files: readonly CarriedFile[]): void {
+  const parent = dirname(directory);
+  // In a place where everybody may create names, whoever made the parent could swap the checked directory for another.
+  if (isWritableByAll(dirname(parent))) makePrivateDirectory(parent);
   makePrivateDirectory(directory);
   for (const file of files) {
     const path = join(directory, file.name);

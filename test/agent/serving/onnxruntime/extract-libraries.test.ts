@@ -1,5 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { type CarriedFile, cacheDirectories, extractFiles } from "#agent/serving/onnxruntime/extract-libraries.ts";
@@ -45,6 +57,36 @@ describe("extractFiles", () => {
     chmodSync(target(), 0o777);
     extractFiles(target(), [file]);
     expect(statSync(target()).mode & 0o022).toBe(0);
+  });
+
+  describe("in a place where everybody may create names", () => {
+    const shared = () => join(directory, "shared");
+    beforeEach(() => {
+      mkdirSync(shared());
+      chmodSync(shared(), 0o1777);
+    });
+
+    test("what lies between it and the libraries is closed to others too", () => {
+      mkdirSync(join(shared(), "mine"));
+      chmodSync(join(shared(), "mine"), 0o777);
+      extractFiles(join(shared(), "mine", "lib"), [file]);
+      expect(statSync(join(shared(), "mine")).mode & 0o022).toBe(0);
+    });
+
+    // Only root can make somebody else's directory.
+    test.if(userInfo().uid === 0)("another user's directory is not used", () => {
+      mkdirSync(join(shared(), "theirs"));
+      chownSync(join(shared(), "theirs"), 65_534, 65_534);
+      expect(() => extractFiles(join(shared(), "theirs", "lib"), [file])).toThrow(/theirs belongs to another user/);
+      expect(readdirSync(join(shared(), "theirs"))).toEqual([]);
+    });
+
+    test.if(userInfo().uid === 0)("another user's link to a directory of ours is not followed", () => {
+      mkdirSync(join(directory, "ours"));
+      symlinkSync(join(directory, "ours"), join(shared(), "link"));
+      lchownSync(join(shared(), "link"), 65_534, 65_534);
+      expect(() => extractFiles(join(shared(), "link", "lib"), [file])).toThrow(/link belongs to another user/);
+    });
   });
 
   test("several processes at once end with one intact file", async () => {

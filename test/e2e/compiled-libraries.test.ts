@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startProgram, temporaryDirectory } from "./program.ts";
+
+const libraries = ["libonnxruntime.so.1", "onnxruntime_binding.node"];
+const shipped = join(import.meta.dir, "../../node_modules/onnxruntime-node/bin/napi-v6/linux", process.arch);
+
+let directory: ReturnType<typeof temporaryDirectory>;
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(() => directory.remove());
+
+/** One text through a model process of its own. */
+async function embed(
+  env: Readonly<Record<string, string>>,
+): Promise<{ exitCode: number; dimension: number; log: string }> {
+  const program = startProgram(["embed", "hello", "--json"], directory.path, env);
+  const output = await new Response(program.child.stdout).text();
+  const exitCode = await program.child.exited;
+  return { exitCode, dimension: exitCode === 0 ? JSON.parse(output).dimension : 0, log: program.log() };
+}
+const works = { exitCode: 0, dimension: 384 };
+
+/** The one directory of libraries below a cache directory. */
+function extracted(cache: string): string {
+  const names = readdirSync(cache);
+  expect(names).toHaveLength(1);
+  expect(names[0]).toMatch(/^onnxruntime-[0-9a-f]{16}$/);
+  return join(cache, names[0] as string);
+}
+
+function expectIntact(cache: string): void {
+  expect(readdirSync(extracted(cache)).sort()).toEqual(libraries);
+  for (const name of libraries)
+    expect(readFileSync(join(extracted(cache), name)).equals(readFileSync(join(shipped, name)))).toBe(true);
+}
+
+describe.if(process.env["THORMESH_BINARY"] !== undefined)("ONNX Runtime inside the compiled executable", () => {
+  test("several first starts at once all work and leave one intact copy", async () => {
+    const env = { THORMESH_CACHE_DIR: join(directory.path, "cache") };
+    const outcomes = await Promise.all([embed(env), embed(env), embed(env)]);
+    for (const outcome of outcomes) expect(outcome).toMatchObject(works);
+    expectIntact(env.THORMESH_CACHE_DIR);
+  }, 60_000);
+
+  test("a library that was damaged on disk is replaced, an intact one is left alone", async () => {
+    const cache = join(directory.path, "cache");
+    expect(await embed({ THORMESH_CACHE_DIR: cache })).toMatchObject(works);
+    const [library, addon] = libraries.map((name) => join(extracted(cache), name)) as [string, string];
+    const addonWritten = statSync(addon).mtimeMs;
+    truncateSync(library, 1_000_000);
+    expect(await embed({ THORMESH_CACHE_DIR: cache })).toMatchObject(works);
+    expectIntact(cache);
+    expect(statSync(addon).mtimeMs).toBe(addonWritten);
+
+    // The same size, but not the same.
+    const bytes = readFileSync(library);
+    bytes.fill(0, 4096, 8192);
+    writeFileSync(library, bytes);
+    expect(await embed({ THORMESH_CACHE_DIR: cache })).toMatchObject(works);
+    expectIntact(cache);
+  }, 60_000);
+
+  test("where the user's cache can't be written to, the temporary directory serves", async () => {
+    const outcome = await embed({
+      THORMESH_CACHE_DIR: "",
+      CACHE_DIRECTORY: "",
+      XDG_CACHE_HOME: "/proc/nowhere",
+      TMPDIR: directory.path,
+    });
+    expect(outcome).toMatchObject(works);
+    expectIntact(
+      join(directory.path, readdirSync(directory.path).find((name) => /^thormesh-\d+$/.test(name)) ?? "none"),
+    );
+  }, 60_000);
+
+  test("an operator's own ONNX Runtime is loaded instead, and nothing is laid down", async () => {
+    const cache = join(directory.path, "cache");
+    expect(await embed({ THORMESH_ONNXRUNTIME_DIR: shipped, THORMESH_CACHE_DIR: cache })).toMatchObject(works);
+    expect(readdirSync(directory.path)).not.toContain("cache");
+  }, 60_000);
+
+  test("an operator's directory without a library says what is missing and is not replaced in silence", async () => {
+    const { exitCode, log } = await embed({ THORMESH_ONNXRUNTIME_DIR: directory.path });
+    expect(exitCode).toBe(1);
+    expect(log).toContain(`THORMESH_ONNXRUNTIME_DIR=${directory.path}: expected`);
+  }, 60_000);
+});
