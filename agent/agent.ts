@@ -186,15 +186,13 @@ export function createAgent(config: AgentConfig): Agent {
       return true;
     };
 
-    let announcedModels = "";
-    /** A model that took its time to load is made known: the controller counts on no agent without one. */
-    const announceModels = async () => {
-      const models = serving
-        .loadedModels()
-        .map(({ id }) => id)
-        .join();
-      if (models === announcedModels) return;
-      announcedModels = models;
+    let announced = "";
+    /** What took its time is made known: the controller counts on no agent without a model, and chooses by the board's modes. */
+    const announceChanges = async () => {
+      const { models, board } = self.birth();
+      const now = JSON.stringify({ models, board });
+      if (now === announced) return;
+      announced = now;
       await reporter.publishBirth();
       await reporter.publishPresence();
     };
@@ -297,10 +295,10 @@ export function createAgent(config: AgentConfig): Agent {
     reporter.start();
     await broker.start();
     const endMinute = async () => {
-      await announceModels();
       await cycle.run();
-      await evaluatePower();
       void drainOutbox();
+      await announceChanges();
+      await evaluatePower();
     };
     tasks.push(
       runPeriodically(clock, minuteMs, endMinute, logFailure("ending the minute")),

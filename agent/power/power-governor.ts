@@ -111,9 +111,12 @@ export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, 
   };
 
   return {
-    async start() {
-      modes = await control.modes();
-      current = await control.currentMode();
+    start() {
+      running = (async () => {
+        modes = await control.modes();
+        current = await control.currentMode();
+      })();
+      return running;
     },
     evaluate(circumstances) {
       // One at a time: two settings at once would verify each other's mode.

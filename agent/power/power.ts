@@ -43,6 +43,7 @@ export interface Power {
   status(): PowerStatus;
 }
 
+const startWaitMs = 2_000;
 /** Readings further apart than this have a gap between them. */
 const longestGapMs = 10_000;
 
@@ -131,8 +132,9 @@ export function createPower(deps: {
       const governor = createPowerGovernor(device.control, config.policy, log);
       started = { device, governor };
       registerMetrics(deps.metrics, parts, meter);
-      await governor.start();
       await device.meter.start(meter.add);
+      // A tool that hangs must not keep the agent from serving; what it says later is taken in then.
+      await Promise.race([governor.start(), Bun.sleep(startWaitMs)]);
     },
     async stop() {
       await started?.device.meter.stop();

@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { join } from "node:path";
+import { createFakeBoard } from "../fakes/jetson/board.ts";
+import { freePort } from "../fakes/mosquitto.ts";
+import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+
+/** What of `GET /api/v1/status` these tests look at. */
+interface Status {
+  readonly power: {
+    readonly board: string;
+    readonly name: string;
+    readonly mode: string | null;
+    readonly modes: readonly { readonly name: string }[];
+    readonly lastDecision: { readonly kind: string; readonly reason: string } | null;
+    readonly lastFailure: { readonly reason: string } | null;
+    readonly sample: { readonly inputPowerMw: number | null; readonly gpuUtilization: number | null } | null;
+  };
+}
+
+let board: ReturnType<typeof createFakeBoard>;
+let directory: ReturnType<typeof temporaryDirectory>;
+let program: Program | undefined;
+beforeEach(() => {
+  board = createFakeBoard();
+  directory = temporaryDirectory();
+});
+afterEach(async () => {
+  await program?.stop("SIGKILL");
+  program = undefined;
+  board.dispose();
+  directory.remove();
+});
+
+/** The agent on a board of stand-in tools; a minute of its clock passes in half a second. */
+async function startAgent(policy: object): Promise<{ url: string; status(): Promise<Status> }> {
+  const path = join(directory.path, "agent.json");
+  await Bun.write(
+    path,
+    JSON.stringify({
+      id: "thor-1",
+      stateDir: join(directory.path, "state"),
+      broker: { url: `mqtt://127.0.0.1:${await freePort()}` },
+      serving: { port: 0, threads: 1 },
+      power: { board: "jetson", jetson: board.config, policy },
+      clock: { speed: 120, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5) },
+    }),
+  );
+  program = startProgram(["agent", "--config", path], directory.path);
+  const { url } = JSON.parse(await program.untilLogged("agent started"));
+  return { url, status: async () => (await (await fetch(`${url}/api/v1/status`)).json()) as Status };
+}
+
+async function embed(url: string): Promise<void> {
+  const response = await fetch(`${url}/api/v1/embed`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ inputs: ["the tool changer is stuck"] }),
+  });
+  expect(response.status).toBe(200);
+  await response.json();
+}
+
+test("on a Jetson the agent reads the board, lowers its mode when there is nothing to do and raises it under load", async () => {
+  const { url, status } = await startAgent({ highQps: 0.06, lowQps: 0.03, minDwellS: 0 });
+  const quiet = await eventually(status, ({ power }) => power.mode === "70W");
+  expect(quiet.power.board).toBe("jetson");
+  expect(quiet.power.name).toBe("NVIDIA Jetson AGX Thor Developer Kit");
+  expect(quiet.power.modes.map(({ name }) => name)).toEqual(["MAXN", "120W", "90W", "70W"]);
+  expect(board.read("mode").trim()).toBe("3");
+  await eventually(
+    status,
+    ({ power }) => power.sample?.inputPowerMw === 20_000 && power.sample.gpuUtilization === 0.42,
+  );
+  const busy = await eventually(
+    async () => {
+      await embed(url);
+      return await status();
+    },
+    ({ power }) => power.mode === "MAXN",
+  );
+  expect(busy.power.lastDecision?.reason).toMatch(/(forecast peak|live rate) .* qps/);
+  expect(board.read("mode").trim()).toBe("0");
+  await eventually(status, ({ power }) => power.mode === "70W");
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  expect(metrics).toContain('thormesh_power_mode{mode="70W"} 1');
+  expect(Number(/^thormesh_energy_joules_total (\S+)/m.exec(metrics)?.[1])).toBeGreaterThan(20);
+  expect(metrics).toMatch(/^thormesh_power_watts 20$/m);
+  expect(board.calls().every((call) => call === "-q" || /^-m \d$/.test(call))).toBe(true);
+}, 90_000);
+
+test.each([
+  ["fail", /Permission denied/],
+  ["hang", /did not end within/],
+  ["lie", /but the board is in 120W/],
+] as const)(
+  "a board that would %s does not stop the agent from serving",
+  async (behaviour, reason) => {
+    board.behave(behaviour);
+    const { url, status } = await startAgent({ highQps: 1000, lowQps: 500, minDwellS: 0 });
+    await embed(url);
+    const failed = await eventually(status, ({ power }) => power.lastFailure !== null);
+    expect(failed.power.lastFailure?.reason).toMatch(reason);
+    await embed(url);
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  },
+  60_000,
+);
+
+test("a mode that needs a reboot is never entered and the board is never rebooted", async () => {
+  board.write("reboot-modes", "3\n2\n");
+  const { url, status } = await startAgent({ highQps: 1000, lowQps: 500, minDwellS: 0 });
+  const settled = await eventually(status, ({ power }) => power.modes.every(({ name }) => name !== "70W"));
+  expect(settled.power.mode).not.toBe("70W");
+  expect(board.read("rebooted")).toBe("");
+  await embed(url);
+}, 60_000);
