@@ -8,7 +8,7 @@ import { createLogger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { version } from "#platform/version.ts";
 import { encodeMessage } from "#protocol/codec.ts";
-import { type ControllerState, Presence } from "#protocol/messages.ts";
+import { Presence } from "#protocol/messages.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
@@ -17,8 +17,8 @@ import type { AgentConfig } from "./config.ts";
 import { createForecaster } from "./forecast/create-forecaster.ts";
 import { createTrafficRecord, minuteMs } from "./forecast/traffic-record.ts";
 import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
-import { decideRole, type RoleDecision } from "./mesh/decide-role.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
+import { createMembership } from "./mesh/membership.ts";
 import { createPeers } from "./mesh/peers.ts";
 import { createMinuteCycle } from "./minute-cycle.ts";
 import { openState } from "./open-state.ts";
@@ -30,7 +30,10 @@ import { createOutboxSender } from "./telemetry/outbox-sender.ts";
 import { createReporter } from "./telemetry/reporter.ts";
 
 export interface Agent {
-  /** Resolves when the agent listens; serving waits for neither broker nor controller. */
+  /**
+   * Resolves when the agent listens; serving waits for neither broker nor controller.
+   * @throws UsageError when port, address, model or state directory can't be used.
+   */
   start(): Promise<void>;
   /** Finishes what is in flight, sends what it can of its record, takes leave of the fleet. */
   stop(): Promise<void>;
@@ -50,6 +53,7 @@ export function createAgent(config: AgentConfig): Agent {
   const agentId = config.id ?? agentIdFromHostname(hostname());
   const identity: AgentIdentity = { fleet, agentId, bootId: crypto.randomUUID(), region: config.region };
   const startedAtMs = nowMs();
+  const logFailure = (what: string) => (error: unknown) => log.error({ err: describeError(error) }, `${what} failed`);
   let stopRunning = async () => {};
 
   const start = async () => {
@@ -61,19 +65,14 @@ export function createAgent(config: AgentConfig): Agent {
       maxBytes: config.outbox.maxBytes,
       maxAgeMs: config.outbox.maxAgeDays * dayMs,
     });
-    const desired = createDesiredDocument(database, log);
-    const peers = createPeers(agentId);
     const forecaster = createForecaster({ config: config.forecast, log });
     const power = createPower({ config: config.power, clock, log, metrics });
-    let controller: ControllerState | null = null;
-    let stopping = false;
-    let role: RoleDecision = decideRole({
-      desired: desired.current(),
+    const membership = createMembership({
       configuredRole: config.role,
-      stopping,
-      brokerConnected: false,
-      controllerOnline: false,
-      servingPeerCount: 0,
+      document: createDesiredDocument(database, log),
+      peers: createPeers(agentId),
+      brokerConnected: () => broker.connected,
+      log,
     });
 
     const serving = createServing({
@@ -82,12 +81,7 @@ export function createAgent(config: AgentConfig): Agent {
       clock,
       gate: power.gate,
       sink: record,
-      role: {
-        get role() {
-          return role.role;
-        },
-        servingPeers: () => peers.serving(),
-      },
+      role: membership,
       metrics,
       version,
       extraRoutes: [
@@ -98,10 +92,10 @@ export function createAgent(config: AgentConfig): Agent {
           version,
           nowMs: Math.round(nowMs()),
           startedAtMs: Math.round(startedAtMs),
-          role,
+          role: membership.decision,
           broker: { url: config.broker.url, connected: broker.connected },
-          controllerOnline: controller?.status === "online",
-          peers: peers.serving(),
+          controllerOnline: membership.controllerOnline,
+          peers: membership.servingPeers(),
           liveQps: record.liveQps(nowMs()),
           forecast: cycle.lastForecast(),
           forecaster: forecaster.describe(),
@@ -111,15 +105,7 @@ export function createAgent(config: AgentConfig): Agent {
       ],
     });
 
-    const self = createSelfDescription({
-      identity,
-      config,
-      serving,
-      power,
-      role: () => role,
-      desired: () => desired.current(),
-      nowMs,
-    });
+    const self = createSelfDescription({ identity, config, serving, power, membership, nowMs });
 
     const { username, password } = config.broker;
     const broker = createMqttBroker(
@@ -142,49 +128,91 @@ export function createAgent(config: AgentConfig): Agent {
       forecaster,
       power,
       queueDepth: () => serving.queueDepth(),
-      role: () => role.role,
+      role: () => membership.role,
       recordRetentionDays: config.recordRetentionDays,
       nowMs,
       log,
     });
 
-    const logFailure = (what: string) => (error: unknown) => log.error({ err: describeError(error) }, `${what} failed`);
     const sender = createOutboxSender(outbox, broker, identity, nowMs, log);
     /** A broker acknowledges what nobody has subscribed to as well, so records wait until the controller says that it listens. */
     const drainOutbox = async () => {
-      if (config.outbox.waitForController && controller?.status !== "online") return;
+      if (config.outbox.waitForController && !membership.controllerOnline) return;
       await sender.drain().catch(logFailure("sending records"));
     };
 
     const evaluatePower = async () => {
-      const document = desired.current();
+      const { desired, role } = membership;
       const modeBefore = power.currentMode()?.name;
       await power.evaluate({
         forecast: cycle.lastForecast(),
         liveQps: record.liveQps(nowMs()),
-        role: role.role,
-        desiredMode: document?.powerMode ?? null,
-        desiredModeUntilMs: document?.powerModeUntilMs ?? null,
+        role,
+        desiredMode: desired?.powerMode ?? null,
+        desiredModeUntilMs: desired?.powerModeUntilMs ?? null,
         nowMs: nowMs(),
       });
       if (power.currentMode()?.name !== modeBefore) await reporter.publishReported();
     };
 
-    /** Takes the role that the present circumstances ask for; true when it is another than before. */
-    const takeRole = (): boolean => {
-      const before = role.role;
-      role = decideRole({
-        desired: desired.current(),
-        configuredRole: config.role,
-        stopping,
-        brokerConnected: broker.connected,
-        controllerOnline: controller?.status === "online",
-        servingPeerCount: peers.serving().length,
-      });
-      if (role.role === before) return false;
-      log.info({ from: before, to: role.role, source: role.source, reason: role.reason }, "role changes");
-      return true;
+    /** Takes the role and power mode that follow from what the fleet said, and reports. */
+    const follow = async (alwaysReport: boolean) => {
+      const changed = membership.refresh();
+      if (changed) await reporter.publishPresence();
+      if (!changed && !alwaysReport) return;
+      await evaluatePower();
+      await reporter.publishReported();
     };
+    /** For message handlers, which must not wait for what is published here. */
+    const followSoon = (alwaysReport = false) => {
+      follow(alwaysReport).catch(logFailure("following the fleet"));
+    };
+
+    const drainByCommand = async (): Promise<string> => {
+      membership.accept({
+        v: 1,
+        agentId,
+        version: (membership.desired?.version ?? 0) + 1,
+        issuedAtMs: Math.round(nowMs()),
+        role: "draining",
+        powerMode: null,
+        powerModeUntilMs: null,
+        reason: "drained by command",
+      });
+      await follow(true);
+      while (serving.inFlight() > 0) await Bun.sleep(20);
+      return "nothing is in flight";
+    };
+
+    const reporter = createReporter(
+      broker,
+      identity,
+      { presence: () => self.presence("online"), birth: self.birth, reported: self.reported },
+      {
+        onPeerPresence(presence) {
+          membership.observePresence(presence);
+          followSoon();
+        },
+        onControllerState(state) {
+          membership.observeController(state);
+          followSoon();
+          void drainOutbox();
+        },
+        onDesired(document) {
+          if (membership.accept(document)) followSoon(true);
+        },
+        onCommand: drainByCommand,
+        onConnected() {
+          followSoon();
+          void drainOutbox();
+        },
+      },
+      nowMs,
+      log,
+    );
+    broker.onConnection((connected) => {
+      if (!connected) membership.connectionLost();
+    });
 
     let announced = "";
     /** What took its time is made known: the controller counts on no agent without a model, and chooses by the board's modes. */
@@ -197,58 +225,12 @@ export function createAgent(config: AgentConfig): Agent {
       await reporter.publishPresence();
     };
 
-    /** Not awaited by those who call it from a message's handler: it publishes. */
-    const follow = async (alwaysReport = false) => {
-      const changed = takeRole();
-      if (changed) await reporter.publishPresence();
-      if (!changed && !alwaysReport) return;
+    const endMinute = async () => {
+      await cycle.run();
+      void drainOutbox();
+      await announceChanges();
       await evaluatePower();
-      await reporter.publishReported();
     };
-    const followSoon = (alwaysReport = false) => {
-      follow(alwaysReport).catch(logFailure("following the fleet"));
-    };
-
-    const reporter = createReporter(
-      broker,
-      identity,
-      { presence: () => self.presence("online"), birth: self.birth, reported: self.reported },
-      {
-        onPeerPresence(presence) {
-          peers.observe(presence);
-          followSoon();
-        },
-        onControllerState(state) {
-          controller = state;
-          followSoon();
-          void drainOutbox();
-        },
-        onDesired(document) {
-          if (desired.accept(document)) followSoon(true);
-        },
-        async onCommand() {
-          desired.accept({
-            v: 1,
-            agentId,
-            version: (desired.current()?.version ?? 0) + 1,
-            issuedAtMs: Math.round(nowMs()),
-            role: "draining",
-            powerMode: null,
-            powerModeUntilMs: null,
-            reason: "drained by command",
-          });
-          await follow(true);
-          while (serving.inFlight() > 0 && !stopping) await Bun.sleep(20);
-          return "nothing is in flight";
-        },
-        onConnected() {
-          followSoon();
-          void drainOutbox();
-        },
-      },
-      nowMs,
-      log,
-    );
 
     registerAgentMetrics(metrics, {
       brokerConnected: () => broker.connected,
@@ -256,13 +238,13 @@ export function createAgent(config: AgentConfig): Agent {
       droppedRecords: () => cycle.droppedRecords(),
       refusedMessages: () => reporter.refusedMessages,
       lastForecast: () => cycle.lastForecast(),
-      active: () => role.role === "active",
+      active: () => membership.role === "active",
     });
 
     const tasks: PeriodicTask[] = [];
     stopRunning = async () => {
-      stopping = true;
-      takeRole();
+      membership.beginStop();
+      membership.refresh();
       await reporter.publishPresence();
       await Promise.all(tasks.map((task) => task.stop()));
       await serving.stop();
@@ -275,11 +257,6 @@ export function createAgent(config: AgentConfig): Agent {
       database.close();
       log.info("stopped");
     };
-
-    broker.onConnection((connected) => {
-      // Whether the controller is there has to be heard anew on each connection.
-      if (!connected) controller = null;
-    });
 
     try {
       await power.start();
@@ -294,17 +271,11 @@ export function createAgent(config: AgentConfig): Agent {
     cycle.recover();
     reporter.start();
     await broker.start();
-    const endMinute = async () => {
-      await cycle.run();
-      void drainOutbox();
-      await announceChanges();
-      await evaluatePower();
-    };
     tasks.push(
       runPeriodically(clock, minuteMs, endMinute, logFailure("ending the minute")),
       runPeriodically(clock, powerPeriodMs, evaluatePower, logFailure("choosing the power mode"), powerPeriodMs / 2),
     );
-    log.info({ url: serving.url, ...identity, stateDir, role: role.role }, "agent started");
+    log.info({ url: serving.url, ...identity, stateDir, role: membership.role }, "agent started");
   };
 
   return { start, stop: () => stopRunning() };

@@ -1,8 +1,8 @@
 import { version } from "#platform/version.ts";
-import type { Birth, Desired, Presence, Reported } from "#protocol/messages.ts";
+import type { Birth, Presence, Reported } from "#protocol/messages.ts";
 import type { AgentConfig } from "./config.ts";
 import type { AgentIdentity } from "./identity.ts";
-import type { RoleDecision } from "./mesh/decide-role.ts";
+import type { Membership } from "./mesh/membership.ts";
 import type { Power } from "./power/power.ts";
 import type { Serving } from "./serving/serving.ts";
 
@@ -11,14 +11,13 @@ export interface SelfDescriptionParts {
   readonly config: Pick<AgentConfig, "advertiseUrl" | "prices" | "tags">;
   readonly serving: Pick<Serving, "url" | "loadedModels">;
   readonly power: Pick<Power, "kind" | "name" | "profile" | "differs" | "currentMode">;
-  readonly role: () => RoleDecision;
-  readonly desired: () => Desired | null;
+  readonly membership: Pick<Membership, "decision" | "desired">;
   readonly nowMs: () => number;
 }
 
 /** What the agent says of itself over MQTT, made from the present state of its parts. */
 export function createSelfDescription(parts: SelfDescriptionParts) {
-  const { identity, config, serving, power } = parts;
+  const { identity, config, serving, power, membership } = parts;
   const envelope = () => ({
     v: 1 as const,
     agentId: identity.agentId,
@@ -31,7 +30,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
     presence: (status: Presence["status"]): Presence => ({
       ...envelope(),
       status,
-      role: parts.role().role,
+      role: membership.decision.role,
       url: url(),
       region: identity.region,
       version,
@@ -61,8 +60,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
     }),
 
     reported: (): Reported => {
-      const desired = parts.desired();
-      const role = parts.role();
+      const { desired, decision: role } = membership;
       const differs: Reported["differs"] = [];
       if (desired !== null && desired.role !== role.role) {
         differs.push({ field: "role", desired: desired.role, reported: role.role, reason: role.reason.slice(0, 512) });

@@ -3,9 +3,10 @@ import { describe, expect, test } from "bun:test";
 import pino from "pino";
 import { decideRole, type RoleInputs } from "#agent/mesh/decide-role.ts";
 import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
+import { createMembership } from "#agent/mesh/membership.ts";
 import { createPeers } from "#agent/mesh/peers.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
-import type { Desired, Presence } from "#protocol/messages.ts";
+import type { ControllerState, Desired, Presence } from "#protocol/messages.ts";
 
 const standby: Desired = {
   v: 1,
@@ -126,5 +127,73 @@ describe("desired document", () => {
     const database = openState();
     database.run("INSERT INTO document VALUES ('desired', '{\"v\":9}')");
     expect(createDesiredDocument(database, log).current()).toBeNull();
+  });
+});
+
+describe("membership", () => {
+  const controller = (status: ControllerState["status"]): ControllerState => ({
+    v: 1,
+    status,
+    instanceId: "c",
+    version: "1",
+    sentAtMs: 1,
+  });
+  const peer: Presence = {
+    v: 1,
+    agentId: "b",
+    bootId: "b1",
+    sentAtMs: 1,
+    status: "online",
+    role: "active",
+    url: "http://b",
+    region: "",
+    version: "1",
+    models: [],
+  };
+  function join() {
+    const database = new Database(":memory:", { strict: true });
+    for (const migration of agentStateMigrations) database.run(migration);
+    const log = pino({ level: "silent" });
+    return createMembership({
+      configuredRole: "active",
+      document: createDesiredDocument(database, log),
+      peers: createPeers("a"),
+      brokerConnected: () => true,
+      log,
+    });
+  }
+
+  test("a role changes only when it is decided anew, and that says whether it did", () => {
+    const membership = join();
+    membership.observeController(controller("online"));
+    expect(membership.role).toBe("active");
+    membership.accept(standby);
+    expect(membership.role).toBe("active");
+    expect(membership.refresh()).toBe(true);
+    expect(membership.role).toBe("standby");
+    expect(membership.refresh()).toBe(false);
+    expect(membership.accept(standby)).toBe(false);
+  });
+
+  test("a standby agent serves once controller and peers are gone, and stands by again when one is back", () => {
+    const membership = join();
+    membership.observeController(controller("online"));
+    membership.accept(standby);
+    membership.refresh();
+    membership.connectionLost();
+    expect(membership.controllerOnline).toBe(false);
+    membership.refresh();
+    expect(membership.decision).toMatchObject({ role: "active", source: "last-resort" });
+    membership.observePresence(peer);
+    expect(membership.servingPeers()).toEqual([{ agentId: "b", url: "http://b" }]);
+    membership.refresh();
+    expect(membership.role).toBe("standby");
+  });
+
+  test("who stops drains, whatever the document says", () => {
+    const membership = join();
+    membership.beginStop();
+    membership.refresh();
+    expect(membership.role).toBe("draining");
   });
 });
