@@ -46,7 +46,7 @@ const farewellMs = 1_000;
 
 /** Puts an agent together from its configuration. Nothing happens before `start`. */
 export function createAgent(config: AgentConfig): Agent {
-  const clock = createClock(config.clock ?? undefined);
+  const clock = createClock(config.clock);
   const nowMs = () => clock.nowMs();
   const log = createLogger("agent", config.logLevel);
   const { fleet } = config;

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { ClockSection } from "#platform/clock.ts";
 import { logLevels } from "#platform/log.ts";
 import { AgentRole, Identifier } from "#protocol/messages.ts";
 import { ForecastConfig } from "./forecast/forecast-config.ts";
@@ -65,16 +66,7 @@ export const AgentConfig = Type.Object(
     serving: ServingConfig,
     forecast: ForecastConfig,
     power: PowerConfig,
-    clock: Type.Union(
-      [
-        Type.Object(
-          { speed: Type.Number({ exclusiveMinimum: 0 }), anchorRealMs: Type.Number(), startMs: Type.Number() },
-          strict,
-        ),
-        Type.Null(),
-      ],
-      { default: null, description: "a clock that runs faster than the real one, for demonstrations" },
-    ),
+    clock: ClockSection,
   },
   strict,
 );

@@ -50,7 +50,7 @@ export const controllerCommand: Command = {
     const log = createLogger("controller", config.logLevel);
     const controller = createController(config, {
       log,
-      clock: createClock(config.clock ?? undefined),
+      clock: createClock(config.clock),
       forecaster: createForecaster({ config: config.forecast, log }),
     });
     const stopped = untilStopped((stop) => {

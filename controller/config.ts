@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { ForecastConfig } from "#agent/forecast/forecast-config.ts";
+import { ClockSection } from "#platform/clock.ts";
 import { logLevels } from "#platform/log.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { CostConfig } from "./cost/cost-config.ts";
@@ -70,16 +71,7 @@ export const ControllerConfig = Type.Object(
     scaling: ScalingConfig,
     forecast: ForecastConfig,
     cost: CostConfig,
-    clock: Type.Union(
-      [
-        Type.Object(
-          { speed: Type.Number({ exclusiveMinimum: 0 }), anchorRealMs: Type.Number(), startMs: Type.Number() },
-          strict,
-        ),
-        Type.Null(),
-      ],
-      { default: null, description: "a clock that runs faster than the real one, for demonstrations" },
-    ),
+    clock: ClockSection,
   },
   strict,
 );

@@ -1,3 +1,5 @@
+import { type Static, Type } from "@sinclair/typebox";
+
 /** Time as a port: everything periodic asks a clock, so that tests and the demo can let a day pass in minutes. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, in this clock's own time. */
@@ -8,14 +10,21 @@ export interface Clock {
   readonly speed: number;
 }
 
-export interface ClockConfig {
-  /** 1 = real time. 288 lets a day pass in five minutes. */
-  readonly speed: number;
-  /** The real time, ms since the epoch, at which this clock showed `startMs`. */
-  readonly anchorRealMs: number;
-  /** What this clock showed at the anchor, ms since the epoch. */
-  readonly startMs: number;
-}
+export const ClockConfig = Type.Object(
+  {
+    speed: Type.Number({ exclusiveMinimum: 0, description: "1 = real time; 288 lets a day pass in five minutes" }),
+    anchorRealMs: Type.Number({ description: "the real time, ms since the epoch, at which this clock showed startMs" }),
+    startMs: Type.Number({ description: "what this clock showed at the anchor, ms since the epoch" }),
+  },
+  { additionalProperties: false },
+);
+export type ClockConfig = Static<typeof ClockConfig>;
+
+/** The `clock` section of a configuration: null is the real clock. */
+export const ClockSection = Type.Union([ClockConfig, Type.Null()], {
+  default: null,
+  description: "a clock that runs faster than the real one, for demonstrations",
+});
 
 function sleepReal(durationMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -37,8 +46,8 @@ export const systemClock: Clock = {
 };
 
 /** A clock that runs `speed` times as fast as the real one; several processes with the same config agree on the time. */
-export function createClock(config: ClockConfig | undefined): Clock {
-  if (config === undefined) return systemClock;
+export function createClock(config: ClockConfig | null): Clock {
+  if (config === null) return systemClock;
   const { speed, anchorRealMs, startMs } = config;
   return {
     nowMs: () => startMs + (Date.now() - anchorRealMs) * speed,

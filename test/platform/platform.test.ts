@@ -122,10 +122,10 @@ describe("clock", () => {
   });
   test("sleep ends when aborted", async () => {
     const abort = new AbortController();
-    const slept = createClock(undefined).sleep(3_600_000, abort.signal);
+    const slept = createClock(null).sleep(3_600_000, abort.signal);
     abort.abort();
     await slept;
-    await createClock(undefined).sleep(3_600_000, abort.signal);
+    await createClock(null).sleep(3_600_000, abort.signal);
   });
   test("periodic runs fall on multiples, survive a failure, and end with stop", async () => {
     const clock = createClock({ speed: 2000, anchorRealMs: Date.now(), startMs: 1_000_030_000 });
