@@ -1,6 +1,6 @@
 /**
  * Measures, on this machine and with the compiled executable: size, start-up to ready, memory, and requests a second of one agent
- * beside ONNX Runtime alone on the same texts in the same run. Usage: bun scripts/bench/footprint.ts [--binary FILE] [--json]
+ * beside ONNX Runtime alone on the same texts in the same run. Usage: scripts/bench/footprint [--binary FILE] [--json]
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { cpus } from "node:os";
@@ -56,6 +56,7 @@ async function startAgent(directory: string, extra: readonly string[] = []) {
   while (url === undefined) {
     const line = log.split("\n").find((candidate) => candidate.includes('"msg":"serving"'));
     if (line !== undefined) url = (JSON.parse(line) as { url: string }).url;
+    else if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}:\n${log}`);
     else await Bun.sleep(1);
   }
   while ((await fetch(`${url}/readyz`)).status !== 200) await Bun.sleep(1);
