@@ -8,6 +8,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import("./status.ts")).statusCommand,
   embed: async () => (await import("./embed.ts")).embedCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,
+  doctor: async () => (await import("./doctor.ts")).doctorCommand,
   config: async () => (await import("./config.ts")).configCommand,
   version: async () => (await import("./version.ts")).versionCommand,
   "model-worker": async () => (await import("./model-worker.ts")).modelWorkerCommand,

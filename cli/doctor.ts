@@ -1,0 +1,54 @@
+import { AgentConfig } from "#agent/config.ts";
+import { defaultStateDir } from "#platform/default-state-dir.ts";
+import { createLogger } from "#platform/log.ts";
+import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { type Command, optionalString } from "./command.ts";
+import type { CheckResult } from "./doctor/check.ts";
+import { checkBoard } from "./doctor/check-board.ts";
+import { checkBroker, checkListen } from "./doctor/check-network.ts";
+import { checkEmbedding, checkForecast, checkStateDirectory } from "./doctor/check-program.ts";
+
+const marks = { ok: "ok    ", note: "note  ", failed: "FAILED" } as const;
+
+function describe({ name, status, detail, advice }: CheckResult): string {
+  const lines = [`${marks[status]}  ${name}: ${detail}`];
+  if (advice !== undefined) lines.push(...advice.split("\n").map((line) => `          ${line}`));
+  return lines.join("\n");
+}
+
+export const doctorCommand: Command = {
+  summary: "look at this machine as an agent would: what works, what is missing, and what to do about it",
+  usage: "[--config FILE] [--json]",
+  options: {
+    config: { type: "string", short: "c", value: "FILE", help: "the agent's configuration" },
+    json: { type: "boolean", help: "print JSON" },
+  },
+  async run(values) {
+    const path = optionalString(values, "config");
+    const config = parseConfig(
+      AgentConfig,
+      path === undefined ? {} : await readConfigFile(path),
+      path ?? "the defaults",
+    );
+    // The checks say themselves what they find.
+    const log = createLogger("doctor", "silent");
+    const { serving, forecast } = config;
+    const results: CheckResult[] = [
+      ...(await checkBoard(config.power, log)),
+      checkStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env)),
+      await checkEmbedding(serving, log),
+      await checkForecast(forecast.modelDir, forecast.timeoutMs, log),
+      await checkListen(serving.host, serving.port, serving.apiKeys.length > 0),
+      await checkBroker(config.broker, log),
+    ];
+    const failed = results.filter(({ status }) => status === "failed").length;
+    if (values["json"] === true) console.log(JSON.stringify({ ok: failed === 0, checks: results }, null, 2));
+    else {
+      console.log(results.map(describe).join("\n"));
+      console.log(
+        failed === 0 ? "\nNothing stands in an agent's way here." : `\n${failed} of ${results.length} checks failed.`,
+      );
+    }
+    return failed === 0 ? 0 : 1;
+  },
+};

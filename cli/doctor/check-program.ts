@@ -1,0 +1,84 @@
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { createForecastProcess } from "#agent/forecast/worker/forecast-process.ts";
+import type { ForecastWorkerState } from "#agent/forecast/worker/forecast-worker.ts";
+import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
+import { findModel } from "#agent/serving/find-model.ts";
+import type { ServingConfig } from "#agent/serving/serving-config.ts";
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import type { CheckResult } from "./check.ts";
+
+const forecastStartMs = 10_000;
+const embedMs = 20_000;
+
+/** A directory that the agent writes to. */
+export function checkStateDirectory(path: string): CheckResult {
+  const name = "state directory";
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+    return { name, status: "ok", detail: path };
+  } catch (error) {
+    return {
+      name,
+      status: "failed",
+      detail: describeError(error),
+      advice: "set stateDir to a directory this user can write to",
+    };
+  }
+}
+
+/** Embeds a text for real. */
+export async function checkEmbedding(config: ServingConfig, log: Logger): Promise<CheckResult> {
+  const name = "embedding";
+  try {
+    const found = await findModel(config.model, config.modelDirectory);
+    const threads = config.threads ?? Math.min(2, availableParallelism());
+    const model = await openEmbeddingModel(found, { ...config, threads }, log, { onBatch() {}, onLoaded() {} });
+    model.runner.start();
+    try {
+      const { ids } = model.tokenizer.tokenize("how is this machine today");
+      const { vector } = await model.queue.embed(ids, AbortSignal.timeout(embedMs));
+      return {
+        name,
+        status: "ok",
+        detail: `${found.manifest.id}, ${vector.length} numbers a text, ${threads} threads`,
+      };
+    } finally {
+      await model.runner.stop();
+    }
+  } catch (error) {
+    return {
+      name,
+      status: "failed",
+      detail: describeError(error),
+      advice: "see the reason; THORMESH_CACHE_DIR must be a directory from which libraries can be loaded",
+    };
+  }
+}
+
+/** Starts the forecasting process and says on which TensorFlow.js backend it runs. */
+export async function checkForecast(modelDir: string | null, timeoutMs: number, log: Logger): Promise<CheckResult> {
+  const name = "forecast";
+  const settled = Promise.withResolvers<ForecastWorkerState | null>();
+  const worker = createForecastProcess({
+    modelDir,
+    timeoutMs,
+    log,
+    onState: (state) => {
+      if (state.kind === "ready" || state.kind === "lost") settled.resolve(state);
+    },
+  });
+  worker.start();
+  const timer = setTimeout(() => settled.resolve(null), forecastStartMs);
+  const state = await settled.promise;
+  clearTimeout(timer);
+  await worker.stop();
+  if (state?.kind === "ready") return { name, status: "ok", detail: `LSTM on ${state.backend} (${state.reason})` };
+  return {
+    name,
+    status: "note",
+    detail: `${state?.kind === "lost" ? state.reason : `not ready within ${forecastStartMs / 1000} s`}: simple forecasts stand in`,
+  };
+}

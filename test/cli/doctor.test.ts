@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import pino from "pino";
+import { PowerConfig } from "#agent/power/power-config.ts";
+import { ServingConfig } from "#agent/serving/serving-config.ts";
+import { checkBoard } from "#cli/doctor/check-board.ts";
+import { checkBroker, checkListen } from "#cli/doctor/check-network.ts";
+import { checkEmbedding, checkForecast, checkStateDirectory } from "#cli/doctor/check-program.ts";
+import { parseConfig } from "#platform/read-config.ts";
+import { programCommand, temporaryDirectory } from "../e2e/program.ts";
+import { createFakeBoard } from "../fakes/jetson/board.ts";
+import { createMosquitto, freePort } from "../fakes/mosquitto.ts";
+
+const log = pino({ level: "silent" });
+const named = (checks: readonly { name: string }[], name: string) => checks.find((check) => check.name === name);
+
+describe("the board", () => {
+  let board: ReturnType<typeof createFakeBoard>;
+  beforeEach(() => {
+    board = createFakeBoard();
+  });
+  afterEach(() => board.dispose());
+  const jetson = (change: object = {}) =>
+    parseConfig(PowerConfig, { board: "jetson", jetson: { ...board.config, ...change } }, "test");
+
+  test("a Jetson in order: its name, modes, rights and sensors", async () => {
+    const checks = await checkBoard(jetson(), log);
+    expect(checks.map(({ name, status }) => [name, status])).toEqual([
+      ["board", "ok"],
+      ["power modes", "ok"],
+      ["right to set the power mode", process.getuid?.() === 0 ? "ok" : "failed"],
+      ["sensors", "ok"],
+    ]);
+    expect(named(checks, "board")).toMatchObject({ detail: "NVIDIA Jetson AGX Thor Developer Kit" });
+    expect(named(checks, "power modes")).toMatchObject({ detail: "MAXN, 120W, 90W, 70W; now 120W" });
+    expect(named(checks, "sensors")).toMatchObject({ detail: "20.0 W, 38.875 °C" });
+    // It looks, and sets nothing.
+    expect(board.calls().every((call) => call === "-q")).toBe(true);
+  });
+
+  test("a tool that does not answer, a list that is not there, sensors that are silent: each is named with what to do", async () => {
+    board.behave("query-fails");
+    const silent = { tegrastats: ["sleep", "600"] };
+    const [, modes, , sensors] = await checkBoard(jetson(silent), log);
+    expect(modes).toMatchObject({ status: "failed", detail: expect.stringContaining("does not say") });
+    expect(sensors).toMatchObject({ status: "failed", advice: expect.stringContaining("sleep 600") });
+    const [, noList] = await checkBoard(jetson({ ...silent, confPath: "/nowhere.conf" }), log);
+    expect(noList).toMatchObject({ status: "failed", detail: "no modes found in /nowhere.conf" });
+  }, 30_000);
+
+  test("no Jetson is said plainly, with what follows, and is no failure", async () => {
+    const config = parseConfig(PowerConfig, { jetson: { nvpmodel: ["no-such-nvpmodel"] } }, "test");
+    const [only, ...more] = await checkBoard(config, log);
+    expect(more).toEqual([]);
+    expect(only).toMatchObject({ status: "note", detail: expect.stringContaining("this is no Jetson") });
+  });
+});
+
+describe("the network", () => {
+  test("a free port, one that another program holds, one that an agent holds", async () => {
+    const port = await freePort();
+    expect(await checkListen("127.0.0.1", port, false)).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("is free"),
+    });
+    const stranger = Bun.serve({ port, hostname: "127.0.0.1", fetch: () => new Response("", { status: 404 }) });
+    expect(await checkListen("127.0.0.1", port, false)).toMatchObject({
+      status: "failed",
+      detail: expect.stringContaining(String(port)),
+    });
+    await stranger.stop(true);
+    const agent = Bun.serve({ port, hostname: "127.0.0.1", fetch: () => Response.json({ status: "alive" }) });
+    expect(await checkListen("127.0.0.1", port, false)).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("an agent"),
+    });
+    await agent.stop(true);
+  });
+
+  test("a broker that answers, and one that doesn't", async () => {
+    const mosquitto = await createMosquitto();
+    const access = { username: null, password: null };
+    expect(await checkBroker({ url: mosquitto.url, ...access }, log)).toMatchObject({ status: "ok" });
+    await mosquitto.dispose();
+    expect(await checkBroker({ url: mosquitto.url, ...access }, log)).toMatchObject({ status: "note" });
+  }, 20_000);
+});
+
+describe("the program", () => {
+  test("a state directory that can be written to, and one that can't be", () => {
+    const directory = temporaryDirectory();
+    expect(checkStateDirectory(join(directory.path, "deep"))).toMatchObject({ status: "ok" });
+    expect(checkStateDirectory("/proc/thormesh")).toMatchObject({
+      status: "failed",
+      advice: expect.stringContaining("stateDir"),
+    });
+    directory.remove();
+  });
+
+  test("a real embedding; a model that does not exist", async () => {
+    const config = parseConfig(ServingConfig, { threads: 1 }, "test");
+    expect(await checkEmbedding(config, log)).toMatchObject({
+      status: "ok",
+      detail: "all-MiniLM-L6-v2, 384 numbers a text, 1 threads",
+    });
+    expect(await checkEmbedding({ ...config, model: "none-such" }, log)).toMatchObject({
+      status: "failed",
+      detail: expect.stringContaining("none-such"),
+    });
+  }, 30_000);
+
+  test("the forecasting process and its backend; weights that are not there", async () => {
+    expect(await checkForecast(null, 2000, log)).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("LSTM on"),
+    });
+    expect(await checkForecast("/nowhere", 2000, log)).toMatchObject({
+      status: "note",
+      detail: expect.stringContaining("simple forecasts"),
+    });
+  }, 30_000);
+});
+
+test("thormesh doctor --json lists every check, and exits with 0 where nothing failed", async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory.path, "agent.json");
+  await Bun.write(
+    path,
+    JSON.stringify({
+      stateDir: join(directory.path, "state"),
+      broker: { url: `mqtt://127.0.0.1:${await freePort()}` },
+      serving: { port: await freePort() },
+      power: { jetson: { nvpmodel: ["no-such-nvpmodel"] } },
+    }),
+  );
+  const child = Bun.spawn([...programCommand, "doctor", "--config", path, "--json"], {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const { ok, checks } = JSON.parse(await new Response(child.stdout).text());
+  expect(await child.exited).toBe(0);
+  expect(ok).toBe(true);
+  expect(checks.map(({ name }: { name: string }) => name)).toEqual([
+    "board",
+    "state directory",
+    "embedding",
+    "forecast",
+    "HTTP address",
+    "broker",
+  ]);
+  directory.remove();
+}, 60_000);
