@@ -35,7 +35,6 @@ export const embedCommand: Command = {
       onBatch() {},
       onLoaded() {},
     });
-    model.runner.start();
     try {
       const { signal } = new AbortController();
       const tokenized = texts.map((text) => model.tokenizer.tokenize(text));

@@ -32,8 +32,13 @@ async function residentMb(pid: number): Promise<number | null> {
   }
 }
 
+async function readTokenizer({ manifest, tokenizerPath }: FoundModel): Promise<TextTokenizer> {
+  const definition = await readVerifiedFile(tokenizerPath, manifest.files["tokenizer.json"].sha256);
+  return createTextTokenizer(JSON.parse(new TextDecoder().decode(definition)), manifest.maxTokens);
+}
+
 /**
- * Reads a model's tokenizer; the process starts with `runner.start()`.
+ * Starts a model's process, which goes on loading, and reads its tokenizer meanwhile.
  * @throws Error when the tokenizer is not the manifest's.
  */
 export async function openEmbeddingModel(
@@ -43,13 +48,16 @@ export async function openEmbeddingModel(
   observer: { onBatch(texts: number): void; onLoaded(loadMs: number): void },
 ): Promise<EmbeddingModel> {
   const { manifest } = found;
-  const definition = await readVerifiedFile(found.tokenizerPath, manifest.files["tokenizer.json"].sha256);
-  const tokenizer = createTextTokenizer(JSON.parse(new TextDecoder().decode(definition)), manifest.maxTokens);
   const runner = createModelRunner({
     id: manifest.id,
-    startProcess: () => startModelProcess(found, { threads: config.threads, timeoutMs: loadTimeoutMs }),
+    startProcess: (signal) => startModelProcess(found, { threads: config.threads, timeoutMs: loadTimeoutMs, signal }),
     log,
     onLoaded: (process) => observer.onLoaded(process.loadMs),
+  });
+  runner.start();
+  const tokenizer = await readTokenizer(found).catch(async (error) => {
+    await runner.stop();
+    throw error;
   });
   const policy = { maxTokens: config.batchTokens, maxTexts: config.batchTexts };
   return {

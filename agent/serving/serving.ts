@@ -39,7 +39,7 @@ export interface LoadedModel {
 export interface Serving {
   /**
    * Listens and loads the model. Resolves when it is loaded, or after a while without: requests then wait for it.
-   * @throws UsageError when the address, the port or the model is not as configured.
+   * @throws UsageError when the address, the port or the model is not as configured; `stop` ends what was started until then.
    */
   start(): Promise<void>;
   /** Turns new requests away, finishes those in flight for up to `stopGraceMs`, ends the model's process. */
@@ -103,6 +103,7 @@ export function createServing(options: ServingOptions): Serving {
       onLoaded: (loadMs) => metrics.recordModelLoad(found.manifest.id, loadMs),
     });
     models.push(model);
+    // The model's process is loading by now, so what follows costs no time.
     embedder = createEmbedder({
       findModel: modelNamed,
       modelNames: () => models.map(({ found: { manifest } }) => manifest.id),
@@ -139,7 +140,6 @@ export function createServing(options: ServingOptions): Serving {
     });
     const { host, port, maxBodyBytes } = config;
     server = serveHttp(app, { host, port, maxBodyBytes, errorStyleOf });
-    model.runner.start();
     log.info({ url: server.url, model: found.manifest.id, origin: found.origin, threads }, "serving");
     await Promise.race([model.runner.firstLoaded, Bun.sleep(startWaitMs)]);
     if (model.runner.state !== "loaded")

@@ -63,11 +63,11 @@ async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>;
 
 /**
  * Starts a child process for a model and waits until it has loaded it.
- * @throws ModelProcessLostError when the child ends before, or takes longer than `timeoutMs`.
+ * @throws ModelProcessLostError when the child ends before, takes longer than `timeoutMs`, or `signal` aborts meanwhile.
  */
 export async function startModelProcess(
   model: FoundModel,
-  options: { readonly threads: number; readonly timeoutMs: number },
+  options: { readonly threads: number; readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<ModelProcess> {
   const listening = await listenOnce();
   const { manifest } = model;
@@ -117,6 +117,13 @@ export async function startModelProcess(
     clearTimeout(kill);
   };
 
+  const giveUp = () => {
+    lose("was stopped");
+    // Nothing is in it that could be lost, and it would go on loading.
+    child.kill("SIGKILL");
+  };
+  options.signal?.addEventListener("abort", giveUp, { once: true });
+  if (options.signal?.aborted === true) giveUp();
   const timer = setTimeout(() => lose(`not ready after ${options.timeoutMs} ms`), options.timeoutMs);
   try {
     void listening.connected.then((accepted) => {
@@ -162,6 +169,7 @@ export async function startModelProcess(
     throw error;
   } finally {
     clearTimeout(timer);
+    options.signal?.removeEventListener("abort", giveUp);
     await listening.close();
   }
 }

@@ -29,7 +29,8 @@ const failingFrom = 3;
 /** @param onLoaded is told of every start that succeeded. */
 export function createModelRunner(options: {
   readonly id: string;
-  readonly startProcess: () => Promise<ModelProcess>;
+  /** Gives up when the signal aborts. */
+  readonly startProcess: (signal: AbortSignal) => Promise<ModelProcess>;
   readonly log: Logger;
   readonly onLoaded: (process: ModelProcess) => void;
 }): ModelRunner {
@@ -73,7 +74,7 @@ export function createModelRunner(options: {
     while (!stopping.signal.aborted) {
       let reason: string;
       try {
-        const started = await startProcess();
+        const started = await startProcess(stopping.signal);
         current = started;
         if (stopping.signal.aborted) return;
         state = "loaded";

@@ -75,6 +75,14 @@ test("a child that is not ready in time is ended", async () => {
   await expect(startModelProcess(found, { threads: 1, timeoutMs: 1 })).rejects.toThrow("not ready after 1 ms");
 });
 
+test("a child that is stopped while it loads is ended at once", async () => {
+  const stopping = new AbortController();
+  const starting = startModelProcess(found, { ...options, signal: stopping.signal });
+  stopping.abort();
+  await expect(starting).rejects.toThrow("was stopped");
+  await expect(startModelProcess(found, { ...options, signal: stopping.signal })).rejects.toThrow("was stopped");
+});
+
 test("the child ends with its parent, even when that is killed; a signal to the group does not end it before", async () => {
   const parent = Bun.spawn([process.execPath, join(import.meta.dir, "model-process-parent.ts")], { stdout: "pipe" });
   const reader = parent.stdout.getReader();

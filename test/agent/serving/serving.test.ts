@@ -364,7 +364,11 @@ describe("starting and stopping", () => {
     const attempt = second.serving.start();
     await expect(attempt).rejects.toBeInstanceOf(UsageError);
     await expect(attempt).rejects.toThrow(`port ${server.serving.port} on 127.0.0.1 is in use`);
+    const stopStartedMs = performance.now();
     await second.serving.stop();
+    expect(modelProcesses().length).toBe(1); // that of the other server
+    // A process that is still loading is not waited for.
+    expect(performance.now() - stopStartedMs).toBeLessThan(1_900);
   });
 
   test.each([
