@@ -47,14 +47,40 @@ function nextThermalCap(inputs: PowerModeInputs, currentIndex: number): number {
   return thermalCap;
 }
 
-/** The place of the mode for a demand: by the two thresholds, then up until the mode is known to carry it. */
-function indexForDemand(demandQps: number, policy: PowerPolicy, modes: readonly PowerModeProfile[]): number {
+/** A mode whose figures are all known. */
+type KnownMode = PowerModeProfile & {
+  readonly capacityQps: number;
+  readonly busyWatts: number;
+  readonly idleWatts: number;
+};
+
+const isKnown = (mode: PowerModeProfile): mode is KnownMode =>
+  mode.capacityQps !== null && mode.capacityQps > 0 && mode.busyWatts !== null && mode.idleWatts !== null;
+
+const carries = ({ capacityQps }: PowerModeProfile, demandQps: number, policy: PowerPolicy) =>
+  capacityQps === null || demandQps <= capacityQps * policy.targetUtilization;
+
+/** Power at a demand: between idle and busy, linear in utilisation. */
+function wattsAt({ capacityQps, busyWatts, idleWatts }: KnownMode, demandQps: number): number {
+  return idleWatts + (busyWatts - idleWatts) * Math.min(1, demandQps / capacityQps);
+}
+
+/** Thresholds: above the high one the top, below the low one the last, else the middle; then up until the mode is known to carry it. */
+function indexByThreshold(demandQps: number, policy: PowerPolicy, modes: readonly PowerModeProfile[]): number {
   const last = modes.length - 1;
   let index = demandQps > policy.highQps ? 0 : demandQps < policy.lowQps ? last : Math.floor(last / 2);
-  const carries = ({ capacityQps }: PowerModeProfile) =>
-    capacityQps === null || demandQps <= capacityQps * policy.targetUtilization;
-  while (index > 0 && !carries(modes[index] as PowerModeProfile)) index -= 1;
+  while (index > 0 && !carries(modes[index] as PowerModeProfile, demandQps, policy)) index -= 1;
   return index;
+}
+
+/** Of the modes that carry the demand the one that draws least at it; the top one when none does. */
+function indexByEnergy(demandQps: number, policy: PowerPolicy, modes: readonly KnownMode[]): number {
+  let best = 0;
+  for (const [index, mode] of modes.entries()) {
+    const cheaper = wattsAt(mode, demandQps) < wattsAt(modes[best] as KnownMode, demandQps);
+    if (index > 0 && cheaper && carries(mode, demandQps, policy)) best = index;
+  }
+  return best;
 }
 
 const qps = (value: number) => `${Number(value.toPrecision(3))} qps`;
@@ -66,6 +92,14 @@ interface Wish {
 
 function wishOfPolicy(inputs: PowerModeInputs, currentIndex: number): Wish {
   const { policy, modes, forecastPeakQps, liveQps, lastSwitchMs, nowMs } = inputs;
+  if (policy.kind === "fixed") {
+    const index = policy.fixedMode === null ? 0 : modes.findIndex(({ name }) => name === policy.fixedMode);
+    if (index !== -1) return { index, reason: `${modes[index]?.name} is configured` };
+    return {
+      index: 0,
+      reason: `${policy.fixedMode}, which is configured, is no mode of this board: ready for anything`,
+    };
+  }
   const known = [forecastPeakQps, liveQps].filter((value): value is number => value !== null && Number.isFinite(value));
   if (known.length === 0) return { index: 0, reason: "neither a forecast nor a live rate: ready for anything" };
   const demandQps = Math.max(...known);
@@ -73,12 +107,22 @@ function wishOfPolicy(inputs: PowerModeInputs, currentIndex: number): Wish {
     forecastPeakQps === null
       ? `live rate ${qps(demandQps)}, no forecast`
       : `${forecastPeakQps >= (liveQps ?? 0) ? "forecast peak" : "live rate"} ${qps(demandQps)}`;
-  const index = indexForDemand(demandQps, policy, modes);
+  const byEnergy = policy.kind === "forecast" && modes.every(isKnown);
+  const indexFor = (demand: number) =>
+    byEnergy ? indexByEnergy(demand, policy, modes) : indexByThreshold(demand, policy, modes);
+  const index = indexFor(demandQps);
   const name = modes[index]?.name;
-  if (index <= currentIndex) return { index, reason: `${basis} asks for ${name}` };
-  // Stepping down: the demand must leave room below the threshold, and the mode must have been held a while.
-  const roomy = indexForDemand(demandQps / (1 - policy.hysteresis), policy, modes);
-  if (roomy <= currentIndex) return { index: currentIndex, reason: `${basis} is too near a threshold to step down` };
+  const current = modes[currentIndex];
+  // Up at once: by thresholds whenever they say so, by energy when the present mode does not carry the demand.
+  const mustLeave =
+    current === undefined ||
+    (byEnergy ? !carries(current, demandQps, policy) && index !== currentIndex : index < currentIndex);
+  if (mustLeave) return { index, reason: `${basis} asks for ${name}` };
+  if (index === currentIndex) return { index, reason: `${basis} does with ${name}` };
+  // Saving: there must be room below the limits, and the mode must have been held a while.
+  const roomy = indexFor(demandQps / (1 - policy.hysteresis));
+  const saves = byEnergy ? roomy !== currentIndex : roomy > currentIndex;
+  if (!saves) return { index: currentIndex, reason: `${basis} is too near a limit to step down` };
   const heldMs = lastSwitchMs === null ? Number.POSITIVE_INFINITY : nowMs - lastSwitchMs;
   if (heldMs < policy.minDwellS * 1000) {
     return {
@@ -91,8 +135,8 @@ function wishOfPolicy(inputs: PowerModeInputs, currentIndex: number): Wish {
 
 /**
  * Which power mode the board should be in. Heat comes first, then what the controller or an operator holds, then the role (who stands by
- * saves), then demand against thresholds: up at once, down after a dwell and with room below the threshold. What is unknown leads
- * towards capacity.
+ * saves), then demand: the mode that carries it with the least power where the board's figures are known, else by thresholds; up at
+ * once, down after a dwell and with room to spare. What is unknown leads towards capacity.
  */
 export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
   const { modes, currentModeId, desiredMode, desiredModeUntilMs, nowMs } = inputs;

@@ -4,9 +4,21 @@ import { boardPresets } from "./board-presets.ts";
 const strict = { additionalProperties: false } as const;
 const command = (name: string) => Type.Array(Type.String({ minLength: 1 }), { default: [name], minItems: 1 });
 
-/** Figures of the threshold policy: 300 and 100 queries a second are those of the boards it was first used on. */
+/** How the mode is chosen. The thresholds: 300 and 100 queries a second are those of the boards it was first used on. */
 export const PowerPolicy = Type.Object(
   {
+    kind: Type.Union(
+      ["forecast", "threshold", "fixed"].map((kind) => Type.Literal(kind as "forecast" | "threshold" | "fixed")),
+      {
+        default: "forecast",
+        description:
+          "forecast: the mode that carries the coming peak with the least power (by thresholds where the board's figures are not known); threshold; fixed",
+      },
+    ),
+    fixedMode: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+      default: null,
+      description: "the mode of the fixed policy; null: the most capable one",
+    }),
     highQps: Type.Number({ default: 300, minimum: 0, description: "above it: the most capable mode" }),
     lowQps: Type.Number({
       default: 100,

@@ -52,7 +52,7 @@ describe("decidePowerMode", () => {
     ],
     ["the live rate counts as much as the forecast", { liveQps: 500 }, "switch", 0, /live rate 500/],
     ["below the low one: the lowest", { forecastPeakQps: 60, liveQps: 50 }, "switch", 2, /does with 7W/],
-    ["just below the low one: not yet", { forecastPeakQps: 95, liveQps: 10 }, "hold", 1, /too near a threshold/],
+    ["just below the low one: not yet", { forecastPeakQps: 95, liveQps: 10 }, "hold", 1, /too near a limit/],
     [
       "held too short a time to step down",
       { forecastPeakQps: 10, liveQps: 0, lastSwitchMs: 10 * hour - 299_999 },
@@ -105,6 +105,106 @@ describe("decidePowerMode", () => {
     expect(decision).toMatchObject({ kind, modeId });
     expect(decision.reason).toMatch(reason);
     expect(decision.refused).toBeNull();
+  });
+
+  describe("by energy, where the board's figures are known", () => {
+    const known = (
+      id: number,
+      name: string,
+      capacityQps: number,
+      busyWatts: number,
+      idleWatts: number,
+    ): PowerModeProfile => ({
+      id,
+      name,
+      capacityQps,
+      busyWatts,
+      idleWatts,
+    });
+    const thor = [
+      known(0, "MAXN", 420, 130, 24),
+      known(1, "120W", 350, 105, 22),
+      known(2, "90W", 280, 78, 21),
+      known(3, "70W", 220, 58, 20),
+    ];
+    /** A board whose top mode is done so much sooner that it draws least: race to idle. */
+    const racer = [known(0, "FAST", 1000, 20, 5), known(1, "SLOW", 100, 15, 5)];
+    test.each([
+      ["the least that carries the peak", { forecastPeakQps: 150 }, "switch", 3, /forecast peak 150 qps does with 70W/],
+      [
+        "more than it carries at the target: the next",
+        { forecastPeakQps: 177, currentModeId: 3 },
+        "switch",
+        2,
+        /asks for 90W/,
+      ],
+      [
+        "up at once, however short the last switch ago",
+        { forecastPeakQps: 300, lastSwitchMs: 10 * hour - 1 },
+        "switch",
+        0,
+        /asks for MAXN/,
+      ],
+      ["more than any mode carries: the top", { forecastPeakQps: 999 }, "switch", 0, /asks for MAXN/],
+      [
+        "a saving waits for the dwell",
+        { forecastPeakQps: 10, lastSwitchMs: 10 * hour - 299_999 },
+        "hold",
+        1,
+        /held for 300 s/,
+      ],
+      ["and for room to spare", { forecastPeakQps: 170, currentModeId: 2 }, "hold", 2, /too near a limit/],
+      [
+        "the live rate counts as well",
+        { forecastPeakQps: 10, liveQps: 250, currentModeId: 2 },
+        "switch",
+        1,
+        /live rate 250 qps asks for 120W/,
+      ],
+      [
+        "a faster mode that draws less is a saving, not a need: it waits",
+        { modes: racer, currentModeId: 1, forecastPeakQps: 50, lastSwitchMs: 10 * hour - 1 },
+        "hold",
+        1,
+        /held for/,
+      ],
+      [
+        "and is taken after the dwell",
+        { modes: racer, currentModeId: 1, forecastPeakQps: 50, liveQps: 0 },
+        "switch",
+        0,
+        /does with FAST/,
+      ],
+      ["no demand: the lowest idle power", { forecastPeakQps: 0, liveQps: 0 }, "switch", 3, /0 qps/],
+      [
+        "one mode without figures: thresholds",
+        { modes: [...thor.slice(0, 3), mode(3, "70W")], forecastPeakQps: 120, liveQps: 0, currentModeId: 1 },
+        "hold",
+        1,
+        /120 qps/,
+      ],
+      [
+        "thresholds when they are asked for",
+        { policy: { ...policy, kind: "threshold" }, forecastPeakQps: 150 },
+        "hold",
+        1,
+        /150 qps/,
+      ],
+    ] as [string, Partial<PowerModeInputs>, string, number, RegExp][])("%s", (_name, change, kind, modeId, reason) => {
+      const decision = decidePowerMode({ ...base, liveQps: 0, modes: thor, ...change });
+      expect(decision).toMatchObject({ kind, modeId });
+      expect(decision.reason).toMatch(reason);
+    });
+  });
+
+  test.each([
+    ["the top unless told otherwise", null, 0, /MAXN is configured/],
+    ["the mode that is named", "7W", 2, /7W is configured/],
+    ["the top when the board has no such mode", "5W", 0, /5W, which is configured, is no mode of this board/],
+  ] as [string, string | null, number, RegExp][])("fixed: %s", (_name, fixedMode, modeId, reason) => {
+    const decision = decidePowerMode({ ...base, policy: { ...policy, kind: "fixed", fixedMode }, forecastPeakQps: 1 });
+    expect(decision).toMatchObject({ kind: "switch", modeId });
+    expect(decision.reason).toMatch(reason);
   });
 
   test("no modes: nothing to decide", () => {
