@@ -1,0 +1,155 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+const strict = { additionalProperties: false } as const;
+const oneOf = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
+const optional = <T extends ReturnType<typeof Type.Number> | ReturnType<typeof Type.Boolean>>(schema: T) =>
+  Type.Optional(Type.Union([schema, Type.Null()]));
+const count = { minimum: 0, maximum: 1_000_000 } as const;
+/** Far above any amount of bytes, far below where sums lose their meaning. */
+const most = 1e18;
+const target = { exclusiveMinimum: 0, maximum: most } as const;
+
+const MetricSpec = Type.Object(
+  {
+    kind: oneOf("resource", "replica", "external", "object"),
+    name: Type.String({ minLength: 1 }),
+    targetUtilizationPercent: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description: "resource: mean use as a share of what is requested, %",
+      }),
+    ),
+    targetAverageValue: Type.Optional(Type.Number({ ...target, description: "per replica" })),
+    targetValue: Type.Optional(Type.Number({ ...target, description: "external, object: in all" })),
+  },
+  strict,
+);
+export type MetricSpec = Static<typeof MetricSpec>;
+
+const ratePolicy = Type.Object(
+  {
+    type: oneOf("count", "percent"),
+    value: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+    periodS: Type.Number({ exclusiveMinimum: 0 }),
+  },
+  strict,
+);
+
+const ScalingRules = Type.Object(
+  {
+    stabilizationWindowS: Type.Optional(Type.Number({ minimum: 0 })),
+    selectPolicy: Type.Optional(oneOf("max", "min", "disabled")),
+    policies: Type.Optional(Type.Array(ratePolicy, { minItems: 1 })),
+  },
+  strict,
+);
+export type ScalingRules = Static<typeof ScalingRules>;
+
+const ReplicaPolicy = Type.Object(
+  {
+    minReplicas: Type.Integer({ ...count, default: 1 }),
+    maxReplicas: Type.Integer({ ...count, minimum: 1 }),
+    toleranceUp: Type.Number({ default: 0.1, minimum: 0 }),
+    toleranceDown: Type.Number({ default: 0.1, minimum: 0 }),
+    initializationPeriodS: Type.Number({ default: 300, minimum: 0 }),
+    initialReadinessDelayS: Type.Number({ default: 30, minimum: 0 }),
+    metrics: Type.Array(MetricSpec, { minItems: 1 }),
+    behavior: Type.Optional(
+      Type.Object({ scaleUp: Type.Optional(ScalingRules), scaleDown: Type.Optional(ScalingRules) }, strict),
+    ),
+    legacyScaleUpLimit: Type.Optional(
+      Type.Object(
+        { factor: Type.Number({ default: 2, minimum: 1 }), minimum: Type.Number({ default: 4, minimum: 0 }) },
+        { ...strict, description: "takes the place of the rules: one 300 s window, one cap on growth" },
+      ),
+    ),
+  },
+  strict,
+);
+export type ReplicaPolicy = Static<typeof ReplicaPolicy>;
+
+const Replica = Type.Object(
+  {
+    id: Type.String({ minLength: 1 }),
+    phase: oneOf("running", "pending", "failed", "deleting"),
+    ready: optional(Type.Boolean()),
+    startedAgoS: optional(Type.Number()),
+    readyChangedAgoS: optional(Type.Number({ description: "since it last became ready or unready" })),
+    requests: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: most }))),
+  },
+  strict,
+);
+export type Replica = Static<typeof Replica>;
+
+const Sample = Type.Object(
+  {
+    metric: Type.String({ minLength: 1 }),
+    replica: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    value: Type.Union([Type.Number({ minimum: -most, maximum: most }), Type.Null()], {
+      description: "null: not known",
+    }),
+    ageS: optional(Type.Number()),
+    windowS: optional(Type.Number({ minimum: 0 })),
+  },
+  strict,
+);
+export type Sample = Static<typeof Sample>;
+
+const History = Type.Object(
+  {
+    recommendations: Type.Array(
+      Type.Object({ agoS: Type.Number({ minimum: 0 }), replicas: Type.Integer(count) }, strict),
+      { default: [], description: "earlier wishes, before stabilisation" },
+    ),
+    changes: Type.Array(Type.Object({ agoS: Type.Number({ minimum: 0 }), delta: Type.Integer() }, strict), {
+      default: [],
+      description: "replicas added (positive) or removed",
+    }),
+  },
+  { ...strict, default: {} },
+);
+export type History = Static<typeof History>;
+
+/** What `decideReplicas` reads: a policy and one look at the replicas, with ages in seconds before now. */
+export const ReplicaInputs = Type.Object(
+  {
+    policy: ReplicaPolicy,
+    currentReplicas: Type.Integer(count),
+    replicas: Type.Array(Replica, { default: [] }),
+    samples: Type.Array(Sample, { default: [] }),
+    failedMetrics: Type.Array(Type.String(), { default: [], description: "metrics that could not be fetched" }),
+    history: History,
+  },
+  strict,
+);
+export type ReplicaInputs = Static<typeof ReplicaInputs>;
+
+const targetsOf = {
+  resource: ["targetUtilizationPercent", "targetAverageValue"],
+  replica: ["targetAverageValue"],
+  external: ["targetValue", "targetAverageValue"],
+  object: ["targetValue", "targetAverageValue"],
+} as const;
+
+/** What a schema can't say: limits in order, one target per metric that fits its kind, ids used once. */
+export function checkReplicaInputs({ policy, replicas }: ReplicaInputs): string[] {
+  const lines: string[] = [];
+  if (policy.minReplicas > policy.maxReplicas) {
+    lines.push(`policy.minReplicas: expected at most maxReplicas (${policy.maxReplicas}), got ${policy.minReplicas}`);
+  }
+  for (const [index, metric] of policy.metrics.entries()) {
+    const given = Object.keys(metric).filter((key) => key.startsWith("target"));
+    const fitting: readonly string[] = targetsOf[metric.kind];
+    if (given.length !== 1 || !fitting.includes(given[0] as string)) {
+      const expected = fitting.length === 1 ? fitting[0] : `one of ${fitting.join(", ")}`;
+      lines.push(`policy.metrics.${index}: expected ${expected}, got ${given.join(" and ") || "no target"}`);
+    }
+  }
+  const ids = new Set<string>();
+  for (const [index, { id }] of replicas.entries()) {
+    if (ids.has(id)) lines.push(`replicas.${index}.id: expected an id used once, got "${id}" again`);
+    ids.add(id);
+  }
+  return lines;
+}
