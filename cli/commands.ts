@@ -5,6 +5,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => (await import("./agent.ts")).agentCommand,
   controller: async () => (await import("./controller.ts")).controllerCommand,
   demo: async () => (await import("./demo.ts")).demoCommand,
+  power: async () => (await import("./power.ts")).powerCommand,
   status: async () => (await import("./status.ts")).statusCommand,
   embed: async () => (await import("./embed.ts")).embedCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,

@@ -1,23 +1,8 @@
 import type { Static } from "@sinclair/typebox";
 import type { AgentList, AgentView, FleetView } from "#controller/api/schemas.ts";
-import { type Command, optionalString } from "./command.ts";
+import { askController, controllerUrlOption } from "./ask-controller.ts";
+import type { Command } from "./command.ts";
 import { formatTable } from "./format-table.ts";
-
-const defaultUrl = "http://127.0.0.1:7070";
-
-async function ask(url: string, path: string): Promise<unknown> {
-  const apiKey = process.env["THORMESH_API_KEY"]?.split(",")[0];
-  const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
-  let response: Response;
-  try {
-    response = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(10_000) });
-  } catch (cause) {
-    throw new Error(`no controller answers at ${url}`, { cause });
-  }
-  if (response.ok) return response.json();
-  const body = (await response.json().catch(() => ({}))) as { error?: unknown };
-  throw new Error(`the controller at ${url} answers ${response.status}: ${body.error ?? response.statusText}`);
-}
 
 const figure = (value: number | null, digits: number, unit = "") =>
   value === null ? "-" : `${value.toFixed(digits)}${unit}`;
@@ -60,16 +45,14 @@ export const statusCommand: Command = {
   summary: "show the fleet as its controller sees it",
   usage: "[--url URL] [--json]",
   options: {
-    url: {
-      type: "string",
-      value: "URL",
-      help: `the controller (default: ${defaultUrl}); THORMESH_API_KEY holds its key`,
-    },
+    ...controllerUrlOption,
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values) {
-    const url = optionalString(values, "url") ?? defaultUrl;
-    const [fleet, list] = await Promise.all([ask(url, "/api/v1/fleet"), ask(url, "/api/v1/agents")]);
+    const [fleet, list] = await Promise.all([
+      askController(values, "/api/v1/fleet"),
+      askController(values, "/api/v1/agents"),
+    ]);
     const { agents } = list as Static<typeof AgentList>;
     console.log(
       values["json"] === true ? JSON.stringify({ fleet, agents }, null, 2) : describeStatus(fleet as FleetView, agents),

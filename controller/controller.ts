@@ -158,6 +158,11 @@ export function createController(config: ControllerConfig, { log, clock, forecas
         store,
         broker,
         prices,
+        powerAssumptions: {
+          tariffUsdPerKwh: config.cost.tariffUsdPerKwh,
+          co2KgPerKwh: config.cost.co2KgPerKwh,
+          targetUtilization: config.scaling.targetUtilization,
+        },
         staleAfterMs,
         capacityPerReplicaQps: config.scaling.capacityPerReplicaQps,
         startedAtMs,

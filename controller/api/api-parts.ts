@@ -1,5 +1,6 @@
 import type { Broker } from "#protocol/broker.ts";
 import type { Prices } from "../cost/price-minute.ts";
+import type { PowerAssumptions } from "../cost/report-power.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionLoop } from "../scaling/decision-loop.ts";
 import type { DesiredDocuments } from "../scaling/desired-documents.ts";
@@ -16,6 +17,7 @@ export interface ApiParts {
   readonly store: MinuteStore & DecisionStore;
   readonly broker: Broker;
   readonly prices: Prices;
+  readonly powerAssumptions: PowerAssumptions;
   readonly staleAfterMs: number;
   readonly capacityPerReplicaQps: number;
   readonly startedAtMs: number;

@@ -4,41 +4,66 @@ import { ServiceError } from "#platform/errors.ts";
 import { createCostAllocation } from "../cost/allocate-cost.ts";
 import { CostReport } from "../cost/cost-report.ts";
 import { parseWindow } from "../cost/parse-window.ts";
+import { createPowerReport, PowerReport } from "../cost/report-power.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { ErrorBody } from "./schemas.ts";
 
-const CostQuery = Type.Object(
+const WindowQuery = Type.Object(
   {
     window: Type.String({ default: "24h", maxLength: 64, description: "15m, 24h, 7d, 2w up to now, or startMs,endMs" }),
   },
   { additionalProperties: false },
 );
 
-/** What the fleet costs. */
-export function costRoutes({ store, fleet, prices, nowMs }: ApiParts) {
-  return new Elysia().get(
-    "/api/v1/cost",
-    async ({ query }) => {
-      const window = parseWindow(query.window, nowMs());
-      if (window === null) {
-        const expected = "15m, 24h, 7d or 2w, or startMs,endMs with startMs < endMs";
-        const message = `window: expected ${expected}, got "${query.window}"`;
-        throw new ServiceError("INVALID_REQUEST", message, { details: { param: "window" } });
-      }
-      const births = new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
-      const allocation = createCostAllocation(births, prices);
-      for await (const minute of store.minutes(window.startMs, window.endMs)) allocation.add(minute);
-      return allocation.report(window);
-    },
-    {
-      query: CostQuery,
-      response: { 200: CostReport, 400: ErrorBody },
-      detail: {
-        summary: "Energy and cost of a window",
-        description:
-          "Total, by agent, by model, by use, per 1,000 requests, and beside all agents on in their most capable mode.",
-        tags: ["cost"],
+/** @throws ServiceError when the text is no window. */
+function readWindow(text: string, nowMs: number) {
+  const window = parseWindow(text, nowMs);
+  if (window !== null) return window;
+  const expected = "15m, 24h, 7d or 2w, or startMs,endMs with startMs < endMs";
+  const message = `window: expected ${expected}, got "${text}"`;
+  throw new ServiceError("INVALID_REQUEST", message, { details: { param: "window" } });
+}
+
+/** What the fleet costs, and what the choice of power modes saved. */
+export function costRoutes({ store, fleet, prices, powerAssumptions, nowMs }: ApiParts) {
+  const births = () => new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
+  return new Elysia()
+    .get(
+      "/api/v1/cost",
+      async ({ query }) => {
+        const window = readWindow(query.window, nowMs());
+        const allocation = createCostAllocation(births(), prices);
+        for await (const minute of store.minutes(window.startMs, window.endMs)) allocation.add(minute);
+        return allocation.report(window);
       },
-    },
-  );
+      {
+        query: WindowQuery,
+        response: { 200: CostReport, 400: ErrorBody },
+        detail: {
+          summary: "Energy and cost of a window",
+          description:
+            "Total, by agent, by model, by use, per 1,000 requests, and beside all agents on in their most capable mode.",
+          tags: ["cost"],
+        },
+      },
+    )
+    .get(
+      "/api/v1/power/report",
+      async ({ query }) => {
+        const window = readWindow(query.window, nowMs());
+        const report = createPowerReport(births(), powerAssumptions);
+        for await (const minute of store.minutes(window.startMs, window.endMs)) report.add(minute);
+        return report.report(window);
+      },
+      {
+        query: WindowQuery,
+        response: { 200: PowerReport, 400: ErrorBody },
+        detail: {
+          summary: "What the power modes saved in a window",
+          description:
+            "Energy, money and CO2, minutes in each mode, beside every device in its top mode and beside the cheapest mode for each minute.",
+          tags: ["cost"],
+        },
+      },
+    );
 }

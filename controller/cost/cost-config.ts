@@ -10,6 +10,11 @@ export const CostConfig = Type.Object(
       description:
         "what an hour of owning a device costs, in use or not. The default assumes 3,499 USD (a Jetson AGX Thor developer kit) written off evenly over 3 years of 8,760 hours",
     }),
+    co2KgPerKwh: Type.Number({
+      default: 0.45,
+      minimum: 0,
+      description: "emissions of electricity; the default is assumed, near the world's mean: set your grid's",
+    }),
   },
   { additionalProperties: false, default: {} },
 );

@@ -1,0 +1,31 @@
+import { type CommandOption, type OptionValues, optionalString } from "./command.ts";
+
+const defaultUrl = "http://127.0.0.1:7070";
+
+/** Of commands that ask a controller. */
+export const controllerUrlOption = {
+  url: {
+    type: "string",
+    value: "URL",
+    help: `the controller (default: ${defaultUrl}); THORMESH_API_KEY holds its key`,
+  },
+} as const satisfies Readonly<Record<string, CommandOption>>;
+
+/**
+ * The answer of the controller's API to a GET, with the key of THORMESH_API_KEY.
+ * @throws Error when no controller answers, or with what it says.
+ */
+export async function askController(values: OptionValues, path: string): Promise<unknown> {
+  const url = optionalString(values, "url") ?? defaultUrl;
+  const apiKey = process.env["THORMESH_API_KEY"]?.split(",")[0];
+  const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
+  let response: Response;
+  try {
+    response = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(10_000) });
+  } catch (cause) {
+    throw new Error(`no controller answers at ${url}`, { cause });
+  }
+  if (response.ok) return response.json();
+  const body = (await response.json().catch(() => ({}))) as { error?: unknown };
+  throw new Error(`the controller at ${url} answers ${response.status}: ${body.error ?? response.statusText}`);
+}

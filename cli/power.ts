@@ -1,0 +1,58 @@
+import type { PowerReport } from "#controller/cost/report-power.ts";
+import { UsageError } from "#platform/errors.ts";
+import { askController, controllerUrlOption } from "./ask-controller.ts";
+import { type Command, optionalString } from "./command.ts";
+import { formatTable } from "./format-table.ts";
+
+/** The report in a table and a few lines, for a terminal. */
+export function describePowerReport(report: PowerReport): string {
+  const { actual, alwaysTopMode, foresight, minutesByMode, assumptions } = report;
+  const row = (name: string, figures: { energyKwh: number; usd: number; co2Kg: number } | null, note: string) =>
+    figures === null
+      ? [name, "-", "-", "-", note]
+      : [name, figures.energyKwh.toFixed(3), figures.usd.toFixed(2), figures.co2Kg.toFixed(3), note];
+  const unknown = report.unknownReason ?? "";
+  const table = formatTable(
+    ["", "KWH", "USD", "KG CO2", ""],
+    [
+      row("actual", actual, ""),
+      row(
+        "always top mode",
+        alwaysTopMode,
+        alwaysTopMode === null ? unknown : `${(alwaysTopMode.savedShare * 100).toFixed(1)} % saved`,
+      ),
+      row(
+        "foresight",
+        foresight,
+        foresight === null ? unknown : `actual is ${foresight.actualRatio.toFixed(2)} times as much`,
+      ),
+    ],
+  );
+  const modes = Object.entries(minutesByMode).map(([mode, minutes]) => `${mode} ${minutes.toFixed(0)}`);
+  return [
+    `${(report.measuredMinutes / 60).toFixed(1)} agent-hours measured`,
+    "",
+    table,
+    "",
+    `minutes in each mode: ${modes.length === 0 ? "none" : modes.join(", ")}`,
+    `${assumptions.tariffUsdPerKwh} USD and ${assumptions.co2KgPerKwh} kg CO2 a kWh`,
+  ].join("\n");
+}
+
+export const powerCommand: Command = {
+  summary: "what the choice of power modes saved",
+  usage: "report [--window 24h] [--url URL] [--json]",
+  options: {
+    window: { type: "string", value: "WINDOW", help: "15m, 24h, 7d or 2w up to now (default: 24h)" },
+    ...controllerUrlOption,
+    json: { type: "boolean", help: "print JSON" },
+  },
+  async run(values, [action, ...more]) {
+    if (action !== "report" || more.length > 0)
+      throw new UsageError(`expected "report", got "${[action, ...more].join(" ")}"`);
+    const window = encodeURIComponent(optionalString(values, "window") ?? "24h");
+    const report = (await askController(values, `/api/v1/power/report?window=${window}`)) as PowerReport;
+    console.log(values["json"] === true ? JSON.stringify(report, null, 2) : describePowerReport(report));
+    return 0;
+  },
+};

@@ -1,0 +1,119 @@
+import { describe, expect, test } from "bun:test";
+import { describePowerReport } from "#cli/power.ts";
+import { createPowerReport } from "#controller/cost/report-power.ts";
+import type { Birth, MinuteData, PowerModeProfile } from "#protocol/messages.ts";
+import { aBirth, aMinute } from "../messages.ts";
+
+const assumptions = { tariffUsdPerKwh: 0.15, co2KgPerKwh: 0.4, targetUtilization: 0.8 };
+const hourMs = 3_600_000;
+const mode = (
+  id: number,
+  name: string,
+  capacityQps: number,
+  busyWatts: number,
+  idleWatts: number,
+): PowerModeProfile => ({
+  id,
+  name,
+  capacityQps,
+  busyWatts,
+  idleWatts,
+});
+const withModes = (...powerModes: PowerModeProfile[]): Birth =>
+  aBirth({ board: { kind: "jetson", name: "board", powerModes } });
+const energy = (modeName: string, watts: number, ms = hourMs): MinuteData["power"] => ({
+  modeId: 0,
+  modeName,
+  energyJ: (watts * ms) / 1000,
+  measuredMs: ms,
+  maxTemperatureC: null,
+  gpuUtilization: null,
+});
+
+function reportOf(minutes: readonly MinuteData[], births: Record<string, Birth | null>) {
+  const report = createPowerReport(new Map(Object.entries(births)), assumptions);
+  for (const minute of minutes) report.add(minute);
+  return report.report({ startMs: 0, endMs: 1 });
+}
+
+describe("power report", () => {
+  test("the reference pattern: five devices, 9 h at 15 W, 9 h at 12 W, 6 h at 7 W a day, against 15 W always", () => {
+    // Boards of that pattern draw what their mode is called after, busy or not.
+    const classic = withModes(mode(0, "15W", 330, 15, 15), mode(1, "12W", 220, 12, 12), mode(2, "7W", 120, 7, 7));
+    const minutes: MinuteData[] = [];
+    for (let hour = 0; hour < 30 * 24; hour += 1) {
+      const [name, watts] = hour % 24 < 9 ? ["15W", 15] : hour % 24 < 18 ? ["12W", 12] : ["7W", 7];
+      for (const agentId of ["a", "b", "c", "d", "e"]) {
+        minutes.push(
+          aMinute({
+            agentId,
+            minuteStartMs: hour * hourMs,
+            observedMs: hourMs,
+            power: energy(name as string, watts as number),
+          }),
+        );
+      }
+    }
+    const report = reportOf(minutes, { a: classic, b: classic, c: classic, d: classic, e: classic });
+    expect(report.actual.energyKwh).toBeCloseTo(42.75, 9);
+    expect(report.actual.usd).toBeCloseTo(6.4125, 9);
+    expect(report.actual.co2Kg).toBeCloseTo(17.1, 9);
+    expect(report.alwaysTopMode?.energyKwh).toBeCloseTo(54, 9);
+    expect(report.alwaysTopMode?.usd).toBeCloseTo(8.1, 9);
+    expect(report.alwaysTopMode?.savedShare).toBeCloseTo(1 - 42.75 / 54, 9);
+    expect(report.minutesByMode).toEqual({ "12W": 5 * 30 * 9 * 60, "15W": 5 * 30 * 9 * 60, "7W": 5 * 30 * 6 * 60 });
+    expect(report.measuredMinutes).toBeCloseTo(5 * 30 * 24 * 60, 6);
+  });
+
+  test("foresight takes the cheapest mode that carries the minute, and the top one when none does", () => {
+    const board = withModes(mode(0, "FAST", 100, 50, 20), mode(1, "SLOW", 50, 20, 10));
+    const minute = (texts: number) =>
+      aMinute({ minuteStartMs: texts * 60_000, power: energy("FAST", 50, 60_000), requests: texts * 60 });
+    const of = (texts: number) => reportOf([minute(texts)], { "thor-1": board });
+    const joules = (kwh: number | undefined) => (kwh ?? Number.NaN) * 3_600_000;
+    // 0 qps idles in SLOW at 10 W; 40 qps is 80 % of SLOW: 18 W; 41 qps needs FAST: 32.3 W; 500 qps is beyond FAST: 50 W.
+    expect(joules(of(0).foresight?.energyKwh)).toBeCloseTo(600, 6);
+    expect(joules(of(40).foresight?.energyKwh)).toBeCloseTo(18 * 60, 6);
+    expect(joules(of(41).foresight?.energyKwh)).toBeCloseTo(32.3 * 60, 6);
+    expect(joules(of(500).foresight?.energyKwh)).toBeCloseTo(50 * 60, 6);
+    expect(joules(of(40).alwaysTopMode?.energyKwh)).toBeCloseTo(32 * 60, 6);
+    expect(of(40).foresight?.actualRatio).toBeCloseTo(50 / 18, 9);
+  });
+
+  test("minutes without measured energy are left out; without any there is nothing to say", () => {
+    const report = reportOf([aMinute({ power: null }), aMinute({ power: energy("X", 10, 0) })], { "thor-1": aBirth() });
+    expect(report).toMatchObject({ measuredMinutes: 0, alwaysTopMode: null, foresight: null, agents: [] });
+    expect(report.unknownReason).toMatch(/no minute with measured energy/);
+  });
+
+  test("an agent whose modes are not known leaves nothing to compare with, and is named", () => {
+    const birth = aBirth();
+    const nameless = aBirth({
+      board: {
+        kind: "jetson",
+        name: "x",
+        powerModes: [{ id: 0, name: "MAXN", capacityQps: null, busyWatts: null, idleWatts: null }],
+      },
+    });
+    const minutes = ["a", "b"].map((agentId) => aMinute({ agentId, power: energy("MAXN", 10, 60_000) }));
+    const report = reportOf(minutes, { a: birth, b: nameless });
+    expect(report.actual.energyKwh).toBeCloseTo(1200 / 3_600_000, 12);
+    expect(report.foresight).toBeNull();
+    expect(report.unknownReason).toContain("not known of b");
+  });
+
+  test("agents add up to the total, each at its own tariff", () => {
+    const dear = aBirth({ prices: { tariffUsdPerKwh: 0.45, amortisationUsdPerHour: null } });
+    const minutes = ["a", "b"].map((agentId) => aMinute({ agentId, power: energy("MAXN", 100) }));
+    const { actual, agents } = reportOf(minutes, { a: aBirth(), b: dear });
+    expect(agents.map(({ usd }) => usd)).toEqual([expect.closeTo(0.015, 9), expect.closeTo(0.045, 9)]);
+    expect(actual.usd).toBeCloseTo(0.06, 9);
+  });
+
+  test("reads well in a terminal", () => {
+    const text = describePowerReport(reportOf([aMinute({ power: energy("70W", 40) })], { "thor-1": aBirth() }));
+    expect(text).toContain("actual           0.040");
+    expect(text).toContain("minutes in each mode: 70W 60");
+    expect(describePowerReport(reportOf([], {}))).toContain("no minute with measured energy");
+  });
+});
