@@ -4,11 +4,14 @@
  */
 import { join } from "node:path";
 
+/** Lowest share of covered lines of all folders together. */
+const totalThreshold = 0.85;
+
 /**
  * Lowest share of covered lines, per folder. Code that runs only in child processes (the workers, the commands) is exercised by the
  * end-to-end tests and invisible here, which is why `cli` is left out and `agent` has the lower bar.
  */
-const thresholds: Readonly<Record<string, number>> = { protocol: 0.9, platform: 0.85, agent: 0.75, controller: 0.75 };
+const thresholds: Readonly<Record<string, number>> = { protocol: 0.9, platform: 0.9, agent: 0.75, controller: 0.85 };
 
 const root = join(import.meta.dir, "..");
 
@@ -33,6 +36,17 @@ const [lcovPath] = process.argv.slice(2);
 if (lcovPath === undefined) throw new Error("usage: bun scripts/check-coverage.ts LCOV_FILE");
 const covered = await coveredLines(lcovPath);
 let failed = false;
+function report(name: string, found: number, hit: number, threshold: number, note = ""): void {
+  const share = found === 0 ? 1 : hit / found;
+  const passed = share >= threshold;
+  failed ||= !passed;
+  console.log(
+    `${passed ? "ok  " : "FAIL"} ${name}: ${(share * 100).toFixed(1)} % of ${found} lines (at least ${threshold * 100} %)${note}`,
+  );
+}
+
+let totalFound = 0;
+let totalHit = 0;
 for (const [folder, threshold] of Object.entries(thresholds)) {
   let found = 0;
   let hit = 0;
@@ -51,12 +65,10 @@ for (const [folder, threshold] of Object.entries(thresholds)) {
       hit += lines.hit;
     }
   }
-  const share = found === 0 ? 1 : hit / found;
-  const passed = share >= threshold;
-  failed ||= !passed;
+  totalFound += found;
+  totalHit += hit;
   const note = missing.length === 0 ? "" : `; never loaded by a test: ${missing.join(", ")}`;
-  console.log(
-    `${passed ? "ok  " : "FAIL"} ${folder}: ${(share * 100).toFixed(1)} % of ${found} lines (at least ${threshold * 100} %)${note}`,
-  );
+  report(folder, found, hit, threshold, note);
 }
+report("together", totalFound, totalHit, totalThreshold);
 process.exit(failed ? 1 : 0);
