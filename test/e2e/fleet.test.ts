@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { freePort } from "../fakes/mosquitto.ts";
-import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 
 // A minute of the fleet's clock passes in 250 ms.
 const speed = 240;
@@ -192,6 +192,18 @@ test("the fleet puts agents it does not need on standby; they name the peers tha
     decisions: { reason: string }[];
   };
   expect(decisions.some(({ reason }) => reason.includes(standby.agentId))).toBe(true);
+
+  const why = Bun.spawn(
+    [...programCommand, "why", "--agent", standby.agentId, "--url", `http://127.0.0.1:${ports.api}`],
+    {
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
+  const explanation = await new Response(why.stdout).text();
+  expect(await why.exited).toBe(0);
+  expect(explanation).toContain(`put on standby: ${standby.agentId}`);
+  expect(explanation).toMatch(/needs \d+ agents? at 80 % of 350/);
 
   const override = await fetch(`http://127.0.0.1:${ports.api}/api/v1/agents/${standby.agentId}/override`, {
     method: "POST",
