@@ -8,8 +8,8 @@ import type { Power } from "./power/power.ts";
 import type { Outbox } from "./telemetry/outbox.ts";
 
 const dayMs = 24 * 60 * minuteMs;
-/** What the forecast model looks at. */
-const historyMinutes = 60;
+/** What the forecasters look at: an hour for the network, two days for those that follow the day. Reading it takes 2.5 ms. */
+const historyMinutes = 2 * 24 * 60;
 
 export interface MinuteCycleParts {
   readonly identity: AgentIdentity;

@@ -15,3 +15,13 @@ export function movingAverage(length: number): Baseline {
     return new Array<number>(steps).fill(mean);
   };
 }
+
+/**
+ * What was a season ago comes again.
+ * @param period steps in a season.
+ * @returns null when the history does not reach back that far.
+ */
+export function seasonalNaive(qps: readonly number[], steps: number, period: number): number[] | null {
+  if (period < 1 || qps.length < period) return null;
+  return Array.from({ length: steps }, (_, step) => qps[qps.length - period + (step % period)] as number);
+}

@@ -2,7 +2,8 @@ import { describeError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { movingAverage } from "./baselines.ts";
 import { type Calendar, createCalendar } from "./calendar.ts";
-import { decideForecastModel, type ForecastModelDecision } from "./decide-forecast-model.ts";
+import { createChampionChoice } from "./champion-choice.ts";
+import { decideForecastModel } from "./decide-forecast-model.ts";
 import type { ForecastConfig } from "./forecast-config.ts";
 import type { Forecaster, MinuteRate } from "./forecaster.ts";
 import {
@@ -29,11 +30,11 @@ export interface ForecasterOptions {
   readonly worker?: ForecastWorker;
 }
 
+const usable = (qps: number | null) => (qps !== null && qps >= 0 && qps < Infinity ? qps : null);
+
 /** The 60 newest rates; null before the history begins and where a rate is not a number. */
 function newestWindow(history: readonly MinuteRate[]): (number | null)[] {
-  const newest = history
-    .slice(-inputMinutes)
-    .map(({ qps }) => (qps !== null && qps >= 0 && qps < Infinity ? qps : null));
+  const newest = history.slice(-inputMinutes).map(({ qps }) => usable(qps));
   return [...new Array<null>(inputMinutes - newest.length).fill(null), ...newest];
 }
 
@@ -47,11 +48,13 @@ function createConfiguredCalendar({ timeZone, holidays }: ForecastConfig): Calen
 
 /**
  * A forecaster for one stream of requests, an agent's or a fleet's. The network runs in a child process: an inference takes milliseconds
- * that requests must not wait for. Nothing starts before `start`, which does not wait for the model either.
+ * that requests must not wait for. Nothing starts before `start`, which does not wait for the model either. Beside it the simple models
+ * forecast too, and whichever has come closest in the newest hours serves; until enough is known the network does.
  * @throws UsageError when the configured time zone is not known.
  */
 export function createForecaster({ config, log, worker: givenWorker }: ForecasterOptions): Forecaster {
   const calendar = createConfiguredCalendar(config);
+  const champion = createChampionChoice();
   const worker = givenWorker ?? createForecastProcess({ modelDir: config.modelDir, timeoutMs: config.timeoutMs, log });
 
   const runModel = async (window: readonly number[], windowStartMs: number): Promise<number[]> => {
@@ -74,7 +77,7 @@ export function createForecaster({ config, log, worker: givenWorker }: Forecaste
     async forecast(history, nowMs) {
       const rates = newestWindow(history);
       const firstRecorded = history.findIndex(({ qps }) => qps !== null);
-      let decision: ForecastModelDecision = decideForecastModel({
+      let decision: Readonly<{ model: string; reason: string }> = decideForecastModel({
         recordedSpanMinutes: firstRecorded === -1 ? 0 : history.length - firstRecorded,
         recordedMinutes: rates.filter((rate) => rate !== null).length,
         busyMinutes: rates.filter((rate) => rate !== null && rate > 0).length,
@@ -85,13 +88,26 @@ export function createForecaster({ config, log, worker: givenWorker }: Forecaste
           rates.filter((rate) => rate !== null),
           outputMinutes,
         );
-      let qps: number[] = average();
+      let network: number[] | null = null;
+      const newestMs = history.at(-1)?.minuteStartMs ?? nowMs;
       if (decision.model === "lstm") {
-        const newestMs = history.at(-1)?.minuteStartMs ?? nowMs;
         try {
-          qps = await runModel(fillGaps(rates), newestMs - (inputMinutes - 1) * minuteMs);
+          network = await runModel(fillGaps(rates), newestMs - (inputMinutes - 1) * minuteMs);
         } catch (error) {
           decision = { model: "moving-average", reason: `${describeError(error)}: moving average` };
+        }
+      }
+      let qps: number[] = network ?? average();
+      if (firstRecorded !== -1) {
+        const recorded = history.slice(firstRecorded).map(({ minuteStartMs, qps: rate }) => ({
+          minuteStartMs,
+          qps: usable(rate),
+        }));
+        const choice = champion.choose(recorded, calendar, network);
+        if (decision.model !== "zero" && choice !== null) {
+          const standsIn = decision.model === "lstm" ? "" : `; ${decision.reason}`;
+          decision = { model: choice.model, reason: `${choice.reason}${standsIn}` };
+          qps = choice.qps;
         }
       }
       return {

@@ -77,7 +77,7 @@ describe("minute cycle", () => {
     nowMs += minuteMs;
     await cycle.run();
     expect(histories[0]?.at(-1)).toBe(2);
-    expect(histories[0]).toHaveLength(60);
+    expect(histories[0]).toHaveLength(2_880);
     expect(cycle.lastForecast()).toEqual(forecast);
     const [data, ...more] = sendable();
     expect(more).toEqual([]);

@@ -1,0 +1,59 @@
+export interface HoltWintersWeights {
+  /** How fast the level follows, 0 to 1. */
+  readonly level: number;
+  /** How fast the slope follows, 0 to 1; 0 keeps a slope of zero. */
+  readonly trend: number;
+  /** How fast the season's shape follows, 0 to 1. */
+  readonly season: number;
+}
+
+/** The levels' speeds that are tried; the one with the least error one step ahead is taken. */
+const triedLevels = [0.03, 0.1, 0.3, 0.7];
+
+interface Run {
+  readonly forecast: number[];
+  /** Sum of absolute errors one step ahead, from the second season on. */
+  readonly absoluteError: number;
+}
+
+function run(qps: readonly number[], steps: number, period: number, weights: HoltWintersWeights): Run {
+  let level = 0;
+  for (let index = 0; index < period; index += 1) level += (qps[index] as number) / period;
+  const season = new Float64Array(period);
+  for (let index = 0; index < period; index += 1) season[index] = (qps[index] as number) - level;
+  let slope = 0;
+  let absoluteError = 0;
+  for (let index = period; index < qps.length; index += 1) {
+    const value = qps[index] as number;
+    const phase = index % period;
+    const seasonal = season[phase] as number;
+    const before = level;
+    absoluteError += Math.abs(value - (level + slope + seasonal));
+    level = weights.level * (value - seasonal) + (1 - weights.level) * (level + slope);
+    slope = weights.trend * (level - before) + (1 - weights.trend) * slope;
+    season[phase] = weights.season * (value - level) + (1 - weights.season) * seasonal;
+  }
+  const forecast = Array.from({ length: steps }, (_, step) => {
+    const seasonal = season[(qps.length + step) % period] as number;
+    return Math.max(0, level + (step + 1) * slope + seasonal);
+  });
+  return { forecast, absoluteError };
+}
+
+/**
+ * Additive Holt-Winters (Winters 1960): a level, a slope and a season's shape, each smoothed exponentially. The first season gives the
+ * start: its mean is the level, the distances from it are the shape, the slope is zero.
+ * @param weights when not given, no slope, a shape that follows by a tenth, and the level's speed that would have erred least.
+ * @returns null unless the history holds two seasons.
+ */
+export function holtWinters(
+  qps: readonly number[],
+  steps: number,
+  period: number,
+  weights?: HoltWintersWeights,
+): number[] | null {
+  if (period < 1 || qps.length < 2 * period) return null;
+  if (weights !== undefined) return run(qps, steps, period, weights).forecast;
+  const runs = triedLevels.map((level) => run(qps, steps, period, { level, trend: 0, season: 0.1 }));
+  return runs.reduce((best, next) => (next.absoluteError < best.absoluteError ? next : best)).forecast;
+}

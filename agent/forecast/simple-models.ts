@@ -1,0 +1,30 @@
+import { type Baseline, lastValue, movingAverage, seasonalNaive } from "./baselines.ts";
+import { holtWinters } from "./holt-winters.ts";
+import type { RateModel } from "./rate-model.ts";
+import { createRidgeModel } from "./ridge-model.ts";
+
+const dayMs = 86_400_000;
+
+const fromBaseline = (name: string, baseline: Baseline): RateModel => ({
+  name,
+  forecast: ({ qps }, steps) => (qps.length === 0 ? null : baseline(qps, steps)),
+});
+
+/** Every forecaster that is not the network, each with a memory of its own. */
+export function createSimpleModels(): RateModel[] {
+  return [
+    fromBaseline("last-value", lastValue),
+    fromBaseline("moving-average-5", movingAverage(5)),
+    fromBaseline("moving-average", movingAverage(30)),
+    {
+      name: "seasonal-naive",
+      forecast: ({ qps, stepMs }, steps) => seasonalNaive(qps, steps, Math.round(dayMs / stepMs)),
+    },
+    {
+      name: "holt-winters",
+      forecast: ({ qps, stepMs }, steps) => holtWinters(qps, steps, Math.round(dayMs / stepMs)),
+    },
+    createRidgeModel({ name: "ridge", normalised: false }),
+    createRidgeModel({ name: "ridge+", normalised: true }),
+  ];
+}
