@@ -11,6 +11,8 @@ function expected(schema: TSchema, message: string): string {
   if (Array.isArray(schema["anyOf"])) {
     const literals = schema["anyOf"].map((option: TSchema) => option["const"]);
     if (literals.every((literal: unknown) => literal !== undefined)) return `one of ${literals.map(show).join(", ")}`;
+    const types = schema["anyOf"].map((option: TSchema) => option["type"]);
+    if (types.every((type: unknown) => typeof type === "string")) return `expected ${types.join(" or ")}`;
   }
   return message.charAt(0).toLowerCase() + message.slice(1);
 }

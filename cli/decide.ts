@@ -1,0 +1,44 @@
+import { UsageError } from "#platform/errors.ts";
+import { type Command, requiredOption } from "./command.ts";
+import { decisions } from "./decide/decisions.ts";
+
+async function readInput(path: string): Promise<unknown> {
+  const source = path === "-" ? "standard input" : path;
+  const text = await (path === "-" ? Bun.stdin : Bun.file(path)).text().catch((cause) => {
+    throw new UsageError(`--input: ${source} can't be read`, { cause });
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`--input: expected JSON, got something else from ${source}`, { cause });
+  }
+}
+
+export const decideCommand: Command = {
+  summary: "make one of the program's decisions from a file: what would it do, and why",
+  usage: "NAME --input FILE|-\n       thormesh decide NAME --schema\n       thormesh decide --list",
+  options: {
+    input: { type: "string", value: "FILE", help: "one input as JSON, or an array of them; - reads standard input" },
+    schema: { type: "boolean", help: "print the JSON Schema of the input" },
+    list: { type: "boolean", help: "print the decisions there are" },
+  },
+  async run(values, [name, ...more]) {
+    if (values["list"] === true) {
+      for (const [each, { summary }] of Object.entries(decisions)) console.log(`${each.padEnd(14)} ${summary}`);
+      return 0;
+    }
+    const decision = Object.hasOwn(decisions, name ?? "") ? decisions[name as string] : undefined;
+    if (decision === undefined || more.length > 0) {
+      const got = name === undefined ? "nothing" : `"${[name, ...more].join(" ")}"`;
+      throw new UsageError(`expected one of ${Object.keys(decisions).join(", ")}, got ${got}`);
+    }
+    if (values["schema"] === true) {
+      console.log(JSON.stringify(decision.schema, null, 2));
+      return 0;
+    }
+    const path = requiredOption(values, "input");
+    const answer = decision.answer(await readInput(path), path === "-" ? "standard input" : path);
+    console.log(JSON.stringify(answer, null, 2));
+    return 0;
+  },
+};

@@ -1,0 +1,34 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { UsageError } from "#platform/errors.ts";
+import { parseConfig } from "#platform/read-config.ts";
+
+/** A decision that can be asked for by name: what it reads, and the answer for one input or for a list of them. */
+export interface DecisionEntry {
+  readonly summary: string;
+  /** JSON Schema of one input. */
+  readonly schema: TSchema;
+  /** @throws UsageError naming `source` and everything that is wrong with the input. */
+  answer(input: unknown, source: string): unknown;
+}
+
+/** `check` says what a schema can't: one line for each mistake, beginning with the path. */
+export function decisionEntry<T extends TSchema>(
+  summary: string,
+  schema: T,
+  decide: (input: Static<T>) => unknown,
+  check: (input: Static<T>) => readonly string[] = () => [],
+): DecisionEntry {
+  const list = Type.Array(schema);
+  return {
+    summary,
+    schema,
+    answer(input, source) {
+      const isList = Array.isArray(input);
+      const inputs = isList ? parseConfig(list, input, source) : [parseConfig(schema, input, source)];
+      const mistakes = inputs.flatMap((each, index) => check(each).map((line) => (isList ? `${index}.${line}` : line)));
+      if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+      const answers = inputs.map((each) => decide(each));
+      return isList ? answers : answers[0];
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import { decidePowerMode } from "#agent/power/decide-power-mode.ts";
+import { decideActiveAgents } from "#controller/scaling/decide-active-agents.ts";
+import { decideReplicas } from "#controller/scaling/decide-replicas.ts";
+import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/replica-inputs.ts";
+import { ActiveAgentsInput } from "./active-agents-input.ts";
+import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+import { PowerModeInput } from "./power-mode-input.ts";
+
+/** Every decision that `thormesh decide` knows. */
+export const decisions: Readonly<Record<string, DecisionEntry>> = {
+  replicas: decisionEntry(
+    "how many replicas, by the rules of Kubernetes' HPA v2",
+    ReplicaInputs,
+    decideReplicas,
+    checkReplicaInputs,
+  ),
+  "active-agents": decisionEntry(
+    "which agents of a fleet serve and which stand by",
+    ActiveAgentsInput,
+    ({ fleet, policy, nowMs }) => decideActiveAgents(fleet, policy, nowMs),
+  ),
+  "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, decidePowerMode),
+};
