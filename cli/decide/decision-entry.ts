@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { UsageError } from "#platform/errors.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import { describeMismatches, parseConfig } from "#platform/read-config.ts";
 
 /** A decision that can be asked for by name: what it reads, and the answer for one input or for a list of them. */
 export interface DecisionEntry {
@@ -30,5 +30,24 @@ export function decisionEntry<T extends TSchema>(
       const answers = inputs.map((each) => decide(each));
       return isList ? answers : answers[0];
     },
+  };
+}
+
+/** A decision whose input has a `kind`, with an entry for each: the mistakes named are those of the kind that is meant. */
+export function decisionByKind(summary: string, kinds: Readonly<Record<string, DecisionEntry>>): DecisionEntry {
+  const kind = Type.Union(Object.keys(kinds).map((name) => Type.Literal(name)));
+  const named = Type.Object({ kind });
+  const answerOne = (input: unknown, source: string) => {
+    const mistakes = describeMismatches(named, input);
+    if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+    return kinds[(input as { kind: string }).kind]?.answer(input, source);
+  };
+  return {
+    summary,
+    schema: Type.Union(Object.values(kinds).map(({ schema }) => schema)),
+    answer: (input, source) =>
+      Array.isArray(input)
+        ? input.map((each, index) => answerOne(each, `${source}, item ${index},`))
+        : answerOne(input, source),
   };
 }

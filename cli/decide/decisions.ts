@@ -1,10 +1,19 @@
 import { decidePowerMode } from "#agent/power/decide-power-mode.ts";
 import { decideActiveAgents } from "#controller/scaling/decide-active-agents.ts";
 import { decideReplicas } from "#controller/scaling/decide-replicas.ts";
+import { decideRightSize } from "#controller/scaling/decide-right-size.ts";
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/replica-inputs.ts";
+import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/right-size/right-size-inputs.ts";
 import { ActiveAgentsInput } from "./active-agents-input.ts";
-import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+import { type DecisionEntry, decisionByKind, decisionEntry } from "./decision-entry.ts";
 import { PowerModeInput } from "./power-mode-input.ts";
+
+const rightSizeEntries = Object.fromEntries(
+  Object.entries(rightSizeInputs).map(([kind, schema]) => [
+    kind,
+    decisionEntry(kind, schema, decideRightSize, checkRightSizeInput),
+  ]),
+);
 
 /** Every decision that `thormesh decide` knows. */
 export const decisions: Readonly<Record<string, DecisionEntry>> = {
@@ -19,5 +28,6 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     ActiveAgentsInput,
     ({ fleet, policy, nowMs }) => decideActiveAgents(fleet, policy, nowMs),
   ),
+  "right-size": decisionByKind("one step of sizing a replica, by the rules of Kubernetes' VPA", rightSizeEntries),
   "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, decidePowerMode),
 };

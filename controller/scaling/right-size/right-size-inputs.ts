@@ -1,0 +1,121 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+const strict = { additionalProperties: false } as const;
+const most = 1e18;
+const positive = Type.Number({ exclusiveMinimum: 0, maximum: most });
+const amount = Type.Number({ minimum: 0, maximum: most });
+const time = Type.Number({ minimum: -most, maximum: most });
+const share = Type.Number({ minimum: 0, maximum: 1 });
+
+const BucketOptions = Type.Object(
+  {
+    scheme: Type.Union([Type.Literal("exponential"), Type.Literal("linear")]),
+    maxValue: positive,
+    firstBucketSize: Type.Optional(Type.Number({ ...positive, description: "exponential" })),
+    ratio: Type.Optional(Type.Number({ minimum: 1.001, maximum: 1000, description: "exponential" })),
+    bucketSize: Type.Optional(Type.Number({ ...positive, description: "linear" })),
+    epsilon: Type.Number({ default: 1e-4, exclusiveMinimum: 0, description: "lighter buckets count as empty" }),
+  },
+  strict,
+);
+export type BucketOptions = Static<typeof BucketOptions>;
+
+const Amounts = Type.Object({ cpu: Type.Optional(amount), memory: Type.Optional(amount) }, strict);
+export type Amounts = Static<typeof Amounts>;
+
+const sizes = { cpuCores: amount, memoryBytes: amount };
+
+/** One step of VPA's sizing each, by kind. */
+export const rightSizeInputs = {
+  buckets: Type.Object(
+    {
+      kind: Type.Literal("buckets"),
+      options: BucketOptions,
+      startOf: Type.Array(Type.Integer({ minimum: 0 }), { default: [] }),
+      find: Type.Array(Type.Number(), { default: [] }),
+    },
+    strict,
+  ),
+  percentile: Type.Object(
+    {
+      kind: Type.Literal("percentile"),
+      options: BucketOptions,
+      halfLifeS: Type.Optional(positive),
+      samples: Type.Array(Type.Object({ atS: Type.Optional(time), value: Type.Number(), weight: amount }, strict)),
+      percentiles: Type.Array(share),
+    },
+    strict,
+  ),
+  confidence: Type.Object(
+    {
+      ...{ kind: Type.Literal("confidence"), ...sizes, multiplier: amount, exponent: Type.Number() },
+      confidenceIntervalS: Type.Number({ default: 86_400, exclusiveMinimum: 0 }),
+      sampleCount: Type.Integer({ minimum: 0 }),
+      firstSampleAtS: time,
+      lastSampleAtS: time,
+    },
+    strict,
+  ),
+  margin: Type.Object(
+    { kind: Type.Literal("margin"), ...sizes, marginFraction: Type.Number({ default: 0.15, minimum: 0 }) },
+    strict,
+  ),
+  minResources: Type.Object(
+    {
+      ...{ kind: Type.Literal("minResources"), ...sizes },
+      minCpuCores: Type.Number({ default: 0.025, minimum: 0 }),
+      minMemoryBytes: Type.Number({ default: 262_144_000, minimum: 0 }),
+      containers: Type.Integer({ default: 1, minimum: 1 }),
+    },
+    strict,
+  ),
+  oom: Type.Object(
+    {
+      kind: Type.Literal("oom"),
+      intervalS: Type.Number({ default: 86_400, exclusiveMinimum: 0 }),
+      bumpRatio: Type.Number({ default: 1.2, minimum: 1 }),
+      minBumpBytes: Type.Number({ default: 104_857_600, minimum: 0 }),
+      events: Type.Array(
+        Type.Object(
+          {
+            atS: time,
+            type: Type.Union([Type.Literal("usage"), Type.Literal("oom")]),
+            bytes: Type.Optional(Type.Number({ ...amount, description: "usage" })),
+            requestBytes: Type.Optional(Type.Number({ ...amount, description: "oom" })),
+          },
+          strict,
+        ),
+      ),
+    },
+    strict,
+  ),
+  capping: Type.Object(
+    {
+      kind: Type.Literal("capping"),
+      recommendation: Type.Object({ target: Amounts, lowerBound: Amounts, upperBound: Amounts }, strict),
+      policy: Type.Object(
+        { minAllowed: Type.Optional(Amounts), maxAllowed: Type.Optional(Amounts) },
+        { ...strict, default: {} },
+      ),
+      globalMaxAllowed: Type.Optional(Amounts),
+    },
+    strict,
+  ),
+};
+export type RightSizeInputs = { [K in keyof typeof rightSizeInputs]: Static<(typeof rightSizeInputs)[K]> };
+export type RightSizeInput = RightSizeInputs[keyof RightSizeInputs];
+
+/** What a schema can't say: the figures that a scheme or an event needs, buckets that there are not. */
+export function checkRightSizeInput(input: RightSizeInput): string[] {
+  if (input.kind === "oom") {
+    return input.events.flatMap(({ type, ...event }, index) => {
+      const key = type === "oom" ? "requestBytes" : "bytes";
+      return event[key] === undefined ? [`events.${index}.${key}: expected number, got nothing`] : [];
+    });
+  }
+  if (input.kind !== "buckets" && input.kind !== "percentile") return [];
+  const needed = input.options.scheme === "linear" ? ["bucketSize"] : ["firstBucketSize", "ratio"];
+  return needed
+    .filter((key) => input.options[key as keyof BucketOptions] === undefined)
+    .map((key) => `options.${key}: expected number, got nothing`);
+}
