@@ -1,13 +1,43 @@
 export interface CommandOutcome {
   readonly kind: "exited" | "timed-out" | "not-started";
+  /** Null unless it exited by itself. */
   readonly exitCode: number | null;
   /** Standard output and error together. */
   readonly output: string;
 }
 
-/** Runs a command with nothing on its standard input, in the C locale, and ends it after `timeoutMs`. Never rejects. */
+/** What was said within this time after the end; a grandchild may hold the pipes open for longer. */
+const lastWordsMs = 500;
+
+/** Collects what a stream brings until it ends or `stop` is called: a stream still read would keep this process alive. */
+function collect(stream: ReadableStream<Uint8Array>) {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  const read = async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      text += decoder.decode(part.value, { stream: true });
+    }
+  };
+  return { ended: read().catch(() => {}), text: () => text, stop: () => void reader.cancel().catch(() => {}) };
+}
+
+/** Kills a child where that is allowed: one that runs as root (by sudo) is out of a service user's reach. */
+export function killIfAllowed(child: Bun.Subprocess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // EPERM: it goes on until it ends by itself, and must not keep this process alive.
+  }
+  child.unref();
+}
+
+/**
+ * Runs a command with nothing on its standard input, in the C locale, and answers after `timeoutMs` at the latest (and half a second for
+ * what it still has to say), also when the command can't be killed. Never rejects.
+ */
 export async function runCommand(command: readonly string[], timeoutMs: number): Promise<CommandOutcome> {
-  let timedOut = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const child = Bun.spawn([...command], {
       stdin: "ignore",
@@ -15,17 +45,19 @@ export async function runCommand(command: readonly string[], timeoutMs: number):
       stderr: "pipe",
       env: { ...process.env, LC_ALL: "C" },
     });
-    const timer = setTimeout(() => {
-      timedOut = true;
-      child.kill("SIGKILL");
-    }, timeoutMs);
-    // A grandchild may hold the pipes open after the child is gone, so the text is waited for only as long as the child lives.
-    const texts = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-    const exitCode = await child.exited;
-    clearTimeout(timer);
-    const [stdout, stderr] = await Promise.race([texts, Bun.sleep(500).then(() => ["", ""] as const)]);
-    return { kind: timedOut ? "timed-out" : "exited", exitCode, output: `${stdout}${stderr}` };
+    const outputs = [collect(child.stdout), collect(child.stderr)];
+    const timeOut = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), timeoutMs);
+    });
+    const exitCode = await Promise.race([child.exited, timeOut]);
+    if (exitCode === null) killIfAllowed(child);
+    await Promise.race([Promise.all(outputs.map(({ ended }) => ended)), Bun.sleep(lastWordsMs)]);
+    for (const output of outputs) output.stop();
+    const output = outputs.map(({ text }) => text()).join("");
+    return { kind: exitCode === null ? "timed-out" : "exited", exitCode, output };
   } catch (error) {
     return { kind: "not-started", exitCode: null, output: (error as Error).message };
+  } finally {
+    clearTimeout(timer);
   }
 }
