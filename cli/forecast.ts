@@ -7,6 +7,7 @@ import { backends, startBackend } from "#agent/forecast/tensorflow.ts";
 import { type TraceDescription, trainFromTrace } from "#agent/forecast/train-from-trace.ts";
 import { UsageError } from "#platform/errors.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString, requiredOption } from "./command.ts";
+import { runBacktest } from "./forecast-backtest.ts";
 import { createTrainingProgress } from "./training-progress.ts";
 
 function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[]): T | undefined {
@@ -94,9 +95,23 @@ async function train(values: OptionValues): Promise<number> {
   }
 }
 
+async function judge(values: OptionValues): Promise<number> {
+  const paths = requiredOption(values, "trace").split(",");
+  if (paths.includes("")) throw new UsageError("--trace: expected FILE or FILE,FILE");
+  return await runBacktest({
+    paths,
+    horizonMinutes: optionalNumber(values, "horizon", { min: 1, max: 240 }) ?? 15,
+    timeZone: readTimeZone(values),
+    holidays: readHolidays(values),
+    models: oneOf(values, "models", ["all", "simple"]) ?? "all",
+    mostOrigins: optionalNumber(values, "origins", { min: 20, max: 100_000, integer: true }) ?? 1_000,
+    json: values["json"] === true,
+  });
+}
+
 export const forecastCommand: Command = {
-  summary: "train a model that forecasts traffic",
-  usage: "train --trace FILE --out DIR [options]",
+  summary: "train a model that forecasts traffic, or judge models on recorded traffic",
+  usage: "train --trace FILE --out DIR [options] | backtest --trace FILE[,FILE…] [--horizon 15] [--json]",
   options: {
     trace: { type: "string", value: "FILE", help: "requests a minute: CSV with the columns timestamp,value" },
     out: { type: "string", value: "DIR", help: "where the model's files and its card go" },
@@ -120,13 +135,17 @@ export const forecastCommand: Command = {
     source: { type: "string", value: "TEXT", help: "where the trace comes from, for the model card" },
     licence: { type: "string", value: "TEXT", help: "the trace's licence, for the model card" },
     backend: { type: "string", value: "NAME", help: `${backends.join(", ")} (default: the first that is there)` },
-    json: { type: "boolean", help: "print the model card as JSON" },
+    horizon: { type: "string", value: "MIN", help: "backtest: minutes ahead (default 15)" },
+    models: { type: "string", value: "NAME", help: "backtest: all, or simple to leave the network out (default all)" },
+    origins: { type: "string", value: "N", help: "backtest: judge at most N forecasts of a trace (default 1000)" },
+    json: { type: "boolean", help: "print the model card, or the backtest, as JSON" },
   },
   async run(values, positionals) {
     const [what, ...rest] = positionals;
+    if (what === "backtest" && rest.length === 0) return await judge(values);
     if (what !== "train" || rest.length > 0) {
       throw new UsageError(
-        `expected "train", got ${positionals.length === 0 ? "nothing" : `"${positionals.join(" ")}"`}`,
+        `expected "train" or "backtest", got ${positionals.length === 0 ? "nothing" : `"${positionals.join(" ")}"`}`,
       );
     }
     return await train(values);

@@ -19,8 +19,14 @@ interface Run {
 function run(qps: readonly number[], steps: number, period: number, weights: HoltWintersWeights): Run {
   let level = 0;
   for (let index = 0; index < period; index += 1) level += (qps[index] as number) / period;
+  // One season's single steps are mostly noise: the shape's start is their mean over about half an hour of a day.
+  const reach = Math.floor(period / 96);
   const season = new Float64Array(period);
-  for (let index = 0; index < period; index += 1) season[index] = (qps[index] as number) - level;
+  for (let index = 0; index < period; index += 1) {
+    let sum = 0;
+    for (let near = index - reach; near <= index + reach; near += 1) sum += qps[(near + period) % period] as number;
+    season[index] = sum / (2 * reach + 1) - level;
+  }
   let slope = 0;
   let absoluteError = 0;
   for (let index = period; index < qps.length; index += 1) {
@@ -42,7 +48,8 @@ function run(qps: readonly number[], steps: number, period: number, weights: Hol
 
 /**
  * Additive Holt-Winters (Winters 1960): a level, a slope and a season's shape, each smoothed exponentially. The first season gives the
- * start: its mean is the level, the distances from it are the shape, the slope is zero.
+ * start: its mean is the level, the (smoothed) distances from it
+ * are the shape, the slope is zero.
  * @param weights when not given, no slope, a shape that follows by a tenth, and the level's speed that would have erred least.
  * @returns null unless the history holds two seasons.
  */

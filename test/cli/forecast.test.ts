@@ -58,10 +58,44 @@ test("train writes a model that loads and a card, and prints the card as JSON", 
   (await loadModel(modelFilesIn(out))).dispose();
 }, 60_000);
 
+test("backtest prints a table for each trace, the network where the step is a minute", async () => {
+  const traces = `${trace},${join(directory, "five-minutes.csv")}`;
+  const { code, stdout, stderr } = await run("backtest", "--trace", traces, "--origins", "40");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const [first, second] = stdout.split("\n\n") as [string, string];
+  expect(first).toStartWith("wave.csv: ");
+  expect(first).toMatch(/^lstm +\d+\.\d %/m);
+  expect(second).toStartWith("five-minutes.csv: ");
+  expect(second).toContain("3 steps of 300 s");
+  expect(second).not.toMatch(/^lstm /m);
+  expect(second).toMatch(/^ridge\+ +\d+\.\d %/m);
+}, 60_000);
+
+test("backtest prints JSON", async () => {
+  const args = ["--trace", trace, "--models", "simple", "--horizon", "5", "--origins", "40", "--json"];
+  const { code, stdout } = await run("backtest", ...args);
+  expect(code).toBe(0);
+  const [report] = JSON.parse(stdout);
+  expect(report).toMatchObject({ trace: "wave.csv", stepMs: 60_000, steps: 5 });
+  expect(report.rows.map(({ model }: { model: string }) => model)).toContain("champion");
+}, 60_000);
+
 const valid = () => ["train", "--trace", trace, "--out", join(directory, "unused")];
 test.each([
-  { name: "no sub-command", args: () => [], says: 'expected "train", got nothing' },
-  { name: "another sub-command", args: () => ["guess"], says: 'expected "train", got "guess"' },
+  { name: "no sub-command", args: () => [], says: 'expected "train" or "backtest", got nothing' },
+  { name: "another sub-command", args: () => ["guess"], says: 'expected "train" or "backtest", got "guess"' },
+  { name: "backtest without a trace", args: () => ["backtest"], says: "--trace is required" },
+  {
+    name: "backtest of too little",
+    args: () => ["backtest", "--trace", join(directory, "short.csv")],
+    says: "short.csv: too little to judge",
+  },
+  { name: "an empty trace name", args: () => ["backtest", "--trace", `${trace},`], says: "--trace: expected FILE" },
+  {
+    name: "a model that there is none of",
+    args: () => ["backtest", "--trace", trace, "--models", "crystal-ball"],
+    says: "--models: expected one of all, simple",
+  },
   { name: "no trace", args: () => ["train", "--out", directory], says: "--trace is required" },
   { name: "no place for the result", args: () => ["train", "--trace", trace], says: "--out is required" },
   {

@@ -1,0 +1,191 @@
+import { UsageError } from "#platform/errors.ts";
+import { decideChampion } from "./decide-champion.ts";
+import { type ForecastErrors, measureErrors, poissonFloorPercent } from "./error-measures.ts";
+import { conformalFactor, coverage, pinballLoss } from "./quantile-measures.ts";
+import { mostGaps } from "./sample-windows.ts";
+import { createForecastScores } from "./score-forecasts.ts";
+import { createSimpleModels } from "./simple-models.ts";
+import type { RateSeries } from "./training-samples.ts";
+import { fillGaps, inputMinutes } from "./window-features.ts";
+
+/** A network's forecasts, one for each origin; the series has a minute a step and each forecast 15 of them. */
+export type NetworkForecasts = (series: RateSeries, origins: readonly number[]) => number[][];
+
+export interface BacktestOptions {
+  readonly stepMs: number;
+  /** Steps in each forecast. */
+  readonly steps: number;
+  /** At most so many origins are judged, evenly spread. */
+  readonly mostOrigins: number;
+  /** null: the network does not take part. */
+  readonly network: NetworkForecasts | null;
+}
+
+export interface BacktestRow {
+  readonly model: string;
+  /** Over every step of every forecast. */
+  readonly path: ForecastErrors;
+  /** Mean pinball loss of the quantiles 0.5, 0.9 and 0.95, in percent of the mean of what came. */
+  readonly pathPinballPercent: number;
+  /** Of the highest of a forecast's steps. */
+  readonly peak: ForecastErrors;
+  readonly peakPinballPercent: number;
+  /** Shares of the peaks that the calibrated 0.9 and 0.95 quantiles covered. */
+  readonly coverage90: number;
+  readonly coverage95: number;
+  /** By what the forecast peak is multiplied to be its 0.95 quantile. */
+  readonly headroom95: number;
+  /** 1 - pinball loss of the peak / the best simple model's. */
+  readonly skill: number;
+}
+
+export interface Backtest {
+  readonly origins: number;
+  readonly poissonFloorPercent: number | null;
+  readonly rows: readonly BacktestRow[];
+  /** How often each model served as champion. */
+  readonly championShares: Readonly<Record<string, number>>;
+  /** Models without a forecast at some origin, because the record before it is too short. */
+  readonly leftOut: readonly string[];
+}
+
+const quantiles = [0.5, 0.9, 0.95];
+const longestHistoryMs = 14 * 86_400_000;
+const championName = "champion";
+const highest = (rates: readonly number[]) => Math.max(...rates);
+
+function usableOrigins(qps: readonly (number | null)[], from: number, to: number, steps: number, most: number) {
+  const origins: number[] = [];
+  for (let origin = Math.max(from, inputMinutes); origin + steps <= to; origin += 1) {
+    const before = qps.slice(origin - inputMinutes, origin);
+    if (before.filter((rate) => rate === null).length > mostGaps || !before.some((rate) => (rate ?? 0) > 0)) continue;
+    if (!qps.slice(origin, origin + steps).includes(null)) origins.push(origin);
+  }
+  const stride = Math.ceil(origins.length / most);
+  return origins.filter((_, index) => index % stride === 0);
+}
+
+/** Every model's forecasts at every origin, in order of time; the champion's among them. */
+function forecastAll(series: RateSeries, origins: readonly number[], options: BacktestOptions) {
+  const { stepMs, steps } = options;
+  const filled = fillGaps(series.qps);
+  const network = options.network?.(series, origins) ?? null;
+  const models = createSimpleModels();
+  const scores = createForecastScores(stepMs);
+  const forecasts = new Map<string, (number[] | null)[]>();
+  const served: string[] = [];
+  const note = (name: string, forecast: number[] | null) => {
+    const list = forecasts.get(name) ?? [];
+    forecasts.set(name, list);
+    list.push(forecast);
+  };
+  const longestHistory = Math.round(longestHistoryMs / stepMs);
+  let incumbent: string | null = null;
+  for (const [row, origin] of origins.entries()) {
+    const qps = filled.slice(Math.max(0, origin - longestHistory), origin);
+    const endMs = series.startMs + origin * stepMs;
+    const byModel = new Map<string, number[]>();
+    const own = network?.[row] ?? null;
+    if (own !== null) byModel.set("lstm", own);
+    for (const model of models) {
+      const forecast = model.forecast({ qps, stepMs, endMs, calendar: series.calendar }, steps);
+      if (forecast !== null) byModel.set(model.name, forecast);
+      note(model.name, forecast);
+    }
+    if (network !== null) note("lstm", own);
+    scores.settle(endMs, (startMs) => series.qps[Math.round((startMs - series.startMs) / stepMs)]);
+    const starter = network === null ? "moving-average" : "lstm";
+    const decision = decideChampion({ scores: scores.scores(), available: [...byModel.keys()], incumbent, starter });
+    incumbent = decision.kind === "start" ? null : decision.model;
+    served.push(decision.model);
+    note(championName, byModel.get(decision.model) ?? null);
+    scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel });
+  }
+  return { forecasts, served };
+}
+
+/** Quantiles by conformal factors from the calibration stretch: their mean pinball loss in percent of what came. */
+function judgeQuantiles(
+  calibration: { actual: number[]; forecast: number[] },
+  test: { actual: number[]; forecast: number[] },
+) {
+  const mean = test.actual.reduce((sum, value) => sum + value, 0) / test.actual.length;
+  const factors = quantiles.map((quantile) => conformalFactor(calibration.actual, calibration.forecast, quantile));
+  const byQuantile = factors.map((factor) => test.forecast.map((value) => value * factor));
+  const loss = quantiles.reduce(
+    (sum, quantile, index) =>
+      sum + pinballLoss(test.actual, byQuantile[index] as number[], quantile) / quantiles.length,
+    0,
+  );
+  const covered = byQuantile.map((forecast) => coverage(test.actual, forecast));
+  return { pinballPercent: mean === 0 ? 0 : (100 * loss) / mean, covered, factors };
+}
+
+/**
+ * Replays a series: every model forecasts at origins of the newest 30 %, knowing only what lies before each; the older half of them
+ * calibrates the quantiles (and gives the champion choice its start), the newer half is judged.
+ * @throws UsageError when the series is too short or too full of gaps for both halves.
+ */
+export function backtest(series: RateSeries, options: BacktestOptions): Backtest {
+  const { steps, mostOrigins } = options;
+  const length = series.qps.length;
+  const middle = Math.floor(length * 0.85);
+  const calibrating = usableOrigins(series.qps, Math.floor(length * 0.7), middle, steps, mostOrigins);
+  const judged = usableOrigins(series.qps, middle, length, steps, mostOrigins);
+  if (calibrating.length < 20 || judged.length < 20) {
+    const found = `${calibrating.length} and ${judged.length}`;
+    throw new UsageError(
+      `too little to judge: the two newest parts of 15 % each need 20 origins with ${inputMinutes} known steps before and ${steps} after, got ${found}`,
+    );
+  }
+  const origins = [...calibrating, ...judged];
+  const { forecasts, served } = forecastAll(series, origins, options);
+  const actual = origins.map((origin) => series.qps.slice(origin, origin + steps).map((rate) => rate ?? Number.NaN));
+  const split = calibrating.length;
+  const rows: BacktestRow[] = [];
+  const leftOut: string[] = [];
+  for (const [model, made] of forecasts) {
+    const complete = made.filter((forecast) => forecast !== null);
+    if (complete.length < made.length) {
+      leftOut.push(model);
+      continue;
+    }
+    const part = (from: number, to: number, of: (rates: number[]) => number[]) => ({
+      actual: actual.slice(from, to).flatMap(of),
+      forecast: complete.slice(from, to).flatMap(of),
+    });
+    const path = part(split, origins.length, (rates) => rates);
+    const peak = part(split, origins.length, (rates) => [highest(rates)]);
+    const peakQuantiles = judgeQuantiles(
+      part(0, split, (rates) => [highest(rates)]),
+      peak,
+    );
+    rows.push({
+      model,
+      path: measureErrors(path.actual, path.forecast),
+      pathPinballPercent: judgeQuantiles(
+        part(0, split, (rates) => rates),
+        path,
+      ).pinballPercent,
+      peak: measureErrors(peak.actual, peak.forecast),
+      peakPinballPercent: peakQuantiles.pinballPercent,
+      coverage90: peakQuantiles.covered[1] as number,
+      coverage95: peakQuantiles.covered[2] as number,
+      headroom95: peakQuantiles.factors[2] as number,
+      skill: 0,
+    });
+  }
+  const simple = rows.filter(({ model }) => model !== "lstm" && model !== championName);
+  const best = Math.min(...simple.map(({ peakPinballPercent }) => peakPinballPercent));
+  const serving = served.slice(split);
+  const shareOf = (name: string) => serving.filter((one) => one === name).length / serving.length;
+  const championShares = Object.fromEntries([...new Set(serving)].map((name) => [name, shareOf(name)]));
+  const stepS = options.stepMs / 1000;
+  return {
+    origins: judged.length,
+    poissonFloorPercent: poissonFloorPercent(judged.map((origin) => (series.qps[origin] ?? 0) * stepS)),
+    rows: rows.map((row) => ({ ...row, skill: best > 0 ? 1 - row.peakPinballPercent / best : 0 })),
+    championShares,
+    leftOut,
+  };
+}

@@ -1,0 +1,125 @@
+import { basename } from "node:path";
+import { type Backtest, backtest, type NetworkForecasts } from "#agent/forecast/backtest.ts";
+import { defaultModelFiles } from "#agent/forecast/default-model.ts";
+import { outputsToRates } from "#agent/forecast/evaluate-forecasts.ts";
+import { loadModel } from "#agent/forecast/model-files.ts";
+import { parseTrace } from "#agent/forecast/parse-trace.ts";
+import { predictOutputs } from "#agent/forecast/predict-outputs.ts";
+import { startBackend } from "#agent/forecast/tensorflow.ts";
+import { modelStepMs, rateSeriesOf } from "#agent/forecast/train-from-trace.ts";
+import { makeBatch } from "#agent/forecast/training-samples.ts";
+import { outputMinutes } from "#agent/forecast/window-features.ts";
+import { UsageError } from "#platform/errors.ts";
+import { formatTable } from "./format-table.ts";
+
+export interface BacktestRequest {
+  readonly paths: readonly string[];
+  readonly horizonMinutes: number;
+  readonly timeZone: string;
+  readonly holidays: readonly string[];
+  /** "all", or without the network. */
+  readonly models: "all" | "simple";
+  readonly mostOrigins: number;
+  readonly json: boolean;
+}
+
+async function loadNetwork(): Promise<{ forecasts: NetworkForecasts; dispose(): void }> {
+  await startBackend();
+  const model = await loadModel(defaultModelFiles);
+  return {
+    forecasts: (series, origins) =>
+      outputsToRates(series, origins, predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 64)),
+    dispose: () => {
+      model.dispose();
+    },
+  };
+}
+
+const percent = (value: number | null) => (value === null ? "-" : `${value.toFixed(1)} %`);
+
+/** One trace's table with what a reader needs to judge it. */
+export function renderBacktest(name: string, stepMs: number, steps: number, result: Backtest): string {
+  const header = [
+    "model",
+    "WAPE",
+    "MAPE",
+    "MAE",
+    "R²",
+    "pinball",
+    "peak WAPE",
+    "peak pinball",
+    "0.9",
+    "0.95",
+    "×",
+    "skill",
+  ];
+  const rows = result.rows.map((row) => [
+    row.model,
+    percent(row.path.wapePercent),
+    percent(row.path.mapePercent),
+    row.path.mae.toPrecision(3),
+    row.path.r2 === null ? "-" : row.path.r2.toFixed(2),
+    percent(row.pathPinballPercent),
+    percent(row.peak.wapePercent),
+    percent(row.peakPinballPercent),
+    row.coverage90.toFixed(3),
+    row.coverage95.toFixed(3),
+    row.headroom95.toFixed(2),
+    percent(100 * row.skill),
+  ]);
+  const shares = Object.entries(result.championShares)
+    .sort(([, a], [, b]) => b - a)
+    .map(([model, share]) => `${model} ${(100 * share).toFixed(0)} %`);
+  const lines = [
+    `${name}: ${result.origins} forecasts of ${steps} steps of ${stepMs / 1000} s; WAPE of Poisson noise alone ${percent(result.poissonFloorPercent)}`,
+    formatTable(header, rows),
+    `champion: ${shares.join(", ")}`,
+  ];
+  if (result.leftOut.length > 0) lines.push(`too little record for ${result.leftOut.join(", ")}`);
+  return lines.join("\n");
+}
+
+/** Prints how well each model would have forecast the newest part of each trace. */
+export async function runBacktest(request: BacktestRequest): Promise<number> {
+  const { timeZone, holidays } = request;
+  const traces = await Promise.all(
+    request.paths.map(async (path) => {
+      const text = await Bun.file(path)
+        .text()
+        .catch((cause) => {
+          throw new UsageError(`--trace ${path} can't be read`, { cause });
+        });
+      return parseTrace(text, basename(path));
+    }),
+  );
+  const fits = (stepMs: number) => stepMs === modelStepMs && request.horizonMinutes === outputMinutes;
+  const wanted = request.models === "all" && traces.some(({ stepMs }) => fits(stepMs));
+  const network = wanted ? await loadNetwork() : null;
+  const reports: unknown[] = [];
+  try {
+    for (const trace of traces) {
+      const { stepMs, name } = trace;
+      const series = rateSeriesOf({ trace, sha256: "", source: null, licence: null, timeZone, holidays });
+      const steps = Math.max(1, Math.round((request.horizonMinutes * 60_000) / stepMs));
+      const own = fits(stepMs) ? (network?.forecasts ?? null) : null;
+      let result: Backtest;
+      try {
+        result = backtest(series, { stepMs, steps, mostOrigins: request.mostOrigins, network: own });
+      } catch (error) {
+        if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`, { cause: error });
+        throw error;
+      }
+      if (request.json) reports.push({ trace: name, stepMs, steps, ...result });
+      else console.log(`${renderBacktest(name, stepMs, steps, result)}\n`);
+    }
+  } finally {
+    network?.dispose();
+  }
+  if (request.json) console.log(JSON.stringify(reports, null, 2));
+  else {
+    console.log(
+      "pinball: mean loss of the quantiles 0.5, 0.9, 0.95 in percent of the mean. peak: the highest step of a forecast. 0.9, 0.95: share of\npeaks that these quantiles covered. ×: from a forecast peak to its 0.95 quantile. skill: peak pinball against the best simple model's.",
+    );
+  }
+  return 0;
+}
