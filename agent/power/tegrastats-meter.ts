@@ -1,20 +1,24 @@
-import type { Clock } from "#platform/clock.ts";
+import { type Clock, systemClock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import type { PowerMeter, PowerSample } from "./device.ts";
 import { parseNvidiaSmi, parseTegrastats } from "./parse-tegrastats.ts";
 import type { JetsonConfig } from "./power-config.ts";
-import { runCommand } from "./run-command.ts";
+import { killIfAllowed, runCommand } from "./run-command.ts";
 
 const firstRestartMs = 1000;
 const longestRestartMs = 30_000;
 /** A line of a Thor with all its rails has about 700 characters; more than this without an end is no line. */
 const longestLine = 8192;
 const nvidiaSmiPeriodMs = 5000;
+/** A tegrastats that says nothing for this many intervals (and a while, for its start) hangs. */
+const silentIntervals = 10;
+const shortestSilenceMs = 2000;
 
 /** Sensor readings by a long-lived tegrastats, started again when it ends; GPU figures by nvidia-smi where tegrastats has none (Thor). */
 export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: Logger): PowerMeter {
   const abort = new AbortController();
   let child: Bun.Subprocess<"ignore", "pipe", "ignore"> | undefined;
+  let stopReading = () => {};
   let done = Promise.resolve();
   let gpu: { gpuUtilization: number | null; gpuMemoryUsedMb: number | null } = {
     gpuUtilization: null,
@@ -33,7 +37,7 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: L
 
   const onLine = (line: string, onSample: (sample: PowerSample) => void) => {
     const reading = parseTegrastats(line);
-    if (reading === null) return;
+    if (reading === null) return false;
     if (reading.gpuUtilization === null) askGpu();
     onSample({
       atMs: clock.nowMs(),
@@ -41,27 +45,39 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: L
       gpuUtilization: reading.gpuUtilization ?? gpu.gpuUtilization,
       gpuMemoryUsedMb: gpu.gpuMemoryUsedMb,
     });
+    return true;
   };
 
+  /** Reads until the output ends, the meter is stopped, or nothing came for too long. */
   const readLines = async (output: ReadableStream<Uint8Array>, onSample: (sample: PowerSample) => void) => {
     const decoder = new TextDecoder();
+    const reader = output.getReader();
+    let ended = "it ended";
     let pending = "";
-    let lines = 0;
-    for await (const chunk of output) {
-      pending += decoder.decode(chunk, { stream: true });
-      const parts = pending.split("\n");
-      pending = parts.pop() ?? "";
+    let readings = 0;
+    const endReading = (reason: string) => {
+      ended = reason;
+      void reader.cancel().catch(() => {});
+    };
+    stopReading = () => endReading("it was stopped");
+    const silenceMs = Math.max(shortestSilenceMs, silentIntervals * config.sampleIntervalMs);
+    const watchdog = setTimeout(() => endReading("it says nothing"), silenceMs);
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      watchdog.refresh();
+      const lines = (pending + decoder.decode(part.value, { stream: true })).split("\n");
+      pending = lines.pop() ?? "";
       if (pending.length > longestLine) pending = "";
-      for (const line of parts) onLine(line, onSample);
-      lines += parts.length;
+      for (const line of lines) if (onLine(line, onSample)) readings += 1;
     }
-    return lines;
+    clearTimeout(watchdog);
+    return { readings, ended };
   };
 
   const run = async (onSample: (sample: PowerSample) => void) => {
     let restartMs = firstRestartMs;
+    let saidReason = "";
     while (!abort.signal.aborted) {
-      let reason = "it ended";
+      let reason: string;
       try {
         child = Bun.spawn([...config.tegrastats, "--interval", String(config.sampleIntervalMs)], {
           stdin: "ignore",
@@ -69,21 +85,20 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: L
           stderr: "ignore",
           env: { ...process.env, LC_ALL: "C" },
         });
-        const lines = await readLines(child.stdout, onSample);
-        if (lines > 0) restartMs = firstRestartMs;
-        reason = `it exited with ${await child.exited}`;
+        const { readings, ended } = await readLines(child.stdout, onSample);
+        if (readings > 0) restartMs = firstRestartMs;
+        reason = ended;
+        killIfAllowed(child);
       } catch (error) {
         reason = (error as Error).message;
       }
       if (abort.signal.aborted) return;
-      log.warn({ reason, restartInMs: restartMs }, "tegrastats gives no readings: energy has a gap until it does");
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, restartMs);
-        abort.signal.addEventListener("abort", () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+      // Once for each new reason: a tool that keeps dying must not fill the log.
+      if (reason !== saidReason)
+        log.warn({ reason, restartInMs: restartMs }, "tegrastats gives no readings: energy has a gap until it does");
+      saidReason = reason;
+      // The tool lives in real time, whatever the clock's speed.
+      await systemClock.sleep(restartMs, abort.signal);
       restartMs = Math.min(longestRestartMs, restartMs * 2);
     }
   };
@@ -94,7 +109,8 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: L
     },
     async stop() {
       abort.abort();
-      child?.kill("SIGKILL");
+      stopReading();
+      if (child !== undefined) killIfAllowed(child);
       await done;
     },
   };

@@ -5,6 +5,7 @@ import type { Device, PowerSample } from "#agent/power/device.ts";
 import { createJetsonControl } from "#agent/power/jetson-control.ts";
 import { createPace } from "#agent/power/pace.ts";
 import { PowerConfig } from "#agent/power/power-config.ts";
+import { createTegrastatsMeter } from "#agent/power/tegrastats-meter.ts";
 import { createClock, systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { createFakeBoard } from "../../fakes/jetson/board.ts";
@@ -148,6 +149,43 @@ describe("jetson", () => {
     expect(board.read("tegrastats-starts").trim().split("\n").length).toBeGreaterThanOrEqual(2);
     expect(samples[0]).toMatchObject({ inputPowerMw: 20_000, ramUsedMb: 105_265, junctionTemperatureC: 38.875 });
     expect(samples.at(-1)).toMatchObject({ gpuUtilization: 0.42, gpuMemoryUsedMb: 2048 });
+  }, 20_000);
+});
+
+/** Readings of a stand-in's tegrastats until there are `count` of them, and what was logged meanwhile. */
+async function readUntil(board: ReturnType<typeof createFakeBoard>, count: number) {
+  const logged: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => void logged.push(line) });
+  const meter = createTegrastatsMeter({ ...board.config, sampleIntervalMs: 100 }, systemClock, log);
+  const enough = Promise.withResolvers<void>();
+  let readings = 0;
+  await meter.start(() => {
+    readings += 1;
+    if (readings === count) enough.resolve();
+  });
+  await enough.promise;
+  const startMs = performance.now();
+  await meter.stop();
+  return { logged, stopMs: performance.now() - startMs };
+}
+
+describe("tegrastats", () => {
+  test("one that goes silent is started again, said so once, and stopped at once", async () => {
+    const board = fakeBoard();
+    board.write("lines", "2");
+    board.write("silent-after", "");
+    const { logged, stopMs } = await readUntil(board, 5);
+    expect(board.read("tegrastats-starts").trim().split("\n")).toHaveLength(3);
+    expect(logged).toHaveLength(1);
+    expect(logged[0]).toContain("it says nothing");
+    expect(stopMs).toBeLessThan(1500);
+  }, 30_000);
+
+  test("one that keeps ending is logged once", async () => {
+    const board = fakeBoard();
+    board.write("lines", "1");
+    const { logged } = await readUntil(board, 3);
+    expect(logged).toHaveLength(1);
   }, 20_000);
 });
 
