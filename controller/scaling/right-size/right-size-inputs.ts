@@ -1,8 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { createBuckets } from "./buckets.ts";
 
 const strict = { additionalProperties: false } as const;
 const most = 1e18;
-const positive = Type.Number({ exclusiveMinimum: 0, maximum: most });
+const positive = Type.Number({ minimum: 1e-9, maximum: most });
 const amount = Type.Number({ minimum: 0, maximum: most });
 const time = Type.Number({ minimum: -most, maximum: most });
 const share = Type.Number({ minimum: 0, maximum: 1 });
@@ -49,7 +50,7 @@ export const rightSizeInputs = {
   confidence: Type.Object(
     {
       ...{ kind: Type.Literal("confidence"), ...sizes, multiplier: amount, exponent: Type.Number() },
-      confidenceIntervalS: Type.Number({ default: 86_400, exclusiveMinimum: 0 }),
+      confidenceIntervalS: Type.Number({ default: 86_400, minimum: 1, maximum: most }),
       sampleCount: Type.Integer({ minimum: 0 }),
       firstSampleAtS: time,
       lastSampleAtS: time,
@@ -72,7 +73,7 @@ export const rightSizeInputs = {
   oom: Type.Object(
     {
       kind: Type.Literal("oom"),
-      intervalS: Type.Number({ default: 86_400, exclusiveMinimum: 0 }),
+      intervalS: Type.Number({ default: 86_400, minimum: 1, maximum: most }),
       bumpRatio: Type.Number({ default: 1.2, minimum: 1 }),
       minBumpBytes: Type.Number({ default: 104_857_600, minimum: 0 }),
       events: Type.Array(
@@ -115,7 +116,11 @@ export function checkRightSizeInput(input: RightSizeInput): string[] {
   }
   if (input.kind !== "buckets" && input.kind !== "percentile") return [];
   const needed = input.options.scheme === "linear" ? ["bucketSize"] : ["firstBucketSize", "ratio"];
-  return needed
-    .filter((key) => input.options[key as keyof BucketOptions] === undefined)
-    .map((key) => `options.${key}: expected number, got nothing`);
+  const missing = needed.filter((key) => input.options[key as keyof BucketOptions] === undefined);
+  if (missing.length > 0) return missing.map((key) => `options.${key}: expected number, got nothing`);
+  if (input.kind === "percentile") return [];
+  const { count } = createBuckets(input.options);
+  return input.startOf.flatMap((bucket, index) =>
+    bucket < count ? [] : [`startOf.${index}: expected a bucket from 0 to ${count - 1}, got ${bucket}`],
+  );
 }

@@ -105,6 +105,10 @@ describe("inputs that can't be", () => {
       { kind: "buckets", options: { scheme: "linear", maxValue: 1 } },
       "options.bucketSize: expected number, got nothing",
     ],
+    [
+      { kind: "buckets", options: { scheme: "linear", maxValue: 10, bucketSize: 1 }, startOf: [10, 11] },
+      "startOf.1: expected a bucket from 0 to 10, got 11",
+    ],
     [{ kind: "margin", cpuCores: "1", memoryBytes: 1 }, 'cpuCores: expected number, got "1"'],
     [
       { kind: "oom", events: [{ atS: 0, type: "oom", bytes: 1 }] },
