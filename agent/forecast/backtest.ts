@@ -33,7 +33,7 @@ export interface BacktestRow {
   /** Shares of the peaks that the calibrated 0.9 and 0.95 quantiles covered. */
   readonly coverage90: number;
   readonly coverage95: number;
-  /** By what the forecast peak is multiplied to be its 0.95 quantile. */
+  /** By what the forecast peak is multiplied to be its 0.95 quantile, at the end. */
   readonly headroom95: number;
   /** 1 - pinball loss of the peak / the best simple model's. */
   readonly skill: number;
@@ -50,6 +50,10 @@ export interface Backtest {
 }
 
 const quantiles = [0.5, 0.9, 0.95];
+/** Head-room is learnt from so many of the newest forecasts … */
+const calibrationForecasts = 100;
+/** … at every so many-th origin. */
+const relearnEvery = 10;
 const longestHistoryMs = 14 * 86_400_000;
 const championName = "champion";
 const highest = (rates: readonly number[]) => Math.max(...rates);
@@ -104,26 +108,45 @@ function forecastAll(series: RateSeries, origins: readonly number[], options: Ba
   return { forecasts, served };
 }
 
-/** Quantiles by conformal factors from the calibration stretch: their mean pinball loss in percent of what came. */
-function judgeQuantiles(
-  calibration: { actual: number[]; forecast: number[] },
-  test: { actual: number[]; forecast: number[] },
-) {
-  const mean = test.actual.reduce((sum, value) => sum + value, 0) / test.actual.length;
-  const factors = quantiles.map((quantile) => conformalFactor(calibration.actual, calibration.forecast, quantile));
-  const byQuantile = factors.map((factor) => test.forecast.map((value) => value * factor));
+/** One forecast with what came, flattened: a path has many values, a peak one. */
+interface Outcome {
+  readonly origin: number;
+  readonly actual: readonly number[];
+  readonly forecast: readonly number[];
+}
+
+/**
+ * The quantiles of the outcomes from `split` on, each by the conformal factors of the newest ones that had come by then (learnt anew every
+ * tenth): their mean pinball loss in percent of what came, their coverage, and the last factors.
+ */
+function judgeQuantiles(outcomes: readonly Outcome[], split: number, steps: number) {
+  const actual: number[] = [];
+  const byQuantile: number[][] = quantiles.map(() => []);
+  let factors: number[] = [];
+  for (let index = split; index < outcomes.length; index += 1) {
+    const { origin, actual: came, forecast } = outcomes[index] as Outcome;
+    if ((index - split) % relearnEvery === 0) {
+      const known = outcomes.slice(0, index).filter((outcome) => outcome.origin + steps <= origin);
+      const newest = known.slice(-calibrationForecasts);
+      const cameThen = newest.flatMap((outcome) => outcome.actual);
+      const saidThen = newest.flatMap((outcome) => outcome.forecast);
+      factors = quantiles.map((quantile) => conformalFactor(cameThen, saidThen, quantile));
+    }
+    actual.push(...came);
+    for (const [which, factor] of factors.entries()) byQuantile[which]?.push(...forecast.map((rate) => rate * factor));
+  }
+  const mean = actual.reduce((sum, value) => sum + value, 0) / actual.length;
   const loss = quantiles.reduce(
-    (sum, quantile, index) =>
-      sum + pinballLoss(test.actual, byQuantile[index] as number[], quantile) / quantiles.length,
+    (sum, quantile, which) => sum + pinballLoss(actual, byQuantile[which] as number[], quantile) / quantiles.length,
     0,
   );
-  const covered = byQuantile.map((forecast) => coverage(test.actual, forecast));
+  const covered = byQuantile.map((forecast) => coverage(actual, forecast));
   return { pinballPercent: mean === 0 ? 0 : (100 * loss) / mean, covered, factors };
 }
 
 /**
  * Replays a series: every model forecasts at origins of the newest 30 %, knowing only what lies before each; the older half of them
- * calibrates the quantiles (and gives the champion choice its start), the newer half is judged.
+ * gives the quantiles and the champion choice their start, the newer half is judged.
  * @throws UsageError when the series is too short or too full of gaps for both halves.
  */
 export function backtest(series: RateSeries, options: BacktestOptions): Backtest {
@@ -150,24 +173,27 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
       leftOut.push(model);
       continue;
     }
-    const part = (from: number, to: number, of: (rates: number[]) => number[]) => ({
-      actual: actual.slice(from, to).flatMap(of),
-      forecast: complete.slice(from, to).flatMap(of),
-    });
-    const path = part(split, origins.length, (rates) => rates);
-    const peak = part(split, origins.length, (rates) => [highest(rates)]);
-    const peakQuantiles = judgeQuantiles(
-      part(0, split, (rates) => [highest(rates)]),
-      peak,
-    );
+    const outcomes = (of: (rates: number[]) => number[]): Outcome[] =>
+      origins.map((origin, index) => ({
+        origin,
+        actual: of(actual[index] as number[]),
+        forecast: of(complete[index] as number[]),
+      }));
+    const paths = outcomes((rates) => rates);
+    const peaks = outcomes((rates) => [highest(rates)]);
+    const errors = (all: readonly Outcome[]) => {
+      const judgedOnes = all.slice(split);
+      return measureErrors(
+        judgedOnes.flatMap((outcome) => outcome.actual),
+        judgedOnes.flatMap((outcome) => outcome.forecast),
+      );
+    };
+    const peakQuantiles = judgeQuantiles(peaks, split, steps);
     rows.push({
       model,
-      path: measureErrors(path.actual, path.forecast),
-      pathPinballPercent: judgeQuantiles(
-        part(0, split, (rates) => rates),
-        path,
-      ).pinballPercent,
-      peak: measureErrors(peak.actual, peak.forecast),
+      path: errors(paths),
+      pathPinballPercent: judgeQuantiles(paths, split, steps).pinballPercent,
+      peak: errors(peaks),
       peakPinballPercent: peakQuantiles.pinballPercent,
       coverage90: peakQuantiles.covered[1] as number,
       coverage95: peakQuantiles.covered[2] as number,
