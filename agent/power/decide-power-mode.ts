@@ -27,7 +27,7 @@ export type PowerModeDecision = {
   /** Where `modes` may begin from now on, by heat. */
   readonly thermalCap: number;
   readonly reason: string;
-  /** Said when the controller asked for a mode that this board can't enter. */
+  /** Said when the controller asked for a mode that this board can't enter, or that its heat forbids. */
   readonly refused: { readonly mode: string; readonly reason: string } | null;
 } & (
   | { readonly kind: "none" }
@@ -147,14 +147,6 @@ export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
 
   const held = desiredMode !== null && (desiredModeUntilMs === null || nowMs < desiredModeUntilMs);
   const heldIndex = held ? modes.findIndex((mode) => mode.name === desiredMode) : -1;
-  const refused =
-    held && heldIndex === -1
-      ? {
-          mode: desiredMode,
-          reason: `not among the modes that can be entered: ${modes.map(({ name }) => name).join(", ")}`,
-        }
-      : null;
-
   let wish: Wish;
   if (heldIndex !== -1) wish = { index: heldIndex, reason: `${desiredMode} is held by the controller` };
   else if (inputs.role === "standby") wish = { index: modes.length - 1, reason: "standing by in the most frugal mode" };
@@ -163,6 +155,11 @@ export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
   const index = Math.max(Math.min(wish.index, modes.length - 1), thermalCap);
   const reason =
     index > wish.index ? `${inputs.temperatureC} °C: capped at ${modes[index]?.name} (${wish.reason})` : wish.reason;
+  let refused: PowerModeDecision["refused"] = null;
+  if (held && heldIndex === -1) {
+    const names = modes.map(({ name }) => name).join(", ");
+    refused = { mode: desiredMode, reason: `not among the modes that can be entered: ${names}` };
+  } else if (held && index > heldIndex) refused = { mode: desiredMode, reason };
   const modeId = (modes[index] as PowerModeProfile).id;
   if (modeId === currentModeId) return { kind: "hold", modeId, thermalCap, refused, reason };
   return { kind: "switch", fromModeId: currentModeId, modeId, thermalCap, refused, reason };

@@ -6,7 +6,7 @@ import type { MinutePower, PowerModeProfile } from "#protocol/messages.ts";
 import { createDevice } from "./create-device.ts";
 import type { PowerModeDecision } from "./decide-power-mode.ts";
 import type { Device, PowerSample } from "./device.ts";
-import { createEnergyMeter } from "./energy-meter.ts";
+import { createEnergyMeter, type EnergyMeter } from "./energy-meter.ts";
 import type { PowerConfig } from "./power-config.ts";
 import {
   createPowerGovernor,
@@ -46,11 +46,14 @@ export interface Power {
 const startWaitMs = 2_000;
 /** Readings further apart than this have a gap between them. */
 const longestGapMs = 10_000;
+/** A reading counts as the present one for this many gaps: a tool that was started again has not lost it. */
+const staleGaps = 3;
 
 function registerMetrics(
   metrics: Registry,
   parts: () => { device: Device; governor: PowerGovernor },
-  meter: ReturnType<typeof createEnergyMeter>,
+  meter: EnergyMeter,
+  freshReading: () => PowerSample | null,
 ) {
   let countedJ = 0;
   let countedSwitches = 0;
@@ -59,8 +62,9 @@ function registerMetrics(
     help: "Input power of the board",
     registers: [metrics],
     collect() {
-      const milliwatts = meter.latest()?.inputPowerMw ?? null;
-      if (milliwatts !== null) this.set(milliwatts / 1000);
+      const milliwatts = freshReading()?.inputPowerMw ?? null;
+      if (milliwatts === null) this.remove();
+      else this.set(milliwatts / 1000);
     },
   });
   new Gauge({
@@ -68,8 +72,9 @@ function registerMetrics(
     help: "Temperature of the board's hottest junction",
     registers: [metrics],
     collect() {
-      const celsius = meter.latest()?.junctionTemperatureC ?? null;
-      if (celsius !== null) this.set(celsius);
+      const celsius = freshReading()?.junctionTemperatureC ?? null;
+      if (celsius === null) this.remove();
+      else this.set(celsius);
     },
   });
   new Gauge({
@@ -119,7 +124,13 @@ export function createPower(deps: {
 }): Power {
   const { config, clock, log } = deps;
   // Sensors are read once a second of the clock, or once in 100 real ms when the clock runs faster than that.
-  const meter = createEnergyMeter(Math.max(longestGapMs, 1000 * clock.speed));
+  const gapMs = Math.max(longestGapMs, 1000 * clock.speed);
+  const meter = createEnergyMeter(gapMs);
+  /** The last reading, unless it is too old to say anything of now. */
+  const freshReading = () => {
+    const reading = meter.latest();
+    return reading === null || clock.nowMs() - reading.atMs > staleGaps * gapMs ? null : reading;
+  };
   let started: { device: Device; governor: PowerGovernor } | undefined;
   const parts = () => {
     if (started === undefined) throw new Error("power is used before it is started. This is a bug.");
@@ -131,7 +142,7 @@ export function createPower(deps: {
       const device = await createDevice(config, clock, log);
       const governor = createPowerGovernor(device.control, config.policy, log);
       started = { device, governor };
-      registerMetrics(deps.metrics, parts, meter);
+      registerMetrics(deps.metrics, parts, meter, freshReading);
       await device.meter.start(meter.add);
       // A tool that hangs must not keep the agent from serving; what it says later is taken in then.
       await Promise.race([governor.start(), Bun.sleep(startWaitMs)]);
@@ -153,7 +164,7 @@ export function createPower(deps: {
       return { modeId: mode?.id ?? 0, modeName: mode?.name ?? "unknown", ...measured };
     },
     evaluate: (circumstances) =>
-      parts().governor.evaluate({ ...circumstances, temperatureC: meter.latest()?.junctionTemperatureC ?? null }),
+      parts().governor.evaluate({ ...circumstances, temperatureC: freshReading()?.junctionTemperatureC ?? null }),
     currentMode: () => parts().governor.currentMode(),
     profile: () => parts().governor.profile(),
     differs() {
@@ -177,7 +188,7 @@ export function createPower(deps: {
         lastDecision: governor.lastDecision,
         lastFailure: governor.lastFailure,
         switches: governor.switches,
-        sample: meter.latest(),
+        sample: freshReading(),
       };
     },
   };
