@@ -7,12 +7,13 @@ export interface HoltWintersWeights {
   readonly season: number;
 }
 
-/** The levels' speeds that are tried; the one with the least error one step ahead is taken. */
+/** What is tried; the pair with the least error at the farthest step in the newest season is taken. */
 const triedLevels = [0.03, 0.1, 0.3, 0.7];
+const triedSeasons = [0.05, 0.4];
 
 interface Run {
   readonly forecast: number[];
-  /** Sum of absolute errors one step ahead, from the second season on. */
+  /** Sum of absolute errors at the farthest step ahead, in the newest season. */
   readonly absoluteError: number;
 }
 
@@ -29,14 +30,19 @@ function run(qps: readonly number[], steps: number, period: number, weights: Hol
   }
   let slope = 0;
   let absoluteError = 0;
+  /** Where the level would have been continued to, by the step at which it was known. */
+  const continued = new Float64Array(qps.length);
   for (let index = period; index < qps.length; index += 1) {
     const value = qps[index] as number;
     const phase = index % period;
     const seasonal = season[phase] as number;
     const before = level;
-    absoluteError += Math.abs(value - (level + slope + seasonal));
+    if (index >= qps.length - period && index >= period + steps) {
+      absoluteError += Math.abs(value - Math.max(0, (continued[index - steps] as number) + seasonal));
+    }
     level = weights.level * (value - seasonal) + (1 - weights.level) * (level + slope);
     slope = weights.trend * (level - before) + (1 - weights.trend) * slope;
+    continued[index] = level + steps * slope;
     season[phase] = weights.season * (value - level) + (1 - weights.season) * seasonal;
   }
   const forecast = Array.from({ length: steps }, (_, step) => {
@@ -50,7 +56,7 @@ function run(qps: readonly number[], steps: number, period: number, weights: Hol
  * Additive Holt-Winters (Winters 1960): a level, a slope and a season's shape, each smoothed exponentially. The first season gives the
  * start: its mean is the level, the (smoothed) distances from it
  * are the shape, the slope is zero.
- * @param weights when not given, no slope, a shape that follows by a tenth, and the level's speed that would have erred least.
+ * @param weights when not given, no slope, and of some speeds of level and shape those that would have erred least in the newest season.
  * @returns null unless the history holds two seasons.
  */
 export function holtWinters(
@@ -61,6 +67,8 @@ export function holtWinters(
 ): number[] | null {
   if (period < 1 || qps.length < 2 * period) return null;
   if (weights !== undefined) return run(qps, steps, period, weights).forecast;
-  const runs = triedLevels.map((level) => run(qps, steps, period, { level, trend: 0, season: 0.1 }));
+  const runs = triedLevels.flatMap((level) =>
+    triedSeasons.map((season) => run(qps, steps, period, { level, trend: 0, season })),
+  );
   return runs.reduce((best, next) => (next.absoluteError < best.absoluteError ? next : best)).forecast;
 }
