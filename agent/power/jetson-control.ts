@@ -25,6 +25,7 @@ function describeOutcome(command: readonly string[], outcome: CommandOutcome, ti
 export function createJetsonControl(config: JetsonConfig, log: Logger): PowerControl {
   const needReboot = new Set<number>();
   const { commandTimeoutMs } = config;
+  let saidReason = "";
 
   const currentMode = async () => {
     const command = [...config.nvpmodel, "-q"];
@@ -42,9 +43,13 @@ export function createJetsonControl(config: JetsonConfig, log: Logger): PowerCon
       try {
         text = await readFile(config.confPath, "utf8");
       } catch (error) {
-        log.error({ path: config.confPath, err: (error as Error).message }, "no power modes: the list can't be read");
+        const reason = (error as Error).message;
+        if (reason !== saidReason)
+          log.error({ path: config.confPath, err: reason }, "no power modes: the list can't be read");
+        saidReason = reason;
         return [];
       }
+      saidReason = "";
       const usable = byCapability(parseNvpmodelConf(text).modes).filter(({ id }) => !needReboot.has(id));
       return usable.map(
         ({ id, name }): PowerModeProfile => ({ id, name, capacityQps: null, busyWatts: null, idleWatts: null }),

@@ -35,6 +35,8 @@ export interface PowerGovernor {
 
 const firstRetryMs = 30_000;
 const longestRetryMs = 3_600_000;
+/** How often the board is asked which mode it is in while nothing is to be changed. */
+const observeEveryMs = 60_000;
 
 /** Keeps the board in the mode that is decided for it. */
 export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, log: Logger): PowerGovernor {
@@ -47,6 +49,7 @@ export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, 
   let lastFailure: PowerFailure | null = null;
   let failuresInARow = 0;
   let switches = 0;
+  let observedAtMs = Number.NEGATIVE_INFINITY;
   let running: Promise<void> = Promise.resolve();
 
   const forecastPeak = ({ forecast }: PowerCircumstances) => (forecast === null ? null : Math.max(...forecast.qps));
@@ -54,14 +57,18 @@ export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, 
   const setMode = async (modeId: number, reason: string, nowMs: number) => {
     const retryMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.max(0, failuresInARow - 1));
     if (lastFailure?.modeId === modeId && nowMs - lastFailure.atMs < retryMs) return;
-    // Somebody at the board may have changed the mode meanwhile.
+    // Somebody at the board may have changed the mode, or an update the list of modes: then the next evaluation decides anew.
+    const wanted = modes.find((mode) => mode.id === modeId);
+    modes = await control.modes();
+    if (modes.find((mode) => mode.id === modeId)?.name !== wanted?.name) return;
     current = await control.currentMode();
     if (current?.id === modeId) return;
     const from = current?.name ?? null;
     const result = await control.setMode(modeId);
     switch (result.kind) {
       case "set":
-        current = { id: modeId, name: modes.find((mode) => mode.id === modeId)?.name ?? String(modeId) };
+        current = { id: modeId, name: wanted?.name ?? String(modeId) };
+        observedAtMs = nowMs;
         lastSwitchMs = nowMs;
         lastFailure = null;
         failuresInARow = 0;
@@ -87,6 +94,13 @@ export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, 
   const evaluate = async (circumstances: PowerCircumstances) => {
     const { nowMs } = circumstances;
     if (modes.length === 0) modes = await control.modes();
+    if (nowMs - observedAtMs >= observeEveryMs) {
+      observedAtMs = nowMs;
+      const observed = await control.currentMode();
+      if (observed !== null && current !== null && observed.id !== current.id)
+        log.warn({ from: current.name, to: observed.name }, "the power mode was changed by someone else");
+      current = observed ?? current;
+    }
     const decision = decidePowerMode({
       policy,
       modes,

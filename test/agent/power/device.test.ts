@@ -120,6 +120,18 @@ describe("jetson", () => {
     expect(result.kind === "failed" ? result.reason : "").toMatch(reason);
   });
 
+  test("a list of modes that can't be read is logged once; it is taken in once it can be", async () => {
+    const board = fakeBoard();
+    const logged: string[] = [];
+    const log = pino({ level: "warn" }, { write: (line: string) => void logged.push(line) });
+    const control = createJetsonControl({ ...board.config, confPath: `${board.config.confPath}.new` }, log);
+    expect([await control.modes(), await control.modes()]).toEqual([[], []]);
+    expect(logged).toHaveLength(1);
+    board.write("nvpmodel.conf.new", "< POWER_MODEL ID=4 NAME=40W >");
+    expect(await control.modes()).toHaveLength(1);
+    expect(logged).toHaveLength(1);
+  });
+
   test("a tool that is not there is said to be so", async () => {
     const board = fakeBoard();
     const control = createJetsonControl(

@@ -76,9 +76,10 @@ function recordingControl() {
     sets: [] as number[],
     results: [] as SetModeResult[],
     rebootModes: new Set<number>(),
+    modes,
   };
   const control: PowerControl = {
-    modes: async () => modes.filter(({ id }) => !state.rebootModes.has(id)),
+    modes: async () => state.modes.filter(({ id }) => !state.rebootModes.has(id)),
     currentMode: async () => modes.find(({ id }) => id === state.modeId) ?? null,
     async setMode(modeId) {
       state.sets.push(modeId);
@@ -153,5 +154,34 @@ describe("power governor", () => {
     await governor.evaluate(busy);
     expect(board.state.sets).toEqual([]);
     expect(governor.currentMode()?.name).toBe("MAXN");
+  });
+
+  test("a mode that somebody set by hand while nothing was to be changed is noticed within a minute and set right", async () => {
+    await governor.evaluate(busy);
+    board.state.modeId = 1;
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 59_999 });
+    expect(board.state.sets).toEqual([0]);
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 60_000 });
+    expect(board.state.sets).toEqual([0, 0]);
+    expect(governor.currentMode()?.name).toBe("MAXN");
+  });
+
+  test("a board that for once does not say which mode it is in is taken to be in the one it was", async () => {
+    await governor.evaluate(busy);
+    board.state.modeId = null;
+    await governor.evaluate({ ...quiet, nowMs: busy.nowMs + 60_000 });
+    expect(board.state.sets).toEqual([0]);
+    expect(governor.lastDecision?.reason).toMatch(/held for 300 s/);
+  });
+
+  test("a list of modes that an update changed is taken in before acting, and decided on anew", async () => {
+    board.state.modes = [{ ...(modes[0] as PowerModeProfile), id: 7 }, modes[1] as PowerModeProfile];
+    await governor.evaluate(busy);
+    expect(board.state.sets).toEqual([]);
+    expect(governor.profile().map(({ id }) => id)).toEqual([7, 1]);
+    expect(governor.lastFailure).toBeNull();
+    board.state.modes = governor.profile().map((mode) => ({ ...mode }));
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 15_000 });
+    expect(board.state.sets).toEqual([7]);
   });
 });
