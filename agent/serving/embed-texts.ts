@@ -1,10 +1,11 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
+import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
 import type { TokenizedText } from "./text-tokenizer.ts";
+import { type PlacedInput, tokenizeInputs } from "./tokenize-inputs.ts";
 
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
@@ -48,38 +49,21 @@ export interface EmbedderParts {
   readonly sink: TrafficSink;
   readonly role: RoleView;
   readonly metrics: ServingMetrics;
+  readonly cache: ResultCache;
   readonly stopping: () => boolean;
   readonly limits: { readonly queueTexts: number; readonly requestTimeoutMs: number };
   readonly log: Logger;
 }
 
-/** Tokenising many long texts takes turns with everything else this process does. */
-const longestTurnMs = 4;
 const standbyRetryS = 5;
 
-async function tokenizeAll(
-  model: EmbeddingModel,
-  inputs: EmbedRequest["inputs"],
-  field: string,
-): Promise<TokenizedText[]> {
-  const texts: TokenizedText[] = [];
-  let turnStartedMs = performance.now();
-  for (const [index, input] of inputs.entries()) {
-    const text = typeof input === "string" ? model.tokenizer.tokenize(input) : model.tokenizer.acceptTokenIds(input);
-    if (text === null) {
-      throw new ServiceError(
-        "INVALID_REQUEST",
-        `${field}.${index}: expected token ids of ${model.found.manifest.id}'s vocabulary, got others`,
-        { details: { param: field } },
-      );
-    }
-    texts.push(text);
-    if (performance.now() - turnStartedMs < longestTurnMs) continue;
-    await nextTurn();
-    turnStartedMs = performance.now();
-  }
-  return texts;
+/** An input that the cache does not have. */
+interface Missing extends PlacedInput {
+  readonly key: string;
 }
+
+class ClientGone extends Error {}
+class DeadlinePassed extends Error {}
 
 function statusOf(error: ServiceError): RequestStatus {
   switch (error.code) {
@@ -97,7 +81,7 @@ function statusOf(error: ServiceError): RequestStatus {
 
 /** The one way from texts to vectors, whatever face the request came by: admission, tokens, capacity, batch, record. */
 export function createEmbedder(parts: EmbedderParts): Embedder {
-  const { gate, sink, role, metrics, limits, log } = parts;
+  const { gate, sink, role, metrics, cache, limits, log } = parts;
   let inFlight = 0;
   /** Texts of admitted requests that are not yet answered. */
   let admittedTexts = 0;
@@ -140,8 +124,9 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     });
   };
 
-  const compute = async (model: EmbeddingModel, request: EmbedRequest, signal: AbortSignal) => {
-    const texts = await tokenizeAll(model, request.inputs, request.inputsField);
+  /** Computes what the cache doesn't have, and lets it remember. */
+  const compute = async (model: EmbeddingModel, inputs: readonly Missing[], field: string, signal: AbortSignal) => {
+    const texts = await tokenizeInputs(model, inputs, field);
     textsAtGate += texts.length;
     try {
       await gate.enter(texts.length, signal);
@@ -149,14 +134,41 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       textsAtGate -= texts.length;
     }
     const results = await Promise.all(texts.map(({ ids }) => model.queue.embed(ids, signal)));
-    return { texts, results };
+    return results.map(({ vector, computeMs }, i) => {
+      const { ids, truncated } = texts[i] as TokenizedText;
+      const { key, index } = inputs[i] as Missing;
+      const text = { vector, tokens: ids.length, truncated };
+      cache.put(key, text);
+      return { index, text, computeMs };
+    });
+  };
+
+  /** The same for a request that must wait: its place in the line, its deadline, and a client that may go meanwhile. */
+  const computeInLine = async (model: EmbeddingModel, request: EmbedRequest, missing: readonly Missing[]) => {
+    admit(model, missing.length);
+    admittedTexts += missing.length;
+    const ended = new AbortController();
+    const timer = setTimeout(() => ended.abort(new DeadlinePassed()), limits.requestTimeoutMs);
+    const onGone = () => ended.abort(new ClientGone());
+    request.signal.addEventListener("abort", onGone, { once: true });
+    if (request.signal.aborted) onGone();
+    try {
+      return await compute(model, missing, request.inputsField, ended.signal);
+    } catch (error) {
+      // Whatever a wait was rejected with once it had ended.
+      throw ended.signal.aborted && !(error instanceof ServiceError) ? ended.signal.reason : error;
+    } finally {
+      admittedTexts -= missing.length;
+      clearTimeout(timer);
+      request.signal.removeEventListener("abort", onGone);
+    }
   };
 
   /** What a failure is to the client: a deadline, a client that is gone, or what it was. */
-  const explain = (error: unknown, request: EmbedRequest, deadline: AbortSignal): ServiceError | "cancelled" => {
+  const explain = (error: unknown, request: EmbedRequest): ServiceError | "cancelled" => {
     if (error instanceof ServiceError) return error;
-    if (request.signal.aborted) return "cancelled";
-    if (deadline.aborted) {
+    if (error instanceof ClientGone) return "cancelled";
+    if (error instanceof DeadlinePassed) {
       return new ServiceError("DEADLINE_EXCEEDED", `no answer within ${limits.requestTimeoutMs} ms`, {
         retryAfterS: 1,
       });
@@ -168,37 +180,46 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   const embed = async (request: EmbedRequest): Promise<EmbedResult> => {
     const startedMs = performance.now();
     const { inputs } = request;
-    const deadline = new AbortController();
     let modelId = "unknown";
-    let admitted = 0;
-    let timer: Timer | undefined;
-    const onGone = () => deadline.abort(new Error("the client is gone"));
     inFlight += 1;
     try {
       refuseUnlessServing();
       const model = modelFor(request);
-      modelId = model.found.manifest.id;
+      const { manifest } = model.found;
+      modelId = manifest.id;
       metrics.recordModelLookup(model.runner.state === "loaded");
-      admit(model, inputs.length);
-      admitted = inputs.length;
-      admittedTexts += admitted;
-      timer = setTimeout(() => deadline.abort(new Error("deadline")), limits.requestTimeoutMs);
-      request.signal.addEventListener("abort", onGone, { once: true });
-      if (request.signal.aborted) onGone();
-      const { texts, results } = await compute(model, request, deadline.signal);
-      const tokens = texts.reduce((sum, { ids }) => sum + ids.length, 0);
-      const truncatedInputs = texts.filter(({ truncated }) => truncated).length;
-      const computeMs = results.reduce((sum, result) => sum + result.computeMs, 0);
+      const missing: Missing[] = [];
+      const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
+        const key = resultKey(manifest, input);
+        const text = cache.get(key);
+        if (text === undefined) missing.push({ index, input, key });
+        return text;
+      });
+      metrics.recordResultLookup(inputs.length - missing.length, missing.length);
+      let computeMs = 0;
+      if (missing.length > 0) {
+        for (const computed of await computeInLine(model, request, missing)) {
+          texts[computed.index] = computed.text;
+          computeMs += computed.computeMs;
+        }
+      }
+      const vectors: Float32Array[] = [];
+      let tokens = 0;
+      let truncatedInputs = 0;
+      for (const text of texts as CachedText[]) {
+        vectors.push(text.vector);
+        tokens += text.tokens;
+        if (text.truncated) truncatedInputs += 1;
+      }
       const finishedMs = performance.now();
       const durationMs = finishedMs - startedMs;
       sink.recordServed({ model: modelId, texts: inputs.length, tokens, latencyMs: durationMs, computeMs });
       metrics.recordRequest(modelId, "ok", durationMs);
       metrics.recordTokens(modelId, tokens, truncatedInputs);
       model.recent.record(durationMs, finishedMs);
-      const { dimension } = model.found.manifest;
-      return { model: modelId, dimension, vectors: results.map((r) => r.vector), tokens, truncatedInputs, durationMs };
+      return { model: modelId, dimension: manifest.dimension, vectors, tokens, truncatedInputs, durationMs };
     } catch (cause) {
-      const error = explain(cause, request, deadline.signal);
+      const error = explain(cause, request);
       const status = error === "cancelled" ? "cancelled" : statusOf(error);
       if (status === "rejected") sink.recordRejected();
       if (status === "error") sink.recordError();
@@ -206,9 +227,6 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       throw error === "cancelled" ? new ServiceError("INVALID_REQUEST", "the client closed the connection") : error;
     } finally {
       inFlight -= 1;
-      admittedTexts -= admitted;
-      clearTimeout(timer);
-      request.signal.removeEventListener("abort", onGone);
     }
   };
 

@@ -26,6 +26,11 @@ export const ServingConfig = Type.Object(
     }),
     batchTexts: Type.Integer({ default: 32, minimum: 1, maximum: 1024 }),
     queueTexts: Type.Integer({ default: 4096, minimum: 1, description: "texts that may wait; beyond them 429" }),
+    cacheBytes: Type.Integer({
+      default: 64 * 1024 * 1024,
+      minimum: 0,
+      description: "memory for the vectors of texts asked for before (about 2,000 bytes each); 0: none are kept",
+    }),
     maxInputs: Type.Integer({ default: 2048, minimum: 1, description: "texts in one request" }),
     maxBodyBytes: Type.Integer({ default: 4 * 1024 * 1024, minimum: 1024 }),
     requestTimeoutMs: Type.Integer({ default: 30_000, minimum: 1, description: "from arrival to answer" }),

@@ -9,6 +9,8 @@ export interface ServingMetrics {
   recordTokens(model: string, tokens: number, truncatedTexts: number): void;
   recordBatch(texts: number): void;
   recordModelLookup(loaded: boolean): void;
+  /** Texts of a request that were computed before, and those that were not. */
+  recordResultLookup(hits: number, misses: number): void;
   recordModelLoad(model: string, loadMs: number): void;
 }
 
@@ -18,6 +20,7 @@ export function createServingMetrics(
   watched: {
     readonly queueDepth: () => number;
     readonly inFlight: () => number;
+    readonly cachedBytes: () => number;
     readonly runners: () => readonly ModelRunner[];
   },
 ): ServingMetrics {
@@ -70,6 +73,16 @@ export function createServingMetrics(
     help: "Requests that waited for their model to be loaded",
     registers,
   });
+  const resultHits = new Counter({
+    name: "akidb_result_cache_hits_total",
+    help: "Texts whose vectors were kept from before",
+    registers,
+  });
+  const resultMisses = new Counter({
+    name: "akidb_result_cache_misses_total",
+    help: "Texts that had to be computed",
+    registers,
+  });
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name,
@@ -83,6 +96,7 @@ export function createServingMetrics(
   gauge("akidb_model_cache_size", "Models that are loaded", () => {
     return watched.runners().filter((runner) => runner.state === "loaded").length;
   });
+  gauge("thormesh_result_cache_bytes", "Memory of the vectors that are kept, estimated", watched.cachedBytes);
   gauge("thormesh_requests_in_flight", "Embedding requests that are being answered", watched.inFlight);
   gauge("thormesh_model_process_restarts", "How often a model's process was lost and started again", () =>
     watched.runners().reduce((sum, runner) => sum + runner.restarts, 0),
@@ -98,6 +112,10 @@ export function createServingMetrics(
     },
     recordBatch: (texts) => batchSize.observe(texts),
     recordModelLookup: (loaded) => (loaded ? hits : misses).inc(),
+    recordResultLookup(hitTexts, missedTexts) {
+      if (hitTexts > 0) resultHits.inc(hitTexts);
+      if (missedTexts > 0) resultMisses.inc(missedTexts);
+    },
     recordModelLoad: (model, loadMs) => loadSeconds.observe({ model }, loadMs / 1000),
   };
 }

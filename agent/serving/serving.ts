@@ -13,6 +13,7 @@ import { nativeRoutes } from "./http/native-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
 import { statusRoutes } from "./http/status-routes.ts";
 import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
+import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createServingMetrics } from "./serving-metrics.ts";
 
@@ -92,10 +93,12 @@ export function createServing(options: ServingOptions): Serving {
   const start = async () => {
     assertListenAllowed("serving", config);
     const found = await findModel(config.model, config.modelDirectory);
+    const cache = createResultCache(config.cacheBytes);
     const threads = config.threads ?? Math.min(2, availableParallelism());
     const metrics = createServingMetrics(registry, {
       queueDepth: () => embedder?.queueDepth() ?? 0,
       inFlight: () => embedder?.inFlight() ?? 0,
+      cachedBytes: () => cache.bytes(),
       runners: () => models.map((model) => model.runner),
     });
     const model = await openEmbeddingModel(found, { ...config, threads }, log, {
@@ -111,6 +114,7 @@ export function createServing(options: ServingOptions): Serving {
       sink,
       role,
       metrics,
+      cache,
       stopping: () => stopping,
       limits: config,
       log,

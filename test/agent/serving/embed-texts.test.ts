@@ -6,6 +6,7 @@ import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import { createRecentTraffic } from "#agent/serving/recent-traffic.ts";
+import { createResultCache } from "#agent/serving/result-cache.ts";
 import { createServingMetrics } from "#agent/serving/serving-metrics.ts";
 import { BatchFailedError, type BatchResult } from "#agent/serving/worker/model-process.ts";
 import type { ModelRunner } from "#agent/serving/worker/model-runner.ts";
@@ -59,7 +60,13 @@ function setUp(
     gate: { enter: () => Promise.resolve() },
     sink,
     role: { role: "active", servingPeers: () => [] },
-    metrics: createServingMetrics(registry, { queueDepth: () => 0, inFlight: () => 0, runners: () => [] }),
+    metrics: createServingMetrics(registry, {
+      queueDepth: () => 0,
+      inFlight: () => 0,
+      cachedBytes: () => 0,
+      runners: () => [],
+    }),
+    cache: createResultCache(0),
     stopping: () => false,
     limits: { queueTexts: 4, requestTimeoutMs: 60_000 },
     log: createLogger("test", "silent"),
@@ -97,6 +104,64 @@ test("a request is answered, recorded and counted", async () => {
   expect(sink.served[0]!.computeMs).toBeGreaterThan(0);
   expect(await counted("ok")).toBe(1);
   expect(embedder.inFlight()).toBe(0);
+});
+
+describe("texts that were asked for before", () => {
+  const cached = () => {
+    const computed: number[] = [];
+    const { gate, asked, open } = closedGate();
+    const set = setUp(
+      async (texts) => {
+        computed.push(texts.length);
+        return { vectors: texts.map((ids) => Float32Array.of(ids[0]!, 1)), computeMs: 5 };
+      },
+      { cache: createResultCache(1_000_000), gate },
+    );
+    return { ...set, computed, asked, open };
+  };
+
+  test("are answered as the first time, past the gate and the model", async () => {
+    const { embedder, sink, computed, asked, open } = cached();
+    const first = embedder.embed(ask(["a", "bbbbbbbbbbb"]));
+    await Bun.sleep(0);
+    open();
+    const { durationMs: _first, ...expected } = await first;
+    // The gate is closed.
+    const { durationMs: _second, ...again } = await embedder.embed(ask(["a", "bbbbbbbbbbb"]));
+    expect(again).toEqual(expected);
+    expect(again).toMatchObject({ tokens: 12, truncatedInputs: 1 });
+    expect({ computed, asked }).toEqual({ computed: [2], asked: [2] });
+    expect(sink.served.map(({ texts, tokens, computeMs }) => ({ texts, tokens, computeMs }))).toEqual([
+      { texts: 2, tokens: 12, computeMs: 5 },
+      { texts: 2, tokens: 12, computeMs: 0 },
+    ]);
+  });
+
+  test("leave only the others to compute, and each vector comes in its place", async () => {
+    const { embedder, asked, open } = cached();
+    const first = embedder.embed(ask(["b"]));
+    await Bun.sleep(0);
+    open();
+    await first;
+    const mixed = embedder.embed(ask(["a", "b", "c"]));
+    await Bun.sleep(0);
+    open();
+    expect((await mixed).vectors.map(([value]) => String.fromCharCode(value!))).toEqual(["a", "b", "c"]);
+    expect(asked).toEqual([1, 2]);
+  });
+
+  test("find their vectors in a full line too", async () => {
+    const { embedder, open } = cached();
+    const first = embedder.embed(ask(["b"]));
+    await Bun.sleep(0);
+    open();
+    await first;
+    const waiting = embedder.embed(ask(["c", "d", "e", "f"]));
+    expect((await refusalOf(embedder.embed(ask(["g"])))).code).toBe("TOO_MANY_REQUESTS");
+    expect((await embedder.embed(ask(["b"]))).tokens).toBe(1);
+    open();
+    await waiting;
+  });
 });
 
 describe("a full line", () => {
