@@ -9,6 +9,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   power: async () => (await import("./power.ts")).powerCommand,
   status: async () => (await import("./status.ts")).statusCommand,
   embed: async () => (await import("./embed.ts")).embedCommand,
+  load: async () => (await import("./load.ts")).loadCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,
   decide: async () => (await import("./decide.ts")).decideCommand,
   doctor: async () => (await import("./doctor.ts")).doctorCommand,
