@@ -19,6 +19,7 @@ export interface BoardPreset {
 
 /** Assumed for every simulated board. */
 export const assumedPhysics = {
+  /** Unless configuration says otherwise: at it no board gets hot enough to throttle. */
   ambientC: 30,
   /** Above ambient, in the long run, at the board's highest draw. */
   fullLoadRiseC: 45,

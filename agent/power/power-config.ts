@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { boardPresets } from "./board-presets.ts";
+import { assumedPhysics, boardPresets } from "./board-presets.ts";
 
 const strict = { additionalProperties: false } as const;
 const command = (name: string) => Type.Array(Type.String({ minLength: 1 }), { default: [name], minItems: 1 });
@@ -70,6 +70,12 @@ export const SimulatedConfig = Type.Object(
       default: 1,
       exclusiveMinimum: 0,
       description: "multiplies the capacity of every mode",
+    }),
+    ambientC: Type.Number({
+      default: assumedPhysics.ambientC,
+      minimum: -40,
+      maximum: 100,
+      description: "°C around the board; it throttles when that and its load make it too hot",
     }),
   },
   { ...strict, default: {} },

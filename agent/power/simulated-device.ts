@@ -22,7 +22,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
   const modeOf = (id: number) => preset.modes.find((mode) => mode.id === id);
   const pace = createPace(burstTexts);
   let mode: SimulatedMode = modeOf(preset.defaultModeId) as SimulatedMode;
-  let temperatureC: number = assumedPhysics.ambientC;
+  let temperatureC: number = config.ambientC;
   let sampledAtMs = 0;
   let sampling: PeriodicTask | undefined;
 
@@ -37,7 +37,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
     sampledAtMs = nowMs;
     const utilization = pace.workedMs(elapsedMs) / elapsedMs;
     const watts = mode.idleWatts + (mode.busyWatts - mode.idleWatts) * utilization;
-    const targetC = assumedPhysics.ambientC + assumedPhysics.fullLoadRiseC * (watts / highestWatts);
+    const targetC = config.ambientC + assumedPhysics.fullLoadRiseC * (watts / highestWatts);
     temperatureC += (targetC - temperatureC) * (1 - Math.exp(-elapsedMs / assumedPhysics.thermalTimeConstantMs));
     return {
       atMs: nowMs,
@@ -88,6 +88,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
     },
     gate: {
       async enter(texts, signal) {
+        signal?.throwIfAborted();
         const capacity = capacityQps();
         let waitMs = pace.take(texts, clock.nowMs(), capacity);
         const longestWaitMs = longestWaitRealMs * clock.speed;

@@ -203,10 +203,14 @@ describe("tegrastats", () => {
 
 describe("simulated board", () => {
   const speed = 100;
-  const create = (capacityScale: number) =>
+  const create = (capacityScale: number, ambientC = 30, clockSpeed = speed) =>
     createDevice(
-      parseConfig(PowerConfig, { board: "simulated", simulated: { preset: "jetson-classic", capacityScale } }, "test"),
-      createClock({ speed, anchorRealMs: Date.now(), startMs: 0 }),
+      parseConfig(
+        PowerConfig,
+        { board: "simulated", simulated: { preset: "jetson-classic", capacityScale, ambientC } },
+        "test",
+      ),
+      createClock({ speed: clockSpeed, anchorRealMs: Date.now(), startMs: 0 }),
       silent,
     );
 
@@ -218,6 +222,30 @@ describe("simulated board", () => {
     // 8 may run ahead; the last of the other 20 has waited for 19 or 20 turns of 30 ms.
     expect(realMs).toBeGreaterThan(500);
     expect(realMs).toBeLessThan(1500);
+  });
+
+  /** Real milliseconds in which a burst of 8 and `more` single texts pass. */
+  const passMs = async ({ gate }: Device, more: number) => {
+    const startMs = performance.now();
+    await Promise.all(Array.from({ length: 8 + more }, () => gate.enter(1)));
+    return performance.now() - startMs;
+  };
+
+  test("also when a text takes longer than a second of the clock: 0.05 a second, 288 times as fast as real time", async () => {
+    const realMs = await passMs(await create(0.05 / 330, 30, 288), 10); // 14.4 a real second
+    expect(realMs).toBeGreaterThan(500);
+    expect(realMs).toBeLessThan(1500);
+  });
+
+  test("throttles to half its capacity when it is too hot", async () => {
+    const cool = passMs(await create(0.001, 96), 20);
+    const hot = passMs(await create(0.001, 98), 20);
+    expect((await hot) / (await cool)).toBeGreaterThan(1.5);
+  });
+
+  test("a caller that has given up already takes no turn", async () => {
+    const { gate } = await create(0.0001);
+    await expect(gate.enter(1, AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
   });
 
   test("a caller that gives up leaves its turn to the others", async () => {

@@ -27,7 +27,7 @@ describe("the fleet", () => {
 
   test("an agent's configuration is valid, and its capacities and thresholds are scaled alike", () => {
     const config = parseConfig(AgentConfig, agentConfig(settings, demoBoards(1)[0]!, 20_003), "test");
-    expect(config.power.simulated).toEqual({ preset: "thor-t5000", capacityScale: 0.001 });
+    expect(config.power.simulated).toMatchObject({ preset: "thor-t5000", capacityScale: 0.001 });
     expect(config.power.policy).toMatchObject({ highQps: 0.3, lowQps: 0.1 });
     expect(config.broker.url).toBe("mqtt://127.0.0.1:20002");
     expect(config.serving.port).toBe(20_003);
