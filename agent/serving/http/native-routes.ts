@@ -18,7 +18,7 @@ const EmbedBody = (maxInputs: number) =>
 const EmbedAnswer = Type.Object({
   embeddings: Type.Array(Type.Array(Type.Number())),
   model: Type.String(),
-  usage: Type.Object({ total_tokens: Type.Integer(), duration_ms: Type.Number() }),
+  usage: Type.Object({ total_tokens: Type.Integer(), duration_ms: Type.Number(), truncated_inputs: Type.Integer() }),
 });
 
 /** `POST /api/v1/embed`. */
@@ -34,7 +34,11 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
         dimensions: undefined,
         signal: request.signal,
       });
-      const usage = { total_tokens: result.tokens, duration_ms: Math.round(result.durationMs * 100) / 100 };
+      const usage = {
+        total_tokens: result.tokens,
+        duration_ms: Math.round(result.durationMs * 100) / 100,
+        truncated_inputs: result.truncatedInputs,
+      };
       return writeAnswer(
         '{"embeddings":[',
         result.vectors,
@@ -51,7 +55,8 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
         tags: ["embeddings"],
         responses: {
           200: {
-            description: "One vector a text, in order. The header x-truncated-inputs says how many texts were cut.",
+            description:
+              "One vector a text, in order. usage.truncated_inputs and the header x-truncated-inputs say how many texts were cut.",
             content: { "application/json": { schema: EmbedAnswer as object } },
           },
         },

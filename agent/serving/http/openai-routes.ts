@@ -66,7 +66,11 @@ export function openAiRoutes(
             ? (vector: Float32Array) => `"${writeVectorBase64(vector)}"`
             : (vector: Float32Array) => writeVectorJson(vector);
         const shape = { normalize: true, ...(dimensions === undefined ? {} : { dimensions }) };
-        const usage = { prompt_tokens: result.tokens, total_tokens: result.tokens };
+        const usage = {
+          prompt_tokens: result.tokens,
+          total_tokens: result.tokens,
+          truncated_inputs: result.truncatedInputs,
+        };
         return writeAnswer(
           '{"object":"list","data":[',
           result.vectors,

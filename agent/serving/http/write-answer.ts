@@ -17,7 +17,7 @@ export async function writeAnswer(
     parts.push(write(vector, index));
   }
   const headers: Record<string, string> = { "content-type": "application/json" };
-  // Nothing is cut silently; OpenAI's answer has no field for it, a header disturbs no client.
+  // Nothing is cut silently: beside the field in `usage`, for those whose client hides fields that it doesn't know.
   if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
   return new Response(`${head}${parts.join(",")}${tail}`, { headers });
 }

@@ -72,6 +72,9 @@ test("the long text that was cut is said to have been cut", async () => {
   const long = reference.findIndex(({ text }) => text.length === 10_000);
   const answer = await server.post("/api/v1/embed", { inputs: ["short", reference[long]!.text] });
   expect(answer.headers.get("x-truncated-inputs")).toBe("1");
+  expect(answer.body["usage"].truncated_inputs).toBe(1);
+  const openAi = await server.post("/v1/embeddings", { input: [reference[long]!.text, "short", "other"] });
+  expect(openAi.body["usage"].truncated_inputs).toBe(1);
   const short = await server.post("/api/v1/embed", { inputs: ["short"] });
   expect(short.headers.get("x-truncated-inputs")).toBeNull();
 });

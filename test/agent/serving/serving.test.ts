@@ -26,7 +26,7 @@ describe("POST /api/v1/embed", () => {
     expect(status).toBe(200);
     expect(body["embeddings"].map((vector: number[]) => vector.length)).toEqual([384, 384]);
     expect(body["model"]).toBe("all-MiniLM-L6-v2");
-    expect(body["usage"]).toEqual({ total_tokens: 8, duration_ms: expect.any(Number) });
+    expect(body["usage"]).toEqual({ total_tokens: 8, duration_ms: expect.any(Number), truncated_inputs: 0 });
     expect(server.sink.served).toEqual([
       { model: "all-MiniLM-L6-v2", texts: 2, tokens: 8, latencyMs: expect.any(Number), computeMs: expect.any(Number) },
     ]);
@@ -112,7 +112,7 @@ describe("POST /v1/embeddings", () => {
     expect(body).toEqual({
       object: "list",
       model: "all-MiniLM-L6-v2",
-      usage: { prompt_tokens: 6, total_tokens: 6 },
+      usage: { prompt_tokens: 6, total_tokens: 6, truncated_inputs: 0 },
       data: [
         { object: "embedding", index: 0, embedding: 384 },
         { object: "embedding", index: 1, embedding: 384 },
