@@ -118,9 +118,9 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
 
   const admit = (model: EmbeddingModel, texts: number) => {
     if (admittedTexts + texts <= limits.queueTexts) return;
-    const { throughputQps } = model.recent.summary(performance.now());
+    const { computedTextsPerS } = model.recent.summary(performance.now());
     throw new ServiceError("TOO_MANY_REQUESTS", `${admittedTexts} texts wait already; ${limits.queueTexts} may`, {
-      retryAfterS: Math.min(30, Math.max(1, admittedTexts / Math.max(1, throughputQps))),
+      retryAfterS: Math.min(30, Math.max(1, admittedTexts / Math.max(1, computedTextsPerS))),
     });
   };
 
@@ -216,7 +216,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       sink.recordServed({ model: modelId, texts: inputs.length, tokens, latencyMs: durationMs, computeMs });
       metrics.recordRequest(modelId, "ok", durationMs);
       metrics.recordTokens(modelId, tokens, truncatedInputs);
-      model.recent.record(durationMs, finishedMs);
+      model.recent.record(durationMs, missing.length, finishedMs);
       return { model: modelId, dimension: manifest.dimension, vectors, tokens, truncatedInputs, durationMs };
     } catch (cause) {
       const error = explain(cause, request);
