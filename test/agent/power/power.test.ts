@@ -23,7 +23,8 @@ async function until(holds: () => boolean): Promise<void> {
 
 test("readings that stopped long ago say nothing of now: no watts, no heat to cap the mode by", async () => {
   board = createFakeBoard();
-  board.write("lines", "3");
+  // One reading and then silence: a second one might come after the clock was put forward.
+  board.write("lines", "1");
   board.write("silent-after", "");
   let aheadMs = 0;
   const clock: Clock = { ...systemClock, nowMs: () => Date.now() + aheadMs };
