@@ -16,6 +16,12 @@ export interface EmbedRequest {
   readonly inputsField: string;
   /** How many values of each vector are wanted; undefined = all. */
   readonly dimensions: number | undefined;
+  /** Whether a text longer than the model reads may be cut (the default) or makes the request invalid. */
+  readonly truncate?: boolean | undefined;
+  /** How long the client waits for an answer; one that would come later is not computed. Undefined = as configured. */
+  readonly latencyBudgetMs?: number | undefined;
+  /** Which of the model's prompts is put before each text; undefined = the model's default. */
+  readonly promptName?: string | undefined;
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
 }
@@ -116,6 +122,9 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     );
   };
 
+  const timeoutOf = ({ latencyBudgetMs }: EmbedRequest) =>
+    Math.min(limits.requestTimeoutMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
+
   const admit = (model: EmbeddingModel, texts: number) => {
     if (admittedTexts + texts <= limits.queueTexts) return;
     const { computedTextsPerS } = model.recent.summary(performance.now());
@@ -124,9 +133,25 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     });
   };
 
+  const refuseToCut = ({ found }: EmbeddingModel, field: string, index: number) => {
+    const { id, maxTokens } = found.manifest;
+    throw new ServiceError(
+      "INVALID_REQUEST",
+      `${field}.${index}: expected at most ${maxTokens} tokens for ${id} with truncate: false, got a longer text`,
+      { details: { param: field } },
+    );
+  };
+
   /** Computes what the cache doesn't have, and lets it remember. */
-  const compute = async (model: EmbeddingModel, inputs: readonly Missing[], field: string, signal: AbortSignal) => {
-    const texts = await tokenizeInputs(model, inputs, field);
+  const compute = async (
+    model: EmbeddingModel,
+    inputs: readonly Missing[],
+    request: EmbedRequest,
+    signal: AbortSignal,
+  ) => {
+    const texts = await tokenizeInputs(model, inputs, request.inputsField);
+    const cut = request.truncate === false ? texts.findIndex(({ truncated }) => truncated) : -1;
+    if (cut >= 0) refuseToCut(model, request.inputsField, (inputs[cut] as Missing).index);
     textsAtGate += texts.length;
     try {
       await gate.enter(texts.length, signal);
@@ -148,12 +173,12 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     admit(model, missing.length);
     admittedTexts += missing.length;
     const ended = new AbortController();
-    const timer = setTimeout(() => ended.abort(new DeadlinePassed()), limits.requestTimeoutMs);
+    const timer = setTimeout(() => ended.abort(new DeadlinePassed()), timeoutOf(request));
     const onGone = () => ended.abort(new ClientGone());
     request.signal.addEventListener("abort", onGone, { once: true });
     if (request.signal.aborted) onGone();
     try {
-      return await compute(model, missing, request.inputsField, ended.signal);
+      return await compute(model, missing, request, ended.signal);
     } catch (error) {
       // Whatever a wait was rejected with once it had ended.
       throw ended.signal.aborted && !(error instanceof ServiceError) ? ended.signal.reason : error;
@@ -169,7 +194,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     if (error instanceof ServiceError) return error;
     if (error instanceof ClientGone) return "cancelled";
     if (error instanceof DeadlinePassed) {
-      return new ServiceError("DEADLINE_EXCEEDED", `no answer within ${limits.requestTimeoutMs} ms`, {
+      return new ServiceError("DEADLINE_EXCEEDED", `no answer within ${timeoutOf(request)} ms`, {
         retryAfterS: 1,
       });
     }
@@ -193,6 +218,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
         const key = resultKey(manifest, input);
         const text = cache.get(key);
         if (text === undefined) missing.push({ index, input, key });
+        else if (text.truncated && request.truncate === false) refuseToCut(model, request.inputsField, index);
         return text;
       });
       metrics.recordResultLookup(inputs.length - missing.length, missing.length);

@@ -106,6 +106,26 @@ test("a request is answered, recorded and counted", async () => {
   expect(embedder.inFlight()).toBe(0);
 });
 
+test("a text that is too long is refused where it may not be cut, computed or remembered", async () => {
+  const { embedder, sink } = setUp(undefined, { cache: createResultCache(1_000_000) });
+  const uncut = { ...ask(["aaa", "cccccccccccccc"]), truncate: false };
+  for (const _ of ["computed", "remembered"]) {
+    const error = await refusalOf(embedder.embed(uncut));
+    expect(error.code).toBe("INVALID_REQUEST");
+    expect(error.message).toContain("inputs.1: expected at most 256 tokens");
+    await embedder.embed({ ...uncut, truncate: true });
+  }
+  expect(sink.served).toHaveLength(2);
+});
+
+test("a client's latency budget ends the wait before the configured time does", async () => {
+  const { gate } = closedGate();
+  const { embedder } = setUp(undefined, { gate });
+  const error = await refusalOf(embedder.embed({ ...ask(["aaa"]), latencyBudgetMs: 5 }));
+  expect(error.code).toBe("DEADLINE_EXCEEDED");
+  expect(error.message).toBe("no answer within 5 ms");
+});
+
 describe("texts that were asked for before", () => {
   const cached = () => {
     const computed: number[] = [];
