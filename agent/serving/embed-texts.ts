@@ -1,11 +1,11 @@
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { createTextComputer, type MissingText, mostTextsInLine, refuseToCut } from "./compute-texts.ts";
+import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
-import type { TokenizedText } from "./text-tokenizer.ts";
-import { type PlacedInput, tokenizeInputs } from "./tokenize-inputs.ts";
 
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
@@ -57,16 +57,14 @@ export interface EmbedderParts {
   readonly metrics: ServingMetrics;
   readonly cache: ResultCache;
   readonly stopping: () => boolean;
-  readonly limits: { readonly queueTexts: number; readonly requestTimeoutMs: number };
+  readonly limits: AdmissionLimits & { readonly requestTimeoutMs: number };
   readonly log: Logger;
 }
 
 const standbyRetryS = 5;
 
-/** An input that the cache does not have. */
-interface Missing extends PlacedInput {
-  readonly key: string;
-}
+/** Before a text is tokenised its length is not known; this many are usual. */
+const likelyTokens = 16;
 
 class ClientGone extends Error {}
 class DeadlinePassed extends Error {}
@@ -89,9 +87,10 @@ function statusOf(error: ServiceError): RequestStatus {
 export function createEmbedder(parts: EmbedderParts): Embedder {
   const { gate, sink, role, metrics, cache, limits, log } = parts;
   let inFlight = 0;
-  /** Texts of admitted requests that are not yet answered. */
+  /** Requests that wait for the model, and how many of their texts are in the line. */
+  let admittedRequests = 0;
   let admittedTexts = 0;
-  let textsAtGate = 0;
+  const computer = createTextComputer(gate, cache);
 
   const refuseUnlessServing = () => {
     if (parts.stopping()) throw new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 });
@@ -125,65 +124,42 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   const timeoutOf = ({ latencyBudgetMs }: EmbedRequest) =>
     Math.min(limits.requestTimeoutMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
 
-  const admit = (model: EmbeddingModel, texts: number) => {
-    if (admittedTexts + texts <= limits.queueTexts) return;
-    const { computedTextsPerS } = model.recent.summary(performance.now());
-    throw new ServiceError("TOO_MANY_REQUESTS", `${admittedTexts} texts wait already; ${limits.queueTexts} may`, {
-      retryAfterS: Math.min(30, Math.max(1, admittedTexts / Math.max(1, computedTextsPerS))),
-    });
-  };
-
-  const refuseToCut = ({ found }: EmbeddingModel, field: string, index: number) => {
-    const { id, maxTokens } = found.manifest;
-    throw new ServiceError(
-      "INVALID_REQUEST",
-      `${field}.${index}: expected at most ${maxTokens} tokens for ${id} with truncate: false, got a longer text`,
-      { details: { param: field } },
+  const refuseUnlessAdmitted = ({ queue }: EmbeddingModel, request: EmbedRequest, texts: number) => {
+    const decision = decideAdmission(
+      { texts, latencyBudgetMs: request.latencyBudgetMs ?? null },
+      {
+        admittedTexts,
+        admittedRequests,
+        waitingTokens: queue.waitingTokens(),
+        expectedMs: queue.expectedMs(texts * likelyTokens),
+        drainMs: queue.drainMs(),
+      },
+      limits,
     );
+    if (decision.kind === "admit") return;
+    if (decision.kind === "too-large") throw new ServiceError("PAYLOAD_TOO_LARGE", decision.reason);
+    throw new ServiceError("TOO_MANY_REQUESTS", decision.reason, { retryAfterS: decision.retryAfterS });
   };
 
-  /** Computes what the cache doesn't have, and lets it remember. */
-  const compute = async (
-    model: EmbeddingModel,
-    inputs: readonly Missing[],
-    request: EmbedRequest,
-    signal: AbortSignal,
-  ) => {
-    const texts = await tokenizeInputs(model, inputs, request.inputsField);
-    const cut = request.truncate === false ? texts.findIndex(({ truncated }) => truncated) : -1;
-    if (cut >= 0) refuseToCut(model, request.inputsField, (inputs[cut] as Missing).index);
-    textsAtGate += texts.length;
-    try {
-      await gate.enter(texts.length, signal);
-    } finally {
-      textsAtGate -= texts.length;
-    }
-    const results = await Promise.all(texts.map(({ ids }) => model.queue.embed(ids, signal)));
-    return results.map(({ vector, computeMs }, i) => {
-      const { ids, truncated } = texts[i] as TokenizedText;
-      const { key, index } = inputs[i] as Missing;
-      const text = { vector, tokens: ids.length, truncated };
-      cache.put(key, text);
-      return { index, text, computeMs };
-    });
-  };
-
-  /** The same for a request that must wait: its place in the line, its deadline, and a client that may go meanwhile. */
-  const computeInLine = async (model: EmbeddingModel, request: EmbedRequest, missing: readonly Missing[]) => {
-    admit(model, missing.length);
-    admittedTexts += missing.length;
+  /** What a request that must wait needs: a place in the line, its deadline, and a client that may go meanwhile. */
+  const computeInLine = async (model: EmbeddingModel, request: EmbedRequest, missing: readonly MissingText[]) => {
+    const textsInLine = Math.min(missing.length, mostTextsInLine);
+    refuseUnlessAdmitted(model, request, textsInLine);
+    admittedTexts += textsInLine;
+    admittedRequests += 1;
     const ended = new AbortController();
     const timer = setTimeout(() => ended.abort(new DeadlinePassed()), timeoutOf(request));
     const onGone = () => ended.abort(new ClientGone());
     request.signal.addEventListener("abort", onGone, { once: true });
     if (request.signal.aborted) onGone();
     try {
-      return await compute(model, missing, request, ended.signal);
+      return await computer.compute(model, missing, request, ended.signal);
     } catch (error) {
       // Whatever a wait was rejected with once it had ended.
       throw ended.signal.aborted && !(error instanceof ServiceError) ? ended.signal.reason : error;
     } finally {
-      admittedTexts -= missing.length;
+      admittedTexts -= textsInLine;
+      admittedRequests -= 1;
       clearTimeout(timer);
       request.signal.removeEventListener("abort", onGone);
     }
@@ -213,7 +189,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       const { manifest } = model.found;
       modelId = manifest.id;
       metrics.recordModelLookup(model.runner.state === "loaded");
-      const missing: Missing[] = [];
+      const missing: MissingText[] = [];
       const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
         const key = resultKey(manifest, input);
         const text = cache.get(key);
@@ -259,6 +235,6 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   return {
     embed,
     inFlight: () => inFlight,
-    queueDepth: () => textsAtGate + (parts.findModel(undefined)?.queue.depth() ?? 0),
+    queueDepth: () => computer.textsAtGate() + (parts.findModel(undefined)?.queue.depth() ?? 0),
   };
 }

@@ -59,7 +59,7 @@ export async function openEmbeddingModel(
     await runner.stop();
     throw error;
   });
-  const policy = { maxTokens: config.batchTokens, maxTexts: config.batchTexts };
+  const policy = { maxTokens: config.batchTokens, maxTexts: config.batchTexts, batchesInFlight: 1 };
   return {
     found,
     tokenizer,

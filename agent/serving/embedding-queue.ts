@@ -1,9 +1,16 @@
-import { type BatchDecision, type BatchPolicy, decideBatch } from "./decide-batch.ts";
+import { type BatchDecision, type BatchPolicy, decideBatch, paddedLength } from "./decide-batch.ts";
+import { createDrainRate } from "./drain-rate.ts";
+import { byTurn, createFairLine, type FairShare } from "./fair-line.ts";
 import type { BatchResult } from "./worker/model-process.ts";
 
-/** Computes batches, one at a time. */
+/** Computes batches. */
 export interface BatchRunner {
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
+}
+
+export interface QueuePolicy extends BatchPolicy {
+  /** Batches that are handed out at once: one for each process that computes, and those sent ahead. */
+  readonly batchesInFlight: number;
 }
 
 export interface QueuedVector {
@@ -11,19 +18,45 @@ export interface QueuedVector {
   readonly vector: Float32Array;
   /** This text's share of its batch's inference time; 0 for those who shared another's computation. */
   readonly computeMs: number;
+  /** From its arrival in the line until its batch was handed out. */
+  readonly waitMs: number;
+}
+
+/** What became of the line's head. */
+export interface SentBatch extends BatchDecision {
+  /** Tokens of the texts themselves, padding left out. */
+  readonly usefulTokens: number;
+  /** How long each text had waited. */
+  readonly waitsMs: readonly number[];
+}
+
+/** One request's texts in the line, which shares the model fairly among requests. */
+export interface QueuedRequest {
+  /**
+   * The vectors of texts, in order. Texts that are the same as one that waits or is being computed are computed once. May be called
+   * again, for the rest of a request that does not enter the line all at once.
+   * Rejects with the signal's reason when it aborts; what nobody waits for any more is not computed.
+   */
+  embed(texts: readonly Uint32Array[]): Promise<QueuedVector[]>;
 }
 
 export interface EmbeddingQueue {
-  /**
-   * The vector of a text. Texts that are the same as one that waits or is being computed are computed once.
-   * Rejects with the signal's reason when it aborts; what nobody waits for any more is not computed.
-   */
+  /** Nothing waits until the request's first `embed`. */
+  open(signal: AbortSignal): QueuedRequest;
+  /** A request of one text. */
   embed(ids: Uint32Array, signal: AbortSignal): Promise<QueuedVector>;
   /** Texts that wait for a batch. */
   depth(): number;
+  /** Tokens that wait for a batch, before padding. */
+  waitingTokens(): number;
+  /** How long a new request of so many tokens would take at the present load; null before anything was computed. */
+  expectedMs(tokens: number): number | null;
+  /** How long everything that waits or is being computed would take; null likewise. */
+  drainMs(): number | null;
 }
 
 interface Waiter {
+  readonly request: OpenRequest;
   resolve(result: QueuedVector): void;
   reject(error: unknown): void;
 }
@@ -32,38 +65,78 @@ interface Entry {
   readonly key: string;
   readonly ids: Uint32Array;
   readonly tokens: number;
+  readonly arrival: number;
+  readonly arrivedMs: number;
+  rank: number;
+  waits: boolean;
   readonly waiters: Set<Waiter>;
+}
+
+interface OpenRequest {
+  readonly share: FairShare;
+  /** Texts that are not answered yet. */
+  readonly unanswered: Map<Waiter, Entry>;
 }
 
 function keyOf(ids: Uint32Array): string {
   return Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString("latin1");
 }
 
-/** @param onBatch is told of every batch that was sent. */
+/** @param onBatch is told of every batch that was handed out. */
 export function createEmbeddingQueue(
   runner: BatchRunner,
-  policy: BatchPolicy,
-  onBatch: (batch: BatchDecision) => void,
+  policy: QueuePolicy,
+  onBatch: (batch: SentBatch) => void,
 ): EmbeddingQueue {
   let waiting: Entry[] = [];
+  let waitingTokens = 0;
+  let tokensInFlight = 0;
+  let batchesInFlight = 0;
+  let arrivals = 0;
+  let pumping = false;
+  /** Requests with texts that are not answered. */
+  let requests = 0;
   /** Waiting and being computed, by the text's tokens. */
   const byKey = new Map<string, Entry>();
-  let pumping = false;
+  const line = createFairLine();
+  const drain = createDrainRate();
+
+  const msFor = (tokens: number) => {
+    const tokensPerMs = drain.tokensPerMs();
+    return tokensPerMs === null ? null : tokens / tokensPerMs;
+  };
+
+  const forget = (waiter: Waiter) => {
+    const { unanswered } = waiter.request;
+    if (unanswered.delete(waiter) && unanswered.size === 0) requests -= 1;
+  };
 
   const finish = (entry: Entry, settle: (waiter: Waiter, first: boolean) => void) => {
     byKey.delete(entry.key);
     let first = true;
     for (const waiter of entry.waiters) {
+      forget(waiter);
       settle(waiter, first);
       first = false;
     }
   };
 
-  const runBatch = async (batch: BatchDecision) => {
-    const taken = new Set(batch.take);
-    const entries = waiting.filter((_, index) => taken.has(index));
-    waiting = waiting.filter((_, index) => !taken.has(index));
-    onBatch(batch);
+  const take = (batch: BatchDecision): Entry[] => {
+    const entries = batch.take.map((place) => waiting[place] as Entry);
+    for (const entry of entries) entry.waits = false;
+    waiting = waiting.filter((entry) => entry.waits);
+    return entries;
+  };
+
+  const runBatch = async (batch: BatchDecision, entries: readonly Entry[]) => {
+    const sentMs = performance.now();
+    const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
+    waitingTokens -= usefulTokens;
+    tokensInFlight += usefulTokens;
+    batchesInFlight += 1;
+    const work = entries.reduce((sum, entry) => sum + paddedLength(entry.tokens), 0);
+    line.advance(work, requests);
+    onBatch({ ...batch, usefulTokens, waitsMs: entries.map((entry) => sentMs - entry.arrivedMs) });
     try {
       const result = await runner.run(
         entries.map((entry) => entry.ids),
@@ -73,60 +146,105 @@ export function createEmbeddingQueue(
       for (const [index, entry] of entries.entries()) {
         const vector = result.vectors[index];
         if (vector === undefined) throw new Error("the model answered with fewer vectors than texts. This is a bug.");
-        finish(entry, (waiter, first) => waiter.resolve({ vector, computeMs: first ? computeMs : 0 }));
+        const waitMs = sentMs - entry.arrivedMs;
+        finish(entry, (waiter, first) => waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }));
       }
+      drain.record(usefulTokens, result.computeMs);
     } catch (error) {
       for (const entry of entries) finish(entry, (waiter) => waiter.reject(error));
+    } finally {
+      tokensInFlight -= usefulTokens;
+      batchesInFlight -= 1;
+      pump();
     }
   };
 
-  const pump = async () => {
-    // Everything that arrives in the same turn (the texts of one request, requests read together) joins the first batch.
-    await Promise.resolve();
-    for (;;) {
+  const sendAll = () => {
+    pumping = false;
+    if (batchesInFlight >= policy.batchesInFlight || waiting.length === 0) return;
+    waiting.sort(byTurn);
+    while (batchesInFlight < policy.batchesInFlight) {
       const batch = decideBatch(waiting, policy);
       if (batch === null) break;
-      await runBatch(batch);
+      void runBatch(batch, take(batch));
     }
-    pumping = false;
+  };
+
+  /** Everything that arrives in the same turn (the texts of one request, requests read together) joins the first batch. */
+  const pump = () => {
+    if (pumping) return;
+    pumping = true;
+    queueMicrotask(sendAll);
+  };
+
+  const leave = (waiter: Waiter, entry: Entry) => {
+    entry.waiters.delete(waiter);
+    if (entry.waiters.size > 0 || !entry.waits) return;
+    entry.waits = false;
+    waitingTokens -= entry.tokens;
+    byKey.delete(entry.key);
+  };
+
+  const enter = (ids: Uint32Array, request: OpenRequest): Promise<QueuedVector> => {
+    const { promise, resolve, reject } = Promise.withResolvers<QueuedVector>();
+    const key = keyOf(ids);
+    const tokens = ids.length;
+    const rank = line.rank(request.share, paddedLength(tokens));
+    let entry = byKey.get(key);
+    if (entry === undefined) {
+      arrivals += 1;
+      const arrivedMs = performance.now();
+      entry = { key, ids, tokens, rank, arrival: arrivals, arrivedMs, waits: true, waiters: new Set() };
+      byKey.set(key, entry);
+      waiting.push(entry);
+      waitingTokens += tokens;
+    } else if (rank < entry.rank) entry.rank = rank;
+    const waiter: Waiter = { request, resolve, reject };
+    entry.waiters.add(waiter);
+    if (request.unanswered.size === 0) requests += 1;
+    request.unanswered.set(waiter, entry);
+    return promise;
+  };
+
+  const open = (signal: AbortSignal): QueuedRequest => {
+    const request: OpenRequest = { share: { reachesTo: 0 }, unanswered: new Map() };
+    const leaveAll = (reason: unknown) => {
+      for (const [waiter, entry] of [...request.unanswered]) {
+        leave(waiter, entry);
+        forget(waiter);
+        waiter.reject(reason);
+      }
+      waiting = waiting.filter((entry) => entry.waits);
+    };
+    const onAbort = () => leaveAll(signal.reason);
+    return {
+      async embed(texts) {
+        if (signal.aborted) throw signal.reason;
+        signal.addEventListener("abort", onAbort, { once: true });
+        const results = Promise.all(texts.map((ids) => enter(ids, request)));
+        pump();
+        try {
+          return await results;
+        } catch (error) {
+          // One text that can't be computed fails the request: nobody waits for its others any more.
+          leaveAll(error);
+          throw error;
+        } finally {
+          signal.removeEventListener("abort", onAbort);
+        }
+      },
+    };
   };
 
   return {
-    depth: () => waiting.length,
-    embed(ids, signal) {
-      if (signal.aborted) return Promise.reject(signal.reason);
-      const { promise, resolve, reject } = Promise.withResolvers<QueuedVector>();
-      const key = keyOf(ids);
-      const known = byKey.get(key);
-      const entry = known ?? { key, ids, tokens: ids.length, waiters: new Set() };
-      const leave = () => {
-        entry.waiters.delete(waiter);
-        reject(signal.reason);
-        if (entry.waiters.size > 0 || !waiting.includes(entry)) return;
-        waiting = waiting.filter((other) => other !== entry);
-        byKey.delete(key);
-      };
-      const waiter: Waiter = {
-        resolve(result) {
-          signal.removeEventListener("abort", leave);
-          resolve(result);
-        },
-        reject(error) {
-          signal.removeEventListener("abort", leave);
-          reject(error);
-        },
-      };
-      signal.addEventListener("abort", leave, { once: true });
-      entry.waiters.add(waiter);
-      if (known === undefined) {
-        byKey.set(key, entry);
-        waiting.push(entry);
-        if (!pumping) {
-          pumping = true;
-          void pump();
-        }
-      }
-      return promise;
+    open,
+    async embed(ids, signal) {
+      const [result] = await open(signal).embed([ids]);
+      return result as QueuedVector;
     },
+    depth: () => waiting.length,
+    waitingTokens: () => waitingTokens,
+    expectedMs: (tokens) => msFor(tokensInFlight + Math.min(waitingTokens, tokens * requests) + tokens),
+    drainMs: () => msFor(tokensInFlight + waitingTokens),
   };
 }

@@ -25,7 +25,9 @@ export const ServingConfig = Type.Object(
       description: "tokens computed together, at most; more gain nothing on a CPU and make others wait",
     }),
     batchTexts: Type.Integer({ default: 32, minimum: 1, maximum: 1024 }),
+    queueRequests: Type.Integer({ default: 1024, minimum: 1, description: "requests that may wait; beyond them 429" }),
     queueTexts: Type.Integer({ default: 4096, minimum: 1, description: "texts that may wait; beyond them 429" }),
+    queueTokens: Type.Integer({ default: 262_144, minimum: 1, description: "tokens that may wait; beyond them 429" }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
       minimum: 0,

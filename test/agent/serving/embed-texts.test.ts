@@ -47,7 +47,7 @@ function setUp(
       tokenize: (text) => ({ ids: new Uint32Array(text.length).fill(text.charCodeAt(0)), truncated: text.length > 9 }),
       acceptTokenIds: (ids) => ({ ids: Uint32Array.from(ids), truncated: false }),
     },
-    queue: createEmbeddingQueue(runner, { maxTokens: 512, maxTexts: 8 }, () => {}),
+    queue: createEmbeddingQueue(runner, { maxTokens: 512, maxTexts: 8, batchesInFlight: 1 }, () => {}),
     runner,
     recent: createRecentTraffic(performance.now()),
     memoryMb: async () => null,
@@ -68,7 +68,7 @@ function setUp(
     }),
     cache: createResultCache(0),
     stopping: () => false,
-    limits: { queueTexts: 4, requestTimeoutMs: 60_000 },
+    limits: { queueRequests: 100, queueTexts: 4, queueTokens: 1000, requestTimeoutMs: 60_000 },
     log: createLogger("test", "silent"),
     ...parts,
   });
@@ -215,7 +215,7 @@ describe("a full line", () => {
 
   test("a request larger than the line itself is turned away", async () => {
     const { embedder } = setUp();
-    expect((await refusalOf(embedder.embed(ask(["a", "b", "c", "d", "e"])))).code).toBe("TOO_MANY_REQUESTS");
+    expect((await refusalOf(embedder.embed(ask(["a", "b", "c", "d", "e"])))).code).toBe("PAYLOAD_TOO_LARGE");
   });
 });
 
@@ -242,7 +242,10 @@ test("a client that goes while it waits at the gate is neither an error nor serv
 
 test("a request that takes too long is answered with a deadline error and counted as ours", async () => {
   const { gate } = closedGate();
-  const { embedder, sink } = setUp(undefined, { gate, limits: { queueTexts: 4, requestTimeoutMs: 20 } });
+  const { embedder, sink } = setUp(undefined, {
+    gate,
+    limits: { queueRequests: 100, queueTexts: 4, queueTokens: 1000, requestTimeoutMs: 20 },
+  });
   expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe("DEADLINE_EXCEEDED");
   expect(sink.errors).toBe(1);
 });

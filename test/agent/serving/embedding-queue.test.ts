@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
+import { createEmbeddingQueue, type SentBatch } from "#agent/serving/embedding-queue.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 
 /** Records the batches it is given; each is answered when the test says so. A text's vector is its first token id. */
@@ -28,7 +28,7 @@ function recordingRunner() {
   };
 }
 
-const policy = { maxTokens: 64, maxTexts: 4 };
+const policy = { maxTokens: 64, maxTexts: 4, batchesInFlight: 1 };
 const never = new AbortController().signal;
 const text = (id: number, length = 4) => Uint32Array.from({ length }, () => id);
 
@@ -142,6 +142,113 @@ describe("a client that goes", () => {
     await expect(queue.embed(text(1), AbortSignal.abort(new Error("early")))).rejects.toThrow("early");
     expect(runner.batches.length).toBe(0);
   });
+});
+
+describe("fairness", () => {
+  const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => text(from + index));
+
+  test("one text behind a large request goes into the next batch", async () => {
+    const { runner, queue } = start();
+    const large = queue.open(never).embed(numbers(0, 40));
+    await runner.batchCount(1);
+    const single = queue.embed(text(99), never);
+    runner.batches[0]!.answer();
+    await runner.batchCount(2);
+    expect(runner.batches[1]!.texts.map((ids) => ids[0])).toContain(99);
+    runner.batches[1]!.answer();
+    await single;
+    for (let batch = 2; batch < 11; batch += 1) {
+      await runner.batchCount(batch + 1);
+      runner.batches[batch]!.answer();
+    }
+    expect((await large).map((result) => result.vector[0])).toEqual(Array.from({ length: 40 }, (_, id) => id));
+  });
+
+  test("a large request gets its share although single texts never stop coming", async () => {
+    let computed = 0;
+    const run = async (texts: readonly Uint32Array[]) => {
+      computed += texts.length;
+      await Bun.sleep(0);
+      return { vectors: texts.map(() => Float32Array.of(0)), computeMs: 1 };
+    };
+    const queue = createEmbeddingQueue({ run }, policy, () => {});
+    let computedUntilDone: number | undefined;
+    const large = queue
+      .open(never)
+      .embed(numbers(0, 12))
+      .then(() => {
+        computedUntilDone = computed;
+      });
+    // As many clients as a batch holds, each asking again as soon as it is answered.
+    let next = 1_000;
+    const clients = Array.from({ length: policy.maxTexts }, async () => {
+      while (computedUntilDone === undefined && computed < 1_000) await queue.embed(text(next++), never);
+    });
+    await Promise.all([large, ...clients]);
+    // One of five shares; what is under way when it comes and when it ends may be others'.
+    expect(computedUntilDone!).toBeLessThanOrEqual(12 * (policy.maxTexts + 1) + 2 * policy.maxTexts);
+    expect(computedUntilDone!).toBeGreaterThan(24);
+  });
+
+  test("two large requests are served in turns", async () => {
+    const { runner, queue } = start();
+    const both = [queue.open(never).embed(numbers(100, 8)), queue.open(never).embed(numbers(200, 8))];
+    for (let batch = 0; batch < 4; batch += 1) {
+      await runner.batchCount(batch + 1);
+      const firsts = runner.batches[batch]!.texts.filter((ids) => ids[0]! < 200).length;
+      expect(firsts).toBe(2);
+      runner.batches[batch]!.answer();
+    }
+    await Promise.all(both);
+  });
+});
+
+test("says how long the line would take once it knows the model's speed", async () => {
+  const { runner, queue } = start();
+  expect(queue.expectedMs(8)).toBeNull();
+  expect(queue.drainMs()).toBeNull();
+  const first = queue.embed(text(1, 20), never);
+  await runner.batchCount(1);
+  runner.batches[0]!.answer(); // 20 tokens in 10 ms
+  await first;
+  expect(queue.drainMs()).toBe(0);
+  const second = queue.embed(text(2, 20), never);
+  await runner.batchCount(2);
+  const waiting = queue.open(never).embed([text(3, 30), text(4, 30)]);
+  expect(queue.waitingTokens()).toBe(60);
+  expect(queue.drainMs()).toBe(40);
+  // What is being computed, an equal share of what waits, its own: (20 + 2 * 4 + 4) tokens at 2 a ms.
+  expect(queue.expectedMs(4)).toBe(16);
+  for (let batch = 1; batch < 3; batch += 1) {
+    await runner.batchCount(batch + 1);
+    runner.batches[batch]!.answer();
+  }
+  await Promise.all([second, waiting]);
+});
+
+test("tells its observer of each batch: padding and waits", async () => {
+  const runner = recordingRunner();
+  const sent: SentBatch[] = [];
+  const queue = createEmbeddingQueue(runner, policy, (batch) => sent.push(batch));
+  const both = queue.open(never).embed([text(1, 5), text(2, 6)]);
+  await runner.batchCount(1);
+  expect(sent[0]).toMatchObject({ take: [0, 1], paddedTokens: 8, usefulTokens: 11 });
+  expect(sent[0]!.waitsMs.length).toBe(2);
+  runner.batches[0]!.answer();
+  expect((await both)[0]!.waitMs).toBe(sent[0]!.waitsMs[0]!);
+});
+
+test("as many batches are handed out at once as the policy says", async () => {
+  const runner = recordingRunner();
+  const queue = createEmbeddingQueue(runner, { ...policy, batchesInFlight: 2 }, () => {});
+  const all = queue.open(never).embed(Array.from({ length: 12 }, (_, id) => text(id)));
+  await runner.batchCount(2);
+  expect(queue.depth()).toBe(4);
+  runner.batches[1]!.answer();
+  await runner.batchCount(3);
+  runner.batches[0]!.answer();
+  runner.batches[2]!.answer();
+  expect((await all).map((result) => result.vector[0])).toEqual(Array.from({ length: 12 }, (_, id) => id));
 });
 
 test("a batch that fails fails its texts only; the next is computed", async () => {

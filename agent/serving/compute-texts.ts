@@ -1,0 +1,114 @@
+import { ServiceError } from "#platform/errors.ts";
+import type { EmbeddingModel } from "./embedding-model.ts";
+import type { QueuedRequest } from "./embedding-queue.ts";
+import type { ComputeGate } from "./ports.ts";
+import type { CachedText, ResultCache } from "./result-cache.ts";
+import type { TokenizedText } from "./text-tokenizer.ts";
+import { type PlacedInput, tokenizeInputs } from "./tokenize-inputs.ts";
+
+/** An input that the cache does not have. */
+export interface MissingText extends PlacedInput {
+  /** Under which the cache will keep it. */
+  readonly key: string;
+}
+
+export interface ComputedText {
+  /** The input's place in the request. */
+  readonly index: number;
+  readonly text: CachedText;
+  /** Its share of inference time. */
+  readonly computeMs: number;
+}
+
+/** How a request's texts are to be computed. */
+export interface ComputeRequest {
+  /** What the inputs are called in the request, for error messages. */
+  readonly inputsField: string;
+  readonly truncate?: boolean | undefined;
+}
+
+/** Computes what the cache doesn't have, and lets it remember. */
+export interface TextComputer {
+  /**
+   * The vectors of texts, in order. A large request is split: its next part is read and enters the line when an earlier one has left it.
+   * Rejects with the signal's reason when it aborts.
+   * @throws ServiceError INVALID_REQUEST for token ids that the model doesn't know and for a text that would have to be cut and may not.
+   */
+  compute(
+    model: EmbeddingModel,
+    inputs: readonly MissingText[],
+    request: ComputeRequest,
+    signal: AbortSignal,
+  ): Promise<ComputedText[]>;
+  /** Texts that wait for the board's capacity. */
+  textsAtGate(): number;
+}
+
+/** Texts of one request that are tokenised and enter the line together. */
+const partTexts = 128;
+/** While one part is computed the next one fills the line, so that batches stay full. */
+const partsInLine = 2;
+
+/** Texts of one request that are in the line at once, at most. */
+export const mostTextsInLine = partTexts * partsInLine;
+
+/** @throws ServiceError INVALID_REQUEST for a text longer than the model reads. */
+export function refuseToCut({ found }: Pick<EmbeddingModel, "found">, field: string, index: number): never {
+  const { id, maxTokens } = found.manifest;
+  throw new ServiceError(
+    "INVALID_REQUEST",
+    `${field}.${index}: expected at most ${maxTokens} tokens for ${id} with truncate: false, got a longer text`,
+    { details: { param: field } },
+  );
+}
+
+export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextComputer {
+  let textsAtGate = 0;
+
+  const computePart = async (
+    model: EmbeddingModel,
+    inputs: readonly MissingText[],
+    request: ComputeRequest,
+    line: QueuedRequest,
+    signal: AbortSignal,
+  ): Promise<ComputedText[]> => {
+    const texts = await tokenizeInputs(model, inputs, request.inputsField);
+    const cut = request.truncate === false ? texts.findIndex(({ truncated }) => truncated) : -1;
+    if (cut >= 0) refuseToCut(model, request.inputsField, (inputs[cut] as MissingText).index);
+    textsAtGate += texts.length;
+    try {
+      await gate.enter(texts.length, signal);
+    } finally {
+      textsAtGate -= texts.length;
+    }
+    const results = await line.embed(texts.map(({ ids }) => ids));
+    return results.map(({ vector, computeMs }, i) => {
+      const { ids, truncated } = texts[i] as TokenizedText;
+      const { key, index } = inputs[i] as MissingText;
+      const text = { vector, tokens: ids.length, truncated };
+      cache.put(key, text);
+      return { index, text, computeMs };
+    });
+  };
+
+  return {
+    async compute(model, inputs, request, signal) {
+      const line = model.queue.open(signal);
+      if (inputs.length <= partTexts) return computePart(model, inputs, request, line, signal);
+      const parts: ComputedText[][] = [];
+      let next = 0;
+      const work = async () => {
+        while (next < inputs.length && !signal.aborted) {
+          const start = next;
+          next += partTexts;
+          const part = inputs.slice(start, start + partTexts);
+          parts[start / partTexts] = await computePart(model, part, request, line, signal);
+        }
+      };
+      await Promise.all(Array.from({ length: partsInLine }, work));
+      if (signal.aborted) throw signal.reason;
+      return parts.flat();
+    },
+    textsAtGate: () => textsAtGate,
+  };
+}
