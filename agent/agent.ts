@@ -25,6 +25,7 @@ import { openState } from "./open-state.ts";
 import { createPower } from "./power/power.ts";
 import { createSelfDescription } from "./self-description.ts";
 import { createServing } from "./serving/serving.ts";
+import { createStoredText } from "./stored-text.ts";
 import { createOutbox } from "./telemetry/outbox.ts";
 import { createOutboxSender } from "./telemetry/outbox-sender.ts";
 import { createReporter } from "./telemetry/reporter.ts";
@@ -66,7 +67,15 @@ export function createAgent(config: AgentConfig): Agent {
       maxAgeMs: config.outbox.maxAgeDays * dayMs,
     });
     const forecaster = createForecaster({ config: config.forecast, log });
-    const power = createPower({ config: config.power, clock, log, metrics });
+    const power = createPower({
+      config: config.power,
+      clock,
+      log,
+      metrics,
+      stateDir,
+      model: () => serving.loadedModels()[0]?.id ?? config.serving.model,
+      memory: createStoredText(database, "power-corrections"),
+    });
     const membership = createMembership({
       configuredRole: config.role,
       document: createDesiredDocument(database, log),
@@ -84,6 +93,7 @@ export function createAgent(config: AgentConfig): Agent {
       role: membership,
       metrics,
       version,
+      extraChecks: () => ({ power: power.health() }),
       extraRoutes: [
         statusRoutes(() => ({
           agentId,

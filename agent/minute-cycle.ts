@@ -78,14 +78,15 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
       const nowMs = parts.nowMs();
       const minutes = record.closeMinutes(nowMs);
       if (minutes.length === 0) return;
-      const energy = power.closeMinute();
+      const energy = power.closeMinute(minutes.map(({ traffic }) => traffic));
       lastForecast = await forecaster.forecast(record.recentRates(historyMinutes, nowMs), nowMs);
       queue(minutes, { power: energy, forecast: lastForecast });
       record.prune(nowMs - parts.recordRetentionDays * dayMs);
     },
     finish() {
       const minutes = record.closeAll(parts.nowMs());
-      if (minutes.length > 0) queue(minutes, { power: power.closeMinute(), forecast: null });
+      if (minutes.length > 0)
+        queue(minutes, { power: power.closeMinute(minutes.map(({ traffic }) => traffic)), forecast: null });
     },
     recover() {
       const minutes = record.unqueued();

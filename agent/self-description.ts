@@ -10,7 +10,7 @@ export interface SelfDescriptionParts {
   readonly identity: AgentIdentity;
   readonly config: Pick<AgentConfig, "advertiseUrl" | "prices" | "tags">;
   readonly serving: Pick<Serving, "url" | "loadedModels">;
-  readonly power: Pick<Power, "kind" | "name" | "profile" | "differs" | "currentMode">;
+  readonly power: Pick<Power, "kind" | "name" | "profile" | "figures" | "faults" | "differs" | "currentMode">;
   readonly membership: Pick<Membership, "decision" | "desired">;
   readonly nowMs: () => number;
 }
@@ -53,7 +53,13 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
       url: url(),
       region: identity.region,
       version,
-      board: { kind: power.kind, name: power.name, powerModes: [...power.profile()] },
+      board: {
+        kind: power.kind,
+        name: power.name,
+        powerModes: [...power.profile()],
+        figures: power.figures(),
+        faults: power.faults().map(({ fault, reason }) => ({ fault, reason: reason.slice(0, 512) })),
+      },
       models: serving.loadedModels().map(({ id, dimension, revision }) => ({ id, dimension, revision })),
       prices: config.prices,
       tags: config.tags,

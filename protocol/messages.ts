@@ -59,6 +59,29 @@ export const Birth = Type.Object(
         name: Type.String({ maxLength: 128 }),
         /** By falling capacity: the most capable mode first. */
         powerModes: Type.Array(PowerModeProfile, { maxItems: 32 }),
+        /** Where the modes' figures come from; absent from agents that do not say. */
+        figures: Type.Optional(
+          Type.Object(
+            {
+              /** calibrated = measured on this board; board = as the board or its simulation says. */
+              kind: literals("calibrated", "board"),
+              model: orNull(Type.String({ maxLength: 128 })),
+              texts: orNull(Type.String({ maxLength: 64 })),
+              targetP95Ms: orNull(Amount),
+              calibratedAtMs: orNull(TimeMs),
+            },
+            strict,
+          ),
+        ),
+        /** What of the board's power does not work. */
+        faults: Type.Optional(
+          Type.Array(
+            Type.Object({ fault: Type.String({ maxLength: 64 }), reason: Type.String({ maxLength: 512 }) }, strict),
+            {
+              maxItems: 16,
+            },
+          ),
+        ),
       },
       strict,
     ),
@@ -131,6 +154,13 @@ export const MinutePower = Type.Object(
     energyJ: Amount,
     /** How much of the minute has power samples; the rest is a gap, not zero. */
     measuredMs: Amount,
+    /** Of the energy, what the mode draws with nothing to do; absent where that is not known. */
+    idleJ: Type.Optional(Amount),
+    /** Of the energy, what was drawn above that, and the models' parts of it by compute time. */
+    activeJ: Type.Optional(Amount),
+    models: Type.Optional(
+      Type.Array(Type.Object({ model: Type.String({ maxLength: 128 }), energyJ: Amount }, strict), { maxItems: 64 }),
+    ),
     maxTemperatureC: orNull(Type.Number()),
     gpuUtilization: orNull(Type.Number({ minimum: 0, maximum: 1 })),
   },

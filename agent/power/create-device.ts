@@ -5,6 +5,7 @@ import type { Logger } from "#platform/log.ts";
 import type { Device } from "./device.ts";
 import { createJetsonControl } from "./jetson-control.ts";
 import type { JetsonConfig, PowerConfig } from "./power-config.ts";
+import { createPowerFaults, type PowerFaults } from "./power-faults.ts";
 import { createSimulatedDevice } from "./simulated-device.ts";
 import { createTegrastatsMeter } from "./tegrastats-meter.ts";
 
@@ -31,8 +32,16 @@ async function boardName(config: JetsonConfig): Promise<string> {
   }
 }
 
-/** The board that configuration names; `auto` is a Jetson where nvpmodel is found, else a machine without power modes. */
-export async function createDevice(config: PowerConfig, clock: Clock, log: Logger): Promise<Device> {
+/**
+ * The board that configuration names; `auto` is a Jetson where nvpmodel is found, else a machine without power modes.
+ * @param faults is told what of it does not work.
+ */
+export async function createDevice(
+  config: PowerConfig,
+  clock: Clock,
+  log: Logger,
+  faults: PowerFaults = createPowerFaults(log, clock.nowMs),
+): Promise<Device> {
   const isJetson =
     config.board === "jetson" || (config.board === "auto" && Bun.which(config.jetson.nvpmodel[0] ?? "") !== null);
   if (config.board === "simulated") return createSimulatedDevice(config.simulated, clock);
@@ -43,8 +52,8 @@ export async function createDevice(config: PowerConfig, clock: Clock, log: Logge
   return {
     kind: "jetson",
     name: await boardName(config.jetson),
-    control: createJetsonControl(config.jetson, log),
-    meter: createTegrastatsMeter(config.jetson, clock, log),
+    control: createJetsonControl(config.jetson, faults),
+    meter: createTegrastatsMeter(config.jetson, clock, faults),
     gate: openGate,
   };
 }

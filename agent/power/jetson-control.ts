@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import type { Logger } from "#platform/log.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerControl, SetModeResult } from "./device.ts";
 import { asksForReboot, byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "./parse-nvpmodel.ts";
 import type { JetsonConfig } from "./power-config.ts";
+import type { PowerFaults } from "./power-faults.ts";
 import { type CommandOutcome, runCommand } from "./run-command.ts";
 
 function describeOutcome(command: readonly string[], outcome: CommandOutcome, timeoutMs: number): string {
@@ -22,17 +22,19 @@ function describeOutcome(command: readonly string[], outcome: CommandOutcome, ti
 }
 
 /** Power modes by nvpmodel. A mode that asks for a reboot is left out from then on. */
-export function createJetsonControl(config: JetsonConfig, log: Logger): PowerControl {
+export function createJetsonControl(config: JetsonConfig, faults: PowerFaults): PowerControl {
   const needReboot = new Set<number>();
   const { commandTimeoutMs } = config;
-  let saidReason = "";
 
   const currentMode = async () => {
     const command = [...config.nvpmodel, "-q"];
     const outcome = await runCommand(command, commandTimeoutMs);
     const mode = parseNvpmodelQuery(outcome.output);
-    if (mode === null)
-      log.debug({ outcome: describeOutcome(command, outcome, commandTimeoutMs) }, "the power mode can't be told");
+    if (mode !== null) faults.clear("mode-query");
+    else {
+      const reason = describeOutcome(command, outcome, commandTimeoutMs);
+      faults.raise("mode-query", reason, "the board does not say which power mode it is in; serving goes on");
+    }
     return mode;
   };
 
@@ -43,14 +45,13 @@ export function createJetsonControl(config: JetsonConfig, log: Logger): PowerCon
       try {
         text = await readFile(config.confPath, "utf8");
       } catch (error) {
-        const reason = (error as Error).message;
-        if (reason !== saidReason)
-          log.error({ path: config.confPath, err: reason }, "no power modes: the list can't be read");
-        saidReason = reason;
+        faults.raise("mode-list", (error as Error).message, "no power modes: their list can't be read");
         return [];
       }
-      saidReason = "";
-      const usable = byCapability(parseNvpmodelConf(text).modes).filter(({ id }) => !needReboot.has(id));
+      const listed = byCapability(parseNvpmodelConf(text).modes);
+      if (listed.length > 0) faults.clear("mode-list");
+      else faults.raise("mode-list", `${config.confPath} names no power mode`, "no power modes: the list has none");
+      const usable = listed.filter(({ id }) => !needReboot.has(id));
       return usable.map(
         ({ id, name }): PowerModeProfile => ({ id, name, capacityQps: null, busyWatts: null, idleWatts: null }),
       );

@@ -3,6 +3,7 @@ import type { AgentRole, ForecastReport, PowerModeProfile } from "#protocol/mess
 import { decidePowerMode, type PowerModeDecision } from "./decide-power-mode.ts";
 import type { PowerControl } from "./device.ts";
 import type { PowerPolicy } from "./power-config.ts";
+import type { PowerFaults } from "./power-faults.ts";
 
 export interface PowerCircumstances {
   readonly forecast: ForecastReport | null;
@@ -13,6 +14,9 @@ export interface PowerCircumstances {
   readonly temperatureC: number | null;
   readonly nowMs: number;
 }
+
+/** What can be entered, with what is known of it. */
+export type ApplyFigures = (modes: readonly PowerModeProfile[]) => readonly PowerModeProfile[];
 
 export interface PowerFailure {
   readonly atMs: number;
@@ -38,8 +42,17 @@ const longestRetryMs = 3_600_000;
 /** How often the board is asked which mode it is in while nothing is to be changed. */
 const observeEveryMs = 60_000;
 
-/** Keeps the board in the mode that is decided for it. */
-export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, log: Logger): PowerGovernor {
+/**
+ * Keeps the board in the mode that is decided for it.
+ * @param applyFigures puts what was measured of the modes in the place of what the board says of them.
+ */
+export function createPowerGovernor(
+  control: PowerControl,
+  policy: PowerPolicy,
+  log: Logger,
+  faults: PowerFaults,
+  applyFigures: ApplyFigures = (modes) => modes,
+): PowerGovernor {
   let modes: readonly PowerModeProfile[] = [];
   let current: { readonly id: number; readonly name: string } | null = null;
   let lastSwitchMs: number | null = null;
@@ -71,6 +84,7 @@ export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, 
         observedAtMs = nowMs;
         lastSwitchMs = nowMs;
         lastFailure = null;
+        faults.clear("mode-set");
         failuresInARow = 0;
         switches += 1;
         log.info({ from, to: current.name, reason }, "power mode set");
@@ -83,9 +97,7 @@ export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, 
       default:
         throw new Error(`unknown result ${result satisfies never}. This is a bug.`);
     }
-    // Once in the log for each new reason; /health, metrics and birth go on showing it.
-    if (lastFailure?.reason !== result.reason)
-      log.error({ modeId, reason: result.reason }, "the power mode can't be set; serving goes on");
+    faults.raise("mode-set", result.reason, "the power mode can't be set; serving goes on");
     failuresInARow += 1;
     lastFailure = { atMs: nowMs, modeId, reason: result.reason };
     current = await control.currentMode();
@@ -103,7 +115,7 @@ export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, 
     }
     const decision = decidePowerMode({
       policy,
-      modes,
+      modes: applyFigures(modes),
       currentModeId: current?.id ?? null,
       lastSwitchMs,
       role: circumstances.role,
@@ -138,7 +150,7 @@ export function createPowerGovernor(control: PowerControl, policy: PowerPolicy, 
       return running;
     },
     currentMode: () => current,
-    profile: () => modes,
+    profile: () => applyFigures(modes),
     get lastDecision() {
       return lastDecision;
     },

@@ -1,29 +1,39 @@
-import { Counter, Gauge, type Registry } from "prom-client";
-import type { ComputeGate } from "#agent/serving/ports.ts";
+import type { Registry } from "prom-client";
+import type { ComputeGate, HealthCheck } from "#agent/serving/ports.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
-import type { MinutePower, PowerModeProfile } from "#protocol/messages.ts";
+import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
+import type { Birth, MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
+import { createBoardFigures, type FiguresOrigin, type Memory } from "./calibration/board-figures.ts";
 import { createDevice } from "./create-device.ts";
 import type { PowerModeDecision } from "./decide-power-mode.ts";
 import type { Device, PowerSample } from "./device.ts";
-import { createEnergyMeter, type EnergyMeter } from "./energy-meter.ts";
+import { createEnergyAccount, type EnergyPerRequest } from "./energy-account.ts";
+import { createEnergyMeter, type EnergyByKind, type MeasuredEnergy } from "./energy-meter.ts";
 import type { PowerConfig } from "./power-config.ts";
+import { createPowerFaults, type PowerFault } from "./power-faults.ts";
 import {
   createPowerGovernor,
   type PowerCircumstances,
   type PowerFailure,
   type PowerGovernor,
 } from "./power-governor.ts";
+import { registerPowerMetrics } from "./power-metrics.ts";
 
 export interface PowerStatus {
   readonly board: Device["kind"];
   readonly name: string;
   readonly mode: string | null;
   readonly modes: readonly PowerModeProfile[];
+  readonly figures: FiguresOrigin;
   readonly lastDecision: PowerModeDecision | null;
   readonly lastFailure: PowerFailure | null;
+  readonly faults: readonly PowerFault[];
+  /** Why the board is left alone at the moment; null when it isn't. */
+  readonly leftAlone: string | null;
   readonly switches: number;
   readonly sample: PowerSample | null;
+  readonly energy: EnergyByKind & { readonly gapMs: number; readonly recent: EnergyPerRequest };
 }
 
 /** Everything about the board's power that the agent uses. */
@@ -33,11 +43,18 @@ export interface Power {
   readonly kind: Device["kind"];
   readonly name: string;
   readonly gate: ComputeGate;
-  /** The power part of the minute's record: what was measured since the last call; null where nothing can be. */
-  closeMinute(): MinutePower | null;
+  /**
+   * The power part of the minute's record: what was measured since the last call; null where nothing can be.
+   * @param minutes what was served in that time.
+   */
+  closeMinute(minutes: readonly MinuteTraffic[]): MinutePower | null;
   evaluate(circumstances: Omit<PowerCircumstances, "temperatureC">): Promise<void>;
   currentMode(): { readonly id: number; readonly name: string } | null;
   profile(): readonly PowerModeProfile[];
+  /** Where the profile comes from, as the fleet is told. */
+  figures(): NonNullable<Birth["board"]["figures"]>;
+  faults(): readonly PowerFault[];
+  health(): HealthCheck;
   /** How the mode differs from what the controller asks for, and why; null when it doesn't. */
   differs(): { readonly desired: string; readonly reported: string; readonly reason: string } | null;
   status(): PowerStatus;
@@ -48,101 +65,85 @@ const startWaitMs = 2_000;
 const longestGapMs = 10_000;
 /** A reading counts as the present one for this many gaps: a tool that was started again has not lost it. */
 const staleGaps = 3;
-
-function registerMetrics(
-  metrics: Registry,
-  parts: () => { device: Device; governor: PowerGovernor },
-  meter: EnergyMeter,
-  freshReading: () => PowerSample | null,
-) {
-  let countedJ = 0;
-  let countedSwitches = 0;
-  new Gauge({
-    name: "thormesh_power_watts",
-    help: "Input power of the board",
-    registers: [metrics],
-    collect() {
-      const milliwatts = freshReading()?.inputPowerMw ?? null;
-      if (milliwatts === null) this.remove();
-      else this.set(milliwatts / 1000);
-    },
-  });
-  new Gauge({
-    name: "thormesh_junction_temperature_celsius",
-    help: "Temperature of the board's hottest junction",
-    registers: [metrics],
-    collect() {
-      const celsius = freshReading()?.junctionTemperatureC ?? null;
-      if (celsius === null) this.remove();
-      else this.set(celsius);
-    },
-  });
-  new Gauge({
-    name: "thormesh_power_mode",
-    help: "1 for the power mode the board is in",
-    labelNames: ["mode"],
-    registers: [metrics],
-    collect() {
-      this.reset();
-      const mode = parts().governor.currentMode();
-      if (mode !== null) this.set({ mode: mode.name }, 1);
-    },
-  });
-  new Counter({
-    name: "thormesh_energy_joules_total",
-    help: "Energy that was measured",
-    registers: [metrics],
-    collect() {
-      this.inc(meter.totalJ() - countedJ);
-      countedJ = meter.totalJ();
-    },
-  });
-  new Counter({
-    name: "thormesh_power_mode_switches_total",
-    help: "Times the power mode was changed",
-    registers: [metrics],
-    collect() {
-      this.inc(parts().governor.switches - countedSwitches);
-      countedSwitches = parts().governor.switches;
-    },
-  });
-  new Gauge({
-    name: "thormesh_power_mode_failed",
-    help: "1 while the last attempt to set the power mode failed",
-    registers: [metrics],
-    collect() {
-      this.set(parts().governor.lastFailure === null ? 0 : 1);
-    },
-  });
-}
+/** A minute's mean watts are those of the minute when so much of it was measured. */
+const fullyMeasuredShare = 0.95;
 
 export function createPower(deps: {
   readonly config: PowerConfig;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Registry;
+  /** Where `thormesh calibrate` leaves the board's profile. */
+  readonly stateDir: string;
+  /** The id of the model whose profile counts. */
+  readonly model: () => string;
+  /** Keeps what was learnt of the profile in service. */
+  readonly memory: Memory;
 }): Power {
   const { config, clock, log } = deps;
   // Sensors are read once a second of the clock, or once in 100 real ms when the clock runs faster than that.
   const gapMs = Math.max(longestGapMs, 1000 * clock.speed);
-  const meter = createEnergyMeter(gapMs);
-  /** The last reading, unless it is too old to say anything of now. */
-  const freshReading = () => {
-    const reading = meter.latest();
-    return reading === null || clock.nowMs() - reading.atMs > staleGaps * gapMs ? null : reading;
-  };
+  const faults = createPowerFaults(log, clock.nowMs);
+  const figures = createBoardFigures(deps);
+  const account = createEnergyAccount();
   let started: { device: Device; governor: PowerGovernor } | undefined;
   const parts = () => {
     if (started === undefined) throw new Error("power is used before it is started. This is a bug.");
     return started;
   };
+  const currentProfile = () => {
+    const mode = started?.governor.currentMode();
+    return mode === null || mode === undefined
+      ? undefined
+      : started?.governor.profile().find(({ id }) => id === mode.id);
+  };
+  const meter = createEnergyMeter(gapMs, () => currentProfile()?.idleWatts ?? null);
+  /** The last reading, unless it is too old to say anything of now. */
+  const freshReading = () => {
+    const reading = meter.latest();
+    return reading === null || clock.nowMs() - reading.atMs > staleGaps * gapMs ? null : reading;
+  };
+  let leftAlone: string | null = null;
+  /** The mode of the minute under way; null once it has changed in it. */
+  let steadyModeId: number | null = null;
+
+  /** A minute in one mode from end to end speaks of that mode's figures. */
+  const learn = (measured: MeasuredEnergy, minutes: readonly MinuteTraffic[]) => {
+    const [minute] = minutes;
+    const modeId = parts().governor.currentMode()?.id ?? null;
+    const steady = modeId !== null && steadyModeId === modeId;
+    steadyModeId = modeId;
+    if (!steady || modeId === null || minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
+    const requests = minute.models.reduce((sum, { requests: own }) => sum + own, 0);
+    const texts = minute.models.reduce((sum, { texts: own }) => sum + own, 0);
+    // Of several models the slowest counts: the target is for every request.
+    const slowest = minute.models.map(({ latencyCounts }) => latencyQuantileMs(latencyCounts, 0.95) ?? 0);
+    figures.observe(modeId, {
+      qps: texts / (minute.observedMs / 1000),
+      requests,
+      p95Ms: slowest.length === 0 ? null : Math.max(...slowest),
+      meanWatts:
+        measured.measuredMs >= fullyMeasuredShare * minute.observedMs
+          ? measured.energyJ / (measured.measuredMs / 1000)
+          : null,
+    });
+  };
 
   return {
     async start() {
-      const device = await createDevice(config, clock, log);
-      const governor = createPowerGovernor(device.control, config.policy, log);
+      const device = await createDevice(config, clock, log, faults);
+      const governor = createPowerGovernor(device.control, config.policy, log, faults, figures.apply);
       started = { device, governor };
-      registerMetrics(deps.metrics, parts, meter, freshReading);
+      registerPowerMetrics(deps.metrics, {
+        meter,
+        account,
+        freshReading,
+        modeName: () => governor.currentMode()?.name ?? null,
+        switches: () => governor.switches,
+        setFailed: () => governor.lastFailure !== null,
+        faults: faults.list,
+      });
+      await figures.refresh();
       await device.meter.start(meter.add);
       // A tool that hangs must not keep the agent from serving; what it says later is taken in then.
       await Promise.race([governor.start(), Bun.sleep(startWaitMs)]);
@@ -157,16 +158,52 @@ export function createPower(deps: {
       return parts().device.name;
     },
     gate: { enter: (texts, signal) => parts().device.gate.enter(texts, signal) },
-    closeMinute() {
+    closeMinute(minutes) {
       const measured = meter.take();
+      const models = account.enter(measured, minutes);
+      learn(measured, minutes);
       const mode = parts().governor.currentMode();
-      if (mode === null && measured.measuredMs === 0) return null;
-      return { modeId: mode?.id ?? 0, modeName: mode?.name ?? "unknown", ...measured };
+      const { energyJ, measuredMs, idleJ, activeJ, unsplitJ, maxTemperatureC, gpuUtilization } = measured;
+      if (mode === null && measuredMs === 0) return null;
+      return {
+        modeId: mode?.id ?? 0,
+        modeName: mode?.name ?? "unknown",
+        energyJ,
+        measuredMs,
+        ...(unsplitJ > 0 || measuredMs === 0 ? {} : { idleJ, activeJ, models }),
+        maxTemperatureC,
+        gpuUtilization,
+      };
     },
-    evaluate: (circumstances) =>
-      parts().governor.evaluate({ ...circumstances, temperatureC: freshReading()?.junctionTemperatureC ?? null }),
+    async evaluate(circumstances) {
+      const { governor } = parts();
+      await figures.refresh();
+      leftAlone = await figures.busyReason();
+      if (leftAlone !== null) {
+        steadyModeId = null;
+        return;
+      }
+      const before = governor.currentMode()?.id;
+      await governor.evaluate({ ...circumstances, temperatureC: freshReading()?.junctionTemperatureC ?? null });
+      if (governor.currentMode()?.id !== before) steadyModeId = null;
+    },
     currentMode: () => parts().governor.currentMode(),
     profile: () => parts().governor.profile(),
+    figures() {
+      const { corrections, ...origin } = figures.origin();
+      return origin;
+    },
+    faults: faults.list,
+    health() {
+      const { device, governor } = parts();
+      const wrong = faults.list();
+      if (wrong.length > 0)
+        return { status: "degraded", detail: wrong.map(({ fault, reason }) => `${fault}: ${reason}`).join("; ") };
+      if (device.kind === "none")
+        return { status: "unused", detail: "no Jetson here: power is neither measured nor set" };
+      const mode = governor.currentMode()?.name ?? "an unknown mode";
+      return { status: "healthy", detail: leftAlone ?? `${device.name} in ${mode}` };
+    },
     differs() {
       const { governor } = parts();
       const reported = governor.currentMode()?.name ?? "unknown";
@@ -185,10 +222,14 @@ export function createPower(deps: {
         name: device.name,
         mode: governor.currentMode()?.name ?? null,
         modes: governor.profile(),
+        figures: figures.origin(),
         lastDecision: governor.lastDecision,
         lastFailure: governor.lastFailure,
+        faults: faults.list(),
+        leftAlone,
         switches: governor.switches,
         sample: freshReading(),
+        energy: { ...meter.totals(), gapMs: meter.gapMs(), recent: account.recent() },
       };
     },
   };

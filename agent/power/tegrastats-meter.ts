@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from "#platform/clock.ts";
-import type { Logger } from "#platform/log.ts";
 import type { PowerMeter, PowerSample } from "./device.ts";
 import { parseNvidiaSmi, parseTegrastats } from "./parse-tegrastats.ts";
 import type { JetsonConfig } from "./power-config.ts";
+import type { PowerFaults } from "./power-faults.ts";
 import { killIfAllowed, runCommand } from "./run-command.ts";
 
 const firstRestartMs = 1000;
@@ -13,9 +13,12 @@ const nvidiaSmiPeriodMs = 5000;
 /** A tegrastats that says nothing for this many intervals (and a while, for its start) hangs. */
 const silentIntervals = 10;
 const shortestSilenceMs = 2000;
+/** After so many whole lines in a row that can't be read the tool speaks another language than the known ones. */
+const foreignLines = 10;
+const noReadings = "tegrastats gives no readings: energy has a gap until it does";
 
 /** Sensor readings by a long-lived tegrastats, started again when it ends; GPU figures by nvidia-smi where tegrastats has none (Thor). */
-export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: Logger): PowerMeter {
+export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults: PowerFaults): PowerMeter {
   const abort = new AbortController();
   let child: Bun.Subprocess<"ignore", "pipe", "ignore"> | undefined;
   let stopReading = () => {};
@@ -24,6 +27,7 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: L
     gpuUtilization: null,
     gpuMemoryUsedMb: null,
   };
+  let unread = 0;
   let askedGpuAtMs = Number.NEGATIVE_INFINITY;
 
   const askGpu = () => {
@@ -37,7 +41,16 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: L
 
   const onLine = (line: string, onSample: (sample: PowerSample) => void) => {
     const reading = parseTegrastats(line);
-    if (reading === null) return false;
+    if (reading === null) {
+      unread += 1;
+      if (unread === foreignLines)
+        faults.raise("sensors", `its lines can't be read: ${JSON.stringify(line.slice(0, 80))}`, noReadings);
+      return false;
+    }
+    unread = 0;
+    faults.clear("sensors");
+    if (reading.inputPowerMw !== null) faults.clear("power-reading");
+    else faults.raise("power-reading", "tegrastats names no rail of input power", "energy is not counted");
     if (reading.gpuUtilization === null) askGpu();
     onSample({
       atMs: clock.nowMs(),
@@ -75,7 +88,6 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: L
 
   const run = async (onSample: (sample: PowerSample) => void) => {
     let restartMs = firstRestartMs;
-    let saidReason = "";
     while (!abort.signal.aborted) {
       let reason: string;
       try {
@@ -93,10 +105,7 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, log: L
         reason = (error as Error).message;
       }
       if (abort.signal.aborted) return;
-      // Once for each new reason: a tool that keeps dying must not fill the log.
-      if (reason !== saidReason)
-        log.warn({ reason, restartInMs: restartMs }, "tegrastats gives no readings: energy has a gap until it does");
-      saidReason = reason;
+      faults.raise("sensors", reason, noReadings);
       // The tool lives in real time, whatever the clock's speed.
       await systemClock.sleep(restartMs, abort.signal);
       restartMs = Math.min(longestRestartMs, restartMs * 2);

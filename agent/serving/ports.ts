@@ -29,6 +29,13 @@ export interface ComputeGate {
 
 export const openGate: ComputeGate = { enter: () => Promise.resolve() };
 
+/** One of the parts that `/health` speaks of. */
+export interface HealthCheck {
+  /** "unused" is as good as "healthy". */
+  readonly status: "healthy" | "degraded" | "unused";
+  readonly detail: string;
+}
+
 export interface ServingPeer {
   readonly agentId: string;
   readonly url: string;

@@ -12,7 +12,7 @@ import { findModel } from "./find-model.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
 import { statusRoutes } from "./http/status-routes.ts";
-import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
+import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createServingMetrics } from "./serving-metrics.ts";
@@ -26,6 +26,8 @@ export interface ServingOptions {
   readonly role: RoleView;
   readonly metrics: Registry;
   readonly version: string;
+  /** More checks of `/health`, by name. */
+  readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
   readonly extraRoutes?: readonly AnyElysia[];
 }
@@ -138,7 +140,16 @@ export function createServing(options: ServingOptions): Serving {
           () => models,
           () => startedAtS,
         ),
-        statusRoutes({ version, models: () => models, notReadyReason, stopping: () => stopping }, registry),
+        statusRoutes(
+          {
+            version,
+            models: () => models,
+            notReadyReason,
+            stopping: () => stopping,
+            extraChecks: options.extraChecks ?? (() => ({})),
+          },
+          registry,
+        ),
         ...(options.extraRoutes ?? []),
       ],
     });

@@ -17,6 +17,11 @@ interface Status {
   };
 }
 
+interface Health {
+  readonly status: string;
+  readonly checks: { readonly power: { readonly status: string; readonly detail: string } };
+}
+
 let board: ReturnType<typeof createFakeBoard>;
 let directory: ReturnType<typeof temporaryDirectory>;
 let program: Program | undefined;
@@ -83,18 +88,19 @@ test("on a Jetson the agent reads the board, lowers its mode when there is nothi
   await eventually(status, ({ power }) => power.mode === "70W");
   const metrics = await (await fetch(`${url}/metrics`)).text();
   expect(metrics).toContain('thormesh_power_mode{mode="70W"} 1');
-  expect(Number(/^thormesh_energy_joules_total (\S+)/m.exec(metrics)?.[1])).toBeGreaterThan(20);
+  // Nobody has calibrated this board, so what it draws idle is not known.
+  expect(Number(/^thormesh_energy_joules_total\{kind="unsplit"\} (\S+)/m.exec(metrics)?.[1])).toBeGreaterThan(20);
   expect(metrics).toMatch(/^thormesh_power_watts 20$/m);
   expect(board.calls().every((call) => call === "-q" || /^-m \d$/.test(call))).toBe(true);
 }, 90_000);
 
 test.each([
-  ["fail", /Permission denied/],
-  ["hang", /did not end within/],
-  ["lie", /but the board is in 120W/],
+  ["fail", "mode-set", /Permission denied/],
+  ["hang", "mode-query", /did not end within/],
+  ["lie", "mode-set", /but the board is in 120W/],
 ] as const)(
-  "a board that would %s does not stop the agent from serving",
-  async (behaviour, reason) => {
+  "a board that would %s does not stop the agent from serving, and is said so in health, metrics and once in the log",
+  async (behaviour, fault, reason) => {
     board.behave(behaviour);
     const { url, status } = await startAgent({ highQps: 1000, lowQps: 500, minDwellS: 0 });
     await embed(url);
@@ -102,6 +108,15 @@ test.each([
     expect(failed.power.lastFailure?.reason).toMatch(reason);
     await embed(url);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    const health = (await (await fetch(`${url}/health`)).json()) as Health;
+    expect(health.status).toBe("degraded");
+    expect(health.checks.power).toMatchObject({ status: "degraded", detail: expect.stringMatching(reason) });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain(`thormesh_power_fault{fault="${fault}"} 1`);
+    const said = program
+      ?.log()
+      .split("\n")
+      .filter((line) => line.includes(`"fault":"${fault}"`));
+    expect(said).toHaveLength(1);
   },
   60_000,
 );

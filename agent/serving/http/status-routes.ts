@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
 import type { EmbeddingModel } from "../embedding-model.ts";
+import type { HealthCheck } from "../ports.ts";
 
 export interface ServingState {
   readonly version: string;
@@ -9,6 +10,8 @@ export interface ServingState {
   /** Why a request for vectors would be turned away now; null when it would be answered. */
   notReadyReason(): string | null;
   stopping(): boolean;
+  /** Of parts beyond serving. */
+  extraChecks(): Readonly<Record<string, HealthCheck>>;
 }
 
 const modelStatus = { loading: "loading", loaded: "loaded", failing: "available", stopped: "available" } as const;
@@ -55,13 +58,17 @@ function health(state: ServingState) {
       : loaded.length < models.length
         ? { status: "loading", detail: "a model is being loaded" }
         : { status: "healthy", detail: "ONNX Runtime on the CPU" };
-  const status = state.stopping() ? "stopping" : provider.status === "healthy" ? "healthy" : "degraded";
+  const extraChecks = state.extraChecks();
+  const allWell =
+    provider.status === "healthy" && Object.values(extraChecks).every((check) => check.status !== "degraded");
+  const status = state.stopping() ? "stopping" : allWell ? "healthy" : "degraded";
   return {
     status,
     checks: {
       embedding_provider: provider,
       model_cache: { status: "healthy", detail: `${loaded.length} of ${models.length} models loaded` },
       gpu: { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" },
+      ...extraChecks,
     },
     version: state.version,
   };

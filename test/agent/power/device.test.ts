@@ -5,12 +5,14 @@ import type { Device, PowerSample } from "#agent/power/device.ts";
 import { createJetsonControl } from "#agent/power/jetson-control.ts";
 import { createPace } from "#agent/power/pace.ts";
 import { PowerConfig } from "#agent/power/power-config.ts";
+import { createPowerFaults } from "#agent/power/power-faults.ts";
 import { createTegrastatsMeter } from "#agent/power/tegrastats-meter.ts";
 import { createClock, systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { createFakeBoard } from "../../fakes/jetson/board.ts";
 
 const silent = pino({ level: "silent" });
+const silentFaults = createPowerFaults(silent, Date.now);
 const boards: ReturnType<typeof createFakeBoard>[] = [];
 function fakeBoard(conf?: string) {
   const board = createFakeBoard(conf);
@@ -94,13 +96,13 @@ describe("jetson", () => {
   test("warnings before the answer are passed over", async () => {
     const board = fakeBoard();
     board.behave("warn");
-    expect(await createJetsonControl(board.config, silent).currentMode()).toEqual({ id: 1, name: "120W" });
+    expect(await createJetsonControl(board.config, silentFaults).currentMode()).toEqual({ id: 1, name: "120W" });
   });
 
   test("a mode that needs a reboot is never confirmed, and not offered again", async () => {
     const board = fakeBoard();
     board.write("reboot-modes", "2\n");
-    const control = createJetsonControl(board.config, silent);
+    const control = createJetsonControl(board.config, silentFaults);
     expect(await control.setMode(2)).toMatchObject({ kind: "reboot-required" });
     expect(board.read("rebooted")).toBe("");
     expect(await control.currentMode()).toEqual({ id: 1, name: "120W" });
@@ -115,7 +117,7 @@ describe("jetson", () => {
   ] as const)("a board that would %s is reported, not believed", async (behaviour, reason) => {
     const board = fakeBoard();
     board.behave(behaviour);
-    const result = await createJetsonControl(board.config, silent).setMode(0);
+    const result = await createJetsonControl(board.config, silentFaults).setMode(0);
     expect(result.kind).toBe("failed");
     expect(result.kind === "failed" ? result.reason : "").toMatch(reason);
   });
@@ -124,7 +126,10 @@ describe("jetson", () => {
     const board = fakeBoard();
     const logged: string[] = [];
     const log = pino({ level: "warn" }, { write: (line: string) => void logged.push(line) });
-    const control = createJetsonControl({ ...board.config, confPath: `${board.config.confPath}.new` }, log);
+    const control = createJetsonControl(
+      { ...board.config, confPath: `${board.config.confPath}.new` },
+      createPowerFaults(log, Date.now),
+    );
     expect([await control.modes(), await control.modes()]).toEqual([[], []]);
     expect(logged).toHaveLength(1);
     board.write("nvpmodel.conf.new", "< POWER_MODEL ID=4 NAME=40W >");
@@ -136,7 +141,7 @@ describe("jetson", () => {
     const board = fakeBoard();
     const control = createJetsonControl(
       { ...board.config, nvpmodelSet: ["/nowhere/nvpmodel"], confPath: "/nowhere/conf" },
-      silent,
+      silentFaults,
     );
     expect(await control.modes()).toEqual([]);
     expect(await control.setMode(0)).toMatchObject({ kind: "failed", reason: expect.stringContaining("can't be run") });
@@ -168,7 +173,11 @@ describe("jetson", () => {
 async function readUntil(board: ReturnType<typeof createFakeBoard>, count: number) {
   const logged: string[] = [];
   const log = pino({ level: "warn" }, { write: (line: string) => void logged.push(line) });
-  const meter = createTegrastatsMeter({ ...board.config, sampleIntervalMs: 100 }, systemClock, log);
+  const meter = createTegrastatsMeter(
+    { ...board.config, sampleIntervalMs: 100 },
+    systemClock,
+    createPowerFaults(log, Date.now),
+  );
   const enough = Promise.withResolvers<void>();
   let readings = 0;
   await meter.start(() => {

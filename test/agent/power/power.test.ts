@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import pino from "pino";
 import { Registry } from "prom-client";
 import { createPower, type Power } from "#agent/power/power.ts";
@@ -7,6 +9,14 @@ import type { Clock } from "#platform/clock.ts";
 import { systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { createFakeBoard } from "../../fakes/jetson/board.ts";
+
+/** A board without a profile. */
+const unprofiled = {
+  log: pino({ level: "silent" }),
+  stateDir: join(tmpdir(), "no-such-state"),
+  model: () => "some-model",
+  memory: { load: () => null, save() {} },
+};
 
 let board: ReturnType<typeof createFakeBoard> | undefined;
 let power: Power | undefined;
@@ -34,7 +44,7 @@ test("readings that stopped long ago say nothing of now: no watts, no heat to ca
     { board: "jetson", jetson: board.config, policy: { thermalLimitC: 38, minDwellS: 0 } },
     "test",
   );
-  power = createPower({ config, clock, log: pino({ level: "silent" }), metrics });
+  power = createPower({ ...unprofiled, config, clock, metrics });
   const { evaluate, status } = power;
   await power.start();
   await until(() => status().sample !== null);
@@ -59,7 +69,7 @@ test("what the controller holds but heat forbids is reported as different, with 
     { board: "jetson", jetson: board.config, policy: { thermalLimitC: 38 } },
     "test",
   );
-  power = createPower({ config, clock: systemClock, log: pino({ level: "silent" }), metrics: new Registry() });
+  power = createPower({ ...unprofiled, config, clock: systemClock, metrics: new Registry() });
   const { evaluate, status, differs } = power;
   await power.start();
   await until(() => status().sample !== null);

@@ -1,0 +1,138 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Static, Type } from "@sinclair/typebox";
+import type { Logger } from "#platform/log.ts";
+import { describeMismatches } from "#platform/read-config.ts";
+import type { PowerModeProfile } from "#protocol/messages.ts";
+import { applyCalibration, type Calibration, calibrationFor } from "./board-profile.ts";
+import {
+  correctMode,
+  decideCorrection,
+  type ModeCorrection,
+  type ObservedMinute,
+  uncorrected,
+} from "./decide-correction.ts";
+import { isAlive, profileFileName, readProfile, readSweep, sweepFileName } from "./profile-file.ts";
+
+/** Keeps a text from one run of the agent to the next. */
+export interface Memory {
+  load(): string | null;
+  save(text: string): void;
+}
+
+/** Where a board's figures come from, for people and for the fleet. */
+export interface FiguresOrigin {
+  /** calibrated: measured on this board; board: what the board (or its simulation) says of itself, which may be nothing. */
+  readonly kind: "calibrated" | "board";
+  readonly model: string | null;
+  readonly texts: string | null;
+  readonly targetP95Ms: number | null;
+  readonly calibratedAtMs: number | null;
+  /** Factors learnt in service, by the mode's name. */
+  readonly corrections: Readonly<Record<string, ModeCorrection>>;
+}
+
+/** What the modes of this board can do: as calibrated, corrected by what is seen in service, else as the board says. */
+export interface BoardFigures {
+  /** Reads the profile again when its file has changed. Never rejects. */
+  refresh(): Promise<void>;
+  apply(modes: readonly PowerModeProfile[]): readonly PowerModeProfile[];
+  /** Takes in a minute that was spent in one mode. */
+  observe(modeId: number, minute: ObservedMinute): void;
+  origin(): FiguresOrigin;
+  /** Why the board must be left alone: a calibration is at work on it. Null when it is free. */
+  busyReason(): Promise<string | null>;
+}
+
+const Corrections = Type.Object({
+  calibratedAtMs: Type.Integer(),
+  byMode: Type.Record(
+    Type.String(),
+    Type.Object({ capacity: Type.Number(), busyWatts: Type.Number(), idleWatts: Type.Number() }),
+  ),
+});
+
+function recall(memory: Memory): Static<typeof Corrections> | null {
+  try {
+    const content: unknown = JSON.parse(memory.load() ?? "null");
+    return describeMismatches(Corrections, content).length === 0 ? (content as Static<typeof Corrections>) : null;
+  } catch {
+    return null; // what can't be read is learnt again
+  }
+}
+
+/** @param options.model the id of the model that is served; asked anew each time. Nothing is read before `refresh`. */
+export function createBoardFigures(options: {
+  readonly stateDir: string;
+  readonly model: () => string;
+  readonly memory: Memory;
+  readonly log: Logger;
+}): BoardFigures {
+  const { stateDir, memory, log } = options;
+  const profilePath = join(stateDir, profileFileName);
+  const sweepPath = join(stateDir, sweepFileName);
+  let calibration: Calibration | null = null;
+  let corrections = new Map<string, ModeCorrection>();
+  let readVersion = "";
+
+  const adopt = (next: Calibration | null) => {
+    calibration = next;
+    const kept = next === null ? null : recall(memory);
+    corrections = new Map(kept?.calibratedAtMs === next?.finishedAtMs ? Object.entries(kept?.byMode ?? {}) : []);
+  };
+
+  return {
+    async refresh() {
+      const model = options.model();
+      const version = await stat(profilePath).then(
+        ({ mtimeMs, size, ino }) => `${model} ${mtimeMs} ${size} ${ino}`,
+        () => "absent",
+      );
+      if (version === readVersion) return;
+      readVersion = version;
+      const read = await readProfile(profilePath);
+      if (read.kind === "unreadable") log.error({ reason: read.reason }, "the board's profile can't be used");
+      const found = read.kind === "read" ? calibrationFor(read.content, model) : null;
+      if (read.kind === "read" && found === null)
+        log.warn(
+          { model, path: profilePath },
+          "the board's profile says nothing of this model: run thormesh calibrate",
+        );
+      if (found !== null)
+        log.info(
+          { model, texts: found.texts, modes: found.modes.length },
+          "power modes are chosen by this board's profile",
+        );
+      adopt(found);
+    },
+    apply(modes) {
+      return applyCalibration(modes, calibration).map((mode) =>
+        correctMode(mode, corrections.get(mode.name) ?? uncorrected),
+      );
+    },
+    observe(modeId, minute) {
+      const measured = calibration?.modes.find(({ id }) => id === modeId);
+      if (calibration === null || measured === undefined) return;
+      const before = corrections.get(measured.name) ?? uncorrected;
+      const after = decideCorrection(measured, before, minute, calibration.targetP95Ms);
+      if (Object.entries(after).every(([key, factor]) => before[key as keyof ModeCorrection] === factor)) return;
+      corrections.set(measured.name, after);
+      memory.save(
+        JSON.stringify({ calibratedAtMs: calibration.finishedAtMs, byMode: Object.fromEntries(corrections) }),
+      );
+    },
+    origin: () => ({
+      kind: calibration === null ? "board" : "calibrated",
+      model: calibration?.model ?? null,
+      texts: calibration?.texts ?? null,
+      targetP95Ms: calibration?.targetP95Ms ?? null,
+      calibratedAtMs: calibration?.finishedAtMs ?? null,
+      corrections: Object.fromEntries(corrections),
+    }),
+    async busyReason() {
+      const sweep = await readSweep(sweepPath);
+      if (sweep.kind !== "read" || sweep.content.pid === process.pid || !isAlive(sweep.content.pid)) return null;
+      return `thormesh calibrate is at work on the board (process ${sweep.content.pid})`;
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { describeMismatches } from "#platform/read-config.ts";
+import { BoardProfile, MeasuredMode } from "./board-profile.ts";
+
+/** Names of the files in an agent's state directory. */
+export const profileFileName = "power-profile.json";
+export const sweepFileName = "calibration-under-way.json";
+
+/** A sweep that has begun: what it is of, where to return to, and the modes that are done. */
+export const SweepState = Type.Object(
+  {
+    version: Type.Literal(1),
+    /** Of the process that measures, or did when it was interrupted. */
+    pid: Type.Integer({ minimum: 1 }),
+    board: Type.String({ maxLength: 128 }),
+    model: Type.String(),
+    texts: Type.String(),
+    targetP95Ms: Type.Number(),
+    /** The mode that the board was in before; null when it did not say. */
+    returnToModeId: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
+    startedAtMs: Type.Integer({ minimum: 0 }),
+    done: Type.Array(MeasuredMode, { maxItems: 32 }),
+  },
+  { additionalProperties: false },
+);
+export type SweepState = Static<typeof SweepState>;
+
+export type ReadFile<T> =
+  | { readonly kind: "read"; readonly content: T }
+  | { readonly kind: "absent" }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+async function readJson<T extends TSchema>(path: string, schema: T): Promise<ReadFile<Static<T>>> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { kind: "absent" };
+    return { kind: "unreadable", reason: (error as Error).message };
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    return { kind: "unreadable", reason: `${path} is not JSON` };
+  }
+  const mismatches = describeMismatches(schema, content);
+  if (mismatches.length === 0) return { kind: "read", content: content as Static<T> };
+  return { kind: "unreadable", reason: `${path} is not valid: ${mismatches.join("; ")}` };
+}
+
+export const readProfile = (path: string): Promise<ReadFile<BoardProfile>> => readJson(path, BoardProfile);
+export const readSweep = (path: string): Promise<ReadFile<SweepState>> => readJson(path, SweepState);
+
+/** Writes the whole file or leaves the old one: a reader never sees half of it. */
+export async function writeWhole(path: string, content: BoardProfile | SweepState): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, `${JSON.stringify(content, null, 2)}\n`);
+  await rename(temporary, path);
+}
+
+/** Whether a process is there, also when it belongs to somebody else. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,126 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { PowerSample } from "./device.ts";
+import type { EnergyAccount } from "./energy-account.ts";
+import type { EnergyMeter } from "./energy-meter.ts";
+import type { PowerFault } from "./power-faults.ts";
+
+/** What the metrics show; asked at every scrape. */
+export interface PowerFigures {
+  readonly meter: Pick<EnergyMeter, "totals" | "gapMs">;
+  readonly account: Pick<EnergyAccount, "byModel" | "recent">;
+  /** The last reading, unless it is too old to say anything of now. */
+  freshReading(): PowerSample | null;
+  modeName(): string | null;
+  switches(): number;
+  setFailed(): boolean;
+  faults(): readonly PowerFault[];
+}
+
+/** Counts up to what `totals` says, label by label. */
+function registerTotals(
+  metrics: Registry,
+  name: string,
+  help: string,
+  labelNames: string[],
+  totals: () => Iterable<readonly [Record<string, string>, number]>,
+): void {
+  const counted = new Map<string, number>();
+  new Counter({
+    name,
+    help,
+    labelNames,
+    registers: [metrics],
+    collect() {
+      for (const [labels, total] of totals()) {
+        const key = JSON.stringify(labels);
+        this.inc(labels, Math.max(0, total - (counted.get(key) ?? 0)));
+        counted.set(key, total);
+      }
+    },
+  });
+}
+
+/** A gauge without a value while there is none: an old figure must not pass for the present one. */
+function registerGauge(metrics: Registry, name: string, help: string, value: () => number | null): void {
+  new Gauge({
+    name,
+    help,
+    registers: [metrics],
+    collect() {
+      const now = value();
+      if (now === null) this.remove();
+      else this.set(now);
+    },
+  });
+}
+
+export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): void {
+  const watts = () => figures.freshReading()?.inputPowerMw ?? null;
+  registerGauge(metrics, "thormesh_power_watts", "Input power of the board", () => {
+    const milliwatts = watts();
+    return milliwatts === null ? null : milliwatts / 1000;
+  });
+  registerGauge(
+    metrics,
+    "thormesh_junction_temperature_celsius",
+    "Temperature of the board's hottest junction",
+    () => figures.freshReading()?.junctionTemperatureC ?? null,
+  );
+  registerGauge(
+    metrics,
+    "thormesh_energy_joules_per_1000_requests",
+    "Energy of the last 15 fully measured minutes by the requests answered in them, idle included",
+    () => figures.account.recent().joulesPer1000Requests,
+  );
+  registerGauge(metrics, "thormesh_power_mode_failed", "1 while the last attempt to set the power mode failed", () =>
+    figures.setFailed() ? 1 : 0,
+  );
+  new Gauge({
+    name: "thormesh_power_mode",
+    help: "1 for the power mode the board is in",
+    labelNames: ["mode"],
+    registers: [metrics],
+    collect() {
+      this.reset();
+      const mode = figures.modeName();
+      if (mode !== null) this.set({ mode }, 1);
+    },
+  });
+  new Gauge({
+    name: "thormesh_power_fault",
+    help: "1 for each thing about the board's power that does not work",
+    labelNames: ["fault"],
+    registers: [metrics],
+    collect() {
+      this.reset();
+      for (const { fault } of figures.faults()) this.set({ fault }, 1);
+    },
+  });
+  registerTotals(
+    metrics,
+    "thormesh_energy_joules_total",
+    "Energy that was measured: idle, active (above the mode's idle draw), unsplit (the idle draw was not known)",
+    ["kind"],
+    () => {
+      const { idleJ, activeJ, unsplitJ } = figures.meter.totals();
+      return [
+        [{ kind: "idle" }, idleJ],
+        [{ kind: "active" }, activeJ],
+        [{ kind: "unsplit" }, unsplitJ],
+      ];
+    },
+  );
+  registerTotals(
+    metrics,
+    "thormesh_model_energy_joules_total",
+    "Active energy by the models' shares of compute time",
+    ["model"],
+    () => [...figures.account.byModel()].map(([model, joules]) => [{ model }, joules] as const),
+  );
+  registerTotals(metrics, "thormesh_energy_gap_seconds_total", "Time whose energy is not known", [], () => [
+    [{}, figures.meter.gapMs() / 1000],
+  ]);
+  registerTotals(metrics, "thormesh_power_mode_switches_total", "Times the power mode was changed", [], () => [
+    [{}, figures.switches()],
+  ]);
+}
