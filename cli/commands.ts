@@ -12,6 +12,8 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   load: async () => (await import("./load.ts")).loadCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,
   decide: async () => (await import("./decide.ts")).decideCommand,
+  calibrate: async () => (await import("./calibrate.ts")).calibrateCommand,
+  "calibrate-guard": async () => (await import("./calibrate-guard.ts")).calibrateGuardCommand,
   doctor: async () => (await import("./doctor.ts")).doctorCommand,
   config: async () => (await import("./config.ts")).configCommand,
   version: async () => (await import("./version.ts")).versionCommand,

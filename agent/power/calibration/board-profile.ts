@@ -53,12 +53,18 @@ export const BoardProfile = Type.Object(
 );
 export type BoardProfile = Static<typeof BoardProfile>;
 
-/** The profile with one more calibration, in the place of an older one of the same model and texts. */
+/**
+ * The profile with one more calibration, in the place of an older one of the same model and texts. Modes that were left out this time
+ * keep their older figures when these were held to the same target.
+ */
 export function withCalibration(profile: BoardProfile, calibration: Calibration): BoardProfile {
-  const others = profile.calibrations.filter(
-    ({ model, texts }) => model !== calibration.model || texts !== calibration.texts,
+  const same = ({ model, texts }: Calibration) => model === calibration.model && texts === calibration.texts;
+  const older = profile.calibrations.find(same);
+  const kept = (older?.targetP95Ms === calibration.targetP95Ms ? older.modes : []).filter(
+    ({ id }) => !calibration.modes.some((mode) => mode.id === id),
   );
-  return { ...profile, calibrations: [...others, calibration] };
+  const merged = { ...calibration, modes: [...calibration.modes, ...kept] };
+  return { ...profile, calibrations: [...profile.calibrations.filter((each) => !same(each)), merged] };
 }
 
 /**

@@ -1,0 +1,73 @@
+import type { SweepEvent } from "#agent/power/calibration/sweep-modes.ts";
+
+export interface SweepProgress {
+  take(event: SweepEvent): void;
+  /** Ends the line that is being drawn. */
+  end(): void;
+}
+
+const barWidth = 24;
+
+export function describeDuration(durationMs: number): string {
+  const seconds = Math.round(durationMs / 1000);
+  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}
+
+function describeEvent(event: SweepEvent): string {
+  switch (event.kind) {
+    case "mode":
+      return `${event.mode} (${event.number} of ${event.of}): settling`;
+    case "step":
+      return `${event.mode}: ${event.rateQps.toFixed(1)} qps, p95 ${event.p95Ms?.toFixed(1) ?? "-"} ms${event.inTime ? "" : ", too slow"}`;
+    case "measured": {
+      const { name, capacityQps, busyWatts, idleWatts } = event.mode;
+      const watts = (value: number | null) => (value === null ? "?" : value.toFixed(1));
+      return `${name}: ${capacityQps.toFixed(1)} qps, ${watts(busyWatts)} W busy, ${watts(idleWatts)} W idle (${event.reason})`;
+    }
+    case "skipped":
+      return `${event.mode}: left out: ${event.reason}`;
+    default:
+      return event satisfies never;
+  }
+}
+
+/**
+ * Progress on a terminal as a bar with the time that is left by estimate, elsewhere a line an event.
+ * @param modeMs how long a mode takes by estimate.
+ */
+export function createSweepProgress(
+  output: { write(text: string): unknown; readonly isTTY?: boolean },
+  modes: number,
+  modeMs: number,
+  nowMs: () => number,
+): SweepProgress {
+  let finished = 0;
+  let beganMs = nowMs();
+  let ownModeMs = modeMs;
+  return {
+    take(event) {
+      const text = describeEvent(event);
+      if (event.kind === "mode") beganMs = nowMs();
+      if (event.kind === "measured" || event.kind === "skipped") {
+        finished += 1;
+        // The board's own pace counts from the first measured mode on.
+        if (event.kind === "measured") ownModeMs = nowMs() - beganMs;
+      }
+      const within = Math.min(0.95, (nowMs() - beganMs) / ownModeMs);
+      const done = finished === modes ? modes : finished + (event.kind === "step" ? within : 0);
+      const left = describeDuration((modes - done) * ownModeMs);
+      if (output.isTTY !== true)
+        return void output.write(`${text}${finished === modes ? "" : `; about ${left} left`}\n`);
+      const filled = Math.round((done / modes) * barWidth);
+      const bar = "#".repeat(filled).padEnd(barWidth, "-");
+      // What was found stays on the screen; what is under way is drawn over.
+      const last = event.kind === "measured" || event.kind === "skipped" ? `\r\x1b[K${text}\n` : "\r\x1b[K";
+      output.write(
+        `${last}[${bar}] ${event.kind === "mode" || event.kind === "step" ? `${text}; ` : ""}about ${left} left`,
+      );
+    },
+    end() {
+      if (output.isTTY === true) output.write("\r\x1b[K");
+    },
+  };
+}

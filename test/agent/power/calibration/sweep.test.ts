@@ -1,0 +1,178 @@
+import { describe, expect, test } from "bun:test";
+import type { MeasuredMode } from "#agent/power/calibration/board-profile.ts";
+import { decideNextRate, type RateTrial } from "#agent/power/calibration/decide-next-rate.ts";
+import {
+  estimateSweepMs,
+  type LoadResult,
+  type SweepEffects,
+  type SweepEvent,
+  sweepModes,
+} from "#agent/power/calibration/sweep-modes.ts";
+import type { SetModeResult } from "#agent/power/device.ts";
+import type { PowerModeProfile } from "#protocol/messages.ts";
+
+const search = { firstQps: 70, lowestQps: 0.5, highestQps: 1000, tolerance: 0.05 };
+
+/** Follows the search on a board whose verdict on a rate is `verdict`. */
+function follow(verdict: (rateQps: number, attempt: number) => RateTrial["verdict"], options = search) {
+  const trials: RateTrial[] = [];
+  for (;;) {
+    const next = decideNextRate(trials, options);
+    if (next.kind === "done") return { ...next, trials };
+    if (trials.length > 60) throw new Error("the search does not end");
+    const attempt = trials.filter(({ rateQps }) => rateQps === next.rateQps).length;
+    trials.push({ rateQps: next.rateQps, verdict: verdict(next.rateQps, attempt) });
+  }
+}
+
+describe("search for the highest rate", () => {
+  test.each([0.6, 1, 7, 50, 69.9, 70, 71, 98, 333, 999])(
+    "of %p qps, within the tolerance and in few steps",
+    (capacity) => {
+      const found = follow((rate) => (rate <= capacity ? "in-time" : "hopeless"));
+      expect(found.capacityQps).toBeLessThanOrEqual(capacity);
+      expect(found.capacityQps).toBeGreaterThan(capacity / 1.06);
+      expect(found.trials.length).toBeLessThan(16);
+    },
+  );
+
+  test("one hiccup is no limit; two are", () => {
+    const hiccup = follow((rate, attempt) =>
+      rate > 200 ? "hopeless" : attempt === 0 && rate > 90 ? "late" : "in-time",
+    );
+    expect(hiccup.capacityQps).toBeGreaterThan(200 / 1.06);
+    const limit = follow((rate) => (rate > 90 ? "late" : "in-time"));
+    expect(limit.capacityQps).toBeLessThanOrEqual(90);
+    expect(limit.capacityQps).toBeGreaterThan(90 / 1.06);
+  });
+
+  test.each([
+    ["a board that is never in time has no capacity", () => "hopeless" as const, 0],
+    ["one that always is has the highest rate that is tried", () => "in-time" as const, 1000],
+  ])("%s", (_, verdict, capacity) => {
+    expect(follow(verdict).capacityQps).toBe(capacity);
+  });
+
+  test.each([0, Number.NaN, Number.POSITIVE_INFINITY, 1e9, -5])("also when it is to begin at %p", (firstQps) => {
+    const found = follow((rate) => (rate <= 50 ? "in-time" : "hopeless"), { ...search, firstQps });
+    expect(found.capacityQps).toBeGreaterThan(50 / 1.06);
+  });
+});
+
+const bare = (id: number, name: string): PowerModeProfile => ({
+  id,
+  name,
+  capacityQps: null,
+  busyWatts: null,
+  idleWatts: null,
+});
+
+/** A board that carries 10 qps a watt-class of its mode and draws by its load; records what is done to it. */
+function recordingBoard(
+  capacities: Readonly<Record<number, number>>,
+  results: Readonly<Record<number, SetModeResult>> = {},
+) {
+  const done: string[] = [];
+  let mode = -1;
+  let watts = 0;
+  const at = (rateQps: number): LoadResult => {
+    const capacity = capacities[mode] ?? 0;
+    const served = Math.min(rateQps, capacity);
+    watts = 10 + served / 10;
+    return { p95Ms: rateQps <= capacity ? 20 : 2000, answeredQps: served, failedShare: 0 };
+  };
+  const effects: SweepEffects = {
+    control: {
+      async setMode(id) {
+        done.push(`set ${id}`);
+        mode = id;
+        return results[id] ?? { kind: "set" };
+      },
+    },
+    async load(rateQps) {
+      done.push("load");
+      return at(rateQps);
+    },
+    async press() {
+      done.push("press");
+      return at(1e6);
+    },
+    async wait(durationMs) {
+      done.push(`wait ${durationMs}`);
+      watts = 10;
+    },
+    async during(work) {
+      const result = await work();
+      return { result, power: { meanWatts: watts, maxTemperatureC: 40 + watts } };
+    },
+    nowMs: () => 4711,
+  };
+  return { done, effects };
+}
+
+const times = { settleMs: 5, idleMs: 6, warmUpMs: 7, stepMs: 8 };
+
+async function sweep(modes: PowerModeProfile[], board: ReturnType<typeof recordingBoard>) {
+  const kept: MeasuredMode[] = [];
+  const events: SweepEvent[] = [];
+  await sweepModes(modes, board.effects, {
+    times,
+    targetP95Ms: 50,
+    keep: async (measured) => void kept.push(measured),
+    onEvent: (event) => void events.push(event),
+  });
+  return { kept, events };
+}
+
+describe("sweep", () => {
+  test("each mode settles, is measured idle, warmed up and then loaded; busy watts are those of the rate that counts", async () => {
+    const board = recordingBoard({ 0: 300, 1: 100 });
+    const { kept } = await sweep([bare(0, "MAXN"), bare(1, "15W")], board);
+    expect(board.done.slice(0, 5)).toEqual(["set 0", "wait 5", "wait 6", "press", "load"]);
+    expect(kept.map(({ name }) => name)).toEqual(["MAXN", "15W"]);
+    for (const [index, capacity] of [300, 100].entries()) {
+      const mode = kept[index] as MeasuredMode;
+      expect(mode.capacityQps).toBeGreaterThan(capacity / 1.06);
+      expect(mode.capacityQps).toBeLessThanOrEqual(capacity);
+      expect(mode).toMatchObject({ idleWatts: 10, p95Ms: 20, measuredAtMs: 4711 });
+      expect(mode.busyWatts).toBeCloseTo(10 + mode.capacityQps / 10, 9);
+    }
+  });
+
+  test("a mode that can't be set is left out with its reason, and the others are measured", async () => {
+    const board = recordingBoard({ 1: 100 }, { 0: { kind: "reboot-required", reason: "needs a reboot" } });
+    const { kept, events } = await sweep([bare(0, "MAXN"), bare(1, "15W")], board);
+    expect(kept.map(({ name }) => name)).toEqual(["15W"]);
+    expect(events).toContainEqual({ kind: "skipped", mode: "MAXN", reason: "needs a reboot" });
+  });
+
+  test("a mode that never is in time has no capacity and no busy watts", async () => {
+    const { kept } = await sweep([bare(0, "MAXN")], recordingBoard({ 0: 0 }));
+    expect(kept[0]).toMatchObject({ capacityQps: 0, p95Ms: null, busyWatts: null, idleWatts: 10 });
+  });
+
+  test("what is interrupted ends the sweep; what was measured until then is kept", async () => {
+    const board = recordingBoard({ 0: 300, 1: 100 });
+    const kept: MeasuredMode[] = [];
+    const effects: SweepEffects = {
+      ...board.effects,
+      async press(durationMs) {
+        if (kept.length > 0) throw new Error("interrupted");
+        return await board.effects.press(durationMs);
+      },
+    };
+    const sweeping = sweepModes([bare(0, "MAXN"), bare(1, "15W")], effects, {
+      times,
+      targetP95Ms: 50,
+      keep: async (measured) => void kept.push(measured),
+      onEvent: () => {},
+    });
+    await expect(sweeping).rejects.toThrow("interrupted");
+    expect(kept.map(({ name }) => name)).toEqual(["MAXN"]);
+  });
+
+  test("the estimate grows with the modes and with the steps", () => {
+    expect(estimateSweepMs(0, times)).toBe(0);
+    expect(estimateSweepMs(4, times)).toBe(4 * (5 + 6 + 7 + 9 * 8));
+  });
+});
