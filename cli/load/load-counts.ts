@@ -3,9 +3,16 @@ import { LatencyQuantiles } from "../demo/latency-quantiles.ts";
 /** "ok", or what a failed request is counted under, e.g. "HTTP 429". */
 export type Outcome = string;
 
+/** A server that is full says so on purpose, by HTTP or by gRPC; everything else that is no answer is a failure. */
+const refusals: readonly string[] = ["HTTP 429", "gRPC RESOURCE_EXHAUSTED"];
+
 export interface LoadCounts {
   readonly answered: number;
   readonly errors: Readonly<Record<string, number>>;
+  /** Of the errors, those in which the server said that it is full. */
+  readonly rejected: number;
+  /** All other errors. */
+  readonly failed: number;
   /** Under way when the run was ended early: neither answered nor failed. */
   readonly unanswered: number;
   /** Of the requests that were answered with vectors, in real ms; null without any. */
@@ -39,9 +46,13 @@ export class LoadTally {
       const ms = this.#latencies.quantileMs(share);
       return ms === null ? null : Math.min(ms, this.#maxMs);
     };
+    const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+    const rejected = sum(refusals.map((refusal) => this.#errors.get(refusal) ?? 0));
     return {
       answered,
       errors: Object.fromEntries([...this.#errors].sort(([a], [b]) => a.localeCompare(b))),
+      rejected,
+      failed: sum([...this.#errors.values()]) - rejected,
       unanswered: this.#unanswered,
       latencyMs: {
         p50: quantile(0.5),

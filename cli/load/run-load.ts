@@ -14,15 +14,24 @@ export interface RunLoadOptions {
   readonly onProgress: (elapsedMs: number, counts: LoadCounts) => void;
 }
 
-export interface LoadRun extends LoadCounts {
-  /** From the first request to the last answer. */
+/** What came of the requests that were due in a phase. */
+export interface PhaseCounts extends LoadCounts {
+  readonly level: number;
   readonly durationMs: number;
 }
 
-async function pause(durationMs: number, stop: AbortSignal): Promise<void> {
-  if (stop.aborted || durationMs <= 0) return;
+export interface LoadRun extends LoadCounts {
+  /** From the first request to the last answer. */
+  readonly durationMs: number;
+  readonly phases: readonly PhaseCounts[];
+}
+
+/** Waits until about `untilMs` of `performance.now()`; a millisecond early at most, because timers know whole ones only. */
+async function waitUntil(untilMs: number, stop: AbortSignal): Promise<void> {
+  const waitMs = untilMs - performance.now();
+  if (waitMs <= 0 || stop.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, durationMs);
+  const timer = setTimeout(resolve, waitMs);
   const onStop = () => resolve();
   stop.addEventListener("abort", onStop, { once: true });
   await promise;
@@ -34,49 +43,67 @@ async function pause(durationMs: number, stop: AbortSignal): Promise<void> {
  * Puts a server under load, phase after phase. Open loop: requests leave at the level's rate whether or not earlier ones were
  * answered, and latency counts from when a request was due, so that a stalled server or a late sender can't hide
  * ("coordinated omission"). Closed loop: so many clients, each sending when it has its answer; latency counts from the sending.
- * Nothing is tried again.
  */
 export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
   const { stop } = options;
-  const tally = new LoadTally();
+  const total = new LoadTally();
   const startedMs = performance.now();
-  const inFlight = new Set<Promise<void>>();
-  const timer = setInterval(() => options.onProgress(performance.now() - startedMs, tally.counts()), 1_000);
+  const timer = setInterval(() => options.onProgress(performance.now() - startedMs, total.counts()), 1_000);
 
-  const request = async (countedFromMs: number) => {
+  const request = async (countedFromMs: number, phase: LoadTally) => {
     const outcome = await options.send(stop);
-    if (stop.aborted && outcome !== "ok") tally.recordUnanswered();
-    else tally.record(outcome, performance.now() - countedFromMs);
+    const latencyMs = performance.now() - countedFromMs;
+    for (const tally of [total, phase]) {
+      if (stop.aborted && outcome !== "ok") tally.recordUnanswered();
+      else tally.record(outcome, latencyMs);
+    }
   };
-  const openPhase = async (fromMs: number, { durationMs, level }: LoadPhase) => {
+
+  const inFlight = new Set<Promise<void>>();
+  let slotFreed = Promise.withResolvers<void>();
+  const openPhase = async (fromMs: number, { durationMs, level }: LoadPhase, tally: LoadTally) => {
     const count = Math.round((level * durationMs) / 1_000);
     for (let i = 0; i < count && !stop.aborted; i += 1) {
       const dueMs = fromMs + (i * 1_000) / level;
-      await pause(dueMs - performance.now(), stop);
-      while (inFlight.size >= options.maxInFlight) await Promise.race(inFlight);
+      await waitUntil(dueMs, stop);
+      while (inFlight.size >= options.maxInFlight) await slotFreed.promise;
       if (stop.aborted) return;
-      const sent: Promise<void> = request(dueMs).finally(() => inFlight.delete(sent));
+      // Sent a little early by the timer, it counts from its sending: latency is never made smaller than it was.
+      const sent: Promise<void> = request(Math.min(dueMs, performance.now()), tally).finally(() => {
+        inFlight.delete(sent);
+        slotFreed.resolve();
+        slotFreed = Promise.withResolvers();
+      });
       inFlight.add(sent);
     }
-    await pause(fromMs + durationMs - performance.now(), stop);
+    await waitUntil(fromMs + durationMs, stop);
   };
-  const closedPhase = async (fromMs: number, { durationMs, level }: LoadPhase) => {
+  const closedPhase = async ({ durationMs, level }: LoadPhase, tally: LoadTally) => {
+    const endMs = performance.now() + durationMs;
     const client = async () => {
-      while (!stop.aborted && performance.now() < fromMs + durationMs) await request(performance.now());
+      while (!stop.aborted && performance.now() < endMs) await request(performance.now(), tally);
     };
     await Promise.all(Array.from({ length: level }, client));
   };
 
+  const phases: { readonly tally: LoadTally; readonly phase: LoadPhase }[] = [];
   try {
     let fromMs = startedMs;
     for (const phase of options.phases) {
-      if (options.mode === "open") await openPhase(fromMs, phase);
-      else await closedPhase(performance.now(), phase);
+      if (stop.aborted) break;
+      const tally = new LoadTally();
+      phases.push({ tally, phase });
+      if (options.mode === "open") await openPhase(fromMs, phase, tally);
+      else await closedPhase(phase, tally);
       fromMs += phase.durationMs;
     }
     await Promise.all(inFlight);
   } finally {
     clearInterval(timer);
   }
-  return { ...tally.counts(), durationMs: performance.now() - startedMs };
+  return {
+    ...total.counts(),
+    durationMs: performance.now() - startedMs,
+    phases: phases.map(({ tally, phase }) => ({ ...tally.counts(), level: phase.level, durationMs: phase.durationMs })),
+  };
 }

@@ -1,0 +1,125 @@
+import type { Socket } from "bun";
+import { type HttpAnswer, HttpAnswerReader } from "./read-http-answer.ts";
+
+/** How an exchange ended without an answer. */
+export class ExchangeError extends Error {
+  override readonly name = "ExchangeError";
+  /** Nobody took the request on: the connection was refused, or an idle one had just been closed. Sending it again is safe. */
+  readonly notTaken: boolean;
+  constructor(message: string, notTaken: boolean) {
+    super(message);
+    this.notTaken = notTaken;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown }).code ?? (error as Error).message);
+}
+
+interface Exchange {
+  readonly reader: HttpAnswerReader;
+  readonly resolve: (answer: HttpAnswer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One connection to a server, kept open between requests, with one request on its way at a time. */
+export class HttpConnection {
+  #socket: Socket | undefined;
+  #exchange: Exchange | undefined;
+  #unsent: Buffer | undefined;
+  #used = false;
+  #closed = false;
+  #closedBecause = "the connection was closed";
+
+  /** Whether another request may go over it. */
+  get reusable(): boolean {
+    return !this.#closed;
+  }
+
+  /** @throws ExchangeError when nobody listens there. */
+  async open(url: URL): Promise<void> {
+    const secure = url.protocol === "https:";
+    try {
+      this.#socket = await Bun.connect({
+        hostname: url.hostname.replace(/^\[|\]$/g, ""),
+        port: Number(url.port || (secure ? 443 : 80)),
+        ...(secure ? { tls: { serverName: url.hostname } } : {}),
+        socket: {
+          data: (_, piece) => this.#receive(piece),
+          drain: () => this.#flush(),
+          close: () => this.#ended(this.#closedBecause),
+          error: (_, error) => this.#ended(codeOf(error)),
+        },
+      });
+      this.#socket.setNoDelay(true);
+      // It was given up while it was being opened.
+      if (this.#closed) this.#socket.terminate();
+    } catch (error) {
+      this.#closed = true;
+      throw new ExchangeError(codeOf(error), true);
+    }
+  }
+
+  /**
+   * Sends a whole request and waits for its answer.
+   * @throws ExchangeError when the connection ends first or what comes is not HTTP.
+   */
+  exchange(request: Buffer): Promise<HttpAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
+    this.#exchange = { reader: new HttpAnswerReader(), resolve, reject };
+    this.#unsent = request;
+    if (this.#closed) this.#ended(this.#closedBecause);
+    else this.#flush();
+    return promise;
+  }
+
+  /** Ends it; a request under way fails with `reason`. */
+  close(reason: string): void {
+    this.#closed = true;
+    this.#closedBecause = reason;
+    this.#fail(new ExchangeError(reason, false));
+    this.#socket?.terminate();
+  }
+
+  #flush(): void {
+    if (this.#unsent === undefined || this.#socket === undefined) return;
+    const sent = this.#socket.write(this.#unsent);
+    this.#unsent = sent >= this.#unsent.length ? undefined : this.#unsent.subarray(Math.max(0, sent));
+  }
+
+  #receive(piece: Buffer): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    try {
+      const answer = exchange.reader.push(piece);
+      if (answer !== undefined) this.#answered(exchange, answer);
+    } catch (error) {
+      this.close((error as Error).message);
+    }
+  }
+
+  #answered(exchange: Exchange, answer: HttpAnswer): void {
+    this.#exchange = undefined;
+    this.#used = true;
+    if (!answer.reusable) {
+      this.#closed = true;
+      this.#socket?.end();
+    }
+    exchange.resolve(answer);
+  }
+
+  #ended(reason: string): void {
+    this.#closed = true;
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    const last = exchange.reader.end();
+    if (last !== undefined) this.#answered(exchange, last);
+    // A server may close an idle connection at the moment at which the next request leaves (RFC 9112, 9.3.1).
+    else this.#fail(new ExchangeError(reason, this.#used && exchange.reader.empty));
+  }
+
+  #fail(error: ExchangeError): void {
+    this.#exchange?.reject(error);
+    this.#exchange = undefined;
+  }
+}

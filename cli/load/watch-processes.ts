@@ -1,0 +1,67 @@
+import { decideMemoryTrend, type MemorySample, type MemoryTrend } from "./decide-memory-trend.ts";
+import { readTreeUsage, type TreeUsage } from "./process-tree.ts";
+
+export interface WatchedProcesses {
+  readonly pids: readonly number[];
+  /** CPU time of the trees during the run. */
+  readonly cpuS: number;
+  readonly rssBytes: { readonly first: number; readonly last: number; readonly most: number };
+  readonly memory: MemoryTrend;
+  /** Roots that were gone at the end. */
+  readonly gone: readonly number[];
+}
+
+/** Enough for days: from then on every second sample is dropped, so that the rest spans the run evenly. */
+const maxSamples = 10_000;
+
+/** Follows CPU time and memory of process trees while a run lasts. */
+export class ProcessWatch {
+  readonly #pids: readonly number[];
+  readonly #first = new Map<number, TreeUsage>();
+  readonly #last = new Map<number, TreeUsage>();
+  readonly #gone = new Set<number>();
+  #samples: MemorySample[] = [];
+  #startedMs = 0;
+
+  constructor(pids: readonly number[]) {
+    this.#pids = pids;
+  }
+
+  /** @returns the process ids that are not there. */
+  start(): readonly number[] {
+    this.#startedMs = performance.now();
+    this.sample();
+    for (const [pid, usage] of this.#last) this.#first.set(pid, usage);
+    return [...this.#gone];
+  }
+
+  /** To be called about once a second. */
+  sample(): void {
+    let rssBytes = 0;
+    for (const pid of this.#pids) {
+      const usage = readTreeUsage(pid);
+      if (usage === undefined) {
+        this.#gone.add(pid);
+        continue;
+      }
+      this.#last.set(pid, usage);
+      rssBytes += usage.rssBytes;
+    }
+    this.#samples.push({ elapsedMs: performance.now() - this.#startedMs, rssBytes });
+    if (this.#samples.length > maxSamples) this.#samples = this.#samples.filter((_, index) => index % 2 === 0);
+  }
+
+  finish(): WatchedProcesses {
+    this.sample();
+    let cpuS = 0;
+    for (const [pid, { cpuS: end }] of this.#last) cpuS += end - (this.#first.get(pid)?.cpuS ?? end);
+    const sizes = this.#samples.map(({ rssBytes }) => rssBytes);
+    return {
+      pids: this.#pids,
+      cpuS,
+      rssBytes: { first: sizes[0] ?? 0, last: sizes.at(-1) ?? 0, most: Math.max(...sizes) },
+      memory: decideMemoryTrend(this.#samples),
+      gone: [...this.#gone],
+    };
+  }
+}
