@@ -10,6 +10,20 @@ export const ServingConfig = Type.Object(
       description: "any of them opens the API; none: no key is asked for, and only this machine may connect",
     }),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
+    grpc: Type.Object(
+      {
+        enabled: Type.Boolean({ default: true }),
+        host: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+          default: null,
+          description: "null: that of the HTTP API",
+        }),
+        port: Type.Union([Type.Integer({ minimum: 0, maximum: 65_535 }), Type.Null()], {
+          default: null,
+          description: "0: any free port; null: 9090, or any free port where the HTTP API takes any",
+        }),
+      },
+      { additionalProperties: false, default: {}, description: "the same embeddings over gRPC, with the same keys and limits" },
+    ),
     model: Type.String({ default: "all-MiniLM-L6-v2", minLength: 1, maxLength: 128 }),
     modelDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
       default: null,

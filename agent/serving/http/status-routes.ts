@@ -30,7 +30,7 @@ const ModelEntry = Type.Object({
   aliases: Type.Array(Type.String()),
 });
 
-async function describeModel(model: EmbeddingModel) {
+export async function describeModel(model: EmbeddingModel) {
   const { id, name, dimension, params, maxTokens, revision, aliases } = model.found.manifest;
   const { latencyP95Ms, throughputQps } = model.recent.summary(performance.now());
   return {
@@ -48,7 +48,7 @@ async function describeModel(model: EmbeddingModel) {
   };
 }
 
-function health(state: ServingState) {
+export function describeHealth(state: ServingState) {
   const models = state.models();
   const loaded = models.filter((model) => model.runner.state === "loaded");
   const failing = models.filter((model) => model.runner.state === "failing");
@@ -77,7 +77,7 @@ function health(state: ServingState) {
 /** `/health`, `/livez`, `/readyz`, `/models`, `/metrics`. */
 export function statusRoutes(state: ServingState, metrics: Registry) {
   return new Elysia()
-    .get("/health", () => health(state), {
+    .get("/health", () => describeHealth(state), {
       detail: { summary: "How the parts of serving are", tags: ["health"] },
     })
     .get("/livez", () => ({ status: "alive" }), {

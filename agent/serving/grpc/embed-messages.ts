@@ -1,0 +1,101 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import type protobuf from "protobufjs";
+import { ServiceError } from "#platform/errors.ts";
+import { describeValidation } from "#platform/http/describe-validation.ts";
+import type { EmbedResult } from "../embed-texts.ts";
+import { shapeVector } from "../shape-vector.ts";
+
+const EmbedCall = (maxInputs: number) =>
+  Type.Object({
+    model: Type.Optional(Type.String({ maxLength: 128 })),
+    inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
+    normalize: Type.Optional(Type.Boolean()),
+    dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
+    truncate: Type.Optional(Type.Boolean()),
+    prompt_name: Type.Optional(Type.String({ maxLength: 128 })),
+  });
+export type EmbedCall = Static<ReturnType<typeof EmbedCall>>;
+
+/**
+ * Reads requests of type `akidb.embedding.v1.EmbedRequest`.
+ * @throws ServiceError INVALID_REQUEST for bytes that are no such message, and for values out of bounds, in the same words as over HTTP.
+ */
+export function createEmbedReader(type: protobuf.Type, maxInputs: number): (bytes: Uint8Array) => EmbedCall {
+  const schema = EmbedCall(maxInputs);
+  const decode = (bytes: Uint8Array) => {
+    try {
+      return type.toObject(type.decode(bytes), { arrays: true });
+    } catch (cause) {
+      throw new ServiceError("INVALID_REQUEST", "the request is not a valid EmbedRequest message", { cause });
+    }
+  };
+  return (bytes) => {
+    const message = decode(bytes);
+    if (Value.Check(schema, message)) return message;
+    const { param, message: mismatch } = describeValidation(schema, message);
+    throw new ServiceError("INVALID_REQUEST", mismatch, { details: { param } });
+  };
+}
+
+function writeVarint(bytes: Buffer, at: number, value: number): number {
+  let rest = value;
+  let end = at;
+  while (rest > 127) {
+    bytes[end++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  bytes[end++] = rest;
+  return end;
+}
+
+function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest > 127; rest >>>= 7) length += 1;
+  return length;
+}
+
+/** Of fields whose value is a length and so many bytes. */
+const lengthDelimited = 2;
+
+/**
+ * Writes answers of type `akidb.embedding.v1.EmbedResponse`. The vectors are copied as they lie in memory (packed floats are little-endian
+ * float32, as this machine's are); one by one, a large answer's would hold everything else up.
+ */
+export function createEmbedWriter(
+  response: protobuf.Type,
+  embedding: protobuf.Type,
+): (result: EmbedResult, call: EmbedCall) => Buffer {
+  const vectorTag = ((response.fields["embeddings"]?.id ?? 0) << 3) | lengthDelimited;
+  const valuesTag = ((embedding.fields["values"]?.id ?? 0) << 3) | lengthDelimited;
+  if (vectorTag > 127 || valuesTag > 127) throw new Error("a field's number takes more than a byte. This is a bug.");
+  return (result, { normalize = true, dimensions }) => {
+    const shape = { normalize, ...(dimensions === undefined ? {} : { dimensions }) };
+    const size = Math.min(dimensions ?? Number.POSITIVE_INFINITY, result.dimension) * Float32Array.BYTES_PER_ELEMENT;
+    const innerSize = 1 + varintLength(size) + size;
+    const wholeSize = 1 + varintLength(innerSize) + innerSize;
+    const rest = response
+      .encode({
+        model: result.model,
+        usage: {
+          total_tokens: result.tokens,
+          duration_ms: Math.round(result.durationMs * 100) / 100,
+          truncated_inputs: result.truncatedInputs,
+        },
+      })
+      .finish();
+    const bytes = Buffer.allocUnsafe(result.vectors.length * wholeSize + rest.length);
+    let at = 0;
+    for (const raw of result.vectors) {
+      const vector = shapeVector(raw, shape);
+      bytes[at++] = vectorTag;
+      at = writeVarint(bytes, at, innerSize);
+      bytes[at++] = valuesTag;
+      at = writeVarint(bytes, at, size);
+      bytes.set(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength), at);
+      at += size;
+    }
+    bytes.set(rest, at);
+    return bytes;
+  };
+}

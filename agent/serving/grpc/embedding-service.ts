@@ -1,0 +1,104 @@
+import type { sendUnaryData, ServerUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { ServiceError } from "#platform/errors.ts";
+import { createBearerCheck } from "#platform/http/bearer-key.ts";
+import type { Logger } from "#platform/log.ts";
+import type { Embedder } from "../embed-texts.ts";
+import { createEmbedReader, createEmbedWriter } from "./embed-messages.ts";
+import { explainToClient } from "./grpc-error.ts";
+import type { Protos } from "./protos.ts";
+import type { Answer } from "./service-definition.ts";
+
+type UnaryCall = ServerUnaryCall<Buffer, Answer>;
+
+/** What the service tells of serving, in the shapes that the HTTP face answers with. */
+export interface ServingView {
+  /** As `GET /health` has it. */
+  health(): Record<string, unknown>;
+  /** As `GET /models` has them. */
+  models(): Promise<readonly object[]>;
+}
+
+export const embeddingPackage = "akidb.embedding.v1";
+export const embeddingServiceName = `${embeddingPackage}.EmbeddingService`;
+
+/** Protocol Buffers know no null: what is null is left out. */
+function withoutNulls(fields: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}
+
+/** How long the client waits: the call's deadline, seen from now. Undefined = for as long as it takes. */
+function latencyBudgetMs(call: UnaryCall): number | undefined {
+  const deadline = call.getDeadline();
+  const atMs = deadline instanceof Date ? deadline.getTime() : deadline;
+  return Number.isFinite(atMs) ? Math.max(1, Math.floor(atMs - Date.now())) : undefined;
+}
+
+/** `Embed`, `Health` and `ListModels`: what `/api/v1/embed`, `/health` and `/models` do, with the same limits, key and errors. */
+export function embeddingService(parts: {
+  readonly protos: Protos;
+  readonly embedder: Embedder;
+  readonly view: ServingView;
+  readonly maxInputs: number;
+  readonly apiKeys: readonly string[];
+  readonly log: Logger;
+}): UntypedServiceImplementation {
+  const { protos, embedder, view, apiKeys, log } = parts;
+  const readEmbed = createEmbedReader(protos.type(`${embeddingPackage}.EmbedRequest`), parts.maxInputs);
+  const writeEmbed = createEmbedWriter(
+    protos.type(`${embeddingPackage}.EmbedResponse`),
+    protos.type(`${embeddingPackage}.Embedding`),
+  );
+  const hasKey = createBearerCheck(apiKeys);
+
+  const refuseWithoutKey = (call: UnaryCall) => {
+    if (apiKeys.length === 0) return;
+    const [authorization] = call.metadata.get("authorization");
+    if (typeof authorization === "string" && hasKey(authorization)) return;
+    throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: metadata authorization: Bearer KEY");
+  };
+
+  const answering =
+    (answer: (call: UnaryCall) => Promise<Answer>) => (call: UnaryCall, send: sendUnaryData<Answer>) => {
+      answer(call).then(
+        (value) => send(null, value),
+        (error) =>
+          send(
+            explainToClient(error, (bug) =>
+              log.error({ err: bug, method: call.getPath() }, "call failed: this is a bug"),
+            ),
+          ),
+      );
+    };
+
+  const embed = async (call: UnaryCall): Promise<Answer> => {
+    refuseWithoutKey(call);
+    const request = readEmbed(call.request);
+    const { model, inputs, dimensions, truncate, prompt_name } = request;
+    const gone = new AbortController();
+    call.on("cancelled", () => gone.abort());
+    if (call.cancelled) gone.abort();
+    const result = await embedder.embed({
+      // A field that is set to nothing counts as not set: many clients can't leave one out.
+      model: model === "" ? undefined : model,
+      inputs,
+      inputsField: "inputs",
+      dimensions,
+      truncate,
+      promptName: prompt_name === "" ? undefined : prompt_name,
+      latencyBudgetMs: latencyBudgetMs(call),
+      signal: gone.signal,
+    });
+    return writeEmbed(result, request);
+  };
+
+  const listModels = async (call: UnaryCall): Promise<Answer> => {
+    refuseWithoutKey(call);
+    return { models: (await view.models()).map(withoutNulls) };
+  };
+
+  return {
+    Embed: answering(embed),
+    Health: answering(async () => view.health()),
+    ListModels: answering(listModels),
+  };
+}

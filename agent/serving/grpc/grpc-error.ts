@@ -1,0 +1,34 @@
+import { Metadata, type ServerErrorResponse } from "@grpc/grpc-js";
+import { errorCodes, ServiceError } from "#platform/errors.ts";
+
+/** Metadata holds printable ASCII; what else a value has is left out. */
+const printable = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, "");
+
+/**
+ * What a client is told of a failure: the code's status, the message, and in the trailing metadata `error-code`, `retry-after` (seconds)
+ * and the details (`param`, `peers`, ...). `grpc-retry-pushback-ms` tells clients that try again by themselves when to.
+ */
+export function toGrpcError(error: ServiceError): Pick<ServerErrorResponse, "code" | "details" | "metadata"> & Error {
+  const metadata = new Metadata();
+  metadata.set("error-code", error.code);
+  if (error.retryAfterS !== undefined) {
+    const seconds = Math.ceil(error.retryAfterS);
+    metadata.set("retry-after", String(seconds));
+    metadata.set("grpc-retry-pushback-ms", String(seconds * 1000));
+  }
+  for (const [name, value] of Object.entries(error.details ?? {})) {
+    metadata.set(name, printable(typeof value === "string" ? value : JSON.stringify(value)));
+  }
+  return Object.assign(new Error(error.message, { cause: error }), {
+    code: errorCodes[error.code].grpcStatus,
+    details: error.message,
+    metadata,
+  });
+}
+
+/** Whatever was thrown on the way of a call, as its client is told. What is no {@link ServiceError} is a bug: `onBug` gets it. */
+export function explainToClient(error: unknown, onBug: (error: unknown) => void): ReturnType<typeof toGrpcError> {
+  if (error instanceof ServiceError) return toGrpcError(error);
+  onBug(error);
+  return toGrpcError(new ServiceError("INTERNAL", "internal error; the server's log has more"));
+}

@@ -1,0 +1,47 @@
+import protobuf from "protobufjs";
+import embeddingText from "./embedding.proto" with { type: "text" };
+import healthText from "./health.proto" with { type: "text" };
+import reflectionText from "./reflection.proto" with { type: "text" };
+
+/** One .proto file that the server speaks, parsed. */
+export interface ProtoFile {
+  /** The name under which clients import it. */
+  readonly name: string;
+  readonly packageName: string;
+  readonly namespace: protobuf.Namespace;
+}
+
+export interface Protos {
+  readonly files: readonly ProtoFile[];
+  /** @param fullName e.g. `akidb.embedding.v1.EmbedRequest` */
+  type(fullName: string): protobuf.Type;
+  service(fullName: string): protobuf.Service;
+}
+
+const texts: readonly { readonly name: string; readonly text: string }[] = [
+  { name: "akidb/embedding/v1/embedding.proto", text: embeddingText },
+  { name: "grpc/health/v1/health.proto", text: healthText },
+  { name: "grpc/reflection/v1/reflection.proto", text: reflectionText },
+  // Older clients ask for this one; its messages are the same.
+  {
+    name: "grpc/reflection/v1alpha/reflection.proto",
+    text: reflectionText.replace("package grpc.reflection.v1;", "package grpc.reflection.v1alpha;"),
+  },
+];
+
+/** Parses the .proto files that the program carries. Field names stay as they are written there. */
+export function loadProtos(): Protos {
+  const root = new protobuf.Root();
+  const files = texts.map(({ name, text }) => {
+    const { package: packageName } = protobuf.parse(text, root, { keepCase: true });
+    if (packageName === undefined) throw new Error(`${name} names no package. This is a bug.`);
+    const namespace = root.lookup(packageName) as protobuf.Namespace;
+    return { name, packageName, namespace };
+  });
+  root.resolveAll();
+  return {
+    files,
+    type: (fullName) => root.lookupType(fullName),
+    service: (fullName) => root.lookupService(fullName),
+  };
+}
