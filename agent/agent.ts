@@ -285,7 +285,10 @@ export function createAgent(config: AgentConfig): Agent {
       runPeriodically(clock, minuteMs, endMinute, logFailure("ending the minute")),
       runPeriodically(clock, powerPeriodMs, evaluatePower, logFailure("choosing the power mode"), powerPeriodMs / 2),
     );
-    log.info({ url: serving.url, ...identity, stateDir, role: membership.role }, "agent started");
+    log.info(
+      { url: serving.url, grpc: serving.grpcAddress, ...identity, stateDir, role: membership.role },
+      "agent started",
+    );
   };
 
   return { start, stop: () => stopRunning() };

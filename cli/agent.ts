@@ -7,6 +7,11 @@ import { mergeConfig } from "./merge-config.ts";
 import { parseListen } from "./parse-listen.ts";
 import { untilStopped } from "./until-stopped.ts";
 
+function grpcConfig(address: string | undefined): Record<string, unknown> | undefined {
+  if (address === undefined) return undefined;
+  return address === "off" ? { enabled: false } : { enabled: true, ...parseListen(address, "--grpc") };
+}
+
 export const agentCommand: Command = {
   summary: "serve embeddings on this device, forecast its traffic, set its power mode",
   usage: "[--config FILE] [options]",
@@ -15,6 +20,11 @@ export const agentCommand: Command = {
     id: { type: "string", value: "ID", help: "this agent's name in the fleet (default: the host's name)" },
     fleet: { type: "string", value: "NAME", help: "the fleet (default: default)" },
     listen: { type: "string", value: "HOST:PORT", help: "HTTP address (default: 127.0.0.1:8080)" },
+    grpc: {
+      type: "string",
+      value: "HOST:PORT",
+      help: "gRPC address, or off (default: port 9090 of the HTTP address; any free port where HTTP takes any)",
+    },
     broker: { type: "string", value: "URL", help: "MQTT broker (default: mqtt://127.0.0.1:1883)" },
     board: { type: "string", value: "KIND", help: "auto, jetson, simulated or none (default: auto)" },
     "state-dir": { type: "string", value: "DIR", help: "where records and the last instructions are kept" },
@@ -37,6 +47,7 @@ export const agentCommand: Command = {
       power: { board: optionalString(values, "board") },
       serving: {
         ...(listen === undefined ? {} : parseListen(listen)),
+        grpc: grpcConfig(optionalString(values, "grpc")),
         apiKeys: process.env["THORMESH_API_KEY"]?.split(","),
         insecure: values["insecure"] === true ? true : undefined,
       },

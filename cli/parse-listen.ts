@@ -1,10 +1,10 @@
 import { UsageError } from "#platform/errors.ts";
 
-/** "HOST:PORT", ":PORT" (all addresses), "[::1]:PORT" or "PORT" (this machine only). */
-export function parseListen(text: string): { host: string; port: number } {
+/** "HOST:PORT", ":PORT" (all addresses), "[::1]:PORT" or "PORT" (this machine only). @param option is named in the message. */
+export function parseListen(text: string, option = "--listen"): { host: string; port: number } {
   const match = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw new UsageError(`--listen: expected HOST:PORT, got "${text}"`);
+  if (match === null || port > 65_535) throw new UsageError(`${option}: expected HOST:PORT, got "${text}"`);
   const named = match[1] ?? match[2];
   if (named === undefined) return { host: "127.0.0.1", port };
   return { host: named === "" ? "0.0.0.0" : named, port };

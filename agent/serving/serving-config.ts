@@ -22,7 +22,11 @@ export const ServingConfig = Type.Object(
           description: "0: any free port; null: 9090, or any free port where the HTTP API takes any",
         }),
       },
-      { additionalProperties: false, default: {}, description: "the same embeddings over gRPC, with the same keys and limits" },
+      {
+        additionalProperties: false,
+        default: {},
+        description: "the same embeddings over gRPC, with the same keys and limits",
+      },
     ),
     model: Type.String({ default: "all-MiniLM-L6-v2", minLength: 1, maxLength: 128 }),
     modelDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {

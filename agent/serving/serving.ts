@@ -9,9 +9,10 @@ import type { Logger } from "#platform/log.ts";
 import { createEmbedder, type Embedder } from "./embed-texts.ts";
 import { type EmbeddingModel, openEmbeddingModel } from "./embedding-model.ts";
 import { findModel } from "./find-model.ts";
+import { type GrpcFace, openGrpc } from "./grpc/open-grpc.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
-import { statusRoutes } from "./http/status-routes.ts";
+import { describeHealth, describeModel, type ServingState, statusRoutes } from "./http/status-routes.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
@@ -51,6 +52,8 @@ export interface Serving {
   readonly port: number;
   /** Base address of the API, "" before `start`. */
   readonly url: string;
+  /** Where gRPC is served, `host:port`; null where it is not. */
+  readonly grpcAddress: string | null;
   /** Texts that wait. */
   queueDepth(): number;
   loadedModels(): LoadedModel[];
@@ -72,6 +75,7 @@ export function createServing(options: ServingOptions): Serving {
   const models: EmbeddingModel[] = [];
   let stopping = false;
   let server: HttpServer | undefined;
+  let grpc: GrpcFace | undefined;
   let embedder: Embedder | undefined;
 
   const modelNamed = (name: string | undefined): EmbeddingModel | null => {
@@ -121,6 +125,13 @@ export function createServing(options: ServingOptions): Serving {
       limits: config,
       log,
     });
+    const state: ServingState = {
+      version,
+      models: () => models,
+      notReadyReason,
+      stopping: () => stopping,
+      extraChecks: () => ({ ...grpc?.checks(), ...options.extraChecks?.() }),
+    };
     const startedAtS = Math.floor(clock.nowMs() / 1000);
     const app = createHttpApp({
       about: {
@@ -140,22 +151,24 @@ export function createServing(options: ServingOptions): Serving {
           () => models,
           () => startedAtS,
         ),
-        statusRoutes(
-          {
-            version,
-            models: () => models,
-            notReadyReason,
-            stopping: () => stopping,
-            extraChecks: options.extraChecks ?? (() => ({})),
-          },
-          registry,
-        ),
+        statusRoutes(state, registry),
         ...(options.extraRoutes ?? []),
       ],
     });
     const { host, port, maxBodyBytes } = config;
     server = serveHttp(app, { host, port, maxBodyBytes, errorStyleOf });
     log.info({ url: server.url, model: found.manifest.id, origin: found.origin, threads }, "serving");
+    // While the model loads in its process, there is time for it in this one.
+    grpc = await openGrpc({
+      config,
+      log,
+      embedder,
+      view: {
+        health: () => describeHealth(state),
+        models: () => Promise.all(models.map(describeModel)),
+      },
+      ready: () => notReadyReason() === null,
+    });
     await Promise.race([model.runner.firstLoaded, Bun.sleep(startWaitMs)]);
     if (model.runner.state !== "loaded")
       log.error({ model: found.manifest.id }, "started without its model: it goes on trying");
@@ -165,7 +178,7 @@ export function createServing(options: ServingOptions): Serving {
     start,
     async stop() {
       stopping = true;
-      await server?.stop(config.stopGraceMs);
+      await Promise.all([server?.stop(config.stopGraceMs), grpc?.stop(config.stopGraceMs)]);
       await Promise.all(models.map((model) => model.runner.stop()));
     },
     get port() {
@@ -173,6 +186,9 @@ export function createServing(options: ServingOptions): Serving {
     },
     get url() {
       return server?.url ?? "";
+    },
+    get grpcAddress() {
+      return grpc?.address ?? null;
     },
     queueDepth: () => embedder?.queueDepth() ?? 0,
     loadedModels: () =>

@@ -80,7 +80,7 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
     broker: { url: `mqtt://127.0.0.1:${settings.brokerPort}` },
     // One thread: the agents share this machine's cores, and short texts gain nothing from a second one.
     // No cache: the demo repeats its texts, and its work is to be real.
-    serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0 },
+    serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },
     power: {
       board: "simulated",
       simulated: { preset: board.preset, capacityScale },
@@ -102,7 +102,7 @@ export function probeConfig(directory: string, port: number, brokerPort: number)
     stateDir: join(directory, "probe"),
     // Nobody listens there: an agent serves without a broker.
     broker: { url: `mqtt://127.0.0.1:${brokerPort}` },
-    serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0 },
+    serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },
     power: { board: "none" },
   };
 }

@@ -1,4 +1,4 @@
-import type { sendUnaryData, ServerUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { ServiceError } from "#platform/errors.ts";
 import { createBearerCheck } from "#platform/http/bearer-key.ts";
 import type { Logger } from "#platform/log.ts";

@@ -1,4 +1,4 @@
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { UsageError } from "#platform/errors.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
@@ -67,6 +67,8 @@ function bind(server: Server, host: string, port: number): Promise<number> {
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { host, port, embedder, view, maxInputs, apiKeys, log } = options;
   assertListenAllowed("serving.grpc", options);
+  // It would write lines of its own between those of the log; what matters reaches the log as errors.
+  setLogVerbosity(logVerbosity.NONE);
   const protos = loadProtos();
   const server = new Server({
     "grpc.max_receive_message_length": options.maxMessageBytes,

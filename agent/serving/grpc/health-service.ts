@@ -1,9 +1,4 @@
-import {
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { ServiceError } from "#platform/errors.ts";
 import { toGrpcError } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";

@@ -40,12 +40,12 @@ export interface TestServing {
   post(path: string, body: unknown): Promise<{ status: number; headers: Headers; body: Answer }>;
 }
 
-/** The real thing on a free port of this machine, not yet started. */
+/** The real thing on a free port of this machine, not yet started; without gRPC unless `config` says otherwise. */
 export function testServing(config: Partial<ServingConfig> = {}, parts: Partial<ServingOptions> = {}): TestServing {
   const sink = recordingSink();
   const role: TestServing["role"] = { role: "active", servingPeers: () => [] };
   const serving = createServing({
-    config: parseConfig(ServingConfig, { port: 0, threads: 2, ...config }, "the test"),
+    config: parseConfig(ServingConfig, { port: 0, threads: 2, grpc: { enabled: false }, ...config }, "the test"),
     log: createLogger("test", "silent"),
     clock: systemClock,
     gate: openGate,

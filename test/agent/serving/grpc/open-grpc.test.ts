@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createServer, type Server } from "node:net";
+import { openGrpc } from "#agent/serving/grpc/open-grpc.ts";
+import { ServingConfig } from "#agent/serving/serving-config.ts";
+import { UsageError } from "#platform/errors.ts";
+import { createLogger } from "#platform/log.ts";
+import { parseConfig } from "#platform/read-config.ts";
+
+const open = (config: object) =>
+  openGrpc({
+    config: parseConfig(ServingConfig, config, "the test"),
+    log: createLogger("test", "silent"),
+    embedder: { embed: () => Promise.reject(new Error("not asked")), inFlight: () => 0, queueDepth: () => 0 },
+    view: { health: () => ({}), models: async () => [] },
+    ready: () => true,
+  });
+
+describe("where something else has port 9090", () => {
+  let holder: Server;
+  beforeAll(async () => {
+    holder = createServer();
+    // Where it is taken already, it is taken all the same.
+    await new Promise<void>((resolve) => holder.on("error", () => resolve()).listen(9090, "127.0.0.1", resolve));
+  });
+  afterAll(() => {
+    holder.close();
+  });
+
+  test("an agent that was not told a port serves without gRPC, and /health names the setting", async () => {
+    const face = await open({ port: 8080 });
+    expect(face.address).toBeNull();
+    expect(face.checks()["grpc"]).toEqual({ status: "degraded", detail: expect.stringContaining("serving.grpc.port") });
+    await face.stop(0);
+  });
+
+  test("an agent that was told it does not start", async () => {
+    await expect(open({ port: 8080, grpc: { port: 9090 } })).rejects.toBeInstanceOf(UsageError);
+  });
+
+  test.each([
+    { name: "any free port was asked for", config: { port: 8080, grpc: { port: 0 } } },
+    { name: "HTTP takes any free port", config: { port: 0 } },
+  ])("$name: it takes another", async ({ config }) => {
+    const face = await open(config);
+    expect(face.address).toMatch(/^127\.0\.0\.1:\d+$/);
+    expect(face.address).not.toBe("127.0.0.1:9090");
+    expect(face.checks()["grpc"]?.status).toBe("healthy");
+    await face.stop(0);
+  });
+});
+
+test("an address that this machine does not have is a usage error", async () => {
+  const attempt = open({ grpc: { host: "203.0.113.1", port: 0 }, insecure: true });
+  await expect(attempt).rejects.toBeInstanceOf(UsageError);
+  await expect(attempt).rejects.toThrow("203.0.113.1");
+});
