@@ -48,7 +48,7 @@ export const embedCommand: Command = {
       } else for (const vector of vectors) console.log(vector);
       return 0;
     } finally {
-      await model.runner.stop();
+      await model.stop();
     }
   },
 };

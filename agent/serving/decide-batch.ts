@@ -7,6 +7,11 @@ export interface BatchPolicy {
   /** Texts times padded length of a batch, at most; a single longer text goes alone. */
   readonly maxTokens: number;
   readonly maxTexts: number;
+  /**
+   * `few`: to one of a few lengths, for a runtime that prepares itself for each shape (TensorRT). `longest`: to the longest text of the
+   * batch, for one that doesn't (ONNX Runtime on the CPU without a memory arena).
+   */
+  readonly padTo: "few" | "longest";
 }
 
 export interface BatchDecision {
@@ -17,30 +22,56 @@ export interface BatchDecision {
   readonly reason: string;
 }
 
-/** Few shapes, so that a runtime that prepares itself for each (TensorRT) meets all of them soon. */
 const paddedLengths = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512] as const;
 
-/** The length to which a text is padded: the next of a few; beyond the longest, the next multiple of 256. */
+/** The next of a few lengths; beyond the longest, the next multiple of 256. */
 export function paddedLength(tokens: number): number {
   return paddedLengths.find((length) => tokens <= length) ?? Math.ceil(tokens / 256) * 256;
 }
 
 /** A run costs this many tokens' time before it computes any (measured: 3.5 ms beside 0.085 ms a token on two cores). */
 const overheadTokens = 40;
+/** A text fills at least this share of what it is padded to: the loosest, and one that leaves more of a mixed line for later. */
+const leastShares = [0.5, 0.8] as const;
+/** Among shorter texts than this, length makes no difference worth a run of its own. */
+const shortTokens = 8;
+/** So many lengths are tried, at most: a line of thousands must not take longer to decide about than to compute. */
+const mostLengths = 16;
+
+interface Filled {
+  readonly take: readonly number[];
+  readonly room: number;
+  readonly paddedTokens: number;
+  /** Of the batch's time, what goes into texts instead of padding and overhead. */
+  readonly usefulShare: number;
+}
 
 /** The first in line and the next that fit when everything is padded to `paddedTokens`. */
-function fill(waiting: readonly WaitingText[], paddedTokens: number, policy: BatchPolicy) {
+function fill(waiting: readonly WaitingText[], paddedTokens: number, leastShare: number, policy: BatchPolicy): Filled {
   const room = Math.max(1, Math.min(policy.maxTexts, Math.floor(policy.maxTokens / paddedTokens)));
   const take: number[] = [];
   let usefulTokens = 0;
-  for (const [index, text] of waiting.entries()) {
+  for (const [index, { tokens }] of waiting.entries()) {
     if (take.length >= room) break;
-    const own = paddedLength(text.tokens);
-    if (index > 0 && (own > paddedTokens || own * 2 < paddedTokens)) continue;
+    if (index > 0 && (tokens > paddedTokens || Math.max(shortTokens, tokens) < paddedTokens * leastShare)) continue;
     take.push(index);
-    usefulTokens += own;
+    usefulTokens += tokens;
   }
-  return { take, room, usefulShare: usefulTokens / (overheadTokens + take.length * paddedTokens) };
+  return { take, room, paddedTokens, usefulShare: usefulTokens / (overheadTokens + take.length * paddedTokens) };
+}
+
+/** The lengths to which the first in line may be padded: its own, and longer ones that let others come with it. */
+function lengthsFor(first: WaitingText, waiting: readonly WaitingText[], policy: BatchPolicy): number[] {
+  const longest = Math.min(2 * Math.max(shortTokens, first.tokens), policy.maxTokens);
+  if (policy.padTo === "few") {
+    const own = paddedLength(first.tokens);
+    return [own, ...paddedLengths.filter((length) => length > own && length <= longest)];
+  }
+  const others = [...new Set(waiting.map(({ tokens }) => tokens))]
+    .filter((tokens) => tokens > first.tokens && tokens <= longest)
+    .sort((a, b) => a - b);
+  const step = Math.max(1, Math.ceil(others.length / mostLengths));
+  return [first.tokens, ...others.filter((_, index) => (others.length - 1 - index) % step === 0)];
 }
 
 /**
@@ -55,19 +86,15 @@ function fill(waiting: readonly WaitingText[], paddedTokens: number, policy: Bat
 export function decideBatch(waiting: readonly WaitingText[], policy: BatchPolicy): BatchDecision | null {
   const [first] = waiting;
   if (first === undefined) return null;
-  const shortest = paddedLength(first.tokens);
-  const longer = paddedLengths.filter(
-    (length) => length > shortest && length <= 2 * shortest && length <= policy.maxTokens,
-  );
-  let paddedTokens = shortest;
-  let best = fill(waiting, shortest, policy);
-  for (const length of longer) {
-    const other = fill(waiting, length, policy);
-    if (other.usefulShare <= best.usefulShare) continue;
-    best = other;
-    paddedTokens = length;
+  let best: Filled | undefined;
+  for (const length of lengthsFor(first, waiting, policy)) {
+    for (const leastShare of leastShares) {
+      const filled = fill(waiting, length, leastShare, policy);
+      if (best === undefined || filled.usefulShare > best.usefulShare) best = filled;
+    }
   }
-  const { take, room } = best;
+  const { take, room, paddedTokens } = best as Filled;
+  const longest = Math.max(...take.map((place) => (waiting[place] as WaitingText).tokens));
   const left = waiting.length - take.length;
   const reason =
     left === 0
@@ -75,5 +102,5 @@ export function decideBatch(waiting: readonly WaitingText[], policy: BatchPolicy
       : take.length === room
         ? `full: ${room} texts of ${paddedTokens} tokens, ${left} wait for the next`
         : `no more texts of about this length, ${left} of other lengths wait for the next`;
-  return { take, paddedTokens, reason };
+  return { take, paddedTokens: policy.padTo === "few" ? paddedTokens : longest, reason };
 }

@@ -1,5 +1,6 @@
 /** How fast a model works through its line, from the batches it computed of late. */
 export interface DrainRate {
+  /** @param computeMs the batch's time, divided by the batches that were computed at once */
   record(tokens: number, computeMs: number): void;
   /** Null before the first batch. */
   tokensPerMs(): number | null;

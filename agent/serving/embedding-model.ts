@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Logger } from "#platform/log.ts";
 import { createEmbeddingQueue, type EmbeddingQueue } from "./embedding-queue.ts";
+import { createModelLanes } from "./model-lanes.ts";
 import type { FoundModel } from "./model-manifest.ts";
 import { readVerifiedFile } from "./read-verified-file.ts";
 import { createRecentTraffic, type RecentTraffic } from "./recent-traffic.ts";
@@ -16,8 +17,10 @@ export interface EmbeddingModel {
   readonly queue: EmbeddingQueue;
   readonly runner: ModelRunner;
   readonly recent: RecentTraffic;
-  /** Memory of the model's process in MB; null when it can't be told. */
+  /** Memory of the model's processes in MB; null when it can't be told. */
   memoryMb(): Promise<number | null>;
+  /** Ends its processes. */
+  stop(): Promise<void>;
 }
 
 /** A process that has not loaded its model by then is started again. */
@@ -43,31 +46,42 @@ async function readTokenizer({ manifest, tokenizerPath }: FoundModel): Promise<T
  */
 export async function openEmbeddingModel(
   found: FoundModel,
-  config: Pick<ServingConfig, "batchTexts" | "batchTokens"> & { readonly threads: number },
+  config: Pick<ServingConfig, "batchTexts" | "batchTokens" | "oneThreadProcesses"> & { readonly threads: number },
   log: Logger,
   observer: { onBatch(texts: number): void; onLoaded(loadMs: number): void },
 ): Promise<EmbeddingModel> {
   const { manifest } = found;
-  const runner = createModelRunner({
-    id: manifest.id,
-    startProcess: (signal) => startModelProcess(found, { threads: config.threads, timeoutMs: loadTimeoutMs, signal }),
-    log,
-    onLoaded: (process) => observer.onLoaded(process.loadMs),
-  });
+  const createRunner = (threads: number) =>
+    createModelRunner({
+      id: manifest.id,
+      startProcess: (signal) => startModelProcess(found, { threads, timeoutMs: loadTimeoutMs, signal }),
+      log,
+      onLoaded: (process) => observer.onLoaded(process.loadMs),
+    });
+  const runner = createRunner(config.threads);
   runner.start();
   const tokenizer = await readTokenizer(found).catch(async (error) => {
     await runner.stop();
     throw error;
   });
-  const policy = { maxTokens: config.batchTokens, maxTexts: config.batchTexts, batchesInFlight: 1 };
+  const lanes = createModelLanes<ModelRunner>(runner, () => createRunner(1), {
+    policy: { maxTokens: config.batchTokens, maxTexts: config.batchTexts, padTo: "longest" },
+    narrowLanes: config.oneThreadProcesses ?? (config.threads > 1 ? config.threads : 0),
+    nowMs: () => performance.now(),
+  });
   return {
     found,
     tokenizer,
     runner,
-    queue: createEmbeddingQueue(runner, policy, (batch) => observer.onBatch(batch.take.length)),
+    queue: createEmbeddingQueue(lanes, (batch) => observer.onBatch(batch.take.length)),
     recent: createRecentTraffic(performance.now()),
     async memoryMb() {
-      return runner.process === null ? null : residentMb(runner.process.pid);
+      const processes = [runner, ...lanes.running()].flatMap((each) => each.process ?? []);
+      const known = (await Promise.all(processes.map(({ pid }) => residentMb(pid)))).filter((mb) => mb !== null);
+      return known.length === 0 ? null : known.reduce((sum, mb) => sum + mb, 0);
+    },
+    async stop() {
+      await Promise.all([runner.stop(), lanes.stop()]);
     },
   };
 }

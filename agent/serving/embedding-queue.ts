@@ -1,17 +1,7 @@
-import { type BatchDecision, type BatchPolicy, decideBatch, paddedLength } from "./decide-batch.ts";
+import { type BatchDecision, decideBatch } from "./decide-batch.ts";
 import { createDrainRate } from "./drain-rate.ts";
 import { byTurn, createFairLine, type FairShare } from "./fair-line.ts";
-import type { BatchResult } from "./worker/model-process.ts";
-
-/** Computes batches. */
-export interface BatchRunner {
-  run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
-}
-
-export interface QueuePolicy extends BatchPolicy {
-  /** Batches that are handed out at once: one for each process that computes, and those sent ahead. */
-  readonly batchesInFlight: number;
-}
+import type { FreeLane, Lanes } from "./model-lanes.ts";
 
 export interface QueuedVector {
   /** Shared with others who asked for the same text: not to be changed. Not normalised. */
@@ -83,11 +73,7 @@ function keyOf(ids: Uint32Array): string {
 }
 
 /** @param onBatch is told of every batch that was handed out. */
-export function createEmbeddingQueue(
-  runner: BatchRunner,
-  policy: QueuePolicy,
-  onBatch: (batch: SentBatch) => void,
-): EmbeddingQueue {
+export function createEmbeddingQueue(lanes: Lanes, onBatch: (batch: SentBatch) => void): EmbeddingQueue {
   let waiting: Entry[] = [];
   let waitingTokens = 0;
   let tokensInFlight = 0;
@@ -128,17 +114,16 @@ export function createEmbeddingQueue(
     return entries;
   };
 
-  const runBatch = async (batch: BatchDecision, entries: readonly Entry[]) => {
+  const runBatch = async (lane: FreeLane, batch: BatchDecision, entries: readonly Entry[]) => {
     const sentMs = performance.now();
     const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
     waitingTokens -= usefulTokens;
     tokensInFlight += usefulTokens;
     batchesInFlight += 1;
-    const work = entries.reduce((sum, entry) => sum + paddedLength(entry.tokens), 0);
-    line.advance(work, requests);
+    line.advance(usefulTokens, requests);
     onBatch({ ...batch, usefulTokens, waitsMs: entries.map((entry) => sentMs - entry.arrivedMs) });
     try {
-      const result = await runner.run(
+      const result = await lane.run(
         entries.map((entry) => entry.ids),
         batch.paddedTokens,
       );
@@ -149,7 +134,7 @@ export function createEmbeddingQueue(
         const waitMs = sentMs - entry.arrivedMs;
         finish(entry, (waiter, first) => waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }));
       }
-      drain.record(usefulTokens, result.computeMs);
+      drain.record(usefulTokens, result.computeMs / batchesInFlight);
     } catch (error) {
       for (const entry of entries) finish(entry, (waiter) => waiter.reject(error));
     } finally {
@@ -161,12 +146,15 @@ export function createEmbeddingQueue(
 
   const sendAll = () => {
     pumping = false;
-    if (batchesInFlight >= policy.batchesInFlight || waiting.length === 0) return;
-    waiting.sort(byTurn);
-    while (batchesInFlight < policy.batchesInFlight) {
-      const batch = decideBatch(waiting, policy);
-      if (batch === null) break;
-      void runBatch(batch, take(batch));
+    let sorted = false;
+    while (waiting.length > 0) {
+      const lane = lanes.next(waitingTokens + tokensInFlight);
+      if (lane === null) return;
+      if (!sorted) waiting.sort(byTurn);
+      sorted = true;
+      const batch = decideBatch(waiting, lane.policy);
+      if (batch === null) return;
+      void runBatch(lane, batch, take(batch));
     }
   };
 
@@ -174,7 +162,7 @@ export function createEmbeddingQueue(
   const pump = () => {
     if (pumping) return;
     pumping = true;
-    queueMicrotask(sendAll);
+    setImmediate(sendAll);
   };
 
   const leave = (waiter: Waiter, entry: Entry) => {
@@ -189,7 +177,7 @@ export function createEmbeddingQueue(
     const { promise, resolve, reject } = Promise.withResolvers<QueuedVector>();
     const key = keyOf(ids);
     const tokens = ids.length;
-    const rank = line.rank(request.share, paddedLength(tokens));
+    const rank = line.rank(request.share, tokens);
     let entry = byKey.get(key);
     if (entry === undefined) {
       arrivals += 1;

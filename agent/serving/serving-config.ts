@@ -37,6 +37,11 @@ export const ServingConfig = Type.Object(
       default: null,
       description: "threads that compute; null: two, or one on a single core",
     }),
+    oneThreadProcesses: Type.Union([Type.Integer({ minimum: 0, maximum: 256 }), Type.Null()], {
+      default: null,
+      description:
+        "processes of one thread each that take over while the line is long; null: as many as threads; 0: none",
+    }),
     batchTokens: Type.Integer({
       default: 512,
       minimum: 1,

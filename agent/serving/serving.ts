@@ -179,7 +179,7 @@ export function createServing(options: ServingOptions): Serving {
     async stop() {
       stopping = true;
       await Promise.all([server?.stop(config.stopGraceMs), grpc?.stop(config.stopGraceMs)]);
-      await Promise.all(models.map((model) => model.runner.stop()));
+      await Promise.all(models.map((model) => model.stop()));
     },
     get port() {
       return server?.port ?? 0;

@@ -46,7 +46,7 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
         detail: `${found.manifest.id}, ${vector.length} numbers a text, ${threads} threads`,
       };
     } finally {
-      await model.runner.stop();
+      await model.stop();
     }
   } catch (error) {
     return {

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { createTextComputer, mostTextsInLine } from "#agent/serving/compute-texts.ts";
+import type { BatchPolicy } from "#agent/serving/decide-batch.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";
+import { singleLane } from "#agent/serving/model-lanes.ts";
 import { openGate } from "#agent/serving/ports.ts";
 import { createResultCache } from "#agent/serving/result-cache.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
-const policy = { maxTokens: 64, maxTexts: 8, batchesInFlight: 1 };
+const policy: BatchPolicy = { maxTokens: 64, maxTexts: 8, padTo: "few" };
 const request = { inputsField: "input" };
 
 /** A model whose tokens and vector are a text's number; at `stopAt` texts it waits until it is let go. */
@@ -15,17 +17,19 @@ function setUp(options: { failOn?: number; onBatch?: (computed: number) => void 
   let computed = 0;
   let longestLine = 0;
   const queue = createEmbeddingQueue(
-    {
-      async run(texts) {
-        longestLine = Math.max(longestLine, queue.depth() + texts.length);
-        computed += texts.length;
-        options.onBatch?.(computed);
-        if (options.failOn !== undefined && computed >= options.failOn) throw new Error("lost");
-        await Bun.sleep(0);
-        return { vectors: texts.map((ids) => Float32Array.of(ids[0] as number)), computeMs: texts.length };
+    singleLane(
+      {
+        async run(texts) {
+          longestLine = Math.max(longestLine, queue.depth() + texts.length);
+          computed += texts.length;
+          options.onBatch?.(computed);
+          if (options.failOn !== undefined && computed >= options.failOn) throw new Error("lost");
+          await Bun.sleep(0);
+          return { vectors: texts.map((ids) => Float32Array.of(ids[0] as number)), computeMs: texts.length };
+        },
       },
-    },
-    policy,
+      policy,
+    ),
     () => {},
   );
   const model = {

@@ -4,6 +4,7 @@ import { createEmbedder, type EmbedderParts, type EmbedRequest } from "#agent/se
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";
+import { singleLane } from "#agent/serving/model-lanes.ts";
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import { createRecentTraffic } from "#agent/serving/recent-traffic.ts";
 import { createResultCache } from "#agent/serving/result-cache.ts";
@@ -47,10 +48,11 @@ function setUp(
       tokenize: (text) => ({ ids: new Uint32Array(text.length).fill(text.charCodeAt(0)), truncated: text.length > 9 }),
       acceptTokenIds: (ids) => ({ ids: Uint32Array.from(ids), truncated: false }),
     },
-    queue: createEmbeddingQueue(runner, { maxTokens: 512, maxTexts: 8, batchesInFlight: 1 }, () => {}),
+    queue: createEmbeddingQueue(singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: "few" }), () => {}),
     runner,
     recent: createRecentTraffic(performance.now()),
     memoryMb: async () => null,
+    stop: async () => {},
   };
   const sink = recordingSink();
   const registry = new Registry();

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { BatchPolicy } from "#agent/serving/decide-batch.ts";
 import { createEmbeddingQueue, type SentBatch } from "#agent/serving/embedding-queue.ts";
+import { singleLane } from "#agent/serving/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 
 /** Records the batches it is given; each is answered when the test says so. A text's vector is its first token id. */
@@ -28,13 +30,13 @@ function recordingRunner() {
   };
 }
 
-const policy = { maxTokens: 64, maxTexts: 4, batchesInFlight: 1 };
+const policy: BatchPolicy = { maxTokens: 64, maxTexts: 4, padTo: "few" };
 const never = new AbortController().signal;
 const text = (id: number, length = 4) => Uint32Array.from({ length }, () => id);
 
 function start() {
   const runner = recordingRunner();
-  const queue = createEmbeddingQueue(runner, policy, () => {});
+  const queue = createEmbeddingQueue(singleLane(runner, policy), () => {});
   return { runner, queue };
 }
 
@@ -171,7 +173,7 @@ describe("fairness", () => {
       await Bun.sleep(0);
       return { vectors: texts.map(() => Float32Array.of(0)), computeMs: 1 };
     };
-    const queue = createEmbeddingQueue({ run }, policy, () => {});
+    const queue = createEmbeddingQueue(singleLane({ run }, policy), () => {});
     let computedUntilDone: number | undefined;
     const large = queue
       .open(never)
@@ -229,7 +231,7 @@ test("says how long the line would take once it knows the model's speed", async 
 test("tells its observer of each batch: padding and waits", async () => {
   const runner = recordingRunner();
   const sent: SentBatch[] = [];
-  const queue = createEmbeddingQueue(runner, policy, (batch) => sent.push(batch));
+  const queue = createEmbeddingQueue(singleLane(runner, policy), (batch) => sent.push(batch));
   const both = queue.open(never).embed([text(1, 5), text(2, 6)]);
   await runner.batchCount(1);
   expect(sent[0]).toMatchObject({ take: [0, 1], paddedTokens: 8, usefulTokens: 11 });
@@ -238,17 +240,20 @@ test("tells its observer of each batch: padding and waits", async () => {
   expect((await both)[0]!.waitMs).toBe(sent[0]!.waitsMs[0]!);
 });
 
-test("as many batches are handed out at once as the policy says", async () => {
+test("several lanes compute a batch each, as large as each may be", async () => {
   const runner = recordingRunner();
-  const queue = createEmbeddingQueue(runner, { ...policy, batchesInFlight: 2 }, () => {});
-  const all = queue.open(never).embed(Array.from({ length: 12 }, (_, id) => text(id)));
+  const lanes = [singleLane(runner, policy), singleLane(runner, { ...policy, maxTexts: 2, padTo: "few" })];
+  const next = (tokens: number) => lanes[0]!.next(tokens) ?? lanes[1]!.next(tokens);
+  const queue = createEmbeddingQueue({ next }, () => {});
+  const all = queue.open(never).embed(Array.from({ length: 10 }, (_, id) => text(id)));
   await runner.batchCount(2);
-  expect(queue.depth()).toBe(4);
+  expect(runner.batches.map((batch) => batch.texts.length)).toEqual([4, 2]);
   runner.batches[1]!.answer();
   await runner.batchCount(3);
   runner.batches[0]!.answer();
-  runner.batches[2]!.answer();
-  expect((await all).map((result) => result.vector[0])).toEqual(Array.from({ length: 12 }, (_, id) => id));
+  await runner.batchCount(4);
+  for (const batch of runner.batches) batch.answer();
+  expect((await all).map((result) => result.vector[0])).toEqual(Array.from({ length: 10 }, (_, id) => id));
 });
 
 test("a batch that fails fails its texts only; the next is computed", async () => {

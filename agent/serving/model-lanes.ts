@@ -1,0 +1,152 @@
+import type { BatchPolicy } from "./decide-batch.ts";
+import { decideLane, type LaneView } from "./decide-lane.ts";
+import type { BatchResult } from "./worker/model-process.ts";
+
+/** Computes batches. */
+export interface BatchRunner {
+  run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
+}
+
+/** One that can be started when it is needed. */
+export interface LaneRunner extends BatchRunner {
+  start(): void;
+  stop(): Promise<void>;
+  readonly state: string;
+}
+
+/** A lane that is free: how large its batch may be, and where to send it. */
+export interface FreeLane extends BatchRunner {
+  readonly policy: BatchPolicy;
+}
+
+/** Who computes the batches of one line. */
+export interface Lanes {
+  /**
+   * The lane that takes the next batch; null when none is free. It counts as busy from its `run` until that has settled.
+   * @param outstandingTokens waiting and being computed
+   */
+  next(outstandingTokens: number): FreeLane | null;
+}
+
+/** A single process, one batch at a time. */
+export function singleLane(runner: BatchRunner, policy: BatchPolicy): Lanes {
+  let busy = false;
+  const lane: FreeLane = {
+    policy,
+    async run(texts, paddedTokens) {
+      busy = true;
+      try {
+        return await runner.run(texts, paddedTokens);
+      } finally {
+        busy = false;
+      }
+    },
+  };
+  return { next: () => (busy ? null : lane) };
+}
+
+/** Lanes of which all but the first are started when the line has been long for a while, and stopped when it no longer is. */
+export interface ModelLanes<Runner extends LaneRunner> extends Lanes {
+  /** The lanes beside the first that are running now. */
+  running(): readonly Runner[];
+  /** Stops the lanes beside the first. */
+  stop(): Promise<void>;
+}
+
+/** The line counts as long for so long after it was: it is empty for moments when a large batch has been taken. */
+const longLineMs = 500;
+/** A line that is long for less is gone before another process has loaded the model. */
+const startAfterMs = 1_000;
+const stopAfterMs = 60_000;
+
+/**
+ * @param wide the process that is always there, which uses all threads for a batch
+ * @param createNarrow makes a process of one thread; not started yet
+ * @param options.narrowLanes how many of those there are while the line is long
+ * @param options.nowMs a monotonous clock
+ */
+export function createModelLanes<Runner extends LaneRunner>(
+  wide: BatchRunner,
+  createNarrow: () => Runner,
+  options: { readonly policy: BatchPolicy; readonly narrowLanes: number; readonly nowMs: () => number },
+): ModelLanes<Runner> {
+  const { policy, narrowLanes, nowMs } = options;
+  // One thread takes about as many times as long as there are threads.
+  const narrowPolicy = { ...policy, maxTokens: Math.max(1, Math.floor(policy.maxTokens / Math.max(1, narrowLanes))) };
+  let narrow: { runner: Runner; busy: boolean }[] = [];
+  let wideBusy = false;
+  let longSinceMs = Number.NEGATIVE_INFINITY;
+  let lastLongMs = Number.NEGATIVE_INFINITY;
+  let idleTimer: ReturnType<typeof setTimeout> | undefined;
+
+  const stop = async () => {
+    clearTimeout(idleTimer);
+    idleTimer = undefined;
+    const stopped = narrow;
+    narrow = [];
+    await Promise.all(stopped.map(({ runner }) => runner.stop()));
+  };
+
+  const stopWhenIdle = () => {
+    const leftMs = lastLongMs + stopAfterMs - nowMs();
+    if (leftMs > 0 || narrow.some(({ busy }) => busy)) {
+      idleTimer = setTimeout(stopWhenIdle, Math.max(1_000, leftMs));
+      idleTimer.unref();
+    } else void stop();
+  };
+
+  const start = () => {
+    narrow = Array.from({ length: narrowLanes }, () => ({ runner: createNarrow(), busy: false }));
+    for (const { runner } of narrow) runner.start();
+    stopWhenIdle();
+  };
+
+  const noteLine = (outstandingTokens: number): boolean => {
+    const now = nowMs();
+    if (outstandingTokens > policy.maxTokens / 2) {
+      if (now - lastLongMs > longLineMs) longSinceMs = now;
+      lastLongMs = now;
+      if (narrow.length === 0 && narrowLanes > 0 && now - longSinceMs >= startAfterMs) start();
+    }
+    return now - lastLongMs <= longLineMs;
+  };
+
+  const runOn = async (
+    runner: BatchRunner,
+    setBusy: (busy: boolean) => void,
+    texts: readonly Uint32Array[],
+    padded: number,
+  ) => {
+    setBusy(true);
+    try {
+      return await runner.run(texts, padded);
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  return {
+    next(outstandingTokens) {
+      const longLine = noteLine(outstandingTokens);
+      const views: LaneView[] = [
+        { kind: "wide", ready: true, busy: wideBusy },
+        ...narrow.map(({ runner, busy }) => ({ kind: "narrow" as const, ready: runner.state === "loaded", busy })),
+      ];
+      const { lane } = decideLane(views, longLine);
+      if (lane === null) return null;
+      const chosen = narrow[lane - 1];
+      if (chosen === undefined) {
+        const setBusy = (busy: boolean) => {
+          wideBusy = busy;
+        };
+        return { policy, run: (texts, padded) => runOn(wide, setBusy, texts, padded) };
+      }
+      const setBusy = (busy: boolean) => {
+        chosen.busy = busy;
+      };
+      return { policy: narrowPolicy, run: (texts, padded) => runOn(chosen.runner, setBusy, texts, padded) };
+    },
+    running: () => narrow.map(({ runner }) => runner),
+    stop,
+  };
+}

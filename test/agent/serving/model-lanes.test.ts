@@ -1,0 +1,118 @@
+import { describe, expect, test } from "bun:test";
+import type { BatchPolicy } from "#agent/serving/decide-batch.ts";
+import { createModelLanes, type LaneRunner, singleLane } from "#agent/serving/model-lanes.ts";
+import type { BatchResult } from "#agent/serving/worker/model-process.ts";
+
+const policy: BatchPolicy = { maxTokens: 100, maxTexts: 8, padTo: "few" };
+
+/** Answers when the test says so. */
+function recordingRunner() {
+  const waiting: (() => void)[] = [];
+  const runner = {
+    state: "loading",
+    ran: 0,
+    stopped: false,
+    start() {
+      runner.state = "loaded";
+    },
+    async stop() {
+      runner.state = "stopped";
+      runner.stopped = true;
+    },
+    run() {
+      runner.ran += 1;
+      return new Promise<BatchResult>((resolve) => waiting.push(() => resolve({ vectors: [], computeMs: 1 })));
+    },
+    answer: () => waiting.splice(0).forEach((resolve) => void resolve()),
+  };
+  return runner satisfies LaneRunner;
+}
+
+function setUp(narrowLanes = 2) {
+  let now = 0;
+  const wide = recordingRunner();
+  const narrow: ReturnType<typeof recordingRunner>[] = [];
+  const createNarrow = () => {
+    narrow.push(recordingRunner());
+    return narrow.at(-1)!;
+  };
+  const lanes = createModelLanes(wide, createNarrow, { policy, narrowLanes, nowMs: () => now });
+  /** The line is long, looked at every 100 ms. */
+  const longFor = (ms: number) => {
+    for (const end = now + ms; now < end; now += 100) lanes.next(101);
+    lanes.next(101);
+  };
+  return { lanes, wide, narrow, longFor, pass: (ms: number) => (now += ms) };
+}
+
+test("a single lane is busy from its batch to its answer, also to one that fails", async () => {
+  const answers = [Promise.resolve({ vectors: [], computeMs: 1 }), Promise.reject(new Error("lost"))];
+  const lane = singleLane({ run: () => answers.shift()! }, policy);
+  for (const outcome of ["answered", "lost"]) {
+    const running = lane.next(1)!.run([], 8);
+    expect(lane.next(1)).toBeNull();
+    await running.catch((error) => expect(error.message).toBe(outcome));
+    expect(lane.next(1)).not.toBeNull();
+  }
+});
+
+describe("lanes beside the first", () => {
+  test("are started once the line has been long for a second", () => {
+    const { narrow, longFor } = setUp();
+    longFor(900);
+    expect(narrow).toEqual([]);
+    longFor(100);
+    expect(narrow.map(({ state }) => state)).toEqual(["loaded", "loaded"]);
+  });
+
+  test("are not started for lines that were short in between", () => {
+    const { narrow, longFor, pass } = setUp();
+    for (let turn = 0; turn < 5; turn += 1) {
+      longFor(800);
+      pass(600);
+    }
+    expect(narrow).toEqual([]);
+  });
+
+  test("are never started where there shall be none", () => {
+    const { narrow, longFor } = setUp(0);
+    longFor(5_000);
+    expect(narrow).toEqual([]);
+  });
+
+  test("share a long line, each with its part of a batch, while the first rests", async () => {
+    const { lanes, wide, narrow, longFor } = setUp();
+    longFor(1_000);
+    const lane = lanes.next(300)!;
+    expect(lane.policy).toEqual({ maxTokens: 50, maxTexts: 8, padTo: "few" });
+    const first = lane.run([], 8);
+    const second = lanes.next(300)!.run([], 8);
+    expect(lanes.next(300)).toBeNull();
+    expect([wide.ran, ...narrow.map(({ ran }) => ran)]).toEqual([0, 1, 1]);
+    for (const runner of narrow) runner.answer();
+    await Promise.all([first, second]);
+  });
+
+  test("leave a short line to the first", async () => {
+    const { lanes, wide, longFor, pass } = setUp();
+    longFor(1_000);
+    pass(501);
+    const running = lanes.next(8)!.run([], 8);
+    expect(wide.ran).toBe(1);
+    expect(lanes.next(300)).toBeNull();
+    wide.answer();
+    await running;
+  });
+
+  test("are stopped on request and may be started again", async () => {
+    const { lanes, narrow, longFor } = setUp();
+    longFor(1_000);
+    expect(lanes.running().length).toBe(2);
+    await lanes.stop();
+    expect(lanes.running()).toEqual([]);
+    expect(narrow.every(({ stopped }) => stopped)).toBe(true);
+    longFor(1_000);
+    expect(lanes.running().length).toBe(2);
+    await lanes.stop();
+  });
+});
