@@ -71,8 +71,6 @@ export function createModelLanes<Runner extends LaneRunner>(
   options: { readonly policy: BatchPolicy; readonly narrowLanes: number; readonly nowMs: () => number },
 ): ModelLanes<Runner> {
   const { policy, narrowLanes, nowMs } = options;
-  // One thread takes about as many times as long as there are threads.
-  const narrowPolicy = { ...policy, maxTokens: Math.max(1, Math.floor(policy.maxTokens / Math.max(1, narrowLanes))) };
   let narrow: { runner: Runner; busy: boolean }[] = [];
   let wideBusy = false;
   let longSinceMs = Number.NEGATIVE_INFINITY;
@@ -103,7 +101,7 @@ export function createModelLanes<Runner extends LaneRunner>(
 
   const noteLine = (outstandingTokens: number): boolean => {
     const now = nowMs();
-    if (outstandingTokens > policy.maxTokens / 2) {
+    if (outstandingTokens > policy.maxTokens) {
       if (now - lastLongMs > longLineMs) longSinceMs = now;
       lastLongMs = now;
       if (narrow.length === 0 && narrowLanes > 0 && now - longSinceMs >= startAfterMs) start();
@@ -144,7 +142,7 @@ export function createModelLanes<Runner extends LaneRunner>(
       const setBusy = (busy: boolean) => {
         chosen.busy = busy;
       };
-      return { policy: narrowPolicy, run: (texts, padded) => runOn(chosen.runner, setBusy, texts, padded) };
+      return { policy, run: (texts, padded) => runOn(chosen.runner, setBusy, texts, padded) };
     },
     running: () => narrow.map(({ runner }) => runner),
     stop,

@@ -43,7 +43,7 @@ export const ServingConfig = Type.Object(
         "processes of one thread each that take over while the line is long; null: as many as threads; 0: none",
     }),
     batchTokens: Type.Integer({
-      default: 512,
+      default: 256,
       minimum: 1,
       description: "tokens computed together, at most; more gain nothing on a CPU and make others wait",
     }),

@@ -80,11 +80,11 @@ describe("lanes beside the first", () => {
     expect(narrow).toEqual([]);
   });
 
-  test("share a long line, each with its part of a batch, while the first rests", async () => {
+  test("share a long line, a batch each, while the first rests", async () => {
     const { lanes, wide, narrow, longFor } = setUp();
     longFor(1_000);
     const lane = lanes.next(300)!;
-    expect(lane.policy).toEqual({ maxTokens: 50, maxTexts: 8, padTo: "few" });
+    expect(lane.policy).toEqual(policy);
     const first = lane.run([], 8);
     const second = lanes.next(300)!.run([], 8);
     expect(lanes.next(300)).toBeNull();
