@@ -1,0 +1,144 @@
+/** Runs the benchmark that scripts/bench/serving prepares and describes. */
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type TextLength, textLengths } from "#cli/load/load-texts.ts";
+import { temporaryDirectory } from "../../../test/e2e/program.ts";
+import { isNoisy, joinStretches, type RawMix, ratiosOf } from "./figures.ts";
+import { type BenchmarkReport, formatBenchmark, type MeasuredLevel, type MeasuredMix } from "./format-benchmark.ts";
+import { generateLoad } from "./generate-load.ts";
+import { prepareModel } from "./prepare-model.ts";
+import { modelName, type RunningServer, type ServerName, serverNames, startServer } from "./servers.ts";
+
+const root = join(import.meta.dir, "..", "..", "..");
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    mixes: { type: "string", default: textLengths.join() },
+    servers: { type: "string", default: serverNames.join() },
+    clients: { type: "string" },
+    seconds: { type: "string" },
+    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+  },
+});
+
+function chosen<T extends string>(option: string, known: readonly T[], text: string): T[] {
+  const picked = text.split(",") as T[];
+  const unknown = picked.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`--${option}: expected some of ${known.join()}, got "${unknown}"`);
+  return picked;
+}
+const mixes = chosen("mixes", textLengths, values.mixes);
+const wanted = chosen("servers", serverNames, values.servers);
+const clients = (values.clients ?? (values.quick ? "1,32" : "1,8,32,128")).split(",").map(Number);
+const seconds = Number(values.seconds ?? (values.quick ? 1.5 : 6));
+const cores = cpus().length;
+/** What thormesh computes with unless told otherwise. */
+const threads = Math.min(2, cores);
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+async function measureRaw(mix: TextLength, batches: string, stretchMs: number): Promise<RawMix> {
+  const script = join(import.meta.dir, "raw-onnxruntime.ts");
+  const options = ["--threads", String(threads), "--ms", String(stretchMs), "--mixes", mix, "--batches", batches];
+  const child = Bun.spawn([process.execPath, script, ...options], { stdout: "pipe", stderr: "inherit" });
+  return (JSON.parse(await new Response(child.stdout).text()) as Record<string, RawMix>)[mix] as RawMix;
+}
+
+async function measureServer(server: RunningServer, texts: TextLength, raw: RawMix): Promise<MeasuredMix> {
+  // Every shape once before it counts.
+  await generateLoad(server, { texts, clients: 32, seconds: Math.min(1, seconds) });
+  const levels: MeasuredLevel[] = [];
+  for (const level of clients) {
+    const stretch = await generateLoad(server, { texts, clients: level, seconds });
+    const ratios = ratiosOf(stretch, raw.best, cores);
+    levels.push({ ...stretch, clients: level, ratios, noisy: isNoisy(stretch, cores) });
+    say(`${server.name}, ${texts}, ${level} clients: ${stretch.textsPerS.toFixed(1)} texts/s`);
+  }
+  const saturation = levels.reduce((a, b) => (b.textsPerS > a.textsPerS ? b : a));
+  const half = await generateLoad(server, { texts, rate: saturation.textsPerS / 2, seconds: 1.5 * seconds });
+  const single = levels.find((level) => level.clients === 1)?.p50Ms;
+  return {
+    levels,
+    saturation,
+    half: { ...half, p95OverP50: half.p50Ms === null || half.p95Ms === null ? null : half.p95Ms / half.p50Ms },
+    singleOverRaw: single === undefined || single === null ? null : single / raw.singleMs.p50,
+  };
+}
+
+const scratch = temporaryDirectory();
+const running: RunningServer[] = [];
+let interrupted = false;
+process.once("SIGINT", () => {
+  interrupted = true;
+  say("ending after this stretch");
+});
+try {
+  const source = join(root, "models", modelName);
+  const modelsDirectory = await prepareModel(source, join(scratch.path, "models"), modelName);
+  const places = { binary: values.binary, modelsDirectory, scratchDirectory: scratch.path };
+  for (const name of wanted) {
+    const server = await startServer(name, places).catch((error: Error) => {
+      if (name === "thormesh") throw error;
+      say(error.message);
+      return undefined;
+    });
+    if (server === undefined) say(`${name} is left out`);
+    else running.push(server);
+  }
+  const raw: Record<string, RawMix> = {};
+  const servers: Record<string, Record<string, MeasuredMix>> = {};
+  for (const mix of mixes) {
+    const scanned = await measureRaw(mix, "1,2,4,8,16,32", values.quick ? 500 : 2_000);
+    const { batch, sorted } = scanned.best;
+    say(`ONNX Runtime alone, ${mix}: ${scanned.best.textsPerS.toFixed(1)} texts/s in batches of ${batch}`);
+    const measured: [ServerName, MeasuredMix][] = [];
+    for (const server of running) {
+      if (interrupted) break;
+      measured.push([server.name, await measureServer(server, mix, scanned)]);
+    }
+    // Once more at the end, so that a machine that slowed down meanwhile is not held against the servers.
+    const again = (await measureRaw(mix, String(batch), values.quick ? 500 : 2_000)).tried.find(
+      (one) => one.sorted === sorted,
+    );
+    const best = again === undefined ? scanned.best : joinStretches(scanned.best, again);
+    raw[mix] = { ...scanned, best };
+    const revised = <T extends MeasuredLevel>(level: T): T => ({ ...level, ratios: ratiosOf(level, best, cores) });
+    for (const [name, one] of measured) {
+      servers[name] ??= {};
+      servers[name][mix] = { ...one, levels: one.levels.map(revised), saturation: revised(one.saturation) };
+    }
+    if (interrupted) break;
+  }
+  const thormesh = running.find(({ name }) => name === "thormesh");
+  const cached =
+    thormesh && !interrupted
+      ? await generateLoad(thormesh, { texts: "short", clients: 16, seconds, repeatShare: 1 })
+      : undefined;
+  const saturationOf = (name: string, mix: string) => servers[name]?.[mix]?.saturation.textsPerS;
+  const stretches = Object.values(servers).flatMap((one) => Object.values(one).flatMap(({ levels }) => levels));
+  const report: BenchmarkReport = {
+    machine: `${cores} x ${cpus()[0]?.model.trim()}`,
+    cores,
+    threads,
+    model: modelName,
+    secondsPerLevel: seconds,
+    raw,
+    servers,
+    overBestOther: Object.fromEntries(
+      Object.keys(raw).map((mix) => {
+        const own = saturationOf("thormesh", mix);
+        const others = serverNames
+          .filter((name) => name !== "thormesh")
+          .flatMap((name) => saturationOf(name, mix) ?? []);
+        return [mix, own === undefined || others.length === 0 ? null : own / Math.max(...others)];
+      }),
+    ),
+    cachedPerServerCpuS: cached === undefined ? null : (cached.textsPerS * cached.seconds) / cached.serverCpuS,
+    noisyStretches: stretches.filter(({ noisy }) => noisy).length,
+  };
+  console.log(values.json ? JSON.stringify(report) : formatBenchmark(report));
+} finally {
+  for (const server of running) await server.stop();
+  scratch.remove();
+}
