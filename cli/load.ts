@@ -6,6 +6,7 @@ import type { LoadCounts } from "./load/load-counts.ts";
 import { createLoadReport, formatLoadReport } from "./load/load-report.ts";
 import { createTextSource } from "./load/load-texts.ts";
 import { planLoad } from "./load/plan-load.ts";
+import { readMachineCpuS } from "./load/process-tree.ts";
 import { type LoadOptions, loadOptions, readLoadOptions } from "./load/read-load-options.ts";
 import { createRotation } from "./load/rotate-servers.ts";
 import { runLoad } from "./load/run-load.ts";
@@ -64,6 +65,7 @@ export const loadCommand: Command = {
       for (const server of servers) server.close();
     });
     const cpuBefore = process.cpuUsage();
+    const machineBefore = readMachineCpuS();
     const run = await runLoad({
       mode: options.closed ? "closed" : "open",
       phases: planLoad(options.scenario, options.level, options.durationMs, options.closed),
@@ -84,6 +86,8 @@ export const loadCommand: Command = {
       },
     });
     const { user, system } = process.cpuUsage(cpuBefore);
+    const machineAfter = readMachineCpuS();
+    const watched = watch?.finish();
     for (const server of servers) server.close();
     if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
     const about = {
@@ -93,7 +97,8 @@ export const loadCommand: Command = {
       textsPerRequest: options.inputs,
       retries,
       clientCpuS: (user + system) / 1e6,
-      watched: watch?.finish(),
+      machineCpuS: machineBefore === undefined || machineAfter === undefined ? undefined : machineAfter - machineBefore,
+      watched,
     };
     const report = createLoadReport(run, about, options.targets);
     console.log(options.json ? JSON.stringify(report) : formatLoadReport(report));

@@ -14,6 +14,8 @@ export interface AboutLoad {
   readonly retries: Readonly<Record<string, number>>;
   /** CPU time of this program during the run: what it took from a server on the same machine. */
   readonly clientCpuS: number;
+  /** CPU time of all programs of this machine during the run; undefined where /proc does not tell. */
+  readonly machineCpuS: number | undefined;
   readonly watched: WatchedProcesses | undefined;
 }
 

@@ -1,9 +1,11 @@
 import { formatTable } from "#cli/format-table.ts";
-import type { Ratios, RawMix, ServerStretch } from "./figures.ts";
+import type { Ratios, RawMix, RawStretch, ServerStretch } from "./figures.ts";
 
 export interface MeasuredLevel extends ServerStretch {
   readonly clients: number;
   readonly ratios: Ratios;
+  /** The raw loop just before and after, which the ratios are to. */
+  readonly raw: RawStretch;
   readonly noisy: boolean;
 }
 
@@ -25,7 +27,7 @@ export interface BenchmarkReport {
   readonly secondsPerLevel: number;
   readonly raw: Readonly<Record<string, RawMix>>;
   readonly servers: Readonly<Record<string, Readonly<Record<string, MeasuredMix>>>>;
-  /** Saturation of thormesh beside that of the best other server, texts a second, per mix; null without another server. */
+  /** Saturation of thormesh beside that of the best other server, by their shares of ONNX Runtime alone; null without another server. */
   readonly overBestOther: Readonly<Record<string, number | null>>;
   /** Requests answered from the cache for each CPU second of the server; null when it was not measured. */
   readonly cachedPerServerCpuS: number | null;
@@ -83,6 +85,7 @@ export function formatBenchmark(report: BenchmarkReport): string {
     ...(report.cachedPerServerCpuS === null
       ? []
       : [`answers from the cache: ${Math.round(report.cachedPerServerCpuS)} requests per CPU second of the server`]),
+    "Every stretch is compared with ONNX Runtime alone just before and after it; the first table is where its best batch was found.",
     ...(report.noisyStretches > 0
       ? [`CAUTION: in ${report.noisyStretches} stretches other programs took more than 5 % of the cores.`]
       : []),

@@ -8,7 +8,7 @@ import { isNoisy, joinStretches, type RawMix, ratiosOf } from "./figures.ts";
 import { type BenchmarkReport, formatBenchmark, type MeasuredLevel, type MeasuredMix } from "./format-benchmark.ts";
 import { generateLoad } from "./generate-load.ts";
 import { prepareModel } from "./prepare-model.ts";
-import { modelName, type RunningServer, type ServerName, serverNames, startServer } from "./servers.ts";
+import { modelName, type RunningServer, serverNames, startServer } from "./servers.ts";
 
 const root = join(import.meta.dir, "..", "..", "..");
 const { values } = parseArgs({
@@ -45,24 +45,45 @@ async function measureRaw(mix: TextLength, batches: string, stretchMs: number): 
   return (JSON.parse(await new Response(child.stdout).text()) as Record<string, RawMix>)[mix] as RawMix;
 }
 
-async function measureServer(server: RunningServer, texts: TextLength, raw: RawMix): Promise<MeasuredMix> {
+/** The raw loop's best batch and single texts once more, for as long as a stretch against a server needs a neighbour. */
+async function referenceStretch(mix: TextLength, scanned: RawMix): Promise<RawMix> {
+  const again = await measureRaw(mix, String(scanned.best.batch), values.quick ? 400 : 1_500);
+  return { ...again, best: again.tried.find((one) => one.sorted === scanned.best.sorted) ?? again.best };
+}
+
+/**
+ * Every stretch lies between two of the raw loop and is compared with them: a virtual machine's speed drifts by a quarter within a minute.
+ */
+async function measureServer(server: RunningServer, texts: TextLength, scanned: RawMix): Promise<MeasuredMix> {
   // Every shape once before it counts.
   await generateLoad(server, { texts, clients: 32, seconds: Math.min(1, seconds) });
   const levels: MeasuredLevel[] = [];
+  let before = await referenceStretch(texts, scanned);
+  let singleOverRaw: number | null = null;
   for (const level of clients) {
     const stretch = await generateLoad(server, { texts, clients: level, seconds });
-    const ratios = ratiosOf(stretch, raw.best, cores);
-    levels.push({ ...stretch, clients: level, ratios, noisy: isNoisy(stretch, cores) });
+    const after = await referenceStretch(texts, scanned);
+    const raw = joinStretches(before.best, after.best);
+    if (level === 1 && stretch.p50Ms !== null) {
+      singleOverRaw = (2 * stretch.p50Ms) / (before.singleMs.p50 + after.singleMs.p50);
+    }
+    before = after;
+    levels.push({
+      ...stretch,
+      clients: level,
+      ratios: ratiosOf(stretch, raw, cores),
+      raw,
+      noisy: isNoisy(stretch, cores),
+    });
     say(`${server.name}, ${texts}, ${level} clients: ${stretch.textsPerS.toFixed(1)} texts/s`);
   }
   const saturation = levels.reduce((a, b) => (b.textsPerS > a.textsPerS ? b : a));
   const half = await generateLoad(server, { texts, rate: saturation.textsPerS / 2, seconds: 1.5 * seconds });
-  const single = levels.find((level) => level.clients === 1)?.p50Ms;
   return {
     levels,
     saturation,
     half: { ...half, p95OverP50: half.p50Ms === null || half.p95Ms === null ? null : half.p95Ms / half.p50Ms },
-    singleOverRaw: single === undefined || single === null ? null : single / raw.singleMs.p50,
+    singleOverRaw,
   };
 }
 
@@ -90,23 +111,11 @@ try {
   const servers: Record<string, Record<string, MeasuredMix>> = {};
   for (const mix of mixes) {
     const scanned = await measureRaw(mix, "1,2,4,8,16,32", values.quick ? 500 : 2_000);
-    const { batch, sorted } = scanned.best;
-    say(`ONNX Runtime alone, ${mix}: ${scanned.best.textsPerS.toFixed(1)} texts/s in batches of ${batch}`);
-    const measured: [ServerName, MeasuredMix][] = [];
+    raw[mix] = scanned;
+    say(`ONNX Runtime alone, ${mix}: ${scanned.best.textsPerS.toFixed(1)} texts/s in batches of ${scanned.best.batch}`);
     for (const server of running) {
       if (interrupted) break;
-      measured.push([server.name, await measureServer(server, mix, scanned)]);
-    }
-    // Once more at the end, so that a machine that slowed down meanwhile is not held against the servers.
-    const again = (await measureRaw(mix, String(batch), values.quick ? 500 : 2_000)).tried.find(
-      (one) => one.sorted === sorted,
-    );
-    const best = again === undefined ? scanned.best : joinStretches(scanned.best, again);
-    raw[mix] = { ...scanned, best };
-    const revised = <T extends MeasuredLevel>(level: T): T => ({ ...level, ratios: ratiosOf(level, best, cores) });
-    for (const [name, one] of measured) {
-      servers[name] ??= {};
-      servers[name][mix] = { ...one, levels: one.levels.map(revised), saturation: revised(one.saturation) };
+      servers[server.name] = { ...servers[server.name], [mix]: await measureServer(server, mix, scanned) };
     }
     if (interrupted) break;
   }
@@ -115,7 +124,7 @@ try {
     thormesh && !interrupted
       ? await generateLoad(thormesh, { texts: "short", clients: 16, seconds, repeatShare: 1 })
       : undefined;
-  const saturationOf = (name: string, mix: string) => servers[name]?.[mix]?.saturation.textsPerS;
+  const shareOf = (name: string, mix: string) => servers[name]?.[mix]?.saturation.ratios.ofRate;
   const stretches = Object.values(servers).flatMap((one) => Object.values(one).flatMap(({ levels }) => levels));
   const report: BenchmarkReport = {
     machine: `${cores} x ${cpus()[0]?.model.trim()}`,
@@ -127,10 +136,8 @@ try {
     servers,
     overBestOther: Object.fromEntries(
       Object.keys(raw).map((mix) => {
-        const own = saturationOf("thormesh", mix);
-        const others = serverNames
-          .filter((name) => name !== "thormesh")
-          .flatMap((name) => saturationOf(name, mix) ?? []);
+        const own = shareOf("thormesh", mix);
+        const others = serverNames.filter((name) => name !== "thormesh").flatMap((name) => shareOf(name, mix) ?? []);
         return [mix, own === undefined || others.length === 0 ? null : own / Math.max(...others)];
       }),
     ),
