@@ -1,16 +1,19 @@
+import { ModelManifest } from "#agent/serving/model-manifest.ts";
 import { runModelWorker } from "#agent/serving/worker/run-model-worker.ts";
 import { UsageError } from "#platform/errors.ts";
-import { type Command, optionalNumber, requiredOption } from "./command.ts";
+import { parseConfig } from "#platform/read-config.ts";
+import { type Command, optionalNumber, optionalString, requiredOption } from "./command.ts";
 
 export const modelWorkerCommand: Command = {
   summary: "compute the vectors of one model for the serving process that started this one",
-  usage: "--socket PATH --model FILE --sha256 HASH --dimension N --threads N",
+  usage: "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N",
   hidden: true,
   options: {
     socket: { type: "string", value: "PATH", help: "Unix socket of the serving process" },
     model: { type: "string", value: "FILE", help: "ONNX file" },
     sha256: { type: "string", value: "HASH", help: "what the file must be" },
     dimension: { type: "string", value: "N", help: "length of the vectors" },
+    pooling: { type: "string", value: "HOW", help: "mean, cls, last-token or model" },
     threads: { type: "string", value: "N", help: "threads that compute" },
   },
   async run(values) {
@@ -21,8 +24,9 @@ export const modelWorkerCommand: Command = {
     const code = await runModelWorker({
       socketPath: requiredOption(values, "socket"),
       modelPath: requiredOption(values, "model"),
-      sha256: requiredOption(values, "sha256"),
+      sha256: optionalString(values, "sha256") ?? null,
       dimension,
+      pooling: parseConfig(ModelManifest.properties.pooling, requiredOption(values, "pooling"), "--pooling"),
       threads,
     });
     // ONNX Runtime's threads need no orderly end, and nothing of this process is left to save.

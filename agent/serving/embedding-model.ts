@@ -35,9 +35,18 @@ async function residentMb(pid: number): Promise<number | null> {
   }
 }
 
-async function readTokenizer({ manifest, tokenizerPath }: FoundModel): Promise<TextTokenizer> {
-  const definition = await readVerifiedFile(tokenizerPath, manifest.files["tokenizer.json"].sha256);
-  return createTextTokenizer(JSON.parse(new TextDecoder().decode(definition)), manifest.maxTokens);
+async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
+  const { manifest, tokenizerPath: path, tokenizerSha256: sha256 } = found;
+  const bytes = sha256 === null ? await Bun.file(path).bytes() : await readVerifiedFile(path, sha256);
+  try {
+    return createTextTokenizer(JSON.parse(new TextDecoder().decode(bytes)), {
+      config: found.tokenizerConfig,
+      maxTokens: manifest.maxTokens,
+      lowercase: manifest.lowercase,
+    });
+  } catch (cause) {
+    throw new Error(`${path} is not a tokenizer that this program can use`, { cause });
+  }
 }
 
 /**

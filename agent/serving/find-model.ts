@@ -3,42 +3,104 @@ import { dirname, join } from "node:path";
 import { embeddedModels } from "#models/embedded-models.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/read-config.ts";
+import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
+import { describeModelDirectory } from "./describe-model-directory.ts";
 import { type FoundModel, ModelManifest } from "./model-manifest.ts";
+import { readModelDirectory } from "./read-model-directory.ts";
 
-async function readDirectory(directory: string): Promise<FoundModel> {
-  const manifestPath = join(directory, "manifest.json");
-  let input: unknown;
+const tokenizerFile = "tokenizer.json";
+
+async function readJson(path: string): Promise<unknown> {
   try {
-    input = await Bun.file(manifestPath).json();
+    return await Bun.file(path).json();
   } catch (cause) {
-    throw new UsageError(`model manifest ${manifestPath} can't be read`, { cause });
+    throw new UsageError(`${path} can't be read`, { cause });
+  }
+}
+
+/** Whether a path of a manifest stays inside the model's directory. */
+const staysInside = (path: string) => !path.startsWith("/") && !path.split(/[\\/]/).includes("..");
+
+function foundModel(
+  manifest: ModelManifest,
+  choice: OnnxChoice,
+  place: { readonly origin: string; pathOf(file: string): string | undefined; readonly tokenizerConfig: object },
+  notes: readonly string[],
+): FoundModel {
+  const decision = decideOnnxFile(manifest.onnx, choice);
+  if (decision.kind === "none") throw new UsageError(`model "${manifest.id}" (${place.origin}): ${decision.reason}`);
+  const modelPath = staysInside(decision.path) ? place.pathOf(decision.path) : undefined;
+  const tokenizerPath = place.pathOf(tokenizerFile);
+  if (modelPath === undefined || tokenizerPath === undefined) {
+    const missing = modelPath === undefined ? decision.path : tokenizerFile;
+    throw new UsageError(`model "${manifest.id}" (${place.origin}): expected the file ${missing}, which is not there`);
   }
   return {
-    manifest: parseConfig(ModelManifest, input, manifestPath),
-    modelPath: join(directory, "model.onnx"),
-    tokenizerPath: join(directory, "tokenizer.json"),
-    origin: directory,
+    manifest,
+    modelPath,
+    precision: decision.precision,
+    modelSha256: manifest.files[decision.path]?.sha256 ?? null,
+    tokenizerPath,
+    tokenizerSha256: manifest.files[tokenizerFile]?.sha256 ?? null,
+    tokenizerConfig: place.tokenizerConfig,
+    origin: place.origin,
+    notes: [decision.reason, ...notes],
   };
 }
 
+async function readDirectory(id: string, directory: string, choice: OnnxChoice): Promise<FoundModel> {
+  const pathOf = (file: string) => {
+    const path = join(directory, file);
+    return existsSync(path) ? path : undefined;
+  };
+  const configPath = pathOf("tokenizer_config.json");
+  const tokenizerConfig = ((configPath === undefined ? null : await readJson(configPath)) ?? {}) as object;
+  const place = { origin: directory, pathOf, tokenizerConfig };
+  const manifestPath = join(directory, "manifest.json");
+  if (existsSync(manifestPath)) {
+    const manifest = parseConfig(ModelManifest, await readJson(manifestPath), manifestPath);
+    return foundModel(manifest, choice, place, []);
+  }
+  const contents = await readModelDirectory(directory);
+  try {
+    const { manifest, notes } = describeModelDirectory(id, contents.revision, contents);
+    return foundModel(manifest, choice, place, notes);
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    throw new UsageError(`model directory ${directory} (without manifest.json)`, { cause });
+  }
+}
+
+/** What this machine's processor can compute, as precise as the model's files are. */
+export const processorChoice: OnnxChoice = { precision: "auto", architecture: process.arch, gpu: false };
+
 /**
  * Finds a model: in the configured directory (which holds one directory a model), in `models/` beside the executable, then among
- * those the program carries. The first that has it wins.
- * @throws UsageError when none has it, or its manifest is wrong.
+ * those the program carries. The first that has it wins. A directory with manifest.json is what that says; one without is read as
+ * sentence-transformers and Hugging Face's exporters write them.
+ * @param id may hold "/" (`sentence-transformers/all-MiniLM-L6-v2`)
+ * @throws UsageError when none has it, or its files are not those of a model that this program can serve.
  */
-export async function findModel(id: string, configuredDirectory: string | null): Promise<FoundModel> {
+export async function findModel(
+  id: string,
+  configuredDirectory: string | null,
+  choice: OnnxChoice = processorChoice,
+): Promise<FoundModel> {
   const places = [configuredDirectory, join(dirname(process.execPath), "models")];
   for (const place of places) {
-    if (place === null) continue;
+    if (place === null || !staysInside(id)) continue;
     const directory = join(place, id);
-    if (existsSync(join(directory, "manifest.json"))) return readDirectory(directory);
+    const isModel = ["manifest.json", "config.json", "model.onnx", "onnx", "modules.json"].some((file) =>
+      existsSync(join(directory, file)),
+    );
+    if (isModel) return readDirectory(id, directory, choice);
   }
   const embedded = embeddedModels[id];
-  const modelPath = embedded?.files["model.onnx"];
-  const tokenizerPath = embedded?.files["tokenizer.json"];
-  if (embedded !== undefined && modelPath !== undefined && tokenizerPath !== undefined) {
+  if (embedded !== undefined) {
     const manifest = parseConfig(ModelManifest, embedded.manifest, `the embedded manifest of ${id}`);
-    return { manifest, modelPath, tokenizerPath, origin: "embedded" };
+    const place = { origin: "embedded", pathOf: (file: string) => embedded.files[file], tokenizerConfig: {} };
+    // The program carries one file of each model, whatever precision is wanted of others.
+    return foundModel(manifest, { ...choice, precision: "auto" }, place, []);
   }
   throw new UsageError(
     `model "${id}" was not found in ${places.filter((place) => place !== null).join(", ")} nor among those the program carries: ` +

@@ -1,4 +1,6 @@
 import { Tokenizer } from "@huggingface/tokenizers";
+import { decidePairLengths } from "./decide-pair-lengths.ts";
+import { asSecondText } from "./worker/token-types.ts";
 
 /** A text as the model reads it. */
 export interface TokenizedText {
@@ -9,8 +11,20 @@ export interface TokenizedText {
 
 export interface TextTokenizer {
   tokenize(text: string): TokenizedText;
+  /** Two texts as a cross-encoder reads them; tokens of the second are marked (see token-types.ts). Too long, the longer one is cut. */
+  tokenizePair(first: string, second: string): TokenizedText;
   /** Takes token ids as a client sent them, cut like a text; null when one is not in the vocabulary. */
   acceptTokenIds(ids: readonly number[]): TokenizedText | null;
+  /** The highest id of the vocabulary. */
+  readonly lastId: number;
+}
+
+export interface TokenizerOptions {
+  /** The parsed tokenizer_config.json, where there is one. */
+  readonly config?: object;
+  /** Special tokens included. */
+  readonly maxTokens: number;
+  readonly lowercase?: boolean;
 }
 
 /** What is tokenised first of a long text: enough for most, and the rest costs nothing. */
@@ -27,35 +41,92 @@ function cutText(text: string, maxCharacters: number): string {
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxCharacters - 1 : maxCharacters);
 }
 
+/** The special tokens around one text or two, as the tokenizer's post-processor sets them. */
+interface Template {
+  readonly before: readonly number[];
+  readonly between: readonly number[];
+  readonly after: readonly number[];
+}
+
+/** Stand for a whole text in the template; no vocabulary has them. */
+const firstText = "\u0000first";
+const secondText = "\u0000second";
+
+/** @throws Error when the second text is not set behind the first. */
+function templateOf(tokenizer: Tokenizer, texts: 1 | 2): Template {
+  const process = tokenizer.post_processor;
+  const { tokens } = process?.([firstText], texts === 2 ? [secondText] : null) ?? { tokens: [firstText] };
+  const first = tokens.indexOf(firstText);
+  const second = texts === 2 ? tokens.indexOf(secondText) : first;
+  const idsOf = (names: readonly string[]) =>
+    names.map((name) => {
+      const id = tokenizer.token_to_id(name);
+      if (id === undefined) throw new Error(`its post-processor adds ${name}, which its vocabulary doesn't have`);
+      return id;
+    });
+  // Without a template for pairs, the one for a text is put around both.
+  if (second < 0) return { ...templateOf(tokenizer, 1), between: [] };
+  if (first < 0 || second < first) throw new Error("its post-processor sets texts in another order than they come");
+  return {
+    before: idsOf(tokens.slice(0, first)),
+    between: idsOf(texts === 2 ? tokens.slice(first + 1, second) : []),
+    after: idsOf(tokens.slice(second + 1)),
+  };
+}
+
 /**
  * @param definition the parsed tokenizer.json. Its own padding and truncation are left aside: `maxTokens` counts.
+ * @throws Error when this program has no such tokenizer.
  */
-export function createTextTokenizer(definition: object, maxTokens: number): TextTokenizer {
-  const tokenizer = new Tokenizer(definition, {});
-  const vocabularySize = tokenizer.get_vocab(true).size;
-  const end = tokenizer.encode("").ids.at(-1);
-  if (end === undefined)
-    throw new Error("the tokenizer adds no token at the end of a text, which this program relies on");
-  const cutIds = (ids: readonly number[]): TokenizedText => {
-    if (ids.length <= maxTokens) return { ids: Uint32Array.from(ids), truncated: false };
-    const cut = Uint32Array.from(ids.slice(0, maxTokens));
-    cut[maxTokens - 1] = end;
-    return { ids: cut, truncated: true };
+export function createTextTokenizer(definition: object, options: TokenizerOptions): TextTokenizer {
+  const { maxTokens, lowercase = false } = options;
+  const tokenizer = new Tokenizer(definition, options.config ?? {});
+  const single = templateOf(tokenizer, 1);
+  const pair = templateOf(tokenizer, 2);
+  let lastId = 0;
+  for (const id of tokenizer.get_vocab(true).values()) lastId = Math.max(lastId, id);
+
+  /** The text's own tokens, without special ones: all of a short text, of a long one at least `most` and perhaps a few more. */
+  const read = (text: string, most: number): { ids: readonly number[]; whole: boolean } => {
+    const trimmed = text.trim();
+    const whole = lowercase ? trimmed.toLowerCase() : trimmed;
+    const first = cutText(whole, maxTokens * charactersPerToken);
+    const { ids } = tokenizer.encode(first, { add_special_tokens: false });
+    // Enough tokens that the word the cut went through is not among those kept.
+    if (first.length === whole.length) return { ids, whole: ids.length <= most };
+    if (ids.length > maxTokens + tokensOfOneWord) return { ids, whole: false };
+    const second = cutText(whole, maxTokens * mostCharactersPerToken);
+    const longer = tokenizer.encode(second, { add_special_tokens: false }).ids;
+    return { ids: longer, whole: second.length === whole.length && longer.length <= most };
   };
+
+  const room = Math.max(1, maxTokens - single.before.length - single.after.length);
+  const pairRoom = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
   return {
+    lastId,
     tokenize(text) {
-      const whole = text.trim();
-      const first = cutText(whole, maxTokens * charactersPerToken);
-      const { ids } = tokenizer.encode(first);
-      // Enough tokens that the word the cut went through is not among those kept.
-      if (first.length === whole.length || ids.length > maxTokens + tokensOfOneWord) return cutIds(ids);
-      const second = cutText(whole, maxTokens * mostCharactersPerToken);
-      const result = cutIds(tokenizer.encode(second).ids);
-      return second.length === whole.length ? result : { ...result, truncated: true };
+      const { ids, whole } = read(text, room);
+      const kept = ids.length > room ? ids.slice(0, room) : ids;
+      const all = Uint32Array.from([...single.before, ...kept, ...single.after]);
+      // Of nothing a model without special tokens would compute nothing: one token stands for it.
+      return { ids: all.length === 0 ? Uint32Array.of(0) : all, truncated: !whole };
+    },
+    tokenizePair(first, second) {
+      const a = read(first, pairRoom);
+      const b = read(second, pairRoom);
+      const lengths = decidePairLengths(a.ids.length, b.ids.length, pairRoom);
+      const ids = [
+        ...[...pair.before, ...a.ids.slice(0, lengths.first), ...pair.between],
+        ...[...b.ids.slice(0, lengths.second), ...pair.after].map(asSecondText),
+      ];
+      const truncated = !a.whole || !b.whole || lengths.first < a.ids.length || lengths.second < b.ids.length;
+      return { ids: Uint32Array.from(ids), truncated };
     },
     acceptTokenIds(ids) {
-      for (const id of ids) if (!Number.isInteger(id) || id < 0 || id >= vocabularySize) return null;
-      return cutIds(ids);
+      for (const id of ids) if (!Number.isInteger(id) || id < 0 || id > lastId) return null;
+      if (ids.length <= maxTokens) return { ids: Uint32Array.from(ids), truncated: false };
+      const kept = ids.slice(0, maxTokens - single.after.length);
+      return { ids: Uint32Array.from([...kept, ...single.after]), truncated: true };
     },
   };
 }

@@ -16,9 +16,9 @@ const { values } = parseArgs({
   },
 });
 const directory = join(import.meta.dir, "..", "..", "models", "all-MiniLM-L6-v2");
-const { ids } = createTextTokenizer(await Bun.file(join(directory, "tokenizer.json")).json(), 256).tokenize(
-  values.text,
-);
+const { ids } = createTextTokenizer(await Bun.file(join(directory, "tokenizer.json")).json(), {
+  maxTokens: 256,
+}).tokenize(values.text);
 const session = await InferenceSession.create(join(directory, "model.onnx"), {
   executionProviders: ["cpu"],
   intraOpNumThreads: Number(values.threads),

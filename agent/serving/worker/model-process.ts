@@ -76,8 +76,9 @@ export async function startModelProcess(
       ...selfCommand(),
       "model-worker",
       ...["--socket", listening.path, "--model", model.modelPath],
-      ...["--sha256", manifest.files["model.onnx"].sha256],
-      ...["--dimension", String(manifest.dimension), "--threads", String(options.threads)],
+      ...(model.modelSha256 === null ? [] : ["--sha256", model.modelSha256]),
+      ...["--dimension", String(manifest.dimension), "--pooling", manifest.pooling],
+      ...["--threads", String(options.threads)],
     ],
     { stdin: "ignore", stdout: "ignore", stderr: "inherit" },
   );

@@ -1,8 +1,10 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { ModelManifest } from "../model-manifest.ts";
+import { decideModelIo, type InputName, type ModelIo, type TensorDescription } from "./decide-model-io.ts";
 import { poolTokens } from "./pool-tokens.ts";
+import { idOf, typeOf } from "./token-types.ts";
 
-export interface OnnxModelOptions {
-  readonly dimension: number;
+export interface OnnxModelOptions extends Pick<ModelManifest, "dimension" | "pooling"> {
   readonly threads: number;
 }
 
@@ -11,12 +13,60 @@ export interface OnnxModel {
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<Float32Array[]>;
 }
 
+function describe(metadata: readonly InferenceSession.ValueMetadata[]): TensorDescription[] {
+  return metadata.map((value) =>
+    value.isTensor
+      ? { name: value.name, type: value.type, shape: value.shape }
+      : { name: value.name, type: "unknown", shape: [] },
+  );
+}
+
+/** What is fed for a token: its id, 1 for being there, which text of a pair it is of, and its place. */
+const fedFor: Record<InputName, (token: number, place: number) => number> = {
+  input_ids: idOf,
+  attention_mask: () => 1,
+  token_type_ids: typeOf,
+  position_ids: (_token, place) => place,
+};
+
+function inputTensor(
+  { name, type }: Extract<ModelIo, { kind: "usable" }>["inputs"][number],
+  texts: readonly Uint32Array[],
+  paddedTokens: number,
+): Tensor {
+  const shape = [texts.length, paddedTokens];
+  const size = texts.length * paddedTokens;
+  const value = fedFor[name];
+  // Of a 64-bit number the low half comes first and is all that is needed: a BigInt for every token would take longer.
+  const wide = type === "int64" ? new BigInt64Array(size) : null;
+  const words = wide === null ? new Int32Array(size) : new Int32Array(wide.buffer);
+  const step = wide === null ? 1 : 2;
+  for (const [row, text] of texts.entries()) {
+    const start = row * paddedTokens;
+    for (let place = 0; place < text.length; place += 1)
+      words[(start + place) * step] = value(text[place] as number, place);
+  }
+  return wide === null ? new Tensor("int32", words, shape) : new Tensor("int64", wide, shape);
+}
+
+/** Numbers of 16 or 32 bits as numbers of 32; null for others. */
+function floatsOf(output: Tensor): Float32Array | null {
+  const { data } = output;
+  if (data instanceof Float32Array) return data;
+  if (output.type !== "float16") return null;
+  // ONNX Runtime hands half precision out as bare bits where the engine has no type for it.
+  if (data instanceof Uint16Array)
+    return Float32Array.from(new Float16Array(data.buffer, data.byteOffset, data.length));
+  return data instanceof Float16Array ? Float32Array.from(data) : null;
+}
+
 /**
- * Loads a BERT-like encoder (input_ids, attention_mask, token_type_ids → last_hidden_state) into ONNX Runtime on the CPU.
- * @throws Error when ONNX Runtime refuses the file or the output is not as the manifest says.
+ * Loads an encoder into ONNX Runtime on the CPU.
+ * @param source the ONNX file, or its path: one with weights in files beside it has to be loaded by path
+ * @throws Error when ONNX Runtime refuses the file or the file is not as the manifest says.
  */
-export async function loadOnnxModel(bytes: Uint8Array, options: OnnxModelOptions): Promise<OnnxModel> {
-  const session = await InferenceSession.create(bytes, {
+export async function loadOnnxModel(source: Uint8Array | string, options: OnnxModelOptions): Promise<OnnxModel> {
+  const sessionOptions: InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
     // Left alone, ONNX Runtime pins a thread to every core it sees and fails inside a restricted CPU set.
     intraOpNumThreads: options.threads,
@@ -32,33 +82,41 @@ export async function loadOnnxModel(bytes: Uint8Array, options: OnnxModelOptions
     extra: {
       session: { force_spinning_stop: "1", intra_op: { allow_spinning: "1", spin_duration_us: "50" } },
     },
+  };
+  const session =
+    typeof source === "string"
+      ? await InferenceSession.create(source, sessionOptions)
+      : await InferenceSession.create(source, sessionOptions);
+  const { dimension, pooling } = options;
+  const io = decideModelIo(describe(session.inputMetadata), describe(session.outputMetadata), {
+    dimension,
+    pooledOnly: pooling === "model",
   });
-  const withTypes = session.inputNames.includes("token_type_ids");
-  const [outputName] = session.outputNames;
-  if (outputName === undefined) throw new Error("the model has no output");
+  if (io.kind === "unusable") throw new Error(io.reason);
   return {
     async run(texts, paddedTokens) {
-      const shape = [texts.length, paddedTokens];
-      const ids = new BigInt64Array(texts.length * paddedTokens);
-      const mask = new BigInt64Array(ids.length);
-      for (const [row, text] of texts.entries()) {
-        const start = row * paddedTokens;
-        for (const [index, id] of text.entries()) ids[start + index] = BigInt(id);
-        mask.fill(1n, start, start + text.length);
-      }
-      const outputs = await session.run({
-        input_ids: new Tensor("int64", ids, shape),
-        attention_mask: new Tensor("int64", mask, shape),
-        ...(withTypes ? { token_type_ids: new Tensor("int64", new BigInt64Array(ids.length), shape) } : {}),
-      });
-      const output = outputs[outputName];
-      if (output === undefined || output.dims.at(-1) !== options.dimension || !(output.data instanceof Float32Array)) {
+      const feeds = Object.fromEntries(
+        io.inputs.map((input) => [input.name, inputTensor(input, texts, paddedTokens)] as const),
+      );
+      // Only the output that counts: others (each token's vector, say) would be copied for nothing.
+      const output = (await session.run(feeds, [io.output]))[io.output];
+      const values = output === undefined ? null : floatsOf(output);
+      const rows = io.per === "texts" ? texts.length : texts.length * paddedTokens;
+      if (output === undefined || values === null || values.length !== rows * dimension) {
         throw new Error(
-          `the model's output is ${output?.type} [${output?.dims}], not float vectors of ${options.dimension}`,
+          `the model's output ${io.output} is ${output?.type} [${output?.dims}], not ${rows} vectors of ${dimension} numbers`,
         );
       }
-      const lengths = texts.map((text) => text.length);
-      const vectors = poolTokens(output.data, lengths, paddedTokens, options.dimension);
+      const vectors =
+        io.per === "texts" || pooling === "model"
+          ? texts.map((_, row) => values.slice(row * dimension, (row + 1) * dimension))
+          : poolTokens(
+              values,
+              texts.map((text) => text.length),
+              paddedTokens,
+              dimension,
+              pooling,
+            );
       output.dispose();
       return vectors;
     },

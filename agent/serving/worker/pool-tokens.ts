@@ -1,5 +1,20 @@
+/** How token vectors become one vector. */
+export type TokenPooling = "mean" | "cls" | "last-token";
+
+function meanOf(hidden: Float32Array, start: number, tokens: number, dimension: number): Float32Array {
+  const sum = new Float64Array(dimension);
+  for (let token = 0; token < tokens; token += 1) {
+    const offset = start + token * dimension;
+    for (let i = 0; i < dimension; i += 1) sum[i] = (sum[i] as number) + (hidden[offset + i] as number);
+  }
+  const mean = new Float32Array(dimension);
+  for (let i = 0; i < dimension; i += 1) mean[i] = (sum[i] as number) / tokens;
+  return mean;
+}
+
 /**
- * The mean of each text's token vectors, padding left out: sentence-transformers' mean pooling.
+ * One vector a text from those of its tokens, padding left out: their mean, the first one, or the last. Texts are padded at their
+ * end, so a text's last token is the one before its padding.
  * @param hidden batch × paddedTokens × dimension, row by row
  * @param lengths how many of the tokens are the text's own; at least 1 each
  */
@@ -8,16 +23,12 @@ export function poolTokens(
   lengths: readonly number[],
   paddedTokens: number,
   dimension: number,
+  pooling: TokenPooling,
 ): Float32Array[] {
   return lengths.map((length, row) => {
-    const sum = new Float64Array(dimension);
     const start = row * paddedTokens * dimension;
-    for (let token = 0; token < length; token += 1) {
-      const offset = start + token * dimension;
-      for (let i = 0; i < dimension; i += 1) sum[i] = (sum[i] as number) + (hidden[offset + i] as number);
-    }
-    const mean = new Float32Array(dimension);
-    for (let i = 0; i < dimension; i += 1) mean[i] = (sum[i] as number) / length;
-    return mean;
+    if (pooling === "mean") return meanOf(hidden, start, length, dimension);
+    const token = start + (pooling === "cls" ? 0 : length - 1) * dimension;
+    return hidden.slice(token, token + dimension);
   });
 }

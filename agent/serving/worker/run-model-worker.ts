@@ -2,15 +2,25 @@ import { connect, type Socket } from "node:net";
 import { describeError } from "#platform/errors.ts";
 import { readVerifiedFile } from "../read-verified-file.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
-import { loadOnnxModel, type OnnxModel } from "./onnx-model.ts";
+import { loadOnnxModel, type OnnxModel, type OnnxModelOptions } from "./onnx-model.ts";
 
-export interface ModelWorkerOptions {
+export interface ModelWorkerOptions extends OnnxModelOptions {
   /** The Unix socket on which the parent listens. */
   readonly socketPath: string;
   readonly modelPath: string;
-  readonly sha256: string;
-  readonly dimension: number;
-  readonly threads: number;
+  /** What the ONNX file must be; null: it is taken as it is. */
+  readonly sha256: string | null;
+}
+
+async function load(options: ModelWorkerOptions): Promise<OnnxModel> {
+  const { modelPath, sha256 } = options;
+  // From its path where nothing is to be verified: only then ONNX Runtime finds weights that lie in files beside it.
+  const source = sha256 === null ? modelPath : await readVerifiedFile(modelPath, sha256);
+  try {
+    return await loadOnnxModel(source, options);
+  } catch (cause) {
+    throw new Error(`${modelPath} can't be loaded`, { cause });
+  }
 }
 
 async function answer(model: OnnxModel, frame: Frame): Promise<Frame> {
@@ -41,7 +51,7 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
   socket.on("error", () => {});
 
   const reader = new FrameReader();
-  const loading = readVerifiedFile(options.modelPath, options.sha256).then((bytes) => loadOnnxModel(bytes, options));
+  const loading = load(options);
   let work = loading.then((model) => {
     // The file's bytes are of no more use, and this process will make too little garbage to lose them soon.
     Bun.gc(true);

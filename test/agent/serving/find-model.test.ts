@@ -13,11 +13,11 @@ afterAll(() => rm(directory, { recursive: true }));
 describe("the model that the program carries", () => {
   test("has the files that its manifest names", async () => {
     const { files } = embedded.manifest;
-    const model = await readVerifiedFile(embedded.modelPath, files["model.onnx"].sha256);
-    const tokenizer = await readVerifiedFile(embedded.tokenizerPath, files["tokenizer.json"].sha256);
+    const model = await readVerifiedFile(embedded.modelPath, files["model.onnx"]!.sha256);
+    const tokenizer = await readVerifiedFile(embedded.tokenizerPath, files["tokenizer.json"]!.sha256);
     expect([model.byteLength, tokenizer.byteLength]).toEqual([
-      files["model.onnx"].bytes,
-      files["tokenizer.json"].bytes,
+      files["model.onnx"]!.bytes,
+      files["tokenizer.json"]!.bytes,
     ]);
   });
 
@@ -32,6 +32,9 @@ test("a configured directory comes before what the program carries", async () =>
   const place = join(own, "all-MiniLM-L6-v2");
   await mkdir(place, { recursive: true });
   await cp(join(dirname(embedded.modelPath), "manifest.json"), join(place, "manifest.json"));
+  await expect(findModel("all-MiniLM-L6-v2", own)).rejects.toThrow("expected the file model.onnx, which is not there");
+  await Bun.write(join(place, "model.onnx"), "of no matter here");
+  await Bun.write(join(place, "tokenizer.json"), "{}");
   const found = await findModel("all-MiniLM-L6-v2", own);
   expect(found).toMatchObject({ origin: place, modelPath: join(place, "model.onnx") });
 });

@@ -5,7 +5,7 @@ import { readReferenceTexts } from "./reference-texts.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
 const definition = await Bun.file(found.tokenizerPath).json();
-const tokenizer = createTextTokenizer(definition, found.manifest.maxTokens);
+const tokenizer = createTextTokenizer(definition, { maxTokens: found.manifest.maxTokens });
 
 test("the 40 reference texts become the reference's tokens", async () => {
   for (const { text, tokenIds } of await readReferenceTexts()) {
@@ -31,7 +31,7 @@ describe("long texts", () => {
 
   test("cutting before tokenising changes nothing in what is kept", () => {
     const text = "internationalization 机器 🤖 of conveyor-belts, 1234567890; ".repeat(400);
-    const plain = createTextTokenizer(definition, 100_000).tokenize(text);
+    const plain = createTextTokenizer(definition, { maxTokens: 100_000 }).tokenize(text);
     const ids = [...plain.ids.slice(0, 255), 102];
     expect([...tokenizer.tokenize(text).ids]).toEqual(ids);
   });

@@ -27,10 +27,34 @@ describe("shapeVector", () => {
   });
 });
 
-test("poolTokens takes the mean of each text's own tokens, padding left out", () => {
+test.each([
+  {
+    pooling: "mean",
+    expected: [
+      [3, 4],
+      [7, 8],
+    ],
+  }, // of (1,2) (3,4) (5,6), and of (7,8)
+  {
+    pooling: "cls",
+    expected: [
+      [1, 2],
+      [7, 8],
+    ],
+  },
+  {
+    pooling: "last-token",
+    expected: [
+      [5, 6],
+      [7, 8],
+    ],
+  },
+] as const)("poolTokens: $pooling of each text's own tokens, padding left out", ({ pooling, expected }) => {
   // 2 texts × 3 places × 2 values; the second text has one token, 99 is padding
   const hidden = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 99, 99, 99, 99);
-  expect(poolTokens(hidden, [3, 1], 3, 2)).toEqual([Float32Array.of(3, 4), Float32Array.of(7, 8)]);
+  expect(poolTokens(hidden, [3, 1], 3, 2, pooling).map((vector) => [...vector])).toEqual(
+    expected.map((row) => [...row]),
+  );
 });
 
 describe("writeVectorJson", () => {

@@ -1,0 +1,173 @@
+import { UsageError } from "#platform/errors.ts";
+import { describeOnnxName } from "./decide-onnx-file.ts";
+import { describeLabels, type LabelsDescription } from "./describe-labels.ts";
+import { describePooling } from "./describe-pooling.ts";
+import { isRecord, numberAt, stringAt, textsAt } from "./json-fields.ts";
+import type { ModelManifest } from "./model-manifest.ts";
+
+/** What there is in a directory as sentence-transformers or Hugging Face's exporters write it. */
+export interface ModelDirectoryFiles {
+  /** Files inside it, "/" between the parts of a path. */
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** Parsed JSON files by path; those that are not there are left out. */
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+export interface DescribedModel {
+  readonly manifest: ModelManifest;
+  /** For people: what was assumed because no file says it. */
+  readonly notes: readonly string[];
+}
+
+/** The JSON files that say what a model is; tokenizer.json, which is large, is read later. */
+export const describingFiles = [
+  "config.json",
+  "modules.json",
+  "sentence_bert_config.json",
+  "config_sentence_transformers.json",
+  "tokenizer_config.json",
+] as const;
+
+/** Configuration of a module of modules.json. */
+const modulePath = /^\d+_[A-Za-z]+\/config\.json$/;
+
+export const describesModel = (path: string) =>
+  (describingFiles as readonly string[]).includes(path) || modulePath.test(path);
+
+const bytesPerWeight = { fp32: 4, fp16: 2, int8: 1, q4: 0.5 } as const;
+
+/** Models whose first position is not 0: their tables have more rows than they read tokens. */
+const shiftedPositions = /^(xlm-)?(roberta|camembert|mpnet|longformer|xlm-roberta-xl|xlm-roberta)$/;
+
+/** Tokenizers without a limit of their own state a number beyond all texts. */
+const noLimit = 1_000_000;
+const assumedMaxTokens = 512;
+
+/** The longest text the model reads, from the files that say so; the smallest of them counts. */
+function describeMaxTokens(json: ModelDirectoryFiles["json"], notes: string[]): number {
+  const config = json["config.json"];
+  const shift = shiftedPositions.test(stringAt(config, "model_type") ?? "")
+    ? (numberAt(config, "pad_token_id") ?? 1) + 1
+    : 0;
+  const positions =
+    numberAt(config, "max_position_embeddings") ?? numberAt(config, "n_positions") ?? numberAt(config, "max_seq_len");
+  const positionLimit = positions === undefined ? Number.POSITIVE_INFINITY : positions - shift;
+  const own = numberAt(json["sentence_bert_config.json"], "max_seq_length");
+  const tokenizerLimit = numberAt(json["tokenizer_config.json"], "model_max_length") ?? Number.POSITIVE_INFINITY;
+  const stated = own ?? (tokenizerLimit < noLimit ? tokenizerLimit : Number.POSITIVE_INFINITY);
+  const limit = Math.floor(Math.min(stated, positionLimit));
+  if (Number.isFinite(limit)) return limit;
+  notes.push(`no file says how many tokens the model reads: ${assumedMaxTokens} are assumed`);
+  return assumedMaxTokens;
+}
+
+/** @throws UsageError when two files contradict each other, or none says it. */
+function describeDimension(json: ModelDirectoryFiles["json"], poolingPath: string | null, densePath: string | null) {
+  const config = json["config.json"];
+  const hidden =
+    numberAt(config, "hidden_size") ??
+    numberAt(config, "d_model") ??
+    numberAt(config, "dim") ??
+    numberAt(config, "n_embd");
+  const pooled = poolingPath === null ? undefined : numberAt(json[poolingPath], "word_embedding_dimension");
+  if (hidden !== undefined && pooled !== undefined && hidden !== pooled) {
+    throw new UsageError(
+      `config.json says that vectors have ${hidden} numbers, ${poolingPath} says ${pooled}: the files are not of one model`,
+    );
+  }
+  const dimension = (densePath === null ? undefined : numberAt(json[densePath], "out_features")) ?? hidden ?? pooled;
+  if (dimension === undefined || !Number.isInteger(dimension) || dimension < 1)
+    throw new UsageError(`config.json: expected hidden_size, a whole number of at least 1, got ${dimension}`);
+  return dimension;
+}
+
+/** A module of modules.json, by the last part of its type (Transformer, Pooling, Dense, Normalize). */
+function moduleConfigs(modules: unknown): { type: string; configPath: string }[] {
+  if (!Array.isArray(modules)) return [];
+  return modules.filter(isRecord).map((module) => ({
+    type: (stringAt(module, "type") ?? "").split(".").at(-1) ?? "",
+    configPath: `${stringAt(module, "path") ?? ""}/config.json`,
+  }));
+}
+
+/**
+ * What a directory without manifest.json holds, from the files that sentence-transformers and Hugging Face's exporters write.
+ * @param id what the model is called here
+ * @param revision tells two states of the directory apart
+ * @throws UsageError when files are missing, contradict each other, or ask for what this program can't do.
+ */
+export function describeModelDirectory(
+  id: string,
+  revision: string,
+  { files, json }: ModelDirectoryFiles,
+): DescribedModel {
+  const notes: string[] = [];
+  const onnxPaths = files.map(({ path }) => path).filter((path) => /^(onnx\/)?[^/]+\.onnx$/i.test(path));
+  if (onnxPaths.length === 0) throw new UsageError("expected model.onnx or onnx/model*.onnx, got no ONNX file");
+  if (!isRecord(json["config.json"])) throw new UsageError("expected config.json, which says what the model is");
+
+  const modules = moduleConfigs(json["modules.json"]);
+  const known = ["Transformer", "Pooling", "Dense", "Normalize", "CrossEncoder", "Dropout", ""];
+  const other = modules.find(({ type }) => !known.includes(type));
+  if (other !== undefined) throw new UsageError(`modules.json: a module of type ${other.type} can't be computed here`);
+  const pathOf = (type: string) => modules.find((module) => module.type === type)?.configPath ?? null;
+  const densePath = pathOf("Dense");
+  const firstPooling = Object.keys(json).find((path) => /^\d+_Pooling\//.test(path)) ?? null;
+  const poolingPath = pathOf("Pooling") ?? firstPooling;
+
+  const labels: LabelsDescription | null = describeLabels(json["config.json"]);
+  const embedding = () => ({
+    kind: "embedding" as const,
+    dimension: describeDimension(json, poolingPath, densePath),
+    pooling:
+      densePath === null
+        ? describePooling(
+            poolingPath === null ? undefined : json[poolingPath],
+            poolingPath ?? "1_Pooling/config.json",
+            notes,
+          )
+        : ("model" as const),
+    relevantLabel: 0,
+  });
+  const what =
+    labels === null
+      ? embedding()
+      : {
+          kind: "cross-encoder" as const,
+          dimension: labels.count,
+          pooling: "model" as const,
+          relevantLabel: labels.relevant,
+        };
+  const prompts = textsAt(json["config_sentence_transformers.json"], "prompts");
+  const defaultPrompt = stringAt(json["config_sentence_transformers.json"], "default_prompt_name") ?? null;
+  if (defaultPrompt !== null && prompts[defaultPrompt] === undefined) {
+    throw new UsageError(
+      `config_sentence_transformers.json: default_prompt_name is "${defaultPrompt}", which is not among its prompts`,
+    );
+  }
+  const bytesOf = (onnxPath: string) =>
+    files.filter(({ path }) => path.startsWith(onnxPath)).reduce((sum, { bytes }) => sum + bytes, 0);
+  const weights = onnxPaths.map((path) => bytesOf(path) / bytesPerWeight[describeOnnxName(path).precision]);
+  return {
+    manifest: {
+      id,
+      name: id,
+      aliases: [],
+      revision,
+      licence: "unknown",
+      source: {},
+      files: {},
+      onnx: onnxPaths.map(describeOnnxName),
+      ...what,
+      // As requests get them unless they say otherwise, where no list of modules says what the reference does.
+      normalise: modules.length === 0 || modules.some(({ type }) => type === "Normalize"),
+      maxTokens: Math.max(3, describeMaxTokens(json, notes)),
+      lowercase:
+        isRecord(json["sentence_bert_config.json"]) && json["sentence_bert_config.json"]["do_lower_case"] === true,
+      prompts,
+      defaultPrompt,
+      params: Math.max(1, Math.round(Math.max(...weights))),
+    },
+    notes,
+  };
+}

@@ -1,0 +1,38 @@
+import { UsageError } from "#platform/errors.ts";
+import { isRecord, stringAt } from "./json-fields.ts";
+import type { ModelManifest } from "./model-manifest.ts";
+
+type Pooling = ModelManifest["pooling"];
+
+/** sentence-transformers' switches, of which one is on, and its newer names. */
+const poolings: Readonly<Record<string, Pooling>> = {
+  pooling_mode_mean_tokens: "mean",
+  pooling_mode_cls_token: "cls",
+  pooling_mode_lasttoken: "last-token",
+  mean: "mean",
+  cls: "cls",
+  lasttoken: "last-token",
+};
+
+/**
+ * How the model pools, from its 1_Pooling/config.json.
+ * @param notes takes what had to be assumed
+ * @throws UsageError when it pools as this program can't.
+ */
+export function describePooling(config: unknown, path: string, notes: string[]): Pooling {
+  if (!isRecord(config)) {
+    notes.push(`${path} is not there: the mean over the tokens is assumed`);
+    return "mean";
+  }
+  const named = stringAt(config, "pooling_mode");
+  const on = Object.entries(config).flatMap(([key, value]) =>
+    key.startsWith("pooling_mode_") && value === true ? [key] : [],
+  );
+  const wanted = named === undefined ? on : [named];
+  const [only] = wanted;
+  const pooling = wanted.length === 1 && only !== undefined ? poolings[only] : undefined;
+  if (pooling !== undefined) return pooling;
+  throw new UsageError(
+    `${path}: expected one pooling of ${Object.keys(poolings).slice(0, 3).join(", ")}, got ${wanted.join(", ") || "none"}`,
+  );
+}

@@ -1,0 +1,24 @@
+/** Fields of JSON that others wrote: of the wanted type, or as if they were not there. */
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function numberAt(json: unknown, key: string): number | undefined {
+  const value = isRecord(json) ? json[key] : undefined;
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+export function stringAt(json: unknown, key: string): string | undefined {
+  const value = isRecord(json) ? json[key] : undefined;
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The texts of an object of texts; others in it are left out. */
+export function textsAt(json: unknown, key: string): Record<string, string> {
+  const value = isRecord(json) ? json[key] : undefined;
+  if (!isRecord(value)) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
+}
