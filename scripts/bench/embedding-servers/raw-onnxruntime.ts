@@ -22,7 +22,7 @@ const { values } = parseArgs({
   },
 });
 const stretchMs = Number(values.ms);
-const tokenizer = createTextTokenizer(await Bun.file(join(values.model, "tokenizer.json")).json(), 256);
+const tokenizer = createTextTokenizer(await Bun.file(join(values.model, "tokenizer.json")).json(), { maxTokens: 256 });
 const session = await InferenceSession.create(join(values.model, "model.onnx"), {
   executionProviders: ["cpu"],
   intraOpNumThreads: Number(values.threads),

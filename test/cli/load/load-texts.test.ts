@@ -4,7 +4,7 @@ import { createTextTokenizer } from "#agent/serving/text-tokenizer.ts";
 import { createTextSource, textLengths, tokensOf } from "#cli/load/load-texts.ts";
 
 const model = join(import.meta.dir, "../../../models/all-MiniLM-L6-v2");
-const { tokenize } = createTextTokenizer(await Bun.file(join(model, "tokenizer.json")).json(), 512);
+const { tokenize } = createTextTokenizer(await Bun.file(join(model, "tokenizer.json")).json(), { maxTokens: 512 });
 
 test.each([...textLengths])("%s texts are as long as they say, and no two alike", (length) => {
   const next = createTextSource({ length, seed: 1 });
