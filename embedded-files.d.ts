@@ -23,6 +23,10 @@ declare module "swagger-ui-dist/swagger-ui.css" {
   const path: string;
   export = path;
 }
+declare module "highs/runtime" {
+  const path: string;
+  export = path;
+}
 // Imported with `type: "text"`: the import's value is what the file says.
 declare module "*.proto" {
   const text: string;

@@ -37,7 +37,7 @@ export const decideCommand: Command = {
       return 0;
     }
     const path = requiredOption(values, "input");
-    const answer = decision.answer(await readInput(path), path === "-" ? "standard input" : path);
+    const answer = await decision.answer(await readInput(path), path === "-" ? "standard input" : path);
     console.log(JSON.stringify(answer, null, 2));
     return 0;
   },

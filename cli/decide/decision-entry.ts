@@ -7,7 +7,10 @@ export interface DecisionEntry {
   readonly summary: string;
   /** JSON Schema of one input. */
   readonly schema: TSchema;
-  /** @throws UsageError naming `source` and everything that is wrong with the input. */
+  /**
+   * The answer, or a promise of it where the decision needs a solver.
+   * @throws UsageError naming `source` and everything that is wrong with the input.
+   */
   answer(input: unknown, source: string): unknown;
 }
 
@@ -24,13 +27,33 @@ export function decisionEntry<T extends TSchema>(
     schema,
     answer(input, source) {
       const isList = Array.isArray(input);
-      const inputs = isList ? parseConfig(list, input, source) : [parseConfig(schema, input, source)];
+      let inputs: Static<T>[];
+      try {
+        inputs = isList ? parseConfig(list, input, source) : [parseConfig(schema, input, source)];
+      } catch (error) {
+        const more = checkAnyway(isList ? input : [input], check).map(([index, line]) =>
+          isList ? `${index}.${line}` : line,
+        );
+        throw error instanceof UsageError ? new UsageError([error.message, ...more].join("\n  ")) : error;
+      }
       const mistakes = inputs.flatMap((each, index) => check(each).map((line) => (isList ? `${index}.${line}` : line)));
       if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
       const answers = inputs.map((each) => decide(each));
-      return isList ? answers : answers[0];
+      if (!isList) return answers[0];
+      return answers.some((answer) => answer instanceof Promise) ? Promise.all(answers) : answers;
     },
   };
+}
+
+/** What `check` finds in inputs that the schema refuses already, so that all mistakes are named at once; nothing where it can't cope with them. */
+function checkAnyway<T>(inputs: readonly unknown[], check: (input: T) => readonly string[]): [number, string][] {
+  return inputs.flatMap((input, index) => {
+    try {
+      return check(input as T).map((line): [number, string] => [index, line]);
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** A decision whose input has a `kind`, with an entry for each: the mistakes named are those of the kind that is meant. */

@@ -1,7 +1,10 @@
 import { decidePowerMode } from "#agent/power/decide-power-mode.ts";
 import { decideActiveAgents } from "#controller/scaling/decide-active-agents.ts";
+import { decideFleetPlan } from "#controller/scaling/decide-fleet-plan.ts";
 import { decideReplicas } from "#controller/scaling/decide-replicas.ts";
 import { decideRightSize } from "#controller/scaling/decide-right-size.ts";
+import { checkFleetPlanInput, FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/replica-inputs.ts";
 import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/right-size/right-size-inputs.ts";
 import { ActiveAgentsInput } from "./active-agents-input.ts";
@@ -27,6 +30,12 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     "which agents of a fleet serve and which stand by",
     ActiveAgentsInput,
     ({ fleet, policy, nowMs }) => decideActiveAgents(fleet, policy, nowMs),
+  ),
+  "fleet-plan": decisionEntry(
+    "which devices serve in which mode, and how much cloud, for the next steps at least cost",
+    FleetPlanInput,
+    async (input) => decideFleetPlan(input, await loadHighsSolver()),
+    checkFleetPlanInput,
   ),
   "right-size": decisionByKind("one step of sizing a replica, by the rules of Kubernetes' VPA", rightSizeEntries),
   "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, decidePowerMode),

@@ -1,0 +1,108 @@
+import type { PlanMode, PlanProblem } from "./plan-problem.ts";
+
+/** Units of one class in one mode: what they carry costs the same. */
+export interface LoadBlock {
+  readonly classIndex: number;
+  readonly modeIndex: number;
+  readonly mode: PlanMode;
+  readonly isDevice: boolean;
+}
+
+export interface LoadBlocks {
+  readonly blocks: readonly LoadBlock[];
+  /** Where the blocks of a class begin. */
+  readonly firstOfClass: readonly number[];
+  /** Places of the blocks, cheapest load first. */
+  readonly cheapestFirst: readonly number[];
+  /** Places of the devices' blocks, largest device first. */
+  readonly largestFirst: readonly number[];
+}
+
+export function loadBlocksOf({ classes }: PlanProblem): LoadBlocks {
+  const firstOfClass: number[] = [];
+  const blocks: LoadBlock[] = [];
+  for (const [classIndex, { modes, kind }] of classes.entries()) {
+    firstOfClass.push(blocks.length);
+    for (const [modeIndex, mode] of modes.entries()) {
+      blocks.push({ classIndex, modeIndex, mode, isDevice: kind === "device" });
+    }
+  }
+  const places = blocks.map((_, place) => place);
+  const modeAt = (place: number) => (blocks[place] as LoadBlock).mode;
+  return {
+    blocks,
+    firstOfClass,
+    cheapestFirst: places.toSorted((a, b) => modeAt(a).usdPerQps - modeAt(b).usdPerQps || a - b),
+    largestFirst: places
+      .filter((place) => blocks[place]?.isDevice)
+      .sort((a, b) => modeAt(b).carriedQps - modeAt(a).carriedQps || a - b),
+  };
+}
+
+/** One step's load, shared out at least cost. */
+export interface Dispatch {
+  /** Of the load, of what is not carried and of the spare that is missing. */
+  usd: number;
+  shortfallQps: number;
+  /** What would not be carried, beyond the shortfall, if the largest spare devices failed. */
+  uncoveredQps: number;
+}
+
+/**
+ * Shares out a step's demand, cheapest load first; what costs more than leaving it is left. `carriedQps` is what each block can carry,
+ * `settled` its units that are not in the middle of a switch: only they count as cover for each other. `loads`, when given, receives what
+ * each block serves. Writes into `result`: the search calls this very often.
+ */
+export function dispatchLoad(
+  problem: PlanProblem,
+  { blocks, cheapestFirst, largestFirst }: LoadBlocks,
+  demandQps: number,
+  carriedQps: Float64Array,
+  settled: Float64Array,
+  result: Dispatch,
+  loads?: Float64Array,
+): void {
+  const { spareDevices, shortfallUsdPerQps, uncoveredUsdPerQps } = problem;
+  let uncoveredQps = 0;
+  if (spareDevices > 0) {
+    let secureQps = 0;
+    for (let place = 0; place < blocks.length; place += 1) {
+      secureQps += (settled[place] as number) * (blocks[place] as LoadBlock).mode.carriedQps;
+    }
+    let spare = spareDevices;
+    for (const place of largestFirst) {
+      const failing = Math.min(spare, settled[place] as number);
+      secureQps -= failing * (blocks[place] as LoadBlock).mode.carriedQps;
+      spare -= failing;
+      if (spare === 0) break;
+    }
+    uncoveredQps = Math.max(0, demandQps - secureQps);
+  }
+  // A request left also need not be covered: as long as something is uncovered, leaving it costs only the difference.
+  const cheaplyLeftUsd = shortfallUsdPerQps - uncoveredUsdPerQps;
+  let usd = uncoveredQps * uncoveredUsdPerQps;
+  let left = demandQps;
+  let leftCheaply = 0;
+  let cheaplyTried = false;
+  for (const place of cheapestFirst) {
+    const { usdPerQps } = (blocks[place] as LoadBlock).mode;
+    if (!cheaplyTried && usdPerQps > cheaplyLeftUsd) {
+      leftCheaply = Math.min(uncoveredQps, left);
+      left -= leftCheaply;
+      cheaplyTried = true;
+    }
+    if (usdPerQps > shortfallUsdPerQps) break;
+    const load = Math.min(left, Math.max(0, carriedQps[place] as number));
+    if (load <= 0) continue;
+    if (loads !== undefined) loads[place] = load;
+    usd += load * usdPerQps;
+    left -= load;
+  }
+  if (!cheaplyTried) {
+    leftCheaply = Math.min(uncoveredQps, left);
+    left -= leftCheaply;
+  }
+  result.usd = usd + leftCheaply * cheaplyLeftUsd + left * shortfallUsdPerQps;
+  result.shortfallQps = left + leftCheaply;
+  result.uncoveredQps = uncoveredQps - leftCheaply;
+}

@@ -1,0 +1,35 @@
+/** A mixed-integer program: minimise cost × x with rowLower ≤ A x ≤ rowUpper and lower ≤ x ≤ upper; A by rows. */
+export interface Milp {
+  readonly costs: readonly number[];
+  readonly lower: readonly number[];
+  readonly upper: readonly number[];
+  /** Which variables must be whole numbers. */
+  readonly whole: readonly boolean[];
+  readonly rowLower: readonly number[];
+  readonly rowUpper: readonly number[];
+  /** Where each row begins in `columns` and `values`, and the end of the last. */
+  readonly rowStarts: readonly number[];
+  readonly columns: readonly number[];
+  readonly values: readonly number[];
+}
+
+export interface MilpLimits {
+  /** Good enough: this far from the bound, as a share. */
+  readonly relativeGap: number;
+  readonly timeLimitS: number;
+}
+
+export type MilpAnswer =
+  | {
+      /** optimal: within the gap; limit: the best that was found in time. */
+      readonly status: "optimal" | "limit";
+      readonly values: readonly number[];
+      /** No solution costs less. */
+      readonly bound: number;
+    }
+  | { readonly status: "none"; readonly reason: string };
+
+/** Solves mixed-integer programs. Expected failures are answers: it never throws. */
+export interface MilpSolver {
+  solve(problem: Milp, limits: MilpLimits): MilpAnswer;
+}
