@@ -25,6 +25,7 @@ import { openState } from "./open-state.ts";
 import { createPower } from "./power/power.ts";
 import { createSelfDescription } from "./self-description.ts";
 import { createServing } from "./serving/serving.ts";
+import { openTracing } from "./serving/tracing/tracing.ts";
 import { createStoredText } from "./stored-text.ts";
 import { createOutbox } from "./telemetry/outbox.ts";
 import { createOutboxSender } from "./telemetry/outbox-sender.ts";
@@ -84,6 +85,7 @@ export function createAgent(config: AgentConfig): Agent {
       log,
     });
 
+    const tracing = await openTracing(config.serving.tracing, { version, agentId, fleet }, log);
     const serving = createServing({
       config: config.serving,
       log,
@@ -93,6 +95,7 @@ export function createAgent(config: AgentConfig): Agent {
       role: membership,
       metrics,
       version,
+      tracing,
       extraChecks: () => ({ power: power.health() }),
       extraRoutes: [
         statusRoutes(() => ({
@@ -258,6 +261,7 @@ export function createAgent(config: AgentConfig): Agent {
       await reporter.publishPresence();
       await Promise.all(tasks.map((task) => task.stop()));
       await serving.stop();
+      await tracing?.stop();
       cycle.finish();
       await Promise.race([drainOutbox(), Bun.sleep(farewellMs)]);
       await reporter.publishLeave(self.presence("offline"));

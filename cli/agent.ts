@@ -1,9 +1,10 @@
 import { createAgent } from "#agent/agent.ts";
 import { AgentConfig } from "#agent/config.ts";
+import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environment.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
 import { type Command, optionalString } from "./command.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
-import { mergeConfig } from "./merge-config.ts";
+import { mergeConfig, overDefaults } from "./merge-config.ts";
 import { parseListen } from "./parse-listen.ts";
 import { untilStopped } from "./until-stopped.ts";
 
@@ -35,7 +36,8 @@ export const agentCommand: Command = {
   async run(values) {
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
-    const input = mergeConfig(path === undefined ? {} : await readConfigFile(path), {
+    const file = path === undefined ? {} : await readConfigFile(path);
+    const input = mergeConfig(overDefaults({ serving: { tracing: tracingFromEnvironment(process.env) } }, file), {
       id: optionalString(values, "id"),
       fleet: optionalString(values, "fleet"),
       logLevel: optionalString(values, "log-level"),

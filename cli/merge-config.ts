@@ -18,3 +18,8 @@ export function mergeConfig(base: unknown, override: Json): unknown {
   }
   return merged;
 }
+
+/** `given` over `defaults`, key by key. What is given and no object is returned as it came. */
+export function overDefaults(defaults: Json, given: unknown): unknown {
+  return isObject(given) ? mergeConfig(defaults, given) : given;
+}

@@ -1,9 +1,16 @@
 import pino from "pino";
+import { currentTrace } from "./request-trace.ts";
 
 export type Logger = pino.Logger;
 
 export const logLevels = ["silent", "error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
+
+/** What is logged for a request that is traced can be found from its trace, and the other way round. */
+function traceIds(): Record<string, string> {
+  const trace = currentTrace();
+  return trace === undefined ? {} : { trace_id: trace.traceId, span_id: trace.spanId };
+}
 
 /** JSON lines on standard error, one object a line: `time` (ISO 8601), `level`, `component`, `msg`, and the figures it rests on. */
 export function createLogger(component: string, level: LogLevel): Logger {
@@ -11,6 +18,7 @@ export function createLogger(component: string, level: LogLevel): Logger {
     {
       level,
       base: { component },
+      mixin: traceIds,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },

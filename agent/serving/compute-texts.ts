@@ -1,4 +1,5 @@
 import { ServiceError } from "#platform/errors.ts";
+import { currentTrace } from "#platform/request-trace.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import type { QueuedRequest } from "./embedding-queue.ts";
 import type { ComputeGate } from "./ports.ts";
@@ -72,16 +73,30 @@ export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextC
     line: QueuedRequest,
     signal: AbortSignal,
   ): Promise<ComputedText[]> => {
+    const trace = currentTrace();
+    const startedMs = performance.now();
     const texts = await tokenizeInputs(model, inputs, request.inputsField);
     const cut = request.truncate === false ? texts.findIndex(({ truncated }) => truncated) : -1;
     if (cut >= 0) refuseToCut(model, request.inputsField, (inputs[cut] as MissingText).index);
+    const waitingMs = performance.now();
+    trace?.stage("tokenise", startedMs, waitingMs, { "thormesh.texts": texts.length });
     textsAtGate += texts.length;
     try {
       await gate.enter(texts.length, signal);
     } finally {
       textsAtGate -= texts.length;
     }
+    const enteredMs = performance.now();
     const results = await line.embed(texts.map(({ ids }) => ids));
+    if (trace !== undefined) {
+      const finishedMs = performance.now();
+      // Until the first of them was handed to the model; one that another request had asked for before may have been then already.
+      const handedMs = Math.min(enteredMs + Math.min(...results.map(({ waitMs }) => waitMs)), finishedMs);
+      trace.stage("queue", waitingMs, handedMs, { "thormesh.texts": texts.length });
+      trace.stage("infer", handedMs, finishedMs, {
+        "thormesh.compute_ms": results.reduce((sum, { computeMs }) => sum + computeMs, 0),
+      });
+    }
     return results.map(({ vector, computeMs }, i) => {
       const { ids, truncated } = texts[i] as TokenizedText;
       const { key, index } = inputs[i] as MissingText;

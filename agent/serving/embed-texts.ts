@@ -1,5 +1,6 @@
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { currentTrace } from "#platform/request-trace.ts";
 import { createTextComputer, type MissingText, mostTextsInLine, refuseToCut } from "./compute-texts.ts";
 import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
@@ -144,7 +145,6 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   /** What a request that must wait needs: a place in the line, its deadline, and a client that may go meanwhile. */
   const computeInLine = async (model: EmbeddingModel, request: EmbedRequest, missing: readonly MissingText[]) => {
     const textsInLine = Math.min(missing.length, mostTextsInLine);
-    refuseUnlessAdmitted(model, request, textsInLine);
     admittedTexts += textsInLine;
     admittedRequests += 1;
     const ended = new AbortController();
@@ -181,6 +181,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   const embed = async (request: EmbedRequest): Promise<EmbedResult> => {
     const startedMs = performance.now();
     const { inputs } = request;
+    const trace = currentTrace();
     let modelId = "unknown";
     inFlight += 1;
     try {
@@ -198,6 +199,10 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
         return text;
       });
       metrics.recordResultLookup(inputs.length - missing.length, missing.length);
+      if (missing.length > 0) refuseUnlessAdmitted(model, request, Math.min(missing.length, mostTextsInLine));
+      trace?.stage("admission", startedMs, performance.now(), {
+        "thormesh.cached_texts": inputs.length - missing.length,
+      });
       let computeMs = 0;
       if (missing.length > 0) {
         for (const computed of await computeInLine(model, request, missing)) {
@@ -218,6 +223,13 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       sink.recordServed({ model: modelId, texts: inputs.length, tokens, latencyMs: durationMs, computeMs });
       metrics.recordRequest(modelId, "ok", durationMs);
       metrics.recordTokens(modelId, tokens, truncatedInputs);
+      trace?.annotate({
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.response.model": modelId,
+        "gen_ai.usage.input_tokens": tokens,
+        "thormesh.texts": inputs.length,
+      });
+      trace?.answered(finishedMs);
       model.recent.record(durationMs, missing.length, finishedMs);
       return { model: modelId, dimension: manifest.dimension, vectors, tokens, truncatedInputs, durationMs };
     } catch (cause) {
@@ -226,6 +238,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       if (status === "rejected") sink.recordRejected();
       if (status === "error") sink.recordError();
       metrics.recordRequest(modelId, status, performance.now() - startedMs);
+      trace?.annotate({ "error.type": error === "cancelled" ? error : error.code });
       throw error === "cancelled" ? new ServiceError("INVALID_REQUEST", "the client closed the connection") : error;
     } finally {
       inFlight -= 1;

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { TracingConfig } from "./tracing/tracing-config.ts";
 
 /** How an agent serves embeddings. */
 export const ServingConfig = Type.Object(
@@ -28,6 +29,7 @@ export const ServingConfig = Type.Object(
         description: "the same embeddings over gRPC, with the same keys and limits",
       },
     ),
+    tracing: TracingConfig,
     model: Type.String({ default: "all-MiniLM-L6-v2", minLength: 1, maxLength: 128 }),
     modelDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
       default: null,

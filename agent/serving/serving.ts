@@ -17,6 +17,8 @@ import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts
 import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createServingMetrics } from "./serving-metrics.ts";
+import { traceHttp } from "./tracing/trace-http.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 export interface ServingOptions {
   readonly config: ServingConfig;
@@ -27,6 +29,8 @@ export interface ServingOptions {
   readonly role: RoleView;
   readonly metrics: Registry;
   readonly version: string;
+  /** Undefined where requests are not traced. */
+  readonly tracing?: Tracing | undefined;
   /** More checks of `/health`, by name. */
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
@@ -156,7 +160,8 @@ export function createServing(options: ServingOptions): Serving {
       ],
     });
     const { host, port, maxBodyBytes } = config;
-    server = serveHttp(app, { host, port, maxBodyBytes, errorStyleOf });
+    const handler = options.tracing === undefined ? app : traceHttp(app, options.tracing);
+    server = serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf });
     log.info({ url: server.url, model: found.manifest.id, origin: found.origin, threads }, "serving");
     // While the model loads in its process, there is time for it in this one.
     grpc = await openGrpc({
@@ -168,6 +173,7 @@ export function createServing(options: ServingOptions): Serving {
         models: () => Promise.all(models.map(describeModel)),
       },
       ready: () => notReadyReason() === null,
+      tracing: options.tracing,
     });
     await Promise.race([model.runner.firstLoaded, Bun.sleep(startWaitMs)]);
     if (model.runner.state !== "loaded")

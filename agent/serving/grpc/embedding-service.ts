@@ -1,12 +1,14 @@
-import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { ServiceError } from "#platform/errors.ts";
 import { createBearerCheck } from "#platform/http/bearer-key.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Embedder } from "../embed-texts.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import { createEmbedReader, createEmbedWriter } from "./embed-messages.ts";
 import { explainToClient } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";
 import type { Answer } from "./service-definition.ts";
+import { traceCall } from "./trace-call.ts";
 
 type UnaryCall = ServerUnaryCall<Buffer, Answer>;
 
@@ -40,6 +42,7 @@ export function embeddingService(parts: {
   readonly view: ServingView;
   readonly maxInputs: number;
   readonly apiKeys: readonly string[];
+  readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }): UntypedServiceImplementation {
   const { protos, embedder, view, apiKeys, log } = parts;
@@ -58,16 +61,21 @@ export function embeddingService(parts: {
   };
 
   const answering =
-    (answer: (call: UnaryCall) => Promise<Answer>) => (call: UnaryCall, send: sendUnaryData<Answer>) => {
-      answer(call).then(
-        (value) => send(null, value),
-        (error) =>
-          send(
-            explainToClient(error, (bug) =>
-              log.error({ err: bug, method: call.getPath() }, "call failed: this is a bug"),
-            ),
-          ),
-      );
+    (answer: (call: UnaryCall) => Promise<Answer>, traced?: Tracing) =>
+    (call: UnaryCall, send: sendUnaryData<Answer>): void => {
+      const logBug = (err: unknown) => log.error({ err, method: call.getPath() }, "call failed: this is a bug");
+      const respond = async (): Promise<number> => {
+        try {
+          send(null, await answer(call));
+          return status.OK;
+        } catch (error) {
+          const failure = explainToClient(error, logBug);
+          send(failure);
+          return failure.code;
+        }
+      };
+      if (traced === undefined) void respond();
+      else traceCall(traced, call, respond);
     };
 
   const embed = async (call: UnaryCall): Promise<Answer> => {
@@ -97,7 +105,7 @@ export function embeddingService(parts: {
   };
 
   return {
-    Embed: answering(embed),
+    Embed: answering(embed, parts.tracing),
     Health: answering(async () => view.health()),
     ListModels: answering(listModels),
   };

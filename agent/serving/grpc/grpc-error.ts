@@ -1,14 +1,17 @@
-import { Metadata, type ServerErrorResponse } from "@grpc/grpc-js";
+import { Metadata } from "@grpc/grpc-js";
 import { errorCodes, ServiceError } from "#platform/errors.ts";
 
 /** Metadata holds printable ASCII; what else a value has is left out. */
 const printable = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, "");
 
+/** A failure as grpc-js sends it. */
+export type GrpcFailure = Error & { readonly code: number; readonly details: string; readonly metadata: Metadata };
+
 /**
  * What a client is told of a failure: the code's status, the message, and in the trailing metadata `error-code`, `retry-after` (seconds)
  * and the details (`param`, `peers`, ...). `grpc-retry-pushback-ms` tells clients that try again by themselves when to.
  */
-export function toGrpcError(error: ServiceError): Pick<ServerErrorResponse, "code" | "details" | "metadata"> & Error {
+export function toGrpcError(error: ServiceError): GrpcFailure {
   const metadata = new Metadata();
   metadata.set("error-code", error.code);
   if (error.retryAfterS !== undefined) {
@@ -27,7 +30,7 @@ export function toGrpcError(error: ServiceError): Pick<ServerErrorResponse, "cod
 }
 
 /** Whatever was thrown on the way of a call, as its client is told. What is no {@link ServiceError} is a bug: `onBug` gets it. */
-export function explainToClient(error: unknown, onBug: (error: unknown) => void): ReturnType<typeof toGrpcError> {
+export function explainToClient(error: unknown, onBug: (error: unknown) => void): GrpcFailure {
   if (error instanceof ServiceError) return toGrpcError(error);
   onBug(error);
   return toGrpcError(new ServiceError("INTERNAL", "internal error; the server's log has more"));

@@ -3,6 +3,7 @@ import { UsageError } from "#platform/errors.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Embedder } from "../embed-texts.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import { embeddingService, embeddingServiceName, type ServingView } from "./embedding-service.ts";
 import { healthService, healthServiceName } from "./health-service.ts";
 import { loadProtos } from "./protos.ts";
@@ -22,6 +23,7 @@ export interface GrpcServerOptions {
   readonly view: ServingView;
   /** Whether requests for vectors are answered now. */
   readonly ready: () => boolean;
+  readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }
 
@@ -65,7 +67,7 @@ function bind(server: Server, host: string, port: number): Promise<number> {
  * @throws UsageError when the address or port can't be listened on.
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { host, port, embedder, view, maxInputs, apiKeys, log } = options;
+  const { host, port, embedder, view, maxInputs, apiKeys, tracing, log } = options;
   assertListenAllowed("serving.grpc", options);
   // It would write lines of its own between those of the log; what matters reaches the log as errors.
   setLogVerbosity(logVerbosity.NONE);
@@ -82,7 +84,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const health = healthService(protos, services, options.ready);
   const add = (name: string, implementation: Parameters<Server["addService"]>[1]) =>
     server.addService(serviceDefinition(protos.service(name)), implementation);
-  add(embeddingServiceName, embeddingService({ protos, embedder, view, maxInputs, apiKeys, log }));
+  add(embeddingServiceName, embeddingService({ protos, embedder, view, maxInputs, apiKeys, tracing, log }));
   add(healthServiceName, health.implementation);
   for (const packageName of reflectionPackages) {
     add(`${packageName}.ServerReflection`, reflectionService(protos, packageName, services));

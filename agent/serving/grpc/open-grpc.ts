@@ -2,6 +2,7 @@ import type { Logger } from "#platform/log.ts";
 import type { Embedder } from "../embed-texts.ts";
 import type { HealthCheck } from "../ports.ts";
 import type { ServingConfig } from "../serving-config.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import type { ServingView } from "./embedding-service.ts";
 
 /** gRPC as it is served here, or why it is not. */
@@ -31,9 +32,10 @@ export async function openGrpc(parts: {
   readonly embedder: Embedder;
   readonly view: ServingView;
   readonly ready: () => boolean;
+  readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }): Promise<GrpcFace> {
-  const { config, embedder, view, ready, log } = parts;
+  const { config, embedder, view, ready, tracing, log } = parts;
   const { apiKeys, insecure, maxInputs, maxBodyBytes } = config;
   if (!config.grpc.enabled) return { address: null, checks: () => ({}), async stop() {} };
   // Not before it is needed: it takes its time, and an agent without gRPC has no use for it.
@@ -49,6 +51,7 @@ export async function openGrpc(parts: {
       embedder,
       view,
       ready,
+      tracing,
       log,
     });
     log.info({ address: server.address }, "gRPC listens");

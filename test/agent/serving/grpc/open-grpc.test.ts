@@ -13,6 +13,7 @@ const open = (config: object) =>
     embedder: { embed: () => Promise.reject(new Error("not asked")), inFlight: () => 0, queueDepth: () => 0 },
     view: { health: () => ({}), models: async () => [] },
     ready: () => true,
+    tracing: undefined,
   });
 
 describe("where something else has port 9090", () => {

@@ -1,0 +1,42 @@
+import type { AnyElysia } from "elysia";
+import { requestPath } from "#platform/http/request-path.ts";
+import type { FetchHandler } from "#platform/http/serve-http.ts";
+import { withTrace } from "#platform/request-trace.ts";
+import type { Tracing } from "./tracing.ts";
+
+/**
+ * An app whose POST requests (those that ask for something to be computed; probes and scrapers only get) are traced, each under a server span with
+ * the attributes of OpenTelemetry's HTTP conventions. The response's `traceresponse` header names the span.
+ */
+export function traceHttp(app: AnyElysia, tracing: Tracing): FetchHandler {
+  const routes = new Set(app.routes.filter(({ method }) => method === "POST").map(({ path }) => path));
+  return {
+    async fetch(request) {
+      const { method, headers } = request;
+      if (method !== "POST") return app.fetch(request);
+      const path = requestPath(request.url);
+      const agent = headers.get("user-agent");
+      const trace = tracing.begin({
+        name: routes.has(path) ? `${method} ${path}` : method,
+        attributes: {
+          "http.request.method": method,
+          "url.path": path,
+          "url.scheme": "http",
+          ...(routes.has(path) ? { "http.route": path } : {}),
+          ...(agent === null ? {} : { "user_agent.original": agent }),
+        },
+        header: (name) => headers.get(name) ?? undefined,
+      });
+      try {
+        const response = await withTrace(trace, () => app.fetch(request));
+        const { status } = response;
+        response.headers.set("traceresponse", trace.traceparent);
+        trace.end({ failed: status >= 500, attributes: { "http.response.status_code": status } });
+        return response;
+      } catch (error) {
+        trace.end({ failed: true, attributes: { "error.type": "unexpected" } });
+        throw error;
+      }
+    },
+  };
+}

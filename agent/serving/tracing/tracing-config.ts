@@ -1,0 +1,27 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+/** Where traces of requests are sent, in OpenTelemetry's protocol over HTTP. */
+export const TracingConfig = Type.Object(
+  {
+    otlpUrl: Type.Union([Type.String({ pattern: "^https?://[^/]", maxLength: 1024 }), Type.Null()], {
+      default: null,
+      description: "base address of a collector, e.g. http://127.0.0.1:4318; null: no traces",
+    }),
+    sampleRatio: Type.Number({
+      default: 1,
+      minimum: 0,
+      maximum: 1,
+      description: "share of requests that are traced, of those whose client says nothing about it",
+    }),
+    exportPeriodMs: Type.Integer({
+      default: 2_000,
+      minimum: 10,
+      description: "how long spans wait to be sent together",
+    }),
+    headers: Type.Record(Type.String(), Type.String(), { default: {}, description: "sent with every export" }),
+    serviceName: Type.String({ default: "thormesh-agent", minLength: 1, maxLength: 128 }),
+    attributes: Type.Record(Type.String(), Type.String(), { default: {}, description: "of the traces' resource" }),
+  },
+  { additionalProperties: false, default: {} },
+);
+export type TracingConfig = Static<typeof TracingConfig>;
