@@ -1,5 +1,10 @@
 import { decidePowerMode } from "#agent/power/decide-power-mode.ts";
+import {
+  CheapestFleetInput,
+  checkCheapestFleetInput,
+} from "#controller/scaling/cheapest-fleet/cheapest-fleet-input.ts";
 import { decideActiveAgents } from "#controller/scaling/decide-active-agents.ts";
+import { decideCheapestFleet } from "#controller/scaling/decide-cheapest-fleet.ts";
 import { decideFleetPlan } from "#controller/scaling/decide-fleet-plan.ts";
 import { decideReplicas } from "#controller/scaling/decide-replicas.ts";
 import { decideRightSize } from "#controller/scaling/decide-right-size.ts";
@@ -18,6 +23,24 @@ const rightSizeEntries = Object.fromEntries(
   ]),
 );
 
+const fleetPlan = decisionEntry(
+  "which devices serve in which mode, and how much cloud, for the next steps at least cost",
+  FleetPlanInput,
+  async (input) => decideFleetPlan(input, await loadHighsSolver()),
+  checkFleetPlanInput,
+);
+const cheapestFleet = decisionEntry(
+  "which types of instance to buy for a mix of requests, at least cost",
+  CheapestFleetInput,
+  async (input) => decideCheapestFleet(input, await loadHighsSolver()),
+  checkCheapestFleetInput,
+);
+const listsTypes = (input: unknown) =>
+  [input]
+    .flat()
+    .every((each) => typeof each === "object" && each !== null && "types" in each && !("devices" in each)) &&
+  [input].flat().length > 0;
+
 /** Every decision that `thormesh decide` knows. */
 export const decisions: Readonly<Record<string, DecisionEntry>> = {
   replicas: decisionEntry(
@@ -31,12 +54,12 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     ActiveAgentsInput,
     ({ fleet, policy, nowMs }) => decideActiveAgents(fleet, policy, nowMs),
   ),
-  "fleet-plan": decisionEntry(
-    "which devices serve in which mode, and how much cloud, for the next steps at least cost",
-    FleetPlanInput,
-    async (input) => decideFleetPlan(input, await loadHighsSolver()),
-    checkFleetPlanInput,
-  ),
+  "fleet-plan": {
+    ...fleetPlan,
+    // A plan of what to buy is one, too: it has types where this has devices.
+    answer: (input, source) => (listsTypes(input) ? cheapestFleet : fleetPlan).answer(input, source),
+  },
+  "cheapest-fleet": cheapestFleet,
   "right-size": decisionByKind("one step of sizing a replica, by the rules of Kubernetes' VPA", rightSizeEntries),
   "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, decidePowerMode),
 };

@@ -3,6 +3,7 @@ import { decisions } from "#cli/decide/decisions.ts";
 import { UsageError } from "#platform/errors.ts";
 import { device, offer, planInput } from "../controller/scaling/fleet-plan/fleet-plan-cases.ts";
 import { programCommand } from "../e2e/program.ts";
+import plannerCases from "../fixtures/planner-cases.json";
 
 const entry = decisions["fleet-plan"];
 
@@ -35,6 +36,11 @@ describe("thormesh decide fleet-plan", () => {
     expect(plan).toMatchObject({ feasible: true, steps: Array(5).fill({ cloud: [], shortfallQps: 0 }) });
     const two = await decide(["--input", "-"], JSON.stringify([planInput(), planInput()]));
     expect(JSON.parse(two.stdout)).toEqual([plan, plan]);
+  });
+
+  test("an input with types instead of devices is a question of what to buy", async () => {
+    const answers = await decide(["--input", "-"], JSON.stringify(plannerCases.cases));
+    expect(JSON.parse(answers.stdout)).toMatchObject(plannerCases.cases.map((each) => each.expect));
   });
 
   test("--schema says what it reads", async () => {

@@ -46,16 +46,17 @@ function solve(highs: Highs, milp: Milp, limits: MilpLimits): MilpAnswer {
 
 let loaded: Promise<Highs> | undefined;
 
-/** HiGHS, compiled to WebAssembly and carried inside the executable. Loaded once. */
+/** HiGHS, compiled to WebAssembly and carried inside the executable. Loaded once; where that fails, each answer says so. */
 export async function loadHighsSolver(): Promise<MilpSolver> {
-  loaded ??= Bun.file(wasmPath)
-    .arrayBuffer()
-    .then((wasmBinary) => loadHighs({ wasmBinary }));
-  // A failed load is tried again next time.
-  loaded.catch(() => {
-    loaded = undefined;
-  });
-  const highs = await loaded;
+  loaded ??= loadHighs({ locateFile: () => wasmPath });
+  let highs: Highs;
+  try {
+    highs = await loaded;
+  } catch (error) {
+    loaded = undefined; // tried again next time
+    const reason = `HiGHS can't be loaded: ${describeError(error)}`;
+    return { solve: () => ({ status: "none", reason }) };
+  }
   return {
     solve(milp, limits) {
       try {

@@ -1,0 +1,47 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+const strict = { additionalProperties: false } as const;
+const most = 1e12;
+const Rate = Type.Number({ minimum: 0, maximum: most });
+const orNull = <T extends ReturnType<typeof Type.Number>>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { description });
+
+/** What `decideCheapestFleet` reads: types of instance with their prices, and a demand of several classes of request. */
+export const CheapestFleetInput = Type.Object(
+  {
+    name: Type.Optional(Type.String()),
+    note: Type.Optional(Type.String()),
+    types: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ minLength: 1, maxLength: 128 }),
+          costPerHour: Type.Number({ minimum: 0, maximum: most }),
+          limit: Type.Union([Type.Integer({ minimum: 0, maximum: 1_000_000 }), Type.Null()], {
+            description: "instances there are; null: any number",
+          }),
+          capacity: Type.Record(
+            Type.String(),
+            orNull(Type.Number({ exclusiveMinimum: 0, maximum: most }), "null: can't serve the class"),
+            { description: "requests a second of a class that one instance carries when it serves only that" },
+          ),
+        },
+        strict,
+      ),
+      { minItems: 1, maxItems: 50 },
+    ),
+    demand: Type.Record(Type.String(), Rate, { description: "requests a second of each class" }),
+    slicesPerClass: Type.Integer({ minimum: 1, maximum: 1000, description: "a class is cut into so many equal parts" }),
+    minTotalInstances: Type.Integer({ default: 0, minimum: 0, maximum: 1_000_000 }),
+    expect: Type.Optional(Type.Unknown({ description: "ignored, so that test cases can be given as they are" })),
+  },
+  strict,
+);
+export type CheapestFleetInput = Static<typeof CheapestFleetInput>;
+
+/** What the schema can't say: names used once. */
+export function checkCheapestFleetInput({ types }: CheapestFleetInput): string[] {
+  const names = types.map(({ name }) => name);
+  return names.flatMap((name, index) =>
+    names.indexOf(name) === index ? [] : [`types.${index}.name: expected a name used once, got "${name}" again`],
+  );
+}
