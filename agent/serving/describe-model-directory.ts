@@ -156,7 +156,7 @@ export function describeModelDirectory(
       revision,
       licence: "unknown",
       source: {},
-      files: {},
+      files: Object.fromEntries(files.map(({ path, bytes }) => [path, { bytes }])),
       onnx: onnxPaths.map(describeOnnxName),
       ...what,
       // As requests get them unless they say otherwise, where no list of modules says what the reference does.

@@ -1,6 +1,7 @@
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
+import { applyPrompt } from "./apply-prompt.ts";
 import { createTextComputer, type MissingText, mostTextsInLine, refuseToCut } from "./compute-texts.ts";
 import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
@@ -180,7 +181,6 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
 
   const embed = async (request: EmbedRequest): Promise<EmbedResult> => {
     const startedMs = performance.now();
-    const { inputs } = request;
     const trace = currentTrace();
     let modelId = "unknown";
     inFlight += 1;
@@ -190,6 +190,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       const { manifest } = model.found;
       modelId = manifest.id;
       metrics.recordModelLookup(model.runner.state === "loaded");
+      const inputs = applyPrompt(manifest, request.promptName, request.inputs);
       const missing: MissingText[] = [];
       const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
         const key = resultKey(manifest, input);

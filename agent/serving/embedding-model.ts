@@ -9,6 +9,7 @@ import type { ServingConfig } from "./serving-config.ts";
 import { createTextTokenizer, type TextTokenizer } from "./text-tokenizer.ts";
 import { startModelProcess } from "./worker/model-process.ts";
 import { createModelRunner, type ModelRunner } from "./worker/model-runner.ts";
+import { probeModel } from "./worker/probe-model.ts";
 
 /** A model that is served: its tokenizer, the line of texts before it, its process. */
 export interface EmbeddingModel {
@@ -60,16 +61,22 @@ export async function openEmbeddingModel(
   observer: { onBatch(texts: number): void; onLoaded(loadMs: number): void },
 ): Promise<EmbeddingModel> {
   const { manifest } = found;
+  log.info({ model: manifest.id, origin: found.origin, notes: found.notes }, "model found");
+  const reading = readTokenizer(found);
+  const startProcess = async (threads: number, signal: AbortSignal) => {
+    const process = await startModelProcess(found, { threads, timeoutMs: loadTimeoutMs, signal });
+    return probeModel(process, (await reading).lastId, found);
+  };
   const createRunner = (threads: number) =>
     createModelRunner({
       id: manifest.id,
-      startProcess: (signal) => startModelProcess(found, { threads, timeoutMs: loadTimeoutMs, signal }),
+      startProcess: (signal) => startProcess(threads, signal),
       log,
       onLoaded: (process) => observer.onLoaded(process.loadMs),
     });
   const runner = createRunner(config.threads);
   runner.start();
-  const tokenizer = await readTokenizer(found).catch(async (error) => {
+  const tokenizer = await reading.catch(async (error) => {
     await runner.stop();
     throw error;
   });

@@ -1,12 +1,22 @@
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { embeddedModels } from "#models/embedded-models.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
 import { describeModelDirectory } from "./describe-model-directory.ts";
 import { type FoundModel, ModelManifest } from "./model-manifest.ts";
-import { readModelDirectory } from "./read-model-directory.ts";
+import { readDirectoryContents } from "./read-directory-contents.ts";
+import type { ServingConfig } from "./serving-config.ts";
+
+/** What this machine's processor can compute, as exact as the model's files are. */
+const processorChoice: OnnxChoice = { precision: "auto", architecture: process.arch, gpu: false };
+
+/** As configured, on this machine. */
+export const onnxChoice = ({ precision }: Pick<ServingConfig, "precision">): OnnxChoice => ({
+  ...processorChoice,
+  precision,
+});
 
 const tokenizerFile = "tokenizer.json";
 
@@ -48,7 +58,23 @@ function foundModel(
   };
 }
 
-async function readDirectory(id: string, directory: string, choice: OnnxChoice): Promise<FoundModel> {
+/** Whether a directory looks like a model's. */
+export const isModelDirectory = (directory: string): boolean =>
+  ["manifest.json", "config.json", "model.onnx", "onnx", "modules.json"].some((file) =>
+    existsSync(join(directory, file)),
+  );
+
+/**
+ * The model of a directory: what its manifest.json says, or what the files say that sentence-transformers and Hugging Face's exporters
+ * write. Weights are not read.
+ * @param id what a model without manifest.json is called
+ * @throws UsageError when its files are not those of a model that this program can serve.
+ */
+export async function readModelDirectory(
+  directory: string,
+  choice: OnnxChoice = processorChoice,
+  id: string = basename(directory),
+): Promise<FoundModel> {
   const pathOf = (file: string) => {
     const path = join(directory, file);
     return existsSync(path) ? path : undefined;
@@ -61,7 +87,7 @@ async function readDirectory(id: string, directory: string, choice: OnnxChoice):
     const manifest = parseConfig(ModelManifest, await readJson(manifestPath), manifestPath);
     return foundModel(manifest, choice, place, []);
   }
-  const contents = await readModelDirectory(directory);
+  const contents = await readDirectoryContents(directory);
   try {
     const { manifest, notes } = describeModelDirectory(id, contents.revision, contents);
     return foundModel(manifest, choice, place, notes);
@@ -71,13 +97,9 @@ async function readDirectory(id: string, directory: string, choice: OnnxChoice):
   }
 }
 
-/** What this machine's processor can compute, as precise as the model's files are. */
-export const processorChoice: OnnxChoice = { precision: "auto", architecture: process.arch, gpu: false };
-
 /**
  * Finds a model: in the configured directory (which holds one directory a model), in `models/` beside the executable, then among
- * those the program carries. The first that has it wins. A directory with manifest.json is what that says; one without is read as
- * sentence-transformers and Hugging Face's exporters write them.
+ * those the program carries. The first that has it wins.
  * @param id may hold "/" (`sentence-transformers/all-MiniLM-L6-v2`)
  * @throws UsageError when none has it, or its files are not those of a model that this program can serve.
  */
@@ -90,10 +112,7 @@ export async function findModel(
   for (const place of places) {
     if (place === null || !staysInside(id)) continue;
     const directory = join(place, id);
-    const isModel = ["manifest.json", "config.json", "model.onnx", "onnx", "modules.json"].some((file) =>
-      existsSync(join(directory, file)),
-    );
-    if (isModel) return readDirectory(id, directory, choice);
+    if (isModelDirectory(directory)) return readModelDirectory(directory, choice, id);
   }
   const embedded = embeddedModels[id];
   if (embedded !== undefined) {

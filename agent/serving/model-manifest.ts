@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 
 const strict = { additionalProperties: false } as const;
 const ModelFile = Type.Object(
-  { sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }), bytes: Type.Integer({ minimum: 1 }) },
+  { sha256: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })), bytes: Type.Integer({ minimum: 0 }) },
   strict,
 );
 
@@ -38,7 +38,7 @@ export const ModelManifest = Type.Object(
     revision: Type.String({ maxLength: 128 }),
     licence: Type.String(),
     source: Type.Record(Type.String(), Type.String(), { default: {} }),
-    /** What the files of these names must be; a file that is not named is taken as it is. */
+    /** The files by their paths in the model's directory; one without sha256 is taken as it is. */
     files: Type.Record(Type.String(), ModelFile, { default: {} }),
     /** The ONNX files there are to choose from, which differ in precision only. */
     onnx: Type.Array(OnnxFile, { minItems: 1, default: [{ path: "model.onnx" }] }),

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { Precision } from "./model-manifest.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
 /** How an agent serves embeddings. */
@@ -34,6 +35,10 @@ export const ServingConfig = Type.Object(
     modelDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
       default: null,
       description: "holds one directory a model; null: beside the executable, or what the program carries",
+    }),
+    precision: Type.Union([Type.Literal("auto"), Precision], {
+      default: "auto",
+      description: "which of a model's ONNX files is loaded: auto, fp32, fp16, int8 or q4; auto: the most exact one",
     }),
     threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
       default: null,

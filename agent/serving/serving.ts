@@ -8,7 +8,7 @@ import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { createEmbedder, type Embedder } from "./embed-texts.ts";
 import { type EmbeddingModel, openEmbeddingModel } from "./embedding-model.ts";
-import { findModel } from "./find-model.ts";
+import { findModel, onnxChoice } from "./find-model.ts";
 import { type GrpcFace, openGrpc } from "./grpc/open-grpc.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
@@ -102,7 +102,7 @@ export function createServing(options: ServingOptions): Serving {
 
   const start = async () => {
     assertListenAllowed("serving", config);
-    const found = await findModel(config.model, config.modelDirectory);
+    const found = await findModel(config.model, config.modelDirectory, onnxChoice(config));
     const cache = createResultCache(config.cacheBytes);
     const threads = config.threads ?? Math.min(2, availableParallelism());
     const metrics = createServingMetrics(registry, {

@@ -15,7 +15,7 @@ export interface TextTokenizer {
   tokenizePair(first: string, second: string): TokenizedText;
   /** Takes token ids as a client sent them, cut like a text; null when one is not in the vocabulary. */
   acceptTokenIds(ids: readonly number[]): TokenizedText | null;
-  /** The highest id of the vocabulary. */
+  /** The highest id that a text can become; tokens that were added to the vocabulary left out, of which a model may not know all. */
   readonly lastId: number;
 }
 
@@ -83,8 +83,12 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
   const tokenizer = new Tokenizer(definition, options.config ?? {});
   const single = templateOf(tokenizer, 1);
   const pair = templateOf(tokenizer, 2);
-  let lastId = 0;
-  for (const id of tokenizer.get_vocab(true).values()) lastId = Math.max(lastId, id);
+  const highestOf = (vocabulary: Map<string, number>) => {
+    let highest = 0;
+    for (const id of vocabulary.values()) highest = Math.max(highest, id);
+    return highest;
+  };
+  const highestId = highestOf(tokenizer.get_vocab(true));
 
   /** The text's own tokens, without special ones: all of a short text, of a long one at least `most` and perhaps a few more. */
   const read = (text: string, most: number): { ids: readonly number[]; whole: boolean } => {
@@ -103,7 +107,7 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
   const room = Math.max(1, maxTokens - single.before.length - single.after.length);
   const pairRoom = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
   return {
-    lastId,
+    lastId: highestOf(tokenizer.get_vocab(false)),
     tokenize(text) {
       const { ids, whole } = read(text, room);
       const kept = ids.length > room ? ids.slice(0, room) : ids;
@@ -123,7 +127,7 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
       return { ids: Uint32Array.from(ids), truncated };
     },
     acceptTokenIds(ids) {
-      for (const id of ids) if (!Number.isInteger(id) || id < 0 || id > lastId) return null;
+      for (const id of ids) if (!Number.isInteger(id) || id < 0 || id > highestId) return null;
       if (ids.length <= maxTokens) return { ids: Uint32Array.from(ids), truncated: false };
       const kept = ids.slice(0, maxTokens - single.after.length);
       return { ids: Uint32Array.from([...kept, ...single.after]), truncated: true };

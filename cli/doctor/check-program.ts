@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { createForecastProcess } from "#agent/forecast/worker/forecast-process.ts";
 import type { ForecastWorkerState } from "#agent/forecast/worker/forecast-worker.ts";
 import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
-import { findModel } from "#agent/serving/find-model.ts";
+import { findModel, onnxChoice } from "#agent/serving/find-model.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
@@ -33,7 +33,7 @@ export function checkStateDirectory(path: string): CheckResult {
 export async function checkEmbedding(config: ServingConfig, log: Logger): Promise<CheckResult> {
   const name = "embedding";
   try {
-    const found = await findModel(config.model, config.modelDirectory);
+    const found = await findModel(config.model, config.modelDirectory, onnxChoice(config));
     const threads = config.threads ?? Math.min(2, availableParallelism());
     const model = await openEmbeddingModel(found, { ...config, threads }, log, { onBatch() {}, onLoaded() {} });
     model.runner.start();

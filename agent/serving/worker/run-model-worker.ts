@@ -12,10 +12,14 @@ export interface ModelWorkerOptions extends OnnxModelOptions {
   readonly sha256: string | null;
 }
 
+/** How paths of files begin that a compiled executable carries. */
+const insideExecutable = "/$bunfs/";
+
 async function load(options: ModelWorkerOptions): Promise<OnnxModel> {
   const { modelPath, sha256 } = options;
-  // From its path where nothing is to be verified: only then ONNX Runtime finds weights that lie in files beside it.
-  const source = sha256 === null ? modelPath : await readVerifiedFile(modelPath, sha256);
+  const bytes = sha256 === null ? null : await readVerifiedFile(modelPath, sha256);
+  // By its path, ONNX Runtime also finds weights that lie in files beside it; inside the executable it can't look.
+  const source = bytes === null || !modelPath.startsWith(insideExecutable) ? modelPath : bytes;
   try {
     return await loadOnnxModel(source, options);
   } catch (cause) {

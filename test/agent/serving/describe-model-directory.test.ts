@@ -32,7 +32,7 @@ test("a sentence-transformers directory is what its files say", () => {
     revision: "r",
     licence: "unknown",
     source: {},
-    files: {},
+    files: { "onnx/model.onnx": { bytes: 4_000 } },
     onnx: [{ path: "onnx/model.onnx", precision: "fp32", architecture: "any" }],
     kind: "embedding",
     dimension: 384,

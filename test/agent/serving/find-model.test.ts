@@ -13,8 +13,8 @@ afterAll(() => rm(directory, { recursive: true }));
 describe("the model that the program carries", () => {
   test("has the files that its manifest names", async () => {
     const { files } = embedded.manifest;
-    const model = await readVerifiedFile(embedded.modelPath, files["model.onnx"]!.sha256);
-    const tokenizer = await readVerifiedFile(embedded.tokenizerPath, files["tokenizer.json"]!.sha256);
+    const model = await readVerifiedFile(embedded.modelPath, files["model.onnx"]!.sha256!);
+    const tokenizer = await readVerifiedFile(embedded.tokenizerPath, files["tokenizer.json"]!.sha256!);
     expect([model.byteLength, tokenizer.byteLength]).toEqual([
       files["model.onnx"]!.bytes,
       files["tokenizer.json"]!.bytes,

@@ -18,7 +18,7 @@ async function listFiles(directory: string): Promise<string[]> {
   return inside.flat().sort();
 }
 
-export interface ModelDirectory extends ModelDirectoryFiles {
+export interface DirectoryContents extends ModelDirectoryFiles {
   /** Changes when a file of the directory does. */
   readonly revision: string;
 }
@@ -27,7 +27,7 @@ export interface ModelDirectory extends ModelDirectoryFiles {
  * Reads what a model's directory says of the model; the weights and the tokenizer are not read.
  * @throws UsageError for JSON that can't be parsed.
  */
-export async function readModelDirectory(directory: string): Promise<ModelDirectory> {
+export async function readDirectoryContents(directory: string): Promise<DirectoryContents> {
   const hash = new Bun.CryptoHasher("sha256");
   const files: { path: string; bytes: number }[] = [];
   for (const path of await listFiles(directory)) {

@@ -1,0 +1,27 @@
+import type { FoundModel } from "../model-manifest.ts";
+import type { ModelProcess } from "./model-process.ts";
+
+/**
+ * Has a model that was just loaded compute the tokenizer's highest token alone: a tokenizer of another model, a manifest with another
+ * dimension and weights that compute nonsense show at once, not at the first text that needs them.
+ * @param lastId the tokenizer's
+ * @returns the process
+ * @throws Error saying what doesn't fit; the process is stopped then.
+ */
+export async function probeModel(
+  process: ModelProcess,
+  lastId: number,
+  { modelPath, tokenizerPath }: Pick<FoundModel, "modelPath" | "tokenizerPath">,
+): Promise<ModelProcess> {
+  try {
+    const { vectors } = await process.run([Uint32Array.of(lastId)], 1);
+    if (vectors[0]?.every(Number.isFinite) === true) return process;
+  } catch (cause) {
+    await process.stop();
+    throw new Error(`${modelPath} can't compute token ${lastId}, which ${tokenizerPath} has: are they of one model?`, {
+      cause,
+    });
+  }
+  await process.stop();
+  throw new Error(`${modelPath} computes values that are not numbers`);
+}
