@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
@@ -8,6 +9,7 @@ import type { EmbeddingModel } from "./embedding-model.ts";
 import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
+import type { NamedToken } from "./text-tokenizer.ts";
 
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
@@ -40,10 +42,22 @@ export interface EmbedResult {
   readonly durationMs: number;
 }
 
+export interface TokenizeRequest {
+  /** Id or alias; undefined = the default model. */
+  readonly model: string | undefined;
+  readonly inputs: readonly string[];
+  readonly addSpecialTokens: boolean;
+}
+
 /** What a face (HTTP, gRPC) asks for vectors. */
 export interface Embedder {
   /** @throws ServiceError with what the client is told. */
   embed(request: EmbedRequest): Promise<EmbedResult>;
+  /**
+   * The tokens of each text, as the model's tokenizer makes them: not cut, and without the model.
+   * @throws ServiceError MODEL_NOT_FOUND
+   */
+  tokenize(request: TokenizeRequest): Promise<NamedToken[][]>;
   /** Requests that are being answered. */
   inFlight(): number;
   /** Texts that wait: for the board's capacity or for a batch. */
@@ -105,7 +119,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     });
   };
 
-  const modelFor = ({ model: name, dimensions }: EmbedRequest): EmbeddingModel => {
+  const modelFor = ({ model: name, dimensions }: Pick<EmbedRequest, "model" | "dimensions">): EmbeddingModel => {
     const model = parts.findModel(name);
     if (model !== null) {
       const { id, dimension } = model.found.manifest;
@@ -248,6 +262,15 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
 
   return {
     embed,
+    async tokenize({ model: name, inputs, addSpecialTokens }) {
+      const { tokenizer } = modelFor({ model: name, dimensions: undefined });
+      const tokens: NamedToken[][] = [];
+      for (const input of inputs) {
+        tokens.push(tokenizer.name(input, { addSpecialTokens }));
+        await nextTurn();
+      }
+      return tokens;
+    },
     inFlight: () => inFlight,
     queueDepth: () => computer.textsAtGate() + (parts.findModel(undefined)?.queue.depth() ?? 0),
   };

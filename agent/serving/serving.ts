@@ -10,9 +10,11 @@ import { createEmbedder, type Embedder } from "./embed-texts.ts";
 import { type EmbeddingModel, openEmbeddingModel } from "./embedding-model.ts";
 import { findModel, onnxChoice } from "./find-model.ts";
 import { type GrpcFace, openGrpc } from "./grpc/open-grpc.ts";
+import { infoRoutes } from "./http/info-routes.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
 import { describeHealth, describeModel, type ServingState, statusRoutes } from "./http/status-routes.ts";
+import { teiRoutes } from "./http/tei-routes.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
@@ -153,8 +155,11 @@ export function createServing(options: ServingOptions): Serving {
           embedder,
           config.maxInputs,
           () => models,
+          modelNamed,
           () => startedAtS,
         ),
+        teiRoutes(embedder, config.maxInputs),
+        infoRoutes({ version, config, model: modelNamed }),
         statusRoutes(state, registry),
         ...(options.extraRoutes ?? []),
       ],

@@ -9,12 +9,23 @@ export interface TokenizedText {
   readonly truncated: boolean;
 }
 
+/** One token of a text, for people. */
+export interface NamedToken {
+  readonly id: number;
+  /** As the vocabulary has it: `##ing`, `▁the`. */
+  readonly token: string;
+  /** Set around the text, or one that stands for something that is no text. */
+  readonly special: boolean;
+}
+
 export interface TextTokenizer {
   tokenize(text: string): TokenizedText;
   /** Two texts as a cross-encoder reads them; tokens of the second are marked (see token-types.ts). Too long, the longer one is cut. */
   tokenizePair(first: string, second: string): TokenizedText;
   /** Takes token ids as a client sent them, cut like a text; null when one is not in the vocabulary. */
   acceptTokenIds(ids: readonly number[]): TokenizedText | null;
+  /** All tokens of a text, however long it is. */
+  name(text: string, options: { readonly addSpecialTokens: boolean }): NamedToken[];
   /** The highest id that a text can become; tokens that were added to the vocabulary left out, of which a model may not know all. */
   readonly lastId: number;
 }
@@ -114,6 +125,18 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
       const all = Uint32Array.from([...single.before, ...kept, ...single.after]);
       // Of nothing a model without special tokens would compute nothing: one token stands for it.
       return { ids: all.length === 0 ? Uint32Array.of(0) : all, truncated: !whole };
+    },
+    name(text, { addSpecialTokens }) {
+      const { ids } = tokenizer.encode(lowercase ? text.toLowerCase() : text, { add_special_tokens: false });
+      const added = tokenizer.get_added_tokens_decoder();
+      const named = (id: number, around: boolean) => ({
+        id,
+        token: tokenizer.id_to_token(id) ?? "",
+        special: around || added.get(id)?.special === true,
+      });
+      const own = ids.map((id) => named(id, false));
+      if (!addSpecialTokens) return own;
+      return [...single.before.map((id) => named(id, true)), ...own, ...single.after.map((id) => named(id, true))];
     },
     tokenizePair(first, second) {
       const a = read(first, pairRoom);

@@ -1,7 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { describeRoute } from "#platform/http/describe-route.ts";
 import type { Embedder } from "../embed-texts.ts";
 import { shapeVector } from "../shape-vector.ts";
+import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
+import { latencyBudgetMs } from "./latency-budget.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
@@ -11,8 +14,20 @@ const EmbedBody = (maxInputs: number) =>
       model: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" })),
       inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
       normalize: Type.Optional(Type.Boolean({ default: true, description: "scale each vector to length 1" })),
+      truncate: Type.Optional(
+        Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
+      ),
+      dimensions: Type.Optional(
+        Type.Integer({ minimum: 1, description: "the first values only, cut before the vector is scaled" }),
+      ),
+      prompt_name: Type.Optional(
+        Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
+      ),
     },
-    { additionalProperties: false },
+    {
+      additionalProperties: false,
+      example: { model: "all-MiniLM-L6-v2", inputs: ["one robot", "two robots"], dimensions: 4 },
+    },
   );
 
 const EmbedAnswer = Type.Object({
@@ -26,12 +41,15 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
   return new Elysia().post(
     "/api/v1/embed",
     async ({ body, request }) => {
-      const { model, inputs, normalize = true } = body;
+      const { model, inputs, normalize = true, truncate, dimensions, prompt_name } = body;
       const result = await embedder.embed({
         model,
         inputs,
         inputsField: "inputs",
-        dimensions: undefined,
+        dimensions,
+        truncate,
+        promptName: prompt_name,
+        latencyBudgetMs: latencyBudgetMs(request.headers),
         signal: request.signal,
       });
       const usage = {
@@ -39,10 +57,11 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
         duration_ms: Math.round(result.durationMs * 100) / 100,
         truncated_inputs: result.truncatedInputs,
       };
+      const shape = { normalize, ...(dimensions === undefined ? {} : { dimensions }) };
       return writeAnswer(
         '{"embeddings":[',
         result.vectors,
-        (vector) => writeVectorJson(shapeVector(vector, { normalize })),
+        (vector) => writeVectorJson(shapeVector(vector, shape)),
         `],"model":${JSON.stringify(result.model)},"usage":${JSON.stringify(usage)}}`,
         result.truncatedInputs,
       );
@@ -50,17 +69,25 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
     {
       parse: "json",
       body: EmbedBody(maxInputs),
-      detail: {
+      detail: describeRoute({
         summary: "Vectors of texts",
-        tags: ["embeddings"],
-        responses: {
-          200: {
-            description:
-              "One vector a text, in order. usage.truncated_inputs and the header x-truncated-inputs say how many texts were cut.",
-            content: { "application/json": { schema: EmbedAnswer as object } },
+        tag: "embeddings",
+        headers: embeddingHeaders,
+        answer: {
+          description:
+            "One vector a text, in order. usage.truncated_inputs and the header x-truncated-inputs say how many texts were cut.",
+          schema: EmbedAnswer,
+          example: {
+            embeddings: [
+              [-0.2613, -0.4706, 0.7914, 0.2889],
+              [-0.2196, -0.1573, 0.8837, 0.3821],
+            ],
+            model: "all-MiniLM-L6-v2",
+            usage: { total_tokens: 8, duration_ms: 6.41, truncated_inputs: 0 },
           },
         },
-      },
+        errors: embeddingErrors,
+      }),
     },
   );
 }

@@ -1,8 +1,12 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { ServiceError } from "#platform/errors.ts";
+import { describeRoute } from "#platform/http/describe-route.ts";
 import type { Embedder } from "../embed-texts.ts";
 import type { EmbeddingModel } from "../embedding-model.ts";
 import { shapeVector } from "../shape-vector.ts";
+import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
+import { latencyBudgetMs } from "./latency-budget.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
 
@@ -25,21 +29,68 @@ const EmbeddingsBody = (maxInputs: number) =>
       ),
       model: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
       encoding_format: Type.Optional(Type.Union([Type.Literal("float"), Type.Literal("base64")], { default: "float" })),
-      dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
+      dimensions: Type.Optional(
+        Type.Integer({ minimum: 1, description: "the first values only, cut before the vector is scaled to length 1" }),
+      ),
+      truncate: Type.Optional(
+        Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
+      ),
+      prompt_name: Type.Optional(
+        Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
+      ),
     },
-    { additionalProperties: true },
+    {
+      additionalProperties: true,
+      example: { model: "all-MiniLM-L6-v2", input: ["one robot", "two robots"], dimensions: 4 },
+    },
   );
+
+const EmbeddingsAnswer = Type.Object({
+  object: Type.Literal("list"),
+  data: Type.Array(
+    Type.Object({
+      object: Type.Literal("embedding"),
+      index: Type.Integer(),
+      embedding: Type.Union([Type.Array(Type.Number()), Type.String({ description: "with encoding_format: base64" })]),
+    }),
+  ),
+  model: Type.String(),
+  usage: Type.Object({
+    prompt_tokens: Type.Integer(),
+    total_tokens: Type.Integer(),
+    truncated_inputs: Type.Integer(),
+  }),
+});
+
+const OpenAiModel = Type.Object({
+  id: Type.String(),
+  object: Type.Literal("model"),
+  created: Type.Integer({ description: "seconds since 1970: when this agent was started" }),
+  owned_by: Type.String(),
+});
+
+const exampleModel = { id: "all-MiniLM-L6-v2", object: "model", created: 1_795_000_000, owned_by: "thormesh" };
+
+/** A path's part as it was before it was encoded; one that never was is taken as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
 
 function inputsOf(input: string | readonly string[] | readonly number[] | readonly number[][]) {
   if (typeof input === "string") return [input];
   return typeof input[0] === "number" ? [input as number[]] : (input as readonly (string | number[])[]);
 }
 
-/** `POST /v1/embeddings` and `GET /v1/models` as OpenAI's clients expect them. */
+/** `POST /v1/embeddings`, `GET /v1/models` and `GET /v1/models/{id}` as OpenAI's clients expect them. */
 export function openAiRoutes(
   embedder: Embedder,
   maxInputs: number,
   models: () => readonly EmbeddingModel[],
+  findModel: (name: string) => EmbeddingModel | null,
   startedAtS: () => number,
 ) {
   const modelEntry = (model: EmbeddingModel) => ({
@@ -48,6 +99,15 @@ export function openAiRoutes(
     created: startedAtS(),
     owned_by: "thormesh",
   });
+  const entryNamed = (part: string) => {
+    const id = decoded(part);
+    const model = findModel(id);
+    if (model !== null) return modelEntry(model);
+    const known = models().map(({ found }) => found.manifest.id);
+    throw new ServiceError("MODEL_NOT_FOUND", `model: expected one of ${known.join(", ")}, got "${id}"`, {
+      details: { param: "model" },
+    });
+  };
   return new Elysia()
     .post(
       "/v1/embeddings",
@@ -59,6 +119,9 @@ export function openAiRoutes(
           inputs,
           inputsField: "input",
           dimensions,
+          truncate: body.truncate,
+          promptName: body.prompt_name,
+          latencyBudgetMs: latencyBudgetMs(request.headers),
           signal: request.signal,
         });
         const write =
@@ -82,10 +145,49 @@ export function openAiRoutes(
       {
         parse: "json",
         body: EmbeddingsBody(maxInputs),
-        detail: { summary: "Vectors of texts, in OpenAI's shape", tags: ["embeddings"] },
+        detail: describeRoute({
+          summary: "Vectors of texts, in OpenAI's shape",
+          tag: "embeddings",
+          headers: embeddingHeaders,
+          answer: {
+            description:
+              "One vector a text, of length 1, in order; base64 holds little-endian float32. usage.truncated_inputs and the header x-truncated-inputs say how many texts were cut.",
+            schema: EmbeddingsAnswer,
+            example: {
+              object: "list",
+              data: [
+                { object: "embedding", index: 0, embedding: [-0.2613, -0.4706, 0.7914, 0.2889] },
+                { object: "embedding", index: 1, embedding: [-0.2196, -0.1573, 0.8837, 0.3821] },
+              ],
+              model: "all-MiniLM-L6-v2",
+              usage: { prompt_tokens: 8, total_tokens: 8, truncated_inputs: 0 },
+            },
+          },
+          errors: embeddingErrors,
+          errorStyle: "openai",
+        }),
       },
     )
     .get("/v1/models", () => ({ object: "list", data: models().map(modelEntry) }), {
-      detail: { summary: "The models, in OpenAI's shape", tags: ["models"] },
-    });
+      detail: describeRoute({
+        summary: "The models, in OpenAI's shape",
+        tag: "models",
+        answer: {
+          description: "Every model that requests may name.",
+          schema: Type.Object({ object: Type.Literal("list"), data: Type.Array(OpenAiModel) }),
+          example: { object: "list", data: [exampleModel] },
+        },
+      }),
+    })
+    .get("/v1/models/:id", ({ params }) => entryNamed(params.id), {
+      detail: describeRoute({
+        summary: "One model, in OpenAI's shape",
+        description: "By its id or one of its other names, slashes as they are or encoded.",
+        tag: "models",
+        answer: { description: "The model.", schema: OpenAiModel, example: exampleModel },
+        errors: { MODEL_NOT_FOUND: embeddingErrors.MODEL_NOT_FOUND as string },
+        errorStyle: "openai",
+      }),
+    })
+    .get("/v1/models/*", ({ params }) => entryNamed(params["*"]), { detail: { hide: true } });
 }

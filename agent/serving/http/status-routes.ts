@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
+import { describeRoute } from "#platform/http/describe-route.ts";
 import type { EmbeddingModel } from "../embedding-model.ts";
 import type { HealthCheck } from "../ports.ts";
 
@@ -28,6 +29,12 @@ const ModelEntry = Type.Object({
   max_tokens: Type.Integer(),
   revision: Type.String(),
   aliases: Type.Array(Type.String()),
+});
+
+const Health = Type.Object({
+  status: Type.Union([Type.Literal("healthy"), Type.Literal("degraded"), Type.Literal("stopping")]),
+  checks: Type.Record(Type.String(), Type.Object({ status: Type.String(), detail: Type.String() })),
+  version: Type.String(),
 });
 
 export async function describeModel(model: EmbeddingModel) {
@@ -78,10 +85,35 @@ export function describeHealth(state: ServingState) {
 export function statusRoutes(state: ServingState, metrics: Registry) {
   return new Elysia()
     .get("/health", () => describeHealth(state), {
-      detail: { summary: "How the parts of serving are", tags: ["health"] },
+      detail: describeRoute({
+        summary: "How the parts of serving are",
+        description: "Always 200: whether requests are answered is what /readyz says.",
+        tag: "health",
+        answer: {
+          description: "healthy, degraded or stopping, and each part by itself.",
+          schema: Health,
+          example: {
+            status: "healthy",
+            checks: {
+              embedding_provider: { status: "healthy", detail: "ONNX Runtime on the CPU" },
+              model_cache: { status: "healthy", detail: "1 of 1 models loaded" },
+              gpu: { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" },
+            },
+            version: state.version,
+          },
+        },
+      }),
     })
     .get("/livez", () => ({ status: "alive" }), {
-      detail: { summary: "200 while the process answers", tags: ["health"] },
+      detail: describeRoute({
+        summary: "200 while the process answers",
+        tag: "health",
+        answer: {
+          description: "It answers.",
+          schema: Type.Object({ status: Type.Literal("alive") }),
+          example: { status: "alive" },
+        },
+      }),
     })
     .get(
       "/readyz",
@@ -92,19 +124,64 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
         });
       },
       {
-        detail: {
+        detail: describeRoute({
           summary: "200 while requests for vectors are answered, 503 with the reason otherwise",
-          tags: ["health"],
-        },
+          tag: "health",
+          answer: {
+            description: "Requests for vectors are answered.",
+            schema: Type.Object({ status: Type.Literal("ready") }),
+            example: { status: "ready" },
+          },
+          others: {
+            503: {
+              description: "They would be turned away.",
+              schema: Type.Object({ status: Type.Literal("not ready"), reason: Type.String() }),
+              example: { status: "not ready", reason: "the agent's role is standby" },
+            },
+          },
+        }),
       },
     )
     .get("/models", async () => ({ models: await Promise.all(state.models().map(describeModel)) }), {
-      response: Type.Object({ models: Type.Array(ModelEntry) }),
-      detail: { summary: "The models, what they need and how fast they have been", tags: ["models"] },
+      detail: describeRoute({
+        summary: "The models, what they need and how fast they have been",
+        tag: "models",
+        answer: {
+          description: "Latency and throughput are those of the last one to two minutes.",
+          schema: Type.Object({ models: Type.Array(ModelEntry) }),
+          example: {
+            models: [
+              {
+                id: "all-MiniLM-L6-v2",
+                name: "all-MiniLM-L6-v2, weights in 8 bits",
+                dimension: 384,
+                params: 22_713_216,
+                memory_mb: 236,
+                latency_p95_ms: 12.6,
+                throughput_qps: 48.3,
+                status: "loaded",
+                max_tokens: 256,
+                revision: "1",
+                aliases: ["sentence-transformers/all-MiniLM-L6-v2"],
+              },
+            ],
+          },
+        },
+      }),
     })
     .get(
       "/metrics",
       async () => new Response(await metrics.metrics(), { headers: { "content-type": metrics.contentType } }),
-      { detail: { summary: "Prometheus metrics", tags: ["health"] } },
+      {
+        detail: describeRoute({
+          summary: "Prometheus metrics",
+          tag: "health",
+          answer: {
+            description: "Prometheus' text format.",
+            contentType: "text/plain",
+            example: 'akidb_embed_requests_total{model="all-MiniLM-L6-v2",status="ok"} 1286\n',
+          },
+        }),
+      },
     );
 }

@@ -48,6 +48,7 @@ function setUp(
       tokenize: (text) => ({ ids: new Uint32Array(text.length).fill(text.charCodeAt(0)), truncated: text.length > 9 }),
       tokenizePair: () => ({ ids: new Uint32Array(), truncated: false }),
       acceptTokenIds: (ids) => ({ ids: Uint32Array.from(ids), truncated: false }),
+      name: () => [],
       lastId: 65_535,
     },
     queue: createEmbeddingQueue(singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: "few" }), () => {}),

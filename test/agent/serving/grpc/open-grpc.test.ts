@@ -10,7 +10,12 @@ const open = (config: object) =>
   openGrpc({
     config: parseConfig(ServingConfig, config, "the test"),
     log: createLogger("test", "silent"),
-    embedder: { embed: () => Promise.reject(new Error("not asked")), inFlight: () => 0, queueDepth: () => 0 },
+    embedder: {
+      embed: () => Promise.reject(new Error("not asked")),
+      tokenize: () => Promise.resolve([]),
+      inFlight: () => 0,
+      queueDepth: () => 0,
+    },
     view: { health: () => ({}), models: async () => [] },
     ready: () => true,
     tracing: undefined,

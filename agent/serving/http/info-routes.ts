@@ -1,0 +1,102 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { ServiceError } from "#platform/errors.ts";
+import { describeRoute } from "#platform/http/describe-route.ts";
+import type { EmbeddingModel } from "../embedding-model.ts";
+import type { ServingConfig } from "../serving-config.ts";
+
+const Info = Type.Object({
+  model_id: Type.String(),
+  model_sha: Type.String({ description: "the model's revision" }),
+  model_type: Type.Record(Type.String(), Type.Object({ pooling: Type.Optional(Type.String()) })),
+  dimension: Type.Integer(),
+  max_input_length: Type.Integer({ description: "tokens of a text that are read" }),
+  auto_truncate: Type.Boolean({ description: "longer texts are cut unless a request says truncate: false" }),
+  prompts: Type.Array(Type.String()),
+  max_batch_tokens: Type.Integer(),
+  max_client_batch_size: Type.Integer({ description: "texts in a request" }),
+  max_body_bytes: Type.Integer(),
+  max_concurrent_requests: Type.Integer({ description: "that may wait; beyond them 429" }),
+  max_queued_texts: Type.Integer(),
+  max_queued_tokens: Type.Integer(),
+  cache_bytes: Type.Integer(),
+  request_timeout_ms: Type.Integer(),
+  version: Type.String(),
+});
+
+/** `GET /info`: what serves and within which limits, with text-embeddings-inference's names where it has one. */
+export function infoRoutes(parts: {
+  readonly version: string;
+  readonly config: ServingConfig;
+  /** By id or alias; undefined = the default model. */
+  readonly model: (name: string | undefined) => EmbeddingModel | null;
+}) {
+  const { config, version } = parts;
+  const describe = ({ found: { manifest } }: EmbeddingModel) => ({
+    model_id: manifest.id,
+    model_sha: manifest.revision,
+    model_type: manifest.kind === "embedding" ? { embedding: { pooling: manifest.pooling } } : { reranker: {} },
+    dimension: manifest.dimension,
+    max_input_length: manifest.maxTokens,
+    auto_truncate: true,
+    prompts: Object.keys(manifest.prompts),
+    max_batch_tokens: config.batchTokens,
+    max_client_batch_size: config.maxInputs,
+    max_body_bytes: config.maxBodyBytes,
+    max_concurrent_requests: config.queueRequests,
+    max_queued_texts: config.queueTexts,
+    max_queued_tokens: config.queueTokens,
+    cache_bytes: config.cacheBytes,
+    request_timeout_ms: config.requestTimeoutMs,
+    version,
+  });
+  return new Elysia().get(
+    "/info",
+    ({ query }) => {
+      const model = parts.model(query.model);
+      if (model !== null) return describe(model);
+      throw new ServiceError("MODEL_NOT_FOUND", `model: no model "${query.model}" is known here; /models lists them`, {
+        details: { param: "model" },
+      });
+    },
+    {
+      query: Type.Object({
+        model: Type.Optional(
+          Type.String({
+            minLength: 1,
+            maxLength: 128,
+            description: "default: the agent's own",
+            example: "all-MiniLM-L6-v2",
+          }),
+        ),
+      }),
+      detail: describeRoute({
+        summary: "A model and the limits within which it is served",
+        tag: "models",
+        answer: {
+          description: "The limits are those of this agent's configuration.",
+          schema: Info,
+          example: {
+            model_id: "all-MiniLM-L6-v2",
+            model_sha: "1",
+            model_type: { embedding: { pooling: "mean" } },
+            dimension: 384,
+            max_input_length: 256,
+            auto_truncate: true,
+            prompts: [],
+            max_batch_tokens: 256,
+            max_client_batch_size: 2048,
+            max_body_bytes: 4_194_304,
+            max_concurrent_requests: 1024,
+            max_queued_texts: 4096,
+            max_queued_tokens: 262_144,
+            cache_bytes: 67_108_864,
+            request_timeout_ms: 30_000,
+            version,
+          },
+        },
+        errors: { MODEL_NOT_FOUND: 'model: no model "gpt" is known here; /models lists them' },
+      }),
+    },
+  );
+}

@@ -1,0 +1,202 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { ServiceError } from "#platform/errors.ts";
+import { describeRoute } from "#platform/http/describe-route.ts";
+import type { Embedder } from "../embed-texts.ts";
+import { locateTokens } from "../locate-tokens.ts";
+import { shapeVector } from "../shape-vector.ts";
+import type { NamedToken } from "../text-tokenizer.ts";
+import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
+import { latencyBudgetMs } from "./latency-budget.ts";
+import { writeAnswer } from "./write-answer.ts";
+import { writeVectorJson } from "./write-vector.ts";
+
+/** Longer than the model reads by far; a tokenizer works through them in one go and would hold up everybody. */
+const mostCharacters = 100_000;
+
+const Text = Type.String({ minLength: 1 });
+const model = Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" }));
+const truncate = Type.Optional(Type.Boolean({ default: true, description: "false: refuse texts that are too long" }));
+const promptName = Type.Optional(Type.String({ maxLength: 128, description: "the model's prompt before each text" }));
+const strict = { additionalProperties: false } as const;
+
+const TeiEmbedBody = (maxInputs: number) =>
+  Type.Object(
+    {
+      inputs: Type.Union([Text, Type.Array(Text, { minItems: 1, maxItems: maxInputs })]),
+      model,
+      normalize: Type.Optional(Type.Boolean({ default: true })),
+      truncate,
+      truncation_direction: Type.Optional(Type.Literal("Right", { description: "texts are cut at their end" })),
+      dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
+      prompt_name: promptName,
+    },
+    { ...strict, example: { inputs: ["one robot"], dimensions: 4 } },
+  );
+
+const TokenizeBody = (maxInputs: number) => {
+  const OneText = Type.String({ maxLength: mostCharacters });
+  return Type.Object(
+    {
+      inputs: Type.Union([OneText, Type.Array(OneText, { minItems: 1, maxItems: maxInputs })]),
+      model,
+      add_special_tokens: Type.Optional(Type.Boolean({ default: true })),
+    },
+    { ...strict, example: { inputs: "Robots' arms" } },
+  );
+};
+
+const TokenEntry = Type.Object({
+  id: Type.Integer(),
+  text: Type.String(),
+  special: Type.Boolean(),
+  start: Type.Union([Type.Integer(), Type.Null()], {
+    description: "in UTF-16 code units; null: not in the text as it is",
+  }),
+  stop: Type.Union([Type.Integer(), Type.Null()]),
+});
+
+const SimilarityBody = (maxInputs: number) =>
+  Type.Object(
+    {
+      inputs: Type.Object(
+        { source_sentence: Text, sentences: Type.Array(Text, { minItems: 1, maxItems: maxInputs - 1 }) },
+        strict,
+      ),
+      model,
+      parameters: Type.Optional(Type.Object({ truncate, prompt_name: promptName }, strict)),
+    },
+    {
+      ...strict,
+      example: {
+        inputs: { source_sentence: "the robot stopped", sentences: ["the machine halted", "apples are sweet"] },
+      },
+    },
+  );
+
+function describeTokens(text: string, tokens: readonly NamedToken[]) {
+  const own = tokens.filter(({ special }) => !special).map(({ token }) => token);
+  const places = locateTokens(text, own).values();
+  return tokens.map(({ id, token, special }) => {
+    const place = special ? null : (places.next().value ?? null);
+    return { id, text: token, special, start: place?.start ?? null, stop: place?.stop ?? null };
+  });
+}
+
+/** The cosine of two vectors' angle: their product, since both have length 1; never beyond 1 by rounding. */
+function cosine(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (const [i, value] of a.entries()) sum += value * (b[i] as number);
+  return Math.max(-1, Math.min(1, sum));
+}
+
+/** `POST /embed`, `/tokenize` and `/similarity` in the shapes of text-embeddings-inference, whose clients work unchanged. */
+export function teiRoutes(embedder: Embedder, maxInputs: number) {
+  return new Elysia()
+    .post(
+      "/embed",
+      async ({ body, request }) => {
+        const { inputs, normalize = true, dimensions } = body;
+        const result = await embedder.embed({
+          model: body.model,
+          inputs: typeof inputs === "string" ? [inputs] : inputs,
+          inputsField: "inputs",
+          dimensions,
+          truncate: body.truncate,
+          promptName: body.prompt_name,
+          latencyBudgetMs: latencyBudgetMs(request.headers),
+          signal: request.signal,
+        });
+        const shape = { normalize, ...(dimensions === undefined ? {} : { dimensions }) };
+        const write = (vector: Float32Array) => writeVectorJson(shapeVector(vector, shape));
+        return writeAnswer("[", result.vectors, write, "]", result.truncatedInputs);
+      },
+      {
+        parse: "json",
+        body: TeiEmbedBody(maxInputs),
+        detail: describeRoute({
+          summary: "Vectors of texts, in the shape of text-embeddings-inference",
+          tag: "embeddings",
+          headers: embeddingHeaders,
+          answer: {
+            description: "One vector a text. The header x-truncated-inputs says how many texts were cut.",
+            schema: Type.Array(Type.Array(Type.Number())),
+            example: [[-0.2613, -0.4706, 0.7914, 0.2889]],
+          },
+          errors: embeddingErrors,
+        }),
+      },
+    )
+    .post(
+      "/tokenize",
+      async ({ body }) => {
+        const inputs = typeof body.inputs === "string" ? [body.inputs] : body.inputs;
+        const tokens = await embedder.tokenize({
+          model: body.model,
+          inputs,
+          addSpecialTokens: body.add_special_tokens ?? true,
+        });
+        return inputs.map((input, index) => describeTokens(input, tokens[index] as NamedToken[]));
+      },
+      {
+        parse: "json",
+        body: TokenizeBody(maxInputs),
+        detail: describeRoute({
+          summary: "Tokens of texts",
+          description: "As the model's tokenizer makes them, not cut to the model's length.",
+          tag: "tokens",
+          answer: {
+            description: "One list of tokens a text.",
+            schema: Type.Array(Type.Array(TokenEntry)),
+            example: [
+              [
+                { id: 101, text: "[CLS]", special: true, start: null, stop: null },
+                { id: 13507, text: "robots", special: false, start: 0, stop: 6 },
+                { id: 1005, text: "'", special: false, start: 6, stop: 7 },
+                { id: 2608, text: "arms", special: false, start: 8, stop: 12 },
+                { id: 102, text: "[SEP]", special: true, start: null, stop: null },
+              ],
+            ],
+          },
+          errors: {
+            INVALID_REQUEST: "inputs: expected a text or up to 2048 texts, got 3",
+            MODEL_NOT_FOUND: embeddingErrors.MODEL_NOT_FOUND as string,
+          },
+        }),
+      },
+    )
+    .post(
+      "/similarity",
+      async ({ body, request }) => {
+        const { source_sentence, sentences } = body.inputs;
+        const { vectors } = await embedder.embed({
+          model: body.model,
+          inputs: [source_sentence, ...sentences],
+          inputsField: "inputs",
+          dimensions: undefined,
+          truncate: body.parameters?.truncate,
+          promptName: body.parameters?.prompt_name,
+          latencyBudgetMs: latencyBudgetMs(request.headers),
+          signal: request.signal,
+        });
+        const [source, ...others] = vectors.map((vector) => shapeVector(vector, { normalize: true }));
+        if (source === undefined) throw new ServiceError("INTERNAL", "no vector came for the source sentence");
+        return others.map((other) => cosine(source, other));
+      },
+      {
+        parse: "json",
+        body: SimilarityBody(maxInputs),
+        detail: describeRoute({
+          summary: "How alike a sentence and others are",
+          tag: "embeddings",
+          headers: embeddingHeaders,
+          answer: {
+            description: "The cosine similarity of each sentence with the source sentence, in order: -1 to 1.",
+            schema: Type.Array(Type.Number()),
+            example: [0.7411, 0.0432],
+          },
+          errors: embeddingErrors,
+        }),
+      },
+    );
+}
