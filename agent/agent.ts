@@ -24,6 +24,7 @@ import { createMinuteCycle } from "./minute-cycle.ts";
 import { openState } from "./open-state.ts";
 import { createPower } from "./power/power.ts";
 import { createSelfDescription } from "./self-description.ts";
+import { pulledModelsDirectory } from "./serving/pulled-models-directory.ts";
 import { createServing } from "./serving/serving.ts";
 import { openTracing } from "./serving/tracing/tracing.ts";
 import { createStoredText } from "./stored-text.ts";
@@ -96,6 +97,7 @@ export function createAgent(config: AgentConfig): Agent {
       metrics,
       version,
       tracing,
+      pulledModels: pulledModelsDirectory(stateDir),
       extraChecks: () => ({ power: power.health() }),
       extraRoutes: [
         statusRoutes(() => ({

@@ -7,6 +7,7 @@ import { createTextComputer, type MissingText, mostTextsInLine, refuseToCut } fr
 import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
+import type { ModelLease } from "./residency/model-pool.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
 import type { NamedToken } from "./text-tokenizer.ts";
@@ -65,8 +66,10 @@ export interface Embedder {
 }
 
 export interface EmbedderParts {
-  readonly findModel: (name: string | undefined) => EmbeddingModel | null;
-  readonly modelNames: () => readonly string[];
+  /** As the pool's `acquire`. */
+  readonly acquireModel: (name: string | undefined, signal: () => AbortSignal) => ModelLease | Promise<ModelLease>;
+  /** Texts that wait for a batch, of all models. */
+  readonly queueDepth: () => number;
   readonly gate: ComputeGate;
   readonly sink: TrafficSink;
   readonly role: RoleView;
@@ -82,8 +85,41 @@ const standbyRetryS = 5;
 /** Before a text is tokenised its length is not known; this many are usual. */
 const likelyTokens = 16;
 
+const neverAborts = new AbortController().signal;
+
 class ClientGone extends Error {}
 class DeadlinePassed extends Error {}
+
+/** How long a request waits: until its deadline, or until its client is gone. */
+interface Patience {
+  /** Made when it is asked for first: a request that has nothing to wait for needs none. */
+  signal(): AbortSignal;
+  end(): void;
+}
+
+function openPatience(request: Pick<EmbedRequest, "signal">, timeoutMs: number): Patience {
+  const startedMs = performance.now();
+  let ended: AbortController | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const onGone = () => ended?.abort(new ClientGone());
+  return {
+    signal() {
+      if (ended !== undefined) return ended.signal;
+      const controller = new AbortController();
+      ended = controller;
+      const leftMs = Math.max(0, startedMs + timeoutMs - performance.now());
+      timer = setTimeout(() => controller.abort(new DeadlinePassed()), leftMs);
+      request.signal.addEventListener("abort", onGone, { once: true });
+      if (request.signal.aborted) onGone();
+      return controller.signal;
+    },
+    end() {
+      if (ended === undefined) return;
+      clearTimeout(timer);
+      request.signal.removeEventListener("abort", onGone);
+    },
+  };
+}
 
 function statusOf(error: ServiceError): RequestStatus {
   switch (error.code) {
@@ -106,6 +142,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   /** Requests that wait for the model, and how many of their texts are in the line. */
   let admittedRequests = 0;
   let admittedTexts = 0;
+  let waitingForModel = 0;
   const computer = createTextComputer(gate, cache);
 
   const refuseUnlessServing = () => {
@@ -119,22 +156,12 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     });
   };
 
-  const modelFor = ({ model: name, dimensions }: Pick<EmbedRequest, "model" | "dimensions">): EmbeddingModel => {
-    const model = parts.findModel(name);
-    if (model !== null) {
-      const { id, dimension } = model.found.manifest;
-      if (dimensions === undefined || dimensions <= dimension) return model;
-      throw new ServiceError("INVALID_REQUEST", `dimensions: expected 1 to ${dimension} for ${id}, got ${dimensions}`, {
-        details: { param: "dimensions" },
-      });
-    }
-    throw new ServiceError(
-      "MODEL_NOT_FOUND",
-      `model: expected one of ${parts.modelNames().join(", ")}, got "${name}"`,
-      {
-        details: { param: "model" },
-      },
-    );
+  const refuseMoreDimensions = ({ found }: EmbeddingModel, { dimensions }: EmbedRequest) => {
+    const { id, dimension } = found.manifest;
+    if (dimensions === undefined || dimensions <= dimension) return;
+    throw new ServiceError("INVALID_REQUEST", `dimensions: expected 1 to ${dimension} for ${id}, got ${dimensions}`, {
+      details: { param: "dimensions" },
+    });
   };
 
   const timeoutOf = ({ latencyBudgetMs }: EmbedRequest) =>
@@ -157,26 +184,44 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     throw new ServiceError("TOO_MANY_REQUESTS", decision.reason, { retryAfterS: decision.retryAfterS });
   };
 
-  /** What a request that must wait needs: a place in the line, its deadline, and a client that may go meanwhile. */
-  const computeInLine = async (model: EmbeddingModel, request: EmbedRequest, missing: readonly MissingText[]) => {
+  const computeInLine = async (
+    model: EmbeddingModel,
+    request: EmbedRequest,
+    missing: readonly MissingText[],
+    signal: AbortSignal,
+  ) => {
     const textsInLine = Math.min(missing.length, mostTextsInLine);
     admittedTexts += textsInLine;
     admittedRequests += 1;
-    const ended = new AbortController();
-    const timer = setTimeout(() => ended.abort(new DeadlinePassed()), timeoutOf(request));
-    const onGone = () => ended.abort(new ClientGone());
-    request.signal.addEventListener("abort", onGone, { once: true });
-    if (request.signal.aborted) onGone();
     try {
-      return await computer.compute(model, missing, request, ended.signal);
+      return await computer.compute(model, missing, request, signal);
     } catch (error) {
       // Whatever a wait was rejected with once it had ended.
-      throw ended.signal.aborted && !(error instanceof ServiceError) ? ended.signal.reason : error;
+      throw signal.aborted && !(error instanceof ServiceError) ? signal.reason : error;
     } finally {
       admittedTexts -= textsInLine;
       admittedRequests -= 1;
-      clearTimeout(timer);
-      request.signal.removeEventListener("abort", onGone);
+    }
+  };
+
+  /** The model, when it has a process; its memory may have to be waited for, but not by any number of requests. */
+  const modelFor = async (request: Pick<EmbedRequest, "model">, patience: Patience): Promise<ModelLease> => {
+    const lease = parts.acquireModel(request.model, patience.signal);
+    if (!(lease instanceof Promise)) return lease;
+    waitingForModel += 1;
+    try {
+      if (waitingForModel > limits.queueRequests) {
+        void lease.then(
+          ({ release }) => release(),
+          () => {},
+        );
+        throw new ServiceError("TOO_MANY_REQUESTS", `${limits.queueRequests} requests wait for a model to be loaded`, {
+          retryAfterS: 1,
+        });
+      }
+      return await lease;
+    } finally {
+      waitingForModel -= 1;
     }
   };
 
@@ -196,14 +241,17 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   const embed = async (request: EmbedRequest): Promise<EmbedResult> => {
     const startedMs = performance.now();
     const trace = currentTrace();
+    const patience = openPatience(request, timeoutOf(request));
     let modelId = "unknown";
+    let lease: ModelLease | undefined;
     inFlight += 1;
     try {
       refuseUnlessServing();
-      const model = modelFor(request);
+      lease = await modelFor(request, patience);
+      const { model } = lease;
       const { manifest } = model.found;
       modelId = manifest.id;
-      metrics.recordModelLookup(model.runner.state === "loaded");
+      refuseMoreDimensions(model, request);
       const inputs = applyPrompt(manifest, request.promptName, request.inputs);
       const missing: MissingText[] = [];
       const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
@@ -220,7 +268,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       });
       let computeMs = 0;
       if (missing.length > 0) {
-        for (const computed of await computeInLine(model, request, missing)) {
+        for (const computed of await computeInLine(model, request, missing, patience.signal())) {
           texts[computed.index] = computed.text;
           computeMs += computed.computeMs;
         }
@@ -257,21 +305,35 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       throw error === "cancelled" ? new ServiceError("INVALID_REQUEST", "the client closed the connection") : error;
     } finally {
       inFlight -= 1;
+      lease?.release();
+      patience.end();
     }
   };
 
   return {
     embed,
     async tokenize({ model: name, inputs, addSpecialTokens }) {
-      const { tokenizer } = modelFor({ model: name, dimensions: undefined });
-      const tokens: NamedToken[][] = [];
-      for (const input of inputs) {
-        tokens.push(tokenizer.name(input, { addSpecialTokens }));
-        await nextTurn();
+      const patience = openPatience({ signal: neverAborts }, limits.requestTimeoutMs);
+      let lease: ModelLease | undefined;
+      try {
+        lease = await modelFor({ model: name }, patience);
+        const tokens: NamedToken[][] = [];
+        for (const input of inputs) {
+          tokens.push(lease.model.tokenizer.name(input, { addSpecialTokens }));
+          await nextTurn();
+        }
+        return tokens;
+      } catch (error) {
+        if (!(error instanceof DeadlinePassed)) throw error;
+        throw new ServiceError("DEADLINE_EXCEEDED", `no answer within ${limits.requestTimeoutMs} ms`, {
+          retryAfterS: 1,
+        });
+      } finally {
+        lease?.release();
+        patience.end();
       }
-      return tokens;
     },
     inFlight: () => inFlight,
-    queueDepth: () => computer.textsAtGate() + (parts.findModel(undefined)?.queue.depth() ?? 0),
+    queueDepth: () => computer.textsAtGate() + parts.queueDepth(),
   };
 }

@@ -18,19 +18,26 @@ export interface EmbeddingModel {
   readonly queue: EmbeddingQueue;
   readonly runner: ModelRunner;
   readonly recent: RecentTraffic;
-  /** Memory of the model's processes in MB; null when it can't be told. */
-  memoryMb(): Promise<number | null>;
+  /** Resident memory of the model's processes; null when it can't be told. */
+  memoryBytes(): Promise<number | null>;
   /** Ends its processes. */
   stop(): Promise<void>;
+}
+
+export interface ModelObserver {
+  onBatch(texts: number): void;
+  onLoaded(loadMs: number): void;
+  /** Its process can't be kept running; it is tried again, and `onLoaded` follows where that helps. */
+  onFailing?(reason: string): void;
 }
 
 /** A process that has not loaded its model by then is started again. */
 const loadTimeoutMs = 60_000;
 
-async function residentMb(pid: number): Promise<number | null> {
+async function residentBytes(pid: number): Promise<number | null> {
   try {
     const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1];
-    return kilobytes === undefined ? null : Math.round(Number(kilobytes) / 1024);
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
   } catch {
     return null; // no /proc here, or the process has just ended
   }
@@ -58,7 +65,7 @@ export async function openEmbeddingModel(
   found: FoundModel,
   config: Pick<ServingConfig, "batchTexts" | "batchTokens" | "oneThreadProcesses"> & { readonly threads: number },
   log: Logger,
-  observer: { onBatch(texts: number): void; onLoaded(loadMs: number): void },
+  observer: ModelObserver,
 ): Promise<EmbeddingModel> {
   const { manifest } = found;
   log.info({ model: manifest.id, origin: found.origin, notes: found.notes }, "model found");
@@ -67,14 +74,15 @@ export async function openEmbeddingModel(
     const process = await startModelProcess(found, { threads, timeoutMs: loadTimeoutMs, signal });
     return probeModel(process, (await reading).lastId, found);
   };
-  const createRunner = (threads: number) =>
+  const createRunner = (threads: number, onFailing?: (reason: string) => void) =>
     createModelRunner({
       id: manifest.id,
       startProcess: (signal) => startProcess(threads, signal),
       log,
       onLoaded: (process) => observer.onLoaded(process.loadMs),
+      ...(onFailing === undefined ? {} : { onFailing }),
     });
-  const runner = createRunner(config.threads);
+  const runner = createRunner(config.threads, (reason) => observer.onFailing?.(reason));
   runner.start();
   const tokenizer = await reading.catch(async (error) => {
     await runner.stop();
@@ -91,10 +99,12 @@ export async function openEmbeddingModel(
     runner,
     queue: createEmbeddingQueue(lanes, (batch) => observer.onBatch(batch.take.length)),
     recent: createRecentTraffic(performance.now()),
-    async memoryMb() {
+    async memoryBytes() {
       const processes = [runner, ...lanes.running()].flatMap((each) => each.process ?? []);
-      const known = (await Promise.all(processes.map(({ pid }) => residentMb(pid)))).filter((mb) => mb !== null);
-      return known.length === 0 ? null : known.reduce((sum, mb) => sum + mb, 0);
+      const known = (await Promise.all(processes.map(({ pid }) => residentBytes(pid)))).filter(
+        (bytes) => bytes !== null,
+      );
+      return known.length === 0 ? null : known.reduce((sum, bytes) => sum + bytes, 0);
     },
     async stop() {
       await Promise.all([runner.stop(), lanes.stop()]);

@@ -40,6 +40,19 @@ export const ServingConfig = Type.Object(
       default: "auto",
       description: "which of a model's ONNX files is loaded: auto, fp32, fp16, int8 or q4; auto: the most exact one",
     }),
+    pinned: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+      default: [],
+      description: "models that are loaded at the start and stay, besides `model`",
+    }),
+    modelMemoryBytes: Type.Integer({
+      default: 8_000_000_000,
+      minimum: 1,
+      description: "memory of all models' processes; the least recently used are given up for others",
+    }),
+    keepAliveS: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
+      default: null,
+      description: "how long a model stays that nobody uses; null: until its memory is needed",
+    }),
     threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
       default: null,
       description: "threads that compute; null: two, or one on a single core",

@@ -11,6 +11,7 @@ export interface ServingMetrics {
   recordModelLookup(loaded: boolean): void;
   /** Texts of a request that were computed before, and those that were not. */
   recordResultLookup(hits: number, misses: number): void;
+  recordModelEviction(model: string, cause: string): void;
   recordModelLoad(model: string, loadMs: number): void;
 }
 
@@ -22,6 +23,7 @@ export function createServingMetrics(
     readonly inFlight: () => number;
     readonly cachedBytes: () => number;
     readonly runners: () => readonly ModelRunner[];
+    readonly modelBytes: () => number;
   },
 ): ServingMetrics {
   const registers = [registry];
@@ -73,6 +75,12 @@ export function createServingMetrics(
     help: "Requests that waited for their model to be loaded",
     registers,
   });
+  const evictions = new Counter({
+    name: "thormesh_model_evictions_total",
+    help: "Models that gave up their memory, by cause: memory, idle, replaced, removed, failed",
+    labelNames: ["model", "cause"],
+    registers,
+  });
   const resultHits = new Counter({
     name: "akidb_result_cache_hits_total",
     help: "Texts whose vectors were kept from before",
@@ -96,6 +104,7 @@ export function createServingMetrics(
   gauge("akidb_model_cache_size", "Models that are loaded", () => {
     return watched.runners().filter((runner) => runner.state === "loaded").length;
   });
+  gauge("thormesh_model_memory_bytes", "Memory of the models' processes, as last measured", watched.modelBytes);
   gauge("thormesh_result_cache_bytes", "Memory of the vectors that are kept, estimated", watched.cachedBytes);
   gauge("thormesh_requests_in_flight", "Embedding requests that are being answered", watched.inFlight);
   gauge("thormesh_model_process_restarts", "How often a model's process was lost and started again", () =>
@@ -112,6 +121,7 @@ export function createServingMetrics(
     },
     recordBatch: (texts) => batchSize.observe(texts),
     recordModelLookup: (loaded) => (loaded ? hits : misses).inc(),
+    recordModelEviction: (model, cause) => evictions.inc({ model, cause }),
     recordResultLookup(hitTexts, missedTexts) {
       if (hitTexts > 0) resultHits.inc(hitTexts);
       if (missedTexts > 0) resultMisses.inc(missedTexts);

@@ -6,9 +6,10 @@ import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
+import { createAvailableModels, modelPlaces } from "./available-models.ts";
 import { createEmbedder, type Embedder } from "./embed-texts.ts";
-import { type EmbeddingModel, openEmbeddingModel } from "./embedding-model.ts";
-import { findModel, onnxChoice } from "./find-model.ts";
+import { openEmbeddingModel } from "./embedding-model.ts";
+import { onnxChoice } from "./find-model.ts";
 import { type GrpcFace, openGrpc } from "./grpc/open-grpc.ts";
 import { infoRoutes } from "./http/info-routes.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
@@ -16,6 +17,7 @@ import { openAiRoutes } from "./http/openai-routes.ts";
 import { describeHealth, describeModel, type ServingState, statusRoutes } from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
+import { createModelPool, type ModelPool } from "./residency/model-pool.ts";
 import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createServingMetrics } from "./serving-metrics.ts";
@@ -33,6 +35,8 @@ export interface ServingOptions {
   readonly version: string;
   /** Undefined where requests are not traced. */
   readonly tracing?: Tracing | undefined;
+  /** Where pulled models are, one directory a model; null = nowhere. */
+  readonly pulledModels: string | null;
   /** More checks of `/health`, by name. */
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
@@ -52,7 +56,7 @@ export interface Serving {
    * @throws UsageError when the address, the port or the model is not as configured; `stop` ends what was started until then.
    */
   start(): Promise<void>;
-  /** Turns new requests away, finishes those in flight for up to `stopGraceMs`, ends the model's process. */
+  /** Turns new requests away, finishes those in flight for up to `stopGraceMs`, ends the models' processes. */
   stop(): Promise<void>;
   /** 0 before `start`. */
   readonly port: number;
@@ -78,50 +82,66 @@ const errorStyleOf = (path: string) => (path.startsWith("/v1/") ? ("openai" as c
 /** Nothing happens before `start`. */
 export function createServing(options: ServingOptions): Serving {
   const { config, log, clock, gate, sink, role, metrics: registry, version } = options;
-  const models: EmbeddingModel[] = [];
+  let pool: ModelPool | undefined;
   let stopping = false;
   let server: HttpServer | undefined;
   let grpc: GrpcFace | undefined;
   let embedder: Embedder | undefined;
 
-  const modelNamed = (name: string | undefined): EmbeddingModel | null => {
-    const [first] = models;
-    if (name === undefined) return first ?? null;
-    const wanted = name.toLowerCase();
-    return (
-      models.find(({ found: { manifest } }) =>
-        [manifest.id, ...manifest.aliases].some((known) => known.toLowerCase() === wanted),
-      ) ?? null
-    );
-  };
+  const models = () => pool?.list() ?? [];
 
   const notReadyReason = () => {
     if (stopping) return "stopping";
     if (role.role !== "active") return `the agent's role is ${role.role}`;
-    const absent = models.find((model) => model.runner.state !== "loaded");
-    return absent === undefined ? null : `model ${absent.found.manifest.id} is ${absent.runner.state}`;
+    const [standard] = models();
+    if (standard === undefined) return "no model is there";
+    const state = standard.model?.runner.state ?? standard.status;
+    return state === "loaded" ? null : `model ${standard.found.manifest.id} is ${state}`;
   };
 
   const start = async () => {
     assertListenAllowed("serving", config);
-    const found = await findModel(config.model, config.modelDirectory, onnxChoice(config));
     const cache = createResultCache(config.cacheBytes);
     const threads = config.threads ?? Math.min(2, availableParallelism());
     const metrics = createServingMetrics(registry, {
       queueDepth: () => embedder?.queueDepth() ?? 0,
       inFlight: () => embedder?.inFlight() ?? 0,
       cachedBytes: () => cache.bytes(),
-      runners: () => models.map((model) => model.runner),
+      runners: () => models().flatMap(({ model }) => model?.runner ?? []),
+      modelBytes: () => pool?.usedBytes() ?? 0,
     });
-    const model = await openEmbeddingModel(found, { ...config, threads }, log, {
-      onBatch: (texts) => metrics.recordBatch(texts),
-      onLoaded: (loadMs) => metrics.recordModelLoad(found.manifest.id, loadMs),
+    const opened = createModelPool({
+      available: createAvailableModels(
+        modelPlaces(config.modelDirectory, options.pulledModels),
+        onnxChoice(config),
+        log,
+      ),
+      defaultModel: config.model,
+      pinned: config.pinned,
+      memoryBytes: config.modelMemoryBytes,
+      keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * 1000,
+      open: (found, events) =>
+        openEmbeddingModel(found, { ...config, threads }, log, {
+          onBatch: (texts) => metrics.recordBatch(texts),
+          onLoaded(loadMs) {
+            metrics.recordModelLoad(found.manifest.id, loadMs);
+            events.onLoaded();
+          },
+          onFailing: events.onFailing,
+        }),
+      observer: {
+        onLookup: metrics.recordModelLookup,
+        onEvicted: metrics.recordModelEviction,
+      },
+      nowMs: () => performance.now(),
+      log,
     });
-    models.push(model);
+    pool = opened;
+    const { found, firstLoaded } = await opened.start();
     // The model's process is loading by now, so what follows costs no time.
     embedder = createEmbedder({
-      findModel: modelNamed,
-      modelNames: () => models.map(({ found: { manifest } }) => manifest.id),
+      acquireModel: opened.acquire,
+      queueDepth: opened.queueDepth,
       gate,
       sink,
       role,
@@ -133,7 +153,7 @@ export function createServing(options: ServingOptions): Serving {
     });
     const state: ServingState = {
       version,
-      models: () => models,
+      models,
       notReadyReason,
       stopping: () => stopping,
       extraChecks: () => ({ ...grpc?.checks(), ...options.extraChecks?.() }),
@@ -154,12 +174,12 @@ export function createServing(options: ServingOptions): Serving {
         openAiRoutes(
           embedder,
           config.maxInputs,
-          () => models,
-          modelNamed,
+          () => models().map((model) => model.found),
+          opened.find,
           () => startedAtS,
         ),
         teiRoutes(embedder, config.maxInputs),
-        infoRoutes({ version, config, model: modelNamed }),
+        infoRoutes({ version, config, model: opened.find }),
         statusRoutes(state, registry),
         ...(options.extraRoutes ?? []),
       ],
@@ -175,13 +195,13 @@ export function createServing(options: ServingOptions): Serving {
       embedder,
       view: {
         health: () => describeHealth(state),
-        models: () => Promise.all(models.map(describeModel)),
+        models: () => Promise.all(models().map(describeModel)),
       },
       ready: () => notReadyReason() === null,
       tracing: options.tracing,
     });
-    await Promise.race([model.runner.firstLoaded, Bun.sleep(startWaitMs)]);
-    if (model.runner.state !== "loaded")
+    await Promise.race([firstLoaded, Bun.sleep(startWaitMs)]);
+    if (models()[0]?.status !== "loaded")
       log.error({ model: found.manifest.id }, "started without its model: it goes on trying");
   };
 
@@ -190,7 +210,7 @@ export function createServing(options: ServingOptions): Serving {
     async stop() {
       stopping = true;
       await Promise.all([server?.stop(config.stopGraceMs), grpc?.stop(config.stopGraceMs)]);
-      await Promise.all(models.map((model) => model.stop()));
+      await pool?.stop();
     },
     get port() {
       return server?.port ?? 0;
@@ -203,8 +223,8 @@ export function createServing(options: ServingOptions): Serving {
     },
     queueDepth: () => embedder?.queueDepth() ?? 0,
     loadedModels: () =>
-      models
-        .filter((model) => model.runner.state === "loaded")
+      models()
+        .filter(({ status }) => status === "loaded")
         .map(({ found: { manifest } }) => ({
           id: manifest.id,
           dimension: manifest.dimension,

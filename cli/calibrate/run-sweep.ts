@@ -8,6 +8,7 @@ import {
   sweepModes,
 } from "#agent/power/calibration/sweep-modes.ts";
 import type { Device, PowerSample } from "#agent/power/device.ts";
+import { pulledModelsDirectory } from "#agent/serving/pulled-models-directory.ts";
 import { createServing, type Serving } from "#agent/serving/serving.ts";
 import { systemClock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
@@ -73,6 +74,7 @@ function serveForMeasuring({ config, device }: SweepRequest): Serving {
     role: { role: "active", servingPeers: () => [] },
     metrics: new Registry(),
     version,
+    pulledModels: pulledModelsDirectory(config.stateDir),
   });
 }
 

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import type { EmbeddingModel } from "../embedding-model.ts";
+import type { FoundModel } from "../model-manifest.ts";
 import type { ServingConfig } from "../serving-config.ts";
 
 const Info = Type.Object({
@@ -29,10 +29,10 @@ export function infoRoutes(parts: {
   readonly version: string;
   readonly config: ServingConfig;
   /** By id or alias; undefined = the default model. */
-  readonly model: (name: string | undefined) => EmbeddingModel | null;
+  readonly model: (name: string | undefined) => FoundModel | null;
 }) {
   const { config, version } = parts;
-  const describe = ({ found: { manifest } }: EmbeddingModel) => ({
+  const describe = ({ manifest }: FoundModel) => ({
     model_id: manifest.id,
     model_sha: manifest.revision,
     model_type: manifest.kind === "embedding" ? { embedding: { pooling: manifest.pooling } } : { reranker: {} },

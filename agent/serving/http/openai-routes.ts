@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import type { Embedder } from "../embed-texts.ts";
-import type { EmbeddingModel } from "../embedding-model.ts";
+import type { FoundModel } from "../model-manifest.ts";
 import { shapeVector } from "../shape-vector.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
@@ -89,12 +89,12 @@ function inputsOf(input: string | readonly string[] | readonly number[] | readon
 export function openAiRoutes(
   embedder: Embedder,
   maxInputs: number,
-  models: () => readonly EmbeddingModel[],
-  findModel: (name: string) => EmbeddingModel | null,
+  models: () => readonly FoundModel[],
+  findModel: (name: string) => FoundModel | null,
   startedAtS: () => number,
 ) {
-  const modelEntry = (model: EmbeddingModel) => ({
-    id: model.found.manifest.id,
+  const modelEntry = ({ manifest }: FoundModel) => ({
+    id: manifest.id,
     object: "model",
     created: startedAtS(),
     owned_by: "thormesh",
@@ -103,7 +103,7 @@ export function openAiRoutes(
     const id = decoded(part);
     const model = findModel(id);
     if (model !== null) return modelEntry(model);
-    const known = models().map(({ found }) => found.manifest.id);
+    const known = models().map(({ manifest }) => manifest.id);
     throw new ServiceError("MODEL_NOT_FOUND", `model: expected one of ${known.join(", ")}, got "${id}"`, {
       details: { param: "model" },
     });

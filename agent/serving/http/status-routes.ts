@@ -2,20 +2,19 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import type { EmbeddingModel } from "../embedding-model.ts";
 import type { HealthCheck } from "../ports.ts";
+import type { ListedModel } from "../residency/model-pool.ts";
 
 export interface ServingState {
   readonly version: string;
-  models(): readonly EmbeddingModel[];
+  /** The default one first. */
+  models(): readonly ListedModel[];
   /** Why a request for vectors would be turned away now; null when it would be answered. */
   notReadyReason(): string | null;
   stopping(): boolean;
   /** Of parts beyond serving. */
   extraChecks(): Readonly<Record<string, HealthCheck>>;
 }
-
-const modelStatus = { loading: "loading", loaded: "loaded", failing: "available", stopped: "available" } as const;
 
 const ModelEntry = Type.Object({
   id: Type.String(),
@@ -29,6 +28,8 @@ const ModelEntry = Type.Object({
   max_tokens: Type.Integer(),
   revision: Type.String(),
   aliases: Type.Array(Type.String()),
+  pinned: Type.Boolean(),
+  problem: Type.Union([Type.String(), Type.Null()], { description: "why it could not be loaded last time" }),
 });
 
 const Health = Type.Object({
@@ -37,43 +38,55 @@ const Health = Type.Object({
   version: Type.String(),
 });
 
-export async function describeModel(model: EmbeddingModel) {
-  const { id, name, dimension, params, maxTokens, revision, aliases } = model.found.manifest;
-  const { latencyP95Ms, throughputQps } = model.recent.summary(performance.now());
+const unasked = { latencyP95Ms: null, throughputQps: 0 };
+
+export async function describeModel({ found, model, status, pinned, problem }: ListedModel) {
+  const { id, name, dimension, params, maxTokens, revision, aliases } = found.manifest;
+  const { latencyP95Ms, throughputQps } = model?.recent.summary(performance.now()) ?? unasked;
+  const memoryBytes = (await model?.memoryBytes()) ?? null;
   return {
     id,
     name,
     dimension,
     params,
-    memory_mb: await model.memoryMb(),
+    memory_mb: memoryBytes === null ? null : Math.round(memoryBytes / 2 ** 20),
     latency_p95_ms: latencyP95Ms === null ? null : Math.round(latencyP95Ms * 100) / 100,
     throughput_qps: Math.round(throughputQps * 100) / 100,
-    status: modelStatus[model.runner.state],
+    status,
     max_tokens: maxTokens,
     revision,
     aliases,
+    pinned,
+    problem,
   };
 }
 
 export function describeHealth(state: ServingState) {
   const models = state.models();
-  const loaded = models.filter((model) => model.runner.state === "loaded");
-  const failing = models.filter((model) => model.runner.state === "failing");
+  const [standard] = models;
+  const loaded = models.filter(({ status }) => status === "loaded");
+  const failing = models.filter(({ status, problem }) => status !== "loaded" && problem !== null);
   const provider =
-    failing.length > 0
-      ? { status: "unhealthy", detail: `${failing.map((model) => model.found.manifest.id).join(", ")} can't be loaded` }
-      : loaded.length < models.length
-        ? { status: "loading", detail: "a model is being loaded" }
+    standard !== undefined && failing.includes(standard)
+      ? { status: "unhealthy", detail: `${standard.found.manifest.id} can't be loaded: ${standard.problem}` }
+      : standard?.status !== "loaded"
+        ? { status: "loading", detail: "the default model is being loaded" }
         : { status: "healthy", detail: "ONNX Runtime on the CPU" };
+  const cacheDetail = [
+    `${loaded.length} of ${models.length} models loaded`,
+    ...failing.map(({ found, problem }) => `${found.manifest.id} can't be loaded: ${problem}`),
+  ].join("; ");
   const extraChecks = state.extraChecks();
   const allWell =
-    provider.status === "healthy" && Object.values(extraChecks).every((check) => check.status !== "degraded");
+    provider.status === "healthy" &&
+    failing.length === 0 &&
+    Object.values(extraChecks).every((check) => check.status !== "degraded");
   const status = state.stopping() ? "stopping" : allWell ? "healthy" : "degraded";
   return {
     status,
     checks: {
       embedding_provider: provider,
-      model_cache: { status: "healthy", detail: `${loaded.length} of ${models.length} models loaded` },
+      model_cache: { status: failing.length > 0 ? "degraded" : "healthy", detail: cacheDetail },
       gpu: { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" },
       ...extraChecks,
     },
@@ -163,6 +176,8 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
                 max_tokens: 256,
                 revision: "1",
                 aliases: ["sentence-transformers/all-MiniLM-L6-v2"],
+                pinned: true,
+                problem: null,
               },
             ],
           },

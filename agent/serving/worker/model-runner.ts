@@ -26,15 +26,19 @@ export interface ModelRunner {
 /** From so many losses in a row requests are turned away instead of kept waiting for the next start. */
 const failingFrom = 3;
 
-/** @param onLoaded is told of every start that succeeded. */
+/**
+ * @param onLoaded is told of every start that succeeded.
+ * @param onFailing is told why when requests are turned away because the process keeps being lost.
+ */
 export function createModelRunner(options: {
   readonly id: string;
   /** Gives up when the signal aborts. */
   readonly startProcess: (signal: AbortSignal) => Promise<ModelProcess>;
   readonly log: Logger;
   readonly onLoaded: (process: ModelProcess) => void;
+  readonly onFailing?: (reason: string) => void;
 }): ModelRunner {
-  const { id, startProcess, log, onLoaded } = options;
+  const { id, startProcess, log, onLoaded, onFailing } = options;
   const stopping = new AbortController();
   const firstLoaded = Promise.withResolvers<void>();
   let state: ModelState = "loading";
@@ -96,7 +100,10 @@ export function createModelRunner(options: {
         { model: id, lost: reason, failuresInRow, delayMs: decision.delayMs },
         `model process: ${decision.reason}`,
       );
-      if (state === "failing") turnAway(`model ${id} can't be loaded at the moment: ${reason}`);
+      if (state === "failing") {
+        turnAway(`model ${id} can't be loaded at the moment: ${reason}`);
+        onFailing?.(reason);
+      }
       await wait(decision.delayMs);
     }
   };

@@ -54,14 +54,17 @@ function setUp(
     queue: createEmbeddingQueue(singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: "few" }), () => {}),
     runner,
     recent: createRecentTraffic(performance.now()),
-    memoryMb: async () => null,
+    memoryBytes: async () => null,
     stop: async () => {},
   };
   const sink = recordingSink();
   const registry = new Registry();
   const embedder = createEmbedder({
-    findModel: (name) => (name === undefined ? model : null),
-    modelNames: () => ["m"],
+    acquireModel(name) {
+      if (name !== undefined) throw new ServiceError("MODEL_NOT_FOUND", "no such model");
+      return { model, release() {} };
+    },
+    queueDepth: () => model.queue.depth(),
     gate: { enter: () => Promise.resolve() },
     sink,
     role: { role: "active", servingPeers: () => [] },
@@ -70,6 +73,7 @@ function setUp(
       inFlight: () => 0,
       cachedBytes: () => 0,
       runners: () => [],
+      modelBytes: () => 0,
     }),
     cache: createResultCache(0),
     stopping: () => false,

@@ -53,6 +53,7 @@ export function testServing(config: Partial<ServingConfig> = {}, parts: Partial<
     role,
     metrics: new Registry(),
     version: "1.2.3",
+    pulledModels: null,
     ...parts,
   });
   return {

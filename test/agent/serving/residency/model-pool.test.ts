@@ -1,0 +1,277 @@
+import { describe, expect, test } from "bun:test";
+import { ServiceError, UsageError } from "#platform/errors.ts";
+import { foundModel, oneModelBytes, poolOf, settle } from "./pool-set-up.ts";
+
+const roomForTwo = 2 * oneModelBytes;
+
+async function refusalOf(promise: Promise<unknown>): Promise<ServiceError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  expect(error).toBeInstanceOf(ServiceError);
+  return error;
+}
+
+describe("a model that is asked for", () => {
+  test("is loaded once for all who wait, and kept", async () => {
+    const { pool, acquire, events, lookups, holdBack } = poolOf(["a", "b"]);
+    await pool.start();
+    const open = holdBack();
+    const waiting = [acquire("b"), acquire("alias-of-b"), acquire("b")];
+    await settle();
+    expect(pool.list().map(({ status }) => status)).toEqual(["loaded", "loading"]);
+    open();
+    const leases = await Promise.all(waiting);
+    expect(new Set(leases.map(({ model }) => model)).size).toBe(1);
+    expect((await acquire("b")).model).toBe(leases[0]!.model);
+    expect(events).toEqual(["open a", "open b"]);
+    expect(lookups).toEqual([false, false, false, true]);
+  });
+
+  test("is there at once when it is loaded: nothing is waited for", async () => {
+    const { pool } = poolOf(["a"]);
+    await pool.start();
+    const lease = pool.acquire(undefined, () => {
+      throw new Error("nobody waits");
+    });
+    expect(lease).not.toBeInstanceOf(Promise);
+  });
+
+  test("without a name is the default one", async () => {
+    const { pool, acquire } = poolOf(["a", "b"]);
+    await pool.start();
+    expect((await acquire()).model.found.manifest.id).toBe("a");
+  });
+
+  test("is waited for only as long as the request wants", async () => {
+    const { pool, acquire, events, holdBack } = poolOf(["a", "b"]);
+    await pool.start();
+    const open = holdBack();
+    const client = new AbortController();
+    const [gone, patient] = [acquire("b", client.signal), acquire("b")];
+    client.abort(new Error("gone"));
+    await expect(gone).rejects.toThrow("gone");
+    open();
+    expect((await patient).model.found.manifest.id).toBe("b");
+    expect(events).toEqual(["open a", "open b"]);
+  });
+
+  test("and is nowhere is not found; the names that are there are told", async () => {
+    const { pool, acquire, refreshes } = poolOf(["a", "b"]);
+    await pool.start();
+    const refusal = await refusalOf(acquire("nope"));
+    expect(refusal.code).toBe("MODEL_NOT_FOUND");
+    expect(refusal.message).toBe('model: expected one of a, b, got "nope"');
+    // A storm of unknown names doesn't read the directories again and again.
+    await Promise.all(Array.from({ length: 50 }, () => refusalOf(acquire("nope"))));
+    expect(refreshes()).toBeLessThanOrEqual(2);
+  });
+
+  test("and can't be read is unavailable, with the reason", async () => {
+    const { pool, acquire } = poolOf(["a"]);
+    await pool.start();
+    const refusal = await refusalOf(acquire("broken"));
+    expect(refusal.code).toBe("MODEL_UNAVAILABLE");
+    expect(refusal.message).toContain("its manifest is wrong");
+  });
+
+  test("and was pulled meanwhile is found", async () => {
+    const { pool, acquire, models, advance } = poolOf(["a"]);
+    await pool.start();
+    models.set("new", foundModel("new"));
+    advance(2000);
+    expect((await acquire("new")).model.found.manifest.id).toBe("new");
+  });
+});
+
+describe("memory", () => {
+  test("the least recently used goes for the next; the pinned stay", async () => {
+    const { pool, touch, loaded, events, evictions } = poolOf(["a", "b", "c", "d"], { memoryBytes: roomForTwo });
+    await pool.start();
+    await settle();
+    for (const name of ["b", "c", "b", "d"]) await touch(name);
+    expect(loaded()).toEqual(["a", "d"]);
+    expect(evictions).toEqual(["b memory", "c memory", "b memory"]);
+    expect(events.indexOf("stop b")).toBeLessThan(events.indexOf("open c"));
+  });
+
+  test("one that computes is not stopped: the next waits for it, and who asks for it again waits behind", async () => {
+    const { pool, acquire, events } = poolOf(["a", "b", "c"], { memoryBytes: roomForTwo });
+    await pool.start();
+    await settle();
+    const computing = await acquire("b");
+    await settle();
+    const next = acquire("c");
+    const behind = acquire("b");
+    await settle();
+    expect(events).toEqual(["open a", "open b"]);
+    computing.release();
+    (await next).release();
+    expect((await behind).model.found.manifest.id).toBe("b");
+    expect(events).toEqual(["open a", "open b", "stop b", "open c", "stop c", "open b"]);
+  });
+
+  test("nobody is loaded for a client that has gone while it waited for memory", async () => {
+    const { pool, acquire, events } = poolOf(["a", "b", "c"], { memoryBytes: roomForTwo });
+    await pool.start();
+    await settle();
+    const computing = await acquire("b");
+    await settle();
+    const client = new AbortController();
+    const next = acquire("c", client.signal);
+    client.abort(new Error("gone"));
+    await expect(next).rejects.toThrow("gone");
+    computing.release();
+    await settle();
+    expect(events).not.toContain("open c");
+    expect((await acquire("b")).model.found.manifest.id).toBe("b");
+  });
+
+  test("a model larger than the budget is refused with the figures, and is not held against the others", async () => {
+    const { pool, acquire, evictions } = poolOf(["a", "b"], { memoryBytes: 2 * oneModelBytes - 1 });
+    await pool.start();
+    await settle();
+    const refusal = await refusalOf(acquire("b"));
+    expect(refusal.code).toBe("MODEL_UNAVAILABLE");
+    expect(refusal.message).toContain(`it needs about ${Math.ceil(oneModelBytes / 1e6)} MB`);
+    expect((await acquire("a")).model.found.manifest.id).toBe("a");
+    expect(evictions).toEqual([]);
+  });
+
+  test("what turns out larger than expected makes the least recently used go", async () => {
+    const { pool, touch, loaded, bytes, evictions } = poolOf(["a", "b", "c"], { memoryBytes: 4 * oneModelBytes });
+    await pool.start();
+    await touch("b");
+    await touch("c");
+    bytes.set("c", 3 * oneModelBytes);
+    await pool.upkeep();
+    await settle();
+    expect(evictions).toEqual(["b memory"]);
+    expect(loaded()).toEqual(["a", "c"]);
+    expect(pool.usedBytes()).toBe(4 * oneModelBytes);
+  });
+
+  test("the keep-alive time over, a model goes; a pinned one does not", async () => {
+    const { pool, touch, loaded, advance, evictions } = poolOf(["a", "b", "c"], { keepAliveMs: 1000, pinned: ["c"] });
+    await pool.start();
+    await touch("b");
+    advance(500);
+    await pool.upkeep();
+    expect(loaded()).toEqual(["a", "b", "c"]);
+    advance(500);
+    await pool.upkeep();
+    await settle();
+    expect(loaded()).toEqual(["a", "c"]);
+    expect(evictions).toEqual(["b idle"]);
+  });
+
+  test("released twice is released once", async () => {
+    const { pool, acquire, evictions, advance } = poolOf(["a", "b"], { keepAliveMs: 10 });
+    await pool.start();
+    const [first] = [await acquire("b"), await acquire("b")];
+    first.release();
+    first.release();
+    advance(1000);
+    await pool.upkeep();
+    expect(evictions).toEqual([]);
+  });
+});
+
+describe("files that change", () => {
+  test("new ones take the place of the old, which finishes what it has", async () => {
+    const { pool, acquire, models, events } = poolOf(["a", "b"]);
+    await pool.start();
+    const old = await acquire("b");
+    models.set("b", foundModel("b", "2"));
+    const fresh = await acquire("b");
+    expect(fresh.model.found.manifest.revision).toBe("2");
+    expect(events).toEqual(["open a", "open b", "open b"]);
+    old.release();
+    await settle();
+    expect(events.at(-1)).toBe("stop b");
+  });
+
+  test("a removed model is given up", async () => {
+    const { pool, touch, models, evictions } = poolOf(["a", "b"]);
+    await pool.start();
+    await touch("b");
+    models.delete("b");
+    await pool.upkeep();
+    await settle();
+    expect(evictions).toEqual(["b removed"]);
+    expect(pool.list().map(({ found }) => found.manifest.id)).toEqual(["a"]);
+  });
+});
+
+describe("a model that does not load", () => {
+  test("is told to those who wait, not tried for each request, and tried again later", async () => {
+    const { pool, acquire, events, advance } = poolOf(["a", "unreadable"]);
+    await pool.start();
+    const refusal = await refusalOf(acquire("unreadable"));
+    expect(refusal.message).toBe("model unreadable can't be loaded: its tokenizer is damaged");
+    expect(refusal).toMatchObject({ code: "MODEL_UNAVAILABLE", retryAfterS: 5 });
+    expect((await refusalOf(acquire("unreadable"))).retryAfterS).toBe(5);
+    expect(events).toEqual(["open a", "open unreadable"]);
+    expect(pool.list()[1]).toMatchObject({ status: "available", problem: "its tokenizer is damaged" });
+    advance(5000);
+    expect((await refusalOf(acquire("unreadable"))).retryAfterS).toBe(10);
+    expect(events).toEqual(["open a", "open unreadable", "open unreadable"]);
+    expect((await acquire("a")).model.found.manifest.id).toBe("a");
+  });
+
+  test("its process lost for good, it is taken out and its memory freed; the others go on", async () => {
+    const { pool, touch, acquire, failing, evictions, loaded } = poolOf(["a", "b"]);
+    await pool.start();
+    await touch("b");
+    failing.get("b")?.("ended by SIGSEGV");
+    await settle();
+    expect(evictions).toEqual(["b failed"]);
+    expect(loaded()).toEqual(["a"]);
+    expect((await refusalOf(acquire("b"))).message).toContain("ended by SIGSEGV");
+    expect((await acquire("a")).model.found.manifest.id).toBe("a");
+  });
+
+  test("the pinned one stays and goes on trying", async () => {
+    const { pool, failing, states, evictions } = poolOf(["a"]);
+    await pool.start();
+    states.set("a", "failing");
+    failing.get("a")?.("ended with 1");
+    await settle();
+    expect(evictions).toEqual([]);
+    expect(pool.list()[0]).toMatchObject({ status: "available", problem: "ended with 1" });
+  });
+});
+
+describe("start and stop", () => {
+  test("the pinned are loaded from the start", async () => {
+    const { pool, events } = poolOf(["a", "b", "c"], { pinned: ["c", "a"] });
+    await pool.start();
+    expect(events).toEqual(["open a", "open c"]);
+    expect(pool.list().map(({ pinned }) => pinned)).toEqual([true, false, true]);
+  });
+
+  test.each([{ pinned: ["nope"] }, { pinned: ["broken"] }])("$pinned can't be pinned", async (options) => {
+    const { pool } = poolOf(["a"], options);
+    await expect(pool.start()).rejects.toBeInstanceOf(UsageError);
+  });
+
+  test("a default model that can't be opened fails the start with the reason", async () => {
+    const { pool } = poolOf(["unreadable"]);
+    await expect(pool.start()).rejects.toThrow("its tokenizer is damaged");
+  });
+
+  test("stop ends every process, turns those who wait away, and takes no more", async () => {
+    const { pool, acquire, touch, events } = poolOf(["a", "b", "c"], { memoryBytes: roomForTwo });
+    await pool.start();
+    await settle();
+    const computing = await acquire("b");
+    const waiting = refusalOf(acquire("c"));
+    await settle();
+    await pool.stop();
+    expect((await waiting).code).toBe("SHUTTING_DOWN");
+    expect(events.filter((event) => event.startsWith("stop")).sort()).toEqual(["stop a", "stop b"]);
+    computing.release();
+    expect((await refusalOf(touch("a"))).code).toBe("SHUTTING_DOWN");
+  });
+});

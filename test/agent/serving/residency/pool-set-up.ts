@@ -1,0 +1,123 @@
+import type { AvailableModels } from "#agent/serving/available-models.ts";
+import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
+import { findModel } from "#agent/serving/find-model.ts";
+import type { FoundModel } from "#agent/serving/model-manifest.ts";
+import { estimateModelBytes } from "#agent/serving/residency/estimate-model-bytes.ts";
+import { createModelPool, type ModelPoolOptions } from "#agent/serving/residency/model-pool.ts";
+import type { ModelState } from "#agent/serving/worker/model-runner.ts";
+import { createLogger } from "#platform/log.ts";
+
+const embedded = await findModel("all-MiniLM-L6-v2", null);
+
+/** What each of these models is expected to take. */
+export const oneModelBytes = estimateModelBytes(embedded);
+
+/** A model by this name that takes no memory of its own. */
+export function foundModel(id: string, revision = "1"): FoundModel {
+  return { ...embedded, manifest: { ...embedded.manifest, id, revision, aliases: [`alias-of-${id}`] } };
+}
+
+/** A shelf of models that the test fills and empties. */
+export function shelfOf(...ids: string[]) {
+  const models = new Map(ids.map((id) => [id, foundModel(id)]));
+  let refreshes = 0;
+  const shelf: AvailableModels = {
+    async refresh() {
+      refreshes += 1;
+    },
+    find: (name) => models.get(name) ?? models.get(name.replace("alias-of-", "")) ?? null,
+    problem: (name) => (name === "broken" ? "its manifest is wrong" : null),
+    list: () => [...models.values()],
+  };
+  return { shelf, models, refreshes: () => refreshes };
+}
+
+/** Models without processes: each takes what is expected of it, or what `bytes` says, and loads when the test lets it. */
+export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions> = {}) {
+  const { shelf, models, refreshes } = shelfOf(...ids);
+  const events: string[] = [];
+  const bytes = new Map<string, number>();
+  const failing = new Map<string, (reason: string) => void>();
+  const states = new Map<string, ModelState>();
+  let heldBack: Promise<void> = Promise.resolve();
+  let clockMs = 0;
+
+  const open: ModelPoolOptions["open"] = async (found, { onLoaded, onFailing }) => {
+    const { id, revision } = found.manifest;
+    events.push(`open ${id}`);
+    await heldBack;
+    if (id.startsWith("unreadable")) throw new Error("its tokenizer is damaged");
+    failing.set(id, onFailing);
+    states.set(id, "loaded");
+    onLoaded();
+    return {
+      found,
+      recent: { summary: () => ({ latencyP95Ms: null, throughputQps: 0 }) },
+      queue: { depth: () => 1 },
+      runner: {
+        get state() {
+          return states.get(id) ?? "stopped";
+        },
+        firstLoaded: Promise.resolve(),
+      },
+      memoryBytes: async () => bytes.get(id) ?? oneModelBytes,
+      async stop() {
+        events.push(`stop ${id}${revision === "1" ? "" : `@${revision}`}`);
+      },
+    } as unknown as EmbeddingModel;
+  };
+
+  const evictions: string[] = [];
+  const lookups: boolean[] = [];
+  const pool = createModelPool({
+    available: shelf,
+    defaultModel: ids[0] as string,
+    pinned: [],
+    memoryBytes: 10_000_000_000,
+    keepAliveMs: null,
+    open,
+    observer: {
+      onLookup: (loaded) => lookups.push(loaded),
+      onEvicted: (model, cause) => evictions.push(`${model} ${cause}`),
+    },
+    nowMs: () => clockMs,
+    log: createLogger("test", "silent"),
+    ...options,
+  });
+  const patient = new AbortController().signal;
+  return {
+    pool,
+    models,
+    refreshes,
+    events,
+    evictions,
+    lookups,
+    bytes,
+    failing,
+    states,
+    acquire: async (name?: string, signal = patient) => pool.acquire(name, () => signal),
+    /** Uses a model for a moment. */
+    async touch(name?: string) {
+      (await pool.acquire(name, () => patient)).release();
+      clockMs += 1;
+      await settle();
+    },
+    /** Opens wait until the returned function is called. */
+    holdBack() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      heldBack = promise;
+      return resolve;
+    },
+    advance(ms: number) {
+      clockMs += ms;
+    },
+    loaded: () =>
+      pool
+        .list()
+        .filter(({ status }) => status === "loaded")
+        .map(({ found }) => found.manifest.id),
+  };
+}
+
+/** What is already decided has happened. */
+export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
