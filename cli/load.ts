@@ -1,10 +1,10 @@
 import { cpus } from "node:os";
 import { UsageError } from "#platform/errors.ts";
 import type { Command } from "./command.ts";
-import { createHttpServerUnderLoad } from "./load/http-server-under-load.ts";
 import type { LoadCounts } from "./load/load-counts.ts";
 import { createLoadReport, formatLoadReport } from "./load/load-report.ts";
 import { createTextSource } from "./load/load-texts.ts";
+import { openServers } from "./load/open-servers.ts";
 import { planLoad } from "./load/plan-load.ts";
 import { readMachineCpuS } from "./load/process-tree.ts";
 import { type LoadOptions, loadOptions, readLoadOptions } from "./load/read-load-options.ts";
@@ -55,7 +55,7 @@ export const loadCommand: Command = {
     if (missing.length > 0) throw new UsageError(`--watch-pid: there is no process ${missing.join(", ")}`);
 
     const apiKey = process.env["THORMESH_API_KEY"]?.split(",")[0];
-    const servers = options.urls.map((url) => createHttpServerUnderLoad({ ...options, url, apiKey }));
+    const servers = await openServers(options, apiKey);
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
     const nextText = createTextSource({ length: options.texts, seed, repeatShare: options.repeatShare });
     const retries: Record<string, number> = {};

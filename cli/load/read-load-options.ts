@@ -5,10 +5,14 @@ import { type LoadTargets, parseTargets, targetsHelp } from "./load-targets.ts";
 import { type TextLength, textLengths } from "./load-texts.ts";
 import { type Scenario, scenarios } from "./plan-load.ts";
 
-export const protocols = httpProtocols;
+export const protocols = [...httpProtocols, "grpc"] as const;
 export type Protocol = (typeof protocols)[number];
 
-const defaultUrl = "http://127.0.0.1:8080";
+const defaultUrls: Readonly<Record<Protocol, string>> = {
+  openai: "http://127.0.0.1:8080",
+  native: "http://127.0.0.1:8080",
+  grpc: "http://127.0.0.1:9090",
+};
 const defaultRate = 10;
 const defaultModel = "all-MiniLM-L6-v2";
 
@@ -16,7 +20,7 @@ export const loadOptions = {
   url: {
     type: "string",
     value: "URL[,URL…]",
-    help: `the servers, asked in turn (default ${defaultUrl}); THORMESH_API_KEY holds their key`,
+    help: `the servers, asked in turn (default ${defaultUrls.openai}, gRPC ${defaultUrls.grpc}); THORMESH_API_KEY holds their key`,
   },
   protocol: { type: "string", value: "NAME", help: `${protocols.join(", ")} (default openai)` },
   model: { type: "string", value: "ID", help: `default ${defaultModel}` },
@@ -86,13 +90,14 @@ export function readLoadOptions(values: OptionValues): LoadOptions {
   const clients = optionalNumber(values, "clients", { min: 1, max: 10_000, integer: true });
   if (rate !== undefined && clients !== undefined) throw new UsageError("expected --rate or --clients, not both");
   const watched = optionalString(values, "watch-pid");
+  const protocol = oneOf(values, "protocol", protocols, "openai");
   const targets = parseTargets(optionalString(values, "target") ?? "");
   if (targets.flatMemory && watched === undefined) {
     throw new UsageError("--target: memory=flat needs --watch-pid with the server's process id");
   }
   return {
-    urls: list(optionalString(values, "url") ?? defaultUrl).map(baseUrl),
-    protocol: oneOf(values, "protocol", protocols, "openai"),
+    urls: list(optionalString(values, "url") ?? defaultUrls[protocol]).map(baseUrl),
+    protocol,
     model: optionalString(values, "model") ?? defaultModel,
     closed: clients !== undefined,
     level: clients ?? rate ?? defaultRate,

@@ -3,6 +3,30 @@ import { join } from "node:path";
 import type { LoadReport } from "#cli/load/load-report.ts";
 import { startProgram, temporaryDirectory } from "./program.ts";
 
+test.each(["openai", "native", "grpc"])(
+  "every text asked for over %s is answered",
+  async (protocol) => {
+    const directory = temporaryDirectory();
+    const agent = startProgram(["agent", "--listen", "127.0.0.1:0", "--state-dir", directory.path], directory.path);
+    try {
+      const { url, grpc } = JSON.parse(await agent.untilLogged('"msg":"agent started"')) as {
+        url: string;
+        grpc: string;
+      };
+      const address = protocol === "grpc" ? `http://${grpc}` : url;
+      const level = ["--protocol", protocol, "--rate", "20", "--inputs", "3", "--texts", "short", "--duration", "1"];
+      const load = startProgram(["load", "--url", address, ...level, "--target", "errors=0", "--json"], directory.path);
+      const report = JSON.parse(await new Response(load.child.stdout).text()) as LoadReport;
+      expect(report).toMatchObject({ answered: 20, textsPerRequest: 3, errors: {}, retries: {}, missed: [] });
+      expect(await load.child.exited).toBe(0);
+    } finally {
+      await agent.stop();
+      directory.remove();
+    }
+  },
+  60_000,
+);
+
 test("under stress a server refuses what it can't carry, and nothing else goes wrong", async () => {
   const directory = temporaryDirectory();
   await Bun.write(join(directory.path, "agent.yaml"), "serving: {queueRequests: 20}\n");

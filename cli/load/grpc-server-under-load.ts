@@ -1,0 +1,77 @@
+import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { loadProtos } from "#agent/serving/grpc/protos.ts";
+import type { LoadServer, SendResult } from "./load-server.ts";
+
+export interface GrpcServerOptions {
+  /** http: without TLS; https: with it. */
+  readonly url: string;
+  readonly model: string;
+  /** undefined: none is sent. */
+  readonly apiKey: string | undefined;
+  readonly timeoutMs: number;
+}
+
+const method = "/akidb.embedding.v1.EmbeddingService/Embed";
+
+/** A channel that finds nobody says so at once; one whose call broke on the way may have had it computed. */
+function resultOf(error: ServiceError): SendResult {
+  const name = status[error.code] ?? String(error.code);
+  const refused = error.code === status.UNAVAILABLE && /No connection established|ECONNREFUSED/.test(error.details);
+  if (refused) return { kind: "refused", cause: "ECONNREFUSED" };
+  return { kind: "failed", cause: `gRPC ${name}` };
+}
+
+/** Asks a thormesh agent over gRPC; all requests share a connection, as gRPC's clients do. */
+export function createGrpcServerUnderLoad(options: GrpcServerOptions): LoadServer {
+  const { model, apiKey, timeoutMs } = options;
+  const url = new URL(options.url);
+  const secure = url.protocol === "https:";
+  const protos = loadProtos();
+  const requestType = protos.type("akidb.embedding.v1.EmbedRequest");
+  const responseType = protos.type("akidb.embedding.v1.EmbedResponse");
+  const address = `${url.hostname}:${url.port || (secure ? 443 : 80)}`;
+  const client = new Client(address, secure ? credentials.createSsl() : credentials.createInsecure(), {
+    // Each attempt is this program's own and is counted.
+    "grpc.enable_retries": 0,
+    // A server that was restarted is noticed soon.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 500,
+    "grpc.max_receive_message_length": -1,
+  });
+  const metadata = new Metadata();
+  if (apiKey !== undefined) metadata.set("authorization", `Bearer ${apiKey}`);
+
+  const faultOf = (bytes: Buffer, texts: number): string | undefined => {
+    try {
+      const { embeddings } = responseType.decode(bytes) as unknown as { embeddings: { values: number[] }[] };
+      const whole = embeddings.length === texts && embeddings.every(({ values }) => values.length > 0);
+      return whole ? undefined : "an answer without a vector a text";
+    } catch {
+      return "an answer that is no EmbedResponse";
+    }
+  };
+
+  return {
+    send(texts) {
+      const { promise, resolve } = Promise.withResolvers<SendResult>();
+      client.makeUnaryRequest(
+        method,
+        (request: Buffer) => request,
+        (answer: Buffer) => answer,
+        Buffer.from(requestType.encode({ model, inputs: [...texts] }).finish()),
+        metadata,
+        { deadline: Date.now() + timeoutMs },
+        (error, answer) => {
+          if (error !== null) return resolve(resultOf(error));
+          const fault = answer === undefined ? "an answer without a message" : faultOf(answer, texts.length);
+          resolve(fault === undefined ? { kind: "ok" } : { kind: "failed", cause: fault });
+        },
+      );
+      return promise;
+    },
+    close() {
+      // Calls under way end with UNAVAILABLE or CANCELLED.
+      client.close();
+    },
+  };
+}
