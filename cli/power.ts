@@ -1,7 +1,7 @@
 import type { PowerReport } from "#controller/cost/report-power.ts";
 import { UsageError } from "#platform/errors.ts";
 import { askController, controllerUrlOption } from "./ask-controller.ts";
-import { type Command, optionalString } from "./command.ts";
+import { type Command, optionalNumber, optionalString } from "./command.ts";
 import { formatTable } from "./format-table.ts";
 
 /** The report in a table and a few lines, for a terminal. */
@@ -40,16 +40,41 @@ export function describePowerReport(report: PowerReport): string {
 }
 
 export const powerCommand: Command = {
-  summary: "what the choice of power modes saved",
-  usage: "report [--window 24h] [--url URL] [--json]",
+  summary: "what the choice of power modes saved (report), or would have on recorded traffic (backtest)",
+  usage: "report [--window 24h] [--url URL] [--json] | backtest TRACE… [--days 7] [--board PRESET] [--json]",
   options: {
     window: { type: "string", value: "WINDOW", help: "15m, 24h, 7d or 2w up to now (default: 24h)" },
     ...controllerUrlOption,
+    days: { type: "string", value: "N", help: "backtest: replay the newest days of each trace (default: 7)" },
+    board: { type: "string", value: "PRESET", help: "backtest: the board's figures (default: thor-t5000)" },
+    profile: { type: "string", value: "FILE", help: "backtest: figures that thormesh calibrate wrote, instead" },
+    "peak-of": {
+      type: "string",
+      value: "WHAT",
+      help: "backtest: whose busiest minute is 90 % of the board: trace or days (default: trace)",
+    },
+    config: { type: "string", short: "c", value: "FILE", help: "backtest: the agent's configuration, for its policy" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, [action, ...more]) {
+    if (action === "backtest") {
+      if (more.length === 0) throw new UsageError("expected the files of one or more traces after backtest");
+      const peakOf = optionalString(values, "peak-of") ?? "trace";
+      if (peakOf !== "trace" && peakOf !== "days")
+        throw new UsageError(`--peak-of: expected trace or days, got "${peakOf}"`);
+      const { runPowerBacktest } = await import("./power-backtest.ts");
+      return await runPowerBacktest({
+        paths: more,
+        preset: optionalString(values, "board") ?? "thor-t5000",
+        profilePath: optionalString(values, "profile"),
+        configPath: optionalString(values, "config"),
+        days: optionalNumber(values, "days", { min: 0.1, max: 400 }) ?? 7,
+        peakOf,
+        json: values["json"] === true,
+      });
+    }
     if (action !== "report" || more.length > 0)
-      throw new UsageError(`expected "report", got "${[action, ...more].join(" ")}"`);
+      throw new UsageError(`expected "report" or "backtest", got "${[action, ...more].join(" ")}"`);
     const window = encodeURIComponent(optionalString(values, "window") ?? "24h");
     const report = (await askController(values, `/api/v1/power/report?window=${window}`)) as PowerReport;
     console.log(values["json"] === true ? JSON.stringify(report, null, 2) : describePowerReport(report));

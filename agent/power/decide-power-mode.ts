@@ -1,5 +1,9 @@
 import type { AgentRole, PowerModeProfile } from "#protocol/messages.ts";
+import { isKnownMode } from "./mode-energy.ts";
 import type { PowerPolicy } from "./power-config.ts";
+import type { Wish } from "./wish.ts";
+import { wishByEnergy } from "./wish-by-energy.ts";
+import { wishByThreshold } from "./wish-by-threshold.ts";
 
 export interface PowerModeInputs {
   readonly policy: PowerPolicy;
@@ -9,9 +13,13 @@ export interface PowerModeInputs {
   readonly currentModeId: number | null;
   /** When the mode was last changed; null when it never was. */
   readonly lastSwitchMs: number | null;
+  /** How often the mode was changed in the last 24 hours. */
+  readonly switchesInLastDay: number;
   readonly role: AgentRole;
   /** The highest rate forecast for the coming minutes; null without a forecast. */
   readonly forecastPeakQps: number | null;
+  /** What the rate will hardly exceed in the coming minutes, learnt from how far earlier forecasts were off; null when not known. */
+  readonly forecastUpperQps: number | null;
   readonly liveQps: number | null;
   /** What the controller or an operator asks to hold, by name; null when the agent chooses. */
   readonly desiredMode: string | null;
@@ -47,90 +55,27 @@ function nextThermalCap(inputs: PowerModeInputs, currentIndex: number): number {
   return thermalCap;
 }
 
-/** A mode whose figures are all known. */
-type KnownMode = PowerModeProfile & {
-  readonly capacityQps: number;
-  readonly busyWatts: number;
-  readonly idleWatts: number;
-};
-
-const isKnown = (mode: PowerModeProfile): mode is KnownMode =>
-  mode.capacityQps !== null && mode.capacityQps > 0 && mode.busyWatts !== null && mode.idleWatts !== null;
-
-const carries = ({ capacityQps }: PowerModeProfile, demandQps: number, policy: PowerPolicy) =>
-  capacityQps === null || demandQps <= capacityQps * policy.targetUtilization;
-
-/** Power at a demand: between idle and busy, linear in utilisation. */
-function wattsAt({ capacityQps, busyWatts, idleWatts }: KnownMode, demandQps: number): number {
-  return idleWatts + (busyWatts - idleWatts) * Math.min(1, demandQps / capacityQps);
-}
-
-/** Thresholds: above the high one the top, below the low one the last, else the middle; then up until the mode is known to carry it. */
-function indexByThreshold(demandQps: number, policy: PowerPolicy, modes: readonly PowerModeProfile[]): number {
-  const last = modes.length - 1;
-  let index = demandQps > policy.highQps ? 0 : demandQps < policy.lowQps ? last : Math.floor(last / 2);
-  while (index > 0 && !carries(modes[index] as PowerModeProfile, demandQps, policy)) index -= 1;
-  return index;
-}
-
-/** Of the modes that carry the demand the one that draws least at it; the top one when none does. */
-function indexByEnergy(demandQps: number, policy: PowerPolicy, modes: readonly KnownMode[]): number {
-  let best = 0;
-  for (const [index, mode] of modes.entries()) {
-    const cheaper = wattsAt(mode, demandQps) < wattsAt(modes[best] as KnownMode, demandQps);
-    if (index > 0 && cheaper && carries(mode, demandQps, policy)) best = index;
-  }
-  return best;
-}
-
-const qps = (value: number) => `${Number(value.toPrecision(3))} qps`;
-
-interface Wish {
-  readonly index: number;
-  readonly reason: string;
-}
-
 function wishOfPolicy(inputs: PowerModeInputs, currentIndex: number): Wish {
-  const { policy, modes, forecastPeakQps, liveQps, lastSwitchMs, nowMs } = inputs;
-  if (policy.kind === "fixed") {
-    const index = policy.fixedMode === null ? 0 : modes.findIndex(({ name }) => name === policy.fixedMode);
-    if (index !== -1) return { index, reason: `${modes[index]?.name} is configured` };
-    return {
-      index: 0,
-      reason: `${policy.fixedMode}, which is configured, is no mode of this board: ready for anything`,
-    };
+  const { policy, modes } = inputs;
+  switch (policy.kind) {
+    case "fixed": {
+      const index = policy.fixedMode === null ? 0 : modes.findIndex(({ name }) => name === policy.fixedMode);
+      if (index !== -1) return { index, reason: `${modes[index]?.name} is configured` };
+      return {
+        index: 0,
+        reason: `${policy.fixedMode}, which is configured, is no mode of this board: ready for anything`,
+      };
+    }
+    case "threshold":
+      return wishByThreshold(inputs, currentIndex);
+    case "forecast": {
+      const known = modes.filter(isKnownMode);
+      const byEnergy = known.length === modes.length && known.some(({ capacityQps }) => capacityQps > 0);
+      return byEnergy ? wishByEnergy(inputs, known, currentIndex) : wishByThreshold(inputs, currentIndex);
+    }
+    default:
+      return policy.kind satisfies never;
   }
-  const known = [forecastPeakQps, liveQps].filter((value): value is number => value !== null && Number.isFinite(value));
-  if (known.length === 0) return { index: 0, reason: "neither a forecast nor a live rate: ready for anything" };
-  const demandQps = Math.max(...known);
-  const basis =
-    forecastPeakQps === null
-      ? `live rate ${qps(demandQps)}, no forecast`
-      : `${forecastPeakQps >= (liveQps ?? 0) ? "forecast peak" : "live rate"} ${qps(demandQps)}`;
-  const byEnergy = policy.kind === "forecast" && modes.every(isKnown);
-  const indexFor = (demand: number) =>
-    byEnergy ? indexByEnergy(demand, policy, modes) : indexByThreshold(demand, policy, modes);
-  const index = indexFor(demandQps);
-  const name = modes[index]?.name;
-  const current = modes[currentIndex];
-  // Up at once: by thresholds whenever they say so, by energy when the present mode does not carry the demand.
-  const mustLeave =
-    current === undefined ||
-    (byEnergy ? !carries(current, demandQps, policy) && index !== currentIndex : index < currentIndex);
-  if (mustLeave) return { index, reason: `${basis} asks for ${name}` };
-  if (index === currentIndex) return { index, reason: `${basis} does with ${name}` };
-  // Saving: there must be room below the limits, and the mode must have been held a while.
-  const roomy = indexFor(demandQps / (1 - policy.hysteresis));
-  const saves = byEnergy ? roomy !== currentIndex : roomy > currentIndex;
-  if (!saves) return { index: currentIndex, reason: `${basis} is too near a limit to step down` };
-  const heldMs = lastSwitchMs === null ? Number.POSITIVE_INFINITY : nowMs - lastSwitchMs;
-  if (heldMs < policy.minDwellS * 1000) {
-    return {
-      index: currentIndex,
-      reason: `${basis} would do with ${name}, but the mode is held for ${policy.minDwellS} s after a switch`,
-    };
-  }
-  return { index: roomy, reason: `${basis} does with ${modes[roomy]?.name}` };
 }
 
 /**

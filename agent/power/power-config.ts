@@ -32,7 +32,23 @@ export const PowerPolicy = Type.Object(
       description: "how far below a threshold to step down",
     }),
     minDwellS: Type.Number({ default: 300, minimum: 0, description: "no step down sooner than this after a switch" }),
-    targetUtilization: Type.Number({ default: 0.8, exclusiveMinimum: 0, maximum: 1 }),
+    targetUtilization: Type.Number({
+      default: 0.8,
+      exclusiveMinimum: 0,
+      maximum: 1,
+      description: "of a mode's capacity, for what is expected",
+    }),
+    upperQuantile: Type.Number({
+      default: 0.97,
+      minimum: 0.5,
+      maximum: 0.999,
+      description: "forecast: the share of the coming peaks that must stay within the mode's capacity",
+    }),
+    mostSwitchesPerDay: Type.Integer({
+      default: 40,
+      minimum: 2,
+      description: "forecast: no step that only saves beyond it; steps up are made whenever they are needed",
+    }),
     thermalLimitC: Type.Number({ default: 90, minimum: 0, description: "from here the mode is capped, step by step" }),
     thermalHysteresisC: Type.Number({
       default: 5,

@@ -7,6 +7,8 @@ import type { PowerFaults } from "./power-faults.ts";
 
 export interface PowerCircumstances {
   readonly forecast: ForecastReport | null;
+  /** What the rate will hardly exceed over the forecast's time; null without a forecast. */
+  readonly forecastUpperQps: number | null;
   readonly liveQps: number | null;
   readonly role: AgentRole;
   readonly desiredMode: string | null;
@@ -41,6 +43,7 @@ const firstRetryMs = 30_000;
 const longestRetryMs = 3_600_000;
 /** How often the board is asked which mode it is in while nothing is to be changed. */
 const observeEveryMs = 60_000;
+const dayMs = 24 * 3_600_000;
 
 /**
  * Keeps the board in the mode that is decided for it.
@@ -62,6 +65,7 @@ export function createPowerGovernor(
   let lastFailure: PowerFailure | null = null;
   let failuresInARow = 0;
   let switches = 0;
+  let switchTimesMs: number[] = [];
   let observedAtMs = Number.NEGATIVE_INFINITY;
   let running: Promise<void> = Promise.resolve();
 
@@ -87,6 +91,7 @@ export function createPowerGovernor(
         faults.clear("mode-set");
         failuresInARow = 0;
         switches += 1;
+        switchTimesMs.push(nowMs);
         log.info({ from, to: current.name, reason }, "power mode set");
         return;
       case "reboot-required":
@@ -113,13 +118,16 @@ export function createPowerGovernor(
         log.warn({ from: current.name, to: observed.name }, "the power mode was changed by someone else");
       current = observed ?? current;
     }
+    switchTimesMs = switchTimesMs.filter((atMs) => nowMs - atMs < dayMs && atMs <= nowMs);
     const decision = decidePowerMode({
       policy,
       modes: applyFigures(modes),
       currentModeId: current?.id ?? null,
       lastSwitchMs,
+      switchesInLastDay: switchTimesMs.length,
       role: circumstances.role,
       forecastPeakQps: forecastPeak(circumstances),
+      forecastUpperQps: circumstances.forecastUpperQps,
       liveQps: circumstances.liveQps,
       desiredMode: circumstances.desiredMode,
       desiredModeUntilMs: circumstances.desiredModeUntilMs,

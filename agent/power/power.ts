@@ -10,6 +10,7 @@ import type { PowerModeDecision } from "./decide-power-mode.ts";
 import type { Device, PowerSample } from "./device.ts";
 import { createEnergyAccount, type EnergyPerRequest } from "./energy-account.ts";
 import { createEnergyMeter, type EnergyByKind, type MeasuredEnergy } from "./energy-meter.ts";
+import { createForecastHeadroom } from "./forecast-headroom.ts";
 import type { PowerConfig } from "./power-config.ts";
 import { createPowerFaults, type PowerFault } from "./power-faults.ts";
 import {
@@ -48,7 +49,7 @@ export interface Power {
    * @param minutes what was served in that time.
    */
   closeMinute(minutes: readonly MinuteTraffic[]): MinutePower | null;
-  evaluate(circumstances: Omit<PowerCircumstances, "temperatureC">): Promise<void>;
+  evaluate(circumstances: Omit<PowerCircumstances, "temperatureC" | "forecastUpperQps">): Promise<void>;
   currentMode(): { readonly id: number; readonly name: string } | null;
   profile(): readonly PowerModeProfile[];
   /** Where the profile comes from, as the fleet is told. */
@@ -68,6 +69,8 @@ const staleGaps = 3;
 /** A minute's mean watts are those of the minute when so much of it was measured. */
 const fullyMeasuredShare = 0.95;
 
+const textsOf = ({ models }: MinuteTraffic) => models.reduce((sum, { texts }) => sum + texts, 0);
+
 export function createPower(deps: {
   readonly config: PowerConfig;
   readonly clock: Clock;
@@ -86,6 +89,7 @@ export function createPower(deps: {
   const faults = createPowerFaults(log, clock.nowMs);
   const figures = createBoardFigures(deps);
   const account = createEnergyAccount();
+  const headroom = createForecastHeadroom(config.policy.upperQuantile);
   let started: { device: Device; governor: PowerGovernor } | undefined;
   const parts = () => {
     if (started === undefined) throw new Error("power is used before it is started. This is a bug.");
@@ -115,11 +119,10 @@ export function createPower(deps: {
     steadyModeId = modeId;
     if (!steady || modeId === null || minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
     const requests = minute.models.reduce((sum, { requests: own }) => sum + own, 0);
-    const texts = minute.models.reduce((sum, { texts: own }) => sum + own, 0);
     // Of several models the slowest counts: the target is for every request.
     const slowest = minute.models.map(({ latencyCounts }) => latencyQuantileMs(latencyCounts, 0.95) ?? 0);
     figures.observe(modeId, {
-      qps: texts / (minute.observedMs / 1000),
+      qps: textsOf(minute) / (minute.observedMs / 1000),
       requests,
       p95Ms: slowest.length === 0 ? null : Math.max(...slowest),
       meanWatts:
@@ -162,6 +165,10 @@ export function createPower(deps: {
       const measured = meter.take();
       const models = account.enter(measured, minutes);
       learn(measured, minutes);
+      for (const minute of minutes) {
+        if (minute.observedMs < 60_000) continue;
+        headroom.observe(minute.minuteStartMs, textsOf(minute) / 60);
+      }
       const mode = parts().governor.currentMode();
       const { energyJ, measuredMs, idleJ, activeJ, unsplitJ, maxTemperatureC, gpuUtilization } = measured;
       if (mode === null && measuredMs === 0) return null;
@@ -184,7 +191,13 @@ export function createPower(deps: {
         return;
       }
       const before = governor.currentMode()?.id;
-      await governor.evaluate({ ...circumstances, temperatureC: freshReading()?.junctionTemperatureC ?? null });
+      const { forecast } = circumstances;
+      if (forecast !== null) headroom.note(forecast);
+      await governor.evaluate({
+        ...circumstances,
+        forecastUpperQps: forecast === null ? null : headroom.upperQps(forecast),
+        temperatureC: freshReading()?.junctionTemperatureC ?? null,
+      });
       if (governor.currentMode()?.id !== before) steadyModeId = null;
     },
     currentMode: () => parts().governor.currentMode(),

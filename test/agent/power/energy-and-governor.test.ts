@@ -201,6 +201,7 @@ describe("whose energy it is", () => {
 describe("power governor", () => {
   const busy: PowerCircumstances = {
     forecast: null,
+    forecastUpperQps: null,
     liveQps: 999,
     role: "active",
     desiredMode: null,

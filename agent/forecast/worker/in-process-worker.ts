@@ -1,0 +1,31 @@
+import { describeError } from "#platform/errors.ts";
+import { compileForward } from "../compile-forward.ts";
+import { defaultModelFiles } from "../default-model.ts";
+import { loadModel } from "../model-files.ts";
+import { predictOutputs } from "../predict-outputs.ts";
+import { startBackend } from "../tensorflow.ts";
+import type { ForecastWorker } from "./forecast-worker.ts";
+
+/**
+ * The network that the program carries in this very process: for replays, which have nobody to hold up and thousands of forecasts to make.
+ * @throws Error when the model can't be loaded.
+ */
+export async function createInProcessWorker(): Promise<ForecastWorker> {
+  const { backend, reason } = await startBackend();
+  const model = await loadModel(defaultModelFiles);
+  const forward = compileForward(model) ?? ((features: Float32Array) => predictOutputs(model, features, 1, 1));
+  return {
+    start() {},
+    async stop() {
+      model.dispose();
+    },
+    state: () => ({ kind: "ready", backend, reason, pid: process.pid }),
+    async run(features) {
+      try {
+        return forward(features);
+      } catch (error) {
+        throw new Error(`the network fails: ${describeError(error)}`, { cause: error });
+      }
+    },
+  };
+}

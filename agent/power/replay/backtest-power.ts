@@ -1,0 +1,101 @@
+import type { Forecaster } from "#agent/forecast/forecaster.ts";
+import { UsageError } from "#platform/errors.ts";
+import type { KnownMode } from "../mode-energy.ts";
+import type { PowerPolicy } from "../power-config.ts";
+import type { MinuteDemand } from "./demand-of-trace.ts";
+import { forecastMinutes } from "./forecast-minutes.ts";
+import { type ReplayFigures, replayForesight, replayPolicy, replayTopMode } from "./replay-policy.ts";
+
+/** One way of choosing modes over the same demand. */
+export interface PowerBacktestRow {
+  readonly policy: string;
+  readonly energyKwh: number;
+  /** Energy by that of foresight at the target utilisation. */
+  readonly foresightRatio: number;
+  readonly sloMinutes: number;
+  readonly sloShare: number;
+  readonly switchesPerDay: number;
+  readonly minutesByMode: Readonly<Record<string, number>>;
+}
+
+export interface PowerBacktest {
+  readonly minutes: number;
+  readonly meanQps: number;
+  readonly peakQps: number;
+  readonly rows: readonly PowerBacktestRow[];
+  /** Energy of foresight that may use all of a mode's capacity, by that of foresight at the target utilisation. */
+  readonly fullCapacityForesightRatio: number;
+}
+
+const dayMinutes = 24 * 60;
+/** Forecasts before the first minute that counts: the choice of the forecasting model and the head-room learn from them. */
+const teachingMinutes = 12 * 60;
+/** The network wants an hour of record; of a shorter trace a quarter is history, and simpler models stand in. */
+const usualHistory = 60;
+const shortestDemand = 40;
+const forecastSteps = 15;
+const joulesPerKwh = 3_600_000;
+
+/**
+ * Replays the newest days of a demand through the policy with the real forecaster, beside the same policy with the next 15 minutes known
+ * (what then is still above foresight is the policy's caution, the rest the price of not knowing), thresholds and always the top mode.
+ * @throws UsageError when the demand is too short.
+ */
+export async function backtestPower(
+  demand: MinuteDemand,
+  modes: readonly KnownMode[],
+  policy: PowerPolicy,
+  forecaster: Pick<Forecaster, "forecast">,
+  days: number,
+  onProgress: (share: number) => void,
+): Promise<PowerBacktest> {
+  const length = demand.qps.length;
+  if (length < shortestDemand)
+    throw new UsageError(`too short to judge: expected ${shortestDemand} minutes at least, got ${length}`);
+  const top = modes[0] as KnownMode;
+  const firstForecastMinute = Math.max(
+    Math.min(usualHistory, Math.floor(length / 4)),
+    length - Math.round(days * dayMinutes) - teachingMinutes,
+  );
+  const judgedFromMinute = Math.max(
+    length - Math.round(days * dayMinutes),
+    firstForecastMinute + Math.min(teachingMinutes, Math.floor((length - firstForecastMinute) / 2)),
+  );
+  const forecasts = await forecastMinutes(demand, firstForecastMinute, forecaster, onProgress);
+  const inputs = { demand, forecasts, firstForecastMinute, judgedFromMinute, modes };
+  const known = forecasts.map((_, index) => {
+    const minute = firstForecastMinute + index;
+    return demand.qps.slice(minute, minute + forecastSteps).map((qps) => qps ?? 0);
+  });
+  const foresightJ = replayForesight(inputs, policy.targetUtilization);
+  const runs: [string, ReplayFigures][] = [
+    ["forecast", replayPolicy(inputs, { ...policy, kind: "forecast" })],
+    ["forecast, future known", replayPolicy({ ...inputs, forecasts: known }, { ...policy, kind: "forecast" })],
+    ["threshold", replayPolicy(inputs, { ...policy, kind: "threshold" })],
+  ];
+  const minutes = runs[0]?.[1].minutes ?? 0;
+  const still = (energyJ: number, minutesByMode: Record<string, number>): ReplayFigures => ({
+    energyJ,
+    sloMinutes: 0,
+    switches: 0,
+    minutes,
+    minutesByMode,
+  });
+  runs.push([`always ${top.name}`, still(replayTopMode(inputs), { [top.name]: minutes })]);
+  const rates = demand.qps.slice(judgedFromMinute).filter((qps) => qps !== null);
+  return {
+    minutes,
+    meanQps: rates.reduce((sum, qps) => sum + qps, 0) / rates.length,
+    peakQps: Math.max(...rates),
+    rows: runs.map(([name, run]) => ({
+      policy: name,
+      energyKwh: run.energyJ / joulesPerKwh,
+      foresightRatio: run.energyJ / foresightJ,
+      sloMinutes: run.sloMinutes,
+      sloShare: run.sloMinutes / run.minutes,
+      switchesPerDay: (run.switches * dayMinutes) / run.minutes,
+      minutesByMode: run.minutesByMode,
+    })),
+    fullCapacityForesightRatio: replayForesight(inputs, 1) / foresightJ,
+  };
+}

@@ -1,0 +1,30 @@
+import type { Forecaster, MinuteRate } from "#agent/forecast/forecaster.ts";
+import type { MinuteDemand } from "./demand-of-trace.ts";
+
+const minuteMs = 60_000;
+/** As a running agent: two days of its record. */
+const historyMinutes = 2 * 24 * 60;
+
+/**
+ * The forecasts that an agent would have made at the start of each minute from `fromMinute` on, knowing only what came before.
+ * @returns one entry a minute: texts a second in each of the coming 15 minutes.
+ */
+export async function forecastMinutes(
+  demand: MinuteDemand,
+  fromMinute: number,
+  forecaster: Pick<Forecaster, "forecast">,
+  onProgress: (share: number) => void = () => {},
+): Promise<(readonly number[])[]> {
+  const record: MinuteRate[] = demand.qps.map((qps, minute) => ({
+    minuteStartMs: demand.startMs + minute * minuteMs,
+    qps,
+  }));
+  const forecasts: (readonly number[])[] = [];
+  for (let minute = fromMinute; minute < record.length; minute += 1) {
+    const history = record.slice(Math.max(0, minute - historyMinutes), minute);
+    const { qps } = await forecaster.forecast(history, demand.startMs + minute * minuteMs);
+    forecasts.push(qps);
+    if (minute % 500 === 0) onProgress((minute - fromMinute) / (record.length - fromMinute));
+  }
+  return forecasts;
+}

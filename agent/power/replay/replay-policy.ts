@@ -1,0 +1,134 @@
+import { decidePowerMode } from "../decide-power-mode.ts";
+import { createForecastHeadroom } from "../forecast-headroom.ts";
+import { cheapestMode, type KnownMode, wattsAt } from "../mode-energy.ts";
+import type { PowerPolicy } from "../power-config.ts";
+import type { MinuteDemand } from "./demand-of-trace.ts";
+
+const minuteMs = 60_000;
+/** When in a minute the mode is chosen: as it begins, with a new forecast, and every 15 s as a running agent does. */
+const decisionsAtS = [0, 7.5, 22.5, 37.5, 52.5] as const;
+/** Until then the live rate is the last minute's; later the minute's own is known. */
+const liveRateFromS = 20;
+/** A switch costs the top mode's busy power for so long: assumed. */
+const switchCostS = 1;
+
+export interface ReplayInputs {
+  readonly demand: MinuteDemand;
+  /** What was forecast at the start of `firstForecastMinute` and of each one after it. */
+  readonly forecasts: readonly (readonly number[])[];
+  readonly firstForecastMinute: number;
+  /** From here on minutes are counted; those before only teach. */
+  readonly judgedFromMinute: number;
+  /** The most capable first. */
+  readonly modes: readonly KnownMode[];
+}
+
+export interface ReplayFigures {
+  readonly energyJ: number;
+  /** Minutes in some part of which more was asked for than the mode carries within its p95 target. */
+  readonly sloMinutes: number;
+  readonly switches: number;
+  readonly minutes: number;
+  readonly minutesByMode: Readonly<Record<string, number>>;
+}
+
+/** The minutes that count, with what was asked for in each and in the one before. */
+function* judgedMinutes({ demand, judgedFromMinute }: ReplayInputs): Generator<{ minute: number; qps: number }> {
+  for (let minute = judgedFromMinute; minute < demand.qps.length; minute += 1) {
+    const qps = demand.qps[minute];
+    if (qps !== null && qps !== undefined) yield { minute, qps };
+  }
+}
+
+/**
+ * Runs a policy over recorded demand: the decisions, the head-room and the times of an agent, energy by the modes' figures. Demand is
+ * even within a minute. A minute counts against the SLO when the mode is too small in any part of it, also for seconds.
+ */
+export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayFigures {
+  const { demand, forecasts, firstForecastMinute, judgedFromMinute, modes } = inputs;
+  const top = modes[0] as KnownMode;
+  const headroom = createForecastHeadroom(policy.upperQuantile);
+  let current = top;
+  let lastSwitchMs: number | null = null;
+  let switchTimesMs: number[] = [];
+  let energyJ = 0;
+  let sloMinutes = 0;
+  let switches = 0;
+  let minutes = 0;
+  const minutesByMode: Record<string, number> = {};
+
+  for (const [index, qps] of forecasts.entries()) {
+    const minute = firstForecastMinute + index;
+    const rate = demand.qps[minute];
+    const startMs = demand.startMs + minute * minuteMs;
+    const forecast = { madeAtMs: startMs, model: "replay", reason: "", stepMs: minuteMs, qps: [...qps] };
+    // Times are counted from the trace's first minute: the head-room looks minutes up by whole ones.
+    const relative = { ...forecast, madeAtMs: minute * minuteMs };
+    headroom.note(relative);
+    if (rate === null || rate === undefined) continue;
+    const judged = minute >= judgedFromMinute;
+    let tooSmall = false;
+    for (const [part, atS] of decisionsAtS.entries()) {
+      const nowMs = startMs + atS * 1000;
+      switchTimesMs = switchTimesMs.filter((atMs) => nowMs - atMs < 24 * 60 * minuteMs);
+      const decision = decidePowerMode({
+        policy,
+        modes,
+        currentModeId: current.id,
+        lastSwitchMs,
+        switchesInLastDay: switchTimesMs.length,
+        role: "active",
+        forecastPeakQps: Math.max(...qps),
+        forecastUpperQps: headroom.upperQps(relative),
+        liveQps: atS < liveRateFromS ? (demand.qps[minute - 1] ?? rate) : rate,
+        desiredMode: null,
+        desiredModeUntilMs: null,
+        temperatureC: null,
+        thermalCap: 0,
+        thermalCapChangedMs: null,
+        nowMs,
+      });
+      if (decision.kind === "switch") {
+        current = modes.find(({ id }) => id === decision.modeId) ?? current;
+        lastSwitchMs = nowMs;
+        switchTimesMs.push(nowMs);
+        if (judged) {
+          switches += 1;
+          energyJ += top.busyWatts * switchCostS;
+        }
+      }
+      const seconds = (decisionsAtS[part + 1] ?? 60) - atS;
+      if (judged) {
+        energyJ += wattsAt(current, rate) * seconds;
+        minutesByMode[current.name] = (minutesByMode[current.name] ?? 0) + seconds / 60;
+      }
+      if (rate > current.capacityQps) tooSmall = true;
+    }
+    headroom.observe(minute * minuteMs, rate);
+    if (!judged) continue;
+    minutes += 1;
+    if (tooSmall) sloMinutes += 1;
+  }
+  return { energyJ, sloMinutes, switches, minutes, minutesByMode };
+}
+
+/**
+ * The least energy that anyone could have used: each minute's demand known beforehand, the cheapest mode for it, switches for free.
+ * Knowing the next 15 minutes is enough for it.
+ * @param utilization how far a mode's capacity may be used.
+ */
+export function replayForesight(inputs: ReplayInputs, utilization: number): number {
+  let energyJ = 0;
+  for (const { qps } of judgedMinutes(inputs)) {
+    const index = cheapestMode(inputs.modes, qps, ({ capacityQps }) => qps <= capacityQps * utilization);
+    energyJ += wattsAt(inputs.modes[index] as KnownMode, qps) * 60;
+  }
+  return energyJ;
+}
+
+/** Always in the most capable mode. */
+export function replayTopMode(inputs: ReplayInputs): number {
+  let energyJ = 0;
+  for (const { qps } of judgedMinutes(inputs)) energyJ += wattsAt(inputs.modes[0] as KnownMode, qps) * 60;
+  return energyJ;
+}
