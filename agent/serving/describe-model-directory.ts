@@ -147,7 +147,11 @@ export function describeModelDirectory(
   }
   const bytesOf = (onnxPath: string) =>
     files.filter(({ path }) => path.startsWith(onnxPath)).reduce((sum, { bytes }) => sum + bytes, 0);
-  const weights = onnxPaths.map((path) => bytesOf(path) / bytesPerWeight[describeOnnxName(path).precision]);
+  const wide = /16$/.test(stringAt(json["config.json"], "torch_dtype") ?? "") ? "fp16" : "fp32";
+  const weights = [
+    ...onnxPaths.map((path) => bytesOf(path) / bytesPerWeight[describeOnnxName(path).precision]),
+    bytesOf("model.safetensors") / bytesPerWeight[wide],
+  ];
   return {
     manifest: {
       id,

@@ -10,13 +10,14 @@ import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
 import type { ModelLease } from "./residency/model-pool.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
+import { refuseUnlessForKind, type TextInput } from "./text-input.ts";
 import type { NamedToken } from "./text-tokenizer.ts";
 
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
   readonly model: string | undefined;
-  /** At least one; each a text or token ids. */
-  readonly inputs: readonly (string | readonly number[])[];
+  /** At least one; pairs for a cross-encoder, texts or token ids for other models. */
+  readonly inputs: readonly TextInput[];
   /** What the inputs are called in the request, for error messages. */
   readonly inputsField: string;
   /** How many values of each vector are wanted; undefined = all. */
@@ -35,6 +36,8 @@ export interface EmbedResult {
   /** The model's id, also when an alias was asked for. */
   readonly model: string;
   readonly dimension: number;
+  /** Of a cross-encoder: which value of a "vector" says that a pair's second text is relevant to its first. */
+  readonly relevantLabel: number;
   /** One an input, in order, not normalised; may be shared between inputs. */
   readonly vectors: readonly Float32Array[];
   readonly tokens: number;
@@ -251,6 +254,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       const { model } = lease;
       const { manifest } = model.found;
       modelId = manifest.id;
+      refuseUnlessForKind(manifest, request.inputs);
       refuseMoreDimensions(model, request);
       const inputs = applyPrompt(manifest, request.promptName, request.inputs);
       const missing: MissingText[] = [];
@@ -294,7 +298,15 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       });
       trace?.answered(finishedMs);
       model.recent.record(durationMs, missing.length, finishedMs);
-      return { model: modelId, dimension: manifest.dimension, vectors, tokens, truncatedInputs, durationMs };
+      return {
+        model: modelId,
+        dimension: manifest.dimension,
+        relevantLabel: manifest.relevantLabel,
+        vectors,
+        tokens,
+        truncatedInputs,
+        durationMs,
+      };
     } catch (cause) {
       const error = explain(cause, request);
       const status = error === "cancelled" ? "cancelled" : statusOf(error);

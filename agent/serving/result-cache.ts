@@ -1,3 +1,5 @@
+import { isPair, type TextInput } from "./text-input.ts";
+
 /** What is kept of a text that was computed. */
 export interface CachedText {
   /** As the model gave it: neither cut nor normalised, so that one entry answers every request for the text. Not to be changed. */
@@ -21,13 +23,11 @@ export interface ResultCache {
 const overheadBytes = 300;
 const mostSharePerEntry = 1 / 16;
 
-/** @param input a text, or token ids: a text of digits and commas is still another key */
-export function resultKey(
-  model: { readonly id: string; readonly revision: string },
-  input: string | readonly number[],
-) {
+/** @param input a text of digits and commas is another key than such token ids, and a pair another than both its texts in one */
+export function resultKey(model: { readonly id: string; readonly revision: string }, input: TextInput) {
   const prefix = `${model.id}@${model.revision}`;
-  return typeof input === "string" ? `${prefix}\n${input}` : `${prefix}#${input.join(",")}`;
+  if (typeof input === "string") return `${prefix}\n${input}`;
+  return isPair(input) ? `${prefix}&${JSON.stringify([input.first, input.second])}` : `${prefix}#${input.join(",")}`;
 }
 
 /** @param maxBytes 0 = keeps nothing */

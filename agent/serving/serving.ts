@@ -14,9 +14,11 @@ import { type GrpcFace, openGrpc } from "./grpc/open-grpc.ts";
 import { infoRoutes } from "./http/info-routes.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
+import { rerankRoutes } from "./http/rerank-routes.ts";
 import { describeHealth, describeModel, type ServingState, statusRoutes } from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
+import { createReranker } from "./rerank-texts.ts";
 import { createModelPool, type ModelPool } from "./residency/model-pool.ts";
 import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
@@ -89,6 +91,9 @@ export function createServing(options: ServingOptions): Serving {
   let embedder: Embedder | undefined;
 
   const models = () => pool?.list() ?? [];
+
+  const firstCrossEncoder = () =>
+    models().find(({ found: { manifest } }) => manifest.kind === "cross-encoder")?.found.manifest.id ?? null;
 
   const notReadyReason = () => {
     if (stopping) return "stopping";
@@ -180,6 +185,7 @@ export function createServing(options: ServingOptions): Serving {
         ),
         teiRoutes(embedder, config.maxInputs),
         infoRoutes({ version, config, model: opened.find }),
+        rerankRoutes(createReranker(embedder, firstCrossEncoder), config.maxInputs),
         statusRoutes(state, registry),
         ...(options.extraRoutes ?? []),
       ],

@@ -117,6 +117,8 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
 
   const room = Math.max(1, maxTokens - single.before.length - single.after.length);
   const pairRoom = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
+  /** A question is asked of many texts in a row. */
+  let lastFirst = { text: "", read: read("", pairRoom) };
   return {
     lastId: highestOf(tokenizer.get_vocab(false)),
     tokenize(text) {
@@ -139,7 +141,8 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
       return [...single.before.map((id) => named(id, true)), ...own, ...single.after.map((id) => named(id, true))];
     },
     tokenizePair(first, second) {
-      const a = read(first, pairRoom);
+      if (first !== lastFirst.text) lastFirst = { text: first, read: read(first, pairRoom) };
+      const a = lastFirst.read;
       const b = read(second, pairRoom);
       const lengths = decidePairLengths(a.ids.length, b.ids.length, pairRoom);
       const ids = [

@@ -1,12 +1,18 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "#platform/errors.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
-import type { TokenizedText } from "./text-tokenizer.ts";
+import { isPair, type TextInput } from "./text-input.ts";
+import type { TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
 
 /** An input of a request and its place there. */
 export interface PlacedInput {
   readonly index: number;
-  readonly input: string | readonly number[];
+  readonly input: TextInput;
+}
+
+function read(tokenizer: TextTokenizer, input: TextInput): TokenizedText | null {
+  if (typeof input === "string") return tokenizer.tokenize(input);
+  return isPair(input) ? tokenizer.tokenizePair(input.first, input.second) : tokenizer.acceptTokenIds(input);
 }
 
 /** Tokenising many long texts takes turns with everything else this process does. */
@@ -25,7 +31,7 @@ export async function tokenizeInputs(
   const texts: TokenizedText[] = [];
   let turnStartedMs = performance.now();
   for (const { index, input } of inputs) {
-    const text = typeof input === "string" ? model.tokenizer.tokenize(input) : model.tokenizer.acceptTokenIds(input);
+    const text = read(model.tokenizer, input);
     if (text === null) {
       throw new ServiceError(
         "INVALID_REQUEST",

@@ -56,6 +56,9 @@ test("a key is one model's, one revision's, one text's", () => {
     resultKey(model, "1,2"),
     resultKey(model, [1, 2]),
     resultKey(model, [12]),
+    resultKey(model, { first: "1", second: "2" }),
+    resultKey(model, { first: "1,2", second: "" }),
+    resultKey(model, JSON.stringify(["1", "2"])),
     resultKey({ ...model, revision: "2" }, "1,2"),
     resultKey({ ...model, id: "n" }, "1,2"),
   ];

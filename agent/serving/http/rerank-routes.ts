@@ -1,0 +1,182 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { describeRoute } from "#platform/http/describe-route.ts";
+import type { Reranker, RerankResult } from "../rerank-texts.ts";
+import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
+import { latencyBudgetMs } from "./latency-budget.ts";
+
+const Text = Type.String({ minLength: 1 });
+const ModelName = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 128, description: "default: the first cross-encoder that is served" }),
+);
+
+/** text-embeddings-inference's request. */
+const RerankBody = (maxInputs: number) =>
+  Type.Object(
+    {
+      model: ModelName,
+      query: Text,
+      texts: Type.Array(Text, { minItems: 1, maxItems: maxInputs }),
+      raw_scores: Type.Optional(
+        Type.Boolean({ default: false, description: "the model's own outputs instead of 0 to 1" }),
+      ),
+      return_text: Type.Optional(Type.Boolean({ default: false })),
+      truncate: Type.Optional(
+        Type.Boolean({ default: true, description: "false: a pair longer than the model reads is an error" }),
+      ),
+      truncation_direction: Type.Optional(
+        Type.Union([Type.Literal("right"), Type.Literal("Right")], { description: "texts are cut at their end" }),
+      ),
+    },
+    {
+      additionalProperties: false,
+      example: {
+        query: "why did the conveyor stop",
+        texts: ["A pallet blocked the light curtain.", "Lunch is at noon."],
+      },
+    },
+  );
+
+const RerankAnswer = Type.Array(
+  Type.Object({ index: Type.Integer(), score: Type.Number(), text: Type.Optional(Type.String()) }),
+);
+
+/** Cohere's and Jina's request; fields of theirs that mean nothing here are let through. */
+const RerankDocumentsBody = (maxInputs: number) =>
+  Type.Object(
+    {
+      model: ModelName,
+      query: Text,
+      documents: Type.Array(Type.Union([Text, Type.Object({ text: Text })], { title: "a text, or {text}" }), {
+        minItems: 1,
+        maxItems: maxInputs,
+      }),
+      top_n: Type.Optional(Type.Integer({ minimum: 1, description: "how many results; default: all" })),
+      return_documents: Type.Optional(Type.Boolean({ default: false })),
+    },
+    {
+      additionalProperties: true,
+      example: {
+        query: "why did the conveyor stop",
+        documents: ["A pallet blocked the light curtain.", "Lunch is at noon."],
+        top_n: 1,
+      },
+    },
+  );
+
+const RerankDocumentsAnswer = Type.Object({
+  model: Type.String(),
+  results: Type.Array(
+    Type.Object({
+      index: Type.Integer(),
+      relevance_score: Type.Number(),
+      document: Type.Optional(Type.Object({ text: Type.String() })),
+    }),
+  ),
+  usage: Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer(), truncated_inputs: Type.Integer() }),
+});
+
+/** Nothing is cut silently. */
+function headersOf({ truncatedInputs }: RerankResult): Record<string, string> {
+  return truncatedInputs > 0 ? { "x-truncated-inputs": String(truncatedInputs) } : {};
+}
+
+const rerankErrors = {
+  ...embeddingErrors,
+  INVALID_REQUEST: "model: expected a cross-encoder, got all-MiniLM-L6-v2, which makes vectors of texts",
+  MODEL_NOT_FOUND: "model: expected a cross-encoder to be served here, got none",
+};
+
+/** `POST /rerank` and `POST /v1/rerank`. */
+export function rerankRoutes(reranker: Reranker, maxInputs: number) {
+  return new Elysia()
+    .post(
+      "/rerank",
+      async ({ body, request }) => {
+        const { model, query, texts, raw_scores: rawScores = false, return_text: returnText = false, truncate } = body;
+        const result = await reranker.rerank({
+          model,
+          query,
+          texts,
+          textsField: "texts",
+          rawScores,
+          truncate,
+          latencyBudgetMs: latencyBudgetMs(request.headers),
+          signal: request.signal,
+        });
+        const ranked = returnText
+          ? result.ranked.map(({ index, score }) => ({ index, text: texts[index], score }))
+          : result.ranked;
+        return Response.json(ranked, { headers: headersOf(result) });
+      },
+      {
+        parse: "json",
+        body: RerankBody(maxInputs),
+        detail: describeRoute({
+          summary: "Texts ranked by how well they answer a query, in the shape of text-embeddings-inference",
+          tag: "rerank",
+          headers: embeddingHeaders,
+          answer: {
+            description:
+              "The most relevant first, as a cross-encoder sees them. The header x-truncated-inputs says how many pairs were cut.",
+            schema: RerankAnswer,
+            example: [
+              { index: 0, score: 0.9731 },
+              { index: 1, score: 0.0004 },
+            ],
+          },
+          errors: rerankErrors,
+        }),
+      },
+    )
+    .post(
+      "/v1/rerank",
+      async ({ body, request }) => {
+        const { model, query, top_n: topN, return_documents: returnDocuments = false } = body;
+        const texts = body.documents.map((document) => (typeof document === "string" ? document : document.text));
+        const result = await reranker.rerank({
+          model,
+          query,
+          texts,
+          textsField: "documents",
+          rawScores: false,
+          truncate: undefined,
+          latencyBudgetMs: latencyBudgetMs(request.headers),
+          signal: request.signal,
+        });
+        const { tokens, truncatedInputs } = result;
+        return Response.json(
+          {
+            model: result.model,
+            results: result.ranked.slice(0, topN).map(({ index, score }) => ({
+              index,
+              relevance_score: score,
+              ...(returnDocuments ? { document: { text: texts[index] } } : {}),
+            })),
+            usage: { prompt_tokens: tokens, total_tokens: tokens, truncated_inputs: truncatedInputs },
+          },
+          { headers: headersOf(result) },
+        );
+      },
+      {
+        parse: "json",
+        body: RerankDocumentsBody(maxInputs),
+        detail: describeRoute({
+          summary: "Documents ranked by how well they answer a query, in Cohere's and Jina's shape",
+          tag: "rerank",
+          headers: embeddingHeaders,
+          answer: {
+            description: "The most relevant first, as a cross-encoder sees them.",
+            schema: RerankDocumentsAnswer,
+            example: {
+              model: "ms-marco-MiniLM-L6-v2",
+              results: [{ index: 0, relevance_score: 0.9731 }],
+              usage: { prompt_tokens: 34, total_tokens: 34, truncated_inputs: 0 },
+            },
+          },
+          errors: rerankErrors,
+          errorStyle: "openai",
+        }),
+      },
+    );
+}
