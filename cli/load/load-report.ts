@@ -83,6 +83,7 @@ export function formatLoadReport(report: LoadReport): string {
     ["latency p95", ms(p95)],
     ["latency p99", ms(p99)],
     ["latency max", ms(max)],
+    ...(report.latestSendMs === null ? [] : [["latest sending", `${ms(report.latestSendMs)} after it was due`]]),
     ["error rate", report.errorRate.toFixed(4)],
     ...listed(report.errors).map((line) => ["errors", line]),
     ...(report.unanswered > 0 ? [["unanswered at the end", String(report.unanswered)]] : []),

@@ -24,6 +24,8 @@ export interface LoadRun extends LoadCounts {
   /** From the first request to the last answer. */
   readonly durationMs: number;
   readonly phases: readonly PhaseCounts[];
+  /** Open loop: how long after it was due the latest request was sent (it counts as latency); null in a closed loop. */
+  readonly latestSendMs: number | null;
 }
 
 /** Waits until about `untilMs` of `performance.now()`; a millisecond early at most, because timers know whole ones only. */
@@ -60,6 +62,7 @@ export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
   };
 
   const inFlight = new Set<Promise<void>>();
+  let latestSendMs = 0;
   let slotFreed = Promise.withResolvers<void>();
   const openPhase = async (fromMs: number, { durationMs, level }: LoadPhase, tally: LoadTally) => {
     const count = Math.round((level * durationMs) / 1_000);
@@ -69,7 +72,9 @@ export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
       while (inFlight.size >= options.maxInFlight) await slotFreed.promise;
       if (stop.aborted) return;
       // Sent a little early by the timer, it counts from its sending: latency is never made smaller than it was.
-      const sent: Promise<void> = request(Math.min(dueMs, performance.now()), tally).finally(() => {
+      const nowMs = performance.now();
+      latestSendMs = Math.max(latestSendMs, nowMs - dueMs);
+      const sent: Promise<void> = request(Math.min(dueMs, nowMs), tally).finally(() => {
         inFlight.delete(sent);
         slotFreed.resolve();
         slotFreed = Promise.withResolvers();
@@ -104,6 +109,7 @@ export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
   return {
     ...total.counts(),
     durationMs: performance.now() - startedMs,
+    latestSendMs: options.mode === "open" ? latestSendMs : null,
     phases: phases.map(({ tally, phase }) => ({ ...tally.counts(), level: phase.level, durationMs: phase.durationMs })),
   };
 }

@@ -8,7 +8,7 @@ import { isNoisy, joinStretches, type RawMix, ratiosOf } from "./figures.ts";
 import { type BenchmarkReport, formatBenchmark, type MeasuredLevel, type MeasuredMix } from "./format-benchmark.ts";
 import { generateLoad } from "./generate-load.ts";
 import { prepareModel } from "./prepare-model.ts";
-import { modelName, type RunningServer, serverNames, startServer } from "./servers.ts";
+import { cacheDirectory, modelName, type RunningServer, serverNames, startServer } from "./servers.ts";
 
 const root = join(import.meta.dir, "..", "..", "..");
 const { values } = parseArgs({
@@ -31,8 +31,8 @@ function chosen<T extends string>(option: string, known: readonly T[], text: str
 }
 const mixes = chosen("mixes", textLengths, values.mixes);
 const wanted = chosen("servers", serverNames, values.servers);
-const clients = (values.clients ?? (values.quick ? "1,32" : "1,8,32,128")).split(",").map(Number);
-const seconds = Number(values.seconds ?? (values.quick ? 1.5 : 6));
+const clients = (values.clients ?? (values.quick ? "1,32,128" : "1,8,32,128")).split(",").map(Number);
+const seconds = Number(values.seconds ?? (values.quick ? 1.2 : 6));
 const cores = cpus().length;
 /** What thormesh computes with unless told otherwise. */
 const threads = Math.min(2, cores);
@@ -96,7 +96,7 @@ process.once("SIGINT", () => {
 });
 try {
   const source = join(root, "models", modelName);
-  const modelsDirectory = await prepareModel(source, join(scratch.path, "models"), modelName);
+  const modelsDirectory = await prepareModel(source, join(cacheDirectory, "models"), modelName);
   const places = { binary: values.binary, modelsDirectory, scratchDirectory: scratch.path };
   for (const name of wanted) {
     const server = await startServer(name, places).catch((error: Error) => {

@@ -6,7 +6,8 @@ export type ServerName = (typeof serverNames)[number];
 export const modelName = "all-MiniLM-L6-v2";
 
 const root = join(import.meta.dir, "..", "..", "..");
-const cache = join(root, ".cache", "bench");
+/** Where the other servers are installed, and what they lay down stays between runs. */
+export const cacheDirectory = join(root, ".cache", "bench");
 
 export interface ServerPlaces {
   readonly binary: string;
@@ -29,20 +30,20 @@ function commandOf(name: ServerName, port: number, places: ServerPlaces): Server
       return { command: [places.binary, "agent", ...options], readyPath: "/readyz" };
     }
     case "transformers.js": {
-      if (!existsSync(join(cache, "transformers-js", "node_modules"))) return undefined;
+      if (!existsSync(join(cacheDirectory, "transformers-js", "node_modules"))) return undefined;
       const script = join(import.meta.dir, "transformers-js-server.ts");
       return { command: [process.execPath, script, String(port), places.modelsDirectory, modelName], readyPath: "/" };
     }
     case "infinity": {
-      if (!existsSync(join(cache, "infinity", ".installed"))) return undefined;
+      if (!existsSync(join(cacheDirectory, "infinity", ".installed"))) return undefined;
       const model = ["--model-id", join(places.modelsDirectory, modelName), "--served-model-name", modelName];
       const engine = ["--engine", "optimum", "--device", "cpu", "--pooling-method", "mean", "--batch-size", "32"];
       const http = ["--host", "127.0.0.1", "--port", String(port), "--url-prefix", "/v1", "--log-level", "error"];
       return {
-        command: [join(cache, "infinity", "bin", "infinity_emb"), "v2", ...model, ...engine, ...http],
+        command: [join(cacheDirectory, "infinity", "bin", "infinity_emb"), "v2", ...model, ...engine, ...http],
         env: {
           HF_HUB_OFFLINE: "1",
-          HF_HOME: join(places.scratchDirectory, "hf"),
+          HF_HOME: join(cacheDirectory, "hf"),
           INFINITY_ANONYMOUS_USAGE_STATS: "0",
           DO_NOT_TRACK: "1",
         },

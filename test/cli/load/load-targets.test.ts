@@ -35,6 +35,7 @@ const run = {
   latencyMs: { p50: 1, p95: 20, p99: 30, max: 31 },
   durationMs: 10_000,
   phases: [],
+  latestSendMs: null,
 };
 const watched = (kind: "flat" | "growing", gone: number[] = []): WatchedProcesses => ({
   pids: [1],

@@ -30,6 +30,7 @@ describe("the run", () => {
     expect(run.answered).toBe(10);
     expect(run.latencyMs.max).toBeGreaterThan(350);
     expect(run.latencyMs.p50).toBeGreaterThan(150);
+    expect(run.latestSendMs).toBeGreaterThan(300);
     expect(run.phases).toMatchObject([{ level: 100, answered: 10, latencyMs: run.latencyMs }]);
   });
   test("closed loop: as many at once as there are clients", async () => {
@@ -44,6 +45,7 @@ describe("the run", () => {
     };
     const run = await runLoad({ ...quiet, mode: "closed", phases: [{ durationMs: 50, level: 3 }], send, stop: never });
     expect(most).toBe(3);
+    expect(run.latestSendMs).toBeNull();
     expect(run.rejected).toBeGreaterThan(2);
     expect(run).toMatchObject({ failed: 0, errors: { "HTTP 429": run.rejected } });
     expect(run.latencyMs).toEqual({ p50: null, p95: null, p99: null, max: null });
