@@ -4,8 +4,12 @@ export interface LaneView {
   readonly kind: "wide" | "narrow";
   /** It has loaded the model. */
   readonly ready: boolean;
-  readonly busy: boolean;
+  /** Batches it has been given and not answered. */
+  readonly batches: number;
 }
+
+/** A narrow lane is given its next batch while it computes one, so that it never waits for the line. */
+const narrowBatches = 2;
 
 export interface LaneDecision {
   /** Which lane takes the next batch; null: none now. */
@@ -22,12 +26,30 @@ export interface LaneDecision {
  */
 export function decideLane(lanes: readonly LaneView[], longLine: boolean): LaneDecision {
   const wide = lanes.findIndex((lane) => lane.kind === "wide");
-  if (lanes[wide]?.busy === true) return { lane: null, reason: "all threads compute one batch" };
-  const narrowBusy = lanes.some((lane) => lane.kind === "narrow" && lane.busy);
-  const narrowFree = lanes.findIndex((lane) => lane.kind === "narrow" && lane.ready && !lane.busy);
-  if (narrowFree >= 0 && (narrowBusy || longLine))
-    return { lane: narrowFree, reason: "the line is long: a batch a thread" };
-  if (narrowBusy) return { lane: null, reason: "each thread computes a batch" };
+  if ((lanes[wide]?.batches ?? 0) > 0) return { lane: null, reason: "all threads compute one batch" };
+  const narrowBusy = lanes.some((lane) => lane.kind === "narrow" && lane.batches > 0);
+  if (narrowBusy || longLine) {
+    const free = lanes
+      .map((lane, index) => ({ ...lane, index }))
+      .filter((lane) => lane.kind === "narrow" && lane.ready && lane.batches < narrowBatches)
+      .sort((a, b) => a.batches - b.batches)[0];
+    if (free !== undefined) return { lane: free.index, reason: "the line is long: a batch a thread" };
+  }
+  if (narrowBusy) return { lane: null, reason: "each thread has its batches" };
   if (wide < 0) return { lane: null, reason: "no lane is there" };
   return { lane: wide, reason: longLine ? "no other lane is ready" : "little waits: all threads for one batch" };
+}
+
+/** Fewer tokens than this would be computed at less than full speed (measured: 8 texts of 16 as fast as 16 of them). */
+const leastTokens = 128;
+
+/**
+ * How many tokens a narrow lane's batch may have: what there is to do, shared among all that the lanes may be given. A batch that took all
+ * that waits would leave nothing for the lane that is free next.
+ * @param outstandingTokens waiting and being computed
+ * @param maxTokens of any batch
+ */
+export function decideShare(outstandingTokens: number, narrowLanes: number, maxTokens: number): number {
+  const share = Math.ceil(outstandingTokens / (Math.max(1, narrowLanes) * narrowBatches));
+  return Math.min(maxTokens, Math.max(leastTokens, share));
 }

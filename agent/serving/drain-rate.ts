@@ -1,7 +1,7 @@
 /** How fast a model works through its line, from the batches it computed of late. */
 export interface DrainRate {
-  /** @param computeMs the batch's time, divided by the batches that were computed at once */
-  record(tokens: number, computeMs: number): void;
+  /** @param busyMs since the batch before it was done, or since there was anything to do */
+  record(tokens: number, busyMs: number): void;
   /** Null before the first batch. */
   tokensPerMs(): number | null;
 }
@@ -13,10 +13,10 @@ export function createDrainRate(): DrainRate {
   let tokens = 0;
   let ms = 0;
   return {
-    record(batchTokens, computeMs) {
-      const keep = 0.5 ** (computeMs / halfLifeMs);
+    record(batchTokens, busyMs) {
+      const keep = 0.5 ** (busyMs / halfLifeMs);
       tokens = tokens * keep + batchTokens;
-      ms = ms * keep + computeMs;
+      ms = ms * keep + busyMs;
     },
     tokensPerMs: () => (ms === 0 ? null : tokens / ms),
   };

@@ -72,12 +72,20 @@ function keyOf(ids: Uint32Array): string {
   return Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString("latin1");
 }
 
-/** @param onBatch is told of every batch that was handed out. */
-export function createEmbeddingQueue(lanes: Lanes, onBatch: (batch: SentBatch) => void): EmbeddingQueue {
+/**
+ * @param onBatch is told of every batch that was handed out.
+ * @param nowMs a monotonous clock
+ */
+export function createEmbeddingQueue(
+  lanes: Lanes,
+  onBatch: (batch: SentBatch) => void,
+  nowMs: () => number = () => performance.now(),
+): EmbeddingQueue {
   let waiting: Entry[] = [];
   let waitingTokens = 0;
   let tokensInFlight = 0;
-  let batchesInFlight = 0;
+  /** Since when batches are under way, or the last one was answered: what was computed by then took that long. */
+  let busySinceMs = 0;
   let arrivals = 0;
   let pumping = false;
   /** Requests with texts that are not answered. */
@@ -115,11 +123,11 @@ export function createEmbeddingQueue(lanes: Lanes, onBatch: (batch: SentBatch) =
   };
 
   const runBatch = async (lane: FreeLane, batch: BatchDecision, entries: readonly Entry[]) => {
-    const sentMs = performance.now();
+    const sentMs = nowMs();
     const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
     waitingTokens -= usefulTokens;
+    if (tokensInFlight === 0) busySinceMs = sentMs;
     tokensInFlight += usefulTokens;
-    batchesInFlight += 1;
     line.advance(usefulTokens, requests);
     onBatch({ ...batch, usefulTokens, waitsMs: entries.map((entry) => sentMs - entry.arrivedMs) });
     try {
@@ -134,12 +142,13 @@ export function createEmbeddingQueue(lanes: Lanes, onBatch: (batch: SentBatch) =
         const waitMs = sentMs - entry.arrivedMs;
         finish(entry, (waiter, first) => waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }));
       }
-      drain.record(usefulTokens, result.computeMs / batchesInFlight);
+      const doneMs = nowMs();
+      drain.record(usefulTokens, doneMs - busySinceMs);
+      busySinceMs = doneMs;
     } catch (error) {
       for (const entry of entries) finish(entry, (waiter) => waiter.reject(error));
     } finally {
       tokensInFlight -= usefulTokens;
-      batchesInFlight -= 1;
       pump();
     }
   };
@@ -181,7 +190,7 @@ export function createEmbeddingQueue(lanes: Lanes, onBatch: (batch: SentBatch) =
     let entry = byKey.get(key);
     if (entry === undefined) {
       arrivals += 1;
-      const arrivedMs = performance.now();
+      const arrivedMs = nowMs();
       entry = { key, ids, tokens, rank, arrival: arrivals, arrivedMs, waits: true, waiters: new Set() };
       byKey.set(key, entry);
       waiting.push(entry);

@@ -1,5 +1,5 @@
 import type { BatchPolicy } from "./decide-batch.ts";
-import { decideLane, type LaneView } from "./decide-lane.ts";
+import { decideLane, decideShare, type LaneView } from "./decide-lane.ts";
 import type { BatchResult } from "./worker/model-process.ts";
 
 /** Computes batches. */
@@ -53,8 +53,10 @@ export interface ModelLanes<Runner extends LaneRunner> extends Lanes {
   stop(): Promise<void>;
 }
 
-/** The line counts as long for so long after it was: it is empty for moments when a large batch has been taken. */
-const longLineMs = 500;
+/** The line counts as long until it has not been for so long: it is short for moments when a large batch has been taken. */
+const shortLineMs = 200;
+/** A burst is over sooner, and is answered sooner on all threads. */
+const longLineMs = 300;
 /** A line that is long for less is gone before another process has loaded the model. */
 const startAfterMs = 1_000;
 const stopAfterMs = 60_000;
@@ -71,8 +73,8 @@ export function createModelLanes<Runner extends LaneRunner>(
   options: { readonly policy: BatchPolicy; readonly narrowLanes: number; readonly nowMs: () => number },
 ): ModelLanes<Runner> {
   const { policy, narrowLanes, nowMs } = options;
-  let narrow: { runner: Runner; busy: boolean }[] = [];
-  let wideBusy = false;
+  let narrow: { runner: Runner; batches: number }[] = [];
+  let wideBatches = 0;
   let longSinceMs = Number.NEGATIVE_INFINITY;
   let lastLongMs = Number.NEGATIVE_INFINITY;
   let idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -87,14 +89,14 @@ export function createModelLanes<Runner extends LaneRunner>(
 
   const stopWhenIdle = () => {
     const leftMs = lastLongMs + stopAfterMs - nowMs();
-    if (leftMs > 0 || narrow.some(({ busy }) => busy)) {
+    if (leftMs > 0 || narrow.some(({ batches }) => batches > 0)) {
       idleTimer = setTimeout(stopWhenIdle, Math.max(1_000, leftMs));
       idleTimer.unref();
     } else void stop();
   };
 
   const start = () => {
-    narrow = Array.from({ length: narrowLanes }, () => ({ runner: createNarrow(), busy: false }));
+    narrow = Array.from({ length: narrowLanes }, () => ({ runner: createNarrow(), batches: 0 }));
     for (const { runner } of narrow) runner.start();
     stopWhenIdle();
   };
@@ -102,24 +104,19 @@ export function createModelLanes<Runner extends LaneRunner>(
   const noteLine = (outstandingTokens: number): boolean => {
     const now = nowMs();
     if (outstandingTokens > policy.maxTokens) {
-      if (now - lastLongMs > longLineMs) longSinceMs = now;
+      if (now - lastLongMs > shortLineMs) longSinceMs = now;
       lastLongMs = now;
       if (narrow.length === 0 && narrowLanes > 0 && now - longSinceMs >= startAfterMs) start();
     }
-    return now - lastLongMs <= longLineMs;
+    return now - lastLongMs <= shortLineMs && now - longSinceMs >= longLineMs;
   };
 
-  const runOn = async (
-    runner: BatchRunner,
-    setBusy: (busy: boolean) => void,
-    texts: readonly Uint32Array[],
-    padded: number,
-  ) => {
-    setBusy(true);
+  const counted = async (run: () => Promise<BatchResult>, count: (change: 1 | -1) => void) => {
+    count(1);
     try {
-      return await runner.run(texts, padded);
+      return await run();
     } finally {
-      setBusy(false);
+      count(-1);
     }
   };
 
@@ -127,22 +124,30 @@ export function createModelLanes<Runner extends LaneRunner>(
     next(outstandingTokens) {
       const longLine = noteLine(outstandingTokens);
       const views: LaneView[] = [
-        { kind: "wide", ready: true, busy: wideBusy },
-        ...narrow.map(({ runner, busy }) => ({ kind: "narrow" as const, ready: runner.state === "loaded", busy })),
+        { kind: "wide", ready: true, batches: wideBatches },
+        ...narrow.map(({ runner, batches }) => ({
+          kind: "narrow" as const,
+          ready: runner.state === "loaded",
+          batches,
+        })),
       ];
       const { lane } = decideLane(views, longLine);
       if (lane === null) return null;
       const chosen = narrow[lane - 1];
       if (chosen === undefined) {
-        const setBusy = (busy: boolean) => {
-          wideBusy = busy;
+        const count = (change: 1 | -1) => {
+          wideBatches += change;
         };
-        return { policy, run: (texts, padded) => runOn(wide, setBusy, texts, padded) };
+        return { policy, run: (texts, padded) => counted(() => wide.run(texts, padded), count) };
       }
-      const setBusy = (busy: boolean) => {
-        chosen.busy = busy;
+      const count = (change: 1 | -1) => {
+        chosen.batches += change;
       };
-      return { policy, run: (texts, padded) => runOn(chosen.runner, setBusy, texts, padded) };
+      const maxTokens = decideShare(outstandingTokens, narrow.length, policy.maxTokens);
+      return {
+        policy: { ...policy, maxTokens },
+        run: (texts, padded) => counted(() => chosen.runner.run(texts, padded), count),
+      };
     },
     running: () => narrow.map(({ runner }) => runner),
     stop,

@@ -206,11 +206,18 @@ describe("fairness", () => {
 });
 
 test("says how long the line would take once it knows the model's speed", async () => {
-  const { runner, queue } = start();
+  let now = 0;
+  const runner = recordingRunner();
+  const queue = createEmbeddingQueue(
+    singleLane(runner, policy),
+    () => {},
+    () => now,
+  );
   expect(queue.expectedMs(8)).toBeNull();
   expect(queue.drainMs()).toBeNull();
   const first = queue.embed(text(1, 20), never);
   await runner.batchCount(1);
+  now = 10;
   runner.batches[0]!.answer(); // 20 tokens in 10 ms
   await first;
   expect(queue.drainMs()).toBe(0);

@@ -69,7 +69,7 @@ describe("lanes beside the first", () => {
     const { narrow, longFor, pass } = setUp();
     for (let turn = 0; turn < 5; turn += 1) {
       longFor(800);
-      pass(600);
+      pass(300);
     }
     expect(narrow).toEqual([]);
   });
@@ -83,20 +83,34 @@ describe("lanes beside the first", () => {
   test("share a long line, a batch each, while the first rests", async () => {
     const { lanes, wide, narrow, longFor } = setUp();
     longFor(1_000);
-    const lane = lanes.next(300)!;
-    expect(lane.policy).toEqual(policy);
-    const first = lane.run([], 8);
-    const second = lanes.next(300)!.run([], 8);
+    const given = [];
+    // Two batches each: one to compute and the next.
+    for (let batch = 0; batch < 4; batch += 1) {
+      const lane = lanes.next(300)!;
+      expect(lane.policy).toEqual(policy);
+      given.push(lane.run([], 8));
+    }
     expect(lanes.next(300)).toBeNull();
-    expect([wide.ran, ...narrow.map(({ ran }) => ran)]).toEqual([0, 1, 1]);
+    expect([wide.ran, ...narrow.map(({ ran }) => ran)]).toEqual([0, 2, 2]);
     for (const runner of narrow) runner.answer();
-    await Promise.all([first, second]);
+    await Promise.all(given);
+  });
+
+  test("leave a burst to the first", async () => {
+    const { lanes, wide, longFor, pass } = setUp();
+    longFor(1_000);
+    pass(1_000);
+    longFor(200);
+    const running = lanes.next(300)!.run([], 8);
+    expect(wide.ran).toBe(1);
+    wide.answer();
+    await running;
   });
 
   test("leave a short line to the first", async () => {
     const { lanes, wide, longFor, pass } = setUp();
     longFor(1_000);
-    pass(501);
+    pass(201);
     const running = lanes.next(8)!.run([], 8);
     expect(wide.ran).toBe(1);
     expect(lanes.next(300)).toBeNull();
