@@ -8,7 +8,7 @@ export interface LaneView {
   readonly batches: number;
 }
 
-/** A narrow lane is given its next batch while it computes one, so that it never waits for the line. */
+/** A narrow lane is given its next batch while it computes one, when that is a full one: then it never waits for the line. */
 const narrowBatches = 2;
 
 export interface LaneDecision {
@@ -23,15 +23,16 @@ export interface LaneDecision {
  * and a lone text takes them 1 ms longer. So the wide lane serves while little waits, the narrow ones while the line is long, and never
  * both: they would fight for the same cores.
  * @param longLine whether more than a full batch has been waiting or under way just now
+ * @param fullBatchWaits whether what waits fills a narrow lane's batch
  */
-export function decideLane(lanes: readonly LaneView[], longLine: boolean): LaneDecision {
+export function decideLane(lanes: readonly LaneView[], longLine: boolean, fullBatchWaits: boolean): LaneDecision {
   const wide = lanes.findIndex((lane) => lane.kind === "wide");
   if ((lanes[wide]?.batches ?? 0) > 0) return { lane: null, reason: "all threads compute one batch" };
   const narrowBusy = lanes.some((lane) => lane.kind === "narrow" && lane.batches > 0);
   if (narrowBusy || longLine) {
     const free = lanes
       .map((lane, index) => ({ ...lane, index }))
-      .filter((lane) => lane.kind === "narrow" && lane.ready && lane.batches < narrowBatches)
+      .filter((lane) => lane.kind === "narrow" && lane.ready && lane.batches < (fullBatchWaits ? narrowBatches : 1))
       .sort((a, b) => a.batches - b.batches)[0];
     if (free !== undefined) return { lane: free.index, reason: "the line is long: a batch a thread" };
   }

@@ -157,7 +157,7 @@ export function createEmbeddingQueue(
     pumping = false;
     let sorted = false;
     while (waiting.length > 0) {
-      const lane = lanes.next(waitingTokens + tokensInFlight);
+      const lane = lanes.next(waitingTokens, waitingTokens + tokensInFlight);
       if (lane === null) return;
       if (!sorted) waiting.sort(byTurn);
       sorted = true;

@@ -25,7 +25,7 @@ export interface Lanes {
    * The lane that takes the next batch; null when none is free. It counts as busy from its `run` until that has settled.
    * @param outstandingTokens waiting and being computed
    */
-  next(outstandingTokens: number): FreeLane | null;
+  next(waitingTokens: number, outstandingTokens: number): FreeLane | null;
 }
 
 /** A single process, one batch at a time. */
@@ -103,7 +103,7 @@ export function createModelLanes<Runner extends LaneRunner>(
 
   const noteLine = (outstandingTokens: number): boolean => {
     const now = nowMs();
-    if (outstandingTokens > policy.maxTokens) {
+    if (outstandingTokens > 0.75 * policy.maxTokens) {
       if (now - lastLongMs > shortLineMs) longSinceMs = now;
       lastLongMs = now;
       if (narrow.length === 0 && narrowLanes > 0 && now - longSinceMs >= startAfterMs) start();
@@ -121,7 +121,7 @@ export function createModelLanes<Runner extends LaneRunner>(
   };
 
   return {
-    next(outstandingTokens) {
+    next(waitingTokens, outstandingTokens) {
       const longLine = noteLine(outstandingTokens);
       const views: LaneView[] = [
         { kind: "wide", ready: true, batches: wideBatches },
@@ -131,7 +131,8 @@ export function createModelLanes<Runner extends LaneRunner>(
           batches,
         })),
       ];
-      const { lane } = decideLane(views, longLine);
+      const share = decideShare(outstandingTokens, narrow.length, policy.maxTokens);
+      const { lane } = decideLane(views, longLine, waitingTokens >= share);
       if (lane === null) return null;
       const chosen = narrow[lane - 1];
       if (chosen === undefined) {
@@ -143,9 +144,8 @@ export function createModelLanes<Runner extends LaneRunner>(
       const count = (change: 1 | -1) => {
         chosen.batches += change;
       };
-      const maxTokens = decideShare(outstandingTokens, narrow.length, policy.maxTokens);
       return {
-        policy: { ...policy, maxTokens },
+        policy: { ...policy, maxTokens: share },
         run: (texts, padded) => counted(() => chosen.runner.run(texts, padded), count),
       };
     },

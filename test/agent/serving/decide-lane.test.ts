@@ -6,8 +6,17 @@ const narrow: LaneView = { kind: "narrow", ready: true, batches: 0 };
 const busy = (lane: LaneView, batches = 1): LaneView => ({ ...lane, batches });
 const loading = (lane: LaneView): LaneView => ({ ...lane, ready: false });
 
+interface Row {
+  readonly name: string;
+  readonly lanes: readonly LaneView[];
+  readonly long: boolean;
+  /** A full batch waits; it does unless said otherwise. */
+  readonly full?: boolean;
+  readonly lane: number | null;
+}
+
 describe("decideLane", () => {
-  test.each([
+  test.each<Row>([
     { name: "no lane at all", lanes: [], long: true, lane: null },
     { name: "the only one, free", lanes: [wide], long: false, lane: 0 },
     { name: "the only one, busy", lanes: [busy(wide)], long: true, lane: null },
@@ -32,8 +41,8 @@ describe("decideLane", () => {
       lane: null,
     },
     { name: "the only narrow one that has loaded", lanes: [wide, loading(narrow), narrow], long: true, lane: 2 },
-  ])("$name", ({ lanes, long, lane }) => {
-    const decision = decideLane(lanes, long);
+  ])("$name", ({ lanes, long, full = true, lane }) => {
+    const decision = decideLane(lanes, long, full);
     expect(decision.lane).toBe(lane);
     expect(decision.reason).not.toBe("");
   });

@@ -250,7 +250,7 @@ test("tells its observer of each batch: padding and waits", async () => {
 test("several lanes compute a batch each, as large as each may be", async () => {
   const runner = recordingRunner();
   const lanes = [singleLane(runner, policy), singleLane(runner, { ...policy, maxTexts: 2, padTo: "few" })];
-  const next = (tokens: number) => lanes[0]!.next(tokens) ?? lanes[1]!.next(tokens);
+  const next = (waiting: number, all: number) => lanes[0]!.next(waiting, all) ?? lanes[1]!.next(waiting, all);
   const queue = createEmbeddingQueue({ next }, () => {});
   const all = queue.open(never).embed(Array.from({ length: 10 }, (_, id) => text(id)));
   await runner.batchCount(2);
