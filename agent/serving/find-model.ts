@@ -93,7 +93,7 @@ export async function readModelDirectory(
     return foundModel(manifest, choice, place, notes);
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
-    throw new UsageError(`model directory ${directory} (without manifest.json)`, { cause });
+    throw new UsageError(`model directory ${directory} (without manifest.json): ${cause.message}`, { cause });
   }
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { pairModel } from "../../fakes/onnx/tiny-models.ts";
 import { type TestServing, testServing } from "./start-serving.ts";
 import { bertConfig, writeModelDirectory } from "./write-model-directory.ts";
 
+setDefaultTimeout(30_000); // models are loaded in processes of their own
 const config = (labels: Record<number, string>) => ({
   ...bertConfig,
   architectures: ["BertForSequenceClassification"],
@@ -27,7 +28,7 @@ beforeAll(async () => {
   one = testServing({ model: "one", modelDirectory: directory });
   three = testServing({ model: "three", modelDirectory: directory });
   await Promise.all([one.serving.start(), three.serving.start()]);
-}, 30_000);
+});
 afterAll(async () => {
   await Promise.all([one.serving.stop(), three.serving.stop()]);
   await rm(directory, { recursive: true });
