@@ -26,7 +26,7 @@ import { createPower } from "./power/power.ts";
 import { createSelfDescription } from "./self-description.ts";
 import { pulledModelsDirectory } from "./serving/pulled-models-directory.ts";
 import { createServing } from "./serving/serving.ts";
-import { openTracing } from "./serving/tracing/tracing.ts";
+import { createTracing } from "./serving/tracing/request-tracer.ts";
 import { createStoredText } from "./stored-text.ts";
 import { createOutbox } from "./telemetry/outbox.ts";
 import { createOutboxSender } from "./telemetry/outbox-sender.ts";
@@ -86,7 +86,7 @@ export function createAgent(config: AgentConfig): Agent {
       log,
     });
 
-    const tracing = await openTracing(config.serving.tracing, { version, agentId, fleet }, log);
+    const tracing = createTracing(config.serving.tracing, { version, agentId, fleet }, log);
     const serving = createServing({
       config: config.serving,
       log,

@@ -46,7 +46,8 @@ const attributesOf = (pairs: Decoded[] = []): Attributes =>
 const hex = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString("hex");
 const ms = (nanoseconds: string) => Number(BigInt(nanoseconds) / 1000n) / 1000;
 
-function readSpans(body: Uint8Array): CollectedSpan[] {
+/** The spans of an ExportTraceServiceRequest. Integers come as texts, as 64 bits need them. */
+export function readSpans(body: Uint8Array): CollectedSpan[] {
   const message: Decoded = requestType.toObject(requestType.decode(body), { longs: String });
   return message.resource_spans.flatMap(({ resource, scope_spans }: Decoded) =>
     scope_spans.flatMap(({ spans }: Decoded) =>

@@ -5,6 +5,7 @@ import { ServiceError } from "#platform/errors.ts";
 import { describeValidation } from "#platform/http/describe-validation.ts";
 import type { EmbedResult } from "../embed-texts.ts";
 import { shapeVector } from "../shape-vector.ts";
+import { varintLength, writeVarint } from "../write-varint.ts";
 
 const EmbedCall = (maxInputs: number) =>
   Type.Object({
@@ -36,23 +37,6 @@ export function createEmbedReader(type: protobuf.Type, maxInputs: number): (byte
     const { param, message: mismatch } = describeValidation(schema, message);
     throw new ServiceError("INVALID_REQUEST", mismatch, { details: { param } });
   };
-}
-
-function writeVarint(bytes: Buffer, at: number, value: number): number {
-  let rest = value;
-  let end = at;
-  while (rest > 127) {
-    bytes[end++] = (rest & 127) | 128;
-    rest >>>= 7;
-  }
-  bytes[end++] = rest;
-  return end;
-}
-
-function varintLength(value: number): number {
-  let length = 1;
-  for (let rest = value; rest > 127; rest >>>= 7) length += 1;
-  return length;
 }
 
 /** Of fields whose value is a length and so many bytes. */

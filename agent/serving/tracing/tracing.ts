@@ -1,6 +1,4 @@
-import type { Logger } from "#platform/log.ts";
 import type { RequestTrace, TraceAttributes } from "#platform/request-trace.ts";
-import type { TracingConfig } from "./tracing-config.ts";
 
 /** A request as it arrives. */
 export interface ArrivedRequest {
@@ -30,16 +28,4 @@ export interface TracedService {
   readonly version: string;
   readonly agentId: string;
   readonly fleet: string;
-}
-
-/** Tracing as configured: undefined where it is off, which costs nothing, not even loading what it would need. */
-export async function openTracing(
-  config: TracingConfig,
-  service: TracedService,
-  log: Logger,
-): Promise<Tracing | undefined> {
-  const { otlpUrl } = config;
-  if (otlpUrl === null) return undefined;
-  const { startOpenTelemetry } = await import("./open-telemetry.ts");
-  return startOpenTelemetry({ ...config, otlpUrl }, service, log);
 }

@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer, type Server } from "node:net";
 import { openGrpc } from "#agent/serving/grpc/open-grpc.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig } from "#platform/read-config.ts";
+
+// Processes are started, on a machine that may have much else to do.
+setDefaultTimeout(60_000);
 
 const open = (config: object) =>
   openGrpc({
@@ -27,7 +30,7 @@ describe("where something else has port 9090", () => {
     holder = createServer();
     // Where it is taken already, it is taken all the same.
     await new Promise<void>((resolve) => holder.on("error", () => resolve()).listen(9090, "127.0.0.1", resolve));
-  });
+  }, 60_000);
   afterAll(() => {
     holder.close();
   });

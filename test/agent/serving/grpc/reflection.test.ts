@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import protobuf from "protobufjs";
 import { describeProtoFiles } from "#agent/serving/grpc/describe-proto-files.ts";
 import { loadProtos } from "#agent/serving/grpc/protos.ts";
 import { type Answer, type TestServing, testServing } from "../start-serving.ts";
 import { embeddingService, type GrpcClient, startGrpcClient } from "./start-client.ts";
+
+// Processes are started, on a machine that may have much else to do.
+setDefaultTimeout(60_000);
 
 const { root: descriptors } = protobuf.parse(
   await Bun.file(join(import.meta.dir, "../../../../agent/serving/grpc/descriptor.proto")).text(),
@@ -47,7 +50,7 @@ describe("reflection", () => {
     server = testServing({ grpc: { enabled: true, host: null, port: 0 } });
     await server.serving.start();
     client = startGrpcClient(server.serving.grpcAddress as string);
-  }, 30_000);
+  }, 60_000);
   afterAll(async () => {
     await client.stop();
     await server.serving.stop();

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:net";
 import { Writable } from "node:stream";
 import pino from "pino";
-import { openTracing, type Tracing } from "#agent/serving/tracing/tracing.ts";
+import { createTracing } from "#agent/serving/tracing/request-tracer.ts";
+import type { Tracing } from "#agent/serving/tracing/tracing.ts";
 import { TracingConfig } from "#agent/serving/tracing/tracing-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig } from "#platform/read-config.ts";
@@ -11,10 +12,13 @@ import { type CollectedSpan, type OtlpCollector, startOtlpCollector } from "../.
 import { startGrpcClient } from "../grpc/start-client.ts";
 import { type TestServing, testServing } from "../start-serving.ts";
 
+// Processes are started, on a machine that may have much else to do.
+setDefaultTimeout(60_000);
+
 const service = { version: "1.2.3", agentId: "thor-1", fleet: "hall" };
 
-async function open(config: Partial<TracingConfig>, log = createLogger("test", "silent")): Promise<Tracing> {
-  const tracing = await openTracing(
+function open(config: Partial<TracingConfig>, log = createLogger("test", "silent")): Tracing {
+  const tracing = createTracing(
     parseConfig(TracingConfig, { exportPeriodMs: 20, ...config }, "the test"),
     service,
     log,
@@ -48,10 +52,10 @@ describe("requests that are traced", () => {
   let tracing: Tracing;
   beforeAll(async () => {
     collector = startOtlpCollector();
-    tracing = await open({ otlpUrl: `${collector.url}/`, headers: { "x-key": "k" }, attributes: { site: "a" } });
+    tracing = open({ otlpUrl: `${collector.url}/`, headers: { "x-key": "k" }, attributes: { site: "a" } });
     server = testServing({ grpc: { enabled: true, host: null, port: 0 } }, { tracing });
     await server.serving.start();
-  }, 30_000);
+  }, 60_000);
   afterAll(async () => {
     await server.serving.stop();
     await tracing.stop();
@@ -129,8 +133,8 @@ describe("requests that are traced", () => {
     const [admission, , , infer] = found;
     expect(admission?.attributes["thormesh.cached_texts"]).toBe("0");
     expect(infer?.attributes["thormesh.compute_ms"]).toBeGreaterThan(0);
-    // Inference is most of such a request.
-    expect((infer?.endMs ?? 0) - (infer?.startMs ?? 0)).toBeGreaterThan((root.endMs - root.startMs) / 4);
+    const inferMs = (infer?.endMs ?? 0) - (infer?.startMs ?? 0);
+    expect(inferMs).toBeGreaterThan(Number(infer?.attributes["thormesh.compute_ms"]) - 0.5);
     expect(collector.exports[0]?.path).toBe("/v1/traces");
     expect(collector.exports[0]?.headers.get("x-key")).toBe("k");
   });
@@ -208,7 +212,7 @@ describe("requests that are traced", () => {
     await client.failure("Embed", {}, { metadata: { traceparent: `00-${failing}-b7ad6b7169203331-01` } });
     expect((await spansOf(failing))[0]).toMatchObject({ status: 0, attributes: { "rpc.grpc.status_code": "3" } });
     await client.stop();
-  }, 20_000);
+  });
 });
 
 describe("sampling", () => {
@@ -227,7 +231,7 @@ describe("sampling", () => {
     },
   ])("$name", async ({ sampleRatio, headers, flags }) => {
     const collector = startOtlpCollector();
-    const tracing = await open({ otlpUrl: collector.url, sampleRatio });
+    const tracing = open({ otlpUrl: collector.url, sampleRatio });
     const trace = tracing.begin(arriving(headers));
     trace.stage("admission", 0, 1);
     trace.end(done);
@@ -252,7 +256,7 @@ describe("a collector that is away", () => {
     const { lines, log } = recordingLog();
     const said = (text: string) => lines.filter(({ msg }) => String(msg).includes(text));
     const port = await freePort();
-    const tracing = await open({ otlpUrl: `http://127.0.0.1:${port}/v1/traces` }, log);
+    const tracing = open({ otlpUrl: `http://127.0.0.1:${port}/v1/traces` }, log);
     const request = () => tracing.begin(arriving()).end(done);
     for (let i = 0; i < 600; i += 1) request();
     while (said("traces can't be sent").length === 0) await Bun.sleep(20);
@@ -266,25 +270,25 @@ describe("a collector that is away", () => {
       await Bun.sleep(20);
     }
     expect(said("traces can't be sent").length).toBe(1);
-    expect(said("traces are sent again")[0]?.["lostSpans"]).toBeGreaterThan(0);
+    expect(said("traces are sent again")[0]?.["lostRequests"]).toBeGreaterThan(0);
     await tracing.stop();
     expect(collector.spans.length).toBeLessThan(20_000);
     await collector.stop();
-  }, 60_000);
+  });
 
   test("does not hold up a stop", async () => {
-    const tracing = await open({ otlpUrl: `http://127.0.0.1:${await freePort()}` });
+    const tracing = open({ otlpUrl: `http://127.0.0.1:${await freePort()}` });
     tracing.begin(arriving()).end(done);
     const startedMs = performance.now();
     await tracing.stop();
     expect(performance.now() - startedMs).toBeLessThan(4_000);
-  }, 10_000);
+  });
 
   test("one that refuses is said with its answer", async () => {
     const { lines, log } = recordingLog();
     const collector = startOtlpCollector();
     collector.status = 401;
-    const tracing = await open({ otlpUrl: collector.url }, log);
+    const tracing = open({ otlpUrl: collector.url }, log);
     tracing.begin(arriving()).end(done);
     await tracing.stop();
     expect(lines.filter(({ msg }) => String(msg).includes("can't be sent")).length).toBe(1);
@@ -294,7 +298,7 @@ describe("a collector that is away", () => {
 
 test("off: nothing is opened", async () => {
   expect(
-    await openTracing(parseConfig(TracingConfig, {}, "the test"), service, createLogger("t", "silent")),
+    createTracing(parseConfig(TracingConfig, {}, "the test"), service, createLogger("t", "silent")),
   ).toBeUndefined();
   expect(currentTrace()).toBeUndefined();
 });

@@ -1,0 +1,18 @@
+/** Writes a number below 2^31 as Protocol Buffers' variable-length integer. @returns the place after it. */
+export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let end = at;
+  while (rest > 127) {
+    bytes[end++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  bytes[end++] = rest;
+  return end;
+}
+
+/** How many bytes {@link writeVarint} writes. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest > 127; rest >>>= 7) length += 1;
+  return length;
+}
