@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Logger } from "#platform/log.ts";
-import { createEmbeddingQueue, type EmbeddingQueue } from "./embedding-queue.ts";
+import { createEmbeddingQueue, type EmbeddingQueue, type SentBatch } from "./embedding-queue.ts";
 import { createModelLanes } from "./model-lanes.ts";
 import type { FoundModel } from "./model-manifest.ts";
 import { readVerifiedFile } from "./read-verified-file.ts";
@@ -25,8 +25,10 @@ export interface EmbeddingModel {
 }
 
 export interface ModelObserver {
-  onBatch(texts: number): void;
+  onBatch(batch: SentBatch): void;
   onLoaded(loadMs: number): void;
+  /** One of its processes was lost and is started again. */
+  onRestart?(): void;
   /** Its process can't be kept running; it is tried again, and `onLoaded` follows where that helps. */
   onFailing?(reason: string): void;
 }
@@ -80,6 +82,7 @@ export async function openEmbeddingModel(
       startProcess: (signal) => startProcess(threads, signal),
       log,
       onLoaded: (process) => observer.onLoaded(process.loadMs),
+      onLost: () => observer.onRestart?.(),
       ...(onFailing === undefined ? {} : { onFailing }),
     });
   const runner = createRunner(config.threads, (reason) => observer.onFailing?.(reason));
@@ -97,7 +100,7 @@ export async function openEmbeddingModel(
     found,
     tokenizer,
     runner,
-    queue: createEmbeddingQueue(lanes, (batch) => observer.onBatch(batch.take.length)),
+    queue: createEmbeddingQueue(lanes, observer.onBatch),
     recent: createRecentTraffic(performance.now()),
     async memoryBytes() {
       const processes = [runner, ...lanes.running()].flatMap((each) => each.process ?? []);

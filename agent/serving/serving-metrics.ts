@@ -1,4 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { SentBatch } from "./embedding-queue.ts";
+import { registerGpuMetrics } from "./gpu/gpu-metrics.ts";
+import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
 import type { ModelRunner } from "./worker/model-runner.ts";
 
 /** How a request ended, as the `status` label has it. */
@@ -7,12 +10,14 @@ export type RequestStatus = "ok" | "invalid" | "rejected" | "error" | "cancelled
 export interface ServingMetrics {
   recordRequest(model: string, status: RequestStatus, latencyMs: number): void;
   recordTokens(model: string, tokens: number, truncatedTexts: number): void;
-  recordBatch(texts: number): void;
+  recordBatch(batch: SentBatch): void;
   recordModelLookup(loaded: boolean): void;
   /** Texts of a request that were computed before, and those that were not. */
   recordResultLookup(hits: number, misses: number): void;
   recordModelEviction(model: string, cause: string): void;
   recordModelLoad(model: string, loadMs: number): void;
+  /** A model's process was lost and is started again. */
+  recordModelRestart(model: string): void;
 }
 
 /** Registers serving's metrics; the gauges ask for their values when scraped. */
@@ -24,6 +29,7 @@ export function createServingMetrics(
     readonly cachedBytes: () => number;
     readonly runners: () => readonly ModelRunner[];
     readonly modelBytes: () => number;
+    readonly gpus: GpuMonitor;
   },
 ): ServingMetrics {
   const registers = [registry];
@@ -44,6 +50,28 @@ export function createServingMetrics(
     name: "akidb_batch_size",
     help: "Texts computed together",
     buckets: [1, 2, 4, 8, 16, 32, 64],
+    registers,
+  });
+  const queueWait = new Histogram({
+    name: "akidb_embedding_queue_wait_seconds",
+    help: "How long a text waited in the model's line until its batch was handed out",
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+    registers,
+  });
+  const batchTokens = new Counter({
+    name: "akidb_batch_tokens_total",
+    help: "Tokens that the models computed: of the texts themselves, and padding that makes a batch's texts equally long",
+    labelNames: ["kind"],
+    registers,
+  });
+  batchTokens.inc({ kind: "text" }, 0);
+  batchTokens.inc({ kind: "padding" }, 0);
+  let paddingTokens = 0;
+  let computedTokens = 0;
+  const restarts = new Counter({
+    name: "akidb_worker_restarts_total",
+    help: "How often a model's process was lost and started again",
+    labelNames: ["model"],
     registers,
   });
   const tokens = new Counter({
@@ -107,9 +135,10 @@ export function createServingMetrics(
   gauge("thormesh_model_memory_bytes", "Memory of the models' processes, as last measured", watched.modelBytes);
   gauge("thormesh_result_cache_bytes", "Memory of the vectors that are kept, estimated", watched.cachedBytes);
   gauge("thormesh_requests_in_flight", "Embedding requests that are being answered", watched.inFlight);
-  gauge("thormesh_model_process_restarts", "How often a model's process was lost and started again", () =>
-    watched.runners().reduce((sum, runner) => sum + runner.restarts, 0),
+  gauge("akidb_padding_waste_ratio", "Share of padding among all computed tokens, since the start", () =>
+    computedTokens === 0 ? 0 : paddingTokens / computedTokens,
   );
+  registerGpuMetrics(registry, watched.gpus);
   return {
     recordRequest(model, status, latencyMs) {
       requests.inc({ model, status });
@@ -119,13 +148,25 @@ export function createServingMetrics(
       tokens.inc({ model }, count);
       if (truncatedTexts > 0) truncated.inc({ model }, truncatedTexts);
     },
-    recordBatch: (texts) => batchSize.observe(texts),
+    recordBatch({ take, paddedTokens, usefulTokens, waitsMs }) {
+      batchSize.observe(take.length);
+      for (const waitMs of waitsMs) queueWait.observe(waitMs / 1000);
+      const padding = take.length * paddedTokens - usefulTokens;
+      batchTokens.inc({ kind: "text" }, usefulTokens);
+      batchTokens.inc({ kind: "padding" }, padding);
+      paddingTokens += padding;
+      computedTokens += usefulTokens + padding;
+    },
     recordModelLookup: (loaded) => (loaded ? hits : misses).inc(),
     recordModelEviction: (model, cause) => evictions.inc({ model, cause }),
     recordResultLookup(hitTexts, missedTexts) {
       if (hitTexts > 0) resultHits.inc(hitTexts);
       if (missedTexts > 0) resultMisses.inc(missedTexts);
     },
-    recordModelLoad: (model, loadMs) => loadSeconds.observe({ model }, loadMs / 1000),
+    recordModelLoad(model, loadMs) {
+      loadSeconds.observe({ model }, loadMs / 1000);
+      restarts.inc({ model }, 0); // there from the start, so that the first loss shows as a rise
+    },
+    recordModelRestart: (model) => restarts.inc({ model }),
   };
 }

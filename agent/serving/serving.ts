@@ -10,6 +10,7 @@ import { createAvailableModels, modelPlaces } from "./available-models.ts";
 import { createEmbedder, type Embedder } from "./embed-texts.ts";
 import { openEmbeddingModel } from "./embedding-model.ts";
 import { onnxChoice } from "./find-model.ts";
+import { createGpuMonitor } from "./gpu/gpu-monitor.ts";
 import { type GrpcFace, openGrpc } from "./grpc/open-grpc.ts";
 import { infoRoutes } from "./http/info-routes.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
@@ -114,6 +115,7 @@ export function createServing(options: ServingOptions): Serving {
       cachedBytes: () => cache.bytes(),
       runners: () => models().flatMap(({ model }) => model?.runner ?? []),
       modelBytes: () => pool?.usedBytes() ?? 0,
+      gpus: createGpuMonitor(() => performance.now()),
     });
     const opened = createModelPool({
       available: createAvailableModels(
@@ -127,7 +129,8 @@ export function createServing(options: ServingOptions): Serving {
       keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * 1000,
       open: (found, events) =>
         openEmbeddingModel(found, { ...config, threads }, log, {
-          onBatch: (texts) => metrics.recordBatch(texts),
+          onBatch: metrics.recordBatch,
+          onRestart: () => metrics.recordModelRestart(found.manifest.id),
           onLoaded(loadMs) {
             metrics.recordModelLoad(found.manifest.id, loadMs);
             events.onLoaded();

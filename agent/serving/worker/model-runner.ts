@@ -28,6 +28,7 @@ const failingFrom = 3;
 
 /**
  * @param onLoaded is told of every start that succeeded.
+ * @param onLost is told of every process that was lost, before it is started again.
  * @param onFailing is told why when requests are turned away because the process keeps being lost.
  */
 export function createModelRunner(options: {
@@ -36,9 +37,10 @@ export function createModelRunner(options: {
   readonly startProcess: (signal: AbortSignal) => Promise<ModelProcess>;
   readonly log: Logger;
   readonly onLoaded: (process: ModelProcess) => void;
+  readonly onLost?: () => void;
   readonly onFailing?: (reason: string) => void;
 }): ModelRunner {
-  const { id, startProcess, log, onLoaded, onFailing } = options;
+  const { id, startProcess, log, onLoaded, onLost, onFailing } = options;
   const stopping = new AbortController();
   const firstLoaded = Promise.withResolvers<void>();
   let state: ModelState = "loading";
@@ -94,6 +96,7 @@ export function createModelRunner(options: {
       if (stopping.signal.aborted) return;
       failuresInRow += 1;
       restarts += 1;
+      onLost?.();
       const decision = decideRestart(failuresInRow);
       state = failuresInRow >= failingFrom ? "failing" : "loading";
       log.error(

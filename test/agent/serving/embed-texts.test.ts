@@ -74,6 +74,7 @@ function setUp(
       cachedBytes: () => 0,
       runners: () => [],
       modelBytes: () => 0,
+      gpus: { read: async () => [] },
     }),
     cache: createResultCache(0),
     stopping: () => false,

@@ -355,7 +355,7 @@ test("a model process that is killed costs no request", async () => {
   const [pid] = modelProcesses();
   process.kill(pid!, "SIGKILL");
   expect((await Promise.all(requests)).map(({ status }) => status)).toEqual(new Array(20).fill(200));
-  expect(await (await get("/metrics")).text()).toContain("thormesh_model_process_restarts 1");
+  expect(await (await get("/metrics")).text()).toContain('akidb_worker_restarts_total{model="all-MiniLM-L6-v2"} 1');
 });
 
 describe("starting and stopping", () => {

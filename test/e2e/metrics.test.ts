@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type MetricFamily, parseMetrics } from "../agent/serving/parse-metrics.ts";
+import { type Program, startProgram, temporaryDirectory } from "./program.ts";
+
+const directory = temporaryDirectory();
+let agent: Program;
+let url: string;
+let families: Map<string, MetricFamily>;
+const model = "all-MiniLM-L6-v2";
+
+beforeAll(async () => {
+  agent = startProgram(
+    ["agent", "--listen", "127.0.0.1:0", "--grpc", "off", "--board", "none", "--broker", "mqtt://127.0.0.1:1"].concat(
+      "--state-dir",
+      directory.path,
+    ),
+    directory.path,
+  );
+  url = JSON.parse(await agent.untilLogged('"agent started"')).url;
+  const post = async (body: unknown) => {
+    const response = await fetch(`${url}/api/v1/embed`, { method: "POST", body: JSON.stringify(body) });
+    await response.arrayBuffer();
+    return response.status;
+  };
+  expect(await post({ inputs: ["a robot", "a much longer text about a robot that lost its way"] })).toBe(200);
+  expect(await post({ inputs: ["a robot"] })).toBe(200);
+  expect(await post({ inputs: [] })).toBe(400);
+  expect(await post({ model: "no-such", inputs: ["a"] })).toBe(404);
+  const scraped = await fetch(`${url}/metrics`);
+  expect(scraped.headers.get("content-type")).toContain("text/plain; version=0.0.4");
+  families = parseMetrics(await scraped.text());
+}, 60_000);
+
+afterAll(async () => {
+  await agent.stop();
+  directory.remove();
+}, 30_000);
+
+const metricValue = (name: string, labels: Record<string, string> = {}) =>
+  [...families.values()]
+    .flatMap(({ samples }) => samples)
+    .find((sample) => sample.name === name && Bun.deepEquals(sample.labels, labels))?.value;
+
+describe("a running agent's metrics", () => {
+  test.each([
+    { name: "akidb_embed_requests_total", type: "counter", labels: ["model", "status"] },
+    { name: "akidb_embed_latency_seconds", type: "histogram", labels: ["model"] },
+    { name: "akidb_model_cache_hits_total", type: "counter", labels: [] },
+    { name: "akidb_model_cache_misses_total", type: "counter", labels: [] },
+    { name: "akidb_model_cache_size", type: "gauge", labels: [] },
+    { name: "akidb_model_load_seconds", type: "histogram", labels: ["model"] },
+    { name: "akidb_batch_size", type: "histogram", labels: [] },
+    { name: "akidb_tokens_processed_total", type: "counter", labels: ["model"] },
+    { name: "akidb_embedding_queue_depth", type: "gauge", labels: [] },
+    { name: "akidb_embedding_queue_wait_seconds", type: "histogram", labels: [] },
+    { name: "akidb_batch_tokens_total", type: "counter", labels: ["kind"] },
+    { name: "akidb_padding_waste_ratio", type: "gauge", labels: [] },
+    { name: "akidb_worker_restarts_total", type: "counter", labels: ["model"] },
+    { name: "process_resident_memory_bytes", type: "gauge", labels: [] },
+    { name: "process_cpu_seconds_total", type: "counter", labels: [] },
+  ])("$name is a $type with the labels $labels", ({ name, type, labels }) => {
+    const family = families.get(name);
+    expect(family).toMatchObject({ type, help: expect.stringMatching(/\S/) });
+    expect(family?.samples.length).toBeGreaterThan(0);
+    for (const sample of family?.samples ?? [])
+      expect(Object.keys(sample.labels).filter((label) => label !== "le")).toEqual([...labels]);
+  });
+
+  test.each(["akidb_gpu_memory_used_bytes", "akidb_gpu_utilization_percent"])("%s is announced, GPU or not", (name) => {
+    expect(families.get(name)).toMatchObject({ type: "gauge" });
+  });
+
+  test("the latency's buckets go from 5 ms to 1 s", () => {
+    const buckets = families
+      .get("akidb_embed_latency_seconds")
+      ?.samples.filter(({ name }) => name.endsWith("_bucket"))
+      .map(({ labels }) => labels["le"]);
+    expect(buckets?.[0]).toBe("0.005");
+    expect(buckets?.slice(-2)).toEqual(["1", "+Inf"]);
+    expect(buckets).toEqual(expect.arrayContaining(["0.01", "0.025", "0.03", "0.05", "0.1", "0.25", "0.5"]));
+  });
+
+  test("count what was asked for", () => {
+    expect(metricValue("akidb_embed_requests_total", { model, status: "ok" })).toBe(2);
+    expect(metricValue("akidb_embed_requests_total", { model: "unknown", status: "invalid" })).toBe(1);
+    expect(metricValue("akidb_embed_latency_seconds_count", { model })).toBe(2);
+    expect(metricValue("akidb_model_cache_size")).toBe(1);
+    expect(metricValue("akidb_model_load_seconds_count", { model })).toBe(1);
+    expect(metricValue("akidb_worker_restarts_total", { model })).toBe(0);
+    expect(metricValue("akidb_embedding_queue_depth")).toBe(0);
+    // Two texts were computed, the third came from the cache: no batch, no wait.
+    expect(metricValue("akidb_batch_size_sum")).toBe(2);
+    expect(metricValue("akidb_embedding_queue_wait_seconds_count")).toBe(2);
+    const text = metricValue("akidb_batch_tokens_total", { kind: "text" }) ?? 0;
+    const padding = metricValue("akidb_batch_tokens_total", { kind: "padding" }) ?? 0;
+    const repeated = 4;
+    expect(metricValue("akidb_tokens_processed_total", { model })).toBe(text + repeated);
+    expect(metricValue("akidb_padding_waste_ratio")).toBeCloseTo(padding / (text + padding), 9);
+  });
+});
+
+test.each([
+  { name: "a sample nobody announced", text: "x 1\n" },
+  { name: "a series twice", text: "# HELP x y\n# TYPE x gauge\nx 1\nx 2\n" },
+  { name: "no number", text: "# HELP x y\n# TYPE x gauge\nx one\n" },
+  { name: "no end", text: "# HELP x y\n# TYPE x gauge\nx 1" },
+  {
+    name: "buckets that fall",
+    text: '# HELP x y\n# TYPE x histogram\nx_bucket{le="1"} 2\nx_bucket{le="+Inf"} 1\nx_sum 1\nx_count 1\n',
+  },
+])("the parser that judges refuses $name", ({ text }) => {
+  expect(() => parseMetrics(text)).toThrow();
+});
