@@ -1,5 +1,6 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { decidePairLengths } from "./decide-pair-lengths.ts";
+import { tokenTemplate } from "./token-template.ts";
 import { asSecondText } from "./worker/token-types.ts";
 
 /** A text as the model reads it. */
@@ -52,39 +53,6 @@ function cutText(text: string, maxCharacters: number): string {
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxCharacters - 1 : maxCharacters);
 }
 
-/** The special tokens around one text or two, as the tokenizer's post-processor sets them. */
-interface Template {
-  readonly before: readonly number[];
-  readonly between: readonly number[];
-  readonly after: readonly number[];
-}
-
-/** Stand for a whole text in the template; no vocabulary has them. */
-const firstText = "\u0000first";
-const secondText = "\u0000second";
-
-/** @throws Error when the second text is not set behind the first. */
-function templateOf(tokenizer: Tokenizer, texts: 1 | 2): Template {
-  const process = tokenizer.post_processor;
-  const { tokens } = process?.([firstText], texts === 2 ? [secondText] : null) ?? { tokens: [firstText] };
-  const first = tokens.indexOf(firstText);
-  const second = texts === 2 ? tokens.indexOf(secondText) : first;
-  const idsOf = (names: readonly string[]) =>
-    names.map((name) => {
-      const id = tokenizer.token_to_id(name);
-      if (id === undefined) throw new Error(`its post-processor adds ${name}, which its vocabulary doesn't have`);
-      return id;
-    });
-  // Without a template for pairs, the one for a text is put around both.
-  if (second < 0) return { ...templateOf(tokenizer, 1), between: [] };
-  if (first < 0 || second < first) throw new Error("its post-processor sets texts in another order than they come");
-  return {
-    before: idsOf(tokens.slice(0, first)),
-    between: idsOf(texts === 2 ? tokens.slice(first + 1, second) : []),
-    after: idsOf(tokens.slice(second + 1)),
-  };
-}
-
 /**
  * @param definition the parsed tokenizer.json. Its own padding and truncation are left aside: `maxTokens` counts.
  * @throws Error when this program has no such tokenizer.
@@ -92,8 +60,9 @@ function templateOf(tokenizer: Tokenizer, texts: 1 | 2): Template {
 export function createTextTokenizer(definition: object, options: TokenizerOptions): TextTokenizer {
   const { maxTokens, lowercase = false } = options;
   const tokenizer = new Tokenizer(definition, options.config ?? {});
-  const single = templateOf(tokenizer, 1);
-  const pair = templateOf(tokenizer, 2);
+  const { post_processor: template } = definition as { post_processor?: unknown };
+  const single = tokenTemplate(tokenizer, template, 1);
+  const pair = tokenTemplate(tokenizer, template, 2);
   const highestOf = (vocabulary: Map<string, number>) => {
     let highest = 0;
     for (const id of vocabulary.values()) highest = Math.max(highest, id);
@@ -145,9 +114,11 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
       const a = lastFirst.read;
       const b = read(second, pairRoom);
       const lengths = decidePairLengths(a.ids.length, b.ids.length, pairRoom);
+      const kept = b.ids.slice(0, lengths.second);
       const ids = [
         ...[...pair.before, ...a.ids.slice(0, lengths.first), ...pair.between],
-        ...[...b.ids.slice(0, lengths.second), ...pair.after].map(asSecondText),
+        ...(pair.secondType === 1 ? kept.map(asSecondText) : kept),
+        ...pair.after,
       ];
       const truncated = !a.whole || !b.whole || lengths.first < a.ids.length || lengths.second < b.ids.length;
       return { ids: Uint32Array.from(ids), truncated };

@@ -47,7 +47,7 @@ export function encodeFrame(message: Frame): Uint8Array {
       return bytes;
     }
     case "batch": {
-      // padded length u32, number of texts u32, length of each u32, then the token ids u32, text after text
+      // padded length u32, number of texts u32, length of each u32, then the tokens u32 (token-types.ts), text after text
       const { texts } = message;
       const tokens = texts.reduce((sum, ids) => sum + ids.length, 0);
       const { bytes, view } = frame("batch", message.batch, 4 * (2 + texts.length + tokens));

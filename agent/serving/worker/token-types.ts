@@ -1,10 +1,10 @@
 /**
- * Tokens travel as one number each. Of a pair of texts, those of the second have the highest bit set, which no vocabulary reaches:
+ * Tokens travel as one number each. Of a pair of texts, those of type 1 have the highest bit set, which no vocabulary reaches:
  * so a pair is one row of numbers like any other text, for the line, its cache and the frames.
  */
 const secondText = 0x8000_0000;
 
-/** A token of the second text of a pair. */
+/** Marks a token as one of type 1. */
 export const asSecondText = (id: number): number => (id | secondText) >>> 0;
 
 /** The token's place in the vocabulary. */
