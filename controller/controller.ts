@@ -180,7 +180,7 @@ export function createController(config: ControllerConfig, { log, clock, forecas
         log,
         routes: [fleetRoutes(api), decisionRoutes(api), costRoutes(api), operationsRoutes(broker, registry)],
       });
-      const server = serveHttp(app, { host, port });
+      const server = serveHttp(app, { host, port, log });
       opened.push(() => server.stop(1_000));
 
       // On every connection, as the broker may have lost what it retained: the documents first, then that somebody is there.

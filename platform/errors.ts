@@ -10,6 +10,7 @@ export const errorCodes = {
   METHOD_NOT_ALLOWED: { httpStatus: 405, grpcStatus: 12 },
   CONFLICT: { httpStatus: 409, grpcStatus: 10 },
   PAYLOAD_TOO_LARGE: { httpStatus: 413, grpcStatus: 8 },
+  UNSUPPORTED_MEDIA_TYPE: { httpStatus: 415, grpcStatus: 3 },
   TOO_MANY_REQUESTS: { httpStatus: 429, grpcStatus: 8 },
   INTERNAL: { httpStatus: 500, grpcStatus: 13 },
   MODEL_UNAVAILABLE: { httpStatus: 503, grpcStatus: 14 },

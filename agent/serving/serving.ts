@@ -195,7 +195,7 @@ export function createServing(options: ServingOptions): Serving {
     });
     const { host, port, maxBodyBytes } = config;
     const handler = options.tracing === undefined ? app : traceHttp(app, options.tracing);
-    server = serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf });
+    server = serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
     log.info({ url: server.url, model: found.manifest.id, origin: found.origin, threads }, "serving");
     // While the model loads in its process, there is time for it in this one.
     grpc = await openGrpc({

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
 import { Identifier } from "#protocol/messages.ts";
 import type { ApiParts } from "./api-parts.ts";
 import {
@@ -67,7 +68,7 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
     .post("/api/v1/agents/:id/override", ({ params, body }) => overrides.apply(params.id, body), {
       params: AgentParams,
       body: OverrideBody,
-      parse: "json",
+      parse: jsonBody,
       response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
       detail: {
         summary: "Set an agent's role or power mode for a time",

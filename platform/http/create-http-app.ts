@@ -6,6 +6,7 @@ import { createBearerCheck } from "./bearer-key.ts";
 import { describeValidation } from "./describe-validation.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
+import { noteFailure } from "./request-failure.ts";
 import { requestPath } from "./request-path.ts";
 
 export interface HttpAppOptions {
@@ -38,8 +39,12 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
       const allow = methods.join(", ");
       return [new ServiceError("METHOD_NOT_ALLOWED", `${path} takes ${allow}, not ${request.method}`), { allow }];
     }
-    case "PARSE":
-      return [new ServiceError("INVALID_REQUEST", "the body is not valid JSON", { details: { param: "body" } }), {}];
+    case "PARSE": {
+      // Elysia wraps whatever reading the body failed with.
+      const { cause } = error as Error;
+      if (cause instanceof ServiceError) return [cause, {}];
+      return [new ServiceError("INVALID_REQUEST", "the body can't be read", { cause, details: { param: "body" } }), {}];
+    }
     case "VALIDATION": {
       const { validator, value, type } = error as { validator: { schema?: unknown }; value: unknown; type: string };
       const { param, message } = describeValidation(
@@ -74,7 +79,10 @@ export function createHttpApp(options: HttpAppOptions): AnyElysia {
     handler: { standardHostname: false },
   })
     .onError(({ code, error, request, path }) => {
+      const allowed = request.method === "OPTIONS" && code === "NOT_FOUND" ? allowedMethods(app.routes, path) : [];
+      if (allowed.length > 0) return new Response(null, { status: 204, headers: { allow: allowed.join(", ") } });
       const [serviceError, headers] = toServiceError({ code, error, request, path }, app, log);
+      noteFailure(request, serviceError);
       return errorResponse(serviceError, styleOf(path), headers);
     })
     .onRequest(({ request }) => {
@@ -83,6 +91,7 @@ export function createHttpApp(options: HttpAppOptions): AnyElysia {
       if (isOpenPath(path) || path === "/openapi" || path.startsWith("/openapi/")) return;
       if (hasKey(request.headers.get("authorization"))) return;
       const error = new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
+      noteFailure(request, error);
       return errorResponse(error, styleOf(path), { "www-authenticate": "Bearer" });
     });
   for (const routes of options.routes) app.use(routes);

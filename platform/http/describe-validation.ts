@@ -7,6 +7,7 @@ const maxMismatches = 3;
 /** What came, in a few words: long and nested values by their kind only. */
 function show(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value);
   const json = JSON.stringify(value) ?? String(value);
   if (json.length <= 40) return json;
   if (Array.isArray(value)) return `an array of ${value.length}`;

@@ -1,6 +1,11 @@
 import { ServiceError, UsageError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { acceptedEncodings, contentEncoding, decodeBody } from "./decode-body.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
+import { createRequestLog } from "./log-requests.ts";
 import { readBoundedBody } from "./read-bounded-body.ts";
+import { failureOf, noteFailure } from "./request-failure.ts";
+import { requestIdHeader, requestIdOf } from "./request-id.ts";
 import { requestPath } from "./request-path.ts";
 
 /** Enough for 2,000 texts of 1,000 characters. */
@@ -12,6 +17,8 @@ export interface ServeHttpOptions {
   readonly port: number;
   readonly maxBodyBytes?: number;
   readonly errorStyleOf?: (path: string) => ErrorStyle;
+  /** Told of each failed request, at `debug` of every one. */
+  readonly log: Logger;
 }
 
 export interface HttpServer {
@@ -46,28 +53,89 @@ function listenError(error: unknown, host: string, port: number): unknown {
 }
 
 /**
- * Serves an app over HTTP with a limit on the size of bodies, announced or chunked (413).
+ * Serves an app over HTTP with a limit on the size of bodies, announced, chunked or packed (413). Each answer has the request's id: the
+ * client's own where it gave one.
  * @throws UsageError when the address or port can't be listened on.
  */
 export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpServer {
-  const { host, port, maxBodyBytes = defaultMaxBodyBytes } = options;
+  const { host, port, maxBodyBytes = defaultMaxBodyBytes, log } = options;
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
+  const logRequest = createRequestLog(log, () => performance.now());
 
-  const tooLarge = (request: Request) => {
-    const error = new ServiceError("PAYLOAD_TOO_LARGE", `the body is larger than ${maxBodyBytes} bytes`);
-    return errorResponse(error, styleOf(requestPath(request.url)), { connection: "close" });
+  const refuse = (request: Request, error: ServiceError, headers: Record<string, string> = {}) => {
+    noteFailure(request, error);
+    return errorResponse(error, styleOf(requestPath(request.url)), headers);
+  };
+
+  const tooLarge = (request: Request, what: string) => {
+    const error = new ServiceError("PAYLOAD_TOO_LARGE", `${what} is larger than ${maxBodyBytes} bytes`);
+    return refuse(request, error, { connection: "close" });
+  };
+
+  const withBody = async (request: Request, headers: Headers, body: Uint8Array<ArrayBuffer>) => {
+    const { url, method, signal } = request;
+    const read = new Request(url, { method, headers, body, signal });
+    const response = await app.fetch(read);
+    const failure = failureOf(read);
+    if (failure !== undefined) noteFailure(request, failure);
+    return response;
+  };
+
+  /** A body must be read here when its length is not announced, and when it is packed. */
+  const readFirst = async (request: Request, encoding: string | null): Promise<Response> => {
+    const { headers, body } = request;
+    const whole = body === null ? new Uint8Array() : await readBoundedBody(body, maxBodyBytes);
+    if (whole === null) return tooLarge(request, "the body");
+    if (encoding === null) return withBody(request, headers, whole);
+    const decoded = await decodeBody(whole, encoding, maxBodyBytes);
+    if (decoded === null) return tooLarge(request, "what is packed in the body");
+    const plainHeaders = new Headers(headers);
+    plainHeaders.delete("content-encoding");
+    plainHeaders.delete("content-length");
+    return withBody(request, plainHeaders, decoded);
+  };
+
+  const answer = async (request: Request): Promise<Response> => {
+    const { headers, body } = request;
+    const announced = headers.get("content-length");
+    if (announced !== null && Number(announced) > maxBodyBytes) return tooLarge(request, "the body");
+    const encoding = contentEncoding(headers);
+    if (encoding === null && (announced !== null || body === null || !headers.has("transfer-encoding"))) {
+      return app.fetch(request);
+    }
+    try {
+      return await readFirst(request, encoding);
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      const more: Record<string, string> =
+        error.code === "UNSUPPORTED_MEDIA_TYPE" ? { "accept-encoding": acceptedEncodings } : {};
+      return refuse(request, error, more);
+    }
   };
 
   const handle = async (request: Request): Promise<Response> => {
-    const { headers, body } = request;
-    const announced = headers.get("content-length");
-    if (announced !== null) return Number(announced) > maxBodyBytes ? tooLarge(request) : app.fetch(request);
-    if (body === null || !headers.has("transfer-encoding")) return app.fetch(request);
-    const whole = await readBoundedBody(body, maxBodyBytes);
-    if (whole === null) return tooLarge(request);
-    return app.fetch(
-      new Request(request.url, { method: request.method, headers, body: whole, signal: request.signal }),
-    );
+    const startedMs = performance.now();
+    const requestId = requestIdOf(request.headers);
+    let response: Response;
+    try {
+      response = await answer(request);
+    } catch (cause) {
+      log.error({ err: cause, requestId }, "a request could not be answered: this is a bug");
+      const error = new ServiceError("INTERNAL", "internal error; the server's log has more", { cause });
+      response = refuse(request, error);
+    }
+    response.headers.set(requestIdHeader, requestId);
+    const durationMs = performance.now() - startedMs;
+    const { method } = request;
+    logRequest({
+      requestId,
+      method,
+      path: requestPath(request.url),
+      durationMs,
+      response,
+      failure: failureOf(request),
+    });
+    return response;
   };
 
   const listen = () => {

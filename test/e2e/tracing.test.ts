@@ -13,7 +13,10 @@ test("the program sends traces where OpenTelemetry's variables say, the last one
   try {
     const { url } = JSON.parse(await agent.untilLogged("agent started")) as { url: string };
     const body = JSON.stringify({ inputs: ["to be traced"] });
-    expect((await fetch(`${url}/api/v1/embed`, { method: "POST", body })).status).toBe(200);
+    expect(
+      (await fetch(`${url}/api/v1/embed`, { method: "POST", headers: { "content-type": "application/json" }, body }))
+        .status,
+    ).toBe(200);
     expect(await agent.stop()).toBe(0);
     expect(collector.spans.map(({ name }) => name).sort()).toEqual(
       ["POST /api/v1/embed", "admission", "infer", "queue", "respond", "tokenise"].sort(),

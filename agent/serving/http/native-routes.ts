@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
 import type { Embedder } from "../embed-texts.ts";
 import { shapeVector } from "../shape-vector.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
@@ -67,7 +68,7 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
       );
     },
     {
-      parse: "json",
+      parse: jsonBody,
       body: EmbedBody(maxInputs),
       detail: describeRoute({
         summary: "Vectors of texts",

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
 import type { Embedder } from "../embed-texts.ts";
 import type { FoundModel } from "../model-manifest.ts";
 import { shapeVector } from "../shape-vector.ts";
@@ -143,7 +144,7 @@ export function openAiRoutes(
         );
       },
       {
-        parse: "json",
+        parse: jsonBody,
         body: EmbeddingsBody(maxInputs),
         detail: describeRoute({
           summary: "Vectors of texts, in OpenAI's shape",

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
 import type { Reranker, RerankResult } from "../rerank-texts.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
@@ -110,7 +111,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
         return Response.json(ranked, { headers: headersOf(result) });
       },
       {
-        parse: "json",
+        parse: jsonBody,
         body: RerankBody(maxInputs),
         detail: describeRoute({
           summary: "Texts ranked by how well they answer a query, in the shape of text-embeddings-inference",
@@ -159,7 +160,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
         );
       },
       {
-        parse: "json",
+        parse: jsonBody,
         body: RerankDocumentsBody(maxInputs),
         detail: describeRoute({
           summary: "Documents ranked by how well they answer a query, in Cohere's and Jina's shape",

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
 import type { Embedder } from "../embed-texts.ts";
 import { locateTokens } from "../locate-tokens.ts";
 import { shapeVector } from "../shape-vector.ts";
@@ -112,7 +113,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
         return writeAnswer("[", result.vectors, write, "]", result.truncatedInputs);
       },
       {
-        parse: "json",
+        parse: jsonBody,
         body: TeiEmbedBody(maxInputs),
         detail: describeRoute({
           summary: "Vectors of texts, in the shape of text-embeddings-inference",
@@ -139,7 +140,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
         return inputs.map((input, index) => describeTokens(input, tokens[index] as NamedToken[]));
       },
       {
-        parse: "json",
+        parse: jsonBody,
         body: TokenizeBody(maxInputs),
         detail: describeRoute({
           summary: "Tokens of texts",
@@ -184,7 +185,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
         return others.map((other) => cosine(source, other));
       },
       {
-        parse: "json",
+        parse: jsonBody,
         body: SimilarityBody(maxInputs),
         detail: describeRoute({
           summary: "How alike a sentence and others are",

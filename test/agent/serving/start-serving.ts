@@ -61,7 +61,11 @@ export function testServing(config: Partial<ServingConfig> = {}, parts: Partial<
     sink,
     role,
     async post(path, body) {
-      const response = await fetch(serving.url + path, { method: "POST", body: JSON.stringify(body) });
+      const response = await fetch(serving.url + path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
       return {
         status: response.status,
         headers: response.headers,

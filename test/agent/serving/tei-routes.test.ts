@@ -9,7 +9,11 @@ beforeAll(async () => {
 afterAll(() => server.serving.stop());
 
 const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
-  fetch(server.serving.url + path, { method: "POST", body: JSON.stringify(body), headers });
+  fetch(server.serving.url + path, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "content-type": "application/json", ...headers },
+  });
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 const long = "conveyor ".repeat(400);
 

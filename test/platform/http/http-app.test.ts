@@ -4,6 +4,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
 
@@ -16,8 +17,8 @@ const Body = Type.Object(
 
 function routes() {
   return new Elysia()
-    .post("/api/echo", ({ body }) => ({ count: body.inputs.length }), { parse: "json", body: Body })
-    .post("/v1/echo", ({ body }) => ({ count: body.inputs.length }), { parse: "json", body: Body })
+    .post("/api/echo", ({ body }) => ({ count: body.inputs.length }), { parse: jsonBody, body: Body })
+    .post("/v1/echo", ({ body }) => ({ count: body.inputs.length }), { parse: jsonBody, body: Body })
     .post("/api/length", async ({ request }) => ({ length: (await request.arrayBuffer()).byteLength }), {
       parse: "none",
     })
@@ -47,7 +48,7 @@ function start(apiKeys: string[] = []): HttpServer {
     log,
     routes: [routes()],
   });
-  return serveHttp(app, { host: "127.0.0.1", port: 0, maxBodyBytes: 1000, errorStyleOf });
+  return serveHttp(app, { host: "127.0.0.1", port: 0, maxBodyBytes: 500_000, errorStyleOf, log });
 }
 
 let server: HttpServer;
@@ -57,7 +58,10 @@ beforeAll(() => {
 afterAll(() => server.stop(0));
 
 async function ask(method: string, path: string, body?: string) {
-  const response = await fetch(server.url + path, { method, ...(body === undefined ? {} : { body }) });
+  const response = await fetch(server.url + path, {
+    method,
+    ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }),
+  });
   return {
     status: response.status,
     headers: response.headers,
@@ -67,8 +71,25 @@ async function ask(method: string, path: string, body?: string) {
 
 describe("requests that are wrong", () => {
   test.each([
-    { name: "not JSON", body: "{bad", message: "the body is not valid JSON", param: "body" },
-    { name: "no body", body: "", message: "the body is not valid JSON", param: "body" },
+    {
+      name: "not JSON",
+      body: "{bad",
+      message: "the body is not valid JSON: Expected '}'",
+      param: "body",
+    },
+    { name: "no body", body: "", message: "the body is empty: expected JSON", param: "body" },
+    {
+      name: "a number too large",
+      body: '{"inputs":1e999}',
+      message: "inputs: expected array, got Infinity",
+      param: "inputs",
+    },
+    {
+      name: "nested beyond all measure",
+      body: `{"inputs":${"[".repeat(200_000)}${"]".repeat(200_000)}}`,
+      message: "body: expected at most 64 levels of arrays and objects",
+      param: "body",
+    },
     { name: "a number as body", body: "3", message: "body: expected object, got 3", param: "body" },
     { name: "field missing", body: "{}", message: "inputs: expected a value, got nothing", param: "inputs" },
     {
@@ -164,18 +185,18 @@ function chunked(length: number): ReadableStream<Uint8Array> {
 describe("the size of a body", () => {
   test.each([
     { name: "announced, 10 MB", body: () => "x".repeat(10_000_000), status: 413 },
-    { name: "announced, one byte over", body: () => "x".repeat(1001), status: 413 },
-    { name: "announced, at the limit", body: () => "x".repeat(1000), status: 200 },
+    { name: "announced, one byte over", body: () => "x".repeat(500_001), status: 413 },
+    { name: "announced, at the limit", body: () => "x".repeat(500_000), status: 200 },
     { name: "chunked, 10 MB", body: () => chunked(10_000_000), status: 413 },
-    { name: "chunked, at the limit", body: () => chunked(1000), status: 200 },
+    { name: "chunked, at the limit", body: () => chunked(500_000), status: 200 },
     { name: "chunked, empty", body: () => chunked(0), status: 200 },
   ])("$name", async ({ body, status }) => {
     const response = await fetch(`${server.url}/api/length`, { method: "POST", body: body() });
     expect(response.status).toBe(status);
     const answer = (await response.json()) as Record<string, unknown>;
     if (status === 413) {
-      expect(answer).toEqual({ error: "the body is larger than 1000 bytes", code: "PAYLOAD_TOO_LARGE" });
-    } else expect(answer["length"]).toBeLessThanOrEqual(1000);
+      expect(answer).toEqual({ error: "the body is larger than 500000 bytes", code: "PAYLOAD_TOO_LARGE" });
+    } else expect(answer["length"]).toBeLessThanOrEqual(500_000);
   });
 });
 
@@ -277,13 +298,13 @@ describe("the OpenAPI page", () => {
 
 test("a port in use is a usage error that names it", () => {
   const app = new Elysia().get("/", () => "ok");
-  const attempt = () => serveHttp(app, { host: "127.0.0.1", port: server.port });
+  const attempt = () => serveHttp(app, { host: "127.0.0.1", port: server.port, log });
   expect(attempt).toThrow(UsageError);
   expect(attempt).toThrow(`port ${server.port} on 127.0.0.1 is in use`);
 });
 
 test("an address that the machine does not have is a usage error", () => {
-  expect(() => serveHttp(new Elysia(), { host: "192.0.2.1", port: 0 })).toThrow(UsageError);
+  expect(() => serveHttp(new Elysia(), { host: "192.0.2.1", port: 0, log })).toThrow(UsageError);
 });
 
 test("stop finishes the request in flight and accepts no more", async () => {

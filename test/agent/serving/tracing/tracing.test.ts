@@ -74,7 +74,7 @@ describe("requests that are traced", () => {
   const embed = (inputs: string[], headers: Record<string, string> = {}, path = "/api/v1/embed") =>
     fetch(server.serving.url + path, {
       method: "POST",
-      headers,
+      headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify(path === "/v1/embeddings" ? { input: inputs } : { inputs }),
     });
   const expectInOrder = (spans: readonly CollectedSpan[], names: readonly string[]) => {
@@ -167,7 +167,11 @@ describe("requests that are traced", () => {
     },
     { name: "a path that is not there", path: "/some/where", body: {}, status: 404, span: "POST" },
   ])("refused: $name", async ({ path, body, status, span, type }) => {
-    const { headers } = await fetch(server.serving.url + path, { method: "POST", body: JSON.stringify(body) });
+    const { headers } = await fetch(server.serving.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
     const [root, ...others] = await spansOf(traceIdOf(headers));
     expect(others).toEqual([]);
     expect(root).toMatchObject({ name: span, status: 0 });

@@ -1,0 +1,50 @@
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
+import { ServiceError } from "#platform/errors.ts";
+
+/** What a body may be packed with, by the names of HTTP. */
+const decoders = {
+  gzip: promisify(gunzip),
+  "x-gzip": promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
+  zstd: promisify(zstdDecompress),
+} as const;
+
+/** For `Accept-Encoding`, and for the message when another comes. */
+export const acceptedEncodings = "gzip, deflate, br, zstd";
+
+/** How the body is packed; null when it is not. */
+export function contentEncoding(headers: Headers): string | null {
+  const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  return encoding === "" || encoding === "identity" ? null : encoding;
+}
+
+/**
+ * Unpacks a body, without ever holding more than `maxBytes` of what was in it.
+ * @returns null when there is more.
+ * @throws ServiceError UNSUPPORTED_MEDIA_TYPE for an encoding that is not known here, INVALID_REQUEST for bytes that are not so packed.
+ */
+export async function decodeBody(
+  bytes: Uint8Array<ArrayBuffer>,
+  encoding: string,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  if (!Object.hasOwn(decoders, encoding)) {
+    throw new ServiceError(
+      "UNSUPPORTED_MEDIA_TYPE",
+      `content-encoding: expected one of ${acceptedEncodings}, got ${JSON.stringify(encoding.slice(0, 100))}`,
+      { details: { param: "content-encoding" } },
+    );
+  }
+  const decode = decoders[encoding as keyof typeof decoders];
+  try {
+    return new Uint8Array(await decode(bytes, { maxOutputLength: maxBytes }));
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return null;
+    throw new ServiceError("INVALID_REQUEST", `the body is not valid ${encoding}`, {
+      cause,
+      details: { param: "body" },
+    });
+  }
+}
