@@ -4,6 +4,8 @@ export interface AdmissionLimits {
   /** Texts of admitted requests; a large request counts for the part of it that is in the line at once. */
   readonly queueTexts: number;
   readonly queueTokens: number;
+  /** How long a request may be expected to take, whatever its client says. */
+  readonly queueMs: number;
 }
 
 /** The line as a new request finds it. */
@@ -58,15 +60,11 @@ export function decideAdmission(
   if (line.waitingTokens >= limits.queueTokens) {
     return wait(`${line.waitingTokens} tokens wait already; ${limits.queueTokens} may`, line.drainMs);
   }
+  const budgetMs = Math.min(limits.queueMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
   // Alone, a request is always tried: the expectation is rough, and nobody else is served by turning it away.
-  if (
-    latencyBudgetMs !== null &&
-    line.waitingTokens > 0 &&
-    line.expectedMs !== null &&
-    line.expectedMs > latencyBudgetMs
-  ) {
-    const expected = Math.round(line.expectedMs);
-    return wait(`it would take about ${expected} ms; the client waits ${latencyBudgetMs} ms`, line.drainMs);
+  if (line.waitingTokens > 0 && line.expectedMs !== null && line.expectedMs > budgetMs) {
+    const limit = budgetMs === latencyBudgetMs ? `the client waits ${budgetMs} ms` : `${budgetMs} ms may be waited`;
+    return wait(`it would take about ${Math.round(line.expectedMs)} ms; ${limit}`, line.expectedMs - budgetMs);
   }
   return { kind: "admit" };
 }

@@ -71,6 +71,11 @@ export const ServingConfig = Type.Object(
     queueRequests: Type.Integer({ default: 1024, minimum: 1, description: "requests that may wait; beyond them 429" }),
     queueTexts: Type.Integer({ default: 4096, minimum: 1, description: "texts that may wait; beyond them 429" }),
     queueTokens: Type.Integer({ default: 262_144, minimum: 1, description: "tokens that may wait; beyond them 429" }),
+    queueMs: Type.Number({
+      default: 5_000,
+      minimum: 1,
+      description: "a request that is expected to take longer at the present load is turned away with 429",
+    }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
       minimum: 0,

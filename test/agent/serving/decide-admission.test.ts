@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { decideAdmission } from "#agent/serving/decide-admission.ts";
 
-const limits = { queueRequests: 10, queueTexts: 100, queueTokens: 1_000 };
+const limits = { queueRequests: 10, queueTexts: 100, queueTokens: 1_000, queueMs: 2_000 };
 const empty = { admittedRequests: 0, admittedTexts: 0, waitingTokens: 0, expectedMs: null, drainMs: null };
 const busy = { ...empty, waitingTokens: 500, expectedMs: 80, drainMs: 4_200 };
 
@@ -38,6 +38,8 @@ describe("decideAdmission", () => {
       line: { ...busy, expectedMs: null },
       kind: "admit",
     },
+    { name: "as long as may be waited", texts: 1, budget: null, line: { ...busy, expectedMs: 2_000 }, kind: "admit" },
+    { name: "longer than may be waited", texts: 1, budget: 9_000, line: { ...busy, expectedMs: 2_001 }, kind: "wait" },
   ] as const)("$name: $kind", ({ texts, budget, line, kind }) => {
     expect(decideAdmission({ texts, latencyBudgetMs: budget }, line, limits).kind).toBe(kind);
   });
@@ -53,6 +55,18 @@ describe("decideAdmission", () => {
       kind: "wait",
       reason: "10 requests wait already; 10 may",
       retryAfterS,
+    });
+  });
+
+  test.each([
+    { budget: 100, reason: "it would take about 3500 ms; the client waits 100 ms", retryAfterS: 4 },
+    { budget: null, reason: "it would take about 3500 ms; 2000 ms may be waited", retryAfterS: 2 },
+  ])("a request that would take too long comes back when the line is that much shorter: $reason", (row) => {
+    const line = { ...busy, expectedMs: 3_500 };
+    expect(decideAdmission({ texts: 1, latencyBudgetMs: row.budget }, line, limits)).toEqual({
+      kind: "wait",
+      reason: row.reason,
+      retryAfterS: row.retryAfterS,
     });
   });
 });
