@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { defaultThreads } from "#agent/serving/default-threads.ts";
 import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { findModel } from "#agent/serving/find-model.ts";
 import { writeVectorJson } from "#agent/serving/http/write-vector.ts";
@@ -30,7 +30,7 @@ export const embedCommand: Command = {
       optionalString(values, "model") ?? config.model,
       optionalString(values, "model-directory") ?? null,
     );
-    const threads = Math.min(2, availableParallelism());
+    const threads = defaultThreads();
     const model = await openEmbeddingModel(found, { ...config, threads }, createLogger("embed", "error"), {
       onBatch() {},
       onLoaded() {},

@@ -55,7 +55,7 @@ export const ServingConfig = Type.Object(
     }),
     threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
       default: null,
-      description: "threads that compute; null: two, or one on a single core",
+      description: "threads that compute; null: one a core, up to four",
     }),
     oneThreadProcesses: Type.Union([Type.Integer({ minimum: 0, maximum: 256 }), Type.Null()], {
       default: null,

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import type { AnyElysia } from "elysia";
 import type { Registry } from "prom-client";
 import type { Clock } from "#platform/clock.ts";
@@ -7,6 +6,7 @@ import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { createAvailableModels, modelPlaces } from "./available-models.ts";
+import { defaultThreads } from "./default-threads.ts";
 import { createEmbedder, type Embedder } from "./embed-texts.ts";
 import { openEmbeddingModel } from "./embedding-model.ts";
 import { onnxChoice } from "./find-model.ts";
@@ -108,7 +108,7 @@ export function createServing(options: ServingOptions): Serving {
   const start = async () => {
     assertListenAllowed("serving", config);
     const cache = createResultCache(config.cacheBytes);
-    const threads = config.threads ?? Math.min(2, availableParallelism());
+    const threads = config.threads ?? defaultThreads();
     const metrics = createServingMetrics(registry, {
       queueDepth: () => embedder?.queueDepth() ?? 0,
       inFlight: () => embedder?.inFlight() ?? 0,

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { createForecastProcess } from "#agent/forecast/worker/forecast-process.ts";
 import type { ForecastWorkerState } from "#agent/forecast/worker/forecast-worker.ts";
+import { defaultThreads } from "#agent/serving/default-threads.ts";
 import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { findModel, onnxChoice } from "#agent/serving/find-model.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
@@ -34,7 +34,7 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
   const name = "embedding";
   try {
     const found = await findModel(config.model, config.modelDirectory, onnxChoice(config));
-    const threads = config.threads ?? Math.min(2, availableParallelism());
+    const threads = config.threads ?? defaultThreads();
     const model = await openEmbeddingModel(found, { ...config, threads }, log, { onBatch() {}, onLoaded() {} });
     model.runner.start();
     try {
