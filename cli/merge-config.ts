@@ -19,7 +19,13 @@ export function mergeConfig(base: unknown, override: Json): unknown {
   return merged;
 }
 
-/** `given` over `defaults`, key by key. What is given and no object is returned as it came. */
+/** `given` over `defaults`, key by key, its empty sections too. What is given and no object is returned as it came. */
 export function overDefaults(defaults: Json, given: unknown): unknown {
-  return isObject(given) ? mergeConfig(defaults, given) : given;
+  if (!isObject(given)) return given;
+  const merged: Json = { ...defaults };
+  for (const [key, value] of Object.entries(given)) {
+    const base = merged[key];
+    merged[key] = isObject(base) ? overDefaults(base, value) : value;
+  }
+  return merged;
 }

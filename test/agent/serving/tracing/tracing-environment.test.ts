@@ -59,6 +59,7 @@ test("the file comes before the environment, key by key", () => {
   expect(overDefaults(environment, { serviceName: "file" })).toEqual({ otlpUrl: url, serviceName: "file" });
   expect(overDefaults(environment, { otlpUrl: null })).toEqual({ otlpUrl: null, serviceName: "env" });
   expect(overDefaults(environment, "no object")).toBe("no object");
+  expect(overDefaults({ serving: {} }, { brokr: {}, serving: null })).toEqual({ brokr: {}, serving: null });
 });
 
 test.each([
