@@ -1,10 +1,14 @@
+import { resolve } from "node:path";
+import { applyPrompt } from "#agent/serving/apply-prompt.ts";
 import { defaultThreads } from "#agent/serving/default-threads.ts";
 import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
-import { findModel } from "#agent/serving/find-model.ts";
+import { findModel, isModelDirectory, onnxChoice, readModelDirectory } from "#agent/serving/find-model.ts";
 import { writeVectorJson } from "#agent/serving/http/write-vector.ts";
+import type { ModelManifest } from "#agent/serving/model-manifest.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { shapeVector } from "#agent/serving/shape-vector.ts";
-import { UsageError } from "#platform/errors.ts";
+import { refuseUnlessForKind } from "#agent/serving/text-input.ts";
+import { describeError, UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { type Command, optionalString } from "./command.ts";
@@ -14,22 +18,37 @@ async function readTexts(positionals: readonly string[]): Promise<readonly strin
   return (await Bun.stdin.text()).split(/\r?\n/).filter((line) => line !== "");
 }
 
+/** @throws UsageError for a prompt that the model doesn't have, and for a model that makes no vectors. */
+function promptTexts(manifest: ModelManifest, prompt: string | undefined, texts: readonly string[]) {
+  try {
+    refuseUnlessForKind(manifest, texts);
+    return applyPrompt(manifest, prompt, texts);
+  } catch (error) {
+    throw new UsageError(describeError(error));
+  }
+}
+
 export const embedCommand: Command = {
   summary: "print the vectors of texts, without a server",
   usage: "TEXT... | -   (-: one text a line from standard input)",
   options: {
-    model: { type: "string", value: "ID", help: "the model (default: the one an agent serves)" },
+    model: { type: "string", value: "ID|DIR", help: "the model, or its directory (default: what an agent serves)" },
     "model-directory": { type: "string", value: "DIR", help: "holds one directory a model" },
+    precision: { type: "string", value: "P", help: "auto, fp32, fp16, int8 or q4: which of its files" },
+    prompt: { type: "string", value: "NAME", help: "the model's prompt that is put before each text" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, positionals) {
     const texts = await readTexts(positionals);
     if (texts.length === 0) throw new UsageError("expected at least one text, or - to read them from standard input");
     const config = parseConfig(ServingConfig, {}, "the defaults");
-    const found = await findModel(
-      optionalString(values, "model") ?? config.model,
-      optionalString(values, "model-directory") ?? null,
-    );
+    const wanted = optionalString(values, "model") ?? config.model;
+    const precision = parseConfig(ServingConfig.properties.precision, values["precision"] ?? "auto", "--precision");
+    const choice = onnxChoice({ precision });
+    const found = isModelDirectory(wanted)
+      ? await readModelDirectory(resolve(wanted), choice)
+      : await findModel(wanted, optionalString(values, "model-directory") ?? null, choice);
+    const prompted = promptTexts(found.manifest, optionalString(values, "prompt"), texts);
     const threads = defaultThreads();
     const model = await openEmbeddingModel(found, { ...config, threads }, createLogger("embed", "error"), {
       onBatch() {},
@@ -37,7 +56,7 @@ export const embedCommand: Command = {
     });
     try {
       const { signal } = new AbortController();
-      const tokenized = texts.map((text) => model.tokenizer.tokenize(text));
+      const tokenized = prompted.map((text) => model.tokenizer.tokenize(text));
       const results = await Promise.all(tokenized.map(({ ids }) => model.queue.embed(ids, signal)));
       const { id, dimension, normalise } = found.manifest;
       const vectors = results.map(({ vector }) => writeVectorJson(shapeVector(vector, { normalize: normalise })));

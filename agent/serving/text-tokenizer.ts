@@ -63,12 +63,13 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
   const { post_processor: template } = definition as { post_processor?: unknown };
   const single = tokenTemplate(tokenizer, template, 1);
   const pair = tokenTemplate(tokenizer, template, 2);
-  const highestOf = (vocabulary: Map<string, number>) => {
-    let highest = 0;
-    for (const id of vocabulary.values()) highest = Math.max(highest, id);
-    return highest;
-  };
-  const highestId = highestOf(tokenizer.get_vocab(true));
+  const added = tokenizer.get_added_tokens_decoder();
+  let highestId = 0;
+  let lastId = 0;
+  for (const id of tokenizer.get_vocab(true).values()) {
+    highestId = Math.max(highestId, id);
+    if (!added.has(id)) lastId = Math.max(lastId, id);
+  }
 
   /** The text's own tokens, without special ones: all of a short text, of a long one at least `most` and perhaps a few more. */
   const read = (text: string, most: number): { ids: readonly number[]; whole: boolean } => {
@@ -89,7 +90,7 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
   /** A question is asked of many texts in a row. */
   let lastFirst = { text: "", read: read("", pairRoom) };
   return {
-    lastId: highestOf(tokenizer.get_vocab(false)),
+    lastId,
     tokenize(text) {
       const { ids, whole } = read(text, room);
       const kept = ids.length > room ? ids.slice(0, room) : ids;
@@ -99,7 +100,6 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
     },
     name(text, { addSpecialTokens }) {
       const { ids } = tokenizer.encode(lowercase ? text.toLowerCase() : text, { add_special_tokens: false });
-      const added = tokenizer.get_added_tokens_decoder();
       const named = (id: number, around: boolean) => ({
         id,
         token: tokenizer.id_to_token(id) ?? "",

@@ -19,6 +19,9 @@ export interface ServingState {
 const ModelEntry = Type.Object({
   id: Type.String(),
   name: Type.String(),
+  kind: Type.Union([Type.Literal("embedding"), Type.Literal("cross-encoder")], {
+    description: "a cross-encoder ranks texts and makes no vectors: its dimension is the number of its labels",
+  }),
   dimension: Type.Integer(),
   params: Type.Integer(),
   memory_mb: Type.Union([Type.Integer(), Type.Null()]),
@@ -41,12 +44,13 @@ const Health = Type.Object({
 const unasked = { latencyP95Ms: null, throughputQps: 0 };
 
 export async function describeModel({ found, model, status, pinned, problem }: ListedModel) {
-  const { id, name, dimension, params, maxTokens, revision, aliases } = found.manifest;
+  const { id, name, kind, dimension, params, maxTokens, revision, aliases } = found.manifest;
   const { latencyP95Ms, throughputQps } = model?.recent.summary(performance.now()) ?? unasked;
   const memoryBytes = (await model?.memoryBytes()) ?? null;
   return {
     id,
     name,
+    kind,
     dimension,
     params,
     memory_mb: memoryBytes === null ? null : Math.round(memoryBytes / 2 ** 20),
@@ -167,6 +171,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
               {
                 id: "all-MiniLM-L6-v2",
                 name: "all-MiniLM-L6-v2, weights in 8 bits",
+                kind: "embedding",
                 dimension: 384,
                 params: 22_713_216,
                 memory_mb: 236,

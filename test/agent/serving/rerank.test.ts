@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pairModel } from "../../fakes/onnx/tiny-models.ts";
-import { type TestServing, testServing } from "./start-serving.ts";
+import { type Answer, type TestServing, testServing } from "./start-serving.ts";
 import { bertConfig, writeModelDirectory } from "./write-model-directory.ts";
 
 setDefaultTimeout(30_000); // models are loaded in processes of their own
@@ -123,6 +123,25 @@ test("with several labels, the score is the share of the one that means relevant
   const { body } = await three.post("/rerank", { query: "a", texts: ["b"] });
   const shares = [0, 0.238, 0.476].map(Math.exp);
   expect(body[0].score).toBeCloseTo(shares[1]! / (shares[0]! + shares[1]! + shares[2]!), 5);
+});
+
+test("beside an embedding model, a request without a model means the first cross-encoder, loaded when it is asked for", async () => {
+  const both = testServing({ modelDirectory: directory });
+  await both.serving.start();
+  try {
+    const ranked = await both.post("/v1/rerank", { query: "a", documents: ["b", "c"] });
+    expect([ranked.status, ranked.body["model"]]).toEqual([200, "one"]);
+    const embedded = await both.post("/api/v1/embed", { inputs: ["a"] });
+    expect([embedded.status, embedded.body["model"]]).toEqual([200, "all-MiniLM-L6-v2"]);
+    const { models } = (await (await fetch(`${both.serving.url}/models`)).json()) as Answer;
+    expect(models.map(({ id, kind, dimension }: Answer) => [id, kind, dimension])).toEqual([
+      ["all-MiniLM-L6-v2", "embedding", 384],
+      ["one", "cross-encoder", 1],
+      ["three", "cross-encoder", 3],
+    ]);
+  } finally {
+    await both.serving.stop();
+  }
 });
 
 test("a cross-encoder makes no vectors, and says what it is for", async () => {
