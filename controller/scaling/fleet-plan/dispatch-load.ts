@@ -56,27 +56,29 @@ export interface Dispatch {
 export function dispatchLoad(
   problem: PlanProblem,
   { blocks, cheapestFirst, largestFirst }: LoadBlocks,
-  demandQps: number,
+  step: number,
   carriedQps: Float64Array,
   settled: Float64Array,
   result: Dispatch,
   loads?: Float64Array,
 ): void {
   const { spareDevices, shortfallUsdPerQps, uncoveredUsdPerQps } = problem;
+  const demandQps = problem.demandQps[step] as number;
+  const coverQps = problem.coverQps[step] as number;
   let uncoveredQps = 0;
-  if (spareDevices > 0) {
+  if (spareDevices > 0 || coverQps > demandQps) {
     let secureQps = 0;
     for (let place = 0; place < blocks.length; place += 1) {
       secureQps += (settled[place] as number) * (blocks[place] as LoadBlock).mode.carriedQps;
     }
     let spare = spareDevices;
     for (const place of largestFirst) {
+      if (spare === 0) break;
       const failing = Math.min(spare, settled[place] as number);
       secureQps -= failing * (blocks[place] as LoadBlock).mode.carriedQps;
       spare -= failing;
-      if (spare === 0) break;
     }
-    uncoveredQps = Math.max(0, demandQps - secureQps);
+    uncoveredQps = Math.max(0, coverQps - secureQps);
   }
   // A request left also need not be covered: as long as something is uncovered, leaving it costs only the difference.
   const cheaplyLeftUsd = shortfallUsdPerQps - uncoveredUsdPerQps;

@@ -18,7 +18,7 @@ export interface EvaluatedPlan {
 
 /** Costs a plan unit by unit and step by step; null when a schedule breaks a rule. */
 export function evaluatePlan(problem: PlanProblem, schedule: FleetSchedule): EvaluatedPlan | null {
-  const { classes, steps, demandQps } = problem;
+  const { classes, steps } = problem;
   const blocks = loadBlocksOf(problem);
   const carried = Array.from({ length: steps }, () => new Float64Array(blocks.blocks.length));
   const settled = Array.from({ length: steps }, () => new Float64Array(blocks.blocks.length));
@@ -51,8 +51,7 @@ export function evaluatePlan(problem: PlanProblem, schedule: FleetSchedule): Eva
   for (let step = 0; step < steps; step += 1) {
     const load = new Float64Array(blocks.blocks.length);
     const dispatch: Dispatch = { usd: 0, shortfallQps: 0, uncoveredQps: 0 };
-    const demand = demandQps[step] as number;
-    dispatchLoad(problem, blocks, demand, carried[step] as Float64Array, settled[step] as Float64Array, dispatch, load);
+    dispatchLoad(problem, blocks, step, carried[step] as Float64Array, settled[step] as Float64Array, dispatch, load);
     usd += dispatch.usd;
     loads.push(load);
     dispatches.push(dispatch);

@@ -103,7 +103,11 @@ export function explainPlan(
     const missing = plan.dispatches[worst]?.uncoveredQps ?? 0;
     // In the last step everything that can be started has been: what is missing there is missing for good.
     const structural = unavoidableQps(
-      { ...problem, demandQps: steps.map(() => demandQps[worst] as number) },
+      {
+        ...problem,
+        demandQps: steps.map(() => demandQps[worst] as number),
+        coverQps: steps.map(() => problem.coverQps[worst] as number),
+      },
       steps.length - 1,
     );
     feasible = structural.uncoveredQps - structural.shortfallQps <= negligibleQps;

@@ -18,41 +18,64 @@ const PlanMode = Type.Object(
   strict,
 );
 
+/** What devices of one make have in common. */
+export const deviceMake = {
+  class: Type.String({ minLength: 1, maxLength: 128 }),
+  modes: Type.Array(PlanMode, { minItems: 1, maxItems: 32 }),
+  standbyWatts: amount("drawn on standby"),
+  startupS: amount("from the order to start until it serves"),
+  minActiveS: amount("once it serves it stays for this long"),
+  minStandbyS: amount("once on standby it stays for this long"),
+  modeSwitchS: amount("a switch of the mode takes this long, without serving"),
+  startupCostUsd: amount("of each start"),
+  usdPerHourActive: amount("beside the electricity, while it starts or serves"),
+};
+
 const PlanDevice = Type.Object(
   {
     id: Id,
-    class: Type.String({ minLength: 1, maxLength: 128 }),
     state: literals("active", "standby", "starting", "draining", "offline"),
     stateForS: amount("how long it has been in this state"),
     mode: Type.String({ minLength: 1, description: "the present or last power mode" }),
-    modes: Type.Array(PlanMode, { minItems: 1, maxItems: 32 }),
-    standbyWatts: amount("drawn on standby"),
-    startupS: amount("from the order to start until it serves"),
-    minActiveS: amount("once it serves it stays for this long"),
-    minStandbyS: amount("once on standby it stays for this long"),
-    modeSwitchS: amount("a switch of the mode takes this long, without serving"),
-    startupCostUsd: amount("of each start"),
-    usdPerHourActive: amount("beside the electricity, while it starts or serves"),
+    ...deviceMake,
   },
   strict,
 );
 export type PlanDevice = Static<typeof PlanDevice>;
 
+/** What is known of a cloud offer before any of it runs. */
+export const cloudTerms = {
+  id: Id,
+  kind: literals("spot", "on-demand", "serverless"),
+  capacityQps: amount("of one unit"),
+  p95Ms: amount("latency at the target utilisation"),
+  usdPerHour: amount("of one unit, from the order on"),
+  usdPerRequest: amount("on top"),
+  startupS: amount("from the order until it serves"),
+  max: Type.Integer({ minimum: 0, maximum: 1_000_000, description: "units" }),
+};
+
 const CloudOffer = Type.Object(
   {
-    id: Id,
-    kind: literals("spot", "on-demand", "serverless"),
-    capacityQps: amount("of one unit"),
-    p95Ms: amount("latency at the target utilisation"),
-    usdPerHour: amount("of one unit, from the order on"),
-    usdPerRequest: amount("on top"),
-    startupS: amount("from the order until it serves"),
-    max: Type.Integer({ minimum: 0, maximum: 1_000_000, description: "units" }),
+    ...cloudTerms,
     running: Type.Integer({ minimum: 0, maximum: 1_000_000, description: "units that serve now" }),
   },
   strict,
 );
 export type CloudOffer = Static<typeof CloudOffer>;
+
+/** What a plan has to keep, and what it pays. */
+export const planTerms = {
+  targetUtilization: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
+  spareDevices: Type.Integer({
+    minimum: 0,
+    maximum: 1000,
+    description: "so many serving devices may fail at any step and the rest still carries the demand",
+  }),
+  slo: Type.Object({ p95Ms: amount("modes and offers that are slower are not used") }, strict),
+  tariffUsdPerKwh: amount("electricity"),
+  shortfallUsdPerRequest: amount("what a request that nobody carries costs"),
+};
 
 /** What `decideFleetPlan` reads. Rates are requests a second, times seconds before now or from now on. */
 export const FleetPlanInput = Type.Object(
@@ -60,17 +83,9 @@ export const FleetPlanInput = Type.Object(
     stepS: Type.Number({ exclusiveMinimum: 0, maximum: 86_400 }),
     horizonSteps: Type.Integer({ minimum: 1, maximum: 240 }),
     demandQps: Type.Array(amount("of one step"), { description: "one figure for each step" }),
-    targetUtilization: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
-    spareDevices: Type.Integer({
-      minimum: 0,
-      maximum: 1000,
-      description: "so many serving devices may fail at any step and the rest still carries the demand",
-    }),
-    slo: Type.Object({ p95Ms: amount("modes and offers that are slower are not used") }, strict),
-    tariffUsdPerKwh: amount("electricity"),
     devices: Type.Array(PlanDevice, { minItems: 1, maxItems: 100_000 }),
     cloud: Type.Array(CloudOffer, { maxItems: 100 }),
-    shortfallUsdPerRequest: amount("what a request that nobody carries costs"),
+    ...planTerms,
   },
   strict,
 );

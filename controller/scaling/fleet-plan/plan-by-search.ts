@@ -33,10 +33,15 @@ interface Descent {
 
 /**
  * Again and again gives a number of equal units another schedule: one stretch of steps in another mode, or off, whichever saves most. Ends
- * when nothing saves any more or after `mostTrials` trials.
+ * when nothing saves any more or after `mostTrials` trials. With stretches to the end alone there is less to try, and less to find.
  */
-function descend(problem: PlanProblem, mostTrials: number, from: FleetSchedule): Descent {
-  const { classes, steps, demandQps } = problem;
+export function descend(
+  problem: PlanProblem,
+  mostTrials: number,
+  from: FleetSchedule,
+  stretches: "all" | "to-the-end" = "all",
+): Descent {
+  const { classes, steps } = problem;
   const loadBlocks = loadBlocksOf(problem);
   const blockCount = loadBlocks.blocks.length;
   const carried = Array.from({ length: steps }, () => new Float64Array(blockCount));
@@ -59,8 +64,7 @@ function descend(problem: PlanProblem, mostTrials: number, from: FleetSchedule):
     ofStep[block] = (ofStep[block] as number) + count;
   };
   const costOf = (step: number) => {
-    const demand = demandQps[step] as number;
-    dispatchLoad(problem, loadBlocks, demand, carried[step] as Float64Array, settled[step] as Float64Array, dispatch);
+    dispatchLoad(problem, loadBlocks, step, carried[step] as Float64Array, settled[step] as Float64Array, dispatch);
     return dispatch.usd;
   };
   const join = (classIndex: number, start: UnitStart, schedule: UnitSchedule, walk: UnitWalk, units: number[]) => {
@@ -117,7 +121,8 @@ function descend(problem: PlanProblem, mostTrials: number, from: FleetSchedule):
     for (let value = off; value < unitClass.modes.length; value += 1) {
       for (let begin = 0; begin < steps; begin += 1) {
         if (from.schedule[begin] === value) continue;
-        for (let end = steps; end > begin; end -= 1) {
+        const shortest = stretches === "all" ? begin + 1 : steps;
+        for (let end = steps; end >= shortest; end -= 1) {
           if (from.schedule[end - 1] === value && end - 1 > begin) continue;
           const schedule = from.schedule.with(begin, value).fill(value, begin, end);
           const walk = walkSchedule(unitClass, from.start, schedule);

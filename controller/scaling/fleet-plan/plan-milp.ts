@@ -1,7 +1,7 @@
 import { loadBlocksOf } from "./dispatch-load.ts";
 import { createMilpBuilder, type MilpBuilder, type Term } from "./milp-builder.ts";
 import type { Milp } from "./milp-solver.ts";
-import type { PlanClass, PlanMode, PlanProblem, UnitStart } from "./plan-problem.ts";
+import { asksForCover, type PlanClass, type PlanMode, type PlanProblem, type UnitStart } from "./plan-problem.ts";
 
 /** How many units of a class do what, step by step. */
 export interface ClassCounts {
@@ -34,7 +34,7 @@ function couldServe(unitClass: PlanClass, step: number): number {
 
 /** What is short in a step whatever the plan: without and with the largest `spare` devices out. */
 export function unavoidableQps(
-  { classes, demandQps, spareDevices }: PlanProblem,
+  { classes, demandQps, coverQps, spareDevices }: PlanProblem,
   step: number,
 ): { shortfallQps: number; uncoveredQps: number } {
   const demand = demandQps[step] as number;
@@ -51,7 +51,7 @@ export function unavoidableQps(
   }
   return {
     shortfallQps: Math.max(0, demand - mostQps),
-    uncoveredQps: Math.max(0, demand - Math.max(0, mostQps - failingQps)),
+    uncoveredQps: Math.max(0, (coverQps[step] as number) - Math.max(0, mostQps - failingQps)),
   };
 }
 
@@ -214,7 +214,8 @@ function priceScale({ classes }: PlanProblem): number {
 
 /** The plan as a mixed-integer program over counts of equal units. What is unavoidable is left out, so that a gap is one of what can be chosen. */
 export function planMilp(problem: PlanProblem): PlanMilp {
-  const { classes, steps, demandQps, spareDevices, shortfallUsdPerQps, uncoveredUsdPerQps } = problem;
+  const { classes, steps, demandQps, coverQps, spareDevices, shortfallUsdPerQps, uncoveredUsdPerQps } = problem;
+  const covers = asksForCover(problem);
   const builder = createMilpBuilder();
   const scale = priceScale(problem);
   const variables = classes.map((unitClass) => addClass(builder, unitClass, steps, scale));
@@ -229,8 +230,8 @@ export function planMilp(problem: PlanProblem): PlanMilp {
     const demand = demandQps[step] as number;
     const unavoidable = unavoidableQps(problem, step);
     const { shortfallQps } = unavoidable;
-    const uncoveredQps = spareDevices > 0 ? unavoidable.uncoveredQps : shortfallQps;
-    const leftUsd = spareDevices > 0 ? shortfallUsdPerQps - uncoveredUsdPerQps : shortfallUsdPerQps;
+    const uncoveredQps = covers ? unavoidable.uncoveredQps : shortfallQps;
+    const leftUsd = covers ? shortfallUsdPerQps - uncoveredUsdPerQps : shortfallUsdPerQps;
     const left = builder.variable("real", leftUsd * scale, demand - shortfallQps);
     constantUsd += leftUsd * shortfallQps;
     const balance: Term[] = [[left, 1]];
@@ -248,7 +249,7 @@ export function planMilp(problem: PlanProblem): PlanMilp {
       }
     }
     builder.row(balance, demand - shortfallQps, demand - shortfallQps);
-    if (spareDevices === 0) continue;
+    if (!covers) continue;
     // What is not carried and what would not be, together, beyond what is unavoidable.
     const open = builder.variable("real", uncoveredUsdPerQps * scale, infinite);
     constantUsd += uncoveredUsdPerQps * uncoveredQps;
@@ -260,8 +261,9 @@ export function planMilp(problem: PlanProblem): PlanMilp {
       shortfallQps - uncoveredQps,
       infinite,
     );
-    const failing = spareTerms(builder, problem, variables, step).map(([variable, qps]): Term => [variable, -qps]);
-    builder.row([...secure, ...failing, [open, 1]], demand - uncoveredQps, infinite);
+    const lost = spareDevices === 0 ? [] : spareTerms(builder, problem, variables, step);
+    const failing = lost.map(([variable, qps]): Term => [variable, -qps]);
+    builder.row([...secure, ...failing, [open, 1]], (coverQps[step] as number) - uncoveredQps, infinite);
   }
   return {
     milp: builder.build(),

@@ -46,10 +46,12 @@ export interface PlanClass {
 export interface PlanProblem {
   readonly steps: number;
   readonly demandQps: readonly number[];
+  /** What has to be carried if it came to that, with the spare devices out: the demand, or more of it than is expected. */
+  readonly coverQps: readonly number[];
   readonly spareDevices: number;
   /** Of one qps that nobody carries for a step. */
   readonly shortfallUsdPerQps: number;
-  /** Of one qps that would not be carried if the spare devices failed. */
+  /** Of one qps of {@link coverQps} that would not be carried if the spare devices failed. */
   readonly uncoveredUsdPerQps: number;
   readonly classes: readonly PlanClass[];
   /** Electricity of devices that can't take part, for the whole plan. */
@@ -59,7 +61,15 @@ export interface PlanProblem {
 }
 
 /** A spare that is missing costs half as much as a request lost: serving comes first. */
-const uncoveredShare = 0.5;
+const spareShare = 0.5;
+
+/** More than is expected, that has to be carried if it came. */
+export interface Cover {
+  /** By step; the demand counts where it is more. */
+  readonly qps: readonly number[];
+  /** What is not covered costs this share of a request lost: how likely it is to come. */
+  readonly share: number;
+}
 const rounding = 1e-9;
 
 const wholeSteps = (seconds: number, stepS: number) => Math.max(0, Math.ceil(seconds / stepS - rounding));
@@ -108,12 +118,12 @@ function deviceClass(devices: readonly PlanDevice[], input: FleetPlanInput): Pla
   };
 }
 
-function cloudClass(offer: CloudOffer, input: FleetPlanInput): PlanClass {
-  const { stepS, targetUtilization, demandQps } = input;
+function cloudClass(offer: CloudOffer, input: FleetPlanInput, mostQps: number): PlanClass {
+  const { stepS, targetUtilization } = input;
   const carriedQps = offer.capacityQps * targetUtilization;
   const hourlyUsd = (offer.usdPerHour * stepS) / 3600;
-  // More than carry the highest demand are never of use.
-  const useful = Math.ceil(Math.max(...demandQps) / carriedQps);
+  // More than carry the most that may come are never of use.
+  const useful = Math.ceil(mostQps / carriedQps);
   return {
     kind: "cloud",
     name: offer.id,
@@ -132,8 +142,18 @@ function cloudClass(offer: CloudOffer, input: FleetPlanInput): PlanClass {
   };
 }
 
-/** Turns an input into whole steps and classes of equal units. */
-export function toPlanProblem(input: FleetPlanInput): PlanProblem {
+/** Whether more has to be carried than the demand by what serves. */
+export const asksForCover = ({ spareDevices, coverQps, demandQps }: PlanProblem) =>
+  spareDevices > 0 || coverQps.some((qps, step) => qps > (demandQps[step] as number));
+
+/**
+ * Turns an input into whole steps and classes of equal units.
+ * @param cover more than the demand that has to be carried if it came.
+ */
+export function toPlanProblem(
+  input: FleetPlanInput,
+  { qps: coverQps, share }: Cover = { qps: [], share: spareShare },
+): PlanProblem {
   const { stepS, horizonSteps, slo, shortfallUsdPerRequest, tariffUsdPerKwh } = input;
   const leftOut: { id: string; reason: string }[] = [];
   const byMake = new Map<string, PlanDevice[]>();
@@ -160,12 +180,13 @@ export function toPlanProblem(input: FleetPlanInput): PlanProblem {
   return {
     steps: horizonSteps,
     demandQps: input.demandQps,
+    coverQps: input.demandQps.map((demand, step) => Math.max(demand, coverQps[step] ?? 0)),
     spareDevices: input.spareDevices,
     shortfallUsdPerQps,
-    uncoveredUsdPerQps: shortfallUsdPerQps * uncoveredShare,
+    uncoveredUsdPerQps: shortfallUsdPerQps * share,
     classes: [
       ...[...byMake.values()].map((devices) => deviceClass(devices, input)),
-      ...offers.map((offer) => cloudClass(offer, input)),
+      ...offers.map((offer) => cloudClass(offer, input, Math.max(...input.demandQps, ...coverQps))),
     ],
     fixedUsd,
     leftOut,

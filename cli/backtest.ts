@@ -1,0 +1,135 @@
+import { basename } from "node:path";
+import { Type } from "@sinclair/typebox";
+import { BacktestFleet, checkBacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
+import {
+  backtestPolicies,
+  type PolicyChoice,
+  type PolicyResult,
+  runBacktest,
+} from "#controller/scaling/backtest/run-backtest.ts";
+import { planTerms } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { UsageError } from "#platform/errors.ts";
+import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { readTraffic } from "./backtest/read-traffic.ts";
+import { renderHtml } from "./backtest/render-html.ts";
+import { type Command, optionalNumber, optionalString, requiredOption } from "./command.ts";
+import { formatTable } from "./format-table.ts";
+
+const header = [
+  "policy",
+  "cost US$",
+  "× oracle",
+  "kWh",
+  "SLO min %",
+  "lost",
+  "starts",
+  "modes",
+  "reversals",
+  "lead min",
+  "used",
+];
+
+const { targetUtilization, spareDevices, shortfallUsdPerRequest } = planTerms;
+/** A policy in a file: one of those there are, with a name and terms of its own. */
+const PolicyFile = Type.Object(
+  {
+    policy: Type.Union(backtestPolicies.map((name) => Type.Literal(name))),
+    name: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    targetUtilization: Type.Optional(targetUtilization),
+    spareDevices: Type.Optional(spareDevices),
+    shortfallUsdPerRequest: Type.Optional(shortfallUsdPerRequest),
+  },
+  { additionalProperties: false },
+);
+
+async function readFleet(path: string): Promise<BacktestFleet> {
+  const fleet = parseConfig(BacktestFleet, await readConfigFile(path), path);
+  const mistakes = checkBacktestFleet(fleet);
+  if (mistakes.length > 0) throw new UsageError(`${path} is not valid:\n  ${mistakes.join("\n  ")}`);
+  return fleet;
+}
+
+async function readPolicy(text: string): Promise<PolicyChoice> {
+  if (/\.(ya?ml|json)$/.test(text)) {
+    const { policy, name, ...terms } = parseConfig(PolicyFile, await readConfigFile(text), text);
+    return { label: name ?? basename(text).replace(/\.\w+$/, ""), policy, terms };
+  }
+  const policy = backtestPolicies.find((each) => each === text);
+  if (policy !== undefined) return { label: policy, policy, terms: {} };
+  throw new UsageError(`--policy: expected a YAML file or one of ${backtestPolicies.join(", ")}, got "${text}"`);
+}
+
+function rowsOf(results: readonly PolicyResult[]): string[][] {
+  const oracleUsd = results.find(({ policy }) => policy === "oracle")?.costUsd;
+  return results.map((result) => [
+    result.policy,
+    result.costUsd.toFixed(2),
+    oracleUsd === undefined || oracleUsd === 0 ? "-" : (result.costUsd / oracleUsd).toFixed(2),
+    result.energyKwh.toFixed(1),
+    result.sloMinutesPercent.toFixed(3),
+    result.lostRequests.toFixed(0),
+    String(result.activations),
+    String(result.modeSwitches),
+    String(result.reversals),
+    result.leadTimeMinutes === null ? "-" : result.leadTimeMinutes.toFixed(1),
+    `${(100 * result.utilization).toFixed(0)} %`,
+  ]);
+}
+
+export const backtestCommand: Command = {
+  summary: "replay recorded traffic through scaling policies: what each would have cost and carried",
+  usage: "--trace FILE[,FILE…] --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--json | --html FILE]",
+  options: {
+    trace: { type: "string", value: "FILE[,FILE…]", help: "CSV `timestamp,value`: events in each step" },
+    fleet: { type: "string", value: "FILE", help: "the fleet as YAML or JSON: devices, cloud offers, prices, SLO" },
+    policy: {
+      type: "string",
+      value: "NAME|FILE[,…]",
+      help: `of ${backtestPolicies.join(", ")} (default: all), or YAML files`,
+    },
+    "peak-qps": {
+      type: "string",
+      value: "QPS",
+      help: "scale the trace to this busiest minute (default: the fleet's peakQps)",
+    },
+    days: { type: "string", value: "N", help: "only so many days from the trace's beginning" },
+    json: { type: "boolean", help: "print the figures as JSON" },
+    html: { type: "string", value: "FILE", help: "write a page with demand, capacity and cost over time" },
+  },
+  async run(values, positionals) {
+    if (positionals.length > 0) throw new UsageError(`expected options only, got "${positionals.join(" ")}"`);
+    const paths = requiredOption(values, "trace").split(",");
+    const fleet = await readFleet(requiredOption(values, "fleet"));
+    const wanted = optionalString(values, "policy")?.split(",") ?? backtestPolicies;
+    const choices = await Promise.all([...new Set(wanted.map((each) => each.trim()))].map(readPolicy));
+    const peakQps = optionalNumber(values, "peak-qps", { min: 1e-6, max: 1e9 }) ?? fleet.peakQps;
+    const days = optionalNumber(values, "days", { min: 0.01, max: 10_000 }) ?? null;
+    const asJson = values["json"] === true;
+    const reports = [];
+    for (const path of paths) {
+      const traffic = await readTraffic(path, peakQps, days);
+      const results = runBacktest(fleet, traffic, choices);
+      const rows = rowsOf(results);
+      reports.push({ name: traffic.name, rates: traffic.rates, results, rows });
+      if (asJson) continue;
+      console.log(`${traffic.name}: ${(traffic.rates.length / 1440).toFixed(1)} days, ${fleet.name}`);
+      console.log(`${formatTable(header, rows)}\n`);
+    }
+    if (asJson) {
+      const shown = reports.map(({ name, rates, results }) => ({
+        trace: name,
+        minutes: rates.length,
+        policies: results.map(({ minutes: _, ...figures }) => figures),
+      }));
+      console.log(JSON.stringify(shown, null, 2));
+    }
+    const html = optionalString(values, "html");
+    if (html !== undefined) {
+      await Bun.write(html, renderHtml(fleet.name, header, reports)).catch((cause) => {
+        throw new UsageError(`--html ${html} can't be written`, { cause });
+      });
+      if (!asJson) console.log(`charts: ${html}`);
+    }
+    return 0;
+  },
+};

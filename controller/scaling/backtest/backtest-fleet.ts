@@ -1,0 +1,48 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { checkFleetPlanInput, cloudTerms, deviceMake, planTerms } from "../fleet-plan/fleet-plan-input.ts";
+
+const strict = { additionalProperties: false } as const;
+
+const FleetDevices = Type.Object(
+  { ...deviceMake, count: Type.Integer({ minimum: 0, maximum: 10_000, description: "devices of this make" }) },
+  strict,
+);
+const FleetOffer = Type.Object(cloudTerms, strict);
+
+/** The fleet of a backtest: what there is, what it costs, what has to be kept. */
+export const BacktestFleet = Type.Object(
+  {
+    name: Type.String({ default: "fleet", maxLength: 128 }),
+    peakQps: Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }), Type.Null()], {
+      default: null,
+      description: "the trace is scaled so that its busiest minute has this rate; null: as it was recorded",
+    }),
+    ...planTerms,
+    devices: Type.Array(FleetDevices, { minItems: 1, maxItems: 100 }),
+    cloud: Type.Array(FleetOffer, { default: [], maxItems: 100 }),
+  },
+  strict,
+);
+export type BacktestFleet = Static<typeof BacktestFleet>;
+export type FleetDevices = Static<typeof FleetDevices>;
+export type FleetOffer = Static<typeof FleetOffer>;
+
+/** What the schema can't say: classes and offers named once, at least one device, watts in order. One line a mistake, path first. */
+export function checkBacktestFleet(fleet: BacktestFleet): string[] {
+  const lines = checkFleetPlanInput({
+    ...fleet,
+    stepS: 60,
+    horizonSteps: 1,
+    demandQps: [0],
+    devices: (fleet.devices ?? []).map((make) => ({
+      ...make,
+      id: make.class,
+      state: "standby",
+      stateForS: 0,
+      mode: make.modes?.[0]?.name ?? "",
+    })),
+    cloud: (fleet.cloud ?? []).map((offer) => ({ ...offer, running: 0 })),
+  });
+  if (fleet.devices.every(({ count }) => count === 0)) lines.push("devices: expected at least one device, got none");
+  return lines.map((line) => line.replace(/^(devices\.\d+)\.id: expected an id/, "$1.class: expected a class"));
+}

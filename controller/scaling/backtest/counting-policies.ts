@@ -1,0 +1,165 @@
+import { Value } from "@sinclair/typebox/value";
+import { decideActiveAgents } from "../decide-active-agents.ts";
+import { decideReplicas } from "../decide-replicas.ts";
+import { ReplicaInputs } from "../replicas/replica-inputs.ts";
+import { ScalingConfig } from "../scaling-config.ts";
+import type { PeakAt, ScalingInputs } from "../scaling-inputs.ts";
+import type { BacktestFleet } from "./backtest-fleet.ts";
+import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
+import { orderUnits } from "./choose-units.ts";
+import { minuteMs } from "./replay-forecasts.ts";
+import { off } from "./simulate-fleet.ts";
+
+/** A policy that says how many units serve; which, is always the same order. */
+function countingPolicy(
+  fleet: BacktestFleet,
+  count: (view: PolicyView, current: number, order: ReturnType<typeof orderUnits>) => number,
+): BacktestPolicy {
+  const order = orderUnits(fleet);
+  let current = fleet.devices.reduce((sum, make) => sum + make.count, 0);
+  return {
+    decide(view) {
+      current = Math.max(1, Math.min(order.capacities.length, count(view, current, order)));
+      return order.target(current);
+    },
+  };
+}
+
+/** Every device serves, always. */
+export const staticAll = (fleet: BacktestFleet) =>
+  countingPolicy(fleet, () => fleet.devices.reduce((sum, { count }) => sum + count, 0));
+
+/** As many as the busiest minute of the whole record needs, always. */
+export const staticPeak = (fleet: BacktestFleet, peakQps: number) =>
+  countingPolicy(fleet, (_view, _current, order) => order.countFor(peakQps));
+
+/** What HPA aims at: 70 % of what a unit carries, the usual target for a GPU. At 80 % it loses four times as many minutes. */
+const hpaTarget = 0.7;
+
+/** Kubernetes' HPA v2 with its defaults (10 % tolerance, 5 min of stabilisation down) on requests a second per replica. */
+export function hpa(fleet: BacktestFleet, floor: (view: PolicyView) => number = () => 1): BacktestPolicy {
+  let recommendations: { minute: number; replicas: number }[] = [];
+  let changes: { minute: number; delta: number }[] = [];
+  return countingPolicy(fleet, (view, current, order) => {
+    if (view.minute === 0) return current;
+    const largest = order.capacities[0] ?? 1;
+    recommendations = recommendations.filter(({ minute }) => view.minute - minute <= 5);
+    changes = changes.filter(({ minute }) => view.minute - minute <= 5);
+    const agoS = ({ minute }: { minute: number }) => (view.minute - minute) * 60;
+    const decision = decideReplicas(
+      Value.Default(ReplicaInputs, {
+        policy: {
+          minReplicas: 1,
+          maxReplicas: order.capacities.length,
+          metrics: [{ kind: "external", name: "qps", targetAverageValue: largest * hpaTarget }],
+        },
+        currentReplicas: current,
+        samples: [{ metric: "qps", value: view.rateAt(view.minute - 1) }],
+        history: {
+          recommendations: recommendations.map((each) => ({ agoS: agoS(each), replicas: each.replicas })),
+          changes: changes.map((each) => ({ agoS: agoS(each), delta: each.delta })),
+        },
+      }) as ReplicaInputs,
+    );
+    recommendations.push({ minute: view.minute, replicas: decision.wish ?? decision.replicas });
+    const wanted = Math.max(decision.replicas, floor(view));
+    if (wanted !== current) changes.push({ minute: view.minute, delta: wanted - current });
+    return wanted;
+  });
+}
+
+/**
+ * KEDA with a cron scaler for each hour of the day, beside the HPA on the rate: the larger of both. An hour's floor is what the 95 % quantile
+ * of that hour in the days before needed, as an operator would set it who looks at last week.
+ */
+export function kedaCron(fleet: BacktestFleet): BacktestPolicy {
+  const byHour = Array.from({ length: 24 }, () => [] as number[]);
+  const order = orderUnits(fleet);
+  let floors = new Array<number>(24).fill(1);
+  const hourOf = (atMs: number) => new Date(atMs).getUTCHours();
+  return hpa(fleet, (view) => {
+    const { minute, atMs } = view;
+    const list = byHour[hourOf(atMs - minuteMs)] as number[];
+    list.push(view.rateAt(minute - 1));
+    if (list.length > 7 * 60) list.shift();
+    if (minute % 1440 === 0) {
+      floors = byHour.map((rates) => {
+        const sorted = rates.toSorted((a, b) => a - b);
+        return order.countFor(sorted[Math.floor(0.95 * (sorted.length - 1))] ?? 0);
+      });
+    }
+    return floors[hourOf(atMs)] as number;
+  });
+}
+
+/** One unit more above 80 % of what the units carry, one less when ten minutes on end fewer than 50 % were used. */
+export function threshold(fleet: BacktestFleet): BacktestPolicy {
+  let calmMinutes = 0;
+  return countingPolicy(fleet, (view, current, order) => {
+    if (view.minute === 0) return current;
+    const capacity = order.capacities.slice(0, current).reduce((sum, qps) => sum + qps, 0);
+    const utilization = view.rateAt(view.minute - 1) / capacity;
+    calmMinutes = utilization < 0.5 ? calmMinutes + 1 : 0;
+    if (utilization > 0.8) return current + 1;
+    if (calmMinutes < 10) return current;
+    calmMinutes = 0;
+    return current - 1;
+  });
+}
+
+/** Our own rule of requirement C4, as the controller runs it under `scaling.policy: active-agents`. Devices only. */
+export function predictive(fleet: BacktestFleet): BacktestPolicy {
+  const order = orderUnits(fleet);
+  const devices = fleet.devices.reduce((sum, { count }) => sum + count, 0);
+  const policy = Value.Default(ScalingConfig, {
+    capacityPerReplicaQps: order.capacities[0] ?? 1,
+    targetUtilization: fleet.targetUtilization,
+    minReplicas: 1,
+    maxReplicas: devices,
+  }) as ScalingConfig;
+  const all = order.target(devices);
+  const ids = all.modes.map((_, place) => `device-${String(place).padStart(5, "0")}`);
+  let modes = [...all.modes];
+  let recentPeaks: PeakAt[] = [];
+  return {
+    decide(view) {
+      const { atMs, minute } = view;
+      const { expectedQps } = view.forecast();
+      const liveQps = minute === 0 ? null : view.rateAt(minute - 1);
+      const inputs: ScalingInputs = {
+        warmUpEndsMs: 0,
+        observedSinceMs: Number.NEGATIVE_INFINITY,
+        liveQps,
+        forecastPeakQps: expectedQps.length === 0 ? null : Math.max(...expectedQps),
+        missingData: [],
+        recentPeaks,
+        candidates: modes.map((mode, place) => {
+          const make = view.fleet.devices[view.state.devices[place]?.make ?? 0];
+          const top = make?.modes[all.modes[place] as number];
+          const wattsPerQps = top === undefined ? null : top.busyWatts / top.capacityQps;
+          return {
+            agentId: ids[place] as string,
+            unavailable: null,
+            active: mode !== off,
+            capacityQps: top?.capacityQps ?? 0,
+            energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / 3_600_000) * fleet.tariffUsdPerKwh,
+            wattsPerQps,
+            overrideRole: null,
+          };
+        }),
+      };
+      const decision = decideActiveAgents(inputs, policy, atMs);
+      const { peakQps } = decision.figures;
+      recentPeaks = recentPeaks.filter((peak) => peak.atMs >= atMs - policy.stabilizationMs);
+      if (peakQps !== null) recentPeaks.push({ atMs, peakQps });
+      if (decision.kind !== "hold") {
+        const [on, away] = [new Set(decision.activate), new Set(decision.standBy)];
+        modes = modes.map((mode, place) => {
+          const id = ids[place] as string;
+          return on.has(id) ? (all.modes[place] as number) : away.has(id) ? off : mode;
+        });
+      }
+      return { modes, units: view.fleet.cloud.map(() => 0) };
+    },
+  };
+}

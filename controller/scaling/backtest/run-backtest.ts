@@ -1,0 +1,178 @@
+import type { Calendar } from "#agent/forecast/calendar.ts";
+import type { BacktestFleet } from "./backtest-fleet.ts";
+import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
+import { hpa, kedaCron, predictive, staticAll, staticPeak, threshold } from "./counting-policies.ts";
+import { fleetPlan, oracle } from "./planning-policies.ts";
+import { createForecastReplay, type ForecastReplay, minuteMs } from "./replay-forecasts.ts";
+import { type FleetState, initialState, type MinuteOutcome, simulateMinute } from "./simulate-fleet.ts";
+
+/** The policies that come with the program. */
+export const backtestPolicies = [
+  "static-all",
+  "static-peak",
+  "hpa",
+  "keda-cron",
+  "threshold",
+  "predictive",
+  "fleet-plan",
+  "oracle",
+] as const;
+export type BacktestPolicyName = (typeof backtestPolicies)[number];
+
+/** A record of traffic, a rate for each minute. */
+export interface BacktestTraffic {
+  readonly startMs: number;
+  readonly rates: readonly number[];
+  readonly calendar: Calendar;
+}
+
+export interface PolicyResult {
+  readonly policy: string;
+  readonly costUsd: number;
+  readonly energyKwh: number;
+  /** Minutes in which the latency was above the SLO or requests were lost, of all. */
+  readonly sloMinutes: number;
+  readonly sloMinutesPercent: number;
+  readonly lostRequests: number;
+  readonly activations: number;
+  readonly modeSwitches: number;
+  /** Changes of direction (more units, then fewer, or the reverse) within 15 minutes. */
+  readonly reversals: number;
+  /** From when units that were added serve to when they are first needed, on average; negative: too late. Null when none was needed. */
+  readonly leadTimeMinutes: number | null;
+  /** Requests served, as a share of what served could carry. */
+  readonly utilization: number;
+  readonly minutes: readonly MinuteOutcome[];
+}
+
+/** A policy to play, under its own name and with its own idea of what the fleet has to keep. */
+export interface PolicyChoice {
+  readonly label: string;
+  readonly policy: BacktestPolicyName;
+  /** In place of the fleet's: the simulation goes on with the fleet's own. */
+  readonly terms: Partial<Pick<BacktestFleet, "targetUtilization" | "spareDevices" | "shortfallUsdPerRequest">>;
+}
+
+const quantile = 0.99;
+const reversalMinutes = 15;
+/** Additions that are not needed within this are not counted in the lead time. */
+const longestLeadMinutes = 60;
+
+function createPolicy(name: BacktestPolicyName, fleet: BacktestFleet, rates: readonly number[]): BacktestPolicy {
+  switch (name) {
+    case "static-all":
+      return staticAll(fleet);
+    case "static-peak":
+      return staticPeak(fleet, Math.max(...rates));
+    case "hpa":
+      return hpa(fleet);
+    case "keda-cron":
+      return kedaCron(fleet);
+    case "threshold":
+      return threshold(fleet);
+    case "predictive":
+      return predictive(fleet);
+    case "fleet-plan":
+      return fleetPlan(fleet);
+    case "oracle":
+      return oracle(fleet);
+    default:
+      return name satisfies never;
+  }
+}
+
+/** Changes of direction of the units that are on, that follow the change before within 15 minutes. */
+export function countReversals(unitsOn: readonly number[]): number {
+  let reversals = 0;
+  let last = { minute: Number.NEGATIVE_INFINITY, direction: 0 };
+  for (let minute = 1; minute < unitsOn.length; minute += 1) {
+    const direction = Math.sign((unitsOn[minute] as number) - (unitsOn[minute - 1] as number));
+    if (direction === 0) continue;
+    if (direction === -last.direction && minute - last.minute <= reversalMinutes) reversals += 1;
+    last = { minute, direction };
+  }
+  return reversals;
+}
+
+function meanLeadMinutes(
+  rates: readonly number[],
+  minutes: readonly MinuteOutcome[],
+  targetUtilization: number,
+): number | null {
+  const leads: number[] = [];
+  for (let minute = 1; minute < minutes.length; minute += 1) {
+    const before = (minutes[minute - 1] as MinuteOutcome).capacityQps * targetUtilization;
+    if ((minutes[minute] as MinuteOutcome).capacityQps * targetUtilization <= before * (1 + 1e-9)) continue;
+    for (
+      let needed = Math.max(0, minute - reversalMinutes);
+      needed < Math.min(rates.length, minute + longestLeadMinutes);
+      needed += 1
+    ) {
+      if ((rates[needed] as number) <= before) continue;
+      leads.push(needed - minute);
+      break;
+    }
+  }
+  return leads.length === 0 ? null : leads.reduce((sum, lead) => sum + lead, 0) / leads.length;
+}
+
+/** Plays the record through one policy after the other. The same input gives the same figures. */
+export function runBacktest(
+  fleet: BacktestFleet,
+  traffic: BacktestTraffic,
+  choices: readonly PolicyChoice[],
+): PolicyResult[] {
+  const { rates, startMs, calendar } = traffic;
+  const replay = createForecastReplay(rates, startMs, calendar, quantile);
+  const forecasts: ForecastReplay[] = [];
+  // The same forecasts for all who ask, made once, in order.
+  const forecastAt = (minute: number): ForecastReplay => {
+    while (forecasts.length <= minute) forecasts.push(replay(forecasts.length));
+    return forecasts[minute] as ForecastReplay;
+  };
+  return choices.map(({ label, policy: name, terms }) => {
+    const seen = { ...fleet, ...terms };
+    const policy = createPolicy(name, seen, rates);
+    const state: FleetState = initialState(fleet);
+    const minutes: MinuteOutcome[] = [];
+    for (const [minute, demandQps] of rates.entries()) {
+      const view: PolicyView = {
+        fleet: seen,
+        minute,
+        atMs: startMs + minute * minuteMs,
+        state,
+        rateAt: (passed) => (passed >= 0 && passed < minute ? (rates[passed] as number) : 0),
+        forecast: () => forecastAt(minute),
+        futureQps: (count) =>
+          Array.from({ length: count }, (_, ahead) => rates[minute + ahead] ?? (rates.at(-1) as number)),
+      };
+      minutes.push(simulateMinute(fleet, state, policy.decide(view), demandQps, minute));
+    }
+    return summarise(label, rates, minutes, fleet.targetUtilization);
+  });
+}
+
+function summarise(
+  policy: string,
+  rates: readonly number[],
+  minutes: readonly MinuteOutcome[],
+  targetUtilization: number,
+): PolicyResult {
+  const total = (pick: (minute: MinuteOutcome) => number) => minutes.reduce((sum, minute) => sum + pick(minute), 0);
+  const sloMinutes = total(({ sloKept }) => (sloKept ? 0 : 1));
+  const capacity = total(({ capacityQps }) => capacityQps);
+  return {
+    policy,
+    costUsd: total(({ costUsd }) => costUsd),
+    energyKwh: total(({ energyKwh }) => energyKwh),
+    sloMinutes,
+    sloMinutesPercent: (100 * sloMinutes) / minutes.length,
+    lostRequests: 60 * total(({ lostQps }) => lostQps),
+    activations: total(({ activations }) => activations),
+    modeSwitches: total(({ modeSwitches }) => modeSwitches),
+    reversals: countReversals(minutes.map(({ unitsOn }) => unitsOn)),
+    leadTimeMinutes: meanLeadMinutes(rates, minutes, targetUtilization),
+    utilization: capacity > 0 ? total(({ servedQps }) => servedQps) / capacity : 0,
+    minutes,
+  };
+}

@@ -1,0 +1,212 @@
+import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
+
+export const off = -1;
+const minuteS = 60;
+
+/** A device of the simulated fleet. */
+export interface SimulatedDevice {
+  readonly make: number;
+  /** Place of its mode among its make's, or {@link off}. */
+  mode: number;
+  /** Seconds until it serves; 0 when it does or is off. */
+  startingS: number;
+  /** Since which minute it has been serving or off. */
+  sinceMinute: number;
+}
+
+/** What a policy wants of the fleet: each device's mode, or off, and the units of each cloud offer. */
+export interface FleetTarget {
+  readonly modes: readonly number[];
+  readonly units: readonly number[];
+}
+
+/** What is serving or starting. */
+export interface FleetState {
+  readonly devices: readonly SimulatedDevice[];
+  /** By offer: how many serve and how many seconds those that start still need. */
+  readonly cloud: readonly { serving: number; startingS: number[] }[];
+}
+
+/** One minute's outcome. */
+export interface MinuteOutcome {
+  readonly costUsd: number;
+  readonly energyKwh: number;
+  readonly servedQps: number;
+  readonly lostQps: number;
+  /** Of what serves, at full load. */
+  readonly capacityQps: number;
+  readonly p95Ms: number;
+  readonly sloKept: boolean;
+  readonly activations: number;
+  readonly modeSwitches: number;
+  /** Devices and cloud units that serve or start. */
+  readonly unitsOn: number;
+}
+
+interface Block {
+  fullQps: number;
+  readonly p95Ms: number;
+  readonly usdPerQps: number;
+  readonly wattsPerQps: number;
+  load: number;
+}
+
+/** All devices serve in their most capable mode, no cloud unit runs. */
+export function initialState(fleet: BacktestFleet): FleetState {
+  return {
+    devices: fleet.devices.flatMap((make, index) =>
+      Array.from({ length: make.count }, () => ({
+        make: index,
+        mode: mostCapableMode(make),
+        startingS: 0,
+        sinceMinute: Number.NEGATIVE_INFINITY,
+      })),
+    ),
+    cloud: fleet.cloud.map(() => ({ serving: 0, startingS: [] })),
+  };
+}
+
+export function mostCapableMode({ modes }: FleetDevices): number {
+  return modes.reduce(
+    (best, { capacityQps }, mode) => (capacityQps > (modes[best]?.capacityQps ?? 0) ? mode : best),
+    0,
+  );
+}
+
+/**
+ * Latency at a utilisation: what was measured at the target up to it; above it, it grows as the waiting time of one server with random
+ * arrivals and service does (M/M/1: in proportion to 1 / (1 - utilisation)).
+ */
+export function p95At(measuredMs: number, targetUtilization: number, utilization: number): number {
+  if (utilization <= targetUtilization) return measuredMs;
+  return utilization >= 1 ? Number.POSITIVE_INFINITY : (measuredMs * (1 - targetUtilization)) / (1 - utilization);
+}
+
+/** Carries out what the policy wants and lets one minute of demand pass. Changes `state`. */
+export function simulateMinute(
+  fleet: BacktestFleet,
+  state: FleetState,
+  target: FleetTarget,
+  demandQps: number,
+  minute: number,
+): MinuteOutcome {
+  const { targetUtilization, tariffUsdPerKwh } = fleet;
+  let costUsd = 0;
+  let watts = 0;
+  let activations = 0;
+  let modeSwitches = 0;
+  let unitsOn = 0;
+  const blocks = new Map<string, Block>();
+  const addBlock = (key: string, qps: number, p95Ms: number, usdPerQps: number, wattsPerQps: number) => {
+    const block = blocks.get(key);
+    if (block === undefined) blocks.set(key, { fullQps: qps, p95Ms, usdPerQps, wattsPerQps, load: 0 });
+    else block.fullQps += qps;
+  };
+  const usdOfWatts = (power: number) => (power / 1000) * (minuteS / 3600) * tariffUsdPerKwh;
+
+  for (const [place, device] of state.devices.entries()) {
+    const make = fleet.devices[device.make] as FleetDevices;
+    const wanted = target.modes[place] ?? off;
+    let lostS = 0;
+    if (wanted === off) {
+      if (device.mode !== off) device.sinceMinute = minute;
+      device.mode = off;
+      device.startingS = 0;
+    } else if (device.mode === off) {
+      activations += 1;
+      costUsd += make.startupCostUsd;
+      device.mode = wanted;
+      device.startingS = make.startupS;
+      device.sinceMinute = minute + Math.ceil(make.startupS / minuteS);
+    } else if (device.mode !== wanted) {
+      if (device.startingS === 0) {
+        modeSwitches += 1;
+        lostS = make.modeSwitchS;
+      }
+      device.mode = wanted;
+    }
+    if (device.mode === off) {
+      watts += make.standbyWatts;
+      continue;
+    }
+    unitsOn += 1;
+    costUsd += make.usdPerHourActive / 60;
+    const mode = make.modes[device.mode] as FleetDevices["modes"][number];
+    watts += mode.idleWatts;
+    const away = Math.min(minuteS, device.startingS + lostS);
+    device.startingS = Math.max(0, device.startingS - minuteS);
+    if (away >= minuteS) continue;
+    const wattsPerQps = mode.capacityQps > 0 ? (mode.busyWatts - mode.idleWatts) / mode.capacityQps : 0;
+    const key = `${device.make}|${device.mode}`;
+    addBlock(key, mode.capacityQps * (1 - away / minuteS), mode.p95Ms, usdOfWatts(wattsPerQps), wattsPerQps);
+  }
+  for (const [index, offer] of fleet.cloud.entries()) {
+    const { units, capacityQps } = passMinute(
+      offer,
+      state.cloud[index] as FleetState["cloud"][number],
+      target.units[index] ?? 0,
+    );
+    unitsOn += units.total;
+    activations += units.ordered;
+    costUsd += (offer.usdPerHour / 60) * units.total;
+    if (capacityQps > 0) addBlock(`cloud ${index}`, capacityQps, offer.p95Ms, offer.usdPerRequest * minuteS, 0);
+  }
+
+  const all = [...blocks.values()].sort((a, b) => a.usdPerQps - b.usdPerQps);
+  const capacityQps = all.reduce((sum, { fullQps }) => sum + fullQps, 0);
+  const servedQps = Math.min(demandQps, capacityQps);
+  share(all, servedQps, capacityQps, targetUtilization);
+  let p95Ms = 0;
+  for (const { load, fullQps, p95Ms: measuredMs, usdPerQps, wattsPerQps } of all) {
+    if (load <= 0) continue;
+    watts += load * wattsPerQps;
+    // Electricity is added up below.
+    costUsd += wattsPerQps === 0 ? load * usdPerQps : 0;
+    p95Ms = Math.max(p95Ms, p95At(measuredMs, targetUtilization, load / fullQps));
+  }
+  const lostQps = demandQps - servedQps;
+  return {
+    costUsd: costUsd + usdOfWatts(watts),
+    energyKwh: (watts / 1000) * (minuteS / 3600),
+    servedQps,
+    lostQps,
+    capacityQps,
+    p95Ms,
+    sloKept: lostQps <= 1e-9 && p95Ms <= fleet.slo.p95Ms,
+    activations,
+    modeSwitches,
+    unitsOn,
+  };
+}
+
+/** Cheapest load first up to the target utilisation; what is more raises the utilisation of all alike. */
+function share(blocks: Block[], servedQps: number, capacityQps: number, targetUtilization: number): void {
+  if (servedQps > capacityQps * targetUtilization) {
+    for (const block of blocks) block.load = (block.fullQps * servedQps) / capacityQps;
+    return;
+  }
+  let left = servedQps;
+  for (const block of blocks) {
+    block.load = Math.min(left, block.fullQps * targetUtilization);
+    left -= block.load;
+  }
+}
+
+/** Orders and gives back units of an offer, the youngest first, and lets a minute pass. */
+function passMinute(offer: FleetOffer, cloud: FleetState["cloud"][number], wanted: number) {
+  const units = Math.min(offer.max, Math.max(0, Math.round(wanted)));
+  let ordered = 0;
+  while (cloud.serving + cloud.startingS.length > units) {
+    if (cloud.startingS.pop() === undefined) cloud.serving -= 1;
+  }
+  while (cloud.serving + cloud.startingS.length < units) {
+    cloud.startingS.push(offer.startupS);
+    ordered += 1;
+  }
+  let capacityQps = cloud.serving * offer.capacityQps;
+  for (const left of cloud.startingS) capacityQps += offer.capacityQps * Math.max(0, 1 - left / minuteS);
+  const still = cloud.startingS.map((left) => left - minuteS).filter((left) => left > 0);
+  cloud.serving += cloud.startingS.length - still.length;
+  cloud.startingS.splice(0, cloud.startingS.length, ...still);
+  return { units: { total: units, ordered }, capacityQps };
+}
