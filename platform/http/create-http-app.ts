@@ -47,14 +47,18 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
     }
     case "VALIDATION": {
       const { validator, value, type } = error as { validator: { schema?: unknown }; value: unknown; type: string };
-      const { param, message } = describeValidation(
+      const { param, message, tooMany } = describeValidation(
         (validator.schema ?? validator) as Parameters<typeof describeValidation>[0],
         value,
       );
       return [
-        new ServiceError("INVALID_REQUEST", type === "body" ? message : `${type}: ${message}`, {
-          details: { param: param === "" ? type : param },
-        }),
+        new ServiceError(
+          tooMany ? "PAYLOAD_TOO_LARGE" : "INVALID_REQUEST",
+          type === "body" ? message : `${type}: ${message}`,
+          {
+            details: { param: param === "" ? type : param },
+          },
+        ),
         {},
       ];
     }

@@ -35,11 +35,22 @@ export interface ValidationMismatch {
   readonly param: string;
   /** For the caller: each field at fault with what was expected and what came. */
   readonly message: string;
+  /** Whether the first of them is a list of more than it may have: large, rather than wrong. */
+  readonly tooMany: boolean;
+}
+
+/** Whether `value` is a list longer than the schema, or any of its alternatives, has room for. */
+function isTooLong({ schema, value }: ValueError): boolean {
+  if (!Array.isArray(value)) return false;
+  const alternatives: readonly TSchema[] = schema["anyOf"] ?? [schema];
+  const limits = alternatives.map((alternative) => alternative["maxItems"]).filter((most) => typeof most === "number");
+  return limits.length > 0 && value.length > Math.max(...limits);
 }
 
 /** Says in which fields `value` is not as `schema` wants it; the first few of them. */
 export function describeValidation(schema: TSchema, value: unknown): ValidationMismatch {
   const lines = new Map<string, string>();
+  let tooMany = false;
   for (const error of Value.Errors(schema, value)) {
     const path = error.path.slice(1).replaceAll("/", ".");
     if (lines.has(path)) continue;
@@ -47,6 +58,7 @@ export function describeValidation(schema: TSchema, value: unknown): ValidationM
       lines.set("...", "and more");
       break;
     }
+    if (lines.size === 0) tooMany = isTooLong(error);
     const name = path === "" ? "body" : path;
     lines.set(
       path,
@@ -56,5 +68,5 @@ export function describeValidation(schema: TSchema, value: unknown): ValidationM
     );
   }
   const [param = ""] = lines.keys();
-  return { param, message: [...lines.values()].join("; ") };
+  return { param, message: [...lines.values()].join("; "), tooMany };
 }

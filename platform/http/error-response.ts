@@ -1,4 +1,4 @@
-import { errorCodes, type ServiceError } from "#platform/errors.ts";
+import { type ErrorCode, errorCodes, type ServiceError } from "#platform/errors.ts";
 
 /** plain: `{error, code}`; openai: `{error: {message, type, param, code}}`, as OpenAI's clients read it. */
 export type ErrorStyle = "plain" | "openai";
@@ -10,13 +10,24 @@ function openAiType(httpStatus: number): string {
   return httpStatus < 500 ? "invalid_request_error" : "server_error";
 }
 
+/** Where OpenAI's own name for a failure is another one than ours. */
+const openAiCodes: Partial<Record<ErrorCode, string>> = {
+  UNAUTHORIZED: "invalid_api_key",
+  TOO_MANY_REQUESTS: "rate_limit_exceeded",
+};
+
 /** The body of an error response. `error.details` stand beside the error: `param` (the field at fault), `peers`, ... */
 export function errorBody(error: ServiceError, style: ErrorStyle): Record<string, unknown> {
   if (style === "plain") return { error: error.message, code: error.code, ...error.details };
   const { param, ...details } = error.details ?? {};
   const type = openAiType(errorCodes[error.code].httpStatus);
   return {
-    error: { message: error.message, type, param: param ?? null, code: error.code.toLowerCase() },
+    error: {
+      message: error.message,
+      type,
+      param: param ?? null,
+      code: openAiCodes[error.code] ?? error.code.toLowerCase(),
+    },
     ...details,
   };
 }

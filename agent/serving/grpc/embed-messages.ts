@@ -20,7 +20,7 @@ export type EmbedCall = Static<ReturnType<typeof EmbedCall>>;
 
 /**
  * Reads requests of type `akidb.embedding.v1.EmbedRequest`.
- * @throws ServiceError INVALID_REQUEST for bytes that are no such message, and for values out of bounds, in the same words as over HTTP.
+ * @throws ServiceError for bytes that are no such message, and for values out of bounds, with the codes and words of HTTP.
  */
 export function createEmbedReader(type: protobuf.Type, maxInputs: number): (bytes: Uint8Array) => EmbedCall {
   const schema = EmbedCall(maxInputs);
@@ -34,8 +34,8 @@ export function createEmbedReader(type: protobuf.Type, maxInputs: number): (byte
   return (bytes) => {
     const message = decode(bytes);
     if (Value.Check(schema, message)) return message;
-    const { param, message: mismatch } = describeValidation(schema, message);
-    throw new ServiceError("INVALID_REQUEST", mismatch, { details: { param } });
+    const { param, message: mismatch, tooMany } = describeValidation(schema, message);
+    throw new ServiceError(tooMany ? "PAYLOAD_TOO_LARGE" : "INVALID_REQUEST", mismatch, { details: { param } });
   };
 }
 

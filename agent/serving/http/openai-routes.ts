@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import { type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
@@ -12,6 +12,9 @@ import { writeAnswer } from "./write-answer.ts";
 import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
 
 const TokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
+
+/** Clients that have no value for a field may send null for it. */
+const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 
 /** OpenAI's request; fields that it has and that mean nothing here (`user`) are let through. */
 const EmbeddingsBody = (maxInputs: number) =>
@@ -28,15 +31,17 @@ const EmbeddingsBody = (maxInputs: number) =>
           title: `a text, up to ${maxInputs} texts, a list of token ids, or up to ${maxInputs} such lists, none of them empty`,
         },
       ),
-      model: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
-      encoding_format: Type.Optional(Type.Union([Type.Literal("float"), Type.Literal("base64")], { default: "float" })),
-      dimensions: Type.Optional(
+      model: optional(Type.String({ minLength: 1, maxLength: 128 })),
+      encoding_format: Type.Optional(
+        Type.Union([Type.Literal("float"), Type.Literal("base64"), Type.Null()], { description: "default: float" }),
+      ),
+      dimensions: optional(
         Type.Integer({ minimum: 1, description: "the first values only, cut before the vector is scaled to length 1" }),
       ),
-      truncate: Type.Optional(
+      truncate: optional(
         Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
       ),
-      prompt_name: Type.Optional(
+      prompt_name: optional(
         Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
       ),
     },
@@ -113,15 +118,16 @@ export function openAiRoutes(
     .post(
       "/v1/embeddings",
       async ({ body, request }) => {
-        const { input, model, encoding_format, dimensions } = body;
+        const { input, encoding_format } = body;
+        const dimensions = body.dimensions ?? undefined;
         const inputs = inputsOf(input);
         const result = await embedder.embed({
-          model,
+          model: body.model ?? undefined,
           inputs,
           inputsField: "input",
           dimensions,
-          truncate: body.truncate,
-          promptName: body.prompt_name,
+          truncate: body.truncate ?? undefined,
+          promptName: body.prompt_name ?? undefined,
           latencyBudgetMs: latencyBudgetMs(request.headers),
           signal: request.signal,
         });

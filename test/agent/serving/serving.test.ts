@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { Elysia } from "elysia";
 import OpenAI from "openai";
 import { UsageError } from "#platform/errors.ts";
 import { type Answer, type TestServing, testServing } from "./start-serving.ts";
+
+// Processes are started, on a machine that may have much else to do.
+setDefaultTimeout(60_000);
 
 let server: TestServing;
 beforeAll(async () => {
@@ -69,7 +72,8 @@ describe("POST /api/v1/embed", () => {
     {
       name: "too many",
       body: { inputs: new Array(301).fill("a") },
-      status: 400,
+      status: 413,
+      code: "PAYLOAD_TOO_LARGE",
       message: "inputs: expected array length to be less or equal to 300, got an array of 301",
     },
     { name: "an unknown field", body: { inputs: ["a"], dims: 2 }, status: 400, message: "dims: unknown field" },
@@ -162,6 +166,34 @@ describe("POST /v1/embeddings", () => {
       status: 400,
       code: "invalid_request",
       param: "encoding_format",
+    },
+    {
+      name: "too many texts",
+      body: { input: new Array(301).fill("a") },
+      status: 413,
+      code: "payload_too_large",
+      param: "input",
+    },
+    {
+      name: "too many lists of tokens",
+      body: { input: new Array(301).fill([101, 102]) },
+      status: 413,
+      code: "payload_too_large",
+      param: "input",
+    },
+    {
+      name: "an empty list of tokens",
+      body: { input: [[101], []] },
+      status: 400,
+      code: "invalid_request",
+      param: "input",
+    },
+    {
+      name: "a part of a token",
+      body: { input: [101.5] },
+      status: 400,
+      code: "invalid_request",
+      param: "input",
     },
     {
       name: "too many dimensions",

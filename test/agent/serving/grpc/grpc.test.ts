@@ -80,7 +80,7 @@ describe("a failure means over gRPC what it means over HTTP", () => {
   test.each([
     { name: "no inputs", request: {}, http: { inputs: [] }, code: 3, param: "inputs" },
     { name: "an empty input", request: { inputs: ["a", ""] }, code: 3, param: "inputs.1" },
-    { name: "too many inputs", request: { inputs: tooMany }, code: 3, param: "inputs" },
+    { name: "too many inputs", request: { inputs: tooMany }, code: 8, param: "inputs" },
     { name: "an unknown model", request: { inputs: ["a"], model: "gpt-ü" }, code: 5, param: "model" },
     {
       name: "a model name that is too long",
