@@ -8,8 +8,10 @@ import { decideCheapestFleet } from "#controller/scaling/decide-cheapest-fleet.t
 import { decideFleetPlan } from "#controller/scaling/decide-fleet-plan.ts";
 import { decideReplicas } from "#controller/scaling/decide-replicas.ts";
 import { decideRightSize } from "#controller/scaling/decide-right-size.ts";
+import { decideSchedules } from "#controller/scaling/decide-schedules.ts";
 import { checkFleetPlanInput, FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
+import { checkScheduleInput, ScheduleInput } from "#controller/scaling/policy/schedule-input.ts";
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/replica-inputs.ts";
 import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/right-size/right-size-inputs.ts";
 import { ActiveAgentsInput } from "./active-agents-input.ts";
@@ -48,6 +50,12 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     ReplicaInputs,
     decideReplicas,
     checkReplicaInputs,
+  ),
+  schedules: decisionEntry(
+    "how many replicas the schedules allow at a time",
+    ScheduleInput,
+    ({ schedules, nowMs }) => decideSchedules(schedules, nowMs),
+    checkScheduleInput,
   ),
   "active-agents": decisionEntry(
     "which agents of a fleet serve and which stand by",

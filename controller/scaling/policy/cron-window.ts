@@ -1,0 +1,82 @@
+import { Cron } from "croner";
+
+/** Where `nowMs` stands in a window that opens and closes by cron. */
+export interface WindowState {
+  readonly open: boolean;
+  /** When it next opens or closes; null when it never will again. */
+  readonly nextChangeMs: number | null;
+}
+
+/** Parsed once: the same few patterns are asked for every minute. Bounded, since previews ask for any. */
+const parsed = new Map<string, Cron>();
+const mostParsed = 1000;
+
+/**
+ * Five fields, day of month or day of week. Wall clock changes are the library's: a time that the clock skips comes at the moment it skips
+ * to, a time that comes twice comes once, the first time.
+ */
+function parseCron(pattern: string, timeZone: string): Cron {
+  const key = `${timeZone}\n${pattern}`;
+  let cron = parsed.get(key);
+  if (cron === undefined) {
+    cron = new Cron(pattern, { timezone: timeZone, paused: true, mode: "5-part" });
+    if (parsed.size >= mostParsed) parsed.clear();
+    parsed.set(key, cron);
+  }
+  return cron;
+}
+
+const nextMs = (pattern: string, timeZone: string, nowMs: number) =>
+  parseCron(pattern, timeZone).nextRun(new Date(nowMs))?.getTime() ?? Number.POSITIVE_INFINITY;
+/** The newest at or before `nowMs`. */
+const previousMs = (pattern: string, timeZone: string, nowMs: number) =>
+  parseCron(pattern, timeZone)
+    .previousRuns(1, new Date(nowMs + 1000))
+    .find((run) => run.getTime() <= nowMs)
+    ?.getTime() ?? Number.NEGATIVE_INFINITY;
+
+/** What is wrong with a zone; null when it is one of the IANA database. */
+export function timeZoneFault(timeZone: string): string | null {
+  const fault = `expected a zone of the IANA database such as Europe/Berlin, got "${timeZone}"`;
+  if (/^[+-]/.test(timeZone)) return fault;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone });
+    return null;
+  } catch {
+    return fault;
+  }
+}
+
+/** What is wrong with a pattern; null when it is a cron of five fields that comes some day. */
+export function cronFault(pattern: string, timeZone: string): string | null {
+  const expected = "expected a cron of five fields (minute hour day month weekday)";
+  try {
+    const soon = parseCron(pattern, timeZone).nextRun(new Date(0));
+    return soon === null ? `${expected} that comes some day, got "${pattern}", which never does` : null;
+  } catch (error) {
+    const why = (error as Error).message.replace(/^CronPattern: /, "");
+    return `${expected}, got "${pattern}": ${why}`;
+  }
+}
+
+/**
+ * Open when the next end comes before the next start (KEDA's rule). Where both come at once, what came last counts: a window of an hour
+ * that the change to summer time skips is not open for the day before it. The same pattern for both is always open. The opening minute
+ * belongs to the window, the closing one does not.
+ */
+export function windowAt(start: string, end: string, timeZone: string, nowMs: number): WindowState {
+  const nextStartMs = nextMs(start, timeZone, nowMs);
+  const nextEndMs = nextMs(end, timeZone, nowMs);
+  const open =
+    nextEndMs === nextStartMs
+      ? previousMs(start, timeZone, nowMs) >= previousMs(end, timeZone, nowMs)
+      : nextEndMs < nextStartMs;
+  const nextChangeMs = open ? nextEndMs : nextStartMs;
+  return { open, nextChangeMs: Number.isFinite(nextChangeMs) ? nextChangeMs : null };
+}
+
+/** A moment as a clock on the wall shows it, e.g. "2026-03-29 17:00 Europe/Berlin". */
+export function describeLocalTime(atMs: number, timeZone: string): string {
+  const parts = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" });
+  return `${parts.format(atMs)} ${timeZone}`;
+}

@@ -1,0 +1,57 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { cronFault, timeZoneFault } from "./cron-window.ts";
+
+const count = { minimum: 0, maximum: 1_000_000 } as const;
+
+/** A window of local time that comes again and again, and how many replicas there may be within it. */
+export const Schedule = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 64 }),
+    timeZone: Type.String({ minLength: 1, description: "of the IANA database, e.g. Europe/Berlin" }),
+    start: Type.String({ minLength: 1, description: "cron with five fields: when the window opens" }),
+    end: Type.String({ minLength: 1, description: "cron with five fields: when it closes" }),
+    floor: Type.Optional(Type.Integer({ ...count, description: "at least so many replicas" })),
+    ceiling: Type.Optional(Type.Integer({ ...count, description: "at most so many" })),
+    exact: Type.Optional(Type.Integer({ ...count, description: "so many, whatever the demand" })),
+    priority: Type.Integer({
+      default: 0,
+      minimum: -1000,
+      maximum: 1000,
+      description: "where windows overlap, those of a lower priority count within what the higher ones leave",
+    }),
+  },
+  { additionalProperties: false },
+);
+export type Schedule = Static<typeof Schedule>;
+
+/** What the schema can't say: zones that exist, crons that come, bounds that make sense. One line each, beginning with the field. */
+export function checkSchedule({ timeZone, start, end, floor, ceiling, exact }: Schedule): string[] {
+  const lines: string[] = [];
+  const zoneFault = timeZoneFault(timeZone);
+  if (zoneFault !== null) lines.push(`timeZone: ${zoneFault}`);
+  for (const [field, pattern] of Object.entries({ start, end })) {
+    const fault = cronFault(pattern, zoneFault === null ? timeZone : "UTC");
+    if (fault !== null) lines.push(`${field}: ${fault}`);
+  }
+  if (floor === undefined && ceiling === undefined && exact === undefined) {
+    lines.push("floor: expected floor, ceiling or exact, got none of them");
+  }
+  if (exact !== undefined && (floor !== undefined || ceiling !== undefined)) {
+    lines.push("exact: expected it alone, got floor or ceiling beside it");
+  }
+  if (floor !== undefined && ceiling !== undefined && floor > ceiling) {
+    lines.push(`floor: expected at most ceiling (${ceiling}), got ${floor}`);
+  }
+  return lines;
+}
+
+/** Mistakes of all schedules, names used twice included; each line begins with the place in the list. */
+export function checkSchedules(schedules: readonly Schedule[]): string[] {
+  const names = new Set<string>();
+  return schedules.flatMap((schedule, index) => {
+    const lines = checkSchedule(schedule).map((line) => `${index}.${line}`);
+    if (names.has(schedule.name)) lines.push(`${index}.name: expected a name used once, got "${schedule.name}" again`);
+    names.add(schedule.name);
+    return lines;
+  });
+}
