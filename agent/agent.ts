@@ -69,13 +69,18 @@ export function createAgent(config: AgentConfig): Agent {
       maxAgeMs: config.outbox.maxAgeDays * dayMs,
     });
     const forecaster = createForecaster({ config: config.forecast, log });
+    /** The model that most requests are for: the configured one, by its id where configuration has another name for it. */
+    const servedModel = () => {
+      const loaded = serving.loadedModels().map(({ id }) => id);
+      return loaded.includes(config.serving.model) ? config.serving.model : (loaded[0] ?? config.serving.model);
+    };
     const power = createPower({
       config: config.power,
       clock,
       log,
       metrics,
       stateDir,
-      model: () => serving.loadedModels()[0]?.id ?? config.serving.model,
+      model: servedModel,
       memory: createStoredText(database, "power-corrections"),
     });
     const membership = createMembership({

@@ -6,6 +6,7 @@ import { type Command, optionalString } from "./command.ts";
 import type { CheckResult } from "./doctor/check.ts";
 import { checkBoard } from "./doctor/check-board.ts";
 import { checkBroker, checkListen } from "./doctor/check-network.ts";
+import { checkProfile } from "./doctor/check-profile.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "./doctor/check-program.ts";
 
 const marks = { ok: "ok    ", note: "note  ", failed: "FAILED" } as const;
@@ -33,9 +34,13 @@ export const doctorCommand: Command = {
     // The checks say themselves what they find.
     const log = createLogger("doctor", "silent");
     const { serving, forecast } = config;
+    const stateDir = config.stateDir ?? defaultStateDir("agent", process.env);
+    const board = await checkBoard(config.power, log);
     const results: CheckResult[] = [
-      ...(await checkBoard(config.power, log)),
-      checkStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env)),
+      ...board,
+      // A board without modes has nothing to measure.
+      ...(board.length > 1 ? [await checkProfile(stateDir, serving.model)] : []),
+      checkStateDirectory(stateDir),
       await checkEmbedding(serving, log),
       await checkForecast(forecast.modelDir, forecast.timeoutMs, log),
       await checkListen(serving.host, serving.port, serving.apiKeys.length > 0),

@@ -42,8 +42,9 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
   }
   const gpu = /(?:^|\s)GR3D_FREQ (\d+)%/.exec(line)?.[1];
   const temperatures = new Map<string, number>();
-  for (const [, name, celsius] of line.matchAll(/(?:^|\s)([A-Za-z][A-Za-z0-9_-]*)@(-?\d+(?:\.\d+)?)C/g)) {
-    temperatures.set((name as string).toLowerCase(), Number(celsius));
+  for (const [, name, celsius] of line.matchAll(/(?:^|\s)([A-Za-z][A-Za-z0-9_-]*)@(-?\d+(?:[.,]\d+)?)C/g)) {
+    // Some locales have a comma.
+    temperatures.set((name as string).toLowerCase(), Number((celsius as string).replace(",", ".")));
   }
   // An unpowered sensor reads -256.
   const readings = [...temperatures.values()].filter((celsius) => celsius > -100);

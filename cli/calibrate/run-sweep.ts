@@ -65,8 +65,17 @@ export function summariseReadings(samples: readonly PowerSample[]): PowerReading
 
 function serveForMeasuring({ config, device }: SweepRequest): Serving {
   return createServing({
-    // Nobody else may ask, and the same texts come again: no cache.
-    config: { ...config.serving, host: "127.0.0.1", port: 0, apiKeys: [], cacheBytes: 0 },
+    // Nobody else may ask, and the same texts come again: no cache. One model at a time, over HTTP alone.
+    config: {
+      ...config.serving,
+      host: "127.0.0.1",
+      port: 0,
+      apiKeys: [],
+      cacheBytes: 0,
+      pinned: [],
+      grpc: { ...config.serving.grpc, enabled: false },
+      tracing: { ...config.serving.tracing, otlpUrl: null },
+    },
     log: createLogger("calibrate", "error"),
     clock: systemClock,
     gate: device.gate,

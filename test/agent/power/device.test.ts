@@ -2,12 +2,13 @@ import { afterEach, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { createDevice } from "#agent/power/create-device.ts";
 import type { Device, PowerSample } from "#agent/power/device.ts";
+import { createEnergyMeter } from "#agent/power/energy-meter.ts";
 import { createJetsonControl } from "#agent/power/jetson-control.ts";
 import { createPace } from "#agent/power/pace.ts";
 import { PowerConfig } from "#agent/power/power-config.ts";
 import { createPowerFaults } from "#agent/power/power-faults.ts";
 import { createTegrastatsMeter } from "#agent/power/tegrastats-meter.ts";
-import { createClock, systemClock } from "#platform/clock.ts";
+import { type Clock, createClock, systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { createFakeBoard } from "../../fakes/jetson/board.ts";
 
@@ -200,6 +201,41 @@ describe("tegrastats", () => {
     expect(logged).toHaveLength(1);
     expect(logged[0]).toContain("it says nothing");
     expect(stopMs).toBeLessThan(1500);
+  }, 30_000);
+
+  test("a square wave of power through the tool and the meter is integrated within 0.5 %", async () => {
+    const board = fakeBoard();
+    board.write("wave", "80000 3 20000 4\n");
+    board.write("interval", "0.001");
+    // Readings 900 to 1,100 ms apart by the clock, whatever the machine is busy with.
+    let nowMs = 0;
+    let readings = 0;
+    const clock: Clock = {
+      ...systemClock,
+      nowMs: () => {
+        readings += 1;
+        nowMs += 900 + ((readings * 73) % 201);
+        return nowMs;
+      },
+    };
+    const wanted = 7 * 60;
+    const energy = createEnergyMeter(10_000, () => 20);
+    const done = Promise.withResolvers<void>();
+    const meter = createTegrastatsMeter({ ...board.config, sampleIntervalMs: 1000 }, clock, silentFaults);
+    let taken = 0;
+    await meter.start((sample) => {
+      taken += 1;
+      if (taken <= wanted) energy.add(sample);
+      else done.resolve();
+    });
+    await done.promise;
+    await meter.stop();
+    const { energyJ, idleJ, activeJ, measuredMs } = energy.take();
+    const seconds = measuredMs / 1000;
+    expect(seconds).toBeGreaterThan(400);
+    expect(Math.abs(energyJ / (((3 * 80 + 4 * 20) / 7) * seconds) - 1)).toBeLessThan(0.005);
+    expect(idleJ).toBeCloseTo(20 * seconds, 6);
+    expect(activeJ).toBeCloseTo(energyJ - idleJ, 6);
   }, 30_000);
 
   test("one that keeps ending is logged once", async () => {

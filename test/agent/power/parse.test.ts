@@ -30,6 +30,7 @@ describe("parseTegrastats", () => {
       "RAM 1/2MB GR3D_FREQ 12%@[1300,1300] VDD_IN 5000mW/4000mW",
       { gpuUtilization: 0.12, inputPowerMw: 5000 },
     ],
+    ["a locale with commas", "RAM 1/2MB VDD_IN 5139mW/5100mW tj@53,1C", { junctionTemperatureC: 53.1 }],
     ["triples", "RAM 1/2MB VDD_IN 5139mW/5100mW/5000mW", { inputPowerMw: 5139 }],
     [
       "double temperatures",
