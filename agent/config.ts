@@ -3,6 +3,7 @@ import { ClockSection } from "#platform/clock.ts";
 import { logLevels } from "#platform/log.ts";
 import { AgentRole, Identifier } from "#protocol/messages.ts";
 import { ForecastConfig } from "./forecast/forecast-config.ts";
+import { ModelSourceConfig } from "./model-source-config.ts";
 import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";
 
@@ -64,6 +65,7 @@ export const AgentConfig = Type.Object(
       description: "how long minutes are kept on the device",
     }),
     serving: ServingConfig,
+    models: ModelSourceConfig,
     forecast: ForecastConfig,
     power: PowerConfig,
     clock: ClockSection,

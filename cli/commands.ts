@@ -8,6 +8,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   why: async () => (await import("./why.ts")).whyCommand,
   power: async () => (await import("./power.ts")).powerCommand,
   status: async () => (await import("./status.ts")).statusCommand,
+  models: async () => (await import("./models.ts")).modelsCommand,
   embed: async () => (await import("./embed.ts")).embedCommand,
   load: async () => (await import("./load.ts")).loadCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,

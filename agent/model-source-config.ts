@@ -1,0 +1,23 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+const orNull = (description: string, pattern?: string) =>
+  Type.Union([Type.String({ minLength: 1, ...(pattern === undefined ? {} : { pattern }) }), Type.Null()], {
+    default: null,
+    description,
+  });
+
+/** Where `thormesh models pull` gets models. */
+export const ModelSourceConfig = Type.Object(
+  {
+    url: orNull("base address of Hugging Face or a mirror; null: THORMESH_MODELS_URL, HF_ENDPOINT", "^https?://"),
+    token: orNull("for private and gated models; null: THORMESH_MODELS_TOKEN, HF_TOKEN"),
+    timeoutS: Type.Number({
+      default: 30,
+      minimum: 0.1,
+      maximum: 3600,
+      description: "how long the server may be silent",
+    }),
+  },
+  { additionalProperties: false, default: {} },
+);
+export type ModelSourceConfig = Static<typeof ModelSourceConfig>;

@@ -1,0 +1,172 @@
+import { AgentConfig } from "#agent/config.ts";
+import { onnxChoice } from "#agent/serving/find-model.ts";
+import { Precision } from "#agent/serving/model-manifest.ts";
+import { pulledModelsDirectory } from "#agent/serving/pulled-models-directory.ts";
+import { UsageError } from "#platform/errors.ts";
+import { createLogger } from "#platform/log.ts";
+import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { type Command, type OptionValues, optionalString } from "./command.ts";
+import { formatTable } from "./format-table.ts";
+import { findInCatalog, readCatalog } from "./models/catalog.ts";
+import { copyModel } from "./models/copy-model.ts";
+import { readHubAccess } from "./models/hub-access.ts";
+import { installedModels, listModels } from "./models/list-models.ts";
+import { parseModelName } from "./models/parse-model-name.ts";
+import { pullModel } from "./models/pull-model.ts";
+import { createPullProgress } from "./models/pull-progress.ts";
+import { removeModel } from "./models/remove-model.ts";
+import { verifyModel } from "./models/verify-model.ts";
+
+interface Context {
+  readonly values: OptionValues;
+  readonly names: readonly string[];
+  readonly config: AgentConfig;
+  readonly pulled: string;
+  readonly json: boolean;
+}
+
+const print = (value: unknown) => console.log(JSON.stringify(value, null, 2));
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+function choiceOf({ values, config }: Context) {
+  const precision = optionalString(values, "precision");
+  const allowed = ["auto", ...Precision.anyOf.map((option) => option.const)];
+  if (precision !== undefined && !allowed.includes(precision))
+    throw new UsageError(`--precision: expected one of ${allowed.join(", ")}, got "${precision}"`);
+  return onnxChoice({ precision: (precision as Precision | "auto" | undefined) ?? config.serving.precision });
+}
+
+const installed = (context: Context) =>
+  installedModels(
+    { configured: context.config.serving.modelDirectory, pulled: context.pulled },
+    choiceOf(context),
+    createLogger("models", "error"),
+  );
+
+async function list(context: Context): Promise<number> {
+  const models = listModels(await installed(context), context.pulled);
+  if (context.json) print({ models });
+  else {
+    const rows = models.map((model) => [
+      model.id,
+      model.status,
+      model.kind === "embedding" ? String(model.dimension) : model.kind,
+      String(model.maxTokens),
+      `${(model.params / 1e6).toFixed(0)} M`,
+      model.bytes === null ? "-" : megabytes(model.bytes),
+      model.licence,
+      model.name,
+    ]);
+    const head = ["MODEL", "STATUS", "DIMENSION", "TOKENS", "WEIGHTS", "SIZE", "LICENCE", "NAME"];
+    console.log(formatTable(head, rows));
+  }
+  return 0;
+}
+
+async function pull(context: Context): Promise<number> {
+  const { values, names, config, pulled, json } = context;
+  const [name, ...others] = names;
+  const from = optionalString(values, "from");
+  if (others.length > 0 || (name === undefined && from === undefined))
+    throw new UsageError("expected one model: an id of the catalogue or organisation/name[@revision]");
+  const interrupted = new AbortController();
+  const interrupt = () =>
+    interrupted.abort(new Error(from === undefined ? "interrupted: the same command continues" : "interrupted"));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupt);
+  const progress = createPullProgress(process.stderr);
+  const request = {
+    modelsDirectory: pulled,
+    choice: choiceOf(context),
+    force: values["force"] === true,
+    events: progress,
+    signal: interrupted.signal,
+  };
+  try {
+    const catalog = readCatalog();
+    const model =
+      from !== undefined
+        ? await copyModel(from, name, catalog, request)
+        : await pullModel(parseModelName(name as string, catalog), {
+            ...request,
+            access: readHubAccess(optionalString(values, "url"), config.models, process.env),
+            sleep: (ms) => Bun.sleep(ms),
+          });
+    progress.finish();
+    const bytes = model.files.reduce((sum, file) => sum + file.bytes, 0);
+    if (json) print({ ...model, bytes });
+    else if (model.unchanged)
+      console.log(`${model.id} is there already, as ${model.repo}@${model.revision} is now: ${model.directory}`);
+    else console.log(`${model.id}: ${model.files.length} files, ${megabytes(bytes)}, in ${model.directory}`);
+    return 0;
+  } finally {
+    progress.finish();
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, interrupt);
+  }
+}
+
+async function verify(context: Context): Promise<number> {
+  const models = await installed(context);
+  const wanted = context.names.map((name) => {
+    const id = findInCatalog(readCatalog(), name)?.id ?? name;
+    const model = models.find(({ manifest }) => manifest.id.toLowerCase() === id.toLowerCase());
+    if (model === undefined)
+      throw new UsageError(`"${name}" is not here: ${models.map(({ manifest }) => manifest.id).join(", ")} are`);
+    return model;
+  });
+  const results = [];
+  for (const model of wanted.length > 0 ? wanted : models) results.push(await verifyModel(model));
+  if (context.json) print({ ok: results.every(({ status }) => status !== "damaged"), models: results });
+  else {
+    for (const { id, status, origin, files } of results) {
+      const found = status === "unknown" ? "no manifest says what its files must be" : `${files.length} files`;
+      console.log(`${status === "damaged" ? "DAMAGED" : status.padEnd(7)}  ${id}: ${found} (${origin})`);
+      for (const file of files.filter((each) => each.status !== "ok"))
+        console.log(
+          `         ${file.path} is ${file.status}: expected sha256 ${file.expected}, got ${file.actual ?? "no file"}`,
+        );
+    }
+  }
+  return results.some(({ status }) => status === "damaged") ? 1 : 0;
+}
+
+async function remove({ names, config, pulled, json }: Context): Promise<number> {
+  const [name, ...others] = names;
+  if (name === undefined || others.length > 0) throw new UsageError("expected one model");
+  const catalog = readCatalog();
+  const idOf = (each: string) => findInCatalog(catalog, each)?.id ?? each;
+  const { model, pinned } = config.serving;
+  const directory = await removeModel(idOf(name), pulled, [model, ...pinned].map(idOf));
+  if (json) print({ id: idOf(name), removed: directory });
+  else console.log(`${idOf(name)} is removed from ${directory}`);
+  return 0;
+}
+
+const actions: Readonly<Record<string, (context: Context) => Promise<number>>> = { list, pull, verify, remove };
+
+export const modelsCommand: Command = {
+  summary: "the models of this machine and those that can be pulled",
+  usage: "list | pull ID|ORG/NAME[@REVISION] | pull --from DIR [ID] | verify [ID...] | remove ID  [--json]",
+  options: {
+    config: { type: "string", short: "c", value: "FILE", help: "the agent's configuration" },
+    dir: { type: "string", value: "DIR", help: "holds pulled models (default: models in the agent's state directory)" },
+    from: { type: "string", value: "DIR", help: "pull: take the model from this directory, not from the network" },
+    url: { type: "string", value: "URL", help: "pull: a mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)" },
+    precision: { type: "string", value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4" },
+    force: { type: "boolean", help: "pull: also what is there already" },
+    json: { type: "boolean", help: "print JSON" },
+  },
+  async run(values, positionals) {
+    const [action, ...names] = positionals;
+    const run = action === undefined ? undefined : actions[action];
+    if (run === undefined)
+      throw new UsageError(
+        `expected ${Object.keys(actions).join(", ")}, got ${action === undefined ? "nothing" : `"${action}"`}`,
+      );
+    if (action === "list" && names.length > 0) throw new UsageError(`list takes no names, got "${names[0]}"`);
+    const path = optionalString(values, "config");
+    const input = path === undefined ? {} : await readConfigFile(path);
+    const config = parseConfig(AgentConfig, input, path ?? "the defaults");
+    const pulled = optionalString(values, "dir") ?? pulledModelsDirectory(config.stateDir);
+    return run({ values, names, config, pulled, json: values["json"] === true });
+  },
+};

@@ -1,0 +1,126 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { describingPaths } from "./decide-pull-files.ts";
+import { askHub, type HubAccess } from "./hub-request.ts";
+import { PullError } from "./pull-error.ts";
+
+/** What the hub says of a file before it is there. */
+export interface HubFile {
+  readonly path: string;
+  readonly bytes: number | null;
+  /** Of a large file, which the hub keeps as an LFS object. */
+  readonly sha256: string | null;
+  /** Of a small file, which is a git object. */
+  readonly gitSha1: string | null;
+}
+
+export interface HubListing {
+  /** The commit that the revision is now; null where the server doesn't say. */
+  readonly commit: string | null;
+  readonly licence: string | null;
+  readonly files: readonly HubFile[];
+  /** A plain file server says nothing of what it has: these are the files that may be there. */
+  readonly guessed: boolean;
+}
+
+const Sibling = Type.Object({
+  rfilename: Type.String(),
+  size: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+  blobId: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  lfs: Type.Optional(Type.Union([Type.Object({ sha256: Type.Optional(Type.String()) }), Type.Null()])),
+});
+const ModelInfo = Type.Object({
+  sha: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  siblings: Type.Array(Sibling),
+  tags: Type.Optional(Type.Array(Type.String())),
+});
+
+export const isSha256 = (text: string | null | undefined): text is string =>
+  typeof text === "string" && /^[0-9a-f]{64}$/.test(text);
+export const isSha1 = (text: string | null | undefined): text is string =>
+  typeof text === "string" && /^[0-9a-f]{40}$/.test(text);
+
+function fromInfo({ sha, siblings, tags }: Static<typeof ModelInfo>): HubListing {
+  const files = siblings.map(({ rfilename, size, blobId, lfs }) => {
+    const large = lfs !== undefined && lfs !== null;
+    return {
+      path: rfilename,
+      bytes: typeof size === "number" && Number.isInteger(size) && size >= 0 ? size : null,
+      sha256: isSha256(lfs?.sha256) ? lfs.sha256 : null,
+      // Of an LFS object the git object is only a pointer to it.
+      gitSha1: !large && isSha1(blobId) ? blobId : null,
+    };
+  });
+  return {
+    commit: sha ?? null,
+    licence: tags?.find((tag) => tag.startsWith("license:"))?.slice("license:".length) ?? null,
+    files,
+    guessed: false,
+  };
+}
+
+/** What a repository may have, where nobody tells. */
+function guess(onnxPaths: readonly string[]): HubListing {
+  const files = [...describingPaths, ...onnxPaths].map((path) => ({ path, bytes: null, sha256: null, gitSha1: null }));
+  return { commit: null, licence: null, files, guessed: true };
+}
+
+const encodePath = (path: string) => path.split("/").map(encodeURIComponent).join("/");
+
+/**
+ * The files of a repository at a revision.
+ * @param onnxPaths weights to ask for where the server has no list (a mirror that is a plain file server)
+ * @throws PullError; the signal's reason when it aborts.
+ */
+export async function listRepository(
+  access: HubAccess,
+  repo: string,
+  revision: string,
+  onnxPaths: readonly string[],
+  signal: AbortSignal,
+): Promise<HubListing> {
+  const path = `api/models/${encodePath(repo)}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const what = `${repo}@${revision}`;
+  const { response } = await askHub(access, path, what, { signal, accepted: [404, 405, 501] });
+  // Hugging Face says in JSON that there is no such repository; a file server has no such path.
+  const text = await response.text();
+  let body: unknown = null;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return guess(onnxPaths);
+  }
+  if (response.status !== 200) {
+    const code = response.headers.get("x-error-code");
+    if (code === null) return guess(onnxPaths);
+    throw new PullError(`${what} does not exist on ${new URL(access.baseUrl).host} (${code})`);
+  }
+  if (!Value.Check(ModelInfo, body)) {
+    const error = [...Value.Errors(ModelInfo, body)][0];
+    throw new PullError(
+      `${new URL(access.baseUrl).host} describes ${what} in a way that can't be read: ${error?.path} ${error?.message}`,
+    );
+  }
+  return fromInfo(body);
+}
+
+/** The address of a file beneath the hub's. */
+export function filePath(repo: string, revision: string, path: string): string {
+  return `${encodePath(repo)}/resolve/${encodeURIComponent(revision)}/${encodePath(path)}`;
+}
+
+/** What the headers of a file's answers say of it: those of the hub itself before those of where it sent us. */
+export function describeFromHeaders(hops: readonly Headers[]): Omit<HubFile, "path"> & { commit: string | null } {
+  const first = (name: string) => hops.map((headers) => headers.get(name)).find((value) => value !== null) ?? null;
+  const plain = (etag: string | null) => etag?.replace(/^W\//, "").replaceAll('"', "") ?? null;
+  const linked = plain(first("x-linked-etag"));
+  const etag = plain(hops[0]?.get("etag") ?? null);
+  const hash = linked ?? etag;
+  const bytes = Number(first("x-linked-size") ?? Number.NaN);
+  return {
+    bytes: Number.isInteger(bytes) && bytes >= 0 ? bytes : null,
+    sha256: isSha256(hash) ? hash : null,
+    gitSha1: isSha1(hash) ? hash : null,
+    commit: first("x-repo-commit"),
+  };
+}
