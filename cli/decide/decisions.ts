@@ -9,9 +9,11 @@ import { decideFleetPlan } from "#controller/scaling/decide-fleet-plan.ts";
 import { decideReplicas } from "#controller/scaling/decide-replicas.ts";
 import { decideRightSize } from "#controller/scaling/decide-right-size.ts";
 import { decideSchedules } from "#controller/scaling/decide-schedules.ts";
+import { decideTriggers } from "#controller/scaling/decide-triggers.ts";
 import { checkFleetPlanInput, FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
 import { checkScheduleInput, ScheduleInput } from "#controller/scaling/policy/schedule-input.ts";
+import { checkTriggerInput, TriggerInput } from "#controller/scaling/policy/trigger-input.ts";
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/replica-inputs.ts";
 import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/right-size/right-size-inputs.ts";
 import { ActiveAgentsInput } from "./active-agents-input.ts";
@@ -56,6 +58,12 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     ScheduleInput,
     ({ schedules, nowMs }) => decideSchedules(schedules, nowMs),
     checkScheduleInput,
+  ),
+  triggers: decisionEntry(
+    "how many replicas metrics from outside ask for, by KEDA's rules",
+    TriggerInput,
+    ({ policy, ...observation }) => decideTriggers(policy, observation),
+    checkTriggerInput,
   ),
   "active-agents": decisionEntry(
     "which agents of a fleet serve and which stand by",
