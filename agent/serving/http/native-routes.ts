@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
-import type { Embedder } from "../embed-texts.ts";
+import type { Embedder } from "../embedder.ts";
 import { shapeVector } from "../shape-vector.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";

@@ -4,7 +4,7 @@ import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
-import type { Embedder } from "../embed-texts.ts";
+import type { Embedder } from "../embedder.ts";
 import { locateTokens } from "../locate-tokens.ts";
 import { shapeVector } from "../shape-vector.ts";
 import type { NamedToken } from "../text-tokenizer.ts";
