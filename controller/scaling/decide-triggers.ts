@@ -1,7 +1,8 @@
-import { decideReplicas, type ReplicaDecision, type ReplicaLimit } from "./decide-replicas.ts";
+import { decideReplicas, type ReplicaDecision } from "./decide-replicas.ts";
 import type { TriggerObservation } from "./policy/trigger-input.ts";
 import type { TriggerPolicy, TriggerTarget } from "./policy/trigger-rules.ts";
 import { type TriggerValue, triggerValues } from "./policy/trigger-values.ts";
+import type { ReplicaLimit } from "./replicas/limit-wish.ts";
 
 export interface TriggerDecision {
   readonly replicas: number;
