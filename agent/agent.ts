@@ -14,6 +14,9 @@ import { agentTopic } from "#protocol/topics.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { statusRoutes } from "./agent-status.ts";
 import type { AgentConfig } from "./config.ts";
+import { accuracyWindows, registerAccuracyMetrics } from "./forecast/accuracy/accuracy-metrics.ts";
+import { accuracyRoutes } from "./forecast/accuracy/accuracy-routes.ts";
+import { createLiveAccuracy } from "./forecast/accuracy/live-accuracy.ts";
 import { createForecaster } from "./forecast/create-forecaster.ts";
 import { createTrafficRecord, minuteMs } from "./forecast/traffic-record.ts";
 import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
@@ -68,7 +71,13 @@ export function createAgent(config: AgentConfig): Agent {
       maxBytes: config.outbox.maxBytes,
       maxAgeMs: config.outbox.maxAgeDays * dayMs,
     });
-    const forecaster = createForecaster({ config: config.forecast, log });
+    const forecaster = createForecaster({
+      config: config.forecast,
+      log,
+      memory: createStoredText(database, "forecast-champion"),
+    });
+    const accuracy = createLiveAccuracy(database);
+    const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
     /** The model that most requests are for: the configured one, by its id where configuration has another name for it. */
     const servedModel = () => {
       const loaded = serving.loadedModels().map(({ id }) => id);
@@ -105,6 +114,7 @@ export function createAgent(config: AgentConfig): Agent {
       pulledModels: pulledModelsDirectory(stateDir),
       extraChecks: () => ({ power: power.health() }),
       extraRoutes: [
+        accuracyRoutes(accuracyOf),
         statusRoutes(() => ({
           agentId,
           fleet,
@@ -119,6 +129,7 @@ export function createAgent(config: AgentConfig): Agent {
           liveQps: record.liveQps(nowMs()),
           forecast: cycle.lastForecast(),
           forecaster: forecaster.describe(),
+          forecastAccuracy: accuracyOf("24h"),
           power: power.status(),
           outbox: { ...outbox.size(), droppedRecords: cycle.droppedRecords() },
         })),
@@ -146,6 +157,7 @@ export function createAgent(config: AgentConfig): Agent {
       record,
       outbox,
       forecaster,
+      accuracy,
       power,
       queueDepth: () => serving.queueDepth(),
       role: () => membership.role,
@@ -252,6 +264,7 @@ export function createAgent(config: AgentConfig): Agent {
       await evaluatePower();
     };
 
+    registerAccuracyMetrics(metrics, accuracyOf);
     registerAgentMetrics(metrics, {
       brokerConnected: () => broker.connected,
       outboxRecords: () => outbox.size().entries,

@@ -1,6 +1,8 @@
 import type { Database } from "bun:sqlite";
 import type { Logger } from "#platform/log.ts";
 import type { AgentRole, ForecastReport, MinuteData } from "#protocol/messages.ts";
+import { accuracyWindows } from "./forecast/accuracy/accuracy-metrics.ts";
+import type { LiveAccuracy } from "./forecast/accuracy/live-accuracy.ts";
 import type { Forecaster } from "./forecast/forecaster.ts";
 import { minuteMs, type RecordedMinute, type TrafficRecord } from "./forecast/traffic-record.ts";
 import type { AgentIdentity } from "./identity.ts";
@@ -17,6 +19,7 @@ export interface MinuteCycleParts {
   readonly record: TrafficRecord;
   readonly outbox: Outbox;
   readonly forecaster: Forecaster;
+  readonly accuracy: LiveAccuracy;
   readonly power: Pick<Power, "closeMinute">;
   readonly queueDepth: () => number;
   readonly role: () => AgentRole;
@@ -37,11 +40,14 @@ export interface MinuteCycle {
 }
 
 export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
-  const { identity, database, record, outbox, forecaster, power, log } = parts;
+  const { identity, database, record, outbox, forecaster, accuracy, power, log } = parts;
   let lastForecast: ForecastReport | null = null;
   let droppedRecords = 0;
 
-  const queue = (minutes: readonly RecordedMinute[], details: Pick<MinuteData, "power" | "forecast">) => {
+  const queue = (
+    minutes: readonly RecordedMinute[],
+    details: Pick<MinuteData, "power" | "forecast" | "forecastAccuracy">,
+  ) => {
     const nowMs = parts.nowMs();
     database.transaction(() => {
       for (const [index, minute] of minutes.entries()) {
@@ -60,6 +66,7 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
             // Energy since the last closing is one figure: it goes with the newest of the minutes that close together.
             power: newest ? details.power : null,
             forecast: newest ? details.forecast : null,
+            forecastAccuracy: newest ? (details.forecastAccuracy ?? null) : null,
           },
           nowMs,
         );
@@ -79,9 +86,13 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
       const minutes = record.closeMinutes(nowMs);
       if (minutes.length === 0) return;
       const energy = power.closeMinute(minutes.map(({ traffic }) => traffic));
-      lastForecast = await forecaster.forecast(record.recentRates(historyMinutes, nowMs), nowMs);
-      queue(minutes, { power: energy, forecast: lastForecast });
+      const history = record.recentRates(historyMinutes, nowMs);
+      lastForecast = await forecaster.forecast(history, nowMs);
+      accuracy.observe(lastForecast, history);
+      const forecastAccuracy = accuracy.figures(accuracyWindows["24h"], nowMs);
+      queue(minutes, { power: energy, forecast: lastForecast, forecastAccuracy });
       record.prune(nowMs - parts.recordRetentionDays * dayMs);
+      accuracy.prune(nowMs - parts.recordRetentionDays * dayMs);
     },
     finish() {
       const minutes = record.closeAll(parts.nowMs());

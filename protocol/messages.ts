@@ -117,6 +117,39 @@ export const ForecastReport = Type.Object(
 );
 export type ForecastReport = Static<typeof ForecastReport>;
 
+/** What the forecasts of a stretch of time were worth, now that their time has come. Figures that rest on nothing are null. */
+export const ForecastAccuracy = Type.Object(
+  {
+    windowMs: Type.Integer({ minimum: 1 }),
+    /** Forecasts that were compared with what came. */
+    forecasts: Count,
+    /** 100 × sum of |forecast - actual| / sum of what came, over all their steps. */
+    wapePercent: orNull(Amount),
+    /** The same with its sign: above zero, more was foretold than came. */
+    biasPercent: orNull(Type.Number()),
+    /** As wapePercent, for the highest step of each forecast. */
+    peakWapePercent: orNull(Amount),
+    /** Share of peaks within their 0.95 quantile. */
+    coverage95: orNull(Type.Number({ minimum: 0, maximum: 1 })),
+    /** Rises that called for more capacity: a quarter above what was there, and more than noise. */
+    rises: Count,
+    hits: Count,
+    misses: Count,
+    falseAlarms: Count,
+    /** Of the rises. */
+    hitRate: orNull(Type.Number({ minimum: 0, maximum: 1 })),
+    missRate: orNull(Type.Number({ minimum: 0, maximum: 1 })),
+    /** Of the alarms. */
+    falseAlarmRate: orNull(Type.Number({ minimum: 0, maximum: 1 })),
+    /** From the first warning to the rise, over the hits. */
+    medianLeadMinutes: orNull(Amount),
+    /** Forecasts by the model that made them. */
+    served: Type.Record(Type.String({ maxLength: 64 }), Count),
+  },
+  strict,
+);
+export type ForecastAccuracy = Static<typeof ForecastAccuracy>;
+
 export const ModelTraffic = Type.Object(
   {
     model: Type.String({ maxLength: 128 }),
@@ -182,6 +215,8 @@ export const MinuteData = Type.Object(
     traffic: MinuteTraffic,
     power: orNull(MinutePower),
     forecast: orNull(ForecastReport),
+    /** Of the newest 24 hours; left out by agents that do not measure it. */
+    forecastAccuracy: Type.Optional(orNull(ForecastAccuracy)),
   },
   strict,
 );

@@ -2,6 +2,7 @@ import type { Calendar } from "./calendar.ts";
 import { type ChampionDecision, decideChampion } from "./decide-champion.ts";
 import type { MinuteRate } from "./forecaster.ts";
 import { createForecastScores } from "./score-forecasts.ts";
+import type { ScoreStore } from "./score-store.ts";
 import { createSimpleModels } from "./simple-models.ts";
 import { fillGaps, outputMinutes } from "./window-features.ts";
 
@@ -25,11 +26,18 @@ export interface ChampionChoice {
 const minuteMs = 60_000;
 /** A choice stands for so long unless its model has nothing to offer. */
 const choiceMs = 10 * minuteMs;
+/** Scores change little in this time; a flash disk is spared. */
+const savingMs = 5 * minuteMs;
 
-/** Keeps the scores of one stream's models and who serves. Costs about 2 ms a minute with two days of history, the learning included. */
-export function createChampionChoice(): ChampionChoice {
+/**
+ * Keeps the scores of one stream's models and who serves. Costs about 2 ms a minute with two days of history, the learning included.
+ * @param store keeps the scores from one run to the next; null: they end with this one.
+ */
+export function createChampionChoice(store: ScoreStore | null = null): ChampionChoice {
   const models = createSimpleModels();
   const scores = createForecastScores(minuteMs);
+  let restored = store === null;
+  let savedMs = Number.NEGATIVE_INFINITY;
   let current: ChampionDecision | null = null;
   let chosenMs = Number.NEGATIVE_INFINITY;
 
@@ -38,6 +46,10 @@ export function createChampionChoice(): ChampionChoice {
       const newest = history.at(-1);
       if (newest === undefined) return null;
       const endMs = newest.minuteStartMs + minuteMs;
+      if (!restored && store !== null) {
+        restored = true;
+        scores.restore(store.load(endMs));
+      }
       scores.settle(endMs, (stepStartMs) => {
         // One row a minute: the place of a time follows from its distance to the newest.
         const row = history[history.length - 1 - Math.round((newest.minuteStartMs - stepStartMs) / minuteMs)];
@@ -58,6 +70,10 @@ export function createChampionChoice(): ChampionChoice {
         const available = [...byModel.keys()];
         current = decideChampion({ scores: scores.scores(), available, incumbent, starter: "lstm" });
         chosenMs = endMs;
+      }
+      if (Math.abs(endMs - savedMs) >= savingMs) {
+        savedMs = endMs;
+        store?.save(scores.scores(), endMs);
       }
       const chosen = byModel.get(current.model);
       if (current.kind === "start" || chosen === undefined) return null;

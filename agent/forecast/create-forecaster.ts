@@ -6,6 +6,7 @@ import { createChampionChoice } from "./champion-choice.ts";
 import { decideForecastModel } from "./decide-forecast-model.ts";
 import type { ForecastConfig } from "./forecast-config.ts";
 import type { Forecaster, MinuteRate } from "./forecaster.ts";
+import { createScoreStore, type ScoreMemory } from "./score-store.ts";
 import {
   anchorMinutes,
   featuresPerWindow,
@@ -28,6 +29,8 @@ export interface ForecasterOptions {
   readonly log: Logger;
   /** Runs the network; a child process of this program unless told otherwise. */
   readonly worker?: ForecastWorker;
+  /** Keeps the models' scores from one run to the next; without it each run learns anew who is best. */
+  readonly memory?: ScoreMemory;
 }
 
 const usable = (qps: number | null) => (qps !== null && qps >= 0 && qps < Infinity ? qps : null);
@@ -52,9 +55,9 @@ function createConfiguredCalendar({ timeZone, holidays }: ForecastConfig): Calen
  * forecast too, and whichever has come closest in the newest hours serves; until enough is known the network does.
  * @throws UsageError when the configured time zone is not known.
  */
-export function createForecaster({ config, log, worker: givenWorker }: ForecasterOptions): Forecaster {
+export function createForecaster({ config, log, worker: givenWorker, memory }: ForecasterOptions): Forecaster {
   const calendar = createConfiguredCalendar(config);
-  const champion = createChampionChoice();
+  const champion = createChampionChoice(memory === undefined ? null : createScoreStore(memory, log));
   const worker = givenWorker ?? createForecastProcess({ modelDir: config.modelDir, timeoutMs: config.timeoutMs, log });
 
   const runModel = async (window: readonly number[], windowStartMs: number): Promise<number[]> => {

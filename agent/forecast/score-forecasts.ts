@@ -18,6 +18,8 @@ export interface ForecastScores {
    */
   settle(endMs: number, rateAt: (stepStartMs: number) => number | null | undefined): void;
   scores(): ModelScore[];
+  /** Takes over the scores of an earlier run; those of models that were scored here already stay. */
+  restore(earlier: readonly ModelScore[]): void;
 }
 
 /** A comparison weighs half as much when so many forecasts were made after it: six hours at one a minute. */
@@ -74,5 +76,8 @@ export function createForecastScores(stepMs: number): ForecastScores {
       pending = pending.filter((made) => !due(made));
     },
     scores: () => [...scores.values()].map((score) => ({ ...score })),
+    restore(earlier) {
+      for (const score of earlier) if (!scores.has(score.name)) scores.set(score.name, { ...score });
+    },
   };
 }

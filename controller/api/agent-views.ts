@@ -70,6 +70,7 @@ export function agentView(
     p50LatencyMs: recentLatencyMs([agent], 0.5),
     p95LatencyMs: recentLatencyMs([agent], 0.95),
     forecastPeakQps: forecast === null ? null : Math.max(...forecast.qps),
+    forecastAccuracy: newest?.forecastAccuracy ?? null,
     watts: online ? wattsOf(newest) : null,
     override: override ?? null,
   };

@@ -62,6 +62,7 @@ const agentView = {
   p50LatencyMs: orNull(Type.Number()),
   p95LatencyMs: orNull(Type.Number()),
   forecastPeakQps: orNull(Type.Number()),
+  forecastAccuracy: orNull(messages.ForecastAccuracy),
   watts: orNull(Type.Number()),
   override: orNull(OverrideView),
 };

@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
+import { createLiveAccuracy } from "#agent/forecast/accuracy/live-accuracy.ts";
 import type { Forecaster } from "#agent/forecast/forecaster.ts";
 import { createTrafficRecord, minuteMs, type TrafficRecord } from "#agent/forecast/traffic-record.ts";
 import { createMinuteCycle, type MinuteCycle } from "#agent/minute-cycle.ts";
@@ -42,6 +43,7 @@ function openCycle(bootId = "b1"): MinuteCycle {
     record,
     outbox,
     forecaster,
+    accuracy: createLiveAccuracy(database),
     power: { closeMinute: () => power },
     queueDepth: () => 4,
     role: () => "active",

@@ -38,6 +38,7 @@ const agent: AgentView = {
   p95LatencyMs: 18.2,
   forecastPeakQps: null,
   watts: 61,
+  forecastAccuracy: null,
   override: null,
 };
 const gone: AgentView = {

@@ -5,6 +5,7 @@ import { type ChampionSituation, decideChampion, type ModelScore } from "#agent/
 import { ForecastConfig } from "#agent/forecast/forecast-config.ts";
 import type { MinuteRate } from "#agent/forecast/forecaster.ts";
 import { createForecastScores } from "#agent/forecast/score-forecasts.ts";
+import type { ScoreMemory } from "#agent/forecast/score-store.ts";
 import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#agent/forecast/worker/forecast-worker.ts";
 import { describeMismatches, parseConfig } from "#platform/read-config.ts";
@@ -176,8 +177,13 @@ describe("the serving forecaster", () => {
   }
   const startMs = Date.UTC(2026, 0, 5);
   const config = parseConfig(ForecastConfig, {}, "test");
-  const replay = (worker: ForecastWorker, rates: readonly (number | null)[]) => {
-    const forecaster = createForecaster({ config, log: pino({ level: "silent" }), worker });
+  const replay = (worker: ForecastWorker, rates: readonly (number | null)[], memory?: ScoreMemory) => {
+    const forecaster = createForecaster({
+      config,
+      log: pino({ level: "silent" }),
+      worker,
+      ...(memory === undefined ? {} : { memory }),
+    });
     const history: MinuteRate[] = rates.map((qps, minute) => ({ minuteStartMs: startMs + minute * minuteMs, qps }));
     return (minutes: number) => forecaster.forecast(history.slice(0, minutes), startMs + minutes * minuteMs);
   };
@@ -225,6 +231,36 @@ describe("the serving forecaster", () => {
     expect(served[0]).toBe("lstm");
     expect(served[70]).not.toBe("lstm");
     expect(served.at(-1)).toBe("lstm");
+  });
+
+  describe("a restart", () => {
+    const remember = (text: string | null = null) => ({
+      text,
+      load() {
+        return this.text;
+      },
+      save(written: string) {
+        this.text = written;
+      },
+    });
+    test("keeps the scores: the better model serves from the first minute on", async () => {
+      const memory = remember();
+      const before = replay(new BiasedNetwork(() => 0.4), noisy, memory);
+      for (let minutes = 60; minutes <= 180; minutes += 1) await before(minutes);
+      const after = await replay(new BiasedNetwork(() => 0.4), noisy, memory)(185);
+      expect(after.model).toBe("moving-average");
+      expect(after.reason).toMatch(/^WAPE of \d+ forecasts/);
+      const weekLater = JSON.parse(memory.text!);
+      memory.text = JSON.stringify({ ...weekLater, savedAtMs: weekLater.savedAtMs - 8 * 24 * 60 * minuteMs });
+      expect((await replay(new BiasedNetwork(() => 0.4), noisy, memory)(185)).model).toBe("lstm");
+    });
+    test.each([
+      { name: "no JSON", text: "{" },
+      { name: "something else", text: "[1]" },
+      { name: "scores that are no numbers", text: '{"savedAtMs":1,"scores":[{"name":"lstm","forecasts":"many"}]}' },
+    ])("with $name for scores begins anew", async ({ text }) => {
+      expect((await replay(new BiasedNetwork(() => 0.4), noisy, remember(text))(100)).model).toBe("lstm");
+    });
   });
 
   test("while the network is lost the best of the others serves, and the reason tells of both", async () => {

@@ -1,0 +1,59 @@
+import { Gauge, type Registry } from "prom-client";
+import type { ForecastAccuracy } from "#protocol/messages.ts";
+
+const dayMs = 24 * 3_600_000;
+/** The stretches whose figures are shown. */
+export const accuracyWindows = { "24h": dayMs, "7d": 7 * dayMs } as const;
+export type AccuracyWindow = keyof typeof accuracyWindows;
+
+type Figure = {
+  [Key in keyof ForecastAccuracy]: ForecastAccuracy[Key] extends number | null ? Key : never;
+}[keyof ForecastAccuracy];
+
+const gauges: readonly (readonly [name: string, figure: Figure, help: string, factor: number])[] = [
+  ["thormesh_forecast_scored", "forecasts", "Forecasts compared with what came", 1],
+  ["thormesh_forecast_wape_ratio", "wapePercent", "Sum of the forecasts' errors by the sum of what came", 0.01],
+  [
+    "thormesh_forecast_bias_ratio",
+    "biasPercent",
+    "The same with its sign: above zero, more was foretold than came",
+    0.01,
+  ],
+  [
+    "thormesh_forecast_peak_wape_ratio",
+    "peakWapePercent",
+    "The same error for the highest minute of each forecast",
+    0.01,
+  ],
+  ["thormesh_forecast_coverage_ratio", "coverage95", "Share of peaks within their 0.95 quantile", 1],
+  ["thormesh_forecast_rises", "rises", "Rises of traffic that called for more capacity", 1],
+  ["thormesh_forecast_rise_hits", "hits", "Rises that were foretold", 1],
+  ["thormesh_forecast_rise_misses", "misses", "Rises that were not foretold in time", 1],
+  ["thormesh_forecast_false_alarms", "falseAlarms", "Rises that were foretold and did not come", 1],
+  ["thormesh_forecast_rise_lead_minutes", "medianLeadMinutes", "Median time from the first warning to the rise", 1],
+];
+
+/** Gauges of the live accuracy, by window; one whose figure rests on nothing says NaN. */
+export function registerAccuracyMetrics(
+  metrics: Registry,
+  figures: (window: AccuracyWindow) => ForecastAccuracy,
+): void {
+  const windows = Object.keys(accuracyWindows) as AccuracyWindow[];
+  let read: ReadonlyMap<AccuracyWindow, ForecastAccuracy> = new Map();
+  for (const [index, [name, figure, help, factor]] of gauges.entries()) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ["window"],
+      registers: [metrics],
+      collect() {
+        // The registry collects in order of registration: the first one reads for all.
+        if (index === 0) read = new Map(windows.map((window) => [window, figures(window)]));
+        for (const [window, values] of read) {
+          const value = values[figure];
+          this.set({ window }, value === null ? Number.NaN : value * factor);
+        }
+      },
+    });
+  }
+}

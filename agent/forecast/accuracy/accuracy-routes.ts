@@ -1,0 +1,30 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { ForecastAccuracy } from "#protocol/messages.ts";
+import { type AccuracyWindow, accuracyWindows } from "./accuracy-metrics.ts";
+
+/** `GET /api/v1/forecast/accuracy`: what this agent's forecasts were worth. */
+export function accuracyRoutes(figures: (window: AccuracyWindow) => ForecastAccuracy) {
+  const windows = Object.keys(accuracyWindows) as AccuracyWindow[];
+  return new Elysia().get(
+    "/api/v1/forecast/accuracy",
+    ({ query }) => figures((query["window"] as AccuracyWindow | undefined) ?? "24h"),
+    {
+      query: Type.Object({
+        window: Type.Optional(
+          Type.Union(
+            windows.map((window) => Type.Literal(window)),
+            { description: "24h by default" },
+          ),
+        ),
+      }),
+      response: ForecastAccuracy,
+      detail: {
+        summary: "What the forecasts were worth",
+        description:
+          "Each forecast is compared with what came once its 15 minutes are over: its error, whether its upper bound held, and for rises that called for more capacity whether they were foretold and how long before.",
+        tags: ["agent"],
+      },
+    },
+  );
+}

@@ -1,0 +1,126 @@
+import type { Database } from "bun:sqlite";
+import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
+import type { MinuteRate } from "../forecaster.ts";
+import { conformalFactor } from "../quantile-measures.ts";
+import { decideForecastOutcome, type MadeForecast, type RiseOutcome } from "./decide-forecast-outcome.ts";
+import { type ScoredForecast, summarizeAccuracy } from "./summarize-accuracy.ts";
+
+/** Tells what the forecasts that this agent made were worth. What it knows outlives the process. */
+export interface LiveAccuracy {
+  /**
+   * Scores the forecasts whose time has come, and remembers a new one.
+   * @param history the minutes that are known, one a minute, oldest first, ending with the newest complete one.
+   */
+  observe(report: ForecastReport, history: readonly MinuteRate[]): void;
+  /** The figures of the forecasts whose time came within `windowMs` before `nowMs`. */
+  figures(windowMs: number, nowMs: number): ForecastAccuracy;
+  /** Forgets what was foretold before `beforeMs`. */
+  prune(beforeMs: number): void;
+}
+
+const minuteMs = 60_000;
+/** A scaler had sized for about the mean of so many minutes. */
+const levelMinutes = 5;
+/** Head-room is learnt from so many forecasts: a day. A quantile of 0.95 needs 20 at the very least. */
+const headroomForecasts = 1_440;
+const fewestForHeadroom = 60;
+
+interface ScoredRow extends Omit<ScoredForecast, "covered" | "rise"> {
+  readonly covered: number | null;
+  readonly rise: RiseOutcome;
+}
+
+/** @param database the agent's state file; it has the table `forecast_made`. */
+export function createLiveAccuracy(database: Database): LiveAccuracy {
+  const insert = database.query(
+    `INSERT OR REPLACE INTO forecast_made (start_ms, made_at_ms, model, step_ms, level_qps, qps, upper_peak_qps)
+     VALUES ($startMs, $madeAtMs, $model, $stepMs, $levelQps, $qps, $upperPeakQps)`,
+  );
+  const selectDue = database.query<Omit<MadeForecast, "qps"> & { qps: string }, [number]>(
+    `SELECT start_ms AS startMs, made_at_ms AS madeAtMs, model, step_ms AS stepMs, level_qps AS levelQps, qps,
+            upper_peak_qps AS upperPeakQps
+     FROM forecast_made WHERE qps IS NOT NULL AND start_ms < ? ORDER BY start_ms`,
+  );
+  // The steps are no longer needed once their sums are known.
+  const writeScore = database.query(
+    `UPDATE forecast_made SET qps = NULL, absolute_error = $absoluteError, signed_error = $signedError, actual = $actual,
+       peak_forecast_qps = $peakForecastQps, peak_actual_qps = $peakActualQps, covered = $covered, rise = $rise, onset_ms = $onsetMs
+     WHERE start_ms = $startMs`,
+  );
+  const discard = database.query(`DELETE FROM forecast_made WHERE start_ms = ?`);
+  const selectScored = database.query<ScoredRow, [number, number]>(
+    `SELECT start_ms AS startMs, model, absolute_error AS absoluteError, signed_error AS signedError, actual,
+            peak_forecast_qps AS peakForecastQps, peak_actual_qps AS peakActualQps, covered, rise, onset_ms AS onsetMs
+     FROM forecast_made WHERE rise IS NOT NULL AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
+  );
+  const selectPeaks = database.query<{ said: number; came: number }, [number]>(
+    `SELECT peak_forecast_qps AS said, peak_actual_qps AS came FROM forecast_made
+     WHERE rise IS NOT NULL ORDER BY start_ms DESC LIMIT ?`,
+  );
+  const deleteBefore = database.query(`DELETE FROM forecast_made WHERE start_ms < ?`);
+
+  const settle = (history: readonly MinuteRate[], endMs: number) => {
+    const byStart = new Map(history.map(({ minuteStartMs, qps }) => [minuteStartMs, qps]));
+    for (const row of selectDue.all(endMs)) {
+      const qps = JSON.parse(row.qps) as number[];
+      if (row.startMs + qps.length * row.stepMs > endMs) continue;
+      const actual = qps.map((_, step) => byStart.get(row.startMs + step * row.stepMs) ?? null);
+      const outcome = decideForecastOutcome({ ...row, qps }, actual);
+      if (outcome === null) {
+        discard.run(row.startMs);
+        continue;
+      }
+      writeScore.run({
+        startMs: row.startMs,
+        absoluteError: outcome.absoluteError,
+        signedError: outcome.signedError,
+        actual: outcome.actual,
+        peakForecastQps: outcome.peakForecastQps,
+        peakActualQps: outcome.peakActualQps,
+        covered: outcome.covered === null ? null : Number(outcome.covered),
+        rise: outcome.rise,
+        onsetMs: outcome.onsetMs,
+      });
+    }
+  };
+
+  /** The peak's 0.95 quantile where the forecast has none of its own: by what the newest peaks needed. */
+  const learntUpperPeak = (qps: readonly number[]): number | null => {
+    const peaks = selectPeaks.all(headroomForecasts);
+    if (peaks.length < fewestForHeadroom) return null;
+    const came = peaks.map((peak) => peak.came);
+    const said = peaks.map((peak) => peak.said);
+    return Math.max(...qps) * conformalFactor(came, said, 0.95);
+  };
+
+  return {
+    observe(report, history) {
+      const newest = history.at(-1);
+      if (newest === undefined) return;
+      const startMs = newest.minuteStartMs + minuteMs;
+      database.transaction(() => {
+        settle(history, startMs);
+        const known = history.slice(-levelMinutes).flatMap(({ qps }) => (qps === null ? [] : [qps]));
+        if (known.length === 0) return;
+        insert.run({
+          startMs,
+          madeAtMs: report.madeAtMs,
+          model: report.model,
+          stepMs: report.stepMs,
+          levelQps: known.reduce((sum, rate) => sum + rate, 0) / known.length,
+          qps: JSON.stringify(report.qps),
+          upperPeakQps: learntUpperPeak(report.qps),
+        });
+      })();
+    },
+    figures(windowMs, nowMs) {
+      const scored = selectScored
+        .all(nowMs - windowMs, nowMs)
+        .map((row) => ({ ...row, covered: row.covered === null ? null : row.covered === 1 }));
+      return summarizeAccuracy(scored, windowMs);
+    },
+    prune(beforeMs) {
+      deleteBefore.run(beforeMs);
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import type { ForecastAccuracy } from "#protocol/messages.ts";
+import type { ForecastOutcome } from "./decide-forecast-outcome.ts";
+
+/** A forecast whose time has come. */
+export interface ScoredForecast extends Omit<ForecastOutcome, "reason" | "riseQps" | "steps"> {
+  readonly startMs: number;
+  readonly model: string;
+}
+
+/** Rises within a forecast's reach of each other are one to a scaler, and so are alarms. */
+const sameEventMs = 15 * 60_000;
+
+export interface RiseCounts {
+  readonly hits: number;
+  readonly misses: number;
+  readonly falseAlarms: number;
+  /** For each hit, how long before the rise it was first foretold; in order of time. */
+  readonly leadsMs: readonly number[];
+}
+
+/**
+ * Turns the outcomes of forecasts, of which each rise and each alarm meets many, into rises and alarms. A rise was hit when any forecast
+ * foretold it in time; alarms that follow one another within 15 minutes are one.
+ * @param forecasts oldest first.
+ */
+export function countRises(forecasts: readonly ScoredForecast[]): RiseCounts {
+  const rises: { firstMs: number; leadMs: number | null }[] = [];
+  const onsets = forecasts
+    .filter((forecast) => forecast.onsetMs !== null)
+    .sort((a, b) => (a.onsetMs as number) - (b.onsetMs as number));
+  for (const { onsetMs, rise, startMs } of onsets) {
+    const atMs = onsetMs as number;
+    let last = rises.at(-1);
+    if (last === undefined || atMs - last.firstMs >= sameEventMs) {
+      last = { firstMs: atMs, leadMs: null };
+      rises.push(last);
+    }
+    if (rise === "hit") last.leadMs = Math.max(last.leadMs ?? 0, atMs - startMs);
+  }
+  let falseAlarms = 0;
+  let lastAlarmMs = Number.NEGATIVE_INFINITY;
+  for (const { rise, startMs } of forecasts) {
+    if (rise !== "false-alarm") continue;
+    if (startMs - lastAlarmMs >= sameEventMs) falseAlarms += 1;
+    lastAlarmMs = startMs;
+  }
+  const leadsMs = rises.map(({ leadMs }) => leadMs).filter((leadMs) => leadMs !== null);
+  return { hits: leadsMs.length, misses: rises.length - leadsMs.length, falseAlarms, leadsMs };
+}
+
+function median(values: readonly number[]): number | null {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] as number;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+}
+
+const share = (part: number, whole: number) => (whole === 0 ? null : part / whole);
+
+/** The rolling figures of what a stretch of forecasts was worth. Figures that rest on nothing are null. */
+export function summarizeAccuracy(forecasts: readonly ScoredForecast[], windowMs: number): ForecastAccuracy {
+  let absoluteError = 0;
+  let signedError = 0;
+  let actual = 0;
+  let peakError = 0;
+  let peakActual = 0;
+  let judged = 0;
+  let covered = 0;
+  const served: Record<string, number> = {};
+  for (const forecast of forecasts) {
+    absoluteError += forecast.absoluteError;
+    signedError += forecast.signedError;
+    actual += forecast.actual;
+    peakError += Math.abs(forecast.peakForecastQps - forecast.peakActualQps);
+    peakActual += forecast.peakActualQps;
+    if (forecast.covered !== null) judged += 1;
+    if (forecast.covered === true) covered += 1;
+    served[forecast.model] = (served[forecast.model] ?? 0) + 1;
+  }
+  const { hits, misses, falseAlarms, leadsMs } = countRises(forecasts);
+  const lead = median(leadsMs);
+  return {
+    windowMs,
+    forecasts: forecasts.length,
+    wapePercent: actual > 0 ? (100 * absoluteError) / actual : null,
+    biasPercent: actual > 0 ? (100 * signedError) / actual : null,
+    peakWapePercent: peakActual > 0 ? (100 * peakError) / peakActual : null,
+    coverage95: share(covered, judged),
+    rises: hits + misses,
+    hits,
+    misses,
+    falseAlarms,
+    hitRate: share(hits, hits + misses),
+    missRate: share(misses, hits + misses),
+    falseAlarmRate: share(falseAlarms, hits + falseAlarms),
+    medianLeadMinutes: lead === null ? null : lead / 60_000,
+    served,
+  };
+}
