@@ -1,6 +1,7 @@
 import { createForecaster } from "#agent/forecast/create-forecaster.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { createController } from "#controller/controller.ts";
+import { createPlannerProcess } from "#controller/scaling/fleet-plan/planner-process.ts";
 import { createClock } from "#platform/clock.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
@@ -52,6 +53,9 @@ export const controllerCommand: Command = {
       log,
       clock: createClock(config.clock),
       forecaster: createForecaster({ config: config.forecast, log }),
+      ...(config.scaling.policy === "fleet-plan"
+        ? { planner: createPlannerProcess({ timeoutMs: config.scaling.plan.timeoutMs, log }) }
+        : {}),
     });
     const stopped = untilStopped((stop) => {
       if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);

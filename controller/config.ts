@@ -65,6 +65,7 @@ export const ControllerConfig = Type.Object(
       {
         minuteDays: Type.Number({ default: 14, minimum: 0.01, description: "how long minute records are kept" }),
         decisionDays: Type.Number({ default: 90, minimum: 0.01, description: "how long decisions are kept" }),
+        mostDecisions: Type.Integer({ default: 50_000, minimum: 1, description: "so many, the newest, at most" }),
       },
       { ...strict, default: {} },
     ),

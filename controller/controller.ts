@@ -26,6 +26,7 @@ import { createIngest } from "./fleet/ingest.ts";
 import { createControllerMetrics } from "./metrics.ts";
 import { createDecisionLoop } from "./scaling/decision-loop.ts";
 import { createDesiredDocuments } from "./scaling/desired-documents.ts";
+import type { FleetPlanner } from "./scaling/fleet-plan/fleet-planner.ts";
 import { createOverrides } from "./scaling/overrides.ts";
 import { controllerMigrations } from "./store/migrations.ts";
 import { createSqliteStore } from "./store/sqlite-store.ts";
@@ -35,6 +36,8 @@ export interface ControllerParts {
   readonly clock: Clock;
   /** Makes the fleet's forecast; started and stopped with the controller. */
   readonly forecaster: Forecaster;
+  /** Solves fleet plans, with `scaling.policy: fleet-plan`; stopped with the controller. */
+  readonly planner?: FleetPlanner;
 }
 
 export interface Controller {
@@ -55,7 +58,10 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
 /** Puts a controller together from its configuration. Nothing happens before `start`. */
-export function createController(config: ControllerConfig, { log, clock, forecaster }: ControllerParts): Controller {
+export function createController(
+  config: ControllerConfig,
+  { log, clock, forecaster, planner }: ControllerParts,
+): Controller {
   const nowMs = () => clock.nowMs();
   let running: { readonly url: string; readonly brokerUrl: string; stop(): Promise<void> } | undefined;
 
@@ -114,10 +120,12 @@ export function createController(config: ControllerConfig, { log, clock, forecas
         desired,
         store,
         forecaster,
+        ...(planner === undefined ? {} : { planner }),
         nowMs,
         log,
         onDecision: metrics.decision,
       });
+      if (planner !== undefined) opened.push(() => planner.stop());
       opened.push(() => loop.stop());
       const decide = () => loop.run().catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
       const overrides = createOverrides({ fleet, desired, store, nowMs, onChange: () => void decide() });
@@ -204,7 +212,8 @@ export function createController(config: ControllerConfig, { log, clock, forecas
         async () => {
           fleet.traffic.prune(nowMs());
           await store.pruneMinutes(nowMs() - config.retention.minuteDays * dayMs);
-          await store.pruneDecisions(nowMs() - config.retention.decisionDays * dayMs);
+          const { decisionDays, mostDecisions } = config.retention;
+          await store.pruneDecisions(nowMs() - decisionDays * dayMs, mostDecisions);
         },
         report("removing old records"),
       );

@@ -24,7 +24,7 @@ export function createControllerClient(url: string): ControllerClient {
     fleet: async () => (await getJson(`${url}/api/v1/fleet`)) as FleetView,
     agents: async () => ((await getJson(`${url}/api/v1/agents`)) as Static<typeof AgentList>).agents,
     async decisions(sinceMs) {
-      const kinds = ["scale-out", "scale-in", "override", "override-ended"];
+      const kinds = ["scale-out", "scale-in", "change-modes", "override", "override-ended"];
       const lists = await Promise.all(kinds.map((kind) => decisionsOf(kind, sinceMs)));
       return lists.flat().sort((a, b) => b.atMs - a.atMs || b.id - a.id);
     },

@@ -81,7 +81,9 @@ export const AgentList = Type.Object({ agents: Type.Array(AgentView) });
 
 export const DecisionKind = Type.Unsafe<DecisionRecord["kind"]>(
   Type.Union(
-    (["hold", "scale-out", "scale-in", "override", "override-ended"] as const).map((kind) => Type.Literal(kind)),
+    (["hold", "scale-out", "scale-in", "change-modes", "override", "override-ended"] as const).map((kind) =>
+      Type.Literal(kind),
+    ),
   ),
 );
 
@@ -99,6 +101,7 @@ export const DecisionView = Type.Unsafe<DecisionRecord>(
     outcome: Type.Object({
       activated: Type.Array(Type.String()),
       stoodBy: Type.Array(Type.String()),
+      modes: Type.Optional(Type.Array(Type.Object({ agentId: Type.String(), mode: Type.String() }))),
       skipped: Type.Array(Type.Object({ agentId: Type.String(), reason: Type.String() })),
     }),
   }),

@@ -5,7 +5,7 @@ import type { FleetPlanInput } from "./fleet-plan/fleet-plan-input.ts";
 import type { MilpSolver } from "./fleet-plan/milp-solver.ts";
 import { planBySearch } from "./fleet-plan/plan-by-search.ts";
 import { type PlanMilp, planMilp } from "./fleet-plan/plan-milp.ts";
-import { type PlanProblem, toPlanProblem } from "./fleet-plan/plan-problem.ts";
+import { type Cover, type PlanProblem, toPlanProblem } from "./fleet-plan/plan-problem.ts";
 import { off } from "./fleet-plan/unit-schedule.ts";
 
 export interface UnitInMode {
@@ -131,13 +131,15 @@ function bestCandidate(problem: PlanProblem, solver: MilpSolver, limits: FleetPl
 /**
  * For each step: which devices serve in which mode, and how many units of which cloud offer, at least cost. A mixed-integer program over
  * counts of equal devices, solved by `solver`; a search takes its place when that fails. The model: docs/fleet-plan.md.
+ * @param cover more than the demand, that should be carried if it came.
  */
 export function decideFleetPlan(
   input: FleetPlanInput,
   solver: MilpSolver,
   limits: FleetPlanLimits = defaultPlanLimits,
+  cover?: Cover,
 ): FleetPlan {
-  const problem = toPlanProblem(input);
+  const problem = toPlanProblem(input, cover);
   const { best, boundUsd } = bestCandidate(problem, solver, limits);
   const { plan, method } = best;
   const { feasible, reasons } = explainPlan(input, problem, plan);

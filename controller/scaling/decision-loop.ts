@@ -7,7 +7,9 @@ import type { DecisionStore } from "../store/store.ts";
 import { decideActiveAgents } from "./decide-active-agents.ts";
 import type { DecisionOutcome, NewDecision } from "./decision-record.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
+import type { FleetPlanner } from "./fleet-plan/fleet-planner.ts";
 import { type ObservationLimits, observeFleet } from "./observe-fleet.ts";
+import { createPlannedAgents } from "./plan-policy/planned-agents.ts";
 import { revalidateDecision } from "./revalidate-decision.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 import type { ActiveAgentsDecision, PeakAt, ScalingInputs } from "./scaling-inputs.ts";
@@ -19,6 +21,8 @@ export interface DecisionLoopParts {
   readonly desired: DesiredDocuments;
   readonly store: DecisionStore;
   readonly forecaster: Forecaster;
+  /** Needed for `policy: fleet-plan`. */
+  readonly planner?: FleetPlanner;
   readonly nowMs: () => number;
   readonly log: Logger;
   readonly onDecision: (decision: ActiveAgentsDecision) => void;
@@ -34,12 +38,22 @@ export interface DecisionLoop {
   latestForecast(): ForecastReport | null;
 }
 
-const mostCandidatesKept = 100;
+const mostCandidatesKept = { hold: 10, change: 100 } as const;
 const nothingDone: DecisionOutcome = { activated: [], stoodBy: [], skipped: [] };
+
+/** Whom a decision is about, each once. */
+function agentsOf({ activate, standBy, modes = [] }: Exclude<ActiveAgentsDecision, { kind: "hold" }>): string[] {
+  return [...new Set([...activate, ...standBy, ...modes.map(({ agentId }) => agentId)])];
+}
 
 /** The loop from what is known of the fleet to what its agents are told. Its start begins the warm-up. */
 export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
-  const { config, fleet, desired, store, forecaster, nowMs, log } = parts;
+  const { config, fleet, desired, store, forecaster, nowMs, log, planner } = parts;
+  const { tariffUsdPerKwh } = parts.limits;
+  const planned =
+    config.policy === "fleet-plan" && planner !== undefined
+      ? createPlannedAgents({ config, tariffUsdPerKwh, fleet, desired, planner, nowMs })
+      : null;
   let startedMs = nowMs();
   /** Since when peaks have been recorded without a gap. */
   let observedSinceMs = startedMs;
@@ -72,6 +86,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     if (!history.some(({ qps }) => qps !== null)) return null;
     try {
       latestForecast = await forecaster.forecast(history, nowMs());
+      planned?.observe(history, latestForecast);
     } catch (error) {
       log.error({ err: describeError(error) }, "the fleet's forecast failed");
       latestForecast = null;
@@ -121,13 +136,44 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       const reason = "scaling is switched off in the configuration";
       return { ...nothingDone, skipped: untouched.map((agentId) => ({ agentId, reason })) };
     }
+    const modes = (decision.modes ?? []).filter(({ agentId }) => {
+      const skipped = outcome.skipped.some((each) => each.agentId === agentId);
+      return !skipped && desired.overrides.get(agentId)?.powerMode == null;
+    });
+    const modeOf = (agentId: string) => {
+      const mode = modes.find((each) => each.agentId === agentId)?.mode;
+      return mode === undefined ? {} : holdMode(mode);
+    };
     // Activations first: whoever leaves must find the others serving.
-    for (const agentId of outcome.activated) await desired.change(agentId, { role: "active" }, decision.reason);
-    for (const agentId of outcome.stoodBy) {
-      const role = desired.overrides.get(agentId)?.role ?? "standby";
-      await desired.change(agentId, { role }, decision.reason);
+    for (const agentId of outcome.activated) {
+      await desired.change(agentId, { role: "active", ...modeOf(agentId) }, decision.reason);
     }
-    return outcome;
+    for (const { agentId, mode } of modes) {
+      if (outcome.activated.includes(agentId) || desired.documents.get(agentId)?.powerMode === mode) continue;
+      await desired.change(agentId, holdMode(mode), decision.reason);
+    }
+    for (const agentId of outcome.stoodBy) {
+      const override = desired.overrides.get(agentId);
+      const ownMode =
+        planned === null || override?.powerMode != null ? {} : { powerMode: null, powerModeUntilMs: null };
+      await desired.change(agentId, { role: override?.role ?? "standby", ...ownMode }, decision.reason);
+    }
+    return decision.modes === undefined ? outcome : { ...outcome, modes };
+  };
+
+  const holdMode = (powerMode: string) => ({
+    powerMode,
+    powerModeUntilMs: Math.round(nowMs() + config.plan.modeHoldMs),
+  });
+
+  /** A mode that the plan still wants is held on: without a controller it would soon be the agent's own choice again. */
+  const renewModes = async () => {
+    for (const { agentId, role, powerMode, powerModeUntilMs } of [...desired.documents.values()]) {
+      if (role !== "active" || powerMode === null || powerModeUntilMs === null) continue;
+      if (desired.overrides.get(agentId)?.powerMode != null) continue;
+      if (powerModeUntilMs - nowMs() > config.plan.modeHoldMs / 2) continue;
+      await desired.change(agentId, holdMode(powerMode), "the fleet plan still wants this power mode");
+    }
   };
 
   const record = async (
@@ -140,7 +186,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     if (decision.kind === "hold" && storedHold?.rule === decision.rule && storedHold.activeCount === activeCount) {
       return store.repeatDecision(storedHold.id, atMs);
     }
-    const agents = decision.kind === "hold" ? [] : [...decision.activate, ...decision.standBy];
+    const agents = decision.kind === "hold" ? [] : agentsOf(decision);
     const row: NewDecision = {
       atMs,
       kind: decision.kind,
@@ -182,14 +228,15 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       recentPeaks,
       candidates: observed.candidates,
     };
-    const decision = decideActiveAgents(inputs, config, atMs);
+    const plain = decideActiveAgents(inputs, config, atMs);
+    const decision = planned === null ? plain : await planned.decide(inputs, plain);
     latest = { atMs, decision };
     parts.onDecision(decision);
     const { peakQps } = decision.figures;
     if (peakQps !== null) recentPeaks.push({ atMs, peakQps });
     const outcome = decision.kind === "hold" ? nothingDone : await act(decision);
     const { candidates, liveQps, missingData } = inputs;
-    const touched = new Set(decision.kind === "hold" ? [] : [...decision.activate, ...decision.standBy]);
+    const touched = new Set(decision.kind === "hold" ? [] : agentsOf(decision));
     const shown = {
       liveQps,
       forecastPeakQps,
@@ -199,9 +246,11 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       // Those it is about first: of a large fleet not every agent goes into every decision.
       candidates: candidates
         .toSorted((a, b) => Number(touched.has(b.agentId)) - Number(touched.has(a.agentId)))
-        .slice(0, mostCandidatesKept),
+        .slice(0, decision.kind === "hold" ? mostCandidatesKept.hold : mostCandidatesKept.change),
     };
-    await record(decision, shown, outcome, atMs);
+    const plan = decision.plan === undefined ? {} : { plan: decision.plan };
+    await record(decision, { ...shown, ...plan }, outcome, atMs);
+    if (decision.plan !== undefined && config.enabled) await renewModes();
     await remindLaggards();
   };
 

@@ -1,8 +1,12 @@
+import type { ModeChange } from "./scaling-inputs.ts";
+
 /** What a decision says it will change, and what came of it. */
 export interface DecisionOutcome {
   /** Agents whose desired document was changed. */
   readonly activated: readonly string[];
   readonly stoodBy: readonly string[];
+  /** Agents that were given a power mode to hold; absent where modes were not decided on. */
+  readonly modes?: readonly ModeChange[];
   /** Agents that were left as they were after all, and why. */
   readonly skipped: readonly { readonly agentId: string; readonly reason: string }[];
 }
@@ -10,7 +14,7 @@ export interface DecisionOutcome {
 /** A decision as it is stored and shown: nothing is recomputed later. */
 export interface NewDecision {
   readonly atMs: number;
-  readonly kind: "hold" | "scale-out" | "scale-in" | "override" | "override-ended";
+  readonly kind: "hold" | "scale-out" | "scale-in" | "change-modes" | "override" | "override-ended";
   /** The rule that decided, as a constant. */
   readonly rule: string;
   /** For people. */

@@ -1,10 +1,16 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { recentMinutes } from "../fleet/agent-state.ts";
+import { PlanConfig } from "./plan-policy/plan-config.ts";
 
 /** How the number of active agents follows the traffic. Rates are texts a second of the clock's time. */
 export const ScalingConfig = Type.Object(
   {
     enabled: Type.Boolean({ default: true, description: "false: decisions are made and recorded, but not acted on" }),
+    policy: Type.Union([Type.Literal("active-agents"), Type.Literal("fleet-plan")], {
+      default: "active-agents",
+      description: "by the peak that is forecast, or by the cheapest plan for the coming minutes, power modes included",
+    }),
+    plan: PlanConfig,
     intervalMs: Type.Integer({ default: 60_000, minimum: 1000, description: "time between two decisions" }),
     offsetMs: Type.Integer({
       default: 10_000,

@@ -61,24 +61,55 @@ export type HoldRule =
   | "missing-data"
   | "stabilising"
   | "capacity"
-  | "overloaded";
+  | "overloaded"
+  | "plan";
+
+/** The power mode that an agent is to hold. */
+export interface ModeChange {
+  readonly agentId: string;
+  readonly mode: string;
+}
+
+/** Of the fleet plan that a decision follows. */
+export interface PlanSummary {
+  readonly costUsd: number;
+  /** No plan costs less; null when that is not known. */
+  readonly boundUsd: number | null;
+  /** How far the cost may be from the least, as a share; null when that is not known. */
+  readonly gap: number | null;
+  readonly feasible: boolean;
+  readonly reasons: readonly string[];
+}
+
+interface Basis {
+  readonly reason: string;
+  readonly figures: ScalingFigures;
+  /** Absent when no plan was followed. */
+  readonly plan?: PlanSummary;
+}
 
 export type ActiveAgentsDecision =
-  | { readonly kind: "hold"; readonly rule: HoldRule; readonly reason: string; readonly figures: ScalingFigures }
-  | {
+  | (Basis & { readonly kind: "hold"; readonly rule: HoldRule })
+  | (Basis & {
       readonly kind: "scale-out";
-      readonly rule: "peak" | "below-minimum" | "replacement" | "override" | "overloaded";
+      readonly rule: "peak" | "below-minimum" | "replacement" | "override" | "overloaded" | "plan";
       readonly activate: readonly string[];
       /** Agents that are gone and were replaced, or that an operator put on standby. */
       readonly standBy: readonly string[];
-      readonly reason: string;
-      readonly figures: ScalingFigures;
-    }
-  | {
+      /** Of those that serve from now on or go on. */
+      readonly modes?: readonly ModeChange[];
+    })
+  | (Basis & {
       readonly kind: "scale-in";
-      readonly rule: "peak" | "override";
+      readonly rule: "peak" | "override" | "plan";
       readonly activate: readonly [];
       readonly standBy: readonly string[];
-      readonly reason: string;
-      readonly figures: ScalingFigures;
-    };
+      readonly modes?: readonly ModeChange[];
+    })
+  | (Basis & {
+      readonly kind: "change-modes";
+      readonly rule: "plan";
+      readonly activate: readonly [];
+      readonly standBy: readonly [];
+      readonly modes: readonly ModeChange[];
+    });

@@ -45,7 +45,9 @@ export function createDecisionTable(database: Database): DecisionStore {
      ORDER BY id DESC LIMIT $limit`,
   );
   const one = database.query<DecisionRow, [number]>(`SELECT * FROM decision WHERE id = ?`);
-  const prune = database.query(`DELETE FROM decision WHERE last_at_ms < ?`);
+  const prune = database.query(
+    `DELETE FROM decision WHERE last_at_ms < ? OR id <= (SELECT id FROM decision ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+  );
   return {
     async insertDecision(decision) {
       const { lastInsertRowid } = insert.run({
@@ -76,8 +78,8 @@ export function createDecisionTable(database: Database): DecisionStore {
       const row = one.get(id);
       return row === null ? null : toRecord(row);
     },
-    async pruneDecisions(beforeMs) {
-      return prune.run(Math.floor(beforeMs)).changes;
+    async pruneDecisions(beforeMs, keepMost) {
+      return prune.run(Math.floor(beforeMs), keepMost).changes;
     },
   };
 }

@@ -74,8 +74,8 @@ export interface DecisionStore {
   /** Newest first. */
   decisions(filter: DecisionFilter): Promise<DecisionRecord[]>;
   decision(id: number): Promise<DecisionRecord | null>;
-  /** Removes decisions last made before `beforeMs` and says how many. */
-  pruneDecisions(beforeMs: number): Promise<number>;
+  /** Removes decisions last made before `beforeMs`, and of the others all but the newest `keepMost`; says how many. */
+  pruneDecisions(beforeMs: number, keepMost: number): Promise<number>;
 }
 
 export interface Store extends AgentStore, DesiredStore, MinuteStore, DecisionStore {

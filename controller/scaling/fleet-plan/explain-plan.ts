@@ -114,8 +114,13 @@ export function explainPlan(
     const why = feasible
       ? "until more can serve, or because it would cost more than it is worth"
       : "the fleet is too small for it";
+    const what =
+      spareDevices > 0
+        ? `spareDevices: with the ${countOf(spareDevices, "largest device", "largest devices")} out, ${qps(missing)}`
+        : `cover: ${qps(missing)}`;
+    const may = spareDevices > 0 ? "" : " that may come";
     reasons.push(
-      `spareDevices: with the ${countOf(spareDevices, "largest device", "largest devices")} out, ${qps(missing)} of ${qps(demandQps[worst] as number)} qps would not be carried at step ${worst} (${stepsText(uncoveredAt)}): ${why}`,
+      `${what} of ${qps(problem.coverQps[worst] as number)} qps${may} would not be carried at step ${worst} (${stepsText(uncoveredAt)}): ${why}`,
     );
   }
   reasons.push(...changes(problem, plan));

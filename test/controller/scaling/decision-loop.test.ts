@@ -2,18 +2,22 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import type { Forecaster, MinuteRate } from "#agent/forecast/forecaster.ts";
 import { observeBirth, observeMinute, observePresence, unknownAgent } from "#controller/fleet/agent-state.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
+import { decideFleetPlan, defaultPlanLimits } from "#controller/scaling/decide-fleet-plan.ts";
 import { createDecisionLoop, type DecisionLoop } from "#controller/scaling/decision-loop.ts";
 import { createDesiredDocuments, type DesiredDocuments } from "#controller/scaling/desired-documents.ts";
+import type { FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
 import { createOverrides, type Overrides } from "#controller/scaling/overrides.ts";
 import { ScalingConfig } from "#controller/scaling/scaling-config.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { createMemoryStore } from "../memory-store.ts";
-import { aBirth, aMinute, aPresence } from "../messages.ts";
+import { aBirth, aMinute, aPresence, aReported } from "../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
 
 const log = createLogger("test", "silent");
+const solver = await loadHighsSolver();
 const minuteMs = 60_000;
 
 describe("decision loop", () => {
@@ -27,6 +31,7 @@ describe("decision loop", () => {
   let forecastQps: number | Error;
   let histories: (readonly MinuteRate[])[];
   let whileForecasting: () => void;
+  let planned: FleetPlanInput[];
 
   const begin = async (given: Partial<ScalingConfig> = {}) => {
     const parts = { fleetName: "f", fleet, store, broker, nowMs: () => nowMs, log };
@@ -53,6 +58,13 @@ describe("decision loop", () => {
       nowMs: () => nowMs,
       log,
       onDecision: () => undefined,
+      planner: {
+        async plan({ input, cover }) {
+          planned.push(input);
+          return decideFleetPlan(input, solver, defaultPlanLimits, cover);
+        },
+        async stop() {},
+      },
     });
     overrides = createOverrides({ fleet, desired, store, nowMs: () => nowMs, onChange: () => undefined });
   };
@@ -93,6 +105,7 @@ describe("decision loop", () => {
     store = createMemoryStore();
     fleet = createFleet();
     histories = [];
+    planned = [];
     whileForecasting = () => undefined;
     forecastQps = 0;
     nowMs = 100 * minuteMs + 10_000;
@@ -304,5 +317,88 @@ describe("decision loop", () => {
     await loop.run();
     expect((await kinds()).at(-1)).toBe("hold stabilising");
     expect(desiredRoles()).toEqual([]);
+  });
+
+  describe("under the fleet plan", () => {
+    const desiredModes = () =>
+      broker.published
+        .filter(({ topic }) => topic.endsWith("/desired"))
+        .map(({ message }) => `${message["agentId"]} ${message["role"]} ${message["powerMode"]}`);
+    /** The agent does as it was told. */
+    const obey = (agentId: string) => {
+      const document = desired.documents.get(agentId)!;
+      const { presence, ...state } = fleet.get(agentId)!;
+      const mode = document.powerMode ?? "MAXN";
+      const reported = aReported({ agentId, desiredVersion: document.version, role: document.role, powerMode: mode });
+      fleet.put({ ...state, presence: { ...presence!, role: document.role }, reported });
+    };
+    const begun = () => begin({ policy: "fleet-plan", minReplicas: 1, stabilizationMs: 5 * minuteMs });
+
+    test("it grows with the forecast and shrinks when nothing needs it; roles, modes and reasons are recorded", async () => {
+      await begun();
+      forecastQps = 500;
+      report({ a: 200, b: 200, c: 0, d: 0 });
+      await loop.run();
+      // Half as much again may come (and a little, as low rates are noise): more than the 560 that two carry at 80 %.
+      const [growth] = await store.decisions({ limit: 1 });
+      expect(growth).toMatchObject({ kind: "scale-out", rule: "plan", outcome: { activated: ["c"], stoodBy: [] } });
+      expect(growth?.reason).toContain(
+        "Traffic is 400 texts/s; up to 500 is expected within 15 min, and 760 is possible",
+      );
+      expect(growth?.inputs["plan"]).toMatchObject({ gap: expect.any(Number), feasible: true });
+      obey("c");
+      forecastQps = 100;
+      for (let minute = 0; minute < 20; minute += 1) {
+        nextMinute({ a: 30, b: 30, c: 30, d: 0 });
+        await loop.run();
+        for (const agentId of desired.documents.keys()) obey(agentId);
+      }
+      const serving = [...desired.documents.values()].filter(({ role }) => role === "active");
+      expect(serving.length).toBeLessThan(3);
+      expect(desiredModes().some((line) => / active 70W$/.test(line))).toBe(true);
+      expect(await kinds()).toContain("scale-in plan");
+      expect(planned[0]).toMatchObject({ stepS: 60, horizonSteps: 15, targetUtilization: 0.8 });
+      expect(planned[0]?.devices.map(({ id, state, mode }) => `${id} ${state} ${mode}`)).toEqual([
+        "a active MAXN",
+        "b active MAXN",
+        "c standby MAXN",
+        "d standby MAXN",
+      ]);
+    }, 60_000);
+
+    test("a mode that the plan wants is held on as long as it does, and given up with the role", async () => {
+      await begun();
+      forecastQps = 100;
+      for (let minute = 0; minute < 24; minute += 1) {
+        nextMinute({ a: 60, b: 60, c: 0, d: 0 });
+        await loop.run();
+        for (const agentId of desired.documents.keys()) obey(agentId);
+      }
+      const held = [...desired.documents.values()].filter(({ powerMode }) => powerMode !== null);
+      expect(held.length).toBeGreaterThan(0);
+      for (const { role, powerModeUntilMs } of held) {
+        expect(role).toBe("active");
+        expect(powerModeUntilMs).toBeGreaterThan(nowMs + 14 * minuteMs);
+      }
+      for (const { role, powerMode } of desired.documents.values())
+        if (role === "standby") expect(powerMode).toBeNull();
+    }, 60_000);
+
+    test("the plain rule goes first: no forecast, a lost agent, an operator's word", async () => {
+      await begun();
+      forecastQps = new Error("no model");
+      report({ a: 100, b: 100, c: 0, d: 0 });
+      await loop.run();
+      expect(planned).toEqual([]);
+      forecastQps = 500;
+      leave("b");
+      nextMinute({ a: 450 });
+      await loop.run();
+      expect((await kinds()).at(-1)).toBe("scale-out replacement");
+      await overrides.apply("a", { role: "standby", expiresInS: 3600 });
+      nextMinute({ c: 450 });
+      await loop.run();
+      expect(desired.documents.get("a")?.role).toBe("standby");
+    });
   });
 });

@@ -140,8 +140,16 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       const repeated = await store.insertDecision(aDecision);
       await store.insertDecision(aDecision);
       await store.repeatDecision(repeated, 50_000);
-      expect(await store.pruneDecisions(10_000)).toBe(1);
+      expect(await store.pruneDecisions(10_000, 100)).toBe(1);
       expect((await store.decisions({ limit: 10 })).map(({ id }) => id)).toEqual([repeated]);
+    });
+
+    test("of many decisions the newest are kept", async () => {
+      const ids: number[] = [];
+      for (let each = 0; each < 5; each += 1) ids.push(await store.insertDecision(aDecision));
+      expect(await store.pruneDecisions(0, 2)).toBe(3);
+      expect((await store.decisions({ limit: 10 })).map(({ id }) => id)).toEqual(ids.slice(-2).reverse());
+      expect(await store.pruneDecisions(0, 2)).toBe(0);
     });
   });
 }

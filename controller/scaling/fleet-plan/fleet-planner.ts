@@ -1,0 +1,15 @@
+import type { FleetPlan } from "../decide-fleet-plan.ts";
+import type { FleetPlanInput } from "./fleet-plan-input.ts";
+import type { Cover } from "./plan-problem.ts";
+
+export interface PlanRequest {
+  readonly input: FleetPlanInput;
+  readonly cover: Cover;
+}
+
+/** Makes fleet plans without holding up whoever asks. */
+export interface FleetPlanner {
+  /** Never rejects: where the solver fails or takes too long, a search makes the plan, and its reasons say so. */
+  plan(request: PlanRequest): Promise<FleetPlan>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,39 @@
+import { count, qps } from "../describe-figures.ts";
+import type { PlanSummary } from "../scaling-inputs.ts";
+
+const mostNames = 6;
+/** "a, b and c"; of many only the first. */
+export function list(texts: readonly string[]): string {
+  if (texts.length > mostNames) return `${texts.slice(0, mostNames).join(", ")} and ${texts.length - mostNames} more`;
+  return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
+}
+
+export const duration = (seconds: number) =>
+  seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
+
+const peak = (values: readonly number[]) => Math.max(0, ...values.filter(Number.isFinite));
+
+/** What comes, in a sentence. */
+export function describeTraffic(
+  liveQps: number | null,
+  expectedQps: readonly number[],
+  coverQps: readonly number[],
+): string {
+  const now = liveQps === null ? "The present traffic is not known" : `Traffic is ${qps(liveQps)} texts/s`;
+  return `${now}; up to ${qps(peak(expectedQps))} is expected within ${expectedQps.length} min, and ${qps(peak(coverQps))} is possible.`;
+}
+
+/** What the plan costs and how good it is, in a sentence. */
+export function describePrice({ costUsd, gap }: PlanSummary, minutes: number): string {
+  const price = `The plan costs ${costUsd.toPrecision(3)} US$ for ${minutes} min`;
+  if (gap === null) return `${price}; a search made it, and how far it is from the least cost is not known.`;
+  return gap < 0.0005
+    ? `${price}, and none is cheaper.`
+    : `${price}, at most ${(gap * 100).toFixed(1)} % more than the cheapest there may be.`;
+}
+
+/** "2 devices carry 560 at 80 % load". */
+export function describeCarried(devices: number, carriedQps: number, targetUtilization: number): string {
+  const what = count(devices, "device carries", "devices carry");
+  return `${what} ${qps(carriedQps)} at ${Math.round(targetUtilization * 100)} % load`;
+}

@@ -1,0 +1,53 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+const seconds = (value: number, description: string) =>
+  Type.Number({ default: value, minimum: 0, maximum: 86_400, description });
+
+/** What a fleet plan assumes of devices beside what they report, and what it is to keep. Used with `policy: fleet-plan`. */
+export const PlanConfig = Type.Object(
+  {
+    standbyWatts: Type.Number({ default: 5, minimum: 0, maximum: 1e6, description: "drawn by a device on standby" }),
+    startupS: seconds(60, "from the order to serve until a device on standby serves"),
+    minActiveS: seconds(600, "once it serves, a device does so for at least this long"),
+    minStandbyS: seconds(300, "once on standby, a device stays there for at least this long"),
+    modeSwitchS: seconds(2, "a switch of the power mode takes this long"),
+    startupCostUsd: Type.Number({ default: 0.0002, minimum: 0, maximum: 1e6, description: "of each start" }),
+    spareDevices: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 100,
+      description: "so many serving devices may fail and the rest still carries what may come",
+    }),
+    shortfallUsdPerRequest: Type.Number({
+      default: 0.000002,
+      minimum: 0,
+      maximum: 1e6,
+      description: "what a request that nobody carries counts for",
+    }),
+    quantile: Type.Number({
+      default: 0.99,
+      minimum: 0.5,
+      maximum: 0.999,
+      description: "the share of minutes that what may come is to hold for, learnt from the forecasts' own misses",
+    }),
+    coverShare: Type.Number({
+      default: 0.02,
+      minimum: 0,
+      maximum: 1,
+      description: "what may come and is not covered counts for this share of a request that nobody carries",
+    }),
+    setPowerModes: Type.Boolean({ default: true, description: "false: devices choose their power modes themselves" }),
+    modeHoldMs: Type.Integer({
+      default: 1_800_000,
+      minimum: 60_000,
+      description: "a power mode holds for this long unless the plan renews it; then the device chooses for itself",
+    }),
+    timeoutMs: Type.Integer({
+      default: 5000,
+      minimum: 100,
+      description: "real milliseconds for one plan; then a search stands in for the solver",
+    }),
+  },
+  { additionalProperties: false, default: {} },
+);
+export type PlanConfig = Static<typeof PlanConfig>;

@@ -1,0 +1,112 @@
+import type { MinuteRate } from "#agent/forecast/forecaster.ts";
+import type { ForecastReport } from "#protocol/messages.ts";
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { DesiredDocuments } from "../desired-documents.ts";
+import type { FleetPlanner } from "../fleet-plan/fleet-planner.ts";
+import { createForecastMisses } from "../fleet-plan/forecast-misses.ts";
+import type { ScalingConfig } from "../scaling-config.ts";
+import type { ActiveAgentsDecision, ScalingInputs } from "../scaling-inputs.ts";
+import { decidePlannedAgents } from "./decide-planned-agents.ts";
+import { observePlannable } from "./observe-plannable.ts";
+import { toPlanInput } from "./to-plan-input.ts";
+
+const minuteMs = 60_000;
+
+export interface PlannedAgentsParts {
+  readonly config: ScalingConfig;
+  readonly tariffUsdPerKwh: number;
+  readonly fleet: Fleet;
+  readonly desired: DesiredDocuments;
+  readonly planner: FleetPlanner;
+  readonly nowMs: () => number;
+}
+
+/** Decides by the fleet plan, where the plain rule has no more urgent word. */
+export interface PlannedAgents {
+  /** Takes note of what came and of what is now forecast, so that it is known how far forecasts are off. */
+  observe(history: readonly MinuteRate[], forecast: ForecastReport): void;
+  /** What the plan says now; `plain`, what the plain rule says, where it goes first or there is nothing to plan on. */
+  decide(inputs: ScalingInputs, plain: ActiveAgentsDecision): Promise<ActiveAgentsDecision>;
+}
+
+/** The plain rule's word goes first: it is about warming up, lost agents, operators, limits, or there is no forecast to plan on. */
+function goesFirst(plain: ActiveAgentsDecision, inputs: ScalingInputs, config: ScalingConfig): boolean {
+  if (inputs.forecastPeakQps === null) return true;
+  switch (plain.kind) {
+    case "hold":
+      return ["warming-up", "no-agents", "no-data"].includes(plain.rule);
+    case "scale-out":
+      return plain.rule !== "peak" && plain.rule !== "overloaded";
+    case "scale-in":
+      return plain.rule === "override" || plain.figures.activeCount > config.maxReplicas;
+    case "change-modes":
+      return false;
+    default:
+      return plain satisfies never;
+  }
+}
+
+export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
+  const { config, fleet, desired, planner, nowMs } = parts;
+  const misses = createForecastMisses(config.plan.quantile);
+  let lastLearntMs = Number.NEGATIVE_INFINITY;
+  let expectedQps: readonly number[] = [];
+  /** Since when each agent has been meant to serve or not; long ago for those that were so when they were first seen. */
+  const since = new Map<string, { active: boolean; atMs: number }>();
+
+  const sinceMs = (agentId: string, active: boolean, atMs: number): number => {
+    const known = since.get(agentId);
+    if (known?.active === active) return known.atMs;
+    const fromMs = known === undefined ? Number.NEGATIVE_INFINITY : atMs;
+    since.set(agentId, { active, atMs: fromMs });
+    return fromMs;
+  };
+
+  return {
+    observe(history, forecast) {
+      for (const { minuteStartMs, qps } of history) {
+        if (minuteStartMs <= lastLearntMs) continue;
+        if (qps !== null) misses.learn(minuteStartMs / minuteMs, qps);
+        lastLearntMs = minuteStartMs;
+      }
+      const perStep = Math.max(1, Math.round(forecast.stepMs / minuteMs));
+      expectedQps = Array.from(
+        { length: config.horizonMinutes },
+        (_, minute) => forecast.qps[Math.min(forecast.qps.length - 1, Math.floor(minute / perStep))] as number,
+      );
+      misses.note(lastLearntMs / minuteMs + 1, expectedQps);
+    },
+    async decide(inputs, plain) {
+      if (goesFirst(plain, inputs, config) || expectedQps.length === 0) return plain;
+      const atMs = nowMs();
+      const agents = inputs.candidates.flatMap((candidate) => {
+        const agent = fleet.get(candidate.agentId);
+        if (agent === undefined) return [];
+        const { agentId, active } = candidate;
+        const limits = { startupS: config.plan.startupS, capacityPerReplicaQps: config.capacityPerReplicaQps };
+        return observePlannable(
+          agent,
+          candidate,
+          desired.documents.get(agentId),
+          desired.overrides.get(agentId),
+          limits,
+          sinceMs(agentId, active, atMs),
+          atMs,
+        );
+      });
+      const coverQps = misses.highQps(expectedQps).map((qps) => Math.max(qps, inputs.liveQps ?? 0));
+      const terms = { ...config, tariffUsdPerKwh: parts.tariffUsdPerKwh };
+      const plan = await planner.plan({
+        input: toPlanInput(
+          agents.map(({ plannable }) => plannable),
+          expectedQps,
+          terms,
+          config.plan,
+        ),
+        cover: { qps: coverQps, share: config.plan.coverShare },
+      });
+      const planned = { plan, agents: agents.map(({ planned }) => planned), expectedQps, coverQps };
+      return decidePlannedAgents(inputs, plain.figures, planned, config, atMs);
+    },
+  };
+}

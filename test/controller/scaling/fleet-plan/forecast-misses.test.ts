@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { createForecastMisses } from "#controller/scaling/fleet-plan/forecast-misses.ts";
+
+const ahead = (qps: number) => new Array<number>(15).fill(qps);
+
+/** A record whose rates are this often twice what was forecast, else just that. */
+function learnt(doubleEach: number, minutes = 600) {
+  const misses = createForecastMisses(0.9);
+  for (let minute = 0; minute < minutes; minute += 1) {
+    misses.note(minute, ahead(100));
+    misses.learn(minute, minute % doubleEach === 0 ? 200 : 100);
+  }
+  return misses.highQps(ahead(100));
+}
+
+test("until enough is known, half as much again", () => {
+  expect(createForecastMisses(0.9).highQps(ahead(100))).toEqual(ahead(150));
+  expect(learnt(2, 60)[0]).toBeCloseTo(150 + 0.5 * 0.05 * 150, 6);
+});
+
+test("misses more frequent than the quantile count, rarer ones don't", () => {
+  for (const qps of learnt(5)) expect(qps).toBeWithin(195, 205);
+  for (const qps of learnt(20)) expect(qps).toBeCloseTo(100, 6);
+});
+
+test("breaks in the traffic are not learnt from, nor what a set-back clock foretold", () => {
+  const misses = createForecastMisses(0.9);
+  for (let minute = 0; minute < 600; minute += 1) {
+    misses.note(minute, ahead(100));
+    misses.learn(minute, minute % 2 === 0 ? 1000 : 100);
+  }
+  expect(misses.highQps(ahead(100))[0]).toBeCloseTo(100, 6);
+  misses.note(5, ahead(1));
+  misses.learn(600, 100);
+  expect(misses.highQps([50])[0]).toBeCloseTo(50, 6);
+});
+
+test("leads in between are between their neighbours, further ones like the last", () => {
+  const misses = createForecastMisses(0.5);
+  const byLead = Array.from({ length: 15 }, (_, lead) => 100 / (1 + lead * 0.1));
+  for (let minute = 0; minute < 600; minute += 1) {
+    misses.note(minute, byLead);
+    misses.learn(minute, 100);
+  }
+  const high = misses.highQps(new Array<number>(20).fill(100));
+  expect(high[0]).toBeCloseTo(100, 6);
+  for (const [lead, qps] of high.slice(0, 15).entries())
+    if (lead > 0) expect(qps).toBeGreaterThan(high[lead - 1] as number);
+  expect(high[19]).toBeCloseTo(high[14] as number, 9);
+});
