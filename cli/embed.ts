@@ -50,7 +50,7 @@ export const embedCommand: Command = {
       : await findModel(wanted, optionalString(values, "model-directory") ?? null, choice);
     const prompted = promptTexts(found.manifest, optionalString(values, "prompt"), texts);
     const threads = defaultThreads();
-    const model = await openEmbeddingModel(found, { ...config, threads }, createLogger("embed", "error"), {
+    const model = await openEmbeddingModel(found, { ...config, threads }, createLogger("embed", "warn"), {
       onBatch() {},
       onLoaded() {},
     });

@@ -1,4 +1,5 @@
 import { ModelManifest } from "#agent/serving/model-manifest.ts";
+import { WorkerEngine } from "#agent/serving/onnxruntime/engine-options.ts";
 import { runModelWorker } from "#agent/serving/worker/run-model-worker.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/read-config.ts";
@@ -6,7 +7,7 @@ import { type Command, optionalNumber, optionalString, requiredOption } from "./
 
 export const modelWorkerCommand: Command = {
   summary: "compute the vectors of one model for the serving process that started this one",
-  usage: "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N",
+  usage: "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON]",
   hidden: true,
   options: {
     socket: { type: "string", value: "PATH", help: "Unix socket of the serving process" },
@@ -14,6 +15,7 @@ export const modelWorkerCommand: Command = {
     sha256: { type: "string", value: "HASH", help: "what the file must be" },
     dimension: { type: "string", value: "N", help: "length of the vectors" },
     pooling: { type: "string", value: "HOW", help: "mean, cls, last-token or model" },
+    engine: { type: "string", value: "JSON", help: "what computes" },
     threads: { type: "string", value: "N", help: "threads that compute" },
   },
   async run(values) {
@@ -28,6 +30,7 @@ export const modelWorkerCommand: Command = {
       dimension,
       pooling: parseConfig(ModelManifest.properties.pooling, requiredOption(values, "pooling"), "--pooling"),
       threads,
+      engine: parseConfig(WorkerEngine, JSON.parse(optionalString(values, "engine") ?? "{}"), "--engine"),
     });
     // ONNX Runtime's threads need no orderly end, and nothing of this process is left to save.
     process.exit(code);

@@ -4,8 +4,7 @@ import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Device } from "./device.ts";
 import { createJetsonControl } from "./jetson-control.ts";
-import { parseRelease } from "./parse-release.ts";
-import type { PowerConfig } from "./power-config.ts";
+import type { JetsonConfig, PowerConfig } from "./power-config.ts";
 import { createPowerFaults, type PowerFaults } from "./power-faults.ts";
 import { createSimulatedDevice } from "./simulated-device.ts";
 import { createTegrastatsMeter } from "./tegrastats-meter.ts";
@@ -15,7 +14,6 @@ function createPlainDevice(): Device {
   return {
     kind: "none",
     name: "no Jetson",
-    release: null,
     control: {
       modes: async () => [],
       currentMode: async () => null,
@@ -26,9 +24,13 @@ function createPlainDevice(): Device {
   };
 }
 
-const readIfThere = (path: string) => readFile(path, "utf8").catch(() => "");
-/** What the fleet is told of a board at most. */
-const longestName = 128;
+async function boardName(config: JetsonConfig): Promise<string> {
+  try {
+    return (await readFile(config.modelPath, "utf8")).replaceAll("\0", "").trim() || "Jetson";
+  } catch {
+    return "Jetson";
+  }
+}
 
 /**
  * The board that configuration names; `auto` is a Jetson where nvpmodel is found, else a machine without power modes.
@@ -49,8 +51,7 @@ export async function createDevice(
   }
   return {
     kind: "jetson",
-    name: (await readIfThere(config.jetson.modelPath)).replaceAll("\0", "").trim().slice(0, longestName) || "Jetson",
-    release: parseRelease(await readIfThere(config.jetson.releasePath)),
+    name: await boardName(config.jetson),
     control: createJetsonControl(config.jetson, faults),
     meter: createTegrastatsMeter(config.jetson, clock, faults),
     gate: openGate,

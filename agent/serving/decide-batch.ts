@@ -22,7 +22,8 @@ export interface BatchDecision {
   readonly reason: string;
 }
 
-const paddedLengths = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512] as const;
+/** What texts are padded to for a runtime that prepares itself for each shape. */
+export const paddedLengths = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512] as const;
 
 /** The next of a few lengths; beyond the longest, the next multiple of 256. */
 export function paddedLength(tokens: number): number {

@@ -1,8 +1,13 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Logger } from "#platform/log.ts";
 import { createEmbeddingQueue, type EmbeddingQueue, type SentBatch } from "./embedding-queue.ts";
 import { createModelLanes } from "./model-lanes.ts";
 import type { FoundModel } from "./model-manifest.ts";
+import { decideWarmUp } from "./onnxruntime/decide-warm-up.ts";
+import { engineEnvironment, type WorkerEngine } from "./onnxruntime/engine-options.ts";
+import { describeEngine, type EngineReport } from "./onnxruntime/execution-provider.ts";
+import { createFallbackStart } from "./onnxruntime/start-with-fallback.ts";
 import { readVerifiedFile } from "./read-verified-file.ts";
 import { createRecentTraffic, type RecentTraffic } from "./recent-traffic.ts";
 import type { ServingConfig } from "./serving-config.ts";
@@ -18,6 +23,8 @@ export interface EmbeddingModel {
   readonly queue: EmbeddingQueue;
   readonly runner: ModelRunner;
   readonly recent: RecentTraffic;
+  /** What its process computes with; null while there is none. */
+  engine(): EngineReport | null;
   /** Resident memory of the model's processes; null when it can't be told. */
   memoryBytes(): Promise<number | null>;
   /** Ends its processes. */
@@ -26,7 +33,7 @@ export interface EmbeddingModel {
 
 export interface ModelObserver {
   onBatch(batch: SentBatch): void;
-  onLoaded(loadMs: number): void;
+  onLoaded(loadMs: number, engine: EngineReport): void;
   /** One of its processes was lost and is started again. */
   onRestart?(): void;
   /** Its process can't be kept running; it is tried again, and `onLoaded` follows where that helps. */
@@ -35,6 +42,8 @@ export interface ModelObserver {
 
 /** A process that has not loaded its model by then is started again. */
 const loadTimeoutMs = 60_000;
+/** TensorRT takes minutes for its engines when none is in the cache. */
+const engineBuildTimeoutMs = 30 * 60_000;
 
 async function residentBytes(pid: number): Promise<number | null> {
   try {
@@ -59,29 +68,64 @@ async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
   }
 }
 
+/** What the model's processes are told of the engine; THORMESH_ONNXRUNTIME_DIR comes before the configuration. */
+function workerEngine(
+  { manifest, precision }: FoundModel,
+  config: Parameters<typeof openEmbeddingModel>[1],
+): WorkerEngine {
+  const cache = config.tensorrt.engineCacheDirectory;
+  const name = `${manifest.id}-${manifest.revision}-${precision}`.replaceAll(/[^\w.-]/g, "_");
+  return {
+    providers: config.executionProviders,
+    onnxruntimeDirectory: process.env["THORMESH_ONNXRUNTIME_DIR"] || config.onnxruntimeDirectory,
+    engineCacheDirectory: cache === null ? null : join(cache, name),
+    warmUp: decideWarmUp({ maxTokens: config.batchTokens, maxTexts: config.batchTexts }, manifest.maxTokens),
+  };
+}
+
 /**
  * Starts a model's process, which goes on loading, and reads its tokenizer meanwhile.
  * @throws Error when the tokenizer is not the manifest's.
  */
 export async function openEmbeddingModel(
   found: FoundModel,
-  config: Pick<ServingConfig, "batchTexts" | "batchTokens" | "oneThreadProcesses"> & { readonly threads: number },
+  config: Pick<
+    ServingConfig,
+    "batchTexts" | "batchTokens" | "oneThreadProcesses" | "executionProviders" | "onnxruntimeDirectory" | "tensorrt"
+  > & { readonly threads: number },
   log: Logger,
   observer: ModelObserver,
 ): Promise<EmbeddingModel> {
   const { manifest } = found;
   log.info({ model: manifest.id, origin: found.origin, notes: found.notes }, "model found");
   const reading = readTokenizer(found);
-  const startProcess = async (threads: number, signal: AbortSignal) => {
-    const process = await startModelProcess(found, { threads, timeoutMs: loadTimeoutMs, signal });
-    return probeModel(process, (await reading).lastId, found);
+  const engine = workerEngine(found, config);
+  const timeoutMs = engine.onnxruntimeDirectory === null ? loadTimeoutMs : engineBuildTimeoutMs;
+  let told = "";
+  const tell = (report: EngineReport) => {
+    const text = describeEngine(report);
+    // Once, not at every restart.
+    if (text === told) return;
+    told = text;
+    log[report.refused.length > 0 || report.libraryProblem !== null ? "warn" : "info"](
+      { model: manifest.id, ...report },
+      text,
+    );
   };
+  const startProcess = createFallbackStart(engine, async (asked, threads, signal) => {
+    const environment = engineEnvironment(asked, config.tensorrt, process.env);
+    const started = await startModelProcess(found, { threads, timeoutMs, signal, engine: asked, environment });
+    return probeModel(started, (await reading).lastId, found);
+  });
   const createRunner = (threads: number, onFailing?: (reason: string) => void) =>
     createModelRunner({
       id: manifest.id,
       startProcess: (signal) => startProcess(threads, signal),
       log,
-      onLoaded: (process) => observer.onLoaded(process.loadMs),
+      onLoaded(started) {
+        tell(started.engine);
+        observer.onLoaded(started.loadMs, started.engine);
+      },
       onLost: () => observer.onRestart?.(),
       ...(onFailing === undefined ? {} : { onFailing }),
     });
@@ -91,9 +135,16 @@ export async function openEmbeddingModel(
     await runner.stop();
     throw error;
   });
+  const computesOnGpu = () => (runner.process?.engine.provider ?? "cpu") !== "cpu";
   const lanes = createModelLanes<ModelRunner>(runner, () => createRunner(1), {
-    policy: { maxTokens: config.batchTokens, maxTexts: config.batchTexts, padTo: "longest" },
-    narrowLanes: config.oneThreadProcesses ?? (config.threads > 1 ? config.threads : 0),
+    policy: {
+      maxTokens: config.batchTokens,
+      maxTexts: config.batchTexts,
+      get padTo() {
+        return computesOnGpu() ? "few" : "longest";
+      },
+    },
+    narrowLanes: () => (computesOnGpu() ? 0 : (config.oneThreadProcesses ?? (config.threads > 1 ? config.threads : 0))),
     nowMs: () => performance.now(),
   });
   return {
@@ -102,6 +153,7 @@ export async function openEmbeddingModel(
     runner,
     queue: createEmbeddingQueue(lanes, observer.onBatch),
     recent: createRecentTraffic(performance.now()),
+    engine: () => runner.process?.engine ?? null,
     async memoryBytes() {
       const processes = [runner, ...lanes.running()].flatMap((each) => each.process ?? []);
       const known = (await Promise.all(processes.map(({ pid }) => residentBytes(pid)))).filter(

@@ -157,11 +157,7 @@ export function createEmbeddingQueue(
     pumping = false;
     let sorted = false;
     while (waiting.length > 0) {
-      const lane = lanes.next({
-        waitingTokens,
-        outstandingTokens: waitingTokens + tokensInFlight,
-        outstandingTexts: byKey.size,
-      });
+      const lane = lanes.next(waitingTokens, waitingTokens + tokensInFlight);
       if (lane === null) return;
       if (!sorted) waiting.sort(byTurn);
       sorted = true;

@@ -19,17 +19,13 @@ export interface FreeLane extends BatchRunner {
   readonly policy: BatchPolicy;
 }
 
-/** What there is to do. Outstanding is what waits and what is being computed. */
-export interface LineView {
-  readonly waitingTokens: number;
-  readonly outstandingTokens: number;
-  readonly outstandingTexts: number;
-}
-
 /** Who computes the batches of one line. */
 export interface Lanes {
-  /** The lane that takes the next batch; null when none is free. It counts as busy from its `run` until that has settled. */
-  next(line: LineView): FreeLane | null;
+  /**
+   * The lane that takes the next batch; null when none is free. It counts as busy from its `run` until that has settled.
+   * @param outstandingTokens waiting and being computed
+   */
+  next(waitingTokens: number, outstandingTokens: number): FreeLane | null;
 }
 
 /** A single process, one batch at a time. */
@@ -74,7 +70,7 @@ const stopAfterMs = 60_000;
 export function createModelLanes<Runner extends LaneRunner>(
   wide: BatchRunner,
   createNarrow: () => Runner,
-  options: { readonly policy: BatchPolicy; readonly narrowLanes: number; readonly nowMs: () => number },
+  options: { readonly policy: BatchPolicy; readonly narrowLanes: () => number; readonly nowMs: () => number },
 ): ModelLanes<Runner> {
   const { policy, narrowLanes, nowMs } = options;
   let narrow: { runner: Runner; batches: number }[] = [];
@@ -99,19 +95,19 @@ export function createModelLanes<Runner extends LaneRunner>(
     } else void stop();
   };
 
-  const start = () => {
-    narrow = Array.from({ length: narrowLanes }, () => ({ runner: createNarrow(), batches: 0 }));
+  const start = (count: number) => {
+    narrow = Array.from({ length: count }, () => ({ runner: createNarrow(), batches: 0 }));
     for (const { runner } of narrow) runner.start();
     stopWhenIdle();
   };
 
-  const noteLine = ({ outstandingTokens, outstandingTexts }: LineView): boolean => {
+  const noteLine = (outstandingTokens: number): boolean => {
     const now = nowMs();
-    // A text for each lane at least: a few long ones are answered sooner by all threads, one after the other.
-    if (outstandingTokens > 0.75 * policy.maxTokens && outstandingTexts >= Math.max(2, narrowLanes)) {
+    if (outstandingTokens > 0.75 * policy.maxTokens) {
       if (now - lastLongMs > shortLineMs) longSinceMs = now;
       lastLongMs = now;
-      if (narrow.length === 0 && narrowLanes > 0 && now - longSinceMs >= startAfterMs) start();
+      const count = narrow.length === 0 && now - longSinceMs >= startAfterMs ? narrowLanes() : 0;
+      if (count > 0) start(count);
     }
     return now - lastLongMs <= shortLineMs && now - longSinceMs >= longLineMs;
   };
@@ -126,8 +122,8 @@ export function createModelLanes<Runner extends LaneRunner>(
   };
 
   return {
-    next(line) {
-      const longLine = noteLine(line);
+    next(waitingTokens, outstandingTokens) {
+      const longLine = noteLine(outstandingTokens);
       const views: LaneView[] = [
         { kind: "wide", ready: true, batches: wideBatches },
         ...narrow.map(({ runner, batches }) => ({
@@ -136,8 +132,8 @@ export function createModelLanes<Runner extends LaneRunner>(
           batches,
         })),
       ];
-      const share = decideShare(line.outstandingTokens, narrow.length, policy.maxTokens);
-      const { lane } = decideLane(views, longLine, line.waitingTokens >= share);
+      const share = decideShare(outstandingTokens, narrow.length, policy.maxTokens);
+      const { lane } = decideLane(views, longLine, waitingTokens >= share);
       if (lane === null) return null;
       const chosen = narrow[lane - 1];
       if (chosen === undefined) {

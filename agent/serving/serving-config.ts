@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Precision } from "./model-manifest.ts";
+import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
 /** How an agent serves embeddings. */
@@ -62,6 +63,7 @@ export const ServingConfig = Type.Object(
       description:
         "processes of one thread each that take over while the line is long; null: as many as threads; 0: none",
     }),
+    ...engineConfig,
     batchTokens: Type.Integer({
       default: 256,
       minimum: 1,

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { SentBatch } from "./embedding-queue.ts";
 import { registerGpuMetrics } from "./gpu/gpu-metrics.ts";
 import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
+import type { EngineReport } from "./onnxruntime/execution-provider.ts";
 import type { ModelRunner } from "./worker/model-runner.ts";
 
 /** How a request ended, as the `status` label has it. */
@@ -15,7 +16,7 @@ export interface ServingMetrics {
   /** Texts of a request that were computed before, and those that were not. */
   recordResultLookup(hits: number, misses: number): void;
   recordModelEviction(model: string, cause: string): void;
-  recordModelLoad(model: string, loadMs: number): void;
+  recordModelLoad(model: string, loadMs: number, engine: EngineReport): void;
   /** A model's process was lost and is started again. */
   recordModelRestart(model: string): void;
 }
@@ -72,6 +73,22 @@ export function createServingMetrics(
     name: "akidb_worker_restarts_total",
     help: "How often a model's process was lost and started again",
     labelNames: ["model"],
+    registers,
+  });
+  const engineInfo = new Gauge({
+    name: "akidb_execution_provider_info",
+    help: "1 for what each model's process computes with",
+    labelNames: ["model", "provider"],
+    registers,
+  });
+  const engineBuilds = new Counter({
+    name: "akidb_tensorrt_engine_builds_total",
+    help: "TensorRT engines that were built when a model was loaded",
+    registers,
+  });
+  const engineHits = new Counter({
+    name: "akidb_tensorrt_engine_cache_hits_total",
+    help: "TensorRT engines that were found in the cache when a model was loaded",
     registers,
   });
   const tokens = new Counter({
@@ -163,7 +180,11 @@ export function createServingMetrics(
       if (hitTexts > 0) resultHits.inc(hitTexts);
       if (missedTexts > 0) resultMisses.inc(missedTexts);
     },
-    recordModelLoad(model, loadMs) {
+    recordModelLoad(model, loadMs, { provider, engines }) {
+      for (const other of ["tensorrt", "cuda", "cpu"]) engineInfo.remove({ model, provider: other });
+      engineInfo.set({ model, provider }, 1);
+      engineBuilds.inc(engines?.built ?? 0);
+      engineHits.inc(engines?.reused ?? 0);
       loadSeconds.observe({ model }, loadMs / 1000);
       restarts.inc({ model }, 0); // there from the start, so that the first loss shows as a rise
     },

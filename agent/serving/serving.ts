@@ -7,8 +7,7 @@ import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { createAvailableModels, modelPlaces } from "./available-models.ts";
 import { defaultThreads } from "./default-threads.ts";
-import { createEmbedder } from "./embed-texts.ts";
-import type { Embedder } from "./embedder.ts";
+import { createEmbedder, type Embedder } from "./embed-texts.ts";
 import { openEmbeddingModel } from "./embedding-model.ts";
 import { onnxChoice } from "./find-model.ts";
 import { createGpuMonitor } from "./gpu/gpu-monitor.ts";
@@ -132,8 +131,8 @@ export function createServing(options: ServingOptions): Serving {
         openEmbeddingModel(found, { ...config, threads }, log, {
           onBatch: metrics.recordBatch,
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
-          onLoaded(loadMs) {
-            metrics.recordModelLoad(found.manifest.id, loadMs);
+          onLoaded(loadMs, engine) {
+            metrics.recordModelLoad(found.manifest.id, loadMs, engine);
             events.onLoaded();
           },
           onFailing: events.onFailing,
@@ -162,6 +161,7 @@ export function createServing(options: ServingOptions): Serving {
     });
     const state: ServingState = {
       version,
+      providers: config.executionProviders,
       models,
       notReadyReason,
       stopping: () => stopping,
@@ -188,7 +188,15 @@ export function createServing(options: ServingOptions): Serving {
           () => startedAtS,
         ),
         teiRoutes(embedder, config.maxInputs),
-        infoRoutes({ version, config, model: opened.find }),
+        infoRoutes({
+          version,
+          config,
+          model: opened.find,
+          engine: (id) =>
+            models()
+              .find(({ found }) => found.manifest.id === id)
+              ?.model?.engine() ?? null,
+        }),
         rerankRoutes(createReranker(embedder, firstCrossEncoder), config.maxInputs),
         statusRoutes(state, registry),
         ...(options.extraRoutes ?? []),

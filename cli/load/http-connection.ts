@@ -29,7 +29,6 @@ export class HttpConnection {
   #unsent: Buffer | undefined;
   #used = false;
   #closed = false;
-  #giveUpOpening: (error: Error) => void = () => {};
   #closedBecause = "the connection was closed";
 
   /** Whether another request may go over it. */
@@ -37,44 +36,27 @@ export class HttpConnection {
     return !this.#closed;
   }
 
-  /** @throws ExchangeError when nobody listens there, or nobody who can show that it is the server. */
+  /** @throws ExchangeError when nobody listens there. */
   async open(url: URL): Promise<void> {
     const secure = url.protocol === "https:";
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#giveUpOpening = reject;
-    const connecting = Bun.connect({
-      hostname: url.hostname.replace(/^\[|\]$/g, ""),
-      port: Number(url.port || (secure ? 443 : 80)),
-      ...(secure ? { tls: { serverName: url.hostname } } : {}),
-      socket: {
-        open: (socket) => {
-          this.#socket = socket;
-          socket.setNoDelay(true);
-          if (this.#closed) socket.terminate();
-          else if (!secure) resolve();
-        },
-        // Nothing is sent, the key least of all, before the server has shown who it is.
-        handshake: (_, trusted, error) => {
-          if (trusted && error === null) resolve();
-          else reject(error ?? new Error("the TLS handshake failed"));
-        },
-        data: (_, piece) => this.#receive(piece),
-        drain: () => this.#flush(),
-        close: () => {
-          reject(new Error("the connection was closed while it was opened"));
-          this.#ended(this.#closedBecause);
-        },
-        error: (_, error) => this.#ended(codeOf(error)),
-      },
-    });
-    connecting.catch(reject);
     try {
-      await promise;
+      this.#socket = await Bun.connect({
+        hostname: url.hostname.replace(/^\[|\]$/g, ""),
+        port: Number(url.port || (secure ? 443 : 80)),
+        ...(secure ? { tls: { serverName: url.hostname } } : {}),
+        socket: {
+          data: (_, piece) => this.#receive(piece),
+          drain: () => this.#flush(),
+          close: () => this.#ended(this.#closedBecause),
+          error: (_, error) => this.#ended(codeOf(error)),
+        },
+      });
+      this.#socket.setNoDelay(true);
+      // It was given up while it was being opened.
+      if (this.#closed) this.#socket.terminate();
     } catch (error) {
-      const nobodyThere = this.#socket === undefined && !this.#closed;
       this.#closed = true;
-      this.#socket?.terminate();
-      throw new ExchangeError(codeOf(error), nobodyThere);
+      throw new ExchangeError(codeOf(error), true);
     }
   }
 
@@ -95,7 +77,6 @@ export class HttpConnection {
   close(reason: string): void {
     this.#closed = true;
     this.#closedBecause = reason;
-    this.#giveUpOpening(new Error(reason));
     this.#fail(new ExchangeError(reason, false));
     this.#socket?.terminate();
   }

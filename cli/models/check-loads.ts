@@ -1,11 +1,14 @@
 import type { OnnxChoice } from "#agent/serving/decide-onnx-file.ts";
 import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { readModelDirectory } from "#agent/serving/find-model.ts";
+import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { describeError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
+import { parseConfig } from "#platform/read-config.ts";
 import { PullError } from "./pull-error.ts";
 
 const loadMs = 180_000;
+const tensorrt = parseConfig(ServingConfig, {}, "the defaults").tensorrt;
 
 /**
  * Loads a model as an agent would and, where it is one for that, has it compute a vector.
@@ -22,7 +25,9 @@ export async function checkLoads(
   patience.addEventListener("abort", () => failing.reject(patience.reason), { once: true });
   failing.promise.catch(() => {});
   const found = await readModelDirectory(directory, choice, id);
-  const policy = { batchTexts: 1, batchTokens: 512, oneThreadProcesses: 0, threads: 1 };
+  // A model is to load with what everybody has.
+  const engine = { executionProviders: ["cpu" as const], onnxruntimeDirectory: null, tensorrt };
+  const policy = { ...engine, batchTexts: 1, batchTokens: 512, oneThreadProcesses: 0, threads: 1 };
   try {
     const model = await openEmbeddingModel(found, policy, createLogger("models", "silent"), {
       onBatch() {},

@@ -2,7 +2,6 @@ import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
 import { type AnyElysia, Elysia } from "elysia";
 import stylePath from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
 import bundlePath from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
-import { asOpenApi30 } from "./openapi-schema.ts";
 
 export interface ApiDescription {
   readonly title: string;
@@ -39,9 +38,7 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
           security: [{ bearer: [] }],
         }
       : { components };
-    // Through JSON: the schemas are TypeBox's objects, which have more to them than what is sent.
-    const document = JSON.parse(JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security }));
-    return JSON.stringify(asOpenApi30(document));
+    return JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security });
   };
   return new Elysia()
     .get(

@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import type { FoundModel } from "../model-manifest.ts";
+import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import type { ServingConfig } from "../serving-config.ts";
 
 const Info = Type.Object({
@@ -22,6 +23,10 @@ const Info = Type.Object({
   max_expected_ms: Type.Number({ description: "a request that would take longer gets 429" }),
   cache_bytes: Type.Integer(),
   request_timeout_ms: Type.Integer(),
+  execution_provider: Type.Union([ExecutionProvider, Type.Null()], { description: "null while it is not loaded" }),
+  engine: Type.Union([Type.String(), Type.Null()], {
+    description: "what computes, and why what was to doesn't; null while it is not loaded",
+  }),
   version: Type.String(),
 });
 
@@ -31,9 +36,11 @@ export function infoRoutes(parts: {
   readonly config: ServingConfig;
   /** By id or alias; undefined = the default model. */
   readonly model: (name: string | undefined) => FoundModel | null;
+  /** What the model's process computes with; null while it has none. */
+  readonly engine: (id: string) => EngineReport | null;
 }) {
   const { config, version } = parts;
-  const describe = ({ manifest }: FoundModel) => ({
+  const describe = ({ manifest }: FoundModel, engine: EngineReport | null) => ({
     model_id: manifest.id,
     model_sha: manifest.revision,
     model_type: manifest.kind === "embedding" ? { embedding: { pooling: manifest.pooling } } : { reranker: {} },
@@ -50,13 +57,15 @@ export function infoRoutes(parts: {
     max_expected_ms: config.queueMs,
     cache_bytes: config.cacheBytes,
     request_timeout_ms: config.requestTimeoutMs,
+    execution_provider: engine?.provider ?? null,
+    engine: engine === null ? null : describeEngine(engine),
     version,
   });
   return new Elysia().get(
     "/info",
     ({ query }) => {
       const model = parts.model(query.model);
-      if (model !== null) return describe(model);
+      if (model !== null) return describe(model, parts.engine(model.manifest.id));
       throw new ServiceError("MODEL_NOT_FOUND", `model: no model "${query.model}" is known here; /models lists them`, {
         details: { param: "model" },
       });
@@ -95,13 +104,12 @@ export function infoRoutes(parts: {
             max_expected_ms: 5_000,
             cache_bytes: 67_108_864,
             request_timeout_ms: 30_000,
+            execution_provider: "cpu",
+            engine: "ONNX Runtime on the CPU",
             version,
           },
         },
-        errors: {
-          INVALID_REQUEST: "query: model: expected string length less or equal to 128, got a string of 129 characters",
-          MODEL_NOT_FOUND: 'model: no model "gpt" is known here; /models lists them',
-        },
+        errors: { MODEL_NOT_FOUND: 'model: no model "gpt" is known here; /models lists them' },
       }),
     },
   );

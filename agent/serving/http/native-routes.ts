@@ -1,9 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
-import type { Embedder } from "../embedder.ts";
+import type { Embedder } from "../embed-texts.ts";
 import { shapeVector } from "../shape-vector.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
@@ -13,16 +12,16 @@ import { writeVectorJson } from "./write-vector.ts";
 const EmbedBody = (maxInputs: number) =>
   Type.Object(
     {
-      model: optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" })),
+      model: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" })),
       inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
-      normalize: optional(Type.Boolean({ default: true, description: "scale each vector to length 1" })),
-      truncate: optional(
+      normalize: Type.Optional(Type.Boolean({ default: true, description: "scale each vector to length 1" })),
+      truncate: Type.Optional(
         Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
       ),
-      dimensions: optional(
+      dimensions: Type.Optional(
         Type.Integer({ minimum: 1, description: "the first values only, cut before the vector is scaled" }),
       ),
-      prompt_name: optional(
+      prompt_name: Type.Optional(
         Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
       ),
     },
@@ -43,15 +42,14 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
   return new Elysia().post(
     "/api/v1/embed",
     async ({ body, request }) => {
-      const { inputs } = body;
-      const dimensions = body.dimensions ?? undefined;
+      const { model, inputs, normalize = true, truncate, dimensions, prompt_name } = body;
       const result = await embedder.embed({
-        model: body.model ?? undefined,
+        model,
         inputs,
         inputsField: "inputs",
         dimensions,
-        truncate: body.truncate ?? undefined,
-        promptName: body.prompt_name ?? undefined,
+        truncate,
+        promptName: prompt_name,
         latencyBudgetMs: latencyBudgetMs(request.headers),
         signal: request.signal,
       });
@@ -60,7 +58,7 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
         duration_ms: Math.round(result.durationMs * 100) / 100,
         truncated_inputs: result.truncatedInputs,
       };
-      const shape = { normalize: body.normalize ?? true, ...(dimensions === undefined ? {} : { dimensions }) };
+      const shape = { normalize, ...(dimensions === undefined ? {} : { dimensions }) };
       return writeAnswer(
         '{"embeddings":[',
         result.vectors,

@@ -2,6 +2,8 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import type { EngineConfig } from "../onnxruntime/engine-options.ts";
+import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import type { HealthCheck } from "../ports.ts";
 import type { ListedModel } from "../residency/model-pool.ts";
 
@@ -12,6 +14,8 @@ export interface ServingState {
   /** Why a request for vectors would be turned away now; null when it would be answered. */
   notReadyReason(): string | null;
   stopping(): boolean;
+  /** The execution providers that are wanted. */
+  readonly providers: EngineConfig["executionProviders"];
   /** Of parts beyond serving. */
   extraChecks(): Readonly<Record<string, HealthCheck>>;
 }
@@ -32,6 +36,7 @@ const ModelEntry = Type.Object({
   revision: Type.String(),
   aliases: Type.Array(Type.String()),
   pinned: Type.Boolean(),
+  execution_provider: Type.Union([ExecutionProvider, Type.Null()], { description: "null while it is not loaded" }),
   problem: Type.Union([Type.String(), Type.Null()], { description: "why it could not be loaded last time" }),
 });
 
@@ -62,7 +67,24 @@ export async function describeModel({ found, model, status, pinned, problem }: L
     aliases,
     pinned,
     problem,
+    execution_provider: model?.engine()?.provider ?? null,
   };
+}
+
+/** Falling back is a defect where the operator asked for another provider by name. */
+function describeProvider(engine: EngineReport | null, wanted: EngineConfig["executionProviders"]) {
+  if (engine === null) return { status: "loading", detail: "the default model is being loaded" };
+  const asWanted = engine.libraryProblem === null && (wanted === "auto" || wanted[0] === engine.provider);
+  return { status: asWanted ? "healthy" : "degraded", detail: describeEngine(engine) };
+}
+
+function describeGpu(engine: EngineReport | null, wanted: EngineConfig["executionProviders"]) {
+  if (engine !== null && engine.provider !== "cpu")
+    return { status: "healthy", detail: `computes with ${engine.provider}` };
+  const [refused] = engine?.refused ?? [];
+  if (refused === undefined) return { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" };
+  const named = wanted !== "auto" && wanted[0] === refused.provider;
+  return { status: named ? "degraded" : "unused", detail: `${refused.provider} can't be used: ${refused.reason}` };
 }
 
 export function describeHealth(state: ServingState) {
@@ -75,7 +97,7 @@ export function describeHealth(state: ServingState) {
       ? { status: "unhealthy", detail: `${standard.found.manifest.id} can't be loaded: ${standard.problem}` }
       : standard?.status !== "loaded"
         ? { status: "loading", detail: "the default model is being loaded" }
-        : { status: "healthy", detail: "ONNX Runtime on the CPU" };
+        : describeProvider(standard.model?.engine() ?? null, state.providers);
   const cacheDetail = [
     `${loaded.length} of ${models.length} models loaded`,
     ...failing.map(({ found, problem }) => `${found.manifest.id} can't be loaded: ${problem}`),
@@ -91,7 +113,7 @@ export function describeHealth(state: ServingState) {
     checks: {
       embedding_provider: provider,
       model_cache: { status: failing.length > 0 ? "degraded" : "healthy", detail: cacheDetail },
-      gpu: { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" },
+      gpu: describeGpu(standard?.model?.engine() ?? null, state.providers),
       ...extraChecks,
     },
     version: state.version,
@@ -183,6 +205,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
                 aliases: ["sentence-transformers/all-MiniLM-L6-v2"],
                 pinned: true,
                 problem: null,
+                execution_provider: "cpu",
               },
             ],
           },

@@ -56,9 +56,21 @@ function isIntact(path: string, file: CarriedFile): boolean {
   }
 }
 
+/** Writes a file under a name of its own and renames it, unless it is there with this content: several processes may do so at once. */
+export function writeIntact(path: string, bytes: Uint8Array): void {
+  if (existsSync(path) && readFileSync(path).equals(bytes)) return;
+  const temporaryPath = `${path}.${process.pid}.${crypto.randomUUID()}`;
+  try {
+    writeFileSync(temporaryPath, bytes, { mode: 0o755 });
+    renameSync(temporaryPath, path);
+  } catch (error) {
+    rmSync(temporaryPath, { force: true });
+    throw error;
+  }
+}
+
 /**
- * Lays the files down in `directory` unless they are there and intact. Several processes may do so at once: each writes under a
- * name of its own and renames.
+ * Lays the files down in `directory` unless they are there and intact.
  */
 export function extractFiles(directory: string, files: readonly CarriedFile[]): void {
   const parent = dirname(directory);
@@ -68,13 +80,6 @@ export function extractFiles(directory: string, files: readonly CarriedFile[]): 
   for (const file of files) {
     const path = join(directory, file.name);
     if (isIntact(path, file)) continue;
-    const temporaryPath = `${path}.${process.pid}.${crypto.randomUUID()}`;
-    try {
-      writeFileSync(temporaryPath, readFileSync(file.embeddedPath), { mode: 0o755 });
-      renameSync(temporaryPath, path);
-    } catch (error) {
-      rmSync(temporaryPath, { force: true });
-      throw error;
-    }
+    writeIntact(path, readFileSync(file.embeddedPath));
   }
 }

@@ -1,15 +1,13 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describeError } from "#platform/errors.ts";
 import { type CarriedFile, cacheDirectories, extractFiles } from "./extract-libraries.ts";
+import { layDownAddon } from "./lay-down-addon.ts";
+import { addonName, findOperatorLibrary } from "./operator-library.ts";
 
 /** The native part of onnxruntime-node; its own JavaScript knows what is in it. */
 export interface OrtBinding {
   initOrtOnce(logLevel: number, tensorConstructor: unknown, isMainThread: boolean): void;
 }
-
-const addonName = "onnxruntime_binding.node";
-const libraryName = "libonnxruntime.so.1";
 
 function dlopen(path: string): OrtBinding {
   const loaded = { exports: {} as OrtBinding };
@@ -17,33 +15,13 @@ function dlopen(path: string): OrtBinding {
   return loaded.exports;
 }
 
-/** ONNX Runtime as the operator built it (with CUDA or TensorRT, say). It is not replaced by the carried one when it fails. */
-function loadOperatorsOwn(directory: string): OrtBinding {
-  for (const name of [addonName, libraryName]) {
-    if (!existsSync(join(directory, name))) {
-      throw new Error(
-        `THORMESH_ONNXRUNTIME_DIR=${directory}: expected ${addonName} and ${libraryName} there, ${name} is missing`,
-      );
-    }
-  }
-  return dlopen(join(directory, addonName));
-}
-
-/**
- * Loads ONNX Runtime in the compiled executable: the operator's own from THORMESH_ONNXRUNTIME_DIR, else the carried one, laid down in
- * the first cache directory that takes it and from which libraries can be loaded.
- * @param contentId names the carried libraries by their content, so that versions live side by side.
- * @throws Error saying for each directory why not.
- */
-export function loadBinding(contentId: string, files: readonly CarriedFile[]): OrtBinding {
-  const own = process.env["THORMESH_ONNXRUNTIME_DIR"];
-  if (own) return loadOperatorsOwn(own);
+/** The first cache directory that takes the files and from which libraries can be loaded. */
+function inCacheDirectory(name: string, load: (directory: string) => OrtBinding): OrtBinding {
   const failures: string[] = [];
   for (const cache of cacheDirectories(process.env)) {
-    const directory = join(cache, `onnxruntime-${contentId}`);
+    const directory = join(cache, name);
     try {
-      extractFiles(directory, files);
-      return dlopen(join(directory, addonName));
+      return load(directory);
     } catch (error) {
       failures.push(`${directory}: ${describeError(error)}`);
     }
@@ -51,4 +29,33 @@ export function loadBinding(contentId: string, files: readonly CarriedFile[]): O
   throw new Error(
     `ONNX Runtime can't be loaded; set THORMESH_CACHE_DIR to a writable directory. Tried ${failures.join("; ")}`,
   );
+}
+
+/**
+ * ONNX Runtime as the operator has it (with CUDA or TensorRT, say), with the addon beside it or else this one. It is not replaced by
+ * the carried library when it fails.
+ */
+export function loadOperatorLibrary(operatorDirectory: string, addonPath: string | undefined): OrtBinding {
+  const library = findOperatorLibrary(operatorDirectory);
+  if (library.addonPath !== null) return dlopen(library.addonPath);
+  if (addonPath === undefined) throw new Error(`no ${addonName} is carried. This is a bug.`);
+  // Named by what is in it: of two programs or two directories none takes the other's links away.
+  const id = Bun.hash.xxHash64(`${library.directory} ${library.path} ${library.version} ${addonPath}`).toString(16);
+  return inCacheDirectory(`onnxruntime-own-${id}`, (directory) => dlopen(layDownAddon(directory, addonPath, library)));
+}
+
+/**
+ * Loads ONNX Runtime in the compiled executable: the operator's from THORMESH_ONNXRUNTIME_DIR, else the carried one, laid down.
+ * @param contentId names the carried libraries by their content, so that versions live side by side.
+ * @throws Error saying for each directory why not.
+ */
+export function loadBinding(contentId: string, files: readonly CarriedFile[]): OrtBinding {
+  const own = process.env["THORMESH_ONNXRUNTIME_DIR"];
+  if (own) {
+    return loadOperatorLibrary(own, files.find(({ name }) => name === addonName)?.embeddedPath);
+  }
+  return inCacheDirectory(`onnxruntime-${contentId}`, (directory) => {
+    extractFiles(directory, files);
+    return dlopen(join(directory, addonName));
+  });
 }

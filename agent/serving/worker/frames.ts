@@ -1,3 +1,6 @@
+import { parseConfig } from "#platform/read-config.ts";
+import { EngineReport } from "../onnxruntime/execution-provider.ts";
+
 /**
  * What a serving process and its model worker say to each other over a Unix socket: length-prefixed binary frames, little-endian.
  *
@@ -9,7 +12,7 @@
  * | … | by kind: see the encoders |
  */
 export type Frame =
-  | { readonly kind: "ready"; readonly loadMs: number }
+  | { readonly kind: "ready"; readonly loadMs: number; readonly engine: EngineReport }
   | {
       readonly kind: "batch";
       readonly batch: number;
@@ -41,9 +44,11 @@ function bytesOf(values: Uint32Array | Float32Array): Uint8Array {
 export function encodeFrame(message: Frame): Uint8Array {
   switch (message.kind) {
     case "ready": {
-      // load time f64
-      const { bytes, view } = frame("ready", 0, 8);
+      // load time f64, then the report as JSON in UTF-8
+      const report = new TextEncoder().encode(JSON.stringify(message.engine));
+      const { bytes, view } = frame("ready", 0, 8 + report.byteLength);
       view.setFloat64(headBytes, message.loadMs, true);
+      bytes.set(report, headBytes + 8);
       return bytes;
     }
     case "batch": {
@@ -120,7 +125,15 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   switch (kind) {
     case kinds.ready:
       need(8);
-      return { kind: "ready", loadMs: view.getFloat64(headBytes, true) };
+      return {
+        kind: "ready",
+        loadMs: view.getFloat64(headBytes, true),
+        engine: parseConfig(
+          EngineReport,
+          JSON.parse(new TextDecoder().decode(bytes.subarray(headBytes + 8))),
+          "a ready frame",
+        ),
+      };
     case kinds.batch: {
       need(8);
       const count = view.getUint32(headBytes + 4, true);

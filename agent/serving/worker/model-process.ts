@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { selfCommand } from "#platform/self-command.ts";
 import type { FoundModel } from "../model-manifest.ts";
+import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
+import type { EngineReport } from "../onnxruntime/execution-provider.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 
 /** What a batch of texts became. */
@@ -28,6 +30,7 @@ export interface ModelProcess {
   readonly pid: number;
   /** How long the child took from its start until the model was loaded. */
   readonly loadMs: number;
+  readonly engine: EngineReport;
   /** @throws ModelProcessLostError | BatchFailedError */
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
   /** Resolves with the reason when the process is of no more use. */
@@ -67,7 +70,15 @@ async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>;
  */
 export async function startModelProcess(
   model: FoundModel,
-  options: { readonly threads: number; readonly timeoutMs: number; readonly signal?: AbortSignal },
+  options: {
+    readonly threads: number;
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal;
+    /** Default: the carried ONNX Runtime on the CPU. */
+    readonly engine?: WorkerEngine;
+    /** Beside this process' own. */
+    readonly environment?: Readonly<Record<string, string>>;
+  },
 ): Promise<ModelProcess> {
   const listening = await listenOnce();
   const { manifest } = model;
@@ -79,11 +90,12 @@ export async function startModelProcess(
       ...(model.modelSha256 === null ? [] : ["--sha256", model.modelSha256]),
       ...["--dimension", String(manifest.dimension), "--pooling", manifest.pooling],
       ...["--threads", String(options.threads)],
+      ...(options.engine === undefined ? [] : ["--engine", JSON.stringify(options.engine)]),
     ],
-    { stdin: "ignore", stdout: "ignore", stderr: "inherit" },
+    { env: { ...process.env, ...options.environment }, stdin: "ignore", stdout: "ignore", stderr: "inherit" },
   );
   const lost = Promise.withResolvers<string>();
-  const ready = Promise.withResolvers<number>();
+  const ready = Promise.withResolvers<Extract<Frame, { kind: "ready" }>>();
   const pending = new Map<number, { resolve(result: BatchResult): void; reject(error: Error): void }>();
   let socket: Socket | undefined;
   let nextBatch = 1;
@@ -104,7 +116,7 @@ export async function startModelProcess(
   );
 
   const take = (frame: Frame) => {
-    if (frame.kind === "ready") return ready.resolve(frame.loadMs);
+    if (frame.kind === "ready") return ready.resolve(frame);
     if (frame.kind === "failure" && frame.batch === 0) return lose(frame.message);
     const waiting = pending.get(frame.batch);
     if (waiting === undefined || frame.kind === "batch") throw new Error(`an unexpected ${frame.kind} frame came`);
@@ -144,10 +156,11 @@ export async function startModelProcess(
       accepted.on("error", () => {}); // "close" follows
       accepted.on("close", () => lose("closed its connection"));
     });
-    const loadMs = await ready.promise;
+    const { loadMs, engine } = await ready.promise;
     return {
       pid: child.pid,
       loadMs,
+      engine,
       lost: lost.promise,
       run(texts, paddedTokens) {
         if (lostBecause !== undefined || socket === undefined) {

@@ -1,14 +1,20 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelManifest } from "../model-manifest.ts";
+import type { ProviderAttempt } from "../onnxruntime/decide-providers.ts";
+import { type OpenedSession, openSession } from "../onnxruntime/open-session.ts";
 import { decideModelIo, type InputName, type ModelIo, type TensorDescription } from "./decide-model-io.ts";
 import { poolTokens } from "./pool-tokens.ts";
 import { idOf, typeOf } from "./token-types.ts";
 
 export interface OnnxModelOptions extends Pick<ModelManifest, "dimension" | "pooling"> {
   readonly threads: number;
+  /** Tried one after another until one works. Default: the CPU. */
+  readonly providers?: readonly ProviderAttempt[];
+  /** The operator's ONNX Runtime; null or undefined: the carried one. */
+  readonly onnxruntimeDirectory?: string | null;
 }
 
-export interface OnnxModel {
+export interface OnnxModel extends Pick<OpenedSession, "provider" | "refused"> {
   /** One vector a text, not normalised. Blocks this thread while it computes. */
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<Float32Array[]>;
 }
@@ -61,13 +67,12 @@ function floatsOf(output: Tensor): Float32Array | null {
 }
 
 /**
- * Loads an encoder into ONNX Runtime on the CPU.
+ * Loads an encoder into ONNX Runtime.
  * @param source the ONNX file, or its path: one with weights in files beside it has to be loaded by path
  * @throws Error when ONNX Runtime refuses the file or the file is not as the manifest says.
  */
 export async function loadOnnxModel(source: Uint8Array | string, options: OnnxModelOptions): Promise<OnnxModel> {
   const sessionOptions: InferenceSession.SessionOptions = {
-    executionProviders: ["cpu"],
     // Left alone, ONNX Runtime pins a thread to every core it sees and fails inside a restricted CPU set.
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
@@ -83,10 +88,13 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
       session: { force_spinning_stop: "1", intra_op: { allow_spinning: "1", spin_duration_us: "50" } },
     },
   };
-  const session =
-    typeof source === "string"
-      ? await InferenceSession.create(source, sessionOptions)
-      : await InferenceSession.create(source, sessionOptions);
+  const attempts = options.providers ?? [{ providers: ["cpu"] }];
+  const { session, provider, refused } = await openSession(
+    source,
+    attempts,
+    sessionOptions,
+    options.onnxruntimeDirectory ?? null,
+  );
   const { dimension, pooling } = options;
   const io = decideModelIo(describe(session.inputMetadata), describe(session.outputMetadata), {
     dimension,
@@ -94,6 +102,8 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
   });
   if (io.kind === "unusable") throw new Error(io.reason);
   return {
+    provider,
+    refused,
     async run(texts, paddedTokens) {
       const feeds = Object.fromEntries(
         io.inputs.map((input) => [input.name, inputTensor(input, texts, paddedTokens)] as const),

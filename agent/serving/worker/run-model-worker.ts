@@ -1,30 +1,69 @@
 import { connect, type Socket } from "node:net";
 import { describeError } from "#platform/errors.ts";
+import { decideProviderAttempts } from "../onnxruntime/decide-providers.ts";
+import { compareEngines, listEngines } from "../onnxruntime/engine-cache.ts";
+import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
+import type { EngineReport } from "../onnxruntime/execution-provider.ts";
+import { findOperatorLibrary, type OperatorLibrary } from "../onnxruntime/operator-library.ts";
+import { preloadFromSources } from "../onnxruntime/preload-from-sources.ts";
 import { readVerifiedFile } from "../read-verified-file.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
-import { loadOnnxModel, type OnnxModel, type OnnxModelOptions } from "./onnx-model.ts";
+import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
 
-export interface ModelWorkerOptions extends OnnxModelOptions {
+export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" | "pooling" | "threads"> {
   /** The Unix socket on which the parent listens. */
   readonly socketPath: string;
   readonly modelPath: string;
   /** What the ONNX file must be; null: it is taken as it is. */
   readonly sha256: string | null;
+  readonly engine: WorkerEngine;
 }
 
 /** How paths of files begin that a compiled executable carries. */
 const insideExecutable = "/$bunfs/";
 
-async function load(options: ModelWorkerOptions): Promise<OnnxModel> {
+async function load(options: ModelWorkerOptions, library: OperatorLibrary | null): Promise<OnnxModel> {
+  if (library !== null) preloadFromSources(library.directory);
+  // ONNX Runtime's library is loaded with this, and what is wrong with it is to reach the parent.
+  const { loadOnnxModel } = await import("./onnx-model.ts");
   const { modelPath, sha256 } = options;
   const bytes = sha256 === null ? null : await readVerifiedFile(modelPath, sha256);
   // By its path, ONNX Runtime also finds weights that lie in files beside it; inside the executable it can't look.
   const source = bytes === null || !modelPath.startsWith(insideExecutable) ? modelPath : bytes;
   try {
-    return await loadOnnxModel(source, options);
+    return await loadOnnxModel(source, {
+      ...options,
+      providers: decideProviderAttempts(options.engine.providers, library?.files ?? []),
+      onnxruntimeDirectory: library?.directory ?? null,
+    });
   } catch (cause) {
     throw new Error(`${modelPath} can't be loaded`, { cause });
   }
+}
+
+/** Loads the model, has a GPU prepare itself for what will come, and tells what came of it. */
+async function open(options: ModelWorkerOptions): Promise<{ model: OnnxModel; engine: EngineReport }> {
+  const { onnxruntimeDirectory, engineCacheDirectory, warmUp } = options.engine;
+  const library = onnxruntimeDirectory === null ? null : findOperatorLibrary(onnxruntimeDirectory);
+  const before = engineCacheDirectory === null ? null : listEngines(engineCacheDirectory);
+  const model = await load(options, library);
+  const { provider, refused } = model;
+  if (provider !== "cpu") {
+    for (const { texts, paddedTokens } of warmUp)
+      await model.run(new Array<Uint32Array>(texts).fill(new Uint32Array(paddedTokens)), paddedTokens);
+  }
+  const cached = provider === "tensorrt" && before !== null && engineCacheDirectory !== null;
+  return {
+    model,
+    engine: {
+      provider,
+      refused,
+      libraryVersion: library?.version ?? null,
+      libraryPath: library?.path ?? null,
+      libraryProblem: null,
+      engines: cached ? compareEngines(before, listEngines(engineCacheDirectory)) : null,
+    },
+  };
 }
 
 async function answer(model: OnnxModel, frame: Frame): Promise<Frame> {
@@ -55,11 +94,10 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
   socket.on("error", () => {});
 
   const reader = new FrameReader();
-  const loading = load(options);
-  let work = loading.then((model) => {
+  let work = open(options).then(({ model, engine }) => {
     // The file's bytes are of no more use, and this process will make too little garbage to lose them soon.
     Bun.gc(true);
-    socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs }));
+    socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs, engine }));
     return model;
   });
   /** The parent logs it. */

@@ -16,7 +16,7 @@ const defaultDown: Required<ScalingRules> = {
 };
 
 /** The rules for both directions; what a policy leaves out is HPA's default, key by key. */
-export function completeRules({ behavior }: Pick<ReplicaPolicy, "behavior">): {
+export function completeRules({ behavior }: ReplicaPolicy): {
   up: Required<ScalingRules>;
   down: Required<ScalingRules>;
 } {

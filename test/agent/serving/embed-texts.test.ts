@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Registry } from "prom-client";
-import { createEmbedder, type EmbedderParts } from "#agent/serving/embed-texts.ts";
-import type { EmbedRequest } from "#agent/serving/embedder.ts";
+import { createEmbedder, type EmbedderParts, type EmbedRequest } from "#agent/serving/embed-texts.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";
@@ -55,6 +54,7 @@ function setUp(
     queue: createEmbeddingQueue(singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: "few" }), () => {}),
     runner,
     recent: createRecentTraffic(performance.now()),
+    engine: () => null,
     memoryBytes: async () => null,
     stop: async () => {},
   };

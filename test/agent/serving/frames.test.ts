@@ -2,7 +2,21 @@ import { describe, expect, test } from "bun:test";
 import { decodeFrame, encodeFrame, type Frame, FrameReader, maxFrameBytes } from "#agent/serving/worker/frames.ts";
 
 const frames: { name: string; frame: Frame }[] = [
-  { name: "ready", frame: { kind: "ready", loadMs: 213.25 } },
+  {
+    name: "ready",
+    frame: {
+      kind: "ready",
+      loadMs: 213.25,
+      engine: {
+        provider: "cpu",
+        refused: [{ provider: "cuda", reason: "libcublasLt.so.13 – not there" }],
+        libraryVersion: "1.31.0",
+        libraryPath: "/opt/ort/libonnxruntime.so.1.31.0",
+        libraryProblem: null,
+        engines: { built: 1, reused: 2 },
+      },
+    },
+  },
   {
     name: "batch",
     frame: {

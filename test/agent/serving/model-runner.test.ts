@@ -29,6 +29,14 @@ function scriptedProcesses(script: Behaviour[]) {
     return {
       pid,
       loadMs: 1,
+      engine: {
+        provider: "cpu",
+        refused: [],
+        libraryVersion: null,
+        libraryPath: null,
+        libraryProblem: null,
+        engines: null,
+      },
       lost: lost.promise,
       run(texts) {
         if (behaviour === "refuses batches") return Promise.reject(new BatchFailedError("no such token"));

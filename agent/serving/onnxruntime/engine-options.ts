@@ -1,0 +1,73 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { ExecutionProvider } from "./execution-provider.ts";
+
+/** Configuration of what computes, beside `serving`'s other keys. */
+export const engineConfig = {
+  executionProviders: Type.Union(
+    [Type.Literal("auto"), Type.Array(ExecutionProvider, { minItems: 1, uniqueItems: true })],
+    {
+      default: "auto",
+      description:
+        "tried in this order: tensorrt, cuda, cpu; without cpu a model that no GPU takes is not served; auto: what onnxruntimeDirectory has, the fastest first, then the CPU",
+    },
+  ),
+  onnxruntimeDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+    default: null,
+    description:
+      "holds libonnxruntime.so.1 and the libonnxruntime_providers_*.so built with it; null: the carried library, which computes on the CPU",
+  }),
+  tensorrt: Type.Object(
+    {
+      engineCacheDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        default: null,
+        description: "where built engines are kept, one directory a model; null: built anew at every start",
+      }),
+      fp16: Type.Boolean({ default: true, description: "half precision: about twice as fast" }),
+      timingCache: Type.Boolean({ default: true, description: "what was measured for one engine speeds up the next" }),
+      maxWorkspaceBytes: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
+        default: null,
+        description: "memory that building an engine may take; null: as the library has it",
+      }),
+    },
+    { additionalProperties: false, default: {} },
+  ),
+};
+const EngineConfig = Type.Object(engineConfig);
+export type EngineConfig = Static<typeof EngineConfig>;
+
+/** What a model's process is told of the engine. */
+export const WorkerEngine = Type.Object(
+  {
+    providers: engineConfig.executionProviders,
+    onnxruntimeDirectory: engineConfig.onnxruntimeDirectory,
+    /** Of this model. */
+    engineCacheDirectory: Type.Union([Type.String(), Type.Null()], { default: null }),
+    /** What a GPU computes before it is ready. */
+    warmUp: Type.Array(Type.Object({ texts: Type.Integer(), paddedTokens: Type.Integer() }), { default: [] }),
+  },
+  { additionalProperties: false },
+);
+export type WorkerEngine = Static<typeof WorkerEngine>;
+
+/**
+ * What a model's process needs in its environment: TensorRT takes its settings from there only when it is used from JavaScript, and
+ * the system's loader looks for CUDA's libraries in the operator's directory too.
+ */
+export function engineEnvironment(
+  { onnxruntimeDirectory, engineCacheDirectory }: Pick<WorkerEngine, "onnxruntimeDirectory" | "engineCacheDirectory">,
+  { fp16, timingCache, maxWorkspaceBytes }: EngineConfig["tensorrt"],
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  // Empty: the carried library, whatever this process' own environment says.
+  if (onnxruntimeDirectory === null) return { THORMESH_ONNXRUNTIME_DIR: "" };
+  const searched = environment["LD_LIBRARY_PATH"];
+  return {
+    THORMESH_ONNXRUNTIME_DIR: onnxruntimeDirectory,
+    LD_LIBRARY_PATH: searched ? `${onnxruntimeDirectory}:${searched}` : onnxruntimeDirectory,
+    ORT_TENSORRT_FP16_ENABLE: fp16 ? "1" : "0",
+    ORT_TENSORRT_TIMING_CACHE_ENABLE: timingCache && engineCacheDirectory !== null ? "1" : "0",
+    ORT_TENSORRT_ENGINE_CACHE_ENABLE: engineCacheDirectory === null ? "0" : "1",
+    ...(engineCacheDirectory === null ? {} : { ORT_TENSORRT_CACHE_PATH: engineCacheDirectory }),
+    ...(maxWorkspaceBytes === null ? {} : { ORT_TENSORRT_MAX_WORKSPACE_SIZE: String(maxWorkspaceBytes) }),
+  };
+}

@@ -1,0 +1,54 @@
+import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { symbolVersion } from "./symbol-version.ts";
+
+/** An ONNX Runtime that the operator names by its directory. */
+export interface OperatorLibrary {
+  readonly directory: string;
+  /** The library itself, links followed. */
+  readonly path: string;
+  readonly version: string | null;
+  /** The names of the directory's files that belong to ONNX Runtime. */
+  readonly files: readonly string[];
+  /** An addon that lies beside the library and was built with it; null: the carried one is used. */
+  readonly addonPath: string | null;
+}
+
+export const addonName = "onnxruntime_binding.node";
+export const libraryName = "libonnxruntime.so.1";
+const anyLibraryName = /^libonnxruntime\.so(\.1(\.\d+)*)?$/;
+
+/**
+ * Looks for ONNX Runtime under the names that its builds and packages give it: libonnxruntime.so, .so.1, .so.1.x.y.
+ * @throws Error saying what is missing.
+ */
+export function findOperatorLibrary(directory: string): OperatorLibrary {
+  if (!existsSync(directory)) throw new Error(`serving.onnxruntimeDirectory: there is no directory ${directory}`);
+  const files = readdirSync(directory)
+    .filter((name) => name.startsWith("libonnxruntime") || name === addonName)
+    .sort();
+  const names = files.filter((name) => anyLibraryName.test(name));
+  const [name] = names.includes(libraryName) ? [libraryName] : names;
+  if (name === undefined) {
+    throw new Error(
+      `serving.onnxruntimeDirectory: expected libonnxruntime.so.1 (or .so, .so.1.x.y) in ${directory}, got ${files.join(", ") || "none of ONNX Runtime's files"}`,
+    );
+  }
+  const path = realpathSync(join(directory, name));
+  const addonPath = files.includes(addonName) ? join(directory, addonName) : null;
+  return { directory, path, version: symbolVersion(readFileSync(path)), files, addonPath };
+}
+
+/**
+ * Why an addon can't use a library; null when it can. An addon of 1.x asks for interface x, which libraries from 1.x on have.
+ */
+export function decideCompatible(addonVersion: string, libraryVersion: string | null): string | null {
+  if (libraryVersion === null) return "it does not say which version it is";
+  const [major = 0, minor = 0] = libraryVersion.split(".").map(Number);
+  const [wantedMajor = 0, wantedMinor = 0] = addonVersion.split(".").map(Number);
+  if (major === wantedMajor && minor >= wantedMinor) return null;
+  return (
+    `it is ONNX Runtime ${libraryVersion}, and this program needs ${wantedMajor}.${wantedMinor} or later: ` +
+    `use a newer one, or put the ${addonName} of onnxruntime-node ${libraryVersion} beside it`
+  );
+}
