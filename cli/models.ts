@@ -11,6 +11,7 @@ import { findInCatalog, readCatalog } from "./models/catalog.ts";
 import { copyModel } from "./models/copy-model.ts";
 import { readHubAccess } from "./models/hub-access.ts";
 import { installedModels, listModels } from "./models/list-models.ts";
+import { suggest } from "./models/near-names.ts";
 import { parseModelName } from "./models/parse-model-name.ts";
 import { pullModel } from "./models/pull-model.ts";
 import { createPullProgress } from "./models/pull-progress.ts";
@@ -109,8 +110,9 @@ async function verify(context: Context): Promise<number> {
   const wanted = context.names.map((name) => {
     const id = findInCatalog(readCatalog(), name)?.id ?? name;
     const model = models.find(({ manifest }) => manifest.id.toLowerCase() === id.toLowerCase());
+    const here = models.map(({ manifest }) => manifest.id);
     if (model === undefined)
-      throw new UsageError(`"${name}" is not here: ${models.map(({ manifest }) => manifest.id).join(", ")} are`);
+      throw new UsageError(`"${name}" is not here: expected one of ${here.join(", ")}${suggest(name, here)}`);
     return model;
   });
   const results = [];

@@ -74,7 +74,7 @@ async function append(
         );
       });
       const reading = reader.read().catch((cause) => {
-        throw new PullError(`the connection was cut: ${describeError(cause)}`, { cause, temporary: true });
+        throw new PullError(`the connection was cut: ${describeError(cause)}`, { temporary: true });
       });
       const { done, value } = await Promise.race([reading, silence]).finally(() => clearTimeout(timer));
       signal.throwIfAborted();

@@ -42,10 +42,11 @@ function explainStatus(response: Response, what: string, host: string, access: H
     case 429:
       return new PullError(`${said}: it asks to come back later`, {
         temporary: true,
+        status,
         retryAfterMs: waitAsked(response),
       });
     default:
-      return new PullError(said, { temporary: status >= 500, retryAfterMs: waitAsked(response) });
+      return new PullError(said, { temporary: status >= 500, status, retryAfterMs: waitAsked(response) });
   }
 }
 
@@ -80,7 +81,10 @@ async function send(url: URL, init: RequestInit, timeoutMs: number, signal: Abor
     signal.throwIfAborted();
     if (silence.signal.aborted)
       throw new PullError(`${url.host} has not answered for ${timeoutMs / 1000} s`, { temporary: true });
-    throw new PullError(`${url.host} can't be reached: ${describeError(cause)}`, { cause, temporary: true });
+    throw new PullError(
+      `${url.host} can't be reached: ${describeError(cause)} (without a network: --url of a mirror, or --from DIR)`,
+      { temporary: true },
+    );
   } finally {
     clearTimeout(timer);
   }

@@ -1,5 +1,6 @@
 import { UsageError } from "#platform/errors.ts";
 import { type CatalogModel, findInCatalog } from "./catalog.ts";
+import { suggest } from "./near-names.ts";
 
 /** What `pull` is asked for. */
 export interface WantedModel {
@@ -41,6 +42,9 @@ export function parseModelName(text: string, catalog: readonly CatalogModel[]): 
     return { id: name, repo: name, revision: revision ?? "main", known: null };
   }
   throw new UsageError(
-    `"${text}" is neither in the catalogue (thormesh models list shows it) nor organisation/name[@revision] of a repository`,
+    `"${text}" is neither in the catalogue (thormesh models list shows it) nor organisation/name[@revision] of a repository${suggest(
+      name,
+      catalog.map(({ id }) => id),
+    )}`,
   );
 }

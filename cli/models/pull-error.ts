@@ -5,10 +5,16 @@ export class PullError extends Error {
   readonly temporary: boolean;
   /** What the server asked to wait; null: it didn't say. */
   readonly retryAfterMs: number | null;
+  /** What the server answered; null: it didn't. */
+  readonly status: number | null;
 
-  constructor(message: string, options: { cause?: unknown; temporary?: boolean; retryAfterMs?: number | null } = {}) {
+  constructor(
+    message: string,
+    options: { cause?: unknown; temporary?: boolean; status?: number; retryAfterMs?: number | null } = {},
+  ) {
     super(message, { cause: options.cause });
     this.temporary = options.temporary ?? false;
+    this.status = options.status ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
   }
 }

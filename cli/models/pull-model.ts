@@ -86,6 +86,31 @@ function plan(listing: HubListing, wanted: WantedModel, choice: OnnxChoice): Hub
   return decision.paths.map((path) => byPath.get(path) as HubFile);
 }
 
+/** A repository's address as it may be written down: without the password that a mirror's address may carry. */
+function publicAddress(baseUrl: string, repo: string): string {
+  const url = new URL(`${baseUrl}/${repo}`);
+  url.username = "";
+  url.password = "";
+  url.search = "";
+  return url.href;
+}
+
+const mostListings = 4;
+
+/** The files of a repository, asked for again where the hub is busy; a hub that can't be reached at all is told at once. */
+async function listPatiently(wanted: WantedModel, { access, signal, sleep }: PullRequest): Promise<HubListing> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await listRepository(access, wanted.repo, wanted.revision, guessedWeights(wanted), signal);
+    } catch (error) {
+      if (!(error instanceof PullError) || !error.temporary || error.status === null || tries === mostListings)
+        throw error;
+      await sleep(Math.min(30_000, error.retryAfterMs ?? 500 * 2 ** tries));
+      signal.throwIfAborted();
+    }
+  }
+}
+
 /** The weights to ask a plain file server for, in the order in which the first that is there is taken. */
 function guessedWeights({ known }: WantedModel): string[] {
   const listed = known?.files.map(({ path }) => path).filter((path) => path.includes(".onnx")) ?? [];
@@ -105,7 +130,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
   const { access, modelsDirectory, choice, events, signal } = request;
   const { id, repo, revision, known } = wanted;
   const target = join(modelsDirectory, id);
-  const listing = await listRepository(access, repo, revision, guessedWeights(wanted), signal);
+  const listing = await listPatiently(wanted, request);
   const files = plan(listing, wanted, choice);
   const installed = await readInstalledManifest(target);
   const answer = { id, directory: target, repo, revision };
@@ -119,7 +144,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
   try {
     // Of one commit, though the branch may move on meanwhile.
     const from = listing.commit ?? revision;
-    staging = await openStaging(modelsDirectory, id, `${access.baseUrl} ${repo}@${from}`);
+    staging = await openStaging(modelsDirectory, id, `${publicAddress(access.baseUrl, repo)} ${repo}@${from}`);
     const { directory } = staging;
     const sizes = files.map(({ bytes }) => bytes);
     const total = sizes.every((bytes) => bytes !== null) ? sizes.reduce((sum, bytes) => sum + bytes, 0) : null;
@@ -171,7 +196,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
         revision:
           commit ?? `files-${new Bun.CryptoHasher("sha256").update(JSON.stringify(hashes)).digest("hex").slice(0, 12)}`,
         licence: listing.licence,
-        source: { repo, revision, ...(commit === null ? {} : { commit }), url: `${access.baseUrl}/${repo}` },
+        source: { repo, revision, ...(commit === null ? {} : { commit }), url: publicAddress(access.baseUrl, repo) },
         known,
       },
       hashes,

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PullError } from "./pull-error.ts";
 
@@ -24,22 +24,50 @@ const isRunning = (pid: number) => {
   }
 };
 
+/** Its number and when it was started: a number alone is given to another process one day. */
+async function stampOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // The name in parentheses may hold anything; the start is the 22nd field, the 20th after it.
+  const startedTicks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return startedTicks === undefined ? String(pid) : `${pid} ${startedTicks}`;
+}
+
+async function isHeldBy(stamp: string): Promise<boolean> {
+  const pid = Number(stamp.split(" ")[0]);
+  if (!Number.isInteger(pid) || pid <= 0 || !isRunning(pid)) return false;
+  return !stamp.includes(" ") || (await stampOf(pid)) === stamp;
+}
+
+/** Takes the lock, whole with its owner's stamp in one step: nobody ever reads half of it. */
 async function lock(path: string): Promise<void> {
-  for (let tries = 0; tries < 2; tries += 1) {
-    try {
-      const handle = await open(path, "wx");
-      await handle.writeFile(String(process.pid));
-      await handle.close();
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const pid = Number(await readFile(path, "utf8").catch(() => ""));
-      if (pid > 0 && pid !== process.pid && isRunning(pid))
-        throw new PullError(`this model is being pulled already, by process ${pid}`);
-      await rm(path, { force: true }); // of a process that was killed
+  const own = `${path}-${process.pid}-${crypto.randomUUID()}`;
+  await writeFile(own, await stampOf(process.pid));
+  try {
+    for (let tries = 0; tries < 5; tries += 1) {
+      try {
+        await link(own, path);
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+      const stamp = await readFile(path, "utf8").catch(() => null);
+      if (stamp === null) continue; // released just now
+      if (await isHeldBy(stamp))
+        throw new PullError(`this model is being pulled already, by process ${stamp.split(" ")[0]}`);
+      // Of a process that was killed. Moved before it is removed: of two that find it only one moves it, and who moves another's puts it back.
+      const aside = `${own}-aside`;
+      const moved = await rename(path, aside).then(
+        () => true,
+        () => false,
+      );
+      if (!moved) continue;
+      if ((await readFile(aside, "utf8")) !== stamp) await link(aside, path).catch(() => {});
+      await rm(aside, { force: true });
     }
+    throw new PullError(`${path} is in the way`);
+  } finally {
+    await rm(own, { force: true });
   }
-  throw new PullError(`${path} is in the way`);
 }
 
 /**

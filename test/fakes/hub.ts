@@ -27,6 +27,8 @@ export interface HubFakeOptions {
   refuseRanges?: boolean;
   /** No ETag by which a file can be recognised. */
   noEtag?: boolean;
+  /** The list of files is refused with 429; so often. */
+  busy?: { times: number };
   /** Files lie on another server. */
   cdn?: boolean;
   /** Every file's address leads to itself. */
@@ -141,6 +143,7 @@ export async function startHub(options: HubFakeOptions): Promise<HubFake> {
     const revision = info?.[2] ?? resolved?.[2];
     if (revision !== "main" && revision !== commit)
       return answer(404, { error: "Invalid rev id" }, { "x-error-code": "RevisionNotFound" });
+    if (info !== null && due(options.busy)) return answer(429, "slow down", { "retry-after": "7" });
     if (info !== null) return answer(200, listing(info[1] as string, repo));
     const file = repo[resolved?.[3] ?? ""];
     if (file === undefined) return answer(404, "Entry not found", { "x-error-code": "EntryNotFound" });

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { selfCommand } from "#platform/self-command.ts";
 import { writeModelDirectory } from "../../agent/serving/write-model-directory.ts";
-import { type HubFake, startHub } from "../../fakes/hub.ts";
+import { type HubFake, type HubFakeFile, startHub } from "../../fakes/hub.ts";
 import { lookUpModel } from "../../fakes/onnx/tiny-models.ts";
 import { tinyRepository } from "./tiny-repository.ts";
 
@@ -96,6 +97,44 @@ describe("a model's life", () => {
   });
 });
 
+test("Ctrl-C in the middle of a file, then the same command: the rest comes, and nothing of it is lost", async () => {
+  const repo = await tinyRepository();
+  const weights = repo["onnx/model.onnx"] as HubFakeFile;
+  weights.stall = { after: 100_000, times: 1 };
+  const stalling = await startHub({ repos: { "acme/slow": repo }, cdn: true });
+  try {
+    const env = { HF_ENDPOINT: stalling.url };
+    const directory = join(place, "pulled");
+    const child = Bun.spawn([...selfCommand(), "models", "pull", "acme/slow", "--dir", directory], {
+      env: { ...process.env, ...env },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    const part = async () => {
+      for await (const path of new Bun.Glob(".pulling-acme--slow-*/onnx/model.onnx.part").scan({
+        cwd: directory,
+        dot: true,
+      }))
+        return Bun.file(join(directory, path)).size;
+      return 0;
+    };
+    while ((await part()) < 100_000 && child.exitCode === null) await Bun.sleep(5);
+    child.kill("SIGINT");
+    const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining("interrupted: the same command continues"),
+    });
+    expect(existsSync(join(directory, "acme", "slow"))).toBe(false);
+    const { files } = (await models(["pull", "acme/slow", "--json"], env)).json();
+    expect(files.find(({ path }: { path: string }) => path === "onnx/model.onnx").resumedAt).toBe(100_000);
+    expect((await models(["verify", "acme/slow"])).code).toBe(0);
+    expect((await models(["remove", "acme/slow"])).code).toBe(0);
+  } finally {
+    await stalling.stop();
+  }
+});
+
 describe("from a directory, without a network", () => {
   test("it is copied, described, loaded", async () => {
     const from = join(place, "hub", "models--org--copied", "snapshots", "abc");
@@ -132,6 +171,8 @@ test.each([
   { args: ["pull"], message: "expected one model" },
   { args: ["pull", "a/b", "c/d"], message: "expected one model" },
   { args: ["pull", "nope"], message: "neither in the catalogue" },
+  { args: ["pull", "bge-smal-en-v1.5"], message: "did you mean bge-small-en-v1.5" },
+  { args: ["verify", "all-minilm-l6"], message: "did you mean all-MiniLM-L6-v2?" },
   { args: ["pull", "../../etc"], message: "neither in the catalogue" },
   { args: ["pull", "a/..b/c"], message: "neither in the catalogue" },
   { args: ["pull", "a/b@../c"], message: "expected a branch, tag or commit" },
@@ -154,5 +195,11 @@ test("a wrong token and a hub that is not there are told, and exit with 1", asyn
   expect({ code: wrong.code, stderr: wrong.stderr }).toEqual({
     code: 1,
     stderr: expect.stringContaining("the token was not accepted"),
+  });
+  expect(wrong.stderr + wrong.stdout).not.toContain('"wrong"');
+  const absent = await models(["pull", "acme/tiny", "--url", "http://127.0.0.1:1"]);
+  expect({ code: absent.code, stderr: absent.stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringContaining("127.0.0.1:1 can't be reached"),
   });
 });

@@ -254,6 +254,47 @@ test("a model that is being pulled is left to who pulls it; a lock that a killed
   expect((await pull("acme/tiny")).result.unchanged).toBe(false);
 });
 
+test("of pulls that begin together one has the model, the others leave it alone; whoever held the number before is not mistaken", async () => {
+  const opened = await Promise.allSettled(Array.from({ length: 8 }, () => openStaging(place, "acme/tiny", "v")));
+  const taken = opened.filter((one) => one.status === "fulfilled");
+  expect(taken.length).toBe(1);
+  for (const one of opened)
+    if (one.status === "rejected")
+      expect(String(one.reason)).toContain(`being pulled already, by process ${process.pid}`);
+  await taken[0]?.value.release();
+  expect((await left()).filter((name) => name.includes("lock"))).toEqual([]);
+  // Of a process that had this one's number, and ended.
+  await writeFile(join(place, ".lock-acme--tiny"), `${process.pid} 1`);
+  await (await openStaging(place, "acme/tiny", "v")).release();
+});
+
+test.each([
+  { times: 3, outcome: "pulled" },
+  { times: 9, outcome: "refused" },
+])(
+  "a hub that is busy $times times is asked again when it says, then the model is $outcome",
+  async ({ times, outcome }) => {
+    await hubWith(await tinyRepository(), { busy: { times } });
+    const waits: number[] = [];
+    const sleep = async (ms: number) => void waits.push(ms);
+    if (outcome === "pulled") expect((await pull("acme/tiny", { sleep })).result.files.length).toBe(5);
+    else expect(await failure(pull("acme/tiny", { sleep }))).toContain("answered 429");
+    expect(waits).toEqual([7000, 7000, 7000]);
+  },
+);
+
+test("neither a token nor a mirror's password is written down, and the token stays with the hub", async () => {
+  const { url, requests } = await hubWith(await tinyRepository(), { cdn: true, token: "sesame" });
+  const withPassword = url.replace("http://", "http://me:pass-word@");
+  await pull("acme/tiny", { access: { baseUrl: withPassword, token: "sesame", timeoutMs: 5_000 } });
+  const elsewhere = requests.filter(({ server }) => server === "cdn");
+  expect(elsewhere.length).toBeGreaterThan(0);
+  expect(elsewhere.map(({ authorization }) => authorization)).toEqual(elsewhere.map(() => undefined));
+  const manifest = JSON.stringify(await manifestOf("acme/tiny"));
+  expect(manifest).not.toContain("sesame");
+  expect(manifest).not.toContain("pass-word");
+});
+
 test("a process that was killed between the two renames of an installation left a model that is whole", async () => {
   await mkdir(join(place, ".former-acme--tiny"));
   await writeFile(join(place, ".former-acme--tiny", "manifest.json"), "{}");
