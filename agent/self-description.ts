@@ -10,7 +10,10 @@ export interface SelfDescriptionParts {
   readonly identity: AgentIdentity;
   readonly config: Pick<AgentConfig, "advertiseUrl" | "prices" | "tags">;
   readonly serving: Pick<Serving, "url" | "loadedModels">;
-  readonly power: Pick<Power, "kind" | "name" | "profile" | "figures" | "faults" | "differs" | "currentMode">;
+  readonly power: Pick<
+    Power,
+    "kind" | "name" | "release" | "profile" | "figures" | "faults" | "differs" | "currentMode"
+  >;
   readonly membership: Pick<Membership, "decision" | "desired">;
   readonly nowMs: () => number;
 }
@@ -56,6 +59,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
       board: {
         kind: power.kind,
         name: power.name,
+        ...(power.release === null ? {} : { release: power.release }),
         powerModes: [...power.profile()],
         figures: power.figures(),
         faults: power.faults().map(({ fault, reason }) => ({ fault, reason: reason.slice(0, 512) })),

@@ -57,6 +57,8 @@ export const Birth = Type.Object(
       {
         kind: literals("jetson", "simulated", "none"),
         name: Type.String({ maxLength: 128 }),
+        /** Of the board's system software; absent where it is not known. */
+        release: Type.Optional(Type.String({ maxLength: 64 })),
         /** By falling capacity: the most capable mode first. */
         powerModes: Type.Array(PowerModeProfile, { maxItems: 32 }),
         /** Where the modes' figures come from; absent from agents that do not say. */

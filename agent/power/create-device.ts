@@ -4,7 +4,8 @@ import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Device } from "./device.ts";
 import { createJetsonControl } from "./jetson-control.ts";
-import type { JetsonConfig, PowerConfig } from "./power-config.ts";
+import { parseRelease } from "./parse-release.ts";
+import type { PowerConfig } from "./power-config.ts";
 import { createPowerFaults, type PowerFaults } from "./power-faults.ts";
 import { createSimulatedDevice } from "./simulated-device.ts";
 import { createTegrastatsMeter } from "./tegrastats-meter.ts";
@@ -14,6 +15,7 @@ function createPlainDevice(): Device {
   return {
     kind: "none",
     name: "no Jetson",
+    release: null,
     control: {
       modes: async () => [],
       currentMode: async () => null,
@@ -24,13 +26,9 @@ function createPlainDevice(): Device {
   };
 }
 
-async function boardName(config: JetsonConfig): Promise<string> {
-  try {
-    return (await readFile(config.modelPath, "utf8")).replaceAll("\0", "").trim() || "Jetson";
-  } catch {
-    return "Jetson";
-  }
-}
+const readIfThere = (path: string) => readFile(path, "utf8").catch(() => "");
+/** What the fleet is told of a board at most. */
+const longestName = 128;
 
 /**
  * The board that configuration names; `auto` is a Jetson where nvpmodel is found, else a machine without power modes.
@@ -51,7 +49,8 @@ export async function createDevice(
   }
   return {
     kind: "jetson",
-    name: await boardName(config.jetson),
+    name: (await readIfThere(config.jetson.modelPath)).replaceAll("\0", "").trim().slice(0, longestName) || "Jetson",
+    release: parseRelease(await readIfThere(config.jetson.releasePath)),
     control: createJetsonControl(config.jetson, faults),
     meter: createTegrastatsMeter(config.jetson, clock, faults),
     gate: openGate,

@@ -38,6 +38,8 @@ export interface PowerMeter {
 export interface Device {
   readonly kind: "jetson" | "simulated" | "none";
   readonly name: string;
+  /** The release of the board's system software, for people; null where there is none or it is not known. */
+  readonly release: string | null;
   readonly control: PowerControl;
   readonly meter: PowerMeter;
   readonly gate: ComputeGate;

@@ -1,6 +1,10 @@
 export interface NvpmodelMode {
   readonly id: number;
   readonly name: string;
+  /** The GPU's highest clock in it, Hz; Infinity = not capped; null where the file does not say. */
+  readonly gpuMaxHz: number | null;
+  /** CPU cores that it leaves on; null where the file does not say. */
+  readonly cores: number | null;
 }
 
 export interface NvpmodelConf {
@@ -9,20 +13,39 @@ export interface NvpmodelConf {
   readonly defaultId: number | null;
 }
 
-/** Reads the blocks of /etc/nvpmodel.conf that name modes; everything else in it is of no concern here. */
+type OpenMode = { -readonly [Key in keyof NvpmodelMode]: NvpmodelMode[Key] };
+
+/** Takes in one line of a mode's block, of which clocks and cores matter here: "GPU MAX_FREQ 1386000000", "CPU_ONLINE CORE_3 1". */
+function readCap(mode: OpenMode, line: string): void {
+  const [parameter, argument = "", text] = line.trim().split(/\s+/);
+  const value = Number(text);
+  if (text === undefined || !Number.isFinite(value)) return;
+  // -1 means not capped.
+  if (parameter === "GPU" && argument === "MAX_FREQ") mode.gpuMaxHz = value < 0 ? Number.POSITIVE_INFINITY : value;
+  if (parameter === "CPU_ONLINE" && argument.startsWith("CORE_"))
+    mode.cores = (mode.cores ?? 0) + (value === 1 ? 1 : 0);
+}
+
+/** Reads the blocks of /etc/nvpmodel.conf that name modes, with the caps by which modes can be compared; all else is of no concern here. */
 export function parseNvpmodelConf(text: string): NvpmodelConf {
-  const modes: NvpmodelMode[] = [];
+  const modes: OpenMode[] = [];
+  let open: OpenMode | null = null;
   let defaultId: number | null = null;
   for (const line of text.split(/\r?\n/)) {
     const block = /^\s*<\s*([A-Z_]+)\s+(.*?)\s*>\s*(?:#.*)?$/.exec(line);
-    if (block === null) continue;
+    if (block === null) {
+      if (open !== null) readCap(open, line);
+      continue;
+    }
+    open = null;
     const [, kind, attributes = ""] = block;
     const value = (name: string) => new RegExp(`(?:^|\\s)${name}\\s*=\\s*(\\S+)`).exec(attributes)?.[1];
     if (kind === "POWER_MODEL") {
       const id = Number(value("ID"));
       const name = value("NAME");
       if (Number.isInteger(id) && id >= 0 && name !== undefined && !modes.some((mode) => mode.id === id)) {
-        modes.push({ id, name });
+        open = { id, name, gpuMaxHz: null, cores: null };
+        modes.push(open);
       }
     } else if (kind === "PM_CONFIG") {
       const id = Number(value("DEFAULT"));
@@ -33,7 +56,7 @@ export function parseNvpmodelConf(text: string): NvpmodelConf {
 }
 
 /** The answer of `nvpmodel -q`: a line with the name, then one with the id. Warnings before them are passed over. */
-export function parseNvpmodelQuery(output: string): NvpmodelMode | null {
+export function parseNvpmodelQuery(output: string): Pick<NvpmodelMode, "id" | "name"> | null {
   const lines = output.split(/\r?\n/).map((line) => line.trim());
   const at = lines.findIndex((line) => line.startsWith("NV Power Mode:"));
   const name = lines[at]?.slice("NV Power Mode:".length).trim();
@@ -48,13 +71,23 @@ export function asksForReboot(output: string): boolean {
 }
 
 /**
- * Modes with the most capable first, going by their names: MAXN modes, then by watts. The file's order of ids says nothing
+ * Modes with the most capable first: MAXN modes, then by the watts in their names, and of as many watts by the GPU's clock and the cores
+ * that are on. Where some name says nothing the GPU's clock alone counts, if the file has it for all. The file's order of ids says nothing
  * (an Orin Nano has 15W, 25W, MAXN_SUPER, 7W).
  */
 export function byCapability(modes: readonly NvpmodelMode[]): NvpmodelMode[] {
-  const rank = ({ name }: NvpmodelMode) => {
+  const watts = ({ name }: NvpmodelMode) => {
     if (/^MAXN/i.test(name)) return Number.POSITIVE_INFINITY;
-    return Number(/(\d+(?:\.\d+)?)\s*W/i.exec(name)?.[1] ?? 0);
+    const named = /(\d+(?:\.\d+)?)\s*W/i.exec(name)?.[1];
+    return named === undefined ? null : Number(named);
   };
-  return [...modes].sort((a, b) => (rank(a) === rank(b) ? a.id - b.id : rank(b) - rank(a)));
+  const byClock = modes.some((mode) => watts(mode) === null) && modes.every(({ gpuMaxHz }) => gpuMaxHz !== null);
+  const falling = (a: number | null, b: number | null) => ((a ?? 0) === (b ?? 0) ? 0 : (b ?? 0) > (a ?? 0) ? 1 : -1);
+  return [...modes].sort(
+    (a, b) =>
+      (byClock ? 0 : falling(watts(a), watts(b))) ||
+      falling(a.gpuMaxHz, b.gpuMaxHz) ||
+      falling(a.cores, b.cores) ||
+      a.id - b.id,
+  );
 }

@@ -69,6 +69,7 @@ export const JetsonConfig = Type.Object(
     nvidiaSmi: command("nvidia-smi"),
     confPath: Type.String({ default: "/etc/nvpmodel.conf" }),
     modelPath: Type.String({ default: "/proc/device-tree/model" }),
+    releasePath: Type.String({ default: "/etc/nv_tegra_release" }),
     commandTimeoutMs: Type.Integer({ default: 10_000, minimum: 100 }),
     sampleIntervalMs: Type.Integer({ default: 1000, minimum: 100 }),
   },

@@ -24,6 +24,7 @@ import { registerPowerMetrics } from "./power-metrics.ts";
 export interface PowerStatus {
   readonly board: Device["kind"];
   readonly name: string;
+  readonly release: string | null;
   readonly mode: string | null;
   readonly modes: readonly PowerModeProfile[];
   readonly figures: FiguresOrigin;
@@ -43,6 +44,7 @@ export interface Power {
   stop(): Promise<void>;
   readonly kind: Device["kind"];
   readonly name: string;
+  readonly release: string | null;
   readonly gate: ComputeGate;
   /**
    * The power part of the minute's record: what was measured since the last call; null where nothing can be.
@@ -160,6 +162,9 @@ export function createPower(deps: {
     get name() {
       return parts().device.name;
     },
+    get release() {
+      return parts().device.release;
+    },
     gate: { enter: (texts, signal) => parts().device.gate.enter(texts, signal) },
     closeMinute(minutes) {
       const measured = meter.take();
@@ -233,6 +238,7 @@ export function createPower(deps: {
       return {
         board: device.kind,
         name: device.name,
+        release: device.release,
         mode: governor.currentMode()?.name ?? null,
         modes: governor.profile(),
         figures: figures.origin(),

@@ -53,6 +53,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
   return {
     kind: "simulated",
     name: preset.name,
+    release: null,
     control: {
       modes: async () =>
         preset.modes.map((each) => ({

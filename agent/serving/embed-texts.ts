@@ -2,75 +2,23 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
+import { createAdmittedLine } from "./admitted-line.ts";
 import { applyPrompt } from "./apply-prompt.ts";
-import { createTextComputer, type MissingText, mostTextsInLine, refuseToCut } from "./compute-texts.ts";
-import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
+import { createTextComputer, type MissingText, refuseToCut } from "./compute-texts.ts";
+import type { AdmissionLimits } from "./decide-admission.ts";
+import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
+import { type AcquireModel, createLeases } from "./lease-model.ts";
 import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
+import { ClientGone, DeadlinePassed, openPatience } from "./request-patience.ts";
 import type { ModelLease } from "./residency/model-pool.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
-import { refuseUnlessForKind, type TextInput } from "./text-input.ts";
+import { refuseUnlessForKind } from "./text-input.ts";
 import type { NamedToken } from "./text-tokenizer.ts";
 
-export interface EmbedRequest {
-  /** Id or alias; undefined = the default model. */
-  readonly model: string | undefined;
-  /** At least one; pairs for a cross-encoder, texts or token ids for other models. */
-  readonly inputs: readonly TextInput[];
-  /** What the inputs are called in the request, for error messages. */
-  readonly inputsField: string;
-  /** How many values of each vector are wanted; undefined = all. */
-  readonly dimensions: number | undefined;
-  /** Whether a text longer than the model reads may be cut (the default) or makes the request invalid. */
-  readonly truncate?: boolean | undefined;
-  /** How long the client waits for an answer; one that would come later is not computed. Undefined = as configured. */
-  readonly latencyBudgetMs?: number | undefined;
-  /** Which of the model's prompts is put before each text; undefined = the model's default. */
-  readonly promptName?: string | undefined;
-  /** Aborts when the client is gone. */
-  readonly signal: AbortSignal;
-}
-
-export interface EmbedResult {
-  /** The model's id, also when an alias was asked for. */
-  readonly model: string;
-  readonly dimension: number;
-  /** Of a cross-encoder: which value of a "vector" says that a pair's second text is relevant to its first. */
-  readonly relevantLabel: number;
-  /** One an input, in order, not normalised; may be shared between inputs. */
-  readonly vectors: readonly Float32Array[];
-  readonly tokens: number;
-  /** How many inputs were longer than the model reads and were cut. */
-  readonly truncatedInputs: number;
-  readonly durationMs: number;
-}
-
-export interface TokenizeRequest {
-  /** Id or alias; undefined = the default model. */
-  readonly model: string | undefined;
-  readonly inputs: readonly string[];
-  readonly addSpecialTokens: boolean;
-}
-
-/** What a face (HTTP, gRPC) asks for vectors. */
-export interface Embedder {
-  /** @throws ServiceError with what the client is told. */
-  embed(request: EmbedRequest): Promise<EmbedResult>;
-  /**
-   * The tokens of each text, as the model's tokenizer makes them: not cut, and without the model.
-   * @throws ServiceError MODEL_NOT_FOUND
-   */
-  tokenize(request: TokenizeRequest): Promise<NamedToken[][]>;
-  /** Requests that are being answered. */
-  inFlight(): number;
-  /** Texts that wait: for the board's capacity or for a batch. */
-  queueDepth(): number;
-}
-
 export interface EmbedderParts {
-  /** As the pool's `acquire`. */
-  readonly acquireModel: (name: string | undefined, signal: () => AbortSignal) => ModelLease | Promise<ModelLease>;
+  readonly acquireModel: AcquireModel;
   /** Texts that wait for a batch, of all models. */
   readonly queueDepth: () => number;
   readonly gate: ComputeGate;
@@ -85,44 +33,7 @@ export interface EmbedderParts {
 
 const standbyRetryS = 5;
 
-/** Before a text is tokenised its length is not known; this many are usual. */
-const likelyTokens = 16;
-
 const neverAborts = new AbortController().signal;
-
-class ClientGone extends Error {}
-class DeadlinePassed extends Error {}
-
-/** How long a request waits: until its deadline, or until its client is gone. */
-interface Patience {
-  /** Made when it is asked for first: a request that has nothing to wait for needs none. */
-  signal(): AbortSignal;
-  end(): void;
-}
-
-function openPatience(request: Pick<EmbedRequest, "signal">, timeoutMs: number): Patience {
-  const startedMs = performance.now();
-  let ended: AbortController | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const onGone = () => ended?.abort(new ClientGone());
-  return {
-    signal() {
-      if (ended !== undefined) return ended.signal;
-      const controller = new AbortController();
-      ended = controller;
-      const leftMs = Math.max(0, startedMs + timeoutMs - performance.now());
-      timer = setTimeout(() => controller.abort(new DeadlinePassed()), leftMs);
-      request.signal.addEventListener("abort", onGone, { once: true });
-      if (request.signal.aborted) onGone();
-      return controller.signal;
-    },
-    end() {
-      if (ended === undefined) return;
-      clearTimeout(timer);
-      request.signal.removeEventListener("abort", onGone);
-    },
-  };
-}
 
 function statusOf(error: ServiceError): RequestStatus {
   switch (error.code) {
@@ -142,11 +53,9 @@ function statusOf(error: ServiceError): RequestStatus {
 export function createEmbedder(parts: EmbedderParts): Embedder {
   const { gate, sink, role, metrics, cache, limits, log } = parts;
   let inFlight = 0;
-  /** Requests that wait for the model, and how many of their texts are in the line. */
-  let admittedRequests = 0;
-  let admittedTexts = 0;
-  let waitingForModel = 0;
+  const leases = createLeases(parts.acquireModel, limits);
   const computer = createTextComputer(gate, cache);
+  const line = createAdmittedLine(computer, limits);
 
   const refuseUnlessServing = () => {
     if (parts.stopping()) throw new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 });
@@ -170,64 +79,6 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   const timeoutOf = ({ latencyBudgetMs }: EmbedRequest) =>
     Math.min(limits.requestTimeoutMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
 
-  const refuseUnlessAdmitted = ({ queue }: EmbeddingModel, request: EmbedRequest, texts: number) => {
-    const decision = decideAdmission(
-      { texts, latencyBudgetMs: request.latencyBudgetMs ?? null },
-      {
-        admittedTexts,
-        admittedRequests,
-        waitingTokens: queue.waitingTokens(),
-        expectedMs: queue.expectedMs(texts * likelyTokens),
-        drainMs: queue.drainMs(),
-      },
-      limits,
-    );
-    if (decision.kind === "admit") return;
-    if (decision.kind === "too-large") throw new ServiceError("PAYLOAD_TOO_LARGE", decision.reason);
-    throw new ServiceError("TOO_MANY_REQUESTS", decision.reason, { retryAfterS: decision.retryAfterS });
-  };
-
-  const computeInLine = async (
-    model: EmbeddingModel,
-    request: EmbedRequest,
-    missing: readonly MissingText[],
-    signal: AbortSignal,
-  ) => {
-    const textsInLine = Math.min(missing.length, mostTextsInLine);
-    admittedTexts += textsInLine;
-    admittedRequests += 1;
-    try {
-      return await computer.compute(model, missing, request, signal);
-    } catch (error) {
-      // Whatever a wait was rejected with once it had ended.
-      throw signal.aborted && !(error instanceof ServiceError) ? signal.reason : error;
-    } finally {
-      admittedTexts -= textsInLine;
-      admittedRequests -= 1;
-    }
-  };
-
-  /** The model, when it has a process; its memory may have to be waited for, but not by any number of requests. */
-  const modelFor = async (request: Pick<EmbedRequest, "model">, patience: Patience): Promise<ModelLease> => {
-    const lease = parts.acquireModel(request.model, patience.signal);
-    if (!(lease instanceof Promise)) return lease;
-    waitingForModel += 1;
-    try {
-      if (waitingForModel > limits.queueRequests) {
-        void lease.then(
-          ({ release }) => release(),
-          () => {},
-        );
-        throw new ServiceError("TOO_MANY_REQUESTS", `${limits.queueRequests} requests wait for a model to be loaded`, {
-          retryAfterS: 1,
-        });
-      }
-      return await lease;
-    } finally {
-      waitingForModel -= 1;
-    }
-  };
-
   /** What a failure is to the client: a deadline, a client that is gone, or what it was. */
   const explain = (error: unknown, request: EmbedRequest): ServiceError | "cancelled" => {
     if (error instanceof ServiceError) return error;
@@ -244,13 +95,13 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   const embed = async (request: EmbedRequest): Promise<EmbedResult> => {
     const startedMs = performance.now();
     const trace = currentTrace();
-    const patience = openPatience(request, timeoutOf(request));
+    const patience = openPatience(request.signal, timeoutOf(request));
     let modelId = "unknown";
     let lease: ModelLease | undefined;
     inFlight += 1;
     try {
       refuseUnlessServing();
-      lease = await modelFor(request, patience);
+      lease = await leases.take(request.model, patience);
       const { model } = lease;
       const { manifest } = model.found;
       modelId = manifest.id;
@@ -266,13 +117,13 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
         return text;
       });
       metrics.recordResultLookup(inputs.length - missing.length, missing.length);
-      if (missing.length > 0) refuseUnlessAdmitted(model, request, Math.min(missing.length, mostTextsInLine));
+      if (missing.length > 0) line.refuseUnlessAdmitted(model, request, missing.length);
       trace?.stage("admission", startedMs, performance.now(), {
         "thormesh.cached_texts": inputs.length - missing.length,
       });
       let computeMs = 0;
       if (missing.length > 0) {
-        for (const computed of await computeInLine(model, request, missing, patience.signal())) {
+        for (const computed of await line.compute(model, request, missing, patience.signal())) {
           texts[computed.index] = computed.text;
           computeMs += computed.computeMs;
         }
@@ -325,10 +176,10 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   return {
     embed,
     async tokenize({ model: name, inputs, addSpecialTokens }) {
-      const patience = openPatience({ signal: neverAborts }, limits.requestTimeoutMs);
+      const patience = openPatience(neverAborts, limits.requestTimeoutMs);
       let lease: ModelLease | undefined;
       try {
-        lease = await modelFor({ model: name }, patience);
+        lease = await leases.take(name, patience);
         const tokens: NamedToken[][] = [];
         for (const input of inputs) {
           tokens.push(lease.model.tokenizer.name(input, { addSpecialTokens }));

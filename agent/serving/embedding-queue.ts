@@ -157,7 +157,11 @@ export function createEmbeddingQueue(
     pumping = false;
     let sorted = false;
     while (waiting.length > 0) {
-      const lane = lanes.next(waitingTokens, waitingTokens + tokensInFlight);
+      const lane = lanes.next({
+        waitingTokens,
+        outstandingTokens: waitingTokens + tokensInFlight,
+        outstandingTexts: byKey.size,
+      });
       if (lane === null) return;
       if (!sorted) waiting.sort(byTurn);
       sorted = true;

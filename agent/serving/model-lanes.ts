@@ -19,13 +19,17 @@ export interface FreeLane extends BatchRunner {
   readonly policy: BatchPolicy;
 }
 
+/** What there is to do. Outstanding is what waits and what is being computed. */
+export interface LineView {
+  readonly waitingTokens: number;
+  readonly outstandingTokens: number;
+  readonly outstandingTexts: number;
+}
+
 /** Who computes the batches of one line. */
 export interface Lanes {
-  /**
-   * The lane that takes the next batch; null when none is free. It counts as busy from its `run` until that has settled.
-   * @param outstandingTokens waiting and being computed
-   */
-  next(waitingTokens: number, outstandingTokens: number): FreeLane | null;
+  /** The lane that takes the next batch; null when none is free. It counts as busy from its `run` until that has settled. */
+  next(line: LineView): FreeLane | null;
 }
 
 /** A single process, one batch at a time. */
@@ -101,9 +105,10 @@ export function createModelLanes<Runner extends LaneRunner>(
     stopWhenIdle();
   };
 
-  const noteLine = (outstandingTokens: number): boolean => {
+  const noteLine = ({ outstandingTokens, outstandingTexts }: LineView): boolean => {
     const now = nowMs();
-    if (outstandingTokens > 0.75 * policy.maxTokens) {
+    // A text for each lane at least: a few long ones are answered sooner by all threads, one after the other.
+    if (outstandingTokens > 0.75 * policy.maxTokens && outstandingTexts >= Math.max(2, narrowLanes())) {
       if (now - lastLongMs > shortLineMs) longSinceMs = now;
       lastLongMs = now;
       const count = narrow.length === 0 && now - longSinceMs >= startAfterMs ? narrowLanes() : 0;
@@ -122,8 +127,8 @@ export function createModelLanes<Runner extends LaneRunner>(
   };
 
   return {
-    next(waitingTokens, outstandingTokens) {
-      const longLine = noteLine(outstandingTokens);
+    next(line) {
+      const longLine = noteLine(line);
       const views: LaneView[] = [
         { kind: "wide", ready: true, batches: wideBatches },
         ...narrow.map(({ runner, batches }) => ({
@@ -132,8 +137,8 @@ export function createModelLanes<Runner extends LaneRunner>(
           batches,
         })),
       ];
-      const share = decideShare(outstandingTokens, narrow.length, policy.maxTokens);
-      const { lane } = decideLane(views, longLine, waitingTokens >= share);
+      const share = decideShare(line.outstandingTokens, narrow.length, policy.maxTokens);
+      const { lane } = decideLane(views, longLine, line.waitingTokens >= share);
       if (lane === null) return null;
       const chosen = narrow[lane - 1];
       if (chosen === undefined) {

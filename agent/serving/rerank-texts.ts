@@ -1,5 +1,5 @@
 import { ServiceError } from "#platform/errors.ts";
-import type { Embedder } from "./embed-texts.ts";
+import type { Embedder } from "./embedder.ts";
 import { relevanceScore } from "./relevance-score.ts";
 
 export interface RerankRequest {

@@ -6,12 +6,18 @@ import {
 import { decideActiveAgents } from "#controller/scaling/decide-active-agents.ts";
 import { decideCheapestFleet } from "#controller/scaling/decide-cheapest-fleet.ts";
 import { decideFleetPlan } from "#controller/scaling/decide-fleet-plan.ts";
+import { decidePrediction } from "#controller/scaling/decide-prediction.ts";
 import { decideReplicas } from "#controller/scaling/decide-replicas.ts";
 import { decideRightSize } from "#controller/scaling/decide-right-size.ts";
+import { decideScaling } from "#controller/scaling/decide-scaling.ts";
 import { decideSchedules } from "#controller/scaling/decide-schedules.ts";
+import { decideTriggers } from "#controller/scaling/decide-triggers.ts";
 import { checkFleetPlanInput, FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
+import { checkPredictionInput, PredictionInput } from "#controller/scaling/policy/prediction-rules.ts";
+import { checkScalingInput, ScalingInput } from "#controller/scaling/policy/scaling-input.ts";
 import { checkScheduleInput, ScheduleInput } from "#controller/scaling/policy/schedule-input.ts";
+import { checkTriggerInput, TriggerInput } from "#controller/scaling/policy/trigger-input.ts";
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/replica-inputs.ts";
 import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/right-size/right-size-inputs.ts";
 import { ActiveAgentsInput } from "./active-agents-input.ts";
@@ -56,6 +62,24 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     ScheduleInput,
     ({ schedules, nowMs }) => decideSchedules(schedules, nowMs),
     checkScheduleInput,
+  ),
+  triggers: decisionEntry(
+    "how many replicas metrics from outside ask for, by KEDA's rules",
+    TriggerInput,
+    ({ policy, ...observation }) => decideTriggers(policy, observation),
+    checkTriggerInput,
+  ),
+  prediction: decisionEntry(
+    "how many replicas a forecast asks for",
+    PredictionInput,
+    decidePrediction,
+    checkPredictionInput,
+  ),
+  scaling: decisionEntry(
+    "how many replicas a ScalingPolicy wants, with everything that went into it",
+    ScalingInput,
+    ({ policy, ...observation }) => decideScaling(policy, observation),
+    checkScalingInput,
   ),
   "active-agents": decisionEntry(
     "which agents of a fleet serve and which stand by",

@@ -95,7 +95,11 @@ export async function checkBoard(config: PowerConfig, log: Logger): Promise<Chec
       },
     ];
   }
-  const board: CheckResult = { name, status: device.kind === "simulated" ? "note" : "ok", detail: device.name };
+  const board: CheckResult = {
+    name,
+    status: device.kind === "simulated" ? "note" : "ok",
+    detail: [device.name, device.release].filter((part) => part !== null).join(", "),
+  };
   if (device.kind === "simulated") return [board, await checkModes(device, config)];
   return [board, await checkModes(device, config), await checkRights(config), await checkSensors(device, config)];
 }

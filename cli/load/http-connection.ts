@@ -29,6 +29,7 @@ export class HttpConnection {
   #unsent: Buffer | undefined;
   #used = false;
   #closed = false;
+  #giveUpOpening: (error: Error) => void = () => {};
   #closedBecause = "the connection was closed";
 
   /** Whether another request may go over it. */
@@ -36,27 +37,44 @@ export class HttpConnection {
     return !this.#closed;
   }
 
-  /** @throws ExchangeError when nobody listens there. */
+  /** @throws ExchangeError when nobody listens there, or nobody who can show that it is the server. */
   async open(url: URL): Promise<void> {
     const secure = url.protocol === "https:";
-    try {
-      this.#socket = await Bun.connect({
-        hostname: url.hostname.replace(/^\[|\]$/g, ""),
-        port: Number(url.port || (secure ? 443 : 80)),
-        ...(secure ? { tls: { serverName: url.hostname } } : {}),
-        socket: {
-          data: (_, piece) => this.#receive(piece),
-          drain: () => this.#flush(),
-          close: () => this.#ended(this.#closedBecause),
-          error: (_, error) => this.#ended(codeOf(error)),
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#giveUpOpening = reject;
+    const connecting = Bun.connect({
+      hostname: url.hostname.replace(/^\[|\]$/g, ""),
+      port: Number(url.port || (secure ? 443 : 80)),
+      ...(secure ? { tls: { serverName: url.hostname } } : {}),
+      socket: {
+        open: (socket) => {
+          this.#socket = socket;
+          socket.setNoDelay(true);
+          if (this.#closed) socket.terminate();
+          else if (!secure) resolve();
         },
-      });
-      this.#socket.setNoDelay(true);
-      // It was given up while it was being opened.
-      if (this.#closed) this.#socket.terminate();
+        // Nothing is sent, the key least of all, before the server has shown who it is.
+        handshake: (_, trusted, error) => {
+          if (trusted && error === null) resolve();
+          else reject(error ?? new Error("the TLS handshake failed"));
+        },
+        data: (_, piece) => this.#receive(piece),
+        drain: () => this.#flush(),
+        close: () => {
+          reject(new Error("the connection was closed while it was opened"));
+          this.#ended(this.#closedBecause);
+        },
+        error: (_, error) => this.#ended(codeOf(error)),
+      },
+    });
+    connecting.catch(reject);
+    try {
+      await promise;
     } catch (error) {
+      const nobodyThere = this.#socket === undefined && !this.#closed;
       this.#closed = true;
-      throw new ExchangeError(codeOf(error), true);
+      this.#socket?.terminate();
+      throw new ExchangeError(codeOf(error), nobodyThere);
     }
   }
 
@@ -77,6 +95,7 @@ export class HttpConnection {
   close(reason: string): void {
     this.#closed = true;
     this.#closedBecause = reason;
+    this.#giveUpOpening(new Error(reason));
     this.#fail(new ExchangeError(reason, false));
     this.#socket?.terminate();
   }

@@ -15,14 +15,46 @@ function show(value: unknown): string {
   return typeof value === "string" ? `a string of ${value.length} characters` : json;
 }
 
+/** A value's or schema's kind by the names of JSON; integers count as numbers. */
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}
+function kindOfSchema(schema: TSchema): unknown {
+  return schema["type"] === "integer" ? "number" : schema["type"];
+}
+
+/** The alternatives of a schema that has some; null may be sent for what may be left out, and is nothing to propose. */
+function alternativesOf(schema: TSchema): readonly TSchema[] {
+  const alternatives: readonly TSchema[] = schema["anyOf"] ?? [];
+  return alternatives.filter((alternative) => alternative["type"] !== "null");
+}
+
+/**
+ * Which of its schema's alternatives a value was meant to be: the only one, or the only one of the value's kind. What is wrong with the value
+ * in its light says more than that it is none of them.
+ */
+function meantAlternative({ schema, value }: ValueError): TSchema | undefined {
+  // A title says what all of them take.
+  if (typeof schema["title"] === "string") return undefined;
+  const alternatives = alternativesOf(schema);
+  const sameKind = alternatives.filter((alternative) => kindOfSchema(alternative) === kindOf(value));
+  const sameItems = sameKind.filter((alternative) => {
+    const items: TSchema | undefined = alternative["items"];
+    return items === undefined || !Array.isArray(value) || kindOfSchema(items) === kindOf(value[0]);
+  });
+  return [alternatives, sameKind, sameItems].find((candidates) => candidates.length === 1)?.[0];
+}
+
 function expectation(error: ValueError): string {
   // A schema with several alternatives says in its title what it takes: "Expected union value" helps nobody.
   const title = error.schema["title"];
   if (typeof title === "string") return title;
-  const alternatives: unknown = error.schema["anyOf"];
-  if (Array.isArray(alternatives)) {
-    const constants = alternatives.map((schema: TSchema) => schema["const"]);
+  const alternatives = alternativesOf(error.schema);
+  if (alternatives.length > 0) {
+    const constants = alternatives.map((schema) => schema["const"]);
     if (constants.every((constant) => constant !== undefined)) return `one of ${constants.map(show).join(", ")}`;
+    return [...new Set(alternatives.map((schema) => String(schema["type"])))].join(" or ");
   }
   const { message } = error;
   return (message.charAt(0).toLowerCase() + message.slice(1))
@@ -47,11 +79,20 @@ function isTooLong({ schema, value }: ValueError): boolean {
   return limits.length > 0 && value.length > Math.max(...limits);
 }
 
+/** The mismatches of a value, those of a value with alternatives as those of the one that was meant. */
+function* mismatches(schema: TSchema, value: unknown): Generator<ValueError> {
+  for (const error of Value.Errors(schema, value)) {
+    const meant = meantAlternative(error);
+    if (meant === undefined) yield error;
+    else for (const inner of mismatches(meant, error.value)) yield { ...inner, path: error.path + inner.path };
+  }
+}
+
 /** Says in which fields `value` is not as `schema` wants it; the first few of them. */
 export function describeValidation(schema: TSchema, value: unknown): ValidationMismatch {
   const lines = new Map<string, string>();
   let tooMany = false;
-  for (const error of Value.Errors(schema, value)) {
+  for (const error of mismatches(schema, value)) {
     const path = error.path.slice(1).replaceAll("/", ".");
     if (lines.has(path)) continue;
     if (lines.size === maxMismatches) {

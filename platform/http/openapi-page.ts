@@ -2,6 +2,7 @@ import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
 import { type AnyElysia, Elysia } from "elysia";
 import stylePath from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
 import bundlePath from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
+import { asOpenApi30 } from "./openapi-schema.ts";
 
 export interface ApiDescription {
   readonly title: string;
@@ -38,7 +39,9 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
           security: [{ bearer: [] }],
         }
       : { components };
-    return JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security });
+    // Through JSON: the schemas are TypeBox's objects, which have more to them than what is sent.
+    const document = JSON.parse(JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security }));
+    return JSON.stringify(asOpenApi30(document));
   };
   return new Elysia()
     .get(

@@ -16,6 +16,8 @@ export interface ServeHttpOptions {
   /** 0 = any free port. */
   readonly port: number;
   readonly maxBodyBytes?: number;
+  /** A connection on which nothing has come or gone for so long is closed: half a request holds nothing for ever. Default: 120. */
+  readonly idleTimeoutS?: number;
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   /** Told of each failed request, at `debug` of every one. */
   readonly log: Logger;
@@ -67,9 +69,9 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     return errorResponse(error, styleOf(requestPath(request.url)), headers);
   };
 
-  const tooLarge = (request: Request, what: string) => {
+  const tooLarge = (request: Request, what: string, headers: Record<string, string> = {}) => {
     const error = new ServiceError("PAYLOAD_TOO_LARGE", `${what} is larger than ${maxBodyBytes} bytes`);
-    return refuse(request, error, { connection: "close" });
+    return refuse(request, error, headers);
   };
 
   const withBody = async (request: Request, headers: Headers, body: Uint8Array<ArrayBuffer>) => {
@@ -85,7 +87,8 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
   const readFirst = async (request: Request, encoding: string | null): Promise<Response> => {
     const { headers, body } = request;
     const whole = body === null ? new Uint8Array() : await readBoundedBody(body, maxBodyBytes);
-    if (whole === null) return tooLarge(request, "the body");
+    // Of the rest nobody knows how long it is.
+    if (whole === null) return tooLarge(request, "the body", { connection: "close" });
     if (encoding === null) return withBody(request, headers, whole);
     const decoded = await decodeBody(whole, encoding, maxBodyBytes);
     if (decoded === null) return tooLarge(request, "what is packed in the body");
@@ -98,6 +101,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
   const answer = async (request: Request): Promise<Response> => {
     const { headers, body } = request;
     const announced = headers.get("content-length");
+    // What is sent nevertheless is thrown away as it comes: a client that is cut off while it sends never reads why.
     if (announced !== null && Number(announced) > maxBodyBytes) return tooLarge(request, "the body");
     const encoding = contentEncoding(headers);
     if (encoding === null && (announced !== null || body === null || !headers.has("transfer-encoding"))) {
@@ -113,6 +117,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     }
   };
 
+  let stopping = false;
   const handle = async (request: Request): Promise<Response> => {
     const startedMs = performance.now();
     const requestId = requestIdOf(request.headers);
@@ -125,6 +130,8 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
       response = refuse(request, error);
     }
     response.headers.set(requestIdHeader, requestId);
+    // Whoever keeps its connection shall find another server for its next request.
+    if (stopping) response.headers.set("connection", "close");
     const durationMs = performance.now() - startedMs;
     const { method } = request;
     logRequest({
@@ -145,10 +152,10 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
         port,
         // With it, two agents would share a port and each get half of the requests, unnoticed.
         reusePort: false,
-        // Bodies over the limit are answered in the app's own words above; this is only the last line of defence.
-        maxRequestBodySize: Math.max(4 * maxBodyBytes, 64 * 1024 * 1024),
+        // Bodies over the limit are answered above; Bun's own answer would say nothing.
+        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         // A request may wait for a model to load or for a board's capacity.
-        idleTimeout: 120,
+        idleTimeout: options.idleTimeoutS ?? 120,
         fetch: handle,
         error: () => errorResponse(new ServiceError("INTERNAL", "internal error"), "plain"),
       });
@@ -165,6 +172,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     url: `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${boundPort}`,
     inFlight: () => server.pendingRequests,
     async stop(graceMs) {
+      stopping = true;
       void server.stop(false);
       const deadline = performance.now() + graceMs;
       while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(5);

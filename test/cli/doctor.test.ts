@@ -31,7 +31,9 @@ describe("the board", () => {
       ["right to set the power mode", process.getuid?.() === 0 ? "ok" : "failed"],
       ["sensors", "ok"],
     ]);
-    expect(named(checks, "board")).toMatchObject({ detail: "NVIDIA Jetson AGX Thor Developer Kit" });
+    expect(named(checks, "board")).toMatchObject({
+      detail: "NVIDIA Jetson AGX Thor Developer Kit, L4T 38.2.0 (JetPack 7)",
+    });
     expect(named(checks, "power modes")).toMatchObject({ detail: "MAXN, 120W, 90W, 70W; now 120W" });
     expect(named(checks, "sensors")).toMatchObject({ detail: "20.0 W, 38.875 °C" });
     // It looks, and sets nothing.

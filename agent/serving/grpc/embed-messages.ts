@@ -3,7 +3,7 @@ import { Value } from "@sinclair/typebox/value";
 import type protobuf from "protobufjs";
 import { ServiceError } from "#platform/errors.ts";
 import { describeValidation } from "#platform/http/describe-validation.ts";
-import type { EmbedResult } from "../embed-texts.ts";
+import type { EmbedResult } from "../embedder.ts";
 import { shapeVector } from "../shape-vector.ts";
 import { varintLength, writeVarint } from "../write-varint.ts";
 

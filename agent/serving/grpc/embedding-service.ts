@@ -2,7 +2,7 @@ import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceIm
 import { ServiceError } from "#platform/errors.ts";
 import { createBearerCheck } from "#platform/http/bearer-key.ts";
 import type { Logger } from "#platform/log.ts";
-import type { Embedder } from "../embed-texts.ts";
+import type { Embedder } from "../embedder.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { createEmbedReader, createEmbedWriter } from "./embed-messages.ts";
 import { explainToClient } from "./grpc-error.ts";

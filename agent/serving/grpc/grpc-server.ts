@@ -2,7 +2,7 @@ import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/
 import { UsageError } from "#platform/errors.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
-import type { Embedder } from "../embed-texts.ts";
+import type { Embedder } from "../embedder.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { embeddingService, embeddingServiceName, type ServingView } from "./embedding-service.ts";
 import { healthService, healthServiceName } from "./health-service.ts";

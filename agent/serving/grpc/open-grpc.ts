@@ -1,5 +1,5 @@
 import type { Logger } from "#platform/log.ts";
-import type { Embedder } from "../embed-texts.ts";
+import type { Embedder } from "../embedder.ts";
 import type { HealthCheck } from "../ports.ts";
 import type { ServingConfig } from "../serving-config.ts";
 import type { Tracing } from "../tracing/tracing.ts";

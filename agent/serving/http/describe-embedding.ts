@@ -6,6 +6,7 @@ export const embeddingErrors: Partial<Record<ErrorCode, string>> = {
   INVALID_REQUEST: "inputs.3: expected at most 256 tokens for all-MiniLM-L6-v2 with truncate: false, got a longer text",
   MODEL_NOT_FOUND: 'model: expected one of all-MiniLM-L6-v2, got "gpt"',
   PAYLOAD_TOO_LARGE: "the body is larger than 4194304 bytes",
+  UNSUPPORTED_MEDIA_TYPE: 'content-type: expected application/json, got "text/plain"',
   TOO_MANY_REQUESTS: "4096 texts wait already; 4096 may",
   AGENT_STANDBY: "this agent is standby: ask one of the peers",
   SHUTTING_DOWN: "this agent is stopping",

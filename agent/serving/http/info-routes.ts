@@ -109,7 +109,10 @@ export function infoRoutes(parts: {
             version,
           },
         },
-        errors: { MODEL_NOT_FOUND: 'model: no model "gpt" is known here; /models lists them' },
+        errors: {
+          INVALID_REQUEST: "query: model: expected string length less or equal to 128, got a string of 129 characters",
+          MODEL_NOT_FOUND: 'model: no model "gpt" is known here; /models lists them',
+        },
       }),
     },
   );

@@ -1,8 +1,9 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
-import type { Embedder } from "../embed-texts.ts";
+import type { Embedder } from "../embedder.ts";
 import { shapeVector } from "../shape-vector.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
@@ -12,16 +13,16 @@ import { writeVectorJson } from "./write-vector.ts";
 const EmbedBody = (maxInputs: number) =>
   Type.Object(
     {
-      model: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" })),
+      model: optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" })),
       inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
-      normalize: Type.Optional(Type.Boolean({ default: true, description: "scale each vector to length 1" })),
-      truncate: Type.Optional(
+      normalize: optional(Type.Boolean({ default: true, description: "scale each vector to length 1" })),
+      truncate: optional(
         Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
       ),
-      dimensions: Type.Optional(
+      dimensions: optional(
         Type.Integer({ minimum: 1, description: "the first values only, cut before the vector is scaled" }),
       ),
-      prompt_name: Type.Optional(
+      prompt_name: optional(
         Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
       ),
     },
@@ -42,14 +43,15 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
   return new Elysia().post(
     "/api/v1/embed",
     async ({ body, request }) => {
-      const { model, inputs, normalize = true, truncate, dimensions, prompt_name } = body;
+      const { inputs } = body;
+      const dimensions = body.dimensions ?? undefined;
       const result = await embedder.embed({
-        model,
+        model: body.model ?? undefined,
         inputs,
         inputsField: "inputs",
         dimensions,
-        truncate,
-        promptName: prompt_name,
+        truncate: body.truncate ?? undefined,
+        promptName: body.prompt_name ?? undefined,
         latencyBudgetMs: latencyBudgetMs(request.headers),
         signal: request.signal,
       });
@@ -58,7 +60,7 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
         duration_ms: Math.round(result.durationMs * 100) / 100,
         truncated_inputs: result.truncatedInputs,
       };
-      const shape = { normalize, ...(dimensions === undefined ? {} : { dimensions }) };
+      const shape = { normalize: body.normalize ?? true, ...(dimensions === undefined ? {} : { dimensions }) };
       return writeAnswer(
         '{"embeddings":[',
         result.vectors,

@@ -1,36 +1,23 @@
-import { type TSchema, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
-import type { Embedder } from "../embed-texts.ts";
+import type { Embedder } from "../embedder.ts";
 import type { FoundModel } from "../model-manifest.ts";
 import { shapeVector } from "../shape-vector.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
+import { EmbeddingInputs, inputsOf } from "./embedding-inputs.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
-
-const TokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
-
-/** Clients that have no value for a field may send null for it. */
-const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 
 /** OpenAI's request; fields that it has and that mean nothing here (`user`) are let through. */
 const EmbeddingsBody = (maxInputs: number) =>
   Type.Object(
     {
-      input: Type.Union(
-        [
-          Type.String({ minLength: 1 }),
-          Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
-          TokenIds,
-          Type.Array(TokenIds, { minItems: 1, maxItems: maxInputs }),
-        ],
-        {
-          title: `a text, up to ${maxInputs} texts, a list of token ids, or up to ${maxInputs} such lists, none of them empty`,
-        },
-      ),
+      input: EmbeddingInputs(maxInputs),
       model: optional(Type.String({ minLength: 1, maxLength: 128 })),
       encoding_format: Type.Optional(
         Type.Union([Type.Literal("float"), Type.Literal("base64"), Type.Null()], { description: "default: float" }),
@@ -84,11 +71,6 @@ function decoded(part: string): string {
   } catch {
     return part;
   }
-}
-
-function inputsOf(input: string | readonly string[] | readonly number[] | readonly number[][]) {
-  if (typeof input === "string") return [input];
-  return typeof input[0] === "number" ? [input as number[]] : (input as readonly (string | number[])[]);
 }
 
 /** `POST /v1/embeddings`, `GET /v1/models` and `GET /v1/models/{id}` as OpenAI's clients expect them. */

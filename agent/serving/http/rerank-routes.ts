@@ -1,13 +1,14 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
 import type { Reranker, RerankResult } from "../rerank-texts.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
 
 const Text = Type.String({ minLength: 1 });
-const ModelName = Type.Optional(
+const ModelName = optional(
   Type.String({ minLength: 1, maxLength: 128, description: "default: the first cross-encoder that is served" }),
 );
 
@@ -18,15 +19,15 @@ const RerankBody = (maxInputs: number) =>
       model: ModelName,
       query: Text,
       texts: Type.Array(Text, { minItems: 1, maxItems: maxInputs }),
-      raw_scores: Type.Optional(
-        Type.Boolean({ default: false, description: "the model's own outputs instead of 0 to 1" }),
-      ),
-      return_text: Type.Optional(Type.Boolean({ default: false })),
-      truncate: Type.Optional(
+      raw_scores: optional(Type.Boolean({ default: false, description: "the model's own outputs instead of 0 to 1" })),
+      return_text: optional(Type.Boolean({ default: false })),
+      truncate: optional(
         Type.Boolean({ default: true, description: "false: a pair longer than the model reads is an error" }),
       ),
       truncation_direction: Type.Optional(
-        Type.Union([Type.Literal("right"), Type.Literal("Right")], { description: "texts are cut at their end" }),
+        Type.Union([Type.Literal("right"), Type.Literal("Right"), Type.Null()], {
+          description: "texts are cut at their end",
+        }),
       ),
     },
     {
@@ -52,8 +53,8 @@ const RerankDocumentsBody = (maxInputs: number) =>
         minItems: 1,
         maxItems: maxInputs,
       }),
-      top_n: Type.Optional(Type.Integer({ minimum: 1, description: "how many results; default: all" })),
-      return_documents: Type.Optional(Type.Boolean({ default: false })),
+      top_n: optional(Type.Integer({ minimum: 1, description: "how many results; default: all" })),
+      return_documents: optional(Type.Boolean({ default: false })),
     },
     {
       additionalProperties: true,
@@ -94,18 +95,18 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
     .post(
       "/rerank",
       async ({ body, request }) => {
-        const { model, query, texts, raw_scores: rawScores = false, return_text: returnText = false, truncate } = body;
+        const { query, texts } = body;
         const result = await reranker.rerank({
-          model,
+          model: body.model ?? undefined,
           query,
           texts,
           textsField: "texts",
-          rawScores,
-          truncate,
+          rawScores: body.raw_scores ?? false,
+          truncate: body.truncate ?? undefined,
           latencyBudgetMs: latencyBudgetMs(request.headers),
           signal: request.signal,
         });
-        const ranked = returnText
+        const ranked = body.return_text
           ? result.ranked.map(({ index, score }) => ({ index, text: texts[index], score }))
           : result.ranked;
         return Response.json(ranked, { headers: headersOf(result) });
@@ -133,11 +134,10 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
     .post(
       "/v1/rerank",
       async ({ body, request }) => {
-        const { model, query, top_n: topN, return_documents: returnDocuments = false } = body;
         const texts = body.documents.map((document) => (typeof document === "string" ? document : document.text));
         const result = await reranker.rerank({
-          model,
-          query,
+          model: body.model ?? undefined,
+          query: body.query,
           texts,
           textsField: "documents",
           rawScores: false,
@@ -149,10 +149,10 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
         return Response.json(
           {
             model: result.model,
-            results: result.ranked.slice(0, topN).map(({ index, score }) => ({
+            results: result.ranked.slice(0, body.top_n ?? undefined).map(({ index, score }) => ({
               index,
               relevance_score: score,
-              ...(returnDocuments ? { document: { text: texts[index] } } : {}),
+              ...(body.return_documents ? { document: { text: texts[index] } } : {}),
             })),
             usage: { prompt_tokens: tokens, total_tokens: tokens, truncated_inputs: truncatedInputs },
           },

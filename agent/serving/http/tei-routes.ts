@@ -1,13 +1,15 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
-import type { Embedder } from "../embed-texts.ts";
+import type { Embedder } from "../embedder.ts";
 import { locateTokens } from "../locate-tokens.ts";
 import { shapeVector } from "../shape-vector.ts";
 import type { NamedToken } from "../text-tokenizer.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
+import { EmbeddingInputs, inputsOf } from "./embedding-inputs.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
@@ -16,20 +18,25 @@ import { writeVectorJson } from "./write-vector.ts";
 const mostCharacters = 100_000;
 
 const Text = Type.String({ minLength: 1 });
-const model = Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" }));
-const truncate = Type.Optional(Type.Boolean({ default: true, description: "false: refuse texts that are too long" }));
-const promptName = Type.Optional(Type.String({ maxLength: 128, description: "the model's prompt before each text" }));
+const model = optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" }));
+const truncate = optional(Type.Boolean({ default: true, description: "false: refuse texts that are too long" }));
+const promptName = optional(Type.String({ maxLength: 128, description: "the model's prompt before each text" }));
+const truncationDirection = Type.Optional(
+  Type.Union([Type.Literal("right"), Type.Literal("Right"), Type.Null()], {
+    description: "texts are cut at their end",
+  }),
+);
 const strict = { additionalProperties: false } as const;
 
 const TeiEmbedBody = (maxInputs: number) =>
   Type.Object(
     {
-      inputs: Type.Union([Text, Type.Array(Text, { minItems: 1, maxItems: maxInputs })]),
+      inputs: EmbeddingInputs(maxInputs),
       model,
-      normalize: Type.Optional(Type.Boolean({ default: true })),
+      normalize: optional(Type.Boolean({ default: true })),
       truncate,
-      truncation_direction: Type.Optional(Type.Literal("Right", { description: "texts are cut at their end" })),
-      dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
+      truncation_direction: truncationDirection,
+      dimensions: optional(Type.Integer({ minimum: 1 })),
       prompt_name: promptName,
     },
     { ...strict, example: { inputs: ["one robot"], dimensions: 4 } },
@@ -41,7 +48,7 @@ const TokenizeBody = (maxInputs: number) => {
     {
       inputs: Type.Union([OneText, Type.Array(OneText, { minItems: 1, maxItems: maxInputs })]),
       model,
-      add_special_tokens: Type.Optional(Type.Boolean({ default: true })),
+      add_special_tokens: optional(Type.Boolean({ default: true })),
     },
     { ...strict, example: { inputs: "Robots' arms" } },
   );
@@ -65,7 +72,9 @@ const SimilarityBody = (maxInputs: number) =>
         strict,
       ),
       model,
-      parameters: Type.Optional(Type.Object({ truncate, prompt_name: promptName }, strict)),
+      parameters: optional(
+        Type.Object({ truncate, truncation_direction: truncationDirection, prompt_name: promptName }, strict),
+      ),
     },
     {
       ...strict,
@@ -74,6 +83,12 @@ const SimilarityBody = (maxInputs: number) =>
       },
     },
   );
+
+const { MODEL_NOT_FOUND, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, DEADLINE_EXCEEDED } = embeddingErrors;
+const tokenizeErrors = { MODEL_NOT_FOUND, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, DEADLINE_EXCEEDED } as Record<
+  string,
+  string
+>;
 
 function describeTokens(text: string, tokens: readonly NamedToken[]) {
   const own = tokens.filter(({ special }) => !special).map(({ token }) => token);
@@ -93,47 +108,53 @@ function cosine(a: Float32Array, b: Float32Array): number {
 
 /** `POST /embed`, `/tokenize` and `/similarity` in the shapes of text-embeddings-inference, whose clients work unchanged. */
 export function teiRoutes(embedder: Embedder, maxInputs: number) {
+  const body = TeiEmbedBody(maxInputs);
+  const embed = async (call: { readonly body: Static<typeof body>; readonly request: Request }) => {
+    const { inputs, model, normalize, truncate: mayCut, prompt_name: prompt } = call.body;
+    const dimensions = call.body.dimensions ?? undefined;
+    const result = await embedder.embed({
+      model: model ?? undefined,
+      inputs: inputsOf(inputs),
+      inputsField: "inputs",
+      dimensions,
+      truncate: mayCut ?? undefined,
+      promptName: prompt ?? undefined,
+      latencyBudgetMs: latencyBudgetMs(call.request.headers),
+      signal: call.request.signal,
+    });
+    const shape = { normalize: normalize ?? true, ...(dimensions === undefined ? {} : { dimensions }) };
+    const write = (vector: Float32Array) => writeVectorJson(shapeVector(vector, shape));
+    return writeAnswer("[", result.vectors, write, "]", result.truncatedInputs);
+  };
+  const describeEmbed = (summary: string) =>
+    describeRoute({
+      summary,
+      tag: "embeddings",
+      headers: embeddingHeaders,
+      answer: {
+        description: "One vector a text. The header x-truncated-inputs says how many texts were cut.",
+        schema: Type.Array(Type.Array(Type.Number())),
+        example: [[-0.2613, -0.4706, 0.7914, 0.2889]],
+      },
+      errors: embeddingErrors,
+    });
   return new Elysia()
-    .post(
-      "/embed",
-      async ({ body, request }) => {
-        const { inputs, normalize = true, dimensions } = body;
-        const result = await embedder.embed({
-          model: body.model,
-          inputs: typeof inputs === "string" ? [inputs] : inputs,
-          inputsField: "inputs",
-          dimensions,
-          truncate: body.truncate,
-          promptName: body.prompt_name,
-          latencyBudgetMs: latencyBudgetMs(request.headers),
-          signal: request.signal,
-        });
-        const shape = { normalize, ...(dimensions === undefined ? {} : { dimensions }) };
-        const write = (vector: Float32Array) => writeVectorJson(shapeVector(vector, shape));
-        return writeAnswer("[", result.vectors, write, "]", result.truncatedInputs);
-      },
-      {
-        parse: jsonBody,
-        body: TeiEmbedBody(maxInputs),
-        detail: describeRoute({
-          summary: "Vectors of texts, in the shape of text-embeddings-inference",
-          tag: "embeddings",
-          headers: embeddingHeaders,
-          answer: {
-            description: "One vector a text. The header x-truncated-inputs says how many texts were cut.",
-            schema: Type.Array(Type.Array(Type.Number())),
-            example: [[-0.2613, -0.4706, 0.7914, 0.2889]],
-          },
-          errors: embeddingErrors,
-        }),
-      },
-    )
+    .post("/embed", embed, {
+      parse: jsonBody,
+      body,
+      detail: describeEmbed("Vectors of texts, in the shape of text-embeddings-inference"),
+    })
+    .post("/", embed, {
+      parse: jsonBody,
+      body,
+      detail: describeEmbed("The same as /embed, for clients of Hugging Face's endpoints, which know no path"),
+    })
     .post(
       "/tokenize",
       async ({ body }) => {
         const inputs = typeof body.inputs === "string" ? [body.inputs] : body.inputs;
         const tokens = await embedder.tokenize({
-          model: body.model,
+          model: body.model ?? undefined,
           inputs,
           addSpecialTokens: body.add_special_tokens ?? true,
         });
@@ -161,7 +182,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
           },
           errors: {
             INVALID_REQUEST: "inputs: expected a text or up to 2048 texts, got 3",
-            MODEL_NOT_FOUND: embeddingErrors.MODEL_NOT_FOUND as string,
+            ...tokenizeErrors,
           },
         }),
       },
@@ -171,12 +192,12 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
       async ({ body, request }) => {
         const { source_sentence, sentences } = body.inputs;
         const { vectors } = await embedder.embed({
-          model: body.model,
+          model: body.model ?? undefined,
           inputs: [source_sentence, ...sentences],
           inputsField: "inputs",
           dimensions: undefined,
-          truncate: body.parameters?.truncate,
-          promptName: body.parameters?.prompt_name,
+          truncate: body.parameters?.truncate ?? undefined,
+          promptName: body.parameters?.prompt_name ?? undefined,
           latencyBudgetMs: latencyBudgetMs(request.headers),
           signal: request.signal,
         });

@@ -75,8 +75,14 @@ export function windowAt(start: string, end: string, timeZone: string, nowMs: nu
   return { open, nextChangeMs: Number.isFinite(nextChangeMs) ? nextChangeMs : null };
 }
 
+const wallClocks = new Map<string, Intl.DateTimeFormat>();
+
 /** A moment as a clock on the wall shows it, e.g. "2026-03-29 17:00 Europe/Berlin". */
 export function describeLocalTime(atMs: number, timeZone: string): string {
-  const parts = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" });
-  return `${parts.format(atMs)} ${timeZone}`;
+  let wallClock = wallClocks.get(timeZone);
+  if (wallClock === undefined) {
+    wallClock = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" });
+    wallClocks.set(timeZone, wallClock);
+  }
+  return `${wallClock.format(atMs)} ${timeZone}`;
 }

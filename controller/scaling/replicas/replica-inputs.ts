@@ -36,7 +36,7 @@ const ratePolicy = Type.Object(
   strict,
 );
 
-const ScalingRules = Type.Object(
+export const ScalingRules = Type.Object(
   {
     stabilizationWindowS: Type.Optional(Type.Number({ minimum: 0 })),
     selectPolicy: Type.Optional(oneOf("max", "min", "disabled")),
@@ -96,7 +96,7 @@ const Sample = Type.Object(
 );
 export type Sample = Static<typeof Sample>;
 
-const History = Type.Object(
+export const History = Type.Object(
   {
     recommendations: Type.Array(
       Type.Object({ agoS: Type.Number({ minimum: 0 }), replicas: Type.Integer(count) }, strict),

@@ -16,7 +16,7 @@ const defaultDown: Required<ScalingRules> = {
 };
 
 /** The rules for both directions; what a policy leaves out is HPA's default, key by key. */
-export function completeRules({ behavior }: ReplicaPolicy): {
+export function completeRules({ behavior }: Pick<ReplicaPolicy, "behavior">): {
   up: Required<ScalingRules>;
   down: Required<ScalingRules>;
 } {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { asksForReboot, byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "#agent/power/parse-nvpmodel.ts";
+import { parseRelease } from "#agent/power/parse-release.ts";
 import { parseNvidiaSmi, parseTegrastats } from "#agent/power/parse-tegrastats.ts";
 
 const thorLine =
@@ -72,8 +73,8 @@ describe("parseNvpmodelConf", () => {
       "# c\r\n< PARAM TYPE=FILE NAME=X >\r\nA /x\r\n<POWER_MODEL  ID = 0  NAME=15W>\r\nCPU 3\r\n  < POWER_MODEL NAME=MAXN_SUPER ID=7 > # top\r\n< NEW_BLOCK A=B >\r\n< PM_CONFIG DEFAULT=7 >";
     expect(parseNvpmodelConf(conf)).toEqual({
       modes: [
-        { id: 0, name: "15W" },
-        { id: 7, name: "MAXN_SUPER" },
+        { id: 0, name: "15W", gpuMaxHz: null, cores: null },
+        { id: 7, name: "MAXN_SUPER", gpuMaxHz: null, cores: null },
       ],
       defaultId: 7,
     });
@@ -86,7 +87,16 @@ describe("parseNvpmodelConf", () => {
   );
   test("an id that comes twice counts once", () => {
     expect(parseNvpmodelConf("< POWER_MODEL ID=1 NAME=A >\n< POWER_MODEL ID=1 NAME=B >").modes).toEqual([
-      { id: 1, name: "A" },
+      { id: 1, name: "A", gpuMaxHz: null, cores: null },
+    ]);
+  });
+  test("a mode's clock and cores; of other blocks and broken lines nothing is taken", () => {
+    const conf =
+      "< POWER_MODEL ID=0 NAME=A >\nCPU_ONLINE CORE_0 1\n CPU_ONLINE  CORE_1 0\nGPU MAX_FREQ 612000000\nCPU_A78_0 MAX_FREQ 1\nGPU MAX_FREQ\n" +
+      "< POWER_MODEL ID=1 NAME=B >\nGPU MAX_FREQ -1\n< PM_CONFIG DEFAULT=1 >\nGPU MAX_FREQ 5\n";
+    expect(parseNvpmodelConf(conf).modes).toEqual([
+      { id: 0, name: "A", gpuMaxHz: 612_000_000, cores: 1 },
+      { id: 1, name: "B", gpuMaxHz: Number.POSITIVE_INFINITY, cores: null },
     ]);
   });
 });
@@ -107,7 +117,44 @@ test("a wish to reboot is recognised, and nothing else is taken for one", () => 
   expect(asksForReboot("NVPM ERROR: bad input!")).toBe(false);
 });
 
-test("modes are ordered by what their names promise", () => {
-  const names = ["15W", "25W", "MAXN_SUPER", "7W", "special"].map((name, id) => ({ id, name }));
-  expect(byCapability(names).map(({ name }) => name)).toEqual(["MAXN_SUPER", "25W", "15W", "7W", "special"]);
+const listed = (name: string, id: number, gpuMaxHz: number | null = null, cores: number | null = null) => ({
+  id,
+  name,
+  gpuMaxHz,
+  cores,
+});
+
+test.each([
+  {
+    of: "an Orin Nano",
+    modes: ["15W", "25W", "MAXN_SUPER", "7W", "special"].map((name, id) => listed(name, id)),
+    order: ["MAXN_SUPER", "25W", "15W", "7W", "special"],
+  },
+  {
+    of: "as many watts",
+    modes: [
+      listed("MODE_15W_2CORE", 0, 510, 2),
+      listed("MODE_15W_6CORE", 1, 510, 6),
+      listed("MODE_15W_GPU", 2, 900, 2),
+    ],
+    order: ["MODE_15W_GPU", "MODE_15W_6CORE", "MODE_15W_2CORE"],
+  },
+  {
+    of: "names that say nothing",
+    modes: [listed("QUIET", 0, 300), listed("15W", 1, 600), listed("BOOST", 2, Number.POSITIVE_INFINITY)],
+    order: ["BOOST", "15W", "QUIET"],
+  },
+  { of: "no mode", modes: [], order: [] },
+])("the most capable mode comes first: $of", ({ modes, order }) => {
+  expect(byCapability(modes).map(({ name }) => name)).toEqual([...order]);
+});
+
+test.each([
+  ["# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, EABI: aarch64", "L4T 38.2.0 (JetPack 7)"],
+  ["# R36 (release), REVISION: 4.3, GCID: 38968081", "L4T 36.4.3 (JetPack 6)"],
+  ["# R99 (release), REVISION: 1.0", "L4T 99.1.0"],
+  ["Ubuntu 24.04", null],
+  ["", null],
+])("/etc/nv_tegra_release %p", (text, expected) => {
+  expect(parseRelease(text)).toBe(expected);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Registry } from "prom-client";
-import { createEmbedder, type EmbedderParts, type EmbedRequest } from "#agent/serving/embed-texts.ts";
+import { createEmbedder, type EmbedderParts } from "#agent/serving/embed-texts.ts";
+import type { EmbedRequest } from "#agent/serving/embedder.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { BatchPolicy } from "#agent/serving/decide-batch.ts";
 import { createEmbeddingQueue, type SentBatch } from "#agent/serving/embedding-queue.ts";
-import { singleLane } from "#agent/serving/model-lanes.ts";
+import { type LineView, singleLane } from "#agent/serving/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 
 /** Records the batches it is given; each is answered when the test says so. A text's vector is its first token id. */
@@ -250,7 +250,7 @@ test("tells its observer of each batch: padding and waits", async () => {
 test("several lanes compute a batch each, as large as each may be", async () => {
   const runner = recordingRunner();
   const lanes = [singleLane(runner, policy), singleLane(runner, { ...policy, maxTexts: 2, padTo: "few" })];
-  const next = (waiting: number, all: number) => lanes[0]!.next(waiting, all) ?? lanes[1]!.next(waiting, all);
+  const next = (line: LineView) => lanes[0]!.next(line) ?? lanes[1]!.next(line);
   const queue = createEmbeddingQueue({ next }, () => {});
   const all = queue.open(never).embed(Array.from({ length: 10 }, (_, id) => text(id)));
   await runner.batchCount(2);

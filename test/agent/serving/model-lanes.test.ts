@@ -1,9 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import type { BatchPolicy } from "#agent/serving/decide-batch.ts";
-import { createModelLanes, type LaneRunner, singleLane } from "#agent/serving/model-lanes.ts";
+import { createModelLanes, type LaneRunner, type LineView, singleLane } from "#agent/serving/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 
 const policy: BatchPolicy = { maxTokens: 100, maxTexts: 8, padTo: "few" };
+
+/** So many tokens wait, in texts of ten. */
+const line = (waitingTokens: number): LineView => ({
+  waitingTokens,
+  outstandingTokens: waitingTokens,
+  outstandingTexts: Math.ceil(waitingTokens / 10),
+});
 
 /** Answers when the test says so. */
 function recordingRunner() {
@@ -39,8 +46,8 @@ function setUp(narrowLanes = 2) {
   const lanes = createModelLanes(wide, createNarrow, { policy, narrowLanes: () => narrowLanes, nowMs: () => now });
   /** The line is long, looked at every 100 ms. */
   const longFor = (ms: number) => {
-    for (const end = now + ms; now < end; now += 100) lanes.next(101, 101);
-    lanes.next(101, 101);
+    for (const end = now + ms; now < end; now += 100) lanes.next(line(101));
+    lanes.next(line(101));
   };
   return { lanes, wide, narrow, longFor, pass: (ms: number) => (now += ms) };
 }
@@ -49,10 +56,10 @@ test("a single lane is busy from its batch to its answer, also to one that fails
   const answers = [Promise.resolve({ vectors: [], computeMs: 1 }), Promise.reject(new Error("lost"))];
   const lane = singleLane({ run: () => answers.shift()! }, policy);
   for (const outcome of ["answered", "lost"]) {
-    const running = lane.next(1, 1)!.run([], 8);
-    expect(lane.next(1, 1)).toBeNull();
+    const running = lane.next(line(1))!.run([], 8);
+    expect(lane.next(line(1))).toBeNull();
     await running.catch((error) => expect(error.message).toBe(outcome));
-    expect(lane.next(1, 1)).not.toBeNull();
+    expect(lane.next(line(1))).not.toBeNull();
   }
 });
 
@@ -80,17 +87,24 @@ describe("lanes beside the first", () => {
     expect(narrow).toEqual([]);
   });
 
+  test("are not started for fewer texts than there would be lanes, however long they are", () => {
+    const { lanes, narrow, pass } = setUp();
+    for (let turn = 0; turn < 50; turn += 1, pass(100))
+      lanes.next({ waitingTokens: 250, outstandingTokens: 250, outstandingTexts: 1 });
+    expect(narrow).toEqual([]);
+  });
+
   test("share a long line, a batch each, while the first rests", async () => {
     const { lanes, wide, narrow, longFor } = setUp();
     longFor(1_000);
     const given = [];
     // Two batches each: one to compute and the next.
     for (let batch = 0; batch < 4; batch += 1) {
-      const lane = lanes.next(300, 300)!;
+      const lane = lanes.next(line(300))!;
       expect(lane.policy).toEqual(policy);
       given.push(lane.run([], 8));
     }
-    expect(lanes.next(300, 300)).toBeNull();
+    expect(lanes.next(line(300))).toBeNull();
     expect([wide.ran, ...narrow.map(({ ran }) => ran)]).toEqual([0, 2, 2]);
     for (const runner of narrow) runner.answer();
     await Promise.all(given);
@@ -101,7 +115,7 @@ describe("lanes beside the first", () => {
     longFor(1_000);
     pass(1_000);
     longFor(200);
-    const running = lanes.next(300, 300)!.run([], 8);
+    const running = lanes.next(line(300))!.run([], 8);
     expect(wide.ran).toBe(1);
     wide.answer();
     await running;
@@ -111,9 +125,9 @@ describe("lanes beside the first", () => {
     const { lanes, wide, longFor, pass } = setUp();
     longFor(1_000);
     pass(201);
-    const running = lanes.next(8, 8)!.run([], 8);
+    const running = lanes.next(line(8))!.run([], 8);
     expect(wide.ran).toBe(1);
-    expect(lanes.next(300, 300)).toBeNull();
+    expect(lanes.next(line(300))).toBeNull();
     wide.answer();
     await running;
   });

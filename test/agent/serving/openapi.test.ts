@@ -21,6 +21,7 @@ interface Operation {
   readonly responses: Record<string, { description: string; content: Record<string, Content> }>;
 }
 
+// Ajv knows OpenAPI's "nullable".
 const ajv = new Ajv({ strict: false, allErrors: true });
 function errorsOf(schema: object, value: unknown): string[] {
   const validate = ajv.compile(schema);
@@ -44,6 +45,7 @@ afterAll(() => server.serving.stop());
 test("every route is there, with a summary, a tag, an answer's schema and example", () => {
   expect(operations.map(({ path }) => path).sort()).toEqual(
     [
+      "/",
       "/api/v1/embed",
       "/embed",
       "/health",
@@ -69,6 +71,13 @@ test("every route is there, with a summary, a tag, an answer's schema and exampl
     expect([label, answers.length]).toEqual([label, 1]);
     expect([label, answers[0]?.example]).toEqual([label, expect.anything()]);
   }
+});
+
+test("the document has the words of OpenAPI 3.0 only", async () => {
+  const text = await (await fetch(`${server.serving.url}/openapi/json`)).text();
+  expect(text).toContain('"openapi":"3.0.3"');
+  expect(text).not.toContain('"type":"null"');
+  expect(text).not.toContain('"const":');
 });
 
 test("every example is what its schema says", () => {

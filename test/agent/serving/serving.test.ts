@@ -148,6 +148,21 @@ describe("POST /v1/embeddings", () => {
     for (const [i, value] of cut.entries()) expect(value).toBeCloseTo(whole[i]! / length, 6);
   });
 
+  test("null counts as left out", async () => {
+    const nulls = {
+      encoding_format: null,
+      dimensions: null,
+      model: null,
+      user: null,
+      truncate: null,
+      prompt_name: null,
+    };
+    const plain = await server.post("/v1/embeddings", { input: "hello" });
+    const { status, body } = await server.post("/v1/embeddings", { input: "hello", ...nulls });
+    expect(status).toBe(200);
+    expect(body).toEqual(plain.body);
+  });
+
   test.each([
     { name: "no input", body: {}, status: 400, code: "invalid_request", param: "input" },
     { name: "an empty text", body: { input: "" }, status: 400, code: "invalid_request", param: "input" },

@@ -35,6 +35,56 @@ describe("POST /embed", () => {
   });
 });
 
+describe("what clients of text-embeddings-inference send", () => {
+  const hello = [101, 7592, 102];
+  test.each([
+    { name: "token ids", path: "/embed", body: { inputs: hello } },
+    { name: "lists of token ids", path: "/embed", body: { inputs: [hello] } },
+    { name: "to the address itself", path: "/", body: { inputs: ["hello"] } },
+    {
+      name: "null for what they have no value for",
+      path: "/embed",
+      body: { inputs: "hello", truncate: null, normalize: null, dimensions: null, prompt_name: null, model: null },
+    },
+    {
+      name: "the direction in which texts are cut",
+      path: "/",
+      body: { inputs: "hello", truncate: true, truncation_direction: "Right", normalize: true },
+    },
+  ])("$name", async ({ path, body }) => {
+    const [expected] = (await (await post("/embed", { inputs: "hello" })).json()) as number[][];
+    const answer = await post(path, body);
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual([expected]);
+  });
+
+  test.each([
+    {
+      name: "the other direction",
+      body: { inputs: "a", truncation_direction: "Left" },
+      message: 'truncation_direction: expected one of "right", "Right", got "Left"',
+    },
+    {
+      name: "a mixture",
+      body: { inputs: ["a", 1] },
+      message:
+        /^inputs: expected a text, up to 20 texts, a list of token ids, or up to 20 such lists, .*got \["a",1\]$/,
+    },
+    { name: "no number", body: { inputs: "a", dimensions: "8" }, message: 'dimensions: expected integer, got "8"' },
+    { name: "an unknown field", body: { input: "a", inputs: "a" }, message: "input: unknown field" },
+  ])("$name is refused in words", async ({ body, message }) => {
+    const answer = await post("/embed", body);
+    expect(answer.status).toBe(400);
+    const { error, code } = (await answer.json()) as { error: string; code: string };
+    expect(code).toBe("INVALID_REQUEST");
+    expect(error).toMatch(message);
+  });
+
+  test("more than may come at once is too large", async () => {
+    expect((await post("/embed", { inputs: new Array(21).fill("a") })).status).toBe(413);
+  });
+});
+
 describe("a text that is too long", () => {
   test.each([
     { path: "/embed", body: { inputs: [long] }, refused: { truncate: false } },

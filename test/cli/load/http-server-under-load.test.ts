@@ -90,6 +90,35 @@ test("no answer in time, stopped meanwhile, and nobody there", async () => {
   expect(await underLoad(url).send(["a"])).toEqual({ kind: "refused", cause: "ECONNREFUSED" });
 });
 
+/** A new key and a certificate that nobody but itself has signed. */
+async function selfSigned(): Promise<{ key: string; cert: string }> {
+  const request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout - -out -";
+  const pem = await Bun.$`openssl ${request.split(" ")}`.quiet().text();
+  const from = pem.indexOf("-----BEGIN CERTIFICATE-----");
+  return { key: pem.slice(0, from), cert: pem.slice(from) };
+}
+
+test("a server that can't show who it is gets neither key nor text", async () => {
+  let requests = 0;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: await selfSigned(),
+    fetch() {
+      requests += 1;
+      return Response.json({ data: [{ embedding: "AAAA" }] });
+    },
+  });
+  const client = underLoad(`https://127.0.0.1:${server.port}`);
+  try {
+    expect(await client.send(["a"])).toEqual(failed("DEPTH_ZERO_SELF_SIGNED_CERT"));
+    expect(requests).toBe(0);
+  } finally {
+    client.close();
+    await server.stop(true);
+  }
+});
+
 test("a connection closed while it was idle did not take the request on; one closed during an answer may have", async () => {
   const body = JSON.stringify({ data: [{ embedding: "AAAA" }] });
   const answer = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`;

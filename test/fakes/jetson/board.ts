@@ -31,6 +31,10 @@ export function createFakeBoard(conf: string = thorConf) {
   };
   write("nvpmodel.conf", conf);
   write("model", "NVIDIA Jetson AGX Thor Developer Kit\0");
+  write(
+    "release",
+    "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, EABI: aarch64, DATE: Fri Aug 22 00:55:42 UTC 2025\n",
+  );
   write("mode", "1");
   const command = (name: string) => ["env", `JETSON_STATE=${state}`, join(import.meta.dir, name)];
   const config: JetsonConfig = parseConfig(
@@ -42,6 +46,7 @@ export function createFakeBoard(conf: string = thorConf) {
       nvidiaSmi: command("nvidia-smi"),
       confPath: join(state, "nvpmodel.conf"),
       modelPath: join(state, "model"),
+      releasePath: join(state, "release"),
       commandTimeoutMs: 1500,
     },
     "fake board",

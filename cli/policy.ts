@@ -1,0 +1,82 @@
+import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { policyJsonSchema } from "#controller/scaling/policy/policy-json-schema.ts";
+import { UsageError } from "#platform/errors.ts";
+import { readConfigFile } from "#platform/read-config.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
+import { formatTable } from "./format-table.ts";
+import { previewPolicy } from "./policy/preview-policy.ts";
+
+async function validate(paths: readonly string[], values: OptionValues): Promise<number> {
+  if (paths.length === 0) throw new UsageError("expected a policy file to validate");
+  const mistakes: string[] = [];
+  for (const path of paths) {
+    try {
+      const policy = parseScalingPolicy(await readConfigFile(path), path);
+      console.log(values["json"] === true ? JSON.stringify(policy, null, 2) : `${path} is a valid policy`);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      mistakes.push(error.message);
+    }
+  }
+  if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
+  return 0;
+}
+
+async function preview([path, ...more]: readonly string[], values: OptionValues): Promise<number> {
+  if (path === undefined || more.length > 0) throw new UsageError("expected one policy file to preview");
+  const policy = parseScalingPolicy(await readConfigFile(path), path);
+  const at = optionalString(values, "at");
+  const fromMs = at === undefined ? Date.now() : Date.parse(at);
+  if (!Number.isFinite(fromMs)) throw new UsageError(`--at: expected a time like 2026-05-04T12:30:00Z, got "${at}"`);
+  const hours = optionalNumber(values, "hours", { min: 0.1, max: 24 * 366 }) ?? 24;
+  const qps = optionalNumber(values, "qps", { min: 0, max: 1e12 }) ?? null;
+  const stretches = previewPolicy(policy, { fromMs, untilMs: fromMs + hours * 3_600_000, qps });
+  if (values["json"] === true) {
+    console.log(JSON.stringify({ policy: policy.name, mode: policy.mode, stretches }, null, 2));
+    return 0;
+  }
+  const rows = stretches.map(({ fromMs, floor, ceiling, replicas, schedules }) => [
+    new Date(fromMs).toISOString().slice(0, 16).replace("T", " "),
+    String(floor),
+    String(ceiling),
+    ...(qps === null ? [] : [String(replicas)]),
+    schedules.join(", ") || "-",
+  ]);
+  const rate = qps === null ? [] : [`AT ${qps} QPS`];
+  console.log(formatTable(["FROM (UTC)", "FLOOR", "CEILING", ...rate, "SCHEDULES"], rows));
+  const unknown = [
+    policy.triggers.length === 0 ? "" : `triggers (${policy.triggers.map(({ name }) => name).join(", ")})`,
+    policy.prediction === undefined ? "" : "prediction",
+    policy.pause === undefined ? "" : `the pause (${policy.pause.kind})`,
+  ].filter((text) => text !== "");
+  if (unknown.length > 0) console.log(`\nNot foreseen here: ${unknown.join(" and ")}.`);
+  return 0;
+}
+
+export const policyCommand: Command = {
+  summary: "scaling policies: check a file, print its schema, see what it allows in the next hours",
+  usage:
+    "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]",
+  options: {
+    at: { type: "string", value: "TIME", help: "preview: from this time (ISO 8601; default: now)" },
+    hours: { type: "string", value: "N", help: "preview: for so long (default: 24)" },
+    qps: { type: "string", value: "N", help: "preview: how many replicas this steady rate ends at" },
+    json: { type: "boolean", help: "print JSON" },
+  },
+  async run(values, [action, ...rest]) {
+    switch (action) {
+      case "validate":
+        return validate(rest, values);
+      case "preview":
+        return preview(rest, values);
+      case "schema":
+        if (rest.length > 0) throw new UsageError(`policy schema: expected nothing more, got "${rest.join(" ")}"`);
+        console.log(JSON.stringify(policyJsonSchema(), null, 2));
+        return 0;
+      default:
+        throw new UsageError(
+          `expected validate, schema or preview, got ${action === undefined ? "nothing" : `"${action}"`}`,
+        );
+    }
+  },
+};

@@ -1,0 +1,109 @@
+import { type TSchema, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { UsageError } from "#platform/errors.ts";
+import { describeMismatches } from "#platform/read-config.ts";
+import { agentMetricFault } from "./agent-metric.ts";
+import { ScalingPolicy } from "./scaling-policy.ts";
+import { checkSchedules, Schedule } from "./schedule.ts";
+import { checkTriggerPolicy } from "./trigger-rules.ts";
+import { triggerKinds } from "./trigger-source.ts";
+
+/** The policy without what its triggers hold: those are described by their kind, since "expected union value" helps nobody. */
+const Outline = Type.Object(
+  { ...ScalingPolicy.properties, triggers: Type.Array(Type.Unknown()) },
+  { additionalProperties: false },
+);
+
+function triggerMistakes(trigger: unknown): string[] {
+  const kind = Object(trigger).kind;
+  const known = Object.keys(triggerKinds);
+  if (!known.includes(kind)) {
+    return [`kind: one of ${known.map((name) => `"${name}"`).join(", ")}, got ${JSON.stringify(kind) ?? "nothing"}`];
+  }
+  const schema: TSchema = triggerKinds[kind as keyof typeof triggerKinds];
+  const lines = describeMismatches(schema, Value.Default(schema, Value.Clone(trigger)));
+  const { metric } = Object(trigger);
+  if (kind === "agents" && typeof metric === "string") {
+    const fault = agentMetricFault(metric);
+    if (fault !== null) lines.push(`metric: ${fault}`);
+  }
+  return lines;
+}
+
+/** What the schema can't say, of whatever parts are well-formed: one wrong part does not hide the mistakes of another. */
+export function checkMeaning(policy: ScalingPolicy): string[] {
+  const lines: string[] = [];
+  const { minReplicas, maxReplicas, schedules, triggers, pause, load, prediction } = policy;
+  const limitsKnown = Number.isInteger(minReplicas) && Number.isInteger(maxReplicas);
+  if (Array.isArray(triggers)) {
+    const named = triggers.map((trigger) => ({ name: String(Object(trigger).name ?? "") }));
+    const formula = Value.Check(Type.Object({ expression: Type.String() }), policy.formula)
+      ? { formula: policy.formula }
+      : {};
+    const idle = typeof policy.idleReplicas === "number" ? { idleReplicas: policy.idleReplicas } : {};
+    if (limitsKnown)
+      lines.push(...checkTriggerPolicy({ minReplicas, maxReplicas, triggers: named, ...formula, ...idle }));
+    if (triggers.length === 0) {
+      for (const key of ["formula", "fallback", "idleReplicas"] as const) {
+        if (policy[key] !== undefined) lines.push(`${key}: expected triggers that it speaks of, got none`);
+      }
+      if (load === false && prediction === undefined && Array.isArray(schedules) && schedules.length === 0) {
+        lines.push("load: expected true, triggers, prediction or schedules, got a policy that follows nothing");
+      }
+    }
+  }
+  if (Array.isArray(schedules)) {
+    if (schedules.every((schedule) => Value.Check(Schedule, schedule))) {
+      lines.push(...checkSchedules(schedules).map((line) => `schedules.${line}`));
+    }
+    for (const [index, schedule] of schedules.entries()) {
+      if (!limitsKnown || minReplicas > maxReplicas || typeof schedule !== "object" || schedule === null) continue;
+      for (const key of ["floor", "ceiling", "exact"] as const) {
+        const value = schedule[key];
+        if (typeof value === "number" && (value < minReplicas || value > maxReplicas)) {
+          lines.push(
+            `schedules.${index}.${key}: expected ${minReplicas} to ${maxReplicas} (minReplicas, maxReplicas), got ${value}`,
+          );
+        }
+      }
+    }
+  }
+  if (pause?.kind === "at" && pause.replicas === undefined)
+    lines.push("pause.replicas: expected a number with at, got nothing");
+  if (pause?.kind !== undefined && pause.kind !== "at" && pause.replicas !== undefined) {
+    lines.push(`pause.replicas: expected it with at only, got it with ${pause.kind}`);
+  }
+  if (pause?.replicas !== undefined && limitsKnown && pause.replicas > maxReplicas) {
+    lines.push(`pause.replicas: expected at most maxReplicas (${maxReplicas}), got ${pause.replicas}`);
+  }
+  return lines;
+}
+
+/** All that is wrong with a policy, one line each, beginning with the path. `value` has its defaults. */
+function policyMistakes(value: unknown): string[] {
+  const lines = describeMismatches(Outline, value);
+  if (typeof value !== "object" || value === null) return lines;
+  const { triggers } = value as { triggers?: unknown };
+  if (Array.isArray(triggers)) {
+    for (const [index, trigger] of triggers.entries()) {
+      lines.push(...triggerMistakes(trigger).map((line) => `triggers.${index}.${line.replace("(top level)", "")}`));
+    }
+  }
+  return [...lines, ...checkMeaning(value as ScalingPolicy)];
+}
+
+/** @returns everything that is wrong with `input` as a policy; nothing when it is one. */
+export function checkScalingPolicy(input: unknown): string[] {
+  return policyMistakes(Value.Default(ScalingPolicy, Value.Clone(input ?? {})));
+}
+
+/**
+ * A policy with its defaults filled in.
+ * @throws UsageError naming `source` and everything that is wrong at once.
+ */
+export function parseScalingPolicy(input: unknown, source: string): ScalingPolicy {
+  const value = Value.Default(ScalingPolicy, Value.Clone(input ?? {}));
+  const mistakes = policyMistakes(value);
+  if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+  return value as ScalingPolicy;
+}

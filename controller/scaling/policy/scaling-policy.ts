@@ -1,0 +1,48 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { PredictionRules } from "./prediction-rules.ts";
+import { Schedule } from "./schedule.ts";
+import { triggerRules } from "./trigger-rules.ts";
+import { Trigger } from "./trigger-source.ts";
+
+const strict = { additionalProperties: false } as const;
+const count = { minimum: 0, maximum: 1_000_000 } as const;
+
+const Pause = Type.Object(
+  {
+    kind: Type.Union([Type.Literal("hold"), Type.Literal("at"), Type.Literal("scale-in"), Type.Literal("scale-out")], {
+      description: "hold: stay as it is; at: go to `replicas` and stay; scale-in, scale-out: nothing in this direction",
+    }),
+    replicas: Type.Optional(Type.Integer({ ...count, description: "with at" })),
+  },
+  strict,
+);
+
+/** How many agents serve: one file, read at the start and whenever it changes. The order in which its parts count is in docs/scaling-policy.md. */
+export const ScalingPolicy = Type.Object(
+  {
+    kind: Type.Optional(Type.Literal("ScalingPolicy")),
+    name: Type.String({ minLength: 1, maxLength: 64, default: "default" }),
+    mode: Type.Union([Type.Literal("act"), Type.Literal("preview")], {
+      default: "act",
+      description: "preview: what it would do is decided and recorded, not done",
+    }),
+    minReplicas: Type.Integer({ ...count, default: 2, description: "nothing but idleReplicas and a pause goes below" }),
+    maxReplicas: Type.Integer({ ...count, default: 20, minimum: 1, description: "nothing goes above" }),
+    capacityPerReplicaQps: Type.Number({ default: 350, exclusiveMinimum: 0, description: "what one replica carries" }),
+    targetUtilization: Type.Number({ default: 0.8, exclusiveMinimum: 0, maximum: 1 }),
+    load: Type.Boolean({ default: true, description: "the fleet's present rate counts" }),
+    prediction: Type.Optional(PredictionRules),
+    schedules: Type.Array(Schedule, { default: [], maxItems: 1000 }),
+    triggers: Type.Array(Trigger, { default: [], maxItems: 100 }),
+    pollingIntervalS: Type.Number({
+      default: 30,
+      minimum: 1,
+      maximum: 3600,
+      description: "how often triggers are asked",
+    }),
+    ...triggerRules,
+    pause: Type.Optional(Pause),
+  },
+  strict,
+);
+export type ScalingPolicy = Static<typeof ScalingPolicy>;

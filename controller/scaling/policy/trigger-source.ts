@@ -1,0 +1,76 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { triggerTarget } from "./trigger-rules.ts";
+
+const strict = { additionalProperties: false } as const;
+
+const http = {
+  url: Type.String({
+    pattern: "^https?://[^\\s]+$",
+    maxLength: 2048,
+    title: "an address beginning with http:// or https://",
+  }),
+  headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), { default: {} }),
+  bearerTokenEnv: Type.Optional(
+    Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$", description: "the environment variable that holds the token" }),
+  ),
+  timeoutS: Type.Number({ default: 5, exclusiveMinimum: 0, maximum: 60 }),
+};
+
+export const PrometheusTrigger = Type.Object(
+  {
+    kind: Type.Literal("prometheus"),
+    ...triggerTarget,
+    ...http,
+    query: Type.String({ minLength: 1, maxLength: 8192, description: "PromQL that gives one value" }),
+    emptyValue: Type.Optional(
+      Type.Number({
+        description: "what an answer without any series counts as; left out: a failure, which never scales in",
+      }),
+    ),
+  },
+  strict,
+);
+export type PrometheusTrigger = Static<typeof PrometheusTrigger>;
+
+export const HttpJsonTrigger = Type.Object(
+  {
+    kind: Type.Literal("http-json"),
+    ...triggerTarget,
+    ...http,
+    path: Type.String({ minLength: 1, maxLength: 256, description: "where the number is, e.g. stats.queues.0.depth" }),
+  },
+  strict,
+);
+export type HttpJsonTrigger = Static<typeof HttpJsonTrigger>;
+
+const aggregate = Type.Union([Type.Literal("sum"), Type.Literal("mean"), Type.Literal("max"), Type.Literal("min")], {
+  default: "sum",
+  description: "over the agents that serve",
+});
+
+export const AgentsTrigger = Type.Object(
+  {
+    kind: Type.Literal("agents"),
+    ...triggerTarget,
+    metric: Type.String({ minLength: 1, maxLength: 128, description: "of the newest minute: a name or a path in it" }),
+    aggregate,
+  },
+  strict,
+);
+export type AgentsTrigger = Static<typeof AgentsTrigger>;
+
+export const QueueDepthTrigger = Type.Object(
+  { kind: Type.Literal("queue-depth"), ...triggerTarget },
+  { ...strict, description: "texts that wait at all agents that serve" },
+);
+export type QueueDepthTrigger = Static<typeof QueueDepthTrigger>;
+
+export const triggerKinds = {
+  prometheus: PrometheusTrigger,
+  "http-json": HttpJsonTrigger,
+  agents: AgentsTrigger,
+  "queue-depth": QueueDepthTrigger,
+} as const satisfies Record<string, TSchema>;
+
+export const Trigger = Type.Union([PrometheusTrigger, HttpJsonTrigger, AgentsTrigger, QueueDepthTrigger]);
+export type Trigger = Static<typeof Trigger>;

@@ -1,0 +1,30 @@
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>
+  value !== null && typeof value === "object" && !Array.isArray(value);
+const isNull = (schema: Json) => isObject(schema) && schema["type"] === "null";
+
+/** Values as they are sent, not schemas. */
+const values = new Set(["example", "examples", "default", "enum"]);
+
+/**
+ * A part of an OpenAPI document in the words of version 3.0, which knows neither `const` nor the type `null`: one value is an `enum` of one, and what
+ * may be null is `nullable`.
+ */
+export function asOpenApi30(part: Json): Json {
+  if (Array.isArray(part)) return part.map(asOpenApi30);
+  if (!isObject(part)) return part;
+  const entries = Object.entries(part).map(([key, value]): [string, Json] => {
+    if (key === "const") return ["enum", [value]];
+    return [key, values.has(key) ? value : asOpenApi30(value)];
+  });
+  const schema: { [key: string]: Json } = Object.fromEntries(entries);
+  const alternatives = schema["anyOf"];
+  if (!Array.isArray(alternatives) || !alternatives.some(isNull)) return schema;
+  const others = alternatives.filter((alternative) => !isNull(alternative));
+  schema["nullable"] = true;
+  const [only] = others;
+  if (others.length > 1 || !isObject(only)) return { ...schema, anyOf: others };
+  const { anyOf: _, ...rest } = schema;
+  return { ...only, ...rest };
+}

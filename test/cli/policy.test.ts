@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { previewPolicy } from "#cli/policy/preview-policy.ts";
+import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { programCommand } from "../e2e/program.ts";
+
+const office = join(import.meta.dir, "../fixtures/policies/office.yaml");
+
+async function policy(...args: readonly string[]) {
+  const child = Bun.spawn([...programCommand, "policy", ...args], { stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { stdout, stderr, code };
+}
+
+describe("thormesh policy", () => {
+  test("validate says yes", async () => {
+    expect(await policy("validate", office)).toMatchObject({ stdout: `${office} is a valid policy\n`, code: 0 });
+  });
+
+  test("preview shows a weekday, when what is allowed and where a rate ends", async () => {
+    const { stdout, code } = await policy("preview", office, "--at", "2026-01-14T05:30:00Z", "--qps", "1000");
+    expect(code).toBe(0);
+    expect(
+      stdout
+        .split("\n")
+        .slice(1, 6)
+        .map((line) => line.trim().split(/ {2,}/)),
+    ).toEqual([
+      ["2026-01-14 05:30", "1", "12", "4", "-"],
+      ["2026-01-14 08:00", "8", "12", "8", "work"],
+      ["2026-01-14 16:00", "1", "12", "4", "-"],
+      ["2026-01-14 21:00", "1", "2", "2", "night"],
+      ["2026-01-15 05:00", "1", "12", "4", "-"],
+    ]);
+    expect(stdout).toContain("Not foreseen here: triggers (waiting, heat, orders, backlog) and prediction");
+  });
+
+  test.each([
+    { args: ["preview", office, "--at", "tomorrow"], says: "--at" },
+    { args: ["preview"], says: "expected one policy file" },
+    { args: ["validate"], says: "expected a policy file" },
+    { args: ["validate", "/nowhere.yaml"], says: "/nowhere.yaml can't be read" },
+    { args: ["apply"], says: 'got "apply"' },
+  ])("$args: 2", async ({ args, says }) => {
+    const { stderr, code } = await policy(...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(says);
+  });
+
+  test("the schema is a JSON Schema that the example fits", async () => {
+    const { default: Ajv } = await import("ajv/dist/2020");
+    const schema = JSON.parse((await policy("schema")).stdout);
+    const check = new Ajv({ strict: false }).compile(schema);
+    expect(check(Bun.YAML.parse(await Bun.file(office).text()))).toBe(true);
+    expect(check({ minReplicas: "two" })).toBe(false);
+  });
+});
+
+test("a preview of a year ends", () => {
+  const everyMinute = { name: "m", timeZone: "UTC", start: "*/2 * * * *", end: "1-59/2 * * * *", floor: 3 };
+  const fromMs = Date.parse("2026-01-01T00:00:00Z");
+  const stretches = previewPolicy(parseScalingPolicy({ schedules: [everyMinute] }, "x"), {
+    fromMs,
+    untilMs: fromMs + 366 * 86_400_000,
+    qps: null,
+  });
+  expect(stretches.length).toBe(5000);
+});

@@ -1,0 +1,83 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { checkScalingPolicy, parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { readConfigFile } from "#platform/read-config.ts";
+
+const office = join(import.meta.dir, "../../../fixtures/policies/office.yaml");
+
+test("a whole policy, defaults filled in", async () => {
+  const policy = parseScalingPolicy(await readConfigFile(office), "office.yaml");
+  expect(policy).toMatchObject({ name: "factory", load: true, pollingIntervalS: 30, cooldownS: 300 });
+  expect(policy.triggers.map(({ kind, metricType }) => `${kind} ${metricType}`)).toEqual([
+    "queue-depth average",
+    "agents value",
+    "prometheus average",
+    "http-json average",
+  ]);
+  expect(policy.triggers[2]).toMatchObject({ timeoutS: 5, headers: {} });
+});
+
+test("nothing at all is a policy: it follows the load", () => {
+  expect(parseScalingPolicy({}, "x")).toMatchObject({ mode: "act", minReplicas: 2, maxReplicas: 20, schedules: [] });
+});
+
+test("all mistakes at once, each with its path", () => {
+  const lines = checkScalingPolicy({
+    mode: "watch",
+    minReplicas: 3,
+    maxReplicas: 9,
+    speed: 1,
+    prediction: { confidence: 2 },
+    schedules: [
+      { name: "a", timeZone: "Mars/Base", start: "0 9 * * *", end: "99 9 * * *", ceiling: 1 },
+      { name: "a", timeZone: "UTC", start: "0 9 * * *", end: "0 9 * * *", floor: 20 },
+    ],
+    triggers: [
+      { kind: "promethius", name: "p", target: 1 },
+      { kind: "prometheus", name: "q", target: -1, url: "ftp://x", query: "up" },
+      { kind: "agents", name: "q", target: 1, metric: "power.heat" },
+      { kind: "http-json", name: "no-dash", target: 1, url: "http://x" },
+      "queue",
+    ],
+    formula: { expression: "q + z", target: 1 },
+    pause: { kind: "at" },
+  });
+  expect(lines.map((line) => line.split(":")[0])).toEqual([
+    "speed",
+    "mode",
+    "prediction.confidence",
+    "triggers.0.kind",
+    "triggers.1.target",
+    "triggers.1.url",
+    "triggers.2.metric",
+    "triggers.3.path",
+    "triggers.3.name",
+    "triggers.4.kind",
+    "triggers.2.name",
+    "formula.expression",
+    "schedules.0.timeZone",
+    "schedules.0.end",
+    "schedules.1.name",
+    "schedules.0.ceiling",
+    "schedules.1.floor",
+    "pause.replicas",
+  ]);
+});
+
+describe("what only makes sense together", () => {
+  test.each([
+    { $: "limits the wrong way round", policy: { minReplicas: 9, maxReplicas: 2 }, path: "minReplicas" },
+    { $: "a fallback of no trigger", policy: { fallback: { replicas: 2 } }, path: "fallback" },
+    { $: "follows nothing", policy: { load: false }, path: "load" },
+    {
+      $: "a number of a pause that has none",
+      policy: { pause: { kind: "hold", replicas: 2 } },
+      path: "pause.replicas",
+    },
+    { $: "a pause above the maximum", policy: { pause: { kind: "at", replicas: 99 } }, path: "pause.replicas" },
+    { $: "a list", policy: [], path: "(top level)" },
+    { $: "a text", policy: "scale up", path: "(top level)" },
+  ])("$$", ({ policy, path }) => {
+    expect(checkScalingPolicy(policy).map((line) => line.split(":")[0])).toEqual([path]);
+  });
+});
