@@ -1,0 +1,41 @@
+/**
+ * One agent, asked the same over each of its faces by a client in a process of its own: calls/s, latency, and the CPU time that the agent's service
+ * process spends on a call. Once with a text that the cache knows (what a face costs) and once with new texts (what is left of that beside
+ * inference). Usage: scripts/bench/faces [--binary FILE] [--json]
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { formatTable } from "../../cli/format-table.ts";
+import { faces, root, startAskedAgent, textKinds } from "./asked-agent.ts";
+
+const { values } = parseArgs({
+  options: {
+    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    json: { type: "boolean", default: false },
+  },
+});
+const warmUpMs = 1_500;
+const runMs = 3_000;
+
+const agent = await startAskedAgent(values.binary);
+try {
+  const rows = [];
+  for (const text of textKinds) {
+    for (const face of faces) {
+      await agent.measure(face, text, warmUpMs);
+      rows.push({ face, text, ...(await agent.measure(face, text, runMs)) });
+    }
+  }
+  if (values.json) console.log(JSON.stringify(rows));
+  else {
+    const names = Object.keys(rows[0] ?? {});
+    console.log(
+      formatTable(
+        names,
+        rows.map((row) => Object.values(row).map(String)),
+      ),
+    );
+  }
+} finally {
+  await agent.stop();
+}

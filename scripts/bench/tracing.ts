@@ -1,0 +1,82 @@
+/**
+ * What tracing every request costs: two agents, one of which sends its traces to a collector in this process, asked in turns over OpenAI's route.
+ * For texts that the cache knows and for new ones: calls/s and the service process's CPU time a call, the median of the rounds, and their ratios.
+ * Usage: scripts/bench/tracing [--binary FILE] [--rounds N] [--json]
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { formatTable } from "../../cli/format-table.ts";
+import { type AskedAgent, type Measured, root, startAskedAgent, textKinds } from "./asked-agent.ts";
+
+const { values } = parseArgs({
+  options: {
+    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    rounds: { type: "string", default: "5" },
+    json: { type: "boolean", default: false },
+  },
+});
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1) {
+  console.error(`--rounds: expected a number from 1 up, got ${values.rounds}`);
+  process.exit(2);
+}
+const runMs = 2_000;
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const [low = 0, high = 0] = sorted.length % 2 === 1 ? [sorted[middle], sorted[middle]] : sorted.slice(middle - 1);
+  return (low + high) / 2;
+}
+
+let receivedBytes = 0;
+const collector = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  async fetch(request) {
+    receivedBytes += (await request.bytes()).byteLength;
+    return new Response(null, { status: 200 });
+  },
+});
+const agents: { readonly tracing: "off" | "on"; readonly agent: AskedAgent }[] = [];
+try {
+  agents.push({ tracing: "off", agent: await startAskedAgent(values.binary) });
+  const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}` };
+  agents.push({ tracing: "on", agent: await startAskedAgent(values.binary, environment) });
+  const rows = [];
+  for (const text of textKinds) {
+    const results: Record<"off" | "on", Measured[]> = { off: [], on: [] };
+    for (let round = -1; round < rounds; round += 1) {
+      // The order changes: whoever comes second finds the machine as the first left it.
+      for (const { tracing, agent } of round % 2 === 0 ? agents : agents.toReversed()) {
+        const result = await agent.measure("http base64", text, runMs);
+        if (round >= 0) results[tracing].push(result); // the first one warms up
+      }
+    }
+    const of = (tracing: "off" | "on", field: keyof Measured) => median(results[tracing].map((each) => each[field]));
+    const ratio = (field: keyof Measured) => Number((of("on", field) / of("off", field)).toFixed(3));
+    rows.push({
+      text,
+      callsPerSOff: of("off", "callsPerS"),
+      callsPerSOn: of("on", "callsPerS"),
+      callsRatio: ratio("callsPerS"),
+      cpuUsPerCallOff: of("off", "agentCpuUsPerCall"),
+      cpuUsPerCallOn: of("on", "agentCpuUsPerCall"),
+      cpuRatio: ratio("agentCpuUsPerCall"),
+    });
+  }
+  if (receivedBytes === 0) throw new Error("no trace came to the collector");
+  if (values.json) console.log(JSON.stringify(rows));
+  else {
+    const names = Object.keys(rows[0] ?? {});
+    console.log(
+      formatTable(
+        names,
+        rows.map((row) => Object.values(row).map(String)),
+      ),
+    );
+  }
+} finally {
+  await Promise.all(agents.map(({ agent }) => agent.stop()));
+  await collector.stop(true);
+}
