@@ -3,8 +3,7 @@ import { dirname, join } from "node:path";
 import { embeddedModels } from "#models/embedded-models.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import type { OnnxChoice } from "./decide-onnx-file.ts";
-import { findModel, isModelDirectory, readModelDirectory } from "./find-model.ts";
+import { findModel, isModelDirectory, type OnnxChoices, readModelDirectory } from "./find-model.ts";
 import type { FoundModel } from "./model-manifest.ts";
 
 /** The models that can be loaded, by all their names. */
@@ -63,7 +62,7 @@ async function modelsIn(place: string): Promise<ModelPlace[]> {
 const isSame = (a: FoundModel, b: FoundModel) => JSON.stringify(a) === JSON.stringify(b);
 
 /** Empty before the first refresh. A directory that can't be read is logged once and left out. */
-export function createAvailableModels(places: readonly string[], choice: OnnxChoice, log: Logger): AvailableModels {
+export function createAvailableModels(places: readonly string[], choices: OnnxChoices, log: Logger): AvailableModels {
   let found: readonly FoundModel[] = [];
   let byName = new Map<string, FoundModel>();
   let problems = new Map<string, string>();
@@ -73,7 +72,7 @@ export function createAvailableModels(places: readonly string[], choice: OnnxCho
     const problemsNow = new Map<string, string>();
     for (const { name, directory } of (await Promise.all(places.map(modelsIn))).flat()) {
       try {
-        readings.push({ name, model: await readModelDirectory(directory, choice, name) });
+        readings.push({ name, model: await readModelDirectory(directory, choices, name) });
       } catch (error) {
         const reason = describeError(error);
         const key = name.toLowerCase();
@@ -82,7 +81,8 @@ export function createAvailableModels(places: readonly string[], choice: OnnxCho
       }
     }
     problems = problemsNow;
-    for (const id of Object.keys(embeddedModels)) readings.push({ name: id, model: await findModel(id, null, choice) });
+    for (const id of Object.keys(embeddedModels))
+      readings.push({ name: id, model: await findModel(id, null, choices) });
     return readings;
   };
 

@@ -18,6 +18,9 @@ export const onnxChoice = ({ precision }: Pick<ServingConfig, "precision">): Onn
   precision,
 });
 
+/** The choice for every model, or for each. */
+export type OnnxChoices = OnnxChoice | ((manifest: ModelManifest) => OnnxChoice);
+
 const tokenizerFile = "tokenizer.json";
 
 async function readJson(path: string): Promise<unknown> {
@@ -33,10 +36,11 @@ const staysInside = (path: string) => !path.startsWith("/") && !path.split(/[\\/
 
 function foundModel(
   manifest: ModelManifest,
-  choice: OnnxChoice,
+  choices: OnnxChoices,
   place: { readonly origin: string; pathOf(file: string): string | undefined; readonly tokenizerConfig: object },
   notes: readonly string[],
 ): FoundModel {
+  const choice = typeof choices === "function" ? choices(manifest) : choices;
   const decision = decideOnnxFile(manifest.onnx, choice);
   if (decision.kind === "none") throw new UsageError(`model "${manifest.id}" (${place.origin}): ${decision.reason}`);
   const modelPath = staysInside(decision.path) ? place.pathOf(decision.path) : undefined;
@@ -72,7 +76,7 @@ export const isModelDirectory = (directory: string): boolean =>
  */
 export async function readModelDirectory(
   directory: string,
-  choice: OnnxChoice = processorChoice,
+  choices: OnnxChoices = processorChoice,
   id: string = basename(directory),
 ): Promise<FoundModel> {
   const pathOf = (file: string) => {
@@ -85,12 +89,12 @@ export async function readModelDirectory(
   const manifestPath = join(directory, "manifest.json");
   if (existsSync(manifestPath)) {
     const manifest = parseConfig(ModelManifest, await readJson(manifestPath), manifestPath);
-    return foundModel(manifest, choice, place, []);
+    return foundModel(manifest, choices, place, []);
   }
   const contents = await readDirectoryContents(directory);
   try {
     const { manifest, notes } = describeModelDirectory(id, contents.revision, contents);
-    return foundModel(manifest, choice, place, notes);
+    return foundModel(manifest, choices, place, notes);
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
     throw new UsageError(`model directory ${directory} (without manifest.json): ${cause.message}`, { cause });
@@ -106,20 +110,20 @@ export async function readModelDirectory(
 export async function findModel(
   id: string,
   configuredDirectory: string | null,
-  choice: OnnxChoice = processorChoice,
+  choices: OnnxChoices = processorChoice,
 ): Promise<FoundModel> {
   const places = [configuredDirectory, join(dirname(process.execPath), "models")];
   for (const place of places) {
     if (place === null || !staysInside(id)) continue;
     const directory = join(place, id);
-    if (isModelDirectory(directory)) return readModelDirectory(directory, choice, id);
+    if (isModelDirectory(directory)) return readModelDirectory(directory, choices, id);
   }
   const embedded = embeddedModels[id];
   if (embedded !== undefined) {
     const manifest = parseConfig(ModelManifest, embedded.manifest, `the embedded manifest of ${id}`);
     const place = { origin: "embedded", pathOf: (file: string) => embedded.files[file], tokenizerConfig: {} };
     // The program carries one file of each model, whatever precision is wanted of others.
-    return foundModel(manifest, { ...choice, precision: "auto" }, place, []);
+    return foundModel(manifest, processorChoice, place, []);
   }
   throw new UsageError(
     `model "${id}" was not found in ${places.filter((place) => place !== null).join(", ")} nor among those the program carries: ` +

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { Precision } from "./model-manifest.ts";
+import { modelSettings, SettingsByModel } from "./model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
@@ -37,10 +37,6 @@ export const ServingConfig = Type.Object(
       default: null,
       description: "holds one directory a model; null: beside the executable, or what the program carries",
     }),
-    precision: Type.Union([Type.Literal("auto"), Precision], {
-      default: "auto",
-      description: "which of a model's ONNX files is loaded: auto, fp32, fp16, int8 or q4; auto: the most exact one",
-    }),
     pinned: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       default: [],
       description: "models that are loaded at the start and stay, besides `model`",
@@ -54,22 +50,13 @@ export const ServingConfig = Type.Object(
       default: null,
       description: "how long a model stays that nobody uses; null: until its memory is needed",
     }),
-    threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
-      default: null,
-      description: "threads that compute; null: one a core, up to four",
-    }),
-    oneThreadProcesses: Type.Union([Type.Integer({ minimum: 0, maximum: 256 }), Type.Null()], {
-      default: null,
-      description:
-        "processes of one thread each that take over while the line is long; null: as many as threads; 0: none",
-    }),
+    precision: { ...modelSettings.precision, default: "auto" },
+    threads: { ...modelSettings.threads, default: null },
+    oneThreadProcesses: { ...modelSettings.oneThreadProcesses, default: null },
     ...engineConfig,
-    batchTokens: Type.Integer({
-      default: 256,
-      minimum: 1,
-      description: "tokens computed together, at most; more gain nothing on a CPU and make others wait",
-    }),
-    batchTexts: Type.Integer({ default: 32, minimum: 1, maximum: 1024 }),
+    batchTokens: { ...modelSettings.batchTokens, default: 256 },
+    batchTexts: { ...modelSettings.batchTexts, default: 32 },
+    models: SettingsByModel,
     queueRequests: Type.Integer({ default: 1024, minimum: 1, description: "requests that may wait; beyond them 429" }),
     queueTexts: Type.Integer({ default: 4096, minimum: 1, description: "texts that may wait; beyond them 429" }),
     queueTokens: Type.Integer({ default: 262_144, minimum: 1, description: "tokens that may wait; beyond them 429" }),

@@ -6,7 +6,6 @@ import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { createAvailableModels, modelPlaces } from "./available-models.ts";
-import { defaultThreads } from "./default-threads.ts";
 import { createEmbedder } from "./embed-texts.ts";
 import type { Embedder } from "./embedder.ts";
 import { openEmbeddingModel } from "./embedding-model.ts";
@@ -19,6 +18,7 @@ import { openAiRoutes } from "./http/openai-routes.ts";
 import { rerankRoutes } from "./http/rerank-routes.ts";
 import { describeHealth, describeModel, type ServingState, statusRoutes } from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
+import { settingsOf } from "./model-settings.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { createReranker } from "./rerank-texts.ts";
 import { createModelPool, type ModelPool } from "./residency/model-pool.ts";
@@ -109,7 +109,6 @@ export function createServing(options: ServingOptions): Serving {
   const start = async () => {
     assertListenAllowed("serving", config);
     const cache = createResultCache(config.cacheBytes);
-    const threads = config.threads ?? defaultThreads();
     const metrics = createServingMetrics(registry, {
       queueDepth: () => embedder?.queueDepth() ?? 0,
       inFlight: () => embedder?.inFlight() ?? 0,
@@ -121,7 +120,7 @@ export function createServing(options: ServingOptions): Serving {
     const opened = createModelPool({
       available: createAvailableModels(
         modelPlaces(config.modelDirectory, options.pulledModels),
-        onnxChoice(config),
+        (manifest) => onnxChoice(settingsOf(config, manifest)),
         log,
       ),
       defaultModel: config.model,
@@ -129,7 +128,7 @@ export function createServing(options: ServingOptions): Serving {
       memoryBytes: config.modelMemoryBytes,
       keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * 1000,
       open: (found, events) =>
-        openEmbeddingModel(found, { ...config, threads }, log, {
+        openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest) }, log, {
           onBatch: metrics.recordBatch,
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
           onLoaded(loadMs, engine) {
@@ -206,7 +205,15 @@ export function createServing(options: ServingOptions): Serving {
     const { host, port, maxBodyBytes } = config;
     const handler = options.tracing === undefined ? app : traceHttp(app, options.tracing);
     server = serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
-    log.info({ url: server.url, model: found.manifest.id, origin: found.origin, threads }, "serving");
+    log.info(
+      {
+        url: server.url,
+        model: found.manifest.id,
+        origin: found.origin,
+        threads: settingsOf(config, found.manifest).threads,
+      },
+      "serving",
+    );
     // While the model loads in its process, there is time for it in this one.
     grpc = await openGrpc({
       config,

@@ -1,9 +1,9 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { createForecastProcess } from "#agent/forecast/worker/forecast-process.ts";
 import type { ForecastWorkerState } from "#agent/forecast/worker/forecast-worker.ts";
-import { defaultThreads } from "#agent/serving/default-threads.ts";
 import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { findModel, onnxChoice } from "#agent/serving/find-model.ts";
+import { settingsOf } from "#agent/serving/model-settings.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
@@ -33,9 +33,11 @@ export function checkStateDirectory(path: string): CheckResult {
 export async function checkEmbedding(config: ServingConfig, log: Logger): Promise<CheckResult> {
   const name = "embedding";
   try {
-    const found = await findModel(config.model, config.modelDirectory, onnxChoice(config));
-    const threads = config.threads ?? defaultThreads();
-    const model = await openEmbeddingModel(found, { ...config, threads }, log, { onBatch() {}, onLoaded() {} });
+    const found = await findModel(config.model, config.modelDirectory, (manifest) =>
+      onnxChoice(settingsOf(config, manifest)),
+    );
+    const settings = settingsOf(config, found.manifest);
+    const model = await openEmbeddingModel(found, { ...config, ...settings }, log, { onBatch() {}, onLoaded() {} });
     model.runner.start();
     try {
       const { ids } = model.tokenizer.tokenize("how is this machine today");
@@ -43,7 +45,7 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
       return {
         name,
         status: "ok",
-        detail: `${found.manifest.id}, ${vector.length} numbers a text, ${threads} threads`,
+        detail: `${found.manifest.id}, ${vector.length} numbers a text, ${settings.threads} threads`,
       };
     } finally {
       await model.stop();

@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import type { FoundModel } from "../model-manifest.ts";
+import { settingsOf } from "../model-settings.ts";
 import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import type { ServingConfig } from "../serving-config.ts";
 
@@ -48,7 +49,7 @@ export function infoRoutes(parts: {
     max_input_length: manifest.maxTokens,
     auto_truncate: true,
     prompts: Object.keys(manifest.prompts),
-    max_batch_tokens: config.batchTokens,
+    max_batch_tokens: settingsOf(config, manifest).batchTokens,
     max_client_batch_size: config.maxInputs,
     max_body_bytes: config.maxBodyBytes,
     max_concurrent_requests: config.queueRequests,

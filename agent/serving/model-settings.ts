@@ -1,0 +1,51 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { defaultThreads } from "./default-threads.ts";
+import { type ModelManifest, Precision } from "./model-manifest.ts";
+
+/** How a model is loaded and its texts are put together. */
+export const modelSettings = {
+  precision: Type.Union([Type.Literal("auto"), Precision], {
+    description: "which of a model's ONNX files is loaded: auto, fp32, fp16, int8 or q4; auto: the most exact one",
+  }),
+  threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
+    description: "threads that compute; null: one a core, up to four",
+  }),
+  oneThreadProcesses: Type.Union([Type.Integer({ minimum: 0, maximum: 256 }), Type.Null()], {
+    description:
+      "processes of one thread each that take over while the line is long; null: as many as threads; 0: none",
+  }),
+  batchTokens: Type.Integer({
+    minimum: 1,
+    description: "tokens computed together, at most; more gain nothing on a CPU and make others wait",
+  }),
+  batchTexts: Type.Integer({ minimum: 1, maximum: 1024 }),
+};
+
+const optional = <Schemas extends Record<string, TSchema>>(schemas: Schemas) =>
+  Type.Partial(Type.Object(schemas), { additionalProperties: false });
+
+/** What is different for some models, by id or alias. */
+export const SettingsByModel = Type.Record(Type.String({ minLength: 1 }), optional(modelSettings), {
+  default: {},
+  description: "what is different for a model, by its id or an alias of it",
+});
+
+const ModelSettings = Type.Object(modelSettings);
+export type ModelSettings = Static<typeof ModelSettings>;
+
+/** What holds for one model: its own settings before those of all. Names are compared without regard to case. */
+export function settingsOf(
+  config: ModelSettings & { readonly models: Static<typeof SettingsByModel> },
+  { id, aliases }: Pick<ModelManifest, "id" | "aliases">,
+): ModelSettings & { readonly threads: number } {
+  const names = [...aliases, id].map((name) => name.toLowerCase());
+  const { precision, threads, oneThreadProcesses, batchTokens, batchTexts } = config;
+  const settings: ModelSettings = { precision, threads, oneThreadProcesses, batchTokens, batchTexts };
+  // The id, which comes last, has the last word.
+  const own = Object.entries(config.models)
+    .map(([name, given]) => ({ given, strength: names.indexOf(name.toLowerCase()) }))
+    .filter(({ strength }) => strength >= 0)
+    .sort((a, b) => a.strength - b.strength);
+  const merged: ModelSettings = Object.assign(settings, ...own.map(({ given }) => given));
+  return { ...merged, threads: merged.threads ?? defaultThreads() };
+}
