@@ -48,6 +48,30 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
     const forecast = figures.lastForecast();
     return forecast === null ? null : Math.max(...forecast.qps);
   });
+  new Gauge({
+    name: "thormesh_forecast_peak_quantile_qps",
+    help: "What the highest rate of the next 15 minutes will not exceed with this probability",
+    labelNames: ["quantile"],
+    registers: [metrics],
+    collect() {
+      const peak = figures.lastForecast()?.peakQps;
+      this.reset();
+      if (peak === undefined) return;
+      this.set({ quantile: "0.5" }, peak.q50);
+      this.set({ quantile: "0.9" }, peak.q90);
+      this.set({ quantile: "0.95" }, peak.q95);
+    },
+  });
+  new Gauge({
+    name: "thormesh_forecast_share",
+    help: "How much each model has to say in the forecast that serves",
+    labelNames: ["model"],
+    registers: [metrics],
+    collect() {
+      this.reset();
+      for (const [model, share] of Object.entries(figures.lastForecast()?.shares ?? {})) this.set({ model }, share);
+    },
+  });
   registerTotal(
     metrics,
     "thormesh_outbox_dropped_total",

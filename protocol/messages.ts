@@ -110,8 +110,15 @@ export const ForecastReport = Type.Object(
     /** Why this model, for people. */
     reason: Type.String({ maxLength: 512 }),
     stepMs: Type.Integer({ minimum: 1 }),
-    /** Texts a second in each of the coming steps: a request of ten texts counts ten. */
+    /** Texts a second in each of the coming steps, as many above as below: a request of ten texts counts ten. */
     qps: Type.Array(Amount, { minItems: 1, maxItems: 240 }),
+    /** What each of these steps exceeds once in ten times and once in twenty; absent until enough is learnt. */
+    qps90: Type.Optional(Type.Array(Amount, { minItems: 1, maxItems: 240 })),
+    qps95: Type.Optional(Type.Array(Amount, { minItems: 1, maxItems: 240 })),
+    /** Quantiles of the highest of the coming steps, which is what capacity is needed for: a path's own maximum is nearly always too low. */
+    peakQps: Type.Optional(Type.Object({ q50: Amount, q90: Amount, q95: Amount }, strict)),
+    /** Which models the path is averaged from, and their shares. */
+    shares: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.Number({ minimum: 0, maximum: 1 }))),
   },
   strict,
 );

@@ -1,10 +1,11 @@
 import { UsageError } from "#platform/errors.ts";
-import { decideChampion } from "./decide-champion.ts";
 import { type ForecastErrors, measureErrors, poissonFloorPercent } from "./error-measures.ts";
 import { conformalFactor, coverage, pinballLoss } from "./quantile-measures.ts";
+import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
+import { createPeakRidge, recentPeak } from "./recent-peak-models.ts";
 import { mostGaps } from "./sample-windows.ts";
-import { createForecastScores } from "./score-forecasts.ts";
 import { createSimpleModels } from "./simple-models.ts";
+import { createTrafficBlend } from "./traffic-blend.ts";
 import type { RateSeries } from "./training-samples.ts";
 import { fillGaps, inputMinutes } from "./window-features.ts";
 
@@ -43,7 +44,7 @@ export interface Backtest {
   readonly origins: number;
   readonly poissonFloorPercent: number | null;
   readonly rows: readonly BacktestRow[];
-  /** How often each model served as champion. */
+  /** How much each model had to say in the champion's path on average. */
   readonly championShares: Readonly<Record<string, number>>;
   /** Models without a forecast at some origin, because the record before it is too short. */
   readonly leftOut: readonly string[];
@@ -56,6 +57,7 @@ const calibrationForecasts = 100;
 const relearnEvery = 10;
 const longestHistoryMs = 14 * 86_400_000;
 const championName = "champion";
+const modelNames = [...createSimpleModels(), recentPeak, createPeakRidge()].map(({ name }) => name);
 const highest = (rates: readonly number[]) => Math.max(...rates);
 
 function usableOrigins(qps: readonly (number | null)[], from: number, to: number, steps: number, most: number) {
@@ -69,43 +71,51 @@ function usableOrigins(qps: readonly (number | null)[], from: number, to: number
   return origins.filter((_, index) => index % stride === 0);
 }
 
+/** What the champion said at one origin. */
+interface Served {
+  /** Shares of the models in it. */
+  readonly shares: Readonly<Record<string, number>>;
+  /** The quantiles 0.5, 0.9 and 0.95 of each step. */
+  readonly path: readonly (readonly number[])[];
+  readonly peak: PeakQuantiles;
+}
+
 /** Every model's forecasts at every origin, in order of time; the champion's among them. */
 function forecastAll(series: RateSeries, origins: readonly number[], options: BacktestOptions) {
   const { stepMs, steps } = options;
   const filled = fillGaps(series.qps);
   const network = options.network?.(series, origins) ?? null;
-  const models = createSimpleModels();
-  const scores = createForecastScores(stepMs);
-  const forecasts = new Map<string, (number[] | null)[]>();
-  const served: string[] = [];
-  const note = (name: string, forecast: number[] | null) => {
-    const list = forecasts.get(name) ?? [];
-    forecasts.set(name, list);
-    list.push(forecast);
-  };
+  const starter = network === null ? "moving-average" : "lstm";
+  const blend = createTrafficBlend({ stepMs, steps, starter });
+  const forecasts = new Map<string, (readonly number[] | null)[]>();
+  const served: Served[] = [];
   const longestHistory = Math.round(longestHistoryMs / stepMs);
-  let incumbent: string | null = null;
   for (const [row, origin] of origins.entries()) {
     const qps = filled.slice(Math.max(0, origin - longestHistory), origin);
-    const endMs = series.startMs + origin * stepMs;
-    const byModel = new Map<string, number[]>();
-    const own = network?.[row] ?? null;
-    if (own !== null) byModel.set("lstm", own);
-    for (const model of models) {
-      const forecast = model.forecast({ qps, stepMs, endMs, calendar: series.calendar }, steps);
-      if (forecast !== null) byModel.set(model.name, forecast);
-      note(model.name, forecast);
+    const history = { qps, stepMs, endMs: series.startMs + origin * stepMs, calendar: series.calendar };
+    for (const _ of blend.learn(history)) {
+      // Nobody waits here.
     }
-    if (network !== null) note("lstm", own);
-    scores.settle(endMs, (startMs) => series.qps[Math.round((startMs - series.startMs) / stepMs)]);
-    const starter = network === null ? "moving-average" : "lstm";
-    const decision = decideChampion({ scores: scores.scores(), available: [...byModel.keys()], incumbent, starter });
-    incumbent = decision.kind === "start" ? null : decision.model;
-    served.push(decision.model);
-    note(championName, byModel.get(decision.model) ?? null);
-    scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel });
+    const { blended, byModel, peak } = blend.forecast(
+      history,
+      (startMs) => series.qps[Math.round((startMs - series.startMs) / stepMs)],
+      network?.[row] ?? null,
+    );
+    for (const [name, forecast] of byModel) {
+      const list = forecasts.get(name) ?? new Array<null>(row).fill(null);
+      forecasts.set(name, list);
+      list.push(forecast);
+    }
+    for (const list of forecasts.values()) if (list.length === row) list.push(null);
+    const start = byModel.get(starter) ?? new Array<number>(steps).fill(0);
+    served.push({
+      shares: blended?.shares ?? { [starter]: 1 },
+      path: blended === null ? [start, start, start] : [blended.qps, blended.qps90, blended.qps95],
+      peak,
+    });
   }
-  return { forecasts, served };
+  const absent = options.network === null ? modelNames : ["lstm", ...modelNames];
+  return { forecasts, served, leftOut: absent.filter((name) => forecasts.get(name)?.includes(null) ?? true) };
 }
 
 /** One forecast with what came, flattened: a path has many values, a peak one. */
@@ -144,6 +154,42 @@ function judgeQuantiles(outcomes: readonly Outcome[], split: number, steps: numb
   return { pinballPercent: mean === 0 ? 0 : (100 * loss) / mean, covered, factors };
 }
 
+/** The champion is judged by the quantiles that it said itself. */
+function judgeServed(served: readonly Served[], actual: readonly (readonly number[])[]): BacktestRow {
+  const came = actual.flat();
+  const peaks = actual.map(highest);
+  const quantileOf = (which: number) => served.map(({ peak }) => peak[which] as number);
+  const percent = (loss: (quantile: number, which: number) => number, values: readonly number[]) => {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const losses = quantiles.reduce((sum, quantile, which) => sum + loss(quantile, which) / quantiles.length, 0);
+    return mean === 0 ? 0 : (100 * losses) / mean;
+  };
+  const median = quantileOf(0);
+  const upper = quantileOf(2);
+  return {
+    model: championName,
+    path: measureErrors(
+      came,
+      served.flatMap(({ path }) => path[0] as readonly number[]),
+    ),
+    pathPinballPercent: percent(
+      (quantile, which) =>
+        pinballLoss(
+          came,
+          served.flatMap(({ path }) => path[which] as readonly number[]),
+          quantile,
+        ),
+      came,
+    ),
+    peak: measureErrors(peaks, median),
+    peakPinballPercent: percent((quantile, which) => pinballLoss(peaks, quantileOf(which), quantile), peaks),
+    coverage90: coverage(peaks, quantileOf(1)),
+    coverage95: coverage(peaks, upper),
+    headroom95: (upper.at(-1) as number) / Math.max(Number.MIN_VALUE, median.at(-1) as number),
+    skill: 0,
+  };
+}
+
 /**
  * Replays a series: every model forecasts at origins of the newest 30 %, knowing only what lies before each; the older half of them
  * gives the quantiles and the champion choice their start, the newer half is judged.
@@ -162,18 +208,14 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
     );
   }
   const origins = [...calibrating, ...judged];
-  const { forecasts, served } = forecastAll(series, origins, options);
+  const { forecasts, served, leftOut } = forecastAll(series, origins, options);
   const actual = origins.map((origin) => series.qps.slice(origin, origin + steps).map((rate) => rate ?? Number.NaN));
   const split = calibrating.length;
   const rows: BacktestRow[] = [];
-  const leftOut: string[] = [];
   for (const [model, made] of forecasts) {
     const complete = made.filter((forecast) => forecast !== null);
-    if (complete.length < made.length) {
-      leftOut.push(model);
-      continue;
-    }
-    const outcomes = (of: (rates: number[]) => number[]): Outcome[] =>
+    if (complete.length < made.length) continue;
+    const outcomes = (of: (rates: readonly number[]) => readonly number[]): Outcome[] =>
       origins.map((origin, index) => ({
         origin,
         actual: of(actual[index] as number[]),
@@ -201,11 +243,13 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
       skill: 0,
     });
   }
+  rows.push(judgeServed(served.slice(split), actual.slice(split)));
   const simple = rows.filter(({ model }) => model !== "lstm" && model !== championName);
   const best = Math.min(...simple.map(({ peakPinballPercent }) => peakPinballPercent));
   const serving = served.slice(split);
-  const shareOf = (name: string) => serving.filter((one) => one === name).length / serving.length;
-  const championShares = Object.fromEntries([...new Set(serving)].map((name) => [name, shareOf(name)]));
+  const shareOf = (name: string) => serving.reduce((sum, { shares }) => sum + (shares[name] ?? 0), 0) / serving.length;
+  const names = new Set(serving.flatMap(({ shares }) => Object.keys(shares)));
+  const championShares = Object.fromEntries([...names].map((name) => [name, shareOf(name)]));
   const stepS = options.stepMs / 1000;
   return {
     origins: judged.length,

@@ -2,11 +2,12 @@ import { describeError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { movingAverage } from "./baselines.ts";
 import { type Calendar, createCalendar } from "./calendar.ts";
-import { createChampionChoice } from "./champion-choice.ts";
 import { decideForecastModel } from "./decide-forecast-model.ts";
 import type { ForecastConfig } from "./forecast-config.ts";
 import type { Forecaster, MinuteRate } from "./forecaster.ts";
+import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
 import { createScoreStore, type ScoreMemory } from "./score-store.ts";
+import { type BlendedForecast, createTrafficBlend } from "./traffic-blend.ts";
 import {
   anchorMinutes,
   featuresPerWindow,
@@ -52,12 +53,13 @@ function createConfiguredCalendar({ timeZone, holidays }: ForecastConfig): Calen
 /**
  * A forecaster for one stream of requests, an agent's or a fleet's. The network runs in a child process: an inference takes milliseconds
  * that requests must not wait for. Nothing starts before `start`, which does not wait for the model either. Beside it the simple models
- * forecast too, and whichever has come closest in the newest hours serves; until enough is known the network does.
+ * forecast too, and all are averaged, each weighed by how close it came in the newest days; until enough is known the network serves.
  * @throws UsageError when the configured time zone is not known.
  */
 export function createForecaster({ config, log, worker: givenWorker, memory }: ForecasterOptions): Forecaster {
   const calendar = createConfiguredCalendar(config);
-  const champion = createChampionChoice(memory === undefined ? null : createScoreStore(memory, log));
+  const store = memory === undefined ? null : createScoreStore(memory, log);
+  const blend = createTrafficBlend({ stepMs: minuteMs, steps: outputMinutes, starter: "lstm", store });
   const worker = givenWorker ?? createForecastProcess({ modelDir: config.modelDir, timeoutMs: config.timeoutMs, log });
 
   const runModel = async (window: readonly number[], windowStartMs: number): Promise<number[]> => {
@@ -101,16 +103,26 @@ export function createForecaster({ config, log, worker: givenWorker, memory }: F
         }
       }
       let qps: number[] = network ?? average();
+      let blended: BlendedForecast | null = null;
+      let peak: PeakQuantiles | null = null;
       if (firstRecorded !== -1) {
-        const recorded = history.slice(firstRecorded).map(({ minuteStartMs, qps: rate }) => ({
-          minuteStartMs,
-          qps: usable(rate),
-        }));
-        const choice = champion.choose(recorded, calendar, network);
-        if (decision.model !== "zero" && choice !== null) {
-          const standsIn = decision.model === "lstm" ? "" : `; ${decision.reason}`;
-          decision = { model: choice.model, reason: `${choice.reason}${standsIn}` };
-          qps = choice.qps;
+        const recorded = history.slice(firstRecorded).map((minute) => usable(minute.qps));
+        const filled = { qps: fillGaps(recorded), stepMs: minuteMs, endMs: newestMs + minuteMs, calendar };
+        // One row a minute: the place of a time follows from its distance to the newest.
+        const rateAt = (startMs: number) => {
+          const fromEnd = Math.round((newestMs - startMs) / minuteMs);
+          const row = history[history.length - 1 - fromEnd];
+          return row?.minuteStartMs === startMs ? usable(row.qps) : null;
+        };
+        for (const _ of blend.learn(filled)) await new Promise(setImmediate);
+        const step = blend.forecast(filled, rateAt, network);
+        if (decision.model !== "zero") {
+          ({ blended, peak } = step);
+          if (blended !== null) {
+            const standsIn = decision.model === "lstm" ? "" : `; ${decision.reason}`;
+            decision = { model: blended.model, reason: `${blended.reason}${standsIn}` };
+            qps = [...blended.qps];
+          }
         }
       }
       return {
@@ -119,6 +131,10 @@ export function createForecaster({ config, log, worker: givenWorker, memory }: F
         reason: decision.reason.slice(0, longestReason),
         stepMs: minuteMs,
         qps,
+        ...(peak === null ? {} : { peakQps: { q50: peak[0], q90: peak[1], q95: peak[2] } }),
+        ...(blended === null
+          ? {}
+          : { qps90: [...blended.qps90], qps95: [...blended.qps95], shares: { ...blended.shares } }),
       };
     },
     describe() {

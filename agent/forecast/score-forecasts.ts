@@ -22,14 +22,14 @@ export interface ForecastScores {
   restore(earlier: readonly ModelScore[]): void;
 }
 
-/** A comparison weighs half as much when so many forecasts were made after it: six hours at one a minute. */
-const halfLifeForecasts = 360;
-const decay = 0.5 ** (1 / halfLifeForecasts);
+/** After so long a comparison weighs half as much, unless told otherwise. */
+const usualHalfLifeMs = 6 * 3_600_000;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
 const mostPending = 64;
 
 /** Scores of models by their own past forecasts: each counts only with what it said beforehand. */
-export function createForecastScores(stepMs: number): ForecastScores {
+export function createForecastScores(stepMs: number, halfLifeMs = usualHalfLifeMs): ForecastScores {
+  let settledMs: number | null = null;
   const scores = new Map<string, { -readonly [Key in keyof ModelScore]: ModelScore[Key] }>();
   let pending: MadeForecasts[] = [];
 
@@ -37,6 +37,8 @@ export function createForecastScores(stepMs: number): ForecastScores {
     { endMs, lastValueQps, byModel }: MadeForecasts,
     rateAt: Parameters<ForecastScores["settle"]>[1],
   ) => {
+    const decay = settledMs === null ? 1 : 0.5 ** (Math.max(0, endMs - settledMs) / halfLifeMs);
+    settledMs = endMs;
     for (const [name, forecast] of byModel) {
       let score = scores.get(name);
       if (score === undefined) {

@@ -1,0 +1,143 @@
+import { decideShares } from "../decide-shares.ts";
+import { inOrder, type PeakQuantiles, peakLoss, peakQuantiles } from "./peak-quantiles.ts";
+import { createRecentRatios, type RecentRatios } from "./recent-ratios.ts";
+
+export interface PeakBlend {
+  /**
+   * The quantiles of the highest rate to come.
+   * @param endMs when the time that is forecast begins.
+   * @param points forecasts of that rate by name, without a notion of their error; one of them is "last-value".
+   * @param quantiles forecasts that come with one.
+   */
+  forecast(
+    endMs: number,
+    points: ReadonlyMap<string, number>,
+    quantiles: ReadonlyMap<string, PeakQuantiles>,
+  ): BlendedPeak;
+  /**
+   * Learns from all forecasts whose time has come.
+   * @param peakFrom the highest rate in the time that begins then; null where not all of it was counted.
+   */
+  settle(nowMs: number, peakFrom: (endMs: number) => number | null): void;
+}
+
+export interface BlendedPeak {
+  readonly quantiles: PeakQuantiles;
+  readonly shares: ReadonlyMap<string, number>;
+}
+
+/** A comparison weighs half as much a day later: how traffic behaves changes from day to day, not from minute to minute. */
+const halfLifeMs = 86_400_000;
+/** Before so many comparisons of one, nothing is known of it; before anything is known of any, all have the same say. */
+const fewestComparisons = 10;
+const assumedFactors = [1.1, 1.4, 1.6];
+const yardstick = "last-value";
+/** Forecasts whose time never comes (a clock set back) are dropped. */
+const mostPending = 64;
+/**
+ * By how much of the distance from median to 0.95 quantile a bound moves when it was exceeded, times its quantile; it moves back by the rest
+ * when it held. Adaptive conformal inference (Gibbs and Candès 2021): in the long run the bound is exceeded as often as it should be,
+ * whatever the traffic does.
+ */
+const adaptation = 0.005;
+
+interface Pending {
+  readonly endMs: number;
+  readonly points: ReadonlyMap<string, number>;
+  readonly candidates: ReadonlyMap<string, PeakQuantiles>;
+  /** Those whose own past errors gave their quantiles: only they are judged by them. */
+  readonly judged: readonly string[];
+  readonly said: PeakQuantiles;
+}
+
+/** @param horizonMs how long the time is that each forecast speaks of. */
+export function createPeakBlend(horizonMs: number): PeakBlend {
+  const ratios = new Map<string, RecentRatios>();
+  const costs = new Map<string, { name: string; loss: number; yardstickLoss: number; comparisons: number }>();
+  const shifts = peakQuantiles.map(() => 0);
+  let pending: Pending[] = [];
+  let settledMs = 0;
+
+  const ratiosOf = (name: string): RecentRatios => {
+    let found = ratios.get(name);
+    if (found === undefined) {
+      found = createRecentRatios(peakQuantiles, assumedFactors);
+      ratios.set(name, found);
+    }
+    return found;
+  };
+
+  const settleOne = ({ endMs, points, candidates, judged, said }: Pending, actual: number) => {
+    for (const [name, point] of points) ratiosOf(name).observe(endMs, point, actual);
+    const yardstickForecast = judged.includes(yardstick) ? candidates.get(yardstick) : undefined;
+    const yardstickLoss = yardstickForecast === undefined ? 0 : peakLoss(actual, yardstickForecast);
+    const decay = 0.5 ** (Math.max(0, endMs - settledMs) / halfLifeMs);
+    for (const name of judged) {
+      const forecast = candidates.get(name) as PeakQuantiles;
+      let cost = costs.get(name);
+      if (cost === undefined) {
+        cost = { name, loss: 0, yardstickLoss: 0, comparisons: 0 };
+        costs.set(name, cost);
+      }
+      cost.comparisons += 1;
+      cost.loss = cost.loss * decay + peakLoss(actual, forecast);
+      cost.yardstickLoss = cost.yardstickLoss * decay + yardstickLoss;
+    }
+    settledMs = endMs;
+    if (yardstickForecast === undefined) return;
+    for (const [which, quantile] of peakQuantiles.entries()) {
+      const exceeded = actual > (said[which] as number) ? 1 : 0;
+      shifts[which] = (shifts[which] as number) + adaptation * (exceeded - (1 - quantile));
+    }
+  };
+
+  return {
+    forecast(endMs, points, quantiles) {
+      const candidates = new Map<string, PeakQuantiles>();
+      const all = new Map(points);
+      const judged: string[] = [...quantiles.keys()];
+      for (const [name, forecast] of quantiles) {
+        candidates.set(name, forecast);
+        all.set(`${name} median`, forecast[0]);
+      }
+      for (const [name, point] of all) {
+        if (ratiosOf(name).ready()) judged.push(name);
+        candidates.set(
+          name,
+          inOrder(
+            ratiosOf(name)
+              .factors(endMs)
+              .map((factor) => factor * point),
+          ),
+        );
+      }
+      const compared = [...costs.values()].filter((cost) => cost.comparisons >= fewestComparisons && candidates.has(cost.name));
+      const shares =
+        compared.length > 0
+          ? decideShares(compared)
+          : new Map([...candidates.keys()].map((name) => [name, 1 / candidates.size]));
+      const blended = [0, 0, 0];
+      for (const [name, share] of shares) {
+        for (const [which, value] of (candidates.get(name) as PeakQuantiles).entries()) {
+          blended[which] = (blended[which] as number) + share * value;
+        }
+      }
+      const spread = (blended[2] as number) - (blended[0] as number);
+      const said = inOrder(blended.map((value, which) => value + (shifts[which] as number) * spread));
+      if (!pending.some((made) => made.endMs === endMs)) {
+        pending.push({ endMs, points: all, candidates, judged, said });
+        if (pending.length > mostPending) pending.shift();
+      }
+      return { quantiles: said, shares };
+    },
+    settle(nowMs, peakFrom) {
+      const due = (made: Pending) => made.endMs + horizonMs <= nowMs;
+      for (const made of pending) {
+        if (!due(made)) continue;
+        const actual = peakFrom(made.endMs);
+        if (actual !== null) settleOne(made, actual);
+      }
+      pending = pending.filter((made) => !due(made));
+    },
+  };
+}

@@ -1,0 +1,201 @@
+import { type ChampionDecision, decideChampion } from "./decide-champion.ts";
+import { decideShares, describeShares } from "./decide-shares.ts";
+import { createPeakBlend } from "./quantiles/peak-blend.ts";
+import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
+import { createQuantileRegression } from "./quantiles/quantile-regression.ts";
+import { createRecentRatios } from "./quantiles/recent-ratios.ts";
+import type { RateHistory } from "./rate-model.ts";
+import { createPeakRidge, recentPeak } from "./recent-peak-models.ts";
+import { createForecastScores } from "./score-forecasts.ts";
+import type { ScoreStore } from "./score-store.ts";
+import { createSimpleModels } from "./simple-models.ts";
+
+export interface BlendOptions {
+  readonly stepMs: number;
+  /** Steps in each forecast. */
+  readonly steps: number;
+  /** Who serves until enough is known. */
+  readonly starter: string;
+  /** Keeps the scores from one run to the next; without it they end with this one. */
+  readonly store?: ScoreStore | null;
+}
+
+export interface BlendedForecast {
+  /** The model that has nine tenths of the say, or "blend". */
+  readonly model: string;
+  readonly reason: string;
+  /** Which models the path is averaged from, the largest share first. */
+  readonly shares: Readonly<Record<string, number>>;
+  /** The median of each coming step, requests a second. */
+  readonly qps: readonly number[];
+  /** What each step exceeds once in ten and once in twenty times. */
+  readonly qps90: readonly number[];
+  readonly qps95: readonly number[];
+  /** Of the highest of the coming steps. */
+  readonly peak: PeakQuantiles;
+}
+
+export interface BlendStep {
+  /** null while too little is known: then the caller's own rule holds. */
+  readonly blended: BlendedForecast | null;
+  /** Every model's own forecast, for whoever compares them. */
+  readonly byModel: ReadonlyMap<string, readonly number[]>;
+  /** Quantiles of the highest coming step, known from the first forecast on. */
+  readonly peak: PeakQuantiles;
+}
+
+export interface TrafficBlend {
+  /**
+   * What is to be done before `forecast`, in slices of a few milliseconds: between two of them others may have their turn.
+   * @param history gaps filled.
+   */
+  learn(history: RateHistory): Generator<void, void, void>;
+  /**
+   * Scores what was foretold earlier, lets every model forecast, and averages them.
+   * @param rateAt the rate in the step that starts at a time; null or undefined where nobody counted.
+   * @param network the network's forecast; null when it has none.
+   */
+  forecast(
+    history: RateHistory,
+    rateAt: (stepStartMs: number) => number | null | undefined,
+    network: readonly number[] | null,
+  ): BlendStep;
+}
+
+const dayMs = 86_400_000;
+/** Scores change little in this time; a flash disk is spared. */
+const savingMs = 300_000;
+const pathQuantiles = [0.9, 0.95];
+const assumedPathFactors = [1.4, 1.6];
+/** With so much of the say a model's name stands for the blend. */
+const nearlyAlone = 0.9;
+
+/** Peak forecasters of their own: what the newest hour says, learnt from long and from short memory, and all that is known of the time. */
+const createRegressions = () => [
+  createQuantileRegression({ name: "quantiles", inputs: "all", memoryMs: 14 * dayMs }),
+  createQuantileRegression({ name: "hour quantiles", inputs: "core", memoryMs: 14 * dayMs }),
+  createQuantileRegression({ name: "new quantiles", inputs: "core", memoryMs: 3 * dayMs }),
+];
+
+/**
+ * Forecasts one stream of requests by averaging forecasters, each weighed by how its past forecasts, made before what they foretold,
+ * turned out: the path by absolute error, the highest step's quantiles by pinball loss.
+ */
+export function createTrafficBlend({ stepMs, steps, starter, store = null }: BlendOptions): TrafficBlend {
+  const models = createSimpleModels();
+  const peakModels = [recentPeak, createPeakRidge()];
+  const regressions = createRegressions();
+  const scores = createForecastScores(stepMs, dayMs);
+  const peaks = createPeakBlend(steps * stepMs);
+  const pathRatios = Array.from({ length: steps }, () => createRecentRatios(pathQuantiles, assumedPathFactors));
+  let made: { readonly endMs: number; readonly qps: readonly number[] }[] = [];
+  let restored = store === null;
+  let savedMs = Number.NEGATIVE_INFINITY;
+  let champion: ChampionDecision | null = null;
+
+  const average = (byModel: ReadonlyMap<string, readonly number[]>, shares: ReadonlyMap<string, number>) =>
+    Array.from({ length: steps }, (_, step) => {
+      let sum = 0;
+      for (const [name, share] of shares) sum += share * (byModel.get(name)?.[step] as number);
+      return sum;
+    });
+
+  const keepScores = (endMs: number) => {
+    if (store === null || Math.abs(endMs - savedMs) < savingMs) return;
+    savedMs = endMs;
+    store.save(scores.scores(), endMs);
+  };
+
+  const settle = (endMs: number, rateAt: (stepStartMs: number) => number | null | undefined) => {
+    scores.settle(endMs, rateAt);
+    peaks.settle(endMs, (fromMs) => {
+      let highest = 0;
+      for (let step = 0; step < steps; step += 1) {
+        const rate = rateAt(fromMs + step * stepMs);
+        if (rate === null || rate === undefined) return null;
+        highest = Math.max(highest, rate);
+      }
+      return highest;
+    });
+    const due = (fromMs: number) => fromMs + steps * stepMs <= endMs;
+    for (const { endMs: fromMs, qps } of made.filter((one) => due(one.endMs))) {
+      for (const [step, ratios] of pathRatios.entries()) {
+        const rate = rateAt(fromMs + step * stepMs);
+        if (rate !== null && rate !== undefined) ratios.observe(fromMs, qps[step] as number, rate);
+      }
+    }
+    made = made.filter((one) => !due(one.endMs)).slice(-2 * steps);
+  };
+
+  return {
+    *learn(history) {
+      for (const regression of regressions) yield* regression.learn(history, steps);
+    },
+    forecast(history, rateAt, network) {
+      const { endMs, qps } = history;
+      if (!restored && store !== null) {
+        restored = true;
+        scores.restore(store.load(endMs));
+      }
+      settle(endMs, rateAt);
+      keepScores(endMs);
+      const byModel = new Map<string, readonly number[]>();
+      for (const model of models) {
+        const forecast = model.forecast(history, steps);
+        if (forecast?.every(Number.isFinite)) byModel.set(model.name, forecast);
+      }
+      if (network !== null) byModel.set("lstm", network);
+      scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel: new Map(byModel) });
+
+      const points = new Map([...byModel].map(([name, path]) => [name, Math.max(...path)]));
+      for (const model of peakModels) {
+        const forecast = model.forecast(history, steps);
+        if (forecast === null) continue;
+        byModel.set(model.name, forecast);
+        points.set(model.name, forecast[0] as number);
+      }
+      const quantiles = new Map<string, PeakQuantiles>();
+      for (const regression of regressions) {
+        const forecast = regression.forecast(history, steps);
+        if (forecast !== null) quantiles.set(regression.name, forecast);
+      }
+      const peak = peaks.forecast(endMs, points, quantiles).quantiles;
+
+      const known = scores.scores();
+      const available = [...byModel.keys()];
+      const incumbent = champion === null || champion.kind === "start" ? null : champion.model;
+      champion = decideChampion({ scores: known, available, incumbent, starter });
+      const started = champion.kind !== "start";
+      const shares = started
+        ? decideShares(
+            known
+              .filter(({ name }) => byModel.has(name))
+              .map(({ name, absoluteError, lastValueError }) => ({
+                name,
+                loss: absoluteError,
+                yardstickLoss: lastValueError,
+              })),
+          )
+        : new Map(byModel.has(starter) ? [[starter, 1]] : []);
+      const [first] = shares;
+      if (first === undefined) return { blended: null, byModel, peak };
+      const path = average(byModel, shares);
+      if (!made.some((one) => one.endMs === endMs)) made.push({ endMs, qps: path });
+      const bounds = path.map((rate, step) =>
+        (pathRatios[step]?.factors(endMs) ?? []).map((factor) => rate * Math.max(1, factor)),
+      );
+      if (!started) return { blended: null, byModel, peak };
+      const alone = first[1] >= nearlyAlone;
+      const blended: BlendedForecast = {
+        model: alone ? first[0] : "blend",
+        reason: alone ? champion.reason : `${describeShares(shares)}; ${champion.reason}`,
+        shares: Object.fromEntries(shares),
+        qps: path,
+        qps90: bounds.map(([bound]) => bound as number),
+        qps95: bounds.map(([, bound]) => bound as number),
+        peak,
+      };
+      return { blended, byModel, peak };
+    },
+  };
+}
