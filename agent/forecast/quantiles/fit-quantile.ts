@@ -28,45 +28,55 @@ const smallestResidual = 0.01;
  * @returns the coefficients.
  */
 export function* fitQuantile(rows: QuantileRows, options: QuantileFitOptions): Generator<void, Float64Array, void> {
-  const { inputs, targets, weights, columns } = rows;
-  const { quantile, lambda, rounds } = options;
-  let coefficients: Float64Array = Float64Array.from(options.start);
-  const gram = new Float64Array(columns * columns);
-  const moment = new Float64Array(columns);
-  let smallest = 0.05;
-  for (let round = 0; round < rounds; round += 1) {
-    gram.fill(0);
-    moment.fill(0);
-    let absolute = 0;
-    let total = 0;
-    for (let row = 0; row < targets.length; row += 1) {
-      const weight = weights[row] as number;
-      if (weight === 0) continue;
-      const from = row * columns;
-      const target = targets[row] as number;
-      let residual = target;
-      for (let i = 0; i < columns; i += 1) residual -= (inputs[from + i] as number) * (coefficients[i] as number);
-      absolute += weight * Math.abs(residual);
-      total += weight;
-      const curvature = weight / (smallest + Math.abs(residual));
-      const pull = curvature * target + weight * (2 * quantile - 1);
-      for (let i = 0; i < columns; i += 1) {
-        const value = inputs[from + i] as number;
-        const scaled = value * curvature;
-        const line = i * columns;
-        for (let j = 0; j <= i; j += 1) {
-          gram[line + j] = (gram[line + j] as number) + scaled * (inputs[from + j] as number);
-        }
-        moment[i] = (moment[i] as number) + value * pull;
-      }
-    }
-    const hold = (0.01 * lambda) / smallest;
-    for (let i = 0; i < columns; i += 1) gram[i * columns + i] = (gram[i * columns + i] as number) + hold;
-    coefficients = solvePositive(gram, moment, columns);
-    smallest = Math.max(1e-9, (smallestResidual * absolute) / Math.max(total, 1e-9));
+  let state: FitState = { coefficients: Float64Array.from(options.start), smallest: 0.05 };
+  for (let round = 0; round < options.rounds; round += 1) {
+    state = improve(rows, options, state);
     yield;
   }
-  return coefficients;
+  return state.coefficients;
+}
+
+interface FitState {
+  readonly coefficients: Float64Array;
+  /** Residuals below this count as this. */
+  readonly smallest: number;
+}
+
+/** One round. Not inside the generator: there its loops would run ten times as long. */
+function improve(rows: QuantileRows, { quantile, lambda }: QuantileFitOptions, state: FitState): FitState {
+  const { inputs, targets, weights, columns } = rows;
+  const { coefficients, smallest } = state;
+  const gram = new Float64Array(columns * columns);
+  const moment = new Float64Array(columns);
+  let absolute = 0;
+  let total = 0;
+  for (let row = 0; row < targets.length; row += 1) {
+    const weight = weights[row] as number;
+    if (weight === 0) continue;
+    const from = row * columns;
+    const target = targets[row] as number;
+    let residual = target;
+    for (let i = 0; i < columns; i += 1) residual -= (inputs[from + i] as number) * (coefficients[i] as number);
+    absolute += weight * Math.abs(residual);
+    total += weight;
+    const curvature = weight / (smallest + Math.abs(residual));
+    const pull = curvature * target + weight * (2 * quantile - 1);
+    for (let i = 0; i < columns; i += 1) {
+      const value = inputs[from + i] as number;
+      const scaled = value * curvature;
+      const line = i * columns;
+      for (let j = 0; j <= i; j += 1) {
+        gram[line + j] = (gram[line + j] as number) + scaled * (inputs[from + j] as number);
+      }
+      moment[i] = (moment[i] as number) + value * pull;
+    }
+  }
+  const hold = (0.01 * lambda) / smallest;
+  for (let i = 0; i < columns; i += 1) gram[i * columns + i] = (gram[i * columns + i] as number) + hold;
+  return {
+    coefficients: solvePositive(gram, moment, columns),
+    smallest: Math.max(1e-9, (smallestResidual * absolute) / Math.max(total, 1e-9)),
+  };
 }
 
 /** Solves A·x = b for a symmetric positive definite A of which the lower half is given, by Cholesky decomposition in place. */

@@ -111,7 +111,9 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
           ),
         );
       }
-      const compared = [...costs.values()].filter((cost) => cost.comparisons >= fewestComparisons && candidates.has(cost.name));
+      const compared = [...costs.values()].filter(
+        (cost) => cost.comparisons >= fewestComparisons && candidates.has(cost.name),
+      );
       const shares =
         compared.length > 0
           ? decideShares(compared)
