@@ -56,6 +56,9 @@ describe("a running agent's metrics", () => {
     { name: "akidb_batch_tokens_total", type: "counter", labels: ["kind"] },
     { name: "akidb_padding_waste_ratio", type: "gauge", labels: [] },
     { name: "akidb_worker_restarts_total", type: "counter", labels: ["model"] },
+    { name: "akidb_execution_provider_info", type: "gauge", labels: ["model", "provider"] },
+    { name: "akidb_tensorrt_engine_builds_total", type: "counter", labels: [] },
+    { name: "akidb_tensorrt_engine_cache_hits_total", type: "counter", labels: [] },
     { name: "process_resident_memory_bytes", type: "gauge", labels: [] },
     { name: "process_cpu_seconds_total", type: "counter", labels: [] },
   ])("$name is a $type with the labels $labels", ({ name, type, labels }) => {

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { findModel } from "#agent/serving/find-model.ts";
+import type { Answer } from "../agent/serving/start-serving.ts";
+import { type Program, startProgram, temporaryDirectory } from "./program.ts";
+
+const standard = await findModel("all-MiniLM-L6-v2", null);
+const directory = temporaryDirectory();
+const config = { model_type: "bert", architectures: ["BertModel"], hidden_size: 384, max_position_embeddings: 512 };
+let agent: Program;
+let url: string;
+
+/** A model's directory without a manifest: nothing is known of its ONNX file until ONNX Runtime has it. */
+function writeModel(name: string, onnx: Uint8Array) {
+  const path = join(directory.path, "models", name);
+  mkdirSync(join(path, "onnx"), { recursive: true });
+  writeFileSync(join(path, "onnx/model.onnx"), onnx);
+  writeFileSync(join(path, "config.json"), JSON.stringify(config));
+  writeFileSync(join(path, "tokenizer.json"), readFileSync(standard.tokenizerPath));
+}
+
+const embed = async (model: string, text: string) => {
+  const body = JSON.stringify({ model, inputs: [text] });
+  const response = await fetch(`${url}/api/v1/embed`, { method: "POST", body });
+  return { status: response.status, body: (await response.json()) as Answer };
+};
+
+beforeAll(async () => {
+  const onnx = readFileSync(standard.modelPath);
+  cpSync(dirname(standard.modelPath), join(directory.path, "models/all-MiniLM-L6-v2"), { recursive: true });
+  writeModel("truncated", onnx.subarray(0, onnx.length >> 1));
+  writeModel("garbage", new Uint8Array(100_000).fill(0xa5));
+  writeModel("empty", new Uint8Array());
+  const configPath = join(directory.path, "agent.json");
+  writeFileSync(configPath, JSON.stringify({ serving: { modelDirectory: join(directory.path, "models") } }));
+  const options = ["--listen", "127.0.0.1:0", "--grpc", "off", "--board", "none", "--broker", "mqtt://127.0.0.1:1"];
+  agent = startProgram(
+    ["agent", ...options, "--state-dir", join(directory.path, "state"), "--config", configPath],
+    directory.path,
+  );
+  url = JSON.parse(await agent.untilLogged('"agent started"')).url;
+}, 60_000);
+
+afterAll(async () => {
+  await agent.stop();
+  directory.remove();
+}, 30_000);
+
+test.each(["truncated", "garbage", "empty"])(
+  "a %s ONNX file is refused in words, and the running model is untouched",
+  async (name) => {
+    const before = await embed("all-MiniLM-L6-v2", `before ${name}`);
+    const refused = await embed(name, "a robot");
+    const after = await embed("all-MiniLM-L6-v2", `after ${name}`);
+    expect([before.status, refused.status, after.status]).toEqual([200, 503, 200]);
+    expect(refused.body).toMatchObject({ code: "MODEL_UNAVAILABLE", error: expect.stringContaining(name) });
+    const models = (await (await fetch(`${url}/models`)).json()) as Answer;
+    const entry = models["models"].find(({ id }: Answer) => id === name);
+    expect(entry).toMatchObject({
+      status: "available",
+      execution_provider: null,
+      problem: expect.stringMatching(/\S/),
+    });
+    const health = (await (await fetch(`${url}/health`)).json()) as Answer;
+    expect(health["checks"].model_cache).toMatchObject({ status: "degraded", detail: expect.stringContaining(name) });
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  },
+  60_000,
+);
