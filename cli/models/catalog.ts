@@ -27,7 +27,8 @@ const CatalogModel = Type.Object(
     files: Type.Array(CatalogFile, { minItems: 2 }),
     dimension: Type.Integer({ minimum: 1 }),
     pooling: Type.Union([Type.Literal("mean"), Type.Literal("cls"), Type.Literal("last-token"), Type.Literal("model")]),
-    normalise: Type.Boolean(),
+    /** Null: as its own files say. */
+    normalise: Type.Union([Type.Boolean(), Type.Null()]),
     maxTokens: Type.Integer({ minimum: 3 }),
     prompts: Type.Record(Type.String(), Type.String()),
     defaultPrompt: Type.Union([Type.String(), Type.Null()]),

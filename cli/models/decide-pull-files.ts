@@ -42,8 +42,12 @@ export function decidePullFiles(paths: readonly string[], choice: OnnxChoice): P
     choice,
   );
   if (decision.kind === "none") return { kind: "refuse", reason: decision.reason };
+  const beside = decision.path.slice(0, decision.path.lastIndexOf("/") + 1);
   const weights = paths.filter(
-    (path) => path.startsWith(decision.path) && !path.slice(decision.path.length).includes("/"),
+    (path) =>
+      (path.startsWith(decision.path) && !path.slice(decision.path.length).includes("/")) ||
+      // Exporters put single tensors of models beyond 2 GB into files of their own, named after the tensor, without an ending.
+      (beside !== "" && path.startsWith(beside) && /^([^./]+|[^/]+_value)$/.test(path.slice(beside.length))),
   );
   const moduleConfigs = paths.filter((path) => /^\d+_[A-Za-z]+\/config\.json$/.test(path));
   const describing = paths.filter((path) => describingPaths.includes(path));

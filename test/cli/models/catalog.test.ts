@@ -57,6 +57,16 @@ describe("which files", () => {
       onnx: ["onnx/model.onnx", "onnx/model.onnx_data"],
       taken: ["onnx/model.onnx", "onnx/model.onnx_data"],
     },
+    {
+      name: "with single tensors beside it",
+      onnx: [
+        "onnx/model.onnx",
+        "onnx/Constant_7_attr__value",
+        "onnx/_layers.0_Constant_attr__value",
+        "onnx/config.json",
+      ],
+      taken: ["onnx/model.onnx", "onnx/Constant_7_attr__value", "onnx/_layers.0_Constant_attr__value"],
+    },
     { name: "at the top", onnx: ["model.onnx"], taken: ["model.onnx"] },
     {
       name: "none made for another processor",
