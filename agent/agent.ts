@@ -181,6 +181,7 @@ export function createAgent(config: AgentConfig): Agent {
         liveQps: record.liveQps(nowMs()),
         role,
         desiredMode: desired?.powerMode ?? null,
+        desiredModeCap: desired?.powerModeCap ?? null,
         desiredModeUntilMs: desired?.powerModeUntilMs ?? null,
         nowMs: nowMs(),
       });

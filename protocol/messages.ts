@@ -239,6 +239,8 @@ export const Desired = Type.Object(
     role: AgentRole,
     /** A mode's name to hold, or null: the agent chooses for itself. */
     powerMode: orNull(Type.String({ maxLength: 64 })),
+    /** The most capable mode that is allowed, by name; null or absent: all are. */
+    powerModeCap: Type.Optional(orNull(Type.String({ maxLength: 64 }))),
     /** When an operator's override ends; null when there is none. After it the agent chooses its own mode again. */
     powerModeUntilMs: orNull(TimeMs),
     reason: Type.String({ maxLength: 1024 }),

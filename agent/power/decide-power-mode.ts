@@ -16,6 +16,8 @@ export interface PowerModeInputs {
   /** How often the mode was changed in the last 24 hours. */
   readonly switchesInLastDay: number;
   readonly role: AgentRole;
+  /** How long ago the agent took up service after standing by or draining; null when it has served since it started. */
+  readonly servingForMs: number | null;
   /** The highest rate forecast for the coming minutes; null without a forecast. */
   readonly forecastPeakQps: number | null;
   /** What the rate will hardly exceed in the coming minutes, learnt from how far earlier forecasts were off; null when not known. */
@@ -23,6 +25,9 @@ export interface PowerModeInputs {
   readonly liveQps: number | null;
   /** What the controller or an operator asks to hold, by name; null when the agent chooses. */
   readonly desiredMode: string | null;
+  /** The most capable mode that the controller or an operator allows, by name; null when all are. */
+  readonly desiredModeCap: string | null;
+  /** Until when both hold; null = for good. */
   readonly desiredModeUntilMs: number | null;
   readonly temperatureC: number | null;
   /** The thermal cap in force: no mode before this place of `modes` is taken. 0 = none. */
@@ -45,6 +50,8 @@ export type PowerModeDecision = {
 
 /** A cap moves by one mode a minute at most: the board needs that long to show what a mode does to its heat. */
 const thermalStepMs = 60_000;
+/** Who takes up service has a forecast and a live rate of its time without requests; after so long the live rate is one of service. */
+const takeUpMs = 120_000;
 
 function nextThermalCap(inputs: PowerModeInputs, currentIndex: number): number {
   const { policy, temperatureC, thermalCap, thermalCapChangedMs, modes, nowMs } = inputs;
@@ -79,31 +86,42 @@ function wishOfPolicy(inputs: PowerModeInputs, currentIndex: number): Wish {
 }
 
 /**
- * Which power mode the board should be in. Heat comes first, then what the controller or an operator holds, then the role (who stands by
+ * Which power mode the board should be in. Heat and the controller's cap come first, then what it or an operator holds, then the role (who stands by
  * saves), then demand: the mode that carries it with the least power where the board's figures are known, else by thresholds; up at
  * once, down after a dwell and with room to spare. What is unknown leads towards capacity.
  */
 export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
-  const { modes, currentModeId, desiredMode, desiredModeUntilMs, nowMs } = inputs;
+  const { modes, currentModeId, desiredMode, desiredModeCap, desiredModeUntilMs, nowMs } = inputs;
   if (modes.length === 0)
     return { kind: "none", thermalCap: 0, refused: null, reason: "the board has no modes to choose from" };
   const currentIndex = modes.findIndex((mode) => mode.id === currentModeId);
   const thermalCap = nextThermalCap(inputs, Math.max(0, currentIndex));
 
-  const held = desiredMode !== null && (desiredModeUntilMs === null || nowMs < desiredModeUntilMs);
+  const inForce = desiredModeUntilMs === null || nowMs < desiredModeUntilMs;
+  const held = desiredMode !== null && inForce;
+  const capped = desiredModeCap !== null && inForce;
   const heldIndex = held ? modes.findIndex((mode) => mode.name === desiredMode) : -1;
   let wish: Wish;
   if (heldIndex !== -1) wish = { index: heldIndex, reason: `${desiredMode} is held by the controller` };
   else if (inputs.role === "standby") wish = { index: modes.length - 1, reason: "standing by in the most frugal mode" };
+  else if (inputs.policy.kind !== "fixed" && inputs.servingForMs !== null && inputs.servingForMs < takeUpMs)
+    wish = {
+      index: 0,
+      reason: "service has just been taken up, and how much will come is not known: ready for anything",
+    };
   else wish = wishOfPolicy(inputs, currentIndex === -1 ? modes.length : currentIndex);
 
-  const index = Math.max(Math.min(wish.index, modes.length - 1), thermalCap);
-  const reason =
-    index > wish.index ? `${inputs.temperatureC} °C: capped at ${modes[index]?.name} (${wish.reason})` : wish.reason;
+  const capIndex = capped ? modes.findIndex((mode) => mode.name === desiredModeCap) : -1;
+  const index = Math.max(Math.min(wish.index, modes.length - 1), thermalCap, capIndex);
+  const name = modes[index]?.name;
+  const cap =
+    thermalCap > capIndex ? `${inputs.temperatureC} °C: capped at ${name}` : `capped at ${name} by the controller`;
+  const reason = index > wish.index ? `${cap} (${wish.reason})` : wish.reason;
   let refused: PowerModeDecision["refused"] = null;
-  if (held && heldIndex === -1) {
-    const names = modes.map(({ name }) => name).join(", ");
-    refused = { mode: desiredMode, reason: `not among the modes that can be entered: ${names}` };
+  const unknown = held && heldIndex === -1 ? desiredMode : capped && capIndex === -1 ? desiredModeCap : null;
+  if (unknown !== null) {
+    const names = modes.map((mode) => mode.name).join(", ");
+    refused = { mode: unknown, reason: `not among the modes that can be entered: ${names}` };
   } else if (held && index > heldIndex) refused = { mode: desiredMode, reason };
   const modeId = (modes[index] as PowerModeProfile).id;
   if (modeId === currentModeId) return { kind: "hold", modeId, thermalCap, refused, reason };

@@ -11,7 +11,10 @@ export interface PowerCircumstances {
   readonly forecastUpperQps: number | null;
   readonly liveQps: number | null;
   readonly role: AgentRole;
+  /** See {@link decidePowerMode}. */
+  readonly servingForMs: number | null;
   readonly desiredMode: string | null;
+  readonly desiredModeCap: string | null;
   readonly desiredModeUntilMs: number | null;
   readonly temperatureC: number | null;
   readonly nowMs: number;
@@ -126,10 +129,12 @@ export function createPowerGovernor(
       lastSwitchMs,
       switchesInLastDay: switchTimesMs.length,
       role: circumstances.role,
+      servingForMs: circumstances.servingForMs,
       forecastPeakQps: forecastPeak(circumstances),
       forecastUpperQps: circumstances.forecastUpperQps,
       liveQps: circumstances.liveQps,
       desiredMode: circumstances.desiredMode,
+      desiredModeCap: circumstances.desiredModeCap,
       desiredModeUntilMs: circumstances.desiredModeUntilMs,
       temperatureC: circumstances.temperatureC,
       thermalCap,

@@ -20,6 +20,7 @@ import {
   type PowerGovernor,
 } from "./power-governor.ts";
 import { registerPowerMetrics } from "./power-metrics.ts";
+import { createServiceTime } from "./service-time.ts";
 
 export interface PowerStatus {
   readonly board: Device["kind"];
@@ -51,7 +52,9 @@ export interface Power {
    * @param minutes what was served in that time.
    */
   closeMinute(minutes: readonly MinuteTraffic[]): MinutePower | null;
-  evaluate(circumstances: Omit<PowerCircumstances, "temperatureC" | "forecastUpperQps">): Promise<void>;
+  evaluate(
+    circumstances: Omit<PowerCircumstances, "temperatureC" | "forecastUpperQps" | "servingForMs">,
+  ): Promise<void>;
   currentMode(): { readonly id: number; readonly name: string } | null;
   profile(): readonly PowerModeProfile[];
   /** Where the profile comes from, as the fleet is told. */
@@ -110,6 +113,7 @@ export function createPower(deps: {
     return reading === null || clock.nowMs() - reading.atMs > staleGaps * gapMs ? null : reading;
   };
   let leftAlone: string | null = null;
+  const service = createServiceTime();
   /** The mode of the minute under way; null once it has changed in it. */
   let steadyModeId: number | null = null;
 
@@ -196,10 +200,12 @@ export function createPower(deps: {
         return;
       }
       const before = governor.currentMode()?.id;
-      const { forecast } = circumstances;
-      if (forecast !== null) headroom.note(forecast);
+      const { forecast, role, nowMs } = circumstances;
+      service.observe(role, nowMs);
+      if (forecast !== null && service.teaches(nowMs)) headroom.note(forecast);
       await governor.evaluate({
         ...circumstances,
+        servingForMs: service.servingForMs(nowMs),
         forecastUpperQps: forecast === null ? null : headroom.upperQps(forecast),
         temperatureC: freshReading()?.junctionTemperatureC ?? null,
       });

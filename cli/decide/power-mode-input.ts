@@ -14,10 +14,18 @@ export const PowerModeInput = Type.Object(
     lastSwitchMs: numberOrNull,
     switchesInLastDay: Type.Integer({ default: 0, minimum: 0 }),
     role: Type.Union(AgentRole.anyOf, { default: "active" }),
+    servingForMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
+      default: null,
+      description: "since service was taken up after standing by; null: since the start",
+    }),
     forecastPeakQps: rateOrNull,
     forecastUpperQps: rateOrNull,
     liveQps: rateOrNull,
     desiredMode: Type.Union([Type.String(), Type.Null()], { default: null }),
+    desiredModeCap: Type.Union([Type.String(), Type.Null()], {
+      default: null,
+      description: "the most capable mode that is allowed",
+    }),
     desiredModeUntilMs: numberOrNull,
     temperatureC: numberOrNull,
     thermalCap: Type.Integer({ default: 0, minimum: 0, description: "no mode before this place of modes is taken" }),

@@ -17,6 +17,7 @@ export const OverrideView = Type.Object({
   agentId: Type.String(),
   role: orNull(AgentRole),
   powerMode: orNull(Type.String()),
+  powerModeCap: orNull(Type.String()),
   createdAtMs: TimeMs,
   expiresAtMs: TimeMs,
 });
@@ -136,7 +137,10 @@ export type FleetView = Static<typeof FleetView>;
 export const OverrideBody = Type.Object(
   {
     role: Type.Optional(AgentRole),
-    powerMode: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    powerMode: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "to hold" })),
+    powerModeCap: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 64, description: "the most capable mode that is allowed" }),
+    ),
     expiresInS: Type.Integer({ minimum: 1, maximum: 30 * 86_400, description: "seconds, at most 30 days" }),
   },
   { additionalProperties: false },

@@ -9,6 +9,7 @@ import type { DecisionOutcome, NewDecision } from "./decision-record.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import type { FleetPlanner } from "./fleet-plan/fleet-planner.ts";
 import { type ObservationLimits, observeFleet } from "./observe-fleet.ts";
+import { noHold } from "./overrides.ts";
 import { createPlannedAgents } from "./plan-policy/planned-agents.ts";
 import { revalidateDecision } from "./revalidate-decision.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
@@ -103,7 +104,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       const { agentId } = override;
       const reason = `the operator's override of ${agentId} has expired`;
       await desired.removeOverride(agentId);
-      await desired.change(agentId, { powerMode: null, powerModeUntilMs: null }, reason);
+      await desired.change(agentId, { ...noHold }, reason);
       await store.insertDecision({
         atMs: nowMs(),
         kind: "override-ended",

@@ -8,6 +8,8 @@ export interface OverrideRequest {
   readonly role?: Desired["role"];
   /** A mode's name, as the agent's birth lists it. */
   readonly powerMode?: string;
+  /** The most capable mode that is allowed. */
+  readonly powerModeCap?: string;
   readonly expiresInS: number;
 }
 
@@ -27,6 +29,9 @@ export interface OverridesParts {
   /** Something changed that the fleet's plan depends on. */
   readonly onChange: () => void;
 }
+
+/** What of a document an override's end takes away. */
+export const noHold = { powerMode: null, powerModeCap: null, powerModeUntilMs: null } as const;
 
 function invalid(param: string, message: string): ServiceError {
   return new ServiceError("INVALID_REQUEST", message, { details: { param } });
@@ -49,15 +54,16 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
     });
 
   return {
-    async apply(agentId, { role, powerMode, expiresInS }) {
+    async apply(agentId, { role, powerMode, powerModeCap, expiresInS }) {
       const agent = fleet.get(agentId);
       if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
-      if (role === undefined && powerMode === undefined) {
-        throw invalid("role", "role or powerMode: expected at least one of them, got neither");
+      if (role === undefined && powerMode === undefined && powerModeCap === undefined) {
+        throw invalid("role", "role, powerMode or powerModeCap: expected at least one of them, got none");
       }
       const modes = agent.birth?.board.powerModes.map(({ name }) => name) ?? [];
-      if (powerMode !== undefined && modes.length > 0 && !modes.includes(powerMode)) {
-        throw invalid("powerMode", `powerMode: expected one of ${modes.join(", ")}, got "${powerMode}"`);
+      for (const [param, mode] of Object.entries({ powerMode, powerModeCap })) {
+        if (mode !== undefined && modes.length > 0 && !modes.includes(mode))
+          throw invalid(param, `${param}: expected one of ${modes.join(", ")}, got "${mode}"`);
       }
       const createdAtMs = Math.round(nowMs());
       const expiresAtMs = createdAtMs + expiresInS * 1000;
@@ -65,12 +71,14 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
         agentId,
         role: role ?? null,
         powerMode: powerMode ?? null,
+        powerModeCap: powerModeCap ?? null,
         createdAtMs,
         expiresAtMs,
       };
       const wants = [
         role === undefined ? "" : `role ${role}`,
         powerMode === undefined ? "" : `power mode ${powerMode}`,
+        powerModeCap === undefined ? "" : `no more than power mode ${powerModeCap}`,
       ];
       const reason = `an operator wants ${wants.filter((want) => want !== "").join(" and ")} for ${expiresInS} s`;
       await desired.setOverride(override);
@@ -79,7 +87,8 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
         {
           ...(role === undefined ? {} : { role }),
           powerMode: powerMode ?? null,
-          powerModeUntilMs: powerMode === undefined ? null : expiresAtMs,
+          powerModeCap: powerModeCap ?? null,
+          powerModeUntilMs: powerMode === undefined && powerModeCap === undefined ? null : expiresAtMs,
         },
         reason,
       );
@@ -92,7 +101,7 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
       if (override === undefined) throw new ServiceError("NOT_FOUND", `there is no override of ${agentId}`);
       const reason = "an operator ended the override";
       await desired.removeOverride(agentId);
-      const document = await desired.change(agentId, { powerMode: null, powerModeUntilMs: null }, reason);
+      const document = await desired.change(agentId, { ...noHold }, reason);
       await record("override-ended", "override-removed", override, `${agentId}: ${reason}`);
       onChange();
       return { override, desired: document };

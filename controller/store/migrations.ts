@@ -46,4 +46,5 @@ export const controllerMigrations: readonly Migration[] = [
      outcome TEXT NOT NULL
    ) STRICT;
    CREATE INDEX decision_by_time ON decision (at_ms);`,
+  `ALTER TABLE override ADD COLUMN power_mode_cap TEXT;`,
 ];

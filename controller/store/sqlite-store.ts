@@ -16,6 +16,7 @@ interface OverrideRow {
   agent_id: string;
   role: string | null;
   power_mode: string | null;
+  power_mode_cap: string | null;
   created_at_ms: number;
   expires_at_ms: number;
 }
@@ -28,8 +29,8 @@ export function createSqliteStore(database: Database): Store {
   );
   const saveDesired = database.query(`INSERT OR REPLACE INTO desired (agent_id, document) VALUES (?, ?)`);
   const saveOverride = database.query(
-    `INSERT OR REPLACE INTO override (agent_id, role, power_mode, created_at_ms, expires_at_ms)
-     VALUES ($agentId, $role, $powerMode, $createdAtMs, $expiresAtMs)`,
+    `INSERT OR REPLACE INTO override (agent_id, role, power_mode, power_mode_cap, created_at_ms, expires_at_ms)
+     VALUES ($agentId, $role, $powerMode, $powerModeCap, $createdAtMs, $expiresAtMs)`,
   );
   const removeOverride = database.query(`DELETE FROM override WHERE agent_id = ?`);
   return {
@@ -80,6 +81,7 @@ export function createSqliteStore(database: Database): Store {
           agentId: row.agent_id,
           role: row.role as Override["role"],
           powerMode: row.power_mode,
+          powerModeCap: row.power_mode_cap,
           createdAtMs: row.created_at_ms,
           expiresAtMs: row.expires_at_ms,
         }),

@@ -15,6 +15,8 @@ export interface Override {
   readonly agentId: string;
   readonly role: AgentRole | null;
   readonly powerMode: string | null;
+  /** The most capable mode that is allowed; null when all are. */
+  readonly powerModeCap: string | null;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
 }

@@ -227,6 +227,12 @@ describe("controller", () => {
     const b = await enter("b", "active");
     const c = await enter("c", "standby");
     for (const agent of [a, b, c]) await agent.minute(10);
+    const capped = await ask("POST", "/api/v1/agents/a/override", { powerModeCap: "70W", expiresInS: 60 });
+    expect(capped.body.desired).toMatchObject({ powerMode: null, powerModeCap: "70W", role: "active" });
+    expect(capped.body.desired.reason).toContain("no more than power mode 70W");
+    const ended = await ask("DELETE", "/api/v1/agents/a/override");
+    expect(ended.body.desired).not.toHaveProperty("powerModeCap");
+    expect(ended.body.desired).toMatchObject({ powerMode: null, powerModeUntilMs: null });
     const applied = await ask("POST", "/api/v1/agents/b/override", {
       role: "standby",
       powerMode: "70W",
@@ -259,7 +265,8 @@ describe("controller", () => {
       ["GET", "/nowhere", undefined, 404, /nowhere/],
       ["PUT", "/api/v1/fleet", undefined, 405, /GET/],
       ["POST", "/api/v1/agents/a/override", {}, 400, /expiresInS: expected/],
-      ["POST", "/api/v1/agents/a/override", { expiresInS: 60 }, 400, /role or powerMode/],
+      ["POST", "/api/v1/agents/a/override", { expiresInS: 60 }, 400, /role, powerMode or powerModeCap/],
+      ["POST", "/api/v1/agents/a/override", { powerModeCap: "9W", expiresInS: 60 }, 400, /powerModeCap: .*MAXN, 70W/],
       ["POST", "/api/v1/agents/a/override", { role: "boss", expiresInS: 60 }, 400, /role: expected one of "active"/],
       ["POST", "/api/v1/agents/a/override", { role: "active", expiresInS: 0 }, 400, /expiresInS/],
       ["POST", "/api/v1/agents/a/override", { powerMode: "9W", expiresInS: 60 }, 400, /MAXN, 70W/],

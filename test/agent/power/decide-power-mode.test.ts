@@ -24,10 +24,12 @@ const base: PowerModeInputs = {
   lastSwitchMs: null,
   switchesInLastDay: 0,
   role: "active",
+  servingForMs: null,
   forecastPeakQps: 150,
   forecastUpperQps: null,
   liveQps: 140,
   desiredMode: null,
+  desiredModeCap: null,
   desiredModeUntilMs: null,
   temperatureC: 50,
   thermalCap: 0,
@@ -98,6 +100,55 @@ describe("decidePowerMode", () => {
       0,
       /held/,
     ],
+    [
+      "a cap bounds what demand asks for",
+      { desiredModeCap: "12W", forecastPeakQps: 999 },
+      "hold",
+      1,
+      /^capped at 12W by the controller \(.*999/,
+    ],
+    [
+      "within the cap demand decides",
+      { desiredModeCap: "12W", forecastPeakQps: 10, liveQps: 0 },
+      "switch",
+      2,
+      /does with 7W/,
+    ],
+    [
+      "until the cap ends",
+      { desiredModeCap: "12W", desiredModeUntilMs: 10 * hour, forecastPeakQps: 999 },
+      "switch",
+      0,
+      /999/,
+    ],
+    [
+      "heat may cap further",
+      { desiredModeCap: "12W", thermalCap: 2, temperatureC: 88, forecastPeakQps: 999 },
+      "switch",
+      2,
+      /^88 °C: capped at 7W/,
+    ],
+    [
+      "service just taken up: what was seen while standing by says nothing",
+      { servingForMs: 119_999, forecastPeakQps: 0, liveQps: 0 },
+      "switch",
+      0,
+      /just been taken up/,
+    ],
+    [
+      "two minutes later the live rate counts",
+      { servingForMs: 120_000, forecastPeakQps: 0, liveQps: 140 },
+      "hold",
+      1,
+      /live rate 140/,
+    ],
+    [
+      "a fixed mode stays fixed",
+      { servingForMs: 0, policy: { ...policy, kind: "fixed", fixedMode: "7W" } },
+      "switch",
+      2,
+      /configured/,
+    ],
     ["where the board is can't be told: it is set", { currentModeId: null }, "switch", 1, /150/],
     ["one mode only", { modes: [mode(5, "ONLY")], currentModeId: 5, forecastPeakQps: 1 }, "hold", 5, /./],
     ["two modes: between means the top", { modes: unknown.slice(0, 2), currentModeId: 0 }, "hold", 0, /./],
@@ -108,6 +159,30 @@ describe("decidePowerMode", () => {
     expect(decision.reason).toMatch(reason);
     expect(decision.refused).toBeNull();
   });
+
+  test.each([
+    [
+      "a hold above the cap",
+      { desiredMode: "MAXN", desiredModeCap: "12W" },
+      1,
+      { mode: "MAXN", reason: /capped at 12W by the controller/ },
+    ],
+    [
+      "a cap that is no mode of the board",
+      { desiredModeCap: "9W", forecastPeakQps: 999 },
+      0,
+      { mode: "9W", reason: /not among/ },
+    ],
+  ] as [string, Partial<PowerModeInputs>, number, { mode: string; reason: RegExp }][])(
+    "%s is refused, with the reason",
+    (_name, change, modeId, refused) => {
+      const decision = decidePowerMode({ ...base, ...change });
+      expect(decision).toMatchObject({
+        modeId,
+        refused: { mode: refused.mode, reason: expect.stringMatching(refused.reason) },
+      });
+    },
+  );
 
   describe("by energy, where the board's figures are known", () => {
     const known = (

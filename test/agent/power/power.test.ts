@@ -49,7 +49,14 @@ test("readings that stopped long ago say nothing of now: no watts, no heat to ca
   await power.start();
   await until(() => status().sample !== null);
   expect(await metrics.metrics()).toMatch(/^thormesh_power_watts 20$/m);
-  const busy = { forecast: null, liveQps: 9999, role: "active", desiredMode: null, desiredModeUntilMs: null } as const;
+  const busy = {
+    forecast: null,
+    liveQps: 9999,
+    role: "active",
+    desiredMode: null,
+    desiredModeCap: null,
+    desiredModeUntilMs: null,
+  } as const;
   await evaluate({ ...busy, nowMs: clock.nowMs() });
   expect(status().lastDecision?.thermalCap).toBe(2);
 
@@ -78,6 +85,7 @@ test("what the controller holds but heat forbids is reported as different, with 
     liveQps: 1,
     role: "active",
     desiredMode: "MAXN",
+    desiredModeCap: null,
     desiredModeUntilMs: null,
     nowMs: Date.now(),
   });

@@ -47,7 +47,14 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       await store.saveDesired(aDesired({ version: 1 }));
       await store.saveDesired(aDesired({ version: 2, role: "standby" }));
       expect(await store.loadDesired()).toEqual([aDesired({ version: 2, role: "standby" })]);
-      const override = { agentId: "a", role: null, powerMode: "70W", createdAtMs: 1, expiresAtMs: 5 };
+      const override = {
+        agentId: "a",
+        role: null,
+        powerMode: "70W",
+        powerModeCap: "90W",
+        createdAtMs: 1,
+        expiresAtMs: 5,
+      };
       await store.saveOverride({ ...override, powerMode: null });
       await store.saveOverride(override);
       expect(await store.loadOverrides()).toEqual([override]);
