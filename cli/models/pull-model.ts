@@ -63,11 +63,13 @@ export async function refuseFullDisk(directory: string, neededBytes: number): Pr
   );
 }
 
-/** A full disk in plain words; everything else as it is. */
+/** Why a directory can't take a model, in plain words; everything else as it is. */
 export function explainDisk(error: unknown, directory: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT")
     return new PullError(`the disk is full: ${directory}; what was pulled so far was given back`, { cause: error });
+  if (code === "EEXIST" || code === "ENOTDIR")
+    return new PullError(`${directory}: expected a directory for models, got a file (${code})`);
   if (code === "EACCES" || code === "EPERM" || code === "EROFS")
     return new PullError(
       `${directory} can't be written to by this user (${code}): expected --dir, or the agent's user`,

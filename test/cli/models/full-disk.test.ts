@@ -27,6 +27,7 @@ test("more than fits is refused before anything is pulled", async () => {
 test.each([
   { code: "ENOSPC", message: "the disk is full" },
   { code: "EDQUOT", message: "the disk is full" },
+  { code: "ENOTDIR", message: "expected a directory for models, got a file" },
   { code: "EACCES", message: "can't be written to by this user" },
 ])("$code is told in plain words", ({ code, message }) => {
   const explained = explainDisk(Object.assign(new Error(code), { code }), "/models");
