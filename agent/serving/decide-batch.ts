@@ -8,10 +8,10 @@ export interface BatchPolicy {
   readonly maxTokens: number;
   readonly maxTexts: number;
   /**
-   * `few`: to one of a few lengths, for a runtime that prepares itself for each shape (TensorRT). `longest`: to the longest text of the
-   * batch, for one that doesn't (ONNX Runtime on the CPU without a memory arena).
+   * Rising lengths to which texts are padded, for a runtime that prepares itself for each shape (CUDA, TensorRT); or to the longest text
+   * of the batch, for one that doesn't (ONNX Runtime on the CPU without a memory arena).
    */
-  readonly padTo: "few" | "longest";
+  readonly padTo: "longest" | readonly number[];
 }
 
 export interface BatchDecision {
@@ -22,12 +22,12 @@ export interface BatchDecision {
   readonly reason: string;
 }
 
-/** What texts are padded to for a runtime that prepares itself for each shape. */
-export const paddedLengths = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512] as const;
+/** What texts are padded to for a runtime that prepares itself for each shape, unless configured. */
+export const usualLengths: readonly number[] = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512];
 
 /** The next of a few lengths; beyond the longest, the next multiple of 256. */
-export function paddedLength(tokens: number): number {
-  return paddedLengths.find((length) => tokens <= length) ?? Math.ceil(tokens / 256) * 256;
+export function paddedLength(tokens: number, lengths: readonly number[]): number {
+  return lengths.find((length) => tokens <= length) ?? Math.ceil(tokens / 256) * 256;
 }
 
 /** A run costs this many tokens' time before it computes any (measured: 3.5 ms beside 0.085 ms a token on two cores). */
@@ -64,9 +64,10 @@ function fill(waiting: readonly WaitingText[], paddedTokens: number, leastShare:
 /** The lengths to which the first in line may be padded: its own, and longer ones that let others come with it. */
 function lengthsFor(first: WaitingText, waiting: readonly WaitingText[], policy: BatchPolicy): number[] {
   const longest = Math.min(2 * Math.max(shortTokens, first.tokens), policy.maxTokens);
-  if (policy.padTo === "few") {
-    const own = paddedLength(first.tokens);
-    return [own, ...paddedLengths.filter((length) => length > own && length <= longest)];
+  const { padTo } = policy;
+  if (padTo !== "longest") {
+    const own = paddedLength(first.tokens, padTo);
+    return [own, ...padTo.filter((length) => length > own && length <= longest)];
   }
   const others = [...new Set(waiting.map(({ tokens }) => tokens))]
     .filter((tokens) => tokens > first.tokens && tokens <= longest)
@@ -103,5 +104,5 @@ export function decideBatch(waiting: readonly WaitingText[], policy: BatchPolicy
       : take.length === room
         ? `full: ${room} texts of ${paddedTokens} tokens, ${left} wait for the next`
         : `no more texts of about this length, ${left} of other lengths wait for the next`;
-  return { take, paddedTokens: policy.padTo === "few" ? paddedTokens : longest, reason };
+  return { take, paddedTokens: policy.padTo === "longest" ? longest : paddedTokens, reason };
 }

@@ -6,10 +6,12 @@ export interface LaneView {
   readonly ready: boolean;
   /** Batches it has been given and not answered. */
   readonly batches: number;
+  /** How many it may be given; the last of several only when it is a full one, for others might join it meanwhile. */
+  readonly mostBatches: number;
 }
 
-/** A narrow lane is given its next batch while it computes one, when that is a full one: then it never waits for the line. */
-const narrowBatches = 2;
+/** A narrow lane is given its next batch while it computes one: then it never waits for the line. */
+export const narrowBatches = 2;
 
 export interface LaneDecision {
   /** Which lane takes the next batch; null: none now. */
@@ -23,16 +25,22 @@ export interface LaneDecision {
  * and a lone text takes them 1 ms longer. So the wide lane serves while little waits, the narrow ones while the line is long, and never
  * both: they would fight for the same cores.
  * @param longLine whether more than a full batch has been waiting or under way just now
- * @param fullBatchWaits whether what waits fills a narrow lane's batch
+ * @param fullBatchWaits whether what waits fills a batch
  */
 export function decideLane(lanes: readonly LaneView[], longLine: boolean, fullBatchWaits: boolean): LaneDecision {
+  const hasRoom = ({ batches, mostBatches }: LaneView) => batches === 0 || (fullBatchWaits && batches < mostBatches);
   const wide = lanes.findIndex((lane) => lane.kind === "wide");
-  if ((lanes[wide]?.batches ?? 0) > 0) return { lane: null, reason: "all threads compute one batch" };
+  const wideLane = lanes[wide];
+  if (wideLane !== undefined && wideLane.batches > 0) {
+    return hasRoom(wideLane)
+      ? { lane: wide, reason: "a full batch is at hand when this one is done" }
+      : { lane: null, reason: "all threads compute one batch" };
+  }
   const narrowBusy = lanes.some((lane) => lane.kind === "narrow" && lane.batches > 0);
   if (narrowBusy || longLine) {
     const free = lanes
       .map((lane, index) => ({ ...lane, index }))
-      .filter((lane) => lane.kind === "narrow" && lane.ready && lane.batches < (fullBatchWaits ? narrowBatches : 1))
+      .filter((lane) => lane.kind === "narrow" && lane.ready && hasRoom(lane))
       .sort((a, b) => a.batches - b.batches)[0];
     if (free !== undefined) return { lane: free.index, reason: "the line is long: a batch a thread" };
   }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "#platform/log.ts";
+import { decideLanePlan } from "./decide-lane-plan.ts";
 import { createEmbeddingQueue, type EmbeddingQueue, type SentBatch } from "./embedding-queue.ts";
 import { createModelLanes } from "./model-lanes.ts";
 import type { FoundModel } from "./model-manifest.ts";
@@ -68,18 +69,19 @@ async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
   }
 }
 
+/** What is configured of a model's processes and batches. */
+export type EmbeddingModelConfig = Parameters<typeof decideLanePlan>[0] &
+  Pick<ServingConfig, "executionProviders" | "onnxruntimeDirectory" | "tensorrt">;
+
 /** What the model's processes are told of the engine; THORMESH_ONNXRUNTIME_DIR comes before the configuration. */
-function workerEngine(
-  { manifest, precision }: FoundModel,
-  config: Parameters<typeof openEmbeddingModel>[1],
-): WorkerEngine {
+function workerEngine({ manifest, precision }: FoundModel, config: EmbeddingModelConfig): WorkerEngine {
   const cache = config.tensorrt.engineCacheDirectory;
   const name = `${manifest.id}-${manifest.revision}-${precision}`.replaceAll(/[^\w.-]/g, "_");
   return {
     providers: config.executionProviders,
     onnxruntimeDirectory: process.env["THORMESH_ONNXRUNTIME_DIR"] || config.onnxruntimeDirectory,
     engineCacheDirectory: cache === null ? null : join(cache, name),
-    warmUp: decideWarmUp({ maxTokens: config.batchTokens, maxTexts: config.batchTexts }, manifest.maxTokens),
+    warmUp: decideWarmUp(decideLanePlan(config, true).policy, manifest.maxTokens),
   };
 }
 
@@ -89,10 +91,7 @@ function workerEngine(
  */
 export async function openEmbeddingModel(
   found: FoundModel,
-  config: Pick<
-    ServingConfig,
-    "batchTexts" | "batchTokens" | "oneThreadProcesses" | "executionProviders" | "onnxruntimeDirectory" | "tensorrt"
-  > & { readonly threads: number },
+  config: EmbeddingModelConfig,
   log: Logger,
   observer: ModelObserver,
 ): Promise<EmbeddingModel> {
@@ -137,14 +136,7 @@ export async function openEmbeddingModel(
   });
   const computesOnGpu = () => (runner.process?.engine.provider ?? "cpu") !== "cpu";
   const lanes = createModelLanes<ModelRunner>(runner, () => createRunner(1), {
-    policy: {
-      maxTokens: config.batchTokens,
-      maxTexts: config.batchTexts,
-      get padTo() {
-        return computesOnGpu() ? "few" : "longest";
-      },
-    },
-    narrowLanes: () => (computesOnGpu() ? 0 : (config.oneThreadProcesses ?? (config.threads > 1 ? config.threads : 0))),
+    plan: () => decideLanePlan(config, computesOnGpu()),
     nowMs: () => performance.now(),
   });
   return {

@@ -1,5 +1,6 @@
 import type { BatchPolicy } from "./decide-batch.ts";
-import { decideLane, decideShare, type LaneView } from "./decide-lane.ts";
+import { decideLane, decideShare, type LaneView, narrowBatches } from "./decide-lane.ts";
+import type { LanePlan } from "./decide-lane-plan.ts";
 import type { BatchResult } from "./worker/model-process.ts";
 
 /** Computes batches. */
@@ -68,15 +69,15 @@ const stopAfterMs = 60_000;
 /**
  * @param wide the process that is always there, which uses all threads for a batch
  * @param createNarrow makes a process of one thread; not started yet
- * @param options.narrowLanes how many of those there are while the line is long
+ * @param options.plan what holds now: which processor computes is known once the model is loaded
  * @param options.nowMs a monotonous clock
  */
 export function createModelLanes<Runner extends LaneRunner>(
   wide: BatchRunner,
   createNarrow: () => Runner,
-  options: { readonly policy: BatchPolicy; readonly narrowLanes: () => number; readonly nowMs: () => number },
+  options: { readonly plan: () => LanePlan; readonly nowMs: () => number },
 ): ModelLanes<Runner> {
-  const { policy, narrowLanes, nowMs } = options;
+  const { plan, nowMs } = options;
   let narrow: { runner: Runner; batches: number }[] = [];
   let wideBatches = 0;
   let longSinceMs = Number.NEGATIVE_INFINITY;
@@ -105,14 +106,13 @@ export function createModelLanes<Runner extends LaneRunner>(
     stopWhenIdle();
   };
 
-  const noteLine = ({ outstandingTokens, outstandingTexts }: LineView): boolean => {
+  const noteLine = ({ outstandingTokens, outstandingTexts }: LineView, { policy, narrowLanes }: LanePlan): boolean => {
     const now = nowMs();
     // A text for each lane at least: a few long ones are answered sooner by all threads, one after the other.
-    if (outstandingTokens > 0.75 * policy.maxTokens && outstandingTexts >= Math.max(2, narrowLanes())) {
+    if (outstandingTokens > 0.75 * policy.maxTokens && outstandingTexts >= Math.max(2, narrowLanes)) {
       if (now - lastLongMs > shortLineMs) longSinceMs = now;
       lastLongMs = now;
-      const count = narrow.length === 0 && now - longSinceMs >= startAfterMs ? narrowLanes() : 0;
-      if (count > 0) start(count);
+      if (narrow.length === 0 && narrowLanes > 0 && now - longSinceMs >= startAfterMs) start(narrowLanes);
     }
     return now - lastLongMs <= shortLineMs && now - longSinceMs >= longLineMs;
   };
@@ -128,17 +128,21 @@ export function createModelLanes<Runner extends LaneRunner>(
 
   return {
     next(line) {
-      const longLine = noteLine(line);
+      const planned = plan();
+      const { policy } = planned;
+      const longLine = noteLine(line, planned);
       const views: LaneView[] = [
-        { kind: "wide", ready: true, batches: wideBatches },
+        { kind: "wide", ready: true, batches: wideBatches, mostBatches: planned.wideBatches },
         ...narrow.map(({ runner, batches }) => ({
           kind: "narrow" as const,
+          mostBatches: narrowBatches,
           ready: runner.state === "loaded",
           batches,
         })),
       ];
       const share = decideShare(line.outstandingTokens, narrow.length, policy.maxTokens);
-      const { lane } = decideLane(views, longLine, line.waitingTokens >= share);
+      const full = line.waitingTokens >= (narrow.length === 0 ? policy.maxTokens : share);
+      const { lane } = decideLane(views, longLine, full);
       if (lane === null) return null;
       const chosen = narrow[lane - 1];
       if (chosen === undefined) {

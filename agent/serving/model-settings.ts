@@ -14,11 +14,19 @@ export const modelSettings = {
     description:
       "processes of one thread each that take over while the line is long; null: as many as threads; 0: none",
   }),
-  batchTokens: Type.Integer({
-    minimum: 1,
-    description: "tokens computed together, at most; more gain nothing on a CPU and make others wait",
+  batchTokens: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
+    description: "tokens computed together, at most; null: 256 on a CPU, 16384 on a GPU",
   }),
-  batchTexts: Type.Integer({ minimum: 1, maximum: 1024 }),
+  batchTexts: Type.Union([Type.Integer({ minimum: 1, maximum: 4096 }), Type.Null()], {
+    description: "texts computed together, at most; null: 32 on a CPU, 256 on a GPU",
+  }),
+  paddedLengths: Type.Union(
+    [Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, uniqueItems: true }), Type.Null()],
+    {
+      description:
+        "lengths in tokens to which texts are padded; null: the longest text of a batch on a CPU, a dozen lengths on a GPU",
+    },
+  ),
 };
 
 const optional = <Schemas extends Record<string, TSchema>>(schemas: Schemas) =>
@@ -39,13 +47,15 @@ export function settingsOf(
   { id, aliases }: Pick<ModelManifest, "id" | "aliases">,
 ): ModelSettings & { readonly threads: number } {
   const names = [...aliases, id].map((name) => name.toLowerCase());
-  const { precision, threads, oneThreadProcesses, batchTokens, batchTexts } = config;
-  const settings: ModelSettings = { precision, threads, oneThreadProcesses, batchTokens, batchTexts };
+  const settings = Object.fromEntries(
+    Object.keys(modelSettings).map((key) => [key, config[key as keyof ModelSettings]]),
+  ) as ModelSettings;
   // The id, which comes last, has the last word.
   const own = Object.entries(config.models)
     .map(([name, given]) => ({ given, strength: names.indexOf(name.toLowerCase()) }))
     .filter(({ strength }) => strength >= 0)
     .sort((a, b) => a.strength - b.strength);
   const merged: ModelSettings = Object.assign(settings, ...own.map(({ given }) => given));
-  return { ...merged, threads: merged.threads ?? defaultThreads() };
+  const paddedLengths = merged.paddedLengths?.toSorted((a, b) => a - b) ?? null;
+  return { ...merged, paddedLengths, threads: merged.threads ?? defaultThreads() };
 }

@@ -27,7 +27,7 @@ export async function checkLoads(
   const found = await readModelDirectory(directory, choice, id);
   // A model is to load with what everybody has.
   const engine = { executionProviders: ["cpu" as const], onnxruntimeDirectory: null, tensorrt };
-  const policy = { ...engine, batchTexts: 1, batchTokens: 512, oneThreadProcesses: 0, threads: 1 };
+  const policy = { ...engine, batchTexts: 1, batchTokens: 512, paddedLengths: null, oneThreadProcesses: 0, threads: 1 };
   try {
     const model = await openEmbeddingModel(found, policy, createLogger("models", "silent"), {
       onBatch() {},

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { decideLanePlan } from "../decide-lane-plan.ts";
 import type { FoundModel } from "../model-manifest.ts";
 import { settingsOf } from "../model-settings.ts";
 import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
@@ -49,7 +50,8 @@ export function infoRoutes(parts: {
     max_input_length: manifest.maxTokens,
     auto_truncate: true,
     prompts: Object.keys(manifest.prompts),
-    max_batch_tokens: settingsOf(config, manifest).batchTokens,
+    max_batch_tokens: decideLanePlan(settingsOf(config, manifest), (engine?.provider ?? "cpu") !== "cpu").policy
+      .maxTokens,
     max_client_batch_size: config.maxInputs,
     max_body_bytes: config.maxBodyBytes,
     max_concurrent_requests: config.queueRequests,

@@ -1,4 +1,4 @@
-import { type BatchPolicy, paddedLengths } from "../decide-batch.ts";
+import type { BatchPolicy } from "../decide-batch.ts";
 
 /** The shape of a batch: its texts, each padded to so many tokens. */
 export interface BatchShape {
@@ -12,9 +12,11 @@ export interface BatchShape {
  * longest to the shortest, alone and in the fullest batch that the policy allows.
  * @param maxTokens the longest text that the model reads
  */
-export function decideWarmUp(policy: Omit<BatchPolicy, "padTo">, maxTokens: number): BatchShape[] {
-  const longest = paddedLengths.findIndex((length) => length >= maxTokens);
-  const lengths = longest < 0 ? paddedLengths : paddedLengths.slice(0, longest + 1);
+export function decideWarmUp(policy: BatchPolicy, maxTokens: number): BatchShape[] {
+  const { padTo } = policy;
+  if (padTo === "longest") return [];
+  const longest = padTo.findIndex((length) => length >= maxTokens);
+  const lengths = longest < 0 ? padTo : padTo.slice(0, longest + 1);
   return [...lengths].reverse().flatMap((paddedTokens) => {
     const most = Math.max(1, Math.min(policy.maxTexts, Math.floor(policy.maxTokens / paddedTokens)));
     return most === 1 ? [{ texts: 1, paddedTokens }] : [most, 1].map((texts) => ({ texts, paddedTokens }));

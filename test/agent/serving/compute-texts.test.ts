@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createTextComputer, mostTextsInLine } from "#agent/serving/compute-texts.ts";
-import type { BatchPolicy } from "#agent/serving/decide-batch.ts";
+import { type BatchPolicy, usualLengths } from "#agent/serving/decide-batch.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";
@@ -9,7 +9,7 @@ import { openGate } from "#agent/serving/ports.ts";
 import { createResultCache } from "#agent/serving/result-cache.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
-const policy: BatchPolicy = { maxTokens: 64, maxTexts: 8, padTo: "few" };
+const policy: BatchPolicy = { maxTokens: 64, maxTexts: 8, padTo: usualLengths };
 const request = { inputsField: "input" };
 
 /** A model whose tokens and vector are a text's number; at `stopAt` texts it waits until it is let go. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type BatchPolicy, decideBatch, paddedLength } from "#agent/serving/decide-batch.ts";
+import { type BatchPolicy, decideBatch, paddedLength, usualLengths } from "#agent/serving/decide-batch.ts";
 
 test.each([
   [1, 8],
@@ -12,10 +12,10 @@ test.each([
   [513, 768],
   [8192, 8192],
 ])("a text of %d tokens is padded to %d", (tokens, padded) => {
-  expect(paddedLength(tokens)).toBe(padded);
+  expect(paddedLength(tokens, usualLengths)).toBe(padded);
 });
 
-const policy: BatchPolicy = { maxTokens: 512, maxTexts: 32, padTo: "few" };
+const policy: BatchPolicy = { maxTokens: 512, maxTexts: 32, padTo: usualLengths };
 const many = (count: number, tokens: number) => new Array<number>(count).fill(tokens);
 
 describe("decideBatch", () => {
@@ -79,7 +79,9 @@ describe("decideBatch", () => {
   });
 
   test("limits too small for anything still let the first go", () => {
-    expect(decideBatch([{ tokens: 9 }, { tokens: 9 }], { maxTokens: 1, maxTexts: 1, padTo: "few" })?.take).toEqual([0]);
+    expect(
+      decideBatch([{ tokens: 9 }, { tokens: 9 }], { maxTokens: 1, maxTexts: 1, padTo: usualLengths })?.take,
+    ).toEqual([0]);
   });
 
   test("every text is computed, whatever comes with it: the first in line is always taken", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { decideLane, decideShare, type LaneView } from "#agent/serving/decide-lane.ts";
 
-const wide: LaneView = { kind: "wide", ready: true, batches: 0 };
-const narrow: LaneView = { kind: "narrow", ready: true, batches: 0 };
+const wide: LaneView = { kind: "wide", ready: true, batches: 0, mostBatches: 1 };
+const narrow: LaneView = { kind: "narrow", ready: true, batches: 0, mostBatches: 2 };
 const busy = (lane: LaneView, batches = 1): LaneView => ({ ...lane, batches });
 const loading = (lane: LaneView): LaneView => ({ ...lane, ready: false });
 
@@ -20,6 +20,15 @@ describe("decideLane", () => {
     { name: "no lane at all", lanes: [], long: true, lane: null },
     { name: "the only one, free", lanes: [wide], long: false, lane: 0 },
     { name: "the only one, busy", lanes: [busy(wide)], long: true, lane: null },
+    { name: "a GPU, a full batch ahead", lanes: [{ ...busy(wide), mostBatches: 2 }], long: true, lane: 0 },
+    {
+      name: "a GPU, less than a full batch waits",
+      lanes: [{ ...busy(wide), mostBatches: 2 }],
+      long: true,
+      full: false,
+      lane: null,
+    },
+    { name: "a GPU with a batch ahead", lanes: [{ ...busy(wide, 2), mostBatches: 2 }], long: true, lane: null },
     { name: "all free, little waits", lanes: [wide, narrow, narrow], long: false, lane: 0 },
     { name: "all free, a long line", lanes: [wide, narrow, narrow], long: true, lane: 1 },
     { name: "never narrow beside wide", lanes: [busy(wide), narrow, narrow], long: true, lane: null },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Registry } from "prom-client";
+import { usualLengths } from "#agent/serving/decide-batch.ts";
 import { createEmbedder, type EmbedderParts } from "#agent/serving/embed-texts.ts";
 import type { EmbedRequest } from "#agent/serving/embedder.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
@@ -52,7 +53,7 @@ function setUp(
       name: () => [],
       lastId: 65_535,
     },
-    queue: createEmbeddingQueue(singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: "few" }), () => {}),
+    queue: createEmbeddingQueue(singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: usualLengths }), () => {}),
     runner,
     recent: createRecentTraffic(performance.now()),
     engine: () => null,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { BatchPolicy } from "#agent/serving/decide-batch.ts";
+import { type BatchPolicy, usualLengths } from "#agent/serving/decide-batch.ts";
 import { createEmbeddingQueue, type SentBatch } from "#agent/serving/embedding-queue.ts";
 import { type LineView, singleLane } from "#agent/serving/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
@@ -30,7 +30,7 @@ function recordingRunner() {
   };
 }
 
-const policy: BatchPolicy = { maxTokens: 64, maxTexts: 4, padTo: "few" };
+const policy: BatchPolicy = { maxTokens: 64, maxTexts: 4, padTo: usualLengths };
 const never = new AbortController().signal;
 const text = (id: number, length = 4) => Uint32Array.from({ length }, () => id);
 
@@ -249,7 +249,7 @@ test("tells its observer of each batch: padding and waits", async () => {
 
 test("several lanes compute a batch each, as large as each may be", async () => {
   const runner = recordingRunner();
-  const lanes = [singleLane(runner, policy), singleLane(runner, { ...policy, maxTexts: 2, padTo: "few" })];
+  const lanes = [singleLane(runner, policy), singleLane(runner, { ...policy, maxTexts: 2, padTo: usualLengths })];
   const next = (line: LineView) => lanes[0]!.next(line) ?? lanes[1]!.next(line);
   const queue = createEmbeddingQueue({ next }, () => {});
   const all = queue.open(never).embed(Array.from({ length: 10 }, (_, id) => text(id)));

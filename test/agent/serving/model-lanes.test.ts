@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import type { BatchPolicy } from "#agent/serving/decide-batch.ts";
+import { type BatchPolicy, usualLengths } from "#agent/serving/decide-batch.ts";
 import { createModelLanes, type LaneRunner, type LineView, singleLane } from "#agent/serving/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 
-const policy: BatchPolicy = { maxTokens: 100, maxTexts: 8, padTo: "few" };
+const policy: BatchPolicy = { maxTokens: 100, maxTexts: 8, padTo: usualLengths };
 
 /** So many tokens wait, in texts of ten. */
 const line = (waitingTokens: number): LineView => ({
@@ -43,7 +43,10 @@ function setUp(narrowLanes = 2) {
     narrow.push(recordingRunner());
     return narrow.at(-1)!;
   };
-  const lanes = createModelLanes(wide, createNarrow, { policy, narrowLanes: () => narrowLanes, nowMs: () => now });
+  const lanes = createModelLanes(wide, createNarrow, {
+    plan: () => ({ policy, narrowLanes, wideBatches: 1, reason: "" }),
+    nowMs: () => now,
+  });
   /** The line is long, looked at every 100 ms. */
   const longFor = (ms: number) => {
     for (const end = now + ms; now < end; now += 100) lanes.next(line(101));

@@ -6,7 +6,7 @@ import { parseConfig } from "#platform/read-config.ts";
 const manifest = { id: "org/Large", aliases: ["large"] };
 
 test.each([
-  { name: "nothing of its own", models: {}, expected: { batchTokens: 100, batchTexts: 32, threads: 3 } },
+  { name: "nothing of its own", models: {}, expected: { batchTokens: 100, batchTexts: null, threads: 3 } },
   {
     name: "its id, in whatever case",
     models: { "ORG/large": { batchTokens: 7 } },

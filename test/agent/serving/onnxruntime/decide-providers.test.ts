@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { usualLengths } from "#agent/serving/decide-batch.ts";
 import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
 import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
 import { describeEngine, type EngineReport } from "#agent/serving/onnxruntime/execution-provider.ts";
@@ -39,13 +40,18 @@ test.each([
     shapes: ["2x24", "1x24", "4x16", "1x16", "4x8", "1x8"],
   },
 ] as const)("a GPU warms up with $name", ({ policy, maxTokens, shapes }) => {
-  expect(decideWarmUp(policy, maxTokens).map(({ texts, paddedTokens }) => `${texts}x${paddedTokens}`)).toEqual([
-    ...shapes,
-  ]);
+  expect(
+    decideWarmUp({ ...policy, padTo: usualLengths }, maxTokens).map(
+      ({ texts, paddedTokens }) => `${texts}x${paddedTokens}`,
+    ),
+  ).toEqual([...shapes]);
 });
 
 test("warming up ends at the longest padded length, however much the model reads", () => {
-  expect(decideWarmUp({ maxTokens: 1, maxTexts: 1 }, 100_000)[0]).toEqual({ texts: 1, paddedTokens: 512 });
+  expect(decideWarmUp({ maxTokens: 1, maxTexts: 1, padTo: usualLengths }, 100_000)[0]).toEqual({
+    texts: 1,
+    paddedTokens: 512,
+  });
 });
 
 const report: EngineReport = {
