@@ -183,6 +183,7 @@ export function createAgent(config: AgentConfig): Agent {
         desiredMode: desired?.powerMode ?? null,
         desiredModeCap: desired?.powerModeCap ?? null,
         desiredModeUntilMs: desired?.powerModeUntilMs ?? null,
+        desiredModeCapUntilMs: desired?.powerModeCapUntilMs ?? null,
         nowMs: nowMs(),
       });
       if (power.currentMode()?.name !== modeBefore) await reporter.publishReported();

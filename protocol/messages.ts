@@ -241,6 +241,8 @@ export const Desired = Type.Object(
     powerMode: orNull(Type.String({ maxLength: 64 })),
     /** The most capable mode that is allowed, by name; null or absent: all are. */
     powerModeCap: Type.Optional(orNull(Type.String({ maxLength: 64 }))),
+    /** When the cap ends; null or absent: not by itself. */
+    powerModeCapUntilMs: Type.Optional(orNull(TimeMs)),
     /** When an operator's override ends; null when there is none. After it the agent chooses its own mode again. */
     powerModeUntilMs: orNull(TimeMs),
     reason: Type.String({ maxLength: 1024 }),

@@ -27,8 +27,9 @@ export interface PowerModeInputs {
   readonly desiredMode: string | null;
   /** The most capable mode that the controller or an operator allows, by name; null when all are. */
   readonly desiredModeCap: string | null;
-  /** Until when both hold; null = for good. */
+  /** Until when each of them holds; null = for good. */
   readonly desiredModeUntilMs: number | null;
+  readonly desiredModeCapUntilMs: number | null;
   readonly temperatureC: number | null;
   /** The thermal cap in force: no mode before this place of `modes` is taken. 0 = none. */
   readonly thermalCap: number;
@@ -91,15 +92,15 @@ function wishOfPolicy(inputs: PowerModeInputs, currentIndex: number): Wish {
  * once, down after a dwell and with room to spare. What is unknown leads towards capacity.
  */
 export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
-  const { modes, currentModeId, desiredMode, desiredModeCap, desiredModeUntilMs, nowMs } = inputs;
+  const { modes, currentModeId, desiredMode, desiredModeCap, nowMs } = inputs;
   if (modes.length === 0)
     return { kind: "none", thermalCap: 0, refused: null, reason: "the board has no modes to choose from" };
   const currentIndex = modes.findIndex((mode) => mode.id === currentModeId);
   const thermalCap = nextThermalCap(inputs, Math.max(0, currentIndex));
 
-  const inForce = desiredModeUntilMs === null || nowMs < desiredModeUntilMs;
-  const held = desiredMode !== null && inForce;
-  const capped = desiredModeCap !== null && inForce;
+  const inForce = (untilMs: number | null) => untilMs === null || nowMs < untilMs;
+  const held = desiredMode !== null && inForce(inputs.desiredModeUntilMs);
+  const capped = desiredModeCap !== null && inForce(inputs.desiredModeCapUntilMs);
   const heldIndex = held ? modes.findIndex((mode) => mode.name === desiredMode) : -1;
   let wish: Wish;
   if (heldIndex !== -1) wish = { index: heldIndex, reason: `${desiredMode} is held by the controller` };

@@ -16,6 +16,7 @@ export interface PowerCircumstances {
   readonly desiredMode: string | null;
   readonly desiredModeCap: string | null;
   readonly desiredModeUntilMs: number | null;
+  readonly desiredModeCapUntilMs: number | null;
   readonly temperatureC: number | null;
   readonly nowMs: number;
 }
@@ -136,6 +137,7 @@ export function createPowerGovernor(
       desiredMode: circumstances.desiredMode,
       desiredModeCap: circumstances.desiredModeCap,
       desiredModeUntilMs: circumstances.desiredModeUntilMs,
+      desiredModeCapUntilMs: circumstances.desiredModeCapUntilMs,
       temperatureC: circumstances.temperatureC,
       thermalCap,
       thermalCapChangedMs,

@@ -27,6 +27,7 @@ export const PowerModeInput = Type.Object(
       description: "the most capable mode that is allowed",
     }),
     desiredModeUntilMs: numberOrNull,
+    desiredModeCapUntilMs: numberOrNull,
     temperatureC: numberOrNull,
     thermalCap: Type.Integer({ default: 0, minimum: 0, description: "no mode before this place of modes is taken" }),
     thermalCapChangedMs: numberOrNull,

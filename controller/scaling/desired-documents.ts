@@ -7,7 +7,9 @@ import { agentTopic } from "#protocol/topics.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DesiredStore, Override } from "../store/store.ts";
 
-export type DesiredChange = Partial<Pick<Desired, "role" | "powerMode" | "powerModeCap" | "powerModeUntilMs">>;
+export type DesiredChange = Partial<
+  Pick<Desired, "role" | "powerMode" | "powerModeUntilMs" | "powerModeCap" | "powerModeCapUntilMs">
+>;
 
 /** The documents that tell each agent what it should be, and the operators' overrides behind them. */
 export interface DesiredDocuments {
@@ -64,7 +66,8 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
       const agent = fleet.get(agentId);
       // The agent may have seen more versions than this store, when the store was lost.
       const seenVersion = Math.max(before?.version ?? 0, agent?.reported?.desiredVersion ?? 0);
-      const cap = (change.powerModeCap === undefined ? before?.powerModeCap : change.powerModeCap) ?? null;
+      const { powerModeCap = before?.powerModeCap ?? null, powerModeCapUntilMs = before?.powerModeCapUntilMs ?? null } =
+        change;
       const document: Desired = {
         v: 1,
         agentId,
@@ -73,7 +76,7 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
         role: change.role ?? before?.role ?? agent?.presence?.role ?? "active",
         powerMode: change.powerMode === undefined ? (before?.powerMode ?? null) : change.powerMode,
         // Agents of an earlier version know no cap.
-        ...(cap === null ? {} : { powerModeCap: cap }),
+        ...(powerModeCap === null ? {} : { powerModeCap, powerModeCapUntilMs }),
         powerModeUntilMs:
           change.powerModeUntilMs === undefined ? (before?.powerModeUntilMs ?? null) : change.powerModeUntilMs,
         reason: reason.slice(0, maxReasonLength),

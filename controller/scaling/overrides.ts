@@ -31,7 +31,12 @@ export interface OverridesParts {
 }
 
 /** What of a document an override's end takes away. */
-export const noHold = { powerMode: null, powerModeCap: null, powerModeUntilMs: null } as const;
+export const noHold = {
+  powerMode: null,
+  powerModeUntilMs: null,
+  powerModeCap: null,
+  powerModeCapUntilMs: null,
+} as const;
 
 function invalid(param: string, message: string): ServiceError {
   return new ServiceError("INVALID_REQUEST", message, { details: { param } });
@@ -87,8 +92,9 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
         {
           ...(role === undefined ? {} : { role }),
           powerMode: powerMode ?? null,
+          powerModeUntilMs: powerMode === undefined ? null : expiresAtMs,
           powerModeCap: powerModeCap ?? null,
-          powerModeUntilMs: powerMode === undefined && powerModeCap === undefined ? null : expiresAtMs,
+          powerModeCapUntilMs: powerModeCap === undefined ? null : expiresAtMs,
         },
         reason,
       );

@@ -85,6 +85,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
         desiredMode: null,
         desiredModeCap: null,
         desiredModeUntilMs: null,
+        desiredModeCapUntilMs: null,
         temperatureC: null,
         thermalCap: 0,
         thermalCapChangedMs: null,

@@ -31,6 +31,7 @@ const base: PowerModeInputs = {
   desiredMode: null,
   desiredModeCap: null,
   desiredModeUntilMs: null,
+  desiredModeCapUntilMs: null,
   temperatureC: 50,
   thermalCap: 0,
   thermalCapChangedMs: null,
@@ -116,7 +117,7 @@ describe("decidePowerMode", () => {
     ],
     [
       "until the cap ends",
-      { desiredModeCap: "12W", desiredModeUntilMs: 10 * hour, forecastPeakQps: 999 },
+      { desiredModeCap: "12W", desiredModeCapUntilMs: 10 * hour, forecastPeakQps: 999 },
       "switch",
       0,
       /999/,

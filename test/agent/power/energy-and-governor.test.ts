@@ -208,6 +208,7 @@ describe("power governor", () => {
     desiredMode: null,
     desiredModeCap: null,
     desiredModeUntilMs: null,
+    desiredModeCapUntilMs: null,
     temperatureC: 40,
     nowMs: 1_000_000_000,
   };

@@ -56,6 +56,7 @@ test("readings that stopped long ago say nothing of now: no watts, no heat to ca
     desiredMode: null,
     desiredModeCap: null,
     desiredModeUntilMs: null,
+    desiredModeCapUntilMs: null,
   } as const;
   await evaluate({ ...busy, nowMs: clock.nowMs() });
   expect(status().lastDecision?.thermalCap).toBe(2);
@@ -87,6 +88,7 @@ test("what the controller holds but heat forbids is reported as different, with 
     desiredMode: "MAXN",
     desiredModeCap: null,
     desiredModeUntilMs: null,
+    desiredModeCapUntilMs: null,
     nowMs: Date.now(),
   });
   expect(differs()).toMatchObject({ desired: "MAXN", reported: "90W", reason: expect.stringMatching(/capped at 90W/) });

@@ -1,0 +1,290 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { join } from "node:path";
+import pino from "pino";
+import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
+import { Birth, ControllerState, MinuteData } from "#protocol/messages.ts";
+import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
+import { createFakeBoard } from "../fakes/jetson/board.ts";
+import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
+import { untilConnected } from "../protocol/broker-contract.ts";
+import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+
+/** A day passes in two minutes, on a machine that is busy with other things in four. */
+const fastSpeed = 720;
+const slowSpeed = 360;
+/** Starting a tool takes a few milliseconds; a machine that needs longer is busy. */
+const busyStartMs = 15;
+/** The program and its model start in this time, as a rule before the day begins. */
+const startUpMs = 12_000;
+const minuteMs = 60_000;
+const partsOfMinute = 6;
+const dayMinutes = 24 * 60;
+const fleet = "day";
+
+/** What the board is said to do: its busiest minute, with 190 texts, asks for 90 % of MAXN. Draws do not depend on the load here. */
+const topQps = 190 / 60 / 0.9;
+const modes = [
+  { id: 0, name: "MAXN", share: 1, watts: 100 },
+  { id: 1, name: "120W", share: 350 / 420, watts: 85 },
+  { id: 2, name: "90W", share: 280 / 420, watts: 65 },
+  { id: 3, name: "70W", share: 220 / 420, watts: 45 },
+].map((mode) => ({ ...mode, capacityQps: mode.share * topQps }));
+
+let board: ReturnType<typeof createFakeBoard>;
+let directory: ReturnType<typeof temporaryDirectory>;
+let mosquitto: Mosquitto;
+let program: Program | undefined;
+beforeEach(async () => {
+  board = createFakeBoard();
+  directory = temporaryDirectory();
+  mosquitto = await createMosquitto();
+});
+afterEach(async () => {
+  await program?.stop("SIGKILL");
+  program = undefined;
+  await mosquitto.dispose();
+  board.dispose();
+  directory.remove();
+});
+
+/** Requests in each minute up to the end of 12 July 1995 at NASA's web server (see the model's card for source and licence). */
+async function traceFrom(firstMinute: number): Promise<number[]> {
+  const path = join(import.meta.dir, "..", "..", "models", "traffic-lstm", "nasa_http_jul95_1min.csv");
+  const lines = (await Bun.file(path).text()).split("\n");
+  const first = lines.findIndex((line) => line.startsWith("1995-07-12T00:00"));
+  return lines.slice(first + firstMinute, first + dayMinutes).map((line) => Number(line.split(",")[1]));
+}
+
+/** As fast as this machine can follow: it starts the board's tools for every minute of the day. */
+async function chooseSpeed(): Promise<number> {
+  const startedMs = performance.now();
+  for (let count = 0; count < 10; count += 1) await Bun.spawn(["sh", "-c", "cat /dev/null"]).exited;
+  return (performance.now() - startedMs) / 10 > busyStartMs ? slowSpeed : fastSpeed;
+}
+
+async function prepare(startRealMs: number, speed: number): Promise<string> {
+  for (const { id, watts } of modes) board.write(`milliwatts-${id}`, `${watts * 1000}\n`);
+  board.write("mode", "1\n");
+  board.write("interval", "0.1");
+  const stateDir = join(directory.path, "state");
+  await Bun.write(
+    join(stateDir, "power-profile.json"),
+    JSON.stringify({
+      version: 1,
+      board: "NVIDIA Jetson AGX Thor Developer Kit",
+      calibrations: [
+        {
+          model: "all-MiniLM-L6-v2",
+          texts: "mixed",
+          targetP95Ms: 5000,
+          finishedAtMs: 1,
+          program: "test",
+          modes: modes.map(({ id, name, capacityQps, watts }) => ({
+            id,
+            name,
+            capacityQps,
+            p95Ms: 20,
+            busyWatts: watts,
+            idleWatts: watts,
+            maxTemperatureC: null,
+            measuredAtMs: 1,
+          })),
+        },
+      ],
+    }),
+  );
+  const path = join(directory.path, "agent.json");
+  await Bun.write(
+    path,
+    JSON.stringify({
+      fleet,
+      id: "thor-1",
+      stateDir,
+      broker: { url: mosquitto.url },
+      serving: { port: 0, threads: 1 },
+      power: { board: "jetson", jetson: board.config },
+      clock: { speed, anchorRealMs: startRealMs, startMs: Date.UTC(1995, 6, 12) },
+    }),
+  );
+  return path;
+}
+
+/** Listens as a controller would. */
+async function collectMessages() {
+  const minutes = new Map<number, MinuteData>();
+  const births: Birth[] = [];
+  const client = createMqttBroker(
+    { url: mosquitto.url, clientId: `collector-${crypto.randomUUID()}`, cleanSession: false },
+    pino({ level: "silent" }),
+  );
+  client.subscribe(agentTopic(fleet, "thor-1", "data"), ({ payload }) => {
+    const decoded = decodeMessage(MinuteData, payload);
+    if (!decoded.ok) throw new Error(decoded.reason);
+    minutes.set(decoded.message.seq, decoded.message);
+  });
+  client.subscribe(agentTopic(fleet, "thor-1", "birth"), ({ payload }) => {
+    const decoded = decodeMessage(Birth, payload);
+    if (!decoded.ok) throw new Error(decoded.reason);
+    births.push(decoded.message);
+  });
+  client.onConnection((connected) => {
+    const state: ControllerState = { v: 1, status: "online", instanceId: "collector", version: "test", sentAtMs: 1 };
+    if (connected)
+      void client.publish(controllerStateTopic(fleet), encodeMessage(ControllerState, state), { retain: true });
+  });
+  await client.start();
+  await untilConnected(client);
+  return { minutes, births, stop: () => client.stop() };
+}
+
+/** One request with as many texts as the minute has; they are in the cache, and the vectors are of one number. */
+async function ask(url: string, texts: number): Promise<void> {
+  if (texts === 0) return;
+  const response = await fetch(`${url}/v1/embeddings`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "all-MiniLM-L6-v2", input: new Array(texts).fill("a"), dimensions: 1 }),
+  });
+  expect(response.status).toBe(200);
+  await response.arrayBuffer();
+}
+
+const textsIn = (minute: MinuteData) => minute.traffic.models.reduce((sum, model) => sum + model.texts, 0);
+
+/** Watts that the stand-in drew on average from one real time to another, by its log of when it was set to which mode. */
+function drawnWatts(fromRealMs: number, toRealMs: number): number {
+  const sets = board
+    .read("sets")
+    .trim()
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => line.split(" ").map(Number) as [number, number]);
+  let modeId = 1;
+  let atMs = fromRealMs;
+  let wattMs = 0;
+  const draw = (untilMs: number) => {
+    const lastedMs = Math.max(0, Math.min(untilMs, toRealMs) - atMs);
+    wattMs += lastedMs * (modes.find(({ id }) => id === modeId)?.watts as number);
+    atMs = Math.max(atMs, untilMs);
+  };
+  for (const [setMs, id] of sets) {
+    draw(setMs);
+    modeId = id;
+  }
+  draw(toRealMs);
+  return wattMs / (toRealMs - fromRealMs);
+}
+
+test("a day of a trace on a board of stand-in tools: modes, energy and messages agree with a calculation of our own", async () => {
+  const speed = await chooseSpeed();
+  const realMinuteMs = minuteMs / speed;
+  const startRealMs = Date.now() + startUpMs;
+  // Traffic begins before midnight, when the program is up: what an agent makes of a start out of silence is another test's.
+  const firstMinute = -Math.floor((startUpMs * speed) / minuteMs);
+  const texts = await traceFrom(firstMinute);
+  const dayStartMs = Date.UTC(1995, 6, 12);
+  const configPath = await prepare(startRealMs, speed);
+  const collector = await collectMessages();
+  program = startProgram(["agent", "--config", configPath], directory.path);
+  const { url } = JSON.parse(await program.untilLogged("agent started"));
+  await ask(url, 1);
+  const sentFromMinute = (Date.now() - startRealMs) / realMinuteMs;
+  let answered = 1;
+  for (const [index, count] of texts.entries()) {
+    const minute = firstMinute + index;
+    // Spread over the minute, as requests are: a minute's texts all at once would look like a far higher rate.
+    for (let part = 0; part < partsOfMinute; part += 1) {
+      const dueMs = startRealMs + (minute + (part + 0.5) / partsOfMinute) * realMinuteMs;
+      const waitMs = dueMs - Date.now();
+      if (waitMs > 0) await Bun.sleep(waitMs);
+      // What a busy machine is late with would come in a heap that the trace does not have.
+      if (waitMs < -realMinuteMs) continue;
+      const share = Math.floor(((part + 1) * count) / partsOfMinute) - Math.floor((part * count) / partsOfMinute);
+      void ask(url, share).then(
+        () => {
+          answered += share;
+        },
+        () => {},
+      );
+    }
+  }
+  await Bun.sleep(Math.max(0, startRealMs + dayMinutes * realMinuteMs - Date.now()));
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const status = (await (await fetch(`${url}/api/v1/status`)).json()) as { power: { figures: { kind: string } } };
+  const lastMinuteMs = dayStartMs + (dayMinutes - 2) * minuteMs;
+  await eventually(
+    async () => [...collector.minutes.values()].at(-1)?.traffic.minuteStartMs ?? 0,
+    (newest) => newest >= lastMinuteMs,
+  );
+  await program.stop();
+  await collector.stop();
+
+  // Messages: none lost, in order, no minute twice (one that a loaded machine slept through is a gap); the board's profile at birth.
+  const minutes = [...collector.minutes.values()].sort((a, b) => a.seq - b.seq);
+  expect(minutes.map(({ seq }) => seq)).toEqual(minutes.map((_, index) => index + 1));
+  const starts = minutes.map(({ traffic }) => traffic.minuteStartMs);
+  expect(starts.every((startMs, index) => index === 0 || startMs > (starts[index - 1] as number))).toBe(true);
+  expect(minutes.length).toBeGreaterThan(0.8 * dayMinutes);
+  expect(status.power.figures.kind).toBe("calibrated");
+  const birth = collector.births.at(-1);
+  expect(birth?.board.figures).toMatchObject({ kind: "calibrated", texts: "mixed" });
+  expect(birth?.board.powerModes.map(({ name }) => name)).toEqual(modes.map(({ name }) => name));
+  expect(birth?.board.faults).toEqual([]);
+  const due = texts.slice(Math.max(0, Math.ceil(sentFromMinute) - firstMinute)).reduce((sum, count) => sum + count, 0);
+  expect(answered).toBeGreaterThan(0.9 * due);
+  // The last minute may not be over when the program is stopped.
+  const reportedTexts = minutes.reduce((sum, minute) => sum + textsIn(minute), 0);
+  expect(Math.abs(reportedTexts - answered)).toBeLessThan(0.01 * answered);
+  // Energy: what was reported is what the stand-in drew in the time that was measured.
+  const reportedJ = minutes.reduce((sum, { power }) => sum + (power?.energyJ ?? 0), 0);
+  const measuredMs = minutes.reduce((sum, { power }) => sum + (power?.measuredMs ?? 0), 0);
+  expect(measuredMs).toBeGreaterThan(0.8 * dayMinutes * minuteMs);
+  const realTime = (clockMs: number) => startRealMs + (clockMs - dayStartMs) / speed;
+  // A record has the energy since the one before that had any, up to the end of its minute.
+  const powered = minutes.filter(({ power }) => power !== null);
+  const endRealMs = ({ traffic }: MinuteData) => realTime(traffic.minuteStartMs + minuteMs);
+  const expectedJ = powered.slice(1).reduce((sum, minute, index) => {
+    const watts = drawnWatts(endRealMs(powered[index] as MinuteData), endRealMs(minute));
+    return sum + watts * ((minute.power?.measuredMs ?? 0) / 1000);
+  }, powered[0]?.power?.energyJ ?? 0);
+  expect(Math.abs(reportedJ / expectedJ - 1)).toBeLessThan(0.02);
+
+  // Modes, from the second hour on: the first one teaches. By the demand itself, of which this test knows all: never far above what someone
+  // would use who knows the coming 15 minutes, seldom too small, large by day and small by night.
+  const judged = powered.filter(({ traffic }) => traffic.minuteStartMs >= dayStartMs + 60 * minuteMs);
+  const measuredS = ({ power }: MinuteData) => (power?.measuredMs ?? 0) / 1000;
+  const modeOf = ({ power }: MinuteData) => modes.find(({ name }) => name === power?.modeName);
+  const peakFrom = (index: number) => Math.max(...minutes.slice(index, index + 15).map(textsIn)) / 60;
+  const foresightJ = judged.reduce((sum, minute) => {
+    const peakQps = peakFrom(minutes.indexOf(minute));
+    const cheapest = modes.findLast(({ capacityQps }) => peakQps <= 0.8 * capacityQps) ?? modes[0];
+    return sum + (cheapest?.watts ?? 0) * measuredS(minute);
+  }, 0);
+  const judgedJ = judged.reduce((sum, { power }) => sum + (power?.energyJ ?? 0), 0);
+  expect(judgedJ / foresightJ).toBeLessThan(1.25);
+  expect(judgedJ / judged.reduce((sum, minute) => sum + 100 * measuredS(minute), 0)).toBeLessThan(0.85);
+  const tooSmall = judged.filter((minute) => textsIn(minute) / 60 > (modeOf(minute)?.capacityQps ?? 0));
+  expect(tooSmall.length / judged.length).toBeLessThan(0.01);
+  // What was foretold a minute before fits into the mode at the target utilisation, also when it could not be asked for in time.
+  const cramped = judged.filter((minute, index) => {
+    const foretold = judged[index - 1]?.forecast?.qps ?? [];
+    return Math.max(0, ...foretold) > 0.8 * (modeOf(minute)?.capacityQps ?? 0) + 1e-6;
+  });
+  expect(cramped.length / judged.length).toBeLessThan(0.02);
+  const meanWatts = (fromHour: number, toHour: number) => {
+    const hour = ({ traffic }: MinuteData) => (traffic.minuteStartMs - dayStartMs) / (60 * minuteMs);
+    const part = judged.filter((minute) => hour(minute) >= fromHour && hour(minute) < toHour);
+    return (
+      part.reduce((sum, { power }) => sum + (power?.energyJ ?? 0), 0) /
+      part.reduce((sum, minute) => sum + measuredS(minute), 0)
+    );
+  };
+  expect(meanWatts(6, 11)).toBeLessThan(meanWatts(16, 20) - 20);
+  const switches = board.read("sets").trim().split("\n").length;
+  expect(switches).toBeGreaterThanOrEqual(4);
+  expect(switches).toBeLessThanOrEqual(40);
+  expect(Number(/^thormesh_power_mode_switches_total (\d+)$/m.exec(metrics)?.[1])).toBe(switches);
+  const counted = /^thormesh_energy_joules_total\{kind="idle"\} (\S+)$/m.exec(metrics)?.[1];
+  expect(Math.abs(Number(counted) / reportedJ - 1)).toBeLessThan(0.02);
+}, 600_000);
