@@ -11,21 +11,36 @@ export const controllerUrlOption = {
   },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
+export interface ControllerRequest {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly body?: object;
+}
+
 /**
- * The answer of the controller's API to a GET, with the key of THORMESH_API_KEY.
+ * The answer of the controller's API to a GET unless told otherwise, with the key of THORMESH_API_KEY.
  * @throws Error when no controller answers, or with what it says.
  */
-export async function askController(values: OptionValues, path: string): Promise<unknown> {
+export async function askController(
+  values: OptionValues,
+  path: string,
+  { method, body }: ControllerRequest = { method: "GET" },
+): Promise<unknown> {
   const url = optionalString(values, "url") ?? defaultUrl;
   const apiKey = process.env["THORMESH_API_KEY"]?.split(",")[0];
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
+  if (body !== undefined) headers["content-type"] = "application/json";
   let response: Response;
   try {
-    response = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(10_000) });
+    response = await fetch(new URL(path, url), {
+      method,
+      headers,
+      signal: AbortSignal.timeout(10_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
   } catch (cause) {
     throw new Error(`no controller answers at ${url}`, { cause });
   }
   if (response.ok) return response.json();
-  const body = (await response.json().catch(() => ({}))) as { error?: unknown };
-  throw new Error(`the controller at ${url} answers ${response.status}: ${body.error ?? response.statusText}`);
+  const answer = (await response.json().catch(() => ({}))) as { error?: unknown };
+  throw new Error(`the controller at ${url} answers ${response.status}: ${answer.error ?? response.statusText}`);
 }

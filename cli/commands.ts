@@ -13,6 +13,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   load: async () => (await import("./load.ts")).loadCommand,
   forecast: async () => (await import("./forecast.ts")).forecastCommand,
   backtest: async () => (await import("./backtest.ts")).backtestCommand,
+  freeze: async () => (await import("./freeze.ts")).freezeCommand,
   policy: async () => (await import("./policy.ts")).policyCommand,
   decide: async () => (await import("./decide.ts")).decideCommand,
   calibrate: async () => (await import("./calibrate.ts")).calibrateCommand,

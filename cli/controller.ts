@@ -60,9 +60,11 @@ export const controllerCommand: Command = {
     const stopped = untilStopped((stop) => {
       if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
     });
+    // It may be standing by for another controller: then it never has started.
+    void stopped.then(() => controller.stop());
     await controller.start();
-    await stopped;
+    const code = await Promise.race([stopped.then(() => 0), controller.replaced.then(() => 1)]);
     await controller.stop();
-    return 0;
+    return code;
   },
 };

@@ -17,8 +17,10 @@ import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
 import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
 import { openPaths, operationsRoutes } from "./api/operations-routes.ts";
+import { safetyRoutes } from "./api/safety-routes.ts";
 import { createFleetBroker } from "./broker/fleet-broker.ts";
 import type { ControllerConfig } from "./config.ts";
+import { createControllerLease } from "./controller-lease.ts";
 import { pricesOf } from "./cost/price-minute.ts";
 import { type AgentState, availabilityOf } from "./fleet/agent-state.ts";
 import { createFleet, liveQps } from "./fleet/fleet.ts";
@@ -26,8 +28,10 @@ import { createIngest } from "./fleet/ingest.ts";
 import { createControllerMetrics } from "./metrics.ts";
 import { createDecisionLoop } from "./scaling/decision-loop.ts";
 import { createDesiredDocuments } from "./scaling/desired-documents.ts";
+import { createFleetFreeze } from "./scaling/fleet-freeze.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/fleet-planner.ts";
 import { createOverrides } from "./scaling/overrides.ts";
+import { createLivePolicy } from "./scaling/policy/live-policy.ts";
 import { controllerMigrations } from "./store/migrations.ts";
 import { createSqliteStore } from "./store/sqlite-store.ts";
 
@@ -42,12 +46,15 @@ export interface ControllerParts {
 
 export interface Controller {
   /**
-   * Resolves when API and broker listen and the fleet is being listened to.
+   * Resolves when API and broker listen and the fleet is being listened to; before that it stands by while another controller acts on
+   * the same store. Resolves without having started when it was stopped meanwhile.
    * @throws UsageError when a port is in use or an address needs a key that is not configured.
    */
   start(): Promise<void>;
   /** Takes leave of the fleet, which goes on without it. */
   stop(): Promise<void>;
+  /** Resolves when another controller has taken over the store: this one has stopped deciding and is to be stopped. */
+  readonly replaced: Promise<void>;
   /** Base address of the API, once started. */
   readonly url: string;
   /** Where agents find the broker, once started. */
@@ -63,6 +70,9 @@ export function createController(
   { log, clock, forecaster, planner }: ControllerParts,
 ): Controller {
   const nowMs = () => clock.nowMs();
+  const standingBy = new AbortController();
+  let stopped = Promise.resolve();
+  const replaced = Promise.withResolvers<void>();
   let running: { readonly url: string; readonly brokerUrl: string; stop(): Promise<void> } | undefined;
 
   const start = async () => {
@@ -90,6 +100,9 @@ export function createController(
       );
       const store = createSqliteStore(database);
       opened.push(() => store.close());
+      const lease = createControllerLease(store, log, () => replaced.resolve());
+      if (!(await lease.acquire(standingBy.signal))) return close();
+      opened.push(() => lease.release());
       const fleet = createFleet();
       const fleetBroker = createFleetBroker(config, nowMs, log);
       const { broker } = fleetBroker;
@@ -113,6 +126,10 @@ export function createController(
         forecastPeakQps: () => forecastPeakQps(loop),
         brokerConnected: () => broker.connected,
       });
+      const { policyFile } = config.scaling;
+      const policy = policyFile === null ? null : createLivePolicy(policyFile, clock, log);
+      const freeze = createFleetFreeze({ store, nowMs, onChange: () => void decide() });
+      await freeze.recover();
       const loop = createDecisionLoop({
         config: config.scaling,
         limits: { staleAfterMs, tariffUsdPerKwh: prices.tariffUsdPerKwh },
@@ -121,6 +138,9 @@ export function createController(
         store,
         forecaster,
         ...(planner === undefined ? {} : { planner }),
+        ...(policy === null ? {} : { policy }),
+        frozen: () =>
+          lease.isHeld() ? (freeze.current()?.reason ?? null) : "this controller no longer holds the lease",
         nowMs,
         log,
         onDecision: metrics.decision,
@@ -152,6 +172,8 @@ export function createController(
         },
       });
 
+      await policy?.start();
+      opened.push(() => policy?.stop());
       await desired.recover();
       await ingest.recover();
       await forecaster.start();
@@ -163,6 +185,8 @@ export function createController(
         desired,
         loop,
         overrides,
+        freeze,
+        policy,
         store,
         broker,
         prices,
@@ -186,7 +210,13 @@ export function createController(
         apiKeys,
         isOpenPath: (path) => openPaths.has(path),
         log,
-        routes: [fleetRoutes(api), decisionRoutes(api), costRoutes(api), operationsRoutes(broker, registry)],
+        routes: [
+          fleetRoutes(api),
+          decisionRoutes(api),
+          safetyRoutes(api),
+          costRoutes(api),
+          operationsRoutes(broker, registry),
+        ],
       });
       const server = serveHttp(app, { host, port, log });
       opened.push(() => server.stop(1_000));
@@ -228,11 +258,13 @@ export function createController(
 
   return {
     start,
-    async stop() {
+    replaced: replaced.promise,
+    stop() {
+      standingBy.abort();
       const stopping = running;
       running = undefined;
-      await stopping?.stop();
-      if (stopping !== undefined) log.info("stopped");
+      if (stopping !== undefined) stopped = stopping.stop().then(() => log.info("stopped"));
+      return stopped;
     },
     get url() {
       return running?.url ?? "";

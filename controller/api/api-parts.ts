@@ -4,7 +4,9 @@ import type { PowerAssumptions } from "../cost/report-power.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionLoop } from "../scaling/decision-loop.ts";
 import type { DesiredDocuments } from "../scaling/desired-documents.ts";
+import type { FleetFreeze } from "../scaling/fleet-freeze.ts";
 import type { Overrides } from "../scaling/overrides.ts";
+import type { LivePolicy } from "../scaling/policy/live-policy.ts";
 import type { DecisionStore, MinuteStore } from "../store/store.ts";
 
 /** What the API reads from and acts on. */
@@ -14,6 +16,9 @@ export interface ApiParts {
   readonly desired: DesiredDocuments;
   readonly loop: DecisionLoop;
   readonly overrides: Overrides;
+  readonly freeze: FleetFreeze;
+  /** Null where none is configured. */
+  readonly policy: Pick<LivePolicy, "status"> | null;
   readonly store: MinuteStore & DecisionStore;
   readonly broker: Broker;
   readonly prices: Prices;

@@ -11,6 +11,9 @@ import type { FleetPlanner } from "./fleet-plan/fleet-planner.ts";
 import { type ObservationLimits, observeFleet } from "./observe-fleet.ts";
 import { noHold } from "./overrides.ts";
 import { createPlannedAgents } from "./plan-policy/planned-agents.ts";
+import { boundsOf } from "./policy/bounds-of-decision.ts";
+import type { LivePolicy } from "./policy/live-policy.ts";
+import type { ScalingDecision } from "./policy/scaling-decision.ts";
 import { revalidateDecision } from "./revalidate-decision.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 import type { ActiveAgentsDecision, PeakAt, ScalingInputs } from "./scaling-inputs.ts";
@@ -24,6 +27,10 @@ export interface DecisionLoopParts {
   readonly forecaster: Forecaster;
   /** Needed for `policy: fleet-plan`. */
   readonly planner?: FleetPlanner;
+  /** A ScalingPolicy that says how many; absent: the configuration's own limits. */
+  readonly policy?: Pick<LivePolicy, "observe" | "decide">;
+  /** Why an operator wants nothing to change now; null when it may. */
+  readonly frozen?: () => string | null;
   readonly nowMs: () => number;
   readonly log: Logger;
   readonly onDecision: (decision: ActiveAgentsDecision) => void;
@@ -47,6 +54,19 @@ function agentsOf({ activate, standBy, modes = [] }: Exclude<ActiveAgentsDecisio
   return [...new Set([...activate, ...standBy, ...modes.map(({ agentId }) => agentId)])];
 }
 
+/** Nothing changes while the fleet is frozen, whatever would have been decided; that is said. */
+function freeze(decision: ActiveAgentsDecision, why: string): ActiveAgentsDecision {
+  const { figures, reason } = decision;
+  const wanted = decision.kind === "hold" ? "" : `; would otherwise: ${reason}`;
+  return { kind: "hold", rule: "frozen", figures, reason: `frozen by an operator: ${why}${wanted}` };
+}
+
+/** The reason with the policy's part in it. */
+function explain(decision: ActiveAgentsDecision, scaling: ScalingDecision | null): ActiveAgentsDecision {
+  if (scaling === null || !scaling.acts || decision.rule === "frozen") return decision;
+  return { ...decision, reason: `${decision.reason}; policy ${scaling.policy}: ${scaling.reason}` };
+}
+
 /** The loop from what is known of the fleet to what its agents are told. Its start begins the warm-up. */
 export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   const { config, fleet, desired, store, forecaster, nowMs, log, planner } = parts;
@@ -63,6 +83,8 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   let latestForecast: ForecastReport | null = null;
   /** The last stored decision, while it is a hold that may simply repeat. */
   let storedHold: { id: number; rule: string; activeCount: number } | null = null;
+  /** What a policy in preview would do, as last recorded. */
+  let previewed: string | null = null;
   let queue: Promise<void> = Promise.resolve();
   let stopped = false;
 
@@ -88,6 +110,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     try {
       latestForecast = await forecaster.forecast(history, nowMs());
       planned?.observe(history, latestForecast);
+      parts.policy?.observe(history, latestForecast);
     } catch (error) {
       log.error({ err: describeError(error) }, "the fleet's forecast failed");
       latestForecast = null;
@@ -203,6 +226,41 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     log[level]({ id, kind: decision.kind, rule: decision.rule, outcome }, decision.reason);
   };
 
+  const intended = ({ candidates }: Pick<ScalingInputs, "candidates">) => candidates.filter(({ active }) => active);
+
+  const askPolicy = (inputs: ScalingInputs, frozen: string | null, atMs: number): ScalingDecision | null => {
+    if (parts.policy === undefined) return null;
+    const { liveQps, missingData, warmUpEndsMs } = inputs;
+    const serving = intended(inputs).filter(({ unavailable }) => unavailable === null);
+    return parts.policy.decide({
+      nowMs: atMs,
+      currentReplicas: intended(inputs).length,
+      readyReplicas: serving.length,
+      liveQps,
+      missingData: [...missingData],
+      warmUpLeftS: Math.max(0, (warmUpEndsMs - atMs) / 1000),
+      frozen,
+      serving: serving.map(({ agentId }) => {
+        const minute = fleet.get(agentId)?.recent.at(-1);
+        const isFresh = minute !== undefined && minute.traffic.minuteStartMs >= atMs - config.maxDataAgeMs;
+        return { agentId, minute: isFresh ? minute : null };
+      }),
+    });
+  };
+
+  /** What a policy would do is on record once for each thing that it would do. */
+  const recordPreview = async (scaling: ScalingDecision, atMs: number) => {
+    const { kind, policy, replicas, acts, reason } = scaling;
+    const would = acts || kind === "hold" ? null : `${policy} ${kind} ${replicas}`;
+    if (would === previewed) return;
+    previewed = would;
+    if (would === null) return;
+    const row = { atMs, kind: "preview", rule: kind, reason, agents: [], inputs: { scaling } } as const;
+    await store.insertDecision({ ...row, outcome: nothingDone });
+    storedHold = null;
+    log.info({ policy, kind, replicas }, `would do, but is in preview: ${reason}`);
+  };
+
   /** A clock that jumps must neither stretch the warm-up nor pass for minutes that were watched. */
   const healClock = (now: number) => {
     fleet.healClock(now);
@@ -229,8 +287,14 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       recentPeaks,
       candidates: observed.candidates,
     };
-    const plain = decideActiveAgents(inputs, config, atMs);
-    const decision = planned === null ? plain : await planned.decide(inputs, plain);
+    const frozen = parts.frozen?.() ?? null;
+    const scaling = askPolicy(inputs, frozen, atMs);
+    const bounds = scaling?.acts ? boundsOf(scaling, intended(inputs).length, planned !== null) : config;
+    const { minReplicas, maxReplicas } = bounds;
+    const plain = decideActiveAgents(inputs, { ...config, minReplicas, maxReplicas }, atMs);
+    const free = planned === null || frozen !== null ? plain : await planned.decide(inputs, plain, bounds);
+    const decision = explain(frozen === null ? free : freeze(free, frozen), scaling);
+    if (scaling !== null) await recordPreview(scaling, atMs);
     latest = { atMs, decision };
     parts.onDecision(decision);
     const { peakQps } = decision.figures;
@@ -250,7 +314,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
         .slice(0, decision.kind === "hold" ? mostCandidatesKept.hold : mostCandidatesKept.change),
     };
     const plan = decision.plan === undefined ? {} : { plan: decision.plan };
-    await record(decision, { ...shown, ...plan }, outcome, atMs);
+    await record(decision, { ...shown, ...plan, ...(scaling === null ? {} : { scaling }) }, outcome, atMs);
     if (decision.plan !== undefined && config.enabled) await renewModes();
     await remindLaggards();
   };

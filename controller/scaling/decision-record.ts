@@ -14,7 +14,15 @@ export interface DecisionOutcome {
 /** A decision as it is stored and shown: nothing is recomputed later. */
 export interface NewDecision {
   readonly atMs: number;
-  readonly kind: "hold" | "scale-out" | "scale-in" | "change-modes" | "override" | "override-ended";
+  readonly kind:
+    | "hold"
+    | "scale-out"
+    | "scale-in"
+    | "change-modes"
+    | "preview"
+    | "freeze"
+    | "override"
+    | "override-ended";
   /** The rule that decided, as a constant. */
   readonly rule: string;
   /** For people. */

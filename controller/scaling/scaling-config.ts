@@ -11,6 +11,10 @@ export const ScalingConfig = Type.Object(
       description: "by the peak that is forecast, or by the cheapest plan for the coming minutes, power modes included",
     }),
     plan: PlanConfig,
+    policyFile: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+      default: null,
+      description: "a ScalingPolicy (docs/scaling-policy.md), read again when it changes; it says how many serve",
+    }),
     intervalMs: Type.Integer({ default: 60_000, minimum: 1000, description: "time between two decisions" }),
     offsetMs: Type.Integer({
       default: 10_000,

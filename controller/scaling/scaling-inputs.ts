@@ -62,7 +62,8 @@ export type HoldRule =
   | "stabilising"
   | "capacity"
   | "overloaded"
-  | "plan";
+  | "plan"
+  | "frozen";
 
 /** The power mode that an agent is to hold. */
 export interface ModeChange {

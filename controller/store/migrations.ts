@@ -47,4 +47,17 @@ export const controllerMigrations: readonly Migration[] = [
    ) STRICT;
    CREATE INDEX decision_by_time ON decision (at_ms);`,
   `ALTER TABLE override ADD COLUMN power_mode_cap TEXT;`,
+  // One row at most in each: what an operator froze, and which controller acts on this store.
+  `CREATE TABLE freeze (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     reason TEXT NOT NULL,
+     since_ms INTEGER NOT NULL,
+     until_ms INTEGER
+   ) STRICT;
+   CREATE TABLE lease (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     holder TEXT NOT NULL,
+     about TEXT NOT NULL,
+     expires_real_ms INTEGER NOT NULL
+   ) STRICT;`,
 ];

@@ -2,6 +2,7 @@ import type { Database } from "bun:sqlite";
 import { fromColumn, toColumn } from "./json-column.ts";
 import { createDecisionTable } from "./sqlite-decisions.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
+import { createSafetyTables } from "./sqlite-safety.ts";
 import type { AgentRecord, Override, Store } from "./store.ts";
 
 interface AgentRow {
@@ -36,6 +37,7 @@ export function createSqliteStore(database: Database): Store {
   return {
     ...createMinuteTable(database),
     ...createDecisionTable(database),
+    ...createSafetyTables(database),
     async saveAgent({ agentId, presence, birth, reported, lastHeardMs }) {
       saveAgent.run({
         agentId,

@@ -80,6 +80,34 @@ export interface DecisionStore {
   pruneDecisions(beforeMs: number, keepMost: number): Promise<number>;
 }
 
-export interface Store extends AgentStore, DesiredStore, MinuteStore, DecisionStore {
+/** An operator's word that nothing is to change. */
+export interface Freeze {
+  readonly reason: string;
+  readonly sinceMs: number;
+  /** Null: until it is ended. */
+  readonly untilMs: number | null;
+}
+
+/** Which controller acts on this store. Times are the machine's, not a clock's that may run faster. */
+export interface Lease {
+  readonly holder: string;
+  /** For people: process and machine. */
+  readonly about: string;
+  readonly expiresRealMs: number;
+}
+
+export interface SafetyStore {
+  saveFreeze(freeze: Freeze): Promise<void>;
+  removeFreeze(): Promise<void>;
+  /** An expired one included. */
+  loadFreeze(): Promise<Freeze | null>;
+  /** Takes or renews the lease; false when another holder's has not expired. */
+  takeLease(wish: { holder: string; about: string; realNowMs: number; forMs: number }): Promise<boolean>;
+  /** Gives it back, if it is this holder's. */
+  giveUpLease(holder: string): Promise<void>;
+  lease(): Promise<Lease | null>;
+}
+
+export interface Store extends AgentStore, DesiredStore, MinuteStore, DecisionStore, SafetyStore {
   close(): Promise<void>;
 }

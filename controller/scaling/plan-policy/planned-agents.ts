@@ -4,6 +4,7 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { DesiredDocuments } from "../desired-documents.ts";
 import type { FleetPlanner } from "../fleet-plan/fleet-planner.ts";
 import { createForecastMisses } from "../fleet-plan/forecast-misses.ts";
+import type { ReplicaBounds } from "../policy/bounds-of-decision.ts";
 import type { ScalingConfig } from "../scaling-config.ts";
 import type { ActiveAgentsDecision, ScalingInputs } from "../scaling-inputs.ts";
 import { decidePlannedAgents } from "./decide-planned-agents.ts";
@@ -25,8 +26,8 @@ export interface PlannedAgentsParts {
 export interface PlannedAgents {
   /** Takes note of what came and of what is now forecast, so that it is known how far forecasts are off. */
   observe(history: readonly MinuteRate[], forecast: ForecastReport): void;
-  /** What the plan says now; `plain`, what the plain rule says, where it goes first or there is nothing to plan on. */
-  decide(inputs: ScalingInputs, plain: ActiveAgentsDecision): Promise<ActiveAgentsDecision>;
+  /** What the plan says now, within `bounds`; `plain`, what the plain rule says, where it goes first or there is nothing to plan on. */
+  decide(inputs: ScalingInputs, plain: ActiveAgentsDecision, bounds: ReplicaBounds): Promise<ActiveAgentsDecision>;
 }
 
 /** The plain rule's word goes first: it is about warming up, lost agents, operators, limits, or there is no forecast to plan on. */
@@ -76,7 +77,8 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
       );
       misses.note(lastLearntMs / minuteMs + 1, expectedQps);
     },
-    async decide(inputs, plain) {
+    async decide(inputs, plain, { minReplicas, maxReplicas }) {
+      const config = { ...parts.config, minReplicas, maxReplicas };
       if (goesFirst(plain, inputs, config) || expectedQps.length === 0) return plain;
       const atMs = nowMs();
       const agents = inputs.candidates.flatMap((candidate) => {

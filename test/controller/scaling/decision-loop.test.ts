@@ -3,11 +3,15 @@ import type { Forecaster, MinuteRate } from "#agent/forecast/forecaster.ts";
 import { observeBirth, observeMinute, observePresence, unknownAgent } from "#controller/fleet/agent-state.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { decideFleetPlan, defaultPlanLimits } from "#controller/scaling/decide-fleet-plan.ts";
+import { decideScaling } from "#controller/scaling/decide-scaling.ts";
 import { createDecisionLoop, type DecisionLoop } from "#controller/scaling/decision-loop.ts";
 import { createDesiredDocuments, type DesiredDocuments } from "#controller/scaling/desired-documents.ts";
 import type { FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
 import { createOverrides, type Overrides } from "#controller/scaling/overrides.ts";
+import type { FleetLook } from "#controller/scaling/policy/live-policy.ts";
+import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
 import { ScalingConfig } from "#controller/scaling/scaling-config.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
@@ -33,7 +37,16 @@ describe("decision loop", () => {
   let whileForecasting: () => void;
   let planned: FleetPlanInput[];
 
-  const begin = async (given: Partial<ScalingConfig> = {}) => {
+  let frozen: string | null;
+  /** A policy as it is decided, without the file and the memory around it. */
+  const policyOf = (input: object) => ({
+    observe: () => undefined,
+    decide({ serving, ...look }: FleetLook) {
+      return decideScaling(parseScalingPolicy(input, "test"), parseConfig(ScalingObservation, { ...look }, "test"));
+    },
+  });
+
+  const begin = async (given: Partial<ScalingConfig> = {}, policy?: object) => {
     const parts = { fleetName: "f", fleet, store, broker, nowMs: () => nowMs, log };
     desired = createDesiredDocuments(parts);
     await desired.recover();
@@ -58,6 +71,8 @@ describe("decision loop", () => {
       nowMs: () => nowMs,
       log,
       onDecision: () => undefined,
+      ...(policy === undefined ? {} : { policy: policyOf(policy) }),
+      frozen: () => frozen,
       planner: {
         async plan({ input, cover }) {
           planned.push(input);
@@ -107,6 +122,7 @@ describe("decision loop", () => {
     histories = [];
     planned = [];
     whileForecasting = () => undefined;
+    frozen = null;
     forecastQps = 0;
     nowMs = 100 * minuteMs + 10_000;
     for (const agentId of ["a", "b"]) join(agentId, "active");
@@ -147,6 +163,71 @@ describe("decision loop", () => {
     const [decision] = await store.decisions({ limit: 1 });
     expect(decision?.inputs).toMatchObject({ liveQps: 500 });
     expect(decision).toMatchObject({ kind: "hold", rule: "sufficient" });
+  });
+
+  describe("under a policy", () => {
+    const always = { timeZone: "UTC", start: "0 0 * * *", end: "0 0 * * *" };
+
+    test("its number is what is done, and its reason is told", async () => {
+      await begin({}, { name: "factory", minReplicas: 1, schedules: [{ name: "fair", ...always, exact: 4 }] });
+      report({ a: 100, b: 100, c: 0, d: 0 });
+      await loop.run();
+      expect(desiredRoles()).toEqual(["c active 1", "d active 1"]);
+      const [decision] = await store.decisions({ limit: 1 });
+      expect(decision?.inputs["scaling"]).toMatchObject({
+        replicas: 4,
+        reactiveNeed: 1,
+        limitedBy: [{ by: "schedule-floor" }],
+      });
+      expect(decision?.reason).toContain("policy factory: 200 qps now need 1 replica; schedules: fair wants exactly 4");
+    });
+
+    test("a maximum of the policy holds where the load asks for more", async () => {
+      forecastQps = 2000;
+      await begin({}, { minReplicas: 1, maxReplicas: 3 });
+      report({ a: 500, b: 500, c: 0, d: 0 });
+      await loop.run();
+      expect(desiredRoles()).toEqual(["c active 1"]);
+    });
+
+    test("in preview it is recorded once for each thing it would do, and nothing is done", async () => {
+      await begin(
+        {},
+        { name: "next", mode: "preview", minReplicas: 1, schedules: [{ name: "fair", ...always, exact: 4 }] },
+      );
+      report({ a: 200, b: 200, c: 0, d: 0 });
+      await loop.run();
+      await loop.run();
+      expect(desiredRoles()).toEqual([]);
+      const previews = await store.decisions({ limit: 9, kind: "preview" });
+      expect(previews.map(({ rule, inputs }) => [rule, inputs["scaling"]])).toEqual([
+        ["scale-out", expect.objectContaining({ acts: false, replicas: 4 })],
+      ]);
+    });
+
+    test("a pause keeps the number as it is", async () => {
+      forecastQps = 2000;
+      await begin({}, { minReplicas: 1, pause: { kind: "hold" } });
+      report({ a: 500, b: 500, c: 0, d: 0 });
+      await loop.run();
+      expect(desiredRoles()).toEqual([]);
+    });
+  });
+
+  test("frozen: nothing changes, and what would have been done is told", async () => {
+    forecastQps = 812;
+    frozen = "stocktaking";
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    leave("a");
+    await loop.run();
+    expect(desiredRoles()).toEqual([]);
+    const [decision] = await store.decisions({ limit: 1 });
+    expect(decision).toMatchObject({ kind: "hold", rule: "frozen" });
+    expect(decision?.reason).toMatch(/^frozen by an operator: stocktaking; would otherwise: .*activate c/);
+    frozen = null;
+    await loop.run();
+    expect(desiredRoles()).toContain("c active 1");
   });
 
   test("what is decided holds: the next round finds it done", async () => {

@@ -1,0 +1,88 @@
+import { type TSchema, Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { ServiceError } from "#platform/errors.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
+import type { PolicyStatus } from "../scaling/policy/live-policy.ts";
+import type { ApiParts } from "./api-parts.ts";
+import { ErrorBody } from "./schemas.ts";
+
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+const FreezeBody = Type.Object(
+  {
+    reason: Type.String({ minLength: 1, maxLength: 512 }),
+    expiresInS: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 30 * 86_400,
+        description: "seconds, at most 30 days; left out: until ended",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const FreezeView = Type.Object({
+  reason: Type.String(),
+  sinceMs: Type.Number(),
+  untilMs: orNull(Type.Number()),
+});
+const FreezeState = Type.Object({ freeze: orNull(FreezeView) });
+
+const PolicyView = Type.Unsafe<PolicyStatus>(
+  Type.Object({
+    path: Type.String(),
+    name: Type.String(),
+    mode: Type.String(),
+    loadedAtMs: Type.Number(),
+    problem: orNull(Type.String()),
+    readings: Type.Array(Type.Unknown()),
+    latest: orNull(Type.Record(Type.String(), Type.Unknown())),
+  }),
+);
+
+/** The switch that keeps everything as it is, and the policy in force. */
+export function safetyRoutes({ freeze, policy }: ApiParts) {
+  return new Elysia()
+    .get("/api/v1/freeze", () => ({ freeze: freeze.current() }), {
+      response: { 200: FreezeState },
+      detail: { summary: "Whether the fleet is frozen", tags: ["decisions"] },
+    })
+    .post("/api/v1/freeze", async ({ body }) => ({ freeze: await freeze.set(body.reason, body.expiresInS ?? null) }), {
+      body: FreezeBody,
+      parse: jsonBody,
+      response: { 200: FreezeState, 400: ErrorBody },
+      detail: {
+        summary: "Freeze the fleet",
+        description:
+          "The controller goes on deciding and recording, but changes nothing. Operators' overrides still hold.",
+        tags: ["decisions"],
+      },
+    })
+    .delete(
+      "/api/v1/freeze",
+      async () => {
+        if (!(await freeze.end())) throw new ServiceError("NOT_FOUND", "the fleet is not frozen");
+        return { freeze: null };
+      },
+      {
+        response: { 200: FreezeState, 404: ErrorBody },
+        detail: { summary: "End the freeze", tags: ["decisions"] },
+      },
+    )
+    .get(
+      "/api/v1/policy",
+      () => {
+        if (policy === null) throw new ServiceError("NOT_FOUND", "no scaling.policyFile is configured");
+        return policy.status();
+      },
+      {
+        response: { 200: PolicyView, 404: ErrorBody },
+        detail: {
+          summary: "The scaling policy in force",
+          description: "What its triggers said, what it decided last, and what is wrong with its file as it is now.",
+          tags: ["decisions"],
+        },
+      },
+    );
+}

@@ -1,0 +1,55 @@
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { readConfigFile } from "#platform/read-config.ts";
+import { parseScalingPolicy } from "./parse-scaling-policy.ts";
+import type { ScalingPolicy } from "./scaling-policy.ts";
+
+/** A policy's file, looked at again and again. What is in force is always a whole and valid policy. */
+export interface PolicyFile {
+  readonly policy: ScalingPolicy;
+  readonly loadedAtMs: number;
+  /** What is wrong with the file as it is now; null when it is what is in force. */
+  readonly problem: string | null;
+  /** Looks whether it has changed. Never rejects: a file that is wrong or gone leaves the policy as it was. */
+  reload(): Promise<void>;
+}
+
+/**
+ * Reads a policy for the first time.
+ * @throws UsageError with all that is wrong with it.
+ */
+export async function openPolicyFile(path: string, nowMs: () => number, log: Logger): Promise<PolicyFile> {
+  const read = async () => {
+    const input = await readConfigFile(path);
+    return { text: JSON.stringify(input), policy: parseScalingPolicy(input, path) };
+  };
+  let { policy, text } = await read();
+  let loadedAtMs = nowMs();
+  let problem: string | null = null;
+  return {
+    get policy() {
+      return policy;
+    },
+    get loadedAtMs() {
+      return loadedAtMs;
+    },
+    get problem() {
+      return problem;
+    },
+    async reload() {
+      try {
+        const next = await read();
+        problem = null;
+        if (next.text === text) return;
+        ({ policy, text } = next);
+        loadedAtMs = nowMs();
+        log.info({ path, policy: policy.name, mode: policy.mode }, "the scaling policy has changed");
+      } catch (error) {
+        const now = describeError(error);
+        if (now !== problem)
+          log.error({ path, err: now }, "the scaling policy as it is now can't be used: the old one goes on");
+        problem = now;
+      }
+    },
+  };
+}

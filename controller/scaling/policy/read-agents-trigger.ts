@@ -1,0 +1,45 @@
+import type { MinuteData } from "#protocol/messages.ts";
+import { agentMetric } from "./agent-metric.ts";
+import type { Reading } from "./read-trigger.ts";
+import type { AgentsTrigger, QueueDepthTrigger } from "./trigger-source.ts";
+
+/** An agent that serves, with the newest minute it has reported; null when that is too old or was never there. */
+export interface ServingAgent {
+  readonly agentId: string;
+  readonly minute: MinuteData | null;
+}
+
+/**
+ * A metric over the agents that serve. A sum, mean or minimum that lacks an agent is not known: it would be too low. A maximum of those
+ * that are known is at least right about them.
+ */
+export function readAgentsTrigger(
+  trigger: AgentsTrigger | QueueDepthTrigger,
+  agents: readonly ServingAgent[],
+): Reading {
+  const { metric, aggregate } =
+    trigger.kind === "queue-depth" ? ({ metric: "queueDepth", aggregate: "sum" } as const) : trigger;
+  if (agents.length === 0) return { fault: "no agent serves" };
+  const values: number[] = [];
+  const silent: string[] = [];
+  for (const { agentId, minute } of agents) {
+    const value = minute === null ? null : agentMetric(metric, minute);
+    if (value === null || !Number.isFinite(value)) silent.push(agentId);
+    else values.push(value);
+  }
+  if (values.length === 0 || (silent.length > 0 && aggregate !== "max")) {
+    return { fault: `${metric} is not known of ${silent.join(", ")}` };
+  }
+  const sum = values.reduce((total, value) => total + value, 0);
+  switch (aggregate) {
+    case "sum":
+      return { value: sum };
+    case "mean":
+      return { value: sum / values.length };
+    case "max":
+      return { value: Math.max(...values) };
+    case "min":
+      return { value: Math.min(...values) };
+  }
+  return aggregate satisfies never;
+}

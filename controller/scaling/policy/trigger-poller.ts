@@ -1,0 +1,66 @@
+import { readTrigger } from "./read-trigger.ts";
+import type { TriggerReading } from "./trigger-input.ts";
+import type { HttpJsonTrigger, PrometheusTrigger, Trigger } from "./trigger-source.ts";
+
+/** Asks the sources outside, and remembers what they said and how often in a row they failed. */
+export interface TriggerPoller {
+  /** Asks all sources of `triggers` at once; resolves when the slowest has answered or its time is over. Never rejects. */
+  poll(triggers: readonly Trigger[], nowMs: number): Promise<void>;
+  /** The newest reading of each; one older than `maxAgeMs` counts as a failure. */
+  readings(triggers: readonly Trigger[], nowMs: number, maxAgeMs: number): TriggerReading[];
+  /** Gives up the questions that are under way. */
+  stop(): void;
+}
+
+type Outside = PrometheusTrigger | HttpJsonTrigger;
+const isOutside = (trigger: Trigger): trigger is Outside =>
+  trigger.kind === "prometheus" || trigger.kind === "http-json";
+
+interface Kept {
+  readonly asked: string;
+  readonly atMs: number;
+  readonly value: number | null;
+  readonly failures: number;
+  readonly reason: string | null;
+}
+
+/** What is asked, apart from what is made of the answer: a changed target is no new source. */
+const question = ({ target, activation, metricType, name, ...rest }: Outside) => JSON.stringify(rest);
+
+export function createTriggerPoller(environment: Readonly<Record<string, string | undefined>>): TriggerPoller {
+  const kept = new Map<string, Kept>();
+  const abort = new AbortController();
+  return {
+    async poll(triggers, nowMs) {
+      const outside = triggers.filter(isOutside);
+      for (const name of kept.keys()) if (!outside.some((trigger) => trigger.name === name)) kept.delete(name);
+      await Promise.all(
+        outside.map(async (trigger) => {
+          const asked = question(trigger);
+          const reading = await readTrigger(trigger, environment, abort.signal);
+          const before = kept.get(trigger.name);
+          const failures = before?.asked === asked ? before.failures : 0;
+          const said =
+            "value" in reading
+              ? { value: reading.value, failures: 0, reason: null }
+              : { value: null, failures: failures + 1, reason: reading.fault };
+          kept.set(trigger.name, { asked, atMs: nowMs, ...said });
+        }),
+      );
+    },
+    readings: (triggers, nowMs, maxAgeMs) =>
+      triggers.filter(isOutside).map((trigger): TriggerReading => {
+        const last = kept.get(trigger.name);
+        if (last === undefined || last.asked !== question(trigger)) {
+          return { trigger: trigger.name, value: null, failures: 0, reason: "has not been asked yet" };
+        }
+        const { value, failures, reason, atMs } = last;
+        if (value !== null && Math.abs(nowMs - atMs) > maxAgeMs) {
+          const ageS = Math.round((nowMs - atMs) / 1000);
+          return { trigger: trigger.name, value: null, failures: 1, reason: `its newest answer is ${ageS} s old` };
+        }
+        return { trigger: trigger.name, value, failures, reason };
+      }),
+    stop: () => abort.abort(),
+  };
+}

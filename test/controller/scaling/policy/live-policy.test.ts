@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { createLivePolicy, type FleetLook, type LivePolicy } from "#controller/scaling/policy/live-policy.ts";
+import { openPolicyFile } from "#controller/scaling/policy/policy-file.ts";
+import { createTriggerPoller } from "#controller/scaling/policy/trigger-poller.ts";
+import { type Clock, systemClock } from "#platform/clock.ts";
+import { createLogger } from "#platform/log.ts";
+import { temporaryDirectory } from "../../../e2e/program.ts";
+import { type MetricServer, prometheusVector, startMetricServer } from "../../../fakes/metric-server.ts";
+import { aMinute } from "../../messages.ts";
+
+const log = createLogger("test", "silent");
+const startMs = Date.parse("2026-01-14T11:00:00Z");
+let directory: ReturnType<typeof temporaryDirectory>;
+let path: string;
+let nowMs: number;
+let live: LivePolicy | null;
+let server: MetricServer;
+/** Nothing happens by itself: time is what the test says. */
+const clock: Clock = { nowMs: () => nowMs, speed: 1, sleep: (_, signal) => systemClock.sleep(3_600_000, signal) };
+
+const look = (given: Partial<FleetLook> = {}): FleetLook => ({
+  nowMs,
+  currentReplicas: 4,
+  readyReplicas: 4,
+  liveQps: 1000,
+  missingData: [],
+  warmUpLeftS: 0,
+  frozen: null,
+  serving: [],
+  ...given,
+});
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+  path = join(directory.path, "policy.yaml");
+  nowMs = startMs;
+  live = null;
+  server = startMetricServer();
+});
+afterEach(async () => {
+  await live?.stop();
+  await server.stop();
+  directory.remove();
+});
+
+const begin = async (policy: object) => {
+  await Bun.write(path, JSON.stringify(policy));
+  live = createLivePolicy(path, clock, log);
+  await live.start();
+  return live;
+};
+
+describe("the file", () => {
+  test("one that is wrong at the start is refused, with all that is wrong", async () => {
+    await Bun.write(path, "minReplicas: two\nspeed: 1\n");
+    const opening = createLivePolicy(path, clock, log).start();
+    expect(opening).rejects.toThrow(/minReplicas[\s\S]*speed|speed[\s\S]*minReplicas/);
+  });
+
+  test("is taken up when it changes; while it is wrong or gone the old one goes on", async () => {
+    await Bun.write(path, "{minReplicas: 3}");
+    const file = await openPolicyFile(path, () => nowMs, log);
+    const seen = () => `${file.policy.minReplicas} since ${file.loadedAtMs - startMs}: ${file.problem}`;
+    nowMs += 1000;
+    await file.reload();
+    expect(seen()).toBe("3 since 0: null");
+    await Bun.write(path, "{minReplicas: 5}");
+    await file.reload();
+    expect(seen()).toBe("5 since 1000: null");
+    await Bun.write(path, "{minReplicas: 50}");
+    await file.reload();
+    expect(seen()).toMatch(/^5 since 1000: .*is not valid:\s+minReplicas: expected at most/);
+    unlinkSync(path);
+    await file.reload();
+    expect(seen()).toMatch(/^5 since 1000: .*can't be read/);
+    await Bun.write(path, "{minReplicas: 6}");
+    await file.reload();
+    expect(seen()).toBe("6 since 1000: null");
+  });
+});
+
+describe("what it decides", () => {
+  test("wishes of before hold back shrinking, changes of before limit growth", async () => {
+    const policy = await begin({
+      minReplicas: 1,
+      behavior: { scaleUp: { policies: [{ type: "count", value: 2, periodS: 120 }] } },
+    });
+    expect(policy.decide(look({ liveQps: 2000 })).replicas).toBe(6);
+    nowMs += 60_000;
+    expect(policy.decide(look({ currentReplicas: 6, liveQps: 3000 })).limitedBy[0]).toMatchObject({
+      by: "growth-rate",
+    });
+    nowMs += 60_000;
+    expect(policy.decide(look({ currentReplicas: 6, liveQps: 100 })).limitedBy[0]).toMatchObject({
+      by: "stabilisation",
+    });
+    nowMs += 301_000;
+    expect(policy.decide(look({ currentReplicas: 6, liveQps: 100 })).replicas).toBe(1);
+  });
+
+  test("triggers: outside and of the agents, with the failures in a row", async () => {
+    server.respond = () => prometheusVector("900");
+    const policy = await begin({
+      minReplicas: 1,
+      load: false,
+      triggers: [
+        { kind: "prometheus", name: "orders", target: 100, url: server.url, query: "orders" },
+        { kind: "queue-depth", name: "queue", target: 10 },
+      ],
+    });
+    const serving = [{ agentId: "a", minute: aMinute({ queueDepth: 20 }) }];
+    expect(policy.decide(look({ currentReplicas: 8, serving })).replicas).toBe(9);
+    policy.decide(look({ currentReplicas: 9, serving: [{ agentId: "a", minute: null }] }));
+    const silent = policy.decide(look({ currentReplicas: 9, serving: [{ agentId: "a", minute: null }] }));
+    expect(silent).toMatchObject({ replicas: 9, scaleInHeld: "a trigger can't be read" });
+    expect(policy.status().readings).toEqual([
+      { trigger: "orders", value: 900, failures: 0, reason: null },
+      { trigger: "queue", value: null, failures: 2, reason: "queueDepth is not known of a" },
+    ]);
+  });
+
+  test("the forecast's quantile learns how far off forecasts are", async () => {
+    const policy = await begin({ minReplicas: 1, prediction: {} });
+    expect(policy.decide(look()).scaleInHeld).toContain("there is no forecast");
+    const forecast = (qps: number) => ({
+      madeAtMs: nowMs,
+      model: "m",
+      reason: "",
+      stepMs: 60_000,
+      qps: new Array(15).fill(qps),
+    });
+    policy.observe([{ minuteStartMs: nowMs - 60_000, qps: 1000 }], forecast(1000));
+    const cautious = policy.decide(look()).proposals.prediction?.peak;
+    expect(cautious).toMatchObject({ level: 0.925 });
+    expect(cautious!.qps).toBeGreaterThan(1400);
+    for (let minute = 0; minute < 200; minute += 1) {
+      nowMs += 60_000;
+      policy.observe([{ minuteStartMs: nowMs - 60_000, qps: 1000 }], forecast(1000));
+    }
+    expect(policy.decide(look()).proposals.prediction?.peak?.qps).toBeCloseTo(1000, 0);
+  });
+});
+
+describe("asking triggers", () => {
+  test("failures in a row are counted, one answer ends them, an old answer is none", async () => {
+    const trigger = {
+      kind: "prometheus",
+      name: "p",
+      target: 1,
+      metricType: "average",
+      activation: 0,
+      headers: {},
+      timeoutS: 2,
+    } as const;
+    const triggers = [{ ...trigger, url: server.url, query: "up" }];
+    const poller = createTriggerPoller({});
+    expect(poller.readings(triggers, nowMs, 1000)[0]).toMatchObject({ value: null, failures: 0 });
+    server.respond = () => new Response("", { status: 500 });
+    await poller.poll(triggers, nowMs);
+    await poller.poll(triggers, nowMs);
+    expect(poller.readings(triggers, nowMs, 1000)[0]).toMatchObject({ value: null, failures: 2 });
+    server.respond = () => prometheusVector("4");
+    await poller.poll(triggers, nowMs);
+    expect(poller.readings(triggers, nowMs, 1000)[0]).toMatchObject({ value: 4, failures: 0 });
+    expect(poller.readings(triggers, nowMs + 1001, 1000)[0]).toMatchObject({
+      value: null,
+      reason: "its newest answer is 1 s old",
+    });
+    expect(poller.readings([{ ...triggers[0]!, query: "other" }], nowMs, 1000)[0]).toMatchObject({ value: null });
+    expect(poller.readings([{ ...triggers[0]!, target: 9 }], nowMs, 1000)[0]).toMatchObject({ value: 4 });
+  });
+});
