@@ -9,7 +9,7 @@ const log = createLogger("test", "silent");
 const leases: ControllerLease[] = [];
 const lease = (
   store: ReturnType<typeof createMemoryStore>,
-  onLost = () => undefined as void,
+  onLost: () => void = () => undefined,
   forMs = 60_000,
   renewMs = 20,
 ) => {
