@@ -3,6 +3,8 @@ import { Elysia } from "elysia";
 import { ForecastAccuracy } from "#protocol/messages.ts";
 import { type AccuracyWindow, accuracyWindows } from "./accuracy-metrics.ts";
 
+const WrongWindow = Type.Object({ error: Type.String(), code: Type.String() }, { description: "no such window" });
+
 /** `GET /api/v1/forecast/accuracy`: what this agent's forecasts were worth. */
 export function accuracyRoutes(figures: (window: AccuracyWindow) => ForecastAccuracy) {
   const windows = Object.keys(accuracyWindows) as AccuracyWindow[];
@@ -18,7 +20,7 @@ export function accuracyRoutes(figures: (window: AccuracyWindow) => ForecastAccu
           ),
         ),
       }),
-      response: ForecastAccuracy,
+      response: { 200: ForecastAccuracy, 400: WrongWindow },
       detail: {
         summary: "What the forecasts were worth",
         description:
