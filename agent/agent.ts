@@ -18,6 +18,7 @@ import { accuracyWindows, registerAccuracyMetrics } from "./forecast/accuracy/ac
 import { accuracyRoutes } from "./forecast/accuracy/accuracy-routes.ts";
 import { createLiveAccuracy } from "./forecast/accuracy/live-accuracy.ts";
 import { createForecaster } from "./forecast/create-forecaster.ts";
+import { forecastRoutes } from "./forecast/forecast-routes.ts";
 import { createTrafficRecord, minuteMs } from "./forecast/traffic-record.ts";
 import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
@@ -115,6 +116,7 @@ export function createAgent(config: AgentConfig): Agent {
       extraChecks: () => ({ power: power.health() }),
       extraRoutes: [
         accuracyRoutes(accuracyOf),
+        forecastRoutes(() => cycle.lastForecast(), forecaster.describe),
         statusRoutes(() => ({
           agentId,
           fleet,

@@ -3,15 +3,17 @@ import type { Logger } from "#platform/log.ts";
 import type { AgentRole, ForecastReport, MinuteData } from "#protocol/messages.ts";
 import { accuracyWindows } from "./forecast/accuracy/accuracy-metrics.ts";
 import type { LiveAccuracy } from "./forecast/accuracy/live-accuracy.ts";
-import type { Forecaster } from "./forecast/forecaster.ts";
+import type { Forecaster, MinuteRate } from "./forecast/forecaster.ts";
 import { minuteMs, type RecordedMinute, type TrafficRecord } from "./forecast/traffic-record.ts";
 import type { AgentIdentity } from "./identity.ts";
 import type { Power } from "./power/power.ts";
 import type { Outbox } from "./telemetry/outbox.ts";
 
 const dayMs = 24 * 60 * minuteMs;
-/** What the forecasters look at: an hour for the network, two days for those that follow the day. Reading it takes 2.5 ms. */
-const historyMinutes = 2 * 24 * 60;
+/** What the forecasters look at: an hour for the network, eight days for those that compare with yesterday and last week. */
+const historyMinutes = 8 * 24 * 60;
+/** Reading it all takes 10 ms in which nobody is served, so only so much is read anew each minute. */
+const rereadMinutes = 120;
 
 export interface MinuteCycleParts {
   readonly identity: AgentIdentity;
@@ -43,6 +45,17 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
   const { identity, database, record, outbox, forecaster, accuracy, power, log } = parts;
   let lastForecast: ForecastReport | null = null;
   let droppedRecords = 0;
+
+  let history: MinuteRate[] = [];
+
+  const readHistory = (nowMs: number): MinuteRate[] => {
+    const newest = record.recentRates(rereadMinutes, nowMs);
+    const firstMs = newest[0]?.minuteStartMs ?? 0;
+    const known = history.findLastIndex(({ minuteStartMs }) => minuteStartMs === firstMs - minuteMs);
+    // At the start, and after a jump of the clock, there is nothing to go on from.
+    if (known === -1) return record.recentRates(historyMinutes, nowMs);
+    return [...history.slice(Math.max(0, known + 1 + rereadMinutes - historyMinutes), known + 1), ...newest];
+  };
 
   const queue = (
     minutes: readonly RecordedMinute[],
@@ -86,7 +99,7 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
       const minutes = record.closeMinutes(nowMs);
       if (minutes.length === 0) return;
       const energy = power.closeMinute(minutes.map(({ traffic }) => traffic));
-      const history = record.recentRates(historyMinutes, nowMs);
+      history = readHistory(nowMs);
       lastForecast = await forecaster.forecast(history, nowMs);
       accuracy.observe(lastForecast, history);
       const forecastAccuracy = accuracy.figures(accuracyWindows["24h"], nowMs);

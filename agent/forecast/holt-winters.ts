@@ -1,3 +1,8 @@
+import type { RateModel } from "./rate-model.ts";
+
+const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+
 export interface HoltWintersWeights {
   /** How fast the level follows, 0 to 1. */
   readonly level: number;
@@ -67,8 +72,36 @@ export function holtWinters(
 ): number[] | null {
   if (period < 1 || qps.length < 2 * period) return null;
   if (weights !== undefined) return run(qps, steps, period, weights).forecast;
-  const runs = triedLevels.flatMap((level) =>
-    triedSeasons.map((season) => run(qps, steps, period, { level, trend: 0, season })),
+  return run(qps, steps, period, chooseWeights(qps, steps, period)).forecast;
+}
+
+/**
+ * No slope, and of some speeds of level and shape those that would have erred least at the farthest step in the newest season.
+ * The history holds two seasons.
+ */
+export function chooseWeights(qps: readonly number[], steps: number, period: number): HoltWintersWeights {
+  const tried = triedLevels.flatMap((level) =>
+    triedSeasons.map((season) => {
+      const weights = { level, trend: 0, season };
+      return { weights, absoluteError: run(qps, steps, period, weights).absoluteError };
+    }),
   );
-  return runs.reduce((best, next) => (next.absoluteError < best.absoluteError ? next : best)).forecast;
+  return tried.reduce((best, next) => (next.absoluteError < best.absoluteError ? next : best)).weights;
+}
+
+/** Holt-Winters with a day for its season. It chooses its weights once an hour: that costs eight times as much as to forecast. */
+export function createHoltWintersModel(): RateModel {
+  let chosen: { readonly weights: HoltWintersWeights; readonly endMs: number; readonly stepMs: number } | null = null;
+  return {
+    name: "holt-winters",
+    forecast({ qps, stepMs, endMs }, steps) {
+      const period = Math.round(dayMs / stepMs);
+      if (qps.length < 2 * period) return null;
+      const age = chosen === null ? Number.POSITIVE_INFINITY : endMs - chosen.endMs;
+      if (chosen === null || chosen.stepMs !== stepMs || age < 0 || age >= hourMs) {
+        chosen = { weights: chooseWeights(qps, steps, period), endMs, stepMs };
+      }
+      return holtWinters(qps, steps, period, chosen.weights);
+    },
+  };
 }

@@ -6,8 +6,9 @@ const lags = 60;
 const mostRows = 3_000;
 /** Fewer rows than this tell too little for 67 weights. */
 const fewestRows = 240;
-/** Learnt anew when the record has grown by so many steps. */
-const refitSteps = 60;
+/** Learnt anew when the record has grown by a sixteenth, but not more often nor more rarely than these many steps. */
+const fewestRefitSteps = 60;
+const mostRefitSteps = 240;
 const dayMs = 86_400_000;
 /** Of the stretch that is forecast, yesterday's or last week's rates enter as means of three steps. */
 const pooledSteps = 3;
@@ -110,7 +111,7 @@ function learn(shape: RidgeShape, history: RateHistory, steps: number): Fit | nu
 
 /**
  * Ridge regression on the 60 newest steps and the calendar, each coming step with weights of its own, learnt from the history itself and
- * again every 60 steps. Needs about five hours of record at a minute a step.
+ * again as the record grows. Needs about five hours of record at a minute a step.
  */
 export function createRidgeModel(shape: RidgeShape): RateModel {
   let fit: Fit | null = null;
@@ -118,6 +119,7 @@ export function createRidgeModel(shape: RidgeShape): RateModel {
     name: shape.name,
     forecast(history, steps) {
       const { qps, stepMs, endMs } = history;
+      const refitSteps = Math.min(mostRefitSteps, Math.max(fewestRefitSteps, qps.length / 16));
       const age = fit === null ? Number.POSITIVE_INFINITY : (endMs - fit.fittedEndMs) / stepMs;
       if (fit === null || fit.steps !== steps || fit.stepMs !== stepMs || age < 0 || age >= refitSteps) {
         fit = learn(shape, history, steps);

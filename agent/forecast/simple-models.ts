@@ -1,5 +1,5 @@
 import { type Baseline, lastValue, movingAverage, seasonalNaive } from "./baselines.ts";
-import { holtWinters } from "./holt-winters.ts";
+import { createHoltWintersModel } from "./holt-winters.ts";
 import type { RateModel } from "./rate-model.ts";
 import { createRidgeModel } from "./ridge-model.ts";
 
@@ -20,10 +20,7 @@ export function createSimpleModels(): RateModel[] {
       name: "seasonal-naive",
       forecast: ({ qps, stepMs }, steps) => seasonalNaive(qps, steps, Math.round(dayMs / stepMs)),
     },
-    {
-      name: "holt-winters",
-      forecast: ({ qps, stepMs }, steps) => holtWinters(qps, steps, Math.round(dayMs / stepMs)),
-    },
+    createHoltWintersModel(),
     createRidgeModel({ name: "ridge", normalised: false }),
     createRidgeModel({ name: "ridge+", normalised: true }),
   ];

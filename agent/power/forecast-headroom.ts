@@ -18,7 +18,8 @@ const fewestOutcomes = 30;
 const assumedFactor = 1.5;
 const minuteMs = 60_000;
 
-const peakOf = ({ qps }: ForecastReport) => Math.max(0, ...qps);
+/** What the bound is built on: the forecast's own 0.95 quantile of the peak where it has one. */
+const baseOf = ({ peakQps, qps }: ForecastReport) => peakQps?.q95 ?? Math.max(0, ...qps);
 
 interface Pending {
   readonly forecast: ForecastReport;
@@ -38,9 +39,10 @@ function insertionPlace(sorted: readonly number[], value: number): number {
 }
 
 /**
- * The upper bound is split conformal prediction (Vovk 2005) on the difference of the square roots of the peak that came and the peak
- * that was forecast: where requests come by chance that difference spreads alike by night and by day (the variance-stabilising transform of
- * counts, Bartlett 1936), so that a noisy night does not ask for much room by day.
+ * The upper bound is the forecast's own quantile of the peak, moved to the quantile that is wanted here by split conformal prediction (Vovk
+ * 2005) on the difference of the square roots of the peak that came and that bound: where requests come by chance that difference spreads
+ * alike by night and by day (the variance-stabilising transform of counts, Bartlett 1936), so that a noisy night does not ask for much room
+ * by day. A forecast without quantiles is bounded from its path's peak in the same way.
  * @param quantile the share of peaks that should stay below the bound.
  */
 export function createForecastHeadroom(quantile: number): ForecastHeadroom {
@@ -70,7 +72,7 @@ export function createForecastHeadroom(quantile: number): ForecastHeadroom {
       for (const each of pending) {
         // Minutes that nobody counted may have held the peak: such a forecast tells nothing.
         if (!due(each) || each.came.size < minutesOf(each.forecast)) continue;
-        learn(Math.sqrt(Math.max(...each.came.values())) - Math.sqrt(peakOf(each.forecast)));
+        learn(Math.sqrt(Math.max(...each.came.values())) - Math.sqrt(baseOf(each.forecast)));
       }
       pending = pending.filter((each) => !due(each));
     },
@@ -82,11 +84,13 @@ export function createForecastHeadroom(quantile: number): ForecastHeadroom {
       pending.push({ forecast, came: new Map() });
     },
     upperQps(forecast) {
-      const peak = peakOf(forecast);
-      if (sorted.length < fewestOutcomes) return peak * assumedFactor;
+      const base = baseOf(forecast);
+      const bounded = forecast.peakQps !== undefined;
+      if (sorted.length < fewestOutcomes) return bounded ? base : base * assumedFactor;
       const rank = Math.min(sorted.length, Math.ceil((sorted.length + 1) * quantile));
-      const excess = Math.max(0, sorted[rank - 1] as number);
-      return (Math.sqrt(peak) + excess) ** 2;
+      const excess = sorted[rank - 1] as number;
+      // A path's own peak is never a bound; a quantile may ask for more than is wanted here.
+      return Math.max(0, Math.sqrt(base) + (bounded ? excess : Math.max(0, excess))) ** 2;
     },
   };
 }

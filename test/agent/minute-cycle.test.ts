@@ -73,13 +73,30 @@ beforeEach(() => {
 });
 
 describe("minute cycle", () => {
+  test("the history goes on from minute to minute as if it were read anew each time", async () => {
+    const cycle = openCycle();
+    for (let minute = 0; minute < 130; minute += 1) {
+      for (let index = 0; index < minute; index += 1) {
+        record.recordServed({ model: "m", texts: 60, tokens: 9, latencyMs: 3, computeMs: 2 });
+      }
+      nowMs += minuteMs;
+      await cycle.run();
+      const expected = record.recentRates(8 * 1_440, nowMs).map(({ qps }) => qps);
+      if (minute % 43 === 0) expect(histories.at(-1)).toEqual(expected);
+    }
+    // A jump of the clock leaves nothing to go on from.
+    nowMs += 500 * minuteMs;
+    await cycle.run();
+    expect(histories.at(-1)).toEqual(record.recentRates(8 * 1_440, nowMs).map(({ qps }) => qps));
+  });
+
   test("a minute that ended becomes a record with traffic, power and a forecast made from it", async () => {
     const cycle = openCycle();
     record.recordServed({ model: "m", texts: 120, tokens: 9, latencyMs: 3, computeMs: 2 });
     nowMs += minuteMs;
     await cycle.run();
     expect(histories[0]?.at(-1)).toBe(2);
-    expect(histories[0]).toHaveLength(2_880);
+    expect(histories[0]).toHaveLength(8 * 1_440);
     expect(cycle.lastForecast()).toEqual(forecast);
     const [data, ...more] = sendable();
     expect(more).toEqual([]);

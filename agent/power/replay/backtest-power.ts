@@ -65,7 +65,7 @@ export async function backtestPower(
   const inputs = { demand, forecasts, firstForecastMinute, judgedFromMinute, modes };
   const known = forecasts.map((_, index) => {
     const minute = firstForecastMinute + index;
-    return demand.qps.slice(minute, minute + forecastSteps).map((qps) => qps ?? 0);
+    return { qps: demand.qps.slice(minute, minute + forecastSteps).map((qps) => qps ?? 0) };
   });
   const foresightJ = replayForesight(inputs, policy.targetUtilization);
   const runs: [string, ReplayFigures][] = [

@@ -3,6 +3,7 @@ import { createForecastHeadroom } from "../forecast-headroom.ts";
 import { cheapestMode, type KnownMode, wattsAt } from "../mode-energy.ts";
 import type { PowerPolicy } from "../power-config.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
+import type { ForecastedMinute } from "./forecast-minutes.ts";
 
 const minuteMs = 60_000;
 /** When in a minute the mode is chosen: as it begins, with a new forecast, and every 15 s as a running agent does. */
@@ -15,7 +16,7 @@ const switchCostS = 1;
 export interface ReplayInputs {
   readonly demand: MinuteDemand;
   /** What was forecast at the start of `firstForecastMinute` and of each one after it. */
-  readonly forecasts: readonly (readonly number[])[];
+  readonly forecasts: readonly ForecastedMinute[];
   readonly firstForecastMinute: number;
   /** From here on minutes are counted; those before only teach. */
   readonly judgedFromMinute: number;
@@ -57,11 +58,11 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
   let minutes = 0;
   const minutesByMode: Record<string, number> = {};
 
-  for (const [index, qps] of forecasts.entries()) {
+  for (const [index, forecasted] of forecasts.entries()) {
     const minute = firstForecastMinute + index;
     const rate = demand.qps[minute];
     const startMs = demand.startMs + minute * minuteMs;
-    const forecast = { madeAtMs: startMs, model: "replay", reason: "", stepMs: minuteMs, qps: [...qps] };
+    const forecast = { madeAtMs: startMs, model: "replay", reason: "", stepMs: minuteMs, ...forecasted };
     // Times are counted from the trace's first minute: the head-room looks minutes up by whole ones.
     const relative = { ...forecast, madeAtMs: minute * minuteMs };
     headroom.note(relative);
@@ -79,7 +80,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
         switchesInLastDay: switchTimesMs.length,
         role: "active",
         servingForMs: null,
-        forecastPeakQps: Math.max(...qps),
+        forecastPeakQps: Math.max(...forecasted.qps),
         forecastUpperQps: headroom.upperQps(relative),
         liveQps: atS < liveRateFromS ? (demand.qps[minute - 1] ?? rate) : rate,
         desiredMode: null,

@@ -35,6 +35,21 @@ describe("head-room above the forecast", () => {
     expect(headroom.upperQps(forecastAt(40, [100, 80, 60]))).toBe(100);
   });
 
+  test("a forecast's own 0.95 quantile of the peak is the bound at once, and moves to the quantile that is asked for", () => {
+    const headroom = createForecastHeadroom(0.5);
+    const withPeak = (minute: number): ForecastReport => ({
+      ...forecastAt(minute, [100, 100, 100]),
+      peakQps: { q50: 110, q90: 140, q95: 144 },
+    });
+    expect(headroom.upperQps(withPeak(0))).toBe(144);
+    for (let minute = 0; minute < 60; minute += 1) {
+      headroom.note(withPeak(minute));
+      headroom.observe(minute * minuteMs, 121);
+    }
+    // Half of the peaks lie at or below 121.
+    expect(headroom.upperQps(withPeak(60))).toBeCloseTo(121, 9);
+  });
+
   test.each([
     ["by day", 200],
     ["by night", 4],

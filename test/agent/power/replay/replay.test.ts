@@ -37,7 +37,7 @@ test("each forecast knows only what came before its minute", async () => {
     },
   };
   const forecasts = await forecastMinutes({ startMs: 0, qps: [1, null, 3, 4] }, 2, forecaster);
-  expect(forecasts).toEqual([[2], [3]]);
+  expect(forecasts).toEqual([{ qps: [2] }, { qps: [3] }]);
   expect(seen[1]?.map(({ minuteStartMs, qps }) => [minuteStartMs, qps])).toEqual([
     [0, 1],
     [minuteMs, null],
@@ -57,7 +57,9 @@ const policy = parseConfig(PowerPolicy, {}, "test");
 
 function replayOf(qps: (number | null)[], change: Partial<ReplayInputs> = {}): ReplayInputs {
   // Forecasts that say: it goes on as it was in the minute before.
-  const forecasts = qps.map((_, minute) => new Array<number>(15).fill(qps[minute - 1] ?? qps[minute] ?? 0));
+  const forecasts = qps.map((_, minute) => ({
+    qps: new Array<number>(15).fill(qps[minute - 1] ?? qps[minute] ?? 0),
+  }));
   return { demand: { startMs: 0, qps }, forecasts, firstForecastMinute: 0, judgedFromMinute: 0, modes, ...change };
 }
 
