@@ -1,15 +1,18 @@
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Backtest, backtest, type NetworkForecasts } from "#agent/forecast/backtest.ts";
 import { defaultModelFiles } from "#agent/forecast/default-model.ts";
 import { outputsToRates } from "#agent/forecast/evaluate-forecasts.ts";
-import { loadModel } from "#agent/forecast/model-files.ts";
+import { loadModel, modelFilesIn } from "#agent/forecast/model-files.ts";
 import { parseTrace } from "#agent/forecast/parse-trace.ts";
 import { predictOutputs } from "#agent/forecast/predict-outputs.ts";
 import { startBackend } from "#agent/forecast/tensorflow.ts";
 import { modelStepMs, rateSeriesOf } from "#agent/forecast/train-from-trace.ts";
 import { makeBatch } from "#agent/forecast/training-samples.ts";
 import { outputMinutes } from "#agent/forecast/window-features.ts";
-import { UsageError } from "#platform/errors.ts";
+import { describeError, UsageError } from "#platform/errors.ts";
+import { version } from "#platform/version.ts";
+import { type ReportSection, renderReport } from "./forecast-report/render-report.ts";
 import { formatTable } from "./format-table.ts";
 
 export interface BacktestRequest {
@@ -21,11 +24,20 @@ export interface BacktestRequest {
   readonly models: "all" | "simple";
   readonly mostOrigins: number;
   readonly json: boolean;
+  /** A trained model to judge; null: the one that the program carries. */
+  readonly modelDirectory: string | null;
+  /** Where a report with plots goes; null: nowhere. */
+  readonly htmlPath: string | null;
 }
 
-async function loadNetwork(): Promise<{ forecasts: NetworkForecasts; dispose(): void }> {
+async function loadNetwork(directory: string | null): Promise<{ forecasts: NetworkForecasts; dispose(): void }> {
   await startBackend();
-  const model = await loadModel(defaultModelFiles);
+  const model = await loadModel(directory === null ? defaultModelFiles : modelFilesIn(directory)).catch((cause) => {
+    if (directory === null) throw cause;
+    throw new UsageError(`--model-dir ${directory} holds no model that can be used: ${describeError(cause)}`, {
+      cause,
+    });
+  });
   return {
     forecasts: (series, origins) =>
       outputsToRates(series, origins, predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 64)),
@@ -79,6 +91,15 @@ export function renderBacktest(name: string, stepMs: number, steps: number, resu
   return lines.join("\n");
 }
 
+/** Before the replay, not after it, is the time to learn that its report can't be written. */
+async function assertWritable(path: string): Promise<void> {
+  try {
+    await (await open(path, "a")).close();
+  } catch (cause) {
+    throw new UsageError(`--html ${path} can't be written: ${describeError(cause)}`, { cause });
+  }
+}
+
 /** Prints how well each model would have forecast the newest part of each trace. */
 export async function runBacktest(request: BacktestRequest): Promise<number> {
   const { timeZone, holidays } = request;
@@ -94,8 +115,15 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
   );
   const fits = (stepMs: number) => stepMs === modelStepMs && request.horizonMinutes === outputMinutes;
   const wanted = request.models === "all" && traces.some(({ stepMs }) => fits(stepMs));
-  const network = wanted ? await loadNetwork() : null;
+  const network = wanted ? await loadNetwork(request.modelDirectory) : null;
+  if (request.modelDirectory !== null && !wanted) {
+    throw new UsageError(
+      "--model-dir: a network forecasts 15 minutes of traces with steps of 60 s, and there is none such to judge",
+    );
+  }
+  if (request.htmlPath !== null) await assertWritable(request.htmlPath);
   const reports: unknown[] = [];
+  const sections: ReportSection[] = [];
   try {
     for (const trace of traces) {
       const { stepMs, name } = trace;
@@ -109,11 +137,19 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
         if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`, { cause: error });
         throw error;
       }
-      if (request.json) reports.push({ trace: name, stepMs, steps, ...result });
+      const { replay, ...figures } = result;
+      if (request.htmlPath !== null) {
+        sections.push({ name, stepMs, steps, startMs: series.startMs, timeZone, qps: series.qps, figures, replay });
+      }
+      if (request.json) reports.push({ trace: name, stepMs, steps, ...figures });
       else console.log(`${renderBacktest(name, stepMs, steps, result)}\n`);
     }
   } finally {
     network?.dispose();
+  }
+  if (request.htmlPath !== null) {
+    await Bun.write(request.htmlPath, renderReport(sections, version));
+    console.error(`report written to ${request.htmlPath}`);
   }
   if (request.json) console.log(JSON.stringify(reports, null, 2));
   else {

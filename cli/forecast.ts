@@ -106,12 +106,14 @@ async function judge(values: OptionValues): Promise<number> {
     models: oneOf(values, "models", ["all", "simple"]) ?? "all",
     mostOrigins: optionalNumber(values, "origins", { min: 20, max: 100_000, integer: true }) ?? 1_000,
     json: values["json"] === true,
+    modelDirectory: optionalString(values, "model-dir") ?? null,
+    htmlPath: optionalString(values, "html") ?? null,
   });
 }
 
 export const forecastCommand: Command = {
   summary: "train a model that forecasts traffic, or judge models on recorded traffic",
-  usage: "train --trace FILE --out DIR [options] | backtest --trace FILE[,FILE…] [--horizon 15] [--json]",
+  usage: "train --trace FILE --out DIR [options] | backtest --trace FILE[,FILE…] [--horizon 15] [--html FILE] [--json]",
   options: {
     trace: { type: "string", value: "FILE", help: "requests a minute: CSV with the columns timestamp,value" },
     out: { type: "string", value: "DIR", help: "where the model's files and its card go" },
@@ -138,6 +140,12 @@ export const forecastCommand: Command = {
     horizon: { type: "string", value: "MIN", help: "backtest: minutes ahead (default 15)" },
     models: { type: "string", value: "NAME", help: "backtest: all, or simple to leave the network out (default all)" },
     origins: { type: "string", value: "N", help: "backtest: judge at most N forecasts of a trace (default 1000)" },
+    "model-dir": {
+      type: "string",
+      value: "DIR",
+      help: "backtest: judge this trained model instead of the one that the program carries",
+    },
+    html: { type: "string", value: "FILE", help: "backtest: also write a report with plots, one file for a browser" },
     json: { type: "boolean", help: "print the model card, or the backtest, as JSON" },
   },
   async run(values, positionals) {

@@ -40,6 +40,19 @@ export interface BacktestRow {
   readonly skill: number;
 }
 
+/** What was foretold and what came, origin by origin. */
+export interface Replay {
+  /** Indices into the series, in order of time; those from `judgedFrom` on are judged, the ones before give the quantiles their start. */
+  readonly origins: readonly number[];
+  readonly judgedFrom: number;
+  /** Rates that came in the steps from each origin on. */
+  readonly actual: readonly (readonly number[])[];
+  /** Each model's forecasts; null where its record was too short. */
+  readonly forecasts: ReadonlyMap<string, readonly (readonly number[] | null)[]>;
+  /** What the champion said. */
+  readonly served: readonly Served[];
+}
+
 export interface Backtest {
   readonly origins: number;
   readonly poissonFloorPercent: number | null;
@@ -48,6 +61,7 @@ export interface Backtest {
   readonly championShares: Readonly<Record<string, number>>;
   /** Models without a forecast at some origin, because the record before it is too short. */
   readonly leftOut: readonly string[];
+  readonly replay: Replay;
 }
 
 const quantiles = [0.5, 0.9, 0.95];
@@ -56,7 +70,7 @@ const calibrationForecasts = 100;
 /** … at every so many-th origin. */
 const relearnEvery = 10;
 const longestHistoryMs = 14 * 86_400_000;
-const championName = "champion";
+export const championName = "champion";
 const modelNames = [...createSimpleModels(), recentPeak, createPeakRidge()].map(({ name }) => name);
 const highest = (rates: readonly number[]) => Math.max(...rates);
 
@@ -72,7 +86,7 @@ function usableOrigins(qps: readonly (number | null)[], from: number, to: number
 }
 
 /** What the champion said at one origin. */
-interface Served {
+export interface Served {
   /** Shares of the models in it. */
   readonly shares: Readonly<Record<string, number>>;
   /** The quantiles 0.5, 0.9 and 0.95 of each step. */
@@ -257,5 +271,6 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
     rows: rows.map((row) => ({ ...row, skill: best > 0 ? 1 - row.peakPinballPercent / best : 0 })),
     championShares,
     leftOut,
+    replay: { origins, judgedFrom: split, actual, forecasts, served },
   };
 }

@@ -80,6 +80,25 @@ test("backtest prints JSON", async () => {
   expect(report.rows.map(({ model }: { model: string }) => model)).toContain("champion");
 }, 60_000);
 
+test("backtest writes a report that needs nothing else, of the model in a directory", async () => {
+  const out = join(directory, "judged");
+  const short = ["--units", "tiny", "--epochs", "1", "--stride", "20"];
+  expect((await run("train", "--trace", trace, "--out", out, ...short)).code).toBe(0);
+  const page = join(directory, "report.html");
+  const args = ["--trace", trace, "--origins", "40", "--model-dir", out, "--html", page, "--json"];
+  const { code, stdout, stderr } = await run("backtest", ...args);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: `report written to ${page}\n` });
+  const [report] = JSON.parse(stdout);
+  expect(report).not.toHaveProperty("replay");
+  const html = await Bun.file(page).text();
+  expect(html).toStartWith("<!doctype html>");
+  expect(html).toContain("wave.csv");
+  await writeFile(join(out, "weights.bin"), "damaged");
+  const damaged = await run("backtest", ...args);
+  expect(damaged.code).toBe(2);
+  expect(damaged.stderr).toContain("holds no model that can be used: weights.bin does not match the checksum");
+}, 90_000);
+
 const valid = () => ["train", "--trace", trace, "--out", join(directory, "unused")];
 test.each([
   { name: "no sub-command", args: () => [], says: 'expected "train" or "backtest", got nothing' },
@@ -95,6 +114,21 @@ test.each([
     name: "a model that there is none of",
     args: () => ["backtest", "--trace", trace, "--models", "crystal-ball"],
     says: "--models: expected one of all, simple",
+  },
+  {
+    name: "a report that can't be written",
+    args: () => ["backtest", "--trace", trace, "--html", join(directory, "no", "where.html")],
+    says: "where.html can't be written",
+  },
+  {
+    name: "a model directory that is not there",
+    args: () => ["backtest", "--trace", trace, "--model-dir", join(directory, "nowhere")],
+    says: "scaling.json can't be read",
+  },
+  {
+    name: "a network where none can forecast",
+    args: () => ["backtest", "--trace", join(directory, "five-minutes.csv"), "--model-dir", directory],
+    says: "--model-dir: a network forecasts 15 minutes of traces with steps of 60 s",
   },
   { name: "no trace", args: () => ["train", "--out", directory], says: "--trace is required" },
   { name: "no place for the result", args: () => ["train", "--trace", trace], says: "--out is required" },

@@ -9,6 +9,8 @@ export interface MadeForecast {
   readonly levelQps: number;
   /** Texts a second in each step. */
   readonly qps: readonly number[];
+  /** What the highest step was expected to be: a path's own maximum is nearly always too low. */
+  readonly peakQps: number;
   /** What the highest step was to stay below with a probability of 0.95; null where nobody could say. */
   readonly upperPeakQps: number | null;
 }
@@ -81,7 +83,7 @@ export function decideForecastOutcome(made: MadeForecast, actual: readonly (numb
     peakActualQps = Math.max(peakActualQps, rate);
   }
   if (steps === 0 || steps < made.qps.length / 2) return null;
-  const peakForecastQps = Math.max(...made.qps);
+  const peakForecastQps = made.peakQps;
   const riseQps = riseThresholdQps(made.levelQps, made.stepMs);
   const foretold = peakForecastQps >= riseQps;
   const onset = findOnset(actual.slice(0, made.qps.length), riseQps);

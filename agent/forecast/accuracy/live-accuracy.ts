@@ -33,18 +33,18 @@ interface ScoredRow extends Omit<ScoredForecast, "covered" | "rise"> {
 /** @param database the agent's state file; it has the table `forecast_made`. */
 export function createLiveAccuracy(database: Database): LiveAccuracy {
   const insert = database.query(
-    `INSERT OR REPLACE INTO forecast_made (start_ms, made_at_ms, model, step_ms, level_qps, qps, upper_peak_qps)
-     VALUES ($startMs, $madeAtMs, $model, $stepMs, $levelQps, $qps, $upperPeakQps)`,
+    `INSERT OR REPLACE INTO forecast_made (start_ms, made_at_ms, model, step_ms, level_qps, qps, peak_forecast_qps, upper_peak_qps)
+     VALUES ($startMs, $madeAtMs, $model, $stepMs, $levelQps, $qps, $peakQps, $upperPeakQps)`,
   );
   const selectDue = database.query<Omit<MadeForecast, "qps"> & { qps: string }, [number]>(
     `SELECT start_ms AS startMs, made_at_ms AS madeAtMs, model, step_ms AS stepMs, level_qps AS levelQps, qps,
-            upper_peak_qps AS upperPeakQps
+            peak_forecast_qps AS peakQps, upper_peak_qps AS upperPeakQps
      FROM forecast_made WHERE qps IS NOT NULL AND start_ms < ? ORDER BY start_ms`,
   );
   // The steps are no longer needed once their sums are known.
   const writeScore = database.query(
     `UPDATE forecast_made SET qps = NULL, absolute_error = $absoluteError, signed_error = $signedError, actual = $actual,
-       peak_forecast_qps = $peakForecastQps, peak_actual_qps = $peakActualQps, covered = $covered, rise = $rise, onset_ms = $onsetMs
+       peak_actual_qps = $peakActualQps, covered = $covered, rise = $rise, onset_ms = $onsetMs
      WHERE start_ms = $startMs`,
   );
   const discard = database.query(`DELETE FROM forecast_made WHERE start_ms = ?`);
@@ -75,7 +75,6 @@ export function createLiveAccuracy(database: Database): LiveAccuracy {
         absoluteError: outcome.absoluteError,
         signedError: outcome.signedError,
         actual: outcome.actual,
-        peakForecastQps: outcome.peakForecastQps,
         peakActualQps: outcome.peakActualQps,
         covered: outcome.covered === null ? null : Number(outcome.covered),
         rise: outcome.rise,
@@ -85,12 +84,12 @@ export function createLiveAccuracy(database: Database): LiveAccuracy {
   };
 
   /** The peak's 0.95 quantile where the forecast has none of its own: by what the newest peaks needed. */
-  const learntUpperPeak = (qps: readonly number[]): number | null => {
+  const learntUpperPeak = (peakQps: number): number | null => {
     const peaks = selectPeaks.all(headroomForecasts);
     if (peaks.length < fewestForHeadroom) return null;
     const came = peaks.map((peak) => peak.came);
     const said = peaks.map((peak) => peak.said);
-    return Math.max(...qps) * conformalFactor(came, said, 0.95);
+    return peakQps * conformalFactor(came, said, 0.95);
   };
 
   return {
@@ -102,6 +101,7 @@ export function createLiveAccuracy(database: Database): LiveAccuracy {
         settle(history, startMs);
         const known = history.slice(-levelMinutes).flatMap(({ qps }) => (qps === null ? [] : [qps]));
         if (known.length === 0) return;
+        const peakQps = report.peakQps?.q50 ?? Math.max(...report.qps);
         insert.run({
           startMs,
           madeAtMs: report.madeAtMs,
@@ -109,7 +109,8 @@ export function createLiveAccuracy(database: Database): LiveAccuracy {
           stepMs: report.stepMs,
           levelQps: known.reduce((sum, rate) => sum + rate, 0) / known.length,
           qps: JSON.stringify(report.qps),
-          upperPeakQps: learntUpperPeak(report.qps),
+          peakQps,
+          upperPeakQps: report.peakQps?.q95 ?? learntUpperPeak(peakQps),
         });
       })();
     },

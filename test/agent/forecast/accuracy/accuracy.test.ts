@@ -22,6 +22,7 @@ const made = (qps: number[], change: Partial<MadeForecast> = {}): MadeForecast =
   stepMs: minuteMs,
   levelQps: 100,
   qps,
+  peakQps: Math.max(...qps),
   upperPeakQps: null,
   ...change,
 });
@@ -246,6 +247,17 @@ describe("live accuracy", () => {
     // Always a tenth too low: the factor of 50 / 45 covers all.
     for (let minute = 20; minute <= 300; minute += 1) accuracy.observe(report(minute, 45), day.slice(0, minute));
     expect(accuracy.figures(accuracyWindows["24h"], 300 * minuteMs).coverage95).toBe(1);
+  });
+
+  test("a forecast that says its peak's quantiles is judged by those", () => {
+    const accuracy = createLiveAccuracy(openDatabase());
+    const flat = Array.from({ length: 60 }, (_, minute) => ({ minuteStartMs: minute * minuteMs, qps: 50 }));
+    for (let minute = 20; minute <= 60; minute += 1) {
+      const peakQps = { q50: 40, q90: 45, q95: minute % 2 === 0 ? 49 : 51 };
+      accuracy.observe({ ...report(minute, 50), peakQps }, flat.slice(0, minute));
+    }
+    const figures = accuracy.figures(accuracyWindows["24h"], 60 * minuteMs);
+    expect(figures).toMatchObject({ forecasts: 26, wapePercent: 0, peakWapePercent: 20, coverage95: 0.5 });
   });
 
   test("minutes that nobody counted judge nothing; a clock set back does no harm; old rows go", () => {
