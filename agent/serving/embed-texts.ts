@@ -42,6 +42,7 @@ function statusOf(error: ServiceError): RequestStatus {
     case "SHUTTING_DOWN":
       return "rejected";
     case "INVALID_REQUEST":
+    case "PAYLOAD_TOO_LARGE":
     case "MODEL_NOT_FOUND":
       return "invalid";
     default:

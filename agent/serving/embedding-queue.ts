@@ -2,6 +2,7 @@ import { type BatchDecision, decideBatch } from "./decide-batch.ts";
 import { createDrainRate } from "./drain-rate.ts";
 import { byTurn, createFairLine, type FairShare } from "./fair-line.ts";
 import type { FreeLane, Lanes } from "./model-lanes.ts";
+import { createRefusedTexts } from "./refused-texts.ts";
 
 export interface QueuedVector {
   /** Shared with others who asked for the same text: not to be changed. Not normalised. */
@@ -92,6 +93,7 @@ export function createEmbeddingQueue(
   let requests = 0;
   /** Waiting and being computed, by the text's tokens. */
   const byKey = new Map<string, Entry>();
+  const refused = createRefusedTexts(nowMs);
   const line = createFairLine();
   const drain = createDrainRate();
 
@@ -137,6 +139,12 @@ export function createEmbeddingQueue(
       );
       const computeMs = result.computeMs / entries.length;
       for (const [index, entry] of entries.entries()) {
+        const refusal = result.refused?.get(index);
+        if (refusal !== undefined) {
+          refused.add(entry.key, refusal);
+          finish(entry, (waiter) => waiter.reject(refusal));
+          continue;
+        }
         const vector = result.vectors[index];
         if (vector === undefined) throw new Error("the model answered with fewer vectors than texts. This is a bug.");
         const waitMs = sentMs - entry.arrivedMs;
@@ -189,6 +197,8 @@ export function createEmbeddingQueue(
   const enter = (ids: Uint32Array, request: OpenRequest): Promise<QueuedVector> => {
     const { promise, resolve, reject } = Promise.withResolvers<QueuedVector>();
     const key = keyOf(ids);
+    const refusal = refused.reason(key);
+    if (refusal !== undefined) return Promise.reject(refusal);
     const tokens = ids.length;
     const rank = line.rank(request.share, tokens);
     let entry = byKey.get(key);

@@ -10,8 +10,10 @@ import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 
 /** What a batch of texts became. */
 export interface BatchResult {
-  /** One a text, in order, not normalised. */
-  readonly vectors: readonly Float32Array[];
+  /** One a text, in order, not normalised; none for one that was refused. */
+  readonly vectors: readonly (Float32Array | undefined)[];
+  /** Why texts were refused, by their place. */
+  readonly refused?: ReadonlyMap<number, Error>;
   readonly computeMs: number;
 }
 

@@ -1,7 +1,8 @@
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { computeInParts } from "./compute-in-parts.ts";
 import { decideRestart } from "./decide-restart.ts";
-import { type BatchResult, type ModelProcess, ModelProcessLostError } from "./model-process.ts";
+import { BatchFailedError, type BatchResult, type ModelProcess, ModelProcessLostError } from "./model-process.ts";
 
 export type ModelState = "loading" | "loaded" | "failing" | "stopped";
 
@@ -17,8 +18,9 @@ export interface ModelRunner {
   /** Resolves when the model is loaded for the first time, or the runner is stopped. */
   readonly firstLoaded: Promise<void>;
   /**
-   * Waits for the process where it is being started. A batch that loses its process is computed once more on the next one.
-   * @throws ServiceError MODEL_UNAVAILABLE when the process keeps failing, BatchFailedError when the model refuses the batch.
+   * Waits for the process where it is being started. A batch that loses its process is computed once more on the next one; one that
+   * costs two processes, or that the model refuses, in parts and with no other beside it, to find the text at fault.
+   * @throws ServiceError MODEL_UNAVAILABLE when the process keeps failing, BatchFailedError when the model refuses a single text.
    */
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
 }
@@ -49,6 +51,9 @@ export function createModelRunner(options: {
   let failuresInRow = 0;
   let restarts = 0;
   let loop: Promise<void> | undefined;
+  /** Batches that are computed in parts, one after the other; while there are any, no other is sent. */
+  let inParts: Promise<unknown> = Promise.resolve();
+  let batchesInParts = 0;
 
   const unavailable = (message: string, cause?: unknown) =>
     new ServiceError("MODEL_UNAVAILABLE", message, { retryAfterS: 1, cause });
@@ -94,7 +99,8 @@ export function createModelRunner(options: {
         reason = describeError(error);
       }
       if (stopping.signal.aborted) return;
-      failuresInRow += 1;
+      // What a batch that is known to end processes costs says nothing of the next one.
+      if (batchesInParts === 0) failuresInRow += 1;
       restarts += 1;
       onLost?.();
       const decision = decideRestart(failuresInRow);
@@ -111,10 +117,7 @@ export function createModelRunner(options: {
     }
   };
 
-  const runOnce = async (texts: readonly Uint32Array[], paddedTokens: number) => {
-    if (state === "stopped") throw unavailable(`model ${id} is being unloaded`);
-    if (state === "failing") throw unavailable(`model ${id} can't be loaded at the moment`);
-    const process = current ?? (await arrival.promise);
+  const runOn = async (process: ModelProcess, texts: readonly Uint32Array[], paddedTokens: number) => {
     try {
       const result = await process.run(texts, paddedTokens);
       failuresInRow = 0;
@@ -123,6 +126,43 @@ export function createModelRunner(options: {
       if (error instanceof ModelProcessLostError) retire(process);
       throw error;
     }
+  };
+
+  const nextProcess = async () => {
+    if (state === "stopped") throw unavailable(`model ${id} is being unloaded`);
+    if (state === "failing") throw unavailable(`model ${id} can't be loaded at the moment`);
+    return current ?? (await arrival.promise);
+  };
+
+  const runOnce = async (texts: readonly Uint32Array[], paddedTokens: number) => {
+    let process = await nextProcess();
+    while (batchesInParts > 0) {
+      await inParts;
+      process = await nextProcess();
+    }
+    return runOn(process, texts, paddedTokens);
+  };
+
+  const runInParts = (texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult> => {
+    batchesInParts += 1;
+    const result = inParts
+      .then(() => computeInParts(texts, async (part) => runOn(await nextProcess(), part, paddedTokens)))
+      .finally(() => {
+        batchesInParts -= 1;
+      });
+    inParts = result.catch(() => {});
+    return result;
+  };
+
+  /** As a whole; once more when that costs a process. */
+  const runWhole = async (texts: readonly Uint32Array[], paddedTokens: number) => {
+    try {
+      return await runOnce(texts, paddedTokens);
+    } catch (error) {
+      if (!(error instanceof ModelProcessLostError) || state === "stopped") throw error;
+      log.warn({ model: id, texts: texts.length }, "the batch in flight is computed once more");
+    }
+    return runOnce(texts, paddedTokens);
   };
 
   return {
@@ -150,13 +190,14 @@ export function createModelRunner(options: {
     firstLoaded: firstLoaded.promise,
     async run(texts, paddedTokens) {
       try {
-        return await runOnce(texts, paddedTokens);
-      } catch (error) {
-        if (!(error instanceof ModelProcessLostError) || state === "stopped") throw error;
-        log.warn({ model: id, texts: texts.length }, "the batch in flight is computed once more");
-      }
-      try {
-        return await runOnce(texts, paddedTokens);
+        try {
+          return await runWhole(texts, paddedTokens);
+        } catch (error) {
+          const isOfBatch = error instanceof ModelProcessLostError || error instanceof BatchFailedError;
+          if (!isOfBatch || texts.length === 1 || state === "stopped") throw error;
+          log.warn({ model: id, texts: texts.length, err: error }, "the batch is computed in parts");
+          return await runInParts(texts, paddedTokens);
+        }
       } catch (error) {
         if (!(error instanceof ModelProcessLostError)) throw error;
         throw unavailable(`model ${id} failed twice on a batch`, error);

@@ -263,6 +263,24 @@ test("several lanes compute a batch each, as large as each may be", async () => 
   expect((await all).map((result) => result.vector[0])).toEqual(Array.from({ length: 10 }, (_, id) => id));
 });
 
+test("a text that was refused fails for who asked for it, and is not computed again", async () => {
+  const refusal = new Error("the model can't compute this text");
+  let runs = 0;
+  const runner = {
+    async run(texts: readonly Uint32Array[]) {
+      runs += 1;
+      const vectors = texts.map((_, index) => (index === 0 ? undefined : Float32Array.of(index)));
+      return { vectors, refused: new Map([[0, refusal]]), computeMs: 1 };
+    },
+  };
+  const queue = createEmbeddingQueue(singleLane(runner, policy), () => {});
+  const [bad, good] = await Promise.allSettled([queue.embed(text(1), never), queue.embed(text(2), never)]);
+  expect(bad).toEqual({ status: "rejected", reason: refusal });
+  expect(good.status).toBe("fulfilled");
+  await expect(queue.embed(text(1), never)).rejects.toBe(refusal);
+  expect({ runs, waiting: queue.depth(), expectedMs: queue.drainMs() }).toEqual({ runs: 1, waiting: 0, expectedMs: 0 });
+});
+
 test("a batch that fails fails its texts only; the next is computed", async () => {
   const { runner, queue } = start();
   const failing = queue.embed(text(1), never);

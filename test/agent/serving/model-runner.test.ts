@@ -15,7 +15,7 @@ test.each([
   expect(decideRestart(failuresInRow).delayMs).toBe(delayMs);
 });
 
-type Behaviour = "answers" | "dies on a batch" | "refuses batches" | "does not start";
+type Behaviour = "answers" | "dies on text 13" | "dies on a batch" | "refuses batches" | "does not start";
 
 /** A process without a process, which behaves as the next line of the script says. */
 function scriptedProcesses(script: Behaviour[]) {
@@ -40,7 +40,8 @@ function scriptedProcesses(script: Behaviour[]) {
       lost: lost.promise,
       run(texts) {
         if (behaviour === "refuses batches") return Promise.reject(new BatchFailedError("no such token"));
-        if (behaviour === "dies on a batch") {
+        const is13 = ([id]: Uint32Array) => id === 13;
+        if (behaviour === "dies on a batch" || (behaviour === "dies on text 13" && texts.some(is13))) {
           lost.resolve("died");
           return Promise.reject(new ModelProcessLostError("died"));
         }
@@ -92,6 +93,21 @@ describe("the runner", () => {
     const { runner } = run(["dies on a batch", "dies on a batch", "answers"]);
     await expect(runner.run(batch, 8)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
     expect((await runner.run(batch, 8)).vectors[0]?.[0]).toBe(3);
+  });
+
+  test("finds the text that ends processes: the others of its batch are answered, and so are other batches meanwhile", async () => {
+    const { runner } = run(Array.from({ length: 20 }, () => "dies on text 13" as const));
+    const ids = [1, 2, 13, 4, 5];
+    const failing = runner.run(
+      ids.map((id) => Uint32Array.of(id)),
+      8,
+    );
+    const others = Promise.all([1, 2, 3].map(() => runner.run(batch, 8)));
+    const { vectors, refused } = await failing;
+    expect([...(refused?.keys() ?? [])]).toEqual([2]);
+    expect(vectors.map((vector) => vector !== undefined)).toEqual([true, true, false, true, true]);
+    expect((await others).every(({ vectors }) => vectors[0] !== undefined)).toBe(true);
+    expect(runner.state).toBe("loaded");
   });
 
   test("does not try again what the model refuses", async () => {

@@ -1,0 +1,30 @@
+/** Texts that the model could not compute, so that a client's next attempt does not cost another process. */
+export interface RefusedTexts {
+  add(key: string, reason: Error): void;
+  /** Why it was refused not long ago; undefined for other texts. */
+  reason(key: string): Error | undefined;
+}
+
+/** It may have been the machine's fault after all. */
+const keptMs = 600_000;
+const mostKept = 1_000;
+
+/** @param nowMs a monotonous clock */
+export function createRefusedTexts(nowMs: () => number): RefusedTexts {
+  const kept = new Map<string, { readonly reason: Error; readonly untilMs: number }>();
+  return {
+    add(key, reason) {
+      kept.delete(key);
+      kept.set(key, { reason, untilMs: nowMs() + keptMs });
+      const [oldest] = kept.keys();
+      if (kept.size > mostKept && oldest !== undefined) kept.delete(oldest);
+    },
+    reason(key) {
+      const found = kept.get(key);
+      if (found === undefined) return undefined;
+      if (nowMs() < found.untilMs) return found.reason;
+      kept.delete(key);
+      return undefined;
+    },
+  };
+}
