@@ -33,7 +33,7 @@ const gauges: readonly (readonly [name: string, figure: Figure, help: string, fa
   ["thormesh_forecast_rise_lead_minutes", "medianLeadMinutes", "Median time from the first warning to the rise", 1],
 ];
 
-/** Gauges of the live accuracy, by window; one whose figure rests on nothing says NaN. */
+/** Gauges of the live accuracy, by window; one whose figure rests on nothing has no sample. */
 export function registerAccuracyMetrics(
   metrics: Registry,
   figures: (window: AccuracyWindow) => ForecastAccuracy,
@@ -51,7 +51,8 @@ export function registerAccuracyMetrics(
         if (index === 0) read = new Map(windows.map((window) => [window, figures(window)]));
         for (const [window, values] of read) {
           const value = values[figure];
-          this.set({ window }, value === null ? Number.NaN : value * factor);
+          if (value === null) this.remove({ window });
+          else this.set({ window }, value * factor);
         }
       },
     });
