@@ -5,6 +5,7 @@ import {
 } from "#controller/scaling/cheapest-fleet/cheapest-fleet-input.ts";
 import { decideActiveAgents } from "#controller/scaling/decide-active-agents.ts";
 import { decideCheapestFleet } from "#controller/scaling/decide-cheapest-fleet.ts";
+import { decideDisruptionBudget } from "#controller/scaling/decide-disruption-budget.ts";
 import { decideFleetPlan } from "#controller/scaling/decide-fleet-plan.ts";
 import { decidePrediction } from "#controller/scaling/decide-prediction.ts";
 import { decideReplicas } from "#controller/scaling/decide-replicas.ts";
@@ -12,6 +13,7 @@ import { decideRightSize } from "#controller/scaling/decide-right-size.ts";
 import { decideScaling } from "#controller/scaling/decide-scaling.ts";
 import { decideSchedules } from "#controller/scaling/decide-schedules.ts";
 import { decideTriggers } from "#controller/scaling/decide-triggers.ts";
+import { DisruptionBudgetInput } from "#controller/scaling/disruption-budget.ts";
 import { checkFleetPlanInput, FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
 import { checkPredictionInput, PredictionInput } from "#controller/scaling/policy/prediction-rules.ts";
@@ -80,6 +82,11 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     ScalingInput,
     ({ policy, ...observation }) => decideScaling(policy, observation),
     checkScalingInput,
+  ),
+  budget: decisionEntry(
+    "what of a list of changes a minute may see, by a disruption budget",
+    DisruptionBudgetInput,
+    decideDisruptionBudget,
   ),
   "active-agents": decisionEntry(
     "which agents of a fleet serve and which stand by",

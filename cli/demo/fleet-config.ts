@@ -68,6 +68,7 @@ export function controllerConfig(
       stabilizationMs: calmMinutes * minuteMs,
       warmUpMs: realTimeMs(clock, warmUpRealMs, 0),
       maxDataAgeMs: realTimeMs(clock, 5_000, 180_000),
+      confirmWithinMs: realTimeMs(clock, 10_000, 120_000),
     },
     clock,
   };

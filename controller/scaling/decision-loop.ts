@@ -4,7 +4,9 @@ import type { Logger } from "#platform/log.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionStore } from "../store/store.ts";
+import { createActWatch } from "./act-watch.ts";
 import { decideActiveAgents } from "./decide-active-agents.ts";
+import { type BudgetedActs, decideDisruptionBudget } from "./decide-disruption-budget.ts";
 import type { DecisionOutcome, NewDecision } from "./decision-record.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import type { FleetPlanner } from "./fleet-plan/fleet-planner.ts";
@@ -16,7 +18,7 @@ import type { LivePolicy } from "./policy/live-policy.ts";
 import type { ScalingDecision } from "./policy/scaling-decision.ts";
 import { revalidateDecision } from "./revalidate-decision.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
-import type { ActiveAgentsDecision, PeakAt, ScalingInputs } from "./scaling-inputs.ts";
+import type { ActiveAgentsDecision, AgentCandidate, PeakAt, ScalingInputs } from "./scaling-inputs.ts";
 
 export interface DecisionLoopParts {
   readonly config: ScalingConfig;
@@ -47,6 +49,7 @@ export interface DecisionLoop {
 }
 
 const mostCandidatesKept = { hold: 10, change: 100 } as const;
+const budgetMs = 60_000;
 const nothingDone: DecisionOutcome = { activated: [], stoodBy: [], skipped: [] };
 
 /** Whom a decision is about, each once. */
@@ -88,6 +91,10 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   let queue: Promise<void> = Promise.resolve();
   let stopped = false;
 
+  const watch = createActWatch(config);
+  /** What was changed in the last minute, by kind. */
+  let spent: { readonly atMs: number; readonly kind: keyof BudgetedActs }[] = [];
+
   const observe = () =>
     observeFleet(
       fleet.agents(),
@@ -102,6 +109,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
         horizonMinutes: config.horizonMinutes,
       },
       nowMs(),
+      watch,
     );
 
   const forecastPeak = async (lastMinuteMs: number): Promise<number | null> => {
@@ -153,14 +161,58 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     }
   };
 
+  /** What of a revalidated decision this minute may still change. */
+  const withinBudget = (
+    { modes = [] }: Exclude<ActiveAgentsDecision, { kind: "hold" }>,
+    { activated, stoodBy, skipped }: DecisionOutcome,
+    candidates: readonly AgentCandidate[],
+  ): DecisionOutcome => {
+    const now = nowMs();
+    spent = spent.filter(({ atMs }) => atMs > now - budgetMs && atMs <= now);
+    const used = (kind: keyof BudgetedActs) => spent.filter((each) => each.kind === kind).length;
+    const switching = modes.filter(({ agentId, mode }) => desired.documents.get(agentId)?.powerMode !== mode);
+    const known = new Map(candidates.map((candidate) => [candidate.agentId, candidate]));
+    const { allowed, deferred } = decideDisruptionBudget({
+      budget: config.budget,
+      fleetSize: candidates.length,
+      notReady: candidates.filter(({ active, unavailable }) => active && unavailable !== null).length,
+      lastMinute: { activate: used("activate"), standBy: used("standBy"), modes: used("modes") },
+      acts: {
+        activate: [...activated],
+        standBy: [...stoodBy],
+        modes: switching.map(({ agentId }) => agentId).filter((agentId) => !activated.includes(agentId)),
+      },
+      // An operator's word, and agents that are gone: nothing is disrupted by putting them on standby.
+      exempt: candidates.flatMap(({ agentId, overrideRole, unavailable }) =>
+        overrideRole !== null || unavailable !== null ? [agentId] : [],
+      ),
+    });
+    const late = new Set(deferred.map(({ agentId }) => agentId));
+    if (config.enabled) {
+      for (const kind of ["activate", "standBy", "modes"] as const) {
+        for (const agentId of allowed[kind]) {
+          const { overrideRole = null, unavailable = null } = known.get(agentId) ?? {};
+          if (overrideRole === null && unavailable === null) spent.push({ atMs: now, kind });
+        }
+      }
+    }
+    return {
+      activated: allowed.activate,
+      stoodBy: allowed.standBy,
+      modes: modes.filter(({ agentId }) => !late.has(agentId)),
+      skipped: [...skipped, ...deferred],
+    };
+  };
+
   const act = async (decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>): Promise<DecisionOutcome> => {
-    const outcome = revalidateDecision(decision, observe().candidates);
+    const { candidates } = observe();
+    const outcome = withinBudget(decision, revalidateDecision(decision, candidates), candidates);
     if (!config.enabled) {
       const untouched = [...outcome.activated, ...outcome.stoodBy];
       const reason = "scaling is switched off in the configuration";
       return { ...nothingDone, skipped: untouched.map((agentId) => ({ agentId, reason })) };
     }
-    const modes = (decision.modes ?? []).filter(({ agentId }) => {
+    const modes = (outcome.modes ?? []).filter(({ agentId }) => {
       const skipped = outcome.skipped.some((each) => each.agentId === agentId);
       return !skipped && desired.overrides.get(agentId)?.powerMode == null;
     });
@@ -182,7 +234,8 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
         planned === null || override?.powerMode != null ? {} : { powerMode: null, powerModeUntilMs: null };
       await desired.change(agentId, { role: override?.role ?? "standby", ...ownMode }, decision.reason);
     }
-    return decision.modes === undefined ? outcome : { ...outcome, modes };
+    const { modes: _modes, ...rest } = outcome;
+    return decision.modes === undefined ? rest : { ...rest, modes };
   };
 
   const holdMode = (powerMode: string) => ({

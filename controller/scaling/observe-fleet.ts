@@ -2,6 +2,7 @@ import type { AgentRole, Desired } from "#protocol/messages.ts";
 import { type AgentState, availabilityOf, ownRoleOf } from "../fleet/agent-state.ts";
 import { liveQps } from "../fleet/fleet.ts";
 import type { Override } from "../store/store.ts";
+import type { ActWatch } from "./act-watch.ts";
 import type { AgentCandidate } from "./scaling-inputs.ts";
 
 const minuteMs = 60_000;
@@ -54,6 +55,7 @@ function toCandidate(
   override: Override | undefined,
   limits: ObservationLimits,
   nowMs: number,
+  watch: ActWatch | undefined,
 ): AgentCandidate {
   const topMode = agent.birth?.board.powerModes[0];
   const capacityQps = topMode?.capacityQps ?? limits.capacityPerReplicaQps;
@@ -63,7 +65,8 @@ function toCandidate(
   const tariffUsdPerKwh = agent.birth?.prices.tariffUsdPerKwh ?? limits.tariffUsdPerKwh;
   return {
     agentId: agent.agentId,
-    unavailable: unavailability(agent, desired, nowMs, limits.staleAfterMs),
+    unavailable:
+      unavailability(agent, desired, nowMs, limits.staleAfterMs) ?? watch?.look(agent, desired, nowMs) ?? null,
     active: intendedRole(agent, desired) === "active",
     capacityQps,
     energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / 3_600_000) * tariffUsdPerKwh,
@@ -95,6 +98,7 @@ export function observeFleet(
   overrides: ReadonlyMap<string, Override>,
   limits: ObservationLimits & { readonly horizonMinutes: number },
   nowMs: number,
+  watch?: ActWatch,
 ): ObservedFleet {
   const online = agents.filter((agent) => availabilityOf(agent, nowMs, limits.staleAfterMs).online);
   const newestMinuteMs = (agent: AgentState) => agent.recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
@@ -112,7 +116,7 @@ export function observeFleet(
   );
   return {
     candidates: agents.map((agent) =>
-      toCandidate(agent, desired.get(agent.agentId), overrides.get(agent.agentId), limits, nowMs),
+      toCandidate(agent, desired.get(agent.agentId), overrides.get(agent.agentId), limits, nowMs, watch),
     ),
     liveQps: liveQps(fresh, limits.liveWindowMinutes),
     missingData: missingData.map(({ agentId }) => agentId),

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { recentMinutes } from "../fleet/agent-state.ts";
+import { DisruptionBudget } from "./disruption-budget.ts";
 import { PlanConfig } from "./plan-policy/plan-config.ts";
 
 /** How the number of active agents follows the traffic. Rates are texts a second of the clock's time. */
@@ -49,6 +50,13 @@ export const ScalingConfig = Type.Object(
       description:
         "the present rate is the mean of so many minutes; more than one where a minute has only a handful of requests",
     }),
+    confirmWithinMs: Type.Integer({
+      default: 120_000,
+      minimum: 1000,
+      description: "an agent that was told to serve and has not reported it for this long is replaced",
+    }),
+    avoidForMs: Type.Integer({ default: 180_000, minimum: 0, description: "and left out for this long" }),
+    budget: DisruptionBudget,
     maxDataAgeMs: Type.Integer({
       default: 180_000,
       minimum: 60_000,

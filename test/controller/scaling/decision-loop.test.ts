@@ -230,6 +230,43 @@ describe("decision loop", () => {
     expect(desiredRoles()).toContain("c active 1");
   });
 
+  test("a minute changes no more than the budget; the rest comes the minute after", async () => {
+    await begin({ budget: { activatePerMinute: 1, standByPerMinute: 1, modesPerMinute: "100%" } });
+    forecastQps = 1120;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    await loop.run();
+    expect(desiredRoles()).toEqual(["c active 1"]);
+    const [again, first] = await store.decisions({ limit: 2 });
+    expect(first?.outcome).toMatchObject({ activated: ["c"], skipped: [{ agentId: "d" }] });
+    expect(again?.outcome.skipped[0]?.reason).toBe("the budget lets 1 be activated a minute, 1 in the last minute");
+    nextMinute({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    expect(desiredRoles()).toEqual(["c active 1", "d active 1"]);
+  });
+
+  test("an agent that doesn't do what it was told is replaced by another, and left out for a while", async () => {
+    forecastQps = 812;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    expect(desiredRoles()).toEqual(["c active 1"]);
+    for (let minute = 0; minute < 3; minute += 1) {
+      nextMinute({ a: 100, b: 100, d: 0 });
+      // It is there, but says nothing of serving.
+      const state = fleet.get("c")!;
+      fleet.put({
+        ...state,
+        lastHeardMs: nowMs,
+        recent: [aMinute({ agentId: "c", role: "standby", minuteStartMs: nowMs - 70_000 })],
+      });
+      await loop.run();
+    }
+    expect(desiredRoles()).toEqual(["c active 1", "d active 1", "c standby 2"]);
+    const replacement = (await store.decisions({ limit: 9, kind: "scale-out" }))[0];
+    expect(replacement).toMatchObject({ rule: "replacement" });
+    expect(replacement?.reason).toContain("c (was told to serve 180 s ago and has not reported it)");
+  });
+
   test("what is decided holds: the next round finds it done", async () => {
     forecastQps = 812;
     report({ a: 100, b: 100, c: 0, d: 0 });
@@ -242,7 +279,8 @@ describe("decision loop", () => {
 
   test("standby comes after the stabilisation window, not before", async () => {
     forecastQps = 700;
-    await begin({ minReplicas: 1 });
+    const budget = { activatePerMinute: "100%", standByPerMinute: "100%", modesPerMinute: "100%" };
+    await begin({ minReplicas: 1, budget });
     report({ a: 350, b: 350, c: 0, d: 0 });
     await loop.run();
     forecastQps = 10;

@@ -1,0 +1,47 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+const strict = { additionalProperties: false } as const;
+const count = { minimum: 0, maximum: 1_000_000 } as const;
+
+/** A number, or a share of the fleet such as "25%". */
+const amount = (byDefault: string, description: string) =>
+  Type.Union([Type.Integer(count), Type.String({ pattern: "^([0-9]|[1-9][0-9]|100)%$" })], {
+    default: byDefault,
+    description: `${description}; a number, or a share of the fleet`,
+  });
+export type BudgetAmount = number | string;
+
+/** What a minute may change. */
+export const DisruptionBudget = Type.Object(
+  {
+    activatePerMinute: amount("100%", "agents that are told to serve"),
+    standByPerMinute: amount("25%", "agents that are put on standby, less those that are not ready"),
+    modesPerMinute: amount("100%", "agents that are given another power mode"),
+  },
+  { ...strict, default: {} },
+);
+export type DisruptionBudget = Static<typeof DisruptionBudget>;
+
+const acts = <T extends ReturnType<typeof Type.Integer> | ReturnType<typeof Type.Array>>(schema: T) =>
+  Type.Object({ activate: schema, standBy: schema, modes: schema }, { ...strict, default: {} });
+
+/** What `decideDisruptionBudget` reads. */
+export const DisruptionBudgetInput = Type.Object(
+  {
+    budget: DisruptionBudget,
+    fleetSize: Type.Integer({ ...count, description: "agents that are known" }),
+    notReady: Type.Integer({ ...count, default: 0, description: "agents meant to serve that can't now" }),
+    lastMinute: acts(Type.Integer({ ...count, default: 0 })),
+    acts: Type.Object(
+      {
+        activate: Type.Array(Type.String(), { default: [] }),
+        standBy: Type.Array(Type.String(), { default: [] }),
+        modes: Type.Array(Type.String(), { default: [] }),
+      },
+      { ...strict, default: {} },
+    ),
+    exempt: Type.Array(Type.String(), { default: [], description: "agents whose change is not counted" }),
+  },
+  strict,
+);
+export type DisruptionBudgetInput = Static<typeof DisruptionBudgetInput>;
