@@ -27,6 +27,7 @@ import { createPeers } from "./mesh/peers.ts";
 import { createMinuteCycle } from "./minute-cycle.ts";
 import { openState } from "./open-state.ts";
 import { createPower } from "./power/power.ts";
+import { createSleep } from "./power/sleep/sleep.ts";
 import { createSelfDescription } from "./self-description.ts";
 import { pulledModelsDirectory } from "./serving/pulled-models-directory.ts";
 import { createServing } from "./serving/serving.ts";
@@ -227,8 +228,10 @@ export function createAgent(config: AgentConfig): Agent {
       {
         onPeerPresence(presence) {
           membership.observePresence(presence);
+          sleep.observePeer(presence);
           followSoon();
         },
+        ...(config.power.sleep.wakeCommand.length > 0 ? { onPeerDesired: (d) => sleep.observePeerDesired(d) } : {}),
         onControllerState(state) {
           membership.observeController(state);
           followSoon();
@@ -249,6 +252,27 @@ export function createAgent(config: AgentConfig): Agent {
     broker.onConnection((connected) => {
       if (!connected) membership.connectionLost();
     });
+
+    const sleep = createSleep({
+      config: config.power.sleep,
+      agentId,
+      async leave() {
+        await reporter.publishLeave({ ...self.presence("online"), asleep: sleep.asleep() });
+        await broker.stop();
+      },
+      comeBack: () => broker.start(),
+      log,
+    });
+    const evaluateSleep = () =>
+      sleep.evaluate({
+        role: membership.role,
+        requestsInFlight: serving.inFlight(),
+        outboxRecords: outbox.size().entries,
+        controllerOnline: membership.controllerOnline,
+        servingPeers: membership.servingPeers().length,
+        boardInUse: power.status().leftAlone,
+        nowMs: nowMs(),
+      });
 
     let announced = "";
     /** What took its time is made known: the controller counts on no agent without a model, and chooses by the board's modes. */
@@ -280,6 +304,7 @@ export function createAgent(config: AgentConfig): Agent {
 
     const tasks: PeriodicTask[] = [];
     stopRunning = async () => {
+      sleep.stop();
       membership.beginStop();
       membership.refresh();
       await reporter.publishPresence();
@@ -311,6 +336,7 @@ export function createAgent(config: AgentConfig): Agent {
     await broker.start();
     tasks.push(
       runPeriodically(clock, minuteMs, endMinute, logFailure("ending the minute")),
+      runPeriodically(clock, powerPeriodMs, evaluateSleep, logFailure("sleeping and waking")),
       runPeriodically(clock, powerPeriodMs, evaluatePower, logFailure("choosing the power mode"), powerPeriodMs / 2),
     );
     log.info(

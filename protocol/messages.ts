@@ -29,6 +29,16 @@ export const Presence = Type.Object(
     version: Type.String({ maxLength: 64 }),
     /** Ids of the models that are loaded. */
     models: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 64 }),
+    /** The device sleeps while it stands by: it is online in so far as a peer can wake it. Absent while it is awake. */
+    asleep: Type.Optional(
+      Type.Object(
+        {
+          /** The Ethernet address to wake it by. */
+          mac: orNull(Type.String({ maxLength: 17 })),
+        },
+        strict,
+      ),
+    ),
   },
   strict,
 );

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { assumedPhysics, boardPresets } from "./board-presets.ts";
+import { SleepConfig } from "./sleep/sleep-config.ts";
 
 const strict = { additionalProperties: false } as const;
 const command = (name: string) => Type.Array(Type.String({ minLength: 1 }), { default: [name], minItems: 1 });
@@ -110,6 +111,7 @@ export const PowerConfig = Type.Object(
     policy: PowerPolicy,
     jetson: JetsonConfig,
     simulated: SimulatedConfig,
+    sleep: SleepConfig,
   },
   { ...strict, default: {} },
 );

@@ -29,6 +29,8 @@ export interface Reportable {
 /** What the fleet says to this agent. */
 export interface FleetListener {
   onPeerPresence(presence: Presence): void;
+  /** Documents for other agents; left out, they are not subscribed to. */
+  onPeerDesired?(desired: Desired): void;
   onControllerState(state: ControllerState): void;
   onDesired(desired: Desired): void;
   /** Runs a command that is not the reporter's own; the text says what was done. */
@@ -144,6 +146,15 @@ export function createReporter(
           return refuse(topic, "names another agent");
         listener.onPeerPresence(decoded.message);
       });
+      if (listener.onPeerDesired !== undefined) {
+        broker.subscribe(agentTopic(fleet, "+", "desired"), ({ topic, payload }) => {
+          const decoded = decodeMessage(agentChannels.desired.schema, payload);
+          // What is wrong with its own documents is said elsewhere, and of other agents' they speak themselves.
+          if (!decoded.ok || decoded.message.agentId === agentId) return;
+          if (parseAgentTopic(fleet, topic)?.agentId === decoded.message.agentId)
+            listener.onPeerDesired?.(decoded.message);
+        });
+      }
       broker.subscribe(controllerStateTopic(fleet), ({ topic, payload }) => {
         const decoded = decodeMessage(ControllerState, payload);
         if (!decoded.ok) return refuse(topic, decoded.reason);

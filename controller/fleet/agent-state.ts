@@ -90,6 +90,8 @@ export function availabilityOf(state: AgentState, nowMs: number, staleAfterMs: n
   const { presence } = state;
   if (presence === null) return { online: false, reason: "has not introduced itself" };
   if (presence.status === "offline") return { online: false, reason: "offline" };
+  // It said that it goes to sleep: a peer wakes it when it is wanted.
+  if (presence.asleep !== undefined) return { online: true };
   const silentMs = nowMs - state.lastHeardMs;
   if (silentMs > staleAfterMs) return { online: false, reason: `not heard of for ${Math.round(silentMs / 1000)} s` };
   return { online: true };

@@ -6,6 +6,8 @@ import type { ActWatch } from "./act-watch.ts";
 import type { AgentCandidate } from "./scaling-inputs.ts";
 
 const minuteMs = 60_000;
+/** A sleeping agent that is wanted serves after this time, or is not counted on. */
+const wakeWithinMs = 5 * minuteMs;
 
 export interface ObservedFleet {
   readonly candidates: readonly AgentCandidate[];
@@ -44,6 +46,9 @@ export function unavailability(
   const availability = availabilityOf(agent, nowMs, staleAfterMs);
   if (!availability.online) return availability.reason;
   if (agent.presence?.models.length === 0) return "no model is loaded";
+  const sleeps = agent.presence?.asleep !== undefined;
+  if (sleeps && desired?.role === "active" && nowMs - desired.issuedAtMs > wakeWithinMs)
+    return "sleeps, and was not woken";
   // It drains though it was not told to: it is about to stop.
   if (agent.presence?.role === "draining" && desired?.role !== "draining") return "draining";
   return null;

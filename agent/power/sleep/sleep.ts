@@ -1,0 +1,108 @@
+import type { Logger } from "#platform/log.ts";
+import type { AgentRole, Desired, Presence } from "#protocol/messages.ts";
+import { runCommand } from "../run-command.ts";
+import { decideSleep, type SleepInputs } from "./decide-sleep.ts";
+import { decideWake } from "./decide-wake.ts";
+import type { SleepConfig } from "./sleep-config.ts";
+import { suspend } from "./suspend.ts";
+
+export type SleepCircumstances = Omit<SleepInputs, "canSuspend" | "afterMs" | "standbySinceMs">;
+
+/** Puts this device to sleep while nobody needs it, and wakes peers that are needed. */
+export interface Sleep {
+  observePeer(presence: Presence): void;
+  observePeerDesired(document: Desired): void;
+  /** Decides and acts; when it goes to sleep this resolves once it is awake again. Never rejects for what a command does wrong. */
+  evaluate(circumstances: SleepCircumstances): Promise<void>;
+  /** What presence says of it while it sleeps. */
+  asleep(): NonNullable<Presence["asleep"]>;
+  stop(): void;
+}
+
+const wakeTimeoutMs = 10_000;
+
+function fill(command: readonly string[], values: Readonly<Record<string, string>>): string[] {
+  return command.map((part) => part.replaceAll(/\{(agent|mac|host)\}/g, (_, name: string) => values[name] ?? ""));
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname : "";
+}
+
+export function createSleep(deps: {
+  readonly config: SleepConfig;
+  readonly agentId: string;
+  /** Says that it goes, and leaves the broker. */
+  readonly leave: () => Promise<void>;
+  /** Comes back to the broker. */
+  readonly comeBack: () => Promise<void>;
+  readonly log: Logger;
+}): Sleep {
+  const { config, agentId, log } = deps;
+  const stopping = new AbortController();
+  const sleepers = new Map<string, { readonly presence: Presence; triedAtMs: number | null }>();
+  const desiredRoles = new Map<string, AgentRole>();
+  let standbySinceMs: number | null = null;
+
+  const wake = async (peerId: string, nowMs: number) => {
+    const sleeper = sleepers.get(peerId);
+    if (sleeper === undefined) return;
+    sleeper.triedAtMs = nowMs;
+    const mac = sleeper.presence.asleep?.mac ?? "";
+    if (mac === "" && config.wakeCommand.some((part) => part.includes("{mac}"))) {
+      log.warn({ peer: peerId }, "a sleeping peer is wanted, but has not told its power.sleep.mac: it can't be woken");
+      return;
+    }
+    const command = fill(config.wakeCommand, { agent: peerId, mac, host: hostOf(sleeper.presence.url) });
+    const { exitCode, output } = await runCommand(command, wakeTimeoutMs);
+    if (exitCode === 0) log.info({ peer: peerId }, "a sleeping peer is wanted: woken");
+    else log.error({ peer: peerId, command, reason: output.trim().slice(0, 500) }, "a sleeping peer can't be woken");
+  };
+
+  return {
+    observePeer(presence) {
+      if (presence.agentId === agentId) return;
+      if (presence.status === "online" && presence.asleep !== undefined)
+        sleepers.set(presence.agentId, { presence, triedAtMs: null });
+      else sleepers.delete(presence.agentId);
+    },
+    observePeerDesired(document) {
+      desiredRoles.set(document.agentId, document.role);
+    },
+    async evaluate(circumstances) {
+      const { role, nowMs } = circumstances;
+      if (role !== "standby") standbySinceMs = null;
+      else standbySinceMs ??= nowMs;
+      if (config.wakeCommand.length > 0) {
+        const wanted = decideWake({
+          ownRole: role,
+          sleeping: [...sleepers].map(([peerId, { triedAtMs }]) => ({
+            agentId: peerId,
+            desiredRole: desiredRoles.get(peerId) ?? null,
+            triedAtMs,
+          })),
+          retryMs: config.wakeRetryS * 1000,
+          nowMs,
+        });
+        await Promise.all(wanted.map((peerId) => wake(peerId, nowMs)));
+      }
+      const decision = decideSleep({
+        ...circumstances,
+        canSuspend: config.suspendCommand.length > 0,
+        afterMs: config.afterS * 1000,
+        standbySinceMs,
+      });
+      if (decision.kind === "stay" || stopping.signal.aborted) return;
+      log.info({ reason: decision.reason }, "going to sleep");
+      await deps.leave();
+      await suspend(config.suspendCommand, stopping.signal, log);
+      // Counted anew: nobody is put to sleep again at once.
+      standbySinceMs = null;
+      if (stopping.signal.aborted) return;
+      log.info("awake");
+      await deps.comeBack();
+    },
+    asleep: () => ({ mac: config.mac }),
+    stop: () => stopping.abort(),
+  };
+}

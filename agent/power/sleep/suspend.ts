@@ -1,0 +1,40 @@
+import type { Logger } from "#platform/log.ts";
+
+/** A wall clock that jumps by this much between two looks was asleep meanwhile. */
+const jumpMs = 5_000;
+const lookEveryMs = 1_000;
+/** systemctl suspend answers before the device sleeps; what has not begun after this time did not happen. */
+const longestWaitMs = 60_000;
+
+/**
+ * Runs the command that suspends this device and resolves when it is awake again: with the command where that lasts as long as the
+ * sleep, else once the clock has jumped. Also resolves when the command fails, when nothing happens for a minute, and when `signal` aborts.
+ */
+export async function suspend(command: readonly string[], signal: AbortSignal, log: Logger): Promise<void> {
+  const startedAtMs = Date.now();
+  let child: Bun.Subprocess<"ignore", "ignore", "pipe">;
+  try {
+    child = Bun.spawn([...command], { stdin: "ignore", stdout: "ignore", stderr: "pipe", signal });
+  } catch (error) {
+    log.error({ command, reason: (error as Error).message }, "the device can't be suspended");
+    return;
+  }
+  const said = new Response(child.stderr).text().catch(() => "");
+  const exitCode = await child.exited;
+  if (signal.aborted) return;
+  if (exitCode !== 0) {
+    log.error({ command, exitCode, reason: (await said).trim().slice(0, 500) }, "the device can't be suspended");
+    return;
+  }
+  let lookedAtMs = Date.now();
+  if (lookedAtMs - startedAtMs >= jumpMs) return;
+  const giveUpAtMs = lookedAtMs + longestWaitMs;
+  const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  while (!signal.aborted && lookedAtMs < giveUpAtMs) {
+    await Promise.race([Bun.sleep(lookEveryMs), aborted]);
+    const nowMs = Date.now();
+    if (nowMs - lookedAtMs >= jumpMs) return;
+    lookedAtMs = nowMs;
+  }
+  if (!signal.aborted) log.warn({ command }, "the device was to be suspended, but did not sleep");
+}
