@@ -1,10 +1,11 @@
 import { access, constants, mkdir } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { lstmShapes } from "#agent/forecast/lstm-model.ts";
 import { writeFilesAtomically } from "#agent/forecast/model-files.ts";
 import { parseTrace } from "#agent/forecast/parse-trace.ts";
 import { backends, startBackend } from "#agent/forecast/tensorflow.ts";
 import { type TraceDescription, trainFromTrace } from "#agent/forecast/train-from-trace.ts";
+import { createCheckpointFile } from "#agent/forecast/training-checkpoint.ts";
 import { UsageError } from "#platform/errors.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString, requiredOption } from "./command.ts";
 import { runBacktest } from "./forecast-backtest.ts";
@@ -84,7 +85,9 @@ async function train(values: OptionValues): Promise<number> {
   if (!json) console.error(`TensorFlow.js runs on ${backend.backend} (${backend.reason})`);
   const progress = createTrainingProgress(process.stderr, options.epochs);
   try {
-    const { card, files } = await trainFromTrace(description, options, backend, Date.now(), progress);
+    const checkpoints = createCheckpointFile(join(directory, "checkpoint.json"));
+    if (values["resume"] !== true) await checkpoints.remove();
+    const { card, files } = await trainFromTrace(description, options, backend, Date.now(), progress, checkpoints);
     progress.finish();
     await writeFilesAtomically(directory, files);
     if (json) console.log(JSON.stringify(card));
@@ -140,6 +143,7 @@ export const forecastCommand: Command = {
     horizon: { type: "string", value: "MIN", help: "backtest: minutes ahead (default 15)" },
     models: { type: "string", value: "NAME", help: "backtest: all, or simple to leave the network out (default all)" },
     origins: { type: "string", value: "N", help: "backtest: judge at most N forecasts of a trace (default 1000)" },
+    resume: { type: "boolean", help: "train: go on where an interrupted training into the same DIR was left" },
     "model-dir": {
       type: "string",
       value: "DIR",

@@ -5,23 +5,31 @@ import type { TrainingEvents } from "#agent/forecast/train-lstm.ts";
 export function createTrainingProgress(
   output: NodeJS.WriteStream,
   epochs: number,
-): Required<TrainingEvents> & { finish(): void } {
+): Required<Omit<TrainingEvents, "beforeBatch">> & { finish(): void } {
   const bar = output.isTTY
     ? new SingleBar(
         {
           stream: output,
           hideCursor: true,
           clearOnComplete: true,
-          format: `epoch {epoch}/${epochs} {bar} {percentage}% | loss {loss} | {eta_formatted} left in this epoch`,
+          format: `epoch {epoch}/${epochs} {bar} {percentage}% | loss {loss} | {eta_formatted} left in this epoch, at most {left} in all`,
         },
         Presets.shades_classic,
       )
     : undefined;
   let shownEpoch = 0;
+  const startedMs = performance.now();
+  let done = 0;
+  const left = (epoch: number, batch: number, batches: number): string => {
+    done += 1;
+    const remaining = (epochs - epoch) * batches + batches - batch;
+    const minutes = ((performance.now() - startedMs) / done / 60_000) * remaining;
+    return minutes < 1 ? `${Math.ceil(60 * minutes)} s` : `${Math.ceil(minutes)} min`;
+  };
   return {
     onBatch(epoch, batch, batches, loss) {
       if (bar === undefined) return;
-      const payload = { epoch, loss: loss.toFixed(5) };
+      const payload = { epoch, loss: loss.toFixed(5), left: left(epoch, batch, batches) };
       if (epoch !== shownEpoch) bar.start(batches, batch, payload);
       else bar.update(batch, payload);
       shownEpoch = epoch;
@@ -30,6 +38,9 @@ export function createTrainingProgress(
       bar?.stop();
       const losses = `loss ${trainingLoss.toFixed(5)}, validation ${validationLoss.toFixed(5)}`;
       output.write(`epoch ${epoch}/${epochs}: ${losses}, ${(elapsedMs / 1000).toFixed(0)} s, ${outcome}\n`);
+    },
+    onResume(epoch) {
+      output.write(`going on after epoch ${epoch}\n`);
     },
     finish() {
       bar?.stop();

@@ -10,7 +10,9 @@ import { predictOutputs } from "./predict-outputs.ts";
 import { findOrigins, splitByTime } from "./sample-windows.ts";
 import type { BackendChoice } from "./tensorflow.ts";
 import { type TrainingEvents, type TrainingOptions, trainLstm } from "./train-lstm.ts";
+import type { CheckpointStore } from "./training-checkpoint.ts";
 import { makeBatch, type RateSeries } from "./training-samples.ts";
+import { inputMinutes, outputMinutes } from "./window-features.ts";
 
 export interface TraceDescription {
   readonly trace: Trace;
@@ -29,6 +31,11 @@ export interface TrainingResult {
 
 /** The step that the model is made for. */
 export const modelStepMs = 60_000;
+
+/** How long a trace without gaps must be for each of its parts to have `windows`: the smallest parts are 15 % each. */
+function neededMinutes(windows: number): number {
+  return Math.ceil(Math.max((windows + outputMinutes) / 0.15, (inputMinutes + windows + outputMinutes) / 0.7));
+}
 
 /** A trace's counts as rates, outages taken out. */
 export function rateSeriesOf({ trace, timeZone, holidays }: TraceDescription): RateSeries & { outages: string[] } {
@@ -56,6 +63,7 @@ export async function trainFromTrace(
   backend: BackendChoice,
   trainedAtMs: number,
   events: TrainingEvents = {},
+  checkpoints: CheckpointStore | null = null,
 ): Promise<TrainingResult> {
   const { trace } = description;
   if (trace.stepMs !== modelStepMs) {
@@ -68,9 +76,11 @@ export async function trainFromTrace(
   const few = Object.entries(split).filter(([, origins]) => origins.length < options.stride);
   if (few.length > 0) {
     const found = few.map(([part, origins]) => `${origins.length} for ${part}`).join(", ");
-    throw new UsageError(`${trace.name} has too few complete windows of 75 minutes: ${found}`);
+    throw new UsageError(
+      `${trace.name} has too few complete windows of 75 minutes: ${found}; each part needs ${options.stride}, which takes about ${neededMinutes(options.stride)} minutes without a gap, and it has ${trace.counts.length}`,
+    );
   }
-  const trained = await trainLstm(series, split, options, events);
+  const trained = await trainLstm(series, split, options, events, checkpoints);
   try {
     const outputs = predictOutputs(trained.model, makeBatch(series, split.test).inputs, split.test.length, 64);
     const model = evaluateForecasts("LSTM", series, split.test, outputsToRates(series, split.test, outputs));

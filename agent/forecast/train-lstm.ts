@@ -1,8 +1,10 @@
+import { UsageError } from "#platform/errors.ts";
 import { decideTrainingStep, defaultPatience, startProgress } from "./decide-training-step.ts";
 import { buildLstm, type LstmShape, reseedDropout } from "./lstm-model.ts";
 import { predictOutputs } from "./predict-outputs.ts";
 import { seededRandom, shuffled } from "./seeded-random.ts";
 import { tf } from "./tensorflow.ts";
+import { type CheckpointStore, restoreTensor, storeTensor, type TrainingCheckpoint } from "./training-checkpoint.ts";
 import { makeBatch, type RateSeries } from "./training-samples.ts";
 import { featureNames, inputMinutes, outputMinutes } from "./window-features.ts";
 
@@ -29,8 +31,12 @@ export interface EpochReport {
 }
 
 export interface TrainingEvents {
+  /** Awaited before every batch: training rests for as long as it takes. */
+  beforeBatch?(): Promise<void> | undefined;
   onBatch?(epoch: number, batch: number, batches: number, loss: number): void;
   onEpoch?(report: EpochReport): void;
+  /** A training goes on after this epoch, where an earlier one was left. */
+  onResume?(epoch: number): void;
 }
 
 export interface TrainedLstm {
@@ -56,6 +62,18 @@ export function huberLoss(actual: ArrayLike<number>, predicted: ArrayLike<number
   return sum / actual.length;
 }
 
+/** What two trainings must have in common for one to go on where the other was left. */
+function fingerprintOf(
+  series: RateSeries,
+  origins: { readonly train: readonly number[]; readonly validation: readonly number[] },
+  { shape, batchSize, learningRate, stride, seed }: TrainingOptions,
+): string {
+  const hasher = new Bun.CryptoHasher("sha256");
+  hasher.update(JSON.stringify({ shape, batchSize, learningRate, stride, seed, startMs: series.startMs }));
+  hasher.update(JSON.stringify([series.qps, origins.train, origins.validation]));
+  return hasher.digest("hex");
+}
+
 /** Every `stride`-th item from `from` on. */
 function everyNth(items: readonly number[], stride: number, from: number): number[] {
   return items.filter((_, index) => index % stride === from % stride);
@@ -63,7 +81,9 @@ function everyNth(items: readonly number[], stride: number, from: number): numbe
 
 /**
  * Trains a network on a series' training origins and keeps the weights of the epoch with the least validation loss. The same inputs,
- * options and backend give the same weights, unless the time limit cuts training short. The backend must have been started.
+ * options and backend give the same weights, unless the time limit cuts training short; so does a training that was interrupted and went
+ * on from its checkpoint. The backend must have been started.
+ * @param checkpoints where what an epoch left is kept; one of the same series and options is gone on from. It is removed at the end.
  * @throws RangeError when there is nothing to train or validate on.
  * @throws Error when no epoch ended with a loss that is a number.
  */
@@ -72,12 +92,15 @@ export async function trainLstm(
   origins: { readonly train: readonly number[]; readonly validation: readonly number[] },
   options: TrainingOptions,
   events: TrainingEvents = {},
+  checkpoints: CheckpointStore | null = null,
 ): Promise<TrainedLstm> {
   if (origins.train.length === 0 || origins.validation.length === 0) {
     throw new RangeError("there is no window to train or to validate on");
   }
   const startedMs = performance.now();
-  const elapsedMs = () => performance.now() - startedMs;
+  let earlierMs = 0;
+  let restedMs = 0;
+  const elapsedMs = () => earlierMs + performance.now() - startedMs - restedMs;
   const model = buildLstm(options.shape, options.seed);
   const optimizer = tf.train.adam(options.learningRate);
   model.compile({
@@ -88,7 +111,7 @@ export async function trainLstm(
   const random = seededRandom(options.seed);
   const validationOrigins = everyNth(origins.validation, options.stride, 0);
   const validation = makeBatch(series, validationOrigins);
-  const epochs: EpochReport[] = [];
+  let epochs: EpochReport[] = [];
   let progress = startProgress(options.learningRate);
   let best: tf.Tensor[] = [];
   let ended = `${options.epochs} epochs done`;
@@ -105,12 +128,62 @@ export async function trainLstm(
     return loss;
   };
 
-  for (let epoch = 1; epoch <= options.epochs; epoch += 1) {
+  const fingerprint = checkpoints === null ? "" : fingerprintOf(series, origins, options);
+  const resume = async (checkpoint: TrainingCheckpoint) => {
+    if (checkpoint.fingerprint !== fingerprint) {
+      throw new UsageError("the checkpoint is of another trace or other options: it can't be gone on from");
+    }
+    const restore = (stored: TrainingCheckpoint["weights"]) => stored.map(restoreTensor);
+    const weights = restore(checkpoint.weights);
+    model.setWeights(weights);
+    tf.dispose(weights);
+    best = restore(checkpoint.bestWeights);
+    const moments = checkpoint.optimizer.map((stored) => ({ name: stored.name, tensor: restoreTensor(stored) }));
+    await optimizer.setWeights(moments); // makes variables of its own from them
+    tf.dispose(moments.map(({ tensor }) => tensor));
+    ({ progress, epochs, steps, elapsedMs: earlierMs } = structuredClone(checkpoint));
+    Object.assign(optimizer, { learningRate: progress.learningRate });
+    // The order of the epochs to come follows from that of those gone.
+    for (const { epoch } of epochs) shuffled(everyNth(origins.train, options.stride, epoch - 1), random);
+    events.onResume?.(epochs.length);
+  };
+  const keepCheckpoint = async () => {
+    const stored = (tensors: readonly tf.Tensor[]) =>
+      tensors.map((tensor, index) => storeTensor(String(index), tensor));
+    const optimizerWeights = await optimizer.getWeights();
+    await checkpoints?.save({
+      format: "thormesh-training-checkpoint",
+      version: 1,
+      fingerprint,
+      steps,
+      elapsedMs: elapsedMs(),
+      progress,
+      epochs,
+      weights: stored(model.getWeights()),
+      bestWeights: stored(best),
+      optimizer: optimizerWeights.map(({ name, tensor }) => storeTensor(name, tensor)),
+    });
+    optimizerWeights[0]?.tensor.dispose(); // the count of iterations is made for the asking; the others are the optimizer's own
+  };
+  const earlier = (await checkpoints?.load()) ?? null;
+  try {
+    if (earlier !== null) await resume(earlier);
+  } catch (error) {
+    tf.dispose(best);
+    optimizer.dispose();
+    model.dispose();
+    throw error;
+  }
+
+  for (let epoch = epochs.length + 1; epoch <= options.epochs; epoch += 1) {
     const order = shuffled(everyNth(origins.train, options.stride, epoch - 1), random);
     const batches = Math.ceil(order.length / options.batchSize);
     let lossSum = 0;
     let done = 0;
     for (; done < batches && elapsedMs() < options.maxMs; done += 1) {
+      const restedFromMs = performance.now();
+      await events.beforeBatch?.();
+      restedMs += performance.now() - restedFromMs;
       lossSum += await trainBatch(order.slice(done * options.batchSize, (done + 1) * options.batchSize));
       events.onBatch?.(epoch, done + 1, batches, lossSum / (done + 1));
       await new Promise(setImmediate); // signals and timers get their turn
@@ -149,6 +222,7 @@ export async function trainLstm(
       ended = "time limit";
       break;
     }
+    if (checkpoints !== null) await keepCheckpoint();
   }
   optimizer.dispose();
   if (best.length === 0) {
@@ -157,5 +231,6 @@ export async function trainLstm(
   }
   model.setWeights(best);
   tf.dispose(best);
+  await checkpoints?.remove();
   return { model, epochs, bestEpoch: progress.bestEpoch, ended, durationMs: elapsedMs() };
 }

@@ -11,6 +11,7 @@ import { predictOutputs } from "#agent/forecast/predict-outputs.ts";
 import { type BackendChoice, startBackend, tf } from "#agent/forecast/tensorflow.ts";
 import { type TraceDescription, type TrainingResult, trainFromTrace } from "#agent/forecast/train-from-trace.ts";
 import type { EpochReport } from "#agent/forecast/train-lstm.ts";
+import { createCheckpointFile } from "#agent/forecast/training-checkpoint.ts";
 import { featuresPerWindow } from "#agent/forecast/window-features.ts";
 
 /** A wave of 40 minutes between 20 and 180 requests a minute: no simple forecast can follow it, the last hour determines it. */
@@ -90,6 +91,89 @@ describe("training", () => {
     const first = await weights(1);
     expect(await weights(1)).toEqual(first!);
     expect(await weights(2)).not.toEqual(first!);
+  });
+
+  /** Keeps the newest checkpoint as text, as a file would. */
+  function createMemory() {
+    let text: string | null = null;
+    return {
+      load: async () => (text === null ? null : JSON.parse(text)),
+      save: async (checkpoint: unknown) => {
+        text = JSON.stringify(checkpoint);
+      },
+      remove: async () => {
+        text = null;
+      },
+      kept: () => text,
+    };
+  }
+
+  test("interrupted and gone on from its checkpoint it ends with the weights of one that never stopped", async () => {
+    const short = { ...options, epochs: 4, stride: 25, shape: { lstmUnits: [4], denseUnits: 4, dropout: 0.2 } };
+    const whole = await trainFromTrace(sineTrace(900), short, backend, 0);
+    const memory = createMemory();
+    const interrupt = {
+      onEpoch: ({ epoch }: EpochReport) => {
+        if (epoch === 3) throw new Error("the power went");
+      },
+    };
+    await expect(trainFromTrace(sineTrace(900), short, backend, 0, interrupt, memory)).rejects.toThrow(
+      "the power went",
+    );
+    const resumed: number[] = [];
+    const epochsRun: number[] = [];
+    const events = {
+      onResume: (epoch: number) => resumed.push(epoch),
+      onEpoch: ({ epoch }: EpochReport) => epochsRun.push(epoch),
+    };
+    const before = tf.memory().numTensors;
+    const { files, card } = await trainFromTrace(sineTrace(900), short, backend, 0, events, memory);
+    expect(resumed).toEqual([2]);
+    expect(epochsRun).toEqual([3, 4]);
+    expect(card.training.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
+    expect(files["weights.bin"]).toEqual(whole.files["weights.bin"]!);
+    expect(memory.kept()).toBeNull();
+    expect(tf.memory().numTensors).toBe(before);
+  }, 60_000);
+
+  test("a checkpoint of other data or options is refused", async () => {
+    const short = { ...options, epochs: 2, stride: 20, shape: { lstmUnits: [4], denseUnits: 4, dropout: 0 } };
+    const memory = createMemory();
+    const interrupt = {
+      onEpoch: ({ epoch }: EpochReport) => {
+        if (epoch === 2) throw new Error("the power went");
+      },
+    };
+    await expect(trainFromTrace(sineTrace(900), short, backend, 0, interrupt, memory)).rejects.toThrow();
+    for (const [trace, changed] of [
+      [sineTrace(910), short],
+      [sineTrace(900), { ...short, seed: 8 }],
+    ] as const) {
+      await expect(trainFromTrace(trace, changed, backend, 0, {}, memory)).rejects.toThrow(
+        "of another trace or other options",
+      );
+    }
+  });
+
+  test("rests while it is told to, which costs no time of its limit", async () => {
+    const rest = { beforeBatch: () => Bun.sleep(15) };
+    const short = { ...options, epochs: 1, stride: 40, shape: { lstmUnits: [2], denseUnits: 2, dropout: 0 } };
+    const { card } = await trainFromTrace(sineTrace(900), short, backend, 0, rest);
+    expect(card.training.ended).toBe("1 epochs done");
+    const alone = await trainFromTrace(sineTrace(900), short, backend, 0);
+    expect(card.training.epochs[0]!.trainingLoss).toBe(alone.card.training.epochs[0]!.trainingLoss);
+  });
+
+  test("a checkpoint file that is damaged is named", async () => {
+    const path = join(directory, "checkpoint.json");
+    const store = createCheckpointFile(path);
+    expect(await store.load()).toBeNull();
+    await writeFile(path, "{");
+    await expect(store.load()).rejects.toThrow("can't be read");
+    await writeFile(path, "{}");
+    await expect(store.load()).rejects.toThrow("is none of this program");
+    await store.remove();
+    expect(await store.load()).toBeNull();
   });
 
   test("leaves no tensor behind", async () => {
