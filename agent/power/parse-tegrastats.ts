@@ -34,9 +34,9 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
   for (const [, name, milliwatts] of line.matchAll(/(?:^|\s)([A-Z][A-Z0-9_]*) (-?\d+)mW(?:\/-?\d+mW){1,2}(?=\s|$)/g)) {
     rails.set(name as string, Number(milliwatts));
   }
-  // Boards of the first generation print milliwatts without a unit.
+  // Releases before R34 print milliwatts without a unit, on boards with a total rail (POM_5V_IN, VDD_IN) and without one (AGX Xavier).
   if (rails.size === 0) {
-    for (const [, name, milliwatts] of line.matchAll(/(?:^|\s)(POM_[A-Z0-9_]+) (-?\d+)\/-?\d+(?=\s|$)/g)) {
+    for (const [, name, milliwatts] of line.matchAll(/(?:^|\s)([A-Z][A-Z0-9_]*) (-?\d+)\/-?\d+(?=\s|$)/g)) {
       rails.set(name as string, Number(milliwatts));
     }
   }
@@ -46,7 +46,8 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
     // Some locales have a comma.
     temperatures.set((name as string).toLowerCase(), Number((celsius as string).replace(",", ".")));
   }
-  // An unpowered sensor reads -256.
+  // Older boards name a PMIC that always reads 50 or 100 °C: it is not measured. An unpowered sensor reads -256.
+  temperatures.delete("pmic");
   const readings = [...temperatures.values()].filter((celsius) => celsius > -100);
   const hottest = readings.length === 0 ? null : Math.max(...readings);
   return {

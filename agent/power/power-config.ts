@@ -50,6 +50,13 @@ export const PowerPolicy = Type.Object(
       minimum: 2,
       description: "forecast: no step that only saves beyond it; steps up are made whenever they are needed",
     }),
+    switchCostS: Type.Number({
+      default: 1,
+      minimum: 0,
+      maximum: 900,
+      description:
+        "forecast: a switch costs so many seconds of the top mode's busy power (assumed); a step that saves less is not made",
+    }),
     thermalLimitC: Type.Number({ default: 90, minimum: 0, description: "from here the mode is capped, step by step" }),
     thermalHysteresisC: Type.Number({
       default: 5,

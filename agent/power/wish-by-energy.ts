@@ -5,6 +5,8 @@ import { qps, type Wish } from "./wish.ts";
 const dayMinutes = 24 * 60;
 /** A step down and the way back. */
 const switchesOfASaving = 2;
+/** How far the forecast reaches: what a step saves is counted over this time. */
+const windowS = 900;
 /** By the time that all of a day's switches are used up a mode is held so many times as long more. */
 const dwellGrowth = 3;
 
@@ -62,9 +64,15 @@ export function wishByEnergy(inputs: PowerModeInputs, modes: readonly KnownMode[
     return { index, reason: `${basis} asks for ${name}` };
   if (index === currentIndex) return { index, reason: `${basis} does with ${name}` };
   const roomy = cheapestMode(modes, drawnAtQps, fits(1 / (1 - policy.hysteresis)));
-  const saves = wattsAt(modes[roomy] as KnownMode, drawnAtQps) < wattsAt(current, drawnAtQps);
-  if (roomy === currentIndex || !saves)
+  const savedJ = windowS * (wattsAt(current, drawnAtQps) - wattsAt(modes[roomy] as KnownMode, drawnAtQps));
+  if (roomy === currentIndex || savedJ <= 0)
     return { index: currentIndex, reason: `${basis} is too near a limit to step down` };
+  const costJ = switchesOfASaving * policy.switchCostS * (modes[0]?.busyWatts ?? 0);
+  if (savedJ <= costJ)
+    return {
+      index: currentIndex,
+      reason: `${basis} would do with ${name}, but that saves ${savedJ.toFixed(0)} J in ${windowS / 60} minutes, and changing modes costs ${costJ.toFixed(0)} J`,
+    };
   const heldMs = lastSwitchMs === null ? Number.POSITIVE_INFINITY : nowMs - lastSwitchMs;
   const neededMs = dwellMs(inputs);
   if (neededMs === null)

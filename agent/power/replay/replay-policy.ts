@@ -10,8 +10,6 @@ const minuteMs = 60_000;
 const decisionsAtS = [0, 7.5, 22.5, 37.5, 52.5] as const;
 /** Until then the live rate is the last minute's; later the minute's own is known. */
 const liveRateFromS = 20;
-/** A switch costs the top mode's busy power for so long: assumed. */
-const switchCostS = 1;
 
 export interface ReplayInputs {
   readonly demand: MinuteDemand;
@@ -98,7 +96,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
         switchTimesMs.push(nowMs);
         if (judged) {
           switches += 1;
-          energyJ += top.busyWatts * switchCostS;
+          energyJ += top.busyWatts * policy.switchCostS;
         }
       }
       const seconds = (decisionsAtS[part + 1] ?? 60) - atS;

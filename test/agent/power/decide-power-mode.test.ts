@@ -208,6 +208,13 @@ describe("decidePowerMode", () => {
     /** A board whose top mode is done so much sooner that it draws least: race to idle. */
     const racer = [known(0, "FAST", 1000, 20, 5), known(1, "SLOW", 100, 15, 5)];
     test.each([
+      [
+        "a step that saves less than changing modes costs is not made",
+        { forecastPeakQps: 10, liveQps: 5, policy: { ...policy, switchCostS: 8 }, currentModeId: 2 },
+        "hold",
+        2,
+        /saves \d+ J in 15 minutes, and changing modes costs 2080 J/,
+      ],
       ["the least that carries the peak", { forecastPeakQps: 150 }, "switch", 3, /forecast peak 150 qps does with 70W/],
       [
         "more than it carries at the target: the next",

@@ -48,6 +48,16 @@ describe("parseTegrastats", () => {
     ["the total rail, not the sum", "RAM 1/2MB VDD_GPU 100mW/100mW VIN 900mW/900mW", { inputPowerMw: 900 }],
     ["an old board with a unit", "RAM 1/2MB POM_5V_GPU 40mW/40mW POM_5V_IN 2000mW/2000mW", { inputPowerMw: 2000 }],
     ["an old board without units", "RAM 1/2MB POM_5V_IN 2045/2045 POM_5V_GPU 40/40", { inputPowerMw: 2045 }],
+    [
+      "a Xavier NX of an older release: a total rail without a unit, a PMIC that is not measured",
+      "RAM 2047/7764MB (lfb 1x4MB) SWAP 0/3882MB (cached 0MB) CPU [3%@1190,1%@1190,off,off] EMC_FREQ 1%@1600 GR3D_FREQ 3%@114 APE 150 MTS fg 0% bg 0% AO@41.5C GPU@43C PMIC@100C AUX@42C CPU@43.5C thermal@42.6C VDD_IN 3072/3100 VDD_CPU_GPU_CV 533/520 VDD_SOC 1024/1000",
+      { inputPowerMw: 3072, gpuUtilization: 0.03, ramUsedMb: 2047, junctionTemperatureC: 43.5 },
+    ],
+    [
+      "an AGX Xavier: the sum of its rails",
+      "RAM 1/2MB GPU 0/0 CPU 311/311 SOC 932/932 CV 0/0 VDDRQ 155/155 SYS5V 1361/1361 PMIC@100C Tboard@34C Tdiode@37.5C",
+      { inputPowerMw: 2759, junctionTemperatureC: 37.5 },
+    ],
     ["cores off", "RAM 1/2MB CPU [off,off,3%@972] VIN 5mW/5mW", { inputPowerMw: 5 }],
   ])("%s", (_name, line, expected) => {
     expect(parseTegrastats(line)).toMatchObject(expected);
