@@ -9,6 +9,14 @@ export interface DrainRate {
 /** After so much computing, what was before counts for half. */
 const halfLifeMs = 1_000;
 
+/**
+ * How much of the time since the batch before went into a batch: all of it, unless it was waiting for the model to be loaded or for
+ * a process to be started again, which says nothing of the speed.
+ */
+export function workingMs(elapsedMs: number, computeMs: number): number {
+  return Math.min(elapsedMs, 2 * computeMs + 20);
+}
+
 export function createDrainRate(): DrainRate {
   let tokens = 0;
   let ms = 0;

@@ -1,5 +1,5 @@
 import { type BatchDecision, decideBatch } from "./decide-batch.ts";
-import { createDrainRate } from "./drain-rate.ts";
+import { createDrainRate, workingMs } from "./drain-rate.ts";
 import { byTurn, createFairLine, type FairShare } from "./fair-line.ts";
 import type { FreeLane, Lanes } from "./model-lanes.ts";
 import { createRefusedTexts } from "./refused-texts.ts";
@@ -151,7 +151,7 @@ export function createEmbeddingQueue(
         finish(entry, (waiter, first) => waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }));
       }
       const doneMs = nowMs();
-      drain.record(usefulTokens, doneMs - busySinceMs);
+      drain.record(usefulTokens, workingMs(doneMs - busySinceMs, result.computeMs));
       busySinceMs = doneMs;
     } catch (error) {
       for (const entry of entries) finish(entry, (waiter) => waiter.reject(error));
