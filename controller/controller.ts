@@ -26,6 +26,8 @@ import { type AgentState, availabilityOf } from "./fleet/agent-state.ts";
 import { createFleet, liveQps } from "./fleet/fleet.ts";
 import { createIngest } from "./fleet/ingest.ts";
 import { createControllerMetrics } from "./metrics.ts";
+import { createProviders } from "./scaling/actuators/create-providers.ts";
+import { createMachines } from "./scaling/actuators/machines.ts";
 import { createDecisionLoop } from "./scaling/decision-loop.ts";
 import { createDesiredDocuments } from "./scaling/desired-documents.ts";
 import { createFleetFreeze } from "./scaling/fleet-freeze.ts";
@@ -128,6 +130,16 @@ export function createController(
       });
       const { policyFile } = config.scaling;
       const policy = policyFile === null ? null : createLivePolicy(policyFile, clock, log);
+      const machines = createMachines({
+        providers: createProviders(config, { stateDir, log, brokerUrl: () => fleetBroker.url }),
+        times: config.scaling.capacity,
+        staleAfterMs: config.ingest.staleAfterMs,
+        fleet,
+        desired,
+        store,
+        nowMs,
+        log,
+      });
       const freeze = createFleetFreeze({ store, nowMs, onChange: () => void decide() });
       await freeze.recover();
       const loop = createDecisionLoop({
@@ -139,6 +151,7 @@ export function createController(
         forecaster,
         ...(planner === undefined ? {} : { planner }),
         ...(policy === null ? {} : { policy }),
+        machines,
         frozen: () =>
           lease.isHeld() ? (freeze.current()?.reason ?? null) : "this controller no longer holds the lease",
         nowMs,
@@ -146,6 +159,7 @@ export function createController(
         onDecision: metrics.decision,
       });
       if (planner !== undefined) opened.push(() => planner.stop());
+      opened.push(() => machines.stop());
       opened.push(() => loop.stop());
       const decide = () => loop.run().catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
       const overrides = createOverrides({ fleet, desired, store, nowMs, onChange: () => void decide() });
@@ -176,6 +190,7 @@ export function createController(
       opened.push(() => policy?.stop());
       await desired.recover();
       await ingest.recover();
+      machines.introduce();
       await forecaster.start();
       opened.push(() => forecaster.stop());
       ingest.start();

@@ -82,9 +82,19 @@ export const AgentList = Type.Object({ agents: Type.Array(AgentView) });
 
 export const DecisionKind = Type.Unsafe<DecisionRecord["kind"]>(
   Type.Union(
-    (["hold", "scale-out", "scale-in", "change-modes", "preview", "freeze", "override", "override-ended"] as const).map(
-      (kind) => Type.Literal(kind),
-    ),
+    (
+      [
+        "hold",
+        "scale-out",
+        "scale-in",
+        "change-modes",
+        "preview",
+        "freeze",
+        "capacity",
+        "override",
+        "override-ended",
+      ] as const
+    ).map((kind) => Type.Literal(kind)),
   ),
 );
 

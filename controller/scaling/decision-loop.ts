@@ -5,6 +5,7 @@ import type { ForecastReport } from "#protocol/messages.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionStore } from "../store/store.ts";
 import { createActWatch } from "./act-watch.ts";
+import type { Machines } from "./actuators/machines.ts";
 import { decideActiveAgents } from "./decide-active-agents.ts";
 import { type BudgetedActs, decideDisruptionBudget } from "./decide-disruption-budget.ts";
 import type { DecisionOutcome, NewDecision } from "./decision-record.ts";
@@ -31,6 +32,8 @@ export interface DecisionLoopParts {
   readonly planner?: FleetPlanner;
   /** A ScalingPolicy that says how many; absent: the configuration's own limits. */
   readonly policy?: Pick<LivePolicy, "observe" | "decide">;
+  /** Agents whose machines are switched on and off; absent: none are. */
+  readonly machines?: Machines;
   /** Why an operator wants nothing to change now; null when it may. */
   readonly frozen?: () => string | null;
   readonly nowMs: () => number;
@@ -110,6 +113,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       },
       nowMs(),
       watch,
+      parts.machines,
     );
 
   const forecastPeak = async (lastMinuteMs: number): Promise<number | null> => {
@@ -370,6 +374,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     await record(decision, { ...shown, ...plan, ...(scaling === null ? {} : { scaling }) }, outcome, atMs);
     if (decision.plan !== undefined && config.enabled) await renewModes();
     await remindLaggards();
+    if (frozen === null && config.enabled) await parts.machines?.reconcile();
   };
 
   return {

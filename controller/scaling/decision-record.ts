@@ -21,6 +21,7 @@ export interface NewDecision {
     | "change-modes"
     | "preview"
     | "freeze"
+    | "capacity"
     | "override"
     | "override-ended";
   /** The rule that decided, as a constant. */

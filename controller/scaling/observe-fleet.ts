@@ -3,6 +3,7 @@ import { type AgentState, availabilityOf, ownRoleOf } from "../fleet/agent-state
 import { liveQps } from "../fleet/fleet.ts";
 import type { Override } from "../store/store.ts";
 import type { ActWatch } from "./act-watch.ts";
+import type { Machines } from "./actuators/machines.ts";
 import type { AgentCandidate } from "./scaling-inputs.ts";
 
 const minuteMs = 60_000;
@@ -54,6 +55,17 @@ export function unavailability(
   return null;
 }
 
+/** It is not there, but somebody can switch it on: whether it can be counted on is theirs to say. */
+function isSwitchedOff(
+  agent: AgentState,
+  machines: Pick<Machines, "unavailability"> | undefined,
+  nowMs: number,
+  staleAfterMs: number,
+): boolean {
+  if (machines === undefined || availabilityOf(agent, nowMs, staleAfterMs).online) return false;
+  return machines.unavailability(agent.agentId, nowMs) !== undefined;
+}
+
 function toCandidate(
   agent: AgentState,
   desired: Desired | undefined,
@@ -61,6 +73,7 @@ function toCandidate(
   limits: ObservationLimits,
   nowMs: number,
   watch: ActWatch | undefined,
+  machines: Pick<Machines, "unavailability"> | undefined,
 ): AgentCandidate {
   const topMode = agent.birth?.board.powerModes[0];
   const capacityQps = topMode?.capacityQps ?? limits.capacityPerReplicaQps;
@@ -70,8 +83,9 @@ function toCandidate(
   const tariffUsdPerKwh = agent.birth?.prices.tariffUsdPerKwh ?? limits.tariffUsdPerKwh;
   return {
     agentId: agent.agentId,
-    unavailable:
-      unavailability(agent, desired, nowMs, limits.staleAfterMs) ?? watch?.look(agent, desired, nowMs) ?? null,
+    unavailable: isSwitchedOff(agent, machines, nowMs, limits.staleAfterMs)
+      ? (machines?.unavailability(agent.agentId, nowMs) ?? null)
+      : (unavailability(agent, desired, nowMs, limits.staleAfterMs) ?? watch?.look(agent, desired, nowMs) ?? null),
     active: intendedRole(agent, desired) === "active",
     capacityQps,
     energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / 3_600_000) * tariffUsdPerKwh,
@@ -104,6 +118,7 @@ export function observeFleet(
   limits: ObservationLimits & { readonly horizonMinutes: number },
   nowMs: number,
   watch?: ActWatch,
+  machines?: Pick<Machines, "unavailability">,
 ): ObservedFleet {
   const online = agents.filter((agent) => availabilityOf(agent, nowMs, limits.staleAfterMs).online);
   const newestMinuteMs = (agent: AgentState) => agent.recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
@@ -121,7 +136,7 @@ export function observeFleet(
   );
   return {
     candidates: agents.map((agent) =>
-      toCandidate(agent, desired.get(agent.agentId), overrides.get(agent.agentId), limits, nowMs, watch),
+      toCandidate(agent, desired.get(agent.agentId), overrides.get(agent.agentId), limits, nowMs, watch, machines),
     ),
     liveQps: liveQps(fresh, limits.liveWindowMinutes),
     missingData: missingData.map(({ agentId }) => agentId),

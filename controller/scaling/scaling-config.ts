@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { recentMinutes } from "../fleet/agent-state.ts";
+import { CapacityConfig } from "./actuators/capacity-config.ts";
 import { DisruptionBudget } from "./disruption-budget.ts";
 import { PlanConfig } from "./plan-policy/plan-config.ts";
 
@@ -57,6 +58,7 @@ export const ScalingConfig = Type.Object(
     }),
     avoidForMs: Type.Integer({ default: 180_000, minimum: 0, description: "and left out for this long" }),
     budget: DisruptionBudget,
+    capacity: CapacityConfig,
     maxDataAgeMs: Type.Integer({
       default: 180_000,
       minimum: 60_000,

@@ -1,0 +1,83 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Identifier } from "#protocol/messages.ts";
+
+const strict = { additionalProperties: false } as const;
+
+const ProcessAgent = Type.Object(
+  {
+    id: Identifier,
+    listen: Type.String({ pattern: "^[^\\s]+:[0-9]{1,5}$", title: "HOST:PORT, e.g. 127.0.0.1:8081" }),
+    config: Type.Optional(Type.String({ minLength: 1, description: "a configuration file of this agent" })),
+  },
+  strict,
+);
+export type ProcessAgent = Static<typeof ProcessAgent>;
+
+export const WebhookConfig = Type.Object(
+  {
+    url: Type.String({
+      pattern: "^https?://[^\\s]+$",
+      maxLength: 2048,
+      title: "an address beginning with http:// or https://",
+    }),
+    secretEnv: Type.String({
+      pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
+      description: "the environment variable that holds the secret the requests are signed with",
+    }),
+    agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000 }),
+    timeoutMs: Type.Integer({ default: 5000, minimum: 100, maximum: 60_000 }),
+    attempts: Type.Integer({
+      default: 3,
+      minimum: 1,
+      maximum: 10,
+      description: "of one request, before it has failed",
+    }),
+  },
+  strict,
+);
+export type WebhookConfig = Static<typeof WebhookConfig>;
+
+/** Agents whose machines the controller switches on and off, beside giving them roles. */
+export const CapacityConfig = Type.Object(
+  {
+    process: Type.Array(ProcessAgent, {
+      default: [],
+      maxItems: 64,
+      description: "agents that the controller starts and stops on this machine; they end with it",
+    }),
+    webhooks: Type.Array(WebhookConfig, { default: [], maxItems: 64 }),
+    startupMs: Type.Integer({
+      default: 90_000,
+      minimum: 1000,
+      description: "an agent that is not there after this has failed to start",
+    }),
+    lingerMs: Type.Integer({
+      default: 300_000,
+      minimum: 0,
+      description: "an agent on standby is switched off after this",
+    }),
+    avoidForMs: Type.Integer({
+      default: 180_000,
+      minimum: 0,
+      description: "one that failed to start is left out for this long",
+    }),
+  },
+  { ...strict, default: {} },
+);
+export type CapacityConfig = Static<typeof CapacityConfig>;
+
+/** What the schema can't say: an agent has one provider. */
+export function checkCapacityConfig({ process: processes, webhooks }: CapacityConfig): string[] {
+  const places = [
+    ...processes.map(({ id }, index) => ({ id, at: `process.${index}.id` })),
+    ...webhooks.flatMap(({ agents }, hook) =>
+      agents.map((id, index) => ({ id, at: `webhooks.${hook}.agents.${index}` })),
+    ),
+  ];
+  const seen = new Set<string>();
+  return places.flatMap(({ id, at }) => {
+    if (seen.has(id)) return [`${at}: expected an agent that nothing else switches, got "${id}" again`];
+    seen.add(id);
+    return [];
+  });
+}

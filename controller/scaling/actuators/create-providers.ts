@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { UsageError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import type { ControllerConfig } from "../../config.ts";
+import { checkCapacityConfig } from "./capacity-config.ts";
+import type { CapacityProvider } from "./capacity-provider.ts";
+import { createProcessCapacity } from "./process-capacity.ts";
+import { createWebhookCapacity } from "./webhook-capacity.ts";
+
+export interface ProviderSurroundings {
+  readonly stateDir: string;
+  readonly log: Logger;
+  readonly brokerUrl: () => string;
+}
+
+/**
+ * The providers a configuration names.
+ * @throws UsageError when it gives an agent to two of them.
+ */
+export function createProviders(
+  { fleet, scaling }: Pick<ControllerConfig, "fleet" | "scaling">,
+  { stateDir, log, brokerUrl }: ProviderSurroundings,
+): CapacityProvider[] {
+  const { capacity } = scaling;
+  const mistakes = checkCapacityConfig(capacity);
+  if (mistakes.length > 0) {
+    throw new UsageError(mistakes.map((line) => `scaling.capacity.${line}`).join("\n  "));
+  }
+  const agents = capacity.process;
+  return [
+    ...(agents.length === 0
+      ? []
+      : [createProcessCapacity({ agents, fleetName: fleet, brokerUrl, stateDir: join(stateDir, "agents"), log })]),
+    ...capacity.webhooks.map((config) => createWebhookCapacity({ config, fleetName: fleet, environment: process.env })),
+  ];
+}

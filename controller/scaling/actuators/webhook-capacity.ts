@@ -1,0 +1,80 @@
+import { describeError } from "#platform/errors.ts";
+import type { WebhookConfig } from "./capacity-config.ts";
+import type { CapacityProvider } from "./capacity-provider.ts";
+import { signWebhook } from "./sign-webhook.ts";
+
+export interface WebhookCapacityParts {
+  readonly config: WebhookConfig;
+  readonly fleetName: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Between attempts; doubles each time. */
+  readonly firstPauseMs?: number;
+}
+
+const mostPauseMs = 30_000;
+
+/** Whether the same request may succeed later: the other side is busy or broken, not of another opinion. */
+const isWorthRepeating = (status: number) => status >= 500 || status === 429 || status === 408;
+
+function retryAfterMs(response: Response): number {
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : 0;
+}
+
+/**
+ * Asks somebody else's program to switch machines: POSTs the act as JSON, signed, with its id as `Idempotency-Key`. Repeats are the same
+ * request; any 2xx says that it was taken.
+ */
+export function createWebhookCapacity(parts: WebhookCapacityParts): CapacityProvider {
+  const { config, fleetName, environment, firstPauseMs = 500 } = parts;
+  const { url, secretEnv, timeoutMs, attempts } = config;
+  const abort = new AbortController();
+
+  const pause = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      abort.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+
+  return {
+    kind: "webhook",
+    agentIds: config.agents,
+    async request({ id, agentId, want, reason }) {
+      const secret = environment[secretEnv];
+      if (secret === undefined || secret === "") throw new Error(`the environment has no ${secretEnv} to sign with`);
+      const body = JSON.stringify({ id, fleet: fleetName, agentId, want, reason });
+      let fault = "";
+      for (let attempt = 1; attempt <= attempts && !abort.signal.aborted; attempt += 1) {
+        let waitMs = Math.min(firstPauseMs * 2 ** (attempt - 1), mostPauseMs);
+        try {
+          const response = await fetch(url, {
+            method: "POST",
+            redirect: "error",
+            headers: {
+              "content-type": "application/json",
+              "idempotency-key": id,
+              "x-thormesh-signature": signWebhook(body, secret, Date.now()),
+            },
+            body,
+            signal: AbortSignal.any([abort.signal, AbortSignal.timeout(timeoutMs)]),
+          });
+          void response.body?.cancel().catch(() => undefined);
+          if (response.ok) return;
+          fault = `it answered ${response.status}`;
+          if (!isWorthRepeating(response.status)) break;
+          waitMs = Math.min(Math.max(waitMs, retryAfterMs(response)), mostPauseMs);
+        } catch (error) {
+          fault = describeError(error);
+        }
+        if (attempt < attempts) await pause(waitMs);
+      }
+      throw new Error(`${new URL(url).host} did not take it: ${fault}`);
+    },
+    async stop() {
+      abort.abort();
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { describe, expect, test } from "bun:test";
+import { CapacityConfig, checkCapacityConfig } from "#controller/scaling/actuators/capacity-config.ts";
+import type { MachineLook } from "#controller/scaling/actuators/capacity-provider.ts";
+import { decideMachine } from "#controller/scaling/actuators/decide-machine.ts";
+import { parseConfig } from "#platform/read-config.ts";
+
+const times = { startupMs: 90_000, lingerMs: 300_000, avoidForMs: 180_000 };
+const now = 1_000_000;
+const off: MachineLook = {
+  desiredRole: null,
+  desiredSinceMs: now - 1000,
+  online: false,
+  ownRole: null,
+  asked: null,
+  failedAtMs: null,
+};
+const on = (agoMs: number, attempts = 1) => ({ want: "on" as const, atMs: now - agoMs, attempts });
+
+describe("a machine", () => {
+  test.each<{ $: string; look: Partial<MachineLook>; ask: "on" | "off" | null; counts: boolean; failed?: boolean }>([
+    { $: "that is off can be had", look: {}, ask: null, counts: true },
+    { $: "on standby and off can be had", look: { desiredRole: "standby" }, ask: null, counts: true },
+    { $: "is switched on when its agent is to serve", look: { desiredRole: "active" }, ask: "on", counts: true },
+    { $: "is waited for", look: { desiredRole: "active", asked: on(90_000) }, ask: null, counts: true },
+    {
+      $: "that doesn't come has failed, and is tried again",
+      look: { desiredRole: "active", asked: on(90_001) },
+      ask: "on",
+      counts: false,
+      failed: true,
+    },
+    {
+      $: "on its second try is not counted on",
+      look: { desiredRole: "active", asked: on(10, 2), failedAtMs: now - 10 },
+      ask: null,
+      counts: false,
+    },
+    { $: "that failed is left out for a while", look: { failedAtMs: now - 180_000 }, ask: null, counts: false },
+    { $: "and then can be had again", look: { failedAtMs: now - 180_001 }, ask: null, counts: true },
+    {
+      $: "that is there is left alone",
+      look: { desiredRole: "active", online: true, ownRole: "active", asked: on(999_999) },
+      ask: null,
+      counts: true,
+    },
+    {
+      $: "on standby stays on for a while",
+      look: { desiredRole: "standby", online: true, ownRole: "standby", desiredSinceMs: now - 299_999 },
+      ask: null,
+      counts: true,
+    },
+    {
+      $: "then is switched off",
+      look: { desiredRole: "standby", online: true, ownRole: "standby", desiredSinceMs: now - 300_000 },
+      ask: "off",
+      counts: true,
+    },
+    {
+      $: "but not while its agent still serves",
+      look: { desiredRole: "standby", online: true, ownRole: "active", desiredSinceMs: 0 },
+      ask: null,
+      counts: true,
+    },
+    {
+      $: "nor twice at once",
+      look: {
+        desiredRole: "standby",
+        online: true,
+        ownRole: "standby",
+        desiredSinceMs: 0,
+        asked: { want: "off", atMs: now - 10, attempts: 1 },
+      },
+      ask: null,
+      counts: true,
+    },
+    {
+      $: "that doesn't go is asked again",
+      look: {
+        desiredRole: "standby",
+        online: true,
+        ownRole: "standby",
+        desiredSinceMs: 0,
+        asked: { want: "off", atMs: now - 90_001, attempts: 1 },
+      },
+      ask: "off",
+      counts: true,
+    },
+    {
+      $: "nobody has decided about is left alone",
+      look: { online: true, ownRole: "standby", desiredSinceMs: 0 },
+      ask: null,
+      counts: true,
+    },
+    {
+      $: "a clock set back makes nothing late",
+      look: { desiredRole: "active", asked: on(-500_000) },
+      ask: null,
+      counts: true,
+    },
+  ])("$$", ({ look, ask, counts, failed = false }) => {
+    const decision = decideMachine({ ...off, ...look }, times, now);
+    expect(decision).toMatchObject({ ask, failed });
+    expect(decision.unavailable === null).toBe(counts);
+  });
+});
+
+test("an agent has one provider", () => {
+  const config = parseConfig(
+    CapacityConfig,
+    {
+      process: [
+        { id: "a", listen: "127.0.0.1:1" },
+        { id: "a", listen: "127.0.0.1:2" },
+      ],
+      webhooks: [{ url: "https://x", secretEnv: "S", agents: ["b", "a"] }],
+    },
+    "test",
+  );
+  expect(checkCapacityConfig(config).map((line) => line.split(":")[0])).toEqual([
+    "process.1.id",
+    "webhooks.0.agents.1",
+  ]);
+});
