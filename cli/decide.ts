@@ -24,7 +24,8 @@ export const decideCommand: Command = {
   },
   async run(values, [name, ...more]) {
     if (values["list"] === true) {
-      for (const [each, { summary }] of Object.entries(decisions)) console.log(`${each.padEnd(14)} ${summary}`);
+      const width = Math.max(...Object.keys(decisions).map((each) => each.length));
+      for (const [each, { summary }] of Object.entries(decisions)) console.log(`${each.padEnd(width)} ${summary}`);
       return 0;
     }
     const decision = Object.hasOwn(decisions, name ?? "") ? decisions[name as string] : undefined;

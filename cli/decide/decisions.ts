@@ -24,6 +24,7 @@ import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/
 import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/right-size/right-size-inputs.ts";
 import { ActiveAgentsInput } from "./active-agents-input.ts";
 import { type DecisionEntry, decisionByKind, decisionEntry } from "./decision-entry.ts";
+import { deviceDecisions } from "./device-decisions.ts";
 import { PowerModeInput } from "./power-mode-input.ts";
 
 const rightSizeEntries = Object.fromEntries(
@@ -101,4 +102,5 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   "cheapest-fleet": cheapestFleet,
   "right-size": decisionByKind("one step of sizing a replica, by the rules of Kubernetes' VPA", rightSizeEntries),
   "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, decidePowerMode),
+  ...deviceDecisions,
 };
