@@ -7,6 +7,18 @@ const isNull = (schema: Json) => isObject(schema) && schema["type"] === "null";
 /** Values as they are sent, not schemas. */
 const values = new Set(["example", "examples", "default", "enum"]);
 
+/** `nullable` goes with a type; of several alternatives each takes null. */
+function orNull(schema: Json): Json {
+  if (!isObject(schema)) return schema;
+  const { anyOf, enum: allowed } = schema;
+  if (Array.isArray(anyOf)) return { ...schema, anyOf: anyOf.map(orNull) };
+  return {
+    ...schema,
+    ...(schema["type"] === undefined ? {} : { nullable: true }),
+    ...(Array.isArray(allowed) ? { enum: [...allowed, null] } : {}),
+  };
+}
+
 /**
  * A part of an OpenAPI document in the words of version 3.0, which knows neither `const` nor the type `null`: one value is an `enum` of one, and what
  * may be null is `nullable`.
@@ -21,8 +33,7 @@ export function asOpenApi30(part: Json): Json {
   const schema: { [key: string]: Json } = Object.fromEntries(entries);
   const alternatives = schema["anyOf"];
   if (!Array.isArray(alternatives) || !alternatives.some(isNull)) return schema;
-  const others = alternatives.filter((alternative) => !isNull(alternative));
-  schema["nullable"] = true;
+  const others = alternatives.filter((alternative) => !isNull(alternative)).map(orNull);
   const [only] = others;
   if (others.length > 1 || !isObject(only)) return { ...schema, anyOf: others };
   const { anyOf: _, ...rest } = schema;

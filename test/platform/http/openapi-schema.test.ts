@@ -12,13 +12,33 @@ test.each([
   {
     name: "several kinds or null",
     part: { anyOf: [{ type: "string" }, none, { const: 1 }] },
-    expected: { anyOf: [{ type: "string" }, { enum: [1] }], nullable: true },
+    expected: { anyOf: [{ type: "string", nullable: true }, { enum: [1, null] }] },
+  },
+  {
+    name: "one of some words, or null",
+    part: {
+      anyOf: [
+        {
+          anyOf: [
+            { const: "a", type: "string" },
+            { const: "b", type: "string" },
+          ],
+        },
+        none,
+      ],
+    },
+    expected: {
+      anyOf: [
+        { enum: ["a", null], type: "string", nullable: true },
+        { enum: ["b", null], type: "string", nullable: true },
+      ],
+    },
   },
   { name: "kinds without null", part: { anyOf: [{ type: "string" }] }, expected: { anyOf: [{ type: "string" }] } },
   {
     name: "inside",
     part: { items: [{ properties: { a: { anyOf: [none, { const: 2 }] } } }] },
-    expected: { items: [{ properties: { a: { enum: [2], nullable: true } } }] },
+    expected: { items: [{ properties: { a: { enum: [2, null] } } }] },
   },
   {
     name: "examples stay as they are",
