@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { createDevice } from "#agent/power/create-device.ts";
 import type { Device, PowerSample } from "#agent/power/device.ts";
@@ -31,30 +32,33 @@ async function checkModes(device: Device, config: PowerConfig): Promise<CheckRes
   return { name, status: "ok", detail: `${modes.map((mode) => mode.name).join(", ")}; now ${current.name}` };
 }
 
+/** What a line of sudoers calls a user: the name, or #uid where the machine knows none. */
+export function sudoersName(uid: number, passwd: string): string {
+  const entry = passwd.split("\n").find((line) => line.split(":")[2] === String(uid));
+  return entry?.split(":")[0] || `#${uid}`;
+}
+
 /** Whether a mode could be set, without setting one. */
 async function checkRights(config: PowerConfig): Promise<CheckResult> {
   const name = "right to set the power mode";
-  const { uid, username } = userInfo();
-  const { nvpmodelSet, nvpmodel, commandTimeoutMs } = config.jetson;
+  const { uid } = userInfo();
+  const { nvpmodelSet, commandTimeoutMs } = config.jetson;
   if (uid === 0) return { name, status: "ok", detail: "runs as root" };
-  const path = Bun.which(nvpmodel[0] ?? "") ?? "/usr/sbin/nvpmodel";
-  const sudoersLine = `${username} ALL=(root) NOPASSWD: ${path} -m *`;
+  const user = sudoersName(uid, await readFile("/etc/passwd", "utf8").catch(() => ""));
+  // Behind sudo, env and their like stands the tool itself.
+  const tool = nvpmodelSet.at(-1) ?? "nvpmodel";
+  const path = Bun.which(tool) ?? (tool.startsWith("/") ? tool : "/usr/sbin/nvpmodel");
+  const sudoersLine = `add to /etc/sudoers.d/thormesh: ${user} ALL=(root) NOPASSWD: ${path} -m *`;
+  const failed = (detail: string, advice: string): CheckResult => ({ name, status: "failed", detail, advice });
   if (nvpmodelSet[0] !== "sudo") {
-    return {
-      name,
-      status: "failed",
-      detail: `${username} is not root, and nvpmodel -m needs root`,
-      advice: `add to /etc/sudoers.d/thormesh: ${sudoersLine}\nand to the configuration: power.jetson.nvpmodelSet: [sudo, -n, ${path}]`,
-    };
+    const setting = `and to the configuration: power.jetson.nvpmodelSet: [sudo, -n, ${path}]`;
+    return failed(`${user} is not root, and nvpmodel -m needs root`, `${sudoersLine}\n${setting}`);
   }
-  const asked = await runCommand(["sudo", "-n", "-l", nvpmodelSet.at(-1) ?? path, "-m", "0"], commandTimeoutMs);
-  if (asked.exitCode === 0) return { name, status: "ok", detail: `${username} may, through sudo` };
-  return {
-    name,
-    status: "failed",
-    detail: `sudo does not let ${username} run nvpmodel without a password`,
-    advice: `add to /etc/sudoers.d/thormesh: ${sudoersLine}`,
-  };
+  const asked = await runCommand(["sudo", "-n", "-l", path, "-m", "0"], commandTimeoutMs);
+  if (asked.exitCode === 0) return { name, status: "ok", detail: `${user} may, through sudo` };
+  if (asked.kind === "not-started")
+    return failed("sudo, which is configured, is not installed", `install sudo, and ${sudoersLine}`);
+  return failed(`sudo does not let ${user} run ${path} without a password`, sudoersLine);
 }
 
 async function checkSensors(device: Device, config: PowerConfig): Promise<CheckResult> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { PowerConfig } from "#agent/power/power-config.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
-import { checkBoard } from "#cli/doctor/check-board.ts";
+import { checkBoard, sudoersName } from "#cli/doctor/check-board.ts";
 import { checkBroker, checkListen } from "#cli/doctor/check-network.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "#cli/doctor/check-program.ts";
 import { parseConfig } from "#platform/read-config.ts";
@@ -12,6 +12,12 @@ import { createFakeBoard } from "../fakes/jetson/board.ts";
 import { createMosquitto, freePort } from "../fakes/mosquitto.ts";
 
 const log = pino({ level: "silent" });
+const asNobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+function runsAsNobody(): boolean {
+  if (process.getuid?.() !== 0 || Bun.which("setpriv") === null) return false;
+  const readable = programCommand.map((path) => Bun.spawnSync([...asNobody, "test", "-r", path]).exitCode === 0);
+  return readable.every((is) => is);
+}
 const named = (checks: readonly { name: string }[], name: string) => checks.find((check) => check.name === name);
 
 describe("the board", () => {
@@ -49,6 +55,45 @@ describe("the board", () => {
     const [, noList] = await checkBoard(jetson({ ...silent, confPath: "/nowhere.conf" }), log);
     expect(noList).toMatchObject({ status: "failed", detail: "no modes found in /nowhere.conf" });
   }, 30_000);
+
+  test.each([
+    [1000, "root:x:0:0::/root:/bin/sh\nthormesh:x:1000:1000::/:/bin/sh\n", "thormesh"],
+    [100, "thormesh:x:1000:100::/:/bin/sh\n", "#100"],
+    [7, "", "#7"],
+  ])("user %p in sudoers", (uid, passwd, expected) => {
+    expect(sudoersName(uid, passwd)).toBe(expected);
+  });
+
+  // As a service user would see it. Only root may become another user to try it, and the program must lie where others can read it.
+  test.if(runsAsNobody())(
+    "without the right to set modes the exact lines to add are said",
+    async () => {
+      const config = join(board.directory, "agent.json");
+      await Bun.write(
+        config,
+        JSON.stringify({ power: { board: "jetson", jetson: { ...board.config, nvpmodelSet: ["true"] } } }),
+      );
+      await Bun.spawn(["chmod", "-R", "a+rwX", board.directory]).exited;
+      const child = Bun.spawn([...asNobody, ...programCommand, "doctor", "--config", config, "--json"], {
+        env: {
+          PATH: process.env["PATH"] ?? "",
+          HOME: board.directory,
+          THORMESH_CACHE_DIR: join(board.directory, "cache"),
+        },
+        cwd: board.directory,
+        stdout: "pipe",
+        stderr: "ignore",
+      });
+      const { checks } = JSON.parse(await child.stdout.text());
+      const path = Bun.which("true");
+      expect(named(checks, "right to set the power mode")).toMatchObject({
+        status: "failed",
+        advice: `add to /etc/sudoers.d/thormesh: nobody ALL=(root) NOPASSWD: ${path} -m *\nand to the configuration: power.jetson.nvpmodelSet: [sudo, -n, ${path}]`,
+      });
+      expect(await child.exited).toBe(1);
+    },
+    60_000,
+  );
 
   test("no Jetson is said plainly, with what follows, and is no failure", async () => {
     const config = parseConfig(PowerConfig, { jetson: { nvpmodel: ["no-such-nvpmodel"] } }, "test");

@@ -52,6 +52,7 @@ export function createFakeBoard(conf: string = thorConf) {
     "fake board",
   );
   return {
+    directory: state,
     config,
     write,
     read,
