@@ -18,6 +18,7 @@ import { formatTable } from "./format-table.ts";
 const header = [
   "policy",
   "cost US$",
+  "paid US$",
   "× oracle",
   "kWh",
   "SLO min %",
@@ -64,6 +65,7 @@ function rowsOf(results: readonly PolicyResult[]): string[][] {
   return results.map((result) => [
     result.policy,
     result.costUsd.toFixed(2),
+    (result.costUsd - result.lostUsd).toFixed(2),
     oracleUsd === undefined || oracleUsd === 0 ? "-" : (result.costUsd / oracleUsd).toFixed(2),
     result.energyKwh.toFixed(1),
     result.sloMinutesPercent.toFixed(3),

@@ -50,6 +50,7 @@ test("a table, figures as JSON, and a page", async () => {
     expect(Object.keys(report.policies[0])).toEqual([
       "policy",
       "costUsd",
+      "lostUsd",
       "energyKwh",
       "sloMinutes",
       "sloMinutesPercent",

@@ -1,117 +1,22 @@
-import { type EvaluatedPlan, evaluatePlan, type FleetSchedule } from "../fleet-plan/evaluate-plan.ts";
-import type { FleetPlanInput } from "../fleet-plan/fleet-plan-input.ts";
-import { descend } from "../fleet-plan/plan-by-search.ts";
-import { type PlanProblem, toPlanProblem } from "../fleet-plan/plan-problem.ts";
-import { off, untouchedSchedule, walkSchedule } from "../fleet-plan/unit-schedule.ts";
-import type { BacktestFleet, FleetDevices } from "./backtest-fleet.ts";
+import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
+import { type Composition, createComposer, type UnitBlock } from "./composition.ts";
 import { horizonMinutes } from "./replay-forecasts.ts";
-import type { FleetState, FleetTarget } from "./simulate-fleet.ts";
+import { type FleetState, type FleetTarget, off } from "./simulate-fleet.ts";
 
-/** A plan that is still good is kept for so many minutes; then it is made anew. */
-const keptMinutes = 5;
-/** Trials of the search for one plan: a month has thousands of them. */
-const mostTrials = 4_000;
-/** A need beyond what is planned by more than this is met with a new plan at once. */
-const tolerance = 0.01;
 const minuteS = 60;
-/** So that nothing flaps: for so long after a start nobody goes to standby, and after the last wish for a cloud unit it is kept. */
-const stabilizationMinutes = 15;
-/** What is not covered by the plan comes about once in a hundred times. */
+/** Units stay for so many minutes after they were last wanted, this one included: so that nothing flaps. Those of the cloud cost more. */
+const keptMinutes = { devices: 15, cloud: 5 } as const;
+/** What is not covered by the plan counts for this share of a request lost: it seldom comes. */
 const coverShare = 0.02;
+/** A change of modes has to save this share of what the minute costs. */
+const worthwhile = 0.005;
+/** Rates within half a hundredth of each other are planned for alike. */
+const rateSteps = 200;
 
-interface KeptPlan {
-  readonly fromMinute: number;
-  readonly targets: readonly FleetTarget[];
-  /** What serves in each step, at the target utilisation. */
-  readonly carriedQps: readonly number[];
-}
-
-function planInput(fleet: BacktestFleet, { state, minute }: PolicyView, demandQps: readonly number[]): FleetPlanInput {
-  const { peakQps: _peak, name: _name, devices, cloud, ...terms } = fleet;
-  return {
-    ...terms,
-    stepS: minuteS,
-    horizonSteps: demandQps.length,
-    demandQps: [...demandQps],
-    devices: state.devices.map(({ make, mode, startingS, sinceMinute }, place) => {
-      const { count: _count, ...own } = devices[make] as FleetDevices;
-      return {
-        ...own,
-        id: String(place),
-        state: mode === off ? "standby" : startingS > 0 ? "starting" : "active",
-        stateForS:
-          startingS > 0 ? own.startupS - startingS : Math.min(1e6, Math.max(0, minute - sinceMinute) * minuteS),
-        mode: own.modes[Math.max(0, mode)]?.name ?? "",
-      };
-    }),
-    cloud: cloud.map((offer, index) => {
-      const { serving = 0, startingS = [] } = state.cloud[index] ?? {};
-      return { ...offer, running: serving + startingS.length };
-    }),
-  };
-}
-
-/** What the plan asks of each device and offer, step by step. */
-function targetsOf(fleet: BacktestFleet, problem: PlanProblem, plan: EvaluatedPlan): FleetTarget[] {
-  const devices = fleet.devices.reduce((sum, { count }) => sum + count, 0);
-  const makes = fleet.devices.flatMap((make) => Array.from({ length: make.count }, () => make));
-  const targets = problem.demandQps.map(() => ({
-    modes: new Array<number>(devices).fill(off),
-    units: fleet.cloud.map(() => 0),
-  }));
-  for (const [index, { kind, name, units, modes, startupSteps }] of problem.classes.entries()) {
-    const offer = fleet.cloud.findIndex(({ id }) => kind === "cloud" && id === name);
-    for (const [place, { id, start }] of units.entries()) {
-      const own = plan.schedule[index]?.[place] ?? [];
-      const orders = plan.walks[index]?.[place]?.orders ?? [];
-      for (const [step, target] of targets.entries()) {
-        const order = orders.find((at) => at <= step && step < at + startupSteps);
-        const arriving = start.kind === "starting" && step < start.arrivesAt ? start.arrivesAt : null;
-        const servesAt = own[step] !== off ? step : order !== undefined ? order + startupSteps : arriving;
-        if (servesAt === null) continue;
-        if (kind === "cloud") {
-          target.units[offer] = (target.units[offer] as number) + 1;
-          continue;
-        }
-        const modeName = modes[Math.max(0, own[servesAt] ?? 0)]?.name;
-        target.modes[Number(id)] = makes[Number(id)]?.modes.findIndex((mode) => mode.name === modeName) ?? 0;
-      }
-    }
-  }
-  return targets;
-}
-
-/** Whoever serves goes on in another mode. Where the rules forbid it, it stays as it is. */
-function allInMode(problem: PlanProblem, mode: number): FleetSchedule {
-  return problem.classes.map((unitClass) =>
-    unitClass.units.map(({ start }) => {
-      const asIs = untouchedSchedule(start, problem.steps);
-      const other = asIs.map((each) => (each === off ? off : Math.min(mode, unitClass.modes.length - 1)));
-      return walkSchedule(unitClass, start, other) === null ? asIs : other;
-    }),
-  );
-}
-
-function makePlan(fleet: BacktestFleet, view: PolicyView, { expectedQps, coverQps }: Needs): KeptPlan {
-  const problem = toPlanProblem(planInput(fleet, view, expectedQps), { qps: coverQps, share: coverShare });
-  const asIs = problem.classes.map(({ units }) => units.map(({ start }) => untouchedSchedule(start, problem.steps)));
-  // One step at a time does not find that three boards in a frugal mode beat two in a hungry one: a second beginning, another each time.
-  const modes = Math.max(...problem.classes.map((unitClass) => unitClass.modes.length));
-  const beginnings = [asIs, allInMode(problem, view.minute % modes)];
-  const descents = beginnings.map((beginning) => descend(problem, mostTrials, beginning, "to-the-end"));
-  const plan = evaluatePlan(problem, descents.reduce((best, next) => (next.usd < best.usd ? next : best)).plan);
-  if (plan === null) throw new Error("the search's plan breaks a rule. This is a bug.");
-  return {
-    fromMinute: view.minute,
-    targets: targetsOf(fleet, problem, plan),
-    carriedQps: problem.demandQps.map((_, step) =>
-      plan.walks.reduce(
-        (sum, walks) => sum + walks.reduce((ofClass, { carriedQps }) => ofClass + (carriedQps[step] as number), 0),
-        0,
-      ),
-    ),
-  };
+interface Needs {
+  readonly expectedQps: readonly number[];
+  readonly coverQps: readonly number[];
 }
 
 const asTheyAre = ({ devices, cloud }: FleetState): FleetTarget => ({
@@ -119,36 +24,191 @@ const asTheyAre = ({ devices, cloud }: FleetState): FleetTarget => ({
   units: cloud.map(({ serving, startingS }) => serving + startingS.length),
 });
 
-interface Needs {
-  readonly expectedQps: readonly number[];
-  readonly coverQps: readonly number[];
+/** What a group of equal units can do now. */
+interface GroupState {
+  readonly on: number;
+  /** Serving; the others of `on` are starting. */
+  readonly serving: number;
+  /** May be started, may be stopped. */
+  readonly startable: readonly number[];
+  readonly stoppable: readonly number[];
+}
+
+/** How many steps a unit is kept for its next use: as long as that costs less than stopping and starting it. */
+function keptSteps(startUsd: number, startingUsd: number, startupS: number, idleUsd: number): number {
+  const againUsd = startUsd + Math.ceil(startupS / minuteS) * startingUsd;
+  // Of a make that can't be used at all nothing is known.
+  if (!Number.isFinite(idleUsd)) return 0;
+  return idleUsd <= 0 ? horizonMinutes : Math.min(horizonMinutes, Math.floor(againUsd / idleUsd));
 }
 
 function planningPolicy(fleet: BacktestFleet, needs: (view: PolicyView) => Needs | null): BacktestPolicy {
-  let kept: KeptPlan | null = null;
-  let startedMinute = Number.NEGATIVE_INFINITY;
-  let newestUnits: (readonly number[])[] = [];
-  const longestStartS = Math.max(0, ...[...fleet.devices, ...fleet.cloud].map(({ startupS }) => startupS));
-  // What is needed later than a start takes can be seen to later.
-  const lookedAt = Math.min(horizonMinutes, Math.ceil(longestStartS / minuteS) + 1);
+  const composer = createComposer(fleet, coverShare);
+  const { blocks, places } = composer;
+  const blockAt = (place: number) => blocks[place] as UnitBlock;
+  const makes = fleet.devices.length;
+  const sizes = [...fleet.devices.map(({ count }) => count), ...fleet.cloud.map(({ max }) => max)];
+  const timing = [
+    ...fleet.devices.map((make: FleetDevices, group) => {
+      const idleUsd = Math.min(...(places[group] as number[]).map((place) => blockAt(place).idleUsd));
+      const { startupCostUsd, startupS } = make;
+      return { startupS, kept: keptSteps(startupCostUsd, Math.max(0, idleUsd), startupS, idleUsd) };
+    }),
+    ...fleet.cloud.map(({ startupS, usdPerHour }: FleetOffer) => ({
+      startupS,
+      kept: keptSteps(0, usdPerHour / 60, startupS, usdPerHour / 60),
+    })),
+  ].map(({ startupS, kept }) => ({ startSteps: Math.ceil(startupS / minuteS), kept }));
+  const lookedAt = Math.min(
+    horizonMinutes,
+    1 + Math.max(...timing.map(({ startSteps, kept }) => Math.max(startSteps, kept))),
+  );
+
+  /** The cheapest composition for a minute of its own, everything being free to serve. */
+  const known = new Map<number, Composition>();
+  const none = sizes.map(() => 0);
+  const level = (qps: number) => Math.round(Math.log(Math.max(qps, 1e-3)) * rateSteps);
+  const cheapestFor = (expectedQps: number, coverQps: number): Composition => {
+    const [expected, cover] = [level(expectedQps), level(coverQps)];
+    const key = expected * 100_000 + cover;
+    let units = known.get(key);
+    if (units === undefined) {
+      const need = { expectedQps: Math.exp(expected / rateSteps), coverQps: Math.exp(cover / rateSteps) };
+      units = composer.cheapest({ ...need, fewest: none, most: sizes }, null);
+      known.set(key, units);
+    }
+    return units;
+  };
+
+  const groupStates = ({ state, minute }: PolicyView): GroupState[] => {
+    const ofDevices = fleet.devices.map(() => ({
+      on: 0,
+      serving: 0,
+      startable: [] as number[],
+      stoppable: [] as number[],
+    }));
+    for (const [place, { make, mode, startingS, sinceMinute }] of state.devices.entries()) {
+      const group = ofDevices[make] as (typeof ofDevices)[number];
+      const { minActiveS, minStandbyS } = fleet.devices[make] as FleetDevices;
+      const forS = (minute - sinceMinute) * minuteS;
+      if (mode === off) {
+        if (forS >= minStandbyS) group.startable.push(place);
+        continue;
+      }
+      group.on += 1;
+      if (startingS > 0) continue;
+      group.serving += 1;
+      if (forS >= minActiveS) group.stoppable.push(place);
+    }
+    const ofOffers = state.cloud.map(({ serving, startingS }, index) => {
+      const on = serving + startingS.length;
+      const { max } = fleet.cloud[index] as FleetOffer;
+      return { on, serving, startable: [...Array(Math.max(0, max - on)).keys()], stoppable: [...Array(on).keys()] };
+    });
+    return [...ofDevices, ...ofOffers];
+  };
+
+  /** How many of each group should be on: starts that are due, and those kept that are of use again soon. */
+  const countsFor = ({ expectedQps, coverQps }: Needs, states: readonly GroupState[]): number[] => {
+    const wanted = Array.from({ length: lookedAt }, (_, step) => {
+      const units = cheapestFor(expectedQps[step] as number, coverQps[step] as number);
+      return sizes.map((_, group) => composer.countOf(units, group));
+    });
+    const mostUntil = (group: number, steps: number) =>
+      Math.max(...wanted.slice(0, steps + 1).map((counts) => counts[group] as number));
+    const counts = states.map(({ on, stoppable }, group) => {
+      const { startSteps, kept } = timing[group] as (typeof timing)[number];
+      const due = mostUntil(group, startSteps);
+      if (due >= on) return due;
+      return Math.max(mostUntil(group, Math.max(kept, startSteps)), on - stoppable.length, due);
+    });
+    const isShort = states.some(({ on, startable }, group) => (counts[group] as number) > on + startable.length);
+    if (!isShort) return counts;
+    // Units that must stay on standby are stood in for by others.
+    const highest = (values: readonly number[]) => Math.max(...values.slice(0, lookedAt));
+    const fewest = states.map(({ on, stoppable }) => on - stoppable.length);
+    const most = states.map(({ on, startable }) => on + startable.length);
+    const need = { expectedQps: highest(expectedQps), coverQps: highest(coverQps), fewest, most };
+    const instead = composer.cheapest(need, null);
+    return counts.map((count, group) =>
+      Math.min(most[group] as number, Math.max(count, composer.countOf(instead, group))),
+    );
+  };
+
+  /** Modes for those that serve, as they are unless others save enough; who joins takes the most usual one. */
+  const assignModes = (view: PolicyView, targetOn: readonly boolean[], { expectedQps, coverQps }: Needs): number[] => {
+    const { devices, cloud } = view.state;
+    const present = new Int32Array(blocks.length);
+    const serving = sizes.map(() => 0);
+    const placeOf = (make: number, mode: number) =>
+      (places[make] as number[]).find((place) => blockAt(place).mode === mode) ?? (places[make] as number[])[0];
+    for (const [index, { make, mode, startingS }] of devices.entries()) {
+      if (mode === off || startingS > 0 || targetOn[index] === false) continue;
+      const place = placeOf(make, mode);
+      if (place === undefined) continue;
+      present[place] = (present[place] as number) + 1;
+      serving[make] = (serving[make] as number) + 1;
+    }
+    for (const [index, { serving: units }] of cloud.entries()) {
+      const place = (places[makes + index] as number[])[0];
+      if (place === undefined) continue;
+      present[place] = units;
+      serving[makes + index] = units;
+    }
+    const [expected, cover] = [expectedQps[0] as number, coverQps[0] as number];
+    const need = { expectedQps: expected, coverQps: cover, fewest: serving, most: serving };
+    const best = composer.cheapest(need, present);
+    const saves = composer.usdOf(best, expected, cover) < composer.usdOf(present, expected, cover) * (1 - worthwhile);
+    const chosen = saves ? best : present;
+    const left = Int32Array.from(chosen);
+    const modes = devices.map(({ mode }, index) => (targetOn[index] === true ? mode : off));
+    const unsettled: number[] = [];
+    for (const [index, { make, mode, startingS }] of devices.entries()) {
+      if (targetOn[index] !== true) continue;
+      const place = mode === off || startingS > 0 ? undefined : placeOf(make, mode);
+      if (place !== undefined && (left[place] as number) > 0) left[place] = (left[place] as number) - 1;
+      else unsettled.push(index);
+    }
+    for (const index of unsettled) {
+      const { make } = devices[index] as (typeof devices)[number];
+      const own = places[make] as number[];
+      if (own.length === 0) continue;
+      const open = own.find((place) => (left[place] as number) > 0);
+      if (open !== undefined) left[open] = (left[open] as number) - 1;
+      const usual = own.reduce((a, b) => ((chosen[b] as number) > (chosen[a] as number) ? b : a), own[0] as number);
+      modes[index] = blockAt(open ?? usual).mode;
+    }
+    return modes;
+  };
+
+  let newest: (readonly number[])[] = [];
   return {
     decide(view) {
       const need = needs(view);
       // Nothing is known yet: nothing is changed.
       if (need === null) return asTheyAre(view.state);
-      const age = kept === null ? keptMinutes : view.minute - kept.fromMinute;
-      const misses = need.coverQps
-        .slice(0, lookedAt)
-        .some((qps, step) => qps > (kept?.carriedQps[age + step] ?? 0) * (1 + tolerance));
-      if (kept === null || age >= keptMinutes || misses) kept = makePlan(fleet, view, need);
-      const { modes, units } = kept.targets[view.minute - kept.fromMinute] as FleetTarget;
-      newestUnits = [units, ...newestUnits].slice(0, stabilizationMinutes);
+      const states = groupStates(view);
+      const wanted = countsFor(need, states);
+      newest = [wanted, ...newest].slice(0, Math.max(keptMinutes.devices, keptMinutes.cloud));
+      /** Nobody goes that was wanted a short while ago. */
+      const counts = wanted.map((_, group) => {
+        const wishes = newest.slice(0, group < makes ? keptMinutes.devices : keptMinutes.cloud);
+        return Math.max(...wishes.map((each) => each[group] as number));
+      });
       const { devices } = view.state;
-      if (modes.some((mode, place) => mode !== off && devices[place]?.mode === off)) startedMinute = view.minute;
-      const settled = view.minute - startedMinute >= stabilizationMinutes;
+      const targetOn = devices.map(({ mode }) => mode !== off);
+      for (const [group, { on, startable }] of states.slice(0, makes).entries()) {
+        for (const place of startable.slice(0, Math.max(0, (wanted[group] as number) - on))) {
+          targetOn[place] = true;
+        }
+      }
+      for (const [group, { on, stoppable }] of states.slice(0, makes).entries()) {
+        const surplus = Math.max(0, on - (counts[group] as number));
+        for (const place of stoppable.slice(Math.max(0, stoppable.length - surplus))) targetOn[place] = false;
+      }
       return {
-        modes: settled ? modes : modes.map((mode, place) => (mode === off ? (devices[place]?.mode ?? off) : mode)),
-        units: units.map((_, index) => Math.max(...newestUnits.map((each) => each[index] as number))),
+        modes: assignModes(view, targetOn, need),
+        units: counts.slice(makes),
       };
     },
   };

@@ -4,6 +4,7 @@ import type { RateModel } from "#agent/forecast/rate-model.ts";
 import { createForecastScores } from "#agent/forecast/score-forecasts.ts";
 import { createSimpleModels } from "#agent/forecast/simple-models.ts";
 import { createForecastMisses } from "../fleet-plan/forecast-misses.ts";
+import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 
 export const minuteMs = 60_000;
 /** As far as the fleet's forecasts reach. */
@@ -25,11 +26,14 @@ export function createForecastReplay(rates: readonly number[], startMs: number, 
   const models: RateModel[] = createSimpleModels().filter(({ name }) => quickModels.includes(name));
   const scores = createForecastScores(minuteMs);
   const misses = createForecastMisses(quantile);
+  const totals = [0];
   let incumbent: string | null = null;
 
   return (minute: number): ForecastReplay => {
     if (minute === 0) return { expectedQps: [], highQps: [] };
-    misses.learn(minute - 1, rates[minute - 1] as number);
+    const newest = rates[minute - 1] as number;
+    misses.learn(minute - 1, newest);
+    totals.push((totals.at(-1) as number) + newest);
     const qps = rates.slice(Math.max(0, minute - longestHistoryMinutes), minute);
     const endMs = startMs + minute * minuteMs;
     const byModel = new Map<string, number[]>();
@@ -44,6 +48,9 @@ export function createForecastReplay(rates: readonly number[], startMs: number, 
     scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel });
     const expectedQps = byModel.get(decision.model) ?? [];
     misses.note(minute, expectedQps);
-    return { expectedQps, highQps: misses.highQps(expectedQps) };
+    const highQps = misses
+      .highQps(expectedQps)
+      .map((high, lead) => Math.max(high, seasonalFloorQps(totals, minute + lead) ?? 0));
+    return { expectedQps, highQps };
   };
 }

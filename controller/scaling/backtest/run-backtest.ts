@@ -28,7 +28,10 @@ export interface BacktestTraffic {
 
 export interface PolicyResult {
   readonly policy: string;
+  /** Electricity, starts, hours and requests, and what was lost at the fleet's price of a request that nobody carries. */
   readonly costUsd: number;
+  /** Of it, for what was lost. */
+  readonly lostUsd: number;
   readonly energyKwh: number;
   /** Minutes in which the latency was above the SLO or requests were lost, of all. */
   readonly sloMinutes: number;
@@ -53,7 +56,8 @@ export interface PolicyChoice {
   readonly terms: Partial<Pick<BacktestFleet, "targetUtilization" | "spareDevices" | "shortfallUsdPerRequest">>;
 }
 
-const quantile = 0.99;
+/** Rates go above what is covered in one minute of two hundred. */
+const quantile = 0.995;
 const reversalMinutes = 15;
 /** Additions that are not needed within this are not counted in the lead time. */
 const longestLeadMinutes = 60;
@@ -148,7 +152,7 @@ export function runBacktest(
       };
       minutes.push(simulateMinute(fleet, state, policy.decide(view), demandQps, minute));
     }
-    return summarise(label, rates, minutes, fleet.targetUtilization);
+    return summarise(label, rates, minutes, fleet);
   });
 }
 
@@ -156,18 +160,20 @@ function summarise(
   policy: string,
   rates: readonly number[],
   minutes: readonly MinuteOutcome[],
-  targetUtilization: number,
+  { targetUtilization, shortfallUsdPerRequest }: BacktestFleet,
 ): PolicyResult {
   const total = (pick: (minute: MinuteOutcome) => number) => minutes.reduce((sum, minute) => sum + pick(minute), 0);
   const sloMinutes = total(({ sloKept }) => (sloKept ? 0 : 1));
+  const lostRequests = 60 * total(({ lostQps }) => lostQps);
   const capacity = total(({ capacityQps }) => capacityQps);
   return {
     policy,
-    costUsd: total(({ costUsd }) => costUsd),
+    costUsd: total(({ costUsd }) => costUsd) + lostRequests * shortfallUsdPerRequest,
+    lostUsd: lostRequests * shortfallUsdPerRequest,
     energyKwh: total(({ energyKwh }) => energyKwh),
     sloMinutes,
     sloMinutesPercent: (100 * sloMinutes) / minutes.length,
-    lostRequests: 60 * total(({ lostQps }) => lostQps),
+    lostRequests,
     activations: total(({ activations }) => activations),
     modeSwitches: total(({ modeSwitches }) => modeSwitches),
     reversals: countReversals(minutes.map(({ unitsOn }) => unitsOn)),

@@ -1,4 +1,4 @@
-/** How far off forecasts were is remembered for two days and looked at every half hour, at these leads. */
+/** How far off forecasts were is remembered for so many minutes of each level and looked at every half hour, at these leads. */
 const rememberedMinutes = 2880;
 const relearnMinutes = 30;
 const leads = [0, 1, 3, 6, 10, 14];
@@ -10,6 +10,9 @@ const cautiousFactor = 1.5;
 const mostRatio = 3;
 /** Rates below this share of the mean are noise: ratios are damped by it. */
 const dampingShare = 0.05;
+
+/** Small rates are noisier than large ones: ratios are learnt apart for forecasts up to these multiples of the mean, and above. */
+const levels = [0.5, 1, 2];
 
 /** Learns by how much rates exceed what was forecast for them, for each lead by itself. Minutes are counted from anywhere, upwards. */
 export interface ForecastMisses {
@@ -24,26 +27,36 @@ export interface ForecastMisses {
 /** @param quantile the share of minutes that should stay below `highQps`. */
 export function createForecastMisses(quantile: number): ForecastMisses {
   const made = new Map<number, readonly number[]>();
-  const ratios = leads.map(() => [] as number[]);
-  let factors = leads.map(() => cautiousFactor);
+  const ratios = leads.map(() => Array.from({ length: levels.length + 1 }, () => [] as number[]));
+  let factors = ratios.map((ofLead) => ofLead.map(() => cautiousFactor));
   let sum = 0;
   let learnt = 0;
 
-  const damping = () => (learnt === 0 ? 0 : (dampingShare * sum) / learnt);
+  const meanQps = () => (learnt === 0 ? 0 : sum / learnt);
+  const damping = () => dampingShare * meanQps();
+  const levelOf = (forecast: number) => {
+    const level = levels.findIndex((most) => forecast <= most * meanQps());
+    return level === -1 ? levels.length : level;
+  };
+  const factorOf = (list: readonly number[]): number => {
+    const sorted = Float64Array.from(list).sort();
+    return Math.max(1, sorted[Math.min(sorted.length - 1, Math.ceil((sorted.length + 1) * quantile) - 1)] as number);
+  };
   const relearn = () => {
-    factors = ratios.map((list) => {
-      if (list.length < fewestRatios) return cautiousFactor;
-      const sorted = Float64Array.from(list).sort();
-      return Math.max(1, sorted[Math.min(sorted.length - 1, Math.ceil((sorted.length + 1) * quantile) - 1)] as number);
+    factors = ratios.map((ofLead) => {
+      const all = ofLead.flat();
+      const ofAll = all.length < fewestRatios ? cautiousFactor : factorOf(all);
+      return ofLead.map((list) => (list.length < fewestRatios ? ofAll : factorOf(list)));
     });
   };
-  const factorAt = (lead: number) => {
+  const factorAt = (lead: number, level: number) => {
+    const factor = (place: number) => factors[place]?.[level] as number;
     const upper = leads.findIndex((each) => each >= lead);
-    if (upper === -1) return factors.at(-1) as number;
-    if (leads[upper] === lead) return factors[upper] as number;
+    if (upper === -1) return factor(leads.length - 1);
+    if (leads[upper] === lead) return factor(upper);
     const [from, to] = [leads[upper - 1] as number, leads[upper] as number];
     const share = (lead - from) / (to - from);
-    return (factors[upper - 1] as number) * (1 - share) + (factors[upper] as number) * share;
+    return factor(upper - 1) * (1 - share) + factor(upper) * share;
   };
 
   return {
@@ -58,13 +71,14 @@ export function createForecastMisses(quantile: number): ForecastMisses {
       for (const [place, lead] of leads.entries()) {
         const forecast = made.get(minute - lead)?.[lead];
         if (forecast === undefined || damping() === 0) continue;
-        const list = ratios[place] as number[];
+        const list = ratios[place]?.[levelOf(forecast)] as number[];
         const ratio = (actualQps + damping()) / (forecast + damping());
         if (ratio <= mostRatio) list.push(ratio);
         if (list.length > rememberedMinutes) list.shift();
       }
       if (learnt % relearnMinutes === 0) relearn();
     },
-    highQps: (expectedQps) => expectedQps.map((rate, lead) => (rate + damping()) * factorAt(lead) - damping()),
+    highQps: (expectedQps) =>
+      expectedQps.map((rate, lead) => (rate + damping()) * factorAt(lead, levelOf(rate)) - damping()),
   };
 }

@@ -33,14 +33,9 @@ interface Descent {
 
 /**
  * Again and again gives a number of equal units another schedule: one stretch of steps in another mode, or off, whichever saves most. Ends
- * when nothing saves any more or after `mostTrials` trials. With stretches to the end alone there is less to try, and less to find.
+ * when nothing saves any more or after `mostTrials` trials.
  */
-export function descend(
-  problem: PlanProblem,
-  mostTrials: number,
-  from: FleetSchedule,
-  stretches: "all" | "to-the-end" = "all",
-): Descent {
+function descend(problem: PlanProblem, mostTrials: number, from: FleetSchedule): Descent {
   const { classes, steps } = problem;
   const loadBlocks = loadBlocksOf(problem);
   const blockCount = loadBlocks.blocks.length;
@@ -121,8 +116,7 @@ export function descend(
     for (let value = off; value < unitClass.modes.length; value += 1) {
       for (let begin = 0; begin < steps; begin += 1) {
         if (from.schedule[begin] === value) continue;
-        const shortest = stretches === "all" ? begin + 1 : steps;
-        for (let end = steps; end >= shortest; end -= 1) {
+        for (let end = steps; end > begin; end -= 1) {
           if (from.schedule[end - 1] === value && end - 1 > begin) continue;
           const schedule = from.schedule.with(begin, value).fill(value, begin, end);
           const walk = walkSchedule(unitClass, from.start, schedule);

@@ -31,7 +31,11 @@ const small: BacktestFleet = {
   })),
   cloud: [vm],
 };
-const play = (rates: readonly number[], policies: readonly BacktestPolicyName[], fleet = reference) =>
+const play = (
+  rates: readonly number[],
+  policies: readonly BacktestPolicyName[],
+  fleet: BacktestFleet = reference as BacktestFleet,
+) =>
   runBacktest(
     fleet,
     { startMs: 0, rates, calendar },
@@ -133,9 +137,22 @@ describe("policies", () => {
     }
   }, 60_000);
 
+  test("makes and offers that are too slow, or that there are none of, are left alone", () => {
+    const [thor] = reference.devices as [(typeof reference.devices)[number]];
+    const tooSlow = thor.modes.map((mode) => ({ ...mode, p95Ms: 30 }));
+    const fleet: BacktestFleet = {
+      ...reference,
+      devices: [thor, { ...thor, class: "slow", modes: tooSlow, count: 2 }, { ...thor, class: "none", count: 0 }],
+      cloud: reference.cloud.map((each) => ({ ...each, p95Ms: 99 })),
+    };
+    const { minutes } = one(play(rates.slice(0, 120), ["fleet-plan"], fleet));
+    expect(minutes.at(-1)?.unitsOn).toBeLessThan(8);
+    expect(minutes.slice(20).every(({ sloKept }) => sloKept)).toBe(true);
+  });
+
   test("the same record gives the same figures", () => {
     expect(one(play(rates.slice(0, 300), ["fleet-plan"]))).toEqual(one(play(rates.slice(0, 300), ["fleet-plan"])));
-  });
+  }, 60_000);
 
   test("a spike of ten times within a minute: lost no longer than a start takes, and no flapping", () => {
     const spike = Array.from({ length: 400 }, (_, minute) => (minute >= 300 && minute < 330 ? 2000 : 200));

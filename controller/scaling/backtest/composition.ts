@@ -1,0 +1,215 @@
+import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
+
+/** Units of one make in one mode, or of one offer. Amounts are of one unit for one minute. */
+export interface UnitBlock {
+  /** Place of its make among the fleet's devices, or after them, of its offer. */
+  readonly group: number;
+  /** Place of its mode among its make's; 0 for an offer. */
+  readonly mode: number;
+  readonly isDevice: boolean;
+  /** At the target utilisation. */
+  readonly carriedQps: number;
+  /** Without load, beyond what it draws on standby. */
+  readonly idleUsd: number;
+  readonly usdPerQps: number;
+}
+
+/** How many units of each block serve. */
+export type Composition = Int32Array;
+
+/** What has to be served, what may come, and how many units of each group may serve at least and at most. */
+export interface CompositionNeed {
+  readonly expectedQps: number;
+  readonly coverQps: number;
+  readonly fewest: readonly number[];
+  readonly most: readonly number[];
+}
+
+const minuteS = 60;
+const shares = [1, 4, 16, 64];
+/** So many units taken, so many others in their place. */
+const exchanges = [
+  [1, 1],
+  [1, 2],
+  [2, 1],
+  [2, 3],
+  [3, 2],
+] as const;
+
+export function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
+  const { targetUtilization, tariffUsdPerKwh, slo } = fleet;
+  const usdOfWatts = (watts: number) => (watts * minuteS * tariffUsdPerKwh) / 3_600_000;
+  const ofDevices = fleet.devices.flatMap(({ modes, standbyWatts, usdPerHourActive }: FleetDevices, group) =>
+    modes.map((mode, place) => ({
+      block: {
+        group,
+        mode: place,
+        isDevice: true,
+        carriedQps: mode.capacityQps * targetUtilization,
+        idleUsd: usdOfWatts(mode.idleWatts - standbyWatts) + usdPerHourActive / 60,
+        usdPerQps: mode.capacityQps > 0 ? usdOfWatts(mode.busyWatts - mode.idleWatts) / mode.capacityQps : 0,
+      },
+      p95Ms: mode.p95Ms,
+    })),
+  );
+  const ofOffers = fleet.cloud.map(({ capacityQps, usdPerHour, usdPerRequest, p95Ms }: FleetOffer, index) => ({
+    block: {
+      group: fleet.devices.length + index,
+      mode: 0,
+      isDevice: false,
+      carriedQps: capacityQps * targetUtilization,
+      idleUsd: usdPerHour / 60,
+      usdPerQps: usdPerRequest * minuteS,
+    },
+    p95Ms,
+  }));
+  return [...ofDevices, ...ofOffers]
+    .filter(({ block, p95Ms }) => p95Ms <= slo.p95Ms && block.carriedQps > 0)
+    .map(({ block }) => block)
+    .sort((a, b) => a.usdPerQps - b.usdPerQps);
+}
+
+/** The cheapest units for one minute, as if every minute stood for itself: a local search over counts, from several beginnings. */
+export function createComposer(fleet: BacktestFleet, coverShare: number) {
+  const blocks = unitBlocksOf(fleet);
+  const groups = fleet.devices.length + fleet.cloud.length;
+  const places = Array.from({ length: groups }, (_, group) =>
+    [...blocks.keys()].filter((place) => (blocks[place] as UnitBlock).group === group),
+  );
+  const fullUsd = (place: number) => {
+    const { idleUsd, carriedQps, usdPerQps } = blocks[place] as UnitBlock;
+    return idleUsd / carriedQps + usdPerQps;
+  };
+  const priceOf = (own: readonly number[]) => Math.min(...own.map(fullUsd));
+  /** Cheapest first. */
+  const order = [...places.keys()].sort((a, b) => priceOf(places[a] as number[]) - priceOf(places[b] as number[]));
+  const shortfallUsd = fleet.shortfallUsdPerRequest * minuteS;
+  const uncoveredUsd = shortfallUsd * coverShare;
+  const largestFirst = [...blocks.keys()]
+    .filter((place) => blocks[place]?.isDevice)
+    .sort((a, b) => (blocks[b] as UnitBlock).carriedQps - (blocks[a] as UnitBlock).carriedQps);
+
+  /** What a minute costs with these units, electricity on standby aside. */
+  const usdOf = (units: Composition, expectedQps: number, coverQps: number): number => {
+    let usd = 0;
+    let left = expectedQps;
+    let secureQps = 0;
+    for (let place = 0; place < blocks.length; place += 1) {
+      const count = units[place] as number;
+      if (count === 0) continue;
+      const { carriedQps, idleUsd, usdPerQps } = blocks[place] as UnitBlock;
+      const qps = count * carriedQps;
+      usd += count * idleUsd;
+      secureQps += qps;
+      if (usdPerQps > shortfallUsd) continue;
+      const load = Math.min(left, qps);
+      usd += load * usdPerQps;
+      left -= load;
+    }
+    let spare = fleet.spareDevices;
+    for (const place of largestFirst) {
+      if (spare === 0) break;
+      const failing = Math.min(spare, units[place] as number);
+      secureQps -= failing * (blocks[place] as UnitBlock).carriedQps;
+      spare -= failing;
+    }
+    return usd + left * shortfallUsd + Math.max(0, coverQps - secureQps - left) * uncoveredUsd;
+  };
+
+  const countOf = (units: Composition, group: number) =>
+    (places[group] as number[]).reduce((sum, place) => sum + (units[place] as number), 0);
+
+  /** Adds, takes away and moves units between modes as long as that saves. Changes `units`; returns their cost. */
+  const descend = (units: Composition, { expectedQps, coverQps, fewest, most }: CompositionNeed): number => {
+    let usd = usdOf(units, expectedQps, coverQps);
+    const tryMove = (from: number, to: number, count: number, added = count): boolean => {
+      if (from >= 0) units[from] = (units[from] as number) - count;
+      if (to >= 0) units[to] = (units[to] as number) + added;
+      const other = usdOf(units, expectedQps, coverQps);
+      if (other < usd - 1e-12) {
+        usd = other;
+        return true;
+      }
+      if (from >= 0) units[from] = (units[from] as number) + count;
+      if (to >= 0) units[to] = (units[to] as number) - added;
+      return false;
+    };
+    /** A few units of one block in place of a few of another, whose capacity differs. */
+    const trySwap = (from: number, to: number, taken: number, added: number): boolean => {
+      if (taken > (units[from] as number)) return false;
+      const [left, entered] = [(blocks[from] as UnitBlock).group, (blocks[to] as UnitBlock).group];
+      const isSame = left === entered;
+      const after = countOf(units, left) - taken + (isSame ? added : 0);
+      if (after < (fewest[left] as number) || after > (most[left] as number)) return false;
+      if (!isSame && countOf(units, entered) + added > (most[entered] as number)) return false;
+      return tryMove(from, to, taken, added);
+    };
+    for (let improved = true; improved; ) {
+      improved = false;
+      for (let group = 0; group < groups; group += 1) {
+        const own = places[group] as number[];
+        for (const share of shares) {
+          const serving = countOf(units, group);
+          const size = Math.floor(Math.max(serving, most[group] as number) / share);
+          // The smallest step is one unit.
+          const step = share === shares.at(-1) ? 1 : size;
+          if (step < 1) continue;
+          for (const place of own) {
+            const count = countOf(units, group);
+            if (count + step <= (most[group] as number)) improved = tryMove(-1, place, step) || improved;
+            const removable = Math.min(step, units[place] as number, countOf(units, group) - (fewest[group] as number));
+            if (removable > 0) improved = tryMove(place, -1, removable) || improved;
+            for (const other of own) {
+              const movable = Math.min(step, units[place] as number);
+              if (other !== place && movable > 0) improved = tryMove(place, other, movable) || improved;
+            }
+          }
+        }
+      }
+      for (let from = 0; from < blocks.length && !improved; from += 1) {
+        for (let to = 0; to < blocks.length; to += 1) {
+          if (from === to) continue;
+          for (const [taken, added] of exchanges) improved = trySwap(from, to, taken, added) || improved;
+        }
+      }
+    }
+    return usd;
+  };
+
+  return {
+    blocks,
+    places,
+    countOf,
+    usdOf,
+    /** @param from where to begin beside the compositions of one mode each; left as it is. */
+    cheapest(need: CompositionNeed, from: Composition | null): Composition {
+      const { fewest, most } = need;
+      const beginnings: Composition[] = [];
+      const modes = Math.max(...places.map((own) => own.length));
+      for (let mode = 0; mode < modes; mode += 1) {
+        const units = new Int32Array(blocks.length);
+        let openQps = Math.max(need.coverQps, need.expectedQps);
+        for (const group of order) {
+          const own = places[group] as number[];
+          const place = own[Math.min(mode, own.length - 1)];
+          if (place === undefined) continue;
+          const { carriedQps } = blocks[place] as UnitBlock;
+          const count = Math.min(
+            most[group] as number,
+            Math.max(fewest[group] as number, Math.ceil(openQps / carriedQps)),
+          );
+          units[place] = count;
+          openQps = Math.max(0, openQps - count * carriedQps);
+        }
+        beginnings.push(units);
+      }
+      if (from !== null) beginnings.unshift(Int32Array.from(from));
+      let best: { units: Composition; usd: number } | null = null;
+      for (const units of beginnings) {
+        const usd = descend(units, need);
+        if (best === null || usd < best.usd * (1 - 1e-9)) best = { units, usd };
+      }
+      return (best as { units: Composition }).units;
+    },
+  };
+}

@@ -1,0 +1,21 @@
+const dayMinutes = 1440;
+/** The hour around the same time counts. */
+const aroundMinutes = 30;
+
+/**
+ * What the same time of day usually takes: the lower of the means of that hour yesterday and a week ago, as far as they are known. Traffic that
+ * has vanished all at once comes back all at once: what it usually takes then may come. Null when yesterday is not known.
+ * @param totals sums of the rates up to each minute: totals[0] is 0, totals[n] the sum of the first n.
+ */
+export function seasonalFloorQps(totals: ArrayLike<number>, minute: number): number | null {
+  const known = totals.length - 1;
+  const meanAround = (centre: number) => {
+    const from = Math.max(0, centre - aroundMinutes);
+    const to = Math.min(known, centre + aroundMinutes);
+    return to > from && centre >= 0 ? ((totals[to] as number) - (totals[from] as number)) / (to - from) : null;
+  };
+  const yesterday = meanAround(minute - dayMinutes);
+  const weekAgo = meanAround(minute - 7 * dayMinutes);
+  if (yesterday === null) return null;
+  return weekAgo === null ? yesterday : Math.min(yesterday, weekAgo);
+}
