@@ -13,12 +13,14 @@ export function describeDuration(durationMs: number): string {
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
 
+const missedText = { p95: "too slow", errors: "requests failed", rate: "not kept up with" } as const;
+
 function describeEvent(event: SweepEvent): string {
   switch (event.kind) {
     case "mode":
       return `${event.mode} (${event.number} of ${event.of}): settling`;
     case "step":
-      return `${event.mode}: ${event.rateQps.toFixed(1)} qps, p95 ${event.p95Ms?.toFixed(1) ?? "-"} ms${event.inTime ? "" : ", too slow"}`;
+      return `${event.mode}: ${event.rateQps.toFixed(1)} qps, p95 ${event.p95Ms?.toFixed(1) ?? "-"} ms${event.missed === null ? "" : `, ${missedText[event.missed]}`}`;
     case "measured": {
       const { name, capacityQps, busyWatts, idleWatts } = event.mode;
       const watts = (value: number | null) => (value === null ? "?" : value.toFixed(1));

@@ -48,7 +48,8 @@ export type SweepEvent =
       readonly mode: string;
       readonly rateQps: number;
       readonly p95Ms: number | null;
-      readonly inTime: boolean;
+      /** What was wrong with it; null when it was in time. */
+      readonly missed: "p95" | "errors" | "rate" | null;
     }
   | { readonly kind: "measured"; readonly mode: MeasuredMode; readonly reason: string }
   | { readonly kind: "skipped"; readonly mode: string; readonly reason: string };
@@ -71,6 +72,17 @@ const usualSteps = 9;
 /** How long so many modes take, as a rule. */
 export function estimateSweepMs(modes: number, { settleMs, idleMs, warmUpMs, stepMs }: SweepTimes): number {
   return modes * (settleMs + idleMs + warmUpMs + usualSteps * stepMs);
+}
+
+type Missed = Extract<SweepEvent, { kind: "step" }>["missed"];
+
+/** What a stretch of load at a rate missed; null when it was in time. */
+export function missedBy(result: LoadResult, rateQps: number, targetP95Ms: number, stepMs: number): Missed {
+  if (result.failedShare > mostFailed) return "errors";
+  if (result.p95Ms === null || result.p95Ms > targetP95Ms) return "p95";
+  // The last request of a stretch may be answered after its end, which counts for much at a few a second.
+  const oneRequestQps = 1000 / stepMs;
+  return result.answeredQps < fewestAnswered * rateQps - oneRequestQps ? "rate" : null;
 }
 
 async function measureMode(
@@ -106,17 +118,14 @@ async function measureMode(
     }
     const { rateQps } = next;
     const { result, power } = await effects.during(() => effects.load(rateQps, times.stepMs));
-    const inTime =
-      result.p95Ms !== null &&
-      result.p95Ms <= targetP95Ms &&
-      result.failedShare <= mostFailed &&
-      result.answeredQps >= fewestAnswered * rateQps;
+    const missed = missedBy(result, rateQps, targetP95Ms, times.stepMs);
+    const inTime = missed === null;
     const hopeless = result.p95Ms === null || result.p95Ms > hopelessFactor * targetP95Ms;
     trials.push({ rateQps, verdict: inTime ? "in-time" : hopeless ? "hopeless" : "late" });
     if (power.maxTemperatureC !== null) maxTemperatureC = Math.max(maxTemperatureC ?? -Infinity, power.maxTemperatureC);
     // Busy watts belong to the rate that counts in the end: the highest one below the lowest failure.
     if (inTime && (best === null || rateQps >= best.rateQps)) best = { rateQps, p95Ms: result.p95Ms, power };
-    onEvent({ kind: "step", mode: mode.name, rateQps, p95Ms: result.p95Ms, inTime });
+    onEvent({ kind: "step", mode: mode.name, rateQps, p95Ms: result.p95Ms, missed });
   }
 }
 

@@ -4,6 +4,7 @@ import { decideNextRate, type RateTrial } from "#agent/power/calibration/decide-
 import {
   estimateSweepMs,
   type LoadResult,
+  missedBy,
   type SweepEffects,
   type SweepEvent,
   sweepModes,
@@ -125,6 +126,18 @@ async function sweep(modes: PowerModeProfile[], board: ReturnType<typeof recordi
 }
 
 describe("sweep", () => {
+  test.each([
+    ["in time", { p95Ms: 50, answeredQps: 100, failedShare: 0.001 }, 100, 15_000, null],
+    ["late", { p95Ms: 50.1, answeredQps: 100, failedShare: 0 }, 100, 15_000, "p95"],
+    ["nothing answered", { p95Ms: null, answeredQps: 0, failedShare: 0 }, 100, 15_000, "p95"],
+    ["failures", { p95Ms: 20, answeredQps: 100, failedShare: 0.0011 }, 100, 15_000, "errors"],
+    ["fewer answers than requests", { p95Ms: 20, answeredQps: 89, failedShare: 0 }, 100, 15_000, "rate"],
+    ["the last one of a few is answered after the end", { p95Ms: 20, answeredQps: 1, failedShare: 0 }, 2, 1_000, null],
+    ["more than the last one is missing", { p95Ms: 20, answeredQps: 1, failedShare: 0 }, 3, 1_000, "rate"],
+  ] as const)("%s", (_name, result, rateQps, stepMs, expected) => {
+    expect(missedBy(result, rateQps, 50, stepMs)).toBe(expected);
+  });
+
   test("each mode settles, is measured idle, warmed up and then loaded; busy watts are those of the rate that counts", async () => {
     const board = recordingBoard({ 0: 300, 1: 100 });
     const { kept } = await sweep([bare(0, "MAXN"), bare(1, "15W")], board);
