@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Backtest, backtest, type NetworkForecasts } from "#agent/forecast/backtest.ts";
+import type { Calendar } from "#agent/forecast/calendar.ts";
 import { defaultModelFiles } from "#agent/forecast/default-model.ts";
 import { outputsToRates } from "#agent/forecast/evaluate-forecasts.ts";
 import { loadModel, modelFilesIn } from "#agent/forecast/model-files.ts";
@@ -39,8 +40,15 @@ async function loadNetwork(directory: string | null): Promise<{ forecasts: Netwo
     });
   });
   return {
-    forecasts: (series, origins) =>
-      outputsToRates(series, origins, predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 64)),
+    forecasts: (series, origins, stepMs, steps) => {
+      // The network knows steps, not minutes: of other steps it is told the calendar of their own times.
+      const calendarOfStep: Calendar = (timeMs) =>
+        series.calendar(series.startMs + ((timeMs - series.startMs) * stepMs) / modelStepMs);
+      const stretched = { ...series, calendar: calendarOfStep };
+      const { inputs } = makeBatch(stretched, origins);
+      const outputs = predictOutputs(model, inputs, origins.length, 64);
+      return outputsToRates(series, origins, outputs).map((rates) => rates.slice(0, steps));
+    },
     dispose: () => {
       model.dispose();
     },
@@ -113,12 +121,13 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
       return parseTrace(text, basename(path));
     }),
   );
-  const fits = (stepMs: number) => stepMs === modelStepMs && request.horizonMinutes === outputMinutes;
+  const stepsOf = (stepMs: number) => Math.max(1, Math.round((request.horizonMinutes * 60_000) / stepMs));
+  const fits = (stepMs: number) => stepsOf(stepMs) <= outputMinutes;
   const wanted = request.models === "all" && traces.some(({ stepMs }) => fits(stepMs));
   const network = wanted ? await loadNetwork(request.modelDirectory) : null;
   if (request.modelDirectory !== null && !wanted) {
     throw new UsageError(
-      "--model-dir: a network forecasts 15 minutes of traces with steps of 60 s, and there is none such to judge",
+      "--model-dir: a network forecasts 15 steps at most, and these traces and this horizon have more",
     );
   }
   if (request.htmlPath !== null) await assertWritable(request.htmlPath);

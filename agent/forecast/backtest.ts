@@ -9,8 +9,13 @@ import { createTrafficBlend } from "./traffic-blend.ts";
 import type { RateSeries } from "./training-samples.ts";
 import { fillGaps, inputMinutes } from "./window-features.ts";
 
-/** A network's forecasts, one for each origin; the series has a minute a step and each forecast 15 of them. */
-export type NetworkForecasts = (series: RateSeries, origins: readonly number[]) => number[][];
+/** A network's forecasts, one for each origin, of the wanted number of steps (15 at most). */
+export type NetworkForecasts = (
+  series: RateSeries,
+  origins: readonly number[],
+  stepMs: number,
+  steps: number,
+) => number[][];
 
 export interface BacktestOptions {
   readonly stepMs: number;
@@ -64,6 +69,7 @@ export interface Backtest {
   readonly replay: Replay;
 }
 
+const minuteMs = 60_000;
 const quantiles = [0.5, 0.9, 0.95];
 /** Head-room is learnt from so many of the newest forecasts … */
 const calibrationForecasts = 100;
@@ -92,14 +98,16 @@ export interface Served {
   /** The quantiles 0.5, 0.9 and 0.95 of each step. */
   readonly path: readonly (readonly number[])[];
   readonly peak: PeakQuantiles;
+  readonly networkPeak: PeakQuantiles | null;
 }
 
 /** Every model's forecasts at every origin, in order of time; the champion's among them. */
 function forecastAll(series: RateSeries, origins: readonly number[], options: BacktestOptions) {
   const { stepMs, steps } = options;
   const filled = fillGaps(series.qps);
-  const network = options.network?.(series, origins) ?? null;
-  const starter = network === null ? "moving-average" : "lstm";
+  const network = options.network?.(series, origins, stepMs, steps) ?? null;
+  // Trained on minutes: of other steps it must first show what it can.
+  const starter = network === null || stepMs !== minuteMs ? "moving-average" : "lstm";
   const blend = createTrafficBlend({ stepMs, steps, starter });
   const forecasts = new Map<string, (readonly number[] | null)[]>();
   const served: Served[] = [];
@@ -110,7 +118,7 @@ function forecastAll(series: RateSeries, origins: readonly number[], options: Ba
     for (const _ of blend.learn(history)) {
       // Nobody waits here.
     }
-    const { blended, byModel, peak } = blend.forecast(
+    const { blended, byModel, peak, networkPeak } = blend.forecast(
       history,
       (startMs) => series.qps[Math.round((startMs - series.startMs) / stepMs)],
       network?.[row] ?? null,
@@ -126,6 +134,7 @@ function forecastAll(series: RateSeries, origins: readonly number[], options: Ba
       shares: blended?.shares ?? { [starter]: 1 },
       path: blended === null ? [start, start, start] : [blended.qps, blended.qps90, blended.qps95],
       peak,
+      networkPeak,
     });
   }
   const absent = options.network === null ? modelNames : ["lstm", ...modelNames];
@@ -168,38 +177,38 @@ function judgeQuantiles(outcomes: readonly Outcome[], split: number, steps: numb
   return { pinballPercent: mean === 0 ? 0 : (100 * loss) / mean, covered, factors };
 }
 
+/** In percent of the values' mean, the mean over the quantiles. */
+function meanPinballPercent(actual: readonly number[], quantileOf: (which: number) => readonly number[]): number {
+  const mean = actual.reduce((sum, value) => sum + value, 0) / actual.length;
+  const losses = quantiles.map((quantile, which) => pinballLoss(actual, quantileOf(which), quantile));
+  return mean === 0 ? 0 : (100 * losses.reduce((sum, loss) => sum + loss, 0)) / quantiles.length / mean;
+}
+
+/** Judges quantiles of the peak that a model said itself. */
+function judgePeaks(said: readonly PeakQuantiles[], came: readonly number[]) {
+  const quantileOf = (which: number) => said.map((quantilesOfOne) => quantilesOfOne[which] as number);
+  const last = said.at(-1) ?? [0, 0, 0];
+  return {
+    peak: measureErrors(came, quantileOf(0)),
+    peakPinballPercent: meanPinballPercent(came, quantileOf),
+    coverage90: coverage(came, quantileOf(1)),
+    coverage95: coverage(came, quantileOf(2)),
+    headroom95: last[0] > 0 ? last[2] / last[0] : 1,
+  };
+}
+
 /** The champion is judged by the quantiles that it said itself. */
 function judgeServed(served: readonly Served[], actual: readonly (readonly number[])[]): BacktestRow {
   const came = actual.flat();
-  const peaks = actual.map(highest);
-  const quantileOf = (which: number) => served.map(({ peak }) => peak[which] as number);
-  const percent = (loss: (quantile: number, which: number) => number, values: readonly number[]) => {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const losses = quantiles.reduce((sum, quantile, which) => sum + loss(quantile, which) / quantiles.length, 0);
-    return mean === 0 ? 0 : (100 * losses) / mean;
-  };
-  const median = quantileOf(0);
-  const upper = quantileOf(2);
+  const pathOf = (which: number) => served.flatMap(({ path }) => path[which] as readonly number[]);
   return {
     model: championName,
-    path: measureErrors(
-      came,
-      served.flatMap(({ path }) => path[0] as readonly number[]),
+    path: measureErrors(came, pathOf(0)),
+    pathPinballPercent: meanPinballPercent(came, pathOf),
+    ...judgePeaks(
+      served.map(({ peak }) => peak),
+      actual.map(highest),
     ),
-    pathPinballPercent: percent(
-      (quantile, which) =>
-        pinballLoss(
-          came,
-          served.flatMap(({ path }) => path[which] as readonly number[]),
-          quantile,
-        ),
-      came,
-    ),
-    peak: measureErrors(peaks, median),
-    peakPinballPercent: percent((quantile, which) => pinballLoss(peaks, quantileOf(which), quantile), peaks),
-    coverage90: coverage(peaks, quantileOf(1)),
-    coverage95: coverage(peaks, upper),
-    headroom95: (upper.at(-1) as number) / Math.max(Number.MIN_VALUE, median.at(-1) as number),
     skill: 0,
   };
 }
@@ -256,6 +265,13 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
       headroom95: peakQuantiles.factors[2] as number,
       skill: 0,
     });
+  }
+  // The network has quantiles of its own once its head has learnt, which is before the judged part unless that is very short.
+  const networkPeaks = served.slice(split).flatMap(({ networkPeak }) => (networkPeak === null ? [] : [networkPeak]));
+  const network = rows.findIndex(({ model }) => model === "lstm");
+  if (network >= 0 && networkPeaks.length === judged.length) {
+    const own = judgePeaks(networkPeaks, actual.slice(split).map(highest));
+    rows[network] = { ...(rows[network] as BacktestRow), ...own };
   }
   rows.push(judgeServed(served.slice(split), actual.slice(split)));
   const simple = rows.filter(({ model }) => model !== "lstm" && model !== championName);

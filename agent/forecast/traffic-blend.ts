@@ -1,5 +1,6 @@
 import { type ChampionDecision, decideChampion } from "./decide-champion.ts";
 import { decideShares, describeShares } from "./decide-shares.ts";
+import { createNetworkHead } from "./quantiles/network-head.ts";
 import { createPeakBlend } from "./quantiles/peak-blend.ts";
 import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
 import { createQuantileRegression } from "./quantiles/quantile-regression.ts";
@@ -42,6 +43,8 @@ export interface BlendStep {
   readonly byModel: ReadonlyMap<string, readonly number[]>;
   /** Quantiles of the highest coming step, known from the first forecast on. */
   readonly peak: PeakQuantiles;
+  /** The network's own quantiles of that step; null until its head has learnt. */
+  readonly networkPeak: PeakQuantiles | null;
 }
 
 export interface TrafficBlend {
@@ -86,6 +89,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
   const peakModels = [recentPeak, createPeakRidge()];
   const regressions = createRegressions();
   const scores = createForecastScores(stepMs, dayMs);
+  const head = createNetworkHead();
   const peaks = createPeakBlend(steps * stepMs);
   const pathRatios = Array.from({ length: steps }, () => createRecentRatios(pathQuantiles, assumedPathFactors));
   let made: { readonly endMs: number; readonly qps: readonly number[] }[] = [];
@@ -108,7 +112,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
 
   const settle = (endMs: number, rateAt: (stepStartMs: number) => number | null | undefined) => {
     scores.settle(endMs, rateAt);
-    peaks.settle(endMs, (fromMs) => {
+    const peakFrom = (fromMs: number): number | null => {
       let highest = 0;
       for (let step = 0; step < steps; step += 1) {
         const rate = rateAt(fromMs + step * stepMs);
@@ -116,6 +120,11 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
         highest = Math.max(highest, rate);
       }
       return highest;
+    };
+    peaks.settle(endMs, (fromMs) => {
+      const peak = peakFrom(fromMs);
+      if (peak !== null) head.observe(fromMs, peak);
+      return peak;
     });
     const due = (fromMs: number) => fromMs + steps * stepMs <= endMs;
     for (const { endMs: fromMs, qps } of made.filter((one) => due(one.endMs))) {
@@ -130,6 +139,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
   return {
     *learn(history) {
       for (const regression of regressions) yield* regression.learn(history, steps);
+      yield* head.learn();
     },
     forecast(history, rateAt, network) {
       const { endMs, qps } = history;
@@ -159,6 +169,8 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
         const forecast = regression.forecast(history, steps);
         if (forecast !== null) quantiles.set(regression.name, forecast);
       }
+      const networkPeak = network === null ? null : head.forecast(history, network);
+      if (networkPeak !== null) quantiles.set("lstm quantiles", networkPeak);
       const peak = peaks.forecast(endMs, points, quantiles).quantiles;
 
       const known = scores.scores();
@@ -178,13 +190,13 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
           )
         : new Map(byModel.has(starter) ? [[starter, 1]] : []);
       const [first] = shares;
-      if (first === undefined) return { blended: null, byModel, peak };
+      if (first === undefined) return { blended: null, byModel, peak, networkPeak };
       const path = average(byModel, shares);
       if (!made.some((one) => one.endMs === endMs)) made.push({ endMs, qps: path });
       const bounds = path.map((rate, step) =>
         (pathRatios[step]?.factors(endMs) ?? []).map((factor) => rate * Math.max(1, factor)),
       );
-      if (!started) return { blended: null, byModel, peak };
+      if (!started) return { blended: null, byModel, peak, networkPeak };
       const alone = first[1] >= nearlyAlone;
       const blended: BlendedForecast = {
         model: alone ? first[0] : "blend",
@@ -195,7 +207,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
         qps95: bounds.map(([, bound]) => bound as number),
         peak,
       };
-      return { blended, byModel, peak };
+      return { blended, byModel, peak, networkPeak };
     },
   };
 }

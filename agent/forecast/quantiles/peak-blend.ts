@@ -32,6 +32,8 @@ const halfLifeMs = 86_400_000;
 const fewestComparisons = 10;
 const assumedFactors = [1.1, 1.4, 1.6];
 const yardstick = "last-value";
+/** Of the shares; see decideShares. */
+const sharpness = 40;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
 const mostPending = 64;
 /**
@@ -116,7 +118,7 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
       );
       const shares =
         compared.length > 0
-          ? decideShares(compared)
+          ? decideShares(compared, sharpness)
           : new Map([...candidates.keys()].map((name) => [name, 1 / candidates.size]));
       const blended = [0, 0, 0];
       for (const [name, share] of shares) {

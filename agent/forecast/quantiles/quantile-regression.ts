@@ -1,6 +1,6 @@
 import type { RateHistory } from "../rate-model.ts";
-import { fitQuantile } from "./fit-quantile.ts";
-import { inOrder, type PeakQuantiles, peakQuantiles } from "./peak-quantiles.ts";
+import { applyPeaks, learnPeaks, type PeakCoefficients, type PeakRows } from "./peak-coefficients.ts";
+import type { PeakQuantiles } from "./peak-quantiles.ts";
 import {
   coreStatisticsCount,
   levelBefore,
@@ -36,23 +36,14 @@ const mostRows = 2_000;
 const rowsPerInput = 8;
 /** Learnt anew when the record has grown by so many steps, or while it is short by an eighth. */
 const refitSteps = 240;
-const firstRounds = 20;
-const laterRounds = 8;
-const lambda = 10;
+/** The newest rate: the forecast that learning starts from. */
+const newestRateColumn = 1;
 
 interface Fit {
-  readonly coefficients: readonly Float64Array[];
-  readonly recordSteps: number;
+  readonly coefficients: PeakCoefficients;
   readonly endMs: number;
   readonly steps: number;
   readonly stepMs: number;
-}
-
-interface Rows {
-  readonly inputs: Float64Array;
-  readonly targets: Float64Array;
-  readonly weights: Float64Array;
-  readonly scales: Float64Array;
 }
 
 /**
@@ -70,7 +61,7 @@ export function createQuantileRegression(shape: QuantileRegressionShape): Quanti
     return grown >= 0 && grown < Math.min(refitSteps, Math.max(15, qps.length / 8));
   };
 
-  const collect = (prepared: PreparedHistory): Rows | null => {
+  const collect = (prepared: PreparedHistory): PeakRows | null => {
     const { history, steps } = prepared;
     const { qps, stepMs } = history;
     const first = Math.max(windowSteps, qps.length - Math.round(shape.memoryMs / stepMs));
@@ -79,30 +70,22 @@ export function createQuantileRegression(shape: QuantileRegressionShape): Quanti
     const stride = Math.ceil(available / mostRows);
     const count = Math.floor((available - 1) / stride) + 1;
     const levels = new Float64Array(count);
-    let mean = 0;
-    // From the newest backwards, so that thinning never leaves the newest out.
-    for (let row = 0; row < count; row += 1) {
-      const level = levelBefore(prepared, qps.length - steps - row * stride);
-      levels[row] = level;
-      mean += level / count;
-    }
-    if (mean === 0) return null;
     const inputs = new Float64Array(count * columns);
     const targets = new Float64Array(count);
-    const weights = new Float64Array(count);
     const statistics = new Float64Array(statisticsCount);
     for (let row = 0; row < count; row += 1) {
-      const level = levels[row] as number;
-      if (level === 0) continue;
+      // From the newest backwards, so that thinning never leaves the newest out.
       const origin = qps.length - steps - row * stride;
+      const level = levelBefore(prepared, origin);
+      levels[row] = level;
+      if (level === 0) continue;
       writeStatistics(statistics, prepared, origin, level);
       inputs.set(columns === statisticsCount ? statistics : statistics.subarray(0, columns), row * columns);
       let highest = 0;
       for (let step = 0; step < steps; step += 1) highest = Math.max(highest, qps[origin + step] as number);
       targets[row] = highest / level;
-      weights[row] = Math.min(4, level / mean);
     }
-    return { inputs, targets, weights, scales: scaleColumns(inputs, weights, columns) };
+    return { inputs, targets, levels, columns };
   };
 
   return {
@@ -113,21 +96,8 @@ export function createQuantileRegression(shape: QuantileRegressionShape): Quanti
       yield;
       if (rows === null) return;
       const before = fit !== null && fit.steps === steps ? fit.coefficients : null;
-      const coefficients: Float64Array[] = [];
-      for (const [which, quantile] of peakQuantiles.entries()) {
-        const start = new Float64Array(columns);
-        const known = before?.[which];
-        // Without a start of its own: the level goes on.
-        for (let column = 0; column < columns; column += 1) {
-          start[column] = known === undefined ? 0 : (known[column] as number) * (rows.scales[column] as number);
-        }
-        if (known === undefined) start[0] = rows.scales[0] as number;
-        const rounds = known === undefined ? firstRounds : laterRounds;
-        const found = yield* fitQuantile({ ...rows, columns }, { quantile, lambda, start, rounds });
-        coefficients.push(found.map((value, column) => value / (rows.scales[column] as number)));
-      }
-      if (!coefficients.every((each) => each.every(Number.isFinite))) return;
-      fit = { coefficients, recordSteps: history.qps.length, endMs: history.endMs, steps, stepMs: history.stepMs };
+      const coefficients = yield* learnPeaks(rows, before, newestRateColumn);
+      if (coefficients !== null) fit = { coefficients, endMs: history.endMs, steps, stepMs: history.stepMs };
     },
     forecast(history, steps) {
       if (fit === null || fit.steps !== steps || fit.stepMs !== history.stepMs) return null;
@@ -137,33 +107,7 @@ export function createQuantileRegression(shape: QuantileRegressionShape): Quanti
       if (level === 0) return [0, 0, 0];
       const statistics = new Float64Array(statisticsCount);
       writeStatistics(statistics, prepared, history.qps.length, level);
-      return inOrder(
-        fit.coefficients.map((coefficients) => {
-          let sum = 0;
-          for (let column = 0; column < columns; column += 1) {
-            sum += (coefficients[column] as number) * (statistics[column] as number);
-          }
-          return sum * level;
-        }),
-      );
+      return applyPeaks(fit.coefficients, statistics, level);
     },
   };
-}
-
-/** Brings each column to a weighted mean square of one, in place, so that the ridge holds all back alike; returns what they were divided by. */
-function scaleColumns(inputs: Float64Array, weights: Float64Array, columns: number): Float64Array {
-  const squares = new Float64Array(columns);
-  let total = 0;
-  for (const [row, weight] of weights.entries()) {
-    total += weight * weight;
-    for (let column = 0; column < columns; column += 1) {
-      const value = weight * (inputs[row * columns + column] as number);
-      squares[column] = (squares[column] as number) + value * value;
-    }
-  }
-  const scales = squares.map((sum) => Math.sqrt(sum / total) || 1);
-  for (let index = 0; index < inputs.length; index += 1) {
-    inputs[index] = (inputs[index] as number) / (scales[index % columns] as number);
-  }
-  return scales;
 }

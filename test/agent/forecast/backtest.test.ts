@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { backtest } from "#agent/forecast/backtest.ts";
 import { createCalendar } from "#agent/forecast/calendar.ts";
 import { conformalFactor, coverage, pinballLoss } from "#agent/forecast/quantile-measures.ts";
@@ -33,6 +33,7 @@ test.each([
 });
 
 describe("backtest", () => {
+  setDefaultTimeout(60_000);
   const calendar = createCalendar("UTC", []);
   const startMs = Date.UTC(2026, 0, 5);
   const options = { stepMs: 60_000, steps: 15, mostOrigins: 100, network: null };

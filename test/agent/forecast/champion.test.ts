@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import pino from "pino";
 import { createForecaster } from "#agent/forecast/create-forecaster.ts";
 import { type ChampionSituation, decideChampion, type ModelScore } from "#agent/forecast/decide-champion.ts";
@@ -159,6 +159,7 @@ describe("forecast scores", () => {
 });
 
 describe("the serving forecaster", () => {
+  setDefaultTimeout(60_000);
   /** A network whose answers are the same distance from the anchor, in levels. */
   class BiasedNetwork implements ForecastWorker {
     current: ForecastWorkerState = { kind: "ready", backend: "wasm", reason: "", pid: 1 };

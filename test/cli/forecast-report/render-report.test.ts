@@ -27,6 +27,7 @@ function replayOf(ratios: readonly number[], judgedFrom: number, foretold = 10):
       shares: { m: 1 },
       path: [1, 1.4, 1.45].map((factor) => [foretold * factor, (foretold / 2) * factor]),
       peak: [foretold, 1.4 * foretold, 1.45 * foretold],
+      networkPeak: null,
     })),
   };
 }
