@@ -7,7 +7,9 @@ import {
   type PolicyResult,
   runBacktest,
 } from "#controller/scaling/backtest/run-backtest.ts";
+import { withoutUnrecorded } from "#controller/scaling/backtest/scaling-policy-replay.ts";
 import { planTerms } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
 import { readTraffic } from "./backtest/read-traffic.ts";
@@ -50,9 +52,21 @@ async function readFleet(path: string): Promise<BacktestFleet> {
   return fleet;
 }
 
+/** A file that a controller scales by; what a trace can't tell is left out, which is said. */
+function scalingPolicy(input: unknown, path: string): PolicyChoice {
+  const policy = parseScalingPolicy(input, path);
+  const { leftOut } = withoutUnrecorded(policy);
+  if (leftOut.length > 0) {
+    console.error(`${path}: without the triggers ${leftOut.join(", ")}, of which a trace says nothing`);
+  }
+  return { label: policy.name, policy, terms: {} };
+}
+
 async function readPolicy(text: string): Promise<PolicyChoice> {
   if (/\.(ya?ml|json)$/.test(text)) {
-    const { policy, name, ...terms } = parseConfig(PolicyFile, await readConfigFile(text), text);
+    const input = await readConfigFile(text);
+    if (Object(input).kind === "ScalingPolicy") return scalingPolicy(input, text);
+    const { policy, name, ...terms } = parseConfig(PolicyFile, input, text);
     return { label: name ?? basename(text).replace(/\.\w+$/, ""), policy, terms };
   }
   const policy = backtestPolicies.find((each) => each === text);
@@ -87,7 +101,7 @@ export const backtestCommand: Command = {
     policy: {
       type: "string",
       value: "NAME|FILE[,…]",
-      help: `of ${backtestPolicies.join(", ")} (default: all), or YAML files`,
+      help: `of ${backtestPolicies.join(", ")} (default: all), or YAML files, a ScalingPolicy too`,
     },
     "peak-qps": {
       type: "string",

@@ -1,9 +1,11 @@
 import type { Calendar } from "#agent/forecast/calendar.ts";
+import type { ScalingPolicy } from "../policy/scaling-policy.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
 import { hpa, kedaCron, predictive, staticAll, staticPeak, threshold } from "./counting-policies.ts";
 import { fleetPlan, oracle } from "./planning-policies.ts";
 import { createForecastReplay, type ForecastReplay, minuteMs } from "./replay-forecasts.ts";
+import { replayScalingPolicy } from "./scaling-policy-replay.ts";
 import { type FleetState, initialState, type MinuteOutcome, simulateMinute } from "./simulate-fleet.ts";
 
 /** The policies that come with the program. */
@@ -51,7 +53,7 @@ export interface PolicyResult {
 /** A policy to play, under its own name and with its own idea of what the fleet has to keep. */
 export interface PolicyChoice {
   readonly label: string;
-  readonly policy: BacktestPolicyName;
+  readonly policy: BacktestPolicyName | ScalingPolicy;
   /** In place of the fleet's: the simulation goes on with the fleet's own. */
   readonly terms: Partial<Pick<BacktestFleet, "targetUtilization" | "spareDevices" | "shortfallUsdPerRequest">>;
 }
@@ -62,7 +64,12 @@ const reversalMinutes = 15;
 /** Additions that are not needed within this are not counted in the lead time. */
 const longestLeadMinutes = 60;
 
-function createPolicy(name: BacktestPolicyName, fleet: BacktestFleet, rates: readonly number[]): BacktestPolicy {
+function createPolicy(
+  name: BacktestPolicyName | ScalingPolicy,
+  fleet: BacktestFleet,
+  rates: readonly number[],
+): BacktestPolicy {
+  if (typeof name !== "string") return replayScalingPolicy(name, fleet);
   switch (name) {
     case "static-all":
       return staticAll(fleet);

@@ -65,6 +65,20 @@ export function cronFault(pattern: string, timeZone: string): string | null {
  * belongs to the window, the closing one does not.
  */
 export function windowAt(start: string, end: string, timeZone: string, nowMs: number): WindowState {
+  const key = `${timeZone}\n${start}\n${end}`;
+  const last = states.get(key);
+  const isSame = last?.state.nextChangeMs != null && nowMs >= last.sinceMs && nowMs < last.state.nextChangeMs;
+  if (last !== undefined && isSame) return last.state;
+  const state = findWindow(start, end, timeZone, nowMs);
+  if (states.size >= mostParsed) states.clear();
+  states.set(key, { sinceMs: nowMs, state });
+  return state;
+}
+
+/** Nothing changes before the next change: as long as time goes on, the answer is the one before. */
+const states = new Map<string, { readonly sinceMs: number; readonly state: WindowState }>();
+
+function findWindow(start: string, end: string, timeZone: string, nowMs: number): WindowState {
   const nextStartMs = nextMs(start, timeZone, nowMs);
   const nextEndMs = nextMs(end, timeZone, nowMs);
   const open =

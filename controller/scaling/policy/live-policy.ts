@@ -7,6 +7,7 @@ import type { ForecastReport } from "#protocol/messages.ts";
 import { decideScaling } from "../decide-scaling.ts";
 import { createForecastQuantiles, type ForecastQuantiles } from "./forecast-quantiles.ts";
 import { openPolicyFile, type PolicyFile } from "./policy-file.ts";
+import { createPolicyMemory } from "./policy-memory.ts";
 import { readAgentsTrigger, type ServingAgent } from "./read-agents-trigger.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingObservation } from "./scaling-observation.ts";
@@ -43,8 +44,6 @@ export interface PolicyStatus {
 }
 
 const reloadMs = 5000;
-/** HPA looks no further back than an hour, whatever the window. */
-const rememberedMs = 3_600_000;
 const pollsMissed = 3;
 
 export function createLivePolicy(path: string, clock: Clock, log: Logger): LivePolicy {
@@ -54,10 +53,7 @@ export function createLivePolicy(path: string, clock: Clock, log: Logger): LiveP
   let tasks: PeriodicTask[] = [];
   let lastPollMs = Number.NEGATIVE_INFINITY;
   let quantiles: { readonly level: number; readonly of: ForecastQuantiles } | null = null;
-  let wishes: { atMs: number; replicas: number }[] = [];
-  let changes: { atMs: number; delta: number }[] = [];
-  let lastReplicas: number | null = null;
-  let lastActiveMs: number | null = null;
+  const memory = createPolicyMemory();
   let readings: readonly TriggerReading[] = [];
   let latest: ScalingDecision | null = null;
 
@@ -72,8 +68,6 @@ export function createLivePolicy(path: string, clock: Clock, log: Logger): LiveP
     lastPollMs = nowMs();
     await poller.poll(triggers, lastPollMs);
   };
-  /** Seconds since; a clock that was set back makes nothing younger than now. */
-  const ago = (atMs: number, now: number) => Math.max(0, (now - atMs) / 1000);
 
   return {
     async start() {
@@ -113,25 +107,14 @@ export function createLivePolicy(path: string, clock: Clock, log: Logger): LiveP
           ? [{ trigger: trigger.name, value: said.value, failures: 0, reason: null }]
           : [{ trigger: trigger.name, value: null, failures: before + 1, reason: said.fault }];
       });
-      const delta = look.currentReplicas - (lastReplicas ?? look.currentReplicas);
-      if (delta !== 0) changes.push({ atMs: now, delta });
-      lastReplicas = look.currentReplicas;
-      const recent = ({ atMs }: { readonly atMs: number }) => Math.abs(now - atMs) <= rememberedMs;
-      wishes = wishes.filter(recent);
-      changes = changes.filter(recent);
       latest = decideScaling(policy, {
         ...look,
         readings: [...readings],
-        lastActiveAgoS: lastActiveMs === null ? null : ago(lastActiveMs, now),
-        loadedAgoS: ago(loadedAtMs, now),
+        ...memory.recall(now, look.currentReplicas),
+        loadedAgoS: Math.max(0, (now - loadedAtMs) / 1000),
         forecast: quantiles?.of.forecast(now) ?? null,
-        history: {
-          recommendations: wishes.map(({ atMs, replicas }) => ({ agoS: ago(atMs, now), replicas })),
-          changes: changes.map((change) => ({ agoS: ago(change.atMs, now), delta: change.delta })),
-        },
       });
-      if (latest.wanted !== null) wishes.push({ atMs: now, replicas: latest.wanted });
-      if (latest.proposals.triggers?.active === true) lastActiveMs = now;
+      memory.note(now, latest);
       return latest;
     },
     status() {
