@@ -126,7 +126,7 @@ export const backtestCommand: Command = {
       const traffic = await readTraffic(path, peakQps, days);
       const results = runBacktest(fleet, traffic, choices);
       const rows = rowsOf(results);
-      reports.push({ name: traffic.name, rates: traffic.rates, results, rows });
+      reports.push({ name: traffic.name, startMs: traffic.startMs, rates: traffic.rates, results, rows });
       if (asJson) continue;
       console.log(`${traffic.name}: ${(traffic.rates.length / 1440).toFixed(1)} days, ${fleet.name}`);
       console.log(`${formatTable(header, rows)}\n`);

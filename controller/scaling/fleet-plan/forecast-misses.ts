@@ -1,6 +1,6 @@
-/** How far off forecasts were is remembered for so many minutes of each level and looked at every half hour, at these leads. */
+/** How far off forecasts were is remembered for so many minutes of each level and looked at every hour, at these leads. */
 const rememberedMinutes = 2880;
-const relearnMinutes = 30;
+const relearnMinutes = 60;
 const leads = [0, 1, 3, 6, 10, 14];
 const longestLead = 15;
 /** Before so many comparisons a forecast is taken to be this much too low. */
@@ -38,15 +38,29 @@ export function createForecastMisses(quantile: number): ForecastMisses {
     const level = levels.findIndex((most) => forecast <= most * meanQps());
     return level === -1 ? levels.length : level;
   };
+  /** The quantile as split conformal prediction takes it. Of many values only the few largest are kept in order. */
   const factorOf = (list: readonly number[]): number => {
-    const sorted = Float64Array.from(list).sort();
-    return Math.max(1, sorted[Math.min(sorted.length - 1, Math.ceil((sorted.length + 1) * quantile) - 1)] as number);
+    const rank = Math.min(list.length, Math.ceil((list.length + 1) * quantile));
+    const mostKept = list.length - rank + 1;
+    const largest: number[] = [];
+    for (const value of list) {
+      if (largest.length === mostKept) {
+        if (value <= (largest[0] as number)) continue;
+        largest.shift();
+      }
+      let place = largest.length;
+      while (place > 0 && (largest[place - 1] as number) > value) place -= 1;
+      largest.splice(place, 0, value);
+    }
+    return Math.max(1, largest[0] as number);
   };
   const relearn = () => {
     factors = ratios.map((ofLead) => {
+      const own = ofLead.map((list) => (list.length < fewestRatios ? null : factorOf(list)));
+      if (!own.includes(null)) return own as number[];
       const all = ofLead.flat();
       const ofAll = all.length < fewestRatios ? cautiousFactor : factorOf(all);
-      return ofLead.map((list) => (list.length < fewestRatios ? ofAll : factorOf(list)));
+      return own.map((factor) => factor ?? ofAll);
     });
   };
   const factorAt = (lead: number, level: number) => {

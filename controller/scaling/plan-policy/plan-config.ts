@@ -25,7 +25,7 @@ export const PlanConfig = Type.Object(
       description: "what a request that nobody carries counts for",
     }),
     quantile: Type.Number({
-      default: 0.99,
+      default: 0.995,
       minimum: 0.5,
       maximum: 0.999,
       description: "the share of minutes that what may come is to hold for, learnt from the forecasts' own misses",

@@ -4,6 +4,7 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { DesiredDocuments } from "../desired-documents.ts";
 import type { FleetPlanner } from "../fleet-plan/fleet-planner.ts";
 import { createForecastMisses } from "../fleet-plan/forecast-misses.ts";
+import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 import type { ReplicaBounds } from "../policy/bounds-of-decision.ts";
 import type { ScalingConfig } from "../scaling-config.ts";
 import type { ActiveAgentsDecision, ScalingInputs } from "../scaling-inputs.ts";
@@ -52,6 +53,8 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
   const misses = createForecastMisses(config.plan.quantile);
   let lastLearntMs = Number.NEGATIVE_INFINITY;
   let expectedQps: readonly number[] = [];
+  /** What the hour usually takes, for each of the minutes that are forecast; 0 where that is not known. */
+  let usualQps: readonly number[] = [];
   /** Since when each agent has been meant to serve or not; long ago for those that were so when they were first seen. */
   const since = new Map<string, { active: boolean; atMs: number }>();
 
@@ -76,6 +79,9 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
         (_, minute) => forecast.qps[Math.min(forecast.qps.length - 1, Math.floor(minute / perStep))] as number,
       );
       misses.note(lastLearntMs / minuteMs + 1, expectedQps);
+      const totals = [0];
+      for (const { qps } of history) totals.push((totals.at(-1) as number) + (qps ?? 0));
+      usualQps = expectedQps.map((_, lead) => seasonalFloorQps(totals, history.length + lead) ?? 0);
     },
     async decide(inputs, plain, { minReplicas, maxReplicas }) {
       const config = { ...parts.config, minReplicas, maxReplicas };
@@ -96,7 +102,9 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
           atMs,
         );
       });
-      const coverQps = misses.highQps(expectedQps).map((qps) => Math.max(qps, inputs.liveQps ?? 0));
+      const coverQps = misses
+        .highQps(expectedQps)
+        .map((qps, lead) => Math.max(qps, inputs.liveQps ?? 0, usualQps[lead] ?? 0));
       const terms = { ...config, tariffUsdPerKwh: parts.tariffUsdPerKwh };
       const plan = await planner.plan({
         input: toPlanInput(
