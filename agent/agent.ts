@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Registry } from "prom-client";
-import { createClock } from "#platform/clock.ts";
+import { createClock, systemClock } from "#platform/clock.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { describeError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
@@ -17,8 +17,13 @@ import type { AgentConfig } from "./config.ts";
 import { accuracyWindows, registerAccuracyMetrics } from "./forecast/accuracy/accuracy-metrics.ts";
 import { accuracyRoutes } from "./forecast/accuracy/accuracy-routes.ts";
 import { createLiveAccuracy } from "./forecast/accuracy/live-accuracy.ts";
+import { createCalendar } from "./forecast/calendar.ts";
 import { createForecaster } from "./forecast/create-forecaster.ts";
 import { forecastRoutes } from "./forecast/forecast-routes.ts";
+import { createNightTraining } from "./forecast/night/night-training.ts";
+import { createTrainedModels } from "./forecast/night/trained-models.ts";
+import { registerTrainingMetrics } from "./forecast/night/training-metrics.ts";
+import { trainingRoutes } from "./forecast/night/training-routes.ts";
 import { createTrafficRecord, minuteMs } from "./forecast/traffic-record.ts";
 import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
 import { createDesiredDocument } from "./mesh/desired-document.ts";
@@ -49,6 +54,7 @@ export interface Agent {
 
 const dayMs = 24 * 60 * minuteMs;
 const powerPeriodMs = 15_000;
+const trainingPeriodMs = 2_000;
 /** How long an orderly end waits for the broker to take the last records; what it doesn't take is sent at the next start. */
 const farewellMs = 1_000;
 
@@ -73,10 +79,30 @@ export function createAgent(config: AgentConfig): Agent {
       maxBytes: config.outbox.maxBytes,
       maxAgeMs: config.outbox.maxAgeDays * dayMs,
     });
+    const trainedModels = createTrainedModels(
+      join(stateDir, "forecast-models"),
+      createStoredText(database, "forecast-models"),
+    );
     const forecaster = createForecaster({
       config: config.forecast,
       log,
       memory: createStoredText(database, "forecast-champion"),
+      trainedModelDir: () => trainedModels.activeDirectory(),
+    });
+    const nightTraining = createNightTraining({
+      config: config.forecast.training,
+      timeZone: config.forecast.timeZone,
+      holidays: config.forecast.holidays,
+      calendar: createCalendar(config.forecast.timeZone, []),
+      directory: join(stateDir, "forecast-training"),
+      models: trainedModels,
+      configuredModelDirectory: config.forecast.modelDir,
+      history: () => record.recentRates(Math.ceil(config.recordRetentionDays * 24 * 60), nowMs()),
+      recordedMinutes: () => record.recordedMinutes(),
+      busy: () => serving.queueDepth() > 0,
+      onPromoted: () => forecaster.reload(),
+      nowMs,
+      log,
     });
     const accuracy = createLiveAccuracy(database);
     const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
@@ -117,6 +143,7 @@ export function createAgent(config: AgentConfig): Agent {
       extraChecks: () => ({ power: power.health() }),
       extraRoutes: [
         accuracyRoutes(accuracyOf),
+        trainingRoutes(() => nightTraining),
         forecastRoutes(() => cycle.lastForecast(), forecaster.describe),
         statusRoutes(() => ({
           agentId,
@@ -133,6 +160,7 @@ export function createAgent(config: AgentConfig): Agent {
           forecast: cycle.lastForecast(),
           forecaster: forecaster.describe(),
           forecastAccuracy: accuracyOf("24h"),
+          forecastTraining: nightTraining.status(),
           power: power.status(),
           outbox: { ...outbox.size(), droppedRecords: cycle.droppedRecords() },
         })),
@@ -293,6 +321,7 @@ export function createAgent(config: AgentConfig): Agent {
     };
 
     registerAccuracyMetrics(metrics, accuracyOf);
+    registerTrainingMetrics(metrics, nightTraining);
     registerAgentMetrics(metrics, {
       brokerConnected: () => broker.connected,
       outboxRecords: () => outbox.size().entries,
@@ -316,6 +345,7 @@ export function createAgent(config: AgentConfig): Agent {
       await reporter.publishLeave(self.presence("offline"));
       await broker.stop();
       await power.stop();
+      await nightTraining.stop();
       await forecaster.stop();
       database.close();
       log.info("stopped");
@@ -338,6 +368,8 @@ export function createAgent(config: AgentConfig): Agent {
       runPeriodically(clock, minuteMs, endMinute, logFailure("ending the minute")),
       runPeriodically(clock, powerPeriodMs, evaluateSleep, logFailure("sleeping and waking")),
       runPeriodically(clock, powerPeriodMs, evaluatePower, logFailure("choosing the power mode"), powerPeriodMs / 2),
+      // Real seconds, whatever the clock's speed: requests that wait now must not wait for a training.
+      runPeriodically(systemClock, trainingPeriodMs, () => nightTraining.evaluate(), logFailure("training")),
     );
     log.info(
       { url: serving.url, grpc: serving.grpcAddress, ...identity, stateDir, role: membership.role },

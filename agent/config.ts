@@ -3,6 +3,7 @@ import { ClockSection } from "#platform/clock.ts";
 import { logLevels } from "#platform/log.ts";
 import { AgentRole, Identifier } from "#protocol/messages.ts";
 import { ForecastConfig } from "./forecast/forecast-config.ts";
+import { NightTrainingConfig } from "./forecast/night/night-training-config.ts";
 import { ModelSourceConfig } from "./model-source-config.ts";
 import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";
@@ -66,7 +67,7 @@ export const AgentConfig = Type.Object(
     }),
     serving: ServingConfig,
     models: ModelSourceConfig,
-    forecast: ForecastConfig,
+    forecast: Type.Object({ ...ForecastConfig.properties, training: NightTrainingConfig }, { ...strict, default: {} }),
     power: PowerConfig,
     clock: ClockSection,
   },

@@ -23,5 +23,6 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   version: async () => (await import("./version.ts")).versionCommand,
   "model-worker": async () => (await import("./model-worker.ts")).modelWorkerCommand,
   "forecast-worker": async () => (await import("./forecast-worker.ts")).forecastWorkerCommand,
+  "forecast-trainer": async () => (await import("./forecast-trainer.ts")).forecastTrainerCommand,
   "fleet-planner": async () => (await import("./fleet-planner.ts")).fleetPlannerCommand,
 };

@@ -1,6 +1,6 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { lstmShapes } from "#agent/forecast/lstm-model.ts";
+import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
 import { writeFilesAtomically } from "#agent/forecast/model-files.ts";
 import { parseTrace } from "#agent/forecast/parse-trace.ts";
 import { backends, startBackend } from "#agent/forecast/tensorflow.ts";

@@ -4,7 +4,7 @@ import { movingAverage } from "./baselines.ts";
 import { type Calendar, createCalendar } from "./calendar.ts";
 import { decideForecastModel } from "./decide-forecast-model.ts";
 import type { ForecastConfig } from "./forecast-config.ts";
-import type { Forecaster, MinuteRate } from "./forecaster.ts";
+import type { MinuteRate, ReloadableForecaster } from "./forecaster.ts";
 import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
 import { createScoreStore, type ScoreMemory } from "./score-store.ts";
 import { type BlendedForecast, createTrafficBlend } from "./traffic-blend.ts";
@@ -30,6 +30,8 @@ export interface ForecasterOptions {
   readonly log: Logger;
   /** Runs the network; a child process of this program unless told otherwise. */
   readonly worker?: ForecastWorker;
+  /** Where the model in service lies, asked at every start; null and without it: as configured. */
+  readonly trainedModelDir?: () => string | null;
   /** Keeps the models' scores from one run to the next; without it each run learns anew who is best. */
   readonly memory?: ScoreMemory;
 }
@@ -56,11 +58,19 @@ function createConfiguredCalendar({ timeZone, holidays }: ForecastConfig): Calen
  * forecast too, and all are averaged, each weighed by how close it came in the newest days; until enough is known the network serves.
  * @throws UsageError when the configured time zone is not known.
  */
-export function createForecaster({ config, log, worker: givenWorker, memory }: ForecasterOptions): Forecaster {
+export function createForecaster({
+  config,
+  log,
+  worker: givenWorker,
+  memory,
+  trainedModelDir,
+}: ForecasterOptions): ReloadableForecaster {
   const calendar = createConfiguredCalendar(config);
   const store = memory === undefined ? null : createScoreStore(memory, log);
   const blend = createTrafficBlend({ stepMs: minuteMs, steps: outputMinutes, starter: "lstm", store });
-  const worker = givenWorker ?? createForecastProcess({ modelDir: config.modelDir, timeoutMs: config.timeoutMs, log });
+  const worker =
+    givenWorker ??
+    createForecastProcess({ modelDir: () => trainedModelDir?.() ?? config.modelDir, timeoutMs: config.timeoutMs, log });
 
   const runModel = async (window: readonly number[], windowStartMs: number): Promise<number[]> => {
     const scale = scaleOf(window);
@@ -79,6 +89,10 @@ export function createForecaster({ config, log, worker: givenWorker, memory }: F
       worker.start();
     },
     stop: () => worker.stop(),
+    async reload() {
+      await worker.stop();
+      worker.start();
+    },
     async forecast(history, nowMs) {
       const rates = newestWindow(history);
       const firstRecorded = history.findIndex(({ qps }) => qps !== null);

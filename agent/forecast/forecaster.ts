@@ -20,6 +20,11 @@ export interface Forecaster {
   describe(): ForecasterDescription;
 }
 
+export interface ReloadableForecaster extends Forecaster {
+  /** Loads the model anew: another one is in service. */
+  reload(): Promise<void>;
+}
+
 export interface ForecasterDescription {
   /** "lstm" when a trained model is loaded, else the baseline's name. */
   readonly model: string;

@@ -1,5 +1,5 @@
 import type { Evaluation } from "./evaluate-forecasts.ts";
-import type { LstmShape } from "./lstm-model.ts";
+import type { LstmShape } from "./lstm-shapes.ts";
 import type { BackendChoice } from "./tensorflow.ts";
 import type { EpochReport } from "./train-lstm.ts";
 

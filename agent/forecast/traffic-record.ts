@@ -29,6 +29,8 @@ export interface TrafficRecord extends TrafficSink {
   closeAll(nowMs: number): RecordedMinute[];
   /** Texts a second in each of the `count` minutes before `nowMs`' minute, oldest first; null where less than half was observed. */
   recentRates(count: number, nowMs: number): MinuteRate[];
+  /** Minutes that are on record. */
+  recordedMinutes(): number;
   /** Texts a second so far in the minute under way, in the last one while this is younger than 20 s, or in the last 60 s while this has few. */
   liveQps(nowMs: number): number;
   /** Minutes that were written down but whose message never reached the outbox (the process died in between). */
@@ -70,6 +72,7 @@ export function createTrafficRecord(
     `SELECT minute_start_ms AS minuteStartMs, sum(observed_ms) AS observedMs, sum(texts) AS texts
      FROM minute_traffic WHERE minute_start_ms >= ? AND minute_start_ms < ? GROUP BY minute_start_ms`,
   );
+  const countMinutes = database.query<{ minutes: number }, []>("SELECT count(*) AS minutes FROM minute_traffic");
   const selectUnqueued = database.query<{ bootId: string; seq: number; traffic: string }, []>(
     `SELECT boot_id AS bootId, seq, traffic FROM minute_traffic WHERE queued = 0 ORDER BY minute_start_ms, seq`,
   );
@@ -164,6 +167,7 @@ export function createTrafficRecord(
         return { minuteStartMs, qps: observed ? row.texts / (row.observedMs / 1000) : null };
       });
     },
+    recordedMinutes: () => countMinutes.get()?.minutes ?? 0,
     liveQps(atMs) {
       const minuteStartMs = startOfMinute(atMs);
       const elapsedMs = atMs - Math.max(minuteStartMs, observedFromMs);

@@ -1,6 +1,7 @@
 import { UsageError } from "#platform/errors.ts";
 import { decideTrainingStep, defaultPatience, startProgress } from "./decide-training-step.ts";
-import { buildLstm, type LstmShape, reseedDropout } from "./lstm-model.ts";
+import { buildLstm, reseedDropout } from "./lstm-model.ts";
+import type { LstmShape } from "./lstm-shapes.ts";
 import { predictOutputs } from "./predict-outputs.ts";
 import { seededRandom, shuffled } from "./seeded-random.ts";
 import { tf } from "./tensorflow.ts";

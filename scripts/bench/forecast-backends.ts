@@ -3,7 +3,8 @@
  * step. One backend a run, as tfjs-node can't be given back: bun scripts/bench/forecast-backends.ts tfjs-node|wasm|cpu [full|small|tiny]
  */
 import { compileForward } from "#agent/forecast/compile-forward.ts";
-import { buildLstm, lstmShapes } from "#agent/forecast/lstm-model.ts";
+import { buildLstm } from "#agent/forecast/lstm-model.ts";
+import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
 import { predictOutputs } from "#agent/forecast/predict-outputs.ts";
 import { type Backend, backends, startBackend, tf } from "#agent/forecast/tensorflow.ts";
 import { featureNames, featuresPerWindow, inputMinutes, outputMinutes } from "#agent/forecast/window-features.ts";

@@ -5,8 +5,8 @@ import type { ForecastWorker, ForecastWorkerState } from "./forecast-worker.ts";
 import type { WorkerMessage } from "./worker-messages.ts";
 
 export interface ForecastProcessOptions {
-  /** null: the weights that the program carries. */
-  readonly modelDir: string | null;
+  /** null: the weights that the program carries. A function is asked at every start. */
+  readonly modelDir: string | null | (() => string | null);
   /** Real milliseconds for one forecast. */
   readonly timeoutMs: number;
   readonly log: Logger;
@@ -76,7 +76,8 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
     restart = undefined;
     enter({ kind: "starting" });
     let unusableReason: string | undefined;
-    const modelOption = options.modelDir === null ? [] : ["--model-dir", options.modelDir];
+    const modelDir = typeof options.modelDir === "function" ? options.modelDir() : options.modelDir;
+    const modelOption = modelDir === null ? [] : ["--model-dir", modelDir];
     let launched: Bun.Subprocess;
     try {
       launched = Bun.spawn([...(options.command ?? [...selfCommand(), "forecast-worker", ...modelOption])], {

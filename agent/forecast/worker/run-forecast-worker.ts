@@ -7,6 +7,17 @@ import { startBackend } from "../tensorflow.ts";
 import { featuresPerWindow } from "../window-features.ts";
 import type { ForecastRequest, WorkerMessage } from "./worker-messages.ts";
 
+/** A model directory that is damaged must not cost the network: the program carries one. */
+async function loadOrFallBack(modelDir: string | null) {
+  if (modelDir === null) return { model: await loadModel(defaultModelFiles), problem: null };
+  try {
+    return { model: await loadModel(modelFilesIn(modelDir)), problem: null };
+  } catch (error) {
+    const problem = `the model in ${modelDir} can't be used (${describeError(error)}): the program's own serves`;
+    return { model: await loadModel(defaultModelFiles), problem };
+  }
+}
+
 /**
  * The child process that runs the network: loads it, says that it is ready, answers window after window. It ends with the channel to
  * its parent, however that one ends.
@@ -23,8 +34,9 @@ export async function runForecastWorker(modelDir: string | null): Promise<number
 
   const startedMs = performance.now();
   try {
-    const { backend, reason } = await startBackend();
-    const model = await loadModel(modelDir === null ? defaultModelFiles : modelFilesIn(modelDir));
+    const { backend, reason: backendReason } = await startBackend();
+    const { model, problem } = await loadOrFallBack(modelDir);
+    const reason = problem === null ? backendReason : `${problem}; ${backendReason}`;
     const run = compileForward(model) ?? ((features: Float32Array) => predictOutputs(model, features, 1, 1));
     run(new Float32Array(featuresPerWindow)); // the first run compiles what the others use
     process.on("message", ({ id, features }: ForecastRequest) => {

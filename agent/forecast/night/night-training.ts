@@ -1,0 +1,266 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { selfCommand } from "#platform/self-command.ts";
+import type { Calendar } from "../calendar.ts";
+import type { MinuteRate } from "../forecaster.ts";
+import { decideNightTraining } from "./decide-night-training.ts";
+import type { NightTrainingConfig } from "./night-training-config.ts";
+import type { TrainerTask } from "./run-trainer.ts";
+import type { TrainedModels } from "./trained-models.ts";
+import type { TrainerMessage, TrainerOrder } from "./trainer-messages.ts";
+
+/** How the last training ended. */
+export interface TrainingOutcome {
+  readonly kind: "promoted" | "kept" | "failed" | "stopped";
+  readonly reason: string;
+  readonly endedAtMs: number;
+}
+
+export interface TrainingStatus {
+  readonly state: "waiting" | "training" | "resting";
+  /** Why it is so. */
+  readonly reason: string;
+  /** Of the training under way; null while none is. */
+  readonly progress: {
+    readonly epoch: number;
+    readonly batch: number;
+    readonly batches: number;
+    readonly loss: number | null;
+    readonly validationLoss: number | null;
+    readonly rssBytes: number | null;
+    readonly pid: number;
+  } | null;
+  readonly last: TrainingOutcome | null;
+  /** The directory of the model that this device trained and serves with; null: the configured or carried one. */
+  readonly activeModel: string | null;
+}
+
+export interface NightTrainingParts {
+  readonly config: NightTrainingConfig;
+  readonly timeZone: string;
+  readonly holidays: readonly string[];
+  readonly calendar: Calendar;
+  /** For the trace and the checkpoint. */
+  readonly directory: string;
+  readonly models: TrainedModels;
+  /** The configured model; null: the one that the program carries. */
+  readonly configuredModelDirectory: string | null;
+  /** The whole record, one row a minute. */
+  readonly history: () => readonly MinuteRate[];
+  readonly recordedMinutes: () => number;
+  readonly busy: () => boolean;
+  /** Told of a new model in service. */
+  readonly onPromoted: () => Promise<void>;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+  /** Started instead of this program's own trainer; for tests. */
+  readonly command?: (task: TrainerTask) => readonly string[];
+}
+
+export interface NightTraining {
+  /** Starts, rests, goes on or stops as the moment demands. To be called every few seconds. */
+  evaluate(): Promise<void>;
+  /** Ends a training under way; its checkpoint stays. */
+  stop(): Promise<void>;
+  /** Takes the model before into service again. */
+  rollBack(): Promise<void>;
+  status(): TrainingStatus;
+  /** Trainings since the start, by how they ended. */
+  outcomes(): Readonly<Record<TrainingOutcome["kind"], number>>;
+}
+
+const minuteMs = 60_000;
+/** A checkpoint's trace is this old at most when it is gone on from; an older one would leave too much out. */
+const oldestTraceMs = 48 * 60 * minuteMs;
+
+const ownCommand = (task: TrainerTask) => [...selfCommand(), "forecast-trainer", "--task", JSON.stringify(task)];
+
+/** The record as a trace: a line a minute, gaps left out. */
+export function renderTrace(history: readonly MinuteRate[]): string {
+  const lines = history.flatMap(({ minuteStartMs, qps }) =>
+    qps === null || !(qps >= 0 && qps < Infinity)
+      ? []
+      : [`${new Date(minuteStartMs).toISOString()},${Number((qps * 60).toFixed(3))}`],
+  );
+  return `timestamp,value\n${lines.join("\n")}\n`;
+}
+
+/** Trains a model of this device's own traffic at night, in a process of its own. Nothing happens before `evaluate`. */
+export function createNightTraining(parts: NightTrainingParts): NightTraining {
+  const { config, directory, models, log, nowMs } = parts;
+  const tracePath = join(directory, "trace.csv");
+  const checkpointPath = join(directory, "checkpoint.json");
+  const counts = { promoted: 0, kept: 0, failed: 0, stopped: 0 };
+  let child: { readonly process: Bun.Subprocess; readonly name: string } | undefined;
+  let starting = false;
+  let stopReason: string | undefined;
+  let resting = false;
+  let progress: TrainingStatus["progress"] = null;
+  let last: TrainingOutcome | null = null;
+  let reason = "not asked yet";
+  let verdict: Extract<TrainerMessage, { kind: "done" | "failed" }> | undefined;
+
+  const finish = (kind: TrainingOutcome["kind"], why: string) => {
+    counts[kind] += 1;
+    last = { kind, reason: why, endedAtMs: Math.round(nowMs()) };
+    log[kind === "failed" ? "error" : "info"]({ outcome: kind, reason: why }, "training ended");
+  };
+
+  const take = (message: TrainerMessage) => {
+    switch (message.kind) {
+      case "resumed":
+        log.info({ epoch: message.epoch }, "training goes on where it was left");
+        break;
+      case "batch":
+        if (progress !== null) progress = { ...progress, ...message, loss: message.loss };
+        break;
+      case "epoch": {
+        const { epoch, trainingLoss, validationLoss, outcome } = message.report;
+        log.info({ epoch, trainingLoss, validationLoss, outcome }, "trained an epoch");
+        if (progress !== null) progress = { ...progress, validationLoss, rssBytes: message.rssBytes };
+        if (message.rssBytes > config.maxMemoryBytes) {
+          verdict = { kind: "failed", reason: `${message.rssBytes} bytes of memory, ${config.maxMemoryBytes} allowed` };
+          child?.process.kill("SIGKILL");
+        }
+        break;
+      }
+      case "done":
+      case "failed":
+        verdict ??= message;
+        break;
+      default:
+        message satisfies never;
+    }
+  };
+
+  const conclude = async (name: string, code: number | null) => {
+    const said = verdict;
+    if (said?.kind === "done" && said.decision.kind === "promote") {
+      await models.promote(name);
+      finish("promoted", said.decision.reason);
+      await parts.onPromoted();
+    } else if (said?.kind === "done") {
+      await models.removeOthers();
+      finish("kept", said.decision.reason);
+    } else if (stopReason !== undefined) {
+      finish("stopped", stopReason);
+    } else {
+      await rm(checkpointPath, { force: true }); // what made it fail may lie in it
+      finish("failed", said?.reason ?? `the training process ended with ${code ?? "a signal"}`);
+    }
+  };
+
+  /** When the trace ends that an unfinished training is of; NaN where there is none. */
+  const traceEndMs = async () => {
+    const text = await Bun.file(tracePath)
+      .text()
+      .catch(() => "");
+    return Date.parse(text.trimEnd().split("\n").at(-1)?.split(",")[0] ?? "");
+  };
+
+  const start = async () => {
+    await mkdir(directory, { recursive: true });
+    const now = nowMs();
+    const goesOn = (await Bun.file(checkpointPath).exists()) && Math.abs(now - (await traceEndMs())) < oldestTraceMs;
+    if (!goesOn) {
+      await rm(checkpointPath, { force: true });
+      await Bun.write(tracePath, renderTrace(parts.history()));
+    }
+    const name = String(Math.round(now));
+    const task: TrainerTask = {
+      tracePath,
+      outputDirectory: models.directoryOf(name),
+      checkpointPath,
+      incumbentDirectory: models.activeDirectory() ?? parts.configuredModelDirectory,
+      units: config.units,
+      maxMs: config.maxMinutes * minuteMs,
+      timeZone: parts.timeZone,
+      holidays: parts.holidays,
+    };
+    verdict = undefined;
+    stopReason = undefined;
+    resting = false;
+    const launched = Bun.spawn([...(parts.command ?? ownCommand)(task)], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "inherit",
+      serialization: "advanced",
+      ipc: (message: TrainerMessage) => take(message),
+    });
+    child = { process: launched, name };
+    progress = { epoch: 0, batch: 0, batches: 0, loss: null, validationLoss: null, rssBytes: null, pid: launched.pid };
+    log.info({ pid: launched.pid, reason, incumbent: task.incumbentDirectory ?? "carried" }, "training begins");
+    concluded = launched.exited.then(async (code) => {
+      try {
+        await conclude(name, code);
+      } catch (error) {
+        finish("failed", describeError(error));
+      } finally {
+        child = undefined;
+        progress = null;
+      }
+    });
+  };
+  let concluded: Promise<void> = Promise.resolve();
+
+  const end = (why: string) => {
+    stopReason ??= why;
+    child?.process.kill("SIGKILL"); // its checkpoint is written as a whole, so nothing is lost but the epoch under way
+  };
+  const order = (kind: TrainerOrder["kind"]) => {
+    resting = kind === "rest";
+    child?.process.send({ kind } satisfies TrainerOrder);
+  };
+
+  return {
+    async evaluate() {
+      if (starting) return;
+      const now = nowMs();
+      const moment = parts.calendar(now);
+      const decision = decideNightTraining({
+        enabled: config.enabled,
+        minuteOfDay: Math.floor(moment.hour * 60 + 1e-6),
+        window: config.window,
+        nowMs: now,
+        running: child !== undefined,
+        busy: parts.busy(),
+        // One that was cut short goes on as soon as it may.
+        lastEndedMs: last === null || last.kind === "stopped" ? null : last.endedAtMs,
+        recordedMinutes: parts.recordedMinutes(),
+        neededMinutes: Math.ceil(config.minDays * 24 * 60),
+      });
+      reason = decision.reason;
+      if (decision.kind === "start") {
+        starting = true;
+        try {
+          await start();
+        } catch (error) {
+          finish("failed", describeError(error));
+        } finally {
+          starting = false;
+        }
+      } else if (decision.kind === "stop") end(decision.reason);
+      else if (decision.kind === "rest" && !resting) order("rest");
+      else if (decision.kind === "go-on" && resting) order("go-on");
+    },
+    async stop() {
+      end("the agent stops");
+      await concluded;
+    },
+    async rollBack() {
+      models.rollBack();
+      log.info({ model: models.activeDirectory() ?? "configured" }, "the forecasting model before serves again");
+      await parts.onPromoted();
+    },
+    status: () => ({
+      state: child === undefined ? "waiting" : resting ? "resting" : "training",
+      reason,
+      progress,
+      last,
+      activeModel: models.activeDirectory(),
+    }),
+    outcomes: () => ({ ...counts }),
+  };
+}

@@ -1,0 +1,127 @@
+import { constants, setPriority } from "node:os";
+import { basename } from "node:path";
+import { describeError } from "#platform/errors.ts";
+import { defaultModelFiles } from "../default-model.ts";
+import { evaluateForecasts, outputsToRates } from "../evaluate-forecasts.ts";
+import { type LstmShapeName, lstmShapes } from "../lstm-shapes.ts";
+import { loadModel, modelFilesIn, writeFilesAtomically } from "../model-files.ts";
+import { parseTrace } from "../parse-trace.ts";
+import { predictOutputs } from "../predict-outputs.ts";
+import { findOrigins, splitByTime } from "../sample-windows.ts";
+import { startBackend } from "../tensorflow.ts";
+import { rateSeriesOf, trainFromTrace } from "../train-from-trace.ts";
+import { createCheckpointFile } from "../training-checkpoint.ts";
+import { makeBatch, type RateSeries } from "../training-samples.ts";
+import { decidePromotion, type HeldOutError } from "./decide-promotion.ts";
+import type { TrainerMessage, TrainerOrder } from "./trainer-messages.ts";
+
+export interface TrainerTask {
+  /** The record as a trace. */
+  readonly tracePath: string;
+  /** Where the new model goes. */
+  readonly outputDirectory: string;
+  readonly checkpointPath: string;
+  /** The model in service; null: the one that the program carries. */
+  readonly incumbentDirectory: string | null;
+  readonly units: LstmShapeName;
+  readonly maxMs: number;
+  readonly timeZone: string;
+  readonly holidays: readonly string[];
+}
+
+/** An epoch sees about so many windows: they overlap, and all are seen in the end. */
+const windowsPerEpoch = 2_000;
+const mostEpochs = 40;
+
+async function judgeIncumbent(
+  directory: string | null,
+  series: RateSeries,
+  origins: readonly number[],
+): Promise<HeldOutError | null> {
+  try {
+    const model = await loadModel(directory === null ? defaultModelFiles : modelFilesIn(directory));
+    const outputs = predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 64);
+    model.dispose();
+    const { minutes } = evaluateForecasts("in service", series, origins, outputsToRates(series, origins, outputs));
+    return { wapePercent: minutes.wapePercent, forecasts: origins.length };
+  } catch {
+    return null; // it can't be loaded: the decision says so
+  }
+}
+
+/** Trains, judges the result beside the model in service on the newest 15 %, and writes it. */
+async function train(task: TrainerTask, say: (message: TrainerMessage) => void, rest: () => Promise<void> | undefined) {
+  const { tracePath, timeZone, holidays } = task;
+  // One core at most, whatever else the machine has: WebAssembly runs on one thread.
+  const backend = await startBackend("wasm");
+  const text = await Bun.file(tracePath).text();
+  const description = {
+    trace: parseTrace(text, basename(tracePath)),
+    sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
+    source: "this device's own record",
+    licence: null,
+    timeZone,
+    holidays,
+  };
+  const options = {
+    shape: lstmShapes[task.units],
+    epochs: mostEpochs,
+    batchSize: 32,
+    learningRate: 1e-3,
+    stride: Math.max(1, Math.ceil((0.7 * description.trace.counts.length) / windowsPerEpoch)),
+    seed: 1,
+    maxMs: task.maxMs,
+  };
+  const events = {
+    beforeBatch: rest,
+    onResume: (epoch: number) => say({ kind: "resumed", epoch }),
+    onBatch: (epoch: number, batch: number, batches: number, loss: number) =>
+      say({ kind: "batch", epoch, batch, batches, loss }),
+    onEpoch: (report: Extract<TrainerMessage, { kind: "epoch" }>["report"]) =>
+      say({ kind: "epoch", report, rssBytes: process.memoryUsage.rss() }),
+  };
+  const checkpoints = createCheckpointFile(task.checkpointPath);
+  const { card, files } = await trainFromTrace(description, options, backend, Date.now(), events, checkpoints);
+  await writeFilesAtomically(task.outputDirectory, files);
+  const series = rateSeriesOf(description);
+  const { test } = splitByTime(findOrigins(series.qps), series.qps.length);
+  const [own, ...simple] = card.errors.map(({ minutes }) => minutes.wapePercent);
+  const known = simple.filter((value) => value !== null && value !== undefined);
+  const decision = decidePromotion({
+    candidate: { wapePercent: own ?? null, forecasts: test.length },
+    incumbent: await judgeIncumbent(task.incumbentDirectory, series, test),
+    simpleWapePercent: known.length === 0 ? null : Math.min(...known),
+  });
+  say({ kind: "done", decision, durationS: card.training.durationS, verdict: card.verdict.text });
+}
+
+/**
+ * The child process that trains at night: at the lowest priority, at rest whenever it is told to. It ends with its work or with the
+ * channel to its parent.
+ * @returns the exit code.
+ */
+export async function runTrainer(task: TrainerTask): Promise<number> {
+  if (process.send === undefined) throw new Error("a training process is started by an agent, not by hand");
+  setPriority(constants.priority.PRIORITY_LOW);
+  const say = (message: TrainerMessage) => process.send?.(message);
+  // A signal to the whole process group (Ctrl-C, systemd) is the parent's to act on.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  let resting: PromiseWithResolvers<void> | undefined;
+  process.on("message", ({ kind }: TrainerOrder) => {
+    if (kind === "rest") resting ??= Promise.withResolvers<void>();
+    else {
+      resting?.resolve();
+      resting = undefined;
+    }
+  });
+  const orphaned = Promise.withResolvers<number>();
+  process.on("disconnect", () => orphaned.resolve(0));
+  const work = train(task, say, () => resting?.promise).then(
+    () => 0,
+    (error) => {
+      say({ kind: "failed", reason: describeError(error) });
+      return 1;
+    },
+  );
+  return await Promise.race([work, orphaned.promise]);
+}

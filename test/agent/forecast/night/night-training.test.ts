@@ -1,0 +1,263 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pino from "pino";
+import { Registry } from "prom-client";
+import { createCalendar } from "#agent/forecast/calendar.ts";
+import { buildLstm } from "#agent/forecast/lstm-model.ts";
+import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
+import { loadModel, modelFilesIn, serializeModel, writeFilesAtomically } from "#agent/forecast/model-files.ts";
+import {
+  createNightTraining,
+  type NightTraining,
+  type NightTrainingParts,
+  renderTrace,
+} from "#agent/forecast/night/night-training.ts";
+import { createTrainedModels } from "#agent/forecast/night/trained-models.ts";
+import { registerTrainingMetrics } from "#agent/forecast/night/training-metrics.ts";
+import { trainingRoutes } from "#agent/forecast/night/training-routes.ts";
+import { startBackend, tf } from "#agent/forecast/tensorflow.ts";
+
+const minuteMs = 60_000;
+const startMs = Date.UTC(2026, 0, 5);
+/** A wave of 40 minutes: the last hour determines it, and no simple forecast follows it. */
+const minutes = 1_200;
+const history = Array.from({ length: minutes }, (_, minute) => ({
+  minuteStartMs: startMs + minute * minuteMs,
+  qps: minute % 300 === 7 ? null : 10 + 8 * Math.sin((2 * Math.PI * minute) / 40),
+}));
+const nowMs = startMs + minutes * minuteMs;
+const fakeTrainer = new URL("fake-trainer.ts", import.meta.url).pathname;
+
+let root: string;
+const running: NightTraining[] = [];
+
+function createMemory(text: string | null = null) {
+  return {
+    text,
+    load() {
+      return this.text;
+    },
+    save(written: string) {
+      this.text = written;
+    },
+  };
+}
+
+async function create(change: Partial<NightTrainingParts> = {}) {
+  const place = await mkdtemp(join(root, "night-"));
+  const memory = createMemory();
+  const models = createTrainedModels(join(place, "models"), memory);
+  const moment = { busy: false, nowMs, reloads: 0 };
+  const training = createNightTraining({
+    config: {
+      enabled: true,
+      window: "00:00-00:00",
+      minDays: 0.5,
+      maxMinutes: 0.15,
+      units: "tiny",
+      maxMemoryBytes: 1.5e9,
+    },
+    timeZone: "UTC",
+    holidays: [],
+    calendar: createCalendar("UTC", []),
+    directory: join(place, "training"),
+    models,
+    configuredModelDirectory: null,
+    history: () => history,
+    recordedMinutes: () => minutes,
+    busy: () => moment.busy,
+    onPromoted: async () => {
+      moment.reloads += 1;
+    },
+    nowMs: () => moment.nowMs,
+    log: pino({ level: "silent" }),
+    ...change,
+  });
+  running.push(training);
+  return { training, models, moment, place, memory };
+}
+
+const fake = (messages: readonly object[], then = "") => ({
+  command: () => [process.execPath, fakeTrainer, JSON.stringify(messages), then],
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await Bun.sleep(10);
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "thormesh-night-"));
+  await startBackend("wasm");
+});
+afterEach(async () => {
+  for (const training of running.splice(0)) await training.stop();
+});
+afterAll(async () => {
+  await rm(root, { recursive: true, force: true });
+});
+
+describe("a night's training", () => {
+  test("a bad model loses its place to one that this device trained, and comes back only when asked for", async () => {
+    const bad = join(root, "bad");
+    const network = buildLstm(lstmShapes.tiny, 1);
+    network.setWeights(network.getWeights().map((weight) => tf.randomNormal(weight.shape, 0, 1, "float32", 3)));
+    await mkdir(bad, { recursive: true });
+    await writeFilesAtomically(bad, await serializeModel(network));
+    network.dispose();
+
+    const { training, models, moment, place } = await create({ configuredModelDirectory: bad });
+    await training.evaluate();
+    expect(training.status()).toMatchObject({
+      state: "training",
+      reason: expect.stringContaining("1200 minutes recorded"),
+    });
+    await until(() => training.status().state === "waiting");
+    const { last, activeModel } = training.status();
+    expect(last).toMatchObject({ kind: "promoted", reason: expect.stringContaining("of the model in service") });
+    expect(moment.reloads).toBe(1);
+    expect(activeModel).toBe(join(place, "models", String(nowMs)));
+    (await loadModel(modelFilesIn(activeModel!))).dispose();
+    expect(await Bun.file(join(activeModel!, "model-card.md")).text()).toContain("this device's own record");
+    expect(await readdir(join(place, "training"))).toEqual(["trace.csv"]);
+
+    // Another night: the same record can't make a model that is better by 1 %, trained by the same recipe.
+    await training.evaluate();
+    expect(training.status()).toMatchObject({ state: "waiting", reason: "this night's training is done" });
+    await training.rollBack();
+    expect(models.activeDirectory()).toBeNull();
+    await training.rollBack();
+    expect(models.activeDirectory()).toBe(activeModel);
+    expect(moment.reloads).toBe(3);
+  }, 120_000);
+
+  test("one that does not win is thrown away, and the one in service stays", async () => {
+    const done = { kind: "done", decision: { kind: "keep", reason: "not better by 1 %" }, durationS: 1, verdict: "" };
+    const { training, models, place, moment } = await create(fake([done]));
+    await mkdir(join(place, "models", String(nowMs)), { recursive: true });
+    await training.evaluate();
+    await until(() => training.status().state === "waiting");
+    expect(training.status().last).toMatchObject({ kind: "kept", reason: "not better by 1 %" });
+    expect(models.activeDirectory()).toBeNull();
+    expect(await readdir(join(place, "models"))).toEqual([]);
+    expect(moment.reloads).toBe(0);
+  });
+
+  test("rests while requests wait, goes on after, and says how far it is", async () => {
+    const batch = { kind: "batch", epoch: 3, batch: 2, batches: 9, loss: 0.5 };
+    const { training, moment } = await create(fake([batch], "hang"));
+    await training.evaluate();
+    await until(() => training.status().progress?.epoch === 3);
+    expect(training.status().progress).toMatchObject({ batch: 2, batches: 9, loss: 0.5 });
+    moment.busy = true;
+    await training.evaluate();
+    expect(training.status()).toMatchObject({ state: "resting", reason: "requests wait" });
+    await training.evaluate();
+    await until(() => training.status().progress?.validationLoss === 1);
+    moment.busy = false;
+    await training.evaluate();
+    expect(training.status().state).toBe("training");
+    await until(() => training.status().progress?.validationLoss === 2);
+
+    const registry = new Registry();
+    registerTrainingMetrics(registry, training);
+    expect(await registry.metrics()).toContain("thormesh_forecast_training_running 1\n");
+    await training.stop();
+    const text = await registry.metrics();
+    expect(text).toContain("thormesh_forecast_training_running 0\n");
+    expect(text).toContain('thormesh_forecast_trainings_total{outcome="stopped"} 1\n');
+  });
+
+  test("ends with its window and goes on in the next, from its checkpoint and the same trace", async () => {
+    const { training, moment, place } = await create({
+      ...fake([], "hang"),
+      config: { ...config(), window: "20:00-21:00" },
+    });
+    await training.evaluate();
+    expect(training.status().state).toBe("training");
+    await writeFile(join(place, "training", "checkpoint.json"), "{}");
+    const trace = await Bun.file(join(place, "training", "trace.csv")).text();
+    moment.nowMs += 60 * minuteMs;
+    await training.evaluate();
+    await until(() => training.status().state === "waiting");
+    expect(training.status().last).toMatchObject({ kind: "stopped", reason: expect.stringContaining("is over") });
+    await training.evaluate();
+    expect(training.status()).toMatchObject({ state: "waiting", reason: "outside the window 20:00-21:00" });
+    moment.nowMs += 23 * 60 * minuteMs;
+    await training.evaluate();
+    expect(training.status().state).toBe("training");
+    expect((await readdir(join(place, "training"))).sort()).toEqual(["checkpoint.json", "trace.csv"]);
+    expect(await Bun.file(join(place, "training", "trace.csv")).text()).toBe(trace);
+    // Two nights later the trace is too old to go on with.
+    await training.stop();
+    moment.nowMs += 48 * 60 * minuteMs;
+    await training.evaluate();
+    expect(await readdir(join(place, "training"))).toEqual(["trace.csv"]);
+  });
+
+  test.each([
+    {
+      name: "fails",
+      messages: [{ kind: "failed", reason: "too few complete windows" }],
+      says: "too few complete windows",
+    },
+    { name: "ends without a word", messages: [], says: "ended with 0" },
+    {
+      name: "takes too much memory",
+      messages: [
+        { kind: "epoch", report: { epoch: 1, trainingLoss: 1, validationLoss: 1, outcome: "" }, rssBytes: 2e9 },
+      ],
+      says: "2000000000 bytes of memory, 1500000000 allowed",
+    },
+  ])("one that $name is not tried again that night", async ({ messages, says }) => {
+    const { training } = await create(fake(messages));
+    await training.evaluate();
+    await until(() => training.status().state === "waiting");
+    expect(training.status().last).toMatchObject({ kind: "failed", reason: expect.stringContaining(says) });
+    expect(training.outcomes().failed).toBe(1);
+    await training.evaluate();
+    expect(training.status().state).toBe("waiting");
+  });
+
+  test("a process that can't be started is a failure, not an error", async () => {
+    const { training } = await create({ command: () => ["/nowhere/trainer"] });
+    await training.evaluate();
+    expect(training.status().last).toMatchObject({ kind: "failed" });
+  });
+
+  test("a memory that holds something else means that nothing was trained", () => {
+    for (const text of ["{", "[]", '{"active":"../../etc","previous":null}']) {
+      expect(createTrainedModels("/nowhere", createMemory(text)).activeDirectory()).toBeNull();
+    }
+  });
+
+  test("is behind the API", async () => {
+    const { training, models, place } = await create(fake([], "hang"));
+    await models.promote("123");
+    const routes = trainingRoutes(() => training);
+    const ask = async (path: string, method: string) =>
+      (await routes.handle(new Request(`http://127.0.0.1${path}`, { method }))).json();
+    const active = join(place, "models", "123");
+    expect(await ask("/api/v1/forecast/training", "GET")).toMatchObject({
+      state: "waiting",
+      progress: null,
+      activeModel: active,
+    });
+    expect(await ask("/api/v1/forecast/rollback", "POST")).toMatchObject({ activeModel: null });
+  });
+});
+
+const config = (): NightTrainingParts["config"] => ({
+  enabled: true,
+  window: "00:00-00:00",
+  minDays: 0.5,
+  maxMinutes: 1,
+  units: "tiny",
+  maxMemoryBytes: 1.5e9,
+});
+
+test("the record becomes a trace: texts a minute, gaps left out", () => {
+  const rows = [1, null, Number.NaN, 0.5].map((qps, minute) => ({ minuteStartMs: startMs + minute * minuteMs, qps }));
+  expect(renderTrace(rows)).toBe("timestamp,value\n2026-01-05T00:00:00.000Z,60\n2026-01-05T00:03:00.000Z,30\n");
+});
