@@ -137,7 +137,7 @@ describe("the real process with the committed weights", () => {
   );
 
   test(
-    "damaged weights: the reason reaches the report",
+    "damaged weights: the program's own serve, and the description says why",
     async () => {
       const modelDir = await copyOfModel();
       const weights = new Uint8Array(await Bun.file(join(modelDir, "weights.bin")).arrayBuffer());
@@ -147,14 +147,12 @@ describe("the real process with the committed weights", () => {
       const config = parseConfig(ForecastConfig, { modelDir }, "test");
       const forecaster = createForecaster({ config, log, worker: watched.worker });
       await forecaster.start();
-      await watched.next("lost");
+      const { reason } = await watched.next("ready");
+      const says = `the model in ${modelDir} can't be used (weights.bin does not match the checksum in scaling.json): the program's own serves`;
+      expect(reason).toStartWith(says);
       const history = Array.from({ length: 60 }, (_, minute) => ({ minuteStartMs: minute * 60_000, qps: 4 }));
-      expect(await forecaster.forecast(history, 3_600_000)).toMatchObject({
-        model: "moving-average",
-        reason: "weights.bin does not match the checksum in scaling.json: moving average of 30 minutes",
-        qps: new Array(15).fill(4),
-      });
-      expect(forecaster.describe()).toMatchObject({ model: "moving-average", backend: "none" });
+      expect(await forecaster.forecast(history, 3_600_000)).toMatchObject({ model: "lstm" });
+      expect(forecaster.describe()).toMatchObject({ model: "lstm", reason });
     },
     longMs,
   );
