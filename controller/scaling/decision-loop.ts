@@ -208,9 +208,12 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     };
   };
 
-  const act = async (decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>): Promise<DecisionOutcome> => {
+  const act = async (
+    decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>,
+    mayBeNone: boolean,
+  ): Promise<DecisionOutcome> => {
     const { candidates } = observe();
-    const outcome = withinBudget(decision, revalidateDecision(decision, candidates), candidates);
+    const outcome = withinBudget(decision, revalidateDecision(decision, candidates, mayBeNone), candidates);
     if (!config.enabled) {
       const untouched = [...outcome.activated, ...outcome.stoodBy];
       const reason = "scaling is switched off in the configuration";
@@ -356,7 +359,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     parts.onDecision(decision);
     const { peakQps } = decision.figures;
     if (peakQps !== null) recentPeaks.push({ atMs, peakQps });
-    const outcome = decision.kind === "hold" ? nothingDone : await act(decision);
+    const outcome = decision.kind === "hold" ? nothingDone : await act(decision, bounds.maxReplicas === 0);
     const { candidates, liveQps, missingData } = inputs;
     const touched = new Set(decision.kind === "hold" ? [] : agentsOf(decision));
     const shown = {

@@ -3,11 +3,13 @@ import type { ActiveAgentsDecision, AgentCandidate } from "./scaling-inputs.ts";
 
 /**
  * Looks at a decision again with the fleet as it is now, just before acting: agents may have gone and operators may have spoken while
- * it was made. Returns what is still to be done, and what is skipped and why.
+ * it was made. Returns what is still to be done, and what is skipped and why. The last agent that serves stays, unless a policy says
+ * that there may be none.
  */
 export function revalidateDecision(
   decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>,
   candidates: readonly AgentCandidate[],
+  mayBeNone = false,
 ): DecisionOutcome {
   const now = new Map(candidates.map((agent) => [agent.agentId, agent]));
   const skipped: { agentId: string; reason: string }[] = [];
@@ -41,7 +43,8 @@ export function revalidateDecision(
     if (shrunk && !byOperator) return skip(agentId, "fewer agents serve than when this was decided");
     const isBack = decision.kind === "scale-out" && agent?.unavailable === null;
     if (isBack && !byOperator) return skip(agentId, "is back");
-    if (!byOperator && !othersServe(new Set([...leaving, agentId]))) return skip(agentId, "nobody else would serve");
+    if (!byOperator && !mayBeNone && !othersServe(new Set([...leaving, agentId])))
+      return skip(agentId, "nobody else would serve");
     leaving.add(agentId);
     return true;
   });

@@ -280,6 +280,47 @@ describe("controller", () => {
     });
   });
 
+  test("a second one on the same store stands by, opens nothing, and takes over when the first ends", async () => {
+    const first = await begin();
+    const ports = { api: { port: 0 }, broker: { port: 0 } };
+    const config = parseConfig(ControllerConfig, { stateDir, ...ports }, "test");
+    const second = createController(config, { log, clock: systemClock, forecaster: sameAgain });
+    const starting = second.start();
+    const third = createController(config, { log, clock: systemClock, forecaster: sameAgain });
+    const waiting = third.start();
+    await third.stop();
+    await waiting;
+    expect([second.url, third.url]).toEqual(["", ""]);
+    await first.stop();
+    await starting;
+    controller = second;
+    expect((await ask("GET", "/healthz")).status).toBe(200);
+  });
+
+  test("a freeze is an operator's word like others: set, seen, on record, ended", async () => {
+    await begin();
+    expect((await ask("GET", "/api/v1/freeze")).body).toEqual({ freeze: null });
+    expect((await ask("POST", "/api/v1/freeze", {})).status).toBe(400);
+    const set = await ask("POST", "/api/v1/freeze", { reason: "fair", expiresInS: 600 });
+    expect(set.body.freeze).toMatchObject({ reason: "fair" });
+    expect((await ask("GET", "/api/v1/freeze")).body).toEqual(set.body);
+    expect((await ask("DELETE", "/api/v1/freeze")).body).toEqual({ freeze: null });
+    expect((await ask("DELETE", "/api/v1/freeze")).status).toBe(404);
+    const { decisions } = (await ask("GET", "/api/v1/decisions?kind=freeze")).body;
+    expect(decisions.map(({ rule }: { rule: string }) => rule)).toEqual(["thawed", "frozen"]);
+    expect((await ask("GET", "/api/v1/policy")).status).toBe(404);
+  });
+
+  test("scales by a policy file, and says what is in force", async () => {
+    const policyFile = join(stateDir, "policy.yaml");
+    writeFileSync(policyFile, "{name: factory, minReplicas: 1, maxReplicas: 3}");
+    await begin({ scaling: { policyFile } });
+    expect((await ask("GET", "/api/v1/policy")).body).toMatchObject({ name: "factory", mode: "act", problem: null });
+    await controller?.stop();
+    writeFileSync(policyFile, "{minReplicas: none}");
+    expect(begin({ scaling: { policyFile } })).rejects.toThrow('minReplicas: expected integer, got "none"');
+  });
+
   test("health and the OpenAPI document", async () => {
     await begin();
     expect((await ask("GET", "/healthz")).body).toMatchObject({ status: "ok", brokerConnected: true });

@@ -205,6 +205,27 @@ describe("decision loop", () => {
       ]);
     });
 
+    test("none at all, where the policy says so, and back again", async () => {
+      const closed = { name: "closed", timeZone: "UTC", start: "0 0 1 1 *", end: "45 1 1 1 *", exact: 0 };
+      const policy = { minReplicas: 0, maxReplicas: 4, load: false, schedules: [closed], triggers: [] };
+      const open = { ...closed, name: "open", start: "45 1 1 1 *", end: "0 0 1 1 *", exact: 2 };
+      await begin(
+        { stabilizationMs: 0, budget: { activatePerMinute: 9, standByPerMinute: 9, modesPerMinute: 9 } },
+        {
+          ...policy,
+          schedules: [closed, open],
+        },
+      );
+      report({ a: 0, b: 0, c: 0, d: 0 });
+      await loop.run();
+      expect(desiredRoles().toSorted()).toEqual(["a standby 1", "b standby 1"]);
+      nextMinute({ a: 0, b: 0, c: 0, d: 0 });
+      nowMs += 5 * 60_000;
+      report({ a: 0, b: 0, c: 0, d: 0 });
+      await loop.run();
+      expect(desiredRoles().filter((text) => text.includes("active")).length).toBe(2);
+    });
+
     test("a pause keeps the number as it is", async () => {
       forecastQps = 2000;
       await begin({}, { minReplicas: 1, pause: { kind: "hold" } });
