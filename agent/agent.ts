@@ -334,6 +334,8 @@ export function createAgent(config: AgentConfig): Agent {
     const tasks: PeriodicTask[] = [];
     stopRunning = async () => {
       sleep.stop();
+      // First of all: the role that follows must not turn away those who have not heard of it.
+      serving.announceStop();
       membership.beginStop();
       membership.refresh();
       await reporter.publishPresence();

@@ -74,6 +74,12 @@ export const ServingConfig = Type.Object(
     maxInputs: Type.Integer({ default: 2048, minimum: 1, description: "texts in one request" }),
     maxBodyBytes: Type.Integer({ default: 4 * 1024 * 1024, minimum: 1024 }),
     requestTimeoutMs: Type.Integer({ default: 30_000, minimum: 1, description: "from arrival to answer" }),
+    stopAnnounceMs: Type.Integer({
+      default: 250,
+      minimum: 0,
+      maximum: 600_000,
+      description: "how long a stop is told by /readyz and gRPC's health service, while requests are still answered",
+    }),
     stopGraceMs: Type.Integer({ default: 10_000, minimum: 0, description: "for requests in flight when stopping" }),
   },
   { additionalProperties: false, default: {} },

@@ -60,7 +60,15 @@ export interface Serving {
    * @throws UsageError when the address, the port or the model is not as configured; `stop` ends what was started until then.
    */
   start(): Promise<void>;
-  /** Turns new requests away, finishes those in flight for up to `stopGraceMs`, ends the models' processes. */
+  /**
+   * Says by `/readyz` and gRPC's health service that it is about to go, and answers requests as before, whatever becomes of the role:
+   * whoever asks its health, and whoever keeps a connection, turns to others without losing a request.
+   */
+  announceStop(): void;
+  /**
+   * Announces the stop for `stopAnnounceMs` where requests were answered until then, closes the listeners, finishes what is in flight for
+   * up to `stopGraceMs`, ends the models' processes.
+   */
   stop(): Promise<void>;
   /** 0 before `start`. */
   readonly port: number;
@@ -85,9 +93,17 @@ const errorStyleOf = (path: string) => (path.startsWith("/v1/") ? ("openai" as c
 
 /** Nothing happens before `start`. */
 export function createServing(options: ServingOptions): Serving {
-  const { config, log, clock, gate, sink, role, metrics: registry, version } = options;
+  const { config, log, clock, gate, sink, metrics: registry, version } = options;
   let pool: ModelPool | undefined;
   let stopping = false;
+  /** Since when the stop is announced, and the role it had then: it keeps it until the listeners are closed. */
+  let leaving: { readonly sinceMs: number; readonly role: RoleView["role"]; readonly wasReady: boolean } | undefined;
+  const role: RoleView = {
+    get role() {
+      return leaving?.role ?? options.role.role;
+    },
+    servingPeers: () => options.role.servingPeers(),
+  };
   let server: HttpServer | undefined;
   let grpc: GrpcFace | undefined;
   let embedder: Embedder | undefined;
@@ -98,7 +114,7 @@ export function createServing(options: ServingOptions): Serving {
     models().find(({ found: { manifest } }) => manifest.kind === "cross-encoder")?.found.manifest.id ?? null;
 
   const notReadyReason = () => {
-    if (stopping) return "stopping";
+    if (leaving !== undefined) return "stopping";
     if (role.role !== "active") return `the agent's role is ${role.role}`;
     const [standard] = models();
     if (standard === undefined) return "no model is there";
@@ -164,7 +180,7 @@ export function createServing(options: ServingOptions): Serving {
       providers: config.executionProviders,
       models,
       notReadyReason,
-      stopping: () => stopping,
+      stopping: () => leaving !== undefined,
       extraChecks: () => ({ ...grpc?.checks(), ...options.extraChecks?.() }),
     };
     const startedAtS = Math.floor(clock.nowMs() / 1000);
@@ -231,9 +247,22 @@ export function createServing(options: ServingOptions): Serving {
       log.error({ model: found.manifest.id }, "started without its model: it goes on trying");
   };
 
+  const announceStop = () => {
+    if (leaving !== undefined) return;
+    const wasReady = server !== undefined && notReadyReason() === null;
+    leaving = { sinceMs: performance.now(), role: role.role, wasReady };
+    server?.announceStop();
+  };
+
   return {
     start,
+    announceStop,
     async stop() {
+      announceStop();
+      if (leaving?.wasReady === true) {
+        const toldMs = performance.now() - leaving.sinceMs;
+        await Bun.sleep(Math.max(0, config.stopAnnounceMs - toldMs));
+      }
       stopping = true;
       await Promise.all([server?.stop(config.stopGraceMs), grpc?.stop(config.stopGraceMs)]);
       await pool?.stop();

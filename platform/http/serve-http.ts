@@ -29,6 +29,8 @@ export interface HttpServer {
   readonly url: string;
   /** Requests that are being answered. */
   inFlight(): number;
+  /** From here on each answer ends its connection: whoever keeps one finds another server before this one is gone. */
+  announceStop(): void;
   /** Accepts no more connections, lets requests in flight finish for up to `graceMs` of real time, then closes what is left. */
   stop(graceMs: number): Promise<void>;
 }
@@ -117,7 +119,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     }
   };
 
-  let stopping = false;
+  let leaving = false;
   const handle = async (request: Request): Promise<Response> => {
     const startedMs = performance.now();
     const requestId = requestIdOf(request.headers);
@@ -131,7 +133,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     }
     response.headers.set(requestIdHeader, requestId);
     // Whoever keeps its connection shall find another server for its next request.
-    if (stopping) response.headers.set("connection", "close");
+    if (leaving) response.headers.set("connection", "close");
     const durationMs = performance.now() - startedMs;
     const { method } = request;
     logRequest({
@@ -171,8 +173,11 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     port: boundPort,
     url: `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${boundPort}`,
     inFlight: () => server.pendingRequests,
+    announceStop() {
+      leaving = true;
+    },
     async stop(graceMs) {
-      stopping = true;
+      leaving = true;
       void server.stop(false);
       const deadline = performance.now() + graceMs;
       while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(5);

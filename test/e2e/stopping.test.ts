@@ -12,7 +12,7 @@ beforeEach(async () => {
   const options = ["--listen", "127.0.0.1:0", "--grpc", "off", "--board", "none", "--broker", "mqtt://127.0.0.1:1"];
   const configPath = join(directory.path, "agent.json");
   // On a loaded machine the texts in flight take longer than the usual ten seconds.
-  writeFileSync(configPath, JSON.stringify({ serving: { stopGraceMs: 50_000 } }));
+  writeFileSync(configPath, JSON.stringify({ serving: { stopGraceMs: 50_000, stopAnnounceMs: 4_000 } }));
   agent = startProgram(["agent", ...options, "--state-dir", directory.path, "--config", configPath], directory.path);
   url = JSON.parse(await agent.untilLogged('"agent started"')).url;
 }, 60_000);
@@ -44,6 +44,22 @@ test("the first SIGTERM lets what is in flight finish, and the exit code is 0", 
   expect(await agent.stop()).toBe(0);
   expect(await answered).toBe(200);
 }, 90_000);
+
+test("readiness goes false before nobody listens any more", async () => {
+  const stopped = agent.stop();
+  const seen: number[] = [];
+  await eventually(
+    // A connection of its own: one that is kept says nothing of the listener.
+    () =>
+      fetch(`${url}/readyz`, { headers: { connection: "close" } }).then(
+        ({ status }) => seen.push(status),
+        () => null,
+      ),
+    (answer) => answer === null,
+  );
+  expect(seen.at(-1)).toBe(503);
+  expect(await stopped).toBe(0);
+}, 60_000);
 
 test("the second one ends it at once", async () => {
   const { answered } = await ask(2_000);

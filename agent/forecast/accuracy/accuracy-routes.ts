@@ -3,7 +3,31 @@ import { Elysia } from "elysia";
 import { ForecastAccuracy } from "#protocol/messages.ts";
 import { type AccuracyWindow, accuracyWindows } from "./accuracy-metrics.ts";
 
-const WrongWindow = Type.Object({ error: Type.String(), code: Type.String() }, { description: "no such window" });
+const WrongWindow = Type.Object(
+  { error: Type.String(), code: Type.String() },
+  {
+    description: "no such window",
+    example: { error: 'window: expected one of "24h", "7d", got "1y"', code: "INVALID_REQUEST" },
+  },
+);
+
+const exampleAccuracy: ForecastAccuracy = {
+  windowMs: 86_400_000,
+  forecasts: 1_410,
+  wapePercent: 21.4,
+  biasPercent: -1.2,
+  peakWapePercent: 17.9,
+  coverage95: 0.94,
+  rises: 7,
+  hits: 6,
+  misses: 1,
+  falseAlarms: 2,
+  hitRate: 0.857,
+  missRate: 0.143,
+  falseAlarmRate: 0.25,
+  medianLeadMinutes: 9,
+  served: { lstm: 1_410 },
+};
 
 /** `GET /api/v1/forecast/accuracy`: what this agent's forecasts were worth. */
 export function accuracyRoutes(figures: (window: AccuracyWindow) => ForecastAccuracy) {
@@ -20,7 +44,7 @@ export function accuracyRoutes(figures: (window: AccuracyWindow) => ForecastAccu
           ),
         ),
       }),
-      response: { 200: ForecastAccuracy, 400: WrongWindow },
+      response: { 200: { ...ForecastAccuracy, example: exampleAccuracy }, 400: WrongWindow },
       detail: {
         summary: "What the forecasts were worth",
         description:

@@ -8,6 +8,7 @@ export const embeddingErrors: Partial<Record<ErrorCode, string>> = {
   PAYLOAD_TOO_LARGE: "the body is larger than 4194304 bytes",
   UNSUPPORTED_MEDIA_TYPE: 'content-type: expected application/json, got "text/plain"',
   TOO_MANY_REQUESTS: "4096 texts wait already; 4096 may",
+  MODEL_UNAVAILABLE: "model bge-small can't be loaded: it needs more memory than models may have",
   AGENT_STANDBY: "this agent is standby: ask one of the peers",
   SHUTTING_DOWN: "this agent is stopping",
   DEADLINE_EXCEEDED: "no answer within 30000 ms",

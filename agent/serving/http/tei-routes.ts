@@ -84,11 +84,8 @@ const SimilarityBody = (maxInputs: number) =>
     },
   );
 
-const { MODEL_NOT_FOUND, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, DEADLINE_EXCEEDED } = embeddingErrors;
-const tokenizeErrors = { MODEL_NOT_FOUND, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, DEADLINE_EXCEEDED } as Record<
-  string,
-  string
->;
+/** Tokens are made whatever the role is, and need no place in the line. */
+const { AGENT_STANDBY: _role, SHUTTING_DOWN: _stop, INVALID_REQUEST: _text, ...tokenizeErrors } = embeddingErrors;
 
 function describeTokens(text: string, tokens: readonly NamedToken[]) {
   const own = tokens.filter(({ special }) => !special).map(({ token }) => token);

@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import Ajv from "ajv";
 import { type TestServing, testServing } from "./start-serving.ts";
+
+setDefaultTimeout(60_000);
 
 interface Content {
   readonly schema: object;

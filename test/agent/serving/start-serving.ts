@@ -45,7 +45,11 @@ export function testServing(config: Partial<ServingConfig> = {}, parts: Partial<
   const sink = recordingSink();
   const role: TestServing["role"] = { role: "active", servingPeers: () => [] };
   const serving = createServing({
-    config: parseConfig(ServingConfig, { port: 0, threads: 2, grpc: { enabled: false }, ...config }, "the test"),
+    config: parseConfig(
+      ServingConfig,
+      { port: 0, threads: 2, stopAnnounceMs: 0, grpc: { enabled: false }, ...config },
+      "the test",
+    ),
     log: createLogger("test", "silent"),
     clock: systemClock,
     gate: openGate,
