@@ -15,9 +15,11 @@ import { describeError, UsageError } from "#platform/errors.ts";
 import { version } from "#platform/version.ts";
 import { type ReportSection, renderReport } from "./forecast-report/render-report.ts";
 import { formatTable } from "./format-table.ts";
+import { toCounts, type ValueUnit } from "./read-training-data.ts";
 
 export interface BacktestRequest {
   readonly paths: readonly string[];
+  readonly unit: ValueUnit;
   readonly horizonMinutes: number;
   readonly timeZone: string;
   readonly holidays: readonly string[];
@@ -118,7 +120,7 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
         .catch((cause) => {
           throw new UsageError(`--trace ${path} can't be read`, { cause });
         });
-      return parseTrace(text, basename(path));
+      return toCounts(parseTrace(text, basename(path)), request.unit);
     }),
   );
   const stepsOf = (stepMs: number) => Math.max(1, Math.round((request.horizonMinutes * 60_000) / stepMs));

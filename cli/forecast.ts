@@ -1,14 +1,14 @@
 import { access, constants, mkdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
 import { writeFilesAtomically } from "#agent/forecast/model-files.ts";
-import { parseTrace } from "#agent/forecast/parse-trace.ts";
 import { backends, startBackend } from "#agent/forecast/tensorflow.ts";
 import { type TraceDescription, trainFromTrace } from "#agent/forecast/train-from-trace.ts";
 import { createCheckpointFile } from "#agent/forecast/training-checkpoint.ts";
 import { UsageError } from "#platform/errors.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString, requiredOption } from "./command.ts";
 import { runBacktest } from "./forecast-backtest.ts";
+import { readTrainingData, valueUnits } from "./read-training-data.ts";
 import { createTrainingProgress } from "./training-progress.ts";
 
 function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[]): T | undefined {
@@ -40,20 +40,15 @@ function readHolidays(values: OptionValues): string[] {
 }
 
 async function readTrace(values: OptionValues): Promise<TraceDescription> {
-  const path = requiredOption(values, "trace");
-  const text = await Bun.file(path)
-    .text()
-    .catch((cause) => {
-      throw new UsageError(`--trace ${path} can't be read`, { cause });
-    });
-  return {
-    trace: parseTrace(text, basename(path)),
-    sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
-    source: optionalString(values, "source") ?? null,
-    licence: optionalString(values, "licence") ?? null,
-    timeZone: readTimeZone(values),
-    holidays: readHolidays(values),
-  };
+  const timeZone = readTimeZone(values);
+  const holidays = readHolidays(values);
+  const source = optionalString(values, "source") ?? null;
+  const licence = optionalString(values, "licence") ?? null;
+  return { ...(await readTrainingData(values, readUnit(values))), source, licence, timeZone, holidays };
+}
+
+function readUnit(values: OptionValues) {
+  return oneOf(values, "unit", valueUnits) ?? "per-step";
 }
 
 /** Before the training, not after it, is the time to learn that its result can't be written. */
@@ -103,6 +98,7 @@ async function judge(values: OptionValues): Promise<number> {
   if (paths.includes("")) throw new UsageError("--trace: expected FILE or FILE,FILE");
   return await runBacktest({
     paths,
+    unit: readUnit(values),
     horizonMinutes: optionalNumber(values, "horizon", { min: 1, max: 240 }) ?? 15,
     timeZone: readTimeZone(values),
     holidays: readHolidays(values),
@@ -116,9 +112,26 @@ async function judge(values: OptionValues): Promise<number> {
 
 export const forecastCommand: Command = {
   summary: "train a model that forecasts traffic, or judge models on recorded traffic",
-  usage: "train --trace FILE --out DIR [options] | backtest --trace FILE[,FILE…] [--horizon 15] [--html FILE] [--json]",
+  usage:
+    "train --trace FILE|--prometheus URL --query PROMQL --out DIR [options] | backtest --trace FILE[,FILE…] [--horizon 15] [--html FILE] [--json]",
   options: {
     trace: { type: "string", value: "FILE", help: "requests a minute: CSV with the columns timestamp,value" },
+    unit: { type: "string", value: "UNIT", help: `of the file's values: ${valueUnits.join(", ")} (default per-step)` },
+    prometheus: {
+      type: "string",
+      value: "URL",
+      help: "train: read from a Prometheus instead; a bearer token comes from THORMESH_PROMETHEUS_TOKEN",
+    },
+    query: {
+      type: "string",
+      value: "PROMQL",
+      help: "one series of requests a second, e.g. sum(rate(requests_total[1m]))",
+    },
+    days: { type: "string", value: "N", help: "read the last N days from Prometheus (default 30)" },
+    from: { type: "string", value: "TIME", help: "… or from this time on" },
+    to: { type: "string", value: "TIME", help: "… up to this time (default now)" },
+    timeout: { type: "string", value: "SECONDS", help: "for one answer of Prometheus (default 30)" },
+    "prometheus-user": { type: "string", value: "NAME", help: "with its password in THORMESH_PROMETHEUS_PASSWORD" },
     out: { type: "string", value: "DIR", help: "where the model's files and its card go" },
     epochs: {
       type: "string",

@@ -99,6 +99,47 @@ test("backtest writes a report that needs nothing else, of the model in a direct
   expect(damaged.stderr).toContain("holds no model that can be used: weights.bin does not match the checksum");
 }, 90_000);
 
+test("train reads from Prometheus, with a bearer token from the environment", async () => {
+  const headers: (string | null)[] = [];
+  await using server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request) {
+      headers.push(request.headers.get("authorization"));
+      const { searchParams } = new URL(request.url);
+      const [from, to] = [Number(searchParams.get("start")), Number(searchParams.get("end"))];
+      const values: [number, string][] = [];
+      for (let timeS = from; timeS <= to; timeS += 60) values.push([timeS, String(2 + Math.sin(timeS / 360))]);
+      return Response.json({ status: "success", data: { resultType: "matrix", result: [{ metric: {}, values }] } });
+    },
+  });
+  const out = join(directory, "from-prometheus");
+  const child = Bun.spawn(
+    [
+      process.execPath,
+      "main.ts",
+      "forecast",
+      "train",
+      "--prometheus",
+      `http://127.0.0.1:${server.port}`,
+      "--query",
+      "sum(rate(x[1m]))",
+    ]
+      .concat(["--from", "2026-01-05T00:00:00Z", "--to", "2026-01-05T15:00:00Z", "--out", out])
+      .concat(["--units", "tiny", "--epochs", "1", "--stride", "20", "--json"]),
+    { cwd: root, env: { ...process.env, THORMESH_PROMETHEUS_TOKEN: "secret" }, stdout: "pipe", stderr: "pipe" },
+  );
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  expect({ code: await child.exited, stderr }).toMatchObject({ code: 0 });
+  expect(headers).toEqual(["Bearer secret"]);
+  expect(JSON.parse(stdout).data).toMatchObject({
+    file: "Prometheus: sum(rate(x[1m]))",
+    minutes: 901,
+    missingMinutes: 0,
+  });
+  expect(stdout + stderr).not.toContain("secret");
+}, 60_000);
+
 const valid = () => ["train", "--trace", trace, "--out", join(directory, "unused")];
 test.each([
   { name: "no sub-command", args: () => [], says: 'expected "train" or "backtest", got nothing' },
@@ -131,6 +172,41 @@ test.each([
     says: "--model-dir: a network forecasts 15 steps at most",
   },
   { name: "no trace", args: () => ["train", "--out", directory], says: "--trace is required" },
+  {
+    name: "both sources",
+    args: () => [...valid(), "--prometheus", "http://127.0.0.1:1"],
+    says: "expected --trace or --prometheus, got both",
+  },
+  {
+    name: "Prometheus without a query",
+    args: () => ["train", "--out", directory, "--prometheus", "http://127.0.0.1:1"],
+    says: "--query is required",
+  },
+  {
+    name: "an address that is none",
+    args: () => ["train", "--out", directory, "--prometheus", "prometheus:9090", "--query", "up"],
+    says: '--prometheus: expected an address like http://prometheus:9090, got "prometheus:9090"',
+  },
+  {
+    name: "a user without a password",
+    args: () => [
+      "train",
+      "--out",
+      directory,
+      "--prometheus",
+      "http://127.0.0.1:1",
+      "--query",
+      "up",
+      "--prometheus-user",
+      "me",
+    ],
+    says: "expected its password in THORMESH_PROMETHEUS_PASSWORD",
+  },
+  {
+    name: "an unknown unit",
+    args: () => [...valid(), "--unit", "per-day"],
+    says: "--unit: expected one of per-step, per-second",
+  },
   { name: "no place for the result", args: () => ["train", "--trace", trace], says: "--out is required" },
   {
     name: "a trace that is not there",
