@@ -14,8 +14,8 @@ export interface NetworkHead {
 }
 
 /**
- * Which of the window's statistics stand beside the path: constant, newest rate and quarter-hour means, maxima, spreads. With all of them,
- * or with the path and two of them, it errs more.
+ * Which of the window's statistics (see writeStatistics) stand beside the path: the constant, the newest rate, maxima, spreads. With all of
+ * them, or with fewer, it errs more.
  */
 const chosen = [0, 1, 9, 11, 12, 13, 14, 15, 16, 17];
 const columns = chosen.length + 3;
