@@ -17,7 +17,7 @@ import { DisruptionBudgetInput } from "#controller/scaling/disruption-budget.ts"
 import { checkFleetPlanInput, FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
 import { checkPredictionInput, PredictionInput } from "#controller/scaling/policy/prediction-rules.ts";
-import { checkScalingInput, ScalingInput } from "#controller/scaling/policy/scaling-input.ts";
+import { parseScalingInput, ScalingInput } from "#controller/scaling/policy/scaling-input.ts";
 import { checkScheduleInput, ScheduleInput } from "#controller/scaling/policy/schedule-input.ts";
 import { checkTriggerInput, TriggerInput } from "#controller/scaling/policy/trigger-input.ts";
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/replica-inputs.ts";
@@ -52,6 +52,11 @@ const listsTypes = (input: unknown) =>
     .every((each) => typeof each === "object" && each !== null && "types" in each && !("devices" in each)) &&
   [input].flat().length > 0;
 
+function answerScaling(input: unknown, source: string) {
+  const { policy, ...observation } = parseScalingInput(input, source);
+  return decideScaling(policy, observation);
+}
+
 /** Every decision that `thormesh decide` knows. */
 export const decisions: Readonly<Record<string, DecisionEntry>> = {
   replicas: decisionEntry(
@@ -78,12 +83,14 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     decidePrediction,
     checkPredictionInput,
   ),
-  scaling: decisionEntry(
-    "how many replicas a ScalingPolicy wants, with everything that went into it",
-    ScalingInput,
-    ({ policy, ...observation }) => decideScaling(policy, observation),
-    checkScalingInput,
-  ),
+  scaling: {
+    summary: "how many replicas a ScalingPolicy wants, with everything that went into it",
+    schema: ScalingInput,
+    answer: (input, source) =>
+      Array.isArray(input)
+        ? input.map((each, index) => answerScaling(each, `${source}, item ${index},`))
+        : answerScaling(input, source),
+  },
   budget: decisionEntry(
     "what of a list of changes a minute may see, by a disruption budget",
     DisruptionBudgetInput,

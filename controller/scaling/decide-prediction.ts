@@ -13,6 +13,9 @@ export interface PredictionDecision {
   readonly reason: string;
 }
 
+/** A need beyond this is no need but a mistake in the figures. */
+const mostReplicas = 1_000_000;
+
 type Peak = NonNullable<PredictionDecision["peak"]>;
 
 /** The peak of the lowest quantile that is sure enough, or why there is none. */
@@ -68,7 +71,7 @@ export function decidePrediction({
     const replicas = clamp(Math.max(reactiveNeed, currentReplicas));
     return { replicas, need: null, peak: null, limitedBy, reason: `${peak}: no fewer than now, ${replicas}` };
   }
-  const need = Math.ceil(peak.qps / (capacityPerReplicaQps * targetUtilization));
+  const need = Math.min(Math.ceil(peak.qps / (capacityPerReplicaQps * targetUtilization)), mostReplicas);
   const isSmall = Math.abs(need - currentReplicas) <= tolerance * currentReplicas;
   const tolerated = pass(need, isSmall ? currentReplicas : need, "tolerance");
   const most = Math.max(currentReplicas + 1, Math.floor(currentReplicas * maxScaleUpFactor));

@@ -4,6 +4,51 @@ import { UsageError } from "#platform/errors.ts";
 import hpaCases from "../fixtures/hpa-cases.json";
 import vpaCases from "../fixtures/vpa-cases.json";
 
+/** A whole policy, for what an operator's file may have wrong. */
+const scalingCase = {
+  input: {
+    nowMs: 1_768_392_000_000,
+    currentReplicas: 4,
+    readyReplicas: 3,
+    liveQps: 900,
+    readings: [
+      { trigger: "queue", value: 130, failures: 0 },
+      { trigger: "heat", value: null, failures: 5, reason: "down" },
+    ],
+    lastActiveAgoS: 10,
+    loadedAgoS: 100,
+    history: { recommendations: [{ agoS: 60, replicas: 5 }], changes: [{ agoS: 30, delta: -1 }] },
+    forecast: { ageS: 5, stepS: 60, quantiles: [{ level: 0.9, qps: [900, 1000, 1200, 1500], coverage: 0.91 }] },
+    missingData: [],
+    policy: {
+      minReplicas: 1,
+      maxReplicas: 12,
+      capacityPerReplicaQps: 350,
+      targetUtilization: 0.8,
+      prediction: { confidence: 0.85, leadS: 120, tolerance: 0.2, maxScaleUpFactor: 2 },
+      schedules: [
+        {
+          name: "s",
+          timeZone: "Europe/Berlin",
+          start: "0 9 * * *",
+          end: "0 17 * * *",
+          floor: 2,
+          ceiling: 9,
+          priority: 1,
+        },
+      ],
+      triggers: [
+        { kind: "queue-depth", name: "queue", target: 20, activation: 1 },
+        { kind: "agents", name: "heat", metric: "power.maxTemperatureC", target: 80, metricType: "value" },
+      ],
+      formula: { expression: "max(queue, heat)", target: 20 },
+      fallback: { failureThreshold: 3, replicas: 4, behavior: "static" },
+      behavior: { scaleDown: { stabilizationWindowS: 60, policies: [{ type: "count", value: 1, periodS: 60 }] } },
+      pause: { kind: "scale-in" },
+    },
+  },
+};
+
 type Path = readonly (string | number)[];
 
 function pathsOf(value: unknown, path: Path = []): Path[] {
@@ -35,9 +80,32 @@ function* mutationsOf(cases: readonly { input: unknown }[], every: number) {
   }
 }
 
+const { policy } = scalingCase.input;
+const triggerTargets = policy.triggers.map(({ name, target }) => ({ name, target }));
+
 describe.each([
   ["replicas", hpaCases.cases, 29],
   ["right-size", vpaCases.cases, 1],
+  ["scaling", [scalingCase], 3],
+  [
+    "triggers",
+    [
+      {
+        input: {
+          policy: {
+            triggers: triggerTargets,
+            formula: policy.formula,
+            fallback: policy.fallback,
+            behavior: policy.behavior,
+          },
+          currentReplicas: 4,
+          readings: scalingCase.input.readings,
+          history: scalingCase.input.history,
+        },
+      },
+    ],
+    1,
+  ],
 ] as const)("%s", (name, cases, every) => {
   test("an input with one odd value is answered with finite figures or refused, never a crash", () => {
     let answered = 0;
@@ -55,7 +123,7 @@ describe.each([
         refused += 1;
       }
     }
-    expect(answered).toBeGreaterThan(100);
-    expect(refused).toBeGreaterThan(100);
+    expect(answered).toBeGreaterThan(50);
+    expect(refused).toBeGreaterThan(50);
   });
 });

@@ -31,7 +31,7 @@ function triggerMistakes(trigger: unknown): string[] {
 }
 
 /** What the schema can't say, of whatever parts are well-formed: one wrong part does not hide the mistakes of another. */
-export function checkMeaning(policy: ScalingPolicy): string[] {
+function checkMeaning(policy: ScalingPolicy): string[] {
   const lines: string[] = [];
   const { minReplicas, maxReplicas, schedules, triggers, pause, load, prediction } = policy;
   const limitsKnown = Number.isInteger(minReplicas) && Number.isInteger(maxReplicas);
@@ -79,22 +79,34 @@ export function checkMeaning(policy: ScalingPolicy): string[] {
   return lines;
 }
 
-/** All that is wrong with a policy, one line each, beginning with the path. `value` has its defaults. */
-function policyMistakes(value: unknown): string[] {
-  const lines = describeMismatches(Outline, value);
-  if (typeof value !== "object" || value === null) return lines;
+/** Keys whose default is a list: defaults are filled into an object in their place as well, and it would pass for an empty list. */
+const listKeys = ["schedules", "triggers"] as const;
+
+/** A policy with its defaults, and all that is wrong with it, one line each, beginning with the path. */
+function readPolicy(input: unknown): { readonly value: unknown; readonly mistakes: string[] } {
+  const value = Value.Default(ScalingPolicy, Value.Clone(input ?? {}));
+  if (typeof input === "object" && input !== null && typeof value === "object" && value !== null) {
+    for (const key of listKeys) if (Object.hasOwn(input, key)) Reflect.set(value, key, listOf(input, value, key));
+  }
+  const mistakes = describeMismatches(Outline, value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return { value, mistakes };
   const { triggers } = value as { triggers?: unknown };
   if (Array.isArray(triggers)) {
     for (const [index, trigger] of triggers.entries()) {
-      lines.push(...triggerMistakes(trigger).map((line) => `triggers.${index}.${line.replace("(top level)", "")}`));
+      mistakes.push(...triggerMistakes(trigger).map((line) => `triggers.${index}.${line}`));
     }
   }
-  return [...lines, ...checkMeaning(value as ScalingPolicy)];
+  return { value, mistakes: [...mistakes, ...checkMeaning(value as ScalingPolicy)] };
+}
+
+function listOf(input: object, value: object, key: (typeof listKeys)[number]): unknown {
+  const given: unknown = Reflect.get(input, key);
+  return Array.isArray(given) ? Reflect.get(value, key) : given;
 }
 
 /** @returns everything that is wrong with `input` as a policy; nothing when it is one. */
 export function checkScalingPolicy(input: unknown): string[] {
-  return policyMistakes(Value.Default(ScalingPolicy, Value.Clone(input ?? {})));
+  return readPolicy(input).mistakes;
 }
 
 /**
@@ -102,8 +114,7 @@ export function checkScalingPolicy(input: unknown): string[] {
  * @throws UsageError naming `source` and everything that is wrong at once.
  */
 export function parseScalingPolicy(input: unknown, source: string): ScalingPolicy {
-  const value = Value.Default(ScalingPolicy, Value.Clone(input ?? {}));
-  const mistakes = policyMistakes(value);
+  const { value, mistakes } = readPolicy(input);
   if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
   return value as ScalingPolicy;
 }

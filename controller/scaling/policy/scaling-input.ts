@@ -1,24 +1,38 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { checkMeaning } from "./parse-scaling-policy.ts";
+import { Value } from "@sinclair/typebox/value";
+import { UsageError } from "#platform/errors.ts";
+import { describeMismatches } from "#platform/read-config.ts";
+import { checkScalingPolicy, parseScalingPolicy } from "./parse-scaling-policy.ts";
 import { ScalingObservation } from "./scaling-observation.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
 
+const strict = { additionalProperties: false } as const;
+
 /** What `decideScaling` reads from a file. */
-export const ScalingInput = Type.Object(
-  { policy: ScalingPolicy, ...ScalingObservation.properties },
-  { additionalProperties: false },
-);
+export const ScalingInput = Type.Object({ policy: ScalingPolicy, ...ScalingObservation.properties }, strict);
 export type ScalingInput = Static<typeof ScalingInput>;
 
-/** What the schema can't say; each line begins with the path. */
-export function checkScalingInput({ policy, readings }: ScalingInput): string[] {
-  const lines = checkMeaning(policy).map((line) => `policy.${line}`);
-  const names = policy.triggers.map(({ name }) => name);
-  for (const [index, { trigger }] of readings.entries()) {
-    if (names.includes(trigger)) continue;
-    lines.push(
-      `readings.${index}.trigger: expected one of ${names.join(", ") || "no trigger at all"}, got "${trigger}"`,
-    );
+/** The same with the policy unread: its mistakes are described by whoever knows its kinds of trigger. */
+const Observed = Type.Object({ policy: Type.Unknown(), ...ScalingObservation.properties }, strict);
+
+/**
+ * An input with its defaults filled in.
+ * @throws UsageError naming `source` and everything that is wrong with policy and observation at once.
+ */
+export function parseScalingInput(input: unknown, source: string): ScalingInput {
+  const value = Value.Default(Observed, Value.Clone(input));
+  const { policy, readings } = Object(value) as { policy?: unknown; readings?: unknown };
+  const mistakes = [
+    ...describeMismatches(Observed, value),
+    ...(policy === undefined ? [] : checkScalingPolicy(policy).map((line) => `policy.${line}`)),
+  ];
+  const triggers: unknown = Object(policy).triggers;
+  const names = Array.isArray(triggers) ? triggers.map((trigger) => Object(trigger).name) : [];
+  for (const [index, reading] of (Array.isArray(readings) ? readings : []).entries()) {
+    const { trigger } = Object(reading);
+    if (typeof trigger !== "string" || names.includes(trigger)) continue;
+    mistakes.push(`readings.${index}.trigger: expected one of ${names.join(", ") || "no trigger"}, got "${trigger}"`);
   }
-  return lines;
+  if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+  return { ...(value as ScalingInput), policy: parseScalingPolicy(policy, source) };
 }

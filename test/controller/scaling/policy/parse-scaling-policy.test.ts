@@ -79,6 +79,8 @@ describe("what only makes sense together", () => {
       path: "pause.replicas",
     },
     { $: "a pause above the maximum", policy: { pause: { kind: "at", replicas: 99 } }, path: "pause.replicas" },
+    { $: "an object where a list is due", policy: { schedules: { name: "s" } }, path: "schedules" },
+    { $: "the same of triggers", policy: { triggers: { a: 1 } }, path: "triggers" },
     { $: "a list", policy: [], path: "(top level)" },
     { $: "a text", policy: "scale up", path: "(top level)" },
   ])("$$", ({ policy, path }) => {
