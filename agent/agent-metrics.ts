@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
 import type { ForecastReport } from "#protocol/messages.ts";
+import { foretoldPeakQps } from "./forecast/foretold-peak.ts";
 
 export interface AgentFigures {
   brokerConnected(): boolean;
@@ -46,7 +47,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerGauge(metrics, "thormesh_outbox_records", "Minute records that wait to be sent", figures.outboxRecords);
   registerGauge(metrics, "thormesh_forecast_peak_qps", "The highest rate forecast for the next 15 minutes", () => {
     const forecast = figures.lastForecast();
-    return forecast === null ? null : Math.max(...forecast.qps);
+    return forecast === null ? null : foretoldPeakQps(forecast);
   });
   new Gauge({
     name: "thormesh_forecast_peak_quantile_qps",

@@ -1,3 +1,4 @@
+import { foretoldPeakQps } from "#agent/forecast/foretold-peak.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
 import {
@@ -69,7 +70,7 @@ export function agentView(
     qps: online ? liveQpsOf(agent) : null,
     p50LatencyMs: recentLatencyMs([agent], 0.5),
     p95LatencyMs: recentLatencyMs([agent], 0.95),
-    forecastPeakQps: forecast === null ? null : Math.max(...forecast.qps),
+    forecastPeakQps: forecast === null ? null : foretoldPeakQps(forecast),
     forecastAccuracy: newest?.forecastAccuracy ?? null,
     watts: online ? wattsOf(newest) : null,
     override: override ?? null,

@@ -1,4 +1,5 @@
 import { Elysia } from "elysia";
+import { foretoldPeakQps } from "#agent/forecast/foretold-peak.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { version } from "#platform/version.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
@@ -14,7 +15,7 @@ const sumOf = (values: readonly (number | null)[]): number | null => {
 
 export function forecastPeakQps(loop: DecisionLoop): number | null {
   const forecast = loop.latestForecast();
-  return forecast === null ? null : Math.max(...forecast.qps);
+  return forecast === null ? null : foretoldPeakQps(forecast);
 }
 
 /** What is known of the fleet as a whole and of each agent. */

@@ -1,4 +1,5 @@
 import type { Forecaster } from "#agent/forecast/forecaster.ts";
+import { foretoldPeakQps } from "#agent/forecast/foretold-peak.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
@@ -129,7 +130,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       return null;
     }
     const steps = Math.max(1, Math.round((config.horizonMinutes * 60_000) / latestForecast.stepMs));
-    const peak = Math.max(...latestForecast.qps.slice(0, steps));
+    const peak = foretoldPeakQps(latestForecast, steps);
     return Number.isFinite(peak) ? peak : null;
   };
 
