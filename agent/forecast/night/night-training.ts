@@ -113,9 +113,11 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       case "resumed":
         log.info({ epoch: message.epoch }, "training goes on where it was left");
         break;
-      case "batch":
-        if (progress !== null) progress = { ...progress, ...message, loss: message.loss };
+      case "batch": {
+        const { epoch, batch, batches, loss } = message;
+        if (progress !== null) progress = { ...progress, epoch, batch, batches, loss };
         break;
+      }
       case "epoch": {
         const { epoch, trainingLoss, validationLoss, outcome } = message.report;
         log.info({ epoch, trainingLoss, validationLoss, outcome }, "trained an epoch");

@@ -149,7 +149,9 @@ describe("a night's training", () => {
     const { training, moment } = await create(fake([batch], "hang"));
     await training.evaluate();
     await until(() => training.status().progress?.epoch === 3);
-    expect(training.status().progress).toMatchObject({ batch: 2, batches: 9, loss: 0.5 });
+    const pid = training.status().progress?.pid as number;
+    const unknown = { validationLoss: null, rssBytes: null };
+    expect(training.status().progress).toEqual({ epoch: 3, batch: 2, batches: 9, loss: 0.5, pid, ...unknown });
     moment.busy = true;
     await training.evaluate();
     expect(training.status()).toMatchObject({ state: "resting", reason: "requests wait" });
