@@ -40,7 +40,7 @@ export const PowerPolicy = Type.Object(
       description: "of a mode's capacity, for what is expected",
     }),
     upperQuantile: Type.Number({
-      default: 0.97,
+      default: 0.92,
       minimum: 0.5,
       maximum: 0.999,
       description: "forecast: the share of the coming peaks that must stay within the mode's capacity",
