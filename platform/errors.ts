@@ -8,6 +8,7 @@ export const errorCodes = {
   NOT_FOUND: { httpStatus: 404, grpcStatus: 5 },
   MODEL_NOT_FOUND: { httpStatus: 404, grpcStatus: 5 },
   METHOD_NOT_ALLOWED: { httpStatus: 405, grpcStatus: 12 },
+  REQUEST_TIMEOUT: { httpStatus: 408, grpcStatus: 4 },
   CONFLICT: { httpStatus: 409, grpcStatus: 10 },
   PAYLOAD_TOO_LARGE: { httpStatus: 413, grpcStatus: 8 },
   UNSUPPORTED_MEDIA_TYPE: { httpStatus: 415, grpcStatus: 3 },

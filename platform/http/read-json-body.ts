@@ -1,5 +1,6 @@
 import { ServiceError } from "#platform/errors.ts";
 import { nestsDeeperThan } from "./nesting-depth.ts";
+import { receiveInTime, receiveLimitMs } from "./receive-in-time.ts";
 
 /** `application/json`, `text/json`, `application/problem+json`, with or without a character set. */
 const jsonType = /^\s*(?:application\/(?:[\w.-]+\+)?json|text\/json)\s*(?:;|$)/i;
@@ -29,9 +30,9 @@ const mostDepth = 64;
  * The body as JSON, whose type must be named (415) and whose bytes must be UTF-8.
  * @throws ServiceError saying what is wrong with the body.
  */
-async function readJsonBody({ request }: { readonly request: Request }): Promise<unknown> {
+async function readJsonBody({ request }: { readonly request: Request }, limitMs: number): Promise<unknown> {
   refuseUnlessJson(request.headers);
-  const bytes = await request.bytes();
+  const bytes = await receiveInTime(request.bytes(), limitMs);
   if (bytes.byteLength === 0) throw invalid("the body is empty: expected JSON");
   let text: string;
   try {
@@ -51,5 +52,12 @@ async function readJsonBody({ request }: { readonly request: Request }): Promise
   }
 }
 
-/** For a route's `parse`. The second one never gets to run: it is what the OpenAPI document is told. */
-export const jsonBody: [typeof readJsonBody, "json"] = [readJsonBody, "json"];
+type JsonBody = [(context: { readonly request: Request }) => Promise<unknown>, "json"];
+
+/**
+ * For a route's `parse`. The second one never gets to run: it is what the OpenAPI document is told.
+ * @param limitMs how long a client may take to send its body (408)
+ */
+export const jsonBodyWithin = (limitMs: number): JsonBody => [(context) => readJsonBody(context, limitMs), "json"];
+
+export const jsonBody = jsonBodyWithin(receiveLimitMs);

@@ -4,6 +4,7 @@ import { acceptedEncodings, contentEncoding, decodeBody } from "./decode-body.ts
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import { createRequestLog } from "./log-requests.ts";
 import { readBoundedBody } from "./read-bounded-body.ts";
+import { receiveInTime, receiveLimitMs } from "./receive-in-time.ts";
 import { failureOf, noteFailure } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 import { requestPath } from "./request-path.ts";
@@ -18,6 +19,8 @@ export interface ServeHttpOptions {
   readonly maxBodyBytes?: number;
   /** A connection on which nothing has come or gone for so long is closed: half a request holds nothing for ever. Default: 120. */
   readonly idleTimeoutS?: number;
+  /** How long a body without an announced length may take. Default: 60,000. */
+  readonly receiveMs?: number;
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   /** Told of each failed request, at `debug` of every one. */
   readonly log: Logger;
@@ -88,7 +91,10 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
   /** A body must be read here when its length is not announced, and when it is packed. */
   const readFirst = async (request: Request, encoding: string | null): Promise<Response> => {
     const { headers, body } = request;
-    const whole = body === null ? new Uint8Array() : await readBoundedBody(body, maxBodyBytes);
+    const whole =
+      body === null
+        ? new Uint8Array()
+        : await receiveInTime(readBoundedBody(body, maxBodyBytes), options.receiveMs ?? receiveLimitMs);
     // Of the rest nobody knows how long it is.
     if (whole === null) return tooLarge(request, "the body", { connection: "close" });
     if (encoding === null) return withBody(request, headers, whole);
@@ -133,7 +139,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     }
     response.headers.set(requestIdHeader, requestId);
     // Whoever keeps its connection shall find another server for its next request.
-    if (leaving) response.headers.set("connection", "close");
+    if (leaving || response.status === 408) response.headers.set("connection", "close");
     const durationMs = performance.now() - startedMs;
     const { method } = request;
     logRequest({

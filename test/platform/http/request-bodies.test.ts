@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
-import { jsonBody } from "#platform/http/read-json-body.ts";
+import { jsonBody, jsonBodyWithin } from "#platform/http/read-json-body.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
 
@@ -14,10 +15,11 @@ beforeAll(() => {
   const Body = Type.Object({ text: Type.String() }, { additionalProperties: false });
   const routes = new Elysia()
     .post("/say", ({ body }) => body, { parse: jsonBody, body: Body })
+    .post("/say-soon", ({ body }) => body, { parse: jsonBodyWithin(300), body: Body })
     .get("/things/:id", ({ params }) => params);
   const about = { title: "test", description: "for tests", version: "1" };
   const app = createHttpApp({ about, apiKeys: [], isOpenPath: () => true, log, routes: [routes] });
-  server = serveHttp(app, { host: "127.0.0.1", port: 0, maxBodyBytes, log });
+  server = serveHttp(app, { host: "127.0.0.1", port: 0, maxBodyBytes, receiveMs: 300, log });
 });
 afterAll(() => server.stop(0));
 
@@ -177,3 +179,31 @@ describe("methods", () => {
     if (method === "HEAD") expect(await response.text()).toBe("");
   });
 });
+
+test.each([
+  { body: "of an announced length", headers: "content-length: 1000" },
+  { body: "in chunks", headers: "transfer-encoding: chunked" },
+])(
+  "a client that sends a byte now and then, $body, is answered 408 and its connection closed",
+  async ({ headers }) => {
+    const socket = connect(server.port, "127.0.0.1");
+    let answer = "";
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.on("data", (data) => {
+      answer += data;
+    });
+    socket.on("error", () => {});
+    socket.write(`POST /say-soon HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${headers}\r\n\r\n`);
+    const byte = headers.startsWith("content") ? " " : "1\r\n \r\n";
+    const dripping = setInterval(() => socket.write(byte), 50);
+    try {
+      await closed;
+    } finally {
+      clearInterval(dripping);
+      socket.destroy();
+    }
+    expect(answer).toStartWith("HTTP/1.1 408 ");
+    expect(answer).toContain('"code":"REQUEST_TIMEOUT"');
+  },
+  30_000,
+);
