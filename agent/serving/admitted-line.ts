@@ -3,14 +3,12 @@ import { type ComputedText, type MissingText, mostTextsInLine, type TextComputer
 import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
 import type { EmbedRequest } from "./embedder.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
-
-/** Before a text is tokenised its length is not known; this many are usual. */
-const likelyTokens = 16;
+import { likelyTokens } from "./likely-tokens.ts";
 
 /** What is let in to be computed, counted from its admission to its answer. */
 export interface AdmittedLine {
   /** @throws ServiceError PAYLOAD_TOO_LARGE | TOO_MANY_REQUESTS */
-  refuseUnlessAdmitted(model: EmbeddingModel, request: EmbedRequest, missingTexts: number): void;
+  refuseUnlessAdmitted(model: EmbeddingModel, request: EmbedRequest, missing: readonly MissingText[]): void;
   /** @throws whatever `signal` was aborted with once it was, or why the texts can't be computed. */
   compute(
     model: EmbeddingModel,
@@ -25,15 +23,17 @@ export function createAdmittedLine(computer: TextComputer, limits: AdmissionLimi
   let admittedRequests = 0;
   let admittedTexts = 0;
   return {
-    refuseUnlessAdmitted({ queue }, { latencyBudgetMs }, missingTexts) {
-      const texts = Math.min(missingTexts, mostTextsInLine);
+    refuseUnlessAdmitted({ queue, found }, { latencyBudgetMs }, missing) {
+      const texts = Math.min(missing.length, mostTextsInLine);
+      const tokens = missing.reduce((sum, { input }) => sum + likelyTokens(input, found.manifest.maxTokens), 0);
       const decision = decideAdmission(
         { texts, latencyBudgetMs: latencyBudgetMs ?? null },
         {
           admittedTexts,
           admittedRequests,
           waitingTokens: queue.waitingTokens(),
-          expectedMs: queue.expectedMs(texts * likelyTokens),
+          expectedWaitMs: queue.expectedWaitMs({ texts: missing.length, tokens }),
+          computeMs: queue.computeMs(tokens),
           drainMs: queue.drainMs(),
         },
         limits,

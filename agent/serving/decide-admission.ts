@@ -4,7 +4,7 @@ export interface AdmissionLimits {
   /** Texts of admitted requests; a large request counts for the part of it that is in the line at once. */
   readonly queueTexts: number;
   readonly queueTokens: number;
-  /** How long a request may be expected to take, whatever its client says. */
+  /** How long a request may be expected to wait for others, whatever its client says. */
   readonly queueMs: number;
 }
 
@@ -13,8 +13,10 @@ export interface LineState {
   readonly admittedRequests: number;
   readonly admittedTexts: number;
   readonly waitingTokens: number;
-  /** Until the request would be answered; null when nothing is known of the model's speed yet. */
-  readonly expectedMs: number | null;
+  /** How long the request would wait for others; null when nothing is known of the model's speed yet. */
+  readonly expectedWaitMs: number | null;
+  /** How long it would be computed; null likewise. */
+  readonly computeMs: number | null;
   /** Until everything that waits is computed; null likewise. */
   readonly drainMs: number | null;
 }
@@ -60,11 +62,17 @@ export function decideAdmission(
   if (line.waitingTokens >= limits.queueTokens) {
     return wait(`${line.waitingTokens} tokens wait already; ${limits.queueTokens} may`, line.drainMs);
   }
-  const budgetMs = Math.min(limits.queueMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
-  // Alone, a request is always tried: the expectation is rough, and nobody else is served by turning it away.
-  if (line.waitingTokens > 0 && line.expectedMs !== null && line.expectedMs > budgetMs) {
-    const limit = budgetMs === latencyBudgetMs ? `the client waits ${budgetMs} ms` : `${budgetMs} ms may be waited`;
-    return wait(`it would take about ${Math.round(line.expectedMs)} ms; ${limit}`, line.expectedMs - budgetMs);
+  const { expectedWaitMs, computeMs } = line;
+  // Where nobody waits a request is always tried: the expectation is rough, and nobody else is served by turning it away.
+  if (line.waitingTokens === 0 || expectedWaitMs === null) return { kind: "admit" };
+  if (expectedWaitMs > limits.queueMs) {
+    const reason = `it would wait about ${Math.round(expectedWaitMs)} ms; ${limits.queueMs} ms may be waited`;
+    return wait(reason, expectedWaitMs - limits.queueMs);
+  }
+  const expectedMs = expectedWaitMs + (computeMs ?? 0);
+  if (latencyBudgetMs !== null && expectedMs > latencyBudgetMs) {
+    const reason = `it would take about ${Math.round(expectedMs)} ms; the client waits ${latencyBudgetMs} ms`;
+    return wait(reason, expectedMs - latencyBudgetMs);
   }
   return { kind: "admit" };
 }

@@ -118,7 +118,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
         return text;
       });
       metrics.recordResultLookup(inputs.length - missing.length, missing.length);
-      if (missing.length > 0) line.refuseUnlessAdmitted(model, request, missing.length);
+      if (missing.length > 0) line.refuseUnlessAdmitted(model, request, missing);
       trace?.stage("admission", startedMs, performance.now(), {
         "thormesh.cached_texts": inputs.length - missing.length,
       });

@@ -40,8 +40,13 @@ export interface EmbeddingQueue {
   depth(): number;
   /** Tokens that wait for a batch, before padding. */
   waitingTokens(): number;
-  /** How long a new request of so many tokens would take at the present load; null before anything was computed. */
-  expectedMs(tokens: number): number | null;
+  /**
+   * How long a request that came now would wait for others, until the last of its texts has its turn; null before anything was computed.
+   * @param tokens of all its texts
+   */
+  expectedWaitMs(request: { readonly texts: number; readonly tokens: number }): number | null;
+  /** How long so many tokens take; null likewise. */
+  computeMs(tokens: number): number | null;
   /** How long everything that waits or is being computed would take; null likewise. */
   drainMs(): number | null;
 }
@@ -255,7 +260,12 @@ export function createEmbeddingQueue(
     },
     depth: () => waiting.length,
     waitingTokens: () => waitingTokens,
-    expectedMs: (tokens) => msFor(tokensInFlight + Math.min(waitingTokens, tokens * requests) + tokens),
+    expectedWaitMs({ texts, tokens }) {
+      const lastRank = line.now() + tokens * (1 - 1 / Math.max(1, texts));
+      const ahead = waiting.reduce((sum, entry) => (entry.rank <= lastRank ? sum + entry.tokens : sum), 0);
+      return msFor(tokensInFlight + ahead);
+    },
+    computeMs: msFor,
     drainMs: () => msFor(tokensInFlight + waitingTokens),
   };
 }

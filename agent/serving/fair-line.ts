@@ -19,6 +19,8 @@ export interface Ranked {
 export interface FairLine {
   /** The rank of a request's next text. */
   rank(share: FairShare, tokens: number): number;
+  /** Virtual time: a request that comes now has this rank. */
+  now(): number;
   /** Work was handed out while `requests` had texts in the line. */
   advance(tokens: number, requests: number): void;
 }
@@ -31,6 +33,7 @@ export function createFairLine(): FairLine {
       share.reachesTo = rank + tokens;
       return rank;
     },
+    now: () => virtualNow,
     advance(tokens, requests) {
       virtualNow += tokens / Math.max(1, requests);
     },

@@ -2,8 +2,15 @@ import { describe, expect, test } from "bun:test";
 import { decideAdmission } from "#agent/serving/decide-admission.ts";
 
 const limits = { queueRequests: 10, queueTexts: 100, queueTokens: 1_000, queueMs: 2_000 };
-const empty = { admittedRequests: 0, admittedTexts: 0, waitingTokens: 0, expectedMs: null, drainMs: null };
-const busy = { ...empty, waitingTokens: 500, expectedMs: 80, drainMs: 4_200 };
+const empty = {
+  admittedRequests: 0,
+  admittedTexts: 0,
+  waitingTokens: 0,
+  expectedWaitMs: null,
+  computeMs: null,
+  drainMs: null,
+};
+const busy = { ...empty, waitingTokens: 500, expectedWaitMs: 60, computeMs: 20, drainMs: 4_200 };
 
 describe("decideAdmission", () => {
   test.each([
@@ -35,11 +42,30 @@ describe("decideAdmission", () => {
       name: "a short budget, but nothing is known",
       texts: 1,
       budget: 1,
-      line: { ...busy, expectedMs: null },
+      line: { ...busy, expectedWaitMs: null, computeMs: null },
       kind: "admit",
     },
-    { name: "as long as may be waited", texts: 1, budget: null, line: { ...busy, expectedMs: 2_000 }, kind: "admit" },
-    { name: "longer than may be waited", texts: 1, budget: 9_000, line: { ...busy, expectedMs: 2_001 }, kind: "wait" },
+    {
+      name: "as long as may be waited",
+      texts: 1,
+      budget: null,
+      line: { ...busy, expectedWaitMs: 2_000 },
+      kind: "admit",
+    },
+    {
+      name: "long to compute, with little to wait for",
+      texts: 1,
+      budget: null,
+      line: { ...busy, computeMs: 60_000 },
+      kind: "admit",
+    },
+    {
+      name: "longer than may be waited",
+      texts: 1,
+      budget: 9_000,
+      line: { ...busy, expectedWaitMs: 2_001 },
+      kind: "wait",
+    },
   ] as const)("$name: $kind", ({ texts, budget, line, kind }) => {
     expect(decideAdmission({ texts, latencyBudgetMs: budget }, line, limits).kind).toBe(kind);
   });
@@ -59,10 +85,10 @@ describe("decideAdmission", () => {
   });
 
   test.each([
-    { budget: 100, reason: "it would take about 3500 ms; the client waits 100 ms", retryAfterS: 4 },
-    { budget: null, reason: "it would take about 3500 ms; 2000 ms may be waited", retryAfterS: 2 },
+    { budget: 100, waitMs: 1_800, reason: "it would take about 3500 ms; the client waits 100 ms", retryAfterS: 4 },
+    { budget: null, waitMs: 3_500, reason: "it would wait about 3500 ms; 2000 ms may be waited", retryAfterS: 2 },
   ])("a request that would take too long comes back when the line is that much shorter: $reason", (row) => {
-    const line = { ...busy, expectedMs: 3_500 };
+    const line = { ...busy, expectedWaitMs: row.waitMs, computeMs: 1_700 };
     expect(decideAdmission({ texts: 1, latencyBudgetMs: row.budget }, line, limits)).toEqual({
       kind: "wait",
       reason: row.reason,

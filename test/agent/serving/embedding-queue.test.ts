@@ -213,7 +213,7 @@ test("says how long the line would take once it knows the model's speed", async 
     () => {},
     () => now,
   );
-  expect(queue.expectedMs(8)).toBeNull();
+  expect([queue.expectedWaitMs({ texts: 1, tokens: 8 }), queue.computeMs(8)]).toEqual([null, null]);
   expect(queue.drainMs()).toBeNull();
   const first = queue.embed(text(1, 20), never);
   await runner.batchCount(1);
@@ -226,8 +226,11 @@ test("says how long the line would take once it knows the model's speed", async 
   const waiting = queue.open(never).embed([text(3, 30), text(4, 30)]);
   expect(queue.waitingTokens()).toBe(60);
   expect(queue.drainMs()).toBe(40);
-  // What is being computed, an equal share of what waits, its own: (20 + 2 * 4 + 4) tokens at 2 a ms.
-  expect(queue.expectedMs(4)).toBe(16);
+  // A single text waits for what is being computed and for the other request's first: (20 + 30) tokens at 2 a ms.
+  expect(queue.expectedWaitMs({ texts: 1, tokens: 4 })).toBe(25);
+  // One whose second text comes later than the other request's second waits for both of those.
+  expect(queue.expectedWaitMs({ texts: 2, tokens: 80 })).toBe(40);
+  expect(queue.computeMs(4)).toBe(2);
   for (let batch = 1; batch < 3; batch += 1) {
     await runner.batchCount(batch + 1);
     runner.batches[batch]!.answer();
