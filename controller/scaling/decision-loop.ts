@@ -7,8 +7,8 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionStore } from "../store/store.ts";
 import { createActWatch } from "./act-watch.ts";
 import type { Machines } from "./actuators/machines.ts";
+import { createChangeBudget } from "./change-budget.ts";
 import { decideActiveAgents } from "./decide-active-agents.ts";
-import { type BudgetedActs, decideDisruptionBudget } from "./decide-disruption-budget.ts";
 import type { DecisionOutcome, NewDecision } from "./decision-record.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import type { FleetPlanner } from "./fleet-plan/fleet-planner.ts";
@@ -20,7 +20,7 @@ import type { LivePolicy } from "./policy/live-policy.ts";
 import type { ScalingDecision } from "./policy/scaling-decision.ts";
 import { revalidateDecision } from "./revalidate-decision.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
-import type { ActiveAgentsDecision, AgentCandidate, PeakAt, ScalingInputs } from "./scaling-inputs.ts";
+import type { ActiveAgentsDecision, PeakAt, ScalingInputs } from "./scaling-inputs.ts";
 
 export interface DecisionLoopParts {
   readonly config: ScalingConfig;
@@ -53,7 +53,6 @@ export interface DecisionLoop {
 }
 
 const mostCandidatesKept = { hold: 10, change: 100 } as const;
-const budgetMs = 60_000;
 const nothingDone: DecisionOutcome = { activated: [], stoodBy: [], skipped: [] };
 
 /** Whom a decision is about, each once. */
@@ -96,8 +95,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   let stopped = false;
 
   const watch = createActWatch(config);
-  /** What was changed in the last minute, by kind. */
-  let spent: { readonly atMs: number; readonly kind: keyof BudgetedActs }[] = [];
+  const budget = createChangeBudget(config, desired, nowMs);
 
   const observe = () =>
     observeFleet(
@@ -166,55 +164,12 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     }
   };
 
-  /** What of a revalidated decision this minute may still change. */
-  const withinBudget = (
-    { modes = [] }: Exclude<ActiveAgentsDecision, { kind: "hold" }>,
-    { activated, stoodBy, skipped }: DecisionOutcome,
-    candidates: readonly AgentCandidate[],
-  ): DecisionOutcome => {
-    const now = nowMs();
-    spent = spent.filter(({ atMs }) => atMs > now - budgetMs && atMs <= now);
-    const used = (kind: keyof BudgetedActs) => spent.filter((each) => each.kind === kind).length;
-    const switching = modes.filter(({ agentId, mode }) => desired.documents.get(agentId)?.powerMode !== mode);
-    const known = new Map(candidates.map((candidate) => [candidate.agentId, candidate]));
-    const { allowed, deferred } = decideDisruptionBudget({
-      budget: config.budget,
-      fleetSize: candidates.length,
-      notReady: candidates.filter(({ active, unavailable }) => active && unavailable !== null).length,
-      lastMinute: { activate: used("activate"), standBy: used("standBy"), modes: used("modes") },
-      acts: {
-        activate: [...activated],
-        standBy: [...stoodBy],
-        modes: switching.map(({ agentId }) => agentId).filter((agentId) => !activated.includes(agentId)),
-      },
-      // An operator's word, and agents that are gone: nothing is disrupted by putting them on standby.
-      exempt: candidates.flatMap(({ agentId, overrideRole, unavailable }) =>
-        overrideRole !== null || unavailable !== null ? [agentId] : [],
-      ),
-    });
-    const late = new Set(deferred.map(({ agentId }) => agentId));
-    if (config.enabled) {
-      for (const kind of ["activate", "standBy", "modes"] as const) {
-        for (const agentId of allowed[kind]) {
-          const { overrideRole = null, unavailable = null } = known.get(agentId) ?? {};
-          if (overrideRole === null && unavailable === null) spent.push({ atMs: now, kind });
-        }
-      }
-    }
-    return {
-      activated: allowed.activate,
-      stoodBy: allowed.standBy,
-      modes: modes.filter(({ agentId }) => !late.has(agentId)),
-      skipped: [...skipped, ...deferred],
-    };
-  };
-
   const act = async (
     decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>,
     mayBeNone: boolean,
   ): Promise<DecisionOutcome> => {
     const { candidates } = observe();
-    const outcome = withinBudget(decision, revalidateDecision(decision, candidates, mayBeNone), candidates);
+    const outcome = budget.cut(decision, revalidateDecision(decision, candidates, mayBeNone), candidates);
     if (!config.enabled) {
       const untouched = [...outcome.activated, ...outcome.stoodBy];
       const reason = "scaling is switched off in the configuration";
