@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Backtest, backtest, type NetworkForecasts } from "#agent/forecast/backtest.ts";
 import type { Calendar } from "#agent/forecast/calendar.ts";
@@ -104,7 +104,10 @@ export function renderBacktest(name: string, stepMs: number, steps: number, resu
 /** Before the replay, not after it, is the time to learn that its report can't be written. */
 async function assertWritable(path: string): Promise<void> {
   try {
-    await (await open(path, "a")).close();
+    const file = await open(path, "a");
+    const { size } = await file.stat();
+    await file.close();
+    if (size === 0) await rm(path); // nothing is left behind should the replay fail
   } catch (cause) {
     throw new UsageError(`--html ${path} can't be written: ${describeError(cause)}`, { cause });
   }
@@ -145,7 +148,7 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
       try {
         result = backtest(series, { stepMs, steps, mostOrigins: request.mostOrigins, network: own });
       } catch (error) {
-        if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`, { cause: error });
+        if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`);
         throw error;
       }
       const { replay, ...figures } = result;

@@ -140,6 +140,14 @@ test("train reads from Prometheus, with a bearer token from the environment", as
   expect(stdout + stderr).not.toContain("secret");
 }, 60_000);
 
+test("a backtest that fails says why once, and leaves no report", async () => {
+  const page = join(directory, "none.html");
+  const { code, stderr } = await run("backtest", "--trace", join(directory, "short.csv"), "--html", page);
+  expect(code).toBe(2);
+  expect(stderr.match(/too little to judge/g)).toHaveLength(1);
+  expect(await Bun.file(page).exists()).toBe(false);
+}, 60_000);
+
 const valid = () => ["train", "--trace", trace, "--out", join(directory, "unused")];
 test.each([
   { name: "no sub-command", args: () => [], says: 'expected "train" or "backtest", got nothing' },
