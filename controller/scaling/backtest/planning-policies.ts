@@ -10,7 +10,7 @@ const keptMinutes = { devices: 15, cloud: 5 } as const;
 /** What is not covered by the plan counts for this share of a request lost: it seldom comes. */
 const coverShare = 0.02;
 /** A change of modes has to save this share of what the minute costs. */
-const worthwhile = 0.005;
+const worthwhile = 0.03;
 /** Rates within half a hundredth of each other are planned for alike. */
 const rateSteps = 200;
 
