@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Value } from "@sinclair/typebox/value";
 import { createCalendar } from "#agent/forecast/calendar.ts";
 import { seededRandom } from "#agent/forecast/seeded-random.ts";
+import { readTraffic } from "#cli/backtest/read-traffic.ts";
 import { BacktestFleet, checkBacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
 import {
   type BacktestPolicyName,
@@ -167,6 +168,27 @@ describe("policies", () => {
     }
   });
 });
+
+test("three days of real traffic: the plan is near the oracle, cheaper than HPA and KEDA, and keeps the SLO", async () => {
+  const path = join(import.meta.dir, "../../../../models/traffic-lstm/nasa_http_jul95_1min.csv");
+  const { startMs, rates } = await readTraffic(path, reference.peakQps, 3);
+  const choices = (["hpa", "keda-cron", "fleet-plan", "oracle"] as const).map((policy) => ({
+    label: policy,
+    policy,
+    terms: {},
+  }));
+  const [hpa, keda, plan, oracle] = runBacktest(reference as BacktestFleet, { startMs, rates, calendar }, choices) as [
+    PolicyResult,
+    PolicyResult,
+    PolicyResult,
+    PolicyResult,
+  ];
+  expect(plan.costUsd).toBeLessThan(1.1 * oracle.costUsd);
+  expect(plan.costUsd).toBeLessThan(0.9 * hpa.costUsd);
+  expect(plan.costUsd).toBeLessThan(keda.costUsd);
+  expect(plan.sloMinutesPercent).toBeLessThanOrEqual(0.1);
+  expect(plan.lostUsd).toBeCloseTo(plan.lostRequests * reference.shortfallUsdPerRequest, 9);
+}, 60_000);
 
 test.each([
   ["steady", [2, 2, 2], 0],
