@@ -113,7 +113,14 @@ export async function openEmbeddingModel(
   };
   const startProcess = createFallbackStart(engine, async (asked, threads, signal) => {
     const environment = engineEnvironment(asked, config.tensorrt, process.env);
-    const started = await startModelProcess(found, { threads, timeoutMs, signal, engine: asked, environment });
+    const started = await startModelProcess(found, {
+      threads,
+      timeoutMs,
+      signal,
+      engine: asked,
+      environment,
+      onOutput: (line) => log.warn({ model: manifest.id }, line),
+    });
     return probeModel(started, (await reading).lastId, found);
   });
   const createRunner = (threads: number, onFailing?: (reason: string) => void) =>

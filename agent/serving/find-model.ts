@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { embeddedModels } from "#models/embedded-models.ts";
-import { UsageError } from "#platform/errors.ts";
+import { describeError, UsageError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
 import { describeModelDirectory } from "./describe-model-directory.ts";
@@ -97,7 +97,7 @@ export async function readModelDirectory(
     return foundModel(manifest, choices, place, notes);
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
-    throw new UsageError(`model directory ${directory} (without manifest.json): ${cause.message}`, { cause });
+    throw new UsageError(`model directory ${directory} (without manifest.json): ${describeError(cause)}`);
   }
 }
 

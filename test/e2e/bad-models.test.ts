@@ -12,12 +12,12 @@ let agent: Program;
 let url: string;
 
 /** A model's directory without a manifest: nothing is known of its ONNX file until ONNX Runtime has it. */
-function writeModel(name: string, onnx: Uint8Array) {
+function writeModel(name: string, onnx: Uint8Array, own: { dimension?: number; tokenizer?: string } = {}) {
   const path = join(directory.path, "models", name);
   mkdirSync(join(path, "onnx"), { recursive: true });
   writeFileSync(join(path, "onnx/model.onnx"), onnx);
-  writeFileSync(join(path, "config.json"), JSON.stringify(config));
-  writeFileSync(join(path, "tokenizer.json"), readFileSync(standard.tokenizerPath));
+  writeFileSync(join(path, "config.json"), JSON.stringify({ ...config, hidden_size: own.dimension ?? 384 }));
+  writeFileSync(join(path, "tokenizer.json"), own.tokenizer ?? readFileSync(standard.tokenizerPath));
 }
 
 const embed = async (model: string, text: string) => {
@@ -32,6 +32,10 @@ beforeAll(async () => {
   writeModel("truncated", onnx.subarray(0, onnx.length >> 1));
   writeModel("garbage", new Uint8Array(100_000).fill(0xa5));
   writeModel("empty", new Uint8Array());
+  writeModel("wide", onnx, { dimension: 768 });
+  const tokenizer = readFileSync(standard.tokenizerPath, "utf8");
+  writeModel("foreign", onnx, { tokenizer: tokenizer.replaceAll(/(?<="robot": ?)\d+/g, "99999") });
+  writeModel("torn", onnx, { tokenizer: tokenizer.slice(0, tokenizer.length >> 1) });
   const configPath = join(directory.path, "agent.json");
   writeFileSync(configPath, JSON.stringify({ serving: { modelDirectory: join(directory.path, "models") } }));
   const options = ["--listen", "127.0.0.1:0", "--grpc", "off", "--board", "none", "--broker", "mqtt://127.0.0.1:1"];
@@ -47,9 +51,16 @@ afterAll(async () => {
   directory.remove();
 }, 30_000);
 
-test.each(["truncated", "garbage", "empty"])(
-  "a %s ONNX file is refused in words, and the running model is untouched",
-  async (name) => {
+test.each([
+  { name: "truncated", what: "a truncated ONNX file" },
+  { name: "garbage", what: "an ONNX file of garbage" },
+  { name: "empty", what: "an empty ONNX file" },
+  { name: "wide", what: "another dimension than the model's" },
+  { name: "foreign", what: "another model's tokenizer" },
+  { name: "torn", what: "a torn tokenizer" },
+])(
+  "$what is refused in words, and the running model is untouched",
+  async ({ name }) => {
     const before = await embed("all-MiniLM-L6-v2", `before ${name}`);
     const refused = await embed(name, "a robot");
     const after = await embed("all-MiniLM-L6-v2", `after ${name}`);
@@ -68,3 +79,12 @@ test.each(["truncated", "garbage", "empty"])(
   },
   60_000,
 );
+
+test("every line of the log is JSON, whatever ONNX Runtime prints", () => {
+  const lines = agent
+    .log()
+    .split("\n")
+    .filter((line) => line !== "");
+  expect(lines.length).toBeGreaterThan(10);
+  expect(lines.filter((line) => !line.startsWith('{"level":'))).toEqual([]);
+});

@@ -6,6 +6,7 @@ import { selfCommand } from "#platform/self-command.ts";
 import type { FoundModel } from "../model-manifest.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
 import type { EngineReport } from "../onnxruntime/execution-provider.ts";
+import { followOutput } from "./follow-output.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 
 /** What a batch of texts became. */
@@ -78,6 +79,8 @@ export async function startModelProcess(
     readonly signal?: AbortSignal;
     /** Default: the carried ONNX Runtime on the CPU. */
     readonly engine?: WorkerEngine;
+    /** Told of each line that the child, or a library in it, writes to its standard error. Default: it goes to this process' own. */
+    readonly onOutput?: (line: string) => void;
     /** Beside this process' own. */
     readonly environment?: Readonly<Record<string, string>>;
   },
@@ -94,8 +97,15 @@ export async function startModelProcess(
       ...["--threads", String(options.threads)],
       ...(options.engine === undefined ? [] : ["--engine", JSON.stringify(options.engine)]),
     ],
-    { env: { ...process.env, ...options.environment }, stdin: "ignore", stdout: "ignore", stderr: "inherit" },
+    {
+      env: { ...process.env, ...options.environment },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: options.onOutput === undefined ? "inherit" : "pipe",
+    },
   );
+  if (options.onOutput !== undefined && child.stderr instanceof ReadableStream)
+    void followOutput(child.stderr, options.onOutput);
   const lost = Promise.withResolvers<string>();
   const ready = Promise.withResolvers<Extract<Frame, { kind: "ready" }>>();
   const pending = new Map<number, { resolve(result: BatchResult): void; reject(error: Error): void }>();
