@@ -4,13 +4,15 @@ import type { NightTraining, TrainingOutcome } from "./night-training.ts";
 /** Whether the device trains, how far it is, and how trainings ended. */
 export function registerTrainingMetrics(metrics: Registry, training: Pick<NightTraining, "status" | "outcomes">): void {
   const registers = [metrics];
-  const gauge = (name: string, help: string, read: () => number) =>
+  const gauge = (name: string, help: string, read: () => number | null) =>
     new Gauge({
       name,
       help,
       registers,
       collect() {
-        this.set(read());
+        const value = read();
+        if (value === null) this.remove();
+        else this.set(value);
       },
     });
   gauge("thormesh_forecast_training_running", "1 while a forecasting model is trained, at rest or not", () =>
@@ -23,8 +25,8 @@ export function registerTrainingMetrics(metrics: Registry, training: Pick<NightT
   );
   gauge(
     "thormesh_forecast_training_loss",
-    "Mean loss of the pass under way; NaN while none is",
-    () => training.status().progress?.loss ?? Number.NaN,
+    "Mean loss of the pass under way; left out while none is",
+    () => training.status().progress?.loss ?? null,
   );
   const counted: Partial<Record<TrainingOutcome["kind"], number>> = {};
   new Counter({

@@ -168,6 +168,7 @@ describe("a night's training", () => {
     await training.stop();
     const text = await registry.metrics();
     expect(text).toContain("thormesh_forecast_training_running 0\n");
+    expect(text).not.toMatch(/^thormesh_forecast_training_loss /m);
     expect(text).toContain('thormesh_forecast_trainings_total{outcome="stopped"} 1\n');
   });
 
