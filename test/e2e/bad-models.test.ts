@@ -2,14 +2,16 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findModel } from "#agent/serving/find-model.ts";
+import { startGrpcClient } from "../agent/serving/grpc/start-client.ts";
 import type { Answer } from "../agent/serving/start-serving.ts";
-import { type Program, startProgram, temporaryDirectory } from "./program.ts";
+import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 
 const standard = await findModel("all-MiniLM-L6-v2", null);
 const directory = temporaryDirectory();
 const config = { model_type: "bert", architectures: ["BertModel"], hidden_size: 384, max_position_embeddings: 512 };
 let agent: Program;
 let url: string;
+let grpc: string;
 
 /** A model's directory without a manifest: nothing is known of its ONNX file until ONNX Runtime has it. */
 function writeModel(name: string, onnx: Uint8Array, own: { dimension?: number; tokenizer?: string } = {}) {
@@ -36,14 +38,27 @@ beforeAll(async () => {
   const tokenizer = readFileSync(standard.tokenizerPath, "utf8");
   writeModel("foreign", onnx, { tokenizer: tokenizer.replaceAll(/(?<="robot": ?)\d+/g, "99999") });
   writeModel("torn", onnx, { tokenizer: tokenizer.slice(0, tokenizer.length >> 1) });
+  writeModel("pinned", new Uint8Array(100_000).fill(0xa5));
   const configPath = join(directory.path, "agent.json");
-  writeFileSync(configPath, JSON.stringify({ serving: { modelDirectory: join(directory.path, "models") } }));
-  const options = ["--listen", "127.0.0.1:0", "--grpc", "off", "--board", "none", "--broker", "mqtt://127.0.0.1:1"];
+  writeFileSync(
+    configPath,
+    JSON.stringify({ serving: { modelDirectory: join(directory.path, "models"), pinned: ["pinned"] } }),
+  );
+  const options = [
+    "--listen",
+    "127.0.0.1:0",
+    "--grpc",
+    "127.0.0.1:0",
+    "--board",
+    "none",
+    "--broker",
+    "mqtt://127.0.0.1:1",
+  ];
   agent = startProgram(
     ["agent", ...options, "--state-dir", join(directory.path, "state"), "--config", configPath],
     directory.path,
   );
-  url = JSON.parse(await agent.untilLogged('"agent started"')).url;
+  ({ url, grpc } = JSON.parse(await agent.untilLogged('"agent started"')));
 }, 60_000);
 
 afterAll(async () => {
@@ -79,6 +94,24 @@ test.each([
   },
   60_000,
 );
+
+test("a pinned model that can't be loaded: gRPC goes on serving the others and says which one is missing", async () => {
+  const client = startGrpcClient(grpc);
+  try {
+    const health = await eventually(
+      () => client.answer("Health", {}),
+      ({ status }) => status === "degraded",
+    );
+    expect(JSON.stringify(health)).toContain("pinned can't be loaded");
+    const check = client.call("grpc.health.v1.Health/Check", { service: "akidb.embedding.v1.EmbeddingService" });
+    expect((await check.next()).answer).toEqual({ status: "SERVING" });
+    expect((await client.failure("Embed", { model: "pinned", inputs: ["a robot"] })).code).toBe(14);
+    const { embeddings } = await client.answer("Embed", { inputs: ["asked over gRPC"] });
+    expect(embeddings[0].values).toHaveLength(384);
+  } finally {
+    await client.stop();
+  }
+}, 60_000);
 
 test("every line of the log is JSON, whatever ONNX Runtime prints", () => {
   const lines = agent
