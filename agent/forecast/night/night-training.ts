@@ -75,7 +75,15 @@ const minuteMs = 60_000;
 /** A checkpoint's trace is this old at most when it is gone on from; an older one would leave too much out. */
 const oldestTraceMs = 48 * 60 * minuteMs;
 
-const ownCommand = (task: TrainerTask) => [...selfCommand(), "forecast-trainer", "--task", JSON.stringify(task)];
+/**
+ * With the scheduler's idle class, where the system's chrt can give it: a request that wakes takes the core at once. The niceness that
+ * the process gives itself only makes its share small, and a request may wait a slice of it.
+ */
+function ownCommand(task: TrainerTask): string[] {
+  const chrt = Bun.which("chrt");
+  const idle = chrt === null ? [] : [chrt, "--idle", "0"];
+  return [...idle, ...selfCommand(), "forecast-trainer", "--task", JSON.stringify(task)];
+}
 
 /** The record as a trace: a line a minute, gaps left out. */
 export function renderTrace(history: readonly MinuteRate[]): string {
