@@ -195,6 +195,9 @@ export function decidePlannedAgents(
       };
     }
     if (changed.length > 0) return changeModes(changed, `-> ${moves(changed)}: ${restText} so, with less electricity.`);
+    if (active.length <= Math.max(1, fewest)) {
+      return hold("plan", `${now}; less would do for that, but ${active.length} must serve at least.`);
+    }
     return hold("stabilising", `${now}; less would do for that, but ${lately}.`);
   }
   if (raised.length > 0) return changeModes(raised, `${now} -> ${moves(raised)}, to carry more.`);

@@ -105,7 +105,12 @@ describe("what is done about a plan", () => {
     [
       "not below the minimum",
       { agents: two, plan: { a: "MAXN" }, config: { minReplicas: 2 } },
-      { kind: "hold", rule: "stabilising" },
+      { kind: "hold", rule: "plan", reason: expect.stringContaining("2 must serve at least") },
+    ],
+    [
+      "not the last one",
+      { agents: [agent("a")], plan: {}, liveQps: 0, windowPeakQps: 0 },
+      { kind: "hold", rule: "plan", reason: expect.stringContaining("1 must serve at least") },
     ],
     [
       "not while figures are missing",
