@@ -4,23 +4,36 @@ import type { NightTraining } from "./night-training.ts";
 
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
 
-const Status = Type.Object({
-  state: Type.Union([Type.Literal("waiting"), Type.Literal("training"), Type.Literal("resting")]),
-  reason: Type.String(),
-  progress: orNull(
-    Type.Object({
-      epoch: Type.Integer(),
-      batch: Type.Integer(),
-      batches: Type.Integer(),
-      loss: orNull(Type.Number()),
-      validationLoss: orNull(Type.Number()),
-      rssBytes: orNull(Type.Number()),
-      pid: Type.Integer(),
-    }),
-  ),
-  last: orNull(Type.Object({ kind: Type.String(), reason: Type.String(), endedAtMs: Type.Number() })),
-  activeModel: orNull(Type.String({ description: "null: the configured model, or the one that the program carries" })),
-});
+const Status = Type.Object(
+  {
+    state: Type.Union([Type.Literal("waiting"), Type.Literal("training"), Type.Literal("resting")]),
+    reason: Type.String(),
+    progress: orNull(
+      Type.Object({
+        epoch: Type.Integer(),
+        batch: Type.Integer(),
+        batches: Type.Integer(),
+        loss: orNull(Type.Number()),
+        validationLoss: orNull(Type.Number()),
+        rssBytes: orNull(Type.Number()),
+        pid: Type.Integer(),
+      }),
+    ),
+    last: orNull(Type.Object({ kind: Type.String(), reason: Type.String(), endedAtMs: Type.Number() })),
+    activeModel: orNull(
+      Type.String({ description: "null: the configured model, or the one that the program carries" }),
+    ),
+  },
+  {
+    example: {
+      state: "resting",
+      reason: "trained last night",
+      progress: null,
+      last: { kind: "trained", reason: "the new model was better by 3 %", endedAtMs: 1_795_000_000_000 },
+      activeModel: null,
+    },
+  },
+);
 
 /** `GET /api/v1/forecast/training` and `POST /api/v1/forecast/rollback`. */
 export function trainingRoutes(training: () => NightTraining) {
