@@ -40,7 +40,10 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
       help,
       registers,
       collect() {
-        this.set(read() ?? Number.NaN);
+        const figure = read();
+        // No sample without a figure.
+        if (figure === null) this.remove();
+        else this.set(figure);
       },
     });
   new Gauge({

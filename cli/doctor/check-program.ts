@@ -77,7 +77,10 @@ export async function checkForecast(modelDir: string | null, timeoutMs: number, 
   const state = await settled.promise;
   clearTimeout(timer);
   await worker.stop();
-  if (state?.kind === "ready") return { name, status: "ok", detail: `LSTM on ${state.backend} (${state.reason})` };
+  if (state?.kind === "ready") {
+    const detail = `LSTM on ${state.backend} (${state.reason})`;
+    return { name, status: state.problem === null ? "ok" : "note", detail };
+  }
   return {
     name,
     status: "note",

@@ -163,7 +163,7 @@ describe("the program", () => {
     });
     expect(await checkForecast("/nowhere", 2000, log)).toMatchObject({
       status: "note",
-      detail: expect.stringContaining("simple forecasts"),
+      detail: expect.stringContaining("the model in /nowhere can't be used"),
     });
   }, 30_000);
 });

@@ -60,9 +60,9 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
   const take = (process: Bun.Subprocess, message: WorkerMessage, unusable: (reason: string) => void) => {
     if (message.kind === "unusable") return unusable(message.reason);
     if (message.kind === "ready") {
-      const { backend, reason, loadMs } = message;
+      const { backend, reason, problem, loadMs } = message;
       log.info({ backend, reason, loadMs: Math.round(loadMs), pid: process.pid }, "the forecasting process is ready");
-      return enter({ kind: "ready", backend, reason, pid: process.pid });
+      return enter({ kind: "ready", backend, reason, problem, pid: process.pid });
     }
     const waiting = pending.get(message.id);
     pending.delete(message.id);

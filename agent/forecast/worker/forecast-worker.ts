@@ -3,7 +3,14 @@ import type { Backend } from "../tensorflow.ts";
 export type ForecastWorkerState =
   | { readonly kind: "stopped" }
   | { readonly kind: "starting" }
-  | { readonly kind: "ready"; readonly backend: Backend; readonly reason: string; readonly pid: number }
+  | {
+      readonly kind: "ready";
+      readonly backend: Backend;
+      readonly reason: string;
+      /** Why another model serves than was asked for; null: it doesn't. */
+      readonly problem: string | null;
+      readonly pid: number;
+    }
   /** It is started again by itself after a while. */
   | { readonly kind: "lost"; readonly reason: string };
 

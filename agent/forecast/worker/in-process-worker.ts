@@ -19,7 +19,7 @@ export async function createInProcessWorker(): Promise<ForecastWorker> {
     async stop() {
       model.dispose();
     },
-    state: () => ({ kind: "ready", backend, reason, pid: process.pid }),
+    state: () => ({ kind: "ready", backend, reason, problem: null, pid: process.pid }),
     async run(features) {
       try {
         return forward(features);

@@ -46,7 +46,7 @@ export async function runForecastWorker(modelDir: string | null): Promise<number
         say({ kind: "failed", id, reason: describeError(error) });
       }
     });
-    say({ kind: "ready", backend, reason, loadMs: performance.now() - startedMs });
+    say({ kind: "ready", backend, reason, problem, loadMs: performance.now() - startedMs });
   } catch (error) {
     say({ kind: "unusable", reason: describeError(error) });
   }

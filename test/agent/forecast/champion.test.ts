@@ -162,7 +162,7 @@ describe("the serving forecaster", () => {
   setDefaultTimeout(60_000);
   /** A network whose answers are the same distance from the anchor, in levels. */
   class BiasedNetwork implements ForecastWorker {
-    current: ForecastWorkerState = { kind: "ready", backend: "wasm", reason: "", pid: 1 };
+    current: ForecastWorkerState = { kind: "ready", backend: "wasm", reason: "", problem: null, pid: 1 };
     readonly output: () => number;
     constructor(output: () => number) {
       this.output = output;

@@ -16,7 +16,7 @@ const nowMs = startMs + 3_600_000;
 /** Answers with the script's outputs and keeps what it was asked. */
 class ScriptedWorker implements ForecastWorker {
   readonly asked: Float32Array[] = [];
-  current: ForecastWorkerState = { kind: "ready", backend: "wasm", reason: "scripted", pid: 1 };
+  current: ForecastWorkerState = { kind: "ready", backend: "wasm", reason: "scripted", problem: null, pid: 1 };
   outputs: () => Promise<Float32Array> = async () => new Float32Array(15).fill(0.5);
   started = 0;
   stopped = 0;

@@ -5,7 +5,7 @@ import { decideWorkerRestart } from "#agent/forecast/worker/decide-worker-restar
 import type { ForecastWorkerState } from "#agent/forecast/worker/forecast-worker.ts";
 
 describe("decideForecastModel", () => {
-  const ready: ForecastWorkerState = { kind: "ready", backend: "wasm", reason: "", pid: 1 };
+  const ready: ForecastWorkerState = { kind: "ready", backend: "wasm", reason: "", problem: null, pid: 1 };
   const full = { recordedSpanMinutes: 60, recordedMinutes: 60, busyMinutes: 60, worker: ready };
   test.each([
     { name: "all there", change: {}, model: "lstm", reason: "60 minutes recorded" },
