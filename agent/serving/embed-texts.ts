@@ -83,7 +83,10 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
   /** What a failure is to the client: a deadline, a client that is gone, or what it was. */
   const explain = (error: unknown, request: EmbedRequest): ServiceError | "cancelled" => {
     if (error instanceof ServiceError) return error;
-    if (error instanceof ClientGone) return "cancelled";
+    if (error instanceof ClientGone) {
+      // While stopping it is this side that closes the connections that are left.
+      return parts.stopping() ? new ServiceError("SHUTTING_DOWN", "this agent has stopped") : "cancelled";
+    }
     if (error instanceof DeadlinePassed) {
       return new ServiceError("DEADLINE_EXCEEDED", `no answer within ${timeoutOf(request)} ms`, {
         retryAfterS: 1,

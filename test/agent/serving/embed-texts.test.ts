@@ -289,3 +289,15 @@ test("an unknown model is the client's mistake: neither rejected nor failed", as
   expect({ rejected: sink.rejected, errors: sink.errors }).toEqual({ rejected: 0, errors: 0 });
   expect(await counted("invalid")).toBe(1);
 });
+
+test("a request that is cut because the agent ends was rejected, not given up by its client", async () => {
+  let stopping = false;
+  const { embedder, sink, counted } = setUp(undefined, { gate: closedGate().gate, stopping: () => stopping });
+  const connection = new AbortController();
+  const request = embedder.embed(ask(["a"], connection.signal));
+  await Bun.sleep(0);
+  stopping = true;
+  connection.abort();
+  expect((await refusalOf(request)).code).toBe("SHUTTING_DOWN");
+  expect([sink.rejected, await counted("cancelled")]).toEqual([1, 0]);
+});
