@@ -24,7 +24,7 @@ export interface LaneDecision {
  * that another process takes for a moment. Measured on two cores, two processes of one thread each compute 16 % more under full load,
  * and a lone text takes them 1 ms longer. So the wide lane serves while little waits, the narrow ones while the line is long, and never
  * both: they would fight for the same cores.
- * @param longLine whether more than a full batch has been waiting or under way just now
+ * @param longLine whether most of a batch has been waiting all the time of late
  * @param fullBatchWaits whether what waits fills a batch
  */
 export function decideLane(lanes: readonly LaneView[], longLine: boolean, fullBatchWaits: boolean): LaneDecision {

@@ -58,8 +58,8 @@ export interface ModelLanes<Runner extends LaneRunner> extends Lanes {
   stop(): Promise<void>;
 }
 
-/** The line counts as long until it has not been for so long: it is short for moments when a large batch has been taken. */
-const shortLineMs = 200;
+/** The line counts as long until it has not been for so long: it is short for moments when a large batch has been taken or answered. */
+const shortLineMs = 60;
 /** A burst is over sooner, and is answered sooner on all threads. */
 const longLineMs = 300;
 /** A line that is long for less is gone before another process has loaded the model. */
@@ -106,10 +106,10 @@ export function createModelLanes<Runner extends LaneRunner>(
     stopWhenIdle();
   };
 
-  const noteLine = ({ outstandingTokens, outstandingTexts }: LineView, { policy, narrowLanes }: LanePlan): boolean => {
+  const noteLine = ({ waitingTokens, outstandingTexts }: LineView, { policy, narrowLanes }: LanePlan): boolean => {
     const now = nowMs();
     // A text for each lane at least: a few long ones are answered sooner by all threads, one after the other.
-    if (outstandingTokens > 0.75 * policy.maxTokens && outstandingTexts >= Math.max(2, narrowLanes)) {
+    if (waitingTokens > 0.75 * policy.maxTokens && outstandingTexts >= Math.max(2, narrowLanes)) {
       if (now - lastLongMs > shortLineMs) longSinceMs = now;
       lastLongMs = now;
       if (narrow.length === 0 && narrowLanes > 0 && now - longSinceMs >= startAfterMs) start(narrowLanes);

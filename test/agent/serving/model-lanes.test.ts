@@ -47,9 +47,9 @@ function setUp(narrowLanes = 2) {
     plan: () => ({ policy, narrowLanes, wideBatches: 1, reason: "" }),
     nowMs: () => now,
   });
-  /** The line is long, looked at every 100 ms. */
+  /** The line is long, looked at every 50 ms. */
   const longFor = (ms: number) => {
-    for (const end = now + ms; now < end; now += 100) lanes.next(line(101));
+    for (const end = now + ms; now < end; now += 50) lanes.next(line(101));
     lanes.next(line(101));
   };
   return { lanes, wide, narrow, longFor, pass: (ms: number) => (now += ms) };
@@ -79,7 +79,7 @@ describe("lanes beside the first", () => {
     const { narrow, longFor, pass } = setUp();
     for (let turn = 0; turn < 5; turn += 1) {
       longFor(800);
-      pass(300);
+      pass(100);
     }
     expect(narrow).toEqual([]);
   });
@@ -127,7 +127,7 @@ describe("lanes beside the first", () => {
   test("leave a short line to the first", async () => {
     const { lanes, wide, longFor, pass } = setUp();
     longFor(1_000);
-    pass(201);
+    pass(61);
     const running = lanes.next(line(8))!.run([], 8);
     expect(wide.ran).toBe(1);
     expect(lanes.next(line(300))).toBeNull();
