@@ -11,6 +11,7 @@ import { describeEngine, type EngineReport } from "./onnxruntime/execution-provi
 import { createFallbackStart } from "./onnxruntime/start-with-fallback.ts";
 import { readVerifiedFile } from "./read-verified-file.ts";
 import { createRecentTraffic, type RecentTraffic } from "./recent-traffic.ts";
+import { estimateModelBytes } from "./residency/estimate-model-bytes.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createTextTokenizer, type TextTokenizer } from "./text-tokenizer.ts";
 import { startModelProcess } from "./worker/model-process.ts";
@@ -81,7 +82,7 @@ function workerEngine({ manifest, precision }: FoundModel, config: EmbeddingMode
     providers: config.executionProviders,
     onnxruntimeDirectory: process.env["THORMESH_ONNXRUNTIME_DIR"] || config.onnxruntimeDirectory,
     engineCacheDirectory: cache === null ? null : join(cache, name),
-    warmUp: decideWarmUp(decideLanePlan(config, true).policy, manifest.maxTokens),
+    warmUp: decideWarmUp(decideLanePlan(config, true, 0).policy, manifest.maxTokens),
   };
 }
 
@@ -141,9 +142,10 @@ export async function openEmbeddingModel(
     await runner.stop();
     throw error;
   });
+  const processBytes = estimateModelBytes(found);
   const computesOnGpu = () => (runner.process?.engine.provider ?? "cpu") !== "cpu";
   const lanes = createModelLanes<ModelRunner>(runner, () => createRunner(1), {
-    plan: () => decideLanePlan(config, computesOnGpu()),
+    plan: () => decideLanePlan(config, computesOnGpu(), processBytes),
     nowMs: () => performance.now(),
   });
   return {

@@ -50,7 +50,7 @@ export function singleLane(runner: BatchRunner, policy: BatchPolicy): Lanes {
   return { next: () => (busy ? null : lane) };
 }
 
-/** Lanes of which all but the first are started when the line has been long for a while, and stopped when it no longer is. */
+/** Lanes of which all but the first are started when the model is in use or the line has been long for a while, and stopped when neither is so. */
 export interface ModelLanes<Runner extends LaneRunner> extends Lanes {
   /** The lanes beside the first that are running now. */
   running(): readonly Runner[];
@@ -65,6 +65,9 @@ const longLineMs = 300;
 /** A line that is long for less is gone before another process has loaded the model. */
 const startAfterMs = 1_000;
 const stopAfterMs = 60_000;
+/** How long it is looked at before a model counts as in use, and which share of that it must compute. */
+const useWindowMs = 10_000;
+const inUseShare = 0.1;
 
 /**
  * @param wide the process that is always there, which uses all threads for a batch
@@ -82,6 +85,10 @@ export function createModelLanes<Runner extends LaneRunner>(
   let wideBatches = 0;
   let longSinceMs = Number.NEGATIVE_INFINITY;
   let lastLongMs = Number.NEGATIVE_INFINITY;
+  /** Of the present window: its start, and how long batches were computed in it. */
+  let windowStartMs = nowMs();
+  let windowBusyMs = 0;
+  let lastInUseMs = Number.NEGATIVE_INFINITY;
   let idleTimer: ReturnType<typeof setTimeout> | undefined;
 
   const stop = async () => {
@@ -93,7 +100,7 @@ export function createModelLanes<Runner extends LaneRunner>(
   };
 
   const stopWhenIdle = () => {
-    const leftMs = lastLongMs + stopAfterMs - nowMs();
+    const leftMs = Math.max(lastLongMs, lastInUseMs) + stopAfterMs - nowMs();
     if (leftMs > 0 || narrow.some(({ batches }) => batches > 0)) {
       idleTimer = setTimeout(stopWhenIdle, Math.max(1_000, leftMs));
       idleTimer.unref();
@@ -117,11 +124,26 @@ export function createModelLanes<Runner extends LaneRunner>(
     return now - lastLongMs <= shortLineMs && now - longSinceMs >= longLineMs;
   };
 
+  /** A model in use has its narrow lanes before it needs them: so memory does not grow when the load does, and nobody waits for them. */
+  const noteUse = ({ narrowLanes, startEarly }: LanePlan) => {
+    const now = nowMs();
+    const windowMs = now - windowStartMs;
+    if (windowMs < useWindowMs) return;
+    if (windowBusyMs >= inUseShare * windowMs) {
+      lastInUseMs = now;
+      if (narrow.length === 0 && narrowLanes > 0 && startEarly) start(narrowLanes);
+    }
+    windowStartMs = now;
+    windowBusyMs = 0;
+  };
+
   const counted = async (run: () => Promise<BatchResult>, count: (change: 1 | -1) => void) => {
     count(1);
+    const startedMs = nowMs();
     try {
       return await run();
     } finally {
+      windowBusyMs += nowMs() - startedMs;
       count(-1);
     }
   };
@@ -130,6 +152,7 @@ export function createModelLanes<Runner extends LaneRunner>(
     next(line) {
       const planned = plan();
       const { policy } = planned;
+      noteUse(planned);
       const longLine = noteLine(line, planned);
       const views: LaneView[] = [
         { kind: "wide", ready: true, batches: wideBatches, mostBatches: planned.wideBatches },

@@ -50,7 +50,7 @@ export function infoRoutes(parts: {
     max_input_length: manifest.maxTokens,
     auto_truncate: true,
     prompts: Object.keys(manifest.prompts),
-    max_batch_tokens: decideLanePlan(settingsOf(config, manifest), (engine?.provider ?? "cpu") !== "cpu").policy
+    max_batch_tokens: decideLanePlan(settingsOf(config, manifest), (engine?.provider ?? "cpu") !== "cpu", 0).policy
       .maxTokens,
     max_client_batch_size: config.maxInputs,
     max_body_bytes: config.maxBodyBytes,

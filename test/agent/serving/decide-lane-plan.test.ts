@@ -52,8 +52,15 @@ describe("decideLanePlan", () => {
       plan: { narrowLanes: 0 },
     },
   ])("$name", ({ settings, gpu, plan }) => {
-    const decided = decideLanePlan(settings, gpu);
+    const decided = decideLanePlan(settings, gpu, 250e6);
     expect(decided).toMatchObject(plan);
     expect(decided.reason).not.toBe("");
+  });
+
+  test.each([
+    { name: "a small model's", processBytes: 500e6, startEarly: true },
+    { name: "a large model's", processBytes: 501e6, startEarly: false },
+  ])("$name narrow lanes start early: $startEarly", ({ processBytes, startEarly }) => {
+    expect(decideLanePlan(nothing, false, processBytes).startEarly).toBe(startEarly);
   });
 });

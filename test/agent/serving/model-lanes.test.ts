@@ -35,7 +35,7 @@ function recordingRunner() {
   return runner satisfies LaneRunner;
 }
 
-function setUp(narrowLanes = 2) {
+function setUp(narrowLanes = 2, startEarly = false) {
   let now = 0;
   const wide = recordingRunner();
   const narrow: ReturnType<typeof recordingRunner>[] = [];
@@ -44,7 +44,7 @@ function setUp(narrowLanes = 2) {
     return narrow.at(-1)!;
   };
   const lanes = createModelLanes(wide, createNarrow, {
-    plan: () => ({ policy, narrowLanes, wideBatches: 1, reason: "" }),
+    plan: () => ({ policy, narrowLanes, startEarly, wideBatches: 1, reason: "" }),
     nowMs: () => now,
   });
   /** The line is long, looked at every 50 ms. */
@@ -67,6 +67,24 @@ test("a single lane is busy from its batch to its answer, also to one that fails
 });
 
 describe("lanes beside the first", () => {
+  test.each([
+    { name: "a tenth of ten seconds", busyMs: 50, startEarly: true, started: 2 },
+    { name: "less", busyMs: 49, startEarly: true, started: 0 },
+    { name: "a tenth, by a model too large for that", busyMs: 50, startEarly: false, started: 0 },
+  ])("are started when batches are computed for $name: $started", async ({ busyMs, startEarly, started }) => {
+    const { lanes, wide, narrow, pass } = setUp(2, startEarly);
+    for (let batch = 0; batch < 20; batch += 1) {
+      const running = lanes.next(line(8))!.run([], 8);
+      pass(busyMs);
+      wide.answer();
+      await running;
+      pass(500 - busyMs);
+    }
+    lanes.next(line(8));
+    expect(narrow.length).toBe(started);
+    await lanes.stop();
+  });
+
   test("are started once the line has been long for a second", () => {
     const { narrow, longFor } = setUp();
     longFor(900);
