@@ -57,9 +57,6 @@ export function controllerConfig(
       rebirthIntervalMs: realTimeMs(clock, 2_000, 60_000),
     },
     scaling: {
-      policy: "fleet-plan",
-      // A demo request stands for many: what it is worth is theirs together, as are the watts of a board.
-      plan: { shortfallUsdPerRequest: 0.000002 / capacityScale },
       // Each decision takes a forecast, tens of milliseconds of a core.
       intervalMs: Math.ceil(realTimeMs(clock, 500, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
