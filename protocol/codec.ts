@@ -1,5 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { leaveOutUnknown } from "./leave-out-unknown.ts";
 
 /** A message longer than this is refused unread. A minute's record with 64 models is about 20 KB. */
 export const maxMessageBytes = 262_144;
@@ -24,7 +25,10 @@ function describeMismatch(schema: TSchema, value: unknown): string {
   return `${error.path || "/"}: ${error.message}, got ${shown}`;
 }
 
-/** Bytes of JSON into a message of `schema`; never throws. The reason names the field, what was expected and what came. */
+/**
+ * Bytes of JSON into a message of `schema`; never throws. Fields that the schema does not know are left out: a newer version sends them.
+ * The reason names the field, what was expected and what came.
+ */
 export function decodeMessage<T extends TSchema>(schema: T, payload: Uint8Array): Decoded<Static<T>> {
   if (payload.byteLength > maxMessageBytes) {
     return { ok: false, reason: `${payload.byteLength} bytes, at most ${maxMessageBytes} are read` };
@@ -35,11 +39,13 @@ export function decodeMessage<T extends TSchema>(schema: T, payload: Uint8Array)
   } catch (error) {
     return { ok: false, reason: `not JSON in UTF-8: ${(error as Error).message}` };
   }
-  if (!checkerOf(schema).Check(value)) return { ok: false, reason: describeMismatch(schema, value) };
-  return { ok: true, message: value as Static<T> };
+  if (checkerOf(schema).Check(value)) return { ok: true, message: value as Static<T> };
+  const known = leaveOutUnknown(schema, value);
+  if (!checkerOf(schema).Check(known)) return { ok: false, reason: describeMismatch(schema, known) };
+  return { ok: true, message: known as Static<T> };
 }
 
-/** A message into JSON. What we send is checked as strictly as what we receive. */
+/** A message into JSON. What we send is checked strictly: a field that is in no schema is a mistake of ours. */
 export function encodeMessage<T extends TSchema>(schema: T, message: Static<T>): string {
   if (!checkerOf(schema).Check(message)) {
     throw new Error(

@@ -73,6 +73,15 @@ describe("ingest", () => {
     expect(outcomes.at(-1)).toBe("data duplicate");
   });
 
+  test("what a newer agent says besides is left out, the rest is taken in", async () => {
+    await broker.deliver(topic("presence"), { ...aPresence(), load: 0.3 });
+    await broker.deliver(topic("birth"), { ...aBirth(), board: { ...aBirth().board, fan: "on" } });
+    await broker.deliver(topic("data"), { ...aMinute({ requests: 60 }), carbon: { kg: 1 } });
+    expect(outcomes).toEqual(["presence accepted", "birth accepted", "data accepted"]);
+    expect(fleet.get("thor-1")?.birth).toEqual(aBirth());
+    expect(await storedMinutes()).toEqual([60]);
+  });
+
   test("a record that can't be stored is not acknowledged, and leaves no trace", async () => {
     const failing = createMemoryStore();
     begin({ store: { ...failing, insertMinute: () => Promise.reject(new Error("disk full")) } });
@@ -86,7 +95,7 @@ describe("ingest", () => {
     ["not JSON", topic("data"), "{", "data malformed"],
     ["not UTF-8", topic("presence"), new Uint8Array([0xff]), "presence malformed"],
     ["a wrong field", topic("birth"), { ...aBirth(), board: 3 }, "birth malformed"],
-    ["an unknown field", topic("data"), { ...aMinute(), evil: 1 }, "data malformed"],
+    ["below zero", topic("data"), { ...aMinute(), queueDepth: -1 }, "data malformed"],
     ["too long", topic("data"), new Uint8Array(300_000), "data malformed"],
     ["empty", topic("reported"), "", "reported malformed"],
     ["for another agent", topic("presence", "thor-9"), aPresence(), "presence refused"],
