@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
+import { collectDefaultMetrics, type Registry } from "prom-client";
+import { registerGauge, registerGauges, registerTotal } from "#platform/scraped-metrics.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { foretoldPeakQps } from "./forecast/foretold-peak.ts";
 
@@ -9,32 +10,6 @@ export interface AgentFigures {
   refusedMessages(): number;
   lastForecast(): ForecastReport | null;
   active(): boolean;
-}
-
-function registerTotal(metrics: Registry, name: string, help: string, total: () => number): void {
-  let counted = 0;
-  new Counter({
-    name,
-    help,
-    registers: [metrics],
-    collect() {
-      const now = total();
-      this.inc(Math.max(0, now - counted));
-      counted = now;
-    },
-  });
-}
-
-function registerGauge(metrics: Registry, name: string, help: string, value: () => number | null): void {
-  new Gauge({
-    name,
-    help,
-    registers: [metrics],
-    collect() {
-      const now = value();
-      if (now !== null) this.set(now);
-    },
-  });
 }
 
 /** The process's own metrics and those of the agent as a member of its fleet; serving and power register theirs. */
@@ -49,30 +24,28 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
     const forecast = figures.lastForecast();
     return forecast === null ? null : foretoldPeakQps(forecast);
   });
-  new Gauge({
-    name: "thormesh_forecast_peak_quantile_qps",
-    help: "What the highest rate of the next 15 minutes will not exceed with this probability",
-    labelNames: ["quantile"],
-    registers: [metrics],
-    collect() {
+  registerGauges(
+    metrics,
+    "thormesh_forecast_peak_quantile_qps",
+    "What the highest rate of the next 15 minutes will not exceed with this probability",
+    ["quantile"],
+    () => {
       const peak = figures.lastForecast()?.peakQps;
-      this.reset();
-      if (peak === undefined) return;
-      this.set({ quantile: "0.5" }, peak.q50);
-      this.set({ quantile: "0.9" }, peak.q90);
-      this.set({ quantile: "0.95" }, peak.q95);
+      if (peak === undefined) return [];
+      return [
+        [{ quantile: "0.5" }, peak.q50],
+        [{ quantile: "0.9" }, peak.q90],
+        [{ quantile: "0.95" }, peak.q95],
+      ];
     },
-  });
-  new Gauge({
-    name: "thormesh_forecast_share",
-    help: "How much each model has to say in the forecast that serves",
-    labelNames: ["model"],
-    registers: [metrics],
-    collect() {
-      this.reset();
-      for (const [model, share] of Object.entries(figures.lastForecast()?.shares ?? {})) this.set({ model }, share);
-    },
-  });
+  );
+  registerGauges(
+    metrics,
+    "thormesh_forecast_share",
+    "How much each model has to say in the forecast that serves",
+    ["model"],
+    () => Object.entries(figures.lastForecast()?.shares ?? {}).map(([model, share]) => [{ model }, share] as const),
+  );
   registerTotal(
     metrics,
     "thormesh_outbox_dropped_total",

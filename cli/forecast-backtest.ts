@@ -13,6 +13,7 @@ import { makeBatch } from "#agent/forecast/training-samples.ts";
 import { outputMinutes } from "#agent/forecast/window-features.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { version } from "#platform/version.ts";
+import { backtestColumns } from "./forecast-report/backtest-columns.ts";
 import { type ReportSection, renderReport } from "./forecast-report/render-report.ts";
 import { formatTable } from "./format-table.ts";
 import { toCounts, type ValueUnit } from "./read-training-data.ts";
@@ -57,43 +58,16 @@ async function loadNetwork(directory: string | null): Promise<{ forecasts: Netwo
   };
 }
 
-const percent = (value: number | null) => (value === null ? "-" : `${value.toFixed(1)} %`);
-
 /** One trace's table with what a reader needs to judge it. */
 export function renderBacktest(name: string, stepMs: number, steps: number, result: Backtest): string {
-  const header = [
-    "model",
-    "WAPE",
-    "MAPE",
-    "MAE",
-    "R²",
-    "pinball",
-    "peak WAPE",
-    "peak pinball",
-    "0.9",
-    "0.95",
-    "×",
-    "skill",
-  ];
-  const rows = result.rows.map((row) => [
-    row.model,
-    percent(row.path.wapePercent),
-    percent(row.path.mapePercent),
-    row.path.mae.toPrecision(3),
-    row.path.r2 === null ? "-" : row.path.r2.toFixed(2),
-    percent(row.pathPinballPercent),
-    percent(row.peak.wapePercent),
-    percent(row.peakPinballPercent),
-    row.coverage90.toFixed(3),
-    row.coverage95.toFixed(3),
-    row.headroom95.toFixed(2),
-    percent(100 * row.skill),
-  ]);
+  const noise = result.poissonFloorPercent;
+  const header = ["model", ...backtestColumns.map(([heading]) => heading)];
+  const rows = result.rows.map((row) => [row.model, ...backtestColumns.map(([, cell]) => cell(row))]);
   const shares = Object.entries(result.championShares)
     .sort(([, a], [, b]) => b - a)
     .map(([model, share]) => `${model} ${(100 * share).toFixed(0)} %`);
   const lines = [
-    `${name}: ${result.origins} forecasts of ${steps} steps of ${stepMs / 1000} s; WAPE of Poisson noise alone ${percent(result.poissonFloorPercent)}`,
+    `${name}: ${result.origins} forecasts of ${steps} steps of ${stepMs / 1000} s; WAPE of Poisson noise alone ${noise === null ? "unknown" : `${noise.toFixed(1)} %`}`,
     formatTable(header, rows),
     `champion: ${shares.join(", ")}`,
   ];

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
+import { registerGauge, registerGauges } from "#platform/scraped-metrics.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { type Prices, priceMinute } from "./cost/price-minute.ts";
 import type { IngestOutcome } from "./fleet/ingest.ts";
@@ -34,30 +35,19 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
     registers,
   });
   const needed = new Gauge({ name: "thormesh_needed_agents", help: "Agents that the peak needs", registers });
-  const gauge = (name: string, help: string, read: () => number | null) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        const figure = read();
-        // No sample without a figure.
-        if (figure === null) this.remove();
-        else this.set(figure);
-      },
-    });
-  new Gauge({
-    name: "thormesh_agents",
-    help: "Agents by what they do",
-    labelNames: ["state"],
-    registers,
-    collect() {
-      for (const [state, count] of Object.entries(fleet.agentCounts())) this.set({ state }, count);
-    },
-  });
-  gauge("thormesh_fleet_qps", "Texts a second of the whole fleet", fleet.liveQps);
-  gauge("thormesh_fleet_forecast_peak_qps", "The highest rate forecast within the horizon", fleet.forecastPeakQps);
-  gauge("thormesh_broker_connected", "1 while connected to the MQTT broker", () => (fleet.brokerConnected() ? 1 : 0));
+  registerGauges(registry, "thormesh_agents", "Agents by what they do", ["state"], () =>
+    Object.entries(fleet.agentCounts()).map(([state, count]) => [{ state }, count] as const),
+  );
+  registerGauge(registry, "thormesh_fleet_qps", "Texts a second of the whole fleet", fleet.liveQps);
+  registerGauge(
+    registry,
+    "thormesh_fleet_forecast_peak_qps",
+    "The highest rate forecast within the horizon",
+    fleet.forecastPeakQps,
+  );
+  registerGauge(registry, "thormesh_broker_connected", "1 while connected to the MQTT broker", () =>
+    fleet.brokerConnected() ? 1 : 0,
+  );
   const energy = new Counter({
     name: "akidb_cost_energy_kwh_total",
     help: "Energy measured by the agents",

@@ -1,3 +1,4 @@
+import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import type { Logger } from "#platform/log.ts";
 import type { AgentRole, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
 import { decidePowerMode, type PowerModeDecision } from "./decide-power-mode.ts";
@@ -76,7 +77,7 @@ export function createPowerGovernor(
   const forecastPeak = ({ forecast }: PowerCircumstances) => (forecast === null ? null : Math.max(...forecast.qps));
 
   const setMode = async (modeId: number, reason: string, nowMs: number) => {
-    const retryMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.max(0, failuresInARow - 1));
+    const retryMs = doublingDelayMs(failuresInARow, firstRetryMs, longestRetryMs);
     if (lastFailure?.modeId === modeId && nowMs - lastFailure.atMs < retryMs) return;
     // Somebody at the board may have changed the mode, or an update the list of modes: then the next evaluation decides anew.
     const wanted = modes.find((mode) => mode.id === modeId);

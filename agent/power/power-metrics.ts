@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/scraped-metrics.ts";
 import type { PowerSample } from "./device.ts";
 import type { EnergyAccount } from "./energy-account.ts";
 import type { EnergyMeter } from "./energy-meter.ts";
@@ -14,44 +15,6 @@ export interface PowerFigures {
   switches(): number;
   setFailed(): boolean;
   faults(): readonly PowerFault[];
-}
-
-/** Counts up to what `totals` says, label by label. */
-function registerTotals(
-  metrics: Registry,
-  name: string,
-  help: string,
-  labelNames: string[],
-  totals: () => Iterable<readonly [Record<string, string>, number]>,
-): void {
-  const counted = new Map<string, number>();
-  new Counter({
-    name,
-    help,
-    labelNames,
-    registers: [metrics],
-    collect() {
-      for (const [labels, total] of totals()) {
-        const key = JSON.stringify(labels);
-        this.inc(labels, Math.max(0, total - (counted.get(key) ?? 0)));
-        counted.set(key, total);
-      }
-    },
-  });
-}
-
-/** A gauge without a value while there is none: an old figure must not pass for the present one. */
-function registerGauge(metrics: Registry, name: string, help: string, value: () => number | null): void {
-  new Gauge({
-    name,
-    help,
-    registers: [metrics],
-    collect() {
-      const now = value();
-      if (now === null) this.remove();
-      else this.set(now);
-    },
-  });
 }
 
 export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): void {
@@ -75,27 +38,17 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
   registerGauge(metrics, "thormesh_power_mode_failed", "1 while the last attempt to set the power mode failed", () =>
     figures.setFailed() ? 1 : 0,
   );
-  new Gauge({
-    name: "thormesh_power_mode",
-    help: "1 for the power mode the board is in",
-    labelNames: ["mode"],
-    registers: [metrics],
-    collect() {
-      this.reset();
-      const mode = figures.modeName();
-      if (mode !== null) this.set({ mode }, 1);
-    },
+  registerGauges(metrics, "thormesh_power_mode", "1 for the power mode the board is in", ["mode"], () => {
+    const mode = figures.modeName();
+    return mode === null ? [] : [[{ mode }, 1]];
   });
-  new Gauge({
-    name: "thormesh_power_fault",
-    help: "1 for each thing about the board's power that does not work",
-    labelNames: ["fault"],
-    registers: [metrics],
-    collect() {
-      this.reset();
-      for (const { fault } of figures.faults()) this.set({ fault }, 1);
-    },
-  });
+  registerGauges(
+    metrics,
+    "thormesh_power_fault",
+    "1 for each thing about the board's power that does not work",
+    ["fault"],
+    () => figures.faults().map(({ fault }) => [{ fault }, 1] as const),
+  );
   registerTotals(
     metrics,
     "thormesh_energy_joules_total",
@@ -117,10 +70,11 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
     ["model"],
     () => [...figures.account.byModel()].map(([model, joules]) => [{ model }, joules] as const),
   );
-  registerTotals(metrics, "thormesh_energy_gap_seconds_total", "Time whose energy is not known", [], () => [
-    [{}, figures.meter.gapMs() / 1000],
-  ]);
-  registerTotals(metrics, "thormesh_power_mode_switches_total", "Times the power mode was changed", [], () => [
-    [{}, figures.switches()],
-  ]);
+  registerTotal(
+    metrics,
+    "thormesh_energy_gap_seconds_total",
+    "Time whose energy is not known",
+    () => figures.meter.gapMs() / 1000,
+  );
+  registerTotal(metrics, "thormesh_power_mode_switches_total", "Times the power mode was changed", figures.switches);
 }

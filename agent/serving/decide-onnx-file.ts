@@ -4,7 +4,7 @@ import type { OnnxFile, Precision } from "./model-manifest.ts";
 export interface OnnxChoice {
   /** `auto`: what fits the machine best. */
   readonly precision: Precision | "auto";
-  /** As in `process.arch`. */
+  /** `x64`, `arm64`, … as Node names them. */
   readonly architecture: string;
   /** Whether a GPU computes. */
   readonly gpu: boolean;

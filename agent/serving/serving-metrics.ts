@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { registerGauge } from "#platform/scraped-metrics.ts";
 import type { SentBatch } from "./embedding-queue.ts";
 import { registerGpuMetrics } from "./gpu/gpu-metrics.ts";
 import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
@@ -136,24 +137,38 @@ export function createServingMetrics(
     help: "Texts that had to be computed",
     registers,
   });
-  const gauge = (name: string, help: string, value: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(value());
-      },
-    });
-  gauge("akidb_embedding_queue_depth", "Texts that wait: for the board's capacity or for a batch", watched.queueDepth);
-  gauge("akidb_model_cache_size", "Models that are loaded", () => {
+  registerGauge(
+    registry,
+    "akidb_embedding_queue_depth",
+    "Texts that wait: for the board's capacity or for a batch",
+    watched.queueDepth,
+  );
+  registerGauge(registry, "akidb_model_cache_size", "Models that are loaded", () => {
     return watched.runners().filter((runner) => runner.state === "loaded").length;
   });
-  gauge("thormesh_model_memory_bytes", "Memory of the models' processes, as last measured", watched.modelBytes);
-  gauge("thormesh_result_cache_bytes", "Memory of the vectors that are kept, estimated", watched.cachedBytes);
-  gauge("thormesh_requests_in_flight", "Embedding requests that are being answered", watched.inFlight);
-  gauge("akidb_padding_waste_ratio", "Share of padding among all computed tokens, since the start", () =>
-    computedTokens === 0 ? 0 : paddingTokens / computedTokens,
+  registerGauge(
+    registry,
+    "thormesh_model_memory_bytes",
+    "Memory of the models' processes, as last measured",
+    watched.modelBytes,
+  );
+  registerGauge(
+    registry,
+    "thormesh_result_cache_bytes",
+    "Memory of the vectors that are kept, estimated",
+    watched.cachedBytes,
+  );
+  registerGauge(
+    registry,
+    "thormesh_requests_in_flight",
+    "Embedding requests that are being answered",
+    watched.inFlight,
+  );
+  registerGauge(
+    registry,
+    "akidb_padding_waste_ratio",
+    "Share of padding among all computed tokens, since the start",
+    () => (computedTokens === 0 ? 0 : paddingTokens / computedTokens),
   );
   registerGpuMetrics(registry, watched.gpus);
   return {

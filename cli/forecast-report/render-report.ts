@@ -1,4 +1,5 @@
 import { type Backtest, type BacktestRow, championName, type Replay } from "#agent/forecast/backtest.ts";
+import { backtestColumns } from "./backtest-columns.ts";
 import { calibrationChart, fanChart, hourChart, modelChart, peakChart, stepChart } from "./charts.ts";
 import {
   busiestStretch,
@@ -35,33 +36,9 @@ function tile(label: string, value: string, note: string): string {
 }
 
 function table({ figures }: ReportSection): string {
-  const headings = [
-    "model",
-    "WAPE",
-    "MAPE",
-    "MAE",
-    "R²",
-    "pinball",
-    "peak WAPE",
-    "peak pinball",
-    "0.9",
-    "0.95",
-    "skill",
-  ];
+  const headings = ["model", ...backtestColumns.map(([heading]) => heading)];
   const rows = figures.rows.map((row) => {
-    const cells = [
-      escapeHtml(row.model),
-      percent(row.path.wapePercent),
-      percent(row.path.mapePercent),
-      row.path.mae.toPrecision(3),
-      row.path.r2 === null ? "–" : row.path.r2.toFixed(2),
-      percent(row.pathPinballPercent, 2),
-      percent(row.peak.wapePercent),
-      percent(row.peakPinballPercent, 2),
-      row.coverage90.toFixed(3),
-      row.coverage95.toFixed(3),
-      percent(100 * row.skill),
-    ];
+    const cells = [escapeHtml(row.model), ...backtestColumns.map(([, cell]) => cell(row))];
     const kind = row.model === championName ? ' class="champion"' : "";
     return `<tr${kind}>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
   });
@@ -157,7 +134,7 @@ ${figure("Calibration of the peak", key("dot", "the champion's quantiles") + key
 ${figure("Pinball loss of the peak, by model", "", modelChart(figures.rows), "Mean of the quantiles 0.5, 0.9 and 0.95, in percent of the mean; less is better.")}
 </div>
 <details><summary>All figures</summary>${table(section)}
-<p class="text">pinball: mean loss of the quantiles 0.5, 0.9, 0.95 in percent of the mean. peak: the highest step of a forecast. 0.9, 0.95: share of peaks that these quantiles covered. skill: peak pinball against the best simple model's.</p></details>
+<p class="text">pinball: mean loss of the quantiles 0.5, 0.9, 0.95 in percent of the mean. peak: the highest step of a forecast. 0.9, 0.95: share of peaks that these quantiles covered. ×: from a forecast peak to its 0.95 quantile. skill: peak pinball against the best simple model's.</p></details>
 </section>`;
 }
 

@@ -5,8 +5,8 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { formatTable } from "../../cli/format-table.ts";
 import { faces, root, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { printRows } from "./print-rows.ts";
 
 const { values } = parseArgs({
   options: {
@@ -26,16 +26,7 @@ try {
       rows.push({ face, text, ...(await agent.measure(face, text, runMs)) });
     }
   }
-  if (values.json) console.log(JSON.stringify(rows));
-  else {
-    const names = Object.keys(rows[0] ?? {});
-    console.log(
-      formatTable(
-        names,
-        rows.map((row) => Object.values(row).map(String)),
-      ),
-    );
-  }
+  printRows(rows, values.json);
 } finally {
   await agent.stop();
 }

@@ -2,10 +2,11 @@
  * Measures, on this machine and with the compiled executable: size, start-up to ready, memory, and requests a second of one agent
  * beside ONNX Runtime alone on the same texts in the same run. Usage: scripts/bench/footprint [--binary FILE] [--json]
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { readTreeUsage } from "../../cli/load/process-tree.ts";
 import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
 
 const root = join(import.meta.dir, "..", "..");
@@ -25,20 +26,8 @@ function median(figures: number[]): number {
   return figures.sort((a, b) => a - b)[Math.floor(figures.length / 2)] as number;
 }
 
-/** Resident memory of a process and all its descendants, in MB. */
-function residentMb(pid: number): number {
-  const parents = new Map<number, number[]>();
-  for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1]);
-      parents.set(parent, [...(parents.get(parent) ?? []), Number(name)]);
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  const own = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1000;
-  return own + (parents.get(pid) ?? []).reduce((sum, child) => sum + residentMb(child), 0);
-}
+/** Resident memory of a process and all its descendants. */
+const residentMb = (pid: number) => (readTreeUsage(pid)?.rssBytes ?? 0) / 1e6;
 
 async function startAgent(directory: string, extra: readonly string[] = []) {
   const startedMs = performance.now();

@@ -5,8 +5,8 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { formatTable } from "../../cli/format-table.ts";
 import { type AskedAgent, type Measured, root, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { printRows } from "./print-rows.ts";
 
 const { values } = parseArgs({
   options: {
@@ -66,16 +66,7 @@ try {
     });
   }
   if (receivedBytes === 0) throw new Error("no trace came to the collector");
-  if (values.json) console.log(JSON.stringify(rows));
-  else {
-    const names = Object.keys(rows[0] ?? {});
-    console.log(
-      formatTable(
-        names,
-        rows.map((row) => Object.values(row).map(String)),
-      ),
-    );
-  }
+  printRows(rows, values.json);
 } finally {
   await Promise.all(agents.map(({ agent }) => agent.stop()));
   await collector.stop(true);

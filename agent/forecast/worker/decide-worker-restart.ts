@@ -1,3 +1,5 @@
+import { doublingDelayMs } from "#platform/doubling-delay.ts";
+
 export interface WorkerRestartDecision {
   readonly delayMs: number;
   readonly reason: string;
@@ -12,7 +14,7 @@ const longestDelayMs = 600_000;
  * @param failuresInRow how often it was lost without an answer in between; 1 for the first time.
  */
 export function decideWorkerRestart(failuresInRow: number): WorkerRestartDecision {
-  const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(Math.max(0, failuresInRow - 1), 20));
+  const delayMs = doublingDelayMs(failuresInRow, firstDelayMs, longestDelayMs);
   const times = failuresInRow <= 1 ? "once" : `${failuresInRow} times in a row`;
   return { delayMs, reason: `lost ${times}: started again in ${delayMs / 1000} s` };
 }

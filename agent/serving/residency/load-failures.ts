@@ -1,3 +1,5 @@
+import { doublingDelayMs } from "#platform/doubling-delay.ts";
+
 export interface LoadFailure {
   readonly reason: string;
   /** Until when requests are turned away with the reason instead of trying again, in seconds from now. */
@@ -29,7 +31,7 @@ export function createLoadFailures(nowMs: () => number): LoadFailures {
   return {
     record(id, reason) {
       const inRow = (byId.get(id)?.inRow ?? 0) + 1;
-      const holdMs = Math.min(longestHoldMs, firstHoldMs * 2 ** Math.min(inRow - 1, 20));
+      const holdMs = doublingDelayMs(inRow, firstHoldMs, longestHoldMs);
       byId.set(id, { reason, inRow, untilMs: nowMs() + holdMs });
       return holdMs / 1000;
     },

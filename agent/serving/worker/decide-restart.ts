@@ -1,3 +1,5 @@
+import { doublingDelayMs } from "#platform/doubling-delay.ts";
+
 export interface RestartDecision {
   readonly delayMs: number;
   readonly reason: string;
@@ -12,6 +14,6 @@ const longestDelayMs = 30_000;
  */
 export function decideRestart(failuresInRow: number): RestartDecision {
   if (failuresInRow <= 1) return { delayMs: 0, reason: "it was lost once: started again at once" };
-  const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(failuresInRow - 2, 20));
+  const delayMs = doublingDelayMs(failuresInRow - 1, firstDelayMs, longestDelayMs);
   return { delayMs, reason: `it was lost ${failuresInRow} times without a batch in between: waiting ${delayMs} ms` };
 }

@@ -1,3 +1,4 @@
+import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import { describeError } from "#platform/errors.ts";
 import type { WebhookConfig } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
@@ -48,7 +49,7 @@ export function createWebhookCapacity(parts: WebhookCapacityParts): CapacityProv
       const body = JSON.stringify({ id, fleet: fleetName, agentId, want, reason });
       let fault = "";
       for (let attempt = 1; attempt <= attempts && !abort.signal.aborted; attempt += 1) {
-        let waitMs = Math.min(firstPauseMs * 2 ** (attempt - 1), mostPauseMs);
+        let waitMs = doublingDelayMs(attempt, firstPauseMs, mostPauseMs);
         try {
           const response = await fetch(url, {
             method: "POST",

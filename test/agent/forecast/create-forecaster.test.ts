@@ -202,11 +202,11 @@ describe("a simple forecast stands in", () => {
     },
     {
       name: "an endless reason",
-      worker: broken(() => Promise.reject(new Error("x".repeat(9_999)))),
+      worker: broken(() => Promise.reject(new Error("endless".repeat(1_500)))),
       given: steady,
       model: "moving-average",
       rate: 3,
-      says: "xxx",
+      says: "endless",
     },
   ])("$name", async ({ worker, given, model, rate, says }) => {
     const report = await createForecaster({ config, log, worker }).forecast(given as MinuteRate[], nowMs);

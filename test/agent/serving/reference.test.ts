@@ -63,8 +63,8 @@ test("a text's vector does not depend on what else is in its batch or how it is 
     const [alone] = await embed([text]);
     expect({ text, same: 1 - cosine(alone!, together[index]!) < 1e-6 }).toEqual({ text, same: true });
   }
-  const [among] = await embed(["x".repeat(3), ...reference.slice(20, 30).map(({ text }) => text)]);
-  const [alone] = await embed(["xxx"]);
+  const [among] = await embed(["aaa", ...reference.slice(20, 30).map(({ text }) => text)]);
+  const [alone] = await embed(["aaa"]);
   expect(1 - cosine(among!, alone!)).toBeLessThan(1e-6);
 });
 

@@ -36,11 +36,6 @@ describe("descriptions of the .proto files", () => {
       .map((field: Answer) => field["name"]);
     expect(optional).toEqual(["model", "normalize", "dimensions", "truncate", "prompt_name"]);
   });
-
-  test("docs has the same file as the program", async () => {
-    const read = (path: string) => Bun.file(join(import.meta.dir, "../../../..", path)).text();
-    expect(await read("docs/embedding.proto")).toBe(await read("agent/serving/grpc/embedding.proto"));
-  });
 });
 
 describe("reflection", () => {
