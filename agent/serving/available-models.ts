@@ -14,6 +14,8 @@ export interface AvailableModels {
   find(name: string): FoundModel | null;
   /** Why the directory of this name is left out; null where it isn't. */
   problem(name: string): string | null;
+  /** Directories that are left out, and why. */
+  problems(): ReadonlyMap<string, string>;
   /** As of the last refresh. */
   list(): readonly FoundModel[];
 }
@@ -75,9 +77,8 @@ export function createAvailableModels(places: readonly string[], choices: OnnxCh
         readings.push({ name, model: await readModelDirectory(directory, choices, name) });
       } catch (error) {
         const reason = describeError(error);
-        const key = name.toLowerCase();
-        if (problems.get(key) !== reason) log.error({ directory }, `this model is left out: ${reason}`);
-        problemsNow.set(key, reason);
+        if (problems.get(name) !== reason) log.error({ directory }, `this model is left out: ${reason}`);
+        problemsNow.set(name, reason);
       }
     }
     problems = problemsNow;
@@ -111,7 +112,12 @@ export function createAvailableModels(places: readonly string[], choices: OnnxCh
       }
     },
     find: (name) => byName.get(name.toLowerCase()) ?? null,
-    problem: (name) => problems.get(name.toLowerCase()) ?? null,
+    problem(name) {
+      const wanted = name.toLowerCase();
+      for (const [directory, reason] of problems) if (directory.toLowerCase() === wanted) return reason;
+      return null;
+    },
+    problems: () => problems,
     list: () => found,
   };
 }

@@ -179,6 +179,7 @@ export function createServing(options: ServingOptions): Serving {
       version,
       providers: config.executionProviders,
       models,
+      leftOut: () => pool?.leftOut() ?? new Map(),
       notReadyReason,
       stopping: () => leaving !== undefined,
       extraChecks: () => ({ ...grpc?.checks(), ...options.extraChecks?.() }),

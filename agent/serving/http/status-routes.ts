@@ -11,6 +11,8 @@ export interface ServingState {
   readonly version: string;
   /** The default one first. */
   models(): readonly ListedModel[];
+  /** Directories of models that can't be read, and why. */
+  leftOut(): ReadonlyMap<string, string>;
   /** Why a request for vectors would be turned away now; null when it would be answered. */
   notReadyReason(): string | null;
   stopping(): boolean;
@@ -101,18 +103,20 @@ export function describeHealth(state: ServingState) {
   const cacheDetail = [
     `${loaded.length} of ${models.length} models loaded`,
     ...failing.map(({ found, problem }) => `${found.manifest.id} can't be loaded: ${problem}`),
+    ...[...state.leftOut()].map(([name, reason]) => `${name} is left out: ${reason}`),
   ].join("; ");
   const extraChecks = state.extraChecks();
+  const cacheStatus = failing.length > 0 || state.leftOut().size > 0 ? "degraded" : "healthy";
   const allWell =
     provider.status === "healthy" &&
-    failing.length === 0 &&
+    cacheStatus === "healthy" &&
     Object.values(extraChecks).every((check) => check.status !== "degraded");
   const status = state.stopping() ? "stopping" : allWell ? "healthy" : "degraded";
   return {
     status,
     checks: {
       embedding_provider: provider,
-      model_cache: { status: failing.length > 0 ? "degraded" : "healthy", detail: cacheDetail },
+      model_cache: { status: cacheStatus, detail: cacheDetail },
       gpu: describeGpu(standard?.model?.engine() ?? null, state.providers),
       ...extraChecks,
     },

@@ -68,6 +68,8 @@ export interface ModelPool {
   find(name: string | undefined): FoundModel | null;
   /** Every model there is, the default one first. */
   list(): ListedModel[];
+  /** Directories of models that can't be read, and why. */
+  leftOut(): ReadonlyMap<string, string>;
   /** Looks for models that were pulled or removed, measures the memory, and lets go who is over time or budget. */
   upkeep(): Promise<void>;
   /** Memory of the models that are loaded or being loaded, as last measured. */
@@ -369,6 +371,7 @@ export function createModelPool(options: ModelPoolOptions): ModelPool {
       const others = available.list().filter((found) => found !== standard);
       return [...(standard === null ? [] : [standard]), ...others].map(listed);
     },
+    leftOut: available.problems,
     upkeep,
     usedBytes: () => residents().reduce((sum, { bytes }) => sum + bytes, 0),
     queueDepth: () =>

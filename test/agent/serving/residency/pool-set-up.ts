@@ -27,6 +27,7 @@ export function shelfOf(...ids: string[]) {
     },
     find: (name) => models.get(name) ?? models.get(name.replace("alias-of-", "")) ?? null,
     problem: (name) => (name === "broken" ? "its manifest is wrong" : null),
+    problems: () => new Map(),
     list: () => [...models.values()],
   };
   return { shelf, models, refreshes: () => refreshes };
