@@ -6,19 +6,64 @@ import { type Command, type OptionValues, optionalNumber, optionalString } from 
 
 type Decision = Static<typeof DecisionList>["decisions"][number];
 
+/** To the second, in UTC like the option. */
 const shownTime = (atMs: number) => new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 
-/** One decision in a paragraph: when, what, why, and what came of it. */
-export function describeDecision({ atMs, lastAtMs, repeats, kind, rule, reason, outcome }: Decision): string {
+interface Proposal {
+  readonly rule: string;
+  readonly agents: number | null;
+}
+interface Limit {
+  readonly by: string;
+  readonly from: number;
+  readonly to: number;
+}
+const listIn = <T>(inputs: Decision["inputs"], key: string): readonly T[] =>
+  Array.isArray(inputs[key]) ? (inputs[key] as T[]) : [];
+
+/** "thor-3 (after 4 s)", and of many as many. */
+function describeDone({ done = [] }: Decision["outcome"]): string {
+  return done.map(({ agentId, afterS }) => `${agentId} (after ${afterS} s)`).join(", ");
+}
+
+/** One decision in a paragraph: when, what, why, what each rule asked for and what limited it, and what came of it. */
+export function describeDecision({
+  id,
+  atMs,
+  lastAtMs,
+  repeats,
+  kind,
+  rule,
+  reason,
+  inputs,
+  outcome,
+}: Decision): string {
   const until = repeats > 1 ? ` to ${shownTime(lastAtMs)} (${repeats} times)` : "";
-  const lines = [`${shownTime(atMs)}${until}  ${kind} (${rule})`, `  ${reason}`];
-  if (outcome.activated.length > 0) lines.push(`  activated: ${outcome.activated.join(", ")}`);
-  if (outcome.stoodBy.length > 0) lines.push(`  put on standby: ${outcome.stoodBy.join(", ")}`);
+  const lines = [`${shownTime(atMs)}${until}  ${kind} (${rule})  #${id}`, `  ${reason}`];
+  const proposals = listIn<Proposal>(inputs, "proposals");
+  if (proposals.length > 0 && kind !== "hold") {
+    const asked = proposals.map(({ rule, agents }) => `${rule} ${agents ?? "unknown"}`).join(", ");
+    lines.push(`  agents asked for: ${asked}`);
+  }
+  const limits = listIn<Limit>(inputs, "limitedBy");
+  if (limits.length > 0 && kind !== "hold") {
+    lines.push(`  limited by: ${limits.map(({ by, from, to }) => `${by} (${from} to ${to})`).join(", ")}`);
+  }
+  if (outcome.activated.length > 0) lines.push(`  told to serve: ${outcome.activated.join(", ")}`);
+  if (outcome.stoodBy.length > 0) lines.push(`  told to stand by: ${outcome.stoodBy.join(", ")}`);
+  if (outcome.modes !== undefined && outcome.modes.length > 0) {
+    lines.push(`  power modes: ${outcome.modes.map(({ agentId, mode }) => `${agentId} ${mode}`).join(", ")}`);
+  }
   for (const { agentId, reason: why } of outcome.skipped) lines.push(`  not done for ${agentId}: ${why}`);
+  const done = new Set(outcome.done?.map(({ agentId }) => agentId));
+  if (done.size > 0) lines.push(`  reported as done: ${describeDone(outcome)}`);
+  for (const { agentId, reason: why } of outcome.late ?? []) {
+    lines.push(`  ${done.has(agentId) ? "late" : "did not happen in time"}: ${agentId}: ${why}`);
+  }
   return lines.join("\n");
 }
 
-function query(values: OptionValues): string {
+function query(values: OptionValues): URLSearchParams {
   const parameters = new URLSearchParams();
   const agent = optionalString(values, "agent");
   if (agent !== undefined) parameters.set("agent", agent);
@@ -26,27 +71,46 @@ function query(values: OptionValues): string {
   if (at !== undefined) {
     const atMs = Date.parse(at);
     if (Number.isNaN(atMs)) throw new UsageError(`--at: expected a time like 2026-05-04T12:30:00Z, got "${at}"`);
-    parameters.set("untilMs", String(atMs));
+    // What was decided in that very second was in force.
+    parameters.set("untilMs", String(atMs + 1000));
   }
+  if (values["changes"] === true) parameters.set("changes", "true");
   const limit = optionalNumber(values, "limit", { min: 1, max: 1000, integer: true }) ?? (at === undefined ? 10 : 1);
   parameters.set("limit", String(limit));
-  return parameters.toString();
+  return parameters;
 }
+
+const idPattern = /^[1-9][0-9]{0,14}$/;
 
 export const whyCommand: Command = {
   summary: "why the fleet is as it is: the controller's decisions with their reasons, newest first",
-  usage: "[--agent ID] [--at TIME] [--limit N] [--url URL] [--json]",
+  usage: "[DECISION] [--agent ID] [--at TIME] [--changes] [--limit N] [--url URL] [--json]",
   options: {
     agent: { type: "string", value: "ID", help: "only decisions that changed this agent" },
-    at: { type: "string", value: "TIME", help: "what was in force at this time (ISO 8601)" },
+    at: { type: "string", value: "TIME", help: "what was in force at this time (ISO 8601), and the change before it" },
+    changes: { type: "boolean", help: "without the decisions to leave everything as it is" },
     limit: { type: "string", value: "N", help: "how many (default: 10; with --at: 1)" },
     ...controllerUrlOption,
     json: { type: "boolean", help: "print JSON, with all inputs" },
   },
-  async run(values) {
-    const { decisions } = (await askController(values, `/api/v1/decisions?${query(values)}`)) as Static<
-      typeof DecisionList
-    >;
+  async run(values, positionals) {
+    const [id, ...rest] = positionals;
+    if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"`);
+    if (id !== undefined && !idPattern.test(id)) {
+      throw new UsageError(`expected a decision's number such as 42 (a number after # in the list), got "${id}"`);
+    }
+    const ask = async (parameters: URLSearchParams) =>
+      ((await askController(values, `/api/v1/decisions?${parameters}`)) as Static<typeof DecisionList>).decisions;
+    const decisions =
+      id === undefined
+        ? await ask(query(values))
+        : [(await askController(values, `/api/v1/decisions/${id}`)) as Decision];
+    const [newest] = decisions;
+    // A hold says why nothing changed; what made the fleet what it was is the change before it.
+    if (optionalString(values, "at") !== undefined && decisions.length === 1 && newest?.kind === "hold") {
+      const parameters = query({ ...values, changes: true });
+      decisions.push(...(await ask(parameters)));
+    }
     if (values["json"] === true) console.log(JSON.stringify({ decisions }, null, 2));
     else
       console.log(

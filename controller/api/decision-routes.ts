@@ -21,6 +21,7 @@ const DecisionQuery = Type.Object(
   {
     kind: Type.Optional(DecisionKind),
     agent: Type.Optional(Identifier),
+    changes: Type.Optional(Type.Literal("true", { title: "true: without holds" })),
     sinceMs: Type.Optional(TimeText),
     untilMs: Type.Optional(TimeText),
     limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
@@ -37,6 +38,7 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
         decisions: await store.decisions({
           limit: Number(query.limit),
           ...(query.kind === undefined ? {} : { kind: query.kind }),
+          ...(query.changes === undefined ? {} : { changesOnly: true }),
           ...(query.agent === undefined ? {} : { agentId: query.agent }),
           ...(query.sinceMs === undefined ? {} : { sinceMs: Number(query.sinceMs) }),
           ...(query.untilMs === undefined ? {} : { untilMs: Number(query.untilMs) }),

@@ -114,6 +114,8 @@ export const DecisionView = Type.Unsafe<DecisionRecord>(
       stoodBy: Type.Array(Type.String()),
       modes: Type.Optional(Type.Array(Type.Object({ agentId: Type.String(), mode: Type.String() }))),
       skipped: Type.Array(Type.Object({ agentId: Type.String(), reason: Type.String() })),
+      done: Type.Optional(Type.Array(Type.Object({ agentId: Type.String(), afterS: Type.Number() }))),
+      late: Type.Optional(Type.Array(Type.Object({ agentId: Type.String(), reason: Type.String() }))),
     }),
   }),
 );

@@ -9,6 +9,8 @@ export interface AgentState {
   readonly presence: Presence | null;
   readonly birth: Birth | null;
   readonly reported: Reported | null;
+  /** When that came; null when it was known before this controller started. */
+  readonly reportedAtMs: number | null;
   /** By the controller's clock. */
   readonly lastHeardMs: number;
   /** The highest seq taken in of the present boot. */
@@ -33,6 +35,7 @@ export function unknownAgent(agentId: string, nowMs: number): AgentState {
     presence: null,
     birth: null,
     reported: null,
+    reportedAtMs: null,
     lastHeardMs: nowMs,
     lastSeq: 0,
     recent: [],
@@ -57,7 +60,7 @@ export function observeBirth(state: AgentState, birth: Birth, nowMs: number): Ob
 /** What an older session reported (retained at the broker) does not replace what a newer one did. */
 export function observeReported(state: AgentState, reported: Reported, nowMs: number): Observation | null {
   if (state.bootId !== null && reported.bootId !== state.bootId) return null;
-  return { state: { ...state, reported, lastHeardMs: nowMs }, rebirthReason: null };
+  return { state: { ...state, reported, reportedAtMs: nowMs, lastHeardMs: nowMs }, rebirthReason: null };
 }
 
 /** A minute that has been stored. Historical ones and those of other boots don't count as live. */

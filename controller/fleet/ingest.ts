@@ -140,7 +140,7 @@ export function createIngest(parts: IngestParts): Ingest {
       for (const record of await store.loadAgents()) {
         const bootId = record.presence?.bootId ?? record.birth?.bootId ?? null;
         const lastSeq = bootId === null ? null : await store.lastSeq(record.agentId, bootId);
-        fleet.put({ ...record, bootId, lastSeq: lastSeq ?? 0, recent: [] });
+        fleet.put({ ...record, bootId, reportedAtMs: null, lastSeq: lastSeq ?? 0, recent: [] });
       }
       for (const { minuteStartMs, texts } of await store.fleetMinutes(now - weekMs, now)) {
         fleet.traffic.add(minuteStartMs, texts);

@@ -48,15 +48,15 @@ export function chooseStandBy(
 /** The agent with what spoke for choosing it among `others`. */
 export function describeChoice(agent: AgentCandidate, others: readonly AgentCandidate[]): string {
   const { agentId, wattsPerQps, energyUsdPerRequest } = agent;
-  if (wattsPerQps === null || energyUsdPerRequest === null) return `${agentId} (efficiency unknown)`;
-  const figure = `${wattsPerQps.toFixed(2)} W per qps`;
+  if (wattsPerQps === null || energyUsdPerRequest === null) return `${agentId} (its electricity is not known)`;
+  const figure = `${Number(wattsPerQps.toPrecision(2))} J a text`;
   const rivals = others.filter((other) => other !== agent && other.energyUsdPerRequest !== null);
   if (rivals.length === 0) return `${agentId} (${figure})`;
   if (rivals.every((other) => energyUsdPerRequest <= (other.energyUsdPerRequest ?? 0))) {
-    return `${agentId} (cheapest: ${figure})`;
+    return `${agentId} (the least electricity: ${figure})`;
   }
   if (rivals.every((other) => energyUsdPerRequest >= (other.energyUsdPerRequest ?? 0))) {
-    return `${agentId} (dearest: ${figure})`;
+    return `${agentId} (the most electricity: ${figure})`;
   }
   return `${agentId} (${figure})`;
 }

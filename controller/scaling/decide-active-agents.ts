@@ -1,5 +1,6 @@
 import { chooseActivations, chooseStandBy, describeChoice, sumCapacityQps } from "./choose-agents.ts";
-import { count, qps } from "./describe-figures.ts";
+import { describeDemand } from "./describe-demand.ts";
+import { count, duration, list, qps } from "./describe-figures.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 import type {
   ActiveAgentsDecision,
@@ -13,6 +14,16 @@ import type {
 function highest(values: readonly (number | null)[]): number | null {
   const usable = values.filter((value) => value !== null && Number.isFinite(value) && value >= 0) as number[];
   return usable.length === 0 ? null : Math.max(...usable);
+}
+
+/** Why none of them can serve: "a (offline), b (an operator wants it on standby)". */
+function describeUnavailable(candidates: readonly AgentCandidate[]): string {
+  if (candidates.length === 0) return "none has been heard of";
+  return list(
+    candidates.map(({ agentId, unavailable, overrideRole }) => {
+      return `${agentId} (${unavailable ?? `an operator wants it ${overrideRole}`})`;
+    }),
+  );
 }
 
 /**
@@ -56,19 +67,20 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   const hold = (rule: HoldRule, reason: string): ActiveAgentsDecision => ({ kind: "hold", rule, reason, figures });
 
   if (nowMs < inputs.warmUpEndsMs) {
+    const leftS = (inputs.warmUpEndsMs - nowMs) / 1000;
     return hold(
       "warming-up",
-      `listening to the fleet for another ${Math.ceil((inputs.warmUpEndsMs - nowMs) / 1000)} s`,
+      `the controller has just started and only listens to the fleet for another ${duration(leftS)}`,
     );
   }
-  if (available.length === 0) return hold("no-agents", "no agent is available");
+  if (available.length === 0) {
+    return hold("no-agents", `no agent can serve: ${describeUnavailable(candidates)}`);
+  }
 
-  const source = forecastPeakQps !== null && peakQps === forecastPeakQps ? `in ${policy.horizonMinutes} min` : "now";
-  const rule = `${Math.round(policy.targetUtilization * 100)} % of ${qps(policy.capacityPerReplicaQps)}`;
-  const wanted = unclampedNeed(peakQps);
-  const limit = wanted > need ? `, limited to ${need}` : wanted < need ? `, at least ${need}` : "";
-  const demand = `peak ${qps(peakQps ?? 0)} qps ${source} needs ${count(wanted, "agent")} at ${rule}${limit}`;
-  const state = `${active.length} active`;
+  const demand = describeDemand({ liveQps, forecastPeakQps, wanted: unclampedNeed(peakQps), need, policy, mostAgents });
+  const serve = (agents: number) => count(agents, "serves", "serve");
+  const state = serve(active.length);
+  const minutes = duration(policy.stabilizationMs / 1000);
 
   // Out: what operators said, what is gone, what the peak needs.
   const kept = [...active, ...forcedOn];
@@ -89,65 +101,73 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
     if (activate.length > 0) {
       const after = [...kept, ...chosen];
       const everythingOn = after.length === available.length && carries(after) < (peakQps ?? 0);
-      const capped = after.length < Math.min(mostAgents, wantedCount) ? `; at most ${cap} in one step` : "";
+      const capped =
+        after.length < Math.min(mostAgents, wantedCount) ? `; no more than ${cap} may serve after one step` : "";
       const replaced = replacing ? lost : [];
-      const names = [
+      const names = list([
         ...chosen.map((agent) => describeChoice(agent, idle)),
-        ...forcedOn.map(({ agentId }) => `${agentId} (operator's override)`),
-      ].join(", ");
-      const gone = replaced.map(({ agentId, unavailable }) => `${agentId} (${unavailable})`).join(", ");
+        ...forcedOn.map(({ agentId }) => `${agentId} (an operator wants it)`),
+      ]);
+      const gone = list(replaced.map(({ agentId, unavailable }) => `${agentId} (${unavailable})`));
       const because = [
-        peakQps === null ? "no traffic figures yet" : demand,
-        replaced.length > 0 ? `${state}, lost: ${gone}` : state,
-        short ? `the minimum is ${fewestAgents}` : "",
+        peakQps === null ? "no traffic has been reported yet" : demand,
+        replaced.length > 0 ? `${state}, and ${gone} can no longer be counted on` : state,
+        short ? `at least ${fewestAgents} are to serve` : "",
       ].filter((text) => text !== "");
-      const overload = everythingOn ? `; OVERLOADED: everything is on and carries ${qps(carries(after))} qps` : "";
+      const overload = everythingOn
+        ? `; OVERLOADED: then everything is on and carries ${qps(carries(after))} texts/s at that load`
+        : "";
       return {
         kind: "scale-out",
         rule: everythingOn ? "overloaded" : outRule,
         activate: activate.map(({ agentId }) => agentId),
         standBy: [...replaced.slice(0, chosen.length), ...forcedOff].map(({ agentId }) => agentId),
-        reason: `${because.join("; ")} -> activate ${names}${capped}${overload}`,
+        reason: `${because.join("; ")} -> switch on ${names}${capped}${overload}`,
         figures,
       };
     }
   }
   if (forcedOff.length > 0) {
     const names = forcedOff.map(({ agentId }) => agentId);
-    const reason = `operator's override -> standby ${names.join(", ")}`;
+    const reason = `an operator wants it so -> ${list(names)} to standby`;
     return { kind: "scale-in", rule: "override", activate: [], standBy: names, reason, figures };
   }
-  if (peakQps === null) return hold("no-data", "no agent has reported a minute of traffic yet");
+  if (peakQps === null) return hold("no-data", "no agent has reported a minute of traffic yet, so nothing is changed");
+  const carried = `${state} and ${active.length === 1 ? "carries" : "carry"} ${qps(figures.carriedQps)}`;
   if (peakQps > figures.carriedQps && active.length === mostAgents) {
     const most = active.length === available.length ? "everything is on" : `the maximum of ${mostAgents} is on`;
-    return hold("overloaded", `${demand}; OVERLOADED: ${most} and carries ${qps(figures.carriedQps)} qps`);
+    return hold(
+      "overloaded",
+      `${demand}; OVERLOADED: ${most} and carries ${qps(figures.carriedQps)} texts/s at that load`,
+    );
   }
 
   // In: only with the whole picture, and only when nothing in the window needed more.
   const tooMany = active.length > policy.maxReplicas;
   const shrinks = (target: number) => tooMany || (active.length - target) / active.length > policy.tolerance;
+  const tolerated = `a change of no more than ${Math.round(policy.tolerance * 100)} % is not worth it`;
   if (!(need < active.length)) {
     const slightly = need > active.length || peakQps > figures.carriedQps;
-    const carried = `${state}, which carry ${qps(figures.carriedQps)} qps`;
     return slightly
-      ? hold("within-tolerance", `${demand}; ${carried}: within the tolerance`)
-      : hold("sufficient", `${demand}; ${carried}`);
+      ? hold("within-tolerance", `${demand}; ${carried}: ${tolerated}`)
+      : hold("sufficient", `${demand}; ${carried}: enough`);
   }
-  if (!shrinks(need)) return hold("within-tolerance", `${demand}; ${state}: within the tolerance`);
+  if (!shrinks(need)) return hold("within-tolerance", `${demand}; ${state}: ${tolerated}`);
+  const fewer = `${demand}; ${state}, and fewer would do`;
   if (inputs.missingData.length > 0) {
-    return hold("missing-data", `${demand}; ${state}, but nothing new is known of ${inputs.missingData.join(", ")}`);
+    const silent = `nothing new is known of ${list(inputs.missingData)}, which is not taken for less traffic`;
+    return hold("missing-data", `${fewer}, but ${silent}`);
   }
-  if (forecastPeakQps === null) return hold("missing-data", `${demand}; ${state}, but there is no forecast`);
+  if (forecastPeakQps === null) {
+    return hold("missing-data", `${fewer}, but there is no forecast, and without one nobody is put on standby`);
+  }
   if (inputs.observedSinceMs > windowStartMs) {
-    const leftS = Math.ceil((inputs.observedSinceMs - windowStartMs) / 1000);
-    return hold("stabilising", `${demand}; ${state}: the need must have been lower for another ${leftS} s`);
+    const leftS = (inputs.observedSinceMs - windowStartMs) / 1000;
+    return hold("stabilising", `${fewer}, but that has to be so for another ${duration(leftS)}`);
   }
-  const minutes = Math.round(policy.stabilizationMs / 60_000);
   if (!shrinks(windowNeed)) {
-    return hold(
-      "stabilising",
-      `${demand}; ${state}: ${count(windowNeed, "agent was", "agents were")} needed within ${minutes} min`,
-    );
+    const lately = `${count(windowNeed, "was", "were")} needed at a time in the last ${minutes}`;
+    return hold("stabilising", `${fewer}, but ${lately}; agents leave once that is past`);
   }
   const wantedQps = (windowPeakQps ?? 0) / policy.targetUtilization;
   const leaving = chooseStandBy(
@@ -155,15 +175,19 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
     tooMany ? { fewestCount: mostAgents, wantedQps: 0 } : { fewestCount: windowNeed, wantedQps },
   );
   if (leaving.length === 0) {
-    return hold("capacity", `${demand}; ${state}: without any of them the rest carries less than the peak`);
+    const rest = `without any one of them the rest would carry less than the last ${minutes} needed`;
+    return hold("capacity", `${fewer} by their number, but ${rest}`);
   }
-  const names = leaving.map((agent) => describeChoice(agent, active)).join(", ");
+  const names = list(leaving.map((agent) => describeChoice(agent, active)));
+  const lately = tooMany
+    ? `no more than ${policy.maxReplicas} may`
+    : `no more than ${windowNeed} ${windowNeed === 1 ? "was" : "were"} needed in the last ${minutes}`;
   return {
     kind: "scale-in",
     rule: "peak",
     activate: [],
     standBy: leaving.map(({ agentId }) => agentId),
-    reason: `${demand}, for ${minutes} min no more than ${windowNeed}; ${state} -> standby ${names}`,
+    reason: `${demand}; ${state}, but ${lately} -> ${names} to standby`,
     figures,
   };
 }

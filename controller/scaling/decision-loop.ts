@@ -5,6 +5,7 @@ import type { Logger } from "#platform/log.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionStore } from "../store/store.ts";
+import { createActOutcomes } from "./act-outcomes.ts";
 import { createActWatch } from "./act-watch.ts";
 import type { Machines } from "./actuators/machines.ts";
 import { createChangeBudget } from "./change-budget.ts";
@@ -12,6 +13,7 @@ import { decideActiveAgents } from "./decide-active-agents.ts";
 import type { DecisionOutcome, NewDecision } from "./decision-record.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import type { FleetPlanner } from "./fleet-plan/fleet-planner.ts";
+import { listProposals } from "./list-proposals.ts";
 import { type ObservationLimits, observeFleet } from "./observe-fleet.ts";
 import { noHold } from "./overrides.ts";
 import { createPlannedAgents } from "./plan-policy/planned-agents.ts";
@@ -96,6 +98,10 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
 
   const watch = createActWatch(config);
   const budget = createChangeBudget(config, desired, nowMs);
+  const { confirmWithinMs } = config;
+  const { staleAfterMs } = parts.limits;
+  const outcomes = createActOutcomes({ fleet, desired, store, confirmWithinMs, staleAfterMs, nowMs });
+  let recovered = false;
 
   const observe = () =>
     observeFleet(
@@ -238,6 +244,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     };
     const id = await store.insertDecision(row);
     storedHold = decision.kind === "hold" ? { id, rule: decision.rule, activeCount } : null;
+    outcomes.follow(id, outcome, atMs);
     const level = decision.kind === "hold" && decision.rule !== "overloaded" ? "debug" : "info";
     log[level]({ id, kind: decision.kind, rule: decision.rule, outcome }, decision.reason);
   };
@@ -287,6 +294,9 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
 
   const round = async () => {
     healClock(nowMs());
+    if (!recovered) await outcomes.recover();
+    recovered = true;
+    await outcomes.look();
     await endOverrides();
     const before = observe();
     const forecastPeakQps = await forecastPeak(before.lastWholeMinuteMs);
@@ -324,6 +334,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       forecastModel: latestForecast?.model ?? null,
       agentForecastPeakQps: observed.agentForecastPeakQps,
       missingData,
+      ...listProposals(inputs, decision.figures, scaling, config),
       // Those it is about first: of a large fleet not every agent goes into every decision.
       candidates: candidates
         .toSorted((a, b) => Number(touched.has(b.agentId)) - Number(touched.has(a.agentId)))

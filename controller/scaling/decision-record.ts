@@ -9,6 +9,10 @@ export interface DecisionOutcome {
   readonly modes?: readonly ModeChange[];
   /** Agents that were left as they were after all, and why. */
   readonly skipped: readonly { readonly agentId: string; readonly reason: string }[];
+  /** Agents that have reported that it is so, and how long after they were told; absent until something is known. */
+  readonly done?: readonly { readonly agentId: string; readonly afterS: number }[];
+  /** Agents that had not done it in time, and what is done about that; one that did it later is in `done` as well. */
+  readonly late?: readonly { readonly agentId: string; readonly reason: string }[];
 }
 
 /** A decision as it is stored and shown: nothing is recomputed later. */

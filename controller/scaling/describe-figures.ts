@@ -6,3 +6,14 @@ export function qps(value: number): string {
 export function count(amount: number, one: string, many = `${one}s`): string {
   return `${amount} ${amount === 1 ? one : many}`;
 }
+
+const mostNames = 6;
+/** "a, b and c"; of many only the first. */
+export function list(texts: readonly string[]): string {
+  if (texts.length > mostNames) return `${texts.slice(0, mostNames).join(", ")} and ${texts.length - mostNames} more`;
+  return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
+}
+
+export function duration(seconds: number): string {
+  return seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
+}

@@ -36,9 +36,11 @@ export function createDecisionTable(database: Database): DecisionStore {
      VALUES ($atMs, $atMs, 1, $kind, $rule, $reason, $agents, $inputs, $outcome)`,
   );
   const repeat = database.query(`UPDATE decision SET last_at_ms = ?, repeats = repeats + 1 WHERE id = ?`);
+  const update = database.query(`UPDATE decision SET outcome = ? WHERE id = ?`);
   const list = database.query<DecisionRow, Record<string, string | number | null>>(
     `SELECT * FROM decision
      WHERE ($kind IS NULL OR kind = $kind)
+       AND ($changesOnly = 0 OR kind <> 'hold')
        AND ($sinceMs IS NULL OR last_at_ms >= $sinceMs)
        AND ($untilMs IS NULL OR at_ms < $untilMs)
        AND ($agentId IS NULL OR EXISTS (SELECT 1 FROM json_each(agents) WHERE value = $agentId))
@@ -64,9 +66,13 @@ export function createDecisionTable(database: Database): DecisionStore {
     async repeatDecision(id, lastAtMs) {
       repeat.run(Math.round(lastAtMs), id);
     },
-    async decisions({ kind, agentId, sinceMs, untilMs, limit }) {
+    async updateOutcome(id, outcome) {
+      update.run(JSON.stringify(outcome), id);
+    },
+    async decisions({ kind, agentId, changesOnly, sinceMs, untilMs, limit }) {
       const rows = list.all({
         kind: kind ?? null,
+        changesOnly: changesOnly === true ? 1 : 0,
         agentId: agentId ?? null,
         sinceMs: sinceMs ?? null,
         untilMs: untilMs ?? null,

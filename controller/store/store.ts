@@ -1,5 +1,5 @@
 import type { AgentRole, Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
-import type { DecisionRecord, NewDecision } from "../scaling/decision-record.ts";
+import type { DecisionOutcome, DecisionRecord, NewDecision } from "../scaling/decision-record.ts";
 
 /** What is kept of an agent between two runs of the controller. */
 export interface AgentRecord {
@@ -63,6 +63,8 @@ export interface DecisionFilter {
   readonly kind?: string;
   /** Decisions that activated this agent, put it on standby, or were about it. */
   readonly agentId?: string;
+  /** Without holds. */
+  readonly changesOnly?: boolean;
   readonly sinceMs?: number;
   readonly untilMs?: number;
   readonly limit: number;
@@ -73,6 +75,8 @@ export interface DecisionStore {
   insertDecision(decision: NewDecision): Promise<number>;
   /** Says that a decision was made again with the same result. */
   repeatDecision(id: number, lastAtMs: number): Promise<void>;
+  /** Replaces what came of a decision, as more is known. Of a decision that is no longer kept: nothing. */
+  updateOutcome(id: number, outcome: DecisionOutcome): Promise<void>;
   /** Newest first. */
   decisions(filter: DecisionFilter): Promise<DecisionRecord[]>;
   decision(id: number): Promise<DecisionRecord | null>;

@@ -9,18 +9,43 @@ const decision = {
   repeats: 1,
   kind: "scale-out",
   rule: "peak",
-  reason: "peak 812 qps in 15 min needs 3 agents at 80 % of 350; 2 active -> activate thor-3",
-  agents: ["thor-3"],
-  inputs: {},
-  outcome: { activated: ["thor-3"], stoodBy: [], skipped: [{ agentId: "thor-4", reason: "went offline" }] },
+  reason: "traffic is 100 texts/s, and up to 812 are expected: that takes 4 agents; 2 serve -> switch on c, d and e",
+  agents: ["c", "d", "e"],
+  inputs: {
+    proposals: [
+      { rule: "present rate", agents: 1 },
+      { rule: "forecast", agents: null },
+    ],
+    limitedBy: [{ by: "maximum", from: 5, to: 4 }],
+  },
+  outcome: {
+    activated: ["c", "d"],
+    stoodBy: [],
+    modes: [{ agentId: "c", mode: "70W" }],
+    skipped: [{ agentId: "e", reason: "went offline" }],
+    done: [
+      { agentId: "c", afterS: 4 },
+      { agentId: "a", afterS: 200 },
+    ],
+    late: [
+      { agentId: "d", reason: "not reported 121 s after it was told; told again, and others take its place" },
+      { agentId: "a", reason: "not reported 121 s after it was told; told again" },
+    ],
+  },
 } as unknown as Parameters<typeof describeDecision>[0];
 
-test("a decision reads as a paragraph: when, what, why, what came of it", () => {
+test("a decision reads as a paragraph: when, what, why, what the rules asked for, what came of it", () => {
   expect(describeDecision(decision).split("\n")).toEqual([
-    "2026-05-04 12:30:00  scale-out (peak)",
-    "  peak 812 qps in 15 min needs 3 agents at 80 % of 350; 2 active -> activate thor-3",
-    "  activated: thor-3",
-    "  not done for thor-4: went offline",
+    "2026-05-04 12:30:00  scale-out (peak)  #7",
+    "  traffic is 100 texts/s, and up to 812 are expected: that takes 4 agents; 2 serve -> switch on c, d and e",
+    "  agents asked for: present rate 1, forecast unknown",
+    "  limited by: maximum (5 to 4)",
+    "  told to serve: c, d",
+    "  power modes: c 70W",
+    "  not done for e: went offline",
+    "  reported as done: c (after 4 s), a (after 200 s)",
+    "  did not happen in time: d: not reported 121 s after it was told; told again, and others take its place",
+    "  late: a: not reported 121 s after it was told; told again",
   ]);
   const repeated = { ...decision, repeats: 4, lastAtMs: decision.atMs + 180_000 };
   expect(describeDecision(repeated)).toContain("12:30:00 to 2026-05-04 12:33:00 (4 times)");
@@ -35,8 +60,11 @@ describe("why", () => {
       port: 0,
       hostname: "127.0.0.1",
       fetch(request) {
-        asked.push(new URL(request.url).search);
-        return Response.json({ decisions: [] });
+        const { pathname, search, searchParams } = new URL(request.url);
+        asked.push(pathname.replace("/api/v1/decisions", "") + search);
+        if (pathname.endsWith("/7")) return Response.json(decision);
+        const kind = searchParams.has("changes") ? "scale-out" : "hold";
+        return Response.json({ decisions: [{ ...decision, kind }] });
       },
     });
   });
@@ -45,13 +73,31 @@ describe("why", () => {
   test.each([
     [{}, "?limit=10"],
     [{ agent: "thor-3", limit: "2" }, "?agent=thor-3&limit=2"],
-    [{ at: "2026-05-04T12:30:00Z" }, `?untilMs=${decision.atMs}&limit=1`],
+    [{ changes: true }, "?changes=true&limit=10"],
+    [{ at: "2026-05-04T12:30:00Z", limit: "2" }, `?untilMs=${decision.atMs + 1000}&limit=2`],
   ])("%p asks the controller for %s", async (values, search) => {
     expect(await whyCommand.run({ ...values, url: server.url.href }, [])).toBe(0);
-    expect(asked).toEqual([search]);
+    expect(asked[0]).toBe(search);
   });
 
-  test.each([{ at: "yesterday" }, { limit: "0" }, { limit: "many" }])("%p is a usage error", (values) => {
-    expect(whyCommand.run({ ...values, url: server.url.href }, [])).rejects.toThrow(UsageError);
+  test("of a time at which nothing changed, the change before it is told as well", async () => {
+    expect(await whyCommand.run({ at: "2026-05-04T12:30:00Z", url: server.url.href }, [])).toBe(0);
+    const until = `untilMs=${decision.atMs + 1000}`;
+    expect(asked).toEqual([`?${until}&limit=1`, `?${until}&changes=true&limit=1`]);
+  });
+
+  test("one decision by its number", async () => {
+    expect(await whyCommand.run({ url: server.url.href }, ["7"])).toBe(0);
+    expect(asked).toEqual(["/7"]);
+  });
+
+  test.each<[object, string[]]>([
+    [{ at: "yesterday" }, []],
+    [{ limit: "0" }, []],
+    [{ limit: "many" }, []],
+    [{}, ["seven"]],
+    [{}, ["7", "8"]],
+  ])("%p %p is a usage error", (values, positionals) => {
+    expect(whyCommand.run({ ...values, url: server.url.href }, positionals)).rejects.toThrow(UsageError);
   });
 });

@@ -165,7 +165,7 @@ describe("controller", () => {
     await Promise.all([a.controllerSays("online"), b.minute(0), c.minute(0)]);
     await a.minute(500);
     const { reason } = await b.told("active");
-    expect(reason).toMatch(/needs 2 agents at 80 % of 350; 1 active.* -> activate b/);
+    expect(reason).toMatch(/takes 2 agents loaded to 80 % of 350; 1 serves.* -> switch on b/);
 
     await b.die();
     await c.told("active");

@@ -1,5 +1,5 @@
 import type { FleetPlan } from "../decide-fleet-plan.ts";
-import { qps } from "../describe-figures.ts";
+import { duration, list, qps } from "../describe-figures.ts";
 import type { ScalingConfig } from "../scaling-config.ts";
 import type {
   ActiveAgentsDecision,
@@ -8,7 +8,7 @@ import type {
   ScalingFigures,
   ScalingInputs,
 } from "../scaling-inputs.ts";
-import { describeCarried, describePrice, describeTraffic, duration, list } from "./describe-planned.ts";
+import { describeCarried, describePrice, describeTraffic } from "./describe-planned.ts";
 import { onlyMode } from "./to-plan-input.ts";
 
 /** What serves now or could, with the modes it may be in. */

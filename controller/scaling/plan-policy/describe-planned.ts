@@ -1,16 +1,6 @@
 import { count, qps } from "../describe-figures.ts";
 import type { PlanSummary } from "../scaling-inputs.ts";
 
-const mostNames = 6;
-/** "a, b and c"; of many only the first. */
-export function list(texts: readonly string[]): string {
-  if (texts.length > mostNames) return `${texts.slice(0, mostNames).join(", ")} and ${texts.length - mostNames} more`;
-  return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
-}
-
-export const duration = (seconds: number) =>
-  seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
-
 const peak = (values: readonly number[]) => Math.max(0, ...values.filter(Number.isFinite));
 
 /** What comes, in a sentence. */

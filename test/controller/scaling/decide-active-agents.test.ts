@@ -257,11 +257,58 @@ describe("decideActiveAgents", () => {
     expect(decide("a+ b+ c-", null, { liveQps: 10, forecastPeakQps: 812 }).kind).toBe("scale-out");
   });
 
-  test("the reason says peak, need, rule and why this one", () => {
-    const { reason } = decide("a+ b+ c-$0.5 d-$0.9", 812, { liveQps: 100 });
-    expect(reason).toBe(
-      "peak 812 qps in 15 min needs 3 agents at 80 % of 350; 2 active -> activate c (cheapest: 0.50 W per qps)",
-    );
+  test.each<[string, string, number | null, Parameters<typeof decide>[2], string]>([
+    [
+      "a start",
+      "a+ b+ c-$0.5 d-$0.9",
+      812,
+      { liveQps: 100 },
+      "traffic is 100 texts/s, and up to 812 are expected within 15 min: that takes 3 agents loaded to 80 % of 350; 2 serve -> switch on c (the least electricity: 0.5 J a text)",
+    ],
+    [
+      "a rise that was not foretold",
+      "a+ b+ c-",
+      400,
+      { liveQps: 812 },
+      "traffic is 812 texts/s, more than is expected within 15 min (400): that takes 3 agents loaded to 80 % of 350; 2 serve -> switch on c (its electricity is not known)",
+    ],
+    [
+      "a loss",
+      "a+ b! c-",
+      10,
+      {},
+      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 1 serves, and b (offline) can no longer be counted on; at least 2 are to serve -> switch on c (its electricity is not known)",
+    ],
+    [
+      "a fall",
+      "a+$0.2 b+$0.3 c+$0.9",
+      10,
+      {},
+      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 3 serve, but no more than 2 were needed in the last 10 min -> c (the most electricity: 0.9 J a text) to standby",
+    ],
+    [
+      "too little by far",
+      "a+ b+",
+      5000,
+      {},
+      "traffic is 5000 texts/s, and up to 5000 are expected within 15 min: that takes 18 agents loaded to 80 % of 350, but there are only 2; OVERLOADED: everything is on and carries 560 texts/s at that load",
+    ],
+    [
+      "nobody there",
+      "a! b-",
+      10,
+      { agents: { b: { overrideRole: "standby" } } },
+      "no agent can serve: a (offline) and b (an operator wants it standby)",
+    ],
+    [
+      "no forecast",
+      "a+ b+ c+",
+      10,
+      { forecastPeakQps: null },
+      "traffic is 10 texts/s, and there is no forecast: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 3 serve, and fewer would do, but there is no forecast, and without one nobody is put on standby",
+    ],
+  ])("the reason of %s", (_name, fleet, peak, given, reason) => {
+    expect(decide(fleet, peak, given).reason).toBe(reason);
   });
 
   test("the figures go with the decision", () => {
@@ -274,9 +321,5 @@ describe("decideActiveAgents", () => {
       availableCount: 3,
       carriedQps: 560,
     });
-  });
-
-  test("an overloaded fleet is named so", () => {
-    expect(decide("a+ b+", 5000).reason).toContain("OVERLOADED: everything is on and carries 560 qps");
   });
 });

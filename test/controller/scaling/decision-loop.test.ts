@@ -1,6 +1,12 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import type { Forecaster, MinuteRate } from "#agent/forecast/forecaster.ts";
-import { observeBirth, observeMinute, observePresence, unknownAgent } from "#controller/fleet/agent-state.ts";
+import {
+  observeBirth,
+  observeMinute,
+  observePresence,
+  observeReported,
+  unknownAgent,
+} from "#controller/fleet/agent-state.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { decideFleetPlan, defaultPlanLimits } from "#controller/scaling/decide-fleet-plan.ts";
 import { decideScaling } from "#controller/scaling/decide-scaling.ts";
@@ -144,7 +150,7 @@ describe("decision loop", () => {
       inputs: { liveQps: 200, forecastPeakQps: 812, need: 3, forecastModel: "test" },
       outcome: { activated: ["c"], stoodBy: [], skipped: [] },
     });
-    expect(decision?.reason).toContain("peak 812 qps in 15 min needs 3 agents");
+    expect(decision?.reason).toContain("up to 812 are expected within 15 min: that takes 3 agents");
   });
 
   test("the forecast is of the fleet's total, up to the newest minute that all have reported", async () => {
@@ -245,7 +251,7 @@ describe("decision loop", () => {
     expect(desiredRoles()).toEqual([]);
     const [decision] = await store.decisions({ limit: 1 });
     expect(decision).toMatchObject({ kind: "hold", rule: "frozen" });
-    expect(decision?.reason).toMatch(/^frozen by an operator: stocktaking; would otherwise: .*activate c/);
+    expect(decision?.reason).toMatch(/^frozen by an operator: stocktaking; would otherwise: .*switch on c/);
     frozen = null;
     await loop.run();
     expect(desiredRoles()).toContain("c active 1");
@@ -286,6 +292,38 @@ describe("decision loop", () => {
     const replacement = (await store.decisions({ limit: 9, kind: "scale-out" }))[0];
     expect(replacement).toMatchObject({ rule: "replacement" });
     expect(replacement?.reason).toContain("c (was told to serve 180 s ago and has not reported it)");
+  });
+
+  test("what came true of a decision is kept with it, by the agents' own reports", async () => {
+    forecastQps = 1120;
+    report({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    const reports = (agentId: string, given: Partial<Parameters<typeof aReported>[0]>) => {
+      const state = fleet.get(agentId)!;
+      fleet.put(observeReported(state, aReported({ agentId, ...given }), nowMs)!.state);
+    };
+    nowMs += 4000;
+    reports("c", { desiredVersion: 1, role: "active" });
+    // What it reported before it was told says nothing.
+    reports("d", { desiredVersion: null, role: "active" });
+    nextMinute({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    const outcome = async () => (await store.decisions({ limit: 9, kind: "scale-out" })).at(-1)?.outcome;
+    expect(await outcome()).toEqual({
+      activated: ["c", "d"],
+      stoodBy: [],
+      skipped: [],
+      done: [{ agentId: "c", afterS: 4 }],
+      late: [],
+    });
+    // A controller that takes over goes on watching.
+    await begin();
+    await loop.run();
+    nextMinute({ a: 100, b: 100, c: 0, d: 0 });
+    await loop.run();
+    expect((await outcome())?.late).toEqual([
+      { agentId: "d", reason: "not reported 3 min after it was told; told again, and others take its place" },
+    ]);
   });
 
   test("what is decided holds: the next round finds it done", async () => {

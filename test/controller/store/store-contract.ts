@@ -130,6 +130,15 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect(await store.decision(id + 1)).toBeNull();
     });
 
+    test("what came of a decision is written down as it becomes known", async () => {
+      const id = await store.insertDecision(aDecision);
+      const outcome = { ...aDecision.outcome, done: [{ agentId: "a", afterS: 4 }], late: [] };
+      await store.updateOutcome(id, outcome);
+      await store.updateOutcome(id + 1, outcome);
+      expect(await store.decision(id)).toMatchObject({ outcome });
+      expect(await store.decision(id + 1)).toBeNull();
+    });
+
     test("decisions are listed newest first and filtered", async () => {
       const hold = await store.insertDecision(aDecision);
       const out = await store.insertDecision({ ...aDecision, atMs: 2_000, kind: "scale-out", agents: ["a", "b"] });
@@ -137,6 +146,7 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect(await ids({})).toEqual([out, hold]);
       expect(await ids({ limit: 1 })).toEqual([out]);
       expect(await ids({ kind: "hold" })).toEqual([hold]);
+      expect(await ids({ changesOnly: true })).toEqual([out]);
       expect(await ids({ agentId: "b" })).toEqual([out]);
       expect(await ids({ agentId: "c" })).toEqual([]);
       expect(await ids({ sinceMs: 1_500 })).toEqual([out]);
