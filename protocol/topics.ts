@@ -1,4 +1,4 @@
-import { Birth, Command, CommandResult, ControllerState, Desired, MinuteData, Presence, Reported } from "./messages.ts";
+import { Birth, Command, CommandResult, Desired, MinuteData, Presence, Reported } from "./messages.ts";
 
 /** How each kind of message travels. QoS 1 throughout: losing one would need a repair that costs more than the acknowledgement. */
 export const agentChannels = {
@@ -12,8 +12,6 @@ export const agentChannels = {
 } as const;
 
 export type AgentChannel = keyof typeof agentChannels;
-
-export const controllerStateChannel = { schema: ControllerState, retain: true } as const;
 
 /** `agentId` may be "+" to subscribe to a channel of every agent. */
 export function agentTopic(fleet: string, agentId: string, channel: AgentChannel): string {

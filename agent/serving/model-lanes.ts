@@ -33,23 +33,6 @@ export interface Lanes {
   next(line: LineView): FreeLane | null;
 }
 
-/** A single process, one batch at a time. */
-export function singleLane(runner: BatchRunner, policy: BatchPolicy): Lanes {
-  let busy = false;
-  const lane: FreeLane = {
-    policy,
-    async run(texts, paddedTokens) {
-      busy = true;
-      try {
-        return await runner.run(texts, paddedTokens);
-      } finally {
-        busy = false;
-      }
-    },
-  };
-  return { next: () => (busy ? null : lane) };
-}
-
 /** Lanes of which all but the first are started when the model is in use or the line has been long for a while, and stopped when neither is so. */
 export interface ModelLanes<Runner extends LaneRunner> extends Lanes {
   /** The lanes beside the first that are running now. */

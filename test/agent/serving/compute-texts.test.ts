@@ -4,9 +4,9 @@ import { type BatchPolicy, usualLengths } from "#agent/serving/decide-batch.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";
-import { singleLane } from "#agent/serving/model-lanes.ts";
 import { openGate } from "#agent/serving/ports.ts";
 import { createResultCache } from "#agent/serving/result-cache.ts";
+import { singleLane } from "./single-lane.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
 const policy: BatchPolicy = { maxTokens: 64, maxTexts: 8, padTo: usualLengths };

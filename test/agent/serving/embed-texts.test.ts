@@ -6,7 +6,6 @@ import type { EmbedRequest } from "#agent/serving/embedder.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";
-import { singleLane } from "#agent/serving/model-lanes.ts";
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import { createRecentTraffic } from "#agent/serving/recent-traffic.ts";
 import { createResultCache } from "#agent/serving/result-cache.ts";
@@ -15,6 +14,7 @@ import { BatchFailedError, type BatchResult } from "#agent/serving/worker/model-
 import type { ModelRunner } from "#agent/serving/worker/model-runner.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
+import { singleLane } from "./single-lane.ts";
 import { recordingSink } from "./start-serving.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);

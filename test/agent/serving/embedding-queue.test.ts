@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { type BatchPolicy, usualLengths } from "#agent/serving/decide-batch.ts";
 import { createEmbeddingQueue, type SentBatch } from "#agent/serving/embedding-queue.ts";
-import { type LineView, singleLane } from "#agent/serving/model-lanes.ts";
+import type { LineView } from "#agent/serving/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
+import { singleLane } from "./single-lane.ts";
 
 /** Records the batches it is given; each is answered when the test says so. A text's vector is its first token id. */
 function recordingRunner() {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type BatchPolicy, usualLengths } from "#agent/serving/decide-batch.ts";
-import { createModelLanes, type LaneRunner, type LineView, singleLane } from "#agent/serving/model-lanes.ts";
+import { createModelLanes, type LaneRunner, type LineView } from "#agent/serving/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 
 const policy: BatchPolicy = { maxTokens: 100, maxTexts: 8, padTo: usualLengths };
@@ -54,17 +54,6 @@ function setUp(narrowLanes = 2, startEarly = false) {
   };
   return { lanes, wide, narrow, longFor, pass: (ms: number) => (now += ms) };
 }
-
-test("a single lane is busy from its batch to its answer, also to one that fails", async () => {
-  const answers = [Promise.resolve({ vectors: [], computeMs: 1 }), Promise.reject(new Error("lost"))];
-  const lane = singleLane({ run: () => answers.shift()! }, policy);
-  for (const outcome of ["answered", "lost"]) {
-    const running = lane.next(line(1))!.run([], 8);
-    expect(lane.next(line(1))).toBeNull();
-    await running.catch((error) => expect(error.message).toBe(outcome));
-    expect(lane.next(line(1))).not.toBeNull();
-  }
-});
 
 describe("lanes beside the first", () => {
   test.each([
