@@ -4,6 +4,24 @@ import { askController, controllerUrlOption } from "./ask-controller.ts";
 import { type Command, optionalNumber, optionalString } from "./command.ts";
 import { formatTable } from "./format-table.ts";
 
+/** More are in --json. */
+const mostTenantRows = 20;
+
+/** What the energy was for, and the heaviest tenants where any is named. */
+function describeUse({ idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant }: PowerReport["energyByUse"]) {
+  const parts = [`idle ${idleKwh.toFixed(3)}`, `active ${activeKwh.toFixed(3)}`];
+  if (unsplitKwh > 0) parts.push(`not split ${unsplitKwh.toFixed(3)}`);
+  const rows = byTenant
+    .slice(0, mostTenantRows)
+    .map(({ model, tenant, energyKwh, usd }) => [model, tenant, energyKwh.toFixed(3), usd.toFixed(2)]);
+  if (unattributedKwh > 0) rows.push(["(other programs)", "", unattributedKwh.toFixed(3), ""]);
+  return [
+    `kWh: ${parts.join(", ")}`,
+    "",
+    ...(rows.length === 0 ? [] : [formatTable(["MODEL", "TENANT", "ACTIVE KWH", "USD"], rows), ""]),
+  ];
+}
+
 /** The report in a table and a few lines, for a terminal. */
 export function describePowerReport(report: PowerReport): string {
   const { actual, alwaysTopMode, foresight, minutesByMode, assumptions } = report;
@@ -34,6 +52,7 @@ export function describePowerReport(report: PowerReport): string {
     "",
     table,
     "",
+    ...describeUse(report.energyByUse),
     `minutes in each mode: ${modes.length === 0 ? "none" : modes.join(", ")}`,
     `${assumptions.tariffUsdPerKwh} USD and ${assumptions.co2KgPerKwh} kg CO2 a kWh`,
   ].join("\n");

@@ -17,12 +17,26 @@ function expected(schema: TSchema, message: string): string {
   return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
+/** The branch of a union that is meant: the one for objects, where `value` is one. */
+function meantBranch(schema: TSchema, value: unknown): TSchema | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const branches: readonly TSchema[] = schema["anyOf"] ?? [];
+  const forObjects = branches.filter((branch) => branch["type"] === "object");
+  return forObjects.length === 1 ? forObjects[0] : undefined;
+}
+
 /** All the ways in which `value` does not match `schema`, one line each: path, what was expected, what came. */
 export function describeMismatches(schema: TSchema, value: unknown): string[] {
   const lines = new Map<string, string>();
   for (const error of Value.Errors(schema, value)) {
     const path = error.path === "" ? "(top level)" : error.path.slice(1).replaceAll("/", ".");
     if (lines.has(path)) continue;
+    const meant = meantBranch(error.schema, error.value);
+    if (meant !== undefined) {
+      const prefix = error.path === "" ? "" : `${path}.`;
+      for (const line of describeMismatches(meant, error.value)) lines.set(prefix + line, prefix + line);
+      continue;
+    }
     const unknownKey = error.message === "Unexpected property";
     lines.set(
       path,

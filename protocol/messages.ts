@@ -167,6 +167,15 @@ export const ForecastAccuracy = Type.Object(
 );
 export type ForecastAccuracy = Static<typeof ForecastAccuracy>;
 
+/** What is told apart for tenants. */
+const TenantName = Type.String({ maxLength: 64 });
+
+export const TenantTraffic = Type.Object(
+  { tenant: TenantName, requests: Count, texts: Count, tokens: Count, computeMs: Amount },
+  strict,
+);
+export type TenantTraffic = Static<typeof TenantTraffic>;
+
 export const ModelTraffic = Type.Object(
   {
     model: Type.String({ maxLength: 128 }),
@@ -177,6 +186,8 @@ export const ModelTraffic = Type.Object(
     /** Milliseconds of inference. */
     computeMs: Amount,
     latencyCounts: Type.Array(Count, { minItems: 23, maxItems: 23 }),
+    /** The same by tenant, adding up to the above; absent where all of it is the default tenant's, and from agents that know none. */
+    tenants: Type.Optional(Type.Array(TenantTraffic, { maxItems: 512 })),
   },
   strict,
 );
@@ -211,7 +222,20 @@ export const MinutePower = Type.Object(
     /** Of the energy, what was drawn above that, and the models' parts of it by compute time. */
     activeJ: Type.Optional(Amount),
     models: Type.Optional(
-      Type.Array(Type.Object({ model: Type.String({ maxLength: 128 }), energyJ: Amount }, strict), { maxItems: 64 }),
+      Type.Array(
+        Type.Object(
+          {
+            model: Type.String({ maxLength: 128 }),
+            energyJ: Amount,
+            /** Adding up to energyJ; absent where all of it is the default tenant's. */
+            tenants: Type.Optional(
+              Type.Array(Type.Object({ tenant: TenantName, energyJ: Amount }, strict), { maxItems: 512 }),
+            ),
+          },
+          strict,
+        ),
+        { maxItems: 64 },
+      ),
     ),
     maxTemperatureC: orNull(Type.Number()),
     gpuUtilization: orNull(Type.Number({ minimum: 0, maximum: 1 })),

@@ -1,16 +1,10 @@
 import type { Database } from "bun:sqlite";
-import type { ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
-import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
-import type { MinuteTraffic, ModelTraffic } from "#protocol/messages.ts";
+import type { TrafficSink } from "#agent/serving/ports.ts";
+import type { MinuteTraffic } from "#protocol/messages.ts";
 import type { MinuteRate } from "./forecaster.ts";
+import { createMinuteCounts, type MinuteCounts } from "./minute-counts.ts";
 
 export const minuteMs = 60_000;
-
-interface OpenMinute {
-  errors: number;
-  rejected: number;
-  readonly models: Map<string, ModelTraffic>;
-}
 
 /** A closed minute with the name it keeps for good. */
 export interface RecordedMinute {
@@ -59,7 +53,7 @@ export function createTrafficRecord(
   startMs: number,
   nowMs: () => number,
 ): TrafficRecord {
-  const open = new Map<number, OpenMinute>();
+  const open = new Map<number, MinuteCounts>();
   let observedFromMs = startMs;
   let seq = 0;
   let lastClosedTexts = 0;
@@ -79,26 +73,20 @@ export function createTrafficRecord(
   const updateQueued = database.query(`UPDATE minute_traffic SET queued = 1 WHERE boot_id = ? AND seq = ?`);
   const deleteBefore = database.query(`DELETE FROM minute_traffic WHERE minute_start_ms < ? AND queued = 1`);
 
-  const current = (): OpenMinute => {
+  const current = (): MinuteCounts => {
     const minuteStartMs = startOfMinute(nowMs());
     let minute = open.get(minuteStartMs);
     if (minute === undefined) {
-      minute = { errors: 0, rejected: 0, models: new Map() };
+      minute = createMinuteCounts();
       open.set(minuteStartMs, minute);
     }
     return minute;
   };
 
   const write = (minuteStartMs: number, observedMs: number): RecordedMinute => {
-    const minute = open.get(minuteStartMs);
+    const counts = open.get(minuteStartMs) ?? createMinuteCounts();
     open.delete(minuteStartMs);
-    const traffic: MinuteTraffic = {
-      minuteStartMs,
-      observedMs,
-      errors: minute?.errors ?? 0,
-      rejected: minute?.rejected ?? 0,
-      models: [...(minute?.models.values() ?? [])],
-    };
+    const traffic: MinuteTraffic = { minuteStartMs, observedMs, ...counts.traffic() };
     seq += 1;
     lastClosedTexts = textsOf(traffic);
     insert.run({ bootId, seq, minuteStartMs, observedMs, texts: lastClosedTexts, traffic: JSON.stringify(traffic) });
@@ -124,36 +112,10 @@ export function createTrafficRecord(
     return written;
   };
 
-  const add = (request: ServedRequest) => {
-    const { models } = current();
-    let traffic = models.get(request.model);
-    if (traffic === undefined) {
-      traffic = {
-        model: request.model,
-        requests: 0,
-        texts: 0,
-        tokens: 0,
-        computeMs: 0,
-        latencyCounts: emptyLatencyCounts(),
-      };
-      models.set(request.model, traffic);
-    }
-    traffic.requests += 1;
-    traffic.texts += request.texts;
-    traffic.tokens += request.tokens;
-    traffic.computeMs += request.computeMs;
-    const bucket = latencyBucket(request.latencyMs);
-    traffic.latencyCounts[bucket] = (traffic.latencyCounts[bucket] ?? 0) + 1;
-  };
-
   return {
-    recordServed: add,
-    recordError() {
-      current().errors += 1;
-    },
-    recordRejected() {
-      current().rejected += 1;
-    },
+    recordServed: (request) => current().add(request),
+    recordError: () => current().addError(),
+    recordRejected: () => current().addRejected(),
     closeMinutes: (atMs) => closeUntil(startOfMinute(atMs)),
     closeAll: (atMs) => closeUntil(Math.round(atMs)),
     recentRates(count, atMs) {
@@ -173,7 +135,7 @@ export function createTrafficRecord(
       const elapsedMs = atMs - Math.max(minuteStartMs, observedFromMs);
       const lastQps = lastClosedTexts / (minuteMs / 1000);
       if (elapsedMs < 20_000) return lastQps;
-      const texts = [...(open.get(minuteStartMs)?.models.values() ?? [])].reduce((sum, model) => sum + model.texts, 0);
+      const texts = open.get(minuteStartMs)?.texts() ?? 0;
       // A handful in 20 s says little: one more or less would be taken for a change of the rate. The last 60 s say more.
       if (texts < fewTexts && lastClosedTexts > 0) {
         return (texts + lastClosedTexts * Math.max(0, 1 - elapsedMs / minuteMs)) / (minuteMs / 1000);

@@ -1,22 +1,50 @@
-import type { ModelTraffic } from "#protocol/messages.ts";
+import { defaultTenant } from "#protocol/default-tenant.ts";
+import type { MinutePower, ModelTraffic } from "#protocol/messages.ts";
 
-/** Energy that one model caused. */
-export interface ModelEnergy {
+/** Energy that one tenant's requests to one model caused. */
+export interface AttributedEnergy {
   readonly model: string;
+  readonly tenant: string;
   readonly energyJ: number;
 }
 
+type Computation = Pick<ModelTraffic, "model" | "computeMs"> & {
+  readonly tenants?: readonly { readonly tenant: string; readonly computeMs: number }[] | undefined;
+};
+
+/** Compute time by model and tenant; a record that names no tenants is the default tenant's. */
+function computations(models: readonly Computation[]) {
+  return models.flatMap(({ model, computeMs, tenants = [{ tenant: defaultTenant, computeMs }] }) =>
+    tenants.map((part) => ({ model, tenant: part.tenant, computeMs: part.computeMs })),
+  );
+}
+
 /**
- * Splits a minute's active energy by the models' shares of compute time, as energy meters of machines do; what the board draws with
- * nothing to do is nobody's. Energy of a minute without any computation is nobody's either: other programs caused it.
+ * Splits a minute's active energy by the shares of compute time of models and their tenants, as energy meters of machines do; what the
+ * board draws with nothing to do is nobody's. Energy of a minute without any computation is nobody's either: other programs caused it.
+ * @returns one entry for each model and tenant, adding up to `activeJ`, or none.
  */
-export function attributeEnergy(
-  activeJ: number,
-  models: readonly Pick<ModelTraffic, "model" | "computeMs">[],
-): ModelEnergy[] {
-  const computeMs = models.reduce((sum, model) => sum + model.computeMs, 0);
-  if (!(computeMs > 0)) return [];
-  return models
-    .filter((model) => model.computeMs > 0)
-    .map((model) => ({ model: model.model, energyJ: (activeJ * model.computeMs) / computeMs }));
+export function attributeEnergy(activeJ: number, models: readonly Computation[]): AttributedEnergy[] {
+  const parts = computations(models);
+  const totalMs = parts.reduce((sum, { computeMs }) => sum + computeMs, 0);
+  if (!(totalMs > 0)) return [];
+  const byPair = new Map<string, AttributedEnergy>();
+  for (const { model, tenant, computeMs } of parts) {
+    if (!(computeMs > 0)) continue;
+    const pair = JSON.stringify([model, tenant]);
+    const energyJ = (byPair.get(pair)?.energyJ ?? 0) + (activeJ * computeMs) / totalMs;
+    byPair.set(pair, { model, tenant, energyJ });
+  }
+  return [...byPair.values()];
+}
+
+/** The same as the minute's record has it: by model, and the tenants of those that serve others than the default tenant. */
+export function energyByModel(parts: readonly AttributedEnergy[]): NonNullable<MinutePower["models"]> {
+  return [...Map.groupBy(parts, ({ model }) => model)].map(([model, own]) => ({
+    model,
+    energyJ: own.reduce((sum, { energyJ }) => sum + energyJ, 0),
+    ...(own.every(({ tenant }) => tenant === defaultTenant)
+      ? {}
+      : { tenants: own.map(({ tenant, energyJ }) => ({ tenant, energyJ })) }),
+  }));
 }

@@ -1,5 +1,5 @@
 import type { MinuteTraffic } from "#protocol/messages.ts";
-import { attributeEnergy, type ModelEnergy } from "./attribute-energy.ts";
+import { type AttributedEnergy, attributeEnergy } from "./attribute-energy.ts";
 import type { MeasuredEnergy } from "./energy-meter.ts";
 
 /** What the newest minutes' requests cost in energy, idle included. */
@@ -12,10 +12,12 @@ export interface EnergyPerRequest {
 
 /** Keeps who used how much energy. */
 export interface EnergyAccount {
-  /** Enters what was measured and the minutes it was measured in. Returns the models' parts of it. */
-  enter(measured: MeasuredEnergy, minutes: readonly MinuteTraffic[]): ModelEnergy[];
-  /** Joules since the start, by model. */
-  byModel(): ReadonlyMap<string, number>;
+  /** Enters what was measured and the minutes it was measured in. Returns the models' and tenants' parts of it. */
+  enter(measured: MeasuredEnergy, minutes: readonly MinuteTraffic[]): AttributedEnergy[];
+  /** Since the start, by model and tenant. */
+  attributed(): readonly AttributedEnergy[];
+  /** Active energy since the start that is nobody's: nothing was computed in its minute. With what is attributed it is all that was active. */
+  unattributedJ(): number;
   /** Over the newest minutes in which everything was measured. */
   recent(): EnergyPerRequest;
 }
@@ -25,25 +27,27 @@ const recentMinutes = 15;
 const fullyMeasuredShare = 0.95;
 
 export function createEnergyAccount(): EnergyAccount {
-  const byModel = new Map<string, number>();
+  const attributed = new Map<string, AttributedEnergy>();
+  let unattributedJ = 0;
   let newest: { readonly requests: number; readonly energyJ: number }[] = [];
   return {
     enter(measured, minutes) {
       const models = minutes.flatMap((minute) => minute.models);
       const parts = attributeEnergy(measured.activeJ, models);
-      const summed = new Map<string, number>();
-      for (const { model, energyJ } of parts) {
-        summed.set(model, (summed.get(model) ?? 0) + energyJ);
-        byModel.set(model, (byModel.get(model) ?? 0) + energyJ);
+      for (const { model, tenant, energyJ } of parts) {
+        const pair = JSON.stringify([model, tenant]);
+        attributed.set(pair, { model, tenant, energyJ: (attributed.get(pair)?.energyJ ?? 0) + energyJ });
       }
+      if (parts.length === 0) unattributedJ += measured.activeJ;
       const observedMs = minutes.reduce((sum, minute) => sum + minute.observedMs, 0);
       if (measured.measuredMs >= fullyMeasuredShare * observedMs && measured.measuredMs > 0) {
         const requests = models.reduce((sum, model) => sum + model.requests, 0);
         newest = [...newest, { requests, energyJ: measured.energyJ }].slice(-recentMinutes);
       }
-      return [...summed].map(([model, energyJ]) => ({ model, energyJ }));
+      return parts;
     },
-    byModel: () => byModel,
+    attributed: () => [...attributed.values()],
+    unattributedJ: () => unattributedJ,
     recent() {
       const requests = newest.reduce((sum, minute) => sum + minute.requests, 0);
       const energyJ = newest.reduce((sum, minute) => sum + minute.energyJ, 0);

@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/scraped-metrics.ts";
+import type { AttributedEnergy } from "./attribute-energy.ts";
 import type { PowerSample } from "./device.ts";
 import type { EnergyAccount } from "./energy-account.ts";
 import type { EnergyMeter } from "./energy-meter.ts";
@@ -8,13 +9,24 @@ import type { PowerFault } from "./power-faults.ts";
 /** What the metrics show; asked at every scrape. */
 export interface PowerFigures {
   readonly meter: Pick<EnergyMeter, "totals" | "gapMs">;
-  readonly account: Pick<EnergyAccount, "byModel" | "recent">;
+  readonly account: Pick<EnergyAccount, "attributed" | "unattributedJ" | "recent">;
   /** The last reading, unless it is too old to say anything of now. */
   freshReading(): PowerSample | null;
   modeName(): string | null;
   switches(): number;
   setFailed(): boolean;
   faults(): readonly PowerFault[];
+}
+
+function joulesBy(
+  parts: readonly AttributedEnergy[],
+  labelsOf: (part: AttributedEnergy) => Record<string, string>,
+): [Record<string, string>, number][] {
+  const groups = Map.groupBy(parts, (part) => JSON.stringify(labelsOf(part)));
+  return [...groups].map(([labels, group]) => [
+    JSON.parse(labels),
+    group.reduce((sum, { energyJ }) => sum + energyJ, 0),
+  ]);
 }
 
 export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): void {
@@ -68,7 +80,20 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
     "thormesh_model_energy_joules_total",
     "Active energy by the models' shares of compute time",
     ["model"],
-    () => [...figures.account.byModel()].map(([model, joules]) => [{ model }, joules] as const),
+    () => joulesBy(figures.account.attributed(), ({ model }) => ({ model })),
+  );
+  registerTotals(
+    metrics,
+    "thormesh_tenant_energy_joules_total",
+    "Active energy by the shares of compute time of models and tenants; tenant default: requests without a tenant's key",
+    ["model", "tenant"],
+    () => joulesBy(figures.account.attributed(), ({ model, tenant }) => ({ model, tenant })),
+  );
+  registerTotal(
+    metrics,
+    "thormesh_unattributed_energy_joules_total",
+    "Active energy of minutes in which no model computed anything: other programs caused it",
+    figures.account.unattributedJ,
   );
   registerTotal(
     metrics,

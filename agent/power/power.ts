@@ -4,6 +4,7 @@ import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { Birth, MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
+import { type AttributedEnergy, energyByModel } from "./attribute-energy.ts";
 import { createBoardFigures, type FiguresOrigin, type Memory } from "./calibration/board-figures.ts";
 import { createDevice } from "./create-device.ts";
 import type { PowerModeDecision } from "./decide-power-mode.ts";
@@ -36,7 +37,13 @@ export interface PowerStatus {
   readonly leftAlone: string | null;
   readonly switches: number;
   readonly sample: PowerSample | null;
-  readonly energy: EnergyByKind & { readonly gapMs: number; readonly recent: EnergyPerRequest };
+  readonly energy: EnergyByKind & {
+    readonly gapMs: number;
+    readonly recent: EnergyPerRequest;
+    /** Of the active energy of closed minutes: whose it is, and what is nobody's. */
+    readonly attributed: readonly AttributedEnergy[];
+    readonly unattributedJ: number;
+  };
 }
 
 /** Everything about the board's power that the agent uses. */
@@ -172,7 +179,7 @@ export function createPower(deps: {
     gate: { enter: (texts, signal) => parts().device.gate.enter(texts, signal) },
     closeMinute(minutes) {
       const measured = meter.take();
-      const models = account.enter(measured, minutes);
+      const models = energyByModel(account.enter(measured, minutes));
       learn(measured, minutes);
       for (const minute of minutes) {
         if (minute.observedMs < 60_000) continue;
@@ -254,7 +261,13 @@ export function createPower(deps: {
         leftAlone,
         switches: governor.switches,
         sample: freshReading(),
-        energy: { ...meter.totals(), gapMs: meter.gapMs(), recent: account.recent() },
+        energy: {
+          ...meter.totals(),
+          gapMs: meter.gapMs(),
+          recent: account.recent(),
+          attributed: account.attributed(),
+          unattributedJ: account.unattributedJ(),
+        },
       };
     },
   };

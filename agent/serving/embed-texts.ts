@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
+import { defaultTenant } from "#protocol/default-tenant.ts";
 import { createAdmittedLine } from "./admitted-line.ts";
 import { applyPrompt } from "./apply-prompt.ts";
 import { createTextComputer, type MissingText, refuseToCut } from "./compute-texts.ts";
@@ -14,6 +15,7 @@ import { ClientGone, DeadlinePassed, openPatience } from "./request-patience.ts"
 import type { ModelLease } from "./residency/model-pool.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
+
 import { refuseUnlessForKind } from "./text-input.ts";
 import type { NamedToken } from "./text-tokenizer.ts";
 
@@ -142,7 +144,8 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       }
       const finishedMs = performance.now();
       const durationMs = finishedMs - startedMs;
-      sink.recordServed({ model: modelId, texts: inputs.length, tokens, latencyMs: durationMs, computeMs });
+      const { tenant = defaultTenant } = request;
+      sink.recordServed({ model: modelId, tenant, texts: inputs.length, tokens, latencyMs: durationMs, computeMs });
       metrics.recordRequest(modelId, "ok", durationMs);
       metrics.recordTokens(modelId, tokens, truncatedInputs);
       trace?.annotate({

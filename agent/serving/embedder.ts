@@ -16,6 +16,8 @@ export interface EmbedRequest {
   readonly latencyBudgetMs?: number | undefined;
   /** Which of the model's prompts is put before each text; undefined = the model's default. */
   readonly promptName?: string | undefined;
+  /** Whom the computation is counted on; undefined = the default tenant. */
+  readonly tenant?: string | undefined;
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
 }

@@ -4,6 +4,8 @@ import type { AgentRole } from "#protocol/messages.ts";
 export interface ServedRequest {
   /** The model's id, also when an alias was asked for. */
   readonly model: string;
+  /** Whose request it was. */
+  readonly tenant: string;
   readonly texts: number;
   readonly tokens: number;
   /** From the request's arrival to its answer. */

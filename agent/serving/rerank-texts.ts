@@ -14,6 +14,8 @@ export interface RerankRequest {
   readonly rawScores: boolean;
   readonly truncate: boolean | undefined;
   readonly latencyBudgetMs: number | undefined;
+  /** Whom the computation is counted on; undefined = the default tenant. */
+  readonly tenant?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -39,7 +41,7 @@ export interface Reranker {
 /** @param firstCrossEncoder id of the one that requests without a model mean; null when there is none */
 export function createReranker(embedder: Embedder, firstCrossEncoder: () => string | null): Reranker {
   return {
-    async rerank({ query, texts, textsField, rawScores, truncate, latencyBudgetMs, signal, ...request }) {
+    async rerank({ query, texts, textsField, rawScores, truncate, latencyBudgetMs, tenant, signal, ...request }) {
       const model = request.model ?? firstCrossEncoder();
       if (model === null) {
         throw new ServiceError("MODEL_NOT_FOUND", "model: expected a cross-encoder to be served here, got none", {
@@ -53,6 +55,7 @@ export function createReranker(embedder: Embedder, firstCrossEncoder: () => stri
         dimensions: undefined,
         truncate,
         latencyBudgetMs,
+        tenant,
         signal,
       });
       const ranked = result.vectors

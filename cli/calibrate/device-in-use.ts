@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
+import { keyText } from "#platform/http/identify-caller.ts";
 
 const askTimeoutMs = 3_000;
 /** An address that means all of them is asked on this machine. */
@@ -32,8 +33,8 @@ export async function deviceInUseReason(
   const host = anyAddress.has(serving.host) ? "127.0.0.1" : serving.host;
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${serving.port}`;
   const headers: Record<string, string> = {};
-  const [key] = serving.apiKeys;
-  if (key !== undefined) headers["authorization"] = `Bearer ${key}`;
+  const [apiKey] = serving.apiKeys;
+  if (apiKey !== undefined) headers["authorization"] = `Bearer ${keyText(apiKey)}`;
   let status: unknown;
   try {
     const response = await fetch(`${url}/api/v1/status`, { headers, signal: AbortSignal.timeout(askTimeoutMs) });

@@ -1,6 +1,7 @@
 import type { Birth } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
-import type { AgentCost, CostReport, ModelCost } from "./cost-report.ts";
+import { type ComputeShare, computeShares } from "./compute-shares.ts";
+import type { AgentCost, CostReport, ModelCost, TenantCost } from "./cost-report.ts";
 import { allOnUtilization, topModeEnergyKwh, topModeOf } from "./price-all-on.ts";
 import { type MinuteCost, type MinuteUse, type Prices, priceMinute, pricesOf } from "./price-minute.ts";
 
@@ -14,6 +15,14 @@ interface AgentSum extends Sum {
   requests: number;
   observedMs: number;
   measuredMs: number;
+}
+
+/** What a model or a tenant was used for. */
+interface UserSum {
+  totalUsd: number;
+  energyKwh: number;
+  requests: number;
+  tokens: number;
 }
 
 const noSum = (): Sum => ({ energyKwh: 0, energyUsd: 0, amortisationUsd: 0 });
@@ -33,6 +42,12 @@ const amountsOf = ({ energyKwh, energyUsd, amortisationUsd }: Sum) => ({
 
 const per1000 = (usd: number, requests: number) => (requests === 0 ? null : (usd / requests) * 1000);
 
+function usersOf(users: ReadonlyMap<string, UserSum>) {
+  return [...users]
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([user, sum]) => [user, { ...sum, usdPer1000Requests: per1000(sum.totalUsd, sum.requests) }] as const);
+}
+
 /** Adds minutes up to a report. Minutes may come in any number, but by time. */
 export interface CostAllocation {
   add(minute: MinuteRecord): void;
@@ -40,12 +55,13 @@ export interface CostAllocation {
 }
 
 /**
- * Allocates the cost of a fleet's minutes: to agents, to what they were used for, and to models by their share of a minute's compute
- * time (by requests where no compute time is recorded). Every cent goes somewhere once, so that the parts add up to the total.
+ * Allocates the cost of a fleet's minutes: to agents, to what they were used for, and to models and tenants by their shares of a minute's
+ * compute time (by requests where no compute time is recorded). Every cent goes somewhere once, so that the parts add up to the total.
  */
 export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, fleetPrices: Prices): CostAllocation {
   const agents = new Map<string, AgentSum>();
-  const models = new Map<string, { totalUsd: number; energyKwh: number; requests: number; tokens: number }>();
+  const models = new Map<string, UserSum>();
+  const tenants = new Map<string, UserSum>();
   const byUse: Record<MinuteUse, Sum> = { serving: noSum(), idle: noSum(), standby: noSum() };
   const allOn = noSum();
   const withoutProfile = new Set<string>();
@@ -55,17 +71,19 @@ export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, 
   let minuteStartMs = Number.NEGATIVE_INFINITY;
   let present: { agentId: string; cost: MinuteCost }[] = [];
 
-  const addToModels = ({ traffic }: MinuteRecord, cost: MinuteCost) => {
-    const computeMs = traffic.models.reduce((sum, model) => sum + model.computeMs, 0);
-    for (const model of traffic.models) {
-      if (model.requests === 0 && model.computeMs === 0) continue;
-      const share = computeMs > 0 ? model.computeMs / computeMs : model.requests / cost.requests;
-      const sum = models.get(model.model) ?? { totalUsd: 0, energyKwh: 0, requests: 0, tokens: 0 };
-      sum.totalUsd += share * (cost.energyUsd + cost.amortisationUsd);
-      sum.energyKwh += share * cost.energyKwh;
-      sum.requests += model.requests;
-      sum.tokens += model.tokens;
-      models.set(model.model, sum);
+  const addToUser = (users: Map<string, UserSum>, user: string, part: ComputeShare, cost: MinuteCost) => {
+    const sum = users.get(user) ?? { totalUsd: 0, energyKwh: 0, requests: 0, tokens: 0 };
+    sum.totalUsd += part.share * (cost.energyUsd + cost.amortisationUsd);
+    sum.energyKwh += part.share * cost.energyKwh;
+    sum.requests += part.requests;
+    sum.tokens += part.tokens;
+    users.set(user, sum);
+  };
+
+  const addToUsers = ({ traffic }: MinuteRecord, cost: MinuteCost) => {
+    for (const part of computeShares(traffic.models)) {
+      addToUser(models, part.model, part, cost);
+      addToUser(tenants, part.tenant, part, cost);
     }
   };
 
@@ -121,7 +139,7 @@ export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, 
       agent.measuredMs += cost.measuredMs;
       agents.set(agentId, agent);
       add(byUse[cost.use], cost);
-      if (cost.use === "serving") addToModels(minute, cost);
+      if (cost.use === "serving") addToUsers(minute, cost);
     },
     report(window) {
       closeMinute();
@@ -153,11 +171,8 @@ export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, 
         missingEnergyMinutes: rows.reduce((sum, row) => sum + row.missingEnergyMinutes, 0),
         byUse: { serving: amountsOf(byUse.serving), idle: amountsOf(byUse.idle), standby: amountsOf(byUse.standby) },
         agents: rows,
-        models: [...models]
-          .sort(([a], [b]) => a.localeCompare(b))
-          .map(
-            ([model, sum]): ModelCost => ({ model, ...sum, usdPer1000Requests: per1000(sum.totalUsd, sum.requests) }),
-          ),
+        models: usersOf(models).map(([model, sum]): ModelCost => ({ model, ...sum })),
+        tenants: usersOf(tenants).map(([tenant, sum]): TenantCost => ({ tenant, ...sum })),
         allOn: allOnReport(total),
         allOnUnknownReason: allOnUnknownReason(),
         prices: fleetPrices,

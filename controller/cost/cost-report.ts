@@ -22,14 +22,17 @@ export const AgentCost = Type.Object({
   missingEnergyMinutes: Type.Number(),
 });
 
-export const ModelCost = Type.Object({
-  model: Type.String(),
+const use = {
   totalUsd: Usd,
   energyKwh: Type.Number(),
   requests: Type.Integer(),
   tokens: Type.Integer(),
   usdPer1000Requests: orNull(Usd),
-});
+};
+
+export const ModelCost = Type.Object({ model: Type.String(), ...use });
+
+export const TenantCost = Type.Object({ tenant: Type.String(), ...use });
 
 export const CostReport = Type.Object(
   {
@@ -53,6 +56,9 @@ export const CostReport = Type.Object(
     models: Type.Array(ModelCost, {
       description: "by share of compute time; with byUse.idle and byUse.standby they add up to the total",
     }),
+    tenants: Type.Array(TenantCost, {
+      description: "the same by tenant; default: requests without a key that is a tenant's",
+    }),
     allOn: orNull(
       Type.Object(
         {
@@ -75,3 +81,4 @@ export const CostReport = Type.Object(
 export type CostReport = Static<typeof CostReport>;
 export type AgentCost = Static<typeof AgentCost>;
 export type ModelCost = Static<typeof ModelCost>;
+export type TenantCost = Static<typeof TenantCost>;

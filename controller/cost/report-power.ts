@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
+import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
 import { pricesOf } from "./price-minute.ts";
 
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -29,6 +30,7 @@ export const PowerReport = Type.Object(
     ),
     unknownReason: orNull(Type.String({ description: "why there is nothing to compare with" })),
     minutesByMode: MinutesByMode,
+    energyByUse: EnergyByUse,
     agents: Type.Array(
       Type.Object({ agentId: Type.String(), ...EnergyAmounts.properties, minutesByMode: MinutesByMode }),
     ),
@@ -110,6 +112,7 @@ export function createPowerReport(
 ): PowerReportBuilder {
   const agents = new Map<string, AgentSum>();
   const withoutProfile = new Set<string>();
+  const attribution = createWindowAttribution();
 
   const tariffOf = (agentId: string) =>
     pricesOf(births.get(agentId) ?? null, { tariffUsdPerKwh: assumptions.tariffUsdPerKwh, amortisationUsdPerHour: 0 })
@@ -137,6 +140,7 @@ export function createPowerReport(
       sum.energyJ += power.energyJ;
       sum.measuredMs += power.measuredMs;
       sum.msByMode.set(power.modeName, (sum.msByMode.get(power.modeName) ?? 0) + power.measuredMs);
+      attribution.add(power, tariffOf(agentId));
       const modes = knownModes(births.get(agentId)?.board.powerModes ?? []);
       const [top] = modes ?? [];
       if (modes === null || top === undefined) {
@@ -174,6 +178,7 @@ export function createPowerReport(
             ? "no minute with measured energy is on record in this window"
             : `capacity and watts of the modes are not known of ${[...withoutProfile].sort().join(", ")}`,
         minutesByMode: minutesOf(msByMode),
+        energyByUse: attribution.report(),
         agents: [...agents]
           .sort(([a], [b]) => a.localeCompare(b))
           .map((entry) => ({

@@ -2,17 +2,18 @@ import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { allowedMethods } from "./allowed-methods.ts";
-import { createBearerCheck } from "./bearer-key.ts";
 import { describeValidation } from "./describe-validation.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
+import { type ApiKey, createCallerCheck } from "./identify-caller.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
+import { noteCaller } from "./request-caller.ts";
 import { noteFailure } from "./request-failure.ts";
 import { requestPath } from "./request-path.ts";
 
 export interface HttpAppOptions {
   readonly about: ApiDescription;
   /** Any of them opens every route; none = no key is asked for. */
-  readonly apiKeys: readonly string[];
+  readonly apiKeys: readonly ApiKey[];
   /** Whether a path is served without a key (health, metrics). The OpenAPI page always is. */
   readonly isOpenPath: (path: string) => boolean;
   /** The shape of errors under a path; `plain` unless given. */
@@ -75,7 +76,7 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
 export function createHttpApp(options: HttpAppOptions): AnyElysia {
   const { apiKeys, isOpenPath, log } = options;
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
-  const hasKey = createBearerCheck(apiKeys);
+  const identify = createCallerCheck(apiKeys);
   const app: AnyElysia = new Elysia({
     // Nothing is taken out of a body quietly: unknown fields are errors.
     normalize: false,
@@ -93,7 +94,11 @@ export function createHttpApp(options: HttpAppOptions): AnyElysia {
       if (apiKeys.length === 0) return;
       const path = requestPath(request.url);
       if (isOpenPath(path) || path === "/openapi" || path.startsWith("/openapi/")) return;
-      if (hasKey(request.headers.get("authorization"))) return;
+      const caller = identify(request.headers.get("authorization"));
+      if (caller !== null) {
+        noteCaller(request, caller);
+        return;
+      }
       const error = new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
       noteFailure(request, error);
       return errorResponse(error, styleOf(path), { "www-authenticate": "Bearer" });

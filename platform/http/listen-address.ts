@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { UsageError } from "#platform/errors.ts";
+import type { ApiKey } from "./identify-caller.ts";
 
 /** Whether only this machine can reach the address. */
 export function isLoopback(host: string): boolean {
@@ -16,7 +17,7 @@ export function isLoopback(host: string): boolean {
  */
 export function assertListenAllowed(
   what: string,
-  listen: { readonly host: string; readonly apiKeys: readonly string[]; readonly insecure: boolean },
+  listen: { readonly host: string; readonly apiKeys: readonly ApiKey[]; readonly insecure: boolean },
 ): void {
   if (isLoopback(listen.host) || listen.apiKeys.length > 0 || listen.insecure) return;
   throw new UsageError(

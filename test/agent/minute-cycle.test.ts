@@ -77,7 +77,7 @@ describe("minute cycle", () => {
     const cycle = openCycle();
     for (let minute = 0; minute < 130; minute += 1) {
       for (let index = 0; index < minute; index += 1) {
-        record.recordServed({ model: "m", texts: 60, tokens: 9, latencyMs: 3, computeMs: 2 });
+        record.recordServed({ model: "m", tenant: "default", texts: 60, tokens: 9, latencyMs: 3, computeMs: 2 });
       }
       nowMs += minuteMs;
       await cycle.run();
@@ -92,7 +92,7 @@ describe("minute cycle", () => {
 
   test("a minute that ended becomes a record with traffic, power and a forecast made from it", async () => {
     const cycle = openCycle();
-    record.recordServed({ model: "m", texts: 120, tokens: 9, latencyMs: 3, computeMs: 2 });
+    record.recordServed({ model: "m", tenant: "default", texts: 120, tokens: 9, latencyMs: 3, computeMs: 2 });
     nowMs += minuteMs;
     await cycle.run();
     expect(histories[0]?.at(-1)).toBe(2);

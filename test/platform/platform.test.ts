@@ -59,6 +59,18 @@ describe("parseConfig", () => {
     }
   });
 
+  test("of a value that may be text or an object, an object's own mistakes are named", () => {
+    const Key = Type.Union([
+      Type.String(),
+      Type.Object({ key: Type.String(), tenant: Type.String() }, { additionalProperties: false }),
+    ]);
+    const Keys = Type.Object({ keys: Type.Array(Key) });
+    expect(() => parseConfig(Keys, { keys: ["a", { key: 1, tenannt: "x" }, 7] }, "file")).toThrow(
+      "keys.1.tenant: expected required property, got nothing\n  keys.1.tenannt: unknown key\n  keys.1.key: expected string, got 1\n  keys.2: expected string or object, got 7",
+    );
+    expect(() => parseConfig(Key, { key: "a" }, "file")).toThrow("file is not valid:\n  tenant: expected");
+  });
+
   test("a file that is not there or not YAML is named", async () => {
     const path = join(temporaryDirectory(), "x.yaml");
     expect(readConfigFile(path)).rejects.toThrow(path);

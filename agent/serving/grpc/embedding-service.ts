@@ -1,8 +1,9 @@
 import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { ServiceError } from "#platform/errors.ts";
-import { createBearerCheck } from "#platform/http/bearer-key.ts";
+import { type ApiKey, type Caller, createCallerCheck } from "#platform/http/identify-caller.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Embedder } from "../embedder.ts";
+import { tenantOf } from "../tenant.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { createEmbedReader, createEmbedWriter } from "./embed-messages.ts";
 import { explainToClient } from "./grpc-error.ts";
@@ -41,7 +42,7 @@ export function embeddingService(parts: {
   readonly embedder: Embedder;
   readonly view: ServingView;
   readonly maxInputs: number;
-  readonly apiKeys: readonly string[];
+  readonly apiKeys: readonly ApiKey[];
   readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }): UntypedServiceImplementation {
@@ -51,12 +52,14 @@ export function embeddingService(parts: {
     protos.type(`${embeddingPackage}.EmbedResponse`),
     protos.type(`${embeddingPackage}.Embedding`),
   );
-  const hasKey = createBearerCheck(apiKeys);
+  const identify = createCallerCheck(apiKeys);
 
-  const refuseWithoutKey = (call: UnaryCall) => {
-    if (apiKeys.length === 0) return;
+  /** Who calls; undefined where no key is asked for. */
+  const callerOf = (call: UnaryCall): Caller | undefined => {
+    if (apiKeys.length === 0) return undefined;
     const [authorization] = call.metadata.get("authorization");
-    if (typeof authorization === "string" && hasKey(authorization)) return;
+    const caller = typeof authorization === "string" ? identify(authorization) : null;
+    if (caller !== null) return caller;
     throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: metadata authorization: Bearer KEY");
   };
 
@@ -79,7 +82,7 @@ export function embeddingService(parts: {
     };
 
   const embed = async (call: UnaryCall): Promise<Answer> => {
-    refuseWithoutKey(call);
+    const tenant = tenantOf(callerOf(call));
     const request = readEmbed(call.request);
     const { model, inputs, dimensions, truncate, prompt_name } = request;
     const gone = new AbortController();
@@ -94,13 +97,14 @@ export function embeddingService(parts: {
       truncate,
       promptName: prompt_name === "" ? undefined : prompt_name,
       latencyBudgetMs: latencyBudgetMs(call),
+      tenant,
       signal: gone.signal,
     });
     return writeEmbed(result, request);
   };
 
   const listModels = async (call: UnaryCall): Promise<Answer> => {
-    refuseWithoutKey(call);
+    callerOf(call);
     return { models: (await view.models()).map(withoutNulls) };
   };
 

@@ -1,5 +1,6 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { UsageError } from "#platform/errors.ts";
+import type { ApiKey } from "#platform/http/identify-caller.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Embedder } from "../embedder.ts";
@@ -14,7 +15,7 @@ export interface GrpcServerOptions {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
-  readonly apiKeys: readonly string[];
+  readonly apiKeys: readonly ApiKey[];
   readonly insecure: boolean;
   readonly maxInputs: number;
   /** Of a request message. */

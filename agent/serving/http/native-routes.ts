@@ -3,8 +3,10 @@ import { Elysia } from "elysia";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
+import { callerOf } from "#platform/http/request-caller.ts";
 import type { Embedder } from "../embedder.ts";
 import { shapeVector } from "../shape-vector.ts";
+import { tenantOf } from "../tenant.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
 import { writeAnswer } from "./write-answer.ts";
@@ -53,6 +55,7 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
         truncate: body.truncate ?? undefined,
         promptName: body.prompt_name ?? undefined,
         latencyBudgetMs: latencyBudgetMs(request.headers),
+        tenant: tenantOf(callerOf(request)),
         signal: request.signal,
       });
       const usage = {

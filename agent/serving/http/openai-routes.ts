@@ -4,9 +4,11 @@ import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
+import { callerOf } from "#platform/http/request-caller.ts";
 import type { Embedder } from "../embedder.ts";
 import type { FoundModel } from "../model-manifest.ts";
 import { shapeVector } from "../shape-vector.ts";
+import { tenantOf } from "../tenant.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { EmbeddingInputs, inputsOf } from "./embedding-inputs.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
@@ -111,6 +113,7 @@ export function openAiRoutes(
           truncate: body.truncate ?? undefined,
           promptName: body.prompt_name ?? undefined,
           latencyBudgetMs: latencyBudgetMs(request.headers),
+          tenant: tenantOf(callerOf(request)),
           signal: request.signal,
         });
         const write =

@@ -3,7 +3,9 @@ import { Elysia } from "elysia";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
+import { callerOf } from "#platform/http/request-caller.ts";
 import type { Reranker, RerankResult } from "../rerank-texts.ts";
+import { tenantOf } from "../tenant.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
 
@@ -104,6 +106,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           rawScores: body.raw_scores ?? false,
           truncate: body.truncate ?? undefined,
           latencyBudgetMs: latencyBudgetMs(request.headers),
+          tenant: tenantOf(callerOf(request)),
           signal: request.signal,
         });
         const ranked = body.return_text
@@ -143,6 +146,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           rawScores: false,
           truncate: undefined,
           latencyBudgetMs: latencyBudgetMs(request.headers),
+          tenant: tenantOf(callerOf(request)),
           signal: request.signal,
         });
         const { tokens, truncatedInputs } = result;

@@ -4,9 +4,11 @@ import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
+import { callerOf } from "#platform/http/request-caller.ts";
 import type { Embedder } from "../embedder.ts";
 import { locateTokens } from "../locate-tokens.ts";
 import { shapeVector } from "../shape-vector.ts";
+import { tenantOf } from "../tenant.ts";
 import type { NamedToken } from "../text-tokenizer.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { EmbeddingInputs, inputsOf } from "./embedding-inputs.ts";
@@ -117,6 +119,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
       truncate: mayCut ?? undefined,
       promptName: prompt ?? undefined,
       latencyBudgetMs: latencyBudgetMs(call.request.headers),
+      tenant: tenantOf(callerOf(call.request)),
       signal: call.request.signal,
     });
     const shape = { normalize: normalize ?? true, ...(dimensions === undefined ? {} : { dimensions }) };
@@ -196,6 +199,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
           truncate: body.parameters?.truncate ?? undefined,
           promptName: body.parameters?.prompt_name ?? undefined,
           latencyBudgetMs: latencyBudgetMs(request.headers),
+          tenant: tenantOf(callerOf(request)),
           signal: request.signal,
         });
         const [source, ...others] = vectors.map((vector) => shapeVector(vector, { normalize: true }));

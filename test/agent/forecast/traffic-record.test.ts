@@ -12,7 +12,7 @@ function openRecord(bootId = "boot-1"): TrafficRecord {
 }
 
 function serve(record: TrafficRecord, texts = 1, latencyMs = 4, model = "m") {
-  record.recordServed({ model, texts, tokens: texts * 8, latencyMs, computeMs: 2 });
+  record.recordServed({ model, tenant: "default", texts, tokens: texts * 8, latencyMs, computeMs: 2 });
 }
 
 beforeEach(() => {
@@ -44,6 +44,23 @@ describe("traffic record", () => {
     ]);
     expect(minute?.traffic.models[0]?.latencyCounts[4]).toBe(0);
     expect(minute?.traffic.models[0]?.latencyCounts[3]).toBe(1);
+  });
+
+  test("what an earlier version wrote down, without tenants, is read as it was", () => {
+    const earlier = openRecord("boot-0");
+    serve(earlier);
+    nowMs += minuteMs;
+    const [minute] = earlier.closeMinutes(nowMs);
+    expect(minute?.traffic.models[0]).not.toHaveProperty("tenants");
+    const record = openRecord("boot-1");
+    record.recordServed({ model: "m", tenant: "red", texts: 5, tokens: 1, latencyMs: 1, computeMs: 7 });
+    nowMs += minuteMs;
+    record.closeMinutes(nowMs);
+    expect(record.unqueued().map(({ traffic }) => traffic.models[0]?.tenants)).toEqual([
+      undefined,
+      [{ tenant: "red", requests: 1, texts: 5, tokens: 1, computeMs: 7 }],
+    ]);
+    expect(record.recentRates(2, nowMs).map(({ qps }) => qps)).toEqual([1 / 60, 5 / 60]);
   });
 
   test("a request that comes while the last minute is being closed belongs to its own minute", () => {

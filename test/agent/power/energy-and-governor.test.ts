@@ -194,7 +194,7 @@ describe("whose energy it is", () => {
     account.enter({ ...measured, measuredMs: 60_000 }, [minute([["a", 10, 50]])]);
     account.enter({ ...measured, measuredMs: 30_000 }, [minute([["a", 10, 5000]])]);
     expect(account.recent()).toEqual({ requests: 50, energyJ: 100, joulesPer1000Requests: 2000 });
-    expect(account.byModel().get("a")).toBe(80);
+    expect(account.attributed()).toEqual([{ model: "a", tenant: "default", energyJ: 80 }]);
   });
 });
 

@@ -31,7 +31,14 @@ describe("POST /api/v1/embed", () => {
     expect(body["model"]).toBe("all-MiniLM-L6-v2");
     expect(body["usage"]).toEqual({ total_tokens: 8, duration_ms: expect.any(Number), truncated_inputs: 0 });
     expect(server.sink.served).toEqual([
-      { model: "all-MiniLM-L6-v2", texts: 2, tokens: 8, latencyMs: expect.any(Number), computeMs: expect.any(Number) },
+      {
+        model: "all-MiniLM-L6-v2",
+        tenant: "default",
+        texts: 2,
+        tokens: 8,
+        latencyMs: expect.any(Number),
+        computeMs: expect.any(Number),
+      },
     ]);
     expect(server.sink.served[0]!.computeMs).toBeGreaterThan(0);
     expect(server.sink.served[0]!.latencyMs).toBeGreaterThanOrEqual(server.sink.served[0]!.computeMs);

@@ -82,6 +82,32 @@ describe("cost", () => {
     expect(shares(reportOf([withModels([aModel("a", 100, 0), aModel("b", 300, 0)])]))).toEqual([0.25, 0.75]);
   });
 
+  test("tenants share by compute time likewise, and add up to what the models cost; requests of no tenant are the default one's", () => {
+    const base = aMinute({ power: energy(3600) });
+    const split = (name: string, computeMs: number, requests: number) => ({
+      tenant: name,
+      requests,
+      texts: requests,
+      tokens: requests * 10,
+      computeMs,
+    });
+    const models = [
+      { ...aModel("a", 100, 300), tenants: [split("red", 300, 1), split("blue", 0, 99)] },
+      aModel("b", 300, 100),
+    ];
+    const report = reportOf([{ ...base, traffic: { ...base.traffic, models } }]);
+    const share = (usd: number) => usd / report.totalUsd;
+    expect(report.tenants.map(({ tenant, totalUsd, requests }) => [tenant, share(totalUsd), requests])).toEqual([
+      ["blue", 0, 99],
+      ["default", 0.25, 300],
+      ["red", 0.75, 1],
+    ]);
+    expect(report.models.map(({ model, totalUsd }) => [model, share(totalUsd)])).toEqual([
+      ["a", 0.75],
+      ["b", 0.25],
+    ]);
+  });
+
   test("energy that was not measured is missing, not zero", () => {
     const report = reportOf([aMinute({ power: null }), aMinute({ seq: 2, power: energy(900, 15_000) })]);
     expect(report.missingEnergyMinutes).toBeCloseTo(1.75, 9);

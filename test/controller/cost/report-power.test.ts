@@ -110,6 +110,42 @@ describe("power report", () => {
     expect(actual.usd).toBeCloseTo(0.06, 9);
   });
 
+  test("what the energy was for adds up to it: idle, active by model and tenant, nobody's, and what could not be split", () => {
+    const base = energy("MAXN", 100, 60_000) as NonNullable<MinuteData["power"]>;
+    const split = (models: NonNullable<typeof base.models>) => ({ ...base, idleJ: 1200, activeJ: 4800, models });
+    const red = (energyJ: number) => ({ tenant: "red", energyJ });
+    const { actual, energyByUse } = reportOf(
+      [
+        aMinute({
+          power: split([{ model: "a", energyJ: 4800, tenants: [red(3600), { tenant: "blue", energyJ: 1200 }] }]),
+        }),
+        aMinute({
+          seq: 2,
+          power: split([
+            { model: "a", energyJ: 3600 },
+            { model: "b", energyJ: 1200, tenants: [red(1200)] },
+          ]),
+        }),
+        aMinute({ seq: 3, power: split([]) }),
+        aMinute({ seq: 4, power: base }),
+      ],
+      { "thor-1": aBirth() },
+    );
+    const { idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant } = energyByUse;
+    expect(idleKwh + activeKwh + unsplitKwh).toBeCloseTo(actual.energyKwh, 12);
+    const attributed = byTenant.reduce((sum, { energyKwh }) => sum + energyKwh, 0);
+    expect(attributed + unattributedKwh).toBeCloseTo(activeKwh, 12);
+    expect(unattributedKwh * 3.6e6).toBeCloseTo(4800, 6);
+    expect(unsplitKwh * 3.6e6).toBeCloseTo(6000, 6);
+    expect(byTenant.map(({ model, tenant, energyKwh }) => [model, tenant, Math.round(energyKwh * 3.6e6)])).toEqual([
+      ["a", "red", 3600],
+      ["a", "default", 3600],
+      ["a", "blue", 1200],
+      ["b", "red", 1200],
+    ]);
+    expect(byTenant[0]?.usd).toBeCloseTo(0.00015, 9);
+  });
+
   test("reads well in a terminal", () => {
     const text = describePowerReport(reportOf([aMinute({ power: energy("70W", 40) })], { "thor-1": aBirth() }));
     expect(text).toContain("actual           0.040");

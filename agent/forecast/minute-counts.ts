@@ -1,0 +1,86 @@
+import type { ServedRequest } from "#agent/serving/ports.ts";
+import { defaultTenant } from "#protocol/default-tenant.ts";
+import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
+import type { MinuteTraffic, ModelTraffic, TenantTraffic } from "#protocol/messages.ts";
+
+/** What was served in a minute that is not over. */
+export interface MinuteCounts {
+  add(request: ServedRequest): void;
+  addError(): void;
+  addRejected(): void;
+  texts(): number;
+  /** So far; the tenants of a model only where one is named. */
+  traffic(): Omit<MinuteTraffic, "minuteStartMs" | "observedMs">;
+}
+
+/** Pairs of a model and a tenant that are told apart in one minute: with more its message would be too long to be read. */
+const mostPairs = 600;
+/** The tenants beyond that, together; no configured tenant can be called so. */
+export const otherTenants = "(other)";
+
+interface ModelCounts {
+  readonly model: Omit<ModelTraffic, "tenants">;
+  readonly tenants: Map<string, TenantTraffic>;
+}
+
+function isOfDefaultTenant({ tenants }: ModelCounts): boolean {
+  return tenants.size === 1 && tenants.has(defaultTenant);
+}
+
+export function createMinuteCounts(): MinuteCounts {
+  const models = new Map<string, ModelCounts>();
+  let pairs = 0;
+  let errors = 0;
+  let rejected = 0;
+
+  const countsOf = (model: string): ModelCounts => {
+    let counts = models.get(model);
+    if (counts === undefined) {
+      counts = {
+        model: { model, requests: 0, texts: 0, tokens: 0, computeMs: 0, latencyCounts: emptyLatencyCounts() },
+        tenants: new Map(),
+      };
+      models.set(model, counts);
+    }
+    return counts;
+  };
+
+  const tenantOf = (counts: ModelCounts, tenant: string): TenantTraffic => {
+    const known = counts.tenants.get(tenant);
+    if (known !== undefined) return known;
+    if (pairs >= mostPairs && tenant !== otherTenants) return tenantOf(counts, otherTenants);
+    pairs += 1;
+    const added: TenantTraffic = { tenant, requests: 0, texts: 0, tokens: 0, computeMs: 0 };
+    counts.tenants.set(tenant, added);
+    return added;
+  };
+
+  return {
+    add({ model, tenant, texts, tokens, computeMs, latencyMs }) {
+      const counts = countsOf(model);
+      for (const sum of [counts.model, tenantOf(counts, tenant)]) {
+        sum.requests += 1;
+        sum.texts += texts;
+        sum.tokens += tokens;
+        sum.computeMs += computeMs;
+      }
+      const bucket = latencyBucket(latencyMs);
+      counts.model.latencyCounts[bucket] = (counts.model.latencyCounts[bucket] ?? 0) + 1;
+    },
+    addError() {
+      errors += 1;
+    },
+    addRejected() {
+      rejected += 1;
+    },
+    texts: () => [...models.values()].reduce((sum, { model }) => sum + model.texts, 0),
+    traffic: () => ({
+      errors,
+      rejected,
+      models: [...models.values()].map((counts) => ({
+        ...counts.model,
+        ...(isOfDefaultTenant(counts) ? {} : { tenants: [...counts.tenants.values()] }),
+      })),
+    }),
+  };
+}

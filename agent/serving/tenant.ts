@@ -1,0 +1,7 @@
+import type { Caller } from "#platform/http/identify-caller.ts";
+import { defaultTenant } from "#protocol/default-tenant.ts";
+
+/** Whom a request is counted on. A tenant is only ever one that the configuration names: clients can't invent one. */
+export function tenantOf(caller: Caller | undefined): string {
+  return caller?.tenant ?? defaultTenant;
+}

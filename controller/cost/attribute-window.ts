@@ -1,0 +1,62 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { defaultTenant } from "#protocol/default-tenant.ts";
+import type { MinutePower } from "#protocol/messages.ts";
+
+export const EnergyByUse = Type.Object(
+  {
+    idleKwh: Type.Number({ description: "what the modes draw with nothing to do" }),
+    activeKwh: Type.Number({ description: "drawn above that; byTenant and unattributedKwh add up to it" }),
+    unsplitKwh: Type.Number({ description: "of minutes in which the mode's idle draw was not known" }),
+    unattributedKwh: Type.Number({ description: "active energy of minutes in which no model computed anything" }),
+    byTenant: Type.Array(
+      Type.Object({ model: Type.String(), tenant: Type.String(), energyKwh: Type.Number(), usd: Type.Number() }),
+      { description: "active energy by the shares of compute time of models and tenants, the most first" },
+    ),
+  },
+  { description: "what the energy was for; idle, active and unsplit add up to the actual energy" },
+);
+export type EnergyByUse = Static<typeof EnergyByUse>;
+
+export interface WindowAttribution {
+  /** Takes in a minute's power. */
+  add(power: MinutePower, tariffUsdPerKwh: number): void;
+  report(): EnergyByUse;
+}
+
+const joulesPerKwh = 3_600_000;
+
+/** Adds up what the energy of a window was for, as the agents attributed it minute by minute. */
+export function createWindowAttribution(): WindowAttribution {
+  const byPair = new Map<string, { model: string; tenant: string; energyKwh: number; usd: number }>();
+  let idleJ = 0;
+  let activeJ = 0;
+  let unsplitJ = 0;
+  let attributedJ = 0;
+  return {
+    add(power, tariffUsdPerKwh) {
+      if (power.idleJ === undefined || power.activeJ === undefined) {
+        unsplitJ += power.energyJ;
+        return;
+      }
+      idleJ += power.idleJ;
+      activeJ += power.activeJ;
+      for (const { model, energyJ, tenants } of power.models ?? []) {
+        for (const part of tenants ?? [{ tenant: defaultTenant, energyJ }]) {
+          const pair = JSON.stringify([model, part.tenant]);
+          const sum = byPair.get(pair) ?? { model, tenant: part.tenant, energyKwh: 0, usd: 0 };
+          sum.energyKwh += part.energyJ / joulesPerKwh;
+          sum.usd += (part.energyJ / joulesPerKwh) * tariffUsdPerKwh;
+          attributedJ += part.energyJ;
+          byPair.set(pair, sum);
+        }
+      }
+    },
+    report: () => ({
+      idleKwh: idleJ / joulesPerKwh,
+      activeKwh: activeJ / joulesPerKwh,
+      unsplitKwh: unsplitJ / joulesPerKwh,
+      unattributedKwh: Math.max(0, activeJ - attributedJ) / joulesPerKwh,
+      byTenant: [...byPair.values()].sort((a, b) => b.energyKwh - a.energyKwh),
+    }),
+  };
+}

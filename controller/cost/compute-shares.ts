@@ -1,0 +1,30 @@
+import { defaultTenant } from "#protocol/default-tenant.ts";
+import type { ModelTraffic } from "#protocol/messages.ts";
+
+/** What a tenant's requests to a model were of a minute. */
+export interface ComputeShare {
+  readonly model: string;
+  readonly tenant: string;
+  readonly requests: number;
+  readonly tokens: number;
+  /** Of the minute's compute time, or of its requests where no compute time is recorded. The shares of a minute add up to 1. */
+  readonly share: number;
+}
+
+/** The minute's requests by model and tenant; what names no tenant is the default tenant's. */
+export function computeShares(models: readonly ModelTraffic[]): ComputeShare[] {
+  const parts = models.flatMap(({ model, tenants, requests, tokens, computeMs }) =>
+    (tenants ?? [{ tenant: defaultTenant, requests, tokens, computeMs }]).map((part) => ({ ...part, model })),
+  );
+  const computeMs = parts.reduce((sum, part) => sum + part.computeMs, 0);
+  const requests = parts.reduce((sum, part) => sum + part.requests, 0);
+  return parts
+    .filter((part) => part.requests > 0 || part.computeMs > 0)
+    .map((part) => ({
+      model: part.model,
+      tenant: part.tenant,
+      requests: part.requests,
+      tokens: part.tokens,
+      share: computeMs > 0 ? part.computeMs / computeMs : part.requests / requests,
+    }));
+}

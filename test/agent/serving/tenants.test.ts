@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pairModel } from "../../fakes/onnx/tiny-models.ts";
+import { type GrpcClient, startGrpcClient } from "./grpc/start-client.ts";
+import { type TestServing, testServing } from "./start-serving.ts";
+import { bertConfig, writeModelDirectory } from "./write-model-directory.ts";
+
+setDefaultTimeout(60_000); // models are loaded in processes of their own
+
+let directory: string;
+let server: TestServing;
+let client: GrpcClient;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "thormesh-test-"));
+  await writeModelDirectory(join(directory, "pairs"), {
+    "model.onnx": pairModel([1e-4], [0.5]),
+    "config.json": { ...bertConfig, architectures: ["BertForSequenceClassification"], id2label: { 0: "LABEL_0" } },
+  });
+  server = testServing({
+    modelDirectory: directory,
+    grpc: { enabled: true, host: null, port: null },
+    apiKeys: [
+      "plain",
+      { key: "red-key", tenant: "red" },
+      { key: "second", tenant: "red" },
+      { key: "b", tenant: "blue" },
+    ],
+  });
+  await server.serving.start();
+  client = startGrpcClient(server.serving.grpcAddress as string);
+});
+afterAll(async () => {
+  await client.stop();
+  await server.serving.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** What the record was told of the requests that `ask` makes. */
+async function recorded(ask: () => Promise<unknown>) {
+  server.sink.served.length = 0;
+  await ask();
+  return server.sink.served.map(({ model, tenant }) => [model, tenant]);
+}
+
+async function post(path: string, key: string, body: unknown, headers: Record<string, string> = {}) {
+  const response = await fetch(server.serving.url + path, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${key}`, ...headers },
+    body: JSON.stringify(body),
+  });
+  await response.text();
+  return response.status;
+}
+
+const mini = "all-MiniLM-L6-v2";
+test.each([
+  ["/api/v1/embed", { inputs: ["native"] }, mini],
+  ["/v1/embeddings", { model: mini, input: "openai" }, mini],
+  ["/embed", { inputs: "tei" }, mini],
+  ["/similarity", { inputs: { source_sentence: "a", sentences: ["similar"] } }, mini],
+  ["/rerank", { query: "a", texts: ["b", "c"] }, "pairs"],
+  ["/v1/rerank", { query: "a", documents: ["d"] }, "pairs"],
+])("%s counts a request on the tenant of its key", async (path, body, model) => {
+  expect(await recorded(() => post(path, "red-key", body))).toEqual([[model, "red"]]);
+});
+
+test("gRPC counts a call on the tenant of its key", async () => {
+  const call = (key: string) => () =>
+    client.answer("Embed", { inputs: ["by gRPC"] }, { metadata: { authorization: `Bearer ${key}` } });
+  expect(await recorded(call("b"))).toEqual([[mini, "blue"]]);
+  expect(await recorded(call("plain"))).toEqual([[mini, "default"]]);
+});
+
+test.each([
+  ["a second key of the same tenant", "second", {}, "red"],
+  ["a key that is no tenant's", "plain", {}, "default"],
+  ["what a client says of itself", "b", { "x-tenant": "red", "x-thormesh-tenant": "red" }, "blue"],
+] as const)("%s", async (_name, key, headers, tenant) => {
+  expect(await recorded(() => post("/api/v1/embed", key, { inputs: ["whose"] }, headers))).toEqual([[mini, tenant]]);
+});
+
+test("a request without a valid key is refused and counted on nobody", async () => {
+  expect(
+    await recorded(async () => expect(await post("/api/v1/embed", "red", { inputs: ["none"] })).toBe(401)),
+  ).toEqual([]);
+});
+
+test("who gets another's answer from the cache, or shares its computation, causes no compute time of its own", async () => {
+  await recorded(async () => {
+    await post("/api/v1/embed", "red-key", { inputs: ["asked for by red first"] });
+    await post("/api/v1/embed", "b", { inputs: ["asked for by red first"] });
+  });
+  const computed = () => server.sink.served.map(({ tenant, computeMs }) => [tenant, computeMs > 0]);
+  expect(computed()).toEqual([
+    ["red", true],
+    ["blue", false],
+  ]);
+  await recorded(() =>
+    Promise.all(["red-key", "b"].map((key) => post("/api/v1/embed", key, { inputs: ["asked for by both at once"] }))),
+  );
+  expect(
+    computed()
+      .map(([, own]) => own)
+      .sort(),
+  ).toEqual([false, true]);
+});
+
+test("a key of two tenants is refused at the start", async () => {
+  const twice = testServing({
+    apiKeys: [
+      { key: "k", tenant: "red" },
+      { key: "k", tenant: "blue" },
+    ],
+  });
+  try {
+    await expect(twice.serving.start()).rejects.toThrow(
+      "expected a key of its own for each tenant, got one of both red and blue",
+    );
+  } finally {
+    await twice.serving.stop();
+  }
+});
