@@ -1,5 +1,8 @@
+import { printLine } from "#cli/print-line.ts";
 import { runCli } from "#cli/run-cli.ts";
 
 // Of packages we carry, about their own code: nothing its user can act on, and no line of a log in JSON.
 process.noDeprecation = true;
+// What a command prints is its result: losing it is a failure.
+console.log = printLine;
 process.exit(await runCli(process.argv.slice(2)));

@@ -16,6 +16,7 @@ function grpcConfig(address: string | undefined): Record<string, unknown> | unde
 export const agentCommand: Command = {
   summary: "serve embeddings on this device, forecast its traffic, set its power mode",
   usage: "[--config FILE] [options]",
+  optionsOnly: true,
   options: {
     config: { type: "string", short: "c", value: "FILE", help: "YAML or JSON; options given here come first" },
     id: { type: "string", value: "ID", help: "this agent's name in the fleet (default: the host's name)" },

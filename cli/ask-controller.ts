@@ -1,3 +1,4 @@
+import { UsageError } from "#platform/errors.ts";
 import { type CommandOption, type OptionValues, optionalString } from "./command.ts";
 
 const defaultUrl = "http://127.0.0.1:7070";
@@ -18,6 +19,7 @@ export interface ControllerRequest {
 
 /**
  * The answer of the controller's API to a GET unless told otherwise, with the key of THORMESH_API_KEY.
+ * @throws UsageError when the address is none, or the controller can't do anything with the request.
  * @throws Error when no controller answers, or with what it says.
  */
 export async function askController(
@@ -26,6 +28,8 @@ export async function askController(
   { method, body }: ControllerRequest = { method: "GET" },
 ): Promise<unknown> {
   const url = optionalString(values, "url") ?? defaultUrl;
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    throw new UsageError(`--url: expected an address like ${defaultUrl}, got "${url}"`);
   const apiKey = process.env["THORMESH_API_KEY"]?.split(",")[0];
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
   if (body !== undefined) headers["content-type"] = "application/json";
@@ -42,5 +46,6 @@ export async function askController(
   }
   if (response.ok) return response.json();
   const answer = (await response.json().catch(() => ({}))) as { error?: unknown };
-  throw new Error(`the controller at ${url} answers ${response.status}: ${answer.error ?? response.statusText}`);
+  const message = `the controller at ${url} answers ${response.status}: ${answer.error ?? response.statusText}`;
+  throw response.status === 400 ? new UsageError(message) : new Error(message);
 }

@@ -95,6 +95,7 @@ function rowsOf(results: readonly PolicyResult[]): string[][] {
 export const backtestCommand: Command = {
   summary: "replay recorded traffic through scaling policies: what each would have cost and carried",
   usage: "--trace FILE[,FILE…] --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--json | --html FILE]",
+  optionsOnly: true,
   options: {
     trace: { type: "string", value: "FILE[,FILE…]", help: "CSV `timestamp,value`: events in each step" },
     fleet: { type: "string", value: "FILE", help: "the fleet as YAML or JSON: devices, cloud offers, prices, SLO" },
@@ -112,8 +113,7 @@ export const backtestCommand: Command = {
     json: { type: "boolean", help: "print the figures as JSON" },
     html: { type: "string", value: "FILE", help: "write a page with demand, capacity and cost over time" },
   },
-  async run(values, positionals) {
-    if (positionals.length > 0) throw new UsageError(`expected options only, got "${positionals.join(" ")}"`);
+  async run(values) {
     const paths = requiredOption(values, "trace").split(",");
     const fleet = await readFleet(requiredOption(values, "fleet"));
     const wanted = optionalString(values, "policy")?.split(",") ?? backtestPolicies;

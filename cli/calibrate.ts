@@ -105,6 +105,7 @@ async function beginSweep(
 export const calibrateCommand: Command = {
   summary: "measure what each power mode of this board can do, for the agent to choose by",
   usage: "[--config FILE] [options]",
+  optionsOnly: true,
   options: {
     config: { type: "string", short: "c", value: "FILE", help: "the agent's configuration" },
     "state-dir": { type: "string", value: "DIR", help: "the agent's, where the profile is kept" },
@@ -124,8 +125,7 @@ export const calibrateCommand: Command = {
     restart: { type: "boolean", help: "measure all anew instead of going on with an interrupted calibration" },
     json: { type: "boolean", help: "print the calibration as JSON" },
   },
-  async run(values, positionals) {
-    if (positionals.length > 0) throw new UsageError(`unexpected "${positionals[0]}"`);
+  async run(values) {
     const path = optionalString(values, "config");
     const input = mergeConfig(path === undefined ? {} : await readConfigFile(path), {
       stateDir: optionalString(values, "state-dir"),

@@ -10,6 +10,8 @@ export interface CommandOption {
   /** What the value is called in the help, e.g. "FILE". */
   readonly value?: string;
   readonly help: string;
+  /** The one sub-command that it means something to; given with another it is refused. */
+  readonly only?: string;
 }
 
 export interface Command {
@@ -18,6 +20,8 @@ export interface Command {
   /** What follows the command's name in the help, e.g. "--trace FILE --out DIR". */
   readonly usage: string;
   readonly options: Readonly<Record<string, CommandOption>>;
+  /** Refuse anything that is no option: a word too many is a mistake, not something to pass over. */
+  readonly optionsOnly?: true;
   /** Hidden commands are the program's own child processes. */
   readonly hidden?: boolean;
   /** Sub-commands are read from the positionals by the command itself. Resolves with the exit code: 0 done, 1 failed, 2 bad usage. */
@@ -40,6 +44,17 @@ export function parseCommandLine(
     return { values: values as OptionValues, positionals };
   } catch (error) {
     throw new UsageError((error as Error).message.split(". To specify")[0] as string);
+  }
+}
+
+/** @throws UsageError on a word where only options are expected, and on an option of another sub-command than the one that is given. */
+export function refuseWhatIsNotForIt(command: Command, values: OptionValues, positionals: readonly string[]): void {
+  if (command.optionsOnly === true && positionals.length > 0)
+    throw new UsageError(`expected options only, got "${positionals.join(" ")}"`);
+  for (const name of Object.keys(values)) {
+    const only = command.options[name]?.only;
+    if (only !== undefined && positionals[0] !== undefined && positionals[0] !== only)
+      throw new UsageError(`--${name} is for ${only}, not for ${positionals[0]}`);
   }
 }
 

@@ -14,6 +14,7 @@ import { untilStopped } from "./until-stopped.ts";
 export const controllerCommand: Command = {
   summary: "decide for a fleet: which agents serve, and what it costs",
   usage: "[--config FILE] [options]",
+  optionsOnly: true,
   options: {
     config: { type: "string", short: "c", value: "FILE", help: "YAML or JSON; options given here come first" },
     fleet: { type: "string", value: "NAME", help: "the fleet (default: default)" },

@@ -24,6 +24,7 @@ export const decideCommand: Command = {
   },
   async run(values, [name, ...more]) {
     if (values["list"] === true) {
+      if (name !== undefined) throw new UsageError(`--list: expected nothing more, got "${[name, ...more].join(" ")}"`);
       const width = Math.max(...Object.keys(decisions).map((each) => each.length));
       for (const [each, { summary }] of Object.entries(decisions)) console.log(`${each.padEnd(width)} ${summary}`);
       return 0;

@@ -20,6 +20,7 @@ function describe({ name, status, detail, advice }: CheckResult): string {
 export const doctorCommand: Command = {
   summary: "look at this machine as an agent would: what works, what is missing, and what to do about it",
   usage: "[--config FILE] [--json]",
+  optionsOnly: true,
   options: {
     config: { type: "string", short: "c", value: "FILE", help: "the agent's configuration" },
     json: { type: "boolean", help: "print JSON" },

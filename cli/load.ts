@@ -46,9 +46,9 @@ function showProgress(durationMs: number, elapsedMs: number, counts: LoadCounts)
 export const loadCommand: Command = {
   summary: "put an embedding server under load and report its latency",
   usage: "--url URL [--rate RPS | --clients N] [--duration S] [--target p95=30ms,errors=0]",
+  optionsOnly: true,
   options: loadOptions,
-  async run(values, positionals) {
-    if (positionals.length > 0) throw new UsageError(`unexpected "${positionals[0]}"`);
+  async run(values) {
     const options = readLoadOptions(values);
     const watch = options.watchPids.length > 0 ? new ProcessWatch(options.watchPids) : undefined;
     const missing = watch?.start() ?? [];

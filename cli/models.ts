@@ -151,10 +151,20 @@ export const modelsCommand: Command = {
   options: {
     config: { type: "string", short: "c", value: "FILE", help: "the agent's configuration" },
     dir: { type: "string", value: "DIR", help: "holds pulled models (default: models in the agent's state directory)" },
-    from: { type: "string", value: "DIR", help: "pull: take the model from this directory, not from the network" },
-    url: { type: "string", value: "URL", help: "pull: a mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)" },
+    from: {
+      type: "string",
+      value: "DIR",
+      only: "pull",
+      help: "take the model from this directory, not from the network",
+    },
+    url: {
+      type: "string",
+      value: "URL",
+      only: "pull",
+      help: "a mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)",
+    },
     precision: { type: "string", value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4" },
-    force: { type: "boolean", help: "pull: also what is there already" },
+    force: { type: "boolean", only: "pull", help: "also what is there already" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, positionals) {

@@ -1,6 +1,6 @@
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { policyJsonSchema } from "#controller/scaling/policy/policy-json-schema.ts";
-import { UsageError } from "#platform/errors.ts";
+import { describeError, UsageError } from "#platform/errors.ts";
 import { readConfigFile } from "#platform/read-config.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
 import { formatTable } from "./format-table.ts";
@@ -15,7 +15,7 @@ async function validate(paths: readonly string[], values: OptionValues): Promise
       console.log(values["json"] === true ? JSON.stringify(policy, null, 2) : `${path} is a valid policy`);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      mistakes.push(error.message);
+      mistakes.push(describeError(error));
     }
   }
   if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
@@ -58,9 +58,9 @@ export const policyCommand: Command = {
   usage:
     "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]",
   options: {
-    at: { type: "string", value: "TIME", help: "preview: from this time (ISO 8601; default: now)" },
-    hours: { type: "string", value: "N", help: "preview: for so long (default: 24)" },
-    qps: { type: "string", value: "N", help: "preview: how many replicas this steady rate ends at" },
+    at: { type: "string", value: "TIME", only: "preview", help: "from this time (ISO 8601; default: now)" },
+    hours: { type: "string", value: "N", only: "preview", help: "for so long (default: 24)" },
+    qps: { type: "string", value: "N", only: "preview", help: "how many replicas this steady rate ends at" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, [action, ...rest]) {

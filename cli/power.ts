@@ -62,17 +62,29 @@ export const powerCommand: Command = {
   summary: "what the choice of power modes saved (report), or would have on recorded traffic (backtest)",
   usage: "report [--window 24h] [--url URL] [--json] | backtest TRACE… [--days 7] [--board PRESET] [--json]",
   options: {
-    window: { type: "string", value: "WINDOW", help: "15m, 24h, 7d or 2w up to now (default: 24h)" },
-    ...controllerUrlOption,
-    days: { type: "string", value: "N", help: "backtest: replay the newest days of each trace (default: 7)" },
-    board: { type: "string", value: "PRESET", help: "backtest: the board's figures (default: thor-t5000)" },
-    profile: { type: "string", value: "FILE", help: "backtest: figures that thormesh calibrate wrote, instead" },
+    window: { type: "string", value: "WINDOW", only: "report", help: "15m, 24h, 7d or 2w up to now (default: 24h)" },
+    url: { ...controllerUrlOption.url, only: "report" },
+    days: { type: "string", value: "N", only: "backtest", help: "replay the newest days of each trace (default: 7)" },
+    board: { type: "string", value: "PRESET", only: "backtest", help: "the board's figures (default: thor-t5000)" },
+    profile: {
+      type: "string",
+      value: "FILE",
+      only: "backtest",
+      help: "figures that thormesh calibrate wrote, instead",
+    },
     "peak-of": {
       type: "string",
       value: "WHAT",
-      help: "backtest: whose busiest minute is 90 % of the board: trace or days (default: trace)",
+      only: "backtest",
+      help: "whose busiest minute is 90 % of the board: trace or days (default: trace)",
     },
-    config: { type: "string", short: "c", value: "FILE", help: "backtest: the agent's configuration, for its policy" },
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      only: "backtest",
+      help: "the agent's configuration, for its policy",
+    },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, [action, ...more]) {
@@ -93,7 +105,9 @@ export const powerCommand: Command = {
       });
     }
     if (action !== "report" || more.length > 0)
-      throw new UsageError(`expected "report" or "backtest", got "${[action, ...more].join(" ")}"`);
+      throw new UsageError(
+        `expected "report" or "backtest", got ${action === undefined ? "nothing" : `"${[action, ...more].join(" ")}"`}`,
+      );
     const window = encodeURIComponent(optionalString(values, "window") ?? "24h");
     const report = (await askController(values, `/api/v1/power/report?window=${window}`)) as PowerReport;
     console.log(values["json"] === true ? JSON.stringify(report, null, 2) : describePowerReport(report));

@@ -1,10 +1,10 @@
 import { describeError, UsageError } from "#platform/errors.ts";
-import { type Command, type CommandOption, helpOption, parseCommandLine } from "./command.ts";
+import { type Command, type CommandOption, helpOption, parseCommandLine, refuseWhatIsNotForIt } from "./command.ts";
 import { commands } from "./commands.ts";
 
 function optionLine(name: string, option: CommandOption): string {
   const left = `${option.short === undefined ? "    " : `-${option.short}, `}--${name}${option.value === undefined ? "" : ` ${option.value}`}`;
-  return `  ${left.padEnd(28)} ${option.help}`;
+  return `  ${left.padEnd(28)} ${option.only === undefined ? "" : `${option.only}: `}${option.help}`;
 }
 
 function commandHelp(name: string, command: Command): string {
@@ -42,6 +42,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       console.log(commandHelp(name, command));
       return 0;
     }
+    refuseWhatIsNotForIt(command, values, positionals);
     return await command.run(values, positionals);
   } catch (error) {
     console.error(`thormesh ${name}: ${describeError(error)}`);

@@ -44,6 +44,7 @@ export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): 
 export const statusCommand: Command = {
   summary: "show the fleet as its controller sees it",
   usage: "[--url URL] [--json]",
+  optionsOnly: true,
   options: {
     ...controllerUrlOption,
     json: { type: "boolean", help: "print JSON" },

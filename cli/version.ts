@@ -4,6 +4,7 @@ import type { Command } from "./command.ts";
 export const versionCommand: Command = {
   summary: "print the version",
   usage: "[--json]",
+  optionsOnly: true,
   options: { json: { type: "boolean", help: "print JSON" } },
   run: async (values) => {
     const about = { version, bun: Bun.version, platform: process.platform, arch: process.arch };

@@ -52,8 +52,10 @@ export class UsageError extends Error {
   }
 }
 
-/** The text of anything thrown, with its causes. */
+/** The text of anything thrown, with its causes; a cause that the message quotes already is not said again. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${describeError(error.cause)}`;
+  if (error.cause === undefined) return error.message;
+  const cause = describeError(error.cause);
+  return error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }

@@ -139,7 +139,8 @@ function seriesOf(answer: Answer): readonly (readonly [number, string])[] {
 /**
  * Reads a rate from a Prometheus (or what speaks as it: Thanos, Mimir, VictoriaMetrics) piece by piece, as it gives at most 11,000 points
  * at once; pieces are made smaller where the server takes less. What it does not have, and values that are no rate, are gaps.
- * @throws UsageError saying what the server answered when it is down, refuses, or its answer is none of Prometheus'.
+ * @throws UsageError saying what the server answered when it refuses, or its answer is none of Prometheus'.
+ * @throws Error when it is down, too slow or in trouble: the same request may do later.
  */
 export async function readPrometheus(
   request: PrometheusRequest,
@@ -174,7 +175,10 @@ export async function readPrometheus(
         continue;
       }
       if (error instanceof UsageError) throw error;
-      throw new UsageError(`Prometheus at ${request.url}: ${describeError(error)}`, { cause: error });
+      const message = `Prometheus at ${request.url}: ${describeError(error)}`;
+      throw error instanceof PassingError
+        ? new Error(message, { cause: error })
+        : new UsageError(message, { cause: error });
     }
     next += length;
     onChunk?.(next / steps);

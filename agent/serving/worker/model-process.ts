@@ -51,6 +51,8 @@ async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>;
   const connected = Promise.withResolvers<Socket>();
   const server = createServer((socket) => {
     server.close();
+    // At once: the connection needs no path, and a process that is killed while the model loads must leave none behind.
+    void rm(directory, { recursive: true, force: true });
     connected.resolve(socket);
   });
   await new Promise<void>((resolve, reject) => {

@@ -130,7 +130,7 @@ describe("the command", () => {
     [["--texts", "huge"], "--texts"],
     [["--url", "nowhere"], "--url"],
     [["--rate", "0"], "--rate"],
-    [["extra"], "unexpected"],
+    [["extra"], "expected options only"],
     [["--url", "http://127.0.0.1:1,ftp://x"], "--url"],
     [["--target", "p95"], "--target"],
     [["--target", "memory=flat"], "--watch-pid"],
