@@ -1,7 +1,16 @@
 import type { ForecastReport } from "#protocol/messages.ts";
-import type { ForecastAccuracy } from "./report.ts";
+import type { ForecastAccuracy, ForecastChampion } from "./report.ts";
 
 const minuteMs = 60_000;
+
+/** Who forecast the fleet's traffic in the end, and why, by the newest forecast for which it was chosen; null without a forecast. */
+export function championOf(
+  forecasts: readonly Pick<ForecastReport, "model" | "reason" | "shares">[],
+): ForecastChampion | null {
+  const chosen = forecasts.findLast(({ shares }) => shares !== undefined) ?? forecasts.at(-1);
+  if (chosen === undefined) return null;
+  return { model: chosen.model, shares: chosen.shares ?? { [chosen.model]: 1 }, reason: chosen.reason };
+}
 
 /**
  * Compares the controller's forecasts of the fleet's traffic with what was asked for, by model. Only steps that lie before `endMs` count,

@@ -1,4 +1,4 @@
-import type { AgentSnapshot, DemoSnapshot, EnergyAndCost } from "./snapshot.ts";
+import type { AgentSnapshot, DemoSnapshot, EnergyAndCost, TrainingSnapshot } from "./snapshot.ts";
 
 const width = 100;
 const shownDecisions = 4;
@@ -85,6 +85,12 @@ function agentLine(agent: AgentSnapshot, requestsPerRealRequest: number): string
   );
 }
 
+function trainingLine({ agentId, state, reason, epoch, loss, last }: TrainingSnapshot): string {
+  const now =
+    state === "waiting" ? reason : `${state}, epoch ${epoch ?? 0}${loss === null ? "" : `, loss ${loss.toFixed(4)}`}`;
+  return `training ${agentId}: ${last === null ? now : `${state === "waiting" ? "" : `${now}; before: `}${last.kind}: ${last.reason}`}`;
+}
+
 function total(agents: readonly AgentSnapshot[], value: (agent: AgentSnapshot) => number | null): number | null {
   const known = agents.map(value).filter((one) => one !== null);
   return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
@@ -145,6 +151,7 @@ export function renderView(snapshot: DemoSnapshot): string[] {
           `cost     ${dollars(cost.run.costUsd)}, of it ${dollars(cost.run.amortisationUsd)} for owning the boards, on or off; ` +
             `all on ${dollars(cost.reference.costUsd)}`,
         ]),
+    ...snapshot.trainings.map(trainingLine),
     "",
     `last decisions (rates as really sent; times ${thousands.format(n)} for the fleet)`,
     ...snapshot.decisions

@@ -4,6 +4,7 @@ import { createControllerClient } from "./controller-client.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
 import type { FleetProcesses } from "./fleet-processes.ts";
 import { type FleetFollower, followFleet } from "./follow-fleet.ts";
+import { followTraining, type TrainingFollower } from "./follow-training.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import type { DemoScale } from "./plan-scale.ts";
 import { renderProgress, renderView } from "./render-view.ts";
@@ -16,10 +17,14 @@ const viewPeriodMs = 500;
 const linePeriodMs = 10_000;
 /** For the last minutes' records to reach the controller. */
 const settleMs = 1_500;
+/** Real time that a training under way has after the traffic's end: more than it may take in all. */
+const trainingEndMs = 30_000;
 
 export interface ReplayPlan {
   readonly clock: Clock;
   readonly controllerUrl: string;
+  /** Those that train forecasting models of their own. */
+  readonly trainingAgents: readonly { readonly agentId: string; readonly url: string }[];
   readonly boards: readonly DemoBoard[];
   readonly scale: DemoScale;
   /** Real requests in the clock minute that begins at a time. */
@@ -48,6 +53,7 @@ export interface ReplayResult {
   readonly durationS: number;
   readonly traffic: TrafficCounts;
   readonly fleet: FleetFollower;
+  readonly training: TrainingFollower;
 }
 
 /**
@@ -74,6 +80,7 @@ export async function replayTrace(
     untilMs: () => Math.min(clock.nowMs(), endedMs),
     nowMs: () => clock.nowMs(),
   });
+  const training = followTraining(plan.trainingAgents);
   const load = new LoadGenerator({
     clock,
     requestsInMinute: plan.requestsInMinute,
@@ -94,6 +101,7 @@ export async function replayTrace(
       traffic: load.counts(),
       agents: fleet.agents(),
       forecast: forecast === null ? null : { peakQps: Math.max(...forecast.qps), model: forecast.model },
+      trainings: training.trainings(),
       cost: fleet.cost(),
       decisions: fleet.decisions(),
     };
@@ -102,17 +110,22 @@ export async function replayTrace(
     ? setInterval(() => progress.show(renderView(snapshot())), viewPeriodMs)
     : setInterval(() => progress.say(renderProgress(snapshot())), linePeriodMs);
   try {
-    void stopped.then(() => load.stop());
+    let stoppedEarly = false;
+    void stopped.then(() => {
+      stoppedEarly = true;
+      load.stop();
+    });
     await processes.guard(load.run(untilMs));
     const durationS = (performance.now() - startedMs) / 1000;
     clearInterval(view);
     endedMs = Math.min(clock.nowMs(), untilMs);
     await processes.guard(clock.sleep(2 * minuteMs).then(() => Bun.sleep(settleMs)));
     await processes.guard(fleet.refresh());
-    return { fromMs, toMs: endedMs, durationS, traffic: load.counts(), fleet };
+    await processes.guard(Promise.race([stopped, training.untilQuiet(stoppedEarly ? 0 : trainingEndMs)]));
+    return { fromMs, toMs: endedMs, durationS, traffic: load.counts(), fleet, training };
   } finally {
     clearInterval(view);
     load.stop();
-    await fleet.stop();
+    await Promise.all([fleet.stop(), training.stop()]);
   }
 }

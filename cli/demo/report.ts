@@ -1,6 +1,6 @@
 import type { DemoScale } from "./plan-scale.ts";
 import { formatClock, formatDuration } from "./render-view.ts";
-import type { CostView, DecisionSummary, EnergyAndCost, TrafficCounts } from "./snapshot.ts";
+import type { CostView, DecisionSummary, EnergyAndCost, TrafficCounts, TrainingSummary } from "./snapshot.ts";
 
 /** How well one forecast model did while the demo ran. */
 export interface ForecastAccuracy {
@@ -11,6 +11,14 @@ export interface ForecastAccuracy {
   readonly wape: number | null;
   /** The same for "the next 15 minutes are as the last one". */
   readonly lastValueWape: number | null;
+}
+
+/** Who makes the controller's forecast of the fleet's traffic. */
+export interface ForecastChampion {
+  readonly model: string;
+  /** What part each model has in it. */
+  readonly shares: Readonly<Record<string, number>>;
+  readonly reason: string;
 }
 
 export interface PowerModeSwitch {
@@ -41,6 +49,8 @@ export interface ReportInput {
   readonly modeSwitches: readonly PowerModeSwitch[];
   readonly cost: CostView;
   readonly forecasts: readonly ForecastAccuracy[];
+  readonly champion: ForecastChampion | null;
+  readonly trainings: readonly TrainingSummary[];
 }
 
 /** What `thormesh demo --json` prints. Energy and cost are those of the full-size fleet that the demo stands for. */
@@ -55,6 +65,10 @@ export interface DemoReport extends TrafficCounts, EnergyAndCost {
   /** The same time with every agent on in its most capable mode. */
   readonly reference: EnergyAndCost;
   readonly forecasts: readonly ForecastAccuracy[];
+  /** At the end of the run; null without a forecast. */
+  readonly champion: ForecastChampion | null;
+  /** Models that an agent trained of its own traffic meanwhile, and whether they took over; oldest first. */
+  readonly trainings: readonly TrainingSummary[];
   readonly agents: number;
   readonly trace: string;
   readonly clock: { readonly from: string; readonly to: string; readonly speed: number };
@@ -78,6 +92,8 @@ export function buildReport(input: ReportInput): DemoReport {
     run: input.cost.run,
     reference: input.cost.reference,
     forecasts: input.forecasts,
+    champion: input.champion,
+    trainings: input.trainings,
     agents: input.agents,
     trace: input.traceName,
     clock: {
@@ -102,6 +118,19 @@ function percent(share: number | null): string {
 
 function milliseconds(ms: number | null): string {
   return ms === null ? "-" : `${ms.toFixed(1)} ms`;
+}
+
+function clockTime(atMs: number): string {
+  return new Date(atMs).toISOString().slice(5, 16).replace("T", " ");
+}
+
+/** The largest shares first; what is left out has less than one in a hundred. */
+function renderShares(shares: Readonly<Record<string, number>>): string {
+  return Object.entries(shares)
+    .filter(([, share]) => share >= 0.01)
+    .sort(([, a], [, b]) => b - a)
+    .map(([model, share]) => `${model} ${(100 * share).toFixed(0)} %`)
+    .join(", ");
 }
 
 const maxShownDecisions = 20;
@@ -131,15 +160,16 @@ export function renderReport(report: DemoReport): string {
         `forecast    ${accuracy.model}: ${accuracy.forecasts} forecasts, off by ${percent(accuracy.wape)} of the traffic ` +
         `(the last value: ${percent(accuracy.lastValueWape)})`,
     ),
+    ...(report.champion === null ? [] : [`champion    ${renderShares(report.champion.shares)}`]),
+    ...report.trainings.map(
+      ({ agentId, endedAtMs, kind, reason }) => `training    ${clockTime(endedAtMs)} ${agentId} ${kind}: ${reason}`,
+    ),
     "",
     shown.length === 0
       ? "decisions   none"
       : left > 0
         ? `decisions (the last ${shown.length}; ${left} before)`
         : "decisions",
-    ...shown.map((decision) => {
-      const time = new Date(decision.atMs).toISOString().slice(5, 16).replace("T", " ");
-      return `  ${time} ${decision.kind}: ${decision.reason}`;
-    }),
+    ...shown.map((decision) => `  ${clockTime(decision.atMs)} ${decision.kind}: ${decision.reason}`),
   ].join("\n");
 }

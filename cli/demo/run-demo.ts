@@ -8,7 +8,7 @@ import { version } from "#platform/version.ts";
 import { demoBoards, fleetCapacityQps } from "./demo-fleet.ts";
 import type { DemoOptions } from "./demo-options.ts";
 import { FleetProcesses } from "./fleet-processes.ts";
-import { measureForecasts } from "./forecast-accuracy.ts";
+import { championOf, measureForecasts } from "./forecast-accuracy.ts";
 import { findFreePorts } from "./free-ports.ts";
 import { loadTrace } from "./load-trace.ts";
 import { type DemoScale, planScale } from "./plan-scale.ts";
@@ -131,7 +131,9 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       // The controller only listens until there is traffic to judge by.
       warmUpRealMs: leadMs + 4_000,
     };
-    const { controllerUrl } = await unlessStopped(startFleet(processes, plan, (line) => progress.say(line)));
+    const { controllerUrl, trainingAgents } = await unlessStopped(
+      startFleet(processes, plan, (line) => progress.say(line)),
+    );
     progress.say(`traffic: ${traceName}, ${formatClock(fromMs)} to ${formatClock(toMs)} UTC`);
     const realRequests = (minuteStartMs: number) => requestsInMinute(trace, minuteStartMs) * scale.demandFactor;
     const replay = await replayTrace(
@@ -139,6 +141,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       {
         clock: createClock(clockConfig),
         controllerUrl,
+        trainingAgents,
         boards,
         scale,
         requestsInMinute: realRequests,
@@ -150,7 +153,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       surroundings,
     );
     keepState = options.keepState;
-    const { fleet } = replay;
+    const { fleet, training } = replay;
     return buildReport({
       version,
       machine: machineFacts(machine.qps),
@@ -163,6 +166,8 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       decisions: fleet.decisions(),
       modeSwitches: fleet.modeSwitches(),
       cost: fleet.cost() ?? nothingSpent,
+      trainings: training.ended(),
+      champion: championOf(fleet.forecasts()),
       forecasts: measureForecasts(fleet.forecasts(), (atMs) => realRequests(atMs) / 60, replay.fromMs, replay.toMs),
     });
   } catch (error) {

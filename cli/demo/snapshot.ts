@@ -22,6 +22,28 @@ export interface FleetForecast {
   readonly model: string;
 }
 
+/** How the training of a forecasting model ended on one agent. */
+export interface TrainingSummary {
+  readonly agentId: string;
+  readonly endedAtMs: number;
+  /** promoted: the new model serves; kept: the one in service was no worse. */
+  readonly kind: "promoted" | "kept" | "failed" | "stopped";
+  readonly reason: string;
+}
+
+/** What an agent that trains a forecasting model of its own is doing about it. */
+export interface TrainingSnapshot {
+  readonly agentId: string;
+  readonly state: "waiting" | "training" | "resting";
+  readonly reason: string;
+  /** Of the training under way; null while none is. */
+  readonly epoch: number | null;
+  readonly loss: number | null;
+  readonly last: Omit<TrainingSummary, "agentId"> | null;
+  /** Whether a model that this agent trained forecasts its traffic. */
+  readonly servesOwnModel: boolean;
+}
+
 /** A decision that changed something, or was an operator's. */
 export interface DecisionSummary {
   readonly atMs: number;
@@ -67,6 +89,7 @@ export interface DemoSnapshot {
   readonly traffic: TrafficCounts;
   readonly agents: readonly AgentSnapshot[];
   readonly forecast: FleetForecast | null;
+  readonly trainings: readonly TrainingSnapshot[];
   readonly cost: CostView | null;
   /** Oldest first. */
   readonly decisions: readonly DecisionSummary[];

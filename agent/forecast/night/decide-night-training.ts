@@ -39,6 +39,11 @@ export function isWithin(window: string, minuteOfDay: number): boolean {
   return from < to ? minuteOfDay >= from && minuteOfDay < to : minuteOfDay >= from || minuteOfDay < to;
 }
 
+function describeWindow(window: string): string {
+  const { from, to } = parseWindow(window);
+  return from === to ? "at any hour" : `within the window ${window}`;
+}
+
 /** Whether a device trains now: within its window, once a night, with enough record, and never at its requests' expense. */
 export function decideNightTraining(situation: TrainingSituation): TrainingDecision {
   const { enabled, minuteOfDay, window, nowMs, running, busy, lastEndedMs, recordedMinutes, neededMinutes } = situation;
@@ -49,7 +54,7 @@ export function decideNightTraining(situation: TrainingSituation): TrainingDecis
       : { kind: "wait", reason: `outside the window ${window}` };
   }
   if (running) {
-    return busy ? { kind: "rest", reason: "requests wait" } : { kind: "go-on", reason: `within the window ${window}` };
+    return busy ? { kind: "rest", reason: "requests wait" } : { kind: "go-on", reason: describeWindow(window) };
   }
   // A clock set back must not hold training up for longer than a night.
   if (lastEndedMs !== null && Math.abs(nowMs - lastEndedMs) < restMs) {
@@ -59,5 +64,5 @@ export function decideNightTraining(situation: TrainingSituation): TrainingDecis
     return { kind: "wait", reason: `${recordedMinutes} of ${neededMinutes} minutes recorded` };
   }
   if (busy) return { kind: "wait", reason: "requests wait" };
-  return { kind: "start", reason: `${recordedMinutes} minutes recorded, within the window ${window}` };
+  return { kind: "start", reason: `${recordedMinutes} minutes recorded, ${describeWindow(window)}` };
 }

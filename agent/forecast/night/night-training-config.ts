@@ -12,7 +12,7 @@ export const NightTrainingConfig = Type.Object(
     }),
     minDays: Type.Number({
       default: 7,
-      minimum: 0.5,
+      minimum: 0.25, // the newest 15 % of less make hardly 30 forecasts to judge by
       maximum: 365,
       description: "no training before so much was recorded",
     }),

@@ -33,6 +33,17 @@ const snapshot: DemoSnapshot = {
   traffic: { requests: 22_310, errors: 0, retries: 12, latencyMs: { p50: 8.04, p95: 22.6, p99: 41 } },
   agents: [agent, { ...agent, agentId: "nano-1", board: "orin-nano", role: "standby", qps: 0, watts: 4 }],
   forecast: { peakQps: 0.07, model: "lstm" },
+  trainings: [
+    {
+      agentId: "thor-1",
+      state: "training",
+      reason: "at any hour",
+      epoch: 7,
+      loss: 0.04321,
+      last: { endedAtMs: 1, kind: "kept", reason: "WAPE 29.10 % against 28.40 % of the model in service" },
+      servesOwnModel: false,
+    },
+  ],
   cost: {
     run: { energyKwh: 1.5, costUsd: 2.6, energyUsd: 0.225, amortisationUsd: 2.375 },
     reference: { energyKwh: 2, costUsd: 2.675, energyUsd: 0.3, amortisationUsd: 2.375 },
@@ -73,6 +84,7 @@ const empty: DemoSnapshot = {
     },
   ],
   forecast: null,
+  trainings: [],
   cost: null,
   decisions: [],
 };
@@ -88,6 +100,24 @@ describe("renderView", () => {
     expect(lines.join("\n")).not.toMatch(/NaN|undefined|null|Infinity/);
   });
 
+  test.each([
+    { name: "none so far", change: { last: null }, says: "training thor-1: 7 of 303 minutes recorded" },
+    {
+      name: "one before",
+      change: { last: { endedAtMs: 1, kind: "promoted", reason: "WAPE 21.00 % against 25.00 %" } },
+      says: "training thor-1: promoted: WAPE 21.00 % against 25.00 %",
+    },
+    {
+      name: "one at rest, before its first batch",
+      change: { last: null, state: "resting", epoch: 0 },
+      says: "training thor-1: resting, epoch 0",
+    },
+  ] as const)("says how an agent's training does: $name", ({ change, says }) => {
+    const waiting = { agentId: "thor-1", state: "waiting", reason: "7 of 303 minutes recorded", epoch: null } as const;
+    const trainings = [{ ...waiting, loss: null, servesOwnModel: false, ...change }];
+    expect(renderView({ ...snapshot, trainings })).toContain(says);
+  });
+
   test("shows the fleet in its full-size figures, the cost and the newest decision first", () => {
     const text = renderView(snapshot).join("\n");
     expect(text).toContain("Thu 27 Jul 1995 14:32 UTC");
@@ -96,6 +126,9 @@ describe("renderView", () => {
     expect(text).toMatch(/fleet +1\/2 on +89 +200 +280 \(lstm\)/);
     expect(text).toContain("energy   1.500 kWh = $0.2250; all on at full power 2.000 kWh = $0.3000 (25 % less)");
     expect(text).toContain("cost     $2.60, of it $2.38 for owning the boards, on or off; all on $2.67");
+    expect(text).toContain(
+      "training thor-1: training, epoch 7, loss 0.0432; before: kept: WAPE 29.10 % against 28.40 %",
+    );
     expect(text.match(/very/g)?.length).toBe(40); // long reasons go on in the next line
     expect(text.indexOf("12:00 scale-out")).toBeLessThan(text.indexOf("03:00 scale-in: quiet night"));
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { measureForecasts } from "#cli/demo/forecast-accuracy.ts";
+import { championOf, measureForecasts } from "#cli/demo/forecast-accuracy.ts";
 import { buildReport, type ReportInput, renderReport } from "#cli/demo/report.ts";
 
 const minuteMs = 60_000;
@@ -42,6 +42,15 @@ const input: ReportInput = {
     run: { energyKwh: 3, costUsd: 0.95, energyUsd: 0.45, amortisationUsd: 0.5 },
     reference: { energyKwh: 4, costUsd: 1.1, energyUsd: 0.6, amortisationUsd: 0.5 },
   },
+  champion: { model: "blend", shares: { lstm: 0.604, ridge: 0.39, "last value": 0.006 }, reason: "by their errors" },
+  trainings: [
+    {
+      agentId: "thor-1",
+      endedAtMs: Date.parse("1995-07-27T05:07:00Z"),
+      kind: "kept",
+      reason: "WAPE 29.10 % against 28.40 % of the model in service on 31 held-out forecasts: not better by 1 %",
+    },
+  ],
   forecasts: [{ model: "lstm", forecasts: 100, wape: 0.28, lastValueWape: 0.36 }],
 };
 
@@ -69,12 +78,16 @@ describe("report", () => {
     expect(text).toContain("(25.0 % less)");
     expect(text).toContain("lstm: 100 forecasts, off by 28.0 % of the traffic (the last value: 36.0 %)");
     expect(text).toContain("07-27 12:00 scale-out: peak forecast");
+    expect(text).toContain("champion    lstm 60 %, ridge 39 %\n");
+    expect(text).toContain("training    07-27 05:07 thor-1 kept: WAPE 29.10 % against 28.40 %");
   });
 
   test("says nothing odd when nothing happened, and shortens a long list", () => {
     const zero = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0 };
     const nothing = {
       ...input,
+      champion: null,
+      trainings: [],
       traffic: { requests: 0, errors: 0, retries: 0, latencyMs: { p50: null, p95: null, p99: null } },
       decisions: new Array(25).fill(input.decisions[0]),
       cost: { run: zero, reference: zero },
@@ -121,4 +134,18 @@ describe("measureForecasts", () => {
     ]);
     expect(measureForecasts(forecasts, () => 0, 0, 12 * minuteMs)[0]?.wape).toBeNull();
   });
+});
+
+const alone = { model: "lstm", reason: "fewer than 30 forecasts have come true" };
+const blend = { model: "blend", shares: { lstm: 0.6, ridge: 0.4 }, reason: "by their errors" };
+test.each([
+  { name: "none", forecasts: [], champion: null },
+  { name: "none was chosen yet", forecasts: [alone], champion: { ...alone, shares: { lstm: 1 } } },
+  {
+    name: "the newest that was chosen",
+    forecasts: [alone, { ...blend, reason: "old" }, blend, alone],
+    champion: blend,
+  },
+])("the champion in the end: $name", ({ forecasts, champion }) => {
+  expect(championOf(forecasts)).toEqual(champion);
 });
