@@ -45,8 +45,8 @@ async function noneIsLeft(): Promise<void> {
 
 describe.if(process.platform === "linux")("thormesh demo", () => {
   test("a morning of the trace: everything is answered, agents, power modes and forecasting models follow the traffic, the report says so", async () => {
-    // 10 to 16 h UTC is from the night's quiet to the working day, in 50 s; long enough for a forecasting model of an agent's own.
-    const { child, log } = startDemo("--once", "--json", "--from", "10", "--hours", "6", "--speed", "432");
+    // 10 to 16 h UTC is from the night's quiet to the working day, in a minute; long enough for a forecasting model of an agent's own.
+    const { child, log } = startDemo("--once", "--json", "--from", "10", "--hours", "6", "--speed", "360");
     const output = await new Response(child.stdout).text();
     expect({ exitCode: await child.exited, log: log() }).toMatchObject({ exitCode: 0 });
     await noneIsLeft();
