@@ -75,7 +75,7 @@ export function controllerConfig(
  * A night's training in a demo's day: at any hour, as soon as there are 30 held-out forecasts to judge it by, and twice a day. Its window and its record
  * are of the demo's clock, what it may take of the machine is in real time.
  */
-const training = { window: "00:00-00:00", minDays: 0.25, maxMinutes: 0.25, units: "tiny" } as const;
+const training = { window: "00:00-00:00", minDays: 0.25, maxMinutes: 0.5, units: "tiny" } as const;
 
 /** @param trains whether the agent trains a forecasting model of its own traffic during the demo. */
 export function agentConfig(

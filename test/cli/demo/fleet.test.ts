@@ -41,9 +41,9 @@ describe("the fleet", () => {
     const configOf = (trains: boolean) =>
       parseConfig(AgentConfig, agentConfig(settings, boards[0]!, 20_003, trains), "test").forecast.training;
     expect(configOf(true)).toMatchObject({ enabled: true, window: "00:00-00:00", units: "tiny" });
-    // Less than half of the day, so that there is time to judge it, and a quarter of a minute of the five that the day takes.
+    // Less than half of the day, so that there is time to judge it, and half a minute of the five that the day takes.
     expect(configOf(true).minDays).toBeLessThan(0.5);
-    expect(configOf(true).maxMinutes).toBeLessThanOrEqual(0.25);
+    expect(configOf(true).maxMinutes).toBeLessThanOrEqual(0.5);
     expect(configOf(false).enabled).toBe(false);
   });
 
