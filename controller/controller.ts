@@ -144,7 +144,8 @@ export function createController(
       await freeze.recover();
       const loop = createDecisionLoop({
         config: config.scaling,
-        limits: { staleAfterMs, tariffUsdPerKwh: prices.tariffUsdPerKwh },
+        limits: { staleAfterMs },
+        prices,
         fleet,
         desired,
         store,

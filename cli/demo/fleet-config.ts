@@ -57,6 +57,12 @@ export function controllerConfig(
       rebirthIntervalMs: realTimeMs(clock, 2_000, 60_000),
     },
     scaling: {
+      policy: "fleet-plan",
+      plan: {
+        startupS: realTimeMs(clock, 500, minuteMs) / 1000,
+        // Real time: a part of the half second between two decisions, as solver and agents share this machine's cores.
+        solverMs: 250,
+      },
       // Each decision takes a forecast, tens of milliseconds of a core.
       intervalMs: Math.ceil(realTimeMs(clock, 500, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,

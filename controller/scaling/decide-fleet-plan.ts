@@ -46,6 +46,13 @@ export interface FleetPlanLimits {
 
 export const defaultPlanLimits: FleetPlanLimits = { relativeGap: 1e-4, timeLimitS: 3, mostTrials: 1_000_000 };
 
+/** A solver with less time than usual: a search that stands in takes no longer either. */
+export function limitsWithin(solverMs: number): FleetPlanLimits {
+  const { timeLimitS, mostTrials } = defaultPlanLimits;
+  const share = Math.min(1, solverMs / 1000 / timeLimitS);
+  return { ...defaultPlanLimits, timeLimitS: solverMs / 1000, mostTrials: Math.ceil(mostTrials * share) };
+}
+
 /**
  * From so many units on, whole numbers are a detail: the plan with fractions of devices, rounded and improved by the search, is nearly always
  * within the gap, and much faster. The mixed-integer program follows when it is not.
@@ -117,6 +124,8 @@ function bestCandidate(problem: PlanProblem, solver: MilpSolver, limits: FleetPl
   if (isLarge) attempt(true, timeLimitS);
   const found = best as Candidate | null;
   if (found === null || gapBetween(boundUsd, found.plan.usd) > goal) attempt(false, timeLimitS);
+  // Without whole numbers there is at least a bound.
+  if (boundUsd === null && !isLarge) attempt(true, timeLimitS);
   const solved = best as Candidate | null;
   if (solved !== null && gapBetween(boundUsd, solved.plan.usd) <= largeFleet.relativeGap)
     return { best: solved, boundUsd };

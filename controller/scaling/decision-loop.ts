@@ -3,6 +3,7 @@ import { foretoldPeakQps } from "#agent/forecast/foretold-peak.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
+import type { Prices } from "../cost/price-minute.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionStore } from "../store/store.ts";
 import { createActOutcomes } from "./act-outcomes.ts";
@@ -26,7 +27,8 @@ import type { ActiveAgentsDecision, PeakAt, ScalingInputs } from "./scaling-inpu
 
 export interface DecisionLoopParts {
   readonly config: ScalingConfig;
-  readonly limits: Pick<ObservationLimits, "staleAfterMs" | "tariffUsdPerKwh">;
+  readonly limits: Pick<ObservationLimits, "staleAfterMs">;
+  readonly prices: Prices;
   readonly fleet: Fleet;
   readonly desired: DesiredDocuments;
   readonly store: DecisionStore;
@@ -78,10 +80,10 @@ function explain(decision: ActiveAgentsDecision, scaling: ScalingDecision | null
 /** The loop from what is known of the fleet to what its agents are told. Its start begins the warm-up. */
 export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   const { config, fleet, desired, store, forecaster, nowMs, log, planner } = parts;
-  const { tariffUsdPerKwh } = parts.limits;
+  const { prices } = parts;
   const planned =
     config.policy === "fleet-plan" && planner !== undefined
-      ? createPlannedAgents({ config, tariffUsdPerKwh, fleet, desired, planner, nowMs })
+      ? createPlannedAgents({ config, prices, fleet, desired, planner, nowMs })
       : null;
   let startedMs = nowMs();
   /** Since when peaks have been recorded without a gap. */
@@ -110,6 +112,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       desired.overrides,
       {
         ...parts.limits,
+        tariffUsdPerKwh: prices.tariffUsdPerKwh,
         maxDataAgeMs: config.maxDataAgeMs,
         lostForMs: config.stabilizationMs,
         liveWindowMinutes: config.liveWindowMinutes,

@@ -1,8 +1,9 @@
+import type { Composition, UnitBlock } from "../fleet-plan/composition.ts";
 import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
-import { type Composition, createComposer, type UnitBlock } from "./composition.ts";
 import { horizonMinutes } from "./replay-forecasts.ts";
 import { type FleetState, type FleetTarget, off } from "./simulate-fleet.ts";
+import { createFleetComposer } from "./unit-blocks.ts";
 
 const minuteS = 60;
 /** Units stay for so many minutes after they were last wanted, this one included: so that nothing flaps. Those of the cloud cost more. */
@@ -43,7 +44,7 @@ function keptSteps(startUsd: number, startingUsd: number, startupS: number, idle
 }
 
 function planningPolicy(fleet: BacktestFleet, needs: (view: PolicyView) => Needs | null): BacktestPolicy {
-  const composer = createComposer(fleet, coverShare);
+  const composer = createFleetComposer(fleet, coverShare);
   const { blocks, places } = composer;
   const blockAt = (place: number) => blocks[place] as UnitBlock;
   const makes = fleet.devices.length;

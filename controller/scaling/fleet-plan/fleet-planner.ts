@@ -5,6 +5,8 @@ import type { Cover } from "./plan-problem.ts";
 export interface PlanRequest {
   readonly input: FleetPlanInput;
   readonly cover: Cover;
+  /** Real milliseconds that the solver may think. */
+  readonly solverMs: number;
 }
 
 /** Makes fleet plans without holding up whoever asks. */

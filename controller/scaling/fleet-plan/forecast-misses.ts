@@ -24,8 +24,13 @@ export interface ForecastMisses {
   highQps(expectedQps: readonly number[]): number[];
 }
 
-/** @param quantile the share of minutes that should stay below `highQps`. */
-export function createForecastMisses(quantile: number): ForecastMisses {
+/**
+ * @param quantile the share of minutes that should stay below `highQps`.
+ * @param windowMinutes a minute's rate counts as the mean of so many minutes that end with it: more than one where a minute has only a handful of
+ * requests.
+ */
+export function createForecastMisses(quantile: number, windowMinutes = 1): ForecastMisses {
+  const came = new Map<number, number>();
   const made = new Map<number, readonly number[]>();
   const ratios = leads.map(() => Array.from({ length: levels.length + 1 }, () => [] as number[]));
   let factors = ratios.map((ofLead) => ofLead.map(() => cautiousFactor));
@@ -73,6 +78,19 @@ export function createForecastMisses(quantile: number): ForecastMisses {
     return factor(upper - 1) * (1 - share) + factor(upper) * share;
   };
 
+  /** The rate at the end of a minute, by what came before `origin` and what `qpsAt` says from then on. */
+  const windowMean = (minute: number, origin: number, qpsAt: (minute: number) => number | undefined) => {
+    let total = 0;
+    let known = 0;
+    for (let each = minute - windowMinutes + 1; each <= minute; each += 1) {
+      const qps = each < origin ? came.get(each) : qpsAt(each);
+      if (qps === undefined) continue;
+      total += qps;
+      known += 1;
+    }
+    return total / known;
+  };
+
   return {
     note(minute, expectedQps) {
       made.set(minute, expectedQps);
@@ -82,11 +100,15 @@ export function createForecastMisses(quantile: number): ForecastMisses {
     learn(minute, actualQps) {
       sum += actualQps;
       learnt += 1;
+      came.set(minute, actualQps);
+      for (const old of came.keys()) if (old <= minute - windowMinutes || old > minute) came.delete(old);
+      const actual = windowMean(minute, minute + 1, () => undefined);
       for (const [place, lead] of leads.entries()) {
-        const forecast = made.get(minute - lead)?.[lead];
-        if (forecast === undefined || damping() === 0) continue;
+        const foretold = made.get(minute - lead);
+        if (foretold?.[lead] === undefined || damping() === 0) continue;
+        const forecast = windowMean(minute, minute - lead, (each) => foretold[each - minute + lead]);
         const list = ratios[place]?.[levelOf(forecast)] as number[];
-        const ratio = (actualQps + damping()) / (forecast + damping());
+        const ratio = (actual + damping()) / (forecast + damping());
         if (ratio <= mostRatio) list.push(ratio);
         if (list.length > rememberedMinutes) list.shift();
       }

@@ -1,3 +1,4 @@
+import { createComposer } from "./composition.ts";
 import { type Dispatch, dispatchLoad, loadBlocksOf } from "./dispatch-load.ts";
 import { evaluatePlan, type FleetSchedule } from "./evaluate-plan.ts";
 import type { PlanClass, PlanProblem, PlanUnit, UnitStart } from "./plan-problem.ts";
@@ -179,7 +180,60 @@ function extremeSchedules({ modes, startupSteps, minOnSteps }: PlanClass, start:
 }
 
 /**
- * A plan without a solver, by descents: from `from`, or from the fleet left as it is and from everything on; then from the best plan with one
+ * As if nothing ever changed: the cheapest units for the step that needs most serve throughout, those that do so already first, and the
+ * others stand by as soon as they may.
+ */
+function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[][][])[]): FleetSchedule {
+  const { classes, demandQps, coverQps } = problem;
+  const composer = createComposer({
+    ...problem,
+    groups: classes.length,
+    blocks: classes.flatMap(({ kind, modes, offUsd }, group) =>
+      modes.map(({ carriedQps, idleUsd, usdPerQps }, mode) => ({
+        group,
+        mode,
+        isDevice: kind === "device",
+        carriedQps,
+        idleUsd: idleUsd - offUsd,
+        usdPerQps,
+      })),
+    ),
+  });
+  const most = classes.map(({ units }) => units.length);
+  const need = {
+    expectedQps: Math.max(...demandQps),
+    coverQps: Math.max(...coverQps),
+    fewest: most.map(() => 0),
+    most,
+  };
+  const chosen = composer.cheapest(need, null);
+  return classes.map(({ units }, index) => {
+    const left = (composer.places[index] as number[]).map((place) => ({
+      mode: composer.blocks[place]?.mode ?? 0,
+      count: chosen[place] as number,
+    }));
+    const schedules = new Array<UnitSchedule>(units.length);
+    const ready = { on: 0, starting: 1, off: 2 } as const;
+    const isIn = ({ start }: PlanUnit) =>
+      start.kind === "on" && left.some(({ mode, count }) => mode === start.mode && count > 0);
+    const inOrder = [...units.keys()].sort((a, b) => {
+      const [first, second] = [units[a] as PlanUnit, units[b] as PlanUnit];
+      return ready[first.start.kind] - ready[second.start.kind] || Number(isIn(second)) - Number(isIn(first)) || a - b;
+    });
+    for (const place of inOrder) {
+      const { start } = units[place] as PlanUnit;
+      const open =
+        left.find(({ mode, count }) => count > 0 && start.kind === "on" && mode === start.mode) ??
+        left.find(({ count }) => count > 0);
+      if (open !== undefined) open.count -= 1;
+      schedules[place] = extremes[index]?.[place]?.[open === undefined ? 1 : 2 + open.mode] as UnitSchedule;
+    }
+    return schedules;
+  });
+}
+
+/**
+ * A plan without a solver, by descents: from `from`, or from the best steady fleet, the fleet left as it is and everything on; then from the best plan with one
  * class after the other put back to one of its extremes. Ends when a round of that saves nothing or after `mostTrials` trials. The same
  * input gives the same plan.
  */
@@ -202,7 +256,11 @@ export function planBySearch(problem: PlanProblem, mostTrials: number, from?: Fl
   };
   const starts =
     from === undefined
-      ? [classes.map((_, index) => put(index, 0)), classes.map((_, index) => put(index, mostCapable[index] as number))]
+      ? [
+          steadyStart(problem, extremes),
+          classes.map((_, index) => put(index, 0)),
+          classes.map((_, index) => put(index, mostCapable[index] as number)),
+        ]
       : [from];
   let best = starts.map(descendFrom).reduce((a, b) => (b.usd < a.usd ? b : a));
   for (let saved = true; saved && trials < mostTrials; ) {

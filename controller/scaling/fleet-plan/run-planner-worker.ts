@@ -1,5 +1,5 @@
 import { describeError } from "#platform/errors.ts";
-import { decideFleetPlan, defaultPlanLimits } from "../decide-fleet-plan.ts";
+import { decideFleetPlan, limitsWithin } from "../decide-fleet-plan.ts";
 import { loadHighsSolver } from "./highs-solver.ts";
 import type { PlannerAnswer, PlannerQuestion } from "./planner-messages.ts";
 
@@ -10,9 +10,13 @@ export async function runPlannerWorker(): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const ended = Promise.withResolvers<number>();
   process.on("disconnect", () => ended.resolve(0));
-  const answer = async ({ id, input, cover }: PlannerQuestion): Promise<PlannerAnswer> => {
+  const answer = async ({ id, input, cover, solverMs }: PlannerQuestion): Promise<PlannerAnswer> => {
     try {
-      return { id, plan: decideFleetPlan(input, await loadHighsSolver(), defaultPlanLimits, cover), failure: null };
+      return {
+        id,
+        plan: decideFleetPlan(input, await loadHighsSolver(), limitsWithin(solverMs), cover),
+        failure: null,
+      };
     } catch (error) {
       return { id, plan: null, failure: describeError(error) };
     }

@@ -13,12 +13,16 @@ export function describeTraffic(
   return `${now}; up to ${qps(peak(expectedQps))} is expected within ${expectedQps.length} min, and ${qps(peak(coverQps))} is possible.`;
 }
 
+/** A bound that is further off says nothing of the plan: the solver was stopped too early. */
+const tellingGap = 0.1;
+
 /** What the plan costs and how good it is, in a sentence. */
 export function describePrice({ costUsd, gap }: PlanSummary, minutes: number): string {
   const price = `The plan costs ${costUsd.toPrecision(3)} US$ for ${minutes} min`;
   if (gap === null) return `${price}; a search made it, and how far it is from the least cost is not known.`;
-  return gap < 0.0005
-    ? `${price}, and none is cheaper.`
+  if (gap < 0.0005) return `${price}, and none is cheaper.`;
+  return gap > tellingGap
+    ? `${price}; the solver had no time to find out whether a cheaper one exists.`
     : `${price}, at most ${(gap * 100).toFixed(1)} % more than the cheapest there may be.`;
 }
 

@@ -1,4 +1,5 @@
 import type { Desired } from "#protocol/messages.ts";
+import { type Prices, pricesOf } from "../../cost/price-minute.ts";
 import type { AgentState } from "../../fleet/agent-state.ts";
 import type { Override } from "../../store/store.ts";
 import type { AgentCandidate } from "../scaling-inputs.ts";
@@ -9,9 +10,6 @@ export interface ObservedForPlan {
   readonly plannable: PlannableAgent;
   readonly planned: PlannedAgent;
 }
-
-/** An agent that was told to serve and doesn't after so many times its start-up time is planned around. */
-const patience = 3;
 
 /** The mode an agent is in as far as the plan is concerned: what it holds, when it has not answered to that yet, else what it reports. */
 function presentMode({ reported, recent }: AgentState, desired: Desired | undefined, nowMs: number): string | null {
@@ -29,15 +27,14 @@ export function observePlannable(
   candidate: AgentCandidate,
   desired: Desired | undefined,
   override: Override | undefined,
-  limits: { readonly startupS: number; readonly capacityPerReplicaQps: number },
+  fleet: { readonly prices: Prices; readonly capacityPerReplicaQps: number },
   sinceMs: number,
   nowMs: number,
 ): ObservedForPlan {
   const { agentId, overrideRole } = candidate;
   const stateForS = (nowMs - sinceMs) / 1000;
   const serves = agent.presence?.role === "active";
-  const overdue = candidate.active && !serves && stateForS > patience * limits.startupS;
-  const takesPart = candidate.unavailable === null && !overdue && (overrideRole === null || overrideRole === "active");
+  const takesPart = candidate.unavailable === null && (overrideRole === null || overrideRole === "active");
   const mode = presentMode(agent, desired, nowMs);
   const all = agent.birth?.board.powerModes ?? [];
   const held = override?.powerMode ?? null;
@@ -50,9 +47,9 @@ export function observePlannable(
   const open = all.filter(({ name, capacityQps }) => (held !== null ? name === held : (capacityQps ?? 0) <= most));
   const modes = open.length > 0 ? open : all;
   const capacityByMode = new Map(
-    all.map(({ name, capacityQps }) => [name, capacityQps ?? limits.capacityPerReplicaQps]),
+    all.map(({ name, capacityQps }) => [name, capacityQps ?? fleet.capacityPerReplicaQps]),
   );
-  if (capacityByMode.size === 0) capacityByMode.set("", limits.capacityPerReplicaQps);
+  if (capacityByMode.size === 0) capacityByMode.set("", fleet.capacityPerReplicaQps);
   return {
     plannable: {
       agentId,
@@ -61,6 +58,7 @@ export function observePlannable(
       stateForS,
       mode,
       modes,
+      prices: pricesOf(agent.birth, fleet.prices),
       staysActive: overrideRole === "active",
     },
     planned: {

@@ -6,7 +6,25 @@ const seconds = (value: number, description: string) =>
 /** What a fleet plan assumes of devices beside what they report, and what it is to keep. Used with `policy: fleet-plan`. */
 export const PlanConfig = Type.Object(
   {
-    standbyWatts: Type.Number({ default: 5, minimum: 0, maximum: 1e6, description: "drawn by a device on standby" }),
+    standbyWatts: Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Null()], {
+      default: null,
+      description:
+        "drawn by a device on standby; null: what its most frugal mode draws without load, as agents stand by in it. Set it when they sleep",
+    }),
+    usdPerHourActive: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 1e6,
+      description:
+        "what an hour of serving costs beside electricity, and an hour on standby does not: cooling, licences",
+    }),
+    amortisationShare: Type.Number({
+      default: 0.1,
+      minimum: 0,
+      maximum: 1,
+      description:
+        "the share of a device's amortisation that counts only while it serves: 0, it is paid anyway and electricity alone decides; 1, on standby it is of as much use elsewhere, and few devices matter more than little electricity. The default is assumed: a device that is not needed stands by",
+    }),
     startupS: seconds(60, "from the order to serve until a device on standby serves"),
     minActiveS: seconds(600, "once it serves, a device does so for at least this long"),
     minStandbyS: seconds(300, "once on standby, a device stays there for at least this long"),
@@ -18,11 +36,10 @@ export const PlanConfig = Type.Object(
       maximum: 100,
       description: "so many serving devices may fail and the rest still carries what may come",
     }),
-    shortfallUsdPerRequest: Type.Number({
-      default: 0.000002,
-      minimum: 0,
-      maximum: 1e6,
-      description: "what a request that nobody carries counts for",
+    shortfallUsdPerRequest: Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Null()], {
+      default: null,
+      description:
+        "what a request that nobody carries counts for; null: a hundred times what one costs on the dearest device, fully used",
     }),
     quantile: Type.Number({
       default: 0.995,
@@ -42,10 +59,15 @@ export const PlanConfig = Type.Object(
       minimum: 60_000,
       description: "a power mode holds for this long unless the plan renews it; then the device chooses for itself",
     }),
+    solverMs: Type.Integer({
+      default: 3000,
+      minimum: 10,
+      description: "real milliseconds that the solver may think; then the best plan found so far is improved by search",
+    }),
     timeoutMs: Type.Integer({
       default: 5000,
       minimum: 100,
-      description: "real milliseconds for one plan; then a search stands in for the solver",
+      description: "real milliseconds for one plan; then the solver's process is ended, and a quick search stands in",
     }),
   },
   { additionalProperties: false, default: {} },

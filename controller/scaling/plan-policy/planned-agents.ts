@@ -1,5 +1,6 @@
 import type { MinuteRate } from "#agent/forecast/forecaster.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
+import type { Prices } from "../../cost/price-minute.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { DesiredDocuments } from "../desired-documents.ts";
 import type { FleetPlanner } from "../fleet-plan/fleet-planner.ts";
@@ -16,7 +17,8 @@ const minuteMs = 60_000;
 
 export interface PlannedAgentsParts {
   readonly config: ScalingConfig;
-  readonly tariffUsdPerKwh: number;
+  /** The fleet's: an agent's own come first. */
+  readonly prices: Prices;
   readonly fleet: Fleet;
   readonly desired: DesiredDocuments;
   readonly planner: FleetPlanner;
@@ -50,7 +52,7 @@ function goesFirst(plain: ActiveAgentsDecision, inputs: ScalingInputs, config: S
 
 export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
   const { config, fleet, desired, planner, nowMs } = parts;
-  const misses = createForecastMisses(config.plan.quantile);
+  const misses = createForecastMisses(config.plan.quantile, config.liveWindowMinutes);
   let lastLearntMs = Number.NEGATIVE_INFINITY;
   let expectedQps: readonly number[] = [];
   /** What the hour usually takes, for each of the minutes that are forecast; 0 where that is not known. */
@@ -91,13 +93,12 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
         const agent = fleet.get(candidate.agentId);
         if (agent === undefined) return [];
         const { agentId, active } = candidate;
-        const limits = { startupS: config.plan.startupS, capacityPerReplicaQps: config.capacityPerReplicaQps };
         return observePlannable(
           agent,
           candidate,
           desired.documents.get(agentId),
           desired.overrides.get(agentId),
-          limits,
+          { prices: parts.prices, capacityPerReplicaQps: config.capacityPerReplicaQps },
           sinceMs(agentId, active, atMs),
           atMs,
         );
@@ -105,15 +106,15 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
       const coverQps = misses
         .highQps(expectedQps)
         .map((qps, lead) => Math.max(qps, inputs.liveQps ?? 0, usualQps[lead] ?? 0));
-      const terms = { ...config, tariffUsdPerKwh: parts.tariffUsdPerKwh };
       const plan = await planner.plan({
         input: toPlanInput(
           agents.map(({ plannable }) => plannable),
           expectedQps,
-          terms,
+          config,
           config.plan,
         ),
         cover: { qps: coverQps, share: config.plan.coverShare },
+        solverMs: config.plan.solverMs,
       });
       const planned = { plan, agents: agents.map(({ planned }) => planned), expectedQps, coverQps };
       return decidePlannedAgents(inputs, plain.figures, planned, config, atMs);

@@ -1,3 +1,4 @@
+import type { Prices } from "../../cost/price-minute.ts";
 import type { FleetPlanInput, PlanDevice } from "../fleet-plan/fleet-plan-input.ts";
 import type { PlanConfig } from "./plan-config.ts";
 
@@ -17,6 +18,8 @@ export interface PlannableAgent {
     readonly busyWatts: number | null;
     readonly idleWatts: number | null;
   }[];
+  /** Its own prices, or the fleet's. */
+  readonly prices: Prices;
   /** An operator wants it to serve, whatever that costs. */
   readonly staysActive: boolean;
 }
@@ -29,10 +32,20 @@ const assumedIdleShare = 0.2;
 const stepS = 60;
 const veryLongS = 1e9;
 const noLimit = 1e12;
+/** A request that nobody carries counts for so many times what it costs to serve, where nobody says: it is why the devices are there. */
+const shortfallFactor = 100;
 
 const isFigure = (value: number | null): value is number => value !== null && Number.isFinite(value) && value >= 0;
 
-function deviceOf(agent: PlannableAgent, capacityPerReplicaQps: number, plan: PlanConfig): PlanDevice {
+/** @param tariffUsdPerKwh the plan's: watts of a device that pays another one are counted in proportion. */
+function deviceOf(
+  agent: PlannableAgent,
+  capacityPerReplicaQps: number,
+  tariffUsdPerKwh: number,
+  plan: PlanConfig,
+): PlanDevice {
+  const { prices } = agent;
+  const priced = (watts: number) => (tariffUsdPerKwh > 0 ? (watts * prices.tariffUsdPerKwh) / tariffUsdPerKwh : watts);
   const given =
     agent.modes.length > 0 ? agent.modes : [{ name: onlyMode, capacityQps: null, busyWatts: null, idleWatts: null }];
   const modes = given.map(({ name, capacityQps, busyWatts, idleWatts }) => {
@@ -43,10 +56,11 @@ function deviceOf(agent: PlannableAgent, capacityPerReplicaQps: number, plan: Pl
       capacityQps: capacity,
       // Not reported: a board's figures are those at which it keeps its latency.
       p95Ms: 0,
-      busyWatts: busy,
-      idleWatts: Math.min(busy, isFigure(idleWatts) ? idleWatts : busy * assumedIdleShare),
+      busyWatts: priced(busy),
+      idleWatts: priced(Math.min(busy, isFigure(idleWatts) ? idleWatts : busy * assumedIdleShare)),
     };
   });
+  const mostFrugalWatts = Math.min(...modes.map(({ idleWatts }) => idleWatts));
   const names = modes.map(({ name }) => name);
   return {
     id: agent.agentId,
@@ -55,14 +69,26 @@ function deviceOf(agent: PlannableAgent, capacityPerReplicaQps: number, plan: Pl
     stateForS: Math.min(veryLongS, Math.max(0, agent.stateForS)),
     mode: agent.mode !== null && names.includes(agent.mode) ? agent.mode : (names[0] as string),
     modes,
-    standbyWatts: plan.standbyWatts,
+    standbyWatts: plan.standbyWatts === null ? mostFrugalWatts : priced(plan.standbyWatts),
     startupS: plan.startupS,
     minActiveS: agent.staysActive ? noLimit : plan.minActiveS,
     minStandbyS: plan.minStandbyS,
     modeSwitchS: plan.modeSwitchS,
     startupCostUsd: plan.startupCostUsd,
-    usdPerHourActive: 0,
+    usdPerHourActive: plan.usdPerHourActive + plan.amortisationShare * prices.amortisationUsdPerHour,
   };
+}
+
+/** What a request costs on the dearest device, in its most capable mode at the target utilisation. */
+function dearestRequestUsd(devices: readonly PlanDevice[], targetUtilization: number, tariffUsdPerKwh: number): number {
+  return Math.max(
+    0,
+    ...devices.map(({ modes, usdPerHourActive }) => {
+      const top = modes.reduce((a, b) => (b.capacityQps > a.capacityQps ? b : a));
+      const hourUsd = (top.busyWatts / 1000) * tariffUsdPerKwh + usdPerHourActive;
+      return top.capacityQps > 0 ? hourUsd / (3600 * top.capacityQps * targetUtilization) : 0;
+    }),
+  );
 }
 
 /** The fleet as the planner's input, minute by minute for as far as `demandQps` reaches. */
@@ -72,20 +98,23 @@ export function toPlanInput(
   terms: {
     readonly capacityPerReplicaQps: number;
     readonly targetUtilization: number;
-    readonly tariffUsdPerKwh: number;
   },
   plan: PlanConfig,
 ): FleetPlanInput {
+  const { targetUtilization } = terms;
+  const tariffUsdPerKwh = Math.max(0, ...agents.map(({ prices }) => prices.tariffUsdPerKwh));
+  const devices = agents.map((agent) => deviceOf(agent, terms.capacityPerReplicaQps, tariffUsdPerKwh, plan));
   return {
     stepS,
     horizonSteps: demandQps.length,
     demandQps: [...demandQps],
-    targetUtilization: terms.targetUtilization,
+    targetUtilization,
     spareDevices: plan.spareDevices,
     slo: { p95Ms: noLimit },
-    tariffUsdPerKwh: terms.tariffUsdPerKwh,
-    shortfallUsdPerRequest: plan.shortfallUsdPerRequest,
-    devices: agents.map((agent) => deviceOf(agent, terms.capacityPerReplicaQps, plan)),
+    tariffUsdPerKwh,
+    shortfallUsdPerRequest:
+      plan.shortfallUsdPerRequest ?? shortfallFactor * dearestRequestUsd(devices, targetUtilization, tariffUsdPerKwh),
+    devices,
     cloud: [],
   };
 }

@@ -69,7 +69,8 @@ describe("decision loop", () => {
     };
     loop = createDecisionLoop({
       config: { ...parseConfig(ScalingConfig, {}, "test"), warmUpMs: 0, ...given },
-      limits: { staleAfterMs: 180_000, tariffUsdPerKwh: 0.15 },
+      limits: { staleAfterMs: 180_000 },
+      prices: { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.133 },
       fleet,
       desired,
       store,
@@ -510,7 +511,9 @@ describe("decision loop", () => {
       const reported = aReported({ agentId, desiredVersion: document.version, role: document.role, powerMode: mode });
       fleet.put({ ...state, presence: { ...presence!, role: document.role }, reported });
     };
-    const begun = () => begin({ policy: "fleet-plan", minReplicas: 1, stabilizationMs: 5 * minuteMs });
+    // Boards that sleep on standby, and electricity alone: lower modes pay.
+    const { plan } = parseConfig(ScalingConfig, { plan: { standbyWatts: 5, amortisationShare: 0 } }, "test");
+    const begun = () => begin({ policy: "fleet-plan", minReplicas: 1, stabilizationMs: 5 * minuteMs, plan });
 
     test("it grows with the forecast and shrinks when nothing needs it; roles, modes and reasons are recorded", async () => {
       await begun();

@@ -48,3 +48,17 @@ test("leads in between are between their neighbours, further ones like the last"
     if (lead > 0) expect(qps).toBeGreaterThan(high[lead - 1] as number);
   expect(high[19]).toBeCloseTo(high[14] as number, 9);
 });
+
+test("where a minute has only a handful of requests, the mean of several is what has to be carried", () => {
+  const learntOver = (windowMinutes: number) => {
+    const misses = createForecastMisses(0.9, windowMinutes);
+    for (let minute = 0; minute < 900; minute += 1) {
+      misses.note(minute, ahead(100));
+      misses.learn(minute, minute % 3 === 0 ? 300 : 0);
+    }
+    return misses.highQps(ahead(100));
+  };
+  for (const qps of learntOver(1)) expect(qps).toBeGreaterThan(280);
+  // Further ahead than the window reaches, none of it has come yet.
+  for (const qps of learntOver(3).slice(3)) expect(qps).toBeCloseTo(100, 6);
+});

@@ -13,7 +13,7 @@ function planner(options: Partial<PlannerProcessOptions> = {}): FleetPlanner {
   running.push(made);
   return made;
 }
-const request = { input: planInput(), cover: { qps: [], share: 0.02 } };
+const request = { input: planInput(), cover: { qps: [], share: 0.02 }, solverMs: 3000 };
 const script = (code: string) => [process.execPath, "-e", code];
 
 test("the real process solves, several at a time, with the bound of the least cost", async () => {
@@ -30,8 +30,8 @@ test("what may come is covered though only what is expected is paid for", async 
   const demandQps = new Array<number>(5).fill(100);
   const input = planInput({ demandQps, devices: request.input.devices.map((each) => ({ ...each, mode: "40W" })) });
   const [without, covering] = await Promise.all([
-    own.plan({ input, cover: { qps: [], share: 0.02 } }),
-    own.plan({ input, cover: { qps: demandQps.map(() => 400), share: 0.02 } }),
+    own.plan({ ...request, input, cover: { qps: [], share: 0.02 } }),
+    own.plan({ ...request, input, cover: { qps: demandQps.map(() => 400), share: 0.02 } }),
   ]);
   expect(without.steps[4]?.active).toHaveLength(1);
   expect(covering.steps[4]?.active).toHaveLength(2);

@@ -1,8 +1,6 @@
-import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
-
-/** Units of one make in one mode, or of one offer. Amounts are of one unit for one minute. */
+/** Units of one make in one mode, or of one offer. Amounts are of one unit for one step. */
 export interface UnitBlock {
-  /** Place of its make among the fleet's devices, or after them, of its offer. */
+  /** Place of its make or offer among all of them: units of a group are the same units, in another mode. */
   readonly group: number;
   /** Place of its mode among its make's; 0 for an offer. */
   readonly mode: number;
@@ -25,7 +23,16 @@ export interface CompositionNeed {
   readonly most: readonly number[];
 }
 
-const minuteS = 60;
+/** What there is to compose from, and prices for a step. */
+export interface CompositionTerms {
+  readonly blocks: readonly UnitBlock[];
+  readonly groups: number;
+  readonly spareDevices: number;
+  readonly shortfallUsdPerQps: number;
+  /** Of one qps that may come and would not be carried if the spare devices failed. */
+  readonly uncoveredUsdPerQps: number;
+}
+
 const shares = [1, 4, 16, 64];
 /** So many units taken, so many others in their place. */
 const exchanges = [
@@ -36,43 +43,10 @@ const exchanges = [
   [3, 2],
 ] as const;
 
-export function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
-  const { targetUtilization, tariffUsdPerKwh, slo } = fleet;
-  const usdOfWatts = (watts: number) => (watts * minuteS * tariffUsdPerKwh) / 3_600_000;
-  const ofDevices = fleet.devices.flatMap(({ modes, standbyWatts, usdPerHourActive }: FleetDevices, group) =>
-    modes.map((mode, place) => ({
-      block: {
-        group,
-        mode: place,
-        isDevice: true,
-        carriedQps: mode.capacityQps * targetUtilization,
-        idleUsd: usdOfWatts(mode.idleWatts - standbyWatts) + usdPerHourActive / 60,
-        usdPerQps: mode.capacityQps > 0 ? usdOfWatts(mode.busyWatts - mode.idleWatts) / mode.capacityQps : 0,
-      },
-      p95Ms: mode.p95Ms,
-    })),
-  );
-  const ofOffers = fleet.cloud.map(({ capacityQps, usdPerHour, usdPerRequest, p95Ms }: FleetOffer, index) => ({
-    block: {
-      group: fleet.devices.length + index,
-      mode: 0,
-      isDevice: false,
-      carriedQps: capacityQps * targetUtilization,
-      idleUsd: usdPerHour / 60,
-      usdPerQps: usdPerRequest * minuteS,
-    },
-    p95Ms,
-  }));
-  return [...ofDevices, ...ofOffers]
-    .filter(({ block, p95Ms }) => p95Ms <= slo.p95Ms && block.carriedQps > 0)
-    .map(({ block }) => block)
-    .sort((a, b) => a.usdPerQps - b.usdPerQps);
-}
-
-/** The cheapest units for one minute, as if every minute stood for itself: a local search over counts, from several beginnings. */
-export function createComposer(fleet: BacktestFleet, coverShare: number) {
-  const blocks = unitBlocksOf(fleet);
-  const groups = fleet.devices.length + fleet.cloud.length;
+/** The cheapest units for one step, as if every step stood for itself: a local search over counts, from several beginnings. */
+export function createComposer(terms: CompositionTerms) {
+  const { groups, spareDevices, shortfallUsdPerQps: shortfallUsd, uncoveredUsdPerQps: uncoveredUsd } = terms;
+  const blocks = terms.blocks.toSorted((a, b) => a.usdPerQps - b.usdPerQps);
   const places = Array.from({ length: groups }, (_, group) =>
     [...blocks.keys()].filter((place) => (blocks[place] as UnitBlock).group === group),
   );
@@ -83,8 +57,6 @@ export function createComposer(fleet: BacktestFleet, coverShare: number) {
   const priceOf = (own: readonly number[]) => Math.min(...own.map(fullUsd));
   /** Cheapest first. */
   const order = [...places.keys()].sort((a, b) => priceOf(places[a] as number[]) - priceOf(places[b] as number[]));
-  const shortfallUsd = fleet.shortfallUsdPerRequest * minuteS;
-  const uncoveredUsd = shortfallUsd * coverShare;
   const largestFirst = [...blocks.keys()]
     .filter((place) => blocks[place]?.isDevice)
     .sort((a, b) => (blocks[b] as UnitBlock).carriedQps - (blocks[a] as UnitBlock).carriedQps);
@@ -106,7 +78,7 @@ export function createComposer(fleet: BacktestFleet, coverShare: number) {
       usd += load * usdPerQps;
       left -= load;
     }
-    let spare = fleet.spareDevices;
+    let spare = spareDevices;
     for (const place of largestFirst) {
       if (spare === 0) break;
       const failing = Math.min(spare, units[place] as number);

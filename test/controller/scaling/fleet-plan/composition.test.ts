@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import type { BacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
-import { createComposer } from "#controller/scaling/backtest/composition.ts";
+import { createFleetComposer } from "#controller/scaling/backtest/unit-blocks.ts";
 import { seasonalFloorQps } from "#controller/scaling/fleet-plan/seasonal-floor.ts";
 
 /** Two makes with up to three modes, an offer, up to four units of each. */
@@ -49,7 +49,7 @@ function randomFleet(random: () => number): BacktestFleet {
 
 /** The cheapest of all compositions there are. */
 function bruteForce(fleet: BacktestFleet, expectedQps: number, coverQps: number): number {
-  const composer = createComposer(fleet, 0.02);
+  const composer = createFleetComposer(fleet, 0.02);
   const sizes = [...fleet.devices.map(({ count }) => count), ...fleet.cloud.map(({ max }) => max)];
   const units = new Int32Array(composer.blocks.length);
   let best = Number.POSITIVE_INFINITY;
@@ -77,7 +77,7 @@ test("200 random small fleets: all but a few as cheap as the cheapest compositio
     const fleet = randomFleet(random);
     const expectedQps = random() * 1500;
     const coverQps = expectedQps * (1 + random());
-    const composer = createComposer(fleet, 0.02);
+    const composer = createFleetComposer(fleet, 0.02);
     const sizes = [...fleet.devices.map(({ count }) => count), ...fleet.cloud.map(({ max }) => max)];
     const found = composer.cheapest({ expectedQps, coverQps, fewest: sizes.map(() => 0), most: sizes }, null);
     const gap = composer.usdOf(found, expectedQps, coverQps) / bruteForce(fleet, expectedQps, coverQps) - 1;
@@ -89,7 +89,7 @@ test("200 random small fleets: all but a few as cheap as the cheapest compositio
 
 test("bounds are kept", () => {
   const fleet = randomFleet(seededRandom(1));
-  const composer = createComposer(fleet, 0.02);
+  const composer = createFleetComposer(fleet, 0.02);
   const need = { expectedQps: 0, coverQps: 0, fewest: [1, 0, 0], most: [1, 1, 0] };
   const none = composer.cheapest(need, null);
   expect(need.fewest.map((_, group) => composer.countOf(none, group))).toEqual([1, 0, 0]);
