@@ -1,4 +1,5 @@
 import { UsageError } from "#platform/errors.ts";
+import { schemaOfInput } from "#platform/schema-of-input.ts";
 import { type Command, requiredOption } from "./command.ts";
 import { decisions } from "./decide/decisions.ts";
 
@@ -35,7 +36,7 @@ export const decideCommand: Command = {
       throw new UsageError(`expected one of ${Object.keys(decisions).join(", ")}, got ${got}`);
     }
     if (values["schema"] === true) {
-      console.log(JSON.stringify(decision.schema, null, 2));
+      console.log(JSON.stringify(schemaOfInput(decision.schema), null, 2));
       return 0;
     }
     const path = requiredOption(values, "input");

@@ -14,7 +14,7 @@ function describeUse({ idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant
   const rows = byTenant
     .slice(0, mostTenantRows)
     .map(({ model, tenant, energyKwh, usd }) => [model, tenant, energyKwh.toFixed(3), usd.toFixed(2)]);
-  if (unattributedKwh > 0) rows.push(["(other programs)", "", unattributedKwh.toFixed(3), ""]);
+  if (unattributedKwh >= 0.0005) rows.push(["(other programs)", "", unattributedKwh.toFixed(3), ""]);
   return [
     `kWh: ${parts.join(", ")}`,
     "",

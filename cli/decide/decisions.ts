@@ -1,8 +1,10 @@
 import { decidePowerMode } from "#agent/power/decide-power-mode.ts";
+import { decideMachine } from "#controller/scaling/actuators/decide-machine.ts";
 import {
   CheapestFleetInput,
   checkCheapestFleetInput,
 } from "#controller/scaling/cheapest-fleet/cheapest-fleet-input.ts";
+import { decideActOutcome } from "#controller/scaling/decide-act-outcome.ts";
 import { decideActiveAgents } from "#controller/scaling/decide-active-agents.ts";
 import { decideCheapestFleet } from "#controller/scaling/decide-cheapest-fleet.ts";
 import { decideDisruptionBudget } from "#controller/scaling/decide-disruption-budget.ts";
@@ -22,10 +24,15 @@ import { checkScheduleInput, ScheduleInput } from "#controller/scaling/policy/sc
 import { checkTriggerInput, TriggerInput } from "#controller/scaling/policy/trigger-input.ts";
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/replicas/replica-inputs.ts";
 import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/right-size/right-size-inputs.ts";
+import { ActOutcomeInput } from "./act-outcome-input.ts";
 import { ActiveAgentsInput } from "./active-agents-input.ts";
 import { type DecisionEntry, decisionByKind, decisionEntry } from "./decision-entry.ts";
 import { deviceDecisions } from "./device-decisions.ts";
+import { forecastDecisions } from "./forecast-decisions.ts";
+import { MachineInput } from "./machine-input.ts";
 import { PowerModeInput } from "./power-mode-input.ts";
+import { servingDecisions } from "./serving-decisions.ts";
+import { toolDecisions } from "./tool-decisions.ts";
 
 const rightSizeEntries = Object.fromEntries(
   Object.entries(rightSizeInputs).map(([kind, schema]) => [
@@ -109,5 +116,18 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   "cheapest-fleet": cheapestFleet,
   "right-size": decisionByKind("one step of sizing a replica, by the rules of Kubernetes' VPA", rightSizeEntries),
   "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, decidePowerMode),
+  machine: decisionEntry(
+    "whether the machine of an agent is switched on or off",
+    MachineInput,
+    ({ look, times, nowMs }) => decideMachine(look, times, nowMs),
+  ),
+  "act-outcome": decisionEntry(
+    "what came of what an agent was told, by its own report",
+    ActOutcomeInput,
+    ({ told, evidence, confirmWithinMs, nowMs }) => decideActOutcome(told, evidence, confirmWithinMs, nowMs),
+  ),
   ...deviceDecisions,
+  ...servingDecisions,
+  ...forecastDecisions,
+  ...toolDecisions,
 };

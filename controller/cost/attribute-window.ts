@@ -31,7 +31,7 @@ export function createWindowAttribution(): WindowAttribution {
   let idleJ = 0;
   let activeJ = 0;
   let unsplitJ = 0;
-  let attributedJ = 0;
+  let unattributedJ = 0;
   return {
     add(power, tariffUsdPerKwh) {
       if (power.idleJ === undefined || power.activeJ === undefined) {
@@ -40,13 +40,14 @@ export function createWindowAttribution(): WindowAttribution {
       }
       idleJ += power.idleJ;
       activeJ += power.activeJ;
-      for (const { model, energyJ, tenants } of power.models ?? []) {
+      const { models = [] } = power;
+      if (models.length === 0) unattributedJ += power.activeJ;
+      for (const { model, energyJ, tenants } of models) {
         for (const part of tenants ?? [{ tenant: defaultTenant, energyJ }]) {
           const pair = JSON.stringify([model, part.tenant]);
           const sum = byPair.get(pair) ?? { model, tenant: part.tenant, energyKwh: 0, usd: 0 };
           sum.energyKwh += part.energyJ / joulesPerKwh;
           sum.usd += (part.energyJ / joulesPerKwh) * tariffUsdPerKwh;
-          attributedJ += part.energyJ;
           byPair.set(pair, sum);
         }
       }
@@ -55,7 +56,7 @@ export function createWindowAttribution(): WindowAttribution {
       idleKwh: idleJ / joulesPerKwh,
       activeKwh: activeJ / joulesPerKwh,
       unsplitKwh: unsplitJ / joulesPerKwh,
-      unattributedKwh: Math.max(0, activeJ - attributedJ) / joulesPerKwh,
+      unattributedKwh: unattributedJ / joulesPerKwh,
       byTenant: [...byPair.values()].sort((a, b) => b.energyKwh - a.energyKwh),
     }),
   };

@@ -1,0 +1,171 @@
+import { Type } from "@sinclair/typebox";
+import { decideForecastOutcome } from "#agent/forecast/accuracy/decide-forecast-outcome.ts";
+import { decideChampion } from "#agent/forecast/decide-champion.ts";
+import { decideForecastModel } from "#agent/forecast/decide-forecast-model.ts";
+import { decideShares } from "#agent/forecast/decide-shares.ts";
+import { decideTrainingStep, defaultPatience } from "#agent/forecast/decide-training-step.ts";
+import { decideNightTraining } from "#agent/forecast/night/decide-night-training.ts";
+import { decidePromotion } from "#agent/forecast/night/decide-promotion.ts";
+import { NightTrainingConfig } from "#agent/forecast/night/night-training-config.ts";
+import { decideWorkerRestart } from "#agent/forecast/worker/decide-worker-restart.ts";
+import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+
+const strict = { additionalProperties: false } as const;
+const Amount = Type.Number({ minimum: 0 });
+const amountOrNull = Type.Union([Amount, Type.Null()], { default: null });
+const Count = Type.Integer({ minimum: 0 });
+const Name = Type.String({ minLength: 1 });
+
+const ChampionInput = Type.Object(
+  {
+    scores: Type.Array(
+      Type.Object(
+        { name: Name, forecasts: Count, absoluteError: Amount, lastValueError: Amount, actual: Amount },
+        strict,
+      ),
+    ),
+    available: Type.Array(Name),
+    incumbent: Type.Union([Name, Type.Null()], { default: null }),
+    starter: Type.String({ default: "moving-average", minLength: 1 }),
+  },
+  strict,
+);
+
+const SharesInput = Type.Object(
+  {
+    costs: Type.Array(Type.Object({ name: Name, loss: Amount, yardstickLoss: Amount }, strict)),
+    sharpness: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  },
+  strict,
+);
+
+const ForecastModelInput = Type.Object(
+  {
+    recordedSpanMinutes: Count,
+    recordedMinutes: Count,
+    busyMinutes: Count,
+    worker: Type.Union(
+      ["ready", "starting", "stopped", "lost"].map((kind) =>
+        Type.Literal(kind as "ready" | "starting" | "stopped" | "lost"),
+      ),
+      { default: "ready", description: "the process that holds the network" },
+    ),
+  },
+  strict,
+);
+
+const ForecastOutcomeInput = Type.Object(
+  {
+    made: Type.Object(
+      {
+        madeAtMs: Type.Number({ default: 0 }),
+        model: Type.String({ default: "" }),
+        startMs: Type.Number({ default: 0 }),
+        stepMs: Type.Number({ exclusiveMinimum: 0, default: 60_000 }),
+        levelQps: Amount,
+        qps: Type.Array(Amount, { minItems: 1, maxItems: 1440 }),
+        peakQps: Amount,
+        upperPeakQps: amountOrNull,
+      },
+      strict,
+    ),
+    actual: Type.Array(Type.Union([Amount, Type.Null()]), {
+      description: "what came, step by step; null: not counted",
+    }),
+  },
+  strict,
+);
+
+const TrainingStepInput = Type.Object(
+  {
+    before: Type.Object(
+      {
+        learningRate: Type.Number({ exclusiveMinimum: 0 }),
+        bestValidationLoss: Type.Union([Type.Number(), Type.Null()], { default: null, description: "null: none yet" }),
+        bestEpoch: Type.Integer({ minimum: 0, default: 0 }),
+        epochsOnPlateau: Type.Integer({ minimum: 0, default: 0 }),
+      },
+      strict,
+    ),
+    epoch: Type.Integer({ minimum: 1 }),
+    validationLoss: Type.Number(),
+    patience: Type.Object(
+      {
+        stopEpochs: Type.Integer({ minimum: 1, default: defaultPatience.stopEpochs }),
+        plateauEpochs: Type.Integer({ minimum: 1, default: defaultPatience.plateauEpochs }),
+        plateauFactor: Type.Number({ exclusiveMinimum: 0, maximum: 1, default: defaultPatience.plateauFactor }),
+        minLearningRate: Type.Number({ minimum: 0, default: defaultPatience.minLearningRate }),
+      },
+      { ...strict, default: {} },
+    ),
+  },
+  strict,
+);
+
+const { enabled, window } = NightTrainingConfig.properties;
+const NightTrainingInput = Type.Object(
+  {
+    enabled,
+    minuteOfDay: Type.Integer({ minimum: 0, maximum: 1439 }),
+    window,
+    nowMs: Type.Number(),
+    running: Type.Boolean({ default: false }),
+    busy: Type.Boolean({ default: false }),
+    lastEndedMs: Type.Union([Type.Number(), Type.Null()], { default: null }),
+    recordedMinutes: Count,
+    neededMinutes: Type.Integer({ minimum: 0, default: 7 * 1440 }),
+  },
+  strict,
+);
+
+const HeldOutError = Type.Object({ wapePercent: amountOrNull, forecasts: Count }, strict);
+const PromotionInput = Type.Object(
+  {
+    candidate: HeldOutError,
+    incumbent: Type.Union([HeldOutError, Type.Null()], { default: null }),
+    simpleWapePercent: amountOrNull,
+  },
+  strict,
+);
+
+/** The state of a process of which only the kind matters here. */
+function workerState(kind: "ready" | "starting" | "stopped" | "lost") {
+  if (kind === "ready") return { kind, backend: "wasm", reason: "", problem: null, pid: 0 } as const;
+  return kind === "lost" ? { kind, reason: "the network's process was lost" } : { kind };
+}
+
+/** Decisions about who forecasts, and about training. */
+export const forecastDecisions: Readonly<Record<string, DecisionEntry>> = {
+  champion: decisionEntry("which forecasting model serves", ChampionInput, decideChampion),
+  "forecast-model": decisionEntry(
+    "whether the network forecasts, or what does in its place",
+    ForecastModelInput,
+    ({ worker, ...situation }) => decideForecastModel({ ...situation, worker: workerState(worker) }),
+  ),
+  "forecast-shares": decisionEntry("with which weights forecasts are averaged", SharesInput, ({ costs, sharpness }) =>
+    [...decideShares(costs, sharpness)].map(([name, share]) => ({ name, share })),
+  ),
+  "forecast-outcome": decisionEntry(
+    "what a forecast was worth, now that its time has come",
+    ForecastOutcomeInput,
+    ({ made, actual }) => decideForecastOutcome(made, actual),
+  ),
+  "forecast-restart": decisionEntry(
+    "when the forecasting process that was lost is started again",
+    Type.Object({ failuresInRow: Type.Integer({ minimum: 1 }) }, strict),
+    ({ failuresInRow }) => decideWorkerRestart(failuresInRow),
+  ),
+  "training-step": decisionEntry(
+    "whether training goes on after an epoch, and how fast",
+    TrainingStepInput,
+    ({ before, epoch, validationLoss, patience }) =>
+      decideTrainingStep(
+        { ...before, bestValidationLoss: before.bestValidationLoss ?? Number.POSITIVE_INFINITY },
+        epoch,
+        validationLoss,
+        patience,
+      ),
+  ),
+  "night-training": decisionEntry("whether a device trains its model now", NightTrainingInput, decideNightTraining),
+  promotion: decisionEntry("whether a newly trained model takes over", PromotionInput, decidePromotion),
+};

@@ -1,0 +1,221 @@
+import { Type } from "@sinclair/typebox";
+import { decideAdmission } from "#agent/serving/decide-admission.ts";
+import { decideBatch } from "#agent/serving/decide-batch.ts";
+import { decideLane } from "#agent/serving/decide-lane.ts";
+import { decideLanePlan } from "#agent/serving/decide-lane-plan.ts";
+import { decideOnnxFile } from "#agent/serving/decide-onnx-file.ts";
+import { decidePairLengths } from "#agent/serving/decide-pair-lengths.ts";
+import { ModelManifest, Precision } from "#agent/serving/model-manifest.ts";
+import { modelSettings } from "#agent/serving/model-settings.ts";
+import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
+import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
+import { engineConfig } from "#agent/serving/onnxruntime/engine-options.ts";
+import { decideDepartures, decideRoom } from "#agent/serving/residency/decide-eviction.ts";
+import { ServingConfig } from "#agent/serving/serving-config.ts";
+import { decideModelIo } from "#agent/serving/worker/decide-model-io.ts";
+import { decideRestart } from "#agent/serving/worker/decide-restart.ts";
+import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+
+const strict = { additionalProperties: false } as const;
+const Count = Type.Integer({ minimum: 0 });
+const Positive = Type.Integer({ minimum: 1 });
+const amountOrNull = Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null });
+
+const AdmissionInput = Type.Object(
+  {
+    request: Type.Object({ texts: Count, latencyBudgetMs: amountOrNull }, strict),
+    line: Type.Object(
+      {
+        admittedRequests: Type.Integer({ minimum: 0, default: 0 }),
+        admittedTexts: Type.Integer({ minimum: 0, default: 0 }),
+        waitingTokens: Type.Integer({ minimum: 0, default: 0 }),
+        expectedWaitMs: amountOrNull,
+        computeMs: amountOrNull,
+        drainMs: amountOrNull,
+      },
+      { ...strict, default: {} },
+    ),
+    limits: Type.Pick(ServingConfig, ["queueRequests", "queueTexts", "queueTokens", "queueMs"], {
+      ...strict,
+      default: {},
+    }),
+  },
+  strict,
+);
+
+const PadTo = Type.Union([Type.Literal("longest"), Type.Array(Positive, { minItems: 1 })], { default: "longest" });
+const BatchPolicy = Type.Object(
+  {
+    maxTokens: Type.Integer({ minimum: 1, default: 256 }),
+    maxTexts: Type.Integer({ minimum: 1, default: 32 }),
+    padTo: PadTo,
+  },
+  { ...strict, default: {} },
+);
+const BatchInput = Type.Object(
+  { waiting: Type.Array(Type.Object({ tokens: Positive }, strict)), policy: BatchPolicy },
+  strict,
+);
+
+const LaneInput = Type.Object(
+  {
+    lanes: Type.Array(
+      Type.Object(
+        {
+          kind: Type.Union([Type.Literal("wide"), Type.Literal("narrow")]),
+          ready: Type.Boolean({ default: true }),
+          batches: Type.Integer({ minimum: 0, default: 0 }),
+          mostBatches: Type.Integer({ minimum: 1, default: 1 }),
+        },
+        strict,
+      ),
+    ),
+    longLine: Type.Boolean({ default: false }),
+    fullBatchWaits: Type.Boolean({ default: false }),
+  },
+  strict,
+);
+
+const { precision: _precision, threads: _threads, ...lineSettings } = modelSettings;
+const LanePlanInput = Type.Object(
+  {
+    settings: Type.Object(
+      {
+        threads: Positive,
+        oneThreadProcesses: { ...lineSettings.oneThreadProcesses, default: null },
+        batchTokens: { ...lineSettings.batchTokens, default: null },
+        batchTexts: { ...lineSettings.batchTexts, default: null },
+        paddedLengths: { ...lineSettings.paddedLengths, default: null },
+      },
+      strict,
+    ),
+    computesOnGpu: Type.Boolean({ default: false }),
+    processBytes: Type.Number({ minimum: 0 }),
+  },
+  strict,
+);
+
+const Resident = Type.Object(
+  {
+    id: Type.String({ minLength: 1 }),
+    bytes: Count,
+    lastUsedMs: Type.Number({ default: 0 }),
+    busy: Type.Boolean({ default: false }),
+    pinned: Type.Boolean({ default: false }),
+    leaving: Type.Boolean({ default: false }),
+  },
+  strict,
+);
+const Residents = Type.Array(Resident, { default: [] });
+const RoomInput = Type.Object(
+  {
+    need: Type.Object({ bytes: Count, pinned: Type.Boolean({ default: false }) }, strict),
+    residents: Residents,
+    budgetBytes: Count,
+  },
+  strict,
+);
+const DeparturesInput = Type.Object(
+  {
+    residents: Residents,
+    limits: Type.Object({ budgetBytes: Count, keepAliveMs: amountOrNull }, strict),
+    nowMs: Type.Number(),
+  },
+  strict,
+);
+
+const OnnxFileInput = Type.Object(
+  {
+    files: ModelManifest.properties.onnx,
+    choice: Type.Object(
+      {
+        precision: Type.Union([...Precision.anyOf, Type.Literal("auto")], { default: "auto" }),
+        architecture: Type.String({ default: "arm64" }),
+        gpu: Type.Boolean({ default: false }),
+      },
+      { ...strict, default: {} },
+    ),
+  },
+  strict,
+);
+
+const Tensors = Type.Array(
+  Type.Object(
+    {
+      name: Type.String(),
+      type: Type.String(),
+      shape: Type.Array(Type.Union([Type.Number(), Type.String()]), { default: [] }),
+    },
+    strict,
+  ),
+);
+const ModelIoInput = Type.Object(
+  { inputs: Tensors, outputs: Tensors, dimension: Positive, pooledOnly: Type.Boolean({ default: false }) },
+  strict,
+);
+
+/** Decisions on the way from texts to vectors. */
+export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
+  admission: decisionEntry(
+    "whether a request for vectors may wait to be computed",
+    AdmissionInput,
+    ({ request, line, limits }) => decideAdmission(request, line, limits),
+  ),
+  batch: decisionEntry("which of the waiting texts are computed together", BatchInput, ({ waiting, policy }) =>
+    decideBatch(waiting, policy),
+  ),
+  lane: decisionEntry(
+    "which of a model's processes computes the next batch",
+    LaneInput,
+    ({ lanes, longLine, fullBatchWaits }) => decideLane(lanes, longLine, fullBatchWaits),
+  ),
+  "lane-plan": decisionEntry(
+    "how many processes a model gets, and how large its batches are",
+    LanePlanInput,
+    ({ settings, computesOnGpu, processBytes }) => decideLanePlan(settings, computesOnGpu, processBytes),
+  ),
+  "model-room": decisionEntry(
+    "which models go so that another one has memory",
+    RoomInput,
+    ({ need, residents, budgetBytes }) => decideRoom(need, residents, budgetBytes),
+  ),
+  "model-departures": decisionEntry(
+    "which models go because nobody uses them, or because memory is short",
+    DeparturesInput,
+    ({ residents, limits, nowMs }) => decideDepartures(residents, limits, nowMs),
+  ),
+  "model-restart": decisionEntry(
+    "when a model's process that was lost is started again",
+    Type.Object({ failuresInRow: Positive }, strict),
+    ({ failuresInRow }) => decideRestart(failuresInRow),
+  ),
+  "model-io": decisionEntry(
+    "how an ONNX file is fed, and which of its outputs counts",
+    ModelIoInput,
+    ({ inputs, outputs, ...what }) => decideModelIo(inputs, outputs, what),
+  ),
+  "onnx-file": decisionEntry("which of a model's ONNX files is loaded", OnnxFileInput, ({ files, choice }) =>
+    decideOnnxFile(files, choice),
+  ),
+  providers: decisionEntry(
+    "on what a model is computed, in the order in which it is tried",
+    Type.Object(
+      {
+        wanted: engineConfig.executionProviders,
+        present: Type.Array(Type.String(), { default: [], description: "files of the operator's ONNX Runtime" }),
+      },
+      strict,
+    ),
+    ({ wanted, present }) => decideProviderAttempts(wanted, present),
+  ),
+  "warm-up": decisionEntry(
+    "which batches a GPU computes before the first request",
+    Type.Object({ policy: BatchPolicy, maxTokens: Positive }, strict),
+    ({ policy, maxTokens }) => decideWarmUp(policy, maxTokens),
+  ),
+  "pair-lengths": decisionEntry(
+    "how much is kept of two texts that are read together",
+    Type.Object({ first: Count, second: Count, room: Count }, strict),
+    ({ first, second, room }) => decidePairLengths(first, second, room),
+  ),
+};

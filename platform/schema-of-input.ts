@@ -1,0 +1,12 @@
+/** A schema as those see it who write the value: what has a default need not be given. */
+export function schemaOfInput(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(schemaOfInput);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const copy: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(schema)) copy[key] = key === "default" ? value : schemaOfInput(value);
+  const { required, properties } = schema as { required?: unknown; properties?: Record<string, object> };
+  if (Array.isArray(required) && properties !== undefined) {
+    copy["required"] = required.filter((name) => !("default" in (properties[name] ?? {})));
+  }
+  return copy;
+}
