@@ -1,5 +1,6 @@
 import type { TSchema } from "@sinclair/typebox";
 import { AgentConfig } from "#agent/config.ts";
+import { assertControllerConfig } from "#controller/check-config.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
@@ -18,6 +19,7 @@ export const configCommand: Command = {
     if (schema === undefined) throw new UsageError(`expected agent or controller, got "${program ?? ""}"`);
     if (path === undefined) throw new UsageError("expected a file to check");
     const config = parseConfig(schema, await readConfigFile(path), path);
+    if (schema === ControllerConfig) assertControllerConfig(config as ControllerConfig, path);
     console.log(
       values["json"] === true ? JSON.stringify(config, null, 2) : `${path} is a valid ${program} configuration`,
     );

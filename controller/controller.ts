@@ -19,6 +19,7 @@ import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
 import { openPaths, operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
 import { createFleetBroker } from "./broker/fleet-broker.ts";
+import { assertControllerConfig } from "./check-config.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
 import { pricesOf } from "./cost/price-minute.ts";
@@ -79,6 +80,7 @@ export function createController(
 
   const start = async () => {
     const { host, port, apiKeys } = config.api;
+    assertControllerConfig(config, "the controller's configuration");
     assertListenAllowed("api", { host, apiKeys, insecure: config.insecure });
     /** What has been opened so far, to be closed in reverse order. */
     const opened: (() => Promise<unknown> | unknown)[] = [];

@@ -17,6 +17,7 @@ import type { FleetPlanner } from "./fleet-plan/fleet-planner.ts";
 import { listProposals } from "./list-proposals.ts";
 import { type ObservationLimits, observeFleet } from "./observe-fleet.ts";
 import { noHold } from "./overrides.ts";
+import { ownDevices } from "./plan-policy/observe-cloud.ts";
 import { createPlannedAgents } from "./plan-policy/planned-agents.ts";
 import { boundsOf } from "./policy/bounds-of-decision.ts";
 import type { LivePolicy } from "./policy/live-policy.ts";
@@ -92,7 +93,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   let latest: { atMs: number; decision: ActiveAgentsDecision } | null = null;
   let latestForecast: ForecastReport | null = null;
   /** The last stored decision, while it is a hold that may simply repeat. */
-  let storedHold: { id: number; rule: string; activeCount: number } | null = null;
+  let storedHold: { id: number; rule: string; activeCount: number; cloud: string } | null = null;
   /** What a policy in preview would do, as last recorded. */
   let previewed: string | null = null;
   let queue: Promise<void> = Promise.resolve();
@@ -231,22 +232,23 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     outcome: DecisionOutcome,
     atMs: number,
   ) => {
-    const activeCount = decision.figures.activeCount;
-    if (decision.kind === "hold" && storedHold?.rule === decision.rule && storedHold.activeCount === activeCount) {
-      return store.repeatDecision(storedHold.id, atMs);
-    }
+    const { rule } = decision;
+    const { activeCount } = decision.figures;
+    const cloud = (decision.cloud ?? []).map(({ id, units }) => `${id} ${units}`).join();
+    const same = storedHold?.rule === rule && storedHold.activeCount === activeCount && storedHold.cloud === cloud;
+    if (decision.kind === "hold" && storedHold !== null && same) return store.repeatDecision(storedHold.id, atMs);
     const agents = decision.kind === "hold" ? [] : agentsOf(decision);
     const row: NewDecision = {
       atMs,
       kind: decision.kind,
-      rule: decision.rule,
+      rule,
       reason: decision.reason,
       agents,
       inputs: { ...decision.figures, ...inputs },
       outcome,
     };
     const id = await store.insertDecision(row);
-    storedHold = decision.kind === "hold" ? { id, rule: decision.rule, activeCount } : null;
+    storedHold = decision.kind === "hold" ? { id, rule, activeCount, cloud } : null;
     outcomes.follow(id, outcome, atMs);
     const level = decision.kind === "hold" && decision.rule !== "overloaded" ? "debug" : "info";
     log[level]({ id, kind: decision.kind, rule: decision.rule, outcome }, decision.reason);
@@ -314,14 +316,15 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       forecastPeakQps,
       missingData: observed.missingData,
       recentPeaks,
-      candidates: observed.candidates,
+      candidates: planned === null ? observed.candidates : ownDevices(config.cloud, observed.candidates),
     };
     const frozen = parts.frozen?.() ?? null;
     const scaling = askPolicy(inputs, frozen, atMs);
     const bounds = scaling?.acts ? boundsOf(scaling, intended(inputs).length, planned !== null) : config;
     const { minReplicas, maxReplicas } = bounds;
     const plain = decideActiveAgents(inputs, { ...config, minReplicas, maxReplicas }, atMs);
-    const free = planned === null || frozen !== null ? plain : await planned.decide(inputs, plain, bounds);
+    const free =
+      planned === null || frozen !== null ? plain : await planned.decide(inputs, plain, bounds, observed.candidates);
     const decision = explain(frozen === null ? free : freeze(free, frozen), scaling);
     if (scaling !== null) await recordPreview(scaling, atMs);
     latest = { atMs, decision };
@@ -337,14 +340,15 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       forecastModel: latestForecast?.model ?? null,
       agentForecastPeakQps: observed.agentForecastPeakQps,
       missingData,
-      ...listProposals(inputs, decision.figures, scaling, config),
+      ...listProposals(inputs, decision.figures, scaling, decision.plan, config),
       // Those it is about first: of a large fleet not every agent goes into every decision.
       candidates: candidates
         .toSorted((a, b) => Number(touched.has(b.agentId)) - Number(touched.has(a.agentId)))
         .slice(0, decision.kind === "hold" ? mostCandidatesKept.hold : mostCandidatesKept.change),
     };
     const plan = decision.plan === undefined ? {} : { plan: decision.plan };
-    await record(decision, { ...shown, ...plan, ...(scaling === null ? {} : { scaling }) }, outcome, atMs);
+    const cloud = decision.cloud === undefined ? {} : { cloud: decision.cloud };
+    await record(decision, { ...shown, ...plan, ...cloud, ...(scaling === null ? {} : { scaling }) }, outcome, atMs);
     if (decision.plan !== undefined && config.enabled) await renewModes();
     await remindLaggards();
     if (frozen === null && config.enabled) await parts.machines?.reconcile();

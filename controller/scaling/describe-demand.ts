@@ -27,7 +27,11 @@ export function describeDemand(figures: DemandFigures): string {
         ? `${now}, more than is expected ${within} (${qps(forecastPeakQps)})`
         : `${now}, and up to ${qps(forecastPeakQps)} are expected ${within}`;
   const each = `loaded to ${Math.round(policy.targetUtilization * 100)} % of ${qps(policy.capacityPerReplicaQps)}`;
-  const most = mostAgents < policy.maxReplicas ? `there are only ${mostAgents}` : `${mostAgents} are the maximum`;
-  const limit = wanted > need ? `, but ${most}` : wanted < need ? `, and ${need} are the minimum` : "";
+  const most =
+    mostAgents < policy.maxReplicas
+      ? `there ${mostAgents === 1 ? "is" : "are"} only ${mostAgents}`
+      : `${count(mostAgents, "is", "are")} the maximum`;
+  const fewest = count(need, "is", "are");
+  const limit = wanted > need ? `, but ${most}` : wanted < need ? `, and ${fewest} the minimum` : "";
   return `${traffic}: that takes ${count(wanted, "agent")} ${each}${limit}`;
 }

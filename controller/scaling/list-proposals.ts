@@ -1,7 +1,7 @@
 import { duration } from "./describe-figures.ts";
 import type { ScalingDecision } from "./policy/scaling-decision.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
-import type { ScalingFigures, ScalingInputs } from "./scaling-inputs.ts";
+import type { PlanSummary, ScalingFigures, ScalingInputs } from "./scaling-inputs.ts";
 
 /** What one rule by itself asks for; null when it can't say. */
 export interface RuleProposal {
@@ -21,6 +21,7 @@ export function listProposals(
   { liveQps, forecastPeakQps }: Pick<ScalingInputs, "liveQps" | "forecastPeakQps">,
   { windowPeakQps, need, windowNeed, availableCount }: ScalingFigures,
   scaling: ScalingDecision | null,
+  plan: Pick<PlanSummary, "devices"> | undefined,
   config: Pick<ScalingConfig, "capacityPerReplicaQps" | "targetUtilization" | "stabilizationMs" | "maxReplicas">,
 ): { readonly proposals: readonly RuleProposal[]; readonly limitedBy: readonly LimitStep[] } {
   const agentsFor = (qps: number | null) =>
@@ -32,6 +33,7 @@ export function listProposals(
     { rule: "forecast", agents: agentsFor(forecastPeakQps) },
     { rule: `highest of the last ${duration(config.stabilizationMs / 1000)}`, agents: agentsFor(windowPeakQps) },
   ];
+  if (plan !== undefined) proposals.push({ rule: "fleet plan", agents: plan.devices });
   const limitedBy: LimitStep[] = [];
   const wanted = Math.max(agentsFor(liveQps) ?? 0, agentsFor(forecastPeakQps) ?? 0);
   if (scaling === null || !scaling.acts) {

@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { recentMinutes } from "../fleet/agent-state.ts";
 import { CapacityConfig } from "./actuators/capacity-config.ts";
 import { DisruptionBudget } from "./disruption-budget.ts";
+import { CloudConfig } from "./plan-policy/cloud-config.ts";
 import { PlanConfig } from "./plan-policy/plan-config.ts";
 
 /** How the number of active agents follows the traffic. Rates are texts a second of the clock's time. */
@@ -59,6 +60,7 @@ export const ScalingConfig = Type.Object(
     avoidForMs: Type.Integer({ default: 180_000, minimum: 0, description: "and left out for this long" }),
     budget: DisruptionBudget,
     capacity: CapacityConfig,
+    cloud: CloudConfig,
     maxDataAgeMs: Type.Integer({
       default: 180_000,
       minimum: 60_000,

@@ -79,7 +79,19 @@ export interface PlanSummary {
   /** How far the cost may be from the least, as a share; null when that is not known. */
   readonly gap: number | null;
   readonly feasible: boolean;
+  /** Devices that it wants to serve or start now. */
+  readonly devices: number;
   readonly reasons: readonly string[];
+}
+
+/** What is wanted of a cloud offer, and who sees to it. */
+export interface CloudWish {
+  readonly id: string;
+  readonly units: number;
+  /** What they are to serve, texts a second. */
+  readonly qps: number;
+  /** agents: its units are agents, switched on and off; itself: requests find it by themselves; nobody: it is only said. */
+  readonly by: "agents" | "itself" | "nobody";
 }
 
 interface Basis {
@@ -87,6 +99,8 @@ interface Basis {
   readonly figures: ScalingFigures;
   /** Absent when no plan was followed. */
   readonly plan?: PlanSummary;
+  /** Absent where no cloud offer is configured. */
+  readonly cloud?: readonly CloudWish[];
 }
 
 export type ActiveAgentsDecision =

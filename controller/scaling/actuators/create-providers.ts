@@ -1,8 +1,6 @@
 import { join } from "node:path";
-import { UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { ControllerConfig } from "../../config.ts";
-import { checkCapacityConfig } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 import { createProcessCapacity } from "./process-capacity.ts";
 import { createWebhookCapacity } from "./webhook-capacity.ts";
@@ -13,19 +11,12 @@ export interface ProviderSurroundings {
   readonly brokerUrl: () => string;
 }
 
-/**
- * The providers a configuration names.
- * @throws UsageError when it gives an agent to two of them.
- */
+/** The providers a configuration names. */
 export function createProviders(
   { fleet, scaling }: Pick<ControllerConfig, "fleet" | "scaling">,
   { stateDir, log, brokerUrl }: ProviderSurroundings,
 ): CapacityProvider[] {
   const { capacity } = scaling;
-  const mistakes = checkCapacityConfig(capacity);
-  if (mistakes.length > 0) {
-    throw new UsageError(mistakes.map((line) => `scaling.capacity.${line}`).join("\n  "));
-  }
   const agents = capacity.process;
   return [
     ...(agents.length === 0

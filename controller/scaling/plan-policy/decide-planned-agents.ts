@@ -34,13 +34,22 @@ export interface PlannedFleet {
   readonly coverQps: readonly number[];
 }
 
-function summarise({ costUsd, boundUsd, gap, reasons, feasible }: FleetPlan): PlanSummary {
+function summarise({ costUsd, boundUsd, gap, reasons, feasible, steps }: FleetPlan): PlanSummary {
   const known = boundUsd > 0;
-  return { costUsd, boundUsd: known ? boundUsd : null, gap: known ? gap : null, feasible, reasons };
+  const devices = (steps[0]?.active.length ?? 0) + (steps[0]?.starting.length ?? 0);
+  return { costUsd, boundUsd: known ? boundUsd : null, gap: known ? gap : null, feasible, devices, reasons };
 }
 
 const capacityIn = (agent: PlannedAgent, mode: string | null) =>
   agent.capacityByMode.get(mode ?? "") ?? Math.max(0, ...agent.capacityByMode.values());
+
+/** What agents carry at most in the modes they are in. */
+export const capacityOf = (agents: readonly PlannedAgent[]): number =>
+  agents.reduce((sum, agent) => sum + capacityIn(agent, agent.mode), 0);
+
+/** What those that are available carry at most, each in its most capable mode. */
+export const highestCapacityOf = (agents: readonly PlannedAgent[]): number =>
+  agents.reduce((sum, agent) => sum + (agent.available ? Math.max(0, ...agent.capacityByMode.values()) : 0), 0);
 
 /** What the agents that serve carry at the target utilisation; who is still starting carries nothing. */
 function carriedQps(

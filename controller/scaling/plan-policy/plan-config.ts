@@ -53,6 +53,10 @@ export const PlanConfig = Type.Object(
       maximum: 1,
       description: "what may come and is not covered counts for this share of a request that nobody carries",
     }),
+    p95Ms: Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }), Type.Null()], {
+      default: null,
+      description: "cloud offers that are slower are not used; null: none is too slow",
+    }),
     setPowerModes: Type.Boolean({ default: true, description: "false: devices choose their power modes themselves" }),
     modeHoldMs: Type.Integer({
       default: 1_800_000,

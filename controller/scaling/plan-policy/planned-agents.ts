@@ -8,10 +8,13 @@ import { createForecastMisses } from "../fleet-plan/forecast-misses.ts";
 import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 import type { ReplicaBounds } from "../policy/bounds-of-decision.ts";
 import type { ScalingConfig } from "../scaling-config.ts";
-import type { ActiveAgentsDecision, ScalingInputs } from "../scaling-inputs.ts";
-import { decidePlannedAgents } from "./decide-planned-agents.ts";
+import type { ActiveAgentsDecision, AgentCandidate, ScalingInputs } from "../scaling-inputs.ts";
+import { decideCloudUnits, plannableOffers } from "./decide-cloud-units.ts";
+import { capacityOf, decidePlannedAgents, highestCapacityOf } from "./decide-planned-agents.ts";
+import { observeCloudUnits } from "./observe-cloud.ts";
 import { observePlannable } from "./observe-plannable.ts";
 import { toPlanInput } from "./to-plan-input.ts";
+import { leavesRoomToShrink, withCloud } from "./with-cloud.ts";
 
 const minuteMs = 60_000;
 
@@ -30,7 +33,13 @@ export interface PlannedAgents {
   /** Takes note of what came and of what is now forecast, so that it is known how far forecasts are off. */
   observe(history: readonly MinuteRate[], forecast: ForecastReport): void;
   /** What the plan says now, within `bounds`; `plain`, what the plain rule says, where it goes first or there is nothing to plan on. */
-  decide(inputs: ScalingInputs, plain: ActiveAgentsDecision, bounds: ReplicaBounds): Promise<ActiveAgentsDecision>;
+  decide(
+    inputs: ScalingInputs,
+    plain: ActiveAgentsDecision,
+    bounds: ReplicaBounds,
+    /** With the agents that are units of cloud offers; `inputs` is of the fleet's own devices. */
+    everyone: readonly AgentCandidate[],
+  ): Promise<ActiveAgentsDecision>;
 }
 
 /** The plain rule's word goes first: it is about warming up, lost agents, operators, limits, or there is no forecast to plan on. */
@@ -57,6 +66,8 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
   let expectedQps: readonly number[] = [];
   /** What the hour usually takes, for each of the minutes that are forecast; 0 where that is not known. */
   let usualQps: readonly number[] = [];
+  /** Units of the offers that requests reach by themselves, as last planned. */
+  let reached: ReadonlyMap<string, number> = new Map();
   /** Since when each agent has been meant to serve or not; long ago for those that were so when they were first seen. */
   const since = new Map<string, { active: boolean; atMs: number }>();
 
@@ -85,7 +96,7 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
       for (const { qps } of history) totals.push((totals.at(-1) as number) + (qps ?? 0));
       usualQps = expectedQps.map((_, lead) => seasonalFloorQps(totals, history.length + lead) ?? 0);
     },
-    async decide(inputs, plain, { minReplicas, maxReplicas }) {
+    async decide(inputs, plain, { minReplicas, maxReplicas }, everyone) {
       const config = { ...parts.config, minReplicas, maxReplicas };
       if (goesFirst(plain, inputs, config) || expectedQps.length === 0) return plain;
       const atMs = nowMs();
@@ -106,18 +117,46 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
       const coverQps = misses
         .highQps(expectedQps)
         .map((qps, lead) => Math.max(qps, inputs.liveQps ?? 0, usualQps[lead] ?? 0));
+      const units = observeCloudUnits(config.cloud, everyone, fleet);
+      const devices = toPlanInput(
+        agents.map(({ plannable }) => plannable),
+        expectedQps,
+        config,
+        config.plan,
+      );
+      const devicesAndOffers = {
+        ...devices,
+        slo: { p95Ms: config.plan.p95Ms ?? devices.slo.p95Ms },
+        cloud: plannableOffers(config.cloud, units, reached),
+      };
       const plan = await planner.plan({
-        input: toPlanInput(
-          agents.map(({ plannable }) => plannable),
-          expectedQps,
-          config,
-          config.plan,
-        ),
+        input: devicesAndOffers,
         cover: { qps: coverQps, share: config.plan.coverShare },
         solverMs: config.plan.solverMs,
       });
       const planned = { plan, agents: agents.map(({ planned }) => planned), expectedQps, coverQps };
-      return decidePlannedAgents(inputs, plain.figures, planned, config, atMs);
+      const decision = decidePlannedAgents(inputs, plain.figures, planned, config, atMs);
+      if (config.cloud.length === 0) return decision;
+      const isWatched = inputs.observedSinceMs <= atMs - config.stabilizationMs;
+      const serving = agents.filter(({ planned }) => planned.active && planned.available && planned.serves);
+      // What is left over with everything on that can be switched on; a plan may leave more than that, to save.
+      const offered = devicesAndOffers.cloud.reduce((sum, { capacityQps, max }) => sum + capacityQps * max, 0);
+      const mostQps = offered + highestCapacityOf(agents.map(({ planned }) => planned));
+      const demandQps = Math.max(inputs.liveQps ?? 0, ...expectedQps.filter(Number.isFinite));
+      const cloud = decideCloudUnits(
+        plan.steps[0],
+        Math.max(0, demandQps - config.targetUtilization * mostQps),
+        config.cloud,
+        units,
+        {
+          mayShrink: isWatched && inputs.missingData.length === 0 && leavesRoomToShrink(decision),
+          needQps: Math.max(plain.figures.windowPeakQps ?? 0, inputs.liveQps ?? 0),
+          devicesQps: config.targetUtilization * capacityOf(serving.map(({ planned }) => planned)),
+          targetUtilization: config.targetUtilization,
+        },
+      );
+      reached = new Map(cloud.wishes.flatMap(({ id, units, by }) => (by === "itself" ? [[id, units]] : [])));
+      return withCloud(decision, cloud);
     },
   };
 }

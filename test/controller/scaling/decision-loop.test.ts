@@ -15,6 +15,7 @@ import { createDesiredDocuments, type DesiredDocuments } from "#controller/scali
 import type { FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
 import { createOverrides, type Overrides } from "#controller/scaling/overrides.ts";
+import { CloudConfig } from "#controller/scaling/plan-policy/cloud-config.ts";
 import type { FleetLook } from "#controller/scaling/policy/live-policy.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
@@ -545,6 +546,46 @@ describe("decision loop", () => {
         "c standby MAXN",
         "d standby MAXN",
       ]);
+    }, 60_000);
+
+    test("rented agents are no devices: they come when the devices do not suffice, and go again", async () => {
+      const offer = { kind: "on-demand", capacityQps: 350, usdPerHour: 0.2 } as const;
+      const cloud = parseConfig(
+        CloudConfig,
+        [
+          { ...offer, id: "rack", agents: ["c", "d"], startupS: 60 },
+          { ...offer, id: "far", kind: "serverless", usdPerHour: 0, usdPerRequest: 1e-6, max: 9 },
+        ],
+        "test",
+      );
+      await begin({ policy: "fleet-plan", minReplicas: 1, stabilizationMs: 5 * minuteMs, cloud });
+      forecastQps = 700;
+      report({ a: 250, b: 250, c: 0, d: 0 });
+      await loop.run();
+      expect(planned[0]?.devices.map(({ id }) => id)).toEqual(["a", "b"]);
+      expect(planned[0]?.cloud).toMatchObject([{ id: "rack", max: 2, running: 0 }]);
+      const [growth] = await store.decisions({ limit: 1 });
+      expect(growth).toMatchObject({ kind: "scale-out", rule: "plan" });
+      expect(growth?.outcome.activated).toContain("c");
+      expect(growth?.reason).toContain("rack (on-demand) from 0 to");
+      for (const agentId of desired.documents.keys()) obey(agentId);
+      // More than everything: what is left over would go where nobody can send it.
+      forecastQps = 4000;
+      nextMinute({ a: 250, b: 250, c: 0, d: 0 });
+      await loop.run();
+      const [over] = await store.decisions({ limit: 1 });
+      expect(over?.reason).toMatch(/texts\/s would overflow to 9 units of far \(serverless\), which nothing here can/);
+      expect(over?.inputs["cloud"]).toContainEqual(expect.objectContaining({ id: "far", units: 9, by: "nobody" }));
+      forecastQps = 100;
+      for (let minute = 0; minute < 12; minute += 1) {
+        nextMinute({ a: 40, b: 40, c: 20, d: 0 });
+        for (const agentId of desired.documents.keys()) obey(agentId);
+        await loop.run();
+      }
+      expect(desired.documents.get("c")?.role).toBe("standby");
+      expect(desired.documents.get("d")?.role).toBe("standby");
+      const roles = ["a", "b"].map((agentId) => desired.documents.get(agentId)?.role ?? "active");
+      expect(roles).toContain("active");
     }, 60_000);
 
     test("a mode that the plan wants is held on as long as it does, and given up with the role", async () => {

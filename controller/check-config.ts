@@ -1,0 +1,26 @@
+import { UsageError } from "#platform/errors.ts";
+import type { ControllerConfig } from "./config.ts";
+import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
+import { checkCloudConfig } from "./scaling/plan-policy/cloud-config.ts";
+
+/** What the schema can't say of a controller's configuration. One line a mistake, path first. */
+export function checkControllerConfig({ scaling }: Pick<ControllerConfig, "scaling">): string[] {
+  const { capacity, cloud, minReplicas, maxReplicas } = scaling;
+  const switched = new Set([
+    ...capacity.process.map(({ id }) => id),
+    ...capacity.webhooks.flatMap(({ agents }) => agents),
+  ]);
+  return [
+    ...(minReplicas > maxReplicas
+      ? [`scaling.minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`]
+      : []),
+    ...checkCapacityConfig(capacity).map((line) => `scaling.capacity.${line}`),
+    ...checkCloudConfig(cloud, switched).map((line) => `scaling.${line}`),
+  ];
+}
+
+/** @throws UsageError naming `source` and all that {@link checkControllerConfig} finds. */
+export function assertControllerConfig(config: Pick<ControllerConfig, "scaling">, source: string): void {
+  const mistakes = checkControllerConfig(config);
+  if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+}
