@@ -1,4 +1,4 @@
-/** Rows of inputs with one target each. */
+/** Rows of inputs with one target each. The first input is the constant, which is not held back. */
 export interface QuantileRows {
   /** rows × columns, row by row, columns of about unit scale. */
   readonly inputs: Float64Array;
@@ -11,7 +11,7 @@ export interface QuantileRows {
 export interface QuantileFitOptions {
   /** Between 0 and 1. */
   readonly quantile: number;
-  /** How strongly the coefficients are held to zero; more than 0. */
+  /** How strongly the coefficients but the constant are held to zero; more than 0. */
   readonly lambda: number;
   /** Where the rounds start from. */
   readonly start: Float64Array;
@@ -72,7 +72,8 @@ function improve(rows: QuantileRows, { quantile, lambda }: QuantileFitOptions, s
     }
   }
   const hold = (0.01 * lambda) / smallest;
-  for (let i = 0; i < columns; i += 1) gram[i * columns + i] = (gram[i * columns + i] as number) + hold;
+  for (let i = 0; i < columns; i += 1)
+    gram[i * columns + i] = (gram[i * columns + i] as number) + (i === 0 ? 1e-9 : hold);
   return {
     coefficients: solvePositive(gram, moment, columns),
     smallest: Math.max(1e-9, (smallestResidual * absolute) / Math.max(total, 1e-9)),
