@@ -172,6 +172,7 @@ export function createController(
         store,
         broker,
         limits: config.ingest,
+        usualCapacityQps: config.scaling.capacityPerReplicaQps,
         nowMs,
         log,
         onMessage: metrics.message,

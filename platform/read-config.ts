@@ -48,15 +48,49 @@ export function describeMismatches(schema: TSchema, value: unknown): string[] {
   return [...lines.values()];
 }
 
+/** Where an object stands in a list's place, or a list in an object's. */
+function describeConfusedLists(schema: TSchema, input: unknown): string[] {
+  const lines: string[] = [];
+  for (const { path, schema: own, value } of Value.Errors(schema, input)) {
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    const type = own["type"];
+    if ((type === "array" && isObject) || (type === "object" && Array.isArray(value))) {
+      lines.push(
+        `${path === "" ? "(top level)" : path.slice(1).replaceAll("/", ".")}: expected ${type}, got ${show(value)}`,
+      );
+    }
+  }
+  return lines;
+}
+
 /**
  * Fills in the schema's defaults and checks the result. Unknown keys are errors (schemas say `additionalProperties: false`).
  * @throws UsageError naming `source` and every mismatch at once.
  */
 export function parseConfig<T extends TSchema>(schema: T, input: unknown, source: string): Static<T> {
+  // Defaults are laid under a list as under an object, and the list is lost: such mistakes are found before.
+  const confused = describeConfusedLists(schema, input ?? {});
   const value = Value.Default(schema, Value.Clone(input ?? {}));
-  const mismatches = describeMismatches(schema, value);
+  const mismatches = [...new Set([...confused, ...describeMismatches(schema, value)])];
   if (mismatches.length > 0) throw new UsageError(`${source} is not valid:\n  ${mismatches.join("\n  ")}`);
   return value as Static<T>;
+}
+
+const mostLinesSearched = 2000;
+
+/** The line at which a YAML text stops to make sense: the first after the longest beginning that can be read. The parser doesn't say. */
+function faultyLine(text: string): number | null {
+  const lines = text.trimEnd().split("\n");
+  if (lines.length > mostLinesSearched) return null;
+  for (let count = lines.length - 1; count > 0; count -= 1) {
+    try {
+      Bun.YAML.parse(`${lines.slice(0, count).join("\n")}\n`);
+      return count + 1;
+    } catch {
+      // Nor does this beginning.
+    }
+  }
+  return 1;
 }
 
 /**
@@ -64,9 +98,17 @@ export function parseConfig<T extends TSchema>(schema: T, input: unknown, source
  * @throws UsageError when it can't be read or parsed.
  */
 export async function readConfigFile(path: string): Promise<unknown> {
+  let text: string;
   try {
-    return Bun.YAML.parse(await Bun.file(path).text()) ?? {};
+    text = await Bun.file(path).text();
   } catch (cause) {
     throw new UsageError(`configuration file ${path} can't be read`, { cause });
+  }
+  try {
+    return Bun.YAML.parse(text) ?? {};
+  } catch (cause) {
+    const line = faultyLine(text);
+    const where = line === null ? "" : `, in line ${line} or in what begins there`;
+    throw new UsageError(`configuration file ${path} is not valid YAML${where}`, { cause });
   }
 }

@@ -63,7 +63,10 @@ export function observeReported(state: AgentState, reported: Reported, nowMs: nu
   return { state: { ...state, reported, reportedAtMs: nowMs, lastHeardMs: nowMs }, rebirthReason: null };
 }
 
-/** A minute that has been stored. Historical ones and those of other boots don't count as live. */
+/** A minute that lies further ahead than this was stamped by a clock that is wrong: the agent's or the controller's. */
+export const mostAheadMs = 600_000;
+
+/** A minute that has been stored. Historical ones, those of other boots and those of the future don't count as live. */
 export function observeMinute(state: AgentState, data: MinuteData, nowMs: number): Observation {
   if (data.bootId !== state.bootId) {
     const rebirthReason = data.historical ? null : `live data of boot ${data.bootId}, which has not introduced itself`;
@@ -73,14 +76,17 @@ export function observeMinute(state: AgentState, data: MinuteData, nowMs: number
   const reasons: string[] = [];
   if (missing > 0) reasons.push(`${missing} record(s) missing before seq ${data.seq}`);
   if (state.birth?.bootId !== data.bootId) reasons.push("no birth of this boot");
-  const newestMs = state.recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
-  const live = !data.historical && data.traffic.minuteStartMs >= newestMs && data.seq > state.lastSeq;
+  const isAhead = (minute: MinuteData) => minute.traffic.minuteStartMs > nowMs + mostAheadMs;
+  const recent = state.recent.filter((minute) => !isAhead(minute));
+  const newestMs = recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
+  const isNewest = data.traffic.minuteStartMs >= newestMs && data.seq > state.lastSeq;
+  const live = !data.historical && !isAhead(data) && isNewest;
   return {
     state: {
       ...state,
       lastHeardMs: nowMs,
       lastSeq: Math.max(state.lastSeq, data.seq),
-      recent: live ? [...state.recent, data].slice(-recentMinutes) : state.recent,
+      recent: live ? [...recent, data].slice(-recentMinutes) : recent,
     },
     rebirthReason: reasons.length > 0 ? reasons.join("; ") : null,
   };

@@ -7,6 +7,7 @@ import { type AgentChannel, agentTopic, parseAgentTopic } from "#protocol/topics
 import type { AgentStore, MinuteStore } from "../store/store.ts";
 import {
   type AgentState,
+  mostAheadMs,
   type Observation,
   observeBirth,
   observeMinute,
@@ -15,6 +16,7 @@ import {
   textsOf,
   unknownAgent,
 } from "./agent-state.ts";
+import { implausibleMinute, withPlausibleCapacity } from "./check-plausible.ts";
 import type { Fleet } from "./fleet.ts";
 
 export type IngestOutcome = "accepted" | "duplicate" | "stale" | "malformed" | "refused";
@@ -25,6 +27,8 @@ export interface IngestParts {
   readonly store: AgentStore & MinuteStore;
   readonly broker: Broker;
   readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number };
+  /** What an agent usually carries, texts a second: what is out of all proportion to it is not believed. */
+  readonly usualCapacityQps: number;
   readonly nowMs: () => number;
   readonly log: Logger;
   /** Every message, for the metrics. */
@@ -81,6 +85,14 @@ export function createIngest(parts: IngestParts): Ingest {
     }
   };
 
+  /** An introduction without figures that can't be; said each time an agent introduces itself so. */
+  const believable = (message: Presence | Birth | Reported): Presence | Birth | Reported => {
+    if (!("board" in message)) return message;
+    const { birth, faults } = withPlausibleCapacity(message, parts.usualCapacityQps);
+    for (const fault of faults) log.warn({ agentId: message.agentId, fault }, "an agent's capacity is not believed");
+    return birth;
+  };
+
   const apply = async (before: AgentState | undefined, observation: Observation, keep: boolean) => {
     const { state, rebirthReason } = observation;
     fleet.put(state);
@@ -96,7 +108,13 @@ export function createIngest(parts: IngestParts): Ingest {
       fleet.put({ ...before, lastHeardMs: nowMs() });
       return "duplicate";
     }
-    fleet.traffic.add(data.traffic.minuteStartMs, textsOf(data));
+    const aheadMs = data.traffic.minuteStartMs - nowMs();
+    if (aheadMs <= mostAheadMs) fleet.traffic.add(data.traffic.minuteStartMs, textsOf(data));
+    else {
+      const { agentId } = data;
+      const note = { agentId, aheadS: Math.round(aheadMs / 1000) };
+      counted.note("a minute lies in the future: its agent's clock is wrong, or this one; it is not counted", note);
+    }
     const observation = observeMinute(before, data, nowMs());
     await apply(before, observation, false);
     parts.onMinute(data, observation.state);
@@ -117,13 +135,17 @@ export function createIngest(parts: IngestParts): Ingest {
       return refuse(channel, topic, `more than ${limits.maxAgents} agents`, "refused");
     }
     const before = known ?? unknownAgent(agentId, nowMs());
-    if ("seq" in message) return parts.onMessage(channel, await takeMinute(message, before));
+    if ("seq" in message) {
+      const fault = implausibleMinute(message);
+      if (fault !== null) return refuse(channel, topic, fault, "refused");
+      return parts.onMessage(channel, await takeMinute(message, before));
+    }
     if ("state" in message) {
       log.info({ agentId, command: message.id, state: message.state, reason: message.reason }, "command result");
       fleet.put({ ...before, lastHeardMs: nowMs() });
       return parts.onMessage(channel, "accepted");
     }
-    const observation = observe(before, message, nowMs());
+    const observation = observe(before, believable(message), nowMs());
     if (observation === null) return parts.onMessage(channel, "stale");
     await apply(known, observation, true);
     parts.onMessage(channel, "accepted");

@@ -289,12 +289,21 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     log.info({ policy, kind, replicas }, `would do, but is in preview: ${reason}`);
   };
 
-  /** A clock that jumps must neither stretch the warm-up nor pass for minutes that were watched. */
+  /**
+   * A clock that jumps must neither stretch the warm-up nor pass for minutes that were watched. After a jump, or a time in which this process
+   * stood still, who is there has to be heard of again: what comes first must not count the rest as gone.
+   */
   const healClock = (now: number) => {
     fleet.healClock(now);
     startedMs = Math.min(startedMs, now);
     const sinceLastMs = latest === null ? 0 : now - latest.atMs;
-    if (sinceLastMs < 0 || sinceLastMs > 3 * config.intervalMs) observedSinceMs = now;
+    const wentBack = sinceLastMs < 0;
+    if (wentBack || sinceLastMs > 3 * config.intervalMs) observedSinceMs = now;
+    if (wentBack || sinceLastMs > Math.max(3 * config.intervalMs, staleAfterMs)) {
+      startedMs = now;
+      const jumpS = Math.round(sinceLastMs / 1000);
+      log.warn({ jumpS }, "the clock jumped, or this controller stood still: it listens to the fleet again first");
+    }
   };
 
   const round = async () => {

@@ -71,11 +71,22 @@ describe("parseConfig", () => {
     expect(() => parseConfig(Key, { key: "a" }, "file")).toThrow("file is not valid:\n  tenant: expected");
   });
 
+  test("an object in a list's place and a list in an object's are named, not taken for what has a default", () => {
+    const List = Type.Object({ list: Type.Array(Type.Object({ x: Type.Optional(Type.Number()) }), { default: [] }) });
+    const Whole = Type.Object({ inner: Type.Object({}, { default: {} }), lists: Type.Array(List, { default: [] }) });
+    expect(parseConfig(Whole, {}, "file")).toEqual({ inner: {}, lists: [] });
+    expect(() => parseConfig(Whole, { inner: [1], lists: [{ list: { x: 1 } }] }, "file")).toThrow(
+      'file is not valid:\n  inner: expected object, got [1]\n  lists.0.list: expected array, got {"x":1}',
+    );
+  });
+
   test("a file that is not there or not YAML is named", async () => {
     const path = join(temporaryDirectory(), "x.yaml");
     expect(readConfigFile(path)).rejects.toThrow(path);
     await Bun.write(path, "a: [1,");
     expect(readConfigFile(path)).rejects.toThrow(UsageError);
+    await Bun.write(path, "a: 1\nb:\n  c: 2\n d: 3\ne: 4\n");
+    expect(readConfigFile(path)).rejects.toThrow("x.yaml is not valid YAML, in line 4 or in what begins there");
     await Bun.write(path, "a: 1\nb: [x]\n");
     expect(await readConfigFile(path)).toEqual({ a: 1, b: ["x"] });
   });

@@ -32,6 +32,7 @@ describe("ingest", () => {
       store,
       broker,
       limits: { rebirthIntervalMs: 60_000, maxAgents: given.maxAgents ?? 10 },
+      usualCapacityQps: 350,
       nowMs: () => nowMs,
       log: createLogger("test", "silent"),
       onMessage: (channel, outcome) => outcomes.push(`${channel} ${outcome}`),
@@ -177,6 +178,49 @@ describe("ingest", () => {
     fleet.healClock(nowMs);
     expect(availabilityOf(fleet.get("thor-1")!, nowMs, 180_000).online).toBe(true);
     expect(availabilityOf(fleet.get("thor-1")!, nowMs + 180_001, 180_000).online).toBe(false);
+  });
+
+  test("a capacity that can't be is not believed; the usual one counts in its place", async () => {
+    const { board } = aBirth();
+    const [top, ...others] = board.powerModes;
+    const powerModes = [{ ...top!, capacityQps: 1e12 }, ...others];
+    await broker.deliver(topic("presence"), aPresence());
+    await broker.deliver(topic("birth"), aBirth({ board: { ...board, powerModes } }));
+    const capacities = fleet.get("thor-1")?.birth?.board.powerModes.map(({ capacityQps }) => capacityQps);
+    expect(capacities).toEqual([null, 200]);
+  });
+
+  test.each([-5, Number.NaN, Number.POSITIVE_INFINITY, "350"])("a capacity of %p is refused", async (capacityQps) => {
+    const { board } = aBirth();
+    const powerModes = board.powerModes.map((mode) => ({ ...mode, capacityQps }));
+    await broker.deliver(topic("presence"), aPresence());
+    await broker.deliver(topic("birth"), { ...aBirth(), board: { ...board, powerModes } });
+    const modes = fleet.get("thor-1")?.birth?.board.powerModes ?? [];
+    // What JSON can't say arrives as null: not known.
+    expect(modes.every((mode) => mode.capacityQps === null)).toBe(true);
+  });
+
+  test("a minute with more texts than there can be is refused", async () => {
+    await introduce();
+    await broker.deliver(topic("data"), aMinute({ seq: 1, requests: 60_000_001 }));
+    expect(outcomes.at(-1)).toBe("data refused");
+    expect(fleet.traffic.history(120_000)).toEqual([]);
+  });
+
+  test("a minute of the future is kept, but says nothing of the present, nor hides what comes after", async () => {
+    await introduce();
+    const hourMs = 3_600_000;
+    nowMs += 24 * hourMs;
+    const minuteStartMs = nowMs - 40_000;
+    await broker.deliver(topic("data"), aMinute({ seq: 1, minuteStartMs: nowMs + 3 * hourMs }));
+    expect(fleet.get("thor-1")?.recent).toEqual([]);
+    await broker.deliver(topic("data"), aMinute({ seq: 2, minuteStartMs, requests: 60 }));
+    expect(fleet.get("thor-1")?.recent.map(({ seq }) => seq)).toEqual([2]);
+    expect(fleet.traffic.history(minuteStartMs).map(({ qps }) => qps)).toEqual([1]);
+    // The controller's clock goes back: what was the newest minute is in the future now.
+    nowMs -= 2 * hourMs;
+    await broker.deliver(topic("data"), aMinute({ seq: 3, minuteStartMs: nowMs - 40_000, requests: 120 }));
+    expect(fleet.get("thor-1")?.recent.map(({ seq }) => seq)).toEqual([3]);
   });
 
   test("a new run of the controller continues where the last one ended", async () => {

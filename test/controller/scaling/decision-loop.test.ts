@@ -499,6 +499,31 @@ describe("decision loop", () => {
     expect(desiredRoles()).toEqual([]);
   });
 
+  test.each([5, -5])("a clock that jumps by %p hours: who is not heard of at once is not gone", async (hours) => {
+    await begin({ warmUpMs: 2 * minuteMs });
+    nowMs += 3 * minuteMs;
+    const everyone = ["a", "b", "c", "d"];
+    const heard = (ids: readonly string[]) => {
+      for (const agentId of ids) fleet.put({ ...fleet.get(agentId)!, lastHeardMs: nowMs });
+    };
+    heard(everyone);
+    report({ a: 200, b: 200, c: 0, d: 0 });
+    await loop.run();
+    nowMs += hours * 3_600_000;
+    heard(["a", "c", "d"]);
+    report({ a: 200, c: 0, d: 0 });
+    await loop.run();
+    expect((await kinds()).at(-1)).toBe("hold warming-up");
+    nowMs += minuteMs;
+    heard(everyone);
+    report({ a: 200, b: 200, c: 0, d: 0 });
+    await loop.run();
+    nextMinute({ a: 200, b: 200, c: 0, d: 0 });
+    await loop.run();
+    expect((await kinds()).at(-1)).toBe("hold sufficient");
+    expect(desiredRoles()).toEqual([]);
+  });
+
   describe("under the fleet plan", () => {
     const desiredModes = () =>
       broker.published
