@@ -19,6 +19,7 @@ import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
 import { openPaths, operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
 import { createFleetBroker } from "./broker/fleet-broker.ts";
+import { keptControllerId } from "./broker/kept-controller-id.ts";
 import { assertControllerConfig } from "./check-config.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
@@ -108,7 +109,14 @@ export function createController(
       if (!(await lease.acquire(standingBy.signal))) return close();
       opened.push(() => lease.release());
       const fleet = createFleet();
-      const fleetBroker = createFleetBroker(config, nowMs, log);
+      const fleetBroker = createFleetBroker({
+        config,
+        controllerId: await keptControllerId(stateDir),
+        nowMs,
+        log,
+        onReplaced: () => replaced.resolve(),
+      });
+      if (!(await fleetBroker.awaitSole(standingBy.signal))) return close();
       const { broker } = fleetBroker;
       const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, nowMs, log });
       const prices = {

@@ -341,6 +341,8 @@ export const ControllerState = Type.Object(
     instanceId: Identifier,
     version: Type.String({ maxLength: 64 }),
     sentAtMs: TimeMs,
+    /** Since when it acts, by its machine's clock; earlier versions don't say. */
+    sinceMs: Type.Optional(TimeMs),
   },
   strict,
 );

@@ -22,6 +22,11 @@ export function controllerStateTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/state`;
 }
 
+/** Where a controller that wants to begin asks whether another one is there; it answers with its state. */
+export function controllerProbeTopic(fleet: string): string {
+  return `thormesh/v1/${fleet}/controller/probe`;
+}
+
 /** The agent and channel that a topic names, or null when it is not an agent's topic of this fleet. */
 export function parseAgentTopic(fleet: string, topic: string): { agentId: string; channel: AgentChannel } | null {
   const parts = topic.split("/");

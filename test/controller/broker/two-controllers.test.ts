@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { awaitSoleController } from "#controller/broker/await-sole-controller.ts";
+import { createFleetBroker, type FleetBroker } from "#controller/broker/fleet-broker.ts";
+import { keptControllerId } from "#controller/broker/kept-controller-id.ts";
+import { ControllerConfig } from "#controller/config.ts";
+import { createLogger } from "#platform/log.ts";
+import { parseConfig } from "#platform/read-config.ts";
+import type { ControllerState } from "#protocol/messages.ts";
+import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { controllerStateTopic } from "#protocol/topics.ts";
+import { createMosquitto, type Mosquitto } from "../../fakes/mosquitto.ts";
+
+const log = createLogger("test", "silent");
+let mosquitto: Mosquitto;
+const opened: FleetBroker[] = [];
+
+beforeEach(async () => {
+  mosquitto = await createMosquitto();
+});
+afterEach(async () => {
+  for (const each of opened.splice(0)) await each.stop();
+  await mosquitto.dispose();
+});
+
+/** A controller's presence at the broker, announced once connected. */
+async function controllerAt(controllerId: string) {
+  const replaced = Promise.withResolvers<string>();
+  const config = parseConfig(ControllerConfig, { fleet: "f", broker: { url: mosquitto.url } }, "test");
+  const parts = {
+    config,
+    controllerId,
+    nowMs: () => Date.now(),
+    log,
+    onReplaced: () => replaced.resolve(controllerId),
+  };
+  const own = createFleetBroker(parts);
+  const announced = new Promise<void>((resolve) => {
+    own.broker.onConnection((connected) => {
+      if (connected) void own.announce().then(resolve);
+    });
+  });
+  const begin = async () => {
+    opened.push(own);
+    await own.start();
+    await announced;
+  };
+  return { own, begin, replaced: replaced.promise };
+}
+
+const never = new AbortController().signal;
+
+test("a second controller with a store of its own stands by until the first takes leave", async () => {
+  const first = await controllerAt("a");
+  expect(await first.own.awaitSole(never)).toBe(true);
+  await first.begin();
+  const second = await controllerAt("b");
+  let isThrough = false;
+  const waiting = second.own.awaitSole(never).then((alone) => {
+    isThrough = alone;
+  });
+  const third = new AbortController();
+  const given = (await controllerAt("c")).own.awaitSole(third.signal);
+  // The first answers within moments; a wait that would end at nobody's word ends after two seconds.
+  await Bun.sleep(2500);
+  expect(isThrough).toBe(false);
+  third.abort();
+  expect(await given).toBe(false);
+  await opened.pop()?.stop();
+  await waiting;
+  expect(isThrough).toBe(true);
+}, 20_000);
+
+test("of two that began at once the later one ends, and agents go on hearing of the other", async () => {
+  const first = await controllerAt("a");
+  await Bun.sleep(5);
+  const second = await controllerAt("b");
+  await Promise.all([first.begin(), second.begin()]);
+  expect(await second.replaced).toBe("b");
+  await second.own.stop();
+  const states: ControllerState[] = [];
+  const agent = createMqttBroker({ url: mosquitto.url, clientId: "agent" }, log);
+  const heard = new Promise<void>((resolve) => {
+    agent.subscribe(controllerStateTopic("f"), ({ payload }) => {
+      states.push(JSON.parse(new TextDecoder().decode(payload)));
+      resolve();
+    });
+  });
+  await agent.start();
+  await heard;
+  await agent.stop();
+  expect(states[0]?.status).toBe("online");
+}, 20_000);
+
+test("what the broker remembers of a controller that is no more is not waited for", async () => {
+  const ghost = createMqttBroker({ url: mosquitto.url, clientId: "ghost" }, log);
+  const connected = new Promise<void>((resolve) => ghost.onConnection((is) => is && resolve()));
+  await ghost.start();
+  await connected;
+  const state = { v: 1, status: "online", instanceId: "ghost", version: "1", sentAtMs: 1 };
+  await ghost.publish(controllerStateTopic("f"), JSON.stringify(state), { retain: true });
+  await ghost.stop();
+  const probe = createMqttBroker({ url: mosquitto.url, clientId: "probe" }, log);
+  const times = { connectMs: 5000, answerMs: 200, askAgainMs: 10_000 };
+  expect(await awaitSoleController("f", probe, log, never, times)).toBe(true);
+}, 20_000);
+
+test("a broker that is not there is not waited for long", async () => {
+  await mosquitto.stop();
+  const probe = createMqttBroker({ url: mosquitto.url, clientId: "probe" }, log);
+  const times = { connectMs: 100, answerMs: 100, askAgainMs: 100 };
+  expect(await awaitSoleController("f", probe, log, never, times)).toBe(true);
+});
+
+test("a controller keeps its name at brokers", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "thormesh-controller-id-"));
+  try {
+    const name = await keptControllerId(directory);
+    expect(name).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await keptControllerId(directory)).toBe(name);
+    await Bun.write(join(directory, "controller-id"), "nonsense");
+    expect(await keptControllerId(directory)).not.toBe(name);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
