@@ -10,6 +10,8 @@ export interface TrainingFollower {
   trainings(): readonly TrainingSnapshot[];
   /** Trainings that ended, oldest first. */
   ended(): readonly TrainingSummary[];
+  /** Those under way, as they will have ended when the fleet is stopped now. */
+  unfinished(nowMs: number): readonly TrainingSummary[];
   /** Resolves when no training is under way, after `mostMs` of real time at the latest. */
   untilQuiet(mostMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -54,6 +56,19 @@ export function followTraining(
   return {
     trainings: () => [...known.values()],
     ended: () => ended,
+    unfinished: (nowMs) =>
+      [...known.values()].flatMap(({ agentId, state, epoch }) =>
+        state === "waiting"
+          ? []
+          : [
+              {
+                agentId,
+                endedAtMs: Math.round(nowMs),
+                kind: "stopped",
+                reason: `the demo ended in its epoch ${epoch ?? 0}`,
+              },
+            ],
+      ),
     async untilQuiet(mostMs) {
       const deadlineMs = performance.now() + mostMs;
       do {

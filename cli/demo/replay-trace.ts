@@ -18,7 +18,7 @@ const linePeriodMs = 10_000;
 /** For the last minutes' records to reach the controller. */
 const settleMs = 1_500;
 /** Real time that a training under way has to be judged after the traffic: seconds, but it runs only where nothing else wants the cores. */
-const trainingEndMs = 90_000;
+const trainingEndMs = 60_000;
 
 export interface ReplayPlan {
   readonly clock: Clock;

@@ -166,7 +166,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       decisions: fleet.decisions(),
       modeSwitches: fleet.modeSwitches(),
       cost: fleet.cost() ?? nothingSpent,
-      trainings: training.ended(),
+      trainings: [...training.ended(), ...training.unfinished(replay.toMs)],
       champion: championOf(fleet.forecasts()),
       forecasts: measureForecasts(fleet.forecasts(), (atMs) => realRequests(atMs) / 60, replay.fromMs, replay.toMs),
     });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
 import type { DemoReport } from "#cli/demo/report.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 
@@ -73,10 +74,16 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     const shares = Object.values(report.champion?.shares ?? {});
     expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1);
     expect(report.champion?.reason.length).toBeGreaterThan(10);
-    expect(report.trainings).toMatchObject([{ agentId: "thor-1", kind: expect.stringMatching(/^(promoted|kept)$/) }]);
-    expect(report.trainings[0]?.reason).toMatch(
-      /^WAPE \d+\.\d\d % against \d+\.\d\d % of the model in service on \d+ held-out forecasts/,
-    );
+    expect(report.trainings).toMatchObject([{ agentId: "thor-1" }]);
+    const [training] = report.trainings;
+    // It runs only where nothing else wants the cores: where several times as much waits for them as they can do, it may not come to its end.
+    const starved = (loadavg()[0] as number) > 3 * cpus().length;
+    if (!(starved && training?.kind === "stopped")) {
+      expect(["promoted", "kept"]).toContain(training?.kind as string);
+      expect(training?.reason).toMatch(
+        /^WAPE \d+\.\d\d % against \d+\.\d\d % of the model in service on \d+ held-out forecasts/,
+      );
+    }
     expect(report.scale.requestsPerRealRequest).toBeGreaterThan(1);
     // The temporary directory is gone.
     expect(readdirSync(directory.path).filter((name) => name.startsWith("thormesh-demo-"))).toEqual([]);

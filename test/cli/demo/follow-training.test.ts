@@ -66,6 +66,8 @@ describe("followTraining", () => {
     await followed.untilQuiet(20);
     expect(performance.now() - startedMs).toBeLessThan(5_000);
     expect(followed.trainings()).toMatchObject([{ state: "resting" }]);
+    const reason = "the demo ended in its epoch 3";
+    expect(followed.unfinished(7.2)).toEqual([{ agentId: "thor-1", endedAtMs: 7, kind: "stopped", reason }]);
   });
 
   test("an agent that does not answer is asked again", async () => {
@@ -74,5 +76,6 @@ describe("followTraining", () => {
     expect(followed.trainings()).toEqual([]);
     await followed.untilQuiet(0);
     expect(followed.ended()).toHaveLength(1);
+    expect(followed.unfinished(7)).toEqual([]);
   });
 });
