@@ -2,6 +2,7 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
 import { writeFilesAtomically } from "#agent/forecast/model-files.ts";
+import { strideFor } from "#agent/forecast/sample-windows.ts";
 import { backends, startBackend } from "#agent/forecast/tensorflow.ts";
 import { type TraceDescription, trainFromTrace } from "#agent/forecast/train-from-trace.ts";
 import { createCheckpointFile } from "#agent/forecast/training-checkpoint.ts";
@@ -71,7 +72,9 @@ async function train(values: OptionValues): Promise<number> {
     epochs: optionalNumber(values, "epochs", { min: 1, max: 1000, integer: true }) ?? 40,
     batchSize: optionalNumber(values, "batch", { min: 1, max: 512, integer: true }) ?? 32,
     learningRate: optionalNumber(values, "learning-rate", { min: 1e-6, max: 1 }) ?? 1e-3,
-    stride: optionalNumber(values, "stride", { min: 1, max: 10_000, integer: true }) ?? 10,
+    stride:
+      optionalNumber(values, "stride", { min: 1, max: 10_000, integer: true }) ??
+      strideFor(description.trace.counts.length),
     seed: optionalNumber(values, "seed", { min: 0, max: 1_000_000, integer: true }) ?? 1,
     maxMs: (optionalNumber(values, "max-minutes", { min: 0.01, max: 100_000 }) ?? 60) * 60_000,
   };
@@ -146,7 +149,12 @@ export const forecastCommand: Command = {
       only: "train",
       help: "at most this many passes (default 40; stops early after 5 without gain)",
     },
-    stride: { type: "string", value: "N", only: "train", help: "each pass takes every Nth window (default 10)" },
+    stride: {
+      type: "string",
+      value: "N",
+      only: "train",
+      help: "each pass takes every Nth window (default: 1,500 a pass)",
+    },
     batch: { type: "string", value: "N", only: "train", help: "windows in a batch (default 32)" },
     "learning-rate": { type: "string", value: "X", only: "train", help: "of Adam, at the start (default 0.001)" },
     seed: { type: "string", value: "N", only: "train", help: "the same seed gives the same model (default 1)" },

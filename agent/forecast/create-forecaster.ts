@@ -91,6 +91,7 @@ export function createForecaster({
     stop: () => worker.stop(),
     async reload() {
       await worker.stop();
+      blend.replaceNetwork();
       worker.start();
     },
     async forecast(history, nowMs) {

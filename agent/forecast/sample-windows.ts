@@ -46,3 +46,11 @@ export function splitByTime(origins: readonly number[], length: number): TimeSpl
     test: origins.filter((origin) => origin >= testFrom),
   };
 }
+
+/** Neighbouring windows share all but a minute: a pass over the trace needs about so many, and the next pass takes others. */
+const windowsPerEpoch = 1_500;
+
+/** Every how many windows one is taken in an epoch, for a trace of so many minutes. */
+export function strideFor(minutes: number): number {
+  return Math.max(1, Math.ceil((0.7 * minutes) / windowsPerEpoch));
+}

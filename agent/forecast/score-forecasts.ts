@@ -20,6 +20,8 @@ export interface ForecastScores {
   scores(): ModelScore[];
   /** Takes over the scores of an earlier run; those of models that were scored here already stay. */
   restore(earlier: readonly ModelScore[]): void;
+  /** Forgets a model's score, and what it said of times to come: another one bears its name from now on. */
+  forget(name: string): void;
 }
 
 /** After so long a comparison weighs half as much, unless told otherwise. */
@@ -80,6 +82,13 @@ export function createForecastScores(stepMs: number, halfLifeMs = usualHalfLifeM
     scores: () => [...scores.values()].map((score) => ({ ...score })),
     restore(earlier) {
       for (const score of earlier) if (!scores.has(score.name)) scores.set(score.name, { ...score });
+    },
+    forget(name) {
+      scores.delete(name);
+      pending = pending.map((made) => ({
+        ...made,
+        byModel: new Map([...made.byModel].filter(([one]) => one !== name)),
+      }));
     },
   };
 }

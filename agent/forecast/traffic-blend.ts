@@ -1,4 +1,4 @@
-import { type ChampionDecision, decideChampion } from "./decide-champion.ts";
+import { type ChampionDecision, decideChampion, fewestForecasts } from "./decide-champion.ts";
 import { decideShares, describeShares } from "./decide-shares.ts";
 import { createNetworkHead } from "./quantiles/network-head.ts";
 import { createPeakBlend } from "./quantiles/peak-blend.ts";
@@ -63,6 +63,8 @@ export interface TrafficBlend {
     rateAt: (stepStartMs: number) => number | null | undefined,
     network: readonly number[] | null,
   ): BlendStep;
+  /** Another network forecasts from now on: what the one before was worth says nothing of it, so it has to earn its share anew. */
+  replaceNetwork(): void;
 }
 
 const dayMs = 86_400_000;
@@ -70,6 +72,8 @@ const dayMs = 86_400_000;
 const savingMs = 300_000;
 const pathQuantiles = [0.9, 0.95];
 const assumedPathFactors = [1.4, 1.6];
+const networkName = "lstm";
+const headName = "lstm quantiles";
 /** With so much of the say a model's name stands for the blend. */
 const nearlyAlone = 0.9;
 
@@ -89,7 +93,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
   const peakModels = [recentPeak, createPeakRidge()];
   const regressions = createRegressions();
   const scores = createForecastScores(stepMs, dayMs);
-  const head = createNetworkHead();
+  let head = createNetworkHead();
   const peaks = createPeakBlend(steps * stepMs);
   const pathRatios = Array.from({ length: steps }, () => createRecentRatios(pathQuantiles, assumedPathFactors));
   let made: { readonly endMs: number; readonly qps: readonly number[] }[] = [];
@@ -154,7 +158,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
         const forecast = model.forecast(history, steps);
         if (forecast?.every(Number.isFinite)) byModel.set(model.name, forecast);
       }
-      if (network !== null) byModel.set("lstm", network);
+      if (network !== null) byModel.set(networkName, network);
       scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel: new Map(byModel) });
 
       const points = new Map([...byModel].map(([name, path]) => [name, Math.max(...path)]));
@@ -170,18 +174,22 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
         if (forecast !== null) quantiles.set(regression.name, forecast);
       }
       const networkPeak = network === null ? null : head.forecast(history, network);
-      if (networkPeak !== null) quantiles.set("lstm quantiles", networkPeak);
+      if (networkPeak !== null) quantiles.set(headName, networkPeak);
       const peak = peaks.forecast(endMs, points, quantiles).quantiles;
 
       const known = scores.scores();
-      const available = [...byModel.keys()];
+      // A network that came into service later is judged before it has a say: the others know the traffic.
+      const isKnown = (name: string) =>
+        known.some((score) => score.name === name && score.forecasts >= fewestForecasts);
+      const isNewcomer = !isKnown(networkName) && models.some(({ name }) => isKnown(name));
+      const available = [...byModel.keys()].filter((name) => !(isNewcomer && name === networkName));
       const incumbent = champion === null || champion.kind === "start" ? null : champion.model;
       champion = decideChampion({ scores: known, available, incumbent, starter });
       const started = champion.kind !== "start";
       const shares = started
         ? decideShares(
             known
-              .filter(({ name }) => byModel.has(name))
+              .filter(({ name }) => available.includes(name))
               .map(({ name, absoluteError, lastValueError }) => ({
                 name,
                 loss: absoluteError,
@@ -208,6 +216,12 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
         peak,
       };
       return { blended, byModel, peak, networkPeak };
+    },
+    replaceNetwork() {
+      scores.forget(networkName);
+      head = createNetworkHead();
+      peaks.forget([networkName, headName, `${headName} median`]);
+      savedMs = Number.NEGATIVE_INFINITY;
     },
   };
 }

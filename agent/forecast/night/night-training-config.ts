@@ -25,6 +25,11 @@ export const NightTrainingConfig = Type.Object(
       lstmShapeNames.map((name) => Type.Literal(name)),
       { default: "small", description: "size of the network" },
     ),
+    priority: Type.Union([Type.Literal("idle"), Type.Literal("normal")], {
+      default: "idle",
+      description:
+        "idle: only when nothing else wants the cores; normal: as serving does, for a device that never rests",
+    }),
     maxMemoryBytes: Type.Integer({
       default: 1_500_000_000,
       minimum: 100_000_000,

@@ -80,7 +80,7 @@ const oldestTraceMs = 48 * 60 * minuteMs;
  * the process gives itself only makes its share small, and a request may wait a slice of it.
  */
 function ownCommand(task: TrainerTask): string[] {
-  const chrt = Bun.which("chrt");
+  const chrt = task.priority === "idle" ? Bun.which("chrt") : null;
   const idle = chrt === null ? [] : [chrt, "--idle", "0"];
   return [...idle, ...selfCommand(), "forecast-trainer", "--task", JSON.stringify(task)];
 }
@@ -186,6 +186,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       incumbentDirectory: models.activeDirectory() ?? parts.configuredModelDirectory,
       units: config.units,
       maxMs: config.maxMinutes * minuteMs,
+      priority: config.priority,
       timeZone: parts.timeZone,
       holidays: parts.holidays,
     };

@@ -7,7 +7,7 @@ import { type LstmShapeName, lstmShapes } from "../lstm-shapes.ts";
 import { loadModel, modelFilesIn, writeFilesAtomically } from "../model-files.ts";
 import { parseTrace } from "../parse-trace.ts";
 import { predictOutputs } from "../predict-outputs.ts";
-import { findOrigins, splitByTime } from "../sample-windows.ts";
+import { findOrigins, splitByTime, strideFor } from "../sample-windows.ts";
 import { startBackend } from "../tensorflow.ts";
 import { rateSeriesOf, trainFromTrace } from "../train-from-trace.ts";
 import { createCheckpointFile } from "../training-checkpoint.ts";
@@ -25,12 +25,11 @@ export interface TrainerTask {
   readonly incumbentDirectory: string | null;
   readonly units: LstmShapeName;
   readonly maxMs: number;
+  readonly priority: "idle" | "normal";
   readonly timeZone: string;
   readonly holidays: readonly string[];
 }
 
-/** An epoch sees about so many windows: they overlap, and all are seen in the end. */
-const windowsPerEpoch = 2_000;
 const mostEpochs = 40;
 
 async function judgeIncumbent(
@@ -68,7 +67,7 @@ async function train(task: TrainerTask, say: (message: TrainerMessage) => void, 
     epochs: mostEpochs,
     batchSize: 32,
     learningRate: 1e-3,
-    stride: Math.max(1, Math.ceil((0.7 * description.trace.counts.length) / windowsPerEpoch)),
+    stride: strideFor(description.trace.counts.length),
     seed: 1,
     maxMs: task.maxMs,
   };
@@ -96,13 +95,13 @@ async function train(task: TrainerTask, say: (message: TrainerMessage) => void, 
 }
 
 /**
- * The child process that trains at night: at the lowest priority, at rest whenever it is told to. It ends with its work or with the
+ * The child process that trains at night: at the lowest priority unless the task says otherwise, at rest whenever it is told to. It ends with its work or with the
  * channel to its parent.
  * @returns the exit code.
  */
 export async function runTrainer(task: TrainerTask): Promise<number> {
   if (process.send === undefined) throw new Error("a training process is started by an agent, not by hand");
-  setPriority(constants.priority.PRIORITY_LOW);
+  if (task.priority === "idle") setPriority(constants.priority.PRIORITY_LOW);
   const say = (message: TrainerMessage) => process.send?.(message);
   // A signal to the whole process group (Ctrl-C, systemd) is the parent's to act on.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});

@@ -19,6 +19,8 @@ export interface PeakBlend {
    * @param peakFrom the highest rate in the time that begins then; null where not all of it was counted.
    */
   settle(nowMs: number, peakFrom: (endMs: number) => number | null): void;
+  /** Forgets what forecasts of these names were worth: others bear them from now on. */
+  forget(names: readonly string[]): void;
 }
 
 export interface BlendedPeak {
@@ -142,6 +144,18 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
         if (actual !== null) settleOne(made, actual);
       }
       pending = pending.filter((made) => !due(made));
+    },
+    forget(names) {
+      const stays = (name: string) => !names.includes(name);
+      for (const name of names) {
+        ratios.delete(name);
+        costs.delete(name);
+      }
+      pending = pending.map((made) => ({
+        ...made,
+        points: new Map([...made.points].filter(([name]) => stays(name))),
+        judged: made.judged.filter(stays),
+      }));
     },
   };
 }

@@ -150,6 +150,22 @@ describe("forecast scores", () => {
     scores.settle(2 * minuteMs, (startMs) => (startMs === 0 ? 6 : null));
     expect(scores.scores()).toEqual([{ name: "m", forecasts: 1, absoluteError: 2, lastValueError: 1, actual: 6 }]);
   });
+  test("a model that is forgotten starts anew, and what it said of times to come counts no more", () => {
+    const scores = createForecastScores(minuteMs);
+    const byModel = new Map([
+      ["m", [4]],
+      ["other", [5]],
+    ]);
+    for (const minute of [0, 1, 2]) scores.add({ endMs: minute * minuteMs, lastValueQps: 5, byModel });
+    scores.settle(minuteMs, () => 6);
+    scores.forget("m");
+    scores.forget("nobody");
+    scores.settle(2 * minuteMs, () => 6);
+    expect(scores.scores().map(({ name, forecasts }) => [name, forecasts])).toEqual([["other", 2]]);
+    scores.add({ endMs: 3 * minuteMs, lastValueQps: 5, byModel });
+    scores.settle(4 * minuteMs, () => 6);
+    expect(scores.scores()).toContainEqual(expect.objectContaining({ name: "m", forecasts: 1, absoluteError: 2 }));
+  });
   test("what never comes due does not pile up", () => {
     const scores = createForecastScores(minuteMs);
     for (let minute = 0; minute < 100; minute += 1) scores.add(made(minute * minuteMs, [1]));
@@ -186,7 +202,8 @@ describe("the serving forecaster", () => {
       ...(memory === undefined ? {} : { memory }),
     });
     const history: MinuteRate[] = rates.map((qps, minute) => ({ minuteStartMs: startMs + minute * minuteMs, qps }));
-    return (minutes: number) => forecaster.forecast(history.slice(0, minutes), startMs + minutes * minuteMs);
+    const at = (minutes: number) => forecaster.forecast(history.slice(0, minutes), startMs + minutes * minuteMs);
+    return Object.assign(at, { reload: () => forecaster.reload() });
   };
   const random = seededRandom(3);
   const noisy = Array.from({ length: 400 }, () => 90 + 20 * random());
@@ -208,6 +225,27 @@ describe("the serving forecaster", () => {
     expect(last.shares!["moving-average"]).toBeGreaterThan(0.3);
     expect(last.reason).toMatch(/moving-average \d+ %.*; WAPE of \d+ forecasts, the newest weighing most: /);
     for (const rate of last.qps) expect(Math.abs(rate - 100)).toBeLessThan(4);
+  });
+
+  test("a network that takes another one's place is judged by its own forecasts, and has no say before that", async () => {
+    let output = 0.4;
+    const saved: string[] = [];
+    const memory = { load: () => null, save: (text: string) => void saved.push(text) };
+    const at = replay(new BiasedNetwork(() => output), noisy, memory);
+    let minutes = 60;
+    for (; minutes <= 180; minutes += 1) await at(minutes);
+    output = 0;
+    await at.reload();
+    const shares: (number | undefined)[] = [];
+    for (; minutes <= 240; minutes += 1) {
+      const { shares: found, model } = await at(minutes);
+      expect(model).toBe("blend");
+      shares.push(found?.["lstm"]);
+      if (minutes === 181) expect(saved.at(-1)).not.toContain("lstm");
+    }
+    // 15 minutes until its first forecast can be judged, 30 judged ones to know enough; it says what the moving average says.
+    expect(shares.findIndex((share) => share !== undefined)).toBe(44);
+    expect(shares.at(-1)).toBeGreaterThan(0.2);
   });
 
   test("a good network keeps its place", async () => {

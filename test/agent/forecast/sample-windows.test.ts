@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { findOrigins, splitByTime } from "#agent/forecast/sample-windows.ts";
+import { findOrigins, splitByTime, strideFor } from "#agent/forecast/sample-windows.ts";
 
 const steady = (length: number) => new Array<number | null>(length).fill(1);
 const withGap = (length: number, from: number, count: number) => steady(length).fill(null, from, from + count);
@@ -24,4 +24,14 @@ test("no minute is forecast in two parts, and the parts follow one another", () 
   expect([split.train[0], split.train.at(-1)]).toEqual([60, 685]);
   expect([split.validation[0], split.validation.at(-1)]).toEqual([700, 835]);
   expect([split.test[0], split.test.at(-1)]).toEqual([850, 985]);
+});
+
+test.each([
+  { minutes: 0, stride: 1 },
+  { minutes: 1_440, stride: 1 },
+  { minutes: 2_142, stride: 1 },
+  { minutes: 2_143, stride: 2 },
+  { minutes: 43_200, stride: 21 },
+])("$minutes minutes: each pass takes every $stride. window", ({ minutes, stride }) => {
+  expect(strideFor(minutes)).toBe(stride);
 });

@@ -57,6 +57,7 @@ async function create(change: Partial<NightTrainingParts> = {}) {
       minDays: 0.5,
       maxMinutes: 0.15,
       units: "tiny",
+      priority: "normal", // an idle one gets no time where other tests run beside it
       maxMemoryBytes: 1.5e9,
     },
     timeZone: "UTC",
@@ -257,6 +258,7 @@ const config = (): NightTrainingParts["config"] => ({
   minDays: 0.5,
   maxMinutes: 1,
   units: "tiny",
+  priority: "normal",
   maxMemoryBytes: 1.5e9,
 });
 

@@ -52,6 +52,21 @@ function run(rounds: number, said: (peak: number) => ReadonlyMap<string, PeakQua
   return { last, coverage: covered / rounds };
 }
 
+test("one that is forgotten has no share until it was compared anew, also with what it had said before", () => {
+  const blend = createPeakBlend(horizonMs);
+  const said = new Map([["wise", [50, 90, 95] as const]]);
+  const random = seededRandom(9);
+  const at = (index: number) => {
+    blend.settle(index * horizonMs, () => 100 * random());
+    return blend.forecast(index * horizonMs, new Map([["last-value", 50]]), said).shares.get("wise") ?? 0;
+  };
+  for (let index = 0; index < 200; index += 1) at(index);
+  expect(at(200)).toBeGreaterThan(0);
+  blend.forget(["wise"]);
+  const after = Array.from({ length: 30 }, (_, index) => at(201 + index));
+  expect(after.findIndex((share) => share > 0)).toBe(10);
+});
+
 test("who knows the quantiles gets the say, and they cover what they claim", () => {
   const { last, coverage } = run(
     1_500,
