@@ -1,0 +1,63 @@
+import { beforeEach, expect, test } from "bun:test";
+import { createFleetsOfDevice } from "#controller/fleet/fleets-of-device.ts";
+import type { Store } from "#controller/store/store.ts";
+import { createLogger } from "#platform/log.ts";
+import type { Presence } from "#protocol/messages.ts";
+import { agentTopic } from "#protocol/topics.ts";
+import { createMemoryStore } from "../memory-store.ts";
+import { aPresence } from "../messages.ts";
+import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
+
+let broker: RecordingBroker;
+let store: Store;
+
+beforeEach(async () => {
+  broker = createRecordingBroker();
+  store = createMemoryStore();
+  const log = createLogger("test", "silent");
+  createFleetsOfDevice({ fleetName: "f", store, broker, nowMs: () => 1000, log }).start();
+  await broker.deliver(agentTopic("f", "thor-1", "presence"), aPresence({ url: "http://10.0.0.7:8080" }));
+});
+
+const reasons = async () => (await store.decisions({ limit: 9 })).map(({ reason }) => reason);
+const say = (otherFleet: string, given: Partial<Presence>) =>
+  broker.deliver(agentTopic(otherFleet, given.agentId ?? "thor-1", "presence"), aPresence(given));
+
+test("a device that serves two fleets is on record once for each other fleet", async () => {
+  await say("g", { url: "http://10.0.0.7:9090" });
+  await say("g", { url: "http://10.0.0.7:9090" });
+  await say("h", { url: "http://10.0.0.7:9090" });
+  const said = await reasons();
+  expect(said.length).toBe(2);
+  expect(said[1]).toMatch(/^thor-1: the device at 10\.0\.0\.7 serves fleet g as well/);
+});
+
+test("whichever of the two was heard of first", async () => {
+  await say("g", { agentId: "thor-9", url: "http://10.0.0.9:9090" });
+  expect(await reasons()).toEqual([]);
+  await say("f", { agentId: "thor-9", url: "http://10.0.0.9:8080" });
+  expect((await reasons()).length).toBe(1);
+});
+
+test("one that has left the other fleet before is in one only", async () => {
+  await say("g", { agentId: "thor-9", url: "http://10.0.0.9:9090" });
+  await say("g", { agentId: "thor-9", url: "http://10.0.0.9:9090", status: "offline" });
+  await say("f", { agentId: "thor-9", url: "http://10.0.0.9:8080" });
+  expect(await reasons()).toEqual([]);
+});
+
+test.each<[string, string, Partial<Presence>]>([
+  ["its own fleet", "f", { url: "http://10.0.0.7:8080" }],
+  ["another device of the same name", "g", { url: "http://10.0.0.8:8080" }],
+  ["another agent of that host", "g", { agentId: "thor-2", url: "http://10.0.0.7:9090" }],
+  ["one that has left", "g", { url: "http://10.0.0.7:9090", status: "offline" }],
+  ["an address that is none", "g", { url: "nonsense" }],
+])("%s is no second fleet", async (_name, otherFleet, given) => {
+  await say(otherFleet, given);
+  expect(await reasons()).toEqual([]);
+});
+
+test("a message that is none is left alone", async () => {
+  await broker.deliver(agentTopic("g", "thor-1", "presence"), { v: 7 } as never);
+  expect(await reasons()).toEqual([]);
+});
