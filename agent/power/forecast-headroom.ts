@@ -6,8 +6,11 @@ export interface ForecastHeadroom {
   observe(minuteStartMs: number, qps: number): void;
   /** Remembers a forecast, once, until its time has come. */
   note(forecast: ForecastReport): void;
-  /** What the rate will hardly exceed over the forecast's steps. */
-  upperQps(forecast: ForecastReport): number;
+  /**
+   * What the rate will hardly exceed over the forecast's steps.
+   * @param quantile the share of peaks that should stay below it.
+   */
+  upperQps(forecast: ForecastReport, quantile: number): number;
 }
 
 /** A day of forecasts, one a minute: nights and days are in it. */
@@ -43,9 +46,8 @@ function insertionPlace(sorted: readonly number[], value: number): number {
  * 2005) on the difference of the square roots of the peak that came and that bound: where requests come by chance that difference spreads
  * alike by night and by day (the variance-stabilising transform of counts, Bartlett 1936), so that a noisy night does not ask for much room
  * by day. A forecast without quantiles is bounded from its path's peak in the same way.
- * @param quantile the share of peaks that should stay below the bound.
  */
-export function createForecastHeadroom(quantile: number): ForecastHeadroom {
+export function createForecastHeadroom(): ForecastHeadroom {
   let pending: Pending[] = [];
   const inOrder: number[] = [];
   const sorted: number[] = [];
@@ -83,7 +85,7 @@ export function createForecastHeadroom(quantile: number): ForecastHeadroom {
       if (last !== undefined && forecast.madeAtMs < last) pending = [];
       pending.push({ forecast, came: new Map() });
     },
-    upperQps(forecast) {
+    upperQps(forecast, quantile) {
       const base = baseOf(forecast);
       const bounded = forecast.peakQps !== undefined;
       if (sorted.length < fewestOutcomes) return bounded ? base : base * assumedFactor;

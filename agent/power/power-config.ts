@@ -40,10 +40,18 @@ export const PowerPolicy = Type.Object(
       description: "of a mode's capacity, for what is expected",
     }),
     upperQuantile: Type.Number({
-      default: 0.92,
+      default: 0.9,
       minimum: 0.5,
       maximum: 0.999,
-      description: "forecast: the share of the coming peaks that must stay within the mode's capacity",
+      description:
+        "forecast: the share of the coming peaks that must stay within the mode's capacity, before sloBudget has moved it",
+    }),
+    sloBudget: Type.Number({
+      default: 0.0005,
+      exclusiveMinimum: 0,
+      maximum: 0.5,
+      description:
+        "forecast: the share of minutes in which a mode may be too small: above it more room is left, below it less",
     }),
     mostSwitchesPerDay: Type.Integer({
       default: 40,

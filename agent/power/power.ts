@@ -12,6 +12,7 @@ import type { Device, PowerSample } from "./device.ts";
 import { createEnergyAccount, type EnergyPerRequest } from "./energy-account.ts";
 import { createEnergyMeter, type EnergyByKind, type MeasuredEnergy } from "./energy-meter.ts";
 import { createForecastHeadroom } from "./forecast-headroom.ts";
+import { createModeWatch } from "./mode-watch.ts";
 import type { PowerConfig } from "./power-config.ts";
 import { createPowerFaults, type PowerFault } from "./power-faults.ts";
 import {
@@ -22,6 +23,7 @@ import {
 } from "./power-governor.ts";
 import { registerPowerMetrics } from "./power-metrics.ts";
 import { createServiceTime } from "./service-time.ts";
+import { createSloBudget } from "./slo-budget.ts";
 
 export interface PowerStatus {
   readonly board: Device["kind"];
@@ -37,6 +39,8 @@ export interface PowerStatus {
   readonly leftAlone: string | null;
   readonly switches: number;
   readonly sample: PowerSample | null;
+  /** The share of coming peaks that a mode must carry at present, as the budget of missed minutes has it. */
+  readonly upperQuantile: number;
   readonly energy: EnergyByKind & {
     readonly gapMs: number;
     readonly recent: EnergyPerRequest;
@@ -101,7 +105,9 @@ export function createPower(deps: {
   const faults = createPowerFaults(log, clock.nowMs);
   const figures = createBoardFigures(deps);
   const account = createEnergyAccount();
-  const headroom = createForecastHeadroom(config.policy.upperQuantile);
+  const headroom = createForecastHeadroom();
+  const budget = createSloBudget(config.policy.upperQuantile, config.policy.sloBudget);
+  const watch = createModeWatch(config.policy.targetUtilization);
   let started: { device: Device; governor: PowerGovernor } | undefined;
   const parts = () => {
     if (started === undefined) throw new Error("power is used before it is started. This is a bug.");
@@ -124,6 +130,24 @@ export function createPower(deps: {
   /** The mode of the minute under way; null once it has changed in it. */
   let steadyModeId: number | null = null;
 
+  /** Of several models the slowest counts: the target is for every request. */
+  const slowestP95Ms = ({ models }: MinuteTraffic) =>
+    models.length === 0
+      ? null
+      : Math.max(...models.map(({ latencyCounts }) => latencyQuantileMs(latencyCounts, 0.95) ?? 0));
+
+  /** A whole minute of service speaks of whether its modes carried it. */
+  const spendBudget = (minutes: readonly MinuteTraffic[]) => {
+    const [minute] = minutes;
+    if (minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
+    const missed = watch.close({
+      qps: textsOf(minute) / 60,
+      p95Ms: slowestP95Ms(minute),
+      targetP95Ms: figures.origin().targetP95Ms,
+    });
+    if (missed !== null) budget.observe(missed);
+  };
+
   /** A minute in one mode from end to end speaks of that mode's figures. */
   const learn = (measured: MeasuredEnergy, minutes: readonly MinuteTraffic[]) => {
     const [minute] = minutes;
@@ -132,12 +156,10 @@ export function createPower(deps: {
     steadyModeId = modeId;
     if (!steady || modeId === null || minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
     const requests = minute.models.reduce((sum, { requests: own }) => sum + own, 0);
-    // Of several models the slowest counts: the target is for every request.
-    const slowest = minute.models.map(({ latencyCounts }) => latencyQuantileMs(latencyCounts, 0.95) ?? 0);
     figures.observe(modeId, {
       qps: textsOf(minute) / (minute.observedMs / 1000),
       requests,
-      p95Ms: slowest.length === 0 ? null : Math.max(...slowest),
+      p95Ms: slowestP95Ms(minute),
       meanWatts:
         measured.measuredMs >= fullyMeasuredShare * minute.observedMs
           ? measured.energyJ / (measured.measuredMs / 1000)
@@ -181,6 +203,7 @@ export function createPower(deps: {
       const measured = meter.take();
       const models = energyByModel(account.enter(measured, minutes));
       learn(measured, minutes);
+      spendBudget(minutes);
       for (const minute of minutes) {
         if (minute.observedMs < 60_000) continue;
         headroom.observe(minute.minuteStartMs, textsOf(minute) / 60);
@@ -213,10 +236,18 @@ export function createPower(deps: {
       await governor.evaluate({
         ...circumstances,
         servingForMs: service.servingForMs(nowMs),
-        forecastUpperQps: forecast === null ? null : headroom.upperQps(forecast),
+        forecastUpperQps: forecast === null ? null : headroom.upperQps(forecast, budget.quantile()),
         temperatureC: freshReading()?.junctionTemperatureC ?? null,
       });
       if (governor.currentMode()?.id !== before) steadyModeId = null;
+      watch.note({
+        capacityQps: currentProfile()?.capacityQps ?? null,
+        chosen:
+          role === "active" &&
+          circumstances.desiredMode === null &&
+          circumstances.desiredModeCap === null &&
+          governor.lastDecision?.thermalCap === 0,
+      });
     },
     currentMode: () => parts().governor.currentMode(),
     profile: () => parts().governor.profile(),
@@ -261,6 +292,7 @@ export function createPower(deps: {
         leftAlone,
         switches: governor.switches,
         sample: freshReading(),
+        upperQuantile: budget.quantile(),
         energy: {
           ...meter.totals(),
           gapMs: meter.gapMs(),

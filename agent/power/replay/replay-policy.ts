@@ -2,6 +2,7 @@ import { decidePowerMode } from "../decide-power-mode.ts";
 import { createForecastHeadroom } from "../forecast-headroom.ts";
 import { cheapestMode, type KnownMode, wattsAt } from "../mode-energy.ts";
 import type { PowerPolicy } from "../power-config.ts";
+import { createSloBudget } from "../slo-budget.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 import type { ForecastedMinute } from "./forecast-minutes.ts";
 
@@ -46,7 +47,8 @@ function* judgedMinutes({ demand, judgedFromMinute }: ReplayInputs): Generator<{
 export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayFigures {
   const { demand, forecasts, firstForecastMinute, judgedFromMinute, modes } = inputs;
   const top = modes[0] as KnownMode;
-  const headroom = createForecastHeadroom(policy.upperQuantile);
+  const headroom = createForecastHeadroom();
+  const budget = createSloBudget(policy.upperQuantile, policy.sloBudget);
   let current = top;
   let lastSwitchMs: number | null = null;
   let switchTimesMs: number[] = [];
@@ -79,7 +81,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
         role: "active",
         servingForMs: null,
         forecastPeakQps: Math.max(...forecasted.qps),
-        forecastUpperQps: headroom.upperQps(relative),
+        forecastUpperQps: headroom.upperQps(relative, budget.quantile()),
         liveQps: atS < liveRateFromS ? (demand.qps[minute - 1] ?? rate) : rate,
         desiredMode: null,
         desiredModeCap: null,
@@ -107,6 +109,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
       if (rate > current.capacityQps) tooSmall = true;
     }
     headroom.observe(minute * minuteMs, rate);
+    budget.observe(tooSmall);
     if (!judged) continue;
     minutes += 1;
     if (tooSmall) sloMinutes += 1;

@@ -22,32 +22,32 @@ function chance(seed: number) {
 
 describe("head-room above the forecast", () => {
   test("assumed until 30 forecasts have come true", () => {
-    const headroom = createForecastHeadroom(0.9);
+    const headroom = createForecastHeadroom();
     for (let minute = 0; minute < 31; minute += 1) {
       headroom.note(forecastAt(minute, [100, 100, 100]));
       headroom.observe(minute * minuteMs, 100);
     }
-    expect(headroom.upperQps(forecastAt(33, [100, 80, 60]))).toBe(150);
+    expect(headroom.upperQps(forecastAt(33, [100, 80, 60]), 0.9)).toBe(150);
     for (let minute = 31; minute < 40; minute += 1) {
       headroom.note(forecastAt(minute, [100, 100, 100]));
       headroom.observe(minute * minuteMs, 100);
     }
-    expect(headroom.upperQps(forecastAt(40, [100, 80, 60]))).toBe(100);
+    expect(headroom.upperQps(forecastAt(40, [100, 80, 60]), 0.9)).toBe(100);
   });
 
   test("a forecast's own 0.95 quantile of the peak is the bound at once, and moves to the quantile that is asked for", () => {
-    const headroom = createForecastHeadroom(0.5);
+    const headroom = createForecastHeadroom();
     const withPeak = (minute: number): ForecastReport => ({
       ...forecastAt(minute, [100, 100, 100]),
       peakQps: { q50: 110, q90: 140, q95: 144 },
     });
-    expect(headroom.upperQps(withPeak(0))).toBe(144);
+    expect(headroom.upperQps(withPeak(0), 0.5)).toBe(144);
     for (let minute = 0; minute < 60; minute += 1) {
       headroom.note(withPeak(minute));
       headroom.observe(minute * minuteMs, 121);
     }
     // Half of the peaks lie at or below 121.
-    expect(headroom.upperQps(withPeak(60))).toBeCloseTo(121, 9);
+    expect(headroom.upperQps(withPeak(60), 0.5)).toBeCloseTo(121, 9);
   });
 
   test.each([
@@ -55,7 +55,7 @@ describe("head-room above the forecast", () => {
     ["by night", 4],
   ])("covers the share of peaks that is asked for, %s", (_, level) => {
     const random = chance(7);
-    const headroom = createForecastHeadroom(0.9);
+    const headroom = createForecastHeadroom();
     let covered = 0;
     let judged = 0;
     const bounds: { minute: number; upper: number }[] = [];
@@ -63,7 +63,7 @@ describe("head-room above the forecast", () => {
     for (let minute = 0; minute < 3000; minute += 1) {
       const forecast = forecastAt(minute, [level, level, level]);
       headroom.note(forecast);
-      if (minute > 200) bounds.push({ minute, upper: headroom.upperQps(forecast) });
+      if (minute > 200) bounds.push({ minute, upper: headroom.upperQps(forecast, 0.9) });
       // Noise that grows with the root of the level, as counts have it.
       const rate = Math.max(0, level + Math.sqrt(level) * (random() + random() + random() - 1.5));
       rates.push(rate);
@@ -80,16 +80,16 @@ describe("head-room above the forecast", () => {
   });
 
   test("a forecast some of whose minutes nobody counted teaches nothing", () => {
-    const headroom = createForecastHeadroom(0.9);
+    const headroom = createForecastHeadroom();
     for (let minute = 0; minute < 100; minute += 1) {
       headroom.note(forecastAt(minute, [1, 1, 1]));
       if (minute % 3 !== 0) headroom.observe(minute * minuteMs, 1000);
     }
-    expect(headroom.upperQps(forecastAt(100, [10]))).toBe(15);
+    expect(headroom.upperQps(forecastAt(100, [10]), 0.9)).toBe(15);
   });
 
   test("the same forecast counts once; a clock set back and rates that are no numbers do no harm", () => {
-    const headroom = createForecastHeadroom(0.9);
+    const headroom = createForecastHeadroom();
     for (let minute = 0; minute < 20; minute += 1) {
       for (let again = 0; again < 5; again += 1) headroom.note(forecastAt(minute, [1]));
       headroom.observe(minute * minuteMs, 4);
@@ -97,16 +97,16 @@ describe("head-room above the forecast", () => {
     }
     headroom.note(forecastAt(5, [1]));
     headroom.observe(5 * minuteMs, 4);
-    expect(headroom.upperQps(forecastAt(21, [100]))).toBe(150);
+    expect(headroom.upperQps(forecastAt(21, [100]), 0.9)).toBe(150);
   });
 
   test("a forecast of nothing has room as well", () => {
-    const headroom = createForecastHeadroom(0.9);
+    const headroom = createForecastHeadroom();
     for (let minute = 0; minute < 50; minute += 1) {
       headroom.note(forecastAt(minute, [0]));
       headroom.observe(minute * minuteMs, 9);
     }
-    expect(headroom.upperQps(forecastAt(50, [0]))).toBe(9);
-    expect(headroom.upperQps(forecastAt(50, []))).toBe(9);
+    expect(headroom.upperQps(forecastAt(50, [0]), 0.9)).toBe(9);
+    expect(headroom.upperQps(forecastAt(50, []), 0.9)).toBe(9);
   });
 });
