@@ -58,8 +58,9 @@ export function parseNvpmodelConf(text: string): NvpmodelConf {
 /** The answer of `nvpmodel -q`: a line with the name, then one with the id. Warnings before them are passed over. */
 export function parseNvpmodelQuery(output: string): Pick<NvpmodelMode, "id" | "name"> | null {
   const lines = output.split(/\r?\n/).map((line) => line.trim());
-  const at = lines.findIndex((line) => line.startsWith("NV Power Mode:"));
-  const name = lines[at]?.slice("NV Power Mode:".length).trim();
+  const named = /(?:^|^NVPM VERB: .*)NV Power Mode:(.*)$/;
+  const at = lines.findIndex((line) => named.test(line));
+  const name = named.exec(lines[at] ?? "")?.[1]?.trim();
   const id = lines.slice(at + 1).find((line) => /^\d+$/.test(line));
   if (at === -1 || name === undefined || name === "" || id === undefined) return null;
   return { id: Number(id), name };

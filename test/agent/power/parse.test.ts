@@ -58,6 +58,21 @@ describe("parseTegrastats", () => {
       "RAM 1/2MB GPU 0/0 CPU 311/311 SOC 932/932 CV 0/0 VDDRQ 155/155 SYS5V 1361/1361 PMIC@100C Tboard@34C Tdiode@37.5C",
       { inputPowerMw: 2759, junctionTemperatureC: 37.5 },
     ],
+    [
+      "an AGX Orin: no total rail, the sum of its four",
+      "11-21-2025 08:49:48 RAM 13983/62780MB (lfb 424x4MB) SWAP 126/31390MB (cached 0MB) CPU [90%@2201,100%@2201,off] EMC_FREQ 1%@2133 GR3D_FREQ 14%@[407,407] VIC_FREQ 115 NVDLA0_FREQ @1600 APE 174 CV0@73.625C CPU@77.281C Tboard@62C SOC2@70C Tdiode@62.25C SOC0@69.531C CV1@72.5C GPU@69.125C tj@77.281C SOC1@68.968C CV2@67.25C VDD_GPU_SOC 3150mW/2971mW VDD_CPU_CV 14312mW/12415mW VIN_SYS_5V0 4968mW/5048mW VDDQ_VDD2_1V8AO 1091mW/1091mW",
+      { inputPowerMw: 23_521, gpuUtilization: 0.14, ramUsedMb: 13_983, junctionTemperatureC: 77.281 },
+    ],
+    [
+      "a TX2: a total rail without a unit, among many",
+      "RAM 2135/7855MB (lfb 1057x4MB) CPU [2%@2035,0%@2035] EMC_FREQ 1%@1866 GR3D_FREQ 0%@1300 APE 150 MTS fg 0% bg 0% BCPU@30C MCPU@30C GPU@29C PLL@30C Tboard@28C Tdiode@28.25C PMIC@100C thermal@29.4C VDD_IN 3104/4029 VDD_CPU 291/730 VDD_WIFI 0/180 VDD_DDR 1248/1375",
+      { inputPowerMw: 3104, gpuUtilization: 0, junctionTemperatureC: 30 },
+    ],
+    [
+      "a Nano with IRAM in kB",
+      "RAM 1923/3964MB (lfb 2x2MB) SWAP 191/1982MB (cached 6MB) IRAM 0/252kB(lfb 252kB) CPU [5%@1224,4%@1224] EMC_FREQ 0%@1600 GR3D_FREQ 0%@76 APE 25 PLL@37C CPU@40C PMIC@50C GPU@40C AO@45C thermal@40C POM_5V_IN 1750/1628 POM_5V_GPU 0/0 POM_5V_CPU 366/406",
+      { inputPowerMw: 1750, gpuUtilization: 0, ramUsedMb: 1923, junctionTemperatureC: 45 },
+    ],
     ["cores off", "RAM 1/2MB CPU [off,off,3%@972] VIN 5mW/5mW", { inputPowerMw: 5 }],
   ])("%s", (_name, line, expected) => {
     expect(parseTegrastats(line)).toMatchObject(expected);
@@ -114,6 +129,10 @@ describe("parseNvpmodelConf", () => {
 test.each([
   ["NV Power Mode: 15W\n0\n", { id: 0, name: "15W" }],
   ["NVPM WARN: fan mode is not set!\nNVPM WARN: 3\nNV Power Mode: MAXN_SUPER\n2\n", { id: 2, name: "MAXN_SUPER" }],
+  [
+    "NVPM VERB: parsing done for /etc/nvpmodel.conf\nNV Fan Mode:quiet\nNVPM VERB: Current mode: NV Power Mode: MODE_15W_6CORE\n2\nNVPM VERB: PARAM CPU_ONLINE: ARG CORE_0: 1\n",
+    { id: 2, name: "MODE_15W_6CORE" },
+  ],
   ["NV Power Mode: 15W\n", null],
   ["0\n", null],
   ["", null],

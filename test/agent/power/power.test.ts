@@ -8,6 +8,7 @@ import { PowerConfig } from "#agent/power/power-config.ts";
 import type { Clock } from "#platform/clock.ts";
 import { systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/read-config.ts";
+import { emptyLatencyCounts } from "#protocol/latency-histogram.ts";
 import { createFakeBoard } from "../../fakes/jetson/board.ts";
 
 /** A board without a profile. */
@@ -92,4 +93,40 @@ test("what the controller holds but heat forbids is reported as different, with 
     nowMs: Date.now(),
   });
   expect(differs()).toMatchObject({ desired: "MAXN", reported: "90W", reason: expect.stringMatching(/capped at 90W/) });
+}, 20_000);
+
+test("a minute that its mode did not carry makes the policy more careful; one that an operator's mode did not carry does not", async () => {
+  const startMs = Date.UTC(2026, 0, 5);
+  let nowMs = startMs;
+  const clock: Clock = { ...systemClock, nowMs: () => nowMs };
+  const config = parseConfig(PowerConfig, { board: "simulated" }, "test");
+  power = createPower({ ...unprofiled, config, clock, metrics: new Registry() });
+  const { evaluate, status, closeMinute } = power;
+  await power.start();
+  const minute = async (texts: number, desiredMode: string | null) => {
+    await evaluate({
+      forecast: null,
+      liveQps: 100,
+      role: "active",
+      desiredMode,
+      desiredModeCap: null,
+      desiredModeUntilMs: null,
+      desiredModeCapUntilMs: null,
+      nowMs,
+    });
+    const minuteStartMs = nowMs;
+    nowMs += 60_000;
+    const latencyCounts = emptyLatencyCounts();
+    latencyCounts[5] = texts;
+    const models = [{ model: "m", requests: texts, texts, tokens: texts, computeMs: 1000, latencyCounts }];
+    closeMinute([{ minuteStartMs, observedMs: 60_000, errors: 0, rejected: 0, models }]);
+    return status().upperQuantile;
+  };
+  const before = await minute(100 * 60, null);
+  expect(status().mode).toBe("70W");
+  expect(before).toBeLessThan(0.9);
+  // 219 of the 220 texts a second that the mode carries.
+  expect(1 - (await minute(219 * 60, null))).toBeCloseTo((1 - before) / 2, 4);
+  const careful = await minute(100 * 60, "70W");
+  expect(await minute(219 * 60, "70W")).toBe(careful);
 }, 20_000);
