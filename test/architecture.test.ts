@@ -21,6 +21,13 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   controller: ["platform", "protocol", "agent"],
   cli: ["platform", "protocol", "agent", "controller", "models"],
 };
+/** Decisions that are not to be asked for by name, and why. */
+const notAsked = new Map([
+  [
+    "controller/scaling/plan-policy/",
+    "they turn a plan that was searched a moment ago into roles and units; fleet-plan and active-agents are what an operator asks",
+  ],
+]);
 /** What the controller may take from the agent's code: decisions, forecasting and pure calculations. */
 const sharedWithController = /^agent\/(.*\/)?(decide-[a-z-]+|forecast\/[a-z-]+)\.ts$/;
 
@@ -44,6 +51,15 @@ describe("architecture", () => {
     expect(source).not.toMatch(/\bDate\b|Math\.random|\bprocess\.|\bfetch\(|\bperformance\.|\bsetTimeout\b|\bBun\./);
     expect(source).not.toMatch(/from "(node|bun):/);
     expect(source).not.toMatch(/from "(mqtt|elysia|aedes|pino|prom-client|onnxruntime-node)"/);
+  });
+
+  test("every decision can be asked for: thormesh decide NAME (cli/decide/), but for those with a reason", () => {
+    const asked = new Set(sources.filter((path) => path.startsWith("cli/decide/")).flatMap(importsOf));
+    const missing = sources.filter(
+      (path) =>
+        path.includes("/decide-") && !asked.has(path) && ![...notAsked.keys()].some((place) => path.startsWith(place)),
+    );
+    expect(missing).toEqual([]);
   });
 
   test.each(Object.entries(layers))("%s imports only what lies below it", (layer, below) => {

@@ -1,4 +1,5 @@
 import { decidePowerMode } from "#agent/power/decide-power-mode.ts";
+import { decideSoleController } from "#controller/broker/decide-sole-controller.ts";
 import { decideMachine } from "#controller/scaling/actuators/decide-machine.ts";
 import {
   CheapestFleetInput,
@@ -32,6 +33,7 @@ import { forecastDecisions } from "./forecast-decisions.ts";
 import { MachineInput } from "./machine-input.ts";
 import { PowerModeInput } from "./power-mode-input.ts";
 import { servingDecisions } from "./serving-decisions.ts";
+import { SoleControllerInput } from "./sole-controller-input.ts";
 import { toolDecisions } from "./tool-decisions.ts";
 
 const rightSizeEntries = Object.fromEntries(
@@ -125,6 +127,11 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     "what came of what an agent was told, by its own report",
     ActOutcomeInput,
     ({ told, evidence, confirmWithinMs, nowMs }) => decideActOutcome(told, evidence, confirmWithinMs, nowMs),
+  ),
+  "sole-controller": decisionEntry(
+    "which of two controllers goes on at a broker they share",
+    SoleControllerInput,
+    ({ own, other }) => decideSoleController(own, other),
   ),
   ...deviceDecisions,
   ...servingDecisions,

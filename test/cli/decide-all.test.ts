@@ -1,36 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { decisions } from "#cli/decide/decisions.ts";
 import { decideCommand } from "#cli/decide.ts";
 import { schemaOfInput } from "#platform/schema-of-input.ts";
 
-const root = join(import.meta.dir, "../..");
 const answer = (name: string, input: unknown) => decisions[name]?.answer(input, "x.json");
-
-/** Folders whose decisions are not to be asked for by name, and why. */
-const notAsked = new Map([
-  [
-    "controller/scaling/plan-policy/",
-    "they turn a plan that was searched a moment ago into roles and units; fleet-plan and active-agents are what an operator asks",
-  ],
-]);
-const isNotAsked = (path: string) => [...notAsked.keys()].some((folder) => path.startsWith(folder));
-
-test("every decision of the program can be asked for, but for those with a reason", async () => {
-  const imported = new Set<string>();
-  for await (const path of new Bun.Glob("cli/decide/*.ts").scan(root)) {
-    const text = await Bun.file(join(root, path)).text();
-    for (const [, target] of text.matchAll(/from "([^"]*\/decide-[a-z-]+\.ts)"/g)) {
-      imported.add((target as string).replace(/^#/, "").replace(/^\.\.\//, "cli/"));
-    }
-  }
-  const missing: string[] = [];
-  for (const folder of ["agent", "controller", "cli", "platform", "protocol"]) {
-    for await (const path of new Bun.Glob(`${folder}/**/decide-*.ts`).scan(root))
-      if (!imported.has(path) && !isNotAsked(path)) missing.push(path);
-  }
-  expect(missing).toEqual([]);
-});
 
 /** Every object of a schema, with its place. */
 function* objectsOf(schema: unknown, place = ""): Generator<{ place: string; schema: Record<string, unknown> }> {
@@ -135,6 +108,11 @@ describe("decisions of serving, forecasting and the tools, from what is known at
       "act-outcome",
       { told: { agentId: "a", want: { role: "active" }, version: 3, toldAtMs: 0 }, nowMs: 1000 },
       { kind: "open" },
+    ],
+    [
+      "sole-controller",
+      { own: { instanceId: "a", sinceMs: 5 }, other: { instanceId: "b", status: "online", sinceMs: 3 } },
+      { kind: "yield" },
     ],
     ["memory-trend", { samples: [] }, { kind: "unknown" }],
     [
