@@ -96,7 +96,8 @@ export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
   if (modes.length === 0)
     return { kind: "none", thermalCap: 0, refused: null, reason: "the board has no modes to choose from" };
   const currentIndex = modes.findIndex((mode) => mode.id === currentModeId);
-  const thermalCap = nextThermalCap(inputs, Math.max(0, currentIndex));
+  // An update may have left fewer modes than there were when the cap was set.
+  const thermalCap = Math.min(modes.length - 1, nextThermalCap(inputs, Math.max(0, currentIndex)));
 
   const inForce = (untilMs: number | null) => untilMs === null || nowMs < untilMs;
   const held = desiredMode !== null && inForce(inputs.desiredModeUntilMs);

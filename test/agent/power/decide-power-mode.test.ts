@@ -397,6 +397,7 @@ describe("decidePowerMode", () => {
         1,
         1,
       ],
+      ["a cap from before an update that took modes away", { thermalCap: 9, forecastPeakQps: 999 }, 2, 2],
       ["never beyond the lowest", { temperatureC: 120, currentModeId: 2, thermalCap: 2, forecastPeakQps: 999 }, 2, 2],
       [
         "cooling but not enough: the cap stays",
