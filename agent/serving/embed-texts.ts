@@ -15,7 +15,6 @@ import { ClientGone, DeadlinePassed, openPatience } from "./request-patience.ts"
 import type { ModelLease } from "./residency/model-pool.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
-
 import { refuseUnlessForKind } from "./text-input.ts";
 import type { NamedToken } from "./text-tokenizer.ts";
 
