@@ -7,9 +7,9 @@ import {
   type PolicyResult,
   runBacktest,
 } from "#controller/scaling/backtest/run-backtest.ts";
-import { withoutUnrecorded } from "#controller/scaling/backtest/scaling-policy-replay.ts";
 import { planTerms } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { withoutUnrecorded } from "#controller/scaling/policy/play-scaling-policy.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
 import { readTraffic } from "./backtest/read-traffic.ts";

@@ -1,9 +1,14 @@
+import { qps as describeQps } from "#controller/scaling/describe-figures.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { policyJsonSchema } from "#controller/scaling/policy/policy-json-schema.ts";
+import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
+import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { readConfigFile } from "#platform/read-config.ts";
+import { askController, controllerUrlOption } from "./ask-controller.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
 import { formatTable } from "./format-table.ts";
+import { previewPast, type RecordedMinute } from "./policy/preview-past.ts";
 import { previewPolicy } from "./policy/preview-policy.ts";
 
 async function validate(paths: readonly string[], values: OptionValues): Promise<number> {
@@ -22,9 +27,55 @@ async function validate(paths: readonly string[], values: OptionValues): Promise
   return 0;
 }
 
+const learntHours = 48;
+
+/** What the policy would have decided on the traffic that a controller has recorded. */
+async function previewRecorded(policy: ScalingPolicy, hours: number, values: OptionValues): Promise<number> {
+  for (const name of ["at", "hours", "qps"]) {
+    if (values[name] !== undefined) throw new UsageError(`--${name}: expected it without --past`);
+  }
+  const { nowMs, minutes } = (await askController(values, `/api/v1/traffic?hours=${hours + learntHours}`)) as {
+    readonly nowMs: number;
+    readonly minutes: readonly RecordedMinute[];
+  };
+  const preview = previewPast(policy, minutes, nowMs - hours * 3_600_000);
+  if (values["json"] === true) {
+    console.log(JSON.stringify({ policy: policy.name, mode: policy.mode, ...preview }, null, 2));
+    return 0;
+  }
+  if (preview.minutes === 0) throw new Error(`the controller has recorded no traffic in the last ${hours} h`);
+  const named = (limit: LimitStep) => `${limit.by} (${limit.from} to ${limit.to})`;
+  const rows = preview.stretches.map(({ fromMs, replicas, qps, load, forecast, triggers, schedules, limitedBy }) => [
+    new Date(fromMs).toISOString().slice(0, 16).replace("T", " "),
+    qps === null ? "-" : describeQps(qps),
+    load === null ? "-" : String(load),
+    forecast === null ? "-" : String(forecast),
+    Object.entries(triggers)
+      .map(([name, agents]) => `${name} ${agents ?? "?"}`)
+      .join(", ") || "-",
+    schedules.join(", ") || "-",
+    limitedBy.map(named).join(", ") || "-",
+    String(replicas),
+  ]);
+  const heads = ["FROM (UTC)", "QPS", "LOAD", "FORECAST", "TRIGGERS", "SCHEDULES", "LIMITED BY", "REPLICAS"];
+  console.log(formatTable(heads, rows));
+  const mean = preview.meanReplicas.toFixed(2);
+  console.log(
+    `\n${preview.minutes} recorded minutes: ${mean} replicas on average, ${preview.stretches.length - 1} changes, ` +
+      `too few for the rate of the same minute in ${preview.shortMinutes}.`,
+  );
+  if (preview.leftOut.length > 0) {
+    console.log(`Left out, as their values are not recorded: triggers ${preview.leftOut.join(", ")}.`);
+  }
+  return 0;
+}
+
 async function preview([path, ...more]: readonly string[], values: OptionValues): Promise<number> {
   if (path === undefined || more.length > 0) throw new UsageError("expected one policy file to preview");
   const policy = parseScalingPolicy(await readConfigFile(path), path);
+  const past = optionalNumber(values, "past", { min: 1, max: 288, integer: true });
+  if (past !== undefined) return previewRecorded(policy, past, values);
+  if (optionalString(values, "url") !== undefined) throw new UsageError("--url: expected --past with it");
   const at = optionalString(values, "at");
   const fromMs = at === undefined ? Date.now() : Date.parse(at);
   if (!Number.isFinite(fromMs)) throw new UsageError(`--at: expected a time like 2026-05-04T12:30:00Z, got "${at}"`);
@@ -49,18 +100,26 @@ async function preview([path, ...more]: readonly string[], values: OptionValues)
     policy.prediction === undefined ? "" : "prediction",
     policy.pause === undefined ? "" : `the pause (${policy.pause.kind})`,
   ].filter((text) => text !== "");
-  if (unknown.length > 0) console.log(`\nNot foreseen here: ${unknown.join(" and ")}.`);
+  if (unknown.length > 0)
+    console.log(`\nNot foreseen here: ${unknown.join(" and ")}; --past N shows them on recorded hours.`);
   return 0;
 }
 
 export const policyCommand: Command = {
   summary: "scaling policies: check a file, print its schema, see what it allows in the next hours",
   usage:
-    "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]",
+    "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]\n       thormesh policy preview FILE --past HOURS [--url URL] [--json]",
   options: {
     at: { type: "string", value: "TIME", only: "preview", help: "from this time (ISO 8601; default: now)" },
     hours: { type: "string", value: "N", only: "preview", help: "for so long (default: 24)" },
     qps: { type: "string", value: "N", only: "preview", help: "how many replicas this steady rate ends at" },
+    past: {
+      type: "string",
+      value: "HOURS",
+      only: "preview",
+      help: "what load, triggers, forecast and schedules would have made of a controller's last recorded hours",
+    },
+    url: { ...controllerUrlOption.url, only: "preview" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, [action, ...rest]) {

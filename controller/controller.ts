@@ -18,6 +18,7 @@ import { decisionRoutes } from "./api/decision-routes.ts";
 import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
 import { openPaths, operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
+import { trafficRoutes } from "./api/traffic-routes.ts";
 import { createFleetBroker } from "./broker/fleet-broker.ts";
 import { keptControllerId } from "./broker/kept-controller-id.ts";
 import { assertControllerConfig } from "./check-config.ts";
@@ -241,6 +242,7 @@ export function createController(
         log,
         routes: [
           fleetRoutes(api),
+          trafficRoutes(api),
           decisionRoutes(api),
           safetyRoutes(api),
           costRoutes(api),

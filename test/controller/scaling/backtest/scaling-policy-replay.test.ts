@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createCalendar } from "#agent/forecast/calendar.ts";
 import { BacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
 import { runBacktest } from "#controller/scaling/backtest/run-backtest.ts";
-import { withoutUnrecorded } from "#controller/scaling/backtest/scaling-policy-replay.ts";
+import { withoutUnrecorded } from "#controller/scaling/policy/play-scaling-policy.ts";
 import { parseFormula } from "#controller/scaling/policy/formula.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";

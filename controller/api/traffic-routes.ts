@@ -1,0 +1,43 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import type { ApiParts } from "./api-parts.ts";
+import { ErrorBody } from "./schemas.ts";
+
+const hourMs = 3_600_000;
+
+const TrafficQuery = Type.Object(
+  {
+    hours: Type.String({
+      pattern: "^([1-9]|[1-9][0-9]|[1-2][0-9][0-9]|3[0-2][0-9]|33[0-6])$",
+      title: "a whole number from 1 to 336",
+      default: "24",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+const TrafficView = Type.Object({
+  nowMs: Type.Number(),
+  minutes: Type.Array(Type.Object({ minuteStartMs: Type.Number(), qps: Type.Number() })),
+});
+
+/** The fleet's recorded traffic: what a policy is tried on before it is trusted. */
+export function trafficRoutes({ store, nowMs }: Pick<ApiParts, "store" | "nowMs">) {
+  return new Elysia().get(
+    "/api/v1/traffic",
+    async ({ query }) => {
+      const now = nowMs();
+      const minutes = await store.fleetMinutes(now - Number(query.hours) * hourMs, now);
+      return { nowMs: now, minutes: minutes.map(({ minuteStartMs, texts }) => ({ minuteStartMs, qps: texts / 60 })) };
+    },
+    {
+      query: TrafficQuery,
+      response: { 200: TrafficView, 400: ErrorBody },
+      detail: {
+        summary: "The fleet's rate, minute by minute",
+        description: "Texts a second of all agents together, oldest first. Minutes that nobody reported are absent.",
+        tags: ["fleet"],
+      },
+    },
+  );
+}

@@ -1,0 +1,70 @@
+import { decideScaling } from "../decide-scaling.ts";
+import { createForecastQuantiles } from "./forecast-quantiles.ts";
+import { createPolicyMemory } from "./policy-memory.ts";
+import type { ScalingDecision } from "./scaling-decision.ts";
+import type { ScalingPolicy } from "./scaling-policy.ts";
+import type { TriggerReading } from "./trigger-input.ts";
+import type { Trigger } from "./trigger-source.ts";
+
+const minuteMs = 60_000;
+
+/** What a trigger would have said of a record of rates, with so many replicas; null where a record can't tell. */
+function readRecord(trigger: Trigger, qps: number, replicas: number): number | null {
+  if (trigger.kind !== "agents" || trigger.metric !== "qps") return null;
+  return trigger.aggregate === "sum" ? qps : qps / Math.max(1, replicas);
+}
+
+/**
+ * A policy as far as a record of rates can try it: without the triggers whose values nobody has recorded (and without the formula, fallback and
+ * idle number that speak of them).
+ */
+export function withoutUnrecorded(policy: ScalingPolicy): { policy: ScalingPolicy; leftOut: readonly string[] } {
+  const leftOut = policy.triggers.filter((trigger) => readRecord(trigger, 0, 1) === null).map(({ name }) => name);
+  if (leftOut.length === 0) return { policy, leftOut };
+  const { formula, fallback, idleReplicas, ...rest } = policy;
+  return { policy: { ...rest, triggers: policy.triggers.filter(({ name }) => !leftOut.includes(name)) }, leftOut };
+}
+
+export interface PlayedMinute {
+  readonly atMs: number;
+  /** How many replicas there are. */
+  readonly replicas: number;
+  /** Of the minute before; null when nobody knows. */
+  readonly liveQps: number | null;
+  /** What was then expected of the coming minutes; empty without a forecast. */
+  readonly expectedQps: readonly number[];
+}
+
+/** A policy as a controller would follow it, on recorded traffic: asked once a minute, in order. */
+export function playScalingPolicy(given: ScalingPolicy): (minute: PlayedMinute) => ScalingDecision {
+  const { policy } = withoutUnrecorded(given);
+  const memory = createPolicyMemory();
+  const confidence = policy.prediction?.confidence;
+  const quantiles = confidence === undefined ? null : createForecastQuantiles((1 + confidence) / 2);
+  let firstMs: number | null = null;
+  return ({ atMs, replicas, liveQps, expectedQps }) => {
+    firstMs ??= atMs;
+    if (liveQps !== null && quantiles !== null && expectedQps.length > 0) {
+      const forecast = { madeAtMs: atMs, model: "replay", reason: "", stepMs: minuteMs, qps: [...expectedQps] };
+      quantiles.observe([{ minuteStartMs: atMs - minuteMs, qps: liveQps }], forecast);
+    }
+    const readings = policy.triggers.map((trigger): TriggerReading => {
+      const value = liveQps === null ? null : readRecord(trigger, liveQps, replicas);
+      return { trigger: trigger.name, value, failures: 0, reason: null };
+    });
+    const decision = decideScaling(policy, {
+      nowMs: atMs,
+      currentReplicas: replicas,
+      readings,
+      ...memory.recall(atMs, replicas),
+      loadedAgoS: (atMs - firstMs) / 1000,
+      liveQps,
+      forecast: quantiles?.forecast(atMs) ?? null,
+      missingData: [],
+      warmUpLeftS: 0,
+      frozen: null,
+    });
+    memory.note(atMs, decision);
+    return decision;
+  };
+}
