@@ -1,6 +1,8 @@
 /** What one line of tegrastats says; null where it says nothing. */
 export interface TegrastatsLine {
   readonly inputPowerMw: number | null;
+  /** Power rails that the line names: fewer than usual are those of a line that was cut. */
+  readonly rails: number;
   /** 0..1 */
   readonly gpuUtilization: number | null;
   readonly ramUsedMb: number | null;
@@ -52,6 +54,7 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
   const hottest = readings.length === 0 ? null : Math.max(...readings);
   return {
     inputPowerMw: powerMw(rails),
+    rails: rails.size,
     gpuUtilization: gpu === undefined ? null : Math.min(1, Number(gpu) / 100),
     ramUsedMb: Number(ram[1]),
     ramTotalMb: Number(ram[2]),

@@ -118,6 +118,9 @@ export function createPowerGovernor(
     if (modes.length === 0) modes = await control.modes();
     if (nowMs - observedAtMs >= observeEveryMs) {
       observedAtMs = nowMs;
+      // An update may change the list; one that can't be read for the moment leaves the one that is known.
+      const listed = await control.modes();
+      if (listed.length > 0) modes = listed;
       const observed = await control.currentMode();
       if (observed !== null && current !== null && observed.id !== current.id)
         log.warn({ from: current.name, to: observed.name }, "the power mode was changed by someone else");

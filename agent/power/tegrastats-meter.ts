@@ -17,6 +17,15 @@ const shortestSilenceMs = 2000;
 const foreignLines = 10;
 const noReadings = "tegrastats gives no readings: energy has a gap until it does";
 
+/**
+ * When lines that came together were printed: evenly since the ones before. Without that, all but one of them would seem to have lasted no time, when the
+ * tool's output is held up in a pipe or this process was busy.
+ */
+export function spreadTimes(lastMs: number | null, nowMs: number, count: number): number[] {
+  const fromMs = lastMs === null || lastMs > nowMs ? nowMs : lastMs;
+  return Array.from({ length: count }, (_, index) => fromMs + ((nowMs - fromMs) * (index + 1)) / count);
+}
+
 /** Sensor readings by a long-lived tegrastats, started again when it ends; GPU figures by nvidia-smi where tegrastats has none (Thor). */
 export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults: PowerFaults): PowerMeter {
   const abort = new AbortController();
@@ -28,6 +37,8 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults
     gpuMemoryUsedMb: null,
   };
   let unread = 0;
+  /** Rails of a whole line, as far as any was seen since the tool was started. */
+  let wholeRails = 0;
   let askedGpuAtMs = Number.NEGATIVE_INFINITY;
 
   const askGpu = () => {
@@ -39,7 +50,8 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults
     });
   };
 
-  const onLine = (line: string, onSample: (sample: PowerSample) => void) => {
+  /** @param atMs when it was printed, as far as that can be told. */
+  const onLine = (line: string, atMs: number, onSample: (sample: PowerSample) => void) => {
     const reading = parseTegrastats(line);
     if (reading === null) {
       unread += 1;
@@ -47,14 +59,21 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults
         faults.raise("sensors", `its lines can't be read: ${JSON.stringify(line.slice(0, 80))}`, noReadings);
       return false;
     }
+    // Without the total rail its other rails would pass for the board's power. A board that names fewer from now on is believed after a while.
+    if (reading.rails < wholeRails && unread < foreignLines) {
+      unread += 1;
+      return false;
+    }
     unread = 0;
+    wholeRails = reading.rails;
     faults.clear("sensors");
     if (reading.inputPowerMw !== null) faults.clear("power-reading");
     else faults.raise("power-reading", "tegrastats names no rail of input power", "energy is not counted");
     if (reading.gpuUtilization === null) askGpu();
+    const { rails, ...measured } = reading;
     onSample({
-      atMs: clock.nowMs(),
-      ...reading,
+      atMs,
+      ...measured,
       gpuUtilization: reading.gpuUtilization ?? gpu.gpuUtilization,
       gpuMemoryUsedMb: gpu.gpuMemoryUsedMb,
     });
@@ -68,6 +87,7 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults
     let ended = "it ended";
     let pending = "";
     let readings = 0;
+    let lastMs: number | null = null;
     const endReading = (reason: string) => {
       ended = reason;
       void reader.cancel().catch(() => {});
@@ -80,7 +100,11 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults
       const lines = (pending + decoder.decode(part.value, { stream: true })).split("\n");
       pending = lines.pop() ?? "";
       if (pending.length > longestLine) pending = "";
-      for (const line of lines) if (onLine(line, onSample)) readings += 1;
+      if (lines.length === 0) continue;
+      const nowMs = clock.nowMs();
+      for (const [index, atMs] of spreadTimes(lastMs, nowMs, lines.length).entries())
+        if (onLine(lines[index] as string, atMs, onSample)) readings += 1;
+      lastMs = nowMs;
     }
     clearTimeout(watchdog);
     return { readings, ended };
@@ -91,6 +115,7 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults
     while (!abort.signal.aborted) {
       let reason: string;
       try {
+        wholeRails = 0;
         child = Bun.spawn([...config.tegrastats, "--interval", String(config.sampleIntervalMs)], {
           stdin: "ignore",
           stdout: "pipe",

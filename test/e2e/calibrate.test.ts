@@ -140,7 +140,7 @@ describe("thormesh calibrate", () => {
     [["--texts", "huge"], /--texts: expected one of short, medium, long, mixed, got "huge"/],
     [["--step", "0"], /--step: expected a number from 0\.5 to 3600, got "0"/],
     [["--p95-ms", "fast"], /--p95-ms: expected a number/],
-    [["now"], /unexpected "now"/],
+    [["now"], /expected options only, got "now"/],
   ])(
     "%p is refused",
     async (args, message) => {

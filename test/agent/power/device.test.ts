@@ -7,7 +7,7 @@ import { createJetsonControl } from "#agent/power/jetson-control.ts";
 import { createPace } from "#agent/power/pace.ts";
 import { PowerConfig } from "#agent/power/power-config.ts";
 import { createPowerFaults } from "#agent/power/power-faults.ts";
-import { createTegrastatsMeter } from "#agent/power/tegrastats-meter.ts";
+import { createTegrastatsMeter, spreadTimes } from "#agent/power/tegrastats-meter.ts";
 import { type Clock, createClock, systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { createFakeBoard } from "../../fakes/jetson/board.ts";
@@ -237,6 +237,52 @@ describe("tegrastats", () => {
     expect(idleJ).toBeCloseTo(20 * seconds, 6);
     expect(activeJ).toBeCloseTo(energyJ - idleJ, 6);
   }, 30_000);
+
+  test.each([
+    ["one after another", 0, 1000, 1, [1000]],
+    ["three at once", 1000, 4000, 3, [2000, 3000, 4000]],
+    ["the first ones", null, 5000, 2, [5000, 5000]],
+    ["after the clock was set back", 9000, 5000, 2, [5000, 5000]],
+    ["none", 0, 1000, 0, []],
+  ])("when lines were printed: %s", (_name, lastMs, nowMs, count, expected) => {
+    expect(spreadTimes(lastMs, nowMs, count)).toEqual(expected);
+  });
+
+  test("lines that come in bunches are integrated as well: a square wave in real time, five lines at once", async () => {
+    const board = fakeBoard();
+    board.write("bunch", "");
+    const energy = createEnergyMeter(10_000, () => null);
+    const meter = createTegrastatsMeter({ ...board.config, sampleIntervalMs: 100 }, systemClock, silentFaults);
+    const done = Promise.withResolvers<void>();
+    const powers: number[] = [];
+    await meter.start((sample) => {
+      powers.push(sample.inputPowerMw as number);
+      energy.add(sample);
+      if (powers.length === 200) done.resolve();
+    });
+    await done.promise;
+    await meter.stop();
+    const { energyJ, measuredMs } = energy.take();
+    // Two lines of 80 W and three of 20 W, again and again: 44 W.
+    expect(powers.slice(0, 5)).toEqual([80_000, 80_000, 20_000, 20_000, 20_000]);
+    expect(Math.abs(energyJ / (44 * (measuredMs / 1000)) - 1)).toBeLessThan(0.005);
+  }, 30_000);
+
+  test("a line that was cut before its total rail is no reading; a board that names fewer rails for good is believed", async () => {
+    const board = fakeBoard();
+    board.write("cut", "");
+    const powers: (number | null)[] = [];
+    const meter = createTegrastatsMeter({ ...board.config, sampleIntervalMs: 100 }, systemClock, silentFaults);
+    const done = Promise.withResolvers<void>();
+    await meter.start(({ inputPowerMw }) => {
+      powers.push(inputPowerMw);
+      if (inputPowerMw === 1962) done.resolve();
+    });
+    await done.promise;
+    await meter.stop();
+    // Three whole lines with a cut one after each, then only ones with a single rail.
+    expect(powers.slice(0, 4)).toEqual([20_000, 20_000, 20_000, 1962]);
+  }, 20_000);
 
   test("one that keeps ending is logged once", async () => {
     const board = fakeBoard();

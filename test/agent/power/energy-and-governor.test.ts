@@ -289,7 +289,21 @@ describe("power governor", () => {
     expect(governor.lastDecision?.reason).toMatch(/held for 300 s/);
   });
 
+  test("a list of modes that an update changed is taken in within a minute, also while nothing is to be changed; one that can't be read is not", async () => {
+    await governor.evaluate(quiet);
+    board.state.modes = [modes[0] as PowerModeProfile, { ...(modes[1] as PowerModeProfile), id: 5, name: "10W" }];
+    await governor.evaluate({ ...quiet, nowMs: quiet.nowMs + 60_000 });
+    expect(governor.profile().map(({ name }) => name)).toEqual(["MAXN", "10W"]);
+    expect(board.state.sets).toEqual([5]);
+    const listed = board.state.modes;
+    board.state.modes = [];
+    await governor.evaluate({ ...quiet, nowMs: quiet.nowMs + 120_000 });
+    expect(governor.profile().map(({ name }) => name)).toEqual(listed.map(({ name }) => name));
+    expect(governor.lastDecision?.kind).toBe("hold");
+  });
+
   test("a list of modes that an update changed is taken in before acting, and decided on anew", async () => {
+    await governor.evaluate({ ...quiet, nowMs: busy.nowMs - 1000 });
     board.state.modes = [{ ...(modes[0] as PowerModeProfile), id: 7 }, modes[1] as PowerModeProfile];
     await governor.evaluate(busy);
     expect(board.state.sets).toEqual([]);

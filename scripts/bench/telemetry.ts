@@ -1,0 +1,85 @@
+/**
+ * CPU time of two idle agents over the same stretch of time: one reads a line of tegrastats a second, asks nvidia-smi each five seconds and
+ * nvpmodel each minute (stand-ins for NVIDIA's tools, whose own time is not counted), the other has no board. The difference is what telemetry costs.
+ * Usage: scripts/bench/telemetry [--seconds 120] [--binary FILE] [--json]
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
+import { createFakeBoard } from "../../test/fakes/jetson/board.ts";
+
+const root = join(import.meta.dir, "..", "..");
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "120" },
+    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    json: { type: "boolean", default: false },
+  },
+});
+const seconds = Number(values.seconds);
+if (!(seconds >= 10)) throw new Error(`--seconds: expected a number from 10, got "${values.seconds}"`);
+/** Loading and warming up are not what is measured. */
+const settleMs = 20_000;
+const ticksPerS = 100;
+
+/** User and system time of a process, without its children, s. */
+function cpuSeconds(pid: number): number {
+  const fields = (readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1] as string).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerS;
+}
+
+async function startAgent(kind: "jetson" | "none") {
+  const board = createFakeBoard();
+  board.write("interval", "1");
+  const directory = temporaryDirectory();
+  const config = {
+    id: kind,
+    stateDir: join(directory.path, "state"),
+    broker: { url: "mqtt://127.0.0.1:1" },
+    serving: { port: 0, grpc: { enabled: false } },
+    power: { board: kind, jetson: board.config },
+  };
+  await Bun.write(join(directory.path, "agent.json"), JSON.stringify(config));
+  const child = Bun.spawn([values.binary, "agent", "--config", join(directory.path, "agent.json")], {
+    cwd: directory.path,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  return {
+    pid: child.pid,
+    readings: () => board.read("tegrastats-starts").trim(),
+    async stop() {
+      child.kill("SIGTERM");
+      await child.exited;
+      board.dispose();
+      directory.remove();
+    },
+  };
+}
+
+const agents = { jetson: await startAgent("jetson"), none: await startAgent("none") };
+try {
+  await eventually(
+    async () => agents.jetson.readings(),
+    (starts) => starts !== "",
+  );
+  await Bun.sleep(settleMs);
+  const before = { jetson: cpuSeconds(agents.jetson.pid), none: cpuSeconds(agents.none.pid) };
+  await Bun.sleep(seconds * 1000);
+  const share = (name: keyof typeof agents) => (cpuSeconds(agents[name].pid) - before[name]) / seconds;
+  const figures = { withTelemetry: share("jetson"), without: share("none") };
+  const cost = figures.withTelemetry - figures.without;
+  const percent = (of: number) => `${(100 * of).toFixed(2)} %`;
+  if (values.json) console.log(JSON.stringify({ seconds, ...figures, cost }, null, 2));
+  else {
+    console.log(
+      `of one core over ${seconds} s: ${percent(figures.withTelemetry)} with a board's sensors, ${percent(figures.without)} without`,
+    );
+    console.log(`telemetry costs ${percent(cost)} of one core`);
+  }
+  if (cost > 0.01) process.exitCode = 1;
+} finally {
+  await Promise.all(Object.values(agents).map((agent) => agent.stop()));
+}
