@@ -13,6 +13,20 @@ export interface FetchJsonOptions {
 /** An answer with one number needs no more. */
 const mostBytes = 1024 * 1024;
 
+const mostErrorBytes = 16 * 1024;
+const mostErrorText = 200;
+
+/** What the answer says of itself, as Prometheus does of a query it can't read; empty when it says nothing. */
+async function whySo(response: Response): Promise<string> {
+  try {
+    const body = response.body === null ? null : await readBoundedBody(response.body, mostErrorBytes);
+    const { error } = Object(JSON.parse(new TextDecoder().decode(body ?? new Uint8Array())));
+    return typeof error === "string" && error !== "" ? `: ${error.slice(0, mostErrorText)}` : "";
+  } catch {
+    return "";
+  }
+}
+
 /** GETs JSON of at most 1 MiB within `timeoutMs` of real time, connecting and reading included. Never rejects. */
 export async function fetchJson(url: URL, { headers, timeoutMs, signal }: FetchJsonOptions): Promise<Fetched> {
   const timeout = AbortSignal.timeout(timeoutMs);
@@ -21,10 +35,7 @@ export async function fetchJson(url: URL, { headers, timeoutMs, signal }: FetchJ
       headers: { accept: "application/json", ...headers },
       signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
     });
-    if (!response.ok) {
-      void response.body?.cancel().catch(() => undefined);
-      return { fault: `${url.host} answered ${response.status}` };
-    }
+    if (!response.ok) return { fault: `${url.host} answered ${response.status}${await whySo(response)}` };
     const body = response.body === null ? new Uint8Array() : await readBoundedBody(response.body, mostBytes);
     if (body === null) return { fault: `${url.host} answered more than ${mostBytes} bytes` };
     try {

@@ -23,7 +23,7 @@ export function parsePrometheusAnswer(json: unknown, emptyValue: number | undefi
     const text: unknown = Array.isArray(sample) ? sample[1] : undefined;
     // Prometheus writes values as texts, "NaN" and "+Inf" included; an empty one would be read as zero.
     if (typeof text !== "string" || text.trim() === "") return { fault: `expected a sample, got ${show(sample)}` };
-    return amount(text === "+Inf" ? Number.POSITIVE_INFINITY : Number(text), "the query");
+    return amount(Number(text.replace(/^([+-]?)Inf$/, "$1Infinity")), "the query");
   };
   if (resultType === "scalar") return valueOfSample(result);
   if (resultType !== "vector" || !Array.isArray(result)) {

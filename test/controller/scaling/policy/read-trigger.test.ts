@@ -55,7 +55,7 @@ describe("Prometheus", () => {
   test.each([
     { $: "NaN", answer: () => prometheusVector("NaN"), says: "gave NaN" },
     { $: "infinite", answer: () => prometheusVector("+Inf"), says: "gave Infinity" },
-    { $: "minus infinite", answer: () => prometheusVector("-Inf"), says: "gave NaN" },
+    { $: "minus infinite", answer: () => prometheusVector("-Inf"), says: "gave -Infinity" },
     { $: "no series", answer: () => prometheusVector(), says: "no series" },
     { $: "several series", answer: () => prometheusVector("1", "2"), says: "one series, got 2" },
     {
@@ -70,7 +70,13 @@ describe("Prometheus", () => {
     },
     {
       $: "a wrong query as it says it",
-      answer: () => Response.json({ status: "error", error: "parse" }, { status: 400 }),
+      answer: () =>
+        Response.json({ status: "error", errorType: "bad_data", error: "1:5: parse error" }, { status: 400 }),
+      says: "answered 400: 1:5: parse error",
+    },
+    {
+      $: "a refusal without end",
+      answer: () => new Response("x".repeat(100_000), { status: 400 }),
       says: "answered 400",
     },
     { $: "down", answer: () => new Response("", { status: 503 }), says: "answered 503" },
