@@ -6,8 +6,10 @@ import type { ForecastReport } from "#protocol/messages.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { DecisionStore } from "../store/store.ts";
+import { createDecisionActs } from "./act-on-decision.ts";
 import { createActOutcomes } from "./act-outcomes.ts";
 import { createActWatch } from "./act-watch.ts";
+import { createDocumentCapacity } from "./actuators/document-capacity.ts";
 import type { Machines } from "./actuators/machines.ts";
 import { createChangeBudget } from "./change-budget.ts";
 import { decideActiveAgents } from "./decide-active-agents.ts";
@@ -22,7 +24,6 @@ import { createPlannedAgents } from "./plan-policy/planned-agents.ts";
 import { boundsOf } from "./policy/bounds-of-decision.ts";
 import type { LivePolicy } from "./policy/live-policy.ts";
 import type { ScalingDecision } from "./policy/scaling-decision.ts";
-import { revalidateDecision } from "./revalidate-decision.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 import type { ActiveAgentsDecision, PeakAt, ScalingInputs } from "./scaling-inputs.ts";
 
@@ -103,6 +104,9 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   const budget = createChangeBudget(config, desired, nowMs);
   const { confirmWithinMs } = config;
   const { staleAfterMs } = parts.limits;
+  const roles = createDocumentCapacity({ fleet, desired, modeHoldMs: config.plan.modeHoldMs, nowMs });
+  const { enabled } = config;
+  const acts = createDecisionActs({ roles, budget, desired, ownsModes: planned !== null, enabled, log });
   const outcomes = createActOutcomes({ fleet, desired, store, confirmWithinMs, staleAfterMs, nowMs });
   let recovered = false;
 
@@ -174,55 +178,14 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     }
   };
 
-  const act = async (
-    decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>,
-    mayBeNone: boolean,
-  ): Promise<DecisionOutcome> => {
-    const { candidates } = observe();
-    const outcome = budget.cut(decision, revalidateDecision(decision, candidates, mayBeNone), candidates);
-    if (!config.enabled) {
-      const untouched = [...outcome.activated, ...outcome.stoodBy];
-      const reason = "scaling is switched off in the configuration";
-      return { ...nothingDone, skipped: untouched.map((agentId) => ({ agentId, reason })) };
-    }
-    const modes = (outcome.modes ?? []).filter(({ agentId }) => {
-      const skipped = outcome.skipped.some((each) => each.agentId === agentId);
-      return !skipped && desired.overrides.get(agentId)?.powerMode == null;
-    });
-    const modeOf = (agentId: string) => {
-      const mode = modes.find((each) => each.agentId === agentId)?.mode;
-      return mode === undefined ? {} : holdMode(mode);
-    };
-    // Activations first: whoever leaves must find the others serving.
-    for (const agentId of outcome.activated) {
-      await desired.change(agentId, { role: "active", ...modeOf(agentId) }, decision.reason);
-    }
-    for (const { agentId, mode } of modes) {
-      if (outcome.activated.includes(agentId) || desired.documents.get(agentId)?.powerMode === mode) continue;
-      await desired.change(agentId, holdMode(mode), decision.reason);
-    }
-    for (const agentId of outcome.stoodBy) {
-      const override = desired.overrides.get(agentId);
-      const ownMode =
-        planned === null || override?.powerMode != null ? {} : { powerMode: null, powerModeUntilMs: null };
-      await desired.change(agentId, { role: override?.role ?? "standby", ...ownMode }, decision.reason);
-    }
-    const { modes: _modes, ...rest } = outcome;
-    return decision.modes === undefined ? rest : { ...rest, modes };
-  };
-
-  const holdMode = (powerMode: string) => ({
-    powerMode,
-    powerModeUntilMs: Math.round(nowMs() + config.plan.modeHoldMs),
-  });
-
   /** A mode that the plan still wants is held on: without a controller it would soon be the agent's own choice again. */
   const renewModes = async () => {
     for (const { agentId, role, powerMode, powerModeUntilMs } of [...desired.documents.values()]) {
       if (role !== "active" || powerMode === null || powerModeUntilMs === null) continue;
       if (desired.overrides.get(agentId)?.powerMode != null) continue;
       if (powerModeUntilMs - nowMs() > config.plan.modeHoldMs / 2) continue;
-      await desired.change(agentId, holdMode(powerMode), "the fleet plan still wants this power mode");
+      const reason = "the fleet plan still wants this power mode";
+      await roles.request({ id: `${agentId}-hold-${powerModeUntilMs}`, agentId, want: "on", mode: powerMode, reason });
     }
   };
 
@@ -340,7 +303,8 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     parts.onDecision(decision);
     const { peakQps } = decision.figures;
     if (peakQps !== null) recentPeaks.push({ atMs, peakQps });
-    const outcome = decision.kind === "hold" ? nothingDone : await act(decision, bounds.maxReplicas === 0);
+    const outcome =
+      decision.kind === "hold" ? nothingDone : await acts.act(decision, observe().candidates, bounds.maxReplicas === 0);
     const { candidates, liveQps, missingData } = inputs;
     const touched = new Set(decision.kind === "hold" ? [] : agentsOf(decision));
     const shown = {

@@ -6,16 +6,18 @@ export interface CapacityAct {
   readonly id: string;
   readonly agentId: string;
   readonly want: "on" | "off";
+  /** The power mode to hold, null to hold none; left out where it stays as it is, and without meaning to who switches machines. */
+  readonly mode?: string | null;
   /** For people. */
   readonly reason: string;
 }
 
 /**
- * What can switch the machines of some agents on and off. That a request was taken says nothing of whether it comes true: this is seen by
+ * What can switch agents on and off: their roles by desired documents, their machines as processes or by somebody else's program. That a request was taken says nothing of whether it comes true: this is seen by
  * what the agent reports.
  */
 export interface CapacityProvider {
-  readonly kind: "process" | "webhook";
+  readonly kind: "documents" | "process" | "webhook";
   /** The agents it provides. */
   readonly agentIds: readonly string[];
   /** Asks for an agent to be on or off; the same act again changes nothing. Rejects with why it was not taken. */

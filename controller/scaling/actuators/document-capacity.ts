@@ -1,0 +1,40 @@
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { DesiredChange, DesiredDocuments } from "../desired-documents.ts";
+import type { CapacityProvider } from "./capacity-provider.ts";
+
+export interface DocumentCapacityParts {
+  readonly fleet: Pick<Fleet, "agents">;
+  readonly desired: Pick<DesiredDocuments, "documents" | "overrides" | "change">;
+  /** A power mode holds for so long unless it is renewed. */
+  readonly modeHoldMs: number;
+  readonly nowMs: () => number;
+}
+
+/**
+ * Gives agents their role and power mode by their desired documents: on = it serves, in `mode` where one is named; off = it stands by, or is what an
+ * operator wants. That a document was written says nothing of whether the agent makes it so.
+ */
+export function createDocumentCapacity({ fleet, desired, modeHoldMs, nowMs }: DocumentCapacityParts): CapacityProvider {
+  return {
+    kind: "documents",
+    get agentIds() {
+      return fleet.agents().map(({ agentId }) => agentId);
+    },
+    async request({ agentId, want, mode, reason }) {
+      const before = desired.documents.get(agentId);
+      const override = desired.overrides.get(agentId);
+      const role = want === "on" ? "active" : (override?.role ?? "standby");
+      const change: DesiredChange = { role };
+      // An operator's mode stays, whoever else wants another.
+      if (mode !== undefined && override?.powerMode == null) {
+        change.powerMode = mode;
+        change.powerModeUntilMs = mode === null ? null : Math.round(nowMs() + modeHoldMs);
+      }
+      const isSo = before?.role === role && (change.powerMode === undefined || before.powerMode === change.powerMode);
+      const holdsOn = (before?.powerModeUntilMs ?? Number.POSITIVE_INFINITY) - nowMs() > modeHoldMs / 2;
+      if (isSo && (change.powerMode == null || holdsOn)) return;
+      await desired.change(agentId, change, reason);
+    },
+    async stop() {},
+  };
+}
