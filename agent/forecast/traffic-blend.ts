@@ -1,5 +1,6 @@
 import { type ChampionDecision, decideChampion, fewestForecasts } from "./decide-champion.ts";
-import { decideShares, describeShares } from "./decide-shares.ts";
+import { describeShares } from "./decide-shares.ts";
+import { createDiscountedCosts } from "./discounted-costs.ts";
 import { createNetworkHead } from "./quantiles/network-head.ts";
 import { createPeakBlend } from "./quantiles/peak-blend.ts";
 import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
@@ -77,6 +78,17 @@ const headName = "lstm quantiles";
 /** With so much of the say a model's name stands for the blend. */
 const nearlyAlone = 0.9;
 
+/** A path that was averaged, with those that it was averaged from. */
+interface MadePath {
+  readonly endMs: number;
+  /** null where nobody could say anything. */
+  readonly qps: readonly number[] | null;
+  readonly byModel: ReadonlyMap<string, readonly number[]>;
+}
+
+/** On all but the barest traffic ridge+ errs least on its own; see the priors of the peak. */
+const pathPriorOf = (name: string) => (name === "ridge+" ? 2 : 1);
+
 /** Peak forecasters of their own: what the newest hour says, learnt from long and from short memory, and all that is known of the time. */
 const createRegressions = () => [
   createQuantileRegression({ name: "quantiles", inputs: "all", memoryMs: 14 * dayMs }),
@@ -96,7 +108,8 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
   let head = createNetworkHead();
   const peaks = createPeakBlend(steps * stepMs);
   const pathRatios = Array.from({ length: steps }, () => createRecentRatios(pathQuantiles, assumedPathFactors));
-  let made: { readonly endMs: number; readonly qps: readonly number[] }[] = [];
+  const pathCosts = createDiscountedCosts(pathPriorOf);
+  let made: MadePath[] = [];
   let restored = store === null;
   let savedMs = Number.NEGATIVE_INFINITY;
   let champion: ChampionDecision | null = null;
@@ -131,11 +144,17 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
       return peak;
     });
     const due = (fromMs: number) => fromMs + steps * stepMs <= endMs;
-    for (const { endMs: fromMs, qps } of made.filter((one) => due(one.endMs))) {
+    for (const { endMs: fromMs, qps, byModel } of made.filter((one) => due(one.endMs))) {
+      const losses = new Map<string, number>();
       for (const [step, ratios] of pathRatios.entries()) {
         const rate = rateAt(fromMs + step * stepMs);
-        if (rate !== null && rate !== undefined) ratios.observe(fromMs, qps[step] as number, rate);
+        if (rate === null || rate === undefined) continue;
+        if (qps !== null) ratios.observe(fromMs, qps[step] as number, rate);
+        for (const [name, path] of byModel) {
+          losses.set(name, (losses.get(name) ?? 0) + Math.abs((path[step] as number) - rate));
+        }
       }
+      pathCosts.observe(fromMs, losses);
     }
     made = made.filter((one) => !due(one.endMs)).slice(-2 * steps);
   };
@@ -149,7 +168,11 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
       const { endMs, qps } = history;
       if (!restored && store !== null) {
         restored = true;
-        scores.restore(store.load(endMs));
+        const earlier = store.load(endMs);
+        scores.restore(earlier);
+        for (const { name, forecasts, absoluteError, lastValueError } of earlier) {
+          pathCosts.restore([{ name, loss: absoluteError, yardstickLoss: lastValueError }], forecasts);
+        }
       }
       settle(endMs, rateAt);
       keepScores(endMs);
@@ -159,7 +182,8 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
         if (forecast?.every(Number.isFinite)) byModel.set(model.name, forecast);
       }
       if (network !== null) byModel.set(networkName, network);
-      scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel: new Map(byModel) });
+      const ownPaths = new Map(byModel);
+      scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel: ownPaths });
 
       const points = new Map([...byModel].map(([name, path]) => [name, Math.max(...path)]));
       for (const model of peakModels) {
@@ -186,25 +210,15 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
       const incumbent = champion === null || champion.kind === "start" ? null : champion.model;
       champion = decideChampion({ scores: known, available, incumbent, starter });
       const started = champion.kind !== "start";
-      const shares = started
-        ? decideShares(
-            known
-              .filter(({ name }) => available.includes(name))
-              .map(({ name, absoluteError, lastValueError }) => ({
-                name,
-                loss: absoluteError,
-                yardstickLoss: lastValueError,
-              })),
-          )
-        : new Map(byModel.has(starter) ? [[starter, 1]] : []);
+      const shares =
+        (started ? pathCosts.shares(available) : null) ?? new Map(byModel.has(starter) ? [[starter, 1]] : []);
       const [first] = shares;
-      if (first === undefined) return { blended: null, byModel, peak, networkPeak };
-      const path = average(byModel, shares);
-      if (!made.some((one) => one.endMs === endMs)) made.push({ endMs, qps: path });
+      const path = first === undefined ? null : average(byModel, shares);
+      if (!made.some((one) => one.endMs === endMs)) made.push({ endMs, qps: path, byModel: ownPaths });
+      if (first === undefined || path === null || !started) return { blended: null, byModel, peak, networkPeak };
       const bounds = path.map((rate, step) =>
         (pathRatios[step]?.factors(endMs) ?? []).map((factor) => rate * Math.max(1, factor)),
       );
-      if (!started) return { blended: null, byModel, peak, networkPeak };
       const alone = first[1] >= nearlyAlone;
       const blended: BlendedForecast = {
         model: alone ? first[0] : "blend",
@@ -219,8 +233,13 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
     },
     replaceNetwork() {
       scores.forget(networkName);
+      pathCosts.forget(networkName);
+      made = made.map((one) => ({
+        ...one,
+        byModel: new Map([...one.byModel].filter(([name]) => name !== networkName)),
+      }));
       head = createNetworkHead();
-      peaks.forget([networkName, headName, `${headName} median`]);
+      peaks.forget([networkName, headName]);
       savedMs = Number.NEGATIVE_INFINITY;
     },
   };

@@ -1,4 +1,4 @@
-import { decideShares } from "../decide-shares.ts";
+import { createDiscountedCosts } from "../discounted-costs.ts";
 import { inOrder, type PeakQuantiles, peakLoss, peakQuantiles } from "./peak-quantiles.ts";
 import { createRecentRatios, type RecentRatios } from "./recent-ratios.ts";
 
@@ -6,7 +6,7 @@ export interface PeakBlend {
   /**
    * The quantiles of the highest rate to come.
    * @param endMs when the time that is forecast begins.
-   * @param points forecasts of that rate by name, without a notion of their error; one of them is "last-value".
+   * @param points forecasts of that rate by name, without a notion of their error.
    * @param quantiles forecasts that come with one.
    */
   forecast(
@@ -28,14 +28,19 @@ export interface BlendedPeak {
   readonly shares: ReadonlyMap<string, number>;
 }
 
-/** A comparison weighs half as much a day later: how traffic behaves changes from day to day, not from minute to minute. */
-const halfLifeMs = 86_400_000;
-/** Before so many comparisons of one, nothing is known of it; before anything is known of any, all have the same say. */
-const fewestComparisons = 10;
 const assumedFactors = [1.1, 1.4, 1.6];
-const yardstick = "last-value";
-/** Of the shares; see decideShares. */
-const sharpness = 40;
+/**
+ * Before anything is known: forecasts of quantiles, learnt from all that is known of the time, are worth more than the ratios of a point
+ * forecast. With even trust a short record relies on whatever was lucky in a quiet night. 4, 8 and 16 do equally well.
+ */
+const priors: Readonly<Record<string, number>> = {
+  quantiles: 8,
+  "hour quantiles": 4,
+  "new quantiles": 4,
+  "lstm quantiles": 4,
+  "ridge+": 4,
+};
+const priorOf = (name: string) => priors[name] ?? 1;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
 const mostPending = 64;
 /**
@@ -43,7 +48,7 @@ const mostPending = 64;
  * when it held. Adaptive conformal inference (Gibbs and Candès 2021): in the long run the bound is exceeded as often as it should be,
  * whatever the traffic does.
  */
-const adaptation = 0.005;
+const adaptation = 0.01;
 
 interface Pending {
   readonly endMs: number;
@@ -54,13 +59,18 @@ interface Pending {
   readonly said: PeakQuantiles;
 }
 
+/** Shares before anything is known. */
+function byTrust(names: readonly string[]): ReadonlyMap<string, number> {
+  const total = names.reduce((sum, name) => sum + priorOf(name), 0);
+  return new Map(names.map((name) => [name, priorOf(name) / total]));
+}
+
 /** @param horizonMs how long the time is that each forecast speaks of. */
 export function createPeakBlend(horizonMs: number): PeakBlend {
   const ratios = new Map<string, RecentRatios>();
-  const costs = new Map<string, { name: string; loss: number; yardstickLoss: number; comparisons: number }>();
+  const costs = createDiscountedCosts(priorOf);
   const shifts = peakQuantiles.map(() => 0);
   let pending: Pending[] = [];
-  let settledMs = 0;
 
   const ratiosOf = (name: string): RecentRatios => {
     let found = ratios.get(name);
@@ -73,22 +83,11 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
 
   const settleOne = ({ endMs, points, candidates, judged, said }: Pending, actual: number) => {
     for (const [name, point] of points) ratiosOf(name).observe(endMs, point, actual);
-    const yardstickForecast = judged.includes(yardstick) ? candidates.get(yardstick) : undefined;
-    const yardstickLoss = yardstickForecast === undefined ? 0 : peakLoss(actual, yardstickForecast);
-    const decay = 0.5 ** (Math.max(0, endMs - settledMs) / halfLifeMs);
-    for (const name of judged) {
-      const forecast = candidates.get(name) as PeakQuantiles;
-      let cost = costs.get(name);
-      if (cost === undefined) {
-        cost = { name, loss: 0, yardstickLoss: 0, comparisons: 0 };
-        costs.set(name, cost);
-      }
-      cost.comparisons += 1;
-      cost.loss = cost.loss * decay + peakLoss(actual, forecast);
-      cost.yardstickLoss = cost.yardstickLoss * decay + yardstickLoss;
-    }
-    settledMs = endMs;
-    if (yardstickForecast === undefined) return;
+    if (judged.length === 0) return;
+    costs.observe(
+      endMs,
+      new Map(judged.map((name) => [name, peakLoss(actual, candidates.get(name) as PeakQuantiles)])),
+    );
     for (const [which, quantile] of peakQuantiles.entries()) {
       const exceeded = actual > (said[which] as number) ? 1 : 0;
       shifts[which] = (shifts[which] as number) + adaptation * (exceeded - (1 - quantile));
@@ -98,13 +97,9 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
   return {
     forecast(endMs, points, quantiles) {
       const candidates = new Map<string, PeakQuantiles>();
-      const all = new Map(points);
       const judged: string[] = [...quantiles.keys()];
-      for (const [name, forecast] of quantiles) {
-        candidates.set(name, forecast);
-        all.set(`${name} median`, forecast[0]);
-      }
-      for (const [name, point] of all) {
+      for (const [name, forecast] of quantiles) candidates.set(name, forecast);
+      for (const [name, point] of points) {
         if (ratiosOf(name).ready()) judged.push(name);
         candidates.set(
           name,
@@ -115,13 +110,8 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
           ),
         );
       }
-      const compared = [...costs.values()].filter(
-        (cost) => cost.comparisons >= fewestComparisons && candidates.has(cost.name),
-      );
-      const shares =
-        compared.length > 0
-          ? decideShares(compared, sharpness)
-          : new Map([...candidates.keys()].map((name) => [name, 1 / candidates.size]));
+      const names = [...candidates.keys()];
+      const shares = costs.shares(names) ?? byTrust(names);
       const blended = [0, 0, 0];
       for (const [name, share] of shares) {
         for (const [which, value] of (candidates.get(name) as PeakQuantiles).entries()) {
@@ -131,7 +121,7 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
       const spread = (blended[2] as number) - (blended[0] as number);
       const said = inOrder(blended.map((value, which) => value + (shifts[which] as number) * spread));
       if (!pending.some((made) => made.endMs === endMs)) {
-        pending.push({ endMs, points: all, candidates, judged, said });
+        pending.push({ endMs, points, candidates, judged, said });
         if (pending.length > mostPending) pending.shift();
       }
       return { quantiles: said, shares };
@@ -149,7 +139,7 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
       const stays = (name: string) => !names.includes(name);
       for (const name of names) {
         ratios.delete(name);
-        costs.delete(name);
+        costs.forget(name);
       }
       pending = pending.map((made) => ({
         ...made,

@@ -245,7 +245,7 @@ describe("the serving forecaster", () => {
     }
     // 15 minutes until its first forecast can be judged, 30 judged ones to know enough; it says what the moving average says.
     expect(shares.findIndex((share) => share !== undefined)).toBe(44);
-    expect(shares.at(-1)).toBeGreaterThan(0.2);
+    expect(shares.at(-1)).toBeGreaterThan(0.05);
   });
 
   test("a good network keeps its place", async () => {
@@ -315,7 +315,8 @@ describe("the serving forecaster", () => {
     let report = await at(60);
     expect(report).toMatchObject({ model: "moving-average" });
     for (let minutes = 61; minutes <= 120; minutes += 1) report = await at(minutes);
-    expect(report.model).toBe("moving-average");
+    expect(report.shares!["moving-average"]).toBeGreaterThan(0.3);
+    expect(report.shares!["lstm"]).toBeUndefined();
     expect(report.reason).toContain("the newest weighing most: moving-average");
     expect(report.reason).toContain("weights.bin can't be read");
   });

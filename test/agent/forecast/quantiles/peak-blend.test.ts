@@ -84,13 +84,33 @@ test("who knows the quantiles gets the say, and they cover what they claim", () 
 
 test("one who sees what comes is left alone, from the moment that enough is known", () => {
   const { last } = run(40, (peak) => new Map([["seer", [peak, peak, peak] as const]]));
-  expect([...last.shares.keys()].sort()).toEqual(["seer", "seer median"]);
+  expect([...last.shares.keys()].sort()).toEqual(["seer"]);
 });
 
 test("a bound that claims too much is moved to where it is exceeded once in twenty times", () => {
   const { last, coverage } = run(4_000, () => new Map([["bold", [40, 60, 70] as const]]));
   expect(coverage).toBeGreaterThan(0.9);
   expect(last.quantiles[2]).toBeGreaterThan(85);
+});
+
+test("peaks are forecast in every minute from the first on, also while only some are known well enough to be compared", () => {
+  const blend = createPeakBlend(horizonMs);
+  const said = new Map([["quantiles", [50, 90, 95] as const]]);
+  for (let index = 0; index < 60; index += 1) {
+    blend.settle(index * horizonMs, () => 60);
+    const { quantiles, shares } = blend.forecast(index * horizonMs, new Map([["last-value", 50]]), said);
+    expect(quantiles[0]).toBeGreaterThan(40);
+    expect([...shares.values()].reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
+  }
+});
+
+test("before anything is known quantiles count more than the ratios of a point", () => {
+  const points = new Map([["last-value", 10]]);
+  const { shares } = createPeakBlend(horizonMs).forecast(0, points, new Map([["quantiles", [5, 6, 7] as const]]));
+  expect([...shares]).toEqual([
+    ["quantiles", 8 / 9],
+    ["last-value", 1 / 9],
+  ]);
 });
 
 test("a time in which not all was counted teaches nothing", () => {
