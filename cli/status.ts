@@ -26,6 +26,17 @@ export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): 
   if (fleet.latestDecision !== null) {
     lines.push(`decision: ${fleet.latestDecision.kind} (${fleet.latestDecision.rule}): ${fleet.latestDecision.reason}`);
   }
+  // A controller of an earlier version says neither.
+  const { freeze = null, policy = null } = fleet;
+  if (freeze !== null) {
+    const until = freeze.untilMs === null ? "" : ` until ${new Date(freeze.untilMs).toISOString().slice(0, 16)}Z`;
+    lines.push(`FROZEN by an operator${until}: ${freeze.reason}`);
+  }
+  if (policy !== null) {
+    lines.push(`policy: ${policy.name} (${policy.mode})`);
+    if (policy.problem !== null)
+      lines.push(`  its file as it is now can't be used, the old one goes on: ${policy.problem}`);
+  }
   const rows = agents.map((agent) => [
     agent.agentId,
     agent.status,

@@ -32,6 +32,8 @@ export function fleetRoutes(parts: ApiParts) {
         const states = online.flatMap(({ agentId }) => fleet.get(agentId) ?? []);
         const counts = countAgents(views);
         const latest = loop.latest();
+        const freeze = parts.freeze.current();
+        const policy = parts.policy?.status();
         const active = online.filter(({ role }) => role.desired === "active");
         return {
           fleet: parts.fleetName,
@@ -56,6 +58,8 @@ export function fleetRoutes(parts: ApiParts) {
                   rule: latest.decision.rule,
                   reason: latest.decision.reason,
                 },
+          freeze: freeze === null ? null : { reason: freeze.reason, untilMs: freeze.untilMs },
+          policy: policy === undefined ? null : { name: policy.name, mode: policy.mode, problem: policy.problem },
         };
       },
       {

@@ -143,6 +143,10 @@ export const FleetView = Type.Object({
   latestDecision: orNull(
     Type.Object({ atMs: TimeMs, kind: Type.String(), rule: Type.String(), reason: Type.String() }),
   ),
+  /** An operator's word that nothing is to change. */
+  freeze: orNull(Type.Object({ reason: Type.String(), untilMs: orNull(TimeMs) })),
+  /** The scaling policy in force; `problem`: what is wrong with its file as it is now, which is not in force. */
+  policy: orNull(Type.Object({ name: Type.String(), mode: Type.String(), problem: orNull(Type.String()) })),
 });
 export type FleetView = Static<typeof FleetView>;
 

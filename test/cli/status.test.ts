@@ -15,6 +15,8 @@ const fleet: FleetView = {
   forecast: null,
   forecastPeakQps: null,
   latestDecision: { atMs: 1, kind: "hold", rule: "sufficient", reason: "enough" },
+  freeze: null,
+  policy: null,
 };
 const agent: AgentView = {
   agentId: "thor-1",
@@ -84,6 +86,17 @@ describe("thormesh status", () => {
       expect(first.indexOf(cell)).toBe(header.indexOf(title));
     }
     expect(second.slice(header.indexOf("NOTE"))).toStartWith("offline");
+  });
+
+  test("a freeze and a policy are told, and that the policy's file is wrong by now", () => {
+    const told = { ...fleet, freeze: { reason: "stocktaking", untilMs: Date.UTC(2026, 4, 4, 12) } };
+    expect(describeStatus(told, [])).toContain("FROZEN by an operator until 2026-05-04T12:00Z: stocktaking");
+    const policy = { name: "factory", mode: "act", problem: "policy.yaml is not valid" };
+    expect(describeStatus({ ...fleet, policy }, [])).toContain(
+      "policy: factory (act)\n  its file as it is now can't be used, the old one goes on: policy.yaml is not valid",
+    );
+    const { freeze, policy: _, ...before } = fleet;
+    expect(describeStatus(before as FleetView, [])).not.toContain("FROZEN");
   });
 
   test("without agents it says so", () => {
