@@ -43,8 +43,8 @@ test("a bad model loses its place among the forecasts; one that the agent trains
   const stateDir = join(directory.path, "state");
   await mkdir(stateDir);
   await writeBadModel(modelDir);
-  // A minute of the agent's clock takes a tenth of a second; training begins when it has been recorded for two hours and a half.
-  const clockConfig = { speed: 600, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5, 20, 30) };
+  // A minute of the agent's clock takes a twentieth of a second; training begins when it has been recorded for two hours and a half.
+  const clockConfig = { speed: 1_200, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5, 20, 30) };
   const clock = createClock(clockConfig);
   const recordedMinutes = 1_200;
   writeRecordedTraffic(stateDir, recordedMinutes, clockConfig.startMs, textsAt);

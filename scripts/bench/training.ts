@@ -1,0 +1,203 @@
+/**
+ * time: a training of 30 days at a minute, to its end or for --epochs; wall-clock and CPU time and the most memory of its process.
+ * latency: an agent with 30 days of record that trains, under 50 requests a second of mixed lengths; its 95th percentile while the trainer
+ * works beside that while the trainer is stopped (SIGSTOP), in turns. The record is the embedded trace, repeated to 30 days.
+ * Usage: scripts/bench/training time|latency [--binary FILE] [--units full|small|tiny] [--epochs N] [--rounds N] [--json]
+ */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import type { TrainingStatus } from "#agent/forecast/night/night-training.ts";
+import { parseTrace } from "#agent/forecast/parse-trace.ts";
+import { formatTable } from "../../cli/format-table.ts";
+import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
+import { writeRecordedTraffic } from "../../test/e2e/recorded-traffic.ts";
+
+const root = join(import.meta.dir, "..", "..");
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    units: { type: "string", default: "full" },
+    epochs: { type: "string", default: "40" },
+    rounds: { type: "string", default: "8" },
+    json: { type: "boolean", default: false },
+  },
+});
+const [what] = positionals;
+if (positionals.length !== 1 || (what !== "time" && what !== "latency")) {
+  console.error(
+    "usage: scripts/bench/training time|latency [--units full|small|tiny] [--epochs N] [--rounds N] [--json]",
+  );
+  process.exit(2);
+}
+const binary = resolve(values.binary);
+const rounds = Number(values.rounds);
+const minutes = 30 * 24 * 60;
+const minuteMs = 60_000;
+const msPerTick = 10;
+const stretchS = 8;
+const rate = 50;
+
+const trace = parseTrace(
+  await Bun.file(join(root, "models", "traffic-lstm", "nasa_http_jul95_1min.csv")).text(),
+  "nasa_http_jul95_1min.csv",
+);
+const weekMinutes = 7 * 24 * 60;
+/** The trace goes on with its last week. */
+const countAt = (minute: number) => {
+  const beyond = minute - trace.counts.length;
+  const index = beyond < 0 ? minute : trace.counts.length - weekMinutes + (beyond % weekMinutes);
+  return trace.counts[index] ?? 0;
+};
+
+/** CPU seconds so far and the most memory so far, of a running process. */
+function usageOf(pid: number): { readonly cpuS: number; readonly peakBytes: number } | null {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    if (peak === undefined) return null;
+    return { cpuS: ((Number(fields[11]) + Number(fields[12])) * msPerTick) / 1_000, peakBytes: Number(peak) * 1_024 };
+  } catch {
+    return null; // it has ended
+  }
+}
+
+function print(rows: readonly Record<string, string | number>[]): void {
+  const names = Object.keys(rows[0] ?? {});
+  const table = () =>
+    formatTable(
+      names,
+      rows.map((row) => names.map((name) => String(row[name]))),
+    );
+  console.log(values.json ? JSON.stringify(rows) : table());
+}
+
+async function measureTime(directory: string): Promise<void> {
+  const lines = Array.from({ length: minutes }, (_, minute) => {
+    return `${new Date(trace.startMs + minute * minuteMs).toISOString()},${countAt(minute)}`;
+  });
+  const path = join(directory, "trace.csv");
+  await Bun.write(path, `timestamp,value\n${lines.join("\n")}\n`);
+  const out = join(directory, "model");
+  const options = ["--units", values.units, "--epochs", values.epochs, "--backend", "wasm", "--json"];
+  const startedMs = performance.now();
+  const child = Bun.spawn([binary, "forecast", "train", "--trace", path, "--out", out, ...options], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  let usage = { cpuS: 0, peakBytes: 0 };
+  const timer = setInterval(() => {
+    usage = usageOf(child.pid) ?? usage;
+  }, 200);
+  const card = JSON.parse(await new Response(child.stdout).text());
+  const exitCode = await child.exited;
+  clearInterval(timer);
+  if (exitCode !== 0) throw new Error(`the training ended with ${exitCode}`);
+  const epochs = card.training.epochs.length;
+  print([
+    {
+      units: values.units,
+      epochs,
+      "wall s": ((performance.now() - startedMs) / 1_000).toFixed(0),
+      "cpu s": usage.cpuS.toFixed(0),
+      "cpu s an epoch": (usage.cpuS / epochs).toFixed(1),
+      "peak MB": (usage.peakBytes / 1e6).toFixed(0),
+      ended: card.training.ended,
+    },
+  ]);
+}
+
+async function measureLatency(directory: string): Promise<void> {
+  const untilMs = Math.floor(Date.now() / minuteMs) * minuteMs;
+  writeRecordedTraffic(directory, minutes, untilMs, (atMs) => countAt(minutes - (untilMs - atMs) / minuteMs));
+  const config = {
+    id: "bench",
+    stateDir: directory,
+    broker: { url: "mqtt://127.0.0.1:1" },
+    serving: { grpc: { enabled: false } },
+    forecast: { training: { window: "00:00-00:00", minDays: 1, maxMinutes: 600, units: values.units } },
+    power: { board: "none" },
+  };
+  await Bun.write(join(directory, "agent.json"), JSON.stringify(config));
+  const log = join(directory, "agent.log");
+  const agent = Bun.spawn([binary, "agent", "--config", join(directory, "agent.json"), "--listen", "127.0.0.1:0"], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: Bun.file(log),
+  });
+  let trainer: number | undefined;
+  try {
+    const text = await eventually(
+      () => Bun.file(log).text(),
+      (said) => said.includes('"msg":"agent started"'),
+    );
+    const url: string = JSON.parse(text.split("\n").find((line) => line.includes('"msg":"agent started"')) ?? "").url;
+    const status = async () => (await (await fetch(`${url}/api/v1/forecast/training`)).json()) as TrainingStatus;
+    const begun = await eventually(status, ({ progress }) => (progress?.batch ?? 0) > 1, 120_000);
+    const pid = begun.progress?.pid as number;
+    trainer = pid;
+    const load = async () => {
+      const options = [
+        "--rate",
+        String(rate),
+        "--duration",
+        String(stretchS),
+        "--texts",
+        "mixed",
+        "--seed",
+        "7",
+        "--json",
+      ];
+      const child = Bun.spawn([binary, "load", "--url", url, ...options], { stdout: "pipe", stderr: "ignore" });
+      const report = JSON.parse(await new Response(child.stdout).text());
+      return {
+        p50: report.latencyMs.p50 as number,
+        p95: report.latencyMs.p95 as number,
+        errors: report.errorRate as number,
+      };
+    };
+    await load(); // warms up
+    const found = { without: [] as number[], with: [] as number[] };
+    const medians = { without: [] as number[], with: [] as number[] };
+    let trainerCpuS = 0;
+    let errors = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      // Two of one kind meet, so that a machine that becomes slower or faster meanwhile treats both alike.
+      for (const kind of round % 2 === 0 ? (["without", "with"] as const) : (["with", "without"] as const)) {
+        process.kill(pid, kind === "with" ? "SIGCONT" : "SIGSTOP");
+        const before = usageOf(pid)?.cpuS ?? 0;
+        const measured = await load();
+        if (kind === "with") trainerCpuS += (usageOf(pid)?.cpuS ?? 0) - before;
+        found[kind].push(measured.p95);
+        medians[kind].push(measured.p50);
+        errors += measured.errors;
+      }
+    }
+    const median = (numbers: readonly number[]) => {
+      const sorted = numbers.toSorted((a, b) => a - b);
+      return ((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2;
+    };
+    const row = (kind: "without" | "with") => ({
+      training: kind,
+      "p50 ms": median(medians[kind]).toFixed(1),
+      "p95 ms": median(found[kind]).toFixed(1),
+      "p95 of each stretch": found[kind].map((value) => value.toFixed(1)).join(" "),
+      "trainer's cores": kind === "with" ? (trainerCpuS / (rounds * stretchS)).toFixed(2) : "0",
+      ratio: kind === "with" ? (median(found.with) / median(found.without)).toFixed(2) : "",
+      errors: kind === "with" ? errors : "",
+    });
+    print([row("without"), row("with")]);
+  } finally {
+    if (trainer !== undefined && usageOf(trainer) !== null) process.kill(trainer, "SIGCONT");
+    agent.kill("SIGTERM");
+    await agent.exited;
+  }
+}
+
+const directory = temporaryDirectory();
+try {
+  await (what === "time" ? measureTime(directory.path) : measureLatency(directory.path));
+} finally {
+  directory.remove();
+}
