@@ -29,6 +29,9 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
       bytecode: true,
       splitting: true,
       sourcemap: "none",
+      // TensorFlow.js names the files whose loading matters in its package.json, and yet the bundler leaves one of them out: without it nothing
+      // can be trained. So no package's word is taken for what may be left out.
+      ignoreDCEAnnotations: true,
       // An optional package with a native library of its own: found at run time or not at all.
       external: ["@tensorflow/tfjs-node"],
       plugins: [await onnxruntimeInside(architecture)],
