@@ -9,6 +9,7 @@ import threadedPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-t
 };
 import { describeError } from "#platform/errors.ts";
 import { multiplyWithoutTransposes } from "./multiply-without-transposes.ts";
+import { requireFromDisk } from "./require-from-disk.ts";
 
 export { tf };
 
@@ -43,17 +44,10 @@ function ensurePlatform(): void {
  */
 function loadNative(): void {
   const name = ["@tensorflow", "tfjs-node"].join("/"); // put together, so that the bundler does not look for it
-  const places = [import.meta.url, `${dirname(process.execPath)}/`];
-  let failure: unknown;
-  for (const place of places) {
-    try {
-      createRequire(place)(name);
-      return;
-    } catch (error) {
-      failure ??= error;
-    }
-  }
-  throw failure;
+  // A compiled executable's sources lie in a file system of its own.
+  const compiled = import.meta.url.includes("$bunfs");
+  if (compiled) requireFromDisk(name, dirname(process.execPath));
+  else createRequire(import.meta.url)(name);
 }
 
 async function tryBackend(backend: Backend): Promise<void> {

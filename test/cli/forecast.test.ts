@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { loadModel, modelFilesIn } from "#agent/forecast/model-files.ts";
 import { startBackend } from "#agent/forecast/tensorflow.ts";
 import { createTrainingProgress } from "#cli/training-progress.ts";
+import { programCommand } from "../e2e/program.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 let directory: string;
@@ -19,7 +20,7 @@ function wave(minutes: number, stepMs = 60_000): string {
 }
 
 async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = Bun.spawn([process.execPath, "main.ts", "forecast", ...args], {
+  const child = Bun.spawn([...programCommand, "forecast", ...args], {
     cwd: root,
     stdin: "ignore",
     stdout: "pipe",

@@ -1,0 +1,51 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import Module, { createRequire, isBuiltin } from "node:module";
+import { dirname, isAbsolute, join } from "node:path";
+
+const isFile = (path: string) => existsSync(path) && statSync(path).isFile();
+
+/** The file that a path without an extension, or a package's folder, stands for; null where there is none. */
+function fileAt(path: string): string | null {
+  const found = [path, `${path}.js`, `${path}.json`, `${path}.node`].find(isFile);
+  if (found !== undefined) return found;
+  const manifest = join(path, "package.json");
+  if (isFile(manifest)) {
+    const { main } = JSON.parse(readFileSync(manifest, "utf8")) as { main?: unknown };
+    if (typeof main === "string" && join(path, main) !== path) return fileAt(join(path, main));
+  }
+  const index = join(path, "index.js");
+  return isFile(index) ? index : null;
+}
+
+/** Where CommonJS finds a module: beside the one that asks, or in the nearest `node_modules` above it. */
+export function resolveOnDisk(name: string, fromDirectory: string): string | null {
+  if (name.startsWith(".") || isAbsolute(name)) return fileAt(isAbsolute(name) ? name : join(fromDirectory, name));
+  for (let directory = fromDirectory; ; directory = dirname(directory)) {
+    const found = fileAt(join(directory, "node_modules", name));
+    if (found !== null || dirname(directory) === directory) return found;
+  }
+}
+
+type ResolveFilename = (name: string, parent: { filename?: string } | undefined, ...rest: unknown[]) => string;
+
+/**
+ * Loads a package from the `node_modules` of a directory, or of one above it. In a compiled executable Bun looks up no packages on disk, not
+ * even for a module that lies there, so that this has to be done here, for the package and all that it requires while it loads.
+ * @throws Error when there is none, or when it does not load.
+ */
+export function requireFromDisk(name: string, directory: string): unknown {
+  const resolver = Module as unknown as { _resolveFilename: ResolveFilename };
+  const own = resolver._resolveFilename;
+  resolver._resolveFilename = function (this: unknown, wanted, parent, ...rest) {
+    const from = parent?.filename === undefined ? directory : dirname(parent.filename);
+    const found = isBuiltin(wanted) ? null : resolveOnDisk(wanted, from);
+    return found ?? own.call(this, wanted, parent, ...rest);
+  };
+  try {
+    const path = resolveOnDisk(name, directory);
+    if (path === null) throw new Error(`Cannot find module '${name}'`);
+    return createRequire(join(directory, "from-here.js"))(path);
+  } finally {
+    resolver._resolveFilename = own;
+  }
+}
