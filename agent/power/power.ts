@@ -12,6 +12,7 @@ import type { Device, PowerSample } from "./device.ts";
 import { createEnergyAccount, type EnergyPerRequest } from "./energy-account.ts";
 import { createEnergyMeter, type EnergyByKind, type MeasuredEnergy } from "./energy-meter.ts";
 import { createForecastHeadroom } from "./forecast-headroom.ts";
+import { createIdleDraw } from "./idle-draw.ts";
 import { createModeWatch } from "./mode-watch.ts";
 import type { PowerConfig } from "./power-config.ts";
 import { createPowerFaults, type PowerFault } from "./power-faults.ts";
@@ -119,7 +120,12 @@ export function createPower(deps: {
       ? undefined
       : started?.governor.profile().find(({ id }) => id === mode.id);
   };
-  const meter = createEnergyMeter(gapMs, () => currentProfile()?.idleWatts ?? null);
+  const idleDraw = createIdleDraw();
+  const idleWatts = () => {
+    const mode = started?.governor.currentMode() ?? null;
+    return mode === null ? null : (currentProfile()?.idleWatts ?? idleDraw.watts(mode.id));
+  };
+  const meter = createEnergyMeter(gapMs, idleWatts);
   /** The last reading, unless it is too old to say anything of now. */
   const freshReading = () => {
     const reading = meter.latest();
@@ -156,15 +162,14 @@ export function createPower(deps: {
     steadyModeId = modeId;
     if (!steady || modeId === null || minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
     const requests = minute.models.reduce((sum, { requests: own }) => sum + own, 0);
-    figures.observe(modeId, {
-      qps: textsOf(minute) / (minute.observedMs / 1000),
-      requests,
-      p95Ms: slowestP95Ms(minute),
-      meanWatts:
-        measured.measuredMs >= fullyMeasuredShare * minute.observedMs
-          ? measured.energyJ / (measured.measuredMs / 1000)
-          : null,
-    });
+    const meanWatts =
+      measured.measuredMs >= fullyMeasuredShare * minute.observedMs
+        ? measured.energyJ / (measured.measuredMs / 1000)
+        : null;
+    const qps = textsOf(minute) / (minute.observedMs / 1000);
+    figures.observe(modeId, { qps, requests, p95Ms: slowestP95Ms(minute), meanWatts });
+    const computeMs = minute.models.reduce((sum, model) => sum + model.computeMs, 0);
+    idleDraw.observe({ modeId, computeMs, meanWatts });
   };
 
   return {

@@ -95,6 +95,46 @@ test("what the controller holds but heat forbids is reported as different, with 
   expect(differs()).toMatchObject({ desired: "MAXN", reported: "90W", reason: expect.stringMatching(/capped at 90W/) });
 }, 20_000);
 
+test("a board that nobody has calibrated shows its idle draw in a minute without computation: from then on energy is split, and has owners", async () => {
+  board = createFakeBoard();
+  board.write("milliwatts", "20000");
+  let aheadMs = 0;
+  const clock: Clock = { ...systemClock, nowMs: () => Date.now() + aheadMs };
+  const config = parseConfig(
+    PowerConfig,
+    { board: "jetson", jetson: board.config, policy: { minDwellS: 1e6 } },
+    "test",
+  );
+  power = createPower({ ...unprofiled, config, clock, metrics: new Registry() });
+  const { status, closeMinute, start, currentMode } = power;
+  await start();
+  await until(() => status().sample !== null && currentMode() !== null);
+  /** A minute in which readings come each 5 s of its clock. */
+  const minute = async (computeMs: number) => {
+    const minuteStartMs = clock.nowMs();
+    for (let reading = 0; reading < 12; reading += 1) {
+      aheadMs += 5_000;
+      const before = status().sample?.atMs ?? 0;
+      await until(() => (status().sample?.atMs ?? 0) >= before + 5_000);
+    }
+    const one = { requests: 1, texts: 1, tokens: 1, computeMs, latencyCounts: emptyLatencyCounts() };
+    const models = computeMs > 0 ? [{ model: "m", ...one, tenants: [{ tenant: "red", ...one }] }] : [];
+    return closeMinute([{ minuteStartMs, observedMs: 60_000, errors: 0, rejected: 0, models }]);
+  };
+  await minute(0);
+  const first = await minute(0);
+  expect(first?.idleJ).toBeUndefined();
+  await minute(0); // the reading under way was taken before the figure was known
+  board.write("milliwatts", "50000");
+  const before = status().sample?.atMs ?? 0;
+  await until(() => status().sample?.inputPowerMw === 50_000 && (status().sample?.atMs ?? 0) > before);
+  const busy = await minute(900);
+  const seconds = (busy?.measuredMs ?? 0) / 1000;
+  expect((busy?.idleJ ?? 0) / seconds).toBeCloseTo(20, 0);
+  expect((busy?.activeJ ?? 0) / seconds).toBeCloseTo(30, 0);
+  expect(busy?.models?.[0]?.tenants?.[0]?.energyJ).toBe(busy?.activeJ);
+}, 30_000);
+
 test("a minute that its mode did not carry makes the policy more careful; one that an operator's mode did not carry does not", async () => {
   const startMs = Date.UTC(2026, 0, 5);
   let nowMs = startMs;
