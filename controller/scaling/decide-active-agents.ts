@@ -31,8 +31,14 @@ function describeUnavailable(candidates: readonly AgentCandidate[]): string {
  * and live rate, clamped to min..max and to what exists; a change of no more than the tolerance is not acted on; at most ×2 up at a
  * time; down only when the highest need of the stabilisation window allows it. What is chosen must also carry the peak by the boards' own
  * capacities. Why so, and what was rejected: `controller/scaling/README.md`.
+ * @param limitsOf who sets minimum and maximum, for the reason, e.g. "policy factory"; null: the configuration.
  */
-export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig, nowMs: number): ActiveAgentsDecision {
+export function decideActiveAgents(
+  inputs: ScalingInputs,
+  policy: ScalingConfig,
+  nowMs: number,
+  limitsOf: string | null = null,
+): ActiveAgentsDecision {
   const { candidates, forecastPeakQps, liveQps } = inputs;
   const available = candidates.filter(
     ({ unavailable, overrideRole }) => unavailable === null && (overrideRole === null || overrideRole === "active"),
@@ -77,7 +83,8 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
     return hold("no-agents", `no agent can serve: ${describeUnavailable(candidates)}`);
   }
 
-  const demand = describeDemand({ liveQps, forecastPeakQps, wanted: unclampedNeed(peakQps), need, policy, mostAgents });
+  const wanted = unclampedNeed(peakQps);
+  const demand = describeDemand({ liveQps, forecastPeakQps, wanted, need, policy, limitsOf, mostAgents });
   const serve = (agents: number) => count(agents, "serves", "serve");
   const state = serve(active.length);
   const minutes = duration(policy.stabilizationMs / 1000);
@@ -91,6 +98,8 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
     const belowMinimum = short && need === fewestAgents;
     const outRule = replacing ? "replacement" : belowMinimum ? "below-minimum" : grows ? "peak" : "override";
     const before = active.length + lost.length;
+    const toServe = `at least ${count(fewestAgents, "is", "are")} to serve`;
+    const atLeast = limitsOf === null ? toServe : `${limitsOf} wants ${fewestAgents}`;
     const cap = Math.max(fewestAgents, kept.length, Math.floor(before * policy.maxScaleUpFactor));
     const wantedCount = Math.max(grows || short ? need : 0, replacing ? Math.min(windowNeed, before) : 0);
     const wantedQps =
@@ -112,7 +121,7 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
       const because = [
         peakQps === null ? "no traffic has been reported yet" : demand,
         replaced.length > 0 ? `${state}, and ${gone} can no longer be counted on` : state,
-        short ? `at least ${fewestAgents} are to serve` : "",
+        short && (peakQps === null || wanted >= need) ? atLeast : "",
       ].filter((text) => text !== "");
       const overload = everythingOn
         ? `; OVERLOADED: then everything is on and carries ${qps(carries(after))} texts/s at that load`
@@ -180,7 +189,7 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   }
   const names = list(leaving.map((agent) => describeChoice(agent, active)));
   const lately = tooMany
-    ? `no more than ${policy.maxReplicas} may`
+    ? `${limitsOf === null ? "" : `${limitsOf} says that `}no more than ${policy.maxReplicas} may`
     : `no more than ${windowNeed} ${windowNeed === 1 ? "was" : "were"} needed in the last ${minutes}`;
   return {
     kind: "scale-in",

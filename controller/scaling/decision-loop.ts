@@ -73,10 +73,10 @@ function freeze(decision: ActiveAgentsDecision, why: string): ActiveAgentsDecisi
   return { kind: "hold", rule: "frozen", figures, reason: `frozen by an operator: ${why}${wanted}` };
 }
 
-/** The reason with the policy's part in it. */
+/** The reason with the policy's part before it: that says how many, the rest which ones. */
 function explain(decision: ActiveAgentsDecision, scaling: ScalingDecision | null): ActiveAgentsDecision {
   if (scaling === null || !scaling.acts || decision.rule === "frozen") return decision;
-  return { ...decision, reason: `${decision.reason}; policy ${scaling.policy}: ${scaling.reason}` };
+  return { ...decision, reason: `policy ${scaling.policy}: ${scaling.reason}. So: ${decision.reason}` };
 }
 
 /** The loop from what is known of the fleet to what its agents are told. Its start begins the warm-up. */
@@ -294,7 +294,8 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
     const scaling = askPolicy(inputs, frozen, atMs);
     const bounds = scaling?.acts ? boundsOf(scaling, intended(inputs).length, planned !== null) : config;
     const { minReplicas, maxReplicas } = bounds;
-    const plain = decideActiveAgents(inputs, { ...config, minReplicas, maxReplicas }, atMs);
+    const limitsOf = scaling?.acts ? `policy ${scaling.policy}` : null;
+    const plain = decideActiveAgents(inputs, { ...config, minReplicas, maxReplicas }, atMs, limitsOf);
     const free =
       planned === null || frozen !== null ? plain : await planned.decide(inputs, plain, bounds, observed.candidates);
     const decision = explain(frozen === null ? free : freeze(free, frozen), scaling);

@@ -9,6 +9,8 @@ export interface DemandFigures {
   readonly need: number;
   /** No more can serve: the maximum, or all that are available. */
   readonly mostAgents: number;
+  /** Who sets the limits, e.g. "policy factory"; null: the configuration. */
+  readonly limitsOf: string | null;
   readonly policy: Pick<
     ScalingConfig,
     "horizonMinutes" | "targetUtilization" | "capacityPerReplicaQps" | "minReplicas" | "maxReplicas"
@@ -17,7 +19,7 @@ export interface DemandFigures {
 
 /** What comes and how many agents that takes, in half a sentence: "up to 812 texts/s are expected …: that takes 3 agents, …". */
 export function describeDemand(figures: DemandFigures): string {
-  const { liveQps, forecastPeakQps, wanted, need, mostAgents, policy } = figures;
+  const { liveQps, forecastPeakQps, wanted, need, mostAgents, limitsOf, policy } = figures;
   const within = `within ${policy.horizonMinutes} min`;
   const now = liveQps === null ? "the present traffic is not known" : `traffic is ${qps(liveQps)} texts/s`;
   const traffic =
@@ -27,11 +29,11 @@ export function describeDemand(figures: DemandFigures): string {
         ? `${now}, more than is expected ${within} (${qps(forecastPeakQps)})`
         : `${now}, and up to ${qps(forecastPeakQps)} are expected ${within}`;
   const each = `loaded to ${Math.round(policy.targetUtilization * 100)} % of ${qps(policy.capacityPerReplicaQps)}`;
-  const most =
-    mostAgents < policy.maxReplicas
-      ? `there ${mostAgents === 1 ? "is" : "are"} only ${mostAgents}`
-      : `${count(mostAgents, "is", "are")} the maximum`;
-  const fewest = count(need, "is", "are");
-  const limit = wanted > need ? `, but ${most}` : wanted < need ? `, and ${fewest} the minimum` : "";
+  const there = `there ${mostAgents === 1 ? "is" : "are"} only ${mostAgents}`;
+  const maximum =
+    limitsOf === null ? `${count(mostAgents, "is", "are")} the maximum` : `${limitsOf} allows ${mostAgents}`;
+  const minimum = limitsOf === null ? `${count(need, "is", "are")} the minimum` : `${limitsOf} wants ${need}`;
+  const most = mostAgents < policy.maxReplicas ? there : maximum;
+  const limit = wanted > need ? `, but ${most}` : wanted < need ? `, and ${minimum}` : "";
   return `${traffic}: that takes ${count(wanted, "agent")} ${each}${limit}`;
 }

@@ -277,7 +277,7 @@ describe("decideActiveAgents", () => {
       "a+ b! c-",
       10,
       {},
-      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 1 serves, and b (offline) can no longer be counted on; at least 2 are to serve -> switch on c (its electricity is not known)",
+      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 1 serves, and b (offline) can no longer be counted on -> switch on c (its electricity is not known)",
     ],
     [
       "a fall",
@@ -309,6 +309,22 @@ describe("decideActiveAgents", () => {
     ],
   ])("the reason of %s", (_name, fleet, peak, given, reason) => {
     expect(decide(fleet, peak, given).reason).toBe(reason);
+  });
+
+  test("whose limits they are is told", () => {
+    const inputs = (fleet: string) => ({
+      ...{ warmUpEndsMs: 0, observedSinceMs: 0, liveQps: 10, forecastPeakQps: 10, missingData: [], recentPeaks: [] },
+      candidates: fleetOf(fleet),
+    });
+    const bounds = (replicas: number) => ({ ...defaults, minReplicas: replicas, maxReplicas: replicas });
+    const demand =
+      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350";
+    expect(decideActiveAgents(inputs("a+ b-$1"), bounds(2), nowMs, "policy night").reason).toBe(
+      `${demand}, and policy night wants 2; 1 serves -> switch on b (1 J a text)`,
+    );
+    expect(decideActiveAgents(inputs("a+$1 b+$2"), bounds(1), nowMs, "policy night").reason).toBe(
+      `${demand}; 2 serve, but policy night says that no more than 1 may -> b (the most electricity: 2 J a text) to standby`,
+    );
   });
 
   test("the figures go with the decision", () => {
