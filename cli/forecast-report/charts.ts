@@ -94,6 +94,17 @@ export function fanChart(
   });
 }
 
+/** The same places with a gap wherever two are further apart than three of the usual steps: nothing was judged in between. */
+function withGaps<T extends { readonly origin: number }>(places: readonly T[]): (T | { origin: number; gap: true })[] {
+  const steps = places.slice(1).map(({ origin }, index) => origin - (places[index] as T).origin);
+  const usual = steps.toSorted((a, b) => a - b)[steps.length >> 1] ?? 1;
+  return places.flatMap((place, index) =>
+    index > 0 && (steps[index - 1] as number) > 3 * usual
+      ? [{ origin: place.origin, gap: true } as const, place]
+      : [place],
+  );
+}
+
 /** The peaks of the whole judged part with the bound that was to hold them. */
 export function peakChart(axis: TimeAxis, peaks: readonly { origin: number; actual: number; upper: number }[]): string {
   const from = peaks[0]?.origin ?? 0;
@@ -111,21 +122,18 @@ export function peakChart(axis: TimeAxis, peaks: readonly { origin: number; actu
   };
   return renderChart(frame, (scales) => {
     const inside = { ...scales, y: (value: number) => Math.max(scales.y(frame.y[1]), scales.y(value)) };
-    const upper = linePath(
-      peaks.map(({ origin, upper: y }) => ({ x: origin, y })),
-      inside,
-    );
-    const actual = linePath(
-      peaks.map(({ origin, actual: y }) => ({ x: origin, y })),
-      inside,
-    );
+    const line = (figure: "upper" | "actual") =>
+      linePath(
+        withGaps(peaks).map((place) => ({ x: place.origin, y: "gap" in place ? null : place[figure] })),
+        inside,
+      );
     const broken = peaks
       .filter((peak) => peak.actual > peak.upper)
       .map(
         ({ origin, actual: y }) =>
           `<circle class="broken" cx="${inside.x(origin).toFixed(1)}" cy="${inside.y(y).toFixed(1)}" r="2"/>`,
       );
-    return `<path class="line forecast" d="${upper}"/>\n<path class="line actual" d="${actual}"/>\n${broken.join("")}`;
+    return `<path class="line forecast" d="${line("upper")}"/>\n<path class="line actual" d="${line("actual")}"/>\n${broken.join("")}`;
   });
 }
 

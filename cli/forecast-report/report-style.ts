@@ -15,7 +15,7 @@ nav{display:flex;flex-wrap:wrap;gap:8px;margin-bottom:8px}
 nav a{color:var(--blue);text-decoration:none;border:1px solid var(--grid);border-radius:999px;padding:2px 12px;background:var(--card);font-size:13px}
 section{padding:28px 0 8px}
 .lead{margin:0 0 16px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:12px;margin-bottom:16px}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin-bottom:16px}
 .tile,figure,details{background:var(--card);border:1px solid var(--grid);border-radius:10px}
 .tile{padding:14px 16px}
 .what,.note{color:var(--soft);font-size:13px}
@@ -27,6 +27,8 @@ figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:4px 16p
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(430px,100%),1fr));gap:0 16px}
 .text{margin:8px 0 0;font-size:13px}
 svg{display:block;width:100%;height:auto}
+svg.wide{min-width:680px}
+.plot{overflow-x:auto}
 svg text{font-family:inherit;fill:var(--soft);font-size:11px}
 svg .name{font-size:12px;fill:var(--ink)}
 .grid{stroke:var(--grid)}

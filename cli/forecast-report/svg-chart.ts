@@ -34,6 +34,8 @@ export interface Scales {
 }
 
 const margin = { left: 56, right: 16, top: 10, bottom: 40 };
+/** A wider chart is not made smaller than can be read: it is scrolled in a narrow window. */
+const narrowWidth = 600;
 /** Half of a character's width at the size of the axes' labels. */
 const labelHalfWidth = 3.2;
 
@@ -105,13 +107,13 @@ export function renderChart(frame: ChartFrame, draw: (scales: Scales) => string)
     return `<line class="axis" x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 4}"/><text class="tick" x="${x}" y="${bottom + 16}" text-anchor="${anchor}">${escapeHtml(label)}</text>`;
   });
   return [
-    `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">`,
+    `<div class="plot"><svg${width > narrowWidth ? ' class="wide"' : ""} viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">`,
     ...rows,
     `<line class="axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`,
     ...columns,
     `<text class="label" x="${(left + right) / 2}" y="${height - 4}" text-anchor="middle">${escapeHtml(xLabel)}</text>`,
     `<text class="label" transform="translate(12 ${(margin.top + bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(yLabel)}</text>`,
     draw(scales),
-    "</svg>",
+    "</svg></div>",
   ].join("\n");
 }

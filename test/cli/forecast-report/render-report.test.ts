@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { backtest, type Replay } from "#agent/forecast/backtest.ts";
 import { createCalendar } from "#agent/forecast/calendar.ts";
 import { seededRandom } from "#agent/forecast/seeded-random.ts";
+import { peakChart } from "#cli/forecast-report/charts.ts";
 import { type ReportSection, renderReport } from "#cli/forecast-report/render-report.ts";
 import {
   busiestStretch,
@@ -127,6 +128,18 @@ describe("drawing", () => {
   });
   test("an area goes there above and back below", () => {
     expect(areaPath([0, 1], [0, 0], [1, 2], scalesOf(frame))).toBe("M56.0 100.0L66.0 90.0L66.0 110.0L56.0 110.0Z");
+  });
+  test("peaks are not joined over a stretch in which nothing was judged", () => {
+    const axis = { startMs: 0, stepMs: minuteMs, timeZone: "UTC" };
+    const at = (origin: number) => ({ origin, actual: 1, upper: 2 });
+    const linesOf = (origins: readonly number[]) =>
+      [...peakChart(axis, origins.map(at)).matchAll(/class="line [a-z]+" d="([^"]*)"/g)].map(
+        ([, path]) => path?.split("M").length,
+      );
+    expect(linesOf([0, 5, 10, 15, 25])).toEqual([2, 2]);
+    expect(linesOf([0, 5, 10, 15, 40, 45])).toEqual([3, 3]);
+    expect(linesOf([7])).toEqual([2, 2]);
+    expect(linesOf([])).toEqual([1, 1]);
   });
   test("names can't break out of the page", () => {
     expect(escapeHtml(`<b a='"&">`)).toBe("&lt;b a=&#39;&quot;&amp;&quot;&gt;");
