@@ -2,6 +2,7 @@ import { createAgent } from "#agent/agent.ts";
 import { AgentConfig } from "#agent/config.ts";
 import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environment.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalString } from "./command.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
 import { mergeConfig, overDefaults } from "./merge-config.ts";
@@ -45,13 +46,13 @@ export const agentCommand: Command = {
       stateDir: optionalString(values, "state-dir"),
       broker: {
         url: optionalString(values, "broker"),
-        password: process.env["THORMESH_MQTT_PASSWORD"],
+        password: process.env["THORMESH_MQTT_PASSWORD"] || undefined,
       },
       power: { board: optionalString(values, "board") },
       serving: {
         ...(listen === undefined ? {} : parseListen(listen)),
         grpc: grpcConfig(optionalString(values, "grpc")),
-        apiKeys: process.env["THORMESH_API_KEY"]?.split(","),
+        apiKeys: apiKeysFromEnvironment(process.env),
         insecure: values["insecure"] === true ? true : undefined,
       },
     });

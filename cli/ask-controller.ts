@@ -1,4 +1,5 @@
 import { UsageError } from "#platform/errors.ts";
+import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type CommandOption, type OptionValues, optionalString } from "./command.ts";
 
 const defaultUrl = "http://127.0.0.1:7070";
@@ -30,7 +31,7 @@ export async function askController(
   const url = optionalString(values, "url") ?? defaultUrl;
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
     throw new UsageError(`--url: expected an address like ${defaultUrl}, got "${url}"`);
-  const apiKey = process.env["THORMESH_API_KEY"]?.split(",")[0];
+  const apiKey = apiKeysFromEnvironment(process.env)?.[0];
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
   if (body !== undefined) headers["content-type"] = "application/json";
   let response: Response;

@@ -20,6 +20,7 @@ import { createLogger } from "#platform/log.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
 import { version } from "#platform/version.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
+import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { deviceInUseReason } from "./calibrate/device-in-use.ts";
 import { runSweep } from "./calibrate/run-sweep.ts";
 import { createSweepProgress, describeDuration } from "./calibrate/sweep-progress.ts";
@@ -130,7 +131,7 @@ export const calibrateCommand: Command = {
     const input = mergeConfig(path === undefined ? {} : await readConfigFile(path), {
       stateDir: optionalString(values, "state-dir"),
       power: { board: optionalString(values, "board") },
-      serving: { model: optionalString(values, "model"), apiKeys: process.env["THORMESH_API_KEY"]?.split(",") },
+      serving: { model: optionalString(values, "model"), apiKeys: apiKeysFromEnvironment(process.env) },
     });
     const config = parseConfig(AgentConfig, input, path ?? "the command line");
     const texts = optionalString(values, "texts") ?? "mixed";

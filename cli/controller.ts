@@ -5,6 +5,7 @@ import { createPlannerProcess } from "#controller/scaling/fleet-plan/planner-pro
 import { createClock } from "#platform/clock.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalNumber, optionalString } from "./command.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
 import { mergeConfig } from "./merge-config.ts";
@@ -40,12 +41,12 @@ export const controllerCommand: Command = {
       insecure: values["insecure"] === true ? true : undefined,
       api: {
         ...(listen === undefined ? {} : parseListen(listen)),
-        apiKeys: process.env["THORMESH_API_KEY"]?.split(","),
+        apiKeys: apiKeysFromEnvironment(process.env),
       },
       broker: {
         port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
         url: optionalString(values, "broker-url"),
-        password: process.env["THORMESH_MQTT_PASSWORD"],
+        password: process.env["THORMESH_MQTT_PASSWORD"] || undefined,
       },
     });
     const config = parseConfig(ControllerConfig, input, path ?? "the command line");

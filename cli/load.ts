@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
 import { UsageError } from "#platform/errors.ts";
+import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import type { Command } from "./command.ts";
 import type { LoadCounts } from "./load/load-counts.ts";
 import { createLoadReport, formatLoadReport } from "./load/load-report.ts";
@@ -54,7 +55,7 @@ export const loadCommand: Command = {
     const missing = watch?.start() ?? [];
     if (missing.length > 0) throw new UsageError(`--watch-pid: there is no process ${missing.join(", ")}`);
 
-    const apiKey = process.env["THORMESH_API_KEY"]?.split(",")[0];
+    const apiKey = apiKeysFromEnvironment(process.env)?.[0];
     const servers = await openServers(options, apiKey);
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
     const nextText = createTextSource({ length: options.texts, seed, repeatShare: options.repeatShare });

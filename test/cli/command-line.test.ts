@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { agentIdFromHostname } from "#agent/identity.ts";
+import { apiKeysFromEnvironment } from "#cli/api-keys-from-environment.ts";
 import { optionalNumber, parseCommandLine, requiredOption } from "#cli/command.ts";
 import { mergeConfig } from "#cli/merge-config.ts";
 import { parseListen } from "#cli/parse-listen.ts";
@@ -22,6 +23,16 @@ test.each(["", "host", "host:", "host:port", "1.2.3.4:65536", "a:b:80", "80 ", "
     expect(() => parseListen(text)).toThrow(UsageError);
   },
 );
+
+test.each([
+  [undefined, undefined],
+  ["", undefined],
+  [" , ", undefined],
+  ["one-key", ["one-key"]],
+  ["one-key, another,", ["one-key", "another"]],
+])("THORMESH_API_KEY=%p", (text, keys) => {
+  expect(apiKeysFromEnvironment({ THORMESH_API_KEY: text })).toEqual(keys);
+});
 
 describe("mergeConfig", () => {
   test("what is given on the command line comes first, key by key", () => {
