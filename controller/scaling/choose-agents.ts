@@ -51,7 +51,7 @@ export function describeChoice(agent: AgentCandidate, others: readonly AgentCand
   if (wattsPerQps === null || energyUsdPerRequest === null) return `${agentId} (its electricity is not known)`;
   const figure = `${Number(wattsPerQps.toPrecision(2))} J a text`;
   const rivals = others.filter((other) => other !== agent && other.energyUsdPerRequest !== null);
-  if (rivals.length === 0) return `${agentId} (${figure})`;
+  if (rivals.every((other) => other.energyUsdPerRequest === energyUsdPerRequest)) return `${agentId} (${figure})`;
   if (rivals.every((other) => energyUsdPerRequest <= (other.energyUsdPerRequest ?? 0))) {
     return `${agentId} (the least electricity: ${figure})`;
   }

@@ -202,8 +202,8 @@ test("the fleet puts agents it does not need on standby; they name the peers tha
   );
   const explanation = await new Response(why.stdout).text();
   expect(await why.exited).toBe(0);
-  expect(explanation).toContain(`put on standby: ${standby.agentId}`);
-  expect(explanation).toMatch(/needs \d+ agents? at 80 % of 350/);
+  expect(explanation).toContain(`told to stand by: ${standby.agentId}`);
+  expect(explanation).toMatch(/takes \d+ agents? loaded to 80 % of 350/);
 
   const override = await fetch(`http://127.0.0.1:${ports.api}/api/v1/agents/${standby.agentId}/override`, {
     method: "POST",
