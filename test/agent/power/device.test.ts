@@ -207,6 +207,8 @@ describe("tegrastats", () => {
     const board = fakeBoard();
     board.write("wave", "80000 3 20000 4\n");
     board.write("interval", "0.001");
+    // One line at a time: several at once would share the time between two readings of the clock.
+    board.write("acknowledged", "0\n");
     // Readings 900 to 1,100 ms apart by the clock, whatever the machine is busy with.
     let nowMs = 0;
     let readings = 0;
@@ -227,6 +229,7 @@ describe("tegrastats", () => {
       taken += 1;
       if (taken <= wanted) energy.add(sample);
       else done.resolve();
+      board.write("acknowledged", `${taken}\n`);
     });
     await done.promise;
     await meter.stop();
