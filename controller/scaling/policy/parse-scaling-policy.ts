@@ -53,9 +53,12 @@ function checkMeaning(policy: ScalingPolicy): string[] {
     }
   }
   if (Array.isArray(schedules)) {
-    if (schedules.every((schedule) => Value.Check(Schedule, schedule))) {
-      lines.push(...checkSchedules(schedules).map((line) => `schedules.${line}`));
-    }
+    // An unknown key, or another schedule that can't be read, does not hide what is wrong with this one.
+    const legible = schedules.map((schedule) => {
+      const known = Value.Clean(Schedule, Value.Clone(schedule));
+      return Value.Check(Schedule, known) ? known : null;
+    });
+    lines.push(...checkSchedules(legible).map((line) => `schedules.${line}`));
     for (const [index, schedule] of schedules.entries()) {
       if (!limitsKnown || minReplicas > maxReplicas || typeof schedule !== "object" || schedule === null) continue;
       for (const key of ["floor", "ceiling", "exact"] as const) {

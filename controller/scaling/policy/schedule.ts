@@ -45,10 +45,11 @@ export function checkSchedule({ timeZone, start, end, floor, ceiling, exact }: S
   return lines;
 }
 
-/** Mistakes of all schedules, names used twice included; each line begins with the place in the list. */
-export function checkSchedules(schedules: readonly Schedule[]): string[] {
+/** Mistakes of all schedules, names used twice included; each line begins with the place in the list. Null: one that can't be read. */
+export function checkSchedules(schedules: readonly (Schedule | null)[]): string[] {
   const names = new Set<string>();
   return schedules.flatMap((schedule, index) => {
+    if (schedule === null) return [];
     const lines = checkSchedule(schedule).map((line) => `${index}.${line}`);
     if (names.has(schedule.name)) lines.push(`${index}.name: expected a name used once, got "${schedule.name}" again`);
     names.add(schedule.name);

@@ -87,3 +87,22 @@ describe("what only makes sense together", () => {
     expect(checkScalingPolicy(policy).map((line) => line.split(":")[0])).toEqual([path]);
   });
 });
+
+test("one schedule's mistakes do not hide another's", () => {
+  const at = { timeZone: "UTC", start: "0 9 * * *", end: "0 17 * * *" };
+  const schedules = [
+    { ...at, name: "a", timeZone: "Mars/Base", start: "61 * * * *", floor: 2 },
+    { ...at, name: "a", floor: 5, ceiling: 2, extra: 1 },
+    { ...at, name: 7, floor: 2 },
+    null,
+  ];
+  expect(checkScalingPolicy({ schedules }).map((line) => line.split(": ")[0])).toEqual([
+    "schedules.1.extra",
+    "schedules.2.name",
+    "schedules.3",
+    "schedules.0.timeZone",
+    "schedules.0.start",
+    "schedules.1.floor",
+    "schedules.1.name",
+  ]);
+});
