@@ -142,7 +142,7 @@ export function createAgent(config: AgentConfig): Agent {
       pulledModels: pulledModelsDirectory(stateDir),
       extraChecks: () => ({ power: power.health() }),
       extraRoutes: [
-        accuracyRoutes(accuracyOf),
+        accuracyRoutes("agent", accuracyOf),
         trainingRoutes(() => nightTraining),
         forecastRoutes(() => cycle.lastForecast(), forecaster.describe),
         statusRoutes(() => ({
@@ -320,7 +320,7 @@ export function createAgent(config: AgentConfig): Agent {
       await evaluatePower();
     };
 
-    registerAccuracyMetrics(metrics, accuracyOf);
+    registerAccuracyMetrics(metrics, "thormesh_forecast", accuracyOf);
     registerTrainingMetrics(metrics, nightTraining);
     registerAgentMetrics(metrics, {
       brokerConnected: () => broker.connected,

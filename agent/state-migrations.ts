@@ -1,4 +1,5 @@
 import type { Migration } from "#platform/open-database.ts";
+import { forecastMadeTable } from "./forecast/accuracy/accuracy-table.ts";
 
 /** The schema of the agent's state file. Steps are only ever added. */
 export const agentStateMigrations: readonly Migration[] = [
@@ -22,22 +23,5 @@ export const agentStateMigrations: readonly Migration[] = [
      payload TEXT NOT NULL           -- protocol MinuteData as JSON
    ) STRICT;
    CREATE TABLE document (name TEXT PRIMARY KEY, content TEXT NOT NULL) STRICT;`,
-  `CREATE TABLE forecast_made (
-     start_ms INTEGER PRIMARY KEY,   -- of the first step that was forecast
-     made_at_ms INTEGER NOT NULL,
-     model TEXT NOT NULL,
-     step_ms INTEGER NOT NULL,
-     level_qps REAL NOT NULL,
-     qps TEXT,                       -- JSON, a number a step; NULL once it was compared with what came
-     upper_peak_qps REAL,
-     absolute_error REAL,
-     signed_error REAL,
-     actual REAL,
-     peak_forecast_qps REAL,
-     peak_actual_qps REAL,
-     covered INTEGER,
-     rise TEXT,                      -- NULL until it was compared
-     onset_ms INTEGER
-   ) STRICT;
-   CREATE INDEX forecast_made_pending ON forecast_made (start_ms) WHERE qps IS NOT NULL;`,
+  forecastMadeTable,
 ];

@@ -1,5 +1,9 @@
 import { join } from "node:path";
 import { Registry } from "prom-client";
+import { accuracyWindows, registerAccuracyMetrics } from "#agent/forecast/accuracy/accuracy-metrics.ts";
+import { accuracyRoutes } from "#agent/forecast/accuracy/accuracy-routes.ts";
+import { createLiveAccuracy } from "#agent/forecast/accuracy/live-accuracy.ts";
+import { withLiveAccuracy } from "#agent/forecast/accuracy/scored-forecaster.ts";
 import type { Forecaster } from "#agent/forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
@@ -107,6 +111,8 @@ export function createController(
       );
       const store = createSqliteStore(database);
       opened.push(() => store.close());
+      const accuracy = createLiveAccuracy(database);
+      const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
       const lease = createControllerLease(store, log, () => replaced.resolve());
       if (!(await lease.acquire(standingBy.signal))) return close();
       opened.push(() => lease.release());
@@ -140,6 +146,7 @@ export function createController(
         forecastPeakQps: () => forecastPeakQps(loop),
         brokerConnected: () => broker.connected,
       });
+      registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);
       const { policyFile } = config.scaling;
       const policy = policyFile === null ? null : createLivePolicy(policyFile, clock, log);
       const machines = createMachines({
@@ -161,7 +168,7 @@ export function createController(
         fleet,
         desired,
         store,
-        forecaster,
+        forecaster: withLiveAccuracy(forecaster, accuracy, log),
         ...(planner === undefined ? {} : { planner }),
         ...(policy === null ? {} : { policy }),
         machines,
@@ -242,6 +249,7 @@ export function createController(
         log,
         routes: [
           fleetRoutes(api),
+          accuracyRoutes("fleet", accuracyOf),
           trafficRoutes(api),
           decisionRoutes(api),
           safetyRoutes(api),
@@ -272,6 +280,7 @@ export function createController(
         hourMs,
         async () => {
           fleet.traffic.prune(nowMs());
+          accuracy.prune(nowMs() - config.retention.minuteDays * dayMs);
           await store.pruneMinutes(nowMs() - config.retention.minuteDays * dayMs);
           const { decisionDays, mostDecisions } = config.retention;
           await store.pruneDecisions(nowMs() - decisionDays * dayMs, mostDecisions);

@@ -29,7 +29,7 @@ const notAsked = new Map([
   ],
 ]);
 /** What the controller may take from the agent's code: decisions, forecasting and pure calculations. */
-const sharedWithController = /^agent\/(.*\/)?(decide-[a-z-]+|forecast\/[a-z-]+)\.ts$/;
+const sharedWithController = /^agent\/(.*\/)?(decide-[a-z-]+|forecast\/(accuracy\/)?[a-z-]+)\.ts$/;
 
 function importsOf(path: string): string[] {
   const specifiers = [...read(path).matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map((match) => match[1] as string);

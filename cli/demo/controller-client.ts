@@ -1,6 +1,7 @@
 import type { Static } from "@sinclair/typebox";
 import type { AgentList, DecisionList, FleetView } from "#controller/api/schemas.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
+import type { ForecastAccuracy } from "#protocol/messages.ts";
 import { getJson } from "./http-json.ts";
 
 /** The part of the controller's API that the demo reads. Calls reject when it does not answer. */
@@ -10,6 +11,8 @@ export interface ControllerClient {
   /** Decisions other than holds, newest first. */
   decisions(sinceMs: number): Promise<Static<typeof DecisionList>["decisions"]>;
   cost(startMs: number, endMs: number): Promise<CostReport>;
+  /** What the fleet's forecasts of the last 24 hours were worth, by the controller's own comparison. */
+  forecastAccuracy(): Promise<ForecastAccuracy>;
 }
 
 const mostDecisions = 1000;
@@ -30,5 +33,6 @@ export function createControllerClient(url: string): ControllerClient {
     },
     cost: async (startMs, endMs) =>
       (await getJson(`${url}/api/v1/cost?window=${Math.floor(startMs)},${Math.floor(endMs)}`)) as CostReport,
+    forecastAccuracy: async () => (await getJson(`${url}/api/v1/forecast/accuracy?window=24h`)) as ForecastAccuracy,
   };
 }

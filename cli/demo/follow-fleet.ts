@@ -1,6 +1,6 @@
 import type { AgentView } from "#controller/api/schemas.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
-import type { ForecastReport } from "#protocol/messages.ts";
+import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
 import type { Balancer } from "./balancer.ts";
 import type { ControllerClient } from "./controller-client.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
@@ -21,6 +21,8 @@ export interface FleetFollower {
   /** Oldest first. */
   decisions(): readonly DecisionSummary[];
   cost(): CostView | null;
+  /** What the controller's forecasts were worth, by its own word. */
+  forecastAccuracy(): ForecastAccuracy | null;
   /** Looks at everything once more. Rejects when the controller does not answer. */
   refresh(): Promise<void>;
   stop(): Promise<void>;
@@ -83,6 +85,7 @@ export function followFleet(options: FollowOptions): FleetFollower {
   const { controller, boards, balancer } = options;
   let agents: readonly AgentSnapshot[] = [];
   let cost: CostView | null = null;
+  let forecastAccuracy: ForecastAccuracy | null = null;
   let decisions: readonly DecisionSummary[] = [];
   const forecasts: ForecastReport[] = [];
   const switches: PowerModeSwitch[] = [];
@@ -105,10 +108,12 @@ export function followFleet(options: FollowOptions): FleetFollower {
       forecasts.push(fleet.forecast);
   };
   const lookAtRecords = async () => {
-    const [newestFirst, report] = await Promise.all([
+    const [newestFirst, report, accuracy] = await Promise.all([
       controller.decisions(options.sinceMs),
       controller.cost(options.sinceMs, Math.max(options.untilMs(), options.sinceMs + 1)),
+      controller.forecastAccuracy(),
     ]);
+    forecastAccuracy = accuracy;
     decisions = newestFirst
       .filter(({ atMs }) => atMs <= options.untilMs())
       .map(({ atMs, kind, reason, outcome }) => ({
@@ -138,6 +143,7 @@ export function followFleet(options: FollowOptions): FleetFollower {
     modeSwitches: () => switches,
     decisions: () => decisions,
     cost: () => cost,
+    forecastAccuracy: () => forecastAccuracy,
     async refresh() {
       await lookAtAgents();
       await lookAtRecords();

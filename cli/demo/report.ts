@@ -1,3 +1,4 @@
+import type { ForecastAccuracy as LiveAccuracy } from "#protocol/messages.ts";
 import type { DemoScale } from "./plan-scale.ts";
 import { formatClock, formatDuration } from "./render-view.ts";
 import type { CostView, DecisionSummary, EnergyAndCost, TrafficCounts, TrainingSummary } from "./snapshot.ts";
@@ -50,6 +51,7 @@ export interface ReportInput {
   readonly cost: CostView;
   readonly forecasts: readonly ForecastAccuracy[];
   readonly champion: ForecastChampion | null;
+  readonly liveAccuracy: LiveAccuracy | null;
   readonly trainings: readonly TrainingSummary[];
 }
 
@@ -65,6 +67,8 @@ export interface DemoReport extends TrafficCounts, EnergyAndCost {
   /** The same time with every agent on in its most capable mode. */
   readonly reference: EnergyAndCost;
   readonly forecasts: readonly ForecastAccuracy[];
+  /** What the controller itself says its forecasts were worth, rises foretold and missed included. */
+  readonly liveAccuracy: LiveAccuracy | null;
   /** At the end of the run; null without a forecast. */
   readonly champion: ForecastChampion | null;
   /** Models that an agent trained of its own traffic meanwhile, and whether they took over; oldest first. */
@@ -93,6 +97,7 @@ export function buildReport(input: ReportInput): DemoReport {
     reference: input.cost.reference,
     forecasts: input.forecasts,
     champion: input.champion,
+    liveAccuracy: input.liveAccuracy,
     trainings: input.trainings,
     agents: input.agents,
     trace: input.traceName,
@@ -133,6 +138,16 @@ function renderShares(shares: Readonly<Record<string, number>>): string {
     .join(", ");
 }
 
+function renderLiveAccuracy(accuracy: LiveAccuracy | null): string[] {
+  if (accuracy === null || accuracy.forecasts === 0) return [];
+  const { rises, hits, misses, falseAlarms, medianLeadMinutes, coverage95 } = accuracy;
+  const lead = medianLeadMinutes === null ? "" : `, ${medianLeadMinutes.toFixed(0)} min before in the median`;
+  return [
+    `rises       ${rises} ${rises === 1 ? "rise" : "rises"} of traffic that called for more capacity: ${hits} foretold${lead}, ${misses} missed; ` +
+      `${falseAlarms} false ${falseAlarms === 1 ? "alarm" : "alarms"}; peaks within their 0.95 quantile: ${percent(coverage95)}`,
+  ];
+}
+
 const maxShownDecisions = 20;
 
 /** The report for people. */
@@ -160,6 +175,7 @@ export function renderReport(report: DemoReport): string {
         `forecast    ${accuracy.model}: ${accuracy.forecasts} forecasts, off by ${percent(accuracy.wape)} of the traffic ` +
         `(the last value: ${percent(accuracy.lastValueWape)})`,
     ),
+    ...renderLiveAccuracy(report.liveAccuracy),
     ...(report.champion === null ? [] : [`champion    ${renderShares(report.champion.shares)}`]),
     ...report.trainings.map(
       ({ agentId, endedAtMs, kind, reason }) => `training    ${clockTime(endedAtMs)} ${agentId} ${kind}: ${reason}`,

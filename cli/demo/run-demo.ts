@@ -167,6 +167,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       modeSwitches: fleet.modeSwitches(),
       cost: fleet.cost() ?? nothingSpent,
       trainings: [...training.ended(), ...training.unfinished(replay.toMs)],
+      liveAccuracy: fleet.forecastAccuracy(),
       champion: championOf(fleet.forecasts()),
       forecasts: measureForecasts(fleet.forecasts(), (atMs) => realRequests(atMs) / 60, replay.fromMs, replay.toMs),
     });

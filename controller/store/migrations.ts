@@ -1,3 +1,4 @@
+import { forecastMadeTable } from "#agent/forecast/accuracy/accuracy-table.ts";
 import type { Migration } from "#platform/open-database.ts";
 
 export const controllerMigrations: readonly Migration[] = [
@@ -60,4 +61,5 @@ export const controllerMigrations: readonly Migration[] = [
      about TEXT NOT NULL,
      expires_real_ms INTEGER NOT NULL
    ) STRICT;`,
+  forecastMadeTable,
 ];

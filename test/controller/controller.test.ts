@@ -198,6 +198,9 @@ describe("controller", () => {
 
     const metrics = (await ask("GET", "/metrics")).body;
     expect(metrics).toContain('thormesh_agents{state="offline"} 1');
+    // Its forecasts are compared with what comes, once their 15 minutes are over.
+    expect(metrics).toContain('thormesh_fleet_forecast_scored{window="24h"} 0');
+    expect((await ask("GET", "/api/v1/forecast/accuracy?window=7d")).body).toMatchObject({ forecasts: 0, rises: 0 });
     expect(metrics).toMatch(/akidb_cost_requests_total\{agent="a"\} 30000/);
     expect(metrics).toMatch(/thormesh_controller_messages_total\{channel="data",outcome="accepted"\} 3/);
 

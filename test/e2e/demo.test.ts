@@ -74,6 +74,9 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     const shares = Object.values(report.champion?.shares ?? {});
     expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1);
     expect(report.champion?.reason.length).toBeGreaterThan(10);
+    expect(report.liveAccuracy?.forecasts).toBeGreaterThan(5);
+    expect(report.liveAccuracy?.wapePercent).toBeGreaterThan(5);
+    expect(report.liveAccuracy?.hits).toBe((report.liveAccuracy?.rises ?? 0) - (report.liveAccuracy?.misses ?? 0));
     expect(report.trainings).toMatchObject([{ agentId: "thor-1" }]);
     const [training] = report.trainings;
     // It runs only where nothing else wants the cores: where several times as much waits for them as they can do, it may not come to its end.

@@ -10,39 +10,33 @@ type Figure = {
   [Key in keyof ForecastAccuracy]: ForecastAccuracy[Key] extends number | null ? Key : never;
 }[keyof ForecastAccuracy];
 
-const gauges: readonly (readonly [name: string, figure: Figure, help: string, factor: number])[] = [
-  ["thormesh_forecast_scored", "forecasts", "Forecasts compared with what came", 1],
-  ["thormesh_forecast_wape_ratio", "wapePercent", "Sum of the forecasts' errors by the sum of what came", 0.01],
-  [
-    "thormesh_forecast_bias_ratio",
-    "biasPercent",
-    "The same with its sign: above zero, more was foretold than came",
-    0.01,
-  ],
-  [
-    "thormesh_forecast_peak_wape_ratio",
-    "peakWapePercent",
-    "The same error for the highest minute of each forecast",
-    0.01,
-  ],
-  ["thormesh_forecast_coverage_ratio", "coverage95", "Share of peaks within their 0.95 quantile", 1],
-  ["thormesh_forecast_rises", "rises", "Rises of traffic that called for more capacity", 1],
-  ["thormesh_forecast_rise_hits", "hits", "Rises that were foretold", 1],
-  ["thormesh_forecast_rise_misses", "misses", "Rises that were not foretold in time", 1],
-  ["thormesh_forecast_false_alarms", "falseAlarms", "Rises that were foretold and did not come", 1],
-  ["thormesh_forecast_rise_lead_minutes", "medianLeadMinutes", "Median time from the first warning to the rise", 1],
+const gauges: readonly (readonly [suffix: string, figure: Figure, help: string, factor: number])[] = [
+  ["scored", "forecasts", "Forecasts compared with what came", 1],
+  ["wape_ratio", "wapePercent", "Sum of the forecasts' errors by the sum of what came", 0.01],
+  ["bias_ratio", "biasPercent", "The same with its sign: above zero, more was foretold than came", 0.01],
+  ["peak_wape_ratio", "peakWapePercent", "The same error for the highest minute of each forecast", 0.01],
+  ["coverage_ratio", "coverage95", "Share of peaks within their 0.95 quantile", 1],
+  ["rises", "rises", "Rises of traffic that called for more capacity", 1],
+  ["rise_hits", "hits", "Rises that were foretold", 1],
+  ["rise_misses", "misses", "Rises that were not foretold in time", 1],
+  ["false_alarms", "falseAlarms", "Rises that were foretold and did not come", 1],
+  ["rise_lead_minutes", "medianLeadMinutes", "Median time from the first warning to the rise", 1],
 ];
 
-/** Gauges of the live accuracy, by window; one whose figure rests on nothing has no sample. */
+/**
+ * Gauges of the live accuracy, by window; one whose figure rests on nothing has no sample.
+ * @param prefix what their names begin with.
+ */
 export function registerAccuracyMetrics(
   metrics: Registry,
+  prefix: "thormesh_forecast" | "thormesh_fleet_forecast",
   figures: (window: AccuracyWindow) => ForecastAccuracy,
 ): void {
   const windows = Object.keys(accuracyWindows) as AccuracyWindow[];
   let read: ReadonlyMap<AccuracyWindow, ForecastAccuracy> = new Map();
-  for (const [index, [name, figure, help, factor]] of gauges.entries()) {
+  for (const [index, [suffix, figure, help, factor]] of gauges.entries()) {
     new Gauge({
-      name,
+      name: `${prefix}_${suffix}`,
       help,
       labelNames: ["window"],
       registers: [metrics],

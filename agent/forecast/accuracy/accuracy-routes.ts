@@ -29,8 +29,8 @@ const exampleAccuracy: ForecastAccuracy = {
   served: { lstm: 1_410 },
 };
 
-/** `GET /api/v1/forecast/accuracy`: what this agent's forecasts were worth. */
-export function accuracyRoutes(figures: (window: AccuracyWindow) => ForecastAccuracy) {
+/** `GET /api/v1/forecast/accuracy`: what the forecasts of this agent's traffic, or of the fleet's, were worth. */
+export function accuracyRoutes(tag: "agent" | "fleet", figures: (window: AccuracyWindow) => ForecastAccuracy) {
   const windows = Object.keys(accuracyWindows) as AccuracyWindow[];
   return new Elysia().get(
     "/api/v1/forecast/accuracy",
@@ -49,7 +49,7 @@ export function accuracyRoutes(figures: (window: AccuracyWindow) => ForecastAccu
         summary: "What the forecasts were worth",
         description:
           "Each forecast is compared with what came once its 15 minutes are over: its error, whether its upper bound held, and for rises that called for more capacity whether they were foretold and how long before.",
-        tags: ["agent"],
+        tags: [tag],
       },
     },
   );

@@ -43,6 +43,23 @@ const input: ReportInput = {
     reference: { energyKwh: 4, costUsd: 1.1, energyUsd: 0.6, amortisationUsd: 0.5 },
   },
   champion: { model: "blend", shares: { lstm: 0.604, ridge: 0.39, "last value": 0.006 }, reason: "by their errors" },
+  liveAccuracy: {
+    windowMs: 86_400_000,
+    forecasts: 100,
+    wapePercent: 28,
+    biasPercent: 1,
+    peakWapePercent: 20,
+    coverage95: 0.94,
+    rises: 3,
+    hits: 2,
+    misses: 1,
+    falseAlarms: 1,
+    hitRate: 2 / 3,
+    missRate: 1 / 3,
+    falseAlarmRate: 1 / 3,
+    medianLeadMinutes: 9.4,
+    served: { blend: 100 },
+  },
   trainings: [
     {
       agentId: "thor-1",
@@ -78,6 +95,10 @@ describe("report", () => {
     expect(text).toContain("(25.0 % less)");
     expect(text).toContain("lstm: 100 forecasts, off by 28.0 % of the traffic (the last value: 36.0 %)");
     expect(text).toContain("07-27 12:00 scale-out: peak forecast");
+    expect(text).toContain(
+      "rises       3 rises of traffic that called for more capacity: 2 foretold, 9 min before in the median, 1 missed; 1 false alarm; " +
+        "peaks within their 0.95 quantile: 94.0 %",
+    );
     expect(text).toContain("champion    lstm 60 %, ridge 39 %\n");
     expect(text).toContain("training    07-27 05:07 thor-1 kept: WAPE 29.10 % against 28.40 %");
   });
@@ -87,6 +108,7 @@ describe("report", () => {
     const nothing = {
       ...input,
       champion: null,
+      liveAccuracy: null,
       trainings: [],
       traffic: { requests: 0, errors: 0, retries: 0, latencyMs: { p50: null, p95: null, p99: null } },
       decisions: new Array(25).fill(input.decisions[0]),

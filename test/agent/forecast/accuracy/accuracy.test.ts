@@ -1,5 +1,6 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import pino from "pino";
 import { Registry } from "prom-client";
 import { accuracyWindows, registerAccuracyMetrics } from "#agent/forecast/accuracy/accuracy-metrics.ts";
 import { accuracyRoutes } from "#agent/forecast/accuracy/accuracy-routes.ts";
@@ -9,8 +10,11 @@ import {
   riseThresholdQps,
 } from "#agent/forecast/accuracy/decide-forecast-outcome.ts";
 import { createLiveAccuracy } from "#agent/forecast/accuracy/live-accuracy.ts";
+import { withLiveAccuracy } from "#agent/forecast/accuracy/scored-forecaster.ts";
 import { countRises, type ScoredForecast, summarizeAccuracy } from "#agent/forecast/accuracy/summarize-accuracy.ts";
+import type { Forecaster } from "#agent/forecast/forecaster.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
+import { controllerMigrations } from "#controller/store/migrations.ts";
 import { describeMismatches } from "#platform/read-config.ts";
 import { ForecastAccuracy } from "#protocol/messages.ts";
 
@@ -278,17 +282,38 @@ describe("live accuracy", () => {
     expect(rows()).toBe(1);
   });
 
+  test("a forecaster whose forecasts are judged: that they can't be written down costs none", async () => {
+    const database = new Database(":memory:", { strict: true });
+    for (const step of controllerMigrations) database.run(step);
+    const live = createLiveAccuracy(database);
+    const calls: string[] = [];
+    const forecaster: Forecaster = {
+      start: async () => void calls.push("start"),
+      stop: async () => void calls.push("stop"),
+      forecast: async (known) => report(known.length, 100),
+      describe: () => ({ model: "test", backend: "none", reason: "" }),
+    };
+    const scored = withLiveAccuracy(forecaster, live, pino({ level: "silent" }));
+    for (const minutes of [20, 60]) await scored.forecast(history(minutes), minutes * minuteMs);
+    expect(live.figures(accuracyWindows["24h"], 60 * minuteMs).forecasts).toBe(1);
+    database.close();
+    expect(await scored.forecast(history(61), 61 * minuteMs)).toEqual(report(61, 100));
+    await scored.start();
+    await scored.stop();
+    expect([...calls, scored.describe().model]).toEqual(["start", "stop", "test"]);
+  });
+
   test("the figures are in the metrics and behind the API", async () => {
     const registry = new Registry();
     const figures = (window: keyof typeof accuracyWindows) =>
       summarizeAccuracy(window === "24h" ? [hit(0, 10)] : [], accuracyWindows[window]);
-    registerAccuracyMetrics(registry, figures);
+    registerAccuracyMetrics(registry, "thormesh_forecast", figures);
     const text = await registry.metrics();
     expect(text).toContain('thormesh_forecast_wape_ratio{window="24h"} 0.1\n');
     expect(text).not.toContain('thormesh_forecast_wape_ratio{window="7d"}');
     expect(text).toContain('thormesh_forecast_rise_hits{window="24h"} 1\n');
     expect(text).toContain('thormesh_forecast_rise_lead_minutes{window="24h"} 10\n');
-    const routes = accuracyRoutes(figures);
+    const routes = accuracyRoutes("agent", figures);
     const ask = (query: string) => routes.handle(new Request(`http://127.0.0.1/api/v1/forecast/accuracy${query}`));
     expect(await (await ask("")).json()).toMatchObject({ windowMs: accuracyWindows["24h"], hits: 1 });
     expect(await (await ask("?window=7d")).json()).toMatchObject({ forecasts: 0, wapePercent: null });
