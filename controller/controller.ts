@@ -31,7 +31,7 @@ import { createControllerLease } from "./controller-lease.ts";
 import { pricesOf } from "./cost/price-minute.ts";
 import { type AgentState, availabilityOf } from "./fleet/agent-state.ts";
 import { createFleet, liveQps } from "./fleet/fleet.ts";
-import { createFleetsOfDevice } from "./fleet/fleets-of-device.ts";
+import { createIdentityWatch } from "./fleet/identity-watch.ts";
 import { createIngest } from "./fleet/ingest.ts";
 import { createControllerMetrics } from "./metrics.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
@@ -215,7 +215,7 @@ export function createController(
       await forecaster.start();
       opened.push(() => forecaster.stop());
       ingest.start();
-      createFleetsOfDevice({ fleetName: config.fleet, store, broker, nowMs, log }).start();
+      createIdentityWatch({ fleetName: config.fleet, store, broker, nowMs, log }).start();
       const api: ApiParts = {
         fleetName: config.fleet,
         fleet,

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "bun:test";
-import { createFleetsOfDevice } from "#controller/fleet/fleets-of-device.ts";
+import { createIdentityWatch } from "#controller/fleet/identity-watch.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
 import type { Presence } from "#protocol/messages.ts";
@@ -15,7 +15,7 @@ beforeEach(async () => {
   broker = createRecordingBroker();
   store = createMemoryStore();
   const log = createLogger("test", "silent");
-  createFleetsOfDevice({ fleetName: "f", store, broker, nowMs: () => 1000, log }).start();
+  createIdentityWatch({ fleetName: "f", store, broker, nowMs: () => 1000, log }).start();
   await broker.deliver(agentTopic("f", "thor-1", "presence"), aPresence({ url: "http://10.0.0.7:8080" }));
 });
 
@@ -59,5 +59,25 @@ test.each<[string, string, Partial<Presence>]>([
 
 test("a message that is none is left alone", async () => {
   await broker.deliver(agentTopic("g", "thor-1", "presence"), { v: 7 } as never);
+  expect(await reasons()).toEqual([]);
+});
+
+test("two devices that go by one name are on record, once", async () => {
+  const first = { bootId: "boot-1", url: "http://10.0.0.7:8080" };
+  const second = { bootId: "boot-2", url: "http://10.0.0.8:8080" };
+  for (const given of [second, first, second, first]) await say("f", given);
+  expect(await reasons()).toEqual([
+    "thor-1: two agents go by this name, at http://10.0.0.7:8080 and at http://10.0.0.8:8080, and each takes the other's connection: give one of them another id",
+  ]);
+});
+
+test("an agent that restarts, or loses its connection, is one", async () => {
+  await say("f", { bootId: "boot-1", status: "offline" });
+  await say("f", { bootId: "boot-1" });
+  for (let boot = 2; boot < 9; boot += 1) {
+    await say("f", { bootId: `boot-${boot}` });
+    await say("f", { bootId: `boot-${boot - 1}`, status: "offline" });
+    await say("f", { bootId: `boot-${boot}` });
+  }
   expect(await reasons()).toEqual([]);
 });
