@@ -21,9 +21,16 @@ interface Limit {
 const listIn = <T>(inputs: Decision["inputs"], key: string): readonly T[] =>
   Array.isArray(inputs[key]) ? (inputs[key] as T[]) : [];
 
-/** "thor-3 (after 4 s)", and of many as many. */
-function describeDone({ done = [] }: Decision["outcome"]): string {
-  return done.map(({ agentId, afterS }) => `${agentId} (after ${afterS} s)`).join(", ");
+const mostNames = 12;
+/** Of a large fleet not every name. */
+const names = (all: readonly string[]) =>
+  all.length > mostNames ? `${all.slice(0, mostNames).join(", ")} and ${all.length - mostNames} more` : all.join(", ");
+
+/** One line for each reason, with all that it holds for. */
+function byReason(what: string, agents: readonly { readonly agentId: string; readonly reason: string }[]): string[] {
+  return [...Map.groupBy(agents, ({ reason }) => reason)].map(
+    ([reason, group]) => `  ${what} ${names(group.map(({ agentId }) => agentId))}: ${reason}`,
+  );
 }
 
 /** One decision in a paragraph: when, what, why, what each rule asked for and what limited it, and what came of it. */
@@ -49,17 +56,25 @@ export function describeDecision({
   if (limits.length > 0 && kind !== "hold") {
     lines.push(`  limited by: ${limits.map(({ by, from, to }) => `${by} (${from} to ${to})`).join(", ")}`);
   }
-  if (outcome.activated.length > 0) lines.push(`  told to serve: ${outcome.activated.join(", ")}`);
-  if (outcome.stoodBy.length > 0) lines.push(`  told to stand by: ${outcome.stoodBy.join(", ")}`);
-  if (outcome.modes !== undefined && outcome.modes.length > 0) {
-    lines.push(`  power modes: ${outcome.modes.map(({ agentId, mode }) => `${agentId} ${mode}`).join(", ")}`);
+  const { activated, stoodBy, modes = [], skipped, done = [], late = [] } = outcome;
+  if (activated.length > 0) lines.push(`  told to serve: ${names(activated)}`);
+  if (stoodBy.length > 0) lines.push(`  told to stand by: ${names(stoodBy)}`);
+  if (modes.length > 0) lines.push(`  power modes: ${names(modes.map(({ agentId, mode }) => `${agentId} ${mode}`))}`);
+  lines.push(...byReason("not done for", skipped));
+  const isDone = new Set(done.map(({ agentId }) => agentId));
+  if (done.length > 0) {
+    lines.push(`  reported as done: ${names(done.map(({ agentId, afterS }) => `${agentId} (after ${afterS} s)`))}`);
   }
-  for (const { agentId, reason: why } of outcome.skipped) lines.push(`  not done for ${agentId}: ${why}`);
-  const done = new Set(outcome.done?.map(({ agentId }) => agentId));
-  if (done.size > 0) lines.push(`  reported as done: ${describeDone(outcome)}`);
-  for (const { agentId, reason: why } of outcome.late ?? []) {
-    lines.push(`  ${done.has(agentId) ? "late" : "did not happen in time"}: ${agentId}: ${why}`);
-  }
+  lines.push(
+    ...byReason(
+      "did not happen in time:",
+      late.filter(({ agentId }) => !isDone.has(agentId)),
+    ),
+    ...byReason(
+      "late:",
+      late.filter(({ agentId }) => isDone.has(agentId)),
+    ),
+  );
   return lines.join("\n");
 }
 

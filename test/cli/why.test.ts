@@ -51,6 +51,15 @@ test("a decision reads as a paragraph: when, what, why, what the rules asked for
   expect(describeDecision(repeated)).toContain("12:30:00 to 2026-05-04 12:33:00 (4 times)");
 });
 
+test("of a large fleet not every name is told, and a reason once", () => {
+  const agents = Array.from({ length: 40 }, (_, index) => `thor-${index}`);
+  const skipped = agents.map((agentId) => ({ agentId, reason: "the budget is spent" }));
+  const text = describeDecision({ ...decision, outcome: { activated: agents, stoodBy: [], skipped } });
+  expect(text).toContain("told to serve: thor-0, thor-1,");
+  expect(text.split("\n").filter((line) => line.includes("thor-11 and 28 more")).length).toBe(2);
+  expect(text.split("\n").length).toBe(6);
+});
+
 describe("why", () => {
   const asked: string[] = [];
   let server: Bun.Server<undefined>;
