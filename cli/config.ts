@@ -1,12 +1,13 @@
-import type { TSchema } from "@sinclair/typebox";
 import { AgentConfig } from "#agent/config.ts";
-import { assertControllerConfig } from "#controller/check-config.ts";
-import { ControllerConfig } from "#controller/config.ts";
+import { parseControllerConfig } from "#controller/check-config.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
 import type { Command } from "./command.ts";
 
-const schemas: Readonly<Record<string, TSchema>> = { agent: AgentConfig, controller: ControllerConfig };
+const parsers: Readonly<Record<string, (input: unknown, source: string) => unknown>> = {
+  agent: (input, source) => parseConfig(AgentConfig, input, source),
+  controller: parseControllerConfig,
+};
 
 export const configCommand: Command = {
   summary: "check a configuration file: all its errors at once, or the whole configuration with its defaults",
@@ -15,11 +16,10 @@ export const configCommand: Command = {
   async run(values, [action, program, path, ...more]) {
     if (action !== "check" || more.length > 0)
       throw new UsageError('expected "check agent FILE" or "check controller FILE"');
-    const schema = Object.hasOwn(schemas, program ?? "") ? schemas[program as string] : undefined;
-    if (schema === undefined) throw new UsageError(`expected agent or controller, got "${program ?? ""}"`);
+    const parse = Object.hasOwn(parsers, program ?? "") ? parsers[program as string] : undefined;
+    if (parse === undefined) throw new UsageError(`expected agent or controller, got "${program ?? ""}"`);
     if (path === undefined) throw new UsageError("expected a file to check");
-    const config = parseConfig(schema, await readConfigFile(path), path);
-    if (schema === ControllerConfig) assertControllerConfig(config as ControllerConfig, path);
+    const config = parse(await readConfigFile(path), path);
     console.log(
       values["json"] === true ? JSON.stringify(config, null, 2) : `${path} is a valid ${program} configuration`,
     );

@@ -1,10 +1,10 @@
 import { createForecaster } from "#agent/forecast/create-forecaster.ts";
-import { ControllerConfig } from "#controller/config.ts";
+import { parseControllerConfig } from "#controller/check-config.ts";
 import { createController } from "#controller/controller.ts";
 import { createPlannerProcess } from "#controller/scaling/fleet-plan/planner-process.ts";
 import { createClock } from "#platform/clock.ts";
 import { createLogger } from "#platform/log.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { readConfigFile } from "#platform/read-config.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalNumber, optionalString } from "./command.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
@@ -49,7 +49,7 @@ export const controllerCommand: Command = {
         password: process.env["THORMESH_MQTT_PASSWORD"] || undefined,
       },
     });
-    const config = parseConfig(ControllerConfig, input, path ?? "the command line");
+    const config = parseControllerConfig(input, path ?? "the command line");
     const log = createLogger("controller", config.logLevel);
     const controller = createController(config, {
       log,

@@ -54,6 +54,25 @@ describe("thormesh config check", () => {
     for (const text of ["serving: unknown key", "scaling.minReplicas"]) expect(errors).toContain(text);
   });
 
+  test("what a controller's schema can't say is named beside what it can", async () => {
+    const capacity = 'process: [{id: a, listen: "127.0.0.1:1"}, {id: a, listen: "127.0.0.1:2"}]';
+    const cloud = "[{id: x, kind: spot, capacityQps: 1, agents: [b]}, {id: x, kind: dear, capacityQps: 1}]";
+    const scaling = `{minReplicas: 9, maxReplicas: 3, tolerance: -1, capacity: {${capacity}}, cloud: ${cloud}}`;
+    await Bun.write(join(directory.path, "c.yaml"), `scaling: ${scaling}\n`);
+    const { exitCode, errors } = await check("controller", "c.yaml");
+    expect(exitCode).toBe(2);
+    for (const path of [
+      "scaling.tolerance",
+      "scaling.cloud.1.kind",
+      "scaling.minReplicas",
+      "scaling.capacity.process.1.id",
+      "scaling.cloud.0.agents.0",
+      "scaling.cloud.1.id",
+    ]) {
+      expect(errors).toContain(`  ${path}: `);
+    }
+  });
+
   test.each([
     ["no program", [], "expected agent or controller"],
     ["an unknown program", ["toaster", "c.yaml"], 'expected agent or controller, got "toaster"'],
