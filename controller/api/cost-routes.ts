@@ -10,7 +10,11 @@ import { ErrorBody } from "./schemas.ts";
 
 const WindowQuery = Type.Object(
   {
-    window: Type.String({ default: "24h", maxLength: 64, description: "15m, 24h, 7d, 2w up to now, or startMs,endMs" }),
+    window: Type.String({
+      default: "24h",
+      pattern: "^([0-9]{1,6}[mhdw]|[0-9]{1,16},[0-9]{1,16})$",
+      title: "15m, 24h, 7d or 2w (up to now), or startMs,endMs with startMs < endMs",
+    }),
   },
   { additionalProperties: false },
 );

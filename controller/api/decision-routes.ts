@@ -63,7 +63,7 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
       },
       {
         params: Type.Object({ id: Type.String({ pattern: "^[1-9][0-9]{0,14}$", title: "a decision's number" }) }),
-        response: { 200: DecisionView, 404: ErrorBody },
+        response: { 200: DecisionView, 400: ErrorBody, 404: ErrorBody },
         detail: { summary: "One decision", tags: ["decisions"] },
       },
     )
@@ -80,7 +80,7 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
     })
     .delete("/api/v1/agents/:id/override", ({ params }) => overrides.end(params.id), {
       params: AgentParams,
-      response: { 200: OverrideResult, 404: ErrorBody },
+      response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
       detail: {
         summary: "End an agent's override",
         description: "Its role stays as it is until the next decision.",

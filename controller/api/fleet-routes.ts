@@ -93,7 +93,7 @@ export function fleetRoutes(parts: ApiParts) {
       },
       {
         params: AgentParams,
-        response: { 200: AgentDetail, 404: ErrorBody },
+        response: { 200: AgentDetail, 400: ErrorBody, 404: ErrorBody },
         detail: {
           summary: "One agent",
           description: "With its birth, its desired document and its newest minutes.",

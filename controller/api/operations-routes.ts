@@ -1,6 +1,6 @@
-import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
+import { describeRoute } from "#platform/http/describe-route.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { Health } from "./schemas.ts";
@@ -20,8 +20,15 @@ export function operationsRoutes(broker: Broker, metrics: Registry) {
       "/metrics",
       async () => new Response(await metrics.metrics(), { headers: { "content-type": metrics.contentType } }),
       {
-        detail: { summary: "Metrics in Prometheus' text format", tags: ["operations"] },
-        response: { 200: Type.Any() },
+        detail: describeRoute({
+          summary: "Metrics for Prometheus",
+          tag: "operations",
+          answer: {
+            description: "Prometheus' text format.",
+            contentType: "text/plain",
+            example: 'thormesh_controller_messages_total{channel="data",outcome="accepted"} 12\n',
+          },
+        }),
       },
     );
 }

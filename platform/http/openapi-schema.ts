@@ -21,7 +21,7 @@ function orNull(schema: Json): Json {
 
 /**
  * A part of an OpenAPI document in the words of version 3.0, which knows neither `const` nor the type `null`: one value is an `enum` of one, and what
- * may be null is `nullable`.
+ * may be null is `nullable`. Parameters are described as those see them who send them.
  */
 export function asOpenApi30(part: Json): Json {
   if (Array.isArray(part)) return part.map(asOpenApi30);
@@ -31,6 +31,9 @@ export function asOpenApi30(part: Json): Json {
     return [key, values.has(key) ? value : asOpenApi30(value)];
   });
   const schema: { [key: string]: Json } = Object.fromEntries(entries);
+  // A parameter with a default can be left out: whoever checks what comes sees it filled in already.
+  if (typeof schema["in"] === "string" && isObject(schema["schema"]) && "default" in schema["schema"])
+    schema["required"] = false;
   const alternatives = schema["anyOf"];
   if (!Array.isArray(alternatives) || !alternatives.some(isNull)) return schema;
   const others = alternatives.filter((alternative) => !isNull(alternative)).map(orNull);

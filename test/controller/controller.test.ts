@@ -332,6 +332,10 @@ describe("controller", () => {
       expect(paths).toContain(path);
     }
     expect((await ask("GET", "/openapi")).status).toBe(200);
+    const { body } = await ask("GET", "/openapi/json");
+    const cost = body.paths["/api/v1/cost"].get;
+    expect(cost.parameters).toMatchObject([{ name: "window", required: false }]);
+    expect(Object.keys(body.paths["/metrics"].get.responses[200].content)).toEqual(["text/plain"]);
   });
 
   test("with a key, only health, metrics and the API's description are open", async () => {

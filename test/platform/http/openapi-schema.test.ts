@@ -41,6 +41,16 @@ test.each([
     expected: { items: [{ properties: { a: { enum: [2, null] } } }] },
   },
   {
+    name: "a parameter with a default can be left out",
+    part: { name: "limit", in: "query", required: true, schema: { type: "string", default: "100" } },
+    expected: { name: "limit", in: "query", required: false, schema: { type: "string", default: "100" } },
+  },
+  {
+    name: "a parameter without one can't",
+    part: { name: "id", in: "path", required: true, schema: { type: "string" } },
+    expected: { name: "id", in: "path", required: true, schema: { type: "string" } },
+  },
+  {
     name: "examples stay as they are",
     part: { example: { const: 1, anyOf: [none] }, default: { const: 1 } },
     expected: { example: { const: 1, anyOf: [none] }, default: { const: 1 } },
