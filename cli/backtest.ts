@@ -77,7 +77,7 @@ async function readPolicy(text: string): Promise<PolicyChoice> {
 function rowsOf(results: readonly PolicyResult[]): string[][] {
   const oracleUsd = results.find(({ policy }) => policy === "oracle")?.costUsd;
   return results.map((result) => [
-    result.policy,
+    result.tunedTarget === null ? result.policy : `${result.policy} (${Math.round(100 * result.tunedTarget)} %)`,
     result.costUsd.toFixed(2),
     (result.costUsd - result.lostUsd).toFixed(2),
     oracleUsd === undefined || oracleUsd === 0 ? "-" : (result.costUsd / oracleUsd).toFixed(2),

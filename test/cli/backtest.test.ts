@@ -49,6 +49,7 @@ test("a table, figures as JSON, and a page", async () => {
     expect(report).toMatchObject({ trace: "a.csv", minutes: 72, policies: [{ policy: "hpa" }, { policy: "oracle" }] });
     expect(Object.keys(report.policies[0])).toEqual([
       "policy",
+      "tunedTarget",
       "costUsd",
       "lostUsd",
       "energyKwh",

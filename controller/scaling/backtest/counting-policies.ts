@@ -34,10 +34,14 @@ export const staticPeak = (fleet: BacktestFleet, peakQps: number) =>
   countingPolicy(fleet, (_view, _current, order) => order.countFor(peakQps));
 
 /** What HPA aims at: 70 % of what a unit carries, the usual target for a GPU. At 80 % it loses four times as many minutes. */
-const hpaTarget = 0.7;
+export const usualTarget = 0.7;
 
 /** Kubernetes' HPA v2 with its defaults (10 % tolerance, 5 min of stabilisation down) on requests a second per replica. */
-export function hpa(fleet: BacktestFleet, floor: (view: PolicyView) => number = () => 1): BacktestPolicy {
+export function hpa(
+  fleet: BacktestFleet,
+  target: number = usualTarget,
+  floor: (view: PolicyView) => number = () => 1,
+): BacktestPolicy {
   let recommendations: { minute: number; replicas: number }[] = [];
   let changes: { minute: number; delta: number }[] = [];
   return countingPolicy(fleet, (view, current, order) => {
@@ -51,7 +55,7 @@ export function hpa(fleet: BacktestFleet, floor: (view: PolicyView) => number = 
         policy: {
           minReplicas: 1,
           maxReplicas: order.capacities.length,
-          metrics: [{ kind: "external", name: "qps", targetAverageValue: largest * hpaTarget }],
+          metrics: [{ kind: "external", name: "qps", targetAverageValue: largest * target }],
         },
         currentReplicas: current,
         samples: [{ metric: "qps", value: view.rateAt(view.minute - 1) }],
@@ -72,12 +76,12 @@ export function hpa(fleet: BacktestFleet, floor: (view: PolicyView) => number = 
  * KEDA with a cron scaler for each hour of the day, beside the HPA on the rate: the larger of both. An hour's floor is what the 95 % quantile
  * of that hour in the days before needed, as an operator would set it who looks at last week.
  */
-export function kedaCron(fleet: BacktestFleet): BacktestPolicy {
+export function kedaCron(fleet: BacktestFleet, target: number = usualTarget): BacktestPolicy {
   const byHour = Array.from({ length: 24 }, () => [] as number[]);
   const order = orderUnits(fleet);
   let floors = new Array<number>(24).fill(1);
   const hourOf = (atMs: number) => new Date(atMs).getUTCHours();
-  return hpa(fleet, (view) => {
+  return hpa(fleet, target, (view) => {
     const { minute, atMs } = view;
     const list = byHour[hourOf(atMs - minuteMs)] as number[];
     list.push(view.rateAt(minute - 1));

@@ -1,4 +1,5 @@
 import type { Composition, UnitBlock } from "../fleet-plan/composition.ts";
+import { createMissBudget } from "../fleet-plan/miss-budget.ts";
 import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
 import { horizonMinutes } from "./replay-forecasts.ts";
@@ -6,8 +7,8 @@ import { type FleetState, type FleetTarget, off } from "./simulate-fleet.ts";
 import { createFleetComposer } from "./unit-blocks.ts";
 
 const minuteS = 60;
-/** Units stay for so many minutes after they were last wanted, this one included: so that nothing flaps. Those of the cloud cost more. */
-const keptMinutes = { devices: 15, cloud: 5 } as const;
+/** Units stay for so many minutes after they were last wanted, this one included: so that nothing flaps. */
+const keptMinutes = 15;
 /** What is not covered by the plan counts for this share of a request lost: it seldom comes. */
 const coverShare = 0.02;
 /** A change of modes has to save this share of what the minute costs. */
@@ -190,12 +191,9 @@ function planningPolicy(fleet: BacktestFleet, needs: (view: PolicyView) => Needs
       if (need === null) return asTheyAre(view.state);
       const states = groupStates(view);
       const wanted = countsFor(need, states);
-      newest = [wanted, ...newest].slice(0, Math.max(keptMinutes.devices, keptMinutes.cloud));
+      newest = [wanted, ...newest].slice(0, keptMinutes);
       /** Nobody goes that was wanted a short while ago. */
-      const counts = wanted.map((_, group) => {
-        const wishes = newest.slice(0, group < makes ? keptMinutes.devices : keptMinutes.cloud);
-        return Math.max(...wishes.map((each) => each[group] as number));
-      });
+      const counts = wanted.map((_, group) => Math.max(...newest.map((each) => each[group] as number)));
       const { devices } = view.state;
       const targetOn = devices.map(({ mode }) => mode !== off);
       for (const [group, { on, startable }] of states.slice(0, makes).entries()) {
@@ -217,17 +215,24 @@ function planningPolicy(fleet: BacktestFleet, needs: (view: PolicyView) => Needs
 
 const coming = (qpsAt: (step: number) => number) => Array.from({ length: horizonMinutes }, (_, step) => qpsAt(step));
 
-/** The fleet plan on the forecast: paid for is what is expected, carried must be what hardly is exceeded, and never less than the newest rate. */
-export const fleetPlan = (fleet: BacktestFleet) =>
-  planningPolicy(fleet, (view) => {
+/**
+ * The fleet plan on the forecast: paid for is what is expected, carried must be what hardly is exceeded, as far as misses so far ask for it, and never
+ * less than the newest rate or what the hour usually takes.
+ */
+export function fleetPlan(fleet: BacktestFleet): BacktestPolicy {
+  const misses = createMissBudget();
+  return planningPolicy(fleet, (view) => {
     if (view.minute === 0) return null;
     const now = view.rateAt(view.minute - 1);
-    const { expectedQps, highQps } = view.forecast();
+    if (view.newest !== null) misses.learn(now, !view.newest.sloKept);
+    const { expectedQps, highQps, usualQps } = view.forecast();
+    const possibleQps = misses.coverQps(expectedQps, highQps);
     return {
       expectedQps: coming((step) => expectedQps[step] ?? now),
-      coverQps: coming((step) => Math.max(now, highQps[step] ?? 0)),
+      coverQps: coming((step) => Math.max(now, possibleQps[step] ?? 0, usualQps[step] ?? 0)),
     };
   });
+}
 
 /** The fleet plan on what really comes. */
 export const oracle = (fleet: BacktestFleet) =>

@@ -3,7 +3,7 @@ import { decideChampion } from "#agent/forecast/decide-champion.ts";
 import type { RateModel } from "#agent/forecast/rate-model.ts";
 import { createForecastScores } from "#agent/forecast/score-forecasts.ts";
 import { createSimpleModels } from "#agent/forecast/simple-models.ts";
-import { createForecastMisses } from "../fleet-plan/forecast-misses.ts";
+import { createForecastMisses, dayOfComparisons } from "../fleet-plan/forecast-misses.ts";
 import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 
 export const minuteMs = 60_000;
@@ -17,20 +17,25 @@ const quickModels = ["last-value", "moving-average-5", "moving-average", "season
 export interface ForecastReplay {
   /** The expected rates of the coming minutes. */
   readonly expectedQps: readonly number[];
-  /** Rates that the coming minutes will exceed with probability 1 - quantile, each for itself. */
+  /** Rates that the coming minutes will exceed with probability 1 - quantile, each for itself, those further ahead as the first that a start can serve. */
   readonly highQps: readonly number[];
+  /** What the hour usually takes, minute by minute; 0 where that is not known. */
+  readonly usualQps: readonly number[];
 }
+
+/** A unit that is ordered now serves from the next minute on, at best. */
+const reactLead = 1;
 
 /** Replays forecasting over a record: every forecast is made from the minutes before it alone, by the forecasters of agents and controller. */
 export function createForecastReplay(rates: readonly number[], startMs: number, calendar: Calendar, quantile: number) {
   const models: RateModel[] = createSimpleModels().filter(({ name }) => quickModels.includes(name));
   const scores = createForecastScores(minuteMs);
-  const misses = createForecastMisses(quantile);
+  const misses = createForecastMisses(quantile, { cautiousFor: dayOfComparisons });
   const totals = [0];
   let incumbent: string | null = null;
 
   return (minute: number): ForecastReplay => {
-    if (minute === 0) return { expectedQps: [], highQps: [] };
+    if (minute === 0) return { expectedQps: [], highQps: [], usualQps: [] };
     const newest = rates[minute - 1] as number;
     misses.learn(minute - 1, newest);
     totals.push((totals.at(-1) as number) + newest);
@@ -48,9 +53,8 @@ export function createForecastReplay(rates: readonly number[], startMs: number, 
     scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel });
     const expectedQps = byModel.get(decision.model) ?? [];
     misses.note(minute, expectedQps);
-    const highQps = misses
-      .highQps(expectedQps)
-      .map((high, lead) => Math.max(high, seasonalFloorQps(totals, minute + lead) ?? 0));
-    return { expectedQps, highQps };
+    const highQps = misses.highQps(expectedQps, reactLead);
+    const usualQps = expectedQps.map((_, lead) => seasonalFloorQps(totals, minute + lead) ?? 0);
+    return { expectedQps, highQps, usualQps };
   };
 }

@@ -2,7 +2,7 @@ import type { Calendar } from "#agent/forecast/calendar.ts";
 import type { ScalingPolicy } from "../policy/scaling-policy.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
-import { hpa, kedaCron, predictive, staticAll, staticPeak, threshold } from "./counting-policies.ts";
+import { hpa, kedaCron, predictive, staticAll, staticPeak, threshold, usualTarget } from "./counting-policies.ts";
 import { fleetPlan, oracle } from "./planning-policies.ts";
 import { createForecastReplay, type ForecastReplay, minuteMs } from "./replay-forecasts.ts";
 import { replayScalingPolicy } from "./scaling-policy-replay.ts";
@@ -13,7 +13,9 @@ export const backtestPolicies = [
   "static-all",
   "static-peak",
   "hpa",
+  "hpa-slo",
   "keda-cron",
+  "keda-cron-slo",
   "threshold",
   "predictive",
   "fleet-plan",
@@ -30,6 +32,8 @@ export interface BacktestTraffic {
 
 export interface PolicyResult {
   readonly policy: string;
+  /** The target utilisation that was found for a policy that is tuned with hindsight; null for all others. */
+  readonly tunedTarget: number | null;
   /** Electricity, starts, hours and requests, and what was lost at the fleet's price of a request that nobody carries. */
   readonly costUsd: number;
   /** Of it, for what was lost. */
@@ -68,6 +72,7 @@ function createPolicy(
   name: BacktestPolicyName | ScalingPolicy,
   fleet: BacktestFleet,
   rates: readonly number[],
+  target: number,
 ): BacktestPolicy {
   if (typeof name !== "string") return replayScalingPolicy(name, fleet);
   switch (name) {
@@ -76,9 +81,11 @@ function createPolicy(
     case "static-peak":
       return staticPeak(fleet, Math.max(...rates));
     case "hpa":
-      return hpa(fleet);
+    case "hpa-slo":
+      return hpa(fleet, target);
     case "keda-cron":
-      return kedaCron(fleet);
+    case "keda-cron-slo":
+      return kedaCron(fleet, target);
     case "threshold":
       return threshold(fleet);
     case "predictive":
@@ -90,6 +97,32 @@ function createPolicy(
     default:
       return name satisfies never;
   }
+}
+
+/** What the tuned policies may aim at, cheapest first, and what they have to keep. */
+const triedTargets = [0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2];
+const tunedSloPercent = 0.1;
+const isTuned = (policy: PolicyChoice["policy"]) => policy === "hpa-slo" || policy === "keda-cron-slo";
+
+/**
+ * The highest of the tried targets at which the policy keeps the SLO in all but one minute of a thousand, as an operator would find it who knows the
+ * whole record; the lowest of them when none does.
+ */
+function tune(play: (target: number) => PolicyResult): PolicyResult {
+  let [from, to] = [0, triedTargets.length - 1];
+  let best: PolicyResult | null = null;
+  while (from < to || best === null) {
+    const middle = (from + to) >> 1;
+    const tunedTarget = triedTargets[middle] as number;
+    const result = { ...play(tunedTarget), tunedTarget };
+    if (result.sloMinutesPercent <= tunedSloPercent) {
+      best = result;
+      to = middle;
+      if (from === to) break;
+    } else if (from === to) return result;
+    else from = middle + 1;
+  }
+  return best;
 }
 
 /** Changes of direction of the units that are on, that follow the change before within 15 minutes. */
@@ -142,8 +175,12 @@ export function runBacktest(
     return forecasts[minute] as ForecastReplay;
   };
   return choices.map(({ label, policy: name, terms }) => {
-    const seen = { ...fleet, ...terms };
-    const policy = createPolicy(name, seen, rates);
+    const play = (target: number) => playPolicy(label, name, { ...fleet, ...terms }, target);
+    return isTuned(name) ? tune(play) : play(usualTarget);
+  });
+
+  function playPolicy(label: string, name: PolicyChoice["policy"], seen: BacktestFleet, target: number): PolicyResult {
+    const policy = createPolicy(name, seen, rates, target);
     const state: FleetState = initialState(fleet);
     const minutes: MinuteOutcome[] = [];
     for (const [minute, demandQps] of rates.entries()) {
@@ -152,6 +189,7 @@ export function runBacktest(
         minute,
         atMs: startMs + minute * minuteMs,
         state,
+        newest: minutes.at(-1) ?? null,
         rateAt: (passed) => (passed >= 0 && passed < minute ? (rates[passed] as number) : 0),
         forecast: () => forecastAt(minute),
         futureQps: (count) =>
@@ -160,7 +198,7 @@ export function runBacktest(
       minutes.push(simulateMinute(fleet, state, policy.decide(view), demandQps, minute));
     }
     return summarise(label, rates, minutes, fleet);
-  });
+  }
 }
 
 function summarise(
@@ -175,6 +213,7 @@ function summarise(
   const capacity = total(({ capacityQps }) => capacityQps);
   return {
     policy,
+    tunedTarget: null,
     costUsd: total(({ costUsd }) => costUsd) + lostRequests * shortfallUsdPerRequest,
     lostUsd: lostRequests * shortfallUsdPerRequest,
     energyKwh: total(({ energyKwh }) => energyKwh),

@@ -7,6 +7,11 @@ const minuteS = 60;
 function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
   const { targetUtilization, tariffUsdPerKwh, slo } = fleet;
   const usdOfWatts = (watts: number) => (watts * minuteS * tariffUsdPerKwh) / 3_600_000;
+  /** As in the simulation: above the target, p95 rises with 1 / (1 - utilisation). A p95 that nobody has measured promises nothing. */
+  const secureAt = (p95Ms: number) =>
+    p95Ms > 0 && p95Ms <= slo.p95Ms
+      ? Math.max(targetUtilization, 1 - (p95Ms * (1 - targetUtilization)) / slo.p95Ms)
+      : targetUtilization;
   const ofDevices = fleet.devices.flatMap(({ modes, standbyWatts, usdPerHourActive }: FleetDevices, group) =>
     modes.map((mode, place) => ({
       block: {
@@ -14,6 +19,8 @@ function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
         mode: place,
         isDevice: true,
         carriedQps: mode.capacityQps * targetUtilization,
+        fullQps: mode.capacityQps,
+        secureUtilization: secureAt(mode.p95Ms),
         idleUsd: usdOfWatts(mode.idleWatts - standbyWatts) + usdPerHourActive / 60,
         usdPerQps: mode.capacityQps > 0 ? usdOfWatts(mode.busyWatts - mode.idleWatts) / mode.capacityQps : 0,
       },
@@ -26,6 +33,8 @@ function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
       mode: 0,
       isDevice: false,
       carriedQps: capacityQps * targetUtilization,
+      fullQps: capacityQps,
+      secureUtilization: secureAt(p95Ms),
       idleUsd: usdPerHour / 60,
       usdPerQps: usdPerRequest * minuteS,
     },

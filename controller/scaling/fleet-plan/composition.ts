@@ -5,8 +5,14 @@ export interface UnitBlock {
   /** Place of its mode among its make's; 0 for an offer. */
   readonly mode: number;
   readonly isDevice: boolean;
-  /** At the target utilisation. */
+  /** At the target utilisation: what is expected has to be carried so. */
   readonly carriedQps: number;
+  readonly fullQps: number;
+  /**
+   * What only may come has to be carried at this: the most that keeps the SLO. Load beyond the target is shared alike, so the lowest of those that
+   * serve holds for all.
+   */
+  readonly secureUtilization: number;
   /** Without load, beyond what it draws on standby. */
   readonly idleUsd: number;
   readonly usdPerQps: number;
@@ -65,14 +71,17 @@ export function createComposer(terms: CompositionTerms) {
   const usdOf = (units: Composition, expectedQps: number, coverQps: number): number => {
     let usd = 0;
     let left = expectedQps;
-    let secureQps = 0;
+    let fullQps = 0;
+    let secureUtilization = 1;
     for (let place = 0; place < blocks.length; place += 1) {
       const count = units[place] as number;
       if (count === 0) continue;
-      const { carriedQps, idleUsd, usdPerQps } = blocks[place] as UnitBlock;
-      const qps = count * carriedQps;
+      const block = blocks[place] as UnitBlock;
+      const { idleUsd, usdPerQps } = block;
+      const qps = count * block.carriedQps;
       usd += count * idleUsd;
-      secureQps += qps;
+      fullQps += count * block.fullQps;
+      if (block.secureUtilization < secureUtilization) secureUtilization = block.secureUtilization;
       if (usdPerQps > shortfallUsd) continue;
       const load = Math.min(left, qps);
       usd += load * usdPerQps;
@@ -82,9 +91,10 @@ export function createComposer(terms: CompositionTerms) {
     for (const place of largestFirst) {
       if (spare === 0) break;
       const failing = Math.min(spare, units[place] as number);
-      secureQps -= failing * (blocks[place] as UnitBlock).carriedQps;
+      fullQps -= failing * (blocks[place] as UnitBlock).fullQps;
       spare -= failing;
     }
+    const secureQps = fullQps * secureUtilization;
     return usd + left * shortfallUsd + Math.max(0, coverQps - secureQps - left) * uncoveredUsd;
   };
 

@@ -194,6 +194,8 @@ function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[]
         mode,
         isDevice: kind === "device",
         carriedQps,
+        fullQps: carriedQps,
+        secureUtilization: 1,
         idleUsd: idleUsd - offUsd,
         usdPerQps,
       })),

@@ -4,7 +4,8 @@ import type { Prices } from "../../cost/price-minute.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { DesiredDocuments } from "../desired-documents.ts";
 import type { FleetPlanner } from "../fleet-plan/fleet-planner.ts";
-import { createForecastMisses } from "../fleet-plan/forecast-misses.ts";
+import { createForecastMisses, dayOfComparisons } from "../fleet-plan/forecast-misses.ts";
+import { createMissBudget } from "../fleet-plan/miss-budget.ts";
 import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 import type { ReplicaBounds } from "../policy/bounds-of-decision.ts";
 import type { ScalingConfig } from "../scaling-config.ts";
@@ -61,7 +62,11 @@ function goesFirst(plain: ActiveAgentsDecision, inputs: ScalingInputs, config: S
 
 export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
   const { config, fleet, desired, planner, nowMs } = parts;
-  const misses = createForecastMisses(config.plan.quantile, config.liveWindowMinutes);
+  const misses = createForecastMisses(config.plan.quantile, {
+    windowMinutes: config.liveWindowMinutes,
+    cautiousFor: dayOfComparisons,
+  });
+  const missBudget = createMissBudget();
   let lastLearntMs = Number.NEGATIVE_INFINITY;
   let expectedQps: readonly number[] = [];
   /** What the hour usually takes, for each of the minutes that are forecast; 0 where that is not known. */
@@ -114,8 +119,12 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
           atMs,
         );
       });
-      const coverQps = misses
-        .highQps(expectedQps)
+      const serving = agents.filter(({ planned }) => planned.active && planned.available && planned.serves);
+      if (inputs.liveQps !== null) {
+        missBudget.learn(inputs.liveQps, inputs.liveQps > capacityOf(serving.map(({ planned }) => planned)));
+      }
+      const coverQps = missBudget
+        .coverQps(expectedQps, misses.highQps(expectedQps, Math.ceil(config.plan.startupS / 60)))
         .map((qps, lead) => Math.max(qps, inputs.liveQps ?? 0, usualQps[lead] ?? 0));
       const units = observeCloudUnits(config.cloud, everyone, fleet);
       const devices = toPlanInput(
@@ -138,7 +147,6 @@ export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
       const decision = decidePlannedAgents(inputs, plain.figures, planned, config, atMs);
       if (config.cloud.length === 0) return decision;
       const isWatched = inputs.observedSinceMs <= atMs - config.stabilizationMs;
-      const serving = agents.filter(({ planned }) => planned.active && planned.available && planned.serves);
       // What is left over with everything on that can be switched on; a plan may leave more than that, to save.
       const offered = devicesAndOffers.cloud.reduce((sum, { capacityQps, max }) => sum + capacityQps * max, 0);
       const mostQps = offered + highestCapacityOf(agents.map(({ planned }) => planned));

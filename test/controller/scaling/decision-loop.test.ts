@@ -546,11 +546,11 @@ describe("decision loop", () => {
       forecastQps = 500;
       report({ a: 200, b: 200, c: 0, d: 0 });
       await loop.run();
-      // Half as much again may come (and a little, as low rates are noise): more than the 560 that two carry at 80 %.
+      // Half as much again may come: more than the 560 that two carry at 80 %.
       const [growth] = await store.decisions({ limit: 1 });
       expect(growth).toMatchObject({ kind: "scale-out", rule: "plan", outcome: { activated: ["c"], stoodBy: [] } });
       expect(growth?.reason).toContain(
-        "Traffic is 400 texts/s; up to 500 is expected within 15 min, and 760 is possible",
+        "Traffic is 400 texts/s; up to 500 is expected within 15 min, and 750 is possible",
       );
       expect(growth?.inputs["plan"]).toMatchObject({ gap: expect.any(Number), feasible: true });
       obey("c");

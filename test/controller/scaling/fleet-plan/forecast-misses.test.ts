@@ -4,8 +4,8 @@ import { createForecastMisses } from "#controller/scaling/fleet-plan/forecast-mi
 const ahead = (qps: number) => new Array<number>(15).fill(qps);
 
 /** A record whose rates are this often twice what was forecast, else just that. */
-function learnt(doubleEach: number, minutes = 600) {
-  const misses = createForecastMisses(0.9);
+function learnt(doubleEach: number, minutes = 600, cautiousFor = 0) {
+  const misses = createForecastMisses(0.9, { cautiousFor });
   for (let minute = 0; minute < minutes; minute += 1) {
     misses.note(minute, ahead(100));
     misses.learn(minute, minute % doubleEach === 0 ? 200 : 100);
@@ -13,9 +13,11 @@ function learnt(doubleEach: number, minutes = 600) {
   return misses.highQps(ahead(100));
 }
 
-test("until enough is known, half as much again", () => {
+test("until enough is known, half as much again; for as long as it is told to, at least that", () => {
   expect(createForecastMisses(0.9).highQps(ahead(100))).toEqual(ahead(150));
-  expect(learnt(2, 60)[0]).toBeCloseTo(150 + 0.5 * 0.05 * 150, 6);
+  expect(learnt(2, 60)[0]).toBeCloseTo(150, 6);
+  expect(learnt(20, 600, 700)[0]).toBeCloseTo(150, 6);
+  expect(learnt(5, 600, 700)[0]).toBeGreaterThan(190);
 });
 
 test("misses more frequent than the quantile count, rarer ones don't", () => {
@@ -23,22 +25,50 @@ test("misses more frequent than the quantile count, rarer ones don't", () => {
   for (const qps of learnt(20)) expect(qps).toBeCloseTo(100, 6);
 });
 
-test("breaks in the traffic are not learnt from, nor what a set-back clock foretold", () => {
+test("what a set-back clock foretold is not learnt from", () => {
   const misses = createForecastMisses(0.9);
-  for (let minute = 0; minute < 600; minute += 1) {
+  for (let minute = 0; minute < 1600; minute += 1) {
     misses.note(minute, ahead(100));
-    misses.learn(minute, minute % 2 === 0 ? 1000 : 100);
+    misses.learn(minute, 100);
   }
-  expect(misses.highQps(ahead(100))[0]).toBeCloseTo(100, 6);
   misses.note(5, ahead(1));
-  misses.learn(600, 100);
+  misses.learn(1600, 100);
   expect(misses.highQps([50])[0]).toBeCloseTo(50, 6);
+});
+
+test("restless hours get more room than calm ones, from the same misses in their own terms", () => {
+  const misses = createForecastMisses(0.9);
+  const after = (minutes: number, size: number, from: number) => {
+    for (let minute = from; minute < from + minutes; minute += 1) {
+      misses.note(minute, ahead(100));
+      misses.learn(minute, minute % 2 === 0 ? 100 + size : 100 - size);
+    }
+    return (misses.highQps(ahead(100))[0] as number) - 100;
+  };
+  const calm = after(2000, 5, 0);
+  const restless = after(120, 40, 2000);
+  expect(restless).toBeGreaterThan(3 * calm);
+  expect(after(240, 5, 2120)).toBeLessThan(2 * calm);
+});
+
+test("minutes further ahead than a start takes are bounded as that minute is", () => {
+  const misses = createForecastMisses(0.9);
+  for (let minute = 0; minute < 1600; minute += 1) {
+    misses.note(
+      minute,
+      ahead(100).map((qps, lead) => qps / (1 + lead * 0.1)),
+    );
+    misses.learn(minute, 100);
+  }
+  const high = misses.highQps(ahead(100), 1);
+  for (const qps of high.slice(1)) expect(qps).toBe(high[1] as number);
+  expect(misses.highQps(ahead(100))[14]).toBeGreaterThan(high[14] as number);
 });
 
 test("leads in between are between their neighbours, further ones like the last", () => {
   const misses = createForecastMisses(0.5);
   const byLead = Array.from({ length: 15 }, (_, lead) => 100 / (1 + lead * 0.1));
-  for (let minute = 0; minute < 600; minute += 1) {
+  for (let minute = 0; minute < 1600; minute += 1) {
     misses.note(minute, byLead);
     misses.learn(minute, 100);
   }
@@ -51,8 +81,8 @@ test("leads in between are between their neighbours, further ones like the last"
 
 test("where a minute has only a handful of requests, the mean of several is what has to be carried", () => {
   const learntOver = (windowMinutes: number) => {
-    const misses = createForecastMisses(0.9, windowMinutes);
-    for (let minute = 0; minute < 900; minute += 1) {
+    const misses = createForecastMisses(0.9, { windowMinutes });
+    for (let minute = 0; minute < 1800; minute += 1) {
       misses.note(minute, ahead(100));
       misses.learn(minute, minute % 3 === 0 ? 300 : 0);
     }
