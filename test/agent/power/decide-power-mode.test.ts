@@ -398,6 +398,8 @@ describe("decidePowerMode", () => {
         1,
       ],
       ["a cap from before an update that took modes away", { thermalCap: 9, forecastPeakQps: 999 }, 2, 2],
+      ["hot: one below the present mode, which is below the cap", { temperatureC: 95, forecastPeakQps: 999 }, 2, 2],
+      ["hot in a mode that is not known: one below the cap", { temperatureC: 95, currentModeId: 7 }, 1, 1],
       ["never beyond the lowest", { temperatureC: 120, currentModeId: 2, thermalCap: 2, forecastPeakQps: 999 }, 2, 2],
       [
         "cooling but not enough: the cap stays",

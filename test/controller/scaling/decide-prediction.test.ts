@@ -55,6 +55,16 @@ describe("when no forecast counts, there are no fewer than now", () => {
   });
 });
 
+test.each([
+  { now: 1, to: 2 },
+  { now: 0, to: 1 },
+  { now: 3, to: 4 },
+])("however small the factor, one more is possible: $now -> $to", ({ now, to }) => {
+  const policy = { minReplicas: 0, maxScaleUpFactor: 1.2 };
+  const decision = decide({ policy, currentReplicas: now, reactiveNeed: 0, forecast: forecast(5000) });
+  expect(decision).toMatchObject({ replicas: to, limitedBy: ["scale-up-factor"] });
+});
+
 test("of several quantiles the lowest that is sure enough", () => {
   const quantiles = [0.99, 0.5, 0.9, 0.95].map((level) => ({ level, qps: new Array(15).fill(level * 1000) }));
   expect(decide({ currentReplicas: 3, forecast: { quantiles } })).toMatchObject({

@@ -139,6 +139,16 @@ describe("each step of the order", () => {
   });
 });
 
+test.each([
+  { kind: "scale-in", scaleInHeld: "scale-in is paused", scaleOutHeld: null },
+  { kind: "scale-out", scaleInHeld: null, scaleOutHeld: "scale-out is paused" },
+  { kind: "hold", scaleInHeld: "paused", scaleOutHeld: "paused" },
+  { kind: "at", scaleInHeld: null, scaleOutHeld: null },
+])("a pause of kind $kind holds back what it names and nothing else", ({ kind, ...held }) => {
+  const pause = kind === "at" ? { kind, replicas: 4 } : { kind };
+  expect(decide({ pause }, {})).toMatchObject(held);
+});
+
 test("the reason tells the whole way in a sentence", () => {
   const schedules = [{ name: "fair", ...always, ceiling: 5, floor: 2 }];
   const decision = decide({ name: "p", schedules }, { liveQps: 1500 });

@@ -81,6 +81,12 @@ describe("decidePromotion", () => {
       says: "not better",
     },
     {
+      name: "better by 1 % exactly",
+      situation: { candidate: error(99), incumbent: error(100), simpleWapePercent: 250 },
+      kind: "keep",
+      says: "not better",
+    },
+    {
       name: "too few to judge",
       situation: { candidate: error(1, 29), incumbent: error(30), simpleWapePercent: 9 },
       kind: "keep",

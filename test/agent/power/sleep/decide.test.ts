@@ -17,6 +17,8 @@ const base: SleepInputs = {
 
 test.each([
   ["long enough with nothing to do", {}, "sleep", /stood by for 900 s/],
+  ["counted from when it was told to stand by", { standbySinceMs: 600_000, nowMs: 1_500_000 }, "sleep", /for 900 s/],
+  ["and not before", { standbySinceMs: 600_000, nowMs: 1_499_999 }, "stay", /for 900 s/],
   ["a moment too short", { nowMs: 899_999 }, "stay", /stood by for 900 s/],
   ["a clock set back", { nowMs: -5 }, "stay", /stood by for 0 s/],
   ["a time that is no number", { nowMs: Number.NaN }, "stay", /./],
@@ -46,6 +48,7 @@ describe("wake", () => {
     ["one that may sleep on", [peer("b", { desiredRole: "standby" })], []],
     ["one nobody has decided about", [peer("b", { desiredRole: null })], []],
     ["one that was tried just now", [peer("b", { triedAtMs: 40_001 })], []],
+    ["one that was tried this very moment", [peer("b", { triedAtMs: 100_000 })], []],
     ["one that still sleeps after a while", [peer("b", { triedAtMs: 40_000 }), peer("c")], ["b", "c"]],
     ["one that was tried in the future: the clock was set back", [peer("b", { triedAtMs: 200_000 })], ["b"]],
     ["nobody sleeps", [], []],
