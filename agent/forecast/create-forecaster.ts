@@ -6,6 +6,7 @@ import { decideForecastModel } from "./decide-forecast-model.ts";
 import type { ForecastConfig } from "./forecast-config.ts";
 import type { MinuteRate, ReloadableForecaster } from "./forecaster.ts";
 import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
+import type { RateHistory } from "./rate-model.ts";
 import { createScoreStore, type ScoreMemory } from "./score-store.ts";
 import { type BlendedForecast, createTrafficBlend } from "./traffic-blend.ts";
 import {
@@ -72,6 +73,24 @@ export function createForecaster({
     givenWorker ??
     createForecastProcess({ modelDir: () => trainedModelDir?.() ?? config.modelDir, timeoutMs: config.timeoutMs, log });
 
+  let stopped = false;
+  let learning: Promise<void> | null = null;
+  let hasLearnt = false;
+  const learn = async (history: RateHistory): Promise<void> => {
+    for (const _ of blend.learn(history)) {
+      await new Promise(setImmediate);
+      if (stopped) return;
+    }
+  };
+  /** What the next forecasts will know is learnt after this one, which nobody must wait for; only the very first one has to wait. */
+  const learnBetween = (history: RateHistory): void => {
+    learning ??= learn(history)
+      .catch((error) => log.warn(`the simple forecast models could not learn: ${describeError(error)}`))
+      .finally(() => {
+        learning = null;
+      });
+  };
+
   const runModel = async (window: readonly number[], windowStartMs: number): Promise<number[]> => {
     const scale = scaleOf(window);
     const features = new Float32Array(featuresPerWindow);
@@ -86,9 +105,13 @@ export function createForecaster({
 
   return {
     async start() {
+      stopped = false;
       worker.start();
     },
-    stop: () => worker.stop(),
+    async stop() {
+      stopped = true;
+      await Promise.all([worker.stop(), learning]);
+    },
     async reload() {
       await worker.stop();
       blend.replaceNetwork();
@@ -129,8 +152,10 @@ export function createForecaster({
           const row = history[history.length - 1 - fromEnd];
           return row?.minuteStartMs === startMs ? usable(row.qps) : null;
         };
-        for (const _ of blend.learn(filled)) await new Promise(setImmediate);
+        if (!hasLearnt) await learn(filled);
         const step = blend.forecast(filled, rateAt, network);
+        if (hasLearnt) learnBetween(filled);
+        hasLearnt = true;
         if (decision.model !== "zero") {
           ({ blended, peak } = step);
           if (blended !== null) {

@@ -1,4 +1,5 @@
-import type { RateModel } from "./rate-model.ts";
+import type { RateHistory, RateModel } from "./rate-model.ts";
+import { runToEnd } from "./run-to-end.ts";
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
@@ -79,29 +80,45 @@ export function holtWinters(
  * No slope, and of some speeds of level and shape those that would have erred least at the farthest step in the newest season.
  * The history holds two seasons.
  */
-export function chooseWeights(qps: readonly number[], steps: number, period: number): HoltWintersWeights {
-  const tried = triedLevels.flatMap((level) =>
-    triedSeasons.map((season) => {
+export const chooseWeights = (qps: readonly number[], steps: number, period: number): HoltWintersWeights =>
+  runToEnd(tryWeights(qps, steps, period));
+
+/** One slice for each that is tried. */
+function* tryWeights(qps: readonly number[], steps: number, period: number): Generator<void, HoltWintersWeights, void> {
+  let best = { weights: { level: 0.3, trend: 0, season: 0.05 }, absoluteError: Number.POSITIVE_INFINITY };
+  for (const level of triedLevels) {
+    for (const season of triedSeasons) {
       const weights = { level, trend: 0, season };
-      return { weights, absoluteError: run(qps, steps, period, weights).absoluteError };
-    }),
-  );
-  return tried.reduce((best, next) => (next.absoluteError < best.absoluteError ? next : best)).weights;
+      const { absoluteError } = run(qps, steps, period, weights);
+      if (absoluteError < best.absoluteError) best = { weights, absoluteError };
+      yield;
+    }
+  }
+  return best.weights;
 }
 
 /** Holt-Winters with a day for its season. It chooses its weights once an hour: that costs eight times as much as to forecast. */
 export function createHoltWintersModel(): RateModel {
   let chosen: { readonly weights: HoltWintersWeights; readonly endMs: number; readonly stepMs: number } | null = null;
+  const periodOf = (stepMs: number) => Math.round(dayMs / stepMs);
+  const isFresh = ({ stepMs, endMs }: RateHistory, longestMs: number) => {
+    if (chosen === null || chosen.stepMs !== stepMs) return false;
+    return endMs >= chosen.endMs && endMs - chosen.endMs < longestMs;
+  };
+  function* learn(history: RateHistory, steps: number) {
+    const { qps, stepMs, endMs } = history;
+    const period = periodOf(stepMs);
+    if (qps.length < 2 * period || isFresh(history, hourMs)) return;
+    chosen = { weights: yield* tryWeights(qps, steps, period), endMs, stepMs };
+  }
   return {
     name: "holt-winters",
-    forecast({ qps, stepMs, endMs }, steps) {
-      const period = Math.round(dayMs / stepMs);
-      if (qps.length < 2 * period) return null;
-      const age = chosen === null ? Number.POSITIVE_INFINITY : endMs - chosen.endMs;
-      if (chosen === null || chosen.stepMs !== stepMs || age < 0 || age >= hourMs) {
-        chosen = { weights: chooseWeights(qps, steps, period), endMs, stepMs };
-      }
-      return holtWinters(qps, steps, period, chosen.weights);
+    learn,
+    forecast(history, steps) {
+      const { qps, stepMs } = history;
+      // Between forecasts there is time to choose: a forecast makes do with weights that are a little old.
+      if (!isFresh(history, 1.5 * hourMs)) runToEnd(learn(history, steps));
+      return chosen === null ? null : holtWinters(qps, steps, periodOf(stepMs), chosen.weights);
     },
   };
 }

@@ -17,4 +17,9 @@ export interface RateModel {
    * learnt from one call for the next; it never sees more than the histories it was given.
    */
   forecast(history: RateHistory, steps: number): number[] | null;
+  /**
+   * Learns anew when it is time, in slices of a few milliseconds: between two `next()` calls others may have their turn. Who never calls it
+   * pays for it in `forecast`.
+   */
+  learn?(history: RateHistory, steps: number): Generator<void, void, void>;
 }

@@ -1,11 +1,17 @@
 import type { RateHistory, RateModel } from "./rate-model.ts";
-import { solveRidge } from "./solve-ridge.ts";
+import {
+  fewestRidgeRows,
+  ridgeGraceSteps,
+  ridgeLags,
+  ridgeOrigins,
+  ridgeStrength,
+  ridgeWindowColumns,
+  rowsPerSlice,
+  writeRidgeWindow,
+} from "./ridge-window.ts";
+import { runToEnd } from "./run-to-end.ts";
+import { createRidgeEquations } from "./solve-ridge.ts";
 
-const lags = 60;
-/** More rows than this are thinned out evenly: they cost time (10 ms at this size) and add little. */
-const mostRows = 3_000;
-/** Fewer rows than this tell too little for 67 weights. */
-const fewestRows = 240;
 /** Learnt anew when the record has grown by a sixteenth, but not more often nor more rarely than these many steps. */
 const fewestRefitSteps = 60;
 const mostRefitSteps = 240;
@@ -40,31 +46,21 @@ function meanOf(qps: readonly number[], from: number, to: number): number {
 
 /** What the shape calls one for the window before `origin`; 0 when a normalised window holds no traffic. */
 const levelOf = (shape: RidgeShape, qps: readonly number[], origin: number, scale: number) =>
-  shape.normalised ? meanOf(qps, origin - lags, origin) : scale;
+  shape.normalised ? meanOf(qps, origin - ridgeLags, origin) : scale;
 
 /** One window's inputs, the constant last. `origin` may be the end of the history. */
 function writeInputs(
   target: Float64Array,
-  offset: number,
   history: RateHistory,
   origin: number,
   level: number,
   fit: { readonly seasons: readonly number[]; readonly steps: number },
 ): void {
-  const { qps, stepMs, endMs, calendar } = history;
-  let position = offset;
-  for (let index = origin - lags; index < origin; index += 1) target[position++] = (qps[index] as number) / level;
-  const moment = calendar(endMs - (qps.length - origin) * stepMs);
-  const angle = (2 * Math.PI * moment.hour) / 24;
-  target[position++] = Math.sin(angle);
-  target[position++] = Math.cos(angle);
-  target[position++] = Math.sin(2 * angle);
-  target[position++] = Math.cos(2 * angle);
-  target[position++] = moment.weekend ? 1 : 0;
-  target[position++] = moment.holiday ? 1 : 0;
+  const { qps } = history;
+  let position = writeRidgeWindow(target, history, origin, level);
   for (const season of fit.seasons) {
     const then = origin - season;
-    const levelThen = meanOf(qps, then - lags, then);
+    const levelThen = meanOf(qps, then - ridgeLags, then);
     for (let step = 0; step < fit.steps; step += pooledSteps) {
       const to = Math.min(then + step + pooledSteps, qps.length);
       // A silent hour then says nothing about the shape of what followed.
@@ -74,38 +70,34 @@ function writeInputs(
   target[position] = 1;
 }
 
-function learn(shape: RidgeShape, history: RateHistory, steps: number): Fit | null {
+function* learnFit(shape: RidgeShape, history: RateHistory, steps: number): Generator<void, Fit | null, void> {
   const { qps, stepMs, endMs } = history;
-  const reach = (season: number) => qps.length - season - lags - steps >= 2 * fewestRows;
+  const reach = (season: number) => qps.length - season - ridgeLags - steps >= 2 * fewestRidgeRows;
   const seasons = shape.normalised
     ? [dayMs, 7 * dayMs].map((ms) => Math.round(ms / stepMs)).filter((season) => season >= steps && reach(season))
     : [];
-  const first = lags + Math.max(0, ...seasons);
-  const available = qps.length - steps - first + 1;
-  if (available < fewestRows) return null;
-  const scale = meanOf(qps, 0, qps.length);
+  const origins = ridgeOrigins(qps.length, steps, ridgeLags + Math.max(0, ...seasons));
+  const scale = origins.length === 0 ? 0 : meanOf(qps, 0, qps.length);
   if (scale === 0) return null;
-  const columns = lags + 7 + seasons.length * Math.ceil(steps / pooledSteps);
-  const stride = Math.ceil(available / mostRows);
-  const rows = Math.floor((available - 1) / stride) + 1;
-  const inputs = new Float64Array(rows * columns);
-  const targets = new Float64Array(rows * steps);
-  for (let row = 0; row < rows; row += 1) {
-    // From the newest backwards, so that thinning never leaves the newest out.
-    const origin = qps.length - steps - row * stride;
+  const columns = ridgeWindowColumns + 1 + seasons.length * Math.ceil(steps / pooledSteps);
+  const equations = createRidgeEquations(columns, steps);
+  const inputs = new Float64Array(columns);
+  const targets = new Float64Array(steps);
+  const takeIn = (origin: number) => {
     const level = levelOf(shape, qps, origin, scale);
-    if (level === 0) continue;
-    writeInputs(inputs, row * columns, history, origin, level, { seasons, steps });
+    if (level === 0) return;
+    writeInputs(inputs, history, origin, level, { seasons, steps });
     // A quiet window's relative errors weigh as little as they cost.
     const weight = Math.sqrt(Math.min(4, level / scale));
-    for (let index = row * columns; index < (row + 1) * columns; index += 1) {
-      inputs[index] = (inputs[index] as number) * weight;
-    }
-    for (let step = 0; step < steps; step += 1) {
-      targets[row * steps + step] = ((qps[origin + step] as number) / level) * weight;
-    }
+    for (let column = 0; column < columns; column += 1) inputs[column] = (inputs[column] as number) * weight;
+    for (let step = 0; step < steps; step += 1) targets[step] = ((qps[origin + step] as number) / level) * weight;
+    equations.add(inputs, targets);
+  };
+  for (const [row, origin] of origins.entries()) {
+    takeIn(origin);
+    if (row % rowsPerSlice === rowsPerSlice - 1) yield;
   }
-  const weights = solveRidge(inputs, targets, columns, steps, 1e-3 * rows);
+  const weights = equations.solve(ridgeStrength * origins.length);
   return { weights, columns, seasons, steps, scale, stepMs, fittedEndMs: endMs };
 }
 
@@ -115,20 +107,26 @@ function learn(shape: RidgeShape, history: RateHistory, steps: number): Fit | nu
  */
 export function createRidgeModel(shape: RidgeShape): RateModel {
   let fit: Fit | null = null;
+  const isFresh = ({ qps, stepMs, endMs }: RateHistory, steps: number, graceSteps: number) => {
+    const refitSteps = Math.min(mostRefitSteps, Math.max(fewestRefitSteps, qps.length / 16)) + graceSteps;
+    if (fit === null || fit.steps !== steps || fit.stepMs !== stepMs) return false;
+    const age = (endMs - fit.fittedEndMs) / stepMs;
+    return age >= 0 && age < refitSteps;
+  };
+  function* learn(history: RateHistory, steps: number) {
+    if (!isFresh(history, steps, 0)) fit = yield* learnFit(shape, history, steps);
+  }
   return {
     name: shape.name,
+    learn,
     forecast(history, steps) {
-      const { qps, stepMs, endMs } = history;
-      const refitSteps = Math.min(mostRefitSteps, Math.max(fewestRefitSteps, qps.length / 16));
-      const age = fit === null ? Number.POSITIVE_INFINITY : (endMs - fit.fittedEndMs) / stepMs;
-      if (fit === null || fit.steps !== steps || fit.stepMs !== stepMs || age < 0 || age >= refitSteps) {
-        fit = learn(shape, history, steps);
-      }
-      if (fit === null || qps.length < lags + Math.max(0, ...fit.seasons)) return null;
+      const { qps } = history;
+      if (!isFresh(history, steps, ridgeGraceSteps)) runToEnd(learn(history, steps));
+      if (fit === null || qps.length < ridgeLags + Math.max(0, ...fit.seasons)) return null;
       const level = levelOf(shape, qps, qps.length, fit.scale);
       if (level === 0) return new Array<number>(steps).fill(0);
       const inputs = new Float64Array(fit.columns);
-      writeInputs(inputs, 0, history, qps.length, level, fit);
+      writeInputs(inputs, history, qps.length, level, fit);
       const { weights, columns } = fit;
       return Array.from({ length: steps }, (_, step) => {
         let sum = 0;

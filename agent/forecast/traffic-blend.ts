@@ -161,6 +161,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
 
   return {
     *learn(history) {
+      for (const model of [...models, ...peakModels]) if (model.learn !== undefined) yield* model.learn(history, steps);
       for (const regression of regressions) yield* regression.learn(history, steps);
       yield* head.learn();
     },

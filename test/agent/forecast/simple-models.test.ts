@@ -6,7 +6,7 @@ import type { RateHistory } from "#agent/forecast/rate-model.ts";
 import { createRidgeModel } from "#agent/forecast/ridge-model.ts";
 import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import { createSimpleModels } from "#agent/forecast/simple-models.ts";
-import { solveRidge } from "#agent/forecast/solve-ridge.ts";
+import { createRidgeEquations } from "#agent/forecast/solve-ridge.ts";
 
 const calendar = createCalendar("UTC", []);
 const history = (qps: readonly number[], endMs = Date.UTC(2026, 0, 8)): RateHistory => ({
@@ -56,7 +56,23 @@ describe("Holt-Winters", () => {
   });
 });
 
-describe("solveRidge", () => {
+describe("ridge equations", () => {
+  const solveRidge = (
+    inputs: Float64Array,
+    targets: Float64Array,
+    columns: number,
+    targetCount: number,
+    lambda: number,
+  ) => {
+    const equations = createRidgeEquations(columns, targetCount);
+    for (let row = 0; row < inputs.length / columns; row += 1) {
+      equations.add(
+        inputs.slice(row * columns, (row + 1) * columns),
+        targets.slice(row * targetCount, (row + 1) * targetCount),
+      );
+    }
+    return equations.solve(lambda);
+  };
   test("one input and the constant, by hand", () => {
     // x = 1, 2, 3; y = 3, 5, 7; without λ it is 2x + 1.
     const inputs = new Float64Array([1, 1, 2, 1, 3, 1]);
@@ -107,15 +123,34 @@ describe.each([
       expect(forecast.every((value) => value >= 0 && Number.isFinite(value))).toBe(true);
     }
   });
-  test("learns again when 60 steps have passed, not before", () => {
+  const endMs = Date.UTC(2026, 0, 8);
+  const flat = new Array<number>(900).fill(7);
+  const minutesLater = (minutes: number) => history(flat, endMs + minutes * 60_000);
+
+  test("forecasts learn again when 90 steps have passed, not before", () => {
     const model = createRidgeModel(shape);
-    const endMs = Date.UTC(2026, 0, 8);
     model.forecast(history(wave(900), endMs), 15);
-    const flat = new Array<number>(900).fill(7);
-    const before = model.forecast(history(flat, endMs + 59 * 60_000), 15)!;
-    const after = model.forecast(history(flat, endMs + 60 * 60_000), 15)!;
+    const before = model.forecast(minutesLater(89), 15)!;
+    const after = model.forecast(minutesLater(90), 15)!;
     expect(after[14]).toBeCloseTo(7, 1);
     expect(before).not.toEqual(after);
+  });
+
+  test("who learns between forecasts does so from 60 steps on, in slices, and forecasts go on meanwhile", () => {
+    const model = createRidgeModel(shape);
+    const slices = (minutes: number) => [...model.learn!(minutesLater(minutes), 15)].length;
+    model.forecast(history(wave(900), endMs), 15);
+    const idle = createRidgeModel(shape);
+    idle.forecast(history(wave(900), endMs), 15);
+    const old = idle.forecast(minutesLater(60), 15)!;
+    expect(slices(59)).toBe(0);
+    const learning = model.learn!(minutesLater(60), 15);
+    learning.next();
+    expect(model.forecast(minutesLater(60), 15)).toEqual(old);
+    for (const _ of learning) expect(model.forecast(minutesLater(60), 15)).toEqual(old);
+    expect(model.forecast(minutesLater(60), 15)![14]).toBeCloseTo(7, 1);
+    expect(slices(61)).toBe(0);
+    expect(slices(120)).toBeGreaterThan(2);
   });
 });
 
