@@ -194,6 +194,10 @@ describe("controller", () => {
     expect(one.outcome).toMatchObject({ activated: expect.any(Array), skipped: expect.any(Array) });
     expect((await ask("GET", "/api/v1/decisions?agent=c")).body.decisions.length).toBeGreaterThan(0);
 
+    const { minutes } = (await ask("GET", "/api/v1/traffic?hours=1")).body;
+    expect(minutes.map(({ qps }: { qps: number }) => qps)).toContain(500);
+    expect((await ask("GET", "/api/v1/traffic?hours=0")).status).toBe(400);
+
     const cost = (await ask("GET", "/api/v1/cost?window=15m")).body;
     expect(cost).toMatchObject({ requests: 30_000, missingEnergyMinutes: 0, allOnUnknownReason: null });
     expect(cost.totalUsd).toBeCloseTo(3 * (0.0005 * 0.15 + 0.133 / 60), 9);
