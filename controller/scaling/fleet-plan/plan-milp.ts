@@ -202,18 +202,42 @@ function spareTerms(builder: MilpBuilder, problem: PlanProblem, all: readonly Cl
 }
 
 /** The middle of the positive prices of serving units: the solver's tolerances want figures around 1. */
-function priceScale({ classes }: PlanProblem): number {
+function priceScale({ classes, shortfallUsdPerQps }: PlanProblem): number {
   const prices = classes
     .flatMap(({ modes, offUsd }) =>
       modes.map(({ idleUsd, usdPerQps, carriedQps }) => idleUsd - offUsd + usdPerQps * carriedQps),
     )
     .filter((usd) => usd > 0)
     .sort((a, b) => a - b);
-  return 1 / (prices[Math.floor(prices.length / 2)] ?? 1);
+  return 1 / (prices[Math.floor(prices.length / 2)] ?? (shortfallUsdPerQps > 0 ? shortfallUsdPerQps : 1));
+}
+
+/** Rates counted in what a typical unit carries: the solver's tolerances are meant for figures around 1, and rates may be of a thousandth or of millions. */
+function inUnits(problem: PlanProblem): PlanProblem {
+  const carried = problem.classes
+    .flatMap(({ modes }) => modes.map(({ carriedQps }) => carriedQps))
+    .sort((a, b) => a - b);
+  const unitQps = carried[Math.floor(carried.length / 2)] ?? 1;
+  return {
+    ...problem,
+    demandQps: problem.demandQps.map((qps) => qps / unitQps),
+    coverQps: problem.coverQps.map((qps) => qps / unitQps),
+    shortfallUsdPerQps: problem.shortfallUsdPerQps * unitQps,
+    uncoveredUsdPerQps: problem.uncoveredUsdPerQps * unitQps,
+    classes: problem.classes.map((unitClass) => ({
+      ...unitClass,
+      modes: unitClass.modes.map((mode) => ({
+        ...mode,
+        carriedQps: mode.carriedQps / unitQps,
+        usdPerQps: mode.usdPerQps * unitQps,
+      })),
+    })),
+  };
 }
 
 /** The plan as a mixed-integer program over counts of equal units. What is unavoidable is left out, so that a gap is one of what can be chosen. */
-export function planMilp(problem: PlanProblem): PlanMilp {
+export function planMilp(given: PlanProblem): PlanMilp {
+  const problem = inUnits(given);
   const { classes, steps, demandQps, coverQps, spareDevices, shortfallUsdPerQps, uncoveredUsdPerQps } = problem;
   const covers = asksForCover(problem);
   const builder = createMilpBuilder();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { decideFleetPlan, defaultPlanLimits, type FleetPlan } from "#controller/scaling/decide-fleet-plan.ts";
 import { evaluatePlan } from "#controller/scaling/fleet-plan/evaluate-plan.ts";
-import type { FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { checkFleetPlanInput, type FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
 import type { MilpSolver } from "#controller/scaling/fleet-plan/milp-solver.ts";
 import { planBySearch } from "#controller/scaling/fleet-plan/plan-by-search.ts";
@@ -9,6 +9,7 @@ import { toPlanProblem } from "#controller/scaling/fleet-plan/plan-problem.ts";
 import { leastCostUsd } from "./fleet-plan/brute-force.ts";
 import { device, offer, planInput } from "./fleet-plan/fleet-plan-cases.ts";
 import { randomPlanInput } from "./fleet-plan/random-input.ts";
+import { wildPlanInput } from "./fleet-plan/wild-input.ts";
 
 const solver = await loadHighsSolver();
 const broken: MilpSolver = { solve: () => ({ status: "none", reason: "it is broken" }) };
@@ -172,21 +173,31 @@ describe("what is chosen", () => {
 });
 
 describe("against all plans there are", () => {
-  test("200 random small fleets: the same cost", () => {
-    for (let seed = 1; seed <= 200; seed += 1) {
-      const devices = 1 + (seed % 3);
-      const shape = { devices, classes: 2, mostModes: 2, steps: devices === 3 ? 3 : 4, mostUnits: 1 };
-      const input = randomPlanInput(seed, shape);
-      const leastUsd = leastCostUsd(input);
-      const plan = decideFleetPlan(input, solver, exact);
-      const relative = Math.abs(plan.costUsd - leastUsd) / Math.max(leastUsd, 1e-9);
-      expect({ seed, off: relative > 1e-6, boundAbove: plan.boundUsd > leastUsd * (1 + 1e-6) }).toEqual({
-        seed,
-        off: false,
-        boundAbove: false,
-      });
-    }
-  }, 60_000);
+  const usual = (seed: number) => {
+    const devices = 1 + (seed % 3);
+    return randomPlanInput(seed, { devices, classes: 2, mostModes: 2, steps: devices === 3 ? 3 : 4, mostUnits: 1 });
+  };
+  test.each([
+    ["random small fleets", usual],
+    ["fleets of makes of their own with figures from far apart", wildPlanInput],
+  ])(
+    "200 %s: the same cost",
+    (_name, inputOf) => {
+      for (let seed = 1; seed <= 200; seed += 1) {
+        const input = inputOf(seed);
+        expect(checkFleetPlanInput(input)).toEqual([]);
+        const leastUsd = leastCostUsd(input);
+        const plan = decideFleetPlan(input, solver, exact);
+        const relative = Math.abs(plan.costUsd - leastUsd) / Math.max(leastUsd, 1e-9);
+        expect({ seed, off: relative > 1e-6, boundAbove: plan.boundUsd > leastUsd * (1 + 1e-6) }).toEqual({
+          seed,
+          off: false,
+          boundAbove: false,
+        });
+      }
+    },
+    60_000,
+  );
 });
 
 describe("without the solver", () => {
