@@ -1,5 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import type { ValueError } from "@sinclair/typebox/errors";
 import { leaveOutUnknown } from "./leave-out-unknown.ts";
 
 /** A message longer than this is refused unread. A minute's record with 64 models is about 20 KB. */
@@ -18,9 +19,19 @@ function checkerOf(schema: TSchema): TypeCheck<TSchema> {
 
 export type Decoded<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly reason: string };
 
+/** Of a value that is none of several alternatives: what is wrong inside it, in the light of the one that it comes nearest to. */
+function innermost(error: ValueError): ValueError {
+  const inside = error.errors
+    .map((errors) => errors.First())
+    .filter((inner) => inner !== undefined && inner.path.length > error.path.length) as ValueError[];
+  const [first] = inside.sort((a, b) => b.path.length - a.path.length);
+  return first === undefined ? error : innermost(first);
+}
+
 function describeMismatch(schema: TSchema, value: unknown): string {
-  const error = checkerOf(schema).Errors(value).First();
-  if (error === undefined) return "does not match its schema";
+  const outermost = checkerOf(schema).Errors(value).First();
+  if (outermost === undefined) return "does not match its schema";
+  const error = innermost(outermost);
   const shown = JSON.stringify(error.value)?.slice(0, 80) ?? "nothing";
   return `${error.path || "/"}: ${error.message}, got ${shown}`;
 }

@@ -94,6 +94,15 @@ describe("codec", () => {
     expect(decoded.ok ? "" : decoded.reason).toMatch(reason);
   });
 
+  test.each([
+    ["a figure in what may be null", { ...power, energyJ: -1 }, "/power/energyJ: Expected number to be greater"],
+    ["a figure missing there", { ...power, measuredMs: undefined }, "/power/measuredMs: Expected"],
+    ["another kind of value", 7, "/power: Expected union value, got 7"],
+  ])("the reason names the field itself: %s", (_name, power, reason) => {
+    const decoded = decodeMessage(MinuteData, bytes({ ...minute, power }));
+    expect(decoded.ok ? "" : decoded.reason).toStartWith(reason);
+  });
+
   test("messages of the first version, without any field that came later, are understood", () => {
     const { power: _power, ...first } = minute;
     const firstPower = {
