@@ -96,6 +96,7 @@ export function createAgent(config: AgentConfig): Agent {
       calendar: createCalendar(config.forecast.timeZone, []),
       directory: join(stateDir, "forecast-training"),
       models: trainedModels,
+      memory: createStoredText(database, "forecast-training"),
       configuredModelDirectory: config.forecast.modelDir,
       history: () => record.recentRates(Math.ceil(config.recordRetentionDays * 24 * 60), nowMs()),
       recordedMinutes: () => record.recordedMinutes(),

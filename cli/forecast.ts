@@ -10,6 +10,7 @@ import { UsageError } from "#platform/errors.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString, requiredOption } from "./command.ts";
 import { runBacktest } from "./forecast-backtest.ts";
 import { readTrainingData, valueUnits } from "./read-training-data.ts";
+import { lockForTraining } from "./training-lock.ts";
 import { createTrainingProgress } from "./training-progress.ts";
 
 function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[]): T | undefined {
@@ -81,18 +82,23 @@ async function train(values: OptionValues): Promise<number> {
   const backend = await startBackend(oneOf(values, "backend", backends));
   const json = values["json"] === true;
   if (!json) console.error(`TensorFlow.js runs on ${backend.backend} (${backend.reason})`);
+  const unlock = await lockForTraining(directory);
   const progress = createTrainingProgress(process.stderr, options.epochs);
   try {
     const checkpoints = createCheckpointFile(join(directory, "checkpoint.json"));
     if (values["resume"] !== true) await checkpoints.remove();
     const { card, files } = await trainFromTrace(description, options, backend, Date.now(), progress, checkpoints);
     progress.finish();
-    await writeFilesAtomically(directory, files);
+    await writeFilesAtomically(directory, files).catch((cause) => {
+      throw new Error(`the model can't be written to ${directory}; --resume goes on near the end`, { cause });
+    });
+    await checkpoints.remove();
     if (json) console.log(JSON.stringify(card));
     else console.log(`${card.verdict.text}\nWritten to ${directory}: ${Object.keys(files).join(", ")}`);
     return 0;
   } finally {
     progress.finish();
+    await unlock();
   }
 }
 

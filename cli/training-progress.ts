@@ -18,6 +18,7 @@ export function createTrainingProgress(
       )
     : undefined;
   let shownEpoch = 0;
+  let unsaved = false;
   const startedMs = performance.now();
   let done = 0;
   const left = (epoch: number, batch: number, batches: number): string => {
@@ -41,6 +42,10 @@ export function createTrainingProgress(
     },
     onResume(epoch) {
       output.write(`going on after epoch ${epoch}\n`);
+    },
+    onUnsaved(reason) {
+      if (!unsaved) output.write(`${reason}: training goes on, but could not be resumed\n`);
+      unsaved = true;
     },
     finish() {
       bar?.stop();

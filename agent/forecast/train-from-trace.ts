@@ -82,7 +82,12 @@ export async function trainFromTrace(
   }
   const trained = await trainLstm(series, split, options, events, checkpoints);
   try {
-    const outputs = predictOutputs(trained.model, makeBatch(series, split.test).inputs, split.test.length, 64);
+    const outputs = predictOutputs(
+      trained.model,
+      makeBatch(series, split.test).inputs,
+      split.test.length,
+      options.batchSize,
+    );
     const model = evaluateForecasts("LSTM", series, split.test, outputsToRates(series, split.test, outputs));
     const baselines = evaluateBaselines(series, split.test);
     const card: ModelCard = {

@@ -1,4 +1,4 @@
-import { UsageError } from "#platform/errors.ts";
+import { describeError, UsageError } from "#platform/errors.ts";
 import { decideTrainingStep, defaultPatience, startProgress } from "./decide-training-step.ts";
 import { buildLstm, reseedDropout } from "./lstm-model.ts";
 import type { LstmShape } from "./lstm-shapes.ts";
@@ -38,6 +38,8 @@ export interface TrainingEvents {
   onEpoch?(report: EpochReport): void;
   /** A training goes on after this epoch, where an earlier one was left. */
   onResume?(epoch: number): void;
+  /** What an epoch left could not be kept: training goes on, and an interruption would cost more. */
+  onUnsaved?(reason: string): void;
 }
 
 export interface TrainedLstm {
@@ -84,7 +86,8 @@ function everyNth(items: readonly number[], stride: number, from: number): numbe
  * Trains a network on a series' training origins and keeps the weights of the epoch with the least validation loss. The same inputs,
  * options and backend give the same weights, unless the time limit cuts training short; so does a training that was interrupted and went
  * on from its checkpoint. The backend must have been started.
- * @param checkpoints where what an epoch left is kept; one of the same series and options is gone on from. It is removed at the end.
+ * @param checkpoints where what an epoch left is kept; one of the same series and options is gone on from. The caller removes it once the
+ *   result is safe.
  * @throws RangeError when there is nothing to train or validate on.
  * @throws Error when no epoch ended with a loss that is a number.
  */
@@ -223,7 +226,9 @@ export async function trainLstm(
       ended = "time limit";
       break;
     }
-    if (checkpoints !== null) await keepCheckpoint();
+    if (checkpoints !== null) {
+      await keepCheckpoint().catch((error: unknown) => events.onUnsaved?.(describeError(error)));
+    }
   }
   optimizer.dispose();
   if (best.length === 0) {
@@ -232,6 +237,5 @@ export async function trainLstm(
   }
   model.setWeights(best);
   tf.dispose(best);
-  await checkpoints?.remove();
   return { model, epochs, bestEpoch: progress.bestEpoch, ended, durationMs: elapsedMs() };
 }

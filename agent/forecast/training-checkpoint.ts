@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
+import { describeError } from "#platform/errors.ts";
 import { describeMismatches } from "#platform/read-config.ts";
 import { tf } from "./tensorflow.ts";
 
@@ -87,8 +88,13 @@ export function createCheckpointFile(path: string): CheckpointStore {
     async save(checkpoint) {
       await mkdir(dirname(path), { recursive: true });
       const staging = `${path}.new-${process.pid}`;
-      await writeFile(staging, JSON.stringify(checkpoint));
-      await rename(staging, path);
+      try {
+        await writeFile(staging, JSON.stringify(checkpoint));
+        await rename(staging, path);
+      } catch (cause) {
+        await rm(staging, { force: true });
+        throw new Error(`the checkpoint ${path} can't be written: ${describeError(cause)}`, { cause });
+      }
     },
     async remove() {
       await rm(path, { force: true });

@@ -1,5 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
@@ -8,7 +10,7 @@ import type { MinuteRate } from "../forecaster.ts";
 import { decideNightTraining } from "./decide-night-training.ts";
 import type { NightTrainingConfig } from "./night-training-config.ts";
 import type { TrainerTask } from "./run-trainer.ts";
-import type { TrainedModels } from "./trained-models.ts";
+import type { TextMemory, TrainedModels } from "./trained-models.ts";
 import type { TrainerMessage, TrainerOrder } from "./trainer-messages.ts";
 
 /** How the last training ended. */
@@ -55,6 +57,8 @@ export interface NightTrainingParts {
   readonly onPromoted: () => Promise<void>;
   readonly nowMs: () => number;
   readonly log: Logger;
+  /** Keeps how the last training ended, so that a restart in the night begins no other one. */
+  readonly memory?: TextMemory;
   /** Started instead of this program's own trainer; for tests. */
   readonly command?: (task: TrainerTask) => readonly string[];
 }
@@ -85,6 +89,21 @@ function ownCommand(task: TrainerTask): string[] {
   return [...idle, ...selfCommand(), "forecast-trainer", "--task", JSON.stringify(task)];
 }
 
+const StoredOutcome = Type.Object({
+  kind: Type.Union((["promoted", "kept", "failed", "stopped"] as const).map((kind) => Type.Literal(kind))),
+  reason: Type.String(),
+  endedAtMs: Type.Number(),
+});
+
+function readOutcome(memory: TextMemory): TrainingOutcome | null {
+  try {
+    const stored: unknown = JSON.parse(memory.load() ?? "null");
+    return Value.Check(StoredOutcome, stored) ? stored : null;
+  } catch {
+    return null; // not what this program wrote: as if none had ended
+  }
+}
+
 /** The record as a trace: a line a minute, gaps left out. */
 export function renderTrace(history: readonly MinuteRate[]): string {
   const lines = history.flatMap(({ minuteStartMs, qps }) =>
@@ -106,13 +125,18 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
   let stopReason: string | undefined;
   let resting = false;
   let progress: TrainingStatus["progress"] = null;
-  let last: TrainingOutcome | null = null;
+  let last: TrainingOutcome | null = parts.memory === undefined ? null : readOutcome(parts.memory);
   let reason = "not asked yet";
   let verdict: Extract<TrainerMessage, { kind: "done" | "failed" }> | undefined;
 
   const finish = (kind: TrainingOutcome["kind"], why: string) => {
     counts[kind] += 1;
     last = { kind, reason: why, endedAtMs: Math.round(nowMs()) };
+    try {
+      parts.memory?.save(JSON.stringify(last));
+    } catch (error) {
+      log.warn({ err: describeError(error) }, "how training ended can't be written down");
+    }
     log[kind === "failed" ? "error" : "info"]({ outcome: kind, reason: why }, "training ended");
   };
 
@@ -120,6 +144,9 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     switch (message.kind) {
       case "resumed":
         log.info({ epoch: message.epoch }, "training goes on where it was left");
+        break;
+      case "unsaved":
+        log.warn({ reason: message.reason }, "training goes on, but could not be resumed");
         break;
       case "batch": {
         const { epoch, batch, batches, loss } = message;
@@ -145,7 +172,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     }
   };
 
-  const conclude = async (name: string, code: number | null) => {
+  const conclude = async (name: string, code: number, signal: NodeJS.Signals | number | null) => {
     const said = verdict;
     if (said?.kind === "done" && said.decision.kind === "promote") {
       await models.promote(name);
@@ -157,8 +184,13 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     } else if (stopReason !== undefined) {
       finish("stopped", stopReason);
     } else {
-      await rm(checkpointPath, { force: true }); // what made it fail may lie in it
-      finish("failed", said?.reason ?? `the training process ended with ${code ?? "a signal"}`);
+      // What made it fail may lie in its checkpoint; one that was killed from outside goes on from it the next night.
+      const killed = said === undefined && signal !== null;
+      if (!killed) await rm(checkpointPath, { force: true });
+      finish(
+        "failed",
+        said?.reason ?? `the training process ${killed ? `was ended by ${signal}` : `ended with ${code}`}`,
+      );
     }
   };
 
@@ -205,7 +237,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     log.info({ pid: launched.pid, reason, incumbent: task.incumbentDirectory ?? "carried" }, "training begins");
     concluded = launched.exited.then(async (code) => {
       try {
-        await conclude(name, code);
+        await conclude(name, code, launched.signalCode);
       } catch (error) {
         finish("failed", describeError(error));
       } finally {

@@ -39,7 +39,7 @@ async function judgeIncumbent(
 ): Promise<HeldOutError | null> {
   try {
     const model = await loadModel(directory === null ? defaultModelFiles : modelFilesIn(directory));
-    const outputs = predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 64);
+    const outputs = predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 32);
     model.dispose();
     const { minutes } = evaluateForecasts("in service", series, origins, outputsToRates(series, origins, outputs));
     return { wapePercent: minutes.wapePercent, forecasts: origins.length };
@@ -74,6 +74,7 @@ async function train(task: TrainerTask, say: (message: TrainerMessage) => void, 
   const events = {
     beforeBatch: rest,
     onResume: (epoch: number) => say({ kind: "resumed", epoch }),
+    onUnsaved: (reason: string) => say({ kind: "unsaved", reason }),
     onBatch: (epoch: number, batch: number, batches: number, loss: number) =>
       say({ kind: "batch", epoch, batch, batches, loss }),
     onEpoch: (report: Extract<TrainerMessage, { kind: "epoch" }>["report"]) =>
@@ -82,6 +83,7 @@ async function train(task: TrainerTask, say: (message: TrainerMessage) => void, 
   const checkpoints = createCheckpointFile(task.checkpointPath);
   const { card, files } = await trainFromTrace(description, options, backend, Date.now(), events, checkpoints);
   await writeFilesAtomically(task.outputDirectory, files);
+  await checkpoints.remove();
   const series = rateSeriesOf(description);
   const { test } = splitByTime(findOrigins(series.qps), series.qps.length);
   const [own, ...simple] = card.errors.map(({ minutes }) => minutes.wapePercent);

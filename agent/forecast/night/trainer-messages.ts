@@ -7,6 +7,8 @@ export type TrainerOrder = { readonly kind: "rest" } | { readonly kind: "go-on" 
 /** What it says. After "done" and "failed" it ends. */
 export type TrainerMessage =
   | { readonly kind: "resumed"; readonly epoch: number }
+  /** What an epoch left could not be kept: an interruption would cost it. */
+  | { readonly kind: "unsaved"; readonly reason: string }
   | {
       readonly kind: "batch";
       readonly epoch: number;

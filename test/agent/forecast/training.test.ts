@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compileForward } from "#agent/forecast/compile-forward.ts";
@@ -12,7 +12,7 @@ import { predictOutputs } from "#agent/forecast/predict-outputs.ts";
 import { type BackendChoice, startBackend, tf } from "#agent/forecast/tensorflow.ts";
 import { type TraceDescription, type TrainingResult, trainFromTrace } from "#agent/forecast/train-from-trace.ts";
 import type { EpochReport } from "#agent/forecast/train-lstm.ts";
-import { createCheckpointFile } from "#agent/forecast/training-checkpoint.ts";
+import { createCheckpointFile, type TrainingCheckpoint } from "#agent/forecast/training-checkpoint.ts";
 import { featuresPerWindow } from "#agent/forecast/window-features.ts";
 
 /** A wave of 40 minutes between 20 and 180 requests a minute: no simple forecast can follow it, the last hour determines it. */
@@ -133,9 +133,19 @@ describe("training", () => {
     expect(epochsRun).toEqual([3, 4]);
     expect(card.training.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
     expect(files["weights.bin"]).toEqual(whole.files["weights.bin"]!);
-    expect(memory.kept()).toBeNull();
+    expect(memory.kept()).not.toBeNull(); // until the result is safe
     expect(tf.memory().numTensors).toBe(before);
   }, 60_000);
+
+  test("a full disk costs the checkpoints, not the training", async () => {
+    const short = { ...options, epochs: 3, stride: 40, shape: { lstmUnits: [2], denseUnits: 2, dropout: 0 } };
+    const unsaved: string[] = [];
+    const full = { ...createMemory(), save: () => Promise.reject(new Error("no space left on device")) };
+    const events = { onUnsaved: (reason: string) => unsaved.push(reason) };
+    const { card } = await trainFromTrace(sineTrace(900), short, backend, 0, events, full);
+    expect(card.training.epochs).toHaveLength(3);
+    expect(unsaved).toEqual(new Array(3).fill("no space left on device"));
+  });
 
   test("a checkpoint of other data or options is refused", async () => {
     const short = { ...options, epochs: 2, stride: 20, shape: { lstmUnits: [4], denseUnits: 4, dropout: 0 } };
@@ -175,6 +185,14 @@ describe("training", () => {
     await expect(store.load()).rejects.toThrow("is none of this program");
     await store.remove();
     expect(await store.load()).toBeNull();
+    const nowhere = createCheckpointFile(join(path, "below-a-file", "checkpoint.json"));
+    await writeFile(path, "");
+    await expect(nowhere.save({} as TrainingCheckpoint)).rejects.toThrow();
+    // The new one goes over the old one as a whole or not at all.
+    await rm(path);
+    await mkdir(path);
+    await expect(store.save({} as TrainingCheckpoint)).rejects.toThrow(`the checkpoint ${path} can't be written: `);
+    expect((await readdir(directory)).filter((name) => name.includes(".new-"))).toEqual([]);
   });
 
   test("leaves no tensor behind", async () => {

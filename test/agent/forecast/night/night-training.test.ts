@@ -224,6 +224,57 @@ describe("a night's training", () => {
     expect(training.status().state).toBe("waiting");
   });
 
+  test("one that is killed from outside goes on from its checkpoint the next night", async () => {
+    const { training, place, moment } = await create(fake([], "hang"));
+    await training.evaluate();
+    await writeFile(join(place, "training", "checkpoint.json"), "{}");
+    process.kill(training.status().progress?.pid as number, "SIGKILL");
+    await until(() => training.status().state === "waiting");
+    expect(training.status().last).toMatchObject({
+      kind: "failed",
+      reason: "the training process was ended by SIGKILL",
+    });
+    expect((await readdir(join(place, "training"))).sort()).toEqual(["checkpoint.json", "trace.csv"]);
+    moment.nowMs += 24 * 60 * minuteMs;
+    await training.evaluate();
+    expect(training.status().state).toBe("training");
+    expect((await readdir(join(place, "training"))).sort()).toEqual(["checkpoint.json", "trace.csv"]);
+  });
+
+  test("a restart in the night begins no other one; what can't be read counts as none", async () => {
+    const memory = createMemory();
+    const done = { kind: "done", decision: { kind: "keep", reason: "not better by 1 %" }, durationS: 1, verdict: "" };
+    const { training } = await create({ ...fake([done]), memory });
+    await training.evaluate();
+    await until(() => training.status().state === "waiting");
+    const { training: after } = await create({ ...fake([], "hang"), memory });
+    await after.evaluate();
+    expect(after.status()).toMatchObject({ reason: "this night's training is done", last: training.status().last });
+    for (const text of ["{", "[]", '{"kind":"won"}']) {
+      const { training: anew } = await create({ ...fake([], "hang"), memory: createMemory(text) });
+      expect(anew.status().last).toBeNull();
+      await anew.evaluate();
+      expect(anew.status().state).toBe("training");
+    }
+  });
+
+  test.each([
+    { name: "the night the clock goes forward", atMs: Date.UTC(2026, 2, 29, 1, 30), trains: true }, // 03:30, an hour after 01:30
+    { name: "just before it does", atMs: Date.UTC(2026, 2, 29, 0, 59), trains: false }, // 01:59
+    { name: "the night the clock goes back, its second 02:30", atMs: Date.UTC(2026, 9, 25, 1, 30), trains: true },
+    { name: "its first 02:30", atMs: Date.UTC(2026, 9, 25, 0, 30), trains: true },
+    { name: "04:30 of that night", atMs: Date.UTC(2026, 9, 25, 3, 30), trains: false },
+  ])("the window is of the local clock: $name", async ({ atMs, trains }) => {
+    const { training, moment } = await create({
+      ...fake([], "hang"),
+      calendar: createCalendar("Europe/Berlin", []),
+      config: { ...config(), window: "02:00-04:00" },
+    });
+    moment.nowMs = atMs;
+    await training.evaluate();
+    expect(training.status().state).toBe(trains ? "training" : "waiting");
+  });
+
   test("a process that can't be started is a failure, not an error", async () => {
     const { training } = await create({ command: () => ["/nowhere/trainer"] });
     await training.evaluate();
