@@ -193,6 +193,7 @@ describe("training", () => {
     await mkdir(path);
     await expect(store.save({} as TrainingCheckpoint)).rejects.toThrow(`the checkpoint ${path} can't be written: `);
     expect((await readdir(directory)).filter((name) => name.includes(".new-"))).toEqual([]);
+    await rm(path, { recursive: true });
   });
 
   test("leaves no tensor behind", async () => {
