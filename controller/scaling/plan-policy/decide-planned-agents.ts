@@ -218,8 +218,9 @@ export function decidePlannedAgents(
     return hold("stabilising", `${now}; less would do, but traffic has to be watched for another ${duration(leftS)}.`);
   }
   const broken = plan.reasons.find((reason) => /^(demandQps|spareDevices|cover):/.test(reason));
+  const help = (first?.cloud.length ?? 0) > 0 ? " with the cloud's help" : "";
   const missing = broken === undefined ? "" : ` What the plan can't keep: ${broken}.`;
   return startable.length > 0
     ? hold("capacity", `${now}; the plan wants more, but the maximum of ${config.maxReplicas} is on.${missing}`)
-    : hold("plan", `${now}, which is the cheapest way to carry that.${missing}`);
+    : hold("plan", `${now}, which${help} is the cheapest way to carry that.${missing}`);
 }
