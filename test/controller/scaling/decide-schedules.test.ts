@@ -144,6 +144,13 @@ describe("windows that overlap", () => {
       nextChangeMs: at("2026-01-14T16:00:00Z"),
       reason: "work wants at least 8 until 2026-01-14 17:00 Europe/Berlin",
     });
+    expect(decideSchedules(both, at("2026-01-14T22:00:00Z")).reason).toBe(
+      "night wants exactly 1 until 2026-01-15 06:00 Europe/Berlin",
+    );
+    const between = [schedule({ name: "fair", floor: 2, ceiling: 5 })];
+    expect(decideSchedules(between, at("2026-01-14T12:00:00Z")).reason).toBe(
+      "fair wants at least 2 and at most 5 until 2026-01-14 17:00 Europe/Berlin",
+    );
     expect(decideSchedules(both, at("2026-01-14T18:00:00Z"))).toMatchObject({
       nextChangeMs: at("2026-01-14T21:00:00Z"),
       reason: "no schedule's window is open",

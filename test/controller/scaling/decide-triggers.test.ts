@@ -51,6 +51,7 @@ describe("between none and some", () => {
     { $: "idle while nothing is active", now: 3, value: 0, ago: 400, to: 1 },
     { $: "in the cooldown it stays at the minimum", now: 3, value: 0, ago: 100, to: 3 },
     { $: "from idle straight to the minimum", now: 1, value: 5, ago: null, to: 3 },
+    { $: "above the minimum, active: HPA's rules", now: 5, value: 45, ago: null, to: 5 },
     { $: "idle stays idle", now: 1, value: 0, ago: null, to: 1 },
     { $: "idle from nothing", now: 0, value: 0, ago: null, to: 1 },
   ])("idleReplicas 1, minimum 3: $$", ({ now, value, ago, to }) => {

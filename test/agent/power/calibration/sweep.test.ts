@@ -45,6 +45,8 @@ describe("search for the highest rate", () => {
     const limit = follow((rate) => (rate > 90 ? "late" : "in-time"));
     expect(limit.capacityQps).toBeLessThanOrEqual(90);
     expect(limit.capacityQps).toBeGreaterThan(90 / 1.06);
+    const late = limit.trials.filter(({ verdict }) => verdict === "late").map(({ rateQps }) => rateQps);
+    for (const rate of late) expect(late.filter((each) => each === rate)).toHaveLength(2);
   });
 
   test.each([

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import type { FleetPlan } from "#controller/scaling/decide-fleet-plan.ts";
-import { decidePlannedAgents, type PlannedAgent } from "#controller/scaling/plan-policy/decide-planned-agents.ts";
+import {
+  decidePlannedAgents,
+  highestCapacityOf,
+  type PlannedAgent,
+} from "#controller/scaling/plan-policy/decide-planned-agents.ts";
 import { ScalingConfig } from "#controller/scaling/scaling-config.ts";
 import type { ScalingFigures, ScalingInputs } from "#controller/scaling/scaling-inputs.ts";
 import { parseConfig } from "#platform/read-config.ts";
@@ -239,4 +243,10 @@ test("whatever the plan says: within minimum and maximum, never below the need o
     }
     for (const { agentId } of agents.filter((each) => each.modeIsHeld)) expect(modes.has(agentId)).toBe(false);
   }
+});
+
+test("what a fleet carries at most: who is there, each in its best mode, known or not", () => {
+  const fleet = [agent("a", { mode: "70W" }), standby("b"), agent("c", { available: false })];
+  expect(highestCapacityOf([...fleet, agent("d", { capacityByMode: new Map() })])).toBe(800);
+  expect(highestCapacityOf([])).toBe(0);
 });
