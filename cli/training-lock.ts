@@ -26,9 +26,9 @@ export async function lockForTraining(directory: string): Promise<() => Promise<
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     const holder = Number(await readFile(path, "utf8").catch(() => ""));
     if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && runs(holder)) {
-      throw new UsageError(`process ${holder} trains into ${directory}: give --out another directory, or wait for it`, {
-        cause: error,
-      });
+      throw new UsageError(
+        `process ${holder} trains into ${directory}: give --out another directory or wait for it (if it is something else, delete ${path})`,
+      );
     }
     await rm(path, { force: true });
     await take();
