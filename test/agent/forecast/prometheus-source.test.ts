@@ -100,6 +100,15 @@ describe("reading from Prometheus", () => {
     expect(trace.counts).toEqual(Array.from({ length: 3_000 }, (_, minute) => minute * 60));
   });
 
+  test("a server that gives a page of what was asked for, and does not say so, is asked for the rest; what it does not have is a gap", async () => {
+    const known = (url: URL) => valuesOf(url).filter(([, minute]) => Number(minute) < 2_590);
+    override = (url) => matrix(known(url).slice(0, 1_000));
+    const { trace } = await read(2_600);
+    const expected = Array.from({ length: 2_600 }, (_, minute) => (minute < 2_590 ? minute * 60 : null));
+    expect(trace.counts).toEqual(expected);
+    expect(asked).toHaveLength(4); // three pages, and once more for the end
+  });
+
   test("says who it is", async () => {
     await read(10, { authorization: "Bearer abc" });
     expect(asked).toMatchObject([{ authorization: "Bearer abc", query: "sum(rate(requests_total[1m]))" }]);
