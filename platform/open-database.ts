@@ -14,6 +14,12 @@ function isDamage(error: unknown): boolean {
   return code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB" || code === "SQLITE_IOERR_SHORT_READ";
 }
 
+/** SQLite says neither which file nor which disk; that a file is in use is told by its code. */
+function isOfItsDisk(error: unknown): boolean {
+  const code = String((error as { code?: unknown }).code);
+  return code.startsWith("SQLITE_") && !code.startsWith("SQLITE_BUSY");
+}
+
 function openAndMigrate(path: string, migrations: readonly Migration[]): Database {
   const database = new Database(path, { create: true, strict: true });
   try {
@@ -43,13 +49,19 @@ function openAndMigrate(path: string, migrations: readonly Migration[]): Databas
 /**
  * Opens an SQLite file in WAL mode and brings its schema up to date. A file that can't be opened or is damaged is moved aside
  * (never deleted) and a fresh one is started, with an error in the log that names both.
+ * @throws Error naming the file when it can't be written, is in use by another process, or stems from a later version of the program.
  */
 export function openDatabase(path: string, migrations: readonly Migration[], log: Logger, nowMs: number): Database {
-  mkdirSync(dirname(path), { recursive: true });
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (cause) {
+    throw new Error(`the state directory ${dirname(path)} can't be used`, { cause });
+  }
   try {
     return openAndMigrate(path, migrations);
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isDamage(error))
+      throw isOfItsDisk(error) ? new Error(`the state file ${path} can't be opened`, { cause: error }) : error;
     const asidePath = `${path}.corrupt-${nowMs}`;
     for (const suffix of ["", "-wal", "-shm"]) {
       try {

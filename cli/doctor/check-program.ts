@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import { createForecastProcess } from "#agent/forecast/worker/forecast-process.ts";
 import type { ForecastWorkerState } from "#agent/forecast/worker/forecast-worker.ts";
 import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
@@ -12,13 +12,34 @@ import type { CheckResult } from "./check.ts";
 const forecastStartMs = 10_000;
 const embedMs = 20_000;
 
-/** A directory that the agent writes to. */
-export function checkStateDirectory(path: string): CheckResult {
+/** The databases of an agent that has recorded nothing yet, and their journals. */
+const leastBytes = 16e6;
+/** The outbox at its default size, and weeks of traffic. */
+const enoughBytes = 200e6;
+const roomAdvice = "make room, or set stateDir to a disk with more";
+
+function freeBytesIn(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+/** A directory that the agent writes to, and the room there. */
+export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): CheckResult {
   const name = "state directory";
   try {
     mkdirSync(path, { recursive: true });
     accessSync(path, constants.W_OK);
-    return { name, status: "ok", detail: path };
+    const freeBytes = freeBytesOf(path);
+    if (freeBytes >= enoughBytes) return { name, status: "ok", detail: path };
+    const free = `${(freeBytes / 1e6).toFixed(1)} MB are free in ${path}`;
+    return freeBytes < leastBytes
+      ? { name, status: "failed", detail: `${free}: too little to begin with`, advice: roomAdvice }
+      : {
+          name,
+          status: "note",
+          detail: `${free}: records of a long time without a broker may not fit`,
+          advice: roomAdvice,
+        };
   } catch (error) {
     return {
       name,

@@ -141,6 +141,15 @@ describe("the program", () => {
       status: "failed",
       advice: expect.stringContaining("stateDir"),
     });
+    expect(checkStateDirectory(directory.path, () => 199e6)).toMatchObject({
+      status: "note",
+      detail: expect.stringContaining("199.0 MB are free"),
+    });
+    expect(checkStateDirectory(directory.path, () => 0)).toMatchObject({
+      status: "failed",
+      detail: expect.stringContaining("too little to begin with"),
+      advice: expect.stringContaining("make room"),
+    });
     directory.remove();
   });
 

@@ -123,6 +123,17 @@ describe("openDatabase", () => {
     expect(lines[0]?.["msg"]).toMatch(/DAMAGED/);
   });
 
+  test("a file that can't be opened, and a directory that can't be made, are named", async () => {
+    const directory = temporaryDirectory();
+    const { log } = recordingLog();
+    const open = (path: string) => () => openDatabase(path, migrations, log, 0);
+    expect(open(directory)).toThrow(`the state file ${directory} can't be opened`);
+    await Bun.write(join(directory, "file"), "");
+    expect(open(join(directory, "file", "state.db"))).toThrow(
+      `the state directory ${join(directory, "file")} can't be`,
+    );
+  });
+
   test("a file in use is not damage", () => {
     const path = join(temporaryDirectory(), "state.db");
     const holder = new Database(path, { create: true });
