@@ -44,6 +44,9 @@ export interface ModelProcess {
 
 const endGraceMs = 2_000;
 
+/** ONNX Runtime 1.30 on Linux otherwise keeps an identifier in the user's cache and reports its use to its maker's servers. */
+const reportsNothing = { ORT_DISABLE_TELEMETRY: "1" } as const;
+
 /** Waits for the one connection to a socket in a directory that only this user can enter. */
 async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>; close(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), "thormesh-model-"));
@@ -100,7 +103,7 @@ export async function startModelProcess(
       ...(options.engine === undefined ? [] : ["--engine", JSON.stringify(options.engine)]),
     ],
     {
-      env: { ...process.env, ...options.environment },
+      env: { ...reportsNothing, ...process.env, ...options.environment },
       stdin: "ignore",
       stdout: "ignore",
       stderr: options.onOutput === undefined ? "inherit" : "pipe",

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { findModel } from "#agent/serving/find-model.ts";
 import { type ModelProcess, ModelProcessLostError, startModelProcess } from "#agent/serving/worker/model-process.ts";
 
@@ -68,6 +68,25 @@ test("a file that is not the manifest's is not loaded", async () => {
     );
   } finally {
     await rm(directory, { recursive: true });
+  }
+});
+
+test("ONNX Runtime keeps no identifier to report its use by, and a connected socket leaves no file", async () => {
+  const home = await mkdtemp(join(tmpdir(), "thormesh-test-"));
+  const sockets = async () => (await readdir(tmpdir())).filter((name) => name.startsWith("thormesh-model-"));
+  const before = new Set(await sockets());
+  try {
+    const environment = { HOME: home, XDG_CACHE_HOME: join(home, "cache") };
+    started = await startModelProcess(found, { ...options, environment });
+    await started.run(batch, 8);
+    const own = /--socket\0([^\0]+)\0/.exec(readFileSync(`/proc/${started.pid}/cmdline`, "utf8"))?.[1] as string;
+    expect(before.has(basename(dirname(own)))).toBe(false);
+    expect(await sockets()).not.toContain(basename(dirname(own)));
+    await started.stop();
+    const written = (await readdir(home, { recursive: true })).filter((name) => /Microsoft|deviceid/.test(name));
+    expect(written).toEqual([]);
+  } finally {
+    await rm(home, { recursive: true });
   }
 });
 
