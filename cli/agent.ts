@@ -1,7 +1,7 @@
 import { createAgent } from "#agent/agent.ts";
-import { AgentConfig } from "#agent/config.ts";
+import { parseAgentConfig } from "#agent/check-config.ts";
 import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environment.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { readConfigFile } from "#platform/read-config.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalString } from "./command.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
@@ -56,7 +56,7 @@ export const agentCommand: Command = {
         insecure: values["insecure"] === true ? true : undefined,
       },
     });
-    const agent = createAgent(parseConfig(AgentConfig, input, path ?? "the command line"));
+    const agent = createAgent(parseAgentConfig(input, path ?? "the command line"));
     const stopped = untilStopped((stop) => {
       if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
     });

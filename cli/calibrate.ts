@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentConfig } from "#agent/config.ts";
+import { parseAgentConfig } from "#agent/check-config.ts";
 import { type Calibration, type MeasuredMode, withCalibration } from "#agent/power/calibration/board-profile.ts";
 import {
   isAlive,
@@ -17,7 +17,7 @@ import { systemClock } from "#platform/clock.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { readConfigFile } from "#platform/read-config.ts";
 import { version } from "#platform/version.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
@@ -133,7 +133,7 @@ export const calibrateCommand: Command = {
       power: { board: optionalString(values, "board") },
       serving: { model: optionalString(values, "model"), apiKeys: apiKeysFromEnvironment(process.env) },
     });
-    const config = parseConfig(AgentConfig, input, path ?? "the command line");
+    const config = parseAgentConfig(input, path ?? "the command line");
     const texts = optionalString(values, "texts") ?? "mixed";
     if (!textLengths.some((known) => known === texts))
       throw new UsageError(`--texts: expected one of ${textLengths.join(", ")}, got "${texts}"`);

@@ -1,11 +1,11 @@
-import { AgentConfig } from "#agent/config.ts";
+import { parseAgentConfig } from "#agent/check-config.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { UsageError } from "#platform/errors.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { readConfigFile } from "#platform/read-config.ts";
 import type { Command } from "./command.ts";
 
 const parsers: Readonly<Record<string, (input: unknown, source: string) => unknown>> = {
-  agent: (input, source) => parseConfig(AgentConfig, input, source),
+  agent: parseAgentConfig,
   controller: parseControllerConfig,
 };
 

@@ -1,7 +1,7 @@
-import { AgentConfig } from "#agent/config.ts";
+import { parseAgentConfig } from "#agent/check-config.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { readConfigFile } from "#platform/read-config.ts";
 import { type Command, optionalString } from "./command.ts";
 import type { CheckResult } from "./doctor/check.ts";
 import { checkBoard } from "./doctor/check-board.ts";
@@ -27,11 +27,7 @@ export const doctorCommand: Command = {
   },
   async run(values) {
     const path = optionalString(values, "config");
-    const config = parseConfig(
-      AgentConfig,
-      path === undefined ? {} : await readConfigFile(path),
-      path ?? "the defaults",
-    );
+    const config = parseAgentConfig(path === undefined ? {} : await readConfigFile(path), path ?? "the defaults");
     // The checks say themselves what they find.
     const log = createLogger("doctor", "silent");
     const { serving, forecast } = config;

@@ -94,6 +94,35 @@ function faultyLine(text: string): number | null {
 }
 
 /**
+ * As {@link parseConfig}, and what `check` finds that a schema can't say, one line a mistake: also in a configuration that the schema refuses, as far
+ * as `check` can cope with it.
+ * @throws UsageError naming `source` and everything that is wrong at once.
+ */
+export function parseCheckedConfig<T extends TSchema>(
+  schema: T,
+  check: (config: Static<T>) => readonly string[],
+  input: unknown,
+  source: string,
+): Static<T> {
+  let config: Static<T>;
+  try {
+    config = parseConfig(schema, input, source);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    let more: readonly string[] = [];
+    try {
+      more = check(Value.Default(schema, Value.Clone(input ?? {})) as Static<T>);
+    } catch {
+      // What is wrong with it is said already.
+    }
+    throw new UsageError([error.message, ...more].join("\n  "));
+  }
+  const mistakes = check(config);
+  if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+  return config;
+}
+
+/**
  * Reads a YAML (or JSON) file as it stands, unchecked.
  * @throws UsageError when it can't be read or parsed.
  */

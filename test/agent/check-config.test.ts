@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { parseAgentConfig } from "#agent/check-config.ts";
+import { parseControllerConfig } from "#controller/check-config.ts";
+import { UsageError } from "#platform/errors.ts";
+
+test("nothing at all is a configuration", () => {
+  expect(parseAgentConfig({}, "a.yaml").serving.port).toBe(8080);
+  expect(parseAgentConfig(null, "a.yaml").power.policy.kind).toBe("forecast");
+});
+
+test.each<[string, object, string[]]>([
+  [
+    "a zone that is none",
+    { forecast: { timeZone: "Mars/X" } },
+    ['forecast.timeZone: expected a time zone like Europe/Berlin, got "Mars/X"'],
+  ],
+  [
+    "days that are none",
+    { forecast: { holidays: ["2026-12-25", "2026-02-30", "2026-13-01"] } },
+    ["forecast.holidays.1: ", 'holidays.2: expected a day like 2026-12-25, got "2026-13-01"'],
+  ],
+  [
+    "thresholds in disorder",
+    { power: { policy: { lowQps: 301 } } },
+    ["power.policy.lowQps: expected at most highQps (300), got 301"],
+  ],
+  [
+    "beside what the schema refuses",
+    { forecast: { timeZone: "Mars/X" }, role: "boss" },
+    ["role: one of", "forecast.timeZone: expected a time zone"],
+  ],
+  ["what can't be looked into", { forecast: "none", role: "boss" }, ["forecast: expected object", "role: one of"]],
+])("%s", (_name, config, says) => {
+  const parse = () => parseAgentConfig(config, "a.yaml");
+  expect(parse).toThrow(UsageError);
+  for (const text of says) expect(parse).toThrow(text);
+});
+
+test.each([
+  { forecast: { timeZone: "America/St_Johns", holidays: ["2028-02-29"] } },
+  { power: { policy: { lowQps: 300, highQps: 300 } } },
+])("no mistake: %p", (config) => {
+  expect(parseAgentConfig(config, "a.yaml")).toMatchObject(config);
+});
+
+test("a controller's forecast is looked at alike", () => {
+  expect(() => parseControllerConfig({ forecast: { timeZone: "Mars/X" } }, "c.yaml")).toThrow(
+    "forecast.timeZone: expected",
+  );
+});
