@@ -75,6 +75,8 @@ const quantiles = [0.5, 0.9, 0.95];
 const calibrationForecasts = 100;
 /** … at every so many-th origin. */
 const relearnEvery = 10;
+/** Fewer forecasts than this in either part tell nothing. */
+const fewestOrigins = 20;
 const longestHistoryMs = 14 * 86_400_000;
 export const championName = "champion";
 const modelNames = [...createSimpleModels(), recentPeak, createPeakRidge()].map(({ name }) => name);
@@ -224,10 +226,12 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
   const middle = Math.floor(length * 0.85);
   const calibrating = usableOrigins(series.qps, Math.floor(length * 0.7), middle, steps, mostOrigins);
   const judged = usableOrigins(series.qps, middle, length, steps, mostOrigins);
-  if (calibrating.length < 20 || judged.length < 20) {
+  if (calibrating.length < fewestOrigins || judged.length < fewestOrigins) {
     const found = `${calibrating.length} and ${judged.length}`;
+    const needed = Math.ceil(Math.max((fewestOrigins + steps) / 0.15, inputMinutes / 0.7));
+    const neededHours = (needed * options.stepMs) / 3_600_000;
     throw new UsageError(
-      `too little to judge: the two newest parts of 15 % each need 20 origins with ${inputMinutes} known steps before and ${steps} after, got ${found}`,
+      `too little to judge: ${length} steps, expected ${needed} (${neededHours.toFixed(1)} h) where nothing is missing. The two newest parts of 15 % each need ${fewestOrigins} moments with ${inputMinutes} known steps before and ${steps} after, got ${found}`,
     );
   }
   const origins = [...calibrating, ...judged];

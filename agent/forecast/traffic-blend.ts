@@ -1,6 +1,7 @@
 import { type ChampionDecision, decideChampion, fewestForecasts } from "./decide-champion.ts";
 import { describeShares } from "./decide-shares.ts";
 import { createDiscountedCosts } from "./discounted-costs.ts";
+import { createMedianFactor } from "./quantiles/median-factor.ts";
 import { createNetworkHead } from "./quantiles/network-head.ts";
 import { createPeakBlend } from "./quantiles/peak-blend.ts";
 import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
@@ -81,7 +82,8 @@ const nearlyAlone = 0.9;
 /** A path that was averaged, with those that it was averaged from. */
 interface MadePath {
   readonly endMs: number;
-  /** null where nobody could say anything. */
+  /** The mean of several, null where one served alone; and what was made of it, null where nobody could say anything. */
+  readonly mean: readonly number[] | null;
   readonly qps: readonly number[] | null;
   readonly byModel: ReadonlyMap<string, readonly number[]>;
 }
@@ -109,6 +111,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
   const peaks = createPeakBlend(steps * stepMs);
   const pathRatios = Array.from({ length: steps }, () => createRecentRatios(pathQuantiles, assumedPathFactors));
   const pathCosts = createDiscountedCosts(pathPriorOf);
+  const median = createMedianFactor();
   let made: MadePath[] = [];
   let restored = store === null;
   let savedMs = Number.NEGATIVE_INFINITY;
@@ -144,10 +147,12 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
       return peak;
     });
     const due = (fromMs: number) => fromMs + steps * stepMs <= endMs;
-    for (const { endMs: fromMs, qps, byModel } of made.filter((one) => due(one.endMs))) {
+    for (const { endMs: fromMs, mean, qps, byModel } of made.filter((one) => due(one.endMs))) {
       const losses = new Map<string, number>();
+      const came = Array.from({ length: steps }, (_, step) => rateAt(fromMs + step * stepMs) ?? null);
+      if (mean !== null) median.observe(mean, came);
       for (const [step, ratios] of pathRatios.entries()) {
-        const rate = rateAt(fromMs + step * stepMs);
+        const rate = came[step];
         if (rate === null || rate === undefined) continue;
         if (qps !== null) ratios.observe(fromMs, qps[step] as number, rate);
         for (const [name, path] of byModel) {
@@ -214,8 +219,13 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
       const shares =
         (started ? pathCosts.shares(available) : null) ?? new Map(byModel.has(starter) ? [[starter, 1]] : []);
       const [first] = shares;
-      const path = first === undefined ? null : average(byModel, shares);
-      if (!made.some((one) => one.endMs === endMs)) made.push({ endMs, qps: path, byModel: ownPaths });
+      const mean = first === undefined ? null : average(byModel, shares);
+      // What the starter said alone tells nothing of the mean of all.
+      const factor = started ? median.factor() : 1;
+      const path = mean?.map((rate) => rate * factor) ?? null;
+      if (!made.some((one) => one.endMs === endMs)) {
+        made.push({ endMs, mean: started ? mean : null, qps: path, byModel: ownPaths });
+      }
       if (first === undefined || path === null || !started) return { blended: null, byModel, peak, networkPeak };
       const bounds = path.map((rate, step) =>
         (pathRatios[step]?.factors(endMs) ?? []).map((factor) => rate * Math.max(1, factor)),
