@@ -59,7 +59,7 @@ async function loadNetwork(directory: string | null): Promise<{ forecasts: Netwo
 }
 
 /** One trace's table with what a reader needs to judge it. */
-export function renderBacktest(name: string, stepMs: number, steps: number, result: Backtest): string {
+function renderBacktest(name: string, stepMs: number, steps: number, result: Backtest): string {
   const noise = result.poissonFloorPercent;
   const header = ["model", ...backtestColumns.map(([heading]) => heading)];
   const rows = result.rows.map((row) => [row.model, ...backtestColumns.map(([, cell]) => cell(row))]);

@@ -58,7 +58,7 @@ async function policyOf(path: string | undefined): Promise<PowerPolicy> {
 }
 
 /** One trace's table with what a reader needs to judge it. */
-export function renderPowerBacktest(name: string, result: PowerBacktest): string {
+function renderPowerBacktest(name: string, result: PowerBacktest): string {
   const rows = result.rows.map((row) => [
     row.policy,
     row.energyKwh.toFixed(3),

@@ -6,7 +6,7 @@ import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
 import { checkCloudConfig } from "./scaling/plan-policy/cloud-config.ts";
 
 /** What the schema can't say of a controller's configuration. One line a mistake, path first. */
-export function checkControllerConfig({ scaling, forecast }: Pick<ControllerConfig, "scaling" | "forecast">): string[] {
+function checkControllerConfig({ scaling, forecast }: Pick<ControllerConfig, "scaling" | "forecast">): string[] {
   const { capacity, cloud, minReplicas, maxReplicas } = scaling;
   const switched = new Set([
     ...capacity.process.map(({ id }) => id),

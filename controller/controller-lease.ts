@@ -21,7 +21,7 @@ export interface LeaseTimes {
   readonly renewMs: number;
 }
 
-export const leaseTimes: LeaseTimes = { forMs: 15_000, renewMs: 3000 };
+const leaseTimes: LeaseTimes = { forMs: 15_000, renewMs: 3000 };
 
 function isAlive(pid: number): boolean {
   try {

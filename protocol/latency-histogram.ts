@@ -1,5 +1,5 @@
 /** Upper bounds of the latency buckets, in milliseconds; one more bucket takes what is slower. Fixed, so that histograms of a fleet add up. */
-export const latencyBoundsMs = [
+const latencyBoundsMs = [
   1, 2, 3, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2500, 5000,
 ] as const;
 

@@ -13,7 +13,7 @@ export interface Evaluation {
 }
 
 /** What a model is compared with. 30 minutes is the length that errs least on the traces at hand. */
-export const comparedBaselines: Readonly<Record<string, Baseline>> = {
+const comparedBaselines: Readonly<Record<string, Baseline>> = {
   "last value": lastValue,
   "moving average (30 min)": movingAverage(30),
 };

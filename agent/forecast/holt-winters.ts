@@ -80,7 +80,7 @@ export function holtWinters(
  * No slope, and of some speeds of level and shape those that would have erred least at the farthest step in the newest season.
  * The history holds two seasons.
  */
-export const chooseWeights = (qps: readonly number[], steps: number, period: number): HoltWintersWeights =>
+const chooseWeights = (qps: readonly number[], steps: number, period: number): HoltWintersWeights =>
   runToEnd(tryWeights(qps, steps, period));
 
 /** One slice for each that is tried. */

@@ -6,7 +6,7 @@ import { tf } from "./tensorflow.ts";
 import { anchorMinutes, featureNames, inputMinutes, outputMinutes } from "./window-features.ts";
 
 /** What turns rates into the model's numbers; kept beside the weights so that neither is used with another's. */
-export const Scaling = Type.Object(
+const Scaling = Type.Object(
   {
     format: Type.Literal("thormesh-traffic-lstm"),
     version: Type.Literal(1),
@@ -28,7 +28,7 @@ export const Scaling = Type.Object(
   },
   { additionalProperties: false },
 );
-export type Scaling = Static<typeof Scaling>;
+type Scaling = Static<typeof Scaling>;
 
 export const modelFileNames = ["model.json", "weights.bin", "scaling.json"] as const;
 /** Where each file of a model lies. */

@@ -56,7 +56,7 @@ export interface TrainedLstm {
 const huberDelta = 0.3;
 
 /** Mean Huber loss of residuals, the one that training minimises. */
-export function huberLoss(actual: ArrayLike<number>, predicted: ArrayLike<number>): number {
+function huberLoss(actual: ArrayLike<number>, predicted: ArrayLike<number>): number {
   let sum = 0;
   for (let index = 0; index < actual.length; index += 1) {
     const error = Math.abs((actual[index] as number) - (predicted[index] as number));

@@ -20,7 +20,7 @@ export interface DescribedModel {
 }
 
 /** The JSON files that say what a model is; tokenizer.json, which is large, is read later. */
-export const describingFiles = [
+const describingFiles = [
   "config.json",
   "modules.json",
   "sentence_bert_config.json",

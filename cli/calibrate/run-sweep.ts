@@ -46,7 +46,7 @@ const returnAttempts = 3;
 const longestGapMs = 10_000;
 
 /** The mean power and the highest temperature of what came while something was done; power by the time between the readings. */
-export function summariseReadings(samples: readonly PowerSample[]): PowerReading {
+function summariseReadings(samples: readonly PowerSample[]): PowerReading {
   let joules = 0;
   let seconds = 0;
   for (let index = 1; index < samples.length; index += 1) {

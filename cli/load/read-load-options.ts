@@ -5,7 +5,7 @@ import { type LoadTargets, parseTargets, targetsHelp } from "./load-targets.ts";
 import { type TextLength, textLengths } from "./load-texts.ts";
 import { type Scenario, scenarios } from "./plan-load.ts";
 
-export const protocols = [...httpProtocols, "grpc"] as const;
+const protocols = [...httpProtocols, "grpc"] as const;
 export type Protocol = (typeof protocols)[number];
 
 const defaultUrls: Readonly<Record<Protocol, string>> = {

@@ -40,7 +40,7 @@ const CatalogModel = Type.Object(
 );
 export type CatalogModel = Static<typeof CatalogModel>;
 
-export const Catalog = Type.Object({ comment: Type.String(), models: Type.Array(CatalogModel) }, strict);
+const Catalog = Type.Object({ comment: Type.String(), models: Type.Array(CatalogModel) }, strict);
 
 /** The models that the program knows by name, as `models/catalog.json` has them. */
 export function readCatalog(): readonly CatalogModel[] {

@@ -35,9 +35,9 @@ const ModelInfo = Type.Object({
   tags: Type.Optional(Type.Array(Type.String())),
 });
 
-export const isSha256 = (text: string | null | undefined): text is string =>
+const isSha256 = (text: string | null | undefined): text is string =>
   typeof text === "string" && /^[0-9a-f]{64}$/.test(text);
-export const isSha1 = (text: string | null | undefined): text is string =>
+const isSha1 = (text: string | null | undefined): text is string =>
   typeof text === "string" && /^[0-9a-f]{40}$/.test(text);
 
 function fromInfo({ sha, siblings, tags }: Static<typeof ModelInfo>): HubListing {

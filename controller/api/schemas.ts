@@ -13,7 +13,7 @@ const Desired = Type.Unsafe<messages.Desired>(messages.Desired);
 
 export const ErrorBody = Type.Object({ error: Type.String(), code: Type.String() }, { additionalProperties: true });
 
-export const OverrideView = Type.Object({
+const OverrideView = Type.Object({
   agentId: Type.String(),
   role: orNull(AgentRole),
   powerMode: orNull(Type.String()),

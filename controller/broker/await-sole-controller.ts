@@ -14,7 +14,7 @@ export interface SoleControllerTimes {
   readonly askAgainMs: number;
 }
 
-export const soleControllerTimes: SoleControllerTimes = { connectMs: 3000, answerMs: 2000, askAgainMs: 10_000 };
+const soleControllerTimes: SoleControllerTimes = { connectMs: 3000, answerMs: 2000, askAgainMs: 10_000 };
 
 /**
  * Waits until no other controller acts for the fleet at a broker elsewhere. What the broker remembers of one is not enough: it is asked, and

@@ -10,7 +10,7 @@ import { requestIdHeader, requestIdOf } from "./request-id.ts";
 import { requestPath } from "./request-path.ts";
 
 /** Enough for 2,000 texts of 1,000 characters. */
-export const defaultMaxBodyBytes = 2 * 1024 * 1024;
+const defaultMaxBodyBytes = 2 * 1024 * 1024;
 
 export interface ServeHttpOptions {
   readonly host: string;

@@ -21,7 +21,7 @@ export interface ServingView {
   models(): Promise<readonly object[]>;
 }
 
-export const embeddingPackage = "akidb.embedding.v1";
+const embeddingPackage = "akidb.embedding.v1";
 export const embeddingServiceName = `${embeddingPackage}.EmbeddingService`;
 
 /** Protocol Buffers know no null: what is null is left out. */

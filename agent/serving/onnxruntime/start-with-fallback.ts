@@ -3,12 +3,12 @@ import type { ModelProcess } from "../worker/model-process.ts";
 import type { EngineConfig, WorkerEngine } from "./engine-options.ts";
 
 /** Whether a model may be served by the carried library when the operator's fails: not where the list of providers ends without the CPU. */
-export function mayFallBack({ providers, onnxruntimeDirectory }: WorkerEngine): boolean {
+function mayFallBack({ providers, onnxruntimeDirectory }: WorkerEngine): boolean {
   return onnxruntimeDirectory !== null && (providers === "auto" || providers.includes("cpu"));
 }
 
 /** How the carried library is asked to compute instead of the operator's. */
-export function carriedEngine(engine: WorkerEngine): WorkerEngine {
+function carriedEngine(engine: WorkerEngine): WorkerEngine {
   return { ...engine, providers: ["cpu"] satisfies EngineConfig["executionProviders"], onnxruntimeDirectory: null };
 }
 

@@ -13,7 +13,7 @@ function show(value: unknown): string {
 }
 
 /** One value out of an answer of Prometheus' query API: a scalar, or a vector of one series. */
-export function parsePrometheusAnswer(json: unknown, emptyValue: number | undefined): Reading {
+function parsePrometheusAnswer(json: unknown, emptyValue: number | undefined): Reading {
   const answer = Object(json);
   if (answer.status !== "success") {
     return { fault: `Prometheus said ${answer.error === undefined ? show(json) : show(answer.error)}` };
@@ -37,7 +37,7 @@ export function parsePrometheusAnswer(json: unknown, emptyValue: number | undefi
 }
 
 /** The number at a path of keys and places, e.g. `queues.0.depth`; a number written as text counts too. */
-export function numberAtPath(json: unknown, path: string): Reading {
+function numberAtPath(json: unknown, path: string): Reading {
   let value = json;
   for (const key of path.split(".")) {
     const inside = typeof value === "object" && value !== null && Object.hasOwn(value, key);

@@ -25,7 +25,7 @@ export const Schedule = Type.Object(
 export type Schedule = Static<typeof Schedule>;
 
 /** What the schema can't say: zones that exist, crons that come, bounds that make sense. One line each, beginning with the field. */
-export function checkSchedule({ timeZone, start, end, floor, ceiling, exact }: Schedule): string[] {
+function checkSchedule({ timeZone, start, end, floor, ceiling, exact }: Schedule): string[] {
   const lines: string[] = [];
   const zoneFault = timeZoneFault(timeZone);
   if (zoneFault !== null) lines.push(`timeZone: ${zoneFault}`);
