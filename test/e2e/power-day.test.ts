@@ -283,7 +283,8 @@ test("a day of a trace on a board of stand-in tools: modes, energy and messages 
   expect(meanWatts(6, 11)).toBeLessThan(meanWatts(16, 20) - 20);
   const switches = board.read("sets").trim().split("\n").length;
   expect(switches).toBeGreaterThanOrEqual(4);
-  expect(switches).toBeLessThanOrEqual(40);
+  // Saving steps end at 40 a day; steps up are made even then.
+  expect(switches).toBeLessThanOrEqual(42);
   expect(Number(/^thormesh_power_mode_switches_total (\d+)$/m.exec(metrics)?.[1])).toBe(switches);
   const counted = /^thormesh_energy_joules_total\{kind="idle"\} (\S+)$/m.exec(metrics)?.[1];
   expect(Math.abs(Number(counted) / reportedJ - 1)).toBeLessThan(0.02);
