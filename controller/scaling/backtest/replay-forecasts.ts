@@ -32,6 +32,7 @@ export function createForecastReplay(rates: readonly number[], startMs: number, 
   const scores = createForecastScores(minuteMs);
   const misses = createForecastMisses(quantile, { cautiousFor: dayOfComparisons });
   const totals = [0];
+  const qps: number[] = [];
   let incumbent: string | null = null;
 
   return (minute: number): ForecastReplay => {
@@ -39,7 +40,9 @@ export function createForecastReplay(rates: readonly number[], startMs: number, 
     const newest = rates[minute - 1] as number;
     misses.learn(minute - 1, newest);
     totals.push((totals.at(-1) as number) + newest);
-    const qps = rates.slice(Math.max(0, minute - longestHistoryMinutes), minute);
+    qps.push(newest);
+    // Not minute by minute: moving two weeks of rates takes longer than forecasting from them.
+    if (qps.length >= 2 * longestHistoryMinutes) qps.splice(0, qps.length - longestHistoryMinutes);
     const endMs = startMs + minute * minuteMs;
     const byModel = new Map<string, number[]>();
     for (const model of models) {
