@@ -65,6 +65,7 @@ export function requiredOption(values: OptionValues, name: string): string {
   return value;
 }
 
+/** The text given for an option; undefined when it is absent. */
 export function optionalString(values: OptionValues, name: string): string | undefined {
   const value = values[name];
   return typeof value === "string" ? value : undefined;

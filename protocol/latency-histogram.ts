@@ -6,6 +6,7 @@ const latencyBoundsMs = [
 /** Counts per bucket of {@link latencyBoundsMs}, the overflow bucket last. */
 export type LatencyCounts = readonly number[];
 
+/** No request in any bucket; the last is for what took longer than the highest bound. */
 export function emptyLatencyCounts(): number[] {
   return new Array(latencyBoundsMs.length + 1).fill(0);
 }
@@ -16,6 +17,7 @@ export function latencyBucket(latencyMs: number): number {
   return index === -1 ? latencyBoundsMs.length : index;
 }
 
+/** Bucket by bucket; `b` may have fewer. */
 export function addLatencyCounts(a: LatencyCounts, b: LatencyCounts): number[] {
   return a.map((count, index) => count + (b[index] ?? 0));
 }

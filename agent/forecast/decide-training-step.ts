@@ -29,6 +29,7 @@ export const defaultPatience: TrainingPatience = {
   minLearningRate: 1e-5,
 };
 
+/** Where a training begins: no epoch has been better than any other yet. */
 export function startProgress(learningRate: number): TrainingProgress {
   return { learningRate, bestValidationLoss: Number.POSITIVE_INFINITY, bestEpoch: 0, epochsOnPlateau: 0 };
 }

@@ -34,6 +34,7 @@ export const modelFileNames = ["model.json", "weights.bin", "scaling.json"] as c
 /** Where each file of a model lies. */
 export type ModelFiles = Readonly<Record<(typeof modelFileNames)[number], string>>;
 
+/** The paths of a model's files in a directory, there or not, by their names. */
 export function modelFilesIn(directory: string): ModelFiles {
   return {
     "model.json": join(directory, "model.json"),

@@ -52,6 +52,7 @@ export interface CheckpointStore {
   remove(): Promise<void>;
 }
 
+/** A tensor as JSON: its values are its bytes in base64, in this machine's order. */
 export function storeTensor(name: string, tensor: tf.Tensor): Static<typeof StoredTensor> {
   const values = tensor.dataSync() as Float32Array | Int32Array;
   const dtype = tensor.dtype === "int32" ? "int32" : "float32";

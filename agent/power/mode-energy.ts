@@ -7,6 +7,7 @@ export type KnownMode = PowerModeProfile & {
   readonly idleWatts: number;
 };
 
+/** Whether all is known of a mode that its energy at some demand can be told from. */
 export function isKnownMode(mode: PowerModeProfile): mode is KnownMode {
   return mode.capacityQps !== null && mode.busyWatts !== null && mode.idleWatts !== null;
 }

@@ -4,11 +4,13 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A finite number in an object; undefined when the field, or the object, is anything else. */
 export function numberAt(json: unknown, key: string): number | undefined {
   const value = isRecord(json) ? json[key] : undefined;
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
+/** A text in an object; undefined when the field, or the object, is anything else. */
 export function stringAt(json: unknown, key: string): string | undefined {
   const value = isRecord(json) ? json[key] : undefined;
   return typeof value === "string" ? value : undefined;

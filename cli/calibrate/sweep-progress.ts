@@ -8,6 +8,7 @@ export interface SweepProgress {
 
 const barWidth = 24;
 
+/** For people: "40 s", from a minute and a half on "2 min". */
 export function describeDuration(durationMs: number): string {
   const seconds = Math.round(durationMs / 1000);
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;

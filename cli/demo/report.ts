@@ -82,6 +82,7 @@ export interface DemoReport extends TrafficCounts, EnergyAndCost {
   readonly machine: MachineFacts;
 }
 
+/** The demo's report from what its clients counted and what the controller recorded. */
 export function buildReport(input: ReportInput): DemoReport {
   const count = (agents: (decision: DecisionSummary) => readonly string[]) =>
     input.decisions.reduce((sum, decision) => sum + agents(decision).length, 0);

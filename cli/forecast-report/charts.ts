@@ -173,6 +173,7 @@ function comparedBars(
   });
 }
 
+/** Bars of the error (%) at each hour of the day, of the champion beside another; null where no forecast fell. */
 export function hourChart(
   champion: readonly (number | null)[],
   other: { readonly name: string; readonly values: readonly (number | null)[] } | null,
@@ -182,6 +183,7 @@ export function hourChart(
   return comparedBars("Error by hour of day", `hour of day (${timeZone})`, slots, 3, champion, other);
 }
 
+/** Bars of the error (%) at each step ahead, of the champion beside another. */
 export function stepChart(
   champion: readonly (number | null)[],
   other: { readonly name: string; readonly values: readonly (number | null)[] } | null,

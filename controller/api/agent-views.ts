@@ -20,6 +20,7 @@ function wattsOf(data: MinuteData | undefined): number | null {
   return power === null || power.measuredMs <= 0 ? null : power.energyJ / (power.measuredMs / 1000);
 }
 
+/** A minute's record as the API shows it: rates a second, latency over all models. */
 export function minuteView(data: MinuteData): MinuteView {
   const { traffic, power } = data;
   const counts = traffic.models.map(({ latencyCounts }) => latencyCounts);
@@ -39,6 +40,7 @@ export function minuteView(data: MinuteData): MinuteView {
   };
 }
 
+/** What is known of an agent as the API shows it at `nowMs`; after `staleAfterMs` without a word it counts as unavailable. */
 export function agentView(
   agent: AgentState,
   desired: Desired | undefined,

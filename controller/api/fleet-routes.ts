@@ -13,6 +13,7 @@ const sumOf = (values: readonly (number | null)[]): number | null => {
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
 };
 
+/** The highest rate that the fleet's latest forecast foretells; null without one. */
 export function forecastPeakQps(loop: DecisionLoop): number | null {
   const forecast = loop.latestForecast();
   return forecast === null ? null : foretoldPeakQps(forecast);

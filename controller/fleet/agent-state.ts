@@ -28,6 +28,7 @@ export interface Observation {
 /** As many live minutes are kept at hand: for the latency quantiles of the API and for {@link liveQpsOf}. */
 export const recentMinutes = 5;
 
+/** An agent of which nothing but its id is known yet. */
 export function unknownAgent(agentId: string, nowMs: number): AgentState {
   return {
     agentId,
@@ -53,6 +54,7 @@ export function observePresence(state: AgentState, presence: Presence, nowMs: nu
   return { state: { ...withBoot(state, presence.bootId), presence, lastHeardMs: nowMs }, rebirthReason: null };
 }
 
+/** A birth replaces what was known of the device; with a new boot id a new session begins. */
 export function observeBirth(state: AgentState, birth: Birth, nowMs: number): Observation {
   return { state: { ...withBoot(state, birth.bootId), birth, lastHeardMs: nowMs }, rebirthReason: null };
 }

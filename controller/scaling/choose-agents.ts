@@ -1,5 +1,6 @@
 import type { AgentCandidate } from "./scaling-inputs.ts";
 
+/** What agents carry together; one whose capacity is no number adds nothing. */
 export function sumCapacityQps(agents: readonly AgentCandidate[]): number {
   return agents.reduce((sum, { capacityQps }) => sum + (Number.isFinite(capacityQps) ? capacityQps : 0), 0);
 }

@@ -10,6 +10,7 @@ export interface Caller {
   readonly tenant: string | null;
 }
 
+/** The secret of a configured key, with a tenant or without. */
 export function keyText(apiKey: ApiKey): string {
   return typeof apiKey === "string" ? apiKey : apiKey.key;
 }

@@ -39,6 +39,7 @@ export interface PreparedHistory {
   readonly steps: number;
 }
 
+/** A history with its running sums, so that the mean of any stretch costs two look-ups. `steps`: how many are forecast from it. */
 export function prepareHistory(history: RateHistory, steps: number): PreparedHistory {
   const sums = new Float64Array(history.qps.length + 1);
   for (const [index, qps] of history.qps.entries()) sums[index + 1] = (sums[index] as number) + qps;

@@ -50,6 +50,7 @@ const Health = Type.Object({
 
 const unasked = { latencyP95Ms: null, throughputQps: 0 };
 
+/** A model as `GET /models` lists it; memory is null while it is not loaded. */
 export async function describeModel({ found, model, status, pinned, problem }: ListedModel) {
   const { id, name, kind, dimension, params, maxTokens, revision, aliases } = found.manifest;
   const { latencyP95Ms, throughputQps } = model?.recent.summary(performance.now()) ?? unasked;
@@ -89,6 +90,7 @@ function describeGpu(engine: EngineReport | null, wanted: EngineConfig["executio
   return { status: named ? "degraded" : "unused", detail: `${refused.provider} can't be used: ${refused.reason}` };
 }
 
+/** What `GET /health` answers: each check with its detail; the whole is `healthy` while all of them are well, `stopping` at the end, else `degraded`. */
 export function describeHealth(state: ServingState) {
   const models = state.models();
   const [standard] = models;

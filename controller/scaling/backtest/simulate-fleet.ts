@@ -66,6 +66,7 @@ export function initialState(fleet: BacktestFleet): FleetState {
   };
 }
 
+/** The place of the mode with the highest capacity; the first of equals. */
 export function mostCapableMode({ modes }: FleetDevices): number {
   return modes.reduce(
     (best, { capacityQps }, mode) => (capacityQps > (modes[best]?.capacityQps ?? 0) ? mode : best),

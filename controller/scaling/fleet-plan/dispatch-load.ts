@@ -18,6 +18,7 @@ export interface LoadBlocks {
   readonly largestFirst: readonly number[];
 }
 
+/** One block for each class and mode, class by class: everything of a block costs the same for the same load. */
 export function loadBlocksOf({ classes }: PlanProblem): LoadBlocks {
   const firstOfClass: number[] = [];
   const blocks: LoadBlock[] = [];

@@ -72,6 +72,7 @@ export const PredictionInput = Type.Object(
 );
 export type PredictionInput = Static<typeof PredictionInput>;
 
+/** What the schema can't say of the input. One line a mistake, path first. */
 export function checkPredictionInput({ policy: { minReplicas, maxReplicas } }: PredictionInput): string[] {
   if (minReplicas <= maxReplicas) return [];
   return [`policy.minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`];

@@ -11,6 +11,7 @@ export const ScheduleInput = Type.Object(
 );
 export type ScheduleInput = Static<typeof ScheduleInput>;
 
+/** What the schema can't say of the input. One line a mistake, path first. */
 export function checkScheduleInput({ schedules }: ScheduleInput): string[] {
   return checkSchedules(schedules).map((line) => `schedules.${line}`);
 }

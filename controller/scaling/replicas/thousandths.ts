@@ -7,6 +7,7 @@ export function toThousandths(value: number): bigint {
   return BigInt(Math.ceil(Number(`${digits}e${Number(exponent) + 3}`)));
 }
 
+/** The exact sum of thousandths. */
 export function sum(values: Iterable<bigint>): bigint {
   let total = 0n;
   for (const value of values) total += value;

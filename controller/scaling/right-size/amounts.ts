@@ -31,6 +31,7 @@ export function widenByConfidence(inputs: RightSizeInputs["confidence"]): Size &
   return { confidence, ...resize(inputs, (amount) => scaleAmount(amount, factor)) };
 }
 
+/** Both resources and `marginFraction` of them on top. */
 export function addMargin(inputs: RightSizeInputs["margin"]): Size {
   return resize(inputs, (amount) => amount + scaleAmount(amount, inputs.marginFraction));
 }
