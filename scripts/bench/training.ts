@@ -138,17 +138,7 @@ async function measureLatency(directory: string): Promise<void> {
     const pid = begun.progress?.pid as number;
     trainer = pid;
     const load = async () => {
-      const options = [
-        "--rate",
-        String(rate),
-        "--duration",
-        String(stretchS),
-        "--texts",
-        "mixed",
-        "--seed",
-        "7",
-        "--json",
-      ];
+      const options = ["--rate", String(rate), "--duration", String(stretchS), "--texts", "mixed", "--json"];
       const child = Bun.spawn([binary, "load", "--url", url, ...options], { stdout: "pipe", stderr: "ignore" });
       const report = JSON.parse(await new Response(child.stdout).text());
       return {
