@@ -185,6 +185,7 @@ function extremeSchedules({ modes, startupSteps, minOnSteps }: PlanClass, start:
  */
 function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[][][])[]): FleetSchedule {
   const { classes, demandQps, coverQps } = problem;
+  if (classes.length === 0) return [];
   const composer = createComposer({
     ...problem,
     groups: classes.length,
@@ -209,7 +210,8 @@ function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[]
     most,
   };
   const chosen = composer.cheapest(need, null);
-  return classes.map(({ units }, index) => {
+  return classes.map((unitClass, index) => {
+    const { units } = unitClass;
     const left = (composer.places[index] as number[]).map((place) => ({
       mode: composer.blocks[place]?.mode ?? 0,
       count: chosen[place] as number,
@@ -228,7 +230,10 @@ function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[]
         left.find(({ mode, count }) => count > 0 && start.kind === "on" && mode === start.mode) ??
         left.find(({ count }) => count > 0);
       if (open !== undefined) open.count -= 1;
-      schedules[place] = extremes[index]?.[place]?.[open === undefined ? 1 : 2 + open.mode] as UnitSchedule;
+      const own = extremes[index]?.[place] as readonly UnitSchedule[];
+      const wanted = own[open === undefined ? 1 : 2 + open.mode] as UnitSchedule;
+      // Who has to leave its mode at once is in the middle of that when it could stop.
+      schedules[place] = walkSchedule(unitClass, start, wanted) === null ? (own[0] as UnitSchedule) : wanted;
     }
     return schedules;
   });

@@ -208,6 +208,19 @@ describe("without the solver", () => {
     expect(plan.costUsd).toBeCloseTo(decideFleetPlan(planInput(), solver, exact).costUsd, 9);
   });
 
+  test("whatever a fleet is in the middle of: a plan that keeps the rules", () => {
+    for (let seed = 1; seed <= 200; seed += 1) {
+      const shape = { devices: 6, classes: 3, mostModes: 4, steps: 6, mostUnits: 2 };
+      const few = { ...defaultPlanLimits, mostTrials: 200 };
+      for (const input of [wildPlanInput(seed), randomPlanInput(seed, shape)]) {
+        const { costUsd } = decideFleetPlan(input, broken, few);
+        expect(costUsd).toBeGreaterThanOrEqual(
+          decideFleetPlan(input, broken, { ...few, mostTrials: 2000 }).costUsd - 1e-9,
+        );
+      }
+    }
+  }, 30_000);
+
   test("within 5 % of the solver's cost on random fleets of 50 devices", () => {
     // All fifty: scripts/bench/fleet-plan.
     for (const seed of [1, 9, 12, 35, 49]) {
