@@ -5,7 +5,7 @@ import { decideLane } from "#agent/serving/decide-lane.ts";
 import { decideLanePlan } from "#agent/serving/decide-lane-plan.ts";
 import { decideOnnxFile } from "#agent/serving/decide-onnx-file.ts";
 import { decidePairLengths } from "#agent/serving/decide-pair-lengths.ts";
-import { ModelManifest, Precision } from "#agent/serving/model-manifest.ts";
+import { ModelManifest } from "#agent/serving/model-manifest.ts";
 import { modelSettings } from "#agent/serving/model-settings.ts";
 import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
 import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
@@ -15,6 +15,7 @@ import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { decideModelIo } from "#agent/serving/worker/decide-model-io.ts";
 import { decideRestart } from "#agent/serving/worker/decide-restart.ts";
 import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+import { OnnxChoiceInput } from "./onnx-choice-input.ts";
 
 const strict = { additionalProperties: false } as const;
 const Count = Type.Integer({ minimum: 0 });
@@ -127,14 +128,7 @@ const DeparturesInput = Type.Object(
 const OnnxFileInput = Type.Object(
   {
     files: ModelManifest.properties.onnx,
-    choice: Type.Object(
-      {
-        precision: Type.Union([...Precision.anyOf, Type.Literal("auto")], { default: "auto" }),
-        architecture: Type.String({ default: "arm64" }),
-        gpu: Type.Boolean({ default: false }),
-      },
-      { ...strict, default: {} },
-    ),
+    choice: OnnxChoiceInput,
   },
   strict,
 );

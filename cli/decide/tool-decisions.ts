@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
-import { Precision } from "#agent/serving/model-manifest.ts";
 import { decideMemoryTrend } from "../load/decide-memory-trend.ts";
 import { decidePullFiles } from "../models/decide-pull-files.ts";
 import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+import { OnnxChoiceInput } from "./onnx-choice-input.ts";
 
 const strict = { additionalProperties: false } as const;
 const Amount = Type.Number({ minimum: 0 });
@@ -19,14 +19,7 @@ export const toolDecisions: Readonly<Record<string, DecisionEntry>> = {
     Type.Object(
       {
         paths: Type.Array(Type.String({ minLength: 1 })),
-        choice: Type.Object(
-          {
-            precision: Type.Union([...Precision.anyOf, Type.Literal("auto")], { default: "auto" }),
-            architecture: Type.String({ default: "arm64" }),
-            gpu: Type.Boolean({ default: false }),
-          },
-          { ...strict, default: {} },
-        ),
+        choice: OnnxChoiceInput,
       },
       strict,
     ),

@@ -1,8 +1,3 @@
-/** Instances and routes, by type. */
-export interface Optimum {
-  readonly counts: readonly number[];
-}
-
 export interface FleetProblem {
   readonly costs: readonly number[];
   /** Infinite where there is none. */
