@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { AgentConfig } from "#agent/config.ts";
 import { onnxChoice } from "#agent/serving/find-model.ts";
 import { Precision } from "#agent/serving/model-manifest.ts";
@@ -105,6 +106,10 @@ async function pull(context: Context): Promise<number> {
   }
 }
 
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
 async function verify(context: Context): Promise<number> {
   const models = await installed(context);
   const wanted = context.names.map((name) => {
@@ -178,7 +183,10 @@ export const modelsCommand: Command = {
     const path = optionalString(values, "config");
     const input = path === undefined ? {} : await readConfigFile(path);
     const config = parseConfig(AgentConfig, input, path ?? "the defaults");
-    const pulled = optionalString(values, "dir") ?? pulledModelsDirectory(config.stateDir);
+    const given = optionalString(values, "dir");
+    if (given !== undefined && action === "verify" && !isDirectory(given))
+      throw new UsageError(`--dir: expected a directory of models, got ${given}, which is none`);
+    const pulled = given ?? pulledModelsDirectory(config.stateDir);
     return run({ values, names, config, pulled, json: values["json"] === true });
   },
 };

@@ -49,6 +49,14 @@ test("list shows what the program carries and what can be pulled", async () => {
   });
 });
 
+test("there is nothing to verify in a directory that is not there", async () => {
+  const { stderr, code } = await models(["verify"]);
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringContaining("--dir: expected a directory of models"),
+  });
+});
+
 describe("a model's life", () => {
   test("is pulled from the mirror that the environment names, without a bar where there is no terminal", async () => {
     const { stdout, stderr, code } = await models(["pull", "acme/tiny"]);
