@@ -15,6 +15,8 @@ const newestShare = 0.05;
 const mostUsual = 5;
 /** Below this share of the root of the mean rate differences of roots are noise. */
 const noiseShare = 0.02;
+/** A rate whose root is below this share of it (a hundredth of the mean rate) is as good as none. */
+const nothingShare = 0.1;
 
 /** Learns by how much rates exceed what was forecast for them, for each lead by itself. Minutes are counted from anywhere, upwards. */
 export interface ForecastMisses {
@@ -74,8 +76,12 @@ export function createForecastMisses(
   let sum = 0;
   let learnt = 0;
 
-  const noise = () => noiseShare * root(learnt === 0 ? 0 : sum / learnt);
-  const compare = (lead: Lead, difference: number) => {
+  const rootOfMean = () => root(learnt === 0 ? 0 : sum / learnt);
+  const noise = () => noiseShare * rootOfMean();
+  const compare = (lead: Lead, actual: number, expected: number) => {
+    // Where nothing was expected and nothing came, nothing is learnt of how far off forecasts are when there is traffic.
+    if (Math.max(actual, expected) <= nothingShare * rootOfMean()) return;
+    const difference = actual - expected;
     const unit = lead.usual + noise();
     if (lead.compared > 0 && unit > 0) lead.scores[(lead.compared - 1) % remembered] = difference / unit;
     lead.compared += 1;
@@ -135,7 +141,7 @@ export function createForecastMisses(
         const foretold = made.get(minute - lead);
         if (foretold?.[lead] === undefined) continue;
         const expected = windowMean(minute, minute - lead, (each) => foretold[each - minute + lead]);
-        compare(byLead[place] as Lead, root(actual) - root(expected));
+        compare(byLead[place] as Lead, root(actual), root(expected));
       }
       const known = (byLead[0] as Lead).compared;
       if (learnt % (known < remembered ? relearnSoonMinutes : relearnMinutes) === 0) relearn();

@@ -92,3 +92,18 @@ test("where a minute has only a handful of requests, the mean of several is what
   // Further ahead than the window reaches, none of it has come yet.
   for (const qps of learntOver(3).slice(3)) expect(qps).toBeCloseTo(100, 6);
 });
+
+test.each([
+  { name: "twenty minutes before the first request", minutes: 300, awakeFor: (minute: number) => minute - 20 },
+  { name: "every night", minutes: 3 * 1440 - 1, awakeFor: (minute: number) => (minute % 1440) - 600 },
+])("hours without traffic ($name) say nothing of what may come when there is some", ({ minutes, awakeFor }) => {
+  const misses = createForecastMisses(0.995);
+  let last = 0;
+  for (let minute = 0; minute < minutes; minute += 1) {
+    misses.note(minute, ahead(last));
+    // In the morning it rises for half an hour; then three rates in turns, of which the last foretells the next to a tenth or two.
+    last = Math.max(0, Math.min(100, (awakeFor(minute) * 100) / 30)) * (1 + (minute % 3) / 10);
+    misses.learn(minute, last);
+  }
+  expect(misses.highQps(ahead(100))[0]).toBeWithin(105, 200);
+});
