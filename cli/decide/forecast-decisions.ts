@@ -103,6 +103,7 @@ const TrainingStepInput = Type.Object(
 );
 
 const { enabled, window } = NightTrainingConfig.properties;
+const WindowsOfPart = Type.Object({ found: Count, needed: Count }, strict);
 const NightTrainingInput = Type.Object(
   {
     enabled,
@@ -114,6 +115,10 @@ const NightTrainingInput = Type.Object(
     lastEndedMs: Type.Union([Type.Number(), Type.Null()], { default: null }),
     recordedMinutes: Count,
     neededMinutes: Type.Integer({ minimum: 0, default: 7 * 1440 }),
+    windows: Type.Union(
+      [Type.Object({ train: WindowsOfPart, validation: WindowsOfPart, test: WindowsOfPart }, strict), Type.Null()],
+      { default: null },
+    ),
   },
   strict,
 );

@@ -24,11 +24,6 @@ export function demoBoards(count: number): DemoBoard[] {
   });
 }
 
-/** The one whose agent trains a forecasting model of its own during the demo's day: one is enough to be seen, and costs the others nothing. */
-export function boardThatTrains(boards: readonly DemoBoard[]): DemoBoard | undefined {
-  return boards[0];
-}
-
 /** What the full-size boards serve together, each in its most capable mode, requests a second. */
 export function fleetCapacityQps(boards: readonly DemoBoard[]): number {
   return boards.reduce(

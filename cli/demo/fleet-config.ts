@@ -79,17 +79,11 @@ export function controllerConfig(
 
 /**
  * A night's training in a demo's day: at any hour, as soon as there are 30 held-out forecasts to judge it by, and twice a day. Its window and its record
- * are of the demo's clock, what it may take of the machine is in real time.
+ * are of the demo's clock, what it may take of the machine is in real time. Every agent may: those that the plan lets serve for long enough do.
  */
 const training = { window: "00:00-00:00", minDays: 0.25, maxMinutes: 0.5, units: "tiny" } as const;
 
-/** @param trains whether the agent trains a forecasting model of its own traffic during the demo. */
-export function agentConfig(
-  settings: FleetSettings,
-  board: DemoBoard,
-  port: number,
-  trains: boolean,
-): Partially<AgentConfig> {
+export function agentConfig(settings: FleetSettings, board: DemoBoard, port: number): Partially<AgentConfig> {
   const { capacityScale } = settings;
   return {
     fleet,
@@ -109,7 +103,7 @@ export function agentConfig(
         minDwellS: calmMinutes * 60,
       },
     },
-    forecast: { training: trains ? training : { enabled: false } },
+    forecast: { training },
     clock: settings.clock,
   };
 }

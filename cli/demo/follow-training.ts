@@ -1,17 +1,19 @@
 import type { TrainingStatus } from "#agent/forecast/night/night-training.ts";
 import { getJson } from "./http-json.ts";
-import type { TrainingSnapshot, TrainingSummary } from "./snapshot.ts";
+import type { TrainingAwaited, TrainingSnapshot, TrainingSummary } from "./snapshot.ts";
 
 const periodMs = 1_000;
 
-/** What the agents that train models of their own do about it, as they say themselves. */
+/** What the agents do about models of their own, as they say themselves. */
 export interface TrainingFollower {
-  /** Of each such agent that has answered so far. */
+  /** Of each agent that has answered so far. */
   trainings(): readonly TrainingSnapshot[];
   /** Trainings that ended, oldest first. */
   ended(): readonly TrainingSummary[];
   /** Those under way, as they will have ended when the fleet is stopped now. */
   unfinished(nowMs: number): readonly TrainingSummary[];
+  /** Agents of which none ended and none is under way. */
+  awaited(): readonly TrainingAwaited[];
   /** Resolves when no training is under way, after `mostMs` of real time at the latest. */
   untilQuiet(mostMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -19,7 +21,7 @@ export interface TrainingFollower {
 
 /**
  * Asks the agents again and again.
- * @param agents those that train, with their addresses.
+ * @param agents all, with their addresses.
  */
 export function followTraining(
   agents: readonly { readonly agentId: string; readonly url: string }[],
@@ -30,7 +32,7 @@ export function followTraining(
   const abort = new AbortController();
 
   const look = async () => {
-    for (const { agentId, url } of agents) {
+    const lookAt = async ({ agentId, url }: (typeof agents)[number]) => {
       const { state, reason, progress, last, activeModel } = await ask(`${url}/api/v1/forecast/training`);
       const before = known.get(agentId)?.last ?? null;
       if (last !== null && last.endedAtMs !== before?.endedAtMs) ended.push({ agentId, ...last });
@@ -43,19 +45,20 @@ export function followTraining(
         last,
         servesOwnModel: activeModel !== null,
       });
-    }
+    };
+    // An agent that is gone for good ends as a process, which is watched: one look missed is made up for by the next.
+    await Promise.all(agents.map((agent) => lookAt(agent).catch(() => {})));
   };
-  /** An agent that is gone for good ends as a process, which is watched: one look missed is made up for by the next. */
   const loop = async () => {
     while (!abort.signal.aborted) {
-      await look().catch(() => {});
+      await look();
       if (!abort.signal.aborted) await Bun.sleep(periodMs);
     }
   };
   const looping = loop();
   return {
-    trainings: () => [...known.values()],
-    ended: () => ended,
+    trainings: () => agents.flatMap(({ agentId }) => known.get(agentId) ?? []),
+    ended: () => ended.toSorted((a, b) => a.endedAtMs - b.endedAtMs),
     unfinished: (nowMs) =>
       [...known.values()].flatMap(({ agentId, state, epoch }) =>
         state === "waiting"
@@ -69,10 +72,15 @@ export function followTraining(
               },
             ],
       ),
+    awaited: () =>
+      agents.flatMap(({ agentId }) => {
+        const status = known.get(agentId);
+        return status?.state === "waiting" && status.last === null ? [{ agentId, reason: status.reason }] : [];
+      }),
     async untilQuiet(mostMs) {
       const deadlineMs = performance.now() + mostMs;
       do {
-        await look().catch(() => {});
+        await look();
         if (![...known.values()].some(({ state }) => state !== "waiting")) return;
         await Bun.sleep(periodMs);
       } while (performance.now() < deadlineMs);

@@ -23,8 +23,7 @@ const trainingEndMs = 60_000;
 export interface ReplayPlan {
   readonly clock: Clock;
   readonly controllerUrl: string;
-  /** Those that train forecasting models of their own. */
-  readonly trainingAgents: readonly { readonly agentId: string; readonly url: string }[];
+  readonly agents: readonly { readonly agentId: string; readonly url: string }[];
   readonly boards: readonly DemoBoard[];
   readonly scale: DemoScale;
   /** Real requests in the clock minute that begins at a time. */
@@ -80,7 +79,7 @@ export async function replayTrace(
     untilMs: () => Math.min(clock.nowMs(), endedMs),
     nowMs: () => clock.nowMs(),
   });
-  const training = followTraining(plan.trainingAgents);
+  const training = followTraining(plan.agents);
   const load = new LoadGenerator({
     clock,
     requestsInMinute: plan.requestsInMinute,

@@ -1,7 +1,14 @@
 import type { ForecastAccuracy as LiveAccuracy } from "#protocol/messages.ts";
 import type { DemoScale } from "./plan-scale.ts";
 import { formatClock, formatDuration } from "./render-view.ts";
-import type { CostView, DecisionSummary, EnergyAndCost, TrafficCounts, TrainingSummary } from "./snapshot.ts";
+import type {
+  CostView,
+  DecisionSummary,
+  EnergyAndCost,
+  TrafficCounts,
+  TrainingAwaited,
+  TrainingSummary,
+} from "./snapshot.ts";
 
 /** How well one forecast model did while the demo ran. */
 export interface ForecastAccuracy {
@@ -53,6 +60,7 @@ export interface ReportInput {
   readonly champion: ForecastChampion | null;
   readonly liveAccuracy: LiveAccuracy | null;
   readonly trainings: readonly TrainingSummary[];
+  readonly trainingsAwaited: readonly TrainingAwaited[];
 }
 
 /** What `thormesh demo --json` prints. Energy and cost are those of the full-size fleet that the demo stands for. */
@@ -71,8 +79,10 @@ export interface DemoReport extends TrafficCounts, EnergyAndCost {
   readonly liveAccuracy: LiveAccuracy | null;
   /** At the end of the run; null without a forecast. */
   readonly champion: ForecastChampion | null;
-  /** Models that an agent trained of its own traffic meanwhile, and whether they took over; oldest first. */
+  /** Models that agents trained of their own traffic meanwhile, and whether they took over; oldest first. */
   readonly trainings: readonly TrainingSummary[];
+  /** Agents that trained none, and why. */
+  readonly trainingsAwaited: readonly TrainingAwaited[];
   readonly agents: number;
   readonly trace: string;
   readonly clock: { readonly from: string; readonly to: string; readonly speed: number };
@@ -100,6 +110,7 @@ export function buildReport(input: ReportInput): DemoReport {
     champion: input.champion,
     liveAccuracy: input.liveAccuracy,
     trainings: input.trainings,
+    trainingsAwaited: input.trainingsAwaited,
     agents: input.agents,
     trace: input.traceName,
     clock: {
@@ -181,6 +192,7 @@ export function renderReport(report: DemoReport): string {
     ...report.trainings.map(
       ({ agentId, endedAtMs, kind, reason }) => `training    ${clockTime(endedAtMs)} ${agentId} ${kind}: ${reason}`,
     ),
+    ...report.trainingsAwaited.map(({ agentId, reason }) => `training    ${agentId} none: ${reason}`),
     "",
     shown.length === 0
       ? "decisions   none"

@@ -131,9 +131,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       // The controller only listens until there is traffic to judge by.
       warmUpRealMs: leadMs + 4_000,
     };
-    const { controllerUrl, trainingAgents } = await unlessStopped(
-      startFleet(processes, plan, (line) => progress.say(line)),
-    );
+    const { controllerUrl, agents } = await unlessStopped(startFleet(processes, plan, (line) => progress.say(line)));
     progress.say(`traffic: ${traceName}, ${formatClock(fromMs)} to ${formatClock(toMs)} UTC`);
     const realRequests = (minuteStartMs: number) => requestsInMinute(trace, minuteStartMs) * scale.demandFactor;
     const replay = await replayTrace(
@@ -141,7 +139,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       {
         clock: createClock(clockConfig),
         controllerUrl,
-        trainingAgents,
+        agents,
         boards,
         scale,
         requestsInMinute: realRequests,
@@ -167,6 +165,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       modeSwitches: fleet.modeSwitches(),
       cost: fleet.cost() ?? nothingSpent,
       trainings: [...training.ended(), ...training.unfinished(replay.toMs)],
+      trainingsAwaited: training.awaited(),
       liveAccuracy: fleet.forecastAccuracy(),
       champion: championOf(fleet.forecasts()),
       forecasts: measureForecasts(fleet.forecasts(), (atMs) => realRequests(atMs) / 60, replay.fromMs, replay.toMs),

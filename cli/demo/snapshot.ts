@@ -31,6 +31,12 @@ export interface TrainingSummary {
   readonly reason: string;
 }
 
+/** An agent that trained nothing, and why. */
+export interface TrainingAwaited {
+  readonly agentId: string;
+  readonly reason: string;
+}
+
 /** What an agent that trains a forecasting model of its own is doing about it. */
 export interface TrainingSnapshot {
   readonly agentId: string;

@@ -5,7 +5,7 @@ import { selfCommand } from "#platform/self-command.ts";
 import { Balancer } from "./balancer.ts";
 import type { ChildProcess } from "./child-process.ts";
 import { createControllerClient } from "./controller-client.ts";
-import { boardThatTrains, type DemoBoard } from "./demo-fleet.ts";
+import type { DemoBoard } from "./demo-fleet.ts";
 import { agentConfig, controllerConfig, type FleetSettings, probeConfig } from "./fleet-config.ts";
 import type { FleetProcesses } from "./fleet-processes.ts";
 import { answersOk } from "./http-json.ts";
@@ -74,15 +74,14 @@ export interface FleetPlan {
 }
 
 /**
- * Starts controller and agents; resolves with the controller's address, and those of the agents that train, when all agents are ready and the
- * controller knows them.
+ * Starts controller and agents; resolves with their addresses when all agents are ready and the controller knows them.
  * @throws FleetFailure naming the process that was not
  */
 export async function startFleet(
   processes: FleetProcesses,
   plan: FleetPlan,
   say: (line: string) => void,
-): Promise<{ controllerUrl: string; trainingAgents: { agentId: string; url: string }[] }> {
+): Promise<{ controllerUrl: string; agents: { agentId: string; url: string }[] }> {
   const { directory, boards, clock, capacityScale } = plan;
   const [controllerPort = 0, brokerPort = 0, ...agentPorts] = plan.ports;
   const settings: FleetSettings = { directory, clock, capacityScale, controllerPort, brokerPort };
@@ -99,8 +98,7 @@ export async function startFleet(
   const agents = await Promise.all(
     boards.map(async (board, index) => {
       const port = agentPorts[index] ?? 0;
-      const trains = board === boardThatTrains(boards);
-      const path = await writeConfig(directory, board.agentId, agentConfig(settings, board, port, trains));
+      const path = await writeConfig(directory, board.agentId, agentConfig(settings, board, port));
       return {
         board,
         url: `http://127.0.0.1:${port}`,
@@ -126,8 +124,5 @@ export async function startFleet(
   const driftMs = (await processes.guard(controller.fleet())).nowMs - createClock(clock).nowMs();
   if (Math.abs(driftMs) > clock.speed * 5_000)
     throw new Error(`the controller's clock is off by ${driftMs} ms. This is a bug.`);
-  const trainingAgents = agents
-    .filter(({ board }) => board === boardThatTrains(boards))
-    .map(({ board, url }) => ({ agentId: board.agentId, url }));
-  return { controllerUrl, trainingAgents };
+  return { controllerUrl, agents: agents.map(({ board, url }) => ({ agentId: board.agentId, url })) };
 }

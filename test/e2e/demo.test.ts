@@ -77,15 +77,17 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     expect(report.liveAccuracy?.forecasts).toBeGreaterThan(5);
     expect(report.liveAccuracy?.wapePercent).toBeGreaterThan(5);
     expect(report.liveAccuracy?.hits).toBe((report.liveAccuracy?.rises ?? 0) - (report.liveAccuracy?.misses ?? 0));
-    expect(report.trainings).toMatchObject([{ agentId: "thor-1" }]);
-    const [training] = report.trainings;
+    // Which ones serve for long enough is the plan's choice; those that don't wait, which is no failure.
+    const endings = report.trainings.map(({ kind }) => kind);
+    expect(endings.length).toBeGreaterThan(0);
+    expect(endings).not.toContain("failed");
+    const judged = report.trainings.filter(({ kind }) => kind === "promoted" || kind === "kept");
     // It runs only where nothing else wants the cores: where several times as much waits for them as they can do, it may not come to its end.
     const starved = (loadavg()[0] as number) > 3 * cpus().length;
-    if (!(starved && training?.kind === "stopped")) {
-      expect(["promoted", "kept"]).toContain(training?.kind as string);
-      expect(training?.reason).toMatch(
-        /^WAPE \d+\.\d\d % against \d+\.\d\d % of the model in service on \d+ held-out forecasts/,
-      );
+    if (!starved) expect(judged.length).toBeGreaterThan(0);
+    for (const { agentId, reason } of judged) {
+      expect(agentId).toMatch(/^(thor|classic|orin)-\d$/);
+      expect(reason).toMatch(/^WAPE \d+\.\d\d % against \d+\.\d\d % of the model in service on \d+ held-out forecasts/);
     }
     expect(report.scale.requestsPerRealRequest).toBeGreaterThan(1);
     // The temporary directory is gone.

@@ -1,3 +1,5 @@
+import type { RecordWindows } from "./count-windows.ts";
+
 /** What is known when it is asked whether to train. Times in the device's own clock. */
 export interface TrainingSituation {
   readonly enabled: boolean;
@@ -13,6 +15,8 @@ export interface TrainingSituation {
   readonly lastEndedMs: number | null;
   readonly recordedMinutes: number;
   readonly neededMinutes: number;
+  /** What the record has for a training that would begin anew; null: not counted, or one goes on from where it was left. */
+  readonly windows: RecordWindows | null;
 }
 
 export interface TrainingDecision {
@@ -47,6 +51,7 @@ function describeWindow(window: string): string {
 /** Whether a device trains now: within its window, once a night, with enough record, and never at its requests' expense. */
 export function decideNightTraining(situation: TrainingSituation): TrainingDecision {
   const { enabled, minuteOfDay, window, nowMs, running, busy, lastEndedMs, recordedMinutes, neededMinutes } = situation;
+  const { windows } = situation;
   if (!enabled) return { kind: running ? "stop" : "wait", reason: "training on the device is off" };
   if (!isWithin(window, minuteOfDay)) {
     return running
@@ -62,6 +67,16 @@ export function decideNightTraining(situation: TrainingSituation): TrainingDecis
   }
   if (recordedMinutes < neededMinutes) {
     return { kind: "wait", reason: `${recordedMinutes} of ${neededMinutes} minutes recorded` };
+  }
+  if (windows !== null) {
+    const parts = [windows.train, windows.validation, windows.test];
+    if (parts.some(({ found, needed }) => found < needed)) {
+      const [has, needs] = (["found", "needed"] as const).map((key) => parts.map((part) => part[key]).join(" + "));
+      return {
+        kind: "wait",
+        reason: `too little record without gaps: has ${has} windows to train, validate and test, needs ${needs}`,
+      };
+    }
   }
   if (busy) return { kind: "wait", reason: "requests wait" };
   return { kind: "start", reason: `${recordedMinutes} minutes recorded, ${describeWindow(window)}` };

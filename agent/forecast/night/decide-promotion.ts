@@ -20,7 +20,8 @@ export interface PromotionDecision {
 
 /** A new model must err less than the one in service by this factor: an equal is not worth a change. */
 const decisiveFactor = 0.99;
-const fewestForecasts = 30;
+/** No verdict on fewer held-out forecasts. */
+export const fewestForecasts = 30;
 
 const percent = (value: number | null) => (value === null ? "-" : `${value.toFixed(2)} %`);
 

@@ -7,6 +7,7 @@ import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import type { Calendar } from "../calendar.ts";
 import type { MinuteRate } from "../forecaster.ts";
+import { countWindows, type RecordWindows, usableMinutes } from "./count-windows.ts";
 import { decideNightTraining } from "./decide-night-training.ts";
 import type { NightTrainingConfig } from "./night-training-config.ts";
 import type { TrainerTask } from "./run-trainer.ts";
@@ -78,6 +79,8 @@ export interface NightTraining {
 const minuteMs = 60_000;
 /** A checkpoint's trace is this old at most when it is gone on from; an older one would leave too much out. */
 const oldestTraceMs = 48 * 60 * minuteMs;
+/** A month's record is not read anew every few seconds while it does not suffice. */
+const countAgainMs = 10 * minuteMs;
 
 /**
  * With the scheduler's idle class, where the system's chrt can give it: a request that wakes takes the core at once. The niceness that
@@ -104,12 +107,10 @@ function readOutcome(memory: TextMemory): TrainingOutcome | null {
   }
 }
 
-/** The record as a trace: a line a minute, gaps left out. */
+/** The record as a trace: a line a minute from the first request on, gaps left out. */
 export function renderTrace(history: readonly MinuteRate[]): string {
-  const lines = history.flatMap(({ minuteStartMs, qps }) =>
-    qps === null || !(qps >= 0 && qps < Infinity)
-      ? []
-      : [`${new Date(minuteStartMs).toISOString()},${Number((qps * 60).toFixed(3))}`],
+  const lines = usableMinutes(history).flatMap(({ minuteStartMs, texts }) =>
+    texts === null ? [] : [`${new Date(minuteStartMs).toISOString()},${texts}`],
   );
   return `timestamp,value\n${lines.join("\n")}\n`;
 }
@@ -127,6 +128,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
   let progress: TrainingStatus["progress"] = null;
   let last: TrainingOutcome | null = parts.memory === undefined ? null : readOutcome(parts.memory);
   let reason = "not asked yet";
+  let counted: { readonly atMs: number; readonly windows: RecordWindows } | undefined;
   let verdict: Extract<TrainerMessage, { kind: "done" | "failed" }> | undefined;
 
   const finish = (kind: TrainingOutcome["kind"], why: string) => {
@@ -202,10 +204,21 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     return Date.parse(text.trimEnd().split("\n").at(-1)?.split(",")[0] ?? "");
   };
 
-  const start = async () => {
+  /** Whether an unfinished training is there to be gone on with. */
+  const canGoOn = async () =>
+    (await Bun.file(checkpointPath).exists()) && Math.abs(nowMs() - (await traceEndMs())) < oldestTraceMs;
+
+  const recentWindows = () => {
+    const now = nowMs();
+    if (counted === undefined || Math.abs(now - counted.atMs) >= countAgainMs) {
+      counted = { atMs: now, windows: countWindows(parts.history()) };
+    }
+    return counted.windows;
+  };
+
+  const start = async (goesOn: boolean) => {
     await mkdir(directory, { recursive: true });
     const now = nowMs();
-    const goesOn = (await Bun.file(checkpointPath).exists()) && Math.abs(now - (await traceEndMs())) < oldestTraceMs;
     if (!goesOn) {
       await rm(checkpointPath, { force: true });
       await Bun.write(tracePath, renderTrace(parts.history()));
@@ -262,7 +275,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       if (starting) return;
       const now = nowMs();
       const moment = parts.calendar(now);
-      const decision = decideNightTraining({
+      const situation = {
         enabled: config.enabled,
         minuteOfDay: Math.floor(moment.hour * 60 + 1e-6),
         window: config.window,
@@ -273,12 +286,17 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
         lastEndedMs: last === null || last.kind === "stopped" ? null : last.endedAtMs,
         recordedMinutes: parts.recordedMinutes(),
         neededMinutes: Math.ceil(config.minDays * 24 * 60),
-      });
-      reason = decision.reason;
+        windows: null,
+      };
+      const decision = decideNightTraining(situation);
+      if (decision.kind !== "start") reason = decision.reason;
       if (decision.kind === "start") {
         starting = true;
         try {
-          await start();
+          const goesOn = await canGoOn();
+          const withRecord = decideNightTraining({ ...situation, windows: goesOn ? null : recentWindows() });
+          reason = withRecord.reason;
+          if (withRecord.kind === "start") await start(goesOn);
         } catch (error) {
           finish("failed", describeError(error));
         } finally {

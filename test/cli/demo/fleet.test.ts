@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AgentConfig } from "#agent/config.ts";
-import { boardThatTrains, demoBoards, fleetCapacityQps } from "#cli/demo/demo-fleet.ts";
+import { demoBoards, fleetCapacityQps } from "#cli/demo/demo-fleet.ts";
 import { agentConfig, controllerConfig, probeConfig } from "#cli/demo/fleet-config.ts";
 import { costView, servingTargets } from "#cli/demo/follow-fleet.ts";
 import type { AgentView } from "#controller/api/schemas.ts";
@@ -26,7 +26,7 @@ describe("the fleet", () => {
   });
 
   test("an agent's configuration is valid, and its capacities and thresholds are scaled alike", () => {
-    const config = parseConfig(AgentConfig, agentConfig(settings, demoBoards(1)[0]!, 20_003, true), "test");
+    const config = parseConfig(AgentConfig, agentConfig(settings, demoBoards(1)[0]!, 20_003), "test");
     expect(config.power.simulated).toMatchObject({ preset: "thor-t5000", capacityScale: 0.001 });
     expect(config.power.policy).toMatchObject({ highQps: 0.3, lowQps: 0.1 });
     expect(config.broker.url).toBe("mqtt://127.0.0.1:20002");
@@ -34,17 +34,12 @@ describe("the fleet", () => {
     expect(config.clock).toEqual(settings.clock);
   });
 
-  test("one agent trains a forecasting model of its own within the demo's day, the others don't", () => {
-    const boards = demoBoards(3);
-    expect(boardThatTrains(boards)?.agentId).toBe("thor-1");
-    expect(boardThatTrains([])).toBeUndefined();
-    const configOf = (trains: boolean) =>
-      parseConfig(AgentConfig, agentConfig(settings, boards[0]!, 20_003, trains), "test").forecast.training;
-    expect(configOf(true)).toMatchObject({ enabled: true, window: "00:00-00:00", units: "tiny" });
+  test.each(demoBoards(4))("$agentId may train a forecasting model of its own within the demo's day", (board) => {
+    const { training } = parseConfig(AgentConfig, agentConfig(settings, board, 20_003), "test").forecast;
+    expect(training).toMatchObject({ enabled: true, window: "00:00-00:00", units: "tiny", priority: "idle" });
     // Less than half of the day, so that there is time to judge it, and half a minute of the five that the day takes.
-    expect(configOf(true).minDays).toBeLessThan(0.5);
-    expect(configOf(true).maxMinutes).toBeLessThanOrEqual(0.5);
-    expect(configOf(false).enabled).toBe(false);
+    expect(training.minDays).toBeLessThan(0.5);
+    expect(training.maxMinutes).toBeLessThanOrEqual(0.5);
   });
 
   test("the probe's too, with nothing that holds it back", () => {

@@ -67,7 +67,34 @@ describe("followTraining", () => {
     expect(performance.now() - startedMs).toBeLessThan(5_000);
     expect(followed.trainings()).toMatchObject([{ state: "resting" }]);
     const reason = "the demo ended in its epoch 3";
+    expect(followed.awaited()).toEqual([]);
     expect(followed.unfinished(7.2)).toEqual([{ agentId: "thor-1", endedAtMs: 7, kind: "stopped", reason }]);
+  });
+
+  test("all agents are followed: in their order, what ended by its time, and one that is silent hides no other", async () => {
+    const answers: Record<string, TrainingStatus | Error> = {
+      "http://a/": new Error("refused"),
+      "http://b/": { ...waiting, last: promoted },
+      "http://c/": { ...waiting, last: kept },
+    };
+    follower = followTraining(
+      ["a", "b", "c"].map((agentId) => ({ agentId, url: `http://${agentId}` })),
+      async (url) => {
+        const answer = answers[new URL("/", url).href] as TrainingStatus | Error;
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    );
+    await follower.untilQuiet(0);
+    expect(follower.trainings().map(({ agentId }) => agentId)).toEqual(["b", "c"]);
+    answers["http://a/"] = waiting;
+    await follower.untilQuiet(0);
+    expect(follower.trainings().map(({ agentId }) => agentId)).toEqual(["a", "b", "c"]);
+    expect(follower.awaited()).toEqual([{ agentId: "a", reason: "7 of 303 minutes recorded" }]);
+    expect(follower.ended()).toEqual([
+      { agentId: "c", ...kept },
+      { agentId: "b", ...promoted },
+    ]);
   });
 
   test("an agent that does not answer is asked again", async () => {

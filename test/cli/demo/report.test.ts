@@ -68,6 +68,7 @@ const input: ReportInput = {
       reason: "WAPE 29.10 % against 28.40 % of the model in service on 31 held-out forecasts: not better by 1 %",
     },
   ],
+  trainingsAwaited: [{ agentId: "orin-1", reason: "too little record without gaps" }],
   forecasts: [{ model: "lstm", forecasts: 100, wape: 0.28, lastValueWape: 0.36 }],
 };
 
@@ -86,6 +87,10 @@ describe("report", () => {
       clock: { from: "1995-07-27T00:00:00.000Z", to: "1995-07-28T00:00:00.000Z", speed: 288 },
       durationS: 300,
     });
+    expect(buildReport(input)).toMatchObject({
+      trainings: input.trainings,
+      trainingsAwaited: input.trainingsAwaited,
+    });
     expect(JSON.parse(JSON.stringify(buildReport(input)))).toEqual(buildReport(input) as never);
   });
 
@@ -101,6 +106,7 @@ describe("report", () => {
     );
     expect(text).toContain("champion    lstm 60 %, ridge 39 %\n");
     expect(text).toContain("training    07-27 05:07 thor-1 kept: WAPE 29.10 % against 28.40 %");
+    expect(text).toContain("training    orin-1 none: too little record without gaps");
   });
 
   test("says nothing odd when nothing happened, and shortens a long list", () => {

@@ -15,7 +15,13 @@ describe("decideNightTraining", () => {
     lastEndedMs: null,
     recordedMinutes: 10_080,
     neededMinutes: 10_080,
+    windows: null,
   };
+  const windows = (train: number, validation: number, test: number) => ({
+    train: { found: train, needed: 5 },
+    validation: { found: validation, needed: 5 },
+    test: { found: test, needed: 30 },
+  });
   test.each<{ name: string; change: Partial<TrainingSituation>; kind: string; says: string }>([
     { name: "a first night", change: {}, kind: "start", says: "10080 minutes recorded" },
     { name: "switched off", change: { enabled: false }, kind: "wait", says: "is off" },
@@ -26,6 +32,26 @@ describe("decideNightTraining", () => {
     { name: "requests wait", change: { running: true, busy: true }, kind: "rest", says: "requests wait" },
     { name: "requests wait before it begins", change: { busy: true }, kind: "wait", says: "requests wait" },
     { name: "too little record", change: { recordedMinutes: 10_079 }, kind: "wait", says: "10079 of 10080" },
+    {
+      name: "just enough windows",
+      change: { windows: windows(5, 5, 30) },
+      kind: "start",
+      says: "10080 minutes recorded",
+    },
+    {
+      name: "nothing to learn from",
+      change: { windows: windows(4, 5, 30) },
+      kind: "wait",
+      says: "too little record without gaps: has 4 + 5 + 30 windows to train, validate and test, needs 5 + 5 + 30",
+    },
+    { name: "nothing to choose by", change: { windows: windows(5, 4, 30) }, kind: "wait", says: "without gaps" },
+    { name: "too few to be judged by", change: { windows: windows(5, 5, 29) }, kind: "wait", says: "5 + 5 + 29" },
+    {
+      name: "one under way is not asked",
+      change: { running: true, windows: windows(0, 0, 0) },
+      kind: "go-on",
+      says: "",
+    },
     { name: "done an hour ago", change: { lastEndedMs: 999 * hourMs }, kind: "wait", says: "is done" },
     { name: "done yesterday", change: { lastEndedMs: 976 * hourMs }, kind: "start", says: "" },
     {

@@ -8,6 +8,7 @@ import { createCalendar } from "#agent/forecast/calendar.ts";
 import { buildLstm } from "#agent/forecast/lstm-model.ts";
 import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
 import { loadModel, modelFilesIn, serializeModel, writeFilesAtomically } from "#agent/forecast/model-files.ts";
+import { countWindows } from "#agent/forecast/night/count-windows.ts";
 import {
   createNightTraining,
   type NightTraining,
@@ -17,7 +18,10 @@ import {
 import { createTrainedModels } from "#agent/forecast/night/trained-models.ts";
 import { registerTrainingMetrics } from "#agent/forecast/night/training-metrics.ts";
 import { trainingRoutes } from "#agent/forecast/night/training-routes.ts";
+import { parseTrace } from "#agent/forecast/parse-trace.ts";
+import { findOrigins, splitByTime, strideFor } from "#agent/forecast/sample-windows.ts";
 import { startBackend, tf } from "#agent/forecast/tensorflow.ts";
+import { rateSeriesOf } from "#agent/forecast/train-from-trace.ts";
 
 const minuteMs = 60_000;
 const startMs = Date.UTC(2026, 0, 5);
@@ -200,6 +204,38 @@ describe("a night's training", () => {
     expect(await readdir(join(place, "training"))).toEqual(["trace.csv"]);
   });
 
+  test("waits while the record has gaps where there should be windows, and begins by itself once it has enough", async () => {
+    // On standby all the time but for the last five hours: nothing to learn from, until more has come.
+    let served = 200;
+    const standby = history.map((row, minute) => (minute < minutes - 200 ? { ...row, qps: 0 } : row));
+    const record = () => (served === 200 ? standby : history);
+    const { training, moment, place } = await create({ ...fake([], "hang"), history: record });
+    await training.evaluate();
+    const waiting = { state: "waiting", last: null, reason: expect.stringContaining("too little record without gaps") };
+    expect(training.status()).toMatchObject(waiting);
+    expect(training.outcomes().failed).toBe(0);
+    await expect(readdir(join(place, "training"))).rejects.toThrow();
+    served = minutes;
+    moment.nowMs += minuteMs;
+    await training.evaluate(); // it counts anew every ten minutes only
+    expect(training.status()).toMatchObject(waiting);
+    moment.nowMs += 9 * minuteMs;
+    await training.evaluate();
+    expect(training.status().state).toBe("training");
+  });
+
+  test("an unfinished one goes on even when the record got worse meanwhile", async () => {
+    let rows = history;
+    const { training, moment, place } = await create({ ...fake([], "hang"), history: () => rows });
+    await training.evaluate();
+    await writeFile(join(place, "training", "checkpoint.json"), "{}");
+    await training.stop();
+    rows = [];
+    moment.nowMs += 11 * minuteMs;
+    await training.evaluate();
+    expect(training.status().state).toBe("training");
+  });
+
   test.each([
     {
       name: "fails",
@@ -311,6 +347,54 @@ const config = (): NightTrainingParts["config"] => ({
   units: "tiny",
   priority: "normal",
   maxMemoryBytes: 1.5e9,
+});
+
+describe("the windows of a record", () => {
+  const rows = (qps: (minute: number) => number | null, count = 400) =>
+    Array.from({ length: count }, (_, minute) => ({ minuteStartMs: startMs + minute * minuteMs, qps: qps(minute) }));
+
+  test.each([
+    { name: "none", history: rows(() => null), found: [0, 0, 0] },
+    { name: "all on standby", history: rows(() => 0), found: [0, 0, 0] },
+    // 400 minutes: origins 60 to 265, 280 to 325, 340 to 385.
+    { name: "no gap", history: rows(() => 1), found: [206, 46, 46] },
+    {
+      name: "on standby until it served: as if it had begun then",
+      history: rows((m) => (m < 900 ? 0 : 1), 1300),
+      found: [206, 46, 46],
+    },
+    { name: "off until it served", history: rows((m) => (m < 900 ? null : 1), 1300), found: [206, 46, 46] },
+    { name: "every tenth minute missing", history: rows((m) => (m % 10 === 0 ? null : 1)), found: [0, 0, 0] },
+    { name: "the newest two hours missing", history: rows((m) => (m < 280 ? 1 : null)), found: [122, 28, 28] },
+    {
+      name: "an outage written as zeros in the judged part",
+      history: rows((m) => (m >= 345 && m < 390 ? 0 : 1)),
+      found: [206, 46, 0],
+    },
+  ])("$name", ({ history, found }) => {
+    const { train, validation, test } = countWindows(history);
+    expect([train.found, validation.found, test.found]).toEqual([...found]);
+    expect([train.needed, validation.needed, test.needed]).toEqual([1, 1, 30]);
+  });
+
+  test("a long record needs as many as an epoch takes a window every", () => {
+    const { train, test } = countWindows(rows(() => 1, 43_200));
+    expect([train.needed, test.needed]).toEqual([21, 30]);
+  });
+
+  test("are those that the trainer finds in the trace", () => {
+    const gappy = rows((m) => (m < 70 ? 0 : m > 300 && m < 360 ? null : m > 700 && m < 760 ? 0 : 1 + (m % 7)), 1500);
+    const trace = parseTrace(renderTrace(gappy), "record");
+    const series = rateSeriesOf({ trace, sha256: "", source: null, licence: null, timeZone: "UTC", holidays: [] });
+    const split = splitByTime(findOrigins(series.qps), series.qps.length);
+    const counted = countWindows(gappy);
+    expect(split.train.length).toBeGreaterThan(100);
+    expect(counted).toMatchObject({
+      train: { found: split.train.length, needed: strideFor(series.qps.length) },
+      validation: { found: split.validation.length },
+      test: { found: split.test.length },
+    });
+  });
 });
 
 test("the record becomes a trace: texts a minute, gaps left out", () => {
