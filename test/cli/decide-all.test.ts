@@ -99,6 +99,20 @@ describe("decisions of serving, forecasting and the tools, from what is known at
     ["training-step", { before: { learningRate: 1e-3 }, epoch: 1, validationLoss: 0.4 }, { kind: "improved" }],
     ["night-training", { minuteOfDay: 720, nowMs: 0, recordedMinutes: 0 }, { kind: "wait" }],
     [
+      "night-training",
+      {
+        minuteOfDay: 90,
+        nowMs: 0,
+        recordedMinutes: 10_080,
+        windows: {
+          train: { found: 9, needed: 5 },
+          validation: { found: 9, needed: 5 },
+          test: { found: 29, needed: 30 },
+        },
+      },
+      { kind: "wait" },
+    ],
+    [
       "promotion",
       { candidate: { wapePercent: 9, forecasts: 99 }, incumbent: { wapePercent: 10, forecasts: 99 } },
       { kind: "promote" },
