@@ -1,5 +1,6 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isDay, isTimeZone } from "#agent/forecast/check-forecast-config.ts";
 import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
 import { writeFilesAtomically } from "#agent/forecast/model-files.ts";
 import { strideFor } from "#agent/forecast/sample-windows.ts";
@@ -23,21 +24,15 @@ function oneOf<T extends string>(values: OptionValues, name: string, choices: re
 
 function readTimeZone(values: OptionValues): string {
   const timeZone = optionalString(values, "time-zone") ?? "UTC";
-  try {
-    new Intl.DateTimeFormat("en-US", { timeZone });
-  } catch {
+  if (!isTimeZone(timeZone))
     throw new UsageError(`--time-zone: expected a time zone like Europe/Berlin, got "${timeZone}"`);
-  }
   return timeZone;
 }
 
 function readHolidays(values: OptionValues): string[] {
   const days = (optionalString(values, "holidays") ?? "").split(",").filter((day) => day !== "");
-  for (const day of days) {
-    if (!/^\d{4}-\d\d-\d\d$/.test(day) || Number.isNaN(Date.parse(day))) {
-      throw new UsageError(`--holidays: expected days like 2026-12-25, got "${day}"`);
-    }
-  }
+  const wrong = days.find((day) => !isDay(day));
+  if (wrong !== undefined) throw new UsageError(`--holidays: expected days like 2026-12-25, got "${wrong}"`);
   return days;
 }
 

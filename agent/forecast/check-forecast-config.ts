@@ -1,6 +1,7 @@
 import type { ForecastConfig } from "./forecast-config.ts";
 
-function isTimeZone(timeZone: string): boolean {
+/** Whether it is the name of a time zone, like Europe/Berlin. */
+export function isTimeZone(timeZone: string): boolean {
   try {
     new Intl.DateTimeFormat("en-US", { timeZone });
     return true;
@@ -9,10 +10,10 @@ function isTimeZone(timeZone: string): boolean {
   }
 }
 
-/** Whether a text of the form 2026-12-25 is a day of the calendar: 2026-02-30 is none. */
-function isDay(day: string): boolean {
+/** Whether a text is a day of the calendar, like 2026-12-25: 2026-02-30 is none. */
+export function isDay(day: string): boolean {
   const time = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(day);
+  return !Number.isNaN(time.getTime()) && time.toISOString().slice(0, 10) === day;
 }
 
 /** What the schema can't say of the forecast's configuration. One line a mistake, path first. */

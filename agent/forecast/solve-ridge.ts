@@ -1,3 +1,5 @@
+import { factorize, substitute } from "./cholesky.ts";
+
 /** The normal equations of a ridge regression, which grow row by row. */
 export interface RidgeEquations {
   /** Takes one more row in. The last input is the constant; `targets` are as many as told at the start. */
@@ -32,37 +34,9 @@ export function createRidgeEquations(columns: number, targetCount: number): Ridg
       for (let i = 0; i < columns; i += 1) {
         gram[i * columns + i] = (gram[i * columns + i] as number) + (i === columns - 1 ? 1e-9 : lambda);
       }
-      factorize(gram, columns);
+      factorize(gram, columns, Number.MIN_VALUE);
       for (let k = 0; k < targetCount; k += 1) substitute(gram, moment, columns, targetCount, k);
       return moment;
     },
   };
-}
-
-/** Replaces the lower half of a symmetric positive definite matrix by its Cholesky factor. */
-function factorize(matrix: Float64Array, size: number): void {
-  for (let i = 0; i < size; i += 1) {
-    for (let j = 0; j <= i; j += 1) {
-      let sum = matrix[i * size + j] as number;
-      for (let k = 0; k < j; k += 1) sum -= (matrix[i * size + k] as number) * (matrix[j * size + k] as number);
-      matrix[i * size + j] =
-        i === j ? Math.sqrt(Math.max(sum, Number.MIN_VALUE)) : sum / (matrix[j * size + j] as number);
-    }
-  }
-}
-
-/** Solves for one target's column in place: forward, then backward. */
-function substitute(factor: Float64Array, values: Float64Array, size: number, stride: number, column: number): void {
-  for (let i = 0; i < size; i += 1) {
-    let sum = values[i * stride + column] as number;
-    for (let k = 0; k < i; k += 1) sum -= (factor[i * size + k] as number) * (values[k * stride + column] as number);
-    values[i * stride + column] = sum / (factor[i * size + i] as number);
-  }
-  for (let i = size - 1; i >= 0; i -= 1) {
-    let sum = values[i * stride + column] as number;
-    for (let k = i + 1; k < size; k += 1) {
-      sum -= (factor[k * size + i] as number) * (values[k * stride + column] as number);
-    }
-    values[i * stride + column] = sum / (factor[i * size + i] as number);
-  }
 }

@@ -251,6 +251,11 @@ test.each([
   { name: "no epochs", args: () => [...valid(), "--epochs", "0"], says: "--epochs: expected a whole number from 1" },
   { name: "an unknown zone", args: () => [...valid(), "--time-zone", "Mars/Olympus"], says: "--time-zone: expected" },
   { name: "a holiday that is no day", args: () => [...valid(), "--holidays", "2026-12-25,soon"], says: 'got "soon"' },
+  {
+    name: "a holiday that is no day of its month",
+    args: () => [...valid(), "--holidays", "2026-02-30"],
+    says: 'got "2026-02-30"',
+  },
 ])(
   "$name is bad usage",
   async ({ args, says }) => {

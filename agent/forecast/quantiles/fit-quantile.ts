@@ -1,3 +1,5 @@
+import { factorize, substitute } from "../cholesky.ts";
+
 /** Rows of inputs with one target each. The first input is the constant, which is not held back. */
 export interface QuantileRows {
   /** rows × columns, row by row, columns of about unit scale. */
@@ -20,6 +22,8 @@ export interface QuantileFitOptions {
 
 /** Residuals below this share of their mean count as this: the parabola would be endlessly steep. */
 const smallestResidual = 0.01;
+/** Inputs that say the same leave pivots of nothing. */
+const smallestPivot = 1e-12;
 
 /**
  * Linear quantile regression (Koenker and Bassett 1978) by the majorise-minimise iteration of Hunter and Lange (2000): each round replaces
@@ -74,31 +78,10 @@ function improve(rows: QuantileRows, { quantile, lambda }: QuantileFitOptions, s
   const hold = (0.01 * lambda) / smallest;
   for (let i = 0; i < columns; i += 1)
     gram[i * columns + i] = (gram[i * columns + i] as number) + (i === 0 ? 1e-9 : hold);
+  factorize(gram, columns, smallestPivot);
+  substitute(gram, moment, columns, 1, 0);
   return {
-    coefficients: solvePositive(gram, moment, columns),
+    coefficients: moment,
     smallest: Math.max(1e-9, (smallestResidual * absolute) / Math.max(total, 1e-9)),
   };
-}
-
-/** Solves A·x = b for a symmetric positive definite A of which the lower half is given, by Cholesky decomposition in place. */
-function solvePositive(matrix: Float64Array, right: Float64Array, size: number): Float64Array {
-  for (let i = 0; i < size; i += 1) {
-    for (let j = 0; j <= i; j += 1) {
-      let sum = matrix[i * size + j] as number;
-      for (let k = 0; k < j; k += 1) sum -= (matrix[i * size + k] as number) * (matrix[j * size + k] as number);
-      matrix[i * size + j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / (matrix[j * size + j] as number);
-    }
-  }
-  const result = Float64Array.from(right);
-  for (let i = 0; i < size; i += 1) {
-    let sum = result[i] as number;
-    for (let k = 0; k < i; k += 1) sum -= (matrix[i * size + k] as number) * (result[k] as number);
-    result[i] = sum / (matrix[i * size + i] as number);
-  }
-  for (let i = size - 1; i >= 0; i -= 1) {
-    let sum = result[i] as number;
-    for (let k = i + 1; k < size; k += 1) sum -= (matrix[k * size + i] as number) * (result[k] as number);
-    result[i] = sum / (matrix[i * size + i] as number);
-  }
-  return result;
 }
