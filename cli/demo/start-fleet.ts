@@ -93,7 +93,9 @@ export async function startFleet(
   );
   const controllerChild = startProcess(processes, "controller", "controller", controllerPath);
   await processes.waitUntil(controllerChild, "healthy", readyTimeoutMs, () => answersOk(`${controllerUrl}/healthz`));
-  say(`controller healthy: ${controllerUrl} (broker on port ${brokerPort})`);
+  say(
+    `controller healthy: ${controllerUrl} (broker on port ${brokerPort}); why it decides as it does: thormesh why --url ${controllerUrl}`,
+  );
 
   const agents = await Promise.all(
     boards.map(async (board, index) => {
