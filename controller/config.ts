@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { ForecastConfig } from "#agent/forecast/forecast-config.ts";
 import { ClockSection } from "#platform/clock.ts";
+import { ApiKeyText, HostNames } from "#platform/http/access-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { CostConfig } from "./cost/cost-config.ts";
@@ -27,8 +28,10 @@ export const ControllerConfig = Type.Object(
       {
         host: Type.String({ default: "127.0.0.1", minLength: 1 }),
         port: Type.Integer({ default: 7070, minimum: 0, maximum: 65_535 }),
-        apiKeys: Type.Array(Type.String({ minLength: 8 }), {
+        allowedHosts: HostNames,
+        apiKeys: Type.Array(ApiKeyText, {
           default: [],
+          maxItems: 256,
           description: "any of them opens the API; none: no key is asked for",
         }),
       },

@@ -8,19 +8,21 @@ import type { Forecaster } from "#agent/forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { describeError } from "#platform/errors.ts";
+import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { openDatabase } from "#platform/open-database.ts";
 import { runPeriodically } from "#platform/periodic.ts";
+import { registerTotal } from "#platform/scraped-metrics.ts";
 import { version } from "#platform/version.ts";
 import { agentView, countAgents } from "./api/agent-views.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
 import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
-import { openPaths, operationsRoutes } from "./api/operations-routes.ts";
+import { operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
 import { trafficRoutes } from "./api/traffic-routes.ts";
 import { createFleetBroker } from "./broker/fleet-broker.ts";
@@ -237,6 +239,13 @@ export function createController(
         startedAtMs,
         nowMs,
       };
+      const authenticator = createAuthenticator({ apiKeys, log });
+      registerTotal(
+        registry,
+        "thormesh_wrong_api_keys_total",
+        "Requests with a wrong API key",
+        authenticator.wrongKeys,
+      );
       const app = createHttpApp({
         about: {
           title: "thormesh controller",
@@ -244,8 +253,8 @@ export function createController(
             "The fleet, why it is as it is, and what it costs. Times are ms since the epoch by the controller's clock.",
           version,
         },
-        apiKeys,
-        isOpenPath: (path) => openPaths.has(path),
+        authenticator,
+        hostNames: config.api.allowedHosts,
         log,
         routes: [
           fleetRoutes(api),

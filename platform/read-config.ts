@@ -7,7 +7,10 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
+const topLevel = "(top level)";
+
 function expected(schema: TSchema, message: string): string {
+  if (typeof schema["title"] === "string") return `expected ${schema["title"]}`;
   if (Array.isArray(schema["anyOf"])) {
     const literals = schema["anyOf"].map((option: TSchema) => option["const"]);
     if (literals.every((literal: unknown) => literal !== undefined)) return `one of ${literals.map(show).join(", ")}`;
@@ -17,24 +20,35 @@ function expected(schema: TSchema, message: string): string {
   return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
-/** The branch of a union that is meant: the one for objects, where `value` is one. */
+/** The branch of a union that is meant: the only one for values of this kind, where `value` is an object or a text. */
 function meantBranch(schema: TSchema, value: unknown): TSchema | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isObject && typeof value !== "string") return undefined;
   const branches: readonly TSchema[] = schema["anyOf"] ?? [];
-  const forObjects = branches.filter((branch) => branch["type"] === "object");
-  return forObjects.length === 1 ? forObjects[0] : undefined;
+  const sameKind = branches.filter((branch) => branch["type"] === typeof value);
+  return sameKind.length === 1 ? sameKind[0] : undefined;
+}
+
+/** Shows a value, or of a secret (`writeOnly` in its schema) no more than that there is one. */
+function shown(schema: TSchema, value: unknown): string {
+  if (value === undefined) return "nothing";
+  return schema["writeOnly"] === true ? `a ${typeof value} that is not shown` : show(value);
 }
 
 /** All the ways in which `value` does not match `schema`, one line each: path, what was expected, what came. */
 export function describeMismatches(schema: TSchema, value: unknown): string[] {
   const lines = new Map<string, string>();
   for (const error of Value.Errors(schema, value)) {
-    const path = error.path === "" ? "(top level)" : error.path.slice(1).replaceAll("/", ".");
+    const path = error.path === "" ? topLevel : error.path.slice(1).replaceAll("/", ".");
     if (lines.has(path)) continue;
     const meant = meantBranch(error.schema, error.value);
     if (meant !== undefined) {
-      const prefix = error.path === "" ? "" : `${path}.`;
-      for (const line of describeMismatches(meant, error.value)) lines.set(prefix + line, prefix + line);
+      for (const line of describeMismatches(meant, error.value)) {
+        const full = line.startsWith(topLevel)
+          ? line.replace(topLevel, path)
+          : (error.path === "" ? "" : `${path}.`) + line;
+        lines.set(full, full);
+      }
       continue;
     }
     const unknownKey = error.message === "Unexpected property";
@@ -42,7 +56,7 @@ export function describeMismatches(schema: TSchema, value: unknown): string[] {
       path,
       unknownKey
         ? `${path}: unknown key`
-        : `${path}: ${expected(error.schema, error.message)}, got ${error.value === undefined ? "nothing" : show(error.value)}`,
+        : `${path}: ${expected(error.schema, error.message)}, got ${shown(error.schema, error.value)}`,
     );
   }
   return [...lines.values()];
@@ -56,7 +70,7 @@ function describeConfusedLists(schema: TSchema, input: unknown): string[] {
     const type = own["type"];
     if ((type === "array" && isObject) || (type === "object" && Array.isArray(value))) {
       lines.push(
-        `${path === "" ? "(top level)" : path.slice(1).replaceAll("/", ".")}: expected ${type}, got ${show(value)}`,
+        `${path === "" ? topLevel : path.slice(1).replaceAll("/", ".")}: expected ${type}, got ${show(value)}`,
       );
     }
   }

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { ApiKeyText, HostNames } from "#platform/http/access-config.ts";
 import { modelSettings, SettingsByModel } from "./model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
@@ -6,7 +7,7 @@ import { TracingConfig } from "./tracing/tracing-config.ts";
 /** A tenant is part of metrics and messages: letters, digits, dot, dash and underscore. */
 const TenantKey = Type.Object(
   {
-    key: Type.String({ minLength: 1 }),
+    key: ApiKeyText,
     tenant: Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$", description: "whom its requests are counted on" }),
   },
   { additionalProperties: false },
@@ -17,13 +18,14 @@ export const ServingConfig = Type.Object(
   {
     host: Type.String({ default: "127.0.0.1", minLength: 1, description: "address of the HTTP API" }),
     port: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: "0: any free port" }),
-    apiKeys: Type.Array(Type.Union([Type.String({ minLength: 1 }), TenantKey]), {
+    apiKeys: Type.Array(Type.Union([ApiKeyText, TenantKey]), {
       default: [],
       maxItems: 256,
       description:
         "any of them opens the API; none: no key is asked for, and only this machine may connect. {key, tenant}: its requests are that tenant's",
     }),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
+    allowedHosts: HostNames,
     grpc: Type.Object(
       {
         enabled: Type.Boolean({ default: true }),

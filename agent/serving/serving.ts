@@ -1,10 +1,12 @@
 import type { AnyElysia } from "elysia";
 import type { Registry } from "prom-client";
 import type { Clock } from "#platform/clock.ts";
+import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
+import { registerTotal } from "#platform/scraped-metrics.ts";
 import { createAvailableModels, modelPlaces } from "./available-models.ts";
 import { createEmbedder } from "./embed-texts.ts";
 import type { Embedder } from "./embedder.ts";
@@ -85,9 +87,6 @@ export interface Serving {
 
 /** A start is not held up for longer by a model that will not load. */
 const startWaitMs = 15_000;
-
-/** Probes and scrapers have no key. */
-const openPaths = new Set(["/health", "/livez", "/readyz", "/metrics"]);
 
 const errorStyleOf = (path: string) => (path.startsWith("/v1/") ? ("openai" as const) : ("plain" as const));
 
@@ -181,9 +180,12 @@ export function createServing(options: ServingOptions): Serving {
       models,
       leftOut: () => pool?.leftOut() ?? new Map(),
       notReadyReason,
+      keysRequired: config.apiKeys.length > 0,
       stopping: () => leaving !== undefined,
       extraChecks: () => ({ ...grpc?.checks(), ...options.extraChecks?.() }),
     };
+    const authenticator = createAuthenticator({ apiKeys: config.apiKeys, log });
+    registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
     const startedAtS = Math.floor(clock.nowMs() / 1000);
     const app = createHttpApp({
       about: {
@@ -191,8 +193,8 @@ export function createServing(options: ServingOptions): Serving {
         description: "Text embeddings, with what this device does and why.",
         version,
       },
-      apiKeys: config.apiKeys,
-      isOpenPath: (path) => openPaths.has(path),
+      authenticator,
+      hostNames: config.allowedHosts,
       errorStyleOf,
       log,
       routes: [

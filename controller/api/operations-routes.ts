@@ -1,11 +1,12 @@
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { openRoute } from "#platform/http/open-route.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { Health } from "./schemas.ts";
 
-/** For those who run the controller: served without a key. */
+/** For those who run the controller. */
 export function operationsRoutes(broker: Broker, metrics: Registry) {
   return new Elysia()
     .get("/healthz", () => ({ status: "ok" as const, version, brokerConnected: broker.connected }), {
@@ -14,6 +15,7 @@ export function operationsRoutes(broker: Broker, metrics: Registry) {
         summary: "Whether the controller runs",
         description: "It runs, and answers 200, without its broker too.",
         tags: ["operations"],
+        ...openRoute,
       },
     })
     .get(
@@ -32,5 +34,3 @@ export function operationsRoutes(broker: Broker, metrics: Registry) {
       },
     );
 }
-
-export const openPaths: ReadonlySet<string> = new Set(["/healthz", "/metrics"]);

@@ -4,7 +4,8 @@ export interface RoutePattern {
   readonly path: string;
 }
 
-function matches(pattern: string, path: string): boolean {
+/** Says whether a route's pattern covers a path. */
+export function matchesRoute(pattern: string, path: string): boolean {
   const wanted = pattern.split("/");
   const given = path.split("/");
   for (const [index, segment] of wanted.entries()) {
@@ -19,7 +20,7 @@ function matches(pattern: string, path: string): boolean {
 export function allowedMethods(routes: readonly RoutePattern[], path: string): string[] {
   const methods = new Set<string>();
   for (const route of routes) {
-    if (!matches(route.path, path)) continue;
+    if (!matchesRoute(route.path, path)) continue;
     methods.add(route.method);
     if (route.method === "GET") methods.add("HEAD");
   }

@@ -1,25 +1,32 @@
 import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { allowedMethods } from "./allowed-methods.ts";
+import { allowedMethods, type RoutePattern } from "./allowed-methods.ts";
+import type { Authenticator } from "./authenticate.ts";
 import { describeValidation } from "./describe-validation.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
-import { type ApiKey, createCallerCheck } from "./identify-caller.ts";
+import { createRequestGuard, type RequestGuard } from "./guard-request.ts";
+import { isOpenRoute } from "./open-route.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
-import { noteCaller } from "./request-caller.ts";
+import { callerOf } from "./request-caller.ts";
 import { noteFailure } from "./request-failure.ts";
-import { requestPath } from "./request-path.ts";
 
 export interface HttpAppOptions {
   readonly about: ApiDescription;
-  /** Any of them opens every route; none = no key is asked for. */
-  readonly apiKeys: readonly ApiKey[];
-  /** Whether a path is served without a key (health, metrics). The OpenAPI page always is. */
-  readonly isOpenPath: (path: string) => boolean;
+  readonly authenticator: Authenticator;
+  /** Names of this server beside its addresses and its host name, for the check of the Host header. */
+  readonly hostNames?: readonly string[];
   /** The shape of errors under a path; `plain` unless given. */
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   readonly log: Logger;
   readonly routes: readonly AnyElysia[];
+}
+
+/** An API that answers requests which its guard has let through. */
+export interface HttpApp {
+  readonly guardRequest: RequestGuard;
+  fetch(request: Request): Response | Promise<Response>;
+  readonly routes: readonly RoutePattern[];
 }
 
 interface FailedRequest {
@@ -70,40 +77,46 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
 }
 
 /**
- * Assembles an HTTP face: key check, the routes, errors as JSON (400 with the field at fault, 404, 405 with `Allow`, 5xx), and
- * the OpenAPI page at `/openapi`. Routes throw {@link ServiceError} for what their client should be told.
+ * Assembles an API: the guard, the routes, errors as JSON (400 with the field at fault, 404, 405 with `Allow`, 5xx), and the OpenAPI page at
+ * `/openapi`. Where keys are configured every route needs one, except those marked open ({@link openRoute}); the route that was matched is
+ * checked again before its handler runs. Routes throw {@link ServiceError} for what their client should be told.
  */
-export function createHttpApp(options: HttpAppOptions): AnyElysia {
-  const { apiKeys, isOpenPath, log } = options;
+export function createHttpApp(options: HttpAppOptions): HttpApp {
+  const { authenticator, log } = options;
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
-  const identify = createCallerCheck(apiKeys);
+  const openRoutes = new Set<string>();
+  const nameOf = (method: string, path: string) => `${method} ${path}`;
   const app: AnyElysia = new Elysia({
     // Nothing is taken out of a body quietly: unknown fields are errors.
     normalize: false,
-    // Elysia takes host names to be at least 4 characters long, and would find another path than the key check does.
+    // Elysia takes host names to be at least 4 characters long, and would find another path than the guard does.
     handler: { standardHostname: false },
-  })
-    .onError(({ code, error, request, path }) => {
-      const allowed = request.method === "OPTIONS" && code === "NOT_FOUND" ? allowedMethods(app.routes, path) : [];
-      if (allowed.length > 0) return new Response(null, { status: 204, headers: { allow: allowed.join(", ") } });
-      const [serviceError, headers] = toServiceError({ code, error, request, path }, app, log);
-      noteFailure(request, serviceError);
-      return errorResponse(serviceError, styleOf(path), headers);
-    })
-    .onRequest(({ request }) => {
-      if (apiKeys.length === 0) return;
-      const path = requestPath(request.url);
-      if (isOpenPath(path) || path === "/openapi" || path.startsWith("/openapi/")) return;
-      const caller = identify(request.headers.get("authorization"));
-      if (caller !== null) {
-        noteCaller(request, caller);
-        return;
-      }
-      const error = new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
-      noteFailure(request, error);
-      return errorResponse(error, styleOf(path), { "www-authenticate": "Bearer" });
+  }).onError(({ code, error, request, path }) => {
+    const allowed = request.method === "OPTIONS" && code === "NOT_FOUND" ? allowedMethods(app.routes, path) : [];
+    if (allowed.length > 0) return new Response(null, { status: 204, headers: { allow: allowed.join(", ") } });
+    const [serviceError, headers] = toServiceError({ code, error, request, path }, app, log);
+    noteFailure(request, serviceError);
+    return errorResponse(serviceError, styleOf(path), headers);
+  });
+  if (authenticator.keysRequired) {
+    app.onBeforeHandle({ as: "global" }, ({ request, route }) => {
+      if (openRoutes.has(nameOf(request.method === "HEAD" ? "GET" : request.method, route))) return;
+      if (callerOf(request) !== undefined) return;
+      log.error({ method: request.method, route }, "a route was reached without a key: this is a bug");
+      throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
     });
+  }
   for (const routes of options.routes) app.use(routes);
-  app.use(openApiPage(options.about, () => app, apiKeys.length > 0));
-  return app;
+  app.use(openApiPage(options.about, () => app, authenticator.keysRequired));
+  for (const route of app.routes) if (isOpenRoute(route)) openRoutes.add(nameOf(route.method, route.path));
+  return {
+    guardRequest: createRequestGuard({
+      authenticator,
+      hostNames: options.hostNames ?? [],
+      openRoutes: app.routes.filter(isOpenRoute).map(({ method, path }) => ({ method, path })),
+      log,
+    }),
+    fetch: (request) => app.fetch(request),
+    routes: app.routes,
+  };
 }

@@ -1,6 +1,7 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import { type ErrorCode, errorCodes, ServiceError } from "#platform/errors.ts";
 import { type ErrorStyle, errorBody } from "./error-response.ts";
+import { openRoute } from "./open-route.ts";
 
 /** What a route answers when all goes well. */
 interface DescribedAnswer {
@@ -22,6 +23,8 @@ export interface RouteDescription {
   /** Each failure that this route is known for, with a message as its clients see it. */
   readonly errors?: Partial<Record<ErrorCode, string>>;
   readonly errorStyle?: ErrorStyle;
+  /** Served without a key, also where keys are configured. */
+  readonly open?: true;
   /** Headers that a request may have. */
   readonly headers?: Readonly<Record<string, { readonly description: string; readonly example: string }>>;
 }
@@ -92,6 +95,7 @@ export function describeRoute(route: RouteDescription) {
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     tags: [route.tag],
+    ...(route.open === true ? openRoute : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     responses: {
       200: describeAnswer(route.answer),

@@ -2,6 +2,7 @@ import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
 import { type AnyElysia, Elysia } from "elysia";
 import stylePath from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
 import bundlePath from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
+import { openRoute } from "./open-route.ts";
 import { asOpenApi30 } from "./openapi-schema.ts";
 
 export interface ApiDescription {
@@ -19,7 +20,7 @@ const page = (title: string) => `<!doctype html>
 
 const startScript = `SwaggerUIBundle({ url: "/openapi/json", dom_id: "#swagger-ui", validatorUrl: null });`;
 
-const hidden = { detail: { hide: true } };
+const hidden = { detail: { hide: true, ...openRoute } };
 
 /** The page needs nothing from elsewhere, and may not load anything from there. */
 const contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";

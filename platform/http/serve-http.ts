@@ -1,13 +1,16 @@
+import { type ByteBudget, type ByteHold, createByteBudget } from "#platform/byte-budget.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { acceptedEncodings, contentEncoding, decodeBody } from "./decode-body.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
+import type { RequestGuard } from "./guard-request.ts";
 import { createRequestLog } from "./log-requests.ts";
-import { readBoundedBody } from "./read-bounded-body.ts";
+import { discardBody, readHeldBody } from "./read-bounded-body.ts";
 import { receiveInTime, receiveLimitMs } from "./receive-in-time.ts";
+import { callerOf, noteCaller } from "./request-caller.ts";
 import { failureOf, noteFailure } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
-import { requestPath } from "./request-path.ts";
+import { requestPath } from "./request-target.ts";
 
 /** Enough for 2,000 texts of 1,000 characters. */
 const defaultMaxBodyBytes = 2 * 1024 * 1024;
@@ -21,6 +24,8 @@ export interface ServeHttpOptions {
   readonly idleTimeoutS?: number;
   /** How long a body without an announced length may take. Default: 60,000. */
   readonly receiveMs?: number;
+  /** Memory for the bodies of all requests that are being answered. Default: 64 MiB. */
+  readonly bodies?: ByteBudget;
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   /** Told of each failed request, at `debug` of every one. */
   readonly log: Logger;
@@ -38,9 +43,25 @@ export interface HttpServer {
   stop(graceMs: number): Promise<void>;
 }
 
-/** What an Elysia app offers to a server. */
+/** An app as a server needs it. */
 export interface FetchHandler {
+  /** Asked before anything of a body is read. */
+  readonly guardRequest?: RequestGuard;
   fetch(request: Request): Response | Promise<Response>;
+}
+
+/** Enough for 16 of the largest bodies that an agent takes. */
+const defaultBodiesBytes = 64 * 1024 * 1024;
+
+/** The length that a request's body is announced with; null where it is not. */
+function announcedBytes(headers: Headers): number | null {
+  const announced = headers.get("content-length");
+  return announced === null ? null : Number(announced);
+}
+
+/** On whose account a request's memory goes: its tenant, or all that have no key of their own. */
+function ownerOf(request: Request): string {
+  return callerOf(request)?.tenant ?? "";
 }
 
 function listenError(error: unknown, host: string, port: number): unknown {
@@ -59,83 +80,135 @@ function listenError(error: unknown, host: string, port: number): unknown {
   return error;
 }
 
+/** Told to a client whose body finds no memory. */
+const noRoomRetryS = 1;
+/** Bodies up to this size are read by Bun in one go; longer ones piece by piece, as memory for them is taken. */
+const smallBodyBytes = 64 * 1024;
+/** A refused body that is not much larger than allowed is read and forgotten: a client that is cut off while it sends never reads why. */
+const discardFactor = 16;
+const discardMs = 5_000;
+
 /**
- * Serves an app over HTTP with a limit on the size of bodies, announced, chunked or packed (413). Each answer has the request's id: the
- * client's own where it gave one.
+ * Serves an app over HTTP. The app's guard is asked before anything of a body is read; bodies, announced, chunked or packed, are limited each
+ * (413) and together (429). Each answer has the request's id: the client's own where it gave one.
  * @throws UsageError when the address or port can't be listened on.
  */
 export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpServer {
   const { host, port, maxBodyBytes = defaultMaxBodyBytes, log } = options;
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
   const logRequest = createRequestLog(log, () => performance.now());
+  const bodies = options.bodies ?? createByteBudget(defaultBodiesBytes);
 
-  const refuse = (request: Request, error: ServiceError, headers: Record<string, string> = {}) => {
+  const refuse = (request: Request, error: ServiceError, headers: Readonly<Record<string, string>> = {}) => {
     noteFailure(request, error);
-    return errorResponse(error, styleOf(requestPath(request.url)), headers);
+    return errorResponse(error, styleOf(requestPath(request)), headers);
   };
 
-  const tooLarge = (request: Request, what: string, headers: Record<string, string> = {}) => {
-    const error = new ServiceError("PAYLOAD_TOO_LARGE", `${what} is larger than ${maxBodyBytes} bytes`);
-    return refuse(request, error, headers);
+  /** Answers without having read the body, which must not keep the connection busy for longer than its sender may need to hear of it. */
+  const refuseUnread = async (
+    request: Request,
+    error: ServiceError,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Response> => {
+    const { body } = request;
+    const announced = announcedBytes(request.headers);
+    const close = { ...headers, connection: "close" };
+    if (announced !== null) {
+      // Bun throws away what comes after the answer.
+      return refuse(request, error, announced > maxBodyBytes * discardFactor ? close : headers);
+    }
+    const ended = body === null || body.locked || (await discardBody(body, maxBodyBytes, discardMs));
+    return refuse(request, error, ended ? headers : close);
   };
 
+  const tooLarge = (what: string) =>
+    new ServiceError("PAYLOAD_TOO_LARGE", `${what} is larger than ${maxBodyBytes} bytes`);
+
+  const noRoom = () =>
+    new ServiceError("TOO_MANY_REQUESTS", `requests of together ${bodies.maxBytes} bytes are being answered already`, {
+      retryAfterS: noRoomRetryS,
+    });
+
+  /** The request with its body read, for the app; whoever was found to send it is carried over. */
   const withBody = async (request: Request, headers: Headers, body: Uint8Array<ArrayBuffer>) => {
     const { url, method, signal } = request;
     const read = new Request(url, { method, headers, body, signal });
+    const caller = callerOf(request);
+    if (caller !== undefined) noteCaller(read, caller);
     const response = await app.fetch(read);
     const failure = failureOf(read);
     if (failure !== undefined) noteFailure(request, failure);
     return response;
   };
 
-  /** A body must be read here when its length is not announced, and when it is packed. */
-  const readFirst = async (request: Request, encoding: string | null): Promise<Response> => {
+  const readFirst = async (request: Request, encoding: string | null, hold: ByteHold): Promise<Response> => {
     const { headers, body } = request;
-    const whole =
-      body === null
-        ? new Uint8Array()
-        : await receiveInTime(readBoundedBody(body, maxBodyBytes), options.receiveMs ?? receiveLimitMs);
+    if (body === null) return withBody(request, headers, new Uint8Array());
+    const limitMs = options.receiveMs ?? receiveLimitMs;
+    const reading = await receiveInTime(readHeldBody(body, maxBodyBytes, hold), limitMs);
     // Of the rest nobody knows how long it is.
-    if (whole === null) return tooLarge(request, "the body", { connection: "close" });
-    if (encoding === null) return withBody(request, headers, whole);
-    const decoded = await decodeBody(whole, encoding, maxBodyBytes);
-    if (decoded === null) return tooLarge(request, "what is packed in the body");
-    const plainHeaders = new Headers(headers);
-    plainHeaders.delete("content-encoding");
-    plainHeaders.delete("content-length");
-    return withBody(request, plainHeaders, decoded);
+    if (reading.kind === "too-large") return refuse(request, tooLarge("the body"), { connection: "close" });
+    if (reading.kind === "no-room") return refuse(request, noRoom(), { connection: "close" });
+    if (encoding === null) return withBody(request, headers, reading.bytes);
+    const unpacked = bodies.take(maxBodyBytes, ownerOf(request));
+    if (unpacked === null) return refuse(request, noRoom());
+    try {
+      const decoded = await decodeBody(reading.bytes, encoding, maxBodyBytes);
+      if (decoded === null) return refuse(request, tooLarge("what is packed in the body"));
+      const plainHeaders = new Headers(headers);
+      plainHeaders.delete("content-encoding");
+      plainHeaders.delete("content-length");
+      return await withBody(request, plainHeaders, decoded);
+    } finally {
+      unpacked.release();
+    }
   };
 
   const answer = async (request: Request): Promise<Response> => {
     const { headers, body } = request;
-    const announced = headers.get("content-length");
-    // What is sent nevertheless is thrown away as it comes: a client that is cut off while it sends never reads why.
-    if (announced !== null && Number(announced) > maxBodyBytes) return tooLarge(request, "the body");
+    const announced = announcedBytes(headers);
+    if (announced !== null && announced > maxBodyBytes) return refuseUnread(request, tooLarge("the body"));
     const encoding = contentEncoding(headers);
-    if (encoding === null && (announced !== null || body === null || !headers.has("transfer-encoding"))) {
-      return app.fetch(request);
-    }
+    const chunked = announced === null && body !== null && headers.has("transfer-encoding");
+    if (encoding === null && !chunked && (announced === null || announced === 0)) return app.fetch(request);
+    const isSmall = encoding === null && !chunked && announced !== null && announced <= smallBodyBytes;
+    const hold = bodies.take(isSmall ? announced : 0, ownerOf(request));
+    if (hold === null) return refuseUnread(request, noRoom());
     try {
-      return await readFirst(request, encoding);
+      return await (isSmall ? app.fetch(request) : readFirst(request, encoding, hold));
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       const more: Record<string, string> =
         error.code === "UNSUPPORTED_MEDIA_TYPE" ? { "accept-encoding": acceptedEncodings } : {};
       return refuse(request, error, more);
+    } finally {
+      hold.release();
     }
   };
 
   let leaving = false;
-  const handle = async (request: Request): Promise<Response> => {
+  const handle = async (came: Request, server: Bun.Server<undefined>): Promise<Response> => {
     const startedMs = performance.now();
-    const requestId = requestIdOf(request.headers);
+    const requestId = requestIdOf(came.headers);
+    const addressOf = () => server.requestIP(came)?.address ?? null;
+    let request = came;
     let response: Response;
     try {
-      response = await answer(request);
+      const guarded = app.guardRequest?.(came, addressOf) ?? ({ kind: "pass", request: came } as const);
+      if (guarded.kind === "refuse") response = await refuseUnread(came, guarded.error, guarded.headers);
+      else {
+        request = guarded.request;
+        response = await answer(request);
+      }
     } catch (cause) {
-      log.error({ err: cause, requestId }, "a request could not be answered: this is a bug");
-      const error = new ServiceError("INTERNAL", "internal error; the server's log has more", { cause });
-      response = refuse(request, error);
+      if (came.signal.aborted) {
+        // Its client disconnected while it sent its body: nobody reads this answer.
+        response = refuse(request, new ServiceError("INVALID_REQUEST", "the client disconnected", { cause }));
+      } else {
+        log.error({ err: cause, requestId }, "a request could not be answered: this is a bug");
+        const error = new ServiceError("INTERNAL", "internal error; the server's log has more", { cause });
+        response = refuse(request, error);
+      }
     }
     response.headers.set(requestIdHeader, requestId);
     // Whoever keeps its connection shall find another server for its next request.
@@ -145,7 +218,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     logRequest({
       requestId,
       method,
-      path: requestPath(request.url),
+      path: requestPath(request),
       durationMs,
       response,
       failure: failureOf(request),

@@ -35,7 +35,7 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
     api: { port: apiPort },
     clock,
   });
-  const apiKeys = ["operator", { key: "red-key", tenant: "red" }, { key: "blue-key", tenant: "blue" }];
+  const apiKeys = ["operator", { key: "key-of-red", tenant: "red" }, { key: "key-of-blue", tenant: "blue" }];
   const agent = await start("agent", {
     id: "thor-1",
     stateDir: join(directory.path, "a"),
@@ -57,11 +57,11 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
   // Red has three new texts computed where the operator has one; blue asks most often, but only for what is in the cache.
   for (let index = 0; index < 20; index += 1) {
     await embed(
-      "red-key",
+      "key-of-red",
       [1, 2, 3].map((part) => `part ${part} of order ${index} is late`),
     );
     await embed("operator", [`gate ${index} is open`]);
-    for (let again = 0; again < 3; again += 1) await embed("blue-key", ["part 1 of order 0 is late"]);
+    for (let again = 0; again < 3; again += 1) await embed("key-of-blue", ["part 1 of order 0 is late"]);
   }
   const ask = async <T>(path: string) => (await (await fetch(`http://127.0.0.1:${apiPort}${path}`)).json()) as T;
   const window = `${clock.startMs},${clock.startMs + 86_400_000}`;

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { callerOf } from "#platform/http/request-caller.ts";
 import type { EngineConfig } from "../onnxruntime/engine-options.ts";
 import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import type { HealthCheck } from "../ports.ts";
@@ -16,6 +17,8 @@ export interface ServingState {
   /** Why a request for vectors would be turned away now; null when it would be answered. */
   notReadyReason(): string | null;
   stopping(): boolean;
+  /** Keys are configured: what the parts say of themselves is then for those who have one. */
+  readonly keysRequired: boolean;
   /** The execution providers that are wanted. */
   readonly providers: EngineConfig["executionProviders"];
   /** Of parts beyond serving. */
@@ -126,33 +129,50 @@ export function describeHealth(state: ServingState) {
   };
 }
 
+/** Health without what names models, paths and addresses. */
+function withoutDetails(health: ReturnType<typeof describeHealth>) {
+  const checks = Object.entries(health.checks).map(([name, { status }]) => [
+    name,
+    { status, detail: "told to requests with an API key" },
+  ]);
+  return { ...health, checks: Object.fromEntries(checks) };
+}
+
 /** `/health`, `/livez`, `/readyz`, `/models`, `/metrics`. */
 export function statusRoutes(state: ServingState, metrics: Registry) {
+  const mayKnow = (request: Request) => !state.keysRequired || callerOf(request) !== undefined;
   return new Elysia()
-    .get("/health", () => describeHealth(state), {
-      detail: describeRoute({
-        summary: "How the parts of serving are",
-        description: "Always 200: whether requests are answered is what /readyz says.",
-        tag: "health",
-        answer: {
-          description: "healthy, degraded or stopping, and each part by itself.",
-          schema: Health,
-          example: {
-            status: "healthy",
-            checks: {
-              embedding_provider: { status: "healthy", detail: "ONNX Runtime on the CPU" },
-              model_cache: { status: "healthy", detail: "1 of 1 models loaded" },
-              gpu: { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" },
+    .get(
+      "/health",
+      ({ request }) => (mayKnow(request) ? describeHealth(state) : withoutDetails(describeHealth(state))),
+      {
+        detail: describeRoute({
+          summary: "How the parts of serving are",
+          description:
+            "Always 200: whether requests are answered is what /readyz says. Where keys are configured, only requests with one are told the details.",
+          tag: "health",
+          open: true,
+          answer: {
+            description: "healthy, degraded or stopping, and each part by itself.",
+            schema: Health,
+            example: {
+              status: "healthy",
+              checks: {
+                embedding_provider: { status: "healthy", detail: "ONNX Runtime on the CPU" },
+                model_cache: { status: "healthy", detail: "1 of 1 models loaded" },
+                gpu: { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" },
+              },
+              version: state.version,
             },
-            version: state.version,
           },
-        },
-      }),
-    })
+        }),
+      },
+    )
     .get("/livez", () => ({ status: "alive" }), {
       detail: describeRoute({
         summary: "200 while the process answers",
         tag: "health",
+        open: true,
         answer: {
           description: "It answers.",
           schema: Type.Object({ status: Type.Literal("alive") }),
@@ -162,9 +182,10 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
     })
     .get(
       "/readyz",
-      () => {
+      ({ request }) => {
         const reason = state.notReadyReason();
-        return Response.json(reason === null ? { status: "ready" } : { status: "not ready", reason }, {
+        const told = mayKnow(request) ? reason : "told to requests with an API key";
+        return Response.json(reason === null ? { status: "ready" } : { status: "not ready", reason: told }, {
           status: reason === null ? 200 : 503,
         });
       },
@@ -172,6 +193,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
         detail: describeRoute({
           summary: "200 while requests for vectors are answered, 503 with the reason otherwise",
           tag: "health",
+          open: true,
           answer: {
             description: "Requests for vectors are answered.",
             schema: Type.Object({ status: Type.Literal("ready") }),

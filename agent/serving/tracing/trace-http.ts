@@ -1,5 +1,5 @@
-import type { AnyElysia } from "elysia";
-import { requestPath } from "#platform/http/request-path.ts";
+import type { HttpApp } from "#platform/http/create-http-app.ts";
+import { requestPath } from "#platform/http/request-target.ts";
 import type { FetchHandler } from "#platform/http/serve-http.ts";
 import { withTrace } from "#platform/request-trace.ts";
 import type { Tracing } from "./tracing.ts";
@@ -8,13 +8,14 @@ import type { Tracing } from "./tracing.ts";
  * An app whose POST requests (those that ask for something to be computed; probes and scrapers only get) are traced, each under a server span with
  * the attributes of OpenTelemetry's HTTP conventions. The response's `traceresponse` header names the span.
  */
-export function traceHttp(app: AnyElysia, tracing: Tracing): FetchHandler {
+export function traceHttp(app: HttpApp, tracing: Tracing): FetchHandler {
   const routes = new Set(app.routes.filter(({ method }) => method === "POST").map(({ path }) => path));
   return {
+    guardRequest: app.guardRequest,
     async fetch(request) {
       const { method, headers } = request;
       if (method !== "POST") return app.fetch(request);
-      const path = requestPath(request.url);
+      const path = requestPath(request);
       const agent = headers.get("user-agent");
       const trace = tracing.begin({
         name: routes.has(path) ? `${method} ${path}` : method,

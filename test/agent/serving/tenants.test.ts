@@ -22,10 +22,10 @@ beforeAll(async () => {
     modelDirectory: directory,
     grpc: { enabled: true, host: null, port: null },
     apiKeys: [
-      "plain",
-      { key: "red-key", tenant: "red" },
-      { key: "second", tenant: "red" },
-      { key: "b", tenant: "blue" },
+      "plain-key",
+      { key: "key-of-red", tenant: "red" },
+      { key: "second-key", tenant: "red" },
+      { key: "key-of-blue", tenant: "blue" },
     ],
   });
   await server.serving.start();
@@ -63,20 +63,20 @@ test.each([
   ["/rerank", { query: "a", texts: ["b", "c"] }, "pairs"],
   ["/v1/rerank", { query: "a", documents: ["d"] }, "pairs"],
 ])("%s counts a request on the tenant of its key", async (path, body, model) => {
-  expect(await recorded(() => post(path, "red-key", body))).toEqual([[model, "red"]]);
+  expect(await recorded(() => post(path, "key-of-red", body))).toEqual([[model, "red"]]);
 });
 
 test("gRPC counts a call on the tenant of its key", async () => {
   const call = (key: string) => () =>
     client.answer("Embed", { inputs: ["by gRPC"] }, { metadata: { authorization: `Bearer ${key}` } });
-  expect(await recorded(call("b"))).toEqual([[mini, "blue"]]);
-  expect(await recorded(call("plain"))).toEqual([[mini, "default"]]);
+  expect(await recorded(call("key-of-blue"))).toEqual([[mini, "blue"]]);
+  expect(await recorded(call("plain-key"))).toEqual([[mini, "default"]]);
 });
 
 test.each([
-  ["a second key of the same tenant", "second", {}, "red"],
-  ["a key that is no tenant's", "plain", {}, "default"],
-  ["what a client says of itself", "b", { "x-tenant": "red", "x-thormesh-tenant": "red" }, "blue"],
+  ["a second key of the same tenant", "second-key", {}, "red"],
+  ["a key that is no tenant's", "plain-key", {}, "default"],
+  ["what a client says of itself", "key-of-blue", { "x-tenant": "red", "x-thormesh-tenant": "red" }, "blue"],
 ] as const)("%s", async (_name, key, headers, tenant) => {
   expect(await recorded(() => post("/api/v1/embed", key, { inputs: ["whose"] }, headers))).toEqual([[mini, tenant]]);
 });
@@ -89,8 +89,8 @@ test("a request without a valid key is refused and counted on nobody", async () 
 
 test("who gets another's answer from the cache, or shares its computation, causes no compute time of its own", async () => {
   await recorded(async () => {
-    await post("/api/v1/embed", "red-key", { inputs: ["asked for by red first"] });
-    await post("/api/v1/embed", "b", { inputs: ["asked for by red first"] });
+    await post("/api/v1/embed", "key-of-red", { inputs: ["asked for by red first"] });
+    await post("/api/v1/embed", "key-of-blue", { inputs: ["asked for by red first"] });
   });
   const computed = () => server.sink.served.map(({ tenant, computeMs }) => [tenant, computeMs > 0]);
   expect(computed()).toEqual([
@@ -98,7 +98,9 @@ test("who gets another's answer from the cache, or shares its computation, cause
     ["blue", false],
   ]);
   await recorded(() =>
-    Promise.all(["red-key", "b"].map((key) => post("/api/v1/embed", key, { inputs: ["asked for by both at once"] }))),
+    Promise.all(
+      ["key-of-red", "key-of-blue"].map((key) => post("/api/v1/embed", key, { inputs: ["asked for by both at once"] })),
+    ),
   );
   expect(
     computed()
@@ -110,8 +112,8 @@ test("who gets another's answer from the cache, or shares its computation, cause
 test("a key of two tenants is refused at the start", async () => {
   const twice = testServing({
     apiKeys: [
-      { key: "k", tenant: "red" },
-      { key: "k", tenant: "blue" },
+      { key: "key-of-two", tenant: "red" },
+      { key: "key-of-two", tenant: "blue" },
     ],
   });
   try {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { Elysia } from "elysia";
+import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
@@ -17,7 +18,7 @@ function start(more: { idleTimeoutS?: number; gate?: Promise<void> } = {}): Http
       return { gated: true };
     });
   const about = { title: "test", description: "for tests", version: "1" };
-  const app = createHttpApp({ about, apiKeys: [], isOpenPath: () => true, log, routes: [routes] });
+  const app = createHttpApp({ about, authenticator: createAuthenticator({ apiKeys: [], log }), log, routes: [routes] });
   const { idleTimeoutS = 120 } = more;
   return serveHttp(app, { host: "127.0.0.1", port: 0, log, idleTimeoutS });
 }

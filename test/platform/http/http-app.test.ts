@@ -3,7 +3,9 @@ import { connect } from "node:net";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError, UsageError } from "#platform/errors.ts";
+import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { openRoute } from "#platform/http/open-route.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
@@ -27,7 +29,7 @@ function routes() {
       await Bun.sleep(60);
       return { done: true };
     })
-    .get("/livez", () => "ok")
+    .get("/livez", () => "ok", { detail: openRoute })
     .get("/api/busy", () => {
       throw new ServiceError("TOO_MANY_REQUESTS", "the queue is full", { retryAfterS: 1.2, details: { queued: 9 } });
     })
@@ -42,8 +44,7 @@ function routes() {
 function start(apiKeys: string[] = []): HttpServer {
   const app = createHttpApp({
     about: { title: "test <api>", description: "for tests", version: "1" },
-    apiKeys,
-    isOpenPath: (path) => path === "/livez",
+    authenticator: createAuthenticator({ apiKeys, log }),
     errorStyleOf,
     log,
     routes: [routes()],
@@ -262,7 +263,7 @@ describe("API key", () => {
       socket.on("close", () => resolve(text));
       socket.on("error", reject);
     });
-    expect(answer).toStartWith("HTTP/1.1 404 ");
+    expect(answer).toStartWith("HTTP/1.1 401 ");
   });
 
   test("paths that do not exist are not told apart without a key", async () => {

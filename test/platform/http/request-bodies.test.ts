@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { jsonBody, jsonBodyWithin } from "#platform/http/read-json-body.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
@@ -18,7 +19,7 @@ beforeAll(() => {
     .post("/say-soon", ({ body }) => body, { parse: jsonBodyWithin(300), body: Body })
     .get("/things/:id", ({ params }) => params);
   const about = { title: "test", description: "for tests", version: "1" };
-  const app = createHttpApp({ about, apiKeys: [], isOpenPath: () => true, log, routes: [routes] });
+  const app = createHttpApp({ about, authenticator: createAuthenticator({ apiKeys: [], log }), log, routes: [routes] });
   server = serveHttp(app, { host: "127.0.0.1", port: 0, maxBodyBytes, receiveMs: 300, log });
 });
 afterAll(() => server.stop(0));
@@ -57,9 +58,13 @@ describe("the type of a body", () => {
 
   test.each([
     { name: "none at all is taken for JSON", headers: {}, status: 200 },
-    { name: "not so from a web page", headers: { origin: "https://example.com" }, status: 415 },
+    { name: "not so from a page of this server", headers: { origin: "ORIGIN" }, status: 415 },
+    { name: "a page of another origin is refused as such", headers: { origin: "https://example.com" }, status: 403 },
   ])("$name", async ({ headers, status }) => {
-    expect((await say(Buffer.from('{"text":"a"}'), headers)).status).toBe(status);
+    const sent = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, value.replace("ORIGIN", server.url)]),
+    );
+    expect((await say(Buffer.from('{"text":"a"}'), sent)).status).toBe(status);
   });
 });
 

@@ -3,8 +3,10 @@ import { Writable } from "node:stream";
 import { Elysia } from "elysia";
 import pino from "pino";
 import { ServiceError } from "#platform/errors.ts";
+import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createRequestLog } from "#platform/http/log-requests.ts";
+import { openRoute } from "#platform/http/open-route.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 
 function recordingLog(level: "info" | "debug") {
@@ -18,21 +20,36 @@ function recordingLog(level: "info" | "debug") {
   return { lines, log: pino({ level, base: null, timestamp: false }, stream) };
 }
 
+const headers = { authorization: "Bearer k" };
+
 async function withServer<T>(
   level: "info" | "debug",
   use: (url: string, lines: Record<string, unknown>[]) => Promise<T>,
 ) {
   const { log, lines } = recordingLog(level);
   const routes = new Elysia()
-    .get("/fine", () => "ok")
-    .get("/busy", () => {
-      throw new ServiceError("TOO_MANY_REQUESTS", "the queue is full", { retryAfterS: 1 });
-    })
-    .get("/bug", () => {
-      throw new TypeError("a secret");
-    });
+    .get("/fine", () => "ok", { detail: openRoute })
+    .get(
+      "/busy",
+      () => {
+        throw new ServiceError("TOO_MANY_REQUESTS", "the queue is full", { retryAfterS: 1 });
+      },
+      { detail: openRoute },
+    )
+    .get(
+      "/bug",
+      () => {
+        throw new TypeError("a secret");
+      },
+      { detail: openRoute },
+    );
   const about = { title: "test", description: "for tests", version: "1" };
-  const app = createHttpApp({ about, apiKeys: ["k"], isOpenPath: (path) => path !== "/locked", log, routes: [routes] });
+  const app = createHttpApp({
+    about,
+    authenticator: createAuthenticator({ apiKeys: ["k"], log }),
+    log,
+    routes: [routes],
+  });
   const server = serveHttp(app, { host: "127.0.0.1", port: 0, maxBodyBytes: 10, log });
   try {
     return await use(server.url, lines);
@@ -52,8 +69,8 @@ describe("a request's id", () => {
     { name: "not ASCII", given: "\u00e9", kept: false },
   ])("$name: kept $kept", ({ given, kept }) =>
     withServer("info", async (url) => {
-      const { headers } = await fetch(`${url}/fine`, { headers: { "x-request-id": given } });
-      const id = headers.get("x-request-id");
+      const answer = await fetch(`${url}/fine`, { headers: { "x-request-id": given } });
+      const id = answer.headers.get("x-request-id");
       if (kept) expect(id).toBe(given);
       else expect(id).toMatch(/^[0-9a-f]{8}-/);
     }),
@@ -67,9 +84,9 @@ describe("a request's id", () => {
         fetch(`${url}/busy`),
         fetch(`${url}/bug`),
         fetch(`${url}/locked`),
-        fetch(`${url}/nope`),
-        fetch(`${url}/fine`, { method: "OPTIONS" }),
-        fetch(`${url}/fine`, { method: "POST", body: "x".repeat(11) }),
+        fetch(`${url}/nope`, { headers }),
+        fetch(`${url}/fine`, { method: "OPTIONS", headers }),
+        fetch(`${url}/fine`, { method: "POST", body: "x".repeat(11), headers }),
         fetch(`${url}/openapi`),
       ]);
       expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 500, 401, 404, 204, 413, 200]);
@@ -85,9 +102,13 @@ describe("the log", () => {
         ["/busy", "2"],
         ["/nope?key=secret", "3"],
       ] as const) {
-        await fetch(url + path, { headers: { "x-request-id": id } });
+        await fetch(url + path, { headers: { ...headers, "x-request-id": id } });
       }
-      await fetch(`${url}/fine`, { method: "POST", body: "x".repeat(11), headers: { "x-request-id": "4" } });
+      await fetch(`${url}/fine`, {
+        method: "POST",
+        body: "x".repeat(11),
+        headers: { ...headers, "x-request-id": "4" },
+      });
       expect(lines.map(({ durationMs, ...rest }) => [typeof durationMs, rest])).toEqual([
         [
           "number",

@@ -247,17 +247,17 @@ describe("the standard health service", () => {
 
 describe("starting and stopping", () => {
   test("with a key: calls need it, health and reflection do not", async () => {
-    const closed = testServing({ grpc: anyPort, apiKeys: ["one", "two"] });
+    const closed = testServing({ grpc: anyPort, apiKeys: ["first-key", "second-key"] });
     await closed.serving.start();
     const caller = startGrpcClient(closed.serving.grpcAddress as string);
     try {
-      for (const metadata of [{}, { authorization: "Bearer three" }, { authorization: "two" }]) {
+      for (const metadata of [{}, { authorization: "Bearer three" }, { authorization: "second-key" }]) {
         for (const method of ["Embed", "ListModels"]) {
           const failure = await caller.failure(method, { inputs: ["a"] }, { metadata });
           expect(failure).toMatchObject({ code: 16, metadata: { "error-code": "UNAUTHORIZED" } });
         }
       }
-      const metadata = { authorization: "Bearer two" };
+      const metadata = { authorization: "Bearer second-key" };
       expect((await caller.answer("Embed", { inputs: ["a"] }, { metadata }))["embeddings"].length).toBe(1);
       expect((await caller.answer("ListModels", {}, { metadata }))["models"].length).toBe(1);
       expect((await caller.answer("Health", {}))["status"]).toBe("healthy");
