@@ -1,7 +1,12 @@
 import { UsageError } from "#platform/errors.ts";
+import { fetchBounded } from "#platform/fetch-bounded.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type CommandOption, type OptionValues, optionalString } from "./command.ts";
 
+const timeoutMs = 10_000;
+/** A thousand decisions with all their inputs, ten thousand agents. */
+const maxAnswerBytes = 256 * 1024 * 1024;
 const defaultUrl = "http://127.0.0.1:7070";
 
 /** Of commands that ask a controller. */
@@ -30,23 +35,24 @@ export async function askController(
 ): Promise<unknown> {
   const url = optionalString(values, "url") ?? defaultUrl;
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
-    throw new UsageError(`--url: expected an address like ${defaultUrl}, got "${url}"`);
+    throw new UsageError(`--url: expected an address like ${defaultUrl}, got "${redactUrl(url)}"`);
   const apiKey = apiKeysFromEnvironment(process.env)?.[0];
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
   if (body !== undefined) headers["content-type"] = "application/json";
   let response: Response;
   try {
-    response = await fetch(new URL(path, url), {
+    response = await fetchBounded(new URL(path, url), {
       method,
       headers,
-      signal: AbortSignal.timeout(10_000),
+      timeoutMs,
+      maxBytes: maxAnswerBytes,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (cause) {
-    throw new Error(`no controller answers at ${url}`, { cause });
+    throw new Error(`no controller answers at ${redactUrl(url)}`, { cause });
   }
   if (response.ok) return response.json();
   const answer = (await response.json().catch(() => ({}))) as { error?: unknown };
-  const message = `the controller at ${url} answers ${response.status}: ${answer.error ?? response.statusText}`;
+  const message = `the controller at ${redactUrl(url)} answers ${response.status}: ${answer.error ?? response.statusText}`;
   throw response.status === 400 ? new UsageError(message) : new Error(message);
 }

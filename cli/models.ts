@@ -1,16 +1,18 @@
 import { statSync } from "node:fs";
-import { AgentConfig } from "#agent/config.ts";
+import { parseAgentConfig } from "#agent/check-config.ts";
+import type { AgentConfig } from "#agent/config.ts";
 import { onnxChoice } from "#agent/serving/find-model.ts";
 import { Precision } from "#agent/serving/model-manifest.ts";
 import { pulledModelsDirectory } from "#agent/serving/pulled-models-directory.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { readConfigFile } from "#platform/read-config.ts";
 import { type Command, type OptionValues, optionalString } from "./command.ts";
 import { formatTable } from "./format-table.ts";
 import { findInCatalog, readCatalog } from "./models/catalog.ts";
 import { copyModel } from "./models/copy-model.ts";
 import { readHubAccess } from "./models/hub-access.ts";
+import type { HubAccess } from "./models/hub-request.ts";
 import { installedModels, listModels } from "./models/list-models.ts";
 import { suggest } from "./models/near-names.ts";
 import { parseModelName } from "./models/parse-model-name.ts";
@@ -65,8 +67,18 @@ async function list(context: Context): Promise<number> {
   return 0;
 }
 
+function hubAccess({ values, config }: Context): HubAccess {
+  const options = { url: optionalString(values, "url"), tokenFile: optionalString(values, "token-file") };
+  const { access, withheld } = readHubAccess(options, config.models, process.env);
+  if (withheld !== null) {
+    const { host } = new URL(access.baseUrl);
+    console.error(`${withheld} was given for another server: ${host} gets none (--token-file FILE gives it one)`);
+  }
+  return access;
+}
+
 async function pull(context: Context): Promise<number> {
-  const { values, names, config, pulled, json } = context;
+  const { values, names, pulled, json } = context;
   const [name, ...others] = names;
   const from = optionalString(values, "from");
   if (others.length > 0 || (name === undefined && from === undefined))
@@ -90,7 +102,7 @@ async function pull(context: Context): Promise<number> {
         ? await copyModel(from, name, catalog, request)
         : await pullModel(parseModelName(name as string, catalog), {
             ...request,
-            access: readHubAccess(optionalString(values, "url"), config.models, process.env),
+            access: hubAccess(context),
             sleep: (ms) => Bun.sleep(ms),
           });
     progress.finish();
@@ -168,6 +180,12 @@ export const modelsCommand: Command = {
       only: "pull",
       help: "a mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)",
     },
+    "token-file": {
+      type: "string",
+      value: "FILE",
+      only: "pull",
+      help: "a token for this server, in a file that only you can read",
+    },
     precision: { type: "string", value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4" },
     force: { type: "boolean", only: "pull", help: "also what is there already" },
     json: { type: "boolean", help: "print JSON" },
@@ -182,7 +200,7 @@ export const modelsCommand: Command = {
     if (action === "list" && names.length > 0) throw new UsageError(`list takes no names, got "${names[0]}"`);
     const path = optionalString(values, "config");
     const input = path === undefined ? {} : await readConfigFile(path);
-    const config = parseConfig(AgentConfig, input, path ?? "the defaults");
+    const config = parseAgentConfig(input, path ?? "the defaults");
     const given = optionalString(values, "dir");
     if (given !== undefined && action === "verify" && !isDirectory(given))
       throw new UsageError(`--dir: expected a directory of models, got ${given}, which is none`);

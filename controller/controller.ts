@@ -152,7 +152,15 @@ export function createController(
       const { policyFile } = config.scaling;
       const policy = policyFile === null ? null : createLivePolicy(policyFile, clock, log);
       const machines = createMachines({
-        providers: createProviders(config, { stateDir, log, brokerUrl: () => fleetBroker.url }),
+        providers: createProviders(config, {
+          stateDir,
+          log,
+          broker: () => ({
+            url: fleetBroker.url,
+            username: config.broker.username,
+            password: config.broker.password,
+          }),
+        }),
         times: config.scaling.capacity,
         staleAfterMs: config.ingest.staleAfterMs,
         fleet,

@@ -1,6 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { describeError, UsageError } from "#platform/errors.ts";
+import { fetchBounded } from "#platform/fetch-bounded.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import type { Trace } from "./parse-trace.ts";
 
 export interface PrometheusRequest {
@@ -51,6 +53,8 @@ type Answer = Static<typeof Answer>;
 /** Prometheus refuses more than 11,000 points a series and request. */
 const mostPoints = 10_000;
 const fewestPoints = 100;
+/** A series of that many points has 300 kB; one that does not sum up has a series a device. */
+const maxAnswerBytes = 32 * 1024 * 1024;
 
 /** The server says that a request is too large for it. */
 class TooMuchError extends Error {}
@@ -95,7 +99,7 @@ async function ask(request: PrometheusRequest, startMs: number, endMs: number): 
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, { headers, signal: AbortSignal.timeout(request.timeoutMs) });
+    response = await fetchBounded(url, { headers, timeoutMs: request.timeoutMs, maxBytes: maxAnswerBytes });
     text = await response.text();
   } catch (cause) {
     const slow = (cause as Error).name === "TimeoutError";
@@ -177,7 +181,7 @@ export async function readPrometheus(
         continue;
       }
       if (error instanceof UsageError) throw error;
-      const message = `Prometheus at ${request.url}: ${describeError(error)}`;
+      const message = `Prometheus at ${redactUrl(request.url)}: ${describeError(error)}`;
       throw error instanceof PassingError
         ? new Error(message, { cause: error })
         : new UsageError(message, { cause: error });
@@ -188,7 +192,9 @@ export async function readPrometheus(
     onChunk?.(next / steps);
   }
   if (counts.every((count) => count === null)) {
-    throw new UsageError(`Prometheus at ${request.url} has nothing for this query in this range: ${request.query}`);
+    throw new UsageError(
+      `Prometheus at ${redactUrl(request.url)} has nothing for this query in this range: ${request.query}`,
+    );
   }
   return {
     trace: { name: `Prometheus: ${request.query}`, stepMs, startMs, counts },

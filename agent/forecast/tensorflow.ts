@@ -26,7 +26,7 @@ export interface BackendChoice {
 function ensurePlatform(): void {
   if (tf.env().platform !== undefined) return;
   tf.setPlatform("bun", {
-    fetch: (path, init) => fetch(path, init),
+    fetch: () => Promise.reject(new Error("TensorFlow.js loads nothing from a network. This is a bug.")),
     now: () => performance.now(),
     encode: (text) => new TextEncoder().encode(text),
     decode: (bytes, encoding) => new TextDecoder(encoding as Bun.Encoding).decode(bytes),

@@ -1,3 +1,5 @@
+import { childEnvironment } from "#platform/child-environment.ts";
+
 export interface CommandOutcome {
   readonly kind: "exited" | "timed-out" | "not-started";
   /** Null unless it exited by itself. */
@@ -43,7 +45,7 @@ export async function runCommand(command: readonly string[], timeoutMs: number):
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
-      env: { ...process.env, LC_ALL: "C" },
+      env: childEnvironment("command", { LC_ALL: "C" }),
     });
     const outputs = [collect(child.stdout), collect(child.stderr)];
     const timeOut = new Promise<null>((resolve) => {

@@ -1,3 +1,4 @@
+import { childEnvironment } from "#platform/child-environment.ts";
 import { type Clock, systemClock } from "#platform/clock.ts";
 import type { PowerMeter, PowerSample } from "./device.ts";
 import { parseNvidiaSmi, parseTegrastats } from "./parse-tegrastats.ts";
@@ -120,7 +121,7 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults
           stdin: "ignore",
           stdout: "pipe",
           stderr: "ignore",
-          env: { ...process.env, LC_ALL: "C" },
+          env: childEnvironment("command", { LC_ALL: "C" }),
         });
         const { readings, ended } = await readLines(child.stdout, onSample);
         if (readings > 0) restartMs = firstRestartMs;

@@ -1,6 +1,7 @@
 import { createJetsonControl } from "#agent/power/jetson-control.ts";
 import { JetsonConfig } from "#agent/power/power-config.ts";
 import { createPowerFaults } from "#agent/power/power-faults.ts";
+import { childEnvironment } from "#platform/child-environment.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { selfCommand } from "#platform/self-command.ts";
@@ -16,6 +17,7 @@ const released = "released";
 /** Starts a guard; it waits for this process' end of a pipe, which the kernel closes also when this process is killed. */
 export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number): BoardGuard {
   const child = Bun.spawn([...selfCommand(), "calibrate-guard"], {
+    env: childEnvironment("worker"),
     stdin: "pipe",
     stdout: "ignore",
     stderr: "inherit",

@@ -2,9 +2,11 @@ import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
+import { fetchBounded } from "#platform/fetch-bounded.ts";
 import { keyText } from "#platform/http/identify-caller.ts";
 
 const askTimeoutMs = 3_000;
+const maxAnswerBytes = 4 * 1024 * 1024;
 /** An address that means all of them is asked on this machine. */
 const anyAddress = new Set(["0.0.0.0", "::", ""]);
 
@@ -37,7 +39,11 @@ export async function deviceInUseReason(
   if (apiKey !== undefined) headers["authorization"] = `Bearer ${keyText(apiKey)}`;
   let status: unknown;
   try {
-    const response = await fetch(`${url}/api/v1/status`, { headers, signal: AbortSignal.timeout(askTimeoutMs) });
+    const response = await fetchBounded(`${url}/api/v1/status`, {
+      headers,
+      timeoutMs: askTimeoutMs,
+      maxBytes: maxAnswerBytes,
+    });
     if (!response.ok) return `something answers at ${url} with HTTP ${response.status}: is it an agent that serves?`;
     status = await response.json();
   } catch (error) {

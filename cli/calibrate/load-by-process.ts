@@ -1,4 +1,5 @@
 import type { LoadResult } from "#agent/power/calibration/sweep-modes.ts";
+import { childEnvironment } from "#platform/child-environment.ts";
 import { selfCommand } from "#platform/self-command.ts";
 
 export interface LoadTarget {
@@ -34,7 +35,7 @@ export async function loadByProcess(
       ...amount,
       ...["--duration", String(durationMs / 1000), "--timeout", String(timeoutS), "--json"],
     ],
-    { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+    { env: childEnvironment("worker"), stdin: "ignore", stdout: "pipe", stderr: "pipe" },
   );
   const kill = () => child.kill("SIGKILL");
   signal.addEventListener("abort", kill, { once: true });

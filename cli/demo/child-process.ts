@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { childEnvironment } from "#platform/child-environment.ts";
 
 export interface ChildOptions {
   /** What people call it, e.g. "agent thor-1". */
@@ -22,6 +23,7 @@ export class ChildProcess {
     const log = openSync(options.logPath, "a");
     try {
       this.#child = Bun.spawn([...options.command], {
+        env: childEnvironment("service"),
         stdin: "pipe",
         stdout: log,
         stderr: log,

@@ -1,19 +1,23 @@
-const timeoutMs = 5_000;
+import { fetchBounded } from "#platform/fetch-bounded.ts";
+import { redactUrl } from "#platform/redact-url.ts";
+
+/** A fleet of the demo has a handful of agents. */
+const bounds = { timeoutMs: 5_000, maxBytes: 16 * 1024 * 1024 } as const;
 
 /**
  * The JSON that an address answers with.
  * @throws Error when it can't be reached, takes longer than five seconds, or answers with another status than 200.
  */
 export async function getJson(url: string): Promise<unknown> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
-  if (!response.ok) throw new Error(`${url} answers HTTP ${response.status}`);
+  const response = await fetchBounded(url, bounds);
+  if (!response.ok) throw new Error(`${redactUrl(url)} answers HTTP ${response.status}`);
   return await response.json();
 }
 
 /** Whether an address answers with a success; false when it can't be reached. */
 export async function answersOk(url: string): Promise<boolean> {
   try {
-    return (await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })).ok;
+    return (await fetchBounded(url, bounds)).ok;
   } catch {
     return false;
   }

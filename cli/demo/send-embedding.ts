@@ -13,11 +13,18 @@ export interface SendResult {
   readonly failure: string;
 }
 
+export interface EmbeddingPost {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly timeoutMs: number;
+}
+
 export interface SendOptions {
   /** Real milliseconds after which a request counts as failed. */
   readonly deadlineMs: number;
   readonly dimension: number;
-  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** POSTs, and gives up after `timeoutMs`. */
+  readonly fetch: (url: string, init: EmbeddingPost) => Promise<Response>;
   readonly nowMs: () => number;
   readonly sleep: (durationMs: number) => Promise<void>;
 }
@@ -63,10 +70,9 @@ async function attempt(
   let response: Response;
   try {
     response = await options.fetch(url + paths[shape], {
-      method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(timeoutMs),
+      timeoutMs,
     });
     const answer = (await response.json()) as unknown;
     if (response.status === 200) {

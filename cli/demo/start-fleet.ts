@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ClockConfig, createClock } from "#platform/clock.ts";
+import { fetchBounded } from "#platform/fetch-bounded.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import { Balancer } from "./balancer.ts";
 import type { ChildProcess } from "./child-process.ts";
@@ -15,11 +16,13 @@ import { type SendOptions, sendEmbedding } from "./send-embedding.ts";
 /** Extracting a compiled program's libraries and loading four models takes seconds here, and longer on a slow disk. */
 const readyTimeoutMs = 60_000;
 const measureMs = 1_500;
+/** One vector, in decimal digits. */
+const maxAnswerBytes = 1024 * 1024;
 
 export const sendOptions: SendOptions = {
   deadlineMs: 10_000,
   dimension: 384,
-  fetch: (url, init) => fetch(url, init),
+  fetch: (url, init) => fetchBounded(url, { ...init, method: "POST", maxBytes: maxAnswerBytes }),
   nowMs: () => performance.now(),
   sleep: (durationMs) => Bun.sleep(durationMs),
 };

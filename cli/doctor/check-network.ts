@@ -1,5 +1,7 @@
+import { fetchBounded } from "#platform/fetch-bounded.ts";
 import { isLoopback } from "#platform/http/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";
 import type { CheckResult } from "./check.ts";
 
@@ -23,7 +25,7 @@ export async function checkListen(host: string, port: number, hasKey: boolean): 
         advice: "set serving.host and serving.port",
       };
     }
-    const isAgent = await fetch(`http://${address}/livez`, { signal: AbortSignal.timeout(connectMs) }).then(
+    const isAgent = await fetchBounded(`http://${address}/livez`, { timeoutMs: connectMs, maxBytes: 64 * 1024 }).then(
       (response) => response.ok,
       () => false,
     );
@@ -61,11 +63,11 @@ export async function checkBroker(
   const answers = await connected.promise;
   clearTimeout(timer);
   await client.stop();
-  if (answers) return { name, status: "ok", detail: broker.url };
+  if (answers) return { name, status: "ok", detail: redactUrl(broker.url) };
   return {
     name,
     status: "note",
-    detail: `${broker.url} does not answer: the agent serves alone and keeps its records until it does`,
+    detail: `${redactUrl(broker.url)} does not answer: the agent serves alone and keeps its records until it does`,
     advice: "start thormesh controller, or set broker.url",
   };
 }

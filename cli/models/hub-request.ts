@@ -1,4 +1,6 @@
 import { describeError } from "#platform/errors.ts";
+import { fetchOnce } from "#platform/fetch-bounded.ts";
+import { redirectRefusal } from "#platform/redirect-target.ts";
 import { PullError } from "./pull-error.ts";
 
 /** How the hub is reached. */
@@ -51,29 +53,27 @@ function explainStatus(response: Response, what: string, host: string, access: H
 }
 
 /** Where a redirect leads. The token stays with the server it is for. */
-function redirectTarget(response: Response, from: URL): URL {
+async function redirectTarget(response: Response, from: URL): Promise<URL> {
   const location = response.headers.get("location");
   if (location === null) throw new PullError(`${from.host} answered ${response.status} without saying where to go`);
-  let target: URL;
-  try {
-    target = new URL(location, from);
-  } catch {
-    throw new PullError(`${from.host} sends us to "${location}", which is no address`);
-  }
-  if (target.protocol !== "https:" && target.protocol !== "http:")
-    throw new PullError(`${from.host} sends us to ${target.protocol}//…, which is not HTTP`);
-  if (from.protocol === "https:" && target.protocol === "http:")
-    throw new PullError(`${from.host} sends us to ${target.host} without encryption, which is not followed`);
+  const target = URL.parse(location, from.href);
+  if (target === null) throw new PullError(`${from.host} sends us to something that is no address`);
+  const refusal = await redirectRefusal(from, target);
+  if (refusal !== null) throw new PullError(`${from.host} sends us ${refusal}: that is not followed`);
   return target;
 }
 
-async function send(url: URL, init: RequestInit, timeoutMs: number, signal: AbortSignal): Promise<Response> {
+async function send(
+  url: URL,
+  init: { readonly headers: Record<string, string> },
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Response> {
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(), timeoutMs);
   try {
-    return await fetch(url, {
+    return await fetchOnce(url, {
       ...init,
-      redirect: "manual",
       decompress: false,
       signal: AbortSignal.any([signal, silence.signal]),
     });
@@ -119,7 +119,7 @@ export async function askHub(
     if (status === 200 || options.accepted?.includes(status)) return { response, hops };
     await response.body?.cancel().catch(() => {});
     if (![301, 302, 303, 307, 308].includes(status)) throw explainStatus(response, what, url.host, access);
-    url = redirectTarget(response, url);
+    url = await redirectTarget(response, url);
   }
   throw new PullError(`${start.host} sends us from address to address: ${mostRedirects} redirects for ${what}`);
 }

@@ -2,6 +2,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { childEnvironment } from "#platform/child-environment.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
@@ -239,6 +240,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     stopReason = undefined;
     resting = false;
     const launched = Bun.spawn([...(parts.command ?? ownCommand)(task)], {
+      env: childEnvironment("worker"),
       stdin: "ignore",
       stdout: "ignore",
       stderr: "inherit",

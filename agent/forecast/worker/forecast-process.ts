@@ -1,3 +1,4 @@
+import { childEnvironment } from "#platform/child-environment.ts";
 import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import { decideWorkerRestart } from "./decide-worker-restart.ts";
@@ -81,6 +82,7 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
     let launched: Bun.Subprocess;
     try {
       launched = Bun.spawn([...(options.command ?? [...selfCommand(), "forecast-worker", ...modelOption])], {
+        env: childEnvironment("worker"),
         stdin: "ignore",
         stdout: "ignore",
         stderr: "inherit",

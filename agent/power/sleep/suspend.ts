@@ -1,3 +1,4 @@
+import { childEnvironment } from "#platform/child-environment.ts";
 import type { Logger } from "#platform/log.ts";
 
 /** A wall clock that jumps by this much between two looks was asleep meanwhile. */
@@ -14,7 +15,13 @@ export async function suspend(command: readonly string[], signal: AbortSignal, l
   const startedAtMs = Date.now();
   let child: Bun.Subprocess<"ignore", "ignore", "pipe">;
   try {
-    child = Bun.spawn([...command], { stdin: "ignore", stdout: "ignore", stderr: "pipe", signal });
+    child = Bun.spawn([...command], {
+      env: childEnvironment("command"),
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+      signal,
+    });
   } catch (error) {
     log.error({ command, reason: (error as Error).message }, "the device can't be suspended");
     return;

@@ -1,3 +1,4 @@
+import { childEnvironment } from "#platform/child-environment.ts";
 import { type GpuReading, parseGpuReadings } from "./parse-gpu-readings.ts";
 
 /** This machine's GPUs as nvidia-smi sees them. */
@@ -24,7 +25,12 @@ export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi"): G
     const path = Bun.which(command, { PATH: process.env["PATH"] ?? "" });
     if (path === null) return [];
     try {
-      const child = Bun.spawn([path, ...query], { stdin: "ignore", stdout: "pipe", stderr: "ignore" });
+      const child = Bun.spawn([path, ...query], {
+        env: childEnvironment("command"),
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "ignore",
+      });
       const timer = setTimeout(() => child.kill("SIGKILL"), answerWithinMs);
       try {
         const [text, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);

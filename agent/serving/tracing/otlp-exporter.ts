@@ -1,5 +1,7 @@
 import { describeError } from "#platform/errors.ts";
+import { fetchBounded } from "#platform/fetch-bounded.ts";
 import type { Logger } from "#platform/log.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import type { RecordedRequest } from "./encode-spans.ts";
 
 export interface OtlpExporter {
@@ -23,6 +25,8 @@ const maxRequestsAtOnce = 128;
 /** That wait to be sent; more are lost rather than kept. */
 const maxWaitingRequests = 2_048;
 const exportTimeoutMs = 5_000;
+/** What a collector answers is passed over: a few bytes of protobuf, or why not. */
+const maxAnswerBytes = 64 * 1024;
 /** Answers after which the same may be sent again, by OTLP's specification. */
 const retryable: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
@@ -49,13 +53,14 @@ export function createOtlpExporter(options: OtlpExporterOptions): OtlpExporter {
       return { kind: "refused", reason: describeError(error) };
     }
     try {
-      const response = await fetch(url, {
+      const response = await fetchBounded(url, {
         method: "POST",
         headers: { ...headers, "content-type": "application/x-protobuf" },
         body,
-        signal: AbortSignal.any([AbortSignal.timeout(exportTimeoutMs), stopped.signal]),
+        timeoutMs: exportTimeoutMs,
+        maxBytes: maxAnswerBytes,
+        signal: stopped.signal,
       });
-      await response.arrayBuffer();
       if (response.ok) return { kind: "sent" };
       const reason = `the collector answered ${response.status}`;
       return { kind: retryable.has(response.status) ? "away" : "refused", reason };
@@ -66,12 +71,16 @@ export function createOtlpExporter(options: OtlpExporterOptions): OtlpExporter {
 
   const note = (outcome: Outcome) => {
     if (outcome.kind === "sent") {
-      if (failing) log.info({ url, lostRequests }, "traces are sent again");
+      if (failing) log.info({ url: redactUrl(url), lostRequests }, "traces are sent again");
       failing = false;
       lostRequests = 0;
       return;
     }
-    if (!failing) log.warn({ url, err: outcome.reason }, "traces can't be sent; requests are answered all the same");
+    if (!failing)
+      log.warn(
+        { url: redactUrl(url), err: outcome.reason },
+        "traces can't be sent; requests are answered all the same",
+      );
     failing = true;
   };
 

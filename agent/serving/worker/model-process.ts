@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { childEnvironment } from "#platform/child-environment.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import type { FoundModel } from "../model-manifest.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
@@ -86,7 +87,7 @@ export async function startModelProcess(
     readonly engine?: WorkerEngine;
     /** Told of each line that the child, or a library in it, writes to its standard error. Default: it goes to this process' own. */
     readonly onOutput?: (line: string) => void;
-    /** Beside this process' own. */
+    /** Beside what a worker gets of this process' own. */
     readonly environment?: Readonly<Record<string, string>>;
   },
 ): Promise<ModelProcess> {
@@ -103,7 +104,7 @@ export async function startModelProcess(
       ...(options.engine === undefined ? [] : ["--engine", JSON.stringify(options.engine)]),
     ],
     {
-      env: { ...reportsNothing, ...process.env, ...options.environment },
+      env: { ...reportsNothing, ...childEnvironment("worker", options.environment) },
       stdin: "ignore",
       stdout: "ignore",
       stderr: options.onOutput === undefined ? "inherit" : "pipe",

@@ -20,6 +20,10 @@ export const WebhookConfig = Type.Object(
       maxLength: 2048,
       title: "an address beginning with http:// or https://",
     }),
+    headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), {
+      default: {},
+      description: "sent with every request; a user and password in the url become an authorization header",
+    }),
     secretEnv: Type.String({
       pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
       description: "the environment variable that holds the secret the requests are signed with",
@@ -75,9 +79,14 @@ export function checkCapacityConfig({ process: processes, webhooks }: CapacityCo
     ),
   ];
   const seen = new Set<string>();
-  return places.flatMap(({ id, at }) => {
+  // Each has a folder of its name.
+  const noNames = processes.flatMap(({ id }, index) =>
+    id === "." || id === ".." ? [`process.${index}.id: expected a name, got "${id}"`] : [],
+  );
+  const twice = places.flatMap(({ id, at }) => {
     if (seen.has(id)) return [`${at}: expected an agent that nothing else switches, got "${id}" again`];
     seen.add(id);
     return [];
   });
+  return [...noNames, ...twice];
 }

@@ -1,15 +1,26 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { childEnvironment } from "#platform/child-environment.ts";
+import { UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { readConfigFile } from "#platform/read-config.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import type { ProcessAgent } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
+
+/** How an agent reaches the fleet's broker. */
+export interface BrokerAccess {
+  readonly url: string;
+  readonly username: string | null;
+  readonly password: string | null;
+}
 
 export interface ProcessCapacityParts {
   readonly agents: readonly ProcessAgent[];
   readonly fleetName: string;
   /** Known once the broker listens. */
-  readonly brokerUrl: () => string;
+  readonly broker: (agentId: string) => BrokerAccess;
   /** Each agent has its records and its log in a folder of its own there. */
   readonly stateDir: string;
   readonly log: Logger;
@@ -21,23 +32,47 @@ export interface ProcessCapacityParts {
 /** A child that had to end this soon after its start has nothing to be counted on: the request fails. */
 const settleMs = 300;
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * Writes an agent's configuration, its own and how it reaches the broker, to a file that only this user can read: a command line and an environment are for
+ * others to read. A user and password in its own configuration come first.
+ */
+async function writeAgentConfig(path: string, own: unknown, access: BrokerAccess): Promise<void> {
+  if (!isObject(own)) throw new UsageError("the agent's configuration: expected an object");
+  const broker = own["broker"] ?? {};
+  if (!isObject(broker)) throw new UsageError("the agent's configuration: broker: expected an object");
+  const hasCredentials = ["username", "password", "passwordFile"].some((key) => (broker[key] ?? null) !== null);
+  const { url, username, password } = access;
+  const given = hasCredentials ? { url } : { username, password, url };
+  await rm(path, { force: true });
+  await writeFile(path, `${JSON.stringify({ ...own, broker: { ...broker, ...given } })}\n`, {
+    mode: 0o600,
+    flag: "wx",
+  });
+}
+
 /** Starts and stops real agents on this machine. They end with this process, however it ends: their standard input closes. */
 export function createProcessCapacity(parts: ProcessCapacityParts): CapacityProvider {
-  const { fleetName, brokerUrl, stateDir, log, command = selfCommand(), stopGraceMs = 15_000 } = parts;
+  const { fleetName, broker, stateDir, log, command = selfCommand(), stopGraceMs = 15_000 } = parts;
   const settings = new Map(parts.agents.map((agent) => [agent.id, agent]));
   const children = new Map<string, Bun.Subprocess<"pipe", number, number>>();
+  const starts = new Map<string, Promise<void>>();
 
   const start = async ({ id, listen, config }: ProcessAgent) => {
     const folder = join(stateDir, id);
-    mkdirSync(folder, { recursive: true });
-    const output = openSync(join(folder, "agent.log"), "a");
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const configPath = join(folder, "agent.json");
+    await writeAgentConfig(configPath, config === undefined ? {} : await readConfigFile(config), broker(id));
+    const output = openSync(join(folder, "agent.log"), "a", 0o600);
     const options = [
-      ...["agent", "--id", id, "--fleet", fleetName, "--listen", listen, "--broker", brokerUrl()],
+      ...["agent", "--config", configPath, `--id=${id}`, `--fleet=${fleetName}`, `--listen=${listen}`],
       ...["--state-dir", folder, "--exit-on-stdin-close"],
-      ...(config === undefined ? [] : ["--config", config]),
     ];
     try {
       const child = Bun.spawn([...command, ...options], {
+        env: childEnvironment("service"),
         stdin: "pipe",
         stdout: output,
         stderr: output,
@@ -56,7 +91,15 @@ export function createProcessCapacity(parts: ProcessCapacityParts): CapacityProv
     }
   };
 
+  const startOnce = (agent: ProcessAgent) => {
+    const underWay = starts.get(agent.id) ?? start(agent).finally(() => starts.delete(agent.id));
+    starts.set(agent.id, underWay);
+    return underWay;
+  };
+
   const end = async (id: string) => {
+    // One that is being started is started first, so that there is something to end.
+    await starts.get(id)?.catch(() => {});
     const child = children.get(id);
     if (child === undefined) return;
     child.kill("SIGTERM");
@@ -72,10 +115,10 @@ export function createProcessCapacity(parts: ProcessCapacityParts): CapacityProv
       const agent = settings.get(agentId);
       if (agent === undefined) throw new Error(`no agent ${agentId} is configured`);
       if (want === "off") return end(agentId);
-      if (!children.has(agentId)) await start(agent);
+      if (!children.has(agentId)) await startOnce(agent);
     },
     async stop() {
-      await Promise.all([...children.keys()].map(end));
+      await Promise.all([...new Set([...starts.keys(), ...children.keys()])].map(end));
     },
   };
 }

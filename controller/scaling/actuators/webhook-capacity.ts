@@ -1,5 +1,7 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import { describeError } from "#platform/errors.ts";
+import { fetchBounded } from "#platform/fetch-bounded.ts";
+import { secretFromEnvironment } from "#platform/read-secret-file.ts";
 import type { WebhookConfig } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 import { signWebhook } from "./sign-webhook.ts";
@@ -13,6 +15,8 @@ export interface WebhookCapacityParts {
 }
 
 const mostPauseMs = 30_000;
+/** Its status says all; what it answers is passed over. */
+const maxAnswerBytes = 64 * 1024;
 
 /** Whether the same request may succeed later: the other side is busy or broken, not of another opinion. */
 const isWorthRepeating = (status: number) => status >= 500 || status === 429 || status === 408;
@@ -44,25 +48,26 @@ export function createWebhookCapacity(parts: WebhookCapacityParts): CapacityProv
     kind: "webhook",
     agentIds: config.agents,
     async request({ id, agentId, want, reason }) {
-      const secret = environment[secretEnv];
-      if (secret === undefined || secret === "") throw new Error(`the environment has no ${secretEnv} to sign with`);
+      const secret = secretFromEnvironment(environment, secretEnv);
+      if (secret === undefined) throw new Error(`the environment has no ${secretEnv} to sign with`);
       const body = JSON.stringify({ id, fleet: fleetName, agentId, want, reason });
       let fault = "";
       for (let attempt = 1; attempt <= attempts && !abort.signal.aborted; attempt += 1) {
         let waitMs = doublingDelayMs(attempt, firstPauseMs, mostPauseMs);
         try {
-          const response = await fetch(url, {
+          const response = await fetchBounded(url, {
             method: "POST",
-            redirect: "error",
             headers: {
+              ...config.headers,
               "content-type": "application/json",
               "idempotency-key": id,
               "x-thormesh-signature": signWebhook(body, secret, Date.now()),
             },
             body,
-            signal: AbortSignal.any([abort.signal, AbortSignal.timeout(timeoutMs)]),
+            timeoutMs,
+            maxBytes: maxAnswerBytes,
+            signal: abort.signal,
           });
-          void response.body?.cancel().catch(() => undefined);
           if (response.ok) return;
           fault = `it answered ${response.status}`;
           if (!isWorthRepeating(response.status)) break;

@@ -1,3 +1,4 @@
+import { childEnvironment } from "#platform/child-environment.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
@@ -31,6 +32,7 @@ export function createPlannerProcess({ timeoutMs, log, command }: PlannerProcess
 
   const launch = (): Bun.Subprocess => {
     const launched = Bun.spawn([...(command ?? [...selfCommand(), "fleet-planner"])], {
+      env: childEnvironment("worker"),
       stdin: "ignore",
       stdout: "ignore",
       stderr: "inherit",

@@ -1,3 +1,5 @@
+import { describeError } from "#platform/errors.ts";
+import { secretFromEnvironment } from "#platform/read-secret-file.ts";
 import { type FetchJsonOptions, fetchJson } from "./fetch-json.ts";
 import type { HttpJsonTrigger, PrometheusTrigger } from "./trigger-source.ts";
 
@@ -57,8 +59,13 @@ export async function readTrigger(
 ): Promise<Reading> {
   const headers: Record<string, string> = { ...trigger.headers };
   if (trigger.bearerTokenEnv !== undefined) {
-    const token = environment[trigger.bearerTokenEnv];
-    if (token === undefined || token === "") return { fault: `the environment has no ${trigger.bearerTokenEnv}` };
+    let token: string | undefined;
+    try {
+      token = secretFromEnvironment(environment, trigger.bearerTokenEnv);
+    } catch (error) {
+      return { fault: describeError(error) };
+    }
+    if (token === undefined) return { fault: `the environment has no ${trigger.bearerTokenEnv}` };
     headers["authorization"] = `Bearer ${token}`;
   }
   const options: FetchJsonOptions = {

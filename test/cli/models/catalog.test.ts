@@ -1,4 +1,7 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { findInCatalog, readCatalog } from "#cli/models/catalog.ts";
 import { decidePullFiles } from "#cli/models/decide-pull-files.ts";
 import { readHubAccess } from "#cli/models/hub-access.ts";
@@ -93,6 +96,11 @@ describe("which files", () => {
 
 describe("how the hub is reached", () => {
   const none = { url: null, token: null, timeoutS: 30 };
+  const directory = mkdtempSync(join(tmpdir(), "thormesh-token-"));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const tokenFile = join(directory, "token");
+  writeFileSync(tokenFile, "of-the-file\n", { mode: 0o600 });
+
   test.each([
     { name: "by itself", option: undefined, config: none, env: {}, url: "https://huggingface.co", token: null },
     {
@@ -122,11 +130,77 @@ describe("how the hub is reached", () => {
       config: { url: "http://config", token: "c", timeoutS: 1 },
       env: { HF_ENDPOINT: "https://mirror", HF_TOKEN: "t" },
       url: "http://option",
+      token: null,
+      withheld: "models.token",
+    },
+    {
+      name: "by the configuration, with its token",
+      option: undefined,
+      config: { url: "http://config", token: "c", timeoutS: 1 },
+      env: { HF_ENDPOINT: "https://mirror", HF_TOKEN: "t" },
+      url: "http://config",
       token: "c",
     },
-  ])("$name", ({ option, config, env, url, token }) => {
-    const access = readHubAccess(option, config, env as Record<string, string>);
-    expect([access.baseUrl, access.token]).toEqual([url, token]);
-    expect(access.timeoutMs).toBe(config.timeoutS * 1000);
+    {
+      name: "by an option that says the same as the configuration",
+      option: "http://config/elsewhere",
+      config: { url: "http://config", token: "c", timeoutS: 1 },
+      env: {},
+      url: "http://config/elsewhere",
+      token: "c",
+    },
+    {
+      name: "by the file of a token, for the address that is given with it",
+      option: "http://option",
+      tokenFile,
+      config: { url: "http://config", token: "c", timeoutS: 1 },
+      env: { HF_TOKEN: "t" },
+      url: "http://option",
+      token: "of-the-file",
+    },
+    {
+      name: "without encryption: the token for https is for another server",
+      option: "http://huggingface.co",
+      config: none,
+      env: { HF_TOKEN: "t" },
+      url: "http://huggingface.co",
+      token: null,
+      withheld: "HF_TOKEN",
+    },
+    ...["THORMESH_MODELS_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].flatMap((name) =>
+      ["http://127.0.0.1:1", "https://huggingface.co.example", "https://huggingface.co:8443"].map((option) => ({
+        name: `${name} is not for ${option}`,
+        option,
+        config: none,
+        env: { [name]: "t" },
+        url: option,
+        token: null,
+        withheld: name,
+      })),
+    ),
+    {
+      name: "Hugging Face's token is not for a mirror of ours",
+      option: undefined,
+      config: { ...none, url: "http://config" },
+      env: { HF_TOKEN: "t" },
+      url: "http://config",
+      token: null,
+      withheld: "HF_TOKEN",
+    },
+  ])("$name", ({ option, config, env, url, token, ...more }) => {
+    const chosen = readHubAccess(
+      { url: option, tokenFile: "tokenFile" in more ? more.tokenFile : undefined },
+      config,
+      env as Record<string, string>,
+    );
+    expect([chosen.access.baseUrl, chosen.access.token]).toEqual([url, token]);
+    expect(chosen.withheld).toBe("withheld" in more ? (more.withheld as string) : null);
+    expect(chosen.access.timeoutMs).toBe(config.timeoutS * 1000);
+  });
+
+  test("an address is not quoted with its password", () => {
+    const refused = () => readHubAccess({ url: "ftp://u:s3cr3t@h", tokenFile: undefined }, none, {});
+    expect(refused).toThrow("ftp://h");
+    expect(refused).not.toThrow("s3cr3t");
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createProcessCapacity } from "#controller/scaling/actuators/process-capacity.ts";
 import { createLogger } from "#platform/log.ts";
@@ -20,14 +20,16 @@ const agent = `
   process.on("SIGTERM", end);
   process.stdin.on("end", end).resume();
 `;
-const create = (script = agent, stopGraceMs = 2000) => {
+const create = (script = agent, stopGraceMs = 2000, own = "prices: {tariffUsdPerKwh: 0.5}\n") => {
+  const config = join(directory.path, "a.yaml");
+  writeFileSync(config, own);
   const path = join(directory.path, "agent.ts");
   const note = `const note = (text) => require("node:fs").appendFileSync(${JSON.stringify(join(directory.path, "notes"))}, text + "\\n");`;
   writeFileSync(path, note + script);
   return createProcessCapacity({
-    agents: [{ id: "a", listen: "127.0.0.1:8099", config: "a.yaml" }],
+    agents: [{ id: "a", listen: "127.0.0.1:8099", config }],
     fleetName: "f",
-    brokerUrl: () => "mqtt://127.0.0.1:1883",
+    broker: (id) => ({ url: "mqtt://127.0.0.1:1883/?token=s3cr3t-query", username: `user-${id}`, password: "s3cr3t" }),
     stateDir: directory.path,
     log,
     command: [process.execPath, path],
@@ -58,10 +60,48 @@ describe("an agent's process", () => {
     const provider = create();
     await provider.request({ id: "1", agentId: "a", want: "on", reason: "" });
     await untilNotes(1);
-    expect(notes()[0]).toContain("agent --id a --fleet f --listen 127.0.0.1:8099 --broker mqtt://127.0.0.1:1883");
-    expect(notes()[0]).toContain("--exit-on-stdin-close --config a.yaml");
+    expect(notes()[0]).toContain(`agent --config ${join(directory.path, "a", "agent.json")} --id=a --fleet=f`);
+    expect(notes()[0]).toContain("--listen=127.0.0.1:8099");
+    expect(notes()[0]).toContain("--exit-on-stdin-close");
     await provider.stop();
     expect(notes().at(-1)).toBe("off");
+  });
+
+  test("reads the broker's password in a file that only its user can read: neither arguments nor environment have it", async () => {
+    const provider = create(`note(JSON.stringify([process.argv, process.env])); ${agent}`);
+    await provider.request({ id: "1", agentId: "a", want: "on", reason: "" });
+    await untilNotes(2);
+    expect(notes().join("\n")).not.toContain("s3cr3t");
+    const path = join(directory.path, "a", "agent.json");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({
+      prices: { tariffUsdPerKwh: 0.5 },
+      broker: { username: "user-a", password: "s3cr3t", url: "mqtt://127.0.0.1:1883/?token=s3cr3t-query" },
+    });
+    await provider.stop();
+  });
+
+  test("keeps a user and password of its own configuration", async () => {
+    const provider = create(agent, 2000, "broker: {username: own, keepAliveS: 5}\n");
+    await provider.request({ id: "1", agentId: "a", want: "on", reason: "" });
+    const { broker } = JSON.parse(readFileSync(join(directory.path, "a", "agent.json"), "utf8"));
+    expect(broker).toEqual({ username: "own", keepAliveS: 5, url: "mqtt://127.0.0.1:1883/?token=s3cr3t-query" });
+    await provider.stop();
+  });
+
+  test.each(["[1]", "broker: [1]"])("with a configuration that is none is not started: %s", async (own) => {
+    const provider = create(agent, 2000, own);
+    const asking = provider.request({ id: "1", agentId: "a", want: "on", reason: "" });
+    await expect(asking).rejects.toThrow("expected an object");
+    await provider.stop();
+  });
+
+  test("asked for twice at once is started once", async () => {
+    const provider = create();
+    const on = { id: "1", agentId: "a", want: "on", reason: "" } as const;
+    await Promise.all([provider.request(on), provider.request(on)]);
+    await provider.stop();
+    expect(notes().filter((line) => line.startsWith("on"))).toHaveLength(1);
   });
 
   test("that died is started anew", async () => {

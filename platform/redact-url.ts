@@ -1,0 +1,145 @@
+/** What stands in the place of a secret. */
+export const hidden = "***";
+
+/** Characters that end an address in running text; a backslash begins an escape in JSON. */
+const urlsInText = /\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s"<>\\]+/gi;
+
+/** Words that follow "Bearer" in sentences. */
+const afterBearer = "tokens?\\b|auth|scheme|keys?\\b|headers?\\b|is\\b|was\\b|and\\b|or\\b|for\\b";
+const bearers = new RegExp(`\\b(Bearer)\\s+(?!(?:${afterBearer}))[^\\s"'\\\\,;<>]+`, "gi");
+/** Base64 of `user:password` has a digit, an end mark or a capital within; a word of a sentence has not. */
+const basics = /\b(Basic)\s+(?=[A-Za-z0-9+/]*(?:[0-9+/=]|[a-z][A-Z]))[A-Za-z0-9+/]{4,}={0,2}/g;
+/** `name=value` and `"name":"value"`, of names that are only given to secrets. */
+const secretNames = "password|passwd|secret|client_secret|token|access_token|api_?key|signature|authorization";
+const assignments = new RegExp(`\\b(${secretNames})=[^\\s"'\\\\,;&<>]+`, "gi");
+const fields = new RegExp(`("(?:${secretNames})"\\s*:\\s*)"(?:[^"\\\\]|\\\\.)*"`, "gi");
+const mayHoldSecret = new RegExp(`://|bearer|basic|${secretNames}`, "i");
+
+interface UrlParts {
+  /** With "://". */
+  readonly scheme: string;
+  /** Percent-encoded as it came, without "@"; null: none. */
+  readonly userInfo: string | null;
+  /** Host, port, path, query and fragment. */
+  readonly rest: string;
+}
+
+/**
+ * Takes an address apart as text: what does not parse may hold a secret all the same. Null where there is no scheme.
+ * @param suspicious takes also for a user and password what parses as host, port and path, as in `mqtt://user:1/2@host`
+ */
+function partsOf(url: string, suspicious: boolean): UrlParts | null {
+  const colon = url.indexOf("://");
+  if (colon < 1) return null;
+  const scheme = url.slice(0, colon + 3);
+  const rest = url.slice(colon + 3);
+  const authorityEnd = rest.search(/[/?#\\]/);
+  const authority = authorityEnd < 0 ? rest : rest.slice(0, authorityEnd);
+  // An unencoded "/", "?" or "#" in a password makes the rest of it look like a path.
+  const maybeCut = suspicious && !/^https?:/i.test(scheme) && authority.includes(":") && !authority.includes("@");
+  const at = (maybeCut || URL.parse(url) === null ? rest : authority).lastIndexOf("@");
+  if (at < 0) return { scheme, userInfo: null, rest };
+  return { scheme, userInfo: rest.slice(0, at), rest: rest.slice(at + 1) };
+}
+
+/** Whether an address names a user, a password or both. */
+export function hasUserInfo(url: string): boolean {
+  return (partsOf(url, false)?.userInfo ?? null) !== null;
+}
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+export interface SplitUrl {
+  readonly url: string;
+  /** Null: the address has none. */
+  readonly username: string | null;
+  readonly password: string | null;
+}
+
+/** An address without its user and password, and these apart, decoded. */
+export function splitUserInfo(url: string): SplitUrl {
+  const parts = partsOf(url, false);
+  if (parts === null || parts.userInfo === null) return { url, username: null, password: null };
+  const colon = parts.userInfo.indexOf(":");
+  const username = decoded(colon < 0 ? parts.userInfo : parts.userInfo.slice(0, colon));
+  const password = colon < 0 ? null : decoded(parts.userInfo.slice(colon + 1));
+  return { url: parts.scheme + parts.rest, username: username === "" ? null : username, password };
+}
+
+/** The value of an Authorization header for a user and a password. */
+export function basicAuthorization(username: string | null, password: string | null): string {
+  return `Basic ${Buffer.from(`${username ?? ""}:${password ?? ""}`).toString("base64")}`;
+}
+
+const hideQuery = (query: string) =>
+  query
+    .split(/([&;])/)
+    .map((pair) => {
+      if (pair === "" || pair === "&" || pair === ";") return pair;
+      const equals = pair.indexOf("=");
+      if (equals < 0) return hidden;
+      return equals === pair.length - 1 ? pair : `${pair.slice(0, equals)}=${hidden}`;
+    })
+    .join("");
+
+/** An address as it may be shown: without user and password, without the values of its query and without its fragment. */
+export function redactUrl(url: string): string {
+  const parts = partsOf(url, true);
+  if (parts === null) return url;
+  const { scheme, rest } = parts;
+  const fragment = rest.indexOf("#");
+  const shown = fragment < 0 ? rest : rest.slice(0, fragment);
+  const query = shown.indexOf("?");
+  if (query < 0) return scheme + shown;
+  return `${scheme}${shown.slice(0, query)}?${hideQuery(shown.slice(query + 1))}`;
+}
+
+/** A text with every address in it as {@link redactUrl} shows it, and without what follows `Bearer`, `password=` and their like. JSON stays JSON. */
+export function redactText(text: string): string {
+  if (!mayHoldSecret.test(text)) return text;
+  return text
+    .replace(urlsInText, redactUrl)
+    .replace(bearers, `$1 ${hidden}`)
+    .replace(basics, `$1 ${hidden}`)
+    .replace(assignments, `$1=${hidden}`)
+    .replace(fields, `$1"${hidden}"`);
+}
+
+/** Names of what a configuration keeps secret; the names of variables and files that hold a secret are none. */
+const secretKey = /(pass(word|wd|phrase)?|secret|token|apikeys?|api_keys?|^keys?|authorization|credentials?)$/i;
+/** Headers, of which any may be a secret. */
+const secretRecord = /^headers$/i;
+
+function masked(value: unknown, isSecret: boolean): unknown {
+  if (typeof value === "string") return isSecret ? hidden : redactText(value).replace(/^[^\s/@:]*:[^\s@]*@/, "");
+  if (typeof value === "number" && isSecret) return hidden;
+  if (Array.isArray(value)) return value.map((each) => masked(each, isSecret));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]) => [
+      key,
+      masked(each, (isSecret && key !== "tenant") || secretKey.test(key) || secretRecord.test(key)),
+    ]),
+  );
+}
+
+/** A configuration, or a part of one, as it may be shown. @param path its keys, from the top: a part of a secret is one */
+export function maskSecrets(value: unknown, path: readonly string[] = []): unknown {
+  return masked(
+    value,
+    path.some((key) => secretKey.test(key) || secretRecord.test(key)),
+  );
+}
+
+/** Paths of all texts in a configuration that are addresses with a user or a password. */
+export function pathsWithUserInfo(value: unknown, path = ""): string[] {
+  if (typeof value === "string") return hasUserInfo(value) ? [path] : [];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, each]) => pathsWithUserInfo(each, path === "" ? key : `${path}.${key}`));
+}
