@@ -37,6 +37,13 @@ export const ServingConfig = Type.Object(
           default: null,
           description: "0: any free port; null: 9090, or any free port where the HTTP API takes any",
         }),
+        maxConnections: Type.Integer({ default: 1_024, minimum: 1, maximum: 65_536 }),
+        messageMemoryBytes: Type.Integer({
+          default: 64 * 1024 * 1024,
+          minimum: 1024 * 1024,
+          maximum: 64 * 1024 * 1024 * 1024,
+          description: "of all requests that are coming or worked on and answers that wait to be taken",
+        }),
       },
       {
         additionalProperties: false,

@@ -39,6 +39,14 @@ export function createEmbedReader(type: protobuf.Type, maxInputs: number): (byte
   };
 }
 
+/** Bytes of an answer's vectors as messages. */
+export function answerBytes(
+  { vectors, dimension }: EmbedResult,
+  { dimensions }: Pick<EmbedCall, "dimensions">,
+): number {
+  return vectors.length * (Math.min(dimensions ?? dimension, dimension) * Float32Array.BYTES_PER_ELEMENT + 12);
+}
+
 /** Of fields whose value is a length and so many bytes. */
 const lengthDelimited = 2;
 

@@ -1,14 +1,12 @@
 import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
-import { ServiceError } from "#platform/errors.ts";
-import { type ApiKey, type Caller, createCallerCheck } from "#platform/http/identify-caller.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Embedder } from "../embedder.ts";
-import { tenantOf } from "../tenant.ts";
 import type { Tracing } from "../tracing/tracing.ts";
-import { createEmbedReader, createEmbedWriter } from "./embed-messages.ts";
+import type { CallGate } from "./call-gate.ts";
+import { answerBytes, createEmbedReader, createEmbedWriter } from "./embed-messages.ts";
 import { explainToClient } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";
-import type { Answer } from "./service-definition.ts";
+import type { Answer, ServiceRules } from "./service-definition.ts";
 import { traceCall } from "./trace-call.ts";
 
 type UnaryCall = ServerUnaryCall<Buffer, Answer>;
@@ -23,6 +21,12 @@ export interface ServingView {
 
 const embeddingPackage = "akidb.embedding.v1";
 export const embeddingServiceName = `${embeddingPackage}.EmbeddingService`;
+
+/** As `GET /health`, `Health` is for probes, which have no key. */
+export const embeddingRules = (maxMessageBytes: number): ServiceRules => ({
+  openMethods: ["Health"],
+  maxMessageBytes: { Embed: maxMessageBytes },
+});
 
 /** Protocol Buffers know no null: what is null is left out. */
 function withoutNulls(fields: object): Record<string, unknown> {
@@ -42,26 +46,16 @@ export function embeddingService(parts: {
   readonly embedder: Embedder;
   readonly view: ServingView;
   readonly maxInputs: number;
-  readonly apiKeys: readonly ApiKey[];
+  readonly callOf: CallGate["callOf"];
   readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }): UntypedServiceImplementation {
-  const { protos, embedder, view, apiKeys, log } = parts;
+  const { protos, embedder, view, callOf, log } = parts;
   const readEmbed = createEmbedReader(protos.type(`${embeddingPackage}.EmbedRequest`), parts.maxInputs);
   const writeEmbed = createEmbedWriter(
     protos.type(`${embeddingPackage}.EmbedResponse`),
     protos.type(`${embeddingPackage}.Embedding`),
   );
-  const identify = createCallerCheck(apiKeys);
-
-  /** Who calls; undefined where no key is asked for. */
-  const callerOf = (call: UnaryCall): Caller | undefined => {
-    if (apiKeys.length === 0) return undefined;
-    const [authorization] = call.metadata.get("authorization");
-    const caller = typeof authorization === "string" ? identify(authorization) : null;
-    if (caller !== null) return caller;
-    throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: metadata authorization: Bearer KEY");
-  };
 
   const answering =
     (answer: (call: UnaryCall) => Promise<Answer>, traced?: Tracing) =>
@@ -82,7 +76,8 @@ export function embeddingService(parts: {
     };
 
   const embed = async (call: UnaryCall): Promise<Answer> => {
-    const tenant = tenantOf(callerOf(call));
+    const open = callOf(call.metadata);
+    open.holdMessage(call.request.length);
     const request = readEmbed(call.request);
     const { model, inputs, dimensions, truncate, prompt_name } = request;
     const gone = new AbortController();
@@ -97,16 +92,14 @@ export function embeddingService(parts: {
       truncate,
       promptName: prompt_name === "" ? undefined : prompt_name,
       latencyBudgetMs: latencyBudgetMs(call),
-      tenant,
+      tenant: open.tenant,
       signal: gone.signal,
     });
+    open.holdAnswer(answerBytes(result, request));
     return writeEmbed(result, request);
   };
 
-  const listModels = async (call: UnaryCall): Promise<Answer> => {
-    callerOf(call);
-    return { models: (await view.models()).map(withoutNulls) };
-  };
+  const listModels = async (): Promise<Answer> => ({ models: (await view.models()).map(withoutNulls) });
 
   return {
     Embed: answering(embed, parts.tracing),

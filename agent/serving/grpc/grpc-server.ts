@@ -1,15 +1,19 @@
+import type { Http2Server } from "node:http2";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
-import { UsageError } from "#platform/errors.ts";
+import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { ApiKey } from "#platform/http/identify-caller.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Embedder } from "../embedder.ts";
 import type { Tracing } from "../tracing/tracing.ts";
-import { embeddingService, embeddingServiceName, type ServingView } from "./embedding-service.ts";
-import { healthService, healthServiceName } from "./health-service.ts";
+import { type CallGate, callLimits, createCallGate } from "./call-gate.ts";
+import { type ConnectionLimits, connectionLimits, guardConnections } from "./connections.ts";
+import { embeddingRules, embeddingService, embeddingServiceName, type ServingView } from "./embedding-service.ts";
+import { healthRules, healthService, healthServiceName } from "./health-service.ts";
+import { createMessageBudget } from "./message-budget.ts";
 import { loadProtos } from "./protos.ts";
-import { reflectionPackages, reflectionService } from "./reflection-service.ts";
-import { serviceDefinition } from "./service-definition.ts";
+import { reflectionPackages, reflectionRules, reflectionService } from "./reflection-service.ts";
+import { type MethodRule, methodRules, type ServiceRules, serviceDefinition } from "./service-definition.ts";
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -20,6 +24,11 @@ export interface GrpcServerOptions {
   readonly maxInputs: number;
   /** Of a request message. */
   readonly maxMessageBytes: number;
+  /** Of all messages together, requests and answers. */
+  readonly messageMemoryBytes: number;
+  readonly maxConnections: number;
+  /** Default: as in {@link callLimits} and {@link connectionLimits}. */
+  readonly limits?: Partial<typeof callLimits & ConnectionLimits>;
   readonly embedder: Embedder;
   readonly view: ServingView;
   /** Whether requests for vectors are answered now. */
@@ -31,6 +40,9 @@ export interface GrpcServerOptions {
 export interface GrpcServer {
   /** `host:port`, as clients of this machine reach it. */
   readonly address: string;
+  readonly methods: readonly MethodRule[];
+  /** What is open and held now. */
+  load(): { readonly connections: number; readonly calls: number; readonly heldBytes: number };
   /** Tells those who watch, accepts no more calls, lets those in flight finish for up to `graceMs`, then closes what is left. */
   stop(graceMs: number): Promise<void>;
 }
@@ -41,6 +53,8 @@ const keepaliveTimeoutMs = 20_000;
 const maxIdleMs = 30 * 60_000;
 /** Calls at once on one connection; the queue's limits count over all of them. */
 const maxCallsPerConnection = 1024;
+/** How often overdue calls and connections are looked for. */
+const sweepMs = 1_000;
 
 /** The address is taken: whether that ends the program depends on whether it was asked for. */
 export class GrpcPortInUseError extends UsageError {}
@@ -64,6 +78,18 @@ function bind(server: Server, host: string, port: number): Promise<number> {
 }
 
 /**
+ * The one HTTP/2 server of a bound gRPC server, which the library keeps to itself: a call must be judged before the library reads of it.
+ */
+function http2ServerOf(server: Server): Http2Server {
+  const servers: unknown = Reflect.get(server, "http2Servers");
+  const [http2Server, ...more] = servers instanceof Map ? [...servers.keys()] : [];
+  if (http2Server === undefined || more.length > 0) {
+    throw new Error("grpc-js does not have its one HTTP/2 server where it had it. This is a bug.");
+  }
+  return http2Server as Http2Server;
+}
+
+/**
  * Serves gRPC: the embedding service, the standard health service and reflection.
  * @throws UsageError when the address or port can't be listened on.
  */
@@ -79,21 +105,57 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
     "grpc.max_connection_idle_ms": maxIdleMs,
+    // Nobody asks for its records of each connection and call.
+    "grpc.enable_channelz": 0,
   });
+  const nowMs = () => performance.now();
+  let gate: CallGate | undefined;
+  const callOf: CallGate["callOf"] = (metadata) => {
+    if (gate === undefined) throw new ServiceError("MODEL_UNAVAILABLE", "this agent is starting", { retryAfterS: 1 });
+    return gate.callOf(metadata);
+  };
   const reflectionNames = reflectionPackages.map((packageName) => `${packageName}.ServerReflection`);
   const services = [embeddingServiceName, healthServiceName, ...reflectionNames];
   const health = healthService(protos, services, options.ready);
-  const add = (name: string, implementation: Parameters<Server["addService"]>[1]) =>
-    server.addService(serviceDefinition(protos.service(name)), implementation);
-  add(embeddingServiceName, embeddingService({ protos, embedder, view, maxInputs, apiKeys, tracing, log }));
-  add(healthServiceName, health.implementation);
+  const methods: MethodRule[] = [];
+  const add = (name: string, rules: ServiceRules, implementation: Parameters<Server["addService"]>[1]) => {
+    const service = protos.service(name);
+    methods.push(...methodRules(service, rules));
+    server.addService(serviceDefinition(service), implementation);
+  };
+  add(
+    embeddingServiceName,
+    embeddingRules(options.maxMessageBytes),
+    embeddingService({ protos, embedder, view, maxInputs, callOf, tracing, log }),
+  );
+  add(healthServiceName, healthRules, health.implementation);
   for (const packageName of reflectionPackages) {
-    add(`${packageName}.ServerReflection`, reflectionService(protos, packageName, services));
+    add(`${packageName}.ServerReflection`, reflectionRules, reflectionService(protos, packageName, services));
   }
   const boundPort = await bind(server, host, port);
+  const http2Server = http2ServerOf(server);
+  const limits = { ...callLimits, ...connectionLimits, ...options.limits };
+  const connections = guardConnections(
+    http2Server,
+    { ...limits, maxConnections: options.maxConnections },
+    { keysAsked: apiKeys.length > 0, nowMs, log },
+  );
+  const budget = createMessageBudget(options.messageMemoryBytes, nowMs, () => {
+    // Not inside the handling of what is thrown away.
+    setImmediate(() => Bun.gc(true));
+  });
+  const opened = createCallGate(http2Server, { methods, apiKeys, connections, budget, limits, nowMs });
+  gate = opened;
+  const sweeping = setInterval(() => {
+    opened.sweep();
+    connections.sweep();
+  }, sweepMs);
+  sweeping.unref();
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return {
     address: `${bracketed(reachable)}:${boundPort}`,
+    methods,
+    load: () => ({ connections: connections.count(), calls: opened.openCalls(), heldBytes: budget.heldBytes() }),
     async stop(graceMs) {
       health.stop();
       const finished = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
@@ -103,6 +165,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       });
       await Promise.race([finished, overdue]);
       clearTimeout(timer);
+      clearInterval(sweeping);
       server.forceShutdown();
     },
   };

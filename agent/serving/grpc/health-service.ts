@@ -2,9 +2,12 @@ import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServi
 import { ServiceError } from "#platform/errors.ts";
 import { toGrpcError } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";
-import type { Answer } from "./service-definition.ts";
+import type { Answer, ServiceRules } from "./service-definition.ts";
 
 export const healthServiceName = "grpc.health.v1.Health";
+
+/** Probes have no key. */
+export const healthRules: ServiceRules = { openMethods: ["Check", "Watch"] };
 
 type ServingStatus = "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
 type Watch = ServerWritableStream<Buffer, Answer>;
@@ -17,6 +20,8 @@ export interface HealthService {
 
 /** How soon those who watch learn of a change. The reasons lie in many parts (role, model, a stop): asking them is cheap. */
 const watchPeriodMs = 100;
+/** A watch that has lasted for so long is ended; its client asks again. */
+const maxWatchMs = 60 * 60_000;
 
 /**
  * The standard health service.
@@ -27,7 +32,11 @@ export function healthService(protos: Protos, services: readonly string[], ready
   const requestType = protos.type("grpc.health.v1.HealthCheckRequest");
   const statusEnum = protos.type("grpc.health.v1.HealthCheckResponse").lookupEnum("ServingStatus").values;
   const known = new Set(["", ...services]);
-  const watches = new Map<Watch, { readonly service: string; told: ServingStatus | null }>();
+  /** Told: what the client was sent last. Taken: whether it has taken that; of what changes meanwhile it is told the last. */
+  const watches = new Map<
+    Watch,
+    { readonly service: string; readonly untilMs: number; told: ServingStatus | null; taken: boolean }
+  >();
   let stopped = false;
   let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -58,11 +67,20 @@ export function healthService(protos: Protos, services: readonly string[], ready
   };
 
   const tellAll = () => {
+    const now = performance.now();
     for (const [call, watch] of watches) {
+      if (now > watch.untilMs) {
+        forget(call);
+        call.emit("error", overlong());
+        continue;
+      }
       const status = statusOf(watch.service);
-      if (status === watch.told) continue;
+      if (status === watch.told || !watch.taken) continue;
       watch.told = status;
-      call.write(answer(status));
+      watch.taken = false;
+      call.write(answer(status), () => {
+        watch.taken = true;
+      });
     }
   };
 
@@ -75,9 +93,13 @@ export function healthService(protos: Protos, services: readonly string[], ready
 
   const stopping = () => toGrpcError(new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 }));
 
+  const overlong = () =>
+    toGrpcError(new ServiceError("SHUTTING_DOWN", "watched for an hour: watch again", { retryAfterS: 1 }));
+
   const watch = (call: Watch) => {
     try {
-      watches.set(call, { service: readService(call.request), told: null });
+      const untilMs = performance.now() + maxWatchMs;
+      watches.set(call, { service: readService(call.request), untilMs, told: null, taken: true });
     } catch (error) {
       call.emit("error", toGrpcError(error as ServiceError));
       return;
@@ -96,6 +118,7 @@ export function healthService(protos: Protos, services: readonly string[], ready
     implementation: { Check: check, Watch: watch },
     stop() {
       stopped = true;
+      for (const watch of watches.values()) watch.taken = true;
       tellAll();
       for (const call of [...watches.keys()]) {
         forget(call);

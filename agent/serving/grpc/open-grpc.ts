@@ -48,6 +48,8 @@ export async function openGrpc(parts: {
       insecure,
       maxInputs,
       maxMessageBytes: maxBodyBytes,
+      messageMemoryBytes: Math.max(config.grpc.messageMemoryBytes, 4 * maxBodyBytes),
+      maxConnections: config.grpc.maxConnections,
       embedder,
       view,
       ready,

@@ -4,10 +4,19 @@ import { ServiceError } from "#platform/errors.ts";
 import { describeProtoFiles } from "./describe-proto-files.ts";
 import { toGrpcError } from "./grpc-error.ts";
 import type { ProtoFile, Protos } from "./protos.ts";
-import type { Answer } from "./service-definition.ts";
+import type { Answer, ServiceRules } from "./service-definition.ts";
 
 /** The packages the service goes by, the current one first. */
 export const reflectionPackages = ["grpc.reflection.v1", "grpc.reflection.v1alpha"] as const;
+
+/** What the services look like is told to those with a key. */
+export const reflectionRules: ServiceRules = { openMethods: [] };
+
+/** Of one stream: a client that looks at everything asks some twenty. */
+const maxQuestions = 1_000;
+/** A stream is ended when nothing was asked for so long, or when it has lasted too long; whoever has more questions opens another. */
+const maxIdleMs = 60_000;
+const maxStreamMs = 10 * 60_000;
 
 const notFound = 5;
 const unimplemented = 12;
@@ -83,21 +92,51 @@ export function reflectionService(
   };
   return {
     ServerReflectionInfo(call: ServerDuplexStream<Buffer, Answer>) {
+      const untilMs = performance.now() + maxStreamMs;
+      let questions = 0;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const finish = () => clearTimeout(timer);
+      const fail = (error: ServiceError) => {
+        finish();
+        call.emit("error", toGrpcError(error));
+      };
+      const expectMore = () => {
+        clearTimeout(timer);
+        const overdue = () => fail(new ServiceError("DEADLINE_EXCEEDED", "nothing was asked for a while: ask again"));
+        timer = setTimeout(overdue, Math.min(maxIdleMs, untilMs - performance.now()));
+        timer.unref();
+      };
+      expectMore();
+      call.on("cancelled", finish);
+      call.on("close", finish);
       call.on("data", (bytes) => {
+        questions += 1;
+        if (questions > maxQuestions) {
+          call.pause();
+          fail(new ServiceError("TOO_MANY_REQUESTS", `expected at most ${maxQuestions} questions on one stream`));
+          return;
+        }
+        expectMore();
         try {
           const question = requestType.decode(bytes);
           const fields = requestType.toObject(question);
-          call.write({
+          const answer = {
             valid_host: fields["host"] ?? "",
             original_request: question,
             ...answerQuestion(fields, services, files),
-          });
+          };
+          // No more is read before the client has taken what was answered.
+          call.pause();
+          call.write(answer, () => call.resume());
         } catch (cause) {
           const message = "the request is not a valid ServerReflectionRequest message";
-          call.emit("error", toGrpcError(new ServiceError("INVALID_REQUEST", message, { cause })));
+          fail(new ServiceError("INVALID_REQUEST", message, { cause }));
         }
       });
-      call.on("end", () => call.end());
+      call.on("end", () => {
+        finish();
+        call.end();
+      });
     },
   };
 }

@@ -40,8 +40,10 @@ export interface TestServing {
   post(path: string, body: unknown): Promise<{ status: number; headers: Headers; body: Answer }>;
 }
 
+export type TestConfig = Partial<Omit<ServingConfig, "grpc">> & { readonly grpc?: Partial<ServingConfig["grpc"]> };
+
 /** The real thing on a free port of this machine, not yet started; without gRPC unless `config` says otherwise. */
-export function testServing(config: Partial<ServingConfig> = {}, parts: Partial<ServingOptions> = {}): TestServing {
+export function testServing(config: TestConfig = {}, parts: Partial<ServingOptions> = {}): TestServing {
   const sink = recordingSink();
   const role: TestServing["role"] = { role: "active", servingPeers: () => [] };
   const serving = createServing({

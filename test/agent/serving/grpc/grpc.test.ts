@@ -246,7 +246,7 @@ describe("the standard health service", () => {
 });
 
 describe("starting and stopping", () => {
-  test("with a key: calls need it, health and reflection do not", async () => {
+  test("with a key: calls and reflection need it, health does not", async () => {
     const closed = testServing({ grpc: anyPort, apiKeys: ["first-key", "second-key"] });
     await closed.serving.start();
     const caller = startGrpcClient(closed.serving.grpcAddress as string);
@@ -262,7 +262,10 @@ describe("starting and stopping", () => {
       expect((await caller.answer("ListModels", {}, { metadata }))["models"].length).toBe(1);
       expect((await caller.answer("Health", {}))["status"]).toBe("healthy");
       expect(await caller.answer("grpc.health.v1.Health/Check", {})).toEqual({ status: "SERVING" });
-      expect(await caller.learn(embeddingService)).toEqual(["Embed", "Health", "ListModels"]);
+      const reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+      expect((await caller.failure(reflection, [{ list_services: "" }])).code).toBe(16);
+      const answer = await caller.answer(reflection, [{ list_services: "" }], { metadata });
+      expect(answer["list_services_response"].service.length).toBe(4);
     } finally {
       await caller.stop();
       await closed.serving.stop();

@@ -1,0 +1,138 @@
+import { constants, type ServerHttp2Stream } from "node:http2";
+import { ServiceError } from "#platform/errors.ts";
+import { toGrpcError } from "./grpc-error.ts";
+import type { BudgetHolder, MessageBudget } from "./message-budget.ts";
+import type { MethodRule } from "./service-definition.ts";
+
+/** Memory of an open call besides its headers and messages, roughly. */
+const callBytes = 4_096;
+/** Deflate makes at most this many bytes of one. */
+const maxPackedRatio = 1_032;
+/** In front of each message: whether it is packed, and its length. */
+const messagePrefixBytes = 5;
+
+export const noMemory = () =>
+  new ServiceError("TOO_MANY_REQUESTS", "the messages of other calls take all the memory there is for messages", {
+    retryAfterS: 1,
+  });
+
+/**
+ * Answers a call without a message and ends it: nothing more of its message is read or kept. The reset without an error tells a client
+ * that still sends to stop.
+ */
+export function endWith(stream: ServerHttp2Stream, error: ServiceError): void {
+  if (stream.closed || stream.destroyed) return;
+  if (stream.headersSent) {
+    stream.close(constants.NGHTTP2_CANCEL);
+    return;
+  }
+  const { code, details, metadata } = toGrpcError(error);
+  const headers = {
+    ":status": 200,
+    "content-type": "application/grpc+proto",
+    "grpc-status": code,
+    "grpc-message": encodeURI(details.toWellFormed()),
+    ...metadata.toHttp2Headers(),
+  };
+  stream.respond(headers, { endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR);
+}
+
+/** A call that was let in, and what it holds of the budget. */
+export class OpenCall implements BudgetHolder {
+  readonly tenant: string;
+  readonly rule: MethodRule;
+  readonly #stream: ServerHttp2Stream;
+  readonly #budget: MessageBudget;
+  readonly #packed: boolean;
+  readonly #nowMs: () => number;
+  readonly #startedMs: number;
+  #receivedBytes = 0;
+  #complete: boolean;
+  #answeredMs: number | null = null;
+
+  constructor(parts: {
+    readonly stream: ServerHttp2Stream;
+    readonly rule: MethodRule;
+    readonly tenant: string;
+    /** Messages may be smaller than what they hold. */
+    readonly packed: boolean;
+    readonly budget: MessageBudget;
+    readonly nowMs: () => number;
+  }) {
+    this.#stream = parts.stream;
+    this.rule = parts.rule;
+    this.tenant = parts.tenant;
+    this.#packed = parts.packed;
+    this.#budget = parts.budget;
+    this.#nowMs = parts.nowMs;
+    this.#startedMs = parts.nowMs();
+    // Of a stream of messages none is kept: each is small and is read before the next.
+    this.#complete = parts.rule.requestStream;
+  }
+
+  /** @throws ServiceError where there is no memory for it. */
+  begin(headerBytes: number): void {
+    if (!this.#budget.holdIncoming(this, callBytes + headerBytes)) throw noMemory();
+    if (this.#complete) this.#budget.complete(this);
+  }
+
+  /** Counts what came of the message, before it is whole. */
+  receive(bytes: number): void {
+    const { requestStream, maxMessageBytes, path } = this.rule;
+    if (requestStream) return;
+    this.#receivedBytes += bytes;
+    if (this.#receivedBytes > maxMessageBytes + messagePrefixBytes) {
+      const message = `expected a message of at most ${maxMessageBytes} bytes for ${path}, got a larger one`;
+      this.refuse(new ServiceError("PAYLOAD_TOO_LARGE", message));
+      return;
+    }
+    const held = this.#packed ? Math.min(bytes * maxPackedRatio, maxMessageBytes) : bytes;
+    if (!this.#budget.holdIncoming(this, held)) this.refuse(noMemory());
+  }
+
+  /** All of the message is there. */
+  complete(): void {
+    this.#complete = true;
+    this.#budget.complete(this);
+  }
+
+  /**
+   * Counts the message by its size unpacked.
+   * @throws ServiceError where there is no memory for it.
+   */
+  holdMessage(bytes: number): void {
+    if (this.#packed && !this.#budget.holdWork(this, callBytes + bytes)) throw noMemory();
+  }
+
+  /**
+   * Counts an answer until its client has taken it.
+   * @throws ServiceError where there is no memory for it.
+   */
+  holdAnswer(bytes: number): void {
+    if (!this.#budget.holdAnswer(this, bytes)) throw noMemory();
+    this.#answeredMs = this.#nowMs();
+  }
+
+  /** Ends the call where its message or the taking of its answer is overdue. */
+  endIfOverdue(limits: { readonly receiveMs: number; readonly answerMs: number }): void {
+    const now = this.#nowMs();
+    if (!this.#complete && now - this.#startedMs > limits.receiveMs) {
+      const message = `the message: expected all of it within ${limits.receiveMs / 1000} s`;
+      this.refuse(new ServiceError("REQUEST_TIMEOUT", message));
+    } else if (this.#answeredMs !== null && now - this.#answeredMs > limits.answerMs) this.end();
+  }
+
+  refuse(error: ServiceError): void {
+    endWith(this.#stream, error);
+  }
+
+  end(): void {
+    this.refuse(noMemory());
+  }
+
+  /** The call is over, for whatever reason. */
+  close(): void {
+    this.#budget.release(this);
+  }
+}
