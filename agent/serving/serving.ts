@@ -236,6 +236,7 @@ export function createServing(options: ServingOptions): Serving {
     // While the model loads in its process, there is time for it in this one.
     grpc = await openGrpc({
       config,
+      authenticator,
       log,
       embedder,
       view: {

@@ -1,7 +1,7 @@
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Metadata } from "@grpc/grpc-js";
 import { ServiceError } from "#platform/errors.ts";
-import { type ApiKey, createCallerCheck } from "#platform/http/identify-caller.ts";
+import type { Authenticator } from "#platform/http/authenticate.ts";
 import { receiveLimitMs } from "#platform/http/receive-in-time.ts";
 import { tenantOf } from "../tenant.ts";
 import type { Connection, Connections } from "./connections.ts";
@@ -80,27 +80,26 @@ export function createCallGate(
   server: Http2Server,
   parts: {
     readonly methods: readonly MethodRule[];
-    readonly apiKeys: readonly ApiKey[];
+    readonly authenticator: Authenticator;
     readonly connections: Connections;
     readonly budget: MessageBudget;
     readonly limits: CallLimits;
     readonly nowMs: () => number;
   },
 ): CallGate {
-  const { apiKeys, connections, budget, limits, nowMs } = parts;
+  const { authenticator, connections, budget, limits, nowMs } = parts;
   const methods = new Map(parts.methods.map((rule) => [rule.path, rule]));
-  const identify = createCallerCheck(apiKeys);
-  const keysAsked = apiKeys.length > 0;
+  const keysAsked = authenticator.keysRequired;
   const calls = new Map<string, OpenCall>();
   let lastId = 0;
   let lastingCalls = 0;
 
-  /** Whose call it is. @throws ServiceError for a call without a valid key, or with several. */
-  const tenantByKey = (headers: IncomingHttpHeaders, { authorizations }: HeaderMeasure): string => {
-    const { authorization } = headers;
-    const caller = authorizations === 1 && typeof authorization === "string" ? identify(authorization) : null;
-    if (caller !== null) return tenantOf(caller);
-    throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: metadata authorization: Bearer KEY");
+  /** @throws ServiceError for a call without a valid key, or with several. */
+  const tenantByKey = (headers: IncomingHttpHeaders, { authorizations }: HeaderMeasure, address: string): string => {
+    const { authorization = null } = headers;
+    const caller = authenticator.authenticate(authorizations > 1 ? "several" : authorization, () => address);
+    if (caller instanceof ServiceError) throw caller;
+    return tenantOf(caller);
   };
 
   const refuseTooManyCalls = (connection: Connection, { lasting }: MethodRule) => {
@@ -124,7 +123,7 @@ export function createCallGate(
     const rule = methods.get(path);
     let tenant = tenantOf(undefined);
     if (keysAsked && rule?.open !== true) {
-      tenant = tenantByKey(headers, measure);
+      tenant = tenantByKey(headers, measure, connection.address);
       connection.proven = true;
     }
     if (rule === undefined) {

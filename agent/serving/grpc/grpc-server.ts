@@ -1,6 +1,7 @@
 import type { Http2Server } from "node:http2";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { ServiceError, UsageError } from "#platform/errors.ts";
+import type { Authenticator } from "#platform/http/authenticate.ts";
 import type { ApiKey } from "#platform/http/identify-caller.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
@@ -21,6 +22,8 @@ export interface GrpcServerOptions {
   readonly port: number;
   readonly apiKeys: readonly ApiKey[];
   readonly insecure: boolean;
+  /** Of these keys. */
+  readonly authenticator: Authenticator;
   readonly maxInputs: number;
   /** Of a request message. */
   readonly maxMessageBytes: number;
@@ -94,7 +97,7 @@ function http2ServerOf(server: Server): Http2Server {
  * @throws UsageError when the address or port can't be listened on.
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { host, port, embedder, view, maxInputs, apiKeys, tracing, log } = options;
+  const { host, port, embedder, view, maxInputs, authenticator, tracing, log } = options;
   assertListenAllowed("serving.grpc", options);
   // It would write lines of its own between those of the log; what matters reaches the log as errors.
   setLogVerbosity(logVerbosity.NONE);
@@ -138,13 +141,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const connections = guardConnections(
     http2Server,
     { ...limits, maxConnections: options.maxConnections },
-    { keysAsked: apiKeys.length > 0, nowMs, log },
+    { keysAsked: authenticator.keysRequired, nowMs, log },
   );
   const budget = createMessageBudget(options.messageMemoryBytes, nowMs, () => {
     // Not inside the handling of what is thrown away.
     setImmediate(() => Bun.gc(true));
   });
-  const opened = createCallGate(http2Server, { methods, apiKeys, connections, budget, limits, nowMs });
+  const opened = createCallGate(http2Server, { methods, authenticator, connections, budget, limits, nowMs });
   gate = opened;
   const sweeping = setInterval(() => {
     opened.sweep();

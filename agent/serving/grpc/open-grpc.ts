@@ -1,3 +1,4 @@
+import type { Authenticator } from "#platform/http/authenticate.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Embedder } from "../embedder.ts";
 import type { HealthCheck } from "../ports.ts";
@@ -29,13 +30,15 @@ function portFor({ port, grpc }: ServingConfig): number {
  */
 export async function openGrpc(parts: {
   readonly config: ServingConfig;
+  /** The HTTP API's own, so that wrong keys count together. */
+  readonly authenticator: Authenticator;
   readonly embedder: Embedder;
   readonly view: ServingView;
   readonly ready: () => boolean;
   readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }): Promise<GrpcFace> {
-  const { config, embedder, view, ready, tracing, log } = parts;
+  const { config, authenticator, embedder, view, ready, tracing, log } = parts;
   const { apiKeys, insecure, maxInputs, maxBodyBytes } = config;
   if (!config.grpc.enabled) return { address: null, checks: () => ({}), async stop() {} };
   // Not before it is needed: it takes its time, and an agent without gRPC has no use for it.
@@ -46,6 +49,7 @@ export async function openGrpc(parts: {
       port: portFor(config),
       apiKeys,
       insecure,
+      authenticator,
       maxInputs,
       maxMessageBytes: maxBodyBytes,
       messageMemoryBytes: Math.max(config.grpc.messageMemoryBytes, 4 * maxBodyBytes),

@@ -31,6 +31,8 @@ const methods = loadProtos().files.flatMap(({ namespace }) =>
       : [],
   ),
 );
+/** The request for one text's vector. */
+const small = grpcMessage(Buffer.from("\x12\x01a"));
 const open = [`/${embeddingServiceName}/Health`, "/grpc.health.v1.Health/Check", `/${watch}`];
 const closed = methods.filter((path) => !open.includes(path));
 
@@ -95,13 +97,14 @@ describe("a call needs a key before any of its message", () => {
   test.each(credentials)(
     "%s: every method that is not open is refused, and so are those that do not exist",
     async (_, headers) => {
+      const server = await start();
       for (const path of [...closed, ...unknown]) {
         const ending = await callOnce(server.address, path, headers);
         expect({ path, ...ending }).toEqual({
           path,
           status: 16,
           errorCode: "UNAUTHORIZED",
-          message: "a valid API key is needed: metadata authorization: Bearer KEY",
+          message: "a valid API key is needed: Authorization: Bearer KEY",
         });
       }
       for (const path of open.filter((candidate) => candidate !== `/${watch}`)) {
@@ -120,6 +123,17 @@ describe("a call needs a key before any of its message", () => {
     await connection.send(writeFrame(frame.data, flag.endStream, 1, grpcMessage(Buffer.from("\x12\x01a"))));
     expect(await connection.waitFor(({ type }) => type === frame.reset, 10_000)).not.toBeNull();
     expect(connection.frames.some(({ type }) => type === frame.data)).toBe(false);
+  });
+
+  test("many wrong keys from an address are slowed down, the right one is not", async () => {
+    const server = await start();
+    const ask = (value: string) => callOnce(server.address, `/${embed}`, { authorization: `Bearer ${value}` }, small);
+    const endings = await Promise.all(Array.from({ length: 30 }, (_, i) => ask(`guess-${i}`)));
+    const refused = endings.filter(({ status }) => status === 8);
+    expect(refused.length).toBeGreaterThan(10);
+    expect(refused[0]).toMatchObject({ errorCode: "TOO_MANY_REQUESTS" });
+    expect(endings.filter(({ status }) => status === 16).length).toBe(endings.length - refused.length);
+    expect((await ask(key)).status).toBe(0);
   });
 
   test("a method that does not exist is said to be so to those with a key", async () => {
@@ -169,7 +183,6 @@ describe("messages that do not become whole", () => {
       expect(most).toBeGreaterThan(budget / 2);
       expect(most).toBeLessThanOrEqual(budget);
       // Whoever sends a small one is served meanwhile.
-      const small = grpcMessage(Buffer.from("\x12\x01a"));
       expect((await callOnce(server.address, `/${embed}`, Object.fromEntries(headers), small)).status).toBe(0);
       for (const connection of connections.splice(0)) connection.close();
       await eventually(

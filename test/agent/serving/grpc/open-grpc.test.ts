@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:net";
 import { openGrpc } from "#agent/serving/grpc/open-grpc.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { UsageError } from "#platform/errors.ts";
+import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig } from "#platform/read-config.ts";
 
@@ -12,6 +13,7 @@ setDefaultTimeout(60_000);
 const open = (config: object) =>
   openGrpc({
     config: parseConfig(ServingConfig, config, "the test"),
+    authenticator: createAuthenticator({ apiKeys: [], log: createLogger("test", "silent") }),
     log: createLogger("test", "silent"),
     embedder: {
       embed: () => Promise.reject(new Error("not asked")),

@@ -1,6 +1,7 @@
 import { connect } from "node:http2";
 import type { Embedder } from "#agent/serving/embedder.ts";
 import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from "#agent/serving/grpc/grpc-server.ts";
+import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createLogger } from "#platform/log.ts";
 import {
   callHeaders,
@@ -35,10 +36,13 @@ export function sameVectors(dimension = 384): Embedder {
 
 /** The server alone, on a free port, with a key unless told otherwise. */
 export function startGrpc(options: Partial<GrpcServerOptions> = {}): Promise<GrpcServer> {
+  const log = createLogger("test", "silent");
+  const apiKeys = options.apiKeys ?? [key];
   return startGrpcServer({
     host: "127.0.0.1",
     port: 0,
-    apiKeys: [key],
+    apiKeys,
+    authenticator: createAuthenticator({ apiKeys, log }),
     insecure: false,
     maxInputs: 2_048,
     maxMessageBytes: 4 * 1024 * 1024,
@@ -48,7 +52,7 @@ export function startGrpc(options: Partial<GrpcServerOptions> = {}): Promise<Grp
     view: { health: () => ({ status: "healthy" }), models: async () => [] },
     ready: () => true,
     tracing: undefined,
-    log: createLogger("test", "silent"),
+    log,
     ...options,
   });
 }
