@@ -18,6 +18,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   decide: async () => (await import("./decide.ts")).decideCommand,
   calibrate: async () => (await import("./calibrate.ts")).calibrateCommand,
   "calibrate-guard": async () => (await import("./calibrate-guard.ts")).calibrateGuardCommand,
+  "power-helper": async () => (await import("./power-helper.ts")).powerHelperCommand,
   doctor: async () => (await import("./doctor.ts")).doctorCommand,
   config: async () => (await import("./config.ts")).configCommand,
   version: async () => (await import("./version.ts")).versionCommand,

@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerControl, SetModeResult } from "./device.ts";
+import { askPowerHelper } from "./helper/ask-power-helper.ts";
 import { asksForReboot, byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "./parse-nvpmodel.ts";
 import type { JetsonConfig } from "./power-config.ts";
 import type { PowerFaults } from "./power-faults.ts";
@@ -19,6 +21,28 @@ function describeOutcome(command: readonly string[], outcome: CommandOutcome, ti
     default:
       return outcome.kind satisfies never;
   }
+}
+
+/** How modes are set: by a command, or through the power helper. */
+export type ModeSetter =
+  | { readonly kind: "command"; readonly command: readonly string[] }
+  | { readonly kind: "helper"; readonly socketPath: string };
+
+/** As configured; where nothing is, root runs nvpmodel itself and others ask the helper, if it is installed. */
+export function modeSetter({ nvpmodelSet, nvpmodel, helperSocket }: JetsonConfig, isRoot: boolean): ModeSetter {
+  if (nvpmodelSet !== null) return { kind: "command", command: nvpmodelSet };
+  if (isRoot || !existsSync(helperSocket)) return { kind: "command", command: nvpmodel };
+  return { kind: "helper", socketPath: helperSocket };
+}
+
+async function runSetter(setter: ModeSetter, modeId: number, timeoutMs: number): Promise<SetModeResult> {
+  if (setter.kind === "helper") return await askPowerHelper(setter.socketPath, modeId, timeoutMs);
+  const command = [...setter.command, "-m", String(modeId)];
+  const outcome = await runCommand(command, timeoutMs);
+  if (asksForReboot(outcome.output))
+    return { kind: "reboot-required", reason: `mode ${modeId} needs a reboot, which is never done by itself` };
+  if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
+  return { kind: "failed", reason: describeOutcome(command, outcome, timeoutMs) };
 }
 
 /** Power modes by nvpmodel. A mode that asks for a reboot is left out from then on. */
@@ -57,15 +81,9 @@ export function createJetsonControl(config: JetsonConfig, faults: PowerFaults): 
       );
     },
     async setMode(modeId): Promise<SetModeResult> {
-      const command = [...config.nvpmodelSet, "-m", String(modeId)];
-      const outcome = await runCommand(command, commandTimeoutMs);
-      if (asksForReboot(outcome.output)) {
-        needReboot.add(modeId);
-        return { kind: "reboot-required", reason: `mode ${modeId} needs a reboot, which is never done by itself` };
-      }
-      if (outcome.kind !== "exited" || outcome.exitCode !== 0) {
-        return { kind: "failed", reason: describeOutcome(command, outcome, commandTimeoutMs) };
-      }
+      const outcome = await runSetter(modeSetter(config, process.geteuid?.() === 0), modeId, commandTimeoutMs);
+      if (outcome.kind === "reboot-required") needReboot.add(modeId);
+      if (outcome.kind !== "set") return outcome;
       const now = await currentMode();
       if (now === null)
         return { kind: "failed", reason: "the mode was set, but the board does not say which it is in" };

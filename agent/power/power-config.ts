@@ -79,8 +79,15 @@ export type PowerPolicy = Static<typeof PowerPolicy>;
 export const JetsonConfig = Type.Object(
   {
     nvpmodel: command("nvpmodel"),
-    /** Needs root; with a service user, e.g. ["sudo", "-n", "nvpmodel"]. */
-    nvpmodelSet: command("nvpmodel"),
+    nvpmodelSet: Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.Null()], {
+      default: null,
+      description: "what sets modes; null: nvpmodel itself as root, else the power helper where its socket is there",
+    }),
+    helperSocket: Type.String({
+      default: "/run/thormesh-power.socket",
+      minLength: 1,
+      description: "of the power helper, which sets modes for an agent that does not run as root",
+    }),
     tegrastats: command("tegrastats"),
     nvidiaSmi: command("nvidia-smi"),
     confPath: Type.String({ default: "/etc/nvpmodel.conf" }),

@@ -37,15 +37,20 @@ export function killIfAllowed(child: Bun.Subprocess): void {
 /**
  * Runs a command with nothing on its standard input, in the C locale, and answers after `timeoutMs` at the latest (and half a second for
  * what it still has to say), also when the command can't be killed. Never rejects.
+ * @param environment in place of this process' own in the C locale
  */
-export async function runCommand(command: readonly string[], timeoutMs: number): Promise<CommandOutcome> {
+export async function runCommand(
+  command: readonly string[],
+  timeoutMs: number,
+  environment: Readonly<Record<string, string | undefined>> = childEnvironment("command", { LC_ALL: "C" }),
+): Promise<CommandOutcome> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const child = Bun.spawn([...command], {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
-      env: childEnvironment("command", { LC_ALL: "C" }),
+      env: environment,
     });
     const outputs = [collect(child.stdout), collect(child.stderr)];
     const timeOut = new Promise<null>((resolve) => {

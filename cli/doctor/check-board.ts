@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { createDevice } from "#agent/power/create-device.ts";
@@ -32,33 +33,85 @@ async function checkModes(device: Device, config: PowerConfig): Promise<CheckRes
   return { name, status: "ok", detail: `${modes.map((mode) => mode.name).join(", ")}; now ${current.name}` };
 }
 
-/** What a line of sudoers calls a user: the name, or #uid where the machine knows none. */
-export function sudoersName(uid: number, passwd: string): string {
+/** Name of a user, or #uid where the machine knows none. */
+export function userName(uid: number, passwd: string): string {
   const entry = passwd.split("\n").find((line) => line.split(":")[2] === String(uid));
   return entry?.split(":")[0] || `#${uid}`;
 }
 
+const rightName = "right to set the power mode";
+const noRight = (detail: string, advice: string): CheckResult => ({
+  name: rightName,
+  status: "failed",
+  detail,
+  advice,
+});
+
+const installHelper =
+  "install the power helper (README, Install on a device): deploy/thormesh-power.socket and deploy/thormesh-power@.service " +
+  "to /etc/systemd/system, then: sudo systemctl enable --now thormesh-power.socket";
+
+/** Looks at the helper's socket; asking it would set a mode. */
+function checkHelper(socketPath: string, user: string): CheckResult {
+  try {
+    if (!statSync(socketPath).isSocket()) return noRight(`${socketPath} is no socket`, installHelper);
+    accessSync(socketPath, constants.W_OK);
+    return { name: rightName, status: "ok", detail: `${user} may, through the power helper (${socketPath})` };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EACCES")
+      return noRight(
+        `${user} may not use the power helper's socket ${socketPath}`,
+        `let the agent run as the user of its unit, or add ${user} to the socket's group: sudo usermod --append --groups thormesh-agent ${user}`,
+      );
+    return noRight(`the power helper is not there: ${message}`, installHelper);
+  }
+}
+
+/** Whether sudo lets a user set modes, and no more than that. */
+async function checkSudo(path: string, user: string, timeoutMs: number): Promise<CheckResult> {
+  const asked = await runCommand(["sudo", "-n", "-l", path, "-m", "0"], timeoutMs);
+  if (asked.kind === "not-started")
+    return noRight(
+      "sudo, which is configured, is not installed",
+      `take power.jetson.nvpmodelSet away and ${installHelper}`,
+    );
+  if (asked.exitCode !== 0)
+    return noRight(
+      `sudo does not let ${user} run ${path} without a password`,
+      `take power.jetson.nvpmodelSet away and ${installHelper}`,
+    );
+  const more = await runCommand(["sudo", "-n", "-l", path, "-m", "0", "-f", "/nowhere"], timeoutMs);
+  if (more.exitCode === 0)
+    return noRight(
+      `sudo lets ${user} run ${path} with any arguments, -f FILE too, which amounts to root`,
+      `remove the line from /etc/sudoers.d, take power.jetson.nvpmodelSet away and ${installHelper}`,
+    );
+  return {
+    name: rightName,
+    status: "note",
+    detail: `${user} may, through sudo`,
+    advice:
+      "sudo does not work in a unit with NoNewPrivileges=, as deploy/thormesh-agent.service is; the power helper does",
+  };
+}
+
 /** Whether a mode could be set, without setting one. */
 async function checkRights(config: PowerConfig): Promise<CheckResult> {
-  const name = "right to set the power mode";
   const { uid } = userInfo();
-  const { nvpmodelSet, commandTimeoutMs } = config.jetson;
-  if (uid === 0) return { name, status: "ok", detail: "runs as root" };
-  const user = sudoersName(uid, await readFile("/etc/passwd", "utf8").catch(() => ""));
-  // Behind sudo, env and their like stands the tool itself.
+  const { nvpmodelSet, helperSocket, commandTimeoutMs } = config.jetson;
+  if (uid === 0) return { name: rightName, status: "ok", detail: "runs as root" };
+  const user = userName(uid, await readFile("/etc/passwd", "utf8").catch(() => ""));
+  if (nvpmodelSet === null) return checkHelper(helperSocket, user);
+  if (nvpmodelSet[0] !== "sudo")
+    return noRight(
+      `${user} is not root, and nvpmodel -m needs root`,
+      `take power.jetson.nvpmodelSet away and ${installHelper}`,
+    );
+  // Behind sudo and its options stands the tool itself.
   const tool = nvpmodelSet.at(-1) ?? "nvpmodel";
   const path = Bun.which(tool) ?? (tool.startsWith("/") ? tool : "/usr/sbin/nvpmodel");
-  const sudoersLine = `add to /etc/sudoers.d/thormesh: ${user} ALL=(root) NOPASSWD: ${path} -m *`;
-  const failed = (detail: string, advice: string): CheckResult => ({ name, status: "failed", detail, advice });
-  if (nvpmodelSet[0] !== "sudo") {
-    const setting = `and to the configuration: power.jetson.nvpmodelSet: [sudo, -n, ${path}]`;
-    return failed(`${user} is not root, and nvpmodel -m needs root`, `${sudoersLine}\n${setting}`);
-  }
-  const asked = await runCommand(["sudo", "-n", "-l", path, "-m", "0"], commandTimeoutMs);
-  if (asked.exitCode === 0) return { name, status: "ok", detail: `${user} may, through sudo` };
-  if (asked.kind === "not-started")
-    return failed("sudo, which is configured, is not installed", `install sudo, and ${sudoersLine}`);
-  return failed(`sudo does not let ${user} run ${path} without a password`, sudoersLine);
+  return await checkSudo(path, user, commandTimeoutMs);
 }
 
 async function checkSensors(device: Device, config: PowerConfig): Promise<CheckResult> {

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { chmod, chown, mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import pino from "pino";
 import { PowerConfig } from "#agent/power/power-config.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
-import { checkBoard, sudoersName } from "#cli/doctor/check-board.ts";
+import { checkBoard, userName } from "#cli/doctor/check-board.ts";
 import { checkBroker, checkListen } from "#cli/doctor/check-network.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "#cli/doctor/check-program.ts";
 import { parseConfig } from "#platform/read-config.ts";
@@ -60,37 +62,89 @@ describe("the board", () => {
     [1000, "root:x:0:0::/root:/bin/sh\nthormesh:x:1000:1000::/:/bin/sh\n", "thormesh"],
     [100, "thormesh:x:1000:100::/:/bin/sh\n", "#100"],
     [7, "", "#7"],
-  ])("user %p in sudoers", (uid, passwd, expected) => {
-    expect(sudoersName(uid, passwd)).toBe(expected);
+  ])("user %p by name", (uid, passwd, expected) => {
+    expect(userName(uid, passwd)).toBe(expected);
   });
 
   // As a service user would see it. Only root may become another user to try it, and the program must lie where others can read it.
   test.if(runsAsNobody())(
-    "without the right to set modes the exact lines to add are said",
+    "without the right to set modes what to do is said, and with the helper's socket it is there",
     async () => {
+      const socketPath = join(board.directory, "power.socket");
+      const check = async (change: object) => {
+        const config = join(board.directory, "agent.json");
+        const { nvpmodelSet: _, ...tools } = board.config;
+        await Bun.write(config, JSON.stringify({ power: { board: "jetson", jetson: { ...tools, ...change } } }));
+        await Bun.spawn(["chmod", "-R", "a+rX", board.directory]).exited;
+        const child = Bun.spawn([...asNobody, ...programCommand, "doctor", "--config", config, "--json"], {
+          env: {
+            PATH: process.env["PATH"] ?? "",
+            HOME: "/nowhere",
+            XDG_STATE_HOME: "/nowhere",
+          },
+          cwd: board.directory,
+          stdout: "pipe",
+          stderr: "ignore",
+        });
+        const { checks } = JSON.parse(await child.stdout.text());
+        return named(checks, "right to set the power mode");
+      };
+      const advice = expect.stringContaining("systemctl enable --now thormesh-power.socket");
+      expect(await check({ nvpmodelSet: ["true"] })).toMatchObject({
+        status: "failed",
+        detail: "nobody is not root, and nvpmodel -m needs root",
+        advice,
+      });
+      expect(await check({ helperSocket: socketPath })).toMatchObject({
+        status: "failed",
+        detail: expect.stringContaining("the power helper is not there"),
+        advice,
+      });
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+      await chmod(socketPath, 0o660);
+      expect(await check({ helperSocket: socketPath })).toMatchObject({
+        status: "failed",
+        advice: expect.stringContaining("usermod --append --groups thormesh-agent nobody"),
+      });
+      await chown(socketPath, 65534, 65534);
+      expect(await check({ helperSocket: socketPath })).toMatchObject({
+        status: "ok",
+        detail: `nobody may, through the power helper (${socketPath})`,
+      });
+      server.close();
+    },
+    120_000,
+  );
+
+  // A sudo that lets everything through, and one that lets through only what stands in its rule.
+  test.if(runsAsNobody()).each([
+    ["any arguments", "exit 0", { status: "failed", detail: expect.stringContaining("any arguments, -f FILE too") }],
+    [
+      "one mode",
+      "[ $# -eq 5 ] && exit 0; exit 1",
+      { status: "note", advice: expect.stringContaining("NoNewPrivileges") },
+    ],
+    ["nothing", "exit 1", { status: "failed", advice: expect.stringContaining("thormesh-power.socket") }],
+  ])(
+    "a rule of sudo that lets %s through",
+    async (_, script, expected) => {
+      const bin = join(board.directory, "bin");
+      await mkdir(bin);
+      await Bun.write(join(bin, "sudo"), `#!/bin/sh\n${script}\n`);
+      await chmod(join(bin, "sudo"), 0o755);
       const config = join(board.directory, "agent.json");
-      await Bun.write(
-        config,
-        JSON.stringify({ power: { board: "jetson", jetson: { ...board.config, nvpmodelSet: ["true"] } } }),
-      );
-      await Bun.spawn(["chmod", "-R", "a+rwX", board.directory]).exited;
+      const jetson = { ...board.config, nvpmodelSet: ["sudo", "-n", "/usr/sbin/nvpmodel"] };
+      await Bun.write(config, JSON.stringify({ power: { board: "jetson", jetson } }));
+      await Bun.spawn(["chmod", "-R", "a+rX", board.directory]).exited;
       const child = Bun.spawn([...asNobody, ...programCommand, "doctor", "--config", config, "--json"], {
-        env: {
-          PATH: process.env["PATH"] ?? "",
-          HOME: board.directory,
-          THORMESH_CACHE_DIR: join(board.directory, "cache"),
-        },
+        env: { PATH: `${bin}:${process.env["PATH"]}`, HOME: "/nowhere", XDG_STATE_HOME: "/nowhere" },
         cwd: board.directory,
         stdout: "pipe",
         stderr: "ignore",
       });
       const { checks } = JSON.parse(await child.stdout.text());
-      const path = Bun.which("true");
-      expect(named(checks, "right to set the power mode")).toMatchObject({
-        status: "failed",
-        advice: `add to /etc/sudoers.d/thormesh: nobody ALL=(root) NOPASSWD: ${path} -m *\nand to the configuration: power.jetson.nvpmodelSet: [sudo, -n, ${path}]`,
-      });
-      expect(await child.exited).toBe(1);
+      expect(named(checks, "right to set the power mode")).toMatchObject(expected);
     },
     60_000,
   );

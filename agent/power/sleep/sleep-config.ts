@@ -6,7 +6,7 @@ const hook = (description: string) =>
 /** How a device that stands by is put to sleep, and how a peer wakes it: by commands of the operator's, none by default. */
 export const SleepConfig = Type.Object(
   {
-    suspendCommand: hook("suspends this device, e.g. [sudo, -n, systemctl, suspend]"),
+    suspendCommand: hook("suspends this device, e.g. [systemctl, suspend]"),
     afterS: Type.Number({ default: 900, minimum: 1, description: "of standing by with nothing to do" }),
     mac: Type.Union([Type.String({ pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$" }), Type.Null()], {
       default: null,

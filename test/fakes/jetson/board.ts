@@ -57,6 +57,14 @@ export function createFakeBoard(conf: string = thorConf) {
     write,
     read,
     behave: (behaviour: "fail" | "hang" | "lie" | "query-fails" | "warn" | "") => write("behaviour", behaviour),
+    /** A tool as one file, for what is started with an environment of its own. */
+    executable(name: string): string {
+      const path = join(state, `${name}-executable`);
+      writeFileSync(path, `#!/bin/sh\nJETSON_STATE=${state} exec ${join(import.meta.dir, name)} "$@"\n`, {
+        mode: 0o755,
+      });
+      return path;
+    },
     calls: () => read("calls").trim().split("\n"),
     dispose: () => rmSync(state, { recursive: true, force: true }),
   };

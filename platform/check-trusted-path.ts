@@ -1,0 +1,104 @@
+import { lstatSync, readdirSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { UsageError } from "./errors.ts";
+
+const writableByGroup = 0o020;
+const writableByOthers = 0o002;
+const sticky = 0o1000;
+/** As many links as the kernel follows. */
+const maxLinks = 40;
+/** A model's directory has a few dozen entries. */
+const maxTreeEntries = 10_000;
+
+const octal = (mode: number) => (mode & 0o7777).toString(8).padStart(4, "0");
+
+/** Root, the user we run as, and who owns "/": in a user namespace that is how root's files look. */
+function trustedOwners(): ReadonlySet<number> {
+  return new Set([0, process.geteuid?.() ?? 0, statSync("/").uid]);
+}
+
+/** Says why others could change an entry, or, of a directory, what lies in it; null when they can't. */
+function findFlaw(path: string, stats: Stats, owners: ReadonlySet<number>): string | null {
+  const { uid, gid, mode } = stats;
+  const kind = stats.isDirectory() ? "directory" : "file";
+  if (!owners.has(uid)) {
+    return (
+      `the ${kind} ${path} belongs to user ${uid} (mode ${octal(mode)}), who is neither root nor the user that runs this ` +
+      `(${process.geteuid?.()}): give it to root or to that user (chown)`
+    );
+  }
+  if (stats.isSymbolicLink()) return null;
+  // In a sticky directory nobody moves or removes what belongs to another user.
+  if (stats.isDirectory() && (mode & sticky) !== 0) return null;
+  const others = [
+    ...((mode & writableByGroup) === 0 ? [] : [`group ${gid}`]),
+    ...((mode & writableByOthers) === 0 ? [] : ["everybody"]),
+  ];
+  if (others.length === 0) return null;
+  return `${others.join(" and ")} may write to the ${kind} ${path} (owner ${uid}, mode ${octal(mode)}): take that away (chmod go-w)`;
+}
+
+function findFlawOnTheWay(path: string, owners: ReadonlySet<number>, links: { left: number }): string | null {
+  const parent = dirname(path);
+  if (parent !== path) {
+    const flaw = findFlawOnTheWay(parent, owners, links);
+    if (flaw !== null) return flaw;
+  }
+  const stats = lstatSync(path);
+  const flaw = findFlaw(path, stats, owners);
+  if (flaw !== null || !stats.isSymbolicLink()) return flaw;
+  links.left -= 1;
+  if (links.left < 0) return `${path}: too many symbolic links`;
+  return findFlawOnTheWay(resolve(parent, readlinkSync(path)), owners, links);
+}
+
+/**
+ * Says why a file or directory could have been put or changed by another user than root or the one we run as: its owner, its mode, or those
+ * of a directory or symbolic link on the way to it. Null when it is trusted, and when it isn't there.
+ */
+export function findUntrusted(path: string): string | null {
+  try {
+    return findFlawOnTheWay(resolve(path), trustedOwners(), { left: maxLinks });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    return `${path} can't be looked at: ${(error as Error).message}`;
+  }
+}
+
+/** As {@link findUntrusted}, of a directory with all that lies in it, links followed. */
+export function findUntrustedInTree(directory: string): string | null {
+  const waiting = [directory];
+  const seen = new Set<string>();
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    const flaw = findUntrusted(path);
+    if (flaw !== null) return flaw;
+    if (seen.size >= maxTreeEntries) return `${directory} holds more than ${maxTreeEntries} entries`;
+    try {
+      const { dev, ino } = statSync(path);
+      const id = `${dev}:${ino}`;
+      if (seen.has(id)) continue;
+      seen.add(id);
+      if (statSync(path).isDirectory()) for (const name of readdirSync(path)) waiting.push(join(path, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+        return `${path} can't be looked at: ${(error as Error).message}`;
+    }
+  }
+  return null;
+}
+
+/**
+ * Refuses what another user could have put there.
+ * @param what it is for, for people, e.g. "the configuration"
+ * @throws UsageError saying which path is at fault, its owner and mode, and what to do.
+ */
+export function checkTrustedPath(path: string, what: string): void {
+  const flaw = findUntrusted(path);
+  if (flaw !== null) throw new UsageError(`${what} is not used, because others could have changed it: ${flaw}`);
+}
+
+/** As {@link checkTrustedPath}, of a directory with all that lies in it. */
+export function checkTrustedTree(directory: string, what: string): void {
+  const flaw = findUntrustedInTree(directory);
+  if (flaw !== null) throw new UsageError(`${what} is not used, because others could have changed it: ${flaw}`);
+}
