@@ -1,6 +1,9 @@
 import { createAgent } from "#agent/agent.ts";
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environment.ts";
+import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts";
+import { defaultStateDir } from "#platform/default-state-dir.ts";
+import { createLogger } from "#platform/log.ts";
 import { readConfigFile } from "#platform/read-config.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalString } from "./command.ts";
@@ -56,7 +59,13 @@ export const agentCommand: Command = {
         insecure: values["insecure"] === true ? true : undefined,
       },
     });
-    const agent = createAgent(parseAgentConfig(input, path ?? "the command line"));
+    const config = parseAgentConfig(input, path ?? "the command line");
+    closeNewFiles();
+    closeStateDirectory(
+      config.stateDir ?? defaultStateDir("agent", process.env),
+      createLogger("agent", config.logLevel),
+    );
+    const agent = createAgent(config);
     const stopped = untilStopped((stop) => {
       if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
     });

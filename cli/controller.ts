@@ -3,6 +3,8 @@ import { parseControllerConfig } from "#controller/check-config.ts";
 import { createController } from "#controller/controller.ts";
 import { createPlannerProcess } from "#controller/scaling/fleet-plan/planner-process.ts";
 import { createClock } from "#platform/clock.ts";
+import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts";
+import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
 import { readConfigFile } from "#platform/read-config.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
@@ -51,6 +53,8 @@ export const controllerCommand: Command = {
     });
     const config = parseControllerConfig(input, path ?? "the command line");
     const log = createLogger("controller", config.logLevel);
+    closeNewFiles();
+    closeStateDirectory(config.stateDir ?? defaultStateDir("controller", process.env), log);
     const controller = createController(config, {
       log,
       clock: createClock(config.clock),

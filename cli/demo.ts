@@ -1,3 +1,4 @@
+import { closeNewFiles } from "#platform/close-to-others.ts";
 import type { Command } from "./command.ts";
 import { demoOptions, readDemoOptions } from "./demo/demo-options.ts";
 import { renderReport } from "./demo/report.ts";
@@ -11,6 +12,7 @@ export const demoCommand: Command = {
   options: demoOptions,
   async run(values, positionals) {
     const options = readDemoOptions(values, positionals);
+    closeNewFiles();
     const live = process.stderr.isTTY === true;
     const progress = live ? createTerminalProgress(process.stderr) : createLineProgress(process.stderr);
     // A second Ctrl-C ends the process at once; the terminal's cursor must come back even then.

@@ -53,7 +53,7 @@ function openAndMigrate(path: string, migrations: readonly Migration[]): Databas
  */
 export function openDatabase(path: string, migrations: readonly Migration[], log: Logger, nowMs: number): Database {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw new Error(`the state directory ${dirname(path)} can't be used`, { cause });
   }

@@ -27,7 +27,7 @@ function freeBytesIn(path: string): number {
 export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): CheckResult {
   const name = "state directory";
   try {
-    mkdirSync(path, { recursive: true });
+    mkdirSync(path, { recursive: true, mode: 0o700 });
     accessSync(path, constants.W_OK);
     const freeBytes = freeBytesOf(path);
     if (freeBytes >= enoughBytes) return { name, status: "ok", detail: path };

@@ -6,7 +6,9 @@ import { commands } from "#cli/commands.ts";
 
 const deploy = join(import.meta.dir, "..", "..", "deploy");
 const readUnit = (file: string) => readFileSync(join(deploy, file), "utf8");
-const services = readdirSync(deploy).filter((file) => file.endsWith(".service")).sort();
+const services = readdirSync(deploy)
+  .filter((file) => file.endsWith(".service"))
+  .sort();
 const everyUnit = readdirSync(deploy).filter((file) => /\.(service|socket)$/.test(file));
 const hasSystemd = Bun.which("systemd-analyze") !== null;
 /** As systemd scores it: 0 is shut in completely, 10 not at all. */

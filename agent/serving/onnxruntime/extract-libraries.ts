@@ -40,7 +40,7 @@ function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(path);
   if (uid !== userInfo().uid) throw new Error(`${path} belongs to another user`);
-  if ((mode & 0o022) !== 0) chmodSync(path, 0o700);
+  if ((mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
 function isWritableByAll(path: string): boolean {
@@ -61,7 +61,7 @@ export function writeIntact(path: string, bytes: Uint8Array): void {
   if (existsSync(path) && readFileSync(path).equals(bytes)) return;
   const temporaryPath = `${path}.${process.pid}.${crypto.randomUUID()}`;
   try {
-    writeFileSync(temporaryPath, bytes, { mode: 0o755 });
+    writeFileSync(temporaryPath, bytes, { mode: 0o700 });
     renameSync(temporaryPath, path);
   } catch (error) {
     rmSync(temporaryPath, { force: true });
