@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { isAbsolute } from "node:path";
-import { answerModeRequest } from "#agent/power/helper/answer-mode-request.ts";
+import { answerModeRequest } from "#agent/power/set-mode/answer-mode-request.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { type Command, optionalString } from "./command.ts";

@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerControl, SetModeResult } from "./device.ts";
-import { askPowerHelper } from "./helper/ask-power-helper.ts";
 import { asksForReboot, byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "./parse-nvpmodel.ts";
 import type { JetsonConfig } from "./power-config.ts";
 import type { PowerFaults } from "./power-faults.ts";
 import { type CommandOutcome, runCommand } from "./run-command.ts";
+import { askPowerHelper } from "./set-mode/ask-power-helper.ts";
 
 function describeOutcome(command: readonly string[], outcome: CommandOutcome, timeoutMs: number): string {
   const name = command.join(" ");

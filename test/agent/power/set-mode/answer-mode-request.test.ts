@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { answerModeRequest, type ModeRequestOptions } from "#agent/power/helper/answer-mode-request.ts";
+import { answerModeRequest, type ModeRequestOptions } from "#agent/power/set-mode/answer-mode-request.ts";
 import { createFakeBoard } from "../../../fakes/jetson/board.ts";
 
 const encoder = new TextEncoder();
