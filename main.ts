@@ -1,8 +1,9 @@
-import { printLine } from "#cli/print-line.ts";
+import { printLine, sayLine } from "#cli/print-line.ts";
 import { runCli } from "#cli/run-cli.ts";
 
 // Of packages we carry, about their own code: nothing its user can act on, and no line of a log in JSON.
 process.noDeprecation = true;
 // What a command prints is its result: losing it is a failure.
 console.log = printLine;
+console.error = sayLine;
 process.exit(await runCli(process.argv.slice(2)));

@@ -6,6 +6,7 @@ import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { describeError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import { version } from "#platform/version.ts";
 import { encodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
@@ -154,7 +155,7 @@ export function createAgent(config: AgentConfig): Agent {
           nowMs: Math.round(nowMs()),
           startedAtMs: Math.round(startedAtMs),
           role: membership.decision,
-          broker: { url: config.broker.url, connected: broker.connected },
+          broker: { url: redactUrl(config.broker.url), connected: broker.connected },
           controllerOnline: membership.controllerOnline,
           peers: membership.servingPeers(),
           liveQps: record.liveQps(nowMs()),

@@ -5,6 +5,7 @@ import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
 import { readConfigFile } from "#platform/read-config.ts";
+import { secretFromEnvironment } from "#platform/read-secret-file.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalString } from "./command.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
@@ -49,7 +50,7 @@ export const agentCommand: Command = {
       stateDir: optionalString(values, "state-dir"),
       broker: {
         url: optionalString(values, "broker"),
-        password: process.env["THORMESH_MQTT_PASSWORD"] || undefined,
+        password: secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD"),
       },
       power: { board: optionalString(values, "board") },
       serving: {

@@ -1,3 +1,4 @@
+import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch-bounded.ts";
 import { redactUrl } from "#platform/redact-url.ts";
@@ -53,6 +54,7 @@ export async function askController(
   }
   if (response.ok) return response.json();
   const answer = (await response.json().catch(() => ({}))) as { error?: unknown };
-  const message = `the controller at ${redactUrl(url)} answers ${response.status}: ${answer.error ?? response.statusText}`;
+  const said = cleanText(String(answer.error ?? response.statusText));
+  const message = `the controller at ${redactUrl(url)} answers ${response.status}: ${said}`;
   throw response.status === 400 ? new UsageError(message) : new Error(message);
 }

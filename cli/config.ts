@@ -2,6 +2,7 @@ import { parseAgentConfig } from "#agent/check-config.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { UsageError } from "#platform/errors.ts";
 import { readConfigFile } from "#platform/read-config.ts";
+import { maskSecrets } from "#platform/redact-url.ts";
 import type { Command } from "./command.ts";
 
 const parsers: Readonly<Record<string, (input: unknown, source: string) => unknown>> = {
@@ -11,8 +12,11 @@ const parsers: Readonly<Record<string, (input: unknown, source: string) => unkno
 
 export const configCommand: Command = {
   summary: "check a configuration file: all its errors at once, or the whole configuration with its defaults",
-  usage: "check agent|controller FILE [--json]",
-  options: { json: { type: "boolean", help: "print the whole configuration, defaults filled in" } },
+  usage: "check agent|controller FILE [--json [--show-secrets]]",
+  options: {
+    json: { type: "boolean", help: "print the whole configuration, defaults filled in" },
+    "show-secrets": { type: "boolean", help: "with --json: keys, passwords and tokens too" },
+  },
   async run(values, [action, program, path, ...more]) {
     if (action !== "check" || more.length > 0)
       throw new UsageError('expected "check agent FILE" or "check controller FILE"');
@@ -20,8 +24,9 @@ export const configCommand: Command = {
     if (parse === undefined) throw new UsageError(`expected agent or controller, got "${program ?? ""}"`);
     if (path === undefined) throw new UsageError("expected a file to check");
     const config = parse(await readConfigFile(path), path);
+    const shown = values["show-secrets"] === true ? config : maskSecrets(config);
     console.log(
-      values["json"] === true ? JSON.stringify(config, null, 2) : `${path} is a valid ${program} configuration`,
+      values["json"] === true ? JSON.stringify(shown, null, 2) : `${path} is a valid ${program} configuration`,
     );
     return 0;
   },

@@ -7,6 +7,7 @@ import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
 import { readConfigFile } from "#platform/read-config.ts";
+import { secretFromEnvironment } from "#platform/read-secret-file.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalNumber, optionalString } from "./command.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
@@ -48,7 +49,7 @@ export const controllerCommand: Command = {
       broker: {
         port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
         url: optionalString(values, "broker-url"),
-        password: process.env["THORMESH_MQTT_PASSWORD"] || undefined,
+        password: secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD"),
       },
     });
     const config = parseControllerConfig(input, path ?? "the command line");

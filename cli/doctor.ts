@@ -1,4 +1,5 @@
 import { parseAgentConfig } from "#agent/check-config.ts";
+import { cleanText } from "#platform/clean-text.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
 import { readConfigFile } from "#platform/read-config.ts";
@@ -14,7 +15,7 @@ const marks = { ok: "ok    ", note: "note  ", failed: "FAILED" } as const;
 function describe({ name, status, detail, advice }: CheckResult): string {
   const lines = [`${marks[status]}  ${name}: ${detail}`];
   if (advice !== undefined) lines.push(...advice.split("\n").map((line) => `          ${line}`));
-  return lines.join("\n");
+  return lines.map((line) => cleanText(line)).join("\n");
 }
 
 export const doctorCommand: Command = {

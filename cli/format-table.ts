@@ -1,6 +1,14 @@
-/** Columns as wide as their widest cell, two spaces apart. */
-export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+import { cleanText } from "#platform/clean-text.ts";
+
+/** A cell is for a glance; `--json` has all of it. */
+const maxCellCharacters = 256;
+
+/** Columns as wide as their widest cell, two spaces apart. Cells may be somebody else's words: each stays on its line, and steers no terminal. */
+export function formatTable(header: readonly string[], given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map((cell) => cleanText(cell, maxCellCharacters)));
+  const widths = header.map((title, column) =>
+    rows.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), title.length),
+  );
   return [header, ...rows]
     .map((row) =>
       row

@@ -1,3 +1,4 @@
+import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { askController, controllerUrlOption } from "./ask-controller.ts";
 import { type Command, optionalNumber } from "./command.ts";
@@ -9,7 +10,7 @@ interface FreezeState {
 function describe({ freeze }: FreezeState): string {
   if (freeze === null) return "the fleet is not frozen";
   const until = freeze.untilMs === null ? "until it is ended" : `until ${new Date(freeze.untilMs).toISOString()}`;
-  return `the fleet is frozen ${until}: ${freeze.reason}`;
+  return cleanText(`the fleet is frozen ${until}: ${freeze.reason}`);
 }
 
 export const freezeCommand: Command = {

@@ -5,6 +5,7 @@ import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { readConfigFile } from "#platform/read-config.ts";
+import { maskSecrets } from "#platform/redact-url.ts";
 import { askController, controllerUrlOption } from "./ask-controller.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
 import { formatTable } from "./format-table.ts";
@@ -17,7 +18,7 @@ async function validate(paths: readonly string[], values: OptionValues): Promise
   for (const path of paths) {
     try {
       const policy = parseScalingPolicy(await readConfigFile(path), path);
-      console.log(values["json"] === true ? JSON.stringify(policy, null, 2) : `${path} is a valid policy`);
+      console.log(values["json"] === true ? JSON.stringify(maskSecrets(policy), null, 2) : `${path} is a valid policy`);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       mistakes.push(describeError(error));

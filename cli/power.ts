@@ -1,4 +1,5 @@
 import type { PowerReport } from "#controller/cost/report-power.ts";
+import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { askController, controllerUrlOption } from "./ask-controller.ts";
 import { type Command, optionalNumber, optionalString } from "./command.ts";
@@ -53,7 +54,7 @@ export function describePowerReport(report: PowerReport): string {
     table,
     "",
     ...describeUse(report.energyByUse),
-    `minutes in each mode: ${modes.length === 0 ? "none" : modes.join(", ")}`,
+    cleanText(`minutes in each mode: ${modes.length === 0 ? "none" : modes.join(", ")}`),
     `${assumptions.tariffUsdPerKwh} USD and ${assumptions.co2KgPerKwh} kg CO2 a kWh`,
   ].join("\n");
 }

@@ -2,6 +2,8 @@ import { basename } from "node:path";
 import { parseTrace, type Trace } from "#agent/forecast/parse-trace.ts";
 import { readPrometheus } from "#agent/forecast/prometheus-source.ts";
 import { UsageError } from "#platform/errors.ts";
+import { secretFromEnvironment } from "#platform/read-secret-file.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import { type OptionValues, optionalNumber, optionalString } from "./command.ts";
 
 const minuteMs = 60_000;
@@ -28,8 +30,8 @@ function readTime(values: OptionValues, name: string): number | undefined {
 /** Secrets come from the environment: a command line is for all to read. */
 function authorizationOf(values: OptionValues, environment: NodeJS.ProcessEnv): string | null {
   const user = optionalString(values, "prometheus-user");
-  const token = environment["THORMESH_PROMETHEUS_TOKEN"];
-  const password = environment["THORMESH_PROMETHEUS_PASSWORD"];
+  const token = secretFromEnvironment(environment, "THORMESH_PROMETHEUS_TOKEN");
+  const password = secretFromEnvironment(environment, "THORMESH_PROMETHEUS_PASSWORD");
   if (user !== undefined) {
     if (password === undefined)
       throw new UsageError("--prometheus-user: expected its password in THORMESH_PROMETHEUS_PASSWORD");
@@ -46,7 +48,7 @@ export interface TrainingData {
 
 async function readFromPrometheus(url: string, values: OptionValues): Promise<TrainingData> {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
-    throw new UsageError(`--prometheus: expected an address like http://prometheus:9090, got "${url}"`);
+    throw new UsageError(`--prometheus: expected an address like http://prometheus:9090, got "${redactUrl(url)}"`);
   }
   const query = optionalString(values, "query");
   if (query === undefined)

@@ -1,5 +1,6 @@
 import type { Static } from "@sinclair/typebox";
 import type { AgentList, AgentView, FleetView } from "#controller/api/schemas.ts";
+import { cleanText } from "#platform/clean-text.ts";
 import { askController, controllerUrlOption } from "./ask-controller.ts";
 import type { Command } from "./command.ts";
 import { formatTable } from "./format-table.ts";
@@ -49,7 +50,11 @@ export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): 
     agent.url ?? "-",
   ]);
   const header = ["AGENT", "STATUS", "ROLE", "MODE", "QPS", "P95", "POWER", "NOTE", "URL"];
-  return [...lines, "", rows.length === 0 ? "no agents yet" : formatTable(header, rows)].join("\n");
+  return [
+    ...lines.map((line) => cleanText(line)),
+    "",
+    rows.length === 0 ? "no agents yet" : formatTable(header, rows),
+  ].join("\n");
 }
 
 export const statusCommand: Command = {

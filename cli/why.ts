@@ -1,5 +1,6 @@
 import type { Static } from "@sinclair/typebox";
 import type { DecisionList } from "#controller/api/schemas.ts";
+import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
 import { askController, controllerUrlOption } from "./ask-controller.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
@@ -75,7 +76,7 @@ export function describeDecision({
       late.filter(({ agentId }) => isDone.has(agentId)),
     ),
   );
-  return lines.join("\n");
+  return lines.map((line) => cleanText(line)).join("\n");
 }
 
 function query(values: OptionValues): URLSearchParams {

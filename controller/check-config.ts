@@ -1,18 +1,30 @@
 import { checkForecastConfig } from "#agent/forecast/check-forecast-config.ts";
 import { UsageError } from "#platform/errors.ts";
 import { parseCheckedConfig } from "#platform/read-config.ts";
+import {
+  brokerUrlMistakes,
+  userInfoMistakes,
+  withAuthorization,
+  withoutUserInfo,
+} from "#platform/split-credentials.ts";
 import { ControllerConfig } from "./config.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
 import { checkCloudConfig } from "./scaling/plan-policy/cloud-config.ts";
 
+/** Addresses whose user and password go to where they belong. */
+const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];
+
 /** What the schema can't say of a controller's configuration. One line a mistake, path first. */
-function checkControllerConfig({ scaling, forecast }: Pick<ControllerConfig, "scaling" | "forecast">): string[] {
+function checkControllerConfig(config: Pick<ControllerConfig, "scaling" | "forecast" | "broker">): string[] {
+  const { scaling, forecast, broker } = config;
   const { capacity, cloud, minReplicas, maxReplicas } = scaling;
   const switched = new Set([
     ...capacity.process.map(({ id }) => id),
     ...capacity.webhooks.flatMap(({ agents }) => agents),
   ]);
   return [
+    ...userInfoMistakes(config, takenApart),
+    ...brokerUrlMistakes(broker?.url, "broker.url"),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
     ...(minReplicas > maxReplicas
       ? [`scaling.minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`]
@@ -23,15 +35,25 @@ function checkControllerConfig({ scaling, forecast }: Pick<ControllerConfig, "sc
 }
 
 /**
- * A controller's configuration with its defaults.
+ * A controller's configuration with its defaults, and without a user or password in any address.
  * @throws UsageError naming `source` and everything that is wrong at once.
  */
 export function parseControllerConfig(input: unknown, source: string): ControllerConfig {
-  return parseCheckedConfig(ControllerConfig, checkControllerConfig, input, source);
+  const config = parseCheckedConfig(ControllerConfig, checkControllerConfig, input, source);
+  const { scaling } = config;
+  const webhooks = scaling.capacity.webhooks.map(withAuthorization);
+  return {
+    ...config,
+    broker: withoutUserInfo(config.broker),
+    scaling: { ...scaling, capacity: { ...scaling.capacity, webhooks } },
+  };
 }
 
 /** @throws UsageError naming `source` and all that {@link checkControllerConfig} finds. */
-export function assertControllerConfig(config: Pick<ControllerConfig, "scaling" | "forecast">, source: string): void {
+export function assertControllerConfig(
+  config: Pick<ControllerConfig, "scaling" | "forecast" | "broker">,
+  source: string,
+): void {
   const mistakes = checkControllerConfig(config);
   if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
 }

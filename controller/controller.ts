@@ -15,6 +15,7 @@ import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { openDatabase } from "#platform/open-database.ts";
 import { runPeriodically } from "#platform/periodic.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import { registerTotal } from "#platform/scraped-metrics.ts";
 import { version } from "#platform/version.ts";
 import { agentView, countAgents } from "./api/agent-views.ts";
@@ -306,7 +307,10 @@ export function createController(
       );
       opened.push(() => cleaning.stop());
       running = { url: server.url, brokerUrl: fleetBroker.url, stop: close };
-      log.info({ url: server.url, brokerUrl: fleetBroker.url, fleet: config.fleet, stateDir }, "controller started");
+      log.info(
+        { url: server.url, brokerUrl: redactUrl(fleetBroker.url), fleet: config.fleet, stateDir },
+        "controller started",
+      );
     } catch (error) {
       await close();
       throw error;

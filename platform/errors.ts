@@ -1,3 +1,5 @@
+import { redactText } from "./redact-url.ts";
+
 /**
  * Every code that may leave the process, with its HTTP and gRPC status. The gRPC numbers are those of google.rpc.Code.
  */
@@ -52,10 +54,15 @@ export class UsageError extends Error {
   }
 }
 
-/** The text of anything thrown, with its causes; a cause that the message quotes already is not said again. */
+/** The text of anything thrown, with its causes, as it may be shown: without what is secret in addresses and headers it quotes. */
 export function describeError(error: unknown): string {
+  return redactText(textOf(error));
+}
+
+/** A cause that the message quotes already is not said again. */
+function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause === undefined) return error.message;
-  const cause = describeError(error.cause);
+  const cause = textOf(error.cause);
   return error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }

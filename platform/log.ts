@@ -1,4 +1,6 @@
 import pino from "pino";
+import { cleanOutput } from "./clean-text.ts";
+import { redactText } from "./redact-url.ts";
 import { currentTrace } from "./request-trace.ts";
 
 export type Logger = pino.Logger;
@@ -12,6 +14,14 @@ function traceIds(): Record<string, string> {
   return trace === undefined ? {} : { trace_id: trace.traceId, span_id: trace.spanId };
 }
 
+/**
+ * The last line of defence: no address with its password and no token is written, whoever logs it, and nothing that could steer a terminal, which in JSON
+ * is escaped without loss.
+ */
+function cleaned(destination: pino.DestinationStream): pino.DestinationStream {
+  return { write: (line) => destination.write(cleanOutput(redactText(line))) };
+}
+
 /** JSON lines on standard error, one object a line: `time` (ISO 8601), `level`, `component`, `msg`, and the figures it rests on. */
 export function createLogger(component: string, level: LogLevel): Logger {
   return pino(
@@ -22,7 +32,7 @@ export function createLogger(component: string, level: LogLevel): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ dest: 2, sync: true }),
+    cleaned(pino.destination({ dest: 2, sync: true })),
   );
 }
 

@@ -1,9 +1,12 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "./errors.ts";
+import { maskSecrets } from "./redact-url.ts";
 
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+/** A value as a message quotes it. @param path of its key, whose name may say that it is secret */
+function show(value: unknown, path = ""): string {
+  const masked = maskSecrets(value, path.split("."));
+  const text = JSON.stringify(masked) ?? String(masked);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
@@ -13,7 +16,8 @@ function expected(schema: TSchema, message: string): string {
   if (typeof schema["title"] === "string") return `expected ${schema["title"]}`;
   if (Array.isArray(schema["anyOf"])) {
     const literals = schema["anyOf"].map((option: TSchema) => option["const"]);
-    if (literals.every((literal: unknown) => literal !== undefined)) return `one of ${literals.map(show).join(", ")}`;
+    if (literals.every((literal: unknown) => literal !== undefined))
+      return `one of ${literals.map((literal: unknown) => show(literal)).join(", ")}`;
     const types = schema["anyOf"].map((option: TSchema) => option["type"]);
     if (types.every((type: unknown) => typeof type === "string")) return `expected ${types.join(" or ")}`;
   }
@@ -30,20 +34,20 @@ function meantBranch(schema: TSchema, value: unknown): TSchema | undefined {
 }
 
 /** Shows a value, or of a secret (`writeOnly` in its schema) no more than that there is one. */
-function shown(schema: TSchema, value: unknown): string {
+function shown(schema: TSchema, value: unknown, path: string): string {
   if (value === undefined) return "nothing";
-  return schema["writeOnly"] === true ? `a ${typeof value} that is not shown` : show(value);
+  return schema["writeOnly"] === true ? `a ${typeof value} that is not shown` : show(value, path);
 }
 
 /** All the ways in which `value` does not match `schema`, one line each: path, what was expected, what came. */
-export function describeMismatches(schema: TSchema, value: unknown): string[] {
+export function describeMismatches(schema: TSchema, value: unknown, parent = ""): string[] {
   const lines = new Map<string, string>();
   for (const error of Value.Errors(schema, value)) {
     const path = error.path === "" ? topLevel : error.path.slice(1).replaceAll("/", ".");
     if (lines.has(path)) continue;
     const meant = meantBranch(error.schema, error.value);
     if (meant !== undefined) {
-      for (const line of describeMismatches(meant, error.value)) {
+      for (const line of describeMismatches(meant, error.value, `${parent}.${path}`)) {
         const full = line.startsWith(topLevel)
           ? line.replace(topLevel, path)
           : (error.path === "" ? "" : `${path}.`) + line;
@@ -56,7 +60,7 @@ export function describeMismatches(schema: TSchema, value: unknown): string[] {
       path,
       unknownKey
         ? `${path}: unknown key`
-        : `${path}: ${expected(error.schema, error.message)}, got ${shown(error.schema, error.value)}`,
+        : `${path}: ${expected(error.schema, error.message)}, got ${shown(error.schema, error.value, `${parent}.${path}`)}`,
     );
   }
   return [...lines.values()];
@@ -69,9 +73,8 @@ function describeConfusedLists(schema: TSchema, input: unknown): string[] {
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
     const type = own["type"];
     if ((type === "array" && isObject) || (type === "object" && Array.isArray(value))) {
-      lines.push(
-        `${path === "" ? topLevel : path.slice(1).replaceAll("/", ".")}: expected ${type}, got ${show(value)}`,
-      );
+      const name = path === "" ? topLevel : path.slice(1).replaceAll("/", ".");
+      lines.push(`${name}: expected ${type}, got ${show(value, name)}`);
     }
   }
   return lines;

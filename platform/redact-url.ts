@@ -137,9 +137,11 @@ export function maskSecrets(value: unknown, path: readonly string[] = []): unkno
   );
 }
 
-/** Paths of all texts in a configuration that are addresses with a user or a password. */
+/** Paths of all texts in a configuration that are addresses with a user or a password; secrets themselves are passed over. */
 export function pathsWithUserInfo(value: unknown, path = ""): string[] {
   if (typeof value === "string") return hasUserInfo(value) ? [path] : [];
   if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, each]) => pathsWithUserInfo(each, path === "" ? key : `${path}.${key}`));
+  return Object.entries(value).flatMap(([key, each]) =>
+    secretKey.test(key) || secretRecord.test(key) ? [] : pathsWithUserInfo(each, path === "" ? key : `${path}.${key}`),
+  );
 }

@@ -1,6 +1,7 @@
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import type { Broker, BrokerMessage, LastWill, MessageHandler } from "./broker.ts";
 import { matchesFilter } from "./match-filter.ts";
 import { reconnectDelayMs } from "./reconnect-delay.ts";
@@ -23,6 +24,7 @@ const acknowledgementTimeoutMs = 10_000;
 
 /** The {@link Broker} port over mqtt.js, speaking MQTT 3.1.1, which every broker understands. */
 export function createMqttBroker(options: MqttBrokerOptions, log: Logger): Broker {
+  const shownUrl = redactUrl(options.url);
   const handlers = new Map<string, MessageHandler>();
   const connectionListeners: ((connected: boolean) => void)[] = [];
   /** Rejecters of publishes that wait for their acknowledgement. */
@@ -57,14 +59,14 @@ export function createMqttBroker(options: MqttBrokerOptions, log: Logger): Broke
     }
     failedAttempts = 0;
     connected.options.reconnectPeriod = reconnectDelayMs(0, Math.random());
-    log.info({ broker: options.url }, "connected to the broker");
+    log.info({ broker: shownUrl }, "connected to the broker");
     setReady(true);
   };
 
   const onClose = (closed: MqttClient) => {
     const wasReady = ready;
     setReady(false);
-    rejectUnacknowledged(`the connection to the broker ${options.url} was lost`);
+    rejectUnacknowledged(`the connection to the broker ${shownUrl} was lost`);
     failedAttempts += 1;
     const delayMs = reconnectDelayMs(failedAttempts, Math.random());
     closed.options.reconnectPeriod = delayMs;
@@ -72,7 +74,7 @@ export function createMqttBroker(options: MqttBrokerOptions, log: Logger): Broke
     // Each lost connection, then the 1st, 2nd, 4th, 8th … failed attempt: enough to say so, not a flood.
     if (wasReady || (failedAttempts & (failedAttempts - 1)) === 0) {
       log.warn(
-        { broker: options.url, attempt: failedAttempts, retryInMs: Math.round(delayMs), err: lastFailure },
+        { broker: shownUrl, attempt: failedAttempts, retryInMs: Math.round(delayMs), err: lastFailure },
         wasReady ? "lost the broker" : "no broker; serving goes on without it",
       );
     }
@@ -135,7 +137,7 @@ export function createMqttBroker(options: MqttBrokerOptions, log: Logger): Broke
     publish(topic, payload, { retain }) {
       const current = client;
       if (current === undefined || !ready) {
-        return Promise.reject(new ServiceError("BROKER_UNAVAILABLE", `not connected to the broker ${options.url}`));
+        return Promise.reject(new ServiceError("BROKER_UNAVAILABLE", `not connected to the broker ${shownUrl}`));
       }
       return new Promise((resolve, reject) => {
         const settle = () => {

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { cleanText } from "#platform/clean-text.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch-bounded.ts";
 import { redactUrl } from "#platform/redact-url.ts";
@@ -77,7 +78,7 @@ function readAnswer(text: string, contentType: string | null): Answer {
 }
 
 function throwFor(status: number, answer: Answer | null, text: string): never {
-  const said = answer?.error ?? text.slice(0, 120).trim();
+  const said = cleanText((answer?.error ?? text.slice(0, 120)).trim(), 500);
   const message = `${status}${said === "" ? "" : `: ${said}`}`;
   if (/maximum resolution|too many (samples|points)|exceeds? the (maximum|limit)/i.test(said))
     throw new TooMuchError(message);
@@ -166,7 +167,7 @@ export async function readPrometheus(
     try {
       requests += 1;
       const answer = await askPatiently(request, fromMs, fromMs + (length - 1) * stepMs);
-      for (const warning of answer.warnings ?? []) warnings.add(warning);
+      for (const warning of answer.warnings ?? []) warnings.add(cleanText(warning, 500));
       if (answer.isPartial === true) warnings.add("the answer is partial");
       for (const [timeS, text] of seriesOf(answer)) {
         const index = Math.round((timeS * 1000 - startMs) / stepMs);

@@ -1,3 +1,6 @@
+import { cleanOutput, cleanText } from "#platform/clean-text.ts";
+import { redactText } from "#platform/redact-url.ts";
+
 /** Where the demo tells people how it goes; standard output is left to the report. */
 export interface Progress {
   /** A line that stays. */
@@ -14,6 +17,9 @@ interface TerminalOutput {
   readonly columns?: number | undefined;
 }
 
+/** What is said may be of several lines; what is in them may be of a process that went wrong. */
+const cleanLines = (text: string) => cleanOutput(redactText(text));
+
 const toLineStart = "\r";
 const clearToEnd = "\u001b[0J";
 const hideCursor = "\u001b[?25l";
@@ -29,11 +35,13 @@ export function createTerminalProgress(output: TerminalOutput): Progress {
   const erase = () => (drawn > 0 ? up(drawn) : "") + toLineStart + clearToEnd;
   return {
     say(line) {
-      output.write(`${erase()}${line}\n`);
+      output.write(`${erase()}${cleanLines(line)}\n`);
       drawn = 0;
     },
     show(lines) {
-      const fitting = lines.slice(0, Math.max(1, (output.rows ?? 24) - 1)).map((line) => line.slice(0, output.columns));
+      const fitting = lines
+        .slice(0, Math.max(1, (output.rows ?? 24) - 1))
+        .map((line) => cleanText(line).slice(0, output.columns));
       output.write(`${hideCursor}${erase()}${fitting.join("\n")}\n`);
       drawn = fitting.length;
     },
@@ -48,7 +56,7 @@ export function createTerminalProgress(output: TerminalOutput): Progress {
 export function createLineProgress(output: TerminalOutput): Progress {
   return {
     say: (line) => {
-      output.write(`${line}\n`);
+      output.write(`${cleanLines(line)}\n`);
     },
     show: () => {},
     finish: () => {},

@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
+import { cleanText } from "#platform/clean-text.ts";
 import type { PullEvents } from "./pull-model.ts";
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
@@ -20,7 +21,11 @@ export function createPullProgress(output: NodeJS.WriteStream): PullEvents & { f
   let total = 0;
   let known = false;
   const sum = () => [...have.values()].reduce((all, bytes) => all + bytes, 0);
-  const payload = (file: string) => ({ file, done: megabytes(sum()), whole: known ? megabytes(total) : "?" });
+  const payload = (file: string) => ({
+    file: cleanText(file, 200),
+    done: megabytes(sum()),
+    whole: known ? megabytes(total) : "?",
+  });
   return {
     onPlan(files, totalBytes) {
       total = totalBytes ?? 0;
@@ -37,7 +42,7 @@ export function createPullProgress(output: NodeJS.WriteStream): PullEvents & { f
     onFile({ path, bytes, evidence, resumedAt }) {
       if (bar !== undefined) return;
       const resumed = resumedAt > 0 ? `, ${megabytes(resumedAt)} MB of it from before` : "";
-      output.write(`${path}: ${megabytes(bytes)} MB${resumed}, checked by ${evidence}\n`);
+      output.write(`${cleanText(path, 200)}: ${megabytes(bytes)} MB${resumed}, checked by ${evidence}\n`);
     },
     onCheck() {
       bar?.stop();

@@ -1,4 +1,5 @@
 import { type ErrorCode, errorCodes, type ServiceError } from "#platform/errors.ts";
+import { redactText } from "#platform/redact-url.ts";
 
 /** plain: `{error, code}`; openai: `{error: {message, type, param, code}}`, as OpenAI's clients read it. */
 export type ErrorStyle = "plain" | "openai";
@@ -18,12 +19,13 @@ const openAiCodes: Partial<Record<ErrorCode, string>> = {
 
 /** The body of an error response. `error.details` stand beside the error: `param` (the field at fault), `peers`, ... */
 export function errorBody(error: ServiceError, style: ErrorStyle): Record<string, unknown> {
-  if (style === "plain") return { error: error.message, code: error.code, ...error.details };
+  const message = redactText(error.message);
+  if (style === "plain") return { error: message, code: error.code, ...error.details };
   const { param, ...details } = error.details ?? {};
   const type = openAiType(errorCodes[error.code].httpStatus);
   return {
     error: {
-      message: error.message,
+      message,
       type,
       param: param ?? null,
       code: openAiCodes[error.code] ?? error.code.toLowerCase(),

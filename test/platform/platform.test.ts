@@ -60,15 +60,15 @@ describe("parseConfig", () => {
   });
 
   test("of a value that may be text or an object, an object's own mistakes are named", () => {
-    const Key = Type.Union([
+    const Label = Type.Union([
       Type.String(),
-      Type.Object({ key: Type.String(), tenant: Type.String() }, { additionalProperties: false }),
+      Type.Object({ label: Type.String(), tenant: Type.String() }, { additionalProperties: false }),
     ]);
-    const Keys = Type.Object({ keys: Type.Array(Key) });
-    expect(() => parseConfig(Keys, { keys: ["a", { key: 1, tenannt: "x" }, 7] }, "file")).toThrow(
-      "keys.1.tenant: expected required property, got nothing\n  keys.1.tenannt: unknown key\n  keys.1.key: expected string, got 1\n  keys.2: expected string or object, got 7",
+    const Labels = Type.Object({ labels: Type.Array(Label) });
+    expect(() => parseConfig(Labels, { labels: ["a", { label: 1, tenannt: "x" }, 7] }, "file")).toThrow(
+      "labels.1.tenant: expected required property, got nothing\n  labels.1.tenannt: unknown key\n  labels.1.label: expected string, got 1\n  labels.2: expected string or object, got 7",
     );
-    expect(() => parseConfig(Key, { key: "a" }, "file")).toThrow("file is not valid:\n  tenant: expected");
+    expect(() => parseConfig(Label, { label: "a" }, "file")).toThrow("file is not valid:\n  tenant: expected");
   });
 
   test("an object in a list's place and a list in an object's are named, not taken for what has a default", () => {

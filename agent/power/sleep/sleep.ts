@@ -3,6 +3,7 @@ import type { AgentRole, Desired, Presence } from "#protocol/messages.ts";
 import { runCommand } from "../run-command.ts";
 import { decideSleep, type SleepInputs } from "./decide-sleep.ts";
 import { decideWake } from "./decide-wake.ts";
+import { fillCommand } from "./fill-command.ts";
 import type { SleepConfig } from "./sleep-config.ts";
 import { suspend } from "./suspend.ts";
 
@@ -21,12 +22,8 @@ export interface Sleep {
 
 const wakeTimeoutMs = 10_000;
 
-function fill(command: readonly string[], values: Readonly<Record<string, string>>): string[] {
-  return command.map((part) => part.replaceAll(/\{(agent|mac|host)\}/g, (_, name: string) => values[name] ?? ""));
-}
-
 function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).hostname : "";
+  return URL.parse(url)?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "";
 }
 
 export function createSleep(deps: {
@@ -48,12 +45,13 @@ export function createSleep(deps: {
     const sleeper = sleepers.get(peerId);
     if (sleeper === undefined) return;
     sleeper.triedAtMs = nowMs;
-    const mac = sleeper.presence.asleep?.mac ?? "";
-    if (mac === "" && config.wakeCommand.some((part) => part.includes("{mac}"))) {
-      log.warn({ peer: peerId }, "a sleeping peer is wanted, but has not told its power.sleep.mac: it can't be woken");
+    const { asleep, url } = sleeper.presence;
+    const filled = fillCommand(config.wakeCommand, { agent: peerId, mac: asleep?.mac ?? "", host: hostOf(url) });
+    if (filled.kind === "refused") {
+      log.warn({ peer: peerId, reason: filled.reason }, "a sleeping peer is wanted, but can't be woken");
       return;
     }
-    const command = fill(config.wakeCommand, { agent: peerId, mac, host: hostOf(sleeper.presence.url) });
+    const { command } = filled;
     const { exitCode, output } = await runCommand(command, wakeTimeoutMs);
     if (exitCode === 0) log.info({ peer: peerId }, "a sleeping peer is wanted: woken");
     else log.error({ peer: peerId, command, reason: output.trim().slice(0, 500) }, "a sleeping peer can't be woken");

@@ -2,6 +2,7 @@ import { type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
 import { describeMismatches } from "#platform/read-config.ts";
+import { userInfoMistakes, withAuthorization } from "#platform/split-credentials.ts";
 import { agentMetricFault } from "./agent-metric.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
 import { checkSchedules, Schedule } from "./schedule.ts";
@@ -99,7 +100,8 @@ function readPolicy(input: unknown): { readonly value: unknown; readonly mistake
       mistakes.push(...triggerMistakes(trigger).map((line) => `triggers.${index}.${line}`));
     }
   }
-  return { value, mistakes: [...mistakes, ...checkMeaning(value as ScalingPolicy)] };
+  const addresses = userInfoMistakes(value, ["triggers.*.url"]);
+  return { value, mistakes: [...mistakes, ...addresses, ...checkMeaning(value as ScalingPolicy)] };
 }
 
 function listOf(input: object, value: object, key: (typeof listKeys)[number]): unknown {
@@ -113,11 +115,13 @@ export function checkScalingPolicy(input: unknown): string[] {
 }
 
 /**
- * A policy with its defaults filled in.
+ * A policy with its defaults filled in, and without a user or password in any address.
  * @throws UsageError naming `source` and everything that is wrong at once.
  */
 export function parseScalingPolicy(input: unknown, source: string): ScalingPolicy {
   const { value, mistakes } = readPolicy(input);
   if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
-  return value as ScalingPolicy;
+  const policy = value as ScalingPolicy;
+  const triggers = policy.triggers.map((trigger) => ("url" in trigger ? withAuthorization(trigger) : trigger));
+  return { ...policy, triggers };
 }

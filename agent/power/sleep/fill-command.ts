@@ -1,0 +1,43 @@
+/** What a peer says of itself, and a command of the operator's may name. */
+export type PlaceholderName = "mac" | "host" | "agent";
+
+/**
+ * What the value of a placeholder may be. It stands in an argument of its own or within one that a shell reads, so it has no character that means something to a
+ * shell and does not begin as an option does.
+ */
+const allowed: Readonly<Record<PlaceholderName, { readonly pattern: RegExp; readonly expected: string }>> = {
+  mac: { pattern: /^(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$/, expected: "an Ethernet address like 48:b0:2d:01:02:03" },
+  host: {
+    pattern: /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:]{2,39}(?:\.[0-9.]{5,11})?)$/,
+    expected: "a host name or an IP address",
+  },
+  agent: { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, expected: "an id that begins with a letter or a digit" },
+};
+
+export type FilledCommand =
+  | { readonly kind: "filled"; readonly command: readonly string[] }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** An operator's command with a peer's own words in the places of `{mac}`, `{host}` and `{agent}`; refused when one that is named is not as it must be. */
+export function fillCommand(
+  command: readonly string[],
+  values: Readonly<Record<PlaceholderName, string>>,
+): FilledCommand {
+  const placeholder = /\{(mac|host|agent)\}/g;
+  const named = new Set(command.flatMap((part) => [...part.matchAll(placeholder)].map(([, name]) => name)));
+  for (const name of named as Set<PlaceholderName>) {
+    const { pattern, expected } = allowed[name];
+    const value = values[name];
+    if (pattern.test(value)) continue;
+    const got = value === "" ? "nothing" : JSON.stringify(value.slice(0, 80));
+    const reason =
+      name === "mac" && value === ""
+        ? "it has not told its power.sleep.mac"
+        : `{${name}}: expected ${expected}, got ${got}`;
+    return { kind: "refused", reason };
+  }
+  return {
+    kind: "filled",
+    command: command.map((part) => part.replaceAll(placeholder, (_, name: PlaceholderName) => values[name])),
+  };
+}

@@ -1,0 +1,48 @@
+import { basicAuthorization, hasUserInfo, pathsWithUserInfo, redactUrl, splitUserInfo } from "./redact-url.ts";
+
+/**
+ * A broker's settings with the user and password of its address in the fields for them, where these are empty: an address is shown and passed on, and must not
+ * hold either.
+ */
+export function withoutUserInfo<T extends { url: string | null; username: string | null; password: string | null }>(
+  broker: T,
+): T {
+  if (broker.url === null) return broker;
+  const { url, username, password } = splitUserInfo(broker.url);
+  return { ...broker, url, username: broker.username ?? username, password: broker.password ?? password };
+}
+
+/** What is sent to an address, with the user and password of the address as a header, unless it has such a header already. */
+export function withAuthorization<T extends { url: string; headers: Readonly<Record<string, string>> }>(target: T): T {
+  if (!hasUserInfo(target.url)) return target;
+  const { url, username, password } = splitUserInfo(target.url);
+  const hasHeader = Object.keys(target.headers).some((name) => name.toLowerCase() === "authorization");
+  const headers = hasHeader
+    ? target.headers
+    : { ...target.headers, authorization: basicAuthorization(username, password) };
+  return { ...target, url, headers };
+}
+
+/**
+ * What is wrong with addresses anywhere in a configuration, one line a mistake: a user or a password stands only in those that are taken apart when the
+ * configuration is read. An address in any other field, also one that is added later, is shown and told as it is.
+ * @param takenApart paths of these; `*` stands for a place in a list
+ */
+export function userInfoMistakes(config: unknown, takenApart: readonly string[]): string[] {
+  const allowed = new Set(takenApart);
+  return pathsWithUserInfo(config)
+    .filter((path) => !allowed.has(path.replaceAll(/\.\d+(?=\.|$)/g, ".*")))
+    .map((path) => `${path}: expected an address without a user and password, which would be shown`);
+}
+
+/** What is wrong with an address of a broker, beginning with its path; none for null and for what its schema refuses. */
+export function brokerUrlMistakes(url: unknown, path: string): string[] {
+  if (typeof url !== "string" || !url.includes("://")) return [];
+  const parsed = URL.parse(url);
+  // An unencoded "/" in a password ends the host.
+  const isCut = /^(mqtts?|tcp|ssl):/i.test(url) && parsed?.pathname.includes("@") === true;
+  if (parsed !== null && parsed.hostname !== "" && !isCut) return [];
+  return [
+    `${path}: expected an address like mqtt://host:1883 (password: as a key of its own), got "${redactUrl(url)}"`,
+  ];
+}
