@@ -4,16 +4,18 @@ import { Registry } from "prom-client";
 import { createClock, systemClock } from "#platform/clock.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { describeError } from "#platform/errors.ts";
-import { createLogger } from "#platform/log.ts";
+import { createCountedLog, createLogger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { redactUrl } from "#platform/redact-url.ts";
 import { version } from "#platform/version.ts";
+import { agentClientId } from "#protocol/broker-secret.ts";
 import { encodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { statusRoutes } from "./agent-status.ts";
+import { createBrokerCredentials } from "./broker-credentials.ts";
 import type { AgentConfig } from "./config.ts";
 import { accuracyWindows, registerAccuracyMetrics } from "./forecast/accuracy/accuracy-metrics.ts";
 import { accuracyRoutes } from "./forecast/accuracy/accuracy-routes.ts";
@@ -171,13 +173,18 @@ export function createAgent(config: AgentConfig): Agent {
 
     const self = createSelfDescription({ identity, config, serving, power, membership, nowMs });
 
-    const { username, password } = config.broker;
     const broker = createMqttBroker(
       {
         url: config.broker.url,
-        clientId: `thormesh-agent-${fleet}-${agentId}`,
-        ...(username === null ? {} : { username }),
-        ...(password === null ? {} : { password }),
+        clientId: agentClientId(fleet, agentId),
+        credentials: createBrokerCredentials({
+          broker: config.broker,
+          fleet,
+          agentId,
+          environment: process.env,
+          counted: createCountedLog(log, Date.now),
+        }),
+        refusedAdvice: `its controller's "thormesh controller secret ${agentId}" prints what broker.password has to be`,
         keepAliveS: config.broker.keepAliveS,
         will: { topic: agentTopic(fleet, agentId, "presence"), payload: encodeMessage(Presence, self.will()) },
       },

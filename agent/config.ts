@@ -43,8 +43,24 @@ export const AgentConfig = Type.Object(
     broker: Type.Object(
       {
         url: Type.String({ default: "mqtt://127.0.0.1:1883", pattern: "^(mqtts?|tcp|ssl|wss?)://" }),
-        username: orNull(Type.String()),
-        password: orNull(Type.String()),
+        username: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+          default: null,
+          description: "null: the agent's id, which the controller's own broker asks for",
+        }),
+        password: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+          default: null,
+          description:
+            "this agent's own: thormesh controller secret ID prints it; not needed beside a controller of the same user",
+        }),
+        passwordFile: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+          default: null,
+          description: "a file that holds the password and that only this user, or root, can read (0600)",
+        }),
+        keyFile: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+          default: null,
+          description:
+            "the controller's broker.key on this machine; null: looked for where a controller of this user leaves it",
+        }),
         keepAliveS: Type.Integer({ default: 15, minimum: 1, maximum: 3600 }),
       },
       { ...strict, default: {} },

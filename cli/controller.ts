@@ -5,20 +5,26 @@ import { createPlannerProcess } from "#controller/scaling/fleet-plan/planner-pro
 import { createClock } from "#platform/clock.ts";
 import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
+import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { readConfigFile } from "#platform/read-config.ts";
 import { secretFromEnvironment } from "#platform/read-secret-file.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalNumber, optionalString } from "./command.ts";
+import { printBrokerSecret } from "./controller-secret.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
 import { mergeConfig } from "./merge-config.ts";
 import { parseListen } from "./parse-listen.ts";
 import { untilStopped } from "./until-stopped.ts";
 
+function hasBrokerElsewhere(file: unknown): boolean {
+  return typeof (file as { broker?: { url?: unknown } } | null)?.broker?.url === "string";
+}
+
 export const controllerCommand: Command = {
   summary: "decide for a fleet: which agents serve, and what it costs",
-  usage: "[--config FILE] [options]",
-  optionsOnly: true,
+  usage:
+    "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]",
   options: {
     config: { type: "string", short: "c", value: "FILE", help: "YAML or JSON; options given here come first" },
     fleet: { type: "string", value: "NAME", help: "the fleet (default: default)" },
@@ -32,12 +38,20 @@ export const controllerCommand: Command = {
     "state-dir": { type: "string", value: "DIR", help: "where records and decisions are kept" },
     "log-level": { type: "string", value: "LEVEL", help: "silent, error, warn, info or debug" },
     insecure: { type: "boolean", help: "listen beyond this machine without an API key or broker password" },
+    observer: { type: "boolean", only: "secret", help: "secret: of those who only read, e.g. with mosquitto_sub" },
+    json: { type: "boolean", only: "secret", help: "secret: print JSON, with the user name" },
     ...exitOnStdinCloseOption,
   },
-  async run(values) {
+  async run(values, [command, ...names]) {
+    if (command === "secret") return printBrokerSecret(values, names);
+    if (command !== undefined) throw new UsageError(`expected secret or options only, got "${command}"`);
+    for (const name of ["observer", "json"]) if (name in values) throw new UsageError(`--${name} is for secret`);
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
-    const input = mergeConfig(path === undefined ? {} : await readConfigFile(path), {
+    const file = path === undefined ? {} : await readConfigFile(path);
+    const brokerUrl = optionalString(values, "broker-url");
+    const isElsewhere = brokerUrl !== undefined || hasBrokerElsewhere(file);
+    const input = mergeConfig(file, {
       fleet: optionalString(values, "fleet"),
       logLevel: optionalString(values, "log-level"),
       stateDir: optionalString(values, "state-dir"),
@@ -48,30 +62,39 @@ export const controllerCommand: Command = {
       },
       broker: {
         port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
-        url: optionalString(values, "broker-url"),
-        password: secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD"),
+        url: brokerUrl,
+        // At the embedded broker the word is an agent's, whose unit may read the same environment.
+        password: isElsewhere ? secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD") : undefined,
       },
     });
     const config = parseControllerConfig(input, path ?? "the command line");
     const log = createLogger("controller", config.logLevel);
     closeNewFiles();
     closeStateDirectory(config.stateDir ?? defaultStateDir("controller", process.env), log);
-    const controller = createController(config, {
-      log,
-      clock: createClock(config.clock),
-      forecaster: createForecaster({ config: config.forecast, log }),
-      ...(config.scaling.policy === "fleet-plan"
-        ? { planner: createPlannerProcess({ timeoutMs: config.scaling.plan.timeoutMs, log }) }
-        : {}),
-    });
+    const make = () =>
+      createController(config, {
+        log,
+        clock: createClock(config.clock),
+        forecaster: createForecaster({ config: config.forecast, log }),
+        ...(config.scaling.policy === "fleet-plan"
+          ? { planner: createPlannerProcess({ timeoutMs: config.scaling.plan.timeoutMs, log }) }
+          : {}),
+      });
+    let isStopped = false;
     const stopped = untilStopped((stop) => {
       if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
+    }).then(() => {
+      isStopped = true;
     });
-    // It may be standing by for another controller: then it never has started.
-    void stopped.then(() => controller.stop());
-    await controller.start();
-    const code = await Promise.race([stopped.then(() => 0), controller.replaced.then(() => 1)]);
-    await controller.stop();
-    return code;
+    // A controller that is replaced does not end: it stands by, as at its start, and comes back when the other is gone.
+    while (!isStopped) {
+      const controller = make();
+      // It may be standing by for another controller: then it never has started.
+      void stopped.then(() => controller.stop());
+      await controller.start();
+      await Promise.race([stopped, controller.replaced]);
+      await controller.stop();
+    }
+    return 0;
   },
 };

@@ -14,8 +14,22 @@ import { checkCloudConfig } from "./scaling/plan-policy/cloud-config.ts";
 /** Addresses whose user and password go to where they belong. */
 const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];
 
+type CheckedParts = Pick<ControllerConfig, "scaling" | "forecast" | "broker">;
+
+/** One user and password for all would let each agent speak for the others, and for the controller. */
+function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): string[] {
+  if ((broker?.url ?? null) !== null) return [];
+  return (["username", "password", "passwordFile"] as const)
+    .filter((name) => (broker?.[name] ?? null) !== null)
+    .map(
+      (name) =>
+        `${name}: expected only with url: each client of the embedded broker has a secret of its own, which agents of this user and machine ` +
+        "find by themselves; thormesh controller secret ID prints the one of an agent elsewhere, --observer the one to read along with",
+    );
+}
+
 /** What the schema can't say of a controller's configuration. One line a mistake, path first. */
-function checkControllerConfig(config: Pick<ControllerConfig, "scaling" | "forecast" | "broker">): string[] {
+function checkControllerConfig(config: CheckedParts): string[] {
   const { scaling, forecast, broker } = config;
   const { capacity, cloud, minReplicas, maxReplicas } = scaling;
   const switched = new Set([
@@ -25,6 +39,7 @@ function checkControllerConfig(config: Pick<ControllerConfig, "scaling" | "forec
   return [
     ...userInfoMistakes(config, takenApart),
     ...brokerUrlMistakes(broker?.url, "broker.url"),
+    ...checkBrokerConfig(broker).map((line) => `broker.${line}`),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
     ...(minReplicas > maxReplicas
       ? [`scaling.minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`]
@@ -50,10 +65,7 @@ export function parseControllerConfig(input: unknown, source: string): Controlle
 }
 
 /** @throws UsageError naming `source` and all that {@link checkControllerConfig} finds. */
-export function assertControllerConfig(
-  config: Pick<ControllerConfig, "scaling" | "forecast" | "broker">,
-  source: string,
-): void {
+export function assertControllerConfig(config: CheckedParts, source: string): void {
   const mistakes = checkControllerConfig(config);
   if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
 }

@@ -4,6 +4,7 @@ import { ClockSection } from "#platform/clock.ts";
 import { ApiKeyText, HostNames } from "#platform/http/access-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { Identifier } from "#protocol/messages.ts";
+import { BrokerLimits } from "./broker/broker-config.ts";
 import { CostConfig } from "./cost/cost-config.ts";
 import { ScalingConfig } from "./scaling/scaling-config.ts";
 
@@ -22,7 +23,7 @@ export const ControllerConfig = Type.Object(
     ),
     insecure: Type.Boolean({
       default: false,
-      description: "API without a key, or embedded broker without a password, also beyond this machine",
+      description: "API without a key, or embedded broker in plain text, also beyond this machine",
     }),
     api: Type.Object(
       {
@@ -42,9 +43,20 @@ export const ControllerConfig = Type.Object(
         embedded: Type.Boolean({ default: true, description: "run a broker in the controller; not used with url" }),
         host: Type.String({ default: "127.0.0.1", minLength: 1 }),
         port: Type.Integer({ default: 1883, minimum: 0, maximum: 65_535 }),
+        plainText: Type.Boolean({
+          default: false,
+          description:
+            "let other machines reach the embedded broker, which does not encrypt: for networks that are trusted",
+        }),
+        shareKey: Type.Boolean({
+          default: true,
+          description: "leave the broker's key (0600) where agents of the same user on this machine look for it",
+        }),
+        limits: BrokerLimits,
         url: orNull(Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://" }), "a broker that runs elsewhere"),
-        username: orNull(Type.String({ minLength: 1 }), "clients of the embedded broker must give it"),
+        username: orNull(Type.String({ minLength: 1 }), "the controller's own, at the broker elsewhere"),
         password: orNull(Type.String({ minLength: 1 }), "goes with username"),
+        passwordFile: orNull(Type.String({ minLength: 1 }), "a file (0600) that holds the password"),
       },
       { ...strict, default: {} },
     ),

@@ -26,6 +26,7 @@ import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
 import { trafficRoutes } from "./api/traffic-routes.ts";
+import { registerBrokerMetrics } from "./broker/broker-metrics.ts";
 import { createFleetBroker } from "./broker/fleet-broker.ts";
 import { keptControllerId } from "./broker/kept-controller-id.ts";
 import { assertControllerConfig } from "./check-config.ts";
@@ -122,7 +123,9 @@ export function createController(
       const fleet = createFleet();
       const fleetBroker = createFleetBroker({
         config,
+        stateDir,
         controllerId: await keptControllerId(stateDir),
+        environment: process.env,
         nowMs,
         log,
         onReplaced: () => replaced.resolve(),
@@ -149,6 +152,7 @@ export function createController(
         forecastPeakQps: () => forecastPeakQps(loop),
         brokerConnected: () => broker.connected,
       });
+      if (fleetBroker.counts !== null) registerBrokerMetrics(registry, fleetBroker.counts);
       registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);
       const { policyFile } = config.scaling;
       const policy = policyFile === null ? null : createLivePolicy(policyFile, clock, log);
@@ -160,6 +164,8 @@ export function createController(
             url: fleetBroker.url,
             username: config.broker.username,
             password: config.broker.password,
+            passwordFile: config.broker.passwordFile,
+            keyFile: fleetBroker.keyFile,
           }),
         }),
         times: config.scaling.capacity,

@@ -1,13 +1,16 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Where state is kept unless configuration says otherwise: what systemd assigned, else the user's state directory. */
-export function defaultStateDir(
-  program: "agent" | "controller",
-  environment: Record<string, string | undefined>,
-): string {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The folder of all of this user's thormesh programs: what systemd assigned, else the user's state directory. */
+export function defaultStateBase(environment: Environment): string {
   const assigned = environment["STATE_DIRECTORY"]?.split(":")[0];
-  if (assigned) return join(assigned, program);
-  const base = environment["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
-  return join(base, "thormesh", program);
+  if (assigned) return assigned;
+  return join(environment["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "thormesh");
+}
+
+/** Where a program's state is kept unless configuration says otherwise. */
+export function defaultStateDir(program: "agent" | "controller", environment: Environment): string {
+  return join(defaultStateBase(environment), program);
 }

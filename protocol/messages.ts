@@ -343,6 +343,8 @@ export const ControllerState = Type.Object(
     sentAtMs: TimeMs,
     /** Since when it acts, by its machine's clock; earlier versions don't say. */
     sinceMs: Type.Optional(TimeMs),
+    /** The nonce of the probe that this answers. */
+    answers: Type.Optional(Identifier),
   },
   strict,
 );

@@ -6,14 +6,21 @@ import type { Broker, BrokerMessage, LastWill, MessageHandler } from "./broker.t
 import { matchesFilter } from "./match-filter.ts";
 import { reconnectDelayMs } from "./reconnect-delay.ts";
 
+export interface BrokerCredentials {
+  readonly username?: string;
+  readonly password?: string;
+}
+
 export interface MqttBrokerOptions {
   /** mqtt://host:port or mqtts://host:port */
   readonly url: string;
   readonly clientId: string;
   /** Published by the broker (QoS 1, retained) when the connection ends without leave being taken. */
   readonly will?: LastWill;
-  readonly username?: string;
-  readonly password?: string;
+  /** Asked before each attempt to connect: a secret may come to be known later, or change. */
+  readonly credentials?: () => BrokerCredentials;
+  /** Said in the log when the broker does not let this client in. */
+  readonly refusedAdvice?: string;
   /** false: the broker keeps messages for this client id while it is away. Default true. */
   readonly cleanSession?: boolean;
   /** After this long without a sign of life the broker publishes the will. Default 15 s. */
@@ -101,16 +108,22 @@ export function createMqttBroker(options: MqttBrokerOptions, log: Logger): Broke
         queueQoSZero: false,
         connectTimeout: 10_000,
       };
-      if (options.username !== undefined) settings.username = options.username;
-      if (options.password !== undefined) settings.password = options.password;
+      Object.assign(settings, options.credentials?.());
       if (options.will !== undefined)
         settings.will = { ...options.will, payload: Buffer.from(options.will.payload), qos: 1, retain: true };
       const created = connect(options.url, settings);
       client = created;
       created.on("connect", () => void onConnect(created));
       created.on("close", () => onClose(created));
+      created.on("reconnect", () => {
+        if (options.credentials === undefined) return;
+        Object.assign(created.options, { username: undefined, password: undefined }, options.credentials());
+      });
       created.on("error", (error) => {
-        lastFailure = describeError(error) || (error as NodeJS.ErrnoException).code || "unknown";
+        const { code } = error as { code?: unknown };
+        lastFailure = describeError(error) || String(code ?? "unknown");
+        if (code === 4 || code === 5)
+          lastFailure += options.refusedAdvice === undefined ? "" : `: ${options.refusedAdvice}`;
       });
       created.handleMessage = (packet, acknowledge) => {
         const { topic, payload, retain } = packet;

@@ -27,6 +27,11 @@ export function controllerProbeTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/probe`;
 }
 
+/** Where `thormesh doctor` publishes a word as an agent and waits for it to come back. */
+export function agentProbeTopic(fleet: string, agentId: string): string {
+  return `thormesh/v1/${fleet}/agents/${agentId}/probe`;
+}
+
 /** The agent and channel that a topic names, or null when it is not an agent's topic of this fleet. */
 export function parseAgentTopic(fleet: string, topic: string): { agentId: string; channel: AgentChannel } | null {
   const parts = topic.split("/");

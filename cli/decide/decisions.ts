@@ -131,7 +131,7 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   "sole-controller": decisionEntry(
     "which of two controllers goes on at a broker they share",
     SoleControllerInput,
-    ({ own, other }) => decideSoleController(own, other),
+    ({ own, other, nowMs }) => decideSoleController(own, other, nowMs),
   ),
   ...deviceDecisions,
   ...servingDecisions,

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { AgentConfig } from "#agent/config.ts";
+import { brokerKeyPath } from "#controller/broker/broker-key.ts";
 import type { ControllerConfig } from "#controller/config.ts";
 import type { ClockConfig } from "#platform/clock.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
@@ -40,6 +41,10 @@ function realTimeMs(clock: ClockConfig, realMs: number, atLeastMs: number): numb
   return Math.max(atLeastMs, Math.round(realMs * clock.speed));
 }
 
+function controllerStateDir(settings: FleetSettings): string {
+  return join(settings.directory, "controller");
+}
+
 /** @param warmUpRealMs how long the controller only listens: until there is traffic */
 export function controllerConfig(
   settings: FleetSettings,
@@ -49,9 +54,10 @@ export function controllerConfig(
   const { clock, capacityScale } = settings;
   return {
     fleet,
-    stateDir: join(settings.directory, "controller"),
+    stateDir: controllerStateDir(settings),
     api: { host: "127.0.0.1", port: settings.controllerPort },
-    broker: { embedded: true, host: "127.0.0.1", port: settings.brokerPort },
+    // Its agents are told where the key is.
+    broker: { embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
     ingest: {
       staleAfterMs: realTimeMs(clock, 10_000, 180_000),
       rebirthIntervalMs: realTimeMs(clock, 2_000, 60_000),
@@ -90,7 +96,10 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
     id: board.agentId,
     region: "demo",
     stateDir: join(settings.directory, board.agentId),
-    broker: { url: `mqtt://127.0.0.1:${settings.brokerPort}` },
+    broker: {
+      url: `mqtt://127.0.0.1:${settings.brokerPort}`,
+      keyFile: brokerKeyPath(controllerStateDir(settings)),
+    },
     // One thread: the agents share this machine's cores, and short texts gain nothing from a second one.
     // No cache: the demo repeats its texts, and its work is to be real.
     serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },

@@ -1,7 +1,8 @@
 import { systemClock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
-import { decodeMessage } from "#protocol/codec.ts";
+import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
+import { ControllerProbe } from "#protocol/controller-probe.ts";
 import { ControllerState } from "#protocol/messages.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 
@@ -29,14 +30,15 @@ export async function awaitSoleController(
   times: SoleControllerTimes = soleControllerTimes,
 ): Promise<boolean> {
   let other: string | null = null;
+  let nonce = "";
   let heard = Promise.withResolvers<void>();
   let connected = Promise.withResolvers<void>();
   probe.subscribe(controllerStateTopic(fleet), ({ payload, retained }) => {
     const decoded = decodeMessage(ControllerState, payload);
     if (!decoded.ok) return;
-    const { status, instanceId } = decoded.message;
-    // That one was there once is no news: it may have ended without a word.
-    if (status === "online" && retained) return;
+    const { status, instanceId, answers } = decoded.message;
+    // That one was there once is no news: it may have ended without a word. Nor is it what anybody says unasked.
+    if (status === "online" && (retained || answers !== nonce)) return;
     other = status === "online" ? instanceId : null;
     heard.resolve();
     heard = Promise.withResolvers<void>();
@@ -58,7 +60,9 @@ export async function awaitSoleController(
       if (!probe.connected) break;
       other = null;
       const answer = heard.promise;
-      await probe.publish(controllerProbeTopic(fleet), "{}", { retain: false }).catch(() => undefined);
+      nonce = crypto.randomUUID();
+      const question = encodeMessage(ControllerProbe, { v: 1, nonce });
+      await probe.publish(controllerProbeTopic(fleet), question, { retain: false }).catch(() => undefined);
       await within(times.answerMs, answer);
       if (other === null) break;
       if (!told) {

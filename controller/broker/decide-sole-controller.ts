@@ -3,22 +3,36 @@ import type { ControllerState } from "#protocol/messages.ts";
 /** Which of two controllers goes on at a broker they share. */
 export type SoleController =
   | { readonly kind: "alone" }
-  /** The other one was here first, or can't be asked: this one has to go. */
+  /** The other one says that it was here first. Anybody could have said so, or said it long ago: it is asked. */
+  | { readonly kind: "ask"; readonly reason: string }
+  /** The other one was here first, and answers: this one has to stand by. */
   | { readonly kind: "yield"; readonly reason: string }
   /** This one was here first: it says again that it is here, and the other goes. */
   | { readonly kind: "insist"; readonly reason: string };
 
-type Claim = Pick<ControllerState, "instanceId" | "status" | "sinceMs">;
+export interface Claim extends Pick<ControllerState, "instanceId" | "status" | "sinceMs"> {
+  /** It repeats the question that this controller has asked a moment ago. */
+  readonly answersUs: boolean;
+}
 
-/** What a word of a controller on the fleet's topic means for this one. Whoever acts for longer stays; of a tie the smaller id. */
-export function decideSoleController(own: Required<Omit<Claim, "status">>, other: Claim): SoleController {
+/** No controller runs for longer without a restart; clocks that were never set say 1970. */
+const longestRunMs = 10 * 366 * 86_400_000;
+
+/** Judges a word of a controller on the fleet's topic. Whoever acts for longer stays; of a tie the smaller id. */
+export function decideSoleController(
+  own: { readonly instanceId: string; readonly sinceMs: number },
+  other: Claim,
+  nowMs: number,
+): SoleController {
   if (other.instanceId === own.instanceId) return { kind: "alone" };
   const who = `another controller (${other.instanceId}) acts for this fleet at the same broker, with a store of its own`;
   if (other.status === "offline") {
     return { kind: "insist", reason: "another controller took leave of this fleet at the same broker" };
   }
-  // An earlier version can't tell, and would never yield.
-  if (other.sinceMs === undefined) return { kind: "yield", reason: `${who}, of a version that does not yield` };
-  const isFirst = own.sinceMs < other.sinceMs || (own.sinceMs === other.sinceMs && own.instanceId < other.instanceId);
-  return isFirst ? { kind: "insist", reason: `${who}; it came later and is to yield` } : { kind: "yield", reason: who };
+  const { sinceMs } = other;
+  if (sinceMs === undefined || sinceMs < nowMs - longestRunMs)
+    return { kind: "insist", reason: `${who}, and does not say credibly since when` };
+  const isFirst = own.sinceMs < sinceMs || (own.sinceMs === sinceMs && own.instanceId < other.instanceId);
+  if (isFirst) return { kind: "insist", reason: `${who}; it came later and is to yield` };
+  return other.answersUs ? { kind: "yield", reason: who } : { kind: "ask", reason: `${who}, or so it is said` };
 }

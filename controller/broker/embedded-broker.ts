@@ -1,20 +1,22 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type Server } from "node:net";
-import { Aedes } from "aedes";
+import type { Aedes } from "aedes";
 import { describeError, ServiceError, UsageError } from "#platform/errors.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker, BrokerMessage, MessageHandler } from "#protocol/broker.ts";
-import { maxMessageBytes } from "#protocol/codec.ts";
 import { matchesFilter } from "#protocol/match-filter.ts";
-import { limitPacketSize } from "./limit-packet-size.ts";
+import type { BrokerLimits } from "./broker-config.ts";
+import type { BrokerCounts } from "./broker-counts.ts";
+import type { ClientAccess } from "./client-access.ts";
+import { createClientGate } from "./client-gate.ts";
+import { openAedes, readRetained } from "./open-aedes.ts";
+import { createRetainedMessages } from "./retained-messages.ts";
 
 export interface EmbeddedBrokerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** With a user name, clients must give it and the password. */
-  readonly username?: string;
-  readonly password?: string;
+  readonly access: ClientAccess;
+  readonly limits: BrokerLimits;
 }
 
 export interface EmbeddedBroker {
@@ -27,19 +29,7 @@ export interface EmbeddedBroker {
   listen(): Promise<number>;
   /** Closes the port and all connections. The in-process connection must be stopped first: it would take the end of the agents' connections for their end. */
   close(): Promise<void>;
-}
-
-/** Topic, topic length, packet id and fixed header beside the payload: what a packet may be longer than its message. */
-const maxPacketBytes = maxMessageBytes + 4096;
-/** A subscriber that has not read for this long is cut off; until then it holds up those who publish to it. */
-const drainTimeoutMs = 10_000;
-/** Packets a client may send before its CONNECT is answered. Well-behaved clients wait, so few are enough. */
-const packetsBeforeConnack = 32;
-
-/** Compares in constant time; hashing first gives equal lengths. */
-function sameSecret(given: string | Uint8Array, expected: string): boolean {
-  const hash = (value: string | Uint8Array) => createHash("sha256").update(value).digest();
-  return timingSafeEqual(hash(given), hash(expected));
+  counts(): BrokerCounts;
 }
 
 /**
@@ -53,6 +43,8 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions, log: Logger
   const counted = createCountedLog(log, Date.now);
   const handlers = new Map<string, MessageHandler>();
   const connectionListeners: ((connected: boolean) => void)[] = [];
+  const retained = createRetainedMessages(options.limits.maxRetainedBytes);
+  let opening: Promise<Aedes> | undefined;
   let aedes: Aedes | undefined;
   let server: Server | undefined;
   let connected = false;
@@ -75,53 +67,21 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions, log: Logger
     return result;
   };
 
+  const gate = createClientGate({ access: options.access, limits: options.limits, retained, handle, counted });
+
   const open = async (): Promise<Aedes> => {
-    if (aedes !== undefined) return aedes;
-    const created = new Aedes({
-      drainTimeout: drainTimeoutMs,
-      queueLimit: packetsBeforeConnack,
-      connectTimeout: 10_000,
-      authenticate(_client, username, password, done) {
-        const accepted =
-          options.username === undefined ||
-          (sameSecret(username ?? "", options.username) && sameSecret(password ?? "", options.password ?? ""));
-        if (!accepted) counted.note("an MQTT client gave a wrong user name or password", { username });
-        done(null, accepted);
-      },
-      authorizePublish(client, packet, done) {
-        if (packet.topic.startsWith("$")) return done(new Error(`topic ${packet.topic} is reserved`));
-        const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
-        handle({ topic: packet.topic, payload, retained: false }).then(
-          () => done(null),
-          (error) => {
-            const details = { topic: packet.topic, client: client?.id, err: describeError(error) };
-            counted.note("a message could not be handled and is not acknowledged", details);
-            done(error);
-          },
-        );
-      },
-    });
-    created.on("connectionError", (_client, error) =>
-      counted.note("an MQTT connection failed", { err: error.message }),
-    );
-    created.on("clientError", (client, error) =>
-      counted.note("an MQTT client's connection failed", { client: client.id, err: error.message }),
-    );
-    await created.listen();
-    aedes = created;
-    return created;
+    opening ??= openAedes(gate.hooks, retained, counted);
+    aedes = await opening;
+    return aedes;
   };
 
   /** Retained messages that were there before the controller's connection, as any subscriber gets them. */
-  const deliverRetained = (opened: Aedes) => {
-    const persistence = (opened as unknown as { persistence: RetainedSource }).persistence;
-    const stream = persistence.createRetainedStreamCombi([...handlers.keys()]);
-    stream.on("data", ({ topic, payload }) => {
+  const deliverRetained = (opened: Aedes) =>
+    readRetained(opened, [...handlers.keys()], ({ topic, payload }) => {
       handle({ topic, payload, retained: true }).catch((error) =>
         log.error({ topic, err: describeError(error) }, "a retained message could not be handled"),
       );
     });
-  };
 
   const broker: Broker = {
     get connected() {
@@ -161,12 +121,12 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions, log: Logger
 
   return {
     broker,
+    counts: () => gate.counts(),
     async listen() {
       const opened = await open();
       const { host, port } = options;
       const listening = createServer((socket) => {
-        limitPacketSize(socket, maxPacketBytes);
-        opened.handle(socket);
+        if (gate.take(socket)) opened.handle(socket);
       });
       await new Promise<void>((resolve, reject) => {
         listening.once("error", (error: NodeJS.ErrnoException) => {
@@ -181,6 +141,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions, log: Logger
     async close() {
       const closing = aedes;
       const stopping = server;
+      opening = undefined;
       aedes = undefined;
       server = undefined;
       const stopped = new Promise<void>((resolve) => {
@@ -190,12 +151,5 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions, log: Logger
       if (closing !== undefined) await new Promise<void>((resolve) => closing.close(() => resolve()));
       await stopped;
     },
-  };
-}
-
-/** The part of aedes' persistence that its own types leave out. */
-interface RetainedSource {
-  createRetainedStreamCombi(filters: string[]): NodeJS.ReadableStream & {
-    on(event: "data", listener: (packet: { topic: string; payload: Buffer }) => void): unknown;
   };
 }

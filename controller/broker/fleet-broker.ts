@@ -1,23 +1,24 @@
 import { describeError, UsageError } from "#platform/errors.ts";
 import { isLoopback } from "#platform/http/listen-address.ts";
-import type { Logger } from "#platform/log.ts";
-import { version } from "#platform/version.ts";
+import { createCountedLog, type Logger } from "#platform/log.ts";
+import { readSecretIfThere } from "#platform/write-secret-file.ts";
 import type { Broker } from "#protocol/broker.ts";
-import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
-import { ControllerState } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
-import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
+import { type BrokerCredentials, createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { controllerStateTopic } from "#protocol/topics.ts";
 import type { ControllerConfig } from "../config.ts";
 import { awaitSoleController } from "./await-sole-controller.ts";
-import { decideSoleController } from "./decide-sole-controller.ts";
+import type { BrokerCounts } from "./broker-counts.ts";
+import { brokerKeyPath, keptBrokerKey, shareBrokerKey } from "./broker-key.ts";
+import { createControllerPresence } from "./controller-presence.ts";
 import { createEmbeddedBroker } from "./embedded-broker.ts";
+import { createFleetAccess } from "./fleet-access.ts";
 
 /** The broker the fleet meets at, embedded or elsewhere, and the controller's presence there. */
 export interface FleetBroker {
   readonly broker: Broker;
   /**
    * Connects; an embedded broker also listens.
-   * @throws UsageError when its port is taken, or when other machines could reach it without a password.
+   * @throws UsageError when its port is taken, or when other machines could read what is said at it.
    */
   start(): Promise<void>;
   /** Waits until no other controller acts for the fleet at a broker elsewhere; false when `signal` aborted first. Before `start`. */
@@ -28,108 +29,97 @@ export interface FleetBroker {
   stop(): Promise<void>;
   /** Where agents find it; for an embedded broker with port 0, once started. */
   readonly url: string;
+  /** The file from which agents on this machine get their secrets; null for a broker elsewhere. */
+  readonly keyFile: string | null;
+  /** What an embedded broker holds and turned away. */
+  readonly counts: (() => BrokerCounts) | null;
 }
 
 export interface FleetBrokerParts {
   readonly config: Pick<ControllerConfig, "fleet" | "broker" | "insecure">;
+  /** Where the broker's key is kept. */
+  readonly stateDir: string;
   /** Stays the same from one run to the next: the broker keeps records for it meanwhile. */
   readonly controllerId: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly nowMs: () => number;
   readonly log: Logger;
-  /** Another controller acts at the same broker and was there first: this one has to end. */
+  /** Another controller acts at the same broker and was there first: this one has to stand by. */
   readonly onReplaced: () => void;
 }
 
-export function createFleetBroker({ config, controllerId, nowMs, log, onReplaced }: FleetBrokerParts): FleetBroker {
-  const { host, port, url, embedded } = config.broker;
-  const credentials = {
-    ...(config.broker.username === null ? {} : { username: config.broker.username }),
-    ...(config.broker.password === null ? {} : { password: config.broker.password }),
-  };
-  const topic = controllerStateTopic(config.fleet);
+export function createFleetBroker(parts: FleetBrokerParts): FleetBroker {
+  return parts.config.broker.url === null
+    ? createOwnBroker(parts)
+    : createBrokerElsewhere(parts, parts.config.broker.url);
+}
+
+function createBrokerElsewhere(parts: FleetBrokerParts, url: string): FleetBroker {
+  const { config, controllerId, log } = parts;
+  const { username, password, passwordFile } = config.broker;
   const instanceId = crypto.randomUUID();
-  const sinceMs = Date.now();
-  const stateOf = (status: ControllerState["status"]) =>
-    encodeMessage(ControllerState, { v: 1, status, instanceId, version, sentAtMs: Math.round(nowMs()), sinceMs });
-  const say = (broker: Broker, status: ControllerState["status"]) =>
-    broker.publish(topic, stateOf(status), { retain: true });
-
-  let announced = false;
-  let leaving = false;
-  const sayAgain = (broker: Broker) => {
-    if (leaving) return;
-    say(broker, "online").catch((error) => log.warn({ err: describeError(error) }, "saying that it is here failed"));
+  const counted = createCountedLog(log, Date.now);
+  const secret = () => password ?? (passwordFile === null ? null : readSecretIfThere(passwordFile, "broker.passwordFile"));
+  const credentials = (): BrokerCredentials => {
+    const user = username === null ? {} : { username };
+    try {
+      const given = secret();
+      return given === null ? user : { ...user, password: given };
+    } catch (error) {
+      counted.note("the broker's password file can't be used", { err: describeError(error) });
+      return user;
+    }
   };
-  /** Not awaited within: a handler must not wait for a publish. */
-  const watch = (broker: Broker) => {
-    broker.subscribe(controllerProbeTopic(config.fleet), () => {
-      if (announced) sayAgain(broker);
-    });
-    broker.subscribe(topic, ({ payload, retained }) => {
-      const decoded = decodeMessage(ControllerState, payload);
-      // What the broker remembers may be of one that is no more.
-      if (!decoded.ok || retained || !announced || leaving) return;
-      const decision = decideSoleController({ instanceId, sinceMs }, decoded.message);
-      switch (decision.kind) {
-        case "alone":
-          return;
-        case "insist":
-          log.warn(decision.reason);
-          return sayAgain(broker);
-        case "yield":
-          log.error(`${decision.reason}: this one stops deciding`);
-          leaving = true;
-          return onReplaced();
-        default:
-          return decision satisfies never;
-      }
-    });
-  };
-  const announce = async (broker: Broker) => {
-    announced = true;
-    await say(broker, "online");
-  };
-  /** After another one has taken over it is not for this one to say that nobody is there. */
-  const takeLeave = async (broker: Broker) => {
-    const wasReplaced = leaving;
-    leaving = true;
-    if (!wasReplaced && broker.connected) await say(broker, "offline");
-  };
-
-  if (url !== null) {
-    const broker = createMqttBroker(
-      {
-        url,
-        clientId: `thormesh-controller-${config.fleet}-${controllerId}`,
-        // The broker keeps records that come while the controller is away.
-        cleanSession: false,
-        will: { topic, payload: stateOf("offline") },
-        ...credentials,
-      },
-      log,
-    );
-    watch(broker);
-    return {
-      broker,
+  const presence = createControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => broker });
+  const broker = createMqttBroker(
+    {
       url,
-      async awaitSole(signal) {
-        const clientId = `thormesh-controller-${config.fleet}-probe-${instanceId}`;
-        return awaitSoleController(config.fleet, createMqttBroker({ url, clientId, ...credentials }, log), log, signal);
-      },
-      start: () => broker.start(),
-      announce: () => announce(broker),
-      async stop() {
-        await takeLeave(broker);
-        await broker.stop();
-      },
-    };
-  }
+      clientId: `thormesh-controller-${config.fleet}-${controllerId}`,
+      // The broker keeps records that come while the controller is away.
+      cleanSession: false,
+      will: { topic: controllerStateTopic(config.fleet), payload: presence.offline() },
+      credentials,
+    },
+    log,
+  );
+  presence.watch();
+  return {
+    broker,
+    url,
+    keyFile: null,
+    counts: null,
+    async awaitSole(signal) {
+      const clientId = `thormesh-controller-${config.fleet}-probe-${instanceId}`;
+      return awaitSoleController(config.fleet, createMqttBroker({ url, clientId, credentials }, log), log, signal);
+    },
+    async start() {
+      if (passwordFile !== null && !secret())
+        throw new UsageError(`broker.passwordFile: expected a password in ${passwordFile}, got none`);
+      await broker.start();
+    },
+    announce: () => presence.announce(),
+    async stop() {
+      await presence.takeLeave();
+      await broker.stop();
+    },
+  };
+}
+
+/** Nobody but the controller says anything on its topics here, so that there is nothing to watch or settle. */
+function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
+  const { config, stateDir, environment, log } = parts;
+  const { host, port, embedded, plainText, shareKey, limits } = config.broker;
   if (!embedded) throw new UsageError("broker: expected embedded: true or a url, got neither");
-  const own = createEmbeddedBroker({ host, port, ...credentials }, log);
+  const key = keptBrokerKey(stateDir);
+  const own = createEmbeddedBroker({ host, port, limits, access: createFleetAccess(config.fleet, key) }, log);
+  const instanceId = crypto.randomUUID();
+  const presence = createControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => own.broker });
   let listeningPort = port;
-  watch(own.broker);
+  let unshare = () => {};
   return {
     broker: own.broker,
+    keyFile: brokerKeyPath(stateDir),
+    counts: () => own.counts(),
     // Its port is its own: who else wants it finds it taken.
     awaitSole: async () => true,
     get url() {
@@ -137,14 +127,11 @@ export function createFleetBroker({ config, controllerId, nowMs, log, onReplaced
       return `mqtt://${reachable.includes(":") ? `[${reachable}]` : reachable}:${listeningPort}`;
     },
     async start() {
-      if (!isLoopback(host) && config.broker.username === null && !config.insecure) {
+      if (!isLoopback(host) && !plainText && !config.insecure) {
         throw new UsageError(
-          `broker: refusing to listen on ${host} without a user name and password, because other machines can reach it: ` +
-            "configure them, listen on 127.0.0.1, or allow it with --insecure",
+          `broker: refusing to listen on ${host}, because it does not encrypt and agents' secrets could be read on the way: set ` +
+            "broker.plainText: true for a network that is trusted, use a broker with TLS (broker.url: mqtts://…), or listen on 127.0.0.1",
         );
-      }
-      if ((config.broker.username === null) !== (config.broker.password === null)) {
-        throw new UsageError("broker: expected username and password together, got one of them");
       }
       await own.broker.start();
       try {
@@ -154,10 +141,12 @@ export function createFleetBroker({ config, controllerId, nowMs, log, onReplaced
         await own.close();
         throw error;
       }
+      if (shareKey) unshare = shareBrokerKey(key, listeningPort, environment, log);
     },
-    announce: () => announce(own.broker),
+    announce: () => presence.announce(),
     async stop() {
-      await takeLeave(own.broker);
+      unshare();
+      await presence.takeLeave();
       await own.broker.stop();
       await own.close();
     },

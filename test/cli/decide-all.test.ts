@@ -125,8 +125,12 @@ describe("decisions of serving, forecasting and the tools, from what is known at
     ],
     [
       "sole-controller",
-      { own: { instanceId: "a", sinceMs: 5 }, other: { instanceId: "b", status: "online", sinceMs: 3 } },
-      { kind: "yield" },
+      {
+        own: { instanceId: "a", sinceMs: 5 },
+        other: { instanceId: "b", status: "online", sinceMs: 3, answersUs: false },
+        nowMs: 9,
+      },
+      { kind: "ask" },
     ],
     ["memory-trend", { samples: [] }, { kind: "unknown" }],
     [

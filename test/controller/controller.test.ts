@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Forecaster } from "#agent/forecast/forecaster.ts";
+import { readBrokerKey } from "#controller/broker/broker-key.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { type Controller, createController } from "#controller/controller.ts";
 import { systemClock } from "#platform/clock.ts";
@@ -11,6 +12,7 @@ import { createLogger } from "#platform/log.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { agentLogin, testKey } from "../fakes/broker-clients.ts";
 import { createMosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
 import { aBirth, aMinute, aPresence, aReported } from "./messages.ts";
@@ -45,13 +47,19 @@ interface SimulatedAgent {
   leave(): Promise<void>;
 }
 
-async function simulateAgent(brokerUrl: string, agentId: string, role: Desired["role"]): Promise<SimulatedAgent> {
+async function simulateAgent(
+  { brokerUrl, stateDir }: { brokerUrl: string; stateDir: string },
+  agentId: string,
+  role: Desired["role"],
+): Promise<SimulatedAgent> {
   const topic = (channel: string) => `thormesh/v1/default/agents/${agentId}/${channel}`;
   const offline = JSON.stringify(aPresence({ agentId, status: "offline", role: "standby" }));
-  const broker = createMqttBroker(
-    { url: brokerUrl, clientId: `test-${agentId}`, will: { topic: topic("presence"), payload: offline } },
-    log,
-  );
+  // A broker elsewhere lets everybody in, and whoever starts with no key has none there.
+  const key = readBrokerKey(stateDir) ?? testKey;
+  const { clientId, ...login } = agentLogin(agentId, "default", key);
+  const credentials = () => login;
+  const will = { topic: topic("presence"), payload: offline };
+  const broker = createMqttBroker({ url: brokerUrl, clientId, credentials, will }, log);
   const documents: Desired[] = [];
   let controller = "";
   let onNews: () => void = () => undefined;
@@ -99,7 +107,7 @@ async function simulateAgent(brokerUrl: string, agentId: string, role: Desired["
     },
     async die() {
       // Taking over the client id with a will of its own session: the broker ends the old connection, and its will goes out.
-      const usurper = createMqttBroker({ url: brokerUrl, clientId: `test-${agentId}` }, log);
+      const usurper = createMqttBroker({ url: brokerUrl, clientId, credentials }, log);
       const stopped = broker.stop.bind(broker);
       await usurper.start();
       await untilConnected(usurper);
@@ -122,7 +130,7 @@ describe("controller", () => {
         stateDir,
         logLevel: "silent",
         api: { port: 0 },
-        broker: { port: 0 },
+        broker: { port: 0, shareKey: false },
         scaling: { warmUpMs: 0, intervalMs: 1000, offsetMs: 0 },
         ...given,
       },
@@ -133,7 +141,7 @@ describe("controller", () => {
     return controller;
   };
   const enter = async (agentId: string, role: Desired["role"]) => {
-    const agent = await simulateAgent(controller!.brokerUrl, agentId, role);
+    const agent = await simulateAgent({ brokerUrl: controller!.brokerUrl, stateDir }, agentId, role);
     agents.push(agent);
     return agent;
   };
@@ -291,7 +299,7 @@ describe("controller", () => {
 
   test("a second one on the same store stands by, opens nothing, and takes over when the first ends", async () => {
     const first = await begin();
-    const ports = { api: { port: 0 }, broker: { port: 0 } };
+    const ports = { api: { port: 0 }, broker: { port: 0, shareKey: false } };
     const config = parseConfig(ControllerConfig, { stateDir, ...ports }, "test");
     const second = createController(config, { log, clock: systemClock, forecaster: sameAgain });
     const starting = second.start();
@@ -354,10 +362,19 @@ describe("controller", () => {
 
   test.each([
     ["the API", { api: { host: "0.0.0.0", port: 0 } }, /api: refusing to listen on 0.0.0.0/],
-    ["the broker", { broker: { host: "0.0.0.0", port: 0 } }, /broker: refusing to listen on 0.0.0.0/],
-  ])("does not open %s to other machines without a secret", async (_name, given, message) => {
+    ["the broker", { broker: { host: "0.0.0.0", port: 0 } }, /broker: refusing to listen on 0.0.0.0.*plainText/],
+  ])("does not open %s to other machines unasked", async (_name, given, message) => {
     expect(begin(given)).rejects.toThrow(message);
   });
+
+  test.each(["username", "password", "passwordFile"])(
+    "one %s for all at the embedded broker is refused",
+    async (key) => {
+      expect(begin({ broker: { port: 0, [key]: "fleet" } })).rejects.toThrow(
+        new RegExp(`broker.${key}: expected only with url.*thormesh controller secret`),
+      );
+    },
+  );
 
   test("a port in use is named, and nothing stays open", async () => {
     const occupant = createServer();
@@ -366,7 +383,7 @@ describe("controller", () => {
     await expect(begin({ broker: { port } })).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`);
     await expect(begin({ api: { port } })).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`);
     await new Promise((resolve) => occupant.close(resolve));
-    await begin({ broker: { port } });
+    await begin({ broker: { port, shareKey: false } });
   });
 
   test("a damaged state file is moved aside and the controller starts afresh", async () => {

@@ -14,6 +14,9 @@ export interface BrokerAccess {
   readonly url: string;
   readonly username: string | null;
   readonly password: string | null;
+  readonly passwordFile?: string | null;
+  /** The embedded broker's: from it follows the secret of each agent. */
+  readonly keyFile?: string | null;
 }
 
 export interface ProcessCapacityParts {
@@ -43,9 +46,8 @@ async function writeAgentConfig(path: string, own: unknown, access: BrokerAccess
   if (!isObject(own)) throw new UsageError("the agent's configuration: expected an object");
   const broker = own["broker"] ?? {};
   if (!isObject(broker)) throw new UsageError("the agent's configuration: broker: expected an object");
-  const hasCredentials = ["username", "password", "passwordFile"].some((key) => (broker[key] ?? null) !== null);
-  const { url, username, password } = access;
-  const given = hasCredentials ? { url } : { username, password, url };
+  const hasCredentials = ["username", "password", "passwordFile", "keyFile"].some((key) => (broker[key] ?? null) !== null);
+  const given = hasCredentials ? { url: access.url } : access;
   await rm(path, { force: true });
   await writeFile(path, `${JSON.stringify({ ...own, broker: { ...broker, ...given } })}\n`, {
     mode: 0o600,

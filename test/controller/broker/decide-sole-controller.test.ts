@@ -1,28 +1,34 @@
 import { expect, test } from "bun:test";
 import { decideSoleController } from "#controller/broker/decide-sole-controller.ts";
 
-const own = { instanceId: "b", sinceMs: 1000 };
-const other = { instanceId: "c", status: "online", sinceMs: 2000 } as const;
+const nowMs = Date.UTC(2030, 0, 1);
+const own = { instanceId: "b", sinceMs: nowMs - 1000 };
+const other = { instanceId: "c", status: "online", sinceMs: nowMs, answersUs: false } as const;
+const first = { ...other, sinceMs: nowMs - 1001 };
 
 test.each<[string, Parameters<typeof decideSoleController>[1], string]>([
   ["its own word", { ...other, instanceId: "b" }, "alone"],
   ["one that came later", other, "insist"],
-  ["one that was first", { ...other, sinceMs: 999 }, "yield"],
-  ["a tie, the smaller id stays", { ...other, sinceMs: 1000 }, "insist"],
-  ["a tie, the larger id goes", { ...other, instanceId: "a", sinceMs: 1000 }, "yield"],
-  ["a version that can't tell", { instanceId: "c", status: "online" }, "yield"],
-  ["the leave or will of another", { ...other, status: "offline" }, "insist"],
+  ["one that came later, answering", { ...other, answersUs: true }, "insist"],
+  ["one that says it was first", first, "ask"],
+  ["one that was first, answering", { ...first, answersUs: true }, "yield"],
+  ["a tie, the smaller id stays", { ...other, sinceMs: own.sinceMs }, "insist"],
+  ["a tie, the larger id goes", { ...first, instanceId: "a", sinceMs: own.sinceMs, answersUs: true }, "yield"],
+  ["one that does not say since when", { instanceId: "c", status: "online", answersUs: true }, "insist"],
+  ["one that says since 1970", { ...other, sinceMs: 0, answersUs: true }, "insist"],
+  ["one that says since the future", { ...other, sinceMs: 1e15, answersUs: true }, "insist"],
+  ["the leave or will of another", { ...first, status: "offline", answersUs: true }, "insist"],
 ])("%s", (_name, said, kind) => {
-  expect(decideSoleController(own, said).kind as string).toBe(kind);
+  expect(decideSoleController(own, said, nowMs).kind as string).toBe(kind);
 });
 
-test("of two, exactly one stays, whoever is asked", () => {
-  for (const [a, b] of [
-    [own, { ...other }],
-    [own, { ...other, sinceMs: 1 }],
-    [own, { ...other, sinceMs: 1000 }],
-  ] as const) {
-    const kinds = [decideSoleController(a, b).kind, decideSoleController(b, { ...a, status: "online" }).kind];
+test("of two that answer, exactly one stays, whoever is asked", () => {
+  for (const sinceMs of [nowMs, nowMs - 5000, own.sinceMs]) {
+    const claim = { instanceId: "c", sinceMs };
+    const kinds = [
+      decideSoleController(own, { ...claim, status: "online", answersUs: true }, nowMs).kind,
+      decideSoleController(claim, { ...own, status: "online", answersUs: true }, nowMs).kind,
+    ];
     expect(kinds.toSorted()).toEqual(["insist", "yield"]);
   }
 });

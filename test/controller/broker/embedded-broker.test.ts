@@ -3,12 +3,13 @@ import { createConnection, createServer } from "node:net";
 import { connectAsync } from "mqtt";
 import pino from "pino";
 import { createEmbeddedBroker, type EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
-import { createPacketSizeScanner } from "#controller/broker/limit-packet-size.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { brokerLimits, openAccess } from "../../fakes/broker-clients.ts";
 import { describeBroker, untilConnected } from "../../protocol/broker-contract.ts";
 
 const silent = pino({ level: "silent" });
-const loopback = { host: "127.0.0.1", port: 0 };
+/** These are of the broker as such, whoever its clients are. */
+const loopback = { host: "127.0.0.1", port: 0, access: openAccess, limits: brokerLimits() };
 
 describeBroker("embedded, in process", async () => {
   const embedded = createEmbeddedBroker(loopback, silent);
@@ -33,11 +34,8 @@ describe("embedded broker", () => {
     await embedded?.close();
     embedded = undefined;
   });
-  const begin = async (
-    handler: (topic: string, payload: string) => Promise<void> | void,
-    options: { username?: string; password?: string } = {},
-  ) => {
-    embedded = createEmbeddedBroker({ ...loopback, ...options }, silent);
+  const begin = async (handler: (topic: string, payload: string) => Promise<void> | void) => {
+    embedded = createEmbeddedBroker(loopback, silent);
     embedded.broker.subscribe("t/#", ({ topic, payload }) => handler(topic, new TextDecoder().decode(payload)));
     await embedded.broker.start();
     return `mqtt://127.0.0.1:${await embedded.listen()}`;
@@ -131,56 +129,12 @@ describe("embedded broker", () => {
     await client.endAsync();
   });
 
-  test.each([
-    ["nothing", {}],
-    ["a wrong password", { username: "fleet", password: "guess" }],
-    ["a wrong name", { username: "other", password: "secret" }],
-  ])("with a user configured, %s is refused", async (_name, credentials) => {
-    const url = await begin(() => undefined, { username: "fleet", password: "secret" });
-    expect(connectAsync(url, { ...credentials, reconnectPeriod: 0 })).rejects.toThrow(/Not authorized|Bad user/i);
-    const client = await connectAsync(url, { username: "fleet", password: "secret" });
-    await client.endAsync();
-  });
-
   test("a port in use is named", async () => {
     const occupant = createServer();
     await new Promise<void>((resolve) => occupant.listen(0, "127.0.0.1", resolve));
     const { port } = occupant.address() as { port: number };
-    embedded = createEmbeddedBroker({ host: "127.0.0.1", port }, silent);
+    embedded = createEmbeddedBroker({ ...loopback, port }, silent);
     expect(embedded.listen()).rejects.toThrow(new RegExp(`port ${port} on 127.0.0.1 is in use`));
     await new Promise((resolve) => occupant.close(resolve));
-  });
-});
-
-describe("packet size scanner", () => {
-  /** A PUBLISH header that announces `length` bytes. */
-  const header = (length: number) => {
-    const bytes = [0x30];
-    let rest = length;
-    do {
-      bytes.push((rest % 128) | (rest >= 128 ? 0x80 : 0));
-      rest = Math.floor(rest / 128);
-    } while (rest > 0);
-    return bytes;
-  };
-  const feed = (bytes: number[], chunkSize: number) => {
-    const scanner = createPacketSizeScanner(300);
-    for (let at = 0; at < bytes.length; at += chunkSize) {
-      if (!scanner.accept(Uint8Array.from(bytes.slice(at, at + chunkSize)))) return false;
-    }
-    return true;
-  };
-  const packet = (length: number) => [...header(length), ...new Array(length).fill(0xff)];
-
-  test.each([
-    ["an empty packet", packet(0), true],
-    ["the longest allowed", packet(300), true],
-    ["one byte more", header(301), false],
-    ["several in a row", [...packet(5), ...packet(0), ...packet(300), ...packet(2)], true],
-    ["a long one after good ones", [...packet(5), ...packet(300), ...header(5000)], false],
-    ["a length of five bytes", [0x30, 0x80, 0x80, 0x80, 0x80, 0x01], false],
-    ["nothing", [], true],
-  ])("%s", (_name, bytes, accepted) => {
-    for (const chunkSize of [1, 2, 3, 7, 1000]) expect(feed(bytes, chunkSize)).toBe(accepted);
   });
 });

@@ -8,9 +8,10 @@ import { keptControllerId } from "#controller/broker/kept-controller-id.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { createLogger } from "#platform/log.ts";
 import { parseConfig } from "#platform/read-config.ts";
+import type { Broker } from "#protocol/broker.ts";
 import type { ControllerState } from "#protocol/messages.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";
-import { controllerStateTopic } from "#protocol/topics.ts";
+import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createMosquitto, type Mosquitto } from "../../fakes/mosquitto.ts";
 
 const log = createLogger("test", "silent");
@@ -32,6 +33,8 @@ async function controllerAt(controllerId: string) {
   const parts = {
     config,
     controllerId,
+    stateDir: "/nowhere",
+    environment: {},
     nowMs: () => Date.now(),
     log,
     onReplaced: () => replaced.resolve(controllerId),
@@ -48,6 +51,15 @@ async function controllerAt(controllerId: string) {
     await announced;
   };
   return { own, begin, replaced: replaced.promise };
+}
+
+/** Another client of the broker, connected. */
+async function stranger(): Promise<Broker> {
+  const client = createMqttBroker({ url: mosquitto.url, clientId: `stranger-${crypto.randomUUID()}` }, log);
+  const connected = new Promise<void>((resolve) => client.onConnection((is) => is && resolve()));
+  await client.start();
+  await connected;
+  return client;
 }
 
 const never = new AbortController().signal;
@@ -94,11 +106,58 @@ test("of two that began at once the later one ends, and agents go on hearing of 
   expect(states[0]?.status).toBe("online");
 }, 20_000);
 
+test("what anybody says unasked, once or often, ends nobody; agents hear again that the controller is there", async () => {
+  const first = await controllerAt("a");
+  await first.begin();
+  let isReplaced = false;
+  void first.replaced.then(() => {
+    isReplaced = true;
+  });
+  const forger = await stranger();
+  const heard: ControllerState[] = [];
+  forger.subscribe(controllerStateTopic("f"), ({ payload }) => {
+    heard.push(JSON.parse(new TextDecoder().decode(payload)));
+  });
+  const claims = [
+    { sinceMs: 1_700_000_000_000 },
+    { sinceMs: 0 },
+    {},
+    { sinceMs: 1_700_000_000_000, answers: "guess" },
+    { sinceMs: 1_700_000_000_000, status: "offline" },
+    ...new Array(200).fill({ sinceMs: 1_700_000_000_000 }),
+  ];
+  for (const claim of claims) {
+    const state = { v: 1, status: "online", instanceId: "forger", version: "1", sentAtMs: 1, ...claim };
+    await forger.publish(controllerStateTopic("f"), JSON.stringify(state), { retain: true });
+  }
+  // Longer than an answer is waited for.
+  await Bun.sleep(3000);
+  expect(isReplaced).toBe(false);
+  expect(heard.at(-1)).toMatchObject({ status: "online" });
+  expect(heard.at(-1)?.instanceId).not.toBe("forger");
+  // It spoke again, but was not made to chatter.
+  expect(heard.filter(({ instanceId }) => instanceId !== "forger").length).toBeLessThan(60);
+  await forger.stop();
+}, 20_000);
+
+test("a flood of questions gets some answers", async () => {
+  const first = await controllerAt("a");
+  await first.begin();
+  const asker = await stranger();
+  let answers = 0;
+  asker.subscribe(controllerStateTopic("f"), () => {
+    answers += 1;
+  });
+  for (let i = 0; i < 300; i += 1)
+    await asker.publish(controllerProbeTopic("f"), JSON.stringify({ v: 1, nonce: `n${i}` }), { retain: false });
+  await Bun.sleep(500);
+  expect(answers).toBeGreaterThan(1);
+  expect(answers).toBeLessThan(100);
+  await asker.stop();
+}, 20_000);
+
 test("what the broker remembers of a controller that is no more is not waited for", async () => {
-  const ghost = createMqttBroker({ url: mosquitto.url, clientId: "ghost" }, log);
-  const connected = new Promise<void>((resolve) => ghost.onConnection((is) => is && resolve()));
-  await ghost.start();
-  await connected;
+  const ghost = await stranger();
   const state = { v: 1, status: "online", instanceId: "ghost", version: "1", sentAtMs: 1 };
   await ghost.publish(controllerStateTopic("f"), JSON.stringify(state), { retain: true });
   await ghost.stop();

@@ -1,0 +1,58 @@
+import { describeError } from "#platform/errors.ts";
+import { isLoopback } from "#platform/http/listen-address.ts";
+import type { CountedLog } from "#platform/log.ts";
+import { readSecretIfThere } from "#platform/write-secret-file.ts";
+import { agentSecret, parseBrokerKey, sharedKeyPath } from "#protocol/broker-secret.ts";
+import type { BrokerCredentials } from "#protocol/mqtt-broker.ts";
+import type { AgentConfig } from "./config.ts";
+
+export interface BrokerCredentialsParts {
+  readonly broker: Pick<AgentConfig["broker"], "url" | "username" | "password" | "passwordFile" | "keyFile">;
+  readonly fleet: string;
+  readonly agentId: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly counted: CountedLog;
+}
+
+/** Where the key of a controller on this machine would be; null for a broker elsewhere, or one whose URL names a user. */
+function localKeyPath(url: string, environment: BrokerCredentialsParts["environment"]): string | null {
+  if (!URL.canParse(url)) return null;
+  const { hostname, port, username, protocol } = new URL(url);
+  if (username !== "" || !isLoopback(hostname)) return null;
+  return sharedKeyPath(environment, Number(port) || (protocol === "mqtts:" || protocol === "ssl:" ? 8883 : 1883));
+}
+
+/**
+ * Says how this agent names itself at the broker, looked up anew before each attempt to connect: by its own password, from the configuration or
+ * a file; else by the one that follows from its fleet's key, which a controller on this machine leaves for its user's agents.
+ */
+export function createBrokerCredentials(parts: BrokerCredentialsParts): () => BrokerCredentials {
+  const { broker, fleet, agentId, environment, counted } = parts;
+  const fromKey = (path: string): BrokerCredentials => {
+    const text = readSecretIfThere(path, "the broker's key");
+    if (text === null) return {};
+    const key = parseBrokerKey(text);
+    if (key !== null) return { username: agentId, password: agentSecret(key, fleet, agentId) };
+    counted.note("the broker's key file does not hold a key", { path });
+    return {};
+  };
+  return () => {
+    const username = broker.username ?? agentId;
+    try {
+      if (broker.password !== null) return { username, password: broker.password };
+      if (broker.passwordFile !== null) {
+        const password = readSecretIfThere(broker.passwordFile, "broker.passwordFile");
+        if (password !== null && password !== "") return { username, password };
+        counted.note("the broker's password file is missing or empty", { path: broker.passwordFile });
+        return {};
+      }
+      if (broker.keyFile !== null) return fromKey(broker.keyFile);
+      if (broker.username !== null) return { username: broker.username };
+      const shared = localKeyPath(broker.url, environment);
+      return shared === null ? {} : fromKey(shared);
+    } catch (error) {
+      counted.note("the secret for the broker can't be used", { err: describeError(error) });
+      return {};
+    }
+  };
+}

@@ -1,0 +1,40 @@
+import { brokerKeyPath, readBrokerKey } from "#controller/broker/broker-key.ts";
+import { parseControllerConfig } from "#controller/check-config.ts";
+import { defaultStateDir } from "#platform/default-state-dir.ts";
+import { UsageError } from "#platform/errors.ts";
+import { readConfigFile } from "#platform/read-config.ts";
+import { agentSecret, isBrokerName, observerSecret, observerUsername } from "#protocol/broker-secret.ts";
+import { type OptionValues, optionalString } from "./command.ts";
+import { mergeConfig } from "./merge-config.ts";
+import { printLine } from "./print-line.ts";
+
+/** Prints the secret that a client of the embedded broker on another machine, or of another user, is configured with. */
+export async function printBrokerSecret(values: OptionValues, names: readonly string[]): Promise<number> {
+  const [agentId, ...more] = names;
+  const isObserver = values["observer"] === true;
+  if (more.length > 0 || (agentId === undefined) !== isObserver)
+    throw new UsageError("expected one agent id, or --observer");
+  if (agentId !== undefined && !isBrokerName(agentId))
+    throw new UsageError(`agent id: expected 1 to 64 letters, digits, dots, dashes and underscores, got "${agentId}"`);
+  const path = optionalString(values, "config");
+  const config = parseControllerConfig(
+    mergeConfig(path === undefined ? {} : await readConfigFile(path), {
+      fleet: optionalString(values, "fleet"),
+      stateDir: optionalString(values, "state-dir"),
+    }),
+    path ?? "the command line",
+  );
+  const stateDir = config.stateDir ?? defaultStateDir("controller", process.env);
+  const key = readBrokerKey(stateDir);
+  if (key === null) {
+    throw new UsageError(
+      `no controller has made ${brokerKeyPath(stateDir)} yet: start it once, or name its state directory with --state-dir or --config`,
+    );
+  }
+  const { fleet } = config;
+  const username = agentId ?? observerUsername;
+  const password = agentId === undefined ? observerSecret(key, fleet) : agentSecret(key, fleet, agentId);
+  if (values["json"] === true) printLine(JSON.stringify({ fleet, username, password }, null, 2));
+  else printLine(password);
+  return 0;
+}

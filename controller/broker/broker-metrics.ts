@@ -1,0 +1,31 @@
+import type { Registry } from "prom-client";
+import { registerGauges, registerTotal, registerTotals } from "#platform/scraped-metrics.ts";
+import type { BrokerCounts } from "./broker-counts.ts";
+
+const byReason = (counts: ReadonlyMap<string, number>) =>
+  [...counts].map(([reason, count]) => [{ reason }, count] as const);
+
+/** Shows what the embedded broker holds and what it turned away. */
+export function registerBrokerMetrics(registry: Registry, read: () => BrokerCounts): void {
+  const total = (name: string, help: string, value: (counts: BrokerCounts) => number) =>
+    registerTotal(registry, `thormesh_broker_${name}_total`, help, () => value(read()));
+  registerTotals(registry, "thormesh_broker_refused_total", "MQTT clients that were not let in", ["reason"], () =>
+    byReason(read().refused),
+  );
+  registerTotals(registry, "thormesh_broker_dropped_total", "MQTT connections that were ended", ["reason"], () =>
+    byReason(read().dropped),
+  );
+  total("denied_subscriptions", "Subscriptions that were refused", (counts) => counts.deniedSubscriptions);
+  total("slowed_seconds", "Time for which clients were held back", (counts) => counts.slowedMs / 1000);
+  registerGauges(registry, "thormesh_broker_connections", "Connections at the embedded broker", ["state"], () => {
+    const { connections, halfOpen } = read();
+    return [
+      [{ state: "admitted" }, connections - halfOpen],
+      [{ state: "half-open" }, halfOpen],
+    ];
+  });
+  const gauge = (name: string, help: string, value: (counts: BrokerCounts) => number) =>
+    registerGauges(registry, `thormesh_broker_${name}`, help, [], () => [[{}, value(read())]]);
+  gauge("retained_messages", "Messages kept for later subscribers", (counts) => counts.retainedMessages);
+  gauge("retained_bytes", "Bytes of these", (counts) => counts.retainedBytes);
+}

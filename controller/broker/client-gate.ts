@@ -1,0 +1,232 @@
+import type { Socket } from "node:net";
+import type { AedesOptions, Client } from "aedes";
+import { describeError } from "#platform/errors.ts";
+import type { CountedLog } from "#platform/log.ts";
+import type { BrokerMessage } from "#protocol/broker.ts";
+import type { BrokerLimits } from "./broker-config.ts";
+import { type BrokerCounts, createTally, type DropReason } from "./broker-counts.ts";
+import type { ClientAccess, ClientRights, PublishedPacket, RefusalReason } from "./client-access.ts";
+import { createConnections, networkOf } from "./connections.ts";
+import { limitPackets, type PacketScanner } from "./limit-packets.ts";
+import { createPublishPace, type PublishPace } from "./publish-pace.ts";
+import { createRefusalDelay } from "./refusal-delay.ts";
+import type { RetainedMessages } from "./retained-messages.ts";
+
+/** What aedes' own types leave out of the packets it hands over. */
+interface Payload {
+  readonly topic: string;
+  payload: Buffer | string;
+  readonly retain?: boolean;
+  readonly qos?: number;
+}
+
+/** A client that was let in. */
+interface Guest {
+  readonly rights: ClientRights;
+  readonly pace: PublishPace;
+  readonly filters: Set<string>;
+  /** Its messages are held back one after another, in their order. */
+  turn: Promise<void>;
+}
+
+export interface ClientGateParts {
+  readonly access: ClientAccess;
+  readonly limits: BrokerLimits;
+  readonly retained: RetainedMessages;
+  /** Stores what is to be stored; what it rejects is not acknowledged. */
+  readonly handle: (message: BrokerMessage) => Promise<void>;
+  readonly counted: CountedLog;
+}
+
+/** All that stands between a socket and the broker: who is let in, what it may do, and up to how much. */
+export interface ClientGate {
+  /** Takes a connection in, before aedes does; false: it was ended. */
+  take(socket: Socket): boolean;
+  readonly hooks: Required<
+    Pick<AedesOptions, "preConnect" | "authenticate" | "authorizePublish" | "authorizeSubscribe" | "authorizeForward">
+  >;
+  counts(): BrokerCounts;
+}
+
+/** A subscription has the broker look through all that it keeps. */
+const subscriptionCost = 10;
+/** Without a sign of life for one and a half times as long a connection is over, whatever the client would have. */
+const maxKeepAliveS = 3600;
+const maxShownLength = 200;
+
+function bytesOf({ payload }: Payload): number {
+  return Buffer.byteLength(payload ?? "");
+}
+
+function asPublished(packet: Payload): PublishedPacket {
+  return {
+    topic: packet.topic,
+    retain: packet.retain === true,
+    qos: packet.qos ?? 0,
+    bytes: bytesOf(packet),
+  };
+}
+
+export function createClientGate({ access, limits, retained, handle, counted }: ClientGateParts): ClientGate {
+  const nowMs = () => performance.now();
+  const guests = new WeakMap<Client, Guest>();
+  const wills = new WeakMap<Client, Payload>();
+  const scanners = new WeakMap<Socket, PacketScanner>();
+  const refused = createTally<RefusalReason>();
+  const dropped = createTally<DropReason>();
+  const refusals = createRefusalDelay(nowMs);
+  let deniedSubscriptions = 0;
+  let slowedMs = 0;
+
+  const note = (kind: string, details: Record<string, unknown>) =>
+    counted.note(
+      kind,
+      Object.fromEntries(
+        Object.entries(details).map(([name, value]) => [
+          name,
+          typeof value === "string" ? value.slice(0, maxShownLength) : value,
+        ]),
+      ),
+    );
+  const connections = createConnections(limits, (reason, address) => {
+    dropped.add(reason);
+    note("MQTT connections were ended: too many, or without a word for too long", { reason, address });
+  });
+  const drop = (client: Client, reason: DropReason, detail: string, more: Record<string, unknown> = {}): Error => {
+    dropped.add(reason);
+    const name = guests.get(client)?.rights.name;
+    note(`an MQTT client was disconnected (${reason})`, { client: client.id, name, detail, ...more });
+    return new Error(detail);
+  };
+
+  const admit = (client: Client, username: string | undefined, password: Buffer | undefined) => {
+    const admission = access.admit({ clientId: client.id, username, password });
+    if ("refused" in admission) return admission;
+    const will = wills.get(client);
+    const denial = will === undefined ? null : admission.rights.denyPublish(asPublished(will));
+    return denial === null ? admission : { refused: "will" as const, detail: `its last will: ${denial}` };
+  };
+
+  const heldBack = async (guest: Guest, messages: number, bytes: number): Promise<void> => {
+    const waitMs = guest.pace.take(messages, bytes);
+    if (waitMs === 0) return guest.turn;
+    slowedMs += waitMs;
+    note("an MQTT client sends more than it may and is slowed down", { name: guest.rights.name, waitMs });
+    const before = guest.turn;
+    guest.turn = Bun.sleep(waitMs).then(() => before);
+    return guest.turn;
+  };
+
+  const hooks: ClientGate["hooks"] = {
+    preConnect(client, packet, done) {
+      // Nobody's session outlives its connection: what waited for an absent client would have no bound.
+      packet.clean = true;
+      packet.keepalive = Math.min(packet.keepalive || maxKeepAliveS, maxKeepAliveS);
+      if (packet.will !== undefined) wills.set(client, packet.will);
+      done(null, true);
+    },
+    authenticate(client, username, password, done) {
+      const socket = client.conn as Socket;
+      const admission = admit(client, username, password);
+      if ("rights" in admission) {
+        guests.set(client, {
+          rights: admission.rights,
+          pace: createPublishPace(limits, nowMs),
+          filters: new Set(),
+          turn: Promise.resolve(),
+        });
+        connections.admitted(socket);
+        scanners.get(socket)?.admitted();
+        return done(null, true);
+      }
+      refused.add(admission.refused);
+      const network = networkOf(socket.remoteAddress);
+      note("an MQTT client was not let in", {
+        reason: admission.refused,
+        detail: admission.detail,
+        client: client.id,
+        username,
+        address: network,
+      });
+      // Who knows its secret guesses nothing, whatever else is wrong.
+      const isGuess = admission.refused === "no-secret" || admission.refused === "wrong-secret";
+      setTimeout(() => done(null, false), isGuess ? refusals.next(network) : 0);
+    },
+    authorizePublish(client, packet, done) {
+      const guest = client === null ? undefined : guests.get(client);
+      if (client === null || guest === undefined) return done(new Error("nobody may publish this"));
+      const published = asPublished(packet);
+      const denial = guest.rights.denyPublish(published);
+      const { topic, bytes } = published;
+      if (denial !== null) return done(drop(client, "denied-publish", denial, { topic }));
+      if (published.retain && !retained.fits(topic, bytes))
+        return done(drop(client, "retained-full", `more than ${limits.maxRetainedBytes} bytes would be kept`));
+      const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
+      // A copy to be kept: the payload is a part of what was read from the socket, and would keep all of that in memory.
+      if (published.retain) packet.payload = Buffer.from(new Uint8Array(payload));
+      heldBack(guest, 1, bytes)
+        .then(() => handle({ topic, payload, retained: false }))
+        .then(
+          () => done(null),
+          (error) => {
+            note("a message could not be handled and is not acknowledged", {
+              topic,
+              client: client.id,
+              err: describeError(error),
+            });
+            done(error);
+          },
+        );
+    },
+    authorizeSubscribe(client, subscription, done) {
+      const guest = guests.get(client);
+      const { topic } = subscription;
+      const isAllowed =
+        guest?.rights.maySubscribe(topic) === true &&
+        (guest.filters.has(topic) || guest.filters.size < guest.rights.maxSubscriptions);
+      if (guest === undefined || !isAllowed) {
+        deniedSubscriptions += 1;
+        note("an MQTT client's subscription was refused", {
+          client: client.id,
+          name: guest?.rights.name,
+          filter: topic,
+        });
+        return done(null, null);
+      }
+      guest.filters.add(topic);
+      heldBack(guest, subscriptionCost, 0).then(() => done(null, subscription));
+    },
+    authorizeForward(client, packet) {
+      const guest = guests.get(client);
+      if (guest?.rights.mayReceive(packet.topic) !== true) return null;
+      const { writableLength } = client.conn;
+      if (writableLength <= limits.maxBufferedBytes) return packet;
+      if (!client.conn.destroyed)
+        client.conn.destroy(drop(client, "slow-reader", `${writableLength} bytes wait for it to read`));
+      return null;
+    },
+  };
+
+  return {
+    take(socket) {
+      if (!connections.accept(socket)) return false;
+      const scanner = limitPackets(socket, ({ reason, detail }) => {
+        dropped.add(reason);
+        note(`an MQTT connection was ended (${reason})`, { detail, address: networkOf(socket.remoteAddress) });
+      });
+      scanners.set(socket, scanner);
+      return true;
+    },
+    hooks,
+    counts: () => ({
+      refused: refused.counts,
+      dropped: dropped.counts,
+      deniedSubscriptions,
+      slowedMs,
+      connections: connections.open,
+      halfOpen: connections.halfOpen,
+      retainedMessages: retained.messages,
+      retainedBytes: retained.bytes,
+    }),
+  };
+}

@@ -1,0 +1,83 @@
+import type { Socket } from "node:net";
+import type { BrokerLimits } from "./broker-config.ts";
+import type { DropReason } from "./broker-counts.ts";
+
+/** Returns what stands for whoever is behind an address: a household of IPv6 has a whole /64 to itself. */
+export function networkOf(address: string | undefined): string {
+  const plain = (address ?? "").replace(/^::ffff:(?=\d+\.)/i, "");
+  if (!plain.includes(":")) return plain;
+  const [head = "", tail] = plain.split("::");
+  const before = head.split(":").filter((part) => part !== "");
+  const after = (tail ?? "").split(":").filter((part) => part !== "");
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
+  return [...before, ...new Array<string>(zeros).fill("0"), ...after].slice(0, 4).join(":");
+}
+
+/** Keeps the number of connections within bounds, above all of those that have not said who they are. */
+export interface Connections {
+  /** Takes a connection in, or ends it. Returns whether it is taken. */
+  accept(socket: Socket): boolean;
+  /** It has given its secret. */
+  admitted(socket: Socket): void;
+  readonly open: number;
+  readonly halfOpen: number;
+}
+
+type Limits = Pick<BrokerLimits, "maxConnections" | "maxHalfOpen" | "maxHalfOpenPerAddress" | "halfOpenMs">;
+
+/** @param onDrop is told of each connection that is ended here */
+export function createConnections(limits: Limits, onDrop: (reason: DropReason, address: string) => void): Connections {
+  const open = new Set<Socket>();
+  /** Oldest first, by network. */
+  const waiting = new Map<Socket, { readonly network: string; readonly timer: NodeJS.Timeout }>();
+  const waitingOf = new Map<string, Set<Socket>>();
+
+  const forget = (socket: Socket) => {
+    const entry = waiting.get(socket);
+    if (entry === undefined) return;
+    clearTimeout(entry.timer);
+    waiting.delete(socket);
+    const others = waitingOf.get(entry.network);
+    others?.delete(socket);
+    if (others?.size === 0) waitingOf.delete(entry.network);
+  };
+  const drop = (socket: Socket | undefined, reason: DropReason) => {
+    if (socket === undefined) return;
+    onDrop(reason, waiting.get(socket)?.network ?? networkOf(socket.remoteAddress));
+    forget(socket);
+    socket.destroy();
+  };
+
+  return {
+    accept(socket) {
+      // It was reset before it was looked at.
+      if (socket.destroyed) return false;
+      if (open.size >= limits.maxConnections && waiting.size === 0) {
+        drop(socket, "too-many");
+        return false;
+      }
+      const network = networkOf(socket.remoteAddress);
+      const neighbours = waitingOf.get(network) ?? new Set();
+      // Who knows its secret gives it at once: the oldest is the one least likely to.
+      if (neighbours.size >= limits.maxHalfOpenPerAddress) drop(neighbours.values().next().value, "half-open");
+      else if (waiting.size >= limits.maxHalfOpen || open.size >= limits.maxConnections)
+        drop(waiting.keys().next().value, "half-open");
+      open.add(socket);
+      neighbours.add(socket);
+      waitingOf.set(network, neighbours);
+      waiting.set(socket, { network, timer: setTimeout(() => drop(socket, "half-open"), limits.halfOpenMs) });
+      socket.once("close", () => {
+        forget(socket);
+        open.delete(socket);
+      });
+      return true;
+    },
+    admitted: forget,
+    get open() {
+      return open.size;
+    },
+    get halfOpen() {
+      return waiting.size;
+    },
+  };
+}

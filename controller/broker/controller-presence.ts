@@ -1,0 +1,130 @@
+import { describeError } from "#platform/errors.ts";
+import { createCountedLog, type Logger } from "#platform/log.ts";
+import { version } from "#platform/version.ts";
+import type { Broker } from "#protocol/broker.ts";
+import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
+import { ControllerProbe } from "#protocol/controller-probe.ts";
+import { ControllerState } from "#protocol/messages.ts";
+import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
+import { decideSoleController } from "./decide-sole-controller.ts";
+
+/** What a controller says of itself on its fleet's topic. */
+export interface ControllerPresence {
+  /** The last will. */
+  offline(): string;
+  /** Answers who asks, and settles with other controllers who acts: at a broker that anybody else can publish at. Before the start. */
+  watch(): void;
+  /** Says that the controller is online: once connected. */
+  announce(): Promise<void>;
+  takeLeave(): Promise<void>;
+}
+
+export interface ControllerPresenceParts {
+  readonly fleet: string;
+  readonly broker: () => Broker;
+  readonly instanceId: string;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+  /** Another controller acts at the same broker, was there first, and answers: this one has to stand by. */
+  readonly onReplaced: () => void;
+}
+
+/** A controller that lives answers within this time; it is asked at most once in it. */
+const answerMs = 2000;
+/** Whoever may publish at the broker can make this one speak: no more than so often. */
+const wordsPerS = 10;
+
+export function createControllerPresence(parts: ControllerPresenceParts): ControllerPresence {
+  const { fleet, broker, instanceId, nowMs, log, onReplaced } = parts;
+  const counted = createCountedLog(log, Date.now);
+  const topic = controllerStateTopic(fleet);
+  const sinceMs = Date.now();
+  let announced = false;
+  let leaving = false;
+  /** What was asked last, as long as it may be answered. */
+  let asked: string | null = null;
+  let second = 0;
+  let words = 0;
+
+  const stateOf = (status: ControllerState["status"], answers?: string) =>
+    encodeMessage(ControllerState, {
+      ...{ v: 1, status, instanceId, version, sentAtMs: Math.round(nowMs()), sinceMs },
+      ...(answers === undefined ? {} : { answers }),
+    });
+  const say = (status: ControllerState["status"], answers?: string) =>
+    broker().publish(topic, stateOf(status, answers), { retain: true });
+
+  const mayEffect = (): boolean => {
+    const now = Math.floor(performance.now() / 1000);
+    if (now !== second) words = 0;
+    second = now;
+    words += 1;
+    if (words > wordsPerS) counted.note("too many words on the controller's topics; they are passed over", { words });
+    return words <= wordsPerS;
+  };
+  /** Not awaited within: a handler must not wait for a publish. */
+  const sayAgain = (answers?: string) => {
+    if (leaving || !announced || !mayEffect()) return;
+    say("online", answers).catch((error) => log.warn({ err: describeError(error) }, "saying that it is here failed"));
+  };
+  const ask = (reason: string) => {
+    if (asked !== null || !mayEffect()) return;
+    const nonce = crypto.randomUUID();
+    asked = nonce;
+    counted.note(`${reason}: it is asked`, { fleet });
+    broker()
+      .publish(controllerProbeTopic(fleet), encodeMessage(ControllerProbe, { v: 1, nonce }), { retain: false })
+      .catch((error) => log.warn({ err: describeError(error) }, "asking another controller failed"));
+    setTimeout(() => {
+      asked = null;
+      if (leaving) return;
+      counted.note("nobody answers: what was said of another controller is passed over", { fleet });
+      sayAgain();
+    }, answerMs).unref();
+  };
+
+  const onState = (payload: Uint8Array, retained: boolean) => {
+    const decoded = decodeMessage(ControllerState, payload);
+    // What the broker remembers may be of one that is no more.
+    if (!decoded.ok || retained || !announced || leaving) return;
+    const { answers } = decoded.message;
+    const claim = { ...decoded.message, answersUs: asked !== null && answers === asked };
+    const decision = decideSoleController({ instanceId, sinceMs }, claim, Date.now());
+    switch (decision.kind) {
+      case "alone":
+        return;
+      case "ask":
+        return ask(decision.reason);
+      case "insist":
+        counted.note(decision.reason, { fleet });
+        return sayAgain();
+      case "yield":
+        log.error(`${decision.reason}: this one stops deciding`);
+        leaving = true;
+        return onReplaced();
+      default:
+        return decision satisfies never;
+    }
+  };
+
+  return {
+    offline: () => stateOf("offline"),
+    watch() {
+      broker().subscribe(controllerProbeTopic(fleet), ({ payload }) => {
+        const probe = decodeMessage(ControllerProbe, payload);
+        if (probe.ok && probe.message.nonce !== asked) sayAgain(probe.message.nonce);
+      });
+      broker().subscribe(topic, ({ payload, retained }) => onState(payload, retained));
+    },
+    async announce() {
+      announced = true;
+      await say("online");
+    },
+    async takeLeave() {
+      // After another one has taken over it is not for this one to say that nobody is there.
+      const wasReplaced = leaving;
+      leaving = true;
+      if (!wasReplaced && broker().connected) await say("offline");
+    },
+  };
+}

@@ -1,0 +1,129 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import {
+  agentClientId,
+  agentSecret,
+  doctorClientId,
+  isBrokerName,
+  observerSecret,
+  observerUsername,
+  reservedClientIds,
+} from "#protocol/broker-secret.ts";
+import { maxMessageBytes } from "#protocol/codec.ts";
+import {
+  type AgentChannel,
+  agentChannels,
+  agentProbeTopic,
+  agentTopic,
+  controllerStateTopic,
+  parseAgentTopic,
+} from "#protocol/topics.ts";
+import type { ClientAccess, ClientRights, PublishedPacket } from "./client-access.ts";
+
+/** What an agent says, with the most bytes of each: what other agents get of it, or the broker keeps, is short. */
+const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
+  presence: 32_768,
+  birth: maxMessageBytes,
+  data: maxMessageBytes,
+  reported: 32_768,
+  "cmd-result": 8192,
+};
+
+/** One or two are usual; each costs a connection. */
+const maxObserverSubscriptions = 16;
+
+/** Compares in constant time; hashing first gives equal lengths. */
+function isSecret(given: Uint8Array, expected: string): boolean {
+  const hash = (value: string | Uint8Array) => createHash("sha256").update(value).digest();
+  return timingSafeEqual(hash(given), hash(expected));
+}
+
+/** Rights of one agent: it speaks for itself alone, and hears what is said to it and who else is there. */
+export function agentRights(fleet: string, agentId: string): ClientRights {
+  const said = new Map(
+    Object.entries(agentSays).map(([channel, maxBytes]) => {
+      const { retain } = agentChannels[channel as AgentChannel];
+      return [agentTopic(fleet, agentId, channel as AgentChannel), { maxBytes, retain }];
+    }),
+  );
+  const filters = new Set([
+    agentTopic(fleet, agentId, "desired"),
+    agentTopic(fleet, agentId, "cmd"),
+    agentTopic(fleet, "+", "presence"),
+    // Who wakes sleeping peers reads whether they are wanted; a role and its reason are no secret among agents.
+    agentTopic(fleet, "+", "desired"),
+    controllerStateTopic(fleet),
+  ]);
+  const own = new Set([agentTopic(fleet, agentId, "cmd"), controllerStateTopic(fleet)]);
+  const isOfAll = (topic: string) => {
+    const channel = parseAgentTopic(fleet, topic)?.channel;
+    return channel === "presence" || channel === "desired";
+  };
+  return {
+    role: "agent",
+    name: agentId,
+    denyPublish({ topic, retain, qos, bytes }) {
+      const channel = said.get(topic);
+      if (channel === undefined) return "an agent publishes on its own topics only";
+      if (qos > 1) return "QoS 2 is not used here";
+      if (retain && !channel.retain) return "this topic is not retained";
+      return bytes > channel.maxBytes ? `more than ${channel.maxBytes} bytes` : null;
+    },
+    maySubscribe: (filter) => filters.has(filter),
+    mayReceive: (topic) => own.has(topic) || isOfAll(topic),
+    maxSubscriptions: filters.size,
+  };
+}
+
+/** Rights of `thormesh doctor` with an agent's secret: a word to itself, which shows that messages come through. */
+function doctorRights(fleet: string, agentId: string): ClientRights {
+  const topic = agentProbeTopic(fleet, agentId);
+  return {
+    role: "doctor",
+    name: agentId,
+    denyPublish(packet: PublishedPacket) {
+      const isProbe = packet.topic === topic && !packet.retain && packet.qos < 2 && packet.bytes <= 256;
+      return isProbe ? null : "doctor publishes a probe only";
+    },
+    maySubscribe: (filter) => filter === topic,
+    mayReceive: (received) => received === topic,
+    maxSubscriptions: 1,
+  };
+}
+
+/** Rights of people who read along, e.g. with mosquitto_sub. */
+function observerRights(fleet: string): ClientRights {
+  const prefix = `thormesh/v1/${fleet}/`;
+  const above = new Set(["#", "thormesh/#", "thormesh/v1/#", `${prefix}#`]);
+  return {
+    role: "observer",
+    name: observerUsername,
+    denyPublish: () => "an observer does not publish",
+    maySubscribe: (filter) => above.has(filter) || filter.startsWith(prefix),
+    mayReceive: (topic) => topic.startsWith(prefix),
+    maxSubscriptions: maxObserverSubscriptions,
+  };
+}
+
+/**
+ * Lets in the agents of one fleet, each by the secret that follows from the fleet's key and under the client id of its own, and observers. The
+ * controller itself is no client: it speaks within its process.
+ */
+export function createFleetAccess(fleet: string, key: Uint8Array): ClientAccess {
+  return {
+    admit({ clientId, username, password }) {
+      if (username === undefined || password === undefined || password.length === 0)
+        return { refused: "no-secret", detail: "expected a user name and a password" };
+      const asAgent = isSecret(password, agentSecret(key, fleet, username)) && isBrokerName(username);
+      const asObserver = isSecret(password, observerSecret(key, fleet)) && username === observerUsername;
+      if (asObserver) {
+        return clientId.startsWith(reservedClientIds)
+          ? { refused: "client-id", detail: `client ids that begin with ${reservedClientIds} are not an observer's` }
+          : { rights: observerRights(fleet) };
+      }
+      if (!asAgent) return { refused: "wrong-secret", detail: "the password is not this agent's" };
+      if (clientId === agentClientId(fleet, username)) return { rights: agentRights(fleet, username) };
+      if (clientId === doctorClientId(fleet, username)) return { rights: doctorRights(fleet, username) };
+      return { refused: "client-id", detail: `expected client id ${agentClientId(fleet, username)}` };
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import { Aedes, type AedesOptions } from "aedes";
+import type { CountedLog } from "#platform/log.ts";
+import type { RetainedMessages } from "./retained-messages.ts";
+
+/** A subscriber that has not read for this long is cut off. */
+const drainTimeoutMs = 10_000;
+/** Packets a client may send before its CONNECT is answered. Well-behaved clients wait, so few are enough. */
+const packetsBeforeConnack = 32;
+const maxTopicLevels = 16;
+
+export interface RetainedPacket {
+  readonly topic: string;
+  readonly payload: Buffer;
+}
+
+type Notify = (packet: unknown, done: () => void) => void;
+
+/** The parts of aedes that its own types leave out. */
+interface Inside {
+  readonly persistence: {
+    storeRetained(packet: RetainedPacket): Promise<void>;
+    createRetainedStreamCombi(filters: string[]): NodeJS.ReadableStream;
+  };
+  readonly mq: {
+    on(topic: string, notify: Notify, done?: () => void): unknown;
+    removeListener(topic: string, notify: Notify, done?: () => void): unknown;
+  };
+}
+
+const inside = (aedes: Aedes) => aedes as unknown as Inside;
+const nothing = () => undefined;
+
+/** Whoever publishes does not wait until all subscribers have read: one that doesn't read would hold up the fleet. What waits is bounded elsewhere. */
+function dontWaitForSubscribers(aedes: Aedes): void {
+  const { mq } = inside(aedes);
+  const on = mq.on.bind(mq);
+  const removeListener = mq.removeListener.bind(mq);
+  const substitutes = new WeakMap<Notify, Notify>();
+  mq.on = (topic, notify, done) => {
+    const substitute: Notify = (packet, carryOn) => {
+      notify(packet, nothing);
+      carryOn();
+    };
+    substitutes.set(notify, substitute);
+    return on(topic, substitute, done);
+  };
+  mq.removeListener = (topic, notify, done) => removeListener(topic, substitutes.get(notify) ?? notify, done);
+}
+
+/** Starts aedes in memory; it has no port of its own. */
+export async function openAedes(hooks: AedesOptions, retained: RetainedMessages, counted: CountedLog): Promise<Aedes> {
+  const aedes = new Aedes({
+    ...hooks,
+    drainTimeout: drainTimeoutMs,
+    queueLimit: packetsBeforeConnack,
+    connectTimeout: 10_000,
+    maxTopicLevels,
+  });
+  dontWaitForSubscribers(aedes);
+  aedes.on("connectionError", (_client, error) => counted.note("an MQTT connection failed", { err: error.message }));
+  aedes.on("clientError", (client, error) =>
+    counted.note("an MQTT client's connection failed", { client: client.id, err: error.message }),
+  );
+  // Without a listener it would end the process.
+  aedes.on(
+    "error" as "closed",
+    ((error: unknown) => counted.note("the embedded broker reports a failure", { err: String(error) })) as () => void,
+  );
+  await aedes.listen();
+  const { persistence } = inside(aedes);
+  const storeRetained = persistence.storeRetained.bind(persistence);
+  persistence.storeRetained = async (packet) => {
+    await storeRetained(packet);
+    retained.stored(packet.topic, packet.payload.length);
+  };
+  return aedes;
+}
+
+/** Hands over each retained message that matches one of the filters, once per filter. */
+export function readRetained(aedes: Aedes, filters: string[], take: (packet: RetainedPacket) => void): void {
+  inside(aedes).persistence.createRetainedStreamCombi(filters).on("data", take);
+}

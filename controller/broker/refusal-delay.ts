@@ -1,0 +1,29 @@
+/**
+ * Makes those wait who give wrong secrets, longer with each from the same network. Who knows its secret never waits, whoever else is behind its
+ * address: a guess has no chance, and what is left to bound is the noise.
+ */
+export interface RefusalDelay {
+  /** Counts a refusal and returns after how long to answer it. */
+  next(network: string): number;
+}
+
+const firstMs = 100;
+const maxMs = 5000;
+const forgetAfterMs = 60_000;
+const maxNetworks = 1024;
+
+export function createRefusalDelay(nowMs: () => number): RefusalDelay {
+  /** Least recently refused first. */
+  const refusals = new Map<string, { count: number; lastMs: number }>();
+  return {
+    next(network) {
+      const now = nowMs();
+      const known = refusals.get(network);
+      const count = known !== undefined && now - known.lastMs < forgetAfterMs ? known.count + 1 : 1;
+      refusals.delete(network);
+      refusals.set(network, { count, lastMs: now });
+      if (refusals.size > maxNetworks) refusals.delete(refusals.keys().next().value as string);
+      return Math.min(maxMs, firstMs * 2 ** Math.min(count - 1, 16));
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import { networkOf } from "#controller/broker/connections.ts";
+import { createPublishPace } from "#controller/broker/publish-pace.ts";
+import { createRefusalDelay } from "#controller/broker/refusal-delay.ts";
+import { createRetainedMessages } from "#controller/broker/retained-messages.ts";
+
+describe("the pace of one client", () => {
+  const limits = { messagesPerS: 10, bytesPerS: 1000, burstS: 2 };
+  test("a burst goes at once; after it what comes waits its turn, and time gives it back", () => {
+    let now = 5000;
+    const pace = createPublishPace(limits, () => now);
+    expect(Array.from({ length: 22 }, () => pace.take(1, 1))).toEqual([...new Array(20).fill(0), 100, 200]);
+    now += 1200;
+    expect(pace.take(1, 1)).toBe(0);
+  });
+  test("bytes count as well", () => {
+    const pace = createPublishPace(limits, () => 0);
+    expect([pace.take(1, 2000), pace.take(1, 500), pace.take(1, 500)]).toEqual([0, 500, 1000]);
+  });
+  test("who was silent for long may not send more at once than who was not", () => {
+    let now = 0;
+    const pace = createPublishPace(limits, () => now);
+    now = 1e9;
+    expect(pace.take(25, 0)).toBe(500);
+  });
+});
+
+describe("the wait for who gives wrong secrets", () => {
+  test("doubles up to five seconds, by network, and is forgotten", () => {
+    let now = 0;
+    const delay = createRefusalDelay(() => now);
+    expect(Array.from({ length: 8 }, () => delay.next("a"))).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    expect(delay.next("b")).toBe(100);
+    now = 60_000;
+    expect(delay.next("a")).toBe(100);
+  });
+  test("a thousand networks are remembered, no more", () => {
+    const delay = createRefusalDelay(() => 0);
+    delay.next("first");
+    for (let i = 0; i < 5000; i += 1) delay.next(`n${i}`);
+    expect([delay.next("first"), delay.next("n4999")]).toEqual([100, 200]);
+  });
+});
+
+test("what is kept is counted by topic, and more than the budget does not fit", () => {
+  const kept = createRetainedMessages(2000);
+  expect(kept.fits("a", 1488)).toBe(true);
+  expect(kept.fits("a", 1489)).toBe(false);
+  kept.stored("a", 1000);
+  kept.stored("a", 1100);
+  expect([kept.messages, kept.bytes, kept.fits("b", 0), kept.fits("b", 1), kept.fits("a", 1488)]).toEqual([
+    1,
+    1612,
+    true,
+    false,
+    true,
+  ]);
+  kept.stored("a", 0);
+  expect([kept.messages, kept.bytes]).toEqual([0, 0]);
+});
+
+test.each([
+  ["10.1.2.3", "10.1.2.3"],
+  ["::ffff:10.1.2.3", "10.1.2.3"],
+  ["::1", "0:0:0:0"],
+  ["2001:db8::1", "2001:db8:0:0"],
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+  ["2001:db8:1:2::", "2001:db8:1:2"],
+  [undefined, ""],
+])("%p is of the network %s", (address, network) => {
+  expect(networkOf(address)).toBe(network);
+});

@@ -1,0 +1,282 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { createConnection, type Socket } from "node:net";
+import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import pino from "pino";
+import type { BrokerLimits } from "#controller/broker/broker-config.ts";
+import { createEmbeddedBroker, type EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
+import { createFleetAccess } from "#controller/broker/fleet-access.ts";
+import { agentChannels, agentTopic, controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
+import { agentLogin, brokerLimits, type Login, observerLogin, testKey } from "../../fakes/broker-clients.ts";
+
+const fleet = "f";
+const lines: Record<string, unknown>[] = [];
+const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+let embedded: EmbeddedBroker;
+let port: number;
+/** What reached the controller. */
+const handled: { topic: string; payload: string }[] = [];
+const clients: MqttClient[] = [];
+const sockets: Socket[] = [];
+
+const begin = async (limits: Partial<BrokerLimits> = {}) => {
+  handled.length = 0;
+  lines.length = 0;
+  embedded = createEmbeddedBroker(
+    { host: "127.0.0.1", port: 0, access: createFleetAccess(fleet, testKey), limits: brokerLimits(limits) },
+    log,
+  );
+  embedded.broker.subscribe("#", ({ topic, payload }) => {
+    handled.push({ topic, payload: new TextDecoder().decode(payload) });
+  });
+  await embedded.broker.start();
+  port = await embedded.listen();
+};
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.endAsync(true);
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await embedded.broker.stop();
+  await embedded.close();
+});
+
+const enter = async (login: Login | object, options: IClientOptions = {}): Promise<MqttClient> => {
+  const client = await connectAsync(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0, ...login, ...options }, false);
+  client.on("error", () => undefined);
+  clients.push(client);
+  return client;
+};
+const closed = (client: MqttClient) =>
+  client.connected ? new Promise<void>((resolve) => client.once("close", () => resolve())) : Promise.resolve();
+/** Whether a publish was acknowledged, or cost the connection. */
+const tryPublish = (client: MqttClient, topic: string, retain = false, qos: 0 | 1 | 2 = 1): Promise<string> =>
+  Promise.race([
+    client.publishAsync(topic, "x", { qos, retain }).then(
+      () => "acknowledged",
+      () => "closed",
+    ),
+    closed(client).then(() => "closed"),
+  ]);
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await Bun.sleep(10);
+};
+const idle = (): Promise<Socket> =>
+  new Promise((resolve) => {
+    const socket = createConnection(port, "127.0.0.1", () => resolve(socket));
+    socket.on("error", () => undefined);
+    socket.resume();
+    sockets.push(socket);
+  });
+const own = (channel: keyof typeof agentChannels, id = "a") => agentTopic(fleet, id, channel);
+
+describe("rights at the wire", () => {
+  const elsewhere = [
+    ...Object.keys(agentChannels).map((channel) => own(channel as keyof typeof agentChannels, "b")),
+    own("desired"),
+    own("cmd"),
+    agentTopic("g", "a", "presence"),
+    controllerStateTopic(fleet),
+    controllerProbeTopic(fleet),
+    "$SYS/a/heartbeat",
+    "other",
+  ];
+  const mine = (["presence", "birth", "data", "reported", "cmd-result"] as const).map((channel) => own(channel));
+
+  test("what an agent may publish is acknowledged and arrives; all else costs the connection and reaches nobody", async () => {
+    await begin();
+    const observer = await enter(observerLogin(fleet));
+    const seen: string[] = [];
+    observer.on("message", (topic) => seen.push(topic));
+    await observer.subscribeAsync("#", { qos: 1 });
+    const agent = await enter(agentLogin("a", fleet));
+    for (const topic of mine) expect([topic, await tryPublish(agent, topic)]).toEqual([topic, "acknowledged"]);
+    for (const topic of elsewhere) {
+      const intruder = await enter(agentLogin("a", fleet));
+      expect([topic, await tryPublish(intruder, topic)]).toEqual([topic, "closed"]);
+    }
+    const asRetained = ["birth", "data", "cmd-result"] as const;
+    for (const channel of asRetained) {
+      expect(await tryPublish(await enter(agentLogin("a", fleet)), own(channel), true)).toBe("closed");
+    }
+    expect(await tryPublish(await enter(agentLogin("a", fleet)), own("data"), false, 2)).toBe("closed");
+    await until(() => seen.length >= mine.length);
+    expect(handled.map(({ topic }) => topic)).toEqual(mine);
+    expect(seen.toSorted()).toEqual(mine.toSorted());
+    expect(embedded.counts().dropped.get("denied-publish")).toBe(elsewhere.length + asRetained.length + 1);
+    expect(lines.some(({ msg }) => String(msg).includes("denied-publish"))).toBe(true);
+  });
+
+  test("a last will is held to the same: at once, not when it is published", async () => {
+    await begin();
+    for (const topic of [...elsewhere, own("data"), own("birth")]) {
+      const will = { topic, payload: Buffer.from("x"), qos: 1 as const, retain: true };
+      const entering = enter(agentLogin("a", fleet), { will });
+      await expect(entering).rejects.toThrow("Not authorized");
+    }
+    expect(embedded.counts().refused.get("will")).toBe(elsewhere.length + 2);
+    const will = { topic: own("presence"), payload: Buffer.from("bye"), qos: 1 as const, retain: true };
+    const agent = await enter(agentLogin("a", fleet), { will });
+    agent.stream.destroy();
+    await until(() => handled.length > 0);
+    expect(handled).toEqual([{ topic: own("presence"), payload: "bye" }]);
+  }, 120_000);
+
+  test("a filter that is not its own is refused; nothing comes by it", async () => {
+    await begin();
+    const agent = await enter(agentLogin("a", fleet));
+    const filters = [own("desired"), own("desired", "b"), own("cmd", "b"), "#", "thormesh/#", "$SYS/#", own("data")];
+    const granted = await agent.subscribeAsync(filters, { qos: 1 }).catch((error) => error.packet ?? error);
+    const codes = Array.isArray(granted) ? granted.map(({ qos }) => qos) : granted.granted;
+    expect(codes).toEqual([1, 128, 128, 128, 128, 128, 128]);
+    const seen: string[] = [];
+    agent.on("message", (topic) => seen.push(topic));
+    for (const id of ["b", "a"]) await embedded.broker.publish(own("desired", id), "x", { retain: false });
+    await until(() => seen.length > 0);
+    expect(seen).toEqual([own("desired")]);
+    expect(embedded.counts().deniedSubscriptions).toBe(6);
+  });
+
+  test("an observer sees the fleet and cannot say a word", async () => {
+    await begin();
+    for (const topic of [...mine, ...elsewhere])
+      expect([topic, await tryPublish(await enter(observerLogin(fleet)), topic)]).toEqual([topic, "closed"]);
+    expect(handled).toEqual([]);
+  });
+});
+
+describe("who is refused", () => {
+  test("waits longer each time; who knows its secret gets in at once from the same address", async () => {
+    await begin();
+    const wrong = { ...agentLogin("a", fleet), password: "guess" };
+    const guesses = Array.from({ length: 7 }, () => enter(wrong).catch((error) => String(error)));
+    await until(() => (embedded.counts().refused.get("wrong-secret") ?? 0) >= 7);
+    const agent = await enter(agentLogin("a", fleet));
+    expect(await tryPublish(agent, own("data"))).toBe("acknowledged");
+    expect(await Promise.race([Promise.all(guesses).then(() => "answered"), Promise.resolve("waiting")])).toBe(
+      "waiting",
+    );
+    for (const answer of await Promise.all(guesses)) expect(answer).toContain("Not authorized");
+    expect(lines.filter(({ msg }) => msg === "an MQTT client was not let in")).toHaveLength(1);
+  }, 60_000);
+
+  test("nothing of a will of somebody who was not let in is published", async () => {
+    await begin();
+    const will = { topic: own("presence"), payload: Buffer.from("x"), qos: 1 as const, retain: true };
+    await expect(enter({ ...agentLogin("a", fleet), password: "x" }, { will })).rejects.toThrow("Not authorized");
+    await until(() => embedded.counts().connections === 0);
+    expect(handled).toEqual([]);
+  });
+});
+
+describe("bounds", () => {
+  test("no session outlives its connection: nothing is kept for who is away", async () => {
+    await begin();
+    const first = await enter(agentLogin("a", fleet), { clean: false });
+    await first.subscribeAsync(own("desired"), { qos: 1 });
+    await first.endAsync();
+    await embedded.broker.publish(own("desired"), "while it was away", { retain: false });
+    const again = await enter(agentLogin("a", fleet), { clean: false });
+    const seen: string[] = [];
+    again.on("message", (_topic, payload) => seen.push(payload.toString()));
+    await again.subscribeAsync(own("desired"), { qos: 1 });
+    await embedded.broker.publish(own("desired"), "while it is here", { retain: false });
+    await until(() => seen.length > 0);
+    expect(seen).toEqual(["while it is here"]);
+  });
+
+  test("connections that say nothing give way to the newest, and an agent gets in among them", async () => {
+    await begin({ maxHalfOpenPerAddress: 20, halfOpenMs: 600_000 });
+    for (let i = 0; i < 100; i += 1) await idle();
+    await until(() => embedded.counts().halfOpen === 20);
+    const agent = await enter(agentLogin("a", fleet));
+    expect(await tryPublish(agent, own("data"))).toBe("acknowledged");
+    await until(() => sockets.filter((socket) => !socket.closed).length <= 20);
+    expect(embedded.counts().dropped.get("half-open")).toBeGreaterThanOrEqual(80);
+  });
+
+  test("a connection that says nothing ends after a while", async () => {
+    await begin({ halfOpenMs: 50 });
+    const socket = await idle();
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect(embedded.counts()).toMatchObject({ halfOpen: 0, connections: 0 });
+  });
+
+  test("there is a number of connections that is enough", async () => {
+    await begin({ maxConnections: 2 });
+    await enter(agentLogin("a", fleet));
+    await enter(agentLogin("b", fleet));
+    await expect(enter(agentLogin("c", fleet))).rejects.toThrow();
+    expect(embedded.counts().dropped.get("too-many")).toBe(1);
+  });
+
+  test.each<[string, Buffer | number[]]>([
+    ["a CONNECT that announces 200 MB", [0x10, 0x80, 0x80, 0x80, 0x64]],
+    ["20 KB of CONNECT", Buffer.concat([Buffer.from([0x10, 0xa0, 0x9c, 0x01]), Buffer.alloc(20_000)])],
+    ["a PUBLISH without a CONNECT", [0x30, 0x05, 0, 1, 0x61, 0x62, 0x63]],
+    ["HTTP", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+  ])("%s ends the connection at its header", async (_name, bytes) => {
+    await begin();
+    const socket = await idle();
+    const end = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(Buffer.from(bytes));
+    await end;
+    expect(embedded.counts().dropped.get("packet")).toBe(1);
+  });
+
+  test("an agent has two messages kept, however it tries; over the budget of all none is taken", async () => {
+    await begin({ maxRetainedBytes: 3 * (512 + 1000) });
+    const agent = await enter(agentLogin("a", fleet));
+    const text = "x".repeat(1000);
+    for (let i = 0; i < 50; i += 1) {
+      await agent.publishAsync(own("presence"), text, { qos: 1, retain: true });
+      await agent.publishAsync(own("reported"), text, { qos: 1, retain: true });
+    }
+    expect(embedded.counts()).toMatchObject({ retainedMessages: 2, retainedBytes: 2 * (512 + 1000) });
+    const b = await enter(agentLogin("b", fleet));
+    await b.publishAsync(own("presence", "b"), text, { qos: 1, retain: true });
+    expect(await tryPublish(b, own("reported", "b"), true)).toBe("closed");
+    expect(embedded.counts().dropped.get("retained-full")).toBe(1);
+    await agent.publishAsync(own("presence"), "", { qos: 1, retain: true });
+    expect(embedded.counts().retainedMessages).toBe(2);
+  });
+
+  test("who publishes too much is slowed down, loses nothing, and disturbs nobody", async () => {
+    await begin({ messagesPerS: 100, burstS: 1 });
+    const agent = await enter(agentLogin("a", fleet));
+    const quiet = await enter(agentLogin("b", fleet));
+    const flood = Promise.all(
+      Array.from({ length: 300 }, (_, i) => agent.publishAsync(own("data"), String(i), { qos: 1 })),
+    );
+    expect(await tryPublish(quiet, own("data", "b"))).toBe("acknowledged");
+    expect(handled.filter(({ topic }) => topic === own("data")).length).toBeLessThan(300);
+    await flood;
+    const arrived = handled.filter(({ topic }) => topic === own("data")).map(({ payload }) => Number(payload));
+    expect(arrived).toEqual(Array.from({ length: 300 }, (_, i) => i));
+    expect(embedded.counts().slowedMs).toBeGreaterThan(0);
+  }, 60_000);
+
+  test("who asks without end is disconnected", async () => {
+    await begin();
+    const agent = await enter(agentLogin("a", fleet));
+    const end = closed(agent);
+    agent.stream.write(Buffer.from(new Array(5000).fill([0xc0, 0]).flat()));
+    await end;
+    expect(embedded.counts().dropped.get("flood")).toBe(1);
+  });
+
+  test("a subscriber that does not read is disconnected, and holds up nobody meanwhile", async () => {
+    await begin({ maxBufferedBytes: 100_000 });
+    const deaf = await enter(agentLogin("deaf", fleet));
+    await deaf.subscribeAsync(agentTopic(fleet, "+", "presence"), { qos: 1 });
+    const end = closed(deaf);
+    (deaf.stream as unknown as Socket).pause();
+    const agent = await enter(agentLogin("a", fleet));
+    const text = "x".repeat(30_000);
+    // What the machine's own socket buffers take comes first.
+    for (let i = 0; !embedded.counts().dropped.has("slow-reader"); i += 1) {
+      expect(i).toBeLessThan(2000);
+      await agent.publishAsync(own("presence"), text, { qos: 1, retain: true });
+    }
+    (deaf.stream as unknown as Socket).resume();
+    await end;
+    expect(await tryPublish(agent, own("data"))).toBe("acknowledged");
+  }, 60_000);
+});

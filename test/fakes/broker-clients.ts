@@ -1,0 +1,58 @@
+import { BrokerLimits } from "#controller/broker/broker-config.ts";
+import { readBrokerKey } from "#controller/broker/broker-key.ts";
+import type { ClientAccess, ClientRights } from "#controller/broker/client-access.ts";
+import { parseConfig } from "#platform/read-config.ts";
+import {
+  agentClientId,
+  agentSecret,
+  observerSecret,
+  observerUsername,
+  parseBrokerKey,
+} from "#protocol/broker-secret.ts";
+
+/** A fleet's key for tests that keep none. */
+export const testKey = parseBrokerKey("test".repeat(10).concat("key")) as Uint8Array;
+
+export interface Login {
+  readonly clientId: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Names an agent at its fleet's embedded broker as it does itself. */
+export function agentLogin(agentId: string, fleet = "default", key: Uint8Array = testKey): Login {
+  return { clientId: agentClientId(fleet, agentId), username: agentId, password: agentSecret(key, fleet, agentId) };
+}
+
+/** Names somebody who reads along. */
+export function observerLogin(fleet = "default", key: Uint8Array = testKey): Login {
+  return {
+    clientId: `people-${crypto.randomUUID()}`,
+    username: observerUsername,
+    password: observerSecret(key, fleet),
+  };
+}
+
+/** The key of a controller that has been started in this directory. */
+export function keyIn(stateDir: string): Uint8Array {
+  const key = readBrokerKey(stateDir);
+  if (key === null) throw new Error(`no controller has been started in ${stateDir}`);
+  return key;
+}
+
+/** The embedded broker's limits, but for some. */
+export function brokerLimits(given: Partial<BrokerLimits> = {}): BrokerLimits {
+  return parseConfig(BrokerLimits, given, "test");
+}
+
+const everything: ClientRights = {
+  role: "observer",
+  name: "anybody",
+  denyPublish: () => null,
+  maySubscribe: () => true,
+  mayReceive: () => true,
+  maxSubscriptions: 100,
+};
+
+/** Lets everybody do everything: for what a broker does whoever its clients are. */
+export const openAccess: ClientAccess = { admit: () => ({ rights: everything }) };
