@@ -23,6 +23,7 @@ describe("thormesh controller", () => {
 
   const start = (...args: string[]) => {
     const child = Bun.spawn([process.execPath, main, "controller", "--state-dir", directory, ...args], {
+      env: { ...process.env, XDG_STATE_HOME: join(directory, "xdg-state") },
       stdin: "pipe",
       stdout: "ignore",
       stderr: "pipe",

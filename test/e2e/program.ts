@@ -26,7 +26,8 @@ export function startProgram(
 ): Program {
   const child = Bun.spawn([...programCommand, ...args], {
     cwd,
-    env: { ...process.env, ...env },
+    // What programs of one directory leave for each other is not left in the user's own.
+    env: { ...process.env, XDG_STATE_HOME: join(cwd, "xdg-state"), ...env },
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
