@@ -46,7 +46,9 @@ async function writeAgentConfig(path: string, own: unknown, access: BrokerAccess
   if (!isObject(own)) throw new UsageError("the agent's configuration: expected an object");
   const broker = own["broker"] ?? {};
   if (!isObject(broker)) throw new UsageError("the agent's configuration: broker: expected an object");
-  const hasCredentials = ["username", "password", "passwordFile", "keyFile"].some((key) => (broker[key] ?? null) !== null);
+  const hasCredentials = ["username", "password", "passwordFile", "keyFile"].some(
+    (key) => (broker[key] ?? null) !== null,
+  );
   const given = hasCredentials ? { url: access.url } : access;
   await rm(path, { force: true });
   await writeFile(path, `${JSON.stringify({ ...own, broker: { ...broker, ...given } })}\n`, {
