@@ -14,11 +14,11 @@ export interface BrokerCredentialsParts {
   readonly counted: CountedLog;
 }
 
-/** Where the key of a controller on this machine would be; null for a broker elsewhere, or one whose URL names a user. */
+/** Where the key of a controller on this machine would be; null for a broker elsewhere. */
 function localKeyPath(url: string, environment: BrokerCredentialsParts["environment"]): string | null {
   if (!URL.canParse(url)) return null;
-  const { hostname, port, username, protocol } = new URL(url);
-  if (username !== "" || !isLoopback(hostname)) return null;
+  const { hostname, port, protocol } = new URL(url);
+  if (!isLoopback(hostname)) return null;
   return sharedKeyPath(environment, Number(port) || (protocol === "mqtts:" || protocol === "ssl:" ? 8883 : 1883));
 }
 

@@ -44,7 +44,7 @@ export const controllerCommand: Command = {
   },
   async run(values, [command, ...names]) {
     if (command === "secret") return printBrokerSecret(values, names);
-    if (command !== undefined) throw new UsageError(`expected secret or options only, got "${command}"`);
+    if (command !== undefined) throw new UsageError(`expected options only, got "${[command, ...names].join(" ")}"`);
     for (const name of ["observer", "json"]) if (name in values) throw new UsageError(`--${name} is for secret`);
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");

@@ -59,7 +59,8 @@ function createBrokerElsewhere(parts: FleetBrokerParts, url: string): FleetBroke
   const { username, password, passwordFile } = config.broker;
   const instanceId = crypto.randomUUID();
   const counted = createCountedLog(log, Date.now);
-  const secret = () => password ?? (passwordFile === null ? null : readSecretIfThere(passwordFile, "broker.passwordFile"));
+  const secret = () =>
+    password ?? (passwordFile === null ? null : readSecretIfThere(passwordFile, "broker.passwordFile"));
   const credentials = (): BrokerCredentials => {
     const user = username === null ? {} : { username };
     try {
