@@ -69,8 +69,7 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
     )
     .post("/api/v1/agents/:id/override", ({ params, body }) => overrides.apply(params.id, body), {
       params: AgentParams,
-      body: OverrideBody,
-      parse: jsonBody,
+      ...jsonBody(OverrideBody),
       response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
       detail: {
         summary: "Set an agent's role or power mode for a time",

@@ -49,8 +49,7 @@ export function safetyRoutes({ freeze, policy }: ApiParts) {
       detail: { summary: "Whether the fleet is frozen", tags: ["decisions"] },
     })
     .post("/api/v1/freeze", async ({ body }) => ({ freeze: await freeze.set(body.reason, body.expiresInS ?? null) }), {
-      body: FreezeBody,
-      parse: jsonBody,
+      ...jsonBody(FreezeBody),
       response: { 200: FreezeState, 400: ErrorBody },
       detail: {
         summary: "Freeze the fleet",

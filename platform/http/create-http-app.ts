@@ -3,11 +3,11 @@ import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { allowedMethods, type RoutePattern } from "./allowed-methods.ts";
 import type { Authenticator } from "./authenticate.ts";
-import { describeValidation } from "./describe-validation.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import { createRequestGuard, type RequestGuard } from "./guard-request.ts";
 import { isOpenRoute } from "./open-route.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
+import { invalidValue } from "./read-json-body.ts";
 import { callerOf } from "./request-caller.ts";
 import { noteFailure } from "./request-failure.ts";
 
@@ -55,20 +55,10 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
     }
     case "VALIDATION": {
       const { validator, value, type } = error as { validator: { schema?: unknown }; value: unknown; type: string };
-      const { param, message, tooMany } = describeValidation(
-        (validator.schema ?? validator) as Parameters<typeof describeValidation>[0],
-        value,
-      );
-      return [
-        new ServiceError(
-          tooMany ? "PAYLOAD_TOO_LARGE" : "INVALID_REQUEST",
-          type === "body" ? message : `${type}: ${message}`,
-          {
-            details: { param: param === "" ? type : param },
-          },
-        ),
-        {},
-      ];
+      const schema = (validator.schema ?? validator) as Parameters<typeof invalidValue>[0];
+      const invalid = invalidValue(schema, value, type);
+      const message = type === "body" ? invalid.message : `${type}: ${invalid.message}`;
+      return [new ServiceError(invalid.code, message, { details: { ...invalid.details } }), {}];
     }
     default:
       log.error({ err: error, method: request.method, path }, "request failed: this is a bug");

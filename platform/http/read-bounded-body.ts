@@ -1,40 +1,59 @@
-import type { ByteHold } from "#platform/byte-budget.ts";
+import type { BodySlot } from "./body-room.ts";
 
 export type BodyReading =
   | { readonly kind: "read"; readonly bytes: Uint8Array<ArrayBuffer> }
   /** It is longer than it may be; the rest is left unread. */
   | { readonly kind: "too-large" }
-  /** The memory for bodies is used up; likewise. */
-  | { readonly kind: "no-room" };
+  /** Its sender stalled while others waited. */
+  | { readonly kind: "stalled" };
 
-/** Reads a body of at most `maxBytes`, taking memory from `hold` as the bytes come: a slow sender has no more than it has sent. */
-export async function readHeldBody(
-  body: ReadableStream<Uint8Array>,
-  maxBytes: number,
-  hold: ByteHold,
-): Promise<BodyReading> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      length += value.byteLength;
-      if (length > maxBytes) return { kind: "too-large" };
-      if (!hold.grow(value.byteLength)) return { kind: "no-room" };
-      chunks.push(value);
-    }
-  } finally {
-    void reader.cancel().catch(() => {});
-  }
+/** Puts pieces together; one piece is taken as it is. */
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const [only] = chunks;
+  if (chunks.length === 1 && only !== undefined) return only as Uint8Array<ArrayBuffer>;
   const whole = new Uint8Array(length);
   let offset = 0;
   for (const chunk of chunks) {
     whole.set(chunk, offset);
     offset += chunk.byteLength;
   }
-  return { kind: "read", bytes: whole };
+  return whole;
+}
+
+/** Reads a body of at most `maxBytes`, in a slot of the room for large bodies where one is given. */
+export async function readBody(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+  slot?: Pick<BodySlot, "progressed" | "cut">,
+): Promise<BodyReading> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const reader = body.getReader();
+  const cut = () => void reader.cancel().catch(() => {});
+  slot?.cut.addEventListener("abort", cut);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (slot?.cut.aborted === true) return { kind: "stalled" };
+      if (done) return { kind: "read", bytes: joined(chunks, length) };
+      length += value.byteLength;
+      if (length > maxBytes) return { kind: "too-large" };
+      slot?.progressed();
+      chunks.push(value);
+    }
+  } finally {
+    slot?.cut.removeEventListener("abort", cut);
+    void reader.cancel().catch(() => {});
+  }
+}
+
+/** Reads a body of at most `maxBytes`. Returns null when it is longer (the rest is left unread). */
+export async function readBoundedBody(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const reading = await readBody(body, maxBytes);
+  return reading.kind === "read" ? reading.bytes : null;
 }
 
 /** Reads and forgets up to `maxBytes` of a body within `limitMs`. Returns whether it ended: else its sender must be cut off to stop it. */
@@ -59,15 +78,4 @@ export async function discardBody(
     clearTimeout(timer);
     void reader.cancel().catch(() => {});
   }
-}
-
-const unlimited: ByteHold = { grow: () => true, release() {} };
-
-/** Reads a body of at most `maxBytes`. Returns null when it is longer (the rest is left unread). */
-export async function readBoundedBody(
-  body: ReadableStream<Uint8Array>,
-  maxBytes: number,
-): Promise<Uint8Array<ArrayBuffer> | null> {
-  const reading = await readHeldBody(body, maxBytes, unlimited);
-  return reading.kind === "read" ? reading.bytes : null;
 }

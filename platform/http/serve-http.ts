@@ -1,12 +1,14 @@
-import { type ByteBudget, type ByteHold, createByteBudget } from "#platform/byte-budget.ts";
+import { createByteBudget } from "#platform/byte-budget.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { type BodySlot, createBodyRoom } from "./body-room.ts";
 import { acceptedEncodings, contentEncoding, decodeBody } from "./decode-body.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import type { RequestGuard } from "./guard-request.ts";
 import { createRequestLog } from "./log-requests.ts";
-import { discardBody, readHeldBody } from "./read-bounded-body.ts";
+import { discardBody, readBody } from "./read-bounded-body.ts";
 import { receiveInTime, receiveLimitMs } from "./receive-in-time.ts";
+import { noteReceivedBody } from "./received-body.ts";
 import { callerOf, noteCaller } from "./request-caller.ts";
 import { failureOf, noteFailure } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
@@ -24,8 +26,6 @@ export interface ServeHttpOptions {
   readonly idleTimeoutS?: number;
   /** How long a body without an announced length may take. Default: 60,000. */
   readonly receiveMs?: number;
-  /** Memory for the bodies of all requests that are being answered. Default: 64 MiB. */
-  readonly bodies?: ByteBudget;
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   /** Told of each failed request, at `debug` of every one. */
   readonly log: Logger;
@@ -50,9 +50,9 @@ export interface FetchHandler {
   fetch(request: Request): Response | Promise<Response>;
 }
 
-/** Enough for 16 of the largest bodies that an agent takes. */
-const defaultBodiesBytes = 64 * 1024 * 1024;
-
+/** Memory for large bodies while they are read and parsed, and for small ones until their requests are answered. */
+const largeBodiesBytes = 16 * 1024 * 1024;
+const smallBodiesBytes = 16 * 1024 * 1024;
 /** The length that a request's body is announced with; null where it is not. */
 function announcedBytes(headers: Headers): number | null {
   const announced = headers.get("content-length");
@@ -97,7 +97,8 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
   const { host, port, maxBodyBytes = defaultMaxBodyBytes, log } = options;
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
   const logRequest = createRequestLog(log, () => performance.now());
-  const bodies = options.bodies ?? createByteBudget(defaultBodiesBytes);
+  const bodyRoom = createBodyRoom(largeBodiesBytes);
+  const smallBodies = createByteBudget(smallBodiesBytes);
 
   const refuse = (request: Request, error: ServiceError, headers: Readonly<Record<string, string>> = {}) => {
     noteFailure(request, error);
@@ -125,42 +126,48 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     new ServiceError("PAYLOAD_TOO_LARGE", `${what} is larger than ${maxBodyBytes} bytes`);
 
   const noRoom = () =>
-    new ServiceError("TOO_MANY_REQUESTS", `requests of together ${bodies.maxBytes} bytes are being answered already`, {
+    new ServiceError("TOO_MANY_REQUESTS", "the bodies of other requests take all memory that there is for them", {
       retryAfterS: noRoomRetryS,
     });
 
   /** The request with its body read, for the app; whoever was found to send it is carried over. */
-  const withBody = async (request: Request, headers: Headers, body: Uint8Array<ArrayBuffer>) => {
+  const withBody = async (request: Request, headers: Headers, body: Uint8Array<ArrayBuffer>, slot: BodySlot) => {
     const { url, method, signal } = request;
-    const read = new Request(url, { method, headers, body, signal });
+    const read = new Request(url, { method, headers, signal });
     const caller = callerOf(request);
     if (caller !== undefined) noteCaller(read, caller);
+    noteReceivedBody(read, { bytes: body, parsed: () => slot.release() });
     const response = await app.fetch(read);
     const failure = failureOf(read);
     if (failure !== undefined) noteFailure(request, failure);
     return response;
   };
 
-  const readFirst = async (request: Request, encoding: string | null, hold: ByteHold): Promise<Response> => {
+  const readFirst = async (request: Request, encoding: string | null, slot: BodySlot): Promise<Response> => {
     const { headers, body } = request;
-    if (body === null) return withBody(request, headers, new Uint8Array());
+    if (body === null) return withBody(request, headers, new Uint8Array(), slot);
     const limitMs = options.receiveMs ?? receiveLimitMs;
-    const reading = await receiveInTime(readHeldBody(body, maxBodyBytes, hold), limitMs);
+    const reading = await receiveInTime(readBody(body, maxBodyBytes, slot), limitMs);
     // Of the rest nobody knows how long it is.
     if (reading.kind === "too-large") return refuse(request, tooLarge("the body"), { connection: "close" });
-    if (reading.kind === "no-room") return refuse(request, noRoom(), { connection: "close" });
-    if (encoding === null) return withBody(request, headers, reading.bytes);
-    const unpacked = bodies.take(maxBodyBytes, ownerOf(request));
-    if (unpacked === null) return refuse(request, noRoom());
+    if (reading.kind === "stalled") {
+      const message = "the body: expected more of it, as others wait to send theirs";
+      return refuse(request, new ServiceError("REQUEST_TIMEOUT", message), { connection: "close" });
+    }
+    slot.complete();
+    if (encoding === null) return withBody(request, headers, reading.bytes, slot);
+    const decoded = await decodeBody(reading.bytes, encoding, maxBodyBytes);
+    if (decoded === null) return refuse(request, tooLarge("what is packed in the body"));
+    return withBody(request, headers, decoded, slot);
+  };
+
+  const answerSmall = async (request: Request, bytes: number): Promise<Response> => {
+    const hold = smallBodies.take(bytes, ownerOf(request));
+    if (hold === null) return refuseUnread(request, noRoom());
     try {
-      const decoded = await decodeBody(reading.bytes, encoding, maxBodyBytes);
-      if (decoded === null) return refuse(request, tooLarge("what is packed in the body"));
-      const plainHeaders = new Headers(headers);
-      plainHeaders.delete("content-encoding");
-      plainHeaders.delete("content-length");
-      return await withBody(request, plainHeaders, decoded);
+      return await app.fetch(request);
     } finally {
-      unpacked.release();
+      hold.release();
     }
   };
 
@@ -170,19 +177,22 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     if (announced !== null && announced > maxBodyBytes) return refuseUnread(request, tooLarge("the body"));
     const encoding = contentEncoding(headers);
     const chunked = announced === null && body !== null && headers.has("transfer-encoding");
-    if (encoding === null && !chunked && (announced === null || announced === 0)) return app.fetch(request);
-    const isSmall = encoding === null && !chunked && announced !== null && announced <= smallBodyBytes;
-    const hold = bodies.take(isSmall ? announced : 0, ownerOf(request));
-    if (hold === null) return refuseUnread(request, noRoom());
+    if (encoding === null && !chunked) {
+      if (announced === null || announced === 0) return app.fetch(request);
+      if (announced <= smallBodyBytes) return answerSmall(request, announced);
+    }
+    // What is packed may become as large as any body.
+    const slot = await bodyRoom.enter(encoding === null ? (announced ?? maxBodyBytes) : maxBodyBytes, ownerOf(request));
+    if (slot === null) return refuseUnread(request, noRoom());
     try {
-      return await (isSmall ? app.fetch(request) : readFirst(request, encoding, hold));
+      return await readFirst(request, encoding, slot);
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       const more: Record<string, string> =
         error.code === "UNSUPPORTED_MEDIA_TYPE" ? { "accept-encoding": acceptedEncodings } : {};
       return refuse(request, error, more);
     } finally {
-      hold.release();
+      slot.release();
     }
   };
 

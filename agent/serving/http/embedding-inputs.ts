@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 
-const TokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
+/** Longer than any model reads by far; ids are those of a vocabulary. */
+const TokenIds = Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), { minItems: 1, maxItems: 131_072 });
 
 /** What OpenAI's and text-embeddings-inference's clients send to be embedded. */
 export const EmbeddingInputs = (maxInputs: number) =>

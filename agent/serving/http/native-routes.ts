@@ -73,8 +73,7 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
       );
     },
     {
-      parse: jsonBody,
-      body: EmbedBody(maxInputs),
+      ...jsonBody(EmbedBody(maxInputs)),
       detail: describeRoute({
         summary: "Vectors of texts",
         tag: "embeddings",

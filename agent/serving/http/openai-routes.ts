@@ -135,8 +135,7 @@ export function openAiRoutes(
         );
       },
       {
-        parse: jsonBody,
-        body: EmbeddingsBody(maxInputs),
+        ...jsonBody(EmbeddingsBody(maxInputs)),
         detail: describeRoute({
           summary: "Vectors of texts, in OpenAI's shape",
           tag: "embeddings",

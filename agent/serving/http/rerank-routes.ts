@@ -115,8 +115,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
         return Response.json(ranked, { headers: headersOf(result) });
       },
       {
-        parse: jsonBody,
-        body: RerankBody(maxInputs),
+        ...jsonBody(RerankBody(maxInputs)),
         detail: describeRoute({
           summary: "Texts ranked by how well they answer a query, in the shape of text-embeddings-inference",
           tag: "rerank",
@@ -164,8 +163,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
         );
       },
       {
-        parse: jsonBody,
-        body: RerankDocumentsBody(maxInputs),
+        ...jsonBody(RerankDocumentsBody(maxInputs)),
         detail: describeRoute({
           summary: "Documents ranked by how well they answer a query, in Cohere's and Jina's shape",
           tag: "rerank",

@@ -140,13 +140,11 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
     });
   return new Elysia()
     .post("/embed", embed, {
-      parse: jsonBody,
-      body,
+      ...jsonBody(body),
       detail: describeEmbed("Vectors of texts, in the shape of text-embeddings-inference"),
     })
     .post("/", embed, {
-      parse: jsonBody,
-      body,
+      ...jsonBody(body),
       detail: describeEmbed("The same as /embed, for clients of Hugging Face's endpoints, which know no path"),
     })
     .post(
@@ -161,8 +159,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
         return inputs.map((input, index) => describeTokens(input, tokens[index] as NamedToken[]));
       },
       {
-        parse: jsonBody,
-        body: TokenizeBody(maxInputs),
+        ...jsonBody(TokenizeBody(maxInputs)),
         detail: describeRoute({
           summary: "Tokens of texts",
           description: "As the model's tokenizer makes them, not cut to the model's length.",
@@ -207,8 +204,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
         return others.map((other) => cosine(source, other));
       },
       {
-        parse: jsonBody,
-        body: SimilarityBody(maxInputs),
+        ...jsonBody(SimilarityBody(maxInputs)),
         detail: describeRoute({
           summary: "How alike a sentence and others are",
           tag: "embeddings",

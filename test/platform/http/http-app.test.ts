@@ -7,6 +7,7 @@ import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { openRoute } from "#platform/http/open-route.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
+import { takeReceivedBody } from "#platform/http/received-body.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
 
@@ -19,11 +20,15 @@ const Body = Type.Object(
 
 function routes() {
   return new Elysia()
-    .post("/api/echo", ({ body }) => ({ count: body.inputs.length }), { parse: jsonBody, body: Body })
-    .post("/v1/echo", ({ body }) => ({ count: body.inputs.length }), { parse: jsonBody, body: Body })
-    .post("/api/length", async ({ request }) => ({ length: (await request.arrayBuffer()).byteLength }), {
-      parse: "none",
-    })
+    .post("/api/echo", ({ body }) => ({ count: body.inputs.length }), { ...jsonBody(Body) })
+    .post("/v1/echo", ({ body }) => ({ count: body.inputs.length }), { ...jsonBody(Body) })
+    .post(
+      "/api/length",
+      async ({ request }) => ({ length: (takeReceivedBody(request)?.bytes ?? (await request.bytes())).byteLength }),
+      {
+        parse: "none",
+      },
+    )
     .get("/api/things/:id", ({ params }) => params)
     .get("/slow", async () => {
       await Bun.sleep(60);

@@ -5,7 +5,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
-import { jsonBody, jsonBodyWithin } from "#platform/http/read-json-body.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
 
@@ -15,8 +15,8 @@ let server: HttpServer;
 beforeAll(() => {
   const Body = Type.Object({ text: Type.String() }, { additionalProperties: false });
   const routes = new Elysia()
-    .post("/say", ({ body }) => body, { parse: jsonBody, body: Body })
-    .post("/say-soon", ({ body }) => body, { parse: jsonBodyWithin(300), body: Body })
+    .post("/say", ({ body }) => body, { ...jsonBody(Body) })
+    .post("/say-soon", ({ body }) => body, { ...jsonBody(Body, 300) })
     .get("/things/:id", ({ params }) => params);
   const about = { title: "test", description: "for tests", version: "1" };
   const app = createHttpApp({ about, authenticator: createAuthenticator({ apiKeys: [], log }), log, routes: [routes] });

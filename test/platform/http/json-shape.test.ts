@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { nestsDeeperThan } from "#platform/http/nesting-depth.ts";
+import { exceededShape } from "#platform/http/json-shape.ts";
 
 test.each([
   { name: "nothing", text: "", most: 0, deeper: false },
@@ -17,5 +17,17 @@ test.each([
   { name: "a string of one quote", text: '"', most: 0, deeper: false },
   { name: "millions deep", text: "[".repeat(2_000_000), most: 64, deeper: true },
 ])("$name", ({ text, most, deeper }) => {
-  expect(nestsDeeperThan(text, most)).toBe(deeper);
+  const reason = exceededShape(text, { maxDepth: most, maxContainers: 1e9, maxFields: 1e9 });
+  expect(reason).toBe(deeper ? `at most ${most} levels of arrays and objects` : null);
+});
+
+test.each([
+  { name: "as many arrays as may be", text: "[[],[]]", reason: null },
+  { name: "one more", text: "[[],[],[]]", reason: "at most 3 arrays and objects" },
+  { name: "as many fields as may be", text: '{"a":1,"b":{"c":2}}', reason: null },
+  { name: "one more field", text: '{"a":1,"b":{"c":2,"d":3}}', reason: "at most 3 fields" },
+  { name: "colons and brackets in strings", text: '["::::[[[[{{{{"]', reason: null },
+  { name: "many numbers", text: `[${"1,".repeat(100_000)}1]`, reason: null },
+])("$name", ({ text, reason }) => {
+  expect(exceededShape(text, { maxDepth: 64, maxContainers: 3, maxFields: 3 })).toBe(reason);
 });

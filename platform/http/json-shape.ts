@@ -1,0 +1,54 @@
+export interface JsonShapeLimits {
+  /** Levels of arrays and objects. */
+  readonly maxDepth: number;
+  /** Arrays and objects in all. */
+  readonly maxContainers: number;
+  /** Fields of all objects together. */
+  readonly maxFields: number;
+}
+
+/**
+ * Says how a text that is JSON exceeds the limits; null when it does not. Megabytes of empty arrays or of fields become gigabytes of values that take
+ * seconds to check, and what is nested thousands of levels deep can be read, but neither shown nor written again. Strings, most of a body, are
+ * skipped at the speed of a search.
+ */
+export function exceededShape(text: string, limits: JsonShapeLimits): string | null {
+  let depth = 0;
+  let containers = 0;
+  let fields = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case 0x22: // "
+        at = endOfString(text, at);
+        break;
+      case 0x5b: // [
+      case 0x7b: // {
+        depth += 1;
+        containers += 1;
+        if (depth > limits.maxDepth) return `at most ${limits.maxDepth} levels of arrays and objects`;
+        if (containers > limits.maxContainers) return `at most ${limits.maxContainers} arrays and objects`;
+        break;
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth -= 1;
+        break;
+      case 0x3a: // :
+        fields += 1;
+        if (fields > limits.maxFields) return `at most ${limits.maxFields} fields`;
+        break;
+      default:
+    }
+  }
+  return null;
+}
+
+/** Where the string that begins at `start` has its closing quote; the text's end when it has none. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; ; at += 1) {
+    at = text.indexOf('"', at);
+    if (at === -1) return text.length;
+    let backslashes = 0;
+    while (text.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes += 1;
+    if (backslashes % 2 === 0) return at;
+  }
+}
