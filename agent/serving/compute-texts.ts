@@ -1,5 +1,6 @@
 import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
+import { defaultTenant } from "#protocol/default-tenant.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import type { QueuedRequest } from "./embedding-queue.ts";
 import type { ComputeGate } from "./ports.ts";
@@ -23,6 +24,8 @@ export interface ComputedText {
 
 /** How a request's texts are to be computed. */
 export interface ComputeRequest {
+  /** Whose it is; undefined = the default tenant. */
+  readonly tenant?: string | undefined;
   /** What the inputs are called in the request, for error messages. */
   readonly inputsField: string;
   readonly truncate?: boolean | undefined;
@@ -31,27 +34,29 @@ export interface ComputeRequest {
 /** Computes what the cache doesn't have, and lets it remember. */
 export interface TextComputer {
   /**
-   * The vectors of texts, in order. A large request is split: its next part is read and enters the line when an earlier one has left it.
+   * The vectors of texts, in order. A large request is split: its next part is read and enters the queue when an earlier one has left it.
    * Rejects with the signal's reason when it aborts.
+   * @param queued the request's place in the model's queue
    * @throws ServiceError INVALID_REQUEST for token ids that the model doesn't know and for a text that would have to be cut and may not.
    */
   compute(
     model: EmbeddingModel,
     inputs: readonly MissingText[],
     request: ComputeRequest,
+    queued: QueuedRequest,
     signal: AbortSignal,
   ): Promise<ComputedText[]>;
   /** Texts that wait for the board's capacity. */
   textsAtGate(): number;
 }
 
-/** Texts of one request that are tokenised and enter the line together. */
+/** Texts of one request that are tokenised and enter the queue together. */
 const partTexts = 128;
-/** While one part is computed the next one fills the line, so that batches stay full. */
-const partsInLine = 2;
+/** While one part is computed the next one fills the queue, so that batches stay full. */
+const partsInQueue = 2;
 
-/** Texts of one request that are in the line at once, at most. */
-export const mostTextsInLine = partTexts * partsInLine;
+/** Texts of one request that are in the queue at once, at most. */
+export const maxTextsInQueue = partTexts * partsInQueue;
 
 /** @throws ServiceError INVALID_REQUEST for a text longer than the model reads. */
 export function refuseToCut({ found }: Pick<EmbeddingModel, "found">, field: string, index: number): never {
@@ -70,7 +75,7 @@ export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextC
     model: EmbeddingModel,
     inputs: readonly MissingText[],
     request: ComputeRequest,
-    line: QueuedRequest,
+    queued: QueuedRequest,
     signal: AbortSignal,
   ): Promise<ComputedText[]> => {
     const trace = currentTrace();
@@ -87,7 +92,7 @@ export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextC
       textsAtGate -= texts.length;
     }
     const enteredMs = performance.now();
-    const results = await line.embed(texts.map(({ ids }) => ids));
+    const results = await queued.embed(texts.map(({ ids }) => ids));
     if (trace !== undefined) {
       const finishedMs = performance.now();
       // Until the first of them was handed to the model; one that another request had asked for before may have been then already.
@@ -101,15 +106,14 @@ export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextC
       const { ids, truncated } = texts[i] as TokenizedText;
       const { key, index } = inputs[i] as MissingText;
       const text = { vector, tokens: ids.length, truncated };
-      cache.put(key, text);
+      cache.put(request.tenant ?? defaultTenant, key, text);
       return { index, text, computeMs };
     });
   };
 
   return {
-    async compute(model, inputs, request, signal) {
-      const line = model.queue.open(signal);
-      if (inputs.length <= partTexts) return computePart(model, inputs, request, line, signal);
+    async compute(model, inputs, request, queued, signal) {
+      if (inputs.length <= partTexts) return computePart(model, inputs, request, queued, signal);
       const parts: ComputedText[][] = [];
       let next = 0;
       const work = async () => {
@@ -117,10 +121,10 @@ export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextC
           const start = next;
           next += partTexts;
           const part = inputs.slice(start, start + partTexts);
-          parts[start / partTexts] = await computePart(model, part, request, line, signal);
+          parts[start / partTexts] = await computePart(model, part, request, queued, signal);
         }
       };
-      await Promise.all(Array.from({ length: partsInLine }, work));
+      await Promise.all(Array.from({ length: partsInQueue }, work));
       if (signal.aborted) throw signal.reason;
       return parts.flat();
     },

@@ -1,9 +1,12 @@
-/** How fast a model works through its line, from the batches it computed of late. */
+/** How fast a model works through its queue, from the batches it computed of late. */
 export interface DrainRate {
-  /** @param busyMs since the batch before it was done, or since there was anything to do */
-  record(tokens: number, busyMs: number): void;
+  /**
+   * @param cost of a batch, padding and the start of its run counted: else a model that computes lone texts would seem slow
+   * @param busyMs since the batch before it was done, or since there was anything to do
+   */
+  record(cost: number, busyMs: number): void;
   /** Null before the first batch. */
-  tokensPerMs(): number | null;
+  costPerMs(): number | null;
 }
 
 /** After so much computing, what was before counts for half. */
@@ -18,14 +21,14 @@ export function workingMs(elapsedMs: number, computeMs: number): number {
 }
 
 export function createDrainRate(): DrainRate {
-  let tokens = 0;
+  let cost = 0;
   let ms = 0;
   return {
-    record(batchTokens, busyMs) {
+    record(batchCost, busyMs) {
       const keep = 0.5 ** (busyMs / halfLifeMs);
-      tokens = tokens * keep + batchTokens;
+      cost = cost * keep + batchCost;
       ms = ms * keep + busyMs;
     },
-    tokensPerMs: () => (ms === 0 ? null : tokens / ms),
+    costPerMs: () => (ms === 0 ? null : cost / ms),
   };
 }

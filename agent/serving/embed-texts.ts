@@ -3,14 +3,17 @@ import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/default-tenant.ts";
-import { createAdmittedLine } from "./admitted-line.ts";
+import { createAdmittedRequests } from "./admitted-requests.ts";
 import { applyPrompt } from "./apply-prompt.ts";
 import { createTextComputer, type MissingText, refuseToCut } from "./compute-texts.ts";
 import type { AdmissionLimits } from "./decide-admission.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
+import { createHeldRequests } from "./held-requests.ts";
 import { type AcquireModel, createLeases } from "./lease-model.ts";
 import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
+import { createRefusalPace } from "./refusal-pace.ts";
+import { requestBytes } from "./request-bytes.ts";
 import { ClientGone, DeadlinePassed, openPatience } from "./request-patience.ts";
 import type { ModelLease } from "./residency/model-pool.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
@@ -28,7 +31,9 @@ export interface EmbedderParts {
   readonly metrics: ServingMetrics;
   readonly cache: ResultCache;
   readonly stopping: () => boolean;
-  readonly limits: AdmissionLimits & { readonly requestTimeoutMs: number };
+  readonly limits: AdmissionLimits;
+  /** A tenant's weight; default: all are alike. */
+  readonly weightOf?: (tenant: string) => number;
   readonly log: Logger;
 }
 
@@ -55,9 +60,11 @@ function statusOf(error: ServiceError): RequestStatus {
 export function createEmbedder(parts: EmbedderParts): Embedder {
   const { gate, sink, role, metrics, cache, limits, log } = parts;
   let inFlight = 0;
-  const leases = createLeases(parts.acquireModel, limits);
+  const held = createHeldRequests(parts.weightOf ?? (() => 1));
+  const leases = createLeases(parts.acquireModel, held, limits);
   const computer = createTextComputer(gate, cache);
-  const line = createAdmittedLine(computer, limits);
+  const admitted = createAdmittedRequests(computer, held, limits);
+  const refusals = createRefusalPace(() => performance.now());
 
   const refuseUnlessServing = () => {
     if (parts.stopping()) throw new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 });
@@ -101,12 +108,13 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     const startedMs = performance.now();
     const trace = currentTrace();
     const patience = openPatience(request.signal, timeoutOf(request));
+    const { tenant = defaultTenant } = request;
     let modelId = "unknown";
     let lease: ModelLease | undefined;
     inFlight += 1;
     try {
       refuseUnlessServing();
-      lease = await leases.take(request.model, patience);
+      lease = await leases.take(request.model, patience, () => ({ tenant, bytes: requestBytes(request.inputs, 0) }));
       const { model } = lease;
       const { manifest } = model.found;
       modelId = manifest.id;
@@ -116,22 +124,24 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       const missing: MissingText[] = [];
       const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
         const key = resultKey(manifest, input);
-        const text = cache.get(key);
+        const text = cache.get(tenant, key);
         if (text === undefined) missing.push({ index, input, key });
         else if (text.truncated && request.truncate === false) refuseToCut(model, request.inputsField, index);
         return text;
       });
       metrics.recordResultLookup(inputs.length - missing.length, missing.length);
-      if (missing.length > 0) line.refuseUnlessAdmitted(model, request, missing);
+      const admission = missing.length > 0 ? admitted.admit(model, request, missing, patience) : null;
       trace?.stage("admission", startedMs, performance.now(), {
         "thormesh.cached_texts": inputs.length - missing.length,
       });
       let computeMs = 0;
-      if (missing.length > 0) {
-        for (const computed of await line.compute(model, request, missing, patience.signal())) {
+      if (admission !== null) {
+        for (const computed of await admission.compute()) {
           texts[computed.index] = computed.text;
           computeMs += computed.computeMs;
         }
+        // The timer that ends a wait may come late itself.
+        if (performance.now() > patience.deadlineMs) throw new DeadlinePassed();
       }
       const vectors: Float32Array[] = [];
       let tokens = 0;
@@ -143,7 +153,6 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       }
       const finishedMs = performance.now();
       const durationMs = finishedMs - startedMs;
-      const { tenant = defaultTenant } = request;
       sink.recordServed({ model: modelId, tenant, texts: inputs.length, tokens, latencyMs: durationMs, computeMs });
       metrics.recordRequest(modelId, "ok", durationMs);
       metrics.recordTokens(modelId, tokens, truncatedInputs);
@@ -171,6 +180,10 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       if (status === "error") sink.recordError();
       metrics.recordRequest(modelId, status, performance.now() - startedMs);
       trace?.annotate({ "error.type": error === "cancelled" ? error : error.code });
+      lease?.release();
+      if (error !== "cancelled" && error.code === "TOO_MANY_REQUESTS") {
+        await refusals.pause(tenant, { latencyBudgetMs: request.latencyBudgetMs, signal: request.signal });
+      }
       throw error === "cancelled" ? new ServiceError("INVALID_REQUEST", "the client closed the connection") : error;
     } finally {
       inFlight -= 1;

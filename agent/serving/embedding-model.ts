@@ -14,7 +14,7 @@ import { createRecentTraffic, type RecentTraffic } from "./recent-traffic.ts";
 import { estimateModelBytes } from "./residency/estimate-model-bytes.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createTextTokenizer, type TextTokenizer } from "./text-tokenizer.ts";
-import { startModelProcess } from "./worker/model-process.ts";
+import { type ModelProcess, startModelProcess } from "./worker/model-process.ts";
 import { createModelRunner, type ModelRunner } from "./worker/model-runner.ts";
 import { probeModel } from "./worker/probe-model.ts";
 
@@ -70,9 +70,31 @@ async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
   }
 }
 
+/**
+ * How long a process takes for a text, so that the first requests are let in by the model's speed as later ones are. The second of two
+ * runs counts: in the first, ONNX Runtime prepares itself.
+ */
+async function measureSpeed(
+  process: ModelProcess,
+  lastId: number,
+  maxTokens: number,
+): Promise<{ readonly tokens: number; readonly computeMs: number } | undefined> {
+  const text = new Uint32Array(Math.min(64, maxTokens)).fill(lastId);
+  try {
+    await process.run([text], text.length);
+    const { computeMs } = await process.run([text], text.length);
+    return { tokens: text.length, computeMs };
+  } catch {
+    return undefined; // whoever asks for vectors next is told
+  }
+}
+
 /** What is configured of a model's processes and batches. */
 export type EmbeddingModelConfig = Parameters<typeof decideLanePlan>[0] &
-  Pick<ServingConfig, "executionProviders" | "onnxruntimeDirectory" | "tensorrt">;
+  Pick<ServingConfig, "executionProviders" | "onnxruntimeDirectory" | "tensorrt"> & {
+    /** A tenant's weight; default: all are alike. */
+    readonly weightOf?: (tenant: string) => number;
+  };
 
 /** What the model's processes are told of the engine; THORMESH_ONNXRUNTIME_DIR comes before the configuration. */
 function workerEngine({ manifest, precision }: FoundModel, config: EmbeddingModelConfig): WorkerEngine {
@@ -112,6 +134,9 @@ export async function openEmbeddingModel(
       text,
     );
   };
+  /** What the first process took for a text, once it was loaded. */
+  let warmUp: Awaited<ReturnType<typeof measureSpeed>>;
+  let assumeSpeed: EmbeddingQueue["assumeSpeed"] = () => {};
   const startProcess = createFallbackStart(engine, async (asked, threads, signal) => {
     const environment = engineEnvironment(asked, config.tensorrt, process.env);
     const started = await startModelProcess(found, {
@@ -122,7 +147,11 @@ export async function openEmbeddingModel(
       environment,
       onOutput: (line) => log.warn({ model: manifest.id }, line),
     });
-    return probeModel(started, (await reading).lastId, found);
+    const { lastId } = await reading;
+    const probed = await probeModel(started, lastId, found);
+    warmUp ??= await measureSpeed(probed, lastId, manifest.maxTokens);
+    if (warmUp !== undefined) assumeSpeed(warmUp.tokens, warmUp.computeMs);
+    return probed;
   });
   const createRunner = (threads: number, onFailing?: (reason: string) => void) =>
     createModelRunner({
@@ -148,11 +177,18 @@ export async function openEmbeddingModel(
     plan: () => decideLanePlan(config, computesOnGpu(), processBytes),
     nowMs: () => performance.now(),
   });
+  const queue = createEmbeddingQueue(
+    lanes,
+    observer.onBatch,
+    config.weightOf === undefined ? {} : { weightOf: config.weightOf },
+  );
+  if (warmUp !== undefined) queue.assumeSpeed(warmUp.tokens, warmUp.computeMs);
+  assumeSpeed = queue.assumeSpeed;
   return {
     found,
     tokenizer,
     runner,
-    queue: createEmbeddingQueue(lanes, observer.onBatch),
+    queue,
     recent: createRecentTraffic(performance.now()),
     engine: () => runner.process?.engine ?? null,
     async memoryBytes() {

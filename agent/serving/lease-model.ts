@@ -1,4 +1,6 @@
-import { ServiceError } from "#platform/errors.ts";
+import { defaultTenant } from "#protocol/default-tenant.ts";
+import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
+import type { HeldRequests } from "./held-requests.ts";
 import type { Patience } from "./request-patience.ts";
 import type { ModelLease } from "./residency/model-pool.ts";
 
@@ -9,35 +11,50 @@ export type AcquireModel = (name: string | undefined, signal: () => AbortSignal)
 export interface Leases {
   /**
    * @param name id or alias; undefined = the default model
-   * @throws ServiceError MODEL_NOT_FOUND | TOO_MANY_REQUESTS, or whatever ended the patience
+   * @param waiting whose the request is and what it holds, asked for where it has to wait
+   * @throws ServiceError MODEL_NOT_FOUND | TOO_MANY_REQUESTS | PAYLOAD_TOO_LARGE, or whatever ended the patience
    */
-  take(name: string | undefined, patience: Patience): Promise<ModelLease>;
+  take(
+    name: string | undefined,
+    patience: Patience,
+    waiting?: () => { readonly tenant: string; readonly bytes: number },
+  ): Promise<ModelLease>;
 }
 
-export function createLeases(acquireModel: AcquireModel, limits: { readonly queueRequests: number }): Leases {
-  let waiting = 0;
+const nothingWaits = () => 0;
+
+export function createLeases(acquireModel: AcquireModel, held: HeldRequests, limits: AdmissionLimits): Leases {
   return {
-    async take(name, patience) {
+    async take(name, patience, waiting = () => ({ tenant: defaultTenant, bytes: 0 })) {
       const lease = acquireModel(name, patience.signal);
       if (!(lease instanceof Promise)) return lease;
-      waiting += 1;
+      const { tenant, bytes } = waiting();
+      let release = () => {};
       try {
-        if (waiting > limits.queueRequests) {
-          void lease.then(
-            ({ release }) => release(),
-            () => {},
-          );
-          throw new ServiceError(
-            "TOO_MANY_REQUESTS",
-            `${limits.queueRequests} requests wait for a model to be loaded`,
-            {
-              retryAfterS: 1,
-            },
-          );
-        }
+        const decision = decideAdmission(
+          { texts: 0, bytes, latencyBudgetMs: null },
+          {
+            ...held.state(tenant, nothingWaits),
+            openRequests: 0,
+            expectedWaitMs: null,
+            computeMs: null,
+            drainMs: null,
+          },
+          limits,
+        );
+        release = held.enter(
+          { tenant, texts: 0, bytes, begun: () => false, evict: (reason) => patience.giveUp(reason) },
+          decision,
+        );
         return await lease;
+      } catch (error) {
+        void lease.then(
+          (late) => late.release(),
+          () => {},
+        );
+        throw error;
       } finally {
-        waiting -= 1;
+        release();
       }
     },
   };

@@ -1,8 +1,13 @@
 /** Texts that the model could not compute, so that a client's next attempt does not cost another process. */
 export interface RefusedTexts {
-  add(key: string, reason: Error): void;
+  add(text: string, reason: Error): void;
   /** Why it was refused not long ago; undefined for other texts. */
-  reason(key: string): Error | undefined;
+  reason(text: string): Error | undefined;
+}
+
+/** Of a text's tokens, whose number has no bound worth keeping a thousand of. */
+function digest(key: string): string {
+  return new Bun.CryptoHasher("sha256").update(key).digest("base64");
 }
 
 /** It may have been the machine's fault after all. */
@@ -13,13 +18,16 @@ const mostKept = 1_000;
 export function createRefusedTexts(nowMs: () => number): RefusedTexts {
   const kept = new Map<string, { readonly reason: Error; readonly untilMs: number }>();
   return {
-    add(key, reason) {
+    add(text, reason) {
+      const key = digest(text);
       kept.delete(key);
       kept.set(key, { reason, untilMs: nowMs() + keptMs });
       const [oldest] = kept.keys();
       if (kept.size > mostKept && oldest !== undefined) kept.delete(oldest);
     },
-    reason(key) {
+    reason(text) {
+      if (kept.size === 0) return undefined;
+      const key = digest(text);
       const found = kept.get(key);
       if (found === undefined) return undefined;
       if (nowMs() < found.untilMs) return found.reason;

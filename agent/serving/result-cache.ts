@@ -9,12 +9,16 @@ export interface CachedText {
   readonly truncated: boolean;
 }
 
-/** The vectors of texts that were asked for before, the least recently used forgotten first. */
+/**
+ * The vectors of texts that were asked for before. A tenant finds only what it asked for itself: how soon an answer comes must not tell
+ * what others ask. Where memory is short, the one that has most of it gives its least recently used up: nobody can push out what others
+ * keep within their share.
+ */
 export interface ResultCache {
-  /** What is kept under a key of {@link resultKey}; undefined when nothing is. */
-  get(key: string): CachedText | undefined;
+  /** What is kept for a tenant under a key of {@link resultKey}; undefined when nothing is. */
+  get(tenant: string, key: string): CachedText | undefined;
   /** Keeps a copy, unless it alone would take more than a sixteenth of the room. */
-  put(key: string, text: CachedText): void;
+  put(tenant: string, key: string, text: CachedText): void;
   /** Estimated, with what the runtime needs around an entry. */
   bytes(): number;
 }
@@ -30,39 +34,57 @@ export function resultKey(model: { readonly id: string; readonly revision: strin
   return isPair(input) ? `${prefix}&${JSON.stringify([input.first, input.second])}` : `${prefix}#${input.join(",")}`;
 }
 
-/** @param maxBytes 0 = keeps nothing */
-export function createResultCache(maxBytes: number): ResultCache {
+interface TenantResults {
   /** In the order of their last use: a map iterates in the order of insertion. */
-  const entries = new Map<string, CachedText>();
+  readonly entries: Map<string, CachedText>;
+  bytes: number;
+}
+
+/** @param maxBytes of all tenants together; 0 = keeps nothing */
+export function createResultCache(maxBytes: number): ResultCache {
+  const tenants = new Map<string, TenantResults>();
   let bytes = 0;
   // Two bytes a character, as those beyond Latin-1 need.
   const sizeOf = (key: string, { vector }: CachedText) => 2 * key.length + vector.byteLength + overheadBytes;
 
-  const forget = (key: string, text: CachedText) => {
-    entries.delete(key);
-    bytes -= sizeOf(key, text);
+  const forget = (results: TenantResults, key: string, text: CachedText) => {
+    results.entries.delete(key);
+    const size = sizeOf(key, text);
+    results.bytes -= size;
+    bytes -= size;
+  };
+
+  const forgetOldest = () => {
+    let largest: TenantResults | undefined;
+    for (const results of tenants.values()) if (results.bytes > (largest?.bytes ?? 0)) largest = results;
+    const [oldest] = largest?.entries ?? [];
+    if (largest !== undefined && oldest !== undefined) forget(largest, ...oldest);
   };
 
   return {
-    get(key) {
-      const found = entries.get(key);
-      if (found === undefined) return undefined;
+    get(tenant, key) {
+      const entries = tenants.get(tenant)?.entries;
+      const found = entries?.get(key);
+      if (entries === undefined || found === undefined) return undefined;
       entries.delete(key);
       entries.set(key, found);
       return found;
     },
-    put(key, text) {
+    put(tenant, key, text) {
       const size = sizeOf(key, text);
       if (size > maxBytes * mostSharePerEntry) return;
-      const before = entries.get(key);
-      if (before !== undefined) forget(key, before);
-      // A copy: the vector may be a part of a whole batch's memory.
-      entries.set(key, { ...text, vector: text.vector.slice() });
-      bytes += size;
-      for (const [oldest, oldestText] of entries) {
-        if (bytes <= maxBytes) break;
-        forget(oldest, oldestText);
+      let results = tenants.get(tenant);
+      if (results === undefined) {
+        results = { entries: new Map(), bytes: 0 };
+        tenants.set(tenant, results);
       }
+      const before = results.entries.get(key);
+      if (before !== undefined) forget(results, key, before);
+      // A copy: the vector may be a part of a whole batch's memory.
+      results.entries.set(key, { ...text, vector: text.vector.slice() });
+      results.bytes += size;
+      bytes += size;
+      while (bytes > maxBytes) forgetOldest();
     },
     bytes: () => bytes,
   };

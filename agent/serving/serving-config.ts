@@ -5,10 +5,11 @@ import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
 /** A tenant is part of metrics and messages: letters, digits, dot, dash and underscore. */
+const TenantName = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$", description: "whom its requests are counted on" });
 const TenantKey = Type.Object(
   {
     key: ApiKeyText,
-    tenant: Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$", description: "whom its requests are counted on" }),
+    tenant: TenantName,
   },
   { additionalProperties: false },
 );
@@ -24,6 +25,26 @@ export const ServingConfig = Type.Object(
       description:
         "any of them opens the API; none: no key is asked for, and only this machine may connect. {key, tenant}: its requests are that tenant's",
     }),
+    tenants: Type.Record(
+      TenantName,
+      Type.Object(
+        {
+          weight: Type.Number({
+            default: 1,
+            minimum: 0.01,
+            maximum: 100,
+            description: "its share of the model and the queue beside other tenants that ask at the same time",
+          }),
+        },
+        { additionalProperties: false, default: {} },
+      ),
+      {
+        default: {},
+        maxProperties: 256,
+        additionalProperties: false,
+        description: "what is different for a tenant of `apiKeys`",
+      },
+    ),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
     allowedHosts: HostNames,
     grpc: Type.Object(
@@ -81,6 +102,11 @@ export const ServingConfig = Type.Object(
     queueRequests: Type.Integer({ default: 1024, minimum: 1, description: "requests that may wait; beyond them 429" }),
     queueTexts: Type.Integer({ default: 4096, minimum: 1, description: "texts that may wait; beyond them 429" }),
     queueTokens: Type.Integer({ default: 262_144, minimum: 1, description: "tokens that may wait; beyond them 429" }),
+    queueBytes: Type.Integer({
+      default: 128 * 1024 * 1024,
+      minimum: 1,
+      description: "memory of requests that wait: their texts at two bytes a character, their vectors; beyond it 429",
+    }),
     queueMs: Type.Number({
       default: 5_000,
       minimum: 1,

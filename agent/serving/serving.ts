@@ -27,6 +27,7 @@ import { createModelPool, type ModelPool } from "./residency/model-pool.ts";
 import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createServingMetrics } from "./serving-metrics.ts";
+import { createTenantWeights } from "./tenant.ts";
 import { traceHttp } from "./tracing/trace-http.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
@@ -124,6 +125,7 @@ export function createServing(options: ServingOptions): Serving {
   const start = async () => {
     assertListenAllowed("serving", config);
     const cache = createResultCache(config.cacheBytes);
+    const weightOf = createTenantWeights(config.tenants);
     const metrics = createServingMetrics(registry, {
       queueDepth: () => embedder?.queueDepth() ?? 0,
       inFlight: () => embedder?.inFlight() ?? 0,
@@ -143,7 +145,7 @@ export function createServing(options: ServingOptions): Serving {
       memoryBytes: config.modelMemoryBytes,
       keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * 1000,
       open: (found, events) =>
-        openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest) }, log, {
+        openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest), weightOf }, log, {
           onBatch: metrics.recordBatch,
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
           onLoaded(loadMs, engine) {
@@ -172,6 +174,7 @@ export function createServing(options: ServingOptions): Serving {
       cache,
       stopping: () => stopping,
       limits: config,
+      weightOf,
       log,
     });
     const state: ServingState = {

@@ -5,3 +5,11 @@ import { defaultTenant } from "#protocol/default-tenant.ts";
 export function tenantOf(caller: Caller | undefined): string {
   return caller?.tenant ?? defaultTenant;
 }
+
+/** A tenant's weight beside others, as configured. */
+export function createTenantWeights(
+  tenants: Readonly<Record<string, { readonly weight: number }>>,
+): (tenant: string) => number {
+  const weights = new Map(Object.entries(tenants).map(([name, { weight }]) => [name, weight]));
+  return (tenant) => weights.get(tenant) ?? 1;
+}

@@ -22,24 +22,43 @@ const Count = Type.Integer({ minimum: 0 });
 const Positive = Type.Integer({ minimum: 1 });
 const amountOrNull = Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null });
 
+const Held = Type.Object(
+  {
+    requests: Type.Integer({ minimum: 0, default: 0 }),
+    texts: Type.Integer({ minimum: 0, default: 0 }),
+    tokens: Type.Integer({ minimum: 0, default: 0 }),
+    bytes: Type.Integer({ minimum: 0, default: 0 }),
+  },
+  { ...strict, default: {} },
+);
 const AdmissionInput = Type.Object(
   {
-    request: Type.Object({ texts: Count, latencyBudgetMs: amountOrNull }, strict),
-    line: Type.Object(
+    request: Type.Object(
+      { texts: Count, bytes: Type.Integer({ minimum: 0, default: 0 }), latencyBudgetMs: amountOrNull },
+      strict,
+    ),
+    queue: Type.Object(
       {
-        admittedRequests: Type.Integer({ minimum: 0, default: 0 }),
-        admittedTexts: Type.Integer({ minimum: 0, default: 0 }),
-        waitingTokens: Type.Integer({ minimum: 0, default: 0 }),
+        held: { ...Held, description: "what waits, of all tenants" },
+        own: { ...Held, description: "of that, the request's tenant's" },
+        share: Type.Number({
+          minimum: 0,
+          maximum: 1,
+          default: 1,
+          description: "of each limit, what the tenant has a right to; 1 where there is no other",
+        }),
+        openRequests: Type.Integer({ minimum: 0, default: 0, description: "for the same model, not answered" }),
         expectedWaitMs: amountOrNull,
         computeMs: amountOrNull,
         drainMs: amountOrNull,
       },
       { ...strict, default: {} },
     ),
-    limits: Type.Pick(ServingConfig, ["queueRequests", "queueTexts", "queueTokens", "queueMs"], {
-      ...strict,
-      default: {},
-    }),
+    limits: Type.Pick(
+      ServingConfig,
+      ["queueRequests", "queueTexts", "queueTokens", "queueBytes", "queueMs", "requestTimeoutMs"],
+      { ...strict, default: {} },
+    ),
   },
   strict,
 );
@@ -153,7 +172,7 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
   admission: decisionEntry(
     "whether a request for vectors may wait to be computed",
     AdmissionInput,
-    ({ request, line, limits }) => decideAdmission(request, line, limits),
+    ({ request, queue, limits }) => decideAdmission(request, queue, limits),
   ),
   batch: decisionEntry("which of the waiting texts are computed together", BatchInput, ({ waiting, policy }) =>
     decideBatch(waiting, policy),

@@ -39,7 +39,7 @@ describe("decisions of serving, forecasting and the tools, from what is known at
     ["admission", { request: { texts: 5000 } }, { kind: "too-large" }],
     [
       "admission",
-      { request: { texts: 1 }, line: { admittedRequests: 1024, drainMs: 2500 } },
+      { request: { texts: 1 }, queue: { held: { requests: 1024 }, own: { requests: 1024 }, drainMs: 2500 } },
       { kind: "wait", retryAfterS: 3 },
     ],
     ["batch", { waiting: [{ tokens: 8 }, { tokens: 8 }] }, { take: [0, 1], paddedTokens: 8 }],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createTextComputer, mostTextsInLine } from "#agent/serving/compute-texts.ts";
+import { createTextComputer, maxTextsInQueue } from "#agent/serving/compute-texts.ts";
 import { type BatchPolicy, usualLengths } from "#agent/serving/decide-batch.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
@@ -49,20 +49,22 @@ const never = new AbortController().signal;
 
 describe("a large request", () => {
   test("is split, never has more than its part in the line, and keeps its order", async () => {
-    const { model, longestLine } = setUp();
+    const { model, queue, longestLine } = setUp();
     const computer = createTextComputer(openGate, createResultCache(0));
-    const results = await computer.compute(model, numbered(1_000), request, never);
+    const results = await computer.compute(model, numbered(1_000), request, queue.open(never), never);
     expect(results.map(({ index, text }) => [index, text.vector[0]])).toEqual(
       numbered(1_000).map(({ index }) => [index, index]),
     );
-    expect(longestLine()).toBeLessThanOrEqual(mostTextsInLine);
+    expect(longestLine()).toBeLessThanOrEqual(maxTextsInQueue);
   });
 
   test("whose client goes is not computed further", async () => {
     const gone = new AbortController();
     const { model, queue, computed } = setUp({ onBatch: (count) => count >= 24 && gone.abort(new Error("gone")) });
     const computer = createTextComputer(openGate, createResultCache(0));
-    await expect(computer.compute(model, numbered(1_000), request, gone.signal)).rejects.toThrow("gone");
+    await expect(
+      computer.compute(model, numbered(1_000), request, queue.open(gone.signal), gone.signal),
+    ).rejects.toThrow("gone");
     await Bun.sleep(5);
     expect(queue.depth()).toBe(0);
     expect(computed()).toBe(24);
@@ -71,7 +73,7 @@ describe("a large request", () => {
   test("fails as a whole when one batch does, and leaves nothing in the line", async () => {
     const { model, queue, computed } = setUp({ failOn: 16 });
     const computer = createTextComputer(openGate, createResultCache(0));
-    await expect(computer.compute(model, numbered(1_000), request, never)).rejects.toThrow("lost");
+    await expect(computer.compute(model, numbered(1_000), request, queue.open(never), never)).rejects.toThrow("lost");
     await Bun.sleep(5);
     expect(queue.depth()).toBe(0);
     expect(computed()).toBeLessThan(1_000);
@@ -79,10 +81,10 @@ describe("a large request", () => {
 });
 
 test("the text that may not be cut is named by its place in the request", async () => {
-  const { model } = setUp();
+  const { model, queue } = setUp();
   const computer = createTextComputer(openGate, createResultCache(0));
   const inputs = [{ index: 4, input: "9999", key: "k" }];
-  await expect(computer.compute(model, inputs, { ...request, truncate: false }, never)).rejects.toThrow(
-    "input.4: expected",
-  );
+  await expect(
+    computer.compute(model, inputs, { ...request, truncate: false }, queue.open(never), never),
+  ).rejects.toThrow("input.4: expected");
 });

@@ -81,7 +81,14 @@ function setUp(
     }),
     cache: createResultCache(0),
     stopping: () => false,
-    limits: { queueRequests: 100, queueTexts: 4, queueTokens: 1000, queueMs: 60_000, requestTimeoutMs: 60_000 },
+    limits: {
+      queueRequests: 100,
+      queueTexts: 4,
+      queueTokens: 1000,
+      queueBytes: 1_000_000,
+      queueMs: 60_000,
+      requestTimeoutMs: 60_000,
+    },
     log: createLogger("test", "silent"),
     ...parts,
   });
@@ -257,7 +264,14 @@ test("a request that takes too long is answered with a deadline error and counte
   const { gate } = closedGate();
   const { embedder, sink } = setUp(undefined, {
     gate,
-    limits: { queueRequests: 100, queueTexts: 4, queueTokens: 1000, queueMs: 60_000, requestTimeoutMs: 20 },
+    limits: {
+      queueRequests: 100,
+      queueTexts: 4,
+      queueTokens: 1000,
+      queueBytes: 1_000_000,
+      queueMs: 60_000,
+      requestTimeoutMs: 20,
+    },
   });
   expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe("DEADLINE_EXCEEDED");
   expect(sink.errors).toBe(1);

@@ -7,7 +7,12 @@ import { singleLane } from "./single-lane.ts";
 
 /** Records the batches it is given; each is answered when the test says so. A text's vector is its first token id. */
 function recordingRunner() {
-  const batches: { texts: Uint32Array[]; paddedTokens: number; answer(): void; fail(error: Error): void }[] = [];
+  const batches: {
+    texts: Uint32Array[];
+    paddedTokens: number;
+    answer(computeMs?: number): void;
+    fail(error: Error): void;
+  }[] = [];
   let arrived = Promise.withResolvers<void>();
   return {
     batches,
@@ -22,7 +27,7 @@ function recordingRunner() {
       batches.push({
         texts: [...texts],
         paddedTokens,
-        answer: () => resolve({ vectors: texts.map((ids) => Float32Array.of(ids[0]!)), computeMs: 10 }),
+        answer: (computeMs = 10) => resolve({ vectors: texts.map((ids) => Float32Array.of(ids[0]!)), computeMs }),
         fail: reject,
       });
       arrived.resolve();
@@ -193,50 +198,178 @@ describe("fairness", () => {
     expect(computedUntilDone!).toBeGreaterThan(24);
   });
 
-  test("two large requests are served in turns", async () => {
+  test("of two large requests the first is answered first, and the second no later than with equal shares", async () => {
     const { runner, queue } = start();
-    const both = [queue.open(never).embed(numbers(100, 8)), queue.open(never).embed(numbers(200, 8))];
+    const done: string[] = [];
+    const both = ["first", "second"].map(async (name, index) => {
+      await queue.open(never).embed(numbers(100 * (index + 1), 8));
+      done.push(name);
+    });
     for (let batch = 0; batch < 4; batch += 1) {
       await runner.batchCount(batch + 1);
       const firsts = runner.batches[batch]!.texts.filter((ids) => ids[0]! < 200).length;
-      expect(firsts).toBe(2);
+      expect(firsts).toBe(batch < 2 ? 4 : 0);
       runner.batches[batch]!.answer();
     }
     await Promise.all(both);
+    expect(done).toEqual(["first", "second"]);
+  });
+});
+
+describe("tenants", () => {
+  const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => text(from + index));
+  const tenantsOf = (texts: readonly Uint32Array[]) => texts.map((ids) => (ids[0]! < 200 ? "a" : "b")).join("");
+
+  test("share the model, however much one of them asks for", async () => {
+    const { runner, queue } = start();
+    const all = [
+      ...Array.from({ length: 10 }, (_, index) =>
+        queue.open(never, { tenant: "b" }).embed(numbers(200 + 4 * index, 4)),
+      ),
+      queue.open(never, { tenant: "a" }).embed(numbers(100, 8)),
+    ];
+    let own = 0;
+    for (let batch = 0; batch < 12; batch += 1) {
+      await runner.batchCount(batch + 1);
+      own += tenantsOf(runner.batches[batch]!.texts).replaceAll("b", "").length;
+      // Half of what was computed, minus what one batch holds.
+      if (batch < 4) expect(own).toBeGreaterThanOrEqual(Math.min(8, 2 * (batch + 1)) - policy.maxTexts / 2);
+      if (batch === 4) expect(own).toBe(8);
+      runner.batches[batch]!.answer();
+    }
+    await Promise.all(all);
+  });
+
+  test("one that asks for less than its share goes before one that floods, and waits for nobody's texts beside its own", async () => {
+    let now = 0;
+    const runner = recordingRunner();
+    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+    queue.assumeSpeed(60, 100);
+    const flood = Array.from({ length: 40 }, (_, index) =>
+      queue
+        .open(never, { tenant: "b", texts: 4, tokens: 40 })
+        .embed(numbers(200 + 4 * index, 4).map((ids) => text(ids[0]!, 10))),
+    );
+    for (let batch = 0; batch < 20; batch += 1) {
+      await runner.batchCount(batch + 1);
+      now += 100;
+      runner.batches[batch]!.answer();
+    }
+    await runner.batchCount(21);
+    const own = queue.open(never, { tenant: "a", texts: 2, tokens: 20 }).embed([text(100, 10), text(101, 10)]);
+    runner.batches[20]!.answer();
+    await runner.batchCount(22);
+    expect(tenantsOf(runner.batches[21]!.texts)).toBe("aa");
+    for (let batch = 21; batch < 41; batch += 1) {
+      await runner.batchCount(batch + 1);
+      runner.batches[batch]!.answer();
+    }
+    await Promise.all([...flood, own]);
+  });
+
+  test("share no computation: how soon an answer comes does not tell what others ask", async () => {
+    const { runner, queue } = start();
+    const both = [queue.embed(text(7), never, "a"), queue.embed(text(7), never, "b"), queue.embed(text(7), never, "b")];
+    await runner.batchCount(1);
+    expect(runner.batches[0]!.texts.length).toBe(2);
+    runner.batches[0]!.answer();
+    expect((await Promise.all(both)).map(({ computeMs }) => computeMs)).toEqual([5, 5, 0]);
+  });
+});
+
+describe("a request that can't be done by its deadline", () => {
+  const large = (from: number) => Array.from({ length: 8 }, (_, index) => text(from + index));
+
+  test("is dropped before it is computed, and the others are not late for it", async () => {
+    let now = 0;
+    const runner = recordingRunner();
+    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+    const outline = { texts: 8, tokens: 32, deadlineMs: 1_000 };
+    const first = queue.open(never, outline).embed(large(0));
+    const second = queue.open(never, outline).embed(large(100));
+    await runner.batchCount(1);
+    now = 700;
+    runner.batches[0]!.answer(700);
+    await runner.batchCount(2);
+    now = 990; // the first is done in time by now; the second would need a second and more
+    runner.batches[1]!.answer(290);
+    await first;
+    expect(await second.catch((error) => error)).toMatchObject({ code: "TOO_MANY_REQUESTS", retryAfterS: 1 });
+    await Bun.sleep(5);
+    expect({ batches: runner.batches.length, depth: queue.depth(), open: queue.openRequests() }).toEqual({
+      batches: 2,
+      depth: 0,
+      open: 0,
+    });
+  });
+
+  test("is told that it is late where it was begun", async () => {
+    let now = 0;
+    const runner = recordingRunner();
+    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+    const begun = queue.open(never, { texts: 8, tokens: 32, deadlineMs: 1_000 }).embed(large(0));
+    const other = queue.open(never, { texts: 8, tokens: 32, deadlineMs: 100_000 }).embed(large(100));
+    await runner.batchCount(1);
+    now = 900;
+    runner.batches[0]!.answer(900);
+    expect(await begun.catch((error) => error)).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    for (let batch = 1; batch < 3; batch += 1) {
+      await runner.batchCount(batch + 1);
+      runner.batches[batch]!.answer();
+    }
+    await other;
+  });
+
+  test("is tried nevertheless where it is alone and the speed was measured long ago", async () => {
+    let now = 0;
+    const runner = recordingRunner();
+    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+    queue.assumeSpeed(60, 10_000);
+    now = 60_000;
+    const alone = queue.open(never, { texts: 4, tokens: 16, deadlineMs: 60_010 }).embed(large(0).slice(4));
+    await runner.batchCount(1);
+    runner.batches[0]!.answer(1);
+    expect((await alone).length).toBe(4);
   });
 });
 
 test("says how long the line would take once it knows the model's speed", async () => {
   let now = 0;
   const runner = recordingRunner();
-  const queue = createEmbeddingQueue(
-    singleLane(runner, policy),
-    () => {},
-    () => now,
-  );
-  expect([queue.expectedWaitMs({ texts: 1, tokens: 8 }), queue.computeMs(8)]).toEqual([null, null]);
+  const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+  expect([queue.expectedWaitMs("default", 8), queue.computeMs(8)]).toEqual([null, null]);
   expect(queue.drainMs()).toBeNull();
   const first = queue.embed(text(1, 20), never);
   await runner.batchCount(1);
-  now = 10;
-  runner.batches[0]!.answer(); // 20 tokens in 10 ms
+  now = 32;
+  runner.batches[0]!.answer(); // 24 tokens with padding and 40 for the run in 32 ms: 2 a ms
   await first;
   expect(queue.drainMs()).toBe(0);
   const second = queue.embed(text(2, 20), never);
   await runner.batchCount(2);
   const waiting = queue.open(never).embed([text(3, 30), text(4, 30)]);
   expect(queue.waitingTokens()).toBe(60);
-  expect(queue.drainMs()).toBe(40);
-  // A single text waits for what is being computed and for the other request's first: (20 + 30) tokens at 2 a ms.
-  expect(queue.expectedWaitMs({ texts: 1, tokens: 4 })).toBe(25);
-  // One whose second text comes later than the other request's second waits for both of those.
-  expect(queue.expectedWaitMs({ texts: 2, tokens: 80 })).toBe(40);
-  expect(queue.computeMs(4)).toBe(2);
+  // A token of a full batch costs 1.2.
+  expect(queue.drainMs()).toBe(48);
+  // A small request waits for what is being computed only; one that is as large as the other also for that.
+  expect(queue.expectedWaitMs("default", 4)).toBe(12);
+  expect(queue.expectedWaitMs("default", 60)).toBe(48);
+  // Another tenant, which had nothing until now, goes first.
+  expect(queue.expectedWaitMs("other", 60)).toBe(12);
+  expect(queue.computeMs(10)).toBe(6);
   for (let batch = 1; batch < 3; batch += 1) {
     await runner.batchCount(batch + 1);
     runner.batches[batch]!.answer();
   }
   await Promise.all([second, waiting]);
+});
+
+test("until a batch was computed for somebody, the speed of the model's warm-up counts", async () => {
+  const { queue } = start();
+  queue.assumeSpeed(60, 10); // 100 in 10 ms
+  expect(queue.computeMs(100)).toBe(12);
+  queue.assumeSpeed(60, 1);
+  expect(queue.computeMs(100)).toBe(12);
 });
 
 test("tells its observer of each batch: padding and waits", async () => {

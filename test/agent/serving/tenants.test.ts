@@ -87,19 +87,21 @@ test("a request without a valid key is refused and counted on nobody", async () 
   ).toEqual([]);
 });
 
-test("who gets another's answer from the cache, or shares its computation, causes no compute time of its own", async () => {
+/** Whether what each of the requests got was computed for it. */
+const computed = () => server.sink.served.map(({ tenant, computeMs }) => [tenant, computeMs > 0]);
+
+test("a tenant's own repeated text is answered from the cache, and computed once while it is asked for at once", async () => {
   await recorded(async () => {
-    await post("/api/v1/embed", "key-of-red", { inputs: ["asked for by red first"] });
-    await post("/api/v1/embed", "key-of-blue", { inputs: ["asked for by red first"] });
+    for (const key of ["key-of-red", "second-key"])
+      await post("/api/v1/embed", key, { inputs: ["asked for by red first"] });
   });
-  const computed = () => server.sink.served.map(({ tenant, computeMs }) => [tenant, computeMs > 0]);
   expect(computed()).toEqual([
     ["red", true],
-    ["blue", false],
+    ["red", false],
   ]);
   await recorded(() =>
     Promise.all(
-      ["key-of-red", "key-of-blue"].map((key) => post("/api/v1/embed", key, { inputs: ["asked for by both at once"] })),
+      ["key-of-red", "second-key"].map((key) => post("/api/v1/embed", key, { inputs: ["asked for twice at once"] })),
     ),
   );
   expect(
@@ -108,6 +110,32 @@ test("who gets another's answer from the cache, or shares its computation, cause
       .sort(),
   ).toEqual([false, true]);
 });
+
+/** Everything in which an answer could be kept, waited for or refused for somebody else. */
+const twins = [
+  ["/api/v1/embed", (text: string) => ({ inputs: [text] })],
+  ["/v1/embeddings", (text: string) => ({ model: mini, input: text })],
+  ["/v1/embeddings", (text: string) => ({ model: mini, input: [2023, 2003, text.length, 1037] })],
+  ["/embed", (text: string) => ({ inputs: text })],
+  ["/similarity", (text: string) => ({ inputs: { source_sentence: text, sentences: [`${text} again`] } })],
+  ["/rerank", (text: string) => ({ query: text, texts: ["b", "c"] })],
+  ["/v1/rerank", (text: string) => ({ query: text, documents: ["d"] })],
+] as const;
+const keysOfTwo = ["key-of-red", "key-of-blue"] as const;
+test.each(twins.map(([path, body], index) => ({ path, body, text: `only red asked this ${"x".repeat(index)}` })))(
+  "$path: what one tenant asked is computed again for another, one after the other and at once",
+  async ({ path, body, text }) => {
+    await recorded(async () => {
+      for (const key of keysOfTwo) expect(await post(path, key, body(text))).toBe(200);
+    });
+    expect(computed()).toEqual([
+      ["red", true],
+      ["blue", true],
+    ]);
+    await recorded(() => Promise.all(keysOfTwo.map((key) => post(path, key, body(`${text} at once`)))));
+    expect(computed().map(([, own]) => own)).toEqual([true, true]);
+  },
+);
 
 test("a key of two tenants is refused at the start", async () => {
   const twice = testServing({

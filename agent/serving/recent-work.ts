@@ -1,0 +1,42 @@
+/** How much of the model's time went into a tenant's requests of late, by their size. */
+export interface RecentWork {
+  /** @param size tokens of the whole request */
+  record(size: number, cost: number, atMs: number): void;
+  /**
+   * Work a millisecond for requests that are served before one of `size` although they come later: those of less than half its size. If
+   * they go on coming as of late, the large one gets what they leave.
+   */
+  passing(size: number, atMs: number): number;
+}
+
+const halfLifeMs = 5_000;
+/** From one token to beyond any request's. */
+const classes = 32;
+
+function classOf(size: number): number {
+  return Math.min(classes - 1, Math.floor(Math.log2(Math.max(1, size))));
+}
+
+export function createRecentWork(): RecentWork {
+  const work = new Float64Array(classes);
+  let lastMs = 0;
+  const fade = (atMs: number) => {
+    const keep = 0.5 ** (Math.max(0, atMs - lastMs) / halfLifeMs);
+    lastMs = Math.max(lastMs, atMs);
+    for (let index = 0; index < classes; index += 1) work[index] = (work[index] as number) * keep;
+  };
+  return {
+    record(size, cost, atMs) {
+      fade(atMs);
+      const index = classOf(size);
+      work[index] = (work[index] as number) + cost;
+    },
+    passing(size, atMs) {
+      fade(atMs);
+      let sum = 0;
+      // The class that ends at half the size or below.
+      for (let index = 0; index < classOf(size) - 1; index += 1) sum += work[index] as number;
+      return (sum * Math.LN2) / halfLifeMs;
+    },
+  };
+}

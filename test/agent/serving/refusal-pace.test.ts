@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { createRefusalPace } from "#agent/serving/refusal-pace.ts";
+
+const never = new AbortController().signal;
+
+/** Of refusals at one moment, how many are answered within some event turns. */
+async function answeredAtOnce(pauses: readonly Promise<void>[]): Promise<number> {
+  let answered = 0;
+  for (const pause of pauses) {
+    void pause.then(() => {
+      answered += 1;
+    });
+  }
+  for (let turn = 0; turn < 3; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+  return answered;
+}
+
+test("a few refusals are answered at once, more of them later, and those of others at once", async () => {
+  const pace = createRefusalPace(() => 1_000);
+  const ask = (tenant: string) => Array.from({ length: 30 }, () => pace.pause(tenant, { signal: never }));
+  const pauses = ask("a");
+  expect(await answeredAtOnce(pauses)).toBe(20);
+  expect(await answeredAtOnce(ask("b"))).toBe(20);
+  await Promise.all(pauses);
+});
+
+test("they are few again after a while", async () => {
+  let now = 0;
+  const pace = createRefusalPace(() => now);
+  const ask = () => Array.from({ length: 20 }, () => pace.pause("a", { signal: never }));
+  expect(await answeredAtOnce(ask())).toBe(20);
+  now = 1_000;
+  expect(await answeredAtOnce(ask())).toBe(20);
+});
+
+test("who disconnects or waits only shortly is not kept", async () => {
+  const pace = createRefusalPace(() => 0);
+  for (let refusal = 0; refusal < 20; refusal += 1) await pace.pause("a", { signal: never });
+  const gone = new AbortController();
+  const left = pace.pause("a", { signal: gone.signal });
+  gone.abort();
+  expect(await answeredAtOnce([left, pace.pause("a", { signal: never, latencyBudgetMs: 5 })])).toBe(2);
+});
+
+test("nobody can have more than five hundred kept", async () => {
+  const pace = createRefusalPace(() => 0);
+  const gone = new AbortController();
+  const all = Array.from({ length: 600 }, () => pace.pause("a", { signal: gone.signal }));
+  expect(await answeredAtOnce(all)).toBe(600 - 512);
+  gone.abort();
+  await Promise.all(all);
+});
