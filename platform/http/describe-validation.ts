@@ -41,10 +41,7 @@ function meantAlternative({ schema, value }: ValueError): TSchema | undefined {
   if (typeof schema["title"] === "string") return undefined;
   const alternatives = alternativesOf(schema);
   const sameKind = alternatives.filter((alternative) => kindOfSchema(alternative) === kindOf(value));
-  const sameItems = sameKind.filter((alternative) => {
-    const items: TSchema | undefined = alternative["items"];
-    return items === undefined || !Array.isArray(value) || kindOfSchema(items) === kindOf(value[0]);
-  });
+  const sameItems = sameKind.filter((alternative) => !Array.isArray(value) || hasItemsOf(alternative, value));
   return [alternatives, sameKind, sameItems].find((candidates) => candidates.length === 1)?.[0];
 }
 
@@ -73,11 +70,20 @@ export interface ValidationMismatch {
   readonly tooMany: boolean;
 }
 
-/** Whether `value` is a list longer than the schema, or any of its alternatives, has room for. */
+/** Says whether an array's items are of the kind that a schema for arrays asks for, by the first of them. */
+function hasItemsOf(schema: TSchema, value: readonly unknown[]): boolean {
+  const items: TSchema | undefined = schema["items"];
+  return items === undefined || kindOfSchema(items) === kindOf(value[0]);
+}
+
+/** Says whether `value` is a list longer than the schema, or the alternatives for lists of its kind, have room for. */
 function isTooLong({ schema, value }: ValueError): boolean {
   if (!Array.isArray(value)) return false;
   const alternatives: readonly TSchema[] = schema["anyOf"] ?? [schema];
-  const limits = alternatives.map((alternative) => alternative["maxItems"]).filter((most) => typeof most === "number");
+  const limits = alternatives
+    .filter((alternative) => schema["anyOf"] === undefined || hasItemsOf(alternative, value))
+    .map((alternative) => alternative["maxItems"])
+    .filter((max) => typeof max === "number");
   return limits.length > 0 && value.length > Math.max(...limits);
 }
 
