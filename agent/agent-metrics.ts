@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, type Registry } from "prom-client";
-import { registerGauge, registerGauges, registerTotal } from "#platform/scraped-metrics.ts";
+import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/scraped-metrics.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { foretoldPeakQps } from "./forecast/foretold-peak.ts";
 
@@ -10,6 +10,7 @@ export interface AgentFigures {
   refusedMessages(): number;
   lastForecast(): ForecastReport | null;
   active(): boolean;
+  hungProcesses(): ReadonlyMap<string, number>;
 }
 
 /** The process's own metrics and those of the agent as a member of its fleet; serving and power register theirs. */
@@ -51,6 +52,13 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
     "thormesh_outbox_dropped_total",
     "Minute records dropped because the outbox was full or they were too old",
     figures.droppedRecords,
+  );
+  registerTotals(
+    metrics,
+    "thormesh_hung_processes_total",
+    "Processes that were killed because they did not answer, by what they were for",
+    ["process"],
+    () => [...figures.hungProcesses()].map(([process, count]) => [{ process }, count] as const),
   );
   registerTotal(
     metrics,

@@ -4,6 +4,7 @@ import { Registry } from "prom-client";
 import { createClock, systemClock } from "#platform/clock.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { describeError } from "#platform/errors.ts";
+import { createHungProcesses, describeHungProcesses } from "#platform/hung-processes.ts";
 import { createCountedLog, createLogger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { redactUrl } from "#platform/redact-url.ts";
@@ -77,6 +78,7 @@ export function createAgent(config: AgentConfig): Agent {
     const stateDir = config.stateDir ?? defaultStateDir("agent", process.env);
     const database = openState(join(stateDir, "agent.db"), log, nowMs());
     const metrics = new Registry();
+    const hung = createHungProcesses(["model", "forecast", "training"]);
     const record = createTrafficRecord(database, identity.bootId, nowMs(), nowMs);
     const outbox = createOutbox(database, {
       maxBytes: config.outbox.maxBytes,
@@ -91,6 +93,7 @@ export function createAgent(config: AgentConfig): Agent {
       log,
       memory: createStoredText(database, "forecast-champion"),
       trainedModelDir: () => trainedModels.activeDirectory(),
+      onHang: (reason) => hung.record("forecast", reason),
     });
     const nightTraining = createNightTraining({
       config: config.forecast.training,
@@ -105,6 +108,7 @@ export function createAgent(config: AgentConfig): Agent {
       recordedMinutes: () => record.recordedMinutes(),
       busy: () => serving.queueDepth() > 0,
       onPromoted: () => forecaster.reload(),
+      onHang: (reason) => hung.record("training", reason),
       nowMs,
       log,
     });
@@ -144,7 +148,8 @@ export function createAgent(config: AgentConfig): Agent {
       version,
       tracing,
       pulledModels: pulledModelsDirectory(stateDir),
-      extraChecks: () => ({ power: power.health() }),
+      onHang: (reason) => hung.record("model", reason),
+      extraChecks: () => ({ power: power.health(), processes: describeHungProcesses(hung) }),
       extraRoutes: [
         accuracyRoutes("agent", accuracyOf),
         trainingRoutes(() => nightTraining),
@@ -338,6 +343,7 @@ export function createAgent(config: AgentConfig): Agent {
       refusedMessages: () => reporter.refusedMessages,
       lastForecast: () => cycle.lastForecast(),
       active: () => membership.role === "active",
+      hungProcesses: () => hung.counts(),
     });
 
     const tasks: PeriodicTask[] = [];

@@ -33,6 +33,8 @@ export interface ForecasterOptions {
   readonly worker?: ForecastWorker;
   /** Where the model in service lies, asked at every start; null and without it: as configured. */
   readonly trainedModelDir?: () => string | null;
+  /** Told of a forecasting process that was killed because it did not answer. */
+  readonly onHang?: (reason: string) => void;
   /** Keeps the models' scores from one run to the next; without it each run learns anew who is best. */
   readonly memory?: ScoreMemory;
 }
@@ -65,13 +67,19 @@ export function createForecaster({
   worker: givenWorker,
   memory,
   trainedModelDir,
+  onHang,
 }: ForecasterOptions): ReloadableForecaster {
   const calendar = createConfiguredCalendar(config);
   const store = memory === undefined ? null : createScoreStore(memory, log);
   const blend = createTrafficBlend({ stepMs: minuteMs, steps: outputMinutes, starter: "lstm", store });
   const worker =
     givenWorker ??
-    createForecastProcess({ modelDir: () => trainedModelDir?.() ?? config.modelDir, timeoutMs: config.timeoutMs, log });
+    createForecastProcess({
+      modelDir: () => trainedModelDir?.() ?? config.modelDir,
+      timeoutMs: config.timeoutMs,
+      log,
+      ...(onHang === undefined ? {} : { onHang }),
+    });
 
   let stopped = false;
   let learning: Promise<void> | null = null;

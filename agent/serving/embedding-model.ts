@@ -38,6 +38,8 @@ export interface ModelObserver {
   onLoaded(loadMs: number, engine: EngineReport): void;
   /** One of its processes was lost and is started again. */
   onRestart?(): void;
+  /** One of its processes was killed because it did not answer. */
+  onHang?(reason: string): void;
   /** Its process can't be kept running; it is tried again, and `onLoaded` follows where that helps. */
   onFailing?(reason: string): void;
 }
@@ -91,7 +93,8 @@ async function measureSpeed(
 
 /** What is configured of a model's processes and batches. */
 export type EmbeddingModelConfig = Parameters<typeof decideLanePlan>[0] &
-  Pick<ServingConfig, "executionProviders" | "onnxruntimeDirectory" | "tensorrt"> & {
+  Pick<ServingConfig, "executionProviders" | "onnxruntimeDirectory" | "tensorrt"> &
+  Partial<Pick<ServingConfig, "batchTimeoutMs">> & {
     /** A tenant's weight; default: all are alike. */
     readonly weightOf?: (tenant: string) => number;
   };
@@ -145,6 +148,8 @@ export async function openEmbeddingModel(
       signal,
       engine: asked,
       environment,
+      ...(config.batchTimeoutMs === undefined ? {} : { batchTimeoutMs: config.batchTimeoutMs }),
+      onHang: (reason) => observer.onHang?.(reason),
       onOutput: (line) => log.warn({ model: manifest.id }, line),
     });
     const { lastId } = await reading;

@@ -120,6 +120,13 @@ export const ServingConfig = Type.Object(
     maxInputs: Type.Integer({ default: 2048, minimum: 1, description: "texts in one request" }),
     maxBodyBytes: Type.Integer({ default: 4 * 1024 * 1024, minimum: 1024 }),
     requestTimeoutMs: Type.Integer({ default: 30_000, minimum: 1, description: "from arrival to answer" }),
+    batchTimeoutMs: Type.Integer({
+      default: 10_000,
+      minimum: 200,
+      maximum: 600_000,
+      description:
+        "a model's process that takes longer for a batch (or 20 times what it took at the measured speed, where that is more) is replaced",
+    }),
     stopAnnounceMs: Type.Integer({
       default: 250,
       minimum: 0,

@@ -44,6 +44,8 @@ export interface ServingOptions {
   readonly tracing?: Tracing | undefined;
   /** Where pulled models are, one directory a model; null = nowhere. */
   readonly pulledModels: string | null;
+  /** Told of a model's process that was killed because it did not answer. */
+  readonly onHang?: (reason: string) => void;
   /** More checks of `/health`, by name. */
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
@@ -119,7 +121,8 @@ export function createServing(options: ServingOptions): Serving {
     const [standard] = models();
     if (standard === undefined) return "no model is there";
     const state = standard.model?.runner.state ?? standard.status;
-    return state === "loaded" ? null : `model ${standard.found.manifest.id} is ${state}`;
+    if (state !== "loaded") return `model ${standard.found.manifest.id} is ${state}`;
+    return standard.model?.runner.answers() === false ? `model ${standard.found.manifest.id} does not answer` : null;
   };
 
   const start = async () => {
@@ -148,6 +151,7 @@ export function createServing(options: ServingOptions): Serving {
         openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest), weightOf }, log, {
           onBatch: metrics.recordBatch,
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
+          onHang: (reason) => options.onHang?.(`of ${found.manifest.id} ${reason}`),
           onLoaded(loadMs, engine) {
             metrics.recordModelLoad(found.manifest.id, loadMs, engine);
             events.onLoaded();

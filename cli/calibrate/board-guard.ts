@@ -13,6 +13,7 @@ export interface BoardGuard {
 }
 
 const released = "released";
+const releaseGraceMs = 5_000;
 
 /** Starts a guard; it waits for this process' end of a pipe, which the kernel closes also when this process is killed. */
 export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number): BoardGuard {
@@ -30,7 +31,10 @@ export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number): B
     async release() {
       child.stdin.write(`${released}\n`);
       await child.stdin.end();
+      // It has nothing to do any more; one that does not notice must not keep the calibration from its end.
+      const kill = setTimeout(() => child.kill("SIGKILL"), releaseGraceMs);
       await child.exited;
+      clearTimeout(kill);
     },
   };
 }

@@ -13,6 +13,8 @@ export type LoadLevel = { readonly rateQps: number } | { readonly clients: numbe
 
 /** An overloaded server is not waited for. */
 const timeoutS = 5;
+/** For its start, its last requests and its report. */
+const graceMs = 60_000;
 
 /**
  * Puts the server under load from another process, as a client would: `thormesh load` with its report as JSON.
@@ -39,6 +41,7 @@ export async function loadByProcess(
   );
   const kill = () => child.kill("SIGKILL");
   signal.addEventListener("abort", kill, { once: true });
+  const timer = setTimeout(kill, durationMs + timeoutS * 1000 + graceMs);
   try {
     const [output, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     await child.exited;
@@ -47,6 +50,7 @@ export async function loadByProcess(
     if (report === null) throw new Error(`thormesh load gave no report: ${(errors || output).trim().slice(0, 500)}`);
     return report;
   } finally {
+    clearTimeout(timer);
     signal.removeEventListener("abort", kill);
   }
 }

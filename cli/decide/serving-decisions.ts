@@ -10,8 +10,10 @@ import { modelSettings } from "#agent/serving/model-settings.ts";
 import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
 import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
 import { engineConfig } from "#agent/serving/onnxruntime/engine-options.ts";
+import { ExecutionProvider } from "#agent/serving/onnxruntime/execution-provider.ts";
 import { decideDepartures, decideRoom } from "#agent/serving/residency/decide-eviction.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
+import { decideBatchDeadline } from "#agent/serving/worker/decide-batch-deadline.ts";
 import { decideModelIo } from "#agent/serving/worker/decide-model-io.ts";
 import { decideRestart } from "#agent/serving/worker/decide-restart.ts";
 import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
@@ -201,6 +203,20 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
     "when a model's process that was lost is started again",
     Type.Object({ failuresInRow: Positive }, strict),
     ({ failuresInRow }) => decideRestart(failuresInRow),
+  ),
+  "batch-deadline": decisionEntry(
+    "how long a model's process may take for a batch before it is replaced",
+    Type.Object(
+      {
+        tokens: Count,
+        tokensPerMs: amountOrNull,
+        provider: { ...ExecutionProvider, default: "cpu" },
+        shortestMs: { ...ServingConfig.properties.batchTimeoutMs },
+        suspect: Type.Boolean({ default: false }),
+      },
+      strict,
+    ),
+    decideBatchDeadline,
   ),
   "model-io": decisionEntry(
     "how an ONNX file is fed, and which of its outputs counts",

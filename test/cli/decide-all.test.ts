@@ -58,6 +58,7 @@ describe("decisions of serving, forecasting and the tools, from what is known at
       { departures: [{ id: "a", cause: "idle", reason: "unused for 0 s" }] },
     ],
     ["model-restart", { failuresInRow: 1 }, { delayMs: 0 }],
+    ["batch-deadline", { tokens: 16_384, tokensPerMs: 10 }, { deadlineMs: 32_768 }],
     [
       "model-io",
       {

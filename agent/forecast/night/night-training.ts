@@ -2,8 +2,10 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { type AnswerWatch, createAnswerWatch, tickFor } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
 import { describeError } from "#platform/errors.ts";
+import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import type { Calendar } from "../calendar.ts";
@@ -61,6 +63,10 @@ export interface NightTrainingParts {
   readonly log: Logger;
   /** Keeps how the last training ended, so that a restart in the night begins no other one. */
   readonly memory?: TextMemory;
+  /** Told of a trainer that was killed because nothing came of it. */
+  readonly onHang?: (reason: string) => void;
+  /** A trainer that says nothing for so long while it may train is killed. */
+  readonly silenceMs?: number;
   /** Started instead of this program's own trainer; for tests. */
   readonly command?: (task: TrainerTask) => readonly string[];
 }
@@ -78,6 +84,8 @@ export interface NightTraining {
 }
 
 const minuteMs = 60_000;
+/** A batch takes seconds, and an epoch's judgement little longer; a busy machine may keep an idle process waiting. */
+const longestSilenceMs = 15 * minuteMs;
 /** A checkpoint's trace is this old at most when it is gone on from; an older one would leave too much out. */
 const oldestTraceMs = 48 * 60 * minuteMs;
 /** A month's record is not read anew every few seconds while it does not suffice. */
@@ -123,6 +131,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
   const checkpointPath = join(directory, "checkpoint.json");
   const counts = { promoted: 0, kept: 0, failed: 0, stopped: 0 };
   let child: { readonly process: Bun.Subprocess; readonly name: string } | undefined;
+  let watch: AnswerWatch | undefined;
   let starting = false;
   let stopReason: string | undefined;
   let resting = false;
@@ -143,7 +152,30 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     log[kind === "failed" ? "error" : "info"]({ outcome: kind, reason: why }, "training ended");
   };
 
+  const silenceMs = parts.silenceMs ?? longestSilenceMs;
+  const hang = (what: string) => {
+    if (verdict !== undefined || stopReason !== undefined) return;
+    verdict = { kind: "failed", reason: `the training process ${what}` };
+    parts.onHang?.(what);
+    child?.process.kill("SIGKILL");
+  };
+  const watchTrainer = (pid: number) => {
+    let stoppedMs = 0;
+    const tickMs = tickFor(silenceMs);
+    watch = createAnswerWatch({
+      tickMs,
+      onSilent: (waitedMs) => hang(`said nothing for ${Math.round(waitedMs / 1000)} s: killed`),
+      onTick() {
+        stoppedMs = isProcessStopped(pid) ? stoppedMs + tickMs : 0;
+        if (stoppedMs > Math.min(silenceMs / 2, minuteMs)) hang("was stopped by a signal and not continued: killed");
+      },
+    });
+    watch.begin(silenceMs);
+  };
+
   const take = (message: TrainerMessage) => {
+    if (message === null || typeof message !== "object") return hang("says what is no message: killed");
+    if (!resting) watch?.begin(silenceMs);
     switch (message.kind) {
       case "resumed":
         log.info({ epoch: message.epoch }, "training goes on where it was left");
@@ -248,6 +280,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       ipc: (message: TrainerMessage) => take(message),
     });
     child = { process: launched, name };
+    watchTrainer(launched.pid);
     progress = { epoch: 0, batch: 0, batches: 0, loss: null, validationLoss: null, rssBytes: null, pid: launched.pid };
     log.info({ pid: launched.pid, reason, incumbent: task.incumbentDirectory ?? "carried" }, "training begins");
     concluded = launched.exited.then(async (code) => {
@@ -256,6 +289,8 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       } catch (error) {
         finish("failed", describeError(error));
       } finally {
+        watch?.stop();
+        watch = undefined;
         child = undefined;
         progress = null;
       }
@@ -269,6 +304,8 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
   };
   const order = (kind: TrainerOrder["kind"]) => {
     resting = kind === "rest";
+    if (resting) watch?.end();
+    else watch?.begin(silenceMs);
     child?.process.send({ kind } satisfies TrainerOrder);
   };
 

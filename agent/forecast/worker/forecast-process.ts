@@ -1,4 +1,6 @@
+import { type AnswerWatch, createAnswerWatch, tickFor } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
+import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import { decideWorkerRestart } from "./decide-worker-restart.ts";
@@ -13,12 +15,20 @@ export interface ForecastProcessOptions {
   readonly log: Logger;
   /** Told of every change. */
   readonly onState?: (state: ForecastWorkerState) => void;
+  /** Told of a process that was killed because it did not answer. */
+  readonly onHang?: (reason: string) => void;
+  /** How long it may take to start. */
+  readonly startMs?: number;
   /** Started instead of this program's own worker; for tests. */
   readonly command?: readonly string[];
 }
 
-/** A process that answers nothing this many times in a row hangs. */
+/** A process that answers nothing this many times in a row hangs, and so does one that takes this many times the limit. */
 const mostTimeoutsInRow = 5;
+const hangFactor = 10;
+/** Weights are read and compiled meanwhile, maybe on a busy machine. */
+const longestStartMs = 60_000;
+const mostStoppedTicks = 3;
 const stopGraceMs = 1_000;
 
 interface Pending {
@@ -32,6 +42,7 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
   const pending = new Map<number, Pending>();
   let state: ForecastWorkerState = { kind: "stopped" };
   let child: Bun.Subprocess | undefined;
+  let watch: AnswerWatch | undefined;
   let restart: Timer | undefined;
   let failuresInRow = 0;
   let timeoutsInRow = 0;
@@ -48,6 +59,8 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
   };
 
   const lose = (reason: string) => {
+    watch?.stop();
+    watch = undefined;
     rejectAll(reason);
     child = undefined;
     if (stopping) return;
@@ -59,14 +72,19 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
   };
 
   const take = (process: Bun.Subprocess, message: WorkerMessage, unusable: (reason: string) => void) => {
+    if (message === null || typeof message !== "object") return unusable("it says what is no answer");
     if (message.kind === "unusable") return unusable(message.reason);
     if (message.kind === "ready") {
+      watch?.end();
       const { backend, reason, problem, loadMs } = message;
       log.info({ backend, reason, loadMs: Math.round(loadMs), pid: process.pid }, "the forecasting process is ready");
       return enter({ kind: "ready", backend, reason, problem, pid: process.pid });
     }
+    if (message.kind !== "outputs" && message.kind !== "failed") return unusable("it says what is no answer");
     const waiting = pending.get(message.id);
     pending.delete(message.id);
+    if (pending.size === 0) watch?.end();
+    else watch?.begin(hangFactor * timeoutMs);
     timeoutsInRow = 0;
     failuresInRow = 0;
     if (message.kind === "failed") waiting?.reject(new Error(message.reason));
@@ -77,6 +95,11 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
     restart = undefined;
     enter({ kind: "starting" });
     let unusableReason: string | undefined;
+    const hang = (process: Bun.Subprocess, reason: string) => {
+      unusableReason ??= `the forecasting process ${reason}`;
+      options.onHang?.(reason);
+      process.kill("SIGKILL");
+    };
     const modelDir = typeof options.modelDir === "function" ? options.modelDir() : options.modelDir;
     const modelOption = modelDir === null ? [] : ["--model-dir", modelDir];
     let launched: Bun.Subprocess;
@@ -99,6 +122,16 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
     }
     child = launched;
     timeoutsInRow = 0;
+    let stoppedTicks = 0;
+    watch = createAnswerWatch({
+      tickMs: tickFor(hangFactor * timeoutMs),
+      onSilent: (waitedMs) => hang(launched, `gave no answer for ${Math.round(waitedMs)} ms: killed`),
+      onTick() {
+        stoppedTicks = isProcessStopped(launched.pid) ? stoppedTicks + 1 : 0;
+        if (stoppedTicks === mostStoppedTicks) hang(launched, "was stopped by a signal and not continued: killed");
+      },
+    });
+    watch.begin(options.startMs ?? longestStartMs);
     void launched.exited.then((code) => {
       const how = launched.signalCode === null ? `ended with ${code}` : `was ended by ${launched.signalCode}`;
       lose(unusableReason ?? `the forecasting process ${how}`);
@@ -112,6 +145,7 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
     },
     async stop() {
       stopping = true;
+      watch?.stop();
       clearTimeout(restart);
       restart = undefined;
       const running = child;
@@ -137,8 +171,12 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
         pending.delete(id);
         timeoutsInRow += 1;
         reject(new Error(`no forecast within ${timeoutMs} ms`));
-        if (timeoutsInRow >= mostTimeoutsInRow) running.kill("SIGKILL");
+        if (timeoutsInRow === mostTimeoutsInRow) {
+          options.onHang?.(`gave no answer ${timeoutsInRow} times in a row: killed`);
+          running.kill("SIGKILL");
+        }
       }, timeoutMs);
+      if (pending.size === 0) watch?.begin(hangFactor * timeoutMs);
       pending.set(id, { resolve, reject });
       try {
         running.send({ id, features });

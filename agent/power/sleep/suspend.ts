@@ -1,3 +1,4 @@
+import { createAnswerWatch } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
 import type { Logger } from "#platform/log.ts";
 
@@ -27,7 +28,11 @@ export async function suspend(command: readonly string[], signal: AbortSignal, l
     return;
   }
   const said = new Response(child.stderr).text().catch(() => "");
+  // Only the time in which this device was awake counts: the command may last as long as the sleep.
+  const watch = createAnswerWatch({ tickMs: lookEveryMs, onSilent: () => child.kill("SIGKILL") });
+  watch.begin(longestWaitMs);
   const exitCode = await child.exited;
+  watch.stop();
   if (signal.aborted) return;
   if (exitCode !== 0) {
     log.error({ command, exitCode, reason: (await said).trim().slice(0, 500) }, "the device can't be suspended");

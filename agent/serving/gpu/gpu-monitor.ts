@@ -31,10 +31,17 @@ export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi"): G
         stdout: "pipe",
         stderr: "ignore",
       });
-      const timer = setTimeout(() => child.kill("SIGKILL"), answerWithinMs);
+      // One that waits for a driver can't be killed either: it must not be waited for.
+      const gaveUp = Promise.withResolvers<null>();
+      const timer = setTimeout(() => {
+        child.kill("SIGKILL");
+        child.unref();
+        gaveUp.resolve(null);
+      }, answerWithinMs);
       try {
-        const [text, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
-        return code === 0 ? parseGpuReadings(text) : [];
+        const answered = Promise.all([new Response(child.stdout).text(), child.exited]);
+        const answer = await Promise.race([answered, gaveUp.promise]);
+        return answer !== null && answer[1] === 0 ? parseGpuReadings(answer[0]) : [];
       } finally {
         clearTimeout(timer);
       }

@@ -102,9 +102,11 @@ export function describeHealth(state: ServingState) {
   const provider =
     standard !== undefined && failing.includes(standard)
       ? { status: "unhealthy", detail: `${standard.found.manifest.id} can't be loaded: ${standard.problem}` }
-      : standard?.status !== "loaded"
-        ? { status: "loading", detail: "the default model is being loaded" }
-        : describeProvider(standard.model?.engine() ?? null, state.providers);
+      : standard?.model?.runner.answers() === false && standard.status === "loaded"
+        ? { status: "unhealthy", detail: `the process of ${standard.found.manifest.id} does not answer` }
+        : standard?.status !== "loaded"
+          ? { status: "loading", detail: "the default model is being loaded" }
+          : describeProvider(standard.model?.engine() ?? null, state.providers);
   const cacheDetail = [
     `${loaded.length} of ${models.length} models loaded`,
     ...failing.map(({ found, problem }) => `${found.manifest.id} can't be loaded: ${problem}`),

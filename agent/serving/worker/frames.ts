@@ -20,9 +20,11 @@ export type Frame =
       readonly texts: readonly Uint32Array[];
     }
   | { readonly kind: "vectors"; readonly batch: number; readonly computeMs: number; readonly vectors: Float32Array[] }
-  | { readonly kind: "failure"; readonly batch: number; readonly message: string };
+  | { readonly kind: "failure"; readonly batch: number; readonly message: string }
+  /** Asks whether the worker is there, and its answer; with a batch number of their own. */
+  | { readonly kind: "ping" | "pong"; readonly batch: number };
 
-const kinds = { ready: 1, batch: 2, vectors: 3, failure: 4 } as const;
+const kinds = { ready: 1, batch: 2, vectors: 3, failure: 4, ping: 5, pong: 6 } as const;
 const headBytes = 9;
 /** 2,048 vectors of 4,096 dimensions; whatever says it is longer is not a frame. */
 export const maxFrameBytes = 64 * 1024 * 1024;
@@ -90,6 +92,9 @@ export function encodeFrame(message: Frame): Uint8Array {
       bytes.set(text, headBytes);
       return bytes;
     }
+    case "ping":
+    case "pong":
+      return frame(message.kind, message.batch, 0).bytes;
     default:
       throw new Error(`frame ${message satisfies never} is of no known kind. This is a bug.`);
   }
@@ -150,12 +155,18 @@ export function decodeFrame(bytes: Uint8Array): Frame {
       need(16);
       const count = view.getUint32(headBytes + 8, true);
       const dimension = view.getUint32(headBytes + 12, true);
+      // Any number of vectors without numbers would fit into any frame.
+      if (dimension === 0 && count > 0) throw new Error(`a frame says ${count} vectors without numbers`);
       const all = numbers(Float32Array, bytes, headBytes + 16, count * dimension);
       const vectors = Array.from({ length: count }, (_, i) => all.subarray(i * dimension, (i + 1) * dimension));
       return { kind: "vectors", batch, computeMs: view.getFloat64(headBytes, true), vectors };
     }
     case kinds.failure:
       return { kind: "failure", batch, message: new TextDecoder().decode(bytes.subarray(headBytes)) };
+    case kinds.ping:
+      return { kind: "ping", batch };
+    case kinds.pong:
+      return { kind: "pong", batch };
     default:
       throw new Error(`a frame is of unknown kind ${kind}`);
   }

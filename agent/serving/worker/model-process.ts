@@ -2,11 +2,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createAnswerWatch, tickFor } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
+import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import { selfCommand } from "#platform/self-command.ts";
+import { createDrainRate } from "../drain-rate.ts";
 import type { FoundModel } from "../model-manifest.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
 import type { EngineReport } from "../onnxruntime/execution-provider.ts";
+import { decideBatchDeadline } from "./decide-batch-deadline.ts";
 import { followOutput } from "./follow-output.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 
@@ -35,8 +39,13 @@ export interface ModelProcess {
   /** How long the child took from its start until the model was loaded. */
   readonly loadMs: number;
   readonly engine: EngineReport;
-  /** @throws ModelProcessLostError | BatchFailedError */
-  run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
+  /**
+   * @param suspect the batch has cost processes before: it is given up sooner
+   * @throws ModelProcessLostError | BatchFailedError
+   */
+  run(texts: readonly Uint32Array[], paddedTokens: number, suspect?: boolean): Promise<BatchResult>;
+  /** False while its answer is overdue, or a signal has stopped it: unless it answers soon, it is replaced. */
+  answers(): boolean;
   /** Resolves with the reason when the process is of no more use. */
   readonly lost: Promise<string>;
   /** Closes the connection, upon which the child ends; kills it when it takes longer than two seconds. */
@@ -44,9 +53,24 @@ export interface ModelProcess {
 }
 
 const endGraceMs = 2_000;
+/** Of the shortest deadline of a batch: how long a process is left alone before it is asked whether it is there, and how long it may take to say so. */
+const idleShare = 0.5;
+const pongShare = 0.5;
+/** A process that a signal has stopped is given up when it still is after so many ticks. */
+const mostStoppedTicks = 3;
 
 /** ONNX Runtime 1.30 on Linux otherwise keeps an identifier in the user's cache and reports its use to its maker's servers. */
 const reportsNothing = { ORT_DISABLE_TELEMETRY: "1" } as const;
+
+/** A batch, or a ping, that was sent and not answered. */
+interface Asked {
+  /** 0: a ping. */
+  readonly texts: number;
+  /** Asked when its turn comes: by then the speed is known better. */
+  deadlineMs(): number;
+  resolve(result: BatchResult): void;
+  reject(error: Error): void;
+}
 
 /** Waits for the one connection to a socket in a directory that only this user can enter. */
 async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>; close(): Promise<void> }> {
@@ -89,14 +113,19 @@ export async function startModelProcess(
     readonly onOutput?: (line: string) => void;
     /** Beside what a worker gets of this process' own. */
     readonly environment?: Readonly<Record<string, string>>;
+    /** No batch is given less before the process counts as hanging and is killed. */
+    readonly batchTimeoutMs?: number;
+    /** Told of a process that was killed because it did not answer. */
+    readonly onHang?: (reason: string) => void;
+    /** Started instead of this program's own worker, with the same options after it; for tests. */
+    readonly command?: readonly string[];
   },
 ): Promise<ModelProcess> {
   const listening = await listenOnce();
   const { manifest } = model;
   const child = Bun.spawn(
     [
-      ...selfCommand(),
-      "model-worker",
+      ...(options.command ?? [...selfCommand(), "model-worker"]),
       ...["--socket", listening.path, "--model", model.modelPath],
       ...(model.modelSha256 === null ? [] : ["--sha256", model.modelSha256]),
       ...["--dimension", String(manifest.dimension), "--pooling", manifest.pooling],
@@ -114,21 +143,59 @@ export async function startModelProcess(
     void followOutput(child.stderr, options.onOutput);
   const lost = Promise.withResolvers<string>();
   const ready = Promise.withResolvers<Extract<Frame, { kind: "ready" }>>();
-  const pending = new Map<number, { resolve(result: BatchResult): void; reject(error: Error): void }>();
+  /** What was asked, in order; pings have no texts. */
+  const pending = new Map<number, Asked>();
+  const { batchTimeoutMs = 10_000 } = options;
+  const speed = createDrainRate();
+  let provider: EngineReport["provider"] = "cpu";
+  let stoppedTicks = 0;
   let socket: Socket | undefined;
   let nextBatch = 1;
   let lostBecause: string | undefined;
+  let loaded = false;
 
   const lose = (reason: string) => {
     if (lostBecause !== undefined) return;
     lostBecause = reason;
     const error = new ModelProcessLostError(`model process ${child.pid}: ${reason}`);
+    watch.stop();
     socket?.destroy();
+    // It ends with its connection, unless it is in no state to notice.
+    const kill = setTimeout(() => child.kill("SIGKILL"), endGraceMs);
+    void child.exited.then(() => clearTimeout(kill));
     ready.reject(error);
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
     lost.resolve(reason);
   };
+  const hang = (reason: string) => {
+    if (lostBecause !== undefined) return;
+    child.kill("SIGKILL");
+    options.onHang?.(reason);
+    lose(reason);
+  };
+  const ask = (asked: Asked, frame: (batch: number) => Frame) => {
+    const batch = nextBatch;
+    nextBatch = (nextBatch % 0xffff_ffff) + 1;
+    pending.set(batch, asked);
+    if (pending.size === 1) watch.begin(asked.deadlineMs());
+    socket?.write(encodeFrame(frame(batch)));
+  };
+  const watch = createAnswerWatch({
+    tickMs: tickFor(batchTimeoutMs),
+    onSilent: (waitedMs) => hang(`gave no answer for ${Math.round(waitedMs)} ms: killed`),
+    onTick() {
+      stoppedTicks = isProcessStopped(child.pid) ? stoppedTicks + 1 : 0;
+      if (stoppedTicks >= mostStoppedTicks) hang("was stopped by a signal and not continued: killed");
+    },
+    onIdle(idleMs) {
+      if (socket === undefined || !loaded || idleMs < batchTimeoutMs * idleShare) return;
+      ask({ texts: 0, deadlineMs: () => batchTimeoutMs * pongShare, resolve() {}, reject() {} }, (batch) => ({
+        kind: "ping",
+        batch,
+      }));
+    },
+  });
   void child.exited.then((code) =>
     lose(child.signalCode === null ? `ended with ${code}` : `ended by ${child.signalCode}`),
   );
@@ -137,10 +204,20 @@ export async function startModelProcess(
     if (frame.kind === "ready") return ready.resolve(frame);
     if (frame.kind === "failure" && frame.batch === 0) return lose(frame.message);
     const waiting = pending.get(frame.batch);
-    if (waiting === undefined || frame.kind === "batch") throw new Error(`an unexpected ${frame.kind} frame came`);
+    const isPong = frame.kind === "pong";
+    if (waiting === undefined || frame.kind === "batch" || frame.kind === "ping" || isPong !== (waiting.texts === 0))
+      throw new Error(`an unexpected ${frame.kind} frame came`);
+    if (frame.kind === "vectors" && frame.vectors.length !== waiting.texts)
+      throw new Error(`${frame.vectors.length} vectors came for ${waiting.texts} texts`);
+    if (frame.kind === "vectors" && frame.vectors[0]?.length !== manifest.dimension)
+      throw new Error(`vectors of ${frame.vectors[0]?.length} numbers came, not of ${manifest.dimension}`);
     pending.delete(frame.batch);
+    const [next] = pending.values();
+    if (next === undefined) watch.end();
+    else watch.begin(next.deadlineMs());
+    if (isPong) return;
     if (frame.kind === "failure") waiting.reject(new BatchFailedError(frame.message));
-    else waiting.resolve(frame);
+    else if (frame.kind === "vectors") waiting.resolve(frame);
   };
   const end = async () => {
     const kill = setTimeout(() => child.kill("SIGKILL"), endGraceMs);
@@ -175,20 +252,38 @@ export async function startModelProcess(
       accepted.on("close", () => lose("closed its connection"));
     });
     const { loadMs, engine } = await ready.promise;
+    provider = engine.provider;
+    loaded = true;
+    watch.end();
     return {
       pid: child.pid,
       loadMs,
       engine,
       lost: lost.promise,
-      run(texts, paddedTokens) {
+      answers: () => lostBecause === undefined && stoppedTicks === 0 && !watch.late(),
+      run(texts, paddedTokens, suspect = false) {
         if (lostBecause !== undefined || socket === undefined) {
           return Promise.reject(new ModelProcessLostError(`model process ${child.pid}: ${lostBecause}`));
         }
-        const batch = nextBatch;
-        nextBatch = (nextBatch % 0xffff_ffff) + 1;
         const { promise, resolve, reject } = Promise.withResolvers<BatchResult>();
-        pending.set(batch, { resolve, reject });
-        socket.write(encodeFrame({ kind: "batch", batch, paddedTokens, texts }));
+        const tokens = texts.length * paddedTokens;
+        const asked: Asked = {
+          texts: texts.length,
+          deadlineMs: () =>
+            decideBatchDeadline({
+              tokens,
+              tokensPerMs: speed.costPerMs(),
+              provider,
+              shortestMs: batchTimeoutMs,
+              suspect,
+            }).deadlineMs,
+          resolve(result) {
+            speed.record(tokens, Math.max(0.01, result.computeMs));
+            resolve(result);
+          },
+          reject,
+        };
+        ask(asked, (batch) => ({ kind: "batch", batch, paddedTokens, texts }));
         return promise;
       },
       async stop() {

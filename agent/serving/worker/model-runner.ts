@@ -11,6 +11,8 @@ export interface ModelRunner {
   start(): void;
   stop(): Promise<void>;
   readonly state: ModelState;
+  /** False while there is no process, or its answer is overdue. */
+  answers(): boolean;
   /** The present process, when there is one. */
   readonly process: ModelProcess | null;
   /** How often the process was lost and started again. */
@@ -117,9 +119,14 @@ export function createModelRunner(options: {
     }
   };
 
-  const runOn = async (process: ModelProcess, texts: readonly Uint32Array[], paddedTokens: number) => {
+  const runOn = async (
+    process: ModelProcess,
+    texts: readonly Uint32Array[],
+    paddedTokens: number,
+    suspect: boolean,
+  ) => {
     try {
-      const result = await process.run(texts, paddedTokens);
+      const result = await process.run(texts, paddedTokens, suspect);
       failuresInRow = 0;
       return result;
     } catch (error) {
@@ -140,13 +147,13 @@ export function createModelRunner(options: {
       await inParts;
       process = await nextProcess();
     }
-    return runOn(process, texts, paddedTokens);
+    return runOn(process, texts, paddedTokens, false);
   };
 
   const runInParts = (texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult> => {
     batchesInParts += 1;
     const result = inParts
-      .then(() => computeInParts(texts, async (part) => runOn(await nextProcess(), part, paddedTokens)))
+      .then(() => computeInParts(texts, async (part) => runOn(await nextProcess(), part, paddedTokens, true)))
       .finally(() => {
         batchesInParts -= 1;
       });
@@ -181,6 +188,7 @@ export function createModelRunner(options: {
     get state() {
       return state;
     },
+    answers: () => current?.answers() === true,
     get process() {
       return current;
     },

@@ -66,12 +66,29 @@ async function open(options: ModelWorkerOptions): Promise<{ model: OnnxModel; en
   };
 }
 
+/**
+ * Vectors that no text can have: values that aren't numbers, or nothing but zeros.
+ * @returns the place of the first; -1 where there is none
+ */
+function findSenseless(vectors: readonly Float32Array[]): number {
+  return vectors.findIndex((vector) => {
+    let squares = 0;
+    for (const value of vector) squares += value * value;
+    // A lone number, a cross-encoder's, may be zero.
+    return !Number.isFinite(squares) || (squares === 0 && vector.length > 1);
+  });
+}
+
 async function answer(model: OnnxModel, frame: Frame): Promise<Frame> {
+  if (frame.kind === "ping") return { kind: "pong", batch: frame.batch };
   if (frame.kind !== "batch") throw new Error(`a model worker takes batches, not a ${frame.kind} frame`);
   const { batch } = frame;
   try {
     const startedMs = performance.now();
     const vectors = await model.run(frame.texts, frame.paddedTokens);
+    const senseless = findSenseless(vectors);
+    if (senseless >= 0)
+      throw new Error(`the model's vector of text ${senseless} is all zeros, or holds values that are not numbers`);
     return { kind: "vectors", batch, computeMs: performance.now() - startedMs, vectors };
   } catch (error) {
     return { kind: "failure", batch, message: describeError(error) };

@@ -37,7 +37,9 @@ export function createPlannerProcess({ timeoutMs, log, command }: PlannerProcess
       stdout: "ignore",
       stderr: "inherit",
       serialization: "advanced",
-      ipc({ id, plan, failure }: PlannerAnswer) {
+      ipc(answer: PlannerAnswer | null) {
+        if (answer === null || typeof answer !== "object") return launched.kill("SIGKILL");
+        const { id, plan, failure } = answer;
         const waiting = pending.get(id);
         if (plan !== null) waiting?.resolve(plan);
         else waiting?.reject(new Error(failure ?? "the planning process gave no plan"));

@@ -121,17 +121,17 @@ describe("the real process with the committed weights", () => {
   );
 
   test(
-    "one that does not answer is given up on, then replaced",
+    "one that a signal stops is given up on, then replaced",
     async () => {
-      const watched = new Watched({ timeoutMs: 50 });
+      const hangs: string[] = [];
+      const watched = new Watched({ timeoutMs: 50, onHang: (reason) => hangs.push(reason) });
       watched.worker.start();
       const first = await watched.next("ready");
       process.kill(first.pid, "SIGSTOP");
-      for (let asked = 0; asked < 5; asked += 1) {
-        await expect(watched.worker.run(features)).rejects.toThrow("no forecast within 50 ms");
-      }
+      await expect(watched.worker.run(features)).rejects.toThrow("no forecast within 50 ms");
       await watched.next("lost");
       expect((await watched.next("ready")).pid).not.toBe(first.pid);
+      expect(hangs).toEqual(["was stopped by a signal and not continued: killed"]);
     },
     longMs,
   );
@@ -220,6 +220,48 @@ describe("another program in its place", () => {
       expect(watched.worker.state()).toEqual({ kind: "stopped" });
       watched.worker.start();
       expect((await watched.next("lost")).reason).toBe("the forecasting process ended with 3");
+    },
+    longMs,
+  );
+});
+
+describe("a process that does not behave is killed and started again", () => {
+  const ready = "process.send({ kind: 'ready', backend: 'wasm', reason: '', problem: null, loadMs: 1 });";
+  const stays = "setInterval(() => {}, 1000); process.on('disconnect', () => process.exit(0));";
+  test.each([
+    { name: "is never ready", code: stays, hangs: true },
+    { name: "stops itself at its start", code: "process.kill(process.pid, 'SIGSTOP');", hangs: true },
+    { name: "never answers", code: `process.on("message", () => {}); ${ready} ${stays}`, hangs: true },
+    {
+      name: "stops itself when asked",
+      code: `process.on("message", () => process.kill(process.pid, "SIGSTOP")); ${ready}`,
+      hangs: true,
+    },
+    {
+      name: "says nothing that is known",
+      code: `process.on("message", () => process.send({ kind: "what" })); ${ready}`,
+      hangs: false,
+    },
+    { name: "says null", code: `process.on("message", () => process.send(null)); ${ready}`, hangs: false },
+    { name: "says a text", code: `process.on("message", () => process.send("garbage")); ${ready}`, hangs: false },
+  ])(
+    "$name",
+    async ({ code, hangs }) => {
+      const reasons: string[] = [];
+      const watched = new Watched({
+        timeoutMs: 20,
+        startMs: 2_000,
+        command: [process.execPath, "-e", code],
+        onHang: (reason) => reasons.push(reason),
+      });
+      watched.worker.start();
+      if (code.includes("ready")) {
+        await watched.next("ready");
+        await expect(watched.worker.run(features)).rejects.toThrow();
+      }
+      await watched.next("lost");
+      expect(reasons).toHaveLength(hangs ? 1 : 0);
+      await watched.next("starting");
     },
     longMs,
   );

@@ -38,6 +38,7 @@ function scriptedProcesses(script: Behaviour[]) {
         engines: null,
       },
       lost: lost.promise,
+      answers: () => true,
       run(texts) {
         if (behaviour === "refuses batches") return Promise.reject(new BatchFailedError("no such token"));
         const is13 = ([id]: Uint32Array) => id === 13;

@@ -401,3 +401,30 @@ test("the record becomes a trace: texts a minute, gaps left out", () => {
   const rows = [1, null, Number.NaN, 0.5].map((qps, minute) => ({ minuteStartMs: startMs + minute * minuteMs, qps }));
   expect(renderTrace(rows)).toBe("timestamp,value\n2026-01-05T00:00:00.000Z,60\n2026-01-05T00:03:00.000Z,30\n");
 });
+
+describe("a trainer that does not behave is killed, and the outcome says why", () => {
+  const script = (code: string) => ({ command: () => [process.execPath, "-e", code] });
+  const stays = "setInterval(() => {}, 1000);";
+  test.each([
+    ["says nothing", script(stays), "said nothing for"],
+    ["stops itself", script("process.kill(process.pid, 'SIGSTOP')"), "was stopped by a signal"],
+    ["says null", script(`process.send(null); ${stays}`), "says what is no message"],
+    ["says a text", script(`process.send("garbage"); ${stays}`), "says what is no message"],
+  ])("%s", async (_what, { command }, reason) => {
+    const hangs: string[] = [];
+    const { training } = await create({ command, silenceMs: 1_000, onHang: (what) => hangs.push(what) });
+    await training.evaluate();
+    await until(() => training.status().last !== null);
+    expect(training.status().last).toMatchObject({ kind: "failed", reason: expect.stringContaining(reason) });
+    expect(hangs).toHaveLength(1);
+  });
+
+  test("one that rests is not expected to say anything", async () => {
+    const { training, moment } = await create({ ...fake([], "hang"), silenceMs: 300 });
+    await training.evaluate();
+    moment.busy = true;
+    await training.evaluate();
+    await Bun.sleep(700);
+    expect(training.status().state).toBe("resting");
+  });
+});

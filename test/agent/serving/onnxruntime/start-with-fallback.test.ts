@@ -12,6 +12,7 @@ const named: WorkerEngine = {
 const running: ModelProcess = {
   pid: 1,
   loadMs: 1,
+  answers: () => true,
   engine: {
     provider: "cpu",
     refused: [],

@@ -45,11 +45,18 @@ test.each([
     script("process.on('message', ({ id }) => process.send({ id, plan: null, failure: 'no luck' }))"),
     "no luck",
   ],
+  ["says null", script("process.on('message', () => process.send(null))"), "was ended by SIGKILL"],
+  ["says a text", script("process.on('message', () => process.send('garbage'))"), "was ended by SIGKILL"],
+  [
+    "stops itself",
+    script("process.on('message', () => process.kill(process.pid, 'SIGSTOP'))"),
+    "no plan within 300 ms",
+  ],
   ["can't be started", ["/nowhere/at-all"], "/nowhere/at-all"],
 ])(
   "a process that %s: a search makes the plan, and says why",
-  async (what, command, reason) => {
-    const plan = await planner({ command, timeoutMs: what === "hangs" ? 300 : 60_000 }).plan(request);
+  async (_what, command, reason) => {
+    const plan = await planner({ command, timeoutMs: reason.endsWith(" 300 ms") ? 300 : 60_000 }).plan(request);
     expect(plan.reasons.at(-1)).toContain("the solver failed");
     expect(plan.reasons.at(-1)).toContain(reason);
     expect(plan).toMatchObject({ boundUsd: 0, gap: 1 });
