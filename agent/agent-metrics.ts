@@ -1,12 +1,13 @@
 import { collectDefaultMetrics, type Registry } from "prom-client";
 import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/scraped-metrics.ts";
+import type { StorageStatus } from "#platform/storage-watch.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { foretoldPeakQps } from "./forecast/foretold-peak.ts";
 
 export interface AgentFigures {
   brokerConnected(): boolean;
   outboxRecords(): number;
-  droppedRecords(): number;
+  storage(): StorageStatus;
   refusedMessages(): number;
   lastForecast(): ForecastReport | null;
   active(): boolean;
@@ -47,11 +48,21 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
     ["model"],
     () => Object.entries(figures.lastForecast()?.shares ?? {}).map(([model, share]) => [{ model }, share] as const),
   );
-  registerTotal(
+  registerTotals(
     metrics,
     "thormesh_outbox_dropped_total",
-    "Minute records dropped because the outbox was full or they were too old",
-    figures.droppedRecords,
+    "Minute records that were lost, by cause: outbox-full, too-old, memory-full (the disk took nothing), unreadable, unsendable",
+    ["cause"],
+    () => Object.entries(figures.storage().lost).map(([cause, records]) => [{ cause }, records] as const),
+  );
+  registerGauge(metrics, "thormesh_storage_failing", "1 while the state can't be written to disk", () =>
+    figures.storage().failing === null ? 0 : 1,
+  );
+  registerGauge(
+    metrics,
+    "thormesh_storage_waiting_records",
+    "Records that wait in memory because they can't be written to disk",
+    () => figures.storage().waiting.records,
   );
   registerTotals(
     metrics,

@@ -8,6 +8,7 @@ import { createHungProcesses, describeHungProcesses } from "#platform/hung-proce
 import { createCountedLog, createLogger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { redactUrl } from "#platform/redact-url.ts";
+import { createStorageWatch } from "#platform/storage-watch.ts";
 import { version } from "#platform/version.ts";
 import { agentClientId } from "#protocol/broker-secret.ts";
 import { encodeMessage } from "#protocol/codec.ts";
@@ -34,7 +35,7 @@ import { createDesiredDocument } from "./mesh/desired-document.ts";
 import { createMembership } from "./mesh/membership.ts";
 import { createPeers } from "./mesh/peers.ts";
 import { createMinuteCycle } from "./minute-cycle.ts";
-import { openState } from "./open-state.ts";
+import { createAgentState } from "./open-state.ts";
 import { createPower } from "./power/power.ts";
 import { createSleep } from "./power/sleep/sleep.ts";
 import { createSelfDescription } from "./self-description.ts";
@@ -42,7 +43,7 @@ import { pulledModelsDirectory } from "./serving/pulled-models-directory.ts";
 import { createServing } from "./serving/serving.ts";
 import { createTracing } from "./serving/tracing/request-tracer.ts";
 import { createStoredText } from "./stored-text.ts";
-import { createOutbox } from "./telemetry/outbox.ts";
+import { createOutbox, lossCauses } from "./telemetry/outbox.ts";
 import { createOutboxSender } from "./telemetry/outbox-sender.ts";
 import { createReporter } from "./telemetry/reporter.ts";
 
@@ -76,22 +77,22 @@ export function createAgent(config: AgentConfig): Agent {
 
   const start = async () => {
     const stateDir = config.stateDir ?? defaultStateDir("agent", process.env);
-    const database = openState(join(stateDir, "agent.db"), log, nowMs());
+    const storage = createStorageWatch(log, lossCauses, nowMs);
+    const state = createAgentState(join(stateDir, "agent.db"), log, nowMs);
+    // Before all others: they can write again once the file is open.
+    storage.keep({ flush: () => state.recover(), waiting: () => ({ records: 0, bytes: 0 }) });
+    const { database } = state;
     const metrics = new Registry();
     const hung = createHungProcesses(["model", "forecast", "training"]);
-    const record = createTrafficRecord(database, identity.bootId, nowMs(), nowMs);
-    const outbox = createOutbox(database, {
-      maxBytes: config.outbox.maxBytes,
-      maxAgeMs: config.outbox.maxAgeDays * dayMs,
-    });
-    const trainedModels = createTrainedModels(
-      join(stateDir, "forecast-models"),
-      createStoredText(database, "forecast-models"),
-    );
+    const record = createTrafficRecord(database, identity.bootId, nowMs(), nowMs, storage);
+    const limits = { maxBytes: config.outbox.maxBytes, maxAgeMs: config.outbox.maxAgeDays * dayMs };
+    const outbox = createOutbox(database, limits, storage, (minute) => record.markQueued(minute));
+    const storedText = (name: string) => createStoredText(database, name, storage);
+    const trainedModels = createTrainedModels(join(stateDir, "forecast-models"), storedText("forecast-models"));
     const forecaster = createForecaster({
       config: config.forecast,
       log,
-      memory: createStoredText(database, "forecast-champion"),
+      memory: storedText("forecast-champion"),
       trainedModelDir: () => trainedModels.activeDirectory(),
       onHang: (reason) => hung.record("forecast", reason),
     });
@@ -102,7 +103,7 @@ export function createAgent(config: AgentConfig): Agent {
       calendar: createCalendar(config.forecast.timeZone, []),
       directory: join(stateDir, "forecast-training"),
       models: trainedModels,
-      memory: createStoredText(database, "forecast-training"),
+      memory: storedText("forecast-training"),
       configuredModelDirectory: config.forecast.modelDir,
       history: () => record.recentRates(Math.ceil(config.recordRetentionDays * 24 * 60), nowMs()),
       recordedMinutes: () => record.recordedMinutes(),
@@ -112,7 +113,8 @@ export function createAgent(config: AgentConfig): Agent {
       nowMs,
       log,
     });
-    const accuracy = createLiveAccuracy(database);
+    const accuracy = createLiveAccuracy(database, storage);
+    const lostRecords = () => Object.values(storage.status().lost).reduce((sum, records) => sum + records, 0);
     const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
     /** The model that most requests are for: the configured one, by its id where configuration has another name for it. */
     const servedModel = () => {
@@ -126,11 +128,11 @@ export function createAgent(config: AgentConfig): Agent {
       metrics,
       stateDir,
       model: servedModel,
-      memory: createStoredText(database, "power-corrections"),
+      memory: storedText("power-corrections"),
     });
     const membership = createMembership({
       configuredRole: config.role,
-      document: createDesiredDocument(database, log),
+      document: createDesiredDocument(database, log, storage),
       peers: createPeers(agentId),
       brokerConnected: () => broker.connected,
       log,
@@ -149,7 +151,7 @@ export function createAgent(config: AgentConfig): Agent {
       tracing,
       pulledModels: pulledModelsDirectory(stateDir),
       onHang: (reason) => hung.record("model", reason),
-      extraChecks: () => ({ power: power.health(), processes: describeHungProcesses(hung) }),
+      extraChecks: () => ({ power: power.health(), processes: describeHungProcesses(hung), storage: storage.check() }),
       extraRoutes: [
         accuracyRoutes("agent", accuracyOf),
         trainingRoutes(() => nightTraining),
@@ -171,7 +173,8 @@ export function createAgent(config: AgentConfig): Agent {
           forecastAccuracy: accuracyOf("24h"),
           forecastTraining: nightTraining.status(),
           power: power.status(),
-          outbox: { ...outbox.size(), droppedRecords: cycle.droppedRecords() },
+          outbox: { ...outbox.size(), droppedRecords: lostRecords() },
+          storage: storage.status(),
         })),
       ],
     });
@@ -198,7 +201,6 @@ export function createAgent(config: AgentConfig): Agent {
 
     const cycle = createMinuteCycle({
       identity,
-      database,
       record,
       outbox,
       forecaster,
@@ -209,6 +211,7 @@ export function createAgent(config: AgentConfig): Agent {
       recordRetentionDays: config.recordRetentionDays,
       nowMs,
       log,
+      storage,
     });
 
     const sender = createOutboxSender(outbox, broker, identity, nowMs, log);
@@ -339,7 +342,7 @@ export function createAgent(config: AgentConfig): Agent {
     registerAgentMetrics(metrics, {
       brokerConnected: () => broker.connected,
       outboxRecords: () => outbox.size().entries,
-      droppedRecords: () => cycle.droppedRecords(),
+      storage: () => storage.status(),
       refusedMessages: () => reporter.refusedMessages,
       lastForecast: () => cycle.lastForecast(),
       active: () => membership.role === "active",
@@ -364,7 +367,13 @@ export function createAgent(config: AgentConfig): Agent {
       await power.stop();
       await nightTraining.stop();
       await forecaster.stop();
-      database.close();
+      storage.retry();
+      if (outbox.unwritten() > 0)
+        log.error(
+          { records: outbox.unwritten() },
+          "RECORDS ARE LOST with this process: they could neither be sent nor written",
+        );
+      state.close();
       log.info("stopped");
     };
 
@@ -374,7 +383,7 @@ export function createAgent(config: AgentConfig): Agent {
     } catch (error) {
       await serving.stop();
       await power.stop();
-      database.close();
+      state.close();
       throw error;
     }
     await forecaster.start();

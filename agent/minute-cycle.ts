@@ -1,5 +1,6 @@
-import type { Database } from "bun:sqlite";
+import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
 import type { AgentRole, ForecastReport, MinuteData } from "#protocol/messages.ts";
 import { accuracyWindows } from "./forecast/accuracy/accuracy-metrics.ts";
 import type { LiveAccuracy } from "./forecast/accuracy/live-accuracy.ts";
@@ -17,7 +18,6 @@ const rereadMinutes = 120;
 
 export interface MinuteCycleParts {
   readonly identity: AgentIdentity;
-  readonly database: Database;
   readonly record: TrafficRecord;
   readonly outbox: Outbox;
   readonly forecaster: Forecaster;
@@ -28,6 +28,8 @@ export interface MinuteCycleParts {
   readonly recordRetentionDays: number;
   readonly nowMs: () => number;
   readonly log: Logger;
+  /** Has what could not be written tried again. */
+  readonly storage?: StorageWatch;
 }
 
 export interface MinuteCycle {
@@ -38,13 +40,12 @@ export interface MinuteCycle {
   /** Minutes an earlier boot wrote down but never queued go into the outbox. */
   recover(): void;
   lastForecast(): ForecastReport | null;
-  droppedRecords(): number;
 }
 
 export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
-  const { identity, database, record, outbox, forecaster, accuracy, power, log } = parts;
+  const { storage = strictStorage } = parts;
+  const { identity, record, outbox, forecaster, accuracy, power, log } = parts;
   let lastForecast: ForecastReport | null = null;
-  let droppedRecords = 0;
 
   let history: MinuteRate[] = [];
 
@@ -62,35 +63,36 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
     details: Pick<MinuteData, "power" | "forecast" | "forecastAccuracy">,
   ) => {
     const nowMs = parts.nowMs();
-    database.transaction(() => {
-      for (const [index, minute] of minutes.entries()) {
-        const newest = index === minutes.length - 1;
-        outbox.append(
-          {
-            v: 1,
-            agentId: identity.agentId,
-            bootId: minute.bootId,
-            sentAtMs: Math.round(nowMs),
-            seq: minute.seq,
-            historical: false,
-            role: parts.role(),
-            queueDepth: parts.queueDepth(),
-            traffic: minute.traffic,
-            // Energy since the last closing is one figure: it goes with the newest of the minutes that close together.
-            power: newest ? details.power : null,
-            forecast: newest ? details.forecast : null,
-            forecastAccuracy: newest ? (details.forecastAccuracy ?? null) : null,
-          },
-          nowMs,
-        );
-        record.markQueued(minute);
-      }
-    })();
-    const dropped = outbox.enforceLimits(nowMs);
-    if (dropped > 0) {
-      droppedRecords += dropped;
-      log.error({ dropped }, "the outbox is full: its oldest records were dropped");
+    for (const [index, minute] of minutes.entries()) {
+      const newest = index === minutes.length - 1;
+      const onDisk = outbox.append(
+        {
+          v: 1,
+          agentId: identity.agentId,
+          bootId: minute.bootId,
+          sentAtMs: Math.round(nowMs),
+          seq: minute.seq,
+          historical: false,
+          role: parts.role(),
+          queueDepth: parts.queueDepth(),
+          traffic: minute.traffic,
+          // Energy since the last closing is one figure: it goes with the newest of the minutes that close together.
+          power: newest ? details.power : null,
+          forecast: newest ? details.forecast : null,
+          forecastAccuracy: newest ? (details.forecastAccuracy ?? null) : null,
+        },
+        nowMs,
+      );
+      if (onDisk) record.markQueued(minute);
     }
+    outbox.enforceLimits(nowMs);
+  };
+
+  const foresee = async (nowMs: number) => {
+    history = readHistory(nowMs);
+    lastForecast = await forecaster.forecast(history, nowMs);
+    accuracy.observe(lastForecast, history);
+    return { forecast: lastForecast, forecastAccuracy: accuracy.figures(accuracyWindows["24h"], nowMs) };
   };
 
   return {
@@ -99,11 +101,13 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
       const minutes = record.closeMinutes(nowMs);
       if (minutes.length === 0) return;
       const energy = power.closeMinute(minutes.map(({ traffic }) => traffic));
-      history = readHistory(nowMs);
-      lastForecast = await forecaster.forecast(history, nowMs);
-      accuracy.observe(lastForecast, history);
-      const forecastAccuracy = accuracy.figures(accuracyWindows["24h"], nowMs);
-      queue(minutes, { power: energy, forecast: lastForecast, forecastAccuracy });
+      // Whatever fails on the way: what was counted is sent.
+      const details = await foresee(nowMs).catch((error) => {
+        log.error({ err: describeError(error) }, "forecasting failed: the minute is sent without a forecast");
+        return { forecast: null };
+      });
+      queue(minutes, { power: energy, ...details });
+      storage.retry();
       record.prune(nowMs - parts.recordRetentionDays * dayMs);
       accuracy.prune(nowMs - parts.recordRetentionDays * dayMs);
     },
@@ -119,6 +123,5 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
       queue(minutes, { power: null, forecast: null });
     },
     lastForecast: () => lastForecast,
-    droppedRecords: () => droppedRecords,
   };
 }

@@ -1,16 +1,48 @@
-import type { Database } from "bun:sqlite";
+import type { StateDatabase } from "#platform/open-database.ts";
+import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
+
+export interface StoredText {
+  /** Null when there is none, or it can't be read. */
+  load(): string | null;
+  /** What can't be written is kept in memory, and written when it can. */
+  save(text: string): void;
+}
 
 /** A text under a name in the agent's state file, kept from one run to the next. */
 export function createStoredText(
-  database: Database,
+  database: StateDatabase,
   name: string,
-): { load(): string | null; save(text: string): void } {
+  storage: StorageWatch = strictStorage,
+): StoredText {
   const select = database.query<{ content: string }, [string]>("SELECT content FROM document WHERE name = ?");
   const replace = database.query("INSERT OR REPLACE INTO document (name, content) VALUES (?, ?)");
-  return {
-    load: () => select.get(name)?.content ?? null,
-    save(text) {
-      replace.run(name, text);
+  /** As last read or saved: a disk that can't be read later has no newer one. */
+  let known: string | null = null;
+  /** Newer than what is on disk. */
+  let unwritten: string | null = null;
+  const write = (text: string) => {
+    known = text;
+    const written = storage.attempt(
+      `writing ${name}`,
+      () => {
+        replace.run(name, text);
+        return true;
+      },
+      false,
+    );
+    unwritten = written ? null : text;
+  };
+  storage.keep({
+    flush() {
+      if (unwritten !== null) write(unwritten);
     },
+    waiting: () => (unwritten === null ? { records: 0, bytes: 0 } : { records: 1, bytes: unwritten.length }),
+  });
+  return {
+    load() {
+      known ??= storage.attempt(`reading ${name}`, () => select.get(name)?.content ?? null, null);
+      return known;
+    },
+    save: write,
   };
 }

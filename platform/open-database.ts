@@ -8,6 +8,22 @@ export type Migration = string;
 
 class DamagedDatabaseError extends Error {}
 
+/** What stores need of SQLite. */
+export type StateDatabase = Pick<Database, "query" | "transaction">;
+
+/** A later version of the program wrote the file. */
+export class LaterVersionError extends Error {
+  override name = "LaterVersionError";
+}
+
+export interface OpenDatabaseOptions {
+  /** No other process may open it until it is closed; it then needs no shared memory beside it. */
+  readonly exclusive?: boolean;
+}
+
+/** The journal shrinks to this size after a checkpoint: a burst must not hold the disk's room for good. */
+const longestJournalBytes = 16 * 1024 * 1024;
+
 function isDamage(error: unknown): boolean {
   if (error instanceof DamagedDatabaseError) return true;
   const code = (error as { code?: unknown }).code;
@@ -20,17 +36,21 @@ function isOfItsDisk(error: unknown): boolean {
   return code.startsWith("SQLITE_") && !code.startsWith("SQLITE_BUSY");
 }
 
-function openAndMigrate(path: string, migrations: readonly Migration[]): Database {
+function openAndMigrate(path: string, migrations: readonly Migration[], options: OpenDatabaseOptions): Database {
   const database = new Database(path, { create: true, strict: true });
   try {
-    database.run("PRAGMA journal_mode = WAL");
-    database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA busy_timeout = 5000");
+    if (options.exclusive === true) database.run("PRAGMA locking_mode = EXCLUSIVE");
+    database.run("PRAGMA journal_mode = WAL");
+    database.run(`PRAGMA journal_size_limit = ${longestJournalBytes}`);
+    database.run("PRAGMA synchronous = NORMAL");
     const check = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
     if (check?.quick_check !== "ok") throw new DamagedDatabaseError(`quick_check says: ${check?.quick_check}`);
     const applied = database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
     if (applied > migrations.length) {
-      throw new Error(`${path} has schema version ${applied}; this program knows up to ${migrations.length}`);
+      throw new LaterVersionError(
+        `${path} has schema version ${applied}; this program knows up to ${migrations.length}`,
+      );
     }
     for (let version = applied; version < migrations.length; version += 1) {
       const statements = migrations[version] as string;
@@ -51,14 +71,20 @@ function openAndMigrate(path: string, migrations: readonly Migration[]): Databas
  * (never deleted) and a fresh one is started, with an error in the log that names both.
  * @throws Error naming the file when it can't be written, is in use by another process, or stems from a later version of the program.
  */
-export function openDatabase(path: string, migrations: readonly Migration[], log: Logger, nowMs: number): Database {
+export function openDatabase(
+  path: string,
+  migrations: readonly Migration[],
+  log: Logger,
+  nowMs: number,
+  options: OpenDatabaseOptions = {},
+): Database {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw new Error(`the state directory ${dirname(path)} can't be used`, { cause });
   }
   try {
-    return openAndMigrate(path, migrations);
+    return openAndMigrate(path, migrations, options);
   } catch (error) {
     if (!isDamage(error))
       throw isOfItsDisk(error) ? new Error(`the state file ${path} can't be opened`, { cause: error }) : error;
@@ -74,6 +100,6 @@ export function openDatabase(path: string, migrations: readonly Migration[], log
       { path, asidePath, err: String(error) },
       "STATE FILE DAMAGED: moved aside, starting with an empty one; what it held is not used until it is repaired by hand",
     );
-    return openAndMigrate(path, migrations);
+    return openAndMigrate(path, migrations, options);
   }
 }

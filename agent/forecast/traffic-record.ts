@@ -1,5 +1,6 @@
-import type { Database } from "bun:sqlite";
 import type { TrafficSink } from "#agent/serving/ports.ts";
+import type { StateDatabase } from "#platform/open-database.ts";
+import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
 import type { MinuteTraffic } from "#protocol/messages.ts";
 import type { MinuteRate } from "./forecaster.ts";
 import { createMinuteCounts, type MinuteCounts } from "./minute-counts.ts";
@@ -15,7 +16,7 @@ export interface RecordedMinute {
 
 export interface TrafficRecord extends TrafficSink {
   /**
-   * Closes every minute that ended by `nowMs`, writes them down and returns them, oldest first; minutes without a request are
+   * Closes every minute that ended by `nowMs`, writes them down (or keeps them in memory while the disk takes nothing) and returns them, oldest first; minutes without a request are
    * written too (zero is not a gap). After a clock jump of more than five minutes the minutes in between stay a gap: nobody counted.
    */
   closeMinutes(nowMs: number): RecordedMinute[];
@@ -29,9 +30,41 @@ export interface TrafficRecord extends TrafficSink {
   liveQps(nowMs: number): number;
   /** Minutes that were written down but whose message never reached the outbox (the process died in between). */
   unqueued(): RecordedMinute[];
-  markQueued(minute: RecordedMinute): void;
+  markQueued(minute: Pick<RecordedMinute, "bootId" | "seq">): void;
   /** Forgets what ended before `beforeMs`. */
   prune(beforeMs: number): void;
+}
+
+/** A minute that is not on disk yet. */
+interface Unwritten extends RecordedMinute {
+  readonly texts: number;
+  readonly json: string;
+  /** Its message is in the outbox, or sent. */
+  queued: boolean;
+}
+
+/** A week of minutes, and so many bytes, wait in memory at most. */
+const longestTail = 7 * 24 * 60;
+const largestTailBytes = 16 * 1024 * 1024;
+
+interface MinuteSums {
+  readonly minuteStartMs: number;
+  readonly observedMs: number;
+  readonly texts: number;
+}
+
+/** A minute may be observed in parts. */
+function addRate(
+  byMinute: Map<number, MinuteSums>,
+  { minuteStartMs, observedMs }: Pick<MinuteTraffic, "minuteStartMs" | "observedMs">,
+  texts: number,
+): void {
+  const known = byMinute.get(minuteStartMs) ?? { minuteStartMs, observedMs: 0, texts: 0 };
+  byMinute.set(minuteStartMs, {
+    minuteStartMs,
+    observedMs: known.observedMs + observedMs,
+    texts: known.texts + texts,
+  });
 }
 
 /** So many events that come by chance tell their rate to about a fifth (one standard deviation). */
@@ -48,10 +81,11 @@ function textsOf(traffic: MinuteTraffic): number {
  * @param startMs when this boot began to observe.
  */
 export function createTrafficRecord(
-  database: Database,
+  database: StateDatabase,
   bootId: string,
   startMs: number,
   nowMs: () => number,
+  storage: StorageWatch = strictStorage,
 ): TrafficRecord {
   const open = new Map<number, MinuteCounts>();
   let observedFromMs = startMs;
@@ -59,10 +93,10 @@ export function createTrafficRecord(
   let lastClosedTexts = 0;
 
   const insert = database.query(
-    `INSERT INTO minute_traffic (boot_id, seq, minute_start_ms, observed_ms, texts, traffic, queued)
-     VALUES ($bootId, $seq, $minuteStartMs, $observedMs, $texts, $traffic, 0)`,
+    `INSERT OR REPLACE INTO minute_traffic (boot_id, seq, minute_start_ms, observed_ms, texts, traffic, queued)
+     VALUES ($bootId, $seq, $minuteStartMs, $observedMs, $texts, $traffic, $queued)`,
   );
-  const selectRates = database.query<{ minuteStartMs: number; observedMs: number; texts: number }, [number, number]>(
+  const selectRates = database.query<MinuteSums, [number, number]>(
     `SELECT minute_start_ms AS minuteStartMs, sum(observed_ms) AS observedMs, sum(texts) AS texts
      FROM minute_traffic WHERE minute_start_ms >= ? AND minute_start_ms < ? GROUP BY minute_start_ms`,
   );
@@ -72,6 +106,47 @@ export function createTrafficRecord(
   );
   const updateQueued = database.query(`UPDATE minute_traffic SET queued = 1 WHERE boot_id = ? AND seq = ?`);
   const deleteBefore = database.query(`DELETE FROM minute_traffic WHERE minute_start_ms < ? AND queued = 1`);
+
+  /** Newer than all that this boot has on disk, in order. */
+  const unwritten: Unwritten[] = [];
+  /** What this boot counted of late, in order. */
+  const recent: MinuteSums[] = [];
+  /** On disk, and queued since, which could not be written. */
+  const unmarked: Pick<RecordedMinute, "bootId" | "seq">[] = [];
+
+  const write = (what: () => void) =>
+    storage.attempt(
+      "writing the traffic record",
+      () => {
+        what();
+        return true;
+      },
+      false,
+    );
+  const insertMinute = ({ bootId: boot, seq: number, traffic, texts, json, queued }: Unwritten) => {
+    const { minuteStartMs, observedMs } = traffic;
+    const row = { bootId: boot, seq: number, minuteStartMs, observedMs, texts, traffic: json, queued: Number(queued) };
+    insert.run(row);
+  };
+  const flush = () => {
+    for (let [next] = unwritten; next !== undefined; [next] = unwritten) {
+      const minute = next;
+      if (!write(() => insertMinute(minute))) break;
+      unwritten.shift();
+    }
+    for (let [next] = unmarked; next !== undefined; [next] = unmarked) {
+      const { bootId: boot, seq: number } = next;
+      if (!write(() => updateQueued.run(boot, number))) break;
+      unmarked.shift();
+    }
+  };
+  const unwrittenBytes = () => unwritten.reduce((bytes, { json }) => bytes + json.length, 0);
+  /** What is dropped here is history for forecasts; its message waits in the outbox. */
+  const limitMemory = () => {
+    for (let bytes = unwrittenBytes(); unwritten.length > longestTail || bytes > largestTailBytes; )
+      bytes -= unwritten.shift()?.json.length ?? 0;
+  };
+  storage.keep({ flush, waiting: () => ({ records: unwritten.length, bytes: unwrittenBytes() }) });
 
   const current = (): MinuteCounts => {
     const minuteStartMs = startOfMinute(nowMs());
@@ -83,33 +158,36 @@ export function createTrafficRecord(
     return minute;
   };
 
-  const write = (minuteStartMs: number, observedMs: number): RecordedMinute => {
+  const close = (minuteStartMs: number, observedMs: number): RecordedMinute => {
     const counts = open.get(minuteStartMs) ?? createMinuteCounts();
     open.delete(minuteStartMs);
     const traffic: MinuteTraffic = { minuteStartMs, observedMs, ...counts.traffic() };
     seq += 1;
     lastClosedTexts = textsOf(traffic);
-    insert.run({ bootId, seq, minuteStartMs, observedMs, texts: lastClosedTexts, traffic: JSON.stringify(traffic) });
-    return { bootId, seq, traffic };
+    const minute = { bootId, seq, traffic };
+    recent.push({ minuteStartMs, observedMs, texts: lastClosedTexts });
+    if (recent.length > longestTail) recent.shift();
+    unwritten.push({ ...minute, texts: lastClosedTexts, json: JSON.stringify(traffic), queued: false });
+    return minute;
   };
 
-  /** Writes down all that was observed up to `untilMs`, which need not end a minute. */
+  /** Writes down all that was observed up to `untilMs`, which need not end a minute. What is counted is in memory until it is on disk. */
   const closeUntil = (untilMs: number): RecordedMinute[] => {
-    const written: RecordedMinute[] = [];
+    const closed: RecordedMinute[] = [];
     const stalled = untilMs - observedFromMs > longestStallMs;
     // A clock set back: what was counted under later minutes belongs to the time that is now said to be.
     if (untilMs < observedFromMs - minuteMs) observedFromMs = startOfMinute(untilMs);
-    database.transaction(() => {
-      while (observedFromMs < untilMs) {
-        const minuteStartMs = startOfMinute(observedFromMs);
-        const endMs = Math.min(minuteStartMs + minuteMs, untilMs);
-        const counted = open.has(minuteStartMs) || !stalled || endMs + minuteMs > untilMs;
-        if (counted) written.push(write(minuteStartMs, endMs - observedFromMs));
-        else lastClosedTexts = 0;
-        observedFromMs = endMs;
-      }
-    })();
-    return written;
+    while (observedFromMs < untilMs) {
+      const minuteStartMs = startOfMinute(observedFromMs);
+      const endMs = Math.min(minuteStartMs + minuteMs, untilMs);
+      const counted = open.has(minuteStartMs) || !stalled || endMs + minuteMs > untilMs;
+      if (counted) closed.push(close(minuteStartMs, endMs - observedFromMs));
+      else lastClosedTexts = 0;
+      observedFromMs = endMs;
+    }
+    flush();
+    limitMemory();
+    return closed;
   };
 
   return {
@@ -121,7 +199,11 @@ export function createTrafficRecord(
     recentRates(count, atMs) {
       const endMs = startOfMinute(atMs);
       const startMsOfRange = endMs - count * minuteMs;
-      const byMinute = new Map(selectRates.all(startMsOfRange, endMs).map((row) => [row.minuteStartMs, row]));
+      const rows = storage.attempt("reading the traffic record", () => selectRates.all(startMsOfRange, endMs), null);
+      // Where the disk says nothing, what this boot counted itself is known all the same.
+      const byMinute = new Map(rows?.map((row) => [row.minuteStartMs, row]));
+      if (rows === null) for (const minute of recent) addRate(byMinute, minute, minute.texts);
+      if (rows !== null) for (const { traffic, texts } of unwritten) addRate(byMinute, traffic, texts);
       return Array.from({ length: count }, (_, index) => {
         const minuteStartMs = startMsOfRange + index * minuteMs;
         const row = byMinute.get(minuteStartMs);
@@ -129,7 +211,8 @@ export function createTrafficRecord(
         return { minuteStartMs, qps: observed ? row.texts / (row.observedMs / 1000) : null };
       });
     },
-    recordedMinutes: () => countMinutes.get()?.minutes ?? 0,
+    recordedMinutes: () =>
+      (storage.attempt("reading the traffic record", () => countMinutes.get()?.minutes, 0) ?? 0) + unwritten.length,
     liveQps(atMs) {
       const minuteStartMs = startOfMinute(atMs);
       const elapsedMs = atMs - Math.max(minuteStartMs, observedFromMs);
@@ -142,13 +225,31 @@ export function createTrafficRecord(
       }
       return texts / (elapsedMs / 1000);
     },
-    unqueued: () =>
-      selectUnqueued.all().map((row) => ({ bootId: row.bootId, seq: row.seq, traffic: JSON.parse(row.traffic) })),
+    unqueued() {
+      const rows = storage.attempt("reading the traffic record", () => selectUnqueued.all(), []);
+      return rows.flatMap(({ bootId: boot, seq: number, traffic }) => {
+        try {
+          return [{ bootId: boot, seq: number, traffic: JSON.parse(traffic) as MinuteTraffic }];
+        } catch {
+          // Not what this program wrote; it is not looked at again.
+          storage.lose("unreadable", 1);
+          unmarked.push({ bootId: boot, seq: number });
+          return [];
+        }
+      });
+    },
     markQueued({ bootId: boot, seq: number }) {
-      updateQueued.run(boot, number);
+      const waiting = unwritten.find((minute) => minute.bootId === boot && minute.seq === number);
+      if (waiting !== undefined) {
+        waiting.queued = true;
+        return;
+      }
+      unmarked.push({ bootId: boot, seq: number });
+      flush();
+      if (unmarked.length > longestTail) unmarked.shift();
     },
     prune(beforeMs) {
-      deleteBefore.run(beforeMs);
+      storage.attempt("deleting from the traffic record", () => deleteBefore.run(beforeMs), null);
     },
   };
 }

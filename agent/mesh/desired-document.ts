@@ -1,5 +1,7 @@
-import type { Database } from "bun:sqlite";
+import { createStoredText } from "#agent/stored-text.ts";
 import type { Logger } from "#platform/log.ts";
+import type { StateDatabase } from "#platform/open-database.ts";
+import type { StorageWatch } from "#platform/storage-watch.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { Desired } from "#protocol/messages.ts";
 
@@ -12,17 +14,15 @@ export interface DesiredDocument {
 const documentName = "desired";
 
 /** The controller's last document for this agent; survives restarts, so that a fleet keeps its shape without its controller. */
-export function createDesiredDocument(database: Database, log: Logger): DesiredDocument {
-  const row = database
-    .query<{ content: string }, [string]>("SELECT content FROM document WHERE name = ?")
-    .get(documentName);
+export function createDesiredDocument(database: StateDatabase, log: Logger, storage?: StorageWatch): DesiredDocument {
+  const stored = createStoredText(database, documentName, storage);
+  const content = stored.load();
   let held: Desired | null = null;
-  if (row !== null) {
-    const decoded = decodeMessage(Desired, new TextEncoder().encode(row.content));
+  if (content !== null) {
+    const decoded = decodeMessage(Desired, new TextEncoder().encode(content));
     if (decoded.ok) held = decoded.message;
     else log.warn({ reason: decoded.reason }, "the stored desired document can't be read; waiting for a new one");
   }
-  const save = database.query("INSERT OR REPLACE INTO document (name, content) VALUES (?, ?)");
   return {
     current: () => held,
     accept(document) {
@@ -30,7 +30,7 @@ export function createDesiredDocument(database: Database, log: Logger): DesiredD
       const newer = held === null || document.version > held.version || document.issuedAtMs > held.issuedAtMs;
       if (!newer) return false;
       held = document;
-      save.run(documentName, JSON.stringify(document));
+      stored.save(JSON.stringify(document));
       return true;
     },
   };

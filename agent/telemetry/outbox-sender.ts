@@ -46,7 +46,7 @@ export function createOutboxSender(
       const historical = data.bootId !== identity.bootId || nowMs() - endMs > liveMs;
       const payload = encode({ ...data, historical });
       if (payload === null) {
-        outbox.remove(entry.id);
+        outbox.remove(entry.id, "unsendable");
         continue;
       }
       try {

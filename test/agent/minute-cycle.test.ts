@@ -39,7 +39,6 @@ function openCycle(bootId = "b1"): MinuteCycle {
   };
   return createMinuteCycle({
     identity: { fleet: "f", agentId: "a", bootId, region: "" },
-    database,
     record,
     outbox,
     forecaster,

@@ -38,7 +38,11 @@ function childrenRunning(command: string): number[] {
 const embed = (text: string) =>
   fetch(`${url}/api/v1/embed`, { method: "POST", body: JSON.stringify({ inputs: [text] }) });
 const readiness = async () => (await fetch(`${url}/readyz`)).status;
-const health = async () => (await fetch(`${url}/health`)).json() as Promise<Record<string, any>>;
+interface Health {
+  readonly status: string;
+  readonly checks: { readonly processes: { readonly status: string; readonly detail: string } };
+}
+const health = async () => (await fetch(`${url}/health`)).json() as Promise<Health>;
 const metric = async (process: string) => {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(new RegExp(`^thormesh_hung_processes_total\\{process="${process}"\\} (\\d+)`, "m").exec(text)?.[1]);
@@ -49,7 +53,7 @@ test.each(["idle", "asked"])(
   async (when) => {
     expect((await embed("before")).status).toBe(200);
     expect(await metric("model")).toBe(0);
-    expect((await health())["checks"].processes.status).toBe("healthy");
+    expect((await health()).checks.processes.status).toBe("healthy");
     const [pid] = childrenRunning("model-worker") as [number];
     process.kill(pid, "SIGSTOP");
     const asked = when === "asked" ? embed("meanwhile") : null;
@@ -86,7 +90,7 @@ test("a forecasting process that is stopped is replaced, and said", async () => 
     async () => childrenRunning("forecast-worker"),
     (pids) => pids.length === 1 && pids[0] !== pid,
   );
-  expect((await health())["checks"].processes.detail).toContain("a forecast process was replaced");
+  expect((await health()).checks.processes.detail).toContain("a forecast process was replaced");
 }, 90_000);
 
 test("an agent that was stopped itself, with all its processes, goes on with them", async () => {

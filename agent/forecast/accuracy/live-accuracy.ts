@@ -1,4 +1,5 @@
-import type { Database } from "bun:sqlite";
+import type { StateDatabase } from "#platform/open-database.ts";
+import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
 import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
 import type { MinuteRate } from "../forecaster.ts";
 import { conformalFactor } from "../quantile-measures.ts";
@@ -30,8 +31,18 @@ interface ScoredRow extends Omit<ScoredForecast, "covered" | "rise"> {
   readonly rise: RiseOutcome;
 }
 
+/** The steps of a forecast; null where the row is not what this program wrote. */
+function readSteps(json: string): number[] | null {
+  try {
+    const steps: unknown = JSON.parse(json);
+    return Array.isArray(steps) && steps.every((step) => typeof step === "number") ? steps : null;
+  } catch {
+    return null;
+  }
+}
+
 /** @param database the agent's state file; it has the table `forecast_made`. */
-export function createLiveAccuracy(database: Database): LiveAccuracy {
+export function createLiveAccuracy(database: StateDatabase, storage: StorageWatch = strictStorage): LiveAccuracy {
   const insert = database.query(
     `INSERT OR REPLACE INTO forecast_made (start_ms, made_at_ms, model, step_ms, level_qps, qps, peak_forecast_qps, upper_peak_qps)
      VALUES ($startMs, $madeAtMs, $model, $stepMs, $levelQps, $qps, $peakQps, $upperPeakQps)`,
@@ -59,10 +70,30 @@ export function createLiveAccuracy(database: Database): LiveAccuracy {
   );
   const deleteBefore = database.query(`DELETE FROM forecast_made WHERE start_ms < ?`);
 
+  /** Forecasts that are not on disk yet, in order: those of a day at most. */
+  let unwritten: Parameters<typeof insert.run>[0][] = [];
+  const flush = () => {
+    if (unwritten.length === 0) return;
+    const written = storage.attempt(
+      "writing forecasts",
+      database.transaction(() => {
+        for (const made of unwritten) insert.run(made);
+        return true;
+      }),
+      false,
+    );
+    unwritten = written ? [] : unwritten.slice(-headroomForecasts);
+  };
+  storage.keep({ flush, waiting: () => ({ records: unwritten.length, bytes: 500 * unwritten.length }) });
+
   const settle = (history: readonly MinuteRate[], endMs: number) => {
     const byStart = new Map(history.map(({ minuteStartMs, qps }) => [minuteStartMs, qps]));
     for (const row of selectDue.all(endMs)) {
-      const qps = JSON.parse(row.qps) as number[];
+      const qps = readSteps(row.qps);
+      if (qps === null) {
+        discard.run(row.startMs);
+        continue;
+      }
       if (row.startMs + qps.length * row.stepMs > endMs) continue;
       const actual = qps.map((_, step) => byStart.get(row.startMs + step * row.stepMs) ?? null);
       const outcome = decideForecastOutcome({ ...row, qps }, actual);
@@ -97,12 +128,17 @@ export function createLiveAccuracy(database: Database): LiveAccuracy {
       const newest = history.at(-1);
       if (newest === undefined) return;
       const startMs = newest.minuteStartMs + minuteMs;
-      database.transaction(() => {
-        settle(history, startMs);
-        const known = history.slice(-levelMinutes).flatMap(({ qps }) => (qps === null ? [] : [qps]));
-        if (known.length === 0) return;
+      // What can't be scored now is due again the next time.
+      storage.attempt(
+        "scoring forecasts",
+        database.transaction(() => settle(history, startMs)),
+        null,
+      );
+      const known = history.slice(-levelMinutes).flatMap(({ qps }) => (qps === null ? [] : [qps]));
+      if (known.length > 0) {
         const peakQps = report.peakQps?.q50 ?? Math.max(...report.qps);
-        insert.run({
+        const learntPeak = () => storage.attempt("reading forecasts", () => learntUpperPeak(peakQps), null);
+        unwritten.push({
           startMs,
           madeAtMs: report.madeAtMs,
           model: report.model,
@@ -110,18 +146,19 @@ export function createLiveAccuracy(database: Database): LiveAccuracy {
           levelQps: known.reduce((sum, rate) => sum + rate, 0) / known.length,
           qps: JSON.stringify(report.qps),
           peakQps,
-          upperPeakQps: report.peakQps?.q95 ?? learntUpperPeak(peakQps),
+          upperPeakQps: report.peakQps?.q95 ?? learntPeak(),
         });
-      })();
+      }
+      flush();
     },
     figures(windowMs, nowMs) {
-      const scored = selectScored
-        .all(nowMs - windowMs, nowMs)
+      const scored = storage
+        .attempt("reading forecasts", () => selectScored.all(nowMs - windowMs, nowMs), [])
         .map((row) => ({ ...row, covered: row.covered === null ? null : row.covered === 1 }));
       return summarizeAccuracy(scored, windowMs);
     },
     prune(beforeMs) {
-      deleteBefore.run(beforeMs);
+      storage.attempt("deleting forecasts", () => deleteBefore.run(beforeMs), null);
     },
   };
 }

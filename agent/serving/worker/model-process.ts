@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAnswerWatch, tickFor } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
+import { describeError } from "#platform/errors.ts";
 import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import { createDrainRate } from "../drain-rate.ts";
@@ -72,9 +73,23 @@ interface Asked {
   reject(error: Error): void;
 }
 
+/** A full disk must not keep a model from its process: a socket needs no more than a name. */
+async function makeDirectory(): Promise<string> {
+  const failures: string[] = [];
+  for (const place of [tmpdir(), process.env["XDG_RUNTIME_DIR"], "/dev/shm"]) {
+    if (!place) continue;
+    try {
+      return await mkdtemp(join(place, "thormesh-model-"));
+    } catch (error) {
+      failures.push(describeError(error));
+    }
+  }
+  throw new Error(`no directory can be made for a model's socket: ${failures.join("; ")}`);
+}
+
 /** Waits for the one connection to a socket in a directory that only this user can enter. */
 async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>; close(): Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), "thormesh-model-"));
+  const directory = await makeDirectory();
   const path = join(directory, "socket");
   const connected = Promise.withResolvers<Socket>();
   const server = createServer((socket) => {
