@@ -4,7 +4,8 @@ import type { Logger } from "#platform/log.ts";
 export interface AnsweredRequest {
   readonly requestId: string;
   readonly method: string;
-  readonly path: string;
+  /** Asked for only when the request is logged. */
+  readonly path: () => string;
   readonly durationMs: number;
   readonly response: Response;
   /** Why it failed, where that is known. */
@@ -32,7 +33,7 @@ export function createRequestLog(log: Logger, nowMs: () => number): (request: An
       requestId,
       ...(traceId === undefined ? {} : { trace_id: traceId }),
       method,
-      path: path.slice(0, 200),
+      path: path().slice(0, 200),
       status,
       durationMs: Math.round(durationMs * 100) / 100,
     };

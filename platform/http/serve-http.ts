@@ -228,7 +228,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     logRequest({
       requestId,
       method,
-      path: requestPath(request),
+      path: () => requestPath(request),
       durationMs,
       response,
       failure: failureOf(request),

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { Writable } from "node:stream";
+import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import pino from "pino";
 import { ServiceError } from "#platform/errors.ts";
@@ -7,6 +9,7 @@ import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createRequestLog } from "#platform/http/log-requests.ts";
 import { openRoute } from "#platform/http/open-route.ts";
+import { jsonBody } from "#platform/http/read-json-body.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 
 function recordingLog(level: "info" | "debug") {
@@ -25,9 +28,11 @@ const headers = { authorization: "Bearer k" };
 async function withServer<T>(
   level: "info" | "debug",
   use: (url: string, lines: Record<string, unknown>[]) => Promise<T>,
+  maxBodyBytes = 10,
 ) {
   const { log, lines } = recordingLog(level);
   const routes = new Elysia()
+    .post("/echo", ({ body }) => body, jsonBody(Type.Array(Type.Integer())))
     .get("/fine", () => "ok", { detail: openRoute })
     .get(
       "/busy",
@@ -50,7 +55,7 @@ async function withServer<T>(
     log,
     routes: [routes],
   });
-  const server = serveHttp(app, { host: "127.0.0.1", port: 0, maxBodyBytes: 10, log });
+  const server = serveHttp(app, { host: "127.0.0.1", port: 0, maxBodyBytes, log });
   try {
     return await use(server.url, lines);
   } finally {
@@ -179,6 +184,33 @@ describe("the log", () => {
       expect(JSON.stringify(lines)).toContain("a secret");
     }));
 
+  test.each([
+    { name: "a chunked body", headers: "transfer-encoding: chunked\r\n\r\n5\r\nab" },
+    { name: "a small body", headers: "content-length: 10\r\n\r\n{" },
+    { name: "a large body", headers: "content-length: 400000\r\n\r\n{" },
+    { name: "a packed body", headers: "content-encoding: gzip\r\ncontent-length: 90\r\n\r\n{" },
+    { name: "a body that is refused", headers: "content-length: 900000000000\r\n\r\n{" },
+  ])("a client that disconnects in the middle of $name is not taken for a bug", ({ headers: sent }) =>
+    withServer(
+      "info",
+      async (url, lines) => {
+        const type = "host: a\r\nauthorization: Bearer k\r\ncontent-type: application/json\r\n";
+        for (let index = 0; index < 5; index += 1) {
+          await new Promise<void>((resolve) => {
+            const socket = connect(Number(new URL(url).port), "127.0.0.1");
+            socket.write(`POST /echo HTTP/1.1\r\n${type}${sent}`, () => setTimeout(() => socket.destroy(), 10));
+            socket.on("error", () => {});
+            socket.on("close", () => resolve());
+          });
+        }
+        await Bun.sleep(50);
+        expect(lines.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+        expect((await fetch(`${url}/fine`)).status).toBe(200);
+      },
+      1_000_000,
+    ),
+  );
+
   test("is not flooded: of more than a hundred failures a second the rest is counted", () => {
     const { log, lines } = recordingLog("info");
     let nowMs = 0;
@@ -187,7 +219,7 @@ describe("the log", () => {
       logRequest({
         requestId: "a",
         method: "GET",
-        path: "/",
+        path: () => "/",
         durationMs: 1,
         response: new Response(null, { status: 429 }),
         failure: new ServiceError("TOO_MANY_REQUESTS", "busy"),
