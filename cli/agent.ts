@@ -4,7 +4,7 @@ import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environme
 import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { readOwnConfigFile } from "#platform/read-config.ts";
 import { secretFromEnvironment } from "#platform/read-secret-file.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalString } from "./command.ts";
@@ -42,7 +42,7 @@ export const agentCommand: Command = {
   async run(values) {
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
-    const file = path === undefined ? {} : await readConfigFile(path);
+    const file = path === undefined ? {} : await readOwnConfigFile(path);
     const input = mergeConfig(overDefaults({ serving: { tracing: tracingFromEnvironment(process.env) } }, file), {
       id: optionalString(values, "id"),
       fleet: optionalString(values, "fleet"),

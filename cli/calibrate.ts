@@ -17,7 +17,7 @@ import { systemClock } from "#platform/clock.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { readOwnConfigFile } from "#platform/read-config.ts";
 import { version } from "#platform/version.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
@@ -128,7 +128,7 @@ export const calibrateCommand: Command = {
   },
   async run(values) {
     const path = optionalString(values, "config");
-    const input = mergeConfig(path === undefined ? {} : await readConfigFile(path), {
+    const input = mergeConfig(path === undefined ? {} : await readOwnConfigFile(path), {
       stateDir: optionalString(values, "state-dir"),
       power: { board: optionalString(values, "board") },
       serving: { model: optionalString(values, "model"), apiKeys: apiKeysFromEnvironment(process.env) },

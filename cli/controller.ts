@@ -7,7 +7,7 @@ import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { readOwnConfigFile } from "#platform/read-config.ts";
 import { secretFromEnvironment } from "#platform/read-secret-file.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalNumber, optionalString } from "./command.ts";
@@ -48,7 +48,7 @@ export const controllerCommand: Command = {
     for (const name of ["observer", "json"]) if (name in values) throw new UsageError(`--${name} is for secret`);
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
-    const file = path === undefined ? {} : await readConfigFile(path);
+    const file = path === undefined ? {} : await readOwnConfigFile(path);
     const brokerUrl = optionalString(values, "broker-url");
     const isElsewhere = brokerUrl !== undefined || hasBrokerElsewhere(file);
     const input = mergeConfig(file, {

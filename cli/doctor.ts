@@ -2,13 +2,14 @@ import { parseAgentConfig } from "#agent/check-config.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { readConfigFile, readOwnConfigFile } from "#platform/read-config.ts";
 import { type Command, optionalString } from "./command.ts";
 import type { CheckResult } from "./doctor/check.ts";
 import { checkBoard } from "./doctor/check-board.ts";
 import { checkBroker, checkListen } from "./doctor/check-network.ts";
 import { checkProfile } from "./doctor/check-profile.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "./doctor/check-program.ts";
+import { checkTrust } from "./doctor/check-trust.ts";
 
 const marks = { ok: "ok    ", note: "note  ", failed: "FAILED" } as const;
 
@@ -28,7 +29,9 @@ export const doctorCommand: Command = {
   },
   async run(values) {
     const path = optionalString(values, "config");
-    const config = parseAgentConfig(path === undefined ? {} : await readConfigFile(path), path ?? "the defaults");
+    // It names commands that are run here, by root as well. Another user is told what is wrong with it among all the rest.
+    const read = process.geteuid?.() === 0 ? readOwnConfigFile : readConfigFile;
+    const config = parseAgentConfig(path === undefined ? {} : await read(path), path ?? "the defaults");
     // The checks say themselves what they find.
     const log = createLogger("doctor", "silent");
     const { serving, forecast } = config;
@@ -39,6 +42,7 @@ export const doctorCommand: Command = {
       // A board without modes has nothing to measure.
       ...(board.length > 1 ? [await checkProfile(stateDir, serving.model)] : []),
       checkStateDirectory(stateDir),
+      ...checkTrust(path ?? null, config, stateDir),
       await checkEmbedding(serving, log),
       await checkForecast(forecast.modelDir, forecast.timeoutMs, log),
       await checkListen(serving.host, serving.port, serving.apiKeys.length > 0),

@@ -4,7 +4,7 @@ import { type Backtest, backtest, type NetworkForecasts } from "#agent/forecast/
 import type { Calendar } from "#agent/forecast/calendar.ts";
 import { defaultModelFiles } from "#agent/forecast/default-model.ts";
 import { outputsToRates } from "#agent/forecast/evaluate-forecasts.ts";
-import { loadModel, modelFilesIn } from "#agent/forecast/model-files.ts";
+import { loadModel, loadModelFrom } from "#agent/forecast/model-files.ts";
 import { parseTrace } from "#agent/forecast/parse-trace.ts";
 import { predictOutputs } from "#agent/forecast/predict-outputs.ts";
 import { startBackend } from "#agent/forecast/tensorflow.ts";
@@ -36,7 +36,7 @@ export interface BacktestRequest {
 
 async function loadNetwork(directory: string | null): Promise<{ forecasts: NetworkForecasts; dispose(): void }> {
   await startBackend();
-  const model = await loadModel(directory === null ? defaultModelFiles : modelFilesIn(directory)).catch((cause) => {
+  const model = await (directory === null ? loadModel(defaultModelFiles) : loadModelFrom(directory)).catch((cause) => {
     if (directory === null) throw cause;
     throw new UsageError(`--model-dir ${directory} holds no model that can be used: ${describeError(cause)}`, {
       cause,

@@ -6,7 +6,7 @@ import { Precision } from "#agent/serving/model-manifest.ts";
 import { pulledModelsDirectory } from "#agent/serving/pulled-models-directory.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { readOwnConfigFile } from "#platform/read-config.ts";
 import { type Command, type OptionValues, optionalString } from "./command.ts";
 import { formatTable } from "./format-table.ts";
 import { findInCatalog, readCatalog } from "./models/catalog.ts";
@@ -198,8 +198,10 @@ export const modelsCommand: Command = {
         `expected ${Object.keys(actions).join(", ")}, got ${action === undefined ? "nothing" : `"${action}"`}`,
       );
     if (action === "list" && names.length > 0) throw new UsageError(`list takes no names, got "${names[0]}"`);
+    // What others can write to is not loaded.
+    process.umask(process.umask() | 0o022);
     const path = optionalString(values, "config");
-    const input = path === undefined ? {} : await readConfigFile(path);
+    const input = path === undefined ? {} : await readOwnConfigFile(path);
     const config = parseAgentConfig(input, path ?? "the defaults");
     const given = optionalString(values, "dir");
     if (given !== undefined && action === "verify" && !isDirectory(given))

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "./errors.ts";
 
@@ -8,13 +8,46 @@ const sticky = 0o1000;
 /** As many links as the kernel follows. */
 const maxLinks = 40;
 /** A model's directory has a few dozen entries. */
-const maxTreeEntries = 10_000;
+const maxTreeEntries = 50_000;
 
 const octal = (mode: number) => (mode & 0o7777).toString(8).padStart(4, "0");
 
 /** Root, the user we run as, and who owns "/": in a user namespace that is how root's files look. */
 function trustedOwners(): ReadonlySet<number> {
   return new Set([0, process.geteuid?.() ?? 0, statSync("/").uid]);
+}
+
+/**
+ * Group of a user that nobody else is in, by /etc/passwd and /etc/group (as distributions make one for each person, with a umask of 002); null where
+ * there is none. Root has none: group 0 has members that are not listed.
+ */
+export function privateGroup(uid: number, passwd: string, group: string): number | null {
+  if (uid === 0) return null;
+  const users = passwd.split("\n").map((line) => line.split(":"));
+  const own = users.find(([, , id]) => id === String(uid));
+  if (own === undefined) return null;
+  const [name, , , gid] = own;
+  const entry = group
+    .split("\n")
+    .map((line) => line.split(":"))
+    .find(([, , id]) => id === gid);
+  const isAlone = entry !== undefined && entry[0] === name && (entry[3] ?? "") === "";
+  return isAlone && users.every((user) => user === own || user[3] !== gid) ? Number(gid) : null;
+}
+
+let ownPrivateGroup: number | null | undefined;
+function currentPrivateGroup(): number | null {
+  if (ownPrivateGroup !== undefined) return ownPrivateGroup;
+  try {
+    ownPrivateGroup = privateGroup(
+      process.geteuid?.() ?? 0,
+      readFileSync("/etc/passwd", "utf8"),
+      readFileSync("/etc/group", "utf8"),
+    );
+  } catch {
+    ownPrivateGroup = null;
+  }
+  return ownPrivateGroup;
 }
 
 /** Says why others could change an entry, or, of a directory, what lies in it; null when they can't. */
@@ -27,11 +60,12 @@ function findFlaw(path: string, stats: Stats, owners: ReadonlySet<number>): stri
       `(${process.geteuid?.()}): give it to root or to that user (chown)`
     );
   }
-  if (stats.isSymbolicLink()) return null;
+  // A device's mode says who may use it, not who made it.
+  if (stats.isSymbolicLink() || stats.isCharacterDevice()) return null;
   // In a sticky directory nobody moves or removes what belongs to another user.
   if (stats.isDirectory() && (mode & sticky) !== 0) return null;
   const others = [
-    ...((mode & writableByGroup) === 0 ? [] : [`group ${gid}`]),
+    ...((mode & writableByGroup) === 0 || gid === currentPrivateGroup() ? [] : [`group ${gid}`]),
     ...((mode & writableByOthers) === 0 ? [] : ["everybody"]),
   ];
   if (others.length === 0) return null;

@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { findUntrusted } from "./check-trusted-path.ts";
 import type { Logger } from "./log.ts";
 
 const othersBits = 0o077;
@@ -35,6 +36,8 @@ function closeEntry(path: string, uid: number): boolean {
 export function closeStateDirectory(directory: string, log: Logger): void {
   const top = resolve(directory);
   const uid = process.geteuid?.() ?? 0;
+  const flaw = findUntrusted(top);
+  if (flaw !== null) log.error({ directory }, `others could change what is kept in the state directory: ${flaw}`);
   if (isShared(top)) {
     log.warn({ directory }, "others may look into the state directory: choose one that holds nothing else");
     return;

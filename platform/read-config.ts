@@ -1,5 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { checkTrustedPath } from "./check-trusted-path.ts";
 import { UsageError } from "./errors.ts";
 import { maskSecrets } from "./redact-url.ts";
 
@@ -137,6 +138,15 @@ export function parseCheckedConfig<T extends TSchema>(
   const mistakes = check(config);
   if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
   return config;
+}
+
+/**
+ * Reads the configuration that this process acts on: it names commands that are run and files that are loaded.
+ * @throws UsageError when others could have put or changed it, when it can't be read or parsed.
+ */
+export async function readOwnConfigFile(path: string): Promise<unknown> {
+  checkTrustedPath(path, `the configuration file ${path}`);
+  return await readConfigFile(path);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
+import { checkTrustedPath } from "#platform/check-trusted-path.ts";
 import { describeMismatches } from "#platform/read-config.ts";
 import { tf } from "./tensorflow.ts";
 import { anchorMinutes, featureNames, inputMinutes, outputMinutes } from "./window-features.ts";
@@ -140,4 +141,14 @@ export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
   const wanted = `${inputMinutes}x${featureNames.length} to ${outputMinutes}`;
   if (actual !== wanted) throw new Error(`the model maps ${actual}, expected ${wanted}`);
   return model;
+}
+
+/**
+ * Loads a trained model from a directory.
+ * @throws Error as {@link loadModel}, and when others could have put or changed its files.
+ */
+export async function loadModelFrom(directory: string): Promise<tf.LayersModel> {
+  const files = modelFilesIn(directory);
+  for (const name of modelFileNames) checkTrustedPath(files[name], name);
+  return await loadModel(files);
 }

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import wasmPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm" with { type: "file" };
@@ -7,6 +8,7 @@ import simdPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.
 import threadedPath from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm" with {
   type: "file",
 };
+import { checkTrustedPath } from "#platform/check-trusted-path.ts";
 import { describeError } from "#platform/errors.ts";
 import { multiplyWithoutTransposes } from "./multiply-without-transposes.ts";
 import { requireFromDisk } from "./require-from-disk.ts";
@@ -45,9 +47,17 @@ function ensurePlatform(): void {
 function loadNative(): void {
   const name = ["@tensorflow", "tfjs-node"].join("/"); // put together, so that the bundler does not look for it
   // A compiled executable's sources lie in a file system of its own.
-  const compiled = import.meta.url.includes("$bunfs");
-  if (compiled) requireFromDisk(name, dirname(process.execPath));
-  else createRequire(import.meta.url)(name);
+  if (import.meta.url.includes("$bunfs")) {
+    requireFromDisk(name, dirname(process.execPath));
+    return;
+  }
+  const require = createRequire(import.meta.url);
+  const path = require.resolve(name);
+  // Not from a folder above the sources.
+  if (!path.startsWith(fileURLToPath(new URL("../../node_modules/", import.meta.url))))
+    throw new Error(`${path} is not of the program's own node_modules`);
+  checkTrustedPath(path, name);
+  require(path);
 }
 
 async function tryBackend(backend: Backend): Promise<void> {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { embeddedModels } from "#models/embedded-models.ts";
+import { checkTrustedTree, findUntrustedInTree } from "#platform/check-trusted-path.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
@@ -72,13 +73,14 @@ export const isModelDirectory = (directory: string): boolean =>
  * The model of a directory: what its manifest.json says, or what the files say that sentence-transformers and Hugging Face's exporters
  * write. Weights are not read.
  * @param id what a model without manifest.json is called
- * @throws UsageError when its files are not those of a model that this program can serve.
+ * @throws UsageError when its files are not those of a model that this program can serve, or when others could have put or changed them.
  */
 export async function readModelDirectory(
   directory: string,
   choices: OnnxChoices = processorChoice,
   id: string = basename(directory),
 ): Promise<FoundModel> {
+  checkTrustedTree(directory, `the model in ${directory}`);
   const pathOf = (file: string) => {
     const path = join(directory, file);
     return existsSync(path) ? path : undefined;
@@ -112,21 +114,27 @@ export async function findModel(
   configuredDirectory: string | null,
   choices: OnnxChoices = processorChoice,
 ): Promise<FoundModel> {
-  const places = [configuredDirectory, join(dirname(process.execPath), "models")];
+  const besideExecutable = join(dirname(process.execPath), "models");
+  const places = [configuredDirectory, besideExecutable];
+  const notes: string[] = [];
   for (const place of places) {
     if (place === null || !staysInside(id)) continue;
     const directory = join(place, id);
-    if (isModelDirectory(directory)) return readModelDirectory(directory, choices, id);
+    if (!isModelDirectory(directory)) continue;
+    const flaw = place === besideExecutable && place !== configuredDirectory ? findUntrustedInTree(directory) : null;
+    if (flaw === null) return readModelDirectory(directory, choices, id);
+    // Nobody named it: whoever put it there must not be able to stop what the program carries.
+    notes.push(`${directory} is left out: ${flaw}`);
   }
   const embedded = embeddedModels[id];
   if (embedded !== undefined) {
     const manifest = parseConfig(ModelManifest, embedded.manifest, `the embedded manifest of ${id}`);
     const place = { origin: "embedded", pathOf: (file: string) => embedded.files[file], tokenizerConfig: {} };
     // The program carries one file of each model, whatever precision is wanted of others.
-    return foundModel(manifest, processorChoice, place, []);
+    return foundModel(manifest, processorChoice, place, notes);
   }
   throw new UsageError(
     `model "${id}" was not found in ${places.filter((place) => place !== null).join(", ")} nor among those the program carries: ` +
-      Object.keys(embeddedModels).join(", "),
+      [Object.keys(embeddedModels).join(", "), ...notes].join("; "),
   );
 }

@@ -4,7 +4,7 @@ import { describeError } from "#platform/errors.ts";
 import { defaultModelFiles } from "../default-model.ts";
 import { evaluateForecasts, outputsToRates } from "../evaluate-forecasts.ts";
 import { type LstmShapeName, lstmShapes } from "../lstm-shapes.ts";
-import { loadModel, modelFilesIn, writeFilesAtomically } from "../model-files.ts";
+import { loadModel, loadModelFrom, writeFilesAtomically } from "../model-files.ts";
 import { parseTrace } from "../parse-trace.ts";
 import { predictOutputs } from "../predict-outputs.ts";
 import { findOrigins, splitByTime, strideFor } from "../sample-windows.ts";
@@ -38,7 +38,7 @@ async function judgeIncumbent(
   origins: readonly number[],
 ): Promise<HeldOutError | null> {
   try {
-    const model = await loadModel(directory === null ? defaultModelFiles : modelFilesIn(directory));
+    const model = await (directory === null ? loadModel(defaultModelFiles) : loadModelFrom(directory));
     const outputs = predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 32);
     model.dispose();
     const { minutes } = evaluateForecasts("in service", series, origins, outputsToRates(series, origins, outputs));

@@ -1,7 +1,7 @@
 import { describeError } from "#platform/errors.ts";
 import { compileForward } from "../compile-forward.ts";
 import { defaultModelFiles } from "../default-model.ts";
-import { loadModel, modelFilesIn } from "../model-files.ts";
+import { loadModel, loadModelFrom } from "../model-files.ts";
 import { predictOutputs } from "../predict-outputs.ts";
 import { startBackend } from "../tensorflow.ts";
 import { featuresPerWindow } from "../window-features.ts";
@@ -11,7 +11,7 @@ import type { ForecastRequest, WorkerMessage } from "./worker-messages.ts";
 async function loadOrFallBack(modelDir: string | null) {
   if (modelDir === null) return { model: await loadModel(defaultModelFiles), problem: null };
   try {
-    return { model: await loadModel(modelFilesIn(modelDir)), problem: null };
+    return { model: await loadModelFrom(modelDir), problem: null };
   } catch (error) {
     const problem = `the model in ${modelDir} can't be used (${describeError(error)}): the program's own serves`;
     return { model: await loadModel(defaultModelFiles), problem };

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
+import { checkTrustedPath, findUntrusted } from "#platform/check-trusted-path.ts";
 
 /** A file that the compiled executable carries and that the system's loader must find on disk. */
 export interface CarriedFile {
@@ -49,7 +50,7 @@ function isWritableByAll(path: string): boolean {
 
 function isIntact(path: string, file: CarriedFile): boolean {
   try {
-    if (statSync(path).size !== file.bytes) return false;
+    if (statSync(path).size !== file.bytes || findUntrusted(path) !== null) return false;
     return Bun.hash.xxHash64(readFileSync(path)).toString(16) === file.xxHash64;
   } catch {
     return false;
@@ -77,6 +78,7 @@ export function extractFiles(directory: string, files: readonly CarriedFile[]): 
   // In a place where everybody may create names, whoever made the parent could swap the checked directory for another.
   if (isWritableByAll(dirname(parent))) makePrivateDirectory(parent);
   makePrivateDirectory(directory);
+  checkTrustedPath(directory, directory);
   for (const file of files) {
     const path = join(directory, file.name);
     if (isIntact(path, file)) continue;

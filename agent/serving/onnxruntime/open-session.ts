@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession, listSupportedBackends } from "onnxruntime-node";
+import { findUntrusted } from "#platform/check-trusted-path.ts";
 import { describeError } from "#platform/errors.ts";
 import type { ProviderAttempt } from "./decide-providers.ts";
 import type { EngineReport, ExecutionProvider } from "./execution-provider.ts";
@@ -19,6 +20,8 @@ function loaderReason(provider: ExecutionProvider, directory: string | null): st
   for (const name of ["libonnxruntime_providers_shared.so", `libonnxruntime_providers_${provider}.so`]) {
     const path = join(directory, name);
     if (!existsSync(path)) return `${path} is missing`;
+    const flaw = findUntrusted(path);
+    if (flaw !== null) return flaw;
     try {
       process.dlopen({ exports: {} }, path);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
+import { checkTrustedPath } from "#platform/check-trusted-path.ts";
 import { symbolVersion } from "./symbol-version.ts";
 
 /** An ONNX Runtime that the operator names by its directory. */
@@ -20,7 +21,7 @@ const anyLibraryName = /^libonnxruntime\.so(\.1(\.\d+)*)?$/;
 
 /**
  * Looks for ONNX Runtime under the names that its builds and packages give it: libonnxruntime.so, .so.1, .so.1.x.y.
- * @throws Error saying what is missing.
+ * @throws Error saying what is missing, or what others could have put or changed.
  */
 export function findOperatorLibrary(directory: string): OperatorLibrary {
   if (!existsSync(directory)) throw new Error(`serving.onnxruntimeDirectory: there is no directory ${directory}`);
@@ -34,6 +35,7 @@ export function findOperatorLibrary(directory: string): OperatorLibrary {
       `serving.onnxruntimeDirectory: expected libonnxruntime.so.1 (or .so, .so.1.x.y) in ${directory}, got ${files.join(", ") || "none of ONNX Runtime's files"}`,
     );
   }
+  for (const file of files) checkTrustedPath(join(directory, file), "serving.onnxruntimeDirectory");
   const path = realpathSync(join(directory, name));
   const addonPath = files.includes(addonName) ? join(directory, addonName) : null;
   return { directory, path, version: symbolVersion(readFileSync(path)), files, addonPath };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { childEnvironment } from "#platform/child-environment.ts";
 import { UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { readOwnConfigFile } from "#platform/read-config.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import type { ProcessAgent } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
@@ -68,7 +68,7 @@ export function createProcessCapacity(parts: ProcessCapacityParts): CapacityProv
     const folder = join(stateDir, id);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const configPath = join(folder, "agent.json");
-    await writeAgentConfig(configPath, config === undefined ? {} : await readConfigFile(config), broker(id));
+    await writeAgentConfig(configPath, config === undefined ? {} : await readOwnConfigFile(config), broker(id));
     const output = openSync(join(folder, "agent.log"), "a", 0o600);
     const options = [
       ...["agent", "--config", configPath, `--id=${id}`, `--fleet=${fleetName}`, `--listen=${listen}`],

@@ -1,6 +1,6 @@
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { readOwnConfigFile } from "#platform/read-config.ts";
 import { parseScalingPolicy } from "./parse-scaling-policy.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
 
@@ -20,7 +20,7 @@ export interface PolicyFile {
  */
 export async function openPolicyFile(path: string, nowMs: () => number, log: Logger): Promise<PolicyFile> {
   const read = async () => {
-    const input = await readConfigFile(path);
+    const input = await readOwnConfigFile(path);
     return { text: JSON.stringify(input), policy: parseScalingPolicy(input, path) };
   };
   let { policy, text } = await read();

@@ -38,9 +38,9 @@ test.each([
   { name: "./node_modules/plain", found: "node_modules/plain/index.js" },
   { name: "plain/index", found: "node_modules/plain/index.js" },
 ])("$name is found where CommonJS finds it: $found", ({ name, found }) => {
-  expect(resolveOnDisk(name, root)).toBe(found === null ? null : join(root, found));
+  expect(resolveOnDisk(name, root, root)).toBe(found === null ? null : join(root, found));
   const below = join(root, "some", "folder");
-  if (!name.startsWith(".")) expect(resolveOnDisk(name, below)).toBe(found === null ? null : join(root, found));
+  if (!name.startsWith(".")) expect(resolveOnDisk(name, below, root)).toBe(found === null ? null : join(root, found));
 });
 
 test("a package loads with all that it requires", () => {
