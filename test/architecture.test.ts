@@ -13,6 +13,22 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 const withoutComments = (source: string) =>
   source.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "");
 
+/** What runs as the product, scripts and measurements aside. */
+const programs = sources.filter((path) =>
+  /^(main\.ts|(agent|cli|controller|platform|protocol|tools|forecast)\/)/.test(path),
+);
+
+/** The text of a call, from its name to its closing bracket. */
+function callAt(source: string, start: number): string {
+  let depth = 0;
+  for (let index = source.indexOf("(", start); index < source.length; index += 1) {
+    if (source[index] === "(") depth += 1;
+    if (source[index] === ")") depth -= 1;
+    if (depth === 0) return source.slice(start, index + 1);
+  }
+  return source.slice(start);
+}
+
 /** What each layer may import of the others; the same folder is always allowed. */
 const layers: Readonly<Record<string, readonly string[]>> = {
   platform: [],
@@ -72,6 +88,34 @@ describe("architecture", () => {
         if (layer === "controller" && folder === "agent") expect(target).toMatch(sharedWithController);
       }
     }
+  });
+
+  test("every child process gets an environment of its own: secrets of this process' are not for its children", () => {
+    const found: string[] = [];
+    const wrong: string[] = [];
+    for (const path of programs) {
+      const source = withoutComments(read(path));
+      for (const { index } of source.matchAll(/\bBun\.(spawn|spawnSync)\(/g)) {
+        found.push(path);
+        // Whoever runs a command may give it a smaller one.
+        if (path === "agent/power/run-command.ts" && /= childEnvironment\("command"/.test(source)) continue;
+        if (!/\benv: (\{ \.\.\.\w+, \.\.\.)?childEnvironment\("/.test(callAt(source, index))) wrong.push(path);
+      }
+      if (/child_process|\bBun\.\$|\.\.\.process\.env|env: process\.env|new Worker\(/.test(source)) wrong.push(path);
+    }
+    expect(found.length).toBeGreaterThan(10);
+    expect(wrong).toEqual([]);
+  });
+
+  test("one place sends HTTP requests: redirects, sizes, times and secrets in addresses are its business", () => {
+    const asking = programs.filter((path) =>
+      withoutComments(read(path))
+        .split("\n")
+        .some((line) =>
+          /(?<![.\w])(globalThis\.|Bun\.)?fetch\((?!request\b)|node:https?"|new WebSocket\(|XMLHttpRequest/.test(line),
+        ),
+    );
+    expect(asking).toEqual(["platform/fetch-bounded.ts"]);
   });
 
   test("no file is called after nothing in particular", () => {

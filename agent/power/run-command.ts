@@ -8,6 +8,9 @@ export interface CommandOutcome {
   readonly output: string;
 }
 
+/** What a tool says is read for a few lines; the rest of an endless one is passed over. */
+const maxOutputCharacters = 256 * 1024;
+
 /** What was said within this time after the end; a grandchild may hold the pipes open for longer. */
 const lastWordsMs = 500;
 
@@ -18,7 +21,7 @@ function collect(stream: ReadableStream<Uint8Array>) {
   let text = "";
   const read = async () => {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      text += decoder.decode(part.value, { stream: true });
+      if (text.length < maxOutputCharacters) text += decoder.decode(part.value, { stream: true });
     }
   };
   return { ended: read().catch(() => {}), text: () => text, stop: () => void reader.cancel().catch(() => {}) };
