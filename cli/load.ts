@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
 import { UsageError } from "#platform/errors.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import type { Command } from "./command.ts";
 import type { LoadCounts } from "./load/load-counts.ts";
@@ -26,7 +27,7 @@ function machineName(): string {
 
 function asked(options: LoadOptions): Record<string, string | number> {
   return {
-    url: options.urls.join(" "),
+    url: options.urls.map(redactUrl).join(" "),
     protocol: options.protocol,
     scenario: options.scenario,
     texts: options.texts,

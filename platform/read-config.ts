@@ -6,7 +6,8 @@ import { maskSecrets } from "./redact-url.ts";
 
 /** A value as a message quotes it. @param path of its key, whose name may say that it is secret */
 function show(value: unknown, path = ""): string {
-  const masked = maskSecrets(value, path.split("."));
+  // Who writes a secret where the name of its variable belongs is not shown up either.
+  const masked = maskSecrets(value, /Env$/.test(path) ? ["secret"] : path.split("."));
   const text = JSON.stringify(masked) ?? String(masked);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

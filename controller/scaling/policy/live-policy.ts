@@ -3,6 +3,7 @@ import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
+import { maskSecrets } from "#platform/redact-url.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideScaling } from "../decide-scaling.ts";
 import { createForecastQuantiles, type ForecastQuantiles } from "./forecast-quantiles.ts";
@@ -11,6 +12,7 @@ import { createPolicyMemory } from "./policy-memory.ts";
 import { readAgentsTrigger, type ServingAgent } from "./read-agents-trigger.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingObservation } from "./scaling-observation.ts";
+import type { ScalingPolicy } from "./scaling-policy.ts";
 import type { TriggerReading } from "./trigger-input.ts";
 import { createTriggerPoller } from "./trigger-poller.ts";
 
@@ -55,6 +57,7 @@ export function createLivePolicy(path: string, clock: Clock, log: Logger): LiveP
   let quantiles: { readonly level: number; readonly of: ForecastQuantiles } | null = null;
   const memory = createPolicyMemory();
   let readings: readonly TriggerReading[] = [];
+  let shown: { readonly of: ScalingPolicy; readonly policy: ScalingPolicy } | null = null;
   let latest: ScalingDecision | null = null;
 
   const opened = (): PolicyFile => {
@@ -107,7 +110,9 @@ export function createLivePolicy(path: string, clock: Clock, log: Logger): LiveP
           ? [{ trigger: trigger.name, value: said.value, failures: 0, reason: null }]
           : [{ trigger: trigger.name, value: null, failures: before + 1, reason: said.fault }];
       });
-      latest = decideScaling(policy, {
+      // A decision keeps what it rests on, and is shown: headers and queries are for the sources alone.
+      if (shown?.of !== policy) shown = { of: policy, policy: maskSecrets(policy) as ScalingPolicy };
+      latest = decideScaling(shown.policy, {
         ...look,
         readings: [...readings],
         ...memory.recall(now, look.currentReplicas),
