@@ -160,13 +160,14 @@ export function createController(
         providers: createProviders(config, {
           stateDir,
           log,
-          broker: () => ({
-            url: fleetBroker.url,
-            username: config.broker.username,
-            password: config.broker.password,
-            passwordFile: config.broker.passwordFile,
-            keyFile: fleetBroker.keyFile,
-          }),
+          broker: () => {
+            const { url, keyFile } = fleetBroker;
+            const { username, password, passwordFile } = config.broker;
+            // At the embedded broker an agent has a secret of its own, whatever is configured for the controller elsewhere.
+            return keyFile === null
+              ? { url, username, password, passwordFile, keyFile }
+              : { url, username: null, password: null, passwordFile: null, keyFile };
+          },
         }),
         times: config.scaling.capacity,
         staleAfterMs: config.ingest.staleAfterMs,
