@@ -1,15 +1,20 @@
+import { hostname } from "node:os";
 import { parseAgentConfig } from "#agent/check-config.ts";
+import { agentIdFromHostname } from "#agent/identity.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
 import { readConfigFile, readOwnConfigFile } from "#platform/read-config.ts";
+import { secretFromEnvironment } from "#platform/read-secret-file.ts";
 import { type Command, optionalString } from "./command.ts";
 import type { CheckResult } from "./doctor/check.ts";
 import { checkBoard } from "./doctor/check-board.ts";
-import { checkBroker, checkListen } from "./doctor/check-network.ts";
+import { checkBroker } from "./doctor/check-broker.ts";
+import { checkListen } from "./doctor/check-network.ts";
 import { checkProfile } from "./doctor/check-profile.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "./doctor/check-program.ts";
 import { checkTrust } from "./doctor/check-trust.ts";
+import { mergeConfig } from "./merge-config.ts";
 
 const marks = { ok: "ok    ", note: "note  ", failed: "FAILED" } as const;
 
@@ -31,7 +36,9 @@ export const doctorCommand: Command = {
     const path = optionalString(values, "config");
     // It names commands that are run here, by root as well. Another user is told what is wrong with it among all the rest.
     const read = process.geteuid?.() === 0 ? readOwnConfigFile : readConfigFile;
-    const config = parseAgentConfig(path === undefined ? {} : await read(path), path ?? "the defaults");
+    const file = path === undefined ? {} : await read(path);
+    const password = secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD");
+    const config = parseAgentConfig(mergeConfig(file, { broker: { password } }), path ?? "the defaults");
     // The checks say themselves what they find.
     const log = createLogger("doctor", "silent");
     const { serving, forecast } = config;
@@ -46,7 +53,11 @@ export const doctorCommand: Command = {
       await checkEmbedding(serving, log),
       await checkForecast(forecast.modelDir, forecast.timeoutMs, log),
       await checkListen(serving.host, serving.port, serving.apiKeys.length > 0),
-      await checkBroker(config.broker, log),
+      await checkBroker(config.broker, {
+        fleet: config.fleet,
+        agentId: config.id ?? agentIdFromHostname(hostname()),
+        environment: process.env,
+      }),
     ];
     const failed = results.filter(({ status }) => status === "failed").length;
     if (values["json"] === true) console.log(JSON.stringify({ ok: failed === 0, checks: results }, null, 2));

@@ -1,8 +1,5 @@
 import { fetchBounded } from "#platform/fetch-bounded.ts";
 import { isLoopback } from "#platform/http/listen-address.ts";
-import type { Logger } from "#platform/log.ts";
-import { redactUrl } from "#platform/redact-url.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
 import type { CheckResult } from "./check.ts";
 
 const connectMs = 3_000;
@@ -37,37 +34,4 @@ export async function checkListen(host: string, port: number, hasKey: boolean): 
       advice: "stop it, or set serving.port",
     };
   }
-}
-
-/** Whether the MQTT broker answers. */
-export async function checkBroker(
-  broker: { readonly url: string; readonly username: string | null; readonly password: string | null },
-  log: Logger,
-): Promise<CheckResult> {
-  const name = "broker";
-  const client = createMqttBroker(
-    {
-      url: broker.url,
-      clientId: `thormesh-doctor-${crypto.randomUUID().slice(0, 8)}`,
-      ...(broker.username === null ? {} : { username: broker.username }),
-      ...(broker.password === null ? {} : { password: broker.password }),
-    },
-    log,
-  );
-  const connected = Promise.withResolvers<boolean>();
-  client.onConnection((is) => {
-    if (is) connected.resolve(true);
-  });
-  await client.start();
-  const timer = setTimeout(() => connected.resolve(false), connectMs);
-  const answers = await connected.promise;
-  clearTimeout(timer);
-  await client.stop();
-  if (answers) return { name, status: "ok", detail: redactUrl(broker.url) };
-  return {
-    name,
-    status: "note",
-    detail: `${redactUrl(broker.url)} does not answer: the agent serves alone and keeps its records until it does`,
-    advice: "start thormesh controller, or set broker.url",
-  };
 }

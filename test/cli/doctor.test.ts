@@ -6,12 +6,12 @@ import pino from "pino";
 import { PowerConfig } from "#agent/power/power-config.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { checkBoard, userName } from "#cli/doctor/check-board.ts";
-import { checkBroker, checkListen } from "#cli/doctor/check-network.ts";
+import { checkListen } from "#cli/doctor/check-network.ts";
 import { checkEmbedding, checkForecast, checkStateDirectory } from "#cli/doctor/check-program.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { programCommand, temporaryDirectory } from "../e2e/program.ts";
 import { createFakeBoard } from "../fakes/jetson/board.ts";
-import { createMosquitto, freePort } from "../fakes/mosquitto.ts";
+import { freePort } from "../fakes/mosquitto.ts";
 
 const log = pino({ level: "silent" });
 const asNobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
@@ -177,14 +177,6 @@ describe("the network", () => {
     });
     await agent.stop(true);
   });
-
-  test("a broker that answers, and one that doesn't", async () => {
-    const mosquitto = await createMosquitto();
-    const access = { username: null, password: null };
-    expect(await checkBroker({ url: mosquitto.url, ...access }, log)).toMatchObject({ status: "ok" });
-    await mosquitto.dispose();
-    expect(await checkBroker({ url: mosquitto.url, ...access }, log)).toMatchObject({ status: "note" });
-  }, 20_000);
 });
 
 describe("the program", () => {

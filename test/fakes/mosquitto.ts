@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,12 +37,43 @@ export interface Mosquitto {
   dispose(): Promise<void>;
 }
 
-/** A real Mosquitto on a free loopback port. */
-export async function createMosquitto(): Promise<Mosquitto> {
+export interface MosquittoAccess {
+  /** Names and passwords of those that are let in; nobody else is. */
+  readonly users: Readonly<Record<string, string>>;
+  readonly acl: string;
+}
+
+/**
+ * A real Mosquitto on a free loopback port.
+ * @param access an ACL for everybody, or users and their ACL; else everybody may do everything
+ */
+export async function createMosquitto(access?: string | MosquittoAccess): Promise<Mosquitto> {
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), "thormesh-mosquitto-"));
   const configPath = join(directory, "mosquitto.conf");
-  await Bun.write(configPath, `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_packet_size 1000000\n`);
+  const users = typeof access === "object" ? access.users : {};
+  const lines = [`listener ${port} 127.0.0.1`, "max_packet_size 1000000"];
+  lines.push(`allow_anonymous ${typeof access === "object" ? "false" : "true"}`);
+  // It gives up root, and then reads these files as another user.
+  chmodSync(directory, 0o755);
+  if (access !== undefined) {
+    const aclPath = join(directory, "acl");
+    await Bun.write(aclPath, typeof access === "string" ? access : access.acl);
+    lines.push(`acl_file ${aclPath}`);
+  }
+  if (typeof access === "object") {
+    const passwords = join(directory, "passwords");
+    await Bun.write(
+      passwords,
+      Object.entries(users)
+        .map(([user, password]) => `${user}:${password}\n`)
+        .join(""),
+    );
+    await Bun.spawn(["mosquitto_passwd", "-U", passwords], { stdin: "ignore" }).exited;
+    chmodSync(passwords, 0o644);
+    lines.push(`password_file ${passwords}`);
+  }
+  await Bun.write(configPath, `${lines.join("\n")}\n`);
   const executable = Bun.which("mosquitto", { PATH: `${process.env["PATH"]}:/usr/sbin` });
   if (executable === null) throw new Error("these tests need mosquitto; ./scripts/test installs it");
   let child: Bun.Subprocess | undefined;
