@@ -60,7 +60,7 @@ describe("left for agents of this user", () => {
   });
 
   test("under systemd it lies in the service's state directory", () => {
-    expect(sharedKeyPath({ STATE_DIRECTORY: "/var/lib/x", XDG_STATE_HOME: "/home/y" }, 99)).toBe(
+    expect(sharedKeyPath({ STATE_DIRECTORY: "/var/lib/x", XDG_STATE_HOME: "/var/y" }, 99)).toBe(
       "/var/lib/x/broker/99.key",
     );
   });
