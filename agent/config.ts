@@ -1,7 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ClockSection } from "#platform/clock.ts";
 import { logLevels } from "#platform/log.ts";
-import { AgentRole, Identifier } from "#protocol/messages.ts";
+import { amount, bounds, httpUrlPattern, Identifier, record } from "#protocol/bounds.ts";
+import { AgentRole } from "#protocol/messages.ts";
 import { ForecastConfig } from "./forecast/forecast-config.ts";
 import { NightTrainingConfig } from "./forecast/night/night-training-config.ts";
 import { ModelSourceConfig } from "./model-source-config.ts";
@@ -26,37 +27,43 @@ export const AgentConfig = Type.Object(
       default: "active",
       description: "the role until a controller says otherwise",
     }),
-    stateDir: orNull(Type.String({ minLength: 1 })),
+    stateDir: orNull(Type.String({ minLength: 1, maxLength: 4096 })),
     logLevel: Type.Union(
       logLevels.map((level) => Type.Literal(level)),
       { default: "info" },
     ),
-    advertiseUrl: orNull(Type.String({ pattern: "^https?://", maxLength: 256 })),
-    tags: Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 256 }), { default: {} }),
+    advertiseUrl: orNull(
+      Type.String({
+        pattern: httpUrlPattern,
+        maxLength: 256,
+        title: "http:// or https://, a host, perhaps a port and a path; no user, no query",
+      }),
+    ),
+    tags: { ...record(64, Type.String({ maxLength: 256 }), 64), default: {} },
     prices: Type.Object(
       {
-        tariffUsdPerKwh: orNull(Type.Number({ minimum: 0 })),
-        amortisationUsdPerHour: orNull(Type.Number({ minimum: 0 })),
+        tariffUsdPerKwh: orNull(amount(bounds.tariffUsdPerKwh)),
+        amortisationUsdPerHour: orNull(amount(bounds.usdPerHour)),
       },
       { ...strict, default: {}, description: "what differs from the fleet's prices" },
     ),
     broker: Type.Object(
       {
-        url: Type.String({ default: "mqtt://127.0.0.1:1883", pattern: "^(mqtts?|tcp|ssl|wss?)://" }),
-        username: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        url: Type.String({ default: "mqtt://127.0.0.1:1883", pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
+        username: Type.Union([Type.String({ minLength: 1, maxLength: 1024 }), Type.Null()], {
           default: null,
           description: "null: the agent's id, which the controller's own broker asks for",
         }),
-        password: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        password: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
           default: null,
           description:
             "this agent's own: thormesh controller secret ID prints it; not needed beside a controller of the same user",
         }),
-        passwordFile: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        passwordFile: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
           default: null,
           description: "a file that holds the password and that only this user, or root, can read (0600)",
         }),
-        keyFile: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        keyFile: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
           default: null,
           description:
             "the controller's broker.key on this machine; null: looked for where a controller of this user leaves it",
@@ -67,8 +74,8 @@ export const AgentConfig = Type.Object(
     ),
     outbox: Type.Object(
       {
-        maxBytes: Type.Integer({ default: 64 * 1024 * 1024, minimum: 65_536 }),
-        maxAgeDays: Type.Number({ default: 14, minimum: 0.01 }),
+        maxBytes: Type.Integer({ default: 64 * 1024 * 1024, minimum: 65_536, maximum: 1_099_511_627_776 }),
+        maxAgeDays: Type.Number({ default: 14, minimum: 0.01, maximum: 400 }),
         waitForController: Type.Boolean({
           default: true,
           description: "send records only while a controller is online; false: to whoever listens",
@@ -79,6 +86,7 @@ export const AgentConfig = Type.Object(
     recordRetentionDays: Type.Number({
       default: 35,
       minimum: 1,
+      maximum: 3650,
       description: "how long minutes are kept on the device",
     }),
     serving: ServingConfig,

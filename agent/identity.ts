@@ -7,8 +7,11 @@ export interface AgentIdentity {
   readonly region: string;
 }
 
-/** A host name as an agent id: what a topic can't hold becomes a dash. */
+/** A host name as an agent id: what a topic can't hold becomes a dash, and no dot or dash stands at its beginning. */
 export function agentIdFromHostname(hostname: string): string {
-  const id = hostname.replaceAll(/[^A-Za-z0-9._-]/g, "-").slice(0, 64);
+  const id = hostname
+    .replaceAll(/[^A-Za-z0-9._-]/g, "-")
+    .replace(/^[.-]+/, "")
+    .slice(0, 64);
   return id === "" ? "agent" : id;
 }

@@ -1,10 +1,13 @@
 import { type Static, Type } from "@sinclair/typebox";
 
 const orNull = (description: string, pattern?: string) =>
-  Type.Union([Type.String({ minLength: 1, ...(pattern === undefined ? {} : { pattern }) }), Type.Null()], {
-    default: null,
-    description,
-  });
+  Type.Union(
+    [Type.String({ minLength: 1, maxLength: 2048, ...(pattern === undefined ? {} : { pattern }) }), Type.Null()],
+    {
+      default: null,
+      description,
+    },
+  );
 
 /** Where `thormesh models pull` gets models. */
 export const ModelSourceConfig = Type.Object(

@@ -16,7 +16,10 @@ const orNull = <T extends TSchema>(schema: T, description: string) =>
 export const ControllerConfig = Type.Object(
   {
     fleet: Type.Union([Identifier], { default: "default", description: "the fleet this controller decides for" }),
-    stateDir: orNull(Type.String({ minLength: 1 }), "where the records are kept; null: the user's state directory"),
+    stateDir: orNull(
+      Type.String({ minLength: 1, maxLength: 4096 }),
+      "where the records are kept; null: the user's state directory",
+    ),
     logLevel: Type.Union(
       logLevels.map((level) => Type.Literal(level)),
       { default: "info" },
@@ -27,7 +30,7 @@ export const ControllerConfig = Type.Object(
     }),
     api: Type.Object(
       {
-        host: Type.String({ default: "127.0.0.1", minLength: 1 }),
+        host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253 }),
         port: Type.Integer({ default: 7070, minimum: 0, maximum: 65_535 }),
         allowedHosts: HostNames,
         apiKeys: Type.Array(ApiKeyText, {
@@ -41,7 +44,7 @@ export const ControllerConfig = Type.Object(
     broker: Type.Object(
       {
         embedded: Type.Boolean({ default: true, description: "run a broker in the controller; not used with url" }),
-        host: Type.String({ default: "127.0.0.1", minLength: 1 }),
+        host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253 }),
         port: Type.Integer({ default: 1883, minimum: 0, maximum: 65_535 }),
         plainText: Type.Boolean({
           default: false,
@@ -53,10 +56,16 @@ export const ControllerConfig = Type.Object(
           description: "leave the broker's key (0600) where agents of the same user on this machine look for it",
         }),
         limits: BrokerLimits,
-        url: orNull(Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://" }), "a broker that runs elsewhere"),
-        username: orNull(Type.String({ minLength: 1 }), "the controller's own, at the broker elsewhere"),
-        password: orNull(Type.String({ minLength: 1 }), "goes with username"),
-        passwordFile: orNull(Type.String({ minLength: 1 }), "a file (0600) that holds the password"),
+        url: orNull(
+          Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
+          "a broker that runs elsewhere",
+        ),
+        username: orNull(
+          Type.String({ minLength: 1, maxLength: 1024 }),
+          "the controller's own, at the broker elsewhere",
+        ),
+        password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "goes with username"),
+        passwordFile: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "a file (0600) that holds the password"),
       },
       { ...strict, default: {} },
     ),
@@ -65,22 +74,58 @@ export const ControllerConfig = Type.Object(
         staleAfterMs: Type.Integer({
           default: 180_000,
           minimum: 1000,
+          maximum: 86_400_000,
           description: "an agent that was not heard of for this long counts as offline",
         }),
         rebirthIntervalMs: Type.Integer({
           default: 60_000,
           minimum: 0,
+          maximum: 86_400_000,
           description: "an agent is asked to introduce itself again at most once in this time",
         }),
-        maxAgents: Type.Integer({ default: 10_000, minimum: 1, description: "more agents than this are refused" }),
+        maxAgents: Type.Integer({
+          default: 10_000,
+          minimum: 1,
+          maximum: 100_000,
+          description:
+            "more agents than this are refused; for a new one makes room who was silent longest and has no minute on record",
+        }),
+        retireAfterDays: Type.Number({
+          default: 30,
+          minimum: 0.01,
+          maximum: 3650,
+          description: "an agent that was not heard of for this long is forgotten; its minutes stay as long as others",
+        }),
       },
       { ...strict, default: {} },
     ),
     retention: Type.Object(
       {
-        minuteDays: Type.Number({ default: 14, minimum: 0.01, description: "how long minute records are kept" }),
-        decisionDays: Type.Number({ default: 90, minimum: 0.01, description: "how long decisions are kept" }),
-        mostDecisions: Type.Integer({ default: 50_000, minimum: 1, description: "so many, the newest, at most" }),
+        minuteDays: Type.Number({
+          default: 14,
+          minimum: 0.01,
+          maximum: 400,
+          description: "how long minute records are kept",
+        }),
+        decisionDays: Type.Number({
+          default: 90,
+          minimum: 0.01,
+          maximum: 3650,
+          description: "how long decisions are kept",
+        }),
+        mostDecisions: Type.Integer({
+          default: 50_000,
+          minimum: 1,
+          maximum: 1_000_000,
+          description: "so many, the newest, at most",
+        }),
+        maxBytes: Type.Integer({
+          default: 16 * 1024 ** 3,
+          minimum: 1024 ** 2,
+          maximum: 1024 ** 4,
+          description:
+            "of controller.db; beyond it the oldest minutes go before their time, which is said in the log and in /healthz",
+        }),
       },
       { ...strict, default: {} },
     ),

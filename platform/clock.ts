@@ -12,9 +12,21 @@ export interface Clock {
 
 export const ClockConfig = Type.Object(
   {
-    speed: Type.Number({ exclusiveMinimum: 0, description: "1 = real time; 288 lets a day pass in five minutes" }),
-    anchorRealMs: Type.Number({ description: "the real time, ms since the epoch, at which this clock showed startMs" }),
-    startMs: Type.Number({ description: "what this clock showed at the anchor, ms since the epoch" }),
+    speed: Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 100_000,
+      description: "1 = real time; 288 lets a day pass in five minutes",
+    }),
+    anchorRealMs: Type.Number({
+      minimum: 0,
+      maximum: 4_102_444_800_000,
+      description: "the real time, ms since the epoch, at which this clock showed startMs",
+    }),
+    startMs: Type.Number({
+      minimum: 0,
+      maximum: 4_102_444_800_000,
+      description: "what this clock showed at the anchor, ms since the epoch",
+    }),
   },
   { additionalProperties: false },
 );

@@ -1,6 +1,8 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import type { ValueError } from "@sinclair/typebox/errors";
+import { cleanText, cleanTexts, mayNeedCleaning } from "./clean-text.ts";
+import { fitToBounds } from "./fit-to-bounds.ts";
 import { leaveOutUnknown } from "./leave-out-unknown.ts";
 
 /** A message longer than this is refused unread. A minute's record with 64 models is about 20 KB. */
@@ -32,28 +34,55 @@ function describeMismatch(schema: TSchema, value: unknown): string {
   const outermost = checkerOf(schema).Errors(value).First();
   if (outermost === undefined) return "does not match its schema";
   const error = innermost(outermost);
-  const shown = JSON.stringify(error.value)?.slice(0, 80) ?? "nothing";
-  return `${error.path || "/"}: ${error.message}, got ${shown}`;
+  return `${cleanText(error.path).slice(0, 200) || "/"}: ${error.message}, got ${show(error.value)}`;
+}
+
+/** What came, in a few words: of what is nested its kind, which may be too deep to be written out. */
+function show(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "an object";
+  return cleanText(JSON.stringify(value)).slice(0, 80);
+}
+
+/**
+ * A value that was parsed from JSON as one of `schema`, or the reason why it is none. Fields that the schema does not know are left out:
+ * a newer version writes them.
+ */
+export function decodeValue<T extends TSchema>(schema: T, value: unknown): Decoded<Static<T>> {
+  if (checkerOf(schema).Check(value)) return { ok: true, message: value as Static<T> };
+  const known = leaveOutUnknown(schema, value);
+  if (!checkerOf(schema).Check(known)) return { ok: false, reason: describeMismatch(schema, known) };
+  return { ok: true, message: known as Static<T> };
+}
+
+/** As {@link decodeMessage}, from text that was stored. */
+export function decodeText<T extends TSchema>(schema: T, json: string): Decoded<Static<T>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+    if (mayNeedCleaning(json)) value = cleanTexts(value);
+  } catch (error) {
+    return { ok: false, reason: `not JSON: ${cleanText((error as Error).message).slice(0, 200)}` };
+  }
+  return decodeValue(schema, value);
 }
 
 /**
  * Bytes of JSON into a message of `schema`; never throws. Fields that the schema does not know are left out: a newer version sends them.
- * The reason names the field, what was expected and what came.
+ * Texts come out cleaned (see {@link cleanText}). The reason names the field, what was expected and what came.
  */
 export function decodeMessage<T extends TSchema>(schema: T, payload: Uint8Array): Decoded<Static<T>> {
   if (payload.byteLength > maxMessageBytes) {
     return { ok: false, reason: `${payload.byteLength} bytes, at most ${maxMessageBytes} are read` };
   }
-  let value: unknown;
+  let json: string;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+    json = new TextDecoder("utf-8", { fatal: true }).decode(payload);
   } catch (error) {
     return { ok: false, reason: `not JSON in UTF-8: ${(error as Error).message}` };
   }
-  if (checkerOf(schema).Check(value)) return { ok: true, message: value as Static<T> };
-  const known = leaveOutUnknown(schema, value);
-  if (!checkerOf(schema).Check(known)) return { ok: false, reason: describeMismatch(schema, known) };
-  return { ok: true, message: known as Static<T> };
+  return decodeText(schema, json);
 }
 
 /** A message into JSON. What we send is checked strictly: a field that is in no schema is a mistake of ours. */
@@ -64,4 +93,20 @@ export function encodeMessage<T extends TSchema>(schema: T, message: Static<T>):
     );
   }
   return JSON.stringify(message);
+}
+
+/**
+ * As {@link encodeMessage}, for what a device measures or its operator wrote: what is out of bounds is fitted into them first, and
+ * `onFitted` is told what was wrong.
+ */
+export function encodeFitted<T extends TSchema>(
+  schema: T,
+  message: Static<T>,
+  onFitted: (reason: string) => void,
+): string {
+  if (checkerOf(schema).Check(message)) return JSON.stringify(message);
+  const fitted = fitToBounds(schema, message) as Static<T>;
+  const json = encodeMessage(schema, fitted);
+  onFitted(describeMismatch(schema, message));
+  return json;
 }

@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { amount, bounds, count, HttpUrl, Identifier, record, TimeMs, text } from "./bounds.ts";
 
 /** The schemas of everything that crosses MQTT (see docs/mqtt.md). All times are ms since the Unix epoch, all payloads JSON in UTF-8. */
 
@@ -6,11 +7,16 @@ const strict = { additionalProperties: false } as const;
 const literals = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-/** Fleet and agent ids are parts of a topic: letters, digits, dot, dash and underscore. */
-export const Identifier = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" });
-const TimeMs = Type.Integer({ minimum: 0 });
-const Amount = Type.Number({ minimum: 0 });
-const Count = Type.Integer({ minimum: 0 });
+export { Identifier } from "./bounds.ts";
+
+const Qps = amount(bounds.textsPerS);
+const Watts = amount(bounds.watts);
+const Energy = amount(bounds.energyJ);
+const Version = Type.Integer({ minimum: 1, maximum: bounds.count32 });
+const ModeId = count(65_535);
+/** Figures about forecasts, in percent of what came: of next to nothing they may be large. */
+const Percent = amount(1e9);
+const MacAddress = Type.String({ pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$" });
 
 /** active = takes requests; standby = answers 503 with the peers that serve; draining = finishes what it has, takes nothing new. */
 export const AgentRole = literals("active", "standby", "draining");
@@ -24,17 +30,17 @@ export const Presence = Type.Object(
     status: literals("online", "offline"),
     role: AgentRole,
     /** Base address of the agent's HTTP API, as others reach it. */
-    url: Type.String({ maxLength: 256 }),
-    region: Type.String({ maxLength: 64 }),
-    version: Type.String({ maxLength: 64 }),
+    url: HttpUrl,
+    region: text(64),
+    version: text(64),
     /** Ids of the models that are loaded. */
-    models: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 64 }),
+    models: Type.Array(text(128), { maxItems: 64 }),
     /** The device sleeps while it stands by: it is online in so far as a peer can wake it. Absent while it is awake. */
     asleep: Type.Optional(
       Type.Object(
         {
           /** The Ethernet address to wake it by. */
-          mac: orNull(Type.String({ maxLength: 17 })),
+          mac: orNull(MacAddress),
         },
         strict,
       ),
@@ -47,11 +53,11 @@ export type Presence = Static<typeof Presence>;
 /** One power mode of a board and, where measured or given by the board model, what it can do. */
 export const PowerModeProfile = Type.Object(
   {
-    id: Type.Integer({ minimum: 0 }),
-    name: Type.String({ maxLength: 64 }),
-    capacityQps: orNull(Amount),
-    busyWatts: orNull(Amount),
-    idleWatts: orNull(Amount),
+    id: ModeId,
+    name: text(64),
+    capacityQps: orNull(Qps),
+    busyWatts: orNull(Watts),
+    idleWatts: orNull(Watts),
   },
   strict,
 );
@@ -60,15 +66,15 @@ export type PowerModeProfile = Static<typeof PowerModeProfile>;
 export const Birth = Type.Object(
   {
     ...envelope,
-    url: Type.String({ maxLength: 256 }),
-    region: Type.String({ maxLength: 64 }),
-    version: Type.String({ maxLength: 64 }),
+    url: HttpUrl,
+    region: text(64),
+    version: text(64),
     board: Type.Object(
       {
         kind: literals("jetson", "simulated", "none"),
-        name: Type.String({ maxLength: 128 }),
+        name: text(128),
         /** Of the board's system software; absent where it is not known. */
-        release: Type.Optional(Type.String({ maxLength: 64 })),
+        release: Type.Optional(text(64)),
         /** By falling capacity: the most capable mode first. */
         powerModes: Type.Array(PowerModeProfile, { maxItems: 32 }),
         /** Where the modes' figures come from; absent from agents that do not say. */
@@ -77,9 +83,9 @@ export const Birth = Type.Object(
             {
               /** calibrated = measured on this board; board = as the board or its simulation says. */
               kind: literals("calibrated", "board"),
-              model: orNull(Type.String({ maxLength: 128 })),
-              texts: orNull(Type.String({ maxLength: 64 })),
-              targetP95Ms: orNull(Amount),
+              model: orNull(text(128)),
+              texts: orNull(text(64)),
+              targetP95Ms: orNull(amount(bounds.durationMs)),
               calibratedAtMs: orNull(TimeMs),
             },
             strict,
@@ -87,26 +93,25 @@ export const Birth = Type.Object(
         ),
         /** What of the board's power does not work. */
         faults: Type.Optional(
-          Type.Array(
-            Type.Object({ fault: Type.String({ maxLength: 64 }), reason: Type.String({ maxLength: 512 }) }, strict),
-            {
-              maxItems: 16,
-            },
-          ),
+          Type.Array(Type.Object({ fault: text(64), reason: text(512) }, strict), {
+            maxItems: 16,
+          }),
         ),
       },
       strict,
     ),
-    models: Type.Array(
-      Type.Object(
-        { id: Type.String({ maxLength: 128 }), dimension: Count, revision: Type.String({ maxLength: 128 }) },
-        strict,
-      ),
-      { maxItems: 64 },
-    ),
+    models: Type.Array(Type.Object({ id: text(128), dimension: count(65_536), revision: text(128) }, strict), {
+      maxItems: 64,
+    }),
     /** What this device costs when it differs from the fleet's defaults. */
-    prices: Type.Object({ tariffUsdPerKwh: orNull(Amount), amortisationUsdPerHour: orNull(Amount) }, strict),
-    tags: Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 256 })),
+    prices: Type.Object(
+      {
+        tariffUsdPerKwh: orNull(amount(bounds.tariffUsdPerKwh)),
+        amortisationUsdPerHour: orNull(amount(bounds.usdPerHour)),
+      },
+      strict,
+    ),
+    tags: record(64, text(256), 64),
   },
   strict,
 );
@@ -116,19 +121,19 @@ export const ForecastReport = Type.Object(
   {
     madeAtMs: TimeMs,
     /** Which model made it: "lstm", or the simple one that stood in. */
-    model: Type.String({ maxLength: 64 }),
+    model: text(64),
     /** Why this model, for people. */
-    reason: Type.String({ maxLength: 512 }),
-    stepMs: Type.Integer({ minimum: 1 }),
+    reason: text(512),
+    stepMs: Type.Integer({ minimum: 1, maximum: bounds.durationMs }),
     /** Texts a second in each of the coming steps, as many above as below: a request of ten texts counts ten. */
-    qps: Type.Array(Amount, { minItems: 1, maxItems: 240 }),
+    qps: Type.Array(Qps, { minItems: 1, maxItems: 240 }),
     /** What each of these steps exceeds once in ten times and once in twenty; absent until enough is learnt. */
-    qps90: Type.Optional(Type.Array(Amount, { minItems: 1, maxItems: 240 })),
-    qps95: Type.Optional(Type.Array(Amount, { minItems: 1, maxItems: 240 })),
+    qps90: Type.Optional(Type.Array(Qps, { minItems: 1, maxItems: 240 })),
+    qps95: Type.Optional(Type.Array(Qps, { minItems: 1, maxItems: 240 })),
     /** Quantiles of the highest of the coming steps, which is what capacity is needed for: a path's own maximum is nearly always too low. */
-    peakQps: Type.Optional(Type.Object({ q50: Amount, q90: Amount, q95: Amount }, strict)),
+    peakQps: Type.Optional(Type.Object({ q50: Qps, q90: Qps, q95: Qps }, strict)),
     /** Which models the path is averaged from, and their shares. */
-    shares: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.Number({ minimum: 0, maximum: 1 }))),
+    shares: Type.Optional(record(64, Type.Number({ minimum: 0, maximum: 1 }), 64)),
   },
   strict,
 );
@@ -137,55 +142,61 @@ export type ForecastReport = Static<typeof ForecastReport>;
 /** What the forecasts of a stretch of time were worth, now that their time has come. Figures that rest on nothing are null. */
 export const ForecastAccuracy = Type.Object(
   {
-    windowMs: Type.Integer({ minimum: 1 }),
+    windowMs: Type.Integer({ minimum: 1, maximum: 400 * bounds.durationMs }),
     /** Forecasts that were compared with what came. */
-    forecasts: Count,
+    forecasts: count(bounds.count32),
     /** 100 × sum of |forecast - actual| / sum of what came, over all their steps. */
-    wapePercent: orNull(Amount),
+    wapePercent: orNull(Percent),
     /** The same with its sign: above zero, more was foretold than came. */
-    biasPercent: orNull(Type.Number()),
+    biasPercent: orNull(Type.Number({ minimum: -1e9, maximum: 1e9 })),
     /** As wapePercent, for the highest step of each forecast. */
-    peakWapePercent: orNull(Amount),
+    peakWapePercent: orNull(Percent),
     /** Share of peaks within their 0.95 quantile. */
     coverage95: orNull(Type.Number({ minimum: 0, maximum: 1 })),
     /** Rises that called for more capacity: a quarter above what was there, and more than noise. */
-    rises: Count,
-    hits: Count,
-    misses: Count,
-    falseAlarms: Count,
+    rises: count(bounds.count32),
+    hits: count(bounds.count32),
+    misses: count(bounds.count32),
+    falseAlarms: count(bounds.count32),
     /** Of the rises. */
     hitRate: orNull(Type.Number({ minimum: 0, maximum: 1 })),
     missRate: orNull(Type.Number({ minimum: 0, maximum: 1 })),
     /** Of the alarms. */
     falseAlarmRate: orNull(Type.Number({ minimum: 0, maximum: 1 })),
     /** From the first warning to the rise, over the hits. */
-    medianLeadMinutes: orNull(Amount),
+    medianLeadMinutes: orNull(amount(1e6)),
     /** Forecasts by the model that made them. */
-    served: Type.Record(Type.String({ maxLength: 64 }), Count),
+    served: record(64, count(bounds.count32), 64),
   },
   strict,
 );
 export type ForecastAccuracy = Static<typeof ForecastAccuracy>;
 
 /** What is told apart for tenants. */
-const TenantName = Type.String({ maxLength: 64 });
+const TenantName = text(64);
 
 export const TenantTraffic = Type.Object(
-  { tenant: TenantName, requests: Count, texts: Count, tokens: Count, computeMs: Amount },
+  {
+    tenant: TenantName,
+    requests: count(bounds.requests),
+    texts: count(bounds.texts),
+    tokens: count(bounds.tokens),
+    computeMs: amount(bounds.computeMs),
+  },
   strict,
 );
 export type TenantTraffic = Static<typeof TenantTraffic>;
 
 export const ModelTraffic = Type.Object(
   {
-    model: Type.String({ maxLength: 128 }),
+    model: text(128),
     /** Requests that were answered with vectors. */
-    requests: Count,
-    texts: Count,
-    tokens: Count,
+    requests: count(bounds.requests),
+    texts: count(bounds.texts),
+    tokens: count(bounds.tokens),
     /** Milliseconds of inference. */
-    computeMs: Amount,
-    latencyCounts: Type.Array(Count, { minItems: 23, maxItems: 23 }),
+    computeMs: amount(bounds.computeMs),
+    latencyCounts: Type.Array(count(bounds.requests), { minItems: 23, maxItems: 23 }),
     /** The same by tenant, adding up to the above; absent where all of it is the default tenant's, and from agents that know none. */
     tenants: Type.Optional(Type.Array(TenantTraffic, { maxItems: 512 })),
   },
@@ -197,11 +208,11 @@ export const MinuteTraffic = Type.Object(
   {
     minuteStartMs: TimeMs,
     /** How much of the minute the agent was there to see: 60,000 except in the first and last minute of a boot. */
-    observedMs: Amount,
+    observedMs: amount(60_000),
     /** Requests that failed for a reason on our side (5xx other than standby). */
-    errors: Count,
+    errors: count(bounds.requests),
     /** Requests turned away: 429, and 503 while standby or draining. */
-    rejected: Count,
+    rejected: count(bounds.requests),
     models: Type.Array(ModelTraffic, { maxItems: 64 }),
   },
   strict,
@@ -211,25 +222,25 @@ export type MinuteTraffic = Static<typeof MinuteTraffic>;
 export const MinutePower = Type.Object(
   {
     /** The mode at the end of the minute. */
-    modeId: Type.Integer({ minimum: 0 }),
-    modeName: Type.String({ maxLength: 64 }),
+    modeId: ModeId,
+    modeName: text(64),
     /** Integrated over the part of the minute that was measured. */
-    energyJ: Amount,
+    energyJ: Energy,
     /** How much of the minute has power samples; the rest is a gap, not zero. */
-    measuredMs: Amount,
+    measuredMs: amount(bounds.measuredMs),
     /** Of the energy, what the mode draws with nothing to do; absent where that is not known. */
-    idleJ: Type.Optional(Amount),
+    idleJ: Type.Optional(Energy),
     /** Of the energy, what was drawn above that, and the models' parts of it by compute time. */
-    activeJ: Type.Optional(Amount),
+    activeJ: Type.Optional(Energy),
     models: Type.Optional(
       Type.Array(
         Type.Object(
           {
-            model: Type.String({ maxLength: 128 }),
-            energyJ: Amount,
+            model: text(128),
+            energyJ: Energy,
             /** Adding up to energyJ; absent where all of it is the default tenant's. */
             tenants: Type.Optional(
-              Type.Array(Type.Object({ tenant: TenantName, energyJ: Amount }, strict), { maxItems: 512 }),
+              Type.Array(Type.Object({ tenant: TenantName, energyJ: Energy }, strict), { maxItems: 512 }),
             ),
           },
           strict,
@@ -237,7 +248,7 @@ export const MinutePower = Type.Object(
         { maxItems: 64 },
       ),
     ),
-    maxTemperatureC: orNull(Type.Number()),
+    maxTemperatureC: orNull(Type.Number({ minimum: -60, maximum: 200 })),
     gpuUtilization: orNull(Type.Number({ minimum: 0, maximum: 1 })),
   },
   strict,
@@ -248,11 +259,11 @@ export type MinutePower = Static<typeof MinutePower>;
 export const MinuteData = Type.Object(
   {
     ...envelope,
-    seq: Type.Integer({ minimum: 1 }),
+    seq: Type.Integer({ minimum: 1, maximum: bounds.count32 }),
     /** True when it waited in the outbox instead of being sent as the minute ended. */
     historical: Type.Boolean(),
     role: AgentRole,
-    queueDepth: Count,
+    queueDepth: count(10_000_000),
     traffic: MinuteTraffic,
     power: orNull(MinutePower),
     forecast: orNull(ForecastReport),
@@ -268,18 +279,18 @@ export const Desired = Type.Object(
     v: Type.Literal(1),
     agentId: Identifier,
     /** Counts up by one with every change for this agent. */
-    version: Type.Integer({ minimum: 1 }),
+    version: Version,
     issuedAtMs: TimeMs,
     role: AgentRole,
     /** A mode's name to hold, or null: the agent chooses for itself. */
-    powerMode: orNull(Type.String({ maxLength: 64 })),
+    powerMode: orNull(text(64)),
     /** The most capable mode that is allowed, by name; null or absent: all are. */
-    powerModeCap: Type.Optional(orNull(Type.String({ maxLength: 64 }))),
+    powerModeCap: Type.Optional(orNull(text(64))),
     /** When the cap ends; null or absent: not by itself. */
     powerModeCapUntilMs: Type.Optional(orNull(TimeMs)),
     /** When an operator's override ends; null when there is none. After it the agent chooses its own mode again. */
     powerModeUntilMs: orNull(TimeMs),
-    reason: Type.String({ maxLength: 1024 }),
+    reason: text(1024),
   },
   strict,
 );
@@ -289,17 +300,17 @@ export const Reported = Type.Object(
   {
     ...envelope,
     /** The desired version this agent has taken in; null before the first. */
-    desiredVersion: orNull(Type.Integer({ minimum: 1 })),
+    desiredVersion: orNull(Version),
     role: AgentRole,
-    powerMode: orNull(Type.String({ maxLength: 64 })),
+    powerMode: orNull(text(64)),
     /** What is not as desired, and why. */
     differs: Type.Array(
       Type.Object(
         {
           field: literals("role", "powerMode"),
-          desired: Type.String({ maxLength: 64 }),
-          reported: Type.String({ maxLength: 64 }),
-          reason: Type.String({ maxLength: 512 }),
+          desired: text(64),
+          reported: text(64),
+          reason: text(512),
         },
         strict,
       ),
@@ -328,7 +339,7 @@ export const CommandResult = Type.Object(
     ...envelope,
     id: Identifier,
     state: literals("received", "running", "succeeded", "failed", "expired"),
-    reason: Type.String({ maxLength: 512 }),
+    reason: text(512),
   },
   strict,
 );
@@ -339,7 +350,7 @@ export const ControllerState = Type.Object(
     v: Type.Literal(1),
     status: literals("online", "offline"),
     instanceId: Identifier,
-    version: Type.String({ maxLength: 64 }),
+    version: text(64),
     sentAtMs: TimeMs,
     /** Since when it acts, by its machine's clock; earlier versions don't say. */
     sinceMs: Type.Optional(TimeMs),

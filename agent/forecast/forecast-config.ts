@@ -3,13 +3,14 @@ import { type Static, Type } from "@sinclair/typebox";
 /** How the coming traffic is forecast. */
 export const ForecastConfig = Type.Object(
   {
-    modelDir: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+    modelDir: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
       default: null,
       description: "what `thormesh forecast train` wrote; null: the weights that the program carries",
     }),
     timeoutMs: Type.Integer({
       default: 2_000,
       minimum: 1,
+      maximum: 600_000,
       description: "real milliseconds after which a simple forecast stands in",
     }),
     timeZone: Type.String({
@@ -20,6 +21,7 @@ export const ForecastConfig = Type.Object(
     }),
     holidays: Type.Array(Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$" }), {
       default: [],
+      maxItems: 10_000,
       description: "days like 2026-12-25 in that zone",
     }),
   },

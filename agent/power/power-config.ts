@@ -3,7 +3,8 @@ import { assumedPhysics, boardPresets } from "./board-presets.ts";
 import { SleepConfig } from "./sleep/sleep-config.ts";
 
 const strict = { additionalProperties: false } as const;
-const command = (name: string) => Type.Array(Type.String({ minLength: 1 }), { default: [name], minItems: 1 });
+const command = (name: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { default: [name], minItems: 1, maxItems: 64 });
 
 /** How the mode is chosen. The thresholds: 300 and 100 queries a second are those of the boards it was first used on. */
 export const PowerPolicy = Type.Object(
@@ -16,14 +17,20 @@ export const PowerPolicy = Type.Object(
           "forecast: the mode that carries the coming peak with the least power (by thresholds where the board's figures are not known); threshold; fixed",
       },
     ),
-    fixedMode: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+    fixedMode: Type.Union([Type.String({ minLength: 1, maxLength: 64 }), Type.Null()], {
       default: null,
       description: "the mode of the fixed policy; null: the most capable one",
     }),
-    highQps: Type.Number({ default: 300, minimum: 0, description: "above it: the most capable mode" }),
+    highQps: Type.Number({
+      default: 300,
+      minimum: 0,
+      maximum: 1_000_000,
+      description: "above it: the most capable mode",
+    }),
     lowQps: Type.Number({
       default: 100,
       minimum: 0,
+      maximum: 1_000_000,
       description: "below it: the most frugal mode; in between: the middle",
     }),
     hysteresis: Type.Number({
@@ -32,7 +39,12 @@ export const PowerPolicy = Type.Object(
       maximum: 0.9,
       description: "how far below a threshold to step down",
     }),
-    minDwellS: Type.Number({ default: 300, minimum: 0, description: "no step down sooner than this after a switch" }),
+    minDwellS: Type.Number({
+      default: 300,
+      minimum: 0,
+      maximum: 31_536_000,
+      description: "no step down sooner than this after a switch",
+    }),
     targetUtilization: Type.Number({
       default: 0.8,
       exclusiveMinimum: 0,
@@ -56,6 +68,7 @@ export const PowerPolicy = Type.Object(
     mostSwitchesPerDay: Type.Integer({
       default: 40,
       minimum: 2,
+      maximum: 86_400,
       description: "forecast: no step that only saves beyond it; steps up are made whenever they are needed",
     }),
     switchCostS: Type.Number({
@@ -65,10 +78,16 @@ export const PowerPolicy = Type.Object(
       description:
         "forecast: a switch costs so many seconds of the top mode's busy power (assumed); a step that saves less is not made",
     }),
-    thermalLimitC: Type.Number({ default: 90, minimum: 0, description: "from here the mode is capped, step by step" }),
+    thermalLimitC: Type.Number({
+      default: 90,
+      minimum: 0,
+      maximum: 200,
+      description: "from here the mode is capped, step by step",
+    }),
     thermalHysteresisC: Type.Number({
       default: 5,
       minimum: 0,
+      maximum: 100,
       description: "the cap is lifted this far below the limit",
     }),
   },
@@ -79,22 +98,26 @@ export type PowerPolicy = Static<typeof PowerPolicy>;
 export const JetsonConfig = Type.Object(
   {
     nvpmodel: command("nvpmodel"),
-    nvpmodelSet: Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.Null()], {
-      default: null,
-      description: "what sets modes; null: nvpmodel itself as root, else the power helper where its socket is there",
-    }),
+    nvpmodelSet: Type.Union(
+      [Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 }), Type.Null()],
+      {
+        default: null,
+        description: "what sets modes; null: nvpmodel itself as root, else the power helper where its socket is there",
+      },
+    ),
     helperSocket: Type.String({
       default: "/run/thormesh-power.socket",
       minLength: 1,
+      maxLength: 4096,
       description: "of the power helper, which sets modes for an agent that does not run as root",
     }),
     tegrastats: command("tegrastats"),
     nvidiaSmi: command("nvidia-smi"),
-    confPath: Type.String({ default: "/etc/nvpmodel.conf" }),
-    modelPath: Type.String({ default: "/proc/device-tree/model" }),
-    releasePath: Type.String({ default: "/etc/nv_tegra_release" }),
-    commandTimeoutMs: Type.Integer({ default: 10_000, minimum: 100 }),
-    sampleIntervalMs: Type.Integer({ default: 1000, minimum: 100 }),
+    confPath: Type.String({ default: "/etc/nvpmodel.conf", maxLength: 4096 }),
+    modelPath: Type.String({ default: "/proc/device-tree/model", maxLength: 4096 }),
+    releasePath: Type.String({ default: "/etc/nv_tegra_release", maxLength: 4096 }),
+    commandTimeoutMs: Type.Integer({ default: 10_000, minimum: 100, maximum: 600_000 }),
+    sampleIntervalMs: Type.Integer({ default: 1000, minimum: 100, maximum: 60_000 }),
   },
   { ...strict, default: {} },
 );
@@ -109,6 +132,7 @@ export const SimulatedConfig = Type.Object(
     capacityScale: Type.Number({
       default: 1,
       exclusiveMinimum: 0,
+      maximum: 1000,
       description: "multiplies the capacity of every mode",
     }),
     ambientC: Type.Number({

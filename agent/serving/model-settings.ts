@@ -14,14 +14,17 @@ export const modelSettings = {
     description:
       "processes of one thread each that take over while the line is long; null: as many as threads; 0: none",
   }),
-  batchTokens: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
+  batchTokens: Type.Union([Type.Integer({ minimum: 1, maximum: 16_777_216 }), Type.Null()], {
     description: "tokens computed together, at most; null: 256 on a CPU, 16384 on a GPU",
   }),
   batchTexts: Type.Union([Type.Integer({ minimum: 1, maximum: 4096 }), Type.Null()], {
     description: "texts computed together, at most; null: 32 on a CPU, 256 on a GPU",
   }),
   paddedLengths: Type.Union(
-    [Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, uniqueItems: true }), Type.Null()],
+    [
+      Type.Array(Type.Integer({ minimum: 1, maximum: 1_048_576 }), { minItems: 1, maxItems: 64, uniqueItems: true }),
+      Type.Null(),
+    ],
     {
       description:
         "lengths in tokens to which texts are padded; null: the longest text of a batch on a CPU, a dozen lengths on a GPU",
@@ -34,6 +37,7 @@ const optional = <Schemas extends Record<string, TSchema>>(schemas: Schemas) =>
 
 /** What is different for some models, by id or alias. */
 export const SettingsByModel = Type.Record(Type.String({ minLength: 1 }), optional(modelSettings), {
+  maxProperties: 256,
   default: {},
   description: "what is different for a model, by its id or an alias of it",
 });

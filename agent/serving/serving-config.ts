@@ -17,7 +17,7 @@ const TenantKey = Type.Object(
 /** How an agent serves embeddings. */
 export const ServingConfig = Type.Object(
   {
-    host: Type.String({ default: "127.0.0.1", minLength: 1, description: "address of the HTTP API" }),
+    host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description: "address of the HTTP API" }),
     port: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: "0: any free port" }),
     apiKeys: Type.Array(Type.Union([ApiKeyText, TenantKey]), {
       default: [],
@@ -50,7 +50,7 @@ export const ServingConfig = Type.Object(
     grpc: Type.Object(
       {
         enabled: Type.Boolean({ default: true }),
-        host: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        host: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), Type.Null()], {
           default: null,
           description: "null: that of the HTTP API",
         }),
@@ -74,20 +74,22 @@ export const ServingConfig = Type.Object(
     ),
     tracing: TracingConfig,
     model: Type.String({ default: "all-MiniLM-L6-v2", minLength: 1, maxLength: 128 }),
-    modelDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+    modelDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
       default: null,
       description: "holds one directory a model; null: beside the executable, or what the program carries",
     }),
     pinned: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       default: [],
+      maxItems: 64,
       description: "models that are loaded at the start and stay, besides `model`",
     }),
     modelMemoryBytes: Type.Integer({
       default: 8_000_000_000,
       minimum: 1,
+      maximum: 1_099_511_627_776,
       description: "memory of all models' processes; the least recently used are given up for others",
     }),
-    keepAliveS: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
+    keepAliveS: Type.Union([Type.Number({ minimum: 0, maximum: 31_536_000 }), Type.Null()], {
       default: null,
       description: "how long a model stays that nobody uses; null: until its memory is needed",
     }),
@@ -99,27 +101,50 @@ export const ServingConfig = Type.Object(
     batchTexts: { ...modelSettings.batchTexts, default: null },
     paddedLengths: { ...modelSettings.paddedLengths, default: null },
     models: SettingsByModel,
-    queueRequests: Type.Integer({ default: 1024, minimum: 1, description: "requests that may wait; beyond them 429" }),
-    queueTexts: Type.Integer({ default: 4096, minimum: 1, description: "texts that may wait; beyond them 429" }),
-    queueTokens: Type.Integer({ default: 262_144, minimum: 1, description: "tokens that may wait; beyond them 429" }),
+    queueRequests: Type.Integer({
+      default: 1024,
+      minimum: 1,
+      maximum: 1_000_000,
+      description: "requests that may wait; beyond them 429",
+    }),
+    queueTexts: Type.Integer({
+      default: 4096,
+      minimum: 1,
+      maximum: 16_777_216,
+      description: "texts that may wait; beyond them 429",
+    }),
+    queueTokens: Type.Integer({
+      default: 262_144,
+      minimum: 1,
+      maximum: 1_073_741_824,
+      description: "tokens that may wait; beyond them 429",
+    }),
     queueBytes: Type.Integer({
       default: 128 * 1024 * 1024,
       minimum: 1,
+      maximum: 1_099_511_627_776,
       description: "memory of requests that wait: their texts at two bytes a character, their vectors; beyond it 429",
     }),
     queueMs: Type.Number({
       default: 5_000,
       minimum: 1,
+      maximum: 3_600_000,
       description: "a request that is expected to take longer at the present load is turned away with 429",
     }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
       minimum: 0,
+      maximum: 1_099_511_627_776,
       description: "memory for the vectors of texts asked for before (about 2,000 bytes each); 0: none are kept",
     }),
-    maxInputs: Type.Integer({ default: 2048, minimum: 1, description: "texts in one request" }),
-    maxBodyBytes: Type.Integer({ default: 4 * 1024 * 1024, minimum: 1024 }),
-    requestTimeoutMs: Type.Integer({ default: 30_000, minimum: 1, description: "from arrival to answer" }),
+    maxInputs: Type.Integer({ default: 2048, minimum: 1, maximum: 1_000_000, description: "texts in one request" }),
+    maxBodyBytes: Type.Integer({ default: 4 * 1024 * 1024, minimum: 1024, maximum: 1_073_741_824 }),
+    requestTimeoutMs: Type.Integer({
+      default: 30_000,
+      minimum: 1,
+      maximum: 3_600_000,
+      description: "from arrival to answer",
+    }),
     batchTimeoutMs: Type.Integer({
       default: 10_000,
       minimum: 200,
@@ -133,7 +158,12 @@ export const ServingConfig = Type.Object(
       maximum: 600_000,
       description: "how long a stop is told by /readyz and gRPC's health service, while requests are still answered",
     }),
-    stopGraceMs: Type.Integer({ default: 10_000, minimum: 0, description: "for requests in flight when stopping" }),
+    stopGraceMs: Type.Integer({
+      default: 10_000,
+      minimum: 0,
+      maximum: 3_600_000,
+      description: "for requests in flight when stopping",
+    }),
   },
   { additionalProperties: false, default: {} },
 );

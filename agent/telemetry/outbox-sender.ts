@@ -1,7 +1,7 @@
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
-import { encodeMessage } from "#protocol/codec.ts";
+import { encodeFitted } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import type { Outbox } from "./outbox.ts";
@@ -24,10 +24,12 @@ export function createOutboxSender(
   const topic = agentTopic(identity.fleet, identity.agentId, "data");
   let running: Promise<void> | undefined;
 
-  /** A record that no longer fits its schema (written by another version) must not block those behind it. */
+  /** A record that no longer fits its schema (written by another version) must not block those behind it; a figure out of bounds does not cost it. */
   const encode = (data: MinuteData): string | null => {
     try {
-      return encodeMessage(MinuteData, data);
+      return encodeFitted(MinuteData, data, (reason) =>
+        log.warn({ bootId: data.bootId, seq: data.seq, reason }, "a minute's record was fitted into its bounds"),
+      );
     } catch (error) {
       log.error(
         { bootId: data.bootId, seq: data.seq, err: describeError(error) },

@@ -1,7 +1,8 @@
+import type { Static, TSchema } from "@sinclair/typebox";
 import { describeError } from "#platform/errors.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
-import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
+import { decodeMessage, encodeFitted } from "#protocol/codec.ts";
 import {
   type Birth,
   type Command,
@@ -81,10 +82,15 @@ export function createReporter(
     }
   };
 
-  const publishPresence = () => publish("presence", encodeMessage(Presence, reportable.presence()));
-  const publishBirth = () => publish("birth", encodeMessage(agentChannels.birth.schema, reportable.birth()));
-  const publishReported = () =>
-    publish("reported", encodeMessage(agentChannels.reported.schema, reportable.reported()));
+  /** What a board or an operator says may be longer or larger than a message allows. */
+  const encode = <T extends TSchema>(schema: T, message: Static<T>): string =>
+    encodeFitted(schema, message, (reason) =>
+      counted.note("a message of this agent was fitted into its bounds", { reason }),
+    );
+
+  const publishPresence = () => publish("presence", encode(Presence, reportable.presence()));
+  const publishBirth = () => publish("birth", encode(agentChannels.birth.schema, reportable.birth()));
+  const publishReported = () => publish("reported", encode(agentChannels.reported.schema, reportable.reported()));
 
   const answer = async (command: Command, state: CommandResult["state"], reason: string) => {
     const result: CommandResult = {
@@ -98,12 +104,12 @@ export function createReporter(
     };
     results.set(command.id, result);
     if (results.size > rememberedCommands) results.delete(results.keys().next().value as string);
-    await publish("cmd-result", encodeMessage(CommandResult, result));
+    await publish("cmd-result", encode(CommandResult, result));
   };
 
   const runCommand = async (command: Command) => {
     const known = results.get(command.id);
-    if (known !== undefined) return publish("cmd-result", encodeMessage(CommandResult, known));
+    if (known !== undefined) return publish("cmd-result", encode(CommandResult, known));
     if (nowMs() > command.expiresAtMs) return answer(command, "expired", "it came after its time");
     await answer(command, "received", "");
     try {
@@ -171,7 +177,7 @@ export function createReporter(
     publishPresence,
     publishBirth,
     publishReported,
-    publishLeave: (presence) => publish("presence", encodeMessage(Presence, presence)),
+    publishLeave: (presence) => publish("presence", encode(Presence, presence)),
     get refusedMessages() {
       return refusedMessages;
     },

@@ -88,6 +88,9 @@ describe("options", () => {
 test.each([
   ["thor-1.local", "thor-1.local"],
   ["Büro 7/a", "B-ro-7-a"],
+  ["-rf", "rf"],
+  [".hidden", "hidden"],
+  ["...", "agent"],
   ["", "agent"],
   ["x".repeat(80), "x".repeat(64)],
 ])("host name %p becomes agent id %p", (name, id) => {

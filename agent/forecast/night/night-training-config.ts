@@ -19,6 +19,7 @@ export const NightTrainingConfig = Type.Object(
     maxMinutes: Type.Number({
       default: 60,
       exclusiveMinimum: 0,
+      maximum: 1440,
       description: "real minutes of one training; then the best so far is judged",
     }),
     units: Type.Union(
@@ -33,6 +34,7 @@ export const NightTrainingConfig = Type.Object(
     maxMemoryBytes: Type.Integer({
       default: 1_500_000_000,
       minimum: 100_000_000,
+      maximum: 1_099_511_627_776,
       description: "a training process that grows beyond it is ended",
     }),
   },

@@ -12,7 +12,7 @@ const EmbedCall = (maxInputs: number) =>
     model: Type.Optional(Type.String({ maxLength: 128 })),
     inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
     normalize: Type.Optional(Type.Boolean()),
-    dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
+    dimensions: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
     truncate: Type.Optional(Type.Boolean()),
     prompt_name: Type.Optional(Type.String({ maxLength: 128 })),
   });

@@ -22,7 +22,11 @@ const EmbedBody = (maxInputs: number) =>
         Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
       ),
       dimensions: optional(
-        Type.Integer({ minimum: 1, description: "the first values only, cut before the vector is scaled" }),
+        Type.Integer({
+          minimum: 1,
+          maximum: 65_536,
+          description: "the first values only, cut before the vector is scaled",
+        }),
       ),
       prompt_name: optional(
         Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),

@@ -25,7 +25,11 @@ const EmbeddingsBody = (maxInputs: number) =>
         Type.Union([Type.Literal("float"), Type.Literal("base64"), Type.Null()], { description: "default: float" }),
       ),
       dimensions: optional(
-        Type.Integer({ minimum: 1, description: "the first values only, cut before the vector is scaled to length 1" }),
+        Type.Integer({
+          minimum: 1,
+          maximum: 65_536,
+          description: "the first values only, cut before the vector is scaled to length 1",
+        }),
       ),
       truncate: optional(
         Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),

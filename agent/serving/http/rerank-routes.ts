@@ -55,7 +55,7 @@ const RerankDocumentsBody = (maxInputs: number) =>
         minItems: 1,
         maxItems: maxInputs,
       }),
-      top_n: optional(Type.Integer({ minimum: 1, description: "how many results; default: all" })),
+      top_n: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "how many results; default: all" })),
       return_documents: optional(Type.Boolean({ default: false })),
     },
     {

@@ -38,7 +38,7 @@ const TeiEmbedBody = (maxInputs: number) =>
       normalize: optional(Type.Boolean({ default: true })),
       truncate,
       truncation_direction: truncationDirection,
-      dimensions: optional(Type.Integer({ minimum: 1 })),
+      dimensions: optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
       prompt_name: promptName,
     },
     { ...strict, example: { inputs: ["one robot"], dimensions: 4 } },

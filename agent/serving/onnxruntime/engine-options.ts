@@ -4,27 +4,27 @@ import { ExecutionProvider } from "./execution-provider.ts";
 /** Configuration of what computes, beside `serving`'s other keys. */
 export const engineConfig = {
   executionProviders: Type.Union(
-    [Type.Literal("auto"), Type.Array(ExecutionProvider, { minItems: 1, uniqueItems: true })],
+    [Type.Literal("auto"), Type.Array(ExecutionProvider, { minItems: 1, maxItems: 8, uniqueItems: true })],
     {
       default: "auto",
       description:
         "tried in this order: tensorrt, cuda, cpu; without cpu a model that no GPU takes is not served; auto: what onnxruntimeDirectory has, the fastest first, then the CPU",
     },
   ),
-  onnxruntimeDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+  onnxruntimeDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
     default: null,
     description:
       "holds libonnxruntime.so.1 and the libonnxruntime_providers_*.so built with it; null: the carried library, which computes on the CPU",
   }),
   tensorrt: Type.Object(
     {
-      engineCacheDirectory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+      engineCacheDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
         default: null,
         description: "where built engines are kept, one directory a model; null: built anew at every start",
       }),
       fp16: Type.Boolean({ default: true, description: "half precision: about twice as fast" }),
       timingCache: Type.Boolean({ default: true, description: "what was measured for one engine speeds up the next" }),
-      maxWorkspaceBytes: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
+      maxWorkspaceBytes: Type.Union([Type.Integer({ minimum: 1, maximum: 1_099_511_627_776 }), Type.Null()], {
         default: null,
         description: "memory that building an engine may take; null: as the library has it",
       }),

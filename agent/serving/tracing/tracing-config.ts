@@ -16,11 +16,20 @@ export const TracingConfig = Type.Object(
     exportPeriodMs: Type.Integer({
       default: 2_000,
       minimum: 10,
+      maximum: 3_600_000,
       description: "how long spans wait to be sent together",
     }),
-    headers: Type.Record(Type.String(), Type.String(), { default: {}, description: "sent with every export" }),
+    headers: Type.Record(Type.String(), Type.String({ maxLength: 8192 }), {
+      default: {},
+      maxProperties: 64,
+      description: "sent with every export",
+    }),
     serviceName: Type.String({ default: "thormesh-agent", minLength: 1, maxLength: 128 }),
-    attributes: Type.Record(Type.String(), Type.String(), { default: {}, description: "of the traces' resource" }),
+    attributes: Type.Record(Type.String(), Type.String({ maxLength: 1024 }), {
+      default: {},
+      maxProperties: 64,
+      description: "of the traces' resource",
+    }),
   },
   { additionalProperties: false, default: {} },
 );

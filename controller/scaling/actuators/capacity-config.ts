@@ -6,8 +6,10 @@ const strict = { additionalProperties: false } as const;
 const ProcessAgent = Type.Object(
   {
     id: Identifier,
-    listen: Type.String({ pattern: "^[^\\s]+:[0-9]{1,5}$", title: "HOST:PORT, e.g. 127.0.0.1:8081" }),
-    config: Type.Optional(Type.String({ minLength: 1, description: "a configuration file of this agent" })),
+    listen: Type.String({ pattern: "^[^\\s]+:[0-9]{1,5}$", maxLength: 260, title: "HOST:PORT, e.g. 127.0.0.1:8081" }),
+    config: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 4096, description: "a configuration file of this agent" }),
+    ),
   },
   strict,
 );
@@ -22,10 +24,12 @@ export const WebhookConfig = Type.Object(
     }),
     headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), {
       default: {},
+      maxProperties: 64,
       description: "sent with every request; a user and password in the url become an authorization header",
     }),
     secretEnv: Type.String({
       pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
+      maxLength: 256,
       description: "the environment variable that holds the secret the requests are signed with",
     }),
     agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000 }),
@@ -53,16 +57,19 @@ export const CapacityConfig = Type.Object(
     startupMs: Type.Integer({
       default: 90_000,
       minimum: 1000,
+      maximum: 86_400_000,
       description: "an agent that is not there after this has failed to start",
     }),
     lingerMs: Type.Integer({
       default: 300_000,
       minimum: 0,
+      maximum: 2_592_000_000,
       description: "an agent on standby is switched off after this",
     }),
     avoidForMs: Type.Integer({
       default: 180_000,
       minimum: 0,
+      maximum: 86_400_000,
       description: "one that failed to start is left out for this long",
     }),
   },

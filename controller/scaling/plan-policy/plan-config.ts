@@ -61,16 +61,19 @@ export const PlanConfig = Type.Object(
     modeHoldMs: Type.Integer({
       default: 1_800_000,
       minimum: 60_000,
+      maximum: 86_400_000,
       description: "a power mode holds for this long unless the plan renews it; then the device chooses for itself",
     }),
     solverMs: Type.Integer({
       default: 3000,
       minimum: 10,
+      maximum: 600_000,
       description: "real milliseconds that the solver may think; then the best plan found so far is improved by search",
     }),
     timeoutMs: Type.Integer({
       default: 5000,
       minimum: 100,
+      maximum: 600_000,
       description: "real milliseconds for one plan; then the solver's process is ended, and a quick search stands in",
     }),
   },
