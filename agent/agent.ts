@@ -60,6 +60,8 @@ export interface Agent {
 const dayMs = 24 * 60 * minuteMs;
 const powerPeriodMs = 15_000;
 const trainingPeriodMs = 2_000;
+/** A command to drain holds for so long, unless the controller has a newer word before. */
+const drainedForMs = 10 * minuteMs;
 /** How long an orderly end waits for the broker to take the last records; what it doesn't take is sent at the next start. */
 const farewellMs = 1_000;
 
@@ -132,9 +134,10 @@ export function createAgent(config: AgentConfig): Agent {
     });
     const membership = createMembership({
       configuredRole: config.role,
-      document: createDesiredDocument(database, log, storage),
-      peers: createPeers(agentId),
+      document: createDesiredDocument(database, nowMs, log, storage),
+      peers: createPeers({ ownAgentId: agentId, brokerUrl: config.broker.url }),
       brokerConnected: () => broker.connected,
+      nowMs,
       log,
     });
 
@@ -250,20 +253,21 @@ export function createAgent(config: AgentConfig): Agent {
       follow(alwaysReport).catch(logFailure("following the fleet"));
     };
 
-    const drainByCommand = async (): Promise<string> => {
-      membership.accept({
-        v: 1,
-        agentId,
-        version: (membership.desired?.version ?? 0) + 1,
-        issuedAtMs: Math.round(nowMs()),
-        role: "draining",
-        powerMode: null,
-        powerModeUntilMs: null,
-        reason: "drained by command",
-      });
+    const drain = async (): Promise<string> => {
+      membership.drain(nowMs() + drainedForMs);
       await follow(true);
-      while (serving.inFlight() > 0) await Bun.sleep(20);
-      return "nothing is in flight";
+      while (serving.inFlight() > 0) {
+        if (membership.decision.source !== "command") throw new Error("a newer word came before all was finished");
+        await Bun.sleep(20);
+      }
+      return `nothing is in flight; drained for ${drainedForMs / 60_000} minutes, or until the controller has a newer word`;
+    };
+    let draining: Promise<string> | undefined;
+    const drainByCommand = (): Promise<string> => {
+      draining ??= drain().finally(() => {
+        draining = undefined;
+      });
+      return draining;
     };
 
     const reporter = createReporter(
@@ -277,6 +281,11 @@ export function createAgent(config: AgentConfig): Agent {
           followSoon();
         },
         ...(config.power.sleep.wakeCommand.length > 0 ? { onPeerDesired: (d) => sleep.observePeerDesired(d) } : {}),
+        onPeerForgotten(peerId) {
+          membership.forgetPeer(peerId);
+          sleep.forgetPeer(peerId);
+          followSoon();
+        },
         onControllerState(state) {
           membership.observeController(state);
           followSoon();
@@ -294,9 +303,7 @@ export function createAgent(config: AgentConfig): Agent {
       nowMs,
       log,
     );
-    broker.onConnection((connected) => {
-      if (!connected) membership.connectionLost();
-    });
+    broker.onConnection((connected) => membership.connectionChanged(connected));
 
     const sleep = createSleep({
       config: config.power.sleep,
@@ -308,8 +315,10 @@ export function createAgent(config: AgentConfig): Agent {
       comeBack: () => broker.start(),
       log,
     });
-    const evaluateSleep = () =>
-      sleep.evaluate({
+    const evaluateSleep = async () => {
+      // A drain by command ends by itself, and peers that were not named again are gone.
+      await follow(false);
+      await sleep.evaluate({
         role: membership.role,
         requestsInFlight: serving.inFlight(),
         outboxRecords: outbox.size().entries,
@@ -318,6 +327,7 @@ export function createAgent(config: AgentConfig): Agent {
         boardInUse: power.status().leftAlone,
         nowMs: nowMs(),
       });
+    };
 
     let announced = "";
     /** What took its time is made known: the controller counts on no agent without a model, and chooses by the board's modes. */

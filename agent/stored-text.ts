@@ -1,8 +1,9 @@
 import type { StateDatabase } from "#platform/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
+import { maxMessageBytes } from "#protocol/codec.ts";
 
 export interface StoredText {
-  /** Null when there is none, or it can't be read. */
+  /** Null when there is none, it can't be read, or it is longer than anything that is kept so. */
   load(): string | null;
   /** What can't be written is kept in memory, and written when it can. */
   save(text: string): void;
@@ -14,7 +15,9 @@ export function createStoredText(
   name: string,
   storage: StorageWatch = strictStorage,
 ): StoredText {
-  const select = database.query<{ content: string }, [string]>("SELECT content FROM document WHERE name = ?");
+  const select = database.query<{ content: string }, [string]>(
+    `SELECT content FROM document WHERE name = ? AND length(content) <= ${maxMessageBytes}`,
+  );
   const replace = database.query("INSERT OR REPLACE INTO document (name, content) VALUES (?, ?)");
   /** As last read or saved: a disk that can't be read later has no newer one. */
   let known: string | null = null;

@@ -16,13 +16,13 @@ export interface ScoreStore {
   save(scores: readonly ModelScore[], nowMs: number): void;
 }
 
-const amount = Type.Number({ minimum: 0 });
+const amount = Type.Number({ minimum: 0, maximum: 1e15 });
 const StoredScores = Type.Object({
-  savedAtMs: Type.Number(),
+  savedAtMs: Type.Number({ minimum: 0, maximum: 4_102_444_800_000 }),
   scores: Type.Array(
     Type.Object({
       name: Type.String({ maxLength: 64 }),
-      forecasts: Type.Integer({ minimum: 0 }),
+      forecasts: Type.Integer({ minimum: 0, maximum: 2_147_483_647 }),
       absoluteError: amount,
       lastValueError: amount,
       actual: amount,

@@ -7,6 +7,8 @@ export interface RoleInputs {
   readonly configuredRole: AgentRole;
   /** Whether the agent is stopping. */
   readonly stopping: boolean;
+  /** Whether a command to drain still holds: until a new document comes, and never for long. */
+  readonly drainedByCommand: boolean;
   readonly brokerConnected: boolean;
   readonly controllerOnline: boolean;
   /** Other agents of the fleet that are online and active, as far as is known. */
@@ -14,7 +16,11 @@ export interface RoleInputs {
 }
 
 export type RoleDecision =
-  | { readonly role: AgentRole; readonly source: "stopping" | "configuration" | "desired"; readonly reason: string }
+  | {
+      readonly role: AgentRole;
+      readonly source: "stopping" | "command" | "configuration" | "desired";
+      readonly reason: string;
+    }
   | { readonly role: "active"; readonly source: "last-resort"; readonly reason: string };
 
 /**
@@ -24,6 +30,7 @@ export type RoleDecision =
 export function decideRole(inputs: RoleInputs): RoleDecision {
   const { desired } = inputs;
   if (inputs.stopping) return { role: "draining", source: "stopping", reason: "the agent is stopping" };
+  if (inputs.drainedByCommand) return { role: "draining", source: "command", reason: "drained by command" };
   if (desired === null) {
     return { role: inputs.configuredRole, source: "configuration", reason: "no word from a controller yet" };
   }

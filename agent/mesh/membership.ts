@@ -15,8 +15,12 @@ export interface Membership extends RoleView {
   observeController(state: ControllerState): void;
   /** False when the document is not newer than the one that is held. */
   accept(document: Desired): boolean;
-  /** Whether the controller is there has to be heard anew on each connection. */
-  connectionLost(): void;
+  /** A peer's presence was taken away: it is no longer of the fleet. */
+  forgetPeer(agentId: string): void;
+  /** Whether controller and peers are there has to be heard anew on each connection. */
+  connectionChanged(connected: boolean): void;
+  /** Drains until a newer document comes, at the latest until `untilMs`: a command leaves no state behind that nobody ends. */
+  drain(untilMs: number): void;
   /** From now on the agent drains, whatever it is told. */
   beginStop(): void;
   /** Decides the role anew; true when it is another than before. */
@@ -28,16 +32,19 @@ export function createMembership(parts: {
   readonly document: DesiredDocument;
   readonly peers: Peers;
   readonly brokerConnected: () => boolean;
+  readonly nowMs: () => number;
   readonly log: Logger;
 }): Membership {
   const { document, peers, log } = parts;
   let controllerOnline = false;
   let stopping = false;
+  let drainUntilMs: number | null = null;
   const decide = () =>
     decideRole({
       desired: document.current(),
       configuredRole: parts.configuredRole,
       stopping,
+      drainedByCommand: drainUntilMs !== null && parts.nowMs() < drainUntilMs,
       brokerConnected: parts.brokerConnected(),
       controllerOnline,
       servingPeerCount: peers.serving().length,
@@ -63,9 +70,18 @@ export function createMembership(parts: {
     observeController(state) {
       controllerOnline = state.status === "online";
     },
-    accept: (desired) => document.accept(desired),
-    connectionLost() {
-      controllerOnline = false;
+    accept(desired) {
+      const isNew = document.accept(desired);
+      if (isNew) drainUntilMs = null;
+      return isNew;
+    },
+    forgetPeer: (agentId) => peers.forget(agentId),
+    connectionChanged(connected) {
+      if (!connected) controllerOnline = false;
+      peers.connectionChanged(connected);
+    },
+    drain(untilMs) {
+      drainUntilMs = untilMs;
     },
     beginStop() {
       stopping = true;

@@ -32,6 +32,8 @@ export interface FleetListener {
   onPeerPresence(presence: Presence): void;
   /** Documents for other agents; left out, they are not subscribed to. */
   onPeerDesired?(desired: Desired): void;
+  /** A peer's retained presence was taken away: it is no longer of the fleet. */
+  onPeerForgotten(agentId: string): void;
   onControllerState(state: ControllerState): void;
   onDesired(desired: Desired): void;
   /** Runs a command that is not the reporter's own; the text says what was done. */
@@ -53,6 +55,8 @@ export interface Reporter {
 }
 
 const rememberedCommands = 100;
+/** A command expires within this time of being issued, and is not issued further ahead of this device's clock. */
+const longestCommandMs = 3_600_000;
 
 /** Speaks for the agent over MQTT: its presence, its birth, what it reports, and its answers to commands. */
 export function createReporter(
@@ -110,7 +114,14 @@ export function createReporter(
   const runCommand = async (command: Command) => {
     const known = results.get(command.id);
     if (known !== undefined) return publish("cmd-result", encode(CommandResult, known));
-    if (nowMs() > command.expiresAtMs) return answer(command, "expired", "it came after its time");
+    const { issuedAtMs, expiresAtMs } = command;
+    if (nowMs() > expiresAtMs) return answer(command, "expired", "it came after its time");
+    if (expiresAtMs - issuedAtMs > longestCommandMs || issuedAtMs > nowMs() + longestCommandMs)
+      return answer(
+        command,
+        "failed",
+        "expiresAtMs: expected within an hour of issuedAtMs, and that within an hour of this device's clock",
+      );
     await answer(command, "received", "");
     try {
       if (command.kind === "rebirth") {
@@ -141,15 +152,20 @@ export function createReporter(
   return {
     start() {
       for (const channel of ["desired", "cmd"] as const) {
-        broker.subscribe(agentTopic(fleet, agentId, channel), ({ topic, payload }) =>
-          onOwnTopic(channel, topic, payload),
-        );
+        broker.subscribe(agentTopic(fleet, agentId, channel), ({ topic, payload, retained }) => {
+          // A broker that keeps a command would give it out again on every connection.
+          if (channel === "cmd" && retained) return refuse(topic, "a command is not retained");
+          // Nothing is desired any more: what is held goes on.
+          if (payload.byteLength === 0) return;
+          onOwnTopic(channel, topic, payload);
+        });
       }
       broker.subscribe(agentTopic(fleet, "+", "presence"), ({ topic, payload }) => {
+        const named = parseAgentTopic(fleet, topic)?.agentId;
+        if (payload.byteLength === 0 && named !== undefined) return listener.onPeerForgotten(named);
         const decoded = decodeMessage(Presence, payload);
         if (!decoded.ok) return refuse(topic, decoded.reason);
-        if (parseAgentTopic(fleet, topic)?.agentId !== decoded.message.agentId)
-          return refuse(topic, "names another agent");
+        if (named !== decoded.message.agentId) return refuse(topic, "names another agent");
         listener.onPeerPresence(decoded.message);
       });
       if (listener.onPeerDesired !== undefined) {

@@ -20,6 +20,7 @@ const RoleInput = Type.Object(
     desired: Type.Union([Desired, Type.Null()], { default: null, description: "the controller's last document" }),
     configuredRole: Type.Union(AgentRole.anyOf, { default: "active" }),
     stopping: Type.Boolean({ default: false }),
+    drainedByCommand: Type.Boolean({ default: false }),
     brokerConnected: Type.Boolean({ default: true }),
     controllerOnline: Type.Boolean({ default: true }),
     servingPeerCount: Count,

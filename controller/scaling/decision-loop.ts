@@ -174,7 +174,9 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       const document = desired.documents.get(agentId);
       if (document === undefined || presence?.status !== "online") continue;
       if (now - document.issuedAtMs < config.intervalMs || reported?.desiredVersion === document.version) continue;
-      await desired.publishAgain(agentId);
+      // It holds a later one that is not ours: said again, ours would be the older. The next version takes its place.
+      if ((reported?.desiredVersion ?? 0) > document.version) await desired.change(agentId, {}, document.reason);
+      else await desired.publishAgain(agentId);
     }
   };
 

@@ -1,6 +1,8 @@
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { bounds } from "#protocol/bounds.ts";
 import type { Broker } from "#protocol/broker.ts";
+import { cleanText } from "#protocol/clean-text.ts";
 import { encodeMessage } from "#protocol/codec.ts";
 import { Desired } from "#protocol/messages.ts";
 import { agentTopic } from "#protocol/topics.ts";
@@ -25,6 +27,8 @@ export interface DesiredDocuments {
   publishAgain(agentId: string): Promise<void>;
   setOverride(override: Override): Promise<void>;
   removeOverride(agentId: string): Promise<void>;
+  /** Forgets an agent that has left the fleet for good; the broker forgets its document with its other retained messages. */
+  forget(agentId: string): Promise<void>;
 }
 
 export interface DesiredDocumentsParts {
@@ -66,12 +70,14 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
       const agent = fleet.get(agentId);
       // The agent may have seen more versions than this store, when the store was lost.
       const seenVersion = Math.max(before?.version ?? 0, agent?.reported?.desiredVersion ?? 0);
+      // Nobody counts that far: somebody else told the agent. It follows what is later, too.
+      const version = seenVersion >= bounds.count32 ? 1 : seenVersion + 1;
       const { powerModeCap = before?.powerModeCap ?? null, powerModeCapUntilMs = before?.powerModeCapUntilMs ?? null } =
         change;
       const document: Desired = {
         v: 1,
         agentId,
-        version: seenVersion + 1,
+        version,
         issuedAtMs: Math.round(nowMs()),
         role: change.role ?? before?.role ?? agent?.presence?.role ?? "active",
         powerMode: change.powerMode === undefined ? (before?.powerMode ?? null) : change.powerMode,
@@ -79,7 +85,7 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
         ...(powerModeCap === null ? {} : { powerModeCap, powerModeCapUntilMs }),
         powerModeUntilMs:
           change.powerModeUntilMs === undefined ? (before?.powerModeUntilMs ?? null) : change.powerModeUntilMs,
-        reason: reason.slice(0, maxReasonLength),
+        reason: cleanText(reason).slice(0, maxReasonLength),
       };
       await store.saveDesired(document);
       documents.set(agentId, document);
@@ -100,6 +106,12 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
     async removeOverride(agentId) {
       await store.removeOverride(agentId);
       overrides.delete(agentId);
+    },
+    async forget(agentId) {
+      await store.removeOverride(agentId);
+      await store.removeDesired(agentId);
+      overrides.delete(agentId);
+      documents.delete(agentId);
     },
   };
 }

@@ -51,7 +51,7 @@ async function live(
   const limits = { maxBytes: 1e6, maxAgeMs: 1e9 };
   const outbox = createOutbox(database, limits, storage, (minute) => record.markQueued(minute));
   const text = createStoredText(database, "text", storage);
-  const desired = createDesiredDocument(database, log, storage);
+  const desired = createDesiredDocument(database, () => 1000, log, storage);
   const broker = createRecordingBroker();
   const sender = createOutboxSender(outbox, broker, { fleet: "f", agentId: "a", bootId: "b" }, () => nowMs, log);
   const rates: (number | null)[][] = [];

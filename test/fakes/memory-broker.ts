@@ -8,7 +8,7 @@ export interface RecordingBroker extends Broker {
   failNextPublishes(count: number): void;
   setConnected(connected: boolean): void;
   /** Delivers a message as the broker would. */
-  inject(topic: string, message: unknown): Promise<void>;
+  inject(topic: string, message: unknown, retained?: boolean): Promise<void>;
 }
 
 /** A broker in memory that records what is published and takes scripted failures. */
@@ -48,9 +48,9 @@ export function createRecordingBroker(): RecordingBroker {
       connected = value;
       for (const listener of listeners) listener(value);
     },
-    async inject(topic, value) {
+    async inject(topic, value, retained = false) {
       const payload = typeof value === "string" ? value : JSON.stringify(value);
-      const message: BrokerMessage = { topic, payload: new TextEncoder().encode(payload), retained: false };
+      const message: BrokerMessage = { topic, payload: new TextEncoder().encode(payload), retained };
       for (const [filter, handler] of handlers) if (matchesFilter(filter, topic)) await handler(message);
     },
   };

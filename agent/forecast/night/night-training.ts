@@ -103,8 +103,8 @@ function ownCommand(task: TrainerTask): string[] {
 
 const StoredOutcome = Type.Object({
   kind: Type.Union((["promoted", "kept", "failed", "stopped"] as const).map((kind) => Type.Literal(kind))),
-  reason: Type.String(),
-  endedAtMs: Type.Number(),
+  reason: Type.String({ maxLength: 4096 }),
+  endedAtMs: Type.Number({ minimum: 0, maximum: 4_102_444_800_000 }),
 });
 
 function readOutcome(memory: TextMemory): TrainingOutcome | null {

@@ -10,8 +10,8 @@ export interface TextMemory {
 }
 
 const Stored = Type.Object({
-  active: Type.Union([Type.String({ pattern: "^[0-9]+$" }), Type.Null()]),
-  previous: Type.Union([Type.String({ pattern: "^[0-9]+$" }), Type.Null()]),
+  active: Type.Union([Type.String({ pattern: "^[0-9]{1,32}$" }), Type.Null()]),
+  previous: Type.Union([Type.String({ pattern: "^[0-9]{1,32}$" }), Type.Null()]),
 });
 
 /** The models that this device trained: the one in service and the one before it. */

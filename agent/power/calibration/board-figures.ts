@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import type { Logger } from "#platform/log.ts";
 import { describeMismatches } from "#platform/read-config.ts";
+import { record, TimeMs } from "#protocol/bounds.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import { applyCalibration, type Calibration, calibrationFor } from "./board-profile.ts";
 import {
+  correctionBounds,
   correctMode,
   decideCorrection,
   type ModeCorrection,
@@ -44,12 +46,10 @@ export interface BoardFigures {
   busyReason(): Promise<string | null>;
 }
 
+const Factor = Type.Number({ minimum: correctionBounds.lowest, maximum: correctionBounds.highest });
 const Corrections = Type.Object({
-  calibratedAtMs: Type.Integer(),
-  byMode: Type.Record(
-    Type.String(),
-    Type.Object({ capacity: Type.Number(), busyWatts: Type.Number(), idleWatts: Type.Number() }),
-  ),
+  calibratedAtMs: TimeMs,
+  byMode: record(64, Type.Object({ capacity: Factor, busyWatts: Factor, idleWatts: Factor }), 256),
 });
 
 function recall(memory: Memory): Static<typeof Corrections> | null {

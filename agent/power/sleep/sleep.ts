@@ -13,6 +13,7 @@ export type SleepCircumstances = Omit<SleepInputs, "canSuspend" | "afterMs" | "s
 export interface Sleep {
   observePeer(presence: Presence): void;
   observePeerDesired(document: Desired): void;
+  forgetPeer(agentId: string): void;
   /** Decides and acts; when it goes to sleep this resolves once it is awake again. Never rejects for what a command does wrong. */
   evaluate(circumstances: SleepCircumstances): Promise<void>;
   /** What presence says of it while it sleeps. */
@@ -21,6 +22,8 @@ export interface Sleep {
 }
 
 const wakeTimeoutMs = 10_000;
+/** No more peers are remembered. */
+const mostPeers = 10_000;
 
 function hostOf(url: string): string {
   return URL.parse(url)?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "";
@@ -60,12 +63,18 @@ export function createSleep(deps: {
   return {
     observePeer(presence) {
       if (presence.agentId === agentId) return;
-      if (presence.status === "online" && presence.asleep !== undefined)
+      const isKept = sleepers.size < mostPeers || sleepers.has(presence.agentId);
+      if (presence.status === "online" && presence.asleep !== undefined && isKept)
         sleepers.set(presence.agentId, { presence, triedAtMs: null });
       else sleepers.delete(presence.agentId);
     },
     observePeerDesired(document) {
-      desiredRoles.set(document.agentId, document.role);
+      if (desiredRoles.size < mostPeers || desiredRoles.has(document.agentId))
+        desiredRoles.set(document.agentId, document.role);
+    },
+    forgetPeer(peerId) {
+      sleepers.delete(peerId);
+      desiredRoles.delete(peerId);
     },
     async evaluate(circumstances) {
       const { role, nowMs } = circumstances;

@@ -22,6 +22,7 @@ const base: RoleInputs = {
   desired: standby,
   configuredRole: "active",
   stopping: false,
+  drainedByCommand: false,
   brokerConnected: true,
   controllerOnline: true,
   servingPeerCount: 1,
@@ -41,6 +42,13 @@ describe("decideRole", () => {
     ],
     ["a controller may switch all off", { servingPeerCount: 0 }, "standby", "desired"],
     ["nobody left to serve", { controllerOnline: false, servingPeerCount: 0 }, "active", "last-resort"],
+    [
+      "drained by command",
+      { drainedByCommand: true, controllerOnline: false, servingPeerCount: 0 },
+      "draining",
+      "command",
+    ],
+    ["stopping before a command", { stopping: true, drainedByCommand: true }, "draining", "stopping"],
     ["stopping comes first", { stopping: true, controllerOnline: false, servingPeerCount: 0 }, "draining", "stopping"],
     [
       "active stays active",
@@ -71,7 +79,7 @@ describe("peers", () => {
   });
 
   test("only others that are online and active serve", () => {
-    const peers = createPeers("me");
+    const peers = createPeers({ ownAgentId: "me", brokerUrl: "mqtt://10.0.0.1" });
     for (const seen of [
       presence("me"),
       presence("z"),
@@ -88,7 +96,7 @@ describe("peers", () => {
   });
 
   test("the late will of an old session does not hide the new one; its own will does", () => {
-    const peers = createPeers("me");
+    const peers = createPeers({ ownAgentId: "me", brokerUrl: "mqtt://10.0.0.1" });
     peers.observe(presence("p", { bootId: "new" }));
     peers.observe(presence("p", { bootId: "old", status: "offline" }));
     expect(peers.serving()).toHaveLength(1);
@@ -107,17 +115,17 @@ describe("desired document", () => {
 
   test("takes newer versions only, and survives a restart", () => {
     const database = openState();
-    const document = createDesiredDocument(database, log);
+    const document = createDesiredDocument(database, () => 1000, log);
     expect(document.current()).toBeNull();
     expect(document.accept(standby)).toBe(true);
     expect(document.accept(standby)).toBe(false);
     expect(document.accept({ ...standby, version: 2, issuedAtMs: 90 })).toBe(false);
     expect(document.accept({ ...standby, version: 4, role: "active" })).toBe(true);
-    expect(createDesiredDocument(database, log).current()).toMatchObject({ version: 4, role: "active" });
+    expect(createDesiredDocument(database, () => 1000, log).current()).toMatchObject({ version: 4, role: "active" });
   });
 
   test("a controller that lost its store and counts from one again is followed", () => {
-    const document = createDesiredDocument(openState(), log);
+    const document = createDesiredDocument(openState(), () => 1000, log);
     document.accept(standby);
     expect(document.accept({ ...standby, version: 1, issuedAtMs: 200, role: "active" })).toBe(true);
     expect(document.current()?.role).toBe("active");
@@ -126,7 +134,7 @@ describe("desired document", () => {
   test("a stored document that can't be read is as good as none", () => {
     const database = openState();
     database.run("INSERT INTO document VALUES ('desired', '{\"v\":9}')");
-    expect(createDesiredDocument(database, log).current()).toBeNull();
+    expect(createDesiredDocument(database, () => 1000, log).current()).toBeNull();
   });
 });
 
@@ -150,15 +158,16 @@ describe("membership", () => {
     version: "1",
     models: [],
   };
-  function join() {
+  function join(nowMs = () => 1000) {
     const database = new Database(":memory:", { strict: true });
     for (const migration of agentStateMigrations) database.run(migration);
     const log = pino({ level: "silent" });
     return createMembership({
       configuredRole: "active",
-      document: createDesiredDocument(database, log),
-      peers: createPeers("a"),
+      document: createDesiredDocument(database, () => 1000, log),
+      peers: createPeers({ ownAgentId: "a", brokerUrl: "mqtt://10.0.0.1" }),
       brokerConnected: () => true,
+      nowMs,
       log,
     });
   }
@@ -180,7 +189,7 @@ describe("membership", () => {
     membership.observeController(controller("online"));
     membership.accept(standby);
     membership.refresh();
-    membership.connectionLost();
+    membership.connectionChanged(false);
     expect(membership.controllerOnline).toBe(false);
     membership.refresh();
     expect(membership.decision).toMatchObject({ role: "active", source: "last-resort" });
@@ -188,6 +197,29 @@ describe("membership", () => {
     expect(membership.servingPeers()).toEqual([{ agentId: "b", url: "http://b" }]);
     membership.refresh();
     expect(membership.role).toBe("standby");
+  });
+
+  test("a command to drain ends by itself, or with the next document; nothing of it is stored", () => {
+    let now = 1000;
+    const membership = join(() => now);
+    membership.observeController(controller("online"));
+    const roleNow = () => {
+      membership.refresh();
+      return membership.role;
+    };
+    membership.drain(now + 500);
+    expect(roleNow()).toBe("draining");
+    expect(membership.desired).toBeNull();
+    now += 500;
+    expect(roleNow()).toBe("active");
+    membership.drain(now + 500);
+    expect(roleNow()).toBe("draining");
+    expect(membership.accept(standby)).toBe(true);
+    expect(roleNow()).toBe("standby");
+    membership.drain(now + 500);
+    // The same document again is no new word.
+    expect(membership.accept(standby)).toBe(false);
+    expect(roleNow()).toBe("draining");
   });
 
   test("who stops drains, whatever the document says", () => {

@@ -39,14 +39,15 @@ const command: Command = { v: 1, id: "c1", agentId: "a", kind: "drain", issuedAt
 const topic = (channel: string, agentId = "a") => `thormesh/v1/f/agents/${agentId}/${channel}`;
 
 let broker: RecordingBroker;
-let heard: { desired: Desired[]; peers: Presence[]; commands: Command[]; connections: number };
+let heard: { desired: Desired[]; peers: Presence[]; forgotten: string[]; commands: Command[]; connections: number };
 let commandOutcome: () => Promise<string>;
 
 function begin() {
-  heard = { desired: [], peers: [], commands: [], connections: 0 };
+  heard = { desired: [], peers: [], forgotten: [], commands: [], connections: 0 };
   commandOutcome = async () => "drained";
   const listener: FleetListener = {
     onPeerPresence: (message) => heard.peers.push(message),
+    onPeerForgotten: (agentId) => heard.forgotten.push(agentId),
     onControllerState: () => {},
     onDesired: (message) => heard.desired.push(message),
     onCommand: (message) => {
@@ -134,6 +135,37 @@ describe("reporter", () => {
       ["c1", "succeeded", "drained"],
       ["c1", "succeeded", "drained"],
     ]);
+  });
+
+  test.each([
+    ["that holds for longer than an hour", { expiresAtMs: 3_600_001 }],
+    ["issued far ahead of this device's clock", { issuedAtMs: 3_600_051, expiresAtMs: 3_600_052 }],
+  ])("a command %s is not run", async (_name, given) => {
+    const reporter = begin();
+    broker.setConnected(true);
+    await broker.inject(topic("cmd"), { ...command, ...given });
+    await settle();
+    expect(heard.commands).toEqual([]);
+    expect(results().map(([, state]) => state)).toEqual(["failed"]);
+    expect(reporter.refusedMessages).toBe(0);
+  });
+
+  test("a command that a broker has kept is not run", async () => {
+    const reporter = begin();
+    broker.setConnected(true);
+    await broker.inject(topic("cmd"), command, true);
+    await settle();
+    expect(heard.commands).toEqual([]);
+    expect(reporter.refusedMessages).toBe(1);
+  });
+
+  test("a presence that was taken away is a peer that is gone; a document that was is nothing new", async () => {
+    const reporter = begin();
+    await broker.inject(topic("presence", "b"), "");
+    await broker.inject(topic("desired"), "");
+    expect(heard.forgotten).toEqual(["b"]);
+    expect(heard.desired).toEqual([]);
+    expect(reporter.refusedMessages).toBe(0);
   });
 
   test("a command that comes too late has expired; one that fails says why", async () => {
