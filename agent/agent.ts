@@ -115,7 +115,9 @@ export function createAgent(config: AgentConfig): Agent {
       nowMs,
       log,
     });
-    const accuracy = createLiveAccuracy(database, storage);
+    const accuracy = createLiveAccuracy(database, storage, (key, reason) =>
+      log.warn({ key, reason }, "a forecast on record can't be read: it is removed"),
+    );
     const lostRecords = () => Object.values(storage.status().lost).reduce((sum, records) => sum + records, 0);
     const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
     /** The model that most requests are for: the configured one, by its id where configuration has another name for it. */

@@ -20,6 +20,7 @@ import { registerTotal } from "#platform/scraped-metrics.ts";
 import { version } from "#platform/version.ts";
 import { agentView, countAgents } from "./api/agent-views.ts";
 import type { ApiParts } from "./api/api-parts.ts";
+import { controllerHealth, createStoreTrims } from "./api/controller-health.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
 import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
@@ -36,7 +37,9 @@ import { pricesOf } from "./cost/price-minute.ts";
 import { type AgentState, availabilityOf } from "./fleet/agent-state.ts";
 import { createFleet, liveQps } from "./fleet/fleet.ts";
 import { createIdentityWatch } from "./fleet/identity-watch.ts";
-import { createIngest } from "./fleet/ingest.ts";
+import { createIngest, mostSetAside } from "./fleet/ingest.ts";
+import { createIngestCounts } from "./fleet/ingest-counts.ts";
+import { createRetirement } from "./fleet/retire-agents.ts";
 import { createControllerMetrics } from "./metrics.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
 import { createMachines } from "./scaling/actuators/machines.ts";
@@ -47,6 +50,7 @@ import type { FleetPlanner } from "./scaling/fleet-plan/fleet-planner.ts";
 import { createOverrides } from "./scaling/overrides.ts";
 import { createLivePolicy } from "./scaling/policy/live-policy.ts";
 import { controllerMigrations } from "./store/migrations.ts";
+import { createRowQuarantine } from "./store/row-quarantine.ts";
 import { createSqliteStore } from "./store/sqlite-store.ts";
 
 export interface ControllerParts {
@@ -77,6 +81,10 @@ export interface Controller {
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
+/** The store's size is looked at. */
+const trimEachMs = hourMs / 12;
+/** Notes are no decisions: so many are kept. */
+const mostNotes = 1000;
 
 /** Puts a controller together from its configuration. Nothing happens before `start`. */
 export function createController(
@@ -113,9 +121,14 @@ export function createController(
         log,
         Math.round(startedAtMs),
       );
-      const store = createSqliteStore(database);
+      const quarantine = createRowQuarantine((table, key, reason) =>
+        log.error({ table, key, reason }, "a row of the store can't be read: it is left out"),
+      );
+      const store = createSqliteStore(database, quarantine);
       opened.push(() => store.close());
-      const accuracy = createLiveAccuracy(database);
+      const accuracy = createLiveAccuracy(database, undefined, (key, reason) =>
+        quarantine.note("forecast_made", key, reason),
+      );
       const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
       const lease = createControllerLease(store, log, () => replaced.resolve());
       if (!(await lease.acquire(standingBy.signal))) return close();
@@ -151,6 +164,8 @@ export function createController(
         liveQps: () => liveQps(fleet.agents().filter(isOnline)),
         forecastPeakQps: () => forecastPeakQps(loop),
         brokerConnected: () => broker.connected,
+        unreadableRows: () => store.unreadableRows(),
+        storeBytes: () => store.usedBytes(),
       });
       if (fleetBroker.counts !== null) registerBrokerMetrics(registry, fleetBroker.counts);
       registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);
@@ -201,12 +216,38 @@ export function createController(
       opened.push(() => loop.stop());
       const decide = () => loop.run().catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
       const overrides = createOverrides({ fleet, desired, store, nowMs, onChange: () => void decide() });
+      const counts = createIngestCounts();
+      const trims = createStoreTrims();
+      let listeningSinceMs: number | null = null;
+      broker.onConnection((connected) => {
+        listeningSinceMs = connected ? nowMs() : null;
+      });
+      const retention = { ...config.retention, minutesMs: config.retention.minuteDays * dayMs };
+      const retirement = createRetirement({
+        fleetName: config.fleet,
+        fleet,
+        desired,
+        store,
+        broker,
+        staleAfterMs,
+        retireAfterMs: config.ingest.retireAfterDays * dayMs,
+        isConfigured: (agentId) => machines.switches(agentId),
+        listeningSinceMs: () => listeningSinceMs,
+        onRetired(agentId) {
+          ingest.forget(agentId);
+          metrics.forget(agentId);
+        },
+        nowMs,
+        log,
+      });
       const ingest = createIngest({
         fleetName: config.fleet,
         fleet,
         store,
         broker,
-        limits: config.ingest,
+        limits: { ...config.ingest, minutesKeptMs: retention.minutesMs },
+        counts,
+        makeRoom: () => retirement.makeRoom(),
         usualCapacityQps: config.scaling.capacityPerReplicaQps,
         nowMs,
         log,
@@ -225,8 +266,26 @@ export function createController(
         },
       });
 
+      const trim = async () => {
+        const removed = await store.pruneToSize(retention.maxBytes);
+        if (removed === 0) return;
+        trims.note(removed, nowMs());
+        const { maxBytes } = retention;
+        log.error({ removed, maxBytes }, "the store has reached retention.maxBytes: its oldest minutes were removed");
+      };
+      const clean = async () => {
+        const now = nowMs();
+        fleet.traffic.prune(now);
+        accuracy.prune(now - retention.minutesMs);
+        await store.pruneMinutes(now - retention.minutesMs, now);
+        await store.pruneSetAside(now - retention.minutesMs, mostSetAside.inAll);
+        await store.pruneDecisions(now - retention.decisionDays * dayMs, retention.mostDecisions, mostNotes);
+        await trim();
+      };
       await policy?.start();
       opened.push(() => policy?.stop());
+      // What can't be removed now is looked at again in an hour.
+      await clean().catch((error) => log.error({ err: describeError(error) }, "removing old records failed"));
       await desired.recover();
       await ingest.recover();
       machines.introduce();
@@ -243,6 +302,8 @@ export function createController(
         freeze,
         policy,
         store,
+        counts,
+        retirement,
         broker,
         prices,
         powerAssumptions: {
@@ -279,7 +340,7 @@ export function createController(
           decisionRoutes(api),
           safetyRoutes(api),
           costRoutes(api),
-          operationsRoutes(broker, registry),
+          operationsRoutes(() => controllerHealth({ broker, counts, store, trims }, nowMs()), registry),
         ],
       });
       const server = serveHttp(app, { host, port, log });
@@ -304,15 +365,14 @@ export function createController(
         clock,
         hourMs,
         async () => {
-          fleet.traffic.prune(nowMs());
-          accuracy.prune(nowMs() - config.retention.minuteDays * dayMs);
-          await store.pruneMinutes(nowMs() - config.retention.minuteDays * dayMs);
-          const { decisionDays, mostDecisions } = config.retention;
-          await store.pruneDecisions(nowMs() - decisionDays * dayMs, mostDecisions);
+          await clean();
+          await retirement.retireSilent();
         },
         report("removing old records"),
       );
       opened.push(() => cleaning.stop());
+      const trimming = runPeriodically(clock, trimEachMs, trim, report("keeping the store's size"));
+      opened.push(() => trimming.stop());
       running = { url: server.url, brokerUrl: fleetBroker.url, stop: close };
       log.info(
         { url: server.url, brokerUrl: redactUrl(fleetBroker.url), fleet: config.fleet, stateDir },

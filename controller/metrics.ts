@@ -9,6 +9,8 @@ export interface ControllerMetrics {
   message(channel: string, outcome: IngestOutcome): void;
   minute(data: MinuteData, prices: Prices): void;
   decision(decision: ActiveAgentsDecision): void;
+  /** The agent has left the fleet for good. */
+  forget(agentId: string): void;
 }
 
 /** What is read when the metrics are asked for. */
@@ -17,6 +19,8 @@ export interface MeasuredFleet {
   liveQps(): number | null;
   forecastPeakQps(): number | null;
   brokerConnected(): boolean;
+  unreadableRows(): readonly { readonly table: string; readonly rows: number }[];
+  storeBytes(): number;
 }
 
 export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet): ControllerMetrics {
@@ -48,6 +52,14 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
   registerGauge(registry, "thormesh_broker_connected", "1 while connected to the MQTT broker", () =>
     fleet.brokerConnected() ? 1 : 0,
   );
+  registerGauges(
+    registry,
+    "thormesh_controller_unreadable_rows",
+    "Rows of the store that can't be read and are left out",
+    ["table"],
+    () => fleet.unreadableRows().map(({ table, rows }) => [{ table }, rows] as const),
+  );
+  registerGauge(registry, "thormesh_controller_store_bytes", "What the store's rows take on disk", fleet.storeBytes);
   const energy = new Counter({
     name: "akidb_cost_energy_kwh_total",
     help: "Energy measured by the agents",
@@ -75,6 +87,13 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
       cost.inc({ agent, kind: "energy", use: minute.use }, minute.energyUsd);
       cost.inc({ agent, kind: "amortisation", use: minute.use }, minute.amortisationUsd);
       requests.inc({ agent }, minute.requests);
+    },
+    forget(agent) {
+      energy.remove({ agent });
+      requests.remove({ agent });
+      for (const kind of ["energy", "amortisation"]) {
+        for (const use of ["serving", "idle", "standby"]) cost.remove({ agent, kind, use });
+      }
     },
     decision({ kind, rule, figures }) {
       decisions.inc({ kind, rule });

@@ -56,12 +56,20 @@ export function decodeValue<T extends TSchema>(schema: T, value: unknown): Decod
   return { ok: true, message: known as Static<T> };
 }
 
+/**
+ * JSON into a value whose texts are cleaned.
+ * @throws SyntaxError when it is none.
+ */
+export function parseJson(json: string): unknown {
+  const value: unknown = JSON.parse(json);
+  return mayNeedCleaning(json) ? cleanTexts(value) : value;
+}
+
 /** As {@link decodeMessage}, from text that was stored. */
 export function decodeText<T extends TSchema>(schema: T, json: string): Decoded<Static<T>> {
   let value: unknown;
   try {
-    value = JSON.parse(json);
-    if (mayNeedCleaning(json)) value = cleanTexts(value);
+    value = parseJson(json);
   } catch (error) {
     return { ok: false, reason: `not JSON: ${cleanText((error as Error).message).slice(0, 200)}` };
   }

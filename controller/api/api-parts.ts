@@ -2,12 +2,14 @@ import type { Broker } from "#protocol/broker.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { PowerAssumptions } from "../cost/report-power.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import type { IngestCounts } from "../fleet/ingest-counts.ts";
+import type { Retirement } from "../fleet/retire-agents.ts";
 import type { DecisionLoop } from "../scaling/decision-loop.ts";
 import type { DesiredDocuments } from "../scaling/desired-documents.ts";
 import type { FleetFreeze } from "../scaling/fleet-freeze.ts";
 import type { Overrides } from "../scaling/overrides.ts";
 import type { LivePolicy } from "../scaling/policy/live-policy.ts";
-import type { DecisionStore, MinuteStore } from "../store/store.ts";
+import type { DecisionStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 
 /** What the API reads from and acts on. */
 export interface ApiParts {
@@ -19,7 +21,9 @@ export interface ApiParts {
   readonly freeze: FleetFreeze;
   /** Null where none is configured. */
   readonly policy: Pick<LivePolicy, "status"> | null;
-  readonly store: MinuteStore & DecisionStore;
+  readonly store: MinuteStore & SetAsideStore & DecisionStore;
+  readonly counts: IngestCounts;
+  readonly retirement: Retirement;
   readonly broker: Broker;
   readonly prices: Prices;
   readonly powerAssumptions: PowerAssumptions;

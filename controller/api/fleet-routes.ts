@@ -6,7 +6,10 @@ import { recentLatencyMs } from "../fleet/agent-state.ts";
 import type { DecisionLoop } from "../scaling/decision-loop.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
-import { AgentDetail, AgentList, AgentParams, ErrorBody, FleetView } from "./schemas.ts";
+import { AgentDetail, AgentList, AgentParams, ErrorBody, FleetView, Retired } from "./schemas.ts";
+
+/** Of an agent's minutes that are not believed, the newest. */
+const shownSetAside = 10;
 
 const sumOf = (values: readonly (number | null)[]): number | null => {
   const known = values.filter((value) => value !== null);
@@ -82,13 +85,19 @@ export function fleetRoutes(parts: ApiParts) {
     })
     .get(
       "/api/v1/agents/:id",
-      ({ params }) => {
+      async ({ params }) => {
         const agent = fleet.get(params.id);
         if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${params.id} has been heard of`);
         return {
           ...viewOf(agent),
           birth: agent.birth,
           desired: desired.documents.get(params.id) ?? null,
+          ingest: {
+            ...parts.counts.of(params.id),
+            setAsideMinutes: (await parts.store.listSetAside(params.id, shownSetAside)).map(
+              ({ bootId, seq, atMs, reason }) => ({ bootId, seq, atMs, reason }),
+            ),
+          },
           recentMinutes: agent.recent.map(minuteView),
         };
       },
@@ -97,7 +106,25 @@ export function fleetRoutes(parts: ApiParts) {
         response: { 200: AgentDetail, 400: ErrorBody, 404: ErrorBody },
         detail: {
           summary: "One agent",
-          description: "With its birth, its desired document and its newest minutes.",
+          description:
+            "With its birth, its desired document, its newest minutes, and what of its messages was not believed.",
+          tags: ["fleet"],
+        },
+      },
+    )
+    .delete(
+      "/api/v1/agents/:id",
+      async ({ params }) => {
+        await parts.retirement.retire(params.id);
+        return { retired: params.id };
+      },
+      {
+        params: AgentParams,
+        response: { 200: Retired, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody },
+        detail: {
+          summary: "Retire an agent",
+          description:
+            "It is forgotten, with its documents and what the broker keeps of it; its minutes stay as long as others. Not while it is online. An agent that comes again is a new one.",
           tags: ["fleet"],
         },
       },

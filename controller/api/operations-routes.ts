@@ -2,18 +2,17 @@ import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { openRoute } from "#platform/http/open-route.ts";
-import { version } from "#platform/version.ts";
-import type { Broker } from "#protocol/broker.ts";
 import { Health } from "./schemas.ts";
 
 /** For those who run the controller. */
-export function operationsRoutes(broker: Broker, metrics: Registry) {
+export function operationsRoutes(health: () => Health, metrics: Registry) {
   return new Elysia()
-    .get("/healthz", () => ({ status: "ok" as const, version, brokerConnected: broker.connected }), {
+    .get("/healthz", health, {
       response: Health,
       detail: {
         summary: "Whether the controller runs",
-        description: "It runs, and answers 200, without its broker too.",
+        description:
+          "It runs, and answers 200, without its broker too; degraded says what is wrong with what it takes in or keeps.",
         tags: ["operations"],
         ...openRoute,
       },

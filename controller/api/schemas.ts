@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import * as messages from "#protocol/messages.ts";
-import type { DecisionRecord } from "../scaling/decision-record.ts";
+import { type DecisionRecord, decisionKinds } from "../scaling/decision-record.ts";
 
 /** What the API answers. Times are ms since the epoch by the controller's clock, rates are texts a second of it. */
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -75,27 +75,24 @@ export const AgentDetail = Type.Object({
   ...agentView,
   birth: orNull(Birth),
   desired: orNull(Desired),
+  /** What of its messages was not taken as it came, since this controller started, and the newest minutes that are not believed. */
+  ingest: Type.Object({
+    refused: Type.Integer(),
+    setAside: Type.Integer(),
+    conflicts: Type.Integer(),
+    lastReason: orNull(Type.String()),
+    lastAtMs: orNull(TimeMs),
+    setAsideMinutes: Type.Array(
+      Type.Object({ bootId: Type.String(), seq: Type.Integer(), atMs: TimeMs, reason: Type.String() }),
+    ),
+  }),
   recentMinutes: Type.Array(MinuteView),
 });
 
 export const AgentList = Type.Object({ agents: Type.Array(AgentView) });
 
 export const DecisionKind = Type.Unsafe<DecisionRecord["kind"]>(
-  Type.Union(
-    (
-      [
-        "hold",
-        "scale-out",
-        "scale-in",
-        "change-modes",
-        "preview",
-        "freeze",
-        "capacity",
-        "override",
-        "override-ended",
-      ] as const
-    ).map((kind) => Type.Literal(kind)),
-  ),
+  Type.Union(decisionKinds.map((kind) => Type.Literal(kind))),
 );
 
 export const DecisionView = Type.Unsafe<DecisionRecord>(
@@ -164,10 +161,24 @@ export const OverrideBody = Type.Object(
 
 export const OverrideResult = Type.Object({ override: OverrideView, desired: Desired });
 
+export const Retired = Type.Object({ retired: Type.String() });
+
 export const Health = Type.Object({
-  status: Type.Literal("ok"),
+  /** degraded: it runs, and something is wrong with what it takes in or keeps. */
+  status: Type.Union([Type.Literal("ok"), Type.Literal("degraded")]),
   version: Type.String(),
   brokerConnected: Type.Boolean(),
+  problems: Type.Array(Type.String()),
+  /** Since it started. */
+  messages: Type.Object({
+    refused: Type.Integer(),
+    setAside: Type.Integer(),
+    conflicts: Type.Integer(),
+    noRoom: Type.Integer(),
+  }),
+  /** By table. */
+  unreadableRows: Type.Array(Type.Object({ table: Type.String(), rows: Type.Integer() })),
 });
+export type Health = Static<typeof Health>;
 
 export const AgentParams = Type.Object({ id: messages.Identifier });

@@ -1,10 +1,14 @@
-import type { Birth, MinuteData } from "#protocol/messages.ts";
-import { textsOf } from "./agent-state.ts";
+import { bounds } from "#protocol/bounds.ts";
+import type { Birth, MinuteData, MinutePower } from "#protocol/messages.ts";
+import { mostAheadMs, textsOf } from "./agent-state.ts";
 
-/** A board that claims to carry more than so many times what an agent usually carries is mistaken. */
+/**
+ * A board that claims to carry more than so many times what an agent usually carries is mistaken, and so is a minute with so many times the
+ * texts that its board carries: one core answers about 75 times as many texts out of its cache as it computes.
+ */
 const mostTimesUsual = 100;
-/** No device embeds more texts a second than this, not even out of a cache. */
-const mostTextsPerS = 1_000_000;
+const minuteMs = 60_000;
+
 /** The introduction without capacities that can't be: such modes count with the usual capacity. What was left out is said. */
 export function withPlausibleCapacity(birth: Birth, usualQps: number): { birth: Birth; faults: readonly string[] } {
   const faults: string[] = [];
@@ -19,8 +23,68 @@ export function withPlausibleCapacity(birth: Birth, usualQps: number): { birth: 
     : { birth: { ...birth, board: { ...birth.board, powerModes } }, faults };
 }
 
+/** What a minute's record is judged by. */
+export interface MinuteContext {
+  /** Of the agent's board; null where it has not introduced itself. */
+  readonly birth: Birth | null;
+  /** What an agent usually carries, texts a second. */
+  readonly usualQps: number;
+  readonly nowMs: number;
+  /** Older minutes are not kept. */
+  readonly oldestMs: number;
+}
+
+function implausibleTime(minuteStartMs: number, { nowMs, oldestMs }: MinuteContext): string | null {
+  const aheadMs = minuteStartMs - nowMs;
+  if (aheadMs > mostAheadMs)
+    return `starts ${Math.round(aheadMs / 1000)} s ahead of this controller's clock: one of the clocks is wrong`;
+  if (minuteStartMs < oldestMs) return "is older than minutes are kept (retention.minuteDays)";
+  if (minuteStartMs % minuteMs !== 0) return "does not start with a minute";
+  return null;
+}
+
+/** A part may be larger than the whole by so much: figures are rounded on their way. */
+const exceeds = (part: number, whole: number) => part > whole * 1.01 + 1;
+
+function implausiblePower(power: MinutePower): string | null {
+  const { energyJ, measuredMs, idleJ = 0, activeJ = 0, models = [] } = power;
+  const mostJ = bounds.watts * (measuredMs / 1000 + 1);
+  if (energyJ > mostJ) return `${Math.round(energyJ)} J in ${Math.round(measuredMs)} ms, which no board draws`;
+  if (exceeds(idleJ + activeJ, energyJ)) return "idle and active energy add up to more than all of it";
+  const ofModels = models.reduce((sum, { energyJ: each }) => sum + each, 0);
+  if (exceeds(ofModels, activeJ)) return "the models' energy adds up to more than the active one";
+  const apart = models.find(({ energyJ: each, tenants = [] }) =>
+    exceeds(
+      tenants.reduce((sum, tenant) => sum + tenant.energyJ, 0),
+      each,
+    ),
+  );
+  return apart === undefined ? null : `the tenants' energy adds up to more than that of model ${apart.model}`;
+}
+
+function implausibleTraffic({ traffic }: Pick<MinuteData, "traffic">, context: MinuteContext): string | null {
+  const capacities = context.birth?.board.powerModes.map(({ capacityQps }) => capacityQps ?? 0) ?? [];
+  const mostQps = mostTimesUsual * Math.max(context.usualQps, ...capacities);
+  const textsPerS = textsOf({ traffic }) / 60;
+  if (textsPerS > mostQps)
+    return `${Math.round(textsPerS)} texts/s, and no more than ${Math.round(mostQps)} can be believed of this board`;
+  const computeMs = traffic.models.reduce((sum, model) => sum + model.computeMs, 0);
+  if (computeMs > bounds.computeMs) return `${Math.round(computeMs)} ms of computation in a minute`;
+  for (const { model, requests, texts, tokens, latencyCounts, tenants = [] } of traffic.models) {
+    if (requests === 0 && texts + tokens > 0) return `model ${model}: texts without a request`;
+    const answered = latencyCounts.reduce((sum, count) => sum + count, 0);
+    if (answered > requests) return `model ${model}: ${answered} latencies of ${requests} requests`;
+    const ofTenants = tenants.reduce((sum, tenant) => sum + tenant.requests, 0);
+    if (ofTenants > requests) return `model ${model}: ${ofTenants} requests of tenants, of ${requests} in all`;
+  }
+  return null;
+}
+
 /** Why a minute's record can't be true; null when it can. */
-export function implausibleMinute(data: Pick<MinuteData, "traffic">): string | null {
-  const textsPerS = textsOf(data) / 60;
-  return textsPerS > mostTextsPerS ? `${textsPerS} texts/s in a minute, which can't be` : null;
+export function implausibleMinute(data: Pick<MinuteData, "traffic" | "power">, context: MinuteContext): string | null {
+  return (
+    implausibleTime(data.traffic.minuteStartMs, context) ??
+    implausibleTraffic(data, context) ??
+    (data.power === null ? null : implausiblePower(data.power))
+  );
 }

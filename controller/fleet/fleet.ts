@@ -6,6 +6,7 @@ export interface Fleet {
   readonly traffic: FleetTraffic;
   get(agentId: string): AgentState | undefined;
   put(state: AgentState): void;
+  remove(agentId: string): void;
   /** By id. */
   agents(): AgentState[];
   readonly size: number;
@@ -21,6 +22,9 @@ export function createFleet(): Fleet {
     get: (agentId) => states.get(agentId),
     put(state) {
       states.set(state.agentId, state);
+    },
+    remove(agentId) {
+      states.delete(agentId);
     },
     agents: () => [...states.values()].sort((a, b) => a.agentId.localeCompare(b.agentId)),
     get size() {

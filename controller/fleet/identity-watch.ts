@@ -1,4 +1,4 @@
-import type { Logger } from "#platform/log.ts";
+import { createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
@@ -25,8 +25,12 @@ export interface IdentityWatchParts {
   readonly log: Logger;
 }
 
-/** No more devices than this are remembered of all fleets together. */
+/** No more devices than this are remembered of all fleets together, and no more fleets of a device. */
 const mostSeen = 20_000;
+const mostFleets = 8;
+/** Others can make up names without end: so many are put on record in an hour, and the rest is counted in the log. */
+const mostNotesAnHour = 20;
+const hourMs = 3_600_000;
 
 function hostOf(url: string | undefined): string | null {
   return URL.canParse(url ?? "") ? new URL(url as string).hostname : null;
@@ -39,14 +43,23 @@ export function createIdentityWatch(parts: IdentityWatchParts): IdentityWatch {
   const twins = createTwinBoots();
   const noted = new Set<string>();
 
+  const counted = createCountedLog(log, Date.now);
+  let notesOfHour: { readonly startMs: number; count: number } = { startMs: 0, count: 0 };
+
   const note = async (rule: string, agentId: string, reason: string, inputs: Readonly<Record<string, string>>) => {
     const key = [rule, agentId, inputs["otherFleet"] ?? ""].join("/");
     if (noted.has(key)) return;
-    noted.add(key);
+    if (Math.abs(nowMs() - notesOfHour.startMs) >= hourMs) notesOfHour = { startMs: nowMs(), count: 0 };
+    if (notesOfHour.count >= mostNotesAnHour) {
+      counted.note("more identities that are not one device's alone than go on record", { agentId, ...inputs, reason });
+      return;
+    }
+    notesOfHour.count += 1;
+    if (noted.size < mostSeen) noted.add(key);
     log.warn({ agentId, ...inputs }, reason);
     await store.insertDecision({
       atMs: nowMs(),
-      kind: "capacity",
+      kind: "note",
       rule,
       reason: `${agentId}: ${reason}`,
       agents: [agentId],
@@ -66,7 +79,8 @@ export function createIdentityWatch(parts: IdentityWatchParts): IdentityWatch {
     const hosts = seen.get(agentId) ?? new Map<string, string>();
     const host = status === "online" ? hostOf(url) : null;
     if (host === null) hosts.delete(itsFleet);
-    else if (seen.size < mostSeen || seen.has(agentId)) seen.set(agentId, hosts.set(itsFleet, host));
+    else if ((seen.size < mostSeen || seen.has(agentId)) && (hosts.size < mostFleets || hosts.has(itsFleet)))
+      seen.set(agentId, hosts.set(itsFleet, host));
     if (hosts.size === 0) seen.delete(agentId);
     const own = hosts.get(fleetName);
     for (const [otherFleet, otherHost] of hosts) {

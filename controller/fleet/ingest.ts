@@ -1,13 +1,13 @@
 import { describeError } from "#platform/errors.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker, BrokerMessage } from "#protocol/broker.ts";
+import { cleanText } from "#protocol/clean-text.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { Birth, Command, CommandResult, MinuteData, Presence, Reported } from "#protocol/messages.ts";
-import { type AgentChannel, agentTopic, parseAgentTopic } from "#protocol/topics.ts";
-import type { AgentStore, MinuteStore } from "../store/store.ts";
+import { type AgentChannel, agentChannels, agentTopic, parseAgentTopic } from "#protocol/topics.ts";
+import type { AgentStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 import {
   type AgentState,
-  mostAheadMs,
   type Observation,
   observeBirth,
   observeMinute,
@@ -18,15 +18,31 @@ import {
 } from "./agent-state.ts";
 import { implausibleMinute, withPlausibleCapacity } from "./check-plausible.ts";
 import type { Fleet } from "./fleet.ts";
+import { createHourBudget, type HourBudget } from "./hour-budget.ts";
+import type { IngestCounts } from "./ingest-counts.ts";
 
-export type IngestOutcome = "accepted" | "duplicate" | "stale" | "malformed" | "refused";
+export type IngestOutcome =
+  | "accepted"
+  | "duplicate"
+  | "stale"
+  | "malformed"
+  | "refused"
+  /** A minute under a name that another one has: kept beside it. */
+  | "conflict"
+  /** A minute that is not believed: kept, but not as part of the record. */
+  | "set-aside"
+  /** A minute that can't be stored: not acknowledged, it comes again. */
+  | "failed";
 
 export interface IngestParts {
   readonly fleetName: string;
   readonly fleet: Fleet;
-  readonly store: AgentStore & MinuteStore;
+  readonly store: AgentStore & MinuteStore & SetAsideStore;
   readonly broker: Broker;
-  readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number };
+  readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number; readonly minutesKeptMs: number };
+  readonly counts: IngestCounts;
+  /** Tries to make room for an agent that is new; false when there is none. */
+  readonly makeRoom: () => Promise<boolean>;
   /** What an agent usually carries, texts a second: what is out of all proportion to it is not believed. */
   readonly usualCapacityQps: number;
   readonly nowMs: () => number;
@@ -44,21 +60,29 @@ export interface Ingest {
   start(): void;
   /** Takes up what an earlier run of the controller knew. */
   recover(): Promise<void>;
+  /** The agent has left the fleet for good. */
+  forget(agentId: string): void;
 }
 
 const channels = ["presence", "birth", "data", "reported", "cmd-result"] as const;
 const weekMs = 7 * 24 * 3_600_000;
 const rebirthExpiryMs = 60_000;
+/** Minutes that are not believed are kept for people to look at: so many of an agent, and of all together. */
+export const mostSetAside = { ofAgent: 100, inAll: 1000 } as const;
 
 /** Takes in what agents publish. A minute's record is handled when it is stored; malformed messages are counted, never fatal. */
 export function createIngest(parts: IngestParts): Ingest {
-  const { fleetName, fleet, store, broker, limits, nowMs, log } = parts;
+  const { fleetName, fleet, store, broker, limits, counts, nowMs, log } = parts;
   const counted = createCountedLog(log, Date.now);
+  const budget: HourBudget = createHourBudget(store);
+  let setAsideSincePrune = 0;
   const rebirthAskedMs = new Map<string, number>();
 
   const refuse = (channel: AgentChannel | "unknown", topic: string, reason: string, outcome: IngestOutcome) => {
     parts.onMessage(channel, outcome);
-    counted.note(`a message was ${outcome}`, { topic, reason });
+    const agentId = parseAgentTopic(fleetName, topic)?.agentId ?? null;
+    counts.note(agentId !== null && fleet.get(agentId) !== undefined ? agentId : null, "refused", reason, nowMs());
+    counted.note(`a message was ${outcome}`, { topic: cleanText(topic).slice(0, 256), reason });
   };
 
   /** Not awaited by its caller: a handler must not wait for a publish. */
@@ -101,29 +125,80 @@ export function createIngest(parts: IngestParts): Ingest {
     if (keep) parts.onAgentChanged(before, state);
   };
 
-  const takeMinute = async (data: MinuteData, before: AgentState): Promise<IngestOutcome> => {
+  /** Keeps a minute beside the record: it counts neither as traffic nor as cost, and is not lost either. */
+  const setAside = async (data: MinuteData, before: AgentState, reason: string): Promise<IngestOutcome> => {
+    const { agentId, bootId, seq } = data;
+    const now = nowMs();
+    await store.setAside(data, reason, now, mostSetAside.ofAgent);
+    setAsideSincePrune += 1;
+    if (setAsideSincePrune >= mostSetAside.ofAgent) {
+      setAsideSincePrune = 0;
+      await store.pruneSetAside(Number.NEGATIVE_INFINITY, mostSetAside.inAll);
+    }
+    const isNext = bootId === before.bootId && seq === before.lastSeq + 1;
+    fleet.put({ ...before, lastHeardMs: now, lastSeq: isNext ? seq : before.lastSeq });
+    counts.note(agentId, "setAside", reason, now);
+    counted.note("a minute is not believed: it is set aside and not counted", { agentId, bootId, seq, reason });
+    return "set-aside";
+  };
+
+  const keepMinute = async (data: MinuteData, before: AgentState): Promise<IngestOutcome> => {
+    const now = nowMs();
+    const { birth } = before;
+    const oldestMs = now - limits.minutesKeptMs;
+    const fault = implausibleMinute(data, { birth, usualQps: parts.usualCapacityQps, nowMs: now, oldestMs });
+    if (fault !== null) return setAside(data, before, fault);
     // Stored before anything else: what fails here is not acknowledged and comes again.
-    const isNew = await store.insertMinute(data);
-    if (!isNew) {
-      fleet.put({ ...before, lastHeardMs: nowMs() });
+    const excess = await budget.excess(data);
+    if (excess !== null) return setAside(data, before, excess);
+    const kept = await store.insertMinute(data);
+    if (kept === "repeat") {
+      fleet.put({ ...before, lastHeardMs: now });
       return "duplicate";
     }
-    const aheadMs = data.traffic.minuteStartMs - nowMs();
-    if (aheadMs <= mostAheadMs) fleet.traffic.add(data.traffic.minuteStartMs, textsOf(data));
-    else {
-      const { agentId } = data;
-      const note = { agentId, aheadS: Math.round(aheadMs / 1000) };
-      counted.note("a minute lies in the future: its agent's clock is wrong, or this one; it is not counted", note);
+    if (kept === "contradicts" || kept === "kept-beside") {
+      const { agentId, bootId, seq } = data;
+      const reason =
+        kept === "contradicts"
+          ? "other figures are on record of the same minute"
+          : "another minute is on record under its name; both are kept";
+      counts.note(agentId, "conflicts", reason, now);
+      counted.note("two records go by one name: somebody else may speak for this agent", {
+        agentId,
+        bootId,
+        seq,
+        reason,
+      });
+      if (kept === "contradicts") {
+        await setAside(data, before, reason);
+        return "conflict";
+      }
     }
-    const observation = observeMinute(before, data, nowMs());
+    budget.spend(data);
+    fleet.traffic.add(data.traffic.minuteStartMs, textsOf(data));
+    const observation = observeMinute(before, data, now);
     await apply(before, observation, false);
     parts.onMinute(data, observation.state);
-    return "accepted";
+    return kept === "new" ? "accepted" : "conflict";
+  };
+
+  const takeMinute = async (data: MinuteData, before: AgentState): Promise<IngestOutcome> => {
+    try {
+      const outcome = await keepMinute(data, before);
+      counts.noteStored(null);
+      return outcome;
+    } catch (error) {
+      counts.noteStored(describeError(error));
+      parts.onMessage("data", "failed");
+      throw error;
+    }
   };
 
   const handle = async (channel: (typeof channels)[number], { topic, payload }: BrokerMessage) => {
     const agentId = parseAgentTopic(fleetName, topic)?.agentId;
     if (agentId === undefined) return refuse("unknown", topic, "not a topic of this fleet", "refused");
+    // A retained message was taken away: this controller did so when the agent was retired.
+    if (payload.byteLength === 0 && agentChannels[channel].retain) return parts.onMessage(channel, "stale");
     const decoded = decodeMessage(schemas[channel], payload);
     if (!decoded.ok) return refuse(channel, topic, decoded.reason, "malformed");
     const message = decoded.message as AgentMessage;
@@ -131,15 +206,12 @@ export function createIngest(parts: IngestParts): Ingest {
       return refuse(channel, topic, `speaks for agent ${message.agentId}`, "refused");
     }
     const known = fleet.get(agentId);
-    if (known === undefined && fleet.size >= limits.maxAgents) {
-      return refuse(channel, topic, `more than ${limits.maxAgents} agents`, "refused");
+    if (known === undefined && fleet.size >= limits.maxAgents && !(await parts.makeRoom())) {
+      counts.noteNoRoom();
+      return refuse(channel, topic, `more than ${limits.maxAgents} agents (ingest.maxAgents)`, "refused");
     }
     const before = known ?? unknownAgent(agentId, nowMs());
-    if ("seq" in message) {
-      const fault = implausibleMinute(message);
-      if (fault !== null) return refuse(channel, topic, fault, "refused");
-      return parts.onMessage(channel, await takeMinute(message, before));
-    }
+    if ("seq" in message) return parts.onMessage(channel, await takeMinute(message, before));
     if ("state" in message) {
       log.info({ agentId, command: message.id, state: message.state, reason: message.reason }, "command result");
       fleet.put({ ...before, lastHeardMs: nowMs() });
@@ -167,6 +239,11 @@ export function createIngest(parts: IngestParts): Ingest {
       for (const { minuteStartMs, texts } of await store.fleetMinutes(now - weekMs, now)) {
         fleet.traffic.add(minuteStartMs, texts);
       }
+    },
+    forget(agentId) {
+      rebirthAskedMs.delete(agentId);
+      budget.forget(agentId);
+      counts.forget(agentId);
     },
   };
 }

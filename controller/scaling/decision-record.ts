@@ -1,5 +1,19 @@
 import type { ModeChange } from "./scaling-inputs.ts";
 
+/** note: something that people should know of the fleet; nothing was decided. */
+export const decisionKinds = [
+  "hold",
+  "scale-out",
+  "scale-in",
+  "change-modes",
+  "preview",
+  "freeze",
+  "capacity",
+  "override",
+  "override-ended",
+  "note",
+] as const;
+
 /** What a decision says it will change, and what came of it. */
 export interface DecisionOutcome {
   /** Agents whose desired document was changed. */
@@ -18,16 +32,7 @@ export interface DecisionOutcome {
 /** A decision as it is stored and shown: nothing is recomputed later. */
 export interface NewDecision {
   readonly atMs: number;
-  readonly kind:
-    | "hold"
-    | "scale-out"
-    | "scale-in"
-    | "change-modes"
-    | "preview"
-    | "freeze"
-    | "capacity"
-    | "override"
-    | "override-ended";
+  readonly kind: (typeof decisionKinds)[number];
   /** The rule that decided, as a constant. */
   readonly rule: string;
   /** For people. */

@@ -2,8 +2,3 @@
 export function toColumn(value: unknown): string | null {
   return value === null ? null : JSON.stringify(value);
 }
-
-/** What `toColumn` wrote. */
-export function fromColumn(text: string | null) {
-  return text === null ? null : JSON.parse(text);
-}

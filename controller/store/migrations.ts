@@ -62,4 +62,16 @@ export const controllerMigrations: readonly Migration[] = [
      expires_real_ms INTEGER NOT NULL
    ) STRICT;`,
   forecastMadeTable,
+  // What came and was neither believed nor thrown away: beside the record, not part of it.
+  `CREATE TABLE set_aside (
+     agent_id TEXT NOT NULL,
+     boot_id TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     content_hash TEXT NOT NULL,
+     at_ms INTEGER NOT NULL,
+     reason TEXT NOT NULL,
+     document TEXT NOT NULL,         -- protocol MinuteData as JSON
+     PRIMARY KEY (agent_id, boot_id, seq, content_hash)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX set_aside_by_time ON set_aside (at_ms);`,
 ];

@@ -1,8 +1,10 @@
 import type { Database } from "bun:sqlite";
 import type { DecisionRecord } from "../scaling/decision-record.ts";
+import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
+import { DecisionRow } from "./row-schemas.ts";
 import type { DecisionStore } from "./store.ts";
 
-interface DecisionRow {
+interface StoredDecision {
   id: number;
   at_ms: number;
   last_at_ms: number;
@@ -15,40 +17,44 @@ interface DecisionRow {
   outcome: string;
 }
 
-function toRecord(row: DecisionRow): DecisionRecord {
-  return {
+/** The row's decision; null when it can't be read. */
+function toRecord(row: StoredDecision, quarantine: RowQuarantine): DecisionRecord | null {
+  return quarantine.decode("decision", String(row.id), DecisionRow, {
     id: row.id,
     atMs: row.at_ms,
     lastAtMs: row.last_at_ms,
     repeats: row.repeats,
-    kind: row.kind as DecisionRecord["kind"],
+    kind: row.kind,
     rule: row.rule,
     reason: row.reason,
-    agents: JSON.parse(row.agents),
-    inputs: JSON.parse(row.inputs),
-    outcome: JSON.parse(row.outcome),
-  };
+    agents: columnValue(row.agents),
+    inputs: columnValue(row.inputs),
+    outcome: columnValue(row.outcome),
+  });
 }
 
-export function createDecisionTable(database: Database): DecisionStore {
+export function createDecisionTable(database: Database, quarantine: RowQuarantine): DecisionStore {
   const insert = database.query(
     `INSERT INTO decision (at_ms, last_at_ms, repeats, kind, rule, reason, agents, inputs, outcome)
      VALUES ($atMs, $atMs, 1, $kind, $rule, $reason, $agents, $inputs, $outcome)`,
   );
   const repeat = database.query(`UPDATE decision SET last_at_ms = ?, repeats = repeats + 1 WHERE id = ?`);
   const update = database.query(`UPDATE decision SET outcome = ? WHERE id = ?`);
-  const list = database.query<DecisionRow, Record<string, string | number | null>>(
+  const list = database.query<StoredDecision, Record<string, string | number | null>>(
     `SELECT * FROM decision
      WHERE ($kind IS NULL OR kind = $kind)
        AND ($changesOnly = 0 OR kind <> 'hold')
        AND ($sinceMs IS NULL OR last_at_ms >= $sinceMs)
        AND ($untilMs IS NULL OR at_ms < $untilMs)
-       AND ($agentId IS NULL OR EXISTS (SELECT 1 FROM json_each(agents) WHERE value = $agentId))
+       AND ($agentId IS NULL OR EXISTS
+         (SELECT 1 FROM json_each(CASE WHEN json_valid(agents) THEN agents ELSE '[]' END) WHERE value = $agentId))
      ORDER BY id DESC LIMIT $limit`,
   );
-  const one = database.query<DecisionRow, [number]>(`SELECT * FROM decision WHERE id = ?`);
+  const one = database.query<StoredDecision, [number]>(`SELECT * FROM decision WHERE id = ?`);
   const prune = database.query(
-    `DELETE FROM decision WHERE last_at_ms < ? OR id <= (SELECT id FROM decision ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+    `DELETE FROM decision WHERE last_at_ms < $beforeMs
+       OR kind <> 'note' AND id <= (SELECT id FROM decision WHERE kind <> 'note' ORDER BY id DESC LIMIT 1 OFFSET $keepMost)
+       OR kind = 'note' AND id <= (SELECT id FROM decision WHERE kind = 'note' ORDER BY id DESC LIMIT 1 OFFSET $keepNotes)`,
   );
   return {
     async insertDecision(decision) {
@@ -78,14 +84,14 @@ export function createDecisionTable(database: Database): DecisionStore {
         untilMs: untilMs ?? null,
         limit,
       });
-      return rows.map(toRecord);
+      return rows.flatMap((row) => toRecord(row, quarantine) ?? []);
     },
     async decision(id) {
       const row = one.get(id);
-      return row === null ? null : toRecord(row);
+      return row === null ? null : toRecord(row, quarantine);
     },
-    async pruneDecisions(beforeMs, keepMost) {
-      return prune.run(Math.floor(beforeMs), keepMost).changes;
+    async pruneDecisions(beforeMs, keepMost, keepNotes) {
+      return prune.run({ beforeMs: Math.floor(beforeMs), keepMost, keepNotes }).changes;
     },
   };
 }

@@ -1,9 +1,12 @@
 import type { Database } from "bun:sqlite";
-import type { AgentRole } from "#protocol/messages.ts";
-import { fromColumn, toColumn } from "./json-column.ts";
-import type { FleetMinute, MinuteRecord, MinuteStore } from "./store.ts";
+import { bounds } from "#protocol/bounds.ts";
+import type { MinuteData } from "#protocol/messages.ts";
+import { toColumn } from "./json-column.ts";
+import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
+import { MinuteRow } from "./row-schemas.ts";
+import type { FleetMinute, HourUse, MinuteRecord, MinuteStore } from "./store.ts";
 
-interface MinuteRow {
+interface StoredMinute {
   agent_id: string;
   boot_id: string;
   seq: number;
@@ -17,27 +20,45 @@ interface MinuteRow {
 
 /** Rows read at once, so that a long window neither fills the memory nor blocks other requests. */
 const pageRows = 2000;
+/** Rows removed at once, for the same reason. */
+const prunedAtOnce = 2000;
+const minuteMs = 60_000;
+const minutesOfHour = Array.from({ length: 60 }, (_, minute) => `$hourStartMs + ${minute * minuteMs}`).join();
 
-function toRecord(row: MinuteRow): MinuteRecord {
-  return {
+/** The row's record; null when it can't be read. */
+function toRecord(row: StoredMinute, quarantine: RowQuarantine): MinuteRecord | null {
+  const key = `${row.agent_id}/${row.boot_id}/${row.seq}`;
+  const record = quarantine.decode("minute", key, MinuteRow, {
     agentId: row.agent_id,
     bootId: row.boot_id,
     seq: row.seq,
     historical: row.historical === 1,
-    role: row.role as AgentRole,
-    traffic: JSON.parse(row.traffic),
-    power: fromColumn(row.power),
-    forecast: fromColumn(row.forecast),
-  };
+    role: row.role,
+    traffic: columnValue(row.traffic),
+    power: columnValue(row.power),
+    forecast: columnValue(row.forecast),
+  });
+  if (record === null || record.traffic.minuteStartMs === row.minute_start_ms) return record;
+  quarantine.note("minute", key, "minute_start_ms: not that of its traffic");
+  return null;
 }
 
-export function createMinuteTable(database: Database): MinuteStore {
+/** Under which name a minute is kept whose own is taken by another one. */
+function conflictBootId({ bootId }: MinuteData, traffic: string): string {
+  return `${bootId}~${Bun.hash(traffic).toString(16).padStart(16, "0")}`;
+}
+
+export function createMinuteTable(database: Database, quarantine: RowQuarantine): MinuteStore {
   const insert = database.query(
     `INSERT OR IGNORE INTO minute
        (agent_id, boot_id, seq, minute_start_ms, texts, historical, role, traffic, power, forecast)
      VALUES ($agentId, $bootId, $seq, $minuteStartMs, $texts, $historical, $role, $traffic, $power, $forecast)`,
   );
-  const page = database.query<MinuteRow, Record<string, string | number | null>>(
+  const kept = database.query<
+    Pick<StoredMinute, "minute_start_ms" | "role" | "traffic" | "power">,
+    [string, string, number]
+  >(`SELECT minute_start_ms, role, traffic, power FROM minute WHERE agent_id = ? AND boot_id = ? AND seq = ?`);
+  const page = database.query<StoredMinute, Record<string, string | number | null>>(
     `SELECT * FROM minute
      WHERE minute_start_ms < $endMs AND ($onlyAgent IS NULL OR agent_id = $onlyAgent)
        AND (minute_start_ms, agent_id, boot_id, seq) > ($afterMs, $afterAgent, $afterBoot, $afterSeq)
@@ -46,15 +67,46 @@ export function createMinuteTable(database: Database): MinuteStore {
   );
   const totals = database.query<{ minuteStartMs: number; texts: number }, [number, number]>(
     `SELECT minute_start_ms AS minuteStartMs, sum(texts) AS texts FROM minute
-     WHERE minute_start_ms >= ? AND minute_start_ms < ? GROUP BY minute_start_ms ORDER BY minute_start_ms`,
+     WHERE minute_start_ms >= ? AND minute_start_ms < ? AND texts BETWEEN 0 AND ${bounds.texts}
+     GROUP BY minute_start_ms ORDER BY minute_start_ms`,
   );
   const highestSeq = database.query<{ seq: number | null }, [string, string]>(
-    `SELECT max(seq) AS seq FROM minute WHERE agent_id = ? AND boot_id = ?`,
+    `SELECT max(seq) AS seq FROM minute WHERE agent_id = ? AND boot_id = ? AND seq <= ${bounds.count32}`,
   );
-  const prune = database.query(`DELETE FROM minute WHERE minute_start_ms < ?`);
+  // By the index of the times, minute by minute: the agent's own rows may be many.
+  const hour = database.query<HourUse, { hourStartMs: number; agentId: string }>(
+    `SELECT count(*) AS rows,
+       total(length(traffic) + coalesce(length(power), 0) + coalesce(length(forecast), 0)) AS bytes,
+       total(CASE WHEN json_valid(traffic) THEN json_extract(traffic, '$.observedMs') END) AS observedMs,
+       total(CASE WHEN json_valid(power) THEN json_extract(power, '$.measuredMs') END) AS measuredMs
+     FROM minute WHERE minute_start_ms IN (${minutesOfHour}) AND agent_id = $agentId`,
+  );
+  const anyOf = database.query<{ found: number }, [string]>(
+    `SELECT EXISTS (SELECT 1 FROM minute WHERE agent_id = ?) AS found`,
+  );
+  // A clock that is wrong at the start, as of a device that has lost its time, must not make a future of all that is kept.
+  const prune = database.query(
+    `DELETE FROM minute WHERE minute_start_ms < $beforeMs OR minute_start_ms >= $dayMs + max($nowMs,
+       coalesce((SELECT max(last_at_ms) FROM decision WHERE last_at_ms <= ${bounds.timeMs}), 0))`,
+  );
+  const pruneOldest = database.query(
+    `DELETE FROM minute WHERE (agent_id, boot_id, seq) IN
+       (SELECT agent_id, boot_id, seq FROM minute ORDER BY minute_start_ms LIMIT ${prunedAtOnce})`,
+  );
+  const pages = database.query<{ pages: number; free: number; bytes: number }, []>(
+    `SELECT (SELECT page_count FROM pragma_page_count) AS pages, (SELECT freelist_count FROM pragma_freelist_count) AS free,
+       (SELECT page_size FROM pragma_page_size) AS bytes`,
+  );
+  const usedBytes = () => {
+    const size = pages.get();
+    return size === null ? 0 : (size.pages - size.free) * size.bytes;
+  };
+
   return {
     async insertMinute(data) {
-      const { changes } = insert.run({
+      const traffic = JSON.stringify(data.traffic);
+      const power = toColumn(data.power);
+      const row = {
         agentId: data.agentId,
         bootId: data.bootId,
         seq: data.seq,
@@ -62,17 +114,32 @@ export function createMinuteTable(database: Database): MinuteStore {
         texts: data.traffic.models.reduce((sum, { texts }) => sum + texts, 0),
         historical: data.historical ? 1 : 0,
         role: data.role,
-        traffic: JSON.stringify(data.traffic),
-        power: toColumn(data.power),
+        traffic,
+        power,
         forecast: toColumn(data.forecast),
-      });
-      return changes > 0;
+      };
+      if (insert.run(row).changes > 0) return "new";
+      const known = kept.get(data.agentId, data.bootId, data.seq);
+      if (known === null || (known.traffic === traffic && known.power === power && known.role === data.role))
+        return "repeat";
+      if (known.minute_start_ms === data.traffic.minuteStartMs) return "contradicts";
+      const beside = insert.run({ ...row, bootId: conflictBootId(data, traffic) });
+      return beside.changes > 0 ? "kept-beside" : "repeat";
+    },
+    async hourUse(agentId, hourStartMs) {
+      return hour.get({ agentId, hourStartMs }) ?? { rows: 0, bytes: 0, observedMs: 0, measuredMs: 0 };
+    },
+    async hasMinutes(agentId) {
+      return anyOf.get(agentId)?.found === 1;
     },
     async *minutes(startMs, endMs, agentId) {
       let after = { afterMs: Math.ceil(startMs), afterAgent: "", afterBoot: "", afterSeq: 0 };
       for (;;) {
         const rows = page.all({ ...after, endMs: Math.ceil(endMs), onlyAgent: agentId ?? null });
-        for (const row of rows) yield toRecord(row);
+        for (const row of rows) {
+          const record = toRecord(row, quarantine);
+          if (record !== null) yield record;
+        }
         const last = rows.at(-1);
         if (last === undefined || rows.length < pageRows) return;
         after = {
@@ -90,8 +157,19 @@ export function createMinuteTable(database: Database): MinuteStore {
     async lastSeq(agentId, bootId) {
       return highestSeq.get(agentId, bootId)?.seq ?? null;
     },
-    async pruneMinutes(beforeMs) {
-      return prune.run(Math.floor(beforeMs)).changes;
+    async pruneMinutes(beforeMs, nowMs) {
+      return prune.run({ beforeMs: Math.floor(beforeMs), nowMs: Math.ceil(nowMs), dayMs: bounds.durationMs }).changes;
     },
+    async pruneToSize(maxBytes) {
+      let removed = 0;
+      while (usedBytes() > maxBytes) {
+        const { changes } = pruneOldest.run();
+        if (changes === 0) break;
+        removed += changes;
+        await Bun.sleep(0);
+      }
+      return removed;
+    },
+    usedBytes,
   };
 }

@@ -1,25 +1,37 @@
 import type { Database } from "bun:sqlite";
+import type { RowQuarantine } from "./row-quarantine.ts";
+import { FreezeRow, LeaseRow } from "./row-schemas.ts";
 import type { Freeze, SafetyStore } from "./store.ts";
 
-interface FreezeRow {
+interface StoredFreeze {
   reason: string;
-  since_ms: number;
-  until_ms: number | null;
+  sinceMs: number;
+  untilMs: number | null;
 }
 
+/** A lease that ends later than it would if it had just been taken, and than clocks are set, is nobody's. */
+const clockStepMs = 600_000;
+
+/** Somebody wanted nothing to change; what for and until when can't be read. */
+const unreadableFreeze: Freeze = {
+  reason: "the stored freeze can't be read: frozen until an operator ends it",
+  sinceMs: 0,
+  untilMs: null,
+};
+
 /** The freeze and the lease. */
-export function createSafetyTables(database: Database): SafetyStore {
+export function createSafetyTables(database: Database, quarantine: RowQuarantine): SafetyStore {
   const setFreeze = database.query(
     `INSERT OR REPLACE INTO freeze (id, reason, since_ms, until_ms) VALUES (1, $reason, $sinceMs, $untilMs)`,
   );
   // One statement, so that of two controllers that ask at once only one gets it.
   const takeLease = database.query<
     { holder: string },
-    [{ holder: string; about: string; untilMs: number; nowMs: number }]
+    [{ holder: string; about: string; untilMs: number; nowMs: number; farMs: number }]
   >(
     `INSERT INTO lease (id, holder, about, expires_real_ms) VALUES (1, $holder, $about, $untilMs)
      ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, about = excluded.about, expires_real_ms = excluded.expires_real_ms
-     WHERE lease.holder = excluded.holder OR lease.expires_real_ms <= $nowMs
+     WHERE lease.holder = excluded.holder OR lease.expires_real_ms <= $nowMs OR lease.expires_real_ms > $farMs
      RETURNING holder`,
   );
   return {
@@ -34,21 +46,26 @@ export function createSafetyTables(database: Database): SafetyStore {
       database.run(`DELETE FROM freeze`);
     },
     async loadFreeze(): Promise<Freeze | null> {
-      const row = database.query<FreezeRow, []>(`SELECT reason, since_ms, until_ms FROM freeze`).get();
-      return row === null ? null : { reason: row.reason, sinceMs: row.since_ms, untilMs: row.until_ms };
+      const row = database
+        .query<StoredFreeze, []>(`SELECT reason, since_ms AS sinceMs, until_ms AS untilMs FROM freeze`)
+        .get();
+      return row === null ? null : (quarantine.decode("freeze", "1", FreezeRow, row) ?? unreadableFreeze);
     },
     async takeLease({ holder, about, realNowMs, forMs }) {
       const nowMs = Math.round(realNowMs);
-      return takeLease.get({ holder, about, untilMs: nowMs + Math.round(forMs), nowMs }) !== null;
+      const untilMs = nowMs + Math.round(forMs);
+      return takeLease.get({ holder, about, untilMs, nowMs, farMs: untilMs + clockStepMs }) !== null;
     },
     async giveUpLease(holder) {
       database.run(`DELETE FROM lease WHERE holder = ?`, [holder]);
     },
     async lease() {
       const row = database
-        .query<{ holder: string; about: string; expires_real_ms: number }, []>(`SELECT * FROM lease`)
+        .query<{ holder: string; about: string; expiresRealMs: number }, []>(
+          `SELECT holder, about, expires_real_ms AS expiresRealMs FROM lease`,
+        )
         .get();
-      return row === null ? null : { holder: row.holder, about: row.about, expiresRealMs: row.expires_real_ms };
+      return row === null ? null : quarantine.decode("lease", "1", LeaseRow, row);
     },
   };
 }

@@ -1,9 +1,15 @@
 import type { Database } from "bun:sqlite";
-import { fromColumn, toColumn } from "./json-column.ts";
+import type { TSchema } from "@sinclair/typebox";
+import { Identifier, TimeMs } from "#protocol/bounds.ts";
+import { Birth, Desired, Presence, Reported } from "#protocol/messages.ts";
+import { toColumn } from "./json-column.ts";
+import { columnValue, createRowQuarantine, type RowQuarantine } from "./row-quarantine.ts";
+import { OverrideRow } from "./row-schemas.ts";
 import { createDecisionTable } from "./sqlite-decisions.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
 import { createSafetyTables } from "./sqlite-safety.ts";
-import type { AgentRecord, Override, Store } from "./store.ts";
+import { createSetAsideTable } from "./sqlite-set-aside.ts";
+import type { AgentRecord, Store } from "./store.ts";
 
 interface AgentRow {
   agent_id: string;
@@ -13,21 +19,58 @@ interface AgentRow {
   last_heard_ms: number;
 }
 
-interface OverrideRow {
-  agent_id: string;
+interface StoredOverride {
+  agentId: string;
   role: string | null;
-  power_mode: string | null;
-  power_mode_cap: string | null;
-  created_at_ms: number;
-  expires_at_ms: number;
+  powerMode: string | null;
+  powerModeCap: string | null;
+  createdAtMs: number;
+  expiresAtMs: number;
 }
 
-/** The store on an SQLite database that `platform/open-database.ts` opened with `controllerMigrations`. One writer. */
-export function createSqliteStore(database: Database): Store {
+/** What an agent said of itself; null where that can't be read, which it soon says again. */
+function saidBy<T extends TSchema & { readonly static: { readonly agentId: string } }>(
+  quarantine: RowQuarantine,
+  agentId: string,
+  column: string,
+  schema: T,
+  json: string | null,
+): T["static"] | null {
+  if (json === null) return null;
+  const key = `${agentId}.${column}`;
+  const said = quarantine.decode("agent", key, schema, columnValue(json));
+  if (said === null || said.agentId === agentId) return said;
+  quarantine.note("agent", key, "agentId: not that of its row");
+  return null;
+}
+
+function toAgent(row: AgentRow, quarantine: RowQuarantine): AgentRecord | null {
+  const agentId = quarantine.decode("agent", `${row.agent_id}.agent_id`, Identifier, row.agent_id);
+  if (agentId === null) return null;
+  const heard = quarantine.decode("agent", `${agentId}.last_heard_ms`, TimeMs, row.last_heard_ms);
+  return {
+    agentId,
+    presence: saidBy(quarantine, agentId, "presence", Presence, row.presence),
+    birth: saidBy(quarantine, agentId, "birth", Birth, row.birth),
+    reported: saidBy(quarantine, agentId, "reported", Reported, row.reported),
+    lastHeardMs: heard ?? 0,
+  };
+}
+
+/**
+ * The store on an SQLite database that `platform/open-database.ts` opened with `controllerMigrations`. One writer.
+ * @param quarantine takes note of rows that can't be read.
+ */
+export function createSqliteStore(
+  database: Database,
+  quarantine: RowQuarantine = createRowQuarantine(() => undefined),
+): Store {
   const saveAgent = database.query(
     `INSERT OR REPLACE INTO agent (agent_id, presence, birth, reported, last_heard_ms)
      VALUES ($agentId, $presence, $birth, $reported, $lastHeardMs)`,
   );
+  const removeAgent = database.query(`DELETE FROM agent WHERE agent_id = ?`);
+  const removeDesired = database.query(`DELETE FROM desired WHERE agent_id = ?`);
   const saveDesired = database.query(`INSERT OR REPLACE INTO desired (agent_id, document) VALUES (?, ?)`);
   const saveOverride = database.query(
     `INSERT OR REPLACE INTO override (agent_id, role, power_mode, power_mode_cap, created_at_ms, expires_at_ms)
@@ -35,9 +78,11 @@ export function createSqliteStore(database: Database): Store {
   );
   const removeOverride = database.query(`DELETE FROM override WHERE agent_id = ?`);
   return {
-    ...createMinuteTable(database),
-    ...createDecisionTable(database),
-    ...createSafetyTables(database),
+    ...createMinuteTable(database, quarantine),
+    ...createSetAsideTable(database, quarantine),
+    ...createDecisionTable(database, quarantine),
+    ...createSafetyTables(database, quarantine),
+    unreadableRows: () => quarantine.report(),
     async saveAgent({ agentId, presence, birth, reported, lastHeardMs }) {
       saveAgent.run({
         agentId,
@@ -49,22 +94,27 @@ export function createSqliteStore(database: Database): Store {
     },
     async loadAgents() {
       const rows = database.query<AgentRow, []>(`SELECT * FROM agent ORDER BY agent_id`).all();
-      return rows.map(
-        (row): AgentRecord => ({
-          agentId: row.agent_id,
-          presence: fromColumn(row.presence),
-          birth: fromColumn(row.birth),
-          reported: fromColumn(row.reported),
-          lastHeardMs: row.last_heard_ms,
-        }),
-      );
+      return rows.flatMap((row) => toAgent(row, quarantine) ?? []);
+    },
+    async removeAgent(agentId) {
+      removeAgent.run(agentId);
     },
     async saveDesired(document) {
       saveDesired.run(document.agentId, JSON.stringify(document));
     },
     async loadDesired() {
-      const rows = database.query<{ document: string }, []>(`SELECT document FROM desired ORDER BY agent_id`).all();
-      return rows.map(({ document }) => JSON.parse(document));
+      const rows = database
+        .query<{ agent_id: string; document: string }, []>(`SELECT agent_id, document FROM desired ORDER BY agent_id`)
+        .all();
+      return rows.flatMap(({ agent_id: agentId, document }) => {
+        const desired = quarantine.decode("desired", agentId, Desired, columnValue(document));
+        if (desired === null || desired.agentId === agentId) return desired ?? [];
+        quarantine.note("desired", agentId, "agentId: not that of its row");
+        return [];
+      });
+    },
+    async removeDesired(agentId) {
+      removeDesired.run(agentId);
     },
     async saveOverride(override) {
       saveOverride.run({
@@ -77,17 +127,13 @@ export function createSqliteStore(database: Database): Store {
       removeOverride.run(agentId);
     },
     async loadOverrides() {
-      const rows = database.query<OverrideRow, []>(`SELECT * FROM override ORDER BY agent_id`).all();
-      return rows.map(
-        (row): Override => ({
-          agentId: row.agent_id,
-          role: row.role as Override["role"],
-          powerMode: row.power_mode,
-          powerModeCap: row.power_mode_cap,
-          createdAtMs: row.created_at_ms,
-          expiresAtMs: row.expires_at_ms,
-        }),
-      );
+      const rows = database
+        .query<StoredOverride, []>(
+          `SELECT agent_id AS agentId, role, power_mode AS powerMode, power_mode_cap AS powerModeCap,
+             created_at_ms AS createdAtMs, expires_at_ms AS expiresAtMs FROM override ORDER BY agent_id`,
+        )
+        .all();
+      return rows.flatMap((row) => quarantine.decode("override", row.agentId, OverrideRow, row) ?? []);
     },
     async close() {
       database.close();

@@ -1,5 +1,6 @@
 import type { AgentRole, Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "../scaling/decision-record.ts";
+import type { UnreadableRows } from "./row-quarantine.ts";
 
 /** What is kept of an agent between two runs of the controller. */
 export interface AgentRecord {
@@ -23,12 +24,15 @@ export interface Override {
 
 export interface AgentStore {
   saveAgent(agent: AgentRecord): Promise<void>;
+  /** Of an agent that has left the fleet for good; its minutes stay. */
+  removeAgent(agentId: string): Promise<void>;
   loadAgents(): Promise<AgentRecord[]>;
 }
 
 export interface DesiredStore {
   saveDesired(document: Desired): Promise<void>;
   loadDesired(): Promise<Desired[]>;
+  removeDesired(agentId: string): Promise<void>;
   saveOverride(override: Override): Promise<void>;
   removeOverride(agentId: string): Promise<void>;
   /** Expired ones included: whoever loads them says what their end means. */
@@ -46,17 +50,60 @@ export interface FleetMinute {
   readonly texts: number;
 }
 
+/** What became of a minute that was to be kept. */
+export type MinuteOutcome =
+  | "new"
+  /** The same is kept already. */
+  | "repeat"
+  /** Another minute is kept under this name: this one is kept beside it. */
+  | "kept-beside"
+  /** Other figures are kept of the very same minute: these are not. */
+  | "contradicts";
+
+/** What is kept of an agent of one hour. */
+export interface HourUse {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly observedMs: number;
+  readonly measuredMs: number;
+}
+
+/** A minute's record that is neither believed nor thrown away. */
+export interface SetAsideMinute {
+  readonly agentId: string;
+  readonly bootId: string;
+  readonly seq: number;
+  readonly atMs: number;
+  readonly reason: string;
+}
+
+export interface SetAsideStore {
+  /** Keeps a record as it came beside the minutes; the same one once. Of an agent the newest `keepMost` are kept. */
+  setAside(data: MinuteData, reason: string, atMs: number, keepMost: number): Promise<void>;
+  /** Of an agent, newest first. */
+  listSetAside(agentId: string, limit: number): Promise<SetAsideMinute[]>;
+  /** Removes what came before `beforeMs`, and of the rest all but the newest `keepMost`; says how many. */
+  pruneSetAside(beforeMs: number, keepMost: number): Promise<number>;
+}
+
 export interface MinuteStore {
-  /** Keeps a minute once and for all: false when this (agentId, bootId, seq) is kept already. */
-  insertMinute(data: MinuteData): Promise<boolean>;
+  /** Keeps a minute once and for all under (agentId, bootId, seq). */
+  insertMinute(data: MinuteData): Promise<MinuteOutcome>;
+  /** What is kept of the minutes that start in the hour from `hourStartMs`. */
+  hourUse(agentId: string, hourStartMs: number): Promise<HourUse>;
+  hasMinutes(agentId: string): Promise<boolean>;
   /** Minutes that start in [startMs, endMs), by time; of one agent when `agentId` is given. */
   minutes(startMs: number, endMs: number, agentId?: string): AsyncIterable<MinuteRecord>;
   /** Totals of the minutes that start in [startMs, endMs), by time; minutes without any record are absent. */
   fleetMinutes(startMs: number, endMs: number): Promise<FleetMinute[]>;
   /** The highest seq that is kept of a boot; null when none is. */
   lastSeq(agentId: string, bootId: string): Promise<number | null>;
-  /** Removes minutes that start before `beforeMs` and says how many. */
-  pruneMinutes(beforeMs: number): Promise<number>;
+  /** Removes minutes that start before `beforeMs`, or a day and more ahead of `nowMs` and of the last decision; says how many. */
+  pruneMinutes(beforeMs: number, nowMs: number): Promise<number>;
+  /** Removes the oldest minutes until what is kept takes no more than `maxBytes`; says how many. */
+  pruneToSize(maxBytes: number): Promise<number>;
+  /** What the database's rows take on disk; what is free in its file is not counted. */
+  usedBytes(): number;
 }
 
 export interface DecisionFilter {
@@ -80,8 +127,11 @@ export interface DecisionStore {
   /** Newest first. */
   decisions(filter: DecisionFilter): Promise<DecisionRecord[]>;
   decision(id: number): Promise<DecisionRecord | null>;
-  /** Removes decisions last made before `beforeMs`, and of the others all but the newest `keepMost`; says how many. */
-  pruneDecisions(beforeMs: number, keepMost: number): Promise<number>;
+  /**
+   * Removes decisions last made before `beforeMs`, and of the others all but the newest `keepMost`; of notes all but the newest `keepNotes`,
+   * so that they push out no decision. Says how many.
+   */
+  pruneDecisions(beforeMs: number, keepMost: number, keepNotes: number): Promise<number>;
 }
 
 /** An operator's word that nothing is to change. */
@@ -112,6 +162,8 @@ export interface SafetyStore {
   lease(): Promise<Lease | null>;
 }
 
-export interface Store extends AgentStore, DesiredStore, MinuteStore, DecisionStore, SafetyStore {
+export interface Store extends AgentStore, DesiredStore, MinuteStore, SetAsideStore, DecisionStore, SafetyStore {
+  /** Rows that can't be read, by table; they are left out. */
+  unreadableRows(): readonly UnreadableRows[];
   close(): Promise<void>;
 }

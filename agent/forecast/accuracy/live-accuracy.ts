@@ -1,5 +1,8 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { StateDatabase } from "#platform/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
+import { amount, bounds, TimeMs, text } from "#protocol/bounds.ts";
+import { decodeValue } from "#protocol/codec.ts";
 import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
 import type { MinuteRate } from "../forecaster.ts";
 import { conformalFactor } from "../quantile-measures.ts";
@@ -26,23 +29,57 @@ const levelMinutes = 5;
 const headroomForecasts = 1_440;
 const fewestForHeadroom = 60;
 
+const FiniteAmount = amount(1e15);
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+/** A forecast that waits for what comes. */
+const MadeRow = Type.Object({
+  startMs: TimeMs,
+  madeAtMs: TimeMs,
+  model: text(64),
+  stepMs: Type.Integer({ minimum: 1, maximum: bounds.durationMs }),
+  levelQps: FiniteAmount,
+  qps: Type.Array(FiniteAmount, { minItems: 1, maxItems: 240 }),
+  peakQps: FiniteAmount,
+  upperPeakQps: orNull(FiniteAmount),
+});
+
+/** One that was compared with what came. */
+const ComparedRow = Type.Object({
+  startMs: TimeMs,
+  model: text(64),
+  absoluteError: FiniteAmount,
+  signedError: Type.Number({ minimum: -1e15, maximum: 1e15 }),
+  actual: FiniteAmount,
+  peakForecastQps: FiniteAmount,
+  peakActualQps: FiniteAmount,
+  covered: orNull(Type.Integer({ minimum: 0, maximum: 1 })),
+  rise: Type.Union((["hit", "miss", "false-alarm", "quiet"] as const).map((rise) => Type.Literal(rise))),
+  onsetMs: orNull(TimeMs),
+});
+
+function parseSteps(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
 interface ScoredRow extends Omit<ScoredForecast, "covered" | "rise"> {
   readonly covered: number | null;
   readonly rise: RiseOutcome;
 }
 
-/** The steps of a forecast; null where the row is not what this program wrote. */
-function readSteps(json: string): number[] | null {
-  try {
-    const steps: unknown = JSON.parse(json);
-    return Array.isArray(steps) && steps.every((step) => typeof step === "number") ? steps : null;
-  } catch {
-    return null;
-  }
-}
-
-/** @param database the agent's state file; it has the table `forecast_made`. */
-export function createLiveAccuracy(database: StateDatabase, storage: StorageWatch = strictStorage): LiveAccuracy {
+/**
+ * @param database the agent's state file; it has the table `forecast_made`.
+ * @param onUnreadable is told of rows that are not what this wrote; they are removed, as what they say is soon learnt anew.
+ */
+export function createLiveAccuracy(
+  database: StateDatabase,
+  storage: StorageWatch = strictStorage,
+  onUnreadable: (key: string, reason: string) => void = () => undefined,
+): LiveAccuracy {
   const insert = database.query(
     `INSERT OR REPLACE INTO forecast_made (start_ms, made_at_ms, model, step_ms, level_qps, qps, peak_forecast_qps, upper_peak_qps)
      VALUES ($startMs, $madeAtMs, $model, $stepMs, $levelQps, $qps, $peakQps, $upperPeakQps)`,
@@ -66,7 +103,8 @@ export function createLiveAccuracy(database: StateDatabase, storage: StorageWatc
   );
   const selectPeaks = database.query<{ said: number; came: number }, [number]>(
     `SELECT peak_forecast_qps AS said, peak_actual_qps AS came FROM forecast_made
-     WHERE rise IS NOT NULL ORDER BY start_ms DESC LIMIT ?`,
+     WHERE rise IS NOT NULL AND peak_forecast_qps BETWEEN 0 AND 1e15 AND peak_actual_qps BETWEEN 0 AND 1e15
+     ORDER BY start_ms DESC LIMIT ?`,
   );
   const deleteBefore = database.query(`DELETE FROM forecast_made WHERE start_ms < ?`);
 
@@ -86,14 +124,21 @@ export function createLiveAccuracy(database: StateDatabase, storage: StorageWatc
   };
   storage.keep({ flush, waiting: () => ({ records: unwritten.length, bytes: 500 * unwritten.length }) });
 
+  /** The row as `schema` has it; null when it is not, and then it is gone. */
+  const read = <T extends TSchema>(schema: T, row: { readonly startMs: number }): Static<T> | null => {
+    const decoded = decodeValue(schema, row);
+    if (decoded.ok) return decoded.message;
+    storage.attempt("removing a forecast", () => discard.run(row.startMs), null);
+    onUnreadable(String(row.startMs), decoded.reason);
+    return null;
+  };
+
   const settle = (history: readonly MinuteRate[], endMs: number) => {
     const byStart = new Map(history.map(({ minuteStartMs, qps }) => [minuteStartMs, qps]));
-    for (const row of selectDue.all(endMs)) {
-      const qps = readSteps(row.qps);
-      if (qps === null) {
-        discard.run(row.startMs);
-        continue;
-      }
+    for (const stored of selectDue.all(endMs)) {
+      const row = read(MadeRow, { ...stored, qps: parseSteps(stored.qps) } as typeof stored);
+      if (row === null) continue;
+      const { qps } = row;
       if (row.startMs + qps.length * row.stepMs > endMs) continue;
       const actual = qps.map((_, step) => byStart.get(row.startMs + step * row.stepMs) ?? null);
       const outcome = decideForecastOutcome({ ...row, qps }, actual);
@@ -154,6 +199,7 @@ export function createLiveAccuracy(database: StateDatabase, storage: StorageWatc
     figures(windowMs, nowMs) {
       const scored = storage
         .attempt("reading forecasts", () => selectScored.all(nowMs - windowMs, nowMs), [])
+        .flatMap((row) => (read(ComparedRow, row) as ScoredRow | null) ?? [])
         .map((row) => ({ ...row, covered: row.covered === null ? null : row.covered === 1 }));
       return summarizeAccuracy(scored, windowMs);
     },

@@ -12,6 +12,8 @@ import { decideMachine, type MachineDecision } from "./decide-machine.ts";
 export interface Machines {
   /** Makes the agents known that the fleet has never heard of, so that they can be chosen. */
   introduce(): void;
+  /** Whether the agent's machine is switched here. */
+  switches(agentId: string): boolean;
   /** Whether an agent that may be offline can be counted on; undefined where no provider switches it: its presence says all. */
   unavailability(agentId: string, nowMs: number): string | null | undefined;
   /** Looks at every machine and asks for what is missing. Never rejects; a failure is on record and is tried again at the next look. */
@@ -109,6 +111,7 @@ export function createMachines(parts: MachinesParts): Machines {
         if (fleet.get(agentId) === undefined) fleet.put(unknownAgent(agentId, nowMs()));
       }
     },
+    switches: (agentId) => byAgent.has(agentId),
     unavailability: (agentId, now) => (byAgent.has(agentId) ? decide(agentId, now).unavailable : undefined),
     async reconcile() {
       await Promise.all([...byAgent].map(([agentId, provider]) => look(agentId, provider)));

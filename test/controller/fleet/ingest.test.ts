@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { availabilityOf, liveQpsOf, recentLatencyMs } from "#controller/fleet/agent-state.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { createIngest, type Ingest } from "#controller/fleet/ingest.ts";
+import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
 import { createMemoryStore } from "../memory-store.ts";
@@ -18,20 +19,24 @@ describe("ingest", () => {
   let outcomes: string[];
   let changes: string[];
   let nowMs: number;
+  let counts: IngestCounts;
 
-  const begin = (given: Partial<{ store: Store; maxAgents: number }> = {}) => {
+  const begin = (given: Partial<{ store: Store; maxAgents: number; makeRoom: () => Promise<boolean> }> = {}) => {
     broker = createRecordingBroker();
     store = given.store ?? createMemoryStore();
     fleet = createFleet();
     outcomes = [];
     changes = [];
+    counts = createIngestCounts();
     nowMs = 1_000_000;
     ingest = createIngest({
       fleetName: "f",
       fleet,
       store,
       broker,
-      limits: { rebirthIntervalMs: 60_000, maxAgents: given.maxAgents ?? 10 },
+      limits: { rebirthIntervalMs: 60_000, maxAgents: given.maxAgents ?? 10, minutesKeptMs: 14 * 86_400_000 },
+      counts,
+      makeRoom: given.makeRoom ?? (async () => false),
       usualCapacityQps: 350,
       nowMs: () => nowMs,
       log: createLogger("test", "silent"),
@@ -98,7 +103,8 @@ describe("ingest", () => {
     ["a wrong field", topic("birth"), { ...aBirth(), board: 3 }, "birth malformed"],
     ["below zero", topic("data"), { ...aMinute(), queueDepth: -1 }, "data malformed"],
     ["too long", topic("data"), new Uint8Array(300_000), "data malformed"],
-    ["empty", topic("reported"), "", "reported malformed"],
+    ["empty", topic("birth"), "", "birth malformed"],
+    ["a retained one taken away", topic("reported"), "", "reported stale"],
     ["for another agent", topic("presence", "thor-9"), aPresence(), "presence refused"],
   ])("a message that is %s is counted and changes nothing", async (_name, where, message, outcome) => {
     await broker.deliver(where, message);

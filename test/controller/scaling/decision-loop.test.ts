@@ -132,7 +132,7 @@ describe("decision loop", () => {
     whileForecasting = () => undefined;
     frozen = null;
     forecastQps = 0;
-    nowMs = 100 * minuteMs + 10_000;
+    nowMs = Date.UTC(1971, 0, 1) + 100 * minuteMs + 10_000;
     for (const agentId of ["a", "b"]) join(agentId, "active");
     for (const agentId of ["c", "d"]) join(agentId, "standby");
     await begin();

@@ -63,19 +63,115 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect(await store.loadOverrides()).toEqual([]);
     });
 
-    test("a minute is kept once, whatever comes under its name later", async () => {
-      expect(await store.insertMinute(aMinute({ requests: 5 }))).toBe(true);
-      expect(await store.insertMinute(aMinute({ requests: 7, historical: true }))).toBe(false);
+    test("a minute is kept once, and the same that comes again is a repeat", async () => {
+      expect(await store.insertMinute(aMinute({ requests: 5 }))).toBe("new");
+      expect(await store.insertMinute(aMinute({ requests: 5, historical: true, sentAtMs: 9 }))).toBe("repeat");
       const [row, ...more] = await all(store.minutes(0, 1e12));
       expect(more).toEqual([]);
       expect(row?.traffic.models[0]?.requests).toBe(5);
       expect(row?.historical).toBe(false);
     });
 
+    test("other figures of a minute that is kept are told from a repeat, and change nothing", async () => {
+      await store.insertMinute(aMinute({ requests: 5 }));
+      expect(await store.insertMinute(aMinute({ requests: 7 }))).toBe("contradicts");
+      expect(await store.insertMinute(aMinute({ requests: 5, power: null }))).toBe("contradicts");
+      expect(await store.fleetMinutes(0, 1e12)).toEqual([{ minuteStartMs: 60_000, texts: 5 }]);
+    });
+
+    test("another minute under a name that is taken is kept beside the first, once", async () => {
+      await store.insertMinute(aMinute({ minuteStartMs: 60_000, requests: 5 }));
+      const real = aMinute({ minuteStartMs: 120_000, requests: 7 });
+      expect(await store.insertMinute(real)).toBe("kept-beside");
+      expect(await store.insertMinute(real)).toBe("repeat");
+      expect((await all(store.minutes(0, 1e12))).map(({ traffic }) => traffic.models[0]?.requests)).toEqual([5, 7]);
+      expect(await store.lastSeq("thor-1", "boot-1")).toBe(1);
+      expect(store.unreadableRows()).toEqual([]);
+    });
+
+    test("what is kept of an agent's hour", async () => {
+      const hourMs = 3_600_000;
+      for (const [seq, minuteStartMs] of [0, 60_000, hourMs - 60_000, hourMs].entries()) {
+        await store.insertMinute(aMinute({ seq: seq + 1, minuteStartMs }));
+        await store.insertMinute(aMinute({ seq: seq + 1, minuteStartMs, agentId: "thor-2" }));
+      }
+      const use = await store.hourUse("thor-1", 0);
+      expect(use).toMatchObject({ rows: 3, observedMs: 180_000, measuredMs: 180_000 });
+      expect(use.bytes).toBeGreaterThan(3 * 100);
+      expect(await store.hourUse("thor-3", 0)).toEqual({ rows: 0, bytes: 0, observedMs: 0, measuredMs: 0 });
+      expect([await store.hasMinutes("thor-1"), await store.hasMinutes("thor-3")]).toEqual([true, false]);
+    });
+
+    test("minutes of a future that no clock here has seen are removed, those of a clock that was set back are not", async () => {
+      const dayMs = 86_400_000;
+      for (const [seq, day] of [1, 2, 300_000].entries())
+        await store.insertMinute(aMinute({ seq: seq + 1, minuteStartMs: day * dayMs }));
+      await store.insertDecision({ ...aDecision, atMs: 2 * dayMs });
+      expect(await store.pruneMinutes(0, 0)).toBe(1);
+      expect((await all(store.minutes(0, 1e15))).map(({ seq }) => seq)).toEqual([1, 2]);
+    });
+
+    test("beyond its size the oldest minutes go", async () => {
+      const reason = "x".repeat(500);
+      const forecast = { madeAtMs: 1, model: "m", reason, stepMs: 60_000, qps: new Array(240).fill(1234.56789) };
+      for (let seq = 1; seq <= 6000; seq += 1)
+        await store.insertMinute(aMinute({ seq, minuteStartMs: seq * 60_000, forecast }));
+      const before = store.usedBytes();
+      expect(before).toBeGreaterThan(4_000_000);
+      expect(await store.pruneToSize(before)).toBe(0);
+      expect(await store.pruneToSize(before * 0.6)).toBeGreaterThan(1999);
+      expect(store.usedBytes()).toBeLessThanOrEqual(before * 0.6);
+      const [oldest] = await all(store.minutes(0, 1e12));
+      expect(oldest?.seq).toBeGreaterThan(2000);
+      await store.pruneToSize(1);
+      expect(await all(store.minutes(0, 1e12))).toEqual([]);
+    }, 60_000);
+
+    test("what is set aside is kept once, in bounds, and is no part of the record", async () => {
+      for (let seq = 1; seq <= 5; seq += 1) await store.setAside(aMinute({ seq }), `reason ${seq}`, seq, 3);
+      await store.setAside(aMinute({ seq: 5, sentAtMs: 7 }), "again", 9, 3);
+      const rows = async () => (await store.listSetAside("thor-1", 10)).map(({ seq, reason }) => [seq, reason]);
+      expect(await rows()).toEqual([
+        [5, "reason 5"],
+        [4, "reason 4"],
+        [3, "reason 3"],
+      ]);
+      expect(await all(store.minutes(0, 1e12))).toEqual([]);
+      expect(await store.pruneSetAside(4, 100)).toBe(1);
+      expect(await store.pruneSetAside(0, 1)).toBe(1);
+      expect(await rows()).toEqual([[5, "reason 5"]]);
+    });
+
+    test("an agent that has left is forgotten, its minutes are not", async () => {
+      await store.saveAgent({ agentId: "thor-1", presence: null, birth: null, reported: null, lastHeardMs: 1 });
+      await store.saveDesired(aDesired());
+      await store.insertMinute(aMinute());
+      await store.removeAgent("thor-1");
+      await store.removeDesired("thor-1");
+      expect(await store.loadAgents()).toEqual([]);
+      expect(await store.loadDesired()).toEqual([]);
+      expect(await store.hasMinutes("thor-1")).toBe(true);
+    });
+
+    test("a lease that ends later than any can is nobody's", async () => {
+      const real = Date.now();
+      await store.takeLease({ holder: "bogus", about: "", realNowMs: 4_000_000_000_000, forMs: 15_000 });
+      expect(await store.takeLease({ holder: "a", about: "", realNowMs: real, forMs: 15_000 })).toBe(true);
+      expect(await store.takeLease({ holder: "b", about: "", realNowMs: real + 1, forMs: 15_000 })).toBe(false);
+    });
+
+    test("notes push out no decision", async () => {
+      const decision = await store.insertDecision(aDecision);
+      for (let each = 0; each < 50; each += 1) await store.insertDecision({ ...aDecision, kind: "note" });
+      expect(await store.pruneDecisions(0, 5, 10)).toBe(40);
+      expect(await store.decision(decision)).not.toBeNull();
+      expect((await store.decisions({ limit: 100, kind: "note" })).length).toBe(10);
+    });
+
     test("the same seq of another boot or agent is another minute", async () => {
       await store.insertMinute(aMinute());
-      expect(await store.insertMinute(aMinute({ bootId: "boot-2" }))).toBe(true);
-      expect(await store.insertMinute(aMinute({ agentId: "thor-2" }))).toBe(true);
+      expect(await store.insertMinute(aMinute({ bootId: "boot-2" }))).toBe("new");
+      expect(await store.insertMinute(aMinute({ agentId: "thor-2" }))).toBe("new");
       expect(await store.fleetMinutes(0, 1e12)).toEqual([{ minuteStartMs: 60_000, texts: 1800 }]);
     });
 
@@ -119,7 +215,7 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
     test("old minutes are removed, younger ones are not", async () => {
       await store.insertMinute(aMinute({ seq: 1, minuteStartMs: 60_000 }));
       await store.insertMinute(aMinute({ seq: 2, minuteStartMs: 120_000 }));
-      expect(await store.pruneMinutes(120_000)).toBe(1);
+      expect(await store.pruneMinutes(120_000, 120_000)).toBe(1);
       expect((await all(store.minutes(0, 1e12))).map(({ seq }) => seq)).toEqual([2]);
     });
 
@@ -157,16 +253,16 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       const repeated = await store.insertDecision(aDecision);
       await store.insertDecision(aDecision);
       await store.repeatDecision(repeated, 50_000);
-      expect(await store.pruneDecisions(10_000, 100)).toBe(1);
+      expect(await store.pruneDecisions(10_000, 100, 100)).toBe(1);
       expect((await store.decisions({ limit: 10 })).map(({ id }) => id)).toEqual([repeated]);
     });
 
     test("of many decisions the newest are kept", async () => {
       const ids: number[] = [];
       for (let each = 0; each < 5; each += 1) ids.push(await store.insertDecision(aDecision));
-      expect(await store.pruneDecisions(0, 2)).toBe(3);
+      expect(await store.pruneDecisions(0, 2, 100)).toBe(3);
       expect((await store.decisions({ limit: 10 })).map(({ id }) => id)).toEqual(ids.slice(-2).reverse());
-      expect(await store.pruneDecisions(0, 2)).toBe(0);
+      expect(await store.pruneDecisions(0, 2, 100)).toBe(0);
     });
   });
 }

@@ -1,0 +1,59 @@
+import { version } from "#platform/version.ts";
+import type { Broker } from "#protocol/broker.ts";
+import type { IngestCounts } from "../fleet/ingest-counts.ts";
+import type { Store } from "../store/store.ts";
+import type { Health } from "./schemas.ts";
+
+const shownForMs = 24 * 3_600_000;
+
+/** What the size limit of the store has cost. */
+export interface StoreTrims {
+  /** Minutes went before their time. */
+  note(minutes: number, nowMs: number): void;
+  /** In the last 24 hours; 0: none. */
+  recent(nowMs: number): number;
+}
+
+export function createStoreTrims(): StoreTrims {
+  let minutes = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return {
+    note(more, nowMs) {
+      minutes = nowMs - lastMs > shownForMs ? more : minutes + more;
+      lastMs = nowMs;
+    },
+    recent: (nowMs) => (nowMs - lastMs > shownForMs ? 0 : minutes),
+  };
+}
+
+/** Health without a secret: it is served without a key. */
+export function controllerHealth(
+  parts: {
+    readonly broker: Pick<Broker, "connected">;
+    readonly counts: Pick<IngestCounts, "totals">;
+    readonly store: Pick<Store, "unreadableRows">;
+    readonly trims: Pick<StoreTrims, "recent">;
+  },
+  nowMs: number,
+): Health {
+  const { refused, setAside, conflicts, noRoom, storeFault } = parts.counts.totals();
+  const unreadableRows = parts.store.unreadableRows().map(({ table, rows }) => ({ table, rows }));
+  const trimmed = parts.trims.recent(nowMs);
+  const problems = [
+    ...(storeFault === null ? [] : ["minutes can't be stored; they are not acknowledged and come again"]),
+    ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are left out`),
+    ...(trimmed === 0 ? [] : [`retention.maxBytes: ${trimmed} minute(s) were removed before their time`]),
+    ...(noRoom === 0
+      ? []
+      : [`ingest.maxAgents: ${noRoom} message(s) of agents were refused for which there is no room`]),
+    ...(conflicts === 0 ? [] : [`${conflicts} minute(s) came under the name of another one`]),
+  ];
+  return {
+    status: problems.length === 0 ? "ok" : "degraded",
+    version,
+    brokerConnected: parts.broker.connected,
+    problems,
+    messages: { refused, setAside, conflicts, noRoom },
+    unreadableRows,
+  };
+}

@@ -1,0 +1,65 @@
+/** What of an agent's messages was not taken as it came, since this controller started. */
+export interface AgentFaults {
+  /** Messages that could not be read or were not its to send. */
+  readonly refused: number;
+  /** Minutes that are not believed; they are kept beside the record. */
+  readonly setAside: number;
+  /** Minutes that came under the name of another one, or with other figures than the one on record. */
+  readonly conflicts: number;
+  readonly lastReason: string | null;
+  readonly lastAtMs: number | null;
+}
+
+export type FaultKind = "refused" | "setAside" | "conflicts";
+
+export interface IngestTotals {
+  readonly refused: number;
+  readonly setAside: number;
+  readonly conflicts: number;
+  /** Messages of agents for which there was no room (`ingest.maxAgents`). */
+  readonly noRoom: number;
+  /** Why minutes can't be stored now; null when they can. What can't be stored is not acknowledged and comes again. */
+  readonly storeFault: string | null;
+}
+
+export interface IngestCounts {
+  /** `agentId` is null where the message is of no agent that is known. */
+  note(agentId: string | null, kind: FaultKind, reason: string, nowMs: number): void;
+  noteNoRoom(): void;
+  /** How storing the newest minute ended: null, or why it failed. */
+  noteStored(fault: string | null): void;
+  of(agentId: string): AgentFaults;
+  totals(): IngestTotals;
+  forget(agentId: string): void;
+}
+
+const noFaults: AgentFaults = { refused: 0, setAside: 0, conflicts: 0, lastReason: null, lastAtMs: null };
+
+export function createIngestCounts(): IngestCounts {
+  const byAgent = new Map<string, AgentFaults>();
+  const totals = { refused: 0, setAside: 0, conflicts: 0, noRoom: 0, storeFault: null as string | null };
+  return {
+    note(agentId, kind, reason, nowMs) {
+      totals[kind] += 1;
+      if (agentId === null) return;
+      const before = byAgent.get(agentId) ?? noFaults;
+      byAgent.set(agentId, {
+        ...before,
+        [kind]: before[kind] + 1,
+        lastReason: reason.slice(0, 512),
+        lastAtMs: Math.round(nowMs),
+      });
+    },
+    noteNoRoom() {
+      totals.noRoom += 1;
+    },
+    noteStored(fault) {
+      totals.storeFault = fault;
+    },
+    of: (agentId) => byAgent.get(agentId) ?? noFaults,
+    totals: () => ({ ...totals }),
+    forget(agentId) {
+      byAgent.delete(agentId);
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import type { Database } from "bun:sqlite";
+import type { RowQuarantine } from "./row-quarantine.ts";
+import { SetAsideRow } from "./row-schemas.ts";
+import type { SetAsideStore } from "./store.ts";
+
+interface StoredSetAside {
+  agentId: string;
+  bootId: string;
+  seq: number;
+  atMs: number;
+  reason: string;
+}
+
+const maxReasonLength = 1024;
+
+/** Minutes that came and are not believed, as they came. */
+export function createSetAsideTable(database: Database, quarantine: RowQuarantine): SetAsideStore {
+  const insert = database.query(
+    `INSERT OR IGNORE INTO set_aside (agent_id, boot_id, seq, content_hash, at_ms, reason, document)
+     VALUES ($agentId, $bootId, $seq, $hash, $atMs, $reason, $document)`,
+  );
+  const pruneAgent = database.query(
+    `DELETE FROM set_aside WHERE agent_id = $agentId AND (boot_id, seq, content_hash) NOT IN
+       (SELECT boot_id, seq, content_hash FROM set_aside WHERE agent_id = $agentId ORDER BY at_ms DESC LIMIT $keepMost)`,
+  );
+  const countOf = database.query<{ rows: number }, [string]>(
+    `SELECT count(*) AS rows FROM set_aside WHERE agent_id = ?`,
+  );
+  const list = database.query<StoredSetAside, [string, number]>(
+    `SELECT agent_id AS agentId, boot_id AS bootId, seq, at_ms AS atMs, reason FROM set_aside
+     WHERE agent_id = ? ORDER BY at_ms DESC LIMIT ?`,
+  );
+  const prune = database.query(
+    `DELETE FROM set_aside WHERE at_ms < $beforeMs OR at_ms <=
+       coalesce((SELECT at_ms FROM set_aside ORDER BY at_ms DESC LIMIT 1 OFFSET $keepMost), -1)`,
+  );
+  return {
+    async setAside(data, reason, atMs, keepMost) {
+      const { agentId, bootId, seq } = data;
+      // By what it says, not by when it was sent again.
+      const { sentAtMs: _, historical: __, ...content } = data;
+      const hash = Bun.hash(JSON.stringify(content)).toString(16);
+      const row = { agentId, bootId, seq, hash, atMs: Math.round(atMs), reason: reason.slice(0, maxReasonLength) };
+      const { changes } = insert.run({ ...row, document: JSON.stringify(data) });
+      if (changes > 0 && (countOf.get(agentId)?.rows ?? 0) > keepMost) pruneAgent.run({ agentId, keepMost });
+    },
+    async listSetAside(agentId, limit) {
+      return list.all(agentId, limit).flatMap((row) => {
+        const key = `${row.agentId}/${row.bootId}/${row.seq}`;
+        return quarantine.decode("set_aside", key, SetAsideRow, row) ?? [];
+      });
+    },
+    async pruneSetAside(beforeMs, keepMost) {
+      return prune.run({ beforeMs: Math.floor(beforeMs), keepMost }).changes;
+    },
+  };
+}
