@@ -1,6 +1,7 @@
 import type { Static } from "@sinclair/typebox";
 import type { AgentList, AgentView, FleetView } from "#controller/api/schemas.ts";
 import { cleanText } from "#platform/clean-text.ts";
+import { redactUrl } from "#platform/redact-url.ts";
 import { askController, controllerUrlOption } from "./ask-controller.ts";
 import type { Command } from "./command.ts";
 import { formatTable } from "./format-table.ts";
@@ -47,7 +48,7 @@ export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): 
     figure(agent.p95LatencyMs, 0, " ms"),
     figure(agent.watts, 0, " W"),
     agent.unavailableReason ?? (agent.override === null ? "" : "override"),
-    agent.url ?? "-",
+    redactUrl(agent.url ?? "-"),
   ]);
   const header = ["AGENT", "STATUS", "ROLE", "MODE", "QPS", "P95", "POWER", "NOTE", "URL"];
   return [
