@@ -14,6 +14,12 @@ export const ModelSourceConfig = Type.Object(
   {
     url: orNull("base address of Hugging Face or a mirror; null: THORMESH_MODELS_URL, HF_ENDPOINT", "^https?://"),
     token: orNull("for private and gated models; null: THORMESH_MODELS_TOKEN, HF_TOKEN"),
+    maxBytes: Type.Integer({
+      default: 20e9,
+      minimum: 1,
+      maximum: 1e13,
+      description: "of all files of a model together, whatever the server announces",
+    }),
     timeoutS: Type.Number({
       default: 30,
       minimum: 0.1,

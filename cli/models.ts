@@ -7,7 +7,7 @@ import { pulledModelsDirectory } from "#agent/serving/pulled-models-directory.ts
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { readOwnConfigFile } from "#platform/read-config.ts";
-import { type Command, type OptionValues, optionalString } from "./command.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
 import { formatTable } from "./format-table.ts";
 import { findInCatalog, readCatalog } from "./models/catalog.ts";
 import { copyModel } from "./models/copy-model.ts";
@@ -91,6 +91,8 @@ async function pull(context: Context): Promise<number> {
   const request = {
     modelsDirectory: pulled,
     choice: choiceOf(context),
+    maxBytes:
+      optionalNumber(values, "max-bytes", { min: 1, max: 1e13, integer: true }) ?? context.config.models.maxBytes,
     force: values["force"] === true,
     events: progress,
     signal: interrupted.signal,
@@ -185,6 +187,12 @@ export const modelsCommand: Command = {
       value: "FILE",
       only: "pull",
       help: "a token for this server, in a file that only you can read",
+    },
+    "max-bytes": {
+      type: "string",
+      value: "N",
+      only: "pull",
+      help: "of all files of the model together (default: 20000000000)",
     },
     precision: { type: "string", value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4" },
     force: { type: "boolean", only: "pull", help: "also what is there already" },

@@ -9,7 +9,7 @@ import { describePulled } from "./describe-pulled.ts";
 import { hashFile } from "./hash-file.ts";
 import { isModelId } from "./parse-model-name.ts";
 import { PullError } from "./pull-error.ts";
-import { explainDisk, type PulledModel, type PullRequest, refuseFullDisk } from "./pull-model.ts";
+import { explainDisk, type PulledModel, type PullRequest, refuseFullDisk, refuseTooMuch } from "./pull-model.ts";
 import { readInstalledManifest } from "./read-installed.ts";
 import { openStaging } from "./staging.ts";
 
@@ -68,6 +68,10 @@ export async function copyModel(
     staging = await openStaging(modelsDirectory, id, `directory ${origin}`);
     const { directory } = staging;
     const total = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    refuseTooMuch(
+      decision.paths.map((path, index) => ({ path, bytes: sizes[index] ?? null })),
+      request.maxBytes,
+    );
     await refuseFullDisk(directory, total);
     events.onPlan(decision.paths, total);
     const files: PulledModel["files"][number][] = [];

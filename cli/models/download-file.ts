@@ -25,6 +25,10 @@ export interface Download {
   readonly knownSha256: string | null;
   /** Asks for the file, with these headers; 200, 206 and 416 are answers. */
   readonly ask: (headers: Record<string, string>, signal: AbortSignal) => Promise<HubAnswer>;
+  /** However much the server announces: no more than this. */
+  readonly maxBytes: number;
+  /** The disk has no more for it. */
+  readonly roomBytes: number;
   /** A server may be silent for so long. */
   readonly timeoutMs: number;
   /** Told how much of the file is there. */
@@ -36,6 +40,8 @@ export interface Download {
 
 /** Attempts in a row without a byte more. */
 const mostAttempts = 5;
+/** Attempts in all: a server that sends a little and takes it back would keep us for ever. */
+const maxAttempts = 1000;
 const firstWaitMs = 500;
 const longestWaitMs = 30_000;
 
@@ -52,12 +58,16 @@ function validatorOf(headers: Headers): string | null {
   return headers.get("last-modified");
 }
 
-/** Writes a body to the end of a file, and gives up a server that falls silent. */
+/** As the system says it of a full disk; a little is left for the records of an agent that is on it. */
+const noRoom = () => Object.assign(new Error("no space left on the device"), { code: "ENOSPC" });
+
+/** Writes a body to the end of a file, never beyond `limit.bytes`, and gives up a server that falls silent. */
 async function append(
   body: ReadableStream<Uint8Array>,
   path: string,
   from: number,
-  { timeoutMs, onProgress, signal }: Download,
+  limit: { readonly bytes: number; readonly reason: string },
+  { file, roomBytes, timeoutMs, onProgress, signal }: Download,
 ): Promise<number> {
   const reader = body.getReader();
   const handle = await open(path, from === 0 ? "w" : "a");
@@ -79,6 +89,13 @@ async function append(
       const { done, value } = await Promise.race([reading, silence]).finally(() => clearTimeout(timer));
       signal.throwIfAborted();
       if (done) return written;
+      if (written + value.length > limit.bytes) {
+        await rm(path, { force: true });
+        throw new PullError(
+          `${file.path}: ${limit.reason} ${limit.bytes} bytes, got ${written + value.length} and more: nothing of it is kept`,
+        );
+      }
+      if (written + value.length > roomBytes) throw noRoom();
       await handle.writeFile(value);
       written += value.length;
       onProgress(written);
@@ -134,9 +151,27 @@ async function attempt(
   }
   await writeFile(notes, JSON.stringify({ validator: validatorOf(response.headers) }));
   const length = Number(response.headers.get("content-length") ?? Number.NaN);
-  const written = response.body === null ? from : await append(response.body, part, from, download);
+  const announced = said.bytes ?? (Number.isFinite(length) ? from + length : null);
+  const refuse = async (message: string) => {
+    await response.body?.cancel().catch(() => {});
+    await rm(part, { force: true });
+    throw new PullError(`${file.path}: ${message}`);
+  };
+  if (announced !== null && announced > download.maxBytes)
+    await refuse(`expected at most ${download.maxBytes} bytes, the server announces ${announced}`);
+  if (announced !== null && announced > download.roomBytes) {
+    await response.body?.cancel().catch(() => {});
+    throw noRoom();
+  }
+  if (said.bytes !== null && from + length > said.bytes)
+    await refuse(`announced with ${said.bytes} bytes, the server sends ${from + length}`);
+  const limit =
+    announced === null
+      ? { bytes: download.maxBytes, reason: "expected at most" }
+      : { bytes: announced, reason: "announced with" };
+  const written = response.body === null ? from : await append(response.body, part, from, limit, download);
   if (response.body === null) await writeFile(part, "");
-  const whole = said.bytes ?? (Number.isFinite(length) ? from + length : null);
+  const whole = announced;
   if (whole !== null && written < whole)
     throw new PullError(`the connection was cut at ${written} of ${whole} bytes`, { temporary: true });
   return { resumedAt: from, said: { ...said, bytes: whole }, commit };
@@ -173,7 +208,11 @@ export async function downloadFile(download: Download): Promise<DownloadedFile> 
   const part = `${target}.part`;
   let failuresInRow = 0;
   let distrusted = false;
-  for (;;) {
+  for (let attempts = 1; ; attempts += 1) {
+    if (attempts > maxAttempts)
+      throw new PullError(
+        `${download.file.path}: not whole after ${maxAttempts} attempts; the same command continues later`,
+      );
     const before = await sizeOf(part);
     try {
       const { resumedAt, said, commit } = await attempt(download, part);

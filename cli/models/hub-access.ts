@@ -28,7 +28,7 @@ export interface ChosenHub {
  */
 export function readHubAccess(
   options: { readonly url: string | undefined; readonly tokenFile: string | undefined },
-  config: ModelSourceConfig,
+  config: Pick<ModelSourceConfig, "url" | "token" | "timeoutS">,
   environment: Environment,
 ): ChosenHub {
   const endpoint = environment["HF_ENDPOINT"] || huggingFace;

@@ -1,8 +1,10 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { cleanText } from "#platform/clean-text.ts";
 import { describingPaths } from "./decide-pull-files.ts";
 import { askHub, type HubAccess } from "./hub-request.ts";
 import { PullError } from "./pull-error.ts";
+import { readBounded } from "./read-bounded.ts";
 
 /** What the hub says of a file before it is there. */
 export interface HubFile {
@@ -23,16 +25,21 @@ export interface HubListing {
   readonly guessed: boolean;
 }
 
+/** The largest repositories' lists have a few megabytes. */
+const maxListingBytes = 16 * 1024 * 1024;
+const maxFiles = 100_000;
+const maxTextLength = 200;
+
 const Sibling = Type.Object({
-  rfilename: Type.String(),
+  rfilename: Type.String({ maxLength: 4096 }),
   size: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
   blobId: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   lfs: Type.Optional(Type.Union([Type.Object({ sha256: Type.Optional(Type.String()) }), Type.Null()])),
 });
 const ModelInfo = Type.Object({
   sha: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  siblings: Type.Array(Sibling),
-  tags: Type.Optional(Type.Array(Type.String())),
+  siblings: Type.Array(Sibling, { maxItems: maxFiles }),
+  tags: Type.Optional(Type.Array(Type.String(), { maxItems: maxFiles })),
 });
 
 const isSha256 = (text: string | null | undefined): text is string =>
@@ -40,20 +47,27 @@ const isSha256 = (text: string | null | undefined): text is string =>
 const isSha1 = (text: string | null | undefined): text is string =>
   typeof text === "string" && /^[0-9a-f]{40}$/.test(text);
 
+/** A commit's name, which becomes part of addresses and of a manifest. */
+const commitOrNull = (text: string | null | undefined) =>
+  typeof text === "string" && /^[0-9A-Za-z._-]{1,64}$/.test(text) ? text : null;
+const sizeOrNull = (size: unknown) =>
+  typeof size === "number" && Number.isSafeInteger(size) && size >= 0 ? size : null;
+
 function fromInfo({ sha, siblings, tags }: Static<typeof ModelInfo>): HubListing {
   const files = siblings.map(({ rfilename, size, blobId, lfs }) => {
     const large = lfs !== undefined && lfs !== null;
     return {
       path: rfilename,
-      bytes: typeof size === "number" && Number.isInteger(size) && size >= 0 ? size : null,
+      bytes: sizeOrNull(size),
       sha256: isSha256(lfs?.sha256) ? lfs.sha256 : null,
       // Of an LFS object the git object is only a pointer to it.
       gitSha1: !large && isSha1(blobId) ? blobId : null,
     };
   });
+  const licence = tags?.find((tag) => tag.startsWith("license:"));
   return {
-    commit: sha ?? null,
-    licence: tags?.find((tag) => tag.startsWith("license:"))?.slice("license:".length) ?? null,
+    commit: commitOrNull(sha),
+    licence: licence === undefined ? null : cleanText(licence.slice("license:".length), maxTextLength),
     files,
     guessed: false,
   };
@@ -83,7 +97,11 @@ export async function listRepository(
   const what = `${repo}@${revision}`;
   const { response } = await askHub(access, path, what, { signal, accepted: [404, 405, 501] });
   // Hugging Face says in JSON that there is no such repository; a file server has no such path.
-  const text = await response.text();
+  const text = await readBounded(response, `the list of files of ${what}`, {
+    maxBytes: maxListingBytes,
+    timeoutMs: access.timeoutMs,
+    signal,
+  });
   let body: unknown = null;
   try {
     body = JSON.parse(text);
@@ -118,9 +136,9 @@ export function describeFromHeaders(hops: readonly Headers[]): Omit<HubFile, "pa
   const hash = linked ?? etag;
   const bytes = Number(first("x-linked-size") ?? Number.NaN);
   return {
-    bytes: Number.isInteger(bytes) && bytes >= 0 ? bytes : null,
+    bytes: sizeOrNull(bytes),
     sha256: isSha256(hash) ? hash : null,
     gitSha1: isSha1(hash) ? hash : null,
-    commit: first("x-repo-commit"),
+    commit: commitOrNull(first("x-repo-commit")),
   };
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, statfs } from "node:fs/promises";
+import { mkdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { OnnxChoice } from "#agent/serving/decide-onnx-file.ts";
 import type { ModelManifest } from "#agent/serving/model-manifest.ts";
@@ -42,6 +42,8 @@ export interface PullRequest {
   readonly access: HubAccess;
   readonly modelsDirectory: string;
   readonly choice: OnnxChoice;
+  /** All files of the model together. */
+  readonly maxBytes: number;
   /** Also where the same is there already. */
   readonly force: boolean;
   readonly events: PullEvents;
@@ -51,11 +53,42 @@ export interface PullRequest {
 
 /** What the disk must keep beside the model. */
 const spareBytes = 16 * 1024 * 1024;
+/** A model of many shards has some hundred files. */
+const maxFiles = 1000;
+/** Of a file that describes the model, and is read into memory as a whole: the largest tokenizers have 40 MB. */
+const maxDescribingBytes = 256 * 1024 * 1024;
+const maxNameLength = 200;
+
+const freeBytesIn = async (directory: string) => {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+};
+
+const isWeights = (path: string) => !path.endsWith(".json");
+
+/**
+ * Refuses a model of more files or bytes than a model has.
+ * @throws PullError naming what is too much.
+ */
+export function refuseTooMuch(files: readonly Pick<HubFile, "path" | "bytes">[], maxBytes: number): void {
+  if (files.length > maxFiles)
+    throw new PullError(`expected a model of at most ${maxFiles} files, got ${files.length}`);
+  for (const { path, bytes } of files) {
+    if (path.length > maxNameLength || /[^ -~]/.test(path))
+      throw new PullError(
+        `expected names of files of at most ${maxNameLength} letters, digits and signs, got ${JSON.stringify(path.slice(0, 80))}`,
+      );
+    if (!isWeights(path) && (bytes ?? 0) > maxDescribingBytes)
+      throw new PullError(`${path}: expected at most ${maxDescribingBytes} bytes, it is announced with ${bytes}`);
+  }
+  const total = files.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
+  if (total > maxBytes)
+    throw new PullError(`expected a model of at most ${maxBytes} bytes (--max-bytes), it is announced with ${total}`);
+}
 
 /** @throws PullError when it can't hold what is still to come. */
 export async function refuseFullDisk(directory: string, neededBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  const freeBytes = bavail * bsize;
+  const freeBytes = await freeBytesIn(directory);
   if (freeBytes >= neededBytes + spareBytes) return;
   const megabytes = (bytes: number) => Math.ceil(bytes / 1e6);
   throw new PullError(
@@ -134,6 +167,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
   const target = join(modelsDirectory, id);
   const listing = await listPatiently(wanted, request);
   const files = plan(listing, wanted, choice);
+  refuseTooMuch(files, request.maxBytes);
   const installed = await readInstalledManifest(target);
   const answer = { id, directory: target, repo, revision };
   const isThere = (manifest: ModelManifest) =>
@@ -162,10 +196,12 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
       const known_ = known?.files.find(({ path }) => path === file.path)?.sha256 ?? null;
       const knownSha256 = revision === known?.source.revision ? known_ : null;
       if (listing.guessed && file.path.startsWith("model.onnx") && there.includes("onnx/model.onnx")) continue;
+      const pulledBytes = pulled.reduce((sum, { bytes }) => sum + bytes, 0);
       const one = await pullFile(
         file,
         knownSha256,
         directory,
+        request.maxBytes - pulledBytes,
         (headers, abort) =>
           askHub(access, filePath(repo, from, file.path), `${repo}@${revision}/${file.path}`, {
             signal: abort,
@@ -223,6 +259,7 @@ async function pullFile(
   file: HubFile,
   knownSha256: string | null,
   directory: string,
+  leftBytes: number,
   ask: Parameters<typeof downloadFile>[0]["ask"],
   request: PullRequest,
 ): Promise<DownloadedFile | null> {
@@ -239,6 +276,13 @@ async function pullFile(
       return { bytes, sha256, evidence, resumedAt: bytes, commit: null };
     }
   }
+  // What is there of it already takes no more room.
+  const havePart = await stat(`${target}.part`).then(
+    ({ size }) => size,
+    () => 0,
+  );
+  const roomBytes = Math.max(0, (await freeBytesIn(directory)) - spareBytes + havePart);
+  const maxBytes = Math.min(leftBytes, isWeights(file.path) ? leftBytes : maxDescribingBytes);
   let absent = false;
   try {
     return await downloadFile({
@@ -252,6 +296,8 @@ async function pullFile(
         await answer.response.body?.cancel();
         throw new PullError(`${file.path} is not there`);
       },
+      maxBytes,
+      roomBytes,
       timeoutMs: request.access.timeoutMs,
       onProgress: (bytes) => request.events.onProgress(file.path, bytes),
       signal: request.signal,

@@ -37,6 +37,8 @@ async function download(
     knownSha256: null,
     ask: (headers, signal) =>
       askHub(access, "acme/m/resolve/main/f", "acme/m/f", { signal, headers, accepted: [206, 416] }),
+    maxBytes: 1e9,
+    roomBytes: 1e9,
     timeoutMs: access.timeoutMs,
     onProgress(bytes) {
       progress.push(bytes);

@@ -36,6 +36,7 @@ async function pull(name: string, parts: Partial<PullRequest> = {}, baseUrl = hu
     access: { baseUrl, token: null, timeoutMs: 5_000 },
     modelsDirectory: place,
     choice: { precision: "auto", architecture: process.arch, gpu: false },
+    maxBytes: 1e9,
     force: false,
     events: { onPlan() {}, onProgress() {}, onFile: ({ path }) => shown.push(path), onCheck() {} },
     signal: new AbortController().signal,
