@@ -12,6 +12,7 @@ import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.
 import { mergeConfig, overDefaults } from "./merge-config.ts";
 import { parseListen } from "./parse-listen.ts";
 import { untilStopped } from "./until-stopped.ts";
+import { warnOfOpenSecret } from "./warn-of-open-secret.ts";
 
 function grpcConfig(address: string | undefined): Record<string, unknown> | undefined {
   if (address === undefined) return undefined;
@@ -62,10 +63,9 @@ export const agentCommand: Command = {
     });
     const config = parseAgentConfig(input, path ?? "the command line");
     closeNewFiles();
-    closeStateDirectory(
-      config.stateDir ?? defaultStateDir("agent", process.env),
-      createLogger("agent", config.logLevel),
-    );
+    const log = createLogger("agent", config.logLevel);
+    closeStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env), log);
+    warnOfOpenSecret("--broker", optionalString(values, "broker"), log);
     const agent = createAgent(config);
     const stopped = untilStopped((stop) => {
       if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);

@@ -16,6 +16,7 @@ import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.
 import { mergeConfig } from "./merge-config.ts";
 import { parseListen } from "./parse-listen.ts";
 import { untilStopped } from "./until-stopped.ts";
+import { warnOfOpenSecret } from "./warn-of-open-secret.ts";
 
 function hasBrokerElsewhere(file: unknown): boolean {
   return typeof (file as { broker?: { url?: unknown } } | null)?.broker?.url === "string";
@@ -69,6 +70,7 @@ export const controllerCommand: Command = {
     });
     const config = parseControllerConfig(input, path ?? "the command line");
     const log = createLogger("controller", config.logLevel);
+    warnOfOpenSecret("--broker-url", brokerUrl, log);
     closeNewFiles();
     closeStateDirectory(config.stateDir ?? defaultStateDir("controller", process.env), log);
     const make = () =>

@@ -1,9 +1,9 @@
 import type { PolicyResult } from "#controller/scaling/backtest/run-backtest.ts";
+import { escapeHtml } from "../forecast-report/svg-chart.ts";
 
 const width = 1000;
 const height = 160;
 const mostPoints = 1000;
-const escapeHtml = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 
 /** The highest of each stretch, so that no peak is lost when a month is drawn a thousand points wide. */
 function thinned(values: readonly number[]): number[] {

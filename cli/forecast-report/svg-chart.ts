@@ -1,7 +1,9 @@
+import { cleanText } from "#platform/clean-text.ts";
+
 /** Text as it may stand in HTML and in attributes. */
 export function escapeHtml(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
+  return cleanText(text, null).replace(/[&<>"']/g, (character) => entities[character] as string);
 }
 
 export interface Point {

@@ -1,5 +1,6 @@
 import { Metadata } from "@grpc/grpc-js";
 import { errorCodes, ServiceError } from "#platform/errors.ts";
+import { redactText } from "#platform/redact-url.ts";
 
 /** Metadata holds printable ASCII; what else a value has is left out. */
 const printable = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, "");
@@ -22,9 +23,10 @@ export function toGrpcError(error: ServiceError): GrpcFailure {
   for (const [name, value] of Object.entries(error.details ?? {})) {
     metadata.set(name, printable(typeof value === "string" ? value : JSON.stringify(value)));
   }
-  return Object.assign(new Error(error.message, { cause: error }), {
+  const message = redactText(error.message);
+  return Object.assign(new Error(message, { cause: error }), {
     code: errorCodes[error.code].grpcStatus,
-    details: error.message,
+    details: message,
     metadata,
   });
 }
