@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
@@ -11,6 +10,7 @@ import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import { createHeldRequests } from "./held-requests.ts";
 import { type AcquireModel, createLeases } from "./lease-model.ts";
+import { createTokenNaming, type NamingLimits } from "./name-tokens.ts";
 import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
 import { createRefusalPace } from "./refusal-pace.ts";
 import { requestBytes } from "./request-bytes.ts";
@@ -19,7 +19,6 @@ import type { ModelLease } from "./residency/model-pool.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 import type { RequestStatus, ServingMetrics } from "./serving-metrics.ts";
 import { refuseUnlessForKind } from "./text-input.ts";
-import type { NamedToken } from "./text-tokenizer.ts";
 
 export interface EmbedderParts {
   readonly acquireModel: AcquireModel;
@@ -31,15 +30,13 @@ export interface EmbedderParts {
   readonly metrics: ServingMetrics;
   readonly cache: ResultCache;
   readonly stopping: () => boolean;
-  readonly limits: AdmissionLimits;
+  readonly limits: AdmissionLimits & NamingLimits;
   /** A tenant's weight; default: all are alike. */
   readonly weightOf?: (tenant: string) => number;
   readonly log: Logger;
 }
 
 const standbyRetryS = 5;
-
-const neverAborts = new AbortController().signal;
 
 function statusOf(error: ServiceError): RequestStatus {
   switch (error.code) {
@@ -194,27 +191,7 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
 
   return {
     embed,
-    async tokenize({ model: name, inputs, addSpecialTokens }) {
-      const patience = openPatience(neverAborts, limits.requestTimeoutMs);
-      let lease: ModelLease | undefined;
-      try {
-        lease = await leases.take(name, patience);
-        const tokens: NamedToken[][] = [];
-        for (const input of inputs) {
-          tokens.push(lease.model.tokenizer.name(input, { addSpecialTokens }));
-          await nextTurn();
-        }
-        return tokens;
-      } catch (error) {
-        if (!(error instanceof DeadlinePassed)) throw error;
-        throw new ServiceError("DEADLINE_EXCEEDED", `no answer within ${limits.requestTimeoutMs} ms`, {
-          retryAfterS: 1,
-        });
-      } finally {
-        lease?.release();
-        patience.end();
-      }
-    },
+    tokenize: createTokenNaming(leases, limits, parts.stopping),
     inFlight: () => inFlight,
     queueDepth: () => computer.textsAtGate() + parts.queueDepth(),
   };

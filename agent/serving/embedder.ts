@@ -1,5 +1,5 @@
 import type { TextInput } from "./text-input.ts";
-import type { NamedToken } from "./text-tokenizer.ts";
+import type { NamedTokens, TextTokenizer } from "./text-tokenizer.ts";
 
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
@@ -41,6 +41,17 @@ export interface TokenizeRequest {
   readonly model: string | undefined;
   readonly inputs: readonly string[];
   readonly addSpecialTokens: boolean;
+  readonly latencyBudgetMs?: number | undefined;
+  readonly tenant?: string | undefined;
+  /** Aborts when the client is gone. */
+  readonly signal: AbortSignal;
+}
+
+export interface TokenizedTexts {
+  readonly texts: readonly NamedTokens[];
+  readonly tokenizer: Pick<TextTokenizer, "tokenName" | "isSpecial">;
+  /** The answer is written, or nobody wants it any more. */
+  release(): void;
 }
 
 /** What a face (HTTP, gRPC) asks for vectors. */
@@ -49,9 +60,9 @@ export interface Embedder {
   embed(request: EmbedRequest): Promise<EmbedResult>;
   /**
    * The tokens of each text, as the model's tokenizer makes them: not cut, and without the model.
-   * @throws ServiceError MODEL_NOT_FOUND
+   * @throws ServiceError with what the client is told.
    */
-  tokenize(request: TokenizeRequest): Promise<NamedToken[][]>;
+  tokenize(request: TokenizeRequest): Promise<TokenizedTexts>;
   /** Requests that are being answered. */
   inFlight(): number;
   /** Texts that wait: for the board's capacity or for a batch. */

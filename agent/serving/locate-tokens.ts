@@ -7,41 +7,63 @@ export interface TokenPlace {
 /** What tokenizers put before a token: WordPiece's continuation, SentencePiece's and byte-level BPE's blank. */
 const markers = /^(##|[▁Ġ]+)/;
 
-/** Lower case, without accents, and for each of its characters the place in the text that it came from. */
-function fold(text: string): { folded: string; places: number[] } {
-  let folded = "";
-  const places: number[] = [];
-  let at = 0;
-  for (const character of text) {
-    const plain = character
-      .normalize("NFD")
-      .replace(/\p{Mn}/gu, "")
-      .toLowerCase();
-    folded += plain;
-    for (let i = 0; i < plain.length; i += 1) places.push(at);
-    at += character.length;
-  }
-  places.push(at);
-  return { folded, places };
+/** A text in lower case and without accents. */
+interface FoldedText {
+  readonly folded: string;
+  /** Where each of its characters came from in the text, and where the text ends; null: from the same place. */
+  readonly places: Uint32Array | null;
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+const ascii = /^[\u0000-\u007f]*$/;
+
+function fold(text: string): FoldedText {
+  if (ascii.test(text)) return { folded: text.toLowerCase(), places: null };
+  const parts: string[] = [];
+  let places = new Uint32Array(text.length + 64);
+  let length = 0;
+  let at = 0;
+  for (const character of text) {
+    const plain =
+      character < "\u0080"
+        ? character.toLowerCase()
+        : character
+            .normalize("NFD")
+            .replace(/\p{Mn}/gu, "")
+            .toLowerCase();
+    parts.push(plain);
+    if (length + plain.length >= places.length) {
+      const larger = new Uint32Array(places.length * 2 + plain.length);
+      larger.set(places);
+      places = larger;
+    }
+    for (let i = 0; i < plain.length; i += 1) places[length++] = at;
+    at += character.length;
+  }
+  places[length] = at;
+  return { folded: parts.join(""), places };
+}
+
+/** Behind a gap there may be what could not be placed, but only blanks and that: farther away it is another word. */
+const maxGap = 64;
+
 /**
- * Finds tokens in the text they were made of. Tokenizers change a text before they cut it (case, accents, blanks), so each token is
- * looked for behind the one before it, case and accents left aside.
- * @returns one place a token, in order; null for one that does not stand in the text as it is (unknown, a part of a character).
+ * Finds tokens in the text they were made of, asked for one after another. Tokenizers change a text before they cut it (case, accents,
+ * blanks), so each token is looked for behind the one before it, case and accents left aside.
+ * @returns a token's place; null for one that does not stand in the text as it is (unknown, a part of a character).
  */
-export function locateTokens(text: string, tokens: readonly string[]): (TokenPlace | null)[] {
+export function createTokenLocator(text: string): (token: string) => TokenPlace | null {
   const { folded, places } = fold(text);
+  const placeOf = (index: number) => (places === null ? index : (places[index] as number));
   let from = 0;
-  return tokens.map((token) => {
+  return (token) => {
     const { folded: wanted } = fold(token.replace(markers, ""));
     if (wanted === "") return null;
-    const found = folded.indexOf(wanted, from);
-    // Behind a gap there may be what could not be placed, but only blanks and that: farther away it is another word.
-    if (found < 0 || found - from > 64) return null;
-    from = found + wanted.length;
-    const start = places[found] as number;
-    const last = places[from - 1] as number;
+    const gap = folded.slice(from, from + maxGap + wanted.length).indexOf(wanted);
+    if (gap < 0) return null;
+    const start = placeOf(from + gap);
+    from += gap + wanted.length;
+    const last = placeOf(from - 1);
     return { start, stop: last + ((text.codePointAt(last) as number) > 0xffff ? 2 : 1) };
-  });
+  };
 }

@@ -131,6 +131,12 @@ export const ServingConfig = Type.Object(
       maximum: 3_600_000,
       description: "a request that is expected to take longer at the present load is turned away with 429",
     }),
+    maxTokenizeRequests: Type.Integer({
+      default: 16,
+      minimum: 1,
+      maximum: 1_024,
+      description: "requests to /tokenize at once, each until its answer is taken; beyond them 429",
+    }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
       minimum: 0,

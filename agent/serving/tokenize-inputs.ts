@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "#platform/errors.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import { isPair, type TextInput } from "./text-input.ts";
-import type { TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
+import type { Steps, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
 
 /** An input of a request and its place there. */
 export interface PlacedInput {
@@ -10,13 +10,43 @@ export interface PlacedInput {
   readonly input: TextInput;
 }
 
-function read(tokenizer: TextTokenizer, input: TextInput): TokenizedText | null {
-  if (typeof input === "string") return tokenizer.tokenize(input);
-  return isPair(input) ? tokenizer.tokenizePair(input.first, input.second) : tokenizer.acceptTokenIds(input);
+/** Shorter texts than this are never worth a turn of their own. */
+const shortText = 1_024;
+
+function read(tokenizer: TextTokenizer, input: TextInput): TokenizedText | null | Steps<TokenizedText> {
+  if (typeof input === "string") {
+    return input.length <= shortText ? tokenizer.tokenize(input) : tokenizer.tokenizeInSteps(input);
+  }
+  if (!isPair(input)) return tokenizer.acceptTokenIds(input);
+  const { first, second } = input;
+  return first.length + second.length <= shortText
+    ? tokenizer.tokenizePair(first, second)
+    : tokenizer.tokenizePairInSteps(first, second);
 }
 
-/** Tokenising many long texts takes turns with everything else this process does. */
+/** Tokenising takes turns with everything else this process does. */
 const longestTurnMs = 4;
+
+/** Lets others have a turn whenever this one has lasted long enough. */
+export function createTurns(): { readonly over: () => boolean; readonly next: () => Promise<void> } {
+  let startedMs = performance.now();
+  return {
+    over: () => performance.now() - startedMs >= longestTurnMs,
+    async next() {
+      await nextTurn();
+      startedMs = performance.now();
+    },
+  };
+}
+
+/** Does all steps, in turns with everything else. */
+export async function finishInTurns<T>(steps: Steps<T>, turns: ReturnType<typeof createTurns>): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    if (turns.over()) await turns.next();
+  }
+}
 
 /**
  * The inputs as the model reads them, in order.
@@ -29,9 +59,10 @@ export async function tokenizeInputs(
   field: string,
 ): Promise<TokenizedText[]> {
   const texts: TokenizedText[] = [];
-  let turnStartedMs = performance.now();
+  const turns = createTurns();
   for (const { index, input } of inputs) {
-    const text = read(model.tokenizer, input);
+    const begun = read(model.tokenizer, input);
+    const text = begun !== null && "next" in begun ? await finishInTurns(begun, turns) : begun;
     if (text === null) {
       throw new ServiceError(
         "INVALID_REQUEST",
@@ -40,9 +71,7 @@ export async function tokenizeInputs(
       );
     }
     texts.push(text);
-    if (performance.now() - turnStartedMs < longestTurnMs) continue;
-    await nextTurn();
-    turnStartedMs = performance.now();
+    if (turns.over()) await turns.next();
   }
   return texts;
 }

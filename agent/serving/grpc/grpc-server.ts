@@ -1,5 +1,6 @@
 import type { Http2Server } from "node:http2";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
+import { createGarbageCollection } from "#platform/collect-garbage.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { Authenticator } from "#platform/http/authenticate.ts";
 import type { ApiKey } from "#platform/http/identify-caller.ts";
@@ -58,6 +59,8 @@ const maxIdleMs = 30 * 60_000;
 const maxCallsPerConnection = 1024;
 /** How often overdue calls and connections are looked for. */
 const sweepMs = 1_000;
+/** Of messages that never became whole, between two collections of their memory. */
+const garbageBytes = 32 * 1024 * 1024;
 
 /** The address is taken: whether that ends the program depends on whether it was asked for. */
 export class GrpcPortInUseError extends UsageError {}
@@ -143,10 +146,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     { ...limits, maxConnections: options.maxConnections },
     { keysAsked: authenticator.keysRequired, nowMs, log },
   );
-  const budget = createMessageBudget(options.messageMemoryBytes, nowMs, () => {
-    // Not inside the handling of what is thrown away.
-    setImmediate(() => Bun.gc(true));
-  });
+  const budget = createMessageBudget(options.messageMemoryBytes, nowMs, createGarbageCollection(garbageBytes, nowMs));
   const opened = createCallGate(http2Server, { methods, authenticator, connections, budget, limits, nowMs });
   gate = opened;
   const sweeping = setInterval(() => {

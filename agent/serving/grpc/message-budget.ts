@@ -1,3 +1,5 @@
+import type { GarbageCollection } from "#platform/collect-garbage.ts";
+
 /** Something that holds memory of the budget, and gives it back when it is told to. */
 export interface BudgetHolder {
   /** Ends it; `bytes` are given back by then. */
@@ -11,10 +13,6 @@ interface Holding {
 
 /** A client that has taken nothing of an answer for so long makes room for others where room is needed. */
 const slowReaderMs = 5_000;
-/** After so many bytes of messages that never became whole their memory is collected, but not all the time. */
-const wasteBytes = 32 * 1024 * 1024;
-const collectPauseMs = 250;
-
 /**
  * Memory of all messages of a server together: those of which a part has come, those that are worked on and answers that wait to be taken.
  * Where it is used up, the answer that has waited longest and the largest incomplete message make room, so that a few slow or half-silent
@@ -33,29 +31,16 @@ export interface MessageBudget {
   heldBytes(): number;
 }
 
-/**
- * @param collect frees memory that nothing refers to: without it what was thrown away would take many times `maxBytes` before the runtime
- * looks for it
- */
-export function createMessageBudget(maxBytes: number, nowMs: () => number, collect: () => void): MessageBudget {
+/** @param garbage is told of messages that never became whole */
+export function createMessageBudget(maxBytes: number, nowMs: () => number, garbage: GarbageCollection): MessageBudget {
   const incoming = new Map<BudgetHolder, number>();
   const work = new Map<BudgetHolder, number>();
   const answers = new Map<BudgetHolder, Holding>();
   let held = 0;
-  let wasted = 0;
-  let collectedMs = Number.NEGATIVE_INFINITY;
-
-  const waste = (bytes: number) => {
-    wasted += bytes;
-    if (wasted < wasteBytes || nowMs() - collectedMs < collectPauseMs) return;
-    wasted = 0;
-    collectedMs = nowMs();
-    collect();
-  };
 
   const release = (holder: BudgetHolder) => {
     const incomplete = incoming.get(holder) ?? 0;
-    if (incomplete > 0) waste(incomplete);
+    if (incomplete > 0) garbage.note(incomplete);
     held -= incomplete + (work.get(holder) ?? 0) + (answers.get(holder)?.bytes ?? 0);
     incoming.delete(holder);
     work.delete(holder);

@@ -6,17 +6,16 @@ import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
 import { callerOf } from "#platform/http/request-caller.ts";
 import type { Embedder } from "../embedder.ts";
-import { locateTokens } from "../locate-tokens.ts";
 import { shapeVector } from "../shape-vector.ts";
 import { tenantOf } from "../tenant.ts";
-import type { NamedToken } from "../text-tokenizer.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { EmbeddingInputs, inputsOf } from "./embedding-inputs.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
 import { writeAnswer } from "./write-answer.ts";
+import { writeTokens } from "./write-tokens.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
-/** Longer than the model reads by far; a tokenizer works through them in one go and would hold up everybody. */
+/** Of all texts of a request for tokens, longer than models read by far: its answer is some sixty times as long. */
 const mostCharacters = 100_000;
 
 const Text = Type.String({ minLength: 1 });
@@ -86,16 +85,15 @@ const SimilarityBody = (maxInputs: number) =>
     },
   );
 
-/** Tokens are made whatever the role is, and need no place in the line. */
-const { AGENT_STANDBY: _role, SHUTTING_DOWN: _stop, INVALID_REQUEST: _text, ...tokenizeErrors } = embeddingErrors;
+/** Tokens are made whatever the role is. */
+const { AGENT_STANDBY: _role, INVALID_REQUEST: _text, ...tokenizeErrors } = embeddingErrors;
 
-function describeTokens(text: string, tokens: readonly NamedToken[]) {
-  const own = tokens.filter(({ special }) => !special).map(({ token }) => token);
-  const places = locateTokens(text, own).values();
-  return tokens.map(({ id, token, special }) => {
-    const place = special ? null : (places.next().value ?? null);
-    return { id, text: token, special, start: place?.start ?? null, stop: place?.stop ?? null };
-  });
+/** @throws ServiceError */
+function refuseTooMuchText(inputs: readonly string[]): void {
+  const characters = inputs.reduce((sum, { length }) => sum + length, 0);
+  if (characters <= mostCharacters) return;
+  const message = `inputs: expected at most ${mostCharacters} characters in all, got ${characters}`;
+  throw new ServiceError("PAYLOAD_TOO_LARGE", message, { details: { param: "inputs" } });
 }
 
 /** The cosine of two vectors' angle: their product, since both have length 1; never beyond 1 by rounding. */
@@ -149,14 +147,18 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
     })
     .post(
       "/tokenize",
-      async ({ body }) => {
+      async ({ body, request }) => {
         const inputs = typeof body.inputs === "string" ? [body.inputs] : body.inputs;
-        const tokens = await embedder.tokenize({
+        refuseTooMuchText(inputs);
+        const tokenized = await embedder.tokenize({
           model: body.model ?? undefined,
           inputs,
           addSpecialTokens: body.add_special_tokens ?? true,
+          latencyBudgetMs: latencyBudgetMs(request.headers),
+          tenant: tenantOf(callerOf(request)),
+          signal: request.signal,
         });
-        return inputs.map((input, index) => describeTokens(input, tokens[index] as NamedToken[]));
+        return writeTokens(inputs, tokenized);
       },
       {
         ...jsonBody(TokenizeBody(maxInputs)),
@@ -164,6 +166,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
           summary: "Tokens of texts",
           description: "As the model's tokenizer makes them, not cut to the model's length.",
           tag: "tokens",
+          headers: embeddingHeaders,
           answer: {
             description: "One list of tokens a text.",
             schema: Type.Array(Type.Array(TokenEntry)),
@@ -180,6 +183,8 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
           errors: {
             INVALID_REQUEST: "inputs: expected a text or up to 2048 texts, got 3",
             ...tokenizeErrors,
+            PAYLOAD_TOO_LARGE: "inputs: expected at most 100000 characters in all, got 4000000",
+            TOO_MANY_REQUESTS: "16 requests for tokens are being answered; 16 may be",
           },
         }),
       },

@@ -35,6 +35,24 @@ function closedGate() {
   return { gate, asked, open: () => waiting.splice(0).forEach((resolve) => void resolve()) };
 }
 
+/** What the other ways to ask a tokenizer are, where none takes steps. */
+const allAtOnce = {
+  *tokenizeInSteps(text: string) {
+    yield;
+    return { ids: new Uint32Array(text.length), truncated: true };
+  },
+  *tokenizePairInSteps() {
+    yield;
+    return { ids: new Uint32Array(), truncated: false };
+  },
+  *nameInSteps(text: string) {
+    yield;
+    return { ids: new Uint32Array(text.length), before: 0, after: 0 };
+  },
+  tokenName: String,
+  isSpecial: () => false,
+};
+
 function setUp(
   run: (texts: readonly Uint32Array[]) => Promise<BatchResult> = async (texts) => ({
     vectors: texts.map(() => Float32Array.of(3, 4)),
@@ -47,10 +65,10 @@ function setUp(
     found,
     // A text is as many tokens as it has letters.
     tokenizer: {
+      ...allAtOnce,
       tokenize: (text) => ({ ids: new Uint32Array(text.length).fill(text.charCodeAt(0)), truncated: text.length > 9 }),
       tokenizePair: () => ({ ids: new Uint32Array(), truncated: false }),
       acceptTokenIds: (ids) => ({ ids: Uint32Array.from(ids), truncated: false }),
-      name: () => [],
       lastId: 65_535,
     },
     queue: createEmbeddingQueue(singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: usualLengths }), () => {}),
@@ -88,6 +106,7 @@ function setUp(
       queueBytes: 1_000_000,
       queueMs: 60_000,
       requestTimeoutMs: 60_000,
+      maxTokenizeRequests: 4,
     },
     log: createLogger("test", "silent"),
     ...parts,
@@ -271,6 +290,7 @@ test("a request that takes too long is answered with a deadline error and counte
       queueBytes: 1_000_000,
       queueMs: 60_000,
       requestTimeoutMs: 20,
+      maxTokenizeRequests: 4,
     },
   });
   expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe("DEADLINE_EXCEEDED");

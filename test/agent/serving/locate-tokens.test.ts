@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { locateTokens } from "#agent/serving/locate-tokens.ts";
+import { createTokenLocator } from "#agent/serving/locate-tokens.ts";
 
 test.each([
   { name: "no tokens", text: "abc", tokens: [], places: [] },
@@ -24,6 +24,6 @@ test.each([
   { name: "nothing but a marker", text: "a b", tokens: ["▁", "a"], places: [null, "a"] },
   { name: "a word far behind is another", text: `${"x ".repeat(50)}end`, tokens: ["end"], places: [null] },
 ])("$name", ({ text, tokens, places }) => {
-  const found = locateTokens(text, tokens).map((place) => place && text.slice(place.start, place.stop));
+  const found = tokens.map(createTokenLocator(text)).map((place) => place && text.slice(place.start, place.stop));
   expect(found).toEqual([...places]);
 });

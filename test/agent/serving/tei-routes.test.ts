@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type TestServing, testServing } from "./start-serving.ts";
+import { type Answer, type TestServing, testServing } from "./start-serving.ts";
 
 let server: TestServing;
 beforeAll(async () => {
@@ -149,6 +149,21 @@ describe("POST /tokenize", () => {
     ]);
   });
 
+  test("a long answer is the same, in parts", async () => {
+    const text = "The conveyor’s 7 belts stopped, 机器人 too. ".repeat(300);
+    const [[, first]] = (await (await post("/tokenize", { inputs: "belts" })).json()) as [[Answer, Answer]];
+    const texts = (await (await post("/tokenize", { inputs: [text, "x", text] })).json()) as Answer[][];
+    expect(texts.map((tokens) => tokens.length)).toEqual([texts[0]!.length, 3, texts[0]!.length]);
+    expect(texts[0]!.length).toBeGreaterThan(4_000);
+    expect(texts[2]).toEqual(texts[0] as Answer[]);
+    const belts = texts[0]!.filter((token) => token["text"] === "belts");
+    expect(belts.length).toBe(300);
+    for (const token of belts) {
+      expect(text.slice(token["start"], token["stop"])).toBe("belts");
+      expect(token["id"]).toBe(first["id"]);
+    }
+  });
+
   test("leaves the special ones out when told to, and cuts nothing", async () => {
     const answer = await post("/tokenize", { inputs: "robot ".repeat(600), add_special_tokens: false });
     const [tokens] = (await answer.json()) as { special: boolean }[][];
@@ -159,6 +174,7 @@ describe("POST /tokenize", () => {
   test.each([
     { name: "an empty list", body: { inputs: [] }, status: 400 },
     { name: "a number", body: { inputs: 3 }, status: 400 },
+    { name: "more characters in all than may be", body: { inputs: Array(3).fill("a".repeat(70_000)) }, status: 413 },
     { name: "a text beyond all measure", body: { inputs: "a".repeat(100_001) }, status: 400 },
     { name: "an unknown model", body: { inputs: "a", model: "gpt" }, status: 404 },
     { name: "an unknown field", body: { inputs: "a", text: "b" }, status: 400 },

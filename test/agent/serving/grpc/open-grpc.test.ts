@@ -17,7 +17,7 @@ const open = (config: object) =>
     log: createLogger("test", "silent"),
     embedder: {
       embed: () => Promise.reject(new Error("not asked")),
-      tokenize: () => Promise.resolve([]),
+      tokenize: () => Promise.reject(new Error("not asked")),
       inFlight: () => 0,
       queueDepth: () => 0,
     },

@@ -28,7 +28,7 @@ export function sameVectors(dimension = 384): Embedder {
       truncatedInputs: 0,
       durationMs: 1,
     }),
-    tokenize: async () => [],
+    tokenize: () => Promise.reject(new Error("not asked")),
     inFlight: () => 0,
     queueDepth: () => 0,
   };
