@@ -33,7 +33,18 @@ function toRecord(row: StoredDecision, quarantine: RowQuarantine): DecisionRecor
   });
 }
 
+/** Ids count up from the highest there ever was: one that no number can hold leaves none for what is decided next. */
+function repairIds(database: Database): void {
+  const highest = Number.MAX_SAFE_INTEGER / 2;
+  database.run(`DELETE FROM decision WHERE id > ${highest}`);
+  database.run(
+    `UPDATE sqlite_sequence SET seq = coalesce((SELECT max(id) FROM decision), 0)
+     WHERE name = 'decision' AND (typeof(seq) <> 'integer' OR seq > ${highest})`,
+  );
+}
+
 export function createDecisionTable(database: Database, quarantine: RowQuarantine): DecisionStore {
+  repairIds(database);
   const insert = database.query(
     `INSERT INTO decision (at_ms, last_at_ms, repeats, kind, rule, reason, agents, inputs, outcome)
      VALUES ($atMs, $atMs, 1, $kind, $rule, $reason, $agents, $inputs, $outcome)`,

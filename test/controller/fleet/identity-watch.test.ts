@@ -81,3 +81,23 @@ test("an agent that restarts, or loses its connection, is one", async () => {
   }
   expect(await reasons()).toEqual([]);
 });
+
+test("presences of foreign names without end push no decision out, nor fill the record", async () => {
+  const decision = await store.insertDecision({
+    atMs: 1,
+    kind: "scale-out",
+    rule: "test",
+    reason: "a real one",
+    agents: [],
+    inputs: {},
+    outcome: { activated: [], stoodBy: [], skipped: [] },
+  });
+  for (let each = 0; each < 3000; each += 1) await say(`fleet-${each}`, { url: "http://10.0.0.7:9090" });
+  for (let each = 0; each < 300; each += 1) {
+    const agentId = `thor-${each + 2}`;
+    await say("f", { agentId, url: "http://10.0.0.7:9090" });
+    await say("g", { agentId, url: "http://10.0.0.7:9090" });
+  }
+  expect((await store.decisions({ limit: 1000, kind: "note" })).length).toBeLessThanOrEqual(20);
+  expect(await store.decision(decision)).not.toBeNull();
+});
