@@ -21,6 +21,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   "power-helper": async () => (await import("./power-helper.ts")).powerHelperCommand,
   doctor: async () => (await import("./doctor.ts")).doctorCommand,
   config: async () => (await import("./config.ts")).configCommand,
+  licences: async () => (await import("./licences.ts")).licencesCommand,
   version: async () => (await import("./version.ts")).versionCommand,
   "model-worker": async () => (await import("./model-worker.ts")).modelWorkerCommand,
   "forecast-worker": async () => (await import("./forecast-worker.ts")).forecastWorkerCommand,

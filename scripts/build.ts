@@ -2,6 +2,7 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { licencesInside } from "./build-licences.ts";
 import { onnxruntimeInside } from "./build-onnxruntime.ts";
 
 const root = join(import.meta.dir, "..");
@@ -19,6 +20,7 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
   const outfile = join(outDirectory, `thormesh-linux-${architecture}`);
   // Renamed over an older one, which may be running.
   const temporary = `${outfile}.${process.pid}`;
+  const licences = await licencesInside(root);
   try {
     const result = await Bun.build({
       entrypoints: [join(root, "main.ts")],
@@ -34,7 +36,7 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
       ignoreDCEAnnotations: true,
       // An optional package with a native library of its own: found at run time or not at all.
       external: ["@tensorflow/tfjs-node"],
-      plugins: [await onnxruntimeInside(architecture)],
+      plugins: [await onnxruntimeInside(architecture), licences.plugin],
       compile: {
         target: `bun-linux-${architecture}`,
         outfile: temporary,
@@ -48,6 +50,7 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
     await Bun.$`mv -f ${temporary} ${outfile}`.quiet();
   } finally {
     await rm(temporary, { force: true });
+    await licences.remove();
   }
   return outfile;
 }
