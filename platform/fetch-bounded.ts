@@ -1,3 +1,4 @@
+import { isLoopback } from "./http/listen-address.ts";
 import { readBoundedBody } from "./http/read-bounded-body.ts";
 import { basicAuthorization, redactUrl, splitUserInfo } from "./redact-url.ts";
 
@@ -10,7 +11,9 @@ export function fetchOnce(url: string | URL, init: Omit<BunFetchRequestInit, "re
   const headers = new Headers(init.headers);
   if ((split.username !== null || split.password !== null) && !headers.has("authorization"))
     headers.set("authorization", basicAuthorization(split.username, split.password));
-  return fetch(split.url, { ...init, headers, redirect: "manual" });
+  // What this machine asks itself is no business of a proxy's, and nor is the key that goes with it.
+  const direct = isLoopback(URL.parse(split.url)?.hostname ?? "") ? { proxy: false as unknown as string } : {};
+  return fetch(split.url, { ...init, ...direct, headers, redirect: "manual" });
 }
 
 export interface BoundedRequest {

@@ -4,10 +4,13 @@ import { checkTrustedPath } from "./check-trusted-path.ts";
 import { UsageError } from "./errors.ts";
 import { maskSecrets } from "./redact-url.ts";
 
+const namesSecret = /(Env|(password|key|token|secret)File)$/i;
+
 /** A value as a message quotes it. @param path of its key, whose name may say that it is secret */
 function show(value: unknown, path = ""): string {
-  // Who writes a secret where the name of its variable belongs is not shown up either.
-  const masked = maskSecrets(value, /Env$/.test(path) ? ["secret"] : path.split("."));
+  // Who writes a secret where the name of its variable or file belongs is not shown up either.
+  const keys = path.split(".");
+  const masked = maskSecrets(value, keys.some((key) => namesSecret.test(key)) ? ["secret"] : keys);
   const text = JSON.stringify(masked) ?? String(masked);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -110,3 +110,32 @@ test("an abort is heard while the body comes", async () => {
   setTimeout(() => abort.abort(new Error("the agent stops")), 50);
   await expect(asked).rejects.toThrow("the agent stops");
 });
+
+test("a proxy of the environment gets nothing of what this machine asks itself", async () => {
+  const reached: string[] = [];
+  const proxy = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      reached.push(request.url);
+      return new Response("proxied");
+    },
+  });
+  const path = JSON.stringify(`${import.meta.dir}/../../platform/fetch-bounded.ts`);
+  const script = `
+    const { fetchBounded } = await import(${path});
+    const headers = { authorization: "Bearer k" };
+    for (const host of ["127.0.0.1", "localhost"]) {
+      const answer = await fetchBounded("http://" + host + ":${server.port}/a", { timeoutMs: 5000, maxBytes: 1000, headers });
+      console.log((await answer.json()).ok);
+    }`;
+  const address = `http://127.0.0.1:${proxy.port}`;
+  const child = Bun.spawn([process.execPath, "-e", script], {
+    env: { ...process.env, HTTP_PROXY: address, http_proxy: address },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  expect(await new Response(child.stdout).text()).toBe("true\ntrue\n");
+  expect(reached).toEqual([]);
+  await proxy.stop(true);
+});
