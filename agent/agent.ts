@@ -155,6 +155,7 @@ export function createAgent(config: AgentConfig): Agent {
       version,
       tracing,
       pulledModels: pulledModelsDirectory(stateDir),
+      fingerprints: join(stateDir, "model-fingerprints"),
       onHang: (reason) => hung.record("model", reason),
       extraChecks: () => ({ power: power.health(), processes: describeHungProcesses(hung), storage: storage.check() }),
       extraRoutes: [

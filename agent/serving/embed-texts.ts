@@ -118,9 +118,10 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       refuseUnlessForKind(manifest, request.inputs);
       refuseMoreDimensions(model, request);
       const inputs = applyPrompt(manifest, request.promptName, request.inputs);
+      const version = model.version();
       const missing: MissingText[] = [];
       const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
-        const key = resultKey(manifest, input);
+        const key = resultKey(version, input);
         const text = cache.get(tenant, key);
         if (text === undefined) missing.push({ index, input, key });
         else if (text.truncated && request.truncate === false) refuseToCut(model, request.inputsField, index);

@@ -1,8 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Logger } from "#platform/log.ts";
 import { decideLanePlan } from "./decide-lane-plan.ts";
 import { createEmbeddingQueue, type EmbeddingQueue, type SentBatch } from "./embedding-queue.ts";
+import { changedFile, type FileStates, readFileStates } from "./model-files/file-states.ts";
+import type { Likeness } from "./model-files/fingerprint.ts";
+import type { FileHashes } from "./model-files/hash-model-files.ts";
 import { createModelLanes } from "./model-lanes.ts";
 import type { FoundModel } from "./model-manifest.ts";
 import { decideWarmUp } from "./onnxruntime/decide-warm-up.ts";
@@ -25,6 +28,12 @@ export interface EmbeddingModel {
   readonly queue: EmbeddingQueue;
   readonly runner: ModelRunner;
   readonly recent: RecentTraffic;
+  /** Tells its vectors from those of the same model with other files. */
+  version(): { readonly id: string; readonly revision: string };
+  /** Why its vectors may be wrong; null: no reason is known. */
+  doubt(): string | null;
+  /** The file that has been written to, replaced or removed since it was loaded; null: none. */
+  changedFile(): Promise<string | null>;
   /** What its process computes with; null while there is none. */
   engine(): EngineReport | null;
   /** Resident memory of the model's processes; null when it can't be told. */
@@ -40,6 +49,8 @@ export interface ModelObserver {
   onRestart?(): void;
   /** One of its processes was killed because it did not answer. */
   onHang?(reason: string): void;
+  /** Compares it with what it was when it was first loaded here. Returns why its vectors may be wrong. */
+  judge?(now: Likeness): Promise<string | null>;
   /** Its process can't be kept running; it is tried again, and `onLoaded` follows where that helps. */
   onFailing?(reason: string): void;
 }
@@ -70,6 +81,15 @@ async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
   } catch (cause) {
     throw new Error(`${path} is not a tokenizer that this program can use`, { cause });
   }
+}
+
+/** Any text will do, as long as it stays the same. */
+const fingerprintText =
+  "The gripper lost the part at station 12; torque was 3.4 Nm, after 5,018 cycles without a fault.";
+
+/** Another one for files that were written to; none for those inside the executable. */
+function statesKey(states: FileStates | null): string {
+  return states === null || states.size === 0 ? "" : `~${Bun.hash([...states.values()].join("\n")).toString(36)}`;
 }
 
 /**
@@ -137,27 +157,73 @@ export async function openEmbeddingModel(
       text,
     );
   };
+  const pathsByName = new Map(found.files.map(({ name, path }) => [name, path]));
+  const vouched = new Set(found.files.flatMap(({ name, sha256 }) => (sha256 === null ? [] : [name])));
+  const paths = new Set(pathsByName.values());
+  const opened = Promise.withResolvers<void>();
+  /** Of the files as they were when they were hashed; null before. */
+  let states: FileStates | null = null;
+  let hashes: FileHashes = {};
+  let doubt: string | null = null;
+  let judged = false;
   /** What the first process took for a text, once it was loaded. */
   let warmUp: Awaited<ReturnType<typeof measureSpeed>>;
   let assumeSpeed: EmbeddingQueue["assumeSpeed"] = () => {};
   const startProcess = createFallbackStart(engine, async (asked, threads, signal) => {
     const environment = engineEnvironment(asked, config.tensorrt, process.env);
+    const before = await readFileStates(paths);
+    const isKnown = states !== null && changedFile(states, before) === null;
     const started = await startModelProcess(found, {
       threads,
       timeoutMs,
       signal,
       engine: asked,
       environment,
+      // What has been hashed since it was last written to need not be read again for each process.
+      ...(found.files.length === 0 ? {} : { files: isKnown ? [] : found.files }),
       ...(config.batchTimeoutMs === undefined ? {} : { batchTimeoutMs: config.batchTimeoutMs }),
       onHang: (reason) => observer.onHang?.(reason),
       onOutput: (line) => log.warn({ model: manifest.id }, line),
     });
+    if (!isKnown) await noteFiles(started, before);
     const { lastId } = await reading;
     const probed = await probeModel(started, lastId, found);
     warmUp ??= await measureSpeed(probed, lastId, manifest.maxTokens);
     if (warmUp !== undefined) assumeSpeed(warmUp.tokens, warmUp.computeMs);
     return probed;
   });
+  /** What the process has hashed before it loaded it. */
+  const noteFiles = async (started: ModelProcess, before: FileStates) => {
+    const directory = found.origin;
+    for (const name of Object.keys(started.hashes)) paths.add(pathsByName.get(name) ?? join(directory, name));
+    const now = await readFileStates(paths);
+    const changed = changedFile(before, now);
+    if (changed !== null) {
+      await started.stop();
+      throw new Error(`${changed} was written to while the model was loaded`);
+    }
+    states = now;
+    hashes = started.hashes;
+    judged = false;
+  };
+  /** After the model is ready, so that nobody waits for it. */
+  const judge = async (started: ModelProcess) => {
+    if (judged || observer.judge === undefined) return;
+    judged = true;
+    const { ids } = tokenizer.tokenize(fingerprintText);
+    const { vectors } = await started.run([ids], ids.length);
+    const [vector] = vectors;
+    if (vector === undefined) return;
+    doubt = await observer.judge({
+      model: manifest.id,
+      revision: manifest.revision,
+      files: hashes,
+      vouched,
+      vectorKey: `${basename(found.modelPath)}/${started.engine.provider}`,
+      vector,
+    });
+    if (doubt !== null) log.error({ model: manifest.id, doubt }, "the model's vectors may be wrong");
+  };
   const createRunner = (threads: number, onFailing?: (reason: string) => void) =>
     createModelRunner({
       id: manifest.id,
@@ -166,6 +232,12 @@ export async function openEmbeddingModel(
       onLoaded(started) {
         tell(started.engine);
         observer.onLoaded(started.loadMs, started.engine);
+        void opened.promise
+          .then(() => judge(started))
+          .catch((error) => {
+            judged = false;
+            log.debug({ model: manifest.id, err: error }, "the model could not be compared with what it was");
+          });
       },
       onLost: () => observer.onRestart?.(),
       ...(onFailing === undefined ? {} : { onFailing }),
@@ -189,8 +261,12 @@ export async function openEmbeddingModel(
   );
   if (warmUp !== undefined) queue.assumeSpeed(warmUp.tokens, warmUp.computeMs);
   assumeSpeed = queue.assumeSpeed;
+  opened.resolve();
   return {
     found,
+    version: () => ({ id: manifest.id, revision: `${manifest.revision}${statesKey(states)}` }),
+    doubt: () => doubt,
+    changedFile: async () => (states === null ? null : changedFile(states, await readFileStates(paths))),
     tokenizer,
     runner,
     queue,

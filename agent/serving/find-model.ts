@@ -5,7 +5,7 @@ import { checkTrustedTree, findUntrustedInTree } from "#platform/check-trusted-p
 import { describeError, UsageError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/read-config.ts";
 import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
-import { describeModelDirectory } from "./describe-model-directory.ts";
+import { describeModelDirectory, describesModel } from "./describe-model-directory.ts";
 import { type FoundModel, ModelManifest } from "./model-manifest.ts";
 import { readDirectoryContents } from "./read-directory-contents.ts";
 import type { ServingConfig } from "./serving-config.ts";
@@ -23,6 +23,8 @@ export const onnxChoice = ({ precision }: Pick<ServingConfig, "precision">): Onn
 export type OnnxChoices = OnnxChoice | ((manifest: ModelManifest) => OnnxChoice);
 
 const tokenizerFile = "tokenizer.json";
+const tokenizerConfigFile = "tokenizer_config.json";
+const describesTexts = (name: string) => describesModel(name) || /^(vocab|merges|special_tokens_map)\b/.test(name);
 
 async function readJson(path: string): Promise<unknown> {
   try {
@@ -35,10 +37,33 @@ async function readJson(path: string): Promise<unknown> {
 /** Whether a path of a manifest stays inside the model's directory. */
 const staysInside = (path: string) => !path.startsWith("/") && !path.split(/[\\/]/).includes("..");
 
+/** Files that only say how to compute what a text is, or are the chosen weights and what lies beside them under their name. */
+function filesOf(
+  manifest: ModelManifest,
+  chosen: string,
+  pathOf: (file: string) => string | undefined,
+): FoundModel["files"] {
+  const ofOthers = manifest.onnx.map(({ path }) => path).filter((path) => path !== chosen && !path.startsWith(chosen));
+  const isOfOther = (name: string) =>
+    ofOthers.some((path) => name.startsWith(path) && !(chosen.startsWith(path) && name.startsWith(chosen)));
+  const counts = (name: string) =>
+    name === chosen || manifest.files[name]?.sha256 !== undefined || name.startsWith(chosen) || describesTexts(name);
+  const names = new Set([chosen, tokenizerFile, tokenizerConfigFile, ...Object.keys(manifest.files).filter(counts)]);
+  return [...names].sort().flatMap((name) => {
+    const path = staysInside(name) && !isOfOther(name) ? pathOf(name) : undefined;
+    return path === undefined ? [] : [{ name, path, sha256: manifest.files[name]?.sha256 ?? null }];
+  });
+}
+
 function foundModel(
   manifest: ModelManifest,
   choices: OnnxChoices,
-  place: { readonly origin: string; pathOf(file: string): string | undefined; readonly tokenizerConfig: object },
+  place: {
+    readonly origin: string;
+    pathOf(file: string): string | undefined;
+    readonly tokenizerConfig: object;
+    readonly carried?: boolean;
+  },
   notes: readonly string[],
 ): FoundModel {
   const choice = typeof choices === "function" ? choices(manifest) : choices;
@@ -57,6 +82,7 @@ function foundModel(
     modelSha256: manifest.files[decision.path]?.sha256 ?? null,
     tokenizerPath,
     tokenizerSha256: manifest.files[tokenizerFile]?.sha256 ?? null,
+    files: place.carried === true ? [] : filesOf(manifest, decision.path, place.pathOf),
     tokenizerConfig: place.tokenizerConfig,
     origin: place.origin,
     notes: [decision.reason, ...notes],
@@ -85,7 +111,7 @@ export async function readModelDirectory(
     const path = join(directory, file);
     return existsSync(path) ? path : undefined;
   };
-  const configPath = pathOf("tokenizer_config.json");
+  const configPath = pathOf(tokenizerConfigFile);
   const tokenizerConfig = ((configPath === undefined ? null : await readJson(configPath)) ?? {}) as object;
   const place = { origin: directory, pathOf, tokenizerConfig };
   const manifestPath = join(directory, "manifest.json");
@@ -129,7 +155,12 @@ export async function findModel(
   const embedded = embeddedModels[id];
   if (embedded !== undefined) {
     const manifest = parseConfig(ModelManifest, embedded.manifest, `the embedded manifest of ${id}`);
-    const place = { origin: "embedded", pathOf: (file: string) => embedded.files[file], tokenizerConfig: {} };
+    const place = {
+      origin: "embedded",
+      pathOf: (file: string) => embedded.files[file],
+      tokenizerConfig: {},
+      carried: true,
+    };
     // The program carries one file of each model, whatever precision is wanted of others.
     return foundModel(manifest, processorChoice, place, notes);
   }

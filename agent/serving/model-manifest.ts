@@ -1,5 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 
+import type { ModelFileToCheck } from "./model-files/hash-model-files.ts";
+
 const strict = { additionalProperties: false } as const;
 const ModelFile = Type.Object(
   { sha256: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })), bytes: Type.Integer({ minimum: 0 }) },
@@ -83,6 +85,8 @@ export interface FoundModel {
   readonly modelSha256: string | null;
   readonly tokenizerPath: string;
   readonly tokenizerSha256: string | null;
+  /** All the files on which its vectors depend, as far as they are known without reading the ONNX file; none inside the executable. */
+  readonly files: readonly ModelFileToCheck[];
   /** The parsed tokenizer_config.json; empty where there is none. */
   readonly tokenizerConfig: object;
   /** For people: where it was found. */

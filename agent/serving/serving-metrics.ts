@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { registerGauge } from "#platform/scraped-metrics.ts";
+import { registerGauge, registerGauges } from "#platform/scraped-metrics.ts";
 import type { SentBatch } from "./embedding-queue.ts";
 import { registerGpuMetrics } from "./gpu/gpu-metrics.ts";
 import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
@@ -31,6 +31,8 @@ export function createServingMetrics(
     readonly cachedBytes: () => number;
     readonly runners: () => readonly ModelRunner[];
     readonly modelBytes: () => number;
+    /** Models that are loaded, and whether their vectors may be wrong. */
+    readonly doubts: () => Iterable<readonly [model: string, doubtful: boolean]>;
     readonly gpus: GpuMonitor;
   },
 ): ServingMetrics {
@@ -146,6 +148,13 @@ export function createServingMetrics(
   registerGauge(registry, "akidb_model_cache_size", "Models that are loaded", () => {
     return watched.runners().filter((runner) => runner.state === "loaded").length;
   });
+  registerGauges(
+    registry,
+    "thormesh_model_doubtful",
+    "1 for a model whose files changed without a manifest that vouches for them, or that makes other vectors than before",
+    ["model"],
+    () => [...watched.doubts()].map(([model, doubtful]) => [{ model }, Number(doubtful)] as const),
+  );
   registerGauge(
     registry,
     "thormesh_model_memory_bytes",

@@ -20,6 +20,7 @@ import { openAiRoutes } from "./http/openai-routes.ts";
 import { rerankRoutes } from "./http/rerank-routes.ts";
 import { describeHealth, describeModel, type ServingState, statusRoutes } from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
+import { createFingerprintStore } from "./model-files/fingerprint-store.ts";
 import { settingsOf } from "./model-settings.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { createReranker } from "./rerank-texts.ts";
@@ -44,6 +45,10 @@ export interface ServingOptions {
   readonly tracing?: Tracing | undefined;
   /** Where pulled models are, one directory a model; null = nowhere. */
   readonly pulledModels: string | null;
+  /** How often the models' files and memory are looked at; for tests. */
+  readonly upkeepMs?: number;
+  /** Where it is kept what models were when they were first loaded; null = nowhere. */
+  readonly fingerprints?: string | null;
   /** Told of a model's process that was killed because it did not answer. */
   readonly onHang?: (reason: string) => void;
   /** More checks of `/health`, by name. */
@@ -135,8 +140,11 @@ export function createServing(options: ServingOptions): Serving {
       cachedBytes: () => cache.bytes(),
       runners: () => models().flatMap(({ model }) => model?.runner ?? []),
       modelBytes: () => pool?.usedBytes() ?? 0,
+      doubts: () =>
+        models().flatMap(({ found, model }) => (model === null ? [] : [[found.manifest.id, model.doubt() !== null]])),
       gpus: createGpuMonitor(() => performance.now()),
     });
+    const fingerprints = createFingerprintStore(options.fingerprints ?? null, log);
     const opened = createModelPool({
       available: createAvailableModels(
         modelPlaces(config.modelDirectory, options.pulledModels),
@@ -151,6 +159,7 @@ export function createServing(options: ServingOptions): Serving {
         openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest), weightOf }, log, {
           onBatch: metrics.recordBatch,
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
+          judge: fingerprints.judge,
           onHang: (reason) => options.onHang?.(`of ${found.manifest.id} ${reason}`),
           onLoaded(loadMs, engine) {
             metrics.recordModelLoad(found.manifest.id, loadMs, engine);
@@ -162,6 +171,7 @@ export function createServing(options: ServingOptions): Serving {
         onLookup: metrics.recordModelLookup,
         onEvicted: metrics.recordModelEviction,
       },
+      ...(options.upkeepMs === undefined ? {} : { upkeepMs: options.upkeepMs }),
       nowMs: () => performance.now(),
       log,
     });

@@ -112,11 +112,16 @@ export function describeHealth(state: ServingState) {
     ...failing.map(({ found, problem }) => `${found.manifest.id} can't be loaded: ${problem}`),
     ...[...state.leftOut()].map(([name, reason]) => `${name} is left out: ${reason}`),
   ].join("; ");
+  const doubts = loaded.flatMap(({ found, model }) => {
+    const doubt = model?.doubt() ?? null;
+    return doubt === null ? [] : [`${found.manifest.id}: ${doubt}`];
+  });
   const extraChecks = state.extraChecks();
   const cacheStatus = failing.length > 0 || state.leftOut().size > 0 ? "degraded" : "healthy";
   const allWell =
     provider.status === "healthy" &&
     cacheStatus === "healthy" &&
+    doubts.length === 0 &&
     Object.values(extraChecks).every((check) => check.status !== "degraded");
   const status = state.stopping() ? "stopping" : allWell ? "healthy" : "degraded";
   return {
@@ -124,6 +129,10 @@ export function describeHealth(state: ServingState) {
     checks: {
       embedding_provider: provider,
       model_cache: { status: cacheStatus, detail: cacheDetail },
+      model_files:
+        doubts.length === 0
+          ? { status: "healthy", detail: "as their manifests say, or as when they were first loaded" }
+          : { status: "degraded", detail: doubts.join("; ") },
       gpu: describeGpu(standard?.model?.engine() ?? null, state.providers),
       ...extraChecks,
     },

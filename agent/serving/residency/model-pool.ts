@@ -39,6 +39,8 @@ export interface ModelPoolOptions extends Omit<ResidencyOptions, "onEvicted" | "
   readonly defaultModel: string;
   readonly pinned: readonly string[];
   readonly observer: ModelPoolObserver;
+  /** How often files, memory and times are looked at. */
+  readonly upkeepMs?: number;
 }
 
 /** Several models in bounded memory: loaded when they are asked for, the least recently used given up for others. */
@@ -69,12 +71,12 @@ export interface ModelPool {
   stop(): Promise<void>;
 }
 
-const upkeepMs = 15_000;
+const usualUpkeepMs = 15_000;
 /** However many unknown names are asked for, the directories are read no more often. */
 const refreshMs = 1_000;
 
 export function createModelPool(options: ModelPoolOptions): ModelPool {
-  const { available, observer, nowMs } = options;
+  const { available, observer, nowMs, upkeepMs = usualUpkeepMs } = options;
   const residents = createResidentModels({ ...options, onEvicted: observer.onEvicted, onLoaded: () => letGo() });
   let refreshedMs = Number.NEGATIVE_INFINITY;
   let refreshing: Promise<void> | null = null;
@@ -104,9 +106,20 @@ export function createModelPool(options: ModelPoolOptions): ModelPool {
   const upkeep = async () => {
     await refresh();
     for (const resident of residents.present()) {
-      if (available.find(resident.found.manifest.id) === null)
+      const { id } = resident.found.manifest;
+      const found = available.find(id);
+      if (found === null) {
         residents.leave(resident, "removed", "its files are gone");
+        continue;
+      }
+      const changed = (await resident.model?.changedFile()) ?? null;
+      // It may have been replaced meanwhile.
+      if (changed === null || residents.get(id) !== resident || stopping) continue;
+      residents.leave(resident, "replaced", `${changed} was written to, replaced or removed`);
+      // Others are loaded when they are asked for.
+      if (isPinned(found)) residentOf(found);
     }
+    residents.admit();
     await residents.measure();
     letGo();
   };

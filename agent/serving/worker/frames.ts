@@ -1,4 +1,6 @@
+import { type Static, Type } from "@sinclair/typebox";
 import { parseConfig } from "#platform/read-config.ts";
+import type { FileHashes } from "../model-files/hash-model-files.ts";
 import { EngineReport } from "../onnxruntime/execution-provider.ts";
 
 /**
@@ -12,7 +14,7 @@ import { EngineReport } from "../onnxruntime/execution-provider.ts";
  * | … | by kind: see the encoders |
  */
 export type Frame =
-  | { readonly kind: "ready"; readonly loadMs: number; readonly engine: EngineReport }
+  | { readonly kind: "ready"; readonly loadMs: number; readonly engine: EngineReport; readonly hashes?: FileHashes }
   | {
       readonly kind: "batch";
       readonly batch: number;
@@ -23,6 +25,8 @@ export type Frame =
   | { readonly kind: "failure"; readonly batch: number; readonly message: string }
   /** Asks whether the worker is there, and its answer; with a batch number of their own. */
   | { readonly kind: "ping" | "pong"; readonly batch: number };
+
+const ReadyReport = Type.Object({ engine: EngineReport, hashes: Type.Record(Type.String(), Type.String()) });
 
 const kinds = { ready: 1, batch: 2, vectors: 3, failure: 4, ping: 5, pong: 6 } as const;
 const headBytes = 9;
@@ -47,7 +51,8 @@ export function encodeFrame(message: Frame): Uint8Array {
   switch (message.kind) {
     case "ready": {
       // load time f64, then the report as JSON in UTF-8
-      const report = new TextEncoder().encode(JSON.stringify(message.engine));
+      const { engine, hashes = {} } = message;
+      const report = new TextEncoder().encode(JSON.stringify({ engine, hashes } satisfies Static<typeof ReadyReport>));
       const { bytes, view } = frame("ready", 0, 8 + report.byteLength);
       view.setFloat64(headBytes, message.loadMs, true);
       bytes.set(report, headBytes + 8);
@@ -128,17 +133,15 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   };
   const kind = view.getUint8(4);
   switch (kind) {
-    case kinds.ready:
+    case kinds.ready: {
       need(8);
+      const report: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(headBytes + 8)));
       return {
         kind: "ready",
         loadMs: view.getFloat64(headBytes, true),
-        engine: parseConfig(
-          EngineReport,
-          JSON.parse(new TextDecoder().decode(bytes.subarray(headBytes + 8))),
-          "a ready frame",
-        ),
+        ...parseConfig(ReadyReport, report, "a ready frame"),
       };
+    }
     case kinds.batch: {
       need(8);
       const count = view.getUint32(headBytes + 4, true);

@@ -8,6 +8,7 @@ import { describeError } from "#platform/errors.ts";
 import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import { createDrainRate } from "../drain-rate.ts";
+import type { FileHashes, ModelFileToCheck } from "../model-files/hash-model-files.ts";
 import type { FoundModel } from "../model-manifest.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
 import type { EngineReport } from "../onnxruntime/execution-provider.ts";
@@ -40,6 +41,8 @@ export interface ModelProcess {
   /** How long the child took from its start until the model was loaded. */
   readonly loadMs: number;
   readonly engine: EngineReport;
+  /** Of the files that it was told to hash, and those that the ONNX file refers to. */
+  readonly hashes: FileHashes;
   /**
    * @param suspect the batch has cost processes before: it is given up sooner
    * @throws ModelProcessLostError | BatchFailedError
@@ -124,6 +127,8 @@ export async function startModelProcess(
     readonly signal?: AbortSignal;
     /** Default: the carried ONNX Runtime on the CPU. */
     readonly engine?: WorkerEngine;
+    /** What is hashed and compared before it is loaded. Default: only the ONNX file is compared, where its hash is known. */
+    readonly files?: readonly ModelFileToCheck[];
     /** Told of each line that the child, or a library in it, writes to its standard error. Default: it goes to this process' own. */
     readonly onOutput?: (line: string) => void;
     /** Beside what a worker gets of this process' own. */
@@ -145,6 +150,7 @@ export async function startModelProcess(
       ...(model.modelSha256 === null ? [] : ["--sha256", model.modelSha256]),
       ...["--dimension", String(manifest.dimension), "--pooling", manifest.pooling],
       ...["--threads", String(options.threads)],
+      ...(options.files === undefined ? [] : ["--files", JSON.stringify(options.files)]),
       ...(options.engine === undefined ? [] : ["--engine", JSON.stringify(options.engine)]),
     ],
     {
@@ -266,7 +272,7 @@ export async function startModelProcess(
       accepted.on("error", () => {}); // "close" follows
       accepted.on("close", () => lose("closed its connection"));
     });
-    const { loadMs, engine } = await ready.promise;
+    const { loadMs, engine, hashes = {} } = await ready.promise;
     provider = engine.provider;
     loaded = true;
     watch.end();
@@ -274,6 +280,7 @@ export async function startModelProcess(
       pid: child.pid,
       loadMs,
       engine,
+      hashes,
       lost: lost.promise,
       answers: () => lostBecause === undefined && stoppedTicks === 0 && !watch.late(),
       run(texts, paddedTokens, suspect = false) {

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { describeError } from "#platform/errors.ts";
+import { type FileHashes, hashModelFiles, type ModelFileToCheck } from "../model-files/hash-model-files.ts";
 import { decideProviderAttempts } from "../onnxruntime/decide-providers.ts";
 import { compareEngines, listEngines } from "../onnxruntime/engine-cache.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
@@ -17,6 +18,8 @@ export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" |
   /** What the ONNX file must be; null: it is taken as it is. */
   readonly sha256: string | null;
   readonly engine: WorkerEngine;
+  /** What is hashed, and compared where that is known, before the model is loaded; null: only the ONNX file is compared. */
+  readonly files: readonly ModelFileToCheck[] | null;
 }
 
 /** How paths of files begin that a compiled executable carries. */
@@ -26,10 +29,11 @@ async function load(options: ModelWorkerOptions, library: OperatorLibrary | null
   if (library !== null) preloadFromSources(library.directory);
   // ONNX Runtime's library is loaded with this, and what is wrong with it is to reach the parent.
   const { loadOnnxModel } = await import("./onnx-model.ts");
-  const { modelPath, sha256 } = options;
-  const bytes = sha256 === null ? null : await readVerifiedFile(modelPath, sha256);
+  const { modelPath, sha256, files } = options;
+  const carried = modelPath.startsWith(insideExecutable);
+  const bytes = sha256 !== null && (carried || files === null) ? await readVerifiedFile(modelPath, sha256) : null;
   // By its path, ONNX Runtime also finds weights that lie in files beside it; inside the executable it can't look.
-  const source = bytes === null || !modelPath.startsWith(insideExecutable) ? modelPath : bytes;
+  const source = bytes === null || !carried ? modelPath : bytes;
   try {
     return await loadOnnxModel(source, {
       ...options,
@@ -42,7 +46,11 @@ async function load(options: ModelWorkerOptions, library: OperatorLibrary | null
 }
 
 /** Loads the model, has a GPU prepare itself for what will come, and tells what came of it. */
-async function open(options: ModelWorkerOptions): Promise<{ model: OnnxModel; engine: EngineReport }> {
+async function open(
+  options: ModelWorkerOptions,
+): Promise<{ model: OnnxModel; engine: EngineReport; hashes: FileHashes }> {
+  const { files, modelPath } = options;
+  const hashes = files === null || files.length === 0 ? {} : hashModelFiles(files, modelPath);
   const { onnxruntimeDirectory, engineCacheDirectory, warmUp } = options.engine;
   const library = onnxruntimeDirectory === null ? null : findOperatorLibrary(onnxruntimeDirectory);
   const before = engineCacheDirectory === null ? null : listEngines(engineCacheDirectory);
@@ -55,6 +63,7 @@ async function open(options: ModelWorkerOptions): Promise<{ model: OnnxModel; en
   const cached = provider === "tensorrt" && before !== null && engineCacheDirectory !== null;
   return {
     model,
+    hashes,
     engine: {
       provider,
       refused,
@@ -111,10 +120,10 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
   socket.on("error", () => {});
 
   const reader = new FrameReader();
-  let work = open(options).then(({ model, engine }) => {
+  let work = open(options).then(({ model, engine, hashes }) => {
     // The file's bytes are of no more use, and this process will make too little garbage to lose them soon.
     Bun.gc(true);
-    socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs, engine }));
+    socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs, engine, hashes }));
     return model;
   });
   /** The parent logs it. */

@@ -75,6 +75,9 @@ function setUp(
     runner,
     recent: createRecentTraffic(performance.now()),
     engine: () => null,
+    version: () => found.manifest,
+    doubt: () => null,
+    changedFile: async () => null,
     memoryBytes: async () => null,
     stop: async () => {},
   };
@@ -95,6 +98,7 @@ function setUp(
       cachedBytes: () => 0,
       runners: () => [],
       modelBytes: () => 0,
+      doubts: () => [],
       gpus: { read: async () => [] },
     }),
     cache: createResultCache(0),

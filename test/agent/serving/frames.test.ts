@@ -15,6 +15,7 @@ const frames: { name: string; frame: Frame }[] = [
         libraryProblem: null,
         engines: { built: 1, reused: 2 },
       },
+      hashes: { "model.onnx": "00ff" },
     },
   },
   {

@@ -39,6 +39,7 @@ function scriptedProcesses(script: Behaviour[]) {
       },
       lost: lost.promise,
       answers: () => true,
+      hashes: {},
       run(texts) {
         if (behaviour === "refuses batches") return Promise.reject(new BatchFailedError("no such token"));
         const is13 = ([id]: Uint32Array) => id === 13;

@@ -276,7 +276,7 @@ describe("what it says of itself", () => {
       version: "1.2.3",
       checks: { embedding_provider: { status: "healthy" } },
     });
-    expect(Object.keys(health["checks"])).toEqual(["embedding_provider", "model_cache", "gpu"]);
+    expect(Object.keys(health["checks"])).toEqual(["embedding_provider", "model_cache", "model_files", "gpu"]);
     expect((await get("/livez")).status).toBe(200);
     expect((await get("/readyz")).status).toBe(200);
   });

@@ -13,6 +13,7 @@ const running: ModelProcess = {
   pid: 1,
   loadMs: 1,
   answers: () => true,
+  hashes: {},
   engine: {
     provider: "cpu",
     refused: [],

@@ -61,6 +61,8 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
         },
         firstLoaded: Promise.resolve(),
       },
+      changedFile: async () => null,
+      doubt: () => null,
       memoryBytes: async () => bytes.get(id) ?? oneModelBytes,
       async stop() {
         events.push(`stop ${id}${revision === "1" ? "" : `@${revision}`}`);
