@@ -57,7 +57,11 @@ export function createSleep(deps: {
     const { command } = filled;
     const { exitCode, output } = await runCommand(command, wakeTimeoutMs);
     if (exitCode === 0) log.info({ peer: peerId }, "a sleeping peer is wanted: woken");
-    else log.error({ peer: peerId, command, reason: output.trim().slice(0, 500) }, "a sleeping peer can't be woken");
+    else
+      log.error(
+        { peer: peerId, command: command[0], reason: output.trim().slice(0, 500) },
+        "a sleeping peer can't be woken",
+      );
   };
 
   return {

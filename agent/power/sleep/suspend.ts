@@ -24,7 +24,7 @@ export async function suspend(command: readonly string[], signal: AbortSignal, l
       signal,
     });
   } catch (error) {
-    log.error({ command, reason: (error as Error).message }, "the device can't be suspended");
+    log.error({ command: command[0], reason: (error as Error).message }, "the device can't be suspended");
     return;
   }
   const said = new Response(child.stderr).text().catch(() => "");
@@ -35,7 +35,10 @@ export async function suspend(command: readonly string[], signal: AbortSignal, l
   watch.stop();
   if (signal.aborted) return;
   if (exitCode !== 0) {
-    log.error({ command, exitCode, reason: (await said).trim().slice(0, 500) }, "the device can't be suspended");
+    log.error(
+      { command: command[0], exitCode, reason: (await said).trim().slice(0, 500) },
+      "the device can't be suspended",
+    );
     return;
   }
   let lookedAtMs = Date.now();
@@ -48,5 +51,5 @@ export async function suspend(command: readonly string[], signal: AbortSignal, l
     if (nowMs - lookedAtMs >= jumpMs) return;
     lookedAtMs = nowMs;
   }
-  if (!signal.aborted) log.warn({ command }, "the device was to be suspended, but did not sleep");
+  if (!signal.aborted) log.warn({ command: command[0] }, "the device was to be suspended, but did not sleep");
 }
