@@ -1,0 +1,179 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createTextSource, type TextLength } from "../../../cli/load/load-texts.ts";
+import { readTreeUsage } from "../../../cli/load/process-tree.ts";
+import { temporaryDirectory } from "../../../test/e2e/program.ts";
+
+/** Two tenants, as every agent here is configured; the second floods. */
+export const keys = { a: "key-of-tenant-a", b: "key-of-tenant-b" } as const;
+export type Tenant = keyof typeof keys;
+
+export interface Outcome {
+  readonly status: number;
+  readonly texts: number;
+  /** On the clock of `performance.now`. */
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
+
+export interface MemoryUse {
+  readonly servingBytes: number;
+  readonly modelBytes: number;
+  readonly models: number;
+}
+
+export interface AgentUnderLoad {
+  readonly name: string;
+  /** Sends one request and waits for all of its answer. Never rejects: status 0 is a connection that failed. */
+  ask(tenant: Tenant, texts: readonly string[]): Promise<Outcome>;
+  cpuS(): number;
+  memory(): MemoryUse;
+  stop(): Promise<void>;
+}
+
+/** The length that texts of this run have; all are different. */
+export function textsOf(length: TextLength, seed: number): (count: number) => string[] {
+  const next = createTextSource({ length, seed });
+  return (count) => Array.from({ length: count }, next);
+}
+
+function residentBytes(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0; // it has just ended
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
+    try {
+      return readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1").split(" ").filter(Boolean).map(Number);
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Starts an executable with an empty state on a free port, with a cache for nothing. */
+export async function startAgent(binary: string, name: string): Promise<AgentUnderLoad> {
+  const directory = temporaryDirectory();
+  const apiKeys = Object.entries(keys).map(([tenant, key]) => ({ key, tenant }));
+  await Bun.write(
+    join(directory.path, "agent.json"),
+    JSON.stringify({ serving: { apiKeys, cacheBytes: 0, grpc: { enabled: false } } }),
+  );
+  const child = Bun.spawn(
+    [resolve(binary), "agent", "--config", "agent.json", "--listen", "127.0.0.1:0", "--state-dir", directory.path],
+    { cwd: directory.path, stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+  );
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await child.exited;
+    directory.remove();
+  };
+  const serving = Promise.withResolvers<string>();
+  void (async () => {
+    let log = "";
+    const decoder = new TextDecoder();
+    let found = false;
+    // Read to its end, so that the agent is never held up by its log.
+    for await (const chunk of child.stderr) {
+      if (found) continue;
+      log += decoder.decode(chunk, { stream: true });
+      const line = log
+        .split("\n")
+        .slice(0, -1)
+        .find((candidate) => candidate.includes('"msg":"serving"'));
+      if (line === undefined) continue;
+      found = true;
+      serving.resolve((JSON.parse(line) as { url: string }).url);
+    }
+    serving.reject(new Error(`${name} did not start:\n${log}`));
+  })();
+  const url = await serving.promise.catch(async (error) => {
+    await stop();
+    throw error;
+  });
+  while (!(await fetch(`${url}/readyz`)).ok) await Bun.sleep(50);
+  return {
+    name,
+    async ask(tenant, texts) {
+      const startedMs = performance.now();
+      let status = 0;
+      try {
+        const response = await fetch(`${url}/v1/embeddings`, {
+          method: "POST",
+          headers: { "content-type": "application/json", authorization: `Bearer ${keys[tenant]}` },
+          body: JSON.stringify({ model: "all-MiniLM-L6-v2", input: texts, encoding_format: "base64" }),
+        });
+        await response.arrayBuffer();
+        status = response.status;
+      } catch {
+        // status 0
+      }
+      return { status, texts: texts.length, startedMs, endedMs: performance.now() };
+    },
+    cpuS: () => readTreeUsage(child.pid)?.cpuS ?? 0,
+    memory() {
+      const models = childrenOf(child.pid);
+      return {
+        servingBytes: residentBytes(child.pid),
+        modelBytes: models.reduce((sum, pid) => sum + residentBytes(pid), 0),
+        models: models.length,
+      };
+    },
+    stop,
+  };
+}
+
+export interface ClientOptions {
+  readonly tenant: Tenant;
+  readonly connections: number;
+  readonly inputs: number;
+  /** Between an answer and the next request. Default: none. */
+  readonly thinkMs?: number;
+}
+
+/** Clients that ask again when they are answered, heeding no Retry-After, until `untilMs`. Resolves when all are answered. */
+export async function closedLoop(
+  agent: AgentUnderLoad,
+  texts: (count: number) => string[],
+  { tenant, connections, inputs, thinkMs = 0 }: ClientOptions,
+  untilMs: number,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const client = async () => {
+    while (performance.now() < untilMs) {
+      outcomes.push(await agent.ask(tenant, texts(inputs)));
+      if (thinkMs > 0) await Bun.sleep(thinkMs);
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, client));
+  return outcomes;
+}
+
+/** Requests that leave at their rate whether or not earlier ones are answered, up to a thousand at once. */
+export async function openLoop(
+  agent: AgentUnderLoad,
+  texts: (count: number) => string[],
+  { tenant, inputs, perS }: { readonly tenant: Tenant; readonly inputs: number; readonly perS: number },
+  untilMs: number,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const underWay = new Set<Promise<void>>();
+  let dueMs = performance.now();
+  while (performance.now() < untilMs) {
+    while (dueMs <= performance.now() && underWay.size < 1_000) {
+      dueMs += 1_000 / perS;
+      const sent: Promise<void> = agent.ask(tenant, texts(inputs)).then((outcome) => {
+        outcomes.push(outcome);
+        underWay.delete(sent);
+      });
+      underWay.add(sent);
+    }
+    await Bun.sleep(2);
+  }
+  await Promise.all(underWay);
+  return outcomes;
+}
