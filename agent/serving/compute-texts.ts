@@ -3,7 +3,6 @@ import { currentTrace } from "#platform/request-trace.ts";
 import { defaultTenant } from "#protocol/default-tenant.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import type { QueuedRequest } from "./embedding-queue.ts";
-import type { ComputeGate } from "./ports.ts";
 import type { CachedText, ResultCache } from "./result-cache.ts";
 import type { TokenizedText } from "./text-tokenizer.ts";
 import { type PlacedInput, tokenizeInputs } from "./tokenize-inputs.ts";
@@ -46,8 +45,6 @@ export interface TextComputer {
     queued: QueuedRequest,
     signal: AbortSignal,
   ): Promise<ComputedText[]>;
-  /** Texts that wait for the board's capacity. */
-  textsAtGate(): number;
 }
 
 /** Texts of one request that are tokenised and enter the queue together. */
@@ -68,15 +65,12 @@ export function refuseToCut({ found }: Pick<EmbeddingModel, "found">, field: str
   );
 }
 
-export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextComputer {
-  let textsAtGate = 0;
-
+export function createTextComputer(cache: ResultCache): TextComputer {
   const computePart = async (
     model: EmbeddingModel,
     inputs: readonly MissingText[],
     request: ComputeRequest,
     queued: QueuedRequest,
-    signal: AbortSignal,
   ): Promise<ComputedText[]> => {
     const trace = currentTrace();
     const startedMs = performance.now();
@@ -85,18 +79,11 @@ export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextC
     if (cut >= 0) refuseToCut(model, request.inputsField, (inputs[cut] as MissingText).index);
     const waitingMs = performance.now();
     trace?.stage("tokenise", startedMs, waitingMs, { "thormesh.texts": texts.length });
-    textsAtGate += texts.length;
-    try {
-      await gate.enter(texts.length, signal);
-    } finally {
-      textsAtGate -= texts.length;
-    }
-    const enteredMs = performance.now();
     const results = await queued.embed(texts.map(({ ids }) => ids));
     if (trace !== undefined) {
       const finishedMs = performance.now();
       // Until the first of them was handed to the model; one that another request had asked for before may have been then already.
-      const handedMs = Math.min(enteredMs + Math.min(...results.map(({ waitMs }) => waitMs)), finishedMs);
+      const handedMs = Math.min(waitingMs + Math.min(...results.map(({ waitMs }) => waitMs)), finishedMs);
       trace.stage("queue", waitingMs, handedMs, { "thormesh.texts": texts.length });
       trace.stage("infer", handedMs, finishedMs, {
         "thormesh.compute_ms": results.reduce((sum, { computeMs }) => sum + computeMs, 0),
@@ -113,7 +100,7 @@ export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextC
 
   return {
     async compute(model, inputs, request, queued, signal) {
-      if (inputs.length <= partTexts) return computePart(model, inputs, request, queued, signal);
+      if (inputs.length <= partTexts) return computePart(model, inputs, request, queued);
       const parts: ComputedText[][] = [];
       let next = 0;
       const work = async () => {
@@ -121,13 +108,12 @@ export function createTextComputer(gate: ComputeGate, cache: ResultCache): TextC
           const start = next;
           next += partTexts;
           const part = inputs.slice(start, start + partTexts);
-          parts[start / partTexts] = await computePart(model, part, request, queued, signal);
+          parts[start / partTexts] = await computePart(model, part, request, queued);
         }
       };
       await Promise.all(Array.from({ length: partsInQueue }, work));
       if (signal.aborted) throw signal.reason;
       return parts.flat();
     },
-    textsAtGate: () => textsAtGate,
   };
 }

@@ -15,9 +15,10 @@ const halfLifeMs = 1_000;
 /**
  * How much of the time since the batch before went into a batch: all of it, unless it was waiting for the model to be loaded or for
  * a process to be started again, which says nothing of the speed.
+ * @param heldMs how long the board's capacity held it back
  */
-export function workingMs(elapsedMs: number, computeMs: number): number {
-  return Math.min(elapsedMs, 2 * computeMs + 20);
+export function workingMs(elapsedMs: number, computeMs: number, heldMs = 0): number {
+  return Math.min(elapsedMs, heldMs + 2 * computeMs + 20);
 }
 
 export function createDrainRate(): DrainRate {

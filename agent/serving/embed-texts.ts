@@ -11,7 +11,7 @@ import type { EmbeddingModel } from "./embedding-model.ts";
 import { createHeldRequests } from "./held-requests.ts";
 import { type AcquireModel, createLeases } from "./lease-model.ts";
 import { createTokenNaming, type NamingLimits } from "./name-tokens.ts";
-import type { ComputeGate, RoleView, TrafficSink } from "./ports.ts";
+import type { RoleView, TrafficSink } from "./ports.ts";
 import { createRefusalPace } from "./refusal-pace.ts";
 import { requestBytes } from "./request-bytes.ts";
 import { ClientGone, DeadlinePassed, openPatience } from "./request-patience.ts";
@@ -24,7 +24,6 @@ export interface EmbedderParts {
   readonly acquireModel: AcquireModel;
   /** Texts that wait for a batch, of all models. */
   readonly queueDepth: () => number;
-  readonly gate: ComputeGate;
   readonly sink: TrafficSink;
   readonly role: RoleView;
   readonly metrics: ServingMetrics;
@@ -55,11 +54,11 @@ function statusOf(error: ServiceError): RequestStatus {
 
 /** The one way from texts to vectors, whatever face the request came by: admission, tokens, capacity, batch, record. */
 export function createEmbedder(parts: EmbedderParts): Embedder {
-  const { gate, sink, role, metrics, cache, limits, log } = parts;
+  const { sink, role, metrics, cache, limits, log } = parts;
   let inFlight = 0;
   const held = createHeldRequests(parts.weightOf ?? (() => 1));
   const leases = createLeases(parts.acquireModel, held, limits);
-  const computer = createTextComputer(gate, cache);
+  const computer = createTextComputer(cache);
   const admitted = createAdmittedRequests(computer, held, limits);
   const refusals = createRefusalPace(() => performance.now());
 
@@ -194,6 +193,6 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
     embed,
     tokenize: createTokenNaming(leases, limits, parts.stopping),
     inFlight: () => inFlight,
-    queueDepth: () => computer.textsAtGate() + parts.queueDepth(),
+    queueDepth: parts.queueDepth,
   };
 }

@@ -12,6 +12,7 @@ import { decideWarmUp } from "./onnxruntime/decide-warm-up.ts";
 import { engineEnvironment, type WorkerEngine } from "./onnxruntime/engine-options.ts";
 import { describeEngine, type EngineReport } from "./onnxruntime/execution-provider.ts";
 import { createFallbackStart } from "./onnxruntime/start-with-fallback.ts";
+import type { ComputeGate } from "./ports.ts";
 import { readVerifiedFile } from "./read-verified-file.ts";
 import { createRecentTraffic, type RecentTraffic } from "./recent-traffic.ts";
 import { estimateModelBytes } from "./residency/estimate-model-bytes.ts";
@@ -117,6 +118,8 @@ export type EmbeddingModelConfig = Parameters<typeof decideLanePlan>[0] &
   Partial<Pick<ServingConfig, "batchTimeoutMs">> & {
     /** A tenant's weight; default: all are alike. */
     readonly weightOf?: (tenant: string) => number;
+    /** Holds the model to the board's capacity. */
+    readonly gate?: ComputeGate;
   };
 
 /** What the model's processes are told of the engine; THORMESH_ONNXRUNTIME_DIR comes before the configuration. */
@@ -254,11 +257,10 @@ export async function openEmbeddingModel(
     plan: () => decideLanePlan(config, computesOnGpu(), processBytes),
     nowMs: () => performance.now(),
   });
-  const queue = createEmbeddingQueue(
-    lanes,
-    observer.onBatch,
-    config.weightOf === undefined ? {} : { weightOf: config.weightOf },
-  );
+  const queue = createEmbeddingQueue(lanes, observer.onBatch, {
+    ...(config.weightOf === undefined ? {} : { weightOf: config.weightOf }),
+    ...(config.gate === undefined ? {} : { gate: config.gate }),
+  });
   if (warmUp !== undefined) queue.assumeSpeed(warmUp.tokens, warmUp.computeMs);
   assumeSpeed = queue.assumeSpeed;
   opened.resolve();

@@ -4,6 +4,7 @@ import { type BatchDecision, batchCost, decideBatch, usualCostPerToken } from ".
 import { createDrainRate, workingMs } from "./drain-rate.ts";
 import { type Claim, createFairQueue } from "./fair-queue.ts";
 import type { FreeLane, Lanes } from "./model-lanes.ts";
+import type { ComputeGate } from "./ports.ts";
 import { createTenantTexts, inTurn, type QueuedText, type TenantTexts } from "./tenant-texts.ts";
 
 export interface QueuedVector {
@@ -103,13 +104,18 @@ const longestRetryS = 30;
  * @param onBatch is told of every batch that was handed out.
  * @param options.nowMs a monotonous clock
  * @param options.weightOf a tenant's weight; default: all are alike
+ * @param options.gate is passed before it is chosen who is next, so that nobody who comes meanwhile has to wait behind those who are there
  */
 export function createEmbeddingQueue(
   lanes: Lanes,
   onBatch: (batch: SentBatch) => void,
-  options: { readonly nowMs?: () => number; readonly weightOf?: (tenant: string) => number } = {},
+  options: {
+    readonly nowMs?: () => number;
+    readonly weightOf?: (tenant: string) => number;
+    readonly gate?: ComputeGate;
+  } = {},
 ): EmbeddingQueue {
-  const { nowMs = () => performance.now(), weightOf = () => 1 } = options;
+  const { nowMs = () => performance.now(), weightOf = () => 1, gate } = options;
   let waitingTexts = 0;
   let waitingTokens = 0;
   let tokensInFlight = 0;
@@ -118,6 +124,11 @@ export function createEmbeddingQueue(
   let busySinceMs = 0;
   let arrivals = 0;
   let pumping = false;
+  /** Texts that the gate has let through and that were not chosen yet. */
+  let passes = gate === undefined ? Number.POSITIVE_INFINITY : 0;
+  let atGate = false;
+  /** How long the gate has held up what is sent next. */
+  let heldMs = 0;
   const tenants = new Map<string, TenantTexts<Waiter>>();
   const requests = new Set<OpenRequest>();
   const fair = createFairQueue(weightOf);
@@ -173,7 +184,9 @@ export function createEmbeddingQueue(
   const runBatch = async (lane: FreeLane, batch: BatchDecision, entries: readonly Entry[]) => {
     const sentMs = nowMs();
     const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
-    if (tokensInFlight === 0) busySinceMs = sentMs;
+    if (tokensInFlight === 0 && heldMs === 0) busySinceMs = sentMs;
+    const held = heldMs;
+    heldMs = 0;
     tokensInFlight += usefulTokens;
     onBatch({ ...batch, usefulTokens, waitsMs: entries.map((entry) => sentMs - entry.arrivedMs) });
     try {
@@ -195,7 +208,7 @@ export function createEmbeddingQueue(
         finish(entry, (waiter, first) => waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }));
       }
       const doneMs = nowMs();
-      const workedMs = workingMs(doneMs - busySinceMs, result.computeMs);
+      const workedMs = workingMs(doneMs - busySinceMs, result.computeMs, held);
       drain.record(batchCost(entries.length, batch.paddedTokens), workedMs);
       busySinceMs = doneMs;
     } catch (error) {
@@ -250,20 +263,45 @@ export function createEmbeddingQueue(
     }
   };
 
+  const passGate = async ({ enter }: ComputeGate, texts: number) => {
+    const askedMs = nowMs();
+    if (tokensInFlight === 0) busySinceMs = askedMs;
+    atGate = true;
+    try {
+      await enter(texts);
+      passes += texts;
+    } catch (error) {
+      for (const request of [...requests]) leaveAll(request, error);
+    } finally {
+      atGate = false;
+      heldMs += nowMs() - askedMs;
+    }
+    sendAll();
+  };
+
   const sendAll = () => {
     pumping = false;
     if (waitingTexts > 0) dropLate();
-    while (waitingTexts > 0) {
+    while (waitingTexts > 0 && !atGate) {
+      // Lanes are for what may be computed: a board that lets little through needs no more of them.
+      const passing = Math.min(1, passes / waitingTexts);
       const lane = lanes.next({
-        waitingTokens,
-        outstandingTokens: waitingTokens + tokensInFlight,
+        waitingTokens: waitingTokens * passing,
+        outstandingTokens: waitingTokens * passing + tokensInFlight,
         outstandingTexts,
       });
       if (lane === null) return;
+      if (gate !== undefined && passes < 1) {
+        const fitting = Math.ceil((lane.policy.maxTokens * waitingTexts) / waitingTokens);
+        void passGate(gate, Math.max(1, Math.min(waitingTexts, fitting, lane.policy.maxTexts)));
+        return;
+      }
+      const policy = passes < lane.policy.maxTexts ? { ...lane.policy, maxTexts: passes } : lane.policy;
       const turns = inTurn(tenants.values(), nearBatches * lane.policy.maxTokens);
       const [first] = turns;
-      const batch = decideBatch(turns, lane.policy);
+      const batch = decideBatch(turns, policy);
       if (batch === null || first === undefined) return;
+      passes -= batch.take.length;
       fair.lead(first.claim.turn);
       void runBatch(lane, batch, take(batch, turns));
     }

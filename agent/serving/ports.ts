@@ -23,7 +23,7 @@ export interface TrafficSink {
   recordRejected(): void;
 }
 
-/** Lets the board's capacity hold requests back: a simulated board paces them, a real one lets all through at once. */
+/** Lets the board's capacity hold a model's batches back: a simulated board paces them, a real one lets all through at once. */
 export interface ComputeGate {
   /** Resolves when the board may work on `texts` more texts; rejects when `signal` aborts. */
   enter(texts: number, signal?: AbortSignal): Promise<void>;

@@ -156,7 +156,7 @@ export function createServing(options: ServingOptions): Serving {
       memoryBytes: config.modelMemoryBytes,
       keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * 1000,
       open: (found, events) =>
-        openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest), weightOf }, log, {
+        openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest), weightOf, gate }, log, {
           onBatch: metrics.recordBatch,
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
           judge: fingerprints.judge,
@@ -181,7 +181,6 @@ export function createServing(options: ServingOptions): Serving {
     embedder = createEmbedder({
       acquireModel: opened.acquire,
       queueDepth: opened.queueDepth,
-      gate,
       sink,
       role,
       metrics,

@@ -4,7 +4,6 @@ import { type BatchPolicy, usualLengths } from "#agent/serving/decide-batch.ts";
 import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
 import { createEmbeddingQueue } from "#agent/serving/embedding-queue.ts";
 import { findModel } from "#agent/serving/find-model.ts";
-import { openGate } from "#agent/serving/ports.ts";
 import { createResultCache } from "#agent/serving/result-cache.ts";
 import { singleLane } from "./single-lane.ts";
 
@@ -50,7 +49,7 @@ const never = new AbortController().signal;
 describe("a large request", () => {
   test("is split, never has more than its part in the line, and keeps its order", async () => {
     const { model, queue, longestLine } = setUp();
-    const computer = createTextComputer(openGate, createResultCache(0));
+    const computer = createTextComputer(createResultCache(0));
     const results = await computer.compute(model, numbered(1_000), request, queue.open(never), never);
     expect(results.map(({ index, text }) => [index, text.vector[0]])).toEqual(
       numbered(1_000).map(({ index }) => [index, index]),
@@ -61,7 +60,7 @@ describe("a large request", () => {
   test("whose client goes is not computed further", async () => {
     const gone = new AbortController();
     const { model, queue, computed } = setUp({ onBatch: (count) => count >= 24 && gone.abort(new Error("gone")) });
-    const computer = createTextComputer(openGate, createResultCache(0));
+    const computer = createTextComputer(createResultCache(0));
     await expect(
       computer.compute(model, numbered(1_000), request, queue.open(gone.signal), gone.signal),
     ).rejects.toThrow("gone");
@@ -72,7 +71,7 @@ describe("a large request", () => {
 
   test("fails as a whole when one batch does, and leaves nothing in the line", async () => {
     const { model, queue, computed } = setUp({ failOn: 16 });
-    const computer = createTextComputer(openGate, createResultCache(0));
+    const computer = createTextComputer(createResultCache(0));
     await expect(computer.compute(model, numbered(1_000), request, queue.open(never), never)).rejects.toThrow("lost");
     await Bun.sleep(5);
     expect(queue.depth()).toBe(0);
@@ -82,7 +81,7 @@ describe("a large request", () => {
 
 test("the text that may not be cut is named by its place in the request", async () => {
   const { model, queue } = setUp();
-  const computer = createTextComputer(openGate, createResultCache(0));
+  const computer = createTextComputer(createResultCache(0));
   const inputs = [{ index: 4, input: "9999", key: "k" }];
   await expect(
     computer.compute(model, inputs, { ...request, truncate: false }, queue.open(never), never),

@@ -277,6 +277,75 @@ describe("tenants", () => {
   });
 });
 
+describe("a board that lets little through", () => {
+  function gated() {
+    let now = 0;
+    const asked: number[] = [];
+    const opens: (() => void)[] = [];
+    const gate = {
+      enter: (texts: number) => {
+        asked.push(texts);
+        return new Promise<void>((resolve) => opens.push(resolve));
+      },
+    };
+    const runner = recordingRunner();
+    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now, gate });
+    return { runner, queue, asked, pass: (ms: number) => (now += ms), open: () => opens.shift()?.() };
+  }
+
+  test("chooses who is next when it lets through, not before", async () => {
+    const { runner, queue, asked, open } = gated();
+    const large = queue.open(never, { texts: 8, tokens: 32 }).embed(Array.from({ length: 8 }, (_, id) => text(id)));
+    await Bun.sleep(1);
+    expect({ asked, depth: queue.depth(), batches: runner.batches.length }).toEqual({
+      asked: [4],
+      depth: 8,
+      batches: 0,
+    });
+    const single = queue.embed(text(99), never, "other");
+    open();
+    await runner.batchCount(1);
+    expect(runner.batches[0]!.texts.length).toBe(4);
+    expect(runner.batches[0]!.texts.map((ids) => ids[0])).toContain(99);
+    for (let batch = 0; batch < 3; batch += 1) {
+      await runner.batchCount(batch + 1);
+      runner.batches[batch]!.answer();
+      await Bun.sleep(1);
+      open();
+    }
+    await Promise.all([large, single]);
+    expect(asked).toEqual([4, 4, 1]);
+  });
+
+  test("counts as the model's speed", async () => {
+    const { runner, queue, pass, open } = gated();
+    const first = queue.embed(text(1, 24), never);
+    await Bun.sleep(1);
+    pass(1_000);
+    open();
+    await runner.batchCount(1);
+    runner.batches[0]!.answer(10);
+    await first;
+    expect(queue.computeMs(100)).toBeCloseTo(120 / (64 / 1_000));
+  });
+
+  test("what it let through for clients that left is for those who come next", async () => {
+    const { runner, queue, asked, open } = gated();
+    const gone = new AbortController();
+    const left = queue.embed(text(1), gone.signal);
+    await Bun.sleep(1);
+    gone.abort(new Error("gone"));
+    await expect(left).rejects.toThrow("gone");
+    open();
+    await Bun.sleep(1);
+    const next = queue.embed(text(2), never);
+    await runner.batchCount(1);
+    runner.batches[0]!.answer();
+    await next;
+    expect(asked).toEqual([1]);
+  });
+});
+
 describe("a request that can't be done by its deadline", () => {
   const large = (from: number) => Array.from({ length: 8 }, (_, index) => text(from + index));
 
