@@ -54,7 +54,7 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
     expect(response.status).toBe(200);
     await response.json();
   };
-  // Red has three new texts computed where the operator has one; blue asks most often, but only for what is in the cache.
+  // Red has three new texts computed where the operator has one; blue asks most often, but only for what is in its cache but once.
   for (let index = 0; index < 20; index += 1) {
     await embed(
       "key-of-red",
@@ -77,7 +77,7 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
   ]);
   const [blue, operator, red] = cost.tenants.map(({ totalUsd }) => totalUsd) as [number, number, number];
   expect(red).toBeGreaterThan(operator);
-  expect(blue).toBeLessThan(0.01 * red);
+  expect(blue).toBeLessThan(0.2 * red);
   expect(blue + operator + red).toBeCloseTo(cost.byUse.serving.totalUsd, 12);
 
   const { actual, energyByUse } = await ask<PowerReport>(`/api/v1/power/report?window=${window}`);
@@ -87,7 +87,7 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
     joules(activeKwh),
     6,
   );
-  expect(byTenant.map(({ tenant }) => tenant)).toEqual(["red", "default"]);
+  expect(byTenant.map(({ tenant }) => tenant)).toEqual(["red", "default", "blue"]);
 
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const counted = Object.fromEntries(
