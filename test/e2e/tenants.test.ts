@@ -89,7 +89,7 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
   );
   expect(byTenant.map(({ tenant }) => tenant)).toEqual(["red", "default", "blue"]);
 
-  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const metrics = await (await fetch(`${url}/metrics`, { headers: { authorization: "Bearer operator" } })).text();
   const counted = Object.fromEntries(
     [...metrics.matchAll(/^thormesh_tenant_energy_joules_total\{model="[^"]+",tenant="(\w+)"\} (\S+)$/gm)].map(
       ([, tenant, value]) => [tenant, Number(value)],
