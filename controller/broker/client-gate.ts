@@ -45,6 +45,8 @@ export interface ClientGate {
   readonly hooks: Required<
     Pick<AedesOptions, "preConnect" | "authenticate" | "authorizePublish" | "authorizeSubscribe" | "authorizeForward">
   >;
+  /** Ends all connections that aedes does not know of. */
+  closeAll(): void;
   counts(): BrokerCounts;
 }
 
@@ -150,7 +152,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       });
       // Who knows its secret guesses nothing, whatever else is wrong.
       const isGuess = admission.refused === "no-secret" || admission.refused === "wrong-secret";
-      setTimeout(() => done(null, false), isGuess ? refusals.next(network) : 0);
+      setTimeout(() => done(null, false), isGuess ? refusals.next(network) : 0).unref();
     },
     authorizePublish(client, packet, done) {
       const guest = client === null ? undefined : guests.get(client);
@@ -218,6 +220,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       return true;
     },
     hooks,
+    closeAll: () => connections.closeAll(),
     counts: () => ({
       refused: refused.counts,
       dropped: dropped.counts,

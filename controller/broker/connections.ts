@@ -19,6 +19,8 @@ export interface Connections {
   accept(socket: Socket): boolean;
   /** It has given its secret. */
   admitted(socket: Socket): void;
+  /** Ends all that are left. */
+  closeAll(): void;
   readonly open: number;
   readonly halfOpen: number;
 }
@@ -73,6 +75,9 @@ export function createConnections(limits: Limits, onDrop: (reason: DropReason, a
       return true;
     },
     admitted: forget,
+    closeAll() {
+      for (const socket of open) socket.destroy();
+    },
     get open() {
       return open.size;
     },

@@ -149,6 +149,7 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions, log: Logger
         else stopping.close(() => resolve());
       });
       if (closing !== undefined) await new Promise<void>((resolve) => closing.close(() => resolve()));
+      gate.closeAll();
       await stopped;
     },
   };

@@ -199,6 +199,18 @@ describe("bounds", () => {
     expect(embedded.counts()).toMatchObject({ halfOpen: 0, connections: 0 });
   });
 
+  test("the broker closes at once, whoever is still there", async () => {
+    await begin({ halfOpenMs: 600_000 });
+    const socket = await idle();
+    const end = new Promise((resolve) => socket.once("close", resolve));
+    await until(() => embedded.counts().halfOpen === 1);
+    void enter({ ...agentLogin("a", fleet), password: "x" }).catch(() => undefined);
+    await until(() => embedded.counts().refused.size > 0);
+    await embedded.broker.stop();
+    await embedded.close();
+    await end;
+  });
+
   test("there is a number of connections that is enough", async () => {
     await begin({ maxConnections: 2 });
     await enter(agentLogin("a", fleet));
