@@ -48,7 +48,7 @@ describe.skipIf(!mayMount)("an agent whose disk fails", () => {
     directory.remove();
   });
 
-  async function startAgent() {
+  async function startAgent(env: Record<string, string> = {}) {
     const config = {
       fleet: "disk",
       id: "thor-1",
@@ -60,7 +60,7 @@ describe.skipIf(!mayMount)("an agent whose disk fails", () => {
     };
     const path = join(directory.path, "agent.json");
     await Bun.write(path, JSON.stringify(config));
-    const started = startProgram(["agent", "--config", path], directory.path);
+    const started = startProgram(["agent", "--config", path], directory.path, env);
     program = started;
     const { url } = JSON.parse(await started.untilLogged('"agent started"')) as { url: string };
     await eventually(
@@ -214,6 +214,16 @@ describe.skipIf(!mayMount)("an agent whose disk fails", () => {
     },
     120_000,
   );
+
+  test("all of the machine's disk is full, the directory for temporary files too: it serves", async () => {
+    const [HOME, TMPDIR] = [join(disk, "home"), join(disk, "tmp")];
+    for (const path of [HOME, TMPDIR]) mkdirSync(path);
+    fill();
+    const { program, url } = await startAgent({ HOME, TMPDIR, XDG_CACHE_HOME: "" });
+    await embed(url, 5);
+    expect((await storage(url)).status).toBe("degraded");
+    expect(await program.stop("SIGTERM")).toBe(0);
+  }, 120_000);
 
   test("its directory is deleted while it runs: nothing is lost either", async () => {
     const { program, url } = await startAgent();

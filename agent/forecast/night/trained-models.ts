@@ -43,7 +43,8 @@ export function createTrainedModels(directory: string, memory: TextMemory): Trai
     const { active, previous } = read();
     const names = await readdir(directory).catch(() => [] as string[]);
     const old = names.filter((name) => /^\d+$/.test(name) && name !== active && name !== previous);
-    await Promise.all(old.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+    // One that can't be deleted costs room, and must not cost the model that takes its place.
+    await Promise.allSettled(old.map((name) => rm(join(directory, name), { recursive: true, force: true })));
   };
   return {
     activeDirectory() {

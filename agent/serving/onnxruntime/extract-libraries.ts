@@ -23,6 +23,8 @@ export interface CarriedFile {
   readonly xxHash64: string;
 }
 
+const sharedMemory = "/dev/shm";
+
 /** Directories in which libraries may be laid down, the preferred first. */
 export function cacheDirectories(environment: Record<string, string | undefined>): string[] {
   const configured = environment["THORMESH_CACHE_DIR"];
@@ -33,6 +35,8 @@ export function cacheDirectories(environment: Record<string, string | undefined>
     ...(assigned ? [assigned] : []),
     ...(home ? [join(home, "thormesh")] : []),
     join(tmpdir(), `thormesh-${userInfo().uid}`),
+    // Where the disk is full, in memory: serving needs no other file.
+    ...(existsSync(sharedMemory) ? [join(sharedMemory, `thormesh-${userInfo().uid}`)] : []),
   ];
 }
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lchownSync,
   mkdirSync,
   mkdtempSync,
@@ -107,8 +108,13 @@ test.each([
   [{ THORMESH_CACHE_DIR: "/c", HOME: "/h" }, ["/c"]],
   [{ CACHE_DIRECTORY: "/var/cache/t", XDG_CACHE_HOME: "/x" }, ["/var/cache/t", "/x/thormesh"]],
   [{}, []],
-])("with %p the cache is looked for in %p, the temporary directory last", (environment, expected) => {
-  const last = "THORMESH_CACHE_DIR" in environment ? [] : [join(tmpdir(), `thormesh-${userInfo().uid}`)];
+])("with %p the cache is looked for in %p, the temporary directory and memory last", (environment, expected) => {
+  const last =
+    "THORMESH_CACHE_DIR" in environment
+      ? []
+      : [tmpdir(), ...(existsSync("/dev/shm") ? ["/dev/shm"] : [])].map((place) =>
+          join(place, `thormesh-${userInfo().uid}`),
+        );
   expect(cacheDirectories(environment)).toEqual([...expected, ...last]);
 });
 
