@@ -4,6 +4,7 @@ import type { AgentConfig } from "#agent/config.ts";
 import { onnxChoice } from "#agent/serving/find-model.ts";
 import { Precision } from "#agent/serving/model-manifest.ts";
 import { pulledModelsDirectory } from "#agent/serving/pulled-models-directory.ts";
+import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { readOwnConfigFile } from "#platform/read-config.ts";
@@ -124,6 +125,13 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+/** Whether the agent's state directory belongs to this user, or will. */
+function ownsItsState(stateDir: string | null): boolean {
+  const uid = process.geteuid?.() ?? 0;
+  const directory = stateDir ?? defaultStateDir("agent", process.env);
+  return (statSync(directory, { throwIfNoEntry: false })?.uid ?? uid) === uid;
+}
+
 async function verify(context: Context): Promise<number> {
   const models = await installed(context);
   const wanted = context.names.map((name) => {
@@ -206,8 +214,6 @@ export const modelsCommand: Command = {
         `expected ${Object.keys(actions).join(", ")}, got ${action === undefined ? "nothing" : `"${action}"`}`,
       );
     if (action === "list" && names.length > 0) throw new UsageError(`list takes no names, got "${names[0]}"`);
-    // What others can write to is not loaded.
-    process.umask(process.umask() | 0o022);
     const path = optionalString(values, "config");
     const input = path === undefined ? {} : await readOwnConfigFile(path);
     const config = parseAgentConfig(input, path ?? "the defaults");
@@ -215,6 +221,8 @@ export const modelsCommand: Command = {
     if (given !== undefined && action === "verify" && !isDirectory(given))
       throw new UsageError(`--dir: expected a directory of models, got ${given}, which is none`);
     const pulled = given ?? pulledModelsDirectory(config.stateDir);
+    // What others can write to is not loaded. Within its own state nothing is for others; root may pull for an agent of another user.
+    process.umask(process.umask() | (given === undefined && ownsItsState(config.stateDir) ? 0o077 : 0o022));
     return run({ values, names, config, pulled, json: values["json"] === true });
   },
 };

@@ -7,8 +7,8 @@ const writableByOthers = 0o002;
 const sticky = 0o1000;
 /** As many links as the kernel follows. */
 const maxLinks = 40;
-/** A model's directory has a few dozen entries. */
-const maxTreeEntries = 50_000;
+/** A model's directory has a few dozen entries, and is looked at every few seconds. */
+const maxTreeEntries = 5_000;
 
 const octal = (mode: number) => (mode & 0o7777).toString(8).padStart(4, "0");
 
@@ -100,19 +100,26 @@ export function findUntrusted(path: string): string | null {
 }
 
 /** As {@link findUntrusted}, of a directory with all that lies in it, links followed. */
-export function findUntrustedInTree(directory: string): string | null {
+export function findUntrustedInTree(directory: string, maxEntries = maxTreeEntries): string | null {
+  const owners = trustedOwners();
+  const top = findUntrusted(directory);
+  if (top !== null) return top;
   const waiting = [directory];
-  const seen = new Set<string>();
+  const directories = new Set<string>();
+  let entries = 0;
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    const flaw = findUntrusted(path);
-    if (flaw !== null) return flaw;
-    if (seen.size >= maxTreeEntries) return `${directory} holds more than ${maxTreeEntries} entries`;
+    entries += 1;
+    if (entries > maxEntries) return `${directory} holds more than ${maxEntries} entries`;
     try {
-      const { dev, ino } = statSync(path);
-      const id = `${dev}:${ino}`;
-      if (seen.has(id)) continue;
-      seen.add(id);
-      if (statSync(path).isDirectory()) for (const name of readdirSync(path)) waiting.push(join(path, name));
+      const stats = lstatSync(path);
+      // What leads to an entry was looked at before it; where a link leads has a way of its own.
+      const flaw = stats.isSymbolicLink() ? findUntrusted(path) : findFlaw(path, stats, owners);
+      if (flaw !== null) return flaw;
+      const target = stats.isSymbolicLink() ? statSync(path) : stats;
+      const id = `${target.dev}:${target.ino}`;
+      if (!target.isDirectory() || directories.has(id)) continue;
+      directories.add(id);
+      for (const name of readdirSync(path)) waiting.push(join(path, name));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT")
         return `${path} can't be looked at: ${(error as Error).message}`;
@@ -132,7 +139,7 @@ export function checkTrustedPath(path: string, what: string): void {
 }
 
 /** As {@link checkTrustedPath}, of a directory with all that lies in it. */
-export function checkTrustedTree(directory: string, what: string): void {
-  const flaw = findUntrustedInTree(directory);
+export function checkTrustedTree(directory: string, what: string, maxEntries = maxTreeEntries): void {
+  const flaw = findUntrustedInTree(directory, maxEntries);
   if (flaw !== null) throw new UsageError(`${what} is not used, because others could have changed it: ${flaw}`);
 }

@@ -3,6 +3,9 @@ import Module, { createRequire, isBuiltin } from "node:module";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { checkTrustedPath, checkTrustedTree } from "#platform/check-trusted-path.ts";
 
+/** TensorFlow's headers are thousands of files. */
+const maxPackageEntries = 50_000;
+
 const isFile = (path: string) => existsSync(path) && statSync(path).isFile();
 
 /** The file that a path without an extension, or a package's folder, stands for; null where there is none. */
@@ -51,7 +54,7 @@ export function requireFromDisk(name: string, directory: string): unknown {
   };
   try {
     // With its native libraries, which the system's loader fetches. Before anything of it is read.
-    checkTrustedTree(join(directory, "node_modules", name), name);
+    checkTrustedTree(join(directory, "node_modules", name), name, maxPackageEntries);
     const path = resolveOnDisk(name, directory, directory);
     if (path === null) throw new Error(`Cannot find module '${name}'`);
     return createRequire(join(directory, "from-here.js"))(path);

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { isModelDirectory } from "#agent/serving/find-model.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -80,6 +80,8 @@ export async function copyModel(
       const copy = join(directory, path);
       await mkdir(dirname(copy), { recursive: true });
       await copyFile(join(origin, path), copy);
+      // The copy has the original's mode; what others can write to is not loaded.
+      await chmod(copy, 0o666 & ~process.umask());
       const { bytes, sha256 } = await hashFile(copy);
       const expected = own?.files[path]?.sha256;
       if (expected !== undefined && expected !== sha256)

@@ -1,8 +1,9 @@
 import { afterAll, expect, test } from "bun:test";
-import { lstatSync, mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { tinyRepository } from "../cli/models/tiny-repository.ts";
 import { freePort } from "../fakes/mosquitto.ts";
-import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 
 const directory = temporaryDirectory();
 const running: Program[] = [];
@@ -65,6 +66,38 @@ test("agent and controller leave nothing that others can read, whatever umask th
     expect(await agent.stop()).toBe(0);
     expect(await controller.stop()).toBe(0);
     expect(["agent", "controller", "tmp"].flatMap((name) => openToOthers(join(directory.path, name)))).toEqual([]);
+  } finally {
+    process.umask(umask);
+  }
+}, 120_000);
+
+test("a pulled model is its user's alone in the state directory, and readable but not writable where --dir says", async () => {
+  const umask = process.umask(0o002);
+  try {
+    const source = join(directory.path, "source", "tiny");
+    for (const [path, { content }] of Object.entries(await tinyRepository())) {
+      mkdirSync(dirname(join(source, path)), { recursive: true });
+      writeFileSync(join(source, path), content, { mode: 0o666 });
+    }
+    const state = join(directory.path, "pulling");
+    const config = join(directory.path, "agent.json");
+    writeFileSync(config, JSON.stringify({ stateDir: state }), { mode: 0o600 });
+    const shared = join(directory.path, "shared");
+    for (const where of [
+      ["--config", config],
+      ["--dir", shared],
+    ]) {
+      const child = Bun.spawn([...programCommand, "models", "pull", "--from", source, "acme/tiny", ...where], {
+        stdout: "ignore",
+        stderr: "pipe",
+        env: { ...process.env, HOME: join(directory.path, "home") },
+      });
+      expect({ code: await child.exited, said: await child.stderr.text() }).toMatchObject({ code: 0 });
+    }
+    expect(openToOthers(state)).toEqual([]);
+    const modes = openToOthers(shared).map((line) => line.split(" ").at(-1));
+    expect(modes.length).toBeGreaterThan(3);
+    expect(modes.filter((mode) => mode !== "755" && mode !== "644")).toEqual([]);
   } finally {
     process.umask(umask);
   }

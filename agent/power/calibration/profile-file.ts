@@ -56,7 +56,7 @@ export const readSweep = (path: string): Promise<ReadFile<SweepState>> => readJs
 
 /** Writes the whole file or leaves the old one: a reader never sees half of it. */
 export async function writeWhole(path: string, content: BoardProfile | SweepState): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}`;
   await writeFile(temporary, `${JSON.stringify(content, null, 2)}\n`);
   await rename(temporary, path);

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { checkTrustedTree } from "#platform/check-trusted-path.ts";
 import { describeError } from "#platform/errors.ts";
 import { type FileHashes, hashModelFiles, type ModelFileToCheck } from "../model-files/hash-model-files.ts";
 import { decideProviderAttempts } from "../onnxruntime/decide-providers.ts";
@@ -53,6 +54,8 @@ async function open(
   const hashes = files === null || files.length === 0 ? {} : hashModelFiles(files, modelPath);
   const { onnxruntimeDirectory, engineCacheDirectory, warmUp } = options.engine;
   const library = onnxruntimeDirectory === null ? null : findOperatorLibrary(onnxruntimeDirectory);
+  // Engines are code that the GPU runs.
+  if (engineCacheDirectory !== null) checkTrustedTree(engineCacheDirectory, "serving.tensorrt.engineCacheDirectory");
   const before = engineCacheDirectory === null ? null : listEngines(engineCacheDirectory);
   const model = await load(options, library);
   const { provider, refused } = model;
