@@ -1,5 +1,5 @@
 /** Why a client was not let in: the labels of `thormesh_broker_refused_total`. */
-export type RefusalReason = "no-secret" | "wrong-secret" | "client-id" | "will";
+export type RefusalReason = "no-secret" | "wrong-secret" | "client-id" | "will" | "too-many";
 
 export interface PublishedPacket {
   readonly topic: string;
@@ -14,6 +14,8 @@ export interface ClientRights {
   readonly name: string;
   /** Says why it may not publish this, or null where it may. Last wills are judged in the same way. */
   denyPublish(packet: PublishedPacket): string | null;
+  /** Messages that one counts for within what a client may publish a second: some go to many. */
+  costOf(topic: string): number;
   maySubscribe(filter: string): boolean;
   mayReceive(topic: string): boolean;
   readonly maxSubscriptions: number;
@@ -27,7 +29,7 @@ export interface ConnectRequest {
 
 export type Admission =
   | { readonly rights: ClientRights }
-  | { readonly refused: Exclude<RefusalReason, "will">; readonly detail: string };
+  | { readonly refused: Exclude<RefusalReason, "will" | "too-many">; readonly detail: string };
 
 /** Decides who is let in at the broker, and as what. */
 export interface ClientAccess {

@@ -55,6 +55,10 @@ const subscriptionCost = 10;
 /** Without a sign of life for one and a half times as long a connection is over, whatever the client would have. */
 const maxKeepAliveS = 3600;
 const maxShownLength = 200;
+/** All observers have the same secret, and any client id. */
+const maxObservers = 32;
+/** Names of agents that have connected; as many as there are secrets, in a fleet of any size that one controller has. */
+const maxPaces = 20_000;
 
 function bytesOf({ payload }: Payload): number {
   return Buffer.byteLength(payload ?? "");
@@ -74,9 +78,12 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
   const guests = new WeakMap<Client, Guest>();
   const wills = new WeakMap<Client, Payload>();
   const scanners = new WeakMap<Socket, PacketScanner>();
+  /** By agent, for a new connection must not begin with a new allowance. Least recently connected first. */
+  const paces = new Map<string, PublishPace>();
   const refused = createTally<RefusalReason>();
   const dropped = createTally<DropReason>();
   const refusals = createRefusalDelay(nowMs);
+  let observers = 0;
   let deniedSubscriptions = 0;
   let slowedMs = 0;
 
@@ -104,9 +111,21 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
   const admit = (client: Client, username: string | undefined, password: Buffer | undefined) => {
     const admission = access.admit({ clientId: client.id, username, password });
     if ("refused" in admission) return admission;
+    if (admission.rights.role === "observer" && observers >= maxObservers)
+      return { refused: "too-many" as const, detail: `more than ${maxObservers} observers` };
     const will = wills.get(client);
     const denial = will === undefined ? null : admission.rights.denyPublish(asPublished(will));
     return denial === null ? admission : { refused: "will" as const, detail: `its last will: ${denial}` };
+  };
+
+  const paceOf = ({ role, name }: ClientRights): PublishPace => {
+    if (role === "observer") return createPublishPace(limits, nowMs);
+    const key = `${role} ${name}`;
+    const pace = paces.get(key) ?? createPublishPace(limits, nowMs);
+    paces.delete(key);
+    paces.set(key, pace);
+    if (paces.size > maxPaces) paces.delete(paces.keys().next().value as string);
+    return pace;
   };
 
   const heldBack = async (guest: Guest, messages: number, bytes: number): Promise<void> => {
@@ -133,11 +152,17 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       if ("rights" in admission) {
         guests.set(client, {
           rights: admission.rights,
-          pace: createPublishPace(limits, nowMs),
+          pace: paceOf(admission.rights),
           filters: new Set(),
           turn: Promise.resolve(),
         });
         connections.admitted(socket);
+        if (admission.rights.role === "observer") {
+          observers += 1;
+          socket.once("close", () => {
+            observers -= 1;
+          });
+        }
         scanners.get(socket)?.admitted();
         return done(null, true);
       }
@@ -165,8 +190,12 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
         return done(drop(client, "retained-full", `more than ${limits.maxRetainedBytes} bytes would be kept`));
       const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
       // A copy to be kept: the payload is a part of what was read from the socket, and would keep all of that in memory.
-      if (published.retain) packet.payload = Buffer.from(new Uint8Array(payload));
-      heldBack(guest, 1, bytes)
+      if (published.retain) {
+        const copy = Buffer.allocUnsafeSlow(payload.length);
+        payload.copy(copy);
+        packet.payload = copy;
+      }
+      heldBack(guest, guest.rights.costOf(topic), bytes)
         .then(() => handle({ topic, payload, retained: false }))
         .then(
           () => done(null),

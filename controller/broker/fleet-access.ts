@@ -28,6 +28,9 @@ const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
   "cmd-result": 8192,
 };
 
+/** It goes to every agent of the fleet; ten a second are far more than one has to say. */
+const presenceCost = 20;
+
 /** One or two are usual; each costs a connection. */
 const maxObserverSubscriptions = 16;
 
@@ -45,6 +48,7 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
       return [agentTopic(fleet, agentId, channel as AgentChannel), { maxBytes, retain }];
     }),
   );
+  const presence = agentTopic(fleet, agentId, "presence");
   const filters = new Set([
     agentTopic(fleet, agentId, "desired"),
     agentTopic(fleet, agentId, "cmd"),
@@ -68,6 +72,7 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
       if (retain && !channel.retain) return "this topic is not retained";
       return bytes > channel.maxBytes ? `more than ${channel.maxBytes} bytes` : null;
     },
+    costOf: (topic) => (topic === presence ? presenceCost : 1),
     maySubscribe: (filter) => filters.has(filter),
     mayReceive: (topic) => own.has(topic) || isOfAll(topic),
     maxSubscriptions: filters.size,
@@ -84,6 +89,7 @@ function doctorRights(fleet: string, agentId: string): ClientRights {
       const isProbe = packet.topic === topic && !packet.retain && packet.qos < 2 && packet.bytes <= 256;
       return isProbe ? null : "doctor publishes a probe only";
     },
+    costOf: () => 1,
     maySubscribe: (filter) => filter === topic,
     mayReceive: (received) => received === topic,
     maxSubscriptions: 1,
@@ -98,6 +104,7 @@ function observerRights(fleet: string): ClientRights {
     role: "observer",
     name: observerUsername,
     denyPublish: () => "an observer does not publish",
+    costOf: () => 1,
     maySubscribe: (filter) => above.has(filter) || filter.startsWith(prefix),
     mayReceive: (topic) => topic.startsWith(prefix),
     maxSubscriptions: maxObserverSubscriptions,

@@ -3,7 +3,7 @@ import type { CountedLog } from "#platform/log.ts";
 import type { RetainedMessages } from "./retained-messages.ts";
 
 /** A subscriber that has not read for this long is cut off. */
-const drainTimeoutMs = 10_000;
+const drainTimeoutMs = 30_000;
 /** Packets a client may send before its CONNECT is answered. Well-behaved clients wait, so few are enough. */
 const packetsBeforeConnack = 32;
 const maxTopicLevels = 16;

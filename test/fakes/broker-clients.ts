@@ -49,6 +49,7 @@ const everything: ClientRights = {
   role: "observer",
   name: "anybody",
   denyPublish: () => null,
+  costOf: () => 1,
   maySubscribe: () => true,
   mayReceive: () => true,
   maxSubscriptions: 100,

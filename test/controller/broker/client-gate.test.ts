@@ -199,6 +199,18 @@ describe("bounds", () => {
     expect(embedded.counts()).toMatchObject({ halfOpen: 0, connections: 0 });
   });
 
+  test("of observers, who share a secret, there are 32", async () => {
+    await begin();
+    const observers: MqttClient[] = [];
+    for (let i = 0; i < 32; i += 1) observers.push(await enter(observerLogin(fleet)));
+    await expect(enter(observerLogin(fleet))).rejects.toThrow("Not authorized");
+    expect(embedded.counts().refused.get("too-many")).toBe(1);
+    await observers[0]?.endAsync();
+    await until(() => embedded.counts().connections < 32);
+    await enter(observerLogin(fleet));
+    await enter(agentLogin("a", fleet));
+  }, 30_000);
+
   test("the broker closes at once, whoever is still there", async () => {
     await begin({ halfOpenMs: 600_000 });
     const socket = await idle();
@@ -234,7 +246,7 @@ describe("bounds", () => {
   });
 
   test("an agent has two messages kept, however it tries; over the budget of all none is taken", async () => {
-    await begin({ maxRetainedBytes: 3 * (512 + 1000) });
+    await begin({ maxRetainedBytes: 3 * (512 + 1000), messagesPerS: 100_000 });
     const agent = await enter(agentLogin("a", fleet));
     const text = "x".repeat(1000);
     for (let i = 0; i < 50; i += 1) {
@@ -265,6 +277,20 @@ describe("bounds", () => {
     expect(embedded.counts().slowedMs).toBeGreaterThan(0);
   }, 60_000);
 
+  test("a new connection brings no new allowance, and what goes to all agents counts for more", async () => {
+    await begin({ messagesPerS: 100, burstS: 1 });
+    for (let i = 0; i < 4; i += 1) {
+      const agent = await enter(agentLogin("a", fleet));
+      await Promise.all(Array.from({ length: 50 }, () => agent.publishAsync(own("data"), "x", { qos: 1 })));
+      await agent.endAsync();
+    }
+    expect(embedded.counts().slowedMs).toBeGreaterThan(0);
+    const before = embedded.counts().slowedMs;
+    const other = await enter(agentLogin("b", fleet));
+    for (let i = 0; i < 8; i += 1) await other.publishAsync(own("presence", "b"), "x", { qos: 1, retain: true });
+    expect(embedded.counts().slowedMs).toBeGreaterThan(before);
+  }, 60_000);
+
   test("who asks without end is disconnected", async () => {
     await begin();
     const agent = await enter(agentLogin("a", fleet));
@@ -275,7 +301,7 @@ describe("bounds", () => {
   });
 
   test("a subscriber that does not read is disconnected, and holds up nobody meanwhile", async () => {
-    await begin({ maxBufferedBytes: 100_000 });
+    await begin({ maxBufferedBytes: 100_000, messagesPerS: 100_000, bytesPerS: 2 ** 31 });
     const deaf = await enter(agentLogin("deaf", fleet));
     await deaf.subscribeAsync(agentTopic(fleet, "+", "presence"), { qos: 1 });
     const end = closed(deaf);
