@@ -4,6 +4,7 @@ import type { AgentConfig } from "#agent/config.ts";
 import { onnxChoice } from "#agent/serving/find-model.ts";
 import { Precision } from "#agent/serving/model-manifest.ts";
 import { pulledModelsDirectory } from "#agent/serving/pulled-models-directory.ts";
+import { cleanText } from "#platform/clean-text.ts";
 import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
@@ -148,7 +149,7 @@ async function verify(context: Context): Promise<number> {
   else {
     for (const { id, status, origin, files } of results) {
       const found = status === "unknown" ? "no manifest says what its files must be" : `${files.length} files`;
-      console.log(`${status === "damaged" ? "DAMAGED" : status.padEnd(7)}  ${id}: ${found} (${origin})`);
+      console.log(cleanText(`${status === "damaged" ? "DAMAGED" : status.padEnd(7)}  ${id}: ${found} (${origin})`));
       for (const file of files.filter((each) => each.status !== "ok"))
         console.log(
           `         ${file.path} is ${file.status}: expected sha256 ${file.expected}, got ${file.actual ?? "no file"}`,

@@ -8,6 +8,8 @@ export interface HttpAnswer {
 const headEnd = Buffer.from("\r\n\r\n");
 /** A server that sends more than this before its body is none that speaks HTTP. */
 const maxHeadBytes = 64 * 1024;
+/** Of an answer with all its vectors; a server that goes on for longer is not read to the end. */
+const maxAnswerBytes = 256 * 1024 * 1024;
 
 interface Head {
   readonly status: number;
@@ -70,6 +72,7 @@ export class HttpAnswerReader {
    * @throws Error when this is no HTTP/1.1 answer.
    */
   push(piece: Buffer): HttpAnswer | undefined {
+    if (this.#bytes.length + piece.length > maxAnswerBytes) throw new Error("an answer that does not end");
     const bytes = this.#bytes.length === 0 ? piece : Buffer.concat([this.#bytes, piece]);
     const answer = this.#read(bytes);
     if (answer === undefined && this.#bytes.length === 0) this.#bytes = Buffer.from(this.#rest(bytes));
