@@ -117,6 +117,26 @@ test.each([
   expect(logged).toMatch(message);
 });
 
+const lying: readonly [string, Presence][] = [
+  ["an option as its host", { ...asleep("b", null), url: "http://-oproxycommand=x:8080" }],
+  ["a command as its host", { ...asleep("b", null), url: "http://$(touch)`x`;y:8080" }],
+  ["no address as its host", { ...asleep("b", null), url: "$(touch x)" }],
+  ["a command as its mac", asleep("b", "$(touch x)")],
+  ["an option as its mac", asleep("b", "-oproxycommand=x")],
+  ["lines as its mac", asleep("b", "a\nb")],
+  ["an option as its id", asleep("-rf", "02:00:00:00:00:02")],
+];
+test.each(lying)("a peer that tells %s is not woken, which is said", async (_name, presence) => {
+  const marks = join(directory, "marks");
+  const { sleep } = begin({ wakeCommand: ["sh", "-c", `echo {agent} {host} {mac} >> ${marks}`] });
+  sleep.observePeer(presence);
+  sleep.observePeerDesired(aDesired({ agentId: presence.agentId, role: "active" }));
+  await sleep.evaluate({ ...idle, role: "active" });
+  expect(existsSync(marks)).toBe(false);
+  expect(logged).toMatch(/a sleeping peer is wanted, but can't be woken/);
+  expect(logged).toMatch(/expected an? /);
+});
+
 test("a command that is not there, one that fails: awake at once, and said", async () => {
   const { signal } = new AbortController();
   await suspend(["no-such-suspend"], signal, log());
