@@ -24,19 +24,29 @@ export interface LaneDecision {
  * that another process takes for a moment. Measured on two cores, two processes of one thread each compute 16 % more under full load,
  * and a lone text takes them 1 ms longer. So the wide lane serves while little waits, the narrow ones while the line is long, and never
  * both: they would fight for the same cores.
+ * Only who is owed time, because others took more than their share, does not wait until a narrow lane has done theirs.
  * @param longLine whether most of a batch has been waiting all the time of late
  * @param fullBatchWaits whether what waits fills a batch
+ * @param owed whether what waits first is a tenant's that has had less than its share
  */
-export function decideLane(lanes: readonly LaneView[], longLine: boolean, fullBatchWaits: boolean): LaneDecision {
+export function decideLane(
+  lanes: readonly LaneView[],
+  longLine: boolean,
+  fullBatchWaits: boolean,
+  owed = false,
+): LaneDecision {
   const hasRoom = ({ batches, mostBatches }: LaneView) => batches === 0 || (fullBatchWaits && batches < mostBatches);
   const wide = lanes.findIndex((lane) => lane.kind === "wide");
   const wideLane = lanes[wide];
-  if (wideLane !== undefined && wideLane.batches > 0) {
+  const narrowBusy = lanes.some((lane) => lane.kind === "narrow" && lane.batches > 0);
+  if (owed && narrowBusy && wideLane?.batches === 0) {
+    return { lane: wide, reason: "who is owed time does not wait for others' batches" };
+  }
+  if (wideLane !== undefined && wideLane.batches > 0 && !narrowBusy) {
     return hasRoom(wideLane)
       ? { lane: wide, reason: "a full batch is at hand when this one is done" }
       : { lane: null, reason: "all threads compute one batch" };
   }
-  const narrowBusy = lanes.some((lane) => lane.kind === "narrow" && lane.batches > 0);
   if (narrowBusy || longLine) {
     const free = lanes
       .map((lane, index) => ({ ...lane, index }))

@@ -5,7 +5,7 @@ import { createDrainRate, workingMs } from "./drain-rate.ts";
 import { type Claim, createFairQueue } from "./fair-queue.ts";
 import type { FreeLane, Lanes } from "./model-lanes.ts";
 import type { ComputeGate } from "./ports.ts";
-import { createTenantTexts, inTurn, type QueuedText, type TenantTexts } from "./tenant-texts.ts";
+import { createTenantTexts, inTurn, nextTurn, type QueuedText, type TenantTexts } from "./tenant-texts.ts";
 
 export interface QueuedVector {
   /** Shared with others of the same tenant who asked for the same text: not to be changed. Not normalised. */
@@ -96,6 +96,8 @@ const hopefulShare = 0.75;
 const freshMs = 2_000;
 /** Other tenants' texts fill up a batch when their turn comes within so many batches. */
 const nearBatches = 2;
+/** Less than this is made up for by the order alone. */
+const owedCost = 512;
 /** However many smaller requests come, a large one is served in the end. */
 const leastLeftShare = 0.02;
 const longestRetryS = 30;
@@ -279,6 +281,13 @@ export function createEmbeddingQueue(
     sendAll();
   };
 
+  /** Another tenant floods, and the one whose turn it is has had less than its share. */
+  const isOwed = () => {
+    if (tenants.size < 2) return false;
+    const turn = nextTurn(tenants.values());
+    return turn !== undefined && fair.isOwed(turn, owedCost);
+  };
+
   const sendAll = () => {
     pumping = false;
     if (waitingTexts > 0) dropLate();
@@ -289,6 +298,7 @@ export function createEmbeddingQueue(
         waitingTokens: waitingTokens * passing,
         outstandingTokens: waitingTokens * passing + tokensInFlight,
         outstandingTexts,
+        owed: isOwed(),
       });
       if (lane === null) return;
       if (gate !== undefined && passes < 1) {

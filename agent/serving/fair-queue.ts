@@ -43,6 +43,8 @@ export interface FairQueue {
   resume(turn: TenantTurn, credit: number): void;
   /** Notes that the tenant has its turn now. */
   lead(turn: TenantTurn): void;
+  /** Whether so much more was done for another tenant that the given one has a right to be served at once. */
+  isOwed(turn: TenantTurn, cost: number): boolean;
   /** Tokens that would be computed before a new request's last one, its own left out. */
   ahead(tenant: string, tokens: number, credit: number): number;
   /** Weights of the tenants with requests that are not answered, the given one among them. */
@@ -93,6 +95,7 @@ export function createFairQueue(weightOf: (tenant: string) => number): FairQueue
     lead(turn) {
       now = Math.max(now, turn.served);
     },
+    isOwed: (turn, cost) => turn.served + cost / turn.weight < now,
     ahead(tenant, tokens, credit) {
       const own = turns.get(tenant);
       let ownAhead = 0;

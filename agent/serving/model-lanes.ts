@@ -25,6 +25,8 @@ export interface LineView {
   readonly waitingTokens: number;
   readonly outstandingTokens: number;
   readonly outstandingTexts: number;
+  /** What waits first is a tenant's that has had less than its share. */
+  readonly owed?: boolean;
 }
 
 /** Who computes the batches of one line. */
@@ -148,7 +150,7 @@ export function createModelLanes<Runner extends LaneRunner>(
       ];
       const share = decideShare(line.outstandingTokens, narrow.length, policy.maxTokens);
       const full = line.waitingTokens >= (narrow.length === 0 ? policy.maxTokens : share);
-      const { lane } = decideLane(views, longLine, full);
+      const { lane } = decideLane(views, longLine, full, line.owed);
       if (lane === null) return null;
       const chosen = narrow[lane - 1];
       if (chosen === undefined) {

@@ -3,8 +3,8 @@ export interface RecentWork {
   /** @param size tokens of the whole request */
   record(size: number, cost: number, atMs: number): void;
   /**
-   * Work a millisecond for requests that are served before one of `size` although they come later: those of less than half its size. If
-   * they go on coming as of late, the large one gets what they leave.
+   * Work a millisecond for smaller requests that are served before one of `size` although they come later: all of them at first, the fewer
+   * the longer it has waited, and the larger they are. If they go on coming as of late, the large one gets what they leave.
    */
   passing(size: number, atMs: number): number;
 }
@@ -34,8 +34,10 @@ export function createRecentWork(): RecentWork {
     passing(size, atMs) {
       fade(atMs);
       let sum = 0;
-      // The class that ends at half the size or below.
-      for (let index = 0; index < classOf(size) - 1; index += 1) sum += work[index] as number;
+      for (let index = 0; index < classOf(size); index += 1) {
+        const largest = 2 ** (index + 1);
+        sum += (work[index] as number) * Math.max(0, 1 - largest / size);
+      }
       return (sum * Math.LN2) / halfLifeMs;
     },
   };

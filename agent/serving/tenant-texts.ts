@@ -1,4 +1,4 @@
-import type { Claim } from "./fair-queue.ts";
+import type { Claim, TenantTurn } from "./fair-queue.ts";
 import { createRecentWork, type RecentWork } from "./recent-work.ts";
 import { createRefusedTexts, type RefusedTexts } from "./refused-texts.ts";
 
@@ -65,6 +65,17 @@ export function createTenantTexts<Waiter>(nowMs: () => number): TenantTexts<Wait
       return waiting;
     },
   };
+}
+
+/** The tenant whose turn it is; undefined where nothing waits. */
+export function nextTurn<Waiter>(tenants: Iterable<TenantTexts<Waiter>>): TenantTurn | undefined {
+  let next: TenantTurn | undefined;
+  for (const tenant of tenants) {
+    if (tenant.waitingTokens === 0) continue;
+    const turn = tenant.waiting()[0]?.claim.turn;
+    if (turn !== undefined && (next === undefined || turn.served < next.served)) next = turn;
+  }
+  return next;
 }
 
 /**

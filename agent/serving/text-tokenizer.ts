@@ -29,12 +29,17 @@ export interface NamedTokens {
   readonly after: number;
 }
 
+/** The first text of a request's last pair: a question is asked of many texts in a row. Never another request's, which may be others'. */
+export interface AskedQuestion {
+  last?: { readonly text: string; readonly read: { readonly ids: readonly number[]; readonly whole: boolean } };
+}
+
 export interface TextTokenizer {
   tokenize(text: string): TokenizedText;
   tokenizeInSteps(text: string): Steps<TokenizedText>;
   /** Two texts as a cross-encoder reads them; tokens of the second are marked (see token-types.ts). Too long, the longer one is cut. */
-  tokenizePair(first: string, second: string): TokenizedText;
-  tokenizePairInSteps(first: string, second: string): Steps<TokenizedText>;
+  tokenizePair(first: string, second: string, asked?: AskedQuestion): TokenizedText;
+  tokenizePairInSteps(first: string, second: string, asked?: AskedQuestion): Steps<TokenizedText>;
   /** Takes token ids as a client sent them, cut like a text; null when one is not in the vocabulary. */
   acceptTokenIds(ids: readonly number[]): TokenizedText | null;
   /** All tokens of a text, however long it is. */
@@ -134,8 +139,6 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
 
   const room = Math.max(1, maxTokens - single.before.length - single.after.length);
   const pairRoom = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
-  /** A question is asked of many texts in a row. */
-  let lastFirst: { text: string; read: { ids: readonly number[]; whole: boolean } } | undefined;
 
   function* tokenizeInSteps(text: string): Steps<TokenizedText> {
     const { ids, whole } = yield* read(text, room);
@@ -145,11 +148,11 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
     return { ids: all.length === 0 ? Uint32Array.of(0) : all, truncated: !whole };
   }
 
-  function* tokenizePairInSteps(first: string, second: string): Steps<TokenizedText> {
-    let question = lastFirst?.text === first ? lastFirst.read : undefined;
+  function* tokenizePairInSteps(first: string, second: string, asked: AskedQuestion = {}): Steps<TokenizedText> {
+    let question = asked.last?.text === first ? asked.last.read : undefined;
     if (question === undefined) {
       question = yield* read(first, pairRoom);
-      lastFirst = { text: first, read: question };
+      asked.last = { text: first, read: question };
     }
     const a = question;
     const b = yield* read(second, pairRoom);
@@ -168,7 +171,7 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
     lastId,
     tokenize: (text) => finishSteps(tokenizeInSteps(text)),
     tokenizeInSteps,
-    tokenizePair: (first, second) => finishSteps(tokenizePairInSteps(first, second)),
+    tokenizePair: (first, second, asked) => finishSteps(tokenizePairInSteps(first, second, asked)),
     tokenizePairInSteps,
     *nameInSteps(text, { addSpecialTokens }) {
       const plain = lowercase ? text.toLowerCase() : text;

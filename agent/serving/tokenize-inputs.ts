@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServiceError } from "#platform/errors.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import { isPair, type TextInput } from "./text-input.ts";
-import type { Steps, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
+import type { AskedQuestion, Steps, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
 
 /** An input of a request and its place there. */
 export interface PlacedInput {
@@ -13,15 +13,19 @@ export interface PlacedInput {
 /** Shorter texts than this are never worth a turn of their own. */
 const shortText = 1_024;
 
-function read(tokenizer: TextTokenizer, input: TextInput): TokenizedText | null | Steps<TokenizedText> {
+function read(
+  tokenizer: TextTokenizer,
+  input: TextInput,
+  asked: AskedQuestion,
+): TokenizedText | null | Steps<TokenizedText> {
   if (typeof input === "string") {
     return input.length <= shortText ? tokenizer.tokenize(input) : tokenizer.tokenizeInSteps(input);
   }
   if (!isPair(input)) return tokenizer.acceptTokenIds(input);
   const { first, second } = input;
   return first.length + second.length <= shortText
-    ? tokenizer.tokenizePair(first, second)
-    : tokenizer.tokenizePairInSteps(first, second);
+    ? tokenizer.tokenizePair(first, second, asked)
+    : tokenizer.tokenizePairInSteps(first, second, asked);
 }
 
 /** Tokenising takes turns with everything else this process does. */
@@ -60,8 +64,9 @@ export async function tokenizeInputs(
 ): Promise<TokenizedText[]> {
   const texts: TokenizedText[] = [];
   const turns = createTurns();
+  const asked: AskedQuestion = {};
   for (const { index, input } of inputs) {
-    const begun = read(model.tokenizer, input);
+    const begun = read(model.tokenizer, input, asked);
     const text = begun !== null && "next" in begun ? await finishInTurns(begun, turns) : begun;
     if (text === null) {
       throw new ServiceError(

@@ -94,6 +94,10 @@ const LaneInput = Type.Object(
     ),
     longLine: Type.Boolean({ default: false }),
     fullBatchWaits: Type.Boolean({ default: false }),
+    owed: Type.Boolean({
+      default: false,
+      description: "what waits first is a tenant's that has had less than its share",
+    }),
   },
   strict,
 );
@@ -182,7 +186,7 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
   lane: decisionEntry(
     "which of a model's processes computes the next batch",
     LaneInput,
-    ({ lanes, longLine, fullBatchWaits }) => decideLane(lanes, longLine, fullBatchWaits),
+    ({ lanes, longLine, fullBatchWaits, owed }) => decideLane(lanes, longLine, fullBatchWaits, owed),
   ),
   "lane-plan": decisionEntry(
     "how many processes a model gets, and how large its batches are",

@@ -12,6 +12,7 @@ interface Row {
   readonly long: boolean;
   /** A full batch waits; it does unless said otherwise. */
   readonly full?: boolean;
+  readonly owed?: boolean;
   readonly lane: number | null;
 }
 
@@ -49,9 +50,24 @@ describe("decideLane", () => {
       long: true,
       lane: null,
     },
+    {
+      name: "who is owed time goes beside the others' batches",
+      lanes: [wide, busy(narrow), busy(narrow, 2)],
+      long: true,
+      owed: true,
+      lane: 0,
+    },
+    {
+      name: "who is owed more waits for a place as others do",
+      lanes: [busy(wide), busy(narrow), busy(narrow, 2)],
+      long: true,
+      owed: true,
+      lane: 1,
+    },
+    { name: "who is owed time on a GPU", lanes: [busy(wide)], long: true, owed: true, lane: null },
     { name: "the only narrow one that has loaded", lanes: [wide, loading(narrow), narrow], long: true, lane: 2 },
-  ])("$name", ({ lanes, long, full = true, lane }) => {
-    const decision = decideLane(lanes, long, full);
+  ])("$name", ({ lanes, long, full = true, owed = false, lane }) => {
+    const decision = decideLane(lanes, long, full, owed);
     expect(decision.lane).toBe(lane);
     expect(decision.reason).not.toBe("");
   });

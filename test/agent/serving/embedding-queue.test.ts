@@ -267,6 +267,38 @@ describe("tenants", () => {
     await Promise.all([...flood, own]);
   });
 
+  test("a lane is told of one that has had less than its share while another floods", async () => {
+    const runner = recordingRunner();
+    const seen: boolean[] = [];
+    const lane = singleLane(runner, policy);
+    const next = (view: LineView) => {
+      if (view.waitingTokens > 0) seen.push(view.owed === true);
+      return lane.next(view);
+    };
+    const queue = createEmbeddingQueue({ next }, () => {});
+    queue.assumeSpeed(60, 10);
+    const flood = Array.from({ length: 20 }, (_, index) =>
+      queue
+        .open(never, { tenant: "b", texts: 4, tokens: 64 })
+        .embed(numbers(200 + 4 * index, 4).map((ids) => text(ids[0]!, 16))),
+    );
+    for (let batch = 0; batch < 10; batch += 1) {
+      await runner.batchCount(batch + 1);
+      runner.batches[batch]!.answer();
+    }
+    await runner.batchCount(11);
+    expect(seen).not.toContain(true);
+    const own = queue.embed(text(100), never, "a");
+    runner.batches[10]!.answer();
+    await runner.batchCount(12);
+    expect(seen).toContain(true);
+    for (let batch = 11; batch < 21; batch += 1) {
+      await runner.batchCount(batch + 1);
+      runner.batches[batch]!.answer();
+    }
+    await Promise.all([...flood, own]);
+  });
+
   test("share no computation: how soon an answer comes does not tell what others ask", async () => {
     const { runner, queue } = start();
     const both = [queue.embed(text(7), never, "a"), queue.embed(text(7), never, "b"), queue.embed(text(7), never, "b")];

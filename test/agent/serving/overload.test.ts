@@ -52,7 +52,7 @@ describe("eighty connections with requests of sixty texts", () => {
   const run = (connections: number, more: Partial<SimulationOptions> = {}) =>
     simulateQueue({
       clients: times(connections, (index) => eager("default", index, 60)),
-      endMs: 120_000,
+      endMs: 60_000,
       costPerMs: () => 3,
       ...more,
     });
@@ -62,11 +62,11 @@ describe("eighty connections with requests of sixty texts", () => {
     { name: "when nothing is known of the speed at first", more: { assumed: false } },
     { name: "when as much may wait as a request may take", more: { limits: { queueMs: 30_000 } } },
     { name: "with two processes", more: { lanes: 2 } },
-    { name: "on a fast model with large batches", more: { costPerMs: () => 300, maxTokens: 16_384 } },
+    { name: "on a fast model with large batches", more: { costPerMs: () => 100, maxTokens: 16_384, endMs: 8_000 } },
   ] as const)("get as much done as ten: $name", async ({ more }) => {
     const few = await run(10, more);
     const many = await run(80, more);
-    const ratio = answeredTokensPerS(many, "default", 120_000) / answeredTokensPerS(few, "default", 120_000);
+    const ratio = answeredTokensPerS(many, "default", 1_000) / answeredTokensPerS(few, "default", 1_000);
     expect(ratio).toBeGreaterThan(0.9);
     expect(share(many, "default", "late")).toBeLessThan(0.01);
     for (const { kind, startedMs, endedMs } of many.outcomes)
@@ -74,7 +74,7 @@ describe("eighty connections with requests of sixty texts", () => {
   });
 
   test("and a model that becomes four times slower goes on answering", async () => {
-    const endMs = 240_000;
+    const endMs = 150_000;
     const slower = await run(80, { endMs, costPerMs: (now) => (now < 60_000 ? 8 : 2), limits: { queueMs: 25_000 } });
     // By ten seconds: what is computed is answered.
     const wasted =
@@ -111,7 +111,7 @@ test("of requests of all sizes those are let in that can be done in time at an e
 });
 
 describe("a tenant within its share, while another floods", () => {
-  const endMs = 80_000;
+  const endMs = 60_000;
   /** Asks for two fifths of what the model can do. */
   const polite = (texts: number, everyMs: number): SimulatedClient => ({
     ...eager("a", 1, texts),

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createRecentWork } from "#agent/serving/recent-work.ts";
 
-test("work for requests of less than half the size passes; that for others, or of long ago, does not", () => {
+test("work for smaller requests passes, the more the smaller they are; that for larger ones, or of long ago, does not", () => {
   const work = createRecentWork();
   // 2 a ms for requests of 100 tokens, 1 a ms for those of 1,000, for a minute.
   for (let ms = 0; ms < 60_000; ms += 10) {
@@ -9,9 +9,9 @@ test("work for requests of less than half the size passes; that for others, or o
     work.record(1_000, 10, ms);
   }
   expect(work.passing(100, 60_000)).toBe(0);
-  expect(work.passing(1_000, 60_000)).toBeCloseTo(2, 1);
-  expect(work.passing(4_000, 60_000)).toBeCloseTo(3, 1);
-  expect(work.passing(4_000, 65_000)).toBeCloseTo(1.5, 1);
+  expect(work.passing(1_000, 60_000)).toBeCloseTo(2 * (1 - 0.128), 1);
+  expect(work.passing(100_000, 60_000)).toBeCloseTo(3, 1);
+  expect(work.passing(100_000, 65_000)).toBeCloseTo(1.5, 1);
   expect(work.passing(4_000, 600_000)).toBeCloseTo(0);
 });
 
