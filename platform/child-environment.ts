@@ -1,7 +1,7 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * What a child process is. `command`: a tool of the system's, or a command of the operator's. `worker`: this program, computing for its parent. `service`: this
+ * Kinds of child processes. `command`: a tool of the system's, or a command of the operator's. `worker`: this program, computing for its parent. `service`: this
  * program as an agent or controller of its own.
  */
 export type ChildKind = "command" | "worker" | "service";

@@ -1,4 +1,4 @@
-/** What stands in the place of a secret. */
+/** Stands in the place of a secret. */
 export const hidden = "***";
 
 /** Characters that end an address in running text; a backslash begins an escape in JSON. */
@@ -40,7 +40,7 @@ function partsOf(url: string, suspicious: boolean): UrlParts | null {
   return { scheme, userInfo: rest.slice(0, at), rest: rest.slice(at + 1) };
 }
 
-/** Whether an address names a user, a password or both. */
+/** True for an address that names a user, a password or both. */
 export function hasUserInfo(url: string): boolean {
   return (partsOf(url, false)?.userInfo ?? null) !== null;
 }

@@ -32,13 +32,13 @@ function unwrapped(address: string): string {
   return [a >> 8, a & 255, b >> 8, b & 255].join(".");
 }
 
-/** Whether an IP address is of this machine or a network that the internet does not reach. */
+/** True for an IP address of this machine or of a network that the internet does not reach. */
 export function isLocalAddress(address: string): boolean {
   const plain = isIP(address) === 6 ? unwrapped(address) : address;
   return local.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4");
 }
 
-/** Whether any address of a host is local; null where the name is unknown here. */
+/** True when any address of a host is local; null where the name is unknown here. */
 async function isLocalHost(hostname: string): Promise<boolean | null> {
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   if (isIP(host) !== 0) return isLocalAddress(host);
@@ -51,8 +51,8 @@ async function isLocalHost(hostname: string): Promise<boolean | null> {
 }
 
 /**
- * Why a redirect is not to be followed; null when it may be. From a server of the internet none leads into this machine or its network: what listens there
- * trusts whoever reaches it.
+ * Reason not to follow a redirect; null when it may be followed. A server on the internet must not lead into this machine or its network, where services trust
+ * whoever reaches them.
  */
 export async function redirectRefusal(from: URL, to: URL): Promise<string | null> {
   if (to.protocol !== "https:" && to.protocol !== "http:") return `to ${to.protocol}//…, which is not HTTP`;

@@ -12,7 +12,7 @@ export function withoutUserInfo<T extends { url: string | null; username: string
   return { ...broker, url, username: broker.username ?? username, password: broker.password ?? password };
 }
 
-/** What is sent to an address, with the user and password of the address as a header, unless it has such a header already. */
+/** Request settings the user and password of the address as a header, unless there is such a header already. */
 export function withAuthorization<T extends { url: string; headers: Readonly<Record<string, string>> }>(target: T): T {
   if (!hasUserInfo(target.url)) return target;
   const { url, username, password } = splitUserInfo(target.url);
@@ -24,7 +24,7 @@ export function withAuthorization<T extends { url: string; headers: Readonly<Rec
 }
 
 /**
- * What is wrong with addresses anywhere in a configuration, one line a mistake: a user or a password stands only in those that are taken apart when the
+ * Mistakes in addresses anywhere in a configuration, one line each: a user or a password may stand only in those that are taken apart when the
  * configuration is read. An address in any other field, also one that is added later, is shown and told as it is.
  * @param takenApart paths of these; `*` stands for a place in a list
  */
@@ -35,7 +35,7 @@ export function userInfoMistakes(config: unknown, takenApart: readonly string[])
     .map((path) => `${path}: expected an address without a user and password, which would be shown`);
 }
 
-/** What is wrong with an address of a broker, beginning with its path; none for null and for what its schema refuses. */
+/** Mistakes in the address of a broker, each beginning with its path; none for null and for what its schema refuses. */
 export function brokerUrlMistakes(url: unknown, path: string): string[] {
   if (typeof url !== "string" || !url.includes("://")) return [];
   const parsed = URL.parse(url);

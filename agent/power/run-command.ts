@@ -8,7 +8,7 @@ export interface CommandOutcome {
   readonly output: string;
 }
 
-/** What a tool says is read for a few lines; the rest of an endless one is passed over. */
+/** A tool's output is read for a few lines; the rest of an endless one is passed over. */
 const maxOutputCharacters = 256 * 1024;
 
 /** What was said within this time after the end; a grandchild may hold the pipes open for longer. */

@@ -17,12 +17,12 @@ interface KnownToken {
 
 export interface ChosenHub {
   readonly access: HubAccess;
-  /** What a token is called that is there and is not sent, as it was given for another server; null: none. */
+  /** Name of a token that is configured but not sent, because it was given for another server; null: none. */
   readonly withheld: string | null;
 }
 
 /**
- * How the hub is reached: by the options, else the configuration, else the environment (Hugging Face's own variables too). A token goes to the server that it was
+ * Reads how to reach the hub: from the options, else the configuration, else the environment (Hugging Face's own variables too). A token goes to the server that it was
  * given for: that of the configuration to the configured address, Hugging Face's to huggingface.co or the `HF_ENDPOINT` beside it.
  * @throws UsageError when the address is none, or the file of a token can't be taken.
  */

@@ -27,7 +27,7 @@ function* textPlaces(schema: TSchema, path: Path = []): Generator<Path> {
 
 const unique = (paths: Iterable<Path>) => [...new Map([...paths].map((path) => [path.join("."), path])).entries()];
 
-/** What an item of a list needs beside the field in question. */
+/** Items of lists with all that they need beside the field in question. */
 const items: Readonly<Record<string, object>> = {
   "scaling.capacity.process.0": { id: "p", listen: "127.0.0.1:1" },
   "scaling.capacity.webhooks.0": { url: "http://127.0.0.1:1/", secretEnv: "X", agents: ["a"] },
@@ -56,7 +56,7 @@ const programs = [
     base: policyBase,
   },
 ] as const;
-/** What `models pull` takes apart itself. */
+/** Taken apart by `models pull` itself. */
 const takenApartLater = new Set(["models.url"]);
 
 function outcomeOf(parse: (input: unknown, source: string) => unknown, input: unknown) {

@@ -22,7 +22,7 @@ const environment = {
   NVIDIA_API_KEY: `${mark}nvidia`,
   HOOK_SECRET: `${mark}hook-signature`,
   TRIGGER_TOKEN: `${mark}trigger`,
-  // Its pieces of paper are not for children either.
+  // The service's credentials are not for its children either.
   CREDENTIALS_DIRECTORY: `/nowhere/${mark}credentials`,
   ORT_DISABLE_TELEMETRY: "0",
 };
@@ -51,7 +51,7 @@ async function start(command: string, config: object, env: Readonly<Record<strin
   return { program, path, children, output: () => output.join("") };
 }
 
-/** What every GET route of a program's own document answers, headers included. */
+/** Answers of every GET route of a program's own document, headers included. */
 async function everyAnswer(url: string): Promise<string[]> {
   const headers = { authorization: `Bearer ${key}` };
   const { paths } = (await (await fetch(`${url}/openapi/json`, { headers })).json()) as {

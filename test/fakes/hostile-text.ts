@@ -1,6 +1,6 @@
 import type { TSchema } from "@sinclair/typebox";
 
-/** What somebody's text may do to a terminal: its title, its screen, its lines, its direction of writing, what it answers. */
+/** Does to a terminal all that a text may do: its title, its screen, its lines, its direction of writing, what it answers. */
 export const hostileText =
   "a\u001b]0;x\u0007\u001b[2J\r\nFAKE ok\u009b31m\u007f\u202egpj\u2066\u200b\u2028\u0085\ufeff\u0000z";
 

@@ -1,8 +1,8 @@
-/** What a peer says of itself, and a command of the operator's may name. */
+/** Facts that a peer tells of itself and that a command of the operator's may name. */
 export type PlaceholderName = "mac" | "host" | "agent";
 
 /**
- * What the value of a placeholder may be. It stands in an argument of its own or within one that a shell reads, so it has no character that means something to a
+ * Values that a placeholder may take. One stands in an argument of its own or within one that a shell reads, so it has no character that means something to a
  * shell and does not begin as an option does.
  */
 const allowed: Readonly<Record<PlaceholderName, { readonly pattern: RegExp; readonly expected: string }>> = {

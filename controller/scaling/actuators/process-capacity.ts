@@ -9,7 +9,7 @@ import { selfCommand } from "#platform/self-command.ts";
 import type { ProcessAgent } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 
-/** How an agent reaches the fleet's broker. */
+/** An agent's way to the fleet's broker. */
 export interface BrokerAccess {
   readonly url: string;
   readonly username: string | null;
