@@ -64,6 +64,8 @@ const trainingPeriodMs = 2_000;
 const drainedForMs = 10 * minuteMs;
 /** How long an orderly end waits for the broker to take the last records; what it doesn't take is sent at the next start. */
 const farewellMs = 1_000;
+/** What could not be written would be lost instead. */
+const longFarewellMs = 10_000;
 
 /** Puts an agent together from its configuration. Nothing happens before `start`. */
 export function createAgent(config: AgentConfig): Agent {
@@ -374,7 +376,7 @@ export function createAgent(config: AgentConfig): Agent {
       await serving.stop();
       await tracing?.stop();
       cycle.finish();
-      await Promise.race([drainOutbox(), Bun.sleep(farewellMs)]);
+      await Promise.race([drainOutbox(), Bun.sleep(outbox.unwritten() > 0 ? longFarewellMs : farewellMs)]);
       await reporter.publishLeave(self.presence("offline"));
       await broker.stop();
       await power.stop();

@@ -58,6 +58,8 @@ export interface ModelObserver {
 
 /** A process that has not loaded its model by then is started again. */
 const loadTimeoutMs = 60_000;
+/** Files are read and hashed before: from a memory card, by a small processor. */
+const slowestHashBytesPerMs = 20_000;
 /** TensorRT takes minutes for its engines when none is in the cache. */
 const engineBuildTimeoutMs = 30 * 60_000;
 
@@ -148,7 +150,8 @@ export async function openEmbeddingModel(
   log.info({ model: manifest.id, origin: found.origin, notes: found.notes }, "model found");
   const reading = readTokenizer(found);
   const engine = workerEngine(found, config);
-  const timeoutMs = engine.onnxruntimeDirectory === null ? loadTimeoutMs : engineBuildTimeoutMs;
+  const hashMs = estimateModelBytes(found) / slowestHashBytesPerMs;
+  const timeoutMs = (engine.onnxruntimeDirectory === null ? loadTimeoutMs : engineBuildTimeoutMs) + hashMs;
   let told = "";
   const tell = (report: EngineReport) => {
     const text = describeEngine(report);

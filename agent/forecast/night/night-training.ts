@@ -4,6 +4,7 @@ import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { type AnswerWatch, createAnswerWatch, tickFor } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
+import { endProcess } from "#platform/end-process.ts";
 import { describeError } from "#platform/errors.ts";
 import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import type { Logger } from "#platform/log.ts";
@@ -346,8 +347,10 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       else if (decision.kind === "go-on" && resting) order("go-on");
     },
     async stop() {
+      const running = child?.process;
       end("the agent stops");
-      await concluded;
+      if (running !== undefined) await endProcess(running, 0);
+      if (running?.exitCode !== null || running.signalCode !== null) await concluded;
     },
     async rollBack() {
       models.rollBack();

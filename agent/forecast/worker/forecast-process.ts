@@ -1,5 +1,6 @@
 import { type AnswerWatch, createAnswerWatch, tickFor } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
+import { endProcess } from "#platform/end-process.ts";
 import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
@@ -151,9 +152,7 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
       const running = child;
       if (running !== undefined) {
         running.disconnect();
-        const kill = setTimeout(() => running.kill("SIGKILL"), stopGraceMs);
-        await running.exited;
-        clearTimeout(kill);
+        await endProcess(running, stopGraceMs);
       }
       rejectAll("the forecasting process was stopped");
       enter({ kind: "stopped" });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAnswerWatch, tickFor } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
+import { endProcess } from "#platform/end-process.ts";
 import { describeError } from "#platform/errors.ts";
 import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import { selfCommand } from "#platform/self-command.ts";
@@ -240,11 +241,7 @@ export async function startModelProcess(
     if (frame.kind === "failure") waiting.reject(new BatchFailedError(frame.message));
     else if (frame.kind === "vectors") waiting.resolve(frame);
   };
-  const end = async () => {
-    const kill = setTimeout(() => child.kill("SIGKILL"), endGraceMs);
-    await child.exited;
-    clearTimeout(kill);
-  };
+  const end = () => endProcess(child, endGraceMs);
 
   const giveUp = () => {
     lose("was stopped");

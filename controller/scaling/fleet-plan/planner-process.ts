@@ -1,4 +1,5 @@
 import { childEnvironment } from "#platform/child-environment.ts";
+import { endProcess } from "#platform/end-process.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { selfCommand } from "#platform/self-command.ts";
@@ -90,9 +91,7 @@ export function createPlannerProcess({ timeoutMs, log, command }: PlannerProcess
       const running = child;
       if (running === undefined) return;
       running.disconnect();
-      const kill = setTimeout(() => running.kill("SIGKILL"), stopGraceMs);
-      await running.exited;
-      clearTimeout(kill);
+      await endProcess(running, stopGraceMs);
     },
   };
 }
