@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { defaultStateBase } from "#platform/default-state-dir.ts";
 import { Identifier } from "./messages.ts";
 
-/** The user name with which people read along at the embedded broker. */
+/** User name of people who read the fleet's messages at the embedded broker. */
 export const observerUsername = "observer";
 
 /** A user name becomes a part of topics. */
@@ -11,12 +11,12 @@ export function isBrokerName(text: string): boolean {
   return new RegExp(Identifier.pattern as string).test(text);
 }
 
-/** One session of an agent at a time: the broker ends the older one. */
+/** Client id of an agent. A broker ends the older of two sessions with one client id. */
 export function agentClientId(fleet: string, agentId: string): string {
   return `thormesh-agent-${fleet}-${agentId}`;
 }
 
-/** `thormesh doctor` asks with the agent's own secret, beside the agent that may be running. */
+/** Client id of `thormesh doctor`, which connects with the agent's secret while the agent may be running. */
 export function doctorClientId(fleet: string, agentId: string): string {
   return `thormesh-doctor-${fleet}-${agentId}`;
 }
@@ -46,12 +46,12 @@ export function agentSecret(key: Uint8Array, fleet: string, agentId: string): st
   return derive(key, "agent", fleet, agentId);
 }
 
-/** The password of those who only read. */
+/** Password of observers, who only read. */
 export function observerSecret(key: Uint8Array, fleet: string): string {
   return derive(key, "observer", fleet);
 }
 
-/** Where a controller leaves its fleet's key for the agents of the same user on the same machine, by its broker's port. */
+/** Path at which a controller leaves its fleet's key for agents of the same user on the same machine, by its broker's port. */
 export function sharedKeyPath(environment: Readonly<Record<string, string | undefined>>, port: number): string {
   return join(defaultStateBase(environment), "broker", `${port}.key`);
 }

@@ -31,7 +31,7 @@ const fleet = "default";
 const agentIds = ["fuzz-1", "fuzz-2", "fuzz-3"];
 const connectionsAtOnce = 12;
 const checkEveryMs = 2000;
-/** What broker, garbage collector and what waits in sockets may add to an idle controller. */
+/** Growth allowed above the idle controller: broker, uncollected garbage and socket buffers. */
 const maxGrowthMb = 250;
 const maxLogBytes = 2_000_000;
 const say = (line: string) => process.stdout.write(`${line}\n`);

@@ -3,7 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 const count = (value: number, description: string, maximum = 1_000_000) =>
   Type.Integer({ default: value, minimum: 1, maximum, description });
 
-/** What the embedded broker takes at most, of all clients together and of each. */
+/** Upper bounds of the embedded broker, for all clients together and for each. */
 export const BrokerLimits = Type.Object(
   {
     maxConnections: count(12_000, "connections at a time"),

@@ -1,6 +1,6 @@
 import type { RefusalReason } from "./client-access.ts";
 
-/** Why a connection was ended: the labels of `thormesh_broker_dropped_total`. */
+/** Reason for which a connection was ended: the labels of `thormesh_broker_dropped_total`. */
 export type DropReason =
   | "too-many"
   | "half-open"

@@ -1,4 +1,4 @@
-/** Why a client was not let in: the labels of `thormesh_broker_refused_total`. */
+/** Reason for which a client was refused: the labels of `thormesh_broker_refused_total`. */
 export type RefusalReason = "no-secret" | "wrong-secret" | "client-id" | "will" | "too-many";
 
 export interface PublishedPacket {
@@ -8,13 +8,13 @@ export interface PublishedPacket {
   readonly bytes: number;
 }
 
-/** What a client that was let in may do. Whatever is not named is denied. */
+/** Rights of a client that was let in. Anything not named is denied. */
 export interface ClientRights {
   readonly role: "agent" | "doctor" | "observer";
   readonly name: string;
-  /** Says why it may not publish this, or null where it may. Last wills are judged in the same way. */
+  /** Returns why this may not be published, or null if it may. Last wills are judged in the same way. */
   denyPublish(packet: PublishedPacket): string | null;
-  /** Messages that one counts for within what a client may publish a second: some go to many. */
+  /** Returns how many messages one counts for in the client's rate: some are delivered to many. */
   costOf(topic: string): number;
   maySubscribe(filter: string): boolean;
   mayReceive(topic: string): boolean;

@@ -12,7 +12,7 @@ import { createPublishPace, type PublishPace } from "./publish-pace.ts";
 import { createRefusalDelay } from "./refusal-delay.ts";
 import type { RetainedMessages } from "./retained-messages.ts";
 
-/** What aedes' own types leave out of the packets it hands over. */
+/** The packets aedes hands over, with a payload that can be replaced. */
 interface Payload {
   readonly topic: string;
   payload: Buffer | string;
@@ -25,7 +25,7 @@ interface Guest {
   readonly rights: ClientRights;
   readonly pace: PublishPace;
   readonly filters: Set<string>;
-  /** Its messages are held back one after another, in their order. */
+  /** Resolves when the messages held back before it may go on: order is kept. */
   turn: Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export interface ClientGateParts {
   readonly counted: CountedLog;
 }
 
-/** All that stands between a socket and the broker: who is let in, what it may do, and up to how much. */
+/** Checks between a socket and the broker: who is let in, what it may do, and how much. */
 export interface ClientGate {
   /** Takes a connection in, before aedes does; false: it was ended. */
   take(socket: Socket): boolean;
@@ -50,14 +50,14 @@ export interface ClientGate {
   counts(): BrokerCounts;
 }
 
-/** A subscription has the broker look through all that it keeps. */
+/** A subscription makes the broker search all retained messages. */
 const subscriptionCost = 10;
-/** Without a sign of life for one and a half times as long a connection is over, whatever the client would have. */
+/** Longest keep-alive a client may ask for; a silent connection ends after one and a half times as long. */
 const maxKeepAliveS = 3600;
 const maxShownLength = 200;
-/** All observers have the same secret, and any client id. */
+/** Observers share one secret and choose their client ids, so the number has to be bounded here. */
 const maxObservers = 32;
-/** Names of agents that have connected; as many as there are secrets, in a fleet of any size that one controller has. */
+/** More agents than one controller's fleet has. */
 const maxPaces = 20_000;
 
 function bytesOf({ payload }: Payload): number {
@@ -78,7 +78,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
   const guests = new WeakMap<Client, Guest>();
   const wills = new WeakMap<Client, Payload>();
   const scanners = new WeakMap<Socket, PacketScanner>();
-  /** By agent, for a new connection must not begin with a new allowance. Least recently connected first. */
+  /** By agent: a new connection must not start with a fresh burst. Least recently connected first. */
   const paces = new Map<string, PublishPace>();
   const refused = createTally<RefusalReason>();
   const dropped = createTally<DropReason>();
@@ -140,7 +140,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
 
   const hooks: ClientGate["hooks"] = {
     preConnect(client, packet, done) {
-      // Nobody's session outlives its connection: what waited for an absent client would have no bound.
+      // No session outlives its connection: a queue for an absent client would have no bound.
       packet.clean = true;
       packet.keepalive = Math.min(packet.keepalive || maxKeepAliveS, maxKeepAliveS);
       if (packet.will !== undefined) wills.set(client, packet.will);
@@ -175,7 +175,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
         username,
         address: network,
       });
-      // Who knows its secret guesses nothing, whatever else is wrong.
+      // A client that knows its secret is not guessing, whatever else is wrong.
       const isGuess = admission.refused === "no-secret" || admission.refused === "wrong-secret";
       setTimeout(() => done(null, false), isGuess ? refusals.next(network) : 0).unref();
     },
@@ -189,7 +189,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       if (published.retain && !retained.fits(topic, bytes))
         return done(drop(client, "retained-full", `more than ${limits.maxRetainedBytes} bytes would be kept`));
       const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
-      // A copy to be kept: the payload is a part of what was read from the socket, and would keep all of that in memory.
+      // A retained payload is copied: it is a slice of the socket's read buffer and would keep all of it in memory.
       if (published.retain) {
         const copy = Buffer.allocUnsafeSlow(payload.length);
         payload.copy(copy);

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { BrokerLimits } from "./broker-config.ts";
 import type { DropReason } from "./broker-counts.ts";
 
-/** Returns what stands for whoever is behind an address: a household of IPv6 has a whole /64 to itself. */
+/** Returns the network that an address is counted under: the address itself, for IPv6 its /64, which one host has to itself. */
 export function networkOf(address: string | undefined): string {
   const plain = (address ?? "").replace(/^::ffff:(?=\d+\.)/i, "");
   if (!plain.includes(":")) return plain;
@@ -13,13 +13,13 @@ export function networkOf(address: string | undefined): string {
   return [...before, ...new Array<string>(zeros).fill("0"), ...after].slice(0, 4).join(":");
 }
 
-/** Keeps the number of connections within bounds, above all of those that have not said who they are. */
+/** Bounds the number of connections, above all of those that have not authenticated. */
 export interface Connections {
-  /** Takes a connection in, or ends it. Returns whether it is taken. */
+  /** Accepts a connection or ends it. Returns whether it was accepted. */
   accept(socket: Socket): boolean;
-  /** It has given its secret. */
+  /** Marks a connection as authenticated. */
   admitted(socket: Socket): void;
-  /** Ends all that are left. */
+  /** Ends all connections. */
   closeAll(): void;
   readonly open: number;
   readonly halfOpen: number;
@@ -60,7 +60,7 @@ export function createConnections(limits: Limits, onDrop: (reason: DropReason, a
       }
       const network = networkOf(socket.remoteAddress);
       const neighbours = waitingOf.get(network) ?? new Set();
-      // Who knows its secret gives it at once: the oldest is the one least likely to.
+      // A client that knows its secret sends it at once: the oldest one is the least likely to.
       if (neighbours.size >= limits.maxHalfOpenPerAddress) drop(neighbours.values().next().value, "half-open");
       else if (waiting.size >= limits.maxHalfOpen || open.size >= limits.maxConnections)
         drop(waiting.keys().next().value, "half-open");

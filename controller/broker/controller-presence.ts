@@ -8,15 +8,16 @@ import { ControllerState } from "#protocol/messages.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { decideSoleController } from "./decide-sole-controller.ts";
 
-/** What a controller says of itself on its fleet's topic. */
+/** Publishes a controller's state on its fleet's topic, and settles which of several controllers acts. */
 export interface ControllerPresence {
   /** The last will. */
   offline(): string;
-  /** Answers who asks, and settles with other controllers who acts: at a broker that anybody else can publish at. Before the start. */
+  /** Answers probes and judges other controllers' claims, at a broker where others can publish. Called before the start. */
   watch(): void;
   /** Says that the controller is online: once connected. */
   announce(): Promise<void>;
-  takeLeave(): Promise<void>;
+  /** Says that the controller is offline, unless another one has taken over. */
+  sayOffline(): Promise<void>;
 }
 
 export interface ControllerPresenceParts {
@@ -31,7 +32,7 @@ export interface ControllerPresenceParts {
 
 /** A controller that lives answers within this time; it is asked at most once in it. */
 const answerMs = 2000;
-/** Whoever may publish at the broker can make this one speak: no more than so often. */
+/** Other clients can make this controller publish; this bounds how often. */
 const wordsPerS = 10;
 
 export function createControllerPresence(parts: ControllerPresenceParts): ControllerPresence {
@@ -41,7 +42,7 @@ export function createControllerPresence(parts: ControllerPresenceParts): Contro
   const sinceMs = Date.now();
   let announced = false;
   let leaving = false;
-  /** What was asked last, as long as it may be answered. */
+  /** Nonce of the open question, or null. */
   let asked: string | null = null;
   let second = 0;
   let words = 0;
@@ -120,8 +121,8 @@ export function createControllerPresence(parts: ControllerPresenceParts): Contro
       announced = true;
       await say("online");
     },
-    async takeLeave() {
-      // After another one has taken over it is not for this one to say that nobody is there.
+    async sayOffline() {
+      // After another one has taken over, this one must not say that nobody is there.
       const wasReplaced = leaving;
       leaving = true;
       if (!wasReplaced && broker().connected) await say("offline");

@@ -27,7 +27,7 @@ export function decideSoleController(
   if (other.instanceId === own.instanceId) return { kind: "alone" };
   const who = `another controller (${other.instanceId}) acts for this fleet at the same broker, with a store of its own`;
   if (other.status === "offline") {
-    return { kind: "insist", reason: "another controller took leave of this fleet at the same broker" };
+    return { kind: "insist", reason: "another controller says that this fleet has none" };
   }
   const { sinceMs } = other;
   if (sinceMs === undefined || sinceMs < nowMs - longestRunMs)

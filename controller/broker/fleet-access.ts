@@ -19,7 +19,7 @@ import {
 } from "#protocol/topics.ts";
 import type { ClientAccess, ClientRights, PublishedPacket } from "./client-access.ts";
 
-/** What an agent says, with the most bytes of each: what other agents get of it, or the broker keeps, is short. */
+/** Channels an agent publishes on, with the max bytes of each. Those that are retained or delivered to other agents are short. */
 const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
   presence: 32_768,
   birth: maxMessageBytes,
@@ -28,10 +28,10 @@ const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
   "cmd-result": 8192,
 };
 
-/** It goes to every agent of the fleet; ten a second are far more than one has to say. */
+/** A presence is delivered to every agent of the fleet; ten a second are far more than an agent needs. */
 const presenceCost = 20;
 
-/** One or two are usual; each costs a connection. */
+/** One or two are usual. */
 const maxObserverSubscriptions = 16;
 
 /** Compares in constant time; hashing first gives equal lengths. */
@@ -40,7 +40,7 @@ function isSecret(given: Uint8Array, expected: string): boolean {
   return timingSafeEqual(hash(given), hash(expected));
 }
 
-/** Rights of one agent: it speaks for itself alone, and hears what is said to it and who else is there. */
+/** Rights of one agent: it publishes for itself alone, and receives what is meant for it and the others' presence. */
 export function agentRights(fleet: string, agentId: string): ClientRights {
   const said = new Map(
     Object.entries(agentSays).map(([channel, maxBytes]) => {
@@ -53,7 +53,7 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
     agentTopic(fleet, agentId, "desired"),
     agentTopic(fleet, agentId, "cmd"),
     agentTopic(fleet, "+", "presence"),
-    // Who wakes sleeping peers reads whether they are wanted; a role and its reason are no secret among agents.
+    // An agent with power.sleep.wakeCommand reads whether sleeping peers are wanted. A role and its reason are no secret among agents.
     agentTopic(fleet, "+", "desired"),
     controllerStateTopic(fleet),
   ]);
@@ -79,7 +79,7 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
   };
 }
 
-/** Rights of `thormesh doctor` with an agent's secret: a word to itself, which shows that messages come through. */
+/** Rights of `thormesh doctor` with an agent's secret: a message to itself, which shows that publishing works. */
 function doctorRights(fleet: string, agentId: string): ClientRights {
   const topic = agentProbeTopic(fleet, agentId);
   return {
@@ -96,7 +96,7 @@ function doctorRights(fleet: string, agentId: string): ClientRights {
   };
 }
 
-/** Rights of people who read along, e.g. with mosquitto_sub. */
+/** Rights of people who read the fleet's messages, e.g. with mosquitto_sub. */
 function observerRights(fleet: string): ClientRights {
   const prefix = `thormesh/v1/${fleet}/`;
   const above = new Set(["#", "thormesh/#", "thormesh/v1/#", `${prefix}#`]);

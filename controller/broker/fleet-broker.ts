@@ -25,19 +25,19 @@ export interface FleetBroker {
   awaitSole(signal: AbortSignal): Promise<boolean>;
   /** Says that the controller is online: once connected. */
   announce(): Promise<void>;
-  /** Says that the controller is offline and takes leave. */
+  /** Says that the controller is offline and disconnects. */
   stop(): Promise<void>;
   /** Where agents find it; for an embedded broker with port 0, once started. */
   readonly url: string;
   /** The file from which agents on this machine get their secrets; null for a broker elsewhere. */
   readonly keyFile: string | null;
-  /** What an embedded broker holds and turned away. */
+  /** Counts of the embedded broker; null for a broker elsewhere. */
   readonly counts: (() => BrokerCounts) | null;
 }
 
 export interface FleetBrokerParts {
   readonly config: Pick<ControllerConfig, "fleet" | "broker" | "insecure">;
-  /** Where the broker's key is kept. */
+  /** Holds the broker's key. */
   readonly stateDir: string;
   /** Stays the same from one run to the next: the broker keeps records for it meanwhile. */
   readonly controllerId: string;
@@ -100,13 +100,13 @@ function createBrokerElsewhere(parts: FleetBrokerParts, url: string): FleetBroke
     },
     announce: () => presence.announce(),
     async stop() {
-      await presence.takeLeave();
+      await presence.sayOffline();
       await broker.stop();
     },
   };
 }
 
-/** Nobody but the controller says anything on its topics here, so that there is nothing to watch or settle. */
+/** Makes the embedded broker. Only the controller publishes on its own topics there, so no other controller has to be watched for. */
 function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
   const { config, stateDir, environment, log } = parts;
   const { host, port, embedded, plainText, shareKey, limits } = config.broker;
@@ -147,7 +147,7 @@ function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
     announce: () => presence.announce(),
     async stop() {
       unshare();
-      await presence.takeLeave();
+      await presence.sayOffline();
       await own.broker.stop();
       await own.close();
     },

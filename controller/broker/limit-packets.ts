@@ -20,10 +20,10 @@ const maxBytesOf: ReadonlyMap<number, number> = new Map([
   // DISCONNECT
   [14, 0],
 ]);
-/** Kinds that cost an answer but carry nothing: nobody has reason to send many. */
+/** Kinds that cost an answer but carry nothing: no client has reason to send many. */
 const asking = new Set([8, 10, 12]);
 const maxAskingPerS = 100;
-/** A client that knows its secret waits to be let in before it sends more than a little. */
+/** Max bytes before CONNACK: clients wait for it before they send more. */
 export const maxBytesBeforeAdmission = 16_384 + 4096;
 
 export type PacketMistake = { readonly reason: "packet" | "flood"; readonly detail: string };

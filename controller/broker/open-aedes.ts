@@ -30,7 +30,7 @@ interface Inside {
 const inside = (aedes: Aedes) => aedes as unknown as Inside;
 const nothing = () => undefined;
 
-/** Whoever publishes does not wait until all subscribers have read: one that doesn't read would hold up the fleet. What waits is bounded elsewhere. */
+/** Stops publishers from waiting for subscribers: one that doesn't read would hold up the fleet. What is buffered for it is bounded by the client gate. */
 function dontWaitForSubscribers(aedes: Aedes): void {
   const { mq } = inside(aedes);
   const on = mq.on.bind(mq);

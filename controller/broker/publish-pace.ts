@@ -1,6 +1,6 @@
-/** Says how long a client has to be held back for what it publishes to stay within an average. Nothing is refused: it waits. */
+/** Token bucket of one client, in messages and bytes. Nothing is refused: the client is held back. */
 export interface PublishPace {
-  /** Takes so many messages and bytes, and returns after how long they may go on. */
+  /** Takes messages and bytes from the bucket, and returns for how many ms they have to wait. */
   take(messages: number, bytes: number): number;
 }
 
@@ -11,7 +11,7 @@ export interface PaceLimits {
 }
 
 export function createPublishPace({ messagesPerS, bytesPerS, burstS }: PaceLimits, nowMs: () => number): PublishPace {
-  /** Until when each is used up, in ms; in the past by as much as may come at once. */
+  /** Time at which each bucket is level again, in ms: at most one burst in the past. */
   let messagesMs = Number.NEGATIVE_INFINITY;
   let bytesMs = Number.NEGATIVE_INFINITY;
   return {

@@ -1,9 +1,9 @@
 /**
- * Makes those wait who give wrong secrets, longer with each from the same network. Who knows its secret never waits, whoever else is behind its
- * address: a guess has no chance, and what is left to bound is the noise.
+ * Delays the answer to wrong secrets, longer with each from the same network. A client that knows its secret never waits, whoever else shares its
+ * address: a 256-bit secret can't be guessed, so only the load has to be bounded.
  */
 export interface RefusalDelay {
-  /** Counts a refusal and returns after how long to answer it. */
+  /** Counts a refusal and returns the delay of its answer in ms. */
   next(network: string): number;
 }
 

@@ -1,14 +1,14 @@
-/** Counts what a broker keeps for later subscribers. */
+/** Budget of the messages that a broker keeps for later subscribers. */
 export interface RetainedMessages {
-  /** Says whether a message of so many bytes may take the place of what is kept of its topic. */
+  /** Returns whether the budget allows a message of this size in place of the topic's present one. */
   fits(topic: string, bytes: number): boolean;
-  /** It was stored; 0 bytes: what was kept is gone. */
+  /** Records that a message was stored; 0 bytes: the topic's message was removed. */
   stored(topic: string, bytes: number): void;
   readonly messages: number;
   readonly bytes: number;
 }
 
-/** What a message takes beside its payload: topic, and the objects that hold it. */
+/** Memory of a message beside its payload: the topic and the objects that hold it. */
 const overheadBytes = 512;
 
 export function createRetainedMessages(maxBytes: number): RetainedMessages {

@@ -1,6 +1,6 @@
 import type { Random } from "./random.ts";
 
-/** Whom a connection says it is. */
+/** Identity that a connection claims. */
 export interface FuzzLogin {
   readonly clientId: string;
   readonly username?: string;
@@ -37,7 +37,7 @@ export interface PacketSource {
   connect(login: FuzzLogin, isTame: boolean): Buffer;
   /** Anything that a client might send once it is in. */
   other(): Buffer;
-  /** What an agent may send, with odd contents. */
+  /** A packet that an agent may send, with odd contents. */
   allowed(agentId: string): Buffer;
   /** Takes a packet apart in one of many ways; most often it is left as it is. */
   mutate(bytes: Buffer): Buffer;

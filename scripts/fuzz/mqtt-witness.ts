@@ -6,11 +6,11 @@ import { agentChannels, agentTopic, controllerStateTopic, parseAgentTopic } from
 
 const acknowledgedMs = 20_000;
 
-/** Somebody who behaves, and somebody who looks on, at a broker that is being fuzzed. */
+/** A well-behaved agent and an observer at a broker that is being fuzzed. */
 export interface Witness {
   /** Publishes as an agent does. Rejects when that is not acknowledged in time. */
   speak(): Promise<void>;
-  /** What arrived on the controller's topics and is not of the controller's. */
+  /** Messages on the controller's topics that are not from the controller. */
   readonly forged: readonly string[];
   stop(): Promise<void>;
 }

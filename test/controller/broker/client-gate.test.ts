@@ -199,6 +199,18 @@ describe("bounds", () => {
     expect(embedded.counts()).toMatchObject({ halfOpen: 0, connections: 0 });
   });
 
+  test("a client has so many subscriptions, and of so many levels", async () => {
+    await begin();
+    const observer = await enter(observerLogin(fleet));
+    const filters = Array.from({ length: 20 }, (_, i) => agentTopic(fleet, `agent-${i}`, "data"));
+    const answer = await observer.subscribeAsync(filters, { qos: 1 }).catch((error) => error.packet ?? error);
+    const codes: number[] = Array.isArray(answer) ? answer.map(({ qos }) => qos) : answer.granted;
+    expect(codes).toEqual([...new Array(16).fill(1), ...new Array(4).fill(128)]);
+    const end = closed(observer);
+    observer.subscribe(`thormesh/v1/${fleet}/${"x/".repeat(40)}#`, () => undefined);
+    await end;
+  });
+
   test("of observers, who share a secret, there are 32", async () => {
     await begin();
     const observers: MqttClient[] = [];
