@@ -4,12 +4,13 @@ import { basicAuthorization, hasUserInfo, pathsWithUserInfo, redactUrl, splitUse
  * A broker's settings with the user and password of its address in the fields for them, where these are empty: an address is shown and passed on, and must not
  * hold either.
  */
-export function withoutUserInfo<T extends { url: string | null; username: string | null; password: string | null }>(
-  broker: T,
-): T {
+export function withoutUserInfo<
+  T extends { url: string | null; username: string | null; password: string | null; passwordFile: string | null },
+>(broker: T): T {
   if (broker.url === null) return broker;
   const { url, username, password } = splitUserInfo(broker.url);
-  return { ...broker, url, username: broker.username ?? username, password: broker.password ?? password };
+  const own = broker.password ?? (broker.passwordFile === null ? password : null);
+  return { ...broker, url, username: broker.username ?? username, password: own };
 }
 
 /** Request settings the user and password of the address as a header, unless there is such a header already. */

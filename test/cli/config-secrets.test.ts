@@ -126,6 +126,8 @@ test("user and password go to where they belong", () => {
   // What is configured as a key of its own comes first.
   const both = parseAgentConfig({ broker: { url: "mqtt://a:b@h", username: "c", password: "d" } }, "a");
   expect(both.broker).toMatchObject({ url: "mqtt://h", username: "c", password: "d" });
+  const file = parseAgentConfig({ broker: { url: "mqtt://a:b@h", passwordFile: "/x" } }, "a");
+  expect(file.broker).toMatchObject({ url: "mqtt://h", username: "a", password: null, passwordFile: "/x" });
 });
 
 test.each([
