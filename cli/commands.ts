@@ -23,6 +23,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   config: async () => (await import("./config.ts")).configCommand,
   licences: async () => (await import("./licences.ts")).licencesCommand,
   version: async () => (await import("./version.ts")).versionCommand,
+  "tokenizer-probe": async () => (await import("./tokenizer-probe.ts")).tokenizerProbeCommand,
   "model-worker": async () => (await import("./model-worker.ts")).modelWorkerCommand,
   "forecast-worker": async () => (await import("./forecast-worker.ts")).forecastWorkerCommand,
   "forecast-trainer": async () => (await import("./forecast-trainer.ts")).forecastTrainerCommand,

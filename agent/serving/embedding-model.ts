@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Logger } from "#platform/log.ts";
+import { refuseSlowPatterns } from "./check-patterns.ts";
 import { decideLanePlan } from "./decide-lane-plan.ts";
 import { createEmbeddingQueue, type EmbeddingQueue, type SentBatch } from "./embedding-queue.ts";
 import { changedFile, type FileStates, readFileStates } from "./model-files/file-states.ts";
@@ -76,7 +77,9 @@ async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
   const { manifest, tokenizerPath: path, tokenizerSha256: sha256 } = found;
   const bytes = sha256 === null ? await Bun.file(path).bytes() : await readVerifiedFile(path, sha256);
   try {
-    return createTextTokenizer(JSON.parse(new TextDecoder().decode(bytes)), {
+    const definition = JSON.parse(new TextDecoder().decode(bytes));
+    await refuseSlowPatterns(definition);
+    return createTextTokenizer(definition, {
       config: found.tokenizerConfig,
       maxTokens: manifest.maxTokens,
       lowercase: manifest.lowercase,

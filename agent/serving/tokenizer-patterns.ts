@@ -1,0 +1,108 @@
+/** A regular expression that a tokenizer runs on texts. */
+export interface TokenizerPattern {
+  /** Where it stands in tokenizer.json, e.g. `pre_tokenizer.pretokenizers.0.pattern.Regex`. */
+  readonly place: string;
+  readonly pattern: string;
+}
+
+/** Bounds of what a tokenizer may do to a text. */
+const maxDepth = 32;
+const maxParts = 64;
+const maxPatternCharacters = 4_000;
+/** How much longer a text may get by what is put into it. */
+const maxGrowth = 64;
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** The parts of tokenizer.json that are steps on the way from a text to tokens and back. */
+const stages = ["normalizer", "pre_tokenizer", "post_processor", "decoder"] as const;
+
+/** By how much a part makes a text longer at most, where it replaces or adds. */
+function growthOf({ type, content, prepend, pattern }: Record<string, unknown>): number {
+  if (type === "Prepend") return typeof prepend === "string" ? 1 + prepend.length / 64 : 1;
+  if (type !== "Replace" || typeof content !== "string") return 1;
+  const replaced =
+    isObject(pattern) && typeof pattern["String"] === "string" ? Math.max(1, pattern["String"].length) : 1;
+  return Math.max(1, content.length / replaced);
+}
+
+/**
+ * The regular expressions of a tokenizer.json.
+ * @throws Error naming the place of what goes beyond any bound.
+ */
+export function patternsOf(definition: object): TokenizerPattern[] {
+  const found: TokenizerPattern[] = [];
+  let parts = 0;
+  let growth = 1;
+  const walk = (value: unknown, place: string, depth: number): void => {
+    if (!isObject(value)) return;
+    if (depth > maxDepth) throw new Error(`${place}: expected parts at most ${maxDepth} deep`);
+    if (typeof value["type"] === "string") {
+      parts += 1;
+      growth *= growthOf(value);
+      if (parts > maxParts) throw new Error(`${place}: expected at most ${maxParts} parts, got more`);
+      if (growth > maxGrowth) throw new Error(`${place}: it makes a text more than ${maxGrowth} times as long`);
+    }
+    const { pattern } = value;
+    if (isObject(pattern) && typeof pattern["Regex"] === "string") {
+      const regex = pattern["Regex"];
+      if (regex.length > maxPatternCharacters) {
+        throw new Error(
+          `${place}.pattern.Regex: expected at most ${maxPatternCharacters} characters, got ${regex.length}`,
+        );
+      }
+      found.push({ place: `${place}.pattern.Regex`, pattern: regex });
+    }
+    for (const [name, inner] of Object.entries(value)) {
+      if (isObject(inner) && name !== "pattern" && name !== "special_tokens")
+        walk(inner, `${place}.${name}`, depth + 1);
+    }
+  };
+  for (const stage of stages) walk((definition as Record<string, unknown>)[stage], stage, 0);
+  return found;
+}
+
+const words = "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+";
+const rest = " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const endings = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+
+/** Of published families of models: their time grows as the text does. */
+const knownPatterns: ReadonlySet<string> = new Set([
+  `${endings}|${words}|\\p{N}{1,3}|${rest}`,
+  `${endings}|${words}|\\p{N}|${rest}`,
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+  " {2,}",
+  "\\s+",
+]);
+
+export const isKnownPattern = (pattern: string): boolean => knownPatterns.has(pattern);
+
+/** What occurs in texts anyway. */
+const usual = ["a", "Z", "0", " ", "\n", "\t", ".", "-", "_", "'", "!", "é", "机", "\u0301", "🤖", "\u0000"];
+const syntax = new Set([..."\\^$.*+?()[]{}|/"]);
+const maxLetters = 40;
+const maxPaired = 16;
+const maxWords = 8;
+
+/**
+ * Texts on which a regular expression that can be slow is: what it speaks of itself, over and over, behind a beginning and before an end
+ * that does not fit.
+ * @param length of each, about
+ */
+export function* provokingTexts(pattern: string, length: number): Generator<string> {
+  const own = [...new Set(pattern)].filter((character) => !syntax.has(character));
+  const letters = [...new Set([...own, ...usual])].slice(0, maxLetters);
+  const literals = [...new Set(pattern.match(/[^\\^$.*+?()[\]{}|\s]{2,16}/gu) ?? [])].slice(0, maxWords);
+  // Without what only belongs to an escape.
+  const spoken = literals.map((literal) => literal.replace(/^[pPsSdDwWnrtbu]/, "")).filter((literal) => literal !== "");
+  const paired = letters.slice(0, maxPaired);
+  const ends = ["", "!", "\n", "\u0000", "a1"];
+  const repeat = (unit: string) => unit.repeat(Math.max(1, Math.floor(length / unit.length)));
+  for (const unit of [...letters, ...literals, ...spoken]) {
+    for (const beginning of ["", ...spoken.slice(0, 4), "x"])
+      for (const end of ends) yield beginning + repeat(unit) + end;
+  }
+  for (const first of paired) {
+    for (const second of paired) if (first !== second) for (const end of ends) yield repeat(first + second) + end;
+  }
+}
