@@ -2,7 +2,7 @@
  * Characters that are none to look at and may do something to whoever looks: control characters (C0, DEL, C1), line and paragraph separators, those that turn
  * the direction of writing or have no width, tags, and halves of surrogate pairs.
  */
-const unsafe =
+export const unsafeCharacters =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
 
@@ -20,7 +20,7 @@ function escapeCharacter(character: string): string {
 export function cleanText(text: string, maxCharacters: number | null = 2_000): string {
   const cut = maxCharacters !== null && text.length > maxCharacters;
   const kept = cut ? `${text.slice(0, Math.max(0, maxCharacters - 1))}…` : text;
-  return kept.replace(unsafe, escapeCharacter);
+  return kept.replace(unsafeCharacters, escapeCharacter);
 }
 
 /**
@@ -28,7 +28,7 @@ export function cleanText(text: string, maxCharacters: number | null = 2_000): s
  * escapes it, JSON stays the same value.
  */
 export function cleanOutput(text: string): string {
-  return text.replace(unsafe, (character) =>
+  return text.replace(unsafeCharacters, (character) =>
     character === "\n" || character === "\t" ? character : escapeCharacter(character),
   );
 }

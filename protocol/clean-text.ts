@@ -1,20 +1,16 @@
-/**
- * Characters that act on a terminal, a log line or the order of a text instead of being shown: control characters, line separators,
- * and marks that change the writing direction.
- */
-const unseen = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069";
-const unseenCharacters = new RegExp(`[${unseen}]`, "g");
-/** In JSON the ASCII ones can only come as escapes. */
-const perhapsUnseen = /\\[bfnrtu]|[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+import { unsafeCharacters } from "#platform/clean-text.ts";
 
-/** A text in one line that acts on nothing: each of its unseen characters becomes a blank, half a surrogate pair U+FFFD. */
+/** Whoever shows a text may clean it again; here what has no place in one goes once and for all. */
+const perhapsUnsafe = /\\[bfnrtu]|[^ -~]/;
+
+/** A text in one line that acts on nothing: each character that would steer a terminal or can't be seen becomes a blank. */
 export function cleanText(text: string): string {
-  return text.toWellFormed().replace(unseenCharacters, " ");
+  return text.replace(unsafeCharacters, " ");
 }
 
-/** Whether a JSON text may hold strings that {@link cleanTexts} would change. */
+/** Whether a JSON text may hold strings that {@link cleanTexts} would change: in plain ASCII only escapes can. */
 export function mayNeedCleaning(json: string): boolean {
-  return perhapsUnseen.test(json);
+  return perhapsUnsafe.test(json);
 }
 
 /** A parsed JSON value with all its texts and names cleaned; without recursion, as foreign values may be nested deeply. */

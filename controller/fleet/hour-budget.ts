@@ -20,46 +20,55 @@ export const hourLimits: HourLimits = {
 
 /** Keeps one agent from filling the store, and from being there for more than an hour an hour. */
 export interface HourBudget {
-  /** Why a minute is more than its agent can have to say of its hour; null when it is not. */
-  excess(data: MinuteData): Promise<string | null>;
-  /** The minute was stored. */
-  spend(data: MinuteData): void;
+  /** Looks what is left for a minute that came in a message of so many bytes. */
+  look(data: MinuteData, bytes: number): Promise<HourBudgetLook>;
   forget(agentId: string): void;
+}
+
+export interface HourBudgetLook {
+  /** Why the minute is more than its agent can have to say of its hour; null when it is not. */
+  readonly excess: string | null;
+  /** The minute was stored. */
+  spend(): void;
 }
 
 const hourMs = 3_600_000;
 
-function bytesOf({ traffic, power, forecast }: MinuteData): number {
-  return JSON.stringify(traffic).length + JSON.stringify(power).length + JSON.stringify(forecast).length;
+function withMinute(use: HourUse, data: MinuteData, bytes: number): HourUse {
+  return {
+    rows: use.rows + 1,
+    bytes: use.bytes + bytes,
+    observedMs: use.observedMs + data.traffic.observedMs,
+    measuredMs: use.measuredMs + (data.power?.measuredMs ?? 0),
+  };
+}
+
+function excessOf(use: HourUse, limits: HourLimits): string | null {
+  const over = (["rows", "bytes", "observedMs", "measuredMs"] as const).find((key) => use[key] > limits[key]);
+  if (over === undefined) return null;
+  return `more than an agent can have to say of one hour: ${over} ${Math.round(use[over])}, at most ${limits[over]}`;
 }
 
 /** Of each agent the hour that it spoke of last is at hand; another one is asked of the store. */
 export function createHourBudget(store: Pick<MinuteStore, "hourUse">, limits: HourLimits = hourLimits): HourBudget {
   const current = new Map<string, { readonly hourStartMs: number; use: HourUse }>();
-  const startOf = (data: MinuteData) => Math.floor(data.traffic.minuteStartMs / hourMs) * hourMs;
-  const withMinute = (use: HourUse, data: MinuteData): HourUse => ({
-    rows: use.rows + 1,
-    bytes: use.bytes + bytesOf(data),
-    observedMs: use.observedMs + data.traffic.observedMs,
-    measuredMs: use.measuredMs + (data.power?.measuredMs ?? 0),
-  });
   return {
-    async excess(data) {
-      const hourStartMs = startOf(data);
-      let known = current.get(data.agentId);
+    async look(data, bytes) {
+      const { agentId } = data;
+      const hourStartMs = Math.floor(data.traffic.minuteStartMs / hourMs) * hourMs;
+      let known = current.get(agentId);
       if (known?.hourStartMs !== hourStartMs) {
-        known = { hourStartMs, use: await store.hourUse(data.agentId, hourStartMs) };
-        current.set(data.agentId, known);
+        known = { hourStartMs, use: await store.hourUse(agentId, hourStartMs) };
+        current.set(agentId, known);
       }
-      const use = withMinute(known.use, data);
-      const over = (Object.keys(limits) as (keyof HourLimits)[]).find((key) => use[key] > limits[key]);
-      return over === undefined
-        ? null
-        : `more than an agent can have to say of one hour: ${over} ${Math.round(use[over])}, at most ${limits[over]}`;
-    },
-    spend(data) {
-      const known = current.get(data.agentId);
-      if (known?.hourStartMs === startOf(data)) known.use = withMinute(known.use, data);
+      const hour = known;
+      const use = withMinute(hour.use, data, bytes);
+      return {
+        excess: excessOf(use, limits),
+        spend() {
+          hour.use = use;
+        },
+      };
     },
     forget(agentId) {
       current.delete(agentId);

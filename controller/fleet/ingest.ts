@@ -142,15 +142,15 @@ export function createIngest(parts: IngestParts): Ingest {
     return "set-aside";
   };
 
-  const keepMinute = async (data: MinuteData, before: AgentState): Promise<IngestOutcome> => {
+  const keepMinute = async (data: MinuteData, bytes: number, before: AgentState): Promise<IngestOutcome> => {
     const now = nowMs();
     const { birth } = before;
     const oldestMs = now - limits.minutesKeptMs;
     const fault = implausibleMinute(data, { birth, usualQps: parts.usualCapacityQps, nowMs: now, oldestMs });
     if (fault !== null) return setAside(data, before, fault);
     // Stored before anything else: what fails here is not acknowledged and comes again.
-    const excess = await budget.excess(data);
-    if (excess !== null) return setAside(data, before, excess);
+    const left = await budget.look(data, bytes);
+    if (left.excess !== null) return setAside(data, before, left.excess);
     const kept = await store.insertMinute(data);
     if (kept === "repeat") {
       fleet.put({ ...before, lastHeardMs: now });
@@ -174,7 +174,7 @@ export function createIngest(parts: IngestParts): Ingest {
         return "conflict";
       }
     }
-    budget.spend(data);
+    left.spend();
     fleet.traffic.add(data.traffic.minuteStartMs, textsOf(data));
     const observation = observeMinute(before, data, now);
     await apply(before, observation, false);
@@ -182,9 +182,9 @@ export function createIngest(parts: IngestParts): Ingest {
     return kept === "new" ? "accepted" : "conflict";
   };
 
-  const takeMinute = async (data: MinuteData, before: AgentState): Promise<IngestOutcome> => {
+  const takeMinute = async (data: MinuteData, bytes: number, before: AgentState): Promise<IngestOutcome> => {
     try {
-      const outcome = await keepMinute(data, before);
+      const outcome = await keepMinute(data, bytes, before);
       counts.noteStored(null);
       return outcome;
     } catch (error) {
@@ -211,7 +211,7 @@ export function createIngest(parts: IngestParts): Ingest {
       return refuse(channel, topic, `more than ${limits.maxAgents} agents (ingest.maxAgents)`, "refused");
     }
     const before = known ?? unknownAgent(agentId, nowMs());
-    if ("seq" in message) return parts.onMessage(channel, await takeMinute(message, before));
+    if ("seq" in message) return parts.onMessage(channel, await takeMinute(message, payload.byteLength, before));
     if ("state" in message) {
       log.info({ agentId, command: message.id, state: message.state, reason: message.reason }, "command result");
       fleet.put({ ...before, lastHeardMs: nowMs() });

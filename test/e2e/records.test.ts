@@ -221,13 +221,14 @@ test("malformed and oversized messages are counted and change nothing", async ()
   );
   const desiredTopic = agentTopic("records", "thor-1", "desired");
   const presenceTopic = agentTopic("records", "thor-2", "presence");
+  // An empty one is no message: what was retained is taken away.
   for (const payload of ["", "{", "null", '{"v":1}', "x".repeat(300_000)]) {
     await sender.publish(desiredTopic, payload, { retain: false });
     await sender.publish(presenceTopic, payload, { retain: false });
   }
   await eventually(
     async () => await (await fetch(`${url}/metrics`)).text(),
-    (metrics) => Number(/^thormesh_refused_messages_total (\d+)/m.exec(metrics)?.[1]) >= 10,
+    (metrics) => Number(/^thormesh_refused_messages_total (\d+)/m.exec(metrics)?.[1]) >= 8,
   );
   await embed(url, 1);
   await sender.stop();
