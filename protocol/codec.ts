@@ -76,6 +76,17 @@ export function decodeText<T extends TSchema>(schema: T, json: string): Decoded<
   return decodeValue(schema, value);
 }
 
+/** As {@link decodeText}, of what this device wrote itself: what is out of bounds is fitted into them. Null when it is not of `schema` even so. */
+export function decodeOwnText<T extends TSchema>(schema: T, json: string): Static<T> | null {
+  try {
+    const value = parseJson(json);
+    const decoded = decodeValue(schema, checkerOf(schema).Check(value) ? value : fitToBounds(schema, value));
+    return decoded.ok ? decoded.message : null;
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Bytes of JSON into a message of `schema`; never throws. Fields that the schema does not know are left out: a newer version sends them.
  * Texts come out cleaned (see {@link cleanText}). The reason names the field, what was expected and what came.

@@ -1,7 +1,8 @@
 import type { TrafficSink } from "#agent/serving/ports.ts";
 import type { StateDatabase } from "#platform/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
-import type { MinuteTraffic } from "#protocol/messages.ts";
+import { decodeOwnText } from "#protocol/codec.ts";
+import { MinuteTraffic } from "#protocol/messages.ts";
 import type { MinuteRate } from "./forecaster.ts";
 import { createMinuteCounts, type MinuteCounts } from "./minute-counts.ts";
 
@@ -228,14 +229,12 @@ export function createTrafficRecord(
     unqueued() {
       const rows = storage.attempt("reading the traffic record", () => selectUnqueued.all(), []);
       return rows.flatMap(({ bootId: boot, seq: number, traffic }) => {
-        try {
-          return [{ bootId: boot, seq: number, traffic: JSON.parse(traffic) as MinuteTraffic }];
-        } catch {
-          // Not what this program wrote; it is not looked at again.
-          storage.lose("unreadable", 1);
-          unmarked.push({ bootId: boot, seq: number });
-          return [];
-        }
+        const read = decodeOwnText(MinuteTraffic, traffic);
+        if (read !== null) return [{ bootId: boot, seq: number, traffic: read }];
+        // Not what this program wrote; it is not looked at again.
+        storage.lose("unreadable", 1);
+        unmarked.push({ bootId: boot, seq: number });
+        return [];
       });
     },
     markQueued({ bootId: boot, seq: number }) {

@@ -1,6 +1,7 @@
 import type { StateDatabase } from "#platform/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
-import type { MinuteData } from "#protocol/messages.ts";
+import { decodeOwnText } from "#protocol/codec.ts";
+import { MinuteData } from "#protocol/messages.ts";
 
 export interface OutboxEntry {
   readonly id: number;
@@ -45,15 +46,6 @@ interface Unwritten {
 /** A day of minutes, and so many bytes, wait in memory at most. */
 const longestTail = 1_440;
 const largestTailBytes = 16 * 1024 * 1024;
-
-function parseOrNull(payload: string): MinuteData | null {
-  try {
-    const data: unknown = JSON.parse(payload);
-    return typeof data === "object" && data !== null && "traffic" in data ? (data as MinuteData) : null;
-  } catch {
-    return null;
-  }
-}
 
 /**
  * What waits to be sent, on disk: appended before it is published, removed after the broker's acknowledgement. While the disk takes
@@ -124,7 +116,7 @@ export function createOutbox(
     for (;;) {
       const row = storage.attempt("reading the outbox", () => first.get(doneUpTo), null);
       if (row === null) return null;
-      const data = parseOrNull(row.payload);
+      const data = decodeOwnText(MinuteData, row.payload);
       if (data !== null) return { id: row.id, data };
       // What this program did not write must not stand in the way of what it did.
       remove(row.id, "unreadable");

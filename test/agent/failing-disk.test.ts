@@ -213,7 +213,8 @@ describe("what memory does not hold is counted", () => {
     expect(outbox.size().entries).toBe(1);
 
     const insert = "INSERT INTO minute_traffic VALUES ('b', ?, 0, 60000, 1, ?, 0)";
-    for (const [seq, traffic] of ["", "{", '{"minuteStartMs":0}'].entries()) real.run(insert, [seq, traffic]);
+    const empty = JSON.stringify({ minuteStartMs: 0, observedMs: 60_000, errors: 0, rejected: 0, models: [] });
+    for (const [seq, traffic] of ["", "{", empty].entries()) real.run(insert, [seq, traffic]);
     const record = createTrafficRecord(real, "c", 0, () => 0, storage);
     expect(record.unqueued().map(({ seq }) => seq)).toEqual([2]);
     expect(storage.status().lost["unreadable"]).toBe(7);

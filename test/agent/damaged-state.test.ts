@@ -1,0 +1,171 @@
+import { Database, type SQLQueryBindings } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { createLiveAccuracy } from "#agent/forecast/accuracy/live-accuracy.ts";
+import type { MinuteRate } from "#agent/forecast/forecaster.ts";
+import { createTrainedModels } from "#agent/forecast/night/trained-models.ts";
+import { createScoreStore } from "#agent/forecast/score-store.ts";
+import { createTrafficRecord, minuteMs } from "#agent/forecast/traffic-record.ts";
+import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
+import { createMinuteCycle } from "#agent/minute-cycle.ts";
+import { createBoardFigures } from "#agent/power/calibration/board-figures.ts";
+import { agentStateMigrations } from "#agent/state-migrations.ts";
+import { createStoredText } from "#agent/stored-text.ts";
+import { createOutbox, lossCauses } from "#agent/telemetry/outbox.ts";
+import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
+import { createLogger } from "#platform/log.ts";
+import { createStorageWatch } from "#platform/storage-watch.ts";
+import { decodeMessage } from "#protocol/codec.ts";
+import { MinuteData } from "#protocol/messages.ts";
+import { aDesired, aMinute } from "../controller/messages.ts";
+import { createRecordingBroker } from "../fakes/memory-broker.ts";
+
+/** What a damaged file, another program or an earlier version may have left in a column. */
+const damage: readonly SQLQueryBindings[] = [
+  null,
+  -1,
+  9_223_372_036_854_775_807n,
+  253_402_300_799_000,
+  1.7e308,
+  "",
+  "nonsense",
+  '{"a":',
+  "[]",
+  "null",
+  "7",
+  '{"traffic":null}',
+  '{"traffic":{"models":[null]}}',
+  '{"active":"../..","previous":7}',
+  "[".repeat(5000),
+  "x".repeat(300_000),
+];
+
+const log = createLogger("test", "silent");
+const startMs = 1_000_000 * minuteMs;
+const documents = ["desired", "forecast-champion", "forecast-models", "forecast-training", "power-corrections"];
+
+function filledState(): Database {
+  const database = new Database(":memory:", { strict: true });
+  for (const migration of agentStateMigrations) database.run(migration);
+  let nowMs = startMs;
+  const record = createTrafficRecord(database, "earlier", nowMs, () => nowMs);
+  const outbox = createOutbox(database, { maxBytes: 1e9, maxAgeMs: 1e12 });
+  const accuracy = createLiveAccuracy(database);
+  const history: MinuteRate[] = [];
+  for (let minute = 0; minute < 20; minute += 1) {
+    record.recordServed({ model: "m", tenant: "default", texts: 1, tokens: 9, latencyMs: 3, computeMs: 2 });
+    nowMs += minuteMs;
+    for (const each of record.closeMinutes(nowMs)) if (minute % 2 === 0) record.markQueued(each);
+    outbox.append(aMinute({ bootId: "earlier", seq: minute + 1, minuteStartMs: nowMs - minuteMs }), nowMs);
+    history.push({ minuteStartMs: nowMs - minuteMs, qps: 1 });
+    accuracy.observe({ madeAtMs: nowMs, model: "m", reason: "", stepMs: minuteMs, qps: [1, 1] }, history);
+  }
+  for (const name of documents) createStoredText(database, name).save(JSON.stringify(aDesired()));
+  return database;
+}
+
+/** What an agent does with its state at its start and in the minutes after; the minutes that it sends. */
+async function live(database: Database): Promise<MinuteData[]> {
+  let nowMs = startMs + 60 * minuteMs;
+  const storage = createStorageWatch(log, lossCauses, () => nowMs);
+  const record = createTrafficRecord(database, "now", nowMs, () => nowMs, storage);
+  const outbox = createOutbox(database, { maxBytes: 1e9, maxAgeMs: 1e12 }, storage, (each) => record.markQueued(each));
+  const accuracy = createLiveAccuracy(database, storage);
+  const memory = (name: string) => createStoredText(database, name, storage);
+  const desired = createDesiredDocument(database, () => nowMs, log, storage);
+  createScoreStore(memory("forecast-champion"), log).load(nowMs);
+  const directory = createTrainedModels("/nowhere/models", memory("forecast-models")).activeDirectory();
+  if (directory !== null) expect(directory).toMatch(/^\/nowhere\/models\/\d+$/);
+  const figures = createBoardFigures({
+    stateDir: "/nowhere",
+    model: () => "m",
+    memory: memory("power-corrections"),
+    log,
+  });
+  await figures.refresh();
+  const broker = createRecordingBroker();
+  broker.setConnected(true);
+  const sender = createOutboxSender(outbox, broker, { fleet: "f", agentId: "thor-1", bootId: "now" }, () => nowMs, log);
+  const cycle = createMinuteCycle({
+    identity: { fleet: "f", agentId: "thor-1", bootId: "now", region: "" },
+    record,
+    outbox,
+    forecaster: {
+      start: async () => {},
+      stop: async () => {},
+      forecast: async () => ({ madeAtMs: nowMs, model: "lstm", reason: "", stepMs: minuteMs, qps: [1, 1] }),
+      describe: () => ({ model: "lstm", backend: "wasm", reason: "" }),
+    },
+    accuracy,
+    power: { closeMinute: () => null },
+    queueDepth: () => 0,
+    role: () => "active",
+    recordRetentionDays: 35,
+    nowMs: () => nowMs,
+    log,
+    storage,
+  });
+  cycle.recover();
+  for (let minute = 0; minute < 3; minute += 1) {
+    record.recordServed({ model: "m", tenant: "default", texts: 1, tokens: 9, latencyMs: 3, computeMs: 2 });
+    nowMs += minuteMs;
+    await cycle.run();
+    accuracy.figures(24 * 60 * minuteMs, nowMs);
+    outbox.size();
+    await sender.drain();
+  }
+  const held = desired.current();
+  if (held !== null) expect(held.version).toBeLessThan(2 ** 31);
+  return broker.published.map(({ payload }) => {
+    const decoded = decodeMessage(MinuteData, new TextEncoder().encode(payload));
+    if (!decoded.ok) throw new Error(`sent what can't be read: ${decoded.reason}`);
+    return decoded.message;
+  });
+}
+
+function tablesOf(database: Database) {
+  const tables = database.query<{ name: string }, []>(`SELECT name FROM sqlite_master WHERE type = 'table'`).all();
+  return tables.map(({ name }) => ({
+    table: name,
+    columns: database
+      .query<{ name: string }, []>(`SELECT name FROM pragma_table_info('${name}')`)
+      .all()
+      .map((column) => column.name),
+  }));
+}
+
+const columns = tablesOf(filledState()).flatMap(({ table, columns }) =>
+  columns.map((column) => [`${table}.${column}`, table, column] as const),
+);
+
+test("the state is there, undamaged", async () => {
+  expect((await live(filledState())).length).toBeGreaterThan(20);
+});
+
+test.each(columns)(
+  "%s, damaged in every way, costs neither the start nor the minutes to come",
+  async (_name, table, column) => {
+    for (const value of damage) {
+      const database = filledState();
+      // One row, or all of them: of some tables sums are made.
+      for (const where of ["rowid = (SELECT max(rowid) FROM TABLE)", "1"]) {
+        try {
+          database.run(`UPDATE ${table} SET ${column} = ? WHERE ${where.replace("TABLE", table)}`, [value]);
+        } catch {
+          continue; // SQLite does not take this value for this column
+        }
+        const sent = await live(database).catch((error) => {
+          throw new Error(`${table}.${column} = ${String(value).slice(0, 40)} (${where}): ${error}`, { cause: error });
+        });
+        const now = sent.filter(({ bootId }) => bootId === "now").map(({ seq }) => seq);
+        expect({ value: String(value).slice(0, 40), where, now }).toEqual({
+          value: String(value).slice(0, 40),
+          where,
+          now: [1, 2, 3],
+        });
+        database.run("DELETE FROM minute_traffic WHERE boot_id = 'now'");
+      }
+      database.close();
+    }
+  },
+  60_000,
+);
