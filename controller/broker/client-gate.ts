@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { AedesOptions, Client } from "aedes";
+import { cleanText } from "#platform/clean-text.ts";
 import { describeError } from "#platform/errors.ts";
 import type { CountedLog } from "#platform/log.ts";
 import type { BrokerMessage } from "#protocol/broker.ts";
@@ -93,7 +94,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       Object.fromEntries(
         Object.entries(details).map(([name, value]) => [
           name,
-          typeof value === "string" ? value.slice(0, maxShownLength) : value,
+          typeof value === "string" ? cleanText(value.slice(0, maxShownLength)) : value,
         ]),
       ),
     );

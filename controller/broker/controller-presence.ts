@@ -72,7 +72,7 @@ export function createControllerPresence(parts: ControllerPresenceParts): Contro
     if (asked !== null || !mayEffect()) return;
     const nonce = crypto.randomUUID();
     asked = nonce;
-    counted.note(`${reason}: it is asked`, { fleet });
+    counted.note("another controller is said to act for this fleet: it is asked", { fleet, reason });
     broker()
       .publish(controllerProbeTopic(fleet), encodeMessage(ControllerProbe, { v: 1, nonce }), { retain: false })
       .catch((error) => log.warn({ err: describeError(error) }, "asking another controller failed"));
@@ -97,7 +97,8 @@ export function createControllerPresence(parts: ControllerPresenceParts): Contro
       case "ask":
         return ask(decision.reason);
       case "insist":
-        counted.note(decision.reason, { fleet });
+        // Not as the kind of the note: that would be one for each name that somebody thinks of.
+        counted.note("this controller says again that it acts for the fleet", { fleet, reason: decision.reason });
         return sayAgain();
       case "yield":
         log.error(`${decision.reason}: this one stops deciding`);
