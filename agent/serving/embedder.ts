@@ -50,8 +50,6 @@ export interface TokenizeRequest {
 export interface TokenizedTexts {
   readonly texts: readonly NamedTokens[];
   readonly tokenizer: Pick<TextTokenizer, "tokenName" | "isSpecial">;
-  /** The answer is written, or nobody wants it any more. */
-  release(): void;
 }
 
 /** What a face (HTTP, gRPC) asks for vectors. */

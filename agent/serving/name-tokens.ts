@@ -10,7 +10,7 @@ import { createTurns, finishInTurns } from "./tokenize-inputs.ts";
 
 export interface NamingLimits {
   readonly requestTimeoutMs: number;
-  /** Requests at once, from the arrival of each to the last byte of its answer. */
+  /** Requests at once, from the arrival of each until its tokens are there. */
   readonly maxTokenizeRequests: number;
 }
 
@@ -38,6 +38,7 @@ export function createTokenNaming(
   /** Texts are worked through one request after another: side by side none would be done sooner, and each would hold its memory longer. */
   let last: Promise<unknown> = Promise.resolve();
 
+  /** @returns what gives the place back */
   const enter = (tenant: string): (() => void) => {
     const own = openOf.get(tenant) ?? 0;
     if (open >= maxTokenizeRequests || own >= maxOfTenant) {
@@ -49,10 +50,7 @@ export function createTokenNaming(
     }
     open += 1;
     openOf.set(tenant, own + 1);
-    let left = false;
     return () => {
-      if (left) return;
-      left = true;
       open -= 1;
       const others = (openOf.get(tenant) ?? 1) - 1;
       if (others > 0) openOf.set(tenant, others);
@@ -84,14 +82,13 @@ export function createTokenNaming(
       const { tokenizer } = lease.model;
       const mine = last.then(() => name(lease as ModelLease, request, patience.signal()));
       last = mine.catch(() => {});
-      const texts = await mine;
-      return { texts, tokenizer, release: leave };
+      return { texts: await mine, tokenizer };
     } catch (error) {
-      leave();
       if (error instanceof ClientGone) throw new ServiceError("INVALID_REQUEST", "the client closed the connection");
       if (!(error instanceof DeadlinePassed)) throw error;
       throw new ServiceError("DEADLINE_EXCEEDED", `no answer within ${timeoutMs} ms`, { retryAfterS: 1 });
     } finally {
+      leave();
       lease?.release();
       patience.end();
     }

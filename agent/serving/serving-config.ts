@@ -135,7 +135,7 @@ export const ServingConfig = Type.Object(
       default: 16,
       minimum: 1,
       maximum: 1_024,
-      description: "requests to /tokenize at once, each until its answer is taken; beyond them 429",
+      description: "requests to /tokenize at once; beyond them 429",
     }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
