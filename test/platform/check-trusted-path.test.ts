@@ -63,6 +63,18 @@ describe("a path is not trusted", () => {
     expect(findUntrusted(link)).toContain("belongs to user 4711");
   });
 
+  test("what the system finds by .. behind a link", () => {
+    // deep/.. is inner by its letters, and theirs for the system.
+    const theirs = join(directory.path, "theirs");
+    mkdirSync(join(theirs, "deep"), { recursive: true });
+    writeFileSync(join(theirs, "file"), "x");
+    symlinkSync(join(theirs, "deep"), join(inner, "deep"));
+    const path = `${inner}/deep/../file`;
+    expect(findUntrusted(path)).toBeNull();
+    chmodSync(join(theirs, "file"), 0o666);
+    expect(findUntrusted(path)).toContain(join(theirs, "file"));
+  });
+
   test("links that lead in a circle", () => {
     symlinkSync("b", join(inner, "a"));
     symlinkSync("a", join(inner, "b"));
