@@ -371,7 +371,15 @@ export function createController(
         report("removing old records"),
       );
       opened.push(() => cleaning.stop());
-      const trimming = runPeriodically(clock, trimEachMs, trim, report("keeping the store's size"));
+      const trimming = runPeriodically(
+        clock,
+        trimEachMs,
+        async () => {
+          await ingest.reconsider();
+          await trim();
+        },
+        report("keeping the store's size"),
+      );
       opened.push(() => trimming.stop());
       running = { url: server.url, brokerUrl: fleetBroker.url, stop: close };
       log.info(

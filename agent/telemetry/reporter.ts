@@ -57,6 +57,8 @@ export interface Reporter {
 const rememberedCommands = 100;
 /** A command expires within this time of being issued, and is not issued further ahead of this device's clock. */
 const longestCommandMs = 3_600_000;
+/** An operator's override holds for 30 days at most. */
+const longestHoldMs = 31 * 24 * 3_600_000;
 
 /** Speaks for the agent over MQTT: its presence, its birth, what it reports, and its answers to commands. */
 export function createReporter(
@@ -145,6 +147,9 @@ export function createReporter(
       // Not awaited: answering publishes, and a handler must not wait for a publish.
       void runCommand(decoded.message);
     } else {
+      const { issuedAtMs, powerModeUntilMs, powerModeCapUntilMs } = decoded.message;
+      const untilMs = Math.max(powerModeUntilMs ?? 0, powerModeCapUntilMs ?? 0);
+      if (untilMs - issuedAtMs > longestHoldMs) return refuse(topic, "holds a power mode for more than 31 days");
       listener.onDesired(decoded.message);
     }
   };

@@ -34,10 +34,12 @@ export interface MinuteContext {
   readonly oldestMs: number;
 }
 
+/** How the reason of a minute begins that is of the future: one that may be right, if this controller's clock is not. */
+export const aheadOfClock = "starts ahead of this controller's clock";
+
 function implausibleTime(minuteStartMs: number, { nowMs, oldestMs }: MinuteContext): string | null {
   const aheadMs = minuteStartMs - nowMs;
-  if (aheadMs > mostAheadMs)
-    return `starts ${Math.round(aheadMs / 1000)} s ahead of this controller's clock: one of the clocks is wrong`;
+  if (aheadMs > mostAheadMs) return `${aheadOfClock} by ${Math.round(aheadMs / 1000)} s: one of the clocks is wrong`;
   if (minuteStartMs < oldestMs) return "is older than minutes are kept (retention.minuteDays)";
   if (minuteStartMs % minuteMs !== 0) return "does not start with a minute";
   return null;

@@ -8,6 +8,7 @@ import { type AgentChannel, agentChannels, agentTopic, parseAgentTopic } from "#
 import type { AgentStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 import {
   type AgentState,
+  mostAheadMs,
   type Observation,
   observeBirth,
   observeMinute,
@@ -16,7 +17,7 @@ import {
   textsOf,
   unknownAgent,
 } from "./agent-state.ts";
-import { implausibleMinute, withPlausibleCapacity } from "./check-plausible.ts";
+import { aheadOfClock, implausibleMinute, withPlausibleCapacity } from "./check-plausible.ts";
 import type { Fleet } from "./fleet.ts";
 import { createHourBudget, type HourBudget } from "./hour-budget.ts";
 import type { IngestCounts } from "./ingest-counts.ts";
@@ -60,6 +61,8 @@ export interface Ingest {
   start(): void;
   /** Takes up what an earlier run of the controller knew. */
   recover(): Promise<void>;
+  /** Takes minutes in after all that were of the future, and no longer are: this controller's clock was wrong, and was set. */
+  reconsider(): Promise<void>;
   /** The agent has left the fleet for good. */
   forget(agentId: string): void;
 }
@@ -68,7 +71,7 @@ const channels = ["presence", "birth", "data", "reported", "cmd-result"] as cons
 const weekMs = 7 * 24 * 3_600_000;
 const rebirthExpiryMs = 60_000;
 /** Minutes that are not believed are kept for people to look at: so many of an agent, and of all together. */
-export const mostSetAside = { ofAgent: 100, inAll: 1000 } as const;
+export const mostSetAside = { ofAgent: 100, inAll: 5000 } as const;
 
 /** Takes in what agents publish. A minute's record is handled when it is stored; malformed messages are counted, never fatal. */
 export function createIngest(parts: IngestParts): Ingest {
@@ -239,6 +242,15 @@ export function createIngest(parts: IngestParts): Ingest {
       for (const { minuteStartMs, texts } of await store.fleetMinutes(now - weekMs, now)) {
         fleet.traffic.add(minuteStartMs, texts);
       }
+    },
+    async reconsider() {
+      await store.takeSetAside(aheadOfClock, nowMs() + mostAheadMs, async (data) => {
+        const before = fleet.get(data.agentId);
+        // Of an agent that has left since, the record alone.
+        if (before === undefined) await store.insertMinute(data);
+        else
+          parts.onMessage("data", await takeMinute({ ...data, historical: true }, JSON.stringify(data).length, before));
+      });
     },
     forget(agentId) {
       rebirthAskedMs.delete(agentId);

@@ -1,5 +1,6 @@
 import type { Database } from "bun:sqlite";
-import type { RowQuarantine } from "./row-quarantine.ts";
+import { MinuteData } from "#protocol/messages.ts";
+import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
 import { SetAsideRow } from "./row-schemas.ts";
 import type { SetAsideStore } from "./store.ts";
 
@@ -30,6 +31,15 @@ export function createSetAsideTable(database: Database, quarantine: RowQuarantin
     `SELECT agent_id AS agentId, boot_id AS bootId, seq, at_ms AS atMs, reason FROM set_aside
      WHERE agent_id = ? ORDER BY at_ms DESC LIMIT ?`,
   );
+  const due = database.query<StoredSetAside & { hash: string; document: string }, [string, number]>(
+    `SELECT agent_id AS agentId, boot_id AS bootId, seq, content_hash AS hash, at_ms AS atMs, reason, document FROM set_aside
+     WHERE substr(reason, 1, length(?1)) = ?1
+       AND CASE WHEN json_valid(document) THEN json_extract(document, '$.traffic.minuteStartMs') END <= ?2
+     ORDER BY at_ms`,
+  );
+  const remove = database.query(
+    `DELETE FROM set_aside WHERE agent_id = ? AND boot_id = ? AND seq = ? AND content_hash = ?`,
+  );
   const prune = database.query(
     `DELETE FROM set_aside WHERE at_ms < $beforeMs OR at_ms <=
        coalesce((SELECT at_ms FROM set_aside ORDER BY at_ms DESC LIMIT 1 OFFSET $keepMost), -1)`,
@@ -43,6 +53,15 @@ export function createSetAsideTable(database: Database, quarantine: RowQuarantin
       const row = { agentId, bootId, seq, hash, atMs: Math.round(atMs), reason: reason.slice(0, maxReasonLength) };
       const { changes } = insert.run({ ...row, document: JSON.stringify(data) });
       if (changes > 0 && (countOf.get(agentId)?.rows ?? 0) > keepMost) pruneAgent.run({ agentId, keepMost });
+    },
+    async takeSetAside(reasonStart, startedByMs, take) {
+      for (const { agentId, bootId, seq, hash, document } of due.all(reasonStart, Math.floor(startedByMs))) {
+        const key = `${agentId}/${bootId}/${seq}`;
+        const data = quarantine.decode("set_aside", key, MinuteData, columnValue(document));
+        if (data === null || data.agentId !== agentId) continue;
+        await take(data);
+        remove.run(agentId, bootId, seq, hash);
+      }
     },
     async listSetAside(agentId, limit) {
       return list.all(agentId, limit).flatMap((row) => {

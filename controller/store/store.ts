@@ -80,6 +80,8 @@ export interface SetAsideMinute {
 export interface SetAsideStore {
   /** Keeps a record as it came beside the minutes; the same one once. Of an agent the newest `keepMost` are kept. */
   setAside(data: MinuteData, reason: string, atMs: number, keepMost: number): Promise<void>;
+  /** Hands those over whose reason begins so and that start by `startedByMs`, the oldest first; what `take` has resolved for is gone. */
+  takeSetAside(reasonStart: string, startedByMs: number, take: (data: MinuteData) => Promise<void>): Promise<void>;
   /** Of an agent, newest first. */
   listSetAside(agentId: string, limit: number): Promise<SetAsideMinute[]>;
   /** Removes what came before `beforeMs`, and of the rest all but the newest `keepMost`; says how many. */

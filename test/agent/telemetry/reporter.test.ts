@@ -150,6 +150,17 @@ describe("reporter", () => {
     expect(reporter.refusedMessages).toBe(0);
   });
 
+  test.each([
+    { powerModeUntilMs: 32 * 86_400_000 },
+    { powerModeUntilMs: null, powerModeCapUntilMs: 4_000_000_000_000 },
+  ])("a document that holds a power mode without end is refused: %p", async (given) => {
+    const reporter = begin();
+    await broker.inject(topic("desired"), { ...desired, powerMode: "MAXN", ...given });
+    await broker.inject(topic("desired"), { ...desired, powerMode: "MAXN", powerModeUntilMs: 30 * 86_400_000 });
+    expect(heard.desired).toHaveLength(1);
+    expect(reporter.refusedMessages).toBe(1);
+  });
+
   test("a command that a broker has kept is not run", async () => {
     const reporter = begin();
     broker.setConnected(true);

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { createCostAllocation } from "#controller/cost/allocate-cost.ts";
 import { createPowerReport } from "#controller/cost/report-power.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
-import { createIngest } from "#controller/fleet/ingest.ts";
+import { createIngest, type Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import type { MinuteRecord, Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
@@ -22,6 +22,7 @@ let broker: RecordingBroker;
 let store: Store;
 let fleet: Fleet;
 let counts: IngestCounts;
+let ingest: Ingest;
 let outcomes: string[];
 let nowMs: number;
 
@@ -32,7 +33,7 @@ beforeEach(async () => {
   counts = createIngestCounts();
   outcomes = [];
   nowMs = 1000 * dayMs + 30_000;
-  createIngest({
+  ingest = createIngest({
     fleetName: "f",
     fleet,
     store,
@@ -46,7 +47,8 @@ beforeEach(async () => {
     onMessage: (channel, outcome) => outcomes.push(`${channel} ${outcome}`),
     onMinute: () => undefined,
     onAgentChanged: () => undefined,
-  }).start();
+  });
+  ingest.start();
   await broker.deliver(topic("presence"), aPresence());
   await broker.deliver(topic("birth"), aBirth());
 });
@@ -120,6 +122,24 @@ describe("a minute that can't be true is kept beside the record", () => {
     expect(outcomes.at(-1)).toBe("data accepted");
     expect(broker.published.filter(({ topic: to }) => to.endsWith("/cmd"))).toEqual([]);
   });
+});
+
+test("once this controller's wrong clock is set, what was of the future is taken in after all", async () => {
+  const rightMs = nowMs;
+  nowMs -= 3 * dayMs;
+  const minutes = [1, 2, 3].map((seq) => aMinute({ seq, minuteStartMs: rightMs - 30_000 - (4 - seq) * minuteMs }));
+  for (const minute of minutes) await send(minute);
+  await send(aMinute({ seq: 4, minuteStartMs: rightMs - 30_000 + 300 * dayMs }));
+  expect(await records()).toEqual([]);
+  await ingest.reconsider();
+  expect(await records()).toEqual([]);
+  nowMs = rightMs;
+  await ingest.reconsider();
+  expect((await records()).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  expect((await store.listSetAside("thor-1", 9)).map(({ seq }) => seq)).toEqual([4]);
+  await ingest.reconsider();
+  for (const minute of minutes) await send(minute);
+  expect(await records()).toHaveLength(3);
 });
 
 test("the most that a record may say, by every device of a fleet for as long as minutes are kept, gives figures that are numbers", async () => {
