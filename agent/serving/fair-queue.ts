@@ -13,7 +13,9 @@ export interface TenantTurn {
 /** A request's claim on the model. */
 export interface Claim {
   readonly turn: TenantTurn;
-  /** Virtual time at which it would be done, were all its tenant's requests served at equal shares; the lowest is served first. */
+  /** Virtual time at which it came. */
+  readonly start: number;
+  /** Virtual time at which its last batch's turn would come, were all its tenant's requests served at equal shares; the lowest goes first. */
   finish: number;
   /** Tokens of the whole request, as far as they are known. */
   size: number;
@@ -29,7 +31,8 @@ export interface Claim {
  *
  * Requests of a tenant are served one after another, in the order in which they would be done were all served at once ("fair sojourn",
  * Friedman and Henderson 2003). None is done later than with equal shares, a single text passes a request of a thousand, and eighty
- * large requests are answered one by one instead of all being late together.
+ * large requests are answered one by one instead of all being late together. Requests no larger than a batch go first come first served:
+ * among them a long text would else wait for every short one.
  */
 export interface FairQueue {
   /** @param credit what a tenant that was idle may be owed, in work divided by weight */
@@ -49,6 +52,14 @@ export interface FairQueue {
   ahead(tenant: string, tokens: number, credit: number): number;
   /** Weights of the tenants with requests that are not answered, the given one among them. */
   activeWeight(tenant: string): number;
+}
+
+/** What a batch holds. */
+export const smallTokens = 256;
+
+/** How much later than its coming a request's turn is, in virtual time. */
+export function turnAfter(tokens: number): number {
+  return Math.max(0, tokens - smallTokens);
 }
 
 /** @param weightOf a tenant's weight, above 0 */
@@ -73,13 +84,14 @@ export function createFairQueue(weightOf: (tenant: string) => number): FairQueue
     open(tenant, tokens, credit) {
       const turn = turnOf(tenant);
       turn.served = startOf(turn, credit);
-      const claim: Claim = { turn, finish: turn.now + tokens, size: tokens, unsent: tokens };
+      const start = turn.now;
+      const claim: Claim = { turn, start, finish: start + turnAfter(tokens), size: tokens, unsent: tokens };
       turn.claims.add(claim);
       return claim;
     },
     correct(claim, tokens) {
-      claim.finish += tokens;
       claim.size += tokens;
+      claim.finish = claim.start + turnAfter(claim.size);
       claim.unsent = Math.max(0, claim.unsent + tokens);
     },
     close(claim) {
@@ -99,7 +111,8 @@ export function createFairQueue(weightOf: (tenant: string) => number): FairQueue
     ahead(tenant, tokens, credit) {
       const own = turns.get(tenant);
       let ownAhead = 0;
-      for (const claim of own?.claims ?? []) if (claim.finish <= (own?.now ?? 0) + tokens) ownAhead += claim.unsent;
+      const finish = (own?.now ?? 0) + turnAfter(tokens);
+      for (const claim of own?.claims ?? []) if (claim.finish <= finish) ownAhead += claim.unsent;
       const start = own === undefined ? Math.max(0, now - credit) : startOf(own, credit);
       const until = start + (ownAhead + tokens) / (own?.weight ?? weightOf(tenant));
       let others = 0;

@@ -1,3 +1,5 @@
+import { turnAfter } from "./fair-queue.ts";
+
 /** How much of the model's time went into a tenant's requests of late, by their size. */
 export interface RecentWork {
   /** @param size tokens of the whole request */
@@ -35,8 +37,8 @@ export function createRecentWork(): RecentWork {
       fade(atMs);
       let sum = 0;
       for (let index = 0; index < classOf(size); index += 1) {
-        const largest = 2 ** (index + 1);
-        sum += (work[index] as number) * Math.max(0, 1 - largest / size);
+        const passes = turnAfter(size) - turnAfter(2 ** (index + 1));
+        sum += (work[index] as number) * Math.max(0, passes / size);
       }
       return (sum * Math.LN2) / halfLifeMs;
     },

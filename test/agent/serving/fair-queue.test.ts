@@ -6,13 +6,18 @@ const alike = () => 1;
 describe("requests of one tenant", () => {
   test("go in the order in which they would be done at equal shares", () => {
     const queue = createFairQueue(alike);
-    const large = queue.open("a", 1_000, 0);
-    const small = queue.open("a", 10, 0);
-    expect([large.finish, small.finish]).toEqual([1_000, 10]);
+    const large = queue.open("a", 1_256, 0);
+    const smaller = queue.open("a", 266, 0);
+    expect([large.finish, smaller.finish]).toEqual([1_000, 10]);
     // Two share: 1,980 tokens bring each 990 further. What comes now goes behind the large one, which has waited for long enough.
     queue.charge(large.turn, 1_980);
-    expect(queue.open("a", 11, 0).finish).toBeGreaterThan(large.finish);
-    expect(queue.open("a", 9, 0).finish).toBeLessThan(large.finish);
+    expect(queue.open("a", 267, 0).finish).toBeGreaterThan(large.finish);
+    expect(queue.open("a", 265, 0).finish).toBeLessThan(large.finish);
+  });
+
+  test("go as they come where none is larger than a batch", () => {
+    const queue = createFairQueue(alike);
+    expect([queue.open("a", 256, 0).finish, queue.open("a", 1, 0).finish]).toEqual([0, 0]);
   });
 
   test("one alone has all", () => {
@@ -21,15 +26,15 @@ describe("requests of one tenant", () => {
     queue.charge(alone.turn, 100);
     queue.close(alone);
     queue.charge(alone.turn, 30); // work for nobody counts as work for one
-    expect(queue.open("a", 1, 0).finish).toBe(131);
+    expect(queue.open("a", 257, 0).finish).toBe(131);
   });
 
   test("tokens that were not thought of count as soon as they are known", () => {
     const queue = createFairQueue(alike);
-    const claim = queue.open("a", 100, 0);
+    const claim = queue.open("a", 300, 0);
     queue.correct(claim, 20);
-    expect([claim.finish, claim.unsent]).toEqual([120, 120]);
-    queue.correct(claim, -200);
+    expect([claim.finish, claim.size, claim.unsent]).toEqual([64, 320, 320]);
+    queue.correct(claim, -400);
     expect(claim.unsent).toBe(0);
   });
 });
@@ -37,11 +42,11 @@ describe("requests of one tenant", () => {
 describe("what is ahead of a new request", () => {
   test("is what its tenant's requests have left that go before it", () => {
     const queue = createFairQueue(alike);
-    queue.open("a", 100, 0);
+    queue.open("a", 300, 0);
     queue.open("a", 1_000, 0);
     expect(queue.ahead("a", 10, 0)).toBe(0);
-    expect(queue.ahead("a", 100, 0)).toBe(100);
-    expect(queue.ahead("a", 1_000, 0)).toBe(1_100);
+    expect(queue.ahead("a", 300, 0)).toBe(300);
+    expect(queue.ahead("a", 1_000, 0)).toBe(1_300);
   });
 
   test("is of other tenants no more than their share meanwhile, and no more than they have", () => {

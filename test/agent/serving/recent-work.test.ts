@@ -9,9 +9,9 @@ test("work for smaller requests passes, the more the smaller they are; that for 
     work.record(1_000, 10, ms);
   }
   expect(work.passing(100, 60_000)).toBe(0);
-  expect(work.passing(1_000, 60_000)).toBeCloseTo(2 * (1 - 0.128), 1);
-  expect(work.passing(100_000, 60_000)).toBeCloseTo(3, 1);
-  expect(work.passing(100_000, 65_000)).toBeCloseTo(1.5, 1);
+  expect(work.passing(1_000, 60_000)).toBeCloseTo(2 * 0.744, 1);
+  expect(work.passing(1_000_000, 60_000)).toBeCloseTo(3, 1);
+  expect(work.passing(1_000_000, 65_000)).toBeCloseTo(1.5, 1);
   expect(work.passing(4_000, 600_000)).toBeCloseTo(0);
 });
 
