@@ -6,7 +6,7 @@ const exampleStatus = {
   fleet: "default",
   version: "0.1.0",
   role: { role: "active", source: "desired", reason: "420 texts/s are expected, 280 an agent" },
-  broker: { url: "mqtt://10.0.0.5:1883", connected: true },
+  broker: { url: "mqtt://10.0.0.5:1883", connected: true, problem: null },
   controllerOnline: true,
   peers: [],
   liveQps: 12.5,

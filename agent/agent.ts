@@ -172,7 +172,7 @@ export function createAgent(config: AgentConfig): Agent {
           nowMs: Math.round(nowMs()),
           startedAtMs: Math.round(startedAtMs),
           role: membership.decision,
-          broker: { url: redactUrl(config.broker.url), connected: broker.connected },
+          broker: { url: redactUrl(config.broker.url), connected: broker.connected, problem: broker.problem },
           controllerOnline: membership.controllerOnline,
           peers: membership.servingPeers(),
           liveQps: record.liveQps(nowMs()),

@@ -29,8 +29,13 @@ export interface MqttBrokerOptions {
 
 const acknowledgementTimeoutMs = 10_000;
 
+export interface MqttBroker extends Broker {
+  /** Why it is not connected, as far as is known; null while it is. */
+  readonly problem: string | null;
+}
+
 /** The {@link Broker} port over mqtt.js, speaking MQTT 3.1.1, which every broker understands. */
-export function createMqttBroker(options: MqttBrokerOptions, log: Logger): Broker {
+export function createMqttBroker(options: MqttBrokerOptions, log: Logger): MqttBroker {
   const shownUrl = redactUrl(options.url);
   const handlers = new Map<string, MessageHandler>();
   const connectionListeners: ((connected: boolean) => void)[] = [];
@@ -94,6 +99,9 @@ export function createMqttBroker(options: MqttBrokerOptions, log: Logger): Broke
   return {
     get connected() {
       return ready;
+    },
+    get problem() {
+      return ready || lastFailure === "" ? null : lastFailure;
     },
     async start() {
       if (client !== undefined) throw new Error("the broker connection was started twice. This is a bug.");

@@ -63,6 +63,9 @@ describe("agents and the controller's broker", () => {
     const elsewhere = { XDG_STATE_HOME: join(directory.path, "another-machine") };
     const stranger = begin(agentArgs(port), elsewhere);
     expect(await stranger.untilLogged("Not authorized")).toContain("thormesh controller secret thor-1");
+    const strangerUrl = JSON.parse(await stranger.untilLogged('"agent started"')).url;
+    const { broker } = (await (await fetch(`${strangerUrl}/api/v1/status`)).json()) as { broker: object };
+    expect(broker).toMatchObject({ connected: false, problem: expect.stringContaining("Not authorized") });
     await stranger.stop();
     const { out, code } = await secretOf("thor-1", "--state-dir", stateDir());
     expect(code).toBe(0);
