@@ -65,6 +65,8 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
     const nowMs = parts.nowMs();
     for (const [index, minute] of minutes.entries()) {
       const newest = index === minutes.length - 1;
+      // With the record of the minute: what is queued twice would come with other figures.
+      let marked = false;
       const onDisk = outbox.append(
         {
           v: 1,
@@ -82,8 +84,11 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
           forecastAccuracy: newest ? (details.forecastAccuracy ?? null) : null,
         },
         nowMs,
+        () => {
+          marked = record.markOnDisk(minute);
+        },
       );
-      if (onDisk) record.markQueued(minute);
+      if (onDisk && !marked) record.markQueued(minute);
     }
     outbox.enforceLimits(nowMs);
   };

@@ -32,6 +32,8 @@ export interface TrafficRecord extends TrafficSink {
   /** Minutes that were written down but whose message never reached the outbox (the process died in between). */
   unqueued(): RecordedMinute[];
   markQueued(minute: Pick<RecordedMinute, "bootId" | "seq">): void;
+  /** The same for one that is on disk, at once, within a transaction of the caller's. False: it isn't, and nothing is done. */
+  markOnDisk(minute: Pick<RecordedMinute, "bootId" | "seq">): boolean;
   /** Forgets what ended before `beforeMs`. */
   prune(beforeMs: number): void;
 }
@@ -246,6 +248,11 @@ export function createTrafficRecord(
       unmarked.push({ bootId: boot, seq: number });
       flush();
       if (unmarked.length > longestTail) unmarked.shift();
+    },
+    markOnDisk({ bootId: boot, seq: number }) {
+      if (unwritten.some((minute) => minute.bootId === boot && minute.seq === number)) return false;
+      updateQueued.run(boot, number);
+      return true;
     },
     prune(beforeMs) {
       storage.attempt("deleting from the traffic record", () => deleteBefore.run(beforeMs), null);

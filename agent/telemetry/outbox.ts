@@ -21,8 +21,11 @@ export type LossCause = (typeof lossCauses)[number];
 export type MinuteName = Pick<MinuteData, "bootId" | "seq">;
 
 export interface Outbox {
-  /** Puts a record at the end; one that can't be written waits in memory. True when it is on disk. */
-  append(data: MinuteData, nowMs: number): boolean;
+  /**
+   * Puts a record at the end; one that can't be written waits in memory. True when it is on disk.
+   * @param together is written with it or not at all
+   */
+  append(data: MinuteData, nowMs: number, together?: () => void): boolean;
   /** The oldest entry that is waiting, or null. */
   oldest(): OutboxEntry | null;
   /** @param lost it was not sent, for this cause */
@@ -82,13 +85,14 @@ export function createOutbox(
 
   const tailBytes = () => tail.reduce((bytes, entry) => bytes + entry.bytes, 0);
   const onDisk = () => storage.attempt("reading the outbox", () => sum.get(doneUpTo), null) ?? { entries: 0, bytes: 0 };
-  const write = ({ data, createdMs, bytes, payload }: Omit<Unwritten, "id">) =>
+  const write = ({ data, createdMs, bytes, payload }: Omit<Unwritten, "id">, together?: () => void) =>
     storage.attempt(
       "writing to the outbox",
-      () => {
+      database.transaction(() => {
         insert.run({ bootId: data.bootId, createdMs, bytes, payload });
+        together?.();
         return true;
-      },
+      }),
       false,
     );
 
@@ -135,10 +139,10 @@ export function createOutbox(
   };
 
   return {
-    append(data, nowMs) {
+    append(data, nowMs, together) {
       const payload = JSON.stringify(data);
       const entry = { data, payload, bytes: Buffer.byteLength(payload), createdMs: Math.round(nowMs) };
-      if (tail.length === 0 && write(entry)) return true;
+      if (tail.length === 0 && write(entry, together)) return true;
       tail.push({ id: nextTailId, ...entry });
       nextTailId -= 1;
       return false;

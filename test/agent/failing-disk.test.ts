@@ -40,14 +40,14 @@ const document = (version: number): Desired => ({
 async function live(
   fails: (operation: number, sql: string) => string | null,
   connected: (minute: number) => boolean = (minute) => minute % 3 !== 0,
+  { real = emptyState(), bootId = "b", more = 2 } = {},
 ) {
-  const real = emptyState();
   let broken = true;
   let nowMs = startMs;
   const failing = createFailingDatabase(real, (operation, sql) => (broken ? fails(operation, sql) : null));
   const { database } = failing;
   const storage = createStorageWatch(log, lossCauses, () => nowMs);
-  const record = createTrafficRecord(database, "b", nowMs, () => nowMs, storage);
+  const record = createTrafficRecord(database, bootId, nowMs, () => nowMs, storage);
   const limits = { maxBytes: 1e6, maxAgeMs: 1e9 };
   const outbox = createOutbox(database, limits, storage, (minute) => record.markQueued(minute));
   const text = createStoredText(database, "text", storage);
@@ -57,7 +57,7 @@ async function live(
   const rates: (number | null)[][] = [];
   const accuracy = createLiveAccuracy(database, storage);
   const cycle = createMinuteCycle({
-    identity: { fleet: "f", agentId: "a", bootId: "b", region: "" },
+    identity: { fleet: "f", agentId: "a", bootId, region: "" },
     record,
     outbox,
     forecaster: {
@@ -79,16 +79,17 @@ async function live(
     storage,
   });
   cycle.recover();
-  for (let minute = 1; minute <= minutes + 2; minute += 1) {
+  for (let minute = 1; minute <= minutes + more; minute += 1) {
     if (minute > minutes) broken = false;
     record.recordServed({ model: "m", tenant: "default", texts: minute, tokens: 9, latencyMs: 3, computeMs: 2 });
     nowMs += minuteMs;
     broker.setConnected(minute > minutes || connected(minute));
     await cycle.run();
     text.save(`text ${minute}`);
-    desired.accept(document(minute));
+    const version = minute + (bootId === "b" ? 0 : 100);
+    desired.accept(document(version));
     expect(text.load()).toBe(`text ${minute}`);
-    expect(desired.current()?.version).toBe(minute);
+    expect(desired.current()?.version).toBe(version);
     await sender.drain();
   }
   storage.retry();
@@ -164,6 +165,23 @@ describe("no minute is lost, whichever operations fail", () => {
     };
     expectNothingLost(await live(() => (random() < 0.5 ? "SQLITE_FULL" : null)));
   });
+});
+
+test("killed at any operation, it counts nothing else in a minute after the next start than before", async () => {
+  for (let first = 0; first < operations; first += 5) {
+    const real = emptyState();
+    // The disk takes nothing from there on, and what is in memory goes with the process.
+    const before = await live((now) => (now >= first ? "SQLITE_FULL" : null), undefined, { real, more: 0 });
+    const after = await live(() => null, undefined, { real, bootId: "c" });
+    const said = new Map<number, string>();
+    for (const { bootId, seq, traffic } of [...before.sent, ...after.sent]) {
+      if (bootId !== "b") continue;
+      // Sent from memory, and not marked as sent: it comes again with its traffic alone.
+      const counted = JSON.stringify(traffic);
+      expect(said.get(seq) ?? counted).toBe(counted);
+      said.set(seq, counted);
+    }
+  }
 });
 
 describe("what memory does not hold is counted", () => {

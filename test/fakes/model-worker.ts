@@ -52,6 +52,7 @@ const answers: Record<string, (batch: Extract<Frame, { kind: "batch" }>) => unkn
   "answers with other numbers": ({ batch, texts }) =>
     say({ kind: "vectors", batch, computeMs: 1, vectors: vectorsOf(texts.length, 5) }),
   "answers with a pong": ({ batch }) => say({ kind: "pong", batch }),
+  "says that it is ready": () => say({ kind: "ready", loadMs: 1, engine }),
   "asks itself": ({ batch }) => say({ kind: "ping", batch }),
   "reads nothing": () => socket.pause(),
   ends: () => process.exit(3),

@@ -223,7 +223,10 @@ export async function startModelProcess(
   );
 
   const take = (frame: Frame) => {
-    if (frame.kind === "ready") return ready.resolve(frame);
+    if (frame.kind === "ready") {
+      if (loaded) throw new Error("a second ready frame came");
+      return ready.resolve(frame);
+    }
     if (frame.kind === "failure" && frame.batch === 0) return lose(frame.message);
     const waiting = pending.get(frame.batch);
     const isPong = frame.kind === "pong";

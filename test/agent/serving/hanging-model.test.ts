@@ -61,6 +61,7 @@ describe("a model's process that does not behave is lost, killed and gone", () =
     "answers with other numbers",
     "answers with a pong",
     "asks itself",
+    "says that it is ready",
     "ends",
   ])("%s", async (behaviour) => {
     const process = await start(behaviour);
