@@ -203,7 +203,10 @@ export function createPower(deps: {
     get release() {
       return parts().device.release;
     },
-    gate: { enter: (texts, signal) => parts().device.gate.enter(texts, signal) },
+    gate: {
+      enter: (texts, signal) => parts().device.gate.enter(texts, signal),
+      holds: () => parts().device.gate.holds?.() ?? true,
+    },
     closeMinute(minutes) {
       const measured = meter.take();
       const models = energyByModel(account.enter(measured, minutes));

@@ -127,7 +127,7 @@ export function createEmbeddingQueue(
   let arrivals = 0;
   let pumping = false;
   /** Texts that the gate has let through and that were not chosen yet. */
-  let passes = gate === undefined ? Number.POSITIVE_INFINITY : 0;
+  let passes = 0;
   let atGate = false;
   /** How long the gate has held up what is sent next. */
   let heldMs = 0;
@@ -265,12 +265,12 @@ export function createEmbeddingQueue(
     }
   };
 
-  const passGate = async ({ enter }: ComputeGate, texts: number) => {
+  const passGate = async (held: ComputeGate, texts: number) => {
     const askedMs = nowMs();
     if (tokensInFlight === 0) busySinceMs = askedMs;
     atGate = true;
     try {
-      await enter(texts);
+      await held.enter(texts);
       passes += texts;
     } catch (error) {
       for (const request of [...requests]) leaveAll(request, error);
@@ -290,10 +290,12 @@ export function createEmbeddingQueue(
 
   const sendAll = () => {
     pumping = false;
-    if (waitingTexts > 0) dropLate();
+    if (waitingTexts === 0) return;
+    dropLate();
+    const holding = gate?.holds?.() === false ? undefined : gate;
     while (waitingTexts > 0 && !atGate) {
       // Lanes are for what may be computed: a board that lets little through needs no more of them.
-      const passing = Math.min(1, passes / waitingTexts);
+      const passing = holding === undefined ? 1 : Math.min(1, passes / waitingTexts);
       const lane = lanes.next({
         waitingTokens: waitingTokens * passing,
         outstandingTokens: waitingTokens * passing + tokensInFlight,
@@ -301,17 +303,18 @@ export function createEmbeddingQueue(
         owed: isOwed(),
       });
       if (lane === null) return;
-      if (gate !== undefined && passes < 1) {
+      if (holding !== undefined && passes < 1) {
         const fitting = Math.ceil((lane.policy.maxTokens * waitingTexts) / waitingTokens);
-        void passGate(gate, Math.max(1, Math.min(waitingTexts, fitting, lane.policy.maxTexts)));
+        void passGate(holding, Math.max(1, Math.min(waitingTexts, fitting, lane.policy.maxTexts)));
         return;
       }
-      const policy = passes < lane.policy.maxTexts ? { ...lane.policy, maxTexts: passes } : lane.policy;
+      const maxTexts = holding === undefined ? lane.policy.maxTexts : Math.min(passes, lane.policy.maxTexts);
+      const policy = maxTexts < lane.policy.maxTexts ? { ...lane.policy, maxTexts } : lane.policy;
       const turns = inTurn(tenants.values(), nearBatches * lane.policy.maxTokens);
       const [first] = turns;
       const batch = decideBatch(turns, policy);
       if (batch === null || first === undefined) return;
-      passes -= batch.take.length;
+      passes = Math.max(0, passes - batch.take.length);
       fair.lead(first.claim.turn);
       void runBatch(lane, batch, take(batch, turns));
     }

@@ -27,9 +27,11 @@ export interface TrafficSink {
 export interface ComputeGate {
   /** Resolves when the board may work on `texts` more texts; rejects when `signal` aborts. */
   enter(texts: number, signal?: AbortSignal): Promise<void>;
+  /** False where nothing is ever held back. Default: true. */
+  holds?(): boolean;
 }
 
-export const openGate: ComputeGate = { enter: () => Promise.resolve() };
+export const openGate: ComputeGate = { enter: () => Promise.resolve(), holds: () => false };
 
 /** One of the parts that `/health` speaks of. */
 export interface HealthCheck {

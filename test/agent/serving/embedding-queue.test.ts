@@ -349,6 +349,26 @@ describe("a board that lets little through", () => {
     expect(asked).toEqual([4, 4, 1]);
   });
 
+  test("is not asked where it never holds anything back, and what waits is all in sight of the lanes", async () => {
+    const runner = recordingRunner();
+    const seen: number[] = [];
+    const lane = singleLane(runner, policy);
+    const next = (view: LineView) => {
+      seen.push(view.waitingTokens);
+      return lane.next(view);
+    };
+    const queue = createEmbeddingQueue({ next }, () => {}, {
+      gate: { enter: () => Promise.reject(new Error("asked")), holds: () => false },
+    });
+    const large = queue.open(never).embed(Array.from({ length: 8 }, (_, id) => text(id)));
+    for (let batch = 0; batch < 2; batch += 1) {
+      await runner.batchCount(batch + 1);
+      runner.batches[batch]!.answer();
+    }
+    await large;
+    expect(seen[0]).toBe(32);
+  });
+
   test("counts as the model's speed", async () => {
     const { runner, queue, pass, open } = gated();
     const first = queue.embed(text(1, 24), never);
