@@ -36,17 +36,18 @@ export function controllerHealth(
   },
   nowMs: number,
 ): Health {
-  const { refused, setAside, conflicts, noRoom, storeFault } = parts.counts.totals();
+  const { refused, setAside, conflicts, noRoom, storeFault, lastConflictMs, lastNoRoomMs } = parts.counts.totals();
+  const isRecent = (atMs: number | null) => atMs !== null && nowMs - atMs <= shownForMs;
   const unreadableRows = parts.store.unreadableRows().map(({ table, rows }) => ({ table, rows }));
   const trimmed = parts.trims.recent(nowMs);
   const problems = [
     ...(storeFault === null ? [] : ["minutes can't be stored; they are not acknowledged and come again"]),
     ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are left out`),
     ...(trimmed === 0 ? [] : [`retention.maxBytes: ${trimmed} minute(s) were removed before their time`]),
-    ...(noRoom === 0
+    ...(!isRecent(lastNoRoomMs)
       ? []
       : [`ingest.maxAgents: ${noRoom} message(s) of agents were refused for which there is no room`]),
-    ...(conflicts === 0 ? [] : [`${conflicts} minute(s) came under the name of another one`]),
+    ...(!isRecent(lastConflictMs) ? [] : [`${conflicts} minute(s) came under the name of another one`]),
   ];
   return {
     status: problems.length === 0 ? "ok" : "degraded",

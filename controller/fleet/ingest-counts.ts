@@ -20,12 +20,15 @@ export interface IngestTotals {
   readonly noRoom: number;
   /** Why minutes can't be stored now; null when they can. What can't be stored is not acknowledged and comes again. */
   readonly storeFault: string | null;
+  /** When the newest came; null: none yet. */
+  readonly lastConflictMs: number | null;
+  readonly lastNoRoomMs: number | null;
 }
 
 export interface IngestCounts {
   /** `agentId` is null where the message is of no agent that is known. */
   note(agentId: string | null, kind: FaultKind, reason: string, nowMs: number): void;
-  noteNoRoom(): void;
+  noteNoRoom(nowMs: number): void;
   /** How storing the newest minute ended: null, or why it failed. */
   noteStored(fault: string | null): void;
   of(agentId: string): AgentFaults;
@@ -38,9 +41,12 @@ const noFaults: AgentFaults = { refused: 0, setAside: 0, conflicts: 0, lastReaso
 export function createIngestCounts(): IngestCounts {
   const byAgent = new Map<string, AgentFaults>();
   const totals = { refused: 0, setAside: 0, conflicts: 0, noRoom: 0, storeFault: null as string | null };
+  let lastConflictMs: number | null = null;
+  let lastNoRoomMs: number | null = null;
   return {
     note(agentId, kind, reason, nowMs) {
       totals[kind] += 1;
+      if (kind === "conflicts") lastConflictMs = nowMs;
       if (agentId === null) return;
       const before = byAgent.get(agentId) ?? noFaults;
       byAgent.set(agentId, {
@@ -50,14 +56,15 @@ export function createIngestCounts(): IngestCounts {
         lastAtMs: Math.round(nowMs),
       });
     },
-    noteNoRoom() {
+    noteNoRoom(nowMs) {
       totals.noRoom += 1;
+      lastNoRoomMs = nowMs;
     },
     noteStored(fault) {
       totals.storeFault = fault;
     },
     of: (agentId) => byAgent.get(agentId) ?? noFaults,
-    totals: () => ({ ...totals }),
+    totals: () => ({ ...totals, lastConflictMs, lastNoRoomMs }),
     forget(agentId) {
       byAgent.delete(agentId);
     },

@@ -210,7 +210,7 @@ export function createIngest(parts: IngestParts): Ingest {
     }
     const known = fleet.get(agentId);
     if (known === undefined && fleet.size >= limits.maxAgents && !(await parts.makeRoom())) {
-      counts.noteNoRoom();
+      counts.noteNoRoom(nowMs());
       return refuse(channel, topic, `more than ${limits.maxAgents} agents (ingest.maxAgents)`, "refused");
     }
     const before = known ?? unknownAgent(agentId, nowMs());

@@ -1,0 +1,32 @@
+import { expect, test } from "bun:test";
+import { controllerHealth, createStoreTrims } from "#controller/api/controller-health.ts";
+import { createIngestCounts } from "#controller/fleet/ingest-counts.ts";
+
+const dayMs = 86_400_000;
+const broker = { connected: true };
+
+test("what is wrong is said for a day, what can't be stored or read for as long as it is so", () => {
+  const counts = createIngestCounts();
+  const trims = createStoreTrims();
+  let unreadable: { table: string; rows: number; example: string }[] = [];
+  const store = { unreadableRows: () => unreadable };
+  const at = (nowMs: number) => controllerHealth({ broker, counts, store, trims }, nowMs);
+  expect(at(0)).toMatchObject({ status: "ok", problems: [], brokerConnected: true });
+  counts.note("a", "conflicts", "why", 0);
+  counts.noteNoRoom(0);
+  trims.note(7, 0);
+  expect(at(dayMs)).toMatchObject({ status: "degraded", messages: { conflicts: 1, noRoom: 1 } });
+  expect(at(dayMs).problems).toHaveLength(3);
+  expect(at(dayMs + 1)).toMatchObject({ status: "ok", problems: [], messages: { conflicts: 1 } });
+  counts.noteStored("disk full at the secret place");
+  unreadable = [{ table: "minute", rows: 2, example: "thor-1/b/1: secret" }];
+  const health = at(2 * dayMs);
+  expect(health.problems).toEqual([
+    "minutes can't be stored; they are not acknowledged and come again",
+    "2 row(s) of table minute can't be read and are left out",
+  ]);
+  // It is served without a key.
+  expect(JSON.stringify(health)).not.toContain("secret");
+  counts.noteStored(null);
+  expect(at(2 * dayMs).problems).toHaveLength(1);
+});
