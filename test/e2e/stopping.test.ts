@@ -11,8 +11,13 @@ beforeEach(async () => {
   directory = temporaryDirectory();
   const options = ["--listen", "127.0.0.1:0", "--grpc", "off", "--board", "none", "--broker", "mqtt://127.0.0.1:1"];
   const configPath = join(directory.path, "agent.json");
-  // On a loaded machine the texts in flight take longer than the usual ten seconds.
-  writeFileSync(configPath, JSON.stringify({ serving: { stopGraceMs: 50_000, stopAnnounceMs: 4_000 } }));
+  // On a loaded machine the texts in flight take longer than the usual ten seconds; and so many are let in only where there is time for them.
+  writeFileSync(
+    configPath,
+    JSON.stringify({
+      serving: { stopGraceMs: 50_000, stopAnnounceMs: 4_000, requestTimeoutMs: 600_000, queueMs: 600_000 },
+    }),
+  );
   agent = startProgram(["agent", ...options, "--state-dir", directory.path, "--config", configPath], directory.path);
   url = JSON.parse(await agent.untilLogged('"agent started"')).url;
 }, 60_000);
