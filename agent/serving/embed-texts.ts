@@ -179,7 +179,8 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       trace?.annotate({ "error.type": error === "cancelled" ? error : error.code });
       lease?.release();
       if (error !== "cancelled" && error.code === "TOO_MANY_REQUESTS") {
-        await refusals.pause(tenant, { latencyBudgetMs: request.latencyBudgetMs, signal: request.signal });
+        const { latencyBudgetMs, signal } = request;
+        await refusals.pause(tenant, { bytes: requestBytes(request.inputs, 0), latencyBudgetMs, signal });
       }
       throw error === "cancelled" ? new ServiceError("INVALID_REQUEST", "the client closed the connection") : error;
     } finally {

@@ -3,7 +3,7 @@ export interface RefusalPace {
   /** Resolves when a refusal may be answered: at once as long as they are few. */
   pause(
     tenant: string,
-    request: { readonly latencyBudgetMs?: number | undefined; readonly signal: AbortSignal },
+    request: { readonly bytes: number; readonly latencyBudgetMs?: number | undefined; readonly signal: AbortSignal },
   ): Promise<void>;
 }
 
@@ -16,6 +16,8 @@ const longestPauseMs = 1_000;
 const budgetShare = 0.1;
 /** More than this are not kept waiting at once, whoever they are. */
 const maxPaused = 512;
+/** A request that is kept waiting for its refusal holds its texts. */
+const maxPausedBytes = 32 * 1024 * 1024;
 
 /**
  * Reading a request that is turned away takes the processor from the models. Eighty clients that don't heed `Retry-After` and ask again
@@ -26,15 +28,17 @@ export function createRefusalPace(nowMs: () => number): RefusalPace {
   /** Up to when each tenant's refusals are spoken for. Tenants are those of the configuration. */
   const spokenForMs = new Map<string, number>();
   let paused = 0;
+  let pausedBytes = 0;
   return {
-    async pause(tenant, { latencyBudgetMs = Number.POSITIVE_INFINITY, signal }) {
+    async pause(tenant, { bytes, latencyBudgetMs = Number.POSITIVE_INFINITY, signal }) {
       const now = nowMs();
       const earliestMs = now - (freeRefusals * 1000) / refusalsPerS;
       const untilMs = Math.max(spokenForMs.get(tenant) ?? earliestMs, earliestMs) + 1000 / refusalsPerS;
       const pauseMs = Math.min(untilMs - now, longestPauseMs, latencyBudgetMs * budgetShare);
       spokenForMs.set(tenant, Math.min(untilMs, now + longestPauseMs));
-      if (pauseMs < 1 || paused >= maxPaused || signal.aborted) return;
+      if (pauseMs < 1 || paused >= maxPaused || pausedBytes + bytes > maxPausedBytes || signal.aborted) return;
       paused += 1;
+      pausedBytes += bytes;
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, pauseMs);
       const wake = () => resolve();
@@ -43,6 +47,7 @@ export function createRefusalPace(nowMs: () => number): RefusalPace {
       clearTimeout(timer);
       signal.removeEventListener("abort", wake);
       paused -= 1;
+      pausedBytes -= bytes;
     },
   };
 }
