@@ -18,7 +18,13 @@ import { infoRoutes } from "./http/info-routes.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
 import { rerankRoutes } from "./http/rerank-routes.ts";
-import { describeHealth, describeModel, type ServingState, statusRoutes } from "./http/status-routes.ts";
+import {
+  describeHealth,
+  describeModel,
+  type ServingState,
+  statusRoutes,
+  withoutDetails,
+} from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
 import { createFingerprintStore } from "./model-files/fingerprint-store.ts";
 import { settingsOf } from "./model-settings.ts";
@@ -256,7 +262,7 @@ export function createServing(options: ServingOptions): Serving {
       log,
       embedder,
       view: {
-        health: () => describeHealth(state),
+        health: (detailed) => (detailed ? describeHealth(state) : withoutDetails(describeHealth(state))),
         models: () => Promise.all(models().map(describeModel)),
       },
       ready: () => notReadyReason() === null,

@@ -2,6 +2,7 @@ import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2
 import type { Metadata } from "@grpc/grpc-js";
 import { ServiceError } from "#platform/errors.ts";
 import type { Authenticator } from "#platform/http/authenticate.ts";
+import type { Caller } from "#platform/http/identify-caller.ts";
 import { receiveLimitMs } from "#platform/http/receive-in-time.ts";
 import { tenantOf } from "../tenant.ts";
 import type { Connection, Connections } from "./connections.ts";
@@ -94,12 +95,14 @@ export function createCallGate(
   let lastId = 0;
   let lastingCalls = 0;
 
-  /** @throws ServiceError for a call without a valid key, or with several. */
-  const tenantByKey = (headers: IncomingHttpHeaders, { authorizations }: HeaderMeasure, address: string): string => {
+  /** Who calls, or the error for a call without a valid key, or with several. */
+  const callerByKey = (
+    headers: IncomingHttpHeaders,
+    { authorizations }: HeaderMeasure,
+    address: string,
+  ): Caller | ServiceError => {
     const { authorization = null } = headers;
-    const caller = authenticator.authenticate(authorizations > 1 ? "several" : authorization, () => address);
-    if (caller instanceof ServiceError) throw caller;
-    return tenantOf(caller);
+    return authenticator.authenticate(authorizations > 1 ? "several" : authorization, () => address);
   };
 
   const refuseTooManyCalls = (connection: Connection, { lasting }: MethodRule) => {
@@ -118,13 +121,18 @@ export function createCallGate(
     headers: IncomingHttpHeaders,
     measure: HeaderMeasure,
     connection: Connection,
-  ): { readonly rule: MethodRule; readonly tenant: string } => {
+  ): { readonly rule: MethodRule; readonly tenant: string; readonly trusted: boolean } => {
     const path = headers[":path"] ?? "";
     const rule = methods.get(path);
     let tenant = tenantOf(undefined);
-    if (keysAsked && rule?.open !== true) {
-      tenant = tenantByKey(headers, measure, connection.address);
-      connection.proven = true;
+    let trusted = !keysAsked;
+    if (keysAsked && (rule?.open !== true || measure.authorizations > 0)) {
+      const caller = callerByKey(headers, measure, connection.address);
+      trusted = !(caller instanceof ServiceError);
+      if (!(caller instanceof ServiceError)) {
+        tenant = tenantOf(caller);
+        connection.proven = true;
+      } else if (rule?.open !== true) throw caller;
     }
     if (rule === undefined) {
       throw new ServiceError("METHOD_NOT_ALLOWED", `there is no method ${path.slice(0, 200)} here`);
@@ -134,7 +142,7 @@ export function createCallGate(
       throw new ServiceError("PAYLOAD_TOO_LARGE", message);
     }
     refuseTooManyCalls(connection, rule);
-    return { rule, tenant };
+    return { rule, tenant, trusted };
   };
 
   const follow = (stream: ServerHttp2Stream, call: OpenCall, connection: Connection): string => {
@@ -175,7 +183,7 @@ export function createCallGate(
     }
     try {
       const measure = measureHeaders(rawHeaders);
-      const { rule, tenant } = admit(headers, measure, connection);
+      const { rule, tenant, trusted } = admit(headers, measure, connection);
       const type = headers["content-type"];
       if (headers[":method"] !== "POST" || type === undefined || !type.startsWith("application/grpc")) {
         stream.respond({ ":status": 415 }, { endStream: true });
@@ -184,7 +192,7 @@ export function createCallGate(
       }
       const encoding = headers["grpc-encoding"];
       const packed = encoding !== undefined && encoding !== "identity";
-      const call = new OpenCall({ stream, rule, tenant, packed, budget, nowMs });
+      const call = new OpenCall({ stream, rule, tenant, trusted, packed, budget, nowMs });
       call.begin(measure.bytes);
       delete headers.authorization;
       headers[callHeader] = follow(stream, call, connection);

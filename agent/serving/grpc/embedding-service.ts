@@ -13,8 +13,11 @@ type UnaryCall = ServerUnaryCall<Buffer, Answer>;
 
 /** What the service tells of serving, in the shapes that the HTTP face answers with. */
 export interface ServingView {
-  /** As `GET /health` has it. */
-  health(): Record<string, unknown>;
+  /**
+   * As `GET /health` has it.
+   * @param detailed false: without what names models, paths and addresses
+   */
+  health(detailed: boolean): Record<string, unknown>;
   /** As `GET /models` has them. */
   models(): Promise<readonly object[]>;
 }
@@ -103,7 +106,7 @@ export function embeddingService(parts: {
 
   return {
     Embed: answering(embed, parts.tracing),
-    Health: answering(async () => view.health()),
+    Health: answering(async (call) => view.health(callOf(call.metadata).trusted)),
     ListModels: answering(listModels),
   };
 }

@@ -41,6 +41,8 @@ export function endWith(stream: ServerHttp2Stream, error: ServiceError): void {
 /** A call that was let in, and what it holds of the budget. */
 export class OpenCall implements BudgetHolder {
   readonly tenant: string;
+  /** It came with a valid key, or none is asked for: it may know names, paths and addresses. */
+  readonly trusted: boolean;
   readonly rule: MethodRule;
   readonly #stream: ServerHttp2Stream;
   readonly #budget: MessageBudget;
@@ -55,6 +57,7 @@ export class OpenCall implements BudgetHolder {
     readonly stream: ServerHttp2Stream;
     readonly rule: MethodRule;
     readonly tenant: string;
+    readonly trusted: boolean;
     /** Messages may be smaller than what they hold. */
     readonly packed: boolean;
     readonly budget: MessageBudget;
@@ -63,6 +66,7 @@ export class OpenCall implements BudgetHolder {
     this.#stream = parts.stream;
     this.rule = parts.rule;
     this.tenant = parts.tenant;
+    this.trusted = parts.trusted;
     this.#packed = parts.packed;
     this.#budget = parts.budget;
     this.#nowMs = parts.nowMs;

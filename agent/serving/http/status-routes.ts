@@ -140,8 +140,8 @@ export function describeHealth(state: ServingState) {
   };
 }
 
-/** Health without what names models, paths and addresses. */
-function withoutDetails(health: ReturnType<typeof describeHealth>) {
+/** Health without what names models, paths and addresses, for those without a key where one is asked for. */
+export function withoutDetails(health: ReturnType<typeof describeHealth>) {
   const checks = Object.entries(health.checks).map(([name, { status }]) => [
     name,
     { status, detail: "told to requests with an API key" },
