@@ -1,5 +1,5 @@
 /** Reason for which a client was refused: the labels of `thormesh_broker_refused_total`. */
-export type RefusalReason = "no-secret" | "wrong-secret" | "client-id" | "will" | "too-many";
+export type RefusalReason = "no-secret" | "wrong-secret" | "client-id" | "will" | "too-many" | "too-often";
 
 export interface PublishedPacket {
   readonly topic: string;
@@ -29,7 +29,7 @@ export interface ConnectRequest {
 
 export type Admission =
   | { readonly rights: ClientRights }
-  | { readonly refused: Exclude<RefusalReason, "will" | "too-many">; readonly detail: string };
+  | { readonly refused: Exclude<RefusalReason, "will" | "too-many" | "too-often">; readonly detail: string };
 
 /** Decides who is let in at the broker, and as what. */
 export interface ClientAccess {

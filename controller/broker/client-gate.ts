@@ -21,10 +21,17 @@ interface Payload {
   readonly qos?: number;
 }
 
+/** What an agent may do in a time, over all its connections. */
+interface Allowance {
+  readonly publishes: PublishPace;
+  readonly connects: PublishPace;
+  heldBackBytes: number;
+}
+
 /** A client that was let in. */
 interface Guest {
   readonly rights: ClientRights;
-  readonly pace: PublishPace;
+  readonly allowance: Allowance;
   readonly filters: Set<string>;
   /** Resolves when the messages held back before it may go on: order is kept. */
   turn: Promise<void>;
@@ -59,7 +66,13 @@ const maxShownLength = 200;
 /** Observers share one secret and choose their client ids, so the number has to be bounded here. */
 const maxObservers = 32;
 /** More agents than one controller's fleet has. */
-const maxPaces = 20_000;
+const maxAllowances = 20_000;
+/** Connections of one agent: each may bring a last will, and costs the work of letting it in. */
+const connects = { messagesPerS: 1, bytesPerS: 1, burstS: 60 } as const;
+/** Of one agent, over all its connections: what waits is in memory, also after a connection has ended. With more it is disconnected. */
+const maxHeldBackBytes = 4 * 1024 * 1024;
+/** Memory of a message beside its payload. */
+const heldBackOverheadBytes = 512;
 
 function bytesOf({ payload }: Payload): number {
   return Buffer.byteLength(payload ?? "");
@@ -80,7 +93,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
   const wills = new WeakMap<Client, Payload>();
   const scanners = new WeakMap<Socket, PacketScanner>();
   /** By agent: a new connection must not start with a fresh burst. Least recently connected first. */
-  const paces = new Map<string, PublishPace>();
+  const allowances = new Map<string, Allowance>();
   const refused = createTally<RefusalReason>();
   const dropped = createTally<DropReason>();
   const refusals = createRefusalDelay(nowMs);
@@ -114,28 +127,45 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
     if ("refused" in admission) return admission;
     if (admission.rights.role === "observer" && observers >= maxObservers)
       return { refused: "too-many" as const, detail: `more than ${maxObservers} observers` };
+    const connectPace = allowanceOf(admission.rights).connects;
+    if (!connectPace.tryTake(1))
+      return { refused: "too-often" as const, detail: "connects more often than an agent has reason to" };
     const will = wills.get(client);
     const denial = will === undefined ? null : admission.rights.denyPublish(asPublished(will));
     return denial === null ? admission : { refused: "will" as const, detail: `its last will: ${denial}` };
   };
 
-  const paceOf = ({ role, name }: ClientRights): PublishPace => {
-    if (role === "observer") return createPublishPace(limits, nowMs);
+  const newAllowance = (): Allowance => ({
+    publishes: createPublishPace(limits, nowMs),
+    connects: createPublishPace(connects, nowMs),
+    heldBackBytes: 0,
+  });
+  const allowanceOf = ({ role, name }: ClientRights): Allowance => {
+    if (role === "observer") return newAllowance();
     const key = `${role} ${name}`;
-    const pace = paces.get(key) ?? createPublishPace(limits, nowMs);
-    paces.delete(key);
-    paces.set(key, pace);
-    if (paces.size > maxPaces) paces.delete(paces.keys().next().value as string);
-    return pace;
+    const known = allowances.get(key) ?? newAllowance();
+    allowances.delete(key);
+    allowances.set(key, known);
+    if (allowances.size > maxAllowances) allowances.delete(allowances.keys().next().value as string);
+    return known;
   };
 
-  const heldBack = async (guest: Guest, messages: number, bytes: number): Promise<void> => {
-    const waitMs = guest.pace.take(messages, bytes);
+  /** Resolves when it is the message's turn. */
+  const heldBack = async (client: Client, guest: Guest, messages: number, bytes: number): Promise<void> => {
+    const { allowance } = guest;
+    const memory = bytes + heldBackOverheadBytes;
+    if (allowance.heldBackBytes > 0 && allowance.heldBackBytes + memory > maxHeldBackBytes)
+      throw drop(client, "flood", `more than ${maxHeldBackBytes} bytes would have to wait for their turn`);
+    const waitMs = allowance.publishes.take(messages, bytes);
     if (waitMs === 0) return guest.turn;
     slowedMs += waitMs;
     note("an MQTT client sends more than it may and is slowed down", { name: guest.rights.name, waitMs });
     const before = guest.turn;
-    guest.turn = Bun.sleep(waitMs).then(() => before);
+    allowance.heldBackBytes += memory;
+    guest.turn = Bun.sleep(waitMs).then(() => {
+      allowance.heldBackBytes -= memory;
+      return before;
+    });
     return guest.turn;
   };
 
@@ -153,7 +183,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       if ("rights" in admission) {
         guests.set(client, {
           rights: admission.rights,
-          pace: paceOf(admission.rights),
+          allowance: allowanceOf(admission.rights),
           filters: new Set(),
           turn: Promise.resolve(),
         });
@@ -196,7 +226,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
         payload.copy(copy);
         packet.payload = copy;
       }
-      heldBack(guest, guest.rights.costOf(topic), bytes)
+      heldBack(client, guest, guest.rights.costOf(topic), bytes)
         .then(() => handle({ topic, payload, retained: false }))
         .then(
           () => done(null),
@@ -226,7 +256,10 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
         return done(null, null);
       }
       guest.filters.add(topic);
-      heldBack(guest, subscriptionCost, 0).then(() => done(null, subscription));
+      heldBack(client, guest, subscriptionCost, 0).then(
+        () => done(null, subscription),
+        (error) => done(error),
+      );
     },
     authorizeForward(client, packet) {
       const guest = guests.get(client);

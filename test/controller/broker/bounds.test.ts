@@ -13,6 +13,14 @@ describe("the pace of one client", () => {
     now += 1200;
     expect(pace.take(1, 1)).toBe(0);
   });
+  test("what may not wait takes nothing where it would have to", () => {
+    let now = 0;
+    const pace = createPublishPace({ messagesPerS: 1, bytesPerS: 1, burstS: 3 }, () => now);
+    expect([1, 1, 1, 1, 1].map((each) => pace.tryTake(each))).toEqual([true, true, true, false, false]);
+    now = 1000;
+    expect([1, 1].map((each) => pace.tryTake(each))).toEqual([true, false]);
+  });
+
   test("bytes count as well", () => {
     const pace = createPublishPace(limits, () => 0);
     expect([pace.take(1, 2000), pace.take(1, 500), pace.take(1, 500)]).toEqual([0, 500, 1000]);

@@ -303,6 +303,43 @@ describe("bounds", () => {
     expect(embedded.counts().slowedMs).toBeGreaterThan(before);
   }, 60_000);
 
+  test("an agent that connects without end, with a will each time, is refused; few of its words wait", async () => {
+    await begin({ messagesPerS: 1, burstS: 1 });
+    const will = { topic: own("presence"), payload: Buffer.from("x".repeat(15_000)), qos: 1, retain: true } as const;
+    let letIn = 0;
+    for (let i = 0; i < 200; i += 1) {
+      const agent = await enter(agentLogin("a", fleet), { will }).catch(() => null);
+      if (agent === null) continue;
+      letIn += 1;
+      const end = closed(agent);
+      agent.stream.destroy();
+      await end;
+    }
+    // 60 at once, and one each second that this took.
+    const refused = embedded.counts().refused.get("too-often") ?? 0;
+    expect(refused).toBeGreaterThan(0);
+    expect(letIn + refused).toBe(200);
+    expect(letIn).toBeGreaterThanOrEqual(60);
+    // Others are let in as ever.
+    expect(await tryPublish(await enter(agentLogin("b", fleet)), own("data", "b"))).toBe("acknowledged");
+  }, 60_000);
+
+  test("what waits of an agent is bounded, over all its connections", async () => {
+    await begin({ messagesPerS: 1000, bytesPerS: 1, burstS: 1 });
+    const payload = Buffer.alloc(250_000, 32);
+    for (let i = 0; i < 40; i += 1) {
+      const agent = await enter(agentLogin("a", fleet));
+      const end = closed(agent);
+      // Both are before the broker when the second has come; the connection then ends with one of them waiting.
+      await agent.publishAsync(own("data"), payload, { qos: 0 });
+      await agent.publishAsync(own("data"), payload, { qos: 0 });
+      await Bun.sleep(20);
+      agent.stream.destroy();
+      await end;
+    }
+    await until(() => (embedded.counts().dropped.get("flood") ?? 0) > 0);
+  }, 60_000);
+
   test("who asks without end is disconnected", async () => {
     await begin();
     const agent = await enter(agentLogin("a", fleet));
