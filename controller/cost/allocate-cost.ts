@@ -2,6 +2,7 @@ import type { Birth } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { type ComputeShare, computeShares } from "./compute-shares.ts";
 import type { AgentCost, CostReport, ModelCost, TenantCost } from "./cost-report.ts";
+import { createNamesToldApart } from "./names-told-apart.ts";
 import { allOnUtilization, topModeEnergyKwh, topModeOf } from "./price-all-on.ts";
 import { type MinuteCost, type MinuteUse, type Prices, priceMinute, pricesOf } from "./price-minute.ts";
 
@@ -62,6 +63,8 @@ export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, 
   const agents = new Map<string, AgentSum>();
   const models = new Map<string, UserSum>();
   const tenants = new Map<string, UserSum>();
+  const modelNames = createNamesToldApart();
+  const tenantNames = createNamesToldApart();
   const byUse: Record<MinuteUse, Sum> = { serving: noSum(), idle: noSum(), standby: noSum() };
   const allOn = noSum();
   const withoutProfile = new Set<string>();
@@ -80,10 +83,10 @@ export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, 
     users.set(user, sum);
   };
 
-  const addToUsers = ({ traffic }: MinuteRecord, cost: MinuteCost) => {
+  const addToUsers = ({ agentId, traffic }: MinuteRecord, cost: MinuteCost) => {
     for (const part of computeShares(traffic.models)) {
-      addToUser(models, part.model, part, cost);
-      addToUser(tenants, part.tenant, part, cost);
+      addToUser(models, modelNames.of(agentId, part.model), part, cost);
+      addToUser(tenants, tenantNames.of(agentId, part.tenant), part, cost);
     }
   };
 

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { defaultTenant } from "#protocol/default-tenant.ts";
 import type { MinutePower } from "#protocol/messages.ts";
+import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 
 export const EnergyByUse = Type.Object(
   {
@@ -19,7 +20,7 @@ export type EnergyByUse = Static<typeof EnergyByUse>;
 
 export interface WindowAttribution {
   /** Takes in a minute's power. */
-  add(power: MinutePower, tariffUsdPerKwh: number): void;
+  add(agentId: string, power: MinutePower, tariffUsdPerKwh: number): void;
   report(): EnergyByUse;
 }
 
@@ -28,12 +29,13 @@ const joulesPerKwh = 3_600_000;
 /** Adds up what the energy of a window was for, as the agents attributed it minute by minute. */
 export function createWindowAttribution(): WindowAttribution {
   const byPair = new Map<string, { model: string; tenant: string; energyKwh: number; usd: number }>();
+  const pairs = createNamesToldApart();
   let idleJ = 0;
   let activeJ = 0;
   let unsplitJ = 0;
   let unattributedJ = 0;
   return {
-    add(power, tariffUsdPerKwh) {
+    add(agentId, power, tariffUsdPerKwh) {
       if (power.idleJ === undefined || power.activeJ === undefined) {
         unsplitJ += power.energyJ;
         return;
@@ -44,8 +46,10 @@ export function createWindowAttribution(): WindowAttribution {
       if (models.length === 0) unattributedJ += power.activeJ;
       for (const { model, energyJ, tenants } of models) {
         for (const part of tenants ?? [{ tenant: defaultTenant, energyJ }]) {
-          const pair = JSON.stringify([model, part.tenant]);
-          const sum = byPair.get(pair) ?? { model, tenant: part.tenant, energyKwh: 0, usd: 0 };
+          const pair = pairs.of(agentId, JSON.stringify([model, part.tenant]));
+          const names =
+            pair === otherNames ? { model: otherNames, tenant: otherNames } : { model, tenant: part.tenant };
+          const sum = byPair.get(pair) ?? { ...names, energyKwh: 0, usd: 0 };
           sum.energyKwh += part.energyJ / joulesPerKwh;
           sum.usd += (part.energyJ / joulesPerKwh) * tariffUsdPerKwh;
           byPair.set(pair, sum);

@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
+import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 import { pricesOf } from "./price-minute.ts";
 
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -59,6 +60,8 @@ export interface PowerReportBuilder {
 }
 
 const joulesPerKwh = 3_600_000;
+/** Names of modes of one agent that are told apart: as many as an introduction holds, and those of another board in its place. */
+const mostModes = 64;
 
 interface KnownMode {
   readonly capacityQps: number;
@@ -139,8 +142,10 @@ export function createPowerReport(
       }
       sum.energyJ += power.energyJ;
       sum.measuredMs += power.measuredMs;
-      sum.msByMode.set(power.modeName, (sum.msByMode.get(power.modeName) ?? 0) + power.measuredMs);
-      attribution.add(power, tariffOf(agentId));
+      const isToldApart = sum.msByMode.has(power.modeName) || sum.msByMode.size < mostModes;
+      const mode = isToldApart ? power.modeName : otherNames;
+      sum.msByMode.set(mode, (sum.msByMode.get(mode) ?? 0) + power.measuredMs);
+      attribution.add(agentId, power, tariffOf(agentId));
       const modes = knownModes(births.get(agentId)?.board.powerModes ?? []);
       const [top] = modes ?? [];
       if (modes === null || top === undefined) {
@@ -159,8 +164,12 @@ export function createPowerReport(
       const top = amounts((sum) => sum.topModeJ);
       const foresight = amounts((sum) => sum.foresightJ);
       const msByMode = new Map<string, number>();
-      for (const sum of agents.values()) {
-        for (const [mode, ms] of sum.msByMode) msByMode.set(mode, (msByMode.get(mode) ?? 0) + ms);
+      const modeNames = createNamesToldApart({ ofAgent: mostModes, inAll: 1024 });
+      for (const [agentId, sum] of agents) {
+        for (const [each, ms] of sum.msByMode) {
+          const mode = modeNames.of(agentId, each);
+          msByMode.set(mode, (msByMode.get(mode) ?? 0) + ms);
+        }
       }
       return {
         window: { startMs: Math.round(window.startMs), endMs: Math.round(window.endMs) },

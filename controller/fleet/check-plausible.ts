@@ -7,6 +7,8 @@ import { mostAheadMs, textsOf } from "./agent-state.ts";
  * texts that its board carries: one core answers about 75 times as many texts out of its cache as it computes.
  */
 const mostTimesUsual = 100;
+/** No model reads a longer text, and no body holds one. */
+const mostTokensOfText = 1_048_576;
 const minuteMs = 60_000;
 
 /** The introduction without capacities that can't be: such modes count with the usual capacity. What was left out is said. */
@@ -72,12 +74,17 @@ function implausibleTraffic({ traffic }: Pick<MinuteData, "traffic">, context: M
     return `${Math.round(textsPerS)} texts/s, and no more than ${Math.round(mostQps)} can be believed of this board`;
   const computeMs = traffic.models.reduce((sum, model) => sum + model.computeMs, 0);
   if (computeMs > bounds.computeMs) return `${Math.round(computeMs)} ms of computation in a minute`;
-  for (const { model, requests, texts, tokens, latencyCounts, tenants = [] } of traffic.models) {
+  for (const { model, latencyCounts, tenants = [], ...ofAll } of traffic.models) {
+    const { requests, texts, tokens } = ofAll;
     if (requests === 0 && texts + tokens > 0) return `model ${model}: texts without a request`;
     const answered = latencyCounts.reduce((sum, count) => sum + count, 0);
     if (answered > requests) return `model ${model}: ${answered} latencies of ${requests} requests`;
-    const ofTenants = tenants.reduce((sum, tenant) => sum + tenant.requests, 0);
-    if (ofTenants > requests) return `model ${model}: ${ofTenants} requests of tenants, of ${requests} in all`;
+    if (tokens > texts * mostTokensOfText) return `model ${model}: ${tokens} tokens in ${texts} texts`;
+    for (const kind of ["requests", "texts", "tokens", "computeMs"] as const) {
+      const ofTenants = tenants.reduce((sum, tenant) => sum + tenant[kind], 0);
+      const isMore = kind === "computeMs" ? exceeds(ofTenants, ofAll[kind]) : ofTenants > ofAll[kind];
+      if (isMore) return `model ${model}: ${ofTenants} ${kind} of tenants, of ${ofAll[kind]} in all`;
+    }
   }
   return null;
 }

@@ -18,8 +18,9 @@ interface StoredMinute {
   forecast: string | null;
 }
 
-/** Rows read at once, so that a long window neither fills the memory nor blocks other requests. */
+/** Rows and bytes read at once, so that a long window neither fills the memory nor blocks other requests: a row may have a message's size. */
 const pageRows = 2000;
+const pageBytes = 4 * 1024 * 1024;
 /** Rows removed at once, for the same reason. */
 const prunedAtOnce = 2000;
 const minuteMs = 60_000;
@@ -135,13 +136,19 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
     async *minutes(startMs, endMs, agentId) {
       let after = { afterMs: Math.ceil(startMs), afterAgent: "", afterBoot: "", afterSeq: 0 };
       for (;;) {
-        const rows = page.all({ ...after, endMs: Math.ceil(endMs), onlyAgent: agentId ?? null });
+        const rows: StoredMinute[] = [];
+        let bytes = 0;
+        for (const row of page.iterate({ ...after, endMs: Math.ceil(endMs), onlyAgent: agentId ?? null })) {
+          rows.push(row);
+          bytes += row.traffic.length + (row.power?.length ?? 0) + (row.forecast?.length ?? 0);
+          if (bytes >= pageBytes) break;
+        }
         for (const row of rows) {
           const record = toRecord(row, quarantine);
           if (record !== null) yield record;
         }
         const last = rows.at(-1);
-        if (last === undefined || rows.length < pageRows) return;
+        if (last === undefined || (rows.length < pageRows && bytes < pageBytes)) return;
         after = {
           afterMs: last.minute_start_ms,
           afterAgent: last.agent_id,

@@ -89,6 +89,20 @@ describe("a minute that can't be true is kept beside the record", () => {
       () => ({ traffic: { ...lastMinute().traffic, models: [{ ...aModel("mini", 600), requests: 5 }] } }),
       /600 latencies of 5 requests/,
     ],
+    ...(["requests", "texts", "tokens", "computeMs"] as const).map(
+      (kind): [string, (at: number) => Partial<MinuteData>, RegExp] => {
+        const model = aModel("mini", 600);
+        const tenant = { tenant: "a", requests: 300, texts: 300, tokens: 3000, computeMs: 300, [kind]: model[kind] };
+        const models = [{ ...model, tenants: [tenant, { ...tenant, tenant: "b" }] }];
+        const reason = new RegExp(`${2 * model[kind]} ${kind} of tenants, of ${model[kind]} in all`);
+        return [`of tenants' ${kind} above all`, () => ({ traffic: { ...lastMinute().traffic, models } }), reason];
+      },
+    ),
+    [
+      "of longer texts than any",
+      () => ({ traffic: { ...lastMinute().traffic, models: [{ ...aModel("mini", 600), tokens: bounds.tokens }] } }),
+      /1000000000000 tokens in 600 texts/,
+    ],
     ["of a megawatt", () => ({ power: power({ energyJ: 3_600_000 }) }), /which no board draws/],
     ["of energy out of nothing", () => ({ power: power({ energyJ: 5000, measuredMs: 0 }) }), /which no board draws/],
     ["of parts above the whole", () => ({ power: power({ idleJ: 1000, activeJ: 1000 }) }), /add up to more than all/],

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { NewDecision } from "#controller/scaling/decision-record.ts";
 import type { MinuteRecord, Store } from "#controller/store/store.ts";
+import type { ModelTraffic } from "#protocol/messages.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../messages.ts";
 
 const aDecision: NewDecision = {
@@ -168,6 +169,21 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect((await store.decisions({ limit: 100, kind: "note" })).length).toBe(10);
     });
 
+    test("holds without end push out no other decision, nor the newest holds", async () => {
+      const change = await store.insertDecision({ ...aDecision, kind: "scale-out" });
+      const ids: number[] = [];
+      for (let each = 0; each < 50; each += 1) ids.push(await store.insertDecision({ ...aDecision, kind: "hold" }));
+      expect(await store.pruneDecisions(0, 10, 10)).toBe(41);
+      expect(await store.decision(change)).not.toBeNull();
+      expect((await store.decisions({ limit: 100, kind: "hold" })).map(({ id }) => id)).toEqual(
+        ids.slice(-9).reverse(),
+      );
+      // With many changes as well, holds are left half.
+      for (let each = 0; each < 50; each += 1) await store.insertDecision({ ...aDecision, kind: "scale-out" });
+      await store.pruneDecisions(0, 10, 10);
+      expect(await store.decisions({ limit: 100 })).toHaveLength(10);
+    });
+
     test("the same seq of another boot or agent is another minute", async () => {
       await store.insertMinute(aMinute());
       expect(await store.insertMinute(aMinute({ bootId: "boot-2" }))).toBe("new");
@@ -195,6 +211,19 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       const seqs = (await all(store.minutes(0, 1e12))).map(({ seq }) => seq);
       expect(new Set(seqs).size).toBe(4100);
       expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
+    });
+
+    test("a window of minutes as large as a message may be is whole", async () => {
+      const model = aMinute().traffic.models[0] as ModelTraffic;
+      const part = { requests: 1, texts: 1, tokens: 1, computeMs: 1 };
+      const tenants = Array.from({ length: 500 }, (_, each) => ({ tenant: `tenant-${each}`.padEnd(64), ...part }));
+      const models = ["a", "b", "c", "d"].map((name) => ({ ...model, model: name, tenants }));
+      for (let seq = 1; seq <= 60; seq += 1) {
+        const minute = aMinute({ seq, minuteStartMs: Math.floor(seq / 4) * 60_000 });
+        await store.insertMinute({ ...minute, traffic: { ...minute.traffic, models } });
+      }
+      const seqs = (await all(store.minutes(0, 1e12))).map(({ seq }) => seq);
+      expect(seqs).toEqual(Array.from({ length: 60 }, (_, each) => each + 1));
     });
 
     test("without power and forecast a minute has null, not zero", async () => {
