@@ -98,6 +98,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
   /** What a policy in preview would do, as last recorded. */
   let previewed: string | null = null;
   let queue: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | null = null;
   let stopped = false;
 
   const watch = createActWatch(config);
@@ -332,7 +333,13 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
 
   return {
     run() {
-      const result = queue.then(() => (stopped ? undefined : round()));
+      // A round that has not begun sees whatever this one would: agents that come and go faster than rounds end make no backlog.
+      if (waiting !== null) return waiting;
+      const result = queue.then(() => {
+        waiting = null;
+        return stopped ? undefined : round();
+      });
+      waiting = result;
       queue = result.catch(() => undefined);
       return result;
     },

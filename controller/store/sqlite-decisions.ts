@@ -62,6 +62,12 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
      ORDER BY id DESC LIMIT $limit`,
   );
   const one = database.query<StoredDecision, [number]>(`SELECT * FROM decision WHERE id = ?`);
+  // Before any other decision goes, holds do that are more than half: an agent that comes and goes all the time makes one each time.
+  const pruneHolds = database.query(
+    `DELETE FROM decision WHERE id IN (SELECT id FROM decision WHERE kind = 'hold'
+       AND id <= (SELECT id FROM decision WHERE kind = 'hold' ORDER BY id DESC LIMIT 1 OFFSET ($keepMost + 1) / 2)
+       ORDER BY id LIMIT max(0, (SELECT count(*) FROM decision WHERE kind <> 'note') - $keepMost))`,
+  );
   const prune = database.query(
     `DELETE FROM decision WHERE last_at_ms < $beforeMs
        OR kind <> 'note' AND id <= (SELECT id FROM decision WHERE kind <> 'note' ORDER BY id DESC LIMIT 1 OFFSET $keepMost)
@@ -102,7 +108,8 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
       return row === null ? null : toRecord(row, quarantine);
     },
     async pruneDecisions(beforeMs, keepMost, keepNotes) {
-      return prune.run({ beforeMs: Math.floor(beforeMs), keepMost, keepNotes }).changes;
+      const holds = pruneHolds.run({ keepMost }).changes;
+      return holds + prune.run({ beforeMs: Math.floor(beforeMs), keepMost, keepNotes }).changes;
     },
   };
 }

@@ -138,6 +138,15 @@ describe("decision loop", () => {
     await begin();
   });
 
+  test("agents that come and go while a round is under way make one more round, not one each", async () => {
+    const first = loop.run();
+    await Promise.resolve();
+    const later = Array.from({ length: 100 }, () => loop.run());
+    await Promise.all([first, ...later]);
+    const rounds = (await store.decisions({ limit: 100 })).reduce((sum, { repeats }) => sum + repeats, 0);
+    expect(rounds).toBe(2);
+  });
+
   test("a forecast peak switches an agent on; the decision tells why", async () => {
     forecastQps = 812;
     report({ a: 100, b: 100, c: 0, d: 0 });
