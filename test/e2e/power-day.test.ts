@@ -189,8 +189,8 @@ test("a day of a trace on a board of stand-in tools: modes, energy and messages 
   program = startProgram(["agent", "--config", configPath], directory.path);
   const { url } = JSON.parse(await program.untilLogged("agent started"));
   await ask(url, 1);
-  const sentFromMinute = (Date.now() - startRealMs) / realMinuteMs;
   let answered = 1;
+  let sent = 1;
   for (const [index, count] of texts.entries()) {
     const minute = firstMinute + index;
     // Spread over the minute, as requests are: a minute's texts all at once would look like a far higher rate.
@@ -201,6 +201,7 @@ test("a day of a trace on a board of stand-in tools: modes, energy and messages 
       // What a busy machine is late with would come in a heap that the trace does not have.
       if (waitMs < -realMinuteMs) continue;
       const share = Math.floor(((part + 1) * count) / partsOfMinute) - Math.floor((part * count) / partsOfMinute);
+      sent += share;
       void ask(url, share).then(
         () => {
           answered += share;
@@ -231,8 +232,8 @@ test("a day of a trace on a board of stand-in tools: modes, energy and messages 
   expect(birth?.board.figures).toMatchObject({ kind: "calibrated", texts: "mixed" });
   expect(birth?.board.powerModes.map(({ name }) => name)).toEqual(modes.map(({ name }) => name));
   expect(birth?.board.faults).toEqual([]);
-  const due = texts.slice(Math.max(0, Math.ceil(sentFromMinute) - firstMinute)).reduce((sum, count) => sum + count, 0);
-  expect(answered).toBeGreaterThan(0.9 * due);
+  // Of what was sent: a busy machine makes this test itself skip requests that are overdue.
+  expect(answered).toBeGreaterThan(0.95 * sent);
   // The last minute may not be over when the program is stopped.
   const reportedTexts = minutes.reduce((sum, minute) => sum + textsIn(minute), 0);
   expect(Math.abs(reportedTexts - answered)).toBeLessThan(0.01 * answered);
