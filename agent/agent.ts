@@ -6,9 +6,10 @@ import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { describeError } from "#platform/errors.ts";
 import { createHungProcesses, describeHungProcesses } from "#platform/hung-processes.ts";
 import { createCountedLog, createLogger } from "#platform/log.ts";
+import { recentDamage } from "#platform/open-database.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { redactUrl } from "#platform/redact-url.ts";
-import { createStorageWatch } from "#platform/storage-watch.ts";
+import { createStorageWatch, type StorageWatch } from "#platform/storage-watch.ts";
 import { version } from "#platform/version.ts";
 import { agentClientId } from "#protocol/broker-secret.ts";
 import { encodeMessage } from "#protocol/codec.ts";
@@ -67,6 +68,10 @@ const farewellMs = 1_000;
 /** What could not be written would be lost instead. */
 const longFarewellMs = 10_000;
 
+function withDamage(check: ReturnType<StorageWatch["check"]>, damage: string | null): typeof check {
+  return damage === null ? check : { status: "degraded", detail: `${check.detail}; ${damage}` };
+}
+
 /** Puts an agent together from its configuration. Nothing happens before `start`. */
 export function createAgent(config: AgentConfig): Agent {
   const clock = createClock(config.clock);
@@ -82,7 +87,8 @@ export function createAgent(config: AgentConfig): Agent {
   const start = async () => {
     const stateDir = config.stateDir ?? defaultStateDir("agent", process.env);
     const storage = createStorageWatch(log, lossCauses, nowMs);
-    const state = createAgentState(join(stateDir, "agent.db"), log, nowMs);
+    const statePath = join(stateDir, "agent.db");
+    const state = createAgentState(statePath, log, nowMs);
     // Before all others: they can write again once the file is open.
     storage.keep({ flush: () => state.recover(), waiting: () => ({ records: 0, bytes: 0 }) });
     const { database } = state;
@@ -159,7 +165,11 @@ export function createAgent(config: AgentConfig): Agent {
       pulledModels: pulledModelsDirectory(stateDir),
       fingerprints: join(stateDir, "model-fingerprints"),
       onHang: (reason) => hung.record("model", reason),
-      extraChecks: () => ({ power: power.health(), processes: describeHungProcesses(hung), storage: storage.check() }),
+      extraChecks: () => ({
+        power: power.health(),
+        processes: describeHungProcesses(hung),
+        storage: withDamage(storage.check(), recentDamage(statePath, nowMs())),
+      }),
       extraRoutes: [
         accuracyRoutes("agent", accuracyOf),
         trainingRoutes(() => nightTraining),

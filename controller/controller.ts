@@ -13,7 +13,7 @@ import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { assertListenAllowed } from "#platform/http/listen-address.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
-import { openDatabase } from "#platform/open-database.ts";
+import { openDatabase, recentDamage } from "#platform/open-database.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { redactUrl } from "#platform/redact-url.ts";
 import { registerTotal } from "#platform/scraped-metrics.ts";
@@ -115,12 +115,8 @@ export function createController(
     try {
       const startedAtMs = nowMs();
       const stateDir = config.stateDir ?? defaultStateDir("controller", process.env);
-      const database = openDatabase(
-        join(stateDir, "controller.db"),
-        controllerMigrations,
-        log,
-        Math.round(startedAtMs),
-      );
+      const storePath = join(stateDir, "controller.db");
+      const database = openDatabase(storePath, controllerMigrations, log, Math.round(startedAtMs));
       const quarantine = createRowQuarantine((table, key, reason) =>
         log.error({ table, key, reason }, "a row of the store can't be read: it is left out"),
       );
@@ -137,7 +133,7 @@ export function createController(
       const fleetBroker = createFleetBroker({
         config,
         stateDir,
-        controllerId: await keptControllerId(stateDir),
+        controllerId: await keptControllerId(stateDir, log),
         environment: process.env,
         nowMs,
         log,
@@ -218,6 +214,7 @@ export function createController(
       const overrides = createOverrides({ fleet, desired, store, nowMs, onChange: () => void decide() });
       const counts = createIngestCounts();
       const trims = createStoreTrims();
+      const damage = (atMs: number) => recentDamage(storePath, atMs);
       let listeningSinceMs: number | null = null;
       broker.onConnection((connected) => {
         listeningSinceMs = connected ? nowMs() : null;
@@ -340,7 +337,7 @@ export function createController(
           decisionRoutes(api),
           safetyRoutes(api),
           costRoutes(api),
-          operationsRoutes(() => controllerHealth({ broker, counts, store, trims }, nowMs()), registry),
+          operationsRoutes(() => controllerHealth({ broker, counts, store, trims, damage }, nowMs()), registry),
         ],
       });
       const server = serveHttp(app, { host, port, log });

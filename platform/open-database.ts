@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
-import { mkdirSync, renameSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import type { Logger } from "./log.ts";
 
 /** One step of a schema, by its place in the list; steps already applied are never edited. */
@@ -66,6 +66,47 @@ function openAndMigrate(path: string, migrations: readonly Migration[], options:
   }
 }
 
+const asideMark = ".corrupt-";
+const shownForMs = 24 * 3_600_000;
+
+function moveAside(path: string, nowMs: number, error: unknown, log: Logger): void {
+  const asidePath = path + asideMark + nowMs;
+  for (const suffix of ["", "-wal", "-shm"]) {
+    try {
+      renameSync(path + suffix, asidePath + suffix);
+    } catch (renameError) {
+      if ((renameError as NodeJS.ErrnoException).code !== "ENOENT") throw renameError;
+    }
+  }
+  log.error(
+    { path, asidePath, err: String(error) },
+    "STATE FILE DAMAGED: moved aside, starting with an empty one; what it held is not used until it is repaired by hand",
+  );
+}
+
+/** Sentence for health about a state file that was moved aside within the last day; null when none was. */
+export function recentDamage(path: string, nowMs: number): string | null {
+  let names: string[];
+  try {
+    names = readdirSync(dirname(path));
+  } catch {
+    return null;
+  }
+  const beginning = basename(path) + asideMark;
+  const times = names
+    .filter((name) => name.startsWith(beginning))
+    .map((name) => Number(name.slice(beginning.length)))
+    .filter((atMs) => Math.abs(nowMs - atMs) <= shownForMs);
+  if (times.length === 0) return null;
+  return `${basename(path)} was damaged and moved aside (${beginning}${Math.max(...times)}): what it held is not used`;
+}
+
+/** What is no file at all can't be opened, and opening a pipe or a device does harm. */
+function assertFile(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined && !stats.isFile()) throw new DamagedDatabaseError("it is not a file");
+}
+
 /**
  * Opens an SQLite file in WAL mode and brings its schema up to date. A file that can't be opened or is damaged is moved aside
  * (never deleted) and a fresh one is started, with an error in the log that names both.
@@ -84,22 +125,12 @@ export function openDatabase(
     throw new Error(`the state directory ${dirname(path)} can't be used`, { cause });
   }
   try {
+    assertFile(path);
     return openAndMigrate(path, migrations, options);
   } catch (error) {
     if (!isDamage(error))
       throw isOfItsDisk(error) ? new Error(`the state file ${path} can't be opened`, { cause: error }) : error;
-    const asidePath = `${path}.corrupt-${nowMs}`;
-    for (const suffix of ["", "-wal", "-shm"]) {
-      try {
-        renameSync(path + suffix, asidePath + suffix);
-      } catch (renameError) {
-        if ((renameError as NodeJS.ErrnoException).code !== "ENOENT") throw renameError;
-      }
-    }
-    log.error(
-      { path, asidePath, err: String(error) },
-      "STATE FILE DAMAGED: moved aside, starting with an empty one; what it held is not used until it is repaired by hand",
-    );
+    moveAside(path, nowMs, error, log);
     return openAndMigrate(path, migrations, options);
   }
 }

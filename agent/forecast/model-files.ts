@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { checkTrustedPath } from "#platform/check-trusted-path.ts";
 import { describeMismatches } from "#platform/read-config.ts";
+import { readRegularFile } from "#platform/read-regular-file.ts";
 import { tf } from "./tensorflow.ts";
 import { anchorMinutes, featureNames, inputMinutes, outputMinutes } from "./window-features.ts";
 
@@ -108,7 +109,7 @@ export async function writeFilesAtomically(
 export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
   const read = async (name: keyof ModelFiles) => {
     try {
-      return await Bun.file(files[name]).arrayBuffer();
+      return (await readRegularFile(files[name])).buffer;
     } catch (cause) {
       throw new Error(`${name} can't be read`, { cause });
     }

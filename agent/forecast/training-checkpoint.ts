@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { describeError } from "#platform/errors.ts";
 import { describeMismatches } from "#platform/read-config.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { tf } from "./tensorflow.ts";
 
 const StoredTensor = Type.Object({
@@ -70,16 +71,17 @@ export function restoreTensor({ name, shape, dtype, values }: Static<typeof Stor
   return tf.tensor(numbers, shape, dtype);
 }
 
+const maxCheckpointBytes = 256 * 1024 * 1024;
+
 /** A checkpoint in a file; it is replaced as a whole, so that a process killed while writing leaves the one before. */
 export function createCheckpointFile(path: string): CheckpointStore {
   return {
     async load() {
-      const file = Bun.file(path);
-      if (!(await file.exists())) return null;
       let content: unknown;
       try {
-        content = await file.json();
+        content = JSON.parse(await readRegularText(path, maxCheckpointBytes));
       } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
         throw new Error(`the checkpoint ${path} can't be read`, { cause });
       }
       const [mismatch] = describeMismatches(TrainingCheckpoint, content);

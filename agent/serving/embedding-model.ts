@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Logger } from "#platform/log.ts";
+import { readRegularFile } from "#platform/read-regular-file.ts";
 import { refuseSlowPatterns } from "./check-patterns.ts";
 import { decideLanePlan } from "./decide-lane-plan.ts";
 import { createEmbeddingQueue, type EmbeddingQueue, type SentBatch } from "./embedding-queue.ts";
@@ -73,9 +74,11 @@ async function residentBytes(pid: number): Promise<number | null> {
   }
 }
 
+const maxTokenizerBytes = 512 * 1024 * 1024;
+
 async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
   const { manifest, tokenizerPath: path, tokenizerSha256: sha256 } = found;
-  const bytes = sha256 === null ? await Bun.file(path).bytes() : await readVerifiedFile(path, sha256);
+  const bytes = sha256 === null ? await readRegularFile(path, maxTokenizerBytes) : await readVerifiedFile(path, sha256);
   try {
     const definition = JSON.parse(new TextDecoder().decode(bytes));
     await refuseSlowPatterns(definition);

@@ -4,6 +4,7 @@ import { embeddedModels } from "#models/embedded-models.ts";
 import { checkTrustedTree, findUntrustedInTree } from "#platform/check-trusted-path.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/read-config.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
 import { describeModelDirectory, describesModel } from "./describe-model-directory.ts";
 import { type FoundModel, ModelManifest } from "./model-manifest.ts";
@@ -28,7 +29,7 @@ const describesTexts = (name: string) => describesModel(name) || /^(vocab|merges
 
 async function readJson(path: string): Promise<unknown> {
   try {
-    return await Bun.file(path).json();
+    return JSON.parse(await readRegularText(path));
   } catch (cause) {
     throw new UsageError(`${path} can't be read`, { cause });
   }

@@ -1,6 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "#platform/errors.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { describesModel, type ModelDirectoryFiles } from "./describe-model-directory.ts";
 
 /** Weights are nowhere deeper than in onnx/, configuration nowhere deeper than in 1_Pooling/. */
@@ -38,7 +39,7 @@ export async function readDirectoryContents(directory: string): Promise<Director
   const json: Record<string, unknown> = {};
   for (const { path } of files.filter((file) => describesModel(file.path))) {
     try {
-      json[path] = await Bun.file(join(directory, path)).json();
+      json[path] = JSON.parse(await readRegularText(join(directory, path)));
     } catch (cause) {
       throw new UsageError(`${join(directory, path)} can't be read`, { cause });
     }

@@ -1,5 +1,6 @@
-import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { describeError } from "#platform/errors.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { hashFile } from "./hash-file.ts";
 import { describeFromHeaders, type HubFile } from "./hub-listing.ts";
 import type { HubAnswer } from "./hub-request.ts";
@@ -115,7 +116,7 @@ async function attempt(
   const { ask, file, signal } = download;
   const notes = `${part}.json`;
   const have = await sizeOf(part);
-  const validator: string | null = await readFile(notes, "utf8").then(
+  const validator: string | null = await readRegularText(notes).then(
     (text) => JSON.parse(text).validator ?? null,
     () => null,
   );

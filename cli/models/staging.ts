@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { PullError } from "./pull-error.ts";
 
 /** Where a model is put together before it is there at once and whole. */
@@ -50,7 +51,7 @@ async function lock(path: string): Promise<void> {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       }
-      const stamp = await readFile(path, "utf8").catch(() => null);
+      const stamp = await readRegularText(path).catch(() => null);
       if (stamp === null) continue; // released just now
       if (await isHeldBy(stamp))
         throw new PullError(`this model is being pulled already, by process ${stamp.split(" ")[0]}`);
@@ -61,7 +62,7 @@ async function lock(path: string): Promise<void> {
         () => false,
       );
       if (!moved) continue;
-      if ((await readFile(aside, "utf8")) !== stamp) await link(aside, path).catch(() => {});
+      if ((await readRegularText(aside)) !== stamp) await link(aside, path).catch(() => {});
       await rm(aside, { force: true });
     }
     throw new PullError(`${path} is in the way`);

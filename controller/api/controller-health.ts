@@ -33,6 +33,8 @@ export function controllerHealth(
     readonly counts: Pick<IngestCounts, "totals">;
     readonly store: Pick<Store, "unreadableRows">;
     readonly trims: Pick<StoreTrims, "recent">;
+    /** Of the store's file. */
+    readonly damage: (nowMs: number) => string | null;
   },
   nowMs: number,
 ): Health {
@@ -40,7 +42,9 @@ export function controllerHealth(
   const isRecent = (atMs: number | null) => atMs !== null && nowMs - atMs <= shownForMs;
   const unreadableRows = parts.store.unreadableRows().map(({ table, rows }) => ({ table, rows }));
   const trimmed = parts.trims.recent(nowMs);
+  const damage = parts.damage(nowMs);
   const problems = [
+    ...(damage === null ? [] : [damage]),
     ...(storeFault === null ? [] : ["minutes can't be stored; they are not acknowledged and come again"]),
     ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are left out`),
     ...(trimmed === 0 ? [] : [`retention.maxBytes: ${trimmed} minute(s) were removed before their time`]),

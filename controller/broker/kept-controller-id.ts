@@ -1,11 +1,30 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
+import { writeSecretFile } from "#platform/write-secret-file.ts";
 
-/** What this controller is called at brokers, made once and kept beside its store. */
-export async function keptControllerId(stateDir: string): Promise<string> {
-  const file = Bun.file(join(stateDir, "controller-id"));
-  const kept = (await file.exists()) ? (await file.text()).trim() : "";
-  if (/^[0-9a-f-]{36}$/.test(kept)) return kept;
+/** What this controller is called at brokers, made once and kept beside its store; where it can't be kept, new with every start. */
+export async function keptControllerId(stateDir: string, log: Logger): Promise<string> {
+  const path = join(stateDir, "controller-id");
+  try {
+    const kept = (await readRegularText(path)).trim();
+    if (/^[0-9a-f-]{36}$/.test(kept)) return kept;
+    log.warn({ path }, "this is no controller's id: a new one takes its place");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+      log.warn({ path, err: describeError(error) }, "the controller's id can't be read: a new one takes its place");
+  }
   const made = crypto.randomUUID();
-  await Bun.write(file, `${made}\n`);
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    writeSecretFile(path, `${made}\n`);
+  } catch (error) {
+    log.warn(
+      { path, err: describeError(error) },
+      "the controller's id can't be kept: it is another one after a restart",
+    );
+  }
   return made;
 }

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
@@ -8,7 +8,7 @@ import pino from "pino";
 import { createClock } from "#platform/clock.ts";
 import { describeError, ServiceError, UsageError } from "#platform/errors.ts";
 import { createCountedLog } from "#platform/log.ts";
-import { openDatabase } from "#platform/open-database.ts";
+import { openDatabase, recentDamage } from "#platform/open-database.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { parseConfig, readConfigFile } from "#platform/read-config.ts";
 
@@ -123,11 +123,30 @@ describe("openDatabase", () => {
     expect(lines[0]?.["msg"]).toMatch(/DAMAGED/);
   });
 
+  test.each<[string, (path: string) => void]>([
+    ["a directory", (path) => mkdirSync(path)],
+    ["a pipe", (path) => void Bun.spawnSync(["mkfifo", path])],
+    ["a device", (path) => symlinkSync("/dev/zero", path)],
+  ])("%s in a state file's place is moved aside, and health says so for a day", (_name, put) => {
+    const path = join(temporaryDirectory(), "state.db");
+    put(path);
+    const { log, lines } = recordingLog();
+    openDatabase(path, migrations, log, 1234).close();
+    expect(lines[0]?.["msg"]).toMatch(/DAMAGED/);
+    expect(existsSync(`${path}.corrupt-1234`)).toBe(true);
+    const dayMs = 86_400_000;
+    for (const nowMs of [1234, dayMs]) expect(recentDamage(path, nowMs)).toContain("state.db.corrupt-1234");
+    expect(recentDamage(path, 2 * dayMs)).toBeNull();
+    expect(recentDamage(join(path, "nowhere", "state.db"), 0)).toBeNull();
+  });
+
   test("a file that can't be opened, and a directory that can't be made, are named", async () => {
     const directory = temporaryDirectory();
     const { log } = recordingLog();
     const open = (path: string) => () => openDatabase(path, migrations, log, 0);
-    expect(open(directory)).toThrow(`the state file ${directory} can't be opened`);
+    const link = join(directory, "link");
+    symlinkSync(join(directory, "nowhere", "state.db"), link);
+    expect(open(link)).toThrow(`the state file ${link} can't be opened`);
     await Bun.write(join(directory, "file"), "");
     expect(open(join(directory, "file", "state.db"))).toThrow(
       `the state directory ${join(directory, "file")} can't be`,

@@ -8,6 +8,7 @@ import { endProcess } from "#platform/end-process.ts";
 import { describeError } from "#platform/errors.ts";
 import { isProcessStopped } from "#platform/is-process-stopped.ts";
 import type { Logger } from "#platform/log.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { selfCommand } from "#platform/self-command.ts";
 import type { Calendar } from "../calendar.ts";
 import type { MinuteRate } from "../forecaster.ts";
@@ -232,9 +233,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
 
   /** When the trace ends that an unfinished training is of; NaN where there is none. */
   const traceEndMs = async () => {
-    const text = await Bun.file(tracePath)
-      .text()
-      .catch(() => "");
+    const text = await readRegularText(tracePath).catch(() => "");
     return Date.parse(text.trimEnd().split("\n").at(-1)?.split(",")[0] ?? "");
   };
 

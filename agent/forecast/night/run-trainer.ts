@@ -1,6 +1,7 @@
 import { constants, setPriority } from "node:os";
 import { basename } from "node:path";
 import { describeError } from "#platform/errors.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { defaultModelFiles } from "../default-model.ts";
 import { evaluateForecasts, outputsToRates } from "../evaluate-forecasts.ts";
 import { type LstmShapeName, lstmShapes } from "../lstm-shapes.ts";
@@ -53,7 +54,7 @@ async function train(task: TrainerTask, say: (message: TrainerMessage) => void, 
   const { tracePath, timeZone, holidays } = task;
   // One core at most, whatever else the machine has: WebAssembly runs on one thread.
   const backend = await startBackend("wasm");
-  const text = await Bun.file(tracePath).text();
+  const text = await readRegularText(tracePath);
   const description = {
     trace: parseTrace(text, basename(tracePath)),
     sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),

@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { describeMismatches } from "#platform/read-config.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { BoardProfile, MeasuredMode } from "./board-profile.ts";
 
 /** Names of the files in an agent's state directory. */
@@ -35,7 +36,7 @@ export type ReadFile<T> =
 async function readJson<T extends TSchema>(path: string, schema: T): Promise<ReadFile<Static<T>>> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = await readRegularText(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return { kind: "absent" };
     return { kind: "unreadable", reason: (error as Error).message };

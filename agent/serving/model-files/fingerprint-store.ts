@@ -1,8 +1,9 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Value } from "@sinclair/typebox/value";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { readRegularText } from "#platform/read-regular-file.ts";
 import { Fingerprint, judgeFingerprint, type Likeness } from "./fingerprint.ts";
 
 /** What models were when they were first loaded here, in a file for each. */
@@ -24,7 +25,7 @@ export function createFingerprintStore(directory: string | null, log: Logger): F
 
   const read = async (path: string): Promise<Fingerprint | null> => {
     try {
-      const content: unknown = JSON.parse(await readFile(path, "utf8"));
+      const content: unknown = JSON.parse(await readRegularText(path));
       if (Value.Check(Fingerprint, content)) return content;
       log.warn({ path }, "this is no model's fingerprint: it is recorded anew");
     } catch (error) {

@@ -10,7 +10,8 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   const trims = createStoreTrims();
   let unreadable: { table: string; rows: number; example: string }[] = [];
   const store = { unreadableRows: () => unreadable };
-  const at = (nowMs: number) => controllerHealth({ broker, counts, store, trims }, nowMs);
+  let damaged: string | null = null;
+  const at = (nowMs: number) => controllerHealth({ broker, counts, store, trims, damage: () => damaged }, nowMs);
   expect(at(0)).toMatchObject({ status: "ok", problems: [], brokerConnected: true });
   counts.note("a", "conflicts", "why", 0);
   counts.noteNoRoom(0);
@@ -28,5 +29,7 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   // It is served without a key.
   expect(JSON.stringify(health)).not.toContain("secret");
   counts.noteStored(null);
-  expect(at(2 * dayMs).problems).toHaveLength(1);
+  damaged = "controller.db was damaged";
+  expect(at(2 * dayMs)).toMatchObject({ status: "degraded" });
+  expect(at(2 * dayMs).problems).toEqual([damaged, "2 row(s) of table minute can't be read and are left out"]);
 });

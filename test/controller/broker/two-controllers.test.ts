@@ -182,11 +182,11 @@ test("a broker that is not there is not waited for long", async () => {
 test("a controller keeps its name at brokers", async () => {
   const directory = mkdtempSync(join(tmpdir(), "thormesh-controller-id-"));
   try {
-    const name = await keptControllerId(directory);
+    const name = await keptControllerId(directory, log);
     expect(name).toMatch(/^[0-9a-f-]{36}$/);
-    expect(await keptControllerId(directory)).toBe(name);
+    expect(await keptControllerId(directory, log)).toBe(name);
     await Bun.write(join(directory, "controller-id"), "nonsense");
-    expect(await keptControllerId(directory)).not.toBe(name);
+    expect(await keptControllerId(directory, log)).not.toBe(name);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

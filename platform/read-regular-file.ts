@@ -1,0 +1,35 @@
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+
+const insideExecutable = "/$bunfs/";
+const defaultMaxBytes = 64 * 1024 * 1024;
+
+/**
+ * Reads a file that somebody may have put there: a pipe that nobody writes to would hold up whoever reads it, a device never ends, and what is far too large is
+ * not what was meant.
+ * @throws Error as from opening it (`code`), or saying what is there instead.
+ */
+export async function readRegularFile(path: string, maxBytes = defaultMaxBytes): Promise<Uint8Array<ArrayBuffer>> {
+  if (path.startsWith(insideExecutable)) return await Bun.file(path).bytes();
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new Error(`${path} is not a file`);
+    if (stats.size > maxBytes) throw new Error(`${path} has ${stats.size} bytes, expected at most ${maxBytes}`);
+    const bytes = new Uint8Array(stats.size);
+    let length = 0;
+    while (length < bytes.length) {
+      const { bytesRead } = await file.read(bytes, length, Math.min(bytes.length - length, 2 ** 30), length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return bytes.subarray(0, length);
+  } finally {
+    await file.close();
+  }
+}
+
+/** As {@link readRegularFile}, as text in UTF-8. */
+export async function readRegularText(path: string, maxBytes?: number): Promise<string> {
+  return new TextDecoder().decode(await readRegularFile(path, maxBytes));
+}
