@@ -52,21 +52,21 @@ export const AgentConfig = Type.Object(
         url: Type.String({ default: "mqtt://127.0.0.1:1883", pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
         username: Type.Union([Type.String({ minLength: 1, maxLength: 1024 }), Type.Null()], {
           default: null,
-          description: "null: the agent's id, which the controller's own broker asks for",
+          description: "null: the agent's id, as the controller's own broker requires",
         }),
         password: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
           default: null,
           description:
-            "this agent's own: thormesh controller secret ID prints it; not needed beside a controller of the same user",
+            "as printed by thormesh controller secret ID; not needed with a controller of the same user on this machine",
         }),
         passwordFile: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
           default: null,
-          description: "a file that holds the password and that only this user, or root, can read (0600)",
+          description: "a file with the password, readable only by this user or root (0600)",
         }),
         keyFile: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
           default: null,
           description:
-            "the controller's broker.key on this machine; null: looked for where a controller of this user leaves it",
+            "the controller's broker.key on this machine; null: look where a controller of this user leaves it",
         }),
         keepAliveS: Type.Integer({ default: 15, minimum: 1, maximum: 3600 }),
       },

@@ -18,7 +18,7 @@ export const ModelSourceConfig = Type.Object(
       default: 20e9,
       minimum: 1,
       maximum: 1e13,
-      description: "of all files of a model together, whatever the server announces",
+      description: "maximum size of all files of a model together",
     }),
     timeoutS: Type.Number({
       default: 30,

@@ -6,7 +6,7 @@ import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
 import { readOwnConfigFile } from "#platform/read-config.ts";
 import { secretFromEnvironment } from "#platform/read-secret-file.ts";
-import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
+import { acceptedApiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalString } from "./command.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
 import { mergeConfig, overDefaults } from "./merge-config.ts";
@@ -57,7 +57,7 @@ export const agentCommand: Command = {
       serving: {
         ...(listen === undefined ? {} : parseListen(listen)),
         grpc: grpcConfig(optionalString(values, "grpc")),
-        apiKeys: apiKeysFromEnvironment(process.env),
+        apiKeys: acceptedApiKeysFromEnvironment(process.env),
         insecure: values["insecure"] === true ? true : undefined,
       },
     });

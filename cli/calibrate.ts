@@ -20,7 +20,7 @@ import { createLogger } from "#platform/log.ts";
 import { readOwnConfigFile } from "#platform/read-config.ts";
 import { version } from "#platform/version.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
-import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
+import { acceptedApiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { deviceInUseReason } from "./calibrate/device-in-use.ts";
 import { runSweep } from "./calibrate/run-sweep.ts";
 import { createSweepProgress, describeDuration } from "./calibrate/sweep-progress.ts";
@@ -131,7 +131,7 @@ export const calibrateCommand: Command = {
     const input = mergeConfig(path === undefined ? {} : await readOwnConfigFile(path), {
       stateDir: optionalString(values, "state-dir"),
       power: { board: optionalString(values, "board") },
-      serving: { model: optionalString(values, "model"), apiKeys: apiKeysFromEnvironment(process.env) },
+      serving: { model: optionalString(values, "model"), apiKeys: acceptedApiKeysFromEnvironment(process.env) },
     });
     const config = parseAgentConfig(input, path ?? "the command line");
     const texts = optionalString(values, "texts") ?? "mixed";

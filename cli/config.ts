@@ -15,7 +15,7 @@ export const configCommand: Command = {
   usage: "check agent|controller FILE [--json [--show-secrets]]",
   options: {
     json: { type: "boolean", help: "print the whole configuration, defaults filled in" },
-    "show-secrets": { type: "boolean", help: "with --json: keys, passwords and tokens too" },
+    "show-secrets": { type: "boolean", help: "with --json: show keys, passwords and tokens" },
   },
   async run(values, [action, program, path, ...more]) {
     if (action !== "check" || more.length > 0)

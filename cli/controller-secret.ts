@@ -28,7 +28,7 @@ export async function printBrokerSecret(values: OptionValues, names: readonly st
   const key = readBrokerKey(stateDir);
   if (key === null) {
     throw new UsageError(
-      `no controller has made ${brokerKeyPath(stateDir)} yet: start it once, or name its state directory with --state-dir or --config`,
+      `${brokerKeyPath(stateDir)} does not exist: start the controller once, or give its state directory with --state-dir or --config`,
     );
   }
   const { fleet } = config;

@@ -9,7 +9,7 @@ import { UsageError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
 import { readOwnConfigFile } from "#platform/read-config.ts";
 import { secretFromEnvironment } from "#platform/read-secret-file.ts";
-import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
+import { acceptedApiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 import { type Command, optionalNumber, optionalString } from "./command.ts";
 import { printBrokerSecret } from "./controller-secret.ts";
 import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
@@ -34,19 +34,24 @@ export const controllerCommand: Command = {
     "broker-url": {
       type: "string",
       value: "URL",
-      help: "an MQTT broker that runs elsewhere, instead of the embedded one",
+      help: "an external MQTT broker, instead of the embedded one",
     },
     "state-dir": { type: "string", value: "DIR", help: "where records and decisions are kept" },
     "log-level": { type: "string", value: "LEVEL", help: "silent, error, warn, info or debug" },
-    insecure: { type: "boolean", help: "listen beyond this machine without an API key or broker password" },
-    observer: { type: "boolean", only: "secret", help: "secret: of those who only read, e.g. with mosquitto_sub" },
-    json: { type: "boolean", only: "secret", help: "secret: print JSON, with the user name" },
+    insecure: { type: "boolean", help: "listen beyond this machine without an API key, or with an unencrypted broker" },
+    observer: {
+      type: "boolean",
+      only: "secret",
+      help: "print an observer's password, who can only read, e.g. with mosquitto_sub",
+    },
+    json: { type: "boolean", only: "secret", help: "print JSON, with the user name" },
     ...exitOnStdinCloseOption,
   },
   async run(values, [command, ...names]) {
     if (command === "secret") return printBrokerSecret(values, names);
     if (command !== undefined) throw new UsageError(`expected options only, got "${[command, ...names].join(" ")}"`);
-    for (const name of ["observer", "json"]) if (name in values) throw new UsageError(`--${name} is for secret`);
+    for (const name of ["observer", "json"])
+      if (name in values) throw new UsageError(`--${name} works only with: thormesh controller secret`);
     const path = optionalString(values, "config");
     const listen = optionalString(values, "listen");
     const file = path === undefined ? {} : await readOwnConfigFile(path);
@@ -59,7 +64,7 @@ export const controllerCommand: Command = {
       insecure: values["insecure"] === true ? true : undefined,
       api: {
         ...(listen === undefined ? {} : parseListen(listen)),
-        apiKeys: apiKeysFromEnvironment(process.env),
+        apiKeys: acceptedApiKeysFromEnvironment(process.env),
       },
       broker: {
         port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),

@@ -63,9 +63,7 @@ export const doctorCommand: Command = {
     if (values["json"] === true) console.log(JSON.stringify({ ok: failed === 0, checks: results }, null, 2));
     else {
       console.log(results.map(describe).join("\n"));
-      console.log(
-        failed === 0 ? "\nNothing stands in an agent's way here." : `\n${failed} of ${results.length} checks failed.`,
-      );
+      console.log(failed === 0 ? "\nAll checks passed." : `\n${failed} of ${results.length} checks failed.`);
     }
     return failed === 0 ? 0 : 1;
   },

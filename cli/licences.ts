@@ -16,19 +16,19 @@ function describe({ name, version, licence, text }: Licence): string {
 }
 
 export const licencesCommand: Command = {
-  summary: "the licence texts of all that is inside this executable: packages, ONNX Runtime, Bun, models, data",
+  summary: "print the licence texts of everything inside this executable: packages, ONNX Runtime, Bun, models, data",
   usage: "[--name NAME] [--list] [--json]",
   optionsOnly: true,
   options: {
-    name: { type: "string", value: "NAME", help: "only of this package or part" },
-    list: { type: "boolean", help: "names and licences without their texts" },
+    name: { type: "string", value: "NAME", help: "only this package or part" },
+    list: { type: "boolean", help: "list names and licences, without the texts" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values) {
     const all = await readLicences();
     const name = optionalString(values, "name");
     const wanted = name === undefined ? all : all.filter((each) => each.name.toLowerCase() === name.toLowerCase());
-    if (wanted.length === 0) throw new UsageError(`--name: nothing called "${name}" is inside (--list shows what is)`);
+    if (wanted.length === 0) throw new UsageError(`--name: nothing inside is called "${name}" (see --list)`);
     const isList = values["list"] === true;
     if (values["json"] === true) {
       const licences = isList ? wanted.map(({ text: _, ...rest }) => rest) : wanted;

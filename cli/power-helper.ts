@@ -24,14 +24,15 @@ function modeIds(text: string | undefined): ReadonlySet<number> | null {
 }
 
 export const powerHelperCommand: Command = {
-  summary: "set the power mode whose id comes on standard input, for an agent without the right to (deploy/)",
+  summary:
+    "set the power mode whose id is read from standard input, for an agent that may not set it itself (see deploy/)",
   usage: "[--conf FILE] [--nvpmodel FILE] [--modes 0,1,2]",
   optionsOnly: true,
   hidden: true,
   options: {
     conf: { type: "string", value: "FILE", help: "the board's list of modes (default: /etc/nvpmodel.conf)" },
     nvpmodel: { type: "string", value: "FILE", help: "the tool (default: /usr/sbin/nvpmodel)" },
-    modes: { type: "string", value: "IDS", help: "only these (default: all of the list)" },
+    modes: { type: "string", value: "IDS", help: "only these modes (default: all in the list)" },
   },
   async run(values) {
     const log = createLogger("power-helper", "info");

@@ -5,5 +5,5 @@ import { hasUserInfo } from "#platform/redact-url.ts";
 export function warnOfOpenSecret(option: string, url: string | undefined, log: Logger): void {
   if (url === undefined || !hasUserInfo(url)) return;
   const advice = "give it in broker.passwordFile or THORMESH_MQTT_PASSWORD_FILE";
-  log.warn({ option }, `a password among the arguments can be read by every user of this machine: ${advice}`);
+  log.warn({ option }, `a password on the command line can be read by every user of this machine: ${advice}`);
 }

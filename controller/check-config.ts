@@ -23,8 +23,8 @@ function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): stri
     .filter((name) => (broker?.[name] ?? null) !== null)
     .map(
       (name) =>
-        `${name}: expected only with url: each client of the embedded broker has a secret of its own, which agents of this user and machine ` +
-        "find by themselves; thormesh controller secret ID prints the one of an agent elsewhere, --observer the one to read along with",
+        `${name}: only valid with broker.url. Every client of the embedded broker has its own password: agents of the same user on this machine ` +
+        "find theirs; for others, thormesh controller secret ID prints an agent's and --observer a read-only one. Remove this key",
     );
 }
 

@@ -26,7 +26,7 @@ export const ControllerConfig = Type.Object(
     ),
     insecure: Type.Boolean({
       default: false,
-      description: "API without a key, or embedded broker in plain text, also beyond this machine",
+      description: "allow other machines to use the API without a key or the embedded broker without encryption",
     }),
     api: Type.Object(
       {
@@ -49,23 +49,23 @@ export const ControllerConfig = Type.Object(
         plainText: Type.Boolean({
           default: false,
           description:
-            "let other machines reach the embedded broker, which does not encrypt: for networks that are trusted",
+            "let other machines reach the embedded broker, which does not encrypt: only for networks you trust",
         }),
         shareKey: Type.Boolean({
           default: true,
-          description: "leave the broker's key (0600) where agents of the same user on this machine look for it",
+          description: "leave the broker's key (mode 0600) where agents of the same user on this machine find it",
         }),
         limits: BrokerLimits,
         url: orNull(
           Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
-          "a broker that runs elsewhere",
+          "an external broker, used instead of the embedded one",
         ),
         username: orNull(
           Type.String({ minLength: 1, maxLength: 1024 }),
-          "the controller's own, at the broker elsewhere",
+          "the controller's user name at the external broker",
         ),
         password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "goes with username"),
-        passwordFile: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "a file (0600) that holds the password"),
+        passwordFile: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "a file (0600) with the password"),
       },
       { ...strict, default: {} },
     ),
@@ -88,13 +88,13 @@ export const ControllerConfig = Type.Object(
           minimum: 1,
           maximum: 100_000,
           description:
-            "more agents than this are refused; for a new one makes room who was silent longest and has no minute on record",
+            "further agents are refused, unless one that is offline and has no minute on record can be replaced",
         }),
         retireAfterDays: Type.Number({
           default: 30,
           minimum: 0.01,
           maximum: 3650,
-          description: "an agent that was not heard of for this long is forgotten; its minutes stay as long as others",
+          description: "an agent silent for this long is forgotten; its minutes are kept as long as others",
         }),
       },
       { ...strict, default: {} },
@@ -117,14 +117,14 @@ export const ControllerConfig = Type.Object(
           default: 50_000,
           minimum: 1,
           maximum: 1_000_000,
-          description: "so many, the newest, at most",
+          description: "maximum number of decisions; the newest are kept",
         }),
         maxBytes: Type.Integer({
           default: 16 * 1024 ** 3,
           minimum: 1024 ** 2,
           maximum: 1024 ** 4,
           description:
-            "of controller.db; beyond it the oldest minutes go before their time, which is said in the log and in /healthz",
+            "maximum size of controller.db; beyond it the oldest minutes are removed early, and the log and /healthz say so",
         }),
       },
       { ...strict, default: {} },

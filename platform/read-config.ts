@@ -41,7 +41,7 @@ function meantBranch(schema: TSchema, value: unknown): TSchema | undefined {
 /** Shows a value, or of a secret (`writeOnly` in its schema) no more than that there is one. */
 function shown(schema: TSchema, value: unknown, path: string): string {
   if (value === undefined) return "nothing";
-  return schema["writeOnly"] === true ? `a ${typeof value} that is not shown` : show(value, path);
+  return schema["writeOnly"] === true ? `a ${typeof value} (not shown)` : show(value, path);
 }
 
 /** All the ways in which `value` does not match `schema`, one line each: path, what was expected, what came. */

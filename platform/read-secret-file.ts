@@ -49,11 +49,13 @@ export function readSecretFile(path: string, what: string, ownUid = process.getu
   const { text, mode, ownerUid } = readBounded(path, what);
   if ((mode & 0o077) !== 0) {
     throw new UsageError(
-      `${what}: expected a file that only its owner can read, got ${path} with mode 0${mode.toString(8)}: chmod 600 it`,
+      `${what}: expected a file that only its owner can read; ${path} has mode 0${mode.toString(8)}: chmod 600 it`,
     );
   }
   if (ownerUid !== ownUid && ownerUid !== 0)
-    throw new UsageError(`${what}: expected a file of this user's or root's, got ${path} of user ${ownerUid}`);
+    throw new UsageError(
+      `${what}: expected a file that belongs to this user or root; ${path} belongs to user ${ownerUid}`,
+    );
   return onlyLine(text, path, what);
 }
 
@@ -79,8 +81,7 @@ function readCredential(environment: Environment, name: string): string | undefi
 export function secretFromEnvironment(environment: Environment, name: string): string | undefined {
   const value = environment[name] || undefined;
   const path = environment[`${name}_FILE`] || undefined;
-  if (value !== undefined && path !== undefined)
-    throw new UsageError(`${name} and ${name}_FILE: expected one of them, got both`);
+  if (value !== undefined && path !== undefined) throw new UsageError(`${name} and ${name}_FILE: set only one of them`);
   if (value !== undefined) return value;
   if (path !== undefined) return readSecretFile(path, `${name}_FILE`);
   return readCredential(environment, name.toLowerCase().replaceAll("_", "-"));

@@ -33,7 +33,7 @@ export function userInfoMistakes(config: unknown, takenApart: readonly string[])
   const allowed = new Set(takenApart);
   return pathsWithUserInfo(config)
     .filter((path) => !allowed.has(path.replaceAll(/\.\d+(?=\.|$)/g, ".*")))
-    .map((path) => `${path}: expected an address without a user and password, which would be shown`);
+    .map((path) => `${path}: expected a URL without user and password, because this one is shown to others`);
 }
 
 /** Mistakes in the address of a broker, each beginning with its path; none for null and for what its schema refuses. */
@@ -44,6 +44,6 @@ export function brokerUrlMistakes(url: unknown, path: string): string[] {
   const isCut = /^(mqtts?|tcp|ssl):/i.test(url) && parsed?.pathname.includes("@") === true;
   if (parsed !== null && parsed.hostname !== "" && !isCut) return [];
   return [
-    `${path}: expected an address like mqtt://host:1883 (password: as a key of its own), got "${redactUrl(url)}"`,
+    `${path}: expected an address like mqtt://host:1883 (put the password under its own key), got "${redactUrl(url)}"`,
   ];
 }

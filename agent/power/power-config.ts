@@ -102,14 +102,15 @@ export const JetsonConfig = Type.Object(
       [Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 }), Type.Null()],
       {
         default: null,
-        description: "what sets modes; null: nvpmodel itself as root, else the power helper where its socket is there",
+        description:
+          "command that sets modes; null: nvpmodel itself as root, else the power helper if its socket exists",
       },
     ),
     helperSocket: Type.String({
       default: "/run/thormesh-power.socket",
       minLength: 1,
       maxLength: 4096,
-      description: "of the power helper, which sets modes for an agent that does not run as root",
+      description: "socket of the power helper, which sets modes for an agent that does not run as root",
     }),
     tegrastats: command("tegrastats"),
     nvidiaSmi: command("nvidia-smi"),

@@ -5,7 +5,10 @@ import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
 /** A tenant is part of metrics and messages: letters, digits, dot, dash and underscore. */
-const TenantName = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$", description: "whom its requests are counted on" });
+const TenantName = Type.String({
+  pattern: "^[A-Za-z0-9._-]{1,64}$",
+  description: "tenant that its requests count for",
+});
 const TenantKey = Type.Object(
   {
     key: ApiKeyText,
@@ -33,7 +36,7 @@ export const ServingConfig = Type.Object(
             default: 1,
             minimum: 0.01,
             maximum: 100,
-            description: "its share of the model and the queue beside other tenants that ask at the same time",
+            description: "its share of the model and the queue relative to other active tenants",
           }),
         },
         { additionalProperties: false, default: {} },
@@ -42,7 +45,7 @@ export const ServingConfig = Type.Object(
         default: {},
         maxProperties: 256,
         additionalProperties: false,
-        description: "what is different for a tenant of `apiKeys`",
+        description: "settings of single tenants of `apiKeys`",
       },
     ),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
@@ -63,7 +66,7 @@ export const ServingConfig = Type.Object(
           default: 64 * 1024 * 1024,
           minimum: 1024 * 1024,
           maximum: 64 * 1024 * 1024 * 1024,
-          description: "of all requests that are coming or worked on and answers that wait to be taken",
+          description: "memory for requests being received or processed and for answers not yet read",
         }),
       },
       {
@@ -123,7 +126,7 @@ export const ServingConfig = Type.Object(
       default: 128 * 1024 * 1024,
       minimum: 1,
       maximum: 1_099_511_627_776,
-      description: "memory of requests that wait: their texts at two bytes a character, their vectors; beyond it 429",
+      description: "memory of waiting requests: texts at two bytes a character, and vectors; beyond it 429",
     }),
     queueMs: Type.Number({
       default: 5_000,
@@ -135,7 +138,7 @@ export const ServingConfig = Type.Object(
       default: 16,
       minimum: 1,
       maximum: 1_024,
-      description: "requests to /tokenize at once; beyond them 429",
+      description: "concurrent requests to /tokenize; beyond them 429",
     }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
@@ -156,7 +159,7 @@ export const ServingConfig = Type.Object(
       minimum: 200,
       maximum: 600_000,
       description:
-        "a model's process that takes longer for a batch (or 20 times what it took at the measured speed, where that is more) is replaced",
+        "a model process that takes longer for a batch (or than 20 times the time expected at the measured speed, if that is longer) is replaced",
     }),
     stopAnnounceMs: Type.Integer({
       default: 250,

@@ -39,7 +39,7 @@ export function userName(uid: number, passwd: string): string {
   return entry?.split(":")[0] || `#${uid}`;
 }
 
-const rightName = "right to set the power mode";
+const rightName = "setting the power mode";
 const noRight = (detail: string, advice: string): CheckResult => ({
   name: rightName,
   status: "failed",
@@ -54,15 +54,15 @@ const installHelper =
 /** Looks at the helper's socket; asking it would set a mode. */
 function checkHelper(socketPath: string, user: string): CheckResult {
   try {
-    if (!statSync(socketPath).isSocket()) return noRight(`${socketPath} is no socket`, installHelper);
+    if (!statSync(socketPath).isSocket()) return noRight(`${socketPath} is not a socket`, installHelper);
     accessSync(socketPath, constants.W_OK);
-    return { name: rightName, status: "ok", detail: `${user} may, through the power helper (${socketPath})` };
+    return { name: rightName, status: "ok", detail: `${user} can, through the power helper (${socketPath})` };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "EACCES")
       return noRight(
-        `${user} may not use the power helper's socket ${socketPath}`,
-        `let the agent run as the user of its unit, or add ${user} to the socket's group: sudo usermod --append --groups thormesh-agent ${user}`,
+        `${user} can't use the power helper's socket ${socketPath}`,
+        `run the agent as the user of its unit, or add ${user} to the socket's group: sudo usermod --append --groups thormesh-agent ${user}`,
       );
     return noRight(`the power helper is not there: ${message}`, installHelper);
   }
@@ -73,24 +73,24 @@ async function checkSudo(path: string, user: string, timeoutMs: number): Promise
   const asked = await runCommand(["sudo", "-n", "-l", path, "-m", "0"], timeoutMs);
   if (asked.kind === "not-started")
     return noRight(
-      "sudo, which is configured, is not installed",
-      `take power.jetson.nvpmodelSet away and ${installHelper}`,
+      "power.jetson.nvpmodelSet uses sudo, which is not installed",
+      `remove power.jetson.nvpmodelSet and ${installHelper}`,
     );
   if (asked.exitCode !== 0)
     return noRight(
       `sudo does not let ${user} run ${path} without a password`,
-      `take power.jetson.nvpmodelSet away and ${installHelper}`,
+      `remove power.jetson.nvpmodelSet and ${installHelper}`,
     );
   const more = await runCommand(["sudo", "-n", "-l", path, "-m", "0", "-f", "/nowhere"], timeoutMs);
   if (more.exitCode === 0)
     return noRight(
-      `sudo lets ${user} run ${path} with any arguments, -f FILE too, which amounts to root`,
-      `remove the line from /etc/sudoers.d, take power.jetson.nvpmodelSet away and ${installHelper}`,
+      `sudo lets ${user} run ${path} with any arguments, including -f FILE, which amounts to root access`,
+      `remove the line from /etc/sudoers.d, remove power.jetson.nvpmodelSet and ${installHelper}`,
     );
   return {
     name: rightName,
     status: "note",
-    detail: `${user} may, through sudo`,
+    detail: `${user} can, through sudo`,
     advice:
       "sudo does not work in a unit with NoNewPrivileges=, as deploy/thormesh-agent.service is; the power helper does",
   };
@@ -106,7 +106,7 @@ async function checkRights(config: PowerConfig): Promise<CheckResult> {
   if (nvpmodelSet[0] !== "sudo")
     return noRight(
       `${user} is not root, and nvpmodel -m needs root`,
-      `take power.jetson.nvpmodelSet away and ${installHelper}`,
+      `remove power.jetson.nvpmodelSet and ${installHelper}`,
     );
   // Behind sudo and its options stands the tool itself.
   const tool = nvpmodelSet.at(-1) ?? "nvpmodel";

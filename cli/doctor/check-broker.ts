@@ -41,9 +41,9 @@ async function comesBack(client: MqttClient, topic: string): Promise<boolean> {
 
 function howToGetIn(url: string, agentId: string): string {
   const secret = `thormesh controller secret ${agentId}`;
-  const elsewhere = `put what "${secret}" prints on the controller's machine into a file (0600), and its path into broker.passwordFile`;
+  const elsewhere = `run "${secret}" on the controller's machine, save the output in a file (mode 0600), and set broker.passwordFile to its path`;
   return URL.canParse(url) && isLoopback(new URL(url).hostname)
-    ? `run the agent as the controller's user; or ${elsewhere}`
+    ? `run the agent as the controller's user, or ${elsewhere}`
     : elsewhere;
 }
 
@@ -71,25 +71,25 @@ export async function checkBroker(broker: AgentConfig["broker"], agent: AskedAge
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 4 || code === 5) {
-      const detail = [`${shown} does not let agent ${agentId} in (${describeError(error)})`, ...faults].join("; ");
+      const detail = [`${shown} rejects agent ${agentId} (${describeError(error)})`, ...faults].join("; ");
       return { name, status: "failed", detail, advice: howToGetIn(broker.url, agentId) };
     }
     return {
       name,
       status: "note",
-      detail: `${shown} does not answer: the agent serves alone and keeps its records until it does`,
+      detail: `${shown} does not answer: until it does, the agent serves on its own and keeps its records`,
       advice: "start thormesh controller, or set broker.url",
     };
   }
   try {
     const topic = agentProbeTopic(fleet, agentId);
     if (await comesBack(client, topic))
-      return { name, status: "ok", detail: `${shown} lets agent ${agentId} in, and what it says comes through` };
+      return { name, status: "ok", detail: `${shown} accepts agent ${agentId}, and its messages arrive` };
     return {
       name,
       status: "failed",
-      detail: `${shown} lets agent ${agentId} in, but does not deliver what it publishes to ${topic}`,
-      advice: "allow it the topics below thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists",
+      detail: `${shown} accepts agent ${agentId}, but does not deliver what it publishes to ${topic}`,
+      advice: "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists",
     };
   } finally {
     await client.endAsync(true).catch(() => undefined);

@@ -18,7 +18,7 @@ function entriesOf(directory: string): string[] {
 
 /** What an agent would load or go by, and others could have put or changed: it would be left out, or the agent would not start. Empty: nothing. */
 export function checkTrust(configPath: string | null, config: AgentConfig, stateDir: string): CheckResult[] {
-  const name = "files that are loaded";
+  const name = "loaded files";
   const { onnxruntimeDirectory, modelDirectory } = config.serving;
   const models = modelPlaces(modelDirectory, pulledModelsDirectory(stateDir)).flatMap((place) =>
     entriesOf(place).map((entry) => join(place, entry)),
@@ -31,6 +31,6 @@ export function checkTrust(configPath: string | null, config: AgentConfig, state
   ].filter((flaw) => flaw !== null);
   const distinct = [...new Set(flaws)];
   if (distinct.length === 0) return [];
-  const detail = `others could have changed what is loaded here (${distinct.length})`;
+  const detail = `other users could have changed files that are loaded here (${distinct.length})`;
   return [{ name, status: "failed", detail, advice: distinct.slice(0, maxNamed).join("\n") }];
 }

@@ -20,7 +20,7 @@ export function readBrokerKey(stateDir: string): Uint8Array | null {
   const key = parseBrokerKey(text);
   if (key === null) {
     const advice =
-      "put back a copy, or remove it for a new one, after which agents on other machines need new passwords";
+      "restore a copy, or remove the file to get a new key; agents on other machines then need new passwords";
     throw new UsageError(`${path} does not hold a key of 43 characters: ${advice}`);
   }
   return key;

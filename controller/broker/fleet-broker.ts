@@ -130,8 +130,8 @@ function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
     async start() {
       if (!isLoopback(host) && !plainText && !config.insecure) {
         throw new UsageError(
-          `broker: refusing to listen on ${host}, because it does not encrypt and agents' secrets could be read on the way: set ` +
-            "broker.plainText: true for a network that is trusted, use a broker with TLS (broker.url: mqtts://…), or listen on 127.0.0.1",
+          `broker: refusing to listen on ${host}, because it does not encrypt and agents' passwords could be read in transit: set ` +
+            "broker.plainText: true on a network you trust, use a broker with TLS (broker.url: mqtts://…), or listen on 127.0.0.1",
         );
       }
       await own.broker.start();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { agentIdFromHostname } from "#agent/identity.ts";
-import { apiKeysFromEnvironment } from "#cli/api-keys-from-environment.ts";
+import { acceptedApiKeysFromEnvironment, apiKeysFromEnvironment } from "#cli/api-keys-from-environment.ts";
 import { optionalNumber, parseCommandLine, requiredOption } from "#cli/command.ts";
 import { mergeConfig } from "#cli/merge-config.ts";
 import { parseListen } from "#cli/parse-listen.ts";
@@ -33,6 +33,15 @@ test.each([
 ])("THORMESH_API_KEY=%p", (text, keys) => {
   expect(apiKeysFromEnvironment({ THORMESH_API_KEY: text })).toEqual(keys);
 });
+
+test.each(["short", "has a blank inside", `${"x".repeat(257)}`, "good-key-1, bad"])(
+  "a server refuses THORMESH_API_KEY=%p",
+  (text) => {
+    expect(() => acceptedApiKeysFromEnvironment({ THORMESH_API_KEY: text })).toThrow(
+      /^THORMESH_API_KEY: expected 8 to 256 .* \(not shown\)$/,
+    );
+  },
+);
 
 describe("mergeConfig", () => {
   test("what is given on the command line comes first, key by key", () => {

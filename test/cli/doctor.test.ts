@@ -36,7 +36,7 @@ describe("the board", () => {
     expect(checks.map(({ name, status }) => [name, status])).toEqual([
       ["board", "ok"],
       ["power modes", "ok"],
-      ["right to set the power mode", process.getuid?.() === 0 ? "ok" : "failed"],
+      ["setting the power mode", process.getuid?.() === 0 ? "ok" : "failed"],
       ["sensors", "ok"],
     ]);
     expect(named(checks, "board")).toMatchObject({
@@ -87,7 +87,7 @@ describe("the board", () => {
           stderr: "ignore",
         });
         const { checks } = JSON.parse(await child.stdout.text());
-        return named(checks, "right to set the power mode");
+        return named(checks, "setting the power mode");
       };
       const advice = expect.stringContaining("systemctl enable --now thormesh-power.socket");
       expect(await check({ nvpmodelSet: ["true"] })).toMatchObject({
@@ -110,7 +110,7 @@ describe("the board", () => {
       await chown(socketPath, 65534, 65534);
       expect(await check({ helperSocket: socketPath })).toMatchObject({
         status: "ok",
-        detail: `nobody may, through the power helper (${socketPath})`,
+        detail: `nobody can, through the power helper (${socketPath})`,
       });
       server.close();
     },
@@ -119,7 +119,7 @@ describe("the board", () => {
 
   // A sudo that lets everything through, and one that lets through only what stands in its rule.
   test.if(runsAsNobody()).each([
-    ["any arguments", "exit 0", { status: "failed", detail: expect.stringContaining("any arguments, -f FILE too") }],
+    ["any arguments", "exit 0", { status: "failed", detail: expect.stringContaining("any arguments, including -f FILE") }],
     [
       "one mode",
       "[ $# -eq 5 ] && exit 0; exit 1",
@@ -144,7 +144,7 @@ describe("the board", () => {
         stderr: "ignore",
       });
       const { checks } = JSON.parse(await child.stdout.text());
-      expect(named(checks, "right to set the power mode")).toMatchObject(expected);
+      expect(named(checks, "setting the power mode")).toMatchObject(expected);
     },
     60_000,
   );

@@ -371,7 +371,7 @@ describe("controller", () => {
     "one %s for all at the embedded broker is refused",
     async (key) => {
       expect(begin({ broker: { port: 0, [key]: "fleet" } })).rejects.toThrow(
-        new RegExp(`broker.${key}: expected only with url.*thormesh controller secret`),
+        new RegExp(`broker.${key}: only valid with broker.url.*thormesh controller secret`),
       );
     },
   );

@@ -97,7 +97,7 @@ describe("agents and the controller's broker", () => {
       [["a", "b"], "expected one agent id"],
       [["a", "--observer"], "expected one agent id"],
       [["a/b"], "letters, digits"],
-      [["a", "--state-dir", "/nowhere"], "no controller has made /nowhere/broker.key"],
+      [["a", "--state-dir", "/nowhere"], "/nowhere/broker.key does not exist"],
     ] as const) {
       expect(await secretOf(...args)).toMatchObject({ code: 2, out: "", err: expect.stringContaining(message) });
     }

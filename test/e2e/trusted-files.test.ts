@@ -74,7 +74,7 @@ describe.if(binary !== undefined && isRoot)("beside the executable", () => {
       const { said } = run(user, "doctor");
       expect(said).toMatch(/tfjs-node can't be used: .*others could have changed it/);
       expect(await ran()).toBe(false);
-      expect(said).toContain("others could have changed what is loaded here");
+      expect(said).toContain("other users could have changed files that are loaded here");
       expect(said).toContain(place);
       // What the program carries still serves.
       expect(said).toContain("ok      embedding: all-MiniLM-L6-v2");
@@ -111,7 +111,7 @@ describe.if(binary !== undefined && isRoot)("what the configuration names", () =
       spoil(place);
       const { said, exitCode } = run(user, "doctor", "--config", path);
       expect(exitCode).toBe(1);
-      expect(said).toContain("others could have changed what is loaded here");
+      expect(said).toContain("other users could have changed files that are loaded here");
       expect(said).toMatch(/forecast: .*others could have changed it/);
       expect(said).toMatch(/place .*mode 0\d{3}/);
     },

@@ -86,5 +86,7 @@ test("a variable, the file it names, the service's credential", () => {
   expect(secretFromEnvironment({ CREDENTIALS_DIRECTORY: credentials }, name)).toBe("of-systemd");
   expect(secretFromEnvironment({ CREDENTIALS_DIRECTORY: credentials }, "THORMESH_MQTT_PASSWORD")).toBeUndefined();
   expect(secretFromEnvironment({ CREDENTIALS_DIRECTORY: credentials, [name]: secret }, name)).toBe(secret);
-  expect(refusal(() => secretFromEnvironment({ [name]: secret, [`${name}_FILE`]: "/x" }, name))).toContain("got both");
+  expect(refusal(() => secretFromEnvironment({ [name]: secret, [`${name}_FILE`]: "/x" }, name))).toContain(
+    "set only one of them",
+  );
 });

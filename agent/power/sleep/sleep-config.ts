@@ -15,7 +15,7 @@ export const SleepConfig = Type.Object(
       default: 900,
       minimum: 1,
       maximum: 31_536_000,
-      description: "of standing by with nothing to do",
+      description: "seconds of standing by with nothing to do before the device is suspended",
     }),
     mac: Type.Union([Type.String({ pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$" }), Type.Null()], {
       default: null,

@@ -25,7 +25,7 @@ export const WebhookConfig = Type.Object(
     headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), {
       default: {},
       maxProperties: 64,
-      description: "sent with every request; a user and password in the url become an authorization header",
+      description: "sent with every request; a user and password in the url are sent as an authorization header",
     }),
     secretEnv: Type.String({
       pattern: "^[A-Za-z_][A-Za-z0-9_]*$",

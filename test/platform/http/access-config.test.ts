@@ -20,7 +20,7 @@ describe("an API key", () => {
       if (valid) expect(attempt).not.toThrow();
       else {
         const where = typeof entry === "string" ? "keys.0" : "keys.0.key";
-        const message = `the file is not valid:\n  ${where}: expected 8 to 256 printable ASCII characters without blanks, got a string that is not shown`;
+        const message = `the file is not valid:\n  ${where}: expected 8 to 256 printable ASCII characters without spaces, got a string (not shown)`;
         expect(attempt).toThrow(message);
       }
     }
