@@ -51,7 +51,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerTotals(
     metrics,
     "thormesh_outbox_dropped_total",
-    "Minute records that were lost, by cause: outbox-full, too-old, memory-full (the disk took nothing), unreadable, unsendable",
+    "Minute records that were lost, by cause: outbox-full, too-old, memory-full (the disk could not be written), unreadable, unsendable",
     ["cause"],
     () => Object.entries(figures.storage().lost).map(([cause, records]) => [{ cause }, records] as const),
   );
@@ -67,7 +67,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerTotals(
     metrics,
     "thormesh_hung_processes_total",
-    "Processes that were killed because they did not answer, by what they were for",
+    "Processes that were killed because they did not answer, by purpose",
     ["process"],
     () => [...figures.hungProcesses()].map(([process, count]) => [{ process }, count] as const),
   );

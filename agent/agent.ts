@@ -124,7 +124,7 @@ export function createAgent(config: AgentConfig): Agent {
       log,
     });
     const accuracy = createLiveAccuracy(database, storage, (key, reason) =>
-      log.warn({ key, reason }, "a forecast on record can't be read: it is removed"),
+      log.warn({ key, reason }, "a stored forecast can't be read: removing it"),
     );
     const lostRecords = () => Object.values(storage.status().lost).reduce((sum, records) => sum + records, 0);
     const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
@@ -210,7 +210,7 @@ export function createAgent(config: AgentConfig): Agent {
           environment: process.env,
           counted: createCountedLog(log, Date.now),
         }),
-        refusedAdvice: `its controller's "thormesh controller secret ${agentId}" prints what broker.password has to be`,
+        refusedAdvice: `its controller's "thormesh controller secret ${agentId}" prints its broker password`,
         keepAliveS: config.broker.keepAliveS,
         will: { topic: agentTopic(fleet, agentId, "presence"), payload: encodeMessage(Presence, self.will()) },
       },
@@ -272,10 +272,11 @@ export function createAgent(config: AgentConfig): Agent {
       membership.drain(nowMs() + drainedForMs);
       await follow(true);
       while (serving.inFlight() > 0) {
-        if (membership.decision.source !== "command") throw new Error("a newer word came before all was finished");
+        if (membership.decision.source !== "command")
+          throw new Error("newer instructions came before everything was finished");
         await Bun.sleep(20);
       }
-      return `nothing is in flight; drained for ${drainedForMs / 60_000} minutes, or until the controller has a newer word`;
+      return `nothing is in flight; drained for ${drainedForMs / 60_000} minutes, or until new instructions from the controller`;
     };
     let draining: Promise<string> | undefined;
     const drainByCommand = (): Promise<string> => {
@@ -396,7 +397,7 @@ export function createAgent(config: AgentConfig): Agent {
       if (outbox.unwritten() > 0)
         log.error(
           { records: outbox.unwritten() },
-          "RECORDS ARE LOST with this process: they could neither be sent nor written",
+          "RECORDS ARE LOST: they could neither be sent nor written before the process ended",
         );
       state.close();
       log.info("stopped");

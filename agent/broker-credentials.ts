@@ -33,7 +33,7 @@ export function createBrokerCredentials(parts: BrokerCredentialsParts): () => Br
     if (text === null) return {};
     const key = parseBrokerKey(text);
     if (key !== null) return { username: agentId, password: agentSecret(key, fleet, agentId) };
-    counted.note("the broker's key file does not hold a key", { path });
+    counted.note("the broker's key file does not contain a key", { path });
     return {};
   };
   return () => {
@@ -51,7 +51,7 @@ export function createBrokerCredentials(parts: BrokerCredentialsParts): () => Br
       const shared = localKeyPath(broker.url, environment);
       return shared === null ? {} : fromKey(shared);
     } catch (error) {
-      counted.note("the secret for the broker can't be used", { err: describeError(error) });
+      counted.note("the broker password can't be used", { err: describeError(error) });
       return {};
     }
   };

@@ -91,7 +91,10 @@ export function createAgentState(path: string, log: Logger, nowMs: () => number)
   } catch (error) {
     if (error instanceof UsageError || error instanceof LaterVersionError) throw error;
     unusable = describeError(error);
-    log.error({ path, reason: unusable }, "STARTED WITHOUT STATE: what can't be written is kept in memory");
+    log.error(
+      { path, reason: unusable },
+      "STARTED WITHOUT STATE: records are kept in memory until the state can be written",
+    );
   }
 
   const usable = (): Database => {
@@ -111,12 +114,12 @@ export function createAgentState(path: string, log: Logger, nowMs: () => number)
   /** What the open file holds is there for us, and for nobody after us: where it was deleted it is written anew. */
   const rescue = (): OutboxRow[] => {
     if (inodeOf(path) === null) {
-      log.error({ path }, "the state file was deleted: writing it anew");
+      log.error({ path }, "the state file was deleted: recreating it");
       mkdirSync(dirname(path), { recursive: true });
       usable().query("VACUUM INTO ?").run(path);
       return [];
     }
-    log.error({ path }, "the state file was replaced by another one: going on with that");
+    log.error({ path }, "the state file was replaced by another one: using that one");
     return usable().query<OutboxRow, []>("SELECT boot_id, created_ms, bytes, payload FROM outbox ORDER BY id").all();
   };
   const reopen = () => {
@@ -179,7 +182,7 @@ export function createAgentState(path: string, log: Logger, nowMs: () => number)
         // Asking again for what another agent holds would keep this one from its work for seconds each time.
         givenUp = error instanceof UsageError;
         if (current === null) unusable = describeError(error);
-        else log.warn({ path, err: describeError(error) }, "the state file can't be opened anew");
+        else log.warn({ path, err: describeError(error) }, "the state file can't be reopened");
       }
     },
     close,

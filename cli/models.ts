@@ -74,7 +74,9 @@ function hubAccess({ values, config }: Context): HubAccess {
   const { access, withheld } = readHubAccess(options, config.models, process.env);
   if (withheld !== null) {
     const { host } = new URL(access.baseUrl);
-    console.error(`${withheld} was given for another server: ${host} gets none (--token-file FILE gives it one)`);
+    console.error(
+      `${withheld} was given for another server, so ${host} gets no token (use --token-file FILE to give it one)`,
+    );
   }
   return access;
 }

@@ -118,7 +118,7 @@ export function createController(
       const storePath = join(stateDir, "controller.db");
       const database = openDatabase(storePath, controllerMigrations, log, Math.round(startedAtMs));
       const quarantine = createRowQuarantine((table, key, reason) =>
-        log.error({ table, key, reason }, "a row of the store can't be read: it is left out"),
+        log.error({ table, key, reason }, "a row of the store can't be read: skipping it"),
       );
       const store = createSqliteStore(database, quarantine);
       opened.push(() => store.close());

@@ -55,11 +55,11 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
   registerGauges(
     registry,
     "thormesh_controller_unreadable_rows",
-    "Rows of the store that can't be read and are left out",
+    "Rows of the store that can't be read and are skipped",
     ["table"],
     () => fleet.unreadableRows().map(({ table, rows }) => [{ table }, rows] as const),
   );
-  registerGauge(registry, "thormesh_controller_store_bytes", "What the store's rows take on disk", fleet.storeBytes);
+  registerGauge(registry, "thormesh_controller_store_bytes", "Disk space taken by the store's rows", fleet.storeBytes);
   const energy = new Counter({
     name: "akidb_cost_energy_kwh_total",
     help: "Energy measured by the agents",

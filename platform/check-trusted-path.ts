@@ -56,8 +56,8 @@ function findFlaw(path: string, stats: Stats, owners: ReadonlySet<number>): stri
   const kind = stats.isDirectory() ? "directory" : "file";
   if (!owners.has(uid)) {
     return (
-      `the ${kind} ${path} belongs to user ${uid} (mode ${octal(mode)}), who is neither root nor the user that runs this ` +
-      `(${process.geteuid?.()}): give it to root or to that user (chown)`
+      `the ${kind} ${path} belongs to user ${uid} (mode ${octal(mode)}), which is neither root nor the user that runs this ` +
+      `(${process.geteuid?.()}): change its owner to root or that user (chown)`
     );
   }
   // A device's mode says who may use it, not who made it.
@@ -69,7 +69,7 @@ function findFlaw(path: string, stats: Stats, owners: ReadonlySet<number>): stri
     ...((mode & writableByOthers) === 0 ? [] : ["everybody"]),
   ];
   if (others.length === 0) return null;
-  return `${others.join(" and ")} may write to the ${kind} ${path} (owner ${uid}, mode ${octal(mode)}): take that away (chmod go-w)`;
+  return `${others.join(" and ")} can write to the ${kind} ${path} (owner ${uid}, mode ${octal(mode)}): remove that permission (chmod go-w)`;
 }
 
 function findFlawOnTheWay(path: string, owners: ReadonlySet<number>, links: { left: number }): string | null {
@@ -100,7 +100,7 @@ export function findUntrusted(path: string): string | null {
     );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    return `${path} can't be looked at: ${(error as Error).message}`;
+    return `${path} can't be checked: ${(error as Error).message}`;
   }
 }
 
@@ -127,7 +127,7 @@ export function findUntrustedInTree(directory: string, maxEntries = maxTreeEntri
       for (const name of readdirSync(path)) waiting.push(join(path, name));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT")
-        return `${path} can't be looked at: ${(error as Error).message}`;
+        return `${path} can't be checked: ${(error as Error).message}`;
     }
   }
   return null;
@@ -140,11 +140,11 @@ export function findUntrustedInTree(directory: string, maxEntries = maxTreeEntri
  */
 export function checkTrustedPath(path: string, what: string): void {
   const flaw = findUntrusted(path);
-  if (flaw !== null) throw new UsageError(`${what} is not used, because others could have changed it: ${flaw}`);
+  if (flaw !== null) throw new UsageError(`${what} is not used, because other users could have changed it: ${flaw}`);
 }
 
 /** As {@link checkTrustedPath}, of a directory with all that lies in it. */
 export function checkTrustedTree(directory: string, what: string, maxEntries = maxTreeEntries): void {
   const flaw = findUntrustedInTree(directory, maxEntries);
-  if (flaw !== null) throw new UsageError(`${what} is not used, because others could have changed it: ${flaw}`);
+  if (flaw !== null) throw new UsageError(`${what} is not used, because other users could have changed it: ${flaw}`);
 }

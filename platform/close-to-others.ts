@@ -37,9 +37,9 @@ export function closeStateDirectory(directory: string, log: Logger): void {
   const top = resolve(directory);
   const uid = process.geteuid?.() ?? 0;
   const flaw = findUntrusted(top);
-  if (flaw !== null) log.error({ directory }, `others could change what is kept in the state directory: ${flaw}`);
+  if (flaw !== null) log.error({ directory }, `other users could change files in the state directory: ${flaw}`);
   if (isShared(top)) {
-    log.warn({ directory }, "others may look into the state directory: choose one that holds nothing else");
+    log.warn({ directory }, "other users can read the state directory: choose a directory that holds nothing else");
     return;
   }
   const waiting = [top];
@@ -50,7 +50,7 @@ export function closeStateDirectory(directory: string, log: Logger): void {
       if (closeEntry(path, uid)) for (const name of readdirSync(path)) waiting.push(join(path, name));
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code !== "ENOENT") log.warn({ path, reason: message }, "others' rights to it could not be taken away");
+      if (code !== "ENOENT") log.warn({ path, reason: message }, "other users' access to it could not be removed");
     }
   }
 }

@@ -39,7 +39,9 @@ function refuseRedirect(response: Response, url: URL): void {
   const target = URL.parse(response.headers.get("location") ?? "", url.href);
   const where =
     target === null ? "elsewhere" : `to ${redactUrl(`${target.protocol}//${target.host}${target.pathname}`)}`;
-  throw new UnusableAnswerError(`${url.host} answered ${response.status} and sends us ${where}, which is not followed`);
+  throw new UnusableAnswerError(
+    `${url.host} answered ${response.status} and redirects ${where}, which is not followed`,
+  );
 }
 
 /**
@@ -63,7 +65,7 @@ export async function fetchBounded(url: string | URL, request: BoundedRequest): 
   try {
     refuseRedirect(response, address);
     if ((response.headers.get("content-encoding") ?? "identity") !== "identity")
-      throw new UnusableAnswerError(`${address.host} answered compressed, though asked not to`);
+      throw new UnusableAnswerError(`${address.host} sent a compressed answer, although asked not to`);
     const read = response.body === null ? new Uint8Array() : await readBoundedBody(response.body, maxBytes);
     aborted.throwIfAborted();
     if (read === null) throw new UnusableAnswerError(`${address.host} answered more than ${maxBytes} bytes`);

@@ -61,7 +61,7 @@ export function createStorageWatch(log: Logger, causes: readonly string[], nowMs
     failuresSinceRetry += 1;
     if (failing === null) {
       failing = { sinceMs: nowMs(), reason };
-      log.error({ reason }, "the state can't be written: what is not written is kept in memory");
+      log.error({ reason }, "the state can't be written: records are kept in memory");
     } else failing = { ...failing, reason };
   };
 
@@ -101,7 +101,7 @@ export function createStorageWatch(log: Logger, causes: readonly string[], nowMs
         return { status: recent ? "degraded" : "healthy", detail: `the state is written to disk${lostText}` };
       }
       const since = new Date(failing.sinceMs).toISOString();
-      const kept = `${records} records (${bytes} bytes) wait in memory`;
+      const kept = `${records} records (${bytes} bytes) are waiting in memory`;
       return { status: "degraded", detail: `not written since ${since}: ${failing.reason}; ${kept}${lostText}` };
     },
   };

@@ -87,7 +87,7 @@ export function createMqttBroker(options: MqttBrokerOptions, log: Logger): MqttB
     if (wasReady || (failedAttempts & (failedAttempts - 1)) === 0) {
       log.warn(
         { broker: shownUrl, attempt: failedAttempts, retryInMs: Math.round(delayMs), err: lastFailure },
-        wasReady ? "lost the broker" : "no broker; serving goes on without it",
+        wasReady ? "lost the broker" : "not connected to the broker; serving goes on without it",
       );
     }
   };

@@ -32,7 +32,7 @@ export function decideRole(inputs: RoleInputs): RoleDecision {
   if (inputs.stopping) return { role: "draining", source: "stopping", reason: "the agent is stopping" };
   if (inputs.drainedByCommand) return { role: "draining", source: "command", reason: "drained by command" };
   if (desired === null) {
-    return { role: inputs.configuredRole, source: "configuration", reason: "no word from a controller yet" };
+    return { role: inputs.configuredRole, source: "configuration", reason: "no instructions from a controller yet" };
   }
   const nobodyServes =
     desired.role !== "active" && inputs.brokerConnected && !inputs.controllerOnline && inputs.servingPeerCount === 0;

@@ -40,7 +40,7 @@ async function runSetter(setter: ModeSetter, modeId: number, timeoutMs: number):
   const command = [...setter.command, "-m", String(modeId)];
   const outcome = await runCommand(command, timeoutMs);
   if (asksForReboot(outcome.output))
-    return { kind: "reboot-required", reason: `mode ${modeId} needs a reboot, which is never done by itself` };
+    return { kind: "reboot-required", reason: `mode ${modeId} needs a reboot, which is never done automatically` };
   if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
   return { kind: "failed", reason: describeOutcome(command, outcome, timeoutMs) };
 }

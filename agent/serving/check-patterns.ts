@@ -63,7 +63,9 @@ async function refuseSlow({ place, pattern }: TokenizerPattern): Promise<void> {
   }
   const shown = pattern.length > 200 ? `${pattern.slice(0, 200)}…` : pattern;
   const why =
-    verdict === "invalid" ? "is no regular expression" : "takes too long on some texts, which would stop the service";
+    verdict === "invalid"
+      ? "is not a valid regular expression"
+      : "takes too long on some texts, which would block the service";
   throw new Error(`${place}: ${JSON.stringify(shown)} ${why}`);
 }
 

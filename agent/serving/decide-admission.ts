@@ -111,7 +111,7 @@ export function decideAdmission(
   const [first] = full;
   if (first === undefined) return late ?? { kind: "admit" };
   const why = {
-    reason: `${first.held} ${first.what} wait already; ${first.limit} may`,
+    reason: `the queue is full: ${first.held} of ${first.limit} ${first.what}`,
     retryAfterS: retryAfterS(queue.drainMs),
   };
   if (late !== null || full.some(({ own, more, limit }) => own + more > queue.share * limit)) {
@@ -140,7 +140,7 @@ function decideTime({ latencyBudgetMs }: AdmissionRequest, queue: QueueState, li
   if (expectedWaitMs > limits.queueMs) {
     return {
       kind: "wait",
-      reason: `it would wait about ${Math.round(expectedWaitMs)} ms; ${limits.queueMs} ms may be waited`,
+      reason: `it would wait about ${Math.round(expectedWaitMs)} ms; the limit is ${limits.queueMs} ms`,
       retryAfterS: retryAfterS(expectedWaitMs - limits.queueMs),
     };
   }

@@ -40,7 +40,7 @@ export function decideLane(
   const wideLane = lanes[wide];
   const narrowBusy = lanes.some((lane) => lane.kind === "narrow" && lane.batches > 0);
   if (owed && narrowBusy && wideLane?.batches === 0) {
-    return { lane: wide, reason: "who is owed time does not wait for others' batches" };
+    return { lane: wide, reason: "a tenant that is owed time does not wait for others' batches" };
   }
   if (wideLane !== undefined && wideLane.batches > 0 && !narrowBusy) {
     return hasRoom(wideLane)

@@ -212,7 +212,7 @@ export async function openEmbeddingModel(
     const changed = changedFile(before, now);
     if (changed !== null) {
       await started.stop();
-      throw new Error(`${changed} was written to while the model was loaded`);
+      throw new Error(`${changed} was written to while the model was being loaded`);
     }
     states = now;
     hashes = started.hashes;
@@ -248,7 +248,7 @@ export async function openEmbeddingModel(
           .then(() => judge(started))
           .catch((error) => {
             judged = false;
-            log.debug({ model: manifest.id, err: error }, "the model could not be compared with what it was");
+            log.debug({ model: manifest.id, err: error }, "the model could not be compared with its fingerprint");
           });
       },
       onLost: () => observer.onRestart?.(),

@@ -258,8 +258,8 @@ export function createEmbeddingQueue(
       const retryAfterS = Math.min(longestRetryS, Math.max(1, Math.ceil((msFor(waitingTokens) ?? 0) / 1000)));
       const error =
         request.sentTexts === 0
-          ? new ServiceError("TOO_MANY_REQUESTS", "it can't be computed in time any more", { retryAfterS })
-          : new ServiceError("DEADLINE_EXCEEDED", "it can't be computed in time any more", { retryAfterS });
+          ? new ServiceError("TOO_MANY_REQUESTS", "it can no longer be computed in time", { retryAfterS })
+          : new ServiceError("DEADLINE_EXCEEDED", "it can no longer be computed in time", { retryAfterS });
       leaveAll(request, error);
       close(request);
     }

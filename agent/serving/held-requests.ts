@@ -95,7 +95,9 @@ export function createHeldRequests(weightOf: (tenant: string) => number): HeldRe
       if (decision.kind === "make-room") {
         for (const victim of victimsFor(request.tenant, decision.missing)) {
           release(victim);
-          victim.evict(turnAway("another tenant has a right to this place in the queue", decision.retryAfterS));
+          victim.evict(
+            turnAway("the queue is full, and another tenant is entitled to this place", decision.retryAfterS),
+          );
         }
       }
       held.add(request);

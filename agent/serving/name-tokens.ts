@@ -44,8 +44,8 @@ export function createTokenNaming(
     if (open >= maxTokenizeRequests || own >= maxOfTenant) {
       const message =
         own >= maxOfTenant
-          ? `${own} requests for tokens of this tenant are being answered; ${maxOfTenant} may be`
-          : `${open} requests for tokens are being answered; ${maxTokenizeRequests} may be`;
+          ? `${own} requests to /tokenize of this tenant are in progress, which is the maximum`
+          : `${open} requests to /tokenize are in progress, which is the maximum`;
       throw new ServiceError("TOO_MANY_REQUESTS", message, { retryAfterS: 1 });
     }
     open += 1;

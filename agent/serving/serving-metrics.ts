@@ -151,7 +151,7 @@ export function createServingMetrics(
   registerGauges(
     registry,
     "thormesh_model_doubtful",
-    "1 for a model whose files changed without a manifest that vouches for them, or that makes other vectors than before",
+    "1 for a model whose files changed and that has no manifest with hashes, or whose vectors differ from before",
     ["model"],
     () => [...watched.doubts()].map(([model, doubtful]) => [{ model }, Number(doubtful)] as const),
   );

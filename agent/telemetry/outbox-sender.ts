@@ -28,7 +28,7 @@ export function createOutboxSender(
   const encode = (data: MinuteData): string | null => {
     try {
       return encodeFitted(MinuteData, data, (reason) =>
-        log.warn({ bootId: data.bootId, seq: data.seq, reason }, "a minute's record was fitted into its bounds"),
+        log.warn({ bootId: data.bootId, seq: data.seq, reason }, "a minute's record was clamped to its bounds"),
       );
     } catch (error) {
       log.error(

@@ -91,7 +91,7 @@ export function createReporter(
   /** What a board or an operator says may be longer or larger than a message allows. */
   const encode = <T extends TSchema>(schema: T, message: Static<T>): string =>
     encodeFitted(schema, message, (reason) =>
-      counted.note("a message of this agent was fitted into its bounds", { reason }),
+      counted.note("a message of this agent was clamped to its bounds", { reason }),
     );
 
   const publishPresence = () => publish("presence", encode(Presence, reportable.presence()));
@@ -117,12 +117,12 @@ export function createReporter(
     const known = results.get(command.id);
     if (known !== undefined) return publish("cmd-result", encode(CommandResult, known));
     const { issuedAtMs, expiresAtMs } = command;
-    if (nowMs() > expiresAtMs) return answer(command, "expired", "it came after its time");
+    if (nowMs() > expiresAtMs) return answer(command, "expired", "it arrived after it had expired");
     if (expiresAtMs - issuedAtMs > longestCommandMs || issuedAtMs > nowMs() + longestCommandMs)
       return answer(
         command,
         "failed",
-        "expiresAtMs: expected within an hour of issuedAtMs, and that within an hour of this device's clock",
+        "expiresAtMs: expected within an hour of issuedAtMs, and issuedAtMs within an hour of this device's clock",
       );
     await answer(command, "received", "");
     try {
@@ -159,7 +159,7 @@ export function createReporter(
       for (const channel of ["desired", "cmd"] as const) {
         broker.subscribe(agentTopic(fleet, agentId, channel), ({ topic, payload, retained }) => {
           // A broker that keeps a command would give it out again on every connection.
-          if (channel === "cmd" && retained) return refuse(topic, "a command is not retained");
+          if (channel === "cmd" && retained) return refuse(topic, "a command must not be retained");
           // Nothing is desired any more: what is held goes on.
           if (payload.byteLength === 0) return;
           onOwnTopic(channel, topic, payload);

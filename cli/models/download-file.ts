@@ -93,7 +93,7 @@ async function append(
       if (written + value.length > limit.bytes) {
         await rm(path, { force: true });
         throw new PullError(
-          `${file.path}: ${limit.reason} ${limit.bytes} bytes, got ${written + value.length} and more: nothing of it is kept`,
+          `${file.path}: ${limit.reason} ${limit.bytes} bytes, got ${written + value.length} or more: the file was discarded`,
         );
       }
       if (written + value.length > roomBytes) throw noRoom();
@@ -165,7 +165,7 @@ async function attempt(
     throw noRoom();
   }
   if (said.bytes !== null && from + length > said.bytes)
-    await refuse(`announced with ${said.bytes} bytes, the server sends ${from + length}`);
+    await refuse(`announced as ${said.bytes} bytes, the server sends ${from + length}`);
   const limit =
     announced === null
       ? { bytes: download.maxBytes, reason: "expected at most" }
@@ -212,7 +212,7 @@ export async function downloadFile(download: Download): Promise<DownloadedFile> 
   for (let attempts = 1; ; attempts += 1) {
     if (attempts > maxAttempts)
       throw new PullError(
-        `${download.file.path}: not whole after ${maxAttempts} attempts; the same command continues later`,
+        `${download.file.path}: incomplete after ${maxAttempts} attempts; run the same command again to continue`,
       );
     const before = await sizeOf(part);
     try {

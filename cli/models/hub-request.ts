@@ -57,9 +57,9 @@ async function redirectTarget(response: Response, from: URL): Promise<URL> {
   const location = response.headers.get("location");
   if (location === null) throw new PullError(`${from.host} answered ${response.status} without saying where to go`);
   const target = URL.parse(location, from.href);
-  if (target === null) throw new PullError(`${from.host} sends us to something that is no address`);
+  if (target === null) throw new PullError(`${from.host} redirects to something that is not a URL`);
   const refusal = await redirectRefusal(from, target);
-  if (refusal !== null) throw new PullError(`${from.host} sends us ${refusal}: that is not followed`);
+  if (refusal !== null) throw new PullError(`${from.host} redirects ${refusal}: not followed`);
   return target;
 }
 
@@ -121,5 +121,5 @@ export async function askHub(
     if (![301, 302, 303, 307, 308].includes(status)) throw explainStatus(response, what, url.host, access);
     url = await redirectTarget(response, url);
   }
-  throw new PullError(`${start.host} sends us from address to address: ${mostRedirects} redirects for ${what}`);
+  throw new PullError(`${start.host} redirects too often: ${mostRedirects} redirects for ${what}`);
 }

@@ -79,11 +79,11 @@ export function refuseTooMuch(files: readonly Pick<HubFile, "path" | "bytes">[],
         `expected names of files of at most ${maxNameLength} letters, digits and signs, got ${JSON.stringify(path.slice(0, 80))}`,
       );
     if (!isWeights(path) && (bytes ?? 0) > maxDescribingBytes)
-      throw new PullError(`${path}: expected at most ${maxDescribingBytes} bytes, it is announced with ${bytes}`);
+      throw new PullError(`${path}: expected at most ${maxDescribingBytes} bytes, the server announces ${bytes}`);
   }
   const total = files.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
   if (total > maxBytes)
-    throw new PullError(`expected a model of at most ${maxBytes} bytes (--max-bytes), it is announced with ${total}`);
+    throw new PullError(`expected a model of at most ${maxBytes} bytes (--max-bytes), the server announces ${total}`);
 }
 
 /** @throws PullError when it can't hold what is still to come. */

@@ -18,7 +18,7 @@ export async function readBounded(
   };
   const encoding = response.headers.get("content-encoding") ?? "identity";
   if (encoding !== "identity")
-    return await refuse(`the server sends ${what} as ${encoding.slice(0, 40)} though asked not to`);
+    return await refuse(`the server sends ${what} as ${encoding.slice(0, 40)}, although asked not to`);
   const announced = Number(response.headers.get("content-length") ?? 0);
   if (announced > maxBytes)
     return await refuse(`${what}: expected at most ${maxBytes} bytes, the server announces ${announced}`);

@@ -45,13 +45,15 @@ export function controllerHealth(
   const damage = parts.damage(nowMs);
   const problems = [
     ...(damage === null ? [] : [damage]),
-    ...(storeFault === null ? [] : ["minutes can't be stored; they are not acknowledged and come again"]),
-    ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are left out`),
-    ...(trimmed === 0 ? [] : [`retention.maxBytes: ${trimmed} minute(s) were removed before their time`]),
+    ...(storeFault === null
+      ? []
+      : ["minutes can't be stored; they are not acknowledged, so agents will send them again"]),
+    ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are skipped`),
+    ...(trimmed === 0 ? [] : [`retention.maxBytes: ${trimmed} minute(s) were removed early`]),
     ...(!isRecent(lastNoRoomMs)
       ? []
-      : [`ingest.maxAgents: ${noRoom} message(s) of agents were refused for which there is no room`]),
-    ...(!isRecent(lastConflictMs) ? [] : [`${conflicts} minute(s) came under the name of another one`]),
+      : [`ingest.maxAgents: ${noRoom} message(s) were refused because no further agent fits`]),
+    ...(!isRecent(lastConflictMs) ? [] : [`${conflicts} minute(s) arrived under the name of a different one`]),
   ];
   return {
     status: problems.length === 0 ? "ok" : "degraded",

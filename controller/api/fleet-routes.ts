@@ -107,7 +107,7 @@ export function fleetRoutes(parts: ApiParts) {
         detail: {
           summary: "One agent",
           description:
-            "With its birth, its desired document, its newest minutes, and what of its messages was not believed.",
+            "Includes its birth, its desired document, its newest minutes, and which of its messages were set aside.",
           tags: ["fleet"],
         },
       },
@@ -124,7 +124,7 @@ export function fleetRoutes(parts: ApiParts) {
         detail: {
           summary: "Retire an agent",
           description:
-            "It is forgotten, with its documents and what the broker keeps of it; its minutes stay as long as others. Not while it is online. An agent that comes again is a new one.",
+            "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired. One that comes back counts as new.",
           tags: ["fleet"],
         },
       },

@@ -11,8 +11,7 @@ export function operationsRoutes(health: () => Health, metrics: Registry) {
       response: Health,
       detail: {
         summary: "Whether the controller runs",
-        description:
-          "It runs, and answers 200, without its broker too; degraded says what is wrong with what it takes in or keeps.",
+        description: "Answers 200 even without its broker; degraded lists what is wrong with receiving or storing.",
         tags: ["operations"],
         ...openRoute,
       },

@@ -49,7 +49,8 @@ export function shareBrokerKey(
   try {
     writeSecretFile(path, text);
   } catch (error) {
-    const note = "the broker's key can't be left for this user's agents: give each its password, or broker.keyFile";
+    const note =
+      "the broker's key can't be shared with this user's agents: give each one its password or broker.keyFile";
     log.warn({ path, err: describeError(error) }, note);
     return () => undefined;
   }

@@ -9,14 +9,18 @@ const byReason = (counts: ReadonlyMap<string, number>) =>
 export function registerBrokerMetrics(registry: Registry, read: () => BrokerCounts): void {
   const total = (name: string, help: string, value: (counts: BrokerCounts) => number) =>
     registerTotal(registry, `thormesh_broker_${name}_total`, help, () => value(read()));
-  registerTotals(registry, "thormesh_broker_refused_total", "MQTT clients that were not let in", ["reason"], () =>
+  registerTotals(registry, "thormesh_broker_refused_total", "MQTT clients that were rejected", ["reason"], () =>
     byReason(read().refused),
   );
-  registerTotals(registry, "thormesh_broker_dropped_total", "MQTT connections that were ended", ["reason"], () =>
-    byReason(read().dropped),
+  registerTotals(
+    registry,
+    "thormesh_broker_dropped_total",
+    "MQTT connections that were closed by the broker",
+    ["reason"],
+    () => byReason(read().dropped),
   );
   total("denied_subscriptions", "Subscriptions that were refused", (counts) => counts.deniedSubscriptions);
-  total("slowed_seconds", "Time for which clients were held back", (counts) => counts.slowedMs / 1000);
+  total("slowed_seconds", "Time for which clients were slowed down", (counts) => counts.slowedMs / 1000);
   registerGauges(registry, "thormesh_broker_connections", "Connections at the embedded broker", ["state"], () => {
     const { connections, halfOpen } = read();
     return [

@@ -113,7 +113,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
     );
   const connections = createConnections(limits, (reason, address) => {
     dropped.add(reason);
-    note("MQTT connections were ended: too many, or without a word for too long", { reason, address });
+    note("MQTT connections were closed: too many, or no login in time", { reason, address });
   });
   const drop = (client: Client, reason: DropReason, detail: string, more: Record<string, unknown> = {}): Error => {
     dropped.add(reason);
@@ -132,7 +132,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       return { refused: "too-often" as const, detail: "connects more often than an agent has reason to" };
     const will = wills.get(client);
     const denial = will === undefined ? null : admission.rights.denyPublish(asPublished(will));
-    return denial === null ? admission : { refused: "will" as const, detail: `its last will: ${denial}` };
+    return denial === null ? admission : { refused: "will" as const, detail: `last will: ${denial}` };
   };
 
   const newAllowance = (): Allowance => ({
@@ -159,7 +159,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
     const waitMs = allowance.publishes.take(messages, bytes);
     if (waitMs === 0) return guest.turn;
     slowedMs += waitMs;
-    note("an MQTT client sends more than it may and is slowed down", { name: guest.rights.name, waitMs });
+    note("an MQTT client publishes too fast and is slowed down", { name: guest.rights.name, waitMs });
     const before = guest.turn;
     allowance.heldBackBytes += memory;
     guest.turn = Bun.sleep(waitMs).then(() => {
@@ -199,7 +199,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       }
       refused.add(admission.refused);
       const network = networkOf(socket.remoteAddress);
-      note("an MQTT client was not let in", {
+      note("an MQTT client was rejected", {
         reason: admission.refused,
         detail: admission.detail,
         client: client.id,
@@ -212,13 +212,13 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
     },
     authorizePublish(client, packet, done) {
       const guest = client === null ? undefined : guests.get(client);
-      if (client === null || guest === undefined) return done(new Error("nobody may publish this"));
+      if (client === null || guest === undefined) return done(new Error("publishing this is not allowed"));
       const published = asPublished(packet);
       const denial = guest.rights.denyPublish(published);
       const { topic, bytes } = published;
       if (denial !== null) return done(drop(client, "denied-publish", denial, { topic }));
       if (published.retain && !retained.fits(topic, bytes))
-        return done(drop(client, "retained-full", `more than ${limits.maxRetainedBytes} bytes would be kept`));
+        return done(drop(client, "retained-full", `more than ${limits.maxRetainedBytes} bytes of retained messages`));
       const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
       // A retained payload is copied: it is a slice of the socket's read buffer and would keep all of it in memory.
       if (published.retain) {
@@ -267,7 +267,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       const { writableLength } = client.conn;
       if (writableLength <= limits.maxBufferedBytes) return packet;
       if (!client.conn.destroyed)
-        client.conn.destroy(drop(client, "slow-reader", `${writableLength} bytes wait for it to read`));
+        client.conn.destroy(drop(client, "slow-reader", `${writableLength} bytes are waiting for it to read`));
       return null;
     },
   };
@@ -277,7 +277,7 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       if (!connections.accept(socket)) return false;
       const scanner = limitPackets(socket, ({ reason, detail }) => {
         dropped.add(reason);
-        note(`an MQTT connection was ended (${reason})`, { detail, address: networkOf(socket.remoteAddress) });
+        note(`an MQTT connection was closed (${reason})`, { detail, address: networkOf(socket.remoteAddress) });
       });
       scanners.set(socket, scanner);
       return true;

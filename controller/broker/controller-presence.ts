@@ -60,26 +60,28 @@ export function createControllerPresence(parts: ControllerPresenceParts): Contro
     if (now !== second) words = 0;
     second = now;
     words += 1;
-    if (words > wordsPerS) counted.note("too many words on the controller's topics; they are passed over", { words });
+    if (words > wordsPerS) counted.note("too many messages on the controller's topics; they are ignored", { words });
     return words <= wordsPerS;
   };
   /** Not awaited within: a handler must not wait for a publish. */
   const sayAgain = (answers?: string) => {
     if (leaving || !announced || !mayEffect()) return;
-    say("online", answers).catch((error) => log.warn({ err: describeError(error) }, "saying that it is here failed"));
+    say("online", answers).catch((error) =>
+      log.warn({ err: describeError(error) }, "announcing this controller failed"),
+    );
   };
   const ask = (reason: string) => {
     if (asked !== null || !mayEffect()) return;
     const nonce = crypto.randomUUID();
     asked = nonce;
-    counted.note("another controller is said to act for this fleet: it is asked", { fleet, reason });
+    counted.note("another controller claims to act for this fleet: probing it", { fleet, reason });
     broker()
       .publish(controllerProbeTopic(fleet), encodeMessage(ControllerProbe, { v: 1, nonce }), { retain: false })
-      .catch((error) => log.warn({ err: describeError(error) }, "asking another controller failed"));
+      .catch((error) => log.warn({ err: describeError(error) }, "probing another controller failed"));
     setTimeout(() => {
       asked = null;
       if (leaving) return;
-      counted.note("nobody answers: what was said of another controller is passed over", { fleet });
+      counted.note("no answer: the claim that another controller acts is ignored", { fleet });
       sayAgain();
     }, answerMs).unref();
   };
@@ -98,7 +100,7 @@ export function createControllerPresence(parts: ControllerPresenceParts): Contro
         return ask(decision.reason);
       case "insist":
         // Not as the kind of the note: that would be one for each name that somebody thinks of.
-        counted.note("this controller says again that it acts for the fleet", { fleet, reason: decision.reason });
+        counted.note("this controller repeats that it acts for the fleet", { fleet, reason: decision.reason });
         return sayAgain();
       case "yield":
         log.error(`${decision.reason}: this one stops deciding`);

@@ -27,12 +27,12 @@ export function decideSoleController(
   if (other.instanceId === own.instanceId) return { kind: "alone" };
   const who = `another controller (${other.instanceId}) acts for this fleet at the same broker, with a store of its own`;
   if (other.status === "offline") {
-    return { kind: "insist", reason: "another controller says that this fleet has none" };
+    return { kind: "insist", reason: "another controller announced that this fleet has none" };
   }
   const { sinceMs } = other;
   if (sinceMs === undefined || sinceMs < nowMs - longestRunMs)
-    return { kind: "insist", reason: `${who}, and does not say credibly since when` };
+    return { kind: "insist", reason: `${who}, but gives no credible start time` };
   const isFirst = own.sinceMs < sinceMs || (own.sinceMs === sinceMs && own.instanceId < other.instanceId);
-  if (isFirst) return { kind: "insist", reason: `${who}; it came later and is to yield` };
-  return other.answersUs ? { kind: "yield", reason: who } : { kind: "ask", reason: `${who}, or so it is said` };
+  if (isFirst) return { kind: "insist", reason: `${who}; it started later and has to yield` };
+  return other.answersUs ? { kind: "yield", reason: who } : { kind: "ask", reason: `${who}, but has not confirmed it` };
 }

@@ -67,7 +67,7 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
     name: agentId,
     denyPublish({ topic, retain, qos, bytes }) {
       const channel = said.get(topic);
-      if (channel === undefined) return "an agent publishes on its own topics only";
+      if (channel === undefined) return "an agent may publish only on its own topics";
       if (qos > 1) return "QoS 2 is not used here";
       if (retain && !channel.retain) return "this topic is not retained";
       return bytes > channel.maxBytes ? `more than ${channel.maxBytes} bytes` : null;
@@ -87,7 +87,7 @@ function doctorRights(fleet: string, agentId: string): ClientRights {
     name: agentId,
     denyPublish(packet: PublishedPacket) {
       const isProbe = packet.topic === topic && !packet.retain && packet.qos < 2 && packet.bytes <= 256;
-      return isProbe ? null : "doctor publishes a probe only";
+      return isProbe ? null : "doctor may publish only a probe";
     },
     costOf: () => 1,
     maySubscribe: (filter) => filter === topic,
@@ -103,7 +103,7 @@ function observerRights(fleet: string): ClientRights {
   return {
     role: "observer",
     name: observerUsername,
-    denyPublish: () => "an observer does not publish",
+    denyPublish: () => "an observer may not publish",
     costOf: () => 1,
     maySubscribe: (filter) => above.has(filter) || filter.startsWith(prefix),
     mayReceive: (topic) => topic.startsWith(prefix),
@@ -124,10 +124,10 @@ export function createFleetAccess(fleet: string, key: Uint8Array): ClientAccess 
       const asObserver = isSecret(password, observerSecret(key, fleet)) && username === observerUsername;
       if (asObserver) {
         return clientId.startsWith(reservedClientIds)
-          ? { refused: "client-id", detail: `client ids that begin with ${reservedClientIds} are not an observer's` }
+          ? { refused: "client-id", detail: `an observer's client id can't begin with ${reservedClientIds}` }
           : { rights: observerRights(fleet) };
       }
-      if (!asAgent) return { refused: "wrong-secret", detail: "the password is not this agent's" };
+      if (!asAgent) return { refused: "wrong-secret", detail: "wrong password for this agent" };
       if (clientId === agentClientId(fleet, username)) return { rights: agentRights(fleet, username) };
       if (clientId === doctorClientId(fleet, username)) return { rights: doctorRights(fleet, username) };
       return { refused: "client-id", detail: `expected client id ${agentClientId(fleet, username)}` };

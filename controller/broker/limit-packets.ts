@@ -56,9 +56,9 @@ export function createPacketScanner(nowMs: () => number): PacketScanner {
     multiplier = 1;
     packets += 1;
     state = "length";
-    if (!maxBytesOf.has(type)) return mistake(`a packet of kind ${type}, which is not used here`);
+    if (!maxBytesOf.has(type)) return mistake(`unsupported packet type ${type}`);
     // TLS to the wrong port looks like a CONNECT but for its flags.
-    if ((packets === 1) !== (byte === connect << 4)) return mistake("expected CONNECT first, and once");
+    if ((packets === 1) !== (byte === connect << 4)) return mistake("expected CONNECT first and only once");
     if (!asking.has(type)) return null;
     const now = nowMs();
     if (now - secondMs >= 1000) {
@@ -72,9 +72,9 @@ export function createPacketScanner(nowMs: () => number): PacketScanner {
     length += (byte & 0x7f) * multiplier;
     multiplier *= 128;
     const maxBytes = maxBytesOf.get(type) ?? 0;
-    if (length > maxBytes) return mistake(`a packet of kind ${type} of more than ${maxBytes} bytes`);
+    if (length > maxBytes) return mistake(`packet type ${type} of more than ${maxBytes} bytes`);
     // A fifth length byte is malformed; it would also let the announced length grow without end.
-    if (multiplier > 128 ** 4) return mistake("a length of five bytes");
+    if (multiplier > 128 ** 4) return mistake("a length field of five bytes");
     if ((byte & 0x80) !== 0) return null;
     bodyLeft = length;
     state = bodyLeft === 0 ? "type" : "body";
@@ -85,7 +85,7 @@ export function createPacketScanner(nowMs: () => number): PacketScanner {
       if (!isAdmitted) {
         bytesBefore += chunk.length;
         if (bytesBefore > maxBytesBeforeAdmission)
-          return mistake(`more than ${maxBytesBeforeAdmission} bytes before it was let in`);
+          return mistake(`more than ${maxBytesBeforeAdmission} bytes before login`);
       }
       let at = 0;
       while (at < chunk.length) {

@@ -64,7 +64,7 @@ export async function openAedes(hooks: AedesOptions, retained: RetainedMessages,
   // Without a listener it would end the process.
   aedes.on(
     "error" as "closed",
-    ((error: unknown) => counted.note("the embedded broker reports a failure", { err: String(error) })) as () => void,
+    ((error: unknown) => counted.note("the embedded broker reported an error", { err: String(error) })) as () => void,
   );
   await aedes.listen();
   const { persistence } = inside(aedes);

@@ -53,10 +53,10 @@ const exceeds = (part: number, whole: number) => part > whole * 1.01 + 1;
 function implausiblePower(power: MinutePower): string | null {
   const { energyJ, measuredMs, idleJ = 0, activeJ = 0, models = [] } = power;
   const mostJ = bounds.watts * (measuredMs / 1000 + 1);
-  if (energyJ > mostJ) return `${Math.round(energyJ)} J in ${Math.round(measuredMs)} ms, which no board draws`;
-  if (exceeds(idleJ + activeJ, energyJ)) return "idle and active energy add up to more than all of it";
+  if (energyJ > mostJ) return `${Math.round(energyJ)} J in ${Math.round(measuredMs)} ms, which no board can draw`;
+  if (exceeds(idleJ + activeJ, energyJ)) return "idle and active energy add up to more than the total";
   const ofModels = models.reduce((sum, { energyJ: each }) => sum + each, 0);
-  if (exceeds(ofModels, activeJ)) return "the models' energy adds up to more than the active one";
+  if (exceeds(ofModels, activeJ)) return "the models' energy adds up to more than the active energy";
   const apart = models.find(({ energyJ: each, tenants = [] }) =>
     exceeds(
       tenants.reduce((sum, tenant) => sum + tenant.energyJ, 0),
@@ -71,9 +71,9 @@ function implausibleTraffic({ traffic }: Pick<MinuteData, "traffic">, context: M
   const mostQps = mostTimesUsual * Math.max(context.usualQps, ...capacities);
   const textsPerS = textsOf({ traffic }) / 60;
   if (textsPerS > mostQps)
-    return `${Math.round(textsPerS)} texts/s, and no more than ${Math.round(mostQps)} can be believed of this board`;
+    return `${Math.round(textsPerS)} texts/s, more than the plausible maximum of ${Math.round(mostQps)} for this board`;
   const computeMs = traffic.models.reduce((sum, model) => sum + model.computeMs, 0);
-  if (computeMs > bounds.computeMs) return `${Math.round(computeMs)} ms of computation in a minute`;
+  if (computeMs > bounds.computeMs) return `${Math.round(computeMs)} ms of computation in one minute`;
   for (const { model, latencyCounts, tenants = [], ...ofAll } of traffic.models) {
     const { requests, texts, tokens } = ofAll;
     if (requests === 0 && texts + tokens > 0) return `model ${model}: texts without a request`;

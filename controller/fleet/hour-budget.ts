@@ -46,7 +46,7 @@ function withMinute(use: HourUse, data: MinuteData, bytes: number): HourUse {
 function excessOf(use: HourUse, limits: HourLimits): string | null {
   const over = (["rows", "bytes", "observedMs", "measuredMs"] as const).find((key) => use[key] > limits[key]);
   if (over === undefined) return null;
-  return `more than an agent can have to say of one hour: ${over} ${Math.round(use[over])}, at most ${limits[over]}`;
+  return `more than an agent can report for one hour: ${over} ${Math.round(use[over])}, at most ${limits[over]}`;
 }
 
 /** Of each agent the hour that it spoke of last is at hand; another one is asked of the store. */

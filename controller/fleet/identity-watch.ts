@@ -51,7 +51,7 @@ export function createIdentityWatch(parts: IdentityWatchParts): IdentityWatch {
     if (noted.has(key)) return;
     if (Math.abs(nowMs() - notesOfHour.startMs) >= hourMs) notesOfHour = { startMs: nowMs(), count: 0 };
     if (notesOfHour.count >= mostNotesAnHour) {
-      counted.note("more identities that are not one device's alone than go on record", { agentId, ...inputs, reason });
+      counted.note("too many duplicate identities to record each one", { agentId, ...inputs, reason });
       return;
     }
     notesOfHour.count += 1;

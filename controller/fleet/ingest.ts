@@ -141,7 +141,7 @@ export function createIngest(parts: IngestParts): Ingest {
     const isNext = bootId === before.bootId && seq === before.lastSeq + 1;
     fleet.put({ ...before, lastHeardMs: now, lastSeq: isNext ? seq : before.lastSeq });
     counts.note(agentId, "setAside", reason, now);
-    counted.note("a minute is not believed: it is set aside and not counted", { agentId, bootId, seq, reason });
+    counted.note("an implausible minute was set aside and not counted", { agentId, bootId, seq, reason });
     return "set-aside";
   };
 
@@ -163,10 +163,10 @@ export function createIngest(parts: IngestParts): Ingest {
       const { agentId, bootId, seq } = data;
       const reason =
         kept === "contradicts"
-          ? "other figures are on record of the same minute"
-          : "another minute is on record under its name; both are kept";
+          ? "this minute is already on record with different figures"
+          : "a different minute is on record under its name; both are kept";
       counts.note(agentId, "conflicts", reason, now);
-      counted.note("two records go by one name: somebody else may speak for this agent", {
+      counted.note("two different records have one name: someone may be impersonating this agent", {
         agentId,
         bootId,
         seq,

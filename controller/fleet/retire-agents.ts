@@ -58,7 +58,10 @@ export function createRetirement(parts: RetirementParts): Retirement {
       try {
         await broker.publish(agentTopic(fleetName, agentId, channel), "", { retain: true });
       } catch (error) {
-        log.warn({ agentId, channel, err: describeError(error) }, "what the broker keeps of a retired agent stays");
+        log.warn(
+          { agentId, channel, err: describeError(error) },
+          "a retired agent's retained messages could not be removed",
+        );
       }
     }
   };
@@ -96,7 +99,7 @@ export function createRetirement(parts: RetirementParts): Retirement {
       if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
       if (isOnline(agent)) throw new ServiceError("CONFLICT", `agent ${agentId} is online: stop it first`);
       if (parts.isConfigured(agentId))
-        throw new ServiceError("CONFLICT", `agent ${agentId} is one of scaling.capacity: take it out there first`);
+        throw new ServiceError("CONFLICT", `agent ${agentId} is configured in scaling.capacity: remove it there first`);
       await remove(agent, "retired-by-operator", "an operator retired it");
     },
     async retireSilent() {
@@ -118,11 +121,7 @@ export function createRetirement(parts: RetirementParts): Retirement {
       lookedAtMs = nowMs();
       for (const agent of idle().slice(0, mostLookedAt)) {
         if (await store.hasMinutes(agent.agentId)) continue;
-        await remove(
-          agent,
-          "retired-for-another",
-          "offline and without a minute on record: made room for another agent",
-        );
+        await remove(agent, "retired-for-another", "offline and without a minute on record: replaced by another agent");
         return true;
       }
       return false;

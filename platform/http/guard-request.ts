@@ -61,14 +61,14 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
 
   const refuseForeign = (request: Request, host: string): GuardDecision | null => {
     if (!isAllowed(host)) {
-      counted.note("a request named an unknown host", { host });
+      counted.note("a request's Host header named an unknown host", { host });
       const expected = "an address of this machine, its host name, or a name listed in allowedHosts";
       return refuse(new ServiceError("FORBIDDEN", `host: expected ${expected}, got ${host.slice(0, 253)}`));
     }
     const origin = foreignOrigin(request);
     if (origin === null) return null;
-    counted.note("a web page of another origin sent a request", { origin: origin.slice(0, 253) });
-    return refuse(new ServiceError("FORBIDDEN", "origin: expected a page of this server, or an API key"));
+    counted.note("a request came from a web page of another origin", { origin: origin.slice(0, 253) });
+    return refuse(new ServiceError("FORBIDDEN", "origin: requests from other web pages need an API key"));
   };
 
   return (request, address) => {

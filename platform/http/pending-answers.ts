@@ -46,9 +46,13 @@ export function createPendingAnswers(maxBytes: number, nowMs: () => number = () 
   return {
     stream(bytes, headers, pieces) {
       if (used + bytes > maxBytes && !makeRoom(bytes)) {
-        throw new ServiceError("TOO_MANY_REQUESTS", "the answers that other clients have yet to read take all memory", {
-          retryAfterS,
-        });
+        throw new ServiceError(
+          "TOO_MANY_REQUESTS",
+          "answers that other clients have yet to read use all the memory there is for them",
+          {
+            retryAfterS,
+          },
+        );
       }
       let source: Iterator<string> | undefined = pieces;
       let fail = (_reason: Error) => {};

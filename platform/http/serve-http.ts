@@ -126,7 +126,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     new ServiceError("PAYLOAD_TOO_LARGE", `${what} is larger than ${maxBodyBytes} bytes`);
 
   const noRoom = () =>
-    new ServiceError("TOO_MANY_REQUESTS", "the bodies of other requests take all memory that there is for them", {
+    new ServiceError("TOO_MANY_REQUESTS", "other requests' bodies use all the memory there is for them", {
       retryAfterS: noRoomRetryS,
     });
 
@@ -151,13 +151,13 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     // Of the rest nobody knows how long it is.
     if (reading.kind === "too-large") return refuse(request, tooLarge("the body"), { connection: "close" });
     if (reading.kind === "stalled") {
-      const message = "the body: expected more of it, as others wait to send theirs";
+      const message = "the body: nothing more came for 2 s while other requests were waiting";
       return refuse(request, new ServiceError("REQUEST_TIMEOUT", message), { connection: "close" });
     }
     slot.complete();
     if (encoding === null) return withBody(request, headers, reading.bytes, slot);
     const decoded = await decodeBody(reading.bytes, encoding, maxBodyBytes);
-    if (decoded === null) return refuse(request, tooLarge("what is packed in the body"));
+    if (decoded === null) return refuse(request, tooLarge("the decompressed body"));
     return withBody(request, headers, decoded, slot);
   };
 

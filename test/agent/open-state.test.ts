@@ -95,7 +95,7 @@ describe("an agent starts without a disk that it can use, and goes on with it wh
     expect(outbox.append(minute(1), 0)).toBe(false);
     text.save("kept");
     expect(text.load()).toBe("kept");
-    expect(storage.check()).toMatchObject({ status: "degraded", detail: expect.stringContaining("wait in memory") });
+    expect(storage.check()).toMatchObject({ status: "degraded", detail: expect.stringContaining("waiting in memory") });
     storage.retry();
     expect(storage.check().status).toBe("degraded");
     expect(outbox.oldest()?.data.seq).toBe(1);

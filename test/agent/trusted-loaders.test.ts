@@ -85,7 +85,7 @@ describe.each(Object.entries(loaders))("%s", (_, { file, load }) => {
   test.each(spoilers)("is not loaded where %s", async (__, spoil) => {
     const { place, path } = lay();
     spoil(path, join(path, ".."), place);
-    expect(await failure(() => load(place))).toContain("others could have changed it");
+    expect(await failure(() => load(place))).toContain("other users could have changed it");
   });
 
   test("nor through a link from a place that is closed", async () => {
@@ -93,12 +93,12 @@ describe.each(Object.entries(loaders))("%s", (_, { file, load }) => {
     chmodSync(path, 0o666);
     const link = join(directory.path, "link");
     symlinkSync(place, link);
-    expect(await failure(() => load(link))).toContain("others could have changed it");
+    expect(await failure(() => load(link))).toContain("other users could have changed it");
   });
 
   test("whatever else is wrong with it, its owner and mode are not", async () => {
     const { place } = lay();
-    expect(await failure(() => load(place))).not.toContain("others could have changed it");
+    expect(await failure(() => load(place))).not.toContain("other users could have changed it");
   });
 });
 

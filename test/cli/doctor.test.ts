@@ -119,7 +119,11 @@ describe("the board", () => {
 
   // A sudo that lets everything through, and one that lets through only what stands in its rule.
   test.if(runsAsNobody()).each([
-    ["any arguments", "exit 0", { status: "failed", detail: expect.stringContaining("any arguments, including -f FILE") }],
+    [
+      "any arguments",
+      "exit 0",
+      { status: "failed", detail: expect.stringContaining("any arguments, including -f FILE") },
+    ],
     [
       "one mode",
       "[ $# -eq 5 ] && exit 0; exit 1",

@@ -52,7 +52,7 @@ describe("agents and the controller's broker", () => {
   test("on one machine nothing is configured, and the agent may be there first", async () => {
     const port = await freePort();
     const agent = begin(agentArgs(port));
-    await agent.untilLogged("no broker; serving goes on without it");
+    await agent.untilLogged("not connected to the broker; serving goes on without it");
     const url = await urlOf(begin(controllerArgs(port)));
     await agentIsOnline(url);
   }, 120_000);
@@ -175,7 +175,7 @@ test("at a broker elsewhere a controller stands by for one that was first and an
     });
     await announced.promise;
     say();
-    await controller.untilLogged("nobody answers");
+    await controller.untilLogged("the claim that another controller acts is ignored");
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     answers = true;
     say();

@@ -150,7 +150,7 @@ describe.skipIf(!mayMount)("an agent whose disk fails", () => {
       }
       expect(await storage(url)).toMatchObject({
         status: "degraded",
-        detail: expect.stringMatching(/not written since .*full.*wait in memory/),
+        detail: expect.stringMatching(/not written since .*full.*waiting in memory/),
       });
       expect((await fetch(`${url}/readyz`)).status).toBe(200);
       expect((await status(url)).outbox.droppedRecords).toBe(0);
@@ -235,7 +235,7 @@ describe.skipIf(!mayMount)("an agent whose disk fails", () => {
       ({ outbox }) => outbox.entries >= 3,
     );
     rmSync(join(disk, "state"), { recursive: true });
-    await program.untilLogged("the state file was deleted: writing it anew");
+    await program.untilLogged("the state file was deleted: recreating it");
     await embed(url, 5);
     const { nowMs } = await status(url);
     await eventually(

@@ -188,7 +188,7 @@ test("without a broker the agent starts, serves and says so", async () => {
   await mosquitto.stop();
   const { program, url } = await startAgent();
   await embed(url, 2);
-  await program.untilLogged("no broker; serving goes on without it");
+  await program.untilLogged("not connected to the broker; serving goes on without it");
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
   expect(await program.stop("SIGTERM")).toBe(0);
   await mosquitto.start();

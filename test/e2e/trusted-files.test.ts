@@ -72,7 +72,7 @@ describe.if(binary !== undefined && isRoot)("beside the executable", () => {
       const place = plantModel(join(directory.path, "above", "bin"));
       spoil(place);
       const { said } = run(user, "doctor");
-      expect(said).toMatch(/tfjs-node can't be used: .*others could have changed it/);
+      expect(said).toMatch(/tfjs-node can't be used: .*other users could have changed it/);
       expect(await ran()).toBe(false);
       expect(said).toContain("other users could have changed files that are loaded here");
       expect(said).toContain(place);
@@ -112,7 +112,7 @@ describe.if(binary !== undefined && isRoot)("what the configuration names", () =
       const { said, exitCode } = run(user, "doctor", "--config", path);
       expect(exitCode).toBe(1);
       expect(said).toContain("other users could have changed files that are loaded here");
-      expect(said).toMatch(/forecast: .*others could have changed it/);
+      expect(said).toMatch(/forecast: .*other users could have changed it/);
       expect(said).toMatch(/place .*mode 0\d{3}/);
     },
     60_000,
@@ -127,7 +127,7 @@ describe.if(binary !== undefined && isRoot)("what the configuration names", () =
       spoil(path);
       for (const args of [["agent"], ["controller"], ["calibrate"], ["models", "list"]]) {
         const { said, exitCode } = run(user, ...args, "--config", path);
-        expect({ args, exitCode, refused: said.includes("others could have changed it") }).toEqual({
+        expect({ args, exitCode, refused: said.includes("other users could have changed it") }).toEqual({
           args,
           exitCode: 2,
           refused: true,

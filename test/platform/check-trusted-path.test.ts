@@ -31,10 +31,10 @@ describe("a path is trusted", () => {
 
 describe("a path is not trusted", () => {
   test.each([
-    ["everybody may write to it", () => chmodSync(file, 0o646), "everybody may write to the file"],
-    ["a group may write to it", () => chmodSync(file, 0o664), "may write to the file"],
-    ["everybody may write to its directory", () => chmodSync(inner, 0o777), "everybody may write to the directory"],
-    ["a group may write to one above", () => chmodSync(directory.path, 0o770), "may write to the directory"],
+    ["everybody may write to it", () => chmodSync(file, 0o646), "everybody can write to the file"],
+    ["a group may write to it", () => chmodSync(file, 0o664), "can write to the file"],
+    ["everybody may write to its directory", () => chmodSync(inner, 0o777), "everybody can write to the directory"],
+    ["a group may write to one above", () => chmodSync(directory.path, 0o770), "can write to the directory"],
   ])("%s", (_, spoil, reason) => {
     spoil();
     const flaw = findUntrusted(file);
@@ -88,7 +88,7 @@ describe("a path is not trusted", () => {
     symlinkSync(outside.path, join(inner, "link"));
     expect(findUntrustedInTree(directory.path)).toBeNull();
     chmodSync(join(outside.path, "weights"), 0o666);
-    expect(findUntrustedInTree(directory.path)).toContain("everybody may write");
+    expect(findUntrustedInTree(directory.path)).toContain("everybody can write");
     outside.remove();
   });
 });

@@ -66,7 +66,7 @@ test.each([301, 302, 303, 307, 308])("a redirect (%d) is not followed, nor is it
     () => null,
     (reason: Error) => reason,
   );
-  expect(error?.message).toContain(`answered ${status} and sends us to ${base}/landed`);
+  expect(error?.message).toContain(`answered ${status} and redirects to ${base}/landed`);
   expect(error?.message).not.toContain("s3cr3t");
   expect(seen.slice(before)).toHaveLength(1);
   expect((await fetchOnce(`${base}/redirect/${status}`, {})).status).toBe(status);

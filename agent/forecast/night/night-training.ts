@@ -166,17 +166,17 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     const tickMs = tickFor(silenceMs);
     watch = createAnswerWatch({
       tickMs,
-      onSilent: (waitedMs) => hang(`said nothing for ${Math.round(waitedMs / 1000)} s: killed`),
+      onSilent: (waitedMs) => hang(`sent nothing for ${Math.round(waitedMs / 1000)} s: killed`),
       onTick() {
         stoppedMs = isProcessStopped(pid) ? stoppedMs + tickMs : 0;
-        if (stoppedMs > Math.min(silenceMs / 2, minuteMs)) hang("was stopped by a signal and not continued: killed");
+        if (stoppedMs > Math.min(silenceMs / 2, minuteMs)) hang("was stopped by a signal and not resumed: killed");
       },
     });
     watch.begin(silenceMs);
   };
 
   const take = (message: TrainerMessage) => {
-    if (message === null || typeof message !== "object") return hang("says what is no message: killed");
+    if (message === null || typeof message !== "object") return hang("sent something that is not a message: killed");
     if (!resting) watch?.begin(silenceMs);
     switch (message.kind) {
       case "resumed":

@@ -73,7 +73,7 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
   };
 
   const take = (process: Bun.Subprocess, message: WorkerMessage, unusable: (reason: string) => void) => {
-    if (message === null || typeof message !== "object") return unusable("it says what is no answer");
+    if (message === null || typeof message !== "object") return unusable("it sent something that is not an answer");
     if (message.kind === "unusable") return unusable(message.reason);
     if (message.kind === "ready") {
       watch?.end();
@@ -81,7 +81,8 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
       log.info({ backend, reason, loadMs: Math.round(loadMs), pid: process.pid }, "the forecasting process is ready");
       return enter({ kind: "ready", backend, reason, problem, pid: process.pid });
     }
-    if (message.kind !== "outputs" && message.kind !== "failed") return unusable("it says what is no answer");
+    if (message.kind !== "outputs" && message.kind !== "failed")
+      return unusable("it sent something that is not an answer");
     const waiting = pending.get(message.id);
     pending.delete(message.id);
     if (pending.size === 0) watch?.end();
@@ -129,7 +130,7 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
       onSilent: (waitedMs) => hang(launched, `gave no answer for ${Math.round(waitedMs)} ms: killed`),
       onTick() {
         stoppedTicks = isProcessStopped(launched.pid) ? stoppedTicks + 1 : 0;
-        if (stoppedTicks === mostStoppedTicks) hang(launched, "was stopped by a signal and not continued: killed");
+        if (stoppedTicks === mostStoppedTicks) hang(launched, "was stopped by a signal and not resumed: killed");
       },
     });
     watch.begin(options.startMs ?? longestStartMs);

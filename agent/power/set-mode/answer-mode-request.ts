@@ -71,12 +71,13 @@ export async function answerModeRequest(
   options: ModeRequestOptions,
 ): Promise<SetModeResult> {
   const id = await readRequest(input, options.requestTimeoutMs);
-  if (id === null) return failed("expected one line with the id of a power mode, 0 to 999");
+  if (id === null) return failed("expected one line with a power mode's id, 0 to 999");
   try {
     const listed = await listedIds(options.confPath);
-    if (!listed.has(id)) return failed(`mode ${id} is not in ${options.confPath}, which has ${[...listed].join(", ")}`);
+    if (!listed.has(id))
+      return failed(`mode ${id} is not in ${options.confPath}, which lists ${[...listed].join(", ")}`);
     if (options.allowedIds !== null && !options.allowedIds.has(id))
-      return failed(`mode ${id} is not among those allowed here: ${[...options.allowedIds].join(", ")}`);
+      return failed(`mode ${id} is not one of the allowed modes: ${[...options.allowedIds].join(", ")}`);
     checkTrustedPath(options.nvpmodelPath, "nvpmodel");
   } catch (error) {
     return failed(describeError(error));
@@ -87,7 +88,7 @@ export async function answerModeRequest(
     cleanEnvironment,
   );
   if (asksForReboot(outcome.output))
-    return { kind: "reboot-required", reason: `mode ${id} needs a reboot, which is never done by itself` };
+    return { kind: "reboot-required", reason: `mode ${id} needs a reboot, which is never done automatically` };
   if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
   const said = outcome.output.trim().split("\n").at(-1) ?? "";
   if (outcome.kind === "timed-out") return failed(`nvpmodel did not end within ${options.commandTimeoutMs} ms`);

@@ -51,7 +51,7 @@ export function createSleep(deps: {
     const { asleep, url } = sleeper.presence;
     const filled = fillCommand(config.wakeCommand, { agent: peerId, mac: asleep?.mac ?? "", host: hostOf(url) });
     if (filled.kind === "refused") {
-      log.warn({ peer: peerId, reason: filled.reason }, "a sleeping peer is wanted, but can't be woken");
+      log.warn({ peer: peerId, reason: filled.reason }, "a sleeping peer is needed, but can't be woken");
       return;
     }
     const { command } = filled;

@@ -51,5 +51,5 @@ export async function suspend(command: readonly string[], signal: AbortSignal, l
     if (nowMs - lookedAtMs >= jumpMs) return;
     lookedAtMs = nowMs;
   }
-  if (!signal.aborted) log.warn({ command: command[0] }, "the device was to be suspended, but did not sleep");
+  if (!signal.aborted) log.warn({ command: command[0] }, "the suspend command ran, but the device did not sleep");
 }

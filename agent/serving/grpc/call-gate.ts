@@ -107,13 +107,13 @@ export function createCallGate(
 
   const refuseTooManyCalls = (connection: Connection, { lasting }: MethodRule) => {
     if (keysAsked && !connection.proven && connection.openCalls >= limits.unprovenCalls) {
-      throw tooMany(`${limits.unprovenCalls} calls without a key are open on this connection; no more may be`);
+      throw tooMany(`${limits.unprovenCalls} calls without a key are open on this connection, which is the maximum`);
     }
     if (!lasting) return;
     if (connection.lastingCalls >= limits.lastingCallsPerConnection) {
-      throw tooMany(`${limits.lastingCallsPerConnection} streams are open on this connection; no more may be`);
+      throw tooMany(`${limits.lastingCallsPerConnection} streams are open on this connection, which is the maximum`);
     }
-    if (lastingCalls >= limits.lastingCalls) throw tooMany(`${lastingCalls} streams are open; no more may be`);
+    if (lastingCalls >= limits.lastingCalls) throw tooMany(`${lastingCalls} streams are open, which is the maximum`);
   };
 
   /** @throws ServiceError where the call may not be. */

@@ -94,7 +94,9 @@ export function healthService(protos: Protos, services: readonly string[], ready
   const stopping = () => toGrpcError(new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 }));
 
   const overlong = () =>
-    toGrpcError(new ServiceError("SHUTTING_DOWN", "watched for an hour: watch again", { retryAfterS: 1 }));
+    toGrpcError(
+      new ServiceError("SHUTTING_DOWN", "the watch ended after an hour: start a new one", { retryAfterS: 1 }),
+    );
 
   const watch = (call: Watch) => {
     try {

@@ -12,7 +12,7 @@ const maxPackedRatio = 1_032;
 const messagePrefixBytes = 5;
 
 export const noMemory = () =>
-  new ServiceError("TOO_MANY_REQUESTS", "the messages of other calls take all the memory there is for messages", {
+  new ServiceError("TOO_MANY_REQUESTS", "other calls' messages use all the memory there is for messages", {
     retryAfterS: 1,
   });
 
@@ -122,7 +122,7 @@ export class OpenCall implements BudgetHolder {
   endIfOverdue(limits: { readonly receiveMs: number; readonly answerMs: number }): void {
     const now = this.#nowMs();
     if (!this.#complete && now - this.#startedMs > limits.receiveMs) {
-      const message = `the message: expected all of it within ${limits.receiveMs / 1000} s`;
+      const message = `the message did not arrive within ${limits.receiveMs / 1000} s`;
       this.refuse(new ServiceError("REQUEST_TIMEOUT", message));
     } else if (this.#answeredMs !== null && now - this.#answeredMs > limits.answerMs) this.end();
   }

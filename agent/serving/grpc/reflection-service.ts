@@ -102,7 +102,8 @@ export function reflectionService(
       };
       const expectMore = () => {
         clearTimeout(timer);
-        const overdue = () => fail(new ServiceError("DEADLINE_EXCEEDED", "nothing was asked for a while: ask again"));
+        const overdue = () =>
+          fail(new ServiceError("DEADLINE_EXCEEDED", "the stream was idle for too long: open a new one"));
         timer = setTimeout(overdue, Math.min(maxIdleMs, untilMs - performance.now()));
         timer.unref();
       };

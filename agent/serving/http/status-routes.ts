@@ -103,7 +103,7 @@ export function describeHealth(state: ServingState) {
     standard !== undefined && failing.includes(standard)
       ? { status: "unhealthy", detail: `${standard.found.manifest.id} can't be loaded: ${standard.problem}` }
       : standard?.model?.runner.answers() === false && standard.status === "loaded"
-        ? { status: "unhealthy", detail: `the process of ${standard.found.manifest.id} does not answer` }
+        ? { status: "unhealthy", detail: `the process of model ${standard.found.manifest.id} does not answer` }
         : standard?.status !== "loaded"
           ? { status: "loading", detail: "the default model is being loaded" }
           : describeProvider(standard.model?.engine() ?? null, state.providers);
@@ -131,7 +131,7 @@ export function describeHealth(state: ServingState) {
       model_cache: { status: cacheStatus, detail: cacheDetail },
       model_files:
         doubts.length === 0
-          ? { status: "healthy", detail: "as their manifests say, or as when they were first loaded" }
+          ? { status: "healthy", detail: "unchanged: they match their manifests or their first load" }
           : { status: "degraded", detail: doubts.join("; ") },
       gpu: describeGpu(standard?.model?.engine() ?? null, state.providers),
       ...extraChecks,
@@ -144,7 +144,7 @@ export function describeHealth(state: ServingState) {
 export function withoutDetails(health: ReturnType<typeof describeHealth>) {
   const checks = Object.entries(health.checks).map(([name, { status }]) => [
     name,
-    { status, detail: "told to requests with an API key" },
+    { status, detail: "shown to requests with an API key" },
   ]);
   return { ...health, checks: Object.fromEntries(checks) };
 }
@@ -158,13 +158,13 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
       ({ request }) => (mayKnow(request) ? describeHealth(state) : withoutDetails(describeHealth(state))),
       {
         detail: describeRoute({
-          summary: "How the parts of serving are",
+          summary: "Health of the parts of serving",
           description:
-            "Always 200: whether requests are answered is what /readyz says. Where keys are configured, only requests with one are told the details.",
+            "Always 200: whether requests are answered is what /readyz says. Where keys are configured, only requests with one see the details.",
           tag: "health",
           open: true,
           answer: {
-            description: "healthy, degraded or stopping, and each part by itself.",
+            description: "healthy, degraded or stopping, overall and for each part.",
             schema: Health,
             example: {
               status: "healthy",
@@ -195,7 +195,7 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
       "/readyz",
       ({ request }) => {
         const reason = state.notReadyReason();
-        const told = mayKnow(request) ? reason : "told to requests with an API key";
+        const told = mayKnow(request) ? reason : "shown to requests with an API key";
         return Response.json(reason === null ? { status: "ready" } : { status: "not ready", reason: told }, {
           status: reason === null ? 200 : 503,
         });

@@ -184,7 +184,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
             INVALID_REQUEST: "inputs: expected a text or up to 2048 texts, got 3",
             ...tokenizeErrors,
             PAYLOAD_TOO_LARGE: "inputs: expected at most 100000 characters in all, got 4000000",
-            TOO_MANY_REQUESTS: "16 requests for tokens are being answered; 16 may be",
+            TOO_MANY_REQUESTS: "16 requests to /tokenize are in progress, which is the maximum",
           },
         }),
       },

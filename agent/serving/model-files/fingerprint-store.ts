@@ -27,7 +27,7 @@ export function createFingerprintStore(directory: string | null, log: Logger): F
     try {
       const content: unknown = JSON.parse(await readRegularText(path));
       if (Value.Check(Fingerprint, content)) return content;
-      log.warn({ path }, "this is no model's fingerprint: it is recorded anew");
+      log.warn({ path }, "this is not a model's fingerprint: recording it again");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT")
         log.warn({ path, err: describeError(error) }, "a model's fingerprint can't be read");
@@ -54,7 +54,7 @@ export function createFingerprintStore(directory: string | null, log: Logger): F
       const { keep, doubt } = judgeFingerprint(before, now, Date.now());
       known.set(now.model, keep);
       if (path !== null && keep !== written) await write(path, keep);
-      return doubt === null || path === null ? doubt : `${doubt}; delete ${path} where that was meant`;
+      return doubt === null || path === null ? doubt : `${doubt}; if this was intended, delete ${path}`;
     },
   };
 }

@@ -82,7 +82,7 @@ export function judgeFingerprint(before: Fingerprint | null, now: Likeness, nowM
     const since = new Date(before.recordedAtMs).toISOString();
     return {
       keep: before,
-      doubt: `${doubtful.join(", ")} changed since the model was first loaded (${since}), and no manifest vouches for it`,
+      doubt: `${doubtful.join(", ")} changed since the model was first loaded (${since}), and there is no manifest with hashes`,
     };
   }
   if (changed.length > 0) return { keep: fresh, doubt: null };
@@ -93,6 +93,6 @@ export function judgeFingerprint(before: Fingerprint | null, now: Likeness, nowM
   if (likeness >= leastCosine) return { keep: before, doubt: null };
   return {
     keep: before,
-    doubt: `it makes other vectors of the same text than when it was first loaded (cosine ${likeness.toFixed(4)}), from the same files`,
+    doubt: `its vector of a fixed text differs from the one when it was first loaded (cosine ${likeness.toFixed(4)}), although the files are the same`,
   };
 }

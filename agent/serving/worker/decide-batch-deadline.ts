@@ -32,10 +32,11 @@ export function decideBatchDeadline(input: BatchDeadlineInput): BatchDeadline {
   if (provider === "tensorrt")
     return { deadlineMs: Math.max(shortestMs, engineBuildMs), reason: "TensorRT may have to build an engine" };
   if (tokensPerMs === null || !(tokensPerMs > 0))
-    return { deadlineMs: Math.max(shortestMs, unmeasuredMs), reason: "the process has computed nothing so far" };
+    return { deadlineMs: Math.max(shortestMs, unmeasuredMs), reason: "the process has not computed anything yet" };
   const shortest = suspect ? shortestMs * suspectShare : shortestMs;
   const expectedMs = tokens / tokensPerMs;
-  if (slackFactor * expectedMs <= shortest) return { deadlineMs: shortest, reason: "no batch is given less" };
+  if (slackFactor * expectedMs <= shortest)
+    return { deadlineMs: shortest, reason: "the shortest deadline of any batch" };
   return {
     deadlineMs: Math.max(shortest, Math.min(longestMs, slackFactor * expectedMs)),
     reason: `${slackFactor} times the ${Math.ceil(expectedMs)} ms that ${tokens} tokens take at the measured speed`,

@@ -208,7 +208,7 @@ export async function startModelProcess(
     onSilent: (waitedMs) => hang(`gave no answer for ${Math.round(waitedMs)} ms: killed`),
     onTick() {
       stoppedTicks = isProcessStopped(child.pid) ? stoppedTicks + 1 : 0;
-      if (stoppedTicks >= mostStoppedTicks) hang("was stopped by a signal and not continued: killed");
+      if (stoppedTicks >= mostStoppedTicks) hang("was stopped by a signal and not resumed: killed");
     },
     onIdle(idleMs) {
       if (socket === undefined || !loaded || idleMs < batchTimeoutMs * idleShare) return;

@@ -131,7 +131,7 @@ describe("the real process with the committed weights", () => {
       await expect(watched.worker.run(features)).rejects.toThrow("no forecast within 50 ms");
       await watched.next("lost");
       expect((await watched.next("ready")).pid).not.toBe(first.pid);
-      expect(hangs).toEqual(["was stopped by a signal and not continued: killed"]);
+      expect(hangs).toEqual(["was stopped by a signal and not resumed: killed"]);
     },
     longMs,
   );

@@ -46,7 +46,7 @@ describe("a regular expression that may take for ever is refused, with its place
   });
 
   test("and so is one that is none", async () => {
-    await expect(refuseSlowPatterns(asPreTokenizer("["))).rejects.toThrow("is no regular expression");
+    await expect(refuseSlowPatterns(asPreTokenizer("["))).rejects.toThrow("is not a valid regular expression");
   });
 });
 

@@ -101,14 +101,14 @@ describe("decideAdmission", () => {
     const queue = { ...held({ requests: 10 }), drainMs };
     expect(decideAdmission({ texts: 1, bytes: 1, latencyBudgetMs: null }, queue, limits)).toEqual({
       kind: "wait",
-      reason: "10 requests wait already; 10 may",
+      reason: "the queue is full: 10 of 10 requests",
       retryAfterS,
     });
   });
 
   test.each([
     { budget: 100, waitMs: 1_800, reason: "it would take about 3500 ms; the client waits 100 ms", retryAfterS: 4 },
-    { budget: null, waitMs: 3_500, reason: "it would wait about 3500 ms; 2000 ms may be waited", retryAfterS: 2 },
+    { budget: null, waitMs: 3_500, reason: "it would wait about 3500 ms; the limit is 2000 ms", retryAfterS: 2 },
   ])("a request that would take too long comes back when the queue is that much shorter: $reason", (row) => {
     const queue = { ...busy, expectedWaitMs: row.waitMs, computeMs: 1_700 };
     expect(decideAdmission({ texts: 1, bytes: 1, latencyBudgetMs: row.budget }, queue, limits)).toEqual({

@@ -188,7 +188,7 @@ describe("reporter", () => {
     await settle();
     expect(heard.commands.map(({ id }) => id)).toEqual(["c1"]);
     expect(results().filter(([, state]) => state !== "received" && state !== "running")).toEqual([
-      ["late", "expired", "it came after its time"],
+      ["late", "expired", "it arrived after it had expired"],
       ["c1", "failed", "cannot"],
     ]);
   });

@@ -89,19 +89,19 @@ const lies: readonly {
     name: "the list names a size, the body does not end",
     file: { bytes: announced },
     answer: (response) => sendWithoutEnd(response.writeHead(200)),
-    says: /^f: announced with 100000 bytes, got \d+ and more: nothing of it is kept$/,
+    says: /^f: announced with 100000 bytes, got \d+ or more: the file was discarded$/,
   },
   {
     name: "no size at all, the body does not end",
     file: {},
     answer: (response) => sendWithoutEnd(response.writeHead(200)),
-    says: /^f: expected at most 300000 bytes, got \d+ and more/,
+    says: /^f: expected at most 300000 bytes, got \d+ or more/,
   },
   {
     name: "the list names a size, the answer another one",
     file: { bytes: announced },
     answer: (response) => sendWithoutEnd(response.writeHead(200, { "content-length": 10 ** 12 })),
-    says: /^f: announced with 100000 bytes, the server sends 1000000000000$/,
+    says: /^f: announced as 100000 bytes, the server sends 1000000000000$/,
   },
   {
     name: "more is announced than is wanted",
@@ -185,7 +185,7 @@ describe("a list of files is read within bounds", () => {
       "that unpacks to more than it is",
       (response: ServerResponse) =>
         response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(Buffer.alloc(50_000_000, " "))),
-      /the server sends the list of files of acme\/m@main as gzip though asked not to/,
+      /the server sends the list of files of acme\/m@main as gzip, although asked not to/,
     ],
     [
       "of an error, that does not end",
@@ -242,7 +242,7 @@ describe("a model is refused before anything is fetched", () => {
         { path: "a.onnx", bytes: 600 },
         { path: "b", bytes: 600 },
       ],
-      /at most 1000 bytes \(--max-bytes\), it is announced with 1200/,
+      /at most 1000 bytes \(--max-bytes\), the server announces 1200/,
     ],
     [
       "with a description larger than memory",
@@ -280,7 +280,7 @@ describe("a model is refused before anything is fetched", () => {
         },
       ),
     );
-    expect(message).toMatch(/^config\.json: announced with 1000 bytes, got \d+ and more/);
+    expect(message).toMatch(/^config\.json: announced with 1000 bytes, got \d+ or more/);
     const [staging, ...more] = await readdir(place);
     expect(more).toEqual([]);
     expect(await readdir(join(place, staging as string))).not.toContain("config.json.part");

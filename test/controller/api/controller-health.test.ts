@@ -23,8 +23,8 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   unreadable = [{ table: "minute", rows: 2, example: "thor-1/b/1: secret" }];
   const health = at(2 * dayMs);
   expect(health.problems).toEqual([
-    "minutes can't be stored; they are not acknowledged and come again",
-    "2 row(s) of table minute can't be read and are left out",
+    "minutes can't be stored; they are not acknowledged, so agents will send them again",
+    "2 row(s) of table minute can't be read and are skipped",
   ]);
   // It is served without a key.
   expect(JSON.stringify(health)).not.toContain("secret");

@@ -154,7 +154,7 @@ describe("who is refused", () => {
       "waiting",
     );
     for (const answer of await Promise.all(guesses)) expect(answer).toContain("Not authorized");
-    expect(lines.filter(({ msg }) => msg === "an MQTT client was not let in")).toHaveLength(1);
+    expect(lines.filter(({ msg }) => msg === "an MQTT client was rejected")).toHaveLength(1);
   }, 60_000);
 
   test("nothing of a will of somebody who was not let in is published", async () => {

@@ -38,7 +38,7 @@ describe("packets of a connection", () => {
     ["TLS", [0x16, 0x03, 0x01, 0x02, 0x00], "packet"],
     ["publishes of all lengths", after(...packet(3, 5), ...packet(3, 0), ...packet(3, 266_240), ...packet(3, 2)), null],
     ["one that is too long", after(...packet(3, 5), ...header(3, 266_241)), "packet"],
-    ["a length of five bytes", after(0x30, 0x80, 0x80, 0x80, 0x80, 0x01), "packet"],
+    ["a length field of five bytes", after(0x30, 0x80, 0x80, 0x80, 0x80, 0x01), "packet"],
     ["a SUBSCRIBE of many filters", after(...header(8, 4097)), "packet"],
     ["a PINGREQ with a body", after(...header(12, 1)), "packet"],
     ["a hundred questions", after(...new Array(100).fill([0xc0, 0]).flat()), null],

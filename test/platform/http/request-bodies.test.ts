@@ -159,7 +159,7 @@ describe("a packed body", () => {
       encoding: "zstd",
       body: zstdCompressSync(Buffer.alloc(maxBodyBytes + 1)),
       status: 413,
-      error: `what is packed in the body is larger than ${maxBodyBytes} bytes`,
+      error: `the decompressed body is larger than ${maxBodyBytes} bytes`,
     },
   ])("refused: $name", async ({ encoding, body, status, error }) => {
     const answer = await say(body, { ...json, "content-encoding": encoding });

@@ -406,10 +406,10 @@ describe("a trainer that does not behave is killed, and the outcome says why", (
   const script = (code: string) => ({ command: () => [process.execPath, "-e", code] });
   const stays = "setInterval(() => {}, 1000);";
   test.each([
-    ["says nothing", script(stays), "said nothing for"],
+    ["says nothing", script(stays), "sent nothing for"],
     ["stops itself", script("process.kill(process.pid, 'SIGSTOP')"), "was stopped by a signal"],
-    ["says null", script(`process.send(null); ${stays}`), "says what is no message"],
-    ["says a text", script(`process.send("garbage"); ${stays}`), "says what is no message"],
+    ["says null", script(`process.send(null); ${stays}`), "sent something that is not a message"],
+    ["says a text", script(`process.send("garbage"); ${stays}`), "sent something that is not a message"],
   ])("%s", async (_what, { command }, reason) => {
     const hangs: string[] = [];
     const { training } = await create({ command, silenceMs: 1_000, onHang: (what) => hangs.push(what) });

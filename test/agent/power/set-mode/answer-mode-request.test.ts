@@ -148,7 +148,7 @@ describe("what is not set", () => {
   test("a mode of the list that is not allowed here", async () => {
     expect(await answer(["0\n"], { allowedIds: new Set([1, 3]) })).toMatchObject({
       kind: "failed",
-      reason: "mode 0 is not among those allowed here: 1, 3",
+      reason: "mode 0 is not one of the allowed modes: 1, 3",
     });
     expect(sets()).toEqual([]);
   });

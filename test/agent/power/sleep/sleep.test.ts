@@ -106,7 +106,7 @@ test("wakes a sleeping peer that is wanted, by its address, once a while, until 
 });
 
 test.each([
-  ["no address", ["wake", "{mac}"], null, /has not told its power.sleep.mac/],
+  ["no address", ["wake", "{mac}"], null, /did not announce a power.sleep.mac/],
   ["no such command", ["no-such-wake", "{mac}"], "02:00:00:00:00:02", /can't be woken/],
   ["a command that fails", ["sh", "-c", "echo no such host; exit 3"], null, /no such host/],
 ])("%s: said, and nothing else happens", async (_name, wakeCommand, mac, message) => {
@@ -133,7 +133,7 @@ test.each(lying)("a peer that tells %s is not woken, which is said", async (_nam
   sleep.observePeerDesired(aDesired({ agentId: presence.agentId, role: "active" }));
   await sleep.evaluate({ ...idle, role: "active" });
   expect(existsSync(marks)).toBe(false);
-  expect(logged).toMatch(/a sleeping peer is wanted, but can't be woken/);
+  expect(logged).toMatch(/a sleeping peer is needed, but can't be woken/);
   expect(logged).toMatch(/expected an? /);
 });
 
