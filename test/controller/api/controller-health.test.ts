@@ -31,5 +31,5 @@ test("what is wrong is said for a day, what can't be stored or read for as long 
   counts.noteStored(null);
   damaged = "controller.db was damaged";
   expect(at(2 * dayMs)).toMatchObject({ status: "degraded" });
-  expect(at(2 * dayMs).problems).toEqual([damaged, "2 row(s) of table minute can't be read and are left out"]);
+  expect(at(2 * dayMs).problems).toEqual([damaged, "2 row(s) of table minute can't be read and are skipped"]);
 });
