@@ -1,4 +1,4 @@
-import { createByteBudget } from "#platform/byte-budget.ts";
+import { type ByteHold, createByteBudget } from "#platform/byte-budget.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { type BodySlot, createBodyRoom } from "./body-room.ts";
@@ -6,13 +6,15 @@ import { acceptedEncodings, contentEncoding, decodeBody } from "./decode-body.ts
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import type { RequestGuard } from "./guard-request.ts";
 import { createRequestLog } from "./log-requests.ts";
-import { discardBody, readBody } from "./read-bounded-body.ts";
+import { readBody } from "./read-bounded-body.ts";
 import { receiveInTime, receiveLimitMs } from "./receive-in-time.ts";
 import { noteReceivedBody } from "./received-body.ts";
+import { createRefusedBodies } from "./refused-bodies.ts";
 import { callerOf, noteCaller } from "./request-caller.ts";
 import { failureOf, noteFailure } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 import { requestPath } from "./request-target.ts";
+import { createRequestTurns } from "./request-turns.ts";
 
 /** Enough for 2,000 texts of 1,000 characters. */
 const defaultMaxBodyBytes = 2 * 1024 * 1024;
@@ -86,7 +88,6 @@ const noRoomRetryS = 1;
 const smallBodyBytes = 64 * 1024;
 /** A refused body that is not much larger than allowed is read and forgotten: a client that is cut off while it sends never reads why. */
 const discardFactor = 16;
-const discardMs = 5_000;
 
 /**
  * Serves an app over HTTP. The app's guard is asked before anything of a body is read; bodies, announced, chunked or packed, are limited each
@@ -105,6 +106,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     return errorResponse(error, styleOf(requestPath(request)), headers);
   };
 
+  const refusedBodies = createRefusedBodies(maxBodyBytes);
   /** Answers without having read the body, which must not keep the connection busy for longer than its sender may need to hear of it. */
   const refuseUnread = async (
     request: Request,
@@ -118,8 +120,8 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
       // Bun throws away what comes after the answer.
       return refuse(request, error, announced > maxBodyBytes * discardFactor ? close : headers);
     }
-    const ended = body === null || body.locked || (await discardBody(body, maxBodyBytes, discardMs));
-    return refuse(request, error, ended ? headers : close);
+    if (body === null || body.locked) return refuse(request, error, headers);
+    return refuse(request, error, (await refusedBodies.discard(body)) ? headers : close);
   };
 
   const tooLarge = (what: string) =>
@@ -161,9 +163,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     return withBody(request, headers, decoded, slot);
   };
 
-  const answerSmall = async (request: Request, bytes: number): Promise<Response> => {
-    const hold = smallBodies.take(bytes, ownerOf(request));
-    if (hold === null) return refuseUnread(request, noRoom());
+  const answerSmall = async (request: Request, hold: ByteHold): Promise<Response> => {
     try {
       return await app.fetch(request);
     } finally {
@@ -179,7 +179,9 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     const chunked = announced === null && body !== null && headers.has("transfer-encoding");
     if (encoding === null && !chunked) {
       if (announced === null || announced === 0) return app.fetch(request);
-      if (announced <= smallBodyBytes) return answerSmall(request, announced);
+      const hold = announced <= smallBodyBytes ? smallBodies.take(announced, ownerOf(request)) : null;
+      if (hold !== null) return answerSmall(request, hold);
+      // Where others' small bodies take all memory for such, this one waits among the large ones, of which those that stall are cut off.
     }
     // What is packed may become as large as any body.
     const slot = await bodyRoom.enter(encoding === null ? (announced ?? maxBodyBytes) : maxBodyBytes, ownerOf(request));
@@ -196,9 +198,16 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     }
   };
 
+  const turns = createRequestTurns();
   let leaving = false;
   const handle = async (came: Request, server: Bun.Server<undefined>): Promise<Response> => {
     const startedMs = performance.now();
+    let isLast = false;
+    if (!turns.begin()) {
+      // In chunks thousands fit into one read too, or one that is megabytes long: while it waited, its body would pile up.
+      if (announcedBytes(came.headers) === null && came.headers.has("transfer-encoding")) isLast = true;
+      else if ((announcedBytes(came.headers) ?? 0) <= smallBodyBytes) await turns.wait();
+    }
     const requestId = requestIdOf(came.headers);
     const addressOf = () => server.requestIP(came)?.address ?? null;
     let request = came;
@@ -222,7 +231,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
     }
     response.headers.set(requestIdHeader, requestId);
     // Whoever keeps its connection shall find another server for its next request.
-    if (leaving || response.status === 408) response.headers.set("connection", "close");
+    if (isLast || leaving || response.status === 408) response.headers.set("connection", "close");
     const durationMs = performance.now() - startedMs;
     const { method } = request;
     logRequest({

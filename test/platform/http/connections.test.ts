@@ -10,8 +10,16 @@ setDefaultTimeout(60_000);
 
 const log = createLogger("test", "silent");
 
-function start(more: { idleTimeoutS?: number; gate?: Promise<void> } = {}): HttpServer {
+function start(more: { idleTimeoutS?: number; gate?: Promise<void>; onCount?: () => void } = {}): HttpServer {
   const routes = new Elysia()
+    .get("/counted", () => {
+      more.onCount?.();
+      return { counted: true };
+    })
+    .post("/counted", () => {
+      more.onCount?.();
+      return { counted: true };
+    })
     .get("/said", () => ({ said: true }))
     .get("/gated", async () => {
       await more.gate;
@@ -121,4 +129,36 @@ test("while it stops: the answer under way comes whole and says that the connect
   expect(answer.toLowerCase()).toContain("\r\nconnection: close\r\n");
   expect(answer).toEndWith('{"gated":true}');
   await stopped;
+});
+
+test.each([
+  "GET /counted HTTP/1.1\r\nhost: a\r\n\r\n",
+  "POST /counted HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nabcd",
+  "POST /counted HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+])("thousands of requests that come at once over few connections leave room for others: %j", async (request) => {
+  let inTurn = 0;
+  let most = 0;
+  const onCount = () => {
+    if (inTurn === 0) {
+      setImmediate(() => {
+        inTurn = 0;
+      });
+    }
+    inTurn += 1;
+    most = Math.max(most, inTurn);
+  };
+  const flooded = start({ onCount });
+  const flood = Array.from({ length: 20 }, () => open(flooded, request.repeat(2_000)));
+  try {
+    const other = open(flooded, get("/said"));
+    await other.has("HTTP/1.1 200");
+    for (const { socket } of flood) socket.end();
+    await Promise.all(flood.map(({ closed }) => closed));
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(128);
+    other.socket.destroy();
+  } finally {
+    for (const { socket } of flood) socket.destroy();
+    await flooded.stop(0);
+  }
 });
