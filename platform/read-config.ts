@@ -2,7 +2,7 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { checkTrustedPath } from "./check-trusted-path.ts";
 import { UsageError } from "./errors.ts";
-import { maskSecrets } from "./redact-url.ts";
+import { hidden, maskSecrets } from "./redact-url.ts";
 
 const namesSecret = /(Env|(password|key|token|secret)File)$/i;
 
@@ -38,9 +38,21 @@ function meantBranch(schema: TSchema, value: unknown): TSchema | undefined {
   return sameKind.length === 1 ? sameKind[0] : undefined;
 }
 
+const isContainer = (schema: TSchema) => schema["type"] === "object" || schema["type"] === "array";
+
+/** What stands in the place of an object or a list: nobody knows which of it was meant as a secret. */
+function showMisplaced(value: unknown, path: string): string {
+  if (typeof value === "string") return "a text";
+  return show(
+    JSON.parse(JSON.stringify(value), (_, each) => (typeof each === "string" ? hidden : each)),
+    path,
+  );
+}
+
 /** Shows a value, or of a secret (`writeOnly` in its schema) no more than that there is one. */
 function shown(schema: TSchema, value: unknown, path: string): string {
   if (value === undefined) return "nothing";
+  if (isContainer(schema) && typeof value === "string") return showMisplaced(value, path);
   return schema["writeOnly"] === true ? `a ${typeof value} (not shown)` : show(value, path);
 }
 
@@ -79,7 +91,7 @@ function describeConfusedLists(schema: TSchema, input: unknown): string[] {
     const type = own["type"];
     if ((type === "array" && isObject) || (type === "object" && Array.isArray(value))) {
       const name = path === "" ? topLevel : path.slice(1).replaceAll("/", ".");
-      lines.push(`${name}: expected ${type}, got ${show(value, name)}`);
+      lines.push(`${name}: expected ${type}, got ${showMisplaced(value, name)}`);
     }
   }
   return lines;

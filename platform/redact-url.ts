@@ -13,8 +13,15 @@ const basics = /\b(Basic)\s+(?=[A-Za-z0-9+/]*(?:[0-9+/=]|[a-z][A-Z]))[A-Za-z0-9+
 const secretNames = "password|passwd|secret|client_secret|token|access_token|api_?key|signature|authorization";
 const assignments = new RegExp(`\\b(${secretNames})=[^\\s"'\\\\,;&<>]+`, "gi");
 const fields = new RegExp(`("(?:${secretNames})"\\s*:\\s*)"(?:[^"\\\\]|\\\\.)*"`, "gi");
+/** How an address begins: with "://", or, of these schemes, with any slashes or none, which parsers put right. */
+const beginning = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:https?|wss?|mqtts?):[/\\]*)/i;
+/** The same in running text, where they are not two: looked at when there is an "@". */
+const oddUrlsInText = /\b(?:https?|wss?|mqtts?):(?!\/\/)[/\\]?[^\s"<>/\\][^\s"<>\\]*/gi;
+/** `user:password@host`, perhaps after two slashes, of an address whose scheme was forgotten. */
+const bareUserInfo = /(?<![\w:/@.-])(?:\/\/)?[^\s"'<>\\/@:=(){}[\],;]{0,128}:[^\s"'<>\\@/]{1,256}@(?=[\w[])/g;
+
 interface UrlParts {
-  /** With "://". */
+  /** As it stands before the user, the password and the host. */
   readonly scheme: string;
   /** Percent-encoded as it came, without "@"; null: none. */
   readonly userInfo: string | null;
@@ -24,13 +31,14 @@ interface UrlParts {
 
 /**
  * Takes an address apart as text: what does not parse may hold a secret all the same. Null where there is no scheme.
- * @param suspicious takes also for a user and password what parses as host, port and path, as in `mqtt://user:1/2@host`
+ * @param suspicious takes also for a user and password what parses as host, port and path, as in `mqtt://user:1/2@host`, or has no scheme
  */
 function partsOf(url: string, suspicious: boolean): UrlParts | null {
-  const colon = url.indexOf("://");
-  if (colon < 1) return null;
-  const scheme = url.slice(0, colon + 3);
-  const rest = url.slice(colon + 3);
+  const begins = beginning.exec(url)?.[0] ?? null;
+  // Without a scheme an "@" tells of a user and a password all the same.
+  if (begins === null && !(suspicious && url.includes("@"))) return null;
+  const scheme = begins ?? /^[/\\]*/.exec(url)?.[0] ?? "";
+  const rest = url.slice(scheme.length);
   const authorityEnd = rest.search(/[/?#\\]/);
   const authority = authorityEnd < 0 ? rest : rest.slice(0, authorityEnd);
   // An unencoded "/", "?" or "#" in a password makes the rest of it look like a path.
@@ -103,6 +111,7 @@ export function redactText(text: string): string {
   // Most texts are short sentences without any of these, and a flood of them is looked at.
   let shown = text;
   if (shown.includes("://")) shown = shown.replace(urlsInText, redactUrl);
+  if (shown.includes("@")) shown = shown.replace(oddUrlsInText, redactUrl).replace(bareUserInfo, `${hidden}@`);
   if (shown.includes("earer") || shown.includes("EARER")) shown = shown.replace(bearers, `$1 ${hidden}`);
   if (shown.includes("Basic")) shown = shown.replace(basics, `$1 ${hidden}`);
   if (shown.includes("=")) shown = shown.replace(assignments, `$1=${hidden}`);
@@ -116,7 +125,9 @@ const secretKey = /(pass(word|wd|phrase)?|secret|token|apikeys?|api_keys?|^keys?
 const secretRecord = /^headers$/i;
 
 function masked(value: unknown, isSecret: boolean): unknown {
-  if (typeof value === "string") return isSecret ? hidden : redactText(value).replace(/^[^\s/@:]*:[^\s@]*@/, "");
+  if (typeof value === "string" && isSecret) return hidden;
+  if (typeof value === "string")
+    return redactText(value.includes("://") ? value : value.replace(/^[^\s/@:]*:[^\s@]*@/, ""));
   if (typeof value === "number" && isSecret) return hidden;
   if (Array.isArray(value)) return value.map((each) => masked(each, isSecret));
   if (typeof value !== "object" || value === null) return value;

@@ -80,6 +80,26 @@ describe("parseConfig", () => {
     );
   });
 
+  test.each([
+    ["a text", { tenants: "s3cr3t" }, "tenants: expected object, got a text"],
+    ["a text in an object's place", { tenants: { a: "s3cr3t" } }, "tenants.a: expected object, got a text"],
+    ["a list", { tenants: ["s3cr3t", 1] }, 'tenants: expected object, got ["***",1]'],
+    ["an object", { list: { a: "s3cr3t", b: { c: ["s3cr3t"] } } }, "list: expected array, got {"],
+  ])("what stands in an object's or a list's place is not quoted: %s", (_name, input, message) => {
+    const Inner = Type.Object({ weight: Type.Optional(Type.Number()) }, { additionalProperties: false });
+    const schema = Type.Object({
+      tenants: Type.Record(Type.String(), Inner, { default: {} }),
+      list: Type.Array(Type.String(), { default: [] }),
+    });
+    try {
+      parseConfig(schema, input, "file");
+      expect.unreachable();
+    } catch (error) {
+      expect((error as Error).message).toContain(message);
+      expect((error as Error).message).not.toContain("s3cr3t");
+    }
+  });
+
   test("a file that is not there or not YAML is named", async () => {
     const path = join(temporaryDirectory(), "x.yaml");
     expect(readConfigFile(path)).rejects.toThrow(path);

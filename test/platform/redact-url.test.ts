@@ -48,6 +48,36 @@ describe.each(schemes)("%s", (scheme) => {
 });
 
 test.each([
+  `http:/user:${secret}@broker.example`,
+  `http:user:${secret}@broker.example:80/x`,
+  `https:\\\\user:${secret}@broker.example`,
+  `HTTP:/${secret}@broker.example`,
+  `mqtt:/user:${secret}@broker.example`,
+  `//user:${secret}@broker.example/`,
+  `user:${secret}@broker.example:1883`,
+  `:${secret}@broker.example`,
+])("an address that is not quite one hides its secret too: %s", (url) => {
+  expect(redactUrl(url)).not.toContain(secret);
+  expect(redactUrl(url)).toContain("broker.example");
+  if (url.includes("\\")) return;
+  for (const text of [url, `at ${url}: no answer`, JSON.stringify({ url }), `got "${url}"`, `(${url})`]) {
+    expect(redactText(text)).not.toContain(secret);
+    expect(redactText(text)).toContain("broker.example");
+  }
+});
+
+test.each([
+  "broker.example:1883/a",
+  "organisation/model@main",
+  "at 10:30 a@b",
+  '{"time":"10:30","by":"a@b.example","n":1}',
+  "registry/image:tag@sha256",
+  "agents/thor-1@hall",
+])("what only looks a little like an address stays: %s", (text) => {
+  expect(redactText(text)).toBe(text);
+});
+
+test.each([
   "mqtt://127.0.0.1:1883",
   "http://[::1]:8080/a/b",
   "https://registry.example/@scope/package@1.0",
@@ -127,6 +157,10 @@ test("a hostile text takes no time", () => {
     "Bearer ".repeat(1e5),
     `Basic ${"a".repeat(1e6)}`,
     "password=".repeat(1e5),
+    `${";:".repeat(2e5)} @`,
+    `${"http:".repeat(1e5)} @`,
+    `${"-:a".repeat(2e5)}/@`,
+    `${"!".repeat(3e5)}:@`,
   ];
   const startMs = performance.now();
   for (const text of texts) redactText(text);
