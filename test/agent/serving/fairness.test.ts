@@ -3,7 +3,7 @@ import { type TestServing, testServing } from "./start-serving.ts";
 
 let server: TestServing;
 beforeAll(async () => {
-  server = testServing({ cacheBytes: 0, maxBodyBytes: 4_000_000 });
+  server = testServing({ cacheBytes: 0, maxBodyBytes: 4_000_000, requestTimeoutMs: 110_000, queueMs: 110_000 });
   await server.serving.start();
 }, 30_000);
 afterAll(() => server.serving.stop());
@@ -46,14 +46,16 @@ test("a large request is split, not refused, and its vectors are those of its te
 test("under a long line the processes of one thread take over, and answer as the first one does", async () => {
   const inputs = numbered(2_000, "hall");
   const before = await server.post("/api/v1/embed", { inputs: [inputs[1_999]] });
-  const fresh = testServing({ cacheBytes: 0, maxBodyBytes: 4_000_000 });
+  const fresh = testServing({ cacheBytes: 0, maxBodyBytes: 4_000_000, requestTimeoutMs: 110_000, queueMs: 110_000 });
   await fresh.serving.start();
   try {
     let largest = 0;
-    const watch = setInterval(async () => {
+    // A question that is under way at the end finds nobody any more.
+    const look = async () => {
       const models = (await (await fetch(`${fresh.serving.url}/models`)).json()) as { models: { memory_mb: number }[] };
       largest = Math.max(largest, models.models[0]!.memory_mb);
-    }, 200);
+    };
+    const watch = setInterval(() => void look().catch(() => {}), 200);
     const alone = (await (await fetch(`${fresh.serving.url}/models`)).json()) as { models: { memory_mb: number }[] };
     let last: number[] | undefined;
     // Until they have been started and have loaded the model.
