@@ -81,7 +81,9 @@ export function observeMinute(state: AgentState, data: MinuteData, nowMs: number
   const isAhead = (minute: MinuteData) => minute.traffic.minuteStartMs > nowMs + mostAheadMs;
   const recent = state.recent.filter((minute) => !isAhead(minute));
   const newestMs = recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
-  const isNewest = data.traffic.minuteStartMs >= newestMs && data.seq > state.lastSeq;
+  const { minuteStartMs } = data.traffic;
+  // By its time first: a number far ahead, which somebody else may have said, must not hide all minutes that follow.
+  const isNewest = minuteStartMs > newestMs || (minuteStartMs === newestMs && data.seq > state.lastSeq);
   const live = !data.historical && !isAhead(data) && isNewest;
   return {
     state: {

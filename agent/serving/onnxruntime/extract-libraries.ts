@@ -54,16 +54,26 @@ function isWritableByAll(path: string): boolean {
 
 function isIntact(path: string, file: CarriedFile): boolean {
   try {
-    if (statSync(path).size !== file.bytes || findUntrusted(path) !== null) return false;
+    const stats = statSync(path);
+    if (!stats.isFile() || stats.size !== file.bytes || findUntrusted(path) !== null) return false;
     return Bun.hash.xxHash64(readFileSync(path)).toString(16) === file.xxHash64;
   } catch {
     return false;
   }
 }
 
+function holds(path: string, bytes: Uint8Array): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  // A pipe would hold up the start, and what others may change is right only for now.
+  if (stats?.isFile() !== true || stats.size !== bytes.length || findUntrusted(path) !== null) return false;
+  return readFileSync(path).equals(bytes);
+}
+
 /** Writes a file under a name of its own and renames it, unless it is there with this content: several processes may do so at once. */
 export function writeIntact(path: string, bytes: Uint8Array): void {
-  if (existsSync(path) && readFileSync(path).equals(bytes)) return;
+  if (holds(path, bytes)) return;
+  // Nothing is renamed over a directory.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) rmSync(path, { recursive: true });
   const temporaryPath = `${path}.${process.pid}.${crypto.randomUUID()}`;
   try {
     writeFileSync(temporaryPath, bytes, { mode: 0o700 });

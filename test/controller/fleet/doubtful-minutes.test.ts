@@ -188,6 +188,17 @@ test("the most that a record may say, by every device of a fleet for as long as 
 });
 
 describe("records that go by one name", () => {
+  test("a forged number far ahead does not hide the minutes that follow", async () => {
+    await send(lastMinute({ seq: 1, requests: 600 }));
+    await send(lastMinute({ seq: bounds.count32, minuteStartMs: lastMinute().traffic.minuteStartMs, requests: 1 }));
+    nowMs += minuteMs;
+    await send(lastMinute({ seq: 2, requests: 1200 }));
+    expect(fleet.get("thor-1")?.recent.at(-1)?.traffic.models[0]?.requests).toBe(1200);
+    // What is late is not taken for the newest.
+    await send(lastMinute({ seq: 3, minuteStartMs: lastMinute().traffic.minuteStartMs - 2 * minuteMs, requests: 5 }));
+    expect(fleet.get("thor-1")?.recent.at(-1)?.traffic.models[0]?.requests).toBe(1200);
+  });
+
   test("forged minutes under the coming numbers do not erase the real ones", async () => {
     const start = lastMinute().traffic.minuteStartMs;
     // What somebody says in the agent's name, of minutes that have been.

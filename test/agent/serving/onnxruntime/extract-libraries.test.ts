@@ -4,6 +4,7 @@ import {
   chownSync,
   existsSync,
   lchownSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -51,6 +52,41 @@ describe("extractFiles", () => {
     writeFileSync(join(target(), "lib.so.1"), damaged);
     extractFiles(target(), [file]);
     expect(readFileSync(join(target(), "lib.so.1"), "utf8")).toBe("library content");
+  });
+
+  test.each<[string, boolean, (path: string) => void]>([
+    ["a pipe", false, (path) => void Bun.spawnSync(["mkfifo", path])],
+    ["a directory", false, (path) => mkdirSync(join(path, "inside"), { recursive: true })],
+    ["a device", false, (path) => symlinkSync("/dev/zero", path)],
+    ["a link to nowhere", false, (path) => symlinkSync("/nowhere/at/all", path)],
+    [
+      "a file that others may change, right for now",
+      false,
+      (path) => {
+        writeFileSync(path, "library content");
+        chmodSync(path, 0o666);
+      },
+    ],
+    [
+      "another user's file, right for now",
+      true,
+      (path) => {
+        writeFileSync(path, "library content");
+        chownSync(path, 65_534, 65_534);
+      },
+    ],
+  ])("%s in a library's place is replaced", (_name, asRoot, put) => {
+    if (asRoot && userInfo().uid !== 0) return;
+    extractFiles(target(), [file]);
+    const path = join(target(), "lib.so.1");
+    rmSync(path);
+    put(path);
+    extractFiles(target(), [file]);
+    expect(readFileSync(path, "utf8")).toBe("library content");
+    expect(lstatSync(path)).toMatchObject({ uid: userInfo().uid });
+    expect(lstatSync(path).isFile()).toBe(true);
+    expect(lstatSync(path).mode & 0o022).toBe(0);
+    expect(readdirSync(target())).toEqual(["lib.so.1"]);
   });
 
   test("a directory that others may write to is closed to them", () => {
