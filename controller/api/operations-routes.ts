@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
+import { answerText } from "#platform/http/answer-text.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { openRoute } from "#platform/http/open-route.ts";
 import { Health } from "./schemas.ts";
@@ -16,19 +17,15 @@ export function operationsRoutes(health: () => Health, metrics: Registry) {
         ...openRoute,
       },
     })
-    .get(
-      "/metrics",
-      async () => new Response(await metrics.metrics(), { headers: { "content-type": metrics.contentType } }),
-      {
-        detail: describeRoute({
-          summary: "Metrics for Prometheus",
-          tag: "operations",
-          answer: {
-            description: "Prometheus' text format.",
-            contentType: "text/plain",
-            example: 'thormesh_controller_messages_total{channel="data",outcome="accepted"} 12\n',
-          },
-        }),
-      },
-    );
+    .get("/metrics", async () => answerText(await metrics.metrics(), { "content-type": metrics.contentType }), {
+      detail: describeRoute({
+        summary: "Metrics for Prometheus",
+        tag: "operations",
+        answer: {
+          description: "Prometheus' text format.",
+          contentType: "text/plain",
+          example: 'thormesh_controller_messages_total{channel="data",outcome="accepted"} 12\n',
+        },
+      }),
+    });
 }

@@ -2,6 +2,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { allowedMethods, type RoutePattern } from "./allowed-methods.ts";
+import { answerJson } from "./answer-text.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import { createRequestGuard, type RequestGuard } from "./guard-request.ts";
@@ -87,6 +88,11 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const [serviceError, headers] = toServiceError({ code, error, request, path }, app, log);
     noteFailure(request, serviceError);
     return errorResponse(serviceError, styleOf(path), headers);
+  });
+  // What routes return as values may be megabytes long, and its client may take its time.
+  app.mapResponse({ as: "global" }, ({ responseValue }) => {
+    if (typeof responseValue !== "object" || responseValue === null || responseValue instanceof Response) return;
+    return answerJson(responseValue);
   });
   if (authenticator.keysRequired) {
     app.onBeforeHandle({ as: "global" }, ({ request, route }) => {

@@ -5,6 +5,8 @@ export interface JsonShapeLimits {
   readonly maxContainers: number;
   /** Fields of all objects together. */
   readonly maxFields: number;
+  /** Values and names. */
+  readonly maxStrings: number;
 }
 
 /**
@@ -16,9 +18,12 @@ export function exceededShape(text: string, limits: JsonShapeLimits): string | n
   let depth = 0;
   let containers = 0;
   let fields = 0;
+  let strings = 0;
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
       case 0x22: // "
+        strings += 1;
+        if (strings > limits.maxStrings) return `at most ${limits.maxStrings} texts`;
         at = endOfString(text, at);
         break;
       case 0x5b: // [

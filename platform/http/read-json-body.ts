@@ -27,7 +27,7 @@ function refuseUnlessJson(headers: Headers): void {
 }
 
 /** No route takes anything nearly as deep, nor as many lists of token ids. */
-const shapeLimits = { maxDepth: 64, maxContainers: 65_536, maxFields: 16_384 };
+const shapeLimits = { maxDepth: 64, maxContainers: 65_536, maxFields: 16_384, maxStrings: 65_536 };
 
 function parseJson(bytes: Uint8Array): unknown {
   if (bytes.byteLength === 0) throw invalid("the body is empty: expected JSON");

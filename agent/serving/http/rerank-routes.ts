@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { answerJson } from "#platform/http/answer-text.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
 import { jsonBody } from "#platform/http/read-json-body.ts";
@@ -112,7 +113,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
         const ranked = body.return_text
           ? result.ranked.map(({ index, score }) => ({ index, text: texts[index], score }))
           : result.ranked;
-        return Response.json(ranked, { headers: headersOf(result) });
+        return answerJson(ranked, headersOf(result));
       },
       {
         ...jsonBody(RerankBody(maxInputs)),
@@ -149,7 +150,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           signal: request.signal,
         });
         const { tokens, truncatedInputs } = result;
-        return Response.json(
+        return answerJson(
           {
             model: result.model,
             results: result.ranked.slice(0, body.top_n ?? undefined).map(({ index, score }) => ({
@@ -159,7 +160,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
             })),
             usage: { prompt_tokens: tokens, total_tokens: tokens, truncated_inputs: truncatedInputs },
           },
-          { headers: headersOf(result) },
+          headersOf(result),
         );
       },
       {

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
+import { answerText } from "#platform/http/answer-text.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { callerOf } from "#platform/http/request-caller.ts";
 import type { EngineConfig } from "../onnxruntime/engine-options.ts";
@@ -251,19 +252,15 @@ export function statusRoutes(state: ServingState, metrics: Registry) {
         },
       }),
     })
-    .get(
-      "/metrics",
-      async () => new Response(await metrics.metrics(), { headers: { "content-type": metrics.contentType } }),
-      {
-        detail: describeRoute({
-          summary: "Prometheus metrics",
-          tag: "health",
-          answer: {
-            description: "Prometheus' text format.",
-            contentType: "text/plain",
-            example: 'akidb_embed_requests_total{model="all-MiniLM-L6-v2",status="ok"} 1286\n',
-          },
-        }),
-      },
-    );
+    .get("/metrics", async () => answerText(await metrics.metrics(), { "content-type": metrics.contentType }), {
+      detail: describeRoute({
+        summary: "Prometheus metrics",
+        tag: "health",
+        answer: {
+          description: "Prometheus' text format.",
+          contentType: "text/plain",
+          example: 'akidb_embed_requests_total{model="all-MiniLM-L6-v2",status="ok"} 1286\n',
+        },
+      }),
+    });
 }

@@ -17,7 +17,7 @@ test.each([
   { name: "a string of one quote", text: '"', most: 0, deeper: false },
   { name: "millions deep", text: "[".repeat(2_000_000), most: 64, deeper: true },
 ])("$name", ({ text, most, deeper }) => {
-  const reason = exceededShape(text, { maxDepth: most, maxContainers: 1e9, maxFields: 1e9 });
+  const reason = exceededShape(text, { maxDepth: most, maxContainers: 1e9, maxFields: 1e9, maxStrings: 1e9 });
   expect(reason).toBe(deeper ? `at most ${most} levels of arrays and objects` : null);
 });
 
@@ -27,7 +27,9 @@ test.each([
   { name: "as many fields as may be", text: '{"a":1,"b":{"c":2}}', reason: null },
   { name: "one more field", text: '{"a":1,"b":{"c":2,"d":3}}', reason: "at most 3 fields" },
   { name: "colons and brackets in strings", text: '["::::[[[[{{{{"]', reason: null },
+  { name: "as many texts as may be", text: '["","","a","\\"","",{"b":1}]', reason: null },
+  { name: "one more text", text: '["","","a","\\"","",{"b":""}]', reason: "at most 6 texts" },
   { name: "many numbers", text: `[${"1,".repeat(100_000)}1]`, reason: null },
 ])("$name", ({ text, reason }) => {
-  expect(exceededShape(text, { maxDepth: 64, maxContainers: 3, maxFields: 3 })).toBe(reason);
+  expect(exceededShape(text, { maxDepth: 64, maxContainers: 3, maxFields: 3, maxStrings: 6 })).toBe(reason);
 });
