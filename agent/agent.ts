@@ -61,7 +61,7 @@ export interface Agent {
 const dayMs = 24 * 60 * minuteMs;
 const powerPeriodMs = 15_000;
 const trainingPeriodMs = 2_000;
-/** A command to drain holds for so long, unless the controller has a newer word before. */
+/** Duration of a drain by command, unless a newer document comes first. */
 const drainedForMs = 10 * minuteMs;
 /** How long an orderly end waits for the broker to take the last records; what it doesn't take is sent at the next start. */
 const farewellMs = 1_000;

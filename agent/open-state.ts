@@ -111,7 +111,7 @@ export function createAgentState(path: string, log: Logger, nowMs: () => number)
     }
   };
 
-  /** What the open file holds is there for us, and for nobody after us: where it was deleted it is written anew. */
+  /** An open file stays readable for this process after it was deleted, but not for the next one: it is recreated. */
   const rescue = (): OutboxRow[] => {
     if (inodeOf(path) === null) {
       log.error({ path }, "the state file was deleted: recreating it");

@@ -5,7 +5,7 @@ import { maxMessageBytes } from "#protocol/codec.ts";
 export interface StoredText {
   /** Null when there is none, it can't be read, or it is longer than anything that is kept so. */
   load(): string | null;
-  /** What can't be written is kept in memory, and written when it can. */
+  /** Keeps in memory what can't be written, until it can. */
   save(text: string): void;
 }
 

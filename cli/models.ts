@@ -128,7 +128,7 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Whether the agent's state directory belongs to this user, or will. */
+/** True if the agent's state directory belongs to this user, or will. */
 function ownsItsState(stateDir: string | null): boolean {
   const uid = process.geteuid?.() ?? 0;
   const directory = stateDir ?? defaultStateDir("agent", process.env);

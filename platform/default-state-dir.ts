@@ -10,7 +10,7 @@ export function defaultStateBase(environment: Environment): string {
   return join(environment["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "thormesh");
 }
 
-/** Where a program's state is kept unless configuration says otherwise. */
+/** Default state directory of a program. */
 export function defaultStateDir(program: "agent" | "controller", environment: Environment): string {
   return join(defaultStateBase(environment), program);
 }

@@ -2,7 +2,7 @@
 export interface HungProcesses {
   /** @param kind what the process was for: model, forecast, … */
   record(kind: string, reason: string): void;
-  /** How many so far, by kind. */
+  /** Count so far, by kind. */
   counts(): ReadonlyMap<string, number>;
   /** The newest one, while it is younger than five minutes; null else. */
   recent(): { readonly kind: string; readonly reason: string; readonly agoMs: number } | null;

@@ -8,7 +8,7 @@ export type Migration = string;
 
 class DamagedDatabaseError extends Error {}
 
-/** What stores need of SQLite. */
+/** The part of SQLite that stores use. */
 export type StateDatabase = Pick<Database, "query" | "transaction">;
 
 /** A later version of the program wrote the file. */

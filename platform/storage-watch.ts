@@ -1,20 +1,20 @@
 import { describeError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 
-/** What could not be written and is kept in memory until it can. */
+/** Records that could not be written, kept in memory until they can. */
 export interface MemoryTail {
   /** Tries to write it. */
   flush(): void;
-  /** What waits. */
+  /** Waiting records. */
   waiting(): { readonly records: number; readonly bytes: number };
 }
 
 export interface StorageStatus {
   /** Since when, and why, what is written fails; null while it doesn't. */
   readonly failing: { readonly sinceMs: number; readonly reason: string } | null;
-  /** What waits in memory to be written. */
+  /** Records waiting in memory to be written. */
   readonly waiting: { readonly records: number; readonly bytes: number };
-  /** What is lost, by cause. */
+  /** Lost records, by cause. */
   readonly lost: Readonly<Record<string, number>>;
 }
 

@@ -30,7 +30,7 @@ export interface MqttBrokerOptions {
 const acknowledgementTimeoutMs = 10_000;
 
 export interface MqttBroker extends Broker {
-  /** Why it is not connected, as far as is known; null while it is. */
+  /** Reason why it is not connected, if known; null while it is. */
   readonly problem: string | null;
 }
 

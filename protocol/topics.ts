@@ -27,7 +27,7 @@ export function controllerProbeTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/probe`;
 }
 
-/** Where `thormesh doctor` publishes a word as an agent and waits for it to come back. */
+/** Topic on which `thormesh doctor` publishes a test message as an agent and waits for it. */
 export function agentProbeTopic(fleet: string, agentId: string): string {
   return `thormesh/v1/${fleet}/agents/${agentId}/probe`;
 }

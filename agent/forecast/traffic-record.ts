@@ -112,7 +112,7 @@ export function createTrafficRecord(
 
   /** Newer than all that this boot has on disk, in order. */
   const unwritten: Unwritten[] = [];
-  /** What this boot counted of late, in order. */
+  /** Recent minutes counted by this boot, in order. */
   const recent: MinuteSums[] = [];
   /** On disk, and queued since, which could not be written. */
   const unmarked: Pick<RecordedMinute, "bootId" | "seq">[] = [];

@@ -7,7 +7,7 @@ export interface RoleInputs {
   readonly configuredRole: AgentRole;
   /** Whether the agent is stopping. */
   readonly stopping: boolean;
-  /** Whether a command to drain still holds: until a new document comes, and never for long. */
+  /** True while a drain command holds: until the next document, and only for a limited time. */
   readonly drainedByCommand: boolean;
   readonly brokerConnected: boolean;
   readonly controllerOnline: boolean;

@@ -17,7 +17,7 @@ export interface Membership extends RoleView {
   accept(document: Desired): boolean;
   /** A peer's presence was taken away: it is no longer of the fleet. */
   forgetPeer(agentId: string): void;
-  /** Whether controller and peers are there has to be heard anew on each connection. */
+  /** Presence of controller and peers is learnt anew on each connection. */
   connectionChanged(connected: boolean): void;
   /** Drains until a newer document comes, at the latest until `untilMs`: a command leaves no state behind that nobody ends. */
   drain(untilMs: number): void;

@@ -40,7 +40,7 @@ export function createPeers(parts: {
 }): Peers {
   const { ownAgentId, realNowMs = Date.now, limits = peerLimits } = parts;
   const onOneMachine = isLoopback(hostOf(parts.brokerUrl) ?? "");
-  /** Those online, who was silent longest first. */
+  /** Online agents, longest silent first. */
   const online = new Map<string, { readonly presence: Presence; readonly connection: number }>();
   let connection = 0;
   let confirmByMs = Number.POSITIVE_INFINITY;

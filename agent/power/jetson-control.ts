@@ -23,7 +23,7 @@ function describeOutcome(command: readonly string[], outcome: CommandOutcome, ti
   }
 }
 
-/** How modes are set: by a command, or through the power helper. */
+/** Way to set modes: a command, or the power helper. */
 export type ModeSetter =
   | { readonly kind: "command"; readonly command: readonly string[] }
   | { readonly kind: "helper"; readonly socketPath: string };

@@ -9,7 +9,7 @@ import { likelyTokens } from "./likely-tokens.ts";
 import { requestBytes } from "./request-bytes.ts";
 import type { Patience } from "./request-patience.ts";
 
-/** What is let in to be computed, counted from its admission to its answer. */
+/** Admitted requests, counted from admission to answer. */
 export interface AdmittedRequests {
   /**
    * Lets a request in, which counts as waiting from here on, and computes its texts.

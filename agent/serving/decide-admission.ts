@@ -8,11 +8,11 @@ export interface AdmissionLimits {
   readonly queueBytes: number;
   /** How long a request may be expected to wait for others, whatever its client says. */
   readonly queueMs: number;
-  /** How long a request may take altogether. */
+  /** Maximum total time of a request. */
   readonly requestTimeoutMs: number;
 }
 
-/** What waits: all of it, or one tenant's. */
+/** Waiting requests: all, or one tenant's. */
 export interface Held {
   readonly requests: number;
   readonly texts: number;
@@ -41,7 +41,7 @@ export interface AdmissionRequest {
   /** Its texts that must be computed, as many of them as are in the queue at once. */
   readonly texts: number;
   readonly bytes: number;
-  /** How long its client waits. */
+  /** Time its client waits. */
   readonly latencyBudgetMs: number | null;
 }
 
@@ -85,7 +85,7 @@ interface Measure {
 
 const exceeds = ({ held, more, limit }: Measure) => held + more > limit;
 
-/** What a request may add to the queue: decided by room, then by time. */
+/** Limits on what a request may add to the queue: first size, then time. */
 export function decideAdmission(
   request: AdmissionRequest,
   queue: QueueState,
@@ -132,7 +132,7 @@ export function decideAdmission(
   };
 }
 
-/** Whether the request would wait for too long, or be answered too late; null when it would not. */
+/** Reason why the request would wait too long or be answered too late; null when it would not. */
 function decideTime({ latencyBudgetMs }: AdmissionRequest, queue: QueueState, limits: AdmissionLimits): Waits | null {
   const { expectedWaitMs, computeMs } = queue;
   // Where nobody waits a request is always tried: the expectation is rough, and nobody else is served by turning it away.

@@ -1,4 +1,4 @@
-/** How fast a model works through its queue, from the batches it computed of late. */
+/** Speed at which a model drains its queue, from its recent batches. */
 export interface DrainRate {
   /**
    * @param cost of a batch, padding and the start of its run counted: else a model that computes lone texts would seem slow

@@ -33,7 +33,7 @@ export interface EmbeddingModel {
   readonly recent: RecentTraffic;
   /** Tells its vectors from those of the same model with other files. */
   version(): { readonly id: string; readonly revision: string };
-  /** Why its vectors may be wrong; null: no reason is known. */
+  /** Reason why its vectors may be wrong; null: none known. */
   doubt(): string | null;
   /** The file that has been written to, replaced or removed since it was loaded; null: none. */
   changedFile(): Promise<string | null>;
@@ -178,7 +178,7 @@ export async function openEmbeddingModel(
   let hashes: FileHashes = {};
   let doubt: string | null = null;
   let judged = false;
-  /** What the first process took for a text, once it was loaded. */
+  /** Time that the first process took for a text, once loaded. */
   let warmUp: Awaited<ReturnType<typeof measureSpeed>>;
   let assumeSpeed: EmbeddingQueue["assumeSpeed"] = () => {};
   const startProcess = createFallbackStart(engine, async (asked, threads, signal) => {
@@ -204,7 +204,7 @@ export async function openEmbeddingModel(
     if (warmUp !== undefined) assumeSpeed(warmUp.tokens, warmUp.computeMs);
     return probed;
   });
-  /** What the process has hashed before it loaded it. */
+  /** Hashes of the files, taken by the process before it loaded the model. */
   const noteFiles = async (started: ModelProcess, before: FileStates) => {
     const directory = found.origin;
     for (const name of Object.keys(started.hashes)) paths.add(pathsByName.get(name) ?? join(directory, name));

@@ -16,7 +16,7 @@ export interface QueuedVector {
   readonly waitMs: number;
 }
 
-/** What became of the queue's head. */
+/** Outcome for the head of the queue. */
 export interface SentBatch extends BatchDecision {
   /** Tokens of the texts themselves, padding left out. */
   readonly usefulTokens: number;
@@ -24,7 +24,7 @@ export interface SentBatch extends BatchDecision {
   readonly waitsMs: readonly number[];
 }
 
-/** What is known of a request before its texts are tokens. */
+/** Facts about a request before it is tokenised. */
 export interface RequestOutline {
   /** Whose it is. Default: the default tenant's. */
   readonly tenant?: string;
@@ -88,7 +88,7 @@ interface OpenRequest {
   sentTexts: number;
 }
 
-/** What a tenant that was idle may be owed: its share of so much time. */
+/** Maximum time that an idle tenant is owed: its share of this. */
 const creditMs = 10_000;
 /** A request is dropped when it would be late even if it were computed alone and faster than of late. */
 const hopefulShare = 0.75;
@@ -129,7 +129,7 @@ export function createEmbeddingQueue(
   /** Texts that the gate has let through and that were not chosen yet. */
   let passes = 0;
   let atGate = false;
-  /** How long the gate has held up what is sent next. */
+  /** Delay that the gate has added to the next send. */
   let heldMs = 0;
   const tenants = new Map<string, TenantTexts<Waiter>>();
   const requests = new Set<OpenRequest>();
@@ -141,7 +141,7 @@ export function createEmbeddingQueue(
     return costPerMs === null ? null : (tokens * usualCostPerToken) / costPerMs;
   };
 
-  /** What a tenant that comes back may be owed, per weight. */
+  /** Maximum that a returning tenant is owed, per weight. */
   const creditFor = (tenant: string) => ((drain.costPerMs() ?? 0) * creditMs) / fair.activeWeight(tenant);
 
   const textsOf = (tenant: string): TenantTexts<Waiter> => {

@@ -54,7 +54,7 @@ export interface FairQueue {
   activeWeight(tenant: string): number;
 }
 
-/** What a batch holds. */
+/** Contents of a batch. */
 export const smallTokens = 256;
 
 /** How much later than its coming a request's turn is, in virtual time. */

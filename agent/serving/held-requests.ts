@@ -1,18 +1,18 @@
 import { ServiceError } from "#platform/errors.ts";
 import type { AdmissionDecision, Held, MissingRoom, QueueState } from "./decide-admission.ts";
 
-/** A request that is let in, from then until its answer. */
+/** An admitted request, until its answer. */
 export interface HeldRequest {
   readonly tenant: string;
   readonly texts: number;
   readonly bytes: number;
-  /** Whether it can still be turned away without work being lost. */
+  /** True while it can be turned away without losing work. */
   begun(): boolean;
   /** Turns it away. */
   evict(reason: ServiceError): void;
 }
 
-/** All requests that are let in, whichever model they are for, and what each tenant has of them. */
+/** All admitted requests, of every model, with each tenant's part. */
 export interface HeldRequests {
   /** As decisions need it; `tokens` are those that wait for the request's model. */
   state(tenant: string, waitingTokens: (tenant?: string) => number): Pick<QueueState, "held" | "own" | "share">;

@@ -1,6 +1,6 @@
 import { turnAfter } from "./fair-queue.ts";
 
-/** How much of the model's time went into a tenant's requests of late, by their size. */
+/** Model time used by a tenant's recent requests, by size. */
 export interface RecentWork {
   /** @param size tokens of the whole request */
   record(size: number, cost: number, atMs: number): void;

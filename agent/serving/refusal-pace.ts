@@ -14,7 +14,7 @@ const refusalsPerS = 20;
 const longestPauseMs = 1_000;
 /** What a client that waits for so long at most may be kept of it. */
 const budgetShare = 0.1;
-/** More than this are not kept waiting at once, whoever they are. */
+/** Maximum number kept waiting at once, over all tenants. */
 const maxPaused = 512;
 /** A request that is kept waiting for its refusal holds its texts. */
 const maxPausedBytes = 32 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { isPair, type TextInput } from "./text-input.ts";
 
-/** What the runtime needs around a text, its vector and its place in the queue. */
+/** Overhead of the runtime for a text, its vector and its place in the queue. */
 const overheadBytes = 500;
 const bytesPerTokenId = 8;
 

@@ -15,7 +15,7 @@ export interface CachedText {
  * keep within their share.
  */
 export interface ResultCache {
-  /** What is kept for a tenant under a key of {@link resultKey}; undefined when nothing is. */
+  /** Cached result of a tenant under a key of {@link resultKey}; undefined when there is none. */
   get(tenant: string, key: string): CachedText | undefined;
   /** Keeps a copy, unless it alone would take more than a sixteenth of the room. */
   put(tenant: string, key: string, text: CachedText): void;

@@ -51,9 +51,9 @@ export interface ServingOptions {
   readonly tracing?: Tracing | undefined;
   /** Where pulled models are, one directory a model; null = nowhere. */
   readonly pulledModels: string | null;
-  /** How often the models' files and memory are looked at; for tests. */
+  /** Interval of the checks of files and memory; for tests. */
   readonly upkeepMs?: number;
-  /** Where it is kept what models were when they were first loaded; null = nowhere. */
+  /** Directory of the models' fingerprints; null: not kept. */
   readonly fingerprints?: string | null;
   /** Told of a model's process that was killed because it did not answer. */
   readonly onHang?: (reason: string) => void;

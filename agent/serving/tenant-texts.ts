@@ -33,7 +33,7 @@ export interface TenantTexts<Waiter> {
   reorder(): void;
   /** Forgets the places of those that don't wait any more. */
   sweep(): void;
-  /** Those that wait, in the order of its requests. */
+  /** Waiting texts, in the order of its requests. */
   waiting(): readonly QueuedText<Waiter>[];
 }
 

@@ -11,7 +11,7 @@ export interface TokenizedText {
   readonly truncated: boolean;
 }
 
-/** What takes a while, done a bit at a time: whoever runs it may do other things between two steps. */
+/** A long computation in steps, so that its caller can do other work between them. */
 export type Steps<T> = Generator<undefined, T, undefined>;
 
 /** Does all steps at once. */

@@ -1,6 +1,6 @@
 /** A regular expression that a tokenizer runs on texts. */
 export interface TokenizerPattern {
-  /** Where it stands in tokenizer.json, e.g. `pre_tokenizer.pretokenizers.0.pattern.Regex`. */
+  /** Place in tokenizer.json, e.g. `pre_tokenizer.pretokenizers.0.pattern.Regex`. */
   readonly place: string;
   readonly pattern: string;
 }
@@ -9,7 +9,7 @@ export interface TokenizerPattern {
 const maxDepth = 32;
 const maxParts = 64;
 const maxPatternCharacters = 4_000;
-/** How much longer a text may get by what is put into it. */
+/** Maximum growth of a text by insertions. */
 const maxGrowth = 64;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;

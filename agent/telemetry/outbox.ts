@@ -13,7 +13,7 @@ export interface OutboxLimits {
   readonly maxAgeMs: number;
 }
 
-/** Why records are lost. */
+/** Reasons for losing records. */
 export const lossCauses = ["outbox-full", "too-old", "memory-full", "unreadable", "unsendable"] as const;
 export type LossCause = (typeof lossCauses)[number];
 
@@ -34,7 +34,7 @@ export interface Outbox {
   enforceLimits(nowMs: number): number;
   /** With those in memory. */
   size(): { readonly entries: number; readonly bytes: number };
-  /** Those that are in memory only. */
+  /** Records that are only in memory. */
   unwritten(): number;
 }
 

@@ -88,7 +88,7 @@ export function createReporter(
     }
   };
 
-  /** What a board or an operator says may be longer or larger than a message allows. */
+  /** Values from a board or an operator may exceed a message's bounds. */
   const encode = <T extends TSchema>(schema: T, message: Static<T>): string =>
     encodeFitted(schema, message, (reason) =>
       counted.note("a message of this agent was clamped to its bounds", { reason }),

@@ -3,7 +3,7 @@ import { ControllerState } from "#protocol/messages.ts";
 
 const strict = { additionalProperties: false } as const;
 
-/** What `decideSoleController` reads: since when this controller acts, what another one said, and whether it answered. */
+/** Input of `decideSoleController`: since when this controller acts, what another one said, and whether it answered. */
 export const SoleControllerInput = Type.Object(
   {
     own: Type.Required(Type.Pick(ControllerState, ["instanceId", "sinceMs"]), strict),

@@ -68,7 +68,7 @@ function checkHelper(socketPath: string, user: string): CheckResult {
   }
 }
 
-/** Whether sudo lets a user set modes, and no more than that. */
+/** Checks that sudo lets a user set modes, and nothing more. */
 async function checkSudo(path: string, user: string, timeoutMs: number): Promise<CheckResult> {
   const asked = await runCommand(["sudo", "-n", "-l", path, "-m", "0"], timeoutMs);
   if (asked.kind === "not-started")

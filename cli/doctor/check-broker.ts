@@ -18,7 +18,7 @@ export interface AskedAgent {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Sends a word to itself. A broker acknowledges what it forbids, so only what comes back was let through. */
+/** Sends itself a test message. A broker may acknowledge what it forbids, so only arrival proves that publishing works. */
 async function comesBack(client: MqttClient, topic: string): Promise<boolean> {
   const word = crypto.randomUUID();
   const heard = Promise.withResolvers<boolean>();

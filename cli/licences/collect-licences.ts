@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** What one thing inside the executable is licensed by. */
+/** Licence of one part of the executable. */
 export interface Licence {
   readonly name: string;
   readonly version: string | null;
@@ -60,7 +60,7 @@ const readText = (path: string) =>
 const readManifest = (directory: string) =>
   JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as Manifest;
 
-/** Where a package finds another: in its own node_modules or the nearest above it. */
+/** Resolves a package from another: in its own node_modules or the nearest above. */
 function packageDirectory(name: string, from: string, root: string): string | null {
   for (let directory = from; ; directory = dirname(directory)) {
     const found = join(directory, "node_modules", name);

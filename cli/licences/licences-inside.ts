@@ -1,2 +1,2 @@
-/** Where the texts lie inside the executable (scripts/build-licences.ts puts a file in this place); null when the program runs from its sources. */
+/** Path of the texts inside the executable (scripts/build-licences.ts puts a file in this place); null when the program runs from its sources. */
 export const licencesPath: string | null = null;

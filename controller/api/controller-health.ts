@@ -6,7 +6,7 @@ import type { Health } from "./schemas.ts";
 
 const shownForMs = 24 * 3_600_000;
 
-/** What the size limit of the store has cost. */
+/** Minutes removed because of the store's size limit. */
 export interface StoreTrims {
   /** Minutes went before their time. */
   note(minutes: number, nowMs: number): void;

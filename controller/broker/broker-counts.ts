@@ -11,7 +11,7 @@ export type DropReason =
   | "retained-full";
 
 export interface BrokerCounts {
-  /** Clients that were not let in. */
+  /** Rejected clients. */
   readonly refused: ReadonlyMap<RefusalReason, number>;
   readonly dropped: ReadonlyMap<DropReason, number>;
   readonly deniedSubscriptions: number;

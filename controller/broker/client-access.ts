@@ -8,7 +8,7 @@ export interface PublishedPacket {
   readonly bytes: number;
 }
 
-/** Rights of a client that was let in. Anything not named is denied. */
+/** Rights of an admitted client. Anything not named is denied. */
 export interface ClientRights {
   readonly role: "agent" | "doctor" | "observer";
   readonly name: string;
@@ -31,7 +31,7 @@ export type Admission =
   | { readonly rights: ClientRights }
   | { readonly refused: Exclude<RefusalReason, "will" | "too-many" | "too-often">; readonly detail: string };
 
-/** Decides who is let in at the broker, and as what. */
+/** Decides which clients the broker admits, and with which rights. */
 export interface ClientAccess {
   admit(request: ConnectRequest): Admission;
 }

@@ -21,14 +21,14 @@ interface Payload {
   readonly qos?: number;
 }
 
-/** What an agent may do in a time, over all its connections. */
+/** Rate limit of an agent, over all its connections. */
 interface Allowance {
   readonly publishes: PublishPace;
   readonly connects: PublishPace;
   heldBackBytes: number;
 }
 
-/** A client that was let in. */
+/** An admitted client. */
 interface Guest {
   readonly rights: ClientRights;
   readonly allowance: Allowance;
@@ -46,7 +46,7 @@ export interface ClientGateParts {
   readonly counted: CountedLog;
 }
 
-/** Checks between a socket and the broker: who is let in, what it may do, and how much. */
+/** Checks between a socket and the broker: admission, rights and rates. */
 export interface ClientGate {
   /** Takes a connection in, before aedes does; false: it was ended. */
   take(socket: Socket): boolean;

@@ -5,7 +5,7 @@ import type { Logger } from "#platform/log.ts";
 import { readRegularText } from "#platform/read-regular-file.ts";
 import { writeSecretFile } from "#platform/write-secret-file.ts";
 
-/** What this controller is called at brokers, made once and kept beside its store; where it can't be kept, new with every start. */
+/** This controller's id at brokers, created once and kept beside its store; if it can't be kept, new with every start. */
 export async function keptControllerId(stateDir: string, log: Logger): Promise<string> {
   const path = join(stateDir, "controller-id");
   try {

@@ -25,18 +25,18 @@ export function withPlausibleCapacity(birth: Birth, usualQps: number): { birth: 
     : { birth: { ...birth, board: { ...birth.board, powerModes } }, faults };
 }
 
-/** What a minute's record is judged by. */
+/** Facts by which a minute's record is judged. */
 export interface MinuteContext {
   /** Of the agent's board; null where it has not introduced itself. */
   readonly birth: Birth | null;
-  /** What an agent usually carries, texts a second. */
+  /** Usual capacity of an agent, texts a second. */
   readonly usualQps: number;
   readonly nowMs: number;
   /** Older minutes are not kept. */
   readonly oldestMs: number;
 }
 
-/** How the reason of a minute begins that is of the future: one that may be right, if this controller's clock is not. */
+/** Beginning of the reason for a minute in the future, which may be right if this controller's clock is wrong. */
 export const aheadOfClock = "starts ahead of this controller's clock";
 
 function implausibleTime(minuteStartMs: number, { nowMs, oldestMs }: MinuteContext): string | null {

@@ -1,7 +1,7 @@
 import type { MinuteData } from "#protocol/messages.ts";
 import type { HourUse, MinuteStore } from "../store/store.ts";
 
-/** What one agent can have to say of one hour. */
+/** Maximum that one agent can report for one hour. */
 export interface HourLimits {
   /** 60 minutes, and some that a restart cuts in two. */
   readonly rows: number;
@@ -26,7 +26,7 @@ export interface HourBudget {
 }
 
 export interface HourBudgetLook {
-  /** Why the minute is more than its agent can have to say of its hour; null when it is not. */
+  /** Reason why the minute exceeds what its agent can report for its hour; null when it does not. */
   readonly excess: string | null;
   /** The minute was stored. */
   spend(): void;

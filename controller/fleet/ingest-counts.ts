@@ -1,4 +1,4 @@
-/** What of an agent's messages was not taken as it came, since this controller started. */
+/** Messages of an agent that were not accepted as sent, since this controller started. */
 export interface AgentFaults {
   /** Messages that could not be read or were not its to send. */
   readonly refused: number;
@@ -18,9 +18,9 @@ export interface IngestTotals {
   readonly conflicts: number;
   /** Messages of agents for which there was no room (`ingest.maxAgents`). */
   readonly noRoom: number;
-  /** Why minutes can't be stored now; null when they can. What can't be stored is not acknowledged and comes again. */
+  /** Reason why minutes can't be stored now; null when they can. They are not acknowledged, so agents send them again. */
   readonly storeFault: string | null;
-  /** When the newest came; null: none yet. */
+  /** Arrival of the newest; null: none yet. */
   readonly lastConflictMs: number | null;
   readonly lastNoRoomMs: number | null;
 }
@@ -29,7 +29,7 @@ export interface IngestCounts {
   /** `agentId` is null where the message is of no agent that is known. */
   note(agentId: string | null, kind: FaultKind, reason: string, nowMs: number): void;
   noteNoRoom(nowMs: number): void;
-  /** How storing the newest minute ended: null, or why it failed. */
+  /** Result of storing the newest minute: null, or why it failed. */
   noteStored(fault: string | null): void;
   of(agentId: string): AgentFaults;
   totals(): IngestTotals;

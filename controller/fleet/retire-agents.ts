@@ -7,7 +7,7 @@ import type { AgentStore, DecisionStore, MinuteStore } from "../store/store.ts";
 import { type AgentState, availabilityOf } from "./agent-state.ts";
 import type { Fleet } from "./fleet.ts";
 
-/** Agents leave the fleet for good: by an operator's word, after a long silence, or to make room. Their minutes stay as long as others. */
+/** Removes agents from the fleet for good: by an operator, after a long silence, or to make room. Their minutes are kept as long as others. */
 export interface Retirement {
   /** @throws ServiceError NOT_FOUND for an agent nobody has heard of, CONFLICT while it is online or its machine is configured. */
   retire(agentId: string): Promise<void>;
@@ -86,7 +86,7 @@ export function createRetirement(parts: RetirementParts): Retirement {
     });
   };
 
-  /** Those that may go, who was silent longest first. */
+  /** Agents that may be removed, longest silent first. */
   const idle = () =>
     fleet
       .agents()

@@ -55,7 +55,7 @@ export function createRowQuarantine(onNew: (table: string, key: string, reason: 
   return quarantine;
 }
 
-/** What a JSON column holds; undefined, which no schema takes, when it is no JSON. */
+/** Value of a JSON column; undefined, which no schema accepts, when it is not JSON. */
 export function columnValue(json: string | null): unknown {
   if (json === null) return null;
   try {

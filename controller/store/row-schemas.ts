@@ -3,7 +3,7 @@ import { bounds, Identifier, TimeMs, text } from "#protocol/bounds.ts";
 import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
 import { type DecisionRecord, decisionKinds } from "../scaling/decision-record.ts";
 
-/** What rows of the store say, checked as messages are: a file can be damaged, or written by somebody else. */
+/** Values of the store's rows, checked like messages: a file can be damaged, or written by somebody else. */
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const strict = { additionalProperties: false } as const;
 

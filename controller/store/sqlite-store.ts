@@ -28,7 +28,7 @@ interface StoredOverride {
   expiresAtMs: number;
 }
 
-/** What an agent said of itself; null where that can't be read, which it soon says again. */
+/** An agent's last presence; null if it can't be read (the agent soon sends another). */
 function saidBy<T extends TSchema & { readonly static: { readonly agentId: string } }>(
   quarantine: RowQuarantine,
   agentId: string,

@@ -50,7 +50,7 @@ export interface FleetMinute {
   readonly texts: number;
 }
 
-/** What became of a minute that was to be kept. */
+/** Outcome of storing a minute. */
 export type MinuteOutcome =
   | "new"
   /** The same is kept already. */
@@ -60,7 +60,7 @@ export type MinuteOutcome =
   /** Other figures are kept of the very same minute: these are not. */
   | "contradicts";
 
-/** What is kept of an agent of one hour. */
+/** Stored rows and bytes of an agent for one hour. */
 export interface HourUse {
   readonly rows: number;
   readonly bytes: number;
@@ -91,7 +91,7 @@ export interface SetAsideStore {
 export interface MinuteStore {
   /** Keeps a minute once and for all under (agentId, bootId, seq). */
   insertMinute(data: MinuteData): Promise<MinuteOutcome>;
-  /** What is kept of the minutes that start in the hour from `hourStartMs`. */
+  /** Stored rows and bytes of the minutes that start in the hour from `hourStartMs`. */
   hourUse(agentId: string, hourStartMs: number): Promise<HourUse>;
   hasMinutes(agentId: string): Promise<boolean>;
   /** Minutes that start in [startMs, endMs), by time; of one agent when `agentId` is given. */
@@ -104,7 +104,7 @@ export interface MinuteStore {
   pruneMinutes(beforeMs: number, nowMs: number): Promise<number>;
   /** Removes the oldest minutes until what is kept takes no more than `maxBytes`; says how many. */
   pruneToSize(maxBytes: number): Promise<number>;
-  /** What the database's rows take on disk; what is free in its file is not counted. */
+  /** Disk space of the database's rows, without free pages in its file. */
   usedBytes(): number;
 }
 

@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
 
-/** Slows down whoever tries keys, by network address. */
+/** Slows down guessing of keys, by network address. */
 export interface KeyAttempts {
   /** Takes note of a wrong key. Returns how many seconds the sender should wait; 0 while it has not tried too often. */
   wrongKey(address: string): number;

@@ -67,7 +67,7 @@ export interface NightTrainingParts {
   readonly memory?: TextMemory;
   /** Told of a trainer that was killed because nothing came of it. */
   readonly onHang?: (reason: string) => void;
-  /** A trainer that says nothing for so long while it may train is killed. */
+  /** A trainer that sends nothing for this long while it may train is killed. */
   readonly silenceMs?: number;
   /** Started instead of this program's own trainer; for tests. */
   readonly command?: (task: TrainerTask) => readonly string[];

@@ -18,7 +18,7 @@ export interface ForecastProcessOptions {
   readonly onState?: (state: ForecastWorkerState) => void;
   /** Told of a process that was killed because it did not answer. */
   readonly onHang?: (reason: string) => void;
-  /** How long it may take to start. */
+  /** Maximum time to start. */
   readonly startMs?: number;
   /** Started instead of this program's own worker; for tests. */
   readonly command?: readonly string[];

@@ -19,9 +19,9 @@ export interface ModeRequestOptions {
   readonly nvpmodelPath: string;
   /** The only ids that may be set; null: all of the list. */
   readonly allowedIds: ReadonlySet<number> | null;
-  /** A client may take so long for its line. */
+  /** Maximum time for a client to send its line. */
   readonly requestTimeoutMs: number;
-  /** nvpmodel may take so long. */
+  /** Maximum run time of nvpmodel. */
   readonly commandTimeoutMs: number;
 }
 
@@ -30,7 +30,7 @@ const failed = (reason: string): SetModeResult => ({
   reason: reason.replaceAll(/[^ -~]+/g, " ").slice(0, maxReasonLength),
 });
 
-/** Reads no more than a request may be long. Null: it did not come in time, or is none. */
+/** Reads up to the maximum length of a request. Null: it did not come in time, or is not valid. */
 async function readRequest(input: ReadableStream<Uint8Array>, timeoutMs: number): Promise<number | null> {
   const reader = input.getReader();
   const late = Promise.withResolvers<null>();
@@ -59,7 +59,7 @@ async function listedIds(confPath: string): Promise<ReadonlySet<number>> {
   return new Set(parseNvpmodelConf(await readFile(confPath, "utf8")).modes.map(({ id }) => id));
 }
 
-/** What nvpmodel is started with: nothing of the caller's. */
+/** Environment of nvpmodel: nothing of the caller's. */
 const cleanEnvironment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/", LC_ALL: "C" };
 
 /**

@@ -6,10 +6,10 @@ const maxAnswerBytes = 4096;
 /** The helper serves one at a time and turns others away. */
 const askAgainMs = 300;
 
-/** What came back: a line, or why none did. */
+/** Answer line, or the reason for not having one. */
 type Exchange =
   | { readonly kind: "line"; readonly line: string }
-  /** Connected, and closed again without a word. */
+  /** Connected, and closed again without an answer. */
   | { readonly kind: "turned-away" }
   | { readonly kind: "error"; readonly reason: string };
 

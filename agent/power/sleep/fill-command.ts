@@ -1,4 +1,4 @@
-/** Facts that a peer tells of itself and that a command of the operator's may name. */
+/** Facts reported by a peer that an operator's command may use. */
 export type PlaceholderName = "mac" | "host" | "agent";
 
 /**

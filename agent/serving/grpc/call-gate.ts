@@ -54,7 +54,7 @@ type StreamListener = (
 
 interface HeaderMeasure {
   readonly bytes: number;
-  /** How often `authorization` was sent. */
+  /** Number of `authorization` headers. */
   readonly authorizations: number;
 }
 
@@ -95,7 +95,7 @@ export function createCallGate(
   let lastId = 0;
   let lastingCalls = 0;
 
-  /** Who calls, or the error for a call without a valid key, or with several. */
+  /** Caller, or the error for a call without a valid key or with several. */
   const callerByKey = (
     headers: IncomingHttpHeaders,
     { authorizations }: HeaderMeasure,

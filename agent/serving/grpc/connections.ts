@@ -5,12 +5,12 @@ import type { Logger } from "#platform/log.ts";
 export interface ConnectionLimits {
   /** Of all clients together. */
   readonly maxConnections: number;
-  /** Where keys are configured: connections that have not shown one yet, of all clients and of one address. */
+  /** With keys configured: connections that have not shown one yet, in all and per address. */
   readonly maxUnproven: number;
   readonly maxUnprovenPerAddress: number;
   /** Until a client has said that it speaks HTTP/2. */
   readonly handshakeMs: number;
-  /** Where keys are configured: how long a connection that has shown none may be without a call. */
+  /** With keys configured: maximum idle time of a connection that has shown none. */
   readonly unprovenIdleMs: number;
 }
 

@@ -45,7 +45,7 @@ export interface GrpcServer {
   /** `host:port`, as clients of this machine reach it. */
   readonly address: string;
   readonly methods: readonly MethodRule[];
-  /** What is open and held now. */
+  /** Current number of calls and bytes held. */
   load(): { readonly connections: number; readonly calls: number; readonly heldBytes: number };
   /** Tells those who watch, accepts no more calls, lets those in flight finish for up to `graceMs`, then closes what is left. */
   stop(graceMs: number): Promise<void>;
@@ -57,7 +57,7 @@ const keepaliveTimeoutMs = 20_000;
 const maxIdleMs = 30 * 60_000;
 /** Calls at once on one connection; the queue's limits count over all of them. */
 const maxCallsPerConnection = 1024;
-/** How often overdue calls and connections are looked for. */
+/** Interval of the check for overdue calls and connections. */
 const sweepMs = 1_000;
 /** Of messages that never became whole, between two collections of their memory. */
 const garbageBytes = 32 * 1024 * 1024;

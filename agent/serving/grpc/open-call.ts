@@ -38,7 +38,7 @@ export function endWith(stream: ServerHttp2Stream, error: ServiceError): void {
   stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
-/** A call that was let in, and what it holds of the budget. */
+/** An admitted call, and its part of the budget. */
 export class OpenCall implements BudgetHolder {
   readonly tenant: string;
   /** It came with a valid key, or none is asked for: it may know names, paths and addresses. */

@@ -9,7 +9,7 @@ import type { Answer, ServiceRules } from "./service-definition.ts";
 /** The packages the service goes by, the current one first. */
 export const reflectionPackages = ["grpc.reflection.v1", "grpc.reflection.v1alpha"] as const;
 
-/** What the services look like is told to those with a key. */
+/** Reflection is only for callers with a key. */
 export const reflectionRules: ServiceRules = { openMethods: [] };
 
 /** Of one stream: a client that looks at everything asks some twenty. */

@@ -4,7 +4,7 @@ import type protobuf from "protobufjs";
 /** What a handler answers with: a message's fields, or the message already encoded. */
 export type Answer = Record<string, unknown> | Buffer;
 
-/** What a service's methods take before anything is asked of them. */
+/** Requirements of a service's methods, checked before a call. */
 export interface ServiceRules {
   /** Methods that are answered without a key where keys are configured. Of all others a key is asked. */
   readonly openMethods: readonly string[];

@@ -6,7 +6,7 @@ import type { Logger } from "#platform/log.ts";
 import { readRegularText } from "#platform/read-regular-file.ts";
 import { Fingerprint, judgeFingerprint, type Likeness } from "./fingerprint.ts";
 
-/** What models were when they were first loaded here, in a file for each. */
+/** Fingerprints of models at their first load here, one file each. */
 export interface FingerprintStore {
   /** Compares, and keeps what is new. @returns why the model's vectors may be wrong; null: no reason. Never rejects. */
   judge(now: Likeness): Promise<string | null>;

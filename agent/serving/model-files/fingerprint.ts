@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { FileHashes } from "./hash-model-files.ts";
 
-/** What a model was when it was first loaded here: its files, and what it made of a text. */
+/** Fingerprint of a model at its first load here: hashes of its files, and its vector of a fixed text. */
 export const Fingerprint = Type.Object({
   model: Type.String(),
   revision: Type.String(),
@@ -12,7 +12,7 @@ export const Fingerprint = Type.Object({
 });
 export type Fingerprint = Static<typeof Fingerprint>;
 
-/** What a model is now. */
+/** Fingerprint of a model now. */
 export interface Likeness {
   readonly model: string;
   readonly revision: string;
@@ -52,7 +52,7 @@ export function cosine(a: Float32Array, b: Float32Array): number {
   return product / Math.sqrt(squaresA * squaresB);
 }
 
-/** What is to be kept, and why the model's vectors may be wrong; null: no reason. */
+/** Fingerprint to keep, and the reason why the model's vectors may be wrong; null: none. */
 export interface FingerprintVerdict {
   readonly keep: Fingerprint;
   readonly doubt: string | null;

@@ -39,7 +39,7 @@ export interface ModelPoolOptions extends Omit<ResidencyOptions, "onEvicted" | "
   readonly defaultModel: string;
   readonly pinned: readonly string[];
   readonly observer: ModelPoolObserver;
-  /** How often files, memory and times are looked at. */
+  /** Interval of the checks of files, memory and times. */
   readonly upkeepMs?: number;
 }
 

@@ -1,7 +1,7 @@
 import type { ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 
 export interface BatchDeadlineInput {
-  /** What is computed: texts × padded length. */
+  /** Tokens computed: texts × padded length. */
   readonly tokens: number;
   /** As measured on this process; null before its first batch. */
   readonly tokensPerMs: number | null;
@@ -26,7 +26,7 @@ const engineBuildMs = 120_000;
 const longestMs = 600_000;
 const suspectShare = 0.2;
 
-/** How long a model's process may take for a batch before it counts as hanging and is replaced. */
+/** Deadline of a batch, after which the model's process counts as hanging and is replaced. */
 export function decideBatchDeadline(input: BatchDeadlineInput): BatchDeadline {
   const { tokens, tokensPerMs, provider, shortestMs, suspect } = input;
   if (provider === "tensorrt")

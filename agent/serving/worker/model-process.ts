@@ -165,7 +165,7 @@ export async function startModelProcess(
     void followOutput(child.stderr, options.onOutput);
   const lost = Promise.withResolvers<string>();
   const ready = Promise.withResolvers<Extract<Frame, { kind: "ready" }>>();
-  /** What was asked, in order; pings have no texts. */
+  /** Outstanding questions, in order; pings have no texts. */
   const pending = new Map<number, Asked>();
   const { batchTimeoutMs = 10_000 } = options;
   const speed = createDrainRate();

@@ -8,7 +8,7 @@ import { createWebhookCapacity } from "./webhook-capacity.ts";
 export interface ProviderSurroundings {
   readonly stateDir: string;
   readonly log: Logger;
-  /** How the agent of this id reaches the broker; known once it listens. */
+  /** Broker access of the agent with this id; known once the broker listens. */
   readonly broker: (agentId: string) => BrokerAccess;
 }
 

@@ -12,7 +12,7 @@ import { decideMachine, type MachineDecision } from "./decide-machine.ts";
 export interface Machines {
   /** Makes the agents known that the fleet has never heard of, so that they can be chosen. */
   introduce(): void;
-  /** Whether the agent's machine is switched here. */
+  /** True if the agent's machine is switched on and off here. */
   switches(agentId: string): boolean;
   /** Whether an agent that may be offline can be counted on; undefined where no provider switches it: its presence says all. */
   unavailability(agentId: string, nowMs: number): string | null | undefined;
