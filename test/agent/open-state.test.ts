@@ -76,11 +76,6 @@ describe("an agent starts without a disk that it can use, and goes on with it wh
       mend: () => rmSync(directory),
     },
     {
-      name: "its file is a directory",
-      spoil: () => mkdirSync(path, { recursive: true }),
-      mend: () => rmSync(path, { recursive: true }),
-    },
-    {
       name: "its parent is a file",
       spoil: () => {
         directory = join(root, "file", "state");
@@ -108,6 +103,14 @@ describe("an agent starts without a disk that it can use, and goes on with it wh
     expect(seqsOnDisk()).toEqual([1, 2]);
     expect(start().text.load()).toBe("kept");
   });
+});
+
+test("a directory in the place of the state file is moved aside", () => {
+  mkdirSync(path, { recursive: true });
+  const { outbox } = start();
+  expect(outbox.append(minute(1), 0)).toBe(true);
+  for (const state of open.splice(0)) state.close();
+  expect(seqsOnDisk()).toEqual([1]);
 });
 
 describe("a state file that is taken away from under an agent", () => {
