@@ -74,6 +74,20 @@ const maxHeldBackBytes = 4 * 1024 * 1024;
 /** Memory of a message beside its payload. */
 const heldBackOverheadBytes = 512;
 
+/** A peer that has gone is not waited for: what it sent would stay in memory until then. */
+function answerLater(socket: Socket, delayMs: number, answer: () => void): void {
+  const gone = () => {
+    clearTimeout(timer);
+    answer();
+  };
+  const timer = setTimeout(() => {
+    socket.removeListener("close", gone);
+    answer();
+  }, delayMs).unref();
+  if (socket.destroyed) gone();
+  else socket.once("close", gone);
+}
+
 function bytesOf({ payload }: Payload): number {
   return Buffer.byteLength(payload ?? "");
 }
@@ -208,7 +222,8 @@ export function createClientGate({ access, limits, retained, handle, counted }: 
       });
       // A client that knows its secret is not guessing, whatever else is wrong.
       const isGuess = admission.refused === "no-secret" || admission.refused === "wrong-secret";
-      setTimeout(() => done(null, false), isGuess ? refusals.next(network) : 0).unref();
+      wills.delete(client);
+      answerLater(socket, isGuess ? refusals.next(network) : 0, () => done(null, false));
     },
     authorizePublish(client, packet, done) {
       const guest = client === null ? undefined : guests.get(client);

@@ -1,10 +1,13 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
+import type { Client } from "aedes";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import pino from "pino";
 import type { BrokerLimits } from "#controller/broker/broker-config.ts";
+import { createClientGate } from "#controller/broker/client-gate.ts";
 import { createEmbeddedBroker, type EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
 import { createFleetAccess } from "#controller/broker/fleet-access.ts";
+import { createRetainedMessages } from "#controller/broker/retained-messages.ts";
 import { agentChannels, agentTopic, controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { agentLogin, brokerLimits, type Login, observerLogin, testKey } from "../../fakes/broker-clients.ts";
 
@@ -155,6 +158,43 @@ describe("who is refused", () => {
     );
     for (const answer of await Promise.all(guesses)) expect(answer).toContain("Not authorized");
     expect(lines.filter(({ msg }) => msg === "an MQTT client was rejected")).toHaveLength(1);
+  }, 60_000);
+
+  test("who has gone is not answered later: nothing that it sent stays in memory meanwhile", async () => {
+    await begin();
+    const gate = createClientGate({
+      access: createFleetAccess(fleet, testKey),
+      limits: brokerLimits(),
+      retained: createRetainedMessages(1),
+      handle: async () => undefined,
+      counted: { note: () => undefined },
+    });
+    const refuse = (socket: Socket) => {
+      let answers = 0;
+      const client = { id: "x", conn: socket } as unknown as Client;
+      gate.hooks.authenticate(client, "a", Buffer.from("wrong"), () => {
+        answers += 1;
+      });
+      return () => answers;
+    };
+    // Many times, so that the delay is at its longest.
+    const waiting: { socket: Socket; answers: () => number }[] = [];
+    for (let i = 0; i < 20; i += 1) {
+      const socket = await idle();
+      waiting.push({ socket, answers: refuse(socket) });
+    }
+    const last = waiting.slice(-5);
+    expect(last.map(({ answers }) => answers())).toEqual([0, 0, 0, 0, 0]);
+    for (const { socket } of last) {
+      const gone = new Promise((resolve) => socket.once("close", resolve));
+      socket.destroy();
+      await gone;
+    }
+    expect(last.map(({ answers }) => answers())).toEqual([1, 1, 1, 1, 1]);
+    const socket = await idle();
+    socket.destroy();
+    expect(refuse(socket)()).toBe(1);
+    await until(() => waiting.every(({ answers }) => answers() === 1));
   }, 60_000);
 
   test("nothing of a will of somebody who was not let in is published", async () => {
