@@ -56,6 +56,9 @@ export interface IngestParts {
   readonly onAgentChanged: (before: AgentState | undefined, after: AgentState) => void;
 }
 
+/** Lines of the log about what agents say of commands: a fleet that is drained says a few of each. */
+const mostResultsPerS = 50;
+
 export interface Ingest {
   /** Subscribes to what agents say. */
   start(): void;
@@ -77,6 +80,15 @@ export const mostSetAside = { ofAgent: 100, inAll: 5000 } as const;
 export function createIngest(parts: IngestParts): Ingest {
   const { fleetName, fleet, store, broker, limits, counts, nowMs, log } = parts;
   const counted = createCountedLog(log, Date.now);
+  let second = 0;
+  let resultsInSecond = 0;
+  const mayLogResult = (): boolean => {
+    const now = Math.floor(performance.now() / 1000);
+    if (now !== second) resultsInSecond = 0;
+    second = now;
+    resultsInSecond += 1;
+    return resultsInSecond <= mostResultsPerS;
+  };
   const budget: HourBudget = createHourBudget(store);
   let setAsideSincePrune = 0;
   const rebirthAskedMs = new Map<string, number>();
@@ -112,11 +124,18 @@ export function createIngest(parts: IngestParts): Ingest {
     }
   };
 
-  /** An introduction without figures that can't be; said each time an agent introduces itself so. */
+  /** An introduction without figures that can't be; said, but not as often as an agent may introduce itself. */
   const believable = (message: Presence | Birth | Reported): Presence | Birth | Reported => {
     if (!("board" in message)) return message;
     const { birth, faults } = withPlausibleCapacity(message, parts.usualCapacityQps);
-    for (const fault of faults) log.warn({ agentId: message.agentId, fault }, "an agent's capacity is not believed");
+    if (faults.length > 0) {
+      const { agentId } = message;
+      counted.note("an agent's capacity is not believed", {
+        agentId,
+        faults: faults.slice(0, 3),
+        inAll: faults.length,
+      });
+    }
     return birth;
   };
 
@@ -216,7 +235,9 @@ export function createIngest(parts: IngestParts): Ingest {
     const before = known ?? unknownAgent(agentId, nowMs());
     if ("seq" in message) return parts.onMessage(channel, await takeMinute(message, payload.byteLength, before));
     if ("state" in message) {
-      log.info({ agentId, command: message.id, state: message.state, reason: message.reason }, "command result");
+      const { id: command, state, reason } = message;
+      if (mayLogResult()) log.info({ agentId, command, state, reason }, "command result");
+      else counted.note("more command results than are logged", { agentId });
       fleet.put({ ...before, lastHeardMs: nowMs() });
       return parts.onMessage(channel, "accepted");
     }

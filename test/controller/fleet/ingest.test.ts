@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import pino from "pino";
 import { availabilityOf, liveQpsOf, recentLatencyMs } from "#controller/fleet/agent-state.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { createIngest, type Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import type { Store } from "#controller/store/store.ts";
-import { createLogger } from "#platform/log.ts";
+import { createLogger, type Logger } from "#platform/log.ts";
 import { createMemoryStore } from "../memory-store.ts";
 import { aBirth, aMinute, aPresence, aReported } from "../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
@@ -21,7 +22,9 @@ describe("ingest", () => {
   let nowMs: number;
   let counts: IngestCounts;
 
-  const begin = (given: Partial<{ store: Store; maxAgents: number; makeRoom: () => Promise<boolean> }> = {}) => {
+  const begin = (
+    given: Partial<{ store: Store; maxAgents: number; makeRoom: () => Promise<boolean>; log: Logger }> = {},
+  ) => {
     broker = createRecordingBroker();
     store = given.store ?? createMemoryStore();
     fleet = createFleet();
@@ -39,7 +42,7 @@ describe("ingest", () => {
       makeRoom: given.makeRoom ?? (async () => false),
       usualCapacityQps: 350,
       nowMs: () => nowMs,
-      log: createLogger("test", "silent"),
+      log: given.log ?? createLogger("test", "silent"),
       onMessage: (channel, outcome) => outcomes.push(`${channel} ${outcome}`),
       onMinute: () => undefined,
       onAgentChanged: (before, after) => changes.push(`${before?.presence?.status} -> ${after.presence?.status}`),
@@ -194,6 +197,29 @@ describe("ingest", () => {
     await broker.deliver(topic("birth"), aBirth({ board: { ...board, powerModes } }));
     const capacities = fleet.get("thor-1")?.birth?.board.powerModes.map(({ capacityQps }) => capacityQps);
     expect(capacities).toEqual([null, 200]);
+  });
+
+  test("an agent that says the same without end fills no log", async () => {
+    const lines: string[] = [];
+    begin({ log: pino({ level: "info" }, { write: (line: string) => void lines.push(line) }) });
+    await introduce();
+    const { board } = aBirth();
+    const powerModes = Array.from({ length: 32 }, (_, id) => ({ ...board.powerModes[0]!, id, capacityQps: 1e6 }));
+    const envelope = { v: 1, agentId: "thor-1", bootId: "boot-1", sentAtMs: 1_000 };
+    const startedMs = performance.now();
+    const times = 2000;
+    for (let each = 0; each < times; each += 1) {
+      await broker.deliver(topic("birth"), aBirth({ board: { ...board, powerModes } }));
+      await broker.deliver(topic("reported"), aReported());
+      await broker.deliver(topic("data"), aMinute({ seq: each * 2 + 1, minuteStartMs: 1 }));
+      const result = { ...envelope, id: `c-${each}`, state: "succeeded", reason: "" };
+      await broker.deliver(topic("cmd-result"), result);
+      await broker.deliver(topic("presence"), { nonsense: each });
+    }
+    // 50 results a second are logged, and of each kind of fault one line a minute.
+    const seconds = Math.ceil((performance.now() - startedMs) / 1000) + 1;
+    expect(outcomes.length).toBeGreaterThanOrEqual(5 * times);
+    expect(lines.length).toBeLessThanOrEqual(Math.min(2 * times, seconds * 50) + 20 * Math.ceil(1 + seconds / 60));
   });
 
   test.each([-5, Number.NaN, Number.POSITIVE_INFINITY, "350"])("a capacity of %p is refused", async (capacityQps) => {
