@@ -1,6 +1,7 @@
 import { type ByteHold, createByteBudget } from "#platform/byte-budget.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { createRequestTurns } from "#platform/request-turns.ts";
 import { type BodySlot, createBodyRoom } from "./body-room.ts";
 import { acceptedEncodings, contentEncoding, decodeBody } from "./decode-body.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
@@ -14,7 +15,6 @@ import { callerOf, noteCaller } from "./request-caller.ts";
 import { failureOf, noteFailure } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 import { requestPath } from "./request-target.ts";
-import { createRequestTurns } from "./request-turns.ts";
 
 /** Enough for 2,000 texts of 1,000 characters. */
 const defaultMaxBodyBytes = 2 * 1024 * 1024;

@@ -4,6 +4,7 @@ import { ServiceError } from "#platform/errors.ts";
 import type { Authenticator } from "#platform/http/authenticate.ts";
 import type { Caller } from "#platform/http/identify-caller.ts";
 import { receiveLimitMs } from "#platform/http/receive-in-time.ts";
+import { createRequestTurns } from "#platform/request-turns.ts";
 import { tenantOf } from "../tenant.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { MessageBudget } from "./message-budget.ts";
@@ -32,6 +33,9 @@ export const callLimits: CallLimits = {
   lastingCallsPerConnection: 16,
   lastingCalls: 512,
 };
+
+/** Calls whose turn has not come; clients repeat by themselves what is refused before. */
+const mostWaiting = 2_048;
 
 /** Under which a handler finds its call; what a client sends by that name is overwritten. */
 const callHeader = "x-thormesh-call";
@@ -92,6 +96,7 @@ export function createCallGate(
   const methods = new Map(parts.methods.map((rule) => [rule.path, rule]));
   const keysAsked = authenticator.keysRequired;
   const calls = new Map<string, OpenCall>();
+  const turns = createRequestTurns();
   let lastId = 0;
   let lastingCalls = 0;
 
@@ -173,14 +178,7 @@ export function createCallGate(
   };
 
   const handlers = server.listeners("stream") as StreamListener[];
-  const onStream: StreamListener = (stream, headers, flags, rawHeaders) => {
-    // Whatever fails on a stream also closes it.
-    stream.on("error", () => {});
-    const connection = connections.of(stream.session);
-    if (connection === undefined) {
-      stream.close(constants.NGHTTP2_REFUSED_STREAM);
-      return;
-    }
+  const open = (connection: Connection, ...[stream, headers, flags, rawHeaders]: Parameters<StreamListener>) => {
     try {
       const measure = measureHeaders(rawHeaders);
       const { rule, tenant, trusted } = admit(headers, measure, connection);
@@ -202,6 +200,24 @@ export function createCallGate(
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       endWith(stream, error);
+    }
+  };
+  const onStream: StreamListener = (...call) => {
+    const [stream] = call;
+    // Whatever fails on a stream also closes it.
+    stream.on("error", () => {});
+    const connection = connections.of(stream.session);
+    if (connection === undefined) {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
+    if (!connections.mayCall(connection)) return;
+    if (turns.begin()) open(connection, ...call);
+    else if (turns.waiting() >= mostWaiting) stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    else {
+      void turns.wait().then(() => {
+        if (!stream.closed && !stream.destroyed) open(connection, ...call);
+      });
     }
   };
   server.removeAllListeners("stream");

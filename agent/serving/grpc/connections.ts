@@ -12,6 +12,9 @@ export interface ConnectionLimits {
   readonly handshakeMs: number;
   /** With keys configured: maximum idle time of a connection that has shown none. */
   readonly unprovenIdleMs: number;
+  /** Where keys are configured: calls at once and a second of a connection that has shown none; it is closed upon more. */
+  readonly unprovenBurst: number;
+  readonly unprovenPerS: number;
 }
 
 export const connectionLimits: Omit<ConnectionLimits, "maxConnections"> = {
@@ -19,6 +22,8 @@ export const connectionLimits: Omit<ConnectionLimits, "maxConnections"> = {
   maxUnprovenPerAddress: 64,
   handshakeMs: 10_000,
   unprovenIdleMs: 30_000,
+  unprovenBurst: 64,
+  unprovenPerS: 32,
 };
 
 /** A client's connection. */
@@ -34,6 +39,9 @@ export interface Connection {
 interface Known extends Connection {
   readonly session: Http2Session;
   spoken: boolean;
+  /** Calls that it may still make without a key, at the time `callsAtMs`. */
+  callsLeft: number;
+  callsAtMs: number;
   /** Since it was opened or its last call ended. */
   idleSinceMs: number;
 }
@@ -41,6 +49,8 @@ interface Known extends Connection {
 export interface Connections {
   /** Undefined for one that is closed. */
   of(session: Http2Session | undefined): Connection | undefined;
+  /** Counts a call. False where the connection made too many without a key and was closed for it. */
+  mayCall(connection: Connection): boolean;
   /** A call on the connection ended. */
   noteCallEnd(connection: Connection): void;
   count(): number;
@@ -134,6 +144,8 @@ export function guardConnections(
       openCalls: 0,
       lastingCalls: 0,
       spoken: false,
+      callsLeft: limits.unprovenBurst,
+      callsAtMs: nowMs(),
       idleSinceMs: nowMs(),
     };
     known.set(session, connection);
@@ -145,6 +157,18 @@ export function guardConnections(
 
   return {
     of: (session) => (session === undefined ? undefined : known.get(session)),
+    mayCall(connection) {
+      const one = connection as Known;
+      if (!keysAsked || one.proven) return true;
+      const now = nowMs();
+      const earned = ((now - one.callsAtMs) / 1000) * limits.unprovenPerS;
+      one.callsLeft = Math.min(limits.unprovenBurst, one.callsLeft + earned) - 1;
+      one.callsAtMs = now;
+      if (one.callsLeft >= 0) return true;
+      say("too many calls without a key");
+      close(one.session);
+      return false;
+    },
     noteCallEnd(connection) {
       (connection as Known).idleSinceMs = nowMs();
     },

@@ -334,3 +334,66 @@ test.each([
   expect(await connection.waitFor(({ type }) => type === frame.reset, 10_000)).not.toBeNull();
   expect(server.load().calls).toBe(0);
 });
+
+describe("thousands of calls at once over few connections", () => {
+  const health = `${embeddingServiceName}/Health`;
+  const calls = (method: string, count: number, headers: Parameters<typeof callHeaders>[1] = [], first = 1) =>
+    Array.from({ length: count }, (_, i) => [
+      writeFrame(frame.headers, flag.endHeaders, first + 2 * i, writeHeaders(callHeaders(method, headers))),
+      writeFrame(frame.data, flag.endStream, first + 2 * i, grpcMessage(Buffer.alloc(0))),
+    ]).flat();
+
+  test.each([...methods.map((path) => path.slice(1)), "no.Service/Method"])(
+    "%s: a connection without a key is closed, others are answered",
+    async (method) => {
+      const server = await start();
+      const flood = await Promise.all(Array.from({ length: 5 }, () => connectTo(server)));
+      await Promise.all(flood.map((connection) => connection.send(...calls(method, 1_000))));
+      expect((await callOnce(server.address, `/${health}`, {})).status).toBe(0);
+      await eventually(
+        async () => flood.filter(({ closed }) => !closed).length,
+        (open) => open === 0,
+      );
+      await eventually(
+        async () => server.load().calls,
+        (open) => open === 0,
+      );
+    },
+  );
+
+  test("one that has shown a key is not", async () => {
+    const server = await start();
+    const connection = await connectTo(server);
+    await connection.send(...calls(`${embeddingServiceName}/ListModels`, 1, [keyHeader]));
+    await connection.waitFor(({ stream }) => stream === 1, 30_000);
+    await connection.send(...calls(health, 200, [], 3));
+    const last = await connection.waitFor(({ type, stream }) => type === frame.headers && stream === 401, 30_000);
+    expect(last).not.toBeNull();
+    expect(connection.closed).toBe(false);
+  });
+
+  test("some begin in each turn of the event loop", async () => {
+    let inTurn = 0;
+    let most = 0;
+    const view = {
+      health() {
+        if (inTurn === 0) {
+          setImmediate(() => {
+            inTurn = 0;
+          });
+        }
+        inTurn += 1;
+        most = Math.max(most, inTurn);
+        return { status: "healthy" };
+      },
+      models: async () => [],
+    };
+    const server = await start({ apiKeys: [], view });
+    const flood = await Promise.all(Array.from({ length: 5 }, () => connectTo(server)));
+    await Promise.all(flood.map((connection) => connection.send(...calls(health, 400))));
+    for (const connection of flood)
+      expect(await connection.waitFor(({ stream }) => stream === 799, 30_000)).not.toBeNull();
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(128);
+  });
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createRequestTurns } from "#platform/http/request-turns.ts";
+import { createRequestTurns } from "#platform/request-turns.ts";
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 

@@ -4,6 +4,7 @@ export interface RequestTurns {
   begin(): boolean;
   /** Resolves when it is the request's turn, first come first served. */
   wait(): Promise<void>;
+  waiting(): number;
 }
 
 /**
@@ -37,5 +38,6 @@ export function createRequestTurns(maxPerTurn = requestsPerTurn): RequestTurns {
       return true;
     },
     wait: () => new Promise((resolve) => waiting.push(resolve)),
+    waiting: () => waiting.length,
   };
 }
