@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 
 const insideExecutable = "/$bunfs/";
@@ -32,4 +32,15 @@ export async function readRegularFile(path: string, maxBytes = defaultMaxBytes):
 /** As {@link readRegularFile}, as text in UTF-8. */
 export async function readRegularText(path: string, maxBytes?: number): Promise<string> {
   return new TextDecoder().decode(await readRegularFile(path, maxBytes));
+}
+
+/**
+ * Opens a file that is read in pieces; whoever opens it closes it.
+ * @throws Error as from opening it (`code`), or when it is none.
+ */
+export function openRegularFile(path: string): number {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  throw new Error(`${path} is not a file`);
 }

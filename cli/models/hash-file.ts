@@ -1,3 +1,6 @@
+import { closeSync } from "node:fs";
+import { openRegularFile } from "#platform/read-regular-file.ts";
+
 /** What a file is. */
 export interface FileHashes {
   readonly bytes: number;
@@ -8,6 +11,8 @@ export interface FileHashes {
 
 /** Reads a file from its beginning to its end, in pieces: models may be larger than memory. */
 export async function hashFile(path: string): Promise<FileHashes> {
+  // A pipe would hold up whoever reads it.
+  closeSync(openRegularFile(path));
   const file = Bun.file(path);
   const bytes = file.size;
   const sha256 = new Bun.CryptoHasher("sha256");

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { freePort } from "../fakes/mosquitto.ts";
-import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let program: Program | undefined;
@@ -124,6 +124,31 @@ test.each([...isWhole])(
     expect(health.checks.storage.detail).toContain("agent.db was damaged and moved aside");
     expect(running.log()).toContain("fingerprint can't be read");
     await running.stop();
+  },
+  240_000,
+);
+
+test.each([...isWhole])(
+  "a model with %s in the place of any of its files is refused, and holds nothing up",
+  async (how) => {
+    const source = join(import.meta.dir, "../../models/all-MiniLM-L6-v2");
+    const files = ["manifest.json", "tokenizer.json", "model.onnx"];
+    for (const file of files) {
+      const model = join(directory.path, file, "all-MiniLM-L6-v2");
+      mkdirSync(model, { recursive: true });
+      for (const each of files) writeFileSync(join(model, each), readFileSync(join(source, each)));
+      damage(join(model, file), how);
+      for (const command of [
+        ["embed", "--model", model, "a"],
+        ["models", "verify", "all-MiniLM-L6-v2", "--dir", dirname(model)],
+      ]) {
+        const child = Bun.spawn([...programCommand, ...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+        const [output] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+        // Without a manifest nothing says what the files must be.
+        if (file !== "manifest.json" || command[0] === "embed")
+          expect({ file, command, code: child.exitCode, output }).not.toMatchObject({ code: 0 });
+      }
+    }
   },
   240_000,
 );

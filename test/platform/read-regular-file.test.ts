@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readRegularFile, readRegularText } from "#platform/read-regular-file.ts";
+import { hashFile } from "#cli/models/hash-file.ts";
+import { openRegularFile, readRegularFile, readRegularText } from "#platform/read-regular-file.ts";
 
 let directory: string;
 let path: string;
@@ -41,6 +42,8 @@ test.each<[string, () => void]>([
 ])("%s is refused at once", async (_name, put) => {
   put();
   await expect(readRegularFile(path)).rejects.toThrow(`${path} is not a file`);
+  expect(() => openRegularFile(path)).toThrow(`${path} is not a file`);
+  await expect(hashFile(path)).rejects.toThrow(`${path} is not a file`);
 });
 
 test("a socket is refused", async () => {

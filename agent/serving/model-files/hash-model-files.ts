@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { dirname, relative, resolve, sep } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
+import { openRegularFile } from "#platform/read-regular-file.ts";
 
 /** A file on which a model's vectors depend, and what it must be. */
 export const ModelFileToCheck = Type.Object({
@@ -39,7 +40,7 @@ function locationsIn(piece: Buffer): string[] {
 
 /** Reads a file once, in pieces: models may be larger than memory. */
 function readPieces(path: string, onPiece: (piece: Buffer) => void): void {
-  const file = openSync(path, "r");
+  const file = openRegularFile(path);
   try {
     const buffer = Buffer.allocUnsafe(pieceBytes);
     for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer))
