@@ -28,7 +28,8 @@ if (!(seconds > 0 && seconds <= 86_400) || !Number.isSafeInteger(seed) || seed <
 }
 
 const fleet = "default";
-const agentIds = ["fuzz-1", "fuzz-2", "fuzz-3"];
+/** Many: of one that connects without end most connections are refused. */
+const agentIds = Array.from({ length: 200 }, (_, each) => `fuzz-${each + 1}`);
 const connectionsAtOnce = 12;
 const checkEveryMs = 2000;
 /** Growth allowed above the idle controller: broker, uncollected garbage and socket buffers. */
