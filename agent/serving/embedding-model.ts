@@ -58,6 +58,12 @@ export interface ModelObserver {
   onFailing?(reason: string): void;
 }
 
+/**
+ * Processes of one thread, which work off a long queue, stand back for the one with all threads: a tenant within its share is answered by it
+ * beside another's flood. Linux gives a process of niceness 5 a quarter of a processor that it shares with one of niceness 0.
+ */
+const narrowNiceness = 5;
+
 /** A process that has not loaded its model by then is started again. */
 const loadTimeoutMs = 60_000;
 /** Files are read and hashed before: from a memory card, by a small processor. */
@@ -187,6 +193,7 @@ export async function openEmbeddingModel(
     const isKnown = states !== null && changedFile(states, before) === null;
     const started = await startModelProcess(found, {
       threads,
+      ...(threads < config.threads ? { niceness: narrowNiceness } : {}),
       timeoutMs,
       signal,
       engine: asked,

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAnswerWatch, tickFor } from "#platform/answer-watch.ts";
 import { childEnvironment } from "#platform/child-environment.ts";
@@ -116,6 +116,15 @@ async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>;
   };
 }
 
+/** Lowers the priority of a process that has just been started: the threads that it makes from now on have the same. */
+function standBack(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // It has ended already, which its exit tells; or the system does not know priorities.
+  }
+}
+
 /**
  * Starts a child process for a model and waits until it has loaded it.
  * @throws ModelProcessLostError when the child ends before, takes longer than `timeoutMs`, or `signal` aborts meanwhile.
@@ -138,6 +147,8 @@ export async function startModelProcess(
     readonly batchTimeoutMs?: number;
     /** Told of a process that was killed because it did not answer. */
     readonly onHang?: (reason: string) => void;
+    /** How far it stands back for other processes that want a processor, as `nice` counts. Default: 0. */
+    readonly niceness?: number;
     /** Started instead of this program's own worker, with the same options after it; for tests. */
     readonly command?: readonly string[];
   },
@@ -161,6 +172,7 @@ export async function startModelProcess(
       stderr: options.onOutput === undefined ? "inherit" : "pipe",
     },
   );
+  if (options.niceness !== undefined) standBack(child.pid, options.niceness);
   if (options.onOutput !== undefined && child.stderr instanceof ReadableStream)
     void followOutput(child.stderr, options.onOutput);
   const lost = Promise.withResolvers<string>();
