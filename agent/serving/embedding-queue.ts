@@ -88,8 +88,11 @@ interface OpenRequest {
   sentTexts: number;
 }
 
-/** Maximum time that an idle tenant is owed: its share of this. */
-const creditMs = 10_000;
+/**
+ * Maximum time that an idle tenant is owed: its share of this. A tenant that had all of an idle model before is as far ahead of one that comes then, and
+ * waits for so long; that must stay well below what admission lets a request wait (`queueMs`).
+ */
+const creditMs = 2_000;
 /** A request is dropped when it would be late even if it were computed alone and faster than of late. */
 const hopefulShare = 0.75;
 /** For so long a measured speed is taken for the present one. */

@@ -146,6 +146,17 @@ describe("a tenant within its share, while another floods", () => {
   });
 });
 
+test("a tenant that had all of an idle model before is answered beside one that floods it then", async () => {
+  const endMs = 40_000;
+  const before = times(40, (index) => eager("a", index + 100, 60, { endMs: 14_000 }));
+  const little: SimulatedClient = { ...eager("a", 1, 2), thinkMs: () => 200, refusedMs: () => 200, startMs: 15_000 };
+  const flood = times(60, (index) => eager("b", index + 10, 40, { startMs: 14_000 }));
+  const result = await simulateQueue({ clients: [...before, little, ...flood], endMs });
+  const own = result.outcomes.filter(({ tenant, startedMs }) => tenant === "a" && startedMs >= 15_000);
+  expect(own.length).toBeGreaterThan(20);
+  expect(own.filter(({ kind }) => kind === "answered").length / own.length).toBeGreaterThanOrEqual(0.95);
+});
+
 /** What each tenant has a right to: the largest shares of which nobody gets more than it asks for (water-filling). */
 function maxMinShares(
   demands: readonly { readonly weight: number; readonly demand: number }[],

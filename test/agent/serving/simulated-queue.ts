@@ -15,6 +15,8 @@ export interface SimulatedClient {
   readonly refusedMs: () => number;
   readonly latencyBudgetMs?: number;
   readonly startMs?: number;
+  /** From then on it asks no more. */
+  readonly endMs?: number;
 }
 
 export interface SimulatedOutcome {
@@ -123,7 +125,7 @@ export async function simulateQueue(options: SimulationOptions): Promise<Simulat
   let textNumber = 0;
 
   const request = async (client: SimulatedClient) => {
-    if (now >= options.endMs) return;
+    if (now >= Math.min(options.endMs, client.endMs ?? Number.POSITIVE_INFINITY)) return;
     const { tenant, latencyBudgetMs = null } = client;
     const lengths = client.ask();
     const tokens = lengths.reduce((sum, length) => sum + length, 0);
