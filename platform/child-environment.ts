@@ -16,6 +16,8 @@ const places = [
 ];
 const loading = ["LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES"];
 const trust = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
+/** This program's own processes run under the emulator that it runs under: Debian's for other processors is configured by these. */
+const emulation = ["QEMU_LD_PREFIX", "QEMU_CPU"];
 const computing = ["CUDA_", "NVIDIA_", "ORT_", "OMP_", "TF_", "MALLOC_", "MIMALLOC_"];
 
 /** By kind: names, and beginnings of names. Nothing else of this process' environment reaches a child. */
@@ -23,8 +25,11 @@ const allowed: Readonly<
   Record<ChildKind, { readonly names: ReadonlySet<string>; readonly prefixes: readonly string[] }>
 > = {
   command: { names: new Set([...always, "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH"]), prefixes: ["LC_"] },
-  worker: { names: new Set([...always, ...places, ...loading]), prefixes: ["LC_", "XDG_", ...computing] },
-  service: { names: new Set([...always, ...places, ...loading, ...trust]), prefixes: ["LC_", "XDG_", ...computing] },
+  worker: { names: new Set([...always, ...places, ...loading, ...emulation]), prefixes: ["LC_", "XDG_", ...computing] },
+  service: {
+    names: new Set([...always, ...places, ...loading, ...emulation, ...trust]),
+    prefixes: ["LC_", "XDG_", ...computing],
+  },
 };
 
 /** Also where the beginning of the name is allowed, as NVIDIA_API_KEY. */

@@ -37,6 +37,7 @@ const own = {
   CUDA_VISIBLE_DEVICES: "0",
   LD_LIBRARY_PATH: "/l",
   CACHE_DIRECTORY: "/cd",
+  QEMU_LD_PREFIX: "/arm",
   UNSET: undefined,
 };
 
@@ -44,7 +45,13 @@ test.each(["command", "worker", "service"] as const)("a %s gets no secret of its
   const environment = childEnvironment(kind, { GIVEN: "1" }, own);
   expect(JSON.stringify(environment)).not.toContain("s3cr3t");
   expect(environment).toMatchObject({ PATH: "/bin", HOME: "/root", LC_ALL: "de_DE.UTF-8", TZ: "UTC", GIVEN: "1" });
-  for (const name of ["THORMESH_CACHE_DIR", "ORT_DISABLE_TELEMETRY", "CUDA_VISIBLE_DEVICES", "CACHE_DIRECTORY"])
+  for (const name of [
+    "THORMESH_CACHE_DIR",
+    "ORT_DISABLE_TELEMETRY",
+    "CUDA_VISIBLE_DEVICES",
+    "CACHE_DIRECTORY",
+    "QEMU_LD_PREFIX",
+  ])
     expect(name in environment).toBe(kind !== "command");
 });
 
