@@ -219,7 +219,7 @@ export function createServing(options: ServingOptions): Serving {
       hostNames: config.allowedHosts,
       errorStyleOf,
       log,
-      routes: [
+      responseRoutes: [
         nativeRoutes(embedder, config.maxInputs),
         openAiRoutes(
           embedder,
@@ -229,6 +229,8 @@ export function createServing(options: ServingOptions): Serving {
           () => startedAtS,
         ),
         teiRoutes(embedder, config.maxInputs),
+      ],
+      routes: [
         infoRoutes({
           version,
           config,

@@ -20,6 +20,8 @@ export interface HttpAppOptions {
   /** The shape of errors under a path; `plain` unless given. */
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   readonly log: Logger;
+  /** Routes whose answers are responses already, streamed where they are long: nothing is done to these, for speed. */
+  readonly responseRoutes?: readonly AnyElysia[];
   readonly routes: readonly AnyElysia[];
 }
 
@@ -89,11 +91,6 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     noteFailure(request, serviceError);
     return errorResponse(serviceError, styleOf(path), headers);
   });
-  // What routes return as values may be megabytes long, and its client may take its time.
-  app.mapResponse({ as: "global" }, ({ responseValue }) => {
-    if (typeof responseValue !== "object" || responseValue === null || responseValue instanceof Response) return;
-    return answerJson(responseValue);
-  });
   if (authenticator.keysRequired) {
     app.onBeforeHandle({ as: "global" }, ({ request, route }) => {
       if (openRoutes.has(nameOf(request.method === "HEAD" ? "GET" : request.method, route))) return;
@@ -102,6 +99,12 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       throw new ServiceError("UNAUTHORIZED", "a valid API key is needed: Authorization: Bearer KEY");
     });
   }
+  for (const routes of options.responseRoutes ?? []) app.use(routes);
+  // What routes return as values may be megabytes long, and its client may take its time.
+  app.mapResponse({ as: "global" }, ({ responseValue }) => {
+    if (typeof responseValue !== "object" || responseValue === null || responseValue instanceof Response) return;
+    return answerJson(responseValue);
+  });
   for (const routes of options.routes) app.use(routes);
   app.use(openApiPage(options.about, () => app, authenticator.keysRequired));
   for (const route of app.routes) if (isOpenRoute(route)) openRoutes.add(nameOf(route.method, route.path));
