@@ -65,7 +65,7 @@ const trainingPeriodMs = 2_000;
 const drainedForMs = 10 * minuteMs;
 /** How long an orderly end waits for the broker to take the last records; what it doesn't take is sent at the next start. */
 const farewellMs = 1_000;
-/** What could not be written would be lost instead. */
+/** Otherwise whatever could not be written would be lost. */
 const longFarewellMs = 10_000;
 
 function withDamage(check: ReturnType<StorageWatch["check"]>, damage: string | null): typeof check {

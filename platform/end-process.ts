@@ -1,4 +1,4 @@
-/** What a process that was killed may still need; one that waits for a driver does not end at all. */
+/** Time that a killed process may still need; one that waits for a driver does not end at all. */
 const afterKillMs = 2_000;
 
 async function within(done: Promise<unknown>, ms: number): Promise<boolean> {

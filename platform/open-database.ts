@@ -101,7 +101,7 @@ export function recentDamage(path: string, nowMs: number): string | null {
   return `${basename(path)} was damaged and moved aside (${beginning}${Math.max(...times)}): what it held is not used`;
 }
 
-/** What is no file at all can't be opened, and opening a pipe or a device does harm. */
+/** Opening a pipe or a device does harm, so only regular files are opened. */
 function assertFile(path: string): void {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats !== undefined && !stats.isFile()) throw new DamagedDatabaseError("it is not a file");

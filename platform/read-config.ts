@@ -40,7 +40,7 @@ function meantBranch(schema: TSchema, value: unknown): TSchema | undefined {
 
 const isContainer = (schema: TSchema) => schema["type"] === "object" || schema["type"] === "array";
 
-/** What stands in the place of an object or a list: nobody knows which of it was meant as a secret. */
+/** Shown instead of an object or a list, any part of which may have been meant as a secret. */
 function showMisplaced(value: unknown, path: string): string {
   if (typeof value === "string") return "a text";
   return show(

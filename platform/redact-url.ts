@@ -13,7 +13,7 @@ const basics = /\b(Basic)\s+(?=[A-Za-z0-9+/]*(?:[0-9+/=]|[a-z][A-Z]))[A-Za-z0-9+
 const secretNames = "password|passwd|secret|client_secret|token|access_token|api_?key|signature|authorization";
 const assignments = new RegExp(`\\b(${secretNames})=[^\\s"'\\\\,;&<>]+`, "gi");
 const fields = new RegExp(`("(?:${secretNames})"\\s*:\\s*)"(?:[^"\\\\]|\\\\.)*"`, "gi");
-/** How an address begins: with "://", or, of these schemes, with any slashes or none, which parsers put right. */
+/** Beginning of an address: with "://", or, of these schemes, with any slashes or none, which parsers put right. */
 const beginning = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:https?|wss?|mqtts?):[/\\]*)/i;
 /** The same in running text, where they are not two: looked at when there is an "@". */
 const oddUrlsInText = /\b(?:https?|wss?|mqtts?):(?!\/\/)[/\\]?[^\s"<>/\\][^\s"<>\\]*/gi;

@@ -8,7 +8,7 @@ export function cleanText(text: string): string {
   return text.replace(unsafeCharacters, " ");
 }
 
-/** Whether a JSON text may hold strings that {@link cleanTexts} would change: in plain ASCII only escapes can. */
+/** Says whether a JSON text may hold strings that {@link cleanTexts} would change: in plain ASCII only escapes can. */
 export function mayNeedCleaning(json: string): boolean {
   return perhapsUnsafe.test(json);
 }

@@ -37,7 +37,7 @@ function describeMismatch(schema: TSchema, value: unknown): string {
   return `${cleanText(error.path).slice(0, 200) || "/"}: ${error.message}, got ${show(error.value)}`;
 }
 
-/** What came, in a few words: of what is nested its kind, which may be too deep to be written out. */
+/** Describes a value in a few words; of nested values only the kind, which may be too deep to be written out. */
 function show(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return `a list of ${value.length}`;

@@ -22,7 +22,7 @@ function fileAt(path: string): string | null {
 }
 
 /**
- * Where CommonJS finds a module: beside the one that asks, or in the nearest `node_modules` above it, but not above `top`: nobody named the
+ * Path at which CommonJS finds a module: beside the one that asks, or in the nearest `node_modules` above it, but not above `top`: nobody named the
  * folders there, and they may be others'.
  */
 export function resolveOnDisk(name: string, fromDirectory: string, top: string): string | null {

@@ -144,7 +144,7 @@ export function createTrafficRecord(
     }
   };
   const unwrittenBytes = () => unwritten.reduce((bytes, { json }) => bytes + json.length, 0);
-  /** What is dropped here is history for forecasts; its message waits in the outbox. */
+  /** Only history for forecasts is dropped here; the message waits in the outbox. */
   const limitMemory = () => {
     for (let bytes = unwrittenBytes(); unwritten.length > longestTail || bytes > largestTailBytes; )
       bytes -= unwritten.shift()?.json.length ?? 0;

@@ -6,7 +6,7 @@ export const clocksAgreeToMs = 5 * 60_000;
 const longestJump = 1_000_000;
 
 /**
- * Whether a document takes the place of the one that is held. Later by its time, or next by its version: a controller that lost its store
+ * Says whether a document takes the place of the one that is held. Later by its time, or next by its version: a controller that lost its store
  * counts from one again, one whose clock was set back counts on. What is held never locks out for good what comes later: a document that
  * claims to be of the future binds nobody, and a version far beyond the next one is no version.
  */

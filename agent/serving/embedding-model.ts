@@ -108,7 +108,7 @@ function statesKey(states: FileStates | null): string {
 }
 
 /**
- * How long a process takes for a text, so that the first requests are let in by the model's speed as later ones are. The second of two
+ * Measures how long a process takes for a text, so that the first requests are let in by the model's speed as later ones are. The second of two
  * runs counts: in the first, ONNX Runtime prepares itself.
  */
 async function measureSpeed(

@@ -61,7 +61,7 @@ export interface EmbeddingQueue {
   waitingTokens(tenant?: string): number;
   /** Requests that are not answered. */
   openRequests(): number;
-  /** How long a request of the tenant that came now would wait for others; null before anything is known of the model's speed. */
+  /** Time that a request of the tenant would wait for others if it came now; null before anything is known of the model's speed. */
   expectedWaitMs(tenant: string, tokens: number): number | null;
   /** How long so many tokens take; null likewise. */
   computeMs(tokens: number): number | null;

@@ -46,7 +46,7 @@ export interface FairQueue {
   resume(turn: TenantTurn, credit: number): void;
   /** Notes that the tenant has its turn now. */
   lead(turn: TenantTurn): void;
-  /** Whether so much more was done for another tenant that the given one has a right to be served at once. */
+  /** Says whether so much more was done for another tenant that the given one has a right to be served at once. */
   isOwed(turn: TenantTurn, cost: number): boolean;
   /** Tokens that would be computed before a new request's last one, its own left out. */
   ahead(tenant: string, tokens: number, credit: number): number;
@@ -57,7 +57,7 @@ export interface FairQueue {
 /** Contents of a batch. */
 export const smallTokens = 256;
 
-/** How much later than its coming a request's turn is, in virtual time. */
+/** Virtual time between a request's arrival and its turn. */
 export function turnAfter(tokens: number): number {
   return Math.max(0, tokens - smallTokens);
 }

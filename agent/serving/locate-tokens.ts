@@ -10,7 +10,7 @@ const markers = /^(##|[▁Ġ]+)/;
 /** A text in lower case and without accents. */
 interface FoldedText {
   readonly folded: string;
-  /** Where each of its characters came from in the text, and where the text ends; null: from the same place. */
+  /** Origin of each of its characters in the text, and the text's end; null: the same place. */
   readonly places: Uint32Array | null;
 }
 

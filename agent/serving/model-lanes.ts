@@ -25,7 +25,7 @@ export interface LineView {
   readonly waitingTokens: number;
   readonly outstandingTokens: number;
   readonly outstandingTexts: number;
-  /** What waits first is a tenant's that has had less than its share. */
+  /** The first text in the queue belongs to a tenant that has had less than its share. */
   readonly owed?: boolean;
 }
 

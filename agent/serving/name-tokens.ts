@@ -17,7 +17,7 @@ export interface NamingLimits {
 /** A tenant has at most this part of the places, so that another's are never all taken. */
 const tenantShare = 0.75;
 
-/** What is thrown away for a character by the time that its tokens are written, and how much of that there is between two collections. */
+/** Garbage per character by the time its tokens are written, and the amount of it between two collections. */
 const garbageBytesPerCharacter = 130;
 const garbageBytes = 12 * 1024 * 1024;
 

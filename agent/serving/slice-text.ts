@@ -8,7 +8,7 @@ const isSpace = (code: number) =>
 
 const letterOrDigit = /[\p{L}\p{N}]/u;
 
-/** Whether white space begins at `at`, behind something else: no tokenizer makes one token of what is on both sides. */
+/** Says whether white space begins at `at`, behind something else: no tokenizer makes one token of what is on both sides. */
 function isWordEnd(text: string, at: number, after: "anything" | "letter", before: "blank" | "space"): boolean {
   const code = text.charCodeAt(at);
   if (before === "blank" ? code !== 32 : !isSpace(code)) return false;
@@ -24,7 +24,7 @@ function wholeCharacter(text: string, at: number): number {
 }
 
 /**
- * Where a slice that begins at `from` ends. Best is a blank behind a word: tokenizers of all families cut there themselves. Behind punctuation
+ * Finds the end of a slice that begins at `from`. Best is a blank behind a word: tokenizers of all families cut there themselves. Behind punctuation
  * some take a line break into its token, so other white space counts behind a letter first and then behind anything.
  * @param most characters of a slice where a place to cut is near
  * @returns the end, and whether it is such a place

@@ -18,7 +18,7 @@ export interface QueuedText<Waiter> {
 }
 
 /**
- * What a queue knows of one tenant's texts. Nothing in it is looked up for another tenant: neither a text that is being computed, nor one
+ * A queue's knowledge of one tenant's texts. Nothing in it is looked up for another tenant: neither a text that is being computed, nor one
  * that was refused, may be told by how soon an answer comes.
  */
 export interface TenantTexts<Waiter> {

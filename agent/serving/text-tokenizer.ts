@@ -46,7 +46,7 @@ export interface TextTokenizer {
   nameInSteps(text: string, options: { readonly addSpecialTokens: boolean }): Steps<NamedTokens>;
   /** A token as the vocabulary has it: `##ing`, `▁the`. */
   tokenName(id: number): string;
-  /** Whether a token stands for something that is no text. */
+  /** Says whether a token stands for something other than text. */
   isSpecial(id: number): boolean;
   /** The highest id that a text can become; tokens that were added to the vocabulary left out, of which a model may not know all. */
   readonly lastId: number;

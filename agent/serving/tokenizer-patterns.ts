@@ -77,7 +77,7 @@ const knownPatterns: ReadonlySet<string> = new Set([
 
 export const isKnownPattern = (pattern: string): boolean => knownPatterns.has(pattern);
 
-/** What occurs in texts anyway. */
+/** Characters that occur in ordinary texts. */
 const usual = ["a", "Z", "0", " ", "\n", "\t", ".", "-", "_", "'", "!", "é", "机", "\u0301", "🤖", "\u0000"];
 const syntax = new Set([..."\\^$.*+?()[]{}|/"]);
 const maxLetters = 40;

@@ -51,7 +51,7 @@ const longestTail = 1_440;
 const largestTailBytes = 16 * 1024 * 1024;
 
 /**
- * What waits to be sent, on disk: appended before it is published, removed after the broker's acknowledgement. While the disk takes
+ * Records that wait to be sent, on disk: appended before it is published, removed after the broker's acknowledgement. While the disk takes
  * nothing, in memory, from where it is sent as well.
  * @param onSettled told of a record that was in memory only, once it is on disk or sent
  */

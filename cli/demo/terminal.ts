@@ -17,7 +17,7 @@ interface TerminalOutput {
   readonly columns?: number | undefined;
 }
 
-/** What is said may be of several lines; what is in them may be of a process that went wrong. */
+/** Prints text of one or several lines, which may contain the output of a process that went wrong. */
 const cleanLines = (text: string) => cleanOutput(redactText(text));
 
 const toLineStart = "\r";

@@ -16,7 +16,7 @@ function entriesOf(directory: string): string[] {
   }
 }
 
-/** What an agent would load or go by, and others could have put or changed: it would be left out, or the agent would not start. Empty: nothing. */
+/** Lists files that an agent would load or obey and that others could have put there or changed: it would be left out, or the agent would not start. Empty: nothing. */
 export function checkTrust(configPath: string | null, config: AgentConfig, stateDir: string): CheckResult[] {
   const name = "loaded files";
   const { onnxruntimeDirectory, modelDirectory } = config.serving;

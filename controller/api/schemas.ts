@@ -75,7 +75,7 @@ export const AgentDetail = Type.Object({
   ...agentView,
   birth: orNull(Birth),
   desired: orNull(Desired),
-  /** What of its messages was not taken as it came, since this controller started, and the newest minutes that are not believed. */
+  /** Messages of the agent that were not accepted as they came, since this controller started, and the newest minutes that are not believed. */
   ingest: Type.Object({
     refused: Type.Integer(),
     setAside: Type.Integer(),

@@ -52,7 +52,7 @@ export function createRetirement(parts: RetirementParts): Retirement {
   const isOnline = (agent: AgentState) =>
     availabilityOf(agent, nowMs(), staleAfterMs).online && nowMs() - agent.lastHeardMs <= staleAfterMs;
 
-  /** What the broker has kept of it; while the broker is away, what it keeps comes again and is a newcomer's. */
+  /** Clears what the broker retains of the agent; while the broker is away, what it keeps comes again and is a newcomer's. */
   const clearRetained = async (agentId: string) => {
     for (const channel of retainedChannels) {
       try {

@@ -47,7 +47,7 @@ export function exceededShape(text: string, limits: JsonShapeLimits): string | n
   return null;
 }
 
-/** Where the string that begins at `start` has its closing quote; the text's end when it has none. */
+/** Finds the closing quote of the string that begins at `start`; the text's end when it has none. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; ; at += 1) {
     at = text.indexOf('"', at);

@@ -1,4 +1,4 @@
-/** What marks a route's `detail` as served without a key, in OpenAPI's own words: it has no security requirement. */
+/** Marks a route's `detail` as served without a key, in OpenAPI's own terms: it has no security requirement. */
 export const openRoute = { security: [] };
 
 /** Says whether a route, as Elysia lists it, is marked as served without a key. */

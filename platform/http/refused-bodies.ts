@@ -13,7 +13,7 @@ export interface RefusedBodies {
 /** At once: of each a megabyte may lie in memory. */
 const mostAtOnce = 16;
 const limitMs = 5_000;
-/** What Bun takes from a connection at once, and has of a refused body by then. */
+/** Bytes that Bun reads from a connection at once, and so holds of a refused body. */
 const unreadBytes = 512 * 1024;
 const garbageBytes = 32 * 1024 * 1024;
 

@@ -12,7 +12,7 @@ export interface ConnectionLimits {
   readonly handshakeMs: number;
   /** With keys configured: maximum idle time of a connection that has shown none. */
   readonly unprovenIdleMs: number;
-  /** Where keys are configured: calls at once and a second of a connection that has shown none; it is closed upon more. */
+  /** Limits of a connection that has shown no key, where keys are configured: calls at once and per second. It is closed upon more. */
   readonly unprovenBurst: number;
   readonly unprovenPerS: number;
 }

@@ -23,7 +23,7 @@ export interface MessageBudget {
   holdIncoming(holder: BudgetHolder, bytes: number): boolean;
   /** The message is there: from here on its bytes count as work. */
   complete(holder: BudgetHolder): void;
-  /** What the message takes now that it is read: more than came where it was packed. */
+  /** Notes the size of the message now that it is read: more than was received if it was compressed. */
   holdWork(holder: BudgetHolder, bytes: number): boolean;
   /** An answer's bytes, until its client has taken them. */
   holdAnswer(holder: BudgetHolder, bytes: number): boolean;

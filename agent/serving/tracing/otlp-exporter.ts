@@ -25,7 +25,7 @@ const maxRequestsAtOnce = 128;
 /** That wait to be sent; more are lost rather than kept. */
 const maxWaitingRequests = 2_048;
 const exportTimeoutMs = 5_000;
-/** What a collector answers is passed over: a few bytes of protobuf, or why not. */
+/** Bound on a collector's answer, which is passed over: a few bytes of protobuf, or why not. */
 const maxAnswerBytes = 64 * 1024;
 /** Answers after which the same may be sent again, by OTLP's specification. */
 const retryable: ReadonlySet<number> = new Set([429, 502, 503, 504]);

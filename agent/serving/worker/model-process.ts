@@ -137,7 +137,7 @@ export async function startModelProcess(
     readonly signal?: AbortSignal;
     /** Default: the carried ONNX Runtime on the CPU. */
     readonly engine?: WorkerEngine;
-    /** What is hashed and compared before it is loaded. Default: only the ONNX file is compared, where its hash is known. */
+    /** Files that are hashed and compared before the model is loaded. Default: only the ONNX file is compared, where its hash is known. */
     readonly files?: readonly ModelFileToCheck[];
     /** Told of each line that the child, or a library in it, writes to its standard error. Default: it goes to this process' own. */
     readonly onOutput?: (line: string) => void;
@@ -147,7 +147,7 @@ export async function startModelProcess(
     readonly batchTimeoutMs?: number;
     /** Told of a process that was killed because it did not answer. */
     readonly onHang?: (reason: string) => void;
-    /** How far it stands back for other processes that want a processor, as `nice` counts. Default: 0. */
+    /** Niceness of the process, as in nice(1): how far it yields the processor to others. Default: 0. */
     readonly niceness?: number;
     /** Started instead of this program's own worker, with the same options after it; for tests. */
     readonly command?: readonly string[];

@@ -19,7 +19,7 @@ export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" |
   /** What the ONNX file must be; null: it is taken as it is. */
   readonly sha256: string | null;
   readonly engine: WorkerEngine;
-  /** What is hashed, and compared where that is known, before the model is loaded; null: only the ONNX file is compared. */
+  /** Files that are hashed, and compared where their hash is known, before the model is loaded; null: only the ONNX file is compared. */
   readonly files: readonly ModelFileToCheck[] | null;
 }
 
