@@ -1,5 +1,5 @@
-import { printLine, sayLine } from "#cli/print-line.ts";
-import { runCli } from "#cli/run-cli.ts";
+import { runCli } from "#cli/run/run-cli.ts";
+import { printLine, sayLine } from "#platform/terminal/print-line.ts";
 
 // Of packages we carry, about their own code: nothing its user can act on, and no line of a log in JSON.
 process.noDeprecation = true;

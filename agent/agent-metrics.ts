@@ -1,8 +1,8 @@
 import { collectDefaultMetrics, type Registry } from "prom-client";
-import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/scraped-metrics.ts";
-import type { StorageStatus } from "#platform/storage-watch.ts";
+import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
+import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/fetch/scraped-metrics.ts";
+import type { StorageStatus } from "#platform/files/storage-watch.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
-import { foretoldPeakQps } from "./forecast/foretold-peak.ts";
 
 export interface AgentFigures {
   brokerConnected(): boolean;

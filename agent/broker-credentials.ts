@@ -1,7 +1,7 @@
 import { describeError } from "#platform/errors.ts";
-import { isLoopback } from "#platform/http/listen-address.ts";
+import { readSecretIfThere } from "#platform/files/write-secret-file.ts";
+import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import type { CountedLog } from "#platform/log.ts";
-import { readSecretIfThere } from "#platform/write-secret-file.ts";
 import { agentSecret, parseBrokerKey, sharedKeyPath } from "#protocol/broker-secret.ts";
 import type { BrokerCredentials } from "#protocol/mqtt-broker.ts";
 import type { AgentConfig } from "./config.ts";

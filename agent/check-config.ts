@@ -1,13 +1,13 @@
-import { parseCheckedConfig } from "#platform/read-config.ts";
-import { redactUrl } from "#platform/redact-url.ts";
+import { checkForecastConfig } from "#forecast/check-forecast-config.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
 import {
   brokerUrlMistakes,
   userInfoMistakes,
   withAuthorization,
   withoutUserInfo,
-} from "#platform/split-credentials.ts";
+} from "#platform/fetch/split-credentials.ts";
+import { parseCheckedConfig } from "#platform/files/read-config.ts";
 import { AgentConfig } from "./config.ts";
-import { checkForecastConfig } from "./forecast/check-forecast-config.ts";
 
 /** Addresses whose user and password go to where they belong; `models pull` sends those of its own as a header. */
 const takenApart = ["broker.url", "serving.tracing.otlpUrl", "models.url"];

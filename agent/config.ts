@@ -1,10 +1,10 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { ForecastConfig } from "#forecast/forecast-config.ts";
+import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
 import { ClockSection } from "#platform/clock.ts";
 import { logLevels } from "#platform/log.ts";
 import { amount, bounds, httpUrlPattern, Identifier, record } from "#protocol/bounds.ts";
 import { AgentRole } from "#protocol/messages.ts";
-import { ForecastConfig } from "./forecast/forecast-config.ts";
-import { NightTrainingConfig } from "./forecast/night/night-training-config.ts";
 import { ModelSourceConfig } from "./model-source-config.ts";
 import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";

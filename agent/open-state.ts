@@ -2,8 +2,8 @@ import type { Database } from "bun:sqlite";
 import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { describeError, UsageError } from "#platform/errors.ts";
+import { LaterVersionError, openDatabase, type StateDatabase } from "#platform/files/open-database.ts";
 import type { Logger } from "#platform/log.ts";
-import { LaterVersionError, openDatabase, type StateDatabase } from "#platform/open-database.ts";
 import { agentStateMigrations } from "./state-migrations.ts";
 
 /** Of the journal, before it goes into the file: a minute needs a few, and a small disk must not be full of it. */

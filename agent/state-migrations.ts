@@ -1,5 +1,5 @@
-import type { Migration } from "#platform/open-database.ts";
-import { forecastMadeTable } from "./forecast/accuracy/accuracy-table.ts";
+import { forecastMadeTable } from "#forecast/accuracy/accuracy-table.ts";
+import type { Migration } from "#platform/files/open-database.ts";
 
 /** The schema of the agent's state file. Steps are only ever added. */
 export const agentStateMigrations: readonly Migration[] = [

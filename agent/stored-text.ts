@@ -1,5 +1,5 @@
-import type { StateDatabase } from "#platform/open-database.ts";
-import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
+import type { StateDatabase } from "#platform/files/open-database.ts";
+import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import { maxMessageBytes } from "#protocol/codec.ts";
 
 export interface StoredText {

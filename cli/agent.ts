@@ -1,18 +1,18 @@
 import { createAgent } from "#agent/agent.ts";
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environment.ts";
-import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts";
-import { defaultStateDir } from "#platform/default-state-dir.ts";
+import { closeNewFiles, closeStateDirectory } from "#platform/files/close-to-others.ts";
+import { defaultStateDir } from "#platform/files/default-state-dir.ts";
+import { readOwnConfigFile } from "#platform/files/read-config.ts";
+import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
-import { readOwnConfigFile } from "#platform/read-config.ts";
-import { secretFromEnvironment } from "#platform/read-secret-file.ts";
-import { acceptedApiKeysFromEnvironment } from "./api-keys-from-environment.ts";
-import { type Command, optionalString } from "./command.ts";
-import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
-import { mergeConfig, overDefaults } from "./merge-config.ts";
-import { parseListen } from "./parse-listen.ts";
-import { untilStopped } from "./until-stopped.ts";
-import { warnOfOpenSecret } from "./warn-of-open-secret.ts";
+import { type Command, optionalString } from "#platform/terminal/command.ts";
+import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
+import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
+import { mergeConfig, overDefaults } from "./run/merge-config.ts";
+import { parseListen } from "./run/parse-listen.ts";
+import { untilStopped } from "./run/until-stopped.ts";
+import { warnOfOpenSecret } from "./run/warn-of-open-secret.ts";
 
 function grpcConfig(address: string | undefined): Record<string, unknown> | undefined {
   if (address === undefined) return undefined;

@@ -11,11 +11,11 @@ import { planTerms } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { withoutUnrecorded } from "#controller/scaling/policy/play-scaling-policy.ts";
 import { UsageError } from "#platform/errors.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
-import { readTraffic } from "./backtest/read-traffic.ts";
-import { renderHtml } from "./backtest/render-html.ts";
-import { type Command, optionalNumber, optionalString, requiredOption } from "./command.ts";
-import { formatTable } from "./format-table.ts";
+import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
+import { type Command, optionalNumber, optionalString, requiredOption } from "#platform/terminal/command.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
+import { readTraffic } from "#tools/reports/backtest/read-traffic.ts";
+import { renderHtml } from "#tools/reports/backtest/render-html.ts";
 
 const header = [
   "policy",

@@ -12,23 +12,23 @@ import {
   writeWhole,
 } from "#agent/power/calibration/profile-file.ts";
 import { estimateSweepMs, type SweepTimes } from "#agent/power/calibration/sweep-modes.ts";
-import { createDevice } from "#agent/power/create-device.ts";
+import { createDevice } from "#agent/power/device/create-device.ts";
 import { systemClock } from "#platform/clock.ts";
-import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { UsageError } from "#platform/errors.ts";
+import { defaultStateDir } from "#platform/files/default-state-dir.ts";
+import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
-import { readOwnConfigFile } from "#platform/read-config.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
 import { version } from "#platform/version.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
-import { acceptedApiKeysFromEnvironment } from "./api-keys-from-environment.ts";
-import { deviceInUseReason } from "./calibrate/device-in-use.ts";
-import { runSweep } from "./calibrate/run-sweep.ts";
-import { createSweepProgress, describeDuration } from "./calibrate/sweep-progress.ts";
-import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
-import { formatTable } from "./format-table.ts";
-import { textLengths } from "./load/load-texts.ts";
-import { mergeConfig } from "./merge-config.ts";
-import { untilStopped } from "./until-stopped.ts";
+import { deviceInUseReason } from "#tools/calibrate/device-in-use.ts";
+import { runSweep } from "#tools/calibrate/run-sweep.ts";
+import { createSweepProgress, describeDuration } from "#tools/calibrate/sweep-progress.ts";
+import { textLengths } from "#tools/load/load-texts.ts";
+import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
+import { mergeConfig } from "./run/merge-config.ts";
+import { untilStopped } from "./run/until-stopped.ts";
 
 /** Figures older than this are measured again when an interrupted sweep goes on: the room and the board have changed. */
 const resumeWithinMs = 24 * 3_600_000;

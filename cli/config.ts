@@ -1,9 +1,9 @@
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { UsageError } from "#platform/errors.ts";
-import { readConfigFile } from "#platform/read-config.ts";
-import { maskSecrets } from "#platform/redact-url.ts";
-import type { Command } from "./command.ts";
+import { maskSecrets } from "#platform/fetch/redact-url.ts";
+import { readConfigFile } from "#platform/files/read-config.ts";
+import type { Command } from "#platform/terminal/command.ts";
 
 const parsers: Readonly<Record<string, (input: unknown, source: string) => unknown>> = {
   agent: parseAgentConfig,

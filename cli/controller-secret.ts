@@ -1,12 +1,12 @@
 import { brokerKeyPath, readBrokerKey } from "#controller/broker/broker-key.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
-import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { UsageError } from "#platform/errors.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { defaultStateDir } from "#platform/files/default-state-dir.ts";
+import { readConfigFile } from "#platform/files/read-config.ts";
+import { type OptionValues, optionalString } from "#platform/terminal/command.ts";
+import { printLine } from "#platform/terminal/print-line.ts";
 import { agentSecret, isBrokerName, observerSecret, observerUsername } from "#protocol/broker-secret.ts";
-import { type OptionValues, optionalString } from "./command.ts";
-import { mergeConfig } from "./merge-config.ts";
-import { printLine } from "./print-line.ts";
+import { mergeConfig } from "./run/merge-config.ts";
 
 /** Prints the secret that a client of the embedded broker on another machine, or of another user, is configured with. */
 export async function printBrokerSecret(values: OptionValues, names: readonly string[]): Promise<number> {

@@ -1,22 +1,22 @@
-import { createForecaster } from "#agent/forecast/create-forecaster.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { createController } from "#controller/controller.ts";
-import { createPlannerProcess } from "#controller/scaling/fleet-plan/planner-process.ts";
+import { createPlannerProcess } from "#controller/scaling/fleet-plan/worker/planner-process.ts";
+import { createForecaster } from "#forecast/create-forecaster.ts";
 import { createClock } from "#platform/clock.ts";
-import { closeNewFiles, closeStateDirectory } from "#platform/close-to-others.ts";
-import { defaultStateDir } from "#platform/default-state-dir.ts";
 import { UsageError } from "#platform/errors.ts";
+import { closeNewFiles, closeStateDirectory } from "#platform/files/close-to-others.ts";
+import { defaultStateDir } from "#platform/files/default-state-dir.ts";
+import { readOwnConfigFile } from "#platform/files/read-config.ts";
+import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { createLogger } from "#platform/log.ts";
-import { readOwnConfigFile } from "#platform/read-config.ts";
-import { secretFromEnvironment } from "#platform/read-secret-file.ts";
-import { acceptedApiKeysFromEnvironment } from "./api-keys-from-environment.ts";
-import { type Command, optionalNumber, optionalString } from "./command.ts";
+import { type Command, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { printBrokerSecret } from "./controller-secret.ts";
-import { exitOnStdinClose, exitOnStdinCloseOption } from "./exit-on-stdin-close.ts";
-import { mergeConfig } from "./merge-config.ts";
-import { parseListen } from "./parse-listen.ts";
-import { untilStopped } from "./until-stopped.ts";
-import { warnOfOpenSecret } from "./warn-of-open-secret.ts";
+import { acceptedApiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
+import { exitOnStdinClose, exitOnStdinCloseOption } from "./run/exit-on-stdin-close.ts";
+import { mergeConfig } from "./run/merge-config.ts";
+import { parseListen } from "./run/parse-listen.ts";
+import { untilStopped } from "./run/until-stopped.ts";
+import { warnOfOpenSecret } from "./run/warn-of-open-secret.ts";
 
 function hasBrokerElsewhere(file: unknown): boolean {
   return typeof (file as { broker?: { url?: unknown } } | null)?.broker?.url === "string";

@@ -1,6 +1,6 @@
 import { UsageError } from "#platform/errors.ts";
 import { schemaOfInput } from "#platform/schema-of-input.ts";
-import { type Command, requiredOption } from "./command.ts";
+import { type Command, requiredOption } from "#platform/terminal/command.ts";
 import { decisions } from "./decide/decisions.ts";
 
 async function readInput(path: string): Promise<unknown> {

@@ -1,10 +1,10 @@
-import { closeNewFiles } from "#platform/close-to-others.ts";
-import type { Command } from "./command.ts";
-import { demoOptions, readDemoOptions } from "./demo/demo-options.ts";
-import { renderReport } from "./demo/report.ts";
-import { Interrupted, runDemo } from "./demo/run-demo.ts";
-import { createLineProgress, createTerminalProgress } from "./demo/terminal.ts";
-import { untilStopped } from "./until-stopped.ts";
+import { closeNewFiles } from "#platform/files/close-to-others.ts";
+import type { Command } from "#platform/terminal/command.ts";
+import { demoOptions, readDemoOptions } from "#tools/demo/demo-options.ts";
+import { Interrupted, runDemo } from "#tools/demo/run-demo.ts";
+import { renderReport } from "#tools/demo/view/report.ts";
+import { createLineProgress, createTerminalProgress } from "#tools/demo/view/terminal.ts";
+import { untilStopped } from "./run/until-stopped.ts";
 
 export const demoCommand: Command = {
   summary: "run a fleet on this machine, with simulated boards and a recorded trace's traffic",

@@ -1,17 +1,17 @@
 import { resolve } from "node:path";
-import { applyPrompt } from "#agent/serving/apply-prompt.ts";
-import { defaultThreads } from "#agent/serving/default-threads.ts";
-import { openEmbeddingModel } from "#agent/serving/embedding-model.ts";
-import { findModel, isModelDirectory, onnxChoice, readModelDirectory } from "#agent/serving/find-model.ts";
+import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import { writeVectorJson } from "#agent/serving/http/write-vector.ts";
-import type { ModelManifest } from "#agent/serving/model-manifest.ts";
+import { defaultThreads } from "#agent/serving/models/default-threads.ts";
+import { findModel, isModelDirectory, onnxChoice, readModelDirectory } from "#agent/serving/models/find-model.ts";
+import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
+import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
-import { shapeVector } from "#agent/serving/shape-vector.ts";
-import { refuseUnlessForKind } from "#agent/serving/text-input.ts";
+import { applyPrompt } from "#agent/serving/text/apply-prompt.ts";
+import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
-import { parseConfig } from "#platform/read-config.ts";
-import { type Command, optionalString } from "./command.ts";
+import { type Command, optionalString } from "#platform/terminal/command.ts";
 
 async function readTexts(positionals: readonly string[]): Promise<readonly string[]> {
   if (positionals.length !== 1 || positionals[0] !== "-") return positionals;

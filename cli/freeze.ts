@@ -1,7 +1,7 @@
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
-import { askController, controllerUrlOption } from "./ask-controller.ts";
-import { type Command, optionalNumber } from "./command.ts";
+import { type Command, optionalNumber } from "#platform/terminal/command.ts";
+import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 interface FreezeState {
   readonly freeze: { readonly reason: string; readonly untilMs: number | null } | null;

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { UsageError } from "#platform/errors.ts";
-import { type Command, optionalString } from "./command.ts";
-import { collectLicences, type Licence } from "./licences/collect-licences.ts";
-import { licencesPath } from "./licences/licences-inside.ts";
-import { unpackLicences } from "./licences/pack-licences.ts";
+import { type Command, optionalString } from "#platform/terminal/command.ts";
+import { collectLicences, type Licence } from "#tools/licences/collect-licences.ts";
+import { licencesPath } from "#tools/licences/licences-inside.ts";
+import { unpackLicences } from "#tools/licences/pack-licences.ts";
 
 async function readLicences(): Promise<Licence[]> {
   if (licencesPath === null) return collectLicences(fileURLToPath(new URL("..", import.meta.url)));

@@ -1,19 +1,19 @@
 import { cpus } from "node:os";
 import { UsageError } from "#platform/errors.ts";
-import { redactUrl } from "#platform/redact-url.ts";
-import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
-import type { Command } from "./command.ts";
-import type { LoadCounts } from "./load/load-counts.ts";
-import { createLoadReport, formatLoadReport } from "./load/load-report.ts";
-import { createTextSource } from "./load/load-texts.ts";
-import { openServers } from "./load/open-servers.ts";
-import { planLoad } from "./load/plan-load.ts";
-import { readMachineCpuS } from "./load/process-tree.ts";
-import { type LoadOptions, loadOptions, readLoadOptions } from "./load/read-load-options.ts";
-import { createRotation } from "./load/rotate-servers.ts";
-import { runLoad } from "./load/run-load.ts";
-import { ProcessWatch } from "./load/watch-processes.ts";
-import { untilStopped } from "./until-stopped.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
+import type { Command } from "#platform/terminal/command.ts";
+import type { LoadCounts } from "#tools/load/load-counts.ts";
+import { createLoadReport, formatLoadReport } from "#tools/load/load-report.ts";
+import { createTextSource } from "#tools/load/load-texts.ts";
+import { openServers } from "#tools/load/open-servers.ts";
+import { planLoad } from "#tools/load/plan-load.ts";
+import { readMachineCpuS } from "#tools/load/process-tree.ts";
+import { type LoadOptions, loadOptions, readLoadOptions } from "#tools/load/read-load-options.ts";
+import { createRotation } from "#tools/load/rotate-servers.ts";
+import { runLoad } from "#tools/load/run-load.ts";
+import { ProcessWatch } from "#tools/load/watch-processes.ts";
+import { apiKeysFromEnvironment } from "./run/api-keys-from-environment.ts";
+import { untilStopped } from "./run/until-stopped.ts";
 
 /** More would use up the machine's ports before the server's strength. */
 const maxInFlight = 1_000;

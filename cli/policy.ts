@@ -1,16 +1,16 @@
-import { qps as describeQps } from "#controller/scaling/describe-figures.ts";
+import { qps as describeQps } from "#controller/scaling/active-agents/describe-figures.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { policyJsonSchema } from "#controller/scaling/policy/policy-json-schema.ts";
 import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
-import { readConfigFile } from "#platform/read-config.ts";
-import { maskSecrets } from "#platform/redact-url.ts";
-import { askController, controllerUrlOption } from "./ask-controller.ts";
-import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
-import { formatTable } from "./format-table.ts";
-import { previewPast, type RecordedMinute } from "./policy/preview-past.ts";
-import { previewPolicy } from "./policy/preview-policy.ts";
+import { maskSecrets } from "#platform/fetch/redact-url.ts";
+import { readConfigFile } from "#platform/files/read-config.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
+import { previewPast, type RecordedMinute } from "#tools/policy/preview-past.ts";
+import { previewPolicy } from "#tools/policy/preview-policy.ts";
+import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 async function validate(paths: readonly string[], values: OptionValues): Promise<number> {
   if (paths.length === 0) throw new UsageError("expected a policy file to validate");

@@ -1,10 +1,10 @@
 import type { Static } from "@sinclair/typebox";
 import type { AgentList, AgentView, FleetView } from "#controller/api/schemas.ts";
 import { cleanText } from "#platform/clean-text.ts";
-import { redactUrl } from "#platform/redact-url.ts";
-import { askController, controllerUrlOption } from "./ask-controller.ts";
-import type { Command } from "./command.ts";
-import { formatTable } from "./format-table.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
+import type { Command } from "#platform/terminal/command.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
+import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 const figure = (value: number | null, digits: number, unit = "") =>
   value === null ? "-" : `${value.toFixed(digits)}${unit}`;

@@ -1,5 +1,5 @@
+import type { Command } from "#platform/terminal/command.ts";
 import { version } from "#platform/version.ts";
-import type { Command } from "./command.ts";
 
 export const versionCommand: Command = {
   summary: "print the version",

@@ -2,8 +2,8 @@ import type { Static } from "@sinclair/typebox";
 import type { DecisionList } from "#controller/api/schemas.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
-import { askController, controllerUrlOption } from "./ask-controller.ts";
-import { type Command, type OptionValues, optionalNumber, optionalString } from "./command.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 type Decision = Static<typeof DecisionList>["decisions"][number];
 

@@ -1,15 +1,15 @@
-import { checkForecastConfig } from "#agent/forecast/check-forecast-config.ts";
+import { checkForecastConfig } from "#forecast/check-forecast-config.ts";
 import { UsageError } from "#platform/errors.ts";
-import { parseCheckedConfig } from "#platform/read-config.ts";
 import {
   brokerUrlMistakes,
   userInfoMistakes,
   withAuthorization,
   withoutUserInfo,
-} from "#platform/split-credentials.ts";
+} from "#platform/fetch/split-credentials.ts";
+import { parseCheckedConfig } from "#platform/files/read-config.ts";
 import { ControllerConfig } from "./config.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
-import { checkCloudConfig } from "./scaling/plan-policy/cloud-config.ts";
+import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
 
 /** Addresses whose user and password go to where they belong. */
 const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];

@@ -1,12 +1,12 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { ForecastConfig } from "#agent/forecast/forecast-config.ts";
+import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { ClockSection } from "#platform/clock.ts";
-import { ApiKeyText, HostNames } from "#platform/http/access-config.ts";
+import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { BrokerLimits } from "./broker/broker-config.ts";
 import { CostConfig } from "./cost/cost-config.ts";
-import { ScalingConfig } from "./scaling/scaling-config.ts";
+import { ScalingConfig } from "./scaling/loop/scaling-config.ts";
 
 const strict = { additionalProperties: false } as const;
 const orNull = <T extends TSchema>(schema: T, description: string) =>

@@ -1,9 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
-import { registerGauge, registerGauges } from "#platform/scraped-metrics.ts";
+import { registerGauge, registerGauges } from "#platform/fetch/scraped-metrics.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { type Prices, priceMinute } from "./cost/price-minute.ts";
 import type { IngestOutcome } from "./fleet/ingest.ts";
-import type { ActiveAgentsDecision } from "./scaling/scaling-inputs.ts";
+import type { ActiveAgentsDecision } from "./scaling/active-agents/scaling-inputs.ts";
 
 export interface ControllerMetrics {
   message(channel: string, outcome: IngestOutcome): void;

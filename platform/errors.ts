@@ -1,4 +1,4 @@
-import { redactText } from "./redact-url.ts";
+import { redactText } from "./fetch/redact-url.ts";
 
 /**
  * Every code that may leave the process, with its HTTP and gRPC status. The gRPC numbers are those of google.rpc.Code.

@@ -1,6 +1,6 @@
 import pino from "pino";
 import { cleanOutput } from "./clean-text.ts";
-import { redactText } from "./redact-url.ts";
+import { redactText } from "./fetch/redact-url.ts";
 import { currentTrace } from "./request-trace.ts";
 
 export type Logger = pino.Logger;

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
-import { defaultStateBase } from "#platform/default-state-dir.ts";
+import { defaultStateBase } from "#platform/files/default-state-dir.ts";
 import { Identifier } from "./messages.ts";
 
 /** User name of people who read the fleet's messages at the embedded broker. */

@@ -1,7 +1,7 @@
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { describeError, ServiceError } from "#platform/errors.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
-import { redactUrl } from "#platform/redact-url.ts";
 import type { Broker, BrokerMessage, LastWill, MessageHandler } from "./broker.ts";
 import { matchesFilter } from "./match-filter.ts";
 import { reconnectDelayMs } from "./reconnect-delay.ts";

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BunPlugin } from "bun";
-import { collectLicences } from "../cli/licences/collect-licences.ts";
-import { packLicences } from "../cli/licences/pack-licences.ts";
+import { collectLicences } from "../tools/licences/collect-licences.ts";
+import { packLicences } from "../tools/licences/pack-licences.ts";
 
 /**
  * Puts the licence texts of all that is inside the executable there too.

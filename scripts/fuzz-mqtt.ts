@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readBrokerKey } from "#controller/broker/broker-key.ts";
-import { childEnvironment } from "#platform/child-environment.ts";
+import { childEnvironment } from "#platform/process/child-environment.ts";
 import {
   agentClientId,
   agentSecret,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { accessSync, constants, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 const root = join(import.meta.dir, "..");
 const tracked = new TextDecoder()
@@ -29,23 +29,21 @@ function callAt(source: string, start: number): string {
   return source.slice(start);
 }
 
-/** What each layer may import of the others; the same folder is always allowed. */
-const layers: Readonly<Record<string, readonly string[]>> = {
-  platform: [],
-  protocol: ["platform"],
-  agent: ["platform", "protocol", "models"],
-  controller: ["platform", "protocol", "agent"],
-  cli: ["platform", "protocol", "agent", "controller", "models"],
-};
+/** The layers, the lowest first: each imports those before it, itself, and nothing else. */
+const layerOrder = ["platform", "protocol", "forecast", "agent", "controller", "tools", "cli"];
+/** Layers that embed files of models/. */
+const embedsModels = new Set(["forecast", "agent", "tools", "cli"]);
+/** Most source files on one level, the number a stranger can take in at a look. */
+const maxFilesInFolder = 20;
 /** Decisions that are not to be asked for by name, and why. */
 const notAsked = new Map([
   [
-    "controller/scaling/plan-policy/",
+    "controller/scaling/apply-plan/",
     "they turn a plan that was searched a moment ago into roles and units; fleet-plan and active-agents are what an operator asks",
   ],
 ]);
-/** What the controller may take from the agent's code: decisions, forecasting and pure calculations. */
-const sharedWithController = /^agent\/(.*\/)?(decide-[a-z-]+|forecast\/(accuracy\/)?[a-z-]+)\.ts$/;
+/** The agent's files that the controller may import: its decisions. */
+const sharedWithController = /^agent\/(.*\/)?decide-[a-z-]+\.ts$/;
 
 function importsOf(path: string): string[] {
   const specifiers = [...read(path).matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map((match) => match[1] as string);
@@ -78,16 +76,46 @@ describe("architecture", () => {
     expect(missing).toEqual([]);
   });
 
-  test.each(Object.entries(layers))("%s imports only what lies below it", (layer, below) => {
+  test.each(layerOrder)("%s imports only what lies below it", (layer) => {
+    const below = layerOrder.slice(0, layerOrder.indexOf(layer));
     for (const path of sources.filter((source) => source.startsWith(`${layer}/`))) {
       for (const target of importsOf(path)) {
         const folder = target.split("/")[0] as string;
         const allowed =
-          folder === layer || below.includes(folder) || folder === "package.json" || target.includes("node_modules");
+          folder === layer ||
+          below.includes(folder) ||
+          (folder === "models" && embedsModels.has(layer)) ||
+          folder === "package.json" ||
+          target.includes("node_modules");
         expect({ path, target, allowed }).toEqual({ path, target, allowed: true });
         if (layer === "controller" && folder === "agent") expect(target).toMatch(sharedWithController);
       }
     }
+  });
+
+  test("every source belongs to a layer", () => {
+    const known = new Set([...layerOrder, "main.ts", "models", "scripts", "embedded-files.d.ts"]);
+    expect(sources.filter((path) => !known.has(path.split("/")[0] as string))).toEqual([]);
+  });
+
+  test("no folder has more source files than a stranger can take in", () => {
+    const counts = new Map<string, number>();
+    for (const path of programs) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+    expect([...counts].filter(([, count]) => count > maxFilesInFolder)).toEqual([]);
+  });
+
+  test("a decision stands in a file named decide-*, and such a file holds one", () => {
+    const declares = /^export (?:async )?(?:function|const) decide[A-Z]\w*/m;
+    const misplaced = programs
+      .filter((path) => !path.startsWith("cli/"))
+      .filter((path) => declares.test(read(path)) !== basename(path).startsWith("decide-"));
+    expect(misplaced).toEqual([]);
+  });
+
+  test("a test stands where its source does", () => {
+    const folders = new Set(programs.map((path) => dirname(path)));
+    const mirrored = tracked.filter((path) => new RegExp(`^test/(${layerOrder.join("|")})/.*\\.test\\.ts$`).test(path));
+    expect(mirrored.filter((path) => !folders.has(dirname(path).slice("test/".length)))).toEqual([]);
   });
 
   test("every child process gets an environment of its own: secrets of this process' are not for its children", () => {
@@ -98,7 +126,7 @@ describe("architecture", () => {
       for (const { index } of source.matchAll(/\bBun\.(spawn|spawnSync)\(/g)) {
         found.push(path);
         // Whoever runs a command may give it a smaller one.
-        if (path === "agent/power/run-command.ts" && /= childEnvironment\("command"/.test(source)) continue;
+        if (path === "agent/power/device/run-command.ts" && /= childEnvironment\("command"/.test(source)) continue;
         if (!/\benv: (\{ \.\.\.\w+, \.\.\.)?childEnvironment\("/.test(callAt(source, index))) wrong.push(path);
       }
       if (/child_process|\bBun\.\$|\.\.\.process\.env|env: process\.env|new Worker\(/.test(source)) wrong.push(path);
@@ -115,7 +143,7 @@ describe("architecture", () => {
           /(?<![.\w])(globalThis\.|Bun\.)?fetch\((?!request\b)|node:https?"|new WebSocket\(|XMLHttpRequest/.test(line),
         ),
     );
-    expect(asking).toEqual(["platform/fetch-bounded.ts"]);
+    expect(asking).toEqual(["platform/fetch/fetch-bounded.ts"]);
   });
 
   test("no file is called after nothing in particular", () => {

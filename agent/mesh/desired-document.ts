@@ -1,7 +1,7 @@
 import { createStoredText } from "#agent/stored-text.ts";
+import type { StateDatabase } from "#platform/files/open-database.ts";
+import type { StorageWatch } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
-import type { StateDatabase } from "#platform/open-database.ts";
-import type { StorageWatch } from "#platform/storage-watch.ts";
 import { decodeText } from "#protocol/codec.ts";
 import { Desired } from "#protocol/messages.ts";
 import { supersedes } from "./supersedes.ts";

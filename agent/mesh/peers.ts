@@ -1,5 +1,5 @@
 import type { ServingPeer } from "#agent/serving/ports.ts";
-import { isLoopback } from "#platform/http/listen-address.ts";
+import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import type { Presence } from "#protocol/messages.ts";
 
 export interface Peers {

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { assumedPhysics, boardPresets } from "./board-presets.ts";
+import { assumedPhysics, boardPresets } from "./device/board-presets.ts";
 import { SleepConfig } from "./sleep/sleep-config.ts";
 
 const strict = { additionalProperties: false } as const;

@@ -1,8 +1,8 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import type { Logger } from "#platform/log.ts";
 import type { AgentRole, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
-import { decidePowerMode, type PowerModeDecision } from "./decide-power-mode.ts";
-import type { PowerControl } from "./device.ts";
+import type { PowerControl } from "./device/device.ts";
+import { decidePowerMode, type PowerModeDecision } from "./mode/decide-power-mode.ts";
 import type { PowerPolicy } from "./power-config.ts";
 import type { PowerFaults } from "./power-faults.ts";
 

@@ -1,9 +1,9 @@
 import type { Registry } from "prom-client";
-import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/scraped-metrics.ts";
-import type { AttributedEnergy } from "./attribute-energy.ts";
-import type { PowerSample } from "./device.ts";
-import type { EnergyAccount } from "./energy-account.ts";
-import type { EnergyMeter } from "./energy-meter.ts";
+import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/fetch/scraped-metrics.ts";
+import type { PowerSample } from "./device/device.ts";
+import type { AttributedEnergy } from "./energy/attribute-energy.ts";
+import type { EnergyAccount } from "./energy/energy-account.ts";
+import type { EnergyMeter } from "./energy/energy-meter.ts";
 import type { PowerFault } from "./power-faults.ts";
 
 /** What the metrics show; asked at every scrape. */

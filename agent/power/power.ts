@@ -4,16 +4,18 @@ import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { Birth, MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
-import { type AttributedEnergy, energyByModel } from "./attribute-energy.ts";
 import { createBoardFigures, type FiguresOrigin, type Memory } from "./calibration/board-figures.ts";
-import { createDevice } from "./create-device.ts";
-import type { PowerModeDecision } from "./decide-power-mode.ts";
-import type { Device, PowerSample } from "./device.ts";
-import { createEnergyAccount, type EnergyPerRequest } from "./energy-account.ts";
-import { createEnergyMeter, type EnergyByKind, type MeasuredEnergy } from "./energy-meter.ts";
-import { createForecastHeadroom } from "./forecast-headroom.ts";
-import { createIdleDraw } from "./idle-draw.ts";
-import { createModeWatch } from "./mode-watch.ts";
+import { createDevice } from "./device/create-device.ts";
+import type { Device, PowerSample } from "./device/device.ts";
+import { type AttributedEnergy, energyByModel } from "./energy/attribute-energy.ts";
+import { createEnergyAccount, type EnergyPerRequest } from "./energy/energy-account.ts";
+import { createEnergyMeter, type EnergyByKind, type MeasuredEnergy } from "./energy/energy-meter.ts";
+import { createIdleDraw } from "./energy/idle-draw.ts";
+import type { PowerModeDecision } from "./mode/decide-power-mode.ts";
+import { createForecastHeadroom } from "./mode/forecast-headroom.ts";
+import { createModeWatch } from "./mode/mode-watch.ts";
+import { createServiceTime } from "./mode/service-time.ts";
+import { createSloBudget } from "./mode/slo-budget.ts";
 import type { PowerConfig } from "./power-config.ts";
 import { createPowerFaults, type PowerFault } from "./power-faults.ts";
 import {
@@ -23,8 +25,6 @@ import {
   type PowerGovernor,
 } from "./power-governor.ts";
 import { registerPowerMetrics } from "./power-metrics.ts";
-import { createServiceTime } from "./service-time.ts";
-import { createSloBudget } from "./slo-budget.ts";
 
 export interface PowerStatus {
   readonly board: Device["kind"];

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { ApiKeyText, HostNames } from "#platform/http/access-config.ts";
-import { modelSettings, SettingsByModel } from "./model-settings.ts";
+import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
+import { modelSettings, SettingsByModel } from "./models/model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 

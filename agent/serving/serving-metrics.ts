@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { registerGauge, registerGauges } from "#platform/scraped-metrics.ts";
-import type { SentBatch } from "./embedding-queue.ts";
+import { registerGauge, registerGauges } from "#platform/fetch/scraped-metrics.ts";
+import type { SentBatch } from "./batching/embedding-queue.ts";
 import { registerGpuMetrics } from "./gpu/gpu-metrics.ts";
 import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
 import type { EngineReport } from "./onnxruntime/execution-provider.ts";

@@ -1,17 +1,17 @@
 import type { AnyElysia } from "elysia";
 import type { Registry } from "prom-client";
 import type { Clock } from "#platform/clock.ts";
-import { createAuthenticator } from "#platform/http/authenticate.ts";
+import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
-import { assertListenAllowed } from "#platform/http/listen-address.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
-import { registerTotal } from "#platform/scraped-metrics.ts";
-import { createAvailableModels, modelPlaces } from "./available-models.ts";
-import { createEmbedder } from "./embed-texts.ts";
-import type { Embedder } from "./embedder.ts";
-import { openEmbeddingModel } from "./embedding-model.ts";
-import { onnxChoice } from "./find-model.ts";
+import { createEmbedder } from "./admission/embed-texts.ts";
+import type { Embedder } from "./admission/embedder.ts";
+import { createReranker } from "./admission/rerank-texts.ts";
+import { createResultCache } from "./admission/result-cache.ts";
+import { createTenantWeights } from "./admission/tenant.ts";
 import { createGpuMonitor } from "./gpu/gpu-monitor.ts";
 import { type GrpcFace, openGrpc } from "./grpc/open-grpc.ts";
 import { infoRoutes } from "./http/info-routes.ts";
@@ -26,15 +26,15 @@ import {
   withoutDetails,
 } from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
-import { createFingerprintStore } from "./model-files/fingerprint-store.ts";
-import { settingsOf } from "./model-settings.ts";
+import { createAvailableModels, modelPlaces } from "./models/available-models.ts";
+import { createFingerprintStore } from "./models/files/fingerprint-store.ts";
+import { onnxChoice } from "./models/find-model.ts";
+import { settingsOf } from "./models/model-settings.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
-import { createReranker } from "./rerank-texts.ts";
+import { openEmbeddingModel } from "./residency/embedding-model.ts";
 import { createModelPool, type ModelPool } from "./residency/model-pool.ts";
-import { createResultCache } from "./result-cache.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createServingMetrics } from "./serving-metrics.ts";
-import { createTenantWeights } from "./tenant.ts";
 import { traceHttp } from "./tracing/trace-http.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 

@@ -1,5 +1,5 @@
-import type { StateDatabase } from "#platform/open-database.ts";
-import { type StorageWatch, strictStorage } from "#platform/storage-watch.ts";
+import type { StateDatabase } from "#platform/files/open-database.ts";
+import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import { decodeOwnText } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { ScalingConfig } from "#controller/scaling/scaling-config.ts";
+import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import { AgentRole } from "#protocol/messages.ts";
 
 const strict = { additionalProperties: false } as const;

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { UsageError } from "#platform/errors.ts";
-import { describeMismatches, parseConfig } from "#platform/read-config.ts";
+import { describeMismatches, parseConfig } from "#platform/files/read-config.ts";
 
 /** A decision that can be asked for by name: what it reads, and the answer for one input or for a list of them. */
 export interface DecisionEntry {

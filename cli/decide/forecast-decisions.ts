@@ -1,13 +1,13 @@
 import { Type } from "@sinclair/typebox";
-import { decideForecastOutcome } from "#agent/forecast/accuracy/decide-forecast-outcome.ts";
-import { decideChampion } from "#agent/forecast/decide-champion.ts";
-import { decideForecastModel } from "#agent/forecast/decide-forecast-model.ts";
-import { decideShares } from "#agent/forecast/decide-shares.ts";
-import { decideTrainingStep, defaultPatience } from "#agent/forecast/decide-training-step.ts";
-import { decideNightTraining } from "#agent/forecast/night/decide-night-training.ts";
-import { decidePromotion } from "#agent/forecast/night/decide-promotion.ts";
-import { NightTrainingConfig } from "#agent/forecast/night/night-training-config.ts";
-import { decideWorkerRestart } from "#agent/forecast/worker/decide-worker-restart.ts";
+import { decideForecastOutcome } from "#forecast/accuracy/decide-forecast-outcome.ts";
+import { decideChampion } from "#forecast/blend/decide-champion.ts";
+import { decideForecastModel } from "#forecast/blend/decide-forecast-model.ts";
+import { decideTrainingStep, defaultPatience } from "#forecast/lstm/decide-training-step.ts";
+import { decideWorkerRestart } from "#forecast/lstm/worker/decide-worker-restart.ts";
+import { decideNightTraining } from "#forecast/night/decide-night-training.ts";
+import { decidePromotion } from "#forecast/night/decide-promotion.ts";
+import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
+import { decideShares } from "#forecast/quantiles/decide-shares.ts";
 import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
 
 const strict = { additionalProperties: false } as const;

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { Precision } from "#agent/serving/model-manifest.ts";
+import { Precision } from "#agent/serving/models/model-manifest.ts";
 
 /** What is wanted of an ONNX file, and where it will run; a Jetson unless told otherwise. */
 export const OnnxChoiceInput = Type.Object(

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
-import { decideMemoryTrend } from "../load/decide-memory-trend.ts";
-import { decidePullFiles } from "../models/decide-pull-files.ts";
+import { decidePullFiles } from "#agent/serving/models/pull/decide-pull-files.ts";
+import { decideMemoryTrend } from "#tools/load/decide-memory-trend.ts";
 import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
 import { OnnxChoiceInput } from "./onnx-choice-input.ts";
 

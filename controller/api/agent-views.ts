@@ -1,4 +1,5 @@
-import { foretoldPeakQps } from "#agent/forecast/foretold-peak.ts";
+import { intendedRole, unavailability } from "#controller/scaling/active-agents/observe-fleet.ts";
+import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
 import {
@@ -10,7 +11,6 @@ import {
   requestsOf,
   textsOf,
 } from "../fleet/agent-state.ts";
-import { intendedRole, unavailability } from "../scaling/observe-fleet.ts";
 import type { Override } from "../store/store.ts";
 import type { AgentView, MinuteView } from "./schemas.ts";
 

@@ -1,13 +1,13 @@
+import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
+import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
+import type { FleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
+import type { Overrides } from "#controller/scaling/loop/overrides.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { Prices } from "../cost/price-minute.ts";
 import type { PowerAssumptions } from "../cost/report-power.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
 import type { Retirement } from "../fleet/retire-agents.ts";
-import type { DecisionLoop } from "../scaling/decision-loop.ts";
-import type { DesiredDocuments } from "../scaling/desired-documents.ts";
-import type { FleetFreeze } from "../scaling/fleet-freeze.ts";
-import type { Overrides } from "../scaling/overrides.ts";
 import type { LivePolicy } from "../scaling/policy/live-policy.ts";
 import type { DecisionStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
-import { jsonBody } from "#platform/http/read-json-body.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { Identifier } from "#protocol/messages.ts";
 import type { ApiParts } from "./api-parts.ts";
 import {

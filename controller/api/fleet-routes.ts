@@ -1,9 +1,9 @@
 import { Elysia } from "elysia";
-import { foretoldPeakQps } from "#agent/forecast/foretold-peak.ts";
+import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
+import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { version } from "#platform/version.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
-import type { DecisionLoop } from "../scaling/decision-loop.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { AgentDetail, AgentList, AgentParams, ErrorBody, FleetView, Retired } from "./schemas.ts";

@@ -1,7 +1,7 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
-import { jsonBody } from "#platform/http/read-json-body.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import type { PolicyStatus } from "../scaling/policy/live-policy.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { ErrorBody } from "./schemas.ts";

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type DecisionRecord, decisionKinds } from "#controller/store/decision-record.ts";
 import * as messages from "#protocol/messages.ts";
-import { type DecisionRecord, decisionKinds } from "../scaling/decision-record.ts";
 
 /** What the API answers. Times are ms since the epoch by the controller's clock, rates are texts a second of it. */
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);

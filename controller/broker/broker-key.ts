@@ -1,8 +1,8 @@
 import { readFileSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describeError, UsageError } from "#platform/errors.ts";
+import { readSecretIfThere, writeSecretFile } from "#platform/files/write-secret-file.ts";
 import type { Logger } from "#platform/log.ts";
-import { readSecretIfThere, writeSecretFile } from "#platform/write-secret-file.ts";
 import { newBrokerKey, parseBrokerKey, sharedKeyPath } from "#protocol/broker-secret.ts";
 
 export function brokerKeyPath(stateDir: string): string {

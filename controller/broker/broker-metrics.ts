@@ -1,5 +1,5 @@
 import type { Registry } from "prom-client";
-import { registerGauges, registerTotal, registerTotals } from "#platform/scraped-metrics.ts";
+import { registerGauges, registerTotal, registerTotals } from "#platform/fetch/scraped-metrics.ts";
 import type { BrokerCounts } from "./broker-counts.ts";
 
 const byReason = (counts: ReadonlyMap<string, number>) =>

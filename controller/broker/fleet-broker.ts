@@ -1,7 +1,7 @@
 import { describeError, UsageError } from "#platform/errors.ts";
-import { isLoopback } from "#platform/http/listen-address.ts";
+import { readSecretIfThere } from "#platform/files/write-secret-file.ts";
+import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
-import { readSecretIfThere } from "#platform/write-secret-file.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { type BrokerCredentials, createMqttBroker } from "#protocol/mqtt-broker.ts";
 import { controllerStateTopic } from "#protocol/topics.ts";

@@ -1,9 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describeError } from "#platform/errors.ts";
+import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import type { Logger } from "#platform/log.ts";
-import { readRegularText } from "#platform/read-regular-file.ts";
-import { writeSecretFile } from "#platform/write-secret-file.ts";
 
 /** This controller's id at brokers, created once and kept beside its store; if it can't be kept, new with every start. */
 export async function keptControllerId(stateDir: string, log: Logger): Promise<string> {

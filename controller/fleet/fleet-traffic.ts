@@ -1,4 +1,4 @@
-import type { MinuteRate } from "#agent/forecast/forecaster.ts";
+import type { MinuteRate } from "#forecast/forecaster.ts";
 
 const minuteMs = 60_000;
 /** A week: what the seasonal forecasts look back on. */

@@ -2,9 +2,9 @@ import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { type AgentChannel, agentChannels, agentTopic } from "#protocol/topics.ts";
-import type { DesiredDocuments } from "../scaling/desired-documents.ts";
 import type { AgentStore, DecisionStore, MinuteStore } from "../store/store.ts";
 import { type AgentState, availabilityOf } from "./agent-state.ts";
+import type { DesiredDocuments } from "./desired-documents.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** Removes agents from the fleet for good: by an operator, after a long silence, or to make room. Their minutes are kept as long as others. */

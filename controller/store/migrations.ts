@@ -1,5 +1,5 @@
-import { forecastMadeTable } from "#agent/forecast/accuracy/accuracy-table.ts";
-import type { Migration } from "#platform/open-database.ts";
+import { forecastMadeTable } from "#forecast/accuracy/accuracy-table.ts";
+import type { Migration } from "#platform/files/open-database.ts";
 
 export const controllerMigrations: readonly Migration[] = [
   `CREATE TABLE agent (

@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { bounds, Identifier, TimeMs, text } from "#protocol/bounds.ts";
 import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
-import { type DecisionRecord, decisionKinds } from "../scaling/decision-record.ts";
+import { type DecisionRecord, decisionKinds } from "./decision-record.ts";
 
 /** Values of the store's rows, checked like messages: a file can be damaged, or written by somebody else. */
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);

@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import type { DecisionRecord } from "../scaling/decision-record.ts";
+import type { DecisionRecord } from "./decision-record.ts";
 import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
 import { DecisionRow } from "./row-schemas.ts";
 import type { DecisionStore } from "./store.ts";

@@ -58,7 +58,7 @@ function toAgent(row: AgentRow, quarantine: RowQuarantine): AgentRecord | null {
 }
 
 /**
- * The store on an SQLite database that `platform/open-database.ts` opened with `controllerMigrations`. One writer.
+ * The store on an SQLite database that `platform/files/open-database.ts` opened with `controllerMigrations`. One writer.
  * @param quarantine takes note of rows that can't be read.
  */
 export function createSqliteStore(

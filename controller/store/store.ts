@@ -1,5 +1,5 @@
 import type { AgentRole, Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
-import type { DecisionOutcome, DecisionRecord, NewDecision } from "../scaling/decision-record.ts";
+import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
 import type { UnreadableRows } from "./row-quarantine.ts";
 
 /** What is kept of an agent between two runs of the controller. */

@@ -3,13 +3,13 @@ import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { allowedMethods, type RoutePattern } from "./allowed-methods.ts";
 import { answerJson } from "./answer-text.ts";
-import type { Authenticator } from "./authenticate.ts";
+import { invalidValue } from "./body/read-json-body.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
-import { createRequestGuard, type RequestGuard } from "./guard-request.ts";
+import type { Authenticator } from "./guard/authenticate.ts";
+import { createRequestGuard, type RequestGuard } from "./guard/guard-request.ts";
+import { callerOf } from "./guard/request-caller.ts";
 import { isOpenRoute } from "./open-route.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
-import { invalidValue } from "./read-json-body.ts";
-import { callerOf } from "./request-caller.ts";
 import { noteFailure } from "./request-failure.ts";
 
 export interface HttpAppOptions {

@@ -1,5 +1,5 @@
 import { type ErrorCode, errorCodes, type ServiceError } from "#platform/errors.ts";
-import { redactText } from "#platform/redact-url.ts";
+import { redactText } from "#platform/fetch/redact-url.ts";
 
 /** plain: `{error, code}`; openai: `{error: {message, type, param, code}}`, as OpenAI's clients read it. */
 export type ErrorStyle = "plain" | "openai";

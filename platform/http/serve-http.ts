@@ -2,19 +2,19 @@ import { type ByteHold, createByteBudget } from "#platform/byte-budget.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
-import { type BodySlot, createBodyRoom } from "./body-room.ts";
-import { acceptedEncodings, contentEncoding, decodeBody } from "./decode-body.ts";
+import { type BodySlot, createBodyRoom } from "./body/body-room.ts";
+import { acceptedEncodings, contentEncoding, decodeBody } from "./body/decode-body.ts";
+import { readBody } from "./body/read-bounded-body.ts";
+import { receiveInTime, receiveLimitMs } from "./body/receive-in-time.ts";
+import { noteReceivedBody } from "./body/received-body.ts";
+import { createRefusedBodies } from "./body/refused-bodies.ts";
 import { type ErrorStyle, errorResponse } from "./error-response.ts";
-import type { RequestGuard } from "./guard-request.ts";
+import type { RequestGuard } from "./guard/guard-request.ts";
+import { callerOf, noteCaller } from "./guard/request-caller.ts";
+import { requestPath } from "./guard/request-target.ts";
 import { createRequestLog } from "./log-requests.ts";
-import { readBody } from "./read-bounded-body.ts";
-import { receiveInTime, receiveLimitMs } from "./receive-in-time.ts";
-import { noteReceivedBody } from "./received-body.ts";
-import { createRefusedBodies } from "./refused-bodies.ts";
-import { callerOf, noteCaller } from "./request-caller.ts";
 import { failureOf, noteFailure } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
-import { requestPath } from "./request-target.ts";
 
 /** Enough for 2,000 texts of 1,000 characters. */
 const defaultMaxBodyBytes = 2 * 1024 * 1024;

@@ -1,9 +1,9 @@
 /** Thirty days of the trace that comes with the program (its beginning again at its end), on ten times the reference fleet. */
 import { join } from "node:path";
 import { Value } from "@sinclair/typebox/value";
-import { readTraffic } from "#cli/backtest/read-traffic.ts";
 import { BacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
 import { backtestPolicies, runBacktest } from "#controller/scaling/backtest/run-backtest.ts";
+import { readTraffic } from "#tools/reports/backtest/read-traffic.ts";
 
 const root = join(import.meta.dir, "../..");
 const reference = Value.Parse(

@@ -3,9 +3,9 @@
  * Usage: scripts/bench/fleet-plan [--fleets N]
  */
 import { parseArgs } from "node:util";
-import { decideFleetPlan, defaultPlanLimits } from "#controller/scaling/decide-fleet-plan.ts";
+import { decideFleetPlan, defaultPlanLimits } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
 import { evaluatePlan } from "#controller/scaling/fleet-plan/evaluate-plan.ts";
-import { loadHighsSolver } from "#controller/scaling/fleet-plan/highs-solver.ts";
+import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solver.ts";
 import { planBySearch } from "#controller/scaling/fleet-plan/plan-by-search.ts";
 import { toPlanProblem } from "#controller/scaling/fleet-plan/plan-problem.ts";
 import { randomPlanInput } from "../../test/controller/scaling/fleet-plan/random-input.ts";

@@ -6,8 +6,8 @@ import { statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { readTreeUsage } from "../../cli/load/process-tree.ts";
 import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
+import { readTreeUsage } from "../../tools/load/process-tree.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const { values } = parseArgs({

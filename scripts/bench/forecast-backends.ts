@@ -2,12 +2,13 @@
  * What each TensorFlow.js backend of this machine makes of the forecasting network: milliseconds for one forecast and for one training
  * step. One backend a run, as tfjs-node can't be given back: bun scripts/bench/forecast-backends.ts tfjs-node|wasm|cpu [full|small|tiny]
  */
-import { compileForward } from "#agent/forecast/compile-forward.ts";
-import { buildLstm } from "#agent/forecast/lstm-model.ts";
-import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
-import { predictOutputs } from "#agent/forecast/predict-outputs.ts";
-import { type Backend, backends, startBackend, tf } from "#agent/forecast/tensorflow.ts";
-import { featureNames, featuresPerWindow, inputMinutes, outputMinutes } from "#agent/forecast/window-features.ts";
+
+import { featureNames, featuresPerWindow, inputMinutes, outputMinutes } from "#forecast/data/window-features.ts";
+import { compileForward } from "#forecast/lstm/compile-forward.ts";
+import { buildLstm } from "#forecast/lstm/lstm-model.ts";
+import { lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
+import { predictOutputs } from "#forecast/lstm/predict-outputs.ts";
+import { type Backend, backends, startBackend, tf } from "#forecast/lstm/tensorflow.ts";
 
 const [backendName = "wasm", shapeName = "full"] = process.argv.slice(2);
 const shape = lstmShapes[shapeName as keyof typeof lstmShapes];

@@ -1,4 +1,4 @@
-import { formatTable } from "../../cli/format-table.ts";
+import { formatTable } from "../../platform/terminal/format-table.ts";
 
 /** Prints a benchmark's rows: a table whose headings are the first row's keys, or JSON. */
 export function printRows(rows: readonly object[], json: boolean): void {

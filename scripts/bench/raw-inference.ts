@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { createTextTokenizer } from "#agent/serving/text-tokenizer.ts";
+import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 
 const { values } = parseArgs({
   options: {

@@ -7,9 +7,9 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import type { TrainingStatus } from "#agent/forecast/night/night-training.ts";
-import { parseTrace } from "#agent/forecast/parse-trace.ts";
-import { formatTable } from "../../cli/format-table.ts";
+import { parseTrace } from "#forecast/data/parse-trace.ts";
+import type { TrainingStatus } from "#forecast/night/night-training.ts";
+import { formatTable } from "../../platform/terminal/format-table.ts";
 import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
 import { writeRecordedTraffic } from "../../test/e2e/recorded-traffic.ts";
 

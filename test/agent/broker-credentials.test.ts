@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createBrokerCredentials } from "#agent/broker-credentials.ts";
 import { parseAgentConfig } from "#agent/check-config.ts";
-import { writeSecretFile } from "#platform/write-secret-file.ts";
+import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import { agentSecret, sharedKeyPath } from "#protocol/broker-secret.ts";
 import { testKey } from "../fakes/broker-clients.ts";
 

@@ -9,8 +9,8 @@ import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createStoredText } from "#agent/stored-text.ts";
 import { createOutbox, lossCauses } from "#agent/telemetry/outbox.ts";
 import { UsageError } from "#platform/errors.ts";
-import { LaterVersionError } from "#platform/open-database.ts";
-import { createStorageWatch } from "#platform/storage-watch.ts";
+import { LaterVersionError } from "#platform/files/open-database.ts";
+import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 
 const log = pino({ level: "silent" });

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pino from "pino";
-import { loadModelFrom } from "#agent/forecast/model-files.ts";
-import { requireFromDisk } from "#agent/forecast/require-from-disk.ts";
-import { createAvailableModels } from "#agent/serving/available-models.ts";
-import { readModelDirectory } from "#agent/serving/find-model.ts";
+import { createAvailableModels } from "#agent/serving/models/available-models.ts";
+import { readModelDirectory } from "#agent/serving/models/find-model.ts";
 import { findOperatorLibrary } from "#agent/serving/onnxruntime/operator-library.ts";
 import { openPolicyFile } from "#controller/scaling/policy/policy-file.ts";
-import { checkTrustedTree } from "#platform/check-trusted-path.ts";
-import { readOwnConfigFile } from "#platform/read-config.ts";
+import { loadModelFrom } from "#forecast/lstm/model-files.ts";
+import { requireFromDisk } from "#forecast/lstm/require-from-disk.ts";
+import { checkTrustedTree } from "#platform/files/check-trusted-path.ts";
+import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { temporaryDirectory } from "../e2e/program.ts";
 
 const root = join(import.meta.dir, "..", "..");
@@ -120,9 +120,9 @@ test("nothing else loads code from a path: who adds one lists it above", () => {
     { cwd: root },
   );
   expect(found.stdout.toString().trim().split("\n").sort()).toEqual([
-    "agent/forecast/model-files.ts",
-    "agent/forecast/require-from-disk.ts",
-    "agent/forecast/tensorflow.ts",
+    "forecast/lstm/model-files.ts",
+    "forecast/lstm/require-from-disk.ts",
+    "forecast/lstm/tensorflow.ts",
     "agent/serving/onnxruntime/load-binding.ts",
     "agent/serving/onnxruntime/open-session.ts",
     "agent/serving/onnxruntime/preload-from-sources.ts",

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { ratesByMinute } from "#cli/backtest/read-traffic.ts";
 import { backtestCommand } from "#cli/backtest.ts";
 import { UsageError } from "#platform/errors.ts";
+import { ratesByMinute } from "#tools/reports/backtest/read-traffic.ts";
 import { programCommand, temporaryDirectory } from "../e2e/program.ts";
 
 const fleet = join(import.meta.dir, "../fixtures/reference-fleet.yaml");

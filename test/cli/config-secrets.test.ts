@@ -6,9 +6,9 @@ import { parseControllerConfig } from "#controller/check-config.ts";
 import { ControllerConfig } from "#controller/config.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
-import { Trigger } from "#controller/scaling/policy/trigger-source.ts";
+import { Trigger } from "#controller/scaling/policy/triggers/trigger-source.ts";
 import { describeError } from "#platform/errors.ts";
-import { maskSecrets, pathsWithUserInfo } from "#platform/redact-url.ts";
+import { maskSecrets, pathsWithUserInfo } from "#platform/fetch/redact-url.ts";
 import { programCommand } from "../e2e/program.ts";
 
 const secret = "s3cr3t-of-the-test";

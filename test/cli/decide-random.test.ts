@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { TSchema } from "@sinclair/typebox";
-import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import { decisions } from "#cli/decide/decisions.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { UsageError } from "#platform/errors.ts";
 import { schemaOfInput } from "#platform/schema-of-input.ts";
 import { inputFromSchema } from "./input-from-schema.ts";

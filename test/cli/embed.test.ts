@@ -2,9 +2,9 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { selfCommand } from "#platform/self-command.ts";
+import { selfCommand } from "#platform/process/self-command.ts";
+import { writeModelDirectory } from "../agent/serving/models/write-model-directory.ts";
 import { cosine, readReferenceTexts } from "../agent/serving/reference-texts.ts";
-import { writeModelDirectory } from "../agent/serving/write-model-directory.ts";
 import { lookUpModel } from "../fakes/onnx/tiny-models.ts";
 
 setDefaultTimeout(30_000); // each is a program of its own

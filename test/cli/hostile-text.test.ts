@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { TSchema } from "@sinclair/typebox";
-import { createTerminalProgress } from "#cli/demo/terminal.ts";
-import { formatTable } from "#cli/format-table.ts";
-import { createPullProgress } from "#cli/models/pull-progress.ts";
+import { createPullProgress } from "#agent/serving/models/pull/pull-progress.ts";
 import { AgentDetail, AgentList, DecisionList, DecisionView, FleetView } from "#controller/api/schemas.ts";
 import { PowerReport } from "#controller/cost/report-power.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
+import { createTerminalProgress } from "#tools/demo/view/terminal.ts";
 import { programCommand } from "../e2e/program.ts";
 import { hostileText, hostileValue, steering } from "../fakes/hostile-text.ts";
 

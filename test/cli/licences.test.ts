@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { collectLicences, type Licence } from "#cli/licences/collect-licences.ts";
-import { packLicences, unpackLicences } from "#cli/licences/pack-licences.ts";
+import { collectLicences, type Licence } from "#tools/licences/collect-licences.ts";
+import { packLicences, unpackLicences } from "#tools/licences/pack-licences.ts";
 import { programCommand, temporaryDirectory } from "../e2e/program.ts";
 
 const root = join(import.meta.dir, "..", "..");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { previewPolicy } from "#cli/policy/preview-policy.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { previewPolicy } from "#tools/policy/preview-policy.ts";
 import { programCommand } from "../e2e/program.ts";
 
 const office = join(import.meta.dir, "../fixtures/policies/office.yaml");

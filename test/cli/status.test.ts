@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
-import { runCli } from "#cli/run-cli.ts";
+import { runCli } from "#cli/run/run-cli.ts";
 import { describeStatus } from "#cli/status.ts";
 import type { AgentView, FleetView } from "#controller/api/schemas.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { hostname } from "node:os";
 import { type ControllerLease, createControllerLease } from "#controller/controller-lease.ts";
-import { createFleetFreeze } from "#controller/scaling/fleet-freeze.ts";
+import { createFleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
 import { createLogger } from "#platform/log.ts";
 import { createMemoryStore } from "./memory-store.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { commands } from "#cli/commands.ts";
+import { commands } from "#cli/run/commands.ts";
 
 const deploy = join(import.meta.dir, "..", "..", "deploy");
 const readUnit = (file: string) => readFileSync(join(deploy, file), "utf8");

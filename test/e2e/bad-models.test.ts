@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { findModel } from "#agent/serving/find-model.ts";
+import { findModel } from "#agent/serving/models/find-model.ts";
 import { startGrpcClient } from "../agent/serving/grpc/start-client.ts";
 import type { Answer } from "../agent/serving/start-serving.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";

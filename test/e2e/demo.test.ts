@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import type { DemoReport } from "#cli/demo/report.ts";
+import type { DemoReport } from "#tools/demo/view/report.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { buildLstm } from "#agent/forecast/lstm-model.ts";
-import { lstmShapes } from "#agent/forecast/lstm-shapes.ts";
-import { serializeModel, writeFilesAtomically } from "#agent/forecast/model-files.ts";
-import type { TrainingStatus } from "#agent/forecast/night/night-training.ts";
-import { startBackend, tf } from "#agent/forecast/tensorflow.ts";
+import { buildLstm } from "#forecast/lstm/lstm-model.ts";
+import { lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
+import { serializeModel, writeFilesAtomically } from "#forecast/lstm/model-files.ts";
+import { startBackend, tf } from "#forecast/lstm/tensorflow.ts";
+import type { TrainingStatus } from "#forecast/night/night-training.ts";
 import { createClock } from "#platform/clock.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";

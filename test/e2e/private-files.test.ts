@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { tinyRepository } from "../cli/models/tiny-repository.ts";
+import { tinyRepository } from "../agent/serving/models/pull/tiny-repository.ts";
 import { freePort } from "../fakes/mosquitto.ts";
 import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 

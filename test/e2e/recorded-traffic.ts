@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import pino from "pino";
-import { createTrafficRecord } from "#agent/forecast/traffic-record.ts";
 import { openState } from "#agent/open-state.ts";
+import { createTrafficRecord } from "#agent/traffic/traffic-record.ts";
 
 const minuteMs = 60_000;
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import type { LoadReport } from "#cli/load/load-report.ts";
+import type { LoadReport } from "#tools/load/load-report.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 
 interface RunningAgent {

@@ -1,7 +1,7 @@
 import { BrokerLimits } from "#controller/broker/broker-config.ts";
 import { readBrokerKey } from "#controller/broker/broker-key.ts";
 import type { ClientAccess, ClientRights } from "#controller/broker/client-access.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import {
   agentClientId,
   agentSecret,

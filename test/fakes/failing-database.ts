@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import type { StateDatabase } from "#platform/open-database.ts";
+import type { StateDatabase } from "#platform/files/open-database.ts";
 
 /** A database whose disk fails at those of its operations that a test chooses; what has failed changes nothing. */
 export interface FailingDatabase {

@@ -7,10 +7,10 @@ import { Type } from "@sinclair/typebox";
 import pino from "pino";
 import { createClock } from "#platform/clock.ts";
 import { describeError, ServiceError, UsageError } from "#platform/errors.ts";
+import { openDatabase, recentDamage } from "#platform/files/open-database.ts";
+import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
 import { createCountedLog } from "#platform/log.ts";
-import { openDatabase, recentDamage } from "#platform/open-database.ts";
 import { runPeriodically } from "#platform/periodic.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
 
 const directories: string[] = [];
 function temporaryDirectory(): string {

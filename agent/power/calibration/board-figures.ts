@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
+import { describeMismatches } from "#platform/files/read-config.ts";
 import type { Logger } from "#platform/log.ts";
-import { describeMismatches } from "#platform/read-config.ts";
 import { record, TimeMs } from "#protocol/bounds.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import { applyCalibration, type Calibration, calibrationFor } from "./board-profile.ts";

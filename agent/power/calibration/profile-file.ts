@@ -1,8 +1,8 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { describeMismatches } from "#platform/read-config.ts";
-import { readRegularText } from "#platform/read-regular-file.ts";
+import { describeMismatches } from "#platform/files/read-config.ts";
+import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { BoardProfile, MeasuredMode } from "./board-profile.ts";
 
 /** Names of the files in an agent's state directory. */

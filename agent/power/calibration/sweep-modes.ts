@@ -1,5 +1,5 @@
+import type { PowerControl } from "#agent/power/device/device.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
-import type { PowerControl } from "../device.ts";
 import type { MeasuredMode } from "./board-profile.ts";
 import { decideNextRate, type RateTrial } from "./decide-next-rate.ts";
 

@@ -1,6 +1,6 @@
-import type { Forecaster } from "#agent/forecast/forecaster.ts";
+import type { KnownMode } from "#agent/power/energy/mode-energy.ts";
+import type { Forecaster } from "#forecast/forecaster.ts";
 import { UsageError } from "#platform/errors.ts";
-import type { KnownMode } from "../mode-energy.ts";
 import type { PowerPolicy } from "../power-config.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 import { forecastMinutes } from "./forecast-minutes.ts";

@@ -1,4 +1,4 @@
-import type { Trace } from "#agent/forecast/parse-trace.ts";
+import type { Trace } from "#forecast/data/parse-trace.ts";
 
 const minuteMs = 60_000;
 

@@ -1,4 +1,4 @@
-import type { Forecaster, MinuteRate } from "#agent/forecast/forecaster.ts";
+import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 

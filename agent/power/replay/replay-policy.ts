@@ -1,8 +1,8 @@
-import { decidePowerMode } from "../decide-power-mode.ts";
-import { createForecastHeadroom } from "../forecast-headroom.ts";
-import { cheapestMode, type KnownMode, wattsAt } from "../mode-energy.ts";
+import { cheapestMode, type KnownMode, wattsAt } from "#agent/power/energy/mode-energy.ts";
+import { decidePowerMode } from "#agent/power/mode/decide-power-mode.ts";
+import { createForecastHeadroom } from "#agent/power/mode/forecast-headroom.ts";
+import { createSloBudget } from "#agent/power/mode/slo-budget.ts";
 import type { PowerPolicy } from "../power-config.ts";
-import { createSloBudget } from "../slo-budget.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 import type { ForecastedMinute } from "./forecast-minutes.ts";
 

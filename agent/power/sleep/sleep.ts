@@ -1,6 +1,6 @@
+import { runCommand } from "#agent/power/device/run-command.ts";
 import type { Logger } from "#platform/log.ts";
 import type { AgentRole, Desired, Presence } from "#protocol/messages.ts";
-import { runCommand } from "../run-command.ts";
 import { decideSleep, type SleepInputs } from "./decide-sleep.ts";
 import { decideWake } from "./decide-wake.ts";
 import { fillCommand } from "./fill-command.ts";

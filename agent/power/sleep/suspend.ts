@@ -1,6 +1,6 @@
-import { createAnswerWatch } from "#platform/answer-watch.ts";
-import { childEnvironment } from "#platform/child-environment.ts";
 import type { Logger } from "#platform/log.ts";
+import { createAnswerWatch } from "#platform/process/answer-watch.ts";
+import { childEnvironment } from "#platform/process/child-environment.ts";
 
 /** A wall clock that jumps by this much between two looks was asleep meanwhile. */
 const jumpMs = 5_000;

@@ -1,5 +1,5 @@
 import type { Registry } from "prom-client";
-import { registerGauges } from "#platform/scraped-metrics.ts";
+import { registerGauges } from "#platform/fetch/scraped-metrics.ts";
 import type { GpuMonitor } from "./gpu-monitor.ts";
 
 /** Registers the GPUs' gauges, which ask when they are scraped. What a GPU does not tell has no sample. */

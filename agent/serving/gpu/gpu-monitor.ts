@@ -1,4 +1,4 @@
-import { childEnvironment } from "#platform/child-environment.ts";
+import { childEnvironment } from "#platform/process/child-environment.ts";
 import { type GpuReading, parseGpuReadings } from "./parse-gpu-readings.ts";
 
 /** This machine's GPUs as nvidia-smi sees them. */

@@ -1,11 +1,11 @@
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Metadata } from "@grpc/grpc-js";
+import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { ServiceError } from "#platform/errors.ts";
-import type { Authenticator } from "#platform/http/authenticate.ts";
-import type { Caller } from "#platform/http/identify-caller.ts";
-import { receiveLimitMs } from "#platform/http/receive-in-time.ts";
+import { receiveLimitMs } from "#platform/http/body/receive-in-time.ts";
+import type { Authenticator } from "#platform/http/guard/authenticate.ts";
+import type { Caller } from "#platform/http/guard/identify-caller.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
-import { tenantOf } from "../tenant.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { MessageBudget } from "./message-budget.ts";
 import { endWith, OpenCall } from "./open-call.ts";

@@ -1,11 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type protobuf from "protobufjs";
+import type { EmbedResult } from "#agent/serving/admission/embedder.ts";
+import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
+import { varintLength, writeVarint } from "#agent/serving/tracing/write-varint.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { describeValidation } from "#platform/http/describe-validation.ts";
-import type { EmbedResult } from "../embedder.ts";
-import { shapeVector } from "../shape-vector.ts";
-import { varintLength, writeVarint } from "../write-varint.ts";
+import { describeValidation } from "#platform/http/body/describe-validation.ts";
 
 const EmbedCall = (maxInputs: number) =>
   Type.Object({

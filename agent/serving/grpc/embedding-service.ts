@@ -1,6 +1,6 @@
 import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import type { Logger } from "#platform/log.ts";
-import type { Embedder } from "../embedder.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import type { CallGate } from "./call-gate.ts";
 import { answerBytes, createEmbedReader, createEmbedWriter } from "./embed-messages.ts";

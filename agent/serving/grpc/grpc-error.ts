@@ -1,6 +1,6 @@
 import { Metadata } from "@grpc/grpc-js";
 import { errorCodes, ServiceError } from "#platform/errors.ts";
-import { redactText } from "#platform/redact-url.ts";
+import { redactText } from "#platform/fetch/redact-url.ts";
 
 /** Metadata holds printable ASCII; what else a value has is left out. */
 const printable = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, "");

@@ -1,12 +1,12 @@
 import type { Http2Server } from "node:http2";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
-import { createGarbageCollection } from "#platform/collect-garbage.ts";
+import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
-import type { Authenticator } from "#platform/http/authenticate.ts";
-import type { ApiKey } from "#platform/http/identify-caller.ts";
-import { assertListenAllowed } from "#platform/http/listen-address.ts";
+import type { Authenticator } from "#platform/http/guard/authenticate.ts";
+import type { ApiKey } from "#platform/http/guard/identify-caller.ts";
+import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
-import type { Embedder } from "../embedder.ts";
+import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { type CallGate, callLimits, createCallGate } from "./call-gate.ts";
 import { type ConnectionLimits, connectionLimits, guardConnections } from "./connections.ts";

@@ -1,4 +1,4 @@
-import type { GarbageCollection } from "#platform/collect-garbage.ts";
+import type { GarbageCollection } from "#platform/process/collect-garbage.ts";
 
 /** Something that holds memory of the budget, and gives it back when it is told to. */
 export interface BudgetHolder {

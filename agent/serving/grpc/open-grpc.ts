@@ -1,6 +1,6 @@
-import type { Authenticator } from "#platform/http/authenticate.ts";
+import type { Embedder } from "#agent/serving/admission/embedder.ts";
+import type { Authenticator } from "#platform/http/guard/authenticate.ts";
 import type { Logger } from "#platform/log.ts";
-import type { Embedder } from "../embedder.ts";
 import type { HealthCheck } from "../ports.ts";
 import type { ServingConfig } from "../serving-config.ts";
 import type { Tracing } from "../tracing/tracing.ts";

@@ -1,10 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
+import { settingsOf } from "#agent/serving/models/model-settings.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { decideLanePlan } from "../decide-lane-plan.ts";
-import type { FoundModel } from "../model-manifest.ts";
-import { settingsOf } from "../model-settings.ts";
 import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import type { ServingConfig } from "../serving-config.ts";
 

@@ -1,12 +1,12 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import type { Reranker, RerankResult } from "#agent/serving/admission/rerank-texts.ts";
+import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { answerJson } from "#platform/http/answer-text.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
-import { jsonBody } from "#platform/http/read-json-body.ts";
-import { callerOf } from "#platform/http/request-caller.ts";
-import type { Reranker, RerankResult } from "../rerank-texts.ts";
-import { tenantOf } from "../tenant.ts";
 import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
 import { latencyBudgetMs } from "./latency-budget.ts";
 

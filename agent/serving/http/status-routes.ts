@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import type { Registry } from "prom-client";
 import { answerText } from "#platform/http/answer-text.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { callerOf } from "#platform/http/request-caller.ts";
+import { callerOf } from "#platform/http/guard/request-caller.ts";
 import type { EngineConfig } from "../onnxruntime/engine-options.ts";
 import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import type { HealthCheck } from "../ports.ts";

@@ -1,6 +1,6 @@
+import type { TokenizedTexts } from "#agent/serving/admission/embedder.ts";
+import { createTokenLocator } from "#agent/serving/text/locate-tokens.ts";
 import { type PendingAnswers, pendingAnswers } from "#platform/http/pending-answers.ts";
-import type { TokenizedTexts } from "../embedder.ts";
-import { createTokenLocator } from "../locate-tokens.ts";
 
 /** Tokens written at once: about a millisecond. Answers with more are sent as their client takes them. */
 const tokensPerPiece = 512;

@@ -1,4 +1,4 @@
-import type { BatchPolicy } from "../decide-batch.ts";
+import type { BatchPolicy } from "#agent/serving/batching/decide-batch.ts";
 
 /** The shape of a batch: its texts, each padded to so many tokens. */
 export interface BatchShape {

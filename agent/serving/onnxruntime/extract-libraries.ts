@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
-import { checkTrustedPath, findUntrusted } from "#platform/check-trusted-path.ts";
+import { checkTrustedPath, findUntrusted } from "#platform/files/check-trusted-path.ts";
 
 /** A file that the compiled executable carries and that the system's loader must find on disk. */
 export interface CarriedFile {

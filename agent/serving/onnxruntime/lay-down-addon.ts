@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { extractFiles, writeIntact } from "./extract-libraries.ts";
-import { addonName, decideCompatible, libraryName, type OperatorLibrary } from "./operator-library.ts";
+import { addonName, explainIncompatibility, libraryName, type OperatorLibrary } from "./operator-library.ts";
 import { symbolVersion, withSymbolVersion } from "./symbol-version.ts";
 
 function linkTo(target: string, path: string): void {
@@ -29,7 +29,7 @@ function linkTo(target: string, path: string): void {
  */
 export function layDownAddon(directory: string, addonPath: string, library: OperatorLibrary): string {
   const addon = readFileSync(addonPath);
-  const problem = decideCompatible(symbolVersion(addon) ?? "", library.version);
+  const problem = explainIncompatibility(symbolVersion(addon) ?? "", library.version);
   if (problem !== null || library.version === null) throw new Error(`${library.path} can't be used: ${problem}`);
   extractFiles(directory, []);
   const path = join(directory, addonName);

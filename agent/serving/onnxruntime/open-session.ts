@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession, listSupportedBackends } from "onnxruntime-node";
-import { findUntrusted } from "#platform/check-trusted-path.ts";
 import { describeError } from "#platform/errors.ts";
+import { findUntrusted } from "#platform/files/check-trusted-path.ts";
 import type { ProviderAttempt } from "./decide-providers.ts";
 import type { EngineReport, ExecutionProvider } from "./execution-provider.ts";
 

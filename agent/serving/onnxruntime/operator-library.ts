@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
-import { checkTrustedPath } from "#platform/check-trusted-path.ts";
+import { checkTrustedPath } from "#platform/files/check-trusted-path.ts";
 import { symbolVersion } from "./symbol-version.ts";
 
 /** An ONNX Runtime that the operator names by its directory. */
@@ -42,9 +42,9 @@ export function findOperatorLibrary(directory: string): OperatorLibrary {
 }
 
 /**
- * Why an addon can't use a library; null when it can. An addon of 1.x asks for interface x, which libraries from 1.x on have.
+ * Reason why an addon cannot use a library; null when it can. An addon of 1.x asks for interface x, which libraries from 1.x on have.
  */
-export function decideCompatible(addonVersion: string, libraryVersion: string | null): string | null {
+export function explainIncompatibility(addonVersion: string, libraryVersion: string | null): string | null {
   if (libraryVersion === null) return "it does not say which version it is";
   const [major = 0, minor = 0] = libraryVersion.split(".").map(Number);
   const [wantedMajor = 0, wantedMinor = 0] = addonVersion.split(".").map(Number);

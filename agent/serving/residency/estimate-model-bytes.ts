@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { FoundModel } from "../model-manifest.ts";
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 
 /** A model's process with nothing in it: the executable, ONNX Runtime, their heaps. */
 const processBytes = 190_000_000;

@@ -1,7 +1,7 @@
+import type { AvailableModels } from "#agent/serving/models/available-models.ts";
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { ServiceError, UsageError } from "#platform/errors.ts";
-import type { AvailableModels } from "../available-models.ts";
-import type { EmbeddingModel } from "../embedding-model.ts";
-import type { FoundModel } from "../model-manifest.ts";
+import type { EmbeddingModel } from "./embedding-model.ts";
 import {
   createResidentModels,
   type EvictionCause,

@@ -1,8 +1,8 @@
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import type { EmbeddingModel } from "../embedding-model.ts";
-import type { FoundModel } from "../model-manifest.ts";
 import { decideDepartures, decideRoom, type ResidentModel } from "./decide-eviction.ts";
+import type { EmbeddingModel } from "./embedding-model.ts";
 import { estimateModelBytes } from "./estimate-model-bytes.ts";
 import { createLoadFailures, type LoadFailures } from "./load-failures.ts";
 

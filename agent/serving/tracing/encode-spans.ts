@@ -1,6 +1,6 @@
 import type { RequestStage, TraceAttributes } from "#platform/request-trace.ts";
-import { varintLength, writeVarint } from "../write-varint.ts";
 import type { ParentContext } from "./trace-context.ts";
+import { varintLength, writeVarint } from "./write-varint.ts";
 
 /** A part of a request's time. */
 export interface RecordedStage {

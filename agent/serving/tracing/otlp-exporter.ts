@@ -1,7 +1,7 @@
 import { describeError } from "#platform/errors.ts";
-import { fetchBounded } from "#platform/fetch-bounded.ts";
+import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
-import { redactUrl } from "#platform/redact-url.ts";
 import type { RecordedRequest } from "./encode-spans.ts";
 
 export interface OtlpExporter {

@@ -1,5 +1,5 @@
 import type { HttpApp } from "#platform/http/create-http-app.ts";
-import { requestPath } from "#platform/http/request-target.ts";
+import { requestPath } from "#platform/http/guard/request-target.ts";
 import type { FetchHandler } from "#platform/http/serve-http.ts";
 import { withTrace } from "#platform/request-trace.ts";
 import type { Tracing } from "./tracing.ts";

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { parseConfig } from "#platform/read-config.ts";
-import type { FileHashes } from "../model-files/hash-model-files.ts";
+import type { FileHashes } from "#agent/serving/models/files/hash-model-files.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { EngineReport } from "../onnxruntime/execution-provider.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
-import type { ModelManifest } from "../model-manifest.ts";
+import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import type { ProviderAttempt } from "../onnxruntime/decide-providers.ts";
 import { type OpenedSession, openSession } from "../onnxruntime/open-session.ts";
 import { decideModelIo, type InputName, type ModelIo, type TensorDescription } from "./decide-model-io.ts";

@@ -1,4 +1,4 @@
-import type { FoundModel } from "../model-manifest.ts";
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import type { ModelProcess } from "./model-process.ts";
 
 /**

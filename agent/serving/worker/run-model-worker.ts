@@ -1,14 +1,18 @@
 import { connect, type Socket } from "node:net";
-import { checkTrustedTree } from "#platform/check-trusted-path.ts";
+import {
+  type FileHashes,
+  hashModelFiles,
+  type ModelFileToCheck,
+} from "#agent/serving/models/files/hash-model-files.ts";
+import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";
 import { describeError } from "#platform/errors.ts";
-import { type FileHashes, hashModelFiles, type ModelFileToCheck } from "../model-files/hash-model-files.ts";
+import { checkTrustedTree } from "#platform/files/check-trusted-path.ts";
 import { decideProviderAttempts } from "../onnxruntime/decide-providers.ts";
 import { compareEngines, listEngines } from "../onnxruntime/engine-cache.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
 import type { EngineReport } from "../onnxruntime/execution-provider.ts";
 import { findOperatorLibrary, type OperatorLibrary } from "../onnxruntime/operator-library.ts";
 import { preloadFromSources } from "../onnxruntime/preload-from-sources.ts";
-import { readVerifiedFile } from "../read-verified-file.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
 

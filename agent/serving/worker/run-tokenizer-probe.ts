@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { ReplaceNormalizer, SplitPreTokenizer } from "@huggingface/tokenizers";
-import { maxSliceCharacters } from "../slice-text.ts";
-import { provokingTexts } from "../tokenizer-patterns.ts";
+import { maxSliceCharacters } from "#agent/serving/text/slice-text.ts";
+import { provokingTexts } from "#agent/serving/text/tokenizer-patterns.ts";
 
 /** A slice of a text, grown as Unicode's normal forms make it grow. */
 const textCharacters = 2 * maxSliceCharacters;

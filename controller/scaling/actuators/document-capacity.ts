@@ -1,5 +1,5 @@
+import type { DesiredChange, DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
-import type { DesiredChange, DesiredDocuments } from "../desired-documents.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 
 export interface DocumentCapacityParts {

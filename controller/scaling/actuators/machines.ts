@@ -1,9 +1,9 @@
+import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { availabilityOf, ownRoleOf, unknownAgent } from "../../fleet/agent-state.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { DecisionStore } from "../../store/store.ts";
-import type { DesiredDocuments } from "../desired-documents.ts";
 import type { CapacityConfig } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 import { decideMachine, type MachineDecision } from "./decide-machine.ts";

@@ -1,11 +1,11 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { childEnvironment } from "#platform/child-environment.ts";
 import { UsageError } from "#platform/errors.ts";
+import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import type { Logger } from "#platform/log.ts";
-import { readOwnConfigFile } from "#platform/read-config.ts";
-import { selfCommand } from "#platform/self-command.ts";
+import { childEnvironment } from "#platform/process/child-environment.ts";
+import { selfCommand } from "#platform/process/self-command.ts";
 import type { ProcessAgent } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 

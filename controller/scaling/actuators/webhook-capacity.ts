@@ -1,7 +1,7 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import { describeError } from "#platform/errors.ts";
-import { fetchBounded } from "#platform/fetch-bounded.ts";
-import { secretFromEnvironment } from "#platform/read-secret-file.ts";
+import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
+import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import type { WebhookConfig } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 import { signWebhook } from "./sign-webhook.ts";

@@ -1,9 +1,9 @@
 import { Value } from "@sinclair/typebox/value";
-import { decideActiveAgents } from "../decide-active-agents.ts";
-import { decideReplicas } from "../decide-replicas.ts";
-import { ReplicaInputs } from "../replicas/replica-inputs.ts";
-import { ScalingConfig } from "../scaling-config.ts";
-import type { PeakAt, ScalingInputs } from "../scaling-inputs.ts";
+import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
+import type { PeakAt, ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
+import { decideReplicas } from "#controller/scaling/reference/hpa/decide-replicas.ts";
+import { ReplicaInputs } from "#controller/scaling/reference/hpa/replica-inputs.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
 import { orderUnits } from "./choose-units.ts";

@@ -1,8 +1,8 @@
-import type { Calendar } from "#agent/forecast/calendar.ts";
-import { decideChampion } from "#agent/forecast/decide-champion.ts";
-import type { RateModel } from "#agent/forecast/rate-model.ts";
-import { createForecastScores } from "#agent/forecast/score-forecasts.ts";
-import { createSimpleModels } from "#agent/forecast/simple-models.ts";
+import { decideChampion } from "#forecast/blend/decide-champion.ts";
+import { createForecastScores } from "#forecast/blend/score-forecasts.ts";
+import type { Calendar } from "#forecast/data/calendar.ts";
+import type { RateModel } from "#forecast/simple/rate-model.ts";
+import { createSimpleModels } from "#forecast/simple/simple-models.ts";
 import { createForecastMisses, dayOfComparisons } from "../fleet-plan/forecast-misses.ts";
 import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 

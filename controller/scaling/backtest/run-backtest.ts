@@ -1,4 +1,4 @@
-import type { Calendar } from "#agent/forecast/calendar.ts";
+import type { Calendar } from "#forecast/data/calendar.ts";
 import type { ScalingPolicy } from "../policy/scaling-policy.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";

@@ -1,4 +1,4 @@
-import type { ClassCounts } from "./plan-milp.ts";
+import type { ClassCounts } from "./milp/plan-milp.ts";
 import type { PlanClass } from "./plan-problem.ts";
 import { off, type UnitSchedule } from "./unit-schedule.ts";
 

@@ -1,7 +1,7 @@
-import { count as countOf, qps } from "../describe-figures.ts";
+import { count as countOf, qps } from "#controller/scaling/active-agents/describe-figures.ts";
 import type { EvaluatedPlan } from "./evaluate-plan.ts";
 import type { FleetPlanInput } from "./fleet-plan-input.ts";
-import { unavoidableQps } from "./plan-milp.ts";
+import { unavoidableQps } from "./milp/plan-milp.ts";
 import type { PlanProblem } from "./plan-problem.ts";
 import { off } from "./unit-schedule.ts";
 

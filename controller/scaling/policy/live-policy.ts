@@ -1,20 +1,20 @@
-import type { MinuteRate } from "#agent/forecast/forecaster.ts";
+import type { MinuteRate } from "#forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
+import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
-import { maskSecrets } from "#platform/redact-url.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
-import { decideScaling } from "../decide-scaling.ts";
-import { createForecastQuantiles, type ForecastQuantiles } from "./forecast-quantiles.ts";
+import { decideScaling } from "./decide-scaling.ts";
 import { openPolicyFile, type PolicyFile } from "./policy-file.ts";
 import { createPolicyMemory } from "./policy-memory.ts";
-import { readAgentsTrigger, type ServingAgent } from "./read-agents-trigger.ts";
+import { createForecastQuantiles, type ForecastQuantiles } from "./prediction/forecast-quantiles.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingObservation } from "./scaling-observation.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
-import type { TriggerReading } from "./trigger-input.ts";
-import { createTriggerPoller } from "./trigger-poller.ts";
+import { readAgentsTrigger, type ServingAgent } from "./triggers/read-agents-trigger.ts";
+import type { TriggerReading } from "./triggers/trigger-input.ts";
+import { createTriggerPoller } from "./triggers/trigger-poller.ts";
 
 /** What the loop knows of the fleet when it asks the policy. */
 export type FleetLook = Pick<

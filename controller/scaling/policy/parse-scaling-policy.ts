@@ -1,13 +1,13 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
-import { describeMismatches } from "#platform/read-config.ts";
-import { userInfoMistakes, withAuthorization } from "#platform/split-credentials.ts";
-import { agentMetricFault } from "./agent-metric.ts";
+import { userInfoMistakes, withAuthorization } from "#platform/fetch/split-credentials.ts";
+import { describeMismatches } from "#platform/files/read-config.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
-import { checkSchedules, Schedule } from "./schedule.ts";
-import { checkTriggerPolicy } from "./trigger-rules.ts";
-import { triggerKinds } from "./trigger-source.ts";
+import { checkSchedules, Schedule } from "./schedules/schedule.ts";
+import { agentMetricFault } from "./triggers/agent-metric.ts";
+import { checkTriggerPolicy } from "./triggers/trigger-rules.ts";
+import { triggerKinds } from "./triggers/trigger-source.ts";
 
 /** The policy without what its triggers hold: those are described by their kind, since "expected union value" helps nobody. */
 const Outline = Type.Object(

@@ -1,10 +1,10 @@
-import { decideScaling } from "../decide-scaling.ts";
-import { createForecastQuantiles } from "./forecast-quantiles.ts";
+import { decideScaling } from "./decide-scaling.ts";
 import { createPolicyMemory } from "./policy-memory.ts";
+import { createForecastQuantiles } from "./prediction/forecast-quantiles.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
-import type { TriggerReading } from "./trigger-input.ts";
-import type { Trigger } from "./trigger-source.ts";
+import type { TriggerReading } from "./triggers/trigger-input.ts";
+import type { Trigger } from "./triggers/trigger-source.ts";
 
 const minuteMs = 60_000;
 

@@ -1,6 +1,6 @@
 import { describeError } from "#platform/errors.ts";
+import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import type { Logger } from "#platform/log.ts";
-import { readOwnConfigFile } from "#platform/read-config.ts";
 import { parseScalingPolicy } from "./parse-scaling-policy.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
 

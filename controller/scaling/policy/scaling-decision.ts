@@ -1,6 +1,6 @@
-import type { PredictionDecision } from "../decide-prediction.ts";
-import type { ScheduleDecision } from "../decide-schedules.ts";
-import type { TriggerDecision } from "../decide-triggers.ts";
+import type { PredictionDecision } from "./prediction/decide-prediction.ts";
+import type { ScheduleDecision } from "./schedules/decide-schedules.ts";
+import type { TriggerDecision } from "./triggers/decide-triggers.ts";
 
 /** What can stand between what the demand asks for and what is done, in the order in which it is asked. */
 export type ScalingLimit =

@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
-import { describeMismatches } from "#platform/read-config.ts";
+import { describeMismatches } from "#platform/files/read-config.ts";
 import { checkScalingPolicy, parseScalingPolicy } from "./parse-scaling-policy.ts";
 import { ScalingObservation } from "./scaling-observation.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";

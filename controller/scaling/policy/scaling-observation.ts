@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { QuantileForecast } from "./prediction-rules.ts";
-import { triggerObservation } from "./trigger-input.ts";
+import { QuantileForecast } from "./prediction/prediction-rules.ts";
+import { triggerObservation } from "./triggers/trigger-input.ts";
 
 const strict = { additionalProperties: false } as const;
 const textOrNull = (description: string) => Type.Union([Type.String(), Type.Null()], { default: null, description });

@@ -1,8 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { PredictionRules } from "./prediction-rules.ts";
-import { Schedule } from "./schedule.ts";
-import { triggerRules } from "./trigger-rules.ts";
-import { Trigger } from "./trigger-source.ts";
+import { PredictionRules } from "./prediction/prediction-rules.ts";
+import { Schedule } from "./schedules/schedule.ts";
+import { triggerRules } from "./triggers/trigger-rules.ts";
+import { Trigger } from "./triggers/trigger-source.ts";
 
 const strict = { additionalProperties: false } as const;
 const count = { minimum: 0, maximum: 1_000_000 } as const;

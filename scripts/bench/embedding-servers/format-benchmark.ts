@@ -1,4 +1,4 @@
-import { formatTable } from "#cli/format-table.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
 import type { Ratios, RawMix, RawStretch, ServerStretch } from "./figures.ts";
 
 export interface MeasuredLevel extends ServerStretch {

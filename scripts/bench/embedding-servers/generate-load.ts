@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { LoadReport } from "#cli/load/load-report.ts";
-import type { TextLength } from "#cli/load/load-texts.ts";
+import type { LoadReport } from "#tools/load/load-report.ts";
+import type { TextLength } from "#tools/load/load-texts.ts";
 import type { ServerStretch } from "./figures.ts";
 import type { RunningServer } from "./servers.ts";
 

@@ -6,9 +6,9 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { createTextTokenizer } from "#agent/serving/text-tokenizer.ts";
-import { createTextSource, type TextLength, textLengths } from "#cli/load/load-texts.ts";
-import { readMachineCpuS } from "#cli/load/process-tree.ts";
+import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
+import { createTextSource, type TextLength, textLengths } from "#tools/load/load-texts.ts";
+import { readMachineCpuS } from "#tools/load/process-tree.ts";
 import type { RawMix } from "./figures.ts";
 
 const { values } = parseArgs({

@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type TextLength, textLengths } from "#cli/load/load-texts.ts";
+import { type TextLength, textLengths } from "#tools/load/load-texts.ts";
 import { temporaryDirectory } from "../../../test/e2e/program.ts";
 import { isNoisy, joinStretches, type RawMix, ratiosOf } from "./figures.ts";
 import { type BenchmarkReport, formatBenchmark, type MeasuredLevel, type MeasuredMix } from "./format-benchmark.ts";

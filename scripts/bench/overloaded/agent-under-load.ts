@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createTextSource, type TextLength } from "../../../cli/load/load-texts.ts";
-import { readTreeUsage } from "../../../cli/load/process-tree.ts";
 import { temporaryDirectory } from "../../../test/e2e/program.ts";
+import { createTextSource, type TextLength } from "../../../tools/load/load-texts.ts";
+import { readTreeUsage } from "../../../tools/load/process-tree.ts";
 
 /** Two tenants, as every agent here is configured; the second floods. */
 export const keys = { a: "key-of-tenant-a", b: "key-of-tenant-b" } as const;

@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type TextLength, textLengths } from "../../../cli/load/load-texts.ts";
+import { type TextLength, textLengths } from "../../../tools/load/load-texts.ts";
 import { printRows } from "../print-rows.ts";
 import {
   type AgentUnderLoad,

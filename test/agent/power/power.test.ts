@@ -7,7 +7,7 @@ import { createPower, type Power } from "#agent/power/power.ts";
 import { PowerConfig } from "#agent/power/power-config.ts";
 import type { Clock } from "#platform/clock.ts";
 import { systemClock } from "#platform/clock.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { emptyLatencyCounts } from "#protocol/latency-histogram.ts";
 import { createFakeBoard } from "../../fakes/jetson/board.ts";
 

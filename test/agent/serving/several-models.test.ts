@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { modelDirectory } from "./model-directories.ts";
+import { modelDirectory } from "./models/model-directories.ts";
 import { type Answer, type TestServing, testServing } from "./start-serving.ts";
 
 // Models are loaded, by processes that a busy machine starts slowly.

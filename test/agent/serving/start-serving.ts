@@ -3,8 +3,8 @@ import { openGate, type RoleView, type ServedRequest, type TrafficSink } from "#
 import { createServing, type Serving, type ServingOptions } from "#agent/serving/serving.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { systemClock } from "#platform/clock.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
-import { parseConfig } from "#platform/read-config.ts";
 
 /** A JSON answer; what is in it is for the assertions to say. */
 // biome-ignore lint/suspicious/noExplicitAny: see above

@@ -7,8 +7,8 @@ import { awaitSoleController } from "#controller/broker/await-sole-controller.ts
 import { createFleetBroker, type FleetBroker } from "#controller/broker/fleet-broker.ts";
 import { keptControllerId } from "#controller/broker/kept-controller-id.ts";
 import { ControllerConfig } from "#controller/config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
-import { parseConfig } from "#platform/read-config.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { ControllerState } from "#protocol/messages.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { describePowerReport } from "#cli/power.ts";
+import { describePowerReport } from "#cli/power/power.ts";
 import { createPowerReport } from "#controller/cost/report-power.ts";
 import type { Birth, MinuteData, PowerModeProfile } from "#protocol/messages.ts";
 import { aBirth, aMinute } from "../messages.ts";

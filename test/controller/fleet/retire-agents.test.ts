@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import { createDesiredDocuments, type DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { createIngest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import { createRetirement, type Retirement } from "#controller/fleet/retire-agents.ts";
-import { createDesiredDocuments, type DesiredDocuments } from "#controller/scaling/desired-documents.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
 import { createMemoryStore } from "../memory-store.ts";

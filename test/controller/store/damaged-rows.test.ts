@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { createController } from "#controller/controller.ts";
 import { createControllerLease } from "#controller/controller-lease.ts";
-import { createFleetFreeze } from "#controller/scaling/fleet-freeze.ts";
+import { createFleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
 import { controllerMigrations } from "#controller/store/migrations.ts";
 import { createSqliteStore } from "#controller/store/sqlite-store.ts";
 import { systemClock } from "#platform/clock.ts";
+import { openDatabase } from "#platform/files/open-database.ts";
 import { createLogger } from "#platform/log.ts";
-import { openDatabase } from "#platform/open-database.ts";
 import { aBirth, aDesired, aMinute, aPresence, aReported } from "../messages.ts";
 
 /** What a damaged file, another program or an earlier version may have left in a column. */

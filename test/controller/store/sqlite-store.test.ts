@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { controllerMigrations } from "#controller/store/migrations.ts";
 import { createSqliteStore } from "#controller/store/sqlite-store.ts";
+import { openDatabase } from "#platform/files/open-database.ts";
 import { createLogger } from "#platform/log.ts";
-import { openDatabase } from "#platform/open-database.ts";
 import { aMinute } from "../messages.ts";
 import { describeStore } from "./store-contract.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { NewDecision } from "#controller/scaling/decision-record.ts";
+import type { NewDecision } from "#controller/store/decision-record.ts";
 import type { MinuteRecord, Store } from "#controller/store/store.ts";
 import type { ModelTraffic } from "#protocol/messages.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../messages.ts";

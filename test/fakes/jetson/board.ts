@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JetsonConfig } from "#agent/power/power-config.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 
 const thorConf = `# a Jetson Thor
 < PARAM TYPE=FILE NAME=CPU_ONLINE >

@@ -1,4 +1,4 @@
-import { bertConfig, writeModelDirectory } from "../../agent/serving/write-model-directory.ts";
+import { bertConfig, writeModelDirectory } from "../../agent/serving/models/write-model-directory.ts";
 import { pairModel } from "./tiny-models.ts";
 
 /** Run as a program: writes a cross-encoder of one label into the directory named, so that an agent of its own process can rank texts. */

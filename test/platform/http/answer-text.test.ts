@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { Elysia } from "elysia";
 import { answerText } from "#platform/http/answer-text.ts";
-import { createAuthenticator } from "#platform/http/authenticate.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { createPendingAnswers, pendingAnswers } from "#platform/http/pending-answers.ts";
 import { createLogger } from "#platform/log.ts";
 

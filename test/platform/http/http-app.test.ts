@@ -3,11 +3,11 @@ import { connect } from "node:net";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError, UsageError } from "#platform/errors.ts";
-import { createAuthenticator } from "#platform/http/authenticate.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { takeReceivedBody } from "#platform/http/body/received-body.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { openRoute } from "#platform/http/open-route.ts";
-import { jsonBody } from "#platform/http/read-json-body.ts";
-import { takeReceivedBody } from "#platform/http/received-body.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
 

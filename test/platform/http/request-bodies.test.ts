@@ -3,9 +3,9 @@ import { connect } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { createAuthenticator } from "#platform/http/authenticate.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
-import { jsonBody } from "#platform/http/read-json-body.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
 

@@ -5,11 +5,11 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import pino from "pino";
 import { ServiceError } from "#platform/errors.ts";
-import { createAuthenticator } from "#platform/http/authenticate.ts";
+import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { createRequestLog } from "#platform/http/log-requests.ts";
 import { openRoute } from "#platform/http/open-route.ts";
-import { jsonBody } from "#platform/http/read-json-body.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 
 function recordingLog(level: "info" | "debug") {

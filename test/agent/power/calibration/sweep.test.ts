@@ -9,7 +9,7 @@ import {
   type SweepEvent,
   sweepModes,
 } from "#agent/power/calibration/sweep-modes.ts";
-import type { SetModeResult } from "#agent/power/device.ts";
+import type { SetModeResult } from "#agent/power/device/device.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 
 const search = { firstQps: 70, lowestQps: 0.5, highestQps: 1000, tolerance: 0.05 };

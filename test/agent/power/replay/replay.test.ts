@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import type { Forecaster, MinuteRate } from "#agent/forecast/forecaster.ts";
-import type { KnownMode } from "#agent/power/mode-energy.ts";
+import type { KnownMode } from "#agent/power/energy/mode-energy.ts";
 import { PowerPolicy } from "#agent/power/power-config.ts";
 import { backtestPower } from "#agent/power/replay/backtest-power.ts";
 import { demandOfTrace } from "#agent/power/replay/demand-of-trace.ts";
 import { forecastMinutes } from "#agent/power/replay/forecast-minutes.ts";
 import { type ReplayInputs, replayForesight, replayPolicy, replayTopMode } from "#agent/power/replay/replay-policy.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 
 const minuteMs = 60_000;
 

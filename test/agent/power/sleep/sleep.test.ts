@@ -6,7 +6,7 @@ import pino from "pino";
 import { createSleep, type SleepCircumstances } from "#agent/power/sleep/sleep.ts";
 import { SleepConfig } from "#agent/power/sleep/sleep-config.ts";
 import { suspend } from "#agent/power/sleep/suspend.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import type { Presence } from "#protocol/messages.ts";
 import { aDesired, aPresence } from "../../../controller/messages.ts";
 

@@ -3,9 +3,9 @@ import { createServer, type Server } from "node:net";
 import { openGrpc } from "#agent/serving/grpc/open-grpc.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { UsageError } from "#platform/errors.ts";
-import { createAuthenticator } from "#platform/http/authenticate.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { createLogger } from "#platform/log.ts";
-import { parseConfig } from "#platform/read-config.ts";
 
 // Processes are started, on a machine that may have much else to do.
 setDefaultTimeout(60_000);

@@ -1,7 +1,7 @@
 import { connect } from "node:http2";
-import type { Embedder } from "#agent/serving/embedder.ts";
+import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from "#agent/serving/grpc/grpc-server.ts";
-import { createAuthenticator } from "#platform/http/authenticate.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { createLogger } from "#platform/log.ts";
 import {
   callHeaders,

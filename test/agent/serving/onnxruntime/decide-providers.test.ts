@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { usualLengths } from "#agent/serving/decide-batch.ts";
+import { usualLengths } from "#agent/serving/batching/decide-batch.ts";
 import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
 import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
 import { describeEngine, type EngineReport } from "#agent/serving/onnxruntime/execution-provider.ts";

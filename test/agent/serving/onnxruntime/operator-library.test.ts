@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findModel } from "#agent/serving/find-model.ts";
+import { findModel } from "#agent/serving/models/find-model.ts";
 import { compareEngines, listEngines } from "#agent/serving/onnxruntime/engine-cache.ts";
 import { engineEnvironment, type WorkerEngine } from "#agent/serving/onnxruntime/engine-options.ts";
-import { decideCompatible, findOperatorLibrary } from "#agent/serving/onnxruntime/operator-library.ts";
+import { explainIncompatibility, findOperatorLibrary } from "#agent/serving/onnxruntime/operator-library.ts";
 import { symbolVersion, withSymbolVersion } from "#agent/serving/onnxruntime/symbol-version.ts";
 import { type ModelProcess, startModelProcess } from "#agent/serving/worker/model-process.ts";
 
@@ -62,7 +62,7 @@ test.each([
   { library: "2.0.0", problem: "needs 1.30 or later" },
   { library: null, problem: "does not say which version" },
 ])("an addon of 1.30.0 and a library of $library", ({ library, problem }) => {
-  const decided = decideCompatible("1.30.0", library);
+  const decided = explainIncompatibility("1.30.0", library);
   if (problem === null) expect(decided).toBeNull();
   else expect(decided).toContain(problem);
 });

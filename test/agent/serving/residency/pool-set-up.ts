@@ -1,7 +1,7 @@
-import type { AvailableModels } from "#agent/serving/available-models.ts";
-import type { EmbeddingModel } from "#agent/serving/embedding-model.ts";
-import { findModel } from "#agent/serving/find-model.ts";
-import type { FoundModel } from "#agent/serving/model-manifest.ts";
+import type { AvailableModels } from "#agent/serving/models/available-models.ts";
+import { findModel } from "#agent/serving/models/find-model.ts";
+import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
+import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { estimateModelBytes } from "#agent/serving/residency/estimate-model-bytes.ts";
 import { createModelPool, type ModelPoolOptions } from "#agent/serving/residency/model-pool.ts";
 import type { ModelState } from "#agent/serving/worker/model-runner.ts";

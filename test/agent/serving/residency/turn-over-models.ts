@@ -1,8 +1,8 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readTreeUsage, type TreeUsage } from "#cli/load/process-tree.ts";
+import { readTreeUsage, type TreeUsage } from "#tools/load/process-tree.ts";
 import { eventually, startProgram, temporaryDirectory } from "../../../e2e/program.ts";
-import { modelDirectory } from "../model-directories.ts";
+import { modelDirectory } from "../models/model-directories.ts";
 
 /** Room for the model that stays and one more. */
 const budgetBytes = 600_000_000;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { TracingConfig } from "#agent/serving/tracing/tracing-config.ts";
 import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environment.ts";
-import { overDefaults } from "#cli/merge-config.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import { overDefaults } from "#cli/run/merge-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 
 const url = "http://collector:4318";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CapacityConfig, checkCapacityConfig } from "#controller/scaling/actuators/capacity-config.ts";
 import type { MachineLook } from "#controller/scaling/actuators/capacity-provider.ts";
 import { decideMachine } from "#controller/scaling/actuators/decide-machine.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 
 const times = { startupMs: 90_000, lingerMs: 300_000, avoidForMs: 180_000 };
 const now = 1_000_000;

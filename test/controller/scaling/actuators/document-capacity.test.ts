@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { observePresence, unknownAgent } from "#controller/fleet/agent-state.ts";
+import { createDesiredDocuments, type DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { createDocumentCapacity } from "#controller/scaling/actuators/document-capacity.ts";
-import { createDesiredDocuments, type DesiredDocuments } from "#controller/scaling/desired-documents.ts";
 import { createLogger } from "#platform/log.ts";
 import { createMemoryStore } from "../../memory-store.ts";
 import { aPresence } from "../../messages.ts";

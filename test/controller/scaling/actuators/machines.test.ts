@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { observePresence, unknownAgent } from "#controller/fleet/agent-state.ts";
+import { createDesiredDocuments, type DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
+import { observeFleet } from "#controller/scaling/active-agents/observe-fleet.ts";
 import type { CapacityAct, CapacityProvider } from "#controller/scaling/actuators/capacity-provider.ts";
 import { createMachines, type Machines } from "#controller/scaling/actuators/machines.ts";
-import { createDesiredDocuments, type DesiredDocuments } from "#controller/scaling/desired-documents.ts";
-import { observeFleet } from "#controller/scaling/observe-fleet.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
 import { createMemoryStore } from "../../memory-store.ts";

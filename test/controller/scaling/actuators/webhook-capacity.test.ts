@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { WebhookConfig } from "#controller/scaling/actuators/capacity-config.ts";
 import { signWebhook } from "#controller/scaling/actuators/sign-webhook.ts";
 import { createWebhookCapacity } from "#controller/scaling/actuators/webhook-capacity.ts";
-import { parseConfig } from "#platform/read-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { type MetricServer, startMetricServer } from "../../../fakes/metric-server.ts";
 import { testsOfProviders } from "./provider-contract.ts";
 

@@ -1,9 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Value } from "@sinclair/typebox/value";
-import { createCalendar } from "#agent/forecast/calendar.ts";
-import { seededRandom } from "#agent/forecast/seeded-random.ts";
-import { readTraffic } from "#cli/backtest/read-traffic.ts";
 import { BacktestFleet, checkBacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
 import {
   type BacktestPolicyName,
@@ -13,6 +10,9 @@ import {
   runBacktest,
 } from "#controller/scaling/backtest/run-backtest.ts";
 import { initialState, off, p95At, simulateMinute } from "#controller/scaling/backtest/simulate-fleet.ts";
+import { createCalendar } from "#forecast/data/calendar.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { readTraffic } from "#tools/reports/backtest/read-traffic.ts";
 import { offer } from "../fleet-plan/fleet-plan-cases.ts";
 
 const reference = Value.Parse(

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { createCalendar } from "#agent/forecast/calendar.ts";
 import { BacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
 import { runBacktest } from "#controller/scaling/backtest/run-backtest.ts";
-import { parseFormula } from "#controller/scaling/policy/formula.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { withoutUnrecorded } from "#controller/scaling/policy/play-scaling-policy.ts";
-import { parseConfig, readConfigFile } from "#platform/read-config.ts";
+import { parseFormula } from "#controller/scaling/policy/triggers/formula.ts";
+import { createCalendar } from "#forecast/data/calendar.ts";
+import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
 
 // The library takes its time to load on a busy machine: not within a test's.
 parseFormula("a", ["a"]);

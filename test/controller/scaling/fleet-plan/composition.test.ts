@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import type { BacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
 import { createFleetComposer } from "#controller/scaling/backtest/unit-blocks.ts";
 import { seasonalFloorQps } from "#controller/scaling/fleet-plan/seasonal-floor.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 
 /** Two makes with up to three modes, an offer, up to four units of each. */
 function randomFleet(random: () => number): BacktestFleet {

@@ -1,5 +1,5 @@
-import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import type { FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 
 export interface FleetShape {
   readonly devices: number;

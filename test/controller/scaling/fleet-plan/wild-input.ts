@@ -1,5 +1,5 @@
-import { seededRandom } from "#agent/forecast/seeded-random.ts";
 import type { FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 
 /**
  * Up to three devices of makes of their own with figures from far apart: steps of 20 s to 5 min, capacities from none over thousandths to hundreds a

@@ -3,7 +3,7 @@ import { unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createLivePolicy, type FleetLook, type LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import { openPolicyFile } from "#controller/scaling/policy/policy-file.ts";
-import { createTriggerPoller } from "#controller/scaling/policy/trigger-poller.ts";
+import { createTriggerPoller } from "#controller/scaling/policy/triggers/trigger-poller.ts";
 import { type Clock, systemClock } from "#platform/clock.ts";
 import { createLogger } from "#platform/log.ts";
 import { temporaryDirectory } from "../../../e2e/program.ts";

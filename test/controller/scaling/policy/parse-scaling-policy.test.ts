@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { parseFormula } from "#controller/scaling/policy/formula.ts";
 import { checkScalingPolicy, parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
-import { readConfigFile } from "#platform/read-config.ts";
+import { parseFormula } from "#controller/scaling/policy/triggers/formula.ts";
+import { readConfigFile } from "#platform/files/read-config.ts";
 
 // The library takes its time to load on a busy machine: not within a test's.
 parseFormula("a", ["a"]);

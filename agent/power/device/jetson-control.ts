@@ -1,0 +1,99 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { JetsonConfig } from "#agent/power/power-config.ts";
+import type { PowerFaults } from "#agent/power/power-faults.ts";
+import type { PowerModeProfile } from "#protocol/messages.ts";
+import type { PowerControl, SetModeResult } from "./device.ts";
+import { asksForReboot, byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "./parse-nvpmodel.ts";
+import { type CommandOutcome, runCommand } from "./run-command.ts";
+import { askPowerHelper } from "./set-mode/ask-power-helper.ts";
+
+function describeOutcome(command: readonly string[], outcome: CommandOutcome, timeoutMs: number): string {
+  const name = command.join(" ");
+  const output = outcome.output.trim().split("\n").at(-1) ?? "";
+  switch (outcome.kind) {
+    case "not-started":
+      return `${name} can't be run: ${output}`;
+    case "timed-out":
+      return `${name} did not end within ${timeoutMs} ms`;
+    case "exited":
+      return `${name} exited with ${outcome.exitCode}${output === "" ? "" : `: ${output}`}`;
+    default:
+      return outcome.kind satisfies never;
+  }
+}
+
+/** Way to set modes: a command, or the power helper. */
+export type ModeSetter =
+  | { readonly kind: "command"; readonly command: readonly string[] }
+  | { readonly kind: "helper"; readonly socketPath: string };
+
+/** As configured; where nothing is, root runs nvpmodel itself and others ask the helper, if it is installed. */
+export function modeSetter({ nvpmodelSet, nvpmodel, helperSocket }: JetsonConfig, isRoot: boolean): ModeSetter {
+  if (nvpmodelSet !== null) return { kind: "command", command: nvpmodelSet };
+  if (isRoot || !existsSync(helperSocket)) return { kind: "command", command: nvpmodel };
+  return { kind: "helper", socketPath: helperSocket };
+}
+
+async function runSetter(setter: ModeSetter, modeId: number, timeoutMs: number): Promise<SetModeResult> {
+  if (setter.kind === "helper") return await askPowerHelper(setter.socketPath, modeId, timeoutMs);
+  const command = [...setter.command, "-m", String(modeId)];
+  const outcome = await runCommand(command, timeoutMs);
+  if (asksForReboot(outcome.output))
+    return { kind: "reboot-required", reason: `mode ${modeId} needs a reboot, which is never done automatically` };
+  if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
+  return { kind: "failed", reason: describeOutcome(command, outcome, timeoutMs) };
+}
+
+/** Power modes by nvpmodel. A mode that asks for a reboot is left out from then on. */
+export function createJetsonControl(config: JetsonConfig, faults: PowerFaults): PowerControl {
+  const needReboot = new Set<number>();
+  const { commandTimeoutMs } = config;
+
+  const currentMode = async () => {
+    const command = [...config.nvpmodel, "-q"];
+    const outcome = await runCommand(command, commandTimeoutMs);
+    const mode = parseNvpmodelQuery(outcome.output);
+    if (mode !== null) faults.clear("mode-query");
+    else {
+      const reason = describeOutcome(command, outcome, commandTimeoutMs);
+      faults.raise("mode-query", reason, "the board does not say which power mode it is in; serving goes on");
+    }
+    return mode;
+  };
+
+  return {
+    currentMode,
+    async modes() {
+      let text: string;
+      try {
+        text = await readFile(config.confPath, "utf8");
+      } catch (error) {
+        faults.raise("mode-list", (error as Error).message, "no power modes: their list can't be read");
+        return [];
+      }
+      const listed = byCapability(parseNvpmodelConf(text).modes);
+      if (listed.length > 0) faults.clear("mode-list");
+      else faults.raise("mode-list", `${config.confPath} names no power mode`, "no power modes: the list has none");
+      const usable = listed.filter(({ id }) => !needReboot.has(id));
+      return usable.map(
+        ({ id, name }): PowerModeProfile => ({ id, name, capacityQps: null, busyWatts: null, idleWatts: null }),
+      );
+    },
+    async setMode(modeId): Promise<SetModeResult> {
+      const outcome = await runSetter(modeSetter(config, process.geteuid?.() === 0), modeId, commandTimeoutMs);
+      if (outcome.kind === "reboot-required") needReboot.add(modeId);
+      if (outcome.kind !== "set") return outcome;
+      const now = await currentMode();
+      if (now === null)
+        return { kind: "failed", reason: "the mode was set, but the board does not say which it is in" };
+      if (now.id !== modeId) {
+        return {
+          kind: "failed",
+          reason: `mode ${modeId} was set without complaint, but the board is in ${now.name} (${now.id})`,
+        };
+      }
+      return { kind: "set" };
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { childEnvironment } from "#platform/process/child-environment.ts";
+
+export interface CommandOutcome {
+  readonly kind: "exited" | "timed-out" | "not-started";
+  /** Null unless it exited by itself. */
+  readonly exitCode: number | null;
+  /** Standard output and error together. */
+  readonly output: string;
+}
+
+/** A tool's output is read for a few lines; the rest of an endless one is passed over. */
+const maxOutputCharacters = 256 * 1024;
+
+/** What was said within this time after the end; a grandchild may hold the pipes open for longer. */
+const lastWordsMs = 500;
+
+/** Collects what a stream brings until it ends or `stop` is called: a stream still read would keep this process alive. */
+function collect(stream: ReadableStream<Uint8Array>) {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  const read = async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      if (text.length < maxOutputCharacters) text += decoder.decode(part.value, { stream: true });
+    }
+  };
+  return { ended: read().catch(() => {}), text: () => text, stop: () => void reader.cancel().catch(() => {}) };
+}
+
+/** Kills a child where that is allowed: one that runs as root (by sudo) is out of a service user's reach. */
+export function killIfAllowed(child: Bun.Subprocess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // EPERM: it goes on until it ends by itself, and must not keep this process alive.
+  }
+  child.unref();
+}
+
+/**
+ * Runs a command with nothing on its standard input, in the C locale, and answers after `timeoutMs` at the latest (and half a second for
+ * what it still has to say), also when the command can't be killed. Never rejects.
+ * @param environment in place of this process' own in the C locale
+ */
+export async function runCommand(
+  command: readonly string[],
+  timeoutMs: number,
+  environment: Readonly<Record<string, string | undefined>> = childEnvironment("command", { LC_ALL: "C" }),
+): Promise<CommandOutcome> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    const child = Bun.spawn([...command], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      env: environment,
+    });
+    const outputs = [collect(child.stdout), collect(child.stderr)];
+    const timeOut = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), timeoutMs);
+    });
+    const exitCode = await Promise.race([child.exited, timeOut]);
+    if (exitCode === null) killIfAllowed(child);
+    await Promise.race([Promise.all(outputs.map(({ ended }) => ended)), Bun.sleep(lastWordsMs)]);
+    for (const output of outputs) output.stop();
+    const output = outputs.map(({ text }) => text()).join("");
+    return { kind: exitCode === null ? "timed-out" : "exited", exitCode, output };
+  } catch (error) {
+    return { kind: "not-started", exitCode: null, output: (error as Error).message };
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,97 @@
+import { readFile } from "node:fs/promises";
+import type { SetModeResult } from "#agent/power/device/device.ts";
+import { asksForReboot, parseNvpmodelConf } from "#agent/power/device/parse-nvpmodel.ts";
+import { runCommand } from "#agent/power/device/run-command.ts";
+import { describeError } from "#platform/errors.ts";
+import { checkTrustedPath } from "#platform/files/check-trusted-path.ts";
+
+/** A mode's id and the end of the line. */
+const maxRequestBytes = 4;
+const requestLine = /^(0|[1-9]\d{0,2})\n$/;
+/** Boards' lists have a few kilobytes. */
+const maxConfBytes = 1 << 20;
+const maxReasonLength = 300;
+
+export interface ModeRequestOptions {
+  /** The board's list of modes, which must be out of others' reach. */
+  readonly confPath: string;
+  /** The tool itself, by its full path, which must be out of others' reach. */
+  readonly nvpmodelPath: string;
+  /** The only ids that may be set; null: all of the list. */
+  readonly allowedIds: ReadonlySet<number> | null;
+  /** Maximum time for a client to send its line. */
+  readonly requestTimeoutMs: number;
+  /** Maximum run time of nvpmodel. */
+  readonly commandTimeoutMs: number;
+}
+
+const failed = (reason: string): SetModeResult => ({
+  kind: "failed",
+  reason: reason.replaceAll(/[^ -~]+/g, " ").slice(0, maxReasonLength),
+});
+
+/** Reads up to the maximum length of a request. Null: it did not come in time, or is not valid. */
+async function readRequest(input: ReadableStream<Uint8Array>, timeoutMs: number): Promise<number | null> {
+  const reader = input.getReader();
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), timeoutMs);
+  let text = "";
+  try {
+    while (text.length <= maxRequestBytes && !text.includes("\n")) {
+      const part = await Promise.race([reader.read(), late.promise]);
+      if (part === null || part.done) return null;
+      text += String.fromCharCode(...part.value.subarray(0, maxRequestBytes + 1));
+    }
+    const id = requestLine.exec(text)?.[1];
+    return id === undefined ? null : Number(id);
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+    void reader.cancel().catch(() => {});
+  }
+}
+
+async function listedIds(confPath: string): Promise<ReadonlySet<number>> {
+  checkTrustedPath(confPath, "the list of power modes");
+  const bytes = Bun.file(confPath).size;
+  if (bytes > maxConfBytes) throw new Error(`${confPath}: expected at most ${maxConfBytes} bytes, got ${bytes}`);
+  return new Set(parseNvpmodelConf(await readFile(confPath, "utf8")).modes.map(({ id }) => id));
+}
+
+/** Environment of nvpmodel: nothing of the caller's. */
+const cleanEnvironment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/", LC_ALL: "C" };
+
+/**
+ * Takes one line with the id of a mode, and sets that mode if the board's list has it. This is all that runs with the right to set modes: the
+ * client chooses a number and nothing else, neither options nor files nor environment, and nvpmodel's question for a reboot is never answered.
+ */
+export async function answerModeRequest(
+  input: ReadableStream<Uint8Array>,
+  options: ModeRequestOptions,
+): Promise<SetModeResult> {
+  const id = await readRequest(input, options.requestTimeoutMs);
+  if (id === null) return failed("expected one line with a power mode's id, 0 to 999");
+  try {
+    const listed = await listedIds(options.confPath);
+    if (!listed.has(id))
+      return failed(`mode ${id} is not in ${options.confPath}, which lists ${[...listed].join(", ")}`);
+    if (options.allowedIds !== null && !options.allowedIds.has(id))
+      return failed(`mode ${id} is not one of the allowed modes: ${[...options.allowedIds].join(", ")}`);
+    checkTrustedPath(options.nvpmodelPath, "nvpmodel");
+  } catch (error) {
+    return failed(describeError(error));
+  }
+  const outcome = await runCommand(
+    [options.nvpmodelPath, "-m", String(id)],
+    options.commandTimeoutMs,
+    cleanEnvironment,
+  );
+  if (asksForReboot(outcome.output))
+    return { kind: "reboot-required", reason: `mode ${id} needs a reboot, which is never done automatically` };
+  if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
+  const said = outcome.output.trim().split("\n").at(-1) ?? "";
+  if (outcome.kind === "timed-out") return failed(`nvpmodel did not end within ${options.commandTimeoutMs} ms`);
+  if (outcome.kind === "not-started") return failed(`${options.nvpmodelPath} can't be run: ${said}`);
+  return failed(`nvpmodel exited with ${outcome.exitCode}${said === "" ? "" : `: ${said}`}`);
+}

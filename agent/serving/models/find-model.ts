@@ -1,0 +1,172 @@
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { ServingConfig } from "#agent/serving/serving-config.ts";
+import { embeddedModels } from "#models/embedded-models.ts";
+import { describeError, UsageError } from "#platform/errors.ts";
+import { checkTrustedTree, findUntrustedInTree } from "#platform/files/check-trusted-path.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
+import { describeModelDirectory, describesModel } from "./describe-model-directory.ts";
+import { type FoundModel, ModelManifest } from "./model-manifest.ts";
+import { readDirectoryContents } from "./read-directory-contents.ts";
+
+/** What this machine's processor can compute, as exact as the model's files are. */
+const processorChoice: OnnxChoice = { precision: "auto", architecture: process.arch, gpu: false };
+
+/** As configured, on this machine. */
+export const onnxChoice = ({ precision }: Pick<ServingConfig, "precision">): OnnxChoice => ({
+  ...processorChoice,
+  precision,
+});
+
+/** The choice for every model, or for each. */
+export type OnnxChoices = OnnxChoice | ((manifest: ModelManifest) => OnnxChoice);
+
+const tokenizerFile = "tokenizer.json";
+const tokenizerConfigFile = "tokenizer_config.json";
+const describesTexts = (name: string) => describesModel(name) || /^(vocab|merges|special_tokens_map)\b/.test(name);
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readRegularText(path));
+  } catch (cause) {
+    throw new UsageError(`${path} can't be read`, { cause });
+  }
+}
+
+/** Whether a path of a manifest stays inside the model's directory. */
+const staysInside = (path: string) => !path.startsWith("/") && !path.split(/[\\/]/).includes("..");
+
+/** Files that only say how to compute what a text is, or are the chosen weights and what lies beside them under their name. */
+function filesOf(
+  manifest: ModelManifest,
+  chosen: string,
+  pathOf: (file: string) => string | undefined,
+): FoundModel["files"] {
+  const ofOthers = manifest.onnx.map(({ path }) => path).filter((path) => path !== chosen && !path.startsWith(chosen));
+  const isOfOther = (name: string) =>
+    ofOthers.some((path) => name.startsWith(path) && !(chosen.startsWith(path) && name.startsWith(chosen)));
+  const counts = (name: string) =>
+    name === chosen || manifest.files[name]?.sha256 !== undefined || name.startsWith(chosen) || describesTexts(name);
+  const names = new Set([chosen, tokenizerFile, tokenizerConfigFile, ...Object.keys(manifest.files).filter(counts)]);
+  return [...names].sort().flatMap((name) => {
+    const path = staysInside(name) && !isOfOther(name) ? pathOf(name) : undefined;
+    return path === undefined ? [] : [{ name, path, sha256: manifest.files[name]?.sha256 ?? null }];
+  });
+}
+
+function foundModel(
+  manifest: ModelManifest,
+  choices: OnnxChoices,
+  place: {
+    readonly origin: string;
+    pathOf(file: string): string | undefined;
+    readonly tokenizerConfig: object;
+    readonly carried?: boolean;
+  },
+  notes: readonly string[],
+): FoundModel {
+  const choice = typeof choices === "function" ? choices(manifest) : choices;
+  const decision = decideOnnxFile(manifest.onnx, choice);
+  if (decision.kind === "none") throw new UsageError(`model "${manifest.id}" (${place.origin}): ${decision.reason}`);
+  const modelPath = staysInside(decision.path) ? place.pathOf(decision.path) : undefined;
+  const tokenizerPath = place.pathOf(tokenizerFile);
+  if (modelPath === undefined || tokenizerPath === undefined) {
+    const missing = modelPath === undefined ? decision.path : tokenizerFile;
+    throw new UsageError(`model "${manifest.id}" (${place.origin}): expected the file ${missing}, which is not there`);
+  }
+  return {
+    manifest,
+    modelPath,
+    precision: decision.precision,
+    modelSha256: manifest.files[decision.path]?.sha256 ?? null,
+    tokenizerPath,
+    tokenizerSha256: manifest.files[tokenizerFile]?.sha256 ?? null,
+    files: place.carried === true ? [] : filesOf(manifest, decision.path, place.pathOf),
+    tokenizerConfig: place.tokenizerConfig,
+    origin: place.origin,
+    notes: [decision.reason, ...notes],
+  };
+}
+
+/** Whether a directory looks like a model's. */
+export const isModelDirectory = (directory: string): boolean =>
+  ["manifest.json", "config.json", "model.onnx", "onnx", "modules.json"].some((file) =>
+    existsSync(join(directory, file)),
+  );
+
+/**
+ * The model of a directory: what its manifest.json says, or what the files say that sentence-transformers and Hugging Face's exporters
+ * write. Weights are not read.
+ * @param id what a model without manifest.json is called
+ * @throws UsageError when its files are not those of a model that this program can serve, or when others could have put or changed them.
+ */
+export async function readModelDirectory(
+  directory: string,
+  choices: OnnxChoices = processorChoice,
+  id: string = basename(directory),
+): Promise<FoundModel> {
+  checkTrustedTree(directory, `the model in ${directory}`);
+  const pathOf = (file: string) => {
+    const path = join(directory, file);
+    return existsSync(path) ? path : undefined;
+  };
+  const configPath = pathOf(tokenizerConfigFile);
+  const tokenizerConfig = ((configPath === undefined ? null : await readJson(configPath)) ?? {}) as object;
+  const place = { origin: directory, pathOf, tokenizerConfig };
+  const manifestPath = join(directory, "manifest.json");
+  if (existsSync(manifestPath)) {
+    const manifest = parseConfig(ModelManifest, await readJson(manifestPath), manifestPath);
+    return foundModel(manifest, choices, place, []);
+  }
+  const contents = await readDirectoryContents(directory);
+  try {
+    const { manifest, notes } = describeModelDirectory(id, contents.revision, contents);
+    return foundModel(manifest, choices, place, notes);
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    throw new UsageError(`model directory ${directory} (without manifest.json): ${describeError(cause)}`);
+  }
+}
+
+/**
+ * Finds a model: in the configured directory (which holds one directory a model), in `models/` beside the executable, then among
+ * those the program carries. The first that has it wins.
+ * @param id may hold "/" (`sentence-transformers/all-MiniLM-L6-v2`)
+ * @throws UsageError when none has it, or its files are not those of a model that this program can serve.
+ */
+export async function findModel(
+  id: string,
+  configuredDirectory: string | null,
+  choices: OnnxChoices = processorChoice,
+): Promise<FoundModel> {
+  const besideExecutable = join(dirname(process.execPath), "models");
+  const places = [configuredDirectory, besideExecutable];
+  const notes: string[] = [];
+  for (const place of places) {
+    if (place === null || !staysInside(id)) continue;
+    const directory = join(place, id);
+    if (!isModelDirectory(directory)) continue;
+    const flaw = place === besideExecutable && place !== configuredDirectory ? findUntrustedInTree(directory) : null;
+    if (flaw === null) return readModelDirectory(directory, choices, id);
+    // Nobody named it: whoever put it there must not be able to stop what the program carries.
+    notes.push(`${directory} is left out: ${flaw}`);
+  }
+  const embedded = embeddedModels[id];
+  if (embedded !== undefined) {
+    const manifest = parseConfig(ModelManifest, embedded.manifest, `the embedded manifest of ${id}`);
+    const place = {
+      origin: "embedded",
+      pathOf: (file: string) => embedded.files[file],
+      tokenizerConfig: {},
+      carried: true,
+    };
+    // The program carries one file of each model, whatever precision is wanted of others.
+    return foundModel(manifest, processorChoice, place, notes);
+  }
+  throw new UsageError(
+    `model "${id}" was not found in ${places.filter((place) => place !== null).join(", ")} nor among those the program carries: ` +
+      [Object.keys(embeddedModels).join(", "), ...notes].join("; "),
+  );
+}

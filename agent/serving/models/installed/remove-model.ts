@@ -1,0 +1,32 @@
+import { existsSync } from "node:fs";
+import { readdir, rename, rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { isModelDirectory } from "#agent/serving/models/find-model.ts";
+import { isModelId } from "#agent/serving/models/pull/parse-model-name.ts";
+import { embeddedModels } from "#models/embedded-models.ts";
+import { UsageError } from "#platform/errors.ts";
+
+/**
+ * Removes a pulled model. An agent that has it loaded gives it up within seconds and answers what it is computing.
+ * @param inUse ids that the configuration names
+ * @throws UsageError when it was not pulled here, is carried inside the program, or is one the configuration names.
+ */
+export async function removeModel(id: string, pulledDirectory: string, inUse: readonly string[]): Promise<string> {
+  const directory = join(pulledDirectory, id);
+  if (!isModelId(id) || !existsSync(directory) || !isModelDirectory(directory)) {
+    throw new UsageError(
+      embeddedModels[id] === undefined
+        ? `"${id}" was not pulled: there is none of this name in ${pulledDirectory}`
+        : `${id} is carried inside the program and can't be removed`,
+    );
+  }
+  if (embeddedModels[id] === undefined && inUse.includes(id))
+    throw new UsageError(`${id} is in use: the configuration names it as serving.model or among serving.pinned`);
+  // At once, so that nobody reads half of it.
+  const doomed = join(pulledDirectory, `.removed-${id.replaceAll("/", "--")}-${process.pid}`);
+  await rename(directory, doomed);
+  await rm(doomed, { recursive: true, force: true });
+  const parent = dirname(directory);
+  if (parent !== pulledDirectory && (await readdir(parent)).length === 0) await rmdir(parent).catch(() => {});
+  return directory;
+}

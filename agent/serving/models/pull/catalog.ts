@@ -1,0 +1,56 @@
+import { type Static, Type } from "@sinclair/typebox";
+import catalogJson from "#models/catalog.json" with { type: "json" };
+import { parseConfig } from "#platform/files/read-config.ts";
+
+const strict = { additionalProperties: false } as const;
+
+const CatalogFile = Type.Object(
+  {
+    /** Within the repository. */
+    path: Type.String({ minLength: 1 }),
+    /** Null: not known here, the hub's own word counts. */
+    sha256: Type.Union([Type.String({ pattern: "^[0-9a-f]{64}$" }), Type.Null()]),
+    bytes: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+  },
+  strict,
+);
+
+const CatalogModel = Type.Object(
+  {
+    id: Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$", maxLength: 128 }),
+    name: Type.String({ minLength: 1 }),
+    aliases: Type.Array(Type.String({ minLength: 1 })),
+    kind: Type.Union([Type.Literal("embedding"), Type.Literal("cross-encoder")]),
+    /** A repository of Hugging Face, and a branch, tag or commit of it. */
+    source: Type.Object({ repo: Type.String({ pattern: "^[\\w.-]+/[\\w.-]+$" }), revision: Type.String() }, strict),
+    /** Without which the model is none; others that describe it are pulled too. */
+    files: Type.Array(CatalogFile, { minItems: 2 }),
+    dimension: Type.Integer({ minimum: 1 }),
+    pooling: Type.Union([Type.Literal("mean"), Type.Literal("cls"), Type.Literal("last-token"), Type.Literal("model")]),
+    /** Null: as its own files say. */
+    normalise: Type.Union([Type.Boolean(), Type.Null()]),
+    maxTokens: Type.Integer({ minimum: 3 }),
+    prompts: Type.Record(Type.String(), Type.String()),
+    defaultPrompt: Type.Union([Type.String(), Type.Null()]),
+    licence: Type.String({ minLength: 1 }),
+    /** Number of its weights, about. */
+    params: Type.Integer({ minimum: 1 }),
+  },
+  strict,
+);
+export type CatalogModel = Static<typeof CatalogModel>;
+
+const Catalog = Type.Object({ comment: Type.String(), models: Type.Array(CatalogModel) }, strict);
+
+/** The models that the program knows by name, as `models/catalog.json` has them. */
+export function readCatalog(): readonly CatalogModel[] {
+  return parseConfig(Catalog, catalogJson, "the catalogue of models").models;
+}
+
+/** By id, alias or repository, in whatever case. */
+export function findInCatalog(models: readonly CatalogModel[], name: string): CatalogModel | undefined {
+  const wanted = name.toLowerCase();
+  return models.find(({ id, aliases, source }) =>
+    [id, source.repo, ...aliases].some((known) => known.toLowerCase() === wanted),
+  );
+}

@@ -1,0 +1,245 @@
+import { open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { describeError } from "#platform/errors.ts";
+import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { hashFile } from "./hash-file.ts";
+import { describeFromHeaders, type HubFile } from "./hub-listing.ts";
+import type { HubAnswer } from "./hub-request.ts";
+import { PullError } from "./pull-error.ts";
+
+/** How a file was found to be the right one. `size`: the server says nothing but how long it is. */
+export type Evidence = "catalogue sha256" | "hub sha256" | "hub git object" | "manifest sha256" | "size";
+
+export interface DownloadedFile {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly evidence: Evidence;
+  /** Bytes that were there from an earlier attempt. */
+  readonly resumedAt: number;
+  readonly commit: string | null;
+}
+
+export interface Download {
+  /** Where it will be; what is there of it meanwhile is in `<target>.part`. */
+  readonly target: string;
+  readonly file: HubFile;
+  /** Known from the catalogue, stronger than what the hub says. */
+  readonly knownSha256: string | null;
+  /** Asks for the file, with these headers; 200, 206 and 416 are answers. */
+  readonly ask: (headers: Record<string, string>, signal: AbortSignal) => Promise<HubAnswer>;
+  /** However much the server announces: no more than this. */
+  readonly maxBytes: number;
+  /** The disk has no more for it. */
+  readonly roomBytes: number;
+  /** A server may be silent for so long. */
+  readonly timeoutMs: number;
+  /** Told how much of the file is there. */
+  readonly onProgress: (bytes: number) => void;
+  readonly signal: AbortSignal;
+  /** Before another attempt. */
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** Attempts in a row without a byte more. */
+const mostAttempts = 5;
+/** Attempts in all: a server that sends a little and takes it back would keep us for ever. */
+const maxAttempts = 1000;
+const firstWaitMs = 500;
+const longestWaitMs = 30_000;
+
+const sizeOf = (path: string) =>
+  stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+
+/** What tells the server's file of now from its file of then; a weak one can't. */
+function validatorOf(headers: Headers): string | null {
+  const etag = headers.get("etag");
+  if (etag !== null && !etag.startsWith("W/")) return etag;
+  return headers.get("last-modified");
+}
+
+/** As the system says it of a full disk; a little is left for the records of an agent that is on it. */
+const noRoom = () => Object.assign(new Error("no space left on the device"), { code: "ENOSPC" });
+
+/** Writes a body to the end of a file, never beyond `limit.bytes`, and gives up a server that falls silent. */
+async function append(
+  body: ReadableStream<Uint8Array>,
+  path: string,
+  from: number,
+  limit: { readonly bytes: number; readonly reason: string },
+  { file, roomBytes, timeoutMs, onProgress, signal }: Download,
+): Promise<number> {
+  const reader = body.getReader();
+  const handle = await open(path, from === 0 ? "w" : "a");
+  let written = from;
+  const interrupt = () => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", interrupt, { once: true });
+  try {
+    for (;;) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const silence = new Promise<never>((_, reject) => {
+        timer = setTimeout(
+          () => reject(new PullError(`the server has sent nothing for ${timeoutMs / 1000} s`, { temporary: true })),
+          timeoutMs,
+        );
+      });
+      const reading = reader.read().catch((cause) => {
+        throw new PullError(`the connection was cut: ${describeError(cause)}`, { temporary: true });
+      });
+      const { done, value } = await Promise.race([reading, silence]).finally(() => clearTimeout(timer));
+      signal.throwIfAborted();
+      if (done) return written;
+      if (written + value.length > limit.bytes) {
+        await rm(path, { force: true });
+        throw new PullError(
+          `${file.path}: ${limit.reason} ${limit.bytes} bytes, got ${written + value.length} or more: the file was discarded`,
+        );
+      }
+      if (written + value.length > roomBytes) throw noRoom();
+      await handle.writeFile(value);
+      written += value.length;
+      onProgress(written);
+    }
+  } finally {
+    signal.removeEventListener("abort", interrupt);
+    interrupt();
+    await handle.close();
+  }
+}
+
+/** One attempt: continues what is there when the server can, and starts again when it can't. */
+async function attempt(
+  download: Download,
+  part: string,
+): Promise<{ resumedAt: number; said: HubFile; commit: string | null }> {
+  const { ask, file, signal } = download;
+  const notes = `${part}.json`;
+  const have = await sizeOf(part);
+  const validator: string | null = await readRegularText(notes).then(
+    (text) => JSON.parse(text).validator ?? null,
+    () => null,
+  );
+  // Without a validator a known hash proves that both halves are of one file.
+  const knowsHash = (download.knownSha256 ?? file.sha256 ?? file.gitSha1) !== null;
+  const mayResume = have > 0 && (validator !== null || knowsHash);
+  const headers: Record<string, string> = {};
+  if (mayResume) headers["range"] = `bytes=${have}-`;
+  if (mayResume && validator !== null) headers["if-range"] = validator;
+  const { response, hops } = await ask(headers, signal);
+  const { commit, ...fromHeaders } = describeFromHeaders(hops);
+  const said: HubFile = {
+    path: file.path,
+    bytes: file.bytes ?? fromHeaders.bytes,
+    sha256: file.sha256 ?? fromHeaders.sha256,
+    gitSha1: file.gitSha1 ?? fromHeaders.gitSha1,
+  };
+  if (response.status === 416) {
+    await response.body?.cancel();
+    // All of it is there already, or what is there is of another file: its hash tells, or the next attempt starts again.
+    if (have === said.bytes) return { resumedAt: have, said, commit };
+    await rm(part, { force: true });
+    throw new PullError(`${file.path} has another length now`, { temporary: true });
+  }
+  const encoding = response.headers.get("content-encoding") ?? "identity";
+  if (encoding !== "identity") throw new PullError(`the server sends ${file.path} as ${encoding} though asked not to`);
+  const range = /^bytes (\d+)-\d*\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
+  const from = response.status === 206 ? Number(range?.[1] ?? Number.NaN) : 0;
+  if (from !== 0 && from !== have) {
+    await response.body?.cancel();
+    await rm(part, { force: true });
+    throw new PullError(`the server continues ${file.path} at another place than it was asked to`, { temporary: true });
+  }
+  await writeFile(notes, JSON.stringify({ validator: validatorOf(response.headers) }));
+  const length = Number(response.headers.get("content-length") ?? Number.NaN);
+  const announced = said.bytes ?? (Number.isFinite(length) ? from + length : null);
+  const refuse = async (message: string) => {
+    await response.body?.cancel().catch(() => {});
+    await rm(part, { force: true });
+    throw new PullError(`${file.path}: ${message}`);
+  };
+  if (announced !== null && announced > download.maxBytes)
+    await refuse(`expected at most ${download.maxBytes} bytes, the server announces ${announced}`);
+  if (announced !== null && announced > download.roomBytes) {
+    await response.body?.cancel().catch(() => {});
+    throw noRoom();
+  }
+  if (said.bytes !== null && from + length > said.bytes)
+    await refuse(`announced as ${said.bytes} bytes, the server sends ${from + length}`);
+  const limit =
+    announced === null
+      ? { bytes: download.maxBytes, reason: "expected at most" }
+      : { bytes: announced, reason: "announced with" };
+  const written = response.body === null ? from : await append(response.body, part, from, limit, download);
+  if (response.body === null) await writeFile(part, "");
+  const whole = announced;
+  if (whole !== null && written < whole)
+    throw new PullError(`the connection was cut at ${written} of ${whole} bytes`, { temporary: true });
+  return { resumedAt: from, said: { ...said, bytes: whole }, commit };
+}
+
+/** @throws PullError naming what was expected and what came. */
+async function check(part: string, said: HubFile, knownSha256: string | null) {
+  const actual = await hashFile(part);
+  const refuse = (what: string, expected: string | number, got: string | number) => {
+    throw new PullError(`${said.path} is not the file it should be: expected ${what} ${expected}, got ${got}`);
+  };
+  if (said.bytes !== null && actual.bytes !== said.bytes) refuse("bytes", said.bytes, actual.bytes);
+  const sha256 = knownSha256 ?? said.sha256;
+  if (sha256 !== null && actual.sha256 !== sha256) refuse("sha256", sha256, actual.sha256);
+  if (sha256 === null && said.gitSha1 !== null && actual.gitSha1 !== said.gitSha1)
+    refuse("git object", said.gitSha1, actual.gitSha1);
+  const evidence: Evidence =
+    knownSha256 !== null
+      ? "catalogue sha256"
+      : said.sha256 !== null
+        ? "hub sha256"
+        : said.gitSha1 !== null
+          ? "hub git object"
+          : "size";
+  return { bytes: actual.bytes, sha256: actual.sha256, evidence };
+}
+
+/**
+ * Downloads a file, continuing what an earlier attempt left, and checks that it is the right one.
+ * @throws PullError when it can't be had or is another one; the signal's reason when it aborts (what is there stays for the next time).
+ */
+export async function downloadFile(download: Download): Promise<DownloadedFile> {
+  const { target, signal } = download;
+  const part = `${target}.part`;
+  let failuresInRow = 0;
+  let distrusted = false;
+  for (let attempts = 1; ; attempts += 1) {
+    if (attempts > maxAttempts)
+      throw new PullError(
+        `${download.file.path}: incomplete after ${maxAttempts} attempts; run the same command again to continue`,
+      );
+    const before = await sizeOf(part);
+    try {
+      const { resumedAt, said, commit } = await attempt(download, part);
+      try {
+        const checked = await check(part, said, download.knownSha256);
+        await rename(part, target);
+        await rm(`${part}.json`, { force: true });
+        return { ...checked, resumedAt, commit };
+      } catch (error) {
+        await rm(part, { force: true });
+        // What was continued may have been put together of two files: once more, from the beginning.
+        if (!(error instanceof PullError) || resumedAt === 0 || distrusted) throw error;
+        distrusted = true;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof PullError) || !error.temporary) throw error;
+      failuresInRow = (await sizeOf(part)) > before ? 1 : failuresInRow + 1;
+      if (failuresInRow >= mostAttempts) {
+        throw new PullError(`${error.message}, ${mostAttempts} times in a row; the same command continues later`, {
+          cause: error.cause,
+        });
+      }
+      const waitMs = error.retryAfterMs ?? firstWaitMs * 2 ** (failuresInRow - 1);
+      await download.sleep(Math.min(longestWaitMs, waitMs));
+      signal.throwIfAborted();
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import { closeSync } from "node:fs";
+import { openRegularFile } from "#platform/files/read-regular-file.ts";
+
+/** What a file is. */
+export interface FileHashes {
+  readonly bytes: number;
+  readonly sha256: string;
+  /** As git names an object with this content. */
+  readonly gitSha1: string;
+}
+
+/** Reads a file from its beginning to its end, in pieces: models may be larger than memory. */
+export async function hashFile(path: string): Promise<FileHashes> {
+  // A pipe would hold up whoever reads it.
+  closeSync(openRegularFile(path));
+  const file = Bun.file(path);
+  const bytes = file.size;
+  const sha256 = new Bun.CryptoHasher("sha256");
+  const sha1 = new Bun.CryptoHasher("sha1").update(`blob ${bytes}\0`);
+  for await (const piece of file.stream()) {
+    sha256.update(piece);
+    sha1.update(piece);
+  }
+  return { bytes, sha256: sha256.digest("hex"), gitSha1: sha1.digest("hex") };
+}

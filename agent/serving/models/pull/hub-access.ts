@@ -1,0 +1,65 @@
+import type { ModelSourceConfig } from "#agent/model-source-config.ts";
+import { UsageError } from "#platform/errors.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
+import { readSecretFile, secretFromEnvironment } from "#platform/files/read-secret-file.ts";
+import type { HubAccess } from "./hub-request.ts";
+
+const huggingFace = "https://huggingface.co";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface KnownToken {
+  readonly name: string;
+  readonly token: string | null | undefined;
+  /** The addresses it was given for. */
+  readonly urls: readonly string[];
+}
+
+export interface ChosenHub {
+  readonly access: HubAccess;
+  /** Name of a token that is configured but not sent, because it was given for another server; null: none. */
+  readonly withheld: string | null;
+}
+
+/**
+ * Reads how to reach the hub: from the options, else the configuration, else the environment (Hugging Face's own variables too). A token goes to the server that it was
+ * given for: that of the configuration to the configured address, Hugging Face's to huggingface.co or the `HF_ENDPOINT` beside it.
+ * @throws UsageError when the address is none, or the file of a token can't be taken.
+ */
+export function readHubAccess(
+  options: { readonly url: string | undefined; readonly tokenFile: string | undefined },
+  config: Pick<ModelSourceConfig, "url" | "token" | "timeoutS">,
+  environment: Environment,
+): ChosenHub {
+  const endpoint = environment["HF_ENDPOINT"] || huggingFace;
+  const configured = config.url ?? (environment["THORMESH_MODELS_URL"] || endpoint);
+  const url = options.url ?? configured;
+  const parsed = URL.parse(url);
+  if (parsed === null || !["http:", "https:"].includes(parsed.protocol))
+    throw new UsageError(`the hub's address: expected http://… or https://…, got "${redactUrl(url)}"`);
+  const tokens: readonly KnownToken[] = [
+    {
+      name: "--token-file",
+      token: options.tokenFile === undefined ? null : readSecretFile(options.tokenFile, "--token-file"),
+      urls: [url],
+    },
+    { name: "models.token", token: config.token, urls: [configured] },
+    {
+      name: "THORMESH_MODELS_TOKEN",
+      token: secretFromEnvironment(environment, "THORMESH_MODELS_TOKEN"),
+      urls: [configured],
+    },
+    { name: "HF_TOKEN", token: environment["HF_TOKEN"] || null, urls: [endpoint, huggingFace] },
+    {
+      name: "HUGGING_FACE_HUB_TOKEN",
+      token: environment["HUGGING_FACE_HUB_TOKEN"] || null,
+      urls: [endpoint, huggingFace],
+    },
+  ];
+  const present = tokens.filter(({ token }) => (token ?? null) !== null);
+  const chosen = present.find(({ urls }) => urls.some((known) => URL.parse(known)?.origin === parsed.origin));
+  return {
+    access: { baseUrl: url.replace(/\/+$/, ""), token: chosen?.token ?? null, timeoutMs: config.timeoutS * 1000 },
+    withheld: chosen === undefined ? (present[0]?.name ?? null) : null,
+  };
+}

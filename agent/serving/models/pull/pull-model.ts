@@ -1,0 +1,310 @@
+import { existsSync } from "node:fs";
+import { mkdir, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { OnnxChoice } from "#agent/serving/models/decide-onnx-file.ts";
+import { readInstalledManifest } from "#agent/serving/models/installed/read-installed.ts";
+import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
+import { checkLoads } from "./check-loads.ts";
+import { decidePullFiles } from "./decide-pull-files.ts";
+import { describePulled } from "./describe-pulled.ts";
+import { type DownloadedFile, downloadFile } from "./download-file.ts";
+import { hashFile } from "./hash-file.ts";
+import { filePath, type HubFile, type HubListing, listRepository } from "./hub-listing.ts";
+import { askHub, type HubAccess } from "./hub-request.ts";
+import type { WantedModel } from "./parse-model-name.ts";
+import { PullError } from "./pull-error.ts";
+import { openStaging } from "./staging.ts";
+
+export interface PulledFile extends Omit<DownloadedFile, "commit"> {
+  readonly path: string;
+}
+
+export interface PulledModel {
+  readonly id: string;
+  readonly directory: string;
+  readonly repo: string;
+  readonly revision: string;
+  readonly commit: string | null;
+  /** It was there already, and nothing was done. */
+  readonly unchanged: boolean;
+  readonly files: readonly PulledFile[];
+}
+
+/** Told what happens; none of it is needed. */
+export interface PullEvents {
+  onPlan(files: readonly string[], totalBytes: number | null): void;
+  onProgress(path: string, bytes: number): void;
+  onFile(file: PulledFile): void;
+  onCheck(): void;
+}
+
+export interface PullRequest {
+  readonly access: HubAccess;
+  readonly modelsDirectory: string;
+  readonly choice: OnnxChoice;
+  /** All files of the model together. */
+  readonly maxBytes: number;
+  /** Also where the same is there already. */
+  readonly force: boolean;
+  readonly events: PullEvents;
+  readonly signal: AbortSignal;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** What the disk must keep beside the model. */
+const spareBytes = 16 * 1024 * 1024;
+/** A model of many shards has some hundred files. */
+const maxFiles = 1000;
+/** Of a file that describes the model, and is read into memory as a whole: the largest tokenizers have 40 MB. */
+const maxDescribingBytes = 256 * 1024 * 1024;
+const maxNameLength = 200;
+
+const freeBytesIn = async (directory: string) => {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+};
+
+const isWeights = (path: string) => !path.endsWith(".json");
+
+/**
+ * Refuses a model of more files or bytes than a model has.
+ * @throws PullError naming what is too much.
+ */
+export function refuseTooMuch(files: readonly Pick<HubFile, "path" | "bytes">[], maxBytes: number): void {
+  if (files.length > maxFiles)
+    throw new PullError(`expected a model of at most ${maxFiles} files, got ${files.length}`);
+  for (const { path, bytes } of files) {
+    if (path.length > maxNameLength || /[^ -~]/.test(path))
+      throw new PullError(
+        `expected names of files of at most ${maxNameLength} letters, digits and signs, got ${JSON.stringify(path.slice(0, 80))}`,
+      );
+    if (!isWeights(path) && (bytes ?? 0) > maxDescribingBytes)
+      throw new PullError(`${path}: expected at most ${maxDescribingBytes} bytes, the server announces ${bytes}`);
+  }
+  const total = files.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
+  if (total > maxBytes)
+    throw new PullError(`expected a model of at most ${maxBytes} bytes (--max-bytes), the server announces ${total}`);
+}
+
+/** @throws PullError when it can't hold what is still to come. */
+export async function refuseFullDisk(directory: string, neededBytes: number): Promise<void> {
+  const freeBytes = await freeBytesIn(directory);
+  if (freeBytes >= neededBytes + spareBytes) return;
+  const megabytes = (bytes: number) => Math.ceil(bytes / 1e6);
+  throw new PullError(
+    `${directory} has ${megabytes(freeBytes)} MB free, expected ${megabytes(neededBytes + spareBytes)} MB for what is to be pulled`,
+  );
+}
+
+/** Why a directory can't take a model, in plain words; everything else as it is. */
+export function explainDisk(error: unknown, directory: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return new PullError(`the disk is full: ${directory}; what was pulled so far was given back`, { cause: error });
+  if (code === "EEXIST" || code === "ENOTDIR")
+    return new PullError(`${directory}: expected a directory for models, got a file (${code})`);
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+    return new PullError(
+      `${directory} can't be written to by this user (${code}): expected --dir, or the agent's user`,
+      {
+        cause: error,
+      },
+    );
+  return error;
+}
+
+function plan(listing: HubListing, wanted: WantedModel, choice: OnnxChoice): HubFile[] {
+  const byPath = new Map(listing.files.map((file) => [file.path, file]));
+  if (listing.guessed) return [...listing.files];
+  const decision = decidePullFiles([...byPath.keys()], choice);
+  if (decision.kind === "refuse") throw new PullError(`${wanted.repo}: ${decision.reason}`);
+  return decision.paths.map((path) => byPath.get(path) as HubFile);
+}
+
+/** A repository's address as it may be written down: without the password that a mirror's address may carry. */
+function publicAddress(baseUrl: string, repo: string): string {
+  const url = new URL(`${baseUrl}/${repo}`);
+  url.username = "";
+  url.password = "";
+  url.search = "";
+  return url.href;
+}
+
+const mostListings = 4;
+
+/** The files of a repository, asked for again where the hub is busy; a hub that can't be reached at all is told at once. */
+async function listPatiently(wanted: WantedModel, { access, signal, sleep }: PullRequest): Promise<HubListing> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await listRepository(access, wanted.repo, wanted.revision, guessedWeights(wanted), signal);
+    } catch (error) {
+      if (!(error instanceof PullError) || !error.temporary || error.status === null || tries === mostListings)
+        throw error;
+      await sleep(Math.min(30_000, error.retryAfterMs ?? 500 * 2 ** tries));
+      signal.throwIfAborted();
+    }
+  }
+}
+
+/** The weights to ask a plain file server for, in the order in which the first that is there is taken. */
+function guessedWeights({ known }: WantedModel): string[] {
+  const listed = known?.files.map(({ path }) => path).filter((path) => path.includes(".onnx")) ?? [];
+  return listed.length > 0 ? listed : ["onnx/model.onnx", "onnx/model.onnx_data", "model.onnx", "model.onnx_data"];
+}
+
+/** Files that a plain file server need not have. */
+const isOptional = (path: string, there: readonly string[]) =>
+  path !== "tokenizer.json" && (path !== "model.onnx" || there.includes("onnx/model.onnx"));
+
+/**
+ * Pulls a model: lists its files, downloads what is not there yet, checks each against what the catalogue or the hub says of it, writes its
+ * manifest, loads it once, and puts it in its place at once and whole. What is installed under the same name stays until then.
+ * @throws PullError; the signal's reason when it aborts (the next pull continues).
+ */
+export async function pullModel(wanted: WantedModel, request: PullRequest): Promise<PulledModel> {
+  const { access, modelsDirectory, choice, events, signal } = request;
+  const { id, repo, revision, known } = wanted;
+  const target = join(modelsDirectory, id);
+  const listing = await listPatiently(wanted, request);
+  const files = plan(listing, wanted, choice);
+  refuseTooMuch(files, request.maxBytes);
+  const installed = await readInstalledManifest(target);
+  const answer = { id, directory: target, repo, revision };
+  const isThere = (manifest: ModelManifest) =>
+    manifest.source["commit"] === listing.commit &&
+    files.every(({ path }) => path === "manifest.json" || path in manifest.files);
+  if (!request.force && listing.commit !== null && installed !== null && isThere(installed))
+    return { ...answer, commit: listing.commit, unchanged: true, files: [] };
+
+  let staging: Awaited<ReturnType<typeof openStaging>> | undefined;
+  try {
+    // Of one commit, though the branch may move on meanwhile.
+    const from = listing.commit ?? revision;
+    staging = await openStaging(modelsDirectory, id, `${publicAddress(access.baseUrl, repo)} ${repo}@${from}`);
+    const { directory } = staging;
+    const sizes = files.map(({ bytes }) => bytes);
+    const total = sizes.every((bytes) => bytes !== null) ? sizes.reduce((sum, bytes) => sum + bytes, 0) : null;
+    await refuseFullDisk(directory, total ?? 0);
+    events.onPlan(
+      files.map(({ path }) => path),
+      total,
+    );
+    const pulled: PulledFile[] = [];
+    let commit = listing.commit;
+    for (const file of files) {
+      const there = pulled.map(({ path }) => path);
+      const known_ = known?.files.find(({ path }) => path === file.path)?.sha256 ?? null;
+      const knownSha256 = revision === known?.source.revision ? known_ : null;
+      if (listing.guessed && file.path.startsWith("model.onnx") && there.includes("onnx/model.onnx")) continue;
+      const pulledBytes = pulled.reduce((sum, { bytes }) => sum + bytes, 0);
+      const one = await pullFile(
+        file,
+        knownSha256,
+        directory,
+        request.maxBytes - pulledBytes,
+        (headers, abort) =>
+          askHub(access, filePath(repo, from, file.path), `${repo}@${revision}/${file.path}`, {
+            signal: abort,
+            headers,
+            accepted: listing.guessed && isOptional(file.path, there) ? [206, 404, 416] : [206, 416],
+          }),
+        request,
+      );
+      if (one === null) continue;
+      if (commit !== null && one.commit !== null && one.commit !== commit)
+        throw new PullError(`${repo}@${revision} has changed while it was pulled: try again`);
+      commit ??= one.commit;
+      const { commit: _, ...rest } = one;
+      pulled.push({ path: file.path, ...rest });
+      events.onFile({ path: file.path, ...rest });
+    }
+    if (!pulled.some(({ path }) => path.endsWith(".onnx")))
+      throw new PullError(`${repo}@${revision}: expected one of ${guessedWeights(wanted).join(", ")}, got none`);
+    const hashes = Object.fromEntries(
+      pulled
+        .filter(({ path, bytes }) => path !== "manifest.json" && bytes > 0)
+        .map(({ path, sha256, bytes }) => [path, { sha256, bytes }]),
+    );
+    await describePulled(
+      directory,
+      choice,
+      {
+        id,
+        // Without a commit the content itself tells one version from the next.
+        revision:
+          commit ?? `files-${new Bun.CryptoHasher("sha256").update(JSON.stringify(hashes)).digest("hex").slice(0, 12)}`,
+        licence: listing.licence,
+        source: { repo, revision, ...(commit === null ? {} : { commit }), url: publicAddress(access.baseUrl, repo) },
+        known,
+      },
+      hashes,
+    );
+    events.onCheck();
+    await checkLoads(directory, id, choice, signal);
+    await staging.install();
+    return { ...answer, commit, unchanged: false, files: pulled };
+  } catch (error) {
+    const explained = explainDisk(error, modelsDirectory);
+    // On a full disk the agent's own records have no room either.
+    if (explained !== error && (error as NodeJS.ErrnoException).code !== "EACCES")
+      await staging?.discard().catch(() => {});
+    throw explained;
+  } finally {
+    await staging?.release();
+  }
+}
+
+/** Null when the server doesn't have it and needn't. */
+async function pullFile(
+  file: HubFile,
+  knownSha256: string | null,
+  directory: string,
+  leftBytes: number,
+  ask: Parameters<typeof downloadFile>[0]["ask"],
+  request: PullRequest,
+): Promise<DownloadedFile | null> {
+  const target = join(directory, file.path);
+  await mkdir(dirname(target), { recursive: true });
+  const expected = knownSha256 ?? file.sha256;
+  // An interrupted pull may have got this far.
+  if (existsSync(target) && (expected !== null || file.gitSha1 !== null)) {
+    const { bytes, sha256, gitSha1 } = await hashFile(target);
+    if (expected === null ? gitSha1 === file.gitSha1 : sha256 === expected) {
+      request.events.onProgress(file.path, bytes);
+      const evidence =
+        knownSha256 !== null ? "catalogue sha256" : file.sha256 !== null ? "hub sha256" : "hub git object";
+      return { bytes, sha256, evidence, resumedAt: bytes, commit: null };
+    }
+  }
+  // What is there of it already takes no more room.
+  const havePart = await stat(`${target}.part`).then(
+    ({ size }) => size,
+    () => 0,
+  );
+  const roomBytes = Math.max(0, (await freeBytesIn(directory)) - spareBytes + havePart);
+  const maxBytes = Math.min(leftBytes, isWeights(file.path) ? leftBytes : maxDescribingBytes);
+  let absent = false;
+  try {
+    return await downloadFile({
+      target,
+      file,
+      knownSha256,
+      async ask(headers, signal) {
+        const answer = await ask(headers, signal);
+        absent = answer.response.status === 404;
+        if (!absent) return answer;
+        await answer.response.body?.cancel();
+        throw new PullError(`${file.path} is not there`);
+      },
+      maxBytes,
+      roomBytes,
+      timeoutMs: request.access.timeoutMs,
+      onProgress: (bytes) => request.events.onProgress(file.path, bytes),
+      signal: request.signal,
+      sleep: request.sleep,
+    });
+  } catch (error) {
+    if (absent) return null;
+    throw error;
+  }
+}

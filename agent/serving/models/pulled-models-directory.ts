@@ -1,0 +1,10 @@
+import { join } from "node:path";
+import { defaultStateDir } from "#platform/files/default-state-dir.ts";
+
+/**
+ * Where `thormesh models pull` puts models and an agent finds them: within the agent's state.
+ * @param stateDir as configured; null = the default
+ */
+export function pulledModelsDirectory(stateDir: string | null): string {
+  return join(stateDir ?? defaultStateDir("agent", process.env), "models");
+}

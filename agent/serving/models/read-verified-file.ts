@@ -1,0 +1,17 @@
+/** More than weights that are loaded whole can have. */
+import { readRegularFile } from "#platform/files/read-regular-file.ts";
+
+const maxBytes = 8 * 1024 ** 3;
+
+/**
+ * Reads a model's file and checks that it is the one that the manifest names.
+ * @throws Error naming the file when it is missing, damaged or another one.
+ */
+export async function readVerifiedFile(path: string, sha256: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readRegularFile(path, maxBytes);
+  const actual = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+  if (actual !== sha256) {
+    throw new Error(`${path} is not the file of the manifest: expected sha256 ${sha256}, got ${actual}`);
+  }
+  return bytes;
+}

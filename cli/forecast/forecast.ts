@@ -1,0 +1,228 @@
+import { access, constants, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { isDay, isTimeZone } from "#forecast/check-forecast-config.ts";
+import { strideFor } from "#forecast/data/sample-windows.ts";
+import { lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
+import { writeFilesAtomically } from "#forecast/lstm/model-files.ts";
+import { backends, startBackend } from "#forecast/lstm/tensorflow.ts";
+import { type TraceDescription, trainFromTrace } from "#forecast/lstm/train-from-trace.ts";
+import { createCheckpointFile } from "#forecast/lstm/training-checkpoint.ts";
+import { UsageError } from "#platform/errors.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalNumber,
+  optionalString,
+  requiredOption,
+} from "#platform/terminal/command.ts";
+import { runBacktest } from "./forecast-backtest.ts";
+import { readTrainingData, valueUnits } from "./read-training-data.ts";
+import { lockForTraining } from "./training-lock.ts";
+import { createTrainingProgress } from "./training-progress.ts";
+
+function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[]): T | undefined {
+  const value = optionalString(values, name);
+  if (value === undefined) return undefined;
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice === undefined) throw new UsageError(`--${name}: expected one of ${choices.join(", ")}, got "${value}"`);
+  return choice;
+}
+
+function readTimeZone(values: OptionValues): string {
+  const timeZone = optionalString(values, "time-zone") ?? "UTC";
+  if (!isTimeZone(timeZone))
+    throw new UsageError(`--time-zone: expected a time zone like Europe/Berlin, got "${timeZone}"`);
+  return timeZone;
+}
+
+function readHolidays(values: OptionValues): string[] {
+  const days = (optionalString(values, "holidays") ?? "").split(",").filter((day) => day !== "");
+  const wrong = days.find((day) => !isDay(day));
+  if (wrong !== undefined) throw new UsageError(`--holidays: expected days like 2026-12-25, got "${wrong}"`);
+  return days;
+}
+
+async function readTrace(values: OptionValues): Promise<TraceDescription> {
+  const timeZone = readTimeZone(values);
+  const holidays = readHolidays(values);
+  const source = optionalString(values, "source") ?? null;
+  const licence = optionalString(values, "licence") ?? null;
+  return { ...(await readTrainingData(values, readUnit(values))), source, licence, timeZone, holidays };
+}
+
+function readUnit(values: OptionValues) {
+  return oneOf(values, "unit", valueUnits) ?? "per-step";
+}
+
+/** Before the training, not after it, is the time to learn that its result can't be written. */
+async function openDirectory(directory: string): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true });
+    await access(directory, constants.W_OK);
+    return directory;
+  } catch (cause) {
+    throw new UsageError(`--out ${directory} can't be written to`, { cause });
+  }
+}
+
+async function train(values: OptionValues): Promise<number> {
+  const description = await readTrace(values);
+  const directory = await openDirectory(requiredOption(values, "out"));
+  const shape = lstmShapes[oneOf(values, "units", Object.keys(lstmShapes) as (keyof typeof lstmShapes)[]) ?? "full"];
+  const options = {
+    shape,
+    epochs: optionalNumber(values, "epochs", { min: 1, max: 1000, integer: true }) ?? 40,
+    batchSize: optionalNumber(values, "batch", { min: 1, max: 512, integer: true }) ?? 32,
+    learningRate: optionalNumber(values, "learning-rate", { min: 1e-6, max: 1 }) ?? 1e-3,
+    stride:
+      optionalNumber(values, "stride", { min: 1, max: 10_000, integer: true }) ??
+      strideFor(description.trace.counts.length),
+    seed: optionalNumber(values, "seed", { min: 0, max: 1_000_000, integer: true }) ?? 1,
+    maxMs: (optionalNumber(values, "max-minutes", { min: 0.01, max: 100_000 }) ?? 60) * 60_000,
+  };
+  const backend = await startBackend(oneOf(values, "backend", backends));
+  const json = values["json"] === true;
+  if (!json) console.error(`TensorFlow.js runs on ${backend.backend} (${backend.reason})`);
+  const unlock = await lockForTraining(directory);
+  const progress = createTrainingProgress(process.stderr, options.epochs);
+  try {
+    const checkpoints = createCheckpointFile(join(directory, "checkpoint.json"));
+    if (values["resume"] !== true) await checkpoints.remove();
+    const { card, files } = await trainFromTrace(description, options, backend, Date.now(), progress, checkpoints);
+    progress.finish();
+    await writeFilesAtomically(directory, files).catch((cause) => {
+      throw new Error(`the model can't be written to ${directory}; --resume goes on near the end`, { cause });
+    });
+    await checkpoints.remove();
+    if (json) console.log(JSON.stringify(card));
+    else console.log(`${card.verdict.text}\nWritten to ${directory}: ${Object.keys(files).join(", ")}`);
+    return 0;
+  } finally {
+    progress.finish();
+    await unlock();
+  }
+}
+
+async function judge(values: OptionValues): Promise<number> {
+  const paths = requiredOption(values, "trace").split(",");
+  if (paths.includes("")) throw new UsageError("--trace: expected FILE or FILE,FILE");
+  return await runBacktest({
+    paths,
+    unit: readUnit(values),
+    horizonMinutes: optionalNumber(values, "horizon", { min: 1, max: 240 }) ?? 15,
+    timeZone: readTimeZone(values),
+    holidays: readHolidays(values),
+    models: oneOf(values, "models", ["all", "simple"]) ?? "all",
+    mostOrigins: optionalNumber(values, "origins", { min: 20, max: 100_000, integer: true }) ?? 1_000,
+    json: values["json"] === true,
+    modelDirectory: optionalString(values, "model-dir") ?? null,
+    htmlPath: optionalString(values, "html") ?? null,
+  });
+}
+
+export const forecastCommand: Command = {
+  summary: "train a model that forecasts traffic, or judge models on recorded traffic",
+  usage:
+    "train --trace FILE|--prometheus URL --query PROMQL --out DIR [options] | backtest --trace FILE[,FILE…] [--horizon 15] [--html FILE] [--json]",
+  options: {
+    trace: { type: "string", value: "FILE", help: "requests a minute: CSV with the columns timestamp,value" },
+    unit: { type: "string", value: "UNIT", help: `of the file's values: ${valueUnits.join(", ")} (default per-step)` },
+    prometheus: {
+      type: "string",
+      value: "URL",
+      only: "train",
+      help: "read from a Prometheus instead; a bearer token comes from THORMESH_PROMETHEUS_TOKEN",
+    },
+    query: {
+      type: "string",
+      value: "PROMQL",
+      only: "train",
+      help: "one series of requests a second, e.g. sum(rate(requests_total[1m]))",
+    },
+    days: { type: "string", value: "N", only: "train", help: "read the last N days from Prometheus (default 30)" },
+    from: { type: "string", value: "TIME", only: "train", help: "… or from this time on" },
+    to: { type: "string", value: "TIME", only: "train", help: "… up to this time (default now)" },
+    timeout: { type: "string", value: "SECONDS", only: "train", help: "for one answer of Prometheus (default 30)" },
+    "prometheus-user": {
+      type: "string",
+      value: "NAME",
+      only: "train",
+      help: "with its password in THORMESH_PROMETHEUS_PASSWORD",
+    },
+    out: { type: "string", value: "DIR", only: "train", help: "where the model's files and its card go" },
+    epochs: {
+      type: "string",
+      value: "N",
+      only: "train",
+      help: "at most this many passes (default 40; stops early after 5 without gain)",
+    },
+    stride: {
+      type: "string",
+      value: "N",
+      only: "train",
+      help: "each pass takes every Nth window (default: 1,500 a pass)",
+    },
+    batch: { type: "string", value: "N", only: "train", help: "windows in a batch (default 32)" },
+    "learning-rate": { type: "string", value: "X", only: "train", help: "of Adam, at the start (default 0.001)" },
+    seed: { type: "string", value: "N", only: "train", help: "the same seed gives the same model (default 1)" },
+    units: {
+      type: "string",
+      value: "NAME",
+      only: "train",
+      help: `size of the network: ${Object.keys(lstmShapes).join(", ")} (default full)`,
+    },
+    "max-minutes": {
+      type: "string",
+      value: "N",
+      only: "train",
+      help: "stop training after this time and keep the best (default 60)",
+    },
+    "time-zone": { type: "string", value: "ZONE", help: "whose hours and weekdays the traffic follows (default UTC)" },
+    holidays: { type: "string", value: "DAYS", help: "days like 2026-12-25,2026-12-26 in that zone" },
+    source: { type: "string", value: "TEXT", only: "train", help: "where the trace comes from, for the model card" },
+    licence: { type: "string", value: "TEXT", only: "train", help: "the trace's licence, for the model card" },
+    backend: {
+      type: "string",
+      value: "NAME",
+      only: "train",
+      help: `${backends.join(", ")} (default: the first that is there)`,
+    },
+    horizon: { type: "string", value: "MIN", only: "backtest", help: "minutes ahead (default 15)" },
+    models: {
+      type: "string",
+      value: "NAME",
+      only: "backtest",
+      help: "all, or simple to leave the network out (default all)",
+    },
+    origins: {
+      type: "string",
+      value: "N",
+      only: "backtest",
+      help: "judge at most N forecasts of a trace (default 1000)",
+    },
+    resume: { type: "boolean", only: "train", help: "go on where an interrupted training into the same DIR was left" },
+    "model-dir": {
+      type: "string",
+      value: "DIR",
+      only: "backtest",
+      help: "judge this trained model instead of the one that the program carries",
+    },
+    html: {
+      type: "string",
+      value: "FILE",
+      only: "backtest",
+      help: "also write a report with plots, one file for a browser",
+    },
+    json: { type: "boolean", help: "print the model card, or the backtest, as JSON" },
+  },
+  async run(values, positionals) {
+    const [what, ...rest] = positionals;
+    if (what === "backtest" && rest.length === 0) return await judge(values);
+    if (what !== "train" || rest.length > 0) {
+      throw new UsageError(
+        `expected "train" or "backtest", got ${positionals.length === 0 ? "nothing" : `"${positionals.join(" ")}"`}`,
+      );
+    }
+    return await train(values);
+  },
+};

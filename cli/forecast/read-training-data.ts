@@ -1,0 +1,89 @@
+import { basename } from "node:path";
+import { parseTrace, type Trace } from "#forecast/data/parse-trace.ts";
+import { readPrometheus } from "#forecast/data/prometheus-source.ts";
+import { UsageError } from "#platform/errors.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
+import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
+import { type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+
+export const valueUnits = ["per-step", "per-second"] as const;
+export type ValueUnit = (typeof valueUnits)[number];
+
+/** A trace whose values are rates a second as one of counts a step. */
+export function toCounts(trace: Trace, unit: ValueUnit): Trace {
+  if (unit === "per-step") return trace;
+  const stepS = trace.stepMs / 1000;
+  return { ...trace, counts: trace.counts.map((value) => (value === null ? null : value * stepS)) };
+}
+
+function readTime(values: OptionValues, name: string): number | undefined {
+  const text = optionalString(values, name);
+  if (text === undefined) return undefined;
+  const timeMs = Date.parse(text);
+  if (Number.isNaN(timeMs)) throw new UsageError(`--${name}: expected a time like 2026-01-31T00:00:00Z, got "${text}"`);
+  return timeMs;
+}
+
+/** Secrets come from the environment: a command line is for all to read. */
+function authorizationOf(values: OptionValues, environment: NodeJS.ProcessEnv): string | null {
+  const user = optionalString(values, "prometheus-user");
+  const token = secretFromEnvironment(environment, "THORMESH_PROMETHEUS_TOKEN");
+  const password = secretFromEnvironment(environment, "THORMESH_PROMETHEUS_PASSWORD");
+  if (user !== undefined) {
+    if (password === undefined)
+      throw new UsageError("--prometheus-user: expected its password in THORMESH_PROMETHEUS_PASSWORD");
+    return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+  }
+  return token === undefined ? null : `Bearer ${token}`;
+}
+
+/** What was read, and a text that stands for it in the model card. */
+export interface TrainingData {
+  readonly trace: Trace;
+  readonly sha256: string;
+}
+
+async function readFromPrometheus(url: string, values: OptionValues): Promise<TrainingData> {
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+    throw new UsageError(`--prometheus: expected an address like http://prometheus:9090, got "${redactUrl(url)}"`);
+  }
+  const query = optionalString(values, "query");
+  if (query === undefined)
+    throw new UsageError("--query is required: PromQL that gives one series of requests a second");
+  const endMs = readTime(values, "to") ?? Date.now();
+  const days = optionalNumber(values, "days", { min: 0.01, max: 3_650 }) ?? 30;
+  const { trace, warnings } = await readPrometheus({
+    url,
+    query,
+    startMs: readTime(values, "from") ?? endMs - days * dayMs,
+    endMs,
+    stepMs: minuteMs,
+    authorization: authorizationOf(values, process.env),
+    timeoutMs: (optionalNumber(values, "timeout", { min: 0.1, max: 3_600 }) ?? 30) * 1_000,
+  });
+  for (const warning of warnings) console.error(`Prometheus warns: ${warning}`);
+  const missing = trace.counts.filter((count) => count === null).length;
+  if (missing > 0) console.error(`${missing} of ${trace.counts.length} minutes are missing: they are gaps, not zeros`);
+  return { trace, sha256: new Bun.CryptoHasher("sha256").update(JSON.stringify(trace)).digest("hex") };
+}
+
+/** The data to train on: a file, or a Prometheus. */
+export async function readTrainingData(values: OptionValues, unit: ValueUnit): Promise<TrainingData> {
+  const path = optionalString(values, "trace");
+  const url = optionalString(values, "prometheus");
+  if (path !== undefined && url !== undefined) throw new UsageError("expected --trace or --prometheus, got both");
+  if (url !== undefined) return await readFromPrometheus(url, values);
+  if (path === undefined) throw new UsageError("--trace is required, or --prometheus with --query");
+  const text = await Bun.file(path)
+    .text()
+    .catch((cause) => {
+      throw new UsageError(`--trace ${path} can't be read`, { cause });
+    });
+  return {
+    trace: toCounts(parseTrace(text, basename(path)), unit),
+    sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
+  };
+}

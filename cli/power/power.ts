@@ -1,0 +1,117 @@
+import { askController, controllerUrlOption } from "#cli/run/ask-controller.ts";
+import type { PowerReport } from "#controller/cost/report-power.ts";
+import { cleanText } from "#platform/clean-text.ts";
+import { UsageError } from "#platform/errors.ts";
+import { type Command, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { formatTable } from "#platform/terminal/format-table.ts";
+
+/** More are in --json. */
+const mostTenantRows = 20;
+
+/** What the energy was for, and the heaviest tenants where any is named. */
+function describeUse({ idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant }: PowerReport["energyByUse"]) {
+  const parts = [`idle ${idleKwh.toFixed(3)}`, `active ${activeKwh.toFixed(3)}`];
+  if (unsplitKwh > 0) parts.push(`not split ${unsplitKwh.toFixed(3)}`);
+  const rows = byTenant
+    .slice(0, mostTenantRows)
+    .map(({ model, tenant, energyKwh, usd }) => [model, tenant, energyKwh.toFixed(3), usd.toFixed(2)]);
+  if (unattributedKwh >= 0.0005) rows.push(["(other programs)", "", unattributedKwh.toFixed(3), ""]);
+  return [
+    `kWh: ${parts.join(", ")}`,
+    "",
+    ...(rows.length === 0 ? [] : [formatTable(["MODEL", "TENANT", "ACTIVE KWH", "USD"], rows), ""]),
+  ];
+}
+
+/** The report in a table and a few lines, for a terminal. */
+export function describePowerReport(report: PowerReport): string {
+  const { actual, alwaysTopMode, foresight, minutesByMode, assumptions } = report;
+  const row = (name: string, figures: { energyKwh: number; usd: number; co2Kg: number } | null, note: string) =>
+    figures === null
+      ? [name, "-", "-", "-", note]
+      : [name, figures.energyKwh.toFixed(3), figures.usd.toFixed(2), figures.co2Kg.toFixed(3), note];
+  const unknown = report.unknownReason ?? "";
+  const table = formatTable(
+    ["", "KWH", "USD", "KG CO2", ""],
+    [
+      row("actual", actual, ""),
+      row(
+        "always top mode",
+        alwaysTopMode,
+        alwaysTopMode === null ? unknown : `${(alwaysTopMode.savedShare * 100).toFixed(1)} % saved`,
+      ),
+      row(
+        "foresight",
+        foresight,
+        foresight === null ? unknown : `actual is ${foresight.actualRatio.toFixed(2)} times as much`,
+      ),
+    ],
+  );
+  const modes = Object.entries(minutesByMode).map(([mode, minutes]) => `${mode} ${minutes.toFixed(0)}`);
+  return [
+    `${(report.measuredMinutes / 60).toFixed(1)} agent-hours measured`,
+    "",
+    table,
+    "",
+    ...describeUse(report.energyByUse),
+    cleanText(`minutes in each mode: ${modes.length === 0 ? "none" : modes.join(", ")}`),
+    `${assumptions.tariffUsdPerKwh} USD and ${assumptions.co2KgPerKwh} kg CO2 a kWh`,
+  ].join("\n");
+}
+
+export const powerCommand: Command = {
+  summary: "what the choice of power modes saved (report), or would have on recorded traffic (backtest)",
+  usage: "report [--window 24h] [--url URL] [--json] | backtest TRACE… [--days 7] [--board PRESET] [--json]",
+  options: {
+    window: { type: "string", value: "WINDOW", only: "report", help: "15m, 24h, 7d or 2w up to now (default: 24h)" },
+    url: { ...controllerUrlOption.url, only: "report" },
+    days: { type: "string", value: "N", only: "backtest", help: "replay the newest days of each trace (default: 7)" },
+    board: { type: "string", value: "PRESET", only: "backtest", help: "the board's figures (default: thor-t5000)" },
+    profile: {
+      type: "string",
+      value: "FILE",
+      only: "backtest",
+      help: "figures that thormesh calibrate wrote, instead",
+    },
+    "peak-of": {
+      type: "string",
+      value: "WHAT",
+      only: "backtest",
+      help: "whose busiest minute is 90 % of the board: trace or days (default: trace)",
+    },
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      only: "backtest",
+      help: "the agent's configuration, for its policy",
+    },
+    json: { type: "boolean", help: "print JSON" },
+  },
+  async run(values, [action, ...more]) {
+    if (action === "backtest") {
+      if (more.length === 0) throw new UsageError("expected the files of one or more traces after backtest");
+      const peakOf = optionalString(values, "peak-of") ?? "trace";
+      if (peakOf !== "trace" && peakOf !== "days")
+        throw new UsageError(`--peak-of: expected trace or days, got "${peakOf}"`);
+      const { runPowerBacktest } = await import("./power-backtest.ts");
+      return await runPowerBacktest({
+        paths: more,
+        preset: optionalString(values, "board") ?? "thor-t5000",
+        profilePath: optionalString(values, "profile"),
+        configPath: optionalString(values, "config"),
+        days: optionalNumber(values, "days", { min: 0.1, max: 400 }) ?? 7,
+        peakOf,
+        json: values["json"] === true,
+      });
+    }
+    if (action !== "report" || more.length > 0)
+      throw new UsageError(
+        `expected "report" or "backtest", got ${action === undefined ? "nothing" : `"${[action, ...more].join(" ")}"`}`,
+      );
+    const window = encodeURIComponent(optionalString(values, "window") ?? "24h");
+    const report = (await askController(values, `/api/v1/power/report?window=${window}`)) as PowerReport;
+    console.log(values["json"] === true ? JSON.stringify(report, null, 2) : describePowerReport(report));
+    return 0;
+  },
+};

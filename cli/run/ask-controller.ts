@@ -1,0 +1,60 @@
+import { cleanText } from "#platform/clean-text.ts";
+import { UsageError } from "#platform/errors.ts";
+import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
+import { redactUrl } from "#platform/fetch/redact-url.ts";
+import { type CommandOption, type OptionValues, optionalString } from "#platform/terminal/command.ts";
+import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
+
+const timeoutMs = 10_000;
+/** A thousand decisions with all their inputs, ten thousand agents. */
+const maxAnswerBytes = 256 * 1024 * 1024;
+const defaultUrl = "http://127.0.0.1:7070";
+
+/** Of commands that ask a controller. */
+export const controllerUrlOption = {
+  url: {
+    type: "string",
+    value: "URL",
+    help: `the controller (default: ${defaultUrl}); THORMESH_API_KEY holds its key`,
+  },
+} as const satisfies Readonly<Record<string, CommandOption>>;
+
+export interface ControllerRequest {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly body?: object;
+}
+
+/**
+ * The answer of the controller's API to a GET unless told otherwise, with the key of THORMESH_API_KEY.
+ * @throws UsageError when the address is none, or the controller can't do anything with the request.
+ * @throws Error when no controller answers, or with what it says.
+ */
+export async function askController(
+  values: OptionValues,
+  path: string,
+  { method, body }: ControllerRequest = { method: "GET" },
+): Promise<unknown> {
+  const url = optionalString(values, "url") ?? defaultUrl;
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    throw new UsageError(`--url: expected an address like ${defaultUrl}, got "${redactUrl(url)}"`);
+  const apiKey = apiKeysFromEnvironment(process.env)?.[0];
+  const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {};
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetchBounded(new URL(path, url), {
+      method,
+      headers,
+      timeoutMs,
+      maxBytes: maxAnswerBytes,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch (cause) {
+    throw new Error(`no controller answers at ${redactUrl(url)}`, { cause });
+  }
+  if (response.ok) return response.json();
+  const answer = (await response.json().catch(() => ({}))) as { error?: unknown };
+  const said = cleanText(String(answer.error ?? response.statusText));
+  const message = `the controller at ${redactUrl(url)} answers ${response.status}: ${said}`;
+  throw response.status === 400 ? new UsageError(message) : new Error(message);
+}

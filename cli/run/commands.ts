@@ -1,0 +1,31 @@
+import type { Command } from "#platform/terminal/command.ts";
+
+/** Every sub-command, loaded when it is asked for: `version` must not wait for TensorFlow.js. */
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  agent: async () => (await import("#cli/agent.ts")).agentCommand,
+  controller: async () => (await import("#cli/controller.ts")).controllerCommand,
+  demo: async () => (await import("#cli/demo.ts")).demoCommand,
+  why: async () => (await import("#cli/why.ts")).whyCommand,
+  power: async () => (await import("#cli/power/power.ts")).powerCommand,
+  status: async () => (await import("#cli/status.ts")).statusCommand,
+  models: async () => (await import("#cli/models.ts")).modelsCommand,
+  embed: async () => (await import("#cli/embed.ts")).embedCommand,
+  load: async () => (await import("#cli/load.ts")).loadCommand,
+  forecast: async () => (await import("#cli/forecast/forecast.ts")).forecastCommand,
+  backtest: async () => (await import("#cli/backtest.ts")).backtestCommand,
+  freeze: async () => (await import("#cli/freeze.ts")).freezeCommand,
+  policy: async () => (await import("#cli/policy.ts")).policyCommand,
+  decide: async () => (await import("#cli/decide.ts")).decideCommand,
+  calibrate: async () => (await import("#cli/calibrate.ts")).calibrateCommand,
+  "calibrate-guard": async () => (await import("#cli/workers/calibrate-guard.ts")).calibrateGuardCommand,
+  "power-helper": async () => (await import("#cli/power/power-helper.ts")).powerHelperCommand,
+  doctor: async () => (await import("#cli/doctor.ts")).doctorCommand,
+  config: async () => (await import("#cli/config.ts")).configCommand,
+  licences: async () => (await import("#cli/licences.ts")).licencesCommand,
+  version: async () => (await import("#cli/version.ts")).versionCommand,
+  "tokenizer-probe": async () => (await import("#cli/workers/tokenizer-probe.ts")).tokenizerProbeCommand,
+  "model-worker": async () => (await import("#cli/workers/model-worker.ts")).modelWorkerCommand,
+  "forecast-worker": async () => (await import("#cli/workers/forecast-worker.ts")).forecastWorkerCommand,
+  "forecast-trainer": async () => (await import("#cli/workers/forecast-trainer.ts")).forecastTrainerCommand,
+  "fleet-planner": async () => (await import("#cli/workers/fleet-planner.ts")).fleetPlannerCommand,
+};

@@ -1,0 +1,59 @@
+import { describeError, UsageError } from "#platform/errors.ts";
+import {
+  type Command,
+  type CommandOption,
+  helpOption,
+  parseCommandLine,
+  refuseWhatIsNotForIt,
+} from "#platform/terminal/command.ts";
+import { commands } from "./commands.ts";
+
+function optionLine(name: string, option: CommandOption): string {
+  const left = `${option.short === undefined ? "    " : `-${option.short}, `}--${name}${option.value === undefined ? "" : ` ${option.value}`}`;
+  return `  ${left.padEnd(28)} ${option.only === undefined ? "" : `${option.only}: `}${option.help}`;
+}
+
+function commandHelp(name: string, command: Command): string {
+  const lines = Object.entries({ ...command.options, help: helpOption }).map(([option, spec]) =>
+    optionLine(option, spec),
+  );
+  return `Usage: thormesh ${name} ${command.usage}\n\n${command.summary}\n\nOptions:\n${lines.join("\n")}`;
+}
+
+async function generalHelp(): Promise<string> {
+  const lines: string[] = [];
+  for (const [name, load] of Object.entries(commands)) {
+    const command = await load();
+    if (command.hidden !== true) lines.push(`  ${name.padEnd(12)} ${command.summary}`);
+  }
+  return `Usage: thormesh COMMAND [options]\n\nCommands:\n${lines.join("\n")}\n\nthormesh COMMAND --help shows a command's options.`;
+}
+
+/** Runs one command line (without the program's name) and resolves with the exit code. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    console.log(await generalHelp());
+    return name === undefined ? 2 : 0;
+  }
+  const load = commands[name === "--version" ? "version" : name];
+  if (load === undefined) {
+    console.error(`thormesh: there is no command "${name}"\n\n${await generalHelp()}`);
+    return 2;
+  }
+  try {
+    const command = await load();
+    const { values, positionals } = parseCommandLine(command, rest);
+    if (values["help"] === true) {
+      console.log(commandHelp(name, command));
+      return 0;
+    }
+    refuseWhatIsNotForIt(command, values, positionals);
+    return await command.run(values, positionals);
+  } catch (error) {
+    console.error(`thormesh ${name}: ${describeError(error)}`);
+    if (!(error instanceof UsageError)) return 1;
+    console.error(`Try: thormesh ${name} --help`);
+    return 2;
+  }
+}

@@ -1,0 +1,12 @@
+import { runTrainer, type TrainerTask } from "#forecast/night/run-trainer.ts";
+import { type Command, requiredOption } from "#platform/terminal/command.ts";
+
+export const forecastTrainerCommand: Command = {
+  summary: "train a forecasting network for the agent that started this process",
+  usage: "--task JSON",
+  hidden: true,
+  options: { task: { type: "string", value: "JSON", help: "what to train on, and where the result goes" } },
+  async run(values) {
+    process.exit(await runTrainer(JSON.parse(requiredOption(values, "task")) as TrainerTask));
+  },
+};

@@ -1,0 +1,44 @@
+import { Type } from "@sinclair/typebox";
+import { ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
+import { ModelManifest } from "#agent/serving/models/model-manifest.ts";
+import { WorkerEngine } from "#agent/serving/onnxruntime/engine-options.ts";
+import { runModelWorker } from "#agent/serving/worker/run-model-worker.ts";
+import { UsageError } from "#platform/errors.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import { type Command, optionalNumber, optionalString, requiredOption } from "#platform/terminal/command.ts";
+
+export const modelWorkerCommand: Command = {
+  summary: "compute the vectors of one model for the serving process that started this one",
+  usage:
+    "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON] [--files JSON]",
+  hidden: true,
+  options: {
+    socket: { type: "string", value: "PATH", help: "Unix socket of the serving process" },
+    model: { type: "string", value: "FILE", help: "ONNX file" },
+    sha256: { type: "string", value: "HASH", help: "what the file must be" },
+    dimension: { type: "string", value: "N", help: "length of the vectors" },
+    pooling: { type: "string", value: "HOW", help: "mean, cls, last-token or model" },
+    files: { type: "string", value: "JSON", help: "files to hash before they are used" },
+    engine: { type: "string", value: "JSON", help: "what computes" },
+    threads: { type: "string", value: "N", help: "threads that compute" },
+  },
+  async run(values) {
+    const dimension = optionalNumber(values, "dimension", { min: 1, max: 65_536, integer: true });
+    const threads = optionalNumber(values, "threads", { min: 1, max: 1024, integer: true });
+    if (dimension === undefined || threads === undefined)
+      throw new UsageError("--dimension and --threads are required");
+    const files = optionalString(values, "files");
+    const code = await runModelWorker({
+      socketPath: requiredOption(values, "socket"),
+      modelPath: requiredOption(values, "model"),
+      sha256: optionalString(values, "sha256") ?? null,
+      dimension,
+      pooling: parseConfig(ModelManifest.properties.pooling, requiredOption(values, "pooling"), "--pooling"),
+      threads,
+      files: files === undefined ? null : parseConfig(Type.Array(ModelFileToCheck), JSON.parse(files), "--files"),
+      engine: parseConfig(WorkerEngine, JSON.parse(optionalString(values, "engine") ?? "{}"), "--engine"),
+    });
+    // ONNX Runtime's threads need no orderly end, and nothing of this process is left to save.
+    process.exit(code);
+  },
+};

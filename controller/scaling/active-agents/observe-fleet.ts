@@ -1,0 +1,146 @@
+import { type AgentState, availabilityOf, ownRoleOf } from "#controller/fleet/agent-state.ts";
+import { liveQps } from "#controller/fleet/fleet.ts";
+import type { Machines } from "#controller/scaling/actuators/machines.ts";
+import type { Override } from "#controller/store/store.ts";
+import type { AgentRole, Desired } from "#protocol/messages.ts";
+import type { ActWatch } from "./act-watch.ts";
+import type { AgentCandidate } from "./scaling-inputs.ts";
+
+const minuteMs = 60_000;
+/** A sleeping agent that is wanted serves after this time, or is not counted on. */
+const wakeWithinMs = 5 * minuteMs;
+
+export interface ObservedFleet {
+  readonly candidates: readonly AgentCandidate[];
+  readonly liveQps: number | null;
+  /** Agents meant to serve whose newest minutes are not known, so that the live rate may be too low. */
+  readonly missingData: readonly string[];
+  /** The newest minute that all online agents have reported; the history up to it is whole. */
+  readonly lastWholeMinuteMs: number;
+  /** Highest total of the agents' own forecasts; null when none has one. */
+  readonly agentForecastPeakQps: number | null;
+}
+
+export interface ObservationLimits {
+  readonly staleAfterMs: number;
+  readonly maxDataAgeMs: number;
+  /** For so long after it was last heard of, an agent that is gone still counts as a gap in the figures. */
+  readonly lostForMs: number;
+  /** The live rate is the mean of so many minutes. */
+  readonly liveWindowMinutes: number;
+  readonly capacityPerReplicaQps: number;
+  readonly tariffUsdPerKwh: number;
+}
+
+/** The role an agent is meant to have: the desired document's, else what it does by itself. */
+export function intendedRole(agent: AgentState, desired: Desired | undefined): AgentRole | null {
+  return desired?.role ?? ownRoleOf(agent);
+}
+
+/** Why an agent can't serve now; null when it can. */
+export function unavailability(
+  agent: AgentState,
+  desired: Desired | undefined,
+  nowMs: number,
+  staleAfterMs: number,
+): string | null {
+  const availability = availabilityOf(agent, nowMs, staleAfterMs);
+  if (!availability.online) return availability.reason;
+  if (agent.presence?.models.length === 0) return "no model is loaded";
+  const sleeps = agent.presence?.asleep !== undefined;
+  if (sleeps && desired?.role === "active" && nowMs - desired.issuedAtMs > wakeWithinMs)
+    return "sleeps, and was not woken";
+  // It drains though it was not told to: it is about to stop.
+  if (agent.presence?.role === "draining" && desired?.role !== "draining") return "draining";
+  return null;
+}
+
+/** It is not there, but somebody can switch it on: whether it can be counted on is theirs to say. */
+function isSwitchedOff(
+  agent: AgentState,
+  machines: Pick<Machines, "unavailability"> | undefined,
+  nowMs: number,
+  staleAfterMs: number,
+): boolean {
+  if (machines === undefined || availabilityOf(agent, nowMs, staleAfterMs).online) return false;
+  return machines.unavailability(agent.agentId, nowMs) !== undefined;
+}
+
+function toCandidate(
+  agent: AgentState,
+  desired: Desired | undefined,
+  override: Override | undefined,
+  limits: ObservationLimits,
+  nowMs: number,
+  watch: ActWatch | undefined,
+  machines: Pick<Machines, "unavailability"> | undefined,
+): AgentCandidate {
+  const topMode = agent.birth?.board.powerModes[0];
+  const capacityQps = topMode?.capacityQps ?? limits.capacityPerReplicaQps;
+  const busyWatts = topMode?.busyWatts ?? null;
+  const wattsPerQps =
+    busyWatts === null || topMode?.capacityQps == null || capacityQps <= 0 ? null : busyWatts / capacityQps;
+  const tariffUsdPerKwh = agent.birth?.prices.tariffUsdPerKwh ?? limits.tariffUsdPerKwh;
+  return {
+    agentId: agent.agentId,
+    unavailable: isSwitchedOff(agent, machines, nowMs, limits.staleAfterMs)
+      ? (machines?.unavailability(agent.agentId, nowMs) ?? null)
+      : (unavailability(agent, desired, nowMs, limits.staleAfterMs) ?? watch?.look(agent, desired, nowMs) ?? null),
+    active: intendedRole(agent, desired) === "active",
+    capacityQps,
+    energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / 3_600_000) * tariffUsdPerKwh,
+    wattsPerQps,
+    overrideRole: override?.role ?? null,
+  };
+}
+
+/** The highest sum of the agents' forecasts, step by step; forecasts of another step length are left out. */
+function agentForecastPeak(agents: readonly AgentState[], horizonMinutes: number): number | null {
+  const forecasts = agents
+    .map((agent) => agent.recent.at(-1)?.forecast ?? null)
+    .filter((forecast) => forecast !== null && forecast.stepMs === minuteMs);
+  if (forecasts.length === 0) return null;
+  let peak = 0;
+  for (let step = 0; step < horizonMinutes; step += 1) {
+    peak = Math.max(
+      peak,
+      forecasts.reduce((sum, forecast) => sum + (forecast?.qps[step] ?? 0), 0),
+    );
+  }
+  return peak;
+}
+
+/** What the decision needs to know of the fleet at `nowMs`, from what the agents have said. */
+export function observeFleet(
+  agents: readonly AgentState[],
+  desired: ReadonlyMap<string, Desired>,
+  overrides: ReadonlyMap<string, Override>,
+  limits: ObservationLimits & { readonly horizonMinutes: number },
+  nowMs: number,
+  watch?: ActWatch,
+  machines?: Pick<Machines, "unavailability">,
+): ObservedFleet {
+  const online = agents.filter((agent) => availabilityOf(agent, nowMs, limits.staleAfterMs).online);
+  const newestMinuteMs = (agent: AgentState) => agent.recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
+  const fresh = online.filter((agent) => newestMinuteMs(agent) >= nowMs - limits.maxDataAgeMs);
+  const areOnline = new Set(online);
+  const areFresh = new Set(fresh);
+  const missingData = agents.filter((agent) => {
+    if (intendedRole(agent, desired.get(agent.agentId)) !== "active" || areFresh.has(agent)) return false;
+    return areOnline.has(agent) || nowMs - agent.lastHeardMs < limits.lostForMs;
+  });
+  const lastEndedMs = Math.floor(nowMs / minuteMs) * minuteMs - minuteMs;
+  const wholeMs = Math.min(
+    lastEndedMs,
+    ...fresh.map((agent) => Math.floor(newestMinuteMs(agent) / minuteMs) * minuteMs),
+  );
+  return {
+    candidates: agents.map((agent) =>
+      toCandidate(agent, desired.get(agent.agentId), overrides.get(agent.agentId), limits, nowMs, watch, machines),
+    ),
+    liveQps: liveQps(fresh, limits.liveWindowMinutes),
+    missingData: missingData.map(({ agentId }) => agentId),
+    lastWholeMinuteMs: wholeMs,
+    agentForecastPeakQps: agentForecastPeak(fresh, limits.horizonMinutes),
+  };
+}

@@ -1,0 +1,56 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { cloudTerms } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { Identifier } from "#protocol/messages.ts";
+
+const strict = { additionalProperties: false } as const;
+
+/** Something that can be rented, and whose units, if any, the controller may switch on. */
+export const CloudOfferConfig = Type.Object(
+  {
+    ...cloudTerms,
+    id: Identifier,
+    capacityQps: Type.Number({ exclusiveMinimum: 0, maximum: 1e12, description: "of one unit" }),
+    p95Ms: Type.Number({ default: 0, minimum: 0, maximum: 1e12, description: "latency at the target utilisation" }),
+    usdPerHour: Type.Number({ default: 0, minimum: 0, maximum: 1e6, description: "of one unit, from the order on" }),
+    usdPerRequest: Type.Number({ default: 0, minimum: 0, maximum: 1e6, description: "on top" }),
+    startupS: Type.Number({ default: 0, minimum: 0, maximum: 86_400, description: "from the order until it serves" }),
+    max: Type.Integer({ default: 1, minimum: 1, maximum: 10_000, description: "units; with agents: as many as these" }),
+    agents: Type.Array(Identifier, {
+      default: [],
+      maxItems: 10_000,
+      description: "the agents that are its units, switched on and off as scaling.capacity says",
+    }),
+    reachable: Type.Boolean({
+      default: false,
+      description: "requests find their way there without the controller (a balancer's overflow): plans count on it",
+    }),
+  },
+  strict,
+);
+export type CloudOfferConfig = Static<typeof CloudOfferConfig>;
+
+export const CloudConfig = Type.Array(CloudOfferConfig, {
+  default: [],
+  maxItems: 100,
+  description: "what can be rented beside the fleet's own devices; used with policy: fleet-plan",
+});
+
+/** What the schema can't say: ids used once, an agent is a unit of one offer and something can switch it on. One line a mistake, path first. */
+export function checkCloudConfig(offers: readonly CloudOfferConfig[], switched: ReadonlySet<string>): string[] {
+  const lines: string[] = [];
+  const ids = new Set<string>();
+  const taken = new Set<string>();
+  for (const [index, { id, agents }] of offers.entries()) {
+    if (ids.has(id)) lines.push(`cloud.${index}.id: expected an id used once, got "${id}" again`);
+    ids.add(id);
+    for (const [place, agentId] of agents.entries()) {
+      const path = `cloud.${index}.agents.${place}`;
+      if (taken.has(agentId)) lines.push(`${path}: expected an agent of one offer, got "${agentId}" again`);
+      else if (!switched.has(agentId)) {
+        lines.push(`${path}: expected an agent that capacity.process or capacity.webhooks switches, got "${agentId}"`);
+      }
+      taken.add(agentId);
+    }
+  }
+  return lines;
+}

@@ -1,0 +1,75 @@
+import { type Prices, pricesOf } from "#controller/cost/price-minute.ts";
+import type { AgentState } from "#controller/fleet/agent-state.ts";
+import type { AgentCandidate } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import type { Override } from "#controller/store/store.ts";
+import type { Desired } from "#protocol/messages.ts";
+import type { PlannedAgent } from "./decide-planned-agents.ts";
+import type { PlannableAgent } from "./to-plan-input.ts";
+
+export interface ObservedForPlan {
+  readonly plannable: PlannableAgent;
+  readonly planned: PlannedAgent;
+}
+
+/** The mode an agent is in as far as the plan is concerned: what it holds, when it has not answered to that yet, else what it reports. */
+function presentMode({ reported, recent }: AgentState, desired: Desired | undefined, nowMs: number): string | null {
+  const holds = desired?.powerMode != null && (desired.powerModeUntilMs ?? nowMs + 1) > nowMs;
+  if (holds && reported?.desiredVersion !== desired.version) return desired.powerMode;
+  return reported?.powerMode ?? recent.at(-1)?.power?.modeName ?? (holds ? desired.powerMode : null);
+}
+
+/**
+ * One agent as the fleet plan sees it, from what it has said and what it was told.
+ * @param sinceMs since when it has been meant to serve, or to stand by.
+ */
+export function observePlannable(
+  agent: AgentState,
+  candidate: AgentCandidate,
+  desired: Desired | undefined,
+  override: Override | undefined,
+  fleet: { readonly prices: Prices; readonly capacityPerReplicaQps: number },
+  sinceMs: number,
+  nowMs: number,
+): ObservedForPlan {
+  const { agentId, overrideRole } = candidate;
+  const stateForS = (nowMs - sinceMs) / 1000;
+  const serves = agent.presence?.role === "active";
+  const takesPart = candidate.unavailable === null && (overrideRole === null || overrideRole === "active");
+  const mode = presentMode(agent, desired, nowMs);
+  const all = agent.birth?.board.powerModes ?? [];
+  const held = override?.powerMode ?? null;
+  const refused = agent.reported?.differs.some(({ field }) => field === "powerMode") ?? false;
+  const capOf = (name: string | null) => all.find((each) => each.name === name)?.capacityQps ?? null;
+  const most = refused
+    ? (capOf(agent.reported?.powerMode ?? null) ?? Number.POSITIVE_INFINITY)
+    : Number.POSITIVE_INFINITY;
+  // A mode that heat or the board forbids is no choice, nor is any while an operator holds one.
+  const open = all.filter(({ name, capacityQps }) => (held !== null ? name === held : (capacityQps ?? 0) <= most));
+  const modes = open.length > 0 ? open : all;
+  const capacityByMode = new Map(
+    all.map(({ name, capacityQps }) => [name, capacityQps ?? fleet.capacityPerReplicaQps]),
+  );
+  if (capacityByMode.size === 0) capacityByMode.set("", fleet.capacityPerReplicaQps);
+  return {
+    plannable: {
+      agentId,
+      board: agent.birth?.board.name ?? "unknown",
+      state: !takesPart ? "offline" : !candidate.active ? "standby" : serves ? "active" : "starting",
+      stateForS,
+      mode,
+      modes,
+      prices: pricesOf(agent.birth, fleet.prices),
+      staysActive: overrideRole === "active",
+    },
+    planned: {
+      agentId,
+      available: takesPart,
+      active: candidate.active,
+      serves,
+      mode,
+      capacityByMode,
+      roleIsHeld: overrideRole !== null,
+      modeIsHeld: held !== null,
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import type { Prices } from "#controller/cost/price-minute.ts";
+import type { FleetPlanInput, PlanDevice } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import type { PlanConfig } from "./plan-config.ts";
+
+/** An agent as a plan sees it. */
+export interface PlannableAgent {
+  readonly agentId: string;
+  readonly board: string;
+  /** offline: it takes no part, whatever the reason. */
+  readonly state: PlanDevice["state"];
+  readonly stateForS: number;
+  /** The mode it is in, or was last; null when it has none or doesn't say. */
+  readonly mode: string | null;
+  /** The modes it may be in; null where the board doesn't know. */
+  readonly modes: readonly {
+    readonly name: string;
+    readonly capacityQps: number | null;
+    readonly busyWatts: number | null;
+    readonly idleWatts: number | null;
+  }[];
+  /** Its own prices, or the fleet's. */
+  readonly prices: Prices;
+  /** An operator wants it to serve, whatever that costs. */
+  readonly staysActive: boolean;
+}
+
+/** The name of the mode of a board that has none. */
+export const onlyMode = "as it is";
+/** A board that doesn't say what it draws is taken for a hungry one (a Thor at 130 W for 420 a second): others come first. */
+const assumedWattsPerQps = 130 / 420;
+const assumedIdleShare = 0.2;
+const stepS = 60;
+const veryLongS = 1e9;
+const noLimit = 1e12;
+/** A request that nobody carries counts for so many times what it costs to serve, where nobody says: it is why the devices are there. */
+const shortfallFactor = 100;
+
+const isFigure = (value: number | null): value is number => value !== null && Number.isFinite(value) && value >= 0;
+
+/** @param tariffUsdPerKwh the plan's: watts of a device that pays another one are counted in proportion. */
+function deviceOf(
+  agent: PlannableAgent,
+  capacityPerReplicaQps: number,
+  tariffUsdPerKwh: number,
+  plan: PlanConfig,
+): PlanDevice {
+  const { prices } = agent;
+  const priced = (watts: number) => (tariffUsdPerKwh > 0 ? (watts * prices.tariffUsdPerKwh) / tariffUsdPerKwh : watts);
+  const given =
+    agent.modes.length > 0 ? agent.modes : [{ name: onlyMode, capacityQps: null, busyWatts: null, idleWatts: null }];
+  const modes = given.map(({ name, capacityQps, busyWatts, idleWatts }) => {
+    const capacity = isFigure(capacityQps) ? capacityQps : capacityPerReplicaQps;
+    const busy = isFigure(busyWatts) ? busyWatts : capacity * assumedWattsPerQps;
+    return {
+      name,
+      capacityQps: capacity,
+      // Not reported: a board's figures are those at which it keeps its latency.
+      p95Ms: 0,
+      busyWatts: priced(busy),
+      idleWatts: priced(Math.min(busy, isFigure(idleWatts) ? idleWatts : busy * assumedIdleShare)),
+    };
+  });
+  const mostFrugalWatts = Math.min(...modes.map(({ idleWatts }) => idleWatts));
+  const names = modes.map(({ name }) => name);
+  return {
+    id: agent.agentId,
+    class: agent.board,
+    state: agent.state,
+    stateForS: Math.min(veryLongS, Math.max(0, agent.stateForS)),
+    mode: agent.mode !== null && names.includes(agent.mode) ? agent.mode : (names[0] as string),
+    modes,
+    standbyWatts: plan.standbyWatts === null ? mostFrugalWatts : priced(plan.standbyWatts),
+    startupS: plan.startupS,
+    minActiveS: agent.staysActive ? noLimit : plan.minActiveS,
+    minStandbyS: plan.minStandbyS,
+    modeSwitchS: plan.modeSwitchS,
+    startupCostUsd: plan.startupCostUsd,
+    usdPerHourActive: plan.usdPerHourActive + plan.amortisationShare * prices.amortisationUsdPerHour,
+  };
+}
+
+/** What a request costs on the dearest device, in its most capable mode at the target utilisation. */
+function dearestRequestUsd(devices: readonly PlanDevice[], targetUtilization: number, tariffUsdPerKwh: number): number {
+  return Math.max(
+    0,
+    ...devices.map(({ modes, usdPerHourActive }) => {
+      const top = modes.reduce((a, b) => (b.capacityQps > a.capacityQps ? b : a));
+      const hourUsd = (top.busyWatts / 1000) * tariffUsdPerKwh + usdPerHourActive;
+      return top.capacityQps > 0 ? hourUsd / (3600 * top.capacityQps * targetUtilization) : 0;
+    }),
+  );
+}
+
+/** The fleet as the planner's input, minute by minute for as far as `demandQps` reaches. */
+export function toPlanInput(
+  agents: readonly PlannableAgent[],
+  demandQps: readonly number[],
+  terms: {
+    readonly capacityPerReplicaQps: number;
+    readonly targetUtilization: number;
+  },
+  plan: PlanConfig,
+): FleetPlanInput {
+  const { targetUtilization } = terms;
+  const tariffUsdPerKwh = Math.max(0, ...agents.map(({ prices }) => prices.tariffUsdPerKwh));
+  const devices = agents.map((agent) => deviceOf(agent, terms.capacityPerReplicaQps, tariffUsdPerKwh, plan));
+  return {
+    stepS,
+    horizonSteps: demandQps.length,
+    demandQps: [...demandQps],
+    targetUtilization,
+    spareDevices: plan.spareDevices,
+    slo: { p95Ms: noLimit },
+    tariffUsdPerKwh,
+    shortfallUsdPerRequest:
+      plan.shortfallUsdPerRequest ?? shortfallFactor * dearestRequestUsd(devices, targetUtilization, tariffUsdPerKwh),
+    devices,
+    cloud: [],
+  };
+}

@@ -1,0 +1,199 @@
+import { assignUnits } from "./assign-units.ts";
+import { type EvaluatedPlan, evaluatePlan } from "./evaluate-plan.ts";
+import { explainPlan } from "./explain-plan.ts";
+import type { FleetPlanInput } from "./fleet-plan-input.ts";
+import type { MilpSolver } from "./milp/milp-solver.ts";
+import { type PlanMilp, planMilp } from "./milp/plan-milp.ts";
+import { planBySearch } from "./plan-by-search.ts";
+import { type Cover, type PlanProblem, toPlanProblem } from "./plan-problem.ts";
+import { off } from "./unit-schedule.ts";
+
+export interface UnitInMode {
+  readonly id: string;
+  readonly mode: string;
+}
+
+export interface FleetPlanStep {
+  /** Devices that serve in this step. */
+  readonly active: readonly UnitInMode[];
+  /** Devices that were ordered to start and serve later, with the mode they will serve in. */
+  readonly starting: readonly UnitInMode[];
+  /** Offers of which units run or start in this step, and what they serve. */
+  readonly cloud: readonly { readonly id: string; readonly units: number; readonly qps: number }[];
+  readonly shortfallQps: number;
+}
+
+export interface FleetPlan {
+  /** False when devices that could not be spared would be needed: `reasons` says how many and by how much. A shortfall is priced, not forbidden. */
+  readonly feasible: boolean;
+  readonly costUsd: number;
+  /** No plan costs less; 0 when the solver gave no bound. */
+  readonly boundUsd: number;
+  /** How far the cost may be from the least, as a share of the cost. */
+  readonly gap: number;
+  readonly steps: readonly FleetPlanStep[];
+  readonly reasons: readonly string[];
+}
+
+export interface FleetPlanLimits {
+  /** Good enough: this far from the bound, as a share. Of large fleets see {@link largeFleet}. */
+  readonly relativeGap: number;
+  /** For the solver, in all. */
+  readonly timeLimitS: number;
+  /** Schedules that the search may try when the solver has no plan: about a million a second. It gets a tenth to improve a plan. */
+  readonly mostTrials: number;
+}
+
+export const defaultPlanLimits: FleetPlanLimits = { relativeGap: 1e-4, timeLimitS: 3, mostTrials: 1_000_000 };
+
+/** A solver with less time than usual: a search that stands in takes no longer either. */
+export function limitsWithin(solverMs: number): FleetPlanLimits {
+  const { timeLimitS, mostTrials } = defaultPlanLimits;
+  const share = Math.min(1, solverMs / 1000 / timeLimitS);
+  return { ...defaultPlanLimits, timeLimitS: solverMs / 1000, mostTrials: Math.ceil(mostTrials * share) };
+}
+
+/**
+ * From so many units on, whole numbers are a detail: the plan with fractions of devices, rounded and improved by the search, is nearly always
+ * within the gap, and much faster. The mixed-integer program follows when it is not.
+ */
+const largeFleet = { units: 200, relativeGap: 0.01, timeLimitS: 0.5, unitsForAllTheTime: 2000 } as const;
+
+interface Candidate {
+  readonly plan: EvaluatedPlan;
+  readonly method: string;
+}
+
+interface Attempt {
+  readonly candidate: Candidate | null;
+  readonly boundUsd: number | null;
+  readonly failure: string | null;
+}
+
+/** What the solver says, given to single devices and improved by the search where that cost something. */
+function solve(
+  problem: PlanProblem,
+  program: PlanMilp,
+  solver: MilpSolver,
+  limits: FleetPlanLimits,
+  fractions: boolean,
+): Attempt {
+  const milp = fractions ? { ...program.milp, whole: program.milp.whole.map(() => false) } : program.milp;
+  const answer = solver.solve(milp, limits);
+  if (answer.status === "none") return { boundUsd: null, candidate: null, failure: answer.reason };
+  const counts = program.countsOf(answer.values);
+  const schedule = problem.classes.map((unitClass, index) =>
+    assignUnits(unitClass, counts[index] as (typeof counts)[number], problem.steps),
+  );
+  const boundUsd = program.usdOf(answer.bound);
+  const assigned = evaluatePlan(problem, schedule);
+  if (assigned === null) return { boundUsd, candidate: null, failure: "its plan can't be given to single devices" };
+  const method = fractions ? "the solver's plan with fractions of devices, rounded" : "the solver's plan";
+  if (gapBetween(boundUsd, assigned.usd) <= limits.relativeGap) {
+    return { boundUsd, candidate: { plan: assigned, method }, failure: null };
+  }
+  const improved = evaluatePlan(problem, planBySearch(problem, limits.mostTrials / 10, schedule));
+  const plan = improved === null || improved.usd >= assigned.usd ? assigned : improved;
+  return { boundUsd, candidate: { plan, method: `${method}, improved by search` }, failure: null };
+}
+
+function gapBetween(boundUsd: number | null, costUsd: number): number {
+  if (boundUsd === null) return 1;
+  return costUsd <= boundUsd ? 0 : (costUsd - boundUsd) / costUsd;
+}
+
+const cheaper = (a: Candidate | null, b: Candidate | null) =>
+  a === null || b === null ? (a ?? b) : b.plan.usd < a.plan.usd ? b : a;
+
+function bestCandidate(problem: PlanProblem, solver: MilpSolver, limits: FleetPlanLimits) {
+  const program = planMilp(problem);
+  const units = problem.classes.reduce((sum, unitClass) => sum + unitClass.units.length, 0);
+  const isLarge = units >= largeFleet.units;
+  const goal = isLarge ? Math.max(limits.relativeGap, largeFleet.relativeGap) : limits.relativeGap;
+  const attempts: Attempt[] = [];
+  let best: Candidate | null = null;
+  let boundUsd: number | null = null;
+  const attempt = (fractions: boolean, timeLimitS: number) => {
+    const done = solve(problem, program, solver, { ...limits, relativeGap: goal, timeLimitS }, fractions);
+    attempts.push(done);
+    best = cheaper(best, done.candidate);
+    if (done.boundUsd !== null) boundUsd = Math.max(boundUsd ?? 0, done.boundUsd);
+  };
+  const manyUnits = units > largeFleet.unitsForAllTheTime;
+  const timeLimitS = isLarge && !manyUnits ? Math.min(limits.timeLimitS, largeFleet.timeLimitS) : limits.timeLimitS;
+  if (isLarge) attempt(true, timeLimitS);
+  const found = best as Candidate | null;
+  if (found === null || gapBetween(boundUsd, found.plan.usd) > goal) attempt(false, timeLimitS);
+  // Without whole numbers there is at least a bound.
+  if (boundUsd === null && !isLarge) attempt(true, timeLimitS);
+  const solved = best as Candidate | null;
+  if (solved !== null && gapBetween(boundUsd, solved.plan.usd) <= largeFleet.relativeGap)
+    return { best: solved, boundUsd };
+  const mostTrials = solved === null ? limits.mostTrials : limits.mostTrials / 10;
+  const plan = evaluatePlan(problem, planBySearch(problem, mostTrials));
+  if (plan === null) throw new Error("the search's plan breaks a rule. This is a bug.");
+  const failures = attempts.map(({ failure }) => failure).filter((failure) => failure !== null);
+  const method = solved === null ? `the search's plan; the solver failed: ${failures.join("; ")}` : "the search's plan";
+  return { best: cheaper(solved, { plan, method }) as Candidate, boundUsd: boundUsd as number | null };
+}
+
+/**
+ * For each step: which devices serve in which mode, and how many units of which cloud offer, at least cost. A mixed-integer program over
+ * counts of equal devices, solved by `solver`; a search takes its place when that fails. The model: docs/fleet-plan.md.
+ * @param cover more than the demand, that should be carried if it came.
+ */
+export function decideFleetPlan(
+  input: FleetPlanInput,
+  solver: MilpSolver,
+  limits: FleetPlanLimits = defaultPlanLimits,
+  cover?: Cover,
+): FleetPlan {
+  const problem = toPlanProblem(input, cover);
+  const { best, boundUsd } = bestCandidate(problem, solver, limits);
+  const { plan, method } = best;
+  const { feasible, reasons } = explainPlan(input, problem, plan);
+  const gap = gapBetween(boundUsd, plan.usd);
+  const distance = boundUsd === null ? "no bound is known" : `at most ${(gap * 100).toFixed(2)} % above the least cost`;
+  return {
+    feasible,
+    costUsd: plan.usd,
+    boundUsd: boundUsd === null ? 0 : Math.min(boundUsd, plan.usd),
+    gap,
+    steps: problem.demandQps.map((_, step) => planStep(problem, plan, step)),
+    reasons: [...reasons, `${method}: ${plan.usd.toPrecision(4)} US$ for ${problem.steps} steps, ${distance}`],
+  };
+}
+
+function planStep(
+  problem: PlanProblem,
+  { schedule, walks, blocks, loads, dispatches }: EvaluatedPlan,
+  step: number,
+): FleetPlanStep {
+  const active: UnitInMode[] = [];
+  const starting: UnitInMode[] = [];
+  const cloud: { id: string; units: number; qps: number }[] = [];
+  for (const [index, { kind, name, units, modes, startupSteps }] of problem.classes.entries()) {
+    let running = 0;
+    for (const [place, { id, start }] of units.entries()) {
+      const own = schedule[index]?.[place] ?? [];
+      const serves = own[step] !== off;
+      const orders = walks[index]?.[place]?.orders ?? [];
+      const order = orders.find((at) => at <= step && step < at + startupSteps);
+      const arrivesAt =
+        order === undefined
+          ? start.kind === "starting" && step < start.arrivesAt
+            ? start.arrivesAt
+            : null
+          : order + startupSteps;
+      if (serves || arrivesAt !== null) running += 1;
+      if (kind === "cloud") continue;
+      const modeName = modes[own[serves ? step : (arrivesAt ?? 0)] ?? 0]?.name ?? "";
+      if (serves) active.push({ id, mode: modeName });
+      else if (arrivesAt !== null) starting.push({ id, mode: modeName });
+    }
+    if (kind === "cloud" && running > 0) {
+      cloud.push({ id: name, units: running, qps: loads[step]?.[blocks.firstOfClass[index] as number] ?? 0 });
+    }
+  }
+  return { active, starting, cloud, shortfallQps: dispatches[step]?.shortfallQps ?? 0 };
+}

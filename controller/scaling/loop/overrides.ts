@@ -1,0 +1,116 @@
+import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
+import type { Fleet } from "#controller/fleet/fleet.ts";
+import type { DecisionStore, Override } from "#controller/store/store.ts";
+import { ServiceError } from "#platform/errors.ts";
+import type { Desired } from "#protocol/messages.ts";
+
+export interface OverrideRequest {
+  readonly role?: Desired["role"];
+  /** A mode's name, as the agent's birth lists it. */
+  readonly powerMode?: string;
+  /** The most capable mode that is allowed. */
+  readonly powerModeCap?: string;
+  readonly expiresInS: number;
+}
+
+/** An operator's word for single agents. It is recorded like any decision. */
+export interface Overrides {
+  /** @throws ServiceError NOT_FOUND for an agent nobody has heard of, INVALID_REQUEST for a mode its board doesn't have. */
+  apply(agentId: string, request: OverrideRequest): Promise<{ override: Override; desired: Desired }>;
+  /** @throws ServiceError NOT_FOUND when there is none. */
+  end(agentId: string): Promise<{ override: Override; desired: Desired }>;
+}
+
+export interface OverridesParts {
+  readonly fleet: Fleet;
+  readonly desired: DesiredDocuments;
+  readonly store: DecisionStore;
+  readonly nowMs: () => number;
+  /** Something changed that the fleet's plan depends on. */
+  readonly onChange: () => void;
+}
+
+/** What of a document an override's end takes away. */
+export const noHold = {
+  powerMode: null,
+  powerModeUntilMs: null,
+  powerModeCap: null,
+  powerModeCapUntilMs: null,
+} as const;
+
+function invalid(param: string, message: string): ServiceError {
+  return new ServiceError("INVALID_REQUEST", message, { details: { param } });
+}
+
+export function createOverrides({ fleet, desired, store, nowMs, onChange }: OverridesParts): Overrides {
+  const record = (kind: "override" | "override-ended", rule: string, override: Override, reason: string) =>
+    store.insertDecision({
+      atMs: nowMs(),
+      kind,
+      rule,
+      reason,
+      agents: [override.agentId],
+      inputs: { ...override },
+      outcome: {
+        activated: override.role === "active" && kind === "override" ? [override.agentId] : [],
+        stoodBy: override.role !== null && override.role !== "active" && kind === "override" ? [override.agentId] : [],
+        skipped: [],
+      },
+    });
+
+  return {
+    async apply(agentId, { role, powerMode, powerModeCap, expiresInS }) {
+      const agent = fleet.get(agentId);
+      if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
+      if (role === undefined && powerMode === undefined && powerModeCap === undefined) {
+        throw invalid("role", "role, powerMode or powerModeCap: expected at least one of them, got none");
+      }
+      const modes = agent.birth?.board.powerModes.map(({ name }) => name) ?? [];
+      for (const [param, mode] of Object.entries({ powerMode, powerModeCap })) {
+        if (mode !== undefined && modes.length > 0 && !modes.includes(mode))
+          throw invalid(param, `${param}: expected one of ${modes.join(", ")}, got "${mode}"`);
+      }
+      const createdAtMs = Math.round(nowMs());
+      const expiresAtMs = createdAtMs + expiresInS * 1000;
+      const override: Override = {
+        agentId,
+        role: role ?? null,
+        powerMode: powerMode ?? null,
+        powerModeCap: powerModeCap ?? null,
+        createdAtMs,
+        expiresAtMs,
+      };
+      const wants = [
+        role === undefined ? "" : `role ${role}`,
+        powerMode === undefined ? "" : `power mode ${powerMode}`,
+        powerModeCap === undefined ? "" : `no more than power mode ${powerModeCap}`,
+      ];
+      const reason = `an operator wants ${wants.filter((want) => want !== "").join(" and ")} for ${expiresInS} s`;
+      await desired.setOverride(override);
+      const document = await desired.change(
+        agentId,
+        {
+          ...(role === undefined ? {} : { role }),
+          powerMode: powerMode ?? null,
+          powerModeUntilMs: powerMode === undefined ? null : expiresAtMs,
+          powerModeCap: powerModeCap ?? null,
+          powerModeCapUntilMs: powerModeCap === undefined ? null : expiresAtMs,
+        },
+        reason,
+      );
+      await record("override", "override", override, `${agentId}: ${reason}`);
+      onChange();
+      return { override, desired: document };
+    },
+    async end(agentId) {
+      const override = desired.overrides.get(agentId);
+      if (override === undefined) throw new ServiceError("NOT_FOUND", `there is no override of ${agentId}`);
+      const reason = "an operator ended the override";
+      await desired.removeOverride(agentId);
+      const document = await desired.change(agentId, { ...noHold }, reason);
+      await record("override-ended", "override-removed", override, `${agentId}: ${reason}`);
+      onChange();
+      return { override, desired: document };
+    },
+  };
+}

@@ -1,0 +1,105 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { ScalingRules } from "#controller/scaling/reference/hpa/replica-inputs.ts";
+import { formulaFunctions, formulaWords, parseFormula } from "./formula.ts";
+
+const strict = { additionalProperties: false } as const;
+const count = { minimum: 0, maximum: 1_000_000 } as const;
+const literals = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
+/** HPA counts in thousandths: less than one is nothing. */
+const target = { minimum: 0.001, maximum: 1e18 } as const;
+
+const MetricType = Type.Union([Type.Literal("average"), Type.Literal("value")], {
+  default: "average",
+  description: "average: the target is each replica's share of the value; value: of the whole, whatever the replicas",
+});
+
+/** How a trigger's value becomes a number of replicas; where the value comes from is another matter. */
+export const triggerTarget = {
+  name: Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_]{0,63}$", description: "what formulas call it" }),
+  target: Type.Number(target),
+  metricType: MetricType,
+  activation: Type.Number({ default: 0, description: "active only above this; counts only where there may be none" }),
+};
+export const TriggerTarget = Type.Object(triggerTarget, strict);
+export type TriggerTarget = Static<typeof TriggerTarget>;
+
+export const triggerRules = {
+  formula: Type.Optional(
+    Type.Object(
+      {
+        expression: Type.String({
+          minLength: 1,
+          description: `over the triggers' names: + - * / % ^, comparisons, and or not, a ? b : c, ${formulaFunctions.join(" ")}`,
+        }),
+        target: Type.Number(target),
+        metricType: MetricType,
+        activation: Type.Number({ default: 0 }),
+      },
+      { ...strict, description: "takes the place of the triggers' own targets" },
+    ),
+  ),
+  fallback: Type.Optional(
+    Type.Object(
+      {
+        failureThreshold: Type.Integer({ default: 3, minimum: 0, description: "more failures in a row than this" }),
+        replicas: Type.Integer(count),
+        behavior: Type.Union(
+          literals("static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower").anyOf,
+          { default: "static" },
+        ),
+      },
+      { ...strict, description: "what a trigger that fails asks for" },
+    ),
+  ),
+  idleReplicas: Type.Optional(
+    Type.Integer({ ...count, description: "fewer than minReplicas: so many while no trigger is active" }),
+  ),
+  cooldownS: Type.Number({ default: 300, minimum: 0, description: "after the last activity, before there are none" }),
+  initialCooldownS: Type.Number({ default: 0, minimum: 0, description: "the same after the policy was loaded" }),
+  toleranceUp: Type.Number({ default: 0.1, minimum: 0 }),
+  toleranceDown: Type.Number({ default: 0.1, minimum: 0 }),
+  behavior: Type.Optional(
+    Type.Object({ scaleUp: Type.Optional(ScalingRules), scaleDown: Type.Optional(ScalingRules) }, strict),
+  ),
+};
+
+export const TriggerPolicy = Type.Object(
+  {
+    minReplicas: Type.Integer({ ...count, default: 0 }),
+    maxReplicas: Type.Integer({ ...count, default: 100, minimum: 1 }),
+    triggers: Type.Array(TriggerTarget, { minItems: 1, maxItems: 100 }),
+    ...triggerRules,
+  },
+  strict,
+);
+export type TriggerPolicy = Static<typeof TriggerPolicy>;
+
+/** What the schema can't say of triggers and formula; each line begins with the path. */
+export function checkTriggerPolicy(
+  policy: Pick<TriggerPolicy, "minReplicas" | "maxReplicas" | "idleReplicas" | "formula"> & {
+    readonly triggers: readonly { readonly name: string }[];
+  },
+): string[] {
+  const { minReplicas, maxReplicas, idleReplicas, formula, triggers } = policy;
+  const lines: string[] = [];
+  if (minReplicas > maxReplicas) {
+    lines.push(`minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`);
+  }
+  if (idleReplicas !== undefined && idleReplicas >= minReplicas) {
+    lines.push(`idleReplicas: expected fewer than minReplicas (${minReplicas}), got ${idleReplicas}`);
+  }
+  const names = new Set<string>();
+  for (const [index, { name }] of triggers.entries()) {
+    if (names.has(name)) lines.push(`triggers.${index}.name: expected a name used once, got "${name}" again`);
+    if (formula !== undefined && (formulaWords.has(name) || formulaFunctions.includes(name))) {
+      lines.push(`triggers.${index}.name: expected a name that is no word of formulas, got "${name}"`);
+    }
+    names.add(name);
+  }
+  if (formula !== undefined) {
+    const parsed = parseFormula(formula.expression, [...names]);
+    if ("fault" in parsed) lines.push(`formula.expression: ${parsed.fault}`);
+    else if (parsed.names.length === 0) lines.push("formula.expression: expected the name of a trigger, got none");
+  }
+  return lines;
+}

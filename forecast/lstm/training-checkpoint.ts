@@ -1,0 +1,106 @@
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { type Static, Type } from "@sinclair/typebox";
+import { describeError } from "#platform/errors.ts";
+import { describeMismatches } from "#platform/files/read-config.ts";
+import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { tf } from "./tensorflow.ts";
+
+const StoredTensor = Type.Object({
+  name: Type.String(),
+  shape: Type.Array(Type.Integer({ minimum: 0 })),
+  dtype: Type.Union([Type.Literal("float32"), Type.Literal("int32")]),
+  /** Base64 of the values, 4 bytes each. */
+  values: Type.String(),
+});
+
+/** Everything that a training needs to go on after an epoch as if it had never stopped. */
+export const TrainingCheckpoint = Type.Object({
+  format: Type.Literal("thormesh-training-checkpoint"),
+  version: Type.Literal(1),
+  /** Of the data and the options: a training goes on only with the same. */
+  fingerprint: Type.String(),
+  steps: Type.Integer({ minimum: 0 }),
+  elapsedMs: Type.Number({ minimum: 0 }),
+  progress: Type.Object({
+    learningRate: Type.Number(),
+    bestValidationLoss: Type.Number(),
+    bestEpoch: Type.Integer(),
+    epochsOnPlateau: Type.Integer(),
+  }),
+  epochs: Type.Array(
+    Type.Object({
+      epoch: Type.Integer(),
+      trainingLoss: Type.Number(),
+      validationLoss: Type.Number(),
+      learningRate: Type.Number(),
+      elapsedMs: Type.Number(),
+      outcome: Type.String(),
+    }),
+    { minItems: 1 },
+  ),
+  weights: Type.Array(StoredTensor),
+  bestWeights: Type.Array(StoredTensor),
+  optimizer: Type.Array(StoredTensor),
+});
+export type TrainingCheckpoint = Static<typeof TrainingCheckpoint>;
+
+/** Where a training leaves what it needs to go on. */
+export interface CheckpointStore {
+  /** @returns null when there is none. */
+  load(): Promise<TrainingCheckpoint | null>;
+  save(checkpoint: TrainingCheckpoint): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** A tensor as JSON: its values are its bytes in base64, in this machine's order. */
+export function storeTensor(name: string, tensor: tf.Tensor): Static<typeof StoredTensor> {
+  const values = tensor.dataSync() as Float32Array | Int32Array;
+  const dtype = tensor.dtype === "int32" ? "int32" : "float32";
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  return { name, shape: tensor.shape, dtype, values: bytes.toString("base64") };
+}
+
+/** @throws Error when the values do not fill the shape. */
+export function restoreTensor({ name, shape, dtype, values }: Static<typeof StoredTensor>): tf.Tensor {
+  const bytes = new Uint8Array(Buffer.from(values, "base64"));
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (bytes.length !== 4 * size)
+    throw new Error(`the checkpoint's ${name} has ${bytes.length} bytes, expected ${4 * size}`);
+  const numbers = dtype === "int32" ? new Int32Array(bytes.buffer) : new Float32Array(bytes.buffer);
+  return tf.tensor(numbers, shape, dtype);
+}
+
+const maxCheckpointBytes = 256 * 1024 * 1024;
+
+/** A checkpoint in a file; it is replaced as a whole, so that a process killed while writing leaves the one before. */
+export function createCheckpointFile(path: string): CheckpointStore {
+  return {
+    async load() {
+      let content: unknown;
+      try {
+        content = JSON.parse(await readRegularText(path, maxCheckpointBytes));
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+        throw new Error(`the checkpoint ${path} can't be read`, { cause });
+      }
+      const [mismatch] = describeMismatches(TrainingCheckpoint, content);
+      if (mismatch !== undefined) throw new Error(`the checkpoint ${path} is none of this program: ${mismatch}`);
+      return content as TrainingCheckpoint;
+    },
+    async save(checkpoint) {
+      await mkdir(dirname(path), { recursive: true });
+      const staging = `${path}.new-${process.pid}`;
+      try {
+        await writeFile(staging, JSON.stringify(checkpoint));
+        await rename(staging, path);
+      } catch (cause) {
+        await rm(staging, { force: true });
+        throw new Error(`the checkpoint ${path} can't be written: ${describeError(cause)}`, { cause });
+      }
+    },
+    async remove() {
+      await rm(path, { force: true });
+    },
+  };
+}

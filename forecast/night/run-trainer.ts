@@ -1,0 +1,129 @@
+import { constants, setPriority } from "node:os";
+import { basename } from "node:path";
+import { parseTrace } from "#forecast/data/parse-trace.ts";
+import { findOrigins, splitByTime, strideFor } from "#forecast/data/sample-windows.ts";
+import { makeBatch, type RateSeries } from "#forecast/data/training-samples.ts";
+import { evaluateForecasts, outputsToRates } from "#forecast/judge/evaluate-forecasts.ts";
+import { defaultModelFiles } from "#forecast/lstm/default-model.ts";
+import { type LstmShapeName, lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
+import { loadModel, loadModelFrom, writeFilesAtomically } from "#forecast/lstm/model-files.ts";
+import { predictOutputs } from "#forecast/lstm/predict-outputs.ts";
+import { startBackend } from "#forecast/lstm/tensorflow.ts";
+import { rateSeriesOf, trainFromTrace } from "#forecast/lstm/train-from-trace.ts";
+import { createCheckpointFile } from "#forecast/lstm/training-checkpoint.ts";
+import { describeError } from "#platform/errors.ts";
+import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { decidePromotion, type HeldOutError } from "./decide-promotion.ts";
+import type { TrainerMessage, TrainerOrder } from "./trainer-messages.ts";
+
+export interface TrainerTask {
+  /** The record as a trace. */
+  readonly tracePath: string;
+  /** Where the new model goes. */
+  readonly outputDirectory: string;
+  readonly checkpointPath: string;
+  /** The model in service; null: the one that the program carries. */
+  readonly incumbentDirectory: string | null;
+  readonly units: LstmShapeName;
+  readonly maxMs: number;
+  readonly priority: "idle" | "normal";
+  readonly timeZone: string;
+  readonly holidays: readonly string[];
+}
+
+const mostEpochs = 40;
+
+async function judgeIncumbent(
+  directory: string | null,
+  series: RateSeries,
+  origins: readonly number[],
+): Promise<HeldOutError | null> {
+  try {
+    const model = await (directory === null ? loadModel(defaultModelFiles) : loadModelFrom(directory));
+    const outputs = predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 32);
+    model.dispose();
+    const { minutes } = evaluateForecasts("in service", series, origins, outputsToRates(series, origins, outputs));
+    return { wapePercent: minutes.wapePercent, forecasts: origins.length };
+  } catch {
+    return null; // it can't be loaded: the decision says so
+  }
+}
+
+/** Trains, judges the result beside the model in service on the newest 15 %, and writes it. */
+async function train(task: TrainerTask, say: (message: TrainerMessage) => void, rest: () => Promise<void> | undefined) {
+  const { tracePath, timeZone, holidays } = task;
+  // One core at most, whatever else the machine has: WebAssembly runs on one thread.
+  const backend = await startBackend("wasm");
+  const text = await readRegularText(tracePath);
+  const description = {
+    trace: parseTrace(text, basename(tracePath)),
+    sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
+    source: "this device's own record",
+    licence: null,
+    timeZone,
+    holidays,
+  };
+  const options = {
+    shape: lstmShapes[task.units],
+    epochs: mostEpochs,
+    batchSize: 32,
+    learningRate: 1e-3,
+    stride: strideFor(description.trace.counts.length),
+    seed: 1,
+    maxMs: task.maxMs,
+  };
+  const events = {
+    beforeBatch: rest,
+    onResume: (epoch: number) => say({ kind: "resumed", epoch }),
+    onUnsaved: (reason: string) => say({ kind: "unsaved", reason }),
+    onBatch: (epoch: number, batch: number, batches: number, loss: number) =>
+      say({ kind: "batch", epoch, batch, batches, loss }),
+    onEpoch: (report: Extract<TrainerMessage, { kind: "epoch" }>["report"]) =>
+      say({ kind: "epoch", report, rssBytes: process.memoryUsage.rss() }),
+  };
+  const checkpoints = createCheckpointFile(task.checkpointPath);
+  const { card, files } = await trainFromTrace(description, options, backend, Date.now(), events, checkpoints);
+  await writeFilesAtomically(task.outputDirectory, files);
+  await checkpoints.remove();
+  const series = rateSeriesOf(description);
+  const { test } = splitByTime(findOrigins(series.qps), series.qps.length);
+  const [own, ...simple] = card.errors.map(({ minutes }) => minutes.wapePercent);
+  const known = simple.filter((value) => value !== null && value !== undefined);
+  const decision = decidePromotion({
+    candidate: { wapePercent: own ?? null, forecasts: test.length },
+    incumbent: await judgeIncumbent(task.incumbentDirectory, series, test),
+    simpleWapePercent: known.length === 0 ? null : Math.min(...known),
+  });
+  say({ kind: "done", decision, durationS: card.training.durationS, verdict: card.verdict.text });
+}
+
+/**
+ * The child process that trains at night: at the lowest priority unless the task says otherwise, at rest whenever it is told to. It ends with its work or with the
+ * channel to its parent.
+ * @returns the exit code.
+ */
+export async function runTrainer(task: TrainerTask): Promise<number> {
+  if (process.send === undefined) throw new Error("a training process is started by an agent, not by hand");
+  if (task.priority === "idle") setPriority(constants.priority.PRIORITY_LOW);
+  const say = (message: TrainerMessage) => process.send?.(message);
+  // A signal to the whole process group (Ctrl-C, systemd) is the parent's to act on.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  let resting: PromiseWithResolvers<void> | undefined;
+  process.on("message", ({ kind }: TrainerOrder) => {
+    if (kind === "rest") resting ??= Promise.withResolvers<void>();
+    else {
+      resting?.resolve();
+      resting = undefined;
+    }
+  });
+  const orphaned = Promise.withResolvers<number>();
+  process.on("disconnect", () => orphaned.resolve(0));
+  const work = train(task, say, () => resting?.promise).then(
+    () => 0,
+    (error) => {
+      say({ kind: "failed", reason: describeError(error) });
+      return 1;
+    },
+  );
+  return await Promise.race([work, orphaned.promise]);
+}

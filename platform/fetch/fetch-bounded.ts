@@ -1,0 +1,78 @@
+import { readBoundedBody } from "#platform/http/body/read-bounded-body.ts";
+import { isLoopback } from "#platform/http/guard/listen-address.ts";
+import { basicAuthorization, redactUrl, splitUserInfo } from "./redact-url.ts";
+
+/**
+ * One request, redirects not followed: whoever follows one decides what goes along. A user and password in the address are sent as a header, and no error can
+ * quote them.
+ */
+export function fetchOnce(url: string | URL, init: Omit<BunFetchRequestInit, "redirect">): Promise<Response> {
+  const split = splitUserInfo(String(url));
+  const headers = new Headers(init.headers);
+  if ((split.username !== null || split.password !== null) && !headers.has("authorization"))
+    headers.set("authorization", basicAuthorization(split.username, split.password));
+  // What this machine asks itself is no business of a proxy's, and nor is the key that goes with it.
+  const direct = isLoopback(URL.parse(split.url)?.hostname ?? "") ? { proxy: false as unknown as string } : {};
+  return fetch(split.url, { ...init, ...direct, headers, redirect: "manual" });
+}
+
+export interface BoundedRequest {
+  readonly method?: "GET" | "POST" | "DELETE";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** Of real time, from connecting to the last byte. */
+  readonly timeoutMs: number;
+  /** Of the answer's body. */
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal;
+}
+
+/** An answer that came and is not taken: a redirect, too large, compressed. */
+export class UnusableAnswerError extends Error {
+  override name = "UnusableAnswerError";
+}
+
+const withoutBody: ReadonlySet<number> = new Set([204, 205, 304]);
+
+function refuseRedirect(response: Response, url: URL): void {
+  if (response.status < 300 || response.status > 399 || response.status === 304) return;
+  const target = URL.parse(response.headers.get("location") ?? "", url.href);
+  const where =
+    target === null ? "elsewhere" : `to ${redactUrl(`${target.protocol}//${target.host}${target.pathname}`)}`;
+  throw new UnusableAnswerError(
+    `${url.host} answered ${response.status} and redirects ${where}, which is not followed`,
+  );
+}
+
+/**
+ * The whole answer to a request, its body read already.
+ * @throws UnusableAnswerError when it is a redirect (keys and headers are for the address that was configured), larger than `maxBytes` or compressed; a TimeoutError
+ * after `timeoutMs`, the signal's reason when it aborts.
+ */
+export async function fetchBounded(url: string | URL, request: BoundedRequest): Promise<Response> {
+  const { method = "GET", headers = {}, body, timeoutMs, maxBytes, signal } = request;
+  const address = new URL(splitUserInfo(String(url)).url);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const aborted = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+  const response = await fetchOnce(url, {
+    method,
+    // What is compressed grows by a thousand before its size is known.
+    headers: { "accept-encoding": "identity", ...headers },
+    decompress: false,
+    signal: aborted,
+    ...(body === undefined ? {} : { body }),
+  });
+  try {
+    refuseRedirect(response, address);
+    if ((response.headers.get("content-encoding") ?? "identity") !== "identity")
+      throw new UnusableAnswerError(`${address.host} sent a compressed answer, although asked not to`);
+    const read = response.body === null ? new Uint8Array() : await readBoundedBody(response.body, maxBytes);
+    aborted.throwIfAborted();
+    if (read === null) throw new UnusableAnswerError(`${address.host} answered more than ${maxBytes} bytes`);
+    const { status, statusText } = response;
+    return new Response(withoutBody.has(status) ? null : read, { status, statusText, headers: response.headers });
+  } catch (error) {
+    void response.body?.cancel().catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,136 @@
+import { Database } from "bun:sqlite";
+import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { Logger } from "#platform/log.ts";
+
+/** One step of a schema, by its place in the list; steps already applied are never edited. */
+export type Migration = string;
+
+class DamagedDatabaseError extends Error {}
+
+/** The part of SQLite that stores use. */
+export type StateDatabase = Pick<Database, "query" | "transaction">;
+
+/** A later version of the program wrote the file. */
+export class LaterVersionError extends Error {
+  override name = "LaterVersionError";
+}
+
+export interface OpenDatabaseOptions {
+  /** No other process may open it until it is closed; it then needs no shared memory beside it. */
+  readonly exclusive?: boolean;
+}
+
+/** The journal shrinks to this size after a checkpoint: a burst must not hold the disk's room for good. */
+const longestJournalBytes = 16 * 1024 * 1024;
+
+function isDamage(error: unknown): boolean {
+  if (error instanceof DamagedDatabaseError) return true;
+  const code = (error as { code?: unknown }).code;
+  return code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB" || code === "SQLITE_IOERR_SHORT_READ";
+}
+
+/** SQLite says neither which file nor which disk; that a file is in use is told by its code. */
+function isOfItsDisk(error: unknown): boolean {
+  const code = String((error as { code?: unknown }).code);
+  return code.startsWith("SQLITE_") && !code.startsWith("SQLITE_BUSY");
+}
+
+function openAndMigrate(path: string, migrations: readonly Migration[], options: OpenDatabaseOptions): Database {
+  const database = new Database(path, { create: true, strict: true });
+  try {
+    database.run("PRAGMA busy_timeout = 5000");
+    if (options.exclusive === true) database.run("PRAGMA locking_mode = EXCLUSIVE");
+    database.run("PRAGMA journal_mode = WAL");
+    database.run(`PRAGMA journal_size_limit = ${longestJournalBytes}`);
+    database.run("PRAGMA synchronous = NORMAL");
+    const check = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+    if (check?.quick_check !== "ok") throw new DamagedDatabaseError(`quick_check says: ${check?.quick_check}`);
+    const applied = database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
+    if (applied > migrations.length) {
+      throw new LaterVersionError(
+        `${path} has schema version ${applied}; this program knows up to ${migrations.length}`,
+      );
+    }
+    for (let version = applied; version < migrations.length; version += 1) {
+      const statements = migrations[version] as string;
+      database.transaction(() => {
+        database.run(statements);
+        database.run(`PRAGMA user_version = ${version + 1}`);
+      })();
+    }
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+const asideMark = ".corrupt-";
+const shownForMs = 24 * 3_600_000;
+
+function moveAside(path: string, nowMs: number, error: unknown, log: Logger): void {
+  const asidePath = path + asideMark + nowMs;
+  for (const suffix of ["", "-wal", "-shm"]) {
+    try {
+      renameSync(path + suffix, asidePath + suffix);
+    } catch (renameError) {
+      if ((renameError as NodeJS.ErrnoException).code !== "ENOENT") throw renameError;
+    }
+  }
+  log.error(
+    { path, asidePath, err: String(error) },
+    "STATE FILE DAMAGED: moved aside, starting with an empty one; what it held is not used until it is repaired by hand",
+  );
+}
+
+/** Sentence for health about a state file that was moved aside within the last day; null when none was. */
+export function recentDamage(path: string, nowMs: number): string | null {
+  let names: string[];
+  try {
+    names = readdirSync(dirname(path));
+  } catch {
+    return null;
+  }
+  const beginning = basename(path) + asideMark;
+  const times = names
+    .filter((name) => name.startsWith(beginning))
+    .map((name) => Number(name.slice(beginning.length)))
+    .filter((atMs) => Math.abs(nowMs - atMs) <= shownForMs);
+  if (times.length === 0) return null;
+  return `${basename(path)} was damaged and moved aside (${beginning}${Math.max(...times)}): what it held is not used`;
+}
+
+/** Opening a pipe or a device does harm, so only regular files are opened. */
+function assertFile(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined && !stats.isFile()) throw new DamagedDatabaseError("it is not a file");
+}
+
+/**
+ * Opens an SQLite file in WAL mode and brings its schema up to date. A file that can't be opened or is damaged is moved aside
+ * (never deleted) and a fresh one is started, with an error in the log that names both.
+ * @throws Error naming the file when it can't be written, is in use by another process, or stems from a later version of the program.
+ */
+export function openDatabase(
+  path: string,
+  migrations: readonly Migration[],
+  log: Logger,
+  nowMs: number,
+  options: OpenDatabaseOptions = {},
+): Database {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new Error(`the state directory ${dirname(path)} can't be used`, { cause });
+  }
+  try {
+    assertFile(path);
+    return openAndMigrate(path, migrations, options);
+  } catch (error) {
+    if (!isDamage(error))
+      throw isOfItsDisk(error) ? new Error(`the state file ${path} can't be opened`, { cause: error }) : error;
+    moveAside(path, nowMs, error, log);
+    return openAndMigrate(path, migrations, options);
+  }
+}

@@ -1,0 +1,88 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { UsageError } from "#platform/errors.ts";
+
+/** A key, a password or a token is shorter; a longer file is another one than the one that was meant. */
+const maxSecretBytes = 16_384;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+function readBounded(path: string, what: string): { text: string; mode: number; ownerUid: number } {
+  let descriptor: number;
+  try {
+    // A pipe without a writer must not hold up the start.
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    throw new UsageError(`${what}: ${path} can't be read`, { cause });
+  }
+  try {
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile()) throw new UsageError(`${what}: expected a file, got something else at ${path}`);
+    const buffer = new Uint8Array(maxSecretBytes + 1);
+    const bytes = readSync(descriptor, buffer, 0, buffer.length, 0);
+    if (bytes > maxSecretBytes)
+      throw new UsageError(`${what}: expected at most ${maxSecretBytes} bytes in ${path}, got more`);
+    const text = new TextDecoder().decode(buffer.subarray(0, bytes));
+    return { text, mode: stat.mode & 0o777, ownerUid: stat.uid };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** @throws UsageError naming the file, never what is in it. */
+function onlyLine(text: string, path: string, what: string): string {
+  const secret = text.replace(/\r?\n$/, "");
+  if (secret === "") throw new UsageError(`${what}: expected a secret in ${path}, got an empty file`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  if (/[\u0000-\u001f\u007f]/.test(secret))
+    throw new UsageError(`${what}: expected one line of text in ${path}, got line breaks or control characters`);
+  return secret;
+}
+
+/**
+ * Reads a secret from a file of one line that only its owner can read.
+ * @param what is named in messages: the configuration's key or the variable, e.g. "broker.passwordFile"
+ * @param ownUid whose file it may be, besides root's
+ * @throws UsageError when it can't be read, others can read or write it, it is another user's, empty, longer than a line or 16 KiB. The message never quotes it.
+ */
+export function readSecretFile(path: string, what: string, ownUid = process.getuid?.() ?? 0): string {
+  const { text, mode, ownerUid } = readBounded(path, what);
+  if ((mode & 0o077) !== 0) {
+    throw new UsageError(
+      `${what}: expected a file that only its owner can read; ${path} has mode 0${mode.toString(8)}: chmod 600 it`,
+    );
+  }
+  if (ownerUid !== ownUid && ownerUid !== 0)
+    throw new UsageError(
+      `${what}: expected a file that belongs to this user or root; ${path} belongs to user ${ownerUid}`,
+    );
+  return onlyLine(text, path, what);
+}
+
+/** Reads a credential that systemd laid down for this service (`LoadCredential=`); undefined where it laid down none of this name. */
+function readCredential(environment: Environment, name: string): string | undefined {
+  const directory = environment["CREDENTIALS_DIRECTORY"];
+  if (directory === undefined || !directory.startsWith("/")) return undefined;
+  const path = join(directory, name);
+  try {
+    closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+  }
+  // Its mode is systemd's affair: 0400, or 0440 where access control lists are shown as a group's bits.
+  return onlyLine(readBounded(path, name).text, path, `credential ${name}`);
+}
+
+/**
+ * A secret by the name of its variable: from `NAME` itself, from the file that `NAME_FILE` names, or from the service's credential of that name in lower case
+ * with dashes (`THORMESH_API_KEY`: `thormesh-api-key`). Set and empty, as in an unfilled file of the service, is not set.
+ * @throws UsageError when both variables are set, or the file is none for a secret.
+ */
+export function secretFromEnvironment(environment: Environment, name: string): string | undefined {
+  const value = environment[name] || undefined;
+  const path = environment[`${name}_FILE`] || undefined;
+  if (value !== undefined && path !== undefined) throw new UsageError(`${name} and ${name}_FILE: set only one of them`);
+  if (value !== undefined) return value;
+  if (path !== undefined) return readSecretFile(path, `${name}_FILE`);
+  return readCredential(environment, name.toLowerCase().replaceAll("_", "-"));
+}

@@ -1,0 +1,96 @@
+import { hostname } from "node:os";
+import { ServiceError } from "#platform/errors.ts";
+import { matchesRoute, type RoutePattern } from "#platform/http/allowed-methods.ts";
+import { createCountedLog, type Logger } from "#platform/log.ts";
+import { isAllowedHost } from "./allowed-host.ts";
+import type { Authenticator } from "./authenticate.ts";
+import { foreignOrigin } from "./cross-origin.ts";
+import { noteCaller } from "./request-caller.ts";
+import { requestTarget } from "./request-target.ts";
+
+export type GuardDecision =
+  /** `request` is the one to answer: another one than came where its URL had to be completed. */
+  | { readonly kind: "pass"; readonly request: Request }
+  | { readonly kind: "refuse"; readonly error: ServiceError; readonly headers: Readonly<Record<string, string>> };
+
+/**
+ * Decides, before any of its body is read, whether a request is answered at all.
+ * @param address the sender's network address, asked for only when it matters
+ */
+export type RequestGuard = (request: Request, address: () => string | null) => GuardDecision;
+
+export interface RequestGuardOptions {
+  readonly authenticator: Authenticator;
+  readonly hostNames: readonly string[];
+  /** Routes that are served without a key. */
+  readonly openRoutes: readonly RoutePattern[];
+  readonly log: Logger;
+}
+
+const maxRememberedHosts = 64;
+
+const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> = {}): GuardDecision => ({
+  kind: "refuse",
+  error,
+  headers,
+});
+
+/**
+ * In this order: a target that can be read in one way only (400), a valid key or an open route (401, 429), and for senders without a key a
+ * host that no web page can stand for and no foreign origin (403): a browser adds no key by itself, so a valid one proves that it is meant.
+ */
+export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
+  const { authenticator, openRoutes } = options;
+  /** Hosts that were found to be allowed of late. */
+  const allowed = new Set<string>();
+  const isAllowed = (host: string): boolean => {
+    if (allowed.has(host)) return true;
+    if (!isAllowedHost(host, names)) return false;
+    if (allowed.size >= maxRememberedHosts) allowed.clear();
+    allowed.add(host);
+    return true;
+  };
+  const names = new Set([hostname(), ...options.hostNames].map((name) => name.toLowerCase()));
+  const counted = createCountedLog(options.log, () => performance.now());
+
+  const isOpen = (method: string, path: string) =>
+    openRoutes.some((route) => {
+      const sameMethod = route.method === method || (route.method === "GET" && method === "HEAD");
+      return sameMethod && matchesRoute(route.path, path);
+    });
+
+  const refuseForeign = (request: Request, host: string): GuardDecision | null => {
+    if (!isAllowed(host)) {
+      counted.note("a request's Host header named an unknown host", { host });
+      const expected = "an address of this machine, its host name, or a name listed in allowedHosts";
+      return refuse(new ServiceError("FORBIDDEN", `host: expected ${expected}, got ${host.slice(0, 253)}`));
+    }
+    const origin = foreignOrigin(request);
+    if (origin === null) return null;
+    counted.note("a request came from a web page of another origin", { origin: origin.slice(0, 253) });
+    return refuse(new ServiceError("FORBIDDEN", "origin: requests from other web pages need an API key"));
+  };
+
+  return (request, address) => {
+    const target = requestTarget(request);
+    if (target.kind === "malformed") return refuse(new ServiceError("INVALID_REQUEST", target.reason));
+    const { path } = target;
+    if (target.kind === "without-host") {
+      // Probes of load balancers speak HTTP/1.0; nobody else has a reason to.
+      if (!["GET", "HEAD"].includes(request.method) || !isOpen(request.method, path)) {
+        return refuse(new ServiceError("INVALID_REQUEST", "host: expected a Host header, got nothing"));
+      }
+      return { kind: "pass", request: new Request(`http://localhost${request.url}`, request) };
+    }
+    if (authenticator.keysRequired) {
+      const caller = authenticator.authenticate(request.headers.get("authorization"), address);
+      if (!(caller instanceof ServiceError)) {
+        noteCaller(request, caller);
+        return { kind: "pass", request };
+      }
+      if (!isOpen(request.method, path)) return refuse(caller, { "www-authenticate": "Bearer" });
+      return { kind: "pass", request };
+    }
+    return refuseForeign(request, target.host) ?? { kind: "pass", request };
+  };
+}

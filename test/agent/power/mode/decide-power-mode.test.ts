@@ -1,0 +1,460 @@
+import { describe, expect, test } from "bun:test";
+import { decidePowerMode, type PowerModeInputs } from "#agent/power/mode/decide-power-mode.ts";
+import { PowerPolicy } from "#agent/power/power-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import type { PowerModeProfile } from "#protocol/messages.ts";
+
+const policy = parseConfig(PowerPolicy, {}, "test");
+const mode = (id: number, name: string, capacityQps: number | null = null): PowerModeProfile => ({
+  id,
+  name,
+  capacityQps,
+  busyWatts: null,
+  idleWatts: null,
+});
+/** The board of the threshold policy: 330, 220 and 120 qps. */
+const classic = [mode(0, "MAXN", 330), mode(1, "12W", 220), mode(2, "7W", 120)];
+const unknown = [mode(0, "MAXN"), mode(1, "120W"), mode(2, "90W"), mode(3, "70W")];
+const hour = 3_600_000;
+
+const base: PowerModeInputs = {
+  policy,
+  modes: classic,
+  currentModeId: 1,
+  lastSwitchMs: null,
+  switchesInLastDay: 0,
+  role: "active",
+  servingForMs: null,
+  forecastPeakQps: 150,
+  forecastUpperQps: null,
+  liveQps: 140,
+  desiredMode: null,
+  desiredModeCap: null,
+  desiredModeUntilMs: null,
+  desiredModeCapUntilMs: null,
+  temperatureC: 50,
+  thermalCap: 0,
+  thermalCapChangedMs: null,
+  nowMs: 10 * hour,
+};
+
+describe("decidePowerMode", () => {
+  test.each([
+    ["between the thresholds: the middle", {}, "hold", 1, /forecast peak 150 qps/],
+    [
+      "above the high one: the top, at once",
+      { forecastPeakQps: 301, lastSwitchMs: 10 * hour - 1 },
+      "switch",
+      0,
+      /301 qps asks for MAXN/,
+    ],
+    [
+      "exactly at the high one: still the middle",
+      { modes: unknown, currentModeId: 1, forecastPeakQps: 300 },
+      "hold",
+      1,
+      /300/,
+    ],
+    ["the live rate counts as much as the forecast", { liveQps: 500 }, "switch", 0, /live rate 500/],
+    ["below the low one: the lowest", { forecastPeakQps: 60, liveQps: 50 }, "switch", 2, /does with 7W/],
+    ["just below the low one: not yet", { forecastPeakQps: 95, liveQps: 10 }, "hold", 1, /too near a limit/],
+    [
+      "held too short a time to step down",
+      { forecastPeakQps: 10, liveQps: 0, lastSwitchMs: 10 * hour - 299_999 },
+      "hold",
+      1,
+      /held for 300 s/,
+    ],
+    [
+      "held long enough",
+      { forecastPeakQps: 10, liveQps: 0, lastSwitchMs: 10 * hour - 300_000 },
+      "switch",
+      2,
+      /does with/,
+    ],
+    ["a mode that can't carry the demand is passed over", { forecastPeakQps: 180 }, "switch", 0, /asks for MAXN/],
+    ["no demand at all", { forecastPeakQps: 0, liveQps: 0 }, "switch", 2, /0 qps/],
+    ["no forecast: the live rate", { forecastPeakQps: null, liveQps: 30 }, "switch", 2, /no forecast/],
+    ["neither: ready for anything", { forecastPeakQps: null, liveQps: null }, "switch", 0, /ready for anything/],
+    ["NaN is not a rate", { forecastPeakQps: Number.NaN, liveQps: null }, "switch", 0, /ready for anything/],
+    ["an endless forecast is not one either", { forecastPeakQps: Number.POSITIVE_INFINITY }, "hold", 1, /140/],
+    [
+      "standing by saves, without waiting",
+      { role: "standby", lastSwitchMs: 10 * hour - 1, forecastPeakQps: 999 },
+      "switch",
+      2,
+      /standing by/,
+    ],
+    ["draining still serves", { role: "draining", forecastPeakQps: 999 }, "switch", 0, /asks for MAXN/],
+    [
+      "what the controller holds comes before demand",
+      { desiredMode: "7W", forecastPeakQps: 999 },
+      "switch",
+      2,
+      /held by the controller/,
+    ],
+    ["until it ends", { desiredMode: "7W", desiredModeUntilMs: 10 * hour, forecastPeakQps: 999 }, "switch", 0, /999/],
+    [
+      "and before the role",
+      { desiredMode: "MAXN", desiredModeUntilMs: 11 * hour, role: "standby" },
+      "switch",
+      0,
+      /held/,
+    ],
+    [
+      "a cap bounds what demand asks for",
+      { desiredModeCap: "12W", forecastPeakQps: 999 },
+      "hold",
+      1,
+      /^capped at 12W by the controller \(.*999/,
+    ],
+    [
+      "within the cap demand decides",
+      { desiredModeCap: "12W", forecastPeakQps: 10, liveQps: 0 },
+      "switch",
+      2,
+      /does with 7W/,
+    ],
+    [
+      "until the cap ends",
+      { desiredModeCap: "12W", desiredModeCapUntilMs: 10 * hour, forecastPeakQps: 999 },
+      "switch",
+      0,
+      /999/,
+    ],
+    [
+      "heat may cap further",
+      { desiredModeCap: "12W", thermalCap: 2, temperatureC: 88, forecastPeakQps: 999 },
+      "switch",
+      2,
+      /^88 °C: capped at 7W/,
+    ],
+    [
+      "service just taken up: what was seen while standing by says nothing",
+      { servingForMs: 119_999, forecastPeakQps: 0, liveQps: 0 },
+      "switch",
+      0,
+      /just been taken up/,
+    ],
+    [
+      "two minutes later the live rate counts",
+      { servingForMs: 120_000, forecastPeakQps: 0, liveQps: 140 },
+      "hold",
+      1,
+      /live rate 140/,
+    ],
+    [
+      "a fixed mode stays fixed",
+      { servingForMs: 0, policy: { ...policy, kind: "fixed", fixedMode: "7W" } },
+      "switch",
+      2,
+      /configured/,
+    ],
+    ["where the board is can't be told: it is set", { currentModeId: null }, "switch", 1, /150/],
+    ["one mode only", { modes: [mode(5, "ONLY")], currentModeId: 5, forecastPeakQps: 1 }, "hold", 5, /./],
+    ["two modes: between means the top", { modes: unknown.slice(0, 2), currentModeId: 0 }, "hold", 0, /./],
+    ["four modes: between means the second", { modes: unknown, currentModeId: 0, lastSwitchMs: 0 }, "switch", 1, /./],
+  ] as [string, Partial<PowerModeInputs>, string, number, RegExp][])("%s", (_name, change, kind, modeId, reason) => {
+    const decision = decidePowerMode({ ...base, ...change });
+    expect(decision).toMatchObject({ kind, modeId });
+    expect(decision.reason).toMatch(reason);
+    expect(decision.refused).toBeNull();
+  });
+
+  test.each([
+    [
+      "a hold above the cap",
+      { desiredMode: "MAXN", desiredModeCap: "12W" },
+      1,
+      { mode: "MAXN", reason: /capped at 12W by the controller/ },
+    ],
+    [
+      "a cap that is no mode of the board",
+      { desiredModeCap: "9W", forecastPeakQps: 999 },
+      0,
+      { mode: "9W", reason: /not among/ },
+    ],
+  ] as [string, Partial<PowerModeInputs>, number, { mode: string; reason: RegExp }][])(
+    "%s is refused, with the reason",
+    (_name, change, modeId, refused) => {
+      const decision = decidePowerMode({ ...base, ...change });
+      expect(decision).toMatchObject({
+        modeId,
+        refused: { mode: refused.mode, reason: expect.stringMatching(refused.reason) },
+      });
+    },
+  );
+
+  describe("by energy, where the board's figures are known", () => {
+    const known = (
+      id: number,
+      name: string,
+      capacityQps: number,
+      busyWatts: number,
+      idleWatts: number,
+    ): PowerModeProfile => ({
+      id,
+      name,
+      capacityQps,
+      busyWatts,
+      idleWatts,
+    });
+    const thor = [
+      known(0, "MAXN", 420, 130, 24),
+      known(1, "120W", 350, 105, 22),
+      known(2, "90W", 280, 78, 21),
+      known(3, "70W", 220, 58, 20),
+    ];
+    /** A board whose top mode is done so much sooner that it draws least: race to idle. */
+    const racer = [known(0, "FAST", 1000, 20, 5), known(1, "SLOW", 100, 15, 5)];
+    test.each([
+      [
+        "a step that saves less than changing modes costs is not made",
+        { forecastPeakQps: 10, liveQps: 5, policy: { ...policy, switchCostS: 8 }, currentModeId: 2 },
+        "hold",
+        2,
+        /saves \d+ J in 15 minutes, and changing modes costs 2080 J/,
+      ],
+      ["the least that carries the peak", { forecastPeakQps: 150 }, "switch", 3, /forecast peak 150 qps does with 70W/],
+      [
+        "more than it carries at the target: the next",
+        { forecastPeakQps: 177, currentModeId: 3 },
+        "switch",
+        2,
+        /asks for 90W/,
+      ],
+      [
+        "up at once, however short the last switch ago",
+        { forecastPeakQps: 300, lastSwitchMs: 10 * hour - 1 },
+        "switch",
+        0,
+        /asks for MAXN/,
+      ],
+      ["more than any mode carries: the top", { forecastPeakQps: 999 }, "switch", 0, /asks for MAXN/],
+      [
+        "a saving waits for the dwell",
+        { forecastPeakQps: 10, lastSwitchMs: 10 * hour - 299_999 },
+        "hold",
+        1,
+        /held for 300 s/,
+      ],
+      ["and for room to spare", { forecastPeakQps: 170, currentModeId: 2 }, "hold", 2, /too near a limit/],
+      [
+        "the live rate counts as well: it must stay within capacity",
+        { forecastPeakQps: 10, liveQps: 281, currentModeId: 2 },
+        "switch",
+        1,
+        /live rate 281 qps asks for 120W/,
+      ],
+      [
+        "within capacity, with less expected to come, it asks for nothing",
+        { forecastPeakQps: 10, liveQps: 250, currentModeId: 2 },
+        "hold",
+        2,
+        /live rate 250 qps does with 90W/,
+      ],
+      [
+        "without a forecast the live rate itself must leave room",
+        { forecastPeakQps: null, liveQps: 250, currentModeId: 2 },
+        "switch",
+        1,
+        /live rate 250 qps, no forecast asks for 120W/,
+      ],
+      [
+        "what may come must stay within capacity, what is expected within the target",
+        { forecastPeakQps: 150, forecastUpperQps: 221, currentModeId: 3 },
+        "switch",
+        2,
+        /forecast peak 150 qps \(at most 221 qps\) asks for 90W/,
+      ],
+      [
+        "an upper bound that is no number counts as none",
+        { forecastPeakQps: 150, forecastUpperQps: Number.NaN, currentModeId: 3 },
+        "hold",
+        3,
+        /does with 70W/,
+      ],
+      [
+        "one below the forecast is none either",
+        { forecastPeakQps: 177, forecastUpperQps: 10, currentModeId: 3 },
+        "switch",
+        2,
+        /asks for 90W/,
+      ],
+      [
+        "the more switches there were, the longer a mode is held",
+        { forecastPeakQps: 10, lastSwitchMs: 10 * hour - 520_000, switchesInLastDay: 20 },
+        "hold",
+        1,
+        /held for 525 s/,
+      ],
+      [
+        "and when the day's are used up nothing is saved any more",
+        { forecastPeakQps: 10, switchesInLastDay: 39 },
+        "hold",
+        1,
+        /there were 39 switches in 24 hours already/,
+      ],
+      [
+        "but what the demand needs is still done",
+        { forecastPeakQps: 300, switchesInLastDay: 999 },
+        "switch",
+        0,
+        /asks for MAXN/,
+      ],
+      [
+        "a mode that calibration found unfit for the target is never taken",
+        { modes: [...thor.slice(0, 3), known(3, "70W", 0, 58, 20)], forecastPeakQps: 0 },
+        "switch",
+        2,
+        /does with 90W/,
+      ],
+      [
+        "a faster mode that draws less is a saving, not a need: it waits",
+        { modes: racer, currentModeId: 1, forecastPeakQps: 50, lastSwitchMs: 10 * hour - 1 },
+        "hold",
+        1,
+        /held for/,
+      ],
+      [
+        "and is taken after the dwell",
+        { modes: racer, currentModeId: 1, forecastPeakQps: 50, liveQps: 0 },
+        "switch",
+        0,
+        /does with FAST/,
+      ],
+      ["no demand: the lowest idle power", { forecastPeakQps: 0, liveQps: 0 }, "switch", 3, /0 qps/],
+      [
+        "one mode without figures: thresholds",
+        { modes: [...thor.slice(0, 3), mode(3, "70W")], forecastPeakQps: 120, liveQps: 0, currentModeId: 1 },
+        "hold",
+        1,
+        /120 qps/,
+      ],
+      [
+        "thresholds when they are asked for",
+        { policy: { ...policy, kind: "threshold" }, forecastPeakQps: 150 },
+        "hold",
+        1,
+        /150 qps/,
+      ],
+    ] as [string, Partial<PowerModeInputs>, string, number, RegExp][])("%s", (_name, change, kind, modeId, reason) => {
+      const decision = decidePowerMode({ ...base, liveQps: 0, modes: thor, ...change });
+      expect(decision).toMatchObject({ kind, modeId });
+      expect(decision.reason).toMatch(reason);
+    });
+  });
+
+  test.each([
+    ["the top unless told otherwise", null, 0, /MAXN is configured/],
+    ["the mode that is named", "7W", 2, /7W is configured/],
+    ["the top when the board has no such mode", "5W", 0, /5W, which is configured, is no mode of this board/],
+  ] as [string, string | null, number, RegExp][])("fixed: %s", (_name, fixedMode, modeId, reason) => {
+    const decision = decidePowerMode({ ...base, policy: { ...policy, kind: "fixed", fixedMode }, forecastPeakQps: 1 });
+    expect(decision).toMatchObject({ kind: "switch", modeId });
+    expect(decision.reason).toMatch(reason);
+  });
+
+  test("no modes: nothing to decide", () => {
+    expect(decidePowerMode({ ...base, modes: [] })).toMatchObject({ kind: "none" });
+  });
+
+  test("a mode the board does not have is refused and demand decides", () => {
+    const decision = decidePowerMode({ ...base, desiredMode: "900W", forecastPeakQps: 400 });
+    expect(decision).toMatchObject({ kind: "switch", modeId: 0, refused: { mode: "900W" } });
+    expect(decision.refused?.reason).toContain("MAXN, 12W, 7W");
+  });
+
+  describe("heat", () => {
+    test.each([
+      [
+        "at the limit the next mode is the highest allowed",
+        { temperatureC: 90, currentModeId: 0, forecastPeakQps: 999 },
+        1,
+        1,
+      ],
+      [
+        "a minute later still hot: one further",
+        {
+          temperatureC: 91,
+          currentModeId: 1,
+          thermalCap: 1,
+          thermalCapChangedMs: 10 * hour - 60_000,
+          forecastPeakQps: 999,
+        },
+        2,
+        2,
+      ],
+      [
+        "less than a minute later: wait",
+        {
+          temperatureC: 91,
+          currentModeId: 1,
+          thermalCap: 1,
+          thermalCapChangedMs: 10 * hour - 59_999,
+          forecastPeakQps: 999,
+        },
+        1,
+        1,
+      ],
+      ["a cap from before an update that took modes away", { thermalCap: 9, forecastPeakQps: 999 }, 2, 2],
+      ["hot: one below the present mode, which is below the cap", { temperatureC: 95, forecastPeakQps: 999 }, 2, 2],
+      ["hot in a mode that is not known: one below the cap", { temperatureC: 95, currentModeId: 7 }, 1, 1],
+      ["never beyond the lowest", { temperatureC: 120, currentModeId: 2, thermalCap: 2, forecastPeakQps: 999 }, 2, 2],
+      [
+        "cooling but not enough: the cap stays",
+        { temperatureC: 86, currentModeId: 1, thermalCap: 1, forecastPeakQps: 999 },
+        1,
+        1,
+      ],
+      ["cool: the cap is lifted", { temperatureC: 84.9, currentModeId: 1, thermalCap: 1, forecastPeakQps: 999 }, 0, 0],
+      ["it comes before what the controller holds", { temperatureC: 95, currentModeId: 0, desiredMode: "MAXN" }, 1, 1],
+      [
+        "without a reading the cap stays as it is",
+        { temperatureC: null, currentModeId: 1, thermalCap: 1, forecastPeakQps: 999 },
+        1,
+        1,
+      ],
+    ] as [string, Partial<PowerModeInputs>, number, number][])("%s", (_name, change, cap, modeId) => {
+      const decision = decidePowerMode({ ...base, ...change });
+      expect(decision.thermalCap).toBe(cap);
+      expect(decision).toMatchObject({ modeId });
+    });
+  });
+
+  test("over any demand it never steps down sooner than the dwell, and never stays below what the demand needs", () => {
+    let state = 12_345;
+    const random = () => {
+      state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return state / 2_147_483_648;
+    };
+    let currentModeId: number | null = 0;
+    let lastSwitchMs: number | null = null;
+    let downs = 0;
+    for (let step = 0; step < 5000; step += 1) {
+      const nowMs = step * 15_000;
+      const inputs = {
+        ...base,
+        nowMs,
+        currentModeId,
+        lastSwitchMs,
+        forecastPeakQps: random() ** 2 * 400,
+        liveQps: random() ** 2 * 300,
+      };
+      const decision = decidePowerMode(inputs);
+      expect(decidePowerMode(inputs)).toEqual(decision);
+      if (decision.kind === "switch") {
+        if (decision.modeId > (currentModeId ?? 0)) {
+          downs += 1;
+          if (lastSwitchMs !== null) expect(nowMs - lastSwitchMs).toBeGreaterThanOrEqual(300_000);
+        }
+        currentModeId = decision.modeId;
+        lastSwitchMs = nowMs;
+      }
+      const demandQps = Math.max(inputs.forecastPeakQps, inputs.liveQps);
+      const capacityQps = classic.find(({ id }) => id === currentModeId)?.capacityQps as number;
+      if (currentModeId !== 0) expect(demandQps).toBeLessThanOrEqual(capacityQps * policy.targetUtilization);
+    }
+    expect(downs).toBeGreaterThan(10);
+  });
+});

@@ -1,0 +1,129 @@
+import { describe, expect, test } from "bun:test";
+import { decideAdmission, type Held, type QueueState } from "#agent/serving/admission/decide-admission.ts";
+
+const limits = {
+  queueRequests: 10,
+  queueTexts: 100,
+  queueTokens: 1_000,
+  queueBytes: 50_000,
+  queueMs: 2_000,
+  requestTimeoutMs: 10_000,
+};
+const none: Held = { requests: 0, texts: 0, tokens: 0, bytes: 0 };
+const empty: QueueState = {
+  held: none,
+  own: none,
+  share: 1,
+  openRequests: 0,
+  expectedWaitMs: null,
+  computeMs: null,
+  drainMs: null,
+};
+const held = (what: Partial<Held>, own: Partial<Held> = what): QueueState => ({
+  ...empty,
+  held: { ...none, ...what },
+  own: { ...none, ...own },
+});
+const busy: QueueState = { ...empty, openRequests: 3, expectedWaitMs: 60, computeMs: 20, drainMs: 4_200 };
+
+describe("decideAdmission", () => {
+  test.each([
+    { name: "one text into an empty queue", texts: 1, queue: empty, kind: "admit" },
+    { name: "exactly what the queue holds", texts: 100, queue: empty, kind: "admit" },
+    { name: "more texts than the queue holds", texts: 101, queue: empty, kind: "too-large" },
+    { name: "exactly the bytes of the queue", bytes: 50_000, queue: empty, kind: "admit" },
+    { name: "more bytes than the queue holds", bytes: 50_001, queue: empty, kind: "too-large" },
+    { name: "the last place for a request", queue: held({ requests: 9 }), kind: "admit" },
+    { name: "too many requests", queue: held({ requests: 10 }), kind: "wait" },
+    { name: "the last place for a text", queue: held({ texts: 99 }), kind: "admit" },
+    { name: "too many texts", texts: 2, queue: held({ texts: 99 }), kind: "wait" },
+    { name: "room for tokens", queue: held({ tokens: 999 }), kind: "admit" },
+    { name: "too many tokens", queue: held({ tokens: 1_000 }), kind: "wait" },
+    { name: "the last bytes", bytes: 1_000, queue: held({ bytes: 49_000 }), kind: "admit" },
+    { name: "too many bytes", bytes: 1_001, queue: held({ bytes: 49_000 }), kind: "wait" },
+    { name: "a budget that is enough", budget: 100, queue: busy, kind: "admit" },
+    { name: "a budget that would be enough if the expectation were exact", budget: 80, queue: busy, kind: "wait" },
+    { name: "a short budget, but nobody waits", budget: 1, queue: { ...busy, openRequests: 0 }, kind: "admit" },
+    {
+      name: "a short budget, but nothing is known",
+      budget: 1,
+      queue: { ...busy, expectedWaitMs: null, computeMs: null },
+      kind: "admit",
+    },
+    { name: "as long as may be waited", queue: { ...busy, expectedWaitMs: 2_000 }, kind: "admit" },
+    { name: "longer than may be waited", budget: 9_000, queue: { ...busy, expectedWaitMs: 2_001 }, kind: "wait" },
+    { name: "done in time", queue: { ...busy, computeMs: 8_940 }, kind: "admit" },
+    { name: "not done within the time that a request may take", queue: { ...busy, computeMs: 8_941 }, kind: "wait" },
+    {
+      name: "not done within that time, whatever the client says",
+      budget: 60_000,
+      queue: { ...busy, computeMs: 8_941 },
+      kind: "wait",
+    },
+  ] as const)("$name: $kind", (row) => {
+    const { texts, bytes, budget, queue, kind } = { texts: 1, bytes: 10, budget: null, ...row };
+    expect(decideAdmission({ texts, bytes, latencyBudgetMs: budget }, queue, limits).kind).toBe(kind);
+  });
+
+  describe("a full queue, half of which is the tenant's right", () => {
+    const full = { requests: 10, texts: 100, tokens: 1_000, bytes: 50_000 };
+    const request = { texts: 4, bytes: 200, latencyBudgetMs: null };
+    test.each([
+      { name: "with nothing of its own", own: none, kind: "make-room" },
+      { name: "just within it", own: { requests: 4, texts: 46, tokens: 499, bytes: 24_800 }, kind: "make-room" },
+      { name: "with half of the requests", own: { ...none, requests: 5 }, kind: "wait" },
+      { name: "with too many texts", own: { ...none, texts: 47 }, kind: "wait" },
+      { name: "with half of the tokens", own: { ...none, tokens: 500 }, kind: "wait" },
+      { name: "with too many bytes", own: { ...none, bytes: 24_801 }, kind: "wait" },
+    ] as const)("$name: $kind", ({ own, kind }) => {
+      expect(decideAdmission(request, { ...empty, held: full, own, share: 0.5 }, limits).kind).toBe(kind);
+    });
+
+    test("says what is missing", () => {
+      const decision = decideAdmission(request, { ...empty, held: full, share: 0.5 }, limits);
+      expect(decision).toMatchObject({ missing: { requests: 1, texts: 4, bytes: 200 } });
+      const onlyTokens = decideAdmission(request, { ...empty, held: { ...none, tokens: 1_000 }, share: 0.5 }, limits);
+      expect(onlyTokens).toMatchObject({ kind: "make-room", missing: { requests: 1, texts: 0, bytes: 0 } });
+    });
+
+    test("nobody is turned away for a request that would be late", () => {
+      const late = { ...busy, held: full, share: 0.5, expectedWaitMs: 3_000 };
+      expect(decideAdmission(request, late, limits).kind).toBe("wait");
+    });
+  });
+
+  test.each([
+    { name: "the queue's own time, in whole seconds", drainMs: 4_200, retryAfterS: 5 },
+    { name: "at least one", drainMs: 3, retryAfterS: 1 },
+    { name: "one where nothing is known", drainMs: null, retryAfterS: 1 },
+    { name: "at most thirty", drainMs: 3_600_000, retryAfterS: 30 },
+  ])("the time to come back is $name", ({ drainMs, retryAfterS }) => {
+    const queue = { ...held({ requests: 10 }), drainMs };
+    expect(decideAdmission({ texts: 1, bytes: 1, latencyBudgetMs: null }, queue, limits)).toEqual({
+      kind: "wait",
+      reason: "the queue is full: 10 of 10 requests",
+      retryAfterS,
+    });
+  });
+
+  test.each([
+    { budget: 100, waitMs: 1_800, reason: "it would take about 3500 ms; the client waits 100 ms", retryAfterS: 4 },
+    { budget: null, waitMs: 3_500, reason: "it would wait about 3500 ms; the limit is 2000 ms", retryAfterS: 2 },
+  ])("a request that would take too long comes back when the queue is that much shorter: $reason", (row) => {
+    const queue = { ...busy, expectedWaitMs: row.waitMs, computeMs: 1_700 };
+    expect(decideAdmission({ texts: 1, bytes: 1, latencyBudgetMs: row.budget }, queue, limits)).toEqual({
+      kind: "wait",
+      reason: row.reason,
+      retryAfterS: row.retryAfterS,
+    });
+  });
+
+  test("what a request may take at most is said where the client would wait longer", () => {
+    const decision = decideAdmission(
+      { texts: 1, bytes: 1, latencyBudgetMs: 20_000 },
+      { ...busy, computeMs: 11_940 },
+      limits,
+    );
+    expect(decision).toMatchObject({ reason: "it would take about 12000 ms; a request may take 10000 ms" });
+  });
+});

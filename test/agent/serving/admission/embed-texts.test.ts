@@ -1,0 +1,345 @@
+import { describe, expect, test } from "bun:test";
+import { Registry } from "prom-client";
+import { createEmbedder, type EmbedderParts } from "#agent/serving/admission/embed-texts.ts";
+import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
+import { createResultCache } from "#agent/serving/admission/result-cache.ts";
+import { usualLengths } from "#agent/serving/batching/decide-batch.ts";
+import { createEmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
+import { createRecentTraffic } from "#agent/serving/batching/recent-traffic.ts";
+import { findModel } from "#agent/serving/models/find-model.ts";
+import type { ComputeGate } from "#agent/serving/ports.ts";
+import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
+import { createServingMetrics } from "#agent/serving/serving-metrics.ts";
+import { BatchFailedError, type BatchResult } from "#agent/serving/worker/model-process.ts";
+import type { ModelRunner } from "#agent/serving/worker/model-runner.ts";
+import { ServiceError } from "#platform/errors.ts";
+import { createLogger } from "#platform/log.ts";
+import { singleLane } from "../batching/single-lane.ts";
+import { recordingSink } from "../start-serving.ts";
+
+const found = await findModel("all-MiniLM-L6-v2", null);
+
+/** A gate that lets nobody through until it is told to. */
+function closedGate() {
+  const waiting: (() => void)[] = [];
+  const asked: number[] = [];
+  const gate: ComputeGate = {
+    enter(texts, signal) {
+      asked.push(texts);
+      return new Promise((resolve, reject) => {
+        waiting.push(resolve);
+        signal?.addEventListener("abort", () => reject(signal.reason));
+      });
+    },
+  };
+  return { gate, asked, open: () => waiting.splice(0).forEach((resolve) => void resolve()) };
+}
+
+/** What the other ways to ask a tokenizer are, where none takes steps. */
+const allAtOnce = {
+  *tokenizeInSteps(text: string) {
+    yield;
+    return { ids: new Uint32Array(text.length), truncated: true };
+  },
+  *tokenizePairInSteps() {
+    yield;
+    return { ids: new Uint32Array(), truncated: false };
+  },
+  *nameInSteps(text: string) {
+    yield;
+    return { ids: new Uint32Array(text.length), before: 0, after: 0 };
+  },
+  tokenName: String,
+  isSpecial: () => false,
+};
+
+function setUp(
+  run: (texts: readonly Uint32Array[]) => Promise<BatchResult> = async (texts) => ({
+    vectors: texts.map(() => Float32Array.of(3, 4)),
+    computeMs: 5,
+  }),
+  { gate, ...parts }: Partial<EmbedderParts> & { readonly gate?: ComputeGate } = {},
+) {
+  const runner = { state: "loaded", restarts: 0, process: null, run } as unknown as ModelRunner;
+  const model: EmbeddingModel = {
+    found,
+    // A text is as many tokens as it has letters.
+    tokenizer: {
+      ...allAtOnce,
+      tokenize: (text) => ({ ids: new Uint32Array(text.length).fill(text.charCodeAt(0)), truncated: text.length > 9 }),
+      tokenizePair: () => ({ ids: new Uint32Array(), truncated: false }),
+      acceptTokenIds: (ids) => ({ ids: Uint32Array.from(ids), truncated: false }),
+      lastId: 65_535,
+    },
+    queue: createEmbeddingQueue(
+      singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: usualLengths }),
+      () => {},
+      gate === undefined ? {} : { gate },
+    ),
+    runner,
+    recent: createRecentTraffic(performance.now()),
+    engine: () => null,
+    version: () => found.manifest,
+    doubt: () => null,
+    changedFile: async () => null,
+    memoryBytes: async () => null,
+    stop: async () => {},
+  };
+  const sink = recordingSink();
+  const registry = new Registry();
+  const embedder = createEmbedder({
+    acquireModel(name) {
+      if (name !== undefined) throw new ServiceError("MODEL_NOT_FOUND", "no such model");
+      return { model, release() {} };
+    },
+    queueDepth: () => model.queue.depth(),
+    sink,
+    role: { role: "active", servingPeers: () => [] },
+    metrics: createServingMetrics(registry, {
+      queueDepth: () => 0,
+      inFlight: () => 0,
+      cachedBytes: () => 0,
+      runners: () => [],
+      modelBytes: () => 0,
+      doubts: () => [],
+      gpus: { read: async () => [] },
+    }),
+    cache: createResultCache(0),
+    stopping: () => false,
+    limits: {
+      queueRequests: 100,
+      queueTexts: 4,
+      queueTokens: 1000,
+      queueBytes: 1_000_000,
+      queueMs: 60_000,
+      requestTimeoutMs: 60_000,
+      maxTokenizeRequests: 4,
+    },
+    log: createLogger("test", "silent"),
+    ...parts,
+  });
+  const counted = async (status: string) => {
+    const line = (await registry.metrics()).split("\n").find((row) => row.includes(`status="${status}"`));
+    return Number(line?.split(" ").at(-1) ?? 0);
+  };
+  return { embedder, sink, counted };
+}
+
+const ask = (inputs: EmbedRequest["inputs"], signal = new AbortController().signal): EmbedRequest => ({
+  model: undefined,
+  inputs,
+  inputsField: "inputs",
+  dimensions: undefined,
+  signal,
+});
+
+async function refusalOf(promise: Promise<unknown>): Promise<ServiceError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  expect(error).toBeInstanceOf(ServiceError);
+  return error;
+}
+
+test("a request is answered, recorded and counted", async () => {
+  const { embedder, sink, counted } = setUp();
+  const result = await embedder.embed(ask(["aaa", "bbbb", "ccccccccccc"]));
+  expect({ tokens: result.tokens, truncated: result.truncatedInputs }).toEqual({ tokens: 18, truncated: 1 });
+  expect(sink.served[0]).toMatchObject({ model: "all-MiniLM-L6-v2", texts: 3, tokens: 18 });
+  expect(sink.served[0]!.computeMs).toBeGreaterThan(0);
+  expect(await counted("ok")).toBe(1);
+  expect(embedder.inFlight()).toBe(0);
+});
+
+test("a text that is too long is refused where it may not be cut, computed or remembered", async () => {
+  const { embedder, sink } = setUp(undefined, { cache: createResultCache(1_000_000) });
+  const uncut = { ...ask(["aaa", "cccccccccccccc"]), truncate: false };
+  for (const _ of ["computed", "remembered"]) {
+    const error = await refusalOf(embedder.embed(uncut));
+    expect(error.code).toBe("INVALID_REQUEST");
+    expect(error.message).toContain("inputs.1: expected at most 256 tokens");
+    await embedder.embed({ ...uncut, truncate: true });
+  }
+  expect(sink.served).toHaveLength(2);
+});
+
+test("a client's latency budget ends the wait before the configured time does", async () => {
+  const { gate } = closedGate();
+  const { embedder } = setUp(undefined, { gate });
+  const error = await refusalOf(embedder.embed({ ...ask(["aaa"]), latencyBudgetMs: 5 }));
+  expect(error.code).toBe("DEADLINE_EXCEEDED");
+  expect(error.message).toBe("no answer within 5 ms");
+});
+
+describe("texts that were asked for before", () => {
+  const cached = () => {
+    const computed: number[] = [];
+    const { gate, asked, open } = closedGate();
+    const set = setUp(
+      async (texts) => {
+        computed.push(texts.length);
+        return { vectors: texts.map((ids) => Float32Array.of(ids[0]!, 1)), computeMs: 5 };
+      },
+      { cache: createResultCache(1_000_000), gate },
+    );
+    return { ...set, computed, asked, open };
+  };
+
+  test("are answered as the first time, past the gate and the model", async () => {
+    const { embedder, sink, computed, asked, open } = cached();
+    const first = embedder.embed(ask(["a", "bbbbbbbbbbb"]));
+    await Bun.sleep(0);
+    open();
+    const { durationMs: _first, ...expected } = await first;
+    // The gate is closed.
+    const { durationMs: _second, ...again } = await embedder.embed(ask(["a", "bbbbbbbbbbb"]));
+    expect(again).toEqual(expected);
+    expect(again).toMatchObject({ tokens: 12, truncatedInputs: 1 });
+    expect({ computed, asked }).toEqual({ computed: [2], asked: [2] });
+    expect(sink.served.map(({ texts, tokens, computeMs }) => ({ texts, tokens, computeMs }))).toEqual([
+      { texts: 2, tokens: 12, computeMs: 5 },
+      { texts: 2, tokens: 12, computeMs: 0 },
+    ]);
+  });
+
+  test("leave only the others to compute, and each vector comes in its place", async () => {
+    const { embedder, asked, open } = cached();
+    const first = embedder.embed(ask(["b"]));
+    await Bun.sleep(0);
+    open();
+    await first;
+    const mixed = embedder.embed(ask(["a", "b", "c"]));
+    await Bun.sleep(0);
+    open();
+    expect((await mixed).vectors.map(([value]) => String.fromCharCode(value!))).toEqual(["a", "b", "c"]);
+    expect(asked).toEqual([1, 2]);
+  });
+
+  test("find their vectors in a full line too", async () => {
+    const { embedder, open } = cached();
+    const first = embedder.embed(ask(["b"]));
+    await Bun.sleep(0);
+    open();
+    await first;
+    const waiting = embedder.embed(ask(["c", "d", "e", "f"]));
+    expect((await refusalOf(embedder.embed(ask(["g"])))).code).toBe("TOO_MANY_REQUESTS");
+    expect((await embedder.embed(ask(["b"]))).tokens).toBe(1);
+    await Bun.sleep(0);
+    open();
+    await waiting;
+  });
+});
+
+describe("a full line", () => {
+  test("turns requests away with a time to come back, and takes them again when it is emptier", async () => {
+    const { gate, asked, open } = closedGate();
+    const { embedder, sink, counted } = setUp(undefined, { gate });
+    const waiting = [embedder.embed(ask(["a", "b"])), embedder.embed(ask(["c"]))];
+    const refusal = await refusalOf(embedder.embed(ask(["d", "e"])));
+    expect(refusal.code).toBe("TOO_MANY_REQUESTS");
+    expect(refusal.retryAfterS).toBeGreaterThanOrEqual(1);
+    const last = embedder.embed(ask(["f"]));
+    await Bun.sleep(0);
+    expect({ depth: embedder.queueDepth(), asked, inFlight: embedder.inFlight() }).toEqual({
+      depth: 4,
+      asked: [4],
+      inFlight: 3,
+    });
+    open();
+    await Promise.all([...waiting, last]);
+    expect({ depth: embedder.queueDepth(), rejected: sink.rejected, errors: sink.errors }).toEqual({
+      depth: 0,
+      rejected: 1,
+      errors: 0,
+    });
+    expect(await counted("rejected")).toBe(1);
+    const again = embedder.embed(ask(["d", "e", "f", "g"]));
+    await Bun.sleep(0);
+    open();
+    expect((await again).vectors.length).toBe(4);
+  });
+
+  test("a request larger than the line itself is turned away", async () => {
+    const { embedder } = setUp();
+    expect((await refusalOf(embedder.embed(ask(["a", "b", "c", "d", "e"])))).code).toBe("PAYLOAD_TOO_LARGE");
+  });
+});
+
+test("a client that goes while it waits at the gate is neither an error nor served, and frees its place", async () => {
+  const { gate, open } = closedGate();
+  const { embedder, sink, counted } = setUp(undefined, { gate });
+  const client = new AbortController();
+  const request = embedder.embed(ask(["a", "b", "c", "d"], client.signal));
+  await Bun.sleep(0);
+  client.abort();
+  await refusalOf(request);
+  expect({ served: sink.served.length, errors: sink.errors, rejected: sink.rejected }).toEqual({
+    served: 0,
+    errors: 0,
+    rejected: 0,
+  });
+  expect(await counted("cancelled")).toBe(1);
+  expect({ depth: embedder.queueDepth(), inFlight: embedder.inFlight() }).toEqual({ depth: 0, inFlight: 0 });
+  const next = embedder.embed(ask(["a", "b", "c", "d"]));
+  await Bun.sleep(0);
+  open();
+  await next;
+});
+
+test("a request that takes too long is answered with a deadline error and counted as ours", async () => {
+  const { gate } = closedGate();
+  const { embedder, sink } = setUp(undefined, {
+    gate,
+    limits: {
+      queueRequests: 100,
+      queueTexts: 4,
+      queueTokens: 1000,
+      queueBytes: 1_000_000,
+      queueMs: 60_000,
+      requestTimeoutMs: 20,
+      maxTokenizeRequests: 4,
+    },
+  });
+  expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe("DEADLINE_EXCEEDED");
+  expect(sink.errors).toBe(1);
+});
+
+test.each([
+  { name: "a batch that the model refuses", error: new BatchFailedError("no"), code: "INTERNAL" },
+  { name: "a model that is gone", error: new ServiceError("MODEL_UNAVAILABLE", "gone"), code: "MODEL_UNAVAILABLE" },
+])("$name is an error of ours", async ({ error, code }) => {
+  const { embedder, sink, counted } = setUp(() => Promise.reject(error));
+  expect((await refusalOf(embedder.embed(ask(["a", "b"])))).code).toBe(code as ServiceError["code"]);
+  expect(sink.errors).toBe(1);
+  expect(await counted("error")).toBe(1);
+});
+
+test.each([
+  { name: "stopping", parts: { stopping: () => true }, code: "SHUTTING_DOWN" },
+  { name: "standby", parts: { role: { role: "standby" as const, servingPeers: () => [] } }, code: "AGENT_STANDBY" },
+])("while $name requests are rejected, not failed", async ({ parts, code }) => {
+  const { embedder, sink } = setUp(undefined, parts);
+  expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe(code as ServiceError["code"]);
+  expect({ rejected: sink.rejected, errors: sink.errors }).toEqual({ rejected: 1, errors: 0 });
+});
+
+test("an unknown model is the client's mistake: neither rejected nor failed", async () => {
+  const { embedder, sink, counted } = setUp();
+  const refusal = await refusalOf(embedder.embed({ ...ask(["a"]), model: "x" }));
+  expect(refusal.code).toBe("MODEL_NOT_FOUND");
+  expect({ rejected: sink.rejected, errors: sink.errors }).toEqual({ rejected: 0, errors: 0 });
+  expect(await counted("invalid")).toBe(1);
+});
+
+test("a request that is cut because the agent ends was rejected, not given up by its client", async () => {
+  let stopping = false;
+  const { embedder, sink, counted } = setUp(undefined, { gate: closedGate().gate, stopping: () => stopping });
+  const connection = new AbortController();
+  const request = embedder.embed(ask(["a"], connection.signal));
+  await Bun.sleep(0);
+  stopping = true;
+  connection.abort();
+  expect((await refusalOf(request)).code).toBe("SHUTTING_DOWN");
+  expect([sink.rejected, await counted("cancelled")]).toEqual([1, 0]);
+});

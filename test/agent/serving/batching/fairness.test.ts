@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { type TestServing, testServing } from "../start-serving.ts";
+
+let server: TestServing;
+beforeAll(async () => {
+  server = testServing({ cacheBytes: 0, maxBodyBytes: 4_000_000, requestTimeoutMs: 110_000, queueMs: 110_000 });
+  await server.serving.start();
+}, 30_000);
+afterAll(() => server.serving.stop());
+
+const numbered = (count: number, word: string) =>
+  Array.from({ length: count }, (_, number) => `${word} number ${number} reports its state`);
+
+test("single texts are answered while another client's thousand are being computed", async () => {
+  let largeDone = false;
+  const large = server.post("/api/v1/embed", { inputs: numbered(1_000, "conveyor") }).then((answer) => {
+    largeDone = true;
+    return answer;
+  });
+  // Its texts are in the line from here on.
+  while (server.serving.queueDepth() === 0) await Bun.sleep(1);
+  for (const text of numbered(15, "robot")) {
+    const { status } = await server.post("/api/v1/embed", { inputs: [text] });
+    expect(status).toBe(200);
+    expect(largeDone).toBe(false);
+  }
+  const { status, body } = await large;
+  expect(status).toBe(200);
+  expect(body["embeddings"].length).toBe(1_000);
+}, 60_000);
+
+test("a large request is split, not refused, and its vectors are those of its texts alone", async () => {
+  const inputs = numbered(1_500, "press");
+  const { status, body } = await server.post("/api/v1/embed", { inputs });
+  expect(status).toBe(200);
+  for (const place of [0, 700, 1_499]) {
+    const alone = await server.post("/v1/embeddings", { input: inputs[place] });
+    const dot = (alone.body["data"][0].embedding as number[]).reduce(
+      (sum, value, i) => sum + value * body["embeddings"][place][i],
+      0,
+    );
+    expect(dot).toBeGreaterThan(0.9999);
+  }
+}, 60_000);
+
+test("under a long line the processes of one thread take over, and answer as the first one does", async () => {
+  const inputs = numbered(2_000, "hall");
+  const before = await server.post("/api/v1/embed", { inputs: [inputs[1_999]] });
+  const fresh = testServing({ cacheBytes: 0, maxBodyBytes: 4_000_000, requestTimeoutMs: 110_000, queueMs: 110_000 });
+  await fresh.serving.start();
+  try {
+    let largest = 0;
+    // A question that is under way at the end finds nobody any more.
+    const look = async () => {
+      const models = (await (await fetch(`${fresh.serving.url}/models`)).json()) as { models: { memory_mb: number }[] };
+      largest = Math.max(largest, models.models[0]!.memory_mb);
+    };
+    const watch = setInterval(() => void look().catch(() => {}), 200);
+    const alone = (await (await fetch(`${fresh.serving.url}/models`)).json()) as { models: { memory_mb: number }[] };
+    let last: number[] | undefined;
+    // Until they have been started and have loaded the model.
+    for (let round = 0; largest < 2 * alone.models[0]!.memory_mb && round < 20; round += 1) {
+      const { body } = await fresh.post("/api/v1/embed", { inputs });
+      last = body["embeddings"][1_999];
+    }
+    clearInterval(watch);
+    expect(largest).toBeGreaterThanOrEqual(2 * alone.models[0]!.memory_mb);
+    const expected = before.body["embeddings"][0] as number[];
+    expect(last!.reduce((sum, value, i) => sum + value * expected[i]!, 0)).toBeGreaterThan(0.9999);
+  } finally {
+    await fresh.serving.stop();
+  }
+}, 120_000);

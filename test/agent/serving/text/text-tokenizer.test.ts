@@ -1,0 +1,62 @@
+import { describe, expect, test } from "bun:test";
+import { findModel } from "#agent/serving/models/find-model.ts";
+import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
+import { readReferenceTexts } from "../reference-texts.ts";
+
+const found = await findModel("all-MiniLM-L6-v2", null);
+const definition = await Bun.file(found.tokenizerPath).json();
+const tokenizer = createTextTokenizer(definition, { maxTokens: found.manifest.maxTokens });
+
+test("the 40 reference texts become the reference's tokens", async () => {
+  for (const { text, tokenIds } of await readReferenceTexts()) {
+    expect({ text, ids: [...tokenizer.tokenize(text).ids] }).toEqual({ text, ids: [...tokenIds] });
+  }
+});
+
+describe("long texts", () => {
+  test.each([
+    { name: "254 words fit", text: "word ".repeat(254), tokens: 256, truncated: false },
+    { name: "255 words do not", text: "word ".repeat(255), tokens: 256, truncated: true },
+    { name: "a megabyte of words", text: "word ".repeat(200_000), tokens: 256, truncated: true },
+    { name: "a megabyte of one letter is one unknown word", text: "x".repeat(1_000_000), tokens: 3, truncated: true },
+    { name: "300 words of 90 letters", text: `${"q".repeat(90)} `.repeat(300), tokens: 256, truncated: true },
+    { name: "spaces before a word", text: `${" ".repeat(1_000_000)}word`, tokens: 3, truncated: false },
+    { name: "spaces within", text: `word${" ".repeat(20_000)}word`, tokens: 4, truncated: false },
+    { name: "nothing", text: "", tokens: 2, truncated: false },
+  ])("$name", ({ text, tokens, truncated }) => {
+    const result = tokenizer.tokenize(text);
+    expect({ tokens: result.ids.length, truncated: result.truncated }).toEqual({ tokens, truncated });
+    expect([result.ids[0], result.ids.at(-1)]).toEqual([101, 102]);
+  });
+
+  test("cutting before tokenising changes nothing in what is kept", () => {
+    const text = "internationalization 机器 🤖 of conveyor-belts, 1234567890; ".repeat(400);
+    const plain = createTextTokenizer(definition, { maxTokens: 100_000 }).tokenize(text);
+    const ids = [...plain.ids.slice(0, 255), 102];
+    expect([...tokenizer.tokenize(text).ids]).toEqual(ids);
+  });
+
+  test("a pair of surrogates is never cut in two", () => {
+    for (const offset of [0, 1]) {
+      const text = "a".repeat(offset) + "🤖".repeat(60_000);
+      expect(tokenizer.tokenize(text).truncated).toBe(true);
+    }
+  });
+});
+
+describe("token ids from a client", () => {
+  test.each([
+    { name: "in the vocabulary", ids: [101, 0, 30521, 102], accepted: true },
+    { name: "beyond it", ids: [30522], accepted: false },
+    { name: "negative", ids: [-1], accepted: false },
+    { name: "fractions", ids: [1.5], accepted: false },
+    { name: "NaN", ids: [Number.NaN], accepted: false },
+  ])("$name", ({ ids, accepted }) => {
+    expect(tokenizer.acceptTokenIds(ids) !== null).toBe(accepted);
+  });
+
+  test("more than the model reads are cut, the end kept", () => {
+    const result = tokenizer.acceptTokenIds(new Array(300).fill(2000));
+    expect([result?.ids.length, result?.ids.at(-1), result?.truncated]).toEqual([256, 102, true]);
+  });
+});

@@ -1,0 +1,149 @@
+import { Database } from "bun:sqlite";
+import { beforeEach, describe, expect, test } from "bun:test";
+import pino from "pino";
+import { agentStateMigrations } from "#agent/state-migrations.ts";
+import { createOutbox, type Outbox } from "#agent/telemetry/outbox.ts";
+import { createMinuteCycle, type MinuteCycle } from "#agent/traffic/minute-cycle.ts";
+import { createTrafficRecord, minuteMs, type TrafficRecord } from "#agent/traffic/traffic-record.ts";
+import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import type { Forecaster } from "#forecast/forecaster.ts";
+import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
+import { type ForecastReport, MinuteData, type MinutePower } from "#protocol/messages.ts";
+
+const power: MinutePower = {
+  modeId: 1,
+  modeName: "120W",
+  energyJ: 1800,
+  measuredMs: 60_000,
+  maxTemperatureC: 51,
+  gpuUtilization: 0.4,
+};
+const forecast: ForecastReport = { madeAtMs: 0, model: "lstm", reason: "test", stepMs: minuteMs, qps: [1, 2, 3] };
+
+let nowMs: number;
+let database: Database;
+let record: TrafficRecord;
+let outbox: Outbox;
+let histories: (number | null)[][];
+
+function openCycle(bootId = "b1"): MinuteCycle {
+  record = createTrafficRecord(database, bootId, nowMs, () => nowMs);
+  const forecaster: Forecaster = {
+    start: async () => {},
+    stop: async () => {},
+    async forecast(history) {
+      histories.push(history.map(({ qps }) => qps));
+      return forecast;
+    },
+    describe: () => ({ model: "lstm", backend: "wasm", reason: "" }),
+  };
+  return createMinuteCycle({
+    identity: { fleet: "f", agentId: "a", bootId, region: "" },
+    record,
+    outbox,
+    forecaster,
+    accuracy: createLiveAccuracy(database),
+    power: { closeMinute: () => power },
+    queueDepth: () => 4,
+    role: () => "active",
+    recordRetentionDays: 35,
+    nowMs: () => nowMs,
+    log: pino({ level: "silent" }),
+  });
+}
+
+function sendable(): MinuteData[] {
+  const all: MinuteData[] = [];
+  for (let entry = outbox.oldest(); entry !== null; entry = outbox.oldest()) {
+    const decoded = decodeMessage(MinuteData, new TextEncoder().encode(encodeMessage(MinuteData, entry.data)));
+    if (!decoded.ok) throw new Error(decoded.reason);
+    all.push(decoded.message);
+    outbox.remove(entry.id);
+  }
+  return all;
+}
+
+beforeEach(() => {
+  nowMs = 100 * minuteMs;
+  histories = [];
+  database = new Database(":memory:", { strict: true });
+  for (const migration of agentStateMigrations) database.run(migration);
+  outbox = createOutbox(database, { maxBytes: 1_000_000, maxAgeMs: 86_400_000 });
+});
+
+describe("minute cycle", () => {
+  test("the history goes on from minute to minute as if it were read anew each time", async () => {
+    const cycle = openCycle();
+    for (let minute = 0; minute < 130; minute += 1) {
+      for (let index = 0; index < minute; index += 1) {
+        record.recordServed({ model: "m", tenant: "default", texts: 60, tokens: 9, latencyMs: 3, computeMs: 2 });
+      }
+      nowMs += minuteMs;
+      await cycle.run();
+      const expected = record.recentRates(8 * 1_440, nowMs).map(({ qps }) => qps);
+      if (minute % 43 === 0) expect(histories.at(-1)).toEqual(expected);
+    }
+    // A jump of the clock leaves nothing to go on from.
+    nowMs += 500 * minuteMs;
+    await cycle.run();
+    expect(histories.at(-1)).toEqual(record.recentRates(8 * 1_440, nowMs).map(({ qps }) => qps));
+  });
+
+  test("a minute that ended becomes a record with traffic, power and a forecast made from it", async () => {
+    const cycle = openCycle();
+    record.recordServed({ model: "m", tenant: "default", texts: 120, tokens: 9, latencyMs: 3, computeMs: 2 });
+    nowMs += minuteMs;
+    await cycle.run();
+    expect(histories[0]?.at(-1)).toBe(2);
+    expect(histories[0]).toHaveLength(8 * 1_440);
+    expect(cycle.lastForecast()).toEqual(forecast);
+    const [data, ...more] = sendable();
+    expect(more).toEqual([]);
+    expect(data).toMatchObject({
+      seq: 1,
+      bootId: "b1",
+      role: "active",
+      queueDepth: 4,
+      power,
+      forecast,
+      historical: false,
+    });
+    expect(data?.traffic.models[0]?.texts).toBe(120);
+  });
+
+  test("nothing happens before a minute ended", async () => {
+    const cycle = openCycle();
+    nowMs += minuteMs - 1;
+    await cycle.run();
+    expect(sendable()).toEqual([]);
+    expect(histories).toEqual([]);
+  });
+
+  test("of minutes that close together only the newest carries the energy, so that none is counted twice", async () => {
+    const cycle = openCycle();
+    nowMs += 3 * minuteMs;
+    await cycle.run();
+    expect(sendable().map((data) => data.power?.energyJ ?? null)).toEqual([null, null, 1800]);
+  });
+
+  test("the end of the process closes the minute under way", () => {
+    const cycle = openCycle();
+    nowMs += 20_000;
+    cycle.finish();
+    cycle.finish();
+    expect(sendable().map(({ traffic }) => traffic.observedMs)).toEqual([20_000]);
+  });
+
+  test("a minute written down by a process that died before queueing it is queued by the next", async () => {
+    openCycle();
+    nowMs += 2 * minuteMs;
+    record.closeMinutes(nowMs);
+    const next = openCycle("b2");
+    next.recover();
+    next.recover();
+    expect(sendable().map(({ bootId, seq, power: measured }) => [bootId, seq, measured])).toEqual([
+      ["b1", 1, null],
+      ["b1", 2, null],
+    ]);
+  });
+});

@@ -1,0 +1,341 @@
+import { describe, expect, test } from "bun:test";
+import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
+import type { AgentCandidate, ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+
+const nowMs = 10_000_000;
+const defaults = parseConfig(ScalingConfig, {}, "test");
+
+/** "a+ b- c!": active, standby, active but offline; "=" and a number: its capacity, "$" and a number: its watts per qps. */
+function fleetOf(text: string, given: Record<string, Partial<AgentCandidate>> = {}): AgentCandidate[] {
+  return text
+    .split(" ")
+    .filter((word) => word !== "")
+    .map((word) => {
+      const [, agentId = "", sign, capacity, watts] = /^(\w+)([+\-!?])(?:=([\d.]+))?(?:\$([\d.]+))?$/.exec(word) ?? [];
+      const wattsPerQps = watts === undefined ? null : Number(watts);
+      return {
+        agentId,
+        unavailable: sign === "!" || sign === "?" ? "offline" : null,
+        active: sign === "+" || sign === "!",
+        capacityQps: capacity === undefined ? 350 : Number(capacity),
+        wattsPerQps,
+        energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / 3.6e6) * 0.15,
+        overrideRole: null,
+        ...given[agentId],
+      };
+    });
+}
+
+function decide(
+  fleet: string,
+  peak: number | null,
+  given: Partial<ScalingInputs> & {
+    policy?: Partial<ScalingConfig>;
+    agents?: Record<string, Partial<AgentCandidate>>;
+  } = {},
+) {
+  const { policy, agents, ...inputs } = given;
+  return decideActiveAgents(
+    {
+      warmUpEndsMs: 0,
+      observedSinceMs: 0,
+      liveQps: peak,
+      forecastPeakQps: peak,
+      missingData: [],
+      recentPeaks: [],
+      candidates: fleetOf(fleet, agents),
+      ...inputs,
+    },
+    { ...defaults, ...policy },
+    nowMs,
+  );
+}
+
+describe("decideActiveAgents", () => {
+  test.each([
+    // Out
+    { name: "a peak that three carry", fleet: "a+ b+ c- d-", peak: 812, kind: "scale-out", rule: "peak", on: ["c"] },
+    { name: "below the minimum", fleet: "a+ b- c-", peak: 10, kind: "scale-out", rule: "below-minimum", on: ["b"] },
+    { name: "nobody active", fleet: "a- b- c-", peak: 10, kind: "scale-out", rule: "below-minimum", on: ["a", "b"] },
+    { name: "no figures, nobody active", fleet: "a- b-", peak: null, kind: "scale-out", on: ["a", "b"] },
+    { name: "NaN counts as no figure", fleet: "a- b-", peak: Number.NaN, kind: "scale-out", on: ["a", "b"] },
+    { name: "at most twice as many", fleet: "a+ b+ c- d- e- f-", peak: 5000, kind: "scale-out", on: ["c", "d"] },
+    { name: "the maximum", fleet: "a+ b+ c- d-", peak: 5000, policy: { maxReplicas: 3 }, kind: "scale-out", on: ["c"] },
+    {
+      name: "the cheapest joins, unknown efficiency last",
+      fleet: "a+ b+ c-$0.5 d- e-$0.3",
+      peak: 812,
+      kind: "scale-out",
+      on: ["e"],
+    },
+    {
+      name: "small boards: the count would do, the capacity does not",
+      fleet: "a+=100 b+=100 c-=100 d-=100",
+      peak: 250,
+      kind: "scale-out",
+      rule: "peak",
+      on: ["c", "d"],
+    },
+    { name: "offline ones are not chosen", fleet: "a+ b+ c? d-", peak: 812, kind: "scale-out", on: ["d"] },
+    {
+      name: "an active one that is gone is replaced at once",
+      fleet: "a+ b! c-",
+      peak: 10,
+      kind: "scale-out",
+      rule: "replacement",
+      on: ["c"],
+      off: ["b"],
+    },
+    {
+      name: "a replacement carries the window's peak",
+      fleet: "a+ b+ c! d-",
+      peak: 10,
+      recentPeaks: [{ atMs: nowMs - 60_000, peakQps: 800 }],
+      kind: "scale-out",
+      rule: "replacement",
+      on: ["d"],
+      off: ["c"],
+    },
+    {
+      name: "everything on is not enough",
+      fleet: "a+ b+ c-",
+      peak: 5000,
+      kind: "scale-out",
+      rule: "overloaded",
+      on: ["c"],
+    },
+    {
+      name: "an operator wants it active",
+      fleet: "a+ b+ c-",
+      peak: 10,
+      agents: { c: { overrideRole: "active" } },
+      kind: "scale-out",
+      rule: "override",
+      on: ["c"],
+    },
+    {
+      name: "an operator's standby is not chosen",
+      fleet: "a+ b+ c- d-",
+      peak: 812,
+      agents: { c: { overrideRole: "standby" } },
+      kind: "scale-out",
+      on: ["d"],
+    },
+    // In
+    { name: "little traffic", fleet: "a+ b+ c+ d+", peak: 10, kind: "scale-in", rule: "peak", off: ["d", "c"] },
+    { name: "no traffic", fleet: "a+ b+ c+", peak: 0, kind: "scale-in", off: ["c"] },
+    { name: "the dearest leaves", fleet: "a+$0.9 b+$0.2 c+$0.4", peak: 10, kind: "scale-in", off: ["a"] },
+    {
+      name: "a large one stays when the rest would not carry the peak",
+      fleet: "a+=1000$0.9 b+=100$0.2 c+=100$0.3",
+      peak: 400,
+      kind: "scale-in",
+      off: ["c"],
+    },
+    {
+      name: "an operator's active one stays",
+      fleet: "a+ b+ c+",
+      peak: 10,
+      agents: { c: { overrideRole: "active" } },
+      kind: "scale-in",
+      off: ["b"],
+    },
+    {
+      name: "an operator's standby leaves",
+      fleet: "a+ b+ c+",
+      peak: 812,
+      agents: { c: { overrideRole: "standby" } },
+      kind: "scale-in",
+      rule: "override",
+      off: ["c"],
+    },
+    {
+      name: "more than the maximum",
+      fleet: "a+ b+ c+",
+      peak: 800,
+      policy: { maxReplicas: 2 },
+      kind: "scale-in",
+      off: ["c"],
+    },
+    // Hold
+    { name: "no agents", fleet: "", peak: 100, kind: "hold", rule: "no-agents" },
+    { name: "all offline", fleet: "a! b!", peak: 100, kind: "hold", rule: "no-agents" },
+    { name: "one agent, alone", fleet: "a+", peak: 100, kind: "hold", rule: "sufficient" },
+    { name: "one agent, too much", fleet: "a+", peak: 400, kind: "hold", rule: "overloaded" },
+    { name: "no figures at all", fleet: "a+ b+", peak: null, kind: "hold", rule: "no-data" },
+    { name: "a negative rate is no figure", fleet: "a+ b+", peak: -5, kind: "hold", rule: "no-data" },
+    {
+      name: "an infinite rate is no figure",
+      fleet: "a+ b+",
+      peak: Number.POSITIVE_INFINITY,
+      kind: "hold",
+      rule: "no-data",
+    },
+    { name: "exactly enough", fleet: "a+ b+ c-", peak: 560, kind: "hold", rule: "sufficient" },
+    {
+      name: "20 % more is within the tolerance",
+      fleet: "a+ b+ c+ d+ e+ f-",
+      peak: 1600,
+      kind: "hold",
+      rule: "within-tolerance",
+    },
+    { name: "20 % less as well", fleet: "a+ b+ c+ d+ e+", peak: 1000, kind: "hold", rule: "within-tolerance" },
+    { name: "everything is on and too little", fleet: "a+ b+", peak: 5000, kind: "hold", rule: "overloaded" },
+    { name: "warming up", fleet: "a- b-", peak: 5000, warmUpEndsMs: nowMs + 1, kind: "hold", rule: "warming-up" },
+    {
+      name: "silent agents are no fall in traffic",
+      fleet: "a+ b+ c+",
+      peak: 10,
+      missingData: ["c"],
+      kind: "hold",
+      rule: "missing-data",
+    },
+    {
+      name: "no forecast: not down",
+      fleet: "a+ b+ c+",
+      peak: 10,
+      forecastPeakQps: null,
+      kind: "hold",
+      rule: "missing-data",
+    },
+    {
+      name: "a need within the window",
+      fleet: "a+ b+ c+",
+      peak: 10,
+      recentPeaks: [{ atMs: nowMs - 599_000, peakQps: 800 }],
+      kind: "hold",
+      rule: "stabilising",
+    },
+    {
+      name: "the window has not been watched yet",
+      fleet: "a+ b+ c+",
+      peak: 10,
+      observedSinceMs: nowMs - 599_000,
+      kind: "hold",
+      rule: "stabilising",
+    },
+    {
+      name: "none can be missed though the count would allow it",
+      fleet: "a+=200 b+=200 c+=200",
+      peak: 450,
+      kind: "hold",
+      rule: "capacity",
+    },
+    { name: "lost, with nobody to replace it", fleet: "a+ b!", peak: 10, kind: "hold", rule: "sufficient" },
+  ])("$name: $kind", (row) => {
+    const {
+      fleet,
+      peak,
+      kind,
+      rule,
+      on,
+      off,
+      name: _name,
+      ...given
+    } = row as typeof row & {
+      rule?: string;
+      on?: string[];
+      off?: string[];
+    };
+    const decision = decide(fleet, peak, given as Partial<ScalingInputs>);
+    expect(decision.kind as string).toBe(kind);
+    if (rule !== undefined) expect(decision.rule as string).toBe(rule);
+    if (decision.kind === "hold") return;
+    expect([...decision.activate] as string[]).toEqual(on ?? []);
+    expect([...decision.standBy]).toEqual(off ?? []);
+  });
+
+  test("a peak older than the window is forgotten", () => {
+    const recentPeaks = [{ atMs: nowMs - 601_000, peakQps: 5000 }];
+    expect(decide("a+ b+ c+", 10, { recentPeaks }).kind).toBe("scale-in");
+  });
+
+  test("the live rate guards against a forecast that is too low, and the other way round", () => {
+    expect(decide("a+ b+ c-", null, { liveQps: 812, forecastPeakQps: 10 }).kind).toBe("scale-out");
+    expect(decide("a+ b+ c-", null, { liveQps: 10, forecastPeakQps: 812 }).kind).toBe("scale-out");
+  });
+
+  test.each<[string, string, number | null, Parameters<typeof decide>[2], string]>([
+    [
+      "a start",
+      "a+ b+ c-$0.5 d-$0.9",
+      812,
+      { liveQps: 100 },
+      "traffic is 100 texts/s, and up to 812 are expected within 15 min: that takes 3 agents loaded to 80 % of 350; 2 serve -> switch on c (the least electricity: 0.5 J a text)",
+    ],
+    [
+      "a rise that was not foretold",
+      "a+ b+ c-",
+      400,
+      { liveQps: 812 },
+      "traffic is 812 texts/s, more than is expected within 15 min (400): that takes 3 agents loaded to 80 % of 350; 2 serve -> switch on c (its electricity is not known)",
+    ],
+    [
+      "a loss",
+      "a+ b! c-",
+      10,
+      {},
+      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 1 serves, and b (offline) can no longer be counted on -> switch on c (its electricity is not known)",
+    ],
+    [
+      "a fall",
+      "a+$0.2 b+$0.3 c+$0.9",
+      10,
+      {},
+      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 3 serve, but no more than 2 were needed in the last 10 min -> c (the most electricity: 0.9 J a text) to standby",
+    ],
+    [
+      "too little by far",
+      "a+ b+",
+      5000,
+      {},
+      "traffic is 5000 texts/s, and up to 5000 are expected within 15 min: that takes 18 agents loaded to 80 % of 350, but there are only 2; OVERLOADED: everything is on and carries 560 texts/s at that load",
+    ],
+    [
+      "nobody there",
+      "a! b-",
+      10,
+      { agents: { b: { overrideRole: "standby" } } },
+      "no agent can serve: a (offline) and b (an operator wants it standby)",
+    ],
+    [
+      "no forecast",
+      "a+ b+ c+",
+      10,
+      { forecastPeakQps: null },
+      "traffic is 10 texts/s, and there is no forecast: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 3 serve, and fewer would do, but there is no forecast, and without one nobody is put on standby",
+    ],
+  ])("the reason of %s", (_name, fleet, peak, given, reason) => {
+    expect(decide(fleet, peak, given).reason).toBe(reason);
+  });
+
+  test("whose limits they are is told", () => {
+    const inputs = (fleet: string) => ({
+      ...{ warmUpEndsMs: 0, observedSinceMs: 0, liveQps: 10, forecastPeakQps: 10, missingData: [], recentPeaks: [] },
+      candidates: fleetOf(fleet),
+    });
+    const bounds = (replicas: number) => ({ ...defaults, minReplicas: replicas, maxReplicas: replicas });
+    const demand =
+      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350";
+    expect(decideActiveAgents(inputs("a+ b-$1"), bounds(2), nowMs, "policy night").reason).toBe(
+      `${demand}, and policy night wants 2; 1 serves -> switch on b (1 J a text)`,
+    );
+    expect(decideActiveAgents(inputs("a+$1 b+$2"), bounds(1), nowMs, "policy night").reason).toBe(
+      `${demand}; 2 serve, but policy night says that no more than 1 may -> b (the most electricity: 2 J a text) to standby`,
+    );
+  });
+
+  test("the figures go with the decision", () => {
+    expect(decide("a+ b+ c-", 812, { recentPeaks: [{ atMs: nowMs, peakQps: 900 }] }).figures).toEqual({
+      peakQps: 812,
+      windowPeakQps: 900,
+      need: 3,
+      windowNeed: 3,
+      activeCount: 2,
+      availableCount: 3,
+      carriedQps: 560,
+    });
+  });
+});

@@ -1,0 +1,134 @@
+import { describe, expect, test } from "bun:test";
+import { CloudConfig, type CloudOfferConfig, checkCloudConfig } from "#controller/scaling/apply-plan/cloud-config.ts";
+import {
+  type CloudUnit,
+  decideCloudUnits,
+  plannableOffers,
+  spreadOverflow,
+} from "#controller/scaling/apply-plan/decide-cloud-units.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+
+function offer(given: Partial<CloudOfferConfig> & { id: string }): CloudOfferConfig {
+  return parseConfig(CloudConfig, [{ kind: "spot", capacityQps: 100, usdPerHour: 0.36, ...given }], "test")[0]!;
+}
+/** "s1+ s2* s3- s4!": serves, is to serve and does not yet, stands by, is gone. */
+function unitsOf(text: string, offerId = "spot"): CloudUnit[] {
+  return text.split(" ").map((word) => {
+    const sign = word.slice(-1);
+    return {
+      agentId: word.slice(0, -1),
+      offerId,
+      available: sign !== "!",
+      active: sign === "+" || sign === "*",
+      serves: sign === "+",
+      roleIsHeld: false,
+    };
+  });
+}
+const spot = offer({ id: "spot", agents: ["s1", "s2", "s3"] });
+const lambda = offer({ id: "lambda", kind: "serverless", usdPerHour: 0, usdPerRequest: 0.000004, max: 2 });
+const limits = { mayShrink: true, needQps: 100, devicesQps: 100, targetUtilization: 0.8 };
+const wants = (units: number, qps = 80) => ({ cloud: [{ id: "spot", units, qps }] });
+
+describe("cloud units", () => {
+  test.each<[string, Parameters<typeof decideCloudUnits>, object]>([
+    [
+      "none wanted, none there",
+      [{ cloud: [] }, 0, [spot], unitsOf("s1- s2-"), limits],
+      { activate: [], standBy: [], wishes: [], reason: "" },
+    ],
+    [
+      "two more",
+      [wants(3, 200), 0, [spot], unitsOf("s1+ s2- s3-"), limits],
+      {
+        activate: ["s2", "s3"],
+        reason: "Cloud: spot (spot) from 1 to 3 units -> switch on s2 and s3.",
+        wishes: [{ id: "spot", units: 3, qps: 200, by: "agents" }],
+      },
+    ],
+    [
+      "those that are on the way count",
+      [wants(2), 0, [spot], unitsOf("s1+ s2* s3-"), limits],
+      { activate: [], standBy: [], reason: "Cloud: 2 units of spot (spot) go on." },
+    ],
+    ["one that is gone is not asked", [wants(2), 0, [spot], unitsOf("s1+ s2! s3-"), limits], { activate: ["s3"] }],
+    [
+      "one too many: who does not serve yet first",
+      [wants(1), 0, [spot], unitsOf("s1* s2+"), limits],
+      { standBy: ["s1"] },
+    ],
+    [
+      "the last one goes when the devices carry all",
+      [wants(0), 0, [spot], unitsOf("s1+ s2-"), limits],
+      { standBy: ["s1"], reason: "Cloud: spot (spot) from 1 to 0 units -> s1 to standby." },
+    ],
+    [
+      "not below what is needed",
+      [wants(0), 0, [spot], unitsOf("s1+ s2-"), { ...limits, devicesQps: 99 }],
+      { standBy: [], reason: "Cloud: 1 unit of spot (spot) goes on." },
+    ],
+    [
+      "not while nothing may shrink",
+      [wants(0), 0, [spot], unitsOf("s1+ s2-"), { ...limits, mayShrink: false }],
+      { standBy: [] },
+    ],
+    [
+      "no plan at all",
+      [undefined, 0, [spot], unitsOf("s1+"), { ...limits, mayShrink: false }],
+      { activate: [], standBy: [] },
+    ],
+    [
+      "what nobody can switch on is said",
+      [{ cloud: [] }, 120, [lambda], [], limits],
+      {
+        activate: [],
+        wishes: [{ id: "lambda", units: 2, qps: 120, by: "nobody" }],
+        reason:
+          "Cloud: 120 texts/s would overflow to 2 units of lambda (serverless), which nothing here can switch on.",
+      },
+    ],
+    [
+      "what requests find by themselves",
+      [{ cloud: [{ id: "lambda", units: 1, qps: 60 }] }, 0, [{ ...lambda, reachable: true }], [], limits],
+      {
+        wishes: [{ id: "lambda", units: 1, qps: 60, by: "itself" }],
+        reason: "Cloud: 60 texts/s are left to lambda (serverless, 1 unit).",
+      },
+    ],
+  ])("%s", (_name, given, expected) => {
+    expect(decideCloudUnits(...given)).toMatchObject(expected);
+  });
+
+  test("an operator's unit stays as it is", () => {
+    const held = unitsOf("s1+ s2-").map((unit) => ({ ...unit, roleIsHeld: true }));
+    expect(decideCloudUnits(wants(0), 0, [spot], held, limits)).toMatchObject({ activate: [], standBy: [] });
+    expect(decideCloudUnits(wants(2), 0, [spot], held, limits)).toMatchObject({ activate: [], standBy: [] });
+  });
+
+  test("a plan counts on what can be switched on or is reached anyway, and on no more units than there are", () => {
+    const far = { ...lambda, reachable: true };
+    expect(plannableOffers([spot, lambda], unitsOf("s1+ s2- s3!"), new Map())).toMatchObject([
+      { id: "spot", max: 2, running: 1 },
+    ]);
+    expect(plannableOffers([far], [], new Map([["lambda", 1]]))).toMatchObject([{ id: "lambda", max: 2, running: 1 }]);
+  });
+
+  test("the cheapest for a request overflows first, up to its units", () => {
+    const dear = offer({ id: "dear", usdPerHour: 3.6, max: 9 });
+    expect(spreadOverflow(200, [dear, spot, lambda], 0.8)).toEqual([
+      { id: "spot", units: 1, qps: 80 },
+      { id: "lambda", units: 2, qps: 120 },
+    ]);
+    expect(spreadOverflow(500, [lambda], 0.8)).toEqual([{ id: "lambda", units: 2, qps: 160 }]);
+    expect(spreadOverflow(0, [lambda], 0.8)).toEqual([]);
+  });
+
+  test("mistakes of a configuration are named with their paths", () => {
+    const offers = [spot, { ...spot, agents: ["s1", "s9"] }];
+    expect(checkCloudConfig(offers, new Set(["s1", "s2", "s3"]))).toEqual([
+      'cloud.1.id: expected an id used once, got "spot" again',
+      'cloud.1.agents.0: expected an agent of one offer, got "s1" again',
+      'cloud.1.agents.1: expected an agent that capacity.process or capacity.webhooks switches, got "s9"',
+    ]);
+  });
+});

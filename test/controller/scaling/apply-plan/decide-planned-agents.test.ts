@@ -1,0 +1,252 @@
+import { describe, expect, test } from "bun:test";
+import type { ScalingFigures, ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import {
+  decidePlannedAgents,
+  highestCapacityOf,
+  type PlannedAgent,
+} from "#controller/scaling/apply-plan/decide-planned-agents.ts";
+import type { FleetPlan } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
+import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+
+const nowMs = 1_000_000_000;
+const capacityByMode = new Map([
+  ["MAXN", 400],
+  ["70W", 200],
+]);
+function agent(agentId: string, over: Partial<PlannedAgent> = {}): PlannedAgent {
+  const active = over.active ?? true;
+  return {
+    agentId,
+    available: true,
+    active,
+    serves: active,
+    mode: "MAXN",
+    capacityByMode,
+    roleIsHeld: false,
+    modeIsHeld: false,
+    ...over,
+  };
+}
+const standby = (agentId: string, over: Partial<PlannedAgent> = {}) => agent(agentId, { active: false, ...over });
+
+interface Situation {
+  agents: PlannedAgent[];
+  /** Modes of those that the plan wants to serve. */
+  plan: Record<string, string>;
+  liveQps?: number | null;
+  windowPeakQps?: number;
+  missingData?: string[];
+  watchedS?: number;
+  config?: Partial<ScalingConfig>;
+  boundUsd?: number;
+}
+
+function decide({ agents, plan, liveQps = 300, windowPeakQps = 300, boundUsd = 0.004, ...rest }: Situation) {
+  const config: ScalingConfig = {
+    ...parseConfig(ScalingConfig, { policy: "fleet-plan" }, "test"),
+    minReplicas: 1,
+    ...rest.config,
+  };
+  const fleetPlan: FleetPlan = {
+    feasible: true,
+    costUsd: 0.004,
+    boundUsd,
+    gap: boundUsd === 0 ? 1 : 0,
+    steps: [
+      { active: Object.entries(plan).map(([id, mode]) => ({ id, mode })), starting: [], cloud: [], shortfallQps: 0 },
+    ],
+    reasons: [],
+  };
+  const inputs: ScalingInputs = {
+    warmUpEndsMs: 0,
+    observedSinceMs: nowMs - (rest.watchedS ?? 3600) * 1000,
+    liveQps,
+    forecastPeakQps: 300,
+    missingData: rest.missingData ?? [],
+    recentPeaks: [],
+    candidates: [],
+  };
+  const figures: ScalingFigures = {
+    peakQps: windowPeakQps,
+    windowPeakQps,
+    need: 1,
+    windowNeed: 1,
+    activeCount: agents.filter(({ active }) => active).length,
+    availableCount: agents.length,
+    carriedQps: 0,
+  };
+  const planned = { plan: fleetPlan, agents, expectedQps: [300, 310], coverQps: [350, 400] };
+  return decidePlannedAgents(inputs, figures, planned, config, nowMs);
+}
+
+describe("what is done about a plan", () => {
+  const two = [agent("a"), agent("b")];
+  test.each<[string, Situation, object]>([
+    ["nothing to change", { agents: two, plan: { a: "MAXN", b: "MAXN" } }, { kind: "hold", rule: "plan" }],
+    [
+      "a start, in its mode",
+      { agents: [agent("a"), standby("b")], plan: { a: "MAXN", b: "70W" } },
+      { kind: "scale-out", activate: ["b"], standBy: [], modes: [{ agentId: "b", mode: "70W" }] },
+    ],
+    [
+      "starts come first: who is replaced leaves another time",
+      { agents: [agent("a"), standby("b")], plan: { b: "70W" } },
+      { kind: "scale-out", activate: ["b"], standBy: [] },
+    ],
+    ["one to standby", { agents: two, plan: { a: "MAXN" } }, { kind: "scale-in", standBy: ["b"] }],
+    [
+      "not below what was needed lately",
+      { agents: two, plan: { a: "MAXN" }, windowPeakQps: 330 },
+      { kind: "hold", rule: "stabilising" },
+    ],
+    [
+      "not below the present rate",
+      { agents: two, plan: { a: "MAXN" }, windowPeakQps: 10, liveQps: 321 },
+      { kind: "hold", rule: "stabilising" },
+    ],
+    [
+      "not below the minimum",
+      { agents: two, plan: { a: "MAXN" }, config: { minReplicas: 2 } },
+      { kind: "hold", rule: "plan", reason: expect.stringContaining("2 must serve at least") },
+    ],
+    [
+      "not the last one",
+      { agents: [agent("a")], plan: {}, liveQps: 0, windowPeakQps: 0 },
+      { kind: "hold", rule: "plan", reason: expect.stringContaining("1 must serve at least") },
+    ],
+    [
+      "not while figures are missing",
+      { agents: two, plan: { a: "MAXN" }, missingData: ["b"] },
+      { kind: "hold", rule: "missing-data" },
+    ],
+    [
+      "not before the window was watched",
+      { agents: two, plan: { a: "MAXN" }, watchedS: 60 },
+      { kind: "hold", rule: "stabilising" },
+    ],
+    [
+      "who still starts carries nothing yet",
+      { agents: [agent("a"), agent("b", { serves: false })], plan: { b: "MAXN" } },
+      { kind: "hold", rule: "stabilising" },
+    ],
+    [
+      "not beyond the maximum",
+      { agents: [agent("a"), standby("b")], plan: { a: "MAXN", b: "MAXN" }, config: { maxReplicas: 1 } },
+      { kind: "hold", rule: "capacity" },
+    ],
+    [
+      "a lower mode, as what was needed allows",
+      { agents: two, plan: { a: "70W", b: "70W" } },
+      {
+        kind: "change-modes",
+        modes: [
+          { agentId: "a", mode: "70W" },
+          { agentId: "b", mode: "70W" },
+        ],
+      },
+    ],
+    [
+      "a lower mode for one only",
+      { agents: two, plan: { a: "70W", b: "70W" }, windowPeakQps: 400 },
+      { kind: "change-modes", modes: [{ agentId: "a", mode: "70W" }] },
+    ],
+    [
+      "a higher mode at once, figures missing or not",
+      { agents: [agent("a", { mode: "70W" })], plan: { a: "MAXN" }, missingData: ["a"] },
+      { kind: "change-modes", modes: [{ agentId: "a", mode: "MAXN" }] },
+    ],
+    [
+      "one leaves as the other goes up",
+      { agents: [agent("a", { mode: "70W" }), agent("b")], plan: { a: "MAXN" } },
+      { kind: "scale-in", standBy: ["b"], modes: [{ agentId: "a", mode: "MAXN" }] },
+    ],
+    [
+      "an operator's agent stays",
+      { agents: [agent("a"), agent("b", { roleIsHeld: true })], plan: { a: "MAXN" } },
+      { kind: "hold" },
+    ],
+    [
+      "an operator's mode stays",
+      { agents: [agent("a", { modeIsHeld: true }), agent("b")], plan: { a: "70W", b: "MAXN" } },
+      { kind: "hold" },
+    ],
+    [
+      "devices choose their modes themselves",
+      {
+        agents: two,
+        plan: { a: "70W", b: "70W" },
+        config: { plan: { ...parseConfig(ScalingConfig, {}, "t").plan, setPowerModes: false } },
+      },
+      { kind: "hold", rule: "plan" },
+    ],
+    [
+      "an agent that is gone is not started",
+      { agents: [agent("a"), standby("b", { available: false })], plan: { a: "MAXN", b: "MAXN" } },
+      { kind: "hold", rule: "plan" },
+    ],
+    ["nobody at all", { agents: [], plan: {} }, { kind: "hold", rule: "plan" }],
+  ])("%s", (_name, situation, expected) => {
+    expect(decide(situation)).toMatchObject(expected);
+  });
+
+  test("the sentence names traffic, change, capacity and price", () => {
+    expect(decide({ agents: [agent("a"), standby("b")], plan: { a: "MAXN", b: "70W" } }).reason).toBe(
+      "Traffic is 300 texts/s; up to 310 is expected within 2 min, and 400 is possible. 1 device carries 320 at 80 % load -> switch on b (70W), to serve in about 60 s. The plan costs 0.00400 US$ for 2 min, and none is cheaper.",
+    );
+    expect(decide({ agents: two, plan: { a: "MAXN" }, boundUsd: 0, liveQps: null }).reason).toBe(
+      "The present traffic is not known; up to 310 is expected within 2 min, and 400 is possible. -> b to standby: the other 1 device carries 320 at 80 % load, and 300 was needed at most in the last 10 min. The plan costs 0.00400 US$ for 2 min; a search made it, and how far it is from the least cost is not known.",
+    );
+  });
+});
+
+test("whatever the plan says: within minimum and maximum, never below the need on the way down, the same each time", () => {
+  for (let seed = 1; seed <= 2000; seed += 1) {
+    const random = seededRandom(seed);
+    const chance = (share: number) => random() < share;
+    const mode = () => (chance(0.5) ? "MAXN" : "70W");
+    const agents = Array.from({ length: 1 + Math.floor(random() * 8) }, (_, index) => {
+      const active = chance(0.6);
+      return agent(`agent-${index}`, {
+        active,
+        serves: active && chance(0.9),
+        available: chance(0.9),
+        mode: mode(),
+        roleIsHeld: chance(0.1),
+        modeIsHeld: chance(0.1),
+      });
+    });
+    const plan = Object.fromEntries(agents.filter(() => chance(0.5)).map(({ agentId }) => [agentId, mode()]));
+    const minReplicas = 1 + Math.floor(random() * 3);
+    const config = { minReplicas, maxReplicas: minReplicas + Math.floor(random() * 4) };
+    const situation: Situation = { agents, plan, liveQps: random() * 1500, windowPeakQps: random() * 1500, config };
+    const decision = decide(situation);
+    expect(decide(situation)).toEqual(decision);
+    if (decision.kind === "hold") continue;
+    const active = agents.filter((each) => each.active && each.available);
+    const modes = new Map(decision.modes?.map((each) => [each.agentId, each.mode]));
+    const carried = (ids: readonly PlannedAgent[], modeOf: (each: PlannedAgent) => string | null) =>
+      0.8 * ids.reduce((sum, each) => sum + (each.serves ? (capacityByMode.get(modeOf(each) ?? "") ?? 0) : 0), 0);
+    const after = active.filter(({ agentId }) => !(decision.standBy as readonly string[]).includes(agentId));
+    const before = carried(active, (each) => each.mode);
+    const now = carried(after, (each) => modes.get(each.agentId) ?? each.mode);
+    if (decision.activate.length > 0) {
+      expect(active.length + decision.activate.length).toBeLessThanOrEqual(config.maxReplicas);
+    }
+    if (decision.standBy.length > 0) expect(after.length).toBeGreaterThanOrEqual(Math.min(minReplicas, active.length));
+    if (now < before || decision.standBy.length > 0) {
+      expect(now).toBeGreaterThanOrEqual(Math.max(situation.liveQps ?? 0, situation.windowPeakQps ?? 0));
+    }
+    for (const { agentId } of agents.filter((each) => each.roleIsHeld)) {
+      expect([...decision.activate, ...decision.standBy]).not.toContain(agentId);
+    }
+    for (const { agentId } of agents.filter((each) => each.modeIsHeld)) expect(modes.has(agentId)).toBe(false);
+  }
+}, 30_000);
+
+test("what a fleet carries at most: who is there, each in its best mode, known or not", () => {
+  const fleet = [agent("a", { mode: "70W" }), standby("b"), agent("c", { available: false })];
+  expect(highestCapacityOf([...fleet, agent("d", { capacityByMode: new Map() })])).toBe(800);
+  expect(highestCapacityOf([])).toBe(0);
+});

@@ -1,0 +1,76 @@
+import { describe, expect, test } from "bun:test";
+import { decideDisruptionBudget } from "#controller/scaling/loop/decide-disruption-budget.ts";
+import { DisruptionBudgetInput } from "#controller/scaling/loop/disruption-budget.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+
+const input = (given: object): DisruptionBudgetInput =>
+  parseConfig(DisruptionBudgetInput, { fleetSize: 10, ...given }, "test");
+const ids = (count: number) => Array.from({ length: count }, (_, index) => `a${index}`);
+
+describe("how many may stand by", () => {
+  test.each([
+    { $: "a share is rounded up", amount: "25%", size: 10, to: 3 },
+    { $: "of one agent one", amount: "25%", size: 1, to: 1 },
+    { $: "of none none", amount: "25%", size: 0, to: 0 },
+    { $: "a number", amount: 2, size: 10, to: 2 },
+    { $: "none", amount: 0, size: 10, to: 0 },
+    { $: "no share", amount: "0%", size: 10, to: 0 },
+    { $: "all", amount: "100%", size: 10, to: 5 },
+    { $: "less what the last minute did", amount: 3, size: 10, spent: 2, to: 1 },
+    { $: "never negative", amount: 1, size: 10, spent: 4, to: 0 },
+    { $: "less those that are not ready", amount: 3, size: 10, notReady: 2, to: 1 },
+  ])("$$: $amount of $size -> $to of 5", ({ amount, size, spent = 0, notReady = 0, to }) => {
+    const { allowed, deferred } = decideDisruptionBudget(
+      input({
+        budget: { standByPerMinute: amount },
+        fleetSize: size,
+        notReady,
+        lastMinute: { standBy: spent },
+        acts: { standBy: ids(5) },
+      }),
+    );
+    expect(allowed.standBy).toEqual(ids(5).slice(0, to));
+    expect(deferred.map(({ agentId }) => agentId)).toEqual(ids(5).slice(to));
+  });
+
+  test.each([Number.NaN, -1, 1.5, "", "lots", "101%", "-5%", "5 %"])("%p lets nothing through", (amount) => {
+    const given = input({ acts: { standBy: ids(2) } });
+    const broken = { ...given, budget: { ...given.budget, standByPerMinute: amount } };
+    expect(decideDisruptionBudget(broken).allowed.standBy).toEqual([]);
+  });
+
+  test("a fleet whose size makes no sense lets no share through", () => {
+    expect(
+      decideDisruptionBudget({ ...input({ acts: { activate: ids(2) } }), fleetSize: Number.NaN }).allowed.activate,
+    ).toEqual([]);
+  });
+});
+
+test("operators' words and agents that are gone don't count", () => {
+  const { allowed, deferred } = decideDisruptionBudget(
+    input({ budget: { standByPerMinute: 1 }, acts: { standBy: ids(4) }, exempt: ["a0", "a2"] }),
+  );
+  expect(allowed.standBy).toEqual(["a0", "a1", "a2"]);
+  expect(deferred).toEqual([{ agentId: "a3", reason: "the budget lets 1 be put on standby a minute" }]);
+});
+
+test("nobody leaves while those that are to serve first have to wait", () => {
+  const { allowed, deferred } = decideDisruptionBudget(
+    input({
+      budget: { activatePerMinute: 1 },
+      acts: { activate: ["x", "y"], standBy: ["a", "gone"] },
+      exempt: ["gone"],
+    }),
+  );
+  expect(allowed).toEqual({ activate: ["x"], standBy: ["gone"], modes: [] });
+  expect(deferred.map(({ agentId }) => agentId)).toEqual(["y", "a"]);
+});
+
+test("the reason has the figures", () => {
+  const { deferred } = decideDisruptionBudget(
+    input({ lastMinute: { standBy: 2 }, notReady: 1, acts: { standBy: ["a"] } }),
+  );
+  expect(deferred[0]?.reason).toBe(
+    "the budget lets 25% of 10 be put on standby a minute, 2 in the last minute, 1 not ready now",
+  );
+});

@@ -1,0 +1,198 @@
+import { describe, expect, test } from "bun:test";
+import { decideScaling } from "#controller/scaling/policy/decide-scaling.ts";
+import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
+import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+
+const noon = Date.parse("2026-01-14T11:00:00Z");
+const always = { timeZone: "UTC", start: "0 0 * * *", end: "0 0 * * *" };
+const queue = { name: "queue", kind: "queue-depth", target: 10 };
+const steady = (qps: number) => ({ quantiles: [{ level: 0.9, qps: new Array(15).fill(qps) }] });
+
+const decide = (policy: object, seen: object) =>
+  decideScaling(
+    parseScalingPolicy({ minReplicas: 1, ...policy }, "test"),
+    parseConfig(ScalingObservation, { nowMs: noon, currentReplicas: 4, liveQps: 1000, ...seen }, "test"),
+  );
+
+describe("each step of the order", () => {
+  test.each([
+    { $: "the present load", policy: {}, seen: { liveQps: 1401 }, to: 6, by: [] },
+    {
+      $: "triggers raise it",
+      policy: { triggers: [queue] },
+      seen: { readings: [{ trigger: "queue", value: 70 }] },
+      to: 7,
+      by: [],
+    },
+    {
+      $: "triggers don't lower it",
+      policy: { triggers: [queue] },
+      seen: { readings: [{ trigger: "queue", value: 7 }] },
+      to: 4,
+      by: [],
+    },
+    { $: "a forecast raises it", policy: { prediction: {} }, seen: { forecast: steady(1700) }, to: 7, by: [] },
+    { $: "but doesn't lower it", policy: { prediction: {} }, seen: { forecast: steady(10) }, to: 4, by: [] },
+    { $: "growth is limited", policy: {}, seen: { liveQps: 99_999 }, to: 8, by: ["growth-rate"] },
+    {
+      $: "shrinking waits",
+      policy: {},
+      seen: { liveQps: 10, history: { recommendations: [{ agoS: 60, replicas: 3 }] } },
+      to: 3,
+      by: ["stabilisation"],
+    },
+    {
+      $: "a schedule's floor",
+      policy: { schedules: [{ name: "s", ...always, floor: 9 }] },
+      seen: {},
+      to: 9,
+      by: ["schedule-floor"],
+    },
+    {
+      $: "its ceiling comes before the need",
+      policy: { schedules: [{ name: "s", ...always, ceiling: 2 }] },
+      seen: {},
+      to: 2,
+      by: ["schedule-ceiling"],
+    },
+    {
+      $: "exact",
+      policy: { schedules: [{ name: "s", ...always, exact: 5 }] },
+      seen: {},
+      to: 5,
+      by: ["schedule-floor"],
+    },
+    { $: "the minimum", policy: { minReplicas: 3 }, seen: { liveQps: 1 }, to: 3, by: ["minimum"] },
+    { $: "the maximum", policy: { maxReplicas: 5 }, seen: { liveQps: 2000 }, to: 5, by: ["maximum"] },
+    {
+      $: "the maximum holds without data",
+      policy: { maxReplicas: 3 },
+      seen: { liveQps: null },
+      to: 3,
+      by: ["maximum"],
+    },
+    {
+      $: "missing data takes nothing away",
+      policy: {},
+      seen: { liveQps: 1, missingData: ["thor-3"] },
+      to: 4,
+      by: ["missing-data"],
+    },
+    {
+      $: "not even for a ceiling",
+      policy: { schedules: [{ name: "s", ...always, ceiling: 2 }] },
+      seen: { missingData: ["a"] },
+      to: 4,
+      by: ["schedule-ceiling", "missing-data"],
+    },
+    { $: "missing data may add", policy: {}, seen: { liveQps: 1500, missingData: ["thor-3"] }, to: 6, by: [] },
+    { $: "no rate at all", policy: {}, seen: { liveQps: null }, to: 4, by: [] },
+    { $: "a trigger is silent", policy: { triggers: [queue] }, seen: { liveQps: 1 }, to: 4, by: ["missing-data"] },
+    { $: "no forecast", policy: { prediction: {} }, seen: { liveQps: 1 }, to: 4, by: ["missing-data"] },
+    { $: "paused", policy: { pause: { kind: "hold" } }, seen: { liveQps: 2000 }, to: 4, by: ["pause"] },
+    { $: "paused at", policy: { pause: { kind: "at", replicas: 0 } }, seen: { liveQps: 2000 }, to: 0, by: ["pause"] },
+    { $: "scale-in paused: in", policy: { pause: { kind: "scale-in" } }, seen: { liveQps: 1 }, to: 4, by: ["pause"] },
+    { $: "scale-in paused: out", policy: { pause: { kind: "scale-in" } }, seen: { liveQps: 2000 }, to: 8, by: [] },
+    {
+      $: "scale-out paused: out",
+      policy: { pause: { kind: "scale-out" } },
+      seen: { liveQps: 2000 },
+      to: 4,
+      by: ["pause"],
+    },
+    { $: "scale-out paused: in", policy: { pause: { kind: "scale-out" } }, seen: { liveQps: 1 }, to: 1, by: [] },
+    { $: "warming up", policy: {}, seen: { liveQps: 2000, warmUpLeftS: 5 }, to: 4, by: ["warm-up"] },
+    {
+      $: "frozen",
+      policy: { pause: { kind: "at", replicas: 1 } },
+      seen: { frozen: "fair" },
+      to: 4,
+      by: ["pause", "freeze"],
+    },
+    {
+      $: "to nothing, without load",
+      policy: { minReplicas: 0, load: false, triggers: [queue] },
+      seen: { readings: [{ trigger: "queue", value: 0 }] },
+      to: 0,
+      by: [],
+    },
+    {
+      $: "idle",
+      policy: { minReplicas: 3, idleReplicas: 1, load: false, triggers: [queue] },
+      seen: { readings: [{ trigger: "queue", value: 0 }] },
+      to: 1,
+      by: [],
+    },
+    {
+      $: "schedules alone start from the minimum",
+      policy: { load: false, schedules: [{ name: "s", ...always, floor: 2 }] },
+      seen: { liveQps: null },
+      to: 2,
+      by: ["schedule-floor"],
+    },
+  ])("$$ -> $to", ({ policy, seen, to, by }) => {
+    const decision = decide(policy, seen);
+    expect(decision.replicas).toBe(to);
+    expect(decision.limitedBy.map((step): string => step.by)).toEqual([...by]);
+    expect(decision.kind).toBe(to > 4 ? "scale-out" : to < 4 ? "scale-in" : "hold");
+  });
+});
+
+test.each([
+  { kind: "scale-in", scaleInHeld: "scale-in is paused", scaleOutHeld: null },
+  { kind: "scale-out", scaleInHeld: null, scaleOutHeld: "scale-out is paused" },
+  { kind: "hold", scaleInHeld: "paused", scaleOutHeld: "paused" },
+  { kind: "at", scaleInHeld: null, scaleOutHeld: null },
+])("a pause of kind $kind holds back what it names and nothing else", ({ kind, ...held }) => {
+  const pause = kind === "at" ? { kind, replicas: 4 } : { kind };
+  expect(decide({ pause }, {})).toMatchObject(held);
+});
+
+test("the reason tells the whole way in a sentence", () => {
+  const schedules = [{ name: "fair", ...always, ceiling: 5, floor: 2 }];
+  const decision = decide({ name: "p", schedules }, { liveQps: 1500 });
+  expect(decision).toMatchObject({ policy: "p", floor: 2, ceiling: 5, reactiveNeed: 6, wanted: 6, acts: true });
+  expect(decision.reason).toBe(
+    "1500 qps now need 6 replicas; schedules: fair wants at least 2 and at most 5 until 2026-01-15 00:00 UTC; schedule-ceiling: 6 -> 5; 4 -> 5",
+  );
+  expect(decide({ mode: "preview" }, {}).acts).toBe(false);
+});
+
+test("properties: within the limits, never below the reactive need on scale-in, monotone in demand, the same each time", () => {
+  let state = 11;
+  const random = (below: number) => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % below;
+  };
+  for (let round = 0; round < 120; round += 1) {
+    const minReplicas = random(4);
+    const maxReplicas = minReplicas + 1 + random(20);
+    const bound = () => minReplicas + random(maxReplicas - minReplicas + 1);
+    const policy = {
+      minReplicas,
+      maxReplicas,
+      ...(random(2) === 0 ? { prediction: {} } : {}),
+      ...(random(2) === 0 ? { triggers: [queue] } : {}),
+      ...(random(3) === 0 ? { schedules: [{ name: "s", ...always, ceiling: bound() }] } : {}),
+    };
+    const triggers = "triggers" in policy ? { readings: [{ trigger: "queue", value: random(200) }] } : {};
+    const seen = {
+      currentReplicas: random(maxReplicas + 1),
+      ...triggers,
+      forecast: random(4) === 0 ? null : steady(random(6000)),
+      missingData: random(5) === 0 ? ["a"] : [],
+      history: { recommendations: [{ agoS: random(400), replicas: random(20) }] },
+    };
+    const rate = random(5000);
+    const less = decide(policy, { ...seen, liveQps: rate });
+    expect(decide(policy, { ...seen, liveQps: rate })).toEqual(less);
+    expect(decide(policy, { ...seen, liveQps: rate + random(3000) }).replicas).toBeGreaterThanOrEqual(less.replicas);
+    expect(less.replicas).toBeLessThanOrEqual(maxReplicas);
+    expect(less.replicas).toBeGreaterThanOrEqual(minReplicas);
+    if (less.kind === "scale-in") {
+      expect(less.replicas).toBeGreaterThanOrEqual(Math.min(less.reactiveNeed ?? 0, less.ceiling));
+      expect(seen.missingData).toEqual([]);
+    }
+  }
+});

@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+import { decidePrediction } from "#controller/scaling/policy/prediction/decide-prediction.ts";
+import { PredictionInput } from "#controller/scaling/policy/prediction/prediction-rules.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+
+const decide = (given: object) => decidePrediction(parseConfig(PredictionInput, given, "test"));
+/** A forecast that is `peak` in one step and little in the others. */
+const forecast = (peak: number | null, { step = 10, level = 0.9, ...more }: Record<string, number> = {}) => ({
+  ...(more["ageS"] === undefined ? {} : { ageS: more["ageS"] }),
+  quantiles: [
+    {
+      level,
+      qps: Array.from({ length: 15 }, (_, index) => (index === step ? peak : 10)),
+      ...(more["coverage"] === undefined ? {} : { coverage: more["coverage"] }),
+    },
+  ],
+});
+
+describe("how many", () => {
+  test.each([
+    { $: "ceil(peak / 280)", now: 4, forecast: forecast(1681), to: 7, need: 7 },
+    { $: "exactly full", now: 4, forecast: forecast(1680), to: 6, need: 6 },
+    { $: "at most double", now: 3, forecast: forecast(5000), to: 6, need: 18 },
+    { $: "one becomes at most two", now: 1, forecast: forecast(5000), to: 2, need: 18 },
+    { $: "none becomes one, and the minimum", now: 0, forecast: forecast(5000), to: 2, need: 18 },
+    { $: "at most the maximum", now: 15, forecast: forecast(9000), to: 20, need: 33 },
+    { $: "at least the minimum", now: 4, forecast: forecast(0), to: 2, need: 1 },
+    { $: "a change of 20 % is small", now: 5, forecast: forecast(1500), to: 5, need: 6 },
+    { $: "down as well", now: 5, forecast: forecast(1100), to: 5, need: 4 },
+    { $: "more than 20 % down", now: 5, forecast: forecast(800), to: 3, need: 3 },
+    { $: "never below what the present needs", now: 6, reactive: 5, forecast: forecast(100), to: 5, need: 1 },
+    { $: "the present needs more", now: 4, reactive: 9, forecast: forecast(1681), to: 9, need: 7 },
+    { $: "a peak sooner than 2 min", now: 4, forecast: forecast(5000, { step: 1 }), to: 2, need: 1 },
+    { $: "2 min ahead counts", now: 4, forecast: forecast(1681, { step: 2 }), to: 7, need: 7 },
+    { $: "unless the forecast is older", now: 4, forecast: forecast(1681, { step: 2, ageS: 10 }), to: 2, need: 1 },
+  ])("$$: $now -> $to", ({ now, reactive = 0, forecast, to, need }) => {
+    expect(decide({ currentReplicas: now, reactiveNeed: reactive, forecast })).toMatchObject({ replicas: to, need });
+  });
+});
+
+describe("when no forecast counts, there are no fewer than now", () => {
+  test.each([
+    { $: "none", forecast: null, says: "there is no forecast" },
+    { $: "not sure enough", forecast: forecast(5000, { level: 0.85 }), says: "no quantile" },
+    { $: "sure by name only", forecast: forecast(5000, { level: 0.95, coverage: 0.7 }), says: "0.95 (held 0.7)" },
+    { $: "old", forecast: forecast(5000, { ageS: 301 }), says: "301 s old" },
+    { $: "a gap", forecast: forecast(null), says: "no rate for 600 s" },
+    { $: "negative", forecast: forecast(-1), says: "no rate" },
+    { $: "too short", forecast: { quantiles: [{ level: 0.9, qps: [5000] }] }, says: "no step from 120 to 900 s" },
+  ])("$$", ({ forecast, says }) => {
+    const decision = decide({ currentReplicas: 5, reactiveNeed: 3, forecast });
+    expect(decision).toMatchObject({ replicas: 5, need: null, peak: null });
+    expect(decision.reason).toContain(says);
+    expect(decide({ currentReplicas: 5, reactiveNeed: 8, forecast }).replicas).toBe(8);
+  });
+});
+
+test.each([
+  { now: 1, to: 2 },
+  { now: 0, to: 1 },
+  { now: 3, to: 4 },
+])("however small the factor, one more is possible: $now -> $to", ({ now, to }) => {
+  const policy = { minReplicas: 0, maxScaleUpFactor: 1.2 };
+  const decision = decide({ policy, currentReplicas: now, reactiveNeed: 0, forecast: forecast(5000) });
+  expect(decision).toMatchObject({ replicas: to, limitedBy: ["scale-up-factor"] });
+});
+
+test("of several quantiles the lowest that is sure enough", () => {
+  const quantiles = [0.99, 0.5, 0.9, 0.95].map((level) => ({ level, qps: new Array(15).fill(level * 1000) }));
+  expect(decide({ currentReplicas: 3, forecast: { quantiles } })).toMatchObject({
+    peak: { qps: 900, level: 0.9, inS: 120 },
+    need: 4,
+  });
+});

@@ -1,0 +1,198 @@
+import { describe, expect, test } from "bun:test";
+import { decisions } from "#cli/decide/decisions.ts";
+import { decideSchedules } from "#controller/scaling/policy/schedules/decide-schedules.ts";
+import type { Schedule } from "#controller/scaling/policy/schedules/schedule.ts";
+
+const at = (text: string) => Date.parse(text);
+const schedule = (given: Partial<Schedule>): Schedule => ({
+  name: "hours",
+  timeZone: "Europe/Berlin",
+  start: "0 9 * * *",
+  end: "0 17 * * *",
+  priority: 0,
+  ...given,
+});
+const night = schedule({ name: "night", start: "0 22 * * *", end: "0 6 * * *", exact: 1 });
+const work = schedule({ name: "work", start: "0 9 * * MON-FRI", end: "0 17 * * MON-FRI", floor: 8 });
+
+describe("one window", () => {
+  test.each([
+    { $: "the minute before it opens", schedule: work, now: "2026-01-14T07:59:59.999Z", floor: null },
+    { $: "the moment it opens", schedule: work, now: "2026-01-14T08:00:00Z", floor: 8 },
+    { $: "within it", schedule: work, now: "2026-01-14T12:00:00.123Z", floor: 8 },
+    { $: "its last millisecond", schedule: work, now: "2026-01-14T15:59:59.999Z", floor: 8 },
+    { $: "the moment it closes", schedule: work, now: "2026-01-14T16:00:00Z", floor: null },
+    { $: "an hour earlier in summer", schedule: work, now: "2026-07-14T07:00:00Z", floor: 8 },
+    { $: "closed by then in summer", schedule: work, now: "2026-07-14T15:00:00Z", floor: null },
+    { $: "not on a Saturday", schedule: work, now: "2026-01-17T12:00:00Z", floor: null },
+    { $: "over midnight, before it", schedule: night, now: "2026-01-14T22:30:00Z", floor: 1 },
+    { $: "over midnight, after it", schedule: night, now: "2026-01-14T04:59:00Z", floor: 1 },
+    { $: "over midnight, closed", schedule: night, now: "2026-01-14T05:00:00Z", floor: null },
+    {
+      $: "the same pattern twice is always open",
+      schedule: schedule({ start: "0 8 * * *", end: "0 8 * * *", floor: 3 }),
+      now: "2026-01-14T03:00:00Z",
+      floor: 3,
+    },
+    {
+      $: "the other half of the world",
+      schedule: schedule({ timeZone: "Australia/Sydney", floor: 4 }),
+      now: "2026-01-13T22:30:00Z",
+      floor: 4,
+    },
+    {
+      $: "a weekend",
+      schedule: schedule({ start: "0 0 * * SAT", end: "0 0 * * MON", floor: 2 }),
+      now: "2026-01-18T22:59:00Z",
+      floor: 2,
+    },
+  ])("$$: $now -> $floor", ({ schedule, now, floor }) => {
+    expect(decideSchedules([schedule], at(now)).floor).toBe(floor);
+  });
+});
+
+describe("changes of the clock", () => {
+  const inGap = schedule({ start: "0 2 * * *", end: "0 3 * * *", floor: 5 });
+  const twice = schedule({ start: "30 2 * * *", end: "30 3 * * *", floor: 5 });
+  test.each([
+    {
+      $: "a window the clock skips is not open the day before",
+      schedule: inGap,
+      now: "2026-03-28T12:00:00Z",
+      floor: null,
+    },
+    { $: "nor at the moment it is skipped", schedule: inGap, now: "2026-03-29T01:00:00Z", floor: null },
+    { $: "nor the day after", schedule: inGap, now: "2026-03-29T12:00:00Z", floor: null },
+    { $: "the night after it is open again", schedule: inGap, now: "2026-03-30T00:30:00Z", floor: 5 },
+    { $: "half in the gap: opens when the clock has jumped", schedule: twice, now: "2026-03-29T01:10:00Z", floor: 5 },
+    { $: "half in the gap: closed before", schedule: twice, now: "2026-03-29T00:59:00Z", floor: null },
+    { $: "an hour that comes twice: opens the first time", schedule: twice, now: "2026-10-25T00:30:00Z", floor: 5 },
+    { $: "and is open through the second", schedule: twice, now: "2026-10-25T02:29:00Z", floor: 5 },
+    { $: "until its end", schedule: twice, now: "2026-10-25T02:30:00Z", floor: null },
+    { $: "a long night has an hour more", schedule: night, now: "2026-10-25T04:59:00Z", floor: 1 },
+    { $: "a short night an hour less", schedule: night, now: "2026-03-29T04:00:00Z", floor: null },
+  ])("$$: $now -> $floor", ({ schedule, now, floor }) => {
+    expect(decideSchedules([schedule], at(now)).floor).toBe(floor);
+  });
+
+  test("a whole year in one zone: 365 windows of eight hours, none of them missed or doubled", () => {
+    const daily = schedule({ start: "0 9 * * *", end: "0 17 * * *", floor: 1 });
+    let openMinutes = 0;
+    for (let minute = at("2026-01-01T00:00:00Z"); minute < at("2027-01-01T00:00:00Z"); minute += 30 * 60_000) {
+      if (decideSchedules([daily], minute).floor !== null) openMinutes += 30;
+    }
+    expect(openMinutes).toBe(365 * 8 * 60);
+  });
+});
+
+describe("windows that overlap", () => {
+  const always = { start: "0 0 * * *", end: "0 0 * * *" };
+  const rule = (name: string, given: Partial<Schedule>) => schedule({ name, ...always, ...given });
+  test.each([
+    { $: "none", rules: [], floor: null, ceiling: null },
+    { $: "the highest floor", rules: [rule("a", { floor: 2 }), rule("b", { floor: 5 })], floor: 5, ceiling: null },
+    { $: "the lowest ceiling", rules: [rule("a", { ceiling: 9 }), rule("b", { ceiling: 7 })], floor: null, ceiling: 7 },
+    { $: "floor and ceiling", rules: [rule("a", { floor: 2 }), rule("b", { ceiling: 7 })], floor: 2, ceiling: 7 },
+    { $: "exact is both", rules: [rule("a", { exact: 4 })], floor: 4, ceiling: 4 },
+    { $: "none at all", rules: [rule("a", { exact: 0 })], floor: 0, ceiling: 0 },
+    {
+      $: "contradiction: the floor",
+      rules: [rule("a", { floor: 8 }), rule("b", { ceiling: 3 })],
+      floor: 8,
+      ceiling: 8,
+    },
+    { $: "two exacts: the higher", rules: [rule("a", { exact: 3 }), rule("b", { exact: 5 })], floor: 5, ceiling: 5 },
+    {
+      $: "a higher priority comes first",
+      rules: [rule("a", { exact: 1 }), rule("b", { floor: 6, priority: 10 })],
+      floor: 6,
+      ceiling: 6,
+    },
+    {
+      $: "a lower one counts within what is left",
+      rules: [rule("a", { floor: 8, priority: 1 }), rule("b", { floor: 3, ceiling: 5, priority: 2 })],
+      floor: 5,
+      ceiling: 5,
+    },
+    {
+      $: "and may narrow it",
+      rules: [rule("a", { ceiling: 4, priority: -1 }), rule("b", { floor: 2, priority: 2 })],
+      floor: 2,
+      ceiling: 4,
+    },
+    {
+      $: "three levels",
+      rules: [
+        rule("a", { exact: 9, priority: 1 }),
+        rule("b", { ceiling: 6, priority: 2 }),
+        rule("c", { floor: 7, priority: 3 }),
+      ],
+      floor: 7,
+      ceiling: 7,
+    },
+  ])("$$ -> $floor..$ceiling", ({ rules, floor, ceiling }) => {
+    expect(decideSchedules(rules, at("2026-05-05T12:00:00Z"))).toMatchObject({ floor, ceiling });
+    expect(decideSchedules(rules.toReversed(), at("2026-05-05T12:00:00Z"))).toMatchObject({ floor, ceiling });
+  });
+
+  test("it says which, until when, and when the next change comes", () => {
+    const both = [work, night];
+    expect(decideSchedules(both, at("2026-01-14T12:00:00Z"))).toEqual({
+      floor: 8,
+      ceiling: null,
+      open: [{ name: "work", priority: 0, floor: 8, ceiling: null, untilMs: at("2026-01-14T16:00:00Z") }],
+      nextChangeMs: at("2026-01-14T16:00:00Z"),
+      reason: "work wants at least 8 until 2026-01-14 17:00 Europe/Berlin",
+    });
+    expect(decideSchedules(both, at("2026-01-14T22:00:00Z")).reason).toBe(
+      "night wants exactly 1 until 2026-01-15 06:00 Europe/Berlin",
+    );
+    const between = [schedule({ name: "fair", floor: 2, ceiling: 5 })];
+    expect(decideSchedules(between, at("2026-01-14T12:00:00Z")).reason).toBe(
+      "fair wants at least 2 and at most 5 until 2026-01-14 17:00 Europe/Berlin",
+    );
+    expect(decideSchedules(both, at("2026-01-14T18:00:00Z"))).toMatchObject({
+      nextChangeMs: at("2026-01-14T21:00:00Z"),
+      reason: "no schedule's window is open",
+    });
+  });
+});
+
+describe("from a file", () => {
+  const mistakes = (schedules: unknown): string[] => {
+    try {
+      decisions["schedules"]?.answer({ schedules, nowMs: 0 }, "x.json");
+      return [];
+    } catch (error) {
+      return (error as Error).message.split("\n  ").slice(1);
+    }
+  };
+
+  test("all mistakes at once, each with its place", () => {
+    const lines = mistakes([
+      schedule({ timeZone: "Mars/Base", start: "0 25 * * *", end: "0 0 30 2 *" }),
+      schedule({ floor: 5, ceiling: 3 }),
+      schedule({ name: "other", exact: 1, floor: 1 }),
+    ]);
+    expect(lines.map((line) => line.split(":")[0])).toEqual([
+      "schedules.0.timeZone",
+      "schedules.0.start",
+      "schedules.0.end",
+      "schedules.0.floor",
+      "schedules.1.floor",
+      "schedules.1.name",
+      "schedules.2.exact",
+    ]);
+    expect(lines[0]).toContain('got "Mars/Base"');
+    expect(lines[1]).toContain("Invalid value for hour: 25");
+    expect(lines[2]).toContain("never does");
+  });
+
+  test.each(["", "* * * *", "0 0 * * * *", "a b c d e", "+02:00"])("no cron: %p", (start) => {
+    expect(mistakes([schedule({ start, floor: 1 })])[0]).toMatch(/^schedules\.0\.start: expected/);
+  });
+
+  test("a fixed offset is no zone: it has no daylight saving", () => {
+    expect(mistakes([schedule({ timeZone: "+02:00", floor: 1 })])[0]).toMatch(/^schedules\.0\.timeZone/);
+  });
+});

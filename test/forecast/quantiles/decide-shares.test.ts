@@ -1,0 +1,27 @@
+import { expect, test } from "bun:test";
+import { decideShares, describeShares } from "#forecast/quantiles/decide-shares.ts";
+
+const cost = (name: string, loss: number, yardstickLoss = 100) => ({ name, loss, yardstickLoss });
+
+test.each([
+  { name: "nobody", costs: [], expected: {} },
+  { name: "one", costs: [cost("a", 80)], expected: { a: 1 } },
+  { name: "two equals", costs: [cost("a", 80), cost("b", 80)], expected: { a: 0.5, b: 0.5 } },
+  // 5 % more: e^-1 against 1
+  { name: "a little worse", costs: [cost("a", 80), cost("b", 84)], expected: { a: 0.731_059, b: 0.268_941 } },
+  { name: "far worse has no say", costs: [cost("a", 80), cost("b", 104)], expected: { a: 1 } },
+  { name: "judged at other moments", costs: [cost("a", 80), cost("b", 8, 10)], expected: { a: 0.5, b: 0.5 } },
+  { name: "silence", costs: [cost("a", 0, 0), cost("b", 0, 0)], expected: { a: 0.5, b: 0.5 } },
+  { name: "an error in silence", costs: [cost("a", 1, 0), cost("b", 0, 0)], expected: { b: 1 } },
+  { name: "without error", costs: [cost("a", 0), cost("b", 1)], expected: { a: 1 } },
+  { name: "no number", costs: [cost("a", Number.NaN), cost("b", 90)], expected: { b: 1 } },
+  { name: "endless", costs: [cost("a", Number.POSITIVE_INFINITY)], expected: {} },
+])("shares: $name", ({ costs, expected }) => {
+  const shares = decideShares(costs);
+  expect([...shares.keys()].sort()).toEqual(Object.keys(expected).sort());
+  for (const [name, share] of Object.entries(expected)) expect(shares.get(name)).toBeCloseTo(share, 5);
+});
+
+test("the largest comes first, and people can read them", () => {
+  expect(describeShares(decideShares([cost("b", 84), cost("a", 80)]))).toBe("a 73 %, b 27 %");
+});

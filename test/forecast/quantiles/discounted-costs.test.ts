@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test";
+import { createDiscountedCosts } from "#forecast/quantiles/discounted-costs.ts";
+
+const hourMs = 3_600_000;
+const minuteMs = 60_000;
+
+/** Feeds losses by name, one moment a minute. */
+function after(
+  rounds: number,
+  lossesAt: (round: number) => Record<string, number>,
+  priorOf?: (name: string) => number,
+) {
+  const costs = createDiscountedCosts(priorOf);
+  for (let round = 0; round < rounds; round += 1) {
+    costs.observe(round * minuteMs, new Map(Object.entries(lossesAt(round))));
+  }
+  return costs;
+}
+
+test.each([
+  { name: "nothing before ten comparisons", rounds: 9, losses: { a: 1, b: 1 }, expected: null },
+  { name: "equals", rounds: 10, losses: { a: 1, b: 1 }, expected: { a: 0.5, b: 0.5 } },
+  // 10 of 110: sharpness 20/11; 10 % more weighs e^-(2/11)
+  { name: "a little worse, little experience", rounds: 10, losses: { a: 1, b: 1.1 }, expected: { a: 0.545, b: 0.455 } },
+  // 900 of 1,000: sharpness 18; e^-1.8
+  { name: "a little worse, much experience", rounds: 900, losses: { a: 1, b: 1.1 }, expected: { a: 0.858, b: 0.142 } },
+  { name: "clearly worse", rounds: 900, losses: { a: 1, b: 1.5 }, expected: { a: 1 } },
+  { name: "without traffic", rounds: 20, losses: { a: 0, b: 0 }, expected: { a: 0.5, b: 0.5 } },
+])("shares: $name", ({ rounds, losses, expected }) => {
+  const shares = after(rounds, () => losses).shares(["a", "b", "never seen"]);
+  if (expected === null) {
+    expect(shares).toBeNull();
+    return;
+  }
+  expect([...shares!.keys()].sort()).toEqual(Object.keys(expected));
+  for (const [name, share] of Object.entries(expected)) expect(shares!.get(name)).toBeCloseTo(share, 2);
+});
+
+test("one that was trusted more from the start keeps a lead among equals and loses it when it errs", () => {
+  const trusted = (name: string) => (name === "a" ? 4 : 1);
+  expect(
+    after(200, () => ({ a: 1, b: 1 }), trusted)
+      .shares(["a", "b"])
+      ?.get("a"),
+  ).toBeCloseTo(0.8, 6);
+  expect(
+    after(900, () => ({ a: 1.4, b: 1 }), trusted)
+      .shares(["a", "b"])
+      ?.get("a") ?? 0,
+  ).toBeLessThan(0.01);
+});
+
+test("who joins late is judged by the moments at which it forecast", () => {
+  // Everything is ten times as hard from minute 400 on; the late one is as good as the others there.
+  const costs = after(
+    500,
+    (round): Record<string, number> => (round < 400 ? { a: 1, b: 1 } : { a: 10, b: 10, late: 10 }),
+  );
+  expect(costs.shares(["a", "b", "late"])?.get("late")).toBeCloseTo(1 / 3, 2);
+});
+
+test("a change within the hour is seen, what was learnt in days is not forgotten for it", () => {
+  const costs = after(2_940, (round) => (round < 2_880 ? { a: 1, b: 1.2 } : { a: 1.2, b: 1 }));
+  const share = costs.shares(["a", "b"])!.get("b")!;
+  expect(share).toBeGreaterThan(0.1);
+  expect(share).toBeLessThan(0.9);
+});
+
+test("who is away has no share, who is forgotten begins anew, what another run knew is taken over", () => {
+  const costs = after(100, () => ({ a: 1, b: 1, c: 1 }));
+  expect([...costs.shares(["a", "b"])!.keys()].sort()).toEqual(["a", "b"]);
+  costs.forget("a");
+  expect([...costs.shares(["a", "b"])!.keys()]).toEqual(["b"]);
+  costs.observe(101 * hourMs, new Map());
+  costs.restore([{ name: "a", loss: 1, yardstickLoss: 1 }], 30);
+  expect(costs.shares(["a", "b"])?.get("a")).toBeCloseTo(0.5, 1);
+  costs.restore([{ name: "b", loss: 9, yardstickLoss: 1 }], 30);
+  expect(costs.shares(["a", "b"])?.get("b")).toBeCloseTo(0.5, 1);
+});

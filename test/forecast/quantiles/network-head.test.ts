@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import { createCalendar } from "#forecast/data/calendar.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { createNetworkHead } from "#forecast/quantiles/network-head.ts";
+
+const calendar = createCalendar("UTC", []);
+const stepMs = 60_000;
+const steps = 15;
+const random = seededRandom(6);
+/** Uniform between 80 and 120: the highest of 15 has the quantile q at 80 + 40 · q^(1/15). */
+const rates = Array.from({ length: 1_200 }, () => 80 + 40 * random());
+const historyTo = (origin: number) => ({ qps: rates.slice(0, origin), stepMs, endMs: origin * stepMs, calendar });
+const path = new Array<number>(steps).fill(100);
+
+/** Lets a head forecast minute by minute; what came is told when it has come. */
+function teach(minutes: number) {
+  const head = createNetworkHead();
+  let said = head.forecast(historyTo(60), path);
+  for (let origin = 61; origin <= 60 + minutes; origin += 1) {
+    const from = origin - steps;
+    if (from >= 60) head.observe(from * stepMs, Math.max(...rates.slice(from, origin)));
+    for (const _ of head.learn()) {
+      // to the end
+    }
+    said = head.forecast(historyTo(origin), path);
+  }
+  return said;
+}
+
+test("says nothing until it has seen what came of a hundred forecasts", () => {
+  expect(teach(100)).toBeNull();
+  expect(teach(140)).not.toBeNull();
+});
+
+test("a path that is right on average becomes quantiles of the peak", () => {
+  const said = teach(1_100)!;
+  for (const [which, quantile] of [0.5, 0.9, 0.95].entries()) {
+    expect(Math.abs(said[which]! - (80 + 40 * quantile ** (1 / steps)))).toBeLessThan(4);
+  }
+});
+
+test("neither silence nor a short record is an input", () => {
+  const head = createNetworkHead();
+  const silent = { qps: new Array<number>(90).fill(0), stepMs, endMs: 90 * stepMs, calendar };
+  expect(head.forecast(silent, path)).toBeNull();
+  expect(head.forecast({ ...silent, qps: [1, 2, 3] }, path)).toBeNull();
+  head.observe(90 * stepMs, 5);
+  expect([...head.learn()]).toEqual([]);
+});

@@ -1,0 +1,127 @@
+import { expect, test } from "bun:test";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { createPeakBlend } from "#forecast/quantiles/peak-blend.ts";
+import { inOrder, type PeakQuantiles, peakLoss } from "#forecast/quantiles/peak-quantiles.ts";
+import { createRecentRatios } from "#forecast/quantiles/recent-ratios.ts";
+
+const minuteMs = 60_000;
+const horizonMs = 15 * minuteMs;
+
+test.each([
+  { name: "sorted, none negative", values: [3, -1, 2], expected: [0, 2, 3] },
+  { name: "as they are", values: [1, 2, 3], expected: [1, 2, 3] },
+])("quantiles $name", ({ values, expected }) => {
+  expect(inOrder(values)).toEqual(expected as never);
+});
+
+test("pinball loss of three quantiles by hand", () => {
+  // above the median by 2 (0.5 · 2), below the others by 1 and 3 (0.1 · 1, 0.05 · 3)
+  expect(peakLoss(10, [8, 11, 13])).toBeCloseTo((1 + 0.1 + 0.15) / 3, 12);
+});
+
+test("ratios: assumed until twenty are known, then ranks of the newest day", () => {
+  const ratios = createRecentRatios([0.5, 0.9], [1, 2]);
+  for (let index = 0; index < 19; index += 1) ratios.observe(index * minuteMs, 10, 10 + index);
+  expect(ratios.ready()).toBe(false);
+  expect(ratios.factors(20 * minuteMs)).toEqual([1, 2]);
+  ratios.observe(19 * minuteMs, 0, 5); // tells nothing
+  ratios.observe(19 * minuteMs, 10, 29);
+  expect(ratios.ready()).toBe(true);
+  // 20 ratios 1, 1.1 … 2.9: ranks ⌈21 · 0.5⌉ = 11 and ⌈21 · 0.9⌉ = 19
+  expect(ratios.factors(20 * minuteMs).map((factor) => Number(factor.toFixed(6)))).toEqual([2, 2.8]);
+  const dayMs = 86_400_000;
+  for (let index = 0; index < 150; index += 1) ratios.observe(2 * dayMs + index, 10, 5);
+  expect(ratios.factors(2 * dayMs + minuteMs)).toEqual([0.5, 0.5]);
+});
+
+/** Uniform peaks between 0 and 100, and two who forecast them. */
+function run(rounds: number, said: (peak: number) => ReadonlyMap<string, PeakQuantiles>, drift = 0) {
+  const blend = createPeakBlend(horizonMs);
+  const random = seededRandom(9);
+  const peaks = new Map<number, number>();
+  let covered = 0;
+  let last = blend.forecast(0, new Map([["last-value", 50]]), said(50));
+  for (let index = 1; index <= rounds; index += 1) {
+    const endMs = index * horizonMs;
+    const peak = 100 * random() + drift * index;
+    peaks.set(endMs, peak);
+    blend.settle(endMs, (fromMs) => peaks.get(fromMs) ?? null);
+    last = blend.forecast(endMs, new Map([["last-value", 50]]), said(peak));
+    if (peak <= last.quantiles[2]) covered += 1;
+  }
+  return { last, coverage: covered / rounds };
+}
+
+test("one that is forgotten has no share until it was compared anew, also with what it had said before", () => {
+  const blend = createPeakBlend(horizonMs);
+  const said = new Map([["wise", [50, 90, 95] as const]]);
+  const random = seededRandom(9);
+  const at = (index: number) => {
+    blend.settle(index * horizonMs, () => 100 * random());
+    return blend.forecast(index * horizonMs, new Map([["last-value", 50]]), said).shares.get("wise") ?? 0;
+  };
+  for (let index = 0; index < 200; index += 1) at(index);
+  expect(at(200)).toBeGreaterThan(0);
+  blend.forget(["wise"]);
+  const after = Array.from({ length: 30 }, (_, index) => at(201 + index));
+  expect(after.findIndex((share) => share > 0)).toBe(10);
+});
+
+test("who knows the quantiles gets the say, and they cover what they claim", () => {
+  const { last, coverage } = run(
+    1_500,
+    () =>
+      new Map([
+        ["wise", [50, 90, 95] as const],
+        ["foolish", [5, 6, 7] as const],
+      ]),
+  );
+  expect(last.shares.get("wise")).toBeGreaterThan(0.3);
+  expect(last.shares.has("foolish")).toBe(false);
+  expect(coverage).toBeGreaterThan(0.93);
+  expect(coverage).toBeLessThan(0.97);
+});
+
+test("one who sees what comes is left alone, from the moment that enough is known", () => {
+  const { last } = run(40, (peak) => new Map([["seer", [peak, peak, peak] as const]]));
+  expect([...last.shares.keys()].sort()).toEqual(["seer"]);
+});
+
+test("a bound that claims too much is moved to where it is exceeded once in twenty times", () => {
+  const { last, coverage } = run(4_000, () => new Map([["bold", [40, 60, 70] as const]]));
+  expect(coverage).toBeGreaterThan(0.9);
+  expect(last.quantiles[2]).toBeGreaterThan(85);
+});
+
+test("peaks are forecast in every minute from the first on, also while only some are known well enough to be compared", () => {
+  const blend = createPeakBlend(horizonMs);
+  const said = new Map([["quantiles", [50, 90, 95] as const]]);
+  for (let index = 0; index < 60; index += 1) {
+    blend.settle(index * horizonMs, () => 60);
+    const { quantiles, shares } = blend.forecast(index * horizonMs, new Map([["last-value", 50]]), said);
+    expect(quantiles[0]).toBeGreaterThan(40);
+    expect([...shares.values()].reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
+  }
+});
+
+test("before anything is known quantiles count more than the ratios of a point", () => {
+  const points = new Map([["last-value", 10]]);
+  const { shares } = createPeakBlend(horizonMs).forecast(0, points, new Map([["quantiles", [5, 6, 7] as const]]));
+  expect([...shares]).toEqual([
+    ["quantiles", 8 / 9],
+    ["last-value", 1 / 9],
+  ]);
+});
+
+test("a time in which not all was counted teaches nothing", () => {
+  const blend = createPeakBlend(horizonMs);
+  for (let index = 0; index < 60; index += 1) {
+    blend.settle(index * horizonMs, () => null);
+    blend.forecast(index * horizonMs, new Map([["last-value", 10]]), new Map());
+  }
+  expect(blend.forecast(1e9, new Map([["last-value", 10]]), new Map()).quantiles.map((q) => q.toFixed(6))).toEqual([
+    "11.000000",
+    "14.000000",
+    "16.000000",
+  ]);
+});

@@ -1,0 +1,115 @@
+import { describe, expect, test } from "bun:test";
+import { AgentConfig } from "#agent/config.ts";
+import type { AgentView } from "#controller/api/schemas.ts";
+import { ControllerConfig } from "#controller/config.ts";
+import type { CostReport } from "#controller/cost/cost-report.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import { demoBoards, fleetCapacityQps } from "#tools/demo/fleet/demo-fleet.ts";
+import { agentConfig, controllerConfig, probeConfig } from "#tools/demo/fleet/fleet-config.ts";
+import { costView, servingTargets } from "#tools/demo/view/follow-fleet.ts";
+
+const settings = {
+  directory: "/tmp/demo",
+  clock: { speed: 288, anchorRealMs: 1, startMs: 2 },
+  capacityScale: 1 / 1000,
+  controllerPort: 20_001,
+  brokerPort: 20_002,
+};
+
+describe("the fleet", () => {
+  test("has boards of differing size, with names of their own", () => {
+    const boards = demoBoards(4);
+    expect(boards.map(({ agentId }) => agentId)).toEqual(["thor-1", "classic-1", "orin-1", "thor-2"]);
+    expect(fleetCapacityQps(boards)).toBe(420 + 330 + 260 + 420);
+    expect(new Set(demoBoards(16).map(({ agentId }) => agentId)).size).toBe(16);
+    expect(fleetCapacityQps([])).toBe(0);
+  });
+
+  test("an agent's configuration is valid, and its capacities and thresholds are scaled alike", () => {
+    const config = parseConfig(AgentConfig, agentConfig(settings, demoBoards(1)[0]!, 20_003), "test");
+    expect(config.power.simulated).toMatchObject({ preset: "thor-t5000", capacityScale: 0.001 });
+    expect(config.power.policy).toMatchObject({ highQps: 0.3, lowQps: 0.1 });
+    expect(config.broker.url).toBe("mqtt://127.0.0.1:20002");
+    expect(config.serving.port).toBe(20_003);
+    expect(config.clock).toEqual(settings.clock);
+  });
+
+  test.each(demoBoards(4))("$agentId may train a forecasting model of its own within the demo's day", (board) => {
+    const { training } = parseConfig(AgentConfig, agentConfig(settings, board, 20_003), "test").forecast;
+    expect(training).toMatchObject({ enabled: true, window: "00:00-00:00", units: "tiny", priority: "idle" });
+    // Less than half of the day, so that there is time to judge it, and half a minute of the five that the day takes.
+    expect(training.minDays).toBeLessThan(0.5);
+    expect(training.maxMinutes).toBeLessThanOrEqual(0.5);
+  });
+
+  test("the probe's too, with nothing that holds it back", () => {
+    const config = parseConfig(AgentConfig, probeConfig("/tmp/demo", 20_004, 20_005), "test");
+    expect(config.power.board).toBe("none");
+    expect(config.clock).toBeNull();
+  });
+
+  test.each([
+    { agents: 1, minReplicas: 1 },
+    { agents: 4, minReplicas: 2 },
+  ])("the controller's as well, with $agents agents", ({ agents, minReplicas }) => {
+    const config = parseConfig(ControllerConfig, controllerConfig(settings, agents, 5_000), "test");
+    expect(config.scaling).toMatchObject({ minReplicas, warmUpMs: 5_000 * 288 });
+    expect(config.scaling.capacityPerReplicaQps).toBeCloseTo(0.35, 9);
+    // Ten real seconds of silence, not three fast minutes (0.6 s), make an agent stale.
+    expect(config.ingest.staleAfterMs).toBe(10_000 * 288);
+    expect(config.api.port).toBe(20_001);
+  });
+
+  test("on a slow clock the guards keep their usual values", () => {
+    const slow = { ...settings, clock: { ...settings.clock, speed: 1 } };
+    const config = parseConfig(ControllerConfig, controllerConfig(slow, 4, 0), "test");
+    expect(config.ingest.staleAfterMs).toBe(180_000);
+    expect(config.scaling.intervalMs).toBe(60_000);
+  });
+});
+
+describe("servingTargets", () => {
+  const view = {
+    agentId: "a",
+    status: "online",
+    role: { desired: "active", reported: "active" },
+    url: "http://a",
+    capacityQps: 0.4,
+  } as AgentView;
+
+  test.each([
+    { name: "active", change: {}, asked: true },
+    { name: "active by itself, before any plan", change: { role: { desired: null, reported: "active" } }, asked: true },
+    { name: "on its way to standby", change: { role: { desired: "standby", reported: "active" } }, asked: false },
+    { name: "on its way to active", change: { role: { desired: "active", reported: "standby" } }, asked: false },
+    { name: "draining", change: { role: { desired: "draining", reported: "draining" } }, asked: false },
+    { name: "offline", change: { status: "offline" }, asked: false },
+    { name: "without an address", change: { url: null }, asked: false },
+  ])("$name", ({ change, asked }) => {
+    expect(servingTargets([{ ...view, ...change } as AgentView]).map(({ agentId }) => agentId)).toEqual(
+      asked ? ["a"] : [],
+    );
+  });
+
+  test("the weight is the capacity, 1 when it is not known", () => {
+    expect(servingTargets([view, { ...view, agentId: "b", capacityQps: null }]).map(({ weight }) => weight)).toEqual([
+      0.4, 1,
+    ]);
+  });
+});
+
+describe("costView", () => {
+  const amounts = { energyKwh: 2, energyUsd: 0.3, amortisationUsd: 1, totalUsd: 1.3 };
+  const allOn = { energyKwh: 3, energyUsd: 0.45, amortisationUsd: 1, totalUsd: 1.45 };
+
+  test("the run beside all on", () => {
+    expect(costView({ ...amounts, allOn } as CostReport)).toEqual({
+      run: { energyKwh: 2, costUsd: 1.3, energyUsd: 0.3, amortisationUsd: 1 },
+      reference: { energyKwh: 3, costUsd: 1.45, energyUsd: 0.45, amortisationUsd: 1 },
+    });
+  });
+
+  test("nothing while the controller has nothing to compare with", () => {
+    expect(costView({ ...amounts, allOn: null } as CostReport)).toBeNull();
+  });
+});

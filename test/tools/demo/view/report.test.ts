@@ -1,0 +1,179 @@
+import { describe, expect, test } from "bun:test";
+import { championOf, measureForecasts } from "#tools/demo/view/forecast-accuracy.ts";
+import { buildReport, type ReportInput, renderReport } from "#tools/demo/view/report.ts";
+
+const minuteMs = 60_000;
+
+const input: ReportInput = {
+  version: "0.1.0",
+  machine: { cpus: 2, cpuModel: "Test CPU", platform: "linux-x64", measuredQps: 200 },
+  traceName: "NASA",
+  clock: { fromMs: Date.parse("1995-07-27T00:00:00Z"), toMs: Date.parse("1995-07-28T00:00:00Z"), speed: 288 },
+  durationS: 300.04,
+  scale: {
+    demandFactor: 0.3,
+    requestsPerRealRequest: 4000,
+    capacityScale: 1 / 4000,
+    averageRealQps: 60,
+    peakRealQps: 120,
+    averageFleetQps: 800,
+    peakFleetQps: 1600,
+  },
+  agents: 4,
+  traffic: { requests: 20_000, errors: 0, retries: 3, latencyMs: { p50: 8, p95: 20, p99: 40 } },
+  decisions: [
+    {
+      atMs: Date.parse("1995-07-27T02:00:00Z"),
+      kind: "scale-in",
+      reason: "quiet",
+      activated: [],
+      stoodBy: ["nano-1", "thor-2"],
+    },
+    {
+      atMs: Date.parse("1995-07-27T12:00:00Z"),
+      kind: "scale-out",
+      reason: "peak forecast",
+      activated: ["nano-1"],
+      stoodBy: [],
+    },
+  ],
+  modeSwitches: [{ atMs: 1, agentId: "thor-1", from: "MAXN", to: "70W" }],
+  cost: {
+    run: { energyKwh: 3, costUsd: 0.95, energyUsd: 0.45, amortisationUsd: 0.5 },
+    reference: { energyKwh: 4, costUsd: 1.1, energyUsd: 0.6, amortisationUsd: 0.5 },
+  },
+  champion: { model: "blend", shares: { lstm: 0.604, ridge: 0.39, "last value": 0.006 }, reason: "by their errors" },
+  liveAccuracy: {
+    windowMs: 86_400_000,
+    forecasts: 100,
+    wapePercent: 28,
+    biasPercent: 1,
+    peakWapePercent: 20,
+    coverage95: 0.94,
+    rises: 3,
+    hits: 2,
+    misses: 1,
+    falseAlarms: 1,
+    hitRate: 2 / 3,
+    missRate: 1 / 3,
+    falseAlarmRate: 1 / 3,
+    medianLeadMinutes: 9.4,
+    served: { blend: 100 },
+  },
+  trainings: [
+    {
+      agentId: "thor-1",
+      endedAtMs: Date.parse("1995-07-27T05:07:00Z"),
+      kind: "kept",
+      reason: "WAPE 29.10 % against 28.40 % of the model in service on 31 held-out forecasts: not better by 1 %",
+    },
+  ],
+  trainingsAwaited: [{ agentId: "orin-1", reason: "too little record without gaps" }],
+  forecasts: [{ model: "lstm", forecasts: 100, wape: 0.28, lastValueWape: 0.36 }],
+};
+
+describe("report", () => {
+  test("has what a script asks it for", () => {
+    expect(buildReport(input)).toMatchObject({
+      requests: 20_000,
+      errors: 0,
+      activations: 1,
+      standbys: 2,
+      modeSwitches: 1,
+      energyKwh: 3,
+      costUsd: 0.95,
+      run: { energyKwh: 3, costUsd: 0.95 },
+      reference: { energyKwh: 4, costUsd: 1.1 },
+      clock: { from: "1995-07-27T00:00:00.000Z", to: "1995-07-28T00:00:00.000Z", speed: 288 },
+      durationS: 300,
+    });
+    expect(buildReport(input)).toMatchObject({
+      trainings: input.trainings,
+      trainingsAwaited: input.trainingsAwaited,
+    });
+    expect(JSON.parse(JSON.stringify(buildReport(input)))).toEqual(buildReport(input) as never);
+  });
+
+  test("says it to people", () => {
+    const text = renderReport(buildReport(input));
+    expect(text).toContain("stands for 4000");
+    expect(text).toContain("(25.0 % less)");
+    expect(text).toContain("lstm: 100 forecasts, off by 28.0 % of the traffic (the last value: 36.0 %)");
+    expect(text).toContain("07-27 12:00 scale-out: peak forecast");
+    expect(text).toContain(
+      "rises       3 rises of traffic that called for more capacity: 2 foretold, 9 min before in the median, 1 missed; 1 false alarm; " +
+        "peaks within their 0.95 quantile: 94.0 %",
+    );
+    expect(text).toContain("champion    lstm 60 %, ridge 39 %\n");
+    expect(text).toContain("training    07-27 05:07 thor-1 kept: WAPE 29.10 % against 28.40 %");
+    expect(text).toContain("training    orin-1 none: too little record without gaps");
+  });
+
+  test("says nothing odd when nothing happened, and shortens a long list", () => {
+    const zero = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0 };
+    const nothing = {
+      ...input,
+      champion: null,
+      liveAccuracy: null,
+      trainings: [],
+      traffic: { requests: 0, errors: 0, retries: 0, latencyMs: { p50: null, p95: null, p99: null } },
+      decisions: new Array(25).fill(input.decisions[0]),
+      cost: { run: zero, reference: zero },
+      forecasts: [{ model: "lstm", forecasts: 1, wape: null, lastValueWape: null }],
+    };
+    const text = renderReport(buildReport(nothing));
+    expect(text).not.toMatch(/NaN|undefined|null|Infinity/);
+    expect(text).toContain("decisions (the last 20; 5 before)");
+    expect(renderReport(buildReport({ ...nothing, decisions: [] }))).toContain("decisions   none");
+  });
+});
+
+describe("measureForecasts", () => {
+  const forecast = (minute: number, qps: number[], model = "lstm") => ({
+    madeAtMs: minute * minuteMs + 500,
+    model,
+    stepMs: minuteMs,
+    qps,
+  });
+  /** Minute 9 has 9 requests a second, and so on. */
+  const actual = (minuteStartMs: number) => minuteStartMs / minuteMs;
+
+  test("compares every step, by model, beside the last value", () => {
+    // Made in minute 10, for minutes 10 and 11; 10 and 11 came, 9 was the last value.
+    const forecasts = [forecast(10, [12, 12]), forecast(11, [11], "moving-average"), forecast(11, [11, 12])];
+    expect(measureForecasts(forecasts, actual, 0, 13 * minuteMs)).toEqual([
+      { model: "lstm", forecasts: 2, wape: 3 / 44, lastValueWape: (1 + 2 + 1 + 2) / 44 },
+      { model: "moving-average", forecasts: 1, wape: 0, lastValueWape: 1 / 11 },
+    ]);
+  });
+
+  test.each([
+    { name: "none", forecasts: [] },
+    { name: "made before there was traffic", forecasts: [forecast(0, [1])] },
+    { name: "its first step is not over", forecasts: [forecast(12, [1])] },
+  ])("leaves out: $name", ({ forecasts }) => {
+    expect(measureForecasts([...forecasts], actual, 0, 12 * minuteMs)).toEqual([]);
+  });
+
+  test("steps that are not over are left out, no traffic gives no error", () => {
+    const forecasts = [forecast(11, [11, 99])];
+    expect(measureForecasts(forecasts, actual, 0, 12 * minuteMs)).toEqual([
+      { model: "lstm", forecasts: 1, wape: 0, lastValueWape: 1 / 11 },
+    ]);
+    expect(measureForecasts(forecasts, () => 0, 0, 12 * minuteMs)[0]?.wape).toBeNull();
+  });
+});
+
+const alone = { model: "lstm", reason: "fewer than 30 forecasts have come true" };
+const blend = { model: "blend", shares: { lstm: 0.6, ridge: 0.4 }, reason: "by their errors" };
+test.each([
+  { name: "none", forecasts: [], champion: null },
+  { name: "none was chosen yet", forecasts: [alone], champion: { ...alone, shares: { lstm: 1 } } },
+  {
+    name: "the newest that was chosen",
+    forecasts: [alone, { ...blend, reason: "old" }, blend, alone],
+    champion: blend,
+  },
+])("the champion in the end: $name", ({ forecasts, champion }) => {
+  expect(championOf(forecasts)).toEqual(champion);
+});

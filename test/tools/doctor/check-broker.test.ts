@@ -1,0 +1,110 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pino from "pino";
+import { parseAgentConfig } from "#agent/check-config.ts";
+import { createEmbeddedBroker } from "#controller/broker/embedded-broker.ts";
+import { createFleetAccess } from "#controller/broker/fleet-access.ts";
+import { writeSecretFile } from "#platform/files/write-secret-file.ts";
+import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { checkBroker } from "#tools/doctor/check-broker.ts";
+import { agentLogin, brokerLimits, testKey } from "../../fakes/broker-clients.ts";
+import { createMosquitto, freePort } from "../../fakes/mosquitto.ts";
+import { untilConnected } from "../../protocol/broker-contract.ts";
+
+const silent = pino({ level: "silent" });
+const directory = mkdtempSync(join(tmpdir(), "thormesh-doctor-broker-"));
+const disposals: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const dispose of disposals.splice(0).reverse()) await dispose();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const ask = (broker: object) =>
+  checkBroker(parseAgentConfig({ broker }, "test").broker, {
+    fleet: "f",
+    agentId: "a",
+    environment: { XDG_STATE_HOME: directory },
+  });
+const { password } = agentLogin("a", "f");
+
+/** A controller's broker, at which agent a is connected. */
+async function embedded(): Promise<{ url: string; agentLost: () => boolean }> {
+  const limits = brokerLimits();
+  const own = createEmbeddedBroker(
+    { host: "127.0.0.1", port: 0, limits, access: createFleetAccess("f", testKey) },
+    silent,
+  );
+  await own.broker.start();
+  const url = `mqtt://127.0.0.1:${await own.listen()}`;
+  const { clientId, ...login } = agentLogin("a", "f");
+  const agent = createMqttBroker({ url, clientId, credentials: () => login }, silent);
+  let lost = 0;
+  agent.onConnection((connected) => {
+    if (!connected) lost += 1;
+  });
+  await agent.start();
+  await untilConnected(agent);
+  disposals.push(
+    async () => {
+      await own.broker.stop();
+      await own.close();
+    },
+    () => agent.stop(),
+  );
+  return { url, agentLost: () => lost > 1 };
+}
+
+describe("the controller's own broker", () => {
+  test("an agent that knows its secret would be let in; the one that runs is left alone", async () => {
+    const { url, agentLost } = await embedded();
+    expect(await ask({ url, password })).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("its messages arrive"),
+    });
+    const keyFile = join(directory, "broker.key");
+    writeSecretFile(keyFile, Buffer.from(testKey).toString("base64url"));
+    expect(await ask({ url, keyFile })).toMatchObject({ status: "ok" });
+    expect(agentLost()).toBe(false);
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["none", {}, /rejects agent a/],
+    ["a wrong one", { password: "guess" }, /rejects agent a/],
+    ["another agent's", { username: "b", password }, /rejects agent a/],
+    ["one in a file that others can read", { passwordFile: "/proc/version" }, /can't be used.*\/proc\/version/],
+  ])("with %s it would not, and what to do is said", async (_name, broker, detail) => {
+    const { url } = await embedded();
+    expect(await ask({ url, ...broker })).toMatchObject({
+      status: "failed",
+      detail: expect.stringMatching(detail),
+      advice: expect.stringContaining("thormesh controller secret a"),
+    });
+  });
+});
+
+describe("a broker elsewhere", () => {
+  test("that delivers is fine; one that isn't there is noted", async () => {
+    const mosquitto = await createMosquitto();
+    try {
+      expect(await ask({ url: mosquitto.url })).toMatchObject({ status: "ok" });
+    } finally {
+      await mosquitto.dispose();
+    }
+    expect(await ask({ url: `mqtt://127.0.0.1:${await freePort()}` })).toMatchObject({ status: "note" });
+  }, 20_000);
+
+  test("that acknowledges what it does not deliver has failed", async () => {
+    const mosquitto = await createMosquitto("topic read #\n");
+    try {
+      expect(await ask({ url: mosquitto.url })).toMatchObject({
+        status: "failed",
+        detail: expect.stringContaining("does not deliver"),
+        advice: expect.stringContaining("docs/mqtt.md"),
+      });
+    } finally {
+      await mosquitto.dispose();
+    }
+  }, 20_000);
+});

@@ -1,0 +1,58 @@
+import { Database } from "bun:sqlite";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { ServingConfig } from "#agent/serving/serving-config.ts";
+import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
+import { keyText } from "#platform/http/guard/identify-caller.ts";
+
+const askTimeoutMs = 3_000;
+const maxAnswerBytes = 4 * 1024 * 1024;
+/** An address that means all of them is asked on this machine. */
+const anyAddress = new Set(["0.0.0.0", "::", ""]);
+
+function isLocked(path: string): boolean {
+  if (!existsSync(path)) return false;
+  let database: Database | undefined;
+  try {
+    database = new Database(path, { readonly: true });
+    database.query("SELECT count(*) FROM sqlite_master").get();
+    return false;
+  } catch (error) {
+    return (error as { code?: unknown }).code === "SQLITE_BUSY";
+  } finally {
+    database?.close();
+  }
+}
+
+/**
+ * Why this device must not be calibrated now: an agent serves on it, and would be slowed down and spoil the figures. Null when none
+ * does: there is no agent, or it is drained or standing by with nothing in flight.
+ */
+export async function deviceInUseReason(
+  serving: Pick<ServingConfig, "host" | "port" | "apiKeys">,
+  stateDir: string,
+): Promise<string | null> {
+  const host = anyAddress.has(serving.host) ? "127.0.0.1" : serving.host;
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${serving.port}`;
+  const headers: Record<string, string> = {};
+  const [apiKey] = serving.apiKeys;
+  if (apiKey !== undefined) headers["authorization"] = `Bearer ${keyText(apiKey)}`;
+  let status: unknown;
+  try {
+    const response = await fetchBounded(`${url}/api/v1/status`, {
+      headers,
+      timeoutMs: askTimeoutMs,
+      maxBytes: maxAnswerBytes,
+    });
+    if (!response.ok) return `something answers at ${url} with HTTP ${response.status}: is it an agent that serves?`;
+    status = await response.json();
+  } catch (error) {
+    if ((error as Error).name === "TimeoutError") return `something at ${url} does not answer in time`;
+    if (error instanceof SyntaxError) return null; // another program's page
+    if (!isLocked(join(stateDir, "agent.db"))) return null;
+    return `an agent holds the state in ${stateDir}, but does not answer at ${url}: stop it first`;
+  }
+  const role = (status as { role?: { role?: unknown } } | null)?.role?.role;
+  if (role === "draining" || role === "standby" || role === undefined) return null;
+  return `the agent at ${url} serves (its role is ${String(role)}): drain or stop it first`;
+}

@@ -1,0 +1,33 @@
+import { boardPresets } from "#agent/power/device/board-presets.ts";
+
+export interface DemoBoard {
+  readonly agentId: string;
+  readonly preset: keyof typeof boardPresets;
+}
+
+/** Boards of differing size, in this order for as many agents as are asked for. */
+const boardOrder: readonly { readonly preset: keyof typeof boardPresets; readonly name: string }[] = [
+  { preset: "thor-t5000", name: "thor" },
+  { preset: "jetson-classic", name: "classic" },
+  { preset: "orin-nano", name: "orin" },
+  { preset: "thor-t5000", name: "thor" },
+];
+
+/** The fleet of a demo with `count` agents: "thor-1", "classic-1", "orin-1", "thor-2", … */
+export function demoBoards(count: number): DemoBoard[] {
+  const named = new Map<string, number>();
+  return Array.from({ length: count }, (_, index) => {
+    const board = boardOrder[index % boardOrder.length] as (typeof boardOrder)[number];
+    const number = (named.get(board.name) ?? 0) + 1;
+    named.set(board.name, number);
+    return { agentId: `${board.name}-${number}`, preset: board.preset };
+  });
+}
+
+/** What the full-size boards serve together, each in its most capable mode, requests a second. */
+export function fleetCapacityQps(boards: readonly DemoBoard[]): number {
+  return boards.reduce(
+    (sum, { preset }) => sum + Math.max(...boardPresets[preset].modes.map((mode) => mode.capacityQps)),
+    0,
+  );
+}

@@ -1,0 +1,133 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type ClockConfig, createClock } from "#platform/clock.ts";
+import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
+import { selfCommand } from "#platform/process/self-command.ts";
+import { Balancer } from "#tools/demo/traffic/balancer.ts";
+import { type SendOptions, sendEmbedding } from "#tools/demo/traffic/send-embedding.ts";
+import type { ChildProcess } from "./child-process.ts";
+import { createControllerClient } from "./controller-client.ts";
+import type { DemoBoard } from "./demo-fleet.ts";
+import { agentConfig, controllerConfig, type FleetSettings, probeConfig } from "./fleet-config.ts";
+import type { FleetProcesses } from "./fleet-processes.ts";
+import { answersOk } from "./http-json.ts";
+import { measureQps } from "./measure-machine.ts";
+
+/** Extracting a compiled program's libraries and loading four models takes seconds here, and longer on a slow disk. */
+const readyTimeoutMs = 60_000;
+const measureMs = 1_500;
+/** One vector, in decimal digits. */
+const maxAnswerBytes = 1024 * 1024;
+
+export const sendOptions: SendOptions = {
+  deadlineMs: 10_000,
+  dimension: 384,
+  fetch: (url, init) => fetchBounded(url, { ...init, method: "POST", maxBytes: maxAnswerBytes }),
+  nowMs: () => performance.now(),
+  sleep: (durationMs) => Bun.sleep(durationMs),
+};
+
+function startProcess(processes: FleetProcesses, name: string, command: string, configPath: string): ChildProcess {
+  return processes.start(name, [...selfCommand(), command, "--config", configPath, "--exit-on-stdin-close"]);
+}
+
+async function writeConfig(directory: string, name: string, config: unknown): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  const path = join(directory, `${name}.json`);
+  await writeFile(path, `${JSON.stringify(config, null, 2)}\n`);
+  return path;
+}
+
+export interface MachineSpeed {
+  /** Requests a second that one agent answers when nothing holds it back. */
+  readonly qps: number;
+  /** Real milliseconds from an agent's start to its readiness. */
+  readonly startMs: number;
+}
+
+/** Starts an agent of its own, measures it, and stops it. */
+export async function measureMachine(
+  processes: FleetProcesses,
+  directory: string,
+  ports: { readonly agent: number; readonly unusedBroker: number },
+  nextText: () => string,
+): Promise<MachineSpeed> {
+  const startedMs = performance.now();
+  const path = await writeConfig(directory, "probe", probeConfig(directory, ports.agent, ports.unusedBroker));
+  const child = startProcess(processes, "probe agent", "agent", path);
+  const url = `http://127.0.0.1:${ports.agent}`;
+  await processes.waitUntil(child, "ready", readyTimeoutMs, () => answersOk(`${url}/readyz`));
+  const startMs = performance.now() - startedMs;
+  const balancer = new Balancer();
+  balancer.update([{ agentId: "probe", url, weight: 1 }]);
+  const send = () => sendEmbedding(balancer, "native", nextText(), sendOptions);
+  const qps = await processes.guard(measureQps(send, measureMs));
+  await child.stop(5_000);
+  return { qps, startMs };
+}
+
+export interface FleetPlan {
+  readonly directory: string;
+  readonly boards: readonly DemoBoard[];
+  /** The controller's, the broker's, then one for each board. */
+  readonly ports: readonly number[];
+  readonly clock: ClockConfig;
+  readonly capacityScale: number;
+  readonly warmUpRealMs: number;
+}
+
+/**
+ * Starts controller and agents; resolves with their addresses when all agents are ready and the controller knows them.
+ * @throws FleetFailure naming the process that was not
+ */
+export async function startFleet(
+  processes: FleetProcesses,
+  plan: FleetPlan,
+  say: (line: string) => void,
+): Promise<{ controllerUrl: string; agents: { agentId: string; url: string }[] }> {
+  const { directory, boards, clock, capacityScale } = plan;
+  const [controllerPort = 0, brokerPort = 0, ...agentPorts] = plan.ports;
+  const settings: FleetSettings = { directory, clock, capacityScale, controllerPort, brokerPort };
+  const controllerUrl = `http://127.0.0.1:${controllerPort}`;
+  const controllerPath = await writeConfig(
+    directory,
+    "controller",
+    controllerConfig(settings, boards.length, plan.warmUpRealMs),
+  );
+  const controllerChild = startProcess(processes, "controller", "controller", controllerPath);
+  await processes.waitUntil(controllerChild, "healthy", readyTimeoutMs, () => answersOk(`${controllerUrl}/healthz`));
+  say(
+    `controller healthy: ${controllerUrl} (broker on port ${brokerPort}); why it decides as it does: thormesh why --url ${controllerUrl}`,
+  );
+
+  const agents = await Promise.all(
+    boards.map(async (board, index) => {
+      const port = agentPorts[index] ?? 0;
+      const path = await writeConfig(directory, board.agentId, agentConfig(settings, board, port));
+      return {
+        board,
+        url: `http://127.0.0.1:${port}`,
+        child: startProcess(processes, `agent ${board.agentId}`, "agent", path),
+      };
+    }),
+  );
+  await Promise.all(
+    agents.map(async ({ board, url, child }) => {
+      await processes.waitUntil(child, "ready", readyTimeoutMs, () => answersOk(`${url}/readyz`));
+      say(`agent ${board.agentId} ready: ${url} (${board.preset})`);
+    }),
+  );
+  const controller = createControllerClient(controllerUrl);
+  await processes.waitUntil(controllerChild, "in contact with all agents", readyTimeoutMs, async () => {
+    const known = await controller.agents().catch(() => []);
+    return (
+      known.filter(({ status, unavailableReason }) => status === "online" && unavailableReason === null).length ===
+      boards.length
+    );
+  });
+  // Every process has the same clock; say so by its own word, not by assumption.
+  const driftMs = (await processes.guard(controller.fleet())).nowMs - createClock(clock).nowMs();
+  if (Math.abs(driftMs) > clock.speed * 5_000)
+    throw new Error(`the controller's clock is off by ${driftMs} ms. This is a bug.`);
+  return { controllerUrl, agents: agents.map(({ board, url }) => ({ agentId: board.agentId, url })) };
+}

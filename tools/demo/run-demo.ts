@@ -1,0 +1,183 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { createClock } from "#platform/clock.ts";
+import { UsageError } from "#platform/errors.ts";
+import { version } from "#platform/version.ts";
+import type { DemoOptions } from "./demo-options.ts";
+import { demoBoards, fleetCapacityQps } from "./fleet/demo-fleet.ts";
+import { FleetProcesses } from "./fleet/fleet-processes.ts";
+import { findFreePorts } from "./fleet/free-ports.ts";
+import { type DemoScale, planScale } from "./fleet/plan-scale.ts";
+import { measureMachine, sendOptions, startFleet } from "./fleet/start-fleet.ts";
+import { loadTrace } from "./traffic/load-trace.ts";
+import { type ReplaySurroundings, replayTrace } from "./traffic/replay-trace.ts";
+import { createTexts } from "./traffic/texts.ts";
+import { dayStartMs, defaultDayMs, requestsInMinute, requestsPerMinute } from "./traffic/trace.ts";
+import { createZipf } from "./traffic/zipf.ts";
+import { championOf, measureForecasts } from "./view/forecast-accuracy.ts";
+import { formatClock } from "./view/render-view.ts";
+import { buildReport, type DemoReport, type MachineFacts } from "./view/report.ts";
+import type { CostView } from "./view/snapshot.ts";
+
+const hourMs = 3_600_000;
+
+/** The busiest quarter of an hour needs this much of the fleet's capacity: all boards, with room for the peaks within it. */
+const peakUtilization = 0.7;
+/** Real requests a second on a fast machine; more would show nothing more. */
+const mostAverageQps = 75;
+const mostPeakQps = 150;
+/** The part of one agent's measured speed that the busiest quarter of an hour may take: forecasts and four agents' overhead need the rest. */
+const shareOfMeasuredQps = 0.7;
+
+const textCount = 4_000;
+const textExponent = 1;
+const seed = 1995;
+
+const nothing = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0 };
+const nothingSpent: CostView = { run: nothing, reference: nothing };
+
+/** Ctrl-C before there was anything to report. */
+export class Interrupted extends Error {
+  constructor() {
+    super("interrupted while starting");
+    this.name = "Interrupted";
+  }
+}
+
+function textSource(): () => string {
+  const texts = createTexts(textCount, seed);
+  const random = seededRandom(seed);
+  const draw = createZipf(texts.length, textExponent);
+  return () => texts[draw(random())] as string;
+}
+
+function machineFacts(measuredQps: number): MachineFacts {
+  return {
+    cpus: cpus().length,
+    cpuModel: cpus()[0]?.model.trim() ?? "unknown",
+    platform: `${process.platform}-${process.arch}`,
+    measuredQps: Math.round(measuredQps),
+  };
+}
+
+function describeScale(scale: DemoScale): string {
+  return (
+    `scale: each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet ` +
+    `(${scale.averageFleetQps.toFixed(0)} requests/s on average, ${scale.peakFleetQps.toFixed(0)} in the busiest 15 minutes; ` +
+    `really sent ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second); ` +
+    "capacities and thresholds are divided by the same number"
+  );
+}
+
+/**
+ * Runs a fleet on this machine and replays a trace against it. Whatever happens, its processes are stopped.
+ * @throws UsageError for options that don't fit the trace, FleetFailure when a process fails, Interrupted when stopped while starting
+ */
+export async function runDemo(options: DemoOptions, surroundings: ReplaySurroundings): Promise<DemoReport> {
+  const { progress, stopped } = surroundings;
+  const { name: traceName, trace } = await loadTrace(options.traceFile);
+  const dayMs = options.day === undefined ? defaultDayMs(trace) : dayStartMs(trace, options.day);
+  const fromMs = dayMs + options.fromHour * hourMs;
+  const toMs = fromMs + options.hours * hourMs;
+  const minuteRequests = requestsPerMinute(trace, fromMs, Math.ceil(options.hours * 60));
+  if (!minuteRequests.some((requests) => requests > 0)) {
+    throw new UsageError(`the trace has no requests from ${formatClock(fromMs)} to ${formatClock(toMs)}`);
+  }
+  const boards = demoBoards(options.agents);
+  const nextText = textSource();
+
+  const directory = await mkdtemp(join(tmpdir(), "thormesh-demo-"));
+  const processes = new FleetProcesses(directory);
+  const unlessStopped = <T>(work: Promise<T>): Promise<T> => {
+    const interruption = stopped.then((): never => {
+      throw new Interrupted();
+    });
+    return Promise.race([work, interruption]);
+  };
+  let keepState = true;
+  try {
+    const [probePort = 0, unusedBroker = 0, ...ports] = await findFreePorts(boards.length + 4, Math.random);
+    progress.say(`ports: ${ports.join(", ")} are free`);
+    const probePorts = { agent: probePort, unusedBroker };
+    const machine = await unlessStopped(measureMachine(processes, directory, probePorts, nextText));
+    progress.say(`this machine: one agent answers ${machine.qps.toFixed(0)} requests/s`);
+    const limitQps = machine.qps * shareOfMeasuredQps;
+    const scale = planScale({
+      minuteRequests,
+      speed: options.speed,
+      fleetCapacityQps: fleetCapacityQps(boards),
+      peakUtilization,
+      maxAverageRealQps: Math.min(mostAverageQps, limitQps),
+      maxPeakRealQps: Math.min(mostPeakQps, limitQps),
+    });
+    if (scale === null) throw new Error("a trace with requests has no scale. This is a bug.");
+    progress.say(describeScale(scale));
+
+    // The clock is set so that it shows the window's beginning when the fleet should be ready.
+    const leadMs = 1_000 + machine.startMs * (1 + boards.length / cpus().length);
+    const clockConfig = {
+      speed: options.speed,
+      anchorRealMs: Date.now(),
+      startMs: Math.round(fromMs - leadMs * options.speed),
+    };
+    const plan = {
+      directory,
+      boards,
+      ports,
+      clock: clockConfig,
+      capacityScale: scale.capacityScale,
+      // The controller only listens until there is traffic to judge by.
+      warmUpRealMs: leadMs + 4_000,
+    };
+    const { controllerUrl, agents } = await unlessStopped(startFleet(processes, plan, (line) => progress.say(line)));
+    progress.say(`traffic: ${traceName}, ${formatClock(fromMs)} to ${formatClock(toMs)} UTC`);
+    const realRequests = (minuteStartMs: number) => requestsInMinute(trace, minuteStartMs) * scale.demandFactor;
+    const replay = await replayTrace(
+      processes,
+      {
+        clock: createClock(clockConfig),
+        controllerUrl,
+        agents,
+        boards,
+        scale,
+        requestsInMinute: realRequests,
+        toMs,
+        forever: !options.once,
+        nextText,
+        sendOptions,
+      },
+      surroundings,
+    );
+    keepState = options.keepState;
+    const { fleet, training } = replay;
+    return buildReport({
+      version,
+      machine: machineFacts(machine.qps),
+      traceName,
+      clock: { fromMs: replay.fromMs, toMs: replay.toMs, speed: options.speed },
+      durationS: replay.durationS,
+      scale,
+      agents: boards.length,
+      traffic: replay.traffic,
+      decisions: fleet.decisions(),
+      modeSwitches: fleet.modeSwitches(),
+      cost: fleet.cost() ?? nothingSpent,
+      trainings: [...training.ended(), ...training.unfinished(replay.toMs)],
+      trainingsAwaited: training.awaited(),
+      liveAccuracy: fleet.forecastAccuracy(),
+      champion: championOf(fleet.forecasts()),
+      forecasts: measureForecasts(fleet.forecasts(), (atMs) => realRequests(atMs) / 60, replay.fromMs, replay.toMs),
+    });
+  } catch (error) {
+    if (error instanceof Interrupted) keepState = options.keepState;
+    throw error;
+  } finally {
+    progress.finish();
+    const killed = await processes.stopAll((child) => child.name.split(" ")[0] ?? "");
+    for (const name of killed) progress.say(`${name} did not stop by itself and was killed`);
+    if (keepState) progress.say(`configurations, logs and databases: ${directory}`);
+    else await rm(directory, { recursive: true, force: true });
+  }
+}

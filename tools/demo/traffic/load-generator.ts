@@ -1,0 +1,107 @@
+import type { Clock } from "#platform/clock.ts";
+import type { TrafficCounts } from "#tools/demo/view/snapshot.ts";
+import { LatencyQuantiles } from "./latency-quantiles.ts";
+import { paceMinute } from "./pace.ts";
+import type { ApiShape, SendResult } from "./send-embedding.ts";
+
+const minuteMs = 60_000;
+/** Requests under way at once; what is due beyond that waits, so that a stuck fleet does not fill the memory. */
+const maxInFlight = 1_000;
+const rateWindowMs = 2_000;
+
+export interface LoadOptions {
+  readonly clock: Clock;
+  /** Real requests to send in the clock minute that begins at `minuteStartMs`. */
+  readonly requestsInMinute: (minuteStartMs: number) => number;
+  readonly nextText: () => string;
+  readonly send: (shape: ApiShape, text: string) => Promise<SendResult>;
+  /** Called for every request that finally failed. */
+  readonly onError: (reason: string) => void;
+}
+
+/** Replays a rate over the clock's time: each request leaves when it is due, whether or not earlier ones were answered. */
+export class LoadGenerator {
+  readonly #options: LoadOptions;
+  readonly #abort = new AbortController();
+  readonly #latencies = new LatencyQuantiles();
+  readonly #inFlight = new Set<Promise<void>>();
+  readonly #sentAtMs: number[] = [];
+  #sent = 0;
+  #errors = 0;
+  #retries = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  /** Sends from now until the clock shows `untilMs` or {@link stop}; resolves when the last request has its answer. */
+  async run(untilMs: number): Promise<void> {
+    const { clock, requestsInMinute } = this.#options;
+    const { signal } = this.#abort;
+    const startedMs = clock.nowMs();
+    let carry = 0;
+    for (let startMs = Math.floor(startedMs / minuteMs) * minuteMs; startMs < untilMs; startMs += minuteMs) {
+      const paced = paceMinute(requestsInMinute(startMs), carry);
+      carry = paced.carry;
+      for (const offset of paced.offsets) {
+        const dueMs = startMs + offset * minuteMs;
+        if (dueMs < startedMs) continue;
+        if (dueMs > clock.nowMs()) await clock.sleep(dueMs - clock.nowMs(), signal);
+        while (this.#inFlight.size >= maxInFlight && !signal.aborted) await Promise.race(this.#inFlight);
+        if (signal.aborted) break;
+        this.#sendOne();
+      }
+      if (startMs + minuteMs > clock.nowMs()) await clock.sleep(startMs + minuteMs - clock.nowMs(), signal);
+      if (signal.aborted) break;
+    }
+    await Promise.all(this.#inFlight);
+  }
+
+  /** Sends nothing more; {@link run} then resolves once what is under way has its answer. */
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  counts(): TrafficCounts {
+    return {
+      requests: this.#latencies.total,
+      errors: this.#errors,
+      retries: this.#retries,
+      latencyMs: {
+        p50: this.#latencies.quantileMs(0.5),
+        p95: this.#latencies.quantileMs(0.95),
+        p99: this.#latencies.quantileMs(0.99),
+      },
+    };
+  }
+
+  /** Requests sent a real second, over the last two. */
+  sentQps(): number {
+    this.#forgetOld(performance.now());
+    return this.#sentAtMs.length / (rateWindowMs / 1000);
+  }
+
+  #forgetOld(nowMs: number): void {
+    const keepFrom = this.#sentAtMs.findIndex((atMs) => atMs > nowMs - rateWindowMs);
+    this.#sentAtMs.splice(0, keepFrom === -1 ? this.#sentAtMs.length : keepFrom);
+  }
+
+  #sendOne(): void {
+    const nowMs = performance.now();
+    this.#sentAtMs.push(nowMs);
+    if (this.#sentAtMs.length > 1_000) this.#forgetOld(nowMs);
+    const shape: ApiShape = this.#sent % 2 === 0 ? "native" : "openai";
+    this.#sent += 1;
+    const done = this.#options.send(shape, this.#options.nextText()).then((result) => {
+      this.#retries += result.retries;
+      if (result.ok) {
+        this.#latencies.record(result.latencyMs);
+      } else {
+        this.#errors += 1;
+        this.#options.onError(result.failure);
+      }
+      this.#inFlight.delete(done);
+    });
+    this.#inFlight.add(done);
+  }
+}

@@ -1,0 +1,93 @@
+import type { TrainingStatus } from "#forecast/night/night-training.ts";
+import { getJson } from "#tools/demo/fleet/http-json.ts";
+import type { TrainingAwaited, TrainingSnapshot, TrainingSummary } from "./snapshot.ts";
+
+const periodMs = 1_000;
+
+/** What the agents do about models of their own, as they say themselves. */
+export interface TrainingFollower {
+  /** Of each agent that has answered so far. */
+  trainings(): readonly TrainingSnapshot[];
+  /** Trainings that ended, oldest first. */
+  ended(): readonly TrainingSummary[];
+  /** Those under way, as they will have ended when the fleet is stopped now. */
+  unfinished(nowMs: number): readonly TrainingSummary[];
+  /** Agents of which none ended and none is under way. */
+  awaited(): readonly TrainingAwaited[];
+  /** Resolves when no training is under way, after `mostMs` of real time at the latest. */
+  untilQuiet(mostMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Asks the agents again and again.
+ * @param agents all, with their addresses.
+ */
+export function followTraining(
+  agents: readonly { readonly agentId: string; readonly url: string }[],
+  ask: (url: string) => Promise<TrainingStatus> = async (url) => (await getJson(url)) as TrainingStatus,
+): TrainingFollower {
+  const known = new Map<string, TrainingSnapshot>();
+  const ended: TrainingSummary[] = [];
+  const abort = new AbortController();
+
+  const look = async () => {
+    const lookAt = async ({ agentId, url }: (typeof agents)[number]) => {
+      const { state, reason, progress, last, activeModel } = await ask(`${url}/api/v1/forecast/training`);
+      const before = known.get(agentId)?.last ?? null;
+      if (last !== null && last.endedAtMs !== before?.endedAtMs) ended.push({ agentId, ...last });
+      known.set(agentId, {
+        agentId,
+        state,
+        reason,
+        epoch: progress?.epoch ?? null,
+        loss: progress?.loss ?? null,
+        last,
+        servesOwnModel: activeModel !== null,
+      });
+    };
+    // An agent that is gone for good ends as a process, which is watched: one look missed is made up for by the next.
+    await Promise.all(agents.map((agent) => lookAt(agent).catch(() => {})));
+  };
+  const loop = async () => {
+    while (!abort.signal.aborted) {
+      await look();
+      if (!abort.signal.aborted) await Bun.sleep(periodMs);
+    }
+  };
+  const looping = loop();
+  return {
+    trainings: () => agents.flatMap(({ agentId }) => known.get(agentId) ?? []),
+    ended: () => ended.toSorted((a, b) => a.endedAtMs - b.endedAtMs),
+    unfinished: (nowMs) =>
+      [...known.values()].flatMap(({ agentId, state, epoch }) =>
+        state === "waiting"
+          ? []
+          : [
+              {
+                agentId,
+                endedAtMs: Math.round(nowMs),
+                kind: "stopped",
+                reason: `the demo ended in its epoch ${epoch ?? 0}`,
+              },
+            ],
+      ),
+    awaited: () =>
+      agents.flatMap(({ agentId }) => {
+        const status = known.get(agentId);
+        return status?.state === "waiting" && status.last === null ? [{ agentId, reason: status.reason }] : [];
+      }),
+    async untilQuiet(mostMs) {
+      const deadlineMs = performance.now() + mostMs;
+      do {
+        await look();
+        if (![...known.values()].some(({ state }) => state !== "waiting")) return;
+        await Bun.sleep(periodMs);
+      } while (performance.now() < deadlineMs);
+    },
+    async stop() {
+      abort.abort();
+      await looping;
+    },
+  };
+}

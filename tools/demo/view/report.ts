@@ -1,0 +1,204 @@
+import type { ForecastAccuracy as LiveAccuracy } from "#protocol/messages.ts";
+import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
+import { formatClock, formatDuration } from "./render-view.ts";
+import type {
+  CostView,
+  DecisionSummary,
+  EnergyAndCost,
+  TrafficCounts,
+  TrainingAwaited,
+  TrainingSummary,
+} from "./snapshot.ts";
+
+/** How well one forecast model did while the demo ran. */
+export interface ForecastAccuracy {
+  readonly model: string;
+  /** Forecasts that were compared with what came. */
+  readonly forecasts: number;
+  /** Sum of absolute errors over the sum of what came, 0.3 = 30 %, over all steps ahead; null without traffic. */
+  readonly wape: number | null;
+  /** The same for "the next 15 minutes are as the last one". */
+  readonly lastValueWape: number | null;
+}
+
+/** Who makes the controller's forecast of the fleet's traffic. */
+export interface ForecastChampion {
+  readonly model: string;
+  /** What part each model has in it. */
+  readonly shares: Readonly<Record<string, number>>;
+  readonly reason: string;
+}
+
+export interface PowerModeSwitch {
+  readonly atMs: number;
+  readonly agentId: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface MachineFacts {
+  readonly cpus: number;
+  readonly cpuModel: string;
+  readonly platform: string;
+  /** Requests a second that one agent of this build served here before the traffic began, unhindered by a simulated board. */
+  readonly measuredQps: number;
+}
+
+export interface ReportInput {
+  readonly version: string;
+  readonly machine: MachineFacts;
+  readonly traceName: string;
+  readonly clock: { readonly fromMs: number; readonly toMs: number; readonly speed: number };
+  readonly durationS: number;
+  readonly scale: DemoScale;
+  readonly agents: number;
+  readonly traffic: TrafficCounts;
+  readonly decisions: readonly DecisionSummary[];
+  readonly modeSwitches: readonly PowerModeSwitch[];
+  readonly cost: CostView;
+  readonly forecasts: readonly ForecastAccuracy[];
+  readonly champion: ForecastChampion | null;
+  readonly liveAccuracy: LiveAccuracy | null;
+  readonly trainings: readonly TrainingSummary[];
+  readonly trainingsAwaited: readonly TrainingAwaited[];
+}
+
+/** What `thormesh demo --json` prints. Energy and cost are those of the full-size fleet that the demo stands for. */
+export interface DemoReport extends TrafficCounts, EnergyAndCost {
+  /** Agents that a decision activated, and put on standby. */
+  readonly activations: number;
+  readonly standbys: number;
+  readonly decisions: readonly DecisionSummary[];
+  readonly modeSwitches: number;
+  readonly modeSwitchLog: readonly PowerModeSwitch[];
+  readonly run: EnergyAndCost;
+  /** The same time with every agent on in its most capable mode. */
+  readonly reference: EnergyAndCost;
+  readonly forecasts: readonly ForecastAccuracy[];
+  /** What the controller itself says its forecasts were worth, rises foretold and missed included. */
+  readonly liveAccuracy: LiveAccuracy | null;
+  /** At the end of the run; null without a forecast. */
+  readonly champion: ForecastChampion | null;
+  /** Models that agents trained of their own traffic meanwhile, and whether they took over; oldest first. */
+  readonly trainings: readonly TrainingSummary[];
+  /** Agents that trained none, and why. */
+  readonly trainingsAwaited: readonly TrainingAwaited[];
+  readonly agents: number;
+  readonly trace: string;
+  readonly clock: { readonly from: string; readonly to: string; readonly speed: number };
+  readonly scale: DemoScale;
+  readonly durationS: number;
+  readonly version: string;
+  readonly machine: MachineFacts;
+}
+
+/** The demo's report from what its clients counted and what the controller recorded. */
+export function buildReport(input: ReportInput): DemoReport {
+  const count = (agents: (decision: DecisionSummary) => readonly string[]) =>
+    input.decisions.reduce((sum, decision) => sum + agents(decision).length, 0);
+  return {
+    ...input.traffic,
+    ...input.cost.run,
+    activations: count((decision) => decision.activated),
+    standbys: count((decision) => decision.stoodBy),
+    decisions: input.decisions,
+    modeSwitches: input.modeSwitches.length,
+    modeSwitchLog: input.modeSwitches,
+    run: input.cost.run,
+    reference: input.cost.reference,
+    forecasts: input.forecasts,
+    champion: input.champion,
+    liveAccuracy: input.liveAccuracy,
+    trainings: input.trainings,
+    trainingsAwaited: input.trainingsAwaited,
+    agents: input.agents,
+    trace: input.traceName,
+    clock: {
+      from: new Date(input.clock.fromMs).toISOString(),
+      to: new Date(input.clock.toMs).toISOString(),
+      speed: input.clock.speed,
+    },
+    scale: input.scale,
+    durationS: Math.round(input.durationS * 10) / 10,
+    version: input.version,
+    machine: input.machine,
+  };
+}
+
+function percentLess(run: number, reference: number): string {
+  return reference > 0 ? `${((1 - run / reference) * 100).toFixed(1)} % less` : "nothing to compare with";
+}
+
+function percent(share: number | null): string {
+  return share === null ? "-" : `${(share * 100).toFixed(1)} %`;
+}
+
+function milliseconds(ms: number | null): string {
+  return ms === null ? "-" : `${ms.toFixed(1)} ms`;
+}
+
+function clockTime(atMs: number): string {
+  return new Date(atMs).toISOString().slice(5, 16).replace("T", " ");
+}
+
+/** The largest shares first; what is left out has less than one in a hundred. */
+function renderShares(shares: Readonly<Record<string, number>>): string {
+  return Object.entries(shares)
+    .filter(([, share]) => share >= 0.01)
+    .sort(([, a], [, b]) => b - a)
+    .map(([model, share]) => `${model} ${(100 * share).toFixed(0)} %`)
+    .join(", ");
+}
+
+function renderLiveAccuracy(accuracy: LiveAccuracy | null): string[] {
+  if (accuracy === null || accuracy.forecasts === 0) return [];
+  const { rises, hits, misses, falseAlarms, medianLeadMinutes, coverage95 } = accuracy;
+  const lead = medianLeadMinutes === null ? "" : `, ${medianLeadMinutes.toFixed(0)} min before in the median`;
+  return [
+    `rises       ${rises} ${rises === 1 ? "rise" : "rises"} of traffic that called for more capacity: ${hits} foretold${lead}, ${misses} missed; ` +
+      `${falseAlarms} false ${falseAlarms === 1 ? "alarm" : "alarms"}; peaks within their 0.95 quantile: ${percent(coverage95)}`,
+  ];
+}
+
+const maxShownDecisions = 20;
+
+/** The report for people. */
+export function renderReport(report: DemoReport): string {
+  const { run, reference, scale, latencyMs } = report;
+  const shown = report.decisions.slice(-maxShownDecisions);
+  const left = report.decisions.length - shown.length;
+  return [
+    "",
+    `thormesh ${report.version} demo: ${report.trace}, ${formatClock(Date.parse(report.clock.from))} to ${formatClock(Date.parse(report.clock.to))} UTC`,
+    `  in ${formatDuration(report.durationS)} min on ${report.machine.cpus} x ${report.machine.cpuModel}, ${report.agents} ${report.agents === 1 ? "agent" : "agents"}`,
+    "",
+    `scale       each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet, which is asked for`,
+    `            ${scale.averageFleetQps.toFixed(0)} requests/s on average and ${scale.peakFleetQps.toFixed(0)} in the busiest 15 minutes; ` +
+      `really sent: ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second`,
+    `requests    ${report.requests} answered, ${report.errors} errors, ${report.retries} retries`,
+    `latency     p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)}`,
+    `fleet       ${report.activations} activations, ${report.standbys} standbys, ${report.modeSwitches} power mode switches`,
+    `energy      ${run.energyKwh.toFixed(3)} kWh = $${run.energyUsd.toFixed(3)}; all on at full power ` +
+      `${reference.energyKwh.toFixed(3)} kWh = $${reference.energyUsd.toFixed(3)} (${percentLess(run.energyKwh, reference.energyKwh)})`,
+    `cost        $${run.costUsd.toFixed(3)}, of it $${run.amortisationUsd.toFixed(3)} for owning the boards, on or off; ` +
+      `all on at full power $${reference.costUsd.toFixed(3)}`,
+    ...report.forecasts.map(
+      (accuracy) =>
+        `forecast    ${accuracy.model}: ${accuracy.forecasts} forecasts, off by ${percent(accuracy.wape)} of the traffic ` +
+        `(the last value: ${percent(accuracy.lastValueWape)})`,
+    ),
+    ...renderLiveAccuracy(report.liveAccuracy),
+    ...(report.champion === null ? [] : [`champion    ${renderShares(report.champion.shares)}`]),
+    ...report.trainings.map(
+      ({ agentId, endedAtMs, kind, reason }) => `training    ${clockTime(endedAtMs)} ${agentId} ${kind}: ${reason}`,
+    ),
+    ...report.trainingsAwaited.map(({ agentId, reason }) => `training    ${agentId} none: ${reason}`),
+    "",
+    shown.length === 0
+      ? "decisions   none"
+      : left > 0
+        ? `decisions (the last ${shown.length}; ${left} before)`
+        : "decisions",
+    ...shown.map((decision) => `  ${clockTime(decision.atMs)} ${decision.kind}: ${decision.reason}`),
+  ].join("\n");
+}

@@ -1,0 +1,102 @@
+import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
+
+/** What the demo knows of one agent. Rates are those of the demo's small traffic, in requests a second of the clock. */
+export interface AgentSnapshot {
+  readonly agentId: string;
+  readonly board: string;
+  readonly online: boolean;
+  readonly role: string;
+  readonly powerMode: string | null;
+  readonly watts: number | null;
+  readonly qps: number | null;
+  /** In the most capable mode. */
+  readonly capacityQps: number | null;
+  /** The highest rate that the agent itself forecasts for the next 15 minutes. */
+  readonly forecastPeakQps: number | null;
+  readonly p95LatencyMs: number | null;
+}
+
+/** The controller's forecast of the fleet's traffic. */
+export interface FleetForecast {
+  readonly peakQps: number;
+  readonly model: string;
+}
+
+/** How the training of a forecasting model ended on one agent. */
+export interface TrainingSummary {
+  readonly agentId: string;
+  readonly endedAtMs: number;
+  /** promoted: the new model serves; kept: the one in service was no worse. */
+  readonly kind: "promoted" | "kept" | "failed" | "stopped";
+  readonly reason: string;
+}
+
+/** An agent that trained nothing, and why. */
+export interface TrainingAwaited {
+  readonly agentId: string;
+  readonly reason: string;
+}
+
+/** What an agent that trains a forecasting model of its own is doing about it. */
+export interface TrainingSnapshot {
+  readonly agentId: string;
+  readonly state: "waiting" | "training" | "resting";
+  readonly reason: string;
+  /** Of the training under way; null while none is. */
+  readonly epoch: number | null;
+  readonly loss: number | null;
+  readonly last: Omit<TrainingSummary, "agentId"> | null;
+  /** Whether a model that this agent trained forecasts its traffic. */
+  readonly servesOwnModel: boolean;
+}
+
+/** A decision that changed something, or was an operator's. */
+export interface DecisionSummary {
+  readonly atMs: number;
+  readonly kind: string;
+  readonly reason: string;
+  readonly activated: readonly string[];
+  readonly stoodBy: readonly string[];
+}
+
+export interface EnergyAndCost {
+  readonly energyKwh: number;
+  /** Electricity and owning the devices together. */
+  readonly costUsd: number;
+  readonly energyUsd: number;
+  /** What owning the devices costs, on or off. */
+  readonly amortisationUsd: number;
+}
+
+export interface CostView {
+  readonly run: EnergyAndCost;
+  /** The same time with every agent on in its most capable mode. */
+  readonly reference: EnergyAndCost;
+}
+
+export interface TrafficCounts {
+  readonly requests: number;
+  readonly errors: number;
+  readonly retries: number;
+  readonly latencyMs: { readonly p50: number | null; readonly p95: number | null; readonly p99: number | null };
+}
+
+/** All that the terminal view shows at one moment. */
+export interface DemoSnapshot {
+  readonly clockMs: number;
+  readonly speed: number;
+  /** Real seconds since the traffic began. */
+  readonly elapsedS: number;
+  /** How much of the trace's window is replayed, 0 to 1. */
+  readonly progress: number;
+  readonly scale: DemoScale;
+  /** Real requests a second just now. */
+  readonly sentQps: number;
+  readonly traffic: TrafficCounts;
+  readonly agents: readonly AgentSnapshot[];
+  readonly forecast: FleetForecast | null;
+  readonly trainings: readonly TrainingSnapshot[];
+  readonly cost: CostView | null;
+  /** Oldest first. */
+  readonly decisions: readonly DecisionSummary[];
+}

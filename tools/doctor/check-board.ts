@@ -1,0 +1,162 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { createDevice } from "#agent/power/device/create-device.ts";
+import type { Device, PowerSample } from "#agent/power/device/device.ts";
+import { runCommand } from "#agent/power/device/run-command.ts";
+import type { PowerConfig } from "#agent/power/power-config.ts";
+import { systemClock } from "#platform/clock.ts";
+import type { Logger } from "#platform/log.ts";
+import type { CheckResult } from "./check.ts";
+
+const firstSampleMs = 5_000;
+
+async function checkModes(device: Device, config: PowerConfig): Promise<CheckResult> {
+  const name = "power modes";
+  const [modes, current] = [await device.control.modes(), await device.control.currentMode()];
+  if (modes.length === 0) {
+    return {
+      name,
+      status: "failed",
+      detail: `no modes found in ${config.jetson.confPath}`,
+      advice: "set power.jetson.confPath to the file that nvpmodel reads",
+    };
+  }
+  if (current === null) {
+    return {
+      name,
+      status: "failed",
+      detail: `"${config.jetson.nvpmodel.join(" ")} -q" does not say which mode the board is in`,
+      advice: "run it by hand and see what it says",
+    };
+  }
+  return { name, status: "ok", detail: `${modes.map((mode) => mode.name).join(", ")}; now ${current.name}` };
+}
+
+/** Name of a user, or #uid where the machine knows none. */
+export function userName(uid: number, passwd: string): string {
+  const entry = passwd.split("\n").find((line) => line.split(":")[2] === String(uid));
+  return entry?.split(":")[0] || `#${uid}`;
+}
+
+const rightName = "setting the power mode";
+const noRight = (detail: string, advice: string): CheckResult => ({
+  name: rightName,
+  status: "failed",
+  detail,
+  advice,
+});
+
+const installHelper =
+  "install the power helper (README, Install on a device): deploy/thormesh-power.socket and deploy/thormesh-power@.service " +
+  "to /etc/systemd/system, then: sudo systemctl enable --now thormesh-power.socket";
+
+/** Looks at the helper's socket; asking it would set a mode. */
+function checkHelper(socketPath: string, user: string): CheckResult {
+  try {
+    if (!statSync(socketPath).isSocket()) return noRight(`${socketPath} is not a socket`, installHelper);
+    accessSync(socketPath, constants.W_OK);
+    return { name: rightName, status: "ok", detail: `${user} can, through the power helper (${socketPath})` };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EACCES")
+      return noRight(
+        `${user} can't use the power helper's socket ${socketPath}`,
+        `run the agent as the user of its unit, or add ${user} to the socket's group: sudo usermod --append --groups thormesh-agent ${user}`,
+      );
+    return noRight(`the power helper is not there: ${message}`, installHelper);
+  }
+}
+
+/** Checks that sudo lets a user set modes, and nothing more. */
+async function checkSudo(path: string, user: string, timeoutMs: number): Promise<CheckResult> {
+  const asked = await runCommand(["sudo", "-n", "-l", path, "-m", "0"], timeoutMs);
+  if (asked.kind === "not-started")
+    return noRight(
+      "power.jetson.nvpmodelSet uses sudo, which is not installed",
+      `remove power.jetson.nvpmodelSet and ${installHelper}`,
+    );
+  if (asked.exitCode !== 0)
+    return noRight(
+      `sudo does not let ${user} run ${path} without a password`,
+      `remove power.jetson.nvpmodelSet and ${installHelper}`,
+    );
+  const more = await runCommand(["sudo", "-n", "-l", path, "-m", "0", "-f", "/nowhere"], timeoutMs);
+  if (more.exitCode === 0)
+    return noRight(
+      `sudo lets ${user} run ${path} with any arguments, including -f FILE, which amounts to root access`,
+      `remove the line from /etc/sudoers.d, remove power.jetson.nvpmodelSet and ${installHelper}`,
+    );
+  return {
+    name: rightName,
+    status: "note",
+    detail: `${user} can, through sudo`,
+    advice:
+      "sudo does not work in a unit with NoNewPrivileges=, as deploy/thormesh-agent.service is; the power helper does",
+  };
+}
+
+/** Whether a mode could be set, without setting one. */
+async function checkRights(config: PowerConfig): Promise<CheckResult> {
+  const { uid } = userInfo();
+  const { nvpmodelSet, helperSocket, commandTimeoutMs } = config.jetson;
+  if (uid === 0) return { name: rightName, status: "ok", detail: "runs as root" };
+  const user = userName(uid, await readFile("/etc/passwd", "utf8").catch(() => ""));
+  if (nvpmodelSet === null) return checkHelper(helperSocket, user);
+  if (nvpmodelSet[0] !== "sudo")
+    return noRight(
+      `${user} is not root, and nvpmodel -m needs root`,
+      `remove power.jetson.nvpmodelSet and ${installHelper}`,
+    );
+  // Behind sudo and its options stands the tool itself.
+  const tool = nvpmodelSet.at(-1) ?? "nvpmodel";
+  const path = Bun.which(tool) ?? (tool.startsWith("/") ? tool : "/usr/sbin/nvpmodel");
+  return await checkSudo(path, user, commandTimeoutMs);
+}
+
+async function checkSensors(device: Device, config: PowerConfig): Promise<CheckResult> {
+  const name = "sensors";
+  const first = Promise.withResolvers<PowerSample | null>();
+  await device.meter.start(first.resolve);
+  const timer = setTimeout(() => first.resolve(null), firstSampleMs);
+  const sample = await first.promise;
+  clearTimeout(timer);
+  await device.meter.stop();
+  if (sample === null) {
+    return {
+      name,
+      status: "failed",
+      detail: `no reading within ${firstSampleMs / 1000} s`,
+      advice: `run "${config.jetson.tegrastats.join(" ")}" by hand and see what it says`,
+    };
+  }
+  const { inputPowerMw, junctionTemperatureC } = sample;
+  if (inputPowerMw === null) {
+    return { name, status: "note", detail: "this board does not tell its power: energy is not counted" };
+  }
+  return { name, status: "ok", detail: `${(inputPowerMw / 1000).toFixed(1)} W, ${junctionTemperatureC ?? "?"} °C` };
+}
+
+/** The board and what the agent may do with it. */
+export async function checkBoard(config: PowerConfig, log: Logger): Promise<CheckResult[]> {
+  const device = await createDevice(config, systemClock, log);
+  const name = "board";
+  if (device.kind === "none") {
+    return [
+      {
+        name,
+        status: "note",
+        detail:
+          "this is no Jetson (nvpmodel is not found): the agent serves and forecasts, power is neither measured nor set, and cost has no energy in it",
+        advice: "on a Jetson, set power.jetson.nvpmodel to where nvpmodel is; for trials, --board simulated",
+      },
+    ];
+  }
+  const board: CheckResult = {
+    name,
+    status: device.kind === "simulated" ? "note" : "ok",
+    detail: [device.name, device.release].filter((part) => part !== null).join(", "),
+  };
+  if (device.kind === "simulated") return [board, await checkModes(device, config)];
+  return [board, await checkModes(device, config), await checkRights(config), await checkSensors(device, config)];
+}

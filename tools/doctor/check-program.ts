@@ -1,0 +1,110 @@
+import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
+import { findModel, onnxChoice } from "#agent/serving/models/find-model.ts";
+import { settingsOf } from "#agent/serving/models/model-settings.ts";
+import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
+import type { ServingConfig } from "#agent/serving/serving-config.ts";
+import { createForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
+import type { ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import type { CheckResult } from "./check.ts";
+
+const forecastStartMs = 10_000;
+const embedMs = 20_000;
+
+/** The databases of an agent that has recorded nothing yet, and their journals. */
+const leastBytes = 16e6;
+/** The outbox at its default size, and weeks of traffic. */
+const enoughBytes = 200e6;
+const roomAdvice = "make room, or set stateDir to a disk with more";
+
+function freeBytesIn(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+/** A directory that the agent writes to, and the room there. */
+export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): CheckResult {
+  const name = "state directory";
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    accessSync(path, constants.W_OK);
+    const freeBytes = freeBytesOf(path);
+    if (freeBytes >= enoughBytes) return { name, status: "ok", detail: path };
+    const free = `${(freeBytes / 1e6).toFixed(1)} MB are free in ${path}`;
+    return freeBytes < leastBytes
+      ? { name, status: "failed", detail: `${free}: too little to begin with`, advice: roomAdvice }
+      : {
+          name,
+          status: "note",
+          detail: `${free}: records of a long time without a broker may not fit`,
+          advice: roomAdvice,
+        };
+  } catch (error) {
+    return {
+      name,
+      status: "failed",
+      detail: describeError(error),
+      advice: "set stateDir to a directory this user can write to",
+    };
+  }
+}
+
+/** Embeds a text for real. */
+export async function checkEmbedding(config: ServingConfig, log: Logger): Promise<CheckResult> {
+  const name = "embedding";
+  try {
+    const found = await findModel(config.model, config.modelDirectory, (manifest) =>
+      onnxChoice(settingsOf(config, manifest)),
+    );
+    const settings = settingsOf(config, found.manifest);
+    const model = await openEmbeddingModel(found, { ...config, ...settings }, log, { onBatch() {}, onLoaded() {} });
+    model.runner.start();
+    try {
+      const { ids } = model.tokenizer.tokenize("how is this machine today");
+      const { vector } = await model.queue.embed(ids, AbortSignal.timeout(embedMs));
+      return {
+        name,
+        status: "ok",
+        detail: `${found.manifest.id}, ${vector.length} numbers a text, ${settings.threads} threads`,
+      };
+    } finally {
+      await model.stop();
+    }
+  } catch (error) {
+    return {
+      name,
+      status: "failed",
+      detail: describeError(error),
+      advice: "see the reason; THORMESH_CACHE_DIR must be a directory from which libraries can be loaded",
+    };
+  }
+}
+
+/** Starts the forecasting process and says on which TensorFlow.js backend it runs. */
+export async function checkForecast(modelDir: string | null, timeoutMs: number, log: Logger): Promise<CheckResult> {
+  const name = "forecast";
+  const settled = Promise.withResolvers<ForecastWorkerState | null>();
+  const worker = createForecastProcess({
+    modelDir,
+    timeoutMs,
+    log,
+    onState: (state) => {
+      if (state.kind === "ready" || state.kind === "lost") settled.resolve(state);
+    },
+  });
+  worker.start();
+  const timer = setTimeout(() => settled.resolve(null), forecastStartMs);
+  const state = await settled.promise;
+  clearTimeout(timer);
+  await worker.stop();
+  if (state?.kind === "ready") {
+    const detail = `LSTM on ${state.backend} (${state.reason})`;
+    return { name, status: state.problem === null ? "ok" : "note", detail };
+  }
+  return {
+    name,
+    status: "note",
+    detail: `${state?.kind === "lost" ? state.reason : `not ready within ${forecastStartMs / 1000} s`}: simple forecasts stand in`,
+  };
+}

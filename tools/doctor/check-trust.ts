@@ -1,0 +1,36 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { AgentConfig } from "#agent/config.ts";
+import { modelPlaces } from "#agent/serving/models/available-models.ts";
+import { pulledModelsDirectory } from "#agent/serving/models/pulled-models-directory.ts";
+import { findUntrusted, findUntrustedInTree } from "#platform/files/check-trusted-path.ts";
+import type { CheckResult } from "./check.ts";
+
+const maxNamed = 10;
+
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // it need not exist
+  }
+}
+
+/** Lists files that an agent would load or obey and that others could have put there or changed: it would be left out, or the agent would not start. Empty: nothing. */
+export function checkTrust(configPath: string | null, config: AgentConfig, stateDir: string): CheckResult[] {
+  const name = "loaded files";
+  const { onnxruntimeDirectory, modelDirectory } = config.serving;
+  const models = modelPlaces(modelDirectory, pulledModelsDirectory(stateDir)).flatMap((place) =>
+    entriesOf(place).map((entry) => join(place, entry)),
+  );
+  const flaws = [
+    ...[configPath, stateDir, onnxruntimeDirectory, config.forecast.modelDir].map((path) =>
+      path === null ? null : findUntrusted(path),
+    ),
+    ...models.map(findUntrustedInTree),
+  ].filter((flaw) => flaw !== null);
+  const distinct = [...new Set(flaws)];
+  if (distinct.length === 0) return [];
+  const detail = `other users could have changed files that are loaded here (${distinct.length})`;
+  return [{ name, status: "failed", detail, advice: distinct.slice(0, maxNamed).join("\n") }];
+}

@@ -1,0 +1,109 @@
+import { formatTable } from "#platform/terminal/format-table.ts";
+import { judgeLoad } from "./judge-load.ts";
+import type { LoadTargets } from "./load-targets.ts";
+import type { LoadRun } from "./run-load.ts";
+import type { WatchedProcesses } from "./watch-processes.ts";
+
+export interface AboutLoad {
+  readonly asked: Readonly<Record<string, string | number>>;
+  readonly machine: string;
+  /** Ended by a signal before its time. */
+  readonly interrupted: boolean;
+  readonly textsPerRequest: number;
+  /** Requests that nobody took on and that were sent again, by cause. */
+  readonly retries: Readonly<Record<string, number>>;
+  /** CPU time of this program during the run: what it took from a server on the same machine. */
+  readonly clientCpuS: number;
+  /** CPU time of all programs of this machine during the run; undefined where /proc does not tell. */
+  readonly machineCpuS: number | undefined;
+  readonly watched: WatchedProcesses | undefined;
+}
+
+export interface LoadReport extends LoadRun, AboutLoad {
+  /** Answered requests per second, and the texts in them. */
+  readonly achievedRps: number;
+  readonly textsPerS: number;
+  /** Texts for each second of CPU time of the watched processes. */
+  readonly textsPerServerCpuS: number | null;
+  /** Share of the requests that ended without an answer. */
+  readonly errorRate: number;
+  /** What was missed, in words; empty when all targets are met. */
+  readonly missed: readonly string[];
+}
+
+/** The run against its targets. */
+export function createLoadReport(run: LoadRun, about: AboutLoad, targets: LoadTargets): LoadReport {
+  const errors = run.rejected + run.failed;
+  const ended = run.answered + errors;
+  const seconds = run.durationMs / 1_000;
+  const achievedRps = seconds > 0 ? run.answered / seconds : 0;
+  const serverCpuS = about.watched?.cpuS ?? 0;
+  return {
+    ...run,
+    ...about,
+    achievedRps,
+    textsPerS: achievedRps * about.textsPerRequest,
+    textsPerServerCpuS: serverCpuS > 0 ? (run.answered * about.textsPerRequest) / serverCpuS : null,
+    errorRate: ended === 0 ? 0 : errors / ended,
+    missed: judgeLoad(run, achievedRps, about.watched, targets),
+  };
+}
+
+const ms = (value: number | null) => (value === null ? "-" : `${value.toFixed(1)} ms`);
+const mb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
+const listed = (counts: Readonly<Record<string, number>>) =>
+  Object.entries(counts).map(([cause, count]) => `${count} ${cause}`);
+
+function serverRows({ watched, textsPerServerCpuS, durationMs }: LoadReport): string[][] {
+  if (watched === undefined) return [];
+  const { cpuS, rssBytes, memory } = watched;
+  const cores = (cpuS / (durationMs / 1_000)).toFixed(2);
+  return [
+    [
+      "server CPU",
+      `${cpuS.toFixed(1)} s (${cores} cores), ${textsPerServerCpuS?.toFixed(1) ?? "-"} texts per CPU second`,
+    ],
+    ["server memory", `${mb(rssBytes.first)} at first, ${mb(rssBytes.most)} at most, ${mb(rssBytes.last)} at the end`],
+    ["", `${memory.kind}: ${memory.reason}`],
+  ];
+}
+
+/** For people; the last line is the verdict. */
+export function formatLoadReport(report: LoadReport): string {
+  const { p50, p95, p99, max } = report.latencyMs;
+  const seconds = report.durationMs / 1_000;
+  const retries = listed(report.retries);
+  const rows = [
+    ...Object.entries(report.asked).map(([name, value]) => [name, String(value)]),
+    ["machine", report.machine],
+    ["duration", `${seconds.toFixed(1)} s${report.interrupted ? " (interrupted)" : ""}`],
+    ["answered", `${report.answered} (${report.achievedRps.toFixed(1)} requests/s)`],
+    ...(report.textsPerRequest > 1 ? [["texts", `${report.textsPerS.toFixed(1)} texts/s`]] : []),
+    ["latency p50", ms(p50)],
+    ["latency p95", ms(p95)],
+    ["latency p99", ms(p99)],
+    ["latency max", ms(max)],
+    ...(report.latestSendMs === null ? [] : [["latest sending", `${ms(report.latestSendMs)} after it was due`]]),
+    ["error rate", report.errorRate.toFixed(4)],
+    ...listed(report.errors).map((line) => ["errors", line]),
+    ...(report.unanswered > 0 ? [["unanswered at the end", String(report.unanswered)]] : []),
+    ["retries", retries.length === 0 ? "none" : retries.join(", ")],
+    ["client CPU", `${report.clientCpuS.toFixed(1)} s (${(report.clientCpuS / seconds).toFixed(2)} cores)`],
+    ...serverRows(report),
+  ];
+  const phases = report.phases.map((phase, index) => [
+    String(index + 1),
+    phase.level.toFixed(1).replace(/\.0$/, ""),
+    (phase.durationMs / 1_000).toFixed(1),
+    String(phase.answered),
+    String(phase.rejected),
+    String(phase.failed),
+    ms(phase.latencyMs.p50),
+    ms(phase.latencyMs.p95),
+  ]);
+  const unit = report.asked["clients"] === undefined ? "requests/s" : "clients";
+  const header = ["phase", unit, "s", "answered", "429", "failed", "p50", "p95"];
+  const table = phases.length > 1 ? `\n\n${formatTable(header, phases)}\n` : "";
+  const verdict = report.missed.length === 0 ? "passed" : `MISSED: ${report.missed.join("; ")}`;
+  return `${formatTable(["load", ""], rows)}${table}\n${verdict}`;
+}

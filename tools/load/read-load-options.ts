@@ -1,0 +1,116 @@
+import { UsageError } from "#platform/errors.ts";
+import { type CommandOption, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { httpProtocols } from "./http-server-under-load.ts";
+import { type LoadTargets, parseTargets, targetsHelp } from "./load-targets.ts";
+import { type TextLength, textLengths } from "./load-texts.ts";
+import { type Scenario, scenarios } from "./plan-load.ts";
+
+const protocols = [...httpProtocols, "grpc"] as const;
+export type Protocol = (typeof protocols)[number];
+
+const defaultUrls: Readonly<Record<Protocol, string>> = {
+  openai: "http://127.0.0.1:8080",
+  native: "http://127.0.0.1:8080",
+  grpc: "http://127.0.0.1:9090",
+};
+const defaultRate = 10;
+const defaultModel = "all-MiniLM-L6-v2";
+
+export const loadOptions = {
+  url: {
+    type: "string",
+    value: "URL[,URL…]",
+    help: `the servers, asked in turn (default ${defaultUrls.openai}, gRPC ${defaultUrls.grpc}); THORMESH_API_KEY holds their key`,
+  },
+  protocol: { type: "string", value: "NAME", help: `${protocols.join(", ")} (default openai)` },
+  model: { type: "string", value: "ID", help: `default ${defaultModel}` },
+  rate: { type: "string", value: "RPS", help: `open loop: requests per second (default ${defaultRate})` },
+  clients: { type: "string", value: "N", help: "closed loop: each sends when it has its answer" },
+  duration: { type: "string", value: "S", help: "seconds (default 30)" },
+  scenario: { type: "string", value: "NAME", help: "sustained, burst (up to 4x) or stress (0.5x to 3x)" },
+  texts: { type: "string", value: "LENGTH", help: "short (16 tokens), medium (64), long (256) or mixed (default)" },
+  inputs: { type: "string", value: "N", help: "texts in a request (default 1)" },
+  "repeat-share": {
+    type: "string",
+    value: "SHARE",
+    help: "0 to 1: texts sent before, for a cache to answer (default 0)",
+  },
+  seed: { type: "string", value: "N", help: "the same texts for the same seed (default: others each time)" },
+  timeout: { type: "string", value: "S", help: "seconds until a request counts as failed (default 30)" },
+  retries: { type: "string", value: "N", help: "times a request that nobody took on is sent again (default 3)" },
+  "watch-pid": { type: "string", value: "PID[,PID…]", help: "report CPU time and memory of these process trees" },
+  target: { type: "string", value: "LIST", help: `e.g. p95=30ms,errors=0,rate=50. Known: ${targetsHelp}` },
+  json: { type: "boolean", help: "print the report as JSON" },
+} as const satisfies Record<string, CommandOption>;
+
+export interface LoadOptions {
+  readonly urls: readonly string[];
+  readonly protocol: Protocol;
+  readonly model: string;
+  readonly closed: boolean;
+  /** Requests per second, or clients when closed. */
+  readonly level: number;
+  readonly durationMs: number;
+  readonly scenario: Scenario;
+  readonly texts: TextLength;
+  readonly inputs: number;
+  readonly repeatShare: number;
+  /** undefined: other texts at each run. */
+  readonly seed: number | undefined;
+  readonly timeoutMs: number;
+  readonly retries: number;
+  readonly watchPids: readonly number[];
+  readonly targets: LoadTargets;
+  readonly json: boolean;
+}
+
+function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[], fallback: T): T {
+  const text = optionalString(values, name) ?? fallback;
+  const choice = choices.find((known) => known === text);
+  if (choice === undefined) throw new UsageError(`--${name}: expected one of ${choices.join(", ")}, got "${text}"`);
+  return choice;
+}
+
+function baseUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === "http:" || url?.protocol === "https:") return text.replace(/\/+$/, "");
+  throw new UsageError(`--url: expected an http or https address, got "${text}"`);
+}
+
+function processId(text: string): number {
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
+  throw new UsageError(`--watch-pid: expected process ids separated by commas, got "${text}"`);
+}
+
+const list = (text: string) => text.split(",").map((piece) => piece.trim());
+
+/** @throws UsageError naming the option that can't be read. */
+export function readLoadOptions(values: OptionValues): LoadOptions {
+  const rate = optionalNumber(values, "rate", { min: 0.1, max: 100_000 });
+  const clients = optionalNumber(values, "clients", { min: 1, max: 10_000, integer: true });
+  if (rate !== undefined && clients !== undefined) throw new UsageError("expected --rate or --clients, not both");
+  const watched = optionalString(values, "watch-pid");
+  const protocol = oneOf(values, "protocol", protocols, "openai");
+  const targets = parseTargets(optionalString(values, "target") ?? "");
+  if (targets.flatMemory && watched === undefined) {
+    throw new UsageError("--target: memory=flat needs --watch-pid with the server's process id");
+  }
+  return {
+    urls: list(optionalString(values, "url") ?? defaultUrls[protocol]).map(baseUrl),
+    protocol,
+    model: optionalString(values, "model") ?? defaultModel,
+    closed: clients !== undefined,
+    level: clients ?? rate ?? defaultRate,
+    durationMs: 1_000 * (optionalNumber(values, "duration", { min: 0.1, max: 604_800 }) ?? 30),
+    scenario: oneOf(values, "scenario", scenarios, "sustained"),
+    texts: oneOf(values, "texts", textLengths, "mixed"),
+    inputs: optionalNumber(values, "inputs", { min: 1, max: 2_048, integer: true }) ?? 1,
+    repeatShare: optionalNumber(values, "repeat-share", { min: 0, max: 1 }) ?? 0,
+    seed: optionalNumber(values, "seed", { min: 0, max: 2 ** 31 - 1, integer: true }),
+    timeoutMs: 1_000 * (optionalNumber(values, "timeout", { min: 0.001, max: 3_600 }) ?? 30),
+    retries: optionalNumber(values, "retries", { min: 0, max: 1_000, integer: true }) ?? 3,
+    watchPids: watched === undefined ? [] : list(watched).map(processId),
+    targets,
+    json: values["json"] === true,
+  };
+}

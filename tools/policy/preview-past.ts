@@ -1,0 +1,90 @@
+import { createForecastReplay, minuteMs } from "#controller/scaling/backtest/replay-forecasts.ts";
+import { playScalingPolicy, withoutUnrecorded } from "#controller/scaling/policy/play-scaling-policy.ts";
+import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
+import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
+import { createCalendar } from "#forecast/data/calendar.ts";
+
+export interface RecordedMinute {
+  readonly minuteStartMs: number;
+  readonly qps: number;
+}
+
+/** A stretch in which the policy would have wanted the same number. */
+export interface PastStretch {
+  readonly fromMs: number;
+  readonly replicas: number;
+  readonly qps: number | null;
+  /** What each rule asked for when the stretch began; null where it had nothing to say. */
+  readonly load: number | null;
+  readonly forecast: number | null;
+  readonly triggers: Readonly<Record<string, number | null>>;
+  readonly schedules: readonly string[];
+  readonly limitedBy: readonly LimitStep[];
+  readonly reason: string;
+}
+
+export interface PastPreview {
+  readonly stretches: readonly PastStretch[];
+  /** Triggers whose values nobody has recorded. */
+  readonly leftOut: readonly string[];
+  /** Minutes in which fewer were wanted than the rate of that very minute took. */
+  readonly shortMinutes: number;
+  readonly minutes: number;
+  readonly meanReplicas: number;
+}
+
+/**
+ * What a policy would have decided on recorded traffic, minute by minute from `fromMs` on: load, triggers as far as they are recorded, prediction by
+ * forecasts made from what had come until then, schedules and limits. Minutes before `fromMs` are what the forecasts learn from.
+ */
+export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMinute[], fromMs: number): PastPreview {
+  const { policy, leftOut } = withoutUnrecorded(given);
+  const first = recorded[0];
+  const last = recorded.at(-1);
+  if (first === undefined || last === undefined) {
+    return { stretches: [], leftOut, shortMinutes: 0, minutes: 0, meanReplicas: 0 };
+  }
+  const known = new Map(recorded.map(({ minuteStartMs, qps }) => [minuteStartMs, qps]));
+  const count = Math.round((last.minuteStartMs - first.minuteStartMs) / minuteMs) + 1;
+  const rateAt = (minute: number) => known.get(first.minuteStartMs + minute * minuteMs) ?? null;
+  // A forecast needs a rate for every minute: one that nobody reported passes for the one before.
+  const rates: number[] = [];
+  for (let minute = 0; minute < count; minute += 1) rates.push(rateAt(minute) ?? rates.at(-1) ?? 0);
+  const forecast = createForecastReplay(rates, first.minuteStartMs, createCalendar("UTC", []), 0.95);
+  const play = playScalingPolicy(policy);
+  const stretches: PastStretch[] = [];
+  let replicas: number | null = null;
+  let shortMinutes = 0;
+  let shown = 0;
+  let sum = 0;
+  for (let minute = 0; minute < count; minute += 1) {
+    const atMs = first.minuteStartMs + minute * minuteMs;
+    const { expectedQps } = forecast(minute);
+    if (atMs < fromMs) continue;
+    const liveQps = minute === 0 ? null : rateAt(minute - 1);
+    const needed = Math.ceil((rates[minute] as number) / (policy.capacityPerReplicaQps * policy.targetUtilization));
+    // It begins with what the load takes, not with what happens to be on.
+    replicas ??= Math.min(Math.max(needed, policy.minReplicas), policy.maxReplicas);
+    const decision = play({ atMs, replicas, liveQps, expectedQps });
+    ({ replicas } = decision);
+    shown += 1;
+    sum += replicas;
+    if (replicas < needed) shortMinutes += 1;
+    if (stretches.at(-1)?.replicas === replicas) continue;
+    const { load, triggers, prediction, schedules } = decision.proposals;
+    stretches.push({
+      fromMs: atMs,
+      replicas,
+      qps: liveQps,
+      load: load?.replicas ?? null,
+      forecast: prediction?.need ?? null,
+      triggers: Object.fromEntries(
+        (triggers?.proposals ?? []).map((each) => [each.metric, each.kind === "replicas" ? each.replicas : null]),
+      ),
+      schedules: schedules.open.map(({ name }) => name),
+      limitedBy: decision.limitedBy,
+      reason: decision.reason,
+    });
+  }
+  return { stretches, leftOut, shortMinutes, minutes: shown, meanReplicas: shown === 0 ? 0 : sum / shown };
+}

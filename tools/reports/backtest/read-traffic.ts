@@ -1,0 +1,63 @@
+import { basename } from "node:path";
+import type { BacktestTraffic } from "#controller/scaling/backtest/run-backtest.ts";
+import { createCalendar } from "#forecast/data/calendar.ts";
+import { parseTrace, type Trace } from "#forecast/data/parse-trace.ts";
+import { UsageError } from "#platform/errors.ts";
+
+const minuteMs = 60_000;
+
+/** A trace as rates a minute: steps of seconds are averaged, longer ones repeated, gaps filled with what came before. */
+export function ratesByMinute({ stepMs, counts }: Pick<Trace, "stepMs" | "counts">): number[] {
+  const minutes = Math.max(1, Math.floor((counts.length * stepMs) / minuteMs));
+  const sums = new Float64Array(minutes);
+  const seconds = new Float64Array(minutes);
+  for (const [index, count] of counts.entries()) {
+    if (count === null) continue;
+    const rate = count / (stepMs / 1000);
+    const endMs = (index + 1) * stepMs;
+    for (let fromMs = index * stepMs; fromMs < endMs; ) {
+      const minute = Math.floor(fromMs / minuteMs);
+      const toMs = Math.min(endMs, (minute + 1) * minuteMs);
+      if (minute < minutes) {
+        sums[minute] = (sums[minute] as number) + rate * (toMs - fromMs);
+        seconds[minute] = (seconds[minute] as number) + toMs - fromMs;
+      }
+      fromMs = toMs;
+    }
+  }
+  let last = 0;
+  return Array.from(sums, (sum, minute) => {
+    if ((seconds[minute] as number) > 0) last = sum / (seconds[minute] as number);
+    return last;
+  });
+}
+
+/**
+ * Reads a trace as traffic, scaled so that its busiest minute has `peakQps`; null leaves it as it is.
+ * @param days only so many from the beginning.
+ * @throws UsageError when the file can't be read or parsed, or holds no traffic.
+ */
+export async function readTraffic(
+  path: string,
+  peakQps: number | null,
+  days: number | null,
+): Promise<BacktestTraffic & { name: string }> {
+  const text = await Bun.file(path)
+    .text()
+    .catch((cause) => {
+      throw new UsageError(`--trace ${path} can't be read`, { cause });
+    });
+  const name = basename(path);
+  const trace = parseTrace(text, name);
+  const all = ratesByMinute(trace);
+  const rates = days === null ? all : all.slice(0, Math.round(days * 1440));
+  const peak = rates.reduce((highest, rate) => Math.max(highest, rate), 0);
+  if (peak === 0) throw new UsageError(`${name}: expected some traffic, got none`);
+  const factor = peakQps === null ? 1 : peakQps / peak;
+  return {
+    name,
+    startMs: trace.startMs,
+    rates: rates.map((rate) => rate * factor),
+    calendar: createCalendar("UTC", []),
+  };
+}
