@@ -1,0 +1,36 @@
+import { dirname, join } from "node:path";
+
+/** The modules that a source imports when it runs (types aside), by path from the root. */
+async function importsOf(root: string, path: string): Promise<string[]> {
+  const source = await Bun.file(join(root, path)).text();
+  return new Bun.Transpiler({ loader: "ts" }).scanImports(source).flatMap(({ path: specifier }) => {
+    if (specifier.startsWith("#")) return [specifier.slice(1)];
+    return specifier.startsWith(".") ? [join(dirname(path), specifier)] : [];
+  });
+}
+
+/** Returns a function from a source to the test files that import it, the nearest by imports first; end-to-end tests are left out. */
+export async function testsByDistance(
+  root: string,
+  paths: readonly string[],
+): Promise<(file: string) => { readonly test: string; readonly distance: number }[]> {
+  const importers = new Map<string, string[]>();
+  for (const path of paths.filter((path) => path.endsWith(".ts") && !path.startsWith("test/e2e/"))) {
+    for (const target of await importsOf(root, path)) importers.set(target, [...(importers.get(target) ?? []), path]);
+  }
+  return (file) => {
+    const distances = new Map([[file, 0]]);
+    // The map grows while it is walked: breadth first.
+    for (const [path, distance] of distances) {
+      for (const importer of importers.get(path) ?? []) {
+        if (!distances.has(importer)) distances.set(importer, distance + 1);
+      }
+    }
+    const mirrored = `test/${dirname(file)}`;
+    const rank = (test: string, distance: number) => distance - (dirname(test) === mirrored ? 0.5 : 0);
+    return [...distances]
+      .filter(([path]) => path.endsWith(".test.ts"))
+      .map(([test, distance]) => ({ test, distance: rank(test, distance) }))
+      .sort((one, other) => one.distance - other.distance);
+  };
+}
