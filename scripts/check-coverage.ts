@@ -5,13 +5,21 @@
 import { join } from "node:path";
 
 /** Lowest share of covered lines of all folders together. */
-const totalThreshold = 0.85;
+const totalThreshold = 0.9;
 
 /**
- * Lowest share of covered lines, per folder. Code that runs only in child processes (the workers, the commands) is exercised by the
- * end-to-end tests and invisible here, which is why `cli` is left out and `agent` has the lower bar.
+ * Lowest share of covered lines, per folder. Code that runs only in child processes (workers, commands that tests start as programs) is
+ * exercised by the end-to-end tests and invisible here, hence the lower bars of `cli`, `tools` and `agent`.
  */
-const thresholds: Readonly<Record<string, number>> = { protocol: 0.9, platform: 0.9, agent: 0.75, controller: 0.85 };
+const thresholds: Readonly<Record<string, number>> = {
+  platform: 0.95,
+  protocol: 0.95,
+  forecast: 0.93,
+  agent: 0.88,
+  controller: 0.95,
+  tools: 0.75,
+  cli: 0.55,
+};
 
 const root = join(import.meta.dir, "..");
 
