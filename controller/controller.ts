@@ -17,6 +17,7 @@ import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
+import { dayMs, hourMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { agentView, countAgents } from "./api/agent-views.ts";
 import type { ApiParts } from "./api/api-parts.ts";
@@ -79,8 +80,6 @@ export interface Controller {
   readonly brokerUrl: string;
 }
 
-const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
 /** The store's size is looked at. */
 const trimEachMs = hourMs / 12;
 /** Notes are no decisions: so many are kept. */

@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { minuteMs } from "#platform/time.ts";
 import { amount, bounds, count, HttpUrl, Identifier, record, TimeMs, text } from "./bounds.ts";
 
 /** The schemas of everything that crosses MQTT (see docs/mqtt.md). All times are ms since the Unix epoch, all payloads JSON in UTF-8. */
@@ -208,7 +209,7 @@ export const MinuteTraffic = Type.Object(
   {
     minuteStartMs: TimeMs,
     /** How much of the minute the agent was there to see: 60,000 except in the first and last minute of a boot. */
-    observedMs: amount(60_000),
+    observedMs: amount(minuteMs),
     /** Requests that failed for a reason on our side (5xx other than standby). */
     errors: count(bounds.requests),
     /** Requests turned away: 429, and 503 while standby or draining. */

@@ -1,7 +1,8 @@
+import { minuteMs } from "#platform/time.ts";
 import type { Desired } from "#protocol/messages.ts";
 
 /** Clocks of a fleet differ by less, or nothing is made of what they say. */
-export const clocksAgreeToMs = 5 * 60_000;
+export const clocksAgreeToMs = 5 * minuteMs;
 /** Versions count up by one; a store that was lost for years is caught up with by its clock. */
 const longestJump = 1_000_000;
 

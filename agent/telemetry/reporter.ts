@@ -1,6 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { describeError } from "#platform/errors.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
+import { dayMs, hourMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage, encodeFitted } from "#protocol/codec.ts";
 import {
@@ -56,9 +57,9 @@ export interface Reporter {
 
 const rememberedCommands = 100;
 /** A command expires within this time of being issued, and is not issued further ahead of this device's clock. */
-const longestCommandMs = 3_600_000;
+const longestCommandMs = hourMs;
 /** An operator's override holds for 30 days at most. */
-const longestHoldMs = 31 * 24 * 3_600_000;
+const longestHoldMs = 31 * dayMs;
 
 /** Speaks for the agent over MQTT: its presence, its birth, what it reports, and its answers to commands. */
 export function createReporter(

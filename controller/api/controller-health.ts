@@ -1,10 +1,11 @@
+import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
 import type { Store } from "../store/store.ts";
 import type { Health } from "./schemas.ts";
 
-const shownForMs = 24 * 3_600_000;
+const shownForMs = dayMs;
 
 /** Minutes removed because of the store's size limit. */
 export interface StoreTrims {

@@ -1,3 +1,4 @@
+import { dayMs } from "#platform/time.ts";
 import type { ControllerState } from "#protocol/messages.ts";
 
 /** Which of two controllers goes on at a broker they share. */
@@ -16,7 +17,7 @@ export interface Claim extends Pick<ControllerState, "instanceId" | "status" | "
 }
 
 /** No controller runs for longer without a restart; clocks that were never set say 1970. */
-const longestRunMs = 10 * 366 * 86_400_000;
+const longestRunMs = 10 * 366 * dayMs;
 
 /** Judges a word of a controller on the fleet's topic. Whoever acts for longer stays; of a tie the smaller id. */
 export function decideSoleController(

@@ -1,3 +1,5 @@
+import { secondMs } from "#platform/time.ts";
+
 /** Token bucket of one client, in messages and bytes. */
 export interface PublishPace {
   /** Takes messages and bytes from the bucket, and returns for how many ms they have to wait. */
@@ -17,7 +19,7 @@ export function createPublishPace({ messagesPerS, bytesPerS, burstS }: PaceLimit
   let messagesMs = Number.NEGATIVE_INFINITY;
   let bytesMs = Number.NEGATIVE_INFINITY;
   const levelAfter = (levelMs: number, now: number, amount: number, perS: number) =>
-    Math.max(levelMs, now - burstS * 1000) + (amount / perS) * 1000;
+    Math.max(levelMs, now - burstS * secondMs) + (amount / perS) * secondMs;
   return {
     take(messages, bytes) {
       const now = nowMs();

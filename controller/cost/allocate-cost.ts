@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import type { Birth } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { type ComputeShare, computeShares } from "./compute-shares.ts";
@@ -130,7 +131,7 @@ export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, 
   return {
     add(minute) {
       const { agentId, traffic } = minute;
-      const startMs = Math.floor(traffic.minuteStartMs / 60_000) * 60_000;
+      const startMs = Math.floor(traffic.minuteStartMs / minuteMs) * minuteMs;
       if (startMs !== minuteStartMs) closeMinute();
       minuteStartMs = startMs;
       const cost = priceMinute(minute, pricesOf(births.get(agentId) ?? null, fleetPrices));
@@ -157,9 +158,9 @@ export function createCostAllocation(births: ReadonlyMap<string, Birth | null>, 
             ...amounts,
             requests: sum.requests,
             usdPer1000Requests: per1000(amounts.totalUsd, sum.requests),
-            observedMinutes: sum.observedMs / 60_000,
+            observedMinutes: sum.observedMs / minuteMs,
             // Over the whole window: a minute's energy may be measured together with the next one's.
-            missingEnergyMinutes: Math.max(0, sum.observedMs - sum.measuredMs) / 60_000,
+            missingEnergyMinutes: Math.max(0, sum.observedMs - sum.measuredMs) / minuteMs,
           };
         });
       const requests = rows.reduce((sum, row) => sum + row.requests, 0);

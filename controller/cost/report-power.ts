@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { minuteMs } from "#platform/time.ts";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
@@ -101,7 +102,7 @@ interface AgentSum {
 
 function minutesOf(msByMode: ReadonlyMap<string, number>): Record<string, number> {
   return Object.fromEntries(
-    [...msByMode].sort(([a], [b]) => a.localeCompare(b)).map(([mode, ms]) => [mode, ms / 60_000]),
+    [...msByMode].sort(([a], [b]) => a.localeCompare(b)).map(([mode, ms]) => [mode, ms / minuteMs]),
   );
 }
 
@@ -173,7 +174,7 @@ export function createPowerReport(
       }
       return {
         window: { startMs: Math.round(window.startMs), endMs: Math.round(window.endMs) },
-        measuredMinutes: [...agents.values()].reduce((ms, sum) => ms + sum.measuredMs, 0) / 60_000,
+        measuredMinutes: [...agents.values()].reduce((ms, sum) => ms + sum.measuredMs, 0) / minuteMs,
         actual,
         alwaysTopMode: comparable
           ? { ...top, savedShare: top.energyKwh > 0 ? 1 - actual.energyKwh / top.energyKwh : 0 }

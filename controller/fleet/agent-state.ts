@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Birth, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 
@@ -66,7 +67,7 @@ export function observeReported(state: AgentState, reported: Reported, nowMs: nu
 }
 
 /** A minute that lies further ahead than this was stamped by a clock that is wrong: the agent's or the controller's. */
-export const mostAheadMs = 600_000;
+export const mostAheadMs = 10 * minuteMs;
 
 /** A minute that has been stored. Historical ones, those of other boots and those of the future don't count as live. */
 export function observeMinute(state: AgentState, data: MinuteData, nowMs: number): Observation {

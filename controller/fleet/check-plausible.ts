@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import type { Birth, MinuteData, MinutePower } from "#protocol/messages.ts";
 import { mostAheadMs, textsOf } from "./agent-state.ts";
@@ -9,7 +10,6 @@ import { mostAheadMs, textsOf } from "./agent-state.ts";
 const mostTimesUsual = 100;
 /** No model reads a longer text, and no body holds one. */
 const mostTokensOfText = 1_048_576;
-const minuteMs = 60_000;
 
 /** The introduction without capacities that can't be: such modes count with the usual capacity. What was left out is said. */
 export function withPlausibleCapacity(birth: Birth, usualQps: number): { birth: Birth; faults: readonly string[] } {

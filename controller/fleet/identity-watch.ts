@@ -1,4 +1,5 @@
 import { createCountedLog, type Logger } from "#platform/log.ts";
+import { hourMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
@@ -30,7 +31,6 @@ const mostSeen = 20_000;
 const mostFleets = 8;
 /** Others can make up names without end: so many are put on record in an hour, and the rest is counted in the log. */
 const mostNotesAnHour = 20;
-const hourMs = 3_600_000;
 
 function hostOf(url: string | undefined): string | null {
   return URL.canParse(url ?? "") ? new URL(url as string).hostname : null;

@@ -1,5 +1,6 @@
 import { describeError } from "#platform/errors.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
+import { dayMs, minuteMs } from "#platform/time.ts";
 import type { Broker, BrokerMessage } from "#protocol/broker.ts";
 import { cleanText } from "#protocol/clean-text.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
@@ -71,8 +72,8 @@ export interface Ingest {
 }
 
 const channels = ["presence", "birth", "data", "reported", "cmd-result"] as const;
-const weekMs = 7 * 24 * 3_600_000;
-const rebirthExpiryMs = 60_000;
+const weekMs = 7 * dayMs;
+const rebirthExpiryMs = minuteMs;
 /** Minutes that are not believed are kept for people to look at: so many of an agent, and of all together. */
 export const mostSetAside = { ofAgent: 100, inAll: 5000 } as const;
 

@@ -1,5 +1,6 @@
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { dayMs, hourMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { type AgentChannel, agentChannels, agentTopic } from "#protocol/topics.ts";
 import type { AgentStore, DecisionStore, MinuteStore } from "../store/store.ts";
@@ -39,7 +40,7 @@ const mostLookedAt = 100;
 /** Room is looked for no more often. */
 const lookEachMs = 1000;
 /** So long the fleet is listened to before a silence counts. */
-const listenFirstMs = 3_600_000;
+const listenFirstMs = hourMs;
 const retainedChannels = (Object.keys(agentChannels) as AgentChannel[]).filter(
   (channel) => agentChannels[channel].retain,
 );
@@ -108,11 +109,7 @@ export function createRetirement(parts: RetirementParts): Retirement {
       if (sinceMs === null || nowMs() - sinceMs < listenFirstMs) return [];
       const silent = idle().filter(({ lastHeardMs }) => nowMs() - lastHeardMs > retireAfterMs);
       for (const agent of silent) {
-        await remove(
-          agent,
-          "retired-silent",
-          `not heard of for ${Math.round(retireAfterMs / 86_400_000)} days: retired`,
-        );
+        await remove(agent, "retired-silent", `not heard of for ${Math.round(retireAfterMs / dayMs)} days: retired`);
       }
       return silent.map(({ agentId }) => agentId);
     },

@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { toColumn } from "./json-column.ts";
@@ -23,7 +24,6 @@ const pageRows = 2000;
 const pageBytes = 4 * 1024 * 1024;
 /** Rows removed at once, for the same reason. */
 const prunedAtOnce = 2000;
-const minuteMs = 60_000;
 const minutesOfHour = Array.from({ length: 60 }, (_, minute) => `$hourStartMs + ${minute * minuteMs}`).join();
 
 /** The row's record; null when it can't be read. */

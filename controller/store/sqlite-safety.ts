@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { minuteMs } from "#platform/time.ts";
 import type { RowQuarantine } from "./row-quarantine.ts";
 import { FreezeRow, LeaseRow } from "./row-schemas.ts";
 import type { Freeze, SafetyStore } from "./store.ts";
@@ -10,7 +11,7 @@ interface StoredFreeze {
 }
 
 /** A lease that ends later than it would if it had just been taken, and than clocks are set, is nobody's. */
-const clockStepMs = 600_000;
+const clockStepMs = 10 * minuteMs;
 
 /** Somebody wanted nothing to change; what for and until when can't be read. */
 const unreadableFreeze: Freeze = {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import pino from "pino";
+import { minuteMs } from "#platform/time.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { Birth, ControllerState, MinuteData } from "#protocol/messages.ts";
 import { createMqttBroker } from "#protocol/mqtt-broker.ts";
@@ -17,7 +18,6 @@ const slowSpeed = 360;
 const busyStartMs = 15;
 /** The program and its model start in this time, as a rule before the day begins. */
 const startUpMs = 12_000;
-const minuteMs = 60_000;
 const partsOfMinute = 6;
 const dayMinutes = 24 * 60;
 const fleet = "day";

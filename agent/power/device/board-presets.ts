@@ -1,3 +1,5 @@
+import { minuteMs } from "#platform/time.ts";
+
 /** One power mode of a simulated board. */
 export interface SimulatedMode {
   readonly id: number;
@@ -23,7 +25,7 @@ export const assumedPhysics = {
   ambientC: 30,
   /** Above ambient, in the long run, at the board's highest draw. */
   fullLoadRiseC: 45,
-  thermalTimeConstantMs: 120_000,
+  thermalTimeConstantMs: 2 * minuteMs,
   throttleAboveC: 97,
   throttledShare: 0.5,
   modeSwitchMs: 1000,

@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import type { AgentRole } from "#protocol/messages.ts";
 
 /** Knows how long the agent has been serving. */
@@ -10,7 +11,7 @@ export interface ServiceTime {
 }
 
 /** For so long after service began forecasts are still made from the time before it. */
-const strangeMs = 15 * 60_000;
+const strangeMs = 15 * minuteMs;
 
 export function createServiceTime(): ServiceTime {
   let role: AgentRole | null = null;

@@ -1,6 +1,5 @@
 import type { Trace } from "#forecast/data/parse-trace.ts";
-
-const minuteMs = 60_000;
+import { minuteMs } from "#platform/time.ts";
 
 /** What a device would be asked for, minute by minute, texts a second; null where the trace has a gap. */
 export interface MinuteDemand {

@@ -1,6 +1,7 @@
+import { minuteMs } from "#platform/time.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 
-const windowMs = 60_000;
+const windowMs = minuteMs;
 
 /** What a model did of late: the present minute and the one before, in real time. */
 export interface RecentTraffic {

@@ -1,6 +1,7 @@
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { ActiveAgentsDecision, AgentCandidate } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
+import { minuteMs } from "#platform/time.ts";
 import { type BudgetedActs, decideDisruptionBudget } from "./decide-disruption-budget.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 
@@ -14,7 +15,7 @@ export interface ChangeBudget {
   ): DecisionOutcome;
 }
 
-const budgetMs = 60_000;
+const budgetMs = minuteMs;
 const kinds = ["activate", "standBy", "modes"] as const;
 
 export function createChangeBudget(

@@ -1,4 +1,5 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
+import { minuteMs } from "#platform/time.ts";
 
 export interface WorkerRestartDecision {
   readonly delayMs: number;
@@ -6,7 +7,7 @@ export interface WorkerRestartDecision {
 }
 
 const firstDelayMs = 500;
-const longestDelayMs = 600_000;
+const longestDelayMs = 10 * minuteMs;
 
 /**
  * When a lost forecasting process is started again: after half a second, then twice as long each time, ten minutes at most (weights that

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { decideNightTraining, isWithin, type TrainingSituation } from "#forecast/night/decide-night-training.ts";
 import { decidePromotion, type PromotionSituation } from "#forecast/night/decide-promotion.ts";
-
-const hourMs = 3_600_000;
+import { hourMs } from "#platform/time.ts";
 
 describe("decideNightTraining", () => {
   const night: TrainingSituation = {

@@ -3,8 +3,7 @@ import type { BacktestTraffic } from "#controller/scaling/backtest/run-backtest.
 import { createCalendar } from "#forecast/data/calendar.ts";
 import { parseTrace, type Trace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
-
-const minuteMs = 60_000;
+import { minuteMs } from "#platform/time.ts";
 
 /** A trace as rates a minute: steps of seconds are averaged, longer ones repeated, gaps filled with what came before. */
 export function ratesByMinute({ stepMs, counts }: Pick<Trace, "stepMs" | "counts">): number[] {

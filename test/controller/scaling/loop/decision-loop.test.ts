@@ -23,13 +23,13 @@ import type { Store } from "#controller/store/store.ts";
 import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import { createMemoryStore } from "../../memory-store.ts";
 import { aBirth, aMinute, aPresence, aReported } from "../../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../../recording-broker.ts";
 
 const log = createLogger("test", "silent");
 const solver = await loadHighsSolver();
-const minuteMs = 60_000;
 
 describe("decision loop", () => {
   let broker: RecordingBroker;
