@@ -20,12 +20,11 @@ import { createStorageWatch, type StorageWatch } from "#platform/files/storage-w
 import { createCountedLog, createLogger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { createHungProcesses, describeHungProcesses } from "#platform/process/hung-processes.ts";
-import { dayMs, minuteMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { agentClientId } from "#protocol/broker-secret.ts";
 import { encodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { statusRoutes } from "./agent-status.ts";
@@ -47,7 +46,7 @@ import { createOutbox, lossCauses } from "./telemetry/outbox.ts";
 import { createOutboxSender } from "./telemetry/outbox-sender.ts";
 import { createReporter } from "./telemetry/reporter.ts";
 import { createMinuteCycle } from "./traffic/minute-cycle.ts";
-import { createTrafficRecord } from "./traffic/traffic-record.ts";
+import { createTrafficRecord, minuteMs } from "./traffic/traffic-record.ts";
 
 export interface Agent {
   /**
@@ -59,6 +58,7 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
+const dayMs = 24 * 60 * minuteMs;
 const powerPeriodMs = 15_000;
 const trainingPeriodMs = 2_000;
 /** Duration of a drain by command, unless a newer document comes first. */
@@ -199,7 +199,7 @@ export function createAgent(config: AgentConfig): Agent {
 
     const self = createSelfDescription({ identity, config, serving, power, membership, nowMs });
 
-    const broker = createMqttBroker(
+    const broker = new MqttBroker(
       {
         url: config.broker.url,
         clientId: agentClientId(fleet, agentId),
@@ -276,7 +276,7 @@ export function createAgent(config: AgentConfig): Agent {
           throw new Error("newer instructions came before everything was finished");
         await Bun.sleep(20);
       }
-      return `nothing is in flight; drained for ${drainedForMs / minuteMs} minutes, or until new instructions from the controller`;
+      return `nothing is in flight; drained for ${drainedForMs / 60_000} minutes, or until new instructions from the controller`;
     };
     let draining: Promise<string> | undefined;
     const drainByCommand = (): Promise<string> => {

@@ -1,5 +1,4 @@
 import { UsageError } from "#platform/errors.ts";
-import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import { createTrafficBlend } from "./blend/traffic-blend.ts";
 import { mostGaps } from "./data/sample-windows.ts";
 import type { RateSeries } from "./data/training-samples.ts";
@@ -70,6 +69,7 @@ export interface Backtest {
   readonly replay: Replay;
 }
 
+const minuteMs = 60_000;
 const quantiles = [0.5, 0.9, 0.95];
 /** Head-room is learnt from so many of the newest forecasts … */
 const calibrationForecasts = 100;
@@ -77,7 +77,7 @@ const calibrationForecasts = 100;
 const relearnEvery = 10;
 /** Fewer forecasts than this in either part tell nothing. */
 const fewestOrigins = 20;
-const longestHistoryMs = 14 * dayMs;
+const longestHistoryMs = 14 * 86_400_000;
 export const championName = "champion";
 const modelNames = [...createSimpleModels(), recentPeak, createPeakRidge()].map(({ name }) => name);
 const highest = (rates: readonly number[]) => Math.max(...rates);
@@ -229,7 +229,7 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
   if (calibrating.length < fewestOrigins || judged.length < fewestOrigins) {
     const found = `${calibrating.length} and ${judged.length}`;
     const needed = Math.ceil(Math.max((fewestOrigins + steps) / 0.15, inputMinutes / 0.7));
-    const neededHours = (needed * options.stepMs) / hourMs;
+    const neededHours = (needed * options.stepMs) / 3_600_000;
     throw new UsageError(
       `too little to judge: ${length} steps, expected ${needed} (${neededHours.toFixed(1)} h) where nothing is missing. The two newest parts of 15 % each need ${fewestOrigins} moments with ${inputMinutes} known steps before and ${steps} after, got ${found}`,
     );

@@ -1,6 +1,5 @@
 import { describeError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { minuteMs } from "#platform/time.ts";
 import { decideForecastModel } from "./blend/decide-forecast-model.ts";
 import { createScoreStore, type ScoreMemory } from "./blend/score-store.ts";
 import { type BlendedForecast, createTrafficBlend } from "./blend/traffic-blend.ts";
@@ -23,6 +22,7 @@ import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
 import { movingAverage } from "./simple/baselines.ts";
 import type { RateHistory } from "./simple/rate-model.ts";
 
+const minuteMs = 60_000;
 /** The message schema's limit. */
 const longestReason = 512;
 

@@ -1,6 +1,5 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { minuteMs } from "#platform/time.ts";
 import { ForecastReport } from "#protocol/messages.ts";
 import type { ForecasterDescription } from "./forecaster.ts";
 
@@ -9,7 +8,7 @@ const exampleForecast = {
     madeAtMs: 1_795_000_020_000,
     model: "lstm",
     reason: "the LSTM was the best of late",
-    stepMs: minuteMs,
+    stepMs: 60_000,
     qps: [41.2, 42.8, 44.1],
     peakQps: { q50: 46.3, q90: 58.9, q95: 63.5 },
     shares: { lstm: 0.7, "moving-average": 0.3 },

@@ -1,8 +1,7 @@
-import { minuteMs } from "#platform/time.ts";
 import type { Desired } from "#protocol/messages.ts";
 
 /** Clocks of a fleet differ by less, or nothing is made of what they say. */
-export const clocksAgreeToMs = 5 * minuteMs;
+export const clocksAgreeToMs = 5 * 60_000;
 /** Versions count up by one; a store that was lost for years is caught up with by its clock. */
 const longestJump = 1_000_000;
 

@@ -1,5 +1,4 @@
 import type { Logger } from "#platform/log.ts";
-import { hourMs } from "#platform/time.ts";
 
 /** What of a board's power can be out of order. */
 export type PowerFaultKind =
@@ -29,7 +28,7 @@ export interface PowerFaults {
 }
 
 /** A fault that comes and goes for the same reason is logged again after so long a time without it. */
-const sayAgainAfterMs = hourMs;
+const sayAgainAfterMs = 3_600_000;
 
 export function createPowerFaults(log: Logger, nowMs: () => number): PowerFaults {
   const present = new Map<PowerFaultKind, PowerFault>();

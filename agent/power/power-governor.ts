@@ -1,6 +1,5 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import type { Logger } from "#platform/log.ts";
-import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import type { AgentRole, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerControl } from "./device/device.ts";
 import { decidePowerMode, type PowerModeDecision } from "./mode/decide-power-mode.ts";
@@ -46,9 +45,10 @@ export interface PowerGovernor {
 }
 
 const firstRetryMs = 30_000;
-const longestRetryMs = hourMs;
+const longestRetryMs = 3_600_000;
 /** How often the board is asked which mode it is in while nothing is to be changed. */
-const observeEveryMs = minuteMs;
+const observeEveryMs = 60_000;
+const dayMs = 24 * 3_600_000;
 
 /**
  * Keeps the board in the mode that is decided for it.

@@ -2,7 +2,6 @@ import type { Registry } from "prom-client";
 import type { ComputeGate, HealthCheck } from "#agent/serving/ports.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
-import { minuteMs } from "#platform/time.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { Birth, MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
 import { createBoardFigures, type FiguresOrigin, type Memory } from "./calibration/board-figures.ts";
@@ -146,7 +145,7 @@ export function createPower(deps: {
   /** A whole minute of service speaks of whether its modes carried it. */
   const spendBudget = (minutes: readonly MinuteTraffic[]) => {
     const [minute] = minutes;
-    if (minute === undefined || minutes.length > 1 || minute.observedMs < minuteMs) return;
+    if (minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
     const missed = watch.close({
       qps: textsOf(minute) / 60,
       p95Ms: slowestP95Ms(minute),
@@ -161,8 +160,7 @@ export function createPower(deps: {
     const modeId = parts().governor.currentMode()?.id ?? null;
     const steady = modeId !== null && steadyModeId === modeId;
     steadyModeId = modeId;
-    if (!steady || modeId === null || minute === undefined || minutes.length > 1 || minute.observedMs < minuteMs)
-      return;
+    if (!steady || modeId === null || minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
     const requests = minute.models.reduce((sum, { requests: own }) => sum + own, 0);
     const meanWatts =
       measured.measuredMs >= fullyMeasuredShare * minute.observedMs
@@ -215,7 +213,7 @@ export function createPower(deps: {
       learn(measured, minutes);
       spendBudget(minutes);
       for (const minute of minutes) {
-        if (minute.observedMs < minuteMs) continue;
+        if (minute.observedMs < 60_000) continue;
         headroom.observe(minute.minuteStartMs, textsOf(minute) / 60);
       }
       const mode = parts().governor.currentMode();

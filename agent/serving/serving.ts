@@ -7,7 +7,6 @@ import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
-import { secondMs } from "#platform/time.ts";
 import { createEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
@@ -161,7 +160,7 @@ export function createServing(options: ServingOptions): Serving {
       defaultModel: config.model,
       pinned: config.pinned,
       memoryBytes: config.modelMemoryBytes,
-      keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * secondMs,
+      keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * 1000,
       open: (found, events) =>
         openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest), weightOf, gate }, log, {
           onBatch: metrics.recordBatch,

@@ -1,7 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { describeError } from "#platform/errors.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
-import { dayMs, hourMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage, encodeFitted } from "#protocol/codec.ts";
 import {
@@ -57,9 +56,9 @@ export interface Reporter {
 
 const rememberedCommands = 100;
 /** A command expires within this time of being issued, and is not issued further ahead of this device's clock. */
-const longestCommandMs = hourMs;
+const longestCommandMs = 3_600_000;
 /** An operator's override holds for 30 days at most. */
-const longestHoldMs = 31 * dayMs;
+const longestHoldMs = 31 * 24 * 3_600_000;
 
 /** Speaks for the agent over MQTT: its presence, its birth, what it reports, and its answers to commands. */
 export function createReporter(

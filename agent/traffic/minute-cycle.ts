@@ -7,10 +7,10 @@ import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import { describeError } from "#platform/errors.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
-import { dayMs, minuteMs } from "#platform/time.ts";
 import type { AgentRole, ForecastReport, MinuteData } from "#protocol/messages.ts";
-import type { RecordedMinute, TrafficRecord } from "./traffic-record.ts";
+import { minuteMs, type RecordedMinute, type TrafficRecord } from "./traffic-record.ts";
 
+const dayMs = 24 * 60 * minuteMs;
 /** What the forecasters look at: an hour for the network, eight days for those that compare with yesterday and last week. */
 const historyMinutes = 8 * 24 * 60;
 /** Reading it all takes 10 ms in which nobody is served, so only so much is read anew each minute. */

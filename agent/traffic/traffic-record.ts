@@ -2,10 +2,11 @@ import type { TrafficSink } from "#agent/serving/ports.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
-import { minuteMs } from "#platform/time.ts";
 import { decodeOwnText } from "#protocol/codec.ts";
 import { MinuteTraffic } from "#protocol/messages.ts";
 import { createMinuteCounts, type MinuteCounts } from "./minute-counts.ts";
+
+export const minuteMs = 60_000;
 
 /** A closed minute with the name it keeps for good. */
 export interface RecordedMinute {

@@ -1,6 +1,5 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { dayMs } from "#platform/time.ts";
 import { ForecastAccuracy } from "#protocol/messages.ts";
 import { type AccuracyWindow, accuracyWindows } from "./accuracy-metrics.ts";
 
@@ -13,7 +12,7 @@ const WrongWindow = Type.Object(
 );
 
 const exampleAccuracy: ForecastAccuracy = {
-  windowMs: dayMs,
+  windowMs: 86_400_000,
   forecasts: 1_410,
   wapePercent: 21.4,
   biasPercent: -1.2,

@@ -3,7 +3,6 @@ import type { MinuteRate } from "#forecast/forecaster.ts";
 import { conformalFactor } from "#forecast/judge/quantile-measures.ts";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
-import { minuteMs } from "#platform/time.ts";
 import { amount, bounds, TimeMs, text } from "#protocol/bounds.ts";
 import { decodeValue } from "#protocol/codec.ts";
 import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
@@ -23,6 +22,7 @@ export interface LiveAccuracy {
   prune(beforeMs: number): void;
 }
 
+const minuteMs = 60_000;
 /** A scaler had sized for about the mean of so many minutes. */
 const levelMinutes = 5;
 /** Head-room is learnt from so many forecasts: a day. A quantile of 0.95 needs 20 at the very least. */

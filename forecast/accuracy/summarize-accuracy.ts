@@ -1,4 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
 import type { ForecastAccuracy } from "#protocol/messages.ts";
 import type { ForecastOutcome } from "./decide-forecast-outcome.ts";
 
@@ -9,7 +8,7 @@ export interface ScoredForecast extends Omit<ForecastOutcome, "reason" | "riseQp
 }
 
 /** Rises within a forecast's reach of each other are one to a scaler, and so are alarms. */
-const sameEventMs = 15 * minuteMs;
+const sameEventMs = 15 * 60_000;
 
 export interface RiseCounts {
   readonly hits: number;
@@ -95,7 +94,7 @@ export function summarizeAccuracy(forecasts: readonly ScoredForecast[], windowMs
     hitRate: share(hits, hits + misses),
     missRate: share(misses, hits + misses),
     falseAlarmRate: share(falseAlarms, hits + falseAlarms),
-    medianLeadMinutes: lead === null ? null : lead / minuteMs,
+    medianLeadMinutes: lead === null ? null : lead / 60_000,
     served,
   };
 }

@@ -1,4 +1,3 @@
-import { hourMs } from "#platform/time.ts";
 import type { ModelScore } from "./decide-champion.ts";
 
 /** What each model said at one moment. */
@@ -26,7 +25,7 @@ export interface ForecastScores {
 }
 
 /** After so long a comparison weighs half as much, unless told otherwise. */
-const usualHalfLifeMs = 6 * hourMs;
+const usualHalfLifeMs = 6 * 3_600_000;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
 const mostPending = 64;
 

@@ -1,7 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { Logger } from "#platform/log.ts";
-import { dayMs } from "#platform/time.ts";
 import type { ModelScore } from "./decide-champion.ts";
 
 /** A text that is kept from one run to the next. */
@@ -34,7 +33,7 @@ const StoredScores = Type.Object({
 type StoredScores = Static<typeof StoredScores>;
 
 /** Who was best a week ago says little of who is today. */
-const oldestMs = 7 * dayMs;
+const oldestMs = 7 * 24 * 3_600_000;
 
 export function createScoreStore(memory: ScoreMemory, log: Logger): ScoreStore {
   const read = (): StoredScores | null => {

@@ -9,7 +9,6 @@ import { createRecentRatios } from "#forecast/quantiles/recent-ratios.ts";
 import type { RateHistory } from "#forecast/simple/rate-model.ts";
 import { createPeakRidge, recentPeak } from "#forecast/simple/recent-peak-models.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
-import { dayMs, minuteMs } from "#platform/time.ts";
 import { type ChampionDecision, decideChampion, fewestForecasts } from "./decide-champion.ts";
 import { createForecastScores } from "./score-forecasts.ts";
 import type { ScoreStore } from "./score-store.ts";
@@ -70,8 +69,9 @@ export interface TrafficBlend {
   replaceNetwork(): void;
 }
 
+const dayMs = 86_400_000;
 /** Scores change little in this time; a flash disk is spared. */
-const savingMs = 5 * minuteMs;
+const savingMs = 300_000;
 const pathQuantiles = [0.9, 0.95];
 const assumedPathFactors = [1.4, 1.6];
 const networkName = "lstm";

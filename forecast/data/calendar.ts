@@ -1,5 +1,3 @@
-import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
-
 /** What people's clocks and calendars say at a moment. */
 export interface CalendarMoment {
   /** 0 ≤ hour < 24, with the minutes as its fraction. */
@@ -12,7 +10,8 @@ export interface CalendarMoment {
 
 export type Calendar = (timeMs: number) => CalendarMoment;
 
-const quarterHourMs = 15 * minuteMs;
+const quarterHourMs = 900_000;
+const dayMs = 86_400_000;
 /** About a quarter of a year; then the cache starts afresh. */
 const longestCache = 8_192;
 
@@ -54,7 +53,7 @@ export function createCalendar(timeZone: string, holidays: readonly string[]): C
     // 1 January 1970 was a Thursday.
     const dayOfWeek = (((day + 3) % 7) + 7) % 7;
     return {
-      hour: (localMs - day * dayMs) / hourMs,
+      hour: (localMs - day * dayMs) / 3_600_000,
       dayOfWeek,
       weekend: dayOfWeek >= 5,
       holiday: holidayDays.has(day),

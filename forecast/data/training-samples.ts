@@ -1,4 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
 import type { Calendar } from "./calendar.ts";
 import {
   featuresPerWindow,
@@ -17,6 +16,8 @@ export interface RateSeries {
   readonly qps: readonly (number | null)[];
   readonly calendar: Calendar;
 }
+
+const minuteMs = 60_000;
 
 /** The 60 rates before an origin, gaps filled. */
 export function windowBefore(series: RateSeries, origin: number): number[] {

@@ -1,4 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
 import type { Calendar } from "./calendar.ts";
 
 /** The model's input is this many minutes … */
@@ -10,6 +9,8 @@ export const featureNames = ["qps", "hour", "dayOfWeek", "weekend", "holiday"] a
 export const featuresPerWindow = inputMinutes * featureNames.length;
 /** The forecast that the model corrects: the mean of this many newest minutes. */
 export const anchorMinutes = 30;
+
+const minuteMs = 60_000;
 
 /**
  * How rates become the model's numbers and back. Both sides are divided by the window's own level, so that the same weights serve a

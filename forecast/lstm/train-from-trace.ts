@@ -7,7 +7,6 @@ import { inputMinutes, outputMinutes } from "#forecast/data/window-features.ts";
 import { poissonFloorPercent } from "#forecast/judge/error-measures.ts";
 import { evaluateBaselines, evaluateForecasts, outputsToRates } from "#forecast/judge/evaluate-forecasts.ts";
 import { UsageError } from "#platform/errors.ts";
-import { minuteMs } from "#platform/time.ts";
 import { judgeModel, type ModelCard, renderModelCard } from "./model-card.ts";
 import { serializeModel } from "./model-files.ts";
 import { predictOutputs } from "./predict-outputs.ts";
@@ -31,7 +30,7 @@ export interface TrainingResult {
 }
 
 /** The step that the model is made for. */
-export const modelStepMs = minuteMs;
+export const modelStepMs = 60_000;
 
 /** How long a trace without gaps must be for each of its parts to have `windows`: the smallest parts are 15 % each. */
 function neededMinutes(windows: number): number {

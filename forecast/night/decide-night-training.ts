@@ -1,4 +1,3 @@
-import { hourMs } from "#platform/time.ts";
 import type { RecordWindows } from "./count-windows.ts";
 
 /** What is known when it is asked whether to train. Times in the device's own clock. */
@@ -27,7 +26,7 @@ export interface TrainingDecision {
 }
 
 /** So long after a training no other one starts: one a night. */
-const restMs = 12 * hourMs;
+const restMs = 12 * 3_600_000;
 
 function parseWindow(window: string): { readonly from: number; readonly to: number } {
   const [from, to] = window.split("-").map((time) => {

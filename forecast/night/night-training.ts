@@ -12,7 +12,6 @@ import { childEnvironment } from "#platform/process/child-environment.ts";
 import { endProcess } from "#platform/process/end-process.ts";
 import { isProcessStopped } from "#platform/process/is-process-stopped.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
-import { minuteMs } from "#platform/time.ts";
 import { countWindows, type RecordWindows, usableMinutes } from "./count-windows.ts";
 import { decideNightTraining } from "./decide-night-training.ts";
 import type { NightTrainingConfig } from "./night-training-config.ts";
@@ -86,6 +85,7 @@ export interface NightTraining {
   outcomes(): Readonly<Record<TrainingOutcome["kind"], number>>;
 }
 
+const minuteMs = 60_000;
 /** A batch takes seconds, and an epoch's judgement little longer; a busy machine may keep an idle process waiting. */
 const longestSilenceMs = 15 * minuteMs;
 /** A checkpoint's trace is this old at most when it is gone on from; an older one would leave too much out. */

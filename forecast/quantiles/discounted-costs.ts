@@ -1,4 +1,3 @@
-import { hourMs } from "#platform/time.ts";
 import { decideShares, type ForecastCost } from "./decide-shares.ts";
 
 /** What forecasters' past forecasts cost, newer ones weighing more. */
@@ -22,7 +21,7 @@ export interface DiscountedCosts {
  * At which speeds of forgetting the shares are decided, each apart; their mean counts. How traffic behaves changes within hours when
  * something happens and from day to day when nothing does, and nobody knows beforehand which.
  */
-const halfLivesMs = [1, 3, 12, 48].map((hours) => hours * hourMs);
+const halfLivesMs = [1, 3, 12, 48].map((hours) => hours * 3_600_000);
 /** Before so many comparisons nothing is known of a forecaster. */
 const fewestComparisons = 10;
 /** After so many comparisons the shares are half as sharp as they ever get: little experience is no reason to rely on one alone. */

@@ -1,8 +1,9 @@
 import type { RateHistory } from "#forecast/simple/rate-model.ts";
-import { dayMs, hourMs } from "#platform/time.ts";
 
 /** The window that a row of statistics describes, in steps. */
 export const windowSteps = 60;
+const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 
 /** From which to which of the newest steps a mean is taken: finer where it is newer. */
 const lagBins = [

@@ -1,5 +1,3 @@
-import { dayMs, minuteMs } from "#platform/time.ts";
-
 /** Learns by what forecasts must be multiplied to be exceeded with a given probability. */
 export interface RecentRatios {
   /** A forecast made for the time from `endMs` on, and what came. */
@@ -10,12 +8,12 @@ export interface RecentRatios {
   factors(nowMs: number): readonly number[];
 }
 
-const memoryMs = dayMs;
+const memoryMs = 86_400_000;
 /** Where forecasts are rare, more than a day is remembered. */
 const fewestRemembered = 100;
 /** Before so many outcomes the assumed factors hold. */
 const fewestOutcomes = 20;
-const relearnMs = 10 * minuteMs;
+const relearnMs = 600_000;
 
 /**
  * Split conformal prediction (Vovk 2005) on the ratios of what came to what was forecast in the newest day: the ⌈(n + 1) · quantile⌉-th

@@ -1,6 +1,8 @@
-import { dayMs, hourMs } from "#platform/time.ts";
 import type { RateHistory, RateModel } from "./rate-model.ts";
 import { runToEnd } from "./run-to-end.ts";
+
+const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 
 export interface HoltWintersWeights {
   /** How fast the level follows, 0 to 1. */

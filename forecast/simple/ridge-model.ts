@@ -1,4 +1,3 @@
-import { dayMs } from "#platform/time.ts";
 import type { RateHistory, RateModel } from "./rate-model.ts";
 import {
   fewestRidgeRows,
@@ -16,6 +15,7 @@ import { createRidgeEquations } from "./solve-ridge.ts";
 /** Learnt anew when the record has grown by a sixteenth, but not more often nor more rarely than these many steps. */
 const fewestRefitSteps = 60;
 const mostRefitSteps = 240;
+const dayMs = 86_400_000;
 /** Of the stretch that is forecast, yesterday's or last week's rates enter as means of three steps. */
 const pooledSteps = 3;
 

@@ -1,5 +1,3 @@
-import { minuteMs } from "../time.ts";
-
 /** Counts processes of ours that were killed because they did not answer, so that a hang is never silent. */
 export interface HungProcesses {
   /** @param kind what the process was for: model, forecast, … */
@@ -10,7 +8,7 @@ export interface HungProcesses {
   recent(): { readonly kind: string; readonly reason: string; readonly agoMs: number } | null;
 }
 
-const recentMs = 5 * minuteMs;
+const recentMs = 300_000;
 
 /** @param kinds counted from 0 on, so that the first hang shows as a rise */
 export function createHungProcesses(

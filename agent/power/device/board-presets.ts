@@ -1,5 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
-
 /** One power mode of a simulated board. */
 export interface SimulatedMode {
   readonly id: number;
@@ -25,7 +23,7 @@ export const assumedPhysics = {
   ambientC: 30,
   /** Above ambient, in the long run, at the board's highest draw. */
   fullLoadRiseC: 45,
-  thermalTimeConstantMs: 2 * minuteMs,
+  thermalTimeConstantMs: 120_000,
   throttleAboveC: 97,
   throttledShare: 0.5,
   modeSwitchMs: 1000,

@@ -1,6 +1,5 @@
 import { isKnownMode } from "#agent/power/energy/mode-energy.ts";
 import type { PowerPolicy } from "#agent/power/power-config.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { AgentRole, PowerModeProfile } from "#protocol/messages.ts";
 import type { Wish } from "./wish.ts";
 import { wishByEnergy } from "./wish-by-energy.ts";
@@ -51,9 +50,9 @@ export type PowerModeDecision = {
 );
 
 /** A cap moves by one mode a minute at most: the board needs that long to show what a mode does to its heat. */
-const thermalStepMs = minuteMs;
+const thermalStepMs = 60_000;
 /** Who takes up service has a forecast and a live rate of its time without requests; after so long the live rate is one of service. */
-const takeUpMs = 2 * minuteMs;
+const takeUpMs = 120_000;
 
 function nextThermalCap(inputs: PowerModeInputs, currentIndex: number): number {
   const { policy, temperatureC, thermalCap, thermalCapChangedMs, modes, nowMs } = inputs;

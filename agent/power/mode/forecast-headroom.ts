@@ -1,4 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 
 /** Learns how far peaks exceed their forecasts, from forecasts whose time has come. */
@@ -20,6 +19,7 @@ const longestMemory = 24 * 60;
 const fewestOutcomes = 30;
 /** Of the forecast peak, until enough is learnt. */
 const assumedFactor = 1.5;
+const minuteMs = 60_000;
 
 /** What the bound is built on: the forecast's own 0.95 quantile of the peak where it has one. */
 const baseOf = ({ peakQps, qps }: ForecastReport) => peakQps?.q95 ?? Math.max(0, ...qps);

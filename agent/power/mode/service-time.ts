@@ -1,4 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
 import type { AgentRole } from "#protocol/messages.ts";
 
 /** Knows how long the agent has been serving. */
@@ -11,7 +10,7 @@ export interface ServiceTime {
 }
 
 /** For so long after service began forecasts are still made from the time before it. */
-const strangeMs = 15 * minuteMs;
+const strangeMs = 15 * 60_000;
 
 export function createServiceTime(): ServiceTime {
   let role: AgentRole | null = null;

@@ -1,5 +1,4 @@
 import { cheapestMode, type KnownMode, wattsAt } from "#agent/power/energy/mode-energy.ts";
-import { secondMs } from "#platform/time.ts";
 import type { PowerModeInputs } from "./decide-power-mode.ts";
 import { qps, type Wish } from "./wish.ts";
 
@@ -40,7 +39,7 @@ function demandOf({ forecastPeakQps, forecastUpperQps, liveQps }: PowerModeInput
 function dwellMs({ policy, switchesInLastDay }: PowerModeInputs): number | null {
   const { minDwellS, mostSwitchesPerDay } = policy;
   if (switchesInLastDay + switchesOfASaving > mostSwitchesPerDay) return null;
-  return minDwellS * secondMs * (1 + dwellGrowth * (switchesInLastDay / mostSwitchesPerDay) ** 2);
+  return minDwellS * 1000 * (1 + dwellGrowth * (switchesInLastDay / mostSwitchesPerDay) ** 2);
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { PowerPolicy } from "#agent/power/power-config.ts";
-import { secondMs } from "#platform/time.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerModeInputs } from "./decide-power-mode.ts";
 import { qps, type Wish } from "./wish.ts";
@@ -32,7 +31,7 @@ export function wishByThreshold(inputs: PowerModeInputs, currentIndex: number): 
   const roomy = indexFor(demandQps / (1 - policy.hysteresis), policy, modes);
   if (roomy <= currentIndex) return { index: currentIndex, reason: `${basis} is too near a limit to step down` };
   const heldMs = lastSwitchMs === null ? Number.POSITIVE_INFINITY : nowMs - lastSwitchMs;
-  if (heldMs < policy.minDwellS * secondMs) {
+  if (heldMs < policy.minDwellS * 1000) {
     return {
       index: currentIndex,
       reason: `${basis} would do with ${name}, but the mode is held for ${policy.minDwellS} s after a switch`,

@@ -1,5 +1,6 @@
 import type { Trace } from "#forecast/data/parse-trace.ts";
-import { minuteMs } from "#platform/time.ts";
+
+const minuteMs = 60_000;
 
 /** What a device would be asked for, minute by minute, texts a second; null where the trace has a gap. */
 export interface MinuteDemand {

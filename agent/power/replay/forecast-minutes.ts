@@ -1,8 +1,8 @@
 import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 
+const minuteMs = 60_000;
 /** As a running agent: eight days of its record. */
 const historyMinutes = 8 * 24 * 60;
 

@@ -2,11 +2,11 @@ import { cheapestMode, type KnownMode, wattsAt } from "#agent/power/energy/mode-
 import { decidePowerMode } from "#agent/power/mode/decide-power-mode.ts";
 import { createForecastHeadroom } from "#agent/power/mode/forecast-headroom.ts";
 import { createSloBudget } from "#agent/power/mode/slo-budget.ts";
-import { dayMs, minuteMs, secondMs } from "#platform/time.ts";
 import type { PowerPolicy } from "../power-config.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 import type { ForecastedMinute } from "./forecast-minutes.ts";
 
+const minuteMs = 60_000;
 /** When in a minute the mode is chosen: as it begins, with a new forecast, and every 15 s as a running agent does. */
 const decisionsAtS = [0, 7.5, 22.5, 37.5, 52.5] as const;
 /** Until then the live rate is the last minute's; later the minute's own is known. */
@@ -70,8 +70,8 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
     const judged = minute >= judgedFromMinute;
     let tooSmall = false;
     for (const [part, atS] of decisionsAtS.entries()) {
-      const nowMs = startMs + atS * secondMs;
-      switchTimesMs = switchTimesMs.filter((atMs) => nowMs - atMs < dayMs);
+      const nowMs = startMs + atS * 1000;
+      switchTimesMs = switchTimesMs.filter((atMs) => nowMs - atMs < 24 * 60 * minuteMs);
       const decision = decidePowerMode({
         policy,
         modes,

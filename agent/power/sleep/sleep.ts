@@ -1,6 +1,5 @@
 import { runCommand } from "#agent/power/device/run-command.ts";
 import type { Logger } from "#platform/log.ts";
-import { secondMs } from "#platform/time.ts";
 import type { AgentRole, Desired, Presence } from "#protocol/messages.ts";
 import { decideSleep, type SleepInputs } from "./decide-sleep.ts";
 import { decideWake } from "./decide-wake.ts";
@@ -93,7 +92,7 @@ export function createSleep(deps: {
             desiredRole: desiredRoles.get(peerId) ?? null,
             triedAtMs,
           })),
-          retryMs: config.wakeRetryS * secondMs,
+          retryMs: config.wakeRetryS * 1000,
           nowMs,
         });
         await Promise.all(wanted.map((peerId) => wake(peerId, nowMs)));
@@ -101,7 +100,7 @@ export function createSleep(deps: {
       const decision = decideSleep({
         ...circumstances,
         canSuspend: config.suspendCommand.length > 0,
-        afterMs: config.afterS * secondMs,
+        afterMs: config.afterS * 1000,
         standbySinceMs,
       });
       if (decision.kind === "stay" || stopping.signal.aborted) return;

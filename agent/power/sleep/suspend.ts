@@ -1,13 +1,12 @@
 import type { Logger } from "#platform/log.ts";
 import { createAnswerWatch } from "#platform/process/answer-watch.ts";
 import { childEnvironment } from "#platform/process/child-environment.ts";
-import { minuteMs } from "#platform/time.ts";
 
 /** A wall clock that jumps by this much between two looks was asleep meanwhile. */
 const jumpMs = 5_000;
 const lookEveryMs = 1_000;
 /** systemctl suspend answers before the device sleeps; what has not begun after this time did not happen. */
-const longestWaitMs = minuteMs;
+const longestWaitMs = 60_000;
 
 /**
  * Runs the command that suspends this device and resolves when it is awake again: with the command where that lasts as long as the

@@ -1,5 +1,5 @@
 import type { Caller } from "#platform/http/guard/identify-caller.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 
 /** Whom a request is counted on. A tenant is only ever one that the configuration names: clients can't invent one. */
 export function tenantOf(caller: Caller | undefined): string {

@@ -1,5 +1,4 @@
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { BatchPolicy } from "./decide-batch.ts";
 import { decideLane, decideShare, type LaneView, narrowBatches } from "./decide-lane.ts";
 import type { LanePlan } from "./decide-lane-plan.ts";
@@ -50,7 +49,7 @@ const shortLineMs = 60;
 const longLineMs = 300;
 /** A line that is long for less is gone before another process has loaded the model. */
 const startAfterMs = 1_000;
-const stopAfterMs = minuteMs;
+const stopAfterMs = 60_000;
 /** How long it is looked at before a model counts as in use, and which share of that it must compute. */
 const useWindowMs = 10_000;
 const inUseShare = 0.1;

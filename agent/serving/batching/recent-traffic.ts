@@ -1,7 +1,6 @@
-import { minuteMs } from "#platform/time.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 
-const windowMs = minuteMs;
+const windowMs = 60_000;
 
 /** What a model did of late: the present minute and the one before, in real time. */
 export interface RecentTraffic {

@@ -1,5 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
-
 /** Texts that the model could not compute, so that a client's next attempt does not cost another process. */
 export interface RefusedTexts {
   add(text: string, reason: Error): void;
@@ -13,7 +11,7 @@ function digest(key: string): string {
 }
 
 /** It may have been the machine's fault after all. */
-const keptMs = 10 * minuteMs;
+const keptMs = 600_000;
 const mostKept = 1_000;
 
 /** @param nowMs a monotonous clock */

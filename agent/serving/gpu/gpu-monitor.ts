@@ -1,5 +1,4 @@
 import { childEnvironment } from "#platform/process/child-environment.ts";
-import { minuteMs } from "#platform/time.ts";
 import { type GpuReading, parseGpuReadings } from "./parse-gpu-readings.ts";
 
 /** This machine's GPUs as nvidia-smi sees them. */
@@ -13,7 +12,7 @@ const answerWithinMs = 2_000;
 /** Several scrapers and `/health` share a reading. */
 const freshForMs = 5_000;
 /** Where there was no GPU, one may come with a driver that is loaded later; looking costs a process. */
-const absentForMs = minuteMs;
+const absentForMs = 60_000;
 
 const query = ["--query-gpu=name,utilization.gpu,memory.used", "--format=csv,noheader,nounits"];
 

@@ -6,7 +6,6 @@ import { receiveLimitMs } from "#platform/http/body/receive-in-time.ts";
 import type { Authenticator } from "#platform/http/guard/authenticate.ts";
 import type { Caller } from "#platform/http/guard/identify-caller.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { MessageBudget } from "./message-budget.ts";
 import { endWith, OpenCall } from "./open-call.ts";
@@ -28,7 +27,7 @@ export interface CallLimits {
 
 export const callLimits: CallLimits = {
   receiveMs: receiveLimitMs,
-  answerMs: minuteMs,
+  answerMs: 60_000,
   headerBytes: 16_384,
   unprovenCalls: 16,
   lastingCallsPerConnection: 16,

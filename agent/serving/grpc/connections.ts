@@ -1,7 +1,6 @@
 import type { Http2Server, Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "#platform/log.ts";
-import { minuteMs } from "#platform/time.ts";
 
 export interface ConnectionLimits {
   /** Of all clients together. */
@@ -98,7 +97,7 @@ export function guardConnections(
   /** At most one line a minute: whoever opens connections could fill the log. */
   const say = (reason: string) => {
     refused += 1;
-    if (nowMs() - saidMs < minuteMs) return;
+    if (nowMs() - saidMs < 60_000) return;
     saidMs = nowMs();
     log.warn({ connections: known.size, refused, reason }, "gRPC connections are refused");
   };

@@ -1,7 +1,6 @@
 import { Metadata } from "@grpc/grpc-js";
 import { errorCodes, ServiceError } from "#platform/errors.ts";
 import { redactText } from "#platform/fetch/redact-url.ts";
-import { secondMs } from "#platform/time.ts";
 
 /** Metadata holds printable ASCII; what else a value has is left out. */
 const printable = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, "");
@@ -19,7 +18,7 @@ export function toGrpcError(error: ServiceError): GrpcFailure {
   if (error.retryAfterS !== undefined) {
     const seconds = Math.ceil(error.retryAfterS);
     metadata.set("retry-after", String(seconds));
-    metadata.set("grpc-retry-pushback-ms", String(seconds * secondMs));
+    metadata.set("grpc-retry-pushback-ms", String(seconds * 1000));
   }
   for (const [name, value] of Object.entries(error.details ?? {})) {
     metadata.set(name, printable(typeof value === "string" ? value : JSON.stringify(value)));

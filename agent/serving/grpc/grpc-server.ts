@@ -7,7 +7,6 @@ import type { ApiKey } from "#platform/http/guard/identify-caller.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { type CallGate, callLimits, createCallGate } from "./call-gate.ts";
 import { type ConnectionLimits, connectionLimits, guardConnections } from "./connections.ts";
@@ -53,9 +52,9 @@ export interface GrpcServer {
 }
 
 /** A connection that says nothing is asked whether it is still there, and closed when it doesn't answer or nothing was called for long. */
-const keepaliveMs = minuteMs;
+const keepaliveMs = 60_000;
 const keepaliveTimeoutMs = 20_000;
-const maxIdleMs = 30 * minuteMs;
+const maxIdleMs = 30 * 60_000;
 /** Calls at once on one connection; the queue's limits count over all of them. */
 const maxCallsPerConnection = 1024;
 /** Interval of the check for overdue calls and connections. */

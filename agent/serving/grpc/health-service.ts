@@ -1,6 +1,5 @@
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { ServiceError } from "#platform/errors.ts";
-import { hourMs } from "#platform/time.ts";
 import { toGrpcError } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";
 import type { Answer, ServiceRules } from "./service-definition.ts";
@@ -22,7 +21,7 @@ export interface HealthService {
 /** How soon those who watch learn of a change. The reasons lie in many parts (role, model, a stop): asking them is cheap. */
 const watchPeriodMs = 100;
 /** A watch that has lasted for so long is ended; its client asks again. */
-const maxWatchMs = hourMs;
+const maxWatchMs = 60 * 60_000;
 
 /**
  * The standard health service.

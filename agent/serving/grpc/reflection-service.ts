@@ -1,7 +1,6 @@
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type protobuf from "protobufjs";
 import { ServiceError } from "#platform/errors.ts";
-import { minuteMs } from "#platform/time.ts";
 import { describeProtoFiles } from "./describe-proto-files.ts";
 import { toGrpcError } from "./grpc-error.ts";
 import type { ProtoFile, Protos } from "./protos.ts";
@@ -16,8 +15,8 @@ export const reflectionRules: ServiceRules = { openMethods: [] };
 /** Of one stream: a client that looks at everything asks some twenty. */
 const maxQuestions = 1_000;
 /** A stream is ended when nothing was asked for so long, or when it has lasted too long; whoever has more questions opens another. */
-const maxIdleMs = minuteMs;
-const maxStreamMs = 10 * minuteMs;
+const maxIdleMs = 60_000;
+const maxStreamMs = 10 * 60_000;
 
 const notFound = 5;
 const unimplemented = 12;

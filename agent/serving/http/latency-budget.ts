@@ -1,5 +1,4 @@
 import { ServiceError } from "#platform/errors.ts";
-import { dayMs } from "#platform/time.ts";
 
 /** By which a client says how many milliseconds it waits. */
 export const latencyBudgetHeader = "x-latency-budget";
@@ -15,10 +14,10 @@ export function latencyBudgetMs(headers: Headers): number | undefined {
   const text = headers.get(latencyBudgetHeader);
   if (text === null) return undefined;
   const budgetMs = Number(text);
-  if (milliseconds.test(text) && budgetMs > 0 && budgetMs <= dayMs) return budgetMs;
+  if (milliseconds.test(text) && budgetMs > 0 && budgetMs <= 86_400_000) return budgetMs;
   throw new ServiceError(
     "INVALID_REQUEST",
-    `${latencyBudgetHeader}: expected milliseconds, a number above 0 and up to ${dayMs}, got ${JSON.stringify(text.slice(0, 64))}`,
+    `${latencyBudgetHeader}: expected milliseconds, a number above 0 and up to 86400000, got ${JSON.stringify(text.slice(0, 64))}`,
     { details: { param: latencyBudgetHeader } },
   );
 }

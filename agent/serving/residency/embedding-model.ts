@@ -22,7 +22,6 @@ import { createModelRunner, type ModelRunner } from "#agent/serving/worker/model
 import { probeModel } from "#agent/serving/worker/probe-model.ts";
 import { readRegularFile } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
-import { minuteMs } from "#platform/time.ts";
 import { estimateModelBytes } from "./estimate-model-bytes.ts";
 
 /** A model that is served: its tokenizer, the line of texts before it, its process. */
@@ -66,11 +65,11 @@ export interface ModelObserver {
 const narrowNiceness = 5;
 
 /** A process that has not loaded its model by then is started again. */
-const loadTimeoutMs = minuteMs;
+const loadTimeoutMs = 60_000;
 /** Files are read and hashed before: from a memory card, by a small processor. */
 const slowestHashBytesPerMs = 20_000;
 /** TensorRT takes minutes for its engines when none is in the cache. */
-const engineBuildTimeoutMs = 30 * minuteMs;
+const engineBuildTimeoutMs = 30 * 60_000;
 
 async function residentBytes(pid: number): Promise<number | null> {
   try {

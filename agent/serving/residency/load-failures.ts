@@ -1,5 +1,4 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
-import { minuteMs } from "#platform/time.ts";
 
 export interface LoadFailure {
   readonly reason: string;
@@ -20,7 +19,7 @@ export interface LoadFailures {
 }
 
 const firstHoldMs = 5_000;
-const longestHoldMs = 5 * minuteMs;
+const longestHoldMs = 300_000;
 
 export function createLoadFailures(nowMs: () => number): LoadFailures {
   const byId = new Map<string, { readonly reason: string; readonly inRow: number; readonly untilMs: number }>();

@@ -1,14 +1,13 @@
 import { readFileSync } from "node:fs";
 import { childEnvironment } from "#platform/process/child-environment.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
-import { minuteMs } from "#platform/time.ts";
 import { isKnownPattern, patternsOf, type TokenizerPattern } from "./tokenizer-patterns.ts";
 
 /** CPU time between two signs of life: a text that takes longer would go on for ever. The start of the process is the first sign. */
 const maxSilentCpuMs = 1_000;
 const maxStartCpuMs = 20_000;
 /** For the whole, also where CPU time can't be read. */
-const maxMs = 2 * minuteMs;
+const maxMs = 120_000;
 const lookMs = 20;
 const ticksPerSecond = 100;
 

@@ -1,4 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
 import type { ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 
 export interface BatchDeadlineInput {
@@ -21,10 +20,10 @@ export interface BatchDeadline {
 /** A busy machine is slower than a free one, and long texts are slower than short ones. */
 const slackFactor = 20;
 /** The first batch of a process compiles and allocates what the others use. */
-const unmeasuredMs = minuteMs;
+const unmeasuredMs = 60_000;
 /** TensorRT builds an engine for a shape that it has not seen. */
-const engineBuildMs = 2 * minuteMs;
-const longestMs = 10 * minuteMs;
+const engineBuildMs = 120_000;
+const longestMs = 600_000;
 const suspectShare = 0.2;
 
 /** Deadline of a batch, after which the model's process counts as hanging and is replaced. */

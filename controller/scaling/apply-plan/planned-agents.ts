@@ -13,7 +13,6 @@ import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-p
 import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import type { ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideCloudUnits, plannableOffers } from "./decide-cloud-units.ts";
 import { capacityOf, decidePlannedAgents, highestCapacityOf } from "./decide-planned-agents.ts";
@@ -21,6 +20,8 @@ import { observeCloudUnits } from "./observe-cloud.ts";
 import { observePlannable } from "./observe-plannable.ts";
 import { toPlanInput } from "./to-plan-input.ts";
 import { leavesRoomToShrink, withCloud } from "./with-cloud.ts";
+
+const minuteMs = 60_000;
 
 export interface PlannedAgentsParts {
   readonly config: ScalingConfig;

@@ -3,10 +3,10 @@ import { createForecastScores } from "#forecast/blend/score-forecasts.ts";
 import type { Calendar } from "#forecast/data/calendar.ts";
 import type { RateModel } from "#forecast/simple/rate-model.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
-import { minuteMs } from "#platform/time.ts";
 import { createForecastMisses, dayOfComparisons } from "../fleet-plan/forecast-misses.ts";
 import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 
+export const minuteMs = 60_000;
 /** As far as the fleet's forecasts reach. */
 export const horizonMinutes = 15;
 const longestHistoryMinutes = 14 * 1440;

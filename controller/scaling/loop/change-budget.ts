@@ -1,7 +1,6 @@
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { ActiveAgentsDecision, AgentCandidate } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
-import { minuteMs } from "#platform/time.ts";
 import { type BudgetedActs, decideDisruptionBudget } from "./decide-disruption-budget.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 
@@ -15,7 +14,7 @@ export interface ChangeBudget {
   ): DecisionOutcome;
 }
 
-const budgetMs = minuteMs;
+const budgetMs = 60_000;
 const kinds = ["activate", "standBy", "modes"] as const;
 
 export function createChangeBudget(

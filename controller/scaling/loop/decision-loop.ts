@@ -19,7 +19,6 @@ import type { Forecaster } from "#forecast/forecaster.ts";
 import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { createDecisionActs } from "./act-on-decision.ts";
 import { createActOutcomes } from "./act-outcomes.ts";
@@ -143,7 +142,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       latestForecast = null;
       return null;
     }
-    const steps = Math.max(1, Math.round((config.horizonMinutes * minuteMs) / latestForecast.stepMs));
+    const steps = Math.max(1, Math.round((config.horizonMinutes * 60_000) / latestForecast.stepMs));
     const peak = foretoldPeakQps(latestForecast, steps);
     return Number.isFinite(peak) ? peak : null;
   };

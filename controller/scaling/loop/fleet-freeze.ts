@@ -1,5 +1,4 @@
 import type { DecisionStore, Freeze, SafetyStore } from "#controller/store/store.ts";
-import { secondMs } from "#platform/time.ts";
 
 /** The switch that keeps the controller from changing anything. It is recorded like any decision and outlives a restart. */
 export interface FleetFreeze {
@@ -39,7 +38,7 @@ export function createFleetFreeze({ store, nowMs, onChange }: FleetFreezeParts):
     current,
     async set(reason, expiresInS) {
       const sinceMs = nowMs();
-      const next: Freeze = { reason, sinceMs, untilMs: expiresInS === null ? null : sinceMs + expiresInS * secondMs };
+      const next: Freeze = { reason, sinceMs, untilMs: expiresInS === null ? null : sinceMs + expiresInS * 1000 };
       await store.saveFreeze(next);
       freeze = next;
       await record(

@@ -4,7 +4,6 @@ import { describeError } from "#platform/errors.ts";
 import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
-import { minuteMs, secondMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideScaling } from "./decide-scaling.ts";
 import { openPolicyFile, type PolicyFile } from "./policy-file.ts";
@@ -68,7 +67,7 @@ export function createLivePolicy(path: string, clock: Clock, log: Logger): LiveP
   const report = (error: unknown) => log.error({ err: describeError(error) }, "watching the policy failed");
   const poll = async () => {
     const { triggers, pollingIntervalS } = opened().policy;
-    if (Math.abs(nowMs() - lastPollMs) < pollingIntervalS * secondMs) return;
+    if (Math.abs(nowMs() - lastPollMs) < pollingIntervalS * 1000) return;
     lastPollMs = nowMs();
     await poller.poll(triggers, lastPollMs);
   };
@@ -100,11 +99,7 @@ export function createLivePolicy(path: string, clock: Clock, log: Logger): LiveP
     decide({ serving, ...look }) {
       const { policy, loadedAtMs } = opened();
       const now = look.nowMs;
-      const outside = poller.readings(
-        policy.triggers,
-        now,
-        policy.pollingIntervalS * secondMs * pollsMissed + minuteMs,
-      );
+      const outside = poller.readings(policy.triggers, now, policy.pollingIntervalS * 1000 * pollsMissed + 60_000);
       readings = policy.triggers.flatMap((trigger): TriggerReading[] => {
         if (trigger.kind !== "agents" && trigger.kind !== "queue-depth") {
           return outside.filter((reading) => reading.trigger === trigger.name);

@@ -1,4 +1,3 @@
-import { minuteMs } from "#platform/time.ts";
 import { decideScaling } from "./decide-scaling.ts";
 import { createPolicyMemory } from "./policy-memory.ts";
 import { createForecastQuantiles } from "./prediction/forecast-quantiles.ts";
@@ -6,6 +5,8 @@ import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
 import type { TriggerReading } from "./triggers/trigger-input.ts";
 import type { Trigger } from "./triggers/trigger-source.ts";
+
+const minuteMs = 60_000;
 
 /** What a trigger would have said of a record of rates, with so many replicas; null where a record can't tell. */
 function readRecord(trigger: Trigger, qps: number, replicas: number): number | null {

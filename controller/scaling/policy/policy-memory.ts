@@ -1,4 +1,3 @@
-import { hourMs } from "#platform/time.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingObservation } from "./scaling-observation.ts";
 
@@ -11,7 +10,7 @@ export interface PolicyMemory {
 }
 
 /** HPA looks no further back than an hour, whatever the window. */
-const rememberedMs = hourMs;
+const rememberedMs = 3_600_000;
 
 export function createPolicyMemory(): PolicyMemory {
   let wishes: { readonly atMs: number; readonly replicas: number }[] = [];

@@ -1,5 +1,4 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
-import { minuteMs } from "#platform/time.ts";
 
 export interface WorkerRestartDecision {
   readonly delayMs: number;
@@ -7,7 +6,7 @@ export interface WorkerRestartDecision {
 }
 
 const firstDelayMs = 500;
-const longestDelayMs = 10 * minuteMs;
+const longestDelayMs = 600_000;
 
 /**
  * When a lost forecasting process is started again: after half a second, then twice as long each time, ten minutes at most (weights that

@@ -4,7 +4,6 @@ import { childEnvironment } from "#platform/process/child-environment.ts";
 import { endProcess } from "#platform/process/end-process.ts";
 import { isProcessStopped } from "#platform/process/is-process-stopped.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
-import { minuteMs } from "#platform/time.ts";
 import { decideWorkerRestart } from "./decide-worker-restart.ts";
 import type { ForecastWorker, ForecastWorkerState } from "./forecast-worker.ts";
 import type { WorkerMessage } from "./worker-messages.ts";
@@ -29,7 +28,7 @@ export interface ForecastProcessOptions {
 const mostTimeoutsInRow = 5;
 const hangFactor = 10;
 /** Weights are read and compiled meanwhile, maybe on a busy machine. */
-const longestStartMs = minuteMs;
+const longestStartMs = 60_000;
 const mostStoppedTicks = 3;
 const stopGraceMs = 1_000;
 

@@ -1,8 +1,7 @@
 import { ServiceError } from "#platform/errors.ts";
-import { minuteMs } from "../../time.ts";
 
 /** Enough for the largest body over a slow line; a client that sends a byte now and then holds its connection no longer. */
-export const receiveLimitMs = minuteMs;
+export const receiveLimitMs = 60_000;
 
 /**
  * What is being read of a request, if it is there in time.

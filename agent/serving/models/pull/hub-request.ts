@@ -1,7 +1,6 @@
 import { describeError } from "#platform/errors.ts";
 import { fetchOnce } from "#platform/fetch/fetch-bounded.ts";
 import { redirectRefusal } from "#platform/fetch/redirect-target.ts";
-import { secondMs } from "#platform/time.ts";
 import { PullError } from "./pull-error.ts";
 
 /** How the hub is reached. */
@@ -23,7 +22,7 @@ const mostRedirects = 10;
 
 function waitAsked(response: Response): number | null {
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * secondMs : null;
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
 }
 
 /** What an answer other than the one hoped for means. */

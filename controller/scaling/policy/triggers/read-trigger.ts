@@ -1,6 +1,5 @@
 import { describeError } from "#platform/errors.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
-import { secondMs } from "#platform/time.ts";
 import { type FetchJsonOptions, fetchJson } from "./fetch-json.ts";
 import type { HttpJsonTrigger, PrometheusTrigger } from "./trigger-source.ts";
 
@@ -71,7 +70,7 @@ export async function readTrigger(
   }
   const options: FetchJsonOptions = {
     headers,
-    timeoutMs: trigger.timeoutS * secondMs,
+    timeoutMs: trigger.timeoutS * 1000,
     ...(signal === undefined ? {} : { signal }),
   };
   if (trigger.kind === "prometheus") {
