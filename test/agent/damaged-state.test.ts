@@ -7,17 +7,16 @@ import { createStoredText } from "#agent/stored-text.ts";
 import { createOutbox, lossCauses } from "#agent/telemetry/outbox.ts";
 import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
 import { createMinuteCycle } from "#agent/traffic/minute-cycle.ts";
-import { createTrafficRecord } from "#agent/traffic/traffic-record.ts";
+import { createTrafficRecord, minuteMs } from "#agent/traffic/traffic-record.ts";
 import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { createScoreStore } from "#forecast/blend/score-store.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import { createTrainedModels } from "#forecast/night/trained-models.ts";
 import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import { createLogger } from "#platform/log.ts";
-import { minuteMs } from "#platform/time.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
-import { aDesired, aMinute } from "../controller/messages.ts";
+import { aDesired, aMinute } from "../fakes/builders.ts";
 import { createRecordingBroker } from "../fakes/memory-broker.ts";
 
 /** What a damaged file, another program or an earlier version may have left in a column. */

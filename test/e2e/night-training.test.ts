@@ -7,7 +7,6 @@ import { serializeModel, writeFilesAtomically } from "#forecast/lstm/model-files
 import { startBackend, tf } from "#forecast/lstm/tensorflow.ts";
 import type { TrainingStatus } from "#forecast/night/night-training.ts";
 import { createClock } from "#platform/clock.ts";
-import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 import { writeRecordedTraffic } from "./recorded-traffic.ts";
@@ -25,6 +24,7 @@ afterEach(async () => {
   directory.remove();
 });
 
+const minuteMs = 60_000;
 /** Noise around a level, the same at each run: nothing forecasts it better than a mean, which a trained network knows. */
 const textsAt = (atMs: number) =>
   20 + Number(BigInt.asUintN(16, Bun.hash.wyhash(`${Math.floor(atMs / minuteMs)}`)) % 41n);

@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import pino from "pino";
-import { minuteMs } from "#platform/time.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { Birth, ControllerState, MinuteData } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createFakeBoard } from "../fakes/jetson/board.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
@@ -18,6 +17,7 @@ const slowSpeed = 360;
 const busyStartMs = 15;
 /** The program and its model start in this time, as a rule before the day begins. */
 const startUpMs = 12_000;
+const minuteMs = 60_000;
 const partsOfMinute = 6;
 const dayMinutes = 24 * 60;
 const fleet = "day";
@@ -114,7 +114,7 @@ async function prepare(startRealMs: number, speed: number): Promise<string> {
 async function collectMessages() {
   const minutes = new Map<number, MinuteData>();
   const births: Birth[] = [];
-  const client = createMqttBroker(
+  const client = new MqttBroker(
     { url: mosquitto.url, clientId: `collector-${crypto.randomUUID()}`, cleanSession: false },
     pino({ level: "silent" }),
   );

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import pino from "pino";
 import { openState } from "#agent/open-state.ts";
 import { createTrafficRecord } from "#agent/traffic/traffic-record.ts";
-import { minuteMs } from "#platform/time.ts";
+
+const minuteMs = 60_000;
 
 /** Writes the state of an agent that served `textsOf(minuteStartMs)` texts in each of the `minutes` minutes before a time. */
 export function writeRecordedTraffic(

@@ -4,10 +4,9 @@ import pino from "pino";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createOutbox, type Outbox } from "#agent/telemetry/outbox.ts";
 import { createMinuteCycle, type MinuteCycle } from "#agent/traffic/minute-cycle.ts";
-import { createTrafficRecord, type TrafficRecord } from "#agent/traffic/traffic-record.ts";
+import { createTrafficRecord, minuteMs, type TrafficRecord } from "#agent/traffic/traffic-record.ts";
 import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
-import { minuteMs } from "#platform/time.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { type ForecastReport, MinuteData, type MinutePower } from "#protocol/messages.ts";
 

@@ -1,8 +1,7 @@
 import { Database } from "bun:sqlite";
 import { beforeEach, describe, expect, test } from "bun:test";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
-import { createTrafficRecord, type TrafficRecord } from "#agent/traffic/traffic-record.ts";
-import { minuteMs } from "#platform/time.ts";
+import { createTrafficRecord, minuteMs, type TrafficRecord } from "#agent/traffic/traffic-record.ts";
 
 const startMs = 1_000 * minuteMs;
 let nowMs: number;

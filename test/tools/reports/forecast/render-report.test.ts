@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import { backtest, type Replay } from "#forecast/backtest.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
-import { minuteMs } from "#platform/time.ts";
 import { peakChart } from "#tools/reports/forecast/charts.ts";
 import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
 import {
@@ -15,6 +14,8 @@ import {
   spreadCalibration,
 } from "#tools/reports/forecast/report-figures.ts";
 import { areaPath, escapeHtml, linePath, niceTicks, scalesOf } from "#tools/reports/forecast/svg-chart.ts";
+
+const minuteMs = 60_000;
 
 /** Forecasts of two steps each, at every `every`-th step; what came is what was foretold times a ratio. */
 function replayOf(ratios: readonly number[], judgedFrom: number, foretold = 10): Replay {
