@@ -13,7 +13,6 @@ import { startBackend } from "#forecast/lstm/tensorflow.ts";
 import { modelStepMs, rateSeriesOf } from "#forecast/lstm/train-from-trace.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
-import { minuteMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { backtestColumns } from "#tools/reports/forecast/backtest-columns.ts";
 import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
@@ -101,7 +100,7 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
       return toCounts(parseTrace(text, basename(path)), request.unit);
     }),
   );
-  const stepsOf = (stepMs: number) => Math.max(1, Math.round((request.horizonMinutes * minuteMs) / stepMs));
+  const stepsOf = (stepMs: number) => Math.max(1, Math.round((request.horizonMinutes * 60_000) / stepMs));
   const fits = (stepMs: number) => stepsOf(stepMs) <= outputMinutes;
   const wanted = request.models === "all" && traces.some(({ stepMs }) => fits(stepMs));
   const network = wanted ? await loadNetwork(request.modelDirectory) : null;
@@ -117,7 +116,7 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
     for (const trace of traces) {
       const { stepMs, name } = trace;
       const series = rateSeriesOf({ trace, sha256: "", source: null, licence: null, timeZone, holidays });
-      const steps = Math.max(1, Math.round((request.horizonMinutes * minuteMs) / stepMs));
+      const steps = Math.max(1, Math.round((request.horizonMinutes * 60_000) / stepMs));
       const own = fits(stepMs) ? (network?.forecasts ?? null) : null;
       let result: Backtest;
       try {

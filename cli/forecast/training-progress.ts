@@ -1,6 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
 import type { TrainingEvents } from "#forecast/lstm/train-lstm.ts";
-import { minuteMs } from "#platform/time.ts";
 
 /** Shows training: a bar that moves with every batch on a terminal, a line an epoch elsewhere. */
 export function createTrainingProgress(
@@ -25,7 +24,7 @@ export function createTrainingProgress(
   const left = (epoch: number, batch: number, batches: number): string => {
     done += 1;
     const remaining = (epochs - epoch) * batches + batches - batch;
-    const minutes = ((performance.now() - startedMs) / done / minuteMs) * remaining;
+    const minutes = ((performance.now() - startedMs) / done / 60_000) * remaining;
     return minutes < 1 ? `${Math.ceil(60 * minutes)} s` : `${Math.ceil(minutes)} min`;
   };
   return {

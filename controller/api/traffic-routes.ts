@@ -1,8 +1,9 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { hourMs } from "#platform/time.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { ErrorBody } from "./schemas.ts";
+
+const hourMs = 3_600_000;
 
 const TrafficQuery = Type.Object(
   {
@@ -20,7 +21,7 @@ const TrafficView = Type.Object({
   minutes: Type.Array(Type.Object({ minuteStartMs: Type.Number(), qps: Type.Number() })),
 });
 
-/** The fleet's recorded traffic: what a policy is tried on before it is trusted. */
+/** Route of the fleet's recorded traffic, on which a policy can be tried. */
 export function trafficRoutes({ store, nowMs }: Pick<ApiParts, "store" | "nowMs">) {
   return new Elysia().get(
     "/api/v1/traffic",
@@ -34,7 +35,7 @@ export function trafficRoutes({ store, nowMs }: Pick<ApiParts, "store" | "nowMs"
       response: { 200: TrafficView, 400: ErrorBody },
       detail: {
         summary: "The fleet's rate, minute by minute",
-        description: "Texts a second of all agents together, oldest first. Minutes that nobody reported are absent.",
+        description: "Texts a second of all agents together, oldest first. Minutes without a report are absent.",
         tags: ["fleet"],
       },
     },

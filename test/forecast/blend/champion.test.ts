@@ -9,9 +9,9 @@ import type { MinuteRate } from "#forecast/forecaster.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { describeMismatches, parseConfig } from "#platform/files/read-config.ts";
-import { minuteMs } from "#platform/time.ts";
 import { ForecastReport } from "#protocol/messages.ts";
 
+const minuteMs = 60_000;
 const score = (name: string, absoluteError: number, forecasts = 30): ModelScore => ({
   name,
   forecasts,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { decideNightTraining, isWithin, type TrainingSituation } from "#forecast/night/decide-night-training.ts";
 import { decidePromotion, type PromotionSituation } from "#forecast/night/decide-promotion.ts";
-import { hourMs } from "#platform/time.ts";
+
+const hourMs = 3_600_000;
 
 describe("decideNightTraining", () => {
   const night: TrainingSituation = {

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { createDiscountedCosts } from "#forecast/quantiles/discounted-costs.ts";
-import { hourMs, minuteMs } from "#platform/time.ts";
+
+const hourMs = 3_600_000;
+const minuteMs = 60_000;
 
 /** Feeds losses by name, one moment a minute. */
 function after(

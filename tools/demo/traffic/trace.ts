@@ -1,6 +1,8 @@
 import type { Trace as RecordedTrace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
-import { dayMs, minuteMs } from "#platform/time.ts";
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
 
 /** A request-rate trace cut into minutes. */
 export interface Trace {

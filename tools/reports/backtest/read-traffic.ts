@@ -3,7 +3,8 @@ import type { BacktestTraffic } from "#controller/scaling/backtest/run-backtest.
 import { createCalendar } from "#forecast/data/calendar.ts";
 import { parseTrace, type Trace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
-import { minuteMs } from "#platform/time.ts";
+
+const minuteMs = 60_000;
 
 /** A trace as rates a minute: steps of seconds are averaged, longer ones repeated, gaps filled with what came before. */
 export function ratesByMinute({ stepMs, counts }: Pick<Trace, "stepMs" | "counts">): number[] {

@@ -1,5 +1,4 @@
 import { type Backtest, type BacktestRow, championName, type Replay } from "#forecast/backtest.ts";
-import { minuteMs } from "#platform/time.ts";
 import { backtestColumns } from "./backtest-columns.ts";
 import { calibrationChart, fanChart, hourChart, modelChart, peakChart, stepChart } from "./charts.ts";
 import {
@@ -94,7 +93,7 @@ function renderSection(section: ReportSection, index: number): string {
         ].join("");
   return `<section id="trace-${index}">
 <h2>${escapeHtml(name)}</h2>
-<p class="lead">${figures.origins} forecasts of ${(steps * stepMs) / minuteMs} minutes in steps of ${stepMs / 1000} s, judged from ${day(judgedFromMs)} to ${day(endMs)}. The champion was made of ${shares}.${figures.leftOut.length === 0 ? "" : ` Too little record for ${escapeHtml(figures.leftOut.join(", "))}.`}</p>
+<p class="lead">${figures.origins} forecasts of ${(steps * stepMs) / 60_000} minutes in steps of ${stepMs / 1000} s, judged from ${day(judgedFromMs)} to ${day(endMs)}. The champion was made of ${shares}.${figures.leftOut.length === 0 ? "" : ` Too little record for ${escapeHtml(figures.leftOut.join(", "))}.`}</p>
 <div class="tiles">${tiles}</div>
 ${figure(
   "Forecast fans against what came",
