@@ -3,16 +3,16 @@ import { childEnvironment } from "#platform/process/child-environment.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { isKnownPattern, patternsOf, type TokenizerPattern } from "./tokenizer-patterns.ts";
 
-/** CPU time between two signs of life: a text that takes longer would go on for ever. The start of the process is the first sign. */
+/** Maximum CPU time between two lines of output, and until the first one: a text that takes longer would never end. */
 const maxSilentCpuMs = 1_000;
 const maxStartCpuMs = 20_000;
-/** For the whole, also where CPU time can't be read. */
+/** Maximum total time, which also counts where CPU time can't be read. */
 const maxMs = 120_000;
-const lookMs = 20;
+const checkMs = 20;
 const ticksPerSecond = 100;
 
-/** Patterns that were found to be fast: a model that is loaded again is not tried again. */
-const tried = new Set<string>();
+/** Patterns that were found to be fast, remembered for models that are loaded again. */
+const fastPatterns = new Set<string>();
 
 function cpuMsOf(pid: number): number | null {
   try {
@@ -23,8 +23,8 @@ function cpuMsOf(pid: number): number | null {
   }
 }
 
-/** Tries a pattern in a process of its own, which is killed when it takes too long. */
-async function verdictOn(pattern: string): Promise<"fast" | "slow" | "invalid"> {
+/** Tries a pattern in a separate process, which is killed when it takes too long. */
+async function judgePattern(pattern: string): Promise<"fast" | "slow" | "invalid"> {
   const child = Bun.spawn([...selfCommand(), "tokenizer-probe"], {
     stdin: new Blob([`${JSON.stringify(pattern)}\n`]),
     stdout: "pipe",
@@ -32,22 +32,22 @@ async function verdictOn(pattern: string): Promise<"fast" | "slow" | "invalid"> 
     env: childEnvironment("worker"),
   });
   const startedMs = performance.now();
-  let said = "";
+  let output = "";
   let aliveCpuMs = 0;
   const watching = setInterval(() => {
     const cpuMs = cpuMsOf(child.pid) ?? 0;
     const silentMs = cpuMs - aliveCpuMs;
-    const overdue = silentMs > (said === "" ? maxStartCpuMs : maxSilentCpuMs);
+    const overdue = silentMs > (output === "" ? maxStartCpuMs : maxSilentCpuMs);
     if (overdue || performance.now() - startedMs > maxMs) child.kill("SIGKILL");
-  }, lookMs);
+  }, checkMs);
   try {
     const decoder = new TextDecoder();
     for await (const chunk of child.stdout) {
-      said = said.concat(decoder.decode(chunk)).slice(-64);
+      output = output.concat(decoder.decode(chunk)).slice(-64);
       aliveCpuMs = cpuMsOf(child.pid) ?? aliveCpuMs;
     }
     await child.exited;
-    const verdict = said.trim().split("\n").at(-1);
+    const verdict = output.trim().split("\n").at(-1);
     return verdict === "fast" || verdict === "invalid" ? verdict : "slow";
   } finally {
     clearInterval(watching);
@@ -55,10 +55,10 @@ async function verdictOn(pattern: string): Promise<"fast" | "slow" | "invalid"> 
 }
 
 async function refuseSlow({ place, pattern }: TokenizerPattern): Promise<void> {
-  if (isKnownPattern(pattern) || tried.has(pattern)) return;
-  const verdict = await verdictOn(pattern);
+  if (isKnownPattern(pattern) || fastPatterns.has(pattern)) return;
+  const verdict = await judgePattern(pattern);
   if (verdict === "fast") {
-    tried.add(pattern);
+    fastPatterns.add(pattern);
     return;
   }
   const shown = pattern.length > 200 ? `${pattern.slice(0, 200)}…` : pattern;
@@ -70,10 +70,10 @@ async function refuseSlow({ place, pattern }: TokenizerPattern): Promise<void> {
 }
 
 /**
- * Refuses a tokenizer whose regular expressions take a time out of all proportion on some text: they run where all requests are served.
- * Those of published families are known; others are tried first.
+ * Refuses a tokenizer with a regular expression that is too slow on some text, because it runs in the process that serves all requests. Those
+ * of published model families are known to be fast; others are tried first.
  * @param definition the parsed tokenizer.json
- * @throws Error naming the place in the file and the expression.
+ * @throws Error with the place in the file and the expression.
  */
 export async function refuseSlowPatterns(definition: object): Promise<void> {
   for (const pattern of patternsOf(definition)) await refuseSlow(pattern);
