@@ -1,8 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import { decideAdmission } from "#agent/serving/admission/decide-admission.ts";
+import { explainAdmission } from "#agent/serving/admission/explain-admission.ts";
 import { decideBatch } from "#agent/serving/batching/decide-batch.ts";
 import { decideLane } from "#agent/serving/batching/decide-lane.ts";
 import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
+import { explainBatch, explainLane, explainLanePlan } from "#agent/serving/batching/explain-batching.ts";
 import { decideOnnxFile } from "#agent/serving/models/decide-onnx-file.ts";
 import { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { modelSettings } from "#agent/serving/models/model-settings.ts";
@@ -178,20 +180,31 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
   admission: decisionEntry(
     "whether a request for vectors may wait to be computed",
     AdmissionInput,
-    ({ request, queue, limits }) => decideAdmission(request, queue, limits),
+    ({ request, queue, limits }) => {
+      const decision = decideAdmission(request, queue, limits);
+      return { ...decision, reason: explainAdmission(decision) };
+    },
   ),
-  batch: decisionEntry("which of the waiting texts are computed together", BatchInput, ({ waiting, policy }) =>
-    decideBatch(waiting, policy),
-  ),
+  batch: decisionEntry("which of the waiting texts are computed together", BatchInput, ({ waiting, policy }) => {
+    const decision = decideBatch(waiting, policy);
+    return decision === null ? null : { ...decision, reason: explainBatch(decision) };
+  }),
   lane: decisionEntry(
     "which of a model's processes computes the next batch",
     LaneInput,
-    ({ lanes, longLine, fullBatchWaits, owed }) => decideLane(lanes, longLine, fullBatchWaits, owed),
+    ({ lanes, longLine, fullBatchWaits, owed }) => {
+      const views = lanes.map(({ mostBatches, ...lane }) => ({ ...lane, maxBatches: mostBatches }));
+      const decision = decideLane(views, longLine, fullBatchWaits, owed);
+      return { ...decision, reason: explainLane(decision.rule) };
+    },
   ),
   "lane-plan": decisionEntry(
     "how many processes a model gets, and how large its batches are",
     LanePlanInput,
-    ({ settings, computesOnGpu, processBytes }) => decideLanePlan(settings, computesOnGpu, processBytes),
+    ({ settings, computesOnGpu, processBytes }) => {
+      const plan = decideLanePlan(settings, computesOnGpu, processBytes);
+      return { ...plan, reason: explainLanePlan(plan.rule) };
+    },
   ),
   "model-room": decisionEntry(
     "which models go so that another one has memory",

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
-import { createEmbeddingQueue, type EmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
-import { createModelLanes } from "#agent/serving/batching/model-lanes.ts";
+import { EmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
+import { ModelLanes } from "#agent/serving/batching/model-lanes.ts";
 import { createRecentTraffic, type RecentTraffic } from "#agent/serving/batching/recent-traffic.ts";
 import { changedFile, type FileStates, readFileStates } from "#agent/serving/models/files/file-states.ts";
 import type { Likeness } from "#agent/serving/models/files/fingerprint.ts";
@@ -269,16 +269,16 @@ export async function openEmbeddingModel(
   });
   const processBytes = estimateModelBytes(found);
   const computesOnGpu = () => (runner.process?.engine.provider ?? "cpu") !== "cpu";
-  const lanes = createModelLanes<ModelRunner>(runner, () => createRunner(1), {
+  const lanes = new ModelLanes<ModelRunner>(runner, () => createRunner(1), {
     plan: () => decideLanePlan(config, computesOnGpu(), processBytes),
     nowMs: () => performance.now(),
   });
-  const queue = createEmbeddingQueue(lanes, observer.onBatch, {
+  const queue = new EmbeddingQueue(lanes, observer.onBatch, {
     ...(config.weightOf === undefined ? {} : { weightOf: config.weightOf }),
     ...(config.gate === undefined ? {} : { gate: config.gate }),
   });
   if (warmUp !== undefined) queue.assumeSpeed(warmUp.tokens, warmUp.computeMs);
-  assumeSpeed = queue.assumeSpeed;
+  assumeSpeed = (tokens, computeMs) => queue.assumeSpeed(tokens, computeMs);
   opened.resolve();
   return {
     found,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { usualLengths } from "#agent/serving/batching/decide-batch.ts";
+import { defaultLengths } from "#agent/serving/batching/decide-batch.ts";
 import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
 import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
 import { describeEngine, type EngineReport } from "#agent/serving/onnxruntime/execution-provider.ts";
@@ -41,14 +41,14 @@ test.each([
   },
 ] as const)("a GPU warms up with $name", ({ policy, maxTokens, shapes }) => {
   expect(
-    decideWarmUp({ ...policy, padTo: usualLengths }, maxTokens).map(
+    decideWarmUp({ ...policy, padTo: defaultLengths }, maxTokens).map(
       ({ texts, paddedTokens }) => `${texts}x${paddedTokens}`,
     ),
   ).toEqual([...shapes]);
 });
 
 test("warming up ends at the longest padded length, however much the model reads", () => {
-  expect(decideWarmUp({ maxTokens: 1, maxTexts: 1, padTo: usualLengths }, 100_000)[0]).toEqual({
+  expect(decideWarmUp({ maxTokens: 1, maxTexts: 1, padTo: defaultLengths }, 100_000)[0]).toEqual({
     texts: 1,
     paddedTokens: 512,
   });
