@@ -24,7 +24,7 @@ import { version } from "#platform/version.ts";
 import { agentClientId } from "#protocol/broker-secret.ts";
 import { encodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { statusRoutes } from "./agent-status.ts";
@@ -199,7 +199,7 @@ export function createAgent(config: AgentConfig): Agent {
 
     const self = createSelfDescription({ identity, config, serving, power, membership, nowMs });
 
-    const broker = createMqttBroker(
+    const broker = new MqttBroker(
       {
         url: config.broker.url,
         clientId: agentClientId(fleet, agentId),

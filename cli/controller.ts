@@ -1,5 +1,5 @@
 import { parseControllerConfig } from "#controller/check-config.ts";
-import { createController } from "#controller/controller.ts";
+import { Controller } from "#controller/controller.ts";
 import { createPlannerProcess } from "#controller/scaling/fleet-plan/worker/planner-process.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { createClock } from "#platform/clock.ts";
@@ -79,7 +79,7 @@ export const controllerCommand: Command = {
     closeNewFiles();
     closeStateDirectory(config.stateDir ?? defaultStateDir("controller", process.env), log);
     const make = () =>
-      createController(config, {
+      new Controller(config, {
         log,
         clock: createClock(config.clock),
         forecaster: createForecaster({ config: config.forecast, log }),

@@ -4,10 +4,10 @@ import { modelSettings, SettingsByModel } from "./models/model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
-/** Restricted because tenants are part of metrics and messages. */
+/** A tenant is part of metrics and messages: letters, digits, dot, dash and underscore. */
 const TenantName = Type.String({
   pattern: "^[A-Za-z0-9._-]{1,64}$",
-  description: "tenant of requests with this key",
+  description: "tenant that its requests count for",
 });
 const TenantKey = Type.Object(
   {
@@ -17,7 +17,7 @@ const TenantKey = Type.Object(
   { additionalProperties: false },
 );
 
-/** Configuration of an agent's serving. */
+/** How an agent serves embeddings. */
 export const ServingConfig = Type.Object(
   {
     host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description: "address of the HTTP API" }),
@@ -26,7 +26,7 @@ export const ServingConfig = Type.Object(
       default: [],
       maxItems: 256,
       description:
-        "keys for the API; none: no key is needed, and only this machine may connect. {key, tenant}: requests with it are that tenant's",
+        "any of them opens the API; none: no key is asked for, and only this machine may connect. {key, tenant}: its requests count for that tenant, else for the tenant default",
     }),
     tenants: Type.Record(
       TenantName,
@@ -36,7 +36,7 @@ export const ServingConfig = Type.Object(
             default: 1,
             minimum: 0.01,
             maximum: 100,
-            description: "share of the model and the queue, relative to other active tenants",
+            description: "its share of the model and the queue relative to other active tenants",
           }),
         },
         { additionalProperties: false, default: {} },
@@ -45,56 +45,69 @@ export const ServingConfig = Type.Object(
         default: {},
         maxProperties: 256,
         additionalProperties: false,
-        description: "settings of tenants in `apiKeys`",
+        description: "settings of single tenants of apiKeys, by name",
       },
     ),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
     allowedHosts: HostNames,
     grpc: Type.Object(
       {
-        enabled: Type.Boolean({ default: true }),
+        enabled: Type.Boolean({ default: true, description: "serve gRPC" }),
         host: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), Type.Null()], {
           default: null,
-          description: "null: the host of the HTTP API",
+          description: "null: that of the HTTP API",
         }),
         port: Type.Union([Type.Integer({ minimum: 0, maximum: 65_535 }), Type.Null()], {
           default: null,
-          description: "0: any free port; null: 9090, or any free port if the HTTP API uses any",
+          description:
+            "0: any free port; null: 9090 (any free port where the HTTP API takes any); if that is taken, the agent runs without gRPC and says so",
         }),
-        maxConnections: Type.Integer({ default: 1_024, minimum: 1, maximum: 65_536 }),
+        maxConnections: Type.Integer({
+          default: 1_024,
+          minimum: 1,
+          maximum: 65_536,
+          description: "of all clients together",
+        }),
         messageMemoryBytes: Type.Integer({
           default: 64 * 1024 * 1024,
           minimum: 1024 * 1024,
           maximum: 64 * 1024 * 1024 * 1024,
-          description: "memory for requests being received or processed and for answers not yet read",
+          description:
+            "memory for requests being received or processed and for answers not yet read; beyond it RESOURCE_EXHAUSTED",
         }),
       },
       {
         additionalProperties: false,
         default: {},
-        description: "the same embeddings over gRPC, with the same keys and limits",
+        description: "The same embeddings over gRPC, with the same keys and limits.",
       },
     ),
     tracing: TracingConfig,
-    model: Type.String({ default: "all-MiniLM-L6-v2", minLength: 1, maxLength: 128 }),
+    model: Type.String({
+      default: "all-MiniLM-L6-v2",
+      minLength: 1,
+      maxLength: 128,
+      description: "the model of requests that name none; loaded at the start",
+    }),
     modelDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
       default: null,
-      description: "directory with one directory per model; null: beside the executable, or the embedded model",
+      description: "holds one directory a model; null: beside the executable, or the model inside it",
     }),
     pinned: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       default: [],
       maxItems: 64,
-      description: "models that are loaded at the start and stay loaded, besides `model`",
+      description:
+        "models that are loaded at the start and stay, besides model; others are loaded when they are asked for",
     }),
     modelMemoryBytes: Type.Integer({
       default: 8_000_000_000,
       minimum: 1,
       maximum: 1_099_511_627_776,
-      description: "memory of all models' processes; the least recently used are evicted for others",
+      description: "memory of all models' processes; beyond it the least recently used model is evicted",
     }),
     keepAliveS: Type.Union([Type.Number({ minimum: 0, maximum: 31_536_000 }), Type.Null()], {
       default: null,
-      description: "time until an unused model is evicted; null: when its memory is needed",
+      description: "seconds that an unused model stays loaded; null: until its memory is needed",
     }),
     precision: { ...modelSettings.precision, default: "auto" },
     threads: { ...modelSettings.threads, default: null },
@@ -108,78 +121,77 @@ export const ServingConfig = Type.Object(
       default: 1024,
       minimum: 1,
       maximum: 1_000_000,
-      description: "maximum waiting requests; beyond it 429",
+      description: "requests that may wait; beyond them 429",
     }),
     queueTexts: Type.Integer({
       default: 4096,
       minimum: 1,
       maximum: 16_777_216,
-      description: "maximum waiting texts; beyond it 429",
+      description: "texts that may wait; beyond them 429",
     }),
     queueTokens: Type.Integer({
       default: 262_144,
       minimum: 1,
       maximum: 1_073_741_824,
-      description: "maximum waiting tokens; beyond it 429",
+      description: "tokens that may wait; beyond them 429",
     }),
     queueBytes: Type.Integer({
       default: 128 * 1024 * 1024,
       minimum: 1,
       maximum: 1_099_511_627_776,
-      description: "maximum memory of waiting requests (texts at two bytes per character, and vectors); beyond it 429",
+      description: "memory of waiting requests: texts at two bytes a character, and vectors; beyond it 429",
     }),
     queueMs: Type.Number({
       default: 5_000,
       minimum: 1,
       maximum: 3_600_000,
-      description: "maximum expected wait in the queue; a request that would wait longer gets 429",
+      description: "a request that is expected to take longer at the present load is turned away with 429",
     }),
     maxTokenizeRequests: Type.Integer({
       default: 16,
       minimum: 1,
       maximum: 1_024,
-      description: "maximum concurrent requests to /tokenize; beyond it 429",
+      description: "concurrent requests to /tokenize, three quarters of them from one tenant; beyond them 429",
     }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
       minimum: 0,
       maximum: 1_099_511_627_776,
-      description: "memory for the vectors of recent texts (about 2,000 bytes each); 0: none are kept",
+      description: "memory for the vectors of texts asked for before (about 2,000 bytes each); 0: none are kept",
     }),
-    maxInputs: Type.Integer({
-      default: 2048,
-      minimum: 1,
-      maximum: 1_000_000,
-      description: "maximum texts in one request",
+    maxInputs: Type.Integer({ default: 2048, minimum: 1, maximum: 1_000_000, description: "texts in one request" }),
+    maxBodyBytes: Type.Integer({
+      default: 4 * 1024 * 1024,
+      minimum: 1024,
+      maximum: 1_073_741_824,
+      description: "size of a request's body; beyond it 413",
     }),
-    maxBodyBytes: Type.Integer({ default: 4 * 1024 * 1024, minimum: 1024, maximum: 1_073_741_824 }),
     requestTimeoutMs: Type.Integer({
       default: 30_000,
       minimum: 1,
       maximum: 3_600_000,
-      description: "maximum time from arrival to answer",
+      description: "time from arrival to answer",
     }),
     batchTimeoutMs: Type.Integer({
       default: 10_000,
       minimum: 200,
       maximum: 600_000,
       description:
-        "maximum time of a batch (or 20 times the time expected at the measured speed, if that is longer), after which the model's process is replaced",
+        "a model process that takes longer for a batch (or than 20 times the time expected at the measured speed, if that is longer) is replaced",
     }),
     stopAnnounceMs: Type.Integer({
       default: 250,
       minimum: 0,
       maximum: 600_000,
-      description:
-        "time for which a stop is announced by /readyz and gRPC's health service while requests are still answered",
+      description: "how long /readyz and gRPC's health service announce a stop while requests are still answered",
     }),
     stopGraceMs: Type.Integer({
       default: 10_000,
       minimum: 0,
       maximum: 3_600_000,
-      description: "maximum wait for requests in flight when stopping",
+      description: "time for requests in flight when stopping",
     }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "APIs of the agent, its models, queues and limits." },
 );
 export type ServingConfig = Static<typeof ServingConfig>;

@@ -1,6 +1,6 @@
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import type { AdmittedRequests } from "./admitted-requests.ts";
 import { type ComputedText, computeTexts, type MissingText, maxTextsInQueue } from "./compute-texts.ts";
 import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";

@@ -4,7 +4,7 @@ import type { TokenizedText } from "#agent/serving/text/text-tokenizer.ts";
 import { type PlacedInput, tokenizeInputs } from "#agent/serving/text/tokenize-inputs.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { currentTrace } from "#platform/request-trace.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import type { CachedText, ResultCache } from "./result-cache.ts";
 
 /** An input that is not in the cache. */

@@ -8,7 +8,7 @@ import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import { admitRequest } from "./admit-request.ts";
 import { AdmittedRequests } from "./admitted-requests.ts";
 import { type MissingText, refuseToCut } from "./compute-texts.ts";

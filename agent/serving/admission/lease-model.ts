@@ -1,5 +1,5 @@
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import type { AdmittedRequests } from "./admitted-requests.ts";
 import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
 import type { RequestDeadline } from "./request-deadline.ts";

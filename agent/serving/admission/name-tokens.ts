@@ -3,7 +3,7 @@ import type { NamedTokens } from "#agent/serving/text/text-tokenizer.ts";
 import { createTurns, finishInTurns } from "#agent/serving/text/tokenize-inputs.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import type { TokenizedTexts, TokenizeRequest } from "./embedder.ts";
 import type { Leases } from "./lease-model.ts";
 import { ClientDisconnected, DeadlinePassed, startDeadline } from "./request-deadline.ts";

@@ -1,5 +1,5 @@
 import type { Caller } from "#platform/http/guard/identify-caller.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 
 /** Tenant of a caller's key, as configured: clients can't name one themselves. */
 export function tenantOf(caller: Caller | undefined): string {

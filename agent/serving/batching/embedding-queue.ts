@@ -1,6 +1,6 @@
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import { type BatchDecision, batchCost, decideBatch, usualCostPerToken } from "./decide-batch.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { FreeLane, Lanes } from "./model-lanes.ts";

@@ -5,20 +5,19 @@ import { type ModelManifest, Precision } from "./model-manifest.ts";
 /** How a model is loaded and its texts are put together. */
 export const modelSettings = {
   precision: Type.Union([Type.Literal("auto"), Precision], {
-    description: "which of a model's ONNX files is loaded: auto, fp32, fp16, int8 or q4; auto: the most exact one",
+    description: "the ONNX file of a model that is loaded; auto: the most exact one",
   }),
   threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
     description: "threads that compute; null: one a core, up to four",
   }),
   oneThreadProcesses: Type.Union([Type.Integer({ minimum: 0, maximum: 256 }), Type.Null()], {
-    description:
-      "processes of one thread each that take over while the line is long; null: as many as threads; 0: none",
+    description: "processes of one thread each that join while the queue is long; null: as many as threads; 0: none",
   }),
   batchTokens: Type.Union([Type.Integer({ minimum: 1, maximum: 16_777_216 }), Type.Null()], {
-    description: "tokens computed together, at most; null: 256 on a CPU, 16384 on a GPU",
+    description: "max tokens computed together; null: 256 on a CPU, 16384 on a GPU",
   }),
   batchTexts: Type.Union([Type.Integer({ minimum: 1, maximum: 4096 }), Type.Null()], {
-    description: "texts computed together, at most; null: 32 on a CPU, 256 on a GPU",
+    description: "max texts computed together; null: 32 on a CPU, 256 on a GPU",
   }),
   paddedLengths: Type.Union(
     [
@@ -39,7 +38,7 @@ const optional = <Schemas extends Record<string, TSchema>>(schemas: Schemas) =>
 export const SettingsByModel = Type.Record(Type.String({ minLength: 1 }), optional(modelSettings), {
   maxProperties: 256,
   default: {},
-  description: "what is different for a model, by its id or an alias of it",
+  description: "settings that differ for a model, by its id or an alias",
 });
 
 const ModelSettings = Type.Object(modelSettings);

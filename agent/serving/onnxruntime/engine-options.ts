@@ -8,28 +8,28 @@ export const engineConfig = {
     {
       default: "auto",
       description:
-        "tried in this order: tensorrt, cuda, cpu; without cpu a model that no GPU takes is not served; auto: what onnxruntimeDirectory has, the fastest first, then the CPU",
+        "tried in this order, e.g. [tensorrt, cuda, cpu]; without cpu a model that no GPU takes is not served; auto: all that onnxruntimeDirectory has, the fastest first, then the CPU",
     },
   ),
   onnxruntimeDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
     default: null,
     description:
-      "holds libonnxruntime.so.1 and the libonnxruntime_providers_*.so built with it; null: the carried library, which computes on the CPU",
+      "holds libonnxruntime.so.1 (1.30 or newer) and the libonnxruntime_providers_*.so built with it; null: the library inside the executable, which computes on the CPU",
   }),
   tensorrt: Type.Object(
     {
       engineCacheDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
         default: null,
-        description: "where built engines are kept, one directory a model; null: built anew at every start",
+        description: "directory of built engines, one a model; null: built anew at every start",
       }),
       fp16: Type.Boolean({ default: true, description: "half precision: about twice as fast" }),
-      timingCache: Type.Boolean({ default: true, description: "what was measured for one engine speeds up the next" }),
+      timingCache: Type.Boolean({ default: true, description: "reuse measurements of one engine for the next" }),
       maxWorkspaceBytes: Type.Union([Type.Integer({ minimum: 1, maximum: 1_099_511_627_776 }), Type.Null()], {
         default: null,
-        description: "memory that building an engine may take; null: as the library has it",
+        description: "memory for building an engine; null: the library's default",
       }),
     },
-    { additionalProperties: false, default: {} },
+    { additionalProperties: false, default: {}, description: "Settings of TensorRT." },
   ),
 };
 const EngineConfig = Type.Object(engineConfig);
