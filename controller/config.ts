@@ -12,21 +12,17 @@ const strict = { additionalProperties: false } as const;
 const orNull = <T extends TSchema>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { default: null, description });
 
-const host = (description: string) => Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description });
-const port = (byDefault: number) =>
-  Type.Integer({ default: byDefault, minimum: 0, maximum: 65_535, description: "0: any free port" });
-
 /** Everything a controller can be told. Every key has a default; `{}` is a valid configuration. */
 export const ControllerConfig = Type.Object(
   {
     fleet: Type.Union([Identifier], { default: "default", description: "the fleet this controller decides for" }),
     stateDir: orNull(
       Type.String({ minLength: 1, maxLength: 4096 }),
-      "directory of the records; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/controller",
+      "where the records are kept; null: the user's state directory",
     ),
     logLevel: Type.Union(
       logLevels.map((level) => Type.Literal(level)),
-      { default: "info", description: "least severe lines that are logged" },
+      { default: "info" },
     ),
     insecure: Type.Boolean({
       default: false,
@@ -34,8 +30,8 @@ export const ControllerConfig = Type.Object(
     }),
     api: Type.Object(
       {
-        host: host("address of the HTTP API"),
-        port: port(7070),
+        host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253 }),
+        port: Type.Integer({ default: 7070, minimum: 0, maximum: 65_535 }),
         allowedHosts: HostNames,
         apiKeys: Type.Array(ApiKeyText, {
           default: [],
@@ -43,13 +39,13 @@ export const ControllerConfig = Type.Object(
           description: "any of them opens the API; none: no key is asked for",
         }),
       },
-      { ...strict, default: {}, description: "The controller's HTTP API." },
+      { ...strict, default: {} },
     ),
     broker: Type.Object(
       {
         embedded: Type.Boolean({ default: true, description: "run a broker in the controller; not used with url" }),
-        host: host("address of the embedded broker"),
-        port: port(1883),
+        host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253 }),
+        port: Type.Integer({ default: 1883, minimum: 0, maximum: 65_535 }),
         plainText: Type.Boolean({
           default: false,
           description:
@@ -62,19 +58,16 @@ export const ControllerConfig = Type.Object(
         limits: BrokerLimits,
         url: orNull(
           Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
-          "an external broker; null: the embedded one",
+          "an external broker, used instead of the embedded one",
         ),
         username: orNull(
           Type.String({ minLength: 1, maxLength: 1024 }),
-          "the controller's user name at the external broker; null: none",
+          "the controller's user name at the external broker",
         ),
-        password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "the controller's password there; null: none"),
-        passwordFile: orNull(
-          Type.String({ minLength: 1, maxLength: 4096 }),
-          "a file (0600) with the password; null: none",
-        ),
+        password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "goes with username"),
+        passwordFile: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "a file (0600) with the password"),
       },
-      { ...strict, default: {}, description: "The fleet's MQTT broker." },
+      { ...strict, default: {} },
     ),
     ingest: Type.Object(
       {
@@ -82,20 +75,20 @@ export const ControllerConfig = Type.Object(
           default: 180_000,
           minimum: 1000,
           maximum: 86_400_000,
-          description: "an agent that has been silent for this long counts as offline",
+          description: "an agent that was not heard of for this long counts as offline",
         }),
         rebirthIntervalMs: Type.Integer({
           default: 60_000,
           minimum: 0,
           maximum: 86_400_000,
-          description: "min time between two requests to an agent to introduce itself again",
+          description: "an agent is asked to introduce itself again at most once in this time",
         }),
         maxAgents: Type.Integer({
           default: 10_000,
           minimum: 1,
           maximum: 100_000,
           description:
-            "max agents; a further one replaces an agent that is offline and has no minute on record, else it is refused",
+            "further agents are refused, unless one that is offline and has no minute on record can be replaced",
         }),
         retireAfterDays: Type.Number({
           default: 30,
@@ -104,7 +97,7 @@ export const ControllerConfig = Type.Object(
           description: "an agent silent for this long is forgotten; its minutes are kept as long as others",
         }),
       },
-      { ...strict, default: {}, description: "Messages of agents." },
+      { ...strict, default: {} },
     ),
     retention: Type.Object(
       {
@@ -134,7 +127,7 @@ export const ControllerConfig = Type.Object(
             "maximum size of controller.db; beyond it the oldest minutes are removed early, and the log and /healthz say so",
         }),
       },
-      { ...strict, default: {}, description: "Records that are kept." },
+      { ...strict, default: {} },
     ),
     scaling: ScalingConfig,
     forecast: ForecastConfig,

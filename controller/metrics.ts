@@ -9,11 +9,11 @@ export interface ControllerMetrics {
   message(channel: string, outcome: IngestOutcome): void;
   minute(data: MinuteData, prices: Prices): void;
   decision(decision: ActiveAgentsDecision): void;
-  /** Forgets an agent that was retired. */
+  /** The agent has left the fleet for good. */
   forget(agentId: string): void;
 }
 
-/** Figures that are read at each scrape. */
+/** What is read when the metrics are asked for. */
 export interface MeasuredFleet {
   agentCounts(): Readonly<Record<"active" | "standby" | "draining" | "offline", number>>;
   liveQps(): number | null;

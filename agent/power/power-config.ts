@@ -3,16 +3,10 @@ import { assumedPhysics, boardPresets } from "./device/board-presets.ts";
 import { SleepConfig } from "./sleep/sleep-config.ts";
 
 const strict = { additionalProperties: false } as const;
-const command = (name: string, description: string) =>
-  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
-    default: [name],
-    minItems: 1,
-    maxItems: 64,
-    description,
-  });
-const path = (value: string, description: string) => Type.String({ default: value, maxLength: 4096, description });
+const command = (name: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { default: [name], minItems: 1, maxItems: 64 });
 
-/** Choice of the mode. The thresholds: 300 and 100 queries a second are those of the boards it was first used on. */
+/** How the mode is chosen. The thresholds: 300 and 100 queries a second are those of the boards it was first used on. */
 export const PowerPolicy = Type.Object(
   {
     kind: Type.Union(
@@ -20,7 +14,7 @@ export const PowerPolicy = Type.Object(
       {
         default: "forecast",
         description:
-          "forecast: the mode that carries the coming peak with the least power (by the two thresholds where the board's figures are unknown); threshold: by highQps and lowQps; fixed: fixedMode",
+          "forecast: the mode that carries the coming peak with the least power (by thresholds where the board's figures are not known); threshold; fixed",
       },
     ),
     fixedMode: Type.Union([Type.String({ minLength: 1, maxLength: 64 }), Type.Null()], {
@@ -31,79 +25,79 @@ export const PowerPolicy = Type.Object(
       default: 300,
       minimum: 0,
       maximum: 1_000_000,
-      description: "texts a second above which the most capable mode is set",
+      description: "above it: the most capable mode",
     }),
     lowQps: Type.Number({
       default: 100,
       minimum: 0,
       maximum: 1_000_000,
-      description: "texts a second below which the most frugal mode is set; in between: the middle one",
+      description: "below it: the most frugal mode; in between: the middle",
     }),
     hysteresis: Type.Number({
       default: 0.1,
       minimum: 0,
       maximum: 0.9,
-      description: "share of a threshold by which the rate must fall below it before a step down",
+      description: "how far below a threshold to step down",
     }),
     minDwellS: Type.Number({
       default: 300,
       minimum: 0,
       maximum: 31_536_000,
-      description: "min seconds between a switch and a step down",
+      description: "no step down sooner than this after a switch",
     }),
     targetUtilization: Type.Number({
       default: 0.8,
       exclusiveMinimum: 0,
       maximum: 1,
-      description: "share of a mode's capacity that the expected peak may use",
+      description: "of a mode's capacity, for what is expected",
     }),
     upperQuantile: Type.Number({
       default: 0.9,
       minimum: 0.5,
       maximum: 0.999,
       description:
-        "forecast: share of the coming peaks that must stay within the mode's capacity, until sloBudget has adjusted it",
+        "forecast: the share of the coming peaks that must stay within the mode's capacity, before sloBudget has moved it",
     }),
     sloBudget: Type.Number({
       default: 0.0005,
       exclusiveMinimum: 0,
       maximum: 0.5,
       description:
-        "forecast: share of minutes in which a mode may be too small; above it the headroom grows, below it it shrinks",
+        "forecast: the share of minutes in which a mode may be too small: above it more room is left, below it less",
     }),
     mostSwitchesPerDay: Type.Integer({
       default: 40,
       minimum: 2,
       maximum: 86_400,
-      description: "forecast: beyond this many switches no step is made only to save energy; steps up are always made",
+      description: "forecast: no step that only saves beyond it; steps up are made whenever they are needed",
     }),
     switchCostS: Type.Number({
       default: 1,
       minimum: 0,
       maximum: 900,
       description:
-        "forecast: assumed cost of a switch, in seconds of the top mode's busy power; a step that saves less is not made",
+        "forecast: a switch costs so many seconds of the top mode's busy power (assumed); a step that saves less is not made",
     }),
     thermalLimitC: Type.Number({
       default: 90,
       minimum: 0,
       maximum: 200,
-      description: "°C from which the mode is capped, step by step",
+      description: "from here the mode is capped, step by step",
     }),
     thermalHysteresisC: Type.Number({
       default: 5,
       minimum: 0,
       maximum: 100,
-      description: "°C below thermalLimitC at which the cap is lifted",
+      description: "the cap is lifted this far below the limit",
     }),
   },
-  { ...strict, default: {}, description: "Choice of the power mode." },
+  { ...strict, default: {} },
 );
 export type PowerPolicy = Static<typeof PowerPolicy>;
 
 export const JetsonConfig = Type.Object(
   {
-    nvpmodel: command("nvpmodel", "command that reads the power modes"),
+    nvpmodel: command("nvpmodel"),
     nvpmodelSet: Type.Union(
       [Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 }), Type.Null()],
       {
@@ -118,25 +112,15 @@ export const JetsonConfig = Type.Object(
       maxLength: 4096,
       description: "socket of the power helper, which sets modes for an agent that does not run as root",
     }),
-    tegrastats: command("tegrastats", "command that reads power and temperature"),
-    nvidiaSmi: command("nvidia-smi", "command that reads the GPU's load where tegrastats does not"),
-    confPath: path("/etc/nvpmodel.conf", "file with the board's modes"),
-    modelPath: path("/proc/device-tree/model", "file with the board's name"),
-    releasePath: path("/etc/nv_tegra_release", "file with the release of the board's system software"),
-    commandTimeoutMs: Type.Integer({
-      default: 10_000,
-      minimum: 100,
-      maximum: 600_000,
-      description: "time after which a command has failed",
-    }),
-    sampleIntervalMs: Type.Integer({
-      default: 1000,
-      minimum: 100,
-      maximum: 60_000,
-      description: "time between two samples of power and temperature",
-    }),
+    tegrastats: command("tegrastats"),
+    nvidiaSmi: command("nvidia-smi"),
+    confPath: Type.String({ default: "/etc/nvpmodel.conf", maxLength: 4096 }),
+    modelPath: Type.String({ default: "/proc/device-tree/model", maxLength: 4096 }),
+    releasePath: Type.String({ default: "/etc/nv_tegra_release", maxLength: 4096 }),
+    commandTimeoutMs: Type.Integer({ default: 10_000, minimum: 100, maximum: 600_000 }),
+    sampleIntervalMs: Type.Integer({ default: 1000, minimum: 100, maximum: 60_000 }),
   },
-  { ...strict, default: {}, description: "Commands and files of a Jetson." },
+  { ...strict, default: {} },
 );
 export type JetsonConfig = Static<typeof JetsonConfig>;
 
@@ -144,7 +128,7 @@ export const SimulatedConfig = Type.Object(
   {
     preset: Type.Union(
       Object.keys(boardPresets).map((name) => Type.Literal(name as keyof typeof boardPresets)),
-      { default: "thor-t5000", description: "board that is simulated" },
+      { default: "thor-t5000" },
     ),
     capacityScale: Type.Number({
       default: 1,
@@ -159,7 +143,7 @@ export const SimulatedConfig = Type.Object(
       description: "°C around the board; it throttles when that and its load make it too hot",
     }),
   },
-  { ...strict, default: {}, description: "A simulated board, for trials." },
+  { ...strict, default: {} },
 );
 export type SimulatedConfig = Static<typeof SimulatedConfig>;
 
@@ -176,6 +160,6 @@ export const PowerConfig = Type.Object(
     simulated: SimulatedConfig,
     sleep: SleepConfig,
   },
-  { ...strict, default: {}, description: "The board's power: its modes, their choice, and sleep." },
+  { ...strict, default: {} },
 );
 export type PowerConfig = Static<typeof PowerConfig>;

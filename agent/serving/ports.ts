@@ -4,7 +4,7 @@ import type { AgentRole } from "#protocol/messages.ts";
 export interface ServedRequest {
   /** The model's id, also when an alias was asked for. */
   readonly model: string;
-  /** The tenant that is charged. */
+  /** Whose request it was. */
   readonly tenant: string;
   readonly texts: number;
   readonly tokens: number;
@@ -14,28 +14,28 @@ export interface ServedRequest {
   readonly computeMs: number;
 }
 
-/** Records requests. */
+/** Where serving reports what it did. */
 export interface TrafficSink {
   recordServed(request: ServedRequest): void;
-  /** Counts a request that failed on this side. */
+  /** A request that failed for a reason on our side. */
   recordError(): void;
-  /** Counts a refused request: queue full, standby, draining. */
+  /** A request turned away: queue full, standby, draining. */
   recordRejected(): void;
 }
 
-/** Limits a model's batches to the board's capacity: a simulated board paces them, a real one lets all through at once. */
+/** Lets the board's capacity hold a model's batches back: a simulated board paces them, a real one lets all through at once. */
 export interface ComputeGate {
-  /** Resolves when the board has capacity for `texts` more texts; rejects when `signal` aborts. */
+  /** Resolves when the board may work on `texts` more texts; rejects when `signal` aborts. */
   enter(texts: number, signal?: AbortSignal): Promise<void>;
-  /** False where batches are never delayed. Default: true. */
+  /** False where nothing is ever held back. Default: true. */
   holds?(): boolean;
 }
 
 export const openGate: ComputeGate = { enter: () => Promise.resolve(), holds: () => false };
 
-/** One of the checks of `/health`. */
+/** One of the parts that `/health` speaks of. */
 export interface HealthCheck {
-  /** "unused" counts as healthy. */
+  /** "unused" is as good as "healthy". */
   readonly status: "healthy" | "degraded" | "unused";
   readonly detail: string;
 }
@@ -45,7 +45,7 @@ export interface ServingPeer {
   readonly url: string;
 }
 
-/** The agent's place in the fleet. */
+/** What serving needs to know of the agent's place in the fleet. */
 export interface RoleView {
   readonly role: AgentRole;
   /** Active agents of the fleet other than this one. */

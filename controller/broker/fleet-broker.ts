@@ -3,43 +3,43 @@ import { readSecretIfThere } from "#platform/files/write-secret-file.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
-import { type BrokerCredentials, MqttBroker } from "#protocol/mqtt-broker.ts";
+import { type BrokerCredentials, createMqttBroker } from "#protocol/mqtt-broker.ts";
 import { controllerStateTopic } from "#protocol/topics.ts";
 import type { ControllerConfig } from "../config.ts";
 import { awaitSoleController } from "./await-sole-controller.ts";
 import type { BrokerCounts } from "./broker-counts.ts";
 import { brokerKeyPath, keptBrokerKey, shareBrokerKey } from "./broker-key.ts";
-import { ControllerPresence } from "./controller-presence.ts";
-import { EmbeddedBroker } from "./embedded-broker.ts";
+import { createControllerPresence } from "./controller-presence.ts";
+import { createEmbeddedBroker } from "./embedded-broker.ts";
 import { createFleetAccess } from "./fleet-access.ts";
 
-/** The fleet's broker, embedded or external, and the controller's presence there. */
+/** The broker the fleet meets at, embedded or elsewhere, and the controller's presence there. */
 export interface FleetBroker {
   readonly broker: Broker;
   /**
    * Connects; an embedded broker also listens.
-   * @throws UsageError when its port is taken, or when other machines could read its messages.
+   * @throws UsageError when its port is taken, or when other machines could read what is said at it.
    */
   start(): Promise<void>;
-  /** Waits until no other controller acts for the fleet at an external broker; false when `signal` aborted first. Before `start`. */
+  /** Waits until no other controller acts for the fleet at a broker elsewhere; false when `signal` aborted first. Before `start`. */
   awaitSole(signal: AbortSignal): Promise<boolean>;
-  /** Publishes that the controller is online; called once connected. */
+  /** Says that the controller is online: once connected. */
   announce(): Promise<void>;
-  /** Publishes that the controller is offline, and disconnects. */
+  /** Says that the controller is offline and disconnects. */
   stop(): Promise<void>;
-  /** Address at which agents find it; for an embedded broker with port 0, once started. */
+  /** Where agents find it; for an embedded broker with port 0, once started. */
   readonly url: string;
-  /** The file from which agents on this machine derive their secrets; null for an external broker. */
+  /** The file from which agents on this machine get their secrets; null for a broker elsewhere. */
   readonly keyFile: string | null;
-  /** Counts of the embedded broker; null for an external one. */
+  /** Counts of the embedded broker; null for a broker elsewhere. */
   readonly counts: (() => BrokerCounts) | null;
 }
 
 export interface FleetBrokerParts {
   readonly config: Pick<ControllerConfig, "fleet" | "broker" | "insecure">;
-  /** Directory of the broker's key. */
+  /** Holds the broker's key. */
   readonly stateDir: string;
-  /** The same in every run: between two runs the broker keeps records for it. */
+  /** Stays the same from one run to the next: the broker keeps records for it meanwhile. */
   readonly controllerId: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly nowMs: () => number;
@@ -51,10 +51,10 @@ export interface FleetBrokerParts {
 export function createFleetBroker(parts: FleetBrokerParts): FleetBroker {
   return parts.config.broker.url === null
     ? createOwnBroker(parts)
-    : createExternalBroker(parts, parts.config.broker.url);
+    : createBrokerElsewhere(parts, parts.config.broker.url);
 }
 
-function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker {
+function createBrokerElsewhere(parts: FleetBrokerParts, url: string): FleetBroker {
   const { config, controllerId, log } = parts;
   const { username, password, passwordFile } = config.broker;
   const instanceId = crypto.randomUUID();
@@ -71,12 +71,12 @@ function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker
       return user;
     }
   };
-  const presence = new ControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => broker });
-  const broker = new MqttBroker(
+  const presence = createControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => broker });
+  const broker = createMqttBroker(
     {
       url,
       clientId: `thormesh-controller-${config.fleet}-${controllerId}`,
-      // The broker keeps records that arrive while the controller is disconnected.
+      // The broker keeps records that come while the controller is away.
       cleanSession: false,
       will: { topic: controllerStateTopic(config.fleet), payload: presence.offline() },
       credentials,
@@ -91,7 +91,7 @@ function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker
     counts: null,
     async awaitSole(signal) {
       const clientId = `thormesh-controller-${config.fleet}-probe-${instanceId}`;
-      return awaitSoleController(config.fleet, new MqttBroker({ url, clientId, credentials }, log), log, signal);
+      return awaitSoleController(config.fleet, createMqttBroker({ url, clientId, credentials }, log), log, signal);
     },
     async start() {
       if (passwordFile !== null && !secret())
@@ -106,22 +106,22 @@ function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker
   };
 }
 
-/** Makes the embedded broker, where only the controller publishes on its topics, so that no other one has to be watched for. */
+/** Makes the embedded broker. Only the controller publishes on its own topics there, so no other controller has to be watched for. */
 function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
   const { config, stateDir, environment, log } = parts;
   const { host, port, embedded, plainText, shareKey, limits } = config.broker;
   if (!embedded) throw new UsageError("broker: expected embedded: true or a url, got neither");
   const key = keptBrokerKey(stateDir);
-  const own = new EmbeddedBroker({ host, port, limits, access: createFleetAccess(config.fleet, key) }, log);
+  const own = createEmbeddedBroker({ host, port, limits, access: createFleetAccess(config.fleet, key) }, log);
   const instanceId = crypto.randomUUID();
-  const presence = new ControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => own.broker });
+  const presence = createControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => own.broker });
   let listeningPort = port;
   let unshare = () => {};
   return {
     broker: own.broker,
     keyFile: brokerKeyPath(stateDir),
     counts: () => own.counts(),
-    // A second controller on this machine finds the port taken.
+    // Its port is its own: who else wants it finds it taken.
     awaitSole: async () => true,
     get url() {
       const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;

@@ -7,10 +7,7 @@ import type { MinuteRate } from "#forecast/forecaster.ts";
 import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
-import { type AnswerWatch, createAnswerWatch, tickFor } from "#platform/process/answer-watch.ts";
-import { childEnvironment } from "#platform/process/child-environment.ts";
-import { endProcess } from "#platform/process/end-process.ts";
-import { isProcessStopped } from "#platform/process/is-process-stopped.ts";
+import { type ChildWorker, startChildWorker, type WorkerLoss } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { countWindows, type RecordWindows, usableMinutes } from "./count-windows.ts";
 import { decideNightTraining } from "./decide-night-training.ts";
@@ -132,8 +129,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
   const tracePath = join(directory, "trace.csv");
   const checkpointPath = join(directory, "checkpoint.json");
   const counts = { promoted: 0, kept: 0, failed: 0, stopped: 0 };
-  let child: { readonly process: Bun.Subprocess; readonly name: string } | undefined;
-  let watch: AnswerWatch | undefined;
+  let trainer: ChildWorker | undefined;
   let starting = false;
   let stopReason: string | undefined;
   let resting = false;
@@ -155,29 +151,9 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
   };
 
   const silenceMs = parts.silenceMs ?? longestSilenceMs;
-  const hang = (what: string) => {
-    if (verdict !== undefined || stopReason !== undefined) return;
-    verdict = { kind: "failed", reason: `the training process ${what}` };
-    parts.onHang?.(what);
-    child?.process.kill("SIGKILL");
-  };
-  const watchTrainer = (pid: number) => {
-    let stoppedMs = 0;
-    const tickMs = tickFor(silenceMs);
-    watch = createAnswerWatch({
-      tickMs,
-      onSilent: (waitedMs) => hang(`sent nothing for ${Math.round(waitedMs / 1000)} s: killed`),
-      onTick() {
-        stoppedMs = isProcessStopped(pid) ? stoppedMs + tickMs : 0;
-        if (stoppedMs > Math.min(silenceMs / 2, minuteMs)) hang("was stopped by a signal and not resumed: killed");
-      },
-    });
-    watch.begin(silenceMs);
-  };
-
   const take = (message: TrainerMessage) => {
-    if (message === null || typeof message !== "object") return hang("sent something that is not a message: killed");
-    if (!resting) watch?.begin(silenceMs);
+    if (message === null || typeof message !== "object") return trainer?.hang("sent something that is not a message");
+    if (!resting) trainer?.watch.begin(silenceMs);
     switch (message.kind) {
       case "resumed":
         log.info({ epoch: message.epoch }, "training goes on where it was left");
@@ -196,7 +172,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
         if (progress !== null) progress = { ...progress, validationLoss, rssBytes: message.rssBytes };
         if (message.rssBytes > config.maxMemoryBytes) {
           verdict = { kind: "failed", reason: `${message.rssBytes} bytes of memory, ${config.maxMemoryBytes} allowed` };
-          child?.process.kill("SIGKILL");
+          trainer?.drop("took too much memory");
         }
         break;
       }
@@ -209,7 +185,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     }
   };
 
-  const conclude = async (name: string, code: number, signal: NodeJS.Signals | number | null) => {
+  const conclude = async (name: string, { cause, reason: how }: WorkerLoss) => {
     const said = verdict;
     if (said?.kind === "done" && said.decision.kind === "promote") {
       await models.promote(name);
@@ -222,12 +198,8 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       finish("stopped", stopReason);
     } else {
       // What made it fail may lie in its checkpoint; one that was killed from outside goes on from it the next night.
-      const killed = said === undefined && signal !== null;
-      if (!killed) await rm(checkpointPath, { force: true });
-      finish(
-        "failed",
-        said?.reason ?? `the training process ${killed ? `was ended by ${signal}` : `ended with ${code}`}`,
-      );
+      if (said !== undefined || cause !== "signal") await rm(checkpointPath, { force: true });
+      finish("failed", said?.reason ?? `the training process ${how}`);
     }
   };
 
@@ -271,27 +243,27 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     verdict = undefined;
     stopReason = undefined;
     resting = false;
-    const launched = Bun.spawn([...(parts.command ?? ownCommand)(task)], {
-      env: childEnvironment("worker"),
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "inherit",
-      serialization: "advanced",
-      ipc: (message: TrainerMessage) => take(message),
+    const launched = startChildWorker({
+      command: (parts.command ?? ownCommand)(task),
+      onMessage: (message) => take(message as TrainerMessage),
+      minDeadlineMs: silenceMs,
+      maxStoppedMs: Math.min(silenceMs / 2, minuteMs),
+      onHang: parts.onHang,
+      silenceToText: (waitedMs) => `sent nothing for ${Math.round(waitedMs / 1000)} s`,
+      lostError: (how) => new Error(`the training process ${how}`),
     });
-    child = { process: launched, name };
-    watchTrainer(launched.pid);
+    trainer = launched;
+    launched.watch.begin(silenceMs);
     progress = { epoch: 0, batch: 0, batches: 0, loss: null, validationLoss: null, rssBytes: null, pid: launched.pid };
     log.info({ pid: launched.pid, reason, incumbent: task.incumbentDirectory ?? "carried" }, "training begins");
-    concluded = launched.exited.then(async (code) => {
+    concluded = launched.lost.then(async (loss) => {
       try {
-        await conclude(name, code, launched.signalCode);
+        await launched.stop();
+        await conclude(name, loss);
       } catch (error) {
         finish("failed", describeError(error));
       } finally {
-        watch?.stop();
-        watch = undefined;
-        child = undefined;
+        trainer = undefined;
         progress = null;
       }
     });
@@ -300,13 +272,13 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
 
   const end = (why: string) => {
     stopReason ??= why;
-    child?.process.kill("SIGKILL"); // its checkpoint is written as a whole, so nothing is lost but the epoch under way
+    trainer?.drop("was stopped"); // its checkpoint is written as a whole, so nothing is lost but the epoch under way
   };
   const order = (kind: TrainerOrder["kind"]) => {
     resting = kind === "rest";
-    if (resting) watch?.end();
-    else watch?.begin(silenceMs);
-    child?.process.send({ kind } satisfies TrainerOrder);
+    if (resting) trainer?.watch.end();
+    else trainer?.watch.begin(silenceMs);
+    trainer?.send({ kind } satisfies TrainerOrder);
   };
 
   return {
@@ -319,7 +291,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
         minuteOfDay: Math.floor(moment.hour * 60 + 1e-6),
         window: config.window,
         nowMs: now,
-        running: child !== undefined,
+        running: trainer !== undefined,
         busy: parts.busy(),
         // One that was cut short goes on as soon as it may.
         lastEndedMs: last === null || last.kind === "stopped" ? null : last.endedAtMs,
@@ -346,10 +318,8 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       else if (decision.kind === "go-on" && resting) order("go-on");
     },
     async stop() {
-      const running = child?.process;
       end("the agent stops");
-      if (running !== undefined) await endProcess(running, 0);
-      if (running?.exitCode !== null || running.signalCode !== null) await concluded;
+      await concluded;
     },
     async rollBack() {
       models.rollBack();
@@ -357,7 +327,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       await parts.onPromoted();
     },
     status: () => ({
-      state: child === undefined ? "waiting" : resting ? "resting" : "training",
+      state: trainer === undefined ? "waiting" : resting ? "resting" : "training",
       reason,
       progress,
       last,

@@ -4,21 +4,21 @@ import type { NamedTokens, TextTokenizer } from "#agent/serving/text/text-tokeni
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
   readonly model: string | undefined;
-  /** Not empty; pairs for a cross-encoder, texts or token ids for other models. */
+  /** At least one; pairs for a cross-encoder, texts or token ids for other models. */
   readonly inputs: readonly TextInput[];
-  /** Name of the inputs in the request, for error messages. */
+  /** What the inputs are called in the request, for error messages. */
   readonly inputsField: string;
-  /** Number of values per vector; undefined = all. */
+  /** How many values of each vector are wanted; undefined = all. */
   readonly dimensions: number | undefined;
-  /** False: a text longer than the model reads makes the request invalid. Default: it is cut. */
+  /** Whether a text longer than the model reads may be cut (the default) or makes the request invalid. */
   readonly truncate?: boolean | undefined;
-  /** Time that the client waits for an answer; a later one is not computed. Undefined = as configured. */
+  /** How long the client waits for an answer; one that would come later is not computed. Undefined = as configured. */
   readonly latencyBudgetMs?: number | undefined;
-  /** Name of the model's prompt to put before each text; undefined = the model's default. */
+  /** Which of the model's prompts is put before each text; undefined = the model's default. */
   readonly promptName?: string | undefined;
-  /** The tenant to charge; undefined = the default tenant. */
+  /** Whom the computation is counted on; undefined = the default tenant. */
   readonly tenant?: string | undefined;
-  /** Aborts when the client disconnects. */
+  /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
 }
 
@@ -26,12 +26,12 @@ export interface EmbedResult {
   /** The model's id, also when an alias was asked for. */
   readonly model: string;
   readonly dimension: number;
-  /** Of a cross-encoder: index of the value that says that a pair's second text is relevant to its first. */
+  /** Of a cross-encoder: which value of a "vector" says that a pair's second text is relevant to its first. */
   readonly relevantLabel: number;
-  /** One per input, in order, not normalised; may be shared between inputs. */
+  /** One an input, in order, not normalised; may be shared between inputs. */
   readonly vectors: readonly Float32Array[];
   readonly tokens: number;
-  /** Number of inputs that were cut because they were longer than the model reads. */
+  /** How many inputs were longer than the model reads and were cut. */
   readonly truncatedInputs: number;
   readonly durationMs: number;
 }
@@ -43,7 +43,7 @@ export interface TokenizeRequest {
   readonly addSpecialTokens: boolean;
   readonly latencyBudgetMs?: number | undefined;
   readonly tenant?: string | undefined;
-  /** Aborts when the client disconnects. */
+  /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
 }
 
@@ -52,17 +52,17 @@ export interface TokenizedTexts {
   readonly tokenizer: Pick<TextTokenizer, "tokenName" | "isSpecial">;
 }
 
-/** Computes vectors for the APIs (HTTP, gRPC). */
+/** What a face (HTTP, gRPC) asks for vectors. */
 export interface Embedder {
-  /** @throws ServiceError with the message for the client. */
+  /** @throws ServiceError with what the client is told. */
   embed(request: EmbedRequest): Promise<EmbedResult>;
   /**
-   * Returns the tokens of each text, uncut, without running the model.
-   * @throws ServiceError with the message for the client.
+   * The tokens of each text, as the model's tokenizer makes them: not cut, and without the model.
+   * @throws ServiceError with what the client is told.
    */
   tokenize(request: TokenizeRequest): Promise<TokenizedTexts>;
-  /** Number of requests in progress. */
+  /** Requests that are being answered. */
   inFlight(): number;
-  /** Texts that wait for the board's capacity or for a batch. */
+  /** Texts that wait: for the board's capacity or for a batch. */
   queueDepth(): number;
 }

@@ -1,32 +1,32 @@
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
-import { defaultTenant } from "#protocol/messages.ts";
-import type { AdmittedRequests } from "./admitted-requests.ts";
+import { defaultTenant } from "#protocol/default-tenant.ts";
 import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
-import type { RequestDeadline } from "./request-deadline.ts";
+import type { HeldRequests } from "./held-requests.ts";
+import type { Patience } from "./request-patience.ts";
 
-/** Same as the pool's `acquire`: synchronous where the model has a process. */
+/** As the pool's `acquire`: at once where the model has a process. */
 export type AcquireModel = (name: string | undefined, signal: () => AbortSignal) => ModelLease | Promise<ModelLease>;
 
-/** Leases of models. Requests that wait for a model's memory count as admitted, so that the queue's limits bound them too. */
+/** Models for requests; a model's memory may have to be waited for, but not by any number of requests. */
 export interface Leases {
   /**
    * @param name id or alias; undefined = the default model
-   * @param waiting the request's tenant and memory, needed only where it has to wait
-   * @throws ServiceError MODEL_NOT_FOUND | TOO_MANY_REQUESTS | PAYLOAD_TOO_LARGE, or the reason that ended the wait.
+   * @param waiting whose the request is and what it holds, asked for where it has to wait
+   * @throws ServiceError MODEL_NOT_FOUND | TOO_MANY_REQUESTS | PAYLOAD_TOO_LARGE, or whatever ended the patience
    */
-  acquire(
+  take(
     name: string | undefined,
-    deadline: RequestDeadline,
+    patience: Patience,
     waiting?: () => { readonly tenant: string; readonly bytes: number },
   ): Promise<ModelLease>;
 }
 
-const noTokens = () => 0;
+const nothingWaits = () => 0;
 
-export function createLeases(acquireModel: AcquireModel, admitted: AdmittedRequests, limits: AdmissionLimits): Leases {
+export function createLeases(acquireModel: AcquireModel, held: HeldRequests, limits: AdmissionLimits): Leases {
   return {
-    async acquire(name, deadline, waiting = () => ({ tenant: defaultTenant, bytes: 0 })) {
-      const lease = acquireModel(name, deadline.signal);
+    async take(name, patience, waiting = () => ({ tenant: defaultTenant, bytes: 0 })) {
+      const lease = acquireModel(name, patience.signal);
       if (!(lease instanceof Promise)) return lease;
       const { tenant, bytes } = waiting();
       let release = () => {};
@@ -34,7 +34,7 @@ export function createLeases(acquireModel: AcquireModel, admitted: AdmittedReque
         const decision = decideAdmission(
           { texts: 0, bytes, latencyBudgetMs: null },
           {
-            ...admitted.state(tenant, noTokens),
+            ...held.state(tenant, nothingWaits),
             openRequests: 0,
             expectedWaitMs: null,
             computeMs: null,
@@ -42,8 +42,8 @@ export function createLeases(acquireModel: AcquireModel, admitted: AdmittedReque
           },
           limits,
         );
-        release = admitted.enter(
-          { tenant, texts: 0, bytes, begun: () => false, evict: (reason) => deadline.abort(reason) },
+        release = held.enter(
+          { tenant, texts: 0, bytes, begun: () => false, evict: (reason) => patience.giveUp(reason) },
           decision,
         );
         return await lease;

@@ -1,12 +1,12 @@
 import type { Caller } from "#platform/http/guard/identify-caller.ts";
-import { defaultTenant } from "#protocol/messages.ts";
+import { defaultTenant } from "#protocol/default-tenant.ts";
 
-/** Tenant of a caller's key, as configured: clients can't name one themselves. */
+/** Whom a request is counted on. A tenant is only ever one that the configuration names: clients can't invent one. */
 export function tenantOf(caller: Caller | undefined): string {
   return caller?.tenant ?? defaultTenant;
 }
 
-/** Returns the configured weights of tenants; 1 for all others. */
+/** A tenant's weight beside others, as configured. */
 export function createTenantWeights(
   tenants: Readonly<Record<string, { readonly weight: number }>>,
 ): (tenant: string) => number {

@@ -8,10 +8,10 @@ import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
 import type { Tracing } from "../tracing/tracing.ts";
-import { CallGate, callLimits } from "./call-gate.ts";
-import { type ConnectionLimits, Connections, connectionLimits } from "./connections.ts";
+import { type CallGate, callLimits, createCallGate } from "./call-gate.ts";
+import { type ConnectionLimits, connectionLimits, guardConnections } from "./connections.ts";
 import { embeddingRules, embeddingService, embeddingServiceName, type ServingView } from "./embedding-service.ts";
-import { HealthService, healthRules, healthServiceName } from "./health-service.ts";
+import { healthRules, healthService, healthServiceName } from "./health-service.ts";
 import { createMessageBudget } from "./message-budget.ts";
 import { loadProtos } from "./protos.ts";
 import { reflectionPackages, reflectionRules, reflectionService } from "./reflection-service.ts";
@@ -19,50 +19,50 @@ import { type MethodRule, methodRules, type ServiceRules, serviceDefinition } fr
 
 export interface GrpcServerOptions {
   readonly host: string;
-  /** 0: any free port. */
+  /** 0 = any free port. */
   readonly port: number;
   readonly apiKeys: readonly ApiKey[];
   readonly insecure: boolean;
-  /** Authenticates by `apiKeys`. */
+  /** Of these keys. */
   readonly authenticator: Authenticator;
   readonly maxInputs: number;
-  /** Maximum size of a request message. */
+  /** Of a request message. */
   readonly maxMessageBytes: number;
-  /** Maximum memory of all messages, requests and answers. */
+  /** Of all messages together, requests and answers. */
   readonly messageMemoryBytes: number;
   readonly maxConnections: number;
-  /** Default: {@link callLimits} and {@link connectionLimits}. */
+  /** Default: as in {@link callLimits} and {@link connectionLimits}. */
   readonly limits?: Partial<typeof callLimits & ConnectionLimits>;
   readonly embedder: Embedder;
   readonly view: ServingView;
-  /** True while requests for vectors are answered. */
+  /** Whether requests for vectors are answered now. */
   readonly ready: () => boolean;
   readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }
 
 export interface GrpcServer {
-  /** `host:port` for clients on this machine. */
+  /** `host:port`, as clients of this machine reach it. */
   readonly address: string;
   readonly methods: readonly MethodRule[];
   /** Current number of calls and bytes held. */
   load(): { readonly connections: number; readonly calls: number; readonly heldBytes: number };
-  /** Tells watching clients, accepts no more calls, waits up to `graceMs` for those in flight, then closes what is left. */
+  /** Tells those who watch, accepts no more calls, lets those in flight finish for up to `graceMs`, then closes what is left. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Silent connections are pinged, and closed when they don't answer or have been idle for `maxIdleMs`. */
+/** A connection that says nothing is asked whether it is still there, and closed when it doesn't answer or nothing was called for long. */
 const keepaliveMs = 60_000;
 const keepaliveTimeoutMs = 20_000;
 const maxIdleMs = 30 * 60_000;
-/** Maximum number of calls on one connection; the queue's limits apply to all connections together. */
+/** Calls at once on one connection; the queue's limits count over all of them. */
 const maxCallsPerConnection = 1024;
 /** Interval of the check for overdue calls and connections. */
 const sweepMs = 1_000;
-/** Amount of garbage, from incomplete messages, between two collections. */
+/** Of messages that never became whole, between two collections of their memory. */
 const garbageBytes = 32 * 1024 * 1024;
 
-/** The address is in use, which ends the program only if the port was configured. */
+/** The address is taken: whether that ends the program depends on whether it was asked for. */
 export class GrpcPortInUseError extends UsageError {}
 
 function bracketed(host: string): string {
@@ -83,12 +83,14 @@ function bind(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-/** The HTTP/2 server of a bound gRPC server. It is private to the library, but a call must be judged before the library reads its message. */
+/**
+ * The one HTTP/2 server of a bound gRPC server, which the library keeps to itself: a call must be judged before the library reads of it.
+ */
 function http2ServerOf(server: Server): Http2Server {
   const servers: unknown = Reflect.get(server, "http2Servers");
   const [http2Server, ...more] = servers instanceof Map ? [...servers.keys()] : [];
   if (http2Server === undefined || more.length > 0) {
-    throw new Error("grpc-js has no single HTTP/2 server in its field http2Servers. This is a bug.");
+    throw new Error("grpc-js does not have its one HTTP/2 server where it had it. This is a bug.");
   }
   return http2Server as Http2Server;
 }
@@ -100,7 +102,7 @@ function http2ServerOf(server: Server): Http2Server {
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { host, port, embedder, view, maxInputs, authenticator, tracing, log } = options;
   assertListenAllowed("serving.grpc", options);
-  // The library would write its own lines into the log; errors reach the log without it.
+  // It would write lines of its own between those of the log; what matters reaches the log as errors.
   setLogVerbosity(logVerbosity.NONE);
   const protos = loadProtos();
   const server = new Server({
@@ -109,7 +111,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
     "grpc.max_connection_idle_ms": maxIdleMs,
-    // Its records of each connection and call are not used.
+    // Nobody asks for its records of each connection and call.
     "grpc.enable_channelz": 0,
   });
   const nowMs = () => performance.now();
@@ -120,7 +122,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
   const reflectionNames = reflectionPackages.map((packageName) => `${packageName}.ServerReflection`);
   const services = [embeddingServiceName, healthServiceName, ...reflectionNames];
-  const health = new HealthService(protos, services, options.ready);
+  const health = healthService(protos, services, options.ready);
   const methods: MethodRule[] = [];
   const add = (name: string, rules: ServiceRules, implementation: Parameters<Server["addService"]>[1]) => {
     const service = protos.service(name);
@@ -139,14 +141,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const boundPort = await bind(server, host, port);
   const http2Server = http2ServerOf(server);
   const limits = { ...callLimits, ...connectionLimits, ...options.limits };
-  const connections = new Connections(
+  const connections = guardConnections(
+    http2Server,
     { ...limits, maxConnections: options.maxConnections },
     { keysAsked: authenticator.keysRequired, nowMs, log },
   );
-  connections.guard(http2Server);
   const budget = createMessageBudget(options.messageMemoryBytes, nowMs, createGarbageCollection(garbageBytes, nowMs));
-  const opened = new CallGate({ methods, authenticator, connections, budget, limits, nowMs });
-  opened.guard(http2Server);
+  const opened = createCallGate(http2Server, { methods, authenticator, connections, budget, limits, nowMs });
   gate = opened;
   const sweeping = setInterval(() => {
     opened.sweep();

@@ -1,11 +1,14 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Reranker, RerankResult } from "#agent/serving/admission/rerank-texts.ts";
+import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { answerJson } from "#platform/http/answer-text.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
-import { embeddingErrors, embeddingHeaders, requestContext, truncationDirection } from "./embedding-requests.ts";
+import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
+import { latencyBudgetMs } from "./latency-budget.ts";
 
 const Text = Type.String({ minLength: 1 });
 const ModelName = optional(
@@ -24,7 +27,11 @@ const RerankBody = (maxInputs: number) =>
       truncate: optional(
         Type.Boolean({ default: true, description: "false: a pair longer than the model reads is an error" }),
       ),
-      truncation_direction: truncationDirection,
+      truncation_direction: Type.Optional(
+        Type.Union([Type.Literal("right"), Type.Literal("Right"), Type.Null()], {
+          description: "texts are cut at their end",
+        }),
+      ),
     },
     {
       additionalProperties: false,
@@ -39,7 +46,7 @@ const RerankAnswer = Type.Array(
   Type.Object({ index: Type.Integer(), score: Type.Number(), text: Type.Optional(Type.String()) }),
 );
 
-/** Cohere's and Jina's request; fields of theirs that mean nothing here are ignored. */
+/** Cohere's and Jina's request; fields of theirs that mean nothing here are let through. */
 const RerankDocumentsBody = (maxInputs: number) =>
   Type.Object(
     {
@@ -49,7 +56,7 @@ const RerankDocumentsBody = (maxInputs: number) =>
         minItems: 1,
         maxItems: maxInputs,
       }),
-      top_n: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "number of results; default: all" })),
+      top_n: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "how many results; default: all" })),
       return_documents: optional(Type.Boolean({ default: false })),
     },
     {
@@ -74,7 +81,7 @@ const RerankDocumentsAnswer = Type.Object({
   usage: Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer(), truncated_inputs: Type.Integer() }),
 });
 
-/** Headers that tell the client of cut texts. */
+/** Nothing is cut silently. */
 function headersOf({ truncatedInputs }: RerankResult): Record<string, string> {
   return truncatedInputs > 0 ? { "x-truncated-inputs": String(truncatedInputs) } : {};
 }
@@ -99,7 +106,9 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           textsField: "texts",
           rawScores: body.raw_scores ?? false,
           truncate: body.truncate ?? undefined,
-          ...requestContext(request),
+          latencyBudgetMs: latencyBudgetMs(request.headers),
+          tenant: tenantOf(callerOf(request)),
+          signal: request.signal,
         });
         const ranked = body.return_text
           ? result.ranked.map(({ index, score }) => ({ index, text: texts[index], score }))
@@ -114,7 +123,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           headers: embeddingHeaders,
           answer: {
             description:
-              "Most relevant first, as scored by a cross-encoder. The header x-truncated-inputs gives the number of pairs that were cut.",
+              "The most relevant first, as a cross-encoder sees them. The header x-truncated-inputs says how many pairs were cut.",
             schema: RerankAnswer,
             example: [
               { index: 0, score: 0.9731 },
@@ -136,7 +145,9 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           textsField: "documents",
           rawScores: false,
           truncate: undefined,
-          ...requestContext(request),
+          latencyBudgetMs: latencyBudgetMs(request.headers),
+          tenant: tenantOf(callerOf(request)),
+          signal: request.signal,
         });
         const { tokens, truncatedInputs } = result;
         return answerJson(
@@ -159,7 +170,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           tag: "rerank",
           headers: embeddingHeaders,
           answer: {
-            description: "Most relevant first, as scored by a cross-encoder.",
+            description: "The most relevant first, as a cross-encoder sees them.",
             schema: RerankDocumentsAnswer,
             example: {
               model: "ms-marco-MiniLM-L6-v2",

@@ -1,23 +1,22 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServiceError } from "#platform/errors.ts";
-import type { Steps } from "./encode-in-slices.ts";
 import { isPair, type TextInput } from "./text-input.ts";
-import type { LastQuery, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
+import type { AskedQuestion, Steps, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
 
-/** An input and its index in the request. */
+/** An input of a request and its place there. */
 export interface PlacedInput {
   readonly index: number;
   readonly input: TextInput;
 }
 
-/** Texts up to this length are tokenised in one step. */
+/** Shorter texts than this are never worth a turn of their own. */
 const shortText = 1_024;
 
 function read(
   tokenizer: TextTokenizer,
   input: TextInput,
-  query: LastQuery,
+  asked: AskedQuestion,
 ): TokenizedText | null | Steps<TokenizedText> {
   if (typeof input === "string") {
     return input.length <= shortText ? tokenizer.tokenize(input) : tokenizer.tokenizeInSteps(input);
@@ -25,18 +24,18 @@ function read(
   if (!isPair(input)) return tokenizer.acceptTokenIds(input);
   const { first, second } = input;
   return first.length + second.length <= shortText
-    ? tokenizer.tokenizePair(first, second, query)
-    : tokenizer.tokenizePairInSteps(first, second, query);
+    ? tokenizer.tokenizePair(first, second, asked)
+    : tokenizer.tokenizePairInSteps(first, second, asked);
 }
 
-/** Time after which tokenising lets the event loop do other work. */
-const maxTurnMs = 4;
+/** Tokenising takes turns with everything else this process does. */
+const longestTurnMs = 4;
 
-/** Splits work into turns: `over` tells when to await `next`, which starts a new one. */
+/** Lets others have a turn whenever this one has lasted long enough. */
 export function createTurns(): { readonly over: () => boolean; readonly next: () => Promise<void> } {
   let startedMs = performance.now();
   return {
-    over: () => performance.now() - startedMs >= maxTurnMs,
+    over: () => performance.now() - startedMs >= longestTurnMs,
     async next() {
       await nextTurn();
       startedMs = performance.now();
@@ -44,7 +43,7 @@ export function createTurns(): { readonly over: () => boolean; readonly next: ()
   };
 }
 
-/** Runs all steps, with other work in between. */
+/** Does all steps, in turns with everything else. */
 export async function finishInTurns<T>(steps: Steps<T>, turns: ReturnType<typeof createTurns>): Promise<T> {
   for (;;) {
     const { done, value } = steps.next();
@@ -54,8 +53,8 @@ export async function finishInTurns<T>(steps: Steps<T>, turns: ReturnType<typeof
 }
 
 /**
- * Tokenises inputs, in order.
- * @param field name of the inputs in the request, for error messages
+ * The inputs as the model reads them, in order.
+ * @param field what the inputs are called in the request, for error messages
  * @throws ServiceError for token ids that are not in the model's vocabulary.
  */
 export async function tokenizeInputs(
@@ -65,9 +64,9 @@ export async function tokenizeInputs(
 ): Promise<TokenizedText[]> {
   const texts: TokenizedText[] = [];
   const turns = createTurns();
-  const query: LastQuery = {};
+  const asked: AskedQuestion = {};
   for (const { index, input } of inputs) {
-    const begun = read(model.tokenizer, input, query);
+    const begun = read(model.tokenizer, input, asked);
     const text = begun !== null && "next" in begun ? await finishInTurns(begun, turns) : begun;
     if (text === null) {
       throw new ServiceError(

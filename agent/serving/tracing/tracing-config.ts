@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 
-/** Export of traces of requests, in OpenTelemetry's protocol over HTTP. */
+/** Configuration of traces, sent in OpenTelemetry's protocol over HTTP. */
 export const TracingConfig = Type.Object(
   {
     otlpUrl: Type.Union([Type.String({ pattern: "^https?://[^/]", maxLength: 1024 }), Type.Null()], {
@@ -11,35 +11,26 @@ export const TracingConfig = Type.Object(
       default: 1,
       minimum: 0,
       maximum: 1,
-      description: "share of requests that are traced, where the client does not say",
+      description: "share of requests that are traced, of those without a client's decision",
     }),
     exportPeriodMs: Type.Integer({
       default: 2_000,
       minimum: 10,
       maximum: 3_600_000,
-      description: "how long spans wait to be sent together",
+      description: "time for which spans wait to be sent together",
     }),
     headers: Type.Record(Type.String(), Type.String({ maxLength: 8192 }), {
       default: {},
       maxProperties: 64,
-      description: "headers of every export",
+      description: "sent with every export",
     }),
-    serviceName: Type.String({
-      default: "thormesh-agent",
-      minLength: 1,
-      maxLength: 128,
-      description: "service name of the traces' resource",
-    }),
+    serviceName: Type.String({ default: "thormesh-agent", minLength: 1, maxLength: 128 }),
     attributes: Type.Record(Type.String(), Type.String({ maxLength: 1024 }), {
       default: {},
       maxProperties: 64,
-      description: "further attributes of the traces' resource",
+      description: "of the traces' resource",
     }),
   },
-  {
-    additionalProperties: false,
-    default: {},
-    description: "Traces of requests for OpenTelemetry; OTEL_EXPORTER_OTLP_ENDPOINT and its like set the same keys.",
-  },
+  { additionalProperties: false, default: {} },
 );
 export type TracingConfig = Static<typeof TracingConfig>;
