@@ -1,23 +1,134 @@
-import { Type } from "@sinclair/typebox";
+import { type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import type { ForecasterDescription } from "#forecast/forecaster.ts";
+import type { NightTraining } from "#forecast/night/night-training.ts";
+import type { StorageStatus } from "#platform/files/storage-watch.ts";
+import { AgentRole, ForecastAccuracy, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
+import type { RoleDecision } from "./mesh/decide-role.ts";
+import type { PowerStatus } from "./power/power.ts";
+import type { ServingPeer } from "./serving/ports.ts";
 
-const exampleStatus = {
-  agentId: "thor-1",
-  fleet: "default",
-  version: "0.1.0",
-  role: { role: "active", source: "desired", reason: "420 texts/s are expected, 280 an agent" },
-  broker: { url: "mqtt://10.0.0.5:1883", connected: true, problem: null },
-  controllerOnline: true,
-  peers: [],
-  liveQps: 12.5,
-};
+export interface AgentStatus {
+  readonly agentId: string;
+  readonly fleet: string;
+  readonly bootId: string;
+  readonly version: string;
+  readonly nowMs: number;
+  readonly startedAtMs: number;
+  readonly role: RoleDecision;
+  readonly broker: { readonly url: string; readonly connected: boolean; readonly problem: string | null };
+  readonly controllerOnline: boolean;
+  readonly peers: readonly ServingPeer[];
+  readonly liveQps: number | null;
+  readonly forecast: ForecastReport | null;
+  readonly forecaster: ForecasterDescription;
+  readonly forecastAccuracy: ForecastAccuracy;
+  readonly forecastTraining: ReturnType<NightTraining["status"]>;
+  readonly power: PowerStatus;
+  readonly outbox: { readonly entries: number; readonly bytes: number; readonly droppedRecords: number };
+  readonly storage: StorageStatus;
+}
 
-/** `GET /api/v1/status`: all that an agent knows of itself, for people and for `thormesh status`. */
-export function statusRoutes(status: () => Record<string, unknown>) {
+/** Parts whose figures depend on the decision or the board: more fields may come. */
+const open = { additionalProperties: true } as const;
+const orNull = <T extends TSchema>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { description });
+const text = (description: string) => Type.String({ description });
+const number = (description: string) => Type.Number({ description });
+
+const Power = Type.Object(
+  {
+    board: text("jetson, simulated or none"),
+    name: text("make of the board"),
+    release: orNull(Type.String(), "of the board's system software; null: unknown"),
+    mode: orNull(Type.String(), "name of the present power mode; null: unknown"),
+    modes: Type.Array(PowerModeProfile, { description: "the most capable first" }),
+    figures: Type.Object({ kind: Type.String() }, { ...open, description: "source of the modes' figures" }),
+    lastDecision: orNull(
+      Type.Object({ kind: Type.String() }, open),
+      "last choice of the mode, with its rule and figures; null: none yet",
+    ),
+    lastFailure: orNull(
+      Type.Object({ atMs: Type.Number(), modeId: Type.Number(), reason: Type.String() }, open),
+      "last failed attempt to set a mode; null: none, or one has worked since",
+    ),
+    faults: Type.Array(Type.Object({ fault: Type.String(), reason: Type.String(), sinceMs: Type.Number() }, open), {
+      description: "what does not work of the board's power",
+    }),
+    leftAlone: orNull(Type.String(), "why the board is left alone, e.g. during a calibration; null: it isn't"),
+    switches: Type.Integer({ description: "changes of the mode since the start" }),
+    sample: orNull(Type.Object({ atMs: Type.Number() }, open), "newest reading of power and temperature; null: none"),
+    upperQuantile: number("share of the coming peaks that the mode must carry"),
+    energy: Type.Object(
+      {
+        idleJ: number("joules that the modes draw without load"),
+        activeJ: number("joules above that"),
+        unsplitJ: number("joules while the mode's idle draw was unknown"),
+        gapMs: number("time without readings"),
+        unattributedJ: number("joules of activeJ of minutes without any computation"),
+      },
+      { ...open, description: "since the start" },
+    ),
+  },
+  open,
+);
+
+const Status = Type.Unsafe<AgentStatus>(
+  Type.Object(
+    {
+      agentId: text("this agent"),
+      fleet: text("its fleet"),
+      bootId: text("this run of the agent"),
+      version: text("of the program"),
+      nowMs: number("the agent's clock"),
+      startedAtMs: number("start of this run"),
+      role: Type.Object(
+        { role: AgentRole, source: Type.String(), reason: Type.String() },
+        { ...open, description: "the role in force and the rule that gave it" },
+      ),
+      broker: Type.Object(
+        { url: Type.String(), connected: Type.Boolean(), problem: orNull(Type.String(), "null: none known") },
+        { description: "the connection to the fleet's broker" },
+      ),
+      controllerOnline: Type.Boolean({ description: "a controller acts for the fleet" }),
+      peers: Type.Array(Type.Object({ agentId: Type.String(), url: Type.String() }), {
+        description: "other agents that serve",
+      }),
+      liveQps: orNull(Type.Number(), "texts a second of the last minute; null: no whole minute yet"),
+      forecast: orNull(ForecastReport, "the latest forecast; null: none yet"),
+      forecaster: Type.Object(
+        { model: Type.String(), backend: Type.String(), reason: Type.String() },
+        { ...open, description: "the forecasting model in use" },
+      ),
+      forecastAccuracy: { ...ForecastAccuracy, description: "of the newest 24 hours" },
+      forecastTraining: Type.Object(
+        { state: Type.String(), reason: Type.String() },
+        { ...open, description: "as GET /api/v1/forecast/training answers" },
+      ),
+      power: Power,
+      outbox: Type.Object(
+        { entries: Type.Integer(), bytes: Type.Number(), droppedRecords: Type.Integer() },
+        { description: "records that wait to be sent, and those that were dropped" },
+      ),
+      storage: Type.Object(
+        {
+          failing: orNull(Type.Object({ sinceMs: Type.Number(), reason: Type.String() }), "null: the disk works"),
+          waiting: Type.Object({ records: Type.Integer(), bytes: Type.Number() }),
+          lost: Type.Record(Type.String(), Type.Integer(), { description: "by cause" }),
+        },
+        { description: "the state on disk" },
+      ),
+    },
+    open,
+  ),
+);
+
+/** `GET /api/v1/status`: everything an agent knows of itself, for people and for `thormesh status`. */
+export function statusRoutes(status: () => AgentStatus) {
   return new Elysia().get("/api/v1/status", () => status(), {
-    response: Type.Record(Type.String(), Type.Unknown(), { example: exampleStatus }),
+    response: Status,
     detail: {
-      summary: "What this agent is doing, and why",
+      summary: "State of this agent, with reasons",
       description:
         "Role with its reason, broker and controller, power mode with the last decision, forecast, peers, outbox.",
       tags: ["agent"],

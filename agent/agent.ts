@@ -24,7 +24,7 @@ import { version } from "#platform/version.ts";
 import { agentClientId } from "#protocol/broker-secret.ts";
 import { encodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { statusRoutes } from "./agent-status.ts";
@@ -39,7 +39,7 @@ import { createPower } from "./power/power.ts";
 import { createSleep } from "./power/sleep/sleep.ts";
 import { createSelfDescription } from "./self-description.ts";
 import { pulledModelsDirectory } from "./serving/models/pulled-models-directory.ts";
-import { createServing } from "./serving/serving.ts";
+import { Serving } from "./serving/serving.ts";
 import { createTracing } from "./serving/tracing/request-tracer.ts";
 import { createStoredText } from "./stored-text.ts";
 import { createOutbox, lossCauses } from "./telemetry/outbox.ts";
@@ -152,7 +152,7 @@ export function createAgent(config: AgentConfig): Agent {
     });
 
     const tracing = createTracing(config.serving.tracing, { version, agentId, fleet }, log);
-    const serving = createServing({
+    const serving = new Serving({
       config: config.serving,
       log,
       clock,
@@ -199,7 +199,7 @@ export function createAgent(config: AgentConfig): Agent {
 
     const self = createSelfDescription({ identity, config, serving, power, membership, nowMs });
 
-    const broker = createMqttBroker(
+    const broker = new MqttBroker(
       {
         url: config.broker.url,
         clientId: agentClientId(fleet, agentId),

@@ -1,4 +1,4 @@
-import { type Static, Type } from "@sinclair/typebox";
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
 import { ClockSection } from "#platform/clock.ts";
@@ -10,14 +10,15 @@ import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";
 
 const strict = { additionalProperties: false } as const;
-const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
-  Type.Union([schema, Type.Null()], { default: null });
+const orNull = <T extends TSchema>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { default: null, description });
+const Path = Type.String({ minLength: 1, maxLength: 4096 });
 
 /** Everything an agent can be told. Every key has a default; `{}` is a valid configuration. */
 export const AgentConfig = Type.Object(
   {
     fleet: Type.Union([Identifier], { default: "default", description: "the fleet this agent belongs to" }),
-    id: Type.Union([Identifier, Type.Null()], { default: null, description: "null: the host's name" }),
+    id: orNull(Identifier, "name of this agent in its fleet; null: the host's name"),
     region: Type.String({
       default: "",
       maxLength: 64,
@@ -27,10 +28,13 @@ export const AgentConfig = Type.Object(
       default: "active",
       description: "the role until a controller says otherwise",
     }),
-    stateDir: orNull(Type.String({ minLength: 1, maxLength: 4096 })),
+    stateDir: orNull(
+      Path,
+      "directory of the records, one agent each; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/agent",
+    ),
     logLevel: Type.Union(
       logLevels.map((level) => Type.Literal(level)),
-      { default: "info" },
+      { default: "info", description: "least severe lines that are logged" },
     ),
     advertiseUrl: orNull(
       Type.String({
@@ -38,50 +42,73 @@ export const AgentConfig = Type.Object(
         maxLength: 256,
         title: "http:// or https://, a host, perhaps a port and a path; no user, no query",
       }),
+      "address at which peers and clients reach this agent; null: the listen address",
     ),
-    tags: { ...record(64, Type.String({ maxLength: 256 }), 64), default: {} },
+    tags: {
+      ...record(64, Type.String({ maxLength: 256 }), 64),
+      default: {},
+      description: "labels of your own, shown by the controller",
+    },
     prices: Type.Object(
       {
-        tariffUsdPerKwh: orNull(amount(bounds.tariffUsdPerKwh)),
-        amortisationUsdPerHour: orNull(amount(bounds.usdPerHour)),
+        tariffUsdPerKwh: orNull(amount(bounds.tariffUsdPerKwh), "price of electricity; null: the controller's"),
+        amortisationUsdPerHour: orNull(
+          amount(bounds.usdPerHour),
+          "cost of an hour of owning the device, in use or not; null: the controller's",
+        ),
       },
-      { ...strict, default: {}, description: "what differs from the fleet's prices" },
+      { ...strict, default: {}, description: "Prices that differ from the fleet's." },
     ),
     broker: Type.Object(
       {
-        url: Type.String({ default: "mqtt://127.0.0.1:1883", pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
-        username: Type.Union([Type.String({ minLength: 1, maxLength: 1024 }), Type.Null()], {
-          default: null,
-          description: "null: the agent's id, as the controller's own broker requires",
+        url: Type.String({
+          default: "mqtt://127.0.0.1:1883",
+          pattern: "^(mqtts?|tcp|ssl|wss?)://",
+          maxLength: 2048,
+          description: "address of the fleet's MQTT broker",
         }),
-        password: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
-          default: null,
-          description:
-            "as printed by thormesh controller secret ID; not needed with a controller of the same user on this machine",
+        username: orNull(
+          Type.String({ minLength: 1, maxLength: 1024 }),
+          "null: the agent's id, as the controller's own broker requires",
+        ),
+        password: orNull(
+          Type.String({ minLength: 1, maxLength: 4096 }),
+          "as printed by thormesh controller secret ID; null: not needed with a controller of the same user on this machine",
+        ),
+        passwordFile: orNull(Path, "a file with the password, readable only by this user or root (0600); null: none"),
+        keyFile: orNull(
+          Path,
+          "the controller's broker.key on this machine; null: look where a controller of this user leaves it",
+        ),
+        keepAliveS: Type.Integer({
+          default: 15,
+          minimum: 1,
+          maximum: 3600,
+          description: "after this long without a sign of life the broker reports the agent offline",
         }),
-        passwordFile: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
-          default: null,
-          description: "a file with the password, readable only by this user or root (0600)",
-        }),
-        keyFile: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
-          default: null,
-          description:
-            "the controller's broker.key on this machine; null: look where a controller of this user leaves it",
-        }),
-        keepAliveS: Type.Integer({ default: 15, minimum: 1, maximum: 3600 }),
       },
-      { ...strict, default: {} },
+      { ...strict, default: {}, description: "Connection to the fleet's MQTT broker." },
     ),
     outbox: Type.Object(
       {
-        maxBytes: Type.Integer({ default: 64 * 1024 * 1024, minimum: 65_536, maximum: 1_099_511_627_776 }),
-        maxAgeDays: Type.Number({ default: 14, minimum: 0.01, maximum: 400 }),
+        maxBytes: Type.Integer({
+          default: 64 * 1024 * 1024,
+          minimum: 65_536,
+          maximum: 1_099_511_627_776,
+          description: "disk space of waiting records; beyond it the oldest are dropped",
+        }),
+        maxAgeDays: Type.Number({
+          default: 14,
+          minimum: 0.01,
+          maximum: 400,
+          description: "age at which a waiting record is dropped",
+        }),
         waitForController: Type.Boolean({
           default: true,
-          description: "send records only while a controller is online; false: to whoever listens",
+          description: "send records only while a controller is online; false: whenever the broker is connected",
         }),
       },
-      { ...strict, default: {}, description: "how much waits on disk while the broker is away" },
+      { ...strict, default: {}, description: "Records that wait on disk while the broker is away." },
     ),
     recordRetentionDays: Type.Number({
       default: 35,
@@ -91,7 +118,10 @@ export const AgentConfig = Type.Object(
     }),
     serving: ServingConfig,
     models: ModelSourceConfig,
-    forecast: Type.Object({ ...ForecastConfig.properties, training: NightTrainingConfig }, { ...strict, default: {} }),
+    forecast: Type.Object(
+      { ...ForecastConfig.properties, training: NightTrainingConfig },
+      { ...strict, default: {}, description: "Forecast of the agent's own traffic." },
+    ),
     power: PowerConfig,
     clock: ClockSection,
   },

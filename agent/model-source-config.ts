@@ -9,11 +9,11 @@ const orNull = (description: string, pattern?: string) =>
     },
   );
 
-/** Where `thormesh models pull` gets models. */
+/** Source of the models of `thormesh models pull`. */
 export const ModelSourceConfig = Type.Object(
   {
     url: orNull("base address of Hugging Face or a mirror; null: THORMESH_MODELS_URL, HF_ENDPOINT", "^https?://"),
-    token: orNull("for private and gated models; null: THORMESH_MODELS_TOKEN, HF_TOKEN"),
+    token: orNull("token for private and gated models; null: THORMESH_MODELS_TOKEN, HF_TOKEN"),
     maxBytes: Type.Integer({
       default: 20e9,
       minimum: 1,
@@ -27,6 +27,6 @@ export const ModelSourceConfig = Type.Object(
       description: "how long the server may be silent",
     }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "Source of `thormesh models pull`." },
 );
 export type ModelSourceConfig = Static<typeof ModelSourceConfig>;

@@ -1,6 +1,6 @@
 import { parseControllerConfig } from "#controller/check-config.ts";
-import { createController } from "#controller/controller.ts";
-import { PlannerProcess } from "#controller/scaling/fleet-plan/worker/planner-process.ts";
+import { Controller } from "#controller/controller.ts";
+import { createPlannerProcess } from "#controller/scaling/fleet-plan/worker/planner-process.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { createClock } from "#platform/clock.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -79,12 +79,12 @@ export const controllerCommand: Command = {
     closeNewFiles();
     closeStateDirectory(config.stateDir ?? defaultStateDir("controller", process.env), log);
     const make = () =>
-      createController(config, {
+      new Controller(config, {
         log,
         clock: createClock(config.clock),
         forecaster: createForecaster({ config: config.forecast, log }),
         ...(config.scaling.policy === "fleet-plan"
-          ? { planner: new PlannerProcess({ timeoutMs: config.scaling.plan.timeoutMs, log }) }
+          ? { planner: createPlannerProcess({ timeoutMs: config.scaling.plan.timeoutMs, log }) }
           : {}),
       });
     let isStopped = false;

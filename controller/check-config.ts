@@ -11,12 +11,12 @@ import { ControllerConfig } from "./config.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
 import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
 
-/** Addresses whose user and password go to where they belong. */
+/** Addresses whose user and password are split off. */
 const takenApart = ["broker.url", "scaling.capacity.webhooks.*.url"];
 
 type CheckedParts = Pick<ControllerConfig, "scaling" | "forecast" | "broker">;
 
-/** One user and password for all would let each agent speak for the others, and for the controller. */
+/** Refuses one login for all at the embedded broker: each agent could then act as the others and as the controller. */
 function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): string[] {
   if ((broker?.url ?? null) !== null) return [];
   return (["username", "password", "passwordFile"] as const)
@@ -28,7 +28,7 @@ function checkBrokerConfig(broker: ControllerConfig["broker"] | undefined): stri
     );
 }
 
-/** What the schema can't say of a controller's configuration. One line a mistake, path first. */
+/** Lists what is wrong with a controller's configuration beyond its schema, one line a mistake, path first. */
 function checkControllerConfig(config: CheckedParts): string[] {
   const { scaling, forecast, broker } = config;
   const { capacity, cloud, minReplicas, maxReplicas } = scaling;
@@ -50,7 +50,7 @@ function checkControllerConfig(config: CheckedParts): string[] {
 }
 
 /**
- * A controller's configuration with its defaults, and without a user or password in any address.
+ * Parses a controller's configuration: with its defaults, and without a user or password in any address.
  * @throws UsageError naming `source` and everything that is wrong at once.
  */
 export function parseControllerConfig(input: unknown, source: string): ControllerConfig {
@@ -64,7 +64,7 @@ export function parseControllerConfig(input: unknown, source: string): Controlle
   };
 }
 
-/** @throws UsageError naming `source` and all that {@link checkControllerConfig} finds. */
+/** Checks a configuration beyond its schema. @throws UsageError naming `source` and all mistakes. */
 export function assertControllerConfig(config: CheckedParts, source: string): void {
   const mistakes = checkControllerConfig(config);
   if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);

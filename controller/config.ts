@@ -12,17 +12,21 @@ const strict = { additionalProperties: false } as const;
 const orNull = <T extends TSchema>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { default: null, description });
 
+const host = (description: string) => Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description });
+const port = (byDefault: number) =>
+  Type.Integer({ default: byDefault, minimum: 0, maximum: 65_535, description: "0: any free port" });
+
 /** Everything a controller can be told. Every key has a default; `{}` is a valid configuration. */
 export const ControllerConfig = Type.Object(
   {
     fleet: Type.Union([Identifier], { default: "default", description: "the fleet this controller decides for" }),
     stateDir: orNull(
       Type.String({ minLength: 1, maxLength: 4096 }),
-      "where the records are kept; null: the user's state directory",
+      "directory of the records; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/controller",
     ),
     logLevel: Type.Union(
       logLevels.map((level) => Type.Literal(level)),
-      { default: "info" },
+      { default: "info", description: "least severe lines that are logged" },
     ),
     insecure: Type.Boolean({
       default: false,
@@ -30,8 +34,8 @@ export const ControllerConfig = Type.Object(
     }),
     api: Type.Object(
       {
-        host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253 }),
-        port: Type.Integer({ default: 7070, minimum: 0, maximum: 65_535 }),
+        host: host("address of the HTTP API"),
+        port: port(7070),
         allowedHosts: HostNames,
         apiKeys: Type.Array(ApiKeyText, {
           default: [],
@@ -39,13 +43,13 @@ export const ControllerConfig = Type.Object(
           description: "any of them opens the API; none: no key is asked for",
         }),
       },
-      { ...strict, default: {} },
+      { ...strict, default: {}, description: "The controller's HTTP API." },
     ),
     broker: Type.Object(
       {
         embedded: Type.Boolean({ default: true, description: "run a broker in the controller; not used with url" }),
-        host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253 }),
-        port: Type.Integer({ default: 1883, minimum: 0, maximum: 65_535 }),
+        host: host("address of the embedded broker"),
+        port: port(1883),
         plainText: Type.Boolean({
           default: false,
           description:
@@ -58,16 +62,19 @@ export const ControllerConfig = Type.Object(
         limits: BrokerLimits,
         url: orNull(
           Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
-          "an external broker, used instead of the embedded one",
+          "an external broker; null: the embedded one",
         ),
         username: orNull(
           Type.String({ minLength: 1, maxLength: 1024 }),
-          "the controller's user name at the external broker",
+          "the controller's user name at the external broker; null: none",
         ),
-        password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "goes with username"),
-        passwordFile: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "a file (0600) with the password"),
+        password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "the controller's password there; null: none"),
+        passwordFile: orNull(
+          Type.String({ minLength: 1, maxLength: 4096 }),
+          "a file (0600) with the password; null: none",
+        ),
       },
-      { ...strict, default: {} },
+      { ...strict, default: {}, description: "The fleet's MQTT broker." },
     ),
     ingest: Type.Object(
       {
@@ -75,20 +82,20 @@ export const ControllerConfig = Type.Object(
           default: 180_000,
           minimum: 1000,
           maximum: 86_400_000,
-          description: "an agent that was not heard of for this long counts as offline",
+          description: "an agent that has been silent for this long counts as offline",
         }),
         rebirthIntervalMs: Type.Integer({
           default: 60_000,
           minimum: 0,
           maximum: 86_400_000,
-          description: "an agent is asked to introduce itself again at most once in this time",
+          description: "min time between two requests to an agent to introduce itself again",
         }),
         maxAgents: Type.Integer({
           default: 10_000,
           minimum: 1,
           maximum: 100_000,
           description:
-            "further agents are refused, unless one that is offline and has no minute on record can be replaced",
+            "max agents; a further one replaces an agent that is offline and has no minute on record, else it is refused",
         }),
         retireAfterDays: Type.Number({
           default: 30,
@@ -97,7 +104,7 @@ export const ControllerConfig = Type.Object(
           description: "an agent silent for this long is forgotten; its minutes are kept as long as others",
         }),
       },
-      { ...strict, default: {} },
+      { ...strict, default: {}, description: "Messages of agents." },
     ),
     retention: Type.Object(
       {
@@ -127,7 +134,7 @@ export const ControllerConfig = Type.Object(
             "maximum size of controller.db; beyond it the oldest minutes are removed early, and the log and /healthz say so",
         }),
       },
-      { ...strict, default: {} },
+      { ...strict, default: {}, description: "Records that are kept." },
     ),
     scaling: ScalingConfig,
     forecast: ForecastConfig,

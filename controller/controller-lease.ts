@@ -5,18 +5,18 @@ import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import type { SafetyStore } from "./store/store.ts";
 
-/** Makes sure that one controller at a time acts on a store: whoever holds the lease. Times are the machine's own. */
+/** Lease of a store: only the controller that holds it acts. Times are the machine's own. */
 export interface ControllerLease {
-  /** Waits until nobody else holds it; false when `signal` aborted first. Renews it from then on. */
+  /** Waits until no other controller holds it, then renews it periodically; false when `signal` aborted first. */
   acquire(signal: AbortSignal): Promise<boolean>;
-  /** Whether it is held now. A process that was suspended finds that it is not. */
+  /** True while it is held. A process that was suspended for too long has lost it. */
   isHeld(): boolean;
   /** Gives it back. */
   release(): Promise<void>;
 }
 
 export interface LeaseTimes {
-  /** After so long without renewal somebody else may take it. */
+  /** Time without renewal after which another controller may take it. */
   readonly forMs: number;
   readonly renewMs: number;
 }
@@ -28,12 +28,12 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // One that is alive but somebody else's may not be signalled.
+    // EPERM: it is alive and belongs to another user.
     return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }
 
-/** @param onLost is called once when somebody else has taken it. */
+/** @param onLost is called once when another controller has taken it. */
 export function createControllerLease(
   store: SafetyStore,
   log: Logger,
@@ -60,7 +60,7 @@ export function createControllerLease(
     log.error({ other: other?.about }, "another controller has taken over: this one stops deciding");
     onLost();
   };
-  /** A holder that ended on this machine without taking leave need not be waited for. */
+  /** Removes the lease of a process of this machine that has ended without giving it back. */
   const clearDead = async () => {
     const [otherHost, pid] = (await store.lease())?.holder.split("/") ?? [];
     if (otherHost === host && !isAlive(Number(pid))) await store.giveUpLease((await store.lease())?.holder ?? "");

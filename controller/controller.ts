@@ -1,16 +1,10 @@
-import { join } from "node:path";
-import { Registry } from "prom-client";
-import { accuracyWindows, registerAccuracyMetrics } from "#forecast/accuracy/accuracy-metrics.ts";
 import { accuracyRoutes } from "#forecast/accuracy/accuracy-routes.ts";
-import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
-import { withLiveAccuracy } from "#forecast/accuracy/scored-forecaster.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
-import { openDatabase, recentDamage } from "#platform/files/open-database.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
@@ -18,40 +12,24 @@ import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 import { version } from "#platform/version.ts";
-import { agentView, countAgents } from "./api/agent-views.ts";
 import type { ApiParts } from "./api/api-parts.ts";
-import { controllerHealth, createStoreTrims } from "./api/controller-health.ts";
+import { controllerHealth } from "./api/controller-health.ts";
 import { costRoutes } from "./api/cost-routes.ts";
 import { decisionRoutes } from "./api/decision-routes.ts";
-import { fleetRoutes, forecastPeakQps } from "./api/fleet-routes.ts";
+import { fleetRoutes } from "./api/fleet-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
 import { trafficRoutes } from "./api/traffic-routes.ts";
-import { registerBrokerMetrics } from "./broker/broker-metrics.ts";
-import { createFleetBroker } from "./broker/fleet-broker.ts";
+import { assembleController, type ControllerAssembly } from "./assemble-controller.ts";
+import { createFleetBroker, type FleetBroker } from "./broker/fleet-broker.ts";
 import { keptControllerId } from "./broker/kept-controller-id.ts";
 import { assertControllerConfig } from "./check-config.ts";
 import type { ControllerConfig } from "./config.ts";
 import { createControllerLease } from "./controller-lease.ts";
-import { pricesOf } from "./cost/price-minute.ts";
-import { type AgentState, availabilityOf } from "./fleet/agent-state.ts";
-import { createDesiredDocuments } from "./fleet/desired-documents.ts";
-import { createFleet, liveQps } from "./fleet/fleet.ts";
-import { createIdentityWatch } from "./fleet/identity-watch.ts";
-import { createIngest, mostSetAside } from "./fleet/ingest.ts";
-import { createIngestCounts } from "./fleet/ingest-counts.ts";
-import { createRetirement } from "./fleet/retire-agents.ts";
-import { createControllerMetrics } from "./metrics.ts";
+import { IdentityWatch } from "./fleet/identity-watch.ts";
+import { type ControllerRecords, openRecords } from "./open-records.ts";
 import { createProviders } from "./scaling/actuators/create-providers.ts";
-import { createMachines } from "./scaling/actuators/machines.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
-import { createDecisionLoop } from "./scaling/loop/decision-loop.ts";
-import { createFleetFreeze } from "./scaling/loop/fleet-freeze.ts";
-import { createOverrides } from "./scaling/loop/overrides.ts";
-import { createLivePolicy } from "./scaling/policy/live-policy.ts";
-import { controllerMigrations } from "./store/migrations.ts";
-import { createRowQuarantine } from "./store/row-quarantine.ts";
-import { createSqliteStore } from "./store/sqlite-store.ts";
 
 export interface ControllerParts {
   readonly log: Logger;
@@ -62,348 +40,230 @@ export interface ControllerParts {
   readonly planner?: FleetPlanner;
 }
 
-export interface Controller {
+const hourMs = 3_600_000;
+/** Time between two looks at the store's size. */
+const trimEachMs = hourMs / 12;
+
+/** A controller, from its configuration. Nothing happens before `start`. */
+export class Controller {
+  readonly #config: ControllerConfig;
+  readonly #parts: ControllerParts;
+  readonly #standingBy = new AbortController();
+  readonly #replaced = Promise.withResolvers<void>();
+  /** Steps that stop what has been started so far, run in reverse order. */
+  readonly #opened: (() => Promise<unknown> | unknown)[] = [];
+  #running: { readonly url: string; readonly brokerUrl: string } | undefined;
+  #stopped: Promise<void> = Promise.resolve();
+
+  constructor(config: ControllerConfig, parts: ControllerParts) {
+    this.#config = config;
+    this.#parts = parts;
+  }
+
+  /** Resolves when another controller has taken over: this one has stopped deciding and is to be stopped. */
+  get replaced(): Promise<void> {
+    return this.#replaced.promise;
+  }
+
+  /** Base address of the API, once started. */
+  get url(): string {
+    return this.#running?.url ?? "";
+  }
+
+  /** Address at which agents find the broker, once started. */
+  get brokerUrl(): string {
+    return this.#running?.brokerUrl ?? "";
+  }
+
   /**
    * Resolves when API and broker listen and the fleet is being listened to; before that it stands by while another controller acts on
    * the same store. Resolves without having started when it was stopped meanwhile.
    * @throws UsageError when a port is in use or an address needs a key that is not configured.
    */
-  start(): Promise<void>;
-  /** Takes leave of the fleet, which goes on without it. */
-  stop(): Promise<void>;
-  /** Resolves when another controller has taken over the store: this one has stopped deciding and is to be stopped. */
-  readonly replaced: Promise<void>;
-  /** Base address of the API, once started. */
-  readonly url: string;
-  /** Where agents find the broker, once started. */
-  readonly brokerUrl: string;
-}
-
-const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
-/** The store's size is looked at. */
-const trimEachMs = hourMs / 12;
-/** Notes are no decisions: so many are kept. */
-const mostNotes = 1000;
-
-/** Puts a controller together from its configuration. Nothing happens before `start`. */
-export function createController(
-  config: ControllerConfig,
-  { log, clock, forecaster, planner }: ControllerParts,
-): Controller {
-  const nowMs = () => clock.nowMs();
-  const standingBy = new AbortController();
-  let stopped = Promise.resolve();
-  const replaced = Promise.withResolvers<void>();
-  let running: { readonly url: string; readonly brokerUrl: string; stop(): Promise<void> } | undefined;
-
-  const start = async () => {
-    const { host, port, apiKeys } = config.api;
-    assertControllerConfig(config, "the controller's configuration");
-    assertListenAllowed("api", { host, apiKeys, insecure: config.insecure });
-    /** What has been opened so far, to be closed in reverse order. */
-    const opened: (() => Promise<unknown> | unknown)[] = [];
-    const close = async () => {
-      for (const step of opened.splice(0).reverse()) {
-        try {
-          await step();
-        } catch (error) {
-          log.error({ err: describeError(error) }, "a part could not be stopped");
-        }
-      }
-    };
+  async start(): Promise<void> {
+    const { api, insecure } = this.#config;
+    assertControllerConfig(this.#config, "the controller's configuration");
+    assertListenAllowed("api", { host: api.host, apiKeys: api.apiKeys, insecure });
     try {
-      const startedAtMs = nowMs();
-      const stateDir = config.stateDir ?? defaultStateDir("controller", process.env);
-      const storePath = join(stateDir, "controller.db");
-      const database = openDatabase(storePath, controllerMigrations, log, Math.round(startedAtMs));
-      const quarantine = createRowQuarantine((table, key, reason) =>
-        log.error({ table, key, reason }, "a row of the store can't be read: skipping it"),
-      );
-      const store = createSqliteStore(database, quarantine);
-      opened.push(() => store.close());
-      const accuracy = createLiveAccuracy(database, undefined, (key, reason) =>
-        quarantine.note("forecast_made", key, reason),
-      );
-      const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
-      const lease = createControllerLease(store, log, () => replaced.resolve());
-      if (!(await lease.acquire(standingBy.signal))) return close();
-      opened.push(() => lease.release());
-      const fleet = createFleet();
-      const fleetBroker = createFleetBroker({
-        config,
-        stateDir,
-        controllerId: await keptControllerId(stateDir, log),
-        environment: process.env,
-        nowMs,
-        log,
-        onReplaced: () => replaced.resolve(),
-      });
-      if (!(await fleetBroker.awaitSole(standingBy.signal))) return close();
-      const { broker } = fleetBroker;
-      const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, nowMs, log });
-      const prices = {
-        tariffUsdPerKwh: config.cost.tariffUsdPerKwh,
-        amortisationUsdPerHour: config.cost.amortisationUsdPerHour,
-      };
-      const { staleAfterMs } = config.ingest;
-      const isOnline = (agent: AgentState) => availabilityOf(agent, nowMs(), staleAfterMs).online;
-
-      const registry = new Registry();
-      const metrics = createControllerMetrics(registry, {
-        agentCounts: () =>
-          countAgents(
-            fleet
-              .agents()
-              .map((agent) => agentView(agent, desired.documents.get(agent.agentId), undefined, staleAfterMs, nowMs())),
-          ),
-        liveQps: () => liveQps(fleet.agents().filter(isOnline)),
-        forecastPeakQps: () => forecastPeakQps(loop),
-        brokerConnected: () => broker.connected,
-        unreadableRows: () => store.unreadableRows(),
-        storeBytes: () => store.usedBytes(),
-      });
-      if (fleetBroker.counts !== null) registerBrokerMetrics(registry, fleetBroker.counts);
-      registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);
-      const { policyFile } = config.scaling;
-      const policy = policyFile === null ? null : createLivePolicy(policyFile, clock, log);
-      const machines = createMachines({
-        providers: createProviders(config, {
-          stateDir,
-          log,
-          broker: () => {
-            const { url, keyFile } = fleetBroker;
-            const { username, password, passwordFile } = config.broker;
-            // At the embedded broker an agent has a secret of its own, whatever is configured for the controller elsewhere.
-            return keyFile === null
-              ? { url, username, password, passwordFile, keyFile }
-              : { url, username: null, password: null, passwordFile: null, keyFile };
-          },
-        }),
-        times: config.scaling.capacity,
-        staleAfterMs: config.ingest.staleAfterMs,
-        fleet,
-        desired,
-        store,
-        nowMs,
-        log,
-      });
-      const freeze = createFleetFreeze({ store, nowMs, onChange: () => void decide() });
-      await freeze.recover();
-      const loop = createDecisionLoop({
-        config: config.scaling,
-        limits: { staleAfterMs },
-        prices,
-        fleet,
-        desired,
-        store,
-        forecaster: withLiveAccuracy(forecaster, accuracy, log),
-        ...(planner === undefined ? {} : { planner }),
-        ...(policy === null ? {} : { policy }),
-        machines,
-        frozen: () =>
-          lease.isHeld() ? (freeze.current()?.reason ?? null) : "this controller no longer holds the lease",
-        nowMs,
-        log,
-        onDecision: metrics.decision,
-      });
-      if (planner !== undefined) opened.push(() => planner.stop());
-      opened.push(() => machines.stop());
-      opened.push(() => loop.stop());
-      const decide = () => loop.run().catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
-      const overrides = createOverrides({ fleet, desired, store, nowMs, onChange: () => void decide() });
-      const counts = createIngestCounts();
-      const trims = createStoreTrims();
-      const damage = (atMs: number) => recentDamage(storePath, atMs);
-      let listeningSinceMs: number | null = null;
-      broker.onConnection((connected) => {
-        listeningSinceMs = connected ? nowMs() : null;
-      });
-      const retention = { ...config.retention, minutesMs: config.retention.minuteDays * dayMs };
-      const retirement = createRetirement({
-        fleetName: config.fleet,
-        fleet,
-        desired,
-        store,
-        broker,
-        staleAfterMs,
-        retireAfterMs: config.ingest.retireAfterDays * dayMs,
-        isConfigured: (agentId) => machines.switches(agentId),
-        listeningSinceMs: () => listeningSinceMs,
-        onRetired(agentId) {
-          ingest.forget(agentId);
-          metrics.forget(agentId);
-        },
-        nowMs,
-        log,
-      });
-      const ingest = createIngest({
-        fleetName: config.fleet,
-        fleet,
-        store,
-        broker,
-        limits: { ...config.ingest, minutesKeptMs: retention.minutesMs },
-        counts,
-        makeRoom: () => retirement.makeRoom(),
-        usualCapacityQps: config.scaling.capacityPerReplicaQps,
-        nowMs,
-        log,
-        onMessage: metrics.message,
-        onMinute: (data, agent) => metrics.minute(data, pricesOf(agent.birth, prices)),
-        onAgentChanged(before, after) {
-          const leaving = (agent: AgentState | undefined) =>
-            agent?.presence?.status !== "online" || agent.presence.role === "draining";
-          if (!leaving(before) && leaving(after)) {
-            if (after.presence?.status === "online") log.info({ agentId: after.agentId }, "an agent is draining");
-            else log.warn({ agentId: after.agentId }, "an agent is offline");
-            void decide();
-          } else if (leaving(before) && !leaving(after)) {
-            log.info({ agentId: after.agentId, url: after.presence?.url }, "an agent is online");
-          }
-        },
-      });
-
-      const trim = async () => {
-        const removed = await store.pruneToSize(retention.maxBytes);
-        if (removed === 0) return;
-        trims.note(removed, nowMs());
-        const { maxBytes } = retention;
-        log.error({ removed, maxBytes }, "the store has reached retention.maxBytes: its oldest minutes were removed");
-      };
-      const clean = async () => {
-        const now = nowMs();
-        fleet.traffic.prune(now);
-        accuracy.prune(now - retention.minutesMs);
-        await store.pruneMinutes(now - retention.minutesMs, now);
-        await store.pruneSetAside(now - retention.minutesMs, mostSetAside.inAll);
-        await store.pruneDecisions(now - retention.decisionDays * dayMs, retention.mostDecisions, mostNotes);
-        await trim();
-      };
-      await policy?.start();
-      opened.push(() => policy?.stop());
-      // What can't be removed now is looked at again in an hour.
-      await clean().catch((error) => log.error({ err: describeError(error) }, "removing old records failed"));
-      await desired.recover();
-      await ingest.recover();
-      machines.introduce();
-      await forecaster.start();
-      opened.push(() => forecaster.stop());
-      ingest.start();
-      createIdentityWatch({ fleetName: config.fleet, store, broker, nowMs, log }).start();
-      const api: ApiParts = {
-        fleetName: config.fleet,
-        fleet,
-        desired,
-        loop,
-        overrides,
-        freeze,
-        policy,
-        store,
-        counts,
-        retirement,
-        broker,
-        prices,
-        powerAssumptions: {
-          tariffUsdPerKwh: config.cost.tariffUsdPerKwh,
-          co2KgPerKwh: config.cost.co2KgPerKwh,
-          targetUtilization: config.scaling.targetUtilization,
-        },
-        staleAfterMs,
-        capacityPerReplicaQps: config.scaling.capacityPerReplicaQps,
-        startedAtMs,
-        nowMs,
-      };
-      const authenticator = createAuthenticator({ apiKeys, log });
-      registerTotal(
-        registry,
-        "thormesh_wrong_api_keys_total",
-        "Requests with a wrong API key",
-        authenticator.wrongKeys,
-      );
-      const app = createHttpApp({
-        about: {
-          title: "thormesh controller",
-          description:
-            "The fleet, why it is as it is, and what it costs. Times are ms since the epoch by the controller's clock.",
-          version,
-        },
-        authenticator,
-        hostNames: config.api.allowedHosts,
-        log,
-        routes: [
-          fleetRoutes(api),
-          accuracyRoutes("fleet", accuracyOf),
-          trafficRoutes(api),
-          decisionRoutes(api),
-          safetyRoutes(api),
-          costRoutes(api),
-          operationsRoutes(() => controllerHealth({ broker, counts, store, trims, damage }, nowMs()), registry),
-        ],
-      });
-      const server = serveHttp(app, { host, port, log });
-      opened.push(() => server.stop(1_000));
-
-      // On every connection, as the broker may have lost what it retained: the documents first, then that somebody is there.
-      broker.onConnection((connected) => {
-        if (!connected) return;
-        void (async () => {
-          await desired.publishAll();
-          await fleetBroker.announce();
-        })().catch((error) => log.error({ err: describeError(error) }, "greeting the fleet failed"));
-      });
-      await fleetBroker.start();
-      opened.push(() => fleetBroker.stop());
-
-      const report = (what: string) => (error: unknown) => log.error({ err: describeError(error) }, `${what} failed`);
-      const { intervalMs, offsetMs } = config.scaling;
-      const deciding = runPeriodically(clock, intervalMs, () => loop.run(), report("deciding"), offsetMs);
-      opened.push(() => deciding.stop());
-      const cleaning = runPeriodically(
-        clock,
-        hourMs,
-        async () => {
-          await clean();
-          await retirement.retireSilent();
-        },
-        report("removing old records"),
-      );
-      opened.push(() => cleaning.stop());
-      const trimming = runPeriodically(
-        clock,
-        trimEachMs,
-        async () => {
-          await ingest.reconsider();
-          await trim();
-        },
-        report("keeping the store's size"),
-      );
-      opened.push(() => trimming.stop());
-      running = { url: server.url, brokerUrl: fleetBroker.url, stop: close };
-      log.info(
-        { url: server.url, brokerUrl: redactUrl(fleetBroker.url), fleet: config.fleet, stateDir },
-        "controller started",
-      );
+      if (!(await this.#startParts())) await this.#close();
     } catch (error) {
-      await close();
+      await this.#close();
       throw error;
     }
-  };
+  }
 
-  return {
-    start,
-    replaced: replaced.promise,
-    stop() {
-      standingBy.abort();
-      const stopping = running;
-      running = undefined;
-      if (stopping !== undefined) stopped = stopping.stop().then(() => log.info("stopped"));
-      return stopped;
-    },
-    get url() {
-      return running?.url ?? "";
-    },
-    get brokerUrl() {
-      return running?.brokerUrl ?? "";
-    },
-  };
+  /** Disconnects from the fleet, which goes on without it. */
+  stop(): Promise<void> {
+    this.#standingBy.abort();
+    if (this.#running !== undefined) {
+      this.#running = undefined;
+      this.#stopped = this.#close().then(() => this.#parts.log.info("stopped"));
+    }
+    return this.#stopped;
+  }
+
+  async #close(): Promise<void> {
+    for (const step of this.#opened.splice(0).reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        this.#parts.log.error({ err: describeError(error) }, "a part could not be stopped");
+      }
+    }
+  }
+
+  /** Starts everything; false when the controller was stopped while standing by. */
+  async #startParts(): Promise<boolean> {
+    const { log, clock, forecaster, planner } = this.#parts;
+    const startedAtMs = clock.nowMs();
+    const stateDir = this.#config.stateDir ?? defaultStateDir("controller", process.env);
+    const records = openRecords(stateDir, startedAtMs, log);
+    this.#opened.push(() => records.store.close());
+    const lease = createControllerLease(records.store, log, () => this.#replaced.resolve());
+    if (!(await lease.acquire(this.#standingBy.signal))) return false;
+    this.#opened.push(() => lease.release());
+    const fleetBroker = createFleetBroker({
+      config: this.#config,
+      stateDir,
+      controllerId: await keptControllerId(stateDir, log),
+      environment: process.env,
+      nowMs: () => clock.nowMs(),
+      log,
+      onReplaced: () => this.#replaced.resolve(),
+    });
+    if (!(await fleetBroker.awaitSole(this.#standingBy.signal))) return false;
+    const providers = createProviders(this.#config, { stateDir, log, broker: () => this.#loginOfAgents(fleetBroker) });
+    const assembly = assembleController(this.#config, {
+      ...records,
+      ...{ lease, fleetBroker, providers, forecaster, clock, log },
+      ...(planner === undefined ? {} : { planner }),
+    });
+    if (planner !== undefined) this.#opened.push(() => planner.stop());
+    this.#opened.push(
+      () => assembly.machines.stop(),
+      () => assembly.loop.stop(),
+    );
+    await this.#recover(assembly);
+    assembly.ingest.start();
+    new IdentityWatch({
+      ...{ fleetName: this.#config.fleet, store: records.store, broker: fleetBroker.broker, log },
+      nowMs: () => clock.nowMs(),
+    }).start();
+    const url = this.#serve(assembly, records, fleetBroker, startedAtMs);
+    await this.#connect(assembly, fleetBroker);
+    this.#schedule(assembly);
+    const { url: brokerUrl } = fleetBroker;
+    this.#running = { url, brokerUrl };
+    log.info({ url, brokerUrl: redactUrl(brokerUrl), fleet: this.#config.fleet, stateDir }, "controller started");
+    return true;
+  }
+
+  /** Broker, user and password for agents that the controller starts. */
+  #loginOfAgents({ url, keyFile }: FleetBroker) {
+    const { username, password, passwordFile } = this.#config.broker;
+    // At the embedded broker an agent has a secret of its own, whatever is configured for the controller at another one.
+    return keyFile === null
+      ? { url, username, password, passwordFile, keyFile }
+      : { url, username: null, password: null, passwordFile: null, keyFile };
+  }
+
+  /** Restores what an earlier run knew, and starts the parts that decisions rest on. */
+  async #recover(assembly: ControllerAssembly): Promise<void> {
+    const { log, forecaster } = this.#parts;
+    const { freeze, policy, housekeeping, desired, ingest, machines } = assembly;
+    await freeze.recover();
+    await policy?.start();
+    this.#opened.push(() => policy?.stop());
+    // What can't be removed now is tried again in an hour.
+    await housekeeping
+      .clean()
+      .catch((error) => log.error({ err: describeError(error) }, "removing old records failed"));
+    await desired.recover();
+    await ingest.recover();
+    machines.introduce();
+    await forecaster.start();
+    this.#opened.push(() => forecaster.stop());
+  }
+
+  /** Opens the HTTP API; returns its address. */
+  #serve(
+    assembly: ControllerAssembly,
+    { store, damage }: ControllerRecords,
+    { broker }: FleetBroker,
+    startedAtMs: number,
+  ): string {
+    const { log, clock } = this.#parts;
+    const { api, cost, scaling, ingest, fleet: fleetName } = this.#config;
+    const { counts, housekeeping, registry, accuracyOf } = assembly;
+    const { tariffUsdPerKwh, co2KgPerKwh } = cost;
+    const nowMs = () => clock.nowMs();
+    const parts: ApiParts = {
+      ...assembly,
+      ...{ fleetName, store, broker, startedAtMs, nowMs },
+      powerAssumptions: { tariffUsdPerKwh, co2KgPerKwh, targetUtilization: scaling.targetUtilization },
+      staleAfterMs: ingest.staleAfterMs,
+      capacityPerReplicaQps: scaling.capacityPerReplicaQps,
+    };
+    const authenticator = createAuthenticator({ apiKeys: api.apiKeys, log });
+    registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
+    const app = createHttpApp({
+      about: {
+        title: "thormesh controller",
+        description:
+          "The fleet, the reasons for its state, and its cost. Times are ms since the epoch by the controller's clock.",
+        version,
+      },
+      authenticator,
+      hostNames: api.allowedHosts,
+      log,
+      routes: [
+        fleetRoutes(parts),
+        accuracyRoutes("fleet", accuracyOf),
+        trafficRoutes(parts),
+        decisionRoutes(parts),
+        safetyRoutes(parts),
+        costRoutes(parts),
+        operationsRoutes(() => controllerHealth({ broker, counts, store, housekeeping, damage }, nowMs()), registry),
+      ],
+    });
+    const server = serveHttp(app, { host: api.host, port: api.port, log });
+    this.#opened.push(() => server.stop(1_000));
+    return server.url;
+  }
+
+  /** Connects to the broker, and greets the fleet on every connection. */
+  async #connect({ desired }: ControllerAssembly, fleetBroker: FleetBroker): Promise<void> {
+    const { log } = this.#parts;
+    const greet = async () => {
+      // The broker may have lost what it retained: the documents first, then that a controller is online.
+      await desired.publishAll();
+      await fleetBroker.announce();
+    };
+    fleetBroker.broker.onConnection((connected) => {
+      if (connected)
+        void greet().catch((error) => log.error({ err: describeError(error) }, "greeting the fleet failed"));
+    });
+    await fleetBroker.start();
+    this.#opened.push(() => fleetBroker.stop());
+  }
+
+  #schedule({ loop, housekeeping, retirement, ingest }: ControllerAssembly): void {
+    const { log, clock } = this.#parts;
+    const { intervalMs, offsetMs } = this.#config.scaling;
+    const each = (periodMs: number, what: string, task: () => Promise<unknown>, shiftMs = 0) => {
+      const report = (error: unknown) => log.error({ err: describeError(error) }, `${what} failed`);
+      const run = async () => void (await task());
+      const periodic = runPeriodically(clock, periodMs, run, report, shiftMs);
+      this.#opened.push(() => periodic.stop());
+    };
+    each(intervalMs, "deciding", () => loop.run(), offsetMs);
+    each(hourMs, "removing old records", async () => {
+      await housekeeping.clean();
+      await retirement.retireSilent();
+    });
+    each(trimEachMs, "keeping the store's size", async () => {
+      await ingest.reconsider();
+      await housekeeping.trim();
+    });
+  }
 }

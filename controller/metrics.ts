@@ -9,11 +9,11 @@ export interface ControllerMetrics {
   message(channel: string, outcome: IngestOutcome): void;
   minute(data: MinuteData, prices: Prices): void;
   decision(decision: ActiveAgentsDecision): void;
-  /** The agent has left the fleet for good. */
+  /** Forgets an agent that was retired. */
   forget(agentId: string): void;
 }
 
-/** What is read when the metrics are asked for. */
+/** Figures that are read at each scrape. */
 export interface MeasuredFleet {
   agentCounts(): Readonly<Record<"active" | "standby" | "draining" | "offline", number>>;
   liveQps(): number | null;

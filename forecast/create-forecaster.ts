@@ -16,7 +16,7 @@ import {
 } from "./data/window-features.ts";
 import type { ForecastConfig } from "./forecast-config.ts";
 import type { MinuteRate, ReloadableForecaster } from "./forecaster.ts";
-import { ForecastProcess } from "./lstm/worker/forecast-process.ts";
+import { createForecastProcess } from "./lstm/worker/forecast-process.ts";
 import type { ForecastWorker } from "./lstm/worker/forecast-worker.ts";
 import type { PeakQuantiles } from "./quantiles/peak-quantiles.ts";
 import { movingAverage } from "./simple/baselines.ts";
@@ -74,7 +74,7 @@ export function createForecaster({
   const blend = createTrafficBlend({ stepMs: minuteMs, steps: outputMinutes, starter: "lstm", store });
   const worker =
     givenWorker ??
-    new ForecastProcess({
+    createForecastProcess({
       modelDir: () => trainedModelDir?.() ?? config.modelDir,
       timeoutMs: config.timeoutMs,
       log,

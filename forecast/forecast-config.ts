@@ -1,11 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
 
-/** How the coming traffic is forecast. */
+/** Settings of a forecast of the coming traffic. */
 export const ForecastConfig = Type.Object(
   {
     modelDir: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
       default: null,
-      description: "what `thormesh forecast train` wrote; null: the weights that the program carries",
+      description: "directory that `thormesh forecast train` wrote; null: the weights inside the executable",
     }),
     timeoutMs: Type.Integer({
       default: 2_000,
@@ -17,7 +17,7 @@ export const ForecastConfig = Type.Object(
       default: "UTC",
       minLength: 1,
       maxLength: 64,
-      description: "whose hours and weekdays the traffic follows, e.g. Europe/Berlin",
+      description: "time zone of the hours and weekdays that the traffic follows, e.g. Europe/Berlin",
     }),
     holidays: Type.Array(Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$" }), {
       default: [],
@@ -25,6 +25,6 @@ export const ForecastConfig = Type.Object(
       description: "days like 2026-12-25 in that zone",
     }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "Forecast of the fleet's traffic." },
 );
 export type ForecastConfig = Static<typeof ForecastConfig>;

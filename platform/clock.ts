@@ -35,7 +35,7 @@ export type ClockConfig = Static<typeof ClockConfig>;
 /** The `clock` section of a configuration: null is the real clock. */
 export const ClockSection = Type.Union([ClockConfig, Type.Null()], {
   default: null,
-  description: "a clock that runs faster than the real one, for demonstrations",
+  description: "a clock that runs faster than the real one, for demonstrations; null: the real one",
 });
 
 function sleepReal(durationMs: number, signal?: AbortSignal): Promise<void> {

@@ -1,51 +1,58 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 
 /**
- * Upper bounds of what a message may say, generous for any board that exists. A sum over 14 days of 10,000 agents that all say the
- * highest stays finite.
+ * Upper bounds of the figures in messages, generous for any board that exists. Sums over 14 days of 10,000 agents at these bounds stay
+ * finite.
  */
 export const bounds = {
-  /** 2100-01-01: an absolute bound; who has a clock compares with that as well. */
+  /** 2100-01-01: an absolute bound, beside the comparison with a clock. */
   timeMs: 4_102_444_800_000,
   /** Versions and sequence numbers: a change a second for 68 years. */
   count32: 2_147_483_647,
   /** A day. */
   durationMs: 86_400_000,
   textsPerS: 1_000_000,
-  /** In one minute. */
+  /** Requests, texts and tokens in one minute. */
   requests: 60_000_000,
   texts: 60_000_000,
   tokens: 1_000_000_000_000,
-  /** In one minute, of all processes: 1,024 of them at work without a pause. */
+  /** Compute time in one minute: that of 1,024 processes without a pause. */
   computeMs: 61_440_000,
-  /** Of one board. */
+  /** Power of one board. */
   watts: 1000,
-  /** An hour at the highest power: one record may tell the energy of several minutes that closed together. */
+  /** An hour at the highest power: one record may hold the energy of several minutes that closed together. */
   energyJ: 3_600_000,
   measuredMs: 3_600_000,
   tariffUsdPerKwh: 100,
   usdPerHour: 10_000,
 } as const;
 
-/** Fleet and agent ids are parts of topics, paths and command lines: letters, digits, dot, dash and underscore, not beginning with dot or dash. */
-export const Identifier = Type.String({ pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$" });
+/** Id of a fleet or agent, which becomes a part of topics, paths and command lines. */
+export const Identifier = Type.String({
+  pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",
+  title: "1 to 64 letters, digits, dots, dashes or underscores, not beginning with a dot or dash",
+});
 
 /** Base address of an HTTP API: http or https, a host, perhaps a port and a path; no user, no query. Empty in a last will. */
 export const httpUrlPattern =
   "^https?://(\\[[0-9A-Fa-f:.]{2,45}\\]|[A-Za-z0-9_][A-Za-z0-9._-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,128})?$";
-export const HttpUrl = Type.String({ pattern: `${httpUrlPattern.slice(0, -1)}$|^$`, maxLength: 256 });
+export const HttpUrl = Type.String({
+  pattern: `${httpUrlPattern.slice(0, -1)}$|^$`,
+  maxLength: 256,
+  title: "http:// or https://, a host, perhaps a port and a path; no user, no query",
+});
 
 export const TimeMs = Type.Integer({ minimum: 0, maximum: bounds.timeMs });
 
-/** A number from 0 up to `maximum`. */
+/** Number from 0 up to `maximum`. */
 export const amount = (maximum: number) => Type.Number({ minimum: 0, maximum });
-/** A whole number from 0 up to `maximum`. */
+/** Whole number from 0 up to `maximum`. */
 export const count = (maximum: number) => Type.Integer({ minimum: 0, maximum });
 export const text = (maxLength: number) => Type.String({ maxLength });
 
-/** A name that becomes a key: what objects inherit is none. */
+/** Pattern of a name that becomes a key, without names that objects inherit. */
 const keyPattern = (maxLength: number) => `^(?!__proto__$)[^\\u0000-\\u001f\\u007f-\\u009f]{0,${maxLength}}$`;
 
-/** Named values, `maxProperties` at most, with names of up to `keyLength` characters. (TypeBox ignores a key's `maxLength`.) */
+/** Up to `maxProperties` named values, with names of up to `keyLength` characters. (TypeBox ignores a key's `maxLength`.) */
 export const record = <T extends TSchema>(keyLength: number, value: T, maxProperties: number) =>
   Type.Record(Type.String({ pattern: keyPattern(keyLength) }), value, { maxProperties, additionalProperties: false });

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { defaultStateBase } from "#platform/files/default-state-dir.ts";
 import { Identifier } from "./messages.ts";
 
-/** User name of people who read the fleet's messages at the embedded broker. */
+/** User name of observers, who read the fleet's messages at the embedded broker. */
 export const observerUsername = "observer";
 
-/** A user name becomes a part of topics. */
+/** Returns true for a name that can be a part of topics. */
 export function isBrokerName(text: string): boolean {
   return new RegExp(Identifier.pattern as string).test(text);
 }
@@ -30,7 +30,7 @@ export function newBrokerKey(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(keyBytes))).toString("base64url");
 }
 
-/** Returns the key that a key file's text stands for, or null where it is none. */
+/** Parses the text of a key file; null when it is not a key. */
 export function parseBrokerKey(text: string): Uint8Array | null {
   if (!/^[A-Za-z0-9_-]{43}$/.test(text)) return null;
   const key = Buffer.from(text, "base64url");
@@ -41,7 +41,7 @@ function derive(key: Uint8Array, ...parts: string[]): string {
   return createHmac("sha256", key).update(parts.join("\0")).digest("base64url");
 }
 
-/** The password of one agent, from its fleet's key. It says nothing of the key or of another agent's. */
+/** Password of one agent, derived from its fleet's key; neither the key nor another password follows from it. */
 export function agentSecret(key: Uint8Array, fleet: string, agentId: string): string {
   return derive(key, "agent", fleet, agentId);
 }

@@ -1,19 +1,19 @@
 import { unsafeCharacters } from "#platform/clean-text.ts";
 
-/** Whoever shows a text may clean it again; here what has no place in one goes once and for all. */
+/** Escapes and characters beyond plain ASCII, in JSON. */
 const perhapsUnsafe = /\\[bfnrtu]|[^ -~]/;
 
-/** A text in one line that acts on nothing: each character that would steer a terminal or can't be seen becomes a blank. */
+/** Returns a text in one line without control characters: each one, and each invisible one, becomes a blank. */
 export function cleanText(text: string): string {
   return text.replace(unsafeCharacters, " ");
 }
 
-/** Says whether a JSON text may hold strings that {@link cleanTexts} would change: in plain ASCII only escapes can. */
+/** Returns true when a JSON text may hold strings that {@link cleanTexts} would change: in plain ASCII only escapes can. */
 export function mayNeedCleaning(json: string): boolean {
   return perhapsUnsafe.test(json);
 }
 
-/** A parsed JSON value with all its texts and names cleaned; without recursion, as foreign values may be nested deeply. */
+/** Cleans all texts and names of a parsed JSON value in place; without recursion, as foreign values may be nested deeply. */
 export function cleanTexts(value: unknown): unknown {
   const holder: { root: unknown } = { root: value };
   const pending: object[] = [holder];

@@ -5,7 +5,7 @@ import { cleanText, cleanTexts, mayNeedCleaning } from "./clean-text.ts";
 import { fitToBounds } from "./fit-to-bounds.ts";
 import { leaveOutUnknown } from "./leave-out-unknown.ts";
 
-/** A message longer than this is refused unread. A minute's record with 64 models is about 20 KB. */
+/** Max bytes of a message; longer ones are refused unread. A minute's record with 64 models has about 20 KB. */
 export const maxMessageBytes = 262_144;
 
 const compiled = new WeakMap<TSchema, TypeCheck<TSchema>>();
@@ -21,7 +21,7 @@ function checkerOf(schema: TSchema): TypeCheck<TSchema> {
 
 export type Decoded<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly reason: string };
 
-/** Of a value that is none of several alternatives: what is wrong inside it, in the light of the one that it comes nearest to. */
+/** Innermost error of a value that matches none of several alternatives, by the one that it comes nearest to. */
 function innermost(error: ValueError): ValueError {
   const inside = error.errors
     .map((errors) => errors.First())
@@ -46,8 +46,8 @@ function show(value: unknown): string {
 }
 
 /**
- * A value that was parsed from JSON as one of `schema`, or the reason why it is none. Fields that the schema does not know are left out:
- * a newer version writes them.
+ * Decodes a value that was parsed from JSON by `schema`, or gives the reason why it does not match. Fields that the schema does not know are
+ * left out: a newer version writes them.
  */
 export function decodeValue<T extends TSchema>(schema: T, value: unknown): Decoded<Static<T>> {
   if (checkerOf(schema).Check(value)) return { ok: true, message: value as Static<T> };
@@ -57,15 +57,15 @@ export function decodeValue<T extends TSchema>(schema: T, value: unknown): Decod
 }
 
 /**
- * JSON into a value whose texts are cleaned.
- * @throws SyntaxError when it is none.
+ * Parses JSON into a value whose texts are cleaned.
+ * @throws SyntaxError when it is not JSON.
  */
 export function parseJson(json: string): unknown {
   const value: unknown = JSON.parse(json);
   return mayNeedCleaning(json) ? cleanTexts(value) : value;
 }
 
-/** As {@link decodeMessage}, from text that was stored. */
+/** Decodes a stored text as {@link decodeMessage} does bytes. */
 export function decodeText<T extends TSchema>(schema: T, json: string): Decoded<Static<T>> {
   let value: unknown;
   try {
@@ -76,7 +76,7 @@ export function decodeText<T extends TSchema>(schema: T, json: string): Decoded<
   return decodeValue(schema, value);
 }
 
-/** As {@link decodeText}, of what this device wrote itself: what is out of bounds is fitted into them. Null when it is not of `schema` even so. */
+/** Decodes a text that this device wrote itself: figures out of bounds are clamped. Null when it does not match `schema` even so. */
 export function decodeOwnText<T extends TSchema>(schema: T, json: string): Static<T> | null {
   try {
     const value = parseJson(json);
@@ -88,8 +88,8 @@ export function decodeOwnText<T extends TSchema>(schema: T, json: string): Stati
 }
 
 /**
- * Bytes of JSON into a message of `schema`; never throws. Fields that the schema does not know are left out: a newer version sends them.
- * Texts come out cleaned (see {@link cleanText}). The reason names the field, what was expected and what came.
+ * Decodes bytes of JSON into a message of `schema`; never throws. Fields that the schema does not know are left out: a newer version sends
+ * them. Texts are cleaned (see {@link cleanText}). The reason names the field, what was expected and what came.
  */
 export function decodeMessage<T extends TSchema>(schema: T, payload: Uint8Array): Decoded<Static<T>> {
   if (payload.byteLength > maxMessageBytes) {
@@ -104,7 +104,7 @@ export function decodeMessage<T extends TSchema>(schema: T, payload: Uint8Array)
   return decodeText(schema, json);
 }
 
-/** A message into JSON. What we send is checked strictly: a field that is in no schema is a mistake of ours. */
+/** Encodes a message as JSON. It is checked strictly: a field that is in no schema is a bug. */
 export function encodeMessage<T extends TSchema>(schema: T, message: Static<T>): string {
   if (!checkerOf(schema).Check(message)) {
     throw new Error(
@@ -115,8 +115,8 @@ export function encodeMessage<T extends TSchema>(schema: T, message: Static<T>):
 }
 
 /**
- * As {@link encodeMessage}, for what a device measures or its operator wrote: what is out of bounds is fitted into them first, and
- * `onFitted` is told what was wrong.
+ * Encodes as {@link encodeMessage} does, for what a device measures or its operator wrote: figures out of bounds are clamped first, and
+ * `onFitted` gets the reason.
  */
 export function encodeFitted<T extends TSchema>(
   schema: T,

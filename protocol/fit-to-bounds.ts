@@ -12,7 +12,7 @@ function fitNumber(schema: TSchema, value: number): number {
 
 function fitBranch(branches: readonly TSchema[], value: unknown): unknown {
   const takesNull = branches.some((branch) => branch["type"] === "null");
-  // A figure that is none is not known.
+  // NaN and infinite stand for an unknown figure.
   if (takesNull && (value === undefined || (typeof value === "number" && !Number.isFinite(value)))) return null;
   const kind = typeof value === "number" ? ["number", "integer"] : [Array.isArray(value) ? "array" : typeof value];
   const branch = branches.find((each) => each["const"] === undefined && kind.includes(each["type"]));
@@ -20,8 +20,8 @@ function fitBranch(branches: readonly TSchema[], value: unknown): unknown {
 }
 
 /**
- * A copy of `value` whose numbers, texts and lists stay within the bounds of `schema`: what is too high becomes the highest, what is too
- * long is cut. For what a device says of itself: a figure out of bounds must not cost the whole record. Other mistakes stay as they are.
+ * Copies `value` with its numbers, texts and lists clamped to the bounds of `schema`: an agent's figure out of bounds must not cost the
+ * whole record. Other mistakes stay as they are.
  */
 export function fitToBounds(schema: TSchema, value: unknown): unknown {
   if (schema["anyOf"] !== undefined) return fitBranch(schema["anyOf"], value);

@@ -1,4 +1,4 @@
-/** Upper bounds of the latency buckets, in milliseconds; one more bucket takes what is slower. Fixed, so that histograms of a fleet add up. */
+/** Upper bounds of the latency buckets in ms; one more bucket holds slower requests. They are fixed, so that histograms of a fleet add up. */
 const latencyBoundsMs = [
   1, 2, 3, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2500, 5000,
 ] as const;
@@ -6,25 +6,25 @@ const latencyBoundsMs = [
 /** Counts per bucket of {@link latencyBoundsMs}, the overflow bucket last. */
 export type LatencyCounts = readonly number[];
 
-/** No request in any bucket; the last is for what took longer than the highest bound. */
+/** Counts without any request. */
 export function emptyLatencyCounts(): number[] {
   return new Array(latencyBoundsMs.length + 1).fill(0);
 }
 
-/** The index of the bucket that `latencyMs` falls into. */
+/** Index of the bucket of `latencyMs`. */
 export function latencyBucket(latencyMs: number): number {
   const index = latencyBoundsMs.findIndex((boundMs) => latencyMs <= boundMs);
   return index === -1 ? latencyBoundsMs.length : index;
 }
 
-/** Bucket by bucket; `b` may have fewer. */
+/** Adds counts bucket by bucket; `b` may have fewer. */
 export function addLatencyCounts(a: LatencyCounts, b: LatencyCounts): number[] {
   return a.map((count, index) => count + (b[index] ?? 0));
 }
 
 /**
- * The latency in ms that a share `quantile` (0..1) of the requests stayed under, interpolated within its bucket as Prometheus'
- * histogram_quantile does. `null` without any request; the highest bound when it lies in the overflow bucket.
+ * Quantile (0..1) of the latency in ms, interpolated within its bucket as Prometheus' histogram_quantile does. Null without any request; the
+ * highest bound when it lies in the overflow bucket.
  */
 export function latencyQuantileMs(counts: LatencyCounts, quantile: number): number | null {
   const total = counts.reduce((sum, count) => sum + count, 0);

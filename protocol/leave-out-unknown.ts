@@ -3,15 +3,15 @@ import type { TSchema } from "@sinclair/typebox";
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The branch of a union that a value is meant for, by its JSON type: our unions are of literals, or of one schema and null. */
+/** Branch of a union that a value is meant for, by its JSON type: unions are of literals, or of one schema and null. */
 function branchOf(branches: readonly TSchema[], value: unknown): TSchema | undefined {
   const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
   return branches.find((branch) => branch["type"] === type);
 }
 
 /**
- * A copy of `value` without the fields that `schema` does not know, at any depth: what a newer version of the program says besides.
- * Everything else is as it came, right or wrong; a field that is known keeps all its mistakes.
+ * Copies `value` without the fields that `schema` does not know, at any depth: those of a newer version. Everything else stays as it came,
+ * right or wrong.
  */
 export function leaveOutUnknown(schema: TSchema, value: unknown): unknown {
   if (schema["anyOf"] !== undefined) {

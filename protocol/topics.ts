@@ -1,6 +1,6 @@
 import { Birth, Command, CommandResult, Desired, MinuteData, Presence, Reported } from "./messages.ts";
 
-/** How each kind of message travels. QoS 1 throughout: losing one would need a repair that costs more than the acknowledgement. */
+/** Schema and retention of each kind of message. All travel at QoS 1: repairing a loss would cost more than the acknowledgement. */
 export const agentChannels = {
   presence: { schema: Presence, retain: true },
   birth: { schema: Birth, retain: false },
@@ -13,7 +13,7 @@ export const agentChannels = {
 
 export type AgentChannel = keyof typeof agentChannels;
 
-/** `agentId` may be "+" to subscribe to a channel of every agent. */
+/** Topic of an agent's channel; `agentId` may be "+" to subscribe to that of every agent. */
 export function agentTopic(fleet: string, agentId: string, channel: AgentChannel): string {
   return `thormesh/v1/${fleet}/agents/${agentId}/${channel}`;
 }
@@ -22,7 +22,7 @@ export function controllerStateTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/state`;
 }
 
-/** Where a controller that wants to begin asks whether another one is there; it answers with its state. */
+/** Topic on which a controller that starts probes for another one, which answers with its state. */
 export function controllerProbeTopic(fleet: string): string {
   return `thormesh/v1/${fleet}/controller/probe`;
 }
@@ -32,7 +32,7 @@ export function agentProbeTopic(fleet: string, agentId: string): string {
   return `thormesh/v1/${fleet}/agents/${agentId}/probe`;
 }
 
-/** The agent and channel that a topic names, or null when it is not an agent's topic of this fleet. */
+/** Parses an agent's topic of this fleet; null for other topics. */
 export function parseAgentTopic(fleet: string, topic: string): { agentId: string; channel: AgentChannel } | null {
   const parts = topic.split("/");
   const [root, version, topicFleet, agents, agentId, channel] = parts;
@@ -41,4 +41,17 @@ export function parseAgentTopic(fleet: string, topic: string): { agentId: string
   if (agentId === undefined || agentId === "" || channel === undefined || !Object.hasOwn(agentChannels, channel))
     return null;
   return { agentId, channel: channel as AgentChannel };
+}
+
+/** Returns true when a topic matches a subscription filter with its wildcards `+` (one level) and `#` (all that follows, at the end only). */
+export function matchesFilter(filter: string, topic: string): boolean {
+  if (filter === topic) return true;
+  const filterLevels = filter.split("/");
+  const topicLevels = topic.split("/");
+  for (const [index, level] of filterLevels.entries()) {
+    if (level === "#") return true;
+    if (index >= topicLevels.length) return false;
+    if (level !== "+" && level !== topicLevels[index]) return false;
+  }
+  return filterLevels.length === topicLevels.length;
 }

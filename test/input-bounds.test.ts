@@ -6,7 +6,7 @@ import { KindGuard } from "@sinclair/typebox";
 import { AgentConfig } from "#agent/config.ts";
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { ControllerConfig } from "#controller/config.ts";
-import { createController } from "#controller/controller.ts";
+import { Controller } from "#controller/controller.ts";
 import { systemClock } from "#platform/clock.ts";
 import { createLogger } from "#platform/log.ts";
 import * as messages from "#protocol/messages.ts";
@@ -64,7 +64,7 @@ describe("what HTTP routes take", () => {
   afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
 
   test("of the controller", async () => {
-    const controller = createController(
+    const controller = new Controller(
       parseControllerConfig({ stateDir, logLevel: "silent", api: { port: 0 }, broker: { port: 0 } }, "the test"),
       {
         log: createLogger("test", "silent"),

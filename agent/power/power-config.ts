@@ -3,10 +3,16 @@ import { assumedPhysics, boardPresets } from "./device/board-presets.ts";
 import { SleepConfig } from "./sleep/sleep-config.ts";
 
 const strict = { additionalProperties: false } as const;
-const command = (name: string) =>
-  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { default: [name], minItems: 1, maxItems: 64 });
+const command = (name: string, description: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
+    default: [name],
+    minItems: 1,
+    maxItems: 64,
+    description,
+  });
+const path = (value: string, description: string) => Type.String({ default: value, maxLength: 4096, description });
 
-/** How the mode is chosen. The thresholds: 300 and 100 queries a second are those of the boards it was first used on. */
+/** Choice of the mode. The thresholds: 300 and 100 queries a second are those of the boards it was first used on. */
 export const PowerPolicy = Type.Object(
   {
     kind: Type.Union(
@@ -14,7 +20,7 @@ export const PowerPolicy = Type.Object(
       {
         default: "forecast",
         description:
-          "forecast: the mode that carries the coming peak with the least power (by thresholds where the board's figures are not known); threshold; fixed",
+          "forecast: the mode that carries the coming peak with the least power (by the two thresholds where the board's figures are unknown); threshold: by highQps and lowQps; fixed: fixedMode",
       },
     ),
     fixedMode: Type.Union([Type.String({ minLength: 1, maxLength: 64 }), Type.Null()], {
@@ -25,79 +31,79 @@ export const PowerPolicy = Type.Object(
       default: 300,
       minimum: 0,
       maximum: 1_000_000,
-      description: "above it: the most capable mode",
+      description: "texts a second above which the most capable mode is set",
     }),
     lowQps: Type.Number({
       default: 100,
       minimum: 0,
       maximum: 1_000_000,
-      description: "below it: the most frugal mode; in between: the middle",
+      description: "texts a second below which the most frugal mode is set; in between: the middle one",
     }),
     hysteresis: Type.Number({
       default: 0.1,
       minimum: 0,
       maximum: 0.9,
-      description: "how far below a threshold to step down",
+      description: "share of a threshold by which the rate must fall below it before a step down",
     }),
     minDwellS: Type.Number({
       default: 300,
       minimum: 0,
       maximum: 31_536_000,
-      description: "no step down sooner than this after a switch",
+      description: "min seconds between a switch and a step down",
     }),
     targetUtilization: Type.Number({
       default: 0.8,
       exclusiveMinimum: 0,
       maximum: 1,
-      description: "of a mode's capacity, for what is expected",
+      description: "share of a mode's capacity that the expected peak may use",
     }),
     upperQuantile: Type.Number({
       default: 0.9,
       minimum: 0.5,
       maximum: 0.999,
       description:
-        "forecast: the share of the coming peaks that must stay within the mode's capacity, before sloBudget has moved it",
+        "forecast: share of the coming peaks that must stay within the mode's capacity, until sloBudget has adjusted it",
     }),
     sloBudget: Type.Number({
       default: 0.0005,
       exclusiveMinimum: 0,
       maximum: 0.5,
       description:
-        "forecast: the share of minutes in which a mode may be too small: above it more room is left, below it less",
+        "forecast: share of minutes in which a mode may be too small; above it the headroom grows, below it it shrinks",
     }),
     mostSwitchesPerDay: Type.Integer({
       default: 40,
       minimum: 2,
       maximum: 86_400,
-      description: "forecast: no step that only saves beyond it; steps up are made whenever they are needed",
+      description: "forecast: beyond this many switches no step is made only to save energy; steps up are always made",
     }),
     switchCostS: Type.Number({
       default: 1,
       minimum: 0,
       maximum: 900,
       description:
-        "forecast: a switch costs so many seconds of the top mode's busy power (assumed); a step that saves less is not made",
+        "forecast: assumed cost of a switch, in seconds of the top mode's busy power; a step that saves less is not made",
     }),
     thermalLimitC: Type.Number({
       default: 90,
       minimum: 0,
       maximum: 200,
-      description: "from here the mode is capped, step by step",
+      description: "°C from which the mode is capped, step by step",
     }),
     thermalHysteresisC: Type.Number({
       default: 5,
       minimum: 0,
       maximum: 100,
-      description: "the cap is lifted this far below the limit",
+      description: "°C below thermalLimitC at which the cap is lifted",
     }),
   },
-  { ...strict, default: {} },
+  { ...strict, default: {}, description: "Choice of the power mode." },
 );
 export type PowerPolicy = Static<typeof PowerPolicy>;
 
 export const JetsonConfig = Type.Object(
   {
-    nvpmodel: command("nvpmodel"),
+    nvpmodel: command("nvpmodel", "command that reads the power modes"),
     nvpmodelSet: Type.Union(
       [Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 }), Type.Null()],
       {
@@ -112,15 +118,25 @@ export const JetsonConfig = Type.Object(
       maxLength: 4096,
       description: "socket of the power helper, which sets modes for an agent that does not run as root",
     }),
-    tegrastats: command("tegrastats"),
-    nvidiaSmi: command("nvidia-smi"),
-    confPath: Type.String({ default: "/etc/nvpmodel.conf", maxLength: 4096 }),
-    modelPath: Type.String({ default: "/proc/device-tree/model", maxLength: 4096 }),
-    releasePath: Type.String({ default: "/etc/nv_tegra_release", maxLength: 4096 }),
-    commandTimeoutMs: Type.Integer({ default: 10_000, minimum: 100, maximum: 600_000 }),
-    sampleIntervalMs: Type.Integer({ default: 1000, minimum: 100, maximum: 60_000 }),
+    tegrastats: command("tegrastats", "command that reads power and temperature"),
+    nvidiaSmi: command("nvidia-smi", "command that reads the GPU's load where tegrastats does not"),
+    confPath: path("/etc/nvpmodel.conf", "file with the board's modes"),
+    modelPath: path("/proc/device-tree/model", "file with the board's name"),
+    releasePath: path("/etc/nv_tegra_release", "file with the release of the board's system software"),
+    commandTimeoutMs: Type.Integer({
+      default: 10_000,
+      minimum: 100,
+      maximum: 600_000,
+      description: "time after which a command has failed",
+    }),
+    sampleIntervalMs: Type.Integer({
+      default: 1000,
+      minimum: 100,
+      maximum: 60_000,
+      description: "time between two samples of power and temperature",
+    }),
   },
-  { ...strict, default: {} },
+  { ...strict, default: {}, description: "Commands and files of a Jetson." },
 );
 export type JetsonConfig = Static<typeof JetsonConfig>;
 
@@ -128,7 +144,7 @@ export const SimulatedConfig = Type.Object(
   {
     preset: Type.Union(
       Object.keys(boardPresets).map((name) => Type.Literal(name as keyof typeof boardPresets)),
-      { default: "thor-t5000" },
+      { default: "thor-t5000", description: "board that is simulated" },
     ),
     capacityScale: Type.Number({
       default: 1,
@@ -143,7 +159,7 @@ export const SimulatedConfig = Type.Object(
       description: "°C around the board; it throttles when that and its load make it too hot",
     }),
   },
-  { ...strict, default: {} },
+  { ...strict, default: {}, description: "A simulated board, for trials." },
 );
 export type SimulatedConfig = Static<typeof SimulatedConfig>;
 
@@ -160,6 +176,6 @@ export const PowerConfig = Type.Object(
     simulated: SimulatedConfig,
     sleep: SleepConfig,
   },
-  { ...strict, default: {} },
+  { ...strict, default: {}, description: "The board's power: its modes, their choice, and sleep." },
 );
 export type PowerConfig = Static<typeof PowerConfig>;

@@ -4,7 +4,7 @@ import type { AgentRole } from "#protocol/messages.ts";
 export interface ServedRequest {
   /** The model's id, also when an alias was asked for. */
   readonly model: string;
-  /** Whose request it was. */
+  /** The tenant that is charged. */
   readonly tenant: string;
   readonly texts: number;
   readonly tokens: number;
@@ -14,28 +14,28 @@ export interface ServedRequest {
   readonly computeMs: number;
 }
 
-/** Where serving reports what it did. */
+/** Records requests. */
 export interface TrafficSink {
   recordServed(request: ServedRequest): void;
-  /** A request that failed for a reason on our side. */
+  /** Counts a request that failed on this side. */
   recordError(): void;
-  /** A request turned away: queue full, standby, draining. */
+  /** Counts a refused request: queue full, standby, draining. */
   recordRejected(): void;
 }
 
-/** Lets the board's capacity hold a model's batches back: a simulated board paces them, a real one lets all through at once. */
+/** Limits a model's batches to the board's capacity: a simulated board paces them, a real one lets all through at once. */
 export interface ComputeGate {
-  /** Resolves when the board may work on `texts` more texts; rejects when `signal` aborts. */
+  /** Resolves when the board has capacity for `texts` more texts; rejects when `signal` aborts. */
   enter(texts: number, signal?: AbortSignal): Promise<void>;
-  /** False where nothing is ever held back. Default: true. */
+  /** False where batches are never delayed. Default: true. */
   holds?(): boolean;
 }
 
 export const openGate: ComputeGate = { enter: () => Promise.resolve(), holds: () => false };
 
-/** One of the parts that `/health` speaks of. */
+/** One of the checks of `/health`. */
 export interface HealthCheck {
-  /** "unused" is as good as "healthy". */
+  /** "unused" counts as healthy. */
   readonly status: "healthy" | "degraded" | "unused";
   readonly detail: string;
 }
@@ -45,7 +45,7 @@ export interface ServingPeer {
   readonly url: string;
 }
 
-/** What serving needs to know of the agent's place in the fleet. */
+/** The agent's place in the fleet. */
 export interface RoleView {
   readonly role: AgentRole;
   /** Active agents of the fleet other than this one. */

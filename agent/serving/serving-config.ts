@@ -26,7 +26,7 @@ export const ServingConfig = Type.Object(
       default: [],
       maxItems: 256,
       description:
-        "any of them opens the API; none: no key is asked for, and only this machine may connect. {key, tenant}: its requests are that tenant's",
+        "any of them opens the API; none: no key is asked for, and only this machine may connect. {key, tenant}: its requests count for that tenant, else for the tenant default",
     }),
     tenants: Type.Record(
       TenantName,
@@ -45,56 +45,69 @@ export const ServingConfig = Type.Object(
         default: {},
         maxProperties: 256,
         additionalProperties: false,
-        description: "settings of single tenants of `apiKeys`",
+        description: "settings of single tenants of apiKeys, by name",
       },
     ),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
     allowedHosts: HostNames,
     grpc: Type.Object(
       {
-        enabled: Type.Boolean({ default: true }),
+        enabled: Type.Boolean({ default: true, description: "serve gRPC" }),
         host: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), Type.Null()], {
           default: null,
           description: "null: that of the HTTP API",
         }),
         port: Type.Union([Type.Integer({ minimum: 0, maximum: 65_535 }), Type.Null()], {
           default: null,
-          description: "0: any free port; null: 9090, or any free port where the HTTP API takes any",
+          description:
+            "0: any free port; null: 9090 (any free port where the HTTP API takes any); if that is taken, the agent runs without gRPC and says so",
         }),
-        maxConnections: Type.Integer({ default: 1_024, minimum: 1, maximum: 65_536 }),
+        maxConnections: Type.Integer({
+          default: 1_024,
+          minimum: 1,
+          maximum: 65_536,
+          description: "of all clients together",
+        }),
         messageMemoryBytes: Type.Integer({
           default: 64 * 1024 * 1024,
           minimum: 1024 * 1024,
           maximum: 64 * 1024 * 1024 * 1024,
-          description: "memory for requests being received or processed and for answers not yet read",
+          description:
+            "memory for requests being received or processed and for answers not yet read; beyond it RESOURCE_EXHAUSTED",
         }),
       },
       {
         additionalProperties: false,
         default: {},
-        description: "the same embeddings over gRPC, with the same keys and limits",
+        description: "The same embeddings over gRPC, with the same keys and limits.",
       },
     ),
     tracing: TracingConfig,
-    model: Type.String({ default: "all-MiniLM-L6-v2", minLength: 1, maxLength: 128 }),
+    model: Type.String({
+      default: "all-MiniLM-L6-v2",
+      minLength: 1,
+      maxLength: 128,
+      description: "the model of requests that name none; loaded at the start",
+    }),
     modelDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
       default: null,
-      description: "holds one directory a model; null: beside the executable, or what the program carries",
+      description: "holds one directory a model; null: beside the executable, or the model inside it",
     }),
     pinned: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       default: [],
       maxItems: 64,
-      description: "models that are loaded at the start and stay, besides `model`",
+      description:
+        "models that are loaded at the start and stay, besides model; others are loaded when they are asked for",
     }),
     modelMemoryBytes: Type.Integer({
       default: 8_000_000_000,
       minimum: 1,
       maximum: 1_099_511_627_776,
-      description: "memory of all models' processes; the least recently used are given up for others",
+      description: "memory of all models' processes; beyond it the least recently used model is evicted",
     }),
     keepAliveS: Type.Union([Type.Number({ minimum: 0, maximum: 31_536_000 }), Type.Null()], {
       default: null,
-      description: "how long a model stays that nobody uses; null: until its memory is needed",
+      description: "seconds that an unused model stays loaded; null: until its memory is needed",
     }),
     precision: { ...modelSettings.precision, default: "auto" },
     threads: { ...modelSettings.threads, default: null },
@@ -138,7 +151,7 @@ export const ServingConfig = Type.Object(
       default: 16,
       minimum: 1,
       maximum: 1_024,
-      description: "concurrent requests to /tokenize; beyond them 429",
+      description: "concurrent requests to /tokenize, three quarters of them from one tenant; beyond them 429",
     }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
@@ -147,12 +160,17 @@ export const ServingConfig = Type.Object(
       description: "memory for the vectors of texts asked for before (about 2,000 bytes each); 0: none are kept",
     }),
     maxInputs: Type.Integer({ default: 2048, minimum: 1, maximum: 1_000_000, description: "texts in one request" }),
-    maxBodyBytes: Type.Integer({ default: 4 * 1024 * 1024, minimum: 1024, maximum: 1_073_741_824 }),
+    maxBodyBytes: Type.Integer({
+      default: 4 * 1024 * 1024,
+      minimum: 1024,
+      maximum: 1_073_741_824,
+      description: "size of a request's body; beyond it 413",
+    }),
     requestTimeoutMs: Type.Integer({
       default: 30_000,
       minimum: 1,
       maximum: 3_600_000,
-      description: "from arrival to answer",
+      description: "time from arrival to answer",
     }),
     batchTimeoutMs: Type.Integer({
       default: 10_000,
@@ -165,15 +183,15 @@ export const ServingConfig = Type.Object(
       default: 250,
       minimum: 0,
       maximum: 600_000,
-      description: "how long a stop is told by /readyz and gRPC's health service, while requests are still answered",
+      description: "how long /readyz and gRPC's health service announce a stop while requests are still answered",
     }),
     stopGraceMs: Type.Integer({
       default: 10_000,
       minimum: 0,
       maximum: 3_600_000,
-      description: "for requests in flight when stopping",
+      description: "time for requests in flight when stopping",
     }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "APIs of the agent, its models, queues and limits." },
 );
 export type ServingConfig = Static<typeof ServingConfig>;

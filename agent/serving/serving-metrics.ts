@@ -6,7 +6,7 @@ import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
 import type { EngineReport } from "./onnxruntime/execution-provider.ts";
 import type { ModelRunner } from "./worker/model-runner.ts";
 
-/** How a request ended, as the `status` label has it. */
+/** Outcome of a request, the `status` label. */
 export type RequestStatus = "ok" | "invalid" | "rejected" | "error" | "cancelled";
 
 export interface ServingMetrics {
@@ -14,15 +14,15 @@ export interface ServingMetrics {
   recordTokens(model: string, tokens: number, truncatedTexts: number): void;
   recordBatch(batch: SentBatch): void;
   recordModelLookup(loaded: boolean): void;
-  /** Texts of a request that were computed before, and those that were not. */
+  /** Counts a request's texts that were in the cache, and those that were not. */
   recordResultLookup(hits: number, misses: number): void;
   recordModelEviction(model: string, cause: string): void;
   recordModelLoad(model: string, loadMs: number, engine: EngineReport): void;
-  /** A model's process was lost and is started again. */
+  /** Counts a model's process that was lost and is restarted. */
   recordModelRestart(model: string): void;
 }
 
-/** Registers serving's metrics; the gauges ask for their values when scraped. */
+/** Registers the metrics of serving; gauges read their values when scraped. */
 export function createServingMetrics(
   registry: Registry,
   watched: {
@@ -31,153 +31,99 @@ export function createServingMetrics(
     readonly cachedBytes: () => number;
     readonly runners: () => readonly ModelRunner[];
     readonly modelBytes: () => number;
-    /** Models that are loaded, and whether their vectors may be wrong. */
+    /** Loaded models, and whether their vectors may be wrong. */
     readonly doubts: () => Iterable<readonly [model: string, doubtful: boolean]>;
     readonly gpus: GpuMonitor;
   },
 ): ServingMetrics {
-  const registers = [registry];
-  const requests = new Counter({
-    name: "akidb_embed_requests_total",
-    help: "Embedding requests by model and how they ended: ok, invalid, rejected, error, cancelled",
-    labelNames: ["model", "status"],
-    registers,
-  });
-  const latency = new Histogram({
-    name: "akidb_embed_latency_seconds",
-    help: "From a request's arrival to its vectors, of requests that were answered",
-    labelNames: ["model"],
-    buckets: [0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1],
-    registers,
-  });
-  const batchSize = new Histogram({
-    name: "akidb_batch_size",
-    help: "Texts computed together",
-    buckets: [1, 2, 4, 8, 16, 32, 64],
-    registers,
-  });
-  const queueWait = new Histogram({
-    name: "akidb_embedding_queue_wait_seconds",
-    help: "How long a text waited in the model's line until its batch was handed out",
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-    registers,
-  });
-  const batchTokens = new Counter({
-    name: "akidb_batch_tokens_total",
-    help: "Tokens that the models computed: of the texts themselves, and padding that makes a batch's texts equally long",
-    labelNames: ["kind"],
-    registers,
-  });
+  const counter = <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
+    new Counter({ name, help, labelNames, registers: [registry] });
+  const histogram = <Label extends string = never>(
+    name: string,
+    help: string,
+    buckets: number[],
+    ...labelNames: Label[]
+  ) => new Histogram({ name, help, labelNames, buckets, registers: [registry] });
+  const requests = counter(
+    "akidb_embed_requests_total",
+    "Embedding requests by model and outcome: ok, invalid, rejected, error, cancelled",
+    "model",
+    "status",
+  );
+  const latency = histogram(
+    "akidb_embed_latency_seconds",
+    "Time from arrival to answer of answered requests",
+    [0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1],
+    "model",
+  );
+  const batchSize = histogram("akidb_batch_size", "Texts per batch", [1, 2, 4, 8, 16, 32, 64]);
+  const queueWait = histogram(
+    "akidb_embedding_queue_wait_seconds",
+    "Time that a text waited in the model's queue until its batch was sent",
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  );
+  const batchTokens = counter(
+    "akidb_batch_tokens_total",
+    "Tokens that the models computed, by kind: text, or padding that makes the texts of a batch equally long",
+    "kind",
+  );
   batchTokens.inc({ kind: "text" }, 0);
   batchTokens.inc({ kind: "padding" }, 0);
   let paddingTokens = 0;
   let computedTokens = 0;
-  const restarts = new Counter({
-    name: "akidb_worker_restarts_total",
-    help: "How often a model's process was lost and started again",
-    labelNames: ["model"],
-    registers,
-  });
+  const restarts = counter("akidb_worker_restarts_total", "Lost and restarted processes of a model", "model");
   const engineInfo = new Gauge({
     name: "akidb_execution_provider_info",
-    help: "1 for what each model's process computes with",
+    help: "1 for the execution provider of each model's process",
     labelNames: ["model", "provider"],
-    registers,
+    registers: [registry],
   });
-  const engineBuilds = new Counter({
-    name: "akidb_tensorrt_engine_builds_total",
-    help: "TensorRT engines that were built when a model was loaded",
-    registers,
-  });
-  const engineHits = new Counter({
-    name: "akidb_tensorrt_engine_cache_hits_total",
-    help: "TensorRT engines that were found in the cache when a model was loaded",
-    registers,
-  });
-  const tokens = new Counter({
-    name: "akidb_tokens_processed_total",
-    help: "Tokens of answered texts, special tokens included",
-    labelNames: ["model"],
-    registers,
-  });
-  const truncated = new Counter({
-    name: "thormesh_truncated_texts_total",
-    help: "Texts that were longer than the model reads and were cut",
-    labelNames: ["model"],
-    registers,
-  });
-  const loadSeconds = new Histogram({
-    name: "akidb_model_load_seconds",
-    help: "From the start of a model's process until it was loaded",
-    labelNames: ["model"],
-    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-    registers,
-  });
-  const hits = new Counter({
-    name: "akidb_model_cache_hits_total",
-    help: "Requests whose model was loaded",
-    registers,
-  });
-  const misses = new Counter({
-    name: "akidb_model_cache_misses_total",
-    help: "Requests that waited for their model to be loaded",
-    registers,
-  });
-  const evictions = new Counter({
-    name: "thormesh_model_evictions_total",
-    help: "Models that gave up their memory, by cause: memory, idle, replaced, removed, failed",
-    labelNames: ["model", "cause"],
-    registers,
-  });
-  const resultHits = new Counter({
-    name: "akidb_result_cache_hits_total",
-    help: "Texts whose vectors were kept from before",
-    registers,
-  });
-  const resultMisses = new Counter({
-    name: "akidb_result_cache_misses_total",
-    help: "Texts that had to be computed",
-    registers,
-  });
-  registerGauge(
-    registry,
-    "akidb_embedding_queue_depth",
-    "Texts that wait: for the board's capacity or for a batch",
-    watched.queueDepth,
+  const engineBuilds = counter("akidb_tensorrt_engine_builds_total", "TensorRT engines built when loading models");
+  const engineHits = counter(
+    "akidb_tensorrt_engine_cache_hits_total",
+    "TensorRT engines found in the cache when loading models",
   );
-  registerGauge(registry, "akidb_model_cache_size", "Models that are loaded", () => {
-    return watched.runners().filter((runner) => runner.state === "loaded").length;
-  });
+  const tokens = counter("akidb_tokens_processed_total", "Tokens of answered texts, special tokens included", "model");
+  const truncated = counter(
+    "thormesh_truncated_texts_total",
+    "Texts that were cut because they were longer than the model reads",
+    "model",
+  );
+  const loadSeconds = histogram(
+    "akidb_model_load_seconds",
+    "Time from the start of a model's process until the model was loaded",
+    [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    "model",
+  );
+  const hits = counter("akidb_model_cache_hits_total", "Requests whose model was loaded");
+  const misses = counter("akidb_model_cache_misses_total", "Requests that waited for their model to be loaded");
+  const evictions = counter(
+    "thormesh_model_evictions_total",
+    "Evicted models, by cause: memory, idle, replaced, removed, failed",
+    "model",
+    "cause",
+  );
+  const resultHits = counter("akidb_result_cache_hits_total", "Texts whose vectors were in the cache");
+  const resultMisses = counter("akidb_result_cache_misses_total", "Texts that had to be computed");
+  const gauge = (name: string, help: string, read: () => number) => registerGauge(registry, name, help, read);
+  gauge("akidb_embedding_queue_depth", "Texts that wait for the board's capacity or for a batch", watched.queueDepth);
+  gauge(
+    "akidb_model_cache_size",
+    "Loaded models",
+    () => watched.runners().filter((runner) => runner.state === "loaded").length,
+  );
   registerGauges(
     registry,
     "thormesh_model_doubtful",
-    "1 for a model whose files changed and that has no manifest with hashes, or whose vectors differ from before",
+    "1 for a model whose files changed without a manifest with hashes, or whose vectors differ from its first load",
     ["model"],
     () => [...watched.doubts()].map(([model, doubtful]) => [{ model }, Number(doubtful)] as const),
   );
-  registerGauge(
-    registry,
-    "thormesh_model_memory_bytes",
-    "Memory of the models' processes, as last measured",
-    watched.modelBytes,
-  );
-  registerGauge(
-    registry,
-    "thormesh_result_cache_bytes",
-    "Memory of the vectors that are kept, estimated",
-    watched.cachedBytes,
-  );
-  registerGauge(
-    registry,
-    "thormesh_requests_in_flight",
-    "Embedding requests that are being answered",
-    watched.inFlight,
-  );
-  registerGauge(
-    registry,
-    "akidb_padding_waste_ratio",
-    "Share of padding among all computed tokens, since the start",
-    () => (computedTokens === 0 ? 0 : paddingTokens / computedTokens),
+  gauge("thormesh_model_memory_bytes", "Memory of the models' processes at the last measurement", watched.modelBytes);
+  gauge("thormesh_result_cache_bytes", "Estimated memory of the cached vectors", watched.cachedBytes);
+  gauge("thormesh_requests_in_flight", "Embedding requests in progress", watched.inFlight);
+  gauge("akidb_padding_waste_ratio", "Share of padding among all computed tokens, since the start", () =>
+    computedTokens === 0 ? 0 : paddingTokens / computedTokens,
   );
   registerGpuMetrics(registry, watched.gpus);
   return {
@@ -210,7 +156,7 @@ export function createServingMetrics(
       engineBuilds.inc(engines?.built ?? 0);
       engineHits.inc(engines?.reused ?? 0);
       loadSeconds.observe({ model }, loadMs / 1000);
-      restarts.inc({ model }, 0); // there from the start, so that the first loss shows as a rise
+      restarts.inc({ model }, 0); // present from the start, so that the first loss shows as an increase
     },
     recordModelRestart: (model) => restarts.inc({ model }),
   };

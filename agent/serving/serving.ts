@@ -3,28 +3,23 @@ import type { Registry } from "prom-client";
 import type { Clock } from "#platform/clock.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
-import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+import { type Authenticator, createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
-import { createEmbedder } from "./admission/embed-texts.ts";
+import { TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
-import { createResultCache } from "./admission/result-cache.ts";
+import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
 import { createGpuMonitor } from "./gpu/gpu-monitor.ts";
-import { type GrpcFace, openGrpc } from "./grpc/open-grpc.ts";
+import { type GrpcApi, openGrpc } from "./grpc/open-grpc.ts";
+import { healthReport, modelEntry, type ServingState, withoutDetails } from "./http/health-report.ts";
 import { infoRoutes } from "./http/info-routes.ts";
 import { nativeRoutes } from "./http/native-routes.ts";
 import { openAiRoutes } from "./http/openai-routes.ts";
 import { rerankRoutes } from "./http/rerank-routes.ts";
-import {
-  describeHealth,
-  describeModel,
-  type ServingState,
-  statusRoutes,
-  withoutDetails,
-} from "./http/status-routes.ts";
+import { statusRoutes } from "./http/status-routes.ts";
 import { teiRoutes } from "./http/tei-routes.ts";
 import { createAvailableModels, modelPlaces } from "./models/available-models.ts";
 import { createFingerprintStore } from "./models/files/fingerprint-store.ts";
@@ -32,9 +27,9 @@ import { onnxChoice } from "./models/find-model.ts";
 import { settingsOf } from "./models/model-settings.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { openEmbeddingModel } from "./residency/embedding-model.ts";
-import { ModelPool } from "./residency/model-pool.ts";
+import { createModelPool, type ListedModel, type ModelPool } from "./residency/model-pool.ts";
 import type { ServingConfig } from "./serving-config.ts";
-import { createServingMetrics } from "./serving-metrics.ts";
+import { createServingMetrics, type ServingMetrics } from "./serving-metrics.ts";
 import { traceHttp } from "./tracing/trace-http.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
@@ -47,15 +42,15 @@ export interface ServingOptions {
   readonly role: RoleView;
   readonly metrics: Registry;
   readonly version: string;
-  /** Undefined where requests are not traced. */
+  /** Undefined: requests are not traced. */
   readonly tracing?: Tracing | undefined;
-  /** Where pulled models are, one directory a model; null = nowhere. */
+  /** Directory of pulled models, with one directory per model; null = none. */
   readonly pulledModels: string | null;
-  /** Interval of the checks of files and memory; for tests. */
+  /** Interval of the checks of files and memory. */
   readonly upkeepMs?: number;
-  /** Directory of the models' fingerprints; null: not kept. */
+  /** Directory of the models' fingerprints; null = none are kept. */
   readonly fingerprints?: string | null;
-  /** Told of a model's process that was killed because it did not answer. */
+  /** Called when a model's process was killed because it did not answer. */
   readonly onHang?: (reason: string) => void;
   /** More checks of `/health`, by name. */
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
@@ -69,91 +64,199 @@ export interface LoadedModel {
   readonly revision: string;
 }
 
-/** Text in, vectors out: the HTTP API and the models behind it. */
-export interface Serving {
-  /**
-   * Listens and loads the model. Resolves when it is loaded, or after a while without: requests then wait for it.
-   * @throws UsageError when the address, the port or the model is not as configured; `stop` ends what was started until then.
-   */
-  start(): Promise<void>;
-  /**
-   * Says by `/readyz` and gRPC's health service that it is about to go, and answers requests as before, whatever becomes of the role:
-   * whoever asks its health, and whoever keeps a connection, turns to others without losing a request.
-   */
-  announceStop(): void;
-  /**
-   * Announces the stop for `stopAnnounceMs` where requests were answered until then, closes the listeners, finishes what is in flight for
-   * up to `stopGraceMs`, ends the models' processes.
-   */
-  stop(): Promise<void>;
-  /** 0 before `start`. */
-  readonly port: number;
-  /** Base address of the API, "" before `start`. */
-  readonly url: string;
-  /** Where gRPC is served, `host:port`; null where it is not. */
-  readonly grpcAddress: string | null;
-  /** Texts that wait. */
-  queueDepth(): number;
-  loadedModels(): LoadedModel[];
-  /** Embedding requests that are being answered. */
-  inFlight(): number;
-}
-
-/** A start is not held up for longer by a model that will not load. */
+/** A start waits no longer for a model that does not load. */
 const startWaitMs = 15_000;
 
 const errorStyleOf = (path: string) => (path.startsWith("/v1/") ? ("openai" as const) : ("plain" as const));
 
-/** Nothing happens before `start`. */
-export function createServing(options: ServingOptions): Serving {
-  const { config, log, clock, gate, sink, metrics: registry, version } = options;
-  let pool: ModelPool | undefined;
-  let stopping = false;
-  /** Since when the stop is announced, and the role it had then: it keeps it until the listeners are closed. */
-  let leaving: { readonly sinceMs: number; readonly role: RoleView["role"]; readonly wasReady: boolean } | undefined;
-  const role: RoleView = {
-    get role() {
-      return leaving?.role ?? options.role.role;
-    },
-    servingPeers: () => options.role.servingPeers(),
-  };
-  let server: HttpServer | undefined;
-  let grpc: GrpcFace | undefined;
-  let embedder: Embedder | undefined;
+/** The announcement of a stop, with the agent's role and readiness at that time. */
+interface AnnouncedStop {
+  readonly sinceMs: number;
+  readonly role: RoleView["role"];
+  readonly wasReady: boolean;
+}
 
-  const models = () => pool?.list() ?? [];
+/** Text in, vectors out: the HTTP and gRPC APIs and the models behind them. Nothing happens before `start`. */
+export class Serving {
+  readonly #options: ServingOptions;
+  readonly #role: RoleView;
+  #pool: ModelPool | undefined;
+  #embedder: Embedder | undefined;
+  #server: HttpServer | undefined;
+  #grpc: GrpcApi | undefined;
+  #announced: AnnouncedStop | undefined;
+  #stopping = false;
 
-  const firstCrossEncoder = () =>
-    models().find(({ found: { manifest } }) => manifest.kind === "cross-encoder")?.found.manifest.id ?? null;
+  constructor(options: ServingOptions) {
+    this.#options = options;
+    // The role stays as it was at the announcement until the listeners are closed.
+    const announcedRole = () => this.#announced?.role;
+    this.#role = {
+      get role() {
+        return announcedRole() ?? options.role.role;
+      },
+      servingPeers: () => options.role.servingPeers(),
+    };
+  }
 
-  const notReadyReason = () => {
-    if (leaving !== undefined) return "stopping";
-    if (role.role !== "active") return `the agent's role is ${role.role}`;
-    const [standard] = models();
-    if (standard === undefined) return "no model is there";
-    const state = standard.model?.runner.state ?? standard.status;
-    if (state !== "loaded") return `model ${standard.found.manifest.id} is ${state}`;
-    return standard.model?.runner.answers() === false ? `model ${standard.found.manifest.id} does not answer` : null;
-  };
-
-  const start = async () => {
+  /**
+   * Listens and loads the model. Resolves when it is loaded, or after 15 s without it: requests then wait for it.
+   * @throws UsageError when the address, the port or the model is not as configured; `stop` ends what was started until then.
+   */
+  async start(): Promise<void> {
+    const { config, log, metrics: registry } = this.#options;
     assertListenAllowed("serving", config);
-    const cache = createResultCache(config.cacheBytes);
+    const cache = new ResultCache(config.cacheBytes);
     const weightOf = createTenantWeights(config.tenants);
-    const metrics = createServingMetrics(registry, {
-      queueDepth: () => embedder?.queueDepth() ?? 0,
-      inFlight: () => embedder?.inFlight() ?? 0,
+    const metrics = this.#createMetrics(cache);
+    const pool = this.#createPool(metrics, weightOf);
+    this.#pool = pool;
+    const { found, firstLoaded } = await pool.start();
+    // What follows costs no time: the model is being loaded in its process.
+    const embedder = new TextEmbedder({
+      acquireModel: pool.acquire,
+      queueDepth: pool.queueDepth,
+      sink: this.#options.sink,
+      role: this.#role,
+      metrics,
+      cache,
+      stopping: () => this.#stopping,
+      limits: config,
+      weightOf,
+      log,
+    });
+    this.#embedder = embedder;
+    const authenticator = createAuthenticator({ apiKeys: config.apiKeys, log });
+    registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
+    const state = this.#createState();
+    this.#server = this.#serveHttp(pool, embedder, authenticator, state);
+    log.info(
+      {
+        url: this.#server.url,
+        model: found.manifest.id,
+        origin: found.origin,
+        threads: settingsOf(config, found.manifest).threads,
+      },
+      "serving",
+    );
+    this.#grpc = await openGrpc({
+      config,
+      authenticator,
+      log,
+      embedder,
+      view: {
+        health: (detailed) => (detailed ? healthReport(state) : withoutDetails(healthReport(state))),
+        models: () => Promise.all(this.#models().map(modelEntry)),
+      },
+      ready: () => this.#notReadyReason() === null,
+      tracing: this.#options.tracing,
+    });
+    await Promise.race([firstLoaded, Bun.sleep(startWaitMs)]);
+    if (this.#models()[0]?.status !== "loaded")
+      log.error({ model: found.manifest.id }, "started without its model, which is tried again");
+  }
+
+  /**
+   * Announces a stop by `/readyz` and gRPC's health service. Requests are still answered, whatever becomes of the role, so that load balancers
+   * and clients with open connections can move to other agents without losing a request.
+   */
+  announceStop(): void {
+    if (this.#announced !== undefined) return;
+    const wasReady = this.#server !== undefined && this.#notReadyReason() === null;
+    this.#announced = { sinceMs: performance.now(), role: this.#role.role, wasReady };
+    this.#server?.announceStop();
+  }
+
+  /**
+   * Announces the stop for `stopAnnounceMs` if requests were answered until then, closes the listeners, waits up to `stopGraceMs` for requests
+   * in flight, and ends the models' processes.
+   */
+  async stop(): Promise<void> {
+    const { config } = this.#options;
+    this.announceStop();
+    if (this.#announced?.wasReady === true) {
+      const announcedMs = performance.now() - this.#announced.sinceMs;
+      await Bun.sleep(Math.max(0, config.stopAnnounceMs - announcedMs));
+    }
+    this.#stopping = true;
+    await Promise.all([this.#server?.stop(config.stopGraceMs), this.#grpc?.stop(config.stopGraceMs)]);
+    await this.#pool?.stop();
+  }
+
+  /** Port of the HTTP API; 0 before `start`. */
+  get port(): number {
+    return this.#server?.port ?? 0;
+  }
+
+  /** Base URL of the HTTP API; "" before `start`. */
+  get url(): string {
+    return this.#server?.url ?? "";
+  }
+
+  /** Address of the gRPC API, `host:port`; null where it is not served. */
+  get grpcAddress(): string | null {
+    return this.#grpc?.address ?? null;
+  }
+
+  /** Number of texts that wait. */
+  queueDepth(): number {
+    return this.#embedder?.queueDepth() ?? 0;
+  }
+
+  loadedModels(): LoadedModel[] {
+    return this.#models()
+      .filter(({ status }) => status === "loaded")
+      .map(({ found: { manifest } }) => ({
+        id: manifest.id,
+        dimension: manifest.dimension,
+        revision: manifest.revision,
+      }));
+  }
+
+  /** Number of embedding requests in progress. */
+  inFlight(): number {
+    return this.#embedder?.inFlight() ?? 0;
+  }
+
+  /** All models, the default one first. */
+  #models(): ListedModel[] {
+    return this.#pool?.list() ?? [];
+  }
+
+  /** Reason that requests for vectors are refused now; null while they are answered. */
+  #notReadyReason(): string | null {
+    if (this.#announced !== undefined) return "stopping";
+    const { role } = this.#role;
+    if (role !== "active") return `the agent's role is ${role}`;
+    const [standard] = this.#models();
+    if (standard === undefined) return "there is no model";
+    const { id } = standard.found.manifest;
+    const state = standard.model?.runner.state ?? standard.status;
+    if (state !== "loaded") return `model ${id} is ${state}`;
+    return standard.model?.runner.answers() === false ? `model ${id} does not answer` : null;
+  }
+
+  #createMetrics(cache: ResultCache): ServingMetrics {
+    return createServingMetrics(this.#options.metrics, {
+      queueDepth: () => this.queueDepth(),
+      inFlight: () => this.inFlight(),
       cachedBytes: () => cache.bytes(),
-      runners: () => models().flatMap(({ model }) => model?.runner ?? []),
-      modelBytes: () => pool?.usedBytes() ?? 0,
+      runners: () => this.#models().flatMap(({ model }) => model?.runner ?? []),
+      modelBytes: () => this.#pool?.usedBytes() ?? 0,
       doubts: () =>
-        models().flatMap(({ found, model }) => (model === null ? [] : [[found.manifest.id, model.doubt() !== null]])),
+        this.#models().flatMap(({ found, model }) =>
+          model === null ? [] : [[found.manifest.id, model.doubt() !== null]],
+        ),
       gpus: createGpuMonitor(() => performance.now()),
     });
-    const fingerprints = createFingerprintStore(options.fingerprints ?? null, log);
-    const opened = new ModelPool({
+  }
+
+  #createPool(metrics: ServingMetrics, weightOf: (tenant: string) => number): ModelPool {
+    const { config, log, gate, pulledModels, fingerprints: directory = null, onHang, upkeepMs } = this.#options;
+    const fingerprints = createFingerprintStore(directory, log);
+    return createModelPool({
       available: createAvailableModels(
-        modelPlaces(config.modelDirectory, options.pulledModels),
+        modelPlaces(config.modelDirectory, pulledModels),
         (manifest) => onnxChoice(settingsOf(config, manifest)),
         log,
       ),
@@ -166,7 +269,7 @@ export function createServing(options: ServingOptions): Serving {
           onBatch: metrics.recordBatch,
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
           judge: fingerprints.judge,
-          onHang: (reason) => options.onHang?.(`of ${found.manifest.id} ${reason}`),
+          onHang: (reason) => onHang?.(`of ${found.manifest.id} ${reason}`),
           onLoaded(loadMs, engine) {
             metrics.recordModelLoad(found.manifest.id, loadMs, engine);
             events.onLoaded();
@@ -177,38 +280,37 @@ export function createServing(options: ServingOptions): Serving {
         onLookup: metrics.recordModelLookup,
         onEvicted: metrics.recordModelEviction,
       },
-      ...(options.upkeepMs === undefined ? {} : { upkeepMs: options.upkeepMs }),
+      ...(upkeepMs === undefined ? {} : { upkeepMs }),
       nowMs: () => performance.now(),
       log,
     });
-    pool = opened;
-    const { found, firstLoaded } = await opened.start();
-    // The model's process is loading by now, so what follows costs no time.
-    embedder = createEmbedder({
-      acquireModel: (name, signal) => opened.acquire(name, signal),
-      queueDepth: () => opened.queueDepth(),
-      sink,
-      role,
-      metrics,
-      cache,
-      stopping: () => stopping,
-      limits: config,
-      weightOf,
-      log,
-    });
-    const state: ServingState = {
+  }
+
+  #createState(): ServingState {
+    const { config, version, extraChecks } = this.#options;
+    return {
       version,
       providers: config.executionProviders,
-      models,
-      leftOut: () => pool?.leftOut() ?? new Map(),
-      notReadyReason,
+      models: () => this.#models(),
+      leftOut: () => this.#pool?.leftOut() ?? new Map(),
+      notReadyReason: () => this.#notReadyReason(),
       keysRequired: config.apiKeys.length > 0,
-      stopping: () => leaving !== undefined,
-      extraChecks: () => ({ ...grpc?.checks(), ...options.extraChecks?.() }),
+      stopping: () => this.#announced !== undefined,
+      extraChecks: () => ({ ...this.#grpc?.checks(), ...extraChecks?.() }),
     };
-    const authenticator = createAuthenticator({ apiKeys: config.apiKeys, log });
-    registerTotal(registry, "thormesh_wrong_api_keys_total", "Requests with a wrong API key", authenticator.wrongKeys);
+  }
+
+  #serveHttp(pool: ModelPool, embedder: Embedder, authenticator: Authenticator, state: ServingState): HttpServer {
+    const { config, log, clock, version, metrics, tracing, extraRoutes = [] } = this.#options;
+    const { host, port, maxBodyBytes, maxInputs } = config;
     const startedAtS = Math.floor(clock.nowMs() / 1000);
+    const models = () => this.#models();
+    const firstCrossEncoder = () =>
+      models().find(({ found }) => found.manifest.kind === "cross-encoder")?.found.manifest.id ?? null;
+    const engineOf = (id: string) =>
+      models()
+        .find(({ found }) => found.manifest.id === id)
+        ?.model?.engine() ?? null;
     const app = createHttpApp({
       about: {
         title: "thormesh agent",
@@ -220,99 +322,24 @@ export function createServing(options: ServingOptions): Serving {
       errorStyleOf,
       log,
       responseRoutes: [
-        nativeRoutes(embedder, config.maxInputs),
+        nativeRoutes(embedder, maxInputs),
         openAiRoutes(
           embedder,
-          config.maxInputs,
+          maxInputs,
           () => models().map((model) => model.found),
-          (name) => opened.find(name),
+          pool.find,
           () => startedAtS,
         ),
-        teiRoutes(embedder, config.maxInputs),
+        teiRoutes(embedder, maxInputs),
       ],
       routes: [
-        infoRoutes({
-          version,
-          config,
-          model: (name) => opened.find(name),
-          engine: (id) =>
-            models()
-              .find(({ found }) => found.manifest.id === id)
-              ?.model?.engine() ?? null,
-        }),
-        rerankRoutes(createReranker(embedder, firstCrossEncoder), config.maxInputs),
-        statusRoutes(state, registry),
-        ...(options.extraRoutes ?? []),
+        infoRoutes({ version, config, model: pool.find, engine: engineOf }),
+        rerankRoutes(createReranker(embedder, firstCrossEncoder), maxInputs),
+        statusRoutes(state, metrics),
+        ...extraRoutes,
       ],
     });
-    const { host, port, maxBodyBytes } = config;
-    const handler = options.tracing === undefined ? app : traceHttp(app, options.tracing);
-    server = serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
-    log.info(
-      {
-        url: server.url,
-        model: found.manifest.id,
-        origin: found.origin,
-        threads: settingsOf(config, found.manifest).threads,
-      },
-      "serving",
-    );
-    // While the model loads in its process, there is time for it in this one.
-    grpc = await openGrpc({
-      config,
-      authenticator,
-      log,
-      embedder,
-      view: {
-        health: (detailed) => (detailed ? describeHealth(state) : withoutDetails(describeHealth(state))),
-        models: () => Promise.all(models().map(describeModel)),
-      },
-      ready: () => notReadyReason() === null,
-      tracing: options.tracing,
-    });
-    await Promise.race([firstLoaded, Bun.sleep(startWaitMs)]);
-    if (models()[0]?.status !== "loaded")
-      log.error({ model: found.manifest.id }, "started without its model: it goes on trying");
-  };
-
-  const announceStop = () => {
-    if (leaving !== undefined) return;
-    const wasReady = server !== undefined && notReadyReason() === null;
-    leaving = { sinceMs: performance.now(), role: role.role, wasReady };
-    server?.announceStop();
-  };
-
-  return {
-    start,
-    announceStop,
-    async stop() {
-      announceStop();
-      if (leaving?.wasReady === true) {
-        const toldMs = performance.now() - leaving.sinceMs;
-        await Bun.sleep(Math.max(0, config.stopAnnounceMs - toldMs));
-      }
-      stopping = true;
-      await Promise.all([server?.stop(config.stopGraceMs), grpc?.stop(config.stopGraceMs)]);
-      await pool?.stop();
-    },
-    get port() {
-      return server?.port ?? 0;
-    },
-    get url() {
-      return server?.url ?? "";
-    },
-    get grpcAddress() {
-      return grpc?.address ?? null;
-    },
-    queueDepth: () => embedder?.queueDepth() ?? 0,
-    loadedModels: () =>
-      models()
-        .filter(({ status }) => status === "loaded")
-        .map(({ found: { manifest } }) => ({
-          id: manifest.id,
-          dimension: manifest.dimension,
-          revision: manifest.revision,
-        })),
-    inFlight: () => embedder?.inFlight() ?? 0,
-  };
+    const handler = tracing === undefined ? app : traceHttp(app, tracing);
+    return serveHttp(handler, { host, port, maxBodyBytes, errorStyleOf, log });
+  }
 }

@@ -1,7 +1,6 @@
 import type { ServedRequest } from "#agent/serving/ports.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
 import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
-import type { MinuteTraffic, ModelTraffic, TenantTraffic } from "#protocol/messages.ts";
+import { defaultTenant, type MinuteTraffic, type ModelTraffic, type TenantTraffic } from "#protocol/messages.ts";
 
 /** What was served in a minute that is not over. */
 export interface MinuteCounts {

@@ -14,12 +14,6 @@ export interface DecisionEntry {
   answer(input: unknown, source: string): unknown;
 }
 
-/** Returns a decision with the sentence that a person reads. */
-export const withReason = <Decision extends object>(decision: Decision, explain: (decision: Decision) => string) => ({
-  ...decision,
-  reason: explain(decision),
-});
-
 /** `check` says what a schema can't: one line for each mistake, beginning with the path. */
 export function decisionEntry<T extends TSchema>(
   summary: string,

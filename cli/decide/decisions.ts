@@ -1,5 +1,6 @@
 import { decidePowerMode } from "#agent/power/mode/decide-power-mode.ts";
 import { decideSoleController } from "#controller/broker/decide-sole-controller.ts";
+import { explainSoleController } from "#controller/broker/explain-sole-controller.ts";
 import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
 import { decideMachine } from "#controller/scaling/actuators/decide-machine.ts";
 import { decideFleetPlan } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
@@ -131,7 +132,10 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   "sole-controller": decisionEntry(
     "which of two controllers goes on at a broker they share",
     SoleControllerInput,
-    ({ own, other, nowMs }) => decideSoleController(own, other, nowMs),
+    ({ own, other, nowMs }) => {
+      const decision = decideSoleController(own, other, nowMs);
+      return { ...decision, reason: explainSoleController(decision) };
+    },
   ),
   ...deviceDecisions,
   ...servingDecisions,

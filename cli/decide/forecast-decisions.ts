@@ -3,13 +3,12 @@ import { decideForecastOutcome } from "#forecast/accuracy/decide-forecast-outcom
 import { decideChampion } from "#forecast/blend/decide-champion.ts";
 import { decideForecastModel } from "#forecast/blend/decide-forecast-model.ts";
 import { decideTrainingStep, defaultPatience } from "#forecast/lstm/decide-training-step.ts";
+import { decideWorkerRestart } from "#forecast/lstm/worker/decide-worker-restart.ts";
 import { decideNightTraining } from "#forecast/night/decide-night-training.ts";
 import { decidePromotion } from "#forecast/night/decide-promotion.ts";
 import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
 import { decideShares } from "#forecast/quantiles/decide-shares.ts";
-import { decideRestart, forecastRestartPolicy } from "#platform/process/decide-restart.ts";
-import { explainRestart } from "#platform/process/explain-restart.ts";
-import { type DecisionEntry, decisionEntry, withReason } from "./decision-entry.ts";
+import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
 
 const strict = { additionalProperties: false } as const;
 const Amount = Type.Number({ minimum: 0 });
@@ -159,7 +158,7 @@ export const forecastDecisions: Readonly<Record<string, DecisionEntry>> = {
   "forecast-restart": decisionEntry(
     "when the forecasting process that was lost is started again",
     Type.Object({ failuresInRow: Type.Integer({ minimum: 1 }) }, strict),
-    ({ failuresInRow }) => withReason(decideRestart(failuresInRow, forecastRestartPolicy), explainRestart),
+    ({ failuresInRow }) => decideWorkerRestart(failuresInRow),
   ),
   "training-step": decisionEntry(
     "whether training goes on after an epoch, and how fast",

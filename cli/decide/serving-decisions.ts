@@ -1,27 +1,24 @@
-import { type Static, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { decideAdmission } from "#agent/serving/admission/decide-admission.ts";
+import { explainAdmission } from "#agent/serving/admission/explain-admission.ts";
 import { decideBatch } from "#agent/serving/batching/decide-batch.ts";
 import { decideLane } from "#agent/serving/batching/decide-lane.ts";
 import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
+import { explainBatch, explainLane, explainLanePlan } from "#agent/serving/batching/explain-batching.ts";
 import { decideOnnxFile } from "#agent/serving/models/decide-onnx-file.ts";
-import { explainOnnxFile } from "#agent/serving/models/explain-onnx-file.ts";
 import { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { modelSettings } from "#agent/serving/models/model-settings.ts";
-import { decideProviders } from "#agent/serving/onnxruntime/decide-providers.ts";
+import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
 import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
 import { engineConfig } from "#agent/serving/onnxruntime/engine-options.ts";
 import { ExecutionProvider } from "#agent/serving/onnxruntime/execution-provider.ts";
-import { decideEvictions, decideLoad } from "#agent/serving/residency/decide-eviction.ts";
-import { explainEviction, explainLoad } from "#agent/serving/residency/explain-eviction.ts";
+import { decideDepartures, decideRoom } from "#agent/serving/residency/decide-eviction.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { decidePairLengths } from "#agent/serving/text/decide-pair-lengths.ts";
 import { decideBatchDeadline } from "#agent/serving/worker/decide-batch-deadline.ts";
 import { decideModelIo } from "#agent/serving/worker/decide-model-io.ts";
-import { explainBatchDeadline } from "#agent/serving/worker/explain-batch-deadline.ts";
-import { explainModelIo } from "#agent/serving/worker/explain-model-io.ts";
-import { decideRestart, modelRestartPolicy } from "#platform/process/decide-restart.ts";
-import { explainRestart } from "#platform/process/explain-restart.ts";
-import { type DecisionEntry, decisionEntry, withReason } from "./decision-entry.ts";
+import { decideRestart } from "#agent/serving/worker/decide-restart.ts";
+import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
 import { OnnxChoiceInput } from "./onnx-choice-input.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -137,9 +134,8 @@ const Resident = Type.Object(
   },
   strict,
 );
-const asResident = ({ leaving, ...model }: Static<typeof Resident>) => ({ ...model, evicting: leaving });
 const Residents = Type.Array(Resident, { default: [] });
-const LoadInput = Type.Object(
+const RoomInput = Type.Object(
   {
     need: Type.Object({ bytes: Count, pinned: Type.Boolean({ default: false }) }, strict),
     residents: Residents,
@@ -147,7 +143,7 @@ const LoadInput = Type.Object(
   },
   strict,
 );
-const EvictionsInput = Type.Object(
+const DeparturesInput = Type.Object(
   {
     residents: Residents,
     limits: Type.Object({ budgetBytes: Count, keepAliveMs: amountOrNull }, strict),
@@ -184,39 +180,46 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
   admission: decisionEntry(
     "whether a request for vectors may wait to be computed",
     AdmissionInput,
-    ({ request, queue, limits }) => decideAdmission(request, queue, limits),
+    ({ request, queue, limits }) => {
+      const decision = decideAdmission(request, queue, limits);
+      return { ...decision, reason: explainAdmission(decision) };
+    },
   ),
-  batch: decisionEntry("which of the waiting texts are computed together", BatchInput, ({ waiting, policy }) =>
-    decideBatch(waiting, policy),
-  ),
+  batch: decisionEntry("which of the waiting texts are computed together", BatchInput, ({ waiting, policy }) => {
+    const decision = decideBatch(waiting, policy);
+    return decision === null ? null : { ...decision, reason: explainBatch(decision) };
+  }),
   lane: decisionEntry(
     "which of a model's processes computes the next batch",
     LaneInput,
-    ({ lanes, longLine, fullBatchWaits, owed }) => decideLane(lanes, longLine, fullBatchWaits, owed),
+    ({ lanes, longLine, fullBatchWaits, owed }) => {
+      const views = lanes.map(({ mostBatches, ...lane }) => ({ ...lane, maxBatches: mostBatches }));
+      const decision = decideLane(views, longLine, fullBatchWaits, owed);
+      return { ...decision, reason: explainLane(decision.rule) };
+    },
   ),
   "lane-plan": decisionEntry(
     "how many processes a model gets, and how large its batches are",
     LanePlanInput,
-    ({ settings, computesOnGpu, processBytes }) => decideLanePlan(settings, computesOnGpu, processBytes),
+    ({ settings, computesOnGpu, processBytes }) => {
+      const plan = decideLanePlan(settings, computesOnGpu, processBytes);
+      return { ...plan, reason: explainLanePlan(plan.rule) };
+    },
   ),
   "model-room": decisionEntry(
-    "which models are evicted so that another one has memory",
-    LoadInput,
-    ({ need, residents, budgetBytes }) =>
-      withReason(decideLoad(need, residents.map(asResident), budgetBytes), explainLoad),
+    "which models go so that another one has memory",
+    RoomInput,
+    ({ need, residents, budgetBytes }) => decideRoom(need, residents, budgetBytes),
   ),
   "model-departures": decisionEntry(
-    "which models are evicted because they are unused, or because memory is short",
-    EvictionsInput,
-    ({ residents, limits, nowMs }) => {
-      const { evictions, nextMs } = decideEvictions(residents.map(asResident), limits, nowMs);
-      return { evictions: evictions.map((eviction) => withReason(eviction, explainEviction)), nextMs };
-    },
+    "which models go because nobody uses them, or because memory is short",
+    DeparturesInput,
+    ({ residents, limits, nowMs }) => decideDepartures(residents, limits, nowMs),
   ),
   "model-restart": decisionEntry(
     "when a model's process that was lost is started again",
     Type.Object({ failuresInRow: Positive }, strict),
-    ({ failuresInRow }) => withReason(decideRestart(failuresInRow, modelRestartPolicy), explainRestart),
+    ({ failuresInRow }) => decideRestart(failuresInRow),
   ),
   "batch-deadline": decisionEntry(
     "how long a model's process may take for a batch before it is replaced",
@@ -230,15 +233,15 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
       },
       strict,
     ),
-    (input) => withReason(decideBatchDeadline(input), explainBatchDeadline),
+    decideBatchDeadline,
   ),
   "model-io": decisionEntry(
     "how an ONNX file is fed, and which of its outputs counts",
     ModelIoInput,
-    ({ inputs, outputs, ...what }) => withReason(decideModelIo(inputs, outputs, what), explainModelIo),
+    ({ inputs, outputs, ...what }) => decideModelIo(inputs, outputs, what),
   ),
   "onnx-file": decisionEntry("which of a model's ONNX files is loaded", OnnxFileInput, ({ files, choice }) =>
-    withReason(decideOnnxFile(files, choice), explainOnnxFile),
+    decideOnnxFile(files, choice),
   ),
   providers: decisionEntry(
     "on what a model is computed, in the order in which it is tried",
@@ -249,7 +252,7 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
       },
       strict,
     ),
-    ({ wanted, present }) => decideProviders(wanted, present),
+    ({ wanted, present }) => decideProviderAttempts(wanted, present),
   ),
   "warm-up": decisionEntry(
     "which batches a GPU computes before the first request",

@@ -1,8 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { decidePullFiles } from "#agent/serving/models/pull/decide-pull-files.ts";
-import { explainPullFiles } from "#agent/serving/models/pull/explain-pull-files.ts";
 import { decideMemoryTrend } from "#tools/load/decide-memory-trend.ts";
-import { type DecisionEntry, decisionEntry, withReason } from "./decision-entry.ts";
+import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
 import { OnnxChoiceInput } from "./onnx-choice-input.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -24,6 +23,6 @@ export const toolDecisions: Readonly<Record<string, DecisionEntry>> = {
       },
       strict,
     ),
-    ({ paths, choice }) => withReason(decidePullFiles(paths, choice), explainPullFiles),
+    ({ paths, choice }) => decidePullFiles(paths, choice),
   ),
 };

@@ -20,7 +20,7 @@ function wattsOf(data: MinuteData | undefined): number | null {
   return power === null || power.measuredMs <= 0 ? null : power.energyJ / (power.measuredMs / 1000);
 }
 
-/** A minute's record as the API shows it: rates a second, latency over all models. */
+/** Minute's record as the API shows it: rates a second, latency over all models. */
 export function minuteView(data: MinuteData): MinuteView {
   const { traffic, power } = data;
   const counts = traffic.models.map(({ latencyCounts }) => latencyCounts);
@@ -40,7 +40,7 @@ export function minuteView(data: MinuteData): MinuteView {
   };
 }
 
-/** What is known of an agent as the API shows it at `nowMs`; after `staleAfterMs` without a word it counts as unavailable. */
+/** State of an agent as the API shows it at `nowMs`; after `staleAfterMs` of silence it counts as unavailable. */
 export function agentView(
   agent: AgentState,
   desired: Desired | undefined,
@@ -86,7 +86,7 @@ export interface AgentCounts {
   readonly offline: number;
 }
 
-/** Online agents by their role, and those that are offline. */
+/** Counts the online agents by role, and the offline ones. */
 export function countAgents(views: readonly AgentView[]): AgentCounts {
   const counts = { active: 0, standby: 0, draining: 0, offline: 0 };
   for (const { status, role } of views) {

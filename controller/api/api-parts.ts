@@ -11,7 +11,7 @@ import type { Retirement } from "../fleet/retire-agents.ts";
 import type { LivePolicy } from "../scaling/policy/live-policy.ts";
 import type { DecisionStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 
-/** What the API reads from and acts on. */
+/** Parts that the API reads from and acts on. */
 export interface ApiParts {
   readonly fleetName: string;
   readonly fleet: Fleet;
@@ -19,7 +19,7 @@ export interface ApiParts {
   readonly loop: DecisionLoop;
   readonly overrides: Overrides;
   readonly freeze: FleetFreeze;
-  /** Null where none is configured. */
+  /** The scaling policy; null: none is configured. */
   readonly policy: Pick<LivePolicy, "status"> | null;
   readonly store: MinuteStore & SetAsideStore & DecisionStore;
   readonly counts: IngestCounts;

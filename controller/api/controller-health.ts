@@ -1,39 +1,20 @@
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
+import type { Housekeeping } from "../housekeeping.ts";
 import type { Store } from "../store/store.ts";
 import type { Health } from "./schemas.ts";
 
 const shownForMs = 24 * 3_600_000;
 
-/** Minutes removed because of the store's size limit. */
-export interface StoreTrims {
-  /** Minutes went before their time. */
-  note(minutes: number, nowMs: number): void;
-  /** In the last 24 hours; 0: none. */
-  recent(nowMs: number): number;
-}
-
-export function createStoreTrims(): StoreTrims {
-  let minutes = 0;
-  let lastMs = Number.NEGATIVE_INFINITY;
-  return {
-    note(more, nowMs) {
-      minutes = nowMs - lastMs > shownForMs ? more : minutes + more;
-      lastMs = nowMs;
-    },
-    recent: (nowMs) => (nowMs - lastMs > shownForMs ? 0 : minutes),
-  };
-}
-
-/** Health without a secret: it is served without a key. */
+/** Health without secrets, as it is served without a key. */
 export function controllerHealth(
   parts: {
     readonly broker: Pick<Broker, "connected">;
     readonly counts: Pick<IngestCounts, "totals">;
     readonly store: Pick<Store, "unreadableRows">;
-    readonly trims: Pick<StoreTrims, "recent">;
-    /** Of the store's file. */
+    readonly housekeeping: Pick<Housekeeping, "recentlyTrimmed">;
+    /** Recent damage of the store's file; null: none. */
     readonly damage: (nowMs: number) => string | null;
   },
   nowMs: number,
@@ -41,7 +22,7 @@ export function controllerHealth(
   const { refused, setAside, conflicts, noRoom, storeFault, lastConflictMs, lastNoRoomMs } = parts.counts.totals();
   const isRecent = (atMs: number | null) => atMs !== null && nowMs - atMs <= shownForMs;
   const unreadableRows = parts.store.unreadableRows().map(({ table, rows }) => ({ table, rows }));
-  const trimmed = parts.trims.recent(nowMs);
+  const trimmed = parts.housekeeping.recentlyTrimmed(nowMs);
   const damage = parts.damage(nowMs);
   const problems = [
     ...(damage === null ? [] : [damage]),

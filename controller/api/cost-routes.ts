@@ -1,10 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
-import { createCostAllocation } from "../cost/allocate-cost.ts";
+import { CostAllocation } from "../cost/allocate-cost.ts";
 import { CostReport } from "../cost/cost-report.ts";
 import { parseWindow } from "../cost/parse-window.ts";
-import { createPowerReport, PowerReport } from "../cost/report-power.ts";
+import { PowerReport, PowerReportBuilder } from "../cost/report-power.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { ErrorBody } from "./schemas.ts";
 
@@ -19,7 +19,7 @@ const WindowQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** @throws ServiceError when the text is no window. */
+/** Parses a window. @throws ServiceError when the text is none. */
 function readWindow(text: string, nowMs: number) {
   const window = parseWindow(text, nowMs);
   if (window !== null) return window;
@@ -28,7 +28,7 @@ function readWindow(text: string, nowMs: number) {
   throw new ServiceError("INVALID_REQUEST", message, { details: { param: "window" } });
 }
 
-/** What the fleet costs, and what the choice of power modes saved. */
+/** Routes of the fleet's cost, and of the savings by power modes. */
 export function costRoutes({ store, fleet, prices, powerAssumptions, nowMs }: ApiParts) {
   const births = () => new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
   return new Elysia()
@@ -36,7 +36,7 @@ export function costRoutes({ store, fleet, prices, powerAssumptions, nowMs }: Ap
       "/api/v1/cost",
       async ({ query }) => {
         const window = readWindow(query.window, nowMs());
-        const allocation = createCostAllocation(births(), prices);
+        const allocation = new CostAllocation(births(), prices);
         for await (const minute of store.minutes(window.startMs, window.endMs)) allocation.add(minute);
         return allocation.report(window);
       },
@@ -55,7 +55,7 @@ export function costRoutes({ store, fleet, prices, powerAssumptions, nowMs }: Ap
       "/api/v1/power/report",
       async ({ query }) => {
         const window = readWindow(query.window, nowMs());
-        const report = createPowerReport(births(), powerAssumptions);
+        const report = new PowerReportBuilder(births(), powerAssumptions);
         for await (const minute of store.minutes(window.startMs, window.endMs)) report.add(minute);
         return report.report(window);
       },
@@ -63,7 +63,7 @@ export function costRoutes({ store, fleet, prices, powerAssumptions, nowMs }: Ap
         query: WindowQuery,
         response: { 200: PowerReport, 400: ErrorBody },
         detail: {
-          summary: "What the power modes saved in a window",
+          summary: "Savings by power modes in a window",
           description:
             "Energy, money and CO2, minutes in each mode, beside every device in its top mode and beside the cheapest mode for each minute.",
           tags: ["cost"],

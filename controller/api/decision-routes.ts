@@ -14,7 +14,7 @@ import {
   OverrideResult,
 } from "./schemas.ts";
 
-// Elysia turns numbers in addresses into unions of number and text, whose errors say little: they come in as text.
+// As text: Elysia turns numbers in addresses into unions of number and text, whose errors say little.
 const TimeText = Type.String({ pattern: "^[0-9]{1,15}$", title: "milliseconds since the epoch" });
 
 const DecisionQuery = Type.Object(
@@ -29,7 +29,7 @@ const DecisionQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** Why the fleet is as it is, and the operators' word on it. */
+/** Routes of the decisions, and of the operators' overrides. */
 export function decisionRoutes({ store, overrides }: ApiParts) {
   return new Elysia()
     .get(
@@ -49,7 +49,7 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
         response: { 200: DecisionList, 400: ErrorBody },
         detail: {
           summary: "Decisions, newest first",
-          description: "With reasons, the figures they rest on and what came of them. A hold that repeats is one row.",
+          description: "With reasons, the figures they rest on and their outcome. A repeated hold is one row.",
           tags: ["decisions"],
         },
       },
@@ -73,7 +73,8 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
       response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
       detail: {
         summary: "Set an agent's role or power mode for a time",
-        description: "Comes before the controller's own decisions until it expires. Replaces an earlier override.",
+        description:
+          "Takes precedence over the controller's own decisions until it expires. Replaces an earlier override.",
         tags: ["decisions"],
       },
     })
@@ -82,7 +83,7 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
       response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
       detail: {
         summary: "End an agent's override",
-        description: "Its role stays as it is until the next decision.",
+        description: "The agent keeps its role until the next decision.",
         tags: ["decisions"],
       },
     });

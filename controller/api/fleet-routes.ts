@@ -8,21 +8,21 @@ import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { AgentDetail, AgentList, AgentParams, ErrorBody, FleetView, Retired } from "./schemas.ts";
 
-/** Of an agent's minutes that are not believed, the newest. */
-const shownSetAside = 10;
+/** Max implausible minutes that an agent's view shows. */
+const maxShownSetAside = 10;
 
 const sumOf = (values: readonly (number | null)[]): number | null => {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
 };
 
-/** The highest rate that the fleet's latest forecast foretells; null without one. */
+/** Peak of the fleet's latest forecast; null without one. */
 export function forecastPeakQps(loop: DecisionLoop): number | null {
   const forecast = loop.latestForecast();
   return forecast === null ? null : foretoldPeakQps(forecast);
 }
 
-/** What is known of the fleet as a whole and of each agent. */
+/** Routes of the fleet as a whole and of each agent. */
 export function fleetRoutes(parts: ApiParts) {
   const { fleet, desired, loop, nowMs, staleAfterMs } = parts;
   const viewOf = (agent: Parameters<typeof agentView>[0]) =>
@@ -69,7 +69,7 @@ export function fleetRoutes(parts: ApiParts) {
       {
         response: FleetView,
         detail: {
-          summary: "The fleet at a glance",
+          summary: "Overview of the fleet",
           description: "Counts, rates, forecast, latest decision.",
           tags: ["fleet"],
         },
@@ -94,7 +94,7 @@ export function fleetRoutes(parts: ApiParts) {
           desired: desired.documents.get(params.id) ?? null,
           ingest: {
             ...parts.counts.of(params.id),
-            setAsideMinutes: (await parts.store.listSetAside(params.id, shownSetAside)).map(
+            setAsideMinutes: (await parts.store.listSetAside(params.id, maxShownSetAside)).map(
               ({ bootId, seq, atMs, reason }) => ({ bootId, seq, atMs, reason }),
             ),
           },

@@ -5,14 +5,15 @@ import { describeRoute } from "#platform/http/describe-route.ts";
 import { openRoute } from "#platform/http/open-route.ts";
 import { Health } from "./schemas.ts";
 
-/** For those who run the controller. */
+/** Routes of health and metrics. */
 export function operationsRoutes(health: () => Health, metrics: Registry) {
   return new Elysia()
     .get("/healthz", health, {
       response: Health,
       detail: {
-        summary: "Whether the controller runs",
-        description: "Answers 200 even without its broker; degraded lists what is wrong with receiving or storing.",
+        summary: "Health of the controller",
+        description:
+          "Answers 200 even without its broker. degraded: something is wrong with receiving or storing, see problems.",
         tags: ["operations"],
         ...openRoute,
       },

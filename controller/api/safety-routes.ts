@@ -41,12 +41,12 @@ const PolicyView = Type.Unsafe<PolicyStatus>(
   }),
 );
 
-/** The switch that keeps everything as it is, and the policy in force. */
+/** Routes of the fleet's freeze, and of the policy in force. */
 export function safetyRoutes({ freeze, policy }: ApiParts) {
   return new Elysia()
     .get("/api/v1/freeze", () => ({ freeze: freeze.current() }), {
       response: { 200: FreezeState },
-      detail: { summary: "Whether the fleet is frozen", tags: ["decisions"] },
+      detail: { summary: "Freeze in force", tags: ["decisions"] },
     })
     .post("/api/v1/freeze", async ({ body }) => ({ freeze: await freeze.set(body.reason, body.expiresInS ?? null) }), {
       ...jsonBody(FreezeBody),
@@ -54,7 +54,7 @@ export function safetyRoutes({ freeze, policy }: ApiParts) {
       detail: {
         summary: "Freeze the fleet",
         description:
-          "The controller goes on deciding and recording, but changes nothing. Operators' overrides still hold.",
+          "The controller continues to decide and record, but changes nothing. Operators' overrides still hold.",
         tags: ["decisions"],
       },
     })
@@ -79,7 +79,7 @@ export function safetyRoutes({ freeze, policy }: ApiParts) {
         response: { 200: PolicyView, 404: ErrorBody },
         detail: {
           summary: "The scaling policy in force",
-          description: "What its triggers said, what it decided last, and what is wrong with its file as it is now.",
+          description: "Readings of its triggers, its last decision, and what is wrong with its file as it is now.",
           tags: ["decisions"],
         },
       },

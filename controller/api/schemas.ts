@@ -2,70 +2,83 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { type DecisionRecord, decisionKinds } from "#controller/store/decision-record.ts";
 import * as messages from "#protocol/messages.ts";
 
-/** What the API answers. Times are ms since the epoch by the controller's clock, rates are texts a second of it. */
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+/** Answers of the API. Times are ms since the epoch by the controller's clock, rates texts a second of it. */
+const orNull = <T extends TSchema>(schema: T, description?: string) =>
+  Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
+const text = (description: string) => Type.String({ description });
+const number = (description: string) => Type.Number({ description });
+const count = (description: string) => Type.Integer({ description });
+const textOrNull = (description: string) => orNull(Type.String(), description);
+const numberOrNull = (description: string) => orNull(Type.Number(), description);
 const TimeMs = Type.Number();
 
-// Elysia infers no type from a union whose members are not a literal tuple: it is told.
+// Elysia infers no type from a union whose members are not a literal tuple, so it is given.
 const AgentRole = Type.Unsafe<messages.AgentRole>(messages.AgentRole);
 const Birth = Type.Unsafe<messages.Birth>(messages.Birth);
 const Desired = Type.Unsafe<messages.Desired>(messages.Desired);
 
-export const ErrorBody = Type.Object({ error: Type.String(), code: Type.String() }, { additionalProperties: true });
+export const ErrorBody = Type.Object(
+  { error: text("what is wrong"), code: text("a constant that programs can rely on") },
+  { additionalProperties: true },
+);
 
 const OverrideView = Type.Object({
-  agentId: Type.String(),
-  role: orNull(AgentRole),
-  powerMode: orNull(Type.String()),
-  powerModeCap: orNull(Type.String()),
+  agentId: text("the agent that it is for"),
+  role: orNull(AgentRole, "null: the controller decides"),
+  powerMode: textOrNull("name of the mode to hold; null: the agent chooses"),
+  powerModeCap: textOrNull("name of the most capable mode that is allowed; null: all are"),
   createdAtMs: TimeMs,
   expiresAtMs: TimeMs,
 });
 
 export const MinuteView = Type.Object({
-  minuteStartMs: TimeMs,
-  qps: Type.Number(),
-  requests: Type.Integer(),
-  errors: Type.Integer(),
-  rejected: Type.Integer(),
-  queueDepth: Type.Integer(),
-  p95LatencyMs: orNull(Type.Number()),
-  /** Mean over the measured part of the minute. */
-  watts: orNull(Type.Number()),
-  energyJ: orNull(Type.Number()),
-  maxTemperatureC: orNull(Type.Number()),
-  gpuUtilization: orNull(Type.Number()),
+  minuteStartMs: number("start of the minute"),
+  qps: number("texts a second"),
+  requests: count("requests that were answered"),
+  errors: count("requests that failed on the agent's side"),
+  rejected: count("requests that were turned away"),
+  queueDepth: count("texts that waited when the minute was closed"),
+  p95LatencyMs: numberOrNull("95th percentile of latency; null: no requests"),
+  watts: numberOrNull("mean power over the measured part of the minute; null: not measured"),
+  energyJ: numberOrNull("joules; null: not measured"),
+  maxTemperatureC: numberOrNull("highest temperature, °C; null: not measured"),
+  gpuUtilization: numberOrNull("mean load of the GPU, 0 … 1; null: not measured"),
 });
 export type MinuteView = Static<typeof MinuteView>;
 
 const agentView = {
-  agentId: Type.String(),
+  agentId: text("id of the agent"),
   status: Type.Union([Type.Literal("online"), Type.Literal("offline")]),
-  /** Why it can't serve right now; null when it can. */
-  unavailableReason: orNull(Type.String()),
-  role: Type.Object({ desired: orNull(AgentRole), reported: orNull(AgentRole) }),
-  powerMode: Type.Object({ desired: orNull(Type.String()), reported: orNull(Type.String()) }),
-  desiredVersion: orNull(Type.Integer()),
-  reportedVersion: orNull(Type.Integer()),
-  /** What is not as desired, by the agent's own word. */
+  unavailableReason: textOrNull("why it can't serve right now; null: it can"),
+  role: Type.Object({
+    desired: orNull(AgentRole, "null: none yet"),
+    reported: orNull(AgentRole, "null: none yet"),
+  }),
+  powerMode: Type.Object({
+    desired: textOrNull("mode to hold; null: the agent chooses"),
+    reported: textOrNull("present mode; null: unknown"),
+  }),
+  desiredVersion: orNull(Type.Integer(), "version of the desired document; null: none yet"),
+  reportedVersion: orNull(Type.Integer(), "version that the agent follows; null: none yet"),
   differs: Type.Array(
     Type.Object({ field: Type.String(), desired: Type.String(), reported: Type.String(), reason: Type.String() }),
+    { description: "what is not as desired, as the agent reports it" },
   ),
-  url: orNull(Type.String()),
-  region: orNull(Type.String()),
-  version: orNull(Type.String()),
-  bootId: orNull(Type.String()),
-  board: orNull(Type.String()),
-  models: Type.Array(Type.String()),
-  lastHeardMs: TimeMs,
-  capacityQps: orNull(Type.Number()),
-  qps: orNull(Type.Number()),
-  p50LatencyMs: orNull(Type.Number()),
-  p95LatencyMs: orNull(Type.Number()),
-  forecastPeakQps: orNull(Type.Number()),
-  forecastAccuracy: orNull(messages.ForecastAccuracy),
-  watts: orNull(Type.Number()),
-  override: orNull(OverrideView),
+  url: textOrNull("base address of the agent's API; null: unknown"),
+  region: textOrNull("where the device stands; null: unknown"),
+  version: textOrNull("of the agent's program; null: unknown"),
+  bootId: textOrNull("present run of the agent; null: unknown"),
+  board: textOrNull("make of the board; null: unknown"),
+  models: Type.Array(Type.String(), { description: "ids of the models that are loaded" }),
+  lastHeardMs: number("arrival of the agent's last message"),
+  capacityQps: numberOrNull("texts a second of the most capable mode; null: unknown"),
+  qps: numberOrNull("texts a second of the last minute; null: offline, or no minute yet"),
+  p50LatencyMs: numberOrNull("median latency of the last minutes; null: no requests"),
+  p95LatencyMs: numberOrNull("95th percentile of latency of the last minutes; null: no requests"),
+  forecastPeakQps: numberOrNull("median of the forecast peak, texts a second; null: no forecast"),
+  forecastAccuracy: orNull(messages.ForecastAccuracy, "of the newest 24 hours; null: unknown"),
+  watts: numberOrNull("mean power of the last minute; null: offline, or not measured"),
+  override: orNull(OverrideView, "an operator's override; null: none"),
 };
 
 export const AgentView = Type.Object(agentView);
@@ -73,20 +86,23 @@ export type AgentView = Static<typeof AgentView>;
 
 export const AgentDetail = Type.Object({
   ...agentView,
-  birth: orNull(Birth),
-  desired: orNull(Desired),
-  /** Messages of the agent that were not accepted as they came, since this controller started, and the newest minutes that are not believed. */
-  ingest: Type.Object({
-    refused: Type.Integer(),
-    setAside: Type.Integer(),
-    conflicts: Type.Integer(),
-    lastReason: orNull(Type.String()),
-    lastAtMs: orNull(TimeMs),
-    setAsideMinutes: Type.Array(
-      Type.Object({ bootId: Type.String(), seq: Type.Integer(), atMs: TimeMs, reason: Type.String() }),
-    ),
-  }),
-  recentMinutes: Type.Array(MinuteView),
+  birth: orNull(Birth, "the agent's last birth; null: none yet"),
+  desired: orNull(Desired, "its desired document; null: none yet"),
+  ingest: Type.Object(
+    {
+      refused: count("messages that could not be read or were not its to send"),
+      setAside: count("implausible minutes, which are kept but not counted"),
+      conflicts: count("minutes under the name of another one, or with other figures than the one on record"),
+      lastReason: textOrNull("of the newest of these; null: none"),
+      lastAtMs: orNull(TimeMs, "time of the newest of these; null: none"),
+      setAsideMinutes: Type.Array(
+        Type.Object({ bootId: Type.String(), seq: Type.Integer(), atMs: TimeMs, reason: Type.String() }),
+        { description: "the newest implausible minutes" },
+      ),
+    },
+    { description: "messages that were not accepted as they came, since this controller started" },
+  ),
+  recentMinutes: Type.Array(MinuteView, { description: "the newest live minutes, oldest first" }),
 });
 
 export const AgentList = Type.Object({ agents: Type.Array(AgentView) });
@@ -120,30 +136,39 @@ export const DecisionView = Type.Unsafe<DecisionRecord>(
 export const DecisionList = Type.Object({ decisions: Type.Array(DecisionView) });
 
 export const FleetView = Type.Object({
-  fleet: Type.String(),
-  nowMs: TimeMs,
+  fleet: text("name of the fleet"),
+  nowMs: number("the controller's clock"),
   controller: Type.Object({ version: Type.String(), startedAtMs: TimeMs, brokerConnected: Type.Boolean() }),
   agents: Type.Object({
-    total: Type.Integer(),
-    online: Type.Integer(),
-    offline: Type.Integer(),
-    active: Type.Integer(),
-    standby: Type.Integer(),
-    draining: Type.Integer(),
+    total: count("known agents"),
+    online: count("agents that are online"),
+    offline: count("agents that are offline"),
+    active: count("online agents that serve"),
+    standby: count("online agents on standby"),
+    draining: count("online agents that finish their requests"),
   }),
-  qps: orNull(Type.Number()),
-  p95LatencyMs: orNull(Type.Number()),
-  watts: orNull(Type.Number()),
-  activeCapacityQps: Type.Number(),
-  forecast: orNull(messages.ForecastReport),
-  forecastPeakQps: orNull(Type.Number()),
+  qps: numberOrNull("texts a second of all agents; null: no agent reports a rate"),
+  p95LatencyMs: numberOrNull("95th percentile of latency of the last minutes; null: no requests"),
+  watts: numberOrNull("power of all agents; null: not measured"),
+  activeCapacityQps: number("texts a second that the agents meant to serve carry"),
+  forecast: orNull(messages.ForecastReport, "forecast of the fleet's traffic; null: none yet"),
+  forecastPeakQps: numberOrNull("median of the forecast peak, texts a second; null: no forecast"),
   latestDecision: orNull(
     Type.Object({ atMs: TimeMs, kind: Type.String(), rule: Type.String(), reason: Type.String() }),
+    "null: none yet",
   ),
-  /** An operator's word that nothing is to change. */
-  freeze: orNull(Type.Object({ reason: Type.String(), untilMs: orNull(TimeMs) })),
-  /** The scaling policy in force; `problem`: what is wrong with its file as it is now, which is not in force. */
-  policy: orNull(Type.Object({ name: Type.String(), mode: Type.String(), problem: orNull(Type.String()) })),
+  freeze: orNull(
+    Type.Object({ reason: Type.String(), untilMs: orNull(TimeMs, "null: until it is ended") }),
+    "an operator's order that nothing is to change; null: none",
+  ),
+  policy: orNull(
+    Type.Object({
+      name: Type.String(),
+      mode: Type.String(),
+      problem: textOrNull("what is wrong with its file as it is now, which is not in force; null: nothing"),
+    }),
+    "the scaling policy in force; null: none is configured",
+  ),
 });
 export type FleetView = Static<typeof FleetView>;
 
@@ -161,23 +186,27 @@ export const OverrideBody = Type.Object(
 
 export const OverrideResult = Type.Object({ override: OverrideView, desired: Desired });
 
-export const Retired = Type.Object({ retired: Type.String() });
+export const Retired = Type.Object({ retired: text("id of the agent") });
 
 export const Health = Type.Object({
-  /** degraded: it runs, and something is wrong with what it takes in or keeps. */
-  status: Type.Union([Type.Literal("ok"), Type.Literal("degraded")]),
-  version: Type.String(),
-  brokerConnected: Type.Boolean(),
-  problems: Type.Array(Type.String()),
-  /** Since it started. */
-  messages: Type.Object({
-    refused: Type.Integer(),
-    setAside: Type.Integer(),
-    conflicts: Type.Integer(),
-    noRoom: Type.Integer(),
+  status: Type.Union([Type.Literal("ok"), Type.Literal("degraded")], {
+    description: "degraded: it runs, and something is wrong with receiving or storing",
   }),
-  /** By table. */
-  unreadableRows: Type.Array(Type.Object({ table: Type.String(), rows: Type.Integer() })),
+  version: text("of the program"),
+  brokerConnected: Type.Boolean(),
+  problems: Type.Array(Type.String(), { description: "for people" }),
+  messages: Type.Object(
+    {
+      refused: count("messages that could not be read or were not the agent's to send"),
+      setAside: count("implausible minutes"),
+      conflicts: count("minutes under the name of another one"),
+      noRoom: count("messages of agents beyond ingest.maxAgents"),
+    },
+    { description: "since it started" },
+  ),
+  unreadableRows: Type.Array(Type.Object({ table: Type.String(), rows: Type.Integer() }), {
+    description: "rows of the store that are skipped",
+  }),
 });
 export type Health = Static<typeof Health>;
 

@@ -21,7 +21,7 @@ const TrafficView = Type.Object({
   minutes: Type.Array(Type.Object({ minuteStartMs: Type.Number(), qps: Type.Number() })),
 });
 
-/** The fleet's recorded traffic: what a policy is tried on before it is trusted. */
+/** Route of the fleet's recorded traffic, on which a policy can be tried. */
 export function trafficRoutes({ store, nowMs }: Pick<ApiParts, "store" | "nowMs">) {
   return new Elysia().get(
     "/api/v1/traffic",
@@ -35,7 +35,7 @@ export function trafficRoutes({ store, nowMs }: Pick<ApiParts, "store" | "nowMs"
       response: { 200: TrafficView, 400: ErrorBody },
       detail: {
         summary: "The fleet's rate, minute by minute",
-        description: "Texts a second of all agents together, oldest first. Minutes that nobody reported are absent.",
+        description: "Texts a second of all agents together, oldest first. Minutes without a report are absent.",
         tags: ["fleet"],
       },
     },

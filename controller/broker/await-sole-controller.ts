@@ -2,25 +2,24 @@ import { systemClock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
-import { ControllerProbe } from "#protocol/controller-probe.ts";
-import { ControllerState } from "#protocol/messages.ts";
+import { ControllerProbe, ControllerState } from "#protocol/messages.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 
 export interface SoleControllerTimes {
-  /** A broker that can't be reached for so long is not waited for. */
+  /** Max time to wait for a connection to the broker. */
   readonly connectMs: number;
-  /** A controller that lives answers within this time. */
+  /** Time within which a running controller answers. */
   readonly answerMs: number;
-  /** While standing by it is asked again after this time, as it may have ended without a word. */
+  /** Time after which it is asked again, as it may have ended without a message. */
   readonly askAgainMs: number;
 }
 
 const soleControllerTimes: SoleControllerTimes = { connectMs: 3000, answerMs: 2000, askAgainMs: 10_000 };
 
 /**
- * Waits until no other controller acts for the fleet at a broker elsewhere. What the broker remembers of one is not enough: it is asked, and
- * whoever lives answers. False when `signal` aborted first.
- * @param probe a connection of its own, closed in the end
+ * Waits until no other controller acts for the fleet at an external broker; false when `signal` aborted first. A retained state is not enough:
+ * the other controller is probed, and answers if it runs.
+ * @param probe is a connection for this alone; it is closed at the end.
  */
 export async function awaitSoleController(
   fleet: string,
@@ -37,7 +36,7 @@ export async function awaitSoleController(
     const decoded = decodeMessage(ControllerState, payload);
     if (!decoded.ok) return;
     const { status, instanceId, answers } = decoded.message;
-    // That one was there once is no news: it may have ended without a word. Nor is it what anybody says unasked.
+    // A retained "online" may be that of a controller that has ended; an unasked one may be forged.
     if (status === "online" && (retained || answers !== nonce)) return;
     other = status === "online" ? instanceId : null;
     heard.resolve();

@@ -8,18 +8,18 @@ export const BrokerLimits = Type.Object(
   {
     maxConnections: count(12_000, "simultaneous connections"),
     maxHalfOpen: count(512, "connections that have not logged in yet; a new one replaces the oldest"),
-    maxHalfOpenPerAddress: count(128, "the same, per address (IPv6: per /64)"),
-    halfOpenMs: count(10_000, "time to log in", 600_000),
+    maxHalfOpenPerAddress: count(128, "maxHalfOpen for one address (IPv6: one /64)"),
+    halfOpenMs: count(10_000, "milliseconds within which a client must log in", 600_000),
     maxRetainedBytes: count(64 * 1024 * 1024, "bytes of retained messages", 2 ** 40),
     maxBufferedBytes: count(
       4 * 1024 * 1024,
       "bytes waiting for one slow subscriber; beyond this it is disconnected",
       2 ** 32,
     ),
-    messagesPerS: count(200, "average rate at which one client may publish; beyond it the client is slowed down"),
-    bytesPerS: count(2 * 1024 * 1024, "the same in bytes", 2 ** 32),
-    burstS: count(10, "seconds' worth that may come at once", 3600),
+    messagesPerS: count(200, "average messages a second of one client; beyond it the client is slowed down"),
+    bytesPerS: count(2 * 1024 * 1024, "messagesPerS in bytes", 2 ** 32),
+    burstS: count(10, "seconds of these rates that may come at once", 3600),
   },
-  { additionalProperties: false, default: {}, description: "limits of the embedded broker" },
+  { additionalProperties: false, default: {}, description: "Limits of the embedded broker." },
 );
 export type BrokerLimits = Static<typeof BrokerLimits>;

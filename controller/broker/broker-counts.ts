@@ -15,7 +15,7 @@ export interface BrokerCounts {
   readonly refused: ReadonlyMap<RefusalReason, number>;
   readonly dropped: ReadonlyMap<DropReason, number>;
   readonly deniedSubscriptions: number;
-  /** Time for which publishers were held back. */
+  /** Time by which publishers were delayed. */
   readonly slowedMs: number;
   readonly connections: number;
   readonly halfOpen: number;

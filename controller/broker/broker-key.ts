@@ -26,7 +26,7 @@ export function readBrokerKey(stateDir: string): Uint8Array | null {
   return key;
 }
 
-/** Returns this controller's key, made once and kept beside its store. Only whoever holds the store's lease may call it. */
+/** Returns this controller's key, made once and kept beside its store. Only the holder of the store's lease may call it. */
 export function keptBrokerKey(stateDir: string): Uint8Array {
   const kept = readBrokerKey(stateDir);
   if (kept !== null) return kept;
@@ -35,8 +35,8 @@ export function keptBrokerKey(stateDir: string): Uint8Array {
 }
 
 /**
- * Leaves the key where agents of this user on this machine look for it, and returns what takes it away again. Without it agents here need a
- * configured secret, as others do.
+ * Leaves the key where agents of this user on this machine look for it, and returns a function that removes it. Without it these agents need
+ * a configured secret, as others do.
  */
 export function shareBrokerKey(
   key: Uint8Array,
@@ -59,7 +59,7 @@ export function shareBrokerKey(
       // Another controller may listen on this port by now.
       if (readFileSync(path, "utf8") === text) unlinkSync(path);
     } catch {
-      // Somebody else has removed it.
+      // It has been removed already.
     }
   };
 }

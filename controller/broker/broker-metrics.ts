@@ -5,7 +5,7 @@ import type { BrokerCounts } from "./broker-counts.ts";
 const byReason = (counts: ReadonlyMap<string, number>) =>
   [...counts].map(([reason, count]) => [{ reason }, count] as const);
 
-/** Shows what the embedded broker holds and what it turned away. */
+/** Registers the metrics of the embedded broker. */
 export function registerBrokerMetrics(registry: Registry, read: () => BrokerCounts): void {
   const total = (name: string, help: string, value: (counts: BrokerCounts) => number) =>
     registerTotal(registry, `thormesh_broker_${name}_total`, help, () => value(read()));
@@ -31,5 +31,5 @@ export function registerBrokerMetrics(registry: Registry, read: () => BrokerCoun
   const gauge = (name: string, help: string, value: (counts: BrokerCounts) => number) =>
     registerGauges(registry, `thormesh_broker_${name}`, help, [], () => [[{}, value(read())]]);
   gauge("retained_messages", "Messages kept for later subscribers", (counts) => counts.retainedMessages);
-  gauge("retained_bytes", "Bytes of these", (counts) => counts.retainedBytes);
+  gauge("retained_bytes", "Bytes of the messages kept for later subscribers", (counts) => counts.retainedBytes);
 }

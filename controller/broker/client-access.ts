@@ -12,9 +12,9 @@ export interface PublishedPacket {
 export interface ClientRights {
   readonly role: "agent" | "doctor" | "observer";
   readonly name: string;
-  /** Returns why this may not be published, or null if it may. Last wills are judged in the same way. */
+  /** Returns the reason why this may not be published, or null if it may. Last wills are judged in the same way. */
   denyPublish(packet: PublishedPacket): string | null;
-  /** Returns how many messages one counts for in the client's rate: some are delivered to many. */
+  /** Returns the number of messages that one counts for in the client's rate: some are delivered to many. */
   costOf(topic: string): number;
   maySubscribe(filter: string): boolean;
   mayReceive(topic: string): boolean;
@@ -31,7 +31,7 @@ export type Admission =
   | { readonly rights: ClientRights }
   | { readonly refused: Exclude<RefusalReason, "will" | "too-many" | "too-often">; readonly detail: string };
 
-/** Decides which clients the broker admits, and with which rights. */
+/** Admission of clients to the broker, with their rights. */
 export interface ClientAccess {
   admit(request: ConnectRequest): Admission;
 }

@@ -27,7 +27,7 @@ export interface Connections {
 
 type Limits = Pick<BrokerLimits, "maxConnections" | "maxHalfOpen" | "maxHalfOpenPerAddress" | "halfOpenMs">;
 
-/** @param onDrop is told of each connection that is ended here */
+/** @param onDrop is called for each connection that is ended here. */
 export function createConnections(limits: Limits, onDrop: (reason: DropReason, address: string) => void): Connections {
   const open = new Set<Socket>();
   /** Oldest first, by network. */
@@ -52,7 +52,7 @@ export function createConnections(limits: Limits, onDrop: (reason: DropReason, a
 
   return {
     accept(socket) {
-      // It was reset before it was looked at.
+      // It was reset already.
       if (socket.destroyed) return false;
       if (open.size >= limits.maxConnections && waiting.size === 0) {
         drop(socket, "too-many");
@@ -60,7 +60,7 @@ export function createConnections(limits: Limits, onDrop: (reason: DropReason, a
       }
       const network = networkOf(socket.remoteAddress);
       const neighbours = waitingOf.get(network) ?? new Set();
-      // A client that knows its secret sends it at once: the oldest one is the least likely to.
+      // A client that knows its secret sends it at once, so the oldest connection is the least likely to log in.
       if (neighbours.size >= limits.maxHalfOpenPerAddress) drop(neighbours.values().next().value, "half-open");
       else if (waiting.size >= limits.maxHalfOpen || open.size >= limits.maxConnections)
         drop(waiting.keys().next().value, "half-open");

@@ -1,24 +1,13 @@
 import { describeError } from "#platform/errors.ts";
-import { createCountedLog, type Logger } from "#platform/log.ts";
+import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
-import { ControllerProbe } from "#protocol/controller-probe.ts";
-import { ControllerState } from "#protocol/messages.ts";
+import { ControllerProbe, ControllerState } from "#protocol/messages.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { decideSoleController } from "./decide-sole-controller.ts";
-
-/** Publishes a controller's state on its fleet's topic, and settles which of several controllers acts. */
-export interface ControllerPresence {
-  /** The last will. */
-  offline(): string;
-  /** Answers probes and judges other controllers' claims, at a broker where others can publish. Called before the start. */
-  watch(): void;
-  /** Says that the controller is online: once connected. */
-  announce(): Promise<void>;
-  /** Says that the controller is offline, unless another one has taken over. */
-  sayOffline(): Promise<void>;
-}
+import { explainSoleController } from "./explain-sole-controller.ts";
+import { createPublishPace, type PublishPace } from "./publish-pace.ts";
 
 export interface ControllerPresenceParts {
   readonly fleet: string;
@@ -30,105 +19,121 @@ export interface ControllerPresenceParts {
   readonly onReplaced: () => void;
 }
 
-/** A controller that lives answers within this time; it is asked at most once in it. */
+/** Time within which a running controller answers a probe; no other probe is sent meanwhile. */
 const answerMs = 2000;
-/** Other clients can make this controller publish; this bounds how often. */
-const wordsPerS = 10;
+/** Max messages a second that other clients can make this controller publish. */
+const maxWordsPerS = 10;
 
-export function createControllerPresence(parts: ControllerPresenceParts): ControllerPresence {
-  const { fleet, broker, instanceId, nowMs, log, onReplaced } = parts;
-  const counted = createCountedLog(log, Date.now);
-  const topic = controllerStateTopic(fleet);
-  const sinceMs = Date.now();
-  let announced = false;
-  let leaving = false;
-  /** Nonce of the open question, or null. */
-  let asked: string | null = null;
-  let second = 0;
-  let words = 0;
+/** Publishes a controller's state on its fleet's topic, and settles which of several controllers acts. */
+export class ControllerPresence {
+  readonly #parts: ControllerPresenceParts;
+  readonly #counted: CountedLog;
+  readonly #topic: string;
+  readonly #sinceMs = Date.now();
+  readonly #pace: PublishPace = createPublishPace({ messagesPerS: maxWordsPerS, bytesPerS: 1, burstS: 1 }, () =>
+    performance.now(),
+  );
+  #isAnnounced = false;
+  #isLeaving = false;
+  /** Nonce of the open probe, or null. */
+  #asked: string | null = null;
 
-  const stateOf = (status: ControllerState["status"], answers?: string) =>
-    encodeMessage(ControllerState, {
-      ...{ v: 1, status, instanceId, version, sentAtMs: Math.round(nowMs()), sinceMs },
+  constructor(parts: ControllerPresenceParts) {
+    this.#parts = parts;
+    this.#counted = createCountedLog(parts.log, Date.now);
+    this.#topic = controllerStateTopic(parts.fleet);
+  }
+
+  /** Payload of the last will. */
+  offline(): string {
+    return this.#stateOf("offline");
+  }
+
+  /** Answers probes and judges other controllers' claims, at a broker where others can publish. Called before the start. */
+  watch(): void {
+    const broker = this.#parts.broker();
+    broker.subscribe(controllerProbeTopic(this.#parts.fleet), ({ payload }) => {
+      const probe = decodeMessage(ControllerProbe, payload);
+      if (probe.ok && probe.message.nonce !== this.#asked) this.#sayAgain(probe.message.nonce);
+    });
+    broker.subscribe(this.#topic, ({ payload, retained }) => this.#onState(payload, retained));
+  }
+
+  /** Publishes that the controller is online; called once connected. */
+  async announce(): Promise<void> {
+    this.#isAnnounced = true;
+    await this.#say("online");
+  }
+
+  /** Publishes that the controller is offline, unless another one has taken over. */
+  async sayOffline(): Promise<void> {
+    const wasReplaced = this.#isLeaving;
+    this.#isLeaving = true;
+    if (!wasReplaced && this.#parts.broker().connected) await this.#say("offline");
+  }
+
+  #stateOf(status: ControllerState["status"], answers?: string): string {
+    const { instanceId, nowMs } = this.#parts;
+    return encodeMessage(ControllerState, {
+      ...{ v: 1, status, instanceId, version, sentAtMs: Math.round(nowMs()), sinceMs: this.#sinceMs },
       ...(answers === undefined ? {} : { answers }),
     });
-  const say = (status: ControllerState["status"], answers?: string) =>
-    broker().publish(topic, stateOf(status, answers), { retain: true });
+  }
 
-  const mayEffect = (): boolean => {
-    const now = Math.floor(performance.now() / 1000);
-    if (now !== second) words = 0;
-    second = now;
-    words += 1;
-    if (words > wordsPerS) counted.note("too many messages on the controller's topics; they are ignored", { words });
-    return words <= wordsPerS;
-  };
-  /** Not awaited within: a handler must not wait for a publish. */
-  const sayAgain = (answers?: string) => {
-    if (leaving || !announced || !mayEffect()) return;
-    say("online", answers).catch((error) =>
-      log.warn({ err: describeError(error) }, "announcing this controller failed"),
+  #say(status: ControllerState["status"], answers?: string): Promise<void> {
+    return this.#parts.broker().publish(this.#topic, this.#stateOf(status, answers), { retain: true });
+  }
+
+  #mayPublish(): boolean {
+    const isAllowed = this.#pace.tryTake(1);
+    if (!isAllowed) this.#counted.note("too many messages on the controller's topics; they are ignored", {});
+    return isAllowed;
+  }
+
+  /** Not awaited within: a message handler must not wait for a publish. */
+  #sayAgain(answers?: string): void {
+    if (this.#isLeaving || !this.#isAnnounced || !this.#mayPublish()) return;
+    this.#say("online", answers).catch((error) =>
+      this.#parts.log.warn({ err: describeError(error) }, "announcing this controller failed"),
     );
-  };
-  const ask = (reason: string) => {
-    if (asked !== null || !mayEffect()) return;
+  }
+
+  #ask(reason: string): void {
+    if (this.#asked !== null || !this.#mayPublish()) return;
+    const { fleet, broker, log } = this.#parts;
     const nonce = crypto.randomUUID();
-    asked = nonce;
-    counted.note("another controller claims to act for this fleet: probing it", { fleet, reason });
+    this.#asked = nonce;
+    this.#counted.note("another controller claims to act for this fleet: probing it", { fleet, reason });
     broker()
       .publish(controllerProbeTopic(fleet), encodeMessage(ControllerProbe, { v: 1, nonce }), { retain: false })
       .catch((error) => log.warn({ err: describeError(error) }, "probing another controller failed"));
     setTimeout(() => {
-      asked = null;
-      if (leaving) return;
-      counted.note("no answer: the claim that another controller acts is ignored", { fleet });
-      sayAgain();
+      this.#asked = null;
+      if (this.#isLeaving) return;
+      this.#counted.note("no answer: the claim that another controller acts is ignored", { fleet });
+      this.#sayAgain();
     }, answerMs).unref();
-  };
+  }
 
-  const onState = (payload: Uint8Array, retained: boolean) => {
+  #onState(payload: Uint8Array, retained: boolean): void {
     const decoded = decodeMessage(ControllerState, payload);
-    // What the broker remembers may be of one that is no more.
-    if (!decoded.ok || retained || !announced || leaving) return;
+    // A retained state may be that of a controller that no longer runs.
+    if (!decoded.ok || retained || !this.#isAnnounced || this.#isLeaving) return;
+    const { fleet, instanceId, log, onReplaced } = this.#parts;
     const { answers } = decoded.message;
-    const claim = { ...decoded.message, answersUs: asked !== null && answers === asked };
-    const decision = decideSoleController({ instanceId, sinceMs }, claim, Date.now());
-    switch (decision.kind) {
-      case "alone":
-        return;
-      case "ask":
-        return ask(decision.reason);
-      case "insist":
-        // Not as the kind of the note: that would be one for each name that somebody thinks of.
-        counted.note("this controller repeats that it acts for the fleet", { fleet, reason: decision.reason });
-        return sayAgain();
-      case "yield":
-        log.error(`${decision.reason}: this one stops deciding`);
-        leaving = true;
-        return onReplaced();
-      default:
-        return decision satisfies never;
+    const claim = { ...decoded.message, answersUs: this.#asked !== null && answers === this.#asked };
+    const decision = decideSoleController({ instanceId, sinceMs: this.#sinceMs }, claim, Date.now());
+    const reason = explainSoleController(decision);
+    if (decision.kind === "ask") this.#ask(reason);
+    if (decision.kind === "insist") {
+      // The reason is no part of the counted kind: forged names would make one kind each.
+      this.#counted.note("this controller repeats that it acts for the fleet", { fleet, reason });
+      this.#sayAgain();
     }
-  };
-
-  return {
-    offline: () => stateOf("offline"),
-    watch() {
-      broker().subscribe(controllerProbeTopic(fleet), ({ payload }) => {
-        const probe = decodeMessage(ControllerProbe, payload);
-        if (probe.ok && probe.message.nonce !== asked) sayAgain(probe.message.nonce);
-      });
-      broker().subscribe(topic, ({ payload, retained }) => onState(payload, retained));
-    },
-    async announce() {
-      announced = true;
-      await say("online");
-    },
-    async sayOffline() {
-      // After another one has taken over, this one must not say that nobody is there.
-      const wasReplaced = leaving;
-      leaving = true;
-      if (!wasReplaced && broker().connected) await say("offline");
-    },
-  };
+    if (decision.kind === "yield") {
+      log.error(`${reason}: this one stops deciding`);
+      this.#isLeaving = true;
+      onReplaced();
+    }
+  }
 }

@@ -19,7 +19,7 @@ import {
 } from "#protocol/topics.ts";
 import type { ClientAccess, ClientRights, PublishedPacket } from "./client-access.ts";
 
-/** Channels an agent publishes on, with the max bytes of each. Those that are retained or delivered to other agents are short. */
+/** Channels that an agent publishes on, with the max bytes of each: fewer where messages are retained or delivered to other agents. */
 const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
   presence: 32_768,
   birth: maxMessageBytes,
@@ -28,10 +28,10 @@ const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
   "cmd-result": 8192,
 };
 
-/** A presence is delivered to every agent of the fleet; ten a second are far more than an agent needs. */
+/** Cost of a presence in messages, as it is delivered to every agent of the fleet. */
 const presenceCost = 20;
 
-/** One or two are usual. */
+/** Max subscriptions of an observer; one or two are usual. */
 const maxObserverSubscriptions = 16;
 
 /** Compares in constant time; hashing first gives equal lengths. */
@@ -42,7 +42,7 @@ function isSecret(given: Uint8Array, expected: string): boolean {
 
 /** Rights of one agent: it publishes for itself alone, and receives what is meant for it and the others' presence. */
 export function agentRights(fleet: string, agentId: string): ClientRights {
-  const said = new Map(
+  const published = new Map(
     Object.entries(agentSays).map(([channel, maxBytes]) => {
       const { retain } = agentChannels[channel as AgentChannel];
       return [agentTopic(fleet, agentId, channel as AgentChannel), { maxBytes, retain }];
@@ -53,7 +53,7 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
     agentTopic(fleet, agentId, "desired"),
     agentTopic(fleet, agentId, "cmd"),
     agentTopic(fleet, "+", "presence"),
-    // An agent with power.sleep.wakeCommand reads whether sleeping peers are wanted. A role and its reason are no secret among agents.
+    // An agent with power.sleep.wakeCommand wakes peers that are to serve. A role and its reason are no secret among agents.
     agentTopic(fleet, "+", "desired"),
     controllerStateTopic(fleet),
   ]);
@@ -66,7 +66,7 @@ export function agentRights(fleet: string, agentId: string): ClientRights {
     role: "agent",
     name: agentId,
     denyPublish({ topic, retain, qos, bytes }) {
-      const channel = said.get(topic);
+      const channel = published.get(topic);
       if (channel === undefined) return "an agent may publish only on its own topics";
       if (qos > 1) return "QoS 2 is not used here";
       if (retain && !channel.retain) return "this topic is not retained";
@@ -112,8 +112,8 @@ function observerRights(fleet: string): ClientRights {
 }
 
 /**
- * Lets in the agents of one fleet, each by the secret that follows from the fleet's key and under the client id of its own, and observers. The
- * controller itself is no client: it speaks within its process.
+ * Admits the agents of one fleet, each by the secret derived from the fleet's key and under its own client id, and observers. The controller
+ * itself is no client: it publishes within its process.
  */
 export function createFleetAccess(fleet: string, key: Uint8Array): ClientAccess {
   return {

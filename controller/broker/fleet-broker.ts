@@ -3,43 +3,43 @@ import { readSecretIfThere } from "#platform/files/write-secret-file.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
-import { type BrokerCredentials, createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { type BrokerCredentials, MqttBroker } from "#protocol/mqtt-broker.ts";
 import { controllerStateTopic } from "#protocol/topics.ts";
 import type { ControllerConfig } from "../config.ts";
 import { awaitSoleController } from "./await-sole-controller.ts";
 import type { BrokerCounts } from "./broker-counts.ts";
 import { brokerKeyPath, keptBrokerKey, shareBrokerKey } from "./broker-key.ts";
-import { createControllerPresence } from "./controller-presence.ts";
-import { createEmbeddedBroker } from "./embedded-broker.ts";
+import { ControllerPresence } from "./controller-presence.ts";
+import { EmbeddedBroker } from "./embedded-broker.ts";
 import { createFleetAccess } from "./fleet-access.ts";
 
-/** The broker the fleet meets at, embedded or elsewhere, and the controller's presence there. */
+/** The fleet's broker, embedded or external, and the controller's presence there. */
 export interface FleetBroker {
   readonly broker: Broker;
   /**
    * Connects; an embedded broker also listens.
-   * @throws UsageError when its port is taken, or when other machines could read what is said at it.
+   * @throws UsageError when its port is taken, or when other machines could read its messages.
    */
   start(): Promise<void>;
-  /** Waits until no other controller acts for the fleet at a broker elsewhere; false when `signal` aborted first. Before `start`. */
+  /** Waits until no other controller acts for the fleet at an external broker; false when `signal` aborted first. Before `start`. */
   awaitSole(signal: AbortSignal): Promise<boolean>;
-  /** Says that the controller is online: once connected. */
+  /** Publishes that the controller is online; called once connected. */
   announce(): Promise<void>;
-  /** Says that the controller is offline and disconnects. */
+  /** Publishes that the controller is offline, and disconnects. */
   stop(): Promise<void>;
-  /** Where agents find it; for an embedded broker with port 0, once started. */
+  /** Address at which agents find it; for an embedded broker with port 0, once started. */
   readonly url: string;
-  /** The file from which agents on this machine get their secrets; null for a broker elsewhere. */
+  /** The file from which agents on this machine derive their secrets; null for an external broker. */
   readonly keyFile: string | null;
-  /** Counts of the embedded broker; null for a broker elsewhere. */
+  /** Counts of the embedded broker; null for an external one. */
   readonly counts: (() => BrokerCounts) | null;
 }
 
 export interface FleetBrokerParts {
   readonly config: Pick<ControllerConfig, "fleet" | "broker" | "insecure">;
-  /** Holds the broker's key. */
+  /** Directory of the broker's key. */
   readonly stateDir: string;
-  /** Stays the same from one run to the next: the broker keeps records for it meanwhile. */
+  /** The same in every run: between two runs the broker keeps records for it. */
   readonly controllerId: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly nowMs: () => number;
@@ -51,10 +51,10 @@ export interface FleetBrokerParts {
 export function createFleetBroker(parts: FleetBrokerParts): FleetBroker {
   return parts.config.broker.url === null
     ? createOwnBroker(parts)
-    : createBrokerElsewhere(parts, parts.config.broker.url);
+    : createExternalBroker(parts, parts.config.broker.url);
 }
 
-function createBrokerElsewhere(parts: FleetBrokerParts, url: string): FleetBroker {
+function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker {
   const { config, controllerId, log } = parts;
   const { username, password, passwordFile } = config.broker;
   const instanceId = crypto.randomUUID();
@@ -71,12 +71,12 @@ function createBrokerElsewhere(parts: FleetBrokerParts, url: string): FleetBroke
       return user;
     }
   };
-  const presence = createControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => broker });
-  const broker = createMqttBroker(
+  const presence = new ControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => broker });
+  const broker = new MqttBroker(
     {
       url,
       clientId: `thormesh-controller-${config.fleet}-${controllerId}`,
-      // The broker keeps records that come while the controller is away.
+      // The broker keeps records that arrive while the controller is disconnected.
       cleanSession: false,
       will: { topic: controllerStateTopic(config.fleet), payload: presence.offline() },
       credentials,
@@ -91,7 +91,7 @@ function createBrokerElsewhere(parts: FleetBrokerParts, url: string): FleetBroke
     counts: null,
     async awaitSole(signal) {
       const clientId = `thormesh-controller-${config.fleet}-probe-${instanceId}`;
-      return awaitSoleController(config.fleet, createMqttBroker({ url, clientId, credentials }, log), log, signal);
+      return awaitSoleController(config.fleet, new MqttBroker({ url, clientId, credentials }, log), log, signal);
     },
     async start() {
       if (passwordFile !== null && !secret())
@@ -106,22 +106,22 @@ function createBrokerElsewhere(parts: FleetBrokerParts, url: string): FleetBroke
   };
 }
 
-/** Makes the embedded broker. Only the controller publishes on its own topics there, so no other controller has to be watched for. */
+/** Makes the embedded broker, where only the controller publishes on its topics, so that no other one has to be watched for. */
 function createOwnBroker(parts: FleetBrokerParts): FleetBroker {
   const { config, stateDir, environment, log } = parts;
   const { host, port, embedded, plainText, shareKey, limits } = config.broker;
   if (!embedded) throw new UsageError("broker: expected embedded: true or a url, got neither");
   const key = keptBrokerKey(stateDir);
-  const own = createEmbeddedBroker({ host, port, limits, access: createFleetAccess(config.fleet, key) }, log);
+  const own = new EmbeddedBroker({ host, port, limits, access: createFleetAccess(config.fleet, key) }, log);
   const instanceId = crypto.randomUUID();
-  const presence = createControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => own.broker });
+  const presence = new ControllerPresence({ ...parts, fleet: config.fleet, instanceId, broker: () => own.broker });
   let listeningPort = port;
   let unshare = () => {};
   return {
     broker: own.broker,
     keyFile: brokerKeyPath(stateDir),
     counts: () => own.counts(),
-    // Its port is its own: who else wants it finds it taken.
+    // A second controller on this machine finds the port taken.
     awaitSole: async () => true,
     get url() {
       const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;

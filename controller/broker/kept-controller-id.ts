@@ -5,26 +5,23 @@ import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { writeSecretFile } from "#platform/files/write-secret-file.ts";
 import type { Logger } from "#platform/log.ts";
 
-/** This controller's id at brokers, created once and kept beside its store; if it can't be kept, new with every start. */
+/** Returns this controller's id at brokers, created once and kept beside its store; if it can't be kept, new with every start. */
 export async function keptControllerId(stateDir: string, log: Logger): Promise<string> {
   const path = join(stateDir, "controller-id");
   try {
     const kept = (await readRegularText(path)).trim();
     if (/^[0-9a-f-]{36}$/.test(kept)) return kept;
-    log.warn({ path }, "this is no controller's id: a new one takes its place");
+    log.warn({ path }, "the file does not hold a controller's id: it is replaced");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT")
-      log.warn({ path, err: describeError(error) }, "the controller's id can't be read: a new one takes its place");
+      log.warn({ path, err: describeError(error) }, "the controller's id can't be read: it is replaced");
   }
   const made = crypto.randomUUID();
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     writeSecretFile(path, `${made}\n`);
   } catch (error) {
-    log.warn(
-      { path, err: describeError(error) },
-      "the controller's id can't be kept: it is another one after a restart",
-    );
+    log.warn({ path, err: describeError(error) }, "the controller's id can't be kept: it changes with the next start");
   }
   return made;
 }

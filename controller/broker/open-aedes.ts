@@ -2,9 +2,9 @@ import { Aedes, type AedesOptions } from "aedes";
 import type { CountedLog } from "#platform/log.ts";
 import type { RetainedMessages } from "./retained-messages.ts";
 
-/** A subscriber that has not read for this long is cut off. */
+/** Time after which a subscriber that does not read is disconnected. */
 const drainTimeoutMs = 30_000;
-/** Packets a client may send before its CONNECT is answered. Well-behaved clients wait, so few are enough. */
+/** Max packets before a CONNECT is answered: clients wait for the answer. */
 const packetsBeforeConnack = 32;
 const maxTopicLevels = 16;
 
@@ -15,7 +15,7 @@ export interface RetainedPacket {
 
 type Notify = (packet: unknown, done: () => void) => void;
 
-/** The parts of aedes that its own types leave out. */
+/** Parts of aedes that its own types leave out. */
 interface Inside {
   readonly persistence: {
     storeRetained(packet: RetainedPacket): Promise<void>;
@@ -76,7 +76,7 @@ export async function openAedes(hooks: AedesOptions, retained: RetainedMessages,
   return aedes;
 }
 
-/** Hands over each retained message that matches one of the filters, once per filter. */
+/** Passes each retained message that matches one of the filters to `take`, once per filter. */
 export function readRetained(aedes: Aedes, filters: string[], take: (packet: RetainedPacket) => void): void {
   inside(aedes).persistence.createRetainedStreamCombi(filters).on("data", take);
 }

@@ -1,6 +1,6 @@
 /**
- * Delays the answer to wrong secrets, longer with each from the same network. A client that knows its secret never waits, whoever else shares its
- * address: a 256-bit secret can't be guessed, so only the load has to be bounded.
+ * Delays the answer to wrong secrets, longer with each from the same network. A client that knows its secret never waits, whichever clients share
+ * its address: a 256-bit secret can't be guessed, so only the load has to be bounded.
  */
 export interface RefusalDelay {
   /** Counts a refusal and returns the delay of its answer in ms. */

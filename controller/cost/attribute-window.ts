@@ -1,6 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { defaultTenant } from "#protocol/default-tenant.ts";
-import type { MinutePower } from "#protocol/messages.ts";
+import { defaultTenant, type MinutePower } from "#protocol/messages.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 
 export const EnergyByUse = Type.Object(
@@ -19,14 +18,14 @@ export const EnergyByUse = Type.Object(
 export type EnergyByUse = Static<typeof EnergyByUse>;
 
 export interface WindowAttribution {
-  /** Takes in a minute's power. */
+  /** Adds a minute's power. */
   add(agentId: string, power: MinutePower, tariffUsdPerKwh: number): void;
   report(): EnergyByUse;
 }
 
 const joulesPerKwh = 3_600_000;
 
-/** Adds up what the energy of a window was for, as the agents attributed it minute by minute. */
+/** Adds up the uses of a window's energy, as the agents attributed it minute by minute. */
 export function createWindowAttribution(): WindowAttribution {
   const byPair = new Map<string, { model: string; tenant: string; energyKwh: number; usd: number }>();
   const pairs = createNamesToldApart();

@@ -1,17 +1,16 @@
-import { defaultTenant } from "#protocol/default-tenant.ts";
-import type { ModelTraffic } from "#protocol/messages.ts";
+import { defaultTenant, type ModelTraffic } from "#protocol/messages.ts";
 
-/** What a tenant's requests to a model were of a minute. */
+/** Share of a tenant's requests to one model in a minute. */
 export interface ComputeShare {
   readonly model: string;
   readonly tenant: string;
   readonly requests: number;
   readonly tokens: number;
-  /** Of the minute's compute time, or of its requests where no compute time is recorded. The shares of a minute add up to 1. */
+  /** Share of the minute's compute time, or of its requests where no compute time is recorded. The shares of a minute add up to 1. */
   readonly share: number;
 }
 
-/** The minute's requests by model and tenant; what names no tenant is the default tenant's. */
+/** Splits a minute's requests by model and tenant; those without a tenant are the default tenant's. */
 export function computeShares(models: readonly ModelTraffic[]): ComputeShare[] {
   const parts = models.flatMap(({ model, tenants, requests, tokens, computeMs }) =>
     (tenants ?? [{ tenant: defaultTenant, requests, tokens, computeMs }]).map((part) => ({ ...part, model })),

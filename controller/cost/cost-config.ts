@@ -9,15 +9,15 @@ export const CostConfig = Type.Object(
       minimum: 0,
       maximum: 10_000,
       description:
-        "what an hour of owning a device costs, in use or not. The default assumes 3,499 USD (a Jetson AGX Thor developer kit) written off evenly over 3 years of 8,760 hours",
+        "cost of an hour of owning a device, in use or not. The default assumes 3,499 USD (a Jetson AGX Thor developer kit) written off evenly over 3 years of 8,760 hours",
     }),
     co2KgPerKwh: Type.Number({
       default: 0.45,
       minimum: 0,
       maximum: 100,
-      description: "emissions of electricity; the default is assumed, near the world's mean: set your grid's",
+      description: "emissions of electricity; the default is assumed (near the world's mean): set your grid's",
     }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "The fleet's prices; an agent's own prices come first." },
 );
 export type CostConfig = Static<typeof CostConfig>;

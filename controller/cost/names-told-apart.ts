@@ -1,18 +1,18 @@
-/** Names that come from agents without end, of which a report tells so many apart. */
+/** Names from agents, of which a report tells a limited number apart. */
 export interface NamesToldApart {
-  /** Returns the name under which the report counts what an agent said of this one: its own, or {@link otherNames}. */
+  /** Returns the name under which the report counts this one: its own, or {@link otherNames} beyond the limits. */
   of(agentId: string, name: string): string;
 }
 
 export interface NameLimits {
-  /** An agent can bring up so many that no other has said before, so that one that makes names up leaves room for all others. */
+  /** Max new names of one agent, so that an agent that makes names up does not use up the names of all. */
   readonly ofAgent: number;
   readonly inAll: number;
 }
 
 export const nameLimits: NameLimits = { ofAgent: 2048, inAll: 10_000 };
 
-/** Of the rest together, as agents call theirs; sums stay whole. */
+/** Name of all the rest together, so that sums stay whole; agents use the same one. */
 export const otherNames = "(other)";
 
 export function createNamesToldApart(limits: NameLimits = nameLimits): NamesToldApart {

@@ -5,7 +5,7 @@ export interface TimeWindow {
 
 const unitMs: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
-/** "15m", "24h", "7d", "2w" up to now, or "startMs,endMs" (ms since the epoch); null when it is neither or empty. */
+/** Parses "15m", "24h", "7d", "2w" (up to now) or "startMs,endMs" (ms since the epoch); null for other texts and empty windows. */
 export function parseWindow(text: string, nowMs: number): TimeWindow | null {
   const span = /^(\d{1,6})([mhdw])$/.exec(text);
   if (span !== null) {

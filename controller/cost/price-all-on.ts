@@ -7,7 +7,7 @@ export interface TopMode {
   readonly idleWatts: number;
 }
 
-/** The board's most capable mode, when all its figures are known. */
+/** The board's most capable mode; null where a figure of it is unknown. */
 export function topModeOf(birth: Birth | null): TopMode | null {
   const mode = birth?.board.powerModes[0];
   if (mode === undefined) return null;
@@ -17,15 +17,15 @@ export function topModeOf(birth: Birth | null): TopMode | null {
 }
 
 /**
- * How much of the fleet a minute's demand would use with every agent on in its top mode, 0..1: the texts spread by capacity, so all
- * agents are equally busy.
+ * Utilisation of the fleet by a minute's texts with every agent on in its top mode, 0..1: the texts are spread by capacity, so all agents are
+ * equally busy.
  */
 export function allOnUtilization(texts: number, modes: readonly TopMode[]): number {
   const capacityQps = modes.reduce((sum, mode) => sum + mode.capacityQps, 0);
   return capacityQps <= 0 ? 0 : Math.min(1, texts / 60 / capacityQps);
 }
 
-/** Power between idle and busy, linear in utilisation; over `durationMs`, in kWh. */
+/** Energy of a mode over `durationMs` in kWh, with power linear in utilisation. */
 export function topModeEnergyKwh(mode: TopMode, utilization: number, durationMs: number): number {
   const watts = mode.idleWatts + (mode.busyWatts - mode.idleWatts) * utilization;
   return (watts * (durationMs / 1000)) / 3_600_000;

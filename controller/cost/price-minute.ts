@@ -8,7 +8,7 @@ export interface Prices {
   readonly amortisationUsdPerHour: number;
 }
 
-/** The agent's own prices where its birth names them, the fleet's otherwise. */
+/** Prices of an agent: its own where its birth names them, else the fleet's. */
 export function pricesOf(birth: Birth | null, fleet: Prices): Prices {
   return {
     tariffUsdPerKwh: birth?.prices.tariffUsdPerKwh ?? fleet.tariffUsdPerKwh,
@@ -16,7 +16,7 @@ export function pricesOf(birth: Birth | null, fleet: Prices): Prices {
   };
 }
 
-/** What an agent did in a minute: answered requests, stood ready without any, or was not meant to serve. */
+/** Use of an agent in a minute: it answered requests, was active without any, or was not meant to serve. */
 export type MinuteUse = "serving" | "idle" | "standby";
 
 export interface MinuteCost {
@@ -24,7 +24,7 @@ export interface MinuteCost {
   readonly energyKwh: number;
   readonly energyUsd: number;
   readonly amortisationUsd: number;
-  /** How long the agent was there, and for how much of that its power is known. What is not known is missing, not zero. */
+  /** Time for which the agent ran, and the part of it whose power is known. The rest is missing, not zero. */
   readonly observedMs: number;
   readonly measuredMs: number;
   readonly requests: number;
@@ -32,7 +32,7 @@ export interface MinuteCost {
 }
 
 /**
- * The cost of one agent in one minute: energy measured × tariff, and the share of the device's amortisation for the time the agent was there.
+ * Prices one agent's minute: measured energy × tariff, and the device's amortisation for the time the agent ran.
  */
 export function priceMinute(
   minute: { readonly role: AgentRole; readonly traffic: MinuteTraffic; readonly power: MinutePower | null },

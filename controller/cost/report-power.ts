@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
+import { textsOf } from "../fleet/agent-state.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
@@ -49,19 +50,13 @@ type Amounts = Static<typeof EnergyAmounts>;
 export interface PowerAssumptions {
   readonly tariffUsdPerKwh: number;
   readonly co2KgPerKwh: number;
-  /** How far a mode's capacity is used at most, when the cheapest mode is looked for afterwards. */
+  /** Share of a mode's capacity that may be used when the cheapest mode is determined afterwards. */
   readonly targetUtilization: number;
 }
 
-export interface PowerReportBuilder {
-  /** Takes in a minute's record; the order does not matter. */
-  add(minute: MinuteRecord): void;
-  report(window: { readonly startMs: number; readonly endMs: number }): PowerReport;
-}
-
 const joulesPerKwh = 3_600_000;
-/** Names of modes of one agent that are told apart: as many as an introduction holds, and those of another board in its place. */
-const mostModes = 64;
+/** Max names of modes of one agent that are told apart: those of a birth, and of another board in its place. */
+const maxModes = 64;
 
 interface KnownMode {
   readonly capacityQps: number;
@@ -106,97 +101,110 @@ function minutesOf(msByMode: ReadonlyMap<string, number>): Record<string, number
 }
 
 /**
- * What the choice of power modes saved: energy as measured, beside the same minutes in the top mode and beside the cheapest mode for
+ * Reports what the choice of power modes saved: energy as measured, beside the same minutes in the top mode and beside the cheapest mode for
  * each minute. Profiles come from the agents' births; an agent without one has nothing to be compared with.
  */
-export function createPowerReport(
-  births: ReadonlyMap<string, Birth | null>,
-  assumptions: PowerAssumptions,
-): PowerReportBuilder {
-  const agents = new Map<string, AgentSum>();
-  const withoutProfile = new Set<string>();
-  const attribution = createWindowAttribution();
+export class PowerReportBuilder {
+  readonly #births: ReadonlyMap<string, Birth | null>;
+  readonly #assumptions: PowerAssumptions;
+  readonly #agents = new Map<string, AgentSum>();
+  readonly #withoutProfile = new Set<string>();
+  readonly #attribution = createWindowAttribution();
 
-  const tariffOf = (agentId: string) =>
-    pricesOf(births.get(agentId) ?? null, { tariffUsdPerKwh: assumptions.tariffUsdPerKwh, amortisationUsdPerHour: 0 })
-      .tariffUsdPerKwh;
+  constructor(births: ReadonlyMap<string, Birth | null>, assumptions: PowerAssumptions) {
+    this.#births = births;
+    this.#assumptions = assumptions;
+  }
 
-  const amounts = (joulesOf: (sum: AgentSum) => number, of: Iterable<[string, AgentSum]> = agents): Amounts => {
+  /** Takes in a minute's record, in any order. */
+  add({ agentId, traffic, power }: MinuteRecord): void {
+    if (power === null || power.measuredMs <= 0) return;
+    let sum = this.#agents.get(agentId);
+    if (sum === undefined) {
+      sum = { energyJ: 0, topModeJ: 0, foresightJ: 0, measuredMs: 0, msByMode: new Map() };
+      this.#agents.set(agentId, sum);
+    }
+    sum.energyJ += power.energyJ;
+    sum.measuredMs += power.measuredMs;
+    const isToldApart = sum.msByMode.has(power.modeName) || sum.msByMode.size < maxModes;
+    const mode = isToldApart ? power.modeName : otherNames;
+    sum.msByMode.set(mode, (sum.msByMode.get(mode) ?? 0) + power.measuredMs);
+    this.#attribution.add(agentId, power, this.#tariffOf(agentId));
+    const modes = knownModes(this.#births.get(agentId)?.board.powerModes ?? []);
+    const [top] = modes ?? [];
+    if (modes === null || top === undefined) {
+      this.#withoutProfile.add(agentId);
+      return;
+    }
+    const demandQps = traffic.observedMs > 0 ? textsOf({ traffic }) / (traffic.observedMs / 1000) : 0;
+    const seconds = power.measuredMs / 1000;
+    sum.topModeJ += wattsAt(top, demandQps) * seconds;
+    sum.foresightJ += leastWatts(modes, demandQps, this.#assumptions.targetUtilization) * seconds;
+  }
+
+  report(window: { readonly startMs: number; readonly endMs: number }): PowerReport {
+    const sums = [...this.#agents];
+    const actual = this.#amounts((sum) => sum.energyJ);
+    const top = this.#amounts((sum) => sum.topModeJ);
+    const foresight = this.#amounts((sum) => sum.foresightJ);
+    const unknownReason = this.#unknownReason();
+    const ifKnown = <T>(compared: T): T | null => (unknownReason === null ? compared : null);
+    return {
+      window: { startMs: Math.round(window.startMs), endMs: Math.round(window.endMs) },
+      measuredMinutes: sums.reduce((ms, [, sum]) => ms + sum.measuredMs, 0) / 60_000,
+      actual,
+      alwaysTopMode: ifKnown({ ...top, savedShare: top.energyKwh > 0 ? 1 - actual.energyKwh / top.energyKwh : 0 }),
+      foresight: ifKnown({
+        ...foresight,
+        actualRatio: foresight.energyKwh > 0 ? actual.energyKwh / foresight.energyKwh : 1,
+      }),
+      unknownReason,
+      minutesByMode: this.#minutesByMode(),
+      energyByUse: this.#attribution.report(),
+      agents: sums
+        .sort(([a], [b]) => a.localeCompare(b))
+        .map(([agentId, sum]) => ({
+          agentId,
+          ...this.#amounts(({ energyJ }) => energyJ, [[agentId, sum]]),
+          minutesByMode: minutesOf(sum.msByMode),
+        })),
+      assumptions: { ...this.#assumptions },
+    };
+  }
+
+  #tariffOf(agentId: string): number {
+    const { tariffUsdPerKwh } = this.#assumptions;
+    const prices = { tariffUsdPerKwh, amortisationUsdPerHour: 0 };
+    return pricesOf(this.#births.get(agentId) ?? null, prices).tariffUsdPerKwh;
+  }
+
+  #amounts(joulesOf: (sum: AgentSum) => number, of: Iterable<[string, AgentSum]> = this.#agents): Amounts {
     const total = { energyKwh: 0, usd: 0, co2Kg: 0 };
     for (const [agentId, sum] of of) {
       const energyKwh = joulesOf(sum) / joulesPerKwh;
       total.energyKwh += energyKwh;
-      total.usd += energyKwh * tariffOf(agentId);
-      total.co2Kg += energyKwh * assumptions.co2KgPerKwh;
+      total.usd += energyKwh * this.#tariffOf(agentId);
+      total.co2Kg += energyKwh * this.#assumptions.co2KgPerKwh;
     }
     return total;
-  };
+  }
 
-  return {
-    add({ agentId, traffic, power }) {
-      if (power === null || power.measuredMs <= 0) return;
-      let sum = agents.get(agentId);
-      if (sum === undefined) {
-        sum = { energyJ: 0, topModeJ: 0, foresightJ: 0, measuredMs: 0, msByMode: new Map() };
-        agents.set(agentId, sum);
+  #minutesByMode(): Record<string, number> {
+    const msByMode = new Map<string, number>();
+    const names = createNamesToldApart({ ofAgent: maxModes, inAll: 1024 });
+    for (const [agentId, sum] of this.#agents) {
+      for (const [each, ms] of sum.msByMode) {
+        const mode = names.of(agentId, each);
+        msByMode.set(mode, (msByMode.get(mode) ?? 0) + ms);
       }
-      sum.energyJ += power.energyJ;
-      sum.measuredMs += power.measuredMs;
-      const isToldApart = sum.msByMode.has(power.modeName) || sum.msByMode.size < mostModes;
-      const mode = isToldApart ? power.modeName : otherNames;
-      sum.msByMode.set(mode, (sum.msByMode.get(mode) ?? 0) + power.measuredMs);
-      attribution.add(agentId, power, tariffOf(agentId));
-      const modes = knownModes(births.get(agentId)?.board.powerModes ?? []);
-      const [top] = modes ?? [];
-      if (modes === null || top === undefined) {
-        withoutProfile.add(agentId);
-        return;
-      }
-      const texts = traffic.models.reduce((total, model) => total + model.texts, 0);
-      const demandQps = traffic.observedMs > 0 ? texts / (traffic.observedMs / 1000) : 0;
-      const seconds = power.measuredMs / 1000;
-      sum.topModeJ += wattsAt(top, demandQps) * seconds;
-      sum.foresightJ += leastWatts(modes, demandQps, assumptions.targetUtilization) * seconds;
-    },
-    report(window) {
-      const actual = amounts((sum) => sum.energyJ);
-      const comparable = agents.size > 0 && withoutProfile.size === 0;
-      const top = amounts((sum) => sum.topModeJ);
-      const foresight = amounts((sum) => sum.foresightJ);
-      const msByMode = new Map<string, number>();
-      const modeNames = createNamesToldApart({ ofAgent: mostModes, inAll: 1024 });
-      for (const [agentId, sum] of agents) {
-        for (const [each, ms] of sum.msByMode) {
-          const mode = modeNames.of(agentId, each);
-          msByMode.set(mode, (msByMode.get(mode) ?? 0) + ms);
-        }
-      }
-      return {
-        window: { startMs: Math.round(window.startMs), endMs: Math.round(window.endMs) },
-        measuredMinutes: [...agents.values()].reduce((ms, sum) => ms + sum.measuredMs, 0) / 60_000,
-        actual,
-        alwaysTopMode: comparable
-          ? { ...top, savedShare: top.energyKwh > 0 ? 1 - actual.energyKwh / top.energyKwh : 0 }
-          : null,
-        foresight: comparable
-          ? { ...foresight, actualRatio: foresight.energyKwh > 0 ? actual.energyKwh / foresight.energyKwh : 1 }
-          : null,
-        unknownReason: comparable
-          ? null
-          : agents.size === 0
-            ? "no minute with measured energy is on record in this window"
-            : `capacity and watts of the modes are not known of ${[...withoutProfile].sort().join(", ")}`,
-        minutesByMode: minutesOf(msByMode),
-        energyByUse: attribution.report(),
-        agents: [...agents]
-          .sort(([a], [b]) => a.localeCompare(b))
-          .map((entry) => ({
-            agentId: entry[0],
-            ...amounts((sum) => sum.energyJ, [entry]),
-            minutesByMode: minutesOf(entry[1].msByMode),
-          })),
-        assumptions: { ...assumptions },
-      };
-    },
-  };
+    }
+    return minutesOf(msByMode);
+  }
+
+  /** Reason why there is nothing to compare with; null when there is. */
+  #unknownReason(): string | null {
+    if (this.#agents.size === 0) return "no minute with measured energy is on record in this window";
+    if (this.#withoutProfile.size === 0) return null;
+    return `capacity and watts of the modes are unknown of ${[...this.#withoutProfile].sort().join(", ")}`;
+  }
 }

@@ -1,15 +1,15 @@
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Birth, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 
-/** What is known of one agent. Values are never changed in place: every message makes a new state. */
+/** The controller's knowledge of one agent. Values are never changed in place: every message makes a new state. */
 export interface AgentState {
   readonly agentId: string;
-  /** The boot that is alive as far as is known; messages of other boots are history. */
+  /** The present boot, as far as is known; messages of other boots are history. */
   readonly bootId: string | null;
   readonly presence: Presence | null;
   readonly birth: Birth | null;
   readonly reported: Reported | null;
-  /** When that came; null when it was known before this controller started. */
+  /** Arrival of `reported`; null when it was known before this controller started. */
   readonly reportedAtMs: number | null;
   /** By the controller's clock. */
   readonly lastHeardMs: number;
@@ -19,13 +19,16 @@ export interface AgentState {
   readonly recent: readonly MinuteData[];
 }
 
-/** A message's effect: the new state, and why the agent should introduce itself again, if it should. */
-export interface Observation {
-  readonly state: AgentState;
-  readonly rebirthReason: string | null;
-}
+/** Cause for which an agent is to introduce itself again. */
+export type RebirthCause =
+  /** Live data of a boot that has not introduced itself. */
+  | { readonly rule: "unknown-boot"; readonly bootId: string }
+  /** Records of this boot that did not come. */
+  | { readonly rule: "missing-records"; readonly records: number; readonly beforeSeq: number }
+  /** Data of this boot without its birth. */
+  | { readonly rule: "no-birth" };
 
-/** As many live minutes are kept at hand: for the latency quantiles of the API and for {@link liveQpsOf}. */
+/** Live minutes kept per agent, for the latency quantiles of the API and for {@link liveQpsOf}. */
 export const recentMinutes = 5;
 
 /** An agent of which nothing but its id is known yet. */
@@ -47,42 +50,46 @@ function withBoot(state: AgentState, bootId: string): AgentState {
   return state.bootId === bootId ? state : { ...state, bootId, lastSeq: 0, recent: [] };
 }
 
-/** The will of a session that a new one has replaced says nothing about the new one: null. */
-export function observePresence(state: AgentState, presence: Presence, nowMs: number): Observation | null {
+/** Takes in a presence; null for the will of a session that a new one has replaced. */
+export function observePresence(state: AgentState, presence: Presence, nowMs: number): AgentState | null {
   const ofOldBoot = state.bootId !== null && presence.bootId !== state.bootId;
   if (presence.status === "offline" && ofOldBoot) return null;
-  return { state: { ...withBoot(state, presence.bootId), presence, lastHeardMs: nowMs }, rebirthReason: null };
+  return { ...withBoot(state, presence.bootId), presence, lastHeardMs: nowMs };
 }
 
-/** A birth replaces what was known of the device; with a new boot id a new session begins. */
-export function observeBirth(state: AgentState, birth: Birth, nowMs: number): Observation {
-  return { state: { ...withBoot(state, birth.bootId), birth, lastHeardMs: nowMs }, rebirthReason: null };
+/** Takes in a birth, which replaces the one before; with a new boot id a new session begins. */
+export function observeBirth(state: AgentState, birth: Birth, nowMs: number): AgentState {
+  return { ...withBoot(state, birth.bootId), birth, lastHeardMs: nowMs };
 }
 
-/** What an older session reported (retained at the broker) does not replace what a newer one did. */
-export function observeReported(state: AgentState, reported: Reported, nowMs: number): Observation | null {
+/** Takes in a report; null for that of an older session, which the broker may have retained. */
+export function observeReported(state: AgentState, reported: Reported, nowMs: number): AgentState | null {
   if (state.bootId !== null && reported.bootId !== state.bootId) return null;
-  return { state: { ...state, reported, reportedAtMs: nowMs, lastHeardMs: nowMs }, rebirthReason: null };
+  return { ...state, reported, reportedAtMs: nowMs, lastHeardMs: nowMs };
 }
 
-/** A minute that lies further ahead than this was stamped by a clock that is wrong: the agent's or the controller's. */
-export const mostAheadMs = 600_000;
+/** Max time by which a minute may start ahead of the controller's clock; beyond it one of the clocks is wrong. */
+export const maxAheadMs = 600_000;
 
-/** A minute that has been stored. Historical ones, those of other boots and those of the future don't count as live. */
-export function observeMinute(state: AgentState, data: MinuteData, nowMs: number): Observation {
+/** Takes in a stored minute, and names the causes for a rebirth. Historical minutes, those of other boots and those of the future don't count as live. */
+export function observeMinute(
+  state: AgentState,
+  data: MinuteData,
+  nowMs: number,
+): { readonly state: AgentState; readonly rebirth: readonly RebirthCause[] } {
   if (data.bootId !== state.bootId) {
-    const rebirthReason = data.historical ? null : `live data of boot ${data.bootId}, which has not introduced itself`;
-    return { state: { ...state, lastHeardMs: nowMs }, rebirthReason };
+    const rebirth: RebirthCause[] = data.historical ? [] : [{ rule: "unknown-boot", bootId: data.bootId }];
+    return { state: { ...state, lastHeardMs: nowMs }, rebirth };
   }
   const missing = data.seq - state.lastSeq - 1;
-  const reasons: string[] = [];
-  if (missing > 0) reasons.push(`${missing} record(s) missing before seq ${data.seq}`);
-  if (state.birth?.bootId !== data.bootId) reasons.push("no birth of this boot");
-  const isAhead = (minute: MinuteData) => minute.traffic.minuteStartMs > nowMs + mostAheadMs;
+  const rebirth: RebirthCause[] = [];
+  if (missing > 0) rebirth.push({ rule: "missing-records", records: missing, beforeSeq: data.seq });
+  if (state.birth?.bootId !== data.bootId) rebirth.push({ rule: "no-birth" });
+  const isAhead = (minute: MinuteData) => minute.traffic.minuteStartMs > nowMs + maxAheadMs;
   const recent = state.recent.filter((minute) => !isAhead(minute));
   const newestMs = recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;
   const { minuteStartMs } = data.traffic;
-  // By its time first: a number far ahead, which somebody else may have said, must not hide all minutes that follow.
+  // By time before seq: a forged seq far ahead must not hide the minutes that follow.
   const isNewest = minuteStartMs > newestMs || (minuteStartMs === newestMs && data.seq > state.lastSeq);
   const live = !data.historical && !isAhead(data) && isNewest;
   return {
@@ -92,18 +99,18 @@ export function observeMinute(state: AgentState, data: MinuteData, nowMs: number
       lastSeq: Math.max(state.lastSeq, data.seq),
       recent: live ? [...recent, data].slice(-recentMinutes) : recent,
     },
-    rebirthReason: reasons.length > 0 ? reasons.join("; ") : null,
+    rebirth,
   };
 }
 
 export type Availability = { readonly online: true } | { readonly online: false; readonly reason: string };
 
-/** Whether the agent can be counted on: connected, and heard of within `staleAfterMs`. */
+/** Availability of an agent: online while connected and heard of within `staleAfterMs`. */
 export function availabilityOf(state: AgentState, nowMs: number, staleAfterMs: number): Availability {
   const { presence } = state;
   if (presence === null) return { online: false, reason: "has not introduced itself" };
   if (presence.status === "offline") return { online: false, reason: "offline" };
-  // It said that it goes to sleep: a peer wakes it when it is wanted.
+  // A sleeping agent is silent; a peer wakes it on demand.
   if (presence.asleep !== undefined) return { online: true };
   const silentMs = nowMs - state.lastHeardMs;
   if (silentMs > staleAfterMs) return { online: false, reason: `not heard of for ${Math.round(silentMs / 1000)} s` };
@@ -115,7 +122,7 @@ export function requestsOf(data: Pick<MinuteData, "traffic">): number {
   return data.traffic.models.reduce((sum, { requests }) => sum + requests, 0);
 }
 
-/** Texts embedded in a minute, over all models: what capacity is measured in, since a request may hold one text or a thousand. */
+/** Texts embedded in a minute, over all models. Capacity is measured in texts, since a request may hold one or a thousand. */
 export function textsOf(data: Pick<MinuteData, "traffic">): number {
   return data.traffic.models.reduce((sum, { texts }) => sum + texts, 0);
 }
@@ -127,7 +134,7 @@ export function liveQpsOf(state: AgentState, minutes = 1): number | null {
   return newest.reduce((sum, data) => sum + textsOf(data), 0) / newest.length / 60;
 }
 
-/** The latency in ms that a share `quantile` of the requests of the last minutes stayed under, of one or several agents. */
+/** Quantile of the latency of the last minutes' requests, in ms, over one or several agents; null without requests. */
 export function recentLatencyMs(states: readonly AgentState[], quantile: number): number | null {
   let counts = emptyLatencyCounts();
   for (const { recent } of states) {
@@ -138,7 +145,7 @@ export function recentLatencyMs(states: readonly AgentState[], quantile: number)
   return latencyQuantileMs(counts, quantile);
 }
 
-/** The role the agent has by its own word. */
+/** The agent's role by its newest own message; null before the first. */
 export function ownRoleOf(state: AgentState): AgentRole | null {
   const { presence, reported } = state;
   if (reported !== null && (presence === null || reported.sentAtMs >= presence.sentAtMs)) return reported.role;

@@ -13,21 +13,21 @@ export type DesiredChange = Partial<
   Pick<Desired, "role" | "powerMode" | "powerModeUntilMs" | "powerModeCap" | "powerModeCapUntilMs">
 >;
 
-/** The documents that tell each agent what it should be, and the operators' overrides behind them. */
+/** Desired documents of all agents, and the operators' overrides behind them. */
 export interface DesiredDocuments {
-  /** Takes up what was stored; nothing is published. */
+  /** Restores what was stored; nothing is published. */
   recover(): Promise<void>;
   readonly documents: ReadonlyMap<string, Desired>;
   readonly overrides: ReadonlyMap<string, Override>;
-  /** Makes the next version of an agent's document, stores it and publishes it, retained. An unreachable broker gets it with {@link publishAll}. */
+  /** Makes the next version of an agent's document, stores and publishes it. An unreachable broker gets it with {@link publishAll}. */
   change(agentId: string, change: DesiredChange, reason: string): Promise<Desired>;
-  /** Publishes every document again: after a connection the broker may have lost its retained messages. */
+  /** Publishes every document again, as the broker may have lost its retained messages. */
   publishAll(): Promise<void>;
-  /** Publishes an agent's document again, e.g. when it has not taken it in. */
+  /** Publishes an agent's document again, e.g. when the agent does not follow it. */
   publishAgain(agentId: string): Promise<void>;
   setOverride(override: Override): Promise<void>;
   removeOverride(agentId: string): Promise<void>;
-  /** Forgets an agent that has left the fleet for good; the broker forgets its document with its other retained messages. */
+  /** Forgets an agent that was retired. Its retained document is cleared with its other retained messages. */
   forget(agentId: string): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
         retain: true,
       });
     } catch (error) {
-      log.warn({ agentId, version, err: describeError(error) }, "the desired document waits for the broker");
+      log.warn({ agentId, version, err: describeError(error) }, "a desired document waits for the broker");
     }
   };
 
@@ -68,9 +68,9 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
     async change(agentId, change, reason) {
       const before = documents.get(agentId);
       const agent = fleet.get(agentId);
-      // The agent may have seen more versions than this store, when the store was lost.
+      // After the store was lost, the agent may have seen later versions than it has.
       const seenVersion = Math.max(before?.version ?? 0, agent?.reported?.desiredVersion ?? 0);
-      // Nobody counts that far: somebody else told the agent. It follows what is later, too.
+      // A version this high is forged. An agent follows a document with a later issuedAtMs, too.
       const version = seenVersion >= bounds.count32 ? 1 : seenVersion + 1;
       const { powerModeCap = before?.powerModeCap ?? null, powerModeCapUntilMs = before?.powerModeCapUntilMs ?? null } =
         change;
@@ -81,7 +81,7 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
         issuedAtMs: Math.round(nowMs()),
         role: change.role ?? before?.role ?? agent?.presence?.role ?? "active",
         powerMode: change.powerMode === undefined ? (before?.powerMode ?? null) : change.powerMode,
-        // Agents of an earlier version know no cap.
+        // Earlier versions of the agent don't know a cap.
         ...(powerModeCap === null ? {} : { powerModeCap, powerModeCapUntilMs }),
         powerModeUntilMs:
           change.powerModeUntilMs === undefined ? (before?.powerModeUntilMs ?? null) : change.powerModeUntilMs,

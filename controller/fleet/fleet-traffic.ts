@@ -1,18 +1,18 @@
 import type { MinuteRate } from "#forecast/forecaster.ts";
 
 const minuteMs = 60_000;
-/** A week: what the seasonal forecasts look back on. */
+/** A week, for the seasonal forecasts. */
 const keptMinutes = 7 * 24 * 60;
 
-/** Texts of the whole fleet by minute, for a forecast that does not mind how they are spread over the agents. */
+/** Texts of the whole fleet by minute, for a forecast of the fleet as a whole. */
 export interface FleetTraffic {
   add(minuteStartMs: number, texts: number): void;
   /**
-   * One rate a minute from the first known minute, at most a week back, up to and including the one that starts at
+   * Returns one rate a minute from the first known minute, at most a week back, up to and including the one that starts at
    * `lastMinuteStartMs`; null where no agent has a record.
    */
   history(lastMinuteStartMs: number): MinuteRate[];
-  /** Forgets what is older than a week before `nowMs`. */
+  /** Forgets minutes of more than a week before `nowMs`. */
   prune(nowMs: number): void;
 }
 

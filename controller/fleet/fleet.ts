@@ -1,16 +1,16 @@
 import { type AgentState, liveQpsOf } from "./agent-state.ts";
 import { createFleetTraffic, type FleetTraffic } from "./fleet-traffic.ts";
 
-/** What is known of all agents and of their traffic together. In memory; the store has what outlives the process. */
+/** State of all agents and of their traffic together, in memory; the store has what outlives the process. */
 export interface Fleet {
   readonly traffic: FleetTraffic;
   get(agentId: string): AgentState | undefined;
   put(state: AgentState): void;
   remove(agentId: string): void;
-  /** By id. */
+  /** All agents, by id. */
   agents(): AgentState[];
   readonly size: number;
-  /** A clock that was set back must not keep silent agents alive: nothing was heard later than now. */
+  /** After the clock was set back: moves times in the future to now, so that silent agents don't stay online. */
   healClock(nowMs: number): void;
 }
 
@@ -38,7 +38,7 @@ export function createFleet(): Fleet {
   };
 }
 
-/** The sum of the agents' rates over their newest live minutes, texts a second; null when no agent has one. */
+/** Sum of the agents' rates over their newest live minutes, texts a second; null when no agent has one. */
 export function liveQps(agents: readonly AgentState[], minutes = 1): number | null {
   const rates = agents.map((agent) => liveQpsOf(agent, minutes)).filter((rate) => rate !== null);
   return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0);

@@ -3,10 +3,10 @@ import type { HourUse, MinuteStore } from "../store/store.ts";
 
 /** Maximum that one agent can report for one hour. */
 export interface HourLimits {
-  /** 60 minutes, and some that a restart cuts in two. */
+  /** 60 minutes, and more where a restart cuts one in two. */
   readonly rows: number;
   readonly bytes: number;
-  /** An hour, and some that two boots tell of. */
+  /** An hour, and a quarter where two boots overlap. */
   readonly observedMs: number;
   readonly measuredMs: number;
 }
@@ -18,9 +18,9 @@ export const hourLimits: HourLimits = {
   measuredMs: 75 * 60_000,
 };
 
-/** Keeps one agent from filling the store, and from being there for more than an hour an hour. */
+/** Limits what one agent can store and report for each hour, so that it can't fill the store or run for more than an hour an hour. */
 export interface HourBudget {
-  /** Looks what is left for a minute that came in a message of so many bytes. */
+  /** Judges a minute that came in a message of `bytes`. */
   look(data: MinuteData, bytes: number): Promise<HourBudgetLook>;
   forget(agentId: string): void;
 }
@@ -28,7 +28,7 @@ export interface HourBudget {
 export interface HourBudgetLook {
   /** Reason why the minute exceeds what its agent can report for its hour; null when it does not. */
   readonly excess: string | null;
-  /** The minute was stored. */
+  /** Records that the minute was stored. */
   spend(): void;
 }
 
@@ -49,7 +49,7 @@ function excessOf(use: HourUse, limits: HourLimits): string | null {
   return `more than an agent can report for one hour: ${over} ${Math.round(use[over])}, at most ${limits[over]}`;
 }
 
-/** Of each agent the hour that it spoke of last is at hand; another one is asked of the store. */
+/** Makes a budget that keeps each agent's last hour in memory and reads others from the store. */
 export function createHourBudget(store: Pick<MinuteStore, "hourUse">, limits: HourLimits = hourLimits): HourBudget {
   const current = new Map<string, { readonly hourStartMs: number; use: HourUse }>();
   return {

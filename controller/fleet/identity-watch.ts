@@ -1,21 +1,9 @@
-import { createCountedLog, type Logger } from "#platform/log.ts";
+import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
 import { agentTopic, parseAgentTopic } from "#protocol/topics.ts";
 import type { DecisionStore } from "../store/store.ts";
-import { createTwinBoots } from "./twin-boots.ts";
-
-/**
- * Notices identities that are not one device's alone, once each, in the log and on record; what is to be done only people know.
- * - A device that serves another fleet of the same broker as well (an agent of that name at the same host): both controllers count on all of its
- *   capacity, and each sets its power mode.
- * - Two devices that go by one name: each takes the other's connection away.
- */
-export interface IdentityWatch {
-  /** Subscribes to the presence of all fleets at the broker. */
-  start(): void;
-}
 
 export interface IdentityWatchParts {
   readonly fleetName: string;
@@ -25,40 +13,97 @@ export interface IdentityWatchParts {
   readonly log: Logger;
 }
 
-/** No more devices than this are remembered of all fleets together, and no more fleets of a device. */
-const mostSeen = 20_000;
-const mostFleets = 8;
-/** Others can make up names without end: so many are put on record in an hour, and the rest is counted in the log. */
-const mostNotesAnHour = 20;
+/** Bounds of the memory: devices of all fleets together, fleets of a device, boots of an agent. */
+const maxSeen = 20_000;
+const maxFleets = 8;
+const maxBoots = 4;
+/** Max notes on record in an hour, as names can be made up without end; further ones are counted in the log. */
+const maxNotesAnHour = 20;
 const hourMs = 3_600_000;
 
-function hostOf(url: string | undefined): string | null {
-  return URL.canParse(url ?? "") ? new URL(url as string).hostname : null;
+function hostOf(url: string): string | null {
+  return URL.canParse(url) ? new URL(url).hostname : null;
 }
 
-export function createIdentityWatch(parts: IdentityWatchParts): IdentityWatch {
-  const { fleetName, store, broker, nowMs, log } = parts;
+/**
+ * Notices identities that belong to more than one device, and notes each once in the log and on record, for people to act on.
+ * - A device that serves another fleet of the same broker as well (an agent of that name at the same host): both controllers count on all of its
+ *   capacity, and each sets its power mode.
+ * - Two devices under one name: each takes the other's connection away.
+ */
+export class IdentityWatch {
+  readonly #parts: IdentityWatchParts;
+  readonly #counted: CountedLog;
   /** Hosts of the agents that are online, by agent and fleet. */
-  const seen = new Map<string, Map<string, string>>();
-  const twins = createTwinBoots();
-  const noted = new Set<string>();
+  readonly #hosts = new Map<string, Map<string, string>>();
+  /** Boots of this fleet's agents, newest first. */
+  readonly #boots = new Map<string, { readonly bootId: string; readonly url: string }[]>();
+  readonly #noted = new Set<string>();
+  #notesOfHour = { startMs: 0, count: 0 };
 
-  const counted = createCountedLog(log, Date.now);
-  let notesOfHour: { readonly startMs: number; count: number } = { startMs: 0, count: 0 };
+  constructor(parts: IdentityWatchParts) {
+    this.#parts = parts;
+    this.#counted = createCountedLog(parts.log, Date.now);
+  }
 
-  const note = async (rule: string, agentId: string, reason: string, inputs: Readonly<Record<string, string>>) => {
+  /** Subscribes to the presence of all fleets at the broker. */
+  start(): void {
+    this.#parts.broker.subscribe(agentTopic("+", "+", "presence"), async ({ topic, payload }) => {
+      const fleet = topic.split("/")[2] ?? "";
+      const decoded = decodeMessage(Presence, payload);
+      if (!decoded.ok || decoded.message.agentId !== parseAgentTopic(fleet, topic)?.agentId) return;
+      if (fleet === this.#parts.fleetName && decoded.message.status === "online")
+        await this.#lookForTwin(decoded.message);
+      await this.#lookForFleets(fleet, decoded.message);
+    });
+  }
+
+  /** An earlier boot never comes back after a later one, unless two processes use one name. */
+  async #lookForTwin({ agentId, bootId, url }: Presence): Promise<void> {
+    const known = this.#boots.get(agentId) ?? [];
+    const [newest] = known;
+    if (newest?.bootId === bootId) return;
+    const isBack = known.some((each) => each.bootId === bootId);
+    if (this.#boots.size < maxSeen || this.#boots.has(agentId)) {
+      const others = known.filter((each) => each.bootId !== bootId);
+      this.#boots.set(agentId, [{ bootId, url }, ...others].slice(0, maxBoots));
+    }
+    if (!isBack || newest === undefined) return;
+    const otherUrl = newest.url;
+    const reason = `two agents use this name, at ${url} and at ${otherUrl}, and each takes the other's connection: give one of them another id`;
+    await this.#note("same-name-twice", agentId, reason, { url, otherUrl });
+  }
+
+  async #lookForFleets(fleet: string, { agentId, status, url }: Presence): Promise<void> {
+    const hosts = this.#hosts.get(agentId) ?? new Map<string, string>();
+    const host = status === "online" ? hostOf(url) : null;
+    if (host === null) hosts.delete(fleet);
+    else if ((this.#hosts.size < maxSeen || this.#hosts.has(agentId)) && (hosts.size < maxFleets || hosts.has(fleet)))
+      this.#hosts.set(agentId, hosts.set(fleet, host));
+    if (hosts.size === 0) this.#hosts.delete(agentId);
+    const own = hosts.get(this.#parts.fleetName);
+    for (const [otherFleet, otherHost] of hosts) {
+      if (otherFleet === this.#parts.fleetName || own !== otherHost) continue;
+      const reason = `the device at ${otherHost} serves fleet ${otherFleet} as well; both count on all of its capacity: take it out of one`;
+      await this.#note("in-two-fleets", agentId, reason, { otherFleet, host: otherHost });
+    }
+  }
+
+  async #note(rule: string, agentId: string, reason: string, inputs: Readonly<Record<string, string>>): Promise<void> {
+    const { store, log } = this.#parts;
+    const nowMs = this.#parts.nowMs();
     const key = [rule, agentId, inputs["otherFleet"] ?? ""].join("/");
-    if (noted.has(key)) return;
-    if (Math.abs(nowMs() - notesOfHour.startMs) >= hourMs) notesOfHour = { startMs: nowMs(), count: 0 };
-    if (notesOfHour.count >= mostNotesAnHour) {
-      counted.note("too many duplicate identities to record each one", { agentId, ...inputs, reason });
+    if (this.#noted.has(key)) return;
+    if (Math.abs(nowMs - this.#notesOfHour.startMs) >= hourMs) this.#notesOfHour = { startMs: nowMs, count: 0 };
+    if (this.#notesOfHour.count >= maxNotesAnHour) {
+      this.#counted.note("too many duplicate identities to record each one", { agentId, ...inputs, reason });
       return;
     }
-    notesOfHour.count += 1;
-    if (noted.size < mostSeen) noted.add(key);
+    this.#notesOfHour.count += 1;
+    if (this.#noted.size < maxSeen) this.#noted.add(key);
     log.warn({ agentId, ...inputs }, reason);
     await store.insertDecision({
-      atMs: nowMs(),
+      atMs: nowMs,
       kind: "note",
       rule,
       reason: `${agentId}: ${reason}`,
@@ -66,41 +111,5 @@ export function createIdentityWatch(parts: IdentityWatchParts): IdentityWatch {
       inputs,
       outcome: { activated: [], stoodBy: [], skipped: [] },
     });
-  };
-
-  const lookForTwin = async ({ agentId, bootId, url }: Presence) => {
-    const otherUrl = twins.seen(agentId, bootId, url);
-    if (otherUrl === null) return;
-    const reason = `two agents go by this name, at ${url} and at ${otherUrl}, and each takes the other's connection: give one of them another id`;
-    await note("same-name-twice", agentId, reason, { url, otherUrl });
-  };
-
-  const lookForFleets = async (itsFleet: string, { agentId, status, url }: Presence) => {
-    const hosts = seen.get(agentId) ?? new Map<string, string>();
-    const host = status === "online" ? hostOf(url) : null;
-    if (host === null) hosts.delete(itsFleet);
-    else if ((seen.size < mostSeen || seen.has(agentId)) && (hosts.size < mostFleets || hosts.has(itsFleet)))
-      seen.set(agentId, hosts.set(itsFleet, host));
-    if (hosts.size === 0) seen.delete(agentId);
-    const own = hosts.get(fleetName);
-    for (const [otherFleet, otherHost] of hosts) {
-      if (otherFleet === fleetName || own !== otherHost) continue;
-      const reason = `the device at ${otherHost} serves fleet ${otherFleet} as well; both count on all of its capacity: take it out of one`;
-      await note("in-two-fleets", agentId, reason, { otherFleet, host: otherHost });
-    }
-  };
-
-  return {
-    start() {
-      broker.subscribe(agentTopic("+", "+", "presence"), async ({ topic, payload }) => {
-        const itsFleet = topic.split("/")[2] ?? "";
-        const agentId = parseAgentTopic(itsFleet, topic)?.agentId;
-        const decoded = decodeMessage(Presence, payload);
-        if (!decoded.ok || decoded.message.agentId !== agentId) return;
-        const { message } = decoded;
-        if (itsFleet === fleetName && message.status === "online") await lookForTwin(message);
-        await lookForFleets(itsFleet, message);
-      });
-    },
-  };
+  }
 }

@@ -2,9 +2,9 @@
 export interface AgentFaults {
   /** Messages that could not be read or were not its to send. */
   readonly refused: number;
-  /** Minutes that are not believed; they are kept beside the record. */
+  /** Implausible minutes; they are kept beside the record. */
   readonly setAside: number;
-  /** Minutes that came under the name of another one, or with other figures than the one on record. */
+  /** Minutes under the name of another one, or with other figures than the one on record. */
   readonly conflicts: number;
   readonly lastReason: string | null;
   readonly lastAtMs: number | null;
@@ -16,17 +16,17 @@ export interface IngestTotals {
   readonly refused: number;
   readonly setAside: number;
   readonly conflicts: number;
-  /** Messages of agents for which there was no room (`ingest.maxAgents`). */
+  /** Messages of agents beyond `ingest.maxAgents`. */
   readonly noRoom: number;
   /** Reason why minutes can't be stored now; null when they can. They are not acknowledged, so agents send them again. */
   readonly storeFault: string | null;
-  /** Arrival of the newest; null: none yet. */
+  /** Time of the newest of each kind; null: none yet. */
   readonly lastConflictMs: number | null;
   readonly lastNoRoomMs: number | null;
 }
 
 export interface IngestCounts {
-  /** `agentId` is null where the message is of no agent that is known. */
+  /** Counts a fault; `agentId` is null for an unknown agent. */
   note(agentId: string | null, kind: FaultKind, reason: string, nowMs: number): void;
   noteNoRoom(nowMs: number): void;
   /** Result of storing the newest minute: null, or why it failed. */

@@ -7,16 +7,6 @@ import { type AgentState, availabilityOf } from "./agent-state.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import type { Fleet } from "./fleet.ts";
 
-/** Removes agents from the fleet for good: by an operator, after a long silence, or to make room. Their minutes are kept as long as others. */
-export interface Retirement {
-  /** @throws ServiceError NOT_FOUND for an agent nobody has heard of, CONFLICT while it is online or its machine is configured. */
-  retire(agentId: string): Promise<void>;
-  /** Retires those that were not heard of for `retireAfterMs`; resolves with their ids. */
-  retireSilent(): Promise<readonly string[]>;
-  /** Retires the one that was silent longest, is offline and has no minute on record; false when there is none. */
-  makeRoom(): Promise<boolean>;
-}
-
 export interface RetirementParts {
   readonly fleetName: string;
   readonly fleet: Fleet;
@@ -25,55 +15,95 @@ export interface RetirementParts {
   readonly broker: Pick<Broker, "publish">;
   readonly staleAfterMs: number;
   readonly retireAfterMs: number;
-  /** Agents of the configuration, whose machines are switched: they stay. */
+  /** True for agents of the configuration, whose machines are switched: they stay. */
   readonly isConfigured: (agentId: string) => boolean;
   readonly onRetired: (agentId: string) => void;
-  /** Since when this controller has heard what agents say without a break; null while it hears nothing. */
+  /** Time since which this controller has been connected to the broker; null while it is not. */
   readonly listeningSinceMs: () => number | null;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
 
-/** A newcomer's message looks at no more agents than this for one to go. */
-const mostLookedAt = 100;
-/** Room is looked for no more often. */
+/** Max agents that one new agent's message looks at to find one to replace. */
+const maxLookedAt = 100;
+/** Min time between two such searches. */
 const lookEachMs = 1000;
-/** So long the fleet is listened to before a silence counts. */
+/** Time for which the fleet is listened to before a silence counts. */
 const listenFirstMs = 3_600_000;
 const retainedChannels = (Object.keys(agentChannels) as AgentChannel[]).filter(
   (channel) => agentChannels[channel].retain,
 );
 
-export function createRetirement(parts: RetirementParts): Retirement {
-  const { fleetName, fleet, desired, store, broker, staleAfterMs, retireAfterMs, nowMs, log } = parts;
-  let lookedAtMs = Number.NEGATIVE_INFINITY;
+/** Removes agents from the fleet for good: by an operator, after a long silence, or for a new one. Their minutes are kept as long as others. */
+export class Retirement {
+  readonly #parts: RetirementParts;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** One that sleeps says nothing for long; here only what was heard counts. */
-  const isOnline = (agent: AgentState) =>
-    availabilityOf(agent, nowMs(), staleAfterMs).online && nowMs() - agent.lastHeardMs <= staleAfterMs;
+  constructor(parts: RetirementParts) {
+    this.#parts = parts;
+  }
 
-  /** Clears what the broker retains of the agent; while the broker is away, what it keeps comes again and is a newcomer's. */
-  const clearRetained = async (agentId: string) => {
-    for (const channel of retainedChannels) {
-      try {
-        await broker.publish(agentTopic(fleetName, agentId, channel), "", { retain: true });
-      } catch (error) {
-        log.warn(
-          { agentId, channel, err: describeError(error) },
-          "a retired agent's retained messages could not be removed",
-        );
-      }
+  /** @throws ServiceError NOT_FOUND for an unknown agent, CONFLICT while it is online or its machine is configured. */
+  async retire(agentId: string): Promise<void> {
+    const agent = this.#parts.fleet.get(agentId);
+    if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
+    if (this.#isOnline(agent)) throw new ServiceError("CONFLICT", `agent ${agentId} is online: stop it first`);
+    if (this.#parts.isConfigured(agentId))
+      throw new ServiceError("CONFLICT", `agent ${agentId} is configured in scaling.capacity: remove it there first`);
+    await this.#remove(agent, "retired-by-operator", "an operator retired it");
+  }
+
+  /** Retires agents that have been silent for `retireAfterMs`; resolves with their ids. */
+  async retireSilent(): Promise<readonly string[]> {
+    const { listeningSinceMs, nowMs, retireAfterMs } = this.#parts;
+    const sinceMs = listeningSinceMs();
+    // After a start, or while the broker was away, no agent could be heard.
+    if (sinceMs === null || nowMs() - sinceMs < listenFirstMs) return [];
+    const silent = this.#idle().filter(({ lastHeardMs }) => nowMs() - lastHeardMs > retireAfterMs);
+    const reason = `not heard of for ${Math.round(retireAfterMs / 86_400_000)} days: retired`;
+    for (const agent of silent) await this.#remove(agent, "retired-silent", reason);
+    return silent.map(({ agentId }) => agentId);
+  }
+
+  /** Retires the agent that has been silent longest, is offline and has no minute on record; false when there is none. */
+  async retireOne(): Promise<boolean> {
+    const { store, nowMs } = this.#parts;
+    if (Math.abs(nowMs() - this.#lookedAtMs) < lookEachMs) return false;
+    this.#lookedAtMs = nowMs();
+    for (const agent of this.#idle().slice(0, maxLookedAt)) {
+      if (await store.hasMinutes(agent.agentId)) continue;
+      const reason = "offline and without a minute on record: replaced by another agent";
+      await this.#remove(agent, "retired-for-another", reason);
+      return true;
     }
-  };
+    return false;
+  }
 
-  const remove = async (agent: AgentState, rule: string, reason: string) => {
+  /** True for an agent heard of within `staleAfterMs`; a sleeping one, which is silent for long, counts as offline here. */
+  #isOnline(agent: AgentState): boolean {
+    const { staleAfterMs } = this.#parts;
+    const nowMs = this.#parts.nowMs();
+    return availabilityOf(agent, nowMs, staleAfterMs).online && nowMs - agent.lastHeardMs <= staleAfterMs;
+  }
+
+  /** Agents that may be removed, longest silent first. */
+  #idle(): AgentState[] {
+    const { fleet, isConfigured } = this.#parts;
+    return fleet
+      .agents()
+      .filter((agent) => !this.#isOnline(agent) && !isConfigured(agent.agentId))
+      .sort((a, b) => a.lastHeardMs - b.lastHeardMs);
+  }
+
+  async #remove(agent: AgentState, rule: string, reason: string): Promise<void> {
+    const { fleet, store, desired, onRetired, nowMs, log } = this.#parts;
     const { agentId } = agent;
     fleet.remove(agentId);
     await store.removeAgent(agentId);
     await desired.forget(agentId);
-    parts.onRetired(agentId);
-    // Not awaited: a handler of messages must not wait for a publish.
-    void clearRetained(agentId);
+    onRetired(agentId);
+    // Not awaited: a message handler must not wait for a publish.
+    void this.#clearRetained(agentId);
     log.info({ agentId, rule }, reason);
     await store.insertDecision({
       atMs: nowMs(),
@@ -84,47 +114,18 @@ export function createRetirement(parts: RetirementParts): Retirement {
       inputs: { lastHeardMs: agent.lastHeardMs },
       outcome: { activated: [], stoodBy: [], skipped: [] },
     });
-  };
+  }
 
-  /** Agents that may be removed, longest silent first. */
-  const idle = () =>
-    fleet
-      .agents()
-      .filter((agent) => !isOnline(agent) && !parts.isConfigured(agent.agentId))
-      .sort((a, b) => a.lastHeardMs - b.lastHeardMs);
-
-  return {
-    async retire(agentId) {
-      const agent = fleet.get(agentId);
-      if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
-      if (isOnline(agent)) throw new ServiceError("CONFLICT", `agent ${agentId} is online: stop it first`);
-      if (parts.isConfigured(agentId))
-        throw new ServiceError("CONFLICT", `agent ${agentId} is configured in scaling.capacity: remove it there first`);
-      await remove(agent, "retired-by-operator", "an operator retired it");
-    },
-    async retireSilent() {
-      const sinceMs = parts.listeningSinceMs();
-      // After a start, or while the broker was away, nobody could be heard of.
-      if (sinceMs === null || nowMs() - sinceMs < listenFirstMs) return [];
-      const silent = idle().filter(({ lastHeardMs }) => nowMs() - lastHeardMs > retireAfterMs);
-      for (const agent of silent) {
-        await remove(
-          agent,
-          "retired-silent",
-          `not heard of for ${Math.round(retireAfterMs / 86_400_000)} days: retired`,
-        );
+  /** Clears the agent's retained messages; if the broker is away, it delivers them again later as those of a new agent. */
+  async #clearRetained(agentId: string): Promise<void> {
+    const { fleetName, broker, log } = this.#parts;
+    for (const channel of retainedChannels) {
+      try {
+        await broker.publish(agentTopic(fleetName, agentId, channel), "", { retain: true });
+      } catch (error) {
+        const err = describeError(error);
+        log.warn({ agentId, channel, err }, "a retired agent's retained messages could not be removed");
       }
-      return silent.map(({ agentId }) => agentId);
-    },
-    async makeRoom() {
-      if (Math.abs(nowMs() - lookedAtMs) < lookEachMs) return false;
-      lookedAtMs = nowMs();
-      for (const agent of idle().slice(0, mostLookedAt)) {
-        if (await store.hasMinutes(agent.agentId)) continue;
-        await remove(agent, "retired-for-another", "offline and without a minute on record: replaced by another agent");
-        return true;
-      }
-      return false;
-    },
-  };
+    }
+  }
 }

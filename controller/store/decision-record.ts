@@ -1,6 +1,6 @@
 import type { ModeChange } from "#controller/scaling/active-agents/scaling-inputs.ts";
 
-/** note: something that people should know of the fleet; nothing was decided. */
+/** Kinds of decisions; note: an event of the fleet that people should know of, without a decision. */
 export const decisionKinds = [
   "hold",
   "scale-out",
@@ -14,18 +14,18 @@ export const decisionKinds = [
   "note",
 ] as const;
 
-/** What a decision says it will change, and what came of it. */
+/** Changes by a decision, and their outcome. */
 export interface DecisionOutcome {
   /** Agents whose desired document was changed. */
   readonly activated: readonly string[];
   readonly stoodBy: readonly string[];
   /** Agents that were given a power mode to hold; absent where modes were not decided on. */
   readonly modes?: readonly ModeChange[];
-  /** Agents that were left as they were after all, and why. */
+  /** Agents that were not changed after all, with the reason. */
   readonly skipped: readonly { readonly agentId: string; readonly reason: string }[];
-  /** Agents that have reported that it is so, and how long after they were told; absent until something is known. */
+  /** Agents that have reported the change, with the seconds it took; absent until something is known. */
   readonly done?: readonly { readonly agentId: string; readonly afterS: number }[];
-  /** Agents that had not done it in time, and what is done about that; one that did it later is in `done` as well. */
+  /** Agents that did not do it in time, with what is done about that; one that did it later is in `done` as well. */
   readonly late?: readonly { readonly agentId: string; readonly reason: string }[];
 }
 
@@ -35,7 +35,7 @@ export interface NewDecision {
   readonly kind: (typeof decisionKinds)[number];
   /** The rule that decided, as a constant. */
   readonly rule: string;
-  /** For people. */
+  /** Sentence for people. */
   readonly reason: string;
   /** Agents that the decision is about. */
   readonly agents: readonly string[];
@@ -46,7 +46,7 @@ export interface NewDecision {
 
 export interface DecisionRecord extends NewDecision {
   readonly id: number;
-  /** A hold that repeats is kept once: when it was last made, and how often. */
+  /** Time of the last repetition of a hold, which is stored once. */
   readonly lastAtMs: number;
   readonly repeats: number;
 }

@@ -2,7 +2,7 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import { cleanText } from "#protocol/clean-text.ts";
 import { decodeValue, parseJson } from "#protocol/codec.ts";
 
-/** Rows of a table that can't be read, and why of one of them. */
+/** Rows of a table that can't be read, with the reason of one of them. */
 export interface UnreadableRows {
   readonly table: string;
   readonly rows: number;
@@ -10,21 +10,21 @@ export interface UnreadableRows {
 }
 
 /**
- * The one place where rows become values. A row that is not what its schema says is left where it is and left out: it costs neither the
- * start nor an answer. It is counted once however often it is read.
+ * Conversion of rows to values. A row that does not match its schema is left in place and skipped, so that it prevents neither the start
+ * nor an answer. It is counted once however often it is read.
  */
 export interface RowQuarantine {
-  /** The row's value; null when it is not one of `schema`. */
+  /** Returns the row's value; null when it does not match `schema`. */
   decode<T extends TSchema>(table: string, key: string, schema: T, value: unknown): Static<T> | null;
-  /** Says that a row can't be read. */
+  /** Records a row that can't be read. */
   note(table: string, key: string, reason: string): void;
   report(): readonly UnreadableRows[];
 }
 
-/** No more rows of a table are told apart; beyond them they are only counted as often as they are read. */
-const mostKeys = 10_000;
+/** Max rows of a table that are told apart; further ones are counted as often as they are read. */
+const maxKeys = 10_000;
 
-/** @param onNew is told of each row once. */
+/** @param onNew is called once for each row. */
 export function createRowQuarantine(onNew: (table: string, key: string, reason: string) => void): RowQuarantine {
   const tables = new Map<string, { readonly keys: Set<string>; beyond: number; readonly example: string }>();
   const quarantine: RowQuarantine = {
@@ -42,7 +42,7 @@ export function createRowQuarantine(onNew: (table: string, key: string, reason: 
         tables.set(table, known);
       }
       if (known.keys.has(shownKey)) return;
-      if (known.keys.size >= mostKeys) {
+      if (known.keys.size >= maxKeys) {
         known.beyond += 1;
         return;
       }
@@ -63,4 +63,9 @@ export function columnValue(json: string | null): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** JSON for a column that may be NULL. */
+export function toColumn(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
 }

@@ -33,7 +33,7 @@ function toRecord(row: StoredDecision, quarantine: RowQuarantine): DecisionRecor
   });
 }
 
-/** Ids count up from the highest there ever was: one that no number can hold leaves none for what is decided next. */
+/** Repairs damaged ids: they count up from the highest ever, and after one that no number can hold there is no next. */
 function repairIds(database: Database): void {
   const highest = Number.MAX_SAFE_INTEGER / 2;
   database.run(`DELETE FROM decision WHERE id > ${highest}`);
@@ -62,16 +62,16 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
      ORDER BY id DESC LIMIT $limit`,
   );
   const one = database.query<StoredDecision, [number]>(`SELECT * FROM decision WHERE id = ?`);
-  // Before any other decision goes, holds do that are more than half: an agent that comes and goes all the time makes one each time.
+  // Holds beyond half of the decisions are removed first: an agent that keeps connecting and disconnecting makes one each time.
   const pruneHolds = database.query(
     `DELETE FROM decision WHERE id IN (SELECT id FROM decision WHERE kind = 'hold'
-       AND id <= (SELECT id FROM decision WHERE kind = 'hold' ORDER BY id DESC LIMIT 1 OFFSET ($keepMost + 1) / 2)
-       ORDER BY id LIMIT max(0, (SELECT count(*) FROM decision WHERE kind <> 'note') - $keepMost))`,
+       AND id <= (SELECT id FROM decision WHERE kind = 'hold' ORDER BY id DESC LIMIT 1 OFFSET ($maxKept + 1) / 2)
+       ORDER BY id LIMIT max(0, (SELECT count(*) FROM decision WHERE kind <> 'note') - $maxKept))`,
   );
   const prune = database.query(
     `DELETE FROM decision WHERE last_at_ms < $beforeMs
-       OR kind <> 'note' AND id <= (SELECT id FROM decision WHERE kind <> 'note' ORDER BY id DESC LIMIT 1 OFFSET $keepMost)
-       OR kind = 'note' AND id <= (SELECT id FROM decision WHERE kind = 'note' ORDER BY id DESC LIMIT 1 OFFSET $keepNotes)`,
+       OR kind <> 'note' AND id <= (SELECT id FROM decision WHERE kind <> 'note' ORDER BY id DESC LIMIT 1 OFFSET $maxKept)
+       OR kind = 'note' AND id <= (SELECT id FROM decision WHERE kind = 'note' ORDER BY id DESC LIMIT 1 OFFSET $maxNotes)`,
   );
   return {
     async insertDecision(decision) {
@@ -107,9 +107,9 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
       const row = one.get(id);
       return row === null ? null : toRecord(row, quarantine);
     },
-    async pruneDecisions(beforeMs, keepMost, keepNotes) {
-      const holds = pruneHolds.run({ keepMost }).changes;
-      return holds + prune.run({ beforeMs: Math.floor(beforeMs), keepMost, keepNotes }).changes;
+    async pruneDecisions(beforeMs, maxKept, maxNotes) {
+      const holds = pruneHolds.run({ maxKept }).changes;
+      return holds + prune.run({ beforeMs: Math.floor(beforeMs), maxKept, maxNotes }).changes;
     },
   };
 }

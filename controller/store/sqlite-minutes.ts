@@ -1,8 +1,8 @@
 import type { Database } from "bun:sqlite";
 import { bounds } from "#protocol/bounds.ts";
 import type { MinuteData } from "#protocol/messages.ts";
-import { toColumn } from "./json-column.ts";
-import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
+import { createMinutePruning } from "./minute-pruning.ts";
+import { columnValue, type RowQuarantine, toColumn } from "./row-quarantine.ts";
 import { MinuteRow } from "./row-schemas.ts";
 import type { FleetMinute, HourUse, MinuteRecord, MinuteStore } from "./store.ts";
 
@@ -18,15 +18,13 @@ interface StoredMinute {
   forecast: string | null;
 }
 
-/** Rows and bytes read at once, so that a long window neither fills the memory nor blocks other requests: a row may have a message's size. */
+/** Max rows and bytes of a page, so that a long window neither fills the memory nor blocks other requests. */
 const pageRows = 2000;
 const pageBytes = 4 * 1024 * 1024;
-/** Rows removed at once, for the same reason. */
-const prunedAtOnce = 2000;
 const minuteMs = 60_000;
 const minutesOfHour = Array.from({ length: 60 }, (_, minute) => `$hourStartMs + ${minute * minuteMs}`).join();
 
-/** The row's record; null when it can't be read. */
+/** Record of a row; null when it can't be read. */
 function toRecord(row: StoredMinute, quarantine: RowQuarantine): MinuteRecord | null {
   const key = `${row.agent_id}/${row.boot_id}/${row.seq}`;
   const record = quarantine.decode("minute", key, MinuteRow, {
@@ -44,7 +42,7 @@ function toRecord(row: StoredMinute, quarantine: RowQuarantine): MinuteRecord | 
   return null;
 }
 
-/** Under which name a minute is kept whose own is taken by another one. */
+/** Boot id under which a minute is stored when another one has its name. */
 function conflictBootId({ bootId }: MinuteData, traffic: string): string {
   return `${bootId}~${Bun.hash(traffic).toString(16).padStart(16, "0")}`;
 }
@@ -74,7 +72,7 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
   const highestSeq = database.query<{ seq: number | null }, [string, string]>(
     `SELECT max(seq) AS seq FROM minute WHERE agent_id = ? AND boot_id = ? AND seq <= ${bounds.count32}`,
   );
-  // By the index of the times, minute by minute: the agent's own rows may be many.
+  // Minute by minute, for the index by time: the agent may have many rows.
   const hour = database.query<HourUse, { hourStartMs: number; agentId: string }>(
     `SELECT count(*) AS rows,
        total(length(traffic) + coalesce(length(power), 0) + coalesce(length(forecast), 0)) AS bytes,
@@ -85,25 +83,8 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
   const anyOf = database.query<{ found: number }, [string]>(
     `SELECT EXISTS (SELECT 1 FROM minute WHERE agent_id = ?) AS found`,
   );
-  // A clock that is wrong at the start, as of a device that has lost its time, must not make a future of all that is kept.
-  const prune = database.query(
-    `DELETE FROM minute WHERE minute_start_ms < $beforeMs OR minute_start_ms >= $dayMs + max($nowMs,
-       coalesce((SELECT max(last_at_ms) FROM decision WHERE last_at_ms <= ${bounds.timeMs}), 0))`,
-  );
-  const pruneOldest = database.query(
-    `DELETE FROM minute WHERE (agent_id, boot_id, seq) IN
-       (SELECT agent_id, boot_id, seq FROM minute ORDER BY minute_start_ms LIMIT ${prunedAtOnce})`,
-  );
-  const pages = database.query<{ pages: number; free: number; bytes: number }, []>(
-    `SELECT (SELECT page_count FROM pragma_page_count) AS pages, (SELECT freelist_count FROM pragma_freelist_count) AS free,
-       (SELECT page_size FROM pragma_page_size) AS bytes`,
-  );
-  const usedBytes = () => {
-    const size = pages.get();
-    return size === null ? 0 : (size.pages - size.free) * size.bytes;
-  };
-
   return {
+    ...createMinutePruning(database),
     async insertMinute(data) {
       const traffic = JSON.stringify(data.traffic);
       const power = toColumn(data.power);
@@ -164,19 +145,5 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
     async lastSeq(agentId, bootId) {
       return highestSeq.get(agentId, bootId)?.seq ?? null;
     },
-    async pruneMinutes(beforeMs, nowMs) {
-      return prune.run({ beforeMs: Math.floor(beforeMs), nowMs: Math.ceil(nowMs), dayMs: bounds.durationMs }).changes;
-    },
-    async pruneToSize(maxBytes) {
-      let removed = 0;
-      while (usedBytes() > maxBytes) {
-        const { changes } = pruneOldest.run();
-        if (changes === 0) break;
-        removed += changes;
-        await Bun.sleep(0);
-      }
-      return removed;
-    },
-    usedBytes,
   };
 }

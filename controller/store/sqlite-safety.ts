@@ -9,17 +9,17 @@ interface StoredFreeze {
   untilMs: number | null;
 }
 
-/** A lease that ends later than it would if it had just been taken, and than clocks are set, is nobody's. */
+/** Tolerance for clocks: a lease that ends later than a new one by more than this is invalid. */
 const clockStepMs = 600_000;
 
-/** Somebody wanted nothing to change; what for and until when can't be read. */
+/** Stands for a stored freeze whose reason and end can't be read. */
 const unreadableFreeze: Freeze = {
   reason: "the stored freeze can't be read: frozen until an operator ends it",
   sinceMs: 0,
   untilMs: null,
 };
 
-/** The freeze and the lease. */
+/** Tables of the freeze and the lease. */
 export function createSafetyTables(database: Database, quarantine: RowQuarantine): SafetyStore {
   const setFreeze = database.query(
     `INSERT OR REPLACE INTO freeze (id, reason, since_ms, until_ms) VALUES (1, $reason, $sinceMs, $untilMs)`,

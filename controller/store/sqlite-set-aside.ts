@@ -14,7 +14,7 @@ interface StoredSetAside {
 
 const maxReasonLength = 1024;
 
-/** Minutes that came and are not believed, as they came. */
+/** Table of the implausible minutes, as they came. */
 export function createSetAsideTable(database: Database, quarantine: RowQuarantine): SetAsideStore {
   const insert = database.query(
     `INSERT OR IGNORE INTO set_aside (agent_id, boot_id, seq, content_hash, at_ms, reason, document)
@@ -22,7 +22,7 @@ export function createSetAsideTable(database: Database, quarantine: RowQuarantin
   );
   const pruneAgent = database.query(
     `DELETE FROM set_aside WHERE agent_id = $agentId AND (boot_id, seq, content_hash) NOT IN
-       (SELECT boot_id, seq, content_hash FROM set_aside WHERE agent_id = $agentId ORDER BY at_ms DESC LIMIT $keepMost)`,
+       (SELECT boot_id, seq, content_hash FROM set_aside WHERE agent_id = $agentId ORDER BY at_ms DESC LIMIT $maxKept)`,
   );
   const countOf = database.query<{ rows: number }, [string]>(
     `SELECT count(*) AS rows FROM set_aside WHERE agent_id = ?`,
@@ -42,17 +42,17 @@ export function createSetAsideTable(database: Database, quarantine: RowQuarantin
   );
   const prune = database.query(
     `DELETE FROM set_aside WHERE at_ms < $beforeMs OR at_ms <=
-       coalesce((SELECT at_ms FROM set_aside ORDER BY at_ms DESC LIMIT 1 OFFSET $keepMost), -1)`,
+       coalesce((SELECT at_ms FROM set_aside ORDER BY at_ms DESC LIMIT 1 OFFSET $maxKept), -1)`,
   );
   return {
-    async setAside(data, reason, atMs, keepMost) {
+    async setAside(data, reason, atMs, maxKept) {
       const { agentId, bootId, seq } = data;
-      // By what it says, not by when it was sent again.
+      // By content: a repeat differs in when it was sent.
       const { sentAtMs: _, historical: __, ...content } = data;
       const hash = Bun.hash(JSON.stringify(content)).toString(16);
       const row = { agentId, bootId, seq, hash, atMs: Math.round(atMs), reason: reason.slice(0, maxReasonLength) };
       const { changes } = insert.run({ ...row, document: JSON.stringify(data) });
-      if (changes > 0 && (countOf.get(agentId)?.rows ?? 0) > keepMost) pruneAgent.run({ agentId, keepMost });
+      if (changes > 0 && (countOf.get(agentId)?.rows ?? 0) > maxKept) pruneAgent.run({ agentId, maxKept });
     },
     async takeSetAside(reasonStart, startedByMs, take) {
       for (const { agentId, bootId, seq, hash, document } of due.all(reasonStart, Math.floor(startedByMs))) {
@@ -69,8 +69,8 @@ export function createSetAsideTable(database: Database, quarantine: RowQuarantin
         return quarantine.decode("set_aside", key, SetAsideRow, row) ?? [];
       });
     },
-    async pruneSetAside(beforeMs, keepMost) {
-      return prune.run({ beforeMs: Math.floor(beforeMs), keepMost }).changes;
+    async pruneSetAside(beforeMs, maxKept) {
+      return prune.run({ beforeMs: Math.floor(beforeMs), maxKept }).changes;
     },
   };
 }

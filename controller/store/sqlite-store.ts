@@ -2,8 +2,7 @@ import type { Database } from "bun:sqlite";
 import type { TSchema } from "@sinclair/typebox";
 import { Identifier, TimeMs } from "#protocol/bounds.ts";
 import { Birth, Desired, Presence, Reported } from "#protocol/messages.ts";
-import { toColumn } from "./json-column.ts";
-import { columnValue, createRowQuarantine, type RowQuarantine } from "./row-quarantine.ts";
+import { columnValue, createRowQuarantine, type RowQuarantine, toColumn } from "./row-quarantine.ts";
 import { OverrideRow } from "./row-schemas.ts";
 import { createDecisionTable } from "./sqlite-decisions.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
@@ -28,8 +27,8 @@ interface StoredOverride {
   expiresAtMs: number;
 }
 
-/** An agent's last presence; null if it can't be read (the agent soon sends another). */
-function saidBy<T extends TSchema & { readonly static: { readonly agentId: string } }>(
+/** Last message of an agent from its column; null if it can't be read (the agent soon sends another). */
+function messageOf<T extends TSchema & { readonly static: { readonly agentId: string } }>(
   quarantine: RowQuarantine,
   agentId: string,
   column: string,
@@ -38,8 +37,8 @@ function saidBy<T extends TSchema & { readonly static: { readonly agentId: strin
 ): T["static"] | null {
   if (json === null) return null;
   const key = `${agentId}.${column}`;
-  const said = quarantine.decode("agent", key, schema, columnValue(json));
-  if (said === null || said.agentId === agentId) return said;
+  const message = quarantine.decode("agent", key, schema, columnValue(json));
+  if (message === null || message.agentId === agentId) return message;
   quarantine.note("agent", key, "agentId: not that of its row");
   return null;
 }
@@ -50,16 +49,16 @@ function toAgent(row: AgentRow, quarantine: RowQuarantine): AgentRecord | null {
   const heard = quarantine.decode("agent", `${agentId}.last_heard_ms`, TimeMs, row.last_heard_ms);
   return {
     agentId,
-    presence: saidBy(quarantine, agentId, "presence", Presence, row.presence),
-    birth: saidBy(quarantine, agentId, "birth", Birth, row.birth),
-    reported: saidBy(quarantine, agentId, "reported", Reported, row.reported),
+    presence: messageOf(quarantine, agentId, "presence", Presence, row.presence),
+    birth: messageOf(quarantine, agentId, "birth", Birth, row.birth),
+    reported: messageOf(quarantine, agentId, "reported", Reported, row.reported),
     lastHeardMs: heard ?? 0,
   };
 }
 
 /**
  * The store on an SQLite database that `platform/files/open-database.ts` opened with `controllerMigrations`. One writer.
- * @param quarantine takes note of rows that can't be read.
+ * @param quarantine records rows that can't be read.
  */
 export function createSqliteStore(
   database: Database,

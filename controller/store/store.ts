@@ -2,7 +2,7 @@ import type { AgentRole, Birth, Desired, MinuteData, Presence, Reported } from "
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
 import type { UnreadableRows } from "./row-quarantine.ts";
 
-/** What is kept of an agent between two runs of the controller. */
+/** Record of an agent between two runs of the controller. */
 export interface AgentRecord {
   readonly agentId: string;
   readonly presence: Presence | null;
@@ -11,7 +11,7 @@ export interface AgentRecord {
   readonly lastHeardMs: number;
 }
 
-/** An operator's word that comes before the controller's own decisions, until it expires. */
+/** An operator's setting that takes precedence over the controller's own decisions, until it expires. */
 export interface Override {
   readonly agentId: string;
   readonly role: AgentRole | null;
@@ -24,7 +24,7 @@ export interface Override {
 
 export interface AgentStore {
   saveAgent(agent: AgentRecord): Promise<void>;
-  /** Of an agent that has left the fleet for good; its minutes stay. */
+  /** Removes a retired agent; its minutes stay. */
   removeAgent(agentId: string): Promise<void>;
   loadAgents(): Promise<AgentRecord[]>;
 }
@@ -35,7 +35,7 @@ export interface DesiredStore {
   removeDesired(agentId: string): Promise<void>;
   saveOverride(override: Override): Promise<void>;
   removeOverride(agentId: string): Promise<void>;
-  /** Expired ones included: whoever loads them says what their end means. */
+  /** Loads all overrides, expired ones included. */
   loadOverrides(): Promise<Override[]>;
 }
 
@@ -50,14 +50,14 @@ export interface FleetMinute {
   readonly texts: number;
 }
 
-/** Outcome of storing a minute. */
-export type MinuteOutcome =
+/** Result of storing a minute. */
+export type StoredMinuteAs =
   | "new"
-  /** The same is kept already. */
+  /** The same minute is stored already. */
   | "repeat"
-  /** Another minute is kept under this name: this one is kept beside it. */
+  /** Another minute is stored under this name: this one is stored beside it. */
   | "kept-beside"
-  /** Other figures are kept of the very same minute: these are not. */
+  /** The same minute is stored with other figures: these are not. */
   | "contradicts";
 
 /** Stored rows and bytes of an agent for one hour. */
@@ -68,7 +68,7 @@ export interface HourUse {
   readonly measuredMs: number;
 }
 
-/** A minute's record that is neither believed nor thrown away. */
+/** An implausible minute, kept beside the record. */
 export interface SetAsideMinute {
   readonly agentId: string;
   readonly bootId: string;
@@ -78,19 +78,19 @@ export interface SetAsideMinute {
 }
 
 export interface SetAsideStore {
-  /** Keeps a record as it came beside the minutes; the same one once. Of an agent the newest `keepMost` are kept. */
-  setAside(data: MinuteData, reason: string, atMs: number, keepMost: number): Promise<void>;
-  /** Hands those over whose reason begins so and that start by `startedByMs`, the oldest first; what `take` has resolved for is gone. */
+  /** Keeps an implausible minute as it came; the same one once. Of each agent the newest `maxKept` are kept. */
+  setAside(data: MinuteData, reason: string, atMs: number, maxKept: number): Promise<void>;
+  /** Passes those whose reason begins so and that start by `startedByMs` to `take`, oldest first, and removes each once `take` has resolved. */
   takeSetAside(reasonStart: string, startedByMs: number, take: (data: MinuteData) => Promise<void>): Promise<void>;
-  /** Of an agent, newest first. */
+  /** Lists those of an agent, newest first. */
   listSetAside(agentId: string, limit: number): Promise<SetAsideMinute[]>;
-  /** Removes what came before `beforeMs`, and of the rest all but the newest `keepMost`; says how many. */
-  pruneSetAside(beforeMs: number, keepMost: number): Promise<number>;
+  /** Removes what came before `beforeMs`, and of the rest all but the newest `maxKept`; resolves with their number. */
+  pruneSetAside(beforeMs: number, maxKept: number): Promise<number>;
 }
 
 export interface MinuteStore {
-  /** Keeps a minute once and for all under (agentId, bootId, seq). */
-  insertMinute(data: MinuteData): Promise<MinuteOutcome>;
+  /** Stores a minute for good under (agentId, bootId, seq). */
+  insertMinute(data: MinuteData): Promise<StoredMinuteAs>;
   /** Stored rows and bytes of the minutes that start in the hour from `hourStartMs`. */
   hourUse(agentId: string, hourStartMs: number): Promise<HourUse>;
   hasMinutes(agentId: string): Promise<boolean>;
@@ -98,11 +98,11 @@ export interface MinuteStore {
   minutes(startMs: number, endMs: number, agentId?: string): AsyncIterable<MinuteRecord>;
   /** Totals of the minutes that start in [startMs, endMs), by time; minutes without any record are absent. */
   fleetMinutes(startMs: number, endMs: number): Promise<FleetMinute[]>;
-  /** The highest seq that is kept of a boot; null when none is. */
+  /** The highest stored seq of a boot; null when there is none. */
   lastSeq(agentId: string, bootId: string): Promise<number | null>;
-  /** Removes minutes that start before `beforeMs`, or a day and more ahead of `nowMs` and of the last decision; says how many. */
+  /** Removes minutes that start before `beforeMs`, or a day and more ahead of `nowMs` and of the last decision; resolves with their number. */
   pruneMinutes(beforeMs: number, nowMs: number): Promise<number>;
-  /** Removes the oldest minutes until what is kept takes no more than `maxBytes`; says how many. */
+  /** Removes the oldest minutes until the rest takes no more than `maxBytes`; resolves with their number. */
   pruneToSize(maxBytes: number): Promise<number>;
   /** Disk space of the database's rows, without free pages in its file. */
   usedBytes(): number;
@@ -110,9 +110,9 @@ export interface MinuteStore {
 
 export interface DecisionFilter {
   readonly kind?: string;
-  /** Decisions that activated this agent, put it on standby, or were about it. */
+  /** Only decisions that are about this agent. */
   readonly agentId?: string;
-  /** Without holds. */
+  /** Leaves holds out. */
   readonly changesOnly?: boolean;
   readonly sinceMs?: number;
   readonly untilMs?: number;
@@ -120,23 +120,23 @@ export interface DecisionFilter {
 }
 
 export interface DecisionStore {
-  /** Keeps a decision and resolves with its id; ids count up. */
+  /** Stores a decision and resolves with its id; ids count up. */
   insertDecision(decision: NewDecision): Promise<number>;
-  /** Says that a decision was made again with the same result. */
+  /** Records that a decision was made again with the same result. */
   repeatDecision(id: number, lastAtMs: number): Promise<void>;
-  /** Replaces what came of a decision, as more is known. Of a decision that is no longer kept: nothing. */
+  /** Replaces the outcome of a decision, as more is known; does nothing for one that is no longer stored. */
   updateOutcome(id: number, outcome: DecisionOutcome): Promise<void>;
   /** Newest first. */
   decisions(filter: DecisionFilter): Promise<DecisionRecord[]>;
   decision(id: number): Promise<DecisionRecord | null>;
   /**
-   * Removes decisions last made before `beforeMs`, and of the others all but the newest `keepMost`; of notes all but the newest `keepNotes`,
-   * so that they push out no decision. Says how many.
+   * Removes decisions last made before `beforeMs`, and of the others all but the newest `maxKept`; of notes all but the newest `maxNotes`,
+   * so that they push out no decision. Resolves with their number.
    */
-  pruneDecisions(beforeMs: number, keepMost: number, keepNotes: number): Promise<number>;
+  pruneDecisions(beforeMs: number, maxKept: number, maxNotes: number): Promise<number>;
 }
 
-/** An operator's word that nothing is to change. */
+/** An operator's order that nothing is to change. */
 export interface Freeze {
   readonly reason: string;
   readonly sinceMs: number;
@@ -144,10 +144,10 @@ export interface Freeze {
   readonly untilMs: number | null;
 }
 
-/** Which controller acts on this store. Times are the machine's, not a clock's that may run faster. */
+/** Lease of this store by one controller. Times are the machine's, not those of a clock that may run faster. */
 export interface Lease {
   readonly holder: string;
-  /** For people: process and machine. */
+  /** Process and machine, for people. */
   readonly about: string;
   readonly expiresRealMs: number;
 }
@@ -155,17 +155,17 @@ export interface Lease {
 export interface SafetyStore {
   saveFreeze(freeze: Freeze): Promise<void>;
   removeFreeze(): Promise<void>;
-  /** An expired one included. */
+  /** Loads the freeze, also an expired one. */
   loadFreeze(): Promise<Freeze | null>;
   /** Takes or renews the lease; false when another holder's has not expired. */
-  takeLease(wish: { holder: string; about: string; realNowMs: number; forMs: number }): Promise<boolean>;
-  /** Gives it back, if it is this holder's. */
+  takeLease(claim: { holder: string; about: string; realNowMs: number; forMs: number }): Promise<boolean>;
+  /** Gives the lease back, if it is this holder's. */
   giveUpLease(holder: string): Promise<void>;
   lease(): Promise<Lease | null>;
 }
 
 export interface Store extends AgentStore, DesiredStore, MinuteStore, SetAsideStore, DecisionStore, SafetyStore {
-  /** Rows that can't be read, by table; they are left out. */
+  /** Rows that can't be read and are skipped, by table. */
   unreadableRows(): readonly UnreadableRows[];
   close(): Promise<void>;
 }

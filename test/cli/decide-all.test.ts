@@ -35,14 +35,18 @@ test("--schema is printed as they see it who write the input", async () => {
 describe("decisions of serving, forecasting and the tools, from what is known at least", () => {
   const tensor = (name: string, type: string, ...shape: (string | number)[]) => ({ name, type, shape });
   test.each([
-    ["admission", { request: { texts: 3 } }, { kind: "admit" }],
-    ["admission", { request: { texts: 5000 } }, { kind: "too-large" }],
+    ["admission", { request: { texts: 3 } }, { kind: "admit", rule: "fits", reason: "it fits into the queue" }],
+    ["admission", { request: { texts: 5000 } }, { kind: "too-large", reason: "expected at most 4096 texts, got 5000" }],
     [
       "admission",
       { request: { texts: 1 }, queue: { held: { requests: 1024 }, own: { requests: 1024 }, drainMs: 2500 } },
       { kind: "wait", retryAfterS: 3 },
     ],
-    ["batch", { waiting: [{ tokens: 8 }, { tokens: 8 }] }, { take: [0, 1], paddedTokens: 8 }],
+    [
+      "batch",
+      { waiting: [{ tokens: 8 }, { tokens: 8 }] },
+      { take: [0, 1], paddedTokens: 8, reason: "all waiting texts" },
+    ],
     ["lane", { lanes: [{ kind: "wide" }, { kind: "narrow" }] }, { lane: 0 }],
     ["lane", { lanes: [{ kind: "wide" }, { kind: "narrow" }], longLine: true }, { lane: 1 }],
     ["lane-plan", { settings: { threads: 2 }, processBytes: 1e8 }, { narrowLanes: 2, wideBatches: 1 }],

@@ -5,17 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readBrokerKey } from "#controller/broker/broker-key.ts";
 import { ControllerConfig } from "#controller/config.ts";
-import { type Controller, createController } from "#controller/controller.ts";
+import { Controller } from "#controller/controller.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import { systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentLogin, testKey } from "../fakes/broker-clients.ts";
+import { aBirth, aForecast, aMinute, aPresence, aReported } from "../fakes/builders.ts";
 import { createMosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
-import { aBirth, aMinute, aPresence, aReported } from "./messages.ts";
 
 const log = createLogger("test", "silent");
 
@@ -25,13 +25,7 @@ const sameAgain: Forecaster = {
   async stop() {},
   async forecast(history, nowMs) {
     const last = history.findLast(({ qps }) => qps !== null)?.qps ?? 0;
-    return {
-      madeAtMs: Math.round(nowMs),
-      model: "naive",
-      reason: "test",
-      stepMs: 60_000,
-      qps: new Array(15).fill(last),
-    };
+    return aForecast(last, { madeAtMs: Math.round(nowMs), model: "naive" });
   },
   describe: () => ({ model: "naive", backend: "none", reason: "test" }),
 };
@@ -59,7 +53,7 @@ async function simulateAgent(
   const { clientId, ...login } = agentLogin(agentId, "default", key);
   const credentials = () => login;
   const will = { topic: topic("presence"), payload: offline };
-  const broker = createMqttBroker({ url: brokerUrl, clientId, credentials, will }, log);
+  const broker = new MqttBroker({ url: brokerUrl, clientId, credentials, will }, log);
   const documents: Desired[] = [];
   let controller = "";
   let onNews: () => void = () => undefined;
@@ -107,7 +101,7 @@ async function simulateAgent(
     },
     async die() {
       // Taking over the client id with a will of its own session: the broker ends the old connection, and its will goes out.
-      const usurper = createMqttBroker({ url: brokerUrl, clientId, credentials }, log);
+      const usurper = new MqttBroker({ url: brokerUrl, clientId, credentials }, log);
       const stopped = broker.stop.bind(broker);
       await usurper.start();
       await untilConnected(usurper);
@@ -136,7 +130,7 @@ describe("controller", () => {
       },
       "test",
     );
-    controller = createController(config, { log, clock: systemClock, forecaster: sameAgain });
+    controller = new Controller(config, { log, clock: systemClock, forecaster: sameAgain });
     await controller.start();
     return controller;
   };
@@ -301,9 +295,9 @@ describe("controller", () => {
     const first = await begin();
     const ports = { api: { port: 0 }, broker: { port: 0, shareKey: false } };
     const config = parseConfig(ControllerConfig, { stateDir, ...ports }, "test");
-    const second = createController(config, { log, clock: systemClock, forecaster: sameAgain });
+    const second = new Controller(config, { log, clock: systemClock, forecaster: sameAgain });
     const starting = second.start();
-    const third = createController(config, { log, clock: systemClock, forecaster: sameAgain });
+    const third = new Controller(config, { log, clock: systemClock, forecaster: sameAgain });
     const waiting = third.start();
     await third.stop();
     await waiting;

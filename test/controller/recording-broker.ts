@@ -1,6 +1,6 @@
 import { ServiceError } from "#platform/errors.ts";
 import type { Broker, MessageHandler } from "#protocol/broker.ts";
-import { matchesFilter } from "#protocol/match-filter.ts";
+import { matchesFilter } from "#protocol/topics.ts";
 
 export interface Published {
   readonly topic: string;

@@ -4,7 +4,7 @@ import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
 import { connectAsync } from "mqtt";
 import pino from "pino";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { agentLogin, keyIn } from "../fakes/broker-clients.ts";
 import { createMosquitto, freePort } from "../fakes/mosquitto.ts";
@@ -145,7 +145,7 @@ describe("the controller's broker", () => {
 
 test("at a broker elsewhere a controller stands by for one that was first and answers, and comes back when it is gone", async () => {
   const mosquitto = await createMosquitto();
-  const first = createMqttBroker({ url: mosquitto.url, clientId: "first" }, pino({ level: "silent" }));
+  const first = new MqttBroker({ url: mosquitto.url, clientId: "first" }, pino({ level: "silent" }));
   try {
     const say = (answers?: string) => {
       const state = {

@@ -79,7 +79,7 @@ describe("an agent with an operator's ONNX Runtime", () => {
     async ({ fill, reason }) => {
       const { status, info, health } = await engineOf(fill);
       expect(status).toBe(200);
-      expect(info["engine"]).toMatch(new RegExp(`the configured one can't be used: .*(${reason})`));
+      expect(info["engine"]).toMatch(new RegExp(`the one that is named can't be used: .*(${reason})`));
       expect(health["checks"].embedding_provider.status).toBe("degraded");
     },
     60_000,

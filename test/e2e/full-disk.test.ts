@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { ControllerState, MinuteData } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
@@ -73,7 +73,7 @@ describe.skipIf(!mayMount)("an agent whose disk fails", () => {
   /** What a controller that listens gets. */
   async function collect() {
     const records = new Map<string, MinuteData>();
-    const broker = createMqttBroker(
+    const broker = new MqttBroker(
       { url: mosquitto.url, clientId: `collector-${crypto.randomUUID()}`, cleanSession: false },
       silent,
     );

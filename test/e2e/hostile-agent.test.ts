@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { TSchema } from "@sinclair/typebox";
 import { createLogger } from "#platform/log.ts";
 import { Birth, CommandResult, MinuteData, Presence, Reported } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic } from "#protocol/topics.ts";
-import { aBirth, aMinute, aPresence, aReported } from "../controller/messages.ts";
 import { agentLogin, keyIn } from "../fakes/broker-clients.ts";
+import { aBirth, aMinute, aPresence, aReported } from "../fakes/builders.ts";
 import { hostileText, poisoned, steering } from "../fakes/hostile-text.ts";
 import { freePort } from "../fakes/mosquitto.ts";
 import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
@@ -67,7 +67,7 @@ test("an agent with hostile texts in every field of every message steers no term
   ] as const;
   const { clientId, ...credentials } = agentLogin("thor-1", fleet, keyIn(join(directory.path, "controller")));
   const silent = createLogger("test", "silent");
-  const agent = createMqttBroker({ url: `mqtt://127.0.0.1:${port}`, clientId, credentials: () => credentials }, silent);
+  const agent = new MqttBroker({ url: `mqtt://127.0.0.1:${port}`, clientId, credentials: () => credentials }, silent);
   await agent.start();
   await eventually(
     async () => agent.connected,

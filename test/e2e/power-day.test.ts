@@ -3,7 +3,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { Birth, ControllerState, MinuteData } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createFakeBoard } from "../fakes/jetson/board.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
@@ -114,7 +114,7 @@ async function prepare(startRealMs: number, speed: number): Promise<string> {
 async function collectMessages() {
   const minutes = new Map<number, MinuteData>();
   const births: Birth[] = [];
-  const client = createMqttBroker(
+  const client = new MqttBroker(
     { url: mosquitto.url, clientId: `collector-${crypto.randomUUID()}`, cleanSession: false },
     pino({ level: "silent" }),
   );

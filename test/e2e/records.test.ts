@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { ControllerState, MinuteData } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
@@ -54,7 +54,7 @@ async function startAgent(): Promise<{ program: Program; url: string; bootId: st
 /** Everything a subscriber of the agent's records gets, as it comes. */
 async function collectRecords() {
   const records: MinuteData[] = [];
-  const broker = createMqttBroker(
+  const broker = new MqttBroker(
     { url: mosquitto.url, clientId: `collector-${crypto.randomUUID()}`, cleanSession: false },
     silent,
   );
@@ -212,7 +212,7 @@ test("a damaged state file is moved aside, said loudly, and the agent serves", a
 
 test("malformed and oversized messages are counted and change nothing", async () => {
   const { url } = await startAgent();
-  const sender = createMqttBroker({ url: mosquitto.url, clientId: "mischief" }, silent);
+  const sender = new MqttBroker({ url: mosquitto.url, clientId: "mischief" }, silent);
   await sender.start();
   await untilConnected(sender);
   await eventually(

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createLogger } from "#platform/log.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentLogin, keyIn, observerLogin } from "../fakes/broker-clients.ts";
 import { freePort } from "../fakes/mosquitto.ts";
 import { watchDescendants } from "./processes.ts";
@@ -190,7 +190,7 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
     const { password: agentPassword } = agentLogin("a1", shared.fleet, fleetKey);
     const secrets = [agentPassword, observer.password, Buffer.from(fleetKey).toString("base64url")];
     const messages: string[] = [];
-    const listener = createMqttBroker(
+    const listener = new MqttBroker(
       { url: `mqtt://127.0.0.1:${broker}`, clientId, credentials: () => observer },
       createLogger("test", "silent"),
     );
@@ -245,7 +245,7 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
       120_000,
     );
     // A wrong password, and a broker that goes away, are told as well.
-    const wrong = createMqttBroker(
+    const wrong = new MqttBroker(
       {
         url: `mqtt://127.0.0.1:${broker}`,
         clientId: "wrong",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { encodeMessage } from "#protocol/codec.ts";
 import { ControllerState, Desired, type Presence } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
@@ -56,7 +56,7 @@ test("a device that stands by sleeps; when it is wanted a peer wakes it, and it 
   await startAgent("b", { role: "standby", sleep: { suspendCommand, afterS: 30, mac: "02:00:00:00:00:0b" } });
 
   const presences = new Map<string, Presence>();
-  const client = createMqttBroker({ url: mosquitto.url, clientId: "controller" }, pino({ level: "silent" }));
+  const client = new MqttBroker({ url: mosquitto.url, clientId: "controller" }, pino({ level: "silent" }));
   client.subscribe(agentTopic(fleet, "+", "presence"), ({ payload }) => {
     const presence = JSON.parse(new TextDecoder().decode(payload)) as Presence;
     presences.set(presence.agentId, presence);

@@ -1,6 +1,6 @@
 import { ServiceError } from "#platform/errors.ts";
 import type { Broker, BrokerMessage, MessageHandler } from "#protocol/broker.ts";
-import { matchesFilter } from "#protocol/match-filter.ts";
+import { matchesFilter } from "#protocol/topics.ts";
 
 export interface RecordingBroker extends Broker {
   readonly published: { topic: string; payload: string; retain: boolean }[];

@@ -12,22 +12,11 @@ import {
   Presence,
   Reported,
 } from "#protocol/messages.ts";
-import { aBirth, aDesired, aMinute, aPresence, aReported } from "../controller/messages.ts";
+import { aBirth, aCommandResult, aDesired, aForecast, aMinute, aPresence, aReported } from "../fakes/builders.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
-const envelope = { v: 1, agentId: "thor-1", bootId: "boot-1", sentAtMs: 1000 } as const;
-
 const fullMinute = aMinute({
-  forecast: {
-    madeAtMs: 1,
-    model: "lstm",
-    reason: "",
-    stepMs: 60_000,
-    qps: [1, 2],
-    qps90: [1, 2],
-    peakQps: { q50: 1, q90: 2, q95: 3 },
-    shares: { lstm: 1 },
-  },
+  forecast: aForecast(1, { qps90: [1, 2], qps95: [2, 3], peakQps: { q50: 1, q90: 2, q95: 3 }, shares: { lstm: 1 } }),
   forecastAccuracy: {
     windowMs: 86_400_000,
     forecasts: 3,
@@ -66,7 +55,7 @@ const samples: [string, TSchema, unknown][] = [
   ],
   ["reported", Reported, aReported({ differs: [{ field: "role", desired: "a", reported: "b", reason: "c" }] })],
   ["cmd", Command, { v: 1, id: "c", agentId: "thor-1", kind: "drain", issuedAtMs: 1, expiresAtMs: 2 }],
-  ["cmd-result", CommandResult, { ...envelope, id: "c", state: "failed", reason: "no" }],
+  ["cmd-result", CommandResult, aCommandResult({ state: "failed", reason: "no" })],
   [
     "controller/state",
     ControllerState,

@@ -2,17 +2,17 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { Aedes } from "aedes";
 import pino from "pino";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { createMosquitto, freePort, type Mosquitto } from "../fakes/mosquitto.ts";
 import { type BrokerUnderTest, collect, describeBroker, untilConnected } from "./broker-contract.ts";
 
 const silent = pino({ level: "silent" });
 
 async function clientsOf(url: string): Promise<BrokerUnderTest> {
-  const other = createMqttBroker({ url, clientId: "other" }, silent);
+  const other = new MqttBroker({ url, clientId: "other" }, silent);
   await other.start();
   await untilConnected(other);
-  return { broker: createMqttBroker({ url, clientId: "subject" }, silent), other, stop: () => other.stop() };
+  return { broker: new MqttBroker({ url, clientId: "subject" }, silent), other, stop: () => other.stop() };
 }
 
 describeBroker("mqtt.js with aedes", async () => {
@@ -48,7 +48,7 @@ describeBroker("mqtt.js with Mosquitto", async () => {
 });
 
 test("comes back by itself after the broker was away, with its subscriptions", async () => {
-  const broker = createMqttBroker({ url: mosquitto.url, clientId: "phoenix" }, silent);
+  const broker = new MqttBroker({ url: mosquitto.url, clientId: "phoenix" }, silent);
   const received = collect(broker, "after/#", 1);
   await broker.start();
   await untilConnected(broker);
@@ -62,7 +62,7 @@ test("comes back by itself after the broker was away, with its subscriptions", a
 });
 
 test("a handler that fails leaves the message unacknowledged: a kept session gets it again", async () => {
-  const broker = createMqttBroker({ url: mosquitto.url, clientId: "careful", cleanSession: false }, silent);
+  const broker = new MqttBroker({ url: mosquitto.url, clientId: "careful", cleanSession: false }, silent);
   const deliveries: string[] = [];
   const secondDelivery = new Promise<void>((resolve) => {
     broker.subscribe("once/#", ({ payload }) => {
@@ -73,7 +73,7 @@ test("a handler that fails leaves the message unacknowledged: a kept session get
   });
   await broker.start();
   await untilConnected(broker);
-  const sender = createMqttBroker({ url: mosquitto.url, clientId: "sender" }, silent);
+  const sender = new MqttBroker({ url: mosquitto.url, clientId: "sender" }, silent);
   await sender.start();
   await untilConnected(sender);
   await sender.publish("once/x", "precious", { retain: false });
@@ -84,11 +84,11 @@ test("a handler that fails leaves the message unacknowledged: a kept session get
 });
 
 test("the last will goes out when the connection breaks, not when leave is taken", async () => {
-  const watcher = createMqttBroker({ url: mosquitto.url, clientId: "watcher" }, silent);
+  const watcher = new MqttBroker({ url: mosquitto.url, clientId: "watcher" }, silent);
   const wills = collect(watcher, "will/+", 1);
   await watcher.start();
   await untilConnected(watcher);
-  const polite = createMqttBroker(
+  const polite = new MqttBroker(
     { url: mosquitto.url, clientId: "polite", will: { topic: "will/polite", payload: "x" } },
     silent,
   );
@@ -111,7 +111,7 @@ test("the last will goes out when the connection breaks, not when leave is taken
 });
 
 test("without a broker it starts, is not connected, and stops at once", async () => {
-  const broker = createMqttBroker({ url: `mqtt://127.0.0.1:${await freePort()}`, clientId: "lonely" }, silent);
+  const broker = new MqttBroker({ url: `mqtt://127.0.0.1:${await freePort()}`, clientId: "lonely" }, silent);
   await broker.start();
   expect(broker.connected).toBe(false);
   await broker.stop();

@@ -2,24 +2,12 @@ import { describe, expect, test } from "bun:test";
 import type { TSchema } from "@sinclair/typebox";
 import { decodeMessage, encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs } from "#protocol/latency-histogram.ts";
-import { matchesFilter } from "#protocol/match-filter.ts";
 import { Birth, ControllerState, Desired, MinuteData, type MinutePower, Presence } from "#protocol/messages.ts";
-import { reconnectDelayMs } from "#protocol/reconnect-delay.ts";
-import { agentTopic, parseAgentTopic } from "#protocol/topics.ts";
-import { aBirth, aDesired, aMinute } from "../controller/messages.ts";
+import { reconnectDelayMs } from "#protocol/mqtt-broker.ts";
+import { agentTopic, matchesFilter, parseAgentTopic } from "#protocol/topics.ts";
+import { aBirth, aDesired, aMinute, aPresence } from "../fakes/builders.ts";
 
-const presence: Presence = {
-  v: 1,
-  agentId: "thor-1",
-  bootId: "b1",
-  sentAtMs: 1,
-  status: "online",
-  role: "active",
-  url: "http://127.0.0.1:1",
-  region: "",
-  version: "1",
-  models: [],
-};
+const presence = aPresence();
 const bytes = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
 
 describe("codec", () => {

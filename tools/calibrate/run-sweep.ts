@@ -9,7 +9,7 @@ import {
 } from "#agent/power/calibration/sweep-modes.ts";
 import type { Device, PowerSample } from "#agent/power/device/device.ts";
 import { pulledModelsDirectory } from "#agent/serving/models/pulled-models-directory.ts";
-import { createServing, type Serving } from "#agent/serving/serving.ts";
+import { Serving } from "#agent/serving/serving.ts";
 import { systemClock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import { createLogger } from "#platform/log.ts";
@@ -64,7 +64,7 @@ function summariseReadings(samples: readonly PowerSample[]): PowerReading {
 }
 
 function serveForMeasuring({ config, device }: SweepRequest): Serving {
-  return createServing({
+  return new Serving({
     // Nobody else may ask, and the same texts come again: no cache. One model at a time, over HTTP alone.
     config: {
       ...config.serving,

@@ -1,5 +1,4 @@
-import { defaultTenant } from "#protocol/default-tenant.ts";
-import type { MinutePower, ModelTraffic } from "#protocol/messages.ts";
+import { defaultTenant, type MinutePower, type ModelTraffic } from "#protocol/messages.ts";
 
 /** Energy that one tenant's requests to one model caused. */
 export interface AttributedEnergy {

@@ -7,7 +7,7 @@ const hook = (description: string) =>
     description: `${description}; empty: never`,
   });
 
-/** How a device that stands by is put to sleep, and how a peer wakes it: by commands of the operator's, none by default. */
+/** Sleep of a device on standby: the operator's commands that suspend it and that wake a peer, none by default. */
 export const SleepConfig = Type.Object(
   {
     suspendCommand: hook("suspends this device, e.g. [systemctl, suspend]"),
@@ -15,20 +15,20 @@ export const SleepConfig = Type.Object(
       default: 900,
       minimum: 1,
       maximum: 31_536_000,
-      description: "seconds of standing by with nothing to do before the device is suspended",
+      description: "seconds on standby without work before the device is suspended",
     }),
     mac: Type.Union([Type.String({ pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$" }), Type.Null()], {
       default: null,
-      description: "this device's Ethernet address, told to those who wake it",
+      description: "this device's Ethernet address, sent to the peers that wake it; null: none",
     }),
     wakeCommand: hook("wakes a sleeping peer that is wanted, e.g. [wakeonlan, '{mac}']; also {agent}, {host}"),
     wakeRetryS: Type.Number({
       default: 60,
       minimum: 1,
       maximum: 86_400,
-      description: "between two attempts to wake a peer",
+      description: "seconds between two attempts to wake a peer",
     }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "Suspending a device on standby, and waking a peer." },
 );
 export type SleepConfig = Static<typeof SleepConfig>;

@@ -1,74 +1,114 @@
-import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
-import { type ComputedText, type MissingText, maxTextsInQueue, type TextComputer } from "./compute-texts.ts";
-import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
-import type { EmbedRequest } from "./embedder.ts";
-import type { HeldRequests } from "./held-requests.ts";
-import { likelyTokens } from "./likely-tokens.ts";
-import { requestBytes } from "./request-bytes.ts";
-import type { Patience } from "./request-patience.ts";
+import type { AdmissionDecision, Excess, Held, QueueState } from "./decide-admission.ts";
+import { explainAdmission } from "./explain-admission.ts";
 
-/** Admitted requests, counted from admission to answer. */
-export interface AdmittedRequests {
-  /**
-   * Lets a request in, which counts as waiting from here on, and computes its texts.
-   * @throws ServiceError PAYLOAD_TOO_LARGE | TOO_MANY_REQUESTS at once when it is not let in; whatever its wait was ended with; why its
-   * texts can't be computed.
-   */
-  admit(
-    model: EmbeddingModel,
-    request: EmbedRequest,
-    missing: readonly MissingText[],
-    patience: Patience,
-  ): { compute(): Promise<ComputedText[]> };
+/** A request from its admission to its answer. */
+export interface AdmittedRequest {
+  readonly tenant: string;
+  readonly texts: number;
+  readonly bytes: number;
+  /** True once evicting it would waste work. */
+  begun(): boolean;
+  evict(reason: ServiceError): void;
 }
 
-export function createAdmittedRequests(
-  computer: TextComputer,
-  held: HeldRequests,
-  limits: AdmissionLimits,
-): AdmittedRequests {
-  return {
-    admit(model, request, missing, patience) {
-      const { queue, found } = model;
-      const { tenant = defaultTenant, latencyBudgetMs = null } = request;
-      const { maxTokens, dimension } = found.manifest;
-      const tokens = missing.reduce((sum, { input }) => sum + likelyTokens(input, maxTokens), 0);
-      const texts = Math.min(missing.length, maxTextsInQueue);
-      const bytes = requestBytes(request.inputs, dimension);
-      const decision = decideAdmission(
-        { texts, bytes, latencyBudgetMs },
-        {
-          ...held.state(tenant, queue.waitingTokens),
-          openRequests: queue.openRequests(),
-          expectedWaitMs: queue.expectedWaitMs(tenant, tokens),
-          computeMs: queue.computeMs(tokens),
-          drainMs: queue.drainMs(),
-        },
-        limits,
-      );
-      let begun = () => false;
-      const release = held.enter(
-        { tenant, texts, bytes, begun: () => begun(), evict: (reason) => patience.giveUp(reason) },
-        decision,
-      );
-      const signal = patience.signal();
-      const queued = queue.open(signal, { tenant, tokens, texts: missing.length, deadlineMs: patience.deadlineMs });
-      begun = () => queued.begun;
-      return {
-        async compute() {
-          try {
-            return await computer.compute(model, missing, request, queued, signal);
-          } catch (error) {
-            // Whatever a wait was rejected with once it had ended.
-            throw signal.aborted && !(error instanceof ServiceError) ? signal.reason : error;
-          } finally {
-            queued.close();
-            release();
-          }
-        },
-      };
-    },
-  };
+interface Sum {
+  requests: number;
+  texts: number;
+  bytes: number;
+}
+
+const emptySum = (): Sum => ({ requests: 0, texts: 0, bytes: 0 });
+
+function add(sum: Sum, { texts, bytes }: AdmittedRequest, sign: 1 | -1): void {
+  sum.requests += sign;
+  sum.texts += sign * texts;
+  sum.bytes += sign * bytes;
+}
+
+const tooMany = (reason: string, retryAfterS: number) => new ServiceError("TOO_MANY_REQUESTS", reason, { retryAfterS });
+
+/** The admitted requests of all models, in total and per tenant. */
+export class AdmittedRequests {
+  readonly #weightOf: (tenant: string) => number;
+  readonly #all = emptySum();
+  readonly #byTenant = new Map<string, Sum>();
+  /** In order of arrival. */
+  readonly #requests = new Set<AdmittedRequest>();
+
+  /** @param weightOf a tenant's weight, above 0 */
+  constructor(weightOf: (tenant: string) => number) {
+    this.#weightOf = weightOf;
+  }
+
+  /**
+   * State of the queue as {@link decideAdmission} needs it.
+   * @param waitingTokens tokens that wait for the request's model: all tenants', or one's
+   */
+  state(tenant: string, waitingTokens: (tenant?: string) => number): Pick<QueueState, "held" | "own" | "share"> {
+    const own = this.#byTenant.get(tenant) ?? emptySum();
+    return {
+      held: { ...this.#all, tokens: waitingTokens() } satisfies Held,
+      own: { ...own, tokens: waitingTokens(tenant) } satisfies Held,
+      share: this.#shareOf(tenant),
+    };
+  }
+
+  /**
+   * Admits a request as was decided, and evicts others where the decision says so.
+   * @returns ends it.
+   * @throws ServiceError PAYLOAD_TOO_LARGE | TOO_MANY_REQUESTS when it is refused.
+   */
+  enter(request: AdmittedRequest, decision: AdmissionDecision): () => void {
+    if (decision.kind === "too-large") throw new ServiceError("PAYLOAD_TOO_LARGE", explainAdmission(decision));
+    if (decision.kind === "wait") throw tooMany(explainAdmission(decision), decision.retryAfterS);
+    if (decision.kind === "make-room") {
+      for (const victim of this.#victimsFor(request.tenant, decision.missing)) {
+        this.#release(victim);
+        victim.evict(tooMany("the queue is full, and another tenant is entitled to this place", decision.retryAfterS));
+      }
+    }
+    this.#requests.add(request);
+    add(this.#all, request, 1);
+    let own = this.#byTenant.get(request.tenant);
+    if (own === undefined) {
+      own = emptySum();
+      this.#byTenant.set(request.tenant, own);
+    }
+    add(own, request, 1);
+    return () => this.#release(request);
+  }
+
+  #shareOf(tenant: string): number {
+    let sum = this.#byTenant.has(tenant) ? 0 : this.#weightOf(tenant);
+    for (const other of this.#byTenant.keys()) sum += this.#weightOf(other);
+    return this.#weightOf(tenant) / sum;
+  }
+
+  #release(request: AdmittedRequest): void {
+    if (!this.#requests.delete(request)) return;
+    add(this.#all, request, -1);
+    const own = this.#byTenant.get(request.tenant) as Sum;
+    add(own, request, -1);
+    if (own.requests === 0) this.#byTenant.delete(request.tenant);
+  }
+
+  /** Unstarted requests of the tenant that has most for its weight, newest first, as many as make up for what is missing. */
+  #victimsFor(tenant: string, missing: Excess): AdmittedRequest[] {
+    const scarce = missing.bytes > 0 ? "bytes" : missing.texts > 0 ? "texts" : "requests";
+    let largest: { readonly tenant: string; readonly amount: number } | undefined;
+    for (const [name, sum] of this.#byTenant) {
+      const amount = sum[scarce] / this.#weightOf(name);
+      if (name !== tenant && (largest === undefined || amount > largest.amount)) largest = { tenant: name, amount };
+    }
+    const victims: AdmittedRequest[] = [];
+    const freed = emptySum();
+    for (const request of [...this.#requests].reverse()) {
+      if (freed.requests >= missing.requests && freed.texts >= missing.texts && freed.bytes >= missing.bytes) break;
+      if (request.tenant !== largest?.tenant || request.begun()) continue;
+      victims.push(request);
+      add(freed, request, 1);
+    }
+    return victims;
+  }
 }

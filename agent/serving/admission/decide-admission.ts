@@ -1,18 +1,18 @@
-/** What may wait at once; whatever comes beyond it is turned away with a time to come back. */
+/** Upper bounds of what may wait at once. */
 export interface AdmissionLimits {
   readonly queueRequests: number;
-  /** Texts of admitted requests; a large request counts for the part of it that is in the queue at once. */
+  /** Texts of admitted requests. A large request counts for the part of it that is in the queue at once. */
   readonly queueTexts: number;
   readonly queueTokens: number;
-  /** Memory of admitted requests' inputs and vectors, about. */
+  /** Approximate memory of admitted requests' inputs and vectors. */
   readonly queueBytes: number;
-  /** How long a request may be expected to wait for others, whatever its client says. */
+  /** Longest expected wait in the queue, whatever the client's latency budget. */
   readonly queueMs: number;
   /** Maximum total time of a request. */
   readonly requestTimeoutMs: number;
 }
 
-/** Waiting requests: all, or one tenant's. */
+/** Waiting requests: of all tenants, or of one. */
 export interface Held {
   readonly requests: number;
   readonly texts: number;
@@ -20,72 +20,96 @@ export interface Held {
   readonly bytes: number;
 }
 
-/** The queue as a new request finds it. */
+/** State of the queue when a request arrives. */
 export interface QueueState {
   readonly held: Held;
-  /** Of that, the request's tenant's. */
+  /** The part of `held` that belongs to the request's tenant. */
   readonly own: Held;
-  /** Of each limit, what the tenant has a right to: its weight among the tenants with requests; 1 where there is no other. */
+  /** Share of each limit that the tenant is entitled to: its weight among the tenants with requests; 1 where it is alone. */
   readonly share: number;
-  /** Others' requests for the same model that are not answered. */
+  /** Unanswered requests for the same model. */
   readonly openRequests: number;
-  /** How long the request would wait for others; null when nothing is known of the model's speed yet. */
+  /** Time that the request would wait for others; null while the model's speed is unknown. */
   readonly expectedWaitMs: number | null;
-  /** How long it would be computed; null likewise. */
+  /** Time that computing the request takes; null while the model's speed is unknown. */
   readonly computeMs: number | null;
-  /** Until everything that waits is computed; null likewise. */
+  /** Time until everything in the queue is computed; null while the model's speed is unknown. */
   readonly drainMs: number | null;
 }
 
 export interface AdmissionRequest {
-  /** Its texts that must be computed, as many of them as are in the queue at once. */
+  /** Texts to compute, at most as many as are in the queue at once. */
   readonly texts: number;
   readonly bytes: number;
-  /** Time its client waits. */
+  /** Time that the client waits for its answer. */
   readonly latencyBudgetMs: number | null;
 }
 
-/** A limit of the queue, and what is missing until the request fits. */
-export interface MissingRoom {
+/** Amounts by which the queue's limits would be exceeded if the request were admitted. */
+export interface Excess {
   readonly requests: number;
   readonly texts: number;
   readonly bytes: number;
 }
 
-export type AdmissionDecision =
-  | { readonly kind: "admit" }
-  /**
-   * The queue is full of requests of tenants that have more than their share, and this tenant has less: it is let in, and so many of theirs
-   * go as are not begun. Since nobody gets in beyond its share, a limit is never passed by more than itself.
-   */
-  | { readonly kind: "make-room"; readonly missing: MissingRoom; readonly reason: string; readonly retryAfterS: number }
-  /** The queue is too long now. */
-  | { readonly kind: "wait"; readonly reason: string; readonly retryAfterS: number }
-  /** It would not fit into an empty queue either. */
-  | { readonly kind: "too-large"; readonly reason: string };
+/** Measures by which the queue is limited. */
+export type Measure = "requests" | "texts" | "tokens" | "bytes";
 
-type Waits = Extract<AdmissionDecision, { kind: "wait" }>;
-
-const longestRetryS = 30;
-/** The expectation is rough: a request is admitted when it would be answered within this share of its time. */
-const deadlineShare = 0.9;
-
-/** Whole seconds, as `Retry-After` has them: never none, never more than half a minute for a queue that may be gone by then. */
-function retryAfterS(ms: number | null): number {
-  return Math.min(longestRetryS, Math.max(1, Math.ceil((ms ?? 0) / 1000)));
+/** The request alone is larger than the queue. */
+export interface TooLarge {
+  readonly rule: "too-large";
+  readonly measure: "texts" | "bytes";
+  readonly asked: number;
+  readonly limit: number;
 }
 
-interface Measure {
-  readonly what: "requests" | "texts" | "tokens" | "bytes";
+/** One of the queue's limits is reached. */
+export interface QueueFull {
+  readonly rule: "queue-full";
+  readonly measure: Measure;
+  readonly waiting: number;
+  readonly limit: number;
+}
+
+/** The request would wait longer than allowed, or be answered after the client's deadline or the request timeout. */
+export interface TooSlow {
+  readonly rule: "long-wait" | "client-deadline" | "request-timeout";
+  readonly expectedMs: number;
+  readonly limitMs: number;
+}
+
+export type AdmissionDecision =
+  | { readonly kind: "admit"; readonly rule: "fits" }
+  /**
+   * The queue is full of requests of tenants above their share, and this tenant is below its own. It is admitted, and unstarted requests of
+   * the others are evicted to make up for it. No tenant gets in above its share, so the queue never exceeds twice a limit.
+   */
+  | ({ readonly kind: "make-room"; readonly missing: Excess; readonly retryAfterS: number } & QueueFull)
+  /** The queue is too long now. */
+  | ({ readonly kind: "wait"; readonly retryAfterS: number } & (QueueFull | TooSlow))
+  /** The request would not fit into an empty queue either. */
+  | ({ readonly kind: "too-large" } & TooLarge);
+
+const maxRetryAfterS = 30;
+/** Safety margin for the estimate: a request is admitted if it is expected within this share of its time. */
+const deadlineShare = 0.9;
+
+/** Whole seconds for `Retry-After`: at least 1, and at most 30 for a queue that may be empty by then. */
+function retryAfterS(ms: number | null): number {
+  return Math.min(maxRetryAfterS, Math.max(1, Math.ceil((ms ?? 0) / 1000)));
+}
+
+interface Level {
+  readonly measure: Measure;
   readonly held: number;
   readonly own: number;
   readonly more: number;
   readonly limit: number;
 }
 
-const exceeds = ({ held, more, limit }: Measure) => held + more > limit;
+const exceeds = ({ held, more, limit }: Level) => held + more > limit;
 
-/** Limits on what a request may add to the queue: first size, then time. */
+/** Decides whether a request may enter the queue: by its size first, then by its expected time. */
 export function decideAdmission(
   request: AdmissionRequest,
   queue: QueueState,
@@ -93,67 +117,72 @@ export function decideAdmission(
 ): AdmissionDecision {
   const { texts, bytes } = request;
   if (texts > limits.queueTexts) {
-    return { kind: "too-large", reason: `expected at most ${limits.queueTexts} texts, got ${texts}` };
+    return { kind: "too-large", rule: "too-large", measure: "texts", asked: texts, limit: limits.queueTexts };
   }
   if (bytes > limits.queueBytes) {
-    return { kind: "too-large", reason: `expected at most ${limits.queueBytes} bytes, got ${bytes}` };
+    return { kind: "too-large", rule: "too-large", measure: "bytes", asked: bytes, limit: limits.queueBytes };
   }
   const { held, own } = queue;
-  const measures: readonly Measure[] = [
-    { what: "requests", held: held.requests, own: own.requests, more: 1, limit: limits.queueRequests },
-    { what: "texts", held: held.texts, own: own.texts, more: texts, limit: limits.queueTexts },
-    // A request's tokens are known roughly only: the last one that fits may be larger than what was left.
-    { what: "tokens", held: held.tokens, own: own.tokens, more: 1, limit: limits.queueTokens },
-    { what: "bytes", held: held.bytes, own: own.bytes, more: bytes, limit: limits.queueBytes },
+  const levels: readonly Level[] = [
+    { measure: "requests", held: held.requests, own: own.requests, more: 1, limit: limits.queueRequests },
+    { measure: "texts", held: held.texts, own: own.texts, more: texts, limit: limits.queueTexts },
+    // A request's tokens are an estimate: the last one that fits may be larger than the rest of the limit.
+    { measure: "tokens", held: held.tokens, own: own.tokens, more: 1, limit: limits.queueTokens },
+    { measure: "bytes", held: held.bytes, own: own.bytes, more: bytes, limit: limits.queueBytes },
   ];
-  const late = decideTime(request, queue, limits);
-  const full = measures.filter(exceeds);
+  const slow = decideTime(request, queue, limits);
+  const full = levels.filter(exceeds);
   const [first] = full;
-  if (first === undefined) return late ?? { kind: "admit" };
+  if (first === undefined) return slow ?? { kind: "admit", rule: "fits" };
   const why = {
-    reason: `the queue is full: ${first.held} of ${first.limit} ${first.what}`,
+    rule: "queue-full",
+    measure: first.measure,
+    waiting: first.held,
+    limit: first.limit,
     retryAfterS: retryAfterS(queue.drainMs),
-  };
-  if (late !== null || full.some(({ own, more, limit }) => own + more > queue.share * limit)) {
+  } as const;
+  if (slow !== null || full.some((level) => level.own + level.more > queue.share * level.limit)) {
     return { kind: "wait", ...why };
   }
-  const missing = (what: Measure["what"]) => {
-    const measure = full.find((each) => each.what === what);
-    return measure === undefined ? 0 : measure.held + measure.more - measure.limit;
+  const excess = (measure: Measure) => {
+    const level = full.find((each) => each.measure === measure);
+    return level === undefined ? 0 : level.held + level.more - level.limit;
   };
-  return {
-    kind: "make-room",
-    missing: {
-      requests: Math.max(missing("requests"), missing("tokens") > 0 ? 1 : 0),
-      texts: missing("texts"),
-      bytes: missing("bytes"),
-    },
-    ...why,
+  const missing = {
+    requests: Math.max(excess("requests"), excess("tokens") > 0 ? 1 : 0),
+    texts: excess("texts"),
+    bytes: excess("bytes"),
   };
+  return { kind: "make-room", missing, ...why };
 }
 
-/** Reason why the request would wait too long or be answered too late; null when it would not. */
-function decideTime({ latencyBudgetMs }: AdmissionRequest, queue: QueueState, limits: AdmissionLimits): Waits | null {
+/** Refusal of a request that would wait too long or be answered too late; null for any other. */
+function decideTime(
+  { latencyBudgetMs }: AdmissionRequest,
+  queue: QueueState,
+  { queueMs, requestTimeoutMs }: AdmissionLimits,
+): Extract<AdmissionDecision, { kind: "wait" }> | null {
   const { expectedWaitMs, computeMs } = queue;
-  // Where nobody waits a request is always tried: the expectation is rough, and nobody else is served by turning it away.
+  // An idle model always tries: the estimate is rough, and refusing would serve no other request.
   if (queue.openRequests === 0 || expectedWaitMs === null) return null;
-  if (expectedWaitMs > limits.queueMs) {
+  if (expectedWaitMs > queueMs) {
     return {
       kind: "wait",
-      reason: `it would wait about ${Math.round(expectedWaitMs)} ms; the limit is ${limits.queueMs} ms`,
-      retryAfterS: retryAfterS(expectedWaitMs - limits.queueMs),
+      rule: "long-wait",
+      expectedMs: expectedWaitMs,
+      limitMs: queueMs,
+      retryAfterS: retryAfterS(expectedWaitMs - queueMs),
     };
   }
-  const deadlineMs = Math.min(limits.requestTimeoutMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
+  const byClient = latencyBudgetMs !== null && latencyBudgetMs <= requestTimeoutMs;
+  const limitMs = byClient ? latencyBudgetMs : requestTimeoutMs;
   const expectedMs = expectedWaitMs + (computeMs ?? 0);
-  if (expectedMs <= deadlineShare * deadlineMs) return null;
-  const whose =
-    latencyBudgetMs !== null && latencyBudgetMs <= limits.requestTimeoutMs
-      ? `the client waits ${latencyBudgetMs} ms`
-      : `a request may take ${limits.requestTimeoutMs} ms`;
+  if (expectedMs <= deadlineShare * limitMs) return null;
   return {
     kind: "wait",
-    reason: `it would take about ${Math.round(expectedMs)} ms; ${whose}`,
-    retryAfterS: retryAfterS(expectedMs - deadlineShare * deadlineMs),
+    rule: byClient ? "client-deadline" : "request-timeout",
+    expectedMs,
+    limitMs,
+    retryAfterS: retryAfterS(expectedMs - deadlineShare * limitMs),
   };
 }

@@ -8,21 +8,21 @@ import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
-import { createAdmittedRequests } from "./admitted-requests.ts";
-import { createTextComputer, type MissingText, refuseToCut } from "./compute-texts.ts";
+import { defaultTenant } from "#protocol/messages.ts";
+import { admitRequest } from "./admit-request.ts";
+import { AdmittedRequests } from "./admitted-requests.ts";
+import { type MissingText, refuseToCut } from "./compute-texts.ts";
 import type { AdmissionLimits } from "./decide-admission.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
-import { createHeldRequests } from "./held-requests.ts";
-import { type AcquireModel, createLeases } from "./lease-model.ts";
+import { estimateBytes } from "./estimate-request.ts";
+import { type AcquireModel, createLeases, type Leases } from "./lease-model.ts";
 import { createTokenNaming, type NamingLimits } from "./name-tokens.ts";
-import { requestBytes } from "./request-bytes.ts";
-import { ClientGone, DeadlinePassed, openPatience } from "./request-patience.ts";
+import { ClientDisconnected, DeadlinePassed, type RequestDeadline, startDeadline } from "./request-deadline.ts";
 import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts";
 
 export interface EmbedderParts {
   readonly acquireModel: AcquireModel;
-  /** Texts that wait for a batch, of all models. */
+  /** Texts of all models that wait for a batch. */
   readonly queueDepth: () => number;
   readonly sink: TrafficSink;
   readonly role: RoleView;
@@ -30,7 +30,7 @@ export interface EmbedderParts {
   readonly cache: ResultCache;
   readonly stopping: () => boolean;
   readonly limits: AdmissionLimits & NamingLimits;
-  /** A tenant's weight; default: all are alike. */
+  /** A tenant's weight; default: 1 for all. */
   readonly weightOf?: (tenant: string) => number;
   readonly log: Logger;
 }
@@ -52,18 +52,79 @@ function statusOf(error: ServiceError): RequestStatus {
   }
 }
 
-/** The one way from texts to vectors, whatever face the request came by: admission, tokens, capacity, batch, record. */
-export function createEmbedder(parts: EmbedderParts): Embedder {
-  const { sink, role, metrics, cache, limits, log } = parts;
-  let inFlight = 0;
-  const held = createHeldRequests(parts.weightOf ?? (() => 1));
-  const leases = createLeases(parts.acquireModel, held, limits);
-  const computer = createTextComputer(cache);
-  const admitted = createAdmittedRequests(computer, held, limits);
-  const refusals = createRefusalPace(() => performance.now());
+function refuseMoreDimensions({ found }: EmbeddingModel, { dimensions }: EmbedRequest): void {
+  const { id, dimension } = found.manifest;
+  if (dimensions === undefined || dimensions <= dimension) return;
+  throw new ServiceError("INVALID_REQUEST", `dimensions: expected 1 to ${dimension} for ${id}, got ${dimensions}`, {
+    details: { param: "dimensions" },
+  });
+}
 
-  const refuseUnlessServing = () => {
-    if (parts.stopping()) throw new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 });
+/** A request in progress. */
+interface Progress {
+  readonly request: EmbedRequest;
+  readonly tenant: string;
+  readonly startedMs: number;
+  readonly deadline: RequestDeadline;
+  /** "unknown" until the model is found. */
+  modelId: string;
+  lease: ModelLease | undefined;
+}
+
+/** The one way from texts to vectors, for all APIs: lease, cache, admission, computation, record. */
+export class TextEmbedder implements Embedder {
+  readonly tokenize: Embedder["tokenize"];
+  readonly #parts: EmbedderParts;
+  readonly #admission: Parameters<typeof admitRequest>[0];
+  readonly #leases: Leases;
+  readonly #refusals = createRefusalPace(() => performance.now());
+  #inFlight = 0;
+
+  constructor(parts: EmbedderParts) {
+    const { cache, limits, weightOf = () => 1 } = parts;
+    const admitted = new AdmittedRequests(weightOf);
+    this.#parts = parts;
+    this.#admission = { admitted, limits, cache };
+    this.#leases = createLeases(parts.acquireModel, admitted, limits);
+    this.tokenize = createTokenNaming(this.#leases, limits, parts.stopping);
+  }
+
+  async embed(request: EmbedRequest): Promise<EmbedResult> {
+    const progress: Progress = {
+      request,
+      tenant: request.tenant ?? defaultTenant,
+      startedMs: performance.now(),
+      deadline: startDeadline(request.signal, this.#timeoutMsOf(request)),
+      modelId: "unknown",
+      lease: undefined,
+    };
+    this.#inFlight += 1;
+    try {
+      return await this.#answer(progress);
+    } catch (error) {
+      throw await this.#refuse(progress, error);
+    } finally {
+      this.#inFlight -= 1;
+      progress.lease?.release();
+      progress.deadline.end();
+    }
+  }
+
+  inFlight(): number {
+    return this.#inFlight;
+  }
+
+  queueDepth(): number {
+    return this.#parts.queueDepth();
+  }
+
+  #timeoutMsOf({ latencyBudgetMs }: EmbedRequest): number {
+    return Math.min(this.#parts.limits.requestTimeoutMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  #refuseUnlessServing(): void {
+    const { role, stopping } = this.#parts;
+    if (stopping()) throw new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 });
     if (role.role === "active") return;
     const peers = role.servingPeers().map(({ agentId, url }) => ({ agentId, url }));
     const instead = peers.length === 0 ? "no other agent is known to serve" : "ask one of the peers";
@@ -71,129 +132,120 @@ export function createEmbedder(parts: EmbedderParts): Embedder {
       retryAfterS: standbyRetryS,
       details: { peers },
     });
-  };
+  }
 
-  const refuseMoreDimensions = ({ found }: EmbeddingModel, { dimensions }: EmbedRequest) => {
-    const { id, dimension } = found.manifest;
-    if (dimensions === undefined || dimensions <= dimension) return;
-    throw new ServiceError("INVALID_REQUEST", `dimensions: expected 1 to ${dimension} for ${id}, got ${dimensions}`, {
-      details: { param: "dimensions" },
+  async #answer(progress: Progress): Promise<EmbedResult> {
+    const { request, tenant, deadline } = progress;
+    this.#refuseUnlessServing();
+    const lease = await this.#leases.acquire(request.model, deadline, () => ({
+      tenant,
+      bytes: estimateBytes(request.inputs, 0),
+    }));
+    progress.lease = lease;
+    const { model } = lease;
+    const { manifest } = model.found;
+    progress.modelId = manifest.id;
+    refuseUnlessForKind(manifest, request.inputs);
+    refuseMoreDimensions(model, request);
+    const { texts, missing } = this.#lookUp(model, request, tenant);
+    const compute = missing.length > 0 ? admitRequest(this.#admission, model, request, missing, deadline) : undefined;
+    currentTrace()?.stage("admission", progress.startedMs, performance.now(), {
+      "thormesh.cached_texts": texts.length - missing.length,
     });
-  };
+    let computeMs = 0;
+    if (compute !== undefined) {
+      for (const computed of await compute()) {
+        texts[computed.index] = computed.text;
+        computeMs += computed.computeMs;
+      }
+      // The deadline's timer may fire late.
+      if (performance.now() > deadline.atMs) throw new DeadlinePassed();
+    }
+    return this.#record(progress, model, texts as CachedText[], computeMs);
+  }
 
-  const timeoutOf = ({ latencyBudgetMs }: EmbedRequest) =>
-    Math.min(limits.requestTimeoutMs, latencyBudgetMs ?? Number.POSITIVE_INFINITY);
+  /** Looks for the texts in the cache. @returns the cached ones in their places, and those to compute. */
+  #lookUp(model: EmbeddingModel, request: EmbedRequest, tenant: string) {
+    const { cache, metrics } = this.#parts;
+    const inputs = applyPrompt(model.found.manifest, request.promptName, request.inputs);
+    const version = model.version();
+    const missing: MissingText[] = [];
+    const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
+      const key = resultKey(version, input);
+      const text = cache.get(tenant, key);
+      if (text === undefined) missing.push({ index, input, key });
+      else if (text.truncated && request.truncate === false) refuseToCut(model, request.inputsField, index);
+      return text;
+    });
+    metrics.recordResultLookup(texts.length - missing.length, missing.length);
+    return { texts, missing };
+  }
 
-  /** What a failure is to the client: a deadline, a client that is gone, or what it was. */
-  const explain = (error: unknown, request: EmbedRequest): ServiceError | "cancelled" => {
+  /** Makes the answer, and records it. */
+  #record(
+    { startedMs, modelId, tenant }: Progress,
+    model: EmbeddingModel,
+    texts: readonly CachedText[],
+    computeMs: number,
+  ): EmbedResult {
+    const { sink, metrics } = this.#parts;
+    const { dimension, relevantLabel } = model.found.manifest;
+    const vectors: Float32Array[] = [];
+    let tokens = 0;
+    let truncatedInputs = 0;
+    for (const text of texts) {
+      vectors.push(text.vector);
+      tokens += text.tokens;
+      if (text.truncated) truncatedInputs += 1;
+    }
+    const finishedMs = performance.now();
+    const durationMs = finishedMs - startedMs;
+    sink.recordServed({ model: modelId, tenant, texts: texts.length, tokens, latencyMs: durationMs, computeMs });
+    metrics.recordRequest(modelId, "ok", durationMs);
+    metrics.recordTokens(modelId, tokens, truncatedInputs);
+    const trace = currentTrace();
+    trace?.annotate({
+      "gen_ai.operation.name": "embeddings",
+      "gen_ai.response.model": modelId,
+      "gen_ai.usage.input_tokens": tokens,
+      "thormesh.texts": texts.length,
+    });
+    trace?.answered(finishedMs);
+    model.recent.record(durationMs, finishedMs);
+    return { model: modelId, dimension, relevantLabel, vectors, tokens, truncatedInputs, durationMs };
+  }
+
+  /** Records a failure, slows down clients that retry at once, and returns what the client is told. */
+  async #refuse({ request, tenant, startedMs, modelId, lease }: Progress, cause: unknown): Promise<ServiceError> {
+    const { sink, metrics } = this.#parts;
+    const error = this.#explain(cause, request);
+    const status = error === "cancelled" ? "cancelled" : statusOf(error);
+    if (status === "rejected") sink.recordRejected();
+    if (status === "error") sink.recordError();
+    metrics.recordRequest(modelId, status, performance.now() - startedMs);
+    currentTrace()?.annotate({ "error.type": error === "cancelled" ? error : error.code });
+    if (error === "cancelled") return new ServiceError("INVALID_REQUEST", "the client closed the connection");
+    if (error.code === "TOO_MANY_REQUESTS") {
+      lease?.release();
+      const { latencyBudgetMs, signal } = request;
+      await this.#refusals.pause(tenant, { bytes: estimateBytes(request.inputs, 0), latencyBudgetMs, signal });
+    }
+    return error;
+  }
+
+  /** Translates a failure into the client's error; "cancelled" where the client has disconnected. */
+  #explain(error: unknown, request: EmbedRequest): ServiceError | "cancelled" {
     if (error instanceof ServiceError) return error;
-    if (error instanceof ClientGone) {
-      // While stopping it is this side that closes the connections that are left.
-      return parts.stopping() ? new ServiceError("SHUTTING_DOWN", "this agent has stopped") : "cancelled";
+    if (error instanceof ClientDisconnected) {
+      // When stopping, this side closes the remaining connections.
+      return this.#parts.stopping() ? new ServiceError("SHUTTING_DOWN", "this agent has stopped") : "cancelled";
     }
     if (error instanceof DeadlinePassed) {
-      return new ServiceError("DEADLINE_EXCEEDED", `no answer within ${timeoutOf(request)} ms`, {
+      return new ServiceError("DEADLINE_EXCEEDED", `no answer within ${this.#timeoutMsOf(request)} ms`, {
         retryAfterS: 1,
       });
     }
-    log.error({ err: error, inputs: request.inputs.length }, "embedding failed");
+    this.#parts.log.error({ err: error, inputs: request.inputs.length }, "embedding failed");
     return new ServiceError("INTERNAL", "the model could not compute these texts", { cause: error });
-  };
-
-  const embed = async (request: EmbedRequest): Promise<EmbedResult> => {
-    const startedMs = performance.now();
-    const trace = currentTrace();
-    const patience = openPatience(request.signal, timeoutOf(request));
-    const { tenant = defaultTenant } = request;
-    let modelId = "unknown";
-    let lease: ModelLease | undefined;
-    inFlight += 1;
-    try {
-      refuseUnlessServing();
-      lease = await leases.take(request.model, patience, () => ({ tenant, bytes: requestBytes(request.inputs, 0) }));
-      const { model } = lease;
-      const { manifest } = model.found;
-      modelId = manifest.id;
-      refuseUnlessForKind(manifest, request.inputs);
-      refuseMoreDimensions(model, request);
-      const inputs = applyPrompt(manifest, request.promptName, request.inputs);
-      const version = model.version();
-      const missing: MissingText[] = [];
-      const texts: (CachedText | undefined)[] = inputs.map((input, index) => {
-        const key = resultKey(version, input);
-        const text = cache.get(tenant, key);
-        if (text === undefined) missing.push({ index, input, key });
-        else if (text.truncated && request.truncate === false) refuseToCut(model, request.inputsField, index);
-        return text;
-      });
-      metrics.recordResultLookup(inputs.length - missing.length, missing.length);
-      const admission = missing.length > 0 ? admitted.admit(model, request, missing, patience) : null;
-      trace?.stage("admission", startedMs, performance.now(), {
-        "thormesh.cached_texts": inputs.length - missing.length,
-      });
-      let computeMs = 0;
-      if (admission !== null) {
-        for (const computed of await admission.compute()) {
-          texts[computed.index] = computed.text;
-          computeMs += computed.computeMs;
-        }
-        // The timer that ends a wait may come late itself.
-        if (performance.now() > patience.deadlineMs) throw new DeadlinePassed();
-      }
-      const vectors: Float32Array[] = [];
-      let tokens = 0;
-      let truncatedInputs = 0;
-      for (const text of texts as CachedText[]) {
-        vectors.push(text.vector);
-        tokens += text.tokens;
-        if (text.truncated) truncatedInputs += 1;
-      }
-      const finishedMs = performance.now();
-      const durationMs = finishedMs - startedMs;
-      sink.recordServed({ model: modelId, tenant, texts: inputs.length, tokens, latencyMs: durationMs, computeMs });
-      metrics.recordRequest(modelId, "ok", durationMs);
-      metrics.recordTokens(modelId, tokens, truncatedInputs);
-      trace?.annotate({
-        "gen_ai.operation.name": "embeddings",
-        "gen_ai.response.model": modelId,
-        "gen_ai.usage.input_tokens": tokens,
-        "thormesh.texts": inputs.length,
-      });
-      trace?.answered(finishedMs);
-      model.recent.record(durationMs, missing.length, finishedMs);
-      return {
-        model: modelId,
-        dimension: manifest.dimension,
-        relevantLabel: manifest.relevantLabel,
-        vectors,
-        tokens,
-        truncatedInputs,
-        durationMs,
-      };
-    } catch (cause) {
-      const error = explain(cause, request);
-      const status = error === "cancelled" ? "cancelled" : statusOf(error);
-      if (status === "rejected") sink.recordRejected();
-      if (status === "error") sink.recordError();
-      metrics.recordRequest(modelId, status, performance.now() - startedMs);
-      trace?.annotate({ "error.type": error === "cancelled" ? error : error.code });
-      lease?.release();
-      if (error !== "cancelled" && error.code === "TOO_MANY_REQUESTS") {
-        const { latencyBudgetMs, signal } = request;
-        await refusals.pause(tenant, { bytes: requestBytes(request.inputs, 0), latencyBudgetMs, signal });
-      }
-      throw error === "cancelled" ? new ServiceError("INVALID_REQUEST", "the client closed the connection") : error;
-    } finally {
-      inFlight -= 1;
-      lease?.release();
-      patience.end();
-    }
-  };
-
-  return {
-    embed,
-    tokenize: createTokenNaming(leases, limits, parts.stopping),
-    inFlight: () => inFlight,
-    queueDepth: parts.queueDepth,
-  };
+  }
 }

@@ -4,21 +4,21 @@ import type { NamedTokens, TextTokenizer } from "#agent/serving/text/text-tokeni
 export interface EmbedRequest {
   /** Id or alias; undefined = the default model. */
   readonly model: string | undefined;
-  /** At least one; pairs for a cross-encoder, texts or token ids for other models. */
+  /** Not empty; pairs for a cross-encoder, texts or token ids for other models. */
   readonly inputs: readonly TextInput[];
-  /** What the inputs are called in the request, for error messages. */
+  /** Name of the inputs in the request, for error messages. */
   readonly inputsField: string;
-  /** How many values of each vector are wanted; undefined = all. */
+  /** Number of values per vector; undefined = all. */
   readonly dimensions: number | undefined;
-  /** Whether a text longer than the model reads may be cut (the default) or makes the request invalid. */
+  /** False: a text longer than the model reads makes the request invalid. Default: it is cut. */
   readonly truncate?: boolean | undefined;
-  /** How long the client waits for an answer; one that would come later is not computed. Undefined = as configured. */
+  /** Time that the client waits for an answer; a later one is not computed. Undefined = as configured. */
   readonly latencyBudgetMs?: number | undefined;
-  /** Which of the model's prompts is put before each text; undefined = the model's default. */
+  /** Name of the model's prompt to put before each text; undefined = the model's default. */
   readonly promptName?: string | undefined;
-  /** Whom the computation is counted on; undefined = the default tenant. */
+  /** The tenant to charge; undefined = the default tenant. */
   readonly tenant?: string | undefined;
-  /** Aborts when the client is gone. */
+  /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
 }
 
@@ -26,12 +26,12 @@ export interface EmbedResult {
   /** The model's id, also when an alias was asked for. */
   readonly model: string;
   readonly dimension: number;
-  /** Of a cross-encoder: which value of a "vector" says that a pair's second text is relevant to its first. */
+  /** Of a cross-encoder: index of the value that says that a pair's second text is relevant to its first. */
   readonly relevantLabel: number;
-  /** One an input, in order, not normalised; may be shared between inputs. */
+  /** One per input, in order, not normalised; may be shared between inputs. */
   readonly vectors: readonly Float32Array[];
   readonly tokens: number;
-  /** How many inputs were longer than the model reads and were cut. */
+  /** Number of inputs that were cut because they were longer than the model reads. */
   readonly truncatedInputs: number;
   readonly durationMs: number;
 }
@@ -43,7 +43,7 @@ export interface TokenizeRequest {
   readonly addSpecialTokens: boolean;
   readonly latencyBudgetMs?: number | undefined;
   readonly tenant?: string | undefined;
-  /** Aborts when the client is gone. */
+  /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
 }
 
@@ -52,17 +52,17 @@ export interface TokenizedTexts {
   readonly tokenizer: Pick<TextTokenizer, "tokenName" | "isSpecial">;
 }
 
-/** What a face (HTTP, gRPC) asks for vectors. */
+/** Computes vectors for the APIs (HTTP, gRPC). */
 export interface Embedder {
-  /** @throws ServiceError with what the client is told. */
+  /** @throws ServiceError with the message for the client. */
   embed(request: EmbedRequest): Promise<EmbedResult>;
   /**
-   * The tokens of each text, as the model's tokenizer makes them: not cut, and without the model.
-   * @throws ServiceError with what the client is told.
+   * Returns the tokens of each text, uncut, without running the model.
+   * @throws ServiceError with the message for the client.
    */
   tokenize(request: TokenizeRequest): Promise<TokenizedTexts>;
-  /** Requests that are being answered. */
+  /** Number of requests in progress. */
   inFlight(): number;
-  /** Texts that wait: for the board's capacity or for a batch. */
+  /** Texts that wait for the board's capacity or for a batch. */
   queueDepth(): number;
 }

@@ -1,32 +1,32 @@
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
+import type { AdmittedRequests } from "./admitted-requests.ts";
 import { type AdmissionLimits, decideAdmission } from "./decide-admission.ts";
-import type { HeldRequests } from "./held-requests.ts";
-import type { Patience } from "./request-patience.ts";
+import type { RequestDeadline } from "./request-deadline.ts";
 
-/** As the pool's `acquire`: at once where the model has a process. */
+/** Same as the pool's `acquire`: synchronous where the model has a process. */
 export type AcquireModel = (name: string | undefined, signal: () => AbortSignal) => ModelLease | Promise<ModelLease>;
 
-/** Models for requests; a model's memory may have to be waited for, but not by any number of requests. */
+/** Leases of models. Requests that wait for a model's memory count as admitted, so that the queue's limits bound them too. */
 export interface Leases {
   /**
    * @param name id or alias; undefined = the default model
-   * @param waiting whose the request is and what it holds, asked for where it has to wait
-   * @throws ServiceError MODEL_NOT_FOUND | TOO_MANY_REQUESTS | PAYLOAD_TOO_LARGE, or whatever ended the patience
+   * @param waiting the request's tenant and memory, needed only where it has to wait
+   * @throws ServiceError MODEL_NOT_FOUND | TOO_MANY_REQUESTS | PAYLOAD_TOO_LARGE, or the reason that ended the wait.
    */
-  take(
+  acquire(
     name: string | undefined,
-    patience: Patience,
+    deadline: RequestDeadline,
     waiting?: () => { readonly tenant: string; readonly bytes: number },
   ): Promise<ModelLease>;
 }
 
-const nothingWaits = () => 0;
+const noTokens = () => 0;
 
-export function createLeases(acquireModel: AcquireModel, held: HeldRequests, limits: AdmissionLimits): Leases {
+export function createLeases(acquireModel: AcquireModel, admitted: AdmittedRequests, limits: AdmissionLimits): Leases {
   return {
-    async take(name, patience, waiting = () => ({ tenant: defaultTenant, bytes: 0 })) {
-      const lease = acquireModel(name, patience.signal);
+    async acquire(name, deadline, waiting = () => ({ tenant: defaultTenant, bytes: 0 })) {
+      const lease = acquireModel(name, deadline.signal);
       if (!(lease instanceof Promise)) return lease;
       const { tenant, bytes } = waiting();
       let release = () => {};
@@ -34,7 +34,7 @@ export function createLeases(acquireModel: AcquireModel, held: HeldRequests, lim
         const decision = decideAdmission(
           { texts: 0, bytes, latencyBudgetMs: null },
           {
-            ...held.state(tenant, nothingWaits),
+            ...admitted.state(tenant, noTokens),
             openRequests: 0,
             expectedWaitMs: null,
             computeMs: null,
@@ -42,8 +42,8 @@ export function createLeases(acquireModel: AcquireModel, held: HeldRequests, lim
           },
           limits,
         );
-        release = held.enter(
-          { tenant, texts: 0, bytes, begun: () => false, evict: (reason) => patience.giveUp(reason) },
+        release = admitted.enter(
+          { tenant, texts: 0, bytes, begun: () => false, evict: (reason) => deadline.abort(reason) },
           decision,
         );
         return await lease;

@@ -3,26 +3,62 @@ import type { NamedTokens } from "#agent/serving/text/text-tokenizer.ts";
 import { createTurns, finishInTurns } from "#agent/serving/text/tokenize-inputs.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import type { TokenizedTexts, TokenizeRequest } from "./embedder.ts";
 import type { Leases } from "./lease-model.ts";
-import { ClientGone, DeadlinePassed, openPatience } from "./request-patience.ts";
+import { ClientDisconnected, DeadlinePassed, startDeadline } from "./request-deadline.ts";
 
 export interface NamingLimits {
   readonly requestTimeoutMs: number;
-  /** Requests at once, from the arrival of each until its tokens are there. */
+  /** Maximum number of requests in progress. */
   readonly maxTokenizeRequests: number;
 }
 
-/** A tenant has at most this part of the places, so that another's are never all taken. */
+/** A tenant gets at most this share of the places, so that one alone never takes all. */
 const tenantShare = 0.75;
 
 /** Garbage per character by the time its tokens are written, and the amount of it between two collections. */
 const garbageBytesPerCharacter = 130;
 const garbageBytes = 12 * 1024 * 1024;
 
+/** Counts the requests in progress, in total and per tenant. */
+class Places {
+  readonly #max: number;
+  readonly #maxPerTenant: number;
+  readonly #openByTenant = new Map<string, number>();
+  #open = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+    this.#maxPerTenant = Math.max(1, Math.floor(max * tenantShare));
+  }
+
+  /**
+   * @returns gives the place back.
+   * @throws ServiceError TOO_MANY_REQUESTS
+   */
+  enter(tenant: string): () => void {
+    const own = this.#openByTenant.get(tenant) ?? 0;
+    if (this.#open >= this.#max || own >= this.#maxPerTenant) {
+      const message =
+        own >= this.#maxPerTenant
+          ? `${own} requests to /tokenize of this tenant are in progress, which is the maximum`
+          : `${this.#open} requests to /tokenize are in progress, which is the maximum`;
+      throw new ServiceError("TOO_MANY_REQUESTS", message, { retryAfterS: 1 });
+    }
+    this.#open += 1;
+    this.#openByTenant.set(tenant, own + 1);
+    return () => {
+      this.#open -= 1;
+      const others = (this.#openByTenant.get(tenant) ?? 1) - 1;
+      if (others > 0) this.#openByTenant.set(tenant, others);
+      else this.#openByTenant.delete(tenant);
+    };
+  }
+}
+
 /**
- * Tells texts' tokens by name. Bounded by itself: it needs no model process, but this process' time and memory.
+ * Creates the function behind `/tokenize`. It has limits of its own, as it needs no model process but this process' time and memory.
  * @throws ServiceError MODEL_NOT_FOUND | TOO_MANY_REQUESTS | DEADLINE_EXCEEDED | SHUTTING_DOWN
  */
 export function createTokenNaming(
@@ -30,42 +66,18 @@ export function createTokenNaming(
   limits: NamingLimits,
   stopping: () => boolean,
 ): (request: TokenizeRequest) => Promise<TokenizedTexts> {
-  const { maxTokenizeRequests } = limits;
-  const maxOfTenant = Math.max(1, Math.floor(maxTokenizeRequests * tenantShare));
-  const openOf = new Map<string, number>();
+  const places = new Places(limits.maxTokenizeRequests);
   const garbage = createGarbageCollection(garbageBytes, () => performance.now());
-  let open = 0;
-  /** Texts are worked through one request after another: side by side none would be done sooner, and each would hold its memory longer. */
+  /** Requests run one after another: in parallel none would finish sooner, and each would hold its memory longer. */
   let last: Promise<unknown> = Promise.resolve();
 
-  /** @returns what gives the place back */
-  const enter = (tenant: string): (() => void) => {
-    const own = openOf.get(tenant) ?? 0;
-    if (open >= maxTokenizeRequests || own >= maxOfTenant) {
-      const message =
-        own >= maxOfTenant
-          ? `${own} requests to /tokenize of this tenant are in progress, which is the maximum`
-          : `${open} requests to /tokenize are in progress, which is the maximum`;
-      throw new ServiceError("TOO_MANY_REQUESTS", message, { retryAfterS: 1 });
-    }
-    open += 1;
-    openOf.set(tenant, own + 1);
-    return () => {
-      open -= 1;
-      const others = (openOf.get(tenant) ?? 1) - 1;
-      if (others > 0) openOf.set(tenant, others);
-      else openOf.delete(tenant);
-    };
-  };
-
-  const name = async (lease: ModelLease, request: TokenizeRequest, signal: AbortSignal): Promise<NamedTokens[]> => {
+  const name = async ({ model }: ModelLease, request: TokenizeRequest, signal: AbortSignal): Promise<NamedTokens[]> => {
     const turns = createTurns();
-    const { tokenizer } = lease.model;
     const texts: NamedTokens[] = [];
     for (const input of request.inputs) {
       garbage.note(input.length * garbageBytesPerCharacter);
       if (signal.aborted) throw signal.reason;
-      texts.push(await finishInTurns(stopAt(tokenizer.nameInSteps(input, request), signal), turns));
+      texts.push(await finishInTurns(stopAt(model.tokenizer.nameInSteps(input, request), signal), turns));
       if (turns.over()) await turns.next();
     }
     return texts;
@@ -73,29 +85,30 @@ export function createTokenNaming(
 
   return async (request) => {
     if (stopping()) throw new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 });
-    const leave = enter(request.tenant ?? defaultTenant);
+    const leave = places.enter(request.tenant ?? defaultTenant);
     const timeoutMs = Math.min(limits.requestTimeoutMs, request.latencyBudgetMs ?? Number.POSITIVE_INFINITY);
-    const patience = openPatience(request.signal, timeoutMs);
+    const deadline = startDeadline(request.signal, timeoutMs);
     let lease: ModelLease | undefined;
     try {
-      lease = await leases.take(request.model, patience);
-      const { tokenizer } = lease.model;
-      const mine = last.then(() => name(lease as ModelLease, request, patience.signal()));
-      last = mine.catch(() => {});
-      return { texts: await mine, tokenizer };
+      const leased = await leases.acquire(request.model, deadline);
+      lease = leased;
+      const named = last.then(() => name(leased, request, deadline.signal()));
+      last = named.catch(() => {});
+      return { texts: await named, tokenizer: leased.model.tokenizer };
     } catch (error) {
-      if (error instanceof ClientGone) throw new ServiceError("INVALID_REQUEST", "the client closed the connection");
+      if (error instanceof ClientDisconnected)
+        throw new ServiceError("INVALID_REQUEST", "the client closed the connection");
       if (!(error instanceof DeadlinePassed)) throw error;
       throw new ServiceError("DEADLINE_EXCEEDED", `no answer within ${timeoutMs} ms`, { retryAfterS: 1 });
     } finally {
       leave();
       lease?.release();
-      patience.end();
+      deadline.end();
     }
   };
 }
 
-/** Ends the steps when nobody waits for their result any more. */
+/** Runs steps until they are done or the signal aborts. */
 function* stopAt<T>(
   steps: Generator<undefined, T, undefined>,
   signal: AbortSignal,

@@ -1,44 +1,60 @@
 import { ServiceError } from "#platform/errors.ts";
 import type { Embedder } from "./embedder.ts";
-import { relevanceScore } from "./relevance-score.ts";
 
 export interface RerankRequest {
   /** Id or alias of a cross-encoder; undefined = the first one there is. */
   readonly model: string | undefined;
   readonly query: string;
-  /** At least one. */
+  /** Not empty. */
   readonly texts: readonly string[];
-  /** What the texts are called in the request, for error messages. */
+  /** Name of the texts in the request, for error messages. */
   readonly textsField: string;
-  /** Whether scores are the model's own outputs instead of 0 to 1. */
+  /** Scores are the model's own outputs instead of 0 to 1. */
   readonly rawScores: boolean;
   readonly truncate: boolean | undefined;
   readonly latencyBudgetMs: number | undefined;
-  /** Whom the computation is counted on; undefined = the default tenant. */
+  /** The tenant to charge; undefined = the default tenant. */
   readonly tenant?: string | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface RankedText {
-  /** Place of the text in the request. */
+  /** Index of the text in the request. */
   readonly index: number;
   readonly score: number;
 }
 
 export interface RerankResult {
   readonly model: string;
-  /** The most relevant first; of equal ones, the earlier in the request. */
+  /** Most relevant first; of equal scores, the earlier in the request first. */
   readonly ranked: readonly RankedText[];
   readonly tokens: number;
   readonly truncatedInputs: number;
 }
 
 export interface Reranker {
-  /** @throws ServiceError with what the client is told. */
+  /** @throws ServiceError with the message for the client. */
   rerank(request: RerankRequest): Promise<RerankResult>;
 }
 
-/** @param firstCrossEncoder id of the one that requests without a model mean; null when there is none */
+/**
+ * Scores a pair by a cross-encoder's outputs. With one label: the logistic function of its output, 0 to 1. With several: the share that softmax
+ * gives to the label that means "relevant". Raw: that label's output as it is.
+ */
+export function relevanceScore(logits: Float32Array, relevantLabel: number, raw: boolean): number {
+  const logit = logits[relevantLabel];
+  if (logit === undefined || !Number.isFinite(logit))
+    throw new Error(`the model computed no finite score: label ${relevantLabel} of ${logits.length}`);
+  if (raw) return logit;
+  if (logits.length === 1) return 1 / (1 + Math.exp(-logit));
+  // Relative to the largest, so that no exponential overflows.
+  const largest = Math.max(...logits);
+  let sum = 0;
+  for (const each of logits) sum += Math.exp(each - largest);
+  return Math.exp(logit - largest) / sum;
+}
+
+/** @param firstCrossEncoder id of the model for requests that name none; null when there is none */
 export function createReranker(embedder: Embedder, firstCrossEncoder: () => string | null): Reranker {
   return {
     async rerank({ query, texts, textsField, rawScores, truncate, latencyBudgetMs, tenant, signal, ...request }) {

@@ -1,6 +1,6 @@
 /**
- * A vector as the client asked for it: cut to its first `dimensions`, and only then scaled to length 1 (the order in which models
- * made for cutting expect it). The raw vector is left as it is.
+ * Returns a copy of a vector as the client asked for it: cut to its first `dimensions`, then scaled to length 1, the order that models made for
+ * cutting expect.
  */
 export function shapeVector(
   raw: Float32Array,
@@ -10,7 +10,7 @@ export function shapeVector(
   if (!wanted.normalize) return vector;
   let squares = 0;
   for (const value of vector) squares += value * value;
-  // The zero vector has no direction and stays as it is.
+  // The zero vector has no direction.
   if (squares === 0) return vector;
   const scale = 1 / Math.sqrt(squares);
   for (let i = 0; i < vector.length; i += 1) vector[i] = (vector[i] as number) * scale;

@@ -1,12 +1,12 @@
 import type { Caller } from "#platform/http/guard/identify-caller.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 
-/** Whom a request is counted on. A tenant is only ever one that the configuration names: clients can't invent one. */
+/** Tenant of a caller's key, as configured: clients can't name one themselves. */
 export function tenantOf(caller: Caller | undefined): string {
   return caller?.tenant ?? defaultTenant;
 }
 
-/** A tenant's weight beside others, as configured. */
+/** Returns the configured weights of tenants; 1 for all others. */
 export function createTenantWeights(
   tenants: Readonly<Record<string, { readonly weight: number }>>,
 ): (tenant: string) => number {

@@ -1,21 +1,21 @@
-/** Speed at which a model drains its queue, from its recent batches. */
+/** Speed at which a model works off its queue, from its recent batches. */
 export interface DrainRate {
   /**
-   * @param cost of a batch, padding and the start of its run counted: else a model that computes lone texts would seem slow
-   * @param busyMs since the batch before it was done, or since there was anything to do
+   * @param cost of a batch, padding and overhead included: otherwise a model that computes lone texts would seem slow
+   * @param busyMs time since the previous batch was done, or since there was anything to do
    */
   record(cost: number, busyMs: number): void;
   /** Null before the first batch. */
   costPerMs(): number | null;
 }
 
-/** After so much computing, what was before counts for half. */
+/** After this much computing, earlier batches count half. */
 const halfLifeMs = 1_000;
 
 /**
- * How much of the time since the batch before went into a batch: all of it, unless it was waiting for the model to be loaded or for
- * a process to be started again, which says nothing of the speed.
- * @param heldMs how long the board's capacity held it back
+ * Part of the time since the previous batch that went into a batch: all of it, unless the batch waited for the model to be loaded or for a
+ * process to be restarted, which says nothing about the speed.
+ * @param heldMs time for which the board's capacity delayed it
  */
 export function workingMs(elapsedMs: number, computeMs: number, heldMs = 0): number {
   return Math.min(elapsedMs, heldMs + 2 * computeMs + 20);

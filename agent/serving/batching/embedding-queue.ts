@@ -1,199 +1,315 @@
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { defaultTenant } from "#protocol/default-tenant.ts";
+import { defaultTenant } from "#protocol/messages.ts";
 import { type BatchDecision, batchCost, decideBatch, usualCostPerToken } from "./decide-batch.ts";
-import { createDrainRate, workingMs } from "./drain-rate.ts";
-import { type Claim, createFairQueue } from "./fair-queue.ts";
+import { FairQueue } from "./fair-queue.ts";
 import type { FreeLane, Lanes } from "./model-lanes.ts";
-import { createTenantTexts, inTurn, nextTurn, type QueuedText, type TenantTexts } from "./tenant-texts.ts";
+import { ModelSpeed } from "./model-speed.ts";
+import { QueuedTexts } from "./queued-texts.ts";
+import { inTurn, nextTurn, type OpenRequest, type QueuedText, type QueuedVector } from "./tenant-texts.ts";
 
-export interface QueuedVector {
-  /** Shared with others of the same tenant who asked for the same text: not to be changed. Not normalised. */
-  readonly vector: Float32Array;
-  /** This text's share of its batch's inference time; 0 for those who shared another's computation. */
-  readonly computeMs: number;
-  /** From its arrival in the queue until its batch was handed out. */
-  readonly waitMs: number;
-}
-
-/** Outcome for the head of the queue. */
+/** A batch that was sent to the model. */
 export interface SentBatch extends BatchDecision {
-  /** Tokens of the texts themselves, padding left out. */
+  /** Tokens of the texts themselves, without padding. */
   readonly usefulTokens: number;
-  /** How long each text had waited. */
+  /** Time that each text has waited. */
   readonly waitsMs: readonly number[];
 }
 
-/** Facts about a request before it is tokenised. */
+/** Properties of a request that are known before it is tokenised. */
 export interface RequestOutline {
-  /** Whose it is. Default: the default tenant's. */
+  /** Default: the default tenant. */
   readonly tenant?: string;
-  /** Of all its texts, about. Default: counted as they come. */
+  /** Estimate for all its texts. Default: counted as they come. */
   readonly tokens?: number;
   readonly texts?: number;
-  /** On the queue's clock; what can't be done by then is not begun. Default: none. */
+  /** On the queue's clock; texts that can't be computed by then are not started. Default: none. */
   readonly deadlineMs?: number;
 }
 
-/** One request's texts in the queue, which shares the model fairly among tenants and their requests. */
+/** One request in the queue. */
 export interface QueuedRequest {
   /**
-   * The vectors of texts, in order. Texts that are the same as one of the same tenant's that waits or is being computed are computed once.
-   * May be called again, for the rest of a request that does not enter the queue all at once.
-   * Rejects with the signal's reason when it aborts; what nobody waits for any more is not computed.
+   * Computes texts, in order. Equal texts of the same tenant that wait or are being computed are computed once. May be called again, for the
+   * rest of a request that does not enter the queue all at once. Rejects with the signal's reason when it aborts; texts that no other request
+   * waits for are then not computed.
    * @throws ServiceError TOO_MANY_REQUESTS | DEADLINE_EXCEEDED as soon as it can't be done by its deadline.
    */
   embed(texts: readonly Uint32Array[]): Promise<QueuedVector[]>;
-  /** Some of its texts were handed to the model. */
+  /** True once some of its texts were sent to the model. */
   readonly begun: boolean;
   /** Gives up its place; to be called once nothing more is wanted. */
   close(): void;
 }
 
-export interface EmbeddingQueue {
-  /** Counts as waiting from now on. */
-  open(signal: AbortSignal, outline?: RequestOutline): QueuedRequest;
-  /** A request of one text. */
-  embed(ids: Uint32Array, signal: AbortSignal, tenant?: string): Promise<QueuedVector>;
-  /** Texts that wait for a batch. */
-  depth(): number;
-  /** Tokens that wait for a batch, before padding: all tenants', or one's. */
-  waitingTokens(tenant?: string): number;
-  /** Requests that are not answered. */
-  openRequests(): number;
-  /** Time that a request of the tenant would wait for others if it came now; null before anything is known of the model's speed. */
-  expectedWaitMs(tenant: string, tokens: number): number | null;
-  /** How long so many tokens take; null likewise. */
-  computeMs(tokens: number): number | null;
-  /** How long everything that waits or is being computed would take; null likewise. */
-  drainMs(): number | null;
-  /** Takes a batch that was computed before the first request as a measure of the speed until there is a better one. */
-  assumeSpeed(tokens: number, computeMs: number): void;
-}
-
-interface Waiter {
-  readonly request: OpenRequest;
-  resolve(result: QueuedVector): void;
-  reject(error: unknown): void;
-}
-
-type Entry = QueuedText<Waiter>;
-
-interface OpenRequest {
-  readonly claim: Claim;
-  readonly texts: TenantTexts<Waiter>;
-  readonly deadlineMs: number;
-  /** Texts that are not answered yet. */
-  readonly unanswered: Map<Waiter, Entry>;
-  sentTexts: number;
-}
-
 /**
- * Maximum time that an idle tenant is owed: its share of this. A tenant that had all of an idle model before is as far ahead of one that comes then, and
- * waits for so long; that must stay well below what admission lets a request wait (`queueMs`).
+ * Maximum time that an idle tenant is owed: its share of this. A tenant that had an idle model to itself is as far ahead of one that comes
+ * then, and waits as long; that must stay well below the longest wait that admission allows (`queueMs`).
  */
 const creditMs = 2_000;
-/** A request is dropped when it would be late even if it were computed alone and faster than of late. */
+/** A request is dropped when it would be late even if it were computed alone, and in this share of the time that it takes at the recent speed. */
 const hopefulShare = 0.75;
-/** For so long a measured speed is taken for the present one. */
-const freshMs = 2_000;
-/** Other tenants' texts fill up a batch when their turn comes within so many batches. */
+/** Texts of other tenants fill up a batch when their turn comes within this many batches. */
 const nearBatches = 2;
-/** Less than this is made up for by the order alone. */
-const owedCost = 512;
-/** However many smaller requests come, a large one is served in the end. */
-const leastLeftShare = 0.02;
-const longestRetryS = 30;
+/** A tenant that is owed less than this is served in the usual order. */
+const minOwedCost = 512;
+/** Minimum share of the model for a large request, however many smaller ones come. */
+const minLeftShare = 0.02;
+const maxRetryAfterS = 30;
 
-/**
- * @param onBatch is told of every batch that was handed out.
- * @param options.nowMs a monotonous clock
- * @param options.weightOf a tenant's weight; default: all are alike
- * @param options.gate is passed before it is chosen who is next, so that nobody who comes meanwhile has to wait behind those who are there
- */
-export function createEmbeddingQueue(
-  lanes: Lanes,
-  onBatch: (batch: SentBatch) => void,
-  options: {
-    readonly nowMs?: () => number;
-    readonly weightOf?: (tenant: string) => number;
-    readonly gate?: ComputeGate;
-  } = {},
-): EmbeddingQueue {
-  const { nowMs = () => performance.now(), weightOf = () => 1, gate } = options;
-  let waitingTexts = 0;
-  let waitingTokens = 0;
-  let tokensInFlight = 0;
-  let outstandingTexts = 0;
-  /** Since when batches are under way, or the last one was answered: what was computed by then took that long. */
-  let busySinceMs = 0;
-  let arrivals = 0;
-  let pumping = false;
-  /** Texts that the gate has let through and that were not chosen yet. */
-  let passes = 0;
-  let atGate = false;
-  /** Delay that the gate has added to the next send. */
-  let heldMs = 0;
-  const tenants = new Map<string, TenantTexts<Waiter>>();
-  const requests = new Set<OpenRequest>();
-  const fair = createFairQueue(weightOf);
-  const drain = createDrainRate();
+/** The texts that wait for one model, which tenants and their requests share fairly. */
+export class EmbeddingQueue {
+  readonly #lanes: Lanes;
+  readonly #onBatch: (batch: SentBatch) => void;
+  readonly #nowMs: () => number;
+  readonly #gate: ComputeGate | undefined;
+  readonly #fair: FairQueue;
+  readonly #speed = new ModelSpeed();
+  readonly #texts: QueuedTexts;
+  /** Requests that are not closed. */
+  readonly #requests = new Set<OpenRequest>();
+  #pumping = false;
+  /** Texts that the gate has let through and that are in no batch yet. */
+  #passes = 0;
+  #atGate = false;
 
-  const msFor = (tokens: number) => {
-    const costPerMs = drain.costPerMs();
-    return costPerMs === null ? null : (tokens * usualCostPerToken) / costPerMs;
-  };
+  /**
+   * @param onBatch is called with every batch that is sent
+   * @param options.nowMs a monotonic clock
+   * @param options.weightOf a tenant's weight; default: 1 for all
+   * @param options.gate is passed before the next batch is chosen, so that a request that comes meanwhile can be in it
+   */
+  constructor(
+    lanes: Lanes,
+    onBatch: (batch: SentBatch) => void,
+    options: {
+      readonly nowMs?: () => number;
+      readonly weightOf?: (tenant: string) => number;
+      readonly gate?: ComputeGate;
+    } = {},
+  ) {
+    this.#lanes = lanes;
+    this.#onBatch = onBatch;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#gate = options.gate;
+    this.#fair = new FairQueue(options.weightOf ?? (() => 1));
+    this.#texts = new QueuedTexts(this.#nowMs);
+  }
 
-  /** Maximum that a returning tenant is owed, per weight. */
-  const creditFor = (tenant: string) => ((drain.costPerMs() ?? 0) * creditMs) / fair.activeWeight(tenant);
+  /** Opens a request, which counts as waiting from now on. */
+  open(signal: AbortSignal, outline: RequestOutline = {}): QueuedRequest {
+    const { tenant = defaultTenant, tokens = 0, texts = 0, deadlineMs = Number.POSITIVE_INFINITY } = outline;
+    const request: OpenRequest = {
+      claim: this.#fair.open(tenant, tokens, this.#creditOf(tenant)),
+      texts: this.#texts.ofTenant(tenant),
+      deadlineMs,
+      unanswered: new Map(),
+      sentTexts: 0,
+      textsToCome: texts,
+      tokensToCome: tokens,
+    };
+    this.#requests.add(request);
+    return {
+      embed: (ids) => this.#embed(request, signal, ids),
+      get begun() {
+        return request.sentTexts > 0;
+      },
+      close: () => this.#close(request),
+    };
+  }
 
-  const textsOf = (tenant: string): TenantTexts<Waiter> => {
-    const known = tenants.get(tenant);
-    if (known !== undefined) return known;
-    const texts = createTenantTexts<Waiter>(nowMs);
-    tenants.set(tenant, texts);
-    return texts;
-  };
-
-  const finish = (entry: Entry, settle: (waiter: Waiter, first: boolean) => void) => {
-    entry.texts.byKey.delete(entry.key);
-    outstandingTexts -= 1;
-    let first = true;
-    for (const waiter of entry.waiters) {
-      waiter.request.unanswered.delete(waiter);
-      settle(waiter, first);
-      first = false;
+  /** Computes one text. */
+  async embed(ids: Uint32Array, signal: AbortSignal, tenant: string = defaultTenant): Promise<QueuedVector> {
+    const request = this.open(signal, { tenant, texts: 1, tokens: ids.length });
+    try {
+      const [result] = await request.embed([ids]);
+      return result as QueuedVector;
+    } finally {
+      request.close();
     }
-  };
+  }
 
-  const take = (batch: BatchDecision, turns: readonly Entry[]): Entry[] => {
-    const entries = batch.take.map((place) => turns[place] as Entry);
-    const cost = batchCost(entries.length, batch.paddedTokens) / entries.length;
-    const sentMs = nowMs();
-    for (const entry of entries) {
-      entry.waits = false;
-      entry.texts.waitingTokens -= entry.tokens;
-      waitingTokens -= entry.tokens;
-      fair.charge(entry.claim.turn, cost);
-      entry.texts.recentWork.record(entry.claim.size, cost, sentMs);
-      for (const { request } of entry.waiters) {
-        request.sentTexts += 1;
-        request.claim.unsent = Math.max(0, request.claim.unsent - entry.tokens);
+  /** Number of texts that wait for a batch. */
+  depth(): number {
+    return this.#texts.waitingTexts;
+  }
+
+  /** Tokens that wait for a batch, before padding: all tenants', or one's. */
+  waitingTokens(tenant?: string): number {
+    if (tenant === undefined) return this.#texts.waitingTokens;
+    return this.#texts.tenants.get(tenant)?.waitingTokens ?? 0;
+  }
+
+  /** Number of unanswered requests. */
+  openRequests(): number {
+    return this.#requests.size;
+  }
+
+  /** Time that a request of the tenant would wait for others if it came now; null before anything is known of the model's speed. */
+  expectedWaitMs(tenant: string, tokens: number): number | null {
+    const costPerMs = this.#speed.costPerMs();
+    if (costPerMs === null) return null;
+    const ahead = this.#speed.tokensInFlight + this.#fair.tokensAhead(tenant, tokens, this.#creditOf(tenant));
+    const passing = this.#texts.tenants.get(tenant)?.recentWork.passing(tokens, this.#nowMs()) ?? 0;
+    const leftShare = Math.max(minLeftShare, 1 - passing / costPerMs);
+    return (usualCostPerToken * ((ahead + tokens) / leftShare - tokens)) / costPerMs;
+  }
+
+  /** Time to compute so many tokens; null before anything is known of the model's speed. */
+  computeMs(tokens: number): number | null {
+    return this.#speed.msFor(tokens);
+  }
+
+  /** Time to compute everything that waits or is being computed; null before anything is known of the model's speed. */
+  drainMs(): number | null {
+    return this.#speed.msFor(this.#speed.tokensInFlight + this.#texts.waitingTokens);
+  }
+
+  /** Takes a batch that was computed before the first request as a measure of the speed until there is a better one. */
+  assumeSpeed(tokens: number, computeMs: number): void {
+    this.#speed.assume(tokens, computeMs);
+  }
+
+  /** Maximum that a returning tenant is owed, in work divided by weight. */
+  #creditOf(tenant: string): number {
+    return ((this.#speed.costPerMs() ?? 0) * creditMs) / this.#fair.activeWeight(tenant);
+  }
+
+  async #embed(request: OpenRequest, signal: AbortSignal, texts: readonly Uint32Array[]): Promise<QueuedVector[]> {
+    if (signal.aborted) throw signal.reason;
+    const { claim } = request;
+    if (!this.#requests.has(request)) {
+      // A request that did not announce more texts was closed after the ones before.
+      this.#requests.add(request);
+      claim.turn.claims.add(claim);
+    }
+    const { textsToCome, tokensToCome } = request;
+    const estimate = texts.length >= textsToCome ? tokensToCome : (tokensToCome * texts.length) / textsToCome;
+    request.textsToCome = Math.max(0, textsToCome - texts.length);
+    request.tokensToCome -= estimate;
+    this.#fair.correct(claim, texts.reduce((sum, ids) => sum + ids.length, 0) - estimate);
+    if (request.texts.waitingTokens === 0) this.#fair.resume(claim.turn, this.#creditOf(claim.turn.tenant));
+    const onAbort = () => this.#texts.abandon(request, signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const results = Promise.all(texts.map((ids) => this.#texts.enter(ids, request)));
+    request.texts.reorder();
+    this.#pump();
+    try {
+      return await results;
+    } catch (error) {
+      // One text that can't be computed fails the request, so its other texts are not wanted.
+      this.#texts.abandon(request, error);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      if (request.textsToCome === 0 && request.unanswered.size === 0) this.#close(request);
+    }
+  }
+
+  #close(request: OpenRequest): void {
+    if (this.#requests.delete(request)) this.#fair.close(request.claim);
+  }
+
+  /** Sends batches after the current event-loop turn, so that everything that arrives in it joins the first one. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(this.#sendAll);
+  }
+
+  readonly #sendAll = (): void => {
+    this.#pumping = false;
+    const texts = this.#texts;
+    if (texts.waitingTexts === 0) return;
+    this.#dropLate();
+    const gate = this.#gate?.holds?.() === false ? undefined : this.#gate;
+    while (texts.waitingTexts > 0 && !this.#atGate) {
+      // Lanes are for texts that may be computed: a board that lets little through needs no more of them.
+      const passingShare = gate === undefined ? 1 : Math.min(1, this.#passes / texts.waitingTexts);
+      const waitingTokens = texts.waitingTokens * passingShare;
+      const lane = this.#lanes.next({
+        waitingTokens,
+        outstandingTokens: waitingTokens + this.#speed.tokensInFlight,
+        outstandingTexts: texts.outstandingTexts,
+        owed: this.#isOwed(),
+      });
+      if (lane === null) return;
+      if (gate !== undefined && this.#passes < 1) {
+        const fitting = Math.ceil((lane.policy.maxTokens * texts.waitingTexts) / texts.waitingTokens);
+        void this.#passGate(gate, Math.max(1, Math.min(texts.waitingTexts, fitting, lane.policy.maxTexts)));
+        return;
       }
+      const maxTexts = gate === undefined ? lane.policy.maxTexts : Math.min(this.#passes, lane.policy.maxTexts);
+      const policy = maxTexts < lane.policy.maxTexts ? { ...lane.policy, maxTexts } : lane.policy;
+      const turns = inTurn(texts.tenants.values(), nearBatches * lane.policy.maxTokens);
+      const [first] = turns;
+      const batch = decideBatch(turns, policy);
+      if (batch === null || first === undefined) return;
+      this.#passes = Math.max(0, this.#passes - batch.take.length);
+      this.#fair.beginTurn(first.claim.turn);
+      void this.#runBatch(lane, batch, this.#take(batch, turns));
     }
-    waitingTexts -= entries.length;
-    for (const texts of new Set(entries.map((entry) => entry.texts))) texts.sweep();
-    return entries;
   };
 
-  const runBatch = async (lane: FreeLane, batch: BatchDecision, entries: readonly Entry[]) => {
-    const sentMs = nowMs();
+  /** Drops requests that would be late in any case: computing them would make others late as well. */
+  #dropLate(): void {
+    const now = this.#nowMs();
+    // A request that has the model to itself after a while is always tried: the measured speed is old.
+    if (this.#requests.size < 2 && this.#speed.isStale(now)) return;
+    for (const request of this.#requests) {
+      const { deadlineMs, claim, unanswered, sentTexts } = request;
+      if (deadlineMs === Number.POSITIVE_INFINITY || claim.unsent === 0) continue;
+      const needMs = (this.#speed.msFor(claim.unsent) ?? 0) * hopefulShare;
+      if (now + needMs <= deadlineMs || unanswered.size === 0) continue;
+      const queueMs = this.#speed.msFor(this.#texts.waitingTokens) ?? 0;
+      const retryAfterS = Math.min(maxRetryAfterS, Math.max(1, Math.ceil(queueMs / 1000)));
+      const code = sentTexts === 0 ? "TOO_MANY_REQUESTS" : "DEADLINE_EXCEEDED";
+      this.#texts.abandon(request, new ServiceError(code, "it can no longer be computed in time", { retryAfterS }));
+      this.#close(request);
+    }
+  }
+
+  /** True when the tenant whose turn it is has had less than its share because another floods the queue. */
+  #isOwed(): boolean {
+    const { tenants } = this.#texts;
+    if (tenants.size < 2) return false;
+    const turn = nextTurn(tenants.values());
+    return turn !== undefined && this.#fair.isOwed(turn, minOwedCost);
+  }
+
+  async #passGate(gate: ComputeGate, texts: number): Promise<void> {
+    const askedMs = this.#nowMs();
+    this.#speed.startHold(askedMs);
+    this.#atGate = true;
+    try {
+      await gate.enter(texts);
+      this.#passes += texts;
+    } catch (error) {
+      for (const request of [...this.#requests]) this.#texts.abandon(request, error);
+    } finally {
+      this.#atGate = false;
+      this.#speed.endHold(this.#nowMs() - askedMs);
+    }
+    this.#sendAll();
+  }
+
+  #take(batch: BatchDecision, turns: readonly QueuedText[]): QueuedText[] {
+    const entries = batch.take.map((index) => turns[index] as QueuedText);
+    const cost = batchCost(entries.length, batch.paddedTokens) / entries.length;
+    const sentMs = this.#nowMs();
+    for (const { claim, texts } of entries) {
+      this.#fair.charge(claim.turn, cost);
+      texts.recentWork.record(claim.size, cost, sentMs);
+    }
+    this.#texts.markSent(entries);
+    return entries;
+  }
+
+  async #runBatch(lane: FreeLane, batch: BatchDecision, entries: readonly QueuedText[]): Promise<void> {
+    const sentMs = this.#nowMs();
     const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
-    if (tokensInFlight === 0 && heldMs === 0) busySinceMs = sentMs;
-    const held = heldMs;
-    heldMs = 0;
-    tokensInFlight += usefulTokens;
-    onBatch({ ...batch, usefulTokens, waitsMs: entries.map((entry) => sentMs - entry.arrivedMs) });
+    const running = this.#speed.startBatch(entries.length, batch.paddedTokens, usefulTokens, sentMs);
+    this.#onBatch({ ...batch, usefulTokens, waitsMs: entries.map((entry) => sentMs - entry.arrivedMs) });
     try {
       const result = await lane.run(
         entries.map((entry) => entry.ids),
@@ -204,237 +320,23 @@ export function createEmbeddingQueue(
         const refusal = result.refused?.get(index);
         if (refusal !== undefined) {
           entry.texts.refused.add(entry.key, refusal);
-          finish(entry, (waiter) => waiter.reject(refusal));
+          this.#texts.finish(entry, (waiter) => waiter.reject(refusal));
           continue;
         }
         const vector = result.vectors[index];
         if (vector === undefined) throw new Error("the model answered with fewer vectors than texts. This is a bug.");
         const waitMs = sentMs - entry.arrivedMs;
-        finish(entry, (waiter, first) => waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }));
+        this.#texts.finish(entry, (waiter, first) =>
+          waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }),
+        );
       }
-      const doneMs = nowMs();
-      const workedMs = workingMs(doneMs - busySinceMs, result.computeMs, held);
-      drain.record(batchCost(entries.length, batch.paddedTokens), workedMs);
-      busySinceMs = doneMs;
+      this.#speed.measure(running, result.computeMs, this.#nowMs());
     } catch (error) {
       for (const entry of entries)
-        if (entry.texts.byKey.get(entry.key) === entry) finish(entry, (waiter) => waiter.reject(error));
+        if (entry.texts.byKey.get(entry.key) === entry) this.#texts.finish(entry, (waiter) => waiter.reject(error));
     } finally {
-      tokensInFlight -= usefulTokens;
-      pump();
+      this.#speed.endBatch(running);
+      this.#pump();
     }
-  };
-
-  const leave = (waiter: Waiter, entry: Entry) => {
-    entry.waiters.delete(waiter);
-    if (entry.waiters.size > 0 || !entry.waits) return;
-    entry.waits = false;
-    entry.texts.waitingTokens -= entry.tokens;
-    entry.texts.byKey.delete(entry.key);
-    waitingTokens -= entry.tokens;
-    waitingTexts -= 1;
-    outstandingTexts -= 1;
-  };
-
-  const leaveAll = (request: OpenRequest, reason: unknown) => {
-    for (const [waiter, entry] of [...request.unanswered]) {
-      leave(waiter, entry);
-      request.unanswered.delete(waiter);
-      waiter.reject(reason);
-    }
-    request.texts.sweep();
-  };
-
-  const close = (request: OpenRequest) => {
-    if (requests.delete(request)) fair.close(request.claim);
-  };
-
-  /** Drops requests that would be late whatever is done: computing them would make others late as well. */
-  const dropLate = () => {
-    const now = nowMs();
-    // One that has the model to itself after a while is always tried: nobody knows how fast the model is now.
-    if (requests.size < 2 && now - busySinceMs > freshMs) return;
-    for (const request of requests) {
-      if (request.deadlineMs === Number.POSITIVE_INFINITY || request.claim.unsent === 0) continue;
-      const needMs = (msFor(request.claim.unsent) ?? 0) * hopefulShare;
-      if (now + needMs <= request.deadlineMs || request.unanswered.size === 0) continue;
-      const retryAfterS = Math.min(longestRetryS, Math.max(1, Math.ceil((msFor(waitingTokens) ?? 0) / 1000)));
-      const error =
-        request.sentTexts === 0
-          ? new ServiceError("TOO_MANY_REQUESTS", "it can no longer be computed in time", { retryAfterS })
-          : new ServiceError("DEADLINE_EXCEEDED", "it can no longer be computed in time", { retryAfterS });
-      leaveAll(request, error);
-      close(request);
-    }
-  };
-
-  const passGate = async (held: ComputeGate, texts: number) => {
-    const askedMs = nowMs();
-    if (tokensInFlight === 0) busySinceMs = askedMs;
-    atGate = true;
-    try {
-      await held.enter(texts);
-      passes += texts;
-    } catch (error) {
-      for (const request of [...requests]) leaveAll(request, error);
-    } finally {
-      atGate = false;
-      heldMs += nowMs() - askedMs;
-    }
-    sendAll();
-  };
-
-  /** Another tenant floods, and the one whose turn it is has had less than its share. */
-  const isOwed = () => {
-    if (tenants.size < 2) return false;
-    const turn = nextTurn(tenants.values());
-    return turn !== undefined && fair.isOwed(turn, owedCost);
-  };
-
-  const sendAll = () => {
-    pumping = false;
-    if (waitingTexts === 0) return;
-    dropLate();
-    const holding = gate?.holds?.() === false ? undefined : gate;
-    while (waitingTexts > 0 && !atGate) {
-      // Lanes are for what may be computed: a board that lets little through needs no more of them.
-      const passing = holding === undefined ? 1 : Math.min(1, passes / waitingTexts);
-      const lane = lanes.next({
-        waitingTokens: waitingTokens * passing,
-        outstandingTokens: waitingTokens * passing + tokensInFlight,
-        outstandingTexts,
-        owed: isOwed(),
-      });
-      if (lane === null) return;
-      if (holding !== undefined && passes < 1) {
-        const fitting = Math.ceil((lane.policy.maxTokens * waitingTexts) / waitingTokens);
-        void passGate(holding, Math.max(1, Math.min(waitingTexts, fitting, lane.policy.maxTexts)));
-        return;
-      }
-      const maxTexts = holding === undefined ? lane.policy.maxTexts : Math.min(passes, lane.policy.maxTexts);
-      const policy = maxTexts < lane.policy.maxTexts ? { ...lane.policy, maxTexts } : lane.policy;
-      const turns = inTurn(tenants.values(), nearBatches * lane.policy.maxTokens);
-      const [first] = turns;
-      const batch = decideBatch(turns, policy);
-      if (batch === null || first === undefined) return;
-      passes = Math.max(0, passes - batch.take.length);
-      fair.lead(first.claim.turn);
-      void runBatch(lane, batch, take(batch, turns));
-    }
-  };
-
-  /** Everything that arrives in the same turn (the texts of one request, requests read together) joins the first batch. */
-  const pump = () => {
-    if (pumping) return;
-    pumping = true;
-    setImmediate(sendAll);
-  };
-
-  const enter = (ids: Uint32Array, request: OpenRequest): Promise<QueuedVector> => {
-    const { promise, resolve, reject } = Promise.withResolvers<QueuedVector>();
-    const { texts, claim } = request;
-    const key = texts.keyOf(ids);
-    const refusal = texts.refused.reason(key);
-    if (refusal !== undefined) return Promise.reject(refusal);
-    const tokens = ids.length;
-    let entry = texts.byKey.get(key);
-    if (entry === undefined) {
-      arrivals += 1;
-      entry = {
-        key,
-        ids,
-        tokens,
-        arrival: arrivals,
-        arrivedMs: nowMs(),
-        waits: true,
-        claim,
-        texts,
-        waiters: new Set(),
-      };
-      texts.add(entry);
-      waitingTokens += tokens;
-      waitingTexts += 1;
-      outstandingTexts += 1;
-    } else {
-      // What is being computed already costs this request nothing more.
-      if (!entry.waits) claim.unsent = Math.max(0, claim.unsent - tokens);
-      else if (claim.finish < entry.claim.finish) entry.claim = claim;
-    }
-    const waiter: Waiter = { request, resolve, reject };
-    entry.waiters.add(waiter);
-    request.unanswered.set(waiter, entry);
-    return promise;
-  };
-
-  const open = (signal: AbortSignal, outline: RequestOutline = {}): QueuedRequest => {
-    const { tenant = defaultTenant, tokens = 0, deadlineMs = Number.POSITIVE_INFINITY } = outline;
-    const claim = fair.open(tenant, tokens, creditFor(tenant));
-    const request: OpenRequest = { claim, texts: textsOf(tenant), deadlineMs, unanswered: new Map(), sentTexts: 0 };
-    requests.add(request);
-    let textsToCome = outline.texts ?? 0;
-    let tokensToCome = tokens;
-    const onAbort = () => leaveAll(request, signal.reason);
-    return {
-      async embed(texts) {
-        if (signal.aborted) throw signal.reason;
-        if (!requests.has(request)) {
-          // Without a word on how much there is to come, a request ends with its last text.
-          requests.add(request);
-          claim.turn.claims.add(claim);
-        }
-        const thought = texts.length >= textsToCome ? tokensToCome : (tokensToCome * texts.length) / textsToCome;
-        textsToCome = Math.max(0, textsToCome - texts.length);
-        tokensToCome -= thought;
-        fair.correct(claim, texts.reduce((sum, ids) => sum + ids.length, 0) - thought);
-        if (request.texts.waitingTokens === 0) fair.resume(claim.turn, creditFor(tenant));
-        signal.addEventListener("abort", onAbort, { once: true });
-        const results = Promise.all(texts.map((ids) => enter(ids, request)));
-        request.texts.reorder();
-        pump();
-        try {
-          return await results;
-        } catch (error) {
-          // One text that can't be computed fails the request: nobody waits for its others any more.
-          leaveAll(request, error);
-          throw error;
-        } finally {
-          signal.removeEventListener("abort", onAbort);
-          if (textsToCome === 0 && request.unanswered.size === 0) close(request);
-        }
-      },
-      get begun() {
-        return request.sentTexts > 0;
-      },
-      close: () => close(request),
-    };
-  };
-
-  return {
-    open,
-    async embed(ids, signal, tenant = defaultTenant) {
-      const request = open(signal, { tenant, texts: 1, tokens: ids.length });
-      try {
-        const [result] = await request.embed([ids]);
-        return result as QueuedVector;
-      } finally {
-        request.close();
-      }
-    },
-    depth: () => waitingTexts,
-    waitingTokens: (tenant) => (tenant === undefined ? waitingTokens : (tenants.get(tenant)?.waitingTokens ?? 0)),
-    openRequests: () => requests.size,
-    expectedWaitMs(tenant, tokens) {
-      const costPerMs = drain.costPerMs();
-      if (costPerMs === null) return null;
-      const ahead = tokensInFlight + fair.ahead(tenant, tokens, creditFor(tenant));
-      const passing = tenants.get(tenant)?.recentWork.passing(tokens, nowMs()) ?? 0;
-      const leftShare = Math.max(leastLeftShare, 1 - passing / costPerMs);
-      return (usualCostPerToken * ((ahead + tokens) / leftShare - tokens)) / costPerMs;
-    },
-    computeMs: msFor,
-    drainMs: () => msFor(tokensInFlight + waitingTokens),
-    assumeSpeed(tokens, computeMs) {
-      if (drain.costPerMs() === null && computeMs > 0) drain.record(batchCost(1, tokens), computeMs);
-    },
-  };
+  }
 }

@@ -8,20 +8,20 @@ export interface BatchRunner {
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
 }
 
-/** One that can be started when it is needed. */
+/** A runner that can be started when it is needed. */
 export interface LaneRunner extends BatchRunner {
   start(): void;
   stop(): Promise<void>;
   readonly state: string;
 }
 
-/** A lane that is free: how large its batch may be, and where to send it. */
+/** A lane that is free, with the limits of its next batch. */
 export interface FreeLane extends BatchRunner {
   readonly policy: BatchPolicy;
 }
 
-/** What there is to do. Outstanding is what waits and what is being computed. */
-export interface LineView {
+/** The work of a model. Outstanding: waiting or being computed. */
+export interface QueueView {
   readonly waitingTokens: number;
   readonly outstandingTokens: number;
   readonly outstandingTexts: number;
@@ -29,145 +29,155 @@ export interface LineView {
   readonly owed?: boolean;
 }
 
-/** Who computes the batches of one line. */
+/** The processes that compute a queue's batches. */
 export interface Lanes {
-  /** The lane that takes the next batch; null when none is free. It counts as busy from its `run` until that has settled. */
-  next(line: LineView): FreeLane | null;
+  /** The lane for the next batch; null when none is free. It counts as busy from its `run` until that has settled. */
+  next(queue: QueueView): FreeLane | null;
 }
 
-/** Lanes of which all but the first are started when the model is in use or the line has been long for a while, and stopped when neither is so. */
-export interface ModelLanes<Runner extends LaneRunner> extends Lanes {
-  /** The lanes beside the first that are running now. */
-  running(): readonly Runner[];
-  /** Stops the lanes beside the first. */
-  stop(): Promise<void>;
-}
-
-/** The line counts as long until it has not been for so long: it is short for moments when a large batch has been taken or answered. */
-const shortLineMs = 60;
+/** The queue counts as long for this time after it was: it is short for moments when a large batch is sent or answered. */
+const shortQueueMs = 60;
 /** A burst is over sooner, and is answered sooner on all threads. */
-const longLineMs = 300;
-/** A line that is long for less is gone before another process has loaded the model. */
+const longQueueMs = 300;
+/** A queue that is long for less is empty before another process has loaded the model. */
 const startAfterMs = 1_000;
 const stopAfterMs = 60_000;
-/** How long it is looked at before a model counts as in use, and which share of that it must compute. */
+/** A model is in use when it computes for this share of this time. */
 const useWindowMs = 10_000;
 const inUseShare = 0.1;
 
 /**
- * @param wide the process that is always there, which uses all threads for a batch
- * @param createNarrow makes a process of one thread; not started yet
- * @param options.plan what holds now: which processor computes is known once the model is loaded
- * @param options.nowMs a monotonous clock
+ * A wide lane, which is always there and uses all threads for a batch, and narrow lanes of one thread each. The narrow ones are started when the
+ * model is in use or its queue has been long for a while, and stopped when neither is so.
  */
-export function createModelLanes<Runner extends LaneRunner>(
-  wide: BatchRunner,
-  createNarrow: () => Runner,
-  options: { readonly plan: () => LanePlan; readonly nowMs: () => number },
-): ModelLanes<Runner> {
-  const { plan, nowMs } = options;
-  let narrow: { runner: Runner; batches: number }[] = [];
-  let wideBatches = 0;
-  let longSinceMs = Number.NEGATIVE_INFINITY;
-  let lastLongMs = Number.NEGATIVE_INFINITY;
-  /** Of the present window: its start, and how long batches were computed in it. */
-  let windowStartMs = nowMs();
-  let windowBusyMs = 0;
-  let lastInUseMs = Number.NEGATIVE_INFINITY;
-  let idleTimer: ReturnType<typeof setTimeout> | undefined;
+export class ModelLanes<Runner extends LaneRunner> implements Lanes {
+  readonly #wide: BatchRunner;
+  readonly #createNarrow: () => Runner;
+  readonly #plan: () => LanePlan;
+  readonly #nowMs: () => number;
+  #narrow: { readonly runner: Runner; batches: number }[] = [];
+  #wideBatches = 0;
+  #longSinceMs = Number.NEGATIVE_INFINITY;
+  #lastLongMs = Number.NEGATIVE_INFINITY;
+  /** Start of the present use window, and the time in it in which batches were computed. */
+  #windowStartMs: number;
+  #windowBusyMs = 0;
+  #lastInUseMs = Number.NEGATIVE_INFINITY;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  const stop = async () => {
-    clearTimeout(idleTimer);
-    idleTimer = undefined;
-    const stopped = narrow;
-    narrow = [];
+  /**
+   * @param createNarrow returns a process of one thread, not yet started
+   * @param options.plan the present plan: the processor is known once the model is loaded
+   * @param options.nowMs a monotonic clock
+   */
+  constructor(
+    wide: BatchRunner,
+    createNarrow: () => Runner,
+    options: { readonly plan: () => LanePlan; readonly nowMs: () => number },
+  ) {
+    this.#wide = wide;
+    this.#createNarrow = createNarrow;
+    this.#plan = options.plan;
+    this.#nowMs = options.nowMs;
+    this.#windowStartMs = options.nowMs();
+  }
+
+  next(queue: QueueView): FreeLane | null {
+    const plan = this.#plan();
+    const { policy } = plan;
+    this.#noteUse(plan);
+    const longQueue = this.#noteQueue(queue, plan);
+    const views: LaneView[] = [
+      { kind: "wide", ready: true, batches: this.#wideBatches, maxBatches: plan.wideBatches },
+      ...this.#narrow.map(({ runner, batches }) => ({
+        kind: "narrow" as const,
+        ready: runner.state === "loaded",
+        batches,
+        maxBatches: narrowBatches,
+      })),
+    ];
+    const share = decideShare(queue.outstandingTokens, this.#narrow.length, policy.maxTokens);
+    const full = queue.waitingTokens >= (this.#narrow.length === 0 ? policy.maxTokens : share);
+    const { lane } = decideLane(views, longQueue, full, queue.owed);
+    if (lane === null) return null;
+    const narrow = this.#narrow[lane - 1];
+    if (narrow === undefined) {
+      const count = (change: 1 | -1) => {
+        this.#wideBatches += change;
+      };
+      return { policy, run: (texts, padded) => this.#counted(this.#wide.run(texts, padded), count) };
+    }
+    const count = (change: 1 | -1) => {
+      narrow.batches += change;
+    };
+    return {
+      policy: { ...policy, maxTokens: share },
+      run: (texts, padded) => this.#counted(narrow.runner.run(texts, padded), count),
+    };
+  }
+
+  /** The narrow lanes that are running now. */
+  running(): readonly Runner[] {
+    return this.#narrow.map(({ runner }) => runner);
+  }
+
+  /** Stops the narrow lanes. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
+    const stopped = this.#narrow;
+    this.#narrow = [];
     await Promise.all(stopped.map(({ runner }) => runner.stop()));
-  };
+  }
 
-  const stopWhenIdle = () => {
-    const leftMs = Math.max(lastLongMs, lastInUseMs) + stopAfterMs - nowMs();
-    if (leftMs > 0 || narrow.some(({ batches }) => batches > 0)) {
-      idleTimer = setTimeout(stopWhenIdle, Math.max(1_000, leftMs));
-      idleTimer.unref();
-    } else void stop();
-  };
+  #start(count: number): void {
+    this.#narrow = Array.from({ length: count }, () => ({ runner: this.#createNarrow(), batches: 0 }));
+    for (const { runner } of this.#narrow) runner.start();
+    this.#stopWhenIdle();
+  }
 
-  const start = (count: number) => {
-    narrow = Array.from({ length: count }, () => ({ runner: createNarrow(), batches: 0 }));
-    for (const { runner } of narrow) runner.start();
-    stopWhenIdle();
-  };
+  #stopWhenIdle(): void {
+    const leftMs = Math.max(this.#lastLongMs, this.#lastInUseMs) + stopAfterMs - this.#nowMs();
+    if (leftMs > 0 || this.#narrow.some(({ batches }) => batches > 0)) {
+      this.#idleTimer = setTimeout(() => this.#stopWhenIdle(), Math.max(1_000, leftMs));
+      this.#idleTimer.unref();
+    } else void this.stop();
+  }
 
-  const noteLine = ({ waitingTokens, outstandingTexts }: LineView, { policy, narrowLanes }: LanePlan): boolean => {
-    const now = nowMs();
-    // A text for each lane at least: a few long ones are answered sooner by all threads, one after the other.
+  /** Starts the narrow lanes where the queue has been long enough. @returns whether it counts as long. */
+  #noteQueue({ waitingTokens, outstandingTexts }: QueueView, { policy, narrowLanes }: LanePlan): boolean {
+    const now = this.#nowMs();
+    // At least one text per lane: a few long ones are answered sooner by all threads, one after the other.
     if (waitingTokens > 0.75 * policy.maxTokens && outstandingTexts >= Math.max(2, narrowLanes)) {
-      if (now - lastLongMs > shortLineMs) longSinceMs = now;
-      lastLongMs = now;
-      if (narrow.length === 0 && narrowLanes > 0 && now - longSinceMs >= startAfterMs) start(narrowLanes);
+      if (now - this.#lastLongMs > shortQueueMs) this.#longSinceMs = now;
+      this.#lastLongMs = now;
+      if (this.#narrow.length === 0 && narrowLanes > 0 && now - this.#longSinceMs >= startAfterMs)
+        this.#start(narrowLanes);
     }
-    return now - lastLongMs <= shortLineMs && now - longSinceMs >= longLineMs;
-  };
+    return now - this.#lastLongMs <= shortQueueMs && now - this.#longSinceMs >= longQueueMs;
+  }
 
-  /** A model in use has its narrow lanes before it needs them: so memory does not grow when the load does, and nobody waits for them. */
-  const noteUse = ({ narrowLanes, startEarly }: LanePlan) => {
-    const now = nowMs();
-    const windowMs = now - windowStartMs;
+  /** Starts the narrow lanes of a model in use early, so that memory does not grow with the load and no request waits for them. */
+  #noteUse({ narrowLanes, startEarly }: LanePlan): void {
+    const now = this.#nowMs();
+    const windowMs = now - this.#windowStartMs;
     if (windowMs < useWindowMs) return;
-    if (windowBusyMs >= inUseShare * windowMs) {
-      lastInUseMs = now;
-      if (narrow.length === 0 && narrowLanes > 0 && startEarly) start(narrowLanes);
+    if (this.#windowBusyMs >= inUseShare * windowMs) {
+      this.#lastInUseMs = now;
+      if (this.#narrow.length === 0 && narrowLanes > 0 && startEarly) this.#start(narrowLanes);
     }
-    windowStartMs = now;
-    windowBusyMs = 0;
-  };
+    this.#windowStartMs = now;
+    this.#windowBusyMs = 0;
+  }
 
-  const counted = async (run: () => Promise<BatchResult>, count: (change: 1 | -1) => void) => {
+  async #counted(result: Promise<BatchResult>, count: (change: 1 | -1) => void): Promise<BatchResult> {
     count(1);
-    const startedMs = nowMs();
+    const startedMs = this.#nowMs();
     try {
-      return await run();
+      return await result;
     } finally {
-      windowBusyMs += nowMs() - startedMs;
+      this.#windowBusyMs += this.#nowMs() - startedMs;
       count(-1);
     }
-  };
-
-  return {
-    next(line) {
-      const planned = plan();
-      const { policy } = planned;
-      noteUse(planned);
-      const longLine = noteLine(line, planned);
-      const views: LaneView[] = [
-        { kind: "wide", ready: true, batches: wideBatches, mostBatches: planned.wideBatches },
-        ...narrow.map(({ runner, batches }) => ({
-          kind: "narrow" as const,
-          mostBatches: narrowBatches,
-          ready: runner.state === "loaded",
-          batches,
-        })),
-      ];
-      const share = decideShare(line.outstandingTokens, narrow.length, policy.maxTokens);
-      const full = line.waitingTokens >= (narrow.length === 0 ? policy.maxTokens : share);
-      const { lane } = decideLane(views, longLine, full, line.owed);
-      if (lane === null) return null;
-      const chosen = narrow[lane - 1];
-      if (chosen === undefined) {
-        const count = (change: 1 | -1) => {
-          wideBatches += change;
-        };
-        return { policy, run: (texts, padded) => counted(() => wide.run(texts, padded), count) };
-      }
-      const count = (change: 1 | -1) => {
-        chosen.batches += change;
-      };
-      return {
-        policy: { ...policy, maxTokens: share },
-        run: (texts, padded) => counted(() => chosen.runner.run(texts, padded), count),
-      };
-    },
-    running: () => narrow.map(({ runner }) => runner),
-    stop,
-  };
+  }
 }

@@ -5,14 +5,14 @@ export interface RecentWork {
   /** @param size tokens of the whole request */
   record(size: number, cost: number, atMs: number): void;
   /**
-   * Work a millisecond for smaller requests that are served before one of `size` although they come later: all of them at first, the fewer
-   * the longer it has waited, and the larger they are. If they go on coming as of late, the large one gets what they leave.
+   * Work per millisecond for smaller requests that would be served before one of `size` although they come later, if they go on coming as of
+   * late: the less the larger they are. A large request gets what they leave.
    */
   passing(size: number, atMs: number): number;
 }
 
 const halfLifeMs = 5_000;
-/** From one token to beyond any request's. */
+/** Classes of size by powers of two, from one token to more than any request has. */
 const classes = 32;
 
 function classOf(size: number): number {

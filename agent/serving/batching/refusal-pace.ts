@@ -1,41 +1,40 @@
-/** Slows down who asks again at once when it is turned away. */
+/** Slows down clients that retry at once when they are refused. */
 export interface RefusalPace {
-  /** Resolves when a refusal may be answered: at once as long as they are few. */
+  /** Resolves when a refusal may be sent: at once as long as there are few. */
   pause(
     tenant: string,
     request: { readonly bytes: number; readonly latencyBudgetMs?: number | undefined; readonly signal: AbortSignal },
   ): Promise<void>;
 }
 
-/** Refusals of a tenant that are answered at once: so many in a row, and so many a second. */
+/** Refusals of a tenant that are sent at once: 20 in a row, and 20 a second. */
 const freeRefusals = 20;
 const refusalsPerS = 20;
-/** `Retry-After` says a second at least: who heeds it loses nothing. */
-const longestPauseMs = 1_000;
-/** What a client that waits for so long at most may be kept of it. */
+/** `Retry-After` is at least a second, so clients that obey it lose nothing. */
+const maxPauseMs = 1_000;
+/** Maximum share of a client's latency budget for which its refusal is delayed. */
 const budgetShare = 0.1;
-/** Maximum number kept waiting at once, over all tenants. */
+/** Maximum number of delayed refusals, over all tenants. */
 const maxPaused = 512;
-/** A request that is kept waiting for its refusal holds its texts. */
+/** Maximum memory of their requests' texts. */
 const maxPausedBytes = 32 * 1024 * 1024;
 
 /**
- * Reading a request that is turned away takes the processor from the models. Eighty clients that don't heed `Retry-After` and ask again
- * as soon as they are answered took more than half of it.
- * @param nowMs a monotonous clock
+ * Reading requests only to refuse them takes CPU time from the models: eighty clients that ignored `Retry-After` took more than half of it.
+ * @param nowMs a monotonic clock
  */
 export function createRefusalPace(nowMs: () => number): RefusalPace {
-  /** Up to when each tenant's refusals are spoken for. Tenants are those of the configuration. */
-  const spokenForMs = new Map<string, number>();
+  /** End of each tenant's last slot of 50 ms for a refusal. Bounded: tenants are those of the configuration. */
+  const takenUntilMs = new Map<string, number>();
   let paused = 0;
   let pausedBytes = 0;
   return {
     async pause(tenant, { bytes, latencyBudgetMs = Number.POSITIVE_INFINITY, signal }) {
       const now = nowMs();
       const earliestMs = now - (freeRefusals * 1000) / refusalsPerS;
-      const untilMs = Math.max(spokenForMs.get(tenant) ?? earliestMs, earliestMs) + 1000 / refusalsPerS;
-      const pauseMs = Math.min(untilMs - now, longestPauseMs, latencyBudgetMs * budgetShare);
-      spokenForMs.set(tenant, Math.min(untilMs, now + longestPauseMs));
+      const untilMs = Math.max(takenUntilMs.get(tenant) ?? earliestMs, earliestMs) + 1000 / refusalsPerS;
+      const pauseMs = Math.min(untilMs - now, maxPauseMs, latencyBudgetMs * budgetShare);
+      takenUntilMs.set(tenant, Math.min(untilMs, now + maxPauseMs));
       if (pauseMs < 1 || paused >= maxPaused || pausedBytes + bytes > maxPausedBytes || signal.aborted) return;
       paused += 1;
       pausedBytes += bytes;

@@ -1,74 +1,99 @@
 import type { Claim, TenantTurn } from "./fair-queue.ts";
 import { createRecentWork, type RecentWork } from "./recent-work.ts";
-import { createRefusedTexts, type RefusedTexts } from "./refused-texts.ts";
+import { RefusedTexts } from "./refused-texts.ts";
+
+export interface QueuedVector {
+  /** Shared by requests of the same tenant for the same text: not to be changed. Not normalised. */
+  readonly vector: Float32Array;
+  /** The text's share of its batch's inference time; 0 for requests that share another's computation. */
+  readonly computeMs: number;
+  /** Time from its arrival in the queue until its batch was sent. */
+  readonly waitMs: number;
+}
+
+/** A request, or one part of a large one, that waits for a text. */
+export interface Waiter {
+  readonly request: OpenRequest;
+  resolve(result: QueuedVector): void;
+  reject(error: unknown): void;
+}
+
+/** A request from its arrival in the queue until it is closed. */
+export interface OpenRequest {
+  readonly claim: Claim;
+  readonly texts: TenantTexts;
+  readonly deadlineMs: number;
+  readonly unanswered: Map<Waiter, QueuedText>;
+  /** Number of its texts that were sent to the model. */
+  sentTexts: number;
+  /** Announced texts and tokens that have not entered the queue yet. */
+  textsToCome: number;
+  tokensToCome: number;
+}
 
 /** A text that waits or is being computed. */
-export interface QueuedText<Waiter> {
+export interface QueuedText {
   readonly key: string;
   readonly ids: Uint32Array;
   readonly tokens: number;
-  /** Counts up with every text. */
+  /** Sequence number of its arrival. */
   readonly arrival: number;
   readonly arrivedMs: number;
-  readonly texts: TenantTexts<Waiter>;
-  /** Of its requests, the one that is served first. */
+  readonly texts: TenantTexts;
+  /** The claim of the request that is served first, of those that wait for it. */
   claim: Claim;
   waits: boolean;
   readonly waiters: Set<Waiter>;
 }
 
 /**
- * A queue's knowledge of one tenant's texts. Nothing in it is looked up for another tenant: neither a text that is being computed, nor one
- * that was refused, may be told by how soon an answer comes.
+ * One tenant's texts in a queue. Nothing here is looked up for another tenant, so that response times reveal neither what others compute nor
+ * what they were refused.
  */
-export interface TenantTexts<Waiter> {
-  /** Waiting and being computed, by the text's tokens. */
-  readonly byKey: Map<string, QueuedText<Waiter>>;
+export class TenantTexts {
+  /** Waiting and being computed, by {@link TenantTexts.keyOf}. */
+  readonly byKey = new Map<string, QueuedText>();
   readonly refused: RefusedTexts;
-  readonly recentWork: RecentWork;
-  waitingTokens: number;
-  keyOf(ids: Uint32Array): string;
-  add(text: QueuedText<Waiter>): void;
-  /** The order of its requests has changed. */
-  reorder(): void;
-  /** Forgets the places of those that don't wait any more. */
-  sweep(): void;
+  readonly recentWork: RecentWork = createRecentWork();
+  waitingTokens = 0;
+  #waiting: QueuedText[] = [];
+  #ordered = true;
+
+  constructor(nowMs: () => number) {
+    this.refused = new RefusedTexts(nowMs);
+  }
+
+  keyOf(ids: Uint32Array): string {
+    return Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString("latin1");
+  }
+
+  add(text: QueuedText): void {
+    this.byKey.set(text.key, text);
+    this.#waiting.push(text);
+    this.waitingTokens += text.tokens;
+    this.#ordered = false;
+  }
+
+  /** Notes that the order of its requests has changed. */
+  reorder(): void {
+    this.#ordered = false;
+  }
+
+  /** Drops the texts that no longer wait. */
+  sweep(): void {
+    this.#waiting = this.#waiting.filter((text) => text.waits);
+  }
+
   /** Waiting texts, in the order of its requests. */
-  waiting(): readonly QueuedText<Waiter>[];
+  waiting(): readonly QueuedText[] {
+    if (!this.#ordered) this.#waiting.sort((a, b) => a.claim.finish - b.claim.finish || a.arrival - b.arrival);
+    this.#ordered = true;
+    return this.#waiting;
+  }
 }
 
-export function createTenantTexts<Waiter>(nowMs: () => number): TenantTexts<Waiter> {
-  let waiting: QueuedText<Waiter>[] = [];
-  let ordered = true;
-  const byKey = new Map<string, QueuedText<Waiter>>();
-  return {
-    byKey,
-    refused: createRefusedTexts(nowMs),
-    recentWork: createRecentWork(),
-    waitingTokens: 0,
-    keyOf: (ids) => Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString("latin1"),
-    add(text) {
-      byKey.set(text.key, text);
-      waiting.push(text);
-      this.waitingTokens += text.tokens;
-      ordered = false;
-    },
-    reorder() {
-      ordered = false;
-    },
-    sweep() {
-      waiting = waiting.filter((text) => text.waits);
-    },
-    waiting() {
-      if (!ordered) waiting.sort((a, b) => a.claim.finish - b.claim.finish || a.arrival - b.arrival);
-      ordered = true;
-      return waiting;
-    },
-  };
-}
-
-/** The tenant whose turn it is; undefined where nothing waits. */
-export function nextTurn<Waiter>(tenants: Iterable<TenantTexts<Waiter>>): TenantTurn | undefined {
+/** The tenant whose turn it is; undefined where no text waits. */
+export function nextTurn(tenants: Iterable<TenantTexts>): TenantTurn | undefined {
   let next: TenantTurn | undefined;
   for (const tenant of tenants) {
     if (tenant.waitingTokens === 0) continue;
@@ -79,43 +104,38 @@ export function nextTurn<Waiter>(tenants: Iterable<TenantTexts<Waiter>>): Tenant
 }
 
 /**
- * The texts that may be computed next, first come first: of the tenant whose turn it is all, of others those whose turn comes soon. A
- * batch that is filled with the texts of a tenant far from its turn would keep the one whose turn it is waiting for them.
- * @param near work divided by weight, from now on
+ * Lists the texts that may be computed next, in order: all of the tenant whose turn it is, and those of other tenants whose turn comes soon.
+ * Texts of a tenant far from its turn would fill up the batch and keep the first tenant waiting.
+ * @param near distance of other tenants' turns, in work divided by weight
  */
-export function inTurn<Waiter>(tenants: Iterable<TenantTexts<Waiter>>, near: number): readonly QueuedText<Waiter>[] {
-  const queues: {
-    readonly texts: readonly QueuedText<Waiter>[];
-    readonly weight: number;
-    place: number;
-    at: number;
-  }[] = [];
+export function inTurn(tenants: Iterable<TenantTexts>, near: number): readonly QueuedText[] {
+  const queues: { readonly texts: readonly QueuedText[]; readonly weight: number; index: number; at: number }[] = [];
   for (const tenant of tenants) {
     if (tenant.waitingTokens === 0) continue;
     const texts = tenant.waiting();
     const [first] = texts;
     if (first === undefined) continue;
     const { served, weight } = first.claim.turn;
-    queues.push({ texts, weight, place: 0, at: served });
+    queues.push({ texts, weight, index: 0, at: served });
   }
   queues.sort((a, b) => a.at - b.at);
   const [lead] = queues;
   if (lead === undefined) return [];
   if (queues.length === 1) return lead.texts;
   const horizon = lead.at + near / lead.weight;
-  const turns: QueuedText<Waiter>[] = [];
+  const turns: QueuedText[] = [];
   for (;;) {
     let next: (typeof queues)[number] | undefined;
     for (const queue of queues) {
-      if (queue.place < queue.texts.length && queue.at <= horizon && (next === undefined || queue.at < next.at))
+      if (queue.index < queue.texts.length && queue.at <= horizon && (next === undefined || queue.at < next.at))
         next = queue;
     }
     if (next === undefined) break;
-    const text = next.texts[next.place] as QueuedText<Waiter>;
-    next.place += 1;
+    const text = next.texts[next.index] as QueuedText;
+    next.index += 1;
     next.at += text.tokens / next.weight;
     turns.push(text);
   }
-  turns.push(...lead.texts.slice(lead.place));
+  turns.push(...lead.texts.slice(lead.index));
   return turns;
 }

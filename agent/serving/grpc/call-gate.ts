@@ -4,7 +4,6 @@ import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { receiveLimitMs } from "#platform/http/body/receive-in-time.ts";
 import type { Authenticator } from "#platform/http/guard/authenticate.ts";
-import type { Caller } from "#platform/http/guard/identify-caller.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { MessageBudget } from "./message-budget.ts";
@@ -12,15 +11,15 @@ import { endWith, OpenCall } from "./open-call.ts";
 import type { MethodRule } from "./service-definition.ts";
 
 export interface CallLimits {
-  /** Until a call's message is there. */
+  /** Maximum time to receive a call's message. */
   readonly receiveMs: number;
-  /** Until an answer is taken. */
+  /** Maximum time until the client has read the answer. */
   readonly answerMs: number;
-  /** Names and values of a call's headers. */
+  /** Maximum size of a call's headers, names and values. */
   readonly headerBytes: number;
-  /** Open calls of a connection that has shown no key where one is asked for. */
+  /** Maximum open calls of a connection that has shown no key where keys are configured. */
   readonly unprovenCalls: number;
-  /** Open calls that may last, on one connection and in all. */
+  /** Maximum open streams, on one connection and in total. */
   readonly lastingCallsPerConnection: number;
   readonly lastingCalls: number;
 }
@@ -34,20 +33,11 @@ export const callLimits: CallLimits = {
   lastingCalls: 512,
 };
 
-/** Calls whose turn has not come; clients repeat by themselves what is refused before. */
-const mostWaiting = 2_048;
+/** Maximum number of calls that wait for their turn; clients retry refused streams by themselves. */
+const maxWaiting = 2_048;
 
-/** Under which a handler finds its call; what a client sends by that name is overwritten. */
+/** Header by which a handler finds its call; a client's own is overwritten. */
 const callHeader = "x-thormesh-call";
-
-/** Stands before the server's handlers and decides by a call's headers alone, before any of its message is read. */
-export interface CallGate {
-  /** The call whose metadata a handler has. */
-  callOf(metadata: Metadata): OpenCall;
-  /** Ends calls whose message or whose client is overdue. */
-  sweep(): void;
-  openCalls(): number;
-}
 
 type StreamListener = (
   stream: ServerHttp2Stream,
@@ -77,62 +67,117 @@ function tooMany(what: string): ServiceError {
   return new ServiceError("TOO_MANY_REQUESTS", what, { retryAfterS: 1 });
 }
 
+interface GateParts {
+  readonly methods: readonly MethodRule[];
+  readonly authenticator: Authenticator;
+  readonly connections: Connections;
+  readonly budget: MessageBudget;
+  readonly limits: CallLimits;
+  readonly nowMs: () => number;
+}
+
 /**
- * Puts a gate before the handlers of `server`. Deny by default: a call needs a key unless its method is open, also a call of a method that
- * does not exist.
+ * Stands before a server's handlers and judges each call by its headers, before any of its message is read. Deny by default: a call needs a key
+ * unless its method is open, even a call of a method that does not exist.
  */
-export function createCallGate(
-  server: Http2Server,
-  parts: {
-    readonly methods: readonly MethodRule[];
-    readonly authenticator: Authenticator;
-    readonly connections: Connections;
-    readonly budget: MessageBudget;
-    readonly limits: CallLimits;
-    readonly nowMs: () => number;
-  },
-): CallGate {
-  const { authenticator, connections, budget, limits, nowMs } = parts;
-  const methods = new Map(parts.methods.map((rule) => [rule.path, rule]));
-  const keysAsked = authenticator.keysRequired;
-  const calls = new Map<string, OpenCall>();
-  const turns = createRequestTurns();
-  let lastId = 0;
-  let lastingCalls = 0;
+export class CallGate {
+  readonly #parts: GateParts;
+  readonly #methods: ReadonlyMap<string, MethodRule>;
+  readonly #calls = new Map<string, OpenCall>();
+  readonly #turns = createRequestTurns();
+  #handlers: readonly StreamListener[] = [];
+  #lastId = 0;
+  #lastingCalls = 0;
 
-  /** Caller, or the error for a call without a valid key or with several. */
-  const callerByKey = (
-    headers: IncomingHttpHeaders,
-    { authorizations }: HeaderMeasure,
-    address: string,
-  ): Caller | ServiceError => {
-    const { authorization = null } = headers;
-    return authenticator.authenticate(authorizations > 1 ? "several" : authorization, () => address);
+  constructor(parts: GateParts) {
+    this.#parts = parts;
+    this.#methods = new Map(parts.methods.map((rule) => [rule.path, rule]));
+  }
+
+  /** Puts the gate before the handlers that the server has now. */
+  guard(server: Http2Server): void {
+    this.#handlers = server.listeners("stream") as StreamListener[];
+    server.removeAllListeners("stream");
+    server.on("stream", this.#onStream);
+  }
+
+  /** The call of a handler's metadata. */
+  callOf(metadata: Metadata): OpenCall {
+    const call = this.#calls.get(String(metadata.get(callHeader)[0]));
+    if (call === undefined) throw new ServiceError("INVALID_REQUEST", "the client closed the connection");
+    return call;
+  }
+
+  /** Ends calls whose message or whose reading client is overdue. */
+  sweep(): void {
+    for (const call of this.#calls.values()) call.endIfOverdue(this.#parts.limits);
+  }
+
+  openCalls(): number {
+    return this.#calls.size;
+  }
+
+  readonly #onStream: StreamListener = (...call) => {
+    const [stream] = call;
+    // An error on a stream also closes it.
+    stream.on("error", () => {});
+    const { connections } = this.#parts;
+    const connection = connections.of(stream.session);
+    if (connection === undefined) {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
+    if (!connections.mayCall(connection)) return;
+    if (this.#turns.begin()) this.#open(connection, ...call);
+    else if (this.#turns.waiting() >= maxWaiting) stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    else {
+      void this.#turns.wait().then(() => {
+        if (!stream.closed && !stream.destroyed) this.#open(connection, ...call);
+      });
+    }
   };
 
-  const refuseTooManyCalls = (connection: Connection, { lasting }: MethodRule) => {
-    if (keysAsked && !connection.proven && connection.openCalls >= limits.unprovenCalls) {
-      throw tooMany(`${limits.unprovenCalls} calls without a key are open on this connection, which is the maximum`);
+  #open(connection: Connection, ...[stream, headers, flags, rawHeaders]: Parameters<StreamListener>): void {
+    const { budget, nowMs } = this.#parts;
+    try {
+      const measure = measureHeaders(rawHeaders);
+      const { rule, tenant, trusted } = this.#admit(headers, measure, connection);
+      const type = headers["content-type"];
+      if (headers[":method"] !== "POST" || type === undefined || !type.startsWith("application/grpc")) {
+        stream.respond({ ":status": 415 }, { endStream: true });
+        stream.close(constants.NGHTTP2_NO_ERROR);
+        return;
+      }
+      const encoding = headers["grpc-encoding"];
+      const packed = encoding !== undefined && encoding !== "identity";
+      const call = new OpenCall({ stream, rule, tenant, trusted, packed, budget, nowMs });
+      call.begin(measure.bytes);
+      delete headers.authorization;
+      headers[callHeader] = this.#follow(stream, call, connection);
+      for (const handle of this.#handlers) handle(stream, headers, flags, rawHeaders);
+      // Added after the handler's own listener, so that the handler decides when the stream flows.
+      stream.on("data", (chunk: Buffer) => call.receive(chunk.length));
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      endWith(stream, error);
     }
-    if (!lasting) return;
-    if (connection.lastingCalls >= limits.lastingCallsPerConnection) {
-      throw tooMany(`${limits.lastingCallsPerConnection} streams are open on this connection, which is the maximum`);
-    }
-    if (lastingCalls >= limits.lastingCalls) throw tooMany(`${lastingCalls} streams are open, which is the maximum`);
-  };
+  }
 
-  /** @throws ServiceError where the call may not be. */
-  const admit = (
+  /** @throws ServiceError where the call is not allowed. */
+  #admit(
     headers: IncomingHttpHeaders,
     measure: HeaderMeasure,
     connection: Connection,
-  ): { readonly rule: MethodRule; readonly tenant: string; readonly trusted: boolean } => {
+  ): { readonly rule: MethodRule; readonly tenant: string; readonly trusted: boolean } {
+    const { authenticator, limits } = this.#parts;
     const path = headers[":path"] ?? "";
-    const rule = methods.get(path);
+    const rule = this.#methods.get(path);
     let tenant = tenantOf(undefined);
-    let trusted = !keysAsked;
-    if (keysAsked && (rule?.open !== true || measure.authorizations > 0)) {
-      const caller = callerByKey(headers, measure, connection.address);
+    let trusted = !authenticator.keysRequired;
+    if (authenticator.keysRequired && (rule?.open !== true || measure.authorizations > 0)) {
+      const { authorization = null } = headers;
+      const key = measure.authorizations > 1 ? "several" : authorization;
+      const caller = authenticator.authenticate(key, () => connection.address);
       trusted = !(caller instanceof ServiceError);
       if (!(caller instanceof ServiceError)) {
         tenant = tenantOf(caller);
@@ -146,28 +191,42 @@ export function createCallGate(
       const message = `metadata: expected at most ${limits.headerBytes} bytes, got ${measure.bytes}`;
       throw new ServiceError("PAYLOAD_TOO_LARGE", message);
     }
-    refuseTooManyCalls(connection, rule);
+    this.#refuseTooManyCalls(connection, rule);
     return { rule, tenant, trusted };
-  };
+  }
 
-  const follow = (stream: ServerHttp2Stream, call: OpenCall, connection: Connection): string => {
+  #refuseTooManyCalls(connection: Connection, { lasting }: MethodRule): void {
+    const { authenticator, limits } = this.#parts;
+    if (authenticator.keysRequired && !connection.proven && connection.openCalls >= limits.unprovenCalls) {
+      throw tooMany(`${limits.unprovenCalls} calls without a key are open on this connection, which is the maximum`);
+    }
+    if (!lasting) return;
+    if (connection.lastingCalls >= limits.lastingCallsPerConnection) {
+      throw tooMany(`${limits.lastingCallsPerConnection} streams are open on this connection, which is the maximum`);
+    }
+    if (this.#lastingCalls >= limits.lastingCalls)
+      throw tooMany(`${this.#lastingCalls} streams are open, which is the maximum`);
+  }
+
+  /** Counts a call until its stream closes. @returns its id. */
+  #follow(stream: ServerHttp2Stream, call: OpenCall, connection: Connection): string {
     const { lasting, requestStream } = call.rule;
-    lastId += 1;
-    const id = String(lastId);
-    calls.set(id, call);
+    this.#lastId += 1;
+    const id = String(this.#lastId);
+    this.#calls.set(id, call);
     connection.openCalls += 1;
     if (lasting) {
       connection.lastingCalls += 1;
-      lastingCalls += 1;
+      this.#lastingCalls += 1;
     }
     stream.once("close", () => {
-      calls.delete(id);
+      this.#calls.delete(id);
       call.close();
       connection.openCalls -= 1;
-      connections.noteCallEnd(connection);
+      this.#parts.connections.noteCallEnd(connection);
       if (!lasting) return;
       connection.lastingCalls -= 1;
-      lastingCalls -= 1;
+      this.#lastingCalls -= 1;
     });
     stream.once("end", () => call.complete());
     // A client that has its answer and still sends is told to stop.
@@ -175,63 +234,5 @@ export function createCallGate(
       if (!stream.readableEnded && !requestStream) stream.close(constants.NGHTTP2_NO_ERROR);
     });
     return id;
-  };
-
-  const handlers = server.listeners("stream") as StreamListener[];
-  const open = (connection: Connection, ...[stream, headers, flags, rawHeaders]: Parameters<StreamListener>) => {
-    try {
-      const measure = measureHeaders(rawHeaders);
-      const { rule, tenant, trusted } = admit(headers, measure, connection);
-      const type = headers["content-type"];
-      if (headers[":method"] !== "POST" || type === undefined || !type.startsWith("application/grpc")) {
-        stream.respond({ ":status": 415 }, { endStream: true });
-        stream.close(constants.NGHTTP2_NO_ERROR);
-        return;
-      }
-      const encoding = headers["grpc-encoding"];
-      const packed = encoding !== undefined && encoding !== "identity";
-      const call = new OpenCall({ stream, rule, tenant, trusted, packed, budget, nowMs });
-      call.begin(measure.bytes);
-      delete headers.authorization;
-      headers[callHeader] = follow(stream, call, connection);
-      for (const handle of handlers) handle(stream, headers, flags, rawHeaders);
-      // Behind the handler's own listener, so that it is the handler who says when the stream flows.
-      stream.on("data", (chunk: Buffer) => call.receive(chunk.length));
-    } catch (error) {
-      if (!(error instanceof ServiceError)) throw error;
-      endWith(stream, error);
-    }
-  };
-  const onStream: StreamListener = (...call) => {
-    const [stream] = call;
-    // Whatever fails on a stream also closes it.
-    stream.on("error", () => {});
-    const connection = connections.of(stream.session);
-    if (connection === undefined) {
-      stream.close(constants.NGHTTP2_REFUSED_STREAM);
-      return;
-    }
-    if (!connections.mayCall(connection)) return;
-    if (turns.begin()) open(connection, ...call);
-    else if (turns.waiting() >= mostWaiting) stream.close(constants.NGHTTP2_REFUSED_STREAM);
-    else {
-      void turns.wait().then(() => {
-        if (!stream.closed && !stream.destroyed) open(connection, ...call);
-      });
-    }
-  };
-  server.removeAllListeners("stream");
-  server.on("stream", onStream);
-
-  return {
-    callOf(metadata) {
-      const call = calls.get(String(metadata.get(callHeader)[0]));
-      if (call === undefined) throw new ServiceError("INVALID_REQUEST", "the client closed the connection");
-      return call;
-    },
-    sweep() {
-      for (const call of calls.values()) call.endIfOverdue(limits);
-    },
-    openCalls: () => calls.size,
-  };
+  }
 }

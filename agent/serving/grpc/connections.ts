@@ -3,16 +3,16 @@ import type { Socket } from "node:net";
 import type { Logger } from "#platform/log.ts";
 
 export interface ConnectionLimits {
-  /** Of all clients together. */
+  /** Maximum number of connections of all clients. */
   readonly maxConnections: number;
-  /** With keys configured: connections that have not shown one yet, in all and per address. */
+  /** With keys configured: maximum number of connections that have not shown one yet, in total and per address. */
   readonly maxUnproven: number;
   readonly maxUnprovenPerAddress: number;
-  /** Until a client has said that it speaks HTTP/2. */
+  /** Maximum time until a client has sent its HTTP/2 settings. */
   readonly handshakeMs: number;
   /** With keys configured: maximum idle time of a connection that has shown none. */
   readonly unprovenIdleMs: number;
-  /** Limits of a connection that has shown no key, where keys are configured: calls at once and per second. It is closed upon more. */
+  /** With keys configured: calls at once and per second on a connection that has shown none. It is closed when it makes more. */
   readonly unprovenBurst: number;
   readonly unprovenPerS: number;
 }
@@ -31,36 +31,23 @@ export interface Connection {
   readonly address: string;
   /** A call on it came with a valid key. */
   proven: boolean;
-  /** Calls that are open, and of those the ones that may last. */
+  /** Open calls, and those of them that are streams. */
   openCalls: number;
   lastingCalls: number;
 }
 
 interface Known extends Connection {
   readonly session: Http2Session;
+  /** The client has sent its HTTP/2 settings. */
   spoken: boolean;
   /** Calls that it may still make without a key, at the time `callsAtMs`. */
   callsLeft: number;
   callsAtMs: number;
-  /** Since it was opened or its last call ended. */
+  /** Time at which it was opened or its last call ended. */
   idleSinceMs: number;
 }
 
-export interface Connections {
-  /** Undefined for one that is closed. */
-  of(session: Http2Session | undefined): Connection | undefined;
-  /** Counts a call. False where the connection made too many without a key and was closed for it. */
-  mayCall(connection: Connection): boolean;
-  /** A call on the connection ended. */
-  noteCallEnd(connection: Connection): void;
-  count(): number;
-  /** Closes what has said nothing, or shown no key, for too long. */
-  sweep(): void;
-  /** Connections that were refused or closed for others, ever. */
-  refused(): number;
-}
-
-/** An IPv6 network of 64 bits is one client's as an IPv4 address is. */
+/** Network of a client: an IPv4 address, or 64 bits of an IPv6 address, which a single client may have to itself. */
 export function clientNetwork(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
   if (!plain.includes(":")) return plain;
@@ -72,71 +59,85 @@ export function clientNetwork(address: string): string {
   return groups.slice(0, 4).join(":");
 }
 
+/** Interval of the log lines about refused connections, which clients could otherwise fill the log with. */
+const logIntervalMs = 60_000;
+
 /**
- * Bounds a server's connections. One that can't be had room for is closed at once; where a connection without a key and without a call is in
- * the way of a new one, the oldest such makes room.
- * @param keysAsked whether clients can show a key at all
+ * Bounds a server's connections. One above the limits is closed at once, unless there is a connection without a key and without a call: the
+ * oldest such is then closed instead.
  */
-export function guardConnections(
-  server: Http2Server,
-  limits: ConnectionLimits,
-  parts: { readonly keysAsked: boolean; readonly nowMs: () => number; readonly log: Logger },
-): Connections {
-  const { keysAsked, nowMs, log } = parts;
-  const known = new Map<Http2Session, Known>();
-  let refused = 0;
-  let saidMs = Number.NEGATIVE_INFINITY;
+export class Connections {
+  readonly #limits: ConnectionLimits;
+  readonly #keysAsked: boolean;
+  readonly #nowMs: () => number;
+  readonly #log: Logger;
+  readonly #known = new Map<Http2Session, Known>();
+  #refused = 0;
+  #loggedMs = Number.NEGATIVE_INFINITY;
 
-  const close = (session: Http2Session) => {
-    known.delete(session);
-    session.destroy();
-  };
+  /** @param parts.keysAsked keys are configured */
+  constructor(
+    limits: ConnectionLimits,
+    parts: { readonly keysAsked: boolean; readonly nowMs: () => number; readonly log: Logger },
+  ) {
+    this.#limits = limits;
+    this.#keysAsked = parts.keysAsked;
+    this.#nowMs = parts.nowMs;
+    this.#log = parts.log;
+  }
 
-  const unproven = () => (keysAsked ? [...known.values()].filter(({ proven }) => !proven) : []);
+  /** Puts the bounds before the listeners that the server has now. */
+  guard(server: Http2Server): void {
+    // A refused socket never becomes a session, which would cost far more.
+    const listeners = server.listeners("connection") as ((socket: Socket) => void)[];
+    server.removeAllListeners("connection");
+    server.on("connection", (socket: Socket) => {
+      if (!this.#admit(clientNetwork(socket.remoteAddress ?? ""))) socket.destroy();
+      else for (const listener of listeners) listener.call(server, socket);
+    });
+    server.on("session", (session: Http2Session) => this.#follow(session));
+  }
 
-  /** At most one line a minute: whoever opens connections could fill the log. */
-  const say = (reason: string) => {
-    refused += 1;
-    if (nowMs() - saidMs < 60_000) return;
-    saidMs = nowMs();
-    log.warn({ connections: known.size, refused, reason }, "gRPC connections are refused");
-  };
+  /** Finds a session's connection; undefined for one that is closed. */
+  of(session: Http2Session | undefined): Connection | undefined {
+    return session === undefined ? undefined : this.#known.get(session);
+  }
 
-  /** Closes the oldest of those that nothing is lost with. */
-  const makeRoom = (candidates: readonly Known[]): boolean => {
-    const idle = candidates.find(({ openCalls }) => openCalls === 0);
-    if (idle === undefined) return false;
-    close(idle.session);
-    return true;
-  };
+  /** Counts a call. False where the connection made too many without a key and was closed for it. */
+  mayCall(connection: Connection): boolean {
+    const one = connection as Known;
+    if (!this.#keysAsked || one.proven) return true;
+    const now = this.#nowMs();
+    const earned = ((now - one.callsAtMs) / 1000) * this.#limits.unprovenPerS;
+    one.callsLeft = Math.min(this.#limits.unprovenBurst, one.callsLeft + earned) - 1;
+    one.callsAtMs = now;
+    if (one.callsLeft >= 0) return true;
+    this.#noteRefusal("too many calls without a key");
+    this.#close(one.session);
+    return false;
+  }
 
-  const mayCome = (address: string): boolean => {
-    const others = unproven();
-    const own = others.filter((connection) => connection.address === address);
-    if (keysAsked && own.length >= limits.maxUnprovenPerAddress && !makeRoom(own)) {
-      say("too many without a key from one address");
-      return false;
+  /** Notes that a call on the connection ended. */
+  noteCallEnd(connection: Connection): void {
+    (connection as Known).idleSinceMs = this.#nowMs();
+  }
+
+  count(): number {
+    return this.#known.size;
+  }
+
+  /** Closes connections that have sent nothing, or shown no key, for too long. */
+  sweep(): void {
+    const now = this.#nowMs();
+    const { handshakeMs, unprovenIdleMs } = this.#limits;
+    for (const { session, spoken, proven, openCalls, idleSinceMs } of this.#known.values()) {
+      const idleMs = now - idleSinceMs;
+      if (!spoken && idleMs > handshakeMs) this.#close(session);
+      else if (this.#keysAsked && !proven && openCalls === 0 && idleMs > unprovenIdleMs) this.#close(session);
     }
-    if (keysAsked && others.length >= limits.maxUnproven && !makeRoom(unproven())) {
-      say("too many without a key");
-      return false;
-    }
-    if (known.size >= limits.maxConnections && !makeRoom(unproven())) {
-      say("too many connections");
-      return false;
-    }
-    return true;
-  };
+  }
 
-  // What is refused never becomes a session, which costs far more.
-  const listeners = server.listeners("connection") as ((socket: Socket) => void)[];
-  server.removeAllListeners("connection");
-  server.on("connection", (socket: Socket) => {
-    if (!mayCome(clientNetwork(socket.remoteAddress ?? ""))) socket.destroy();
-    else for (const listener of listeners) listener.call(server, socket);
-  });
-
-  server.on("session", (session: Http2Session) => {
+  #follow(session: Http2Session): void {
     const connection: Known = {
       session,
       address: clientNetwork(session.socket.remoteAddress ?? ""),
@@ -144,43 +145,57 @@ export function guardConnections(
       openCalls: 0,
       lastingCalls: 0,
       spoken: false,
-      callsLeft: limits.unprovenBurst,
-      callsAtMs: nowMs(),
-      idleSinceMs: nowMs(),
+      callsLeft: this.#limits.unprovenBurst,
+      callsAtMs: this.#nowMs(),
+      idleSinceMs: this.#nowMs(),
     };
-    known.set(session, connection);
+    this.#known.set(session, connection);
     session.once("remoteSettings", () => {
       connection.spoken = true;
     });
-    session.once("close", () => known.delete(session));
-  });
+    session.once("close", () => this.#known.delete(session));
+  }
 
-  return {
-    of: (session) => (session === undefined ? undefined : known.get(session)),
-    mayCall(connection) {
-      const one = connection as Known;
-      if (!keysAsked || one.proven) return true;
-      const now = nowMs();
-      const earned = ((now - one.callsAtMs) / 1000) * limits.unprovenPerS;
-      one.callsLeft = Math.min(limits.unprovenBurst, one.callsLeft + earned) - 1;
-      one.callsAtMs = now;
-      if (one.callsLeft >= 0) return true;
-      say("too many calls without a key");
-      close(one.session);
+  #close(session: Http2Session): void {
+    this.#known.delete(session);
+    session.destroy();
+  }
+
+  #unproven(): Known[] {
+    return this.#keysAsked ? [...this.#known.values()].filter(({ proven }) => !proven) : [];
+  }
+
+  #admit(address: string): boolean {
+    const { maxConnections, maxUnproven, maxUnprovenPerAddress } = this.#limits;
+    const others = this.#unproven();
+    const own = others.filter((connection) => connection.address === address);
+    if (this.#keysAsked && own.length >= maxUnprovenPerAddress && !this.#closeIdle(own)) {
+      this.#noteRefusal("too many without a key from one address");
       return false;
-    },
-    noteCallEnd(connection) {
-      (connection as Known).idleSinceMs = nowMs();
-    },
-    count: () => known.size,
-    sweep() {
-      const now = nowMs();
-      for (const { session, spoken, proven, openCalls, idleSinceMs } of known.values()) {
-        const idleMs = now - idleSinceMs;
-        if (!spoken && idleMs > limits.handshakeMs) close(session);
-        else if (keysAsked && !proven && openCalls === 0 && idleMs > limits.unprovenIdleMs) close(session);
-      }
-    },
-    refused: () => refused,
-  };
+    }
+    if (this.#keysAsked && others.length >= maxUnproven && !this.#closeIdle(this.#unproven())) {
+      this.#noteRefusal("too many without a key");
+      return false;
+    }
+    if (this.#known.size >= maxConnections && !this.#closeIdle(this.#unproven())) {
+      this.#noteRefusal("too many connections");
+      return false;
+    }
+    return true;
+  }
+
+  /** Closes the oldest of the candidates that has no call. */
+  #closeIdle(candidates: readonly Known[]): boolean {
+    const idle = candidates.find(({ openCalls }) => openCalls === 0);
+    if (idle === undefined) return false;
+    this.#close(idle.session);
+    return true;
+  }
+
+  #noteRefusal(reason: string): void {
+    this.#refused += 1;
+    if (this.#nowMs() - this.#loggedMs < logIntervalMs) return;
+    this.#loggedMs = this.#nowMs();
+    this.#log.warn({ connections: this.#known.size, refused: this.#refused, reason }, "gRPC connections are refused");
+  }
 }

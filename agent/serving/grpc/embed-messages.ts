@@ -19,8 +19,8 @@ const EmbedCall = (maxInputs: number) =>
 export type EmbedCall = Static<ReturnType<typeof EmbedCall>>;
 
 /**
- * Reads requests of type `akidb.embedding.v1.EmbedRequest`.
- * @throws ServiceError for bytes that are no such message, and for values out of bounds, with the codes and words of HTTP.
+ * Creates a reader of `akidb.embedding.v1.EmbedRequest` messages.
+ * @throws ServiceError for bytes that are no such message, and for values out of bounds, with the codes and messages of the HTTP API.
  */
 export function createEmbedReader(type: protobuf.Type, maxInputs: number): (bytes: Uint8Array) => EmbedCall {
   const schema = EmbedCall(maxInputs);
@@ -39,7 +39,7 @@ export function createEmbedReader(type: protobuf.Type, maxInputs: number): (byte
   };
 }
 
-/** Bytes of an answer's vectors as messages. */
+/** Size of an answer's vectors as messages. */
 export function answerBytes(
   { vectors, dimension }: EmbedResult,
   { dimensions }: Pick<EmbedCall, "dimensions">,
@@ -47,12 +47,12 @@ export function answerBytes(
   return vectors.length * (Math.min(dimensions ?? dimension, dimension) * Float32Array.BYTES_PER_ELEMENT + 12);
 }
 
-/** Of fields whose value is a length and so many bytes. */
+/** Wire type of fields whose value is a length and that many bytes. */
 const lengthDelimited = 2;
 
 /**
- * Writes answers of type `akidb.embedding.v1.EmbedResponse`. The vectors are copied as they lie in memory (packed floats are little-endian
- * float32, as this machine's are); one by one, a large answer's would hold everything else up.
+ * Creates a writer of `akidb.embedding.v1.EmbedResponse` messages. Vectors are copied as they are in memory (packed floats are little-endian
+ * float32, like this machine's): value by value, a large answer would block the process.
  */
 export function createEmbedWriter(
   response: protobuf.Type,

@@ -4,46 +4,46 @@ import type { Logger } from "#platform/log.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import type { CallGate } from "./call-gate.ts";
 import { answerBytes, createEmbedReader, createEmbedWriter } from "./embed-messages.ts";
-import { explainToClient } from "./grpc-error.ts";
+import { toFailure } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";
 import type { Answer, ServiceRules } from "./service-definition.ts";
 import { traceCall } from "./trace-call.ts";
 
 type UnaryCall = ServerUnaryCall<Buffer, Answer>;
 
-/** What the service tells of serving, in the shapes that the HTTP face answers with. */
+/** Health and models, in the shapes of the HTTP API. */
 export interface ServingView {
   /**
-   * As `GET /health` has it.
-   * @param detailed false: without what names models, paths and addresses
+   * Same as `GET /health`.
+   * @param detailed false: without details, which name models, paths and addresses
    */
   health(detailed: boolean): Record<string, unknown>;
-  /** As `GET /models` has them. */
+  /** Same as `GET /models`. */
   models(): Promise<readonly object[]>;
 }
 
 const embeddingPackage = "akidb.embedding.v1";
 export const embeddingServiceName = `${embeddingPackage}.EmbeddingService`;
 
-/** As `GET /health`, `Health` is for probes, which have no key. */
+/** `Health` is for probes, which have no key. */
 export const embeddingRules = (maxMessageBytes: number): ServiceRules => ({
   openMethods: ["Health"],
   maxMessageBytes: { Embed: maxMessageBytes },
 });
 
-/** Protocol Buffers know no null: what is null is left out. */
+/** Leaves out null values, which Protocol Buffers don't have. */
 function withoutNulls(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
-/** How long the client waits: the call's deadline, seen from now. Undefined = for as long as it takes. */
+/** Time until the call's deadline; undefined where it has none. */
 function latencyBudgetMs(call: UnaryCall): number | undefined {
   const deadline = call.getDeadline();
   const atMs = deadline instanceof Date ? deadline.getTime() : deadline;
   return Number.isFinite(atMs) ? Math.max(1, Math.floor(atMs - Date.now())) : undefined;
 }
 
-/** `Embed`, `Health` and `ListModels`: what `/api/v1/embed`, `/health` and `/models` do, with the same limits, key and errors. */
+/** `Embed`, `Health` and `ListModels`: the same as `/api/v1/embed`, `/health` and `/models`, with the same limits, keys and errors. */
 export function embeddingService(parts: {
   readonly protos: Protos;
   readonly embedder: Embedder;
@@ -69,7 +69,7 @@ export function embeddingService(parts: {
           send(null, await answer(call));
           return status.OK;
         } catch (error) {
-          const failure = explainToClient(error, logBug);
+          const failure = toFailure(error, logBug);
           send(failure);
           return failure.code;
         }
@@ -83,11 +83,11 @@ export function embeddingService(parts: {
     open.holdMessage(call.request.length);
     const request = readEmbed(call.request);
     const { model, inputs, dimensions, truncate, prompt_name } = request;
-    const gone = new AbortController();
-    call.on("cancelled", () => gone.abort());
-    if (call.cancelled) gone.abort();
+    const client = new AbortController();
+    call.on("cancelled", () => client.abort());
+    if (call.cancelled) client.abort();
     const result = await embedder.embed({
-      // A field that is set to nothing counts as not set: many clients can't leave one out.
+      // An empty field counts as absent: many clients can't leave one out.
       model: model === "" ? undefined : model,
       inputs,
       inputsField: "inputs",
@@ -96,7 +96,7 @@ export function embeddingService(parts: {
       promptName: prompt_name === "" ? undefined : prompt_name,
       latencyBudgetMs: latencyBudgetMs(call),
       tenant: open.tenant,
-      signal: gone.signal,
+      signal: client.signal,
     });
     open.holdAnswer(answerBytes(result, request));
     return writeEmbed(result, request);

@@ -2,15 +2,15 @@ import { Metadata } from "@grpc/grpc-js";
 import { errorCodes, ServiceError } from "#platform/errors.ts";
 import { redactText } from "#platform/fetch/redact-url.ts";
 
-/** Metadata holds printable ASCII; what else a value has is left out. */
+/** Removes everything but printable ASCII, which is all that metadata may hold. */
 const printable = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, "");
 
 /** A failure as grpc-js sends it. */
 export type GrpcFailure = Error & { readonly code: number; readonly details: string; readonly metadata: Metadata };
 
 /**
- * What a client is told of a failure: the code's status, the message, and in the trailing metadata `error-code`, `retry-after` (seconds)
- * and the details (`param`, `peers`, ...). `grpc-retry-pushback-ms` tells clients that try again by themselves when to.
+ * Translates an error for the client: the code's status, the message, and in the trailing metadata `error-code`, `retry-after` (seconds) and the
+ * details (`param`, `peers`, ...). `grpc-retry-pushback-ms` tells clients that retry by themselves when to.
  */
 export function toGrpcError(error: ServiceError): GrpcFailure {
   const metadata = new Metadata();
@@ -31,8 +31,8 @@ export function toGrpcError(error: ServiceError): GrpcFailure {
   });
 }
 
-/** Whatever was thrown on the way of a call, as its client is told. What is no {@link ServiceError} is a bug: `onBug` gets it. */
-export function explainToClient(error: unknown, onBug: (error: unknown) => void): GrpcFailure {
+/** Translates anything thrown during a call. An error that is no {@link ServiceError} is a bug, and is passed to `onBug`. */
+export function toFailure(error: unknown, onBug: (error: unknown) => void): GrpcFailure {
   if (error instanceof ServiceError) return toGrpcError(error);
   onBug(error);
   return toGrpcError(new ServiceError("INTERNAL", "internal error; the server's log has more"));

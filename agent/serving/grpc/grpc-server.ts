@@ -8,10 +8,10 @@ import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
 import type { Tracing } from "../tracing/tracing.ts";
-import { type CallGate, callLimits, createCallGate } from "./call-gate.ts";
-import { type ConnectionLimits, connectionLimits, guardConnections } from "./connections.ts";
+import { CallGate, callLimits } from "./call-gate.ts";
+import { type ConnectionLimits, Connections, connectionLimits } from "./connections.ts";
 import { embeddingRules, embeddingService, embeddingServiceName, type ServingView } from "./embedding-service.ts";
-import { healthRules, healthService, healthServiceName } from "./health-service.ts";
+import { HealthService, healthRules, healthServiceName } from "./health-service.ts";
 import { createMessageBudget } from "./message-budget.ts";
 import { loadProtos } from "./protos.ts";
 import { reflectionPackages, reflectionRules, reflectionService } from "./reflection-service.ts";
@@ -19,50 +19,50 @@ import { type MethodRule, methodRules, type ServiceRules, serviceDefinition } fr
 
 export interface GrpcServerOptions {
   readonly host: string;
-  /** 0 = any free port. */
+  /** 0: any free port. */
   readonly port: number;
   readonly apiKeys: readonly ApiKey[];
   readonly insecure: boolean;
-  /** Of these keys. */
+  /** Authenticates by `apiKeys`. */
   readonly authenticator: Authenticator;
   readonly maxInputs: number;
-  /** Of a request message. */
+  /** Maximum size of a request message. */
   readonly maxMessageBytes: number;
-  /** Of all messages together, requests and answers. */
+  /** Maximum memory of all messages, requests and answers. */
   readonly messageMemoryBytes: number;
   readonly maxConnections: number;
-  /** Default: as in {@link callLimits} and {@link connectionLimits}. */
+  /** Default: {@link callLimits} and {@link connectionLimits}. */
   readonly limits?: Partial<typeof callLimits & ConnectionLimits>;
   readonly embedder: Embedder;
   readonly view: ServingView;
-  /** Whether requests for vectors are answered now. */
+  /** True while requests for vectors are answered. */
   readonly ready: () => boolean;
   readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }
 
 export interface GrpcServer {
-  /** `host:port`, as clients of this machine reach it. */
+  /** `host:port` for clients on this machine. */
   readonly address: string;
   readonly methods: readonly MethodRule[];
   /** Current number of calls and bytes held. */
   load(): { readonly connections: number; readonly calls: number; readonly heldBytes: number };
-  /** Tells those who watch, accepts no more calls, lets those in flight finish for up to `graceMs`, then closes what is left. */
+  /** Tells watching clients, accepts no more calls, waits up to `graceMs` for those in flight, then closes what is left. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** A connection that says nothing is asked whether it is still there, and closed when it doesn't answer or nothing was called for long. */
+/** Silent connections are pinged, and closed when they don't answer or have been idle for `maxIdleMs`. */
 const keepaliveMs = 60_000;
 const keepaliveTimeoutMs = 20_000;
 const maxIdleMs = 30 * 60_000;
-/** Calls at once on one connection; the queue's limits count over all of them. */
+/** Maximum number of calls on one connection; the queue's limits apply to all connections together. */
 const maxCallsPerConnection = 1024;
 /** Interval of the check for overdue calls and connections. */
 const sweepMs = 1_000;
-/** Of messages that never became whole, between two collections of their memory. */
+/** Amount of garbage, from incomplete messages, between two collections. */
 const garbageBytes = 32 * 1024 * 1024;
 
-/** The address is taken: whether that ends the program depends on whether it was asked for. */
+/** The address is in use, which ends the program only if the port was configured. */
 export class GrpcPortInUseError extends UsageError {}
 
 function bracketed(host: string): string {
@@ -83,14 +83,12 @@ function bind(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-/**
- * The one HTTP/2 server of a bound gRPC server, which the library keeps to itself: a call must be judged before the library reads of it.
- */
+/** The HTTP/2 server of a bound gRPC server. It is private to the library, but a call must be judged before the library reads its message. */
 function http2ServerOf(server: Server): Http2Server {
   const servers: unknown = Reflect.get(server, "http2Servers");
   const [http2Server, ...more] = servers instanceof Map ? [...servers.keys()] : [];
   if (http2Server === undefined || more.length > 0) {
-    throw new Error("grpc-js does not have its one HTTP/2 server where it had it. This is a bug.");
+    throw new Error("grpc-js has no single HTTP/2 server in its field http2Servers. This is a bug.");
   }
   return http2Server as Http2Server;
 }
@@ -102,7 +100,7 @@ function http2ServerOf(server: Server): Http2Server {
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { host, port, embedder, view, maxInputs, authenticator, tracing, log } = options;
   assertListenAllowed("serving.grpc", options);
-  // It would write lines of its own between those of the log; what matters reaches the log as errors.
+  // The library would write its own lines into the log; errors reach the log without it.
   setLogVerbosity(logVerbosity.NONE);
   const protos = loadProtos();
   const server = new Server({
@@ -111,7 +109,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
     "grpc.max_connection_idle_ms": maxIdleMs,
-    // Nobody asks for its records of each connection and call.
+    // Its records of each connection and call are not used.
     "grpc.enable_channelz": 0,
   });
   const nowMs = () => performance.now();
@@ -122,7 +120,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
   const reflectionNames = reflectionPackages.map((packageName) => `${packageName}.ServerReflection`);
   const services = [embeddingServiceName, healthServiceName, ...reflectionNames];
-  const health = healthService(protos, services, options.ready);
+  const health = new HealthService(protos, services, options.ready);
   const methods: MethodRule[] = [];
   const add = (name: string, rules: ServiceRules, implementation: Parameters<Server["addService"]>[1]) => {
     const service = protos.service(name);
@@ -141,13 +139,14 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const boundPort = await bind(server, host, port);
   const http2Server = http2ServerOf(server);
   const limits = { ...callLimits, ...connectionLimits, ...options.limits };
-  const connections = guardConnections(
-    http2Server,
+  const connections = new Connections(
     { ...limits, maxConnections: options.maxConnections },
     { keysAsked: authenticator.keysRequired, nowMs, log },
   );
+  connections.guard(http2Server);
   const budget = createMessageBudget(options.messageMemoryBytes, nowMs, createGarbageCollection(garbageBytes, nowMs));
-  const opened = createCallGate(http2Server, { methods, authenticator, connections, budget, limits, nowMs });
+  const opened = new CallGate({ methods, authenticator, connections, budget, limits, nowMs });
+  opened.guard(http2Server);
   gate = opened;
   const sweeping = setInterval(() => {
     opened.sweep();

@@ -1,4 +1,5 @@
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type protobuf from "protobufjs";
 import { ServiceError } from "#platform/errors.ts";
 import { toGrpcError } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";
@@ -10,122 +11,136 @@ export const healthServiceName = "grpc.health.v1.Health";
 export const healthRules: ServiceRules = { openMethods: ["Check", "Watch"] };
 
 type ServingStatus = "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
-type Watch = ServerWritableStream<Buffer, Answer>;
+type WatchCall = ServerWritableStream<Buffer, Answer>;
 
-export interface HealthService {
-  readonly implementation: UntypedServiceImplementation;
-  /** Tells those who watch that nothing is served any more, and ends their calls, which would otherwise last for ever. */
-  stop(): void;
+interface Watch {
+  readonly service: string;
+  readonly untilMs: number;
+  /** The last status that was sent. */
+  sent: ServingStatus | null;
+  /** The client has read it; of changes in between it gets only the last. */
+  read: boolean;
 }
 
-/** How soon those who watch learn of a change. The reasons lie in many parts (role, model, a stop): asking them is cheap. */
+/** Interval at which watches look for a change. Polling is cheap, and the reasons lie in many parts (role, model, a stop). */
 const watchPeriodMs = 100;
-/** A watch that has lasted for so long is ended; its client asks again. */
+/** Maximum duration of a watch; its client starts a new one. */
 const maxWatchMs = 60 * 60_000;
 
-/**
- * The standard health service.
- * @param ready whether requests for vectors are answered now
- * @param services the full names that may be asked for, beside "" for the server as a whole
- */
-export function healthService(protos: Protos, services: readonly string[], ready: () => boolean): HealthService {
-  const requestType = protos.type("grpc.health.v1.HealthCheckRequest");
-  const statusEnum = protos.type("grpc.health.v1.HealthCheckResponse").lookupEnum("ServingStatus").values;
-  const known = new Set(["", ...services]);
-  /** Told: what the client was sent last. Taken: whether it has taken that; of what changes meanwhile it is told the last. */
-  const watches = new Map<
-    Watch,
-    { readonly service: string; readonly untilMs: number; told: ServingStatus | null; taken: boolean }
-  >();
-  let stopped = false;
-  let timer: ReturnType<typeof setInterval> | undefined;
+const stoppingError = () =>
+  toGrpcError(new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 }));
 
-  const readService = (bytes: Buffer): string => {
+const overlongError = () =>
+  toGrpcError(new ServiceError("SHUTTING_DOWN", "the watch ended after an hour: start a new one", { retryAfterS: 1 }));
+
+/** The standard health service. */
+export class HealthService {
+  readonly implementation: UntypedServiceImplementation = {
+    Check: (call: ServerUnaryCall<Buffer, Answer>, send: sendUnaryData<Answer>) => this.#check(call, send),
+    Watch: (call: WatchCall) => this.#watch(call),
+  };
+  readonly #requestType: protobuf.Type;
+  readonly #statusValues: Readonly<Record<string, number>>;
+  readonly #known: ReadonlySet<string>;
+  readonly #ready: () => boolean;
+  readonly #watches = new Map<WatchCall, Watch>();
+  #stopped = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  /**
+   * @param services full names that may be asked for, besides "" for the server as a whole
+   * @param ready true while requests for vectors are answered
+   */
+  constructor(protos: Protos, services: readonly string[], ready: () => boolean) {
+    this.#requestType = protos.type("grpc.health.v1.HealthCheckRequest");
+    this.#statusValues = protos.type("grpc.health.v1.HealthCheckResponse").lookupEnum("ServingStatus").values;
+    this.#known = new Set(["", ...services]);
+    this.#ready = ready;
+  }
+
+  /** Tells the watches that nothing is served any more, and ends their calls, which would otherwise never end. */
+  stop(): void {
+    this.#stopped = true;
+    for (const watch of this.#watches.values()) watch.read = true;
+    this.#tellAll();
+    for (const call of [...this.#watches.keys()]) {
+      this.#forget(call);
+      call.emit("error", stoppingError());
+    }
+  }
+
+  #readService(bytes: Buffer): string {
     try {
-      return requestType.toObject(requestType.decode(bytes), { defaults: true })["service"];
+      return this.#requestType.toObject(this.#requestType.decode(bytes), { defaults: true })["service"];
     } catch (cause) {
       throw new ServiceError("INVALID_REQUEST", "the request is not a valid HealthCheckRequest message", { cause });
     }
-  };
+  }
 
-  const statusOf = (service: string): ServingStatus => {
-    if (!known.has(service)) return "SERVICE_UNKNOWN";
-    return !stopped && ready() ? "SERVING" : "NOT_SERVING";
-  };
-  const answer = (status: ServingStatus): Answer => ({ status: statusEnum[status] });
+  #statusOf(service: string): ServingStatus {
+    if (!this.#known.has(service)) return "SERVICE_UNKNOWN";
+    return !this.#stopped && this.#ready() ? "SERVING" : "NOT_SERVING";
+  }
 
-  const check = (call: ServerUnaryCall<Buffer, Answer>, send: sendUnaryData<Answer>) => {
+  #answer(status: ServingStatus): Answer {
+    return { status: this.#statusValues[status] };
+  }
+
+  #check(call: ServerUnaryCall<Buffer, Answer>, send: sendUnaryData<Answer>): void {
     try {
-      const service = readService(call.request);
-      const status = statusOf(service);
-      if (status !== "SERVICE_UNKNOWN") return send(null, answer(status));
-      const names = [...known].filter((name) => name !== "").join(", ");
+      const service = this.#readService(call.request);
+      const status = this.#statusOf(service);
+      if (status !== "SERVICE_UNKNOWN") {
+        send(null, this.#answer(status));
+        return;
+      }
+      const names = [...this.#known].filter((name) => name !== "").join(", ");
       throw new ServiceError("NOT_FOUND", `service: expected one of ${names} or nothing, got "${service}"`);
     } catch (error) {
       send(toGrpcError(error as ServiceError));
     }
-  };
+  }
 
-  const tellAll = () => {
-    const now = performance.now();
-    for (const [call, watch] of watches) {
-      if (now > watch.untilMs) {
-        forget(call);
-        call.emit("error", overlong());
-        continue;
-      }
-      const status = statusOf(watch.service);
-      if (status === watch.told || !watch.taken) continue;
-      watch.told = status;
-      watch.taken = false;
-      call.write(answer(status), () => {
-        watch.taken = true;
-      });
-    }
-  };
-
-  const forget = (call: Watch) => {
-    watches.delete(call);
-    if (watches.size > 0) return;
-    clearInterval(timer);
-    timer = undefined;
-  };
-
-  const stopping = () => toGrpcError(new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 }));
-
-  const overlong = () =>
-    toGrpcError(
-      new ServiceError("SHUTTING_DOWN", "the watch ended after an hour: start a new one", { retryAfterS: 1 }),
-    );
-
-  const watch = (call: Watch) => {
+  #watch(call: WatchCall): void {
     try {
       const untilMs = performance.now() + maxWatchMs;
-      watches.set(call, { service: readService(call.request), untilMs, told: null, taken: true });
+      this.#watches.set(call, { service: this.#readService(call.request), untilMs, sent: null, read: true });
     } catch (error) {
       call.emit("error", toGrpcError(error as ServiceError));
       return;
     }
-    call.on("cancelled", () => forget(call));
-    call.on("close", () => forget(call));
-    tellAll();
-    if (stopped) {
-      call.emit("error", stopping());
+    call.on("cancelled", () => this.#forget(call));
+    call.on("close", () => this.#forget(call));
+    this.#tellAll();
+    if (this.#stopped) {
+      call.emit("error", stoppingError());
       return;
     }
-    timer ??= setInterval(tellAll, watchPeriodMs);
-  };
+    this.#timer ??= setInterval(() => this.#tellAll(), watchPeriodMs);
+  }
 
-  return {
-    implementation: { Check: check, Watch: watch },
-    stop() {
-      stopped = true;
-      for (const watch of watches.values()) watch.taken = true;
-      tellAll();
-      for (const call of [...watches.keys()]) {
-        forget(call);
-        call.emit("error", stopping());
+  #tellAll(): void {
+    const now = performance.now();
+    for (const [call, watch] of this.#watches) {
+      if (now > watch.untilMs) {
+        this.#forget(call);
+        call.emit("error", overlongError());
+        continue;
       }
-    },
-  };
+      const status = this.#statusOf(watch.service);
+      if (status === watch.sent || !watch.read) continue;
+      watch.sent = status;
+      watch.read = false;
+      call.write(this.#answer(status), () => {
+        watch.read = true;
+      });
+    }
+  }
+
+  #forget(call: WatchCall): void {
+    this.#watches.delete(call);
+    if (this.#watches.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
 }

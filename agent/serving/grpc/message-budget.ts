@@ -1,8 +1,8 @@
 import type { GarbageCollection } from "#platform/process/collect-garbage.ts";
 
-/** Something that holds memory of the budget, and gives it back when it is told to. */
+/** A call that holds memory of the budget. */
 export interface BudgetHolder {
-  /** Ends it; `bytes` are given back by then. */
+  /** Ends the call; its memory has been released by then. */
   end(): void;
 }
 
@@ -11,27 +11,27 @@ interface Holding {
   readonly sinceMs: number;
 }
 
-/** A client that has taken nothing of an answer for so long makes room for others where room is needed. */
+/** A client that has not read its answer for this long is evicted when memory is short. */
 const slowReaderMs = 5_000;
+
 /**
- * Memory of all messages of a server together: those of which a part has come, those that are worked on and answers that wait to be taken.
- * Where it is used up, the answer that has waited longest and the largest incomplete message make room, so that a few slow or half-silent
- * clients can't keep all others out.
+ * Memory of all messages of a server: incomplete ones, those being processed, and answers that are not read yet. When it is used up, the answer
+ * that has waited longest and the largest incomplete message are evicted, so that a few slow clients can't keep all others out.
  */
 export interface MessageBudget {
-  /** Bytes of a message that is still coming. False where there is no room for them; nothing more is held then. */
+  /** Adds bytes of a message that is being received. False where there is no memory for them; they are not held then. */
   holdIncoming(holder: BudgetHolder, bytes: number): boolean;
-  /** The message is there: from here on its bytes count as work. */
+  /** Notes that the message is complete; from now on it can't be evicted. */
   complete(holder: BudgetHolder): void;
-  /** Notes the size of the message now that it is read: more than was received if it was compressed. */
+  /** Sets the size of a complete message: larger than what was received if it was compressed. */
   holdWork(holder: BudgetHolder, bytes: number): boolean;
-  /** An answer's bytes, until its client has taken them. */
+  /** Adds an answer, until its client has read it. */
   holdAnswer(holder: BudgetHolder, bytes: number): boolean;
   release(holder: BudgetHolder): void;
   heldBytes(): number;
 }
 
-/** @param garbage is told of messages that never became whole */
+/** @param garbage is told of messages that were never completed */
 export function createMessageBudget(maxBytes: number, nowMs: () => number, garbage: GarbageCollection): MessageBudget {
   const incoming = new Map<BudgetHolder, number>();
   const work = new Map<BudgetHolder, number>();
@@ -52,7 +52,7 @@ export function createMessageBudget(maxBytes: number, nowMs: () => number, garba
     holder.end();
   };
 
-  /** The oldest answer, where it has waited long enough. */
+  /** Call of the oldest answer, if its client is slow. */
   const slowReader = (): BudgetHolder | undefined => {
     const oldest = answers.entries().next().value;
     return oldest !== undefined && nowMs() - oldest[1].sinceMs > slowReaderMs ? oldest[0] : undefined;
@@ -69,8 +69,8 @@ export function createMessageBudget(maxBytes: number, nowMs: () => number, garba
     return largest;
   };
 
-  /** @param own what the asker holds itself: nobody smaller makes room for it. */
-  const makeRoom = (bytes: number, own: number): boolean => {
+  /** Evicts calls until there is memory for more bytes. @param own bytes that the caller holds: smaller messages are not evicted for it */
+  const evictFor = (bytes: number, own: number): boolean => {
     while (held + bytes > maxBytes) {
       const victim = slowReader() ?? largestIncoming(own + bytes);
       if (victim === undefined) return false;
@@ -82,7 +82,7 @@ export function createMessageBudget(maxBytes: number, nowMs: () => number, garba
   return {
     holdIncoming(holder, bytes) {
       const own = incoming.get(holder) ?? 0;
-      if (held + bytes > maxBytes && !makeRoom(bytes, own)) return false;
+      if (held + bytes > maxBytes && !evictFor(bytes, own)) return false;
       incoming.set(holder, own + bytes);
       held += bytes;
       return true;
@@ -95,13 +95,13 @@ export function createMessageBudget(maxBytes: number, nowMs: () => number, garba
     },
     holdWork(holder, bytes) {
       const more = bytes - (work.get(holder) ?? 0);
-      if (held + more > maxBytes && !makeRoom(more, 0)) return false;
+      if (held + more > maxBytes && !evictFor(more, 0)) return false;
       work.set(holder, bytes);
       held += more;
       return true;
     },
     holdAnswer(holder, bytes) {
-      if (held + bytes > maxBytes && !makeRoom(bytes, 0)) return false;
+      if (held + bytes > maxBytes && !evictFor(bytes, 0)) return false;
       answers.set(holder, { bytes, sinceMs: nowMs() });
       held += bytes;
       return true;

@@ -4,22 +4,19 @@ import { toGrpcError } from "./grpc-error.ts";
 import type { BudgetHolder, MessageBudget } from "./message-budget.ts";
 import type { MethodRule } from "./service-definition.ts";
 
-/** Memory of an open call besides its headers and messages, roughly. */
+/** Approximate memory of an open call besides its headers and messages. */
 const callBytes = 4_096;
-/** Deflate makes at most this many bytes of one. */
+/** Maximum compression ratio of Deflate. */
 const maxPackedRatio = 1_032;
-/** In front of each message: whether it is packed, and its length. */
+/** Prefix of each message: a flag for compression, and its length. */
 const messagePrefixBytes = 5;
 
 export const noMemory = () =>
-  new ServiceError("TOO_MANY_REQUESTS", "other calls' messages use all the memory there is for messages", {
+  new ServiceError("TOO_MANY_REQUESTS", "the messages of other calls use all the memory for messages", {
     retryAfterS: 1,
   });
 
-/**
- * Answers a call without a message and ends it: nothing more of its message is read or kept. The reset without an error tells a client
- * that still sends to stop.
- */
+/** Ends a call with an error. Its message is neither read nor kept any further; the reset without an error tells a sending client to stop. */
 export function endWith(stream: ServerHttp2Stream, error: ServiceError): void {
   if (stream.closed || stream.destroyed) return;
   if (stream.headersSent) {
@@ -41,7 +38,7 @@ export function endWith(stream: ServerHttp2Stream, error: ServiceError): void {
 /** An admitted call, and its part of the budget. */
 export class OpenCall implements BudgetHolder {
   readonly tenant: string;
-  /** It came with a valid key, or none is asked for: it may know names, paths and addresses. */
+  /** It came with a valid key, or none is configured: it may be told names, paths and addresses. */
   readonly trusted: boolean;
   readonly rule: MethodRule;
   readonly #stream: ServerHttp2Stream;
@@ -58,7 +55,7 @@ export class OpenCall implements BudgetHolder {
     readonly rule: MethodRule;
     readonly tenant: string;
     readonly trusted: boolean;
-    /** Messages may be smaller than what they hold. */
+    /** Messages are compressed. */
     readonly packed: boolean;
     readonly budget: MessageBudget;
     readonly nowMs: () => number;
@@ -71,7 +68,7 @@ export class OpenCall implements BudgetHolder {
     this.#budget = parts.budget;
     this.#nowMs = parts.nowMs;
     this.#startedMs = parts.nowMs();
-    // Of a stream of messages none is kept: each is small and is read before the next.
+    // Messages of a stream are not counted: each is small and is read before the next.
     this.#complete = parts.rule.requestStream;
   }
 
@@ -81,7 +78,7 @@ export class OpenCall implements BudgetHolder {
     if (this.#complete) this.#budget.complete(this);
   }
 
-  /** Counts what came of the message, before it is whole. */
+  /** Counts a received part of the message. */
   receive(bytes: number): void {
     const { requestStream, maxMessageBytes, path } = this.rule;
     if (requestStream) return;
@@ -95,14 +92,14 @@ export class OpenCall implements BudgetHolder {
     if (!this.#budget.holdIncoming(this, held)) this.refuse(noMemory());
   }
 
-  /** All of the message is there. */
+  /** Notes that the message is complete. */
   complete(): void {
     this.#complete = true;
     this.#budget.complete(this);
   }
 
   /**
-   * Counts the message by its size unpacked.
+   * Counts the message by its uncompressed size.
    * @throws ServiceError where there is no memory for it.
    */
   holdMessage(bytes: number): void {
@@ -110,7 +107,7 @@ export class OpenCall implements BudgetHolder {
   }
 
   /**
-   * Counts an answer until its client has taken it.
+   * Counts an answer until its client has read it.
    * @throws ServiceError where there is no memory for it.
    */
   holdAnswer(bytes: number): void {
@@ -118,7 +115,7 @@ export class OpenCall implements BudgetHolder {
     this.#answeredMs = this.#nowMs();
   }
 
-  /** Ends the call where its message or the taking of its answer is overdue. */
+  /** Ends the call when its message is overdue or its answer has not been read in time. */
   endIfOverdue(limits: { readonly receiveMs: number; readonly answerMs: number }): void {
     const now = this.#nowMs();
     if (!this.#complete && now - this.#startedMs > limits.receiveMs) {
@@ -135,7 +132,7 @@ export class OpenCall implements BudgetHolder {
     this.refuse(noMemory());
   }
 
-  /** The call is over, for whatever reason. */
+  /** Releases its memory; to be called when the stream has closed. */
   close(): void {
     this.#budget.release(this);
   }

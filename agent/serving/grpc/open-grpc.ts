@@ -6,42 +6,42 @@ import type { ServingConfig } from "../serving-config.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import type { ServingView } from "./embedding-service.ts";
 
-/** gRPC as it is served here, or why it is not. */
-export interface GrpcFace {
+/** The gRPC API, or the reason that it is not served. */
+export interface GrpcApi {
   /** `host:port`; null where it is not served. */
   readonly address: string | null;
-  /** For `/health`; none where gRPC is switched off. */
+  /** Checks for `/health`; none where gRPC is disabled. */
   checks(): Readonly<Record<string, HealthCheck>>;
-  /** As the server's `stop`. */
+  /** Stops the server, with up to `graceMs` for calls in flight. */
   stop(graceMs: number): Promise<void>;
 }
 
 const defaultPort = 9090;
 
-/** The port that is tried: an agent that takes any port for HTTP is one of several on its machine, and does so here too. */
+/** Port to try: an agent on any free HTTP port is one of several on its machine, and takes any free port here too. */
 function portFor({ port, grpc }: ServingConfig): number {
   return grpc.port ?? (port === 0 ? 0 : defaultPort);
 }
 
 /**
- * Serves gRPC as configured. Where nobody chose the port and something else has it (Prometheus' own is the same), the agent serves without
- * gRPC and says so in its log and in `/health`.
- * @throws UsageError when an address or port that was chosen can't be listened on.
+ * Serves gRPC as configured. If the default port is in use (Prometheus has the same), the agent serves without gRPC and says so in its log and
+ * in `/health`.
+ * @throws UsageError when the address, or a configured port, can't be listened on.
  */
 export async function openGrpc(parts: {
   readonly config: ServingConfig;
-  /** The HTTP API's own, so that wrong keys count together. */
+  /** Shared with the HTTP API, so that wrong keys are counted together. */
   readonly authenticator: Authenticator;
   readonly embedder: Embedder;
   readonly view: ServingView;
   readonly ready: () => boolean;
   readonly tracing: Tracing | undefined;
   readonly log: Logger;
-}): Promise<GrpcFace> {
+}): Promise<GrpcApi> {
   const { config, authenticator, embedder, view, ready, tracing, log } = parts;
   const { apiKeys, insecure, maxInputs, maxBodyBytes } = config;
   if (!config.grpc.enabled) return { address: null, checks: () => ({}), async stop() {} };
-  // Not before it is needed: it takes its time, and an agent without gRPC has no use for it.
+  // Imported late: loading takes time, and an agent without gRPC does not need it.
   const { GrpcPortInUseError, startGrpcServer } = await import("./grpc-server.ts");
   try {
     const server = await startGrpcServer({
@@ -60,7 +60,7 @@ export async function openGrpc(parts: {
       tracing,
       log,
     });
-    log.info({ address: server.address }, "gRPC listens");
+    log.info({ address: server.address }, "gRPC is served");
     return {
       address: server.address,
       checks: () => ({ grpc: { status: "healthy", detail: `served on ${server.address}` } }),

@@ -3,9 +3,9 @@ import embeddingText from "./embedding.proto" with { type: "text" };
 import healthText from "./health.proto" with { type: "text" };
 import reflectionText from "./reflection.proto" with { type: "text" };
 
-/** One .proto file that the server speaks, parsed. */
+/** A parsed .proto file of the server. */
 export interface ProtoFile {
-  /** The name under which clients import it. */
+  /** Name by which clients import it. */
   readonly name: string;
   readonly packageName: string;
   readonly namespace: protobuf.Namespace;
@@ -22,14 +22,14 @@ const texts: readonly { readonly name: string; readonly text: string }[] = [
   { name: "akidb/embedding/v1/embedding.proto", text: embeddingText },
   { name: "grpc/health/v1/health.proto", text: healthText },
   { name: "grpc/reflection/v1/reflection.proto", text: reflectionText },
-  // Older clients ask for this one; its messages are the same.
+  // For older clients; its messages are the same.
   {
     name: "grpc/reflection/v1alpha/reflection.proto",
     text: reflectionText.replace("package grpc.reflection.v1;", "package grpc.reflection.v1alpha;"),
   },
 ];
 
-/** Parses the .proto files that the program carries. Field names stay as they are written there. */
+/** Parses the embedded .proto files. Field names are kept as they are written. */
 export function loadProtos(): Protos {
   const root = new protobuf.Root();
   const files = texts.map(({ name, text }) => {

@@ -1,27 +1,27 @@
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type protobuf from "protobufjs";
 import { ServiceError } from "#platform/errors.ts";
-import { describeProtoFiles } from "./describe-proto-files.ts";
+import fileDescriptors from "./file-descriptors.json";
 import { toGrpcError } from "./grpc-error.ts";
 import type { ProtoFile, Protos } from "./protos.ts";
 import type { Answer, ServiceRules } from "./service-definition.ts";
 
-/** The packages the service goes by, the current one first. */
+/** Packages of the service, the current one first. */
 export const reflectionPackages = ["grpc.reflection.v1", "grpc.reflection.v1alpha"] as const;
 
-/** Reflection is only for callers with a key. */
+/** Reflection needs a key. */
 export const reflectionRules: ServiceRules = { openMethods: [] };
 
-/** Of one stream: a client that looks at everything asks some twenty. */
-const maxQuestions = 1_000;
-/** A stream is ended when nothing was asked for so long, or when it has lasted too long; whoever has more questions opens another. */
+/** Maximum requests on one stream; a client that looks at everything makes some 20. */
+const maxRequests = 1_000;
+/** A stream is ended when it is idle or open for too long; its client can open another. */
 const maxIdleMs = 60_000;
 const maxStreamMs = 10 * 60_000;
 
 const notFound = 5;
 const unimplemented = 12;
 
-/** Every full name that a file defines: packages' services, methods, messages, their fields, enums and values. */
+/** Lists the full names in a definition: services, methods, messages, fields, enums and values. */
 function symbolsOf(object: protobuf.ReflectionObject): string[] {
   const { nestedArray, methodsArray, fieldsArray, oneofsArray, values, parent } = object as protobuf.Type &
     protobuf.Service &
@@ -33,51 +33,47 @@ function symbolsOf(object: protobuf.ReflectionObject): string[] {
   return [own, ...siblings, ...inside.flatMap(symbolsOf)];
 }
 
-interface DescribedFiles {
-  byName(name: string): Buffer | undefined;
-  bySymbol(symbol: string): Buffer | undefined;
+/** protoc's encoded google.protobuf.FileDescriptorProto of each file, in base64 (scripts/fixtures/grpc-descriptors.py). */
+const descriptors = new Map(Object.entries(fileDescriptors).map(([name, { descriptor }]) => [name, descriptor]));
+
+/** Maps each symbol to the name of its file. */
+function filesBySymbol(files: readonly ProtoFile[]): ReadonlyMap<string, string> {
+  return new Map(
+    files.flatMap(({ name, namespace }) =>
+      namespace.nestedArray.flatMap(symbolsOf).map((symbol): [string, string] => [symbol, name]),
+    ),
+  );
 }
 
-function describeFiles(files: readonly ProtoFile[]): DescribedFiles {
-  const bytes = describeProtoFiles(files);
-  const fileOf = new Map<string, string>();
-  for (const file of files) {
-    for (const object of file.namespace.nestedArray)
-      for (const symbol of symbolsOf(object)) fileOf.set(symbol, file.name);
-  }
-  return {
-    byName: (name) => bytes.get(name),
-    bySymbol: (symbol) => bytes.get(fileOf.get(symbol) ?? ""),
-  };
-}
-
-/** Answers one question of a client that looks around. */
-function answerQuestion(
-  question: Readonly<Record<string, unknown>>,
+/** Answers one request. */
+function answerRequest(
+  request: Readonly<Record<string, unknown>>,
   services: readonly string[],
-  files: () => DescribedFiles,
+  fileOf: ReadonlyMap<string, string>,
 ): Record<string, unknown> {
   const failure = (code: number, message: string) => ({ error_response: { error_code: code, error_message: message } });
-  const file = (bytes: Buffer | undefined, what: string) =>
-    bytes === undefined
+  const file = (name: string, what: string) => {
+    const descriptor = descriptors.get(name);
+    return descriptor === undefined
       ? failure(notFound, `there is no ${what} here`)
-      : { file_descriptor_response: { file_descriptor_proto: [bytes] } };
-  const { list_services, file_by_filename, file_containing_symbol } = question;
+      : { file_descriptor_response: { file_descriptor_proto: [Buffer.from(descriptor, "base64")] } };
+  };
+  const { list_services, file_by_filename, file_containing_symbol } = request;
   if (list_services !== undefined) return { list_services_response: { service: services.map((name) => ({ name })) } };
-  if (typeof file_by_filename === "string") return file(files().byName(file_by_filename), `file ${file_by_filename}`);
+  if (typeof file_by_filename === "string") return file(file_by_filename, `file ${file_by_filename}`);
   if (typeof file_containing_symbol === "string") {
     const symbol = file_containing_symbol.replace(/^\./, "");
-    return file(files().bySymbol(symbol), `symbol ${symbol}`);
+    return file(fileOf.get(symbol) ?? "", `symbol ${symbol}`);
   }
-  if (question["file_containing_extension"] !== undefined || question["all_extension_numbers_of_type"] !== undefined) {
+  if (request["file_containing_extension"] !== undefined || request["all_extension_numbers_of_type"] !== undefined) {
     return failure(notFound, "these services have no extensions");
   }
-  return failure(unimplemented, "expected a question of grpc.reflection.v1, got none");
+  return failure(unimplemented, "expected a request of grpc.reflection.v1, got an empty one");
 }
 
 /**
- * The standard reflection service of one package.
- * @param services the full names that are listed
+ * Implements the standard reflection service of one package.
+ * @param services full names to list
  */
 export function reflectionService(
   protos: Protos,
@@ -85,15 +81,11 @@ export function reflectionService(
   services: readonly string[],
 ): UntypedServiceImplementation {
   const requestType = protos.type(`${packageName}.ServerReflectionRequest`);
-  let described: DescribedFiles | undefined;
-  const files = () => {
-    described ??= describeFiles(protos.files);
-    return described;
-  };
+  const fileOf = filesBySymbol(protos.files);
   return {
     ServerReflectionInfo(call: ServerDuplexStream<Buffer, Answer>) {
       const untilMs = performance.now() + maxStreamMs;
-      let questions = 0;
+      let requests = 0;
       let timer: ReturnType<typeof setTimeout> | undefined;
       const finish = () => clearTimeout(timer);
       const fail = (error: ServiceError) => {
@@ -111,22 +103,22 @@ export function reflectionService(
       call.on("cancelled", finish);
       call.on("close", finish);
       call.on("data", (bytes) => {
-        questions += 1;
-        if (questions > maxQuestions) {
+        requests += 1;
+        if (requests > maxRequests) {
           call.pause();
-          fail(new ServiceError("TOO_MANY_REQUESTS", `expected at most ${maxQuestions} questions on one stream`));
+          fail(new ServiceError("TOO_MANY_REQUESTS", `expected at most ${maxRequests} requests on one stream`));
           return;
         }
         expectMore();
         try {
-          const question = requestType.decode(bytes);
-          const fields = requestType.toObject(question);
+          const request = requestType.decode(bytes);
+          const fields = requestType.toObject(request);
           const answer = {
             valid_host: fields["host"] ?? "",
-            original_request: question,
-            ...answerQuestion(fields, services, files),
+            original_request: request,
+            ...answerRequest(fields, services, fileOf),
           };
-          // No more is read before the client has taken what was answered.
+          // No more is read before the client has read the answer.
           call.pause();
           call.write(answer, () => call.resume());
         } catch (cause) {

@@ -1,14 +1,14 @@
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import type protobuf from "protobufjs";
 
-/** What a handler answers with: a message's fields, or the message already encoded. */
+/** A handler's answer: a message's fields, or the encoded message. */
 export type Answer = Record<string, unknown> | Buffer;
 
-/** Requirements of a service's methods, checked before a call. */
+/** Rules of a service's methods, checked before a call. */
 export interface ServiceRules {
-  /** Methods that are answered without a key where keys are configured. Of all others a key is asked. */
+  /** Methods that need no key where keys are configured; all others do. */
   readonly openMethods: readonly string[];
-  /** Of one request message; one that is not named takes `smallMessageBytes`. */
+  /** Maximum size of a method's request message; default: `smallMessageBytes`. */
   readonly maxMessageBytes?: Readonly<Record<string, number>>;
 }
 
@@ -16,23 +16,24 @@ export interface MethodRule {
   readonly path: string;
   readonly open: boolean;
   readonly maxMessageBytes: number;
-  /** Requests, answers or both come as streams, so that a call may last. */
+  /** Requests, answers or both are streams, so a call may take long. */
   readonly lasting: boolean;
   readonly requestStream: boolean;
 }
 
-/** Enough for a question that holds a name or nothing. */
+/** Enough for a request that holds one name or nothing. */
 export const smallMessageBytes = 4_096;
 
 /**
- * The rules of each method of a service.
- * @throws Error when a rule is of a method that the service does not have.
+ * Lists the rules of each method of a service.
+ * @throws Error for a rule of a method that the service does not have.
  */
 export function methodRules(service: protobuf.Service, rules: ServiceRules): MethodRule[] {
   const serviceName = service.fullName.slice(1);
   const names = new Set(service.methodsArray.map(({ name }) => name));
   for (const name of [...rules.openMethods, ...Object.keys(rules.maxMessageBytes ?? {})]) {
-    if (!names.has(name)) throw new Error(`${serviceName} has no method ${name} to have a rule. This is a bug.`);
+    if (!names.has(name))
+      throw new Error(`${serviceName} has rules for the method ${name}, which it does not have. This is a bug.`);
   }
   return service.methodsArray.map(({ name, requestStream, responseStream }) => ({
     path: `/${serviceName}/${name}`,
@@ -44,8 +45,8 @@ export function methodRules(service: protobuf.Service, rules: ServiceRules): Met
 }
 
 /**
- * A service as the server registers it. Requests reach handlers as bytes, so that what is wrong with them is answered in the same words as
- * any other bad request; answers may be encoded already.
+ * Defines a service for the server. Requests reach handlers as bytes, so that invalid ones get the same errors as any other bad request; answers
+ * may be encoded already.
  */
 export function serviceDefinition(service: protobuf.Service): ServiceDefinition {
   const serviceName = service.fullName.slice(1);

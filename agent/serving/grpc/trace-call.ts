@@ -2,7 +2,7 @@ import { Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { withTrace } from "#platform/request-trace.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 
-/** Statuses that are the server's fault, by OpenTelemetry's conventions for server spans. */
+/** Statuses that count as the server's fault, by OpenTelemetry's conventions for server spans. */
 const failures: ReadonlySet<number> = new Set([
   status.UNKNOWN,
   status.DEADLINE_EXCEEDED,
@@ -18,8 +18,8 @@ function textOf(metadata: Metadata, name: string): string | undefined {
 }
 
 /**
- * Answers a call under a server span with the attributes of OpenTelemetry's RPC conventions; `traceresponse` in the initial metadata names it.
- * @param answer sends the answer or the failure, and resolves with the status.
+ * Answers a call within a server span with the attributes of OpenTelemetry's RPC conventions. `traceresponse` in the initial metadata identifies it.
+ * @param answer sends the answer or the failure, and resolves with the status
  */
 export function traceCall(
   tracing: Tracing,

@@ -5,7 +5,7 @@ import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { settingsOf } from "#agent/serving/models/model-settings.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { type EngineReport, ExecutionProvider, explainEngine } from "../onnxruntime/execution-provider.ts";
+import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import type { ServingConfig } from "../serving-config.ts";
 
 const Info = Type.Object({
@@ -13,13 +13,13 @@ const Info = Type.Object({
   model_sha: Type.String({ description: "the model's revision" }),
   model_type: Type.Record(Type.String(), Type.Object({ pooling: Type.Optional(Type.String()) })),
   dimension: Type.Integer(),
-  max_input_length: Type.Integer({ description: "tokens of a text that are read" }),
+  max_input_length: Type.Integer({ description: "maximum tokens of a text" }),
   auto_truncate: Type.Boolean({ description: "longer texts are cut unless a request says truncate: false" }),
   prompts: Type.Array(Type.String()),
   max_batch_tokens: Type.Integer(),
   max_client_batch_size: Type.Integer({ description: "texts in a request" }),
   max_body_bytes: Type.Integer(),
-  max_concurrent_requests: Type.Integer({ description: "that may wait; beyond them 429" }),
+  max_concurrent_requests: Type.Integer({ description: "maximum that may wait; beyond it 429" }),
   max_queued_texts: Type.Integer(),
   max_queued_tokens: Type.Integer(),
   max_expected_ms: Type.Number({ description: "a request that would take longer gets 429" }),
@@ -27,22 +27,22 @@ const Info = Type.Object({
   request_timeout_ms: Type.Integer(),
   execution_provider: Type.Union([ExecutionProvider, Type.Null()], { description: "null while it is not loaded" }),
   engine: Type.Union([Type.String(), Type.Null()], {
-    description: "what computes, and why what was to doesn't; null while it is not loaded",
+    description: "what computes, and why a wanted provider does not; null while the model is not loaded",
   }),
   version: Type.String(),
 });
 
-/** `GET /info`: what serves and within which limits, with text-embeddings-inference's names where it has one. */
+/** `GET /info`: a model and its limits, with text-embeddings-inference's field names where it has them. */
 export function infoRoutes(parts: {
   readonly version: string;
   readonly config: ServingConfig;
   /** By id or alias; undefined = the default model. */
   readonly model: (name: string | undefined) => FoundModel | null;
-  /** What the model's process computes with; null while it has none. */
+  /** Engine of the model's process; null while it has none. */
   readonly engine: (id: string) => EngineReport | null;
 }) {
   const { config, version } = parts;
-  const describe = ({ manifest }: FoundModel, engine: EngineReport | null) => ({
+  const infoOf = ({ manifest }: FoundModel, engine: EngineReport | null) => ({
     model_id: manifest.id,
     model_sha: manifest.revision,
     model_type: manifest.kind === "embedding" ? { embedding: { pooling: manifest.pooling } } : { reranker: {} },
@@ -61,14 +61,14 @@ export function infoRoutes(parts: {
     cache_bytes: config.cacheBytes,
     request_timeout_ms: config.requestTimeoutMs,
     execution_provider: engine?.provider ?? null,
-    engine: engine === null ? null : explainEngine(engine),
+    engine: engine === null ? null : describeEngine(engine),
     version,
   });
   return new Elysia().get(
     "/info",
     ({ query }) => {
       const model = parts.model(query.model);
-      if (model !== null) return describe(model, parts.engine(model.manifest.id));
+      if (model !== null) return infoOf(model, parts.engine(model.manifest.id));
       throw new ServiceError("MODEL_NOT_FOUND", `model: no model "${query.model}" is known here; /models lists them`, {
         details: { param: "model" },
       });

@@ -2,35 +2,19 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
-import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
-import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
-import { latencyBudgetMs } from "./latency-budget.ts";
+import { embeddingErrors, embeddingFields, embeddingHeaders, requestContext } from "./embedding-requests.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
 const EmbedBody = (maxInputs: number) =>
   Type.Object(
     {
-      model: optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" })),
+      ...embeddingFields,
       inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
       normalize: optional(Type.Boolean({ default: true, description: "scale each vector to length 1" })),
-      truncate: optional(
-        Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
-      ),
-      dimensions: optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: 65_536,
-          description: "the first values only, cut before the vector is scaled",
-        }),
-      ),
-      prompt_name: optional(
-        Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
-      ),
     },
     {
       additionalProperties: false,
@@ -58,9 +42,7 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
         dimensions,
         truncate: body.truncate ?? undefined,
         promptName: body.prompt_name ?? undefined,
-        latencyBudgetMs: latencyBudgetMs(request.headers),
-        tenant: tenantOf(callerOf(request)),
-        signal: request.signal,
+        ...requestContext(request),
       });
       const usage = {
         total_tokens: result.tokens,
@@ -84,7 +66,7 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
         headers: embeddingHeaders,
         answer: {
           description:
-            "One vector a text, in order. usage.truncated_inputs and the header x-truncated-inputs say how many texts were cut.",
+            "One vector per text, in order. usage.truncated_inputs and the header x-truncated-inputs give the number of texts that were cut.",
           schema: EmbedAnswer,
           example: {
             embeddings: [

@@ -2,40 +2,29 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
-import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { callerOf } from "#platform/http/guard/request-caller.ts";
-import { optional } from "#platform/http/optional-field.ts";
-import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
-import { EmbeddingInputs, inputsOf } from "./embedding-inputs.ts";
-import { latencyBudgetMs } from "./latency-budget.ts";
+import {
+  EmbeddingInputs,
+  embeddingErrors,
+  embeddingFields,
+  embeddingHeaders,
+  inputsOf,
+  requestContext,
+} from "./embedding-requests.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
 
-/** OpenAI's request; fields that it has and that mean nothing here (`user`) are let through. */
+/** OpenAI's request; fields of it that mean nothing here (`user`) are ignored. */
 const EmbeddingsBody = (maxInputs: number) =>
   Type.Object(
     {
       input: EmbeddingInputs(maxInputs),
-      model: optional(Type.String({ minLength: 1, maxLength: 128 })),
+      ...embeddingFields,
       encoding_format: Type.Optional(
         Type.Union([Type.Literal("float"), Type.Literal("base64"), Type.Null()], { description: "default: float" }),
-      ),
-      dimensions: optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: 65_536,
-          description: "the first values only, cut before the vector is scaled to length 1",
-        }),
-      ),
-      truncate: optional(
-        Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
-      ),
-      prompt_name: optional(
-        Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
       ),
     },
     {
@@ -64,13 +53,13 @@ const EmbeddingsAnswer = Type.Object({
 const OpenAiModel = Type.Object({
   id: Type.String(),
   object: Type.Literal("model"),
-  created: Type.Integer({ description: "seconds since 1970: when this agent was started" }),
+  created: Type.Integer({ description: "start of this agent, in seconds since 1970" }),
   owned_by: Type.String(),
 });
 
 const exampleModel = { id: "all-MiniLM-L6-v2", object: "model", created: 1_795_000_000, owned_by: "thormesh" };
 
-/** A path's part as it was before it was encoded; one that never was is taken as it is. */
+/** Decodes a part of a path; one that is not valid is taken as it is. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -116,9 +105,7 @@ export function openAiRoutes(
           dimensions,
           truncate: body.truncate ?? undefined,
           promptName: body.prompt_name ?? undefined,
-          latencyBudgetMs: latencyBudgetMs(request.headers),
-          tenant: tenantOf(callerOf(request)),
-          signal: request.signal,
+          ...requestContext(request),
         });
         const write =
           encoding_format === "base64"
@@ -146,7 +133,7 @@ export function openAiRoutes(
           headers: embeddingHeaders,
           answer: {
             description:
-              "One vector a text, of length 1, in order; base64 holds little-endian float32. usage.truncated_inputs and the header x-truncated-inputs say how many texts were cut.",
+              "One vector per text, of length 1, in order; base64 holds little-endian float32. usage.truncated_inputs and the header x-truncated-inputs give the number of texts that were cut.",
             schema: EmbeddingsAnswer,
             example: {
               object: "list",
@@ -177,7 +164,7 @@ export function openAiRoutes(
     .get("/v1/models/:id", ({ params }) => entryNamed(params.id), {
       detail: describeRoute({
         summary: "One model, in OpenAI's shape",
-        description: "By its id or one of its other names, slashes as they are or encoded.",
+        description: "By its id or an alias; slashes may be encoded.",
         tag: "models",
         answer: { description: "The model.", schema: OpenAiModel, example: exampleModel },
         errors: { MODEL_NOT_FOUND: embeddingErrors.MODEL_NOT_FOUND as string },

@@ -1,14 +1,11 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Reranker, RerankResult } from "#agent/serving/admission/rerank-texts.ts";
-import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { answerJson } from "#platform/http/answer-text.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
-import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
-import { latencyBudgetMs } from "./latency-budget.ts";
+import { embeddingErrors, embeddingHeaders, requestContext, truncationDirection } from "./embedding-requests.ts";
 
 const Text = Type.String({ minLength: 1 });
 const ModelName = optional(
@@ -27,11 +24,7 @@ const RerankBody = (maxInputs: number) =>
       truncate: optional(
         Type.Boolean({ default: true, description: "false: a pair longer than the model reads is an error" }),
       ),
-      truncation_direction: Type.Optional(
-        Type.Union([Type.Literal("right"), Type.Literal("Right"), Type.Null()], {
-          description: "texts are cut at their end",
-        }),
-      ),
+      truncation_direction: truncationDirection,
     },
     {
       additionalProperties: false,
@@ -46,7 +39,7 @@ const RerankAnswer = Type.Array(
   Type.Object({ index: Type.Integer(), score: Type.Number(), text: Type.Optional(Type.String()) }),
 );
 
-/** Cohere's and Jina's request; fields of theirs that mean nothing here are let through. */
+/** Cohere's and Jina's request; fields of theirs that mean nothing here are ignored. */
 const RerankDocumentsBody = (maxInputs: number) =>
   Type.Object(
     {
@@ -56,7 +49,7 @@ const RerankDocumentsBody = (maxInputs: number) =>
         minItems: 1,
         maxItems: maxInputs,
       }),
-      top_n: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "how many results; default: all" })),
+      top_n: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "number of results; default: all" })),
       return_documents: optional(Type.Boolean({ default: false })),
     },
     {
@@ -81,7 +74,7 @@ const RerankDocumentsAnswer = Type.Object({
   usage: Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer(), truncated_inputs: Type.Integer() }),
 });
 
-/** Nothing is cut silently. */
+/** Headers that tell the client of cut texts. */
 function headersOf({ truncatedInputs }: RerankResult): Record<string, string> {
   return truncatedInputs > 0 ? { "x-truncated-inputs": String(truncatedInputs) } : {};
 }
@@ -106,9 +99,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           textsField: "texts",
           rawScores: body.raw_scores ?? false,
           truncate: body.truncate ?? undefined,
-          latencyBudgetMs: latencyBudgetMs(request.headers),
-          tenant: tenantOf(callerOf(request)),
-          signal: request.signal,
+          ...requestContext(request),
         });
         const ranked = body.return_text
           ? result.ranked.map(({ index, score }) => ({ index, text: texts[index], score }))
@@ -123,7 +114,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           headers: embeddingHeaders,
           answer: {
             description:
-              "The most relevant first, as a cross-encoder sees them. The header x-truncated-inputs says how many pairs were cut.",
+              "Most relevant first, as scored by a cross-encoder. The header x-truncated-inputs gives the number of pairs that were cut.",
             schema: RerankAnswer,
             example: [
               { index: 0, score: 0.9731 },
@@ -145,9 +136,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           textsField: "documents",
           rawScores: false,
           truncate: undefined,
-          latencyBudgetMs: latencyBudgetMs(request.headers),
-          tenant: tenantOf(callerOf(request)),
-          signal: request.signal,
+          ...requestContext(request),
         });
         const { tokens, truncatedInputs } = result;
         return answerJson(
@@ -170,7 +159,7 @@ export function rerankRoutes(reranker: Reranker, maxInputs: number) {
           tag: "rerank",
           headers: embeddingHeaders,
           answer: {
-            description: "The most relevant first, as a cross-encoder sees them.",
+            description: "Most relevant first, as scored by a cross-encoder.",
             schema: RerankDocumentsAnswer,
             example: {
               model: "ms-marco-MiniLM-L6-v2",

@@ -2,49 +2,43 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Embedder } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
-import { tenantOf } from "#agent/serving/admission/tenant.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
-import { embeddingErrors, embeddingHeaders } from "./describe-embedding.ts";
-import { EmbeddingInputs, inputsOf } from "./embedding-inputs.ts";
-import { latencyBudgetMs } from "./latency-budget.ts";
+import {
+  EmbeddingInputs,
+  embeddingErrors,
+  embeddingFields,
+  embeddingHeaders,
+  inputsOf,
+  requestContext,
+  truncationDirection,
+} from "./embedding-requests.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeTokens } from "./write-tokens.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
-/** Of all texts of a request for tokens, longer than models read by far: its answer is some sixty times as long. */
-const mostCharacters = 100_000;
+/** Maximum characters of all texts of a `/tokenize` request, far more than models read: the answer is some 60 times as long. */
+const maxCharacters = 100_000;
 
 const Text = Type.String({ minLength: 1 });
-const model = optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" }));
-const truncate = optional(Type.Boolean({ default: true, description: "false: refuse texts that are too long" }));
-const promptName = optional(Type.String({ maxLength: 128, description: "the model's prompt before each text" }));
-const truncationDirection = Type.Optional(
-  Type.Union([Type.Literal("right"), Type.Literal("Right"), Type.Null()], {
-    description: "texts are cut at their end",
-  }),
-);
+const { model, truncate, prompt_name } = embeddingFields;
 const strict = { additionalProperties: false } as const;
 
 const TeiEmbedBody = (maxInputs: number) =>
   Type.Object(
     {
+      ...embeddingFields,
       inputs: EmbeddingInputs(maxInputs),
-      model,
       normalize: optional(Type.Boolean({ default: true })),
-      truncate,
       truncation_direction: truncationDirection,
-      dimensions: optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
-      prompt_name: promptName,
     },
     { ...strict, example: { inputs: ["one robot"], dimensions: 4 } },
   );
 
 const TokenizeBody = (maxInputs: number) => {
-  const OneText = Type.String({ maxLength: mostCharacters });
+  const OneText = Type.String({ maxLength: maxCharacters });
   return Type.Object(
     {
       inputs: Type.Union([OneText, Type.Array(OneText, { minItems: 1, maxItems: maxInputs })]),
@@ -60,7 +54,7 @@ const TokenEntry = Type.Object({
   text: Type.String(),
   special: Type.Boolean(),
   start: Type.Union([Type.Integer(), Type.Null()], {
-    description: "in UTF-16 code units; null: not in the text as it is",
+    description: "in UTF-16 code units; null: not found in the text",
   }),
   stop: Type.Union([Type.Integer(), Type.Null()]),
 });
@@ -73,9 +67,7 @@ const SimilarityBody = (maxInputs: number) =>
         strict,
       ),
       model,
-      parameters: optional(
-        Type.Object({ truncate, truncation_direction: truncationDirection, prompt_name: promptName }, strict),
-      ),
+      parameters: optional(Type.Object({ truncate, truncation_direction: truncationDirection, prompt_name }, strict)),
     },
     {
       ...strict,
@@ -85,18 +77,18 @@ const SimilarityBody = (maxInputs: number) =>
     },
   );
 
-/** Tokens are made whatever the role is. */
+/** Errors of `/tokenize`, which answers in every role. */
 const { AGENT_STANDBY: _role, INVALID_REQUEST: _text, ...tokenizeErrors } = embeddingErrors;
 
 /** @throws ServiceError */
 function refuseTooMuchText(inputs: readonly string[]): void {
   const characters = inputs.reduce((sum, { length }) => sum + length, 0);
-  if (characters <= mostCharacters) return;
-  const message = `inputs: expected at most ${mostCharacters} characters in all, got ${characters}`;
+  if (characters <= maxCharacters) return;
+  const message = `inputs: expected at most ${maxCharacters} characters in all, got ${characters}`;
   throw new ServiceError("PAYLOAD_TOO_LARGE", message, { details: { param: "inputs" } });
 }
 
-/** The cosine of two vectors' angle: their product, since both have length 1; never beyond 1 by rounding. */
+/** Cosine similarity of two vectors of length 1: their product, kept within -1 to 1 despite rounding. */
 function cosine(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (const [i, value] of a.entries()) sum += value * (b[i] as number);
@@ -116,21 +108,19 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
       dimensions,
       truncate: mayCut ?? undefined,
       promptName: prompt ?? undefined,
-      latencyBudgetMs: latencyBudgetMs(call.request.headers),
-      tenant: tenantOf(callerOf(call.request)),
-      signal: call.request.signal,
+      ...requestContext(call.request),
     });
     const shape = { normalize: normalize ?? true, ...(dimensions === undefined ? {} : { dimensions }) };
     const write = (vector: Float32Array) => writeVectorJson(shapeVector(vector, shape));
     return writeAnswer("[", result.vectors, write, "]", result.truncatedInputs);
   };
-  const describeEmbed = (summary: string) =>
+  const embedDetail = (summary: string) =>
     describeRoute({
       summary,
       tag: "embeddings",
       headers: embeddingHeaders,
       answer: {
-        description: "One vector a text. The header x-truncated-inputs says how many texts were cut.",
+        description: "One vector per text. The header x-truncated-inputs gives the number of texts that were cut.",
         schema: Type.Array(Type.Array(Type.Number())),
         example: [[-0.2613, -0.4706, 0.7914, 0.2889]],
       },
@@ -139,11 +129,11 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
   return new Elysia()
     .post("/embed", embed, {
       ...jsonBody(body),
-      detail: describeEmbed("Vectors of texts, in the shape of text-embeddings-inference"),
+      detail: embedDetail("Vectors of texts, in the shape of text-embeddings-inference"),
     })
     .post("/", embed, {
       ...jsonBody(body),
-      detail: describeEmbed("The same as /embed, for clients of Hugging Face's endpoints, which know no path"),
+      detail: embedDetail("The same as /embed, for clients of Hugging Face's endpoints, which use no path"),
     })
     .post(
       "/tokenize",
@@ -154,9 +144,7 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
           model: body.model ?? undefined,
           inputs,
           addSpecialTokens: body.add_special_tokens ?? true,
-          latencyBudgetMs: latencyBudgetMs(request.headers),
-          tenant: tenantOf(callerOf(request)),
-          signal: request.signal,
+          ...requestContext(request),
         });
         return writeTokens(inputs, tokenized);
       },
@@ -164,11 +152,11 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
         ...jsonBody(TokenizeBody(maxInputs)),
         detail: describeRoute({
           summary: "Tokens of texts",
-          description: "As the model's tokenizer makes them, not cut to the model's length.",
+          description: "All tokens of the model's tokenizer, not cut to the model's length.",
           tag: "tokens",
           headers: embeddingHeaders,
           answer: {
-            description: "One list of tokens a text.",
+            description: "One list of tokens per text.",
             schema: Type.Array(Type.Array(TokenEntry)),
             example: [
               [
@@ -200,18 +188,16 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
           dimensions: undefined,
           truncate: body.parameters?.truncate ?? undefined,
           promptName: body.parameters?.prompt_name ?? undefined,
-          latencyBudgetMs: latencyBudgetMs(request.headers),
-          tenant: tenantOf(callerOf(request)),
-          signal: request.signal,
+          ...requestContext(request),
         });
         const [source, ...others] = vectors.map((vector) => shapeVector(vector, { normalize: true }));
-        if (source === undefined) throw new ServiceError("INTERNAL", "no vector came for the source sentence");
+        if (source === undefined) throw new ServiceError("INTERNAL", "there is no vector for the source sentence");
         return others.map((other) => cosine(source, other));
       },
       {
         ...jsonBody(SimilarityBody(maxInputs)),
         detail: describeRoute({
-          summary: "How alike a sentence and others are",
+          summary: "Similarity of a sentence and others",
           tag: "embeddings",
           headers: embeddingHeaders,
           answer: {

@@ -1,6 +1,6 @@
 import { type PendingAnswers, pendingAnswers } from "#platform/http/pending-answers.ts";
 
-/** Vectors written at once: about 1 ms for 384 values each. Answers with more are sent as their client takes them. */
+/** Vectors written at once: about 1 ms for 384 values each. Larger answers are written as their client reads them. */
 const vectorsPerPiece = 64;
 
 function* writePieces(
@@ -17,8 +17,9 @@ function* writePieces(
 }
 
 /**
- * Answers with vectors as JSON. A large answer is written in pieces: each holds up nobody else, and none takes memory before its client wants it.
- * @throws ServiceError TOO_MANY_REQUESTS when answers that other clients have yet to read take all memory
+ * Answers with vectors as JSON. A large answer is written in pieces, so that it neither blocks other requests nor takes memory before its client
+ * reads it.
+ * @throws ServiceError TOO_MANY_REQUESTS when answers that other clients have yet to read take all the memory.
  */
 export function writeAnswer(
   head: string,
@@ -29,11 +30,11 @@ export function writeAnswer(
   pending: PendingAnswers = pendingAnswers,
 ): Response {
   const headers: Record<string, string> = { "content-type": "application/json" };
-  // Nothing is cut silently: beside the field in `usage`, for those whose client hides fields that it doesn't know.
+  // Besides the field in `usage`, for clients that hide fields that they don't know.
   if (truncatedInputs > 0) headers["x-truncated-inputs"] = String(truncatedInputs);
   const pieces = writePieces(head, vectors, write, tail);
   if (vectors.length <= vectorsPerPiece) return new Response([...pieces].join("") || head + tail, { headers });
-  // The first piece is written before the status is sent: what can't be written at all is an error, not half an answer.
+  // The first piece is written before the status is sent, so that a failure there is an error and not half an answer.
   const first = pieces.next().value as string;
   const bytes = vectors.reduce((sum, { byteLength }) => sum + byteLength, 0);
   return pending.stream(bytes, headers, resume(first, pieces));

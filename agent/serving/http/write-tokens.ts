@@ -2,12 +2,12 @@ import type { TokenizedTexts } from "#agent/serving/admission/embedder.ts";
 import { createTokenLocator } from "#agent/serving/text/locate-tokens.ts";
 import { type PendingAnswers, pendingAnswers } from "#platform/http/pending-answers.ts";
 
-/** Tokens written at once: about a millisecond. Answers with more are sent as their client takes them. */
+/** Tokens written at once: about 1 ms. Larger answers are written as their client reads them. */
 const tokensPerPiece = 512;
-/** Memory of an answer that is being written: a text, and where each of its characters is in it without case and accents. */
+/** Memory per character while an answer is written: the text, and its characters' positions without case and accents. */
 const bytesPerCharacter = 7;
 
-/** One JSON array a text, in pieces. */
+/** Writes one JSON array per text, in pieces. */
 function* writePieces(inputs: readonly string[], { texts, tokenizer }: TokenizedTexts): Generator<string> {
   let piece = "[";
   for (const [index, { ids, before, after }] of texts.entries()) {
@@ -31,8 +31,8 @@ function* writePieces(inputs: readonly string[], { texts, tokenizer }: Tokenized
 }
 
 /**
- * Answers a request for tokens. The answer is some sixty times as long as its texts, so a large one is written as its client takes it.
- * @throws ServiceError TOO_MANY_REQUESTS when answers that other clients have yet to read take all memory
+ * Answers a request for tokens. The answer is some 60 times as long as its texts, so a large one is written as its client reads it.
+ * @throws ServiceError TOO_MANY_REQUESTS when answers that other clients have yet to read take all the memory.
  */
 export function writeTokens(
   inputs: readonly string[],

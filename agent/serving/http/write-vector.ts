@@ -1,8 +1,8 @@
 const decimals = 11;
-/** From here to 1, 11 decimals are less than half a float32 step off: reading them as float32 gives the same value. */
-const smallestFixed = 2 ** -13;
+/** From here to 1, 11 decimals are less than half a float32 step off, so reading them as float32 gives the same value. */
+const minFixed = 2 ** -13;
 
-/** Writes `value`'s last decimal digits into `bytes`, ending before `end`. */
+/** Writes the last `count` decimal digits of `value` into `bytes`, ending before `end`. */
 function writeDigits(bytes: Uint8Array, end: number, count: number, value: number): void {
   let rest = value;
   for (let at = end - 1; at >= end - count; at -= 1) {
@@ -13,12 +13,12 @@ function writeDigits(bytes: Uint8Array, end: number, count: number, value: numbe
 }
 
 /**
- * A vector as a JSON array, twice as fast and a third shorter than JSON.stringify (10 µs for 384 values), and exact: each number,
- * read as float32, is the value that was written.
- * @throws Error for values that JSON can't hold.
+ * Writes a vector as a JSON array, twice as fast as JSON.stringify (10 µs for 384 values) and a third shorter, and exact: each number, read as
+ * float32, is the original value.
+ * @throws Error for a value that is not finite.
  */
 export function writeVectorJson(vector: Float32Array): string {
-  // "-0." and the digits and a comma; the longest exponent form ("-1.2345678806304932e-7") is 24.
+  // "-0.", the digits and a comma; the longest exponent form ("-1.2345678806304932e-7") is 24.
   const bytes = Buffer.allocUnsafe(vector.length * 26 + 2);
   let at = 0;
   bytes[at++] = 91; // [
@@ -26,7 +26,7 @@ export function writeVectorJson(vector: Float32Array): string {
     if (i > 0) bytes[at++] = 44; // ,
     const value = vector[i] as number;
     const size = Math.abs(value);
-    if (size >= smallestFixed && size < 1) {
+    if (size >= minFixed && size < 1) {
       if (value < 0) bytes[at++] = 45; // -
       bytes[at++] = 48;
       bytes[at++] = 46; // 0.
@@ -44,7 +44,7 @@ export function writeVectorJson(vector: Float32Array): string {
   return bytes.toString("latin1", 0, at);
 }
 
-/** A vector as OpenAI's `encoding_format: "base64"` has it: float32, little-endian. */
+/** Writes a vector as OpenAI's `encoding_format: "base64"`: float32, little-endian. */
 export function writeVectorBase64(vector: Float32Array): string {
   return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64");
 }

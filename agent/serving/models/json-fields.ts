@@ -1,21 +1,22 @@
-/** True for a JSON object. */
+/** Fields of JSON that others wrote: of the wanted type, or as if they were not there. */
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns a finite number of an object; undefined when the field, or the object, is anything else. */
+/** A finite number in an object; undefined when the field, or the object, is anything else. */
 export function numberAt(json: unknown, key: string): number | undefined {
   const value = isRecord(json) ? json[key] : undefined;
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** Returns a text of an object; undefined when the field, or the object, is anything else. */
+/** A text in an object; undefined when the field, or the object, is anything else. */
 export function stringAt(json: unknown, key: string): string | undefined {
   const value = isRecord(json) ? json[key] : undefined;
   return typeof value === "string" ? value : undefined;
 }
 
-/** Returns an object of texts; values of other types are left out. */
+/** The texts of an object of texts; others in it are left out. */
 export function textsAt(json: unknown, key: string): Record<string, string> {
   const value = isRecord(json) ? json[key] : undefined;
   if (!isRecord(value)) return {};

@@ -1,24 +1,23 @@
-import { availableParallelism } from "node:os";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { defaultThreads } from "./default-threads.ts";
 import { type ModelManifest, Precision } from "./model-manifest.ts";
 
-/** Settings of how a model is loaded and its texts are batched. */
+/** How a model is loaded and its texts are put together. */
 export const modelSettings = {
   precision: Type.Union([Type.Literal("auto"), Precision], {
-    description: "which of a model's ONNX files is loaded: auto, fp32, fp16, int8 or q4; auto: the most exact one",
+    description: "the ONNX file of a model that is loaded; auto: the most exact one",
   }),
   threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
-    description: "threads that compute; null: one for each core, up to four",
+    description: "threads that compute; null: one a core, up to four",
   }),
   oneThreadProcesses: Type.Union([Type.Integer({ minimum: 0, maximum: 256 }), Type.Null()], {
-    description:
-      "processes of one thread each that take over while the queue is long; null: as many as threads; 0: none",
+    description: "processes of one thread each that join while the queue is long; null: as many as threads; 0: none",
   }),
   batchTokens: Type.Union([Type.Integer({ minimum: 1, maximum: 16_777_216 }), Type.Null()], {
-    description: "maximum of tokens in a batch; null: 256 on a CPU, 16384 on a GPU",
+    description: "max tokens computed together; null: 256 on a CPU, 16384 on a GPU",
   }),
   batchTexts: Type.Union([Type.Integer({ minimum: 1, maximum: 4096 }), Type.Null()], {
-    description: "maximum of texts in a batch; null: 32 on a CPU, 256 on a GPU",
+    description: "max texts computed together; null: 32 on a CPU, 256 on a GPU",
   }),
   paddedLengths: Type.Union(
     [
@@ -35,7 +34,7 @@ export const modelSettings = {
 const optional = <Schemas extends Record<string, TSchema>>(schemas: Schemas) =>
   Type.Partial(Type.Object(schemas), { additionalProperties: false });
 
-/** Settings that differ for single models, by id or alias. */
+/** What is different for some models, by id or alias. */
 export const SettingsByModel = Type.Record(Type.String({ minLength: 1 }), optional(modelSettings), {
   maxProperties: 256,
   default: {},
@@ -45,15 +44,7 @@ export const SettingsByModel = Type.Record(Type.String({ minLength: 1 }), option
 const ModelSettings = Type.Object(modelSettings);
 export type ModelSettings = Static<typeof ModelSettings>;
 
-/** A small encoder gains little from more threads on one batch, and the device has other work. */
-const maxThreads = 4;
-
-/** Returns the threads that compute unless configured: one for each core that this process may use, up to four. */
-export function defaultThreads(): number {
-  return Math.min(maxThreads, availableParallelism());
-}
-
-/** Returns the settings of one model: its own before those of all models. Names are compared ignoring case. */
+/** What holds for one model: its own settings before those of all. Names are compared without regard to case. */
 export function settingsOf(
   config: ModelSettings & { readonly models: Static<typeof SettingsByModel> },
   { id, aliases }: Pick<ModelManifest, "id" | "aliases">,
@@ -62,7 +53,7 @@ export function settingsOf(
   const settings = Object.fromEntries(
     Object.keys(modelSettings).map((key) => [key, config[key as keyof ModelSettings]]),
   ) as ModelSettings;
-  // The id comes last: its settings override those of an alias.
+  // The id, which comes last, has the last word.
   const own = Object.entries(config.models)
     .map(([name, given]) => ({ given, strength: names.indexOf(name.toLowerCase()) }))
     .filter(({ strength }) => strength >= 0)

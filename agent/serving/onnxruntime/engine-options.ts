@@ -1,51 +1,48 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ExecutionProvider } from "./execution-provider.ts";
 
-/** Configuration of the engine, among `serving`'s other keys. */
+/** Configuration of what computes, beside `serving`'s other keys. */
 export const engineConfig = {
   executionProviders: Type.Union(
     [Type.Literal("auto"), Type.Array(ExecutionProvider, { minItems: 1, maxItems: 8, uniqueItems: true })],
     {
       default: "auto",
       description:
-        "tried in this order: tensorrt, cuda, cpu; without cpu a model that no GPU takes is not served; auto: those in onnxruntimeDirectory, the fastest first, then the CPU",
+        "tried in this order, e.g. [tensorrt, cuda, cpu]; without cpu a model that no GPU takes is not served; auto: all that onnxruntimeDirectory has, the fastest first, then the CPU",
     },
   ),
   onnxruntimeDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
     default: null,
     description:
-      "holds libonnxruntime.so.1 and the libonnxruntime_providers_*.so built with it; null: the carried library, which computes on the CPU",
+      "holds libonnxruntime.so.1 (1.30 or newer) and the libonnxruntime_providers_*.so built with it; null: the library inside the executable, which computes on the CPU",
   }),
   tensorrt: Type.Object(
     {
       engineCacheDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
         default: null,
-        description: "where built engines are kept, one directory a model; null: built anew at every start",
+        description: "directory of built engines, one a model; null: built anew at every start",
       }),
       fp16: Type.Boolean({ default: true, description: "half precision: about twice as fast" }),
-      timingCache: Type.Boolean({
-        default: true,
-        description: "measurements for one engine speed up building the next",
-      }),
+      timingCache: Type.Boolean({ default: true, description: "reuse measurements of one engine for the next" }),
       maxWorkspaceBytes: Type.Union([Type.Integer({ minimum: 1, maximum: 1_099_511_627_776 }), Type.Null()], {
         default: null,
-        description: "maximum memory for building an engine; null: the library's default",
+        description: "memory for building an engine; null: the library's default",
       }),
     },
-    { additionalProperties: false, default: {} },
+    { additionalProperties: false, default: {}, description: "Settings of TensorRT." },
   ),
 };
 const EngineConfig = Type.Object(engineConfig);
 export type EngineConfig = Static<typeof EngineConfig>;
 
-/** Engine of a model's process. */
+/** What a model's process is told of the engine. */
 export const WorkerEngine = Type.Object(
   {
     providers: engineConfig.executionProviders,
     onnxruntimeDirectory: engineConfig.onnxruntimeDirectory,
-    /** Directory of this model's engines. */
+    /** Of this model. */
     engineCacheDirectory: Type.Union([Type.String(), Type.Null()], { default: null }),
-    /** Batches that a GPU computes before it is ready. */
+    /** What a GPU computes before it is ready. */
     warmUp: Type.Array(Type.Object({ texts: Type.Integer(), paddedTokens: Type.Integer() }), { default: [] }),
   },
   { additionalProperties: false },
@@ -53,15 +50,15 @@ export const WorkerEngine = Type.Object(
 export type WorkerEngine = Static<typeof WorkerEngine>;
 
 /**
- * Returns the environment variables of a model's process: TensorRT takes its settings only from there when it is used from JavaScript, and
- * the system's loader searches the operator's directory for CUDA's libraries too.
+ * What a model's process needs in its environment: TensorRT takes its settings from there only when it is used from JavaScript, and
+ * the system's loader looks for CUDA's libraries in the operator's directory too.
  */
 export function engineEnvironment(
   { onnxruntimeDirectory, engineCacheDirectory }: Pick<WorkerEngine, "onnxruntimeDirectory" | "engineCacheDirectory">,
   { fp16, timingCache, maxWorkspaceBytes }: EngineConfig["tensorrt"],
   environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
-  // Empty: the carried library, whatever this process' own environment has.
+  // Empty: the carried library, whatever this process' own environment says.
   if (onnxruntimeDirectory === null) return { THORMESH_ONNXRUNTIME_DIR: "" };
   const searched = environment["LD_LIBRARY_PATH"];
   return {

@@ -1,27 +1,27 @@
 import { type Static, Type } from "@sinclair/typebox";
 
-/** Devices on which ONNX Runtime can compute. */
+/** What ONNX Runtime can compute on. */
 export const ExecutionProvider = Type.Union([Type.Literal("tensorrt"), Type.Literal("cuda"), Type.Literal("cpu")]);
 export type ExecutionProvider = Static<typeof ExecutionProvider>;
 
-/** Result of a model process' start: the provider that computes, and why those tried before don't. */
+/** What a model's process found when it started: who computes, and why the others of the list don't. */
 export const EngineReport = Type.Object({
   provider: ExecutionProvider,
-  /** Providers that were tried before, in order, each with the library's own reason. */
+  /** Those that were tried before, in their order, each with the library's own reason. */
   refused: Type.Array(Type.Object({ provider: ExecutionProvider, reason: Type.String() })),
-  /** Version of ONNX Runtime; null when the library doesn't state it. */
+  /** Of ONNX Runtime; null where the library doesn't say. */
   libraryVersion: Type.Union([Type.String(), Type.Null()]),
-  /** Path of the operator's library; null: the carried one. */
+  /** The operator's library; null: the carried one. */
   libraryPath: Type.Union([Type.String(), Type.Null()]),
-  /** Reason why the carried library computes instead of the operator's; null when that is used or none is configured. */
+  /** Why the carried library computes instead of the operator's; null when that is used or none is named. */
   libraryProblem: Type.Union([Type.String(), Type.Null()]),
-  /** Number of TensorRT's engines built at this start, and of those found in the cache; null without TensorRT or a cache directory. */
+  /** TensorRT's engines of this model: built at this start, or found in the cache. Null without TensorRT or without a cache directory. */
   engines: Type.Union([Type.Object({ built: Type.Integer(), reused: Type.Integer() }), Type.Null()]),
 });
 export type EngineReport = Static<typeof EngineReport>;
 
-/** Returns the sentence for a log line or a health check. */
-export function explainEngine({
+/** For a log line or a health check: what computes, and what was to and doesn't. */
+export function describeEngine({
   provider,
   refused,
   libraryVersion,
@@ -30,7 +30,7 @@ export function explainEngine({
 }: EngineReport): string {
   const where = { cpu: "on the CPU", cuda: "on the GPU with CUDA", tensorrt: "on the GPU with TensorRT" }[provider];
   const whose = libraryPath === null ? "" : ` from ${libraryPath}`;
-  const named = libraryProblem === null ? "" : `; the configured one can't be used: ${libraryProblem}`;
+  const named = libraryProblem === null ? "" : `; the one that is named can't be used: ${libraryProblem}`;
   const instead = refused.map((tried) => `; ${tried.provider} can't be used: ${tried.reason}`).join("");
   return `ONNX Runtime${libraryVersion === null ? "" : ` ${libraryVersion}`}${whose} ${where}${named}${instead}`;
 }

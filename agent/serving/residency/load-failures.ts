@@ -2,24 +2,24 @@ import { doublingDelayMs } from "#platform/doubling-delay.ts";
 
 export interface LoadFailure {
   readonly reason: string;
-  /** Seconds for which requests are refused with the reason instead of trying again. */
+  /** Until when requests are turned away with the reason instead of trying again, in seconds from now. */
   readonly retryAfterS: number;
 }
 
-/** Models that could not be loaded recently, so that not every request for one starts a process that fails again. */
+/** Which models could not be loaded of late, so that not every request for one starts a process that ends in the same way. */
 export interface LoadFailures {
-  /** Returns the seconds until the next try. */
+  /** @returns after how many seconds the next try makes sense. */
   record(id: string, reason: string): number;
-  /** Removes a model that was loaded. */
+  /** It was loaded. */
   forget(id: string): void;
-  /** Returns the last failure while it is too early to try again, else null. */
+  /** The last failure while it is too early to try again; null otherwise. */
   holding(id: string): LoadFailure | null;
-  /** Returns the last failure unless the model has been loaded since. */
+  /** The last failure, if the model has not been loaded since. */
   last(id: string): LoadFailure | null;
 }
 
 const firstHoldMs = 5_000;
-const maxHoldMs = 300_000;
+const longestHoldMs = 300_000;
 
 export function createLoadFailures(nowMs: () => number): LoadFailures {
   const byId = new Map<string, { readonly reason: string; readonly inRow: number; readonly untilMs: number }>();
@@ -31,7 +31,7 @@ export function createLoadFailures(nowMs: () => number): LoadFailures {
   return {
     record(id, reason) {
       const inRow = (byId.get(id)?.inRow ?? 0) + 1;
-      const holdMs = doublingDelayMs(inRow, firstHoldMs, maxHoldMs);
+      const holdMs = doublingDelayMs(inRow, firstHoldMs, longestHoldMs);
       byId.set(id, { reason, inRow, untilMs: nowMs() + holdMs });
       return holdMs / 1000;
     },

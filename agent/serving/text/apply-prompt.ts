@@ -2,8 +2,8 @@ import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { ServiceError } from "#platform/errors.ts";
 
 /**
- * The inputs with one of the model's prompts before each text: the one that the request names, else the model's default. Token ids stay
- * as they are: whoever sends them has done all that comes before.
+ * Puts one of the model's prompts before each text: the one that the request names, or the model's default. Token ids stay as they are, as
+ * their client has already done what comes before tokenising.
  * @throws ServiceError INVALID_REQUEST for a prompt that the model doesn't have, or one asked for with token ids.
  */
 export function applyPrompt<Input>(

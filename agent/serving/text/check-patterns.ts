@@ -1,54 +1,64 @@
 import { readFileSync } from "node:fs";
-import { startChildWorker } from "#platform/process/child-worker.ts";
+import { childEnvironment } from "#platform/process/child-environment.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { isKnownPattern, patternsOf, type TokenizerPattern } from "./tokenizer-patterns.ts";
 
-/** CPU time between two signs of life (a busy machine does not make a pattern slow): a text that takes longer would take for ever. */
+/** Maximum CPU time between two lines of output, and until the first one: a text that takes longer would never end. */
 const maxSilentCpuMs = 1_000;
 const maxStartCpuMs = 20_000;
-/** For the whole, also where CPU time can't be read. */
+/** Maximum total time, which also counts where CPU time can't be read. */
 const maxMs = 120_000;
+const checkMs = 20;
 const ticksPerSecond = 100;
 
-/** Patterns that were found to be fast, so that they are not tried again when a model is loaded again. */
-const tried = new Set<string>();
+/** Patterns that were found to be fast, remembered for models that are loaded again. */
+const fastPatterns = new Set<string>();
 
-function cpuMsOf(pid: number): number {
+function cpuMsOf(pid: number): number | null {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
     return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1000;
   } catch {
-    return 0;
+    return null;
   }
 }
 
-/** Tries a pattern in a process of its own, which is killed when it takes too long. */
-async function verdictOn(pattern: string): Promise<string> {
-  let verdict = "slow";
-  const worker = startChildWorker({
-    command: [...selfCommand(), "tokenizer-probe", JSON.stringify(pattern)],
-    onErrorLine() {},
-    onLine(line) {
-      if (line === ".") worker.watch.begin(maxSilentCpuMs);
-      else verdict = line;
-    },
-    minDeadlineMs: maxSilentCpuMs,
-    maxStoppedMs: Number.POSITIVE_INFINITY,
-    clockMs: cpuMsOf,
-    lostError: (reason) => new Error(reason),
+/** Tries a pattern in a separate process, which is killed when it takes too long. */
+async function judgePattern(pattern: string): Promise<"fast" | "slow" | "invalid"> {
+  const child = Bun.spawn([...selfCommand(), "tokenizer-probe"], {
+    stdin: new Blob([`${JSON.stringify(pattern)}\n`]),
+    stdout: "pipe",
+    stderr: "ignore",
+    env: childEnvironment("worker"),
   });
-  worker.watch.begin(maxStartCpuMs);
-  const timer = setTimeout(() => worker.drop("took too long"), maxMs);
-  await worker.lost;
-  clearTimeout(timer);
-  return verdict;
+  const startedMs = performance.now();
+  let output = "";
+  let aliveCpuMs = 0;
+  const watching = setInterval(() => {
+    const cpuMs = cpuMsOf(child.pid) ?? 0;
+    const silentMs = cpuMs - aliveCpuMs;
+    const overdue = silentMs > (output === "" ? maxStartCpuMs : maxSilentCpuMs);
+    if (overdue || performance.now() - startedMs > maxMs) child.kill("SIGKILL");
+  }, checkMs);
+  try {
+    const decoder = new TextDecoder();
+    for await (const chunk of child.stdout) {
+      output = output.concat(decoder.decode(chunk)).slice(-64);
+      aliveCpuMs = cpuMsOf(child.pid) ?? aliveCpuMs;
+    }
+    await child.exited;
+    const verdict = output.trim().split("\n").at(-1);
+    return verdict === "fast" || verdict === "invalid" ? verdict : "slow";
+  } finally {
+    clearInterval(watching);
+  }
 }
 
 async function refuseSlow({ place, pattern }: TokenizerPattern): Promise<void> {
-  if (isKnownPattern(pattern) || tried.has(pattern)) return;
-  const verdict = await verdictOn(pattern);
+  if (isKnownPattern(pattern) || fastPatterns.has(pattern)) return;
+  const verdict = await judgePattern(pattern);
   if (verdict === "fast") {
-    tried.add(pattern);
+    fastPatterns.add(pattern);
     return;
   }
   const shown = pattern.length > 200 ? `${pattern.slice(0, 200)}…` : pattern;
@@ -60,10 +70,10 @@ async function refuseSlow({ place, pattern }: TokenizerPattern): Promise<void> {
 }
 
 /**
- * Refuses a tokenizer whose regular expressions take a time out of all proportion on some text: they run where all requests are served.
- * Those of published families are known; others are tried first.
+ * Refuses a tokenizer with a regular expression that is too slow on some text, because it runs in the process that serves all requests. Those
+ * of published model families are known to be fast; others are tried first.
  * @param definition the parsed tokenizer.json
- * @throws Error naming the place in the file and the expression.
+ * @throws Error with the place in the file and the expression.
  */
 export async function refuseSlowPatterns(definition: object): Promise<void> {
   for (const pattern of patternsOf(definition)) await refuseSlow(pattern);

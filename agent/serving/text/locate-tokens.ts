@@ -1,16 +1,16 @@
-/** Where a token stands in its text, in UTF-16 code units; `stop` is the first one behind it. */
+/** Position of a token in its text, in UTF-16 code units; `stop` is the first one after it. */
 export interface TokenPlace {
   readonly start: number;
   readonly stop: number;
 }
 
-/** What tokenizers put before a token: WordPiece's continuation, SentencePiece's and byte-level BPE's blank. */
+/** Prefixes of token names: WordPiece's continuation mark, SentencePiece's and byte-level BPE's space. */
 const markers = /^(##|[▁Ġ]+)/;
 
-/** A text in lower case and without accents. */
+/** A text in lower case without accents. */
 interface FoldedText {
   readonly folded: string;
-  /** Origin of each of its characters in the text, and the text's end; null: the same place. */
+  /** Index in the text of each folded character, and of the text's end; null: the same index. */
   readonly places: Uint32Array | null;
 }
 
@@ -44,13 +44,13 @@ function fold(text: string): FoldedText {
   return { folded: parts.join(""), places };
 }
 
-/** Behind a gap there may be what could not be placed, but only blanks and that: farther away it is another word. */
+/** Maximum distance to the next token, for white space and tokens that could not be located: beyond it is another word. */
 const maxGap = 64;
 
 /**
- * Finds tokens in the text they were made of, asked for one after another. Tokenizers change a text before they cut it (case, accents,
- * blanks), so each token is looked for behind the one before it, case and accents left aside.
- * @returns a token's place; null for one that does not stand in the text as it is (unknown, a part of a character).
+ * Locates tokens in the text they were made of, one after another. Tokenizers change a text before they split it (case, accents, white space),
+ * so each token is searched for after the previous one, ignoring case and accents.
+ * @returns a token's position; null for one that is not in the text as it is (an unknown token, part of a character).
  */
 export function createTokenLocator(text: string): (token: string) => TokenPlace | null {
   const { folded, places } = fold(text);

@@ -1,6 +1,6 @@
-/** Characters of a slice, where a place to cut is near. */
+/** Characters of a slice that ends at a word. */
 export const sliceCharacters = 1_024;
-/** A slice is cut here even where that is inside a word: no text is worked through in one go. */
+/** Maximum characters of a slice, at which it is cut even inside a word. */
 export const maxSliceCharacters = 2_048;
 
 const isSpace = (code: number) =>
@@ -8,15 +8,15 @@ const isSpace = (code: number) =>
 
 const letterOrDigit = /[\p{L}\p{N}]/u;
 
-/** Says whether white space begins at `at`, behind something else: no tokenizer makes one token of what is on both sides. */
-function isWordEnd(text: string, at: number, after: "anything" | "letter", before: "blank" | "space"): boolean {
+/** True where white space begins at `at`: no tokenizer makes one token of what is on both sides. */
+function isWordEnd(text: string, at: number, after: "anything" | "letter", before: "space" | "white-space"): boolean {
   const code = text.charCodeAt(at);
-  if (before === "blank" ? code !== 32 : !isSpace(code)) return false;
+  if (before === "space" ? code !== 32 : !isSpace(code)) return false;
   if (isSpace(text.charCodeAt(at - 1))) return false;
   return after === "anything" || letterOrDigit.test(text.charAt(at - 1));
 }
 
-/** Half a surrogate pair, or a mark without its letter, would become another token. */
+/** Moves a cut out of a surrogate pair, half of which would become another token. */
 function wholeCharacter(text: string, at: number): number {
   const code = text.charCodeAt(at);
   if (code >= 0xdc00 && code <= 0xdfff) return at - 1;
@@ -24,27 +24,27 @@ function wholeCharacter(text: string, at: number): number {
 }
 
 /**
- * Finds the end of a slice that begins at `from`. Best is a blank behind a word: tokenizers of all families cut there themselves. Behind punctuation
- * some take a line break into its token, so other white space counts behind a letter first and then behind anything.
- * @param most characters of a slice where a place to cut is near
- * @returns the end, and whether it is such a place
+ * Finds the end of a slice that begins at `from`. Best is a space after a word, where tokenizers of all families split themselves. Some take a
+ * line break into the token of the punctuation before it, so other white space counts after a letter first, and then after anything.
+ * @param usualCharacters of a slice, if a word ends near there
+ * @returns the end; `atWordEnd` is false where no word ends near.
  */
 export function sliceEnd(
   text: string,
   from: number,
-  most: number,
+  usualCharacters: number,
 ): { readonly end: number; readonly atWordEnd: boolean } {
-  if (text.length - from <= most) return { end: text.length, atWordEnd: true };
-  const limit = Math.min(text.length, from + Math.max(most, maxSliceCharacters));
+  if (text.length - from <= usualCharacters) return { end: text.length, atWordEnd: true };
+  const limit = Math.min(text.length, from + Math.max(usualCharacters, maxSliceCharacters));
   for (const [after, before] of [
-    ["anything", "blank"],
-    ["letter", "space"],
     ["anything", "space"],
+    ["letter", "white-space"],
+    ["anything", "white-space"],
   ] as const) {
-    for (let at = from + most; at > from + most / 4; at -= 1) {
+    for (let at = from + usualCharacters; at > from + usualCharacters / 4; at -= 1) {
       if (isWordEnd(text, at, after, before)) return { end: at, atWordEnd: true };
     }
-    for (let at = from + most + 1; at < limit; at += 1) {
+    for (let at = from + usualCharacters + 1; at < limit; at += 1) {
       if (isWordEnd(text, at, after, before)) return { end: at, atWordEnd: true };
     }
   }

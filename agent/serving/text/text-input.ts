@@ -1,20 +1,20 @@
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { ServiceError } from "#platform/errors.ts";
 
-/** Two texts that a cross-encoder reads together: a question and what may answer it. */
+/** Two texts that a cross-encoder reads together: a query and a text to rank by it. */
 export interface TextPair {
   readonly first: string;
   readonly second: string;
 }
 
-/** What a model reads: a text, token ids as a client has them, or a pair. */
+/** Input of a model: a text, token ids from the client, or a pair. */
 export type TextInput = string | readonly number[] | TextPair;
 
 export const isPair = (input: TextInput): input is TextPair => typeof input === "object" && "first" in input;
 
 /**
- * Pairs are for cross-encoders, texts for embedding models.
- * @throws ServiceError INVALID_REQUEST naming what the model can be asked for.
+ * Refuses pairs for embedding models, and texts for cross-encoders.
+ * @throws ServiceError INVALID_REQUEST
  */
 export function refuseUnlessForKind({ id, kind }: Pick<ModelManifest, "id" | "kind">, inputs: readonly TextInput[]) {
   const pairs = inputs.some(isPair);

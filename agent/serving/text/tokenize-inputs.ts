@@ -1,22 +1,23 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServiceError } from "#platform/errors.ts";
+import type { Steps } from "./encode-in-slices.ts";
 import { isPair, type TextInput } from "./text-input.ts";
-import type { AskedQuestion, Steps, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
+import type { LastQuery, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
 
-/** An input of a request and its place there. */
+/** An input and its index in the request. */
 export interface PlacedInput {
   readonly index: number;
   readonly input: TextInput;
 }
 
-/** Shorter texts than this are never worth a turn of their own. */
+/** Texts up to this length are tokenised in one step. */
 const shortText = 1_024;
 
 function read(
   tokenizer: TextTokenizer,
   input: TextInput,
-  asked: AskedQuestion,
+  query: LastQuery,
 ): TokenizedText | null | Steps<TokenizedText> {
   if (typeof input === "string") {
     return input.length <= shortText ? tokenizer.tokenize(input) : tokenizer.tokenizeInSteps(input);
@@ -24,18 +25,18 @@ function read(
   if (!isPair(input)) return tokenizer.acceptTokenIds(input);
   const { first, second } = input;
   return first.length + second.length <= shortText
-    ? tokenizer.tokenizePair(first, second, asked)
-    : tokenizer.tokenizePairInSteps(first, second, asked);
+    ? tokenizer.tokenizePair(first, second, query)
+    : tokenizer.tokenizePairInSteps(first, second, query);
 }
 
-/** Tokenising takes turns with everything else this process does. */
-const longestTurnMs = 4;
+/** Time after which tokenising lets the event loop do other work. */
+const maxTurnMs = 4;
 
-/** Lets others have a turn whenever this one has lasted long enough. */
+/** Splits work into turns: `over` tells when to await `next`, which starts a new one. */
 export function createTurns(): { readonly over: () => boolean; readonly next: () => Promise<void> } {
   let startedMs = performance.now();
   return {
-    over: () => performance.now() - startedMs >= longestTurnMs,
+    over: () => performance.now() - startedMs >= maxTurnMs,
     async next() {
       await nextTurn();
       startedMs = performance.now();
@@ -43,7 +44,7 @@ export function createTurns(): { readonly over: () => boolean; readonly next: ()
   };
 }
 
-/** Does all steps, in turns with everything else. */
+/** Runs all steps, with other work in between. */
 export async function finishInTurns<T>(steps: Steps<T>, turns: ReturnType<typeof createTurns>): Promise<T> {
   for (;;) {
     const { done, value } = steps.next();
@@ -53,8 +54,8 @@ export async function finishInTurns<T>(steps: Steps<T>, turns: ReturnType<typeof
 }
 
 /**
- * The inputs as the model reads them, in order.
- * @param field what the inputs are called in the request, for error messages
+ * Tokenises inputs, in order.
+ * @param field name of the inputs in the request, for error messages
  * @throws ServiceError for token ids that are not in the model's vocabulary.
  */
 export async function tokenizeInputs(
@@ -64,9 +65,9 @@ export async function tokenizeInputs(
 ): Promise<TokenizedText[]> {
   const texts: TokenizedText[] = [];
   const turns = createTurns();
-  const asked: AskedQuestion = {};
+  const query: LastQuery = {};
   for (const { index, input } of inputs) {
-    const begun = read(model.tokenizer, input, asked);
+    const begun = read(model.tokenizer, input, query);
     const text = begun !== null && "next" in begun ? await finishInTurns(begun, turns) : begun;
     if (text === null) {
       throw new ServiceError(

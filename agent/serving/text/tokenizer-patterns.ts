@@ -5,7 +5,7 @@ export interface TokenizerPattern {
   readonly pattern: string;
 }
 
-/** Bounds of what a tokenizer may do to a text. */
+/** Bounds of a tokenizer's definition. */
 const maxDepth = 32;
 const maxParts = 64;
 const maxPatternCharacters = 4_000;
@@ -14,10 +14,10 @@ const maxGrowth = 64;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
-/** The parts of tokenizer.json that are steps on the way from a text to tokens and back. */
+/** Parts of tokenizer.json that turn texts into tokens and back. */
 const stages = ["normalizer", "pre_tokenizer", "post_processor", "decoder"] as const;
 
-/** By how much a part makes a text longer at most, where it replaces or adds. */
+/** Maximum factor by which a part makes a text longer. */
 function growthOf({ type, content, prepend, pattern }: Record<string, unknown>): number {
   if (type === "Prepend") return typeof prepend === "string" ? 1 + prepend.length / 64 : 1;
   if (type !== "Replace" || typeof content !== "string") return 1;
@@ -27,8 +27,8 @@ function growthOf({ type, content, prepend, pattern }: Record<string, unknown>):
 }
 
 /**
- * The regular expressions of a tokenizer.json.
- * @throws Error naming the place of what goes beyond any bound.
+ * Lists the regular expressions of a tokenizer.json.
+ * @throws Error with the place of the part that exceeds a bound.
  */
 export function patternsOf(definition: object): TokenizerPattern[] {
   const found: TokenizerPattern[] = [];
@@ -66,7 +66,7 @@ const words = "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+";
 const rest = " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const endings = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 
-/** Of published families of models: their time grows as the text does. */
+/** Patterns of published model families, which take linear time. */
 const knownPatterns: ReadonlySet<string> = new Set([
   `${endings}|${words}|\\p{N}{1,3}|${rest}`,
   `${endings}|${words}|\\p{N}|${rest}`,
@@ -78,28 +78,30 @@ const knownPatterns: ReadonlySet<string> = new Set([
 export const isKnownPattern = (pattern: string): boolean => knownPatterns.has(pattern);
 
 /** Characters that occur in ordinary texts. */
-const usual = ["a", "Z", "0", " ", "\n", "\t", ".", "-", "_", "'", "!", "é", "机", "\u0301", "🤖", "\u0000"];
+const usualCharacters = ["a", "Z", "0", " ", "\n", "\t", ".", "-", "_", "'", "!", "é", "机", "\u0301", "🤖", "\u0000"];
 const syntax = new Set([..."\\^$.*+?()[]{}|/"]);
 const maxLetters = 40;
 const maxPaired = 16;
 const maxWords = 8;
 
 /**
- * Texts on which a regular expression that can be slow is: what it speaks of itself, over and over, behind a beginning and before an end
- * that does not fit.
- * @param length of each, about
+ * Generates texts on which a slow regular expression shows it: its own characters and words repeated, between a prefix and an ending that does
+ * not match.
+ * @param length approximate length of each
  */
 export function* provokingTexts(pattern: string, length: number): Generator<string> {
   const own = [...new Set(pattern)].filter((character) => !syntax.has(character));
-  const letters = [...new Set([...own, ...usual])].slice(0, maxLetters);
+  const letters = [...new Set([...own, ...usualCharacters])].slice(0, maxLetters);
   const literals = [...new Set(pattern.match(/[^\\^$.*+?()[\]{}|\s]{2,16}/gu) ?? [])].slice(0, maxWords);
-  // Without what only belongs to an escape.
-  const spoken = literals.map((literal) => literal.replace(/^[pPsSdDwWnrtbu]/, "")).filter((literal) => literal !== "");
+  // Without the letter of an escape.
+  const unescaped = literals
+    .map((literal) => literal.replace(/^[pPsSdDwWnrtbu]/, ""))
+    .filter((literal) => literal !== "");
   const paired = letters.slice(0, maxPaired);
   const ends = ["", "!", "\n", "\u0000", "a1"];
   const repeat = (unit: string) => unit.repeat(Math.max(1, Math.floor(length / unit.length)));
-  for (const unit of [...letters, ...literals, ...spoken]) {
-    for (const beginning of ["", ...spoken.slice(0, 4), "x"])
+  for (const unit of [...letters, ...literals, ...unescaped]) {
+    for (const beginning of ["", ...unescaped.slice(0, 4), "x"])
       for (const end of ends) yield beginning + repeat(unit) + end;
   }
   for (const first of paired) {

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 
-/** Configuration of traces, sent in OpenTelemetry's protocol over HTTP. */
+/** Export of traces of requests, in OpenTelemetry's protocol over HTTP. */
 export const TracingConfig = Type.Object(
   {
     otlpUrl: Type.Union([Type.String({ pattern: "^https?://[^/]", maxLength: 1024 }), Type.Null()], {
@@ -11,26 +11,35 @@ export const TracingConfig = Type.Object(
       default: 1,
       minimum: 0,
       maximum: 1,
-      description: "share of requests that are traced, of those without a client's decision",
+      description: "share of requests that are traced, where the client does not say",
     }),
     exportPeriodMs: Type.Integer({
       default: 2_000,
       minimum: 10,
       maximum: 3_600_000,
-      description: "time for which spans wait to be sent together",
+      description: "how long spans wait to be sent together",
     }),
     headers: Type.Record(Type.String(), Type.String({ maxLength: 8192 }), {
       default: {},
       maxProperties: 64,
-      description: "sent with every export",
+      description: "headers of every export",
     }),
-    serviceName: Type.String({ default: "thormesh-agent", minLength: 1, maxLength: 128 }),
+    serviceName: Type.String({
+      default: "thormesh-agent",
+      minLength: 1,
+      maxLength: 128,
+      description: "service name of the traces' resource",
+    }),
     attributes: Type.Record(Type.String(), Type.String({ maxLength: 1024 }), {
       default: {},
       maxProperties: 64,
-      description: "of the traces' resource",
+      description: "further attributes of the traces' resource",
     }),
   },
-  { additionalProperties: false, default: {} },
+  {
+    additionalProperties: false,
+    default: {},
+    description: "Traces of requests for OpenTelemetry; OTEL_EXPORTER_OTLP_ENDPOINT and its like set the same keys.",
+  },
 );
 export type TracingConfig = Static<typeof TracingConfig>;

@@ -2,21 +2,20 @@ import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import type { ProviderAttempt } from "../onnxruntime/decide-providers.ts";
 import { type OpenedSession, openSession } from "../onnxruntime/open-session.ts";
-import { decideModelIo, type InputName, type TensorDescription, type UsableModelIo } from "./decide-model-io.ts";
-import { explainModelIo } from "./explain-model-io.ts";
+import { decideModelIo, type InputName, type ModelIo, type TensorDescription } from "./decide-model-io.ts";
 import { poolTokens } from "./pool-tokens.ts";
 import { idOf, typeOf } from "./token-types.ts";
 
 export interface OnnxModelOptions extends Pick<ModelManifest, "dimension" | "pooling"> {
   readonly threads: number;
-  /** Attempts, one after another until one works. Default: the CPU. */
+  /** Tried one after another until one works. Default: the CPU. */
   readonly providers?: readonly ProviderAttempt[];
-  /** Directory of the operator's ONNX Runtime; null or undefined: the carried one. */
+  /** The operator's ONNX Runtime; null or undefined: the carried one. */
   readonly onnxruntimeDirectory?: string | null;
 }
 
 export interface OnnxModel extends Pick<OpenedSession, "provider" | "refused"> {
-  /** Computes one vector for each text, not normalised. Blocks this thread. */
+  /** One vector a text, not normalised. Blocks this thread while it computes. */
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<Float32Array[]>;
 }
 
@@ -28,8 +27,8 @@ function describe(metadata: readonly InferenceSession.ValueMetadata[]): TensorDe
   );
 }
 
-/** Values of a token by input: its id, 1 for a token that is not padding, its text of a pair, and its position. */
-const valueFor: Record<InputName, (token: number, place: number) => number> = {
+/** What is fed for a token: its id, 1 for being there, which text of a pair it is of, and its place. */
+const fedFor: Record<InputName, (token: number, place: number) => number> = {
   input_ids: idOf,
   attention_mask: () => 1,
   token_type_ids: typeOf,
@@ -37,14 +36,14 @@ const valueFor: Record<InputName, (token: number, place: number) => number> = {
 };
 
 function inputTensor(
-  { name, type }: UsableModelIo["inputs"][number],
+  { name, type }: Extract<ModelIo, { kind: "usable" }>["inputs"][number],
   texts: readonly Uint32Array[],
   paddedTokens: number,
 ): Tensor {
   const shape = [texts.length, paddedTokens];
   const size = texts.length * paddedTokens;
-  const value = valueFor[name];
-  // Only the low half of a 64-bit number is set, which comes first: a BigInt for every token would take longer.
+  const value = fedFor[name];
+  // Of a 64-bit number the low half comes first and is all that is needed: a BigInt for every token would take longer.
   const wide = type === "int64" ? new BigInt64Array(size) : null;
   const words = wide === null ? new Int32Array(size) : new Int32Array(wide.buffer);
   const step = wide === null ? 1 : 2;
@@ -56,12 +55,12 @@ function inputTensor(
   return wide === null ? new Tensor("int32", words, shape) : new Tensor("int64", wide, shape);
 }
 
-/** Returns numbers of 16 or 32 bits as numbers of 32 bits; null for others. */
+/** Numbers of 16 or 32 bits as numbers of 32; null for others. */
 function floatsOf(output: Tensor): Float32Array | null {
   const { data } = output;
   if (data instanceof Float32Array) return data;
   if (output.type !== "float16") return null;
-  // ONNX Runtime returns half precision as bare bits when the JavaScript engine has no type for it.
+  // ONNX Runtime hands half precision out as bare bits where the engine has no type for it.
   if (data instanceof Uint16Array)
     return Float32Array.from(new Float16Array(data.buffer, data.byteOffset, data.length));
   return data instanceof Float16Array ? Float32Array.from(data) : null;
@@ -70,11 +69,11 @@ function floatsOf(output: Tensor): Float32Array | null {
 /**
  * Loads an encoder into ONNX Runtime.
  * @param source the ONNX file, or its path: one with weights in files beside it has to be loaded by path
- * @throws Error when ONNX Runtime refuses the file or the file does not match the manifest.
+ * @throws Error when ONNX Runtime refuses the file or the file is not as the manifest says.
  */
 export async function loadOnnxModel(source: Uint8Array | string, options: OnnxModelOptions): Promise<OnnxModel> {
   const sessionOptions: InferenceSession.SessionOptions = {
-    // Without this, ONNX Runtime pins a thread to every core that it sees and fails inside a restricted CPU set.
+    // Left alone, ONNX Runtime pins a thread to every core it sees and fails inside a restricted CPU set.
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
@@ -101,7 +100,7 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
     dimension,
     pooledOnly: pooling === "model",
   });
-  if (io.kind === "unusable") throw new Error(explainModelIo(io));
+  if (io.kind === "unusable") throw new Error(io.reason);
   return {
     provider,
     refused,
@@ -109,7 +108,7 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
       const feeds = Object.fromEntries(
         io.inputs.map((input) => [input.name, inputTensor(input, texts, paddedTokens)] as const),
       );
-      // Only the output that counts is asked for: others would be copied for nothing.
+      // Only the output that counts: others (each token's vector, say) would be copied for nothing.
       const output = (await session.run(feeds, [io.output]))[io.output];
       const values = output === undefined ? null : floatsOf(output);
       const rows = io.per === "texts" ? texts.length : texts.length * paddedTokens;

@@ -5,8 +5,13 @@ const strict = { additionalProperties: false } as const;
 
 const ProcessAgent = Type.Object(
   {
-    id: Identifier,
-    listen: Type.String({ pattern: "^[^\\s]+:[0-9]{1,5}$", maxLength: 260, title: "HOST:PORT, e.g. 127.0.0.1:8081" }),
+    id: { ...Identifier, description: "name of the agent" },
+    listen: Type.String({
+      pattern: "^[^\\s]+:[0-9]{1,5}$",
+      maxLength: 260,
+      title: "HOST:PORT, e.g. 127.0.0.1:8081",
+      description: "address of its HTTP API",
+    }),
     config: Type.Optional(
       Type.String({ minLength: 1, maxLength: 4096, description: "a configuration file of this agent" }),
     ),
@@ -21,6 +26,7 @@ export const WebhookConfig = Type.Object(
       pattern: "^https?://[^\\s]+$",
       maxLength: 2048,
       title: "an address beginning with http:// or https://",
+      description: "address that is asked to switch agents",
     }),
     headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), {
       default: {},
@@ -32,13 +38,13 @@ export const WebhookConfig = Type.Object(
       maxLength: 256,
       description: "the environment variable that holds the secret the requests are signed with",
     }),
-    agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000 }),
-    timeoutMs: Type.Integer({ default: 5000, minimum: 100, maximum: 60_000 }),
+    agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000, description: "agents that it switches" }),
+    timeoutMs: Type.Integer({ default: 5000, minimum: 100, maximum: 60_000, description: "time for an answer" }),
     attempts: Type.Integer({
       default: 3,
       minimum: 1,
       maximum: 10,
-      description: "of one request, before it has failed",
+      description: "attempts of one request before it has failed",
     }),
   },
   strict,
@@ -53,12 +59,16 @@ export const CapacityConfig = Type.Object(
       maxItems: 64,
       description: "agents that the controller starts and stops on this machine; they end with it",
     }),
-    webhooks: Type.Array(WebhookConfig, { default: [], maxItems: 64 }),
+    webhooks: Type.Array(WebhookConfig, {
+      default: [],
+      maxItems: 64,
+      description: "agents whose machines are switched by signed HTTP requests",
+    }),
     startupMs: Type.Integer({
       default: 90_000,
       minimum: 1000,
       maximum: 86_400_000,
-      description: "an agent that is not there after this has failed to start",
+      description: "an agent that is not online after this has failed to start",
     }),
     lingerMs: Type.Integer({
       default: 300_000,
@@ -73,7 +83,7 @@ export const CapacityConfig = Type.Object(
       description: "one that failed to start is left out for this long",
     }),
   },
-  { ...strict, default: {} },
+  { ...strict, default: {}, description: "Machines that the controller switches on and off." },
 );
 export type CapacityConfig = Static<typeof CapacityConfig>;
 

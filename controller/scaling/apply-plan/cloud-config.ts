@@ -8,12 +8,32 @@ const strict = { additionalProperties: false } as const;
 export const CloudOfferConfig = Type.Object(
   {
     ...cloudTerms,
-    id: Identifier,
-    capacityQps: Type.Number({ exclusiveMinimum: 0, maximum: 1e12, description: "of one unit" }),
-    p95Ms: Type.Number({ default: 0, minimum: 0, maximum: 1e12, description: "latency at the target utilisation" }),
-    usdPerHour: Type.Number({ default: 0, minimum: 0, maximum: 1e6, description: "of one unit, from the order on" }),
-    usdPerRequest: Type.Number({ default: 0, minimum: 0, maximum: 1e6, description: "on top" }),
-    startupS: Type.Number({ default: 0, minimum: 0, maximum: 86_400, description: "from the order until it serves" }),
+    id: { ...Identifier, description: "name of the offer" },
+    kind: { ...cloudTerms.kind, description: "spot: may be withdrawn; serverless: paid by request" },
+    capacityQps: Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1e12,
+      description: "texts a second that one unit carries",
+    }),
+    p95Ms: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 1e12,
+      description: "95th percentile of latency at the target utilisation",
+    }),
+    usdPerHour: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 1e6,
+      description: "cost of one unit, from the order on",
+    }),
+    usdPerRequest: Type.Number({ default: 0, minimum: 0, maximum: 1e6, description: "cost of each request, on top" }),
+    startupS: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 86_400,
+      description: "seconds from the order until it serves",
+    }),
     max: Type.Integer({ default: 1, minimum: 1, maximum: 10_000, description: "units; with agents: as many as these" }),
     agents: Type.Array(Identifier, {
       default: [],

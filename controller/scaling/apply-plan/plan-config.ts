@@ -9,14 +9,14 @@ export const PlanConfig = Type.Object(
     standbyWatts: Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Null()], {
       default: null,
       description:
-        "drawn by a device on standby; null: what its most frugal mode draws without load, as agents stand by in it. Set it when they sleep",
+        "power of a device on standby; null: that of its most frugal mode without load, in which agents stand by. Set it if they sleep",
     }),
     usdPerHourActive: Type.Number({
       default: 0,
       minimum: 0,
       maximum: 1e6,
       description:
-        "what an hour of serving costs beside electricity, and an hour on standby does not: cooling, licences",
+        "cost of an hour of serving beside electricity that an hour on standby does not have: cooling, licences",
     }),
     amortisationShare: Type.Number({
       default: 0.1,
@@ -25,37 +25,37 @@ export const PlanConfig = Type.Object(
       description:
         "the share of a device's amortisation that counts only while it serves: 0, it is paid anyway and electricity alone decides; 1, on standby it is of as much use elsewhere, and few devices matter more than little electricity. The default is assumed: a device that is not needed stands by",
     }),
-    startupS: seconds(60, "from the order to serve until a device on standby serves"),
-    minActiveS: seconds(600, "once it serves, a device does so for at least this long"),
-    minStandbyS: seconds(300, "once on standby, a device stays there for at least this long"),
-    modeSwitchS: seconds(2, "a switch of the power mode takes this long"),
-    startupCostUsd: Type.Number({ default: 0.0002, minimum: 0, maximum: 1e6, description: "of each start" }),
+    startupS: seconds(60, "seconds from the order to serve until a device on standby serves"),
+    minActiveS: seconds(600, "min seconds for which a device serves"),
+    minStandbyS: seconds(300, "min seconds for which a device stays on standby"),
+    modeSwitchS: seconds(2, "seconds that a switch of the power mode takes"),
+    startupCostUsd: Type.Number({ default: 0.0002, minimum: 0, maximum: 1e6, description: "cost of each start" }),
     spareDevices: Type.Integer({
       default: 0,
       minimum: 0,
       maximum: 100,
-      description: "so many serving devices may fail and the rest still carries what may come",
+      description: "number of serving devices that may fail while the rest still carries what may come",
     }),
     shortfallUsdPerRequest: Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Null()], {
       default: null,
       description:
-        "what a request that nobody carries counts for; null: a hundred times what one costs on the dearest device, fully used",
+        "cost of a request for which there is no capacity; null: a hundred times that of one on the dearest device, fully used",
     }),
     quantile: Type.Number({
       default: 0.995,
       minimum: 0.5,
       maximum: 0.999,
-      description: "the share of minutes that what may come is to hold for, learnt from the forecasts' own misses",
+      description: "share of minutes whose traffic the plan must carry, learnt from the forecasts' own errors",
     }),
     coverShare: Type.Number({
       default: 0.02,
       minimum: 0,
       maximum: 1,
-      description: "what may come and is not covered counts for this share of a request that nobody carries",
+      description: "weight of traffic that may come and is not covered, as a share of shortfallUsdPerRequest",
     }),
     p95Ms: Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }), Type.Null()], {
       default: null,
-      description: "cloud offers that are slower are not used; null: none is too slow",
+      description: "95th percentile of latency, ms, above which a cloud offer is not used; null: none is too slow",
     }),
     setPowerModes: Type.Boolean({ default: true, description: "false: devices choose their power modes themselves" }),
     modeHoldMs: Type.Integer({
@@ -77,6 +77,6 @@ export const PlanConfig = Type.Object(
       description: "real milliseconds for one plan; then the solver's process is ended, and a quick search stands in",
     }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "Assumptions of a fleet plan, for policy: fleet-plan." },
 );
 export type PlanConfig = Static<typeof PlanConfig>;

@@ -14,11 +14,11 @@ export type BudgetAmount = number | string;
 /** What a minute may change. */
 export const DisruptionBudget = Type.Object(
   {
-    activatePerMinute: amount("100%", "agents that are told to serve"),
-    standByPerMinute: amount("25%", "agents that are put on standby, less those that are not ready"),
-    modesPerMinute: amount("100%", "agents that are given another power mode"),
+    activatePerMinute: amount("100%", "max agents that are told to serve"),
+    standByPerMinute: amount("25%", "max agents that are put on standby, less those that are not ready"),
+    modesPerMinute: amount("100%", "max agents that are given another power mode"),
   },
-  { ...strict, default: {} },
+  { ...strict, default: {}, description: "Changes that one minute may bring." },
 );
 export type DisruptionBudget = Static<typeof DisruptionBudget>;
 

@@ -5,18 +5,20 @@ import { CloudConfig } from "#controller/scaling/apply-plan/cloud-config.ts";
 import { PlanConfig } from "#controller/scaling/apply-plan/plan-config.ts";
 import { DisruptionBudget } from "./disruption-budget.ts";
 
-/** How the number of active agents follows the traffic. Rates are texts a second of the clock's time. */
+/** Settings by which the number of active agents follows the traffic. Rates are texts a second of the clock's time. */
 export const ScalingConfig = Type.Object(
   {
     enabled: Type.Boolean({ default: true, description: "false: decisions are made and recorded, but not acted on" }),
     policy: Type.Union([Type.Literal("active-agents"), Type.Literal("fleet-plan")], {
       default: "active-agents",
-      description: "by the peak that is forecast, or by the cheapest plan for the coming minutes, power modes included",
+      description:
+        "active-agents: by the forecast peak; fleet-plan: by the cheapest plan for the coming minutes, power modes included",
     }),
     plan: PlanConfig,
     policyFile: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
       default: null,
-      description: "a ScalingPolicy (docs/scaling-policy.md), read again when it changes; it says how many serve",
+      description:
+        "a ScalingPolicy (docs/scaling-policy.md) that bounds the number of agents, read again when it changes; null: none",
     }),
     intervalMs: Type.Integer({
       default: 60_000,
@@ -40,22 +42,27 @@ export const ScalingConfig = Type.Object(
       default: 350,
       exclusiveMinimum: 0,
       maximum: 1_000_000,
-      description: "what one agent carries",
+      description: "texts a second that an agent carries if its board gives no figure",
     }),
-    targetUtilization: Type.Number({ default: 0.8, exclusiveMinimum: 0, maximum: 1 }),
-    minReplicas: Type.Integer({ default: 2, minimum: 1, maximum: 100_000 }),
-    maxReplicas: Type.Integer({ default: 20, minimum: 1, maximum: 100_000 }),
+    targetUtilization: Type.Number({
+      default: 0.8,
+      exclusiveMinimum: 0,
+      maximum: 1,
+      description: "share of the capacity that the expected traffic may use",
+    }),
+    minReplicas: Type.Integer({ default: 2, minimum: 1, maximum: 100_000, description: "min active agents" }),
+    maxReplicas: Type.Integer({ default: 20, minimum: 1, maximum: 100_000, description: "max active agents" }),
     tolerance: Type.Number({
       default: 0.2,
       minimum: 0,
       maximum: 100,
-      description: "a change by no more than this share is not worth acting on",
+      description: "share of the active agents up to which a change is not made",
     }),
     maxScaleUpFactor: Type.Number({
       default: 2,
       exclusiveMinimum: 1,
       maximum: 100_000,
-      description: "the most that one decision adds",
+      description: "max factor by which one decision raises the number of agents",
     }),
     stabilizationMs: Type.Integer({
       default: 600_000,
@@ -63,13 +70,17 @@ export const ScalingConfig = Type.Object(
       maximum: 86_400_000,
       description: "agents are put on standby only when the highest need of this long allows it",
     }),
-    horizonMinutes: Type.Integer({ default: 15, minimum: 1, maximum: 240, description: "how far the forecast counts" }),
+    horizonMinutes: Type.Integer({
+      default: 15,
+      minimum: 1,
+      maximum: 240,
+      description: "minutes of the forecast that count",
+    }),
     liveWindowMinutes: Type.Integer({
       default: 1,
       minimum: 1,
       maximum: recentMinutes,
-      description:
-        "the present rate is the mean of so many minutes; more than one where a minute has only a handful of requests",
+      description: "minutes whose mean is the present rate; more than one for traffic of a few requests a minute",
     }),
     confirmWithinMs: Type.Integer({
       default: 120_000,
@@ -81,7 +92,7 @@ export const ScalingConfig = Type.Object(
       default: 180_000,
       minimum: 0,
       maximum: 86_400_000,
-      description: "and left out for this long",
+      description: "an agent that was replaced for not reporting is left out for this long",
     }),
     budget: DisruptionBudget,
     capacity: CapacityConfig,
@@ -93,6 +104,10 @@ export const ScalingConfig = Type.Object(
       description: "an online agent whose newest minute is older than this makes the picture incomplete",
     }),
   },
-  { additionalProperties: false, default: {} },
+  {
+    additionalProperties: false,
+    default: {},
+    description: "Number and choice of the active agents. Rates are texts a second.",
+  },
 );
 export type ScalingConfig = Static<typeof ScalingConfig>;

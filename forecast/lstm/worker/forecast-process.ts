@@ -1,8 +1,10 @@
 import type { Logger } from "#platform/log.ts";
-import { type ChildWorker, type OpenQuestion, startChildWorker } from "#platform/process/child-worker.ts";
-import { decideRestart, forecastRestartPolicy } from "#platform/process/decide-restart.ts";
-import { explainRestart } from "#platform/process/explain-restart.ts";
+import { type AnswerWatch, createAnswerWatch, tickFor } from "#platform/process/answer-watch.ts";
+import { childEnvironment } from "#platform/process/child-environment.ts";
+import { endProcess } from "#platform/process/end-process.ts";
+import { isProcessStopped } from "#platform/process/is-process-stopped.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
+import { decideWorkerRestart } from "./decide-worker-restart.ts";
 import type { ForecastWorker, ForecastWorkerState } from "./forecast-worker.ts";
 import type { WorkerMessage } from "./worker-messages.ts";
 
@@ -12,9 +14,9 @@ export interface ForecastProcessOptions {
   /** Real milliseconds for one forecast. */
   readonly timeoutMs: number;
   readonly log: Logger;
-  /** Receives every change. */
+  /** Told of every change. */
   readonly onState?: (state: ForecastWorkerState) => void;
-  /** Called when the process is killed because it does not answer. */
+  /** Told of a process that was killed because it did not answer. */
   readonly onHang?: (reason: string) => void;
   /** Maximum time to start. */
   readonly startMs?: number;
@@ -22,132 +24,167 @@ export interface ForecastProcessOptions {
   readonly command?: readonly string[];
 }
 
-/** Timeouts in a row after which the process counts as hanging; one answer that takes this many times the limit counts as well. */
-const maxTimeoutsInRow = 5;
+/** A process that answers nothing this many times in a row hangs, and so does one that takes this many times the limit. */
+const mostTimeoutsInRow = 5;
 const hangFactor = 10;
 /** Weights are read and compiled meanwhile, maybe on a busy machine. */
-const maxStartMs = 60_000;
+const longestStartMs = 60_000;
+const mostStoppedTicks = 3;
+const stopGraceMs = 1_000;
 
-interface Asked extends OpenQuestion {
+interface Pending {
   resolve(outputs: Float32Array): void;
+  reject(error: Error): void;
 }
 
-/** Keeps one child process with the network running, and starts it again when it is lost. Nothing happens before `start`. */
-export class ForecastProcess implements ForecastWorker {
-  readonly #options: ForecastProcessOptions;
-  #state: ForecastWorkerState = { kind: "stopped" };
-  #worker: ChildWorker<Asked> | undefined;
-  #restart: Timer | undefined;
-  #lossesInRow = 0;
-  #timeoutsInRow = 0;
+/** Keeps one child process running that holds the network, and starts it again when it is lost. Nothing happens before `start`. */
+export function createForecastProcess(options: ForecastProcessOptions): ForecastWorker {
+  const { log, timeoutMs } = options;
+  const pending = new Map<number, Pending>();
+  let state: ForecastWorkerState = { kind: "stopped" };
+  let child: Bun.Subprocess | undefined;
+  let watch: AnswerWatch | undefined;
+  let restart: Timer | undefined;
+  let failuresInRow = 0;
+  let timeoutsInRow = 0;
+  let nextId = 1;
+  let stopping = false;
 
-  constructor(options: ForecastProcessOptions) {
-    this.#options = options;
-  }
+  const enter = (next: ForecastWorkerState) => {
+    state = next;
+    options.onState?.(next);
+  };
+  const rejectAll = (reason: string) => {
+    for (const { reject } of pending.values()) reject(new Error(reason));
+    pending.clear();
+  };
 
-  start(): void {
-    if (this.#worker === undefined && this.#restart === undefined) this.#launch();
-  }
+  const lose = (reason: string) => {
+    watch?.stop();
+    watch = undefined;
+    rejectAll(reason);
+    child = undefined;
+    if (stopping) return;
+    failuresInRow += 1;
+    const decision = decideWorkerRestart(failuresInRow);
+    log.warn({ reason, restart: decision.reason }, "the forecasting process is lost");
+    enter({ kind: "lost", reason });
+    restart = setTimeout(launch, decision.delayMs);
+  };
 
-  async stop(): Promise<void> {
-    clearTimeout(this.#restart);
-    this.#restart = undefined;
-    const running = this.#worker;
-    this.#worker = undefined;
-    await running?.stop();
-    this.#enter({ kind: "stopped" });
-  }
-
-  state(): ForecastWorkerState {
-    return this.#state;
-  }
-
-  async run(features: Float32Array): Promise<Float32Array> {
-    const { timeoutMs } = this.#options;
-    const worker = this.#worker;
-    if (this.#state.kind !== "ready" || worker === undefined)
-      throw new Error(`the forecasting process is ${this.#state.kind}`);
-    const { promise, resolve, reject } = Promise.withResolvers<Float32Array>();
-    const timer = setTimeout(() => {
-      this.#timeoutsInRow += 1;
-      reject(new Error(`no forecast within ${timeoutMs} ms`));
-      if (this.#timeoutsInRow === maxTimeoutsInRow) worker.hang(`gave no answer ${maxTimeoutsInRow} times in a row`);
-    }, timeoutMs);
-    try {
-      worker.ask({ deadlineMs: () => hangFactor * timeoutMs, resolve, reject }, (id) => worker.send({ id, features }));
-      return await promise;
-    } finally {
-      clearTimeout(timer);
+  const take = (process: Bun.Subprocess, message: WorkerMessage, unusable: (reason: string) => void) => {
+    if (message === null || typeof message !== "object") return unusable("it sent something that is not an answer");
+    if (message.kind === "unusable") return unusable(message.reason);
+    if (message.kind === "ready") {
+      watch?.end();
+      const { backend, reason, problem, loadMs } = message;
+      log.info({ backend, reason, loadMs: Math.round(loadMs), pid: process.pid }, "the forecasting process is ready");
+      return enter({ kind: "ready", backend, reason, problem, pid: process.pid });
     }
-  }
+    if (message.kind !== "outputs" && message.kind !== "failed")
+      return unusable("it sent something that is not an answer");
+    const waiting = pending.get(message.id);
+    pending.delete(message.id);
+    if (pending.size === 0) watch?.end();
+    else watch?.begin(hangFactor * timeoutMs);
+    timeoutsInRow = 0;
+    failuresInRow = 0;
+    if (message.kind === "failed") waiting?.reject(new Error(message.reason));
+    else waiting?.resolve(message.outputs);
+  };
 
-  #enter(state: ForecastWorkerState): void {
-    this.#state = state;
-    this.#options.onState?.(state);
-  }
-
-  #launch(): void {
-    const { modelDir, command, timeoutMs, startMs = maxStartMs, onHang } = this.#options;
-    this.#restart = undefined;
-    this.#timeoutsInRow = 0;
-    this.#enter({ kind: "starting" });
-    const directory = typeof modelDir === "function" ? modelDir() : modelDir;
-    const modelOption = directory === null ? [] : ["--model-dir", directory];
+  const launch = () => {
+    restart = undefined;
+    enter({ kind: "starting" });
+    let unusableReason: string | undefined;
+    const hang = (process: Bun.Subprocess, reason: string) => {
+      unusableReason ??= `the forecasting process ${reason}`;
+      options.onHang?.(reason);
+      process.kill("SIGKILL");
+    };
+    const modelDir = typeof options.modelDir === "function" ? options.modelDir() : options.modelDir;
+    const modelOption = modelDir === null ? [] : ["--model-dir", modelDir];
+    let launched: Bun.Subprocess;
     try {
-      const worker: ChildWorker<Asked> = startChildWorker<Asked>({
-        command: command ?? [...selfCommand(), "forecast-worker", ...modelOption],
-        onMessage: (message) => this.#receive(worker, message as WorkerMessage),
-        onHang,
-        minDeadlineMs: hangFactor * timeoutMs,
-        lostError: (reason) => new Error(`the forecasting process ${reason}`),
-      });
-      this.#worker = worker;
-      worker.watch.begin(startMs);
-      void worker.lost.then(({ reason }) => {
-        if (this.#worker === worker) this.#lose(`the forecasting process ${reason}`);
+      launched = Bun.spawn([...(options.command ?? [...selfCommand(), "forecast-worker", ...modelOption])], {
+        env: childEnvironment("worker"),
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "inherit",
+        serialization: "advanced",
+        ipc(message: WorkerMessage, process) {
+          take(process, message, (reason) => {
+            unusableReason = reason;
+            process.kill("SIGKILL");
+          });
+        },
       });
     } catch (error) {
-      this.#lose(`the forecasting process can't be started: ${String(error)}`);
+      return lose(`it can't be started: ${String(error)}`);
     }
-  }
+    child = launched;
+    timeoutsInRow = 0;
+    let stoppedTicks = 0;
+    watch = createAnswerWatch({
+      tickMs: tickFor(hangFactor * timeoutMs),
+      onSilent: (waitedMs) => hang(launched, `gave no answer for ${Math.round(waitedMs)} ms: killed`),
+      onTick() {
+        stoppedTicks = isProcessStopped(launched.pid) ? stoppedTicks + 1 : 0;
+        if (stoppedTicks === mostStoppedTicks) hang(launched, "was stopped by a signal and not resumed: killed");
+      },
+    });
+    watch.begin(options.startMs ?? longestStartMs);
+    void launched.exited.then((code) => {
+      const how = launched.signalCode === null ? `ended with ${code}` : `was ended by ${launched.signalCode}`;
+      lose(unusableReason ?? `the forecasting process ${how}`);
+    });
+  };
 
-  #lose(reason: string): void {
-    this.#worker = undefined;
-    this.#lossesInRow += 1;
-    const decision = decideRestart(this.#lossesInRow, forecastRestartPolicy);
-    this.#options.log.warn({ reason, restart: explainRestart(decision) }, "the forecasting process is lost");
-    this.#enter({ kind: "lost", reason });
-    this.#restart = setTimeout(() => this.#launch(), decision.delayMs);
-  }
-
-  #receive(worker: ChildWorker<Asked>, message: WorkerMessage | null): void {
-    switch (message?.kind) {
-      case "unusable":
-        worker.drop(`can't be used: ${message.reason}`);
-        break;
-      case "ready": {
-        worker.watch.end();
-        const { backend, reason, problem, loadMs } = message;
-        const { pid } = worker;
-        this.#options.log.info(
-          { backend, reason, loadMs: Math.round(loadMs), pid },
-          "the forecasting process is ready",
-        );
-        this.#enter({ kind: "ready", backend, reason, problem, pid });
-        break;
+  return {
+    start() {
+      stopping = false;
+      if (child === undefined && restart === undefined) launch();
+    },
+    async stop() {
+      stopping = true;
+      watch?.stop();
+      clearTimeout(restart);
+      restart = undefined;
+      const running = child;
+      if (running !== undefined) {
+        running.disconnect();
+        await endProcess(running, stopGraceMs);
       }
-      case "outputs":
-      case "failed": {
-        const asked = worker.question(message.id);
-        worker.answered(message.id);
-        this.#timeoutsInRow = 0;
-        this.#lossesInRow = 0;
-        if (message.kind === "failed") asked?.reject(new Error(message.reason));
-        else asked?.resolve(message.outputs);
-        break;
+      rejectAll("the forecasting process was stopped");
+      enter({ kind: "stopped" });
+    },
+    state: () => state,
+    run(features) {
+      const running = child;
+      if (state.kind !== "ready" || running === undefined) {
+        return Promise.reject(new Error(`the forecasting process is ${state.kind}`));
       }
-      default:
-        worker.drop("sent something that is not an answer");
-    }
-  }
+      const id = nextId;
+      nextId += 1;
+      const { promise, resolve, reject } = Promise.withResolvers<Float32Array>();
+      const timer = setTimeout(() => {
+        pending.delete(id);
+        timeoutsInRow += 1;
+        reject(new Error(`no forecast within ${timeoutMs} ms`));
+        if (timeoutsInRow === mostTimeoutsInRow) {
+          options.onHang?.(`gave no answer ${timeoutsInRow} times in a row: killed`);
+          running.kill("SIGKILL");
+        }
+      }, timeoutMs);
+      if (pending.size === 0) watch?.begin(hangFactor * timeoutMs);
+      pending.set(id, { resolve, reject });
+      try {
+        running.send({ id, features });
+      } catch (error) {
+        pending.delete(id);
+        reject(new Error("the forecasting process takes no request", { cause: error }));
+      }
+      return promise.finally(() => clearTimeout(timer));
+    },
+  };
 }

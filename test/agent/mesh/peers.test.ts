@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createPeers } from "#agent/mesh/peers.ts";
-import { aPresence } from "../../controller/messages.ts";
+import { aPresence } from "../../fakes/builders.ts";
 
 const far = { ownAgentId: "me", brokerUrl: "mqtt://10.0.0.1:1883" };
 const ids = (peers: ReturnType<typeof createPeers>) => peers.serving().map(({ agentId }) => agentId);

@@ -6,7 +6,7 @@ import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createLogger } from "#platform/log.ts";
 import { bounds } from "#protocol/bounds.ts";
 import type { Desired } from "#protocol/messages.ts";
-import { aDesired } from "../../controller/messages.ts";
+import { aDesired } from "../../fakes/builders.ts";
 
 const nowMs = 1_700_000_000_000;
 const highest = bounds.count32;

@@ -56,7 +56,7 @@ describe("several models", () => {
     expect(server.serving.loadedModels().map(({ id }) => id)).toEqual(["all-MiniLM-L6-v2"]);
   });
 
-  test("one is loaded by the first request, once for all who ask at the same time, and answers as it should", async () => {
+  test("one is loaded by the first request, once for all concurrent requests, and answers as it should", async () => {
     const missesBefore = await metric("akidb_model_cache_misses_total");
     const answers = await Promise.all(["x", "y", "x", "z"].map((text) => embed("one", text)));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
@@ -75,7 +75,7 @@ describe("several models", () => {
     expect(server.serving.loadedModels().map(({ id }) => id)).toEqual(["all-MiniLM-L6-v2", "one"]);
   });
 
-  test("the next one takes the memory of the least recently used, and its process is gone", async () => {
+  test("the next one takes the memory of the least recently used, and its process ends", async () => {
     expect((await embed("two", "a")).status).toBe(200);
     expect(workers()).toBe(2);
     expect(await metric('thormesh_model_evictions_total{model="one",cause="memory"}')).toBe(1);
@@ -94,7 +94,7 @@ describe("several models", () => {
     expect(workers()).toBe(2);
   });
 
-  test("one that can't be loaded says why; the others go on, and its process is not left behind", async () => {
+  test("one that can't be loaded says why; the others keep serving, and its process does not stay", async () => {
     const refused = await embed("damaged", "a");
     expect(refused.status).toBe(503);
     expect(refused.body["code"]).toBe("MODEL_UNAVAILABLE");
@@ -120,7 +120,7 @@ describe("several models", () => {
     }
   });
 
-  test("both faces list them", async () => {
+  test("both APIs list them", async () => {
     const openai = (await (await fetch(`${server.serving.url}/v1/models`)).json()) as Answer;
     expect(openai["data"].map(({ id }: Answer) => id)).toEqual((await models()).map(({ id }: Answer) => id));
   });

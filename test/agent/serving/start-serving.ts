@@ -1,6 +1,6 @@
 import { Registry } from "prom-client";
 import { openGate, type RoleView, type ServedRequest, type TrafficSink } from "#agent/serving/ports.ts";
-import { createServing, type Serving, type ServingOptions } from "#agent/serving/serving.ts";
+import { Serving, type ServingOptions } from "#agent/serving/serving.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
@@ -46,7 +46,7 @@ export type TestConfig = Partial<Omit<ServingConfig, "grpc">> & { readonly grpc?
 export function testServing(config: TestConfig = {}, parts: Partial<ServingOptions> = {}): TestServing {
   const sink = recordingSink();
   const role: TestServing["role"] = { role: "active", servingPeers: () => [] };
-  const serving = createServing({
+  const serving = new Serving({
     config: parseConfig(
       ServingConfig,
       { port: 0, threads: 2, stopAnnounceMs: 0, grpc: { enabled: false }, ...config },

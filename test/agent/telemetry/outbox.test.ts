@@ -5,26 +5,17 @@ import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createOutbox, type Outbox } from "#agent/telemetry/outbox.ts";
 import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
 import type { MinuteData } from "#protocol/messages.ts";
+import { aMinute, aTraffic } from "../../fakes/builders.ts";
 import { createRecordingBroker } from "../../fakes/memory-broker.ts";
 
 const identity = { fleet: "f", agentId: "a", bootId: "b1" };
 const silent = pino({ level: "silent" });
 
-function minute(seq: number, bootId = "b1"): MinuteData {
-  return {
-    v: 1,
-    agentId: "a",
-    bootId,
-    sentAtMs: seq * 60_000,
-    seq,
-    historical: false,
-    role: "active",
-    queueDepth: 0,
-    traffic: { minuteStartMs: (seq - 1) * 60_000, observedMs: 60_000, errors: 0, rejected: 0, models: [] },
-    power: null,
-    forecast: null,
-  };
-}
+const minute = (seq: number, bootId = "b1"): MinuteData =>
+  aMinute({
+    ...{ agentId: "a", bootId, sentAtMs: seq * 60_000, seq, power: null },
+    traffic: aTraffic({ minuteStartMs: (seq - 1) * 60_000 }),
+  });
 
 let outbox: Outbox;
 let database: Database;

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createMinuteCounts, otherTenants } from "#agent/traffic/minute-counts.ts";
 import { encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
-import { aMinute } from "../../controller/messages.ts";
+import { aMinute } from "../../fakes/builders.ts";
 
 const request = (model: string, tenant: string, computeMs = 2) => ({
   model,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { controllerHealth, createStoreTrims } from "#controller/api/controller-health.ts";
+import { controllerHealth } from "#controller/api/controller-health.ts";
 import { createIngestCounts } from "#controller/fleet/ingest-counts.ts";
 
 const dayMs = 86_400_000;
@@ -7,15 +7,16 @@ const broker = { connected: true };
 
 test("what is wrong is said for a day, what can't be stored or read for as long as it is so", () => {
   const counts = createIngestCounts();
-  const trims = createStoreTrims();
+  let trimmed = 0;
   let unreadable: { table: string; rows: number; example: string }[] = [];
   const store = { unreadableRows: () => unreadable };
   let damaged: string | null = null;
-  const at = (nowMs: number) => controllerHealth({ broker, counts, store, trims, damage: () => damaged }, nowMs);
+  const housekeeping = { recentlyTrimmed: (nowMs: number) => (nowMs > dayMs ? 0 : trimmed) };
+  const at = (nowMs: number) => controllerHealth({ broker, counts, store, housekeeping, damage: () => damaged }, nowMs);
   expect(at(0)).toMatchObject({ status: "ok", problems: [], brokerConnected: true });
   counts.note("a", "conflicts", "why", 0);
   counts.noteNoRoom(0);
-  trims.note(7, 0);
+  trimmed = 7;
   expect(at(dayMs)).toMatchObject({ status: "degraded", messages: { conflicts: 1, noRoom: 1 } });
   expect(at(dayMs).problems).toHaveLength(3);
   expect(at(dayMs + 1)).toMatchObject({ status: "ok", problems: [], messages: { conflicts: 1 } });

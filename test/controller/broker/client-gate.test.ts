@@ -4,8 +4,8 @@ import type { Client } from "aedes";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import pino from "pino";
 import type { BrokerLimits } from "#controller/broker/broker-config.ts";
-import { createClientGate } from "#controller/broker/client-gate.ts";
-import { createEmbeddedBroker, type EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
+import { ClientGate } from "#controller/broker/client-gate.ts";
+import { EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
 import { createFleetAccess } from "#controller/broker/fleet-access.ts";
 import { createRetainedMessages } from "#controller/broker/retained-messages.ts";
 import { agentChannels, agentTopic, controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
@@ -24,7 +24,7 @@ const sockets: Socket[] = [];
 const begin = async (limits: Partial<BrokerLimits> = {}) => {
   handled.length = 0;
   lines.length = 0;
-  embedded = createEmbeddedBroker(
+  embedded = new EmbeddedBroker(
     { host: "127.0.0.1", port: 0, access: createFleetAccess(fleet, testKey), limits: brokerLimits(limits) },
     log,
   );
@@ -162,7 +162,7 @@ describe("who is refused", () => {
 
   test("who has gone is not answered later: nothing that it sent stays in memory meanwhile", async () => {
     await begin();
-    const gate = createClientGate({
+    const gate = new ClientGate({
       access: createFleetAccess(fleet, testKey),
       limits: brokerLimits(),
       retained: createRetainedMessages(1),

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { createConnection, createServer } from "node:net";
 import { connectAsync } from "mqtt";
 import pino from "pino";
-import { createEmbeddedBroker, type EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { brokerLimits, openAccess } from "../../fakes/broker-clients.ts";
 import { describeBroker, untilConnected } from "../../protocol/broker-contract.ts";
 
@@ -12,9 +12,9 @@ const silent = pino({ level: "silent" });
 const loopback = { host: "127.0.0.1", port: 0, access: openAccess, limits: brokerLimits() };
 
 describeBroker("embedded, in process", async () => {
-  const embedded = createEmbeddedBroker(loopback, silent);
+  const embedded = new EmbeddedBroker(loopback, silent);
   const port = await embedded.listen();
-  const other = createMqttBroker({ url: `mqtt://127.0.0.1:${port}`, clientId: "other" }, silent);
+  const other = new MqttBroker({ url: `mqtt://127.0.0.1:${port}`, clientId: "other" }, silent);
   await other.start();
   await untilConnected(other);
   return {
@@ -35,7 +35,7 @@ describe("embedded broker", () => {
     embedded = undefined;
   });
   const begin = async (handler: (topic: string, payload: string) => Promise<void> | void) => {
-    embedded = createEmbeddedBroker(loopback, silent);
+    embedded = new EmbeddedBroker(loopback, silent);
     embedded.broker.subscribe("t/#", ({ topic, payload }) => handler(topic, new TextDecoder().decode(payload)));
     await embedded.broker.start();
     return `mqtt://127.0.0.1:${await embedded.listen()}`;
@@ -133,7 +133,7 @@ describe("embedded broker", () => {
     const occupant = createServer();
     await new Promise<void>((resolve) => occupant.listen(0, "127.0.0.1", resolve));
     const { port } = occupant.address() as { port: number };
-    embedded = createEmbeddedBroker({ ...loopback, port }, silent);
+    embedded = new EmbeddedBroker({ ...loopback, port }, silent);
     expect(embedded.listen()).rejects.toThrow(new RegExp(`port ${port} on 127.0.0.1 is in use`));
     await new Promise((resolve) => occupant.close(resolve));
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createPacketScanner } from "#controller/broker/limit-packets.ts";
+import { PacketScanner } from "#controller/broker/limit-packets.ts";
 
 /** The fixed header of a packet of this kind that announces `length` bytes. */
 const header = (type: number, length: number) => {
@@ -17,7 +17,7 @@ const after = (...bytes: number[]) => [...connect, ...bytes];
 
 /** What is said of these bytes, in pieces of one size. */
 const feed = (bytes: readonly number[], chunkSize: number, isAdmitted = true, nowMs = () => 0) => {
-  const scanner = createPacketScanner(nowMs);
+  const scanner = new PacketScanner(nowMs);
   if (isAdmitted) scanner.admitted();
   for (let at = 0; at < bytes.length; at += chunkSize) {
     const mistake = scanner.accept(Uint8Array.from(bytes.slice(at, at + chunkSize)));

@@ -11,7 +11,7 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { ControllerState } from "#protocol/messages.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { createMosquitto, type Mosquitto } from "../../fakes/mosquitto.ts";
 
@@ -58,7 +58,7 @@ async function controllerAt(controllerId: string, itsLog = log) {
 
 /** Another client of the broker, connected. */
 async function stranger(): Promise<Broker> {
-  const client = createMqttBroker({ url: mosquitto.url, clientId: `stranger-${crypto.randomUUID()}` }, log);
+  const client = new MqttBroker({ url: mosquitto.url, clientId: `stranger-${crypto.randomUUID()}` }, log);
   const connected = new Promise<void>((resolve) => client.onConnection((is) => is && resolve()));
   await client.start();
   await connected;
@@ -96,7 +96,7 @@ test("of two that began at once the later one ends, and agents go on hearing of 
   expect(await second.replaced).toBe("b");
   await second.own.stop();
   const states: ControllerState[] = [];
-  const agent = createMqttBroker({ url: mosquitto.url, clientId: "agent" }, log);
+  const agent = new MqttBroker({ url: mosquitto.url, clientId: "agent" }, log);
   const heard = new Promise<void>((resolve) => {
     agent.subscribe(controllerStateTopic("f"), ({ payload }) => {
       states.push(JSON.parse(new TextDecoder().decode(payload)));
@@ -167,14 +167,14 @@ test("what the broker remembers of a controller that is no more is not waited fo
   const state = { v: 1, status: "online", instanceId: "ghost", version: "1", sentAtMs: 1 };
   await ghost.publish(controllerStateTopic("f"), JSON.stringify(state), { retain: true });
   await ghost.stop();
-  const probe = createMqttBroker({ url: mosquitto.url, clientId: "probe" }, log);
+  const probe = new MqttBroker({ url: mosquitto.url, clientId: "probe" }, log);
   const times = { connectMs: 5000, answerMs: 200, askAgainMs: 10_000 };
   expect(await awaitSoleController("f", probe, log, never, times)).toBe(true);
 }, 20_000);
 
 test("a broker that is not there is not waited for long", async () => {
   await mosquitto.stop();
-  const probe = createMqttBroker({ url: mosquitto.url, clientId: "probe" }, log);
+  const probe = new MqttBroker({ url: mosquitto.url, clientId: "probe" }, log);
   const times = { connectMs: 100, answerMs: 100, askAgainMs: 100 };
   expect(await awaitSoleController("f", probe, log, never, times)).toBe(true);
 });

@@ -1,29 +1,22 @@
 import { describe, expect, test } from "bun:test";
-import { createCostAllocation } from "#controller/cost/allocate-cost.ts";
+import { CostAllocation } from "#controller/cost/allocate-cost.ts";
 import { parseWindow } from "#controller/cost/parse-window.ts";
 import type { Birth, MinuteData } from "#protocol/messages.ts";
-import { aBirth, aMinute, aModel } from "../messages.ts";
+import { aBirth, aMinute, aModel, aPower } from "../../fakes/builders.ts";
 
 const fleetPrices = { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.12 };
 
 function reportOf(minutes: readonly MinuteData[], births: Record<string, Birth | null> = { "thor-1": aBirth() }) {
-  const allocation = createCostAllocation(new Map(Object.entries(births)), fleetPrices);
+  const allocation = new CostAllocation(new Map(Object.entries(births)), fleetPrices);
   for (const minute of minutes) allocation.add(minute);
   return allocation.report({ startMs: 0, endMs: 3_600_000 });
 }
 
-const energy = (energyJ: number, measuredMs = 60_000) => ({
-  modeId: 0,
-  modeName: "MAXN",
-  energyJ,
-  measuredMs,
-  maxTemperatureC: null,
-  gpuUtilization: null,
-});
+const energy = (energyJ: number, measuredMs = 60_000) => aPower({ energyJ, measuredMs });
 
 describe("cost", () => {
   test("the reference sum: five devices at 15 W for a month of 720 h are 54 kWh and 8.10 $", () => {
-    const allocation = createCostAllocation(new Map(), { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0 });
+    const allocation = new CostAllocation(new Map(), { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0 });
     for (let hour = 0; hour < 720; hour += 1) {
       for (const agentId of ["a", "b", "c", "d", "e"]) {
         const minuteStartMs = hour * 3_600_000;

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { createCostAllocation } from "#controller/cost/allocate-cost.ts";
+import { CostAllocation } from "#controller/cost/allocate-cost.ts";
 import { createNamesToldApart, nameLimits, otherNames } from "#controller/cost/names-told-apart.ts";
-import { createPowerReport } from "#controller/cost/report-power.ts";
+import { PowerReportBuilder } from "#controller/cost/report-power.ts";
 import type { MinuteData } from "#protocol/messages.ts";
-import { aMinute, aModel } from "../messages.ts";
+import { aMinute, aModel } from "../../fakes/builders.ts";
 
 test("an agent that makes names up leaves room for those of others, and keeps its own first ones", () => {
   const names = createNamesToldApart({ ofAgent: 2, inAll: 5 });
@@ -41,8 +41,8 @@ const honest = (minute: number): MinuteData => {
 };
 
 test("reports of an agent that makes up names without end stay short, add up, and name what the others did", () => {
-  const cost = createCostAllocation(new Map(), { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.05 });
-  const power = createPowerReport(new Map(), { tariffUsdPerKwh: 0.15, co2KgPerKwh: 0.4, targetUtilization: 0.8 });
+  const cost = new CostAllocation(new Map(), { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.05 });
+  const power = new PowerReportBuilder(new Map(), { tariffUsdPerKwh: 0.15, co2KgPerKwh: 0.4, targetUtilization: 0.8 });
   const minutes = 400;
   for (let minute = 0; minute < minutes; minute += 1) {
     for (const record of [madeUp(minute), honest(minute)]) {

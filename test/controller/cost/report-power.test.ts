@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { describePowerReport } from "#cli/power/power.ts";
-import { createPowerReport } from "#controller/cost/report-power.ts";
+import { PowerReportBuilder } from "#controller/cost/report-power.ts";
 import type { Birth, MinuteData, PowerModeProfile } from "#protocol/messages.ts";
-import { aBirth, aMinute } from "../messages.ts";
+import { aBirth, aMinute, aPower } from "../../fakes/builders.ts";
 
 const assumptions = { tariffUsdPerKwh: 0.15, co2KgPerKwh: 0.4, targetUtilization: 0.8 };
 const hourMs = 3_600_000;
@@ -21,17 +21,11 @@ const mode = (
 });
 const withModes = (...powerModes: PowerModeProfile[]): Birth =>
   aBirth({ board: { kind: "jetson", name: "board", powerModes } });
-const energy = (modeName: string, watts: number, ms = hourMs): MinuteData["power"] => ({
-  modeId: 0,
-  modeName,
-  energyJ: (watts * ms) / 1000,
-  measuredMs: ms,
-  maxTemperatureC: null,
-  gpuUtilization: null,
-});
+const energy = (modeName: string, watts: number, measuredMs = hourMs) =>
+  aPower({ modeName, energyJ: (watts * measuredMs) / 1000, measuredMs });
 
 function reportOf(minutes: readonly MinuteData[], births: Record<string, Birth | null>) {
-  const report = createPowerReport(new Map(Object.entries(births)), assumptions);
+  const report = new PowerReportBuilder(new Map(Object.entries(births)), assumptions);
   for (const minute of minutes) report.add(minute);
   return report.report({ startMs: 0, endMs: 1 });
 }
@@ -99,7 +93,7 @@ describe("power report", () => {
     const report = reportOf(minutes, { a: birth, b: nameless });
     expect(report.actual.energyKwh).toBeCloseTo(1200 / 3_600_000, 12);
     expect(report.foresight).toBeNull();
-    expect(report.unknownReason).toContain("not known of b");
+    expect(report.unknownReason).toContain("are unknown of b");
   });
 
   test("agents add up to the total, each at its own tariff", () => {

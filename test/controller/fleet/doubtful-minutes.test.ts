@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { createCostAllocation } from "#controller/cost/allocate-cost.ts";
-import { createPowerReport } from "#controller/cost/report-power.ts";
+import { CostAllocation } from "#controller/cost/allocate-cost.ts";
+import { PowerReportBuilder } from "#controller/cost/report-power.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
-import { createIngest, type Ingest } from "#controller/fleet/ingest.ts";
+import { Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import type { MinuteRecord, Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
 import { bounds } from "#protocol/bounds.ts";
-import type { MinuteData, MinutePower } from "#protocol/messages.ts";
+import type { MinuteData } from "#protocol/messages.ts";
+import { aBirth, aMinute, aModel, aPower, aPresence } from "../../fakes/builders.ts";
 import { createMemoryStore } from "../memory-store.ts";
-import { aBirth, aMinute, aModel, aPresence } from "../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
 
 const topic = (channel: string, agentId = "thor-1") => `thormesh/v1/f/agents/${agentId}/${channel}`;
@@ -33,14 +33,14 @@ beforeEach(async () => {
   counts = createIngestCounts();
   outcomes = [];
   nowMs = 1000 * dayMs + 30_000;
-  ingest = createIngest({
+  ingest = new Ingest({
     fleetName: "f",
     fleet,
     store,
     broker,
     limits: { rebirthIntervalMs: minuteMs, maxAgents: 10, minutesKeptMs: 14 * dayMs },
     counts,
-    makeRoom: async () => false,
+    retireOne: async () => false,
     usualCapacityQps: 350,
     nowMs: () => nowMs,
     log: createLogger("test", "silent"),
@@ -62,10 +62,6 @@ const records = async () => {
   for await (const minute of store.minutes(0, bounds.timeMs)) list.push(minute);
   return list;
 };
-const power = (given: Partial<MinutePower>): MinutePower => ({
-  ...(aMinute().power as MinutePower),
-  ...given,
-});
 
 describe("a minute that can't be true is kept beside the record", () => {
   test.each<[string, (at: number) => Partial<MinuteData> & { minuteStartMs?: number }, RegExp]>([
@@ -103,22 +99,26 @@ describe("a minute that can't be true is kept beside the record", () => {
       () => ({ traffic: { ...lastMinute().traffic, models: [{ ...aModel("mini", 600), tokens: bounds.tokens }] } }),
       /1000000000000 tokens in 600 texts/,
     ],
-    ["of a megawatt", () => ({ power: power({ energyJ: 3_600_000 }) }), /which no board can draw/],
-    ["of energy out of nothing", () => ({ power: power({ energyJ: 5000, measuredMs: 0 }) }), /which no board can draw/],
+    ["of a megawatt", () => ({ power: aPower({ energyJ: 3_600_000 }) }), /which no board can draw/],
+    [
+      "of energy out of nothing",
+      () => ({ power: aPower({ energyJ: 5000, measuredMs: 0 }) }),
+      /which no board can draw/,
+    ],
     [
       "of parts above the whole",
-      () => ({ power: power({ idleJ: 1000, activeJ: 1000 }) }),
+      () => ({ power: aPower({ idleJ: 1000, activeJ: 1000 }) }),
       /add up to more than the total/,
     ],
     [
       "of models above their part",
-      () => ({ power: power({ idleJ: 900, activeJ: 900, models: [{ model: "mini", energyJ: 1000 }] }) }),
+      () => ({ power: aPower({ idleJ: 900, activeJ: 900, models: [{ model: "mini", energyJ: 1000 }] }) }),
       /models' energy/,
     ],
     [
       "of tenants above their model",
       () => ({
-        power: power({
+        power: aPower({
           idleJ: 900,
           activeJ: 900,
           models: [{ model: "mini", energyJ: 900, tenants: [{ tenant: "a", energyJ: 1000 }] }],
@@ -161,7 +161,7 @@ test("once this controller's wrong clock is set, what was of the future is taken
 });
 
 test("the most that a record may say, by every device of a fleet for as long as minutes are kept, gives figures that are numbers", async () => {
-  const minute = aMinute({ power: power({ energyJ: bounds.energyJ, measuredMs: bounds.measuredMs }) });
+  const minute = aMinute({ power: aPower({ energyJ: bounds.energyJ, measuredMs: bounds.measuredMs }) });
   const model = { ...aModel("mini", 1), requests: bounds.requests, texts: bounds.texts, tokens: bounds.tokens };
   const record = { ...minute, traffic: { ...minute.traffic, models: new Array(64).fill(model) } };
   const birth = aBirth({
@@ -172,8 +172,8 @@ test("the most that a record may say, by every device of a fleet for as long as 
     prices: { tariffUsdPerKwh: bounds.tariffUsdPerKwh, amortisationUsdPerHour: bounds.usdPerHour },
   });
   const births = new Map([["thor-1", birth]]);
-  const cost = createCostAllocation(births, prices);
-  const report = createPowerReport(births, { tariffUsdPerKwh: 0.15, co2KgPerKwh: 100, targetUtilization: 1 });
+  const cost = new CostAllocation(births, prices);
+  const report = new PowerReportBuilder(births, { tariffUsdPerKwh: 0.15, co2KgPerKwh: 100, targetUtilization: 1 });
   for (let each = 0; each < 1000; each += 1) {
     cost.add(record);
     report.add(record);
@@ -258,7 +258,7 @@ describe("the budget of an agent's hour", () => {
       lastMinute({
         bootId: "other",
         minuteStartMs: 1000 * dayMs - 2 * hourMs,
-        power: power({ energyJ: 3_600_000, measuredMs: hourMs }),
+        power: aPower({ energyJ: 3_600_000, measuredMs: hourMs }),
       }),
     );
     await send(
@@ -266,7 +266,7 @@ describe("the budget of an agent's hour", () => {
         bootId: "other",
         seq: 2,
         minuteStartMs: 1000 * dayMs - 2 * hourMs,
-        power: power({ energyJ: 3_600_000, measuredMs: hourMs }),
+        power: aPower({ energyJ: 3_600_000, measuredMs: hourMs }),
       }),
     );
     expect(outcomes.slice(-2)).toEqual(["data accepted", "data set-aside"]);
@@ -288,6 +288,29 @@ describe("the budget of an agent's hour", () => {
     await send(lastMinute({ agentId: "thor-2", minuteStartMs: 1000 * dayMs - hourMs }));
     expect(outcomes.at(-1)).toBe("data accepted");
   });
+});
+
+test("of all agents' implausible minutes no more than 5,000 are kept, looked at after each hundred", async () => {
+  const pruned: [number, number][] = [];
+  const { pruneSetAside } = store;
+  store.pruneSetAside = (beforeMs, maxKept) => {
+    pruned.push([beforeMs, maxKept]);
+    return pruneSetAside(beforeMs, maxKept);
+  };
+  for (let seq = 1; seq <= 250; seq += 1) await send(lastMinute({ seq, minuteStartMs: 1 }));
+  expect(pruned).toEqual([
+    [Number.NEGATIVE_INFINITY, 5000],
+    [Number.NEGATIVE_INFINITY, 5000],
+  ]);
+});
+
+test("an implausible minute leaves no gap if it is the next one", async () => {
+  await send(lastMinute({ seq: 1, minuteStartMs: 1 }));
+  expect(fleet.get("thor-1")?.lastSeq).toBe(1);
+  await send(lastMinute({ seq: 5, minuteStartMs: 1 }));
+  expect(fleet.get("thor-1")?.lastSeq).toBe(1);
+  await send(lastMinute({ bootId: "boot-9", seq: 2, minuteStartMs: 1 }));
+  expect(fleet.get("thor-1")?.lastSeq).toBe(1);
 });
 
 test("a minute that can't be stored is not acknowledged, is counted, and health says so until it can", async () => {

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from "bun:test";
-import { createIdentityWatch } from "#controller/fleet/identity-watch.ts";
+import { IdentityWatch } from "#controller/fleet/identity-watch.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
 import type { Presence } from "#protocol/messages.ts";
 import { agentTopic } from "#protocol/topics.ts";
+import { aPresence } from "../../fakes/builders.ts";
 import { createMemoryStore } from "../memory-store.ts";
-import { aPresence } from "../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
 
 let broker: RecordingBroker;
@@ -15,7 +15,7 @@ beforeEach(async () => {
   broker = createRecordingBroker();
   store = createMemoryStore();
   const log = createLogger("test", "silent");
-  createIdentityWatch({ fleetName: "f", store, broker, nowMs: () => 1000, log }).start();
+  new IdentityWatch({ fleetName: "f", store, broker, nowMs: () => 1000, log }).start();
   await broker.deliver(agentTopic("f", "thor-1", "presence"), aPresence({ url: "http://10.0.0.7:8080" }));
 });
 
@@ -67,7 +67,7 @@ test("two devices that go by one name are on record, once", async () => {
   const second = { bootId: "boot-2", url: "http://10.0.0.8:8080" };
   for (const given of [second, first, second, first]) await say("f", given);
   expect(await reasons()).toEqual([
-    "thor-1: two agents go by this name, at http://10.0.0.7:8080 and at http://10.0.0.8:8080, and each takes the other's connection: give one of them another id",
+    "thor-1: two agents use this name, at http://10.0.0.7:8080 and at http://10.0.0.8:8080, and each takes the other's connection: give one of them another id",
   ]);
 });
 

@@ -2,12 +2,12 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { availabilityOf, liveQpsOf, recentLatencyMs } from "#controller/fleet/agent-state.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
-import { createIngest, type Ingest } from "#controller/fleet/ingest.ts";
+import { Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger, type Logger } from "#platform/log.ts";
+import { aBirth, aCommandResult, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
 import { createMemoryStore } from "../memory-store.ts";
-import { aBirth, aMinute, aPresence, aReported } from "../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
 
 const topic = (channel: string, agentId = "thor-1") => `thormesh/v1/f/agents/${agentId}/${channel}`;
@@ -23,7 +23,7 @@ describe("ingest", () => {
   let counts: IngestCounts;
 
   const begin = (
-    given: Partial<{ store: Store; maxAgents: number; makeRoom: () => Promise<boolean>; log: Logger }> = {},
+    given: Partial<{ store: Store; maxAgents: number; retireOne: () => Promise<boolean>; log: Logger }> = {},
   ) => {
     broker = createRecordingBroker();
     store = given.store ?? createMemoryStore();
@@ -32,14 +32,14 @@ describe("ingest", () => {
     changes = [];
     counts = createIngestCounts();
     nowMs = 1_000_000;
-    ingest = createIngest({
+    ingest = new Ingest({
       fleetName: "f",
       fleet,
       store,
       broker,
       limits: { rebirthIntervalMs: 60_000, maxAgents: given.maxAgents ?? 10, minutesKeptMs: 14 * 86_400_000 },
       counts,
-      makeRoom: given.makeRoom ?? (async () => false),
+      retireOne: given.retireOne ?? (async () => false),
       usualCapacityQps: 350,
       nowMs: () => nowMs,
       log: given.log ?? createLogger("test", "silent"),
@@ -205,15 +205,13 @@ describe("ingest", () => {
     await introduce();
     const { board } = aBirth();
     const powerModes = Array.from({ length: 32 }, (_, id) => ({ ...board.powerModes[0]!, id, capacityQps: 1e6 }));
-    const envelope = { v: 1, agentId: "thor-1", bootId: "boot-1", sentAtMs: 1_000 };
     const startedMs = performance.now();
     const times = 2000;
     for (let each = 0; each < times; each += 1) {
       await broker.deliver(topic("birth"), aBirth({ board: { ...board, powerModes } }));
       await broker.deliver(topic("reported"), aReported());
       await broker.deliver(topic("data"), aMinute({ seq: each * 2 + 1, minuteStartMs: 1 }));
-      const result = { ...envelope, id: `c-${each}`, state: "succeeded", reason: "" };
-      await broker.deliver(topic("cmd-result"), result);
+      await broker.deliver(topic("cmd-result"), aCommandResult({ id: `c-${each}` }));
       await broker.deliver(topic("presence"), { nonsense: each });
     }
     // 50 results a second are logged, and of each kind of fault one line a minute.

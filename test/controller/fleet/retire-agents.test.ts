@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { createDesiredDocuments, type DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
-import { createIngest } from "#controller/fleet/ingest.ts";
+import { Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
-import { createRetirement, type Retirement } from "#controller/fleet/retire-agents.ts";
+import { Retirement } from "#controller/fleet/retire-agents.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
+import { aMinute, aPresence } from "../../fakes/builders.ts";
 import { createMemoryStore } from "../memory-store.ts";
-import { aMinute, aPresence } from "../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
 
 const topic = (channel: string, agentId: string) => `thormesh/v1/f/agents/${agentId}/${channel}`;
@@ -33,7 +33,7 @@ beforeEach(() => {
   nowMs = 1000 * dayMs;
   listeningSinceMs = 0;
   desired = createDesiredDocuments({ fleetName: "f", fleet, store, broker, nowMs: () => nowMs, log });
-  retirement = createRetirement({
+  retirement = new Retirement({
     fleetName: "f",
     fleet,
     desired,
@@ -47,14 +47,14 @@ beforeEach(() => {
     nowMs: () => nowMs,
     log,
   });
-  const ingest = createIngest({
+  const ingest = new Ingest({
     fleetName: "f",
     fleet,
     store,
     broker,
     limits: { rebirthIntervalMs: 60_000, maxAgents: 5, minutesKeptMs: 14 * dayMs },
     counts,
-    makeRoom: () => retirement.makeRoom(),
+    retireOne: () => retirement.retireOne(),
     usualCapacityQps: 350,
     nowMs: () => nowMs,
     log,

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseControllerConfig } from "#controller/check-config.ts";
-import { createController } from "#controller/controller.ts";
+import { Controller } from "#controller/controller.ts";
 import { createControllerLease } from "#controller/controller-lease.ts";
 import { createFleetFreeze } from "#controller/scaling/loop/fleet-freeze.ts";
 import { controllerMigrations } from "#controller/store/migrations.ts";
@@ -12,7 +12,7 @@ import { createSqliteStore } from "#controller/store/sqlite-store.ts";
 import { systemClock } from "#platform/clock.ts";
 import { openDatabase } from "#platform/files/open-database.ts";
 import { createLogger } from "#platform/log.ts";
-import { aBirth, aDesired, aMinute, aPresence, aReported } from "../messages.ts";
+import { aBirth, aDesired, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
 
 /** What a damaged file, another program or an earlier version may have left in a column. */
 const damage: readonly SQLQueryBindings[] = [
@@ -133,7 +133,7 @@ test("with every column of every table damaged in every way the controller start
   database.run("UPDATE sqlite_sequence SET seq = 9223372036854775807");
   database.close();
 
-  const controller = createController(
+  const controller = new Controller(
     parseControllerConfig(
       {
         stateDir,

@@ -6,7 +6,7 @@ import { controllerMigrations } from "#controller/store/migrations.ts";
 import { createSqliteStore } from "#controller/store/sqlite-store.ts";
 import { openDatabase } from "#platform/files/open-database.ts";
 import { createLogger } from "#platform/log.ts";
-import { aMinute } from "../messages.ts";
+import { aMinute } from "../../fakes/builders.ts";
 import { describeStore } from "./store-contract.ts";
 
 const silent = createLogger("test", "silent");

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { NewDecision } from "#controller/store/decision-record.ts";
 import type { MinuteRecord, Store } from "#controller/store/store.ts";
 import type { ModelTraffic } from "#protocol/messages.ts";
-import { aBirth, aDesired, aMinute, aPresence } from "../messages.ts";
+import { aBirth, aDesired, aMinute, aPresence } from "../../fakes/builders.ts";
 
 const aDecision: NewDecision = {
   atMs: 1_000,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { decideForecastModel } from "#forecast/blend/decide-forecast-model.ts";
 import { decideTrainingStep, defaultPatience, startProgress } from "#forecast/lstm/decide-training-step.ts";
+import { decideWorkerRestart } from "#forecast/lstm/worker/decide-worker-restart.ts";
 import type { ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 
 describe("decideForecastModel", () => {
@@ -105,4 +106,14 @@ describe("decideTrainingStep", () => {
       progress: { learningRate: 1e-5 },
     });
   });
+});
+
+test.each([
+  { failures: 0, delayMs: 500 },
+  { failures: 1, delayMs: 500 },
+  { failures: 2, delayMs: 1_000 },
+  { failures: 5, delayMs: 8_000 },
+  { failures: 1_000, delayMs: 600_000 },
+])("a worker lost $failures times is started again in $delayMs ms", ({ failures, delayMs }) => {
+  expect(decideWorkerRestart(failures).delayMs).toBe(delayMs);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createPacketScanner } from "#controller/broker/limit-packets.ts";
+import { PacketScanner } from "#controller/broker/limit-packets.ts";
 import { createPacketSource } from "../../../scripts/fuzz/mqtt-packets.ts";
 import { createRandom } from "../../../scripts/fuzz/random.ts";
 
@@ -16,7 +16,7 @@ test("the same seed makes the same packets, another one others", () => {
 test("what is said to be allowed passes the bounds on packets", () => {
   const source = createPacketSource(createRandom(3), "f", ["a"]);
   const login = { clientId: "thormesh-agent-f-a", username: "a", password: "x" };
-  const scanner = createPacketScanner(() => performance.now());
+  const scanner = new PacketScanner(() => performance.now());
   scanner.admitted();
   expect(scanner.accept(source.connect(login, true))).toBeNull();
   // Fewer questions than a second may have.

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { parseAgentConfig } from "#agent/check-config.ts";
-import { createEmbeddedBroker } from "#controller/broker/embedded-broker.ts";
+import { EmbeddedBroker } from "#controller/broker/embedded-broker.ts";
 import { createFleetAccess } from "#controller/broker/fleet-access.ts";
 import { writeSecretFile } from "#platform/files/write-secret-file.ts";
-import { createMqttBroker } from "#protocol/mqtt-broker.ts";
+import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { checkBroker } from "#tools/doctor/check-broker.ts";
 import { agentLogin, brokerLimits, testKey } from "../../fakes/broker-clients.ts";
 import { createMosquitto, freePort } from "../../fakes/mosquitto.ts";
@@ -32,14 +32,14 @@ const { password } = agentLogin("a", "f");
 /** A controller's broker, at which agent a is connected. */
 async function embedded(): Promise<{ url: string; agentLost: () => boolean }> {
   const limits = brokerLimits();
-  const own = createEmbeddedBroker(
+  const own = new EmbeddedBroker(
     { host: "127.0.0.1", port: 0, limits, access: createFleetAccess("f", testKey) },
     silent,
   );
   await own.broker.start();
   const url = `mqtt://127.0.0.1:${await own.listen()}`;
   const { clientId, ...login } = agentLogin("a", "f");
-  const agent = createMqttBroker({ url, clientId, credentials: () => login }, silent);
+  const agent = new MqttBroker({ url, clientId, credentials: () => login }, silent);
   let lost = 0;
   agent.onConnection((connected) => {
     if (!connected) lost += 1;

@@ -1,17 +1,17 @@
 import { closeSync } from "node:fs";
 import { openRegularFile } from "#platform/files/read-regular-file.ts";
 
-/** Size and hashes of a file. */
+/** What a file is. */
 export interface FileHashes {
   readonly bytes: number;
   readonly sha256: string;
-  /** Name of a git object with this content. */
+  /** As git names an object with this content. */
   readonly gitSha1: string;
 }
 
-/** Hashes a file in pieces, because models may be larger than memory. */
+/** Reads a file from its beginning to its end, in pieces: models may be larger than memory. */
 export async function hashFile(path: string): Promise<FileHashes> {
-  // Reading a pipe would never end.
+  // A pipe would hold up whoever reads it.
   closeSync(openRegularFile(path));
   const file = Bun.file(path);
   const bytes = file.size;

@@ -1,11 +1,11 @@
-/** Failure to pull a model, with a message for the person who asked for it. */
+/** Why a model could not be pulled, for the person who asked for it. */
 export class PullError extends Error {
   override name = "PullError";
-  /** True when the same request may succeed a little later. */
+  /** Whether the same request may succeed a little later. */
   readonly temporary: boolean;
-  /** Wait that the server asked for; null: none. */
+  /** What the server asked to wait; null: it didn't say. */
   readonly retryAfterMs: number | null;
-  /** Status of the server's answer; null: there was none. */
+  /** What the server answered; null: it didn't. */
   readonly status: number | null;
 
   constructor(

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { attributeEnergy, energyByModel } from "#agent/power/energy/attribute-energy.ts";
 import { createEnergyAccount } from "#agent/power/energy/energy-account.ts";
-import { aMinute, aModel } from "../../../controller/messages.ts";
+import { aMinute, aModel } from "../../../fakes/builders.ts";
 
 const tenant = (name: string, computeMs: number, requests = 1) => ({
   tenant: name,

@@ -8,7 +8,7 @@ import { SleepConfig } from "#agent/power/sleep/sleep-config.ts";
 import { suspend } from "#agent/power/sleep/suspend.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import type { Presence } from "#protocol/messages.ts";
-import { aDesired, aPresence } from "../../../controller/messages.ts";
+import { aDesired, aPresence } from "../../../fakes/builders.ts";
 
 let directory: string;
 let logged: string;

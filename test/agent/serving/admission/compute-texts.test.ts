@@ -1,25 +1,25 @@
 import { describe, expect, test } from "bun:test";
-import { createTextComputer, maxTextsInQueue } from "#agent/serving/admission/compute-texts.ts";
-import { createResultCache } from "#agent/serving/admission/result-cache.ts";
-import { type BatchPolicy, usualLengths } from "#agent/serving/batching/decide-batch.ts";
-import { createEmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
+import { computeTexts, maxTextsInQueue } from "#agent/serving/admission/compute-texts.ts";
+import { ResultCache } from "#agent/serving/admission/result-cache.ts";
+import { type BatchPolicy, defaultLengths } from "#agent/serving/batching/decide-batch.ts";
+import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
 import { findModel } from "#agent/serving/models/find-model.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { singleLane } from "../batching/single-lane.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
-const policy: BatchPolicy = { maxTokens: 64, maxTexts: 8, padTo: usualLengths };
-const request = { inputsField: "input" };
+const policy: BatchPolicy = { maxTokens: 64, maxTexts: 8, padTo: defaultLengths };
+const job = { inputsField: "input", cache: new ResultCache(0) };
 
-/** A model whose tokens and vector are a text's number; at `stopAt` texts it waits until it is let go. */
+/** A model whose tokens and vector are a text's number. */
 function setUp(options: { failOn?: number; onBatch?: (computed: number) => void } = {}) {
   let computed = 0;
-  let longestLine = 0;
-  const queue = createEmbeddingQueue(
+  let longestQueue = 0;
+  const queue = new EmbeddingQueue(
     singleLane(
       {
         async run(texts) {
-          longestLine = Math.max(longestLine, queue.depth() + texts.length);
+          longestQueue = Math.max(longestQueue, queue.depth() + texts.length);
           computed += texts.length;
           options.onBatch?.(computed);
           if (options.failOn !== undefined && computed >= options.failOn) throw new Error("lost");
@@ -39,7 +39,7 @@ function setUp(options: { failOn?: number; onBatch?: (computed: number) => void 
     },
     queue,
   } as unknown as EmbeddingModel;
-  return { model, queue, computed: () => computed, longestLine: () => longestLine };
+  return { model, queue, computed: () => computed, longestQueue: () => longestQueue };
 }
 
 const numbered = (count: number) =>
@@ -47,32 +47,38 @@ const numbered = (count: number) =>
 const never = new AbortController().signal;
 
 describe("a large request", () => {
-  test("is split, never has more than its part in the line, and keeps its order", async () => {
-    const { model, queue, longestLine } = setUp();
-    const computer = createTextComputer(createResultCache(0));
-    const results = await computer.compute(model, numbered(1_000), request, queue.open(never), never);
+  test("is split, never has more than its part in the queue, and keeps its order", async () => {
+    const { model, queue, longestQueue } = setUp();
+    const results = await computeTexts({
+      ...job,
+      model,
+      inputs: numbered(1_000),
+      queued: queue.open(never),
+      signal: never,
+    });
     expect(results.map(({ index, text }) => [index, text.vector[0]])).toEqual(
       numbered(1_000).map(({ index }) => [index, index]),
     );
-    expect(longestLine()).toBeLessThanOrEqual(maxTextsInQueue);
+    expect(longestQueue()).toBeLessThanOrEqual(maxTextsInQueue);
   });
 
-  test("whose client goes is not computed further", async () => {
-    const gone = new AbortController();
-    const { model, queue, computed } = setUp({ onBatch: (count) => count >= 24 && gone.abort(new Error("gone")) });
-    const computer = createTextComputer(createResultCache(0));
+  test("whose client disconnects is not computed further", async () => {
+    const client = new AbortController();
+    const { signal } = client;
+    const { model, queue, computed } = setUp({ onBatch: (count) => count >= 24 && client.abort(new Error("gone")) });
     await expect(
-      computer.compute(model, numbered(1_000), request, queue.open(gone.signal), gone.signal),
+      computeTexts({ ...job, model, inputs: numbered(1_000), queued: queue.open(signal), signal }),
     ).rejects.toThrow("gone");
     await Bun.sleep(5);
     expect(queue.depth()).toBe(0);
     expect(computed()).toBe(24);
   });
 
-  test("fails as a whole when one batch does, and leaves nothing in the line", async () => {
+  test("fails as a whole when one batch does, and leaves nothing in the queue", async () => {
     const { model, queue, computed } = setUp({ failOn: 16 });
-    const computer = createTextComputer(createResultCache(0));
-    await expect(computer.compute(model, numbered(1_000), request, queue.open(never), never)).rejects.toThrow("lost");
+    await expect(
+      computeTexts({ ...job, model, inputs: numbered(1_000), queued: queue.open(never), signal: never }),
+    ).rejects.toThrow("lost");
     await Bun.sleep(5);
     expect(queue.depth()).toBe(0);
     expect(computed()).toBeLessThan(1_000);
@@ -81,9 +87,8 @@ describe("a large request", () => {
 
 test("the text that may not be cut is named by its place in the request", async () => {
   const { model, queue } = setUp();
-  const computer = createTextComputer(createResultCache(0));
   const inputs = [{ index: 4, input: "9999", key: "k" }];
   await expect(
-    computer.compute(model, inputs, { ...request, truncate: false }, queue.open(never), never),
+    computeTexts({ ...job, model, inputs, truncate: false, queued: queue.open(never), signal: never }),
   ).rejects.toThrow("input.4: expected");
 });

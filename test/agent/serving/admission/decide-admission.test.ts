@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { decideAdmission, type Held, type QueueState } from "#agent/serving/admission/decide-admission.ts";
+import {
+  type AdmissionDecision,
+  decideAdmission,
+  type Held,
+  type QueueState,
+} from "#agent/serving/admission/decide-admission.ts";
 
 const limits = {
   queueRequests: 10,
@@ -43,9 +48,14 @@ describe("decideAdmission", () => {
     { name: "too many bytes", bytes: 1_001, queue: held({ bytes: 49_000 }), kind: "wait" },
     { name: "a budget that is enough", budget: 100, queue: busy, kind: "admit" },
     { name: "a budget that would be enough if the expectation were exact", budget: 80, queue: busy, kind: "wait" },
-    { name: "a short budget, but nobody waits", budget: 1, queue: { ...busy, openRequests: 0 }, kind: "admit" },
     {
-      name: "a short budget, but nothing is known",
+      name: "a short budget, but no other request waits",
+      budget: 1,
+      queue: { ...busy, openRequests: 0 },
+      kind: "admit",
+    },
+    {
+      name: "a short budget, but the speed is unknown",
       budget: 1,
       queue: { ...busy, expectedWaitMs: null, computeMs: null },
       kind: "admit",
@@ -65,7 +75,7 @@ describe("decideAdmission", () => {
     expect(decideAdmission({ texts, bytes, latencyBudgetMs: budget }, queue, limits).kind).toBe(kind);
   });
 
-  describe("a full queue, half of which is the tenant's right", () => {
+  describe("a full queue, half of which is the tenant's share", () => {
     const full = { requests: 10, texts: 100, tokens: 1_000, bytes: 50_000 };
     const request = { texts: 4, bytes: 200, latencyBudgetMs: null };
     test.each([
@@ -86,7 +96,7 @@ describe("decideAdmission", () => {
       expect(onlyTokens).toMatchObject({ kind: "make-room", missing: { requests: 1, texts: 0, bytes: 0 } });
     });
 
-    test("nobody is turned away for a request that would be late", () => {
+    test("no request is evicted for one that would be late", () => {
       const late = { ...busy, held: full, share: 0.5, expectedWaitMs: 3_000 };
       expect(decideAdmission(request, late, limits).kind).toBe("wait");
     });
@@ -101,29 +111,57 @@ describe("decideAdmission", () => {
     const queue = { ...held({ requests: 10 }), drainMs };
     expect(decideAdmission({ texts: 1, bytes: 1, latencyBudgetMs: null }, queue, limits)).toEqual({
       kind: "wait",
-      reason: "the queue is full: 10 of 10 requests",
+      rule: "queue-full",
+      measure: "requests",
+      waiting: 10,
+      limit: 10,
       retryAfterS,
     });
   });
 
   test.each([
-    { budget: 100, waitMs: 1_800, reason: "it would take about 3500 ms; the client waits 100 ms", retryAfterS: 4 },
-    { budget: null, waitMs: 3_500, reason: "it would wait about 3500 ms; the limit is 2000 ms", retryAfterS: 2 },
-  ])("a request that would take too long comes back when the queue is that much shorter: $reason", (row) => {
-    const queue = { ...busy, expectedWaitMs: row.waitMs, computeMs: 1_700 };
-    expect(decideAdmission({ texts: 1, bytes: 1, latencyBudgetMs: row.budget }, queue, limits)).toEqual({
+    { rule: "client-deadline", budget: 100, waitMs: 1_800, expectedMs: 3_500, limitMs: 100, retryAfterS: 4 },
+    { rule: "client-deadline", budget: 10_000, waitMs: 1_800, moreMs: 7_300, expectedMs: 10_800, limitMs: 10_000 },
+    { rule: "request-timeout", budget: 10_001, waitMs: 1_800, moreMs: 7_300, expectedMs: 10_800, limitMs: 10_000 },
+    {
+      rule: "request-timeout",
+      budget: null,
+      waitMs: 60,
+      moreMs: 10_240,
+      expectedMs: 12_000,
+      limitMs: 10_000,
+      retryAfterS: 3,
+    },
+    { rule: "long-wait", budget: null, waitMs: 3_500, expectedMs: 3_500, limitMs: 2_000 },
+  ] as const)("a request that would take too long comes back when the queue is that much shorter: %j", (row) => {
+    const { rule, budget, waitMs, moreMs, expectedMs, limitMs, retryAfterS } = { moreMs: 0, retryAfterS: 2, ...row };
+    const queue = { ...busy, expectedWaitMs: waitMs, computeMs: 1_700 + moreMs };
+    expect(decideAdmission({ texts: 1, bytes: 1, latencyBudgetMs: budget }, queue, limits)).toEqual({
       kind: "wait",
-      reason: row.reason,
-      retryAfterS: row.retryAfterS,
+      rule,
+      expectedMs,
+      limitMs,
+      retryAfterS,
     });
   });
 
-  test("what a request may take at most is said where the client would wait longer", () => {
-    const decision = decideAdmission(
-      { texts: 1, bytes: 1, latencyBudgetMs: 20_000 },
-      { ...busy, computeMs: 11_940 },
-      limits,
-    );
-    expect(decision).toMatchObject({ reason: "it would take about 12000 ms; a request may take 10000 ms" });
+  test.each([
+    { texts: 101, bytes: 60_000, measure: "texts", asked: 101, limit: 100 },
+    { texts: 100, bytes: 60_000, measure: "bytes", asked: 60_000, limit: 50_000 },
+  ])("what does not fit into an empty queue is told by which measure: $measure", ({ texts, bytes, ...figures }) => {
+    expect(decideAdmission({ texts, bytes, latencyBudgetMs: null }, empty, limits)).toEqual({
+      kind: "too-large",
+      rule: "too-large",
+      ...figures,
+    } as AdmissionDecision);
+  });
+
+  test("of several limits that are reached, the first is named: requests, texts, tokens, bytes", () => {
+    const full = { requests: 10, texts: 100, tokens: 1_000, bytes: 50_000 };
+    for (const measure of ["requests", "texts", "tokens", "bytes"] as const) {
+      const decision = decideAdmission({ texts: 1, bytes: 1, latencyBudgetMs: null }, held(full), limits);
+      expect(decision).toMatchObject({ kind: "wait", rule: "queue-full", measure, waiting: full[measure] });
+      full[measure] = 0;
+    }
   });
 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { Registry } from "prom-client";
-import { createEmbedder, type EmbedderParts } from "#agent/serving/admission/embed-texts.ts";
+import { type EmbedderParts, TextEmbedder } from "#agent/serving/admission/embed-texts.ts";
 import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
-import { createResultCache } from "#agent/serving/admission/result-cache.ts";
-import { usualLengths } from "#agent/serving/batching/decide-batch.ts";
-import { createEmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
+import { ResultCache } from "#agent/serving/admission/result-cache.ts";
+import { defaultLengths } from "#agent/serving/batching/decide-batch.ts";
+import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
 import { createRecentTraffic } from "#agent/serving/batching/recent-traffic.ts";
 import { findModel } from "#agent/serving/models/find-model.ts";
 import type { ComputeGate } from "#agent/serving/ports.ts";
@@ -19,7 +19,7 @@ import { recordingSink } from "../start-serving.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
 
-/** A gate that lets nobody through until it is told to. */
+/** A gate that stays closed until it is opened. */
 function closedGate() {
   const waiting: (() => void)[] = [];
   const asked: number[] = [];
@@ -35,7 +35,7 @@ function closedGate() {
   return { gate, asked, open: () => waiting.splice(0).forEach((resolve) => void resolve()) };
 }
 
-/** What the other ways to ask a tokenizer are, where none takes steps. */
+/** The other methods of a tokenizer. */
 const allAtOnce = {
   *tokenizeInSteps(text: string) {
     yield;
@@ -71,8 +71,8 @@ function setUp(
       acceptTokenIds: (ids) => ({ ids: Uint32Array.from(ids), truncated: false }),
       lastId: 65_535,
     },
-    queue: createEmbeddingQueue(
-      singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: usualLengths }),
+    queue: new EmbeddingQueue(
+      singleLane(runner, { maxTokens: 512, maxTexts: 8, padTo: defaultLengths }),
       () => {},
       gate === undefined ? {} : { gate },
     ),
@@ -87,10 +87,17 @@ function setUp(
   };
   const sink = recordingSink();
   const registry = new Registry();
-  const embedder = createEmbedder({
+  const leases = { taken: 0, released: 0 };
+  const embedder = new TextEmbedder({
     acquireModel(name) {
       if (name !== undefined) throw new ServiceError("MODEL_NOT_FOUND", "no such model");
-      return { model, release() {} };
+      leases.taken += 1;
+      let open = true;
+      const release = () => {
+        if (open) leases.released += 1;
+        open = false;
+      };
+      return { model, release };
     },
     queueDepth: () => model.queue.depth(),
     sink,
@@ -104,7 +111,7 @@ function setUp(
       doubts: () => [],
       gpus: { read: async () => [] },
     }),
-    cache: createResultCache(0),
+    cache: new ResultCache(0),
     stopping: () => false,
     limits: {
       queueRequests: 100,
@@ -122,7 +129,11 @@ function setUp(
     const line = (await registry.metrics()).split("\n").find((row) => row.includes(`status="${status}"`));
     return Number(line?.split(" ").at(-1) ?? 0);
   };
-  return { embedder, sink, counted };
+  const metric = async (name: string) => {
+    const line = (await registry.metrics()).split("\n").find((row) => row.startsWith(name) && !row.startsWith("#"));
+    return Number(line?.split(" ").at(-1) ?? 0);
+  };
+  return { embedder, sink, counted, metric, model, leases };
 }
 
 const ask = (inputs: EmbedRequest["inputs"], signal = new AbortController().signal): EmbedRequest => ({
@@ -153,7 +164,7 @@ test("a request is answered, recorded and counted", async () => {
 });
 
 test("a text that is too long is refused where it may not be cut, computed or remembered", async () => {
-  const { embedder, sink } = setUp(undefined, { cache: createResultCache(1_000_000) });
+  const { embedder, sink } = setUp(undefined, { cache: new ResultCache(1_000_000) });
   const uncut = { ...ask(["aaa", "cccccccccccccc"]), truncate: false };
   for (const _ of ["computed", "remembered"]) {
     const error = await refusalOf(embedder.embed(uncut));
@@ -181,7 +192,7 @@ describe("texts that were asked for before", () => {
         computed.push(texts.length);
         return { vectors: texts.map((ids) => Float32Array.of(ids[0]!, 1)), computeMs: 5 };
       },
-      { cache: createResultCache(1_000_000), gate },
+      { cache: new ResultCache(1_000_000), gate },
     );
     return { ...set, computed, asked, open };
   };
@@ -216,7 +227,7 @@ describe("texts that were asked for before", () => {
     expect(asked).toEqual([1, 2]);
   });
 
-  test("find their vectors in a full line too", async () => {
+  test("are answered although the queue is full", async () => {
     const { embedder, open } = cached();
     const first = embedder.embed(ask(["b"]));
     await Bun.sleep(0);
@@ -231,8 +242,8 @@ describe("texts that were asked for before", () => {
   });
 });
 
-describe("a full line", () => {
-  test("turns requests away with a time to come back, and takes them again when it is emptier", async () => {
+describe("a full queue", () => {
+  test("refuses requests with a time to retry, and admits them again when it is emptier", async () => {
     const { gate, asked, open } = closedGate();
     const { embedder, sink, counted } = setUp(undefined, { gate });
     const waiting = [embedder.embed(ask(["a", "b"])), embedder.embed(ask(["c"]))];
@@ -260,13 +271,13 @@ describe("a full line", () => {
     expect((await again).vectors.length).toBe(4);
   });
 
-  test("a request larger than the line itself is turned away", async () => {
+  test("a request larger than the queue itself is refused", async () => {
     const { embedder } = setUp();
     expect((await refusalOf(embedder.embed(ask(["a", "b", "c", "d", "e"])))).code).toBe("PAYLOAD_TOO_LARGE");
   });
 });
 
-test("a client that goes while it waits at the gate is neither an error nor served, and frees its place", async () => {
+test("a client that disconnects while it waits at the gate is neither an error nor served, and frees its place", async () => {
   const { gate, open } = closedGate();
   const { embedder, sink, counted } = setUp(undefined, { gate });
   const client = new AbortController();
@@ -287,7 +298,7 @@ test("a client that goes while it waits at the gate is neither an error nor serv
   await next;
 });
 
-test("a request that takes too long is answered with a deadline error and counted as ours", async () => {
+test("a request that takes too long is answered with a deadline error and counted as an error of this side", async () => {
   const { gate } = closedGate();
   const { embedder, sink } = setUp(undefined, {
     gate,
@@ -307,7 +318,11 @@ test("a request that takes too long is answered with a deadline error and counte
 
 test.each([
   { name: "a batch that the model refuses", error: new BatchFailedError("no"), code: "INTERNAL" },
-  { name: "a model that is gone", error: new ServiceError("MODEL_UNAVAILABLE", "gone"), code: "MODEL_UNAVAILABLE" },
+  {
+    name: "a model that is unavailable",
+    error: new ServiceError("MODEL_UNAVAILABLE", "gone"),
+    code: "MODEL_UNAVAILABLE",
+  },
 ])("$name is an error of ours", async ({ error, code }) => {
   const { embedder, sink, counted } = setUp(() => Promise.reject(error));
   expect((await refusalOf(embedder.embed(ask(["a", "b"])))).code).toBe(code as ServiceError["code"]);
@@ -332,7 +347,7 @@ test("an unknown model is the client's mistake: neither rejected nor failed", as
   expect(await counted("invalid")).toBe(1);
 });
 
-test("a request that is cut because the agent ends was rejected, not given up by its client", async () => {
+test("a request that is cut off because the agent stops is rejected, not cancelled by its client", async () => {
   let stopping = false;
   const { embedder, sink, counted } = setUp(undefined, { gate: closedGate().gate, stopping: () => stopping });
   const connection = new AbortController();
@@ -342,4 +357,155 @@ test("a request that is cut because the agent ends was rejected, not given up by
   connection.abort();
   expect((await refusalOf(request)).code).toBe("SHUTTING_DOWN");
   expect([sink.rejected, await counted("cancelled")]).toEqual([1, 0]);
+});
+
+describe("a lease of the model", () => {
+  test("is released after an answer, a refusal and a failure", async () => {
+    const { embedder, leases } = setUp();
+    await embedder.embed(ask(["a"]));
+    expect(leases).toEqual({ taken: 1, released: 1 });
+    await refusalOf(embedder.embed({ ...ask(["a"]), dimensions: 1_000 }));
+    expect(leases).toEqual({ taken: 2, released: 2 });
+    const failing = setUp(() => Promise.reject(new BatchFailedError("no")));
+    await refusalOf(failing.embedder.embed(ask(["a"])));
+    expect(failing.leases).toEqual({ taken: 1, released: 1 });
+  });
+
+  test("is released before a refusal is delayed, and a flood's refusals are", async () => {
+    const { gate, open } = closedGate();
+    const { embedder, leases } = setUp(undefined, { gate });
+    const waiting = embedder.embed(ask(["a", "b", "c", "d"]));
+    const clients = Array.from({ length: 200 }, () => new AbortController());
+    let refused = 0;
+    const refusals = clients.map(({ signal }) =>
+      refusalOf(embedder.embed(ask(["e"], signal))).then(({ code }) => {
+        expect(code).toBe("TOO_MANY_REQUESTS");
+        refused += 1;
+      }),
+    );
+    for (let turn = 0; turn < 5; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(refused).toBeGreaterThanOrEqual(20);
+    expect(refused).toBeLessThan(200);
+    expect(leases).toEqual({ taken: 201, released: 200 });
+    for (const client of clients) client.abort();
+    await Promise.all(refusals);
+    await Bun.sleep(0);
+    open();
+    await waiting;
+  });
+});
+
+describe("tenants", () => {
+  const of = (tenant: string, inputs: string[]) => ({ ...ask(inputs), tenant });
+
+  test.each([
+    { weight: 3, evicted: true },
+    { weight: 1, evicted: false },
+  ])("with weight $weight, three of four places are a tenant's share: $evicted", async ({ weight, evicted }) => {
+    const { gate, open } = closedGate();
+    const { embedder } = setUp(undefined, { gate, weightOf: (tenant) => (tenant === "red" ? weight : 1) });
+    const flood = embedder.embed(of("blue", ["a", "b", "c", "d"]));
+    const own = embedder.embed(of("red", ["e", "f", "g"]));
+    const [refused, answered] = evicted ? [flood, own] : [own, flood];
+    expect((await refusalOf(refused)).code).toBe("TOO_MANY_REQUESTS");
+    await Bun.sleep(0);
+    open();
+    expect((await answered).vectors.length).toBe(evicted ? 3 : 4);
+  });
+
+  test("are charged for their texts in the queue and the cache", async () => {
+    const { embedder, model, sink } = setUp(undefined, { cache: new ResultCache(1_000_000) });
+    for (const tenant of ["red", "red", "blue"]) await embedder.embed(of(tenant, ["a"]));
+    expect(sink.served.map(({ tenant, computeMs }) => [tenant, computeMs > 0])).toEqual([
+      ["red", true],
+      ["red", false],
+      ["blue", true],
+    ]);
+    expect([model.queue.waitingTokens("red"), model.queue.openRequests()]).toEqual([0, 0]);
+  });
+
+  test("a request whose batch is being computed is not evicted", async () => {
+    const batch = Promise.withResolvers<void>();
+    const { embedder } = setUp(async (texts) => {
+      await batch.promise;
+      return { vectors: texts.map(() => Float32Array.of(1)), computeMs: 1 };
+    });
+    const begun = embedder.embed(of("blue", ["a", "b", "c", "d"]));
+    await Bun.sleep(1);
+    const own = embedder.embed(of("red", ["e"]));
+    batch.resolve();
+    expect((await begun).vectors.length).toBe(4);
+    expect((await own).vectors.length).toBe(1);
+  });
+});
+
+describe("the queue", () => {
+  test("is told the deadline: a request that can't meet it makes place for others at once", async () => {
+    const { gate } = closedGate();
+    const { embedder, model } = setUp(undefined, { gate });
+    model.queue.assumeSpeed(60, 40_000); // 2.5 tokens a second
+    const late = embedder.embed({ ...ask(["aaaa", "bbbb"]), latencyBudgetMs: 1_500 });
+    const client = new AbortController();
+    const other = embedder.embed(ask(["c"], client.signal));
+    const refusal = await refusalOf(late);
+    expect([refusal.code, refusal.message]).toEqual(["TOO_MANY_REQUESTS", "it can no longer be computed in time"]);
+    client.abort();
+    await refusalOf(other);
+  });
+
+  test("is left by a large request whose client disconnects", async () => {
+    const { gate } = closedGate();
+    const { embedder, model } = setUp(undefined, {
+      gate,
+      limits: {
+        queueRequests: 100,
+        queueTexts: 1_000,
+        queueTokens: 100_000,
+        queueBytes: 10_000_000,
+        queueMs: 60_000,
+        requestTimeoutMs: 60_000,
+        maxTokenizeRequests: 4,
+      },
+    });
+    const client = new AbortController();
+    const large = embedder.embed(
+      ask(
+        Array.from({ length: 600 }, (_, index) => String.fromCharCode(1_000 + index)),
+        client.signal,
+      ),
+    );
+    while (model.queue.depth() === 0) await Bun.sleep(0);
+    expect(model.queue.openRequests()).toBe(1);
+    client.abort();
+    await refusalOf(large);
+    expect([model.queue.openRequests(), model.queue.depth()]).toEqual([0, 0]);
+  });
+});
+
+test("an answer that comes after the deadline is not given, although its timer is late", async () => {
+  const { embedder } = setUp(async (texts) => {
+    Bun.sleepSync(60);
+    return { vectors: texts.map(() => Float32Array.of(1)), computeMs: 60 };
+  });
+  expect((await refusalOf(embedder.embed({ ...ask(["a"]), latencyBudgetMs: 30 }))).code).toBe("DEADLINE_EXCEEDED");
+});
+
+test("counters: cached and computed texts, tokens, cut texts", async () => {
+  const { embedder, metric, model } = setUp(undefined, { cache: new ResultCache(1_000_000) });
+  await embedder.embed(ask(["a", "bb"]));
+  await embedder.embed(ask(["a", "ccccccccccc", "dd"]));
+  expect(await metric("akidb_result_cache_hits_total")).toBe(1);
+  expect(await metric("akidb_result_cache_misses_total")).toBe(4);
+  expect(await metric("akidb_tokens_processed_total")).toBe(3 + 14);
+  expect(await metric("thormesh_truncated_texts_total")).toBe(1);
+  expect(model.recent.summary(performance.now()).throughputQps).toBeGreaterThan(0);
+});
+
+test("a prompt is put before the texts", async () => {
+  const { manifest } = found;
+  const withPrompts = { ...found, manifest: { ...manifest, prompts: { query: "query: " } } };
+  const { embedder, model } = setUp();
+  Object.assign(model, { found: withPrompts });
+  expect((await embedder.embed({ ...ask(["a"]), promptName: "query" })).tokens).toBe("query: a".length);
+  expect((await embedder.embed(ask(["a"]))).tokens).toBe(1);
 });

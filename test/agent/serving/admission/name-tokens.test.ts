@@ -3,7 +3,8 @@ import type { TokenizeRequest } from "#agent/serving/admission/embedder.ts";
 import type { Leases } from "#agent/serving/admission/lease-model.ts";
 import { createTokenNaming } from "#agent/serving/admission/name-tokens.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
-import type { NamedTokens, Steps } from "#agent/serving/text/text-tokenizer.ts";
+import type { Steps } from "#agent/serving/text/encode-in-slices.ts";
+import type { NamedTokens } from "#agent/serving/text/text-tokenizer.ts";
 import { ServiceError } from "#platform/errors.ts";
 
 /** Texts named "slow" take steps until they are told to end. */
@@ -20,7 +21,7 @@ function setUp(options: { readonly requestTimeoutMs?: number; readonly stopping?
     },
   };
   const leases: Leases = {
-    async take() {
+    async acquire() {
       leased += 1;
       return { model: { tokenizer }, release: () => (leased -= 1) } as unknown as ModelLease;
     },
@@ -61,9 +62,7 @@ describe("requests for tokens", () => {
     const { ask, state, leased } = setUp({ requestTimeoutMs: 20 });
     expect(await codeOf(ask(["slow"]))).toBe("DEADLINE_EXCEEDED");
     expect(await codeOf(ask(["slow"], { latencyBudgetMs: 1 }))).toBe("DEADLINE_EXCEEDED");
-    const gone = new AbortController();
-    gone.abort();
-    expect(await codeOf(ask(["slow"], { signal: gone.signal }))).toBe("INVALID_REQUEST");
+    expect(await codeOf(ask(["slow"], { signal: AbortSignal.abort() }))).toBe("INVALID_REQUEST");
     const { steps } = state;
     await Bun.sleep(20);
     expect(state.steps).toBe(steps);

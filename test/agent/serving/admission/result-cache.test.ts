@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createResultCache, resultKey } from "#agent/serving/admission/result-cache.ts";
+import { ResultCache, resultKey } from "#agent/serving/admission/result-cache.ts";
 
 const text = (value: number, dimension = 384) => ({
   vector: new Float32Array(dimension).fill(value),
@@ -9,7 +9,7 @@ const text = (value: number, dimension = 384) => ({
 
 describe("the cache", () => {
   test("gives back what was put, also when the memory it came from is used again", () => {
-    const cache = createResultCache(1_000_000);
+    const cache = new ResultCache(1_000_000);
     const batch = new Float32Array(4).fill(1);
     cache.put("t", "a", { vector: batch.subarray(0, 2), tokens: 2, truncated: true });
     batch.fill(9);
@@ -19,7 +19,7 @@ describe("the cache", () => {
   });
 
   test("stays within its bytes; what was not used for longest goes first", () => {
-    const cache = createResultCache(40_000);
+    const cache = new ResultCache(40_000);
     for (let i = 0; i < 20; i += 1) cache.put("t", `text ${i}`, text(i));
     const full = cache.bytes();
     expect(full).toBeLessThanOrEqual(40_000);
@@ -33,7 +33,7 @@ describe("the cache", () => {
   });
 
   test("the same text put again takes no more room", () => {
-    const cache = createResultCache(100_000);
+    const cache = new ResultCache(100_000);
     cache.put("t", "a", text(1));
     const once = cache.bytes();
     cache.put("t", "a", text(2));
@@ -44,7 +44,7 @@ describe("the cache", () => {
     { name: "no room at all", maxBytes: 0, key: "a" },
     { name: "a text that would drive out too many others", maxBytes: 100_000, key: "x".repeat(5_000) },
   ])("$name: nothing is kept", ({ maxBytes, key }) => {
-    const cache = createResultCache(maxBytes);
+    const cache = new ResultCache(maxBytes);
     cache.put("t", key, text(1));
     expect({ found: cache.get("t", key), bytes: cache.bytes() }).toEqual({ found: undefined, bytes: 0 });
   });
@@ -52,7 +52,7 @@ describe("the cache", () => {
 
 describe("tenants", () => {
   test("find only what was put for them", () => {
-    const cache = createResultCache(100_000);
+    const cache = new ResultCache(100_000);
     cache.put("a", "text", text(1));
     expect(cache.get("b", "text")).toBeUndefined();
     cache.put("b", "text", text(2));
@@ -60,7 +60,7 @@ describe("tenants", () => {
   });
 
   test("can't push out what others keep within their share", () => {
-    const cache = createResultCache(80_000);
+    const cache = new ResultCache(80_000);
     for (let i = 0; i < 10; i += 1) cache.put("a", `text ${i}`, text(i));
     for (let i = 0; i < 1_000; i += 1) cache.put("b", `text ${i}`, text(i));
     for (let i = 0; i < 10; i += 1) expect(cache.get("a", `text ${i}`)).toBeDefined();

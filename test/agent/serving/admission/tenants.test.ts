@@ -62,11 +62,11 @@ test.each([
   ["/similarity", { inputs: { source_sentence: "a", sentences: ["similar"] } }, mini],
   ["/rerank", { query: "a", texts: ["b", "c"] }, "pairs"],
   ["/v1/rerank", { query: "a", documents: ["d"] }, "pairs"],
-])("%s counts a request on the tenant of its key", async (path, body, model) => {
+])("%s charges the tenant of its key", async (path, body, model) => {
   expect(await recorded(() => post(path, "key-of-red", body))).toEqual([[model, "red"]]);
 });
 
-test("gRPC counts a call on the tenant of its key", async () => {
+test("gRPC charges the tenant of its key", async () => {
   const call = (key: string) => () =>
     client.answer("Embed", { inputs: ["by gRPC"] }, { metadata: { authorization: `Bearer ${key}` } });
   expect(await recorded(call("key-of-blue"))).toEqual([[mini, "blue"]]);
@@ -81,7 +81,7 @@ test.each([
   expect(await recorded(() => post("/api/v1/embed", key, { inputs: ["whose"] }, headers))).toEqual([[mini, tenant]]);
 });
 
-test("a request without a valid key is refused and counted on nobody", async () => {
+test("a request without a valid key is refused and charged to no tenant", async () => {
   expect(
     await recorded(async () => expect(await post("/api/v1/embed", "red", { inputs: ["none"] })).toBe(401)),
   ).toEqual([]);
@@ -111,7 +111,7 @@ test("a tenant's own repeated text is answered from the cache, and computed once
   ).toEqual([false, true]);
 });
 
-/** Everything in which an answer could be kept, waited for or refused for somebody else. */
+/** All routes on which an answer could be kept for another tenant. */
 const twins = [
   ["/api/v1/embed", (text: string) => ({ inputs: [text] })],
   ["/v1/embeddings", (text: string) => ({ model: mini, input: text })],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { usualLengths } from "#agent/serving/batching/decide-batch.ts";
+import { defaultLengths } from "#agent/serving/batching/decide-batch.ts";
 import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
 
 const nothing: Parameters<typeof decideLanePlan>[0] = {
@@ -31,7 +31,7 @@ describe("decideLanePlan", () => {
       name: "a GPU",
       settings: nothing,
       gpu: true,
-      plan: { policy: { maxTokens: 16_384, maxTexts: 256, padTo: usualLengths }, narrowLanes: 0, wideBatches: 2 },
+      plan: { policy: { maxTokens: 16_384, maxTexts: 256, padTo: defaultLengths }, narrowLanes: 0, wideBatches: 2 },
     },
     {
       name: "what is configured, on either",
@@ -54,7 +54,7 @@ describe("decideLanePlan", () => {
   ])("$name", ({ settings, gpu, plan }) => {
     const decided = decideLanePlan(settings, gpu, 250e6);
     expect(decided).toMatchObject(plan);
-    expect(decided.reason).not.toBe("");
+    expect(decided.rule).toBe(gpu ? "gpu" : "cpu");
   });
 
   test.each([

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { type BatchPolicy, usualLengths } from "#agent/serving/batching/decide-batch.ts";
-import { createEmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
-import type { LineView } from "#agent/serving/batching/model-lanes.ts";
+import { type BatchPolicy, defaultLengths } from "#agent/serving/batching/decide-batch.ts";
+import { EmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
+import type { QueueView } from "#agent/serving/batching/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 import { singleLane } from "./single-lane.ts";
 
@@ -36,13 +36,13 @@ function recordingRunner() {
   };
 }
 
-const policy: BatchPolicy = { maxTokens: 64, maxTexts: 4, padTo: usualLengths };
+const policy: BatchPolicy = { maxTokens: 64, maxTexts: 4, padTo: defaultLengths };
 const never = new AbortController().signal;
 const text = (id: number, length = 4) => Uint32Array.from({ length }, () => id);
 
 function start() {
   const runner = recordingRunner();
-  const queue = createEmbeddingQueue(singleLane(runner, policy), () => {});
+  const queue = new EmbeddingQueue(singleLane(runner, policy), () => {});
   return { runner, queue };
 }
 
@@ -103,7 +103,7 @@ describe("the same text asked for again", () => {
   });
 });
 
-describe("a client that goes", () => {
+describe("a client that disconnects", () => {
   test("is told at once and its text is not computed", async () => {
     const { runner, queue } = start();
     const first = queue.embed(text(1), never);
@@ -122,7 +122,7 @@ describe("a client that goes", () => {
     await kept;
   });
 
-  test("leaves the others who asked for the same text", async () => {
+  test("leaves other requests for the same text alone", async () => {
     const { runner, queue } = start();
     const gone = new AbortController();
     const abandoned = queue.embed(text(2), gone.signal);
@@ -145,7 +145,7 @@ describe("a client that goes", () => {
     expect((await both[1]!).vector[0]).toBe(2);
   });
 
-  test("before it came is refused", async () => {
+  test("before its request is refused", async () => {
     const { runner, queue } = start();
     await expect(queue.embed(text(1), AbortSignal.abort(new Error("early")))).rejects.toThrow("early");
     expect(runner.batches.length).toBe(0);
@@ -179,7 +179,7 @@ describe("fairness", () => {
       await Bun.sleep(0);
       return { vectors: texts.map(() => Float32Array.of(0)), computeMs: 1 };
     };
-    const queue = createEmbeddingQueue(singleLane({ run }, policy), () => {});
+    const queue = new EmbeddingQueue(singleLane({ run }, policy), () => {});
     let computedUntilDone: number | undefined;
     const large = queue
       .open(never)
@@ -240,10 +240,10 @@ describe("tenants", () => {
     await Promise.all(all);
   });
 
-  test("one that asks for less than its share goes before one that floods, and waits for nobody's texts beside its own", async () => {
+  test("one that asks for less than its share goes before one that floods, and shares no batch with it", async () => {
     let now = 0;
     const runner = recordingRunner();
-    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+    const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
     queue.assumeSpeed(60, 100);
     const flood = Array.from({ length: 40 }, (_, index) =>
       queue
@@ -271,11 +271,11 @@ describe("tenants", () => {
     const runner = recordingRunner();
     const seen: boolean[] = [];
     const lane = singleLane(runner, policy);
-    const next = (view: LineView) => {
+    const next = (view: QueueView) => {
       if (view.waitingTokens > 0) seen.push(view.owed === true);
       return lane.next(view);
     };
-    const queue = createEmbeddingQueue({ next }, () => {});
+    const queue = new EmbeddingQueue({ next }, () => {});
     queue.assumeSpeed(60, 10);
     const flood = Array.from({ length: 20 }, (_, index) =>
       queue
@@ -321,11 +321,11 @@ describe("a board that lets little through", () => {
       },
     };
     const runner = recordingRunner();
-    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now, gate });
+    const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now, gate });
     return { runner, queue, asked, pass: (ms: number) => (now += ms), open: () => opens.shift()?.() };
   }
 
-  test("chooses who is next when it lets through, not before", async () => {
+  test("chooses the next batch when it lets through, not before", async () => {
     const { runner, queue, asked, open } = gated();
     const large = queue.open(never, { texts: 8, tokens: 32 }).embed(Array.from({ length: 8 }, (_, id) => text(id)));
     await Bun.sleep(1);
@@ -353,11 +353,11 @@ describe("a board that lets little through", () => {
     const runner = recordingRunner();
     const seen: number[] = [];
     const lane = singleLane(runner, policy);
-    const next = (view: LineView) => {
+    const next = (view: QueueView) => {
       seen.push(view.waitingTokens);
       return lane.next(view);
     };
-    const queue = createEmbeddingQueue({ next }, () => {}, {
+    const queue = new EmbeddingQueue({ next }, () => {}, {
       gate: { enter: () => Promise.reject(new Error("asked")), holds: () => false },
     });
     const large = queue.open(never).embed(Array.from({ length: 8 }, (_, id) => text(id)));
@@ -381,7 +381,7 @@ describe("a board that lets little through", () => {
     expect(queue.computeMs(100)).toBeCloseTo(120 / (64 / 1_000));
   });
 
-  test("what it let through for clients that left is for those who come next", async () => {
+  test("capacity granted for clients that disconnected is used for the next ones", async () => {
     const { runner, queue, asked, open } = gated();
     const gone = new AbortController();
     const left = queue.embed(text(1), gone.signal);
@@ -404,7 +404,7 @@ describe("a request that can't be done by its deadline", () => {
   test("is dropped before it is computed, and the others are not late for it", async () => {
     let now = 0;
     const runner = recordingRunner();
-    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+    const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
     const outline = { texts: 8, tokens: 32, deadlineMs: 1_000 };
     const first = queue.open(never, outline).embed(large(0));
     const second = queue.open(never, outline).embed(large(100));
@@ -427,7 +427,7 @@ describe("a request that can't be done by its deadline", () => {
   test("is told that it is late where it was begun", async () => {
     let now = 0;
     const runner = recordingRunner();
-    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+    const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
     const begun = queue.open(never, { texts: 8, tokens: 32, deadlineMs: 1_000 }).embed(large(0));
     const other = queue.open(never, { texts: 8, tokens: 32, deadlineMs: 100_000 }).embed(large(100));
     await runner.batchCount(1);
@@ -444,7 +444,7 @@ describe("a request that can't be done by its deadline", () => {
   test("is tried nevertheless where it is alone and the speed was measured long ago", async () => {
     let now = 0;
     const runner = recordingRunner();
-    const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+    const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
     queue.assumeSpeed(60, 10_000);
     now = 60_000;
     const alone = queue.open(never, { texts: 4, tokens: 16, deadlineMs: 60_010 }).embed(large(0).slice(4));
@@ -454,10 +454,10 @@ describe("a request that can't be done by its deadline", () => {
   });
 });
 
-test("says how long the line would take once it knows the model's speed", async () => {
+test("predicts times once it knows the model's speed", async () => {
   let now = 0;
   const runner = recordingRunner();
-  const queue = createEmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+  const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
   expect([queue.expectedWaitMs("default", 8), queue.computeMs(8)]).toEqual([null, null]);
   expect(queue.drainMs()).toBeNull();
   const first = queue.embed(text(1, 20), never);
@@ -474,7 +474,7 @@ test("says how long the line would take once it knows the model's speed", async 
   expect(queue.drainMs()).toBe(372);
   // A small request waits for what is being computed only; one that is as large as the other also for that.
   expect(queue.expectedWaitMs("default", 4)).toBe(12);
-  // Some smaller ones may come in between, as they did of late.
+  // Some smaller ones may come in between, as they did recently.
   expect(queue.expectedWaitMs("default", 600)).toBeGreaterThanOrEqual(372);
   expect(queue.expectedWaitMs("default", 600)).toBeLessThan(380);
   // Another tenant, which had nothing until now, goes first.
@@ -487,7 +487,7 @@ test("says how long the line would take once it knows the model's speed", async 
   await Promise.all([second, waiting]);
 });
 
-test("until a batch was computed for somebody, the speed of the model's warm-up counts", async () => {
+test("until a batch was computed for a request, the speed of the model's warm-up counts", async () => {
   const { queue } = start();
   queue.assumeSpeed(60, 10); // 100 in 10 ms
   expect(queue.computeMs(100)).toBe(12);
@@ -498,7 +498,7 @@ test("until a batch was computed for somebody, the speed of the model's warm-up 
 test("tells its observer of each batch: padding and waits", async () => {
   const runner = recordingRunner();
   const sent: SentBatch[] = [];
-  const queue = createEmbeddingQueue(singleLane(runner, policy), (batch) => sent.push(batch));
+  const queue = new EmbeddingQueue(singleLane(runner, policy), (batch) => sent.push(batch));
   const both = queue.open(never).embed([text(1, 5), text(2, 6)]);
   await runner.batchCount(1);
   expect(sent[0]).toMatchObject({ take: [0, 1], paddedTokens: 8, usefulTokens: 11 });
@@ -509,9 +509,9 @@ test("tells its observer of each batch: padding and waits", async () => {
 
 test("several lanes compute a batch each, as large as each may be", async () => {
   const runner = recordingRunner();
-  const lanes = [singleLane(runner, policy), singleLane(runner, { ...policy, maxTexts: 2, padTo: usualLengths })];
-  const next = (line: LineView) => lanes[0]!.next(line) ?? lanes[1]!.next(line);
-  const queue = createEmbeddingQueue({ next }, () => {});
+  const lanes = [singleLane(runner, policy), singleLane(runner, { ...policy, maxTexts: 2, padTo: defaultLengths })];
+  const next = (queue: QueueView) => lanes[0]!.next(queue) ?? lanes[1]!.next(queue);
+  const queue = new EmbeddingQueue({ next }, () => {});
   const all = queue.open(never).embed(Array.from({ length: 10 }, (_, id) => text(id)));
   await runner.batchCount(2);
   expect(runner.batches.map((batch) => batch.texts.length)).toEqual([4, 2]);
@@ -523,7 +523,7 @@ test("several lanes compute a batch each, as large as each may be", async () => 
   expect((await all).map((result) => result.vector[0])).toEqual(Array.from({ length: 10 }, (_, id) => id));
 });
 
-test("a text that was refused fails for who asked for it, and is not computed again", async () => {
+test("a text that was refused fails its request, and is not computed again", async () => {
   const refusal = new Error("the model can't compute this text");
   let runs = 0;
   const runner = {
@@ -533,7 +533,7 @@ test("a text that was refused fails for who asked for it, and is not computed ag
       return { vectors, refused: new Map([[0, refusal]]), computeMs: 1 };
     },
   };
-  const queue = createEmbeddingQueue(singleLane(runner, policy), () => {});
+  const queue = new EmbeddingQueue(singleLane(runner, policy), () => {});
   const [bad, good] = await Promise.allSettled([queue.embed(text(1), never), queue.embed(text(2), never)]);
   expect(bad).toEqual({ status: "rejected", reason: refusal });
   expect(good.status).toBe("fulfilled");

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { createFairQueue } from "#agent/serving/batching/fair-queue.ts";
+import { FairQueue } from "#agent/serving/batching/fair-queue.ts";
 
 const alike = () => 1;
 
 describe("requests of one tenant", () => {
   test("go in the order in which they would be done at equal shares", () => {
-    const queue = createFairQueue(alike);
+    const queue = new FairQueue(alike);
     const large = queue.open("a", 1_256, 0);
     const smaller = queue.open("a", 266, 0);
     expect([large.finish, smaller.finish]).toEqual([1_000, 10]);
@@ -16,12 +16,12 @@ describe("requests of one tenant", () => {
   });
 
   test("go as they come where none is larger than a batch", () => {
-    const queue = createFairQueue(alike);
+    const queue = new FairQueue(alike);
     expect([queue.open("a", 256, 0).finish, queue.open("a", 1, 0).finish]).toEqual([0, 0]);
   });
 
   test("one alone has all", () => {
-    const queue = createFairQueue(alike);
+    const queue = new FairQueue(alike);
     const alone = queue.open("a", 100, 0);
     queue.charge(alone.turn, 100);
     queue.close(alone);
@@ -30,7 +30,7 @@ describe("requests of one tenant", () => {
   });
 
   test("tokens that were not thought of count as soon as they are known", () => {
-    const queue = createFairQueue(alike);
+    const queue = new FairQueue(alike);
     const claim = queue.open("a", 300, 0);
     queue.correct(claim, 20);
     expect([claim.finish, claim.size, claim.unsent]).toEqual([64, 320, 320]);
@@ -41,29 +41,29 @@ describe("requests of one tenant", () => {
 
 describe("what is ahead of a new request", () => {
   test("is what its tenant's requests have left that go before it", () => {
-    const queue = createFairQueue(alike);
+    const queue = new FairQueue(alike);
     queue.open("a", 300, 0);
     queue.open("a", 1_000, 0);
-    expect(queue.ahead("a", 10, 0)).toBe(0);
-    expect(queue.ahead("a", 300, 0)).toBe(300);
-    expect(queue.ahead("a", 1_000, 0)).toBe(1_300);
+    expect(queue.tokensAhead("a", 10, 0)).toBe(0);
+    expect(queue.tokensAhead("a", 300, 0)).toBe(300);
+    expect(queue.tokensAhead("a", 1_000, 0)).toBe(1_300);
   });
 
   test("is of other tenants no more than their share meanwhile, and no more than they have", () => {
-    const queue = createFairQueue((tenant) => (tenant === "b" ? 3 : 1));
+    const queue = new FairQueue((tenant) => (tenant === "b" ? 3 : 1));
     queue.open("a", 1_000, 0);
-    expect(queue.ahead("b", 300, 0)).toBe(100);
-    expect(queue.ahead("b", 30_000, 0)).toBe(1_000);
-    expect(queue.ahead("c", 300, 0)).toBe(300);
+    expect(queue.tokensAhead("b", 300, 0)).toBe(100);
+    expect(queue.tokensAhead("b", 30_000, 0)).toBe(1_000);
+    expect(queue.tokensAhead("c", 300, 0)).toBe(300);
   });
 
   test("is nothing of others for a tenant that is owed more than it asks for", () => {
-    const queue = createFairQueue(alike);
+    const queue = new FairQueue(alike);
     const flood = queue.open("a", 100_000, 0);
     queue.charge(flood.turn, 50_000);
-    queue.lead(flood.turn);
-    expect(queue.ahead("b", 300, 400)).toBe(0);
-    expect(queue.ahead("b", 300, 200)).toBe(100);
+    queue.beginTurn(flood.turn);
+    expect(queue.tokensAhead("b", 300, 400)).toBe(0);
+    expect(queue.tokensAhead("b", 300, 200)).toBe(100);
     const claim = queue.open("b", 300, 400);
     expect(claim.turn.served).toBe(49_600);
     queue.resume(claim.turn, 100);
@@ -72,7 +72,7 @@ describe("what is ahead of a new request", () => {
 });
 
 test("weights count of tenants that have requests, and of the one that asks", () => {
-  const queue = createFairQueue((tenant) => tenant.length);
+  const queue = new FairQueue((tenant) => tenant.length);
   const claim = queue.open("aa", 1, 0);
   expect([queue.activeWeight("b"), queue.activeWeight("aa")]).toEqual([3, 2]);
   queue.close(claim);

@@ -17,7 +17,7 @@ test("single texts are answered while another client's thousand are being comput
     largeDone = true;
     return answer;
   });
-  // Its texts are in the line from here on.
+  // Its texts are in the queue from here on.
   while (server.serving.queueDepth() === 0) await Bun.sleep(1);
   for (const text of numbered(15, "robot")) {
     const { status } = await server.post("/api/v1/embed", { inputs: [text] });
@@ -43,14 +43,14 @@ test("a large request is split, not refused, and its vectors are those of its te
   }
 }, 60_000);
 
-test("under a long line the processes of one thread take over, and answer as the first one does", async () => {
+test("with a long queue the single-threaded processes take over, and answer as the first one does", async () => {
   const inputs = numbered(2_000, "hall");
   const before = await server.post("/api/v1/embed", { inputs: [inputs[1_999]] });
   const fresh = testServing({ cacheBytes: 0, maxBodyBytes: 4_000_000, requestTimeoutMs: 110_000, queueMs: 110_000 });
   await fresh.serving.start();
   try {
     let largest = 0;
-    // A question that is under way at the end finds nobody any more.
+    // A request in flight at the end finds no server.
     const look = async () => {
       const models = (await (await fetch(`${fresh.serving.url}/models`)).json()) as { models: { memory_mb: number }[] };
       largest = Math.max(largest, models.models[0]!.memory_mb);

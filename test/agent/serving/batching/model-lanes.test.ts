@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { type BatchPolicy, usualLengths } from "#agent/serving/batching/decide-batch.ts";
-import { createModelLanes, type LaneRunner, type LineView } from "#agent/serving/batching/model-lanes.ts";
+import { type BatchPolicy, defaultLengths } from "#agent/serving/batching/decide-batch.ts";
+import { type LaneRunner, ModelLanes, type QueueView } from "#agent/serving/batching/model-lanes.ts";
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
 
-const policy: BatchPolicy = { maxTokens: 100, maxTexts: 8, padTo: usualLengths };
+const policy: BatchPolicy = { maxTokens: 100, maxTexts: 8, padTo: defaultLengths };
 
-/** So many tokens wait, in texts of ten. */
-const line = (waitingTokens: number): LineView => ({
+/** Waiting tokens, in texts of ten. */
+const waiting = (waitingTokens: number): QueueView => ({
   waitingTokens,
   outstandingTokens: waitingTokens,
   outstandingTexts: Math.ceil(waitingTokens / 10),
@@ -14,7 +14,7 @@ const line = (waitingTokens: number): LineView => ({
 
 /** Answers when the test says so. */
 function recordingRunner() {
-  const waiting: (() => void)[] = [];
+  const answers: (() => void)[] = [];
   const runner = {
     state: "loading",
     ran: 0,
@@ -28,9 +28,9 @@ function recordingRunner() {
     },
     run() {
       runner.ran += 1;
-      return new Promise<BatchResult>((resolve) => waiting.push(() => resolve({ vectors: [], computeMs: 1 })));
+      return new Promise<BatchResult>((resolve) => answers.push(() => resolve({ vectors: [], computeMs: 1 })));
     },
-    answer: () => waiting.splice(0).forEach((resolve) => void resolve()),
+    answer: () => answers.splice(0).forEach((resolve) => void resolve()),
   };
   return runner satisfies LaneRunner;
 }
@@ -43,14 +43,14 @@ function setUp(narrowLanes = 2, startEarly = false) {
     narrow.push(recordingRunner());
     return narrow.at(-1)!;
   };
-  const lanes = createModelLanes(wide, createNarrow, {
-    plan: () => ({ policy, narrowLanes, startEarly, wideBatches: 1, reason: "" }),
+  const lanes = new ModelLanes(wide, createNarrow, {
+    plan: () => ({ policy, narrowLanes, startEarly, wideBatches: 1, rule: "cpu" }),
     nowMs: () => now,
   });
-  /** The line is long, looked at every 50 ms. */
+  /** The queue is long, looked at every 50 ms. */
   const longFor = (ms: number) => {
-    for (const end = now + ms; now < end; now += 50) lanes.next(line(101));
-    lanes.next(line(101));
+    for (const end = now + ms; now < end; now += 50) lanes.next(waiting(101));
+    lanes.next(waiting(101));
   };
   return { lanes, wide, narrow, longFor, pass: (ms: number) => (now += ms) };
 }
@@ -63,18 +63,18 @@ describe("lanes beside the first", () => {
   ])("are started when batches are computed for $name: $started", async ({ busyMs, startEarly, started }) => {
     const { lanes, wide, narrow, pass } = setUp(2, startEarly);
     for (let batch = 0; batch < 20; batch += 1) {
-      const running = lanes.next(line(8))!.run([], 8);
+      const running = lanes.next(waiting(8))!.run([], 8);
       pass(busyMs);
       wide.answer();
       await running;
       pass(500 - busyMs);
     }
-    lanes.next(line(8));
+    lanes.next(waiting(8));
     expect(narrow.length).toBe(started);
     await lanes.stop();
   });
 
-  test("are started once the line has been long for a second", () => {
+  test("are started once the queue has been long for a second", () => {
     const { narrow, longFor } = setUp();
     longFor(900);
     expect(narrow).toEqual([]);
@@ -82,7 +82,7 @@ describe("lanes beside the first", () => {
     expect(narrow.map(({ state }) => state)).toEqual(["loaded", "loaded"]);
   });
 
-  test("are not started for lines that were short in between", () => {
+  test("are not started for queues that were short in between", () => {
     const { narrow, longFor, pass } = setUp();
     for (let turn = 0; turn < 5; turn += 1) {
       longFor(800);
@@ -91,7 +91,7 @@ describe("lanes beside the first", () => {
     expect(narrow).toEqual([]);
   });
 
-  test("are never started where there shall be none", () => {
+  test("are never started where none are planned", () => {
     const { narrow, longFor } = setUp(0);
     longFor(5_000);
     expect(narrow).toEqual([]);
@@ -104,17 +104,17 @@ describe("lanes beside the first", () => {
     expect(narrow).toEqual([]);
   });
 
-  test("share a long line, a batch each, while the first rests", async () => {
+  test("share a long queue, a batch each, while the first rests", async () => {
     const { lanes, wide, narrow, longFor } = setUp();
     longFor(1_000);
     const given = [];
     // Two batches each: one to compute and the next.
     for (let batch = 0; batch < 4; batch += 1) {
-      const lane = lanes.next(line(300))!;
+      const lane = lanes.next(waiting(300))!;
       expect(lane.policy).toEqual(policy);
       given.push(lane.run([], 8));
     }
-    expect(lanes.next(line(300))).toBeNull();
+    expect(lanes.next(waiting(300))).toBeNull();
     expect([wide.ran, ...narrow.map(({ ran }) => ran)]).toEqual([0, 2, 2]);
     for (const runner of narrow) runner.answer();
     await Promise.all(given);
@@ -125,19 +125,19 @@ describe("lanes beside the first", () => {
     longFor(1_000);
     pass(1_000);
     longFor(200);
-    const running = lanes.next(line(300))!.run([], 8);
+    const running = lanes.next(waiting(300))!.run([], 8);
     expect(wide.ran).toBe(1);
     wide.answer();
     await running;
   });
 
-  test("leave a short line to the first", async () => {
+  test("leave a short queue to the first", async () => {
     const { lanes, wide, longFor, pass } = setUp();
     longFor(1_000);
     pass(61);
-    const running = lanes.next(line(8))!.run([], 8);
+    const running = lanes.next(waiting(8))!.run([], 8);
     expect(wide.ran).toBe(1);
-    expect(lanes.next(line(300))).toBeNull();
+    expect(lanes.next(waiting(300))).toBeNull();
     wide.answer();
     await running;
   });

@@ -73,7 +73,7 @@ describe("eighty connections with requests of sixty texts", () => {
       if (kind === "answered") expect(endedMs - startedMs).toBeLessThanOrEqual(30_000);
   });
 
-  test("and a model that becomes four times slower goes on answering", async () => {
+  test("and a model that becomes four times slower keeps answering", async () => {
     const endMs = 150_000;
     const slower = await run(80, { endMs, costPerMs: (now) => (now < 60_000 ? 8 : 2), limits: { queueMs: 25_000 } });
     // By ten seconds: what is computed is answered.
@@ -94,7 +94,7 @@ describe("eighty connections with requests of sixty texts", () => {
   });
 });
 
-test("of requests of all sizes those are let in that can be done in time at an equal share, and the others told at once", async () => {
+test("of requests of all sizes, those that can be done in time at an equal share are admitted, and the others refused at once", async () => {
   const sizes = [1, 1, 1, 4, 16, 60, 200];
   const { outcomes, computed } = await simulateQueue({
     clients: times(60, (index) => eager("default", index, sizes[index % sizes.length] as number)),
@@ -138,7 +138,7 @@ describe("a tenant within its share, while another floods", () => {
     }
   });
 
-  test("is let in although the flood fills the queue", async () => {
+  test("is admitted although the flood fills the queue", async () => {
     const limits = { queueRequests: 8, queueTexts: 500, queueTokens: 20_000, queueBytes: 500_000, queueMs: 30_000 };
     const flood = times(80, (index) => eager("b", index + 10, 60));
     const beside = await simulateQueue({ clients: [...flood, polite(10, 300)], endMs, limits });
@@ -157,7 +157,7 @@ test("a tenant that had all of an idle model before is answered beside one that 
   expect(own.filter(({ kind }) => kind === "answered").length / own.length).toBeGreaterThanOrEqual(0.95);
 });
 
-/** What each tenant has a right to: the largest shares of which nobody gets more than it asks for (water-filling). */
+/** Fair share of each tenant: the largest of which none gets more than it asks for (water-filling). */
 function maxMinShares(
   demands: readonly { readonly weight: number; readonly demand: number }[],
   capacity: number,
@@ -184,7 +184,7 @@ function maxMinShares(
   return given;
 }
 
-test("the shares themselves: who asks for little gets it, the others share the rest by weight", () => {
+test("the shares themselves: a tenant that asks for little gets it, the others share the rest by weight", () => {
   const demands = [
     { weight: 1, demand: 10 },
     { weight: 1, demand: 100 },

@@ -15,7 +15,7 @@ async function answeredAtOnce(pauses: readonly Promise<void>[]): Promise<number>
   return answered;
 }
 
-test("a few refusals are answered at once, more of them later, and those of others at once", async () => {
+test("a few refusals are answered at once, more of them later, and those of other tenants at once", async () => {
   const pace = createRefusalPace(() => 1_000);
   const ask = (tenant: string) => Array.from({ length: 30 }, () => pace.pause(tenant, { bytes: 100, signal: never }));
   const pauses = ask("a");
@@ -24,7 +24,7 @@ test("a few refusals are answered at once, more of them later, and those of othe
   await Promise.all(pauses);
 });
 
-test("they are few again after a while", async () => {
+test("after a second they are answered at once again", async () => {
   let now = 0;
   const pace = createRefusalPace(() => now);
   const ask = () => Array.from({ length: 20 }, () => pace.pause("a", { bytes: 100, signal: never }));
@@ -33,7 +33,7 @@ test("they are few again after a while", async () => {
   expect(await answeredAtOnce(ask())).toBe(20);
 });
 
-test("who disconnects or waits only shortly is not kept", async () => {
+test("a client that disconnects or has a short budget is not delayed", async () => {
   const pace = createRefusalPace(() => 0);
   for (let refusal = 0; refusal < 20; refusal += 1) await pace.pause("a", { bytes: 100, signal: never });
   const gone = new AbortController();
@@ -42,7 +42,7 @@ test("who disconnects or waits only shortly is not kept", async () => {
   expect(await answeredAtOnce([left, pace.pause("a", { bytes: 100, signal: never, latencyBudgetMs: 5 })])).toBe(2);
 });
 
-test("nobody can have more than five hundred kept", async () => {
+test("no more than 512 refusals are delayed", async () => {
   const pace = createRefusalPace(() => 0);
   const gone = new AbortController();
   const all = Array.from({ length: 600 }, () => pace.pause("a", { bytes: 100, signal: gone.signal }));
@@ -51,7 +51,7 @@ test("nobody can have more than five hundred kept", async () => {
   await Promise.all(all);
 });
 
-test("nor can large requests be kept in any number", async () => {
+test("the memory of delayed requests is bounded", async () => {
   const pace = createRefusalPace(() => 0);
   const gone = new AbortController();
   const bytes = 8 * 1024 * 1024;

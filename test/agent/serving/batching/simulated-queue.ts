@@ -1,8 +1,8 @@
+import { AdmittedRequests } from "#agent/serving/admission/admitted-requests.ts";
 import { type AdmissionLimits, decideAdmission } from "#agent/serving/admission/decide-admission.ts";
-import { createHeldRequests } from "#agent/serving/admission/held-requests.ts";
 import { batchCost } from "#agent/serving/batching/decide-batch.ts";
-import { createEmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
-import type { FreeLane, LineView } from "#agent/serving/batching/model-lanes.ts";
+import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
+import type { FreeLane, QueueView } from "#agent/serving/batching/model-lanes.ts";
 import { ServiceError } from "#platform/errors.ts";
 
 /** One client of a simulated queue: it asks again when it is answered. */
@@ -115,12 +115,12 @@ export async function simulateQueue(options: SimulationOptions): Promise<Simulat
     },
   };
   const weightOf = (tenant: string) => options.weights?.[tenant] ?? 1;
-  const queue = createEmbeddingQueue({ next: (_line: LineView) => (busy < laneCount ? lane : null) }, () => {}, {
+  const queue = new EmbeddingQueue({ next: (_line: QueueView) => (busy < laneCount ? lane : null) }, () => {}, {
     nowMs: () => now,
     weightOf,
   });
   if (options.assumed !== false) queue.assumeSpeed(216, 256 / costPerMs(0));
-  const held = createHeldRequests(weightOf);
+  const held = new AdmittedRequests(weightOf);
   const outcomes: SimulatedOutcome[] = [];
   let textNumber = 0;
 
@@ -139,7 +139,7 @@ export async function simulateQueue(options: SimulationOptions): Promise<Simulat
       const decision = decideAdmission(
         { texts: lengths.length, bytes: 1_000 * lengths.length, latencyBudgetMs },
         {
-          ...held.state(tenant, queue.waitingTokens),
+          ...held.state(tenant, (of) => queue.waitingTokens(of)),
           openRequests: queue.openRequests(),
           expectedWaitMs: queue.expectedWaitMs(tenant, tokens),
           computeMs: queue.computeMs(tokens),

@@ -182,7 +182,7 @@ describe("messages that do not become whole", () => {
       clearInterval(looking);
       expect(most).toBeGreaterThan(budget / 2);
       expect(most).toBeLessThanOrEqual(budget);
-      // Whoever sends a small one is served meanwhile.
+      // Small messages are served meanwhile.
       expect((await callOnce(server.address, `/${embed}`, Object.fromEntries(headers), small)).status).toBe(0);
       for (const connection of connections.splice(0)) connection.close();
       await eventually(

@@ -178,7 +178,7 @@ describe("calls that end early", () => {
   test("a deadline is kept, and what it leaves is not computed", async () => {
     server.sink.served.length = 0;
     const { code } = await client.failure("Embed", slow(), { deadlineMs: 30 });
-    expect([4, 8]).toContain(code); // refused at once where the line says that it would take longer
+    expect([4, 8]).toContain(code); // refused at once where it is expected to take longer
     while (server.serving.inFlight() > 0) await Bun.sleep(1);
     expect(server.sink.served).toEqual([]);
     expect(server.serving.queueDepth()).toBe(0);
@@ -272,7 +272,7 @@ describe("starting and stopping", () => {
     }
   });
 
-  test("stop: those who watch are told first, what is in flight is finished, then nothing listens", async () => {
+  test("stop: watching clients are told first, what is in flight is finished, then nothing listens", async () => {
     const other = testServing({ grpc: anyPort });
     await other.serving.start();
     const caller = startGrpcClient(other.serving.grpcAddress as string);

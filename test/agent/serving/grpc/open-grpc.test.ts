@@ -38,10 +38,10 @@ describe("where something else has port 9090", () => {
   });
 
   test("an agent that was not told a port serves without gRPC, and /health names the setting", async () => {
-    const face = await open({ port: 8080 });
-    expect(face.address).toBeNull();
-    expect(face.checks()["grpc"]).toEqual({ status: "degraded", detail: expect.stringContaining("serving.grpc.port") });
-    await face.stop(0);
+    const api = await open({ port: 8080 });
+    expect(api.address).toBeNull();
+    expect(api.checks()["grpc"]).toEqual({ status: "degraded", detail: expect.stringContaining("serving.grpc.port") });
+    await api.stop(0);
   });
 
   test("an agent that was told it does not start", async () => {
@@ -52,11 +52,11 @@ describe("where something else has port 9090", () => {
     { name: "any free port was asked for", config: { port: 8080, grpc: { port: 0 } } },
     { name: "HTTP takes any free port", config: { port: 0 } },
   ])("$name: it takes another", async ({ config }) => {
-    const face = await open(config);
-    expect(face.address).toMatch(/^127\.0\.0\.1:\d+$/);
-    expect(face.address).not.toBe("127.0.0.1:9090");
-    expect(face.checks()["grpc"]?.status).toBe("healthy");
-    await face.stop(0);
+    const api = await open(config);
+    expect(api.address).toMatch(/^127\.0\.0\.1:\d+$/);
+    expect(api.address).not.toBe("127.0.0.1:9090");
+    expect(api.checks()["grpc"]?.status).toBe("healthy");
+    await api.stop(0);
   });
 });
 

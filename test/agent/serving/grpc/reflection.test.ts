@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import protobuf from "protobufjs";
-import { describeProtoFiles } from "#agent/serving/grpc/describe-proto-files.ts";
+import fileDescriptors from "#agent/serving/grpc/file-descriptors.json";
 import { loadProtos } from "#agent/serving/grpc/protos.ts";
 import { type Answer, type TestServing, testServing } from "../start-serving.ts";
 import { embeddingService, type GrpcClient, startGrpcClient } from "./start-client.ts";
@@ -9,27 +9,51 @@ import { embeddingService, type GrpcClient, startGrpcClient } from "./start-clie
 // Processes are started, on a machine that may have much else to do.
 setDefaultTimeout(60_000);
 
-const { root: descriptors } = protobuf.parse(
-  await Bun.file(join(import.meta.dir, "../../../../agent/serving/grpc/descriptor.proto")).text(),
-  { keepCase: true },
-);
+const fixtures = join(import.meta.dir, "../../../fixtures/grpc");
+const { root: descriptors } = protobuf.parse(await Bun.file(join(fixtures, "descriptor.proto")).text(), {
+  keepCase: true,
+});
 const fileType = descriptors.lookupType("google.protobuf.FileDescriptorProto");
 const readFile = (bytes: Uint8Array) => fileType.decode(bytes).toJSON() as Answer;
 
-describe("descriptions of the .proto files", () => {
-  const ours = describeProtoFiles(loadProtos().files);
+describe("protoc's descriptors", () => {
+  const sourceOf = (name: string) =>
+    Bun.file(join(import.meta.dir, "../../../../agent/serving/grpc", basename(name))).text();
 
-  test("are what protoc makes of them", async () => {
-    const { root } = protobuf.parse('syntax = "proto2"; message Set { repeated bytes file = 1; }');
-    const path = join(import.meta.dir, "../../../fixtures/grpc/descriptors.binpb");
-    const set = root.lookupType("Set").decode(await Bun.file(path).bytes()) as unknown as { file: Uint8Array[] };
-    const theirs = Object.fromEntries(set.file.map(readFile).map((file) => [file["name"], file]));
-    expect(Object.keys(theirs).length).toBe(4);
-    expect(Object.fromEntries([...ours].map(([name, bytes]) => [name, readFile(bytes)]))).toEqual(theirs);
+  test("are of the .proto files as they are now", async () => {
+    expect(Object.keys(fileDescriptors)).toEqual(loadProtos().files.map(({ name }) => name));
+    for (const [name, { sourceSha256 }] of Object.entries(fileDescriptors)) {
+      const version = name.split("/")[2] as string;
+      const source = (await sourceOf(name)).replace(
+        "package grpc.reflection.v1;",
+        `package grpc.reflection.${version};`,
+      );
+      const hash = new Bun.CryptoHasher("sha256").update(source.replaceAll(/\/\/.*|\s+/g, "")).digest("hex");
+      // If not: scripts/fixtures/grpc-descriptors.py
+      expect([name, sourceSha256]).toEqual([name, hash]);
+    }
+  });
+
+  test("have the messages, fields and numbers of the parsed files", () => {
+    for (const { name, namespace } of loadProtos().files) {
+      const { descriptor } = fileDescriptors[name as keyof typeof fileDescriptors];
+      const file = readFile(Buffer.from(descriptor, "base64"));
+      const parsed = namespace.nestedArray.flatMap((object) =>
+        object instanceof protobuf.Type
+          ? object.fieldsArray.map((field) => `${object.name}.${field.name} = ${field.id}`)
+          : [],
+      );
+      const described = file["message_type"].flatMap(
+        (message: Answer) =>
+          message["field"]?.map((field: Answer) => `${message["name"]}.${field["name"]} = ${field["number"]}`) ?? [],
+      );
+      expect(described.sort()).toEqual(parsed.sort());
+    }
   });
 
   test("tell optional fields from others", () => {
-    const { message_type } = readFile(ours.get("akidb/embedding/v1/embedding.proto") as Buffer) as Answer;
+    const { descriptor } = fileDescriptors["akidb/embedding/v1/embedding.proto"];
+    const { message_type } = readFile(Buffer.from(descriptor, "base64"));
     const request = message_type.find(({ name }: Answer) => name === "EmbedRequest");
     const optional = request.field
       .filter((field: Answer) => field["proto3_optional"])

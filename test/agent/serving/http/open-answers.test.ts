@@ -14,7 +14,7 @@ const withoutKey: readonly (readonly [string, Record<string, string>])[] = [
 let agent: TestServing;
 let client: GrpcClient;
 /** Every answer that is given without a key, over both protocols, by name. */
-let faces: Record<string, (headers: Record<string, string>) => Promise<Answer>>;
+let routes: Record<string, (headers: Record<string, string>) => Promise<Answer>>;
 beforeAll(async () => {
   agent = testServing(
     { apiKeys: ["first-key"], grpc: { enabled: true, host: null, port: null } },
@@ -25,7 +25,7 @@ beforeAll(async () => {
   const get = (path: string) => async (headers: Record<string, string>) =>
     (await (await fetch(agent.serving.url + path, { headers })).json()) as Answer;
   const call = (method: string) => (metadata: Record<string, string>) => client.answer(method, {}, { metadata });
-  faces = {
+  routes = {
     "GET /health": get("/health"),
     "GET /livez": get("/livez"),
     "GET /readyz": get("/readyz"),
@@ -39,16 +39,16 @@ afterAll(async () => {
 });
 
 test.each(withoutKey)("with %s no name, path or address is told, over either protocol", async (_, headers) => {
-  for (const [face, ask] of Object.entries(faces)) {
+  for (const [route, ask] of Object.entries(routes)) {
     const text = JSON.stringify(await ask(headers));
     for (const secret of [place, "MiniLM", "ONNX", "127.0.0.1", "models loaded"]) {
-      expect(`${face}: ${text}`).not.toContain(secret);
+      expect(`${route}: ${text}`).not.toContain(secret);
     }
   }
 });
 
 test("with the key both protocols tell the details", async () => {
-  const [http, grpc] = [await faces["GET /health"]?.(withKey), await faces["gRPC Health"]?.(withKey)];
+  const [http, grpc] = [await routes["GET /health"]?.(withKey), await routes["gRPC Health"]?.(withKey)];
   expect(http?.["checks"].storage).toEqual({ status: "degraded", detail: `${place} is full` });
   expect(grpc).toEqual(http as Answer);
 });

@@ -18,7 +18,7 @@ const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value
 const long = "conveyor ".repeat(400);
 
 describe("POST /embed", () => {
-  test("answers a text or several with vectors, as the other faces have them", async () => {
+  test("answers a text or several with vectors, as the other routes do", async () => {
     const one = (await (await post("/embed", { inputs: "one robot" })).json()) as number[][];
     const two = (await (await post("/embed", { inputs: ["two robots", "one robot"] })).json()) as number[][];
     const { body } = await server.post("/api/v1/embed", { inputs: ["one robot"] });
@@ -184,7 +184,7 @@ describe("POST /tokenize", () => {
 });
 
 describe("POST /similarity", () => {
-  test("is the cosine of the vectors that the other faces give", async () => {
+  test("is the cosine of the vectors of the other routes", async () => {
     const sentences = ["the machine halted", "apples are sweet", "the robot stopped"];
     const body = { inputs: { source_sentence: "the robot stopped", sentences } };
     const scores = (await (await post("/similarity", body)).json()) as number[];

@@ -3,7 +3,7 @@ import { findModel } from "#agent/serving/models/find-model.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { estimateModelBytes } from "#agent/serving/residency/estimate-model-bytes.ts";
-import { ModelPool, type ModelPoolOptions } from "#agent/serving/residency/model-pool.ts";
+import { createModelPool, type ModelPoolOptions } from "#agent/serving/residency/model-pool.ts";
 import type { ModelState } from "#agent/serving/worker/model-runner.ts";
 import { createLogger } from "#platform/log.ts";
 
@@ -40,8 +40,6 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
   const bytes = new Map<string, number>();
   const failing = new Map<string, (reason: string) => void>();
   const states = new Map<string, ModelState>();
-  /** Files that were written to since a model was loaded. */
-  const changed = new Map<string, string>();
   let heldBack: Promise<void> = Promise.resolve();
   let clockMs = 0;
 
@@ -63,7 +61,7 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
         },
         firstLoaded: Promise.resolve(),
       },
-      changedFile: async () => changed.get(id) ?? null,
+      changedFile: async () => null,
       doubt: () => null,
       memoryBytes: async () => bytes.get(id) ?? oneModelBytes,
       async stop() {
@@ -74,7 +72,7 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
 
   const evictions: string[] = [];
   const lookups: boolean[] = [];
-  const pool = new ModelPool({
+  const pool = createModelPool({
     available: shelf,
     defaultModel: ids[0] as string,
     pinned: [],
@@ -100,7 +98,6 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
     bytes,
     failing,
     states,
-    changed,
     acquire: async (name?: string, signal = patient) => pool.acquire(name, () => signal),
     /** Uses a model for a moment. */
     async touch(name?: string) {

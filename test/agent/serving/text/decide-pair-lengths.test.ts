@@ -3,15 +3,15 @@ import { decidePairLengths } from "#agent/serving/text/decide-pair-lengths.ts";
 
 // Checked against Hugging Face's tokenizers 0.23 ("longest_first").
 test.each([
-  { first: 3, second: 4, room: 7, expected: [3, 4] },
-  { first: 0, second: 9, room: 7, expected: [0, 7] },
-  { first: 3, second: 9, room: 7, expected: [3, 4] },
-  { first: 4, second: 10, room: 7, expected: [3, 4] },
-  { first: 10, second: 4, room: 7, expected: [4, 3] },
-  { first: 10, second: 2, room: 7, expected: [5, 2] },
-  { first: 8, second: 8, room: 8, expected: [4, 4] },
-  { first: 8, second: 8, room: 7, expected: [3, 4] },
-])("$first and $second into $room: $expected", ({ first, second, room, expected }) => {
-  const lengths = decidePairLengths(first, second, room);
-  expect([lengths.first, lengths.second]).toEqual([...expected]);
+  { lengths: [3, 4], maxTokens: 7, kept: [3, 4], rule: "uncut" },
+  { lengths: [0, 9], maxTokens: 7, kept: [0, 7], rule: "longer-cut" },
+  { lengths: [3, 9], maxTokens: 7, kept: [3, 4], rule: "longer-cut" },
+  { lengths: [4, 10], maxTokens: 7, kept: [3, 4], rule: "both-cut" },
+  { lengths: [10, 4], maxTokens: 7, kept: [4, 3], rule: "both-cut" },
+  { lengths: [10, 2], maxTokens: 7, kept: [5, 2], rule: "longer-cut" },
+  { lengths: [8, 8], maxTokens: 8, kept: [4, 4], rule: "both-cut" },
+  { lengths: [8, 8], maxTokens: 7, kept: [3, 4], rule: "both-cut" },
+  { lengths: [4, 9], maxTokens: 8, kept: [4, 4], rule: "longer-cut" },
+] as const)("$lengths into $maxTokens: $kept, $rule", ({ lengths: [first, second], maxTokens, kept, rule }) => {
+  expect(decidePairLengths(first, second, maxTokens)).toEqual({ first: kept[0], second: kept[1], rule });
 });

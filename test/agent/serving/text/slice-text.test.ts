@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
+import { finishSteps } from "#agent/serving/text/encode-in-slices.ts";
 import { maxSliceCharacters, sliceEnd } from "#agent/serving/text/slice-text.ts";
-import { createTextTokenizer, finishSteps } from "#agent/serving/text/text-tokenizer.ts";
+import { createTextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 
 const most = 64;
 

@@ -7,11 +7,11 @@ import {
   unknownAgent,
 } from "#controller/fleet/agent-state.ts";
 import { createActWatch } from "#controller/scaling/active-agents/act-watch.ts";
-import { aDesired, aMinute, aPresence, aReported } from "../../messages.ts";
+import { aDesired, aMinute, aPresence, aReported } from "../../../fakes/builders.ts";
 
 const times = { confirmWithinMs: 120_000, avoidForMs: 180_000 };
 const told = aDesired({ role: "active", issuedAtMs: 10_000 });
-const standby = observePresence(unknownAgent("thor-1", 0), aPresence({ role: "standby" }), 0)!.state;
+const standby = observePresence(unknownAgent("thor-1", 0), aPresence({ role: "standby" }), 0)!;
 const late = 10_000 + 120_001;
 
 describe("an agent that was told to serve", () => {
@@ -20,7 +20,7 @@ describe("an agent that was told to serve", () => {
     { $: "and no more", agent: standby, nowMs: late, fails: true },
     {
       $: "reported it",
-      agent: observeReported(standby, aReported({ role: "active", sentAtMs: 2000 }), 0)!.state,
+      agent: observeReported(standby, aReported({ role: "active", sentAtMs: 2000 }), 0)!,
       nowMs: late,
       fails: false,
     },

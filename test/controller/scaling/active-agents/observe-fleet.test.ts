@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { availabilityOf, observePresence, unknownAgent } from "#controller/fleet/agent-state.ts";
 import { unavailability } from "#controller/scaling/active-agents/observe-fleet.ts";
 import type { AgentRole } from "#protocol/messages.ts";
-import { aDesired, aPresence } from "../../messages.ts";
+import { aDesired, aPresence } from "../../../fakes/builders.ts";
 
 const hour = 3_600_000;
 const staleAfterMs = 180_000;
@@ -11,7 +11,7 @@ const asleep = { asleep: { mac: null } };
 function agent(presence: object) {
   const observed = observePresence(unknownAgent("thor-1", 0), aPresence({ models: ["m"], ...presence }), 0);
   if (observed === null) throw new Error("the presence was ignored");
-  return observed.state;
+  return observed;
 }
 
 test("who sleeps is silent for as long as it likes and still there; who is awake is not", () => {

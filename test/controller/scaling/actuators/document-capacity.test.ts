@@ -4,8 +4,8 @@ import { createDesiredDocuments, type DesiredDocuments } from "#controller/fleet
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { createDocumentCapacity } from "#controller/scaling/actuators/document-capacity.ts";
 import { createLogger } from "#platform/log.ts";
+import { aPresence } from "../../../fakes/builders.ts";
 import { createMemoryStore } from "../../memory-store.ts";
-import { aPresence } from "../../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../../recording-broker.ts";
 import { testsOfProviders } from "./provider-contract.ts";
 
@@ -28,7 +28,7 @@ beforeEach(() => {
     nowMs: () => nowMs,
     log,
   });
-  fleet.put(observePresence(unknownAgent("a", 0), aPresence({ agentId: "a" }), 0)!.state);
+  fleet.put(observePresence(unknownAgent("a", 0), aPresence({ agentId: "a" }), 0)!);
 });
 
 const create = () => createDocumentCapacity({ fleet, desired, modeHoldMs, nowMs: () => nowMs });

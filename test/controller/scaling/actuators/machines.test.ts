@@ -7,8 +7,8 @@ import type { CapacityAct, CapacityProvider } from "#controller/scaling/actuator
 import { createMachines, type Machines } from "#controller/scaling/actuators/machines.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
+import { aPresence } from "../../../fakes/builders.ts";
 import { createMemoryStore } from "../../memory-store.ts";
-import { aPresence } from "../../messages.ts";
 import { createRecordingBroker } from "../../recording-broker.ts";
 
 const log = createLogger("test", "silent");
@@ -74,9 +74,7 @@ const candidates = () => {
   return Object.fromEntries(candidates.map(({ agentId, unavailable }) => [agentId, unavailable]));
 };
 const comes = (agentId: string, role: "active" | "standby") =>
-  fleet.put(
-    observePresence(fleet.get(agentId) ?? unknownAgent(agentId, nowMs), aPresence({ agentId, role }), nowMs)!.state,
-  );
+  fleet.put(observePresence(fleet.get(agentId) ?? unknownAgent(agentId, nowMs), aPresence({ agentId, role }), nowMs)!);
 const rules = async () =>
   (await store.decisions({ kind: "capacity", limit: 20 })).map(({ rule, agents }) => `${rule} ${agents[0]}`).reverse();
 

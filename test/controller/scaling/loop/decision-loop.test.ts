@@ -23,8 +23,8 @@ import type { Store } from "#controller/store/store.ts";
 import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
+import { aBirth, aMinute, aPresence, aReported } from "../../../fakes/builders.ts";
 import { createMemoryStore } from "../../memory-store.ts";
-import { aBirth, aMinute, aPresence, aReported } from "../../messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../../recording-broker.ts";
 
 const log = createLogger("test", "silent");
@@ -108,11 +108,11 @@ describe("decision loop", () => {
   };
   const join = (agentId: string, role: "active" | "standby") => {
     const presence = observePresence(unknownAgent(agentId, nowMs), aPresence({ agentId, role }), nowMs)!;
-    fleet.put(observeBirth(presence.state, aBirth({ agentId }), nowMs).state);
+    fleet.put(observeBirth(presence, aBirth({ agentId }), nowMs));
   };
   const leave = (agentId: string) => {
     const state = fleet.get(agentId)!;
-    fleet.put(observePresence(state, { ...state.presence!, status: "offline" }, nowMs)!.state);
+    fleet.put(observePresence(state, { ...state.presence!, status: "offline" }, nowMs)!);
   };
   const publishedRoles = () =>
     broker.published
@@ -311,7 +311,7 @@ describe("decision loop", () => {
     await loop.run();
     const reports = (agentId: string, given: Partial<Parameters<typeof aReported>[0]>) => {
       const state = fleet.get(agentId)!;
-      fleet.put(observeReported(state, aReported({ agentId, ...given }), nowMs)!.state);
+      fleet.put(observeReported(state, aReported({ agentId, ...given }), nowMs)!);
     };
     nowMs += 4000;
     reports("c", { desiredVersion: 1, role: "active" });

@@ -7,8 +7,8 @@ import { createTriggerPoller } from "#controller/scaling/policy/triggers/trigger
 import { type Clock, systemClock } from "#platform/clock.ts";
 import { createLogger } from "#platform/log.ts";
 import { temporaryDirectory } from "../../../e2e/program.ts";
+import { aMinute } from "../../../fakes/builders.ts";
 import { type MetricServer, prometheusVector, startMetricServer } from "../../../fakes/metric-server.ts";
-import { aMinute } from "../../messages.ts";
 
 const log = createLogger("test", "silent");
 const startMs = Date.parse("2026-01-14T11:00:00Z");

@@ -6,7 +6,7 @@ import pino from "pino";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { modelFileNames } from "#forecast/lstm/model-files.ts";
-import { ForecastProcess, type ForecastProcessOptions } from "#forecast/lstm/worker/forecast-process.ts";
+import { createForecastProcess, type ForecastProcessOptions } from "#forecast/lstm/worker/forecast-process.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 
@@ -21,7 +21,7 @@ class Watched {
   readonly #seen: ForecastWorkerState[] = [];
   #wake = () => {};
   constructor(options: Partial<ForecastProcessOptions> = {}) {
-    this.worker = new ForecastProcess({
+    this.worker = createForecastProcess({
       modelDir: null,
       timeoutMs: 30_000,
       log,
@@ -173,8 +173,8 @@ describe("the real process with the committed weights", () => {
     async () => {
       const script = `
       import pino from "pino";
-      import { ForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
-      new ForecastProcess({ modelDir: null, timeoutMs: 1000, log: pino({ level: "silent" }), onState(state) {
+      import { createForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
+      createForecastProcess({ modelDir: null, timeoutMs: 1000, log: pino({ level: "silent" }), onState(state) {
         if (state.kind === "ready") console.log(state.pid);
       } }).start();`;
       const root = new URL("../../../../", import.meta.url).pathname;

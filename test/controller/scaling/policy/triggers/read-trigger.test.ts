@@ -6,8 +6,8 @@ import type {
   HttpJsonTrigger,
   PrometheusTrigger,
 } from "#controller/scaling/policy/triggers/trigger-source.ts";
+import { aMinute } from "../../../../fakes/builders.ts";
 import { type MetricServer, prometheusVector, startMetricServer } from "../../../../fakes/metric-server.ts";
-import { aMinute } from "../../../messages.ts";
 
 const base = { target: 1, metricType: "average", activation: 0, headers: {}, timeoutS: 2 } as const;
 let server: MetricServer;

@@ -1,0 +1,77 @@
+import { batchCost, usualCostPerToken } from "./decide-batch.ts";
+import { createDrainRate, workingMs } from "./drain-rate.ts";
+
+/** Time for which a measured speed is taken for the present one. */
+const freshMs = 2_000;
+
+/** A batch that was sent to the model. */
+export interface RunningBatch {
+  readonly texts: number;
+  readonly paddedTokens: number;
+  /** Tokens of the texts themselves. */
+  readonly usefulTokens: number;
+  /** Time for which the board's capacity delayed it. */
+  readonly heldMs: number;
+}
+
+/** Measures the speed at which a model works off its queue, and predicts times by it. */
+export class ModelSpeed {
+  readonly #rate = createDrainRate();
+  #tokensInFlight = 0;
+  /** Start of the present work: since then batches are in flight, or the last one was answered. */
+  #busySinceMs = 0;
+  /** Time for which the board's capacity has delayed the next batch. */
+  #heldMs = 0;
+
+  get tokensInFlight(): number {
+    return this.#tokensInFlight;
+  }
+
+  /** Notes that the board is asked for capacity, which counts as work for an idle model. */
+  startHold(nowMs: number): void {
+    if (this.#tokensInFlight === 0) this.#busySinceMs = nowMs;
+  }
+
+  endHold(heldMs: number): void {
+    this.#heldMs += heldMs;
+  }
+
+  startBatch(texts: number, paddedTokens: number, usefulTokens: number, nowMs: number): RunningBatch {
+    if (this.#tokensInFlight === 0 && this.#heldMs === 0) this.#busySinceMs = nowMs;
+    const heldMs = this.#heldMs;
+    this.#heldMs = 0;
+    this.#tokensInFlight += usefulTokens;
+    return { texts, paddedTokens, usefulTokens, heldMs };
+  }
+
+  /** Takes a computed batch as a measure of the speed. */
+  measure({ texts, paddedTokens, heldMs }: RunningBatch, computeMs: number, nowMs: number): void {
+    this.#rate.record(batchCost(texts, paddedTokens), workingMs(nowMs - this.#busySinceMs, computeMs, heldMs));
+    this.#busySinceMs = nowMs;
+  }
+
+  /** Notes that a batch is over, computed or not. */
+  endBatch({ usefulTokens }: RunningBatch): void {
+    this.#tokensInFlight -= usefulTokens;
+  }
+
+  /** Takes a batch that was computed before the first request as a measure of the speed until there is a better one. */
+  assume(tokens: number, computeMs: number): void {
+    if (this.costPerMs() === null && computeMs > 0) this.#rate.record(batchCost(1, tokens), computeMs);
+  }
+
+  /** Null before anything is known of the speed. */
+  costPerMs(): number | null {
+    return this.#rate.costPerMs();
+  }
+
+  /** Time to compute so many tokens; null before anything is known of the speed. */
+  msFor(tokens: number): number | null {
+    const costPerMs = this.#rate.costPerMs();
+    return costPerMs === null ? null : (tokens * usualCostPerToken) / costPerMs;
+  }
+
+  isStale(nowMs: number): boolean {
+    return nowMs - this.#busySinceMs > freshMs;
+  }
+}

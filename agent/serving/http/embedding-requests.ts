@@ -1,0 +1,109 @@
+import { Type } from "@sinclair/typebox";
+import type { EmbedRequest } from "#agent/serving/admission/embedder.ts";
+import { tenantOf } from "#agent/serving/admission/tenant.ts";
+import { type ErrorCode, ServiceError } from "#platform/errors.ts";
+import { callerOf } from "#platform/http/guard/request-caller.ts";
+import { optional } from "#platform/http/optional-field.ts";
+
+/** Fields that the embedding routes have in common. */
+export const embeddingFields = {
+  model: optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" })),
+  truncate: optional(
+    Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
+  ),
+  dimensions: optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 65_536,
+      description: "the first values only, cut before the vector is scaled to length 1",
+    }),
+  ),
+  prompt_name: optional(
+    Type.String({ maxLength: 128, description: "the model's prompt that is put before each text, e.g. query" }),
+  ),
+};
+
+/** The only direction that text-embeddings-inference's clients may ask for. */
+export const truncationDirection = Type.Optional(
+  Type.Union([Type.Literal("right"), Type.Literal("Right"), Type.Null()], {
+    description: "texts are cut at their end",
+  }),
+);
+
+/** Far longer than any model reads; ids are indices of a vocabulary. */
+const TokenIds = Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), { minItems: 1, maxItems: 131_072 });
+
+/** Inputs in the shapes of OpenAI's and text-embeddings-inference's clients. */
+export const EmbeddingInputs = (maxInputs: number) =>
+  Type.Union(
+    [
+      Type.String({ minLength: 1 }),
+      Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
+      TokenIds,
+      Type.Array(TokenIds, { minItems: 1, maxItems: maxInputs }),
+    ],
+    {
+      title: `a text, up to ${maxInputs} texts, a list of token ids, or up to ${maxInputs} such lists, none of them empty`,
+    },
+  );
+
+/** Lists the inputs: one text or list of token ids per vector. */
+export function inputsOf(
+  input: string | readonly string[] | readonly number[] | readonly number[][],
+): readonly (string | number[])[] {
+  if (typeof input === "string") return [input];
+  return typeof input[0] === "number" ? [input as number[]] : (input as readonly (string | number[])[]);
+}
+
+/** Header with which a client says how many milliseconds it waits. */
+const latencyBudgetHeader = "x-latency-budget";
+
+/** Digits, and up to three decimals. */
+const milliseconds = /^\d{1,8}(\.\d{1,3})?$/;
+
+function latencyBudgetMs(headers: Headers): number | undefined {
+  const text = headers.get(latencyBudgetHeader);
+  if (text === null) return undefined;
+  const budgetMs = Number(text);
+  if (milliseconds.test(text) && budgetMs > 0 && budgetMs <= 86_400_000) return budgetMs;
+  throw new ServiceError(
+    "INVALID_REQUEST",
+    `${latencyBudgetHeader}: expected milliseconds, a number above 0 and up to 86400000, got ${JSON.stringify(text.slice(0, 64))}`,
+    { details: { param: latencyBudgetHeader } },
+  );
+}
+
+/**
+ * Reads what a request says besides its body: latency budget, tenant and disconnection.
+ * @throws ServiceError INVALID_REQUEST when the latency budget is no number of milliseconds above 0.
+ */
+export function requestContext(
+  request: Request,
+): Required<Pick<EmbedRequest, "latencyBudgetMs" | "tenant" | "signal">> {
+  return {
+    latencyBudgetMs: latencyBudgetMs(request.headers),
+    tenant: tenantOf(callerOf(request)),
+    signal: request.signal,
+  };
+}
+
+/** Errors of the embedding routes, with an example message each. */
+export const embeddingErrors: Partial<Record<ErrorCode, string>> = {
+  INVALID_REQUEST: "inputs.3: expected at most 256 tokens for all-MiniLM-L6-v2 with truncate: false, got a longer text",
+  MODEL_NOT_FOUND: 'model: expected one of all-MiniLM-L6-v2, got "gpt"',
+  PAYLOAD_TOO_LARGE: "the body is larger than 4194304 bytes",
+  UNSUPPORTED_MEDIA_TYPE: 'content-type: expected application/json, got "text/plain"',
+  TOO_MANY_REQUESTS: "the queue is full: 4096 of 4096 texts",
+  MODEL_UNAVAILABLE: "model bge-small can't be loaded: it needs more memory than models may have",
+  AGENT_STANDBY: "this agent is standby: ask one of the peers",
+  SHUTTING_DOWN: "this agent is stopping",
+  DEADLINE_EXCEEDED: "no answer within 30000 ms",
+};
+
+export const embeddingHeaders = {
+  [latencyBudgetHeader]: {
+    description:
+      "Milliseconds the client waits: a request that would take longer is refused at once (429), one that has taken longer is not computed (504).",
+    example: "250",
+  },
+};

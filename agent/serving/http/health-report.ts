@@ -1,0 +1,119 @@
+import type { EngineConfig } from "../onnxruntime/engine-options.ts";
+import { describeEngine, type EngineReport } from "../onnxruntime/execution-provider.ts";
+import type { HealthCheck } from "../ports.ts";
+import type { ListedModel } from "../residency/model-pool.ts";
+
+export interface ServingState {
+  readonly version: string;
+  /** The default model first. */
+  models(): readonly ListedModel[];
+  /** Directories of models that can't be read, with the reasons. */
+  leftOut(): ReadonlyMap<string, string>;
+  /** Reason that a request for vectors would be refused now; null when it would be answered. */
+  notReadyReason(): string | null;
+  stopping(): boolean;
+  /** Keys are configured: details of the checks are then only for requests with one. */
+  readonly keysRequired: boolean;
+  /** The configured execution providers. */
+  readonly providers: EngineConfig["executionProviders"];
+  /** Checks of parts beyond serving. */
+  extraChecks(): Readonly<Record<string, HealthCheck>>;
+}
+
+const noTraffic = { latencyP95Ms: null, throughputQps: 0 };
+
+/** Entry of a model in `GET /models`; memory is null while it is not loaded. */
+export async function modelEntry({ found, model, status, pinned, problem }: ListedModel) {
+  const { id, name, kind, dimension, params, maxTokens, revision, aliases } = found.manifest;
+  const { latencyP95Ms, throughputQps } = model?.recent.summary(performance.now()) ?? noTraffic;
+  const memoryBytes = (await model?.memoryBytes()) ?? null;
+  return {
+    id,
+    name,
+    kind,
+    dimension,
+    params,
+    memory_mb: memoryBytes === null ? null : Math.round(memoryBytes / 2 ** 20),
+    latency_p95_ms: latencyP95Ms === null ? null : Math.round(latencyP95Ms * 100) / 100,
+    throughput_qps: Math.round(throughputQps * 100) / 100,
+    status,
+    max_tokens: maxTokens,
+    revision,
+    aliases,
+    pinned,
+    problem,
+    execution_provider: model?.engine()?.provider ?? null,
+  };
+}
+
+/** Falling back to another provider is a defect where the operator asked for one by name. */
+function providerCheck(engine: EngineReport | null, wanted: EngineConfig["executionProviders"]) {
+  if (engine === null) return { status: "loading", detail: "the default model is being loaded" };
+  const asWanted = engine.libraryProblem === null && (wanted === "auto" || wanted[0] === engine.provider);
+  return { status: asWanted ? "healthy" : "degraded", detail: describeEngine(engine) };
+}
+
+function gpuCheck(engine: EngineReport | null, wanted: EngineConfig["executionProviders"]) {
+  if (engine !== null && engine.provider !== "cpu")
+    return { status: "healthy", detail: `computes with ${engine.provider}` };
+  const [refused] = engine?.refused ?? [];
+  if (refused === undefined) return { status: "unused", detail: "this program's ONNX Runtime computes on the CPU" };
+  const named = wanted !== "auto" && wanted[0] === refused.provider;
+  return { status: named ? "degraded" : "unused", detail: `${refused.provider} can't be used: ${refused.reason}` };
+}
+
+/** Answer of `GET /health`: `healthy` if all checks are, `stopping` at the end, otherwise `degraded`. */
+export function healthReport(state: ServingState) {
+  const models = state.models();
+  const [standard] = models;
+  const loaded = models.filter(({ status }) => status === "loaded");
+  const failing = models.filter(({ status, problem }) => status !== "loaded" && problem !== null);
+  const provider =
+    standard !== undefined && failing.includes(standard)
+      ? { status: "unhealthy", detail: `${standard.found.manifest.id} can't be loaded: ${standard.problem}` }
+      : standard?.model?.runner.answers() === false && standard.status === "loaded"
+        ? { status: "unhealthy", detail: `the process of model ${standard.found.manifest.id} does not answer` }
+        : standard?.status !== "loaded"
+          ? { status: "loading", detail: "the default model is being loaded" }
+          : providerCheck(standard.model?.engine() ?? null, state.providers);
+  const cacheDetail = [
+    `${loaded.length} of ${models.length} models loaded`,
+    ...failing.map(({ found, problem }) => `${found.manifest.id} can't be loaded: ${problem}`),
+    ...[...state.leftOut()].map(([name, reason]) => `${name} is left out: ${reason}`),
+  ].join("; ");
+  const doubts = loaded.flatMap(({ found, model }) => {
+    const doubt = model?.doubt() ?? null;
+    return doubt === null ? [] : [`${found.manifest.id}: ${doubt}`];
+  });
+  const extraChecks = state.extraChecks();
+  const cacheStatus = failing.length > 0 || state.leftOut().size > 0 ? "degraded" : "healthy";
+  const allWell =
+    provider.status === "healthy" &&
+    cacheStatus === "healthy" &&
+    doubts.length === 0 &&
+    Object.values(extraChecks).every((check) => check.status !== "degraded");
+  const status = state.stopping() ? "stopping" : allWell ? "healthy" : "degraded";
+  return {
+    status,
+    checks: {
+      embedding_provider: provider,
+      model_cache: { status: cacheStatus, detail: cacheDetail },
+      model_files:
+        doubts.length === 0
+          ? { status: "healthy", detail: "unchanged: they match their manifests or their first load" }
+          : { status: "degraded", detail: doubts.join("; ") },
+      gpu: gpuCheck(standard?.model?.engine() ?? null, state.providers),
+      ...extraChecks,
+    },
+    version: state.version,
+  };
+}
+
+/** Removes the details, which name models, paths and addresses, for requests without a key where keys are configured. */
+export function withoutDetails(health: ReturnType<typeof healthReport>) {
+  const checks = Object.entries(health.checks).map(([name, { status }]) => [
+    name,
+    { status, detail: "shown to requests with an API key" },
+  ]);
+  return { ...health, checks: Object.fromEntries(checks) };
+}

@@ -1,0 +1,151 @@
+import { Registry } from "prom-client";
+import { accuracyWindows, registerAccuracyMetrics } from "#forecast/accuracy/accuracy-metrics.ts";
+import { withLiveAccuracy } from "#forecast/accuracy/scored-forecaster.ts";
+import type { Forecaster } from "#forecast/forecaster.ts";
+import type { Clock } from "#platform/clock.ts";
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { agentView, countAgents } from "./api/agent-views.ts";
+import { forecastPeakQps } from "./api/fleet-routes.ts";
+import { registerBrokerMetrics } from "./broker/broker-metrics.ts";
+import type { FleetBroker } from "./broker/fleet-broker.ts";
+import type { ControllerConfig } from "./config.ts";
+import type { ControllerLease } from "./controller-lease.ts";
+import { pricesOf } from "./cost/price-minute.ts";
+import { type AgentState, availabilityOf } from "./fleet/agent-state.ts";
+import { createDesiredDocuments } from "./fleet/desired-documents.ts";
+import { createFleet, liveQps } from "./fleet/fleet.ts";
+import { Ingest } from "./fleet/ingest.ts";
+import { createIngestCounts } from "./fleet/ingest-counts.ts";
+import { Retirement } from "./fleet/retire-agents.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { createControllerMetrics } from "./metrics.ts";
+import type { ControllerRecords } from "./open-records.ts";
+import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
+import { createMachines } from "./scaling/actuators/machines.ts";
+import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
+import { createDecisionLoop } from "./scaling/loop/decision-loop.ts";
+import { createFleetFreeze } from "./scaling/loop/fleet-freeze.ts";
+import { createOverrides } from "./scaling/loop/overrides.ts";
+import { createLivePolicy } from "./scaling/policy/live-policy.ts";
+
+const dayMs = 86_400_000;
+
+/** The adapters between the controller and the world. */
+export interface ControllerAdapters extends ControllerRecords {
+  readonly lease: Pick<ControllerLease, "isHeld">;
+  readonly fleetBroker: Pick<FleetBroker, "broker" | "counts">;
+  readonly providers: readonly CapacityProvider[];
+  readonly forecaster: Forecaster;
+  readonly planner?: FleetPlanner;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export type ControllerAssembly = ReturnType<typeof assembleController>;
+
+const isLeaving = (agent: AgentState | undefined) =>
+  agent?.presence?.status !== "online" || agent.presence.role === "draining";
+
+/** Connects the parts from the agents' messages to decisions and documents. Nothing is started. */
+export function assembleController(config: ControllerConfig, adapters: ControllerAdapters) {
+  const { store, accuracy, lease, fleetBroker, providers, forecaster, planner, clock, log } = adapters;
+  const { broker } = fleetBroker;
+  const { staleAfterMs } = config.ingest;
+  const nowMs = () => clock.nowMs();
+  const { tariffUsdPerKwh, amortisationUsdPerHour } = config.cost;
+  const prices = { tariffUsdPerKwh, amortisationUsdPerHour };
+  const fleet = createFleet();
+  const desired = createDesiredDocuments({ fleetName: config.fleet, fleet, store, broker, nowMs, log });
+
+  const registry = new Registry();
+  const accuracyOf = (window: keyof typeof accuracyWindows) => accuracy.figures(accuracyWindows[window], nowMs());
+  const viewOf = (agent: AgentState) =>
+    agentView(agent, desired.documents.get(agent.agentId), undefined, staleAfterMs, nowMs());
+  const metrics = createControllerMetrics(registry, {
+    agentCounts: () => countAgents(fleet.agents().map(viewOf)),
+    liveQps: () => liveQps(fleet.agents().filter((agent) => availabilityOf(agent, nowMs(), staleAfterMs).online)),
+    forecastPeakQps: () => forecastPeakQps(loop),
+    brokerConnected: () => broker.connected,
+    unreadableRows: () => store.unreadableRows(),
+    storeBytes: () => store.usedBytes(),
+  });
+  if (fleetBroker.counts !== null) registerBrokerMetrics(registry, fleetBroker.counts);
+  registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);
+
+  const { policyFile } = config.scaling;
+  const policy = policyFile === null ? null : createLivePolicy(policyFile, clock, log);
+  const times = config.scaling.capacity;
+  const machines = createMachines({ providers, times, staleAfterMs, fleet, desired, store, nowMs, log });
+  const decide = () => loop.run().catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
+  const onChange = () => void decide();
+  const freeze = createFleetFreeze({ store, nowMs, onChange });
+  const overrides = createOverrides({ fleet, desired, store, nowMs, onChange });
+  const loop = createDecisionLoop({
+    config: config.scaling,
+    limits: { staleAfterMs },
+    prices,
+    fleet,
+    desired,
+    store,
+    forecaster: withLiveAccuracy(forecaster, accuracy, log),
+    ...(planner === undefined ? {} : { planner }),
+    ...(policy === null ? {} : { policy }),
+    machines,
+    frozen: () => (lease.isHeld() ? (freeze.current()?.reason ?? null) : "this controller no longer holds the lease"),
+    nowMs,
+    log,
+    onDecision: metrics.decision,
+  });
+
+  const counts = createIngestCounts();
+  let listeningSinceMs: number | null = null;
+  broker.onConnection((connected) => {
+    listeningSinceMs = connected ? nowMs() : null;
+  });
+  const retirement = new Retirement({
+    fleetName: config.fleet,
+    fleet,
+    desired,
+    store,
+    broker,
+    staleAfterMs,
+    retireAfterMs: config.ingest.retireAfterDays * dayMs,
+    isConfigured: (agentId) => machines.switches(agentId),
+    listeningSinceMs: () => listeningSinceMs,
+    onRetired(agentId) {
+      ingest.forget(agentId);
+      metrics.forget(agentId);
+    },
+    nowMs,
+    log,
+  });
+  const ingest = new Ingest({
+    fleetName: config.fleet,
+    fleet,
+    store,
+    broker,
+    limits: { ...config.ingest, minutesKeptMs: config.retention.minuteDays * dayMs },
+    counts,
+    retireOne: () => retirement.retireOne(),
+    usualCapacityQps: config.scaling.capacityPerReplicaQps,
+    nowMs,
+    log,
+    onMessage: metrics.message,
+    onMinute: (data, agent) => metrics.minute(data, pricesOf(agent.birth, prices)),
+    onAgentChanged(before, after) {
+      const { agentId, presence } = after;
+      if (isLeaving(before) && !isLeaving(after)) log.info({ agentId, url: presence?.url }, "an agent is online");
+      if (isLeaving(before) || !isLeaving(after)) return;
+      if (presence?.status === "online") log.info({ agentId }, "an agent is draining");
+      else log.warn({ agentId }, "an agent is offline");
+      void decide();
+    },
+  });
+  const { retention } = config;
+  const housekeeping = new Housekeeping({ store, traffic: fleet.traffic, accuracy, retention, nowMs, log });
+  return {
+    ...{ fleet, desired, prices, registry, policy, machines, freeze, overrides, loop, counts, retirement, ingest },
+    ...{ housekeeping, accuracyOf },
+  };
+}

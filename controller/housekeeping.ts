@@ -1,0 +1,59 @@
+import type { LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import type { Logger } from "#platform/log.ts";
+import type { ControllerConfig } from "./config.ts";
+import type { FleetTraffic } from "./fleet/fleet-traffic.ts";
+import { maxSetAside } from "./fleet/minute-intake.ts";
+import type { Store } from "./store/store.ts";
+
+const dayMs = 86_400_000;
+/** Max notes that are kept, beside the decisions. */
+const maxNotes = 1000;
+
+export interface HousekeepingParts {
+  readonly store: Pick<Store, "pruneMinutes" | "pruneSetAside" | "pruneDecisions" | "pruneToSize">;
+  readonly traffic: Pick<FleetTraffic, "prune">;
+  readonly accuracy: Pick<LiveAccuracy, "prune">;
+  readonly retention: ControllerConfig["retention"];
+  readonly nowMs: () => number;
+  readonly log: Logger;
+}
+
+/** Removes records when their retention ends, or early when the store is too large. */
+export class Housekeeping {
+  readonly #parts: HousekeepingParts;
+  #trimmed = 0;
+  #trimmedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: HousekeepingParts) {
+    this.#parts = parts;
+  }
+
+  async clean(): Promise<void> {
+    const { store, traffic, accuracy, retention } = this.#parts;
+    const nowMs = this.#parts.nowMs();
+    const oldestMs = nowMs - retention.minuteDays * dayMs;
+    traffic.prune(nowMs);
+    accuracy.prune(oldestMs);
+    await store.pruneMinutes(oldestMs, nowMs);
+    await store.pruneSetAside(oldestMs, maxSetAside.inAll);
+    await store.pruneDecisions(nowMs - retention.decisionDays * dayMs, retention.mostDecisions, maxNotes);
+    await this.trim();
+  }
+
+  /** Removes the oldest minutes while the store is larger than `retention.maxBytes`. */
+  async trim(): Promise<void> {
+    const { store, retention, log } = this.#parts;
+    const { maxBytes } = retention;
+    const removed = await store.pruneToSize(maxBytes);
+    if (removed === 0) return;
+    const nowMs = this.#parts.nowMs();
+    this.#trimmed = this.recentlyTrimmed(nowMs) + removed;
+    this.#trimmedAtMs = nowMs;
+    log.error({ removed, maxBytes }, "the store has reached retention.maxBytes: its oldest minutes were removed");
+  }
+
+  /** Minutes that were removed early, until 24 hours after the last time. */
+  recentlyTrimmed(nowMs: number): number {
+    return nowMs - this.#trimmedAtMs > dayMs ? 0 : this.#trimmed;
+  }
+}

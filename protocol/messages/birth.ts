@@ -1,0 +1,88 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { amount, bounds, count, HttpUrl, record, TimeMs, text } from "../bounds.ts";
+import { described, envelope, literals, ModeId, orNull, Qps, strict } from "./fields.ts";
+
+const Watts = amount(bounds.watts);
+
+/** A power mode of a board. */
+export const PowerModeProfile = Type.Object(
+  {
+    id: described(ModeId, "the board's number of the mode"),
+    name: described(text(64), "the board's name of the mode"),
+    capacityQps: orNull(Qps, "texts a second that the mode carries; null: unknown"),
+    busyWatts: orNull(Watts, "power at full load; null: unknown"),
+    idleWatts: orNull(Watts, "power without load; null: unknown"),
+  },
+  strict,
+);
+export type PowerModeProfile = Static<typeof PowerModeProfile>;
+
+const ModeFigures = Type.Object(
+  {
+    kind: described(
+      literals("calibrated", "board"),
+      "calibrated: measured on this board; board: as the board or its simulation says",
+    ),
+    model: orNull(text(128), "the model that was measured; null: not measured"),
+    texts: orNull(text(64), "kind of texts that were measured; null: not measured"),
+    targetP95Ms: orNull(amount(bounds.durationMs), "95th percentile of latency that was kept, ms; null: not measured"),
+    calibratedAtMs: orNull(TimeMs, "when it was measured; null: not measured"),
+  },
+  { ...strict, description: "source of the modes' figures; absent from earlier versions" },
+);
+
+const Board = Type.Object(
+  {
+    kind: described(literals("jetson", "simulated", "none"), "none: no board whose power can be read or set"),
+    name: described(text(128), "make of the board"),
+    release: Type.Optional(described(text(64), "of the board's system software; absent: unknown")),
+    powerModes: Type.Array(PowerModeProfile, { maxItems: 32, description: "the most capable mode first" }),
+    figures: Type.Optional(ModeFigures),
+    faults: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            fault: described(text(64), "what does not work, as a constant"),
+            reason: described(text(512), "why, for people"),
+          },
+          strict,
+        ),
+        { maxItems: 16, description: "what does not work of the board's power; absent: nothing" },
+      ),
+    ),
+  },
+  { ...strict, description: "the device's board" },
+);
+
+const ServedModel = Type.Object(
+  {
+    id: described(text(128), "name by which requests ask for it"),
+    dimension: described(count(65_536), "length of its vectors"),
+    revision: described(text(128), "of its files"),
+  },
+  strict,
+);
+
+export const Birth = Type.Object(
+  {
+    ...envelope,
+    url: described(HttpUrl, "base address of the agent's HTTP API, as others reach it"),
+    region: described(text(64), "where the device stands"),
+    version: described(text(64), "of the program"),
+    board: Board,
+    models: Type.Array(ServedModel, { maxItems: 64, description: "models that are loaded" }),
+    prices: Type.Object(
+      {
+        tariffUsdPerKwh: orNull(amount(bounds.tariffUsdPerKwh), "electricity; null: the fleet's price"),
+        amortisationUsdPerHour: orNull(
+          amount(bounds.usdPerHour),
+          "an hour of owning the device; null: the fleet's price",
+        ),
+      },
+      { ...strict, description: "prices that differ from the fleet's" },
+    ),
+    tags: { ...record(64, text(256), 64), description: "labels of the operator's" },
+  },
+  strict,
+);
+export type Birth = Static<typeof Birth>;

@@ -1,0 +1,33 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Identifier, TimeMs, text } from "../bounds.ts";
+import { described, envelope, literals, strict } from "./fields.ts";
+
+export const Command = Type.Object(
+  {
+    v: envelope.v,
+    id: described(Identifier, "names the command; a repeated one gets the same answer and is not run again"),
+    agentId: described(Identifier, "the agent that it is for"),
+    kind: described(
+      literals("rebirth", "drain"),
+      "rebirth: send the birth again; drain: take no new requests until the next desired document, for 10 minutes at most",
+    ),
+    issuedAtMs: described(TimeMs, "when it was made, by the controller's clock"),
+    expiresAtMs: described(TimeMs, "not run after this; no later than an hour after issuedAtMs"),
+  },
+  strict,
+);
+export type Command = Static<typeof Command>;
+
+export const CommandResult = Type.Object(
+  {
+    ...envelope,
+    id: described(Identifier, "of the command"),
+    state: described(
+      literals("received", "running", "succeeded", "failed", "expired"),
+      "received, running, then one of the others",
+    ),
+    reason: described(text(512), "for people"),
+  },
+  strict,
+);
+export type CommandResult = Static<typeof CommandResult>;

@@ -1,0 +1,26 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Identifier, TimeMs, text } from "../bounds.ts";
+import { described, envelope, literals, strict } from "./fields.ts";
+
+export const ControllerState = Type.Object(
+  {
+    v: envelope.v,
+    status: described(literals("online", "offline"), "offline: on an orderly stop, and in the last will"),
+    instanceId: described(Identifier, "this run of the controller"),
+    version: described(text(64), "of the program"),
+    sentAtMs: described(TimeMs, "when the message was made, by the controller's clock"),
+    sinceMs: Type.Optional(
+      described(TimeMs, "start of this run, by its machine's clock; absent from earlier versions"),
+    ),
+    answers: Type.Optional(described(Identifier, "nonce of the probe that this answers; absent: no answer")),
+  },
+  strict,
+);
+export type ControllerState = Static<typeof ControllerState>;
+
+/** A question whether a controller acts for the fleet. A controller that does repeats the nonce in its state: earlier messages prove nothing. */
+export const ControllerProbe = Type.Object(
+  { v: envelope.v, nonce: described(Identifier, "made up for this question") },
+  strict,
+);
+export type ControllerProbe = Static<typeof ControllerProbe>;

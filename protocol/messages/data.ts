@@ -1,0 +1,80 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { amount, bounds, count, TimeMs, text } from "../bounds.ts";
+import { AgentRole, described, envelope, orNull, roleMeaning, strict } from "./fields.ts";
+import { ForecastAccuracy, ForecastReport } from "./forecast.ts";
+import { MinutePower } from "./power.ts";
+
+/** The tenant of requests without a key, or with one that is no tenant's. Records that name no tenants are all of this one. */
+export const defaultTenant = "default";
+
+const counts = {
+  requests: described(count(bounds.requests), "requests that were answered with vectors"),
+  texts: described(count(bounds.texts), "texts of these requests"),
+  tokens: described(count(bounds.tokens), "tokens of these texts"),
+  computeMs: described(amount(bounds.computeMs), "milliseconds of inference"),
+};
+
+export const TenantTraffic = Type.Object({ tenant: described(text(64), "name of the tenant"), ...counts }, strict);
+export type TenantTraffic = Static<typeof TenantTraffic>;
+
+export const ModelTraffic = Type.Object(
+  {
+    model: described(text(128), "id of the model"),
+    ...counts,
+    latencyCounts: Type.Array(count(bounds.requests), {
+      minItems: 23,
+      maxItems: 23,
+      description:
+        "requests by latency, up to 1, 2, 3, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2500, 5000 ms and slower",
+    }),
+    tenants: Type.Optional(
+      Type.Array(TenantTraffic, {
+        maxItems: 512,
+        description: "adding up to the model's figures; absent: all of it is the default tenant's",
+      }),
+    ),
+  },
+  strict,
+);
+export type ModelTraffic = Static<typeof ModelTraffic>;
+
+export const MinuteTraffic = Type.Object(
+  {
+    minuteStartMs: described(TimeMs, "start of the minute"),
+    observedMs: described(
+      amount(60_000),
+      "how much of the minute the agent ran: 60,000 except in the first and last minute of a boot",
+    ),
+    errors: described(count(bounds.requests), "requests that failed on the agent's side (5xx other than standby)"),
+    rejected: described(
+      count(bounds.requests),
+      "requests that were turned away: 429, and 503 while on standby or draining",
+    ),
+    models: Type.Array(ModelTraffic, { maxItems: 64, description: "models that answered requests" }),
+  },
+  { ...strict, description: "requests of the minute" },
+);
+export type MinuteTraffic = Static<typeof MinuteTraffic>;
+
+/** The record of one minute. (agentId, bootId, seq) names it for good: a repeat is the same record. */
+export const MinuteData = Type.Object(
+  {
+    ...envelope,
+    seq: Type.Integer({
+      minimum: 1,
+      maximum: bounds.count32,
+      description: "counts up from 1 in each boot; (agentId, bootId, seq) names the record for good",
+    }),
+    historical: Type.Boolean({
+      description: "true: it waited in the outbox instead of being sent as the minute ended; it does not count as live",
+    }),
+    role: described(AgentRole, roleMeaning),
+    queueDepth: described(count(10_000_000), "texts that waited when the minute was closed"),
+    traffic: MinuteTraffic,
+    power: orNull(MinutePower, "energy of the minute; null: not measured"),
+    forecast: orNull(ForecastReport, "forecast made as the minute closed; null: none"),
+    forecastAccuracy: Type.Optional(orNull(ForecastAccuracy, "of the newest 24 hours; null or absent: not judged")),
+  },
+  strict,
+);
+export type MinuteData = Static<typeof MinuteData>;

@@ -1,0 +1,48 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Identifier, TimeMs, text } from "../bounds.ts";
+import { AgentRole, described, envelope, literals, orNull, roleMeaning, strict, Version } from "./fields.ts";
+
+/** The document by which the controller tells an agent what to be. */
+export const Desired = Type.Object(
+  {
+    v: envelope.v,
+    agentId: described(Identifier, "the agent that it is for"),
+    version: described(Version, "counts up by one with every change for this agent"),
+    issuedAtMs: described(TimeMs, "when it was made, by the controller's clock"),
+    role: described(AgentRole, roleMeaning),
+    powerMode: orNull(text(64), "name of a mode to hold; null: the agent chooses for itself"),
+    powerModeUntilMs: orNull(
+      TimeMs,
+      "end of the time for which powerMode holds, after which the agent chooses again; null: it has no end",
+    ),
+    powerModeCap: Type.Optional(
+      orNull(text(64), "name of the most capable mode that is allowed; null or absent: all are"),
+    ),
+    powerModeCapUntilMs: Type.Optional(orNull(TimeMs, "end of the cap; null or absent: it has no end")),
+    reason: described(text(1024), "why, for people"),
+  },
+  strict,
+);
+export type Desired = Static<typeof Desired>;
+
+const Difference = Type.Object(
+  {
+    field: described(literals("role", "powerMode"), "what differs"),
+    desired: described(text(64), "as the document says"),
+    reported: described(text(64), "as it is"),
+    reason: described(text(512), "why, for people"),
+  },
+  strict,
+);
+
+export const Reported = Type.Object(
+  {
+    ...envelope,
+    desiredVersion: orNull(Version, "version of the desired document that is followed; null: none came yet"),
+    role: described(AgentRole, roleMeaning),
+    powerMode: orNull(text(64), "name of the present mode; null: unknown"),
+    differs: Type.Array(Difference, { maxItems: 8, description: "what is not as desired" }),
+  },
+  strict,
+);
+export type Reported = Static<typeof Reported>;

@@ -1,0 +1,188 @@
+import { describe, expect, test } from "bun:test";
+import type { AnyElysia } from "elysia";
+import type { EmbedRequest, TokenizeRequest } from "#agent/serving/admission/embedder.ts";
+import { createReranker } from "#agent/serving/admission/rerank-texts.ts";
+import { nativeRoutes } from "#agent/serving/http/native-routes.ts";
+import { openAiRoutes } from "#agent/serving/http/openai-routes.ts";
+import { rerankRoutes } from "#agent/serving/http/rerank-routes.ts";
+import { teiRoutes } from "#agent/serving/http/tei-routes.ts";
+import { noteCaller } from "#platform/http/guard/request-caller.ts";
+import { sameVectors } from "../grpc/start-grpc.ts";
+
+const maxInputs = 10;
+
+/** The route builder's routes over an embedder that keeps what it was asked for. */
+function recording(build: (embedder: ReturnType<typeof sameVectors>) => AnyElysia) {
+  const asked: (EmbedRequest | TokenizeRequest)[] = [];
+  const same = sameVectors(4);
+  const routes = build({
+    ...same,
+    embed(request) {
+      asked.push(request);
+      return same.embed(request);
+    },
+    tokenize(request) {
+      asked.push(request);
+      const texts = request.inputs.map(() => ({ ids: Uint32Array.of(1), before: 0, after: 0 }));
+      return Promise.resolve({ texts, tokenizer: { tokenName: () => "a", isSpecial: () => false } });
+    },
+  });
+  const post = async (path: string, body: unknown, headers: Record<string, string> = {}) => {
+    const client = new AbortController();
+    const request = new Request(`http://localhost${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+      signal: client.signal,
+    });
+    noteCaller(request, { tenant: "red" });
+    const answer = await routes.handle(request);
+    return { answer, client };
+  };
+  return { asked, post };
+}
+
+const native = () => recording((embedder) => nativeRoutes(embedder, maxInputs));
+const openAi = () =>
+  recording((embedder) =>
+    openAiRoutes(
+      embedder,
+      maxInputs,
+      () => [],
+      () => null,
+      () => 0,
+    ),
+  );
+const tei = () => recording((embedder) => teiRoutes(embedder, maxInputs));
+const rerank = () =>
+  recording((embedder) =>
+    rerankRoutes(
+      createReranker(embedder, () => "first"),
+      maxInputs,
+    ),
+  );
+
+const options = { model: "m", dimensions: 2, truncate: false, prompt_name: "query" };
+const asOptions = { model: "m", dimensions: 2, truncate: false, promptName: "query" };
+
+describe("a request reaches the embedder as it was asked, with tenant, latency budget and disconnection", () => {
+  test.each([
+    {
+      name: "native",
+      routes: native,
+      path: "/api/v1/embed",
+      body: { ...options, inputs: ["a", "b"] },
+      expected: { ...asOptions, inputs: ["a", "b"], inputsField: "inputs" },
+    },
+    {
+      name: "OpenAI",
+      routes: openAi,
+      path: "/v1/embeddings",
+      body: { ...options, input: [[1, 2], [3]] },
+      expected: { ...asOptions, inputs: [[1, 2], [3]], inputsField: "input" },
+    },
+    {
+      name: "TEI",
+      routes: tei,
+      path: "/embed",
+      body: { ...options, inputs: "a" },
+      expected: { ...asOptions, inputs: ["a"], inputsField: "inputs" },
+    },
+    {
+      name: "TEI without a path",
+      routes: tei,
+      path: "/",
+      body: { ...options, inputs: [1, 2] },
+      expected: { ...asOptions, inputs: [[1, 2]], inputsField: "inputs" },
+    },
+    {
+      name: "similarity",
+      routes: tei,
+      path: "/similarity",
+      body: {
+        model: "m",
+        inputs: { source_sentence: "a", sentences: ["b", "c"] },
+        parameters: { truncate: false, prompt_name: "query" },
+      },
+      expected: { ...asOptions, dimensions: undefined, inputs: ["a", "b", "c"], inputsField: "inputs" },
+    },
+    {
+      name: "tokens",
+      routes: tei,
+      path: "/tokenize",
+      body: { model: "m", inputs: "a", add_special_tokens: false },
+      expected: { model: "m", inputs: ["a"], addSpecialTokens: false },
+    },
+    {
+      name: "rerank",
+      routes: rerank,
+      path: "/rerank",
+      body: { model: "m", query: "q", texts: ["a"], truncate: false },
+      expected: { model: "m", inputs: [{ first: "q", second: "a" }], inputsField: "texts", truncate: false },
+    },
+    {
+      name: "rerank in Cohere's shape",
+      routes: rerank,
+      path: "/v1/rerank",
+      body: { query: "q", documents: ["a", { text: "b" }] },
+      expected: {
+        model: "first",
+        inputs: [
+          { first: "q", second: "a" },
+          { first: "q", second: "b" },
+        ],
+        inputsField: "documents",
+      },
+    },
+  ])("$name", async ({ routes, path, body, expected }) => {
+    const { asked, post } = routes();
+    const { answer, client } = await post(path, body, { "x-latency-budget": "250.5" });
+    expect(answer.status).toBe(200);
+    expect(asked).toMatchObject([{ ...expected, tenant: "red", latencyBudgetMs: 250.5 }]);
+    expect(asked[0]?.signal.aborted).toBe(false);
+    client.abort();
+    expect(asked[0]?.signal.aborted).toBe(true);
+  });
+
+  test("without options, the embedder's defaults apply", async () => {
+    const { asked, post } = native();
+    await post("/api/v1/embed", { inputs: ["a"] });
+    const { signal: _signal, ...rest } = asked[0] as EmbedRequest;
+    expect(rest).toEqual({
+      model: undefined,
+      inputs: ["a"],
+      inputsField: "inputs",
+      dimensions: undefined,
+      truncate: true,
+      promptName: undefined,
+      latencyBudgetMs: undefined,
+      tenant: "red",
+    });
+  });
+});
+
+test.each(["0", "-1", "1e3", "abc", "", "86400001", "1.2345", "999999999"])(
+  "a latency budget of %j is refused, and nothing is computed",
+  async (budget) => {
+    const { asked, post } = native();
+    const { answer } = await post("/api/v1/embed", { inputs: ["a"] }, { "x-latency-budget": budget });
+    expect(answer.status).not.toBe(200);
+    expect(asked).toEqual([]);
+  },
+);
+
+test("vectors are normalised unless asked otherwise, and cut", async () => {
+  const values = async (path: string, body: object, routes: typeof native) =>
+    (await (await routes().post(path, body)).answer.json()) as unknown;
+  // The vector is 0.5 four times.
+  expect(await values("/embed", { inputs: "a" }, tei)).toEqual([[0.5, 0.5, 0.5, 0.5]]);
+  expect(await values("/embed", { inputs: "a", dimensions: 1 }, tei)).toEqual([[1]]);
+  expect(await values("/embed", { inputs: "a", dimensions: 1, normalize: false }, tei)).toEqual([[0.5]]);
+  expect(await values("/api/v1/embed", { inputs: ["a"], dimensions: 1 }, native)).toMatchObject({ embeddings: [[1]] });
+  expect(await values("/api/v1/embed", { inputs: ["a"], dimensions: 1, normalize: false }, native)).toMatchObject({
+    embeddings: [[0.5]],
+  });
+  expect(await values("/v1/embeddings", { input: "a", dimensions: 1 }, openAi)).toMatchObject({
+    data: [{ index: 0, embedding: [1] }],
+  });
+});
