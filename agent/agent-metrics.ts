@@ -14,7 +14,7 @@ export interface AgentFigures {
   hungProcesses(): ReadonlyMap<string, number>;
 }
 
-/** The process's own metrics and those of the agent as a member of its fleet; serving and power register theirs. */
+/** Registers the process's metrics and those of the agent as a member of its fleet; serving and power register theirs. */
 export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): void {
   collectDefaultMetrics({ register: metrics });
   registerGauge(metrics, "thormesh_broker_connected", "1 while connected to the MQTT broker", () =>
@@ -29,7 +29,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerGauges(
     metrics,
     "thormesh_forecast_peak_quantile_qps",
-    "What the highest rate of the next 15 minutes will not exceed with this probability",
+    "Rate that the peak of the next 15 minutes will not exceed with this probability",
     ["quantile"],
     () => {
       const peak = figures.lastForecast()?.peakQps;
@@ -41,12 +41,8 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
       ];
     },
   );
-  registerGauges(
-    metrics,
-    "thormesh_forecast_share",
-    "How much each model has to say in the forecast that serves",
-    ["model"],
-    () => Object.entries(figures.lastForecast()?.shares ?? {}).map(([model, share]) => [{ model }, share] as const),
+  registerGauges(metrics, "thormesh_forecast_share", "Share of each model in the forecast", ["model"], () =>
+    Object.entries(figures.lastForecast()?.shares ?? {}).map(([model, share]) => [{ model }, share] as const),
   );
   registerTotals(
     metrics,

@@ -4,7 +4,7 @@ import type { ForecasterDescription } from "#forecast/forecaster.ts";
 import type { NightTraining } from "#forecast/night/night-training.ts";
 import type { StorageStatus } from "#platform/files/storage-watch.ts";
 import { AgentRole, ForecastAccuracy, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
-import type { RoleDecision } from "./mesh/decide-role.ts";
+import type { ExplainedRole } from "./mesh/membership.ts";
 import type { PowerStatus } from "./power/power.ts";
 import type { ServingPeer } from "./serving/ports.ts";
 
@@ -15,7 +15,7 @@ export interface AgentStatus {
   readonly version: string;
   readonly nowMs: number;
   readonly startedAtMs: number;
-  readonly role: RoleDecision;
+  readonly role: ExplainedRole;
   readonly broker: { readonly url: string; readonly connected: boolean; readonly problem: string | null };
   readonly controllerOnline: boolean;
   readonly peers: readonly ServingPeer[];
@@ -123,7 +123,7 @@ const Status = Type.Unsafe<AgentStatus>(
   ),
 );
 
-/** `GET /api/v1/status`: everything an agent knows of itself, for people and for `thormesh status`. */
+/** `GET /api/v1/status`: the state of the agent, for people and for `thormesh status`. */
 export function statusRoutes(status: () => AgentStatus) {
   return new Elysia().get("/api/v1/status", () => status(), {
     response: Status,

@@ -14,7 +14,7 @@ export interface BrokerCredentialsParts {
   readonly counted: CountedLog;
 }
 
-/** Returns the path of the key that a controller on this machine leaves; null for a broker elsewhere. */
+/** Returns the path of the key that a controller on this machine writes; null for a broker elsewhere. */
 function localKeyPath(url: string, environment: BrokerCredentialsParts["environment"]): string | null {
   if (!URL.canParse(url)) return null;
   const { hostname, port, protocol } = new URL(url);
@@ -23,8 +23,8 @@ function localKeyPath(url: string, environment: BrokerCredentialsParts["environm
 }
 
 /**
- * Returns a function that looks up this agent's user name and password, to be called before each attempt to connect: the password from the
- * configuration or a file, else the one derived from its fleet's key, which a controller on this machine leaves for its user's agents.
+ * Returns a function that looks up this agent's user name and password, to be called before each connection: the password from the
+ * configuration or a file, else the one derived from its fleet's key, which a controller on this machine writes for its user's agents.
  */
 export function createBrokerCredentials(parts: BrokerCredentialsParts): () => BrokerCredentials {
   const { broker, fleet, agentId, environment, counted } = parts;

@@ -9,15 +9,15 @@ import {
 import { parseCheckedConfig } from "#platform/files/read-config.ts";
 import { AgentConfig } from "./config.ts";
 
-/** Addresses whose user and password go to where they belong; `models pull` sends those of its own as a header. */
-const takenApart = ["broker.url", "serving.tracing.otlpUrl", "models.url"];
+/** Addresses whose user and password are moved to their own keys; `models pull` sends its own as a header. */
+const splitAddresses = ["broker.url", "serving.tracing.otlpUrl", "models.url"];
 
-/** What the schema can't say of an agent's configuration. One line a mistake, path first. */
+/** Checks what the schema of the configuration can't. Returns one line a mistake, path first. */
 function checkAgentConfig(config: AgentConfig): string[] {
   const { forecast, power, broker, advertiseUrl } = config;
   const { lowQps, highQps } = power.policy;
   return [
-    ...userInfoMistakes(config, takenApart),
+    ...userInfoMistakes(config, splitAddresses),
     ...brokerUrlMistakes(broker?.url, "broker.url"),
     ...(typeof advertiseUrl === "string" && /[?#]/.test(advertiseUrl)
       ? [`advertiseUrl: expected an address without query and fragment, got "${redactUrl(advertiseUrl)}"`]
@@ -28,8 +28,8 @@ function checkAgentConfig(config: AgentConfig): string[] {
 }
 
 /**
- * An agent's configuration with its defaults, and without a user or password in any address.
- * @throws UsageError naming `source` and everything that is wrong at once.
+ * Parses an agent's configuration, adds its defaults, and moves users and passwords out of its addresses.
+ * @throws UsageError naming `source` and all mistakes
  */
 export function parseAgentConfig(input: unknown, source: string): AgentConfig {
   const config = parseCheckedConfig(AgentConfig, checkAgentConfig, input, source);

@@ -1,13 +1,13 @@
-/** Who this agent is, for as long as the process runs. */
+/** Identity of this agent while the process runs. */
 export interface AgentIdentity {
   readonly fleet: string;
   readonly agentId: string;
-  /** A new one with every start, so that messages of an old session can be told from those of the new one. */
+  /** New with every start: tells messages of an old session from those of the new one. */
   readonly bootId: string;
   readonly region: string;
 }
 
-/** A host name as an agent id: what a topic can't hold becomes a dash, and no dot or dash stands at its beginning. */
+/** Makes an agent id from a host name: characters that a topic can't hold become dashes, leading dots and dashes are dropped. */
 export function agentIdFromHostname(hostname: string): string {
   const id = hostname
     .replaceAll(/[^A-Za-z0-9._-]/g, "-")

@@ -6,7 +6,7 @@ import { LaterVersionError, openDatabase, type StateDatabase } from "#platform/f
 import type { Logger } from "#platform/log.ts";
 import { agentStateMigrations } from "./state-migrations.ts";
 
-/** Of the journal, before it goes into the file: a minute needs a few, and a small disk must not be full of it. */
+/** Maximum pages of the journal: a minute needs a few, and it must not fill a small disk. */
 const journalPages = 128;
 
 /**
@@ -33,15 +33,6 @@ function isBusy(error: unknown): boolean {
   return [code, cause?.code].some((each) => typeof each === "string" && each.startsWith("SQLITE_BUSY"));
 }
 
-/** The agent's state: on disk where that can be, and as long as it can be. */
-export interface AgentState {
-  /** Throws with the reason where the disk can't be used: the stores then keep in memory what they can't write. */
-  readonly database: StateDatabase;
-  /** Opens the file where it could not be opened before, and again where it was damaged, replaced or deleted. To be called every minute. */
-  recover(): void;
-  close(): void;
-}
-
 interface OutboxRow {
   readonly boot_id: string;
   readonly created_ms: number;
@@ -49,7 +40,7 @@ interface OutboxRow {
   readonly payload: string;
 }
 
-/** After these the open file is of no more use. */
+/** Returns true for an error after which the open file is useless. */
 const isDamage = (error: unknown) => /^SQLITE_(CORRUPT|NOTADB)/.test(String((error as { code?: unknown }).code));
 
 function inodeOf(path: string): number | null {
@@ -60,131 +51,131 @@ function inodeOf(path: string): number | null {
   }
 }
 
-/**
- * Opens the state. A disk that is full, read-only or not there does not keep the agent from serving: it starts without, and `recover`
- * tries again.
- * @throws UsageError when another agent holds it, LaterVersionError when a later version of this program wrote it.
- */
-export function createAgentState(path: string, log: Logger, nowMs: () => number): AgentState {
-  let current: Database | null = null;
-  let inode: number | null = null;
-  let unusable = "";
-  let damaged = false;
-  let givenUp = false;
-  let failed = false;
-
-  const open = () => {
-    current = openState(path, log, nowMs());
-    inode = inodeOf(path);
-    damaged = false;
-  };
-  const close = () => {
-    try {
-      current?.close();
-    } catch (error) {
-      log.warn({ err: describeError(error) }, "the state file could not be closed");
-    }
-    current = null;
-  };
+/** Frees the journal's space on a full disk. */
+function freeJournal(database: Database): void {
   try {
-    open();
-  } catch (error) {
-    if (error instanceof UsageError || error instanceof LaterVersionError) throw error;
-    unusable = describeError(error);
-    log.error(
-      { path, reason: unusable },
-      "STARTED WITHOUT STATE: records are kept in memory until the state can be written",
-    );
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // The next write reports the failure.
+  }
+}
+
+/** State of the agent, on disk whenever the disk can be used. */
+export class StateFile {
+  readonly #path: string;
+  readonly #log: Logger;
+  readonly #nowMs: () => number;
+  #current: Database | null = null;
+  #inode: number | null = null;
+  /** Reason for the absence of an open file. */
+  #unusable = "";
+  #damaged = false;
+  #failed = false;
+  #givenUp = false;
+
+  /**
+   * Opens the state. A full, read-only or missing disk does not keep the agent from serving: it starts without state, and `recover`
+   * tries again.
+   * @throws UsageError when another agent holds it, LaterVersionError when a later version of this program wrote it.
+   */
+  constructor(path: string, log: Logger, nowMs: () => number) {
+    this.#path = path;
+    this.#log = log;
+    this.#nowMs = nowMs;
+    try {
+      this.#open();
+    } catch (error) {
+      if (error instanceof UsageError || error instanceof LaterVersionError) throw error;
+      this.#unusable = describeError(error);
+      log.error(
+        { path, reason: this.#unusable },
+        "STARTED WITHOUT STATE: records are kept in memory until the state can be written",
+      );
+    }
   }
 
-  const usable = (): Database => {
-    if (current === null) throw new Error(unusable);
-    return current;
-  };
-  const noticing = <T>(action: () => T): T => {
-    try {
-      return action();
-    } catch (error) {
-      failed = true;
-      damaged ||= isDamage(error);
-      throw error;
-    }
+  /** Throws with the reason while the disk can't be used: the stores then keep unwritten records in memory. */
+  readonly database: StateDatabase = {
+    query: ((sql: string) => ({
+      get: (...values: never[]) => this.#use((database) => database.query(sql).get(...values)),
+      all: (...values: never[]) => this.#use((database) => database.query(sql).all(...values)),
+      run: (...values: never[]) => this.#use((database) => database.query(sql).run(...values)),
+    })) as unknown as Database["query"],
+    transaction: ((work: () => unknown) => () =>
+      this.#use((database) => database.transaction(work)())) as unknown as Database["transaction"],
   };
 
-  /** An open file stays readable for this process after it was deleted, but not for the next one: it is recreated. */
-  const rescue = (): OutboxRow[] => {
-    if (inodeOf(path) === null) {
-      log.error({ path }, "the state file was deleted: recreating it");
-      mkdirSync(dirname(path), { recursive: true });
-      usable().query("VACUUM INTO ?").run(path);
-      return [];
+  /** Opens the file if it could not be opened before, and again if it was damaged, replaced or deleted. To be called every minute. */
+  recover(): void {
+    if (this.#givenUp) return;
+    if (this.#current !== null && !this.#damaged && inodeOf(this.#path) === this.#inode) {
+      if (this.#failed) freeJournal(this.#current);
+      this.#failed = false;
+      return;
     }
-    log.error({ path }, "the state file was replaced by another one: using that one");
-    return usable().query<OutboxRow, []>("SELECT boot_id, created_ms, bytes, payload FROM outbox ORDER BY id").all();
-  };
-  const reopen = () => {
-    const unsent = current !== null && !damaged ? rescue() : [];
-    close();
-    open();
+    try {
+      this.#reopen();
+    } catch (error) {
+      // Each attempt at a file that another agent holds would block this one for seconds.
+      this.#givenUp = error instanceof UsageError;
+      const reason = describeError(error);
+      if (this.#current === null) this.#unusable = reason;
+      else this.#log.warn({ path: this.#path, err: reason }, "the state file can't be reopened");
+    }
+  }
+
+  close(): void {
+    try {
+      this.#current?.close();
+    } catch (error) {
+      this.#log.warn({ err: describeError(error) }, "the state file could not be closed");
+    }
+    this.#current = null;
+  }
+
+  #open(): void {
+    this.#current = openState(this.#path, this.#log, this.#nowMs());
+    this.#inode = inodeOf(this.#path);
+    this.#damaged = false;
+  }
+
+  #reopen(): void {
+    const unsent = this.#current !== null && !this.#damaged ? this.#rescue(this.#current) : [];
+    this.close();
+    this.#open();
     for (const row of unsent)
-      usable()
+      this.database
         .query(
           "INSERT INTO outbox (boot_id, created_ms, bytes, payload) VALUES ($boot_id, $created_ms, $bytes, $payload)",
         )
         .run({ ...row });
-    log.info({ path }, "the state file is open");
-  };
+    this.#log.info({ path: this.#path }, "the state file is open");
+  }
 
-  /** On a disk that is full the journal may hold the room that is needed. */
-  const makeRoom = (database: Database) => {
-    try {
-      database.run("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch {
-      // What failed will say so again.
+  /** Recreates a deleted file, which only this process can still read, or returns the unsent records of one that was replaced. */
+  #rescue(database: Database): OutboxRow[] {
+    const path = this.#path;
+    if (inodeOf(path) === null) {
+      this.#log.error({ path }, "the state file was deleted: recreating it");
+      mkdirSync(dirname(path), { recursive: true });
+      database.query("VACUUM INTO ?").run(path);
+      return [];
     }
-  };
+    this.#log.error({ path }, "the state file was replaced by another one: using that one");
+    return database.query<OutboxRow, []>("SELECT boot_id, created_ms, bytes, payload FROM outbox ORDER BY id").all();
+  }
 
-  return {
-    database: {
-      query: ((sql: string) => ({
-        get: (...values: never[]) =>
-          noticing(() =>
-            usable()
-              .query(sql)
-              .get(...values),
-          ),
-        all: (...values: never[]) =>
-          noticing(() =>
-            usable()
-              .query(sql)
-              .all(...values),
-          ),
-        run: (...values: never[]) =>
-          noticing(() =>
-            usable()
-              .query(sql)
-              .run(...values),
-          ),
-      })) as unknown as Database["query"],
-      transaction: ((work: () => unknown) => () =>
-        noticing(() => usable().transaction(work)())) as unknown as Database["transaction"],
-    },
-    recover() {
-      if (givenUp) return;
-      if (current !== null && !damaged && inodeOf(path) === inode) {
-        if (failed) makeRoom(current);
-        failed = false;
-        return;
-      }
-      try {
-        reopen();
-      } catch (error) {
-        // Asking again for what another agent holds would keep this one from its work for seconds each time.
-        givenUp = error instanceof UsageError;
-        if (current === null) unusable = describeError(error);
-        else log.warn({ path, err: describeError(error) }, "the state file can't be reopened");
-      }
-    },
-    close,
-  };
+  #use<T>(action: (database: Database) => T): T {
+    if (this.#current === null) {
+      this.#failed = true;
+      throw new Error(this.#unusable);
+    }
+    try {
+      return action(this.#current);
+    } catch (error) {
+      this.#failed = true;
+      this.#damaged ||= isDamage(error);
+      throw error;
+    }
+  }
 }

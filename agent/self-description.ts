@@ -18,7 +18,9 @@ export interface SelfDescriptionParts {
   readonly nowMs: () => number;
 }
 
-/** What the agent says of itself over MQTT, made from the present state of its parts. */
+export type SelfDescription = ReturnType<typeof createSelfDescription>;
+
+/** Makes the messages in which the agent describes itself, from the present state of its parts. */
 export function createSelfDescription(parts: SelfDescriptionParts) {
   const { identity, config, serving, power, membership } = parts;
   const envelope = () => ({
@@ -40,7 +42,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
       models: serving.loadedModels().map(({ id }) => id),
     }),
 
-    /** The last will is written before anything runs, so it names no more than who is gone. */
+    /** Last will: it is written before anything runs, so it holds little more than the id. */
     will: (): Presence => ({
       ...envelope(),
       status: "offline",
@@ -81,7 +83,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         ...envelope(),
         desiredVersion: desired?.version ?? null,
         role: role.role,
-        powerMode: power.currentMode()?.name ?? null,
+        powerMode: power.currentMode?.name ?? null,
         differs,
       };
     },

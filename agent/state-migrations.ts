@@ -1,7 +1,7 @@
 import { forecastMadeTable } from "#forecast/accuracy/accuracy-table.ts";
 import type { Migration } from "#platform/files/open-database.ts";
 
-/** The schema of the agent's state file. Steps are only ever added. */
+/** Schema of the agent's state file. Steps are only ever appended. */
 export const agentStateMigrations: readonly Migration[] = [
   `CREATE TABLE minute_traffic (
      boot_id TEXT NOT NULL,

@@ -3,13 +3,13 @@ import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.
 import { maxMessageBytes } from "#protocol/codec.ts";
 
 export interface StoredText {
-  /** Null when there is none, it can't be read, or it is longer than anything that is kept so. */
+  /** Returns the text; null when there is none, or it can't be read or is too long. */
   load(): string | null;
-  /** Keeps in memory what can't be written, until it can. */
+  /** Stores the text; keeps it in memory while it can't be written. */
   save(text: string): void;
 }
 
-/** A text under a name in the agent's state file, kept from one run to the next. */
+/** Keeps a text under a name in the agent's state file. */
 export function createStoredText(
   database: StateDatabase,
   name: string,
@@ -19,9 +19,9 @@ export function createStoredText(
     `SELECT content FROM document WHERE name = ? AND length(content) <= ${maxMessageBytes}`,
   );
   const replace = database.query("INSERT OR REPLACE INTO document (name, content) VALUES (?, ?)");
-  /** As last read or saved: a disk that can't be read later has no newer one. */
+  /** Text as last read or saved. */
   let known: string | null = null;
-  /** Newer than what is on disk. */
+  /** Text that is newer than the one on disk. */
   let unwritten: string | null = null;
   const write = (text: string) => {
     known = text;

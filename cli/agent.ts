@@ -1,4 +1,4 @@
-import { createAgent } from "#agent/agent.ts";
+import { Agent } from "#agent/agent.ts";
 import { parseAgentConfig } from "#agent/check-config.ts";
 import { tracingFromEnvironment } from "#agent/serving/tracing/tracing-environment.ts";
 import { closeNewFiles, closeStateDirectory } from "#platform/files/close-to-others.ts";
@@ -66,7 +66,7 @@ export const agentCommand: Command = {
     const log = createLogger("agent", config.logLevel);
     closeStateDirectory(config.stateDir ?? defaultStateDir("agent", process.env), log);
     warnOfOpenSecret("--broker", optionalString(values, "broker"), log);
-    const agent = createAgent(config);
+    const agent = new Agent(config);
     const stopped = untilStopped((stop) => {
       if (values["exit-on-stdin-close"] === true) exitOnStdinClose(stop);
     });

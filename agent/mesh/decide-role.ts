@@ -1,47 +1,38 @@
 import type { AgentRole, Desired } from "#protocol/messages.ts";
 
 export interface RoleInputs {
-  /** The controller's last document for this agent, or null before the first. */
+  /** Controller's last document for this agent; null before the first. */
   readonly desired: Desired | null;
-  /** The role that configuration gives an agent without a document. */
+  /** Role of an agent without a document. */
   readonly configuredRole: AgentRole;
-  /** Whether the agent is stopping. */
   readonly stopping: boolean;
-  /** True while a drain command holds: until the next document, and only for a limited time. */
+  /** True while a drain command is in force: until the next document, and only for a limited time. */
   readonly drainedByCommand: boolean;
   readonly brokerConnected: boolean;
   readonly controllerOnline: boolean;
-  /** Other agents of the fleet that are online and active, as far as is known. */
+  /** Other agents of the fleet known to be online and active. */
   readonly servingPeerCount: number;
 }
 
+/** Role, and the rule it follows from (`source`) with its figures. */
 export type RoleDecision =
-  | {
-      readonly role: AgentRole;
-      readonly source: "stopping" | "command" | "configuration" | "desired";
-      readonly reason: string;
-    }
-  | { readonly role: "active"; readonly source: "last-resort"; readonly reason: string };
+  | { readonly role: "draining"; readonly source: "stopping" | "command" }
+  | { readonly role: AgentRole; readonly source: "configuration" }
+  | { readonly role: AgentRole; readonly source: "desired"; readonly desiredReason: string }
+  | { readonly role: "active"; readonly source: "last-resort"; readonly desiredRole: AgentRole };
 
 /**
- * The role an agent takes. It follows the controller's last document, also while the controller is away. Only when the controller
- * is known to be gone and nobody else serves does a standby agent serve by itself: an idle device helps no one then.
+ * Decides the role of an agent. It follows the controller's last document, also while the controller is away. Only when the controller
+ * is known to be offline and no peer serves does a standby agent serve by itself: an idle device helps no one then.
  */
 export function decideRole(inputs: RoleInputs): RoleDecision {
   const { desired } = inputs;
-  if (inputs.stopping) return { role: "draining", source: "stopping", reason: "the agent is stopping" };
-  if (inputs.drainedByCommand) return { role: "draining", source: "command", reason: "drained by command" };
-  if (desired === null) {
-    return { role: inputs.configuredRole, source: "configuration", reason: "no instructions from a controller yet" };
-  }
-  const nobodyServes =
-    desired.role !== "active" && inputs.brokerConnected && !inputs.controllerOnline && inputs.servingPeerCount === 0;
-  if (nobodyServes) {
-    return {
-      role: "active",
-      source: "last-resort",
-      reason: `desired is ${desired.role}, but the controller is offline and no other agent serves`,
-    };
-  }
-  return { role: desired.role, source: "desired", reason: desired.reason };
+  if (inputs.stopping) return { role: "draining", source: "stopping" };
+  if (inputs.drainedByCommand) return { role: "draining", source: "command" };
+  if (desired === null) return { role: inputs.configuredRole, source: "configuration" };
+  const { role, reason } = desired;
+  const noAgentServes =
+    role !== "active" && inputs.brokerConnected && !inputs.controllerOnline && inputs.servingPeerCount === 0;
+  if (noAgentServes) return { role: "active", source: "last-resort", desiredRole: role };
+  return { role, source: "desired", desiredReason: reason };
 }

@@ -2,17 +2,36 @@ import { createStoredText } from "#agent/stored-text.ts";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 import type { StorageWatch } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import { decodeText } from "#protocol/codec.ts";
 import { Desired } from "#protocol/messages.ts";
-import { supersedes } from "./supersedes.ts";
+
+/** Maximum difference between the clocks of a fleet. */
+export const clocksAgreeToMs = 5 * minuteMs;
+/** Maximum increase of the version, which normally grows by one; after a longer absence the time decides. */
+const maxJump = 1_000_000;
+
+/**
+ * Returns true for a document that replaces the held one: later by its time, or next by its version. A controller that lost its store
+ * counts from one again, one whose clock was set back counts on. No held document blocks later ones for good: one from the
+ * future is replaced by any other, and a version far beyond the next one does not count.
+ */
+export function supersedes(document: Desired, held: Desired | null, nowMs: number): boolean {
+  if (held === null) return true;
+  if (document.version === held.version && document.issuedAtMs === held.issuedAtMs) return false;
+  if (held.issuedAtMs > nowMs + clocksAgreeToMs) return true;
+  if (document.issuedAtMs > held.issuedAtMs) return true;
+  const jump = document.version - held.version;
+  return jump > 0 && jump <= maxJump;
+}
 
 export interface DesiredDocument {
   current(): Desired | null;
-  /** Takes in a document and keeps it on disk; false when it is not newer than the one that is held. */
+  /** Takes in a document and keeps it on disk. Returns false for one that does not supersede the held one. */
   accept(document: Desired): boolean;
 }
 
-/** The controller's last document for this agent; survives restarts, so that a fleet keeps its shape without its controller. */
+/** Keeps the controller's last document for this agent over restarts, so that a fleet keeps its shape without its controller. */
 export function createDesiredDocument(
   database: StateDatabase,
   nowMs: () => number,

@@ -3,27 +3,31 @@ import type { Logger } from "#platform/log.ts";
 import type { AgentRole, ControllerState, Desired, Presence } from "#protocol/messages.ts";
 import { decideRole, type RoleDecision } from "./decide-role.ts";
 import type { DesiredDocument } from "./desired-document.ts";
+import { explainRole } from "./explain-role.ts";
 import type { Peers } from "./peers.ts";
 
-/** This agent's place in its fleet: what it was told, what it sees of the others, and the role that follows from both. */
+/** Decision as it is served and published: with its sentence. */
+export type ExplainedRole = RoleDecision & { readonly reason: string };
+
+/** This agent's place in its fleet: its instructions, its peers, and the role that follows from both. */
 export interface Membership extends RoleView {
-  readonly decision: RoleDecision;
+  readonly decision: ExplainedRole;
   readonly desired: Desired | null;
   readonly controllerOnline: boolean;
-  /** Each of these takes something in; `refresh` then says whether another role follows. */
+  /** The role follows only with the next `refresh`, as after all the others below. */
   observePresence(presence: Presence): void;
   observeController(state: ControllerState): void;
-  /** False when the document is not newer than the one that is held. */
+  /** Returns false for a document that does not supersede the held one. */
   accept(document: Desired): boolean;
-  /** A peer's presence was taken away: it is no longer of the fleet. */
+  /** Forgets a peer whose retained presence was deleted: it has left the fleet. */
   forgetPeer(agentId: string): void;
-  /** Presence of controller and peers is learnt anew on each connection. */
+  /** Starts anew to learn the presence of controller and peers, as on each connection. */
   connectionChanged(connected: boolean): void;
-  /** Drains until a newer document comes, at the latest until `untilMs`: a command leaves no state behind that nobody ends. */
+  /** Drains until a newer document comes or `untilMs`: the effect of a command ends by itself. */
   drain(untilMs: number): void;
-  /** From now on the agent drains, whatever it is told. */
+  /** Drains from now on, whatever the documents say. */
   beginStop(): void;
-  /** Decides the role anew; true when it is another than before. */
+  /** Decides the role anew. Returns true when it changed. */
   refresh(): boolean;
 }
 
@@ -39,8 +43,8 @@ export function createMembership(parts: {
   let controllerOnline = false;
   let stopping = false;
   let drainUntilMs: number | null = null;
-  const decide = () =>
-    decideRole({
+  const decide = (): ExplainedRole => {
+    const decision = decideRole({
       desired: document.current(),
       configuredRole: parts.configuredRole,
       stopping,
@@ -49,7 +53,9 @@ export function createMembership(parts: {
       controllerOnline,
       servingPeerCount: peers.serving().length,
     });
-  let decision: RoleDecision | undefined;
+    return { ...decision, reason: explainRole(decision) };
+  };
+  let decision: ExplainedRole | undefined;
   const current = () => (decision ??= decide());
 
   return {

@@ -3,34 +3,34 @@ import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import type { Presence } from "#protocol/messages.ts";
 
 export interface Peers {
-  /** Takes in a presence message; one that is older than what is known of that agent is ignored. */
+  /** Takes in a presence message; the offline message of an older session is ignored. */
   observe(presence: Presence): void;
-  /** Its retained presence was taken away: the agent is no longer of the fleet. */
+  /** Forgets an agent whose retained presence was deleted: it has left the fleet. */
   forget(agentId: string): void;
-  /** The broker says who is there anew on each connection; who is not named again soon is gone. */
+  /** Starts anew to learn who is online: on each connection the broker resends retained presences; peers missing after 30 s are dropped. */
   connectionChanged(connected: boolean): void;
-  /** Other agents that are online, active and have an address that clients can reach, by id. */
+  /** Returns other agents that are online, active and have an address that clients can reach, by id. */
   serving(): ServingPeer[];
 }
 
 export interface PeerLimits {
-  /** Of agents that are online; beyond it those go that were silent longest. */
+  /** Limit of online agents; beyond it the one silent for longest is dropped. */
   readonly maxPeers: number;
-  /** After a connection, until who was not named again counts as gone. */
+  /** Time after a connection in which a peer must be confirmed. */
   readonly confirmWithinMs: number;
 }
 
 export const peerLimits: PeerLimits = { maxPeers: 10_000, confirmWithinMs: 30_000 };
 
-/** Host of an address; null where there is none. */
+/** Returns the host of an address; null where it has none. */
 export function hostOf(url: string): string | null {
   return URL.canParse(url) ? new URL(url).hostname : null;
 }
 
 /**
- * What is known of the other agents of the fleet, from their retained presence.
- * @param parts.brokerUrl where the fleet meets: where that is another machine, a loopback address leads no client to a peer.
- * @param parts.realNowMs in real time, as connections are.
+ * Keeps the other agents of the fleet, from their retained presence.
+ * @param parts.brokerUrl address of the broker: where it is another machine, clients can't reach a peer at a loopback address
+ * @param parts.realNowMs real time, as connections are
  */
 export function createPeers(parts: {
   readonly ownAgentId: string;
@@ -40,7 +40,7 @@ export function createPeers(parts: {
 }): Peers {
   const { ownAgentId, realNowMs = Date.now, limits = peerLimits } = parts;
   const onOneMachine = isLoopback(hostOf(parts.brokerUrl) ?? "");
-  /** Online agents, longest silent first. */
+  /** Online agents, the one silent for longest first. */
   const online = new Map<string, { readonly presence: Presence; readonly connection: number }>();
   let connection = 0;
   let confirmByMs = Number.POSITIVE_INFINITY;
@@ -60,7 +60,7 @@ export function createPeers(parts: {
       const { agentId } = presence;
       if (agentId === ownAgentId) return;
       if (presence.status === "offline") {
-        // The will of an old session may arrive after the new session's greeting.
+        // The will of an old session may arrive after the new session's presence.
         if (online.get(agentId)?.presence.bootId === presence.bootId) online.delete(agentId);
         return;
       }

@@ -1,14 +1,16 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import type { Logger } from "#platform/log.ts";
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import type { AgentRole, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerControl } from "./device/device.ts";
-import { decidePowerMode, type PowerModeDecision } from "./mode/decide-power-mode.ts";
+import { decidePowerMode } from "./mode/decide-power-mode.ts";
+import { type ExplainedPowerMode, withReason } from "./mode/explain-power-mode.ts";
 import type { PowerPolicy } from "./power-config.ts";
 import type { PowerFaults } from "./power-faults.ts";
 
 export interface PowerCircumstances {
   readonly forecast: ForecastReport | null;
-  /** What the rate will hardly exceed over the forecast's time; null without a forecast. */
+  /** Upper bound of the forecast peak; null without a forecast. */
   readonly forecastUpperQps: number | null;
   readonly liveQps: number | null;
   readonly role: AgentRole;
@@ -22,162 +24,156 @@ export interface PowerCircumstances {
   readonly nowMs: number;
 }
 
-/** What can be entered, with what is known of it. */
-export type ApplyFigures = (modes: readonly PowerModeProfile[]) => readonly PowerModeProfile[];
-
 export interface PowerFailure {
   readonly atMs: number;
   readonly modeId: number;
   readonly reason: string;
 }
 
-export interface PowerGovernor {
-  /** Learns the modes and the mode the board is in. */
-  start(): Promise<void>;
-  /** Decides and acts; never rejects for what a board can do wrong. */
-  evaluate(circumstances: PowerCircumstances): Promise<void>;
-  currentMode(): { readonly id: number; readonly name: string } | null;
-  profile(): readonly PowerModeProfile[];
-  readonly lastDecision: PowerModeDecision | null;
-  /** The last attempt to set a mode failed; null once one has worked. */
-  readonly lastFailure: PowerFailure | null;
-  readonly switches: number;
+export interface CurrentMode {
+  readonly id: number;
+  readonly name: string;
+}
+
+export interface PowerGovernorParts {
+  readonly control: PowerControl;
+  readonly policy: PowerPolicy;
+  readonly log: Logger;
+  readonly faults: PowerFaults;
+  /** Puts measured figures of the modes in place of those that the board states. */
+  readonly applyFigures: (modes: readonly PowerModeProfile[]) => readonly PowerModeProfile[];
 }
 
 const firstRetryMs = 30_000;
-const longestRetryMs = 3_600_000;
-/** How often the board is asked which mode it is in while nothing is to be changed. */
-const observeEveryMs = 60_000;
-const dayMs = 24 * 3_600_000;
+const maxRetryMs = hourMs;
+/** Period of asking the board for its mode while nothing is to be changed. */
+const observeEveryMs = minuteMs;
 
-/**
- * Keeps the board in the mode that is decided for it.
- * @param applyFigures puts what was measured of the modes in the place of what the board says of them.
- */
-export function createPowerGovernor(
-  control: PowerControl,
-  policy: PowerPolicy,
-  log: Logger,
-  faults: PowerFaults,
-  applyFigures: ApplyFigures = (modes) => modes,
-): PowerGovernor {
-  let modes: readonly PowerModeProfile[] = [];
-  let current: { readonly id: number; readonly name: string } | null = null;
-  let lastSwitchMs: number | null = null;
-  let thermalCap = 0;
-  let thermalCapChangedMs: number | null = null;
-  let lastDecision: PowerModeDecision | null = null;
-  let lastFailure: PowerFailure | null = null;
-  let failuresInARow = 0;
-  let switches = 0;
-  let switchTimesMs: number[] = [];
-  let observedAtMs = Number.NEGATIVE_INFINITY;
-  let running: Promise<void> = Promise.resolve();
+/** Keeps the board in the mode that is decided for it. */
+export class PowerGovernor {
+  readonly #parts: PowerGovernorParts;
+  #modes: readonly PowerModeProfile[] = [];
+  #current: CurrentMode | null = null;
+  #lastSwitchMs: number | null = null;
+  #thermalCap = 0;
+  #thermalCapChangedMs: number | null = null;
+  #lastDecision: ExplainedPowerMode | null = null;
+  #lastFailure: PowerFailure | null = null;
+  #failuresInARow = 0;
+  #switches = 0;
+  #switchTimesMs: readonly number[] = [];
+  #observedAtMs = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> = Promise.resolve();
 
-  const forecastPeak = ({ forecast }: PowerCircumstances) => (forecast === null ? null : Math.max(...forecast.qps));
+  constructor(parts: PowerGovernorParts) {
+    this.#parts = parts;
+  }
 
-  const setMode = async (modeId: number, reason: string, nowMs: number) => {
-    const retryMs = doublingDelayMs(failuresInARow, firstRetryMs, longestRetryMs);
-    if (lastFailure?.modeId === modeId && nowMs - lastFailure.atMs < retryMs) return;
-    // Somebody at the board may have changed the mode, or an update the list of modes: then the next evaluation decides anew.
-    const wanted = modes.find((mode) => mode.id === modeId);
-    modes = await control.modes();
-    if (modes.find((mode) => mode.id === modeId)?.name !== wanted?.name) return;
-    current = await control.currentMode();
-    if (current?.id === modeId) return;
-    const from = current?.name ?? null;
+  /** Learns the modes and the mode the board is in. */
+  start(): Promise<void> {
+    this.#running = (async () => {
+      this.#modes = await this.#parts.control.modes();
+      this.#current = await this.#parts.control.currentMode();
+    })();
+    return this.#running;
+  }
+
+  /** Decides and acts, one call at a time; never rejects for a fault of the board. */
+  evaluate(circumstances: PowerCircumstances): Promise<void> {
+    // Two settings at once would verify each other's mode.
+    this.#running = this.#running.then(() => this.#evaluate(circumstances));
+    return this.#running;
+  }
+
+  get currentMode(): CurrentMode | null {
+    return this.#current;
+  }
+
+  profile(): readonly PowerModeProfile[] {
+    return this.#parts.applyFigures(this.#modes);
+  }
+
+  get lastDecision(): ExplainedPowerMode | null {
+    return this.#lastDecision;
+  }
+
+  /** Last attempt to set a mode, if it failed; null once one has worked. */
+  get lastFailure(): PowerFailure | null {
+    return this.#lastFailure;
+  }
+
+  get switches(): number {
+    return this.#switches;
+  }
+
+  async #evaluate(circumstances: PowerCircumstances): Promise<void> {
+    const { forecast, nowMs, ...given } = circumstances;
+    if (this.#modes.length === 0) this.#modes = await this.#parts.control.modes();
+    if (nowMs - this.#observedAtMs >= observeEveryMs) await this.#observe(nowMs);
+    this.#switchTimesMs = this.#switchTimesMs.filter((atMs) => nowMs - atMs < dayMs && atMs <= nowMs);
+    const decision = withReason(
+      decidePowerMode({
+        ...given,
+        policy: this.#parts.policy,
+        modes: this.profile(),
+        currentModeId: this.#current?.id ?? null,
+        lastSwitchMs: this.#lastSwitchMs,
+        switchesInLastDay: this.#switchTimesMs.length,
+        forecastPeakQps: forecast === null ? null : Math.max(...forecast.qps),
+        thermalCap: this.#thermalCap,
+        thermalCapChangedMs: this.#thermalCapChangedMs,
+        nowMs,
+      }),
+    );
+    if (decision.thermalCap !== this.#thermalCap) {
+      this.#thermalCap = decision.thermalCap;
+      this.#thermalCapChangedMs = nowMs;
+    }
+    this.#lastDecision = decision;
+    if (decision.kind === "switch") await this.#setMode(decision.modeId, decision.reason, nowMs);
+  }
+
+  /** Asks the board for its modes and its mode: both may have been changed from outside. */
+  async #observe(nowMs: number): Promise<void> {
+    const { control, log } = this.#parts;
+    this.#observedAtMs = nowMs;
+    const listed = await control.modes();
+    // A list that can't be read at the moment leaves the known one.
+    if (listed.length > 0) this.#modes = listed;
+    const observed = await control.currentMode();
+    if (observed !== null && this.#current !== null && observed.id !== this.#current.id)
+      log.warn({ from: this.#current.name, to: observed.name }, "the power mode was changed from outside");
+    this.#current = observed ?? this.#current;
+  }
+
+  async #setMode(modeId: number, reason: string, nowMs: number): Promise<void> {
+    const { control, log, faults } = this.#parts;
+    const retryMs = doublingDelayMs(this.#failuresInARow, firstRetryMs, maxRetryMs);
+    if (this.#lastFailure?.modeId === modeId && nowMs - this.#lastFailure.atMs < retryMs) return;
+    // The mode may have been changed at the board, or the list of modes by an update: then the next evaluation decides anew.
+    const wanted = this.#modes.find((mode) => mode.id === modeId);
+    this.#modes = await control.modes();
+    if (this.#modes.find((mode) => mode.id === modeId)?.name !== wanted?.name) return;
+    this.#current = await control.currentMode();
+    if (this.#current?.id === modeId) return;
+    const from = this.#current?.name ?? null;
     const result = await control.setMode(modeId);
-    switch (result.kind) {
-      case "set":
-        current = { id: modeId, name: wanted?.name ?? String(modeId) };
-        observedAtMs = nowMs;
-        lastSwitchMs = nowMs;
-        lastFailure = null;
-        faults.clear("mode-set");
-        failuresInARow = 0;
-        switches += 1;
-        switchTimesMs.push(nowMs);
-        log.info({ from, to: current.name, reason }, "power mode set");
-        return;
-      case "reboot-required":
-        modes = await control.modes();
-        break;
-      case "failed":
-        break;
-      default:
-        throw new Error(`unknown result ${result satisfies never}. This is a bug.`);
+    if (result.kind === "set") {
+      this.#current = { id: modeId, name: wanted?.name ?? String(modeId) };
+      this.#observedAtMs = nowMs;
+      this.#lastSwitchMs = nowMs;
+      this.#lastFailure = null;
+      faults.clear("mode-set");
+      this.#failuresInARow = 0;
+      this.#switches += 1;
+      this.#switchTimesMs = [...this.#switchTimesMs, nowMs];
+      log.info({ from, to: this.#current.name, reason }, "power mode set");
+      return;
     }
+    if (result.kind === "reboot-required") this.#modes = await control.modes();
     faults.raise("mode-set", result.reason, "the power mode can't be set; serving goes on");
-    failuresInARow += 1;
-    lastFailure = { atMs: nowMs, modeId, reason: result.reason };
-    current = await control.currentMode();
-  };
-
-  const evaluate = async (circumstances: PowerCircumstances) => {
-    const { nowMs } = circumstances;
-    if (modes.length === 0) modes = await control.modes();
-    if (nowMs - observedAtMs >= observeEveryMs) {
-      observedAtMs = nowMs;
-      // An update may change the list; one that can't be read for the moment leaves the one that is known.
-      const listed = await control.modes();
-      if (listed.length > 0) modes = listed;
-      const observed = await control.currentMode();
-      if (observed !== null && current !== null && observed.id !== current.id)
-        log.warn({ from: current.name, to: observed.name }, "the power mode was changed by someone else");
-      current = observed ?? current;
-    }
-    switchTimesMs = switchTimesMs.filter((atMs) => nowMs - atMs < dayMs && atMs <= nowMs);
-    const decision = decidePowerMode({
-      policy,
-      modes: applyFigures(modes),
-      currentModeId: current?.id ?? null,
-      lastSwitchMs,
-      switchesInLastDay: switchTimesMs.length,
-      role: circumstances.role,
-      servingForMs: circumstances.servingForMs,
-      forecastPeakQps: forecastPeak(circumstances),
-      forecastUpperQps: circumstances.forecastUpperQps,
-      liveQps: circumstances.liveQps,
-      desiredMode: circumstances.desiredMode,
-      desiredModeCap: circumstances.desiredModeCap,
-      desiredModeUntilMs: circumstances.desiredModeUntilMs,
-      desiredModeCapUntilMs: circumstances.desiredModeCapUntilMs,
-      temperatureC: circumstances.temperatureC,
-      thermalCap,
-      thermalCapChangedMs,
-      nowMs,
-    });
-    if (decision.thermalCap !== thermalCap) {
-      thermalCap = decision.thermalCap;
-      thermalCapChangedMs = nowMs;
-    }
-    lastDecision = decision;
-    if (decision.kind === "switch") await setMode(decision.modeId, decision.reason, nowMs);
-  };
-
-  return {
-    start() {
-      running = (async () => {
-        modes = await control.modes();
-        current = await control.currentMode();
-      })();
-      return running;
-    },
-    evaluate(circumstances) {
-      // One at a time: two settings at once would verify each other's mode.
-      running = running.then(() => evaluate(circumstances));
-      return running;
-    },
-    currentMode: () => current,
-    profile: () => applyFigures(modes),
-    get lastDecision() {
-      return lastDecision;
-    },
-    get lastFailure() {
-      return lastFailure;
-    },
-    get switches() {
-      return switches;
-    },
-  };
+    this.#failuresInARow += 1;
+    this.#lastFailure = { atMs: nowMs, modeId, reason: result.reason };
+    this.#current = await control.currentMode();
+  }
 }

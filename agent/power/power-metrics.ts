@@ -6,11 +6,11 @@ import type { EnergyAccount } from "./energy/energy-account.ts";
 import type { EnergyMeter } from "./energy/energy-meter.ts";
 import type { PowerFault } from "./power-faults.ts";
 
-/** What the metrics show; asked at every scrape. */
+/** Figures behind the metrics, read at every scrape. */
 export interface PowerFigures {
   readonly meter: Pick<EnergyMeter, "totals" | "gapMs">;
   readonly account: Pick<EnergyAccount, "attributed" | "unattributedJ" | "recent">;
-  /** The last reading, unless it is too old to say anything of now. */
+  /** Returns the last reading; null when it is too old to describe the present. */
   freshReading(): PowerSample | null;
   modeName(): string | null;
   switches(): number;
@@ -57,14 +57,14 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
   registerGauges(
     metrics,
     "thormesh_power_fault",
-    "1 for each thing about the board's power that does not work",
+    "1 for each part of the board's power that does not work",
     ["fault"],
     () => figures.faults().map(({ fault }) => [{ fault }, 1] as const),
   );
   registerTotals(
     metrics,
     "thormesh_energy_joules_total",
-    "Energy that was measured: idle, active (above the mode's idle draw), unsplit (the idle draw was not known)",
+    "Measured energy: idle, active (above the mode's idle draw), unsplit (the idle draw was unknown)",
     ["kind"],
     () => {
       const { idleJ, activeJ, unsplitJ } = figures.meter.totals();
@@ -98,7 +98,7 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
   registerTotal(
     metrics,
     "thormesh_energy_gap_seconds_total",
-    "Time whose energy is not known",
+    "Time whose energy is unknown",
     () => figures.meter.gapMs() / 1000,
   );
   registerTotal(metrics, "thormesh_power_mode_switches_total", "Times the power mode was changed", figures.switches);

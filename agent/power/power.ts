@@ -2,28 +2,23 @@ import type { Registry } from "prom-client";
 import type { ComputeGate, HealthCheck } from "#agent/serving/ports.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
-import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { Birth, MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
-import { createBoardFigures, type FiguresOrigin, type Memory } from "./calibration/board-figures.ts";
+import { type BoardFigures, createBoardFigures, type FiguresOrigin, type Memory } from "./calibration/board-figures.ts";
 import { createDevice } from "./device/create-device.ts";
 import type { Device, PowerSample } from "./device/device.ts";
 import { type AttributedEnergy, energyByModel } from "./energy/attribute-energy.ts";
 import { createEnergyAccount, type EnergyPerRequest } from "./energy/energy-account.ts";
-import { createEnergyMeter, type EnergyByKind, type MeasuredEnergy } from "./energy/energy-meter.ts";
+import { createEnergyMeter, type EnergyByKind, type EnergyMeter } from "./energy/energy-meter.ts";
 import { createIdleDraw } from "./energy/idle-draw.ts";
-import type { PowerModeDecision } from "./mode/decide-power-mode.ts";
+import { MinuteLessons } from "./minute-lessons.ts";
+import type { ExplainedPowerMode } from "./mode/explain-power-mode.ts";
 import { createForecastHeadroom } from "./mode/forecast-headroom.ts";
-import { createModeWatch } from "./mode/mode-watch.ts";
+import { createModeWatch, type ModeWatch } from "./mode/mode-watch.ts";
 import { createServiceTime } from "./mode/service-time.ts";
-import { createSloBudget } from "./mode/slo-budget.ts";
+import { createSloBudget, type SloBudget } from "./mode/slo-budget.ts";
 import type { PowerConfig } from "./power-config.ts";
-import { createPowerFaults, type PowerFault } from "./power-faults.ts";
-import {
-  createPowerGovernor,
-  type PowerCircumstances,
-  type PowerFailure,
-  type PowerGovernor,
-} from "./power-governor.ts";
+import { createPowerFaults, type PowerFault, type PowerFaults } from "./power-faults.ts";
+import { type CurrentMode, type PowerCircumstances, type PowerFailure, PowerGovernor } from "./power-governor.ts";
 import { registerPowerMetrics } from "./power-metrics.ts";
 
 export interface PowerStatus {
@@ -33,282 +28,263 @@ export interface PowerStatus {
   readonly mode: string | null;
   readonly modes: readonly PowerModeProfile[];
   readonly figures: FiguresOrigin;
-  readonly lastDecision: PowerModeDecision | null;
+  readonly lastDecision: ExplainedPowerMode | null;
   readonly lastFailure: PowerFailure | null;
   readonly faults: readonly PowerFault[];
-  /** Why the board is left alone at the moment; null when it isn't. */
+  /** Reason to leave the board alone at the moment; null without one. */
   readonly leftAlone: string | null;
   readonly switches: number;
   readonly sample: PowerSample | null;
-  /** The share of coming peaks that a mode must carry at present, as the budget of missed minutes has it. */
+  /** Share of coming peaks that a mode must carry at present, moved by the budget of missed minutes. */
   readonly upperQuantile: number;
   readonly energy: EnergyByKind & {
     readonly gapMs: number;
     readonly recent: EnergyPerRequest;
-    /** Of the active energy of closed minutes: whose it is, and what is nobody's. */
+    /** Active energy of closed minutes by model and tenant. */
     readonly attributed: readonly AttributedEnergy[];
     readonly unattributedJ: number;
   };
 }
 
-/** Everything about the board's power that the agent uses. */
-export interface Power {
-  start(): Promise<void>;
-  stop(): Promise<void>;
-  readonly kind: Device["kind"];
-  readonly name: string;
-  readonly release: string | null;
-  readonly gate: ComputeGate;
-  /**
-   * The power part of the minute's record: what was measured since the last call; null where nothing can be.
-   * @param minutes what was served in that time.
-   */
-  closeMinute(minutes: readonly MinuteTraffic[]): MinutePower | null;
-  evaluate(
-    circumstances: Omit<PowerCircumstances, "temperatureC" | "forecastUpperQps" | "servingForMs">,
-  ): Promise<void>;
-  currentMode(): { readonly id: number; readonly name: string } | null;
-  profile(): readonly PowerModeProfile[];
-  /** Where the profile comes from, as the fleet is told. */
-  figures(): NonNullable<Birth["board"]["figures"]>;
-  faults(): readonly PowerFault[];
-  health(): HealthCheck;
-  /** How the mode differs from what the controller asks for, and why; null when it doesn't. */
-  differs(): { readonly desired: string; readonly reported: string; readonly reason: string } | null;
-  status(): PowerStatus;
-}
-
-const startWaitMs = 2_000;
-/** Readings further apart than this have a gap between them. */
-const longestGapMs = 10_000;
-/** A reading counts as the present one for this many gaps: a tool that was started again has not lost it. */
-const staleGaps = 3;
-/** A minute's mean watts are those of the minute when so much of it was measured. */
-const fullyMeasuredShare = 0.95;
-
-const textsOf = ({ models }: MinuteTraffic) => models.reduce((sum, { texts }) => sum + texts, 0);
-
-export function createPower(deps: {
+export interface PowerParts {
   readonly config: PowerConfig;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Registry;
-  /** Where `thormesh calibrate` leaves the board's profile. */
+  /** Directory of the board's profile, written by `thormesh calibrate`. */
   readonly stateDir: string;
-  /** The id of the model whose profile counts. */
+  /** Id of the model whose profile applies. */
   readonly model: () => string;
-  /** Keeps what was learnt of the profile in service. */
+  /** Keeps the corrections of the profile that were learnt in service. */
   readonly memory: Memory;
-}): Power {
-  const { config, clock, log } = deps;
-  // Sensors are read once a second of the clock, or once in 100 real ms when the clock runs faster than that.
-  const gapMs = Math.max(longestGapMs, 1000 * clock.speed);
-  const faults = createPowerFaults(log, clock.nowMs);
-  const figures = createBoardFigures(deps);
-  const account = createEnergyAccount();
-  const headroom = createForecastHeadroom();
-  const budget = createSloBudget(config.policy.upperQuantile, config.policy.sloBudget);
-  const watch = createModeWatch(config.policy.targetUtilization);
-  let started: { device: Device; governor: PowerGovernor } | undefined;
-  const parts = () => {
-    if (started === undefined) throw new Error("power is used before it is started. This is a bug.");
-    return started;
-  };
-  const currentProfile = () => {
-    const mode = started?.governor.currentMode();
-    return mode === null || mode === undefined
-      ? undefined
-      : started?.governor.profile().find(({ id }) => id === mode.id);
-  };
-  const idleDraw = createIdleDraw();
-  const idleWatts = () => {
-    const mode = started?.governor.currentMode() ?? null;
-    return mode === null ? null : (currentProfile()?.idleWatts ?? idleDraw.watts(mode.id));
-  };
-  const meter = createEnergyMeter(gapMs, idleWatts);
-  /** The last reading, unless it is too old to say anything of now. */
-  const freshReading = () => {
-    const reading = meter.latest();
-    return reading === null || clock.nowMs() - reading.atMs > staleGaps * gapMs ? null : reading;
-  };
-  let leftAlone: string | null = null;
-  const service = createServiceTime();
-  /** The mode of the minute under way; null once it has changed in it. */
-  let steadyModeId: number | null = null;
+  readonly openDevice?: typeof createDevice;
+}
 
-  /** Of several models the slowest counts: the target is for every request. */
-  const slowestP95Ms = ({ models }: MinuteTraffic) =>
-    models.length === 0
-      ? null
-      : Math.max(...models.map(({ latencyCounts }) => latencyQuantileMs(latencyCounts, 0.95) ?? 0));
+const startWaitMs = 2_000;
+/** Readings further apart than this have a gap between them. */
+const maxGapMs = 10_000;
+/** A reading is fresh for three gaps: a restart of the tool does not lose it. */
+const staleGaps = 3;
+const maxReasonLength = 512;
 
-  /** A whole minute of service speaks of whether its modes carried it. */
-  const spendBudget = (minutes: readonly MinuteTraffic[]) => {
-    const [minute] = minutes;
-    if (minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
-    const missed = watch.close({
-      qps: textsOf(minute) / 60,
-      p95Ms: slowestP95Ms(minute),
-      targetP95Ms: figures.origin().targetP95Ms,
+/** Measures and sets the board's power for the agent. */
+export class Power {
+  readonly #parts: PowerParts;
+  readonly #gapMs: number;
+  readonly #faults: PowerFaults;
+  readonly #figures: BoardFigures;
+  readonly #account = createEnergyAccount();
+  readonly #headroom = createForecastHeadroom();
+  readonly #service = createServiceTime();
+  readonly #idleDraw = createIdleDraw();
+  readonly #budget: SloBudget;
+  readonly #watch: ModeWatch;
+  readonly #meter: EnergyMeter;
+  readonly #lessons: MinuteLessons;
+  #started: { readonly device: Device; readonly governor: PowerGovernor } | undefined;
+  #leftAlone: string | null = null;
+
+  constructor(parts: PowerParts) {
+    const { config, clock, log } = parts;
+    this.#parts = parts;
+    // Sensors are read once a second of the clock, or once in 100 real ms when the clock runs faster than that.
+    this.#gapMs = Math.max(maxGapMs, 1000 * clock.speed);
+    this.#faults = createPowerFaults(log, clock.nowMs);
+    this.#figures = createBoardFigures(parts);
+    this.#budget = createSloBudget(config.policy.upperQuantile, config.policy.sloBudget);
+    this.#watch = createModeWatch(config.policy.targetUtilization);
+    this.#meter = createEnergyMeter(this.#gapMs, () => this.#idleWatts());
+    this.#lessons = new MinuteLessons({
+      figures: this.#figures,
+      idleDraw: this.#idleDraw,
+      headroom: this.#headroom,
+      budget: this.#budget,
+      watch: this.#watch,
     });
-    if (missed !== null) budget.observe(missed);
+  }
+
+  async start(): Promise<void> {
+    const { config, clock, log, metrics, openDevice = createDevice } = this.#parts;
+    const device = await openDevice(config, clock, log, this.#faults);
+    const governor = new PowerGovernor({
+      control: device.control,
+      policy: config.policy,
+      log,
+      faults: this.#faults,
+      applyFigures: this.#figures.apply,
+    });
+    this.#started = { device, governor };
+    registerPowerMetrics(metrics, {
+      meter: this.#meter,
+      account: this.#account,
+      freshReading: () => this.#freshReading(),
+      modeName: () => governor.currentMode?.name ?? null,
+      switches: () => governor.switches,
+      setFailed: () => governor.lastFailure !== null,
+      faults: this.#faults.list,
+    });
+    await this.#figures.refresh();
+    await device.meter.start(this.#meter.add);
+    // A tool that hangs must not keep the agent from serving: a late answer is taken in when it comes.
+    await Promise.race([governor.start(), Bun.sleep(startWaitMs)]);
+  }
+
+  async stop(): Promise<void> {
+    await this.#started?.device.meter.stop();
+  }
+
+  get kind(): Device["kind"] {
+    return this.#running.device.kind;
+  }
+
+  get name(): string {
+    return this.#running.device.name;
+  }
+
+  get release(): string | null {
+    return this.#running.device.release;
+  }
+
+  readonly gate: ComputeGate = {
+    enter: (texts, signal) => this.#running.device.gate.enter(texts, signal),
+    holds: () => this.#running.device.gate.holds?.() ?? true,
   };
 
-  /** A minute in one mode from end to end speaks of that mode's figures. */
-  const learn = (measured: MeasuredEnergy, minutes: readonly MinuteTraffic[]) => {
-    const [minute] = minutes;
-    const modeId = parts().governor.currentMode()?.id ?? null;
-    const steady = modeId !== null && steadyModeId === modeId;
-    steadyModeId = modeId;
-    if (!steady || modeId === null || minute === undefined || minutes.length > 1 || minute.observedMs < 60_000) return;
-    const requests = minute.models.reduce((sum, { requests: own }) => sum + own, 0);
-    const meanWatts =
-      measured.measuredMs >= fullyMeasuredShare * minute.observedMs
-        ? measured.energyJ / (measured.measuredMs / 1000)
-        : null;
-    const qps = textsOf(minute) / (minute.observedMs / 1000);
-    figures.observe(modeId, { qps, requests, p95Ms: slowestP95Ms(minute), meanWatts });
-    const computeMs = minute.models.reduce((sum, model) => sum + model.computeMs, 0);
-    idleDraw.observe({ modeId, computeMs, meanWatts });
-  };
+  /**
+   * Returns the power part of the minute's record, measured since the last call; null where nothing can be measured.
+   * @param minutes served in that time
+   */
+  closeMinute(minutes: readonly MinuteTraffic[]): MinutePower | null {
+    const mode = this.#running.governor.currentMode;
+    const measured = this.#meter.take();
+    const models = energyByModel(this.#account.enter(measured, minutes));
+    this.#lessons.teach(measured, minutes, mode?.id ?? null);
+    const { energyJ, measuredMs, idleJ, activeJ, unsplitJ, maxTemperatureC, gpuUtilization } = measured;
+    if (mode === null && measuredMs === 0) return null;
+    return {
+      modeId: mode?.id ?? 0,
+      modeName: mode?.name ?? "unknown",
+      energyJ,
+      measuredMs,
+      ...(unsplitJ > 0 || measuredMs === 0 ? {} : { idleJ, activeJ, models }),
+      maxTemperatureC,
+      gpuUtilization,
+    };
+  }
 
-  return {
-    async start() {
-      const device = await createDevice(config, clock, log, faults);
-      const governor = createPowerGovernor(device.control, config.policy, log, faults, figures.apply);
-      started = { device, governor };
-      registerPowerMetrics(deps.metrics, {
-        meter,
-        account,
-        freshReading,
-        modeName: () => governor.currentMode()?.name ?? null,
-        switches: () => governor.switches,
-        setFailed: () => governor.lastFailure !== null,
-        faults: faults.list,
-      });
-      await figures.refresh();
-      await device.meter.start(meter.add);
-      // A tool that hangs must not keep the agent from serving; what it says later is taken in then.
-      await Promise.race([governor.start(), Bun.sleep(startWaitMs)]);
-    },
-    async stop() {
-      await started?.device.meter.stop();
-    },
-    get kind() {
-      return parts().device.kind;
-    },
-    get name() {
-      return parts().device.name;
-    },
-    get release() {
-      return parts().device.release;
-    },
-    gate: {
-      enter: (texts, signal) => parts().device.gate.enter(texts, signal),
-      holds: () => parts().device.gate.holds?.() ?? true,
-    },
-    closeMinute(minutes) {
-      const measured = meter.take();
-      const models = energyByModel(account.enter(measured, minutes));
-      learn(measured, minutes);
-      spendBudget(minutes);
-      for (const minute of minutes) {
-        if (minute.observedMs < 60_000) continue;
-        headroom.observe(minute.minuteStartMs, textsOf(minute) / 60);
-      }
-      const mode = parts().governor.currentMode();
-      const { energyJ, measuredMs, idleJ, activeJ, unsplitJ, maxTemperatureC, gpuUtilization } = measured;
-      if (mode === null && measuredMs === 0) return null;
-      return {
-        modeId: mode?.id ?? 0,
-        modeName: mode?.name ?? "unknown",
-        energyJ,
-        measuredMs,
-        ...(unsplitJ > 0 || measuredMs === 0 ? {} : { idleJ, activeJ, models }),
-        maxTemperatureC,
-        gpuUtilization,
-      };
-    },
-    async evaluate(circumstances) {
-      const { governor } = parts();
-      await figures.refresh();
-      leftAlone = await figures.busyReason();
-      if (leftAlone !== null) {
-        steadyModeId = null;
-        return;
-      }
-      const before = governor.currentMode()?.id;
-      const { forecast, role, nowMs } = circumstances;
-      service.observe(role, nowMs);
-      if (forecast !== null && service.teaches(nowMs)) headroom.note(forecast);
-      await governor.evaluate({
-        ...circumstances,
-        servingForMs: service.servingForMs(nowMs),
-        forecastUpperQps: forecast === null ? null : headroom.upperQps(forecast, budget.quantile()),
-        temperatureC: freshReading()?.junctionTemperatureC ?? null,
-      });
-      if (governor.currentMode()?.id !== before) steadyModeId = null;
-      watch.note({
-        capacityQps: currentProfile()?.capacityQps ?? null,
-        chosen:
-          role === "active" &&
-          circumstances.desiredMode === null &&
-          circumstances.desiredModeCap === null &&
-          governor.lastDecision?.thermalCap === 0,
-      });
-    },
-    currentMode: () => parts().governor.currentMode(),
-    profile: () => parts().governor.profile(),
-    figures() {
-      const { corrections, ...origin } = figures.origin();
-      return origin;
-    },
-    faults: faults.list,
-    health() {
-      const { device, governor } = parts();
-      const wrong = faults.list();
-      if (wrong.length > 0)
-        return { status: "degraded", detail: wrong.map(({ fault, reason }) => `${fault}: ${reason}`).join("; ") };
-      if (device.kind === "none")
-        return { status: "unused", detail: "no Jetson here: power is neither measured nor set" };
-      const mode = governor.currentMode()?.name ?? "an unknown mode";
-      return { status: "healthy", detail: leftAlone ?? `${device.name} in ${mode}` };
-    },
-    differs() {
-      const { governor } = parts();
-      const reported = governor.currentMode()?.name ?? "unknown";
-      const decision = governor.lastDecision;
-      const failure = governor.lastFailure;
-      if (decision?.refused)
-        return { desired: decision.refused.mode, reported, reason: decision.refused.reason.slice(0, 512) };
-      if (failure === null || decision?.kind !== "switch") return null;
-      const wanted = governor.profile().find((mode) => mode.id === decision.modeId);
-      return { desired: wanted?.name ?? String(decision.modeId), reported, reason: failure.reason.slice(0, 512) };
-    },
-    status() {
-      const { device, governor } = parts();
-      return {
-        board: device.kind,
-        name: device.name,
-        release: device.release,
-        mode: governor.currentMode()?.name ?? null,
-        modes: governor.profile(),
-        figures: figures.origin(),
-        lastDecision: governor.lastDecision,
-        lastFailure: governor.lastFailure,
-        faults: faults.list(),
-        leftAlone,
-        switches: governor.switches,
-        sample: freshReading(),
-        upperQuantile: budget.quantile(),
-        energy: {
-          ...meter.totals(),
-          gapMs: meter.gapMs(),
-          recent: account.recent(),
-          attributed: account.attributed(),
-          unattributedJ: account.unattributedJ(),
-        },
-      };
-    },
-  };
+  /** Decides the power mode and sets it, unless a calibration uses the board. */
+  async evaluate(
+    circumstances: Omit<PowerCircumstances, "temperatureC" | "forecastUpperQps" | "servingForMs">,
+  ): Promise<void> {
+    const { governor } = this.#running;
+    await this.#figures.refresh();
+    this.#leftAlone = await this.#figures.busyReason();
+    if (this.#leftAlone !== null) return this.#lessons.disturb();
+    const before = governor.currentMode?.id;
+    const { forecast, role, desiredMode, desiredModeCap, nowMs } = circumstances;
+    this.#service.observe(role, nowMs);
+    if (forecast !== null && this.#service.teaches(nowMs)) this.#headroom.note(forecast);
+    await governor.evaluate({
+      ...circumstances,
+      servingForMs: this.#service.servingForMs(nowMs),
+      forecastUpperQps: forecast === null ? null : this.#headroom.upperQps(forecast, this.#budget.quantile()),
+      temperatureC: this.#freshReading()?.junctionTemperatureC ?? null,
+    });
+    if (governor.currentMode?.id !== before) this.#lessons.disturb();
+    const noCap = desiredModeCap === null && governor.lastDecision?.thermalCap === 0;
+    this.#watch.note({
+      capacityQps: this.#currentProfile()?.capacityQps ?? null,
+      chosen: role === "active" && desiredMode === null && noCap,
+    });
+  }
+
+  get currentMode(): CurrentMode | null {
+    return this.#running.governor.currentMode;
+  }
+
+  profile(): readonly PowerModeProfile[] {
+    return this.#running.governor.profile();
+  }
+
+  /** Returns the origin of the profile, as published to the fleet. */
+  figures(): NonNullable<Birth["board"]["figures"]> {
+    const { corrections, ...origin } = this.#figures.origin();
+    return origin;
+  }
+
+  faults(): readonly PowerFault[] {
+    return this.#faults.list();
+  }
+
+  health(): HealthCheck {
+    const { device, governor } = this.#running;
+    const faults = this.#faults.list();
+    if (faults.length > 0)
+      return { status: "degraded", detail: faults.map(({ fault, reason }) => `${fault}: ${reason}`).join("; ") };
+    if (device.kind === "none")
+      return { status: "unused", detail: "no Jetson here: power is neither measured nor set" };
+    const mode = governor.currentMode?.name ?? "an unknown mode";
+    return { status: "healthy", detail: this.#leftAlone ?? `${device.name} in ${mode}` };
+  }
+
+  /** Returns how the mode differs from the desired one, with the reason; null when it doesn't. */
+  differs(): { readonly desired: string; readonly reported: string; readonly reason: string } | null {
+    const { governor } = this.#running;
+    const reported = governor.currentMode?.name ?? "unknown";
+    const { lastDecision: decision, lastFailure: failure } = governor;
+    if (decision?.refused)
+      return { desired: decision.refused.mode, reported, reason: decision.refused.reason.slice(0, maxReasonLength) };
+    if (failure === null || decision?.kind !== "switch") return null;
+    const wanted = governor.profile().find((mode) => mode.id === decision.modeId);
+    const desired = wanted?.name ?? String(decision.modeId);
+    return { desired, reported, reason: failure.reason.slice(0, maxReasonLength) };
+  }
+
+  status(): PowerStatus {
+    const { device, governor } = this.#running;
+    return {
+      board: device.kind,
+      name: device.name,
+      release: device.release,
+      mode: governor.currentMode?.name ?? null,
+      modes: governor.profile(),
+      figures: this.#figures.origin(),
+      lastDecision: governor.lastDecision,
+      lastFailure: governor.lastFailure,
+      faults: this.#faults.list(),
+      leftAlone: this.#leftAlone,
+      switches: governor.switches,
+      sample: this.#freshReading(),
+      upperQuantile: this.#budget.quantile(),
+      energy: {
+        ...this.#meter.totals(),
+        gapMs: this.#meter.gapMs(),
+        recent: this.#account.recent(),
+        attributed: this.#account.attributed(),
+        unattributedJ: this.#account.unattributedJ(),
+      },
+    };
+  }
+
+  get #running() {
+    if (this.#started === undefined) throw new Error("power is used before it is started. This is a bug.");
+    return this.#started;
+  }
+
+  #currentProfile(): PowerModeProfile | undefined {
+    const governor = this.#started?.governor;
+    const mode = governor?.currentMode;
+    return governor?.profile().find(({ id }) => id === mode?.id);
+  }
+
+  #idleWatts(): number | null {
+    const mode = this.#started?.governor.currentMode ?? null;
+    return mode === null ? null : (this.#currentProfile()?.idleWatts ?? this.#idleDraw.watts(mode.id));
+  }
+
+  /** Returns the last reading; null when it is too old to describe the present. */
+  #freshReading(): PowerSample | null {
+    const reading = this.#meter.latest();
+    return reading === null || this.#parts.clock.nowMs() - reading.atMs > staleGaps * this.#gapMs ? null : reading;
+  }
 }

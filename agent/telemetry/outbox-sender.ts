@@ -6,16 +6,16 @@ import { MinuteData } from "#protocol/messages.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import type { Outbox } from "./outbox.ts";
 
-/** A record is live when it is sent within this time after its minute; later it is history. */
+/** Maximum time after its minute in which a record is sent as live; later it is historical. */
 const liveMs = 150_000;
 
 export interface OutboxSender {
-  /** Sends what waits, oldest first, until the outbox is empty or the broker fails. Calls while it runs are part of the same run. */
+  /** Sends waiting records, oldest first, until the outbox is empty or the broker fails. Calls meanwhile join the same run. */
   drain(): Promise<void>;
 }
 
 export function createOutboxSender(
-  outbox: Outbox,
+  outbox: Pick<Outbox, "oldest" | "remove">,
   broker: Broker,
   identity: { readonly fleet: string; readonly agentId: string; readonly bootId: string },
   nowMs: () => number,
@@ -24,7 +24,7 @@ export function createOutboxSender(
   const topic = agentTopic(identity.fleet, identity.agentId, "data");
   let running: Promise<void> | undefined;
 
-  /** A record that no longer fits its schema (written by another version) must not block those behind it; a figure out of bounds does not cost it. */
+  /** Encodes a record. Returns null for one that no longer fits its schema (written by another version); figures out of bounds are clamped. */
   const encode = (data: MinuteData): string | null => {
     try {
       return encodeFitted(MinuteData, data, (reason) =>
@@ -54,7 +54,7 @@ export function createOutboxSender(
       try {
         await broker.publish(topic, payload, { retain: false });
       } catch (error) {
-        // It stays in the outbox; the next minute or the next connection tries again.
+        // The record stays in the outbox; the next minute or connection tries again.
         log.debug({ err: describeError(error) }, "sending from the outbox stopped");
         return;
       }

@@ -17,26 +17,8 @@ export interface OutboxLimits {
 export const lossCauses = ["outbox-full", "too-old", "memory-full", "unreadable", "unsendable"] as const;
 export type LossCause = (typeof lossCauses)[number];
 
-/** A minute by the name it keeps for good. */
-export type MinuteName = Pick<MinuteData, "bootId" | "seq">;
-
-export interface Outbox {
-  /**
-   * Puts a record at the end; one that can't be written waits in memory. True when it is on disk.
-   * @param together is written with it or not at all
-   */
-  append(data: MinuteData, nowMs: number, together?: () => void): boolean;
-  /** The oldest entry that is waiting, or null. */
-  oldest(): OutboxEntry | null;
-  /** @param lost it was not sent, for this cause */
-  remove(id: number, lost?: LossCause): void;
-  /** Drops the oldest entries beyond the limits and returns how many. */
-  enforceLimits(nowMs: number): number;
-  /** With those in memory. */
-  size(): { readonly entries: number; readonly bytes: number };
-  /** Records that are only in memory. */
-  unwritten(): number;
-}
+/** Permanent key of a minute. */
+export type MinuteKey = Pick<MinuteData, "bootId" | "seq">;
 
 interface Unwritten {
   readonly id: number;
@@ -46,128 +28,172 @@ interface Unwritten {
   readonly createdMs: number;
 }
 
-/** A day of minutes, and so many bytes, wait in memory at most. */
-const longestTail = 1_440;
-const largestTailBytes = 16 * 1024 * 1024;
+/** Limits of what waits in memory: a day of minutes, and 16 MiB. */
+const maxTail = 1_440;
+const maxTailBytes = 16 * 1024 * 1024;
+
+function prepare(database: StateDatabase) {
+  return {
+    insert: database.query(
+      `INSERT INTO outbox (boot_id, created_ms, bytes, payload) VALUES ($bootId, $createdMs, $bytes, $payload)`,
+    ),
+    first: database.query<{ id: number; payload: string }, [number]>(
+      `SELECT id, payload FROM outbox WHERE id > ? ORDER BY id LIMIT 1`,
+    ),
+    deleteUpTo: database.query(`DELETE FROM outbox WHERE id <= ?`),
+    deleteOld: database.query(`DELETE FROM outbox WHERE created_ms < ?`),
+    sum: database.query<{ entries: number; bytes: number }, [number]>(
+      `SELECT count(*) AS entries, coalesce(sum(bytes), 0) AS bytes FROM outbox WHERE id > ?`,
+    ),
+    deleteOverflow: database.query(
+      `DELETE FROM outbox WHERE id IN (
+         SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS newer_bytes FROM outbox) WHERE newer_bytes > ?)`,
+    ),
+  };
+}
 
 /**
- * Records that wait to be sent, on disk: appended before it is published, removed after the broker's acknowledgement. While the disk takes
- * nothing, in memory, from where it is sent as well.
- * @param onSettled told of a record that was in memory only, once it is on disk or sent
+ * Keeps records that wait to be sent, on disk: appended before they are published, removed after the broker's acknowledgement. While the
+ * disk can't be written they wait in memory, and are sent from there as well.
  */
-export function createOutbox(
-  database: StateDatabase,
-  limits: OutboxLimits,
-  storage: StorageWatch = strictStorage,
-  onSettled: (minute: MinuteName) => void = () => {},
-): Outbox {
-  const insert = database.query(
-    `INSERT INTO outbox (boot_id, created_ms, bytes, payload) VALUES ($bootId, $createdMs, $bytes, $payload)`,
-  );
-  const first = database.query<{ id: number; payload: string }, [number]>(
-    `SELECT id, payload FROM outbox WHERE id > ? ORDER BY id LIMIT 1`,
-  );
-  const deleteUpTo = database.query(`DELETE FROM outbox WHERE id <= ?`);
-  const deleteOld = database.query(`DELETE FROM outbox WHERE created_ms < ?`);
-  const sum = database.query<{ entries: number; bytes: number }, [number]>(
-    `SELECT count(*) AS entries, coalesce(sum(bytes), 0) AS bytes FROM outbox WHERE id > ?`,
-  );
-  const deleteOverflow = database.query(
-    `DELETE FROM outbox WHERE id IN (
-       SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS newer_bytes FROM outbox) WHERE newer_bytes > ?)`,
-  );
-  /** Newer than all that is on disk, in order. */
-  let tail: Unwritten[] = [];
-  let nextTailId = -1;
-  /** Up to this one all that is on disk is done with and could not be deleted; 0: nothing is. */
-  let doneUpTo = 0;
-  let undeleted = false;
+export class Outbox {
+  readonly #database: StateDatabase;
+  readonly #limits: OutboxLimits;
+  readonly #storage: StorageWatch;
+  readonly #onSettled: (minute: MinuteKey) => void;
+  readonly #statements: ReturnType<typeof prepare>;
+  /** Records in memory, in order; newer than those on disk. */
+  #tail: Unwritten[] = [];
+  #nextTailId = -1;
+  /** Last record on disk that was sent but could not be deleted; 0 for none. */
+  #doneUpTo = 0;
+  #undeleted = false;
 
-  const tailBytes = () => tail.reduce((bytes, entry) => bytes + entry.bytes, 0);
-  const onDisk = () => storage.attempt("reading the outbox", () => sum.get(doneUpTo), null) ?? { entries: 0, bytes: 0 };
-  const write = ({ data, createdMs, bytes, payload }: Omit<Unwritten, "id">, together?: () => void) =>
-    storage.attempt(
+  /** @param onSettled receives a record that was only in memory, once it is on disk or sent */
+  constructor(
+    database: StateDatabase,
+    limits: OutboxLimits,
+    storage: StorageWatch = strictStorage,
+    onSettled: (minute: MinuteKey) => void = () => {},
+  ) {
+    this.#database = database;
+    this.#limits = limits;
+    this.#storage = storage;
+    this.#onSettled = onSettled;
+    this.#statements = prepare(database);
+    const waiting = () => ({ records: this.#tail.length, bytes: this.#tailBytes() });
+    storage.keep({ flush: () => this.#flush(), waiting });
+  }
+
+  /**
+   * Appends a record; one that can't be written waits in memory. Returns true when it is on disk.
+   * @param together writes in the same transaction
+   */
+  append(data: MinuteData, nowMs: number, together?: () => void): boolean {
+    const payload = JSON.stringify(data);
+    const entry = { data, payload, bytes: Buffer.byteLength(payload), createdMs: Math.round(nowMs) };
+    if (this.#tail.length === 0 && this.#write(entry, together)) return true;
+    this.#tail.push({ id: this.#nextTailId, ...entry });
+    this.#nextTailId -= 1;
+    return false;
+  }
+
+  /** Returns the oldest waiting entry, or null. */
+  oldest(): OutboxEntry | null {
+    return this.#oldestOnDisk() ?? this.#tail[0] ?? null;
+  }
+
+  /** @param lost cause of the loss of a record that was not sent */
+  remove(id: number, lost?: LossCause): void {
+    if (lost !== undefined) this.#storage.lose(lost, 1);
+    if (id > 0) {
+      this.#doneUpTo = Math.max(this.#doneUpTo, id);
+      this.#deleteDone();
+      return;
+    }
+    const entry = this.#tail.find((each) => each.id === id);
+    this.#tail = this.#tail.filter((each) => each !== entry);
+    if (entry !== undefined) this.#onSettled(entry.data);
+  }
+
+  /** Drops the oldest entries beyond the limits. Returns their number. */
+  enforceLimits(nowMs: number): number {
+    const { maxAgeMs, maxBytes } = this.#limits;
+    const { deleteOld, deleteOverflow } = this.#statements;
+    const oldestMs = Math.round(nowMs - maxAgeMs);
+    const tooOld = this.#attemptDelete(() => deleteOld.run(oldestMs).changes, 0);
+    const overflow =
+      this.#onDisk().bytes <= maxBytes ? 0 : this.#attemptDelete(() => deleteOverflow.run(maxBytes).changes, 0);
+    let forgotten = 0;
+    for (let bytes = this.#tailBytes(); this.#tail.length > maxTail || bytes > maxTailBytes; forgotten += 1)
+      bytes -= this.#tail.shift()?.bytes ?? 0;
+    this.#storage.lose("too-old", tooOld);
+    this.#storage.lose("outbox-full", overflow);
+    this.#storage.lose("memory-full", forgotten);
+    return tooOld + overflow + forgotten;
+  }
+
+  /** Returns the size, including the records in memory. */
+  size(): { readonly entries: number; readonly bytes: number } {
+    const { entries, bytes } = this.#onDisk();
+    return { entries: entries + this.#tail.length, bytes: bytes + this.#tailBytes() };
+  }
+
+  /** Returns the number of records that are only in memory. */
+  unwritten(): number {
+    return this.#tail.length;
+  }
+
+  #oldestOnDisk(): OutboxEntry | null {
+    for (;;) {
+      const row = this.#storage.attempt("reading the outbox", () => this.#statements.first.get(this.#doneUpTo), null);
+      if (row === null) return null;
+      const data = decodeOwnText(MinuteData, row.payload);
+      if (data !== null) return { id: row.id, data };
+      // A record that this program did not write must not block those behind it.
+      this.remove(row.id, "unreadable");
+    }
+  }
+
+  #onDisk(): { readonly entries: number; readonly bytes: number } {
+    const sum = this.#storage.attempt("reading the outbox", () => this.#statements.sum.get(this.#doneUpTo), null);
+    return sum ?? { entries: 0, bytes: 0 };
+  }
+
+  #tailBytes(): number {
+    return this.#tail.reduce((bytes, entry) => bytes + entry.bytes, 0);
+  }
+
+  #write({ data, createdMs, bytes, payload }: Omit<Unwritten, "id">, together?: () => void): boolean {
+    return this.#storage.attempt(
       "writing to the outbox",
-      database.transaction(() => {
-        insert.run({ bootId: data.bootId, createdMs, bytes, payload });
+      this.#database.transaction(() => {
+        this.#statements.insert.run({ bootId: data.bootId, createdMs, bytes, payload });
         together?.();
         return true;
       }),
       false,
     );
+  }
 
-  const flush = () => {
-    if (undeleted) deleteDone();
-    while (tail[0] !== undefined && write(tail[0])) {
-      const [written] = tail.splice(0, 1);
-      if (written !== undefined) onSettled(written.data);
+  #flush(): void {
+    if (this.#undeleted) this.#deleteDone();
+    for (let [next] = this.#tail; next !== undefined && this.#write(next); [next] = this.#tail) {
+      this.#tail.shift();
+      this.#onSettled(next.data);
     }
-  };
-  const deleteDone = () => {
-    undeleted = !storage.attempt(
-      "deleting from the outbox",
-      () => {
-        deleteUpTo.run(doneUpTo);
-        return true;
-      },
-      false,
-    );
-    if (!undeleted) doneUpTo = 0;
-  };
-  storage.keep({ flush, waiting: () => ({ records: tail.length, bytes: tailBytes() }) });
+  }
 
-  const oldestOnDisk = (): OutboxEntry | null => {
-    for (;;) {
-      const row = storage.attempt("reading the outbox", () => first.get(doneUpTo), null);
-      if (row === null) return null;
-      const data = decodeOwnText(MinuteData, row.payload);
-      if (data !== null) return { id: row.id, data };
-      // What this program did not write must not stand in the way of what it did.
-      remove(row.id, "unreadable");
-    }
-  };
-  const remove = (id: number, lost?: LossCause) => {
-    if (lost !== undefined) storage.lose(lost, 1);
-    if (id > 0) {
-      doneUpTo = Math.max(doneUpTo, id);
-      deleteDone();
-      return;
-    }
-    const entry = tail.find((each) => each.id === id);
-    tail = tail.filter((each) => each !== entry);
-    if (entry !== undefined) onSettled(entry.data);
-  };
+  #deleteDone(): void {
+    const deleted = this.#attemptDelete(() => {
+      this.#statements.deleteUpTo.run(this.#doneUpTo);
+      return true;
+    }, false);
+    this.#undeleted = !deleted;
+    if (deleted) this.#doneUpTo = 0;
+  }
 
-  return {
-    append(data, nowMs, together) {
-      const payload = JSON.stringify(data);
-      const entry = { data, payload, bytes: Buffer.byteLength(payload), createdMs: Math.round(nowMs) };
-      if (tail.length === 0 && write(entry, together)) return true;
-      tail.push({ id: nextTailId, ...entry });
-      nextTailId -= 1;
-      return false;
-    },
-    oldest: () => oldestOnDisk() ?? tail[0] ?? null,
-    remove,
-    enforceLimits(nowMs) {
-      const oldestMs = Math.round(nowMs - limits.maxAgeMs);
-      const tooOld = storage.attempt("deleting from the outbox", () => deleteOld.run(oldestMs).changes, 0);
-      const overflow =
-        onDisk().bytes <= limits.maxBytes
-          ? 0
-          : storage.attempt("deleting from the outbox", () => deleteOverflow.run(limits.maxBytes).changes, 0);
-      let forgotten = 0;
-      for (let bytes = tailBytes(); tail.length > longestTail || bytes > largestTailBytes; forgotten += 1)
-        bytes -= tail.shift()?.bytes ?? 0;
-      storage.lose("too-old", tooOld);
-      storage.lose("outbox-full", overflow);
-      storage.lose("memory-full", forgotten);
-      return tooOld + overflow + forgotten;
-    },
-    size() {
-      const { entries, bytes } = onDisk();
-      return { entries: entries + tail.length, bytes: bytes + tailBytes() };
-    },
-    unwritten: () => tail.length,
-  };
+  #attemptDelete<T>(action: () => T, otherwise: T): T {
+    return this.#storage.attempt("deleting from the outbox", action, otherwise);
+  }
 }

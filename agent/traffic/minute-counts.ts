@@ -2,19 +2,19 @@ import type { ServedRequest } from "#agent/serving/ports.ts";
 import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
 import { defaultTenant, type MinuteTraffic, type ModelTraffic, type TenantTraffic } from "#protocol/messages.ts";
 
-/** What was served in a minute that is not over. */
+/** Counts of what was served in a minute under way. */
 export interface MinuteCounts {
   add(request: ServedRequest): void;
   addError(): void;
   addRejected(): void;
   texts(): number;
-  /** So far; the tenants of a model only where one is named. */
+  /** Returns the counts so far; a model's tenants only where there are others than the default one. */
   traffic(): Omit<MinuteTraffic, "minuteStartMs" | "observedMs">;
 }
 
-/** Pairs of a model and a tenant that are told apart in one minute: with more its message would be too long to be read. */
-const mostPairs = 600;
-/** The tenants beyond that, together; no configured tenant can be called so. */
+/** Pairs of model and tenant that are counted apart in one minute: more would exceed the limit of a message. */
+const maxPairs = 600;
+/** Name of all tenants beyond that together; no configured tenant can have it. */
 export const otherTenants = "(other)";
 
 interface ModelCounts {
@@ -47,7 +47,7 @@ export function createMinuteCounts(): MinuteCounts {
   const tenantOf = (counts: ModelCounts, tenant: string): TenantTraffic => {
     const known = counts.tenants.get(tenant);
     if (known !== undefined) return known;
-    if (pairs >= mostPairs && tenant !== otherTenants) return tenantOf(counts, otherTenants);
+    if (pairs >= maxPairs && tenant !== otherTenants) return tenantOf(counts, otherTenants);
     pairs += 1;
     const added: TenantTraffic = { tenant, requests: 0, texts: 0, tokens: 0, computeMs: 0 };
     counts.tenants.set(tenant, added);

@@ -7,13 +7,13 @@ import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import { describeError } from "#platform/errors.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
+import { dayMs, minuteMs } from "#platform/time.ts";
 import type { AgentRole, ForecastReport, MinuteData } from "#protocol/messages.ts";
-import { minuteMs, type RecordedMinute, type TrafficRecord } from "./traffic-record.ts";
+import type { RecordedMinute, TrafficRecord } from "./traffic-record.ts";
 
-const dayMs = 24 * 60 * minuteMs;
-/** What the forecasters look at: an hour for the network, eight days for those that compare with yesterday and last week. */
+/** History for the forecasters: an hour for the network, eight days for those that compare with yesterday and last week. */
 const historyMinutes = 8 * 24 * 60;
-/** Reading it all takes 10 ms in which nobody is served, so only so much is read anew each minute. */
+/** Newest part of it that is read each minute: reading all of it takes 10 ms in which no request is served. */
 const rereadMinutes = 120;
 
 export interface MinuteCycleParts {
@@ -28,44 +28,87 @@ export interface MinuteCycleParts {
   readonly recordRetentionDays: number;
   readonly nowMs: () => number;
   readonly log: Logger;
-  /** Has what could not be written tried again. */
+  /** Retried each minute. */
   readonly storage?: StorageWatch;
 }
 
-export interface MinuteCycle {
-  /** What ends with a minute: close it, forecast the next ones, put its record into the outbox. */
-  run(): Promise<void>;
-  /** Closes the minute under way too; for the end of the process. */
-  finish(): void;
-  /** Minutes an earlier boot wrote down but never queued go into the outbox. */
-  recover(): void;
-  lastForecast(): ForecastReport | null;
-}
+/** Duties at the end of each minute: close it, forecast the next ones, put its record into the outbox. */
+export class MinuteCycle {
+  readonly #parts: MinuteCycleParts;
+  #lastForecast: ForecastReport | null = null;
+  #history: MinuteRate[] = [];
 
-export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
-  const { storage = strictStorage } = parts;
-  const { identity, record, outbox, forecaster, accuracy, power, log } = parts;
-  let lastForecast: ForecastReport | null = null;
+  constructor(parts: MinuteCycleParts) {
+    this.#parts = parts;
+  }
 
-  let history: MinuteRate[] = [];
+  get lastForecast(): ForecastReport | null {
+    return this.#lastForecast;
+  }
 
-  const readHistory = (nowMs: number): MinuteRate[] => {
+  /** Closes the minutes that ended, forecasts the next ones, and puts their records into the outbox. */
+  async run(): Promise<void> {
+    const { record, accuracy, power, log, storage = strictStorage, recordRetentionDays } = this.#parts;
+    const nowMs = this.#parts.nowMs();
+    const minutes = record.closeMinutes(nowMs);
+    if (minutes.length === 0) return;
+    const energy = power.closeMinute(minutes.map(({ traffic }) => traffic));
+    // The counts are sent in any case.
+    const details = await this.#forecast(nowMs).catch((error) => {
+      log.error({ err: describeError(error) }, "forecasting failed: the minute is sent without a forecast");
+      return { forecast: null };
+    });
+    this.#queue(minutes, { power: energy, ...details });
+    storage.retry();
+    record.prune(nowMs - recordRetentionDays * dayMs);
+    accuracy.prune(nowMs - recordRetentionDays * dayMs);
+  }
+
+  /** Also closes the minute under way; for the end of the process. */
+  finish(): void {
+    const { record, power, nowMs } = this.#parts;
+    const minutes = record.closeAll(nowMs());
+    if (minutes.length === 0) return;
+    this.#queue(minutes, { power: power.closeMinute(minutes.map(({ traffic }) => traffic)), forecast: null });
+  }
+
+  /** Puts minutes into the outbox that an earlier boot recorded but never queued. */
+  recover(): void {
+    const { record, log } = this.#parts;
+    const minutes = record.unqueued();
+    if (minutes.length === 0) return;
+    log.info({ minutes: minutes.length }, "putting records of an earlier run into the outbox");
+    this.#queue(minutes, { power: null, forecast: null });
+  }
+
+  #readHistory(nowMs: number): MinuteRate[] {
+    const { record } = this.#parts;
     const newest = record.recentRates(rereadMinutes, nowMs);
     const firstMs = newest[0]?.minuteStartMs ?? 0;
-    const known = history.findLastIndex(({ minuteStartMs }) => minuteStartMs === firstMs - minuteMs);
-    // At the start, and after a jump of the clock, there is nothing to go on from.
+    const known = this.#history.findLastIndex(({ minuteStartMs }) => minuteStartMs === firstMs - minuteMs);
+    // At the start, and after a jump of the clock, the known history does not reach the newest minutes.
     if (known === -1) return record.recentRates(historyMinutes, nowMs);
-    return [...history.slice(Math.max(0, known + 1 + rereadMinutes - historyMinutes), known + 1), ...newest];
-  };
+    return [...this.#history.slice(Math.max(0, known + 1 + rereadMinutes - historyMinutes), known + 1), ...newest];
+  }
 
-  const queue = (
+  async #forecast(nowMs: number) {
+    const { forecaster, accuracy } = this.#parts;
+    this.#history = this.#readHistory(nowMs);
+    const forecast = await forecaster.forecast(this.#history, nowMs);
+    this.#lastForecast = forecast;
+    accuracy.observe(forecast, this.#history);
+    return { forecast, forecastAccuracy: accuracy.figures(accuracyWindows["24h"], nowMs) };
+  }
+
+  #queue(
     minutes: readonly RecordedMinute[],
     details: Pick<MinuteData, "power" | "forecast" | "forecastAccuracy">,
-  ) => {
-    const nowMs = parts.nowMs();
+  ): void {
+    const { identity, record, outbox, role, queueDepth } = this.#parts;
+    const nowMs = this.#parts.nowMs();
     for (const [index, minute] of minutes.entries()) {
       const newest = index === minutes.length - 1;
-      // With the record of the minute: what is queued twice would come with other figures.
+      // In one transaction with the record's mark: a minute queued twice would have two records with different figures.
       let marked = false;
       const onDisk = outbox.append(
         {
@@ -75,10 +118,10 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
           sentAtMs: Math.round(nowMs),
           seq: minute.seq,
           historical: false,
-          role: parts.role(),
-          queueDepth: parts.queueDepth(),
+          role: role(),
+          queueDepth: queueDepth(),
           traffic: minute.traffic,
-          // Energy since the last closing is one figure: it goes with the newest of the minutes that close together.
+          // Energy since the last closing is one figure: it belongs to the newest of the minutes that close together.
           power: newest ? details.power : null,
           forecast: newest ? details.forecast : null,
           forecastAccuracy: newest ? (details.forecastAccuracy ?? null) : null,
@@ -91,42 +134,5 @@ export function createMinuteCycle(parts: MinuteCycleParts): MinuteCycle {
       if (onDisk && !marked) record.markQueued(minute);
     }
     outbox.enforceLimits(nowMs);
-  };
-
-  const foresee = async (nowMs: number) => {
-    history = readHistory(nowMs);
-    lastForecast = await forecaster.forecast(history, nowMs);
-    accuracy.observe(lastForecast, history);
-    return { forecast: lastForecast, forecastAccuracy: accuracy.figures(accuracyWindows["24h"], nowMs) };
-  };
-
-  return {
-    async run() {
-      const nowMs = parts.nowMs();
-      const minutes = record.closeMinutes(nowMs);
-      if (minutes.length === 0) return;
-      const energy = power.closeMinute(minutes.map(({ traffic }) => traffic));
-      // Whatever fails on the way: what was counted is sent.
-      const details = await foresee(nowMs).catch((error) => {
-        log.error({ err: describeError(error) }, "forecasting failed: the minute is sent without a forecast");
-        return { forecast: null };
-      });
-      queue(minutes, { power: energy, ...details });
-      storage.retry();
-      record.prune(nowMs - parts.recordRetentionDays * dayMs);
-      accuracy.prune(nowMs - parts.recordRetentionDays * dayMs);
-    },
-    finish() {
-      const minutes = record.closeAll(parts.nowMs());
-      if (minutes.length > 0)
-        queue(minutes, { power: power.closeMinute(minutes.map(({ traffic }) => traffic)), forecast: null });
-    },
-    recover() {
-      const minutes = record.unqueued();
-      if (minutes.length === 0) return;
-      log.info({ minutes: minutes.length }, "records of an earlier run go into the outbox");
-      queue(minutes, { power: null, forecast: null });
-    },
-    lastForecast: () => lastForecast,
-  };
+  }
 }

@@ -1,44 +1,23 @@
-import type { TrafficSink } from "#agent/serving/ports.ts";
+import type { ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
+import { minuteMs } from "#platform/time.ts";
 import { decodeOwnText } from "#protocol/codec.ts";
 import { MinuteTraffic } from "#protocol/messages.ts";
 import { createMinuteCounts, type MinuteCounts } from "./minute-counts.ts";
 
-export const minuteMs = 60_000;
-
-/** A closed minute with the name it keeps for good. */
-export interface RecordedMinute {
+/** Permanent key of a closed minute. */
+interface MinuteKey {
   readonly bootId: string;
   readonly seq: number;
+}
+
+export interface RecordedMinute extends MinuteKey {
   readonly traffic: MinuteTraffic;
 }
 
-export interface TrafficRecord extends TrafficSink {
-  /**
-   * Closes every minute that ended by `nowMs`, writes them down (or keeps them in memory while the disk takes nothing) and returns them, oldest first; minutes without a request are
-   * written too (zero is not a gap). After a clock jump of more than five minutes the minutes in between stay a gap: nobody counted.
-   */
-  closeMinutes(nowMs: number): RecordedMinute[];
-  /** Closes the minute under way as well, for an orderly end. */
-  closeAll(nowMs: number): RecordedMinute[];
-  /** Texts a second in each of the `count` minutes before `nowMs`' minute, oldest first; null where less than half was observed. */
-  recentRates(count: number, nowMs: number): MinuteRate[];
-  /** Minutes that are on record. */
-  recordedMinutes(): number;
-  /** Texts a second so far in the minute under way, in the last one while this is younger than 20 s, or in the last 60 s while this has few. */
-  liveQps(nowMs: number): number;
-  /** Minutes that were written down but whose message never reached the outbox (the process died in between). */
-  unqueued(): RecordedMinute[];
-  markQueued(minute: Pick<RecordedMinute, "bootId" | "seq">): void;
-  /** The same for one that is on disk, at once, within a transaction of the caller's. False: it isn't, and nothing is done. */
-  markOnDisk(minute: Pick<RecordedMinute, "bootId" | "seq">): boolean;
-  /** Forgets what ended before `beforeMs`. */
-  prune(beforeMs: number): void;
-}
-
-/** A minute that is not on disk yet. */
+/** Minute that is not on disk yet. */
 interface Unwritten extends RecordedMinute {
   readonly texts: number;
   readonly json: string;
@@ -46,9 +25,9 @@ interface Unwritten extends RecordedMinute {
   queued: boolean;
 }
 
-/** A week of minutes, and so many bytes, wait in memory at most. */
-const longestTail = 7 * 24 * 60;
-const largestTailBytes = 16 * 1024 * 1024;
+/** Limits of what waits in memory: a week of minutes, and 16 MiB. */
+const maxTail = 7 * 24 * 60;
+const maxTailBytes = 16 * 1024 * 1024;
 
 interface MinuteSums {
   readonly minuteStartMs: number;
@@ -56,7 +35,7 @@ interface MinuteSums {
   readonly texts: number;
 }
 
-/** A minute may be observed in parts. */
+/** Adds a minute, or a part of one, to the sums of its minute. */
 function addRate(
   byMinute: Map<number, MinuteSums>,
   { minuteStartMs, observedMs }: Pick<MinuteTraffic, "minuteStartMs" | "observedMs">,
@@ -70,192 +49,245 @@ function addRate(
   });
 }
 
-/** So many events that come by chance tell their rate to about a fifth (one standard deviation). */
-const fewTexts = 25;
-const longestStallMs = 5 * minuteMs;
+/** Texts from which on a count gives the rate: 25 random events to about a fifth (one standard deviation). */
+const minTextsOfRate = 25;
+const maxStallMs = 5 * minuteMs;
 const startOfMinute = (timeMs: number) => Math.floor(timeMs / minuteMs) * minuteMs;
 
-function textsOf(traffic: MinuteTraffic): number {
-  return traffic.models.reduce((sum, model) => sum + model.texts, 0);
+function prepare(database: StateDatabase) {
+  return {
+    insert: database.query(
+      `INSERT OR REPLACE INTO minute_traffic (boot_id, seq, minute_start_ms, observed_ms, texts, traffic, queued)
+       VALUES ($bootId, $seq, $minuteStartMs, $observedMs, $texts, $traffic, $queued)`,
+    ),
+    selectRates: database.query<MinuteSums, [number, number]>(
+      `SELECT minute_start_ms AS minuteStartMs, sum(observed_ms) AS observedMs, sum(texts) AS texts
+       FROM minute_traffic WHERE minute_start_ms >= ? AND minute_start_ms < ? GROUP BY minute_start_ms`,
+    ),
+    countMinutes: database.query<{ minutes: number }, []>("SELECT count(*) AS minutes FROM minute_traffic"),
+    selectUnqueued: database.query<{ bootId: string; seq: number; traffic: string }, []>(
+      `SELECT boot_id AS bootId, seq, traffic FROM minute_traffic WHERE queued = 0 ORDER BY minute_start_ms, seq`,
+    ),
+    updateQueued: database.query(`UPDATE minute_traffic SET queued = 1 WHERE boot_id = ? AND seq = ?`),
+    deleteBefore: database.query(`DELETE FROM minute_traffic WHERE minute_start_ms < ? AND queued = 1`),
+  };
 }
 
-/**
- * The durable record of what was served, minute by minute of the clock's time: at most the minute under way is lost with the process.
- * @param startMs when this boot began to observe.
- */
-export function createTrafficRecord(
-  database: StateDatabase,
-  bootId: string,
-  startMs: number,
-  nowMs: () => number,
-  storage: StorageWatch = strictStorage,
-): TrafficRecord {
-  const open = new Map<number, MinuteCounts>();
-  let observedFromMs = startMs;
-  let seq = 0;
-  let lastClosedTexts = 0;
+/** Durable record of what was served, minute by minute of the clock's time: a crash loses at most the minute under way. */
+export class TrafficRecord implements TrafficSink {
+  readonly #bootId: string;
+  readonly #nowMs: () => number;
+  readonly #storage: StorageWatch;
+  readonly #statements: ReturnType<typeof prepare>;
+  readonly #open = new Map<number, MinuteCounts>();
+  /** Minutes that are not on disk, in order; newer than those of this boot that are. */
+  readonly #unwritten: Unwritten[] = [];
+  /** Recent minutes of this boot, in order. */
+  readonly #recent: MinuteSums[] = [];
+  /** Minutes on disk that were queued since, which could not be written. */
+  readonly #unmarked: MinuteKey[] = [];
+  #observedFromMs: number;
+  #seq = 0;
+  #lastClosedTexts = 0;
 
-  const insert = database.query(
-    `INSERT OR REPLACE INTO minute_traffic (boot_id, seq, minute_start_ms, observed_ms, texts, traffic, queued)
-     VALUES ($bootId, $seq, $minuteStartMs, $observedMs, $texts, $traffic, $queued)`,
-  );
-  const selectRates = database.query<MinuteSums, [number, number]>(
-    `SELECT minute_start_ms AS minuteStartMs, sum(observed_ms) AS observedMs, sum(texts) AS texts
-     FROM minute_traffic WHERE minute_start_ms >= ? AND minute_start_ms < ? GROUP BY minute_start_ms`,
-  );
-  const countMinutes = database.query<{ minutes: number }, []>("SELECT count(*) AS minutes FROM minute_traffic");
-  const selectUnqueued = database.query<{ bootId: string; seq: number; traffic: string }, []>(
-    `SELECT boot_id AS bootId, seq, traffic FROM minute_traffic WHERE queued = 0 ORDER BY minute_start_ms, seq`,
-  );
-  const updateQueued = database.query(`UPDATE minute_traffic SET queued = 1 WHERE boot_id = ? AND seq = ?`);
-  const deleteBefore = database.query(`DELETE FROM minute_traffic WHERE minute_start_ms < ? AND queued = 1`);
+  /** @param startMs beginning of this boot's observation */
+  constructor(
+    database: StateDatabase,
+    bootId: string,
+    startMs: number,
+    nowMs: () => number,
+    storage: StorageWatch = strictStorage,
+  ) {
+    this.#bootId = bootId;
+    this.#observedFromMs = startMs;
+    this.#nowMs = nowMs;
+    this.#storage = storage;
+    this.#statements = prepare(database);
+    const waiting = () => ({ records: this.#unwritten.length, bytes: this.#unwrittenBytes() });
+    storage.keep({ flush: () => this.#flush(), waiting });
+  }
 
-  /** Newer than all that this boot has on disk, in order. */
-  const unwritten: Unwritten[] = [];
-  /** Recent minutes counted by this boot, in order. */
-  const recent: MinuteSums[] = [];
-  /** On disk, and queued since, which could not be written. */
-  const unmarked: Pick<RecordedMinute, "bootId" | "seq">[] = [];
+  recordServed(request: ServedRequest): void {
+    this.#current().add(request);
+  }
 
-  const write = (what: () => void) =>
-    storage.attempt(
+  recordError(): void {
+    this.#current().addError();
+  }
+
+  recordRejected(): void {
+    this.#current().addRejected();
+  }
+
+  /**
+   * Closes every minute that ended by `nowMs`, records it (in memory while the disk can't be written) and returns them, oldest first; minutes
+   * without requests too (zero is not a gap). After a clock jump of more than five minutes the minutes in between stay a gap.
+   */
+  closeMinutes(nowMs: number): RecordedMinute[] {
+    return this.#closeUntil(startOfMinute(nowMs));
+  }
+
+  /** Also closes the minute under way, for an orderly end. */
+  closeAll(nowMs: number): RecordedMinute[] {
+    return this.#closeUntil(Math.round(nowMs));
+  }
+
+  /** Returns texts a second in each of the `count` minutes before that of `nowMs`, oldest first; null where less than half was observed. */
+  recentRates(count: number, nowMs: number): MinuteRate[] {
+    const endMs = startOfMinute(nowMs);
+    const startMs = endMs - count * minuteMs;
+    const rows = this.#read(() => this.#statements.selectRates.all(startMs, endMs), null);
+    const byMinute = new Map(rows?.map((row) => [row.minuteStartMs, row]));
+    // Without the disk, the minutes that this boot counted are still known.
+    if (rows === null) for (const minute of this.#recent) addRate(byMinute, minute, minute.texts);
+    else for (const { traffic, texts } of this.#unwritten) addRate(byMinute, traffic, texts);
+    return Array.from({ length: count }, (_, index) => {
+      const minuteStartMs = startMs + index * minuteMs;
+      const row = byMinute.get(minuteStartMs);
+      const observed = row !== undefined && row.observedMs >= minuteMs / 2;
+      return { minuteStartMs, qps: observed ? row.texts / (row.observedMs / 1000) : null };
+    });
+  }
+
+  /** Returns the number of minutes on record. */
+  recordedMinutes(): number {
+    const onDisk = this.#read(() => this.#statements.countMinutes.get()?.minutes, 0) ?? 0;
+    return onDisk + this.#unwritten.length;
+  }
+
+  /** Returns texts a second: of the minute under way, of the last minute in its first 20 s, or of the last 60 s while it has few texts. */
+  liveQps(nowMs: number): number {
+    const minuteStartMs = startOfMinute(nowMs);
+    const elapsedMs = nowMs - Math.max(minuteStartMs, this.#observedFromMs);
+    const lastTexts = this.#lastClosedTexts;
+    if (elapsedMs < 20_000) return lastTexts / (minuteMs / 1000);
+    const texts = this.#open.get(minuteStartMs)?.texts() ?? 0;
+    // A few texts in 20 s are no rate: one more or less would look like a change. The last 60 s are better.
+    if (texts < minTextsOfRate && lastTexts > 0)
+      return (texts + lastTexts * Math.max(0, 1 - elapsedMs / minuteMs)) / (minuteMs / 1000);
+    return texts / (elapsedMs / 1000);
+  }
+
+  /** Returns recorded minutes whose message never reached the outbox: the process died in between. */
+  unqueued(): RecordedMinute[] {
+    const rows = this.#read(() => this.#statements.selectUnqueued.all(), []);
+    return rows.flatMap(({ bootId, seq, traffic }) => {
+      const read = decodeOwnText(MinuteTraffic, traffic);
+      if (read !== null) return [{ bootId, seq, traffic: read }];
+      // Not written by this program: it is not read again.
+      this.#storage.lose("unreadable", 1);
+      this.#unmarked.push({ bootId, seq });
+      return [];
+    });
+  }
+
+  markQueued({ bootId, seq }: MinuteKey): void {
+    const waiting = this.#findUnwritten({ bootId, seq });
+    if (waiting !== undefined) {
+      waiting.queued = true;
+      return;
+    }
+    this.#unmarked.push({ bootId, seq });
+    this.#flush();
+    if (this.#unmarked.length > maxTail) this.#unmarked.shift();
+  }
+
+  /** Marks a minute that is on disk within the caller's transaction. Returns false, and does nothing, for one that is not. */
+  markOnDisk({ bootId, seq }: MinuteKey): boolean {
+    if (this.#findUnwritten({ bootId, seq }) !== undefined) return false;
+    this.#statements.updateQueued.run(bootId, seq);
+    return true;
+  }
+
+  /** Deletes queued minutes that began before `beforeMs`. */
+  prune(beforeMs: number): void {
+    this.#storage.attempt("deleting from the traffic record", () => this.#statements.deleteBefore.run(beforeMs), null);
+  }
+
+  #current(): MinuteCounts {
+    const minuteStartMs = startOfMinute(this.#nowMs());
+    let minute = this.#open.get(minuteStartMs);
+    if (minute === undefined) {
+      minute = createMinuteCounts();
+      this.#open.set(minuteStartMs, minute);
+    }
+    return minute;
+  }
+
+  /** Closes what was observed up to `untilMs`, which need not end a minute. */
+  #closeUntil(untilMs: number): RecordedMinute[] {
+    const closed: RecordedMinute[] = [];
+    const stalled = untilMs - this.#observedFromMs > maxStallMs;
+    // The clock was set back: observation continues from its present time.
+    if (untilMs < this.#observedFromMs - minuteMs) this.#observedFromMs = startOfMinute(untilMs);
+    while (this.#observedFromMs < untilMs) {
+      const minuteStartMs = startOfMinute(this.#observedFromMs);
+      const endMs = Math.min(minuteStartMs + minuteMs, untilMs);
+      const counted = this.#open.has(minuteStartMs) || !stalled || endMs + minuteMs > untilMs;
+      if (counted) closed.push(this.#close(minuteStartMs, endMs - this.#observedFromMs));
+      else this.#lastClosedTexts = 0;
+      this.#observedFromMs = endMs;
+    }
+    this.#flush();
+    this.#limitMemory();
+    return closed;
+  }
+
+  #close(minuteStartMs: number, observedMs: number): RecordedMinute {
+    const counts = this.#open.get(minuteStartMs) ?? createMinuteCounts();
+    this.#open.delete(minuteStartMs);
+    const traffic: MinuteTraffic = { minuteStartMs, observedMs, ...counts.traffic() };
+    const texts = counts.texts();
+    this.#seq += 1;
+    this.#lastClosedTexts = texts;
+    const minute = { bootId: this.#bootId, seq: this.#seq, traffic };
+    this.#recent.push({ minuteStartMs, observedMs, texts });
+    if (this.#recent.length > maxTail) this.#recent.shift();
+    this.#unwritten.push({ ...minute, texts, json: JSON.stringify(traffic), queued: false });
+    return minute;
+  }
+
+  #findUnwritten({ bootId, seq }: MinuteKey): Unwritten | undefined {
+    return this.#unwritten.find((minute) => minute.bootId === bootId && minute.seq === seq);
+  }
+
+  #flush(): void {
+    for (let [minute] = this.#unwritten; minute !== undefined; [minute] = this.#unwritten) {
+      const { bootId, seq, traffic, texts, json, queued } = minute;
+      const { minuteStartMs, observedMs } = traffic;
+      const row = { bootId, seq, minuteStartMs, observedMs, texts, traffic: json, queued: Number(queued) };
+      if (!this.#write(() => this.#statements.insert.run(row))) break;
+      this.#unwritten.shift();
+    }
+    for (let [key] = this.#unmarked; key !== undefined; [key] = this.#unmarked) {
+      const { bootId, seq } = key;
+      if (!this.#write(() => this.#statements.updateQueued.run(bootId, seq))) break;
+      this.#unmarked.shift();
+    }
+  }
+
+  #read<T, U>(read: () => T, otherwise: U): T | U {
+    return this.#storage.attempt("reading the traffic record", read, otherwise);
+  }
+
+  #write(write: () => unknown): boolean {
+    return this.#storage.attempt(
       "writing the traffic record",
       () => {
-        what();
+        write();
         return true;
       },
       false,
     );
-  const insertMinute = ({ bootId: boot, seq: number, traffic, texts, json, queued }: Unwritten) => {
-    const { minuteStartMs, observedMs } = traffic;
-    const row = { bootId: boot, seq: number, minuteStartMs, observedMs, texts, traffic: json, queued: Number(queued) };
-    insert.run(row);
-  };
-  const flush = () => {
-    for (let [next] = unwritten; next !== undefined; [next] = unwritten) {
-      const minute = next;
-      if (!write(() => insertMinute(minute))) break;
-      unwritten.shift();
-    }
-    for (let [next] = unmarked; next !== undefined; [next] = unmarked) {
-      const { bootId: boot, seq: number } = next;
-      if (!write(() => updateQueued.run(boot, number))) break;
-      unmarked.shift();
-    }
-  };
-  const unwrittenBytes = () => unwritten.reduce((bytes, { json }) => bytes + json.length, 0);
-  /** Only history for forecasts is dropped here; the message waits in the outbox. */
-  const limitMemory = () => {
-    for (let bytes = unwrittenBytes(); unwritten.length > longestTail || bytes > largestTailBytes; )
-      bytes -= unwritten.shift()?.json.length ?? 0;
-  };
-  storage.keep({ flush, waiting: () => ({ records: unwritten.length, bytes: unwrittenBytes() }) });
+  }
 
-  const current = (): MinuteCounts => {
-    const minuteStartMs = startOfMinute(nowMs());
-    let minute = open.get(minuteStartMs);
-    if (minute === undefined) {
-      minute = createMinuteCounts();
-      open.set(minuteStartMs, minute);
-    }
-    return minute;
-  };
+  #unwrittenBytes(): number {
+    return this.#unwritten.reduce((bytes, { json }) => bytes + json.length, 0);
+  }
 
-  const close = (minuteStartMs: number, observedMs: number): RecordedMinute => {
-    const counts = open.get(minuteStartMs) ?? createMinuteCounts();
-    open.delete(minuteStartMs);
-    const traffic: MinuteTraffic = { minuteStartMs, observedMs, ...counts.traffic() };
-    seq += 1;
-    lastClosedTexts = textsOf(traffic);
-    const minute = { bootId, seq, traffic };
-    recent.push({ minuteStartMs, observedMs, texts: lastClosedTexts });
-    if (recent.length > longestTail) recent.shift();
-    unwritten.push({ ...minute, texts: lastClosedTexts, json: JSON.stringify(traffic), queued: false });
-    return minute;
-  };
-
-  /** Writes down all that was observed up to `untilMs`, which need not end a minute. What is counted is in memory until it is on disk. */
-  const closeUntil = (untilMs: number): RecordedMinute[] => {
-    const closed: RecordedMinute[] = [];
-    const stalled = untilMs - observedFromMs > longestStallMs;
-    // A clock set back: what was counted under later minutes belongs to the time that is now said to be.
-    if (untilMs < observedFromMs - minuteMs) observedFromMs = startOfMinute(untilMs);
-    while (observedFromMs < untilMs) {
-      const minuteStartMs = startOfMinute(observedFromMs);
-      const endMs = Math.min(minuteStartMs + minuteMs, untilMs);
-      const counted = open.has(minuteStartMs) || !stalled || endMs + minuteMs > untilMs;
-      if (counted) closed.push(close(minuteStartMs, endMs - observedFromMs));
-      else lastClosedTexts = 0;
-      observedFromMs = endMs;
-    }
-    flush();
-    limitMemory();
-    return closed;
-  };
-
-  return {
-    recordServed: (request) => current().add(request),
-    recordError: () => current().addError(),
-    recordRejected: () => current().addRejected(),
-    closeMinutes: (atMs) => closeUntil(startOfMinute(atMs)),
-    closeAll: (atMs) => closeUntil(Math.round(atMs)),
-    recentRates(count, atMs) {
-      const endMs = startOfMinute(atMs);
-      const startMsOfRange = endMs - count * minuteMs;
-      const rows = storage.attempt("reading the traffic record", () => selectRates.all(startMsOfRange, endMs), null);
-      // Where the disk says nothing, what this boot counted itself is known all the same.
-      const byMinute = new Map(rows?.map((row) => [row.minuteStartMs, row]));
-      if (rows === null) for (const minute of recent) addRate(byMinute, minute, minute.texts);
-      if (rows !== null) for (const { traffic, texts } of unwritten) addRate(byMinute, traffic, texts);
-      return Array.from({ length: count }, (_, index) => {
-        const minuteStartMs = startMsOfRange + index * minuteMs;
-        const row = byMinute.get(minuteStartMs);
-        const observed = row !== undefined && row.observedMs >= minuteMs / 2;
-        return { minuteStartMs, qps: observed ? row.texts / (row.observedMs / 1000) : null };
-      });
-    },
-    recordedMinutes: () =>
-      (storage.attempt("reading the traffic record", () => countMinutes.get()?.minutes, 0) ?? 0) + unwritten.length,
-    liveQps(atMs) {
-      const minuteStartMs = startOfMinute(atMs);
-      const elapsedMs = atMs - Math.max(minuteStartMs, observedFromMs);
-      const lastQps = lastClosedTexts / (minuteMs / 1000);
-      if (elapsedMs < 20_000) return lastQps;
-      const texts = open.get(minuteStartMs)?.texts() ?? 0;
-      // A handful in 20 s says little: one more or less would be taken for a change of the rate. The last 60 s say more.
-      if (texts < fewTexts && lastClosedTexts > 0) {
-        return (texts + lastClosedTexts * Math.max(0, 1 - elapsedMs / minuteMs)) / (minuteMs / 1000);
-      }
-      return texts / (elapsedMs / 1000);
-    },
-    unqueued() {
-      const rows = storage.attempt("reading the traffic record", () => selectUnqueued.all(), []);
-      return rows.flatMap(({ bootId: boot, seq: number, traffic }) => {
-        const read = decodeOwnText(MinuteTraffic, traffic);
-        if (read !== null) return [{ bootId: boot, seq: number, traffic: read }];
-        // Not what this program wrote; it is not looked at again.
-        storage.lose("unreadable", 1);
-        unmarked.push({ bootId: boot, seq: number });
-        return [];
-      });
-    },
-    markQueued({ bootId: boot, seq: number }) {
-      const waiting = unwritten.find((minute) => minute.bootId === boot && minute.seq === number);
-      if (waiting !== undefined) {
-        waiting.queued = true;
-        return;
-      }
-      unmarked.push({ bootId: boot, seq: number });
-      flush();
-      if (unmarked.length > longestTail) unmarked.shift();
-    },
-    markOnDisk({ bootId: boot, seq: number }) {
-      if (unwritten.some((minute) => minute.bootId === boot && minute.seq === number)) return false;
-      updateQueued.run(boot, number);
-      return true;
-    },
-    prune(beforeMs) {
-      storage.attempt("deleting from the traffic record", () => deleteBefore.run(beforeMs), null);
-    },
-  };
+  /** Drops the oldest history for forecasts; the messages wait in the outbox. */
+  #limitMemory(): void {
+    for (let bytes = this.#unwrittenBytes(); this.#unwritten.length > maxTail || bytes > maxTailBytes; )
+      bytes -= this.#unwritten.shift()?.json.length ?? 0;
+  }
 }

@@ -45,6 +45,17 @@ export function decisionEntry<T extends TSchema>(
   };
 }
 
+/** Adds to each decision the sentence that explains it, as `reason`. */
+export function explained<Input, Decision extends object>(
+  decide: (input: Input) => Decision,
+  explain: (decision: Decision) => string,
+): (input: Input) => Decision & { readonly reason: string } {
+  return (input) => {
+    const decision = decide(input);
+    return { ...decision, reason: explain(decision) };
+  };
+}
+
 /** What `check` finds in inputs that the schema refuses already, so that all mistakes are named at once; nothing where it can't cope with them. */
 function checkAnyway<T>(inputs: readonly unknown[], check: (input: T) => readonly string[]): [number, string][] {
   return inputs.flatMap((input, index) => {

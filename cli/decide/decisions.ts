@@ -1,4 +1,5 @@
 import { decidePowerMode } from "#agent/power/mode/decide-power-mode.ts";
+import { withReason } from "#agent/power/mode/explain-power-mode.ts";
 import { decideSoleController } from "#controller/broker/decide-sole-controller.ts";
 import { explainSoleController } from "#controller/broker/explain-sole-controller.ts";
 import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
@@ -118,7 +119,9 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   },
   "cheapest-fleet": cheapestFleet,
   "right-size": decisionByKind("one step of sizing a replica, by the rules of Kubernetes' VPA", rightSizeEntries),
-  "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, decidePowerMode),
+  "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, (input) =>
+    withReason(decidePowerMode(input)),
+  ),
   machine: decisionEntry(
     "whether the machine of an agent is switched on or off",
     MachineInput,

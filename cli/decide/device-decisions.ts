@@ -1,11 +1,14 @@
 import { Type } from "@sinclair/typebox";
 import { decideRole } from "#agent/mesh/decide-role.ts";
+import { explainRole } from "#agent/mesh/explain-role.ts";
 import { decideCorrection } from "#agent/power/calibration/decide-correction.ts";
 import { decideNextRate } from "#agent/power/calibration/decide-next-rate.ts";
+import { explainNextRate } from "#agent/power/calibration/explain-next-rate.ts";
 import { decideSleep } from "#agent/power/sleep/decide-sleep.ts";
 import { decideWake } from "#agent/power/sleep/decide-wake.ts";
+import { explainSleep } from "#agent/power/sleep/explain-sleep.ts";
 import { AgentRole, Desired, PowerModeProfile } from "#protocol/messages.ts";
-import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+import { type DecisionEntry, decisionEntry, explained } from "./decision-entry.ts";
 
 const strict = { additionalProperties: false } as const;
 const Time = Type.Number();
@@ -86,13 +89,17 @@ const ProfileCorrectionInput = Type.Object(
 
 /** Decisions that a device makes for itself, but for its power mode. */
 export const deviceDecisions: Readonly<Record<string, DecisionEntry>> = {
-  role: decisionEntry("whether an agent serves, drains or stands by", RoleInput, decideRole),
-  sleep: decisionEntry("whether a device that stands by is suspended", SleepInput, decideSleep),
+  role: decisionEntry("whether an agent serves, drains or stands by", RoleInput, explained(decideRole, explainRole)),
+  sleep: decisionEntry(
+    "whether a device that stands by is suspended",
+    SleepInput,
+    explained(decideSleep, explainSleep),
+  ),
   wake: decisionEntry("which sleeping peers to wake", WakeInput, decideWake),
   "calibration-rate": decisionEntry(
     "which rate a calibration tries next, and when it is done",
     CalibrationRateInput,
-    ({ trials, search }) => decideNextRate(trials, search),
+    explained(({ trials, search }) => decideNextRate(trials, search), explainNextRate),
   ),
   "profile-correction": decisionEntry(
     "how a minute of service corrects a mode's calibrated figures",

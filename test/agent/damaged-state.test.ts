@@ -4,16 +4,17 @@ import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
 import { createBoardFigures } from "#agent/power/calibration/board-figures.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createStoredText } from "#agent/stored-text.ts";
-import { createOutbox, lossCauses } from "#agent/telemetry/outbox.ts";
+import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
 import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
-import { createMinuteCycle } from "#agent/traffic/minute-cycle.ts";
-import { createTrafficRecord, minuteMs } from "#agent/traffic/traffic-record.ts";
+import { MinuteCycle } from "#agent/traffic/minute-cycle.ts";
+import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
 import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { createScoreStore } from "#forecast/blend/score-store.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import { createTrainedModels } from "#forecast/night/trained-models.ts";
 import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import { createLogger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
 import { aDesired, aMinute } from "../fakes/builders.ts";
@@ -47,8 +48,8 @@ function filledState(): Database {
   const database = new Database(":memory:", { strict: true });
   for (const migration of agentStateMigrations) database.run(migration);
   let nowMs = startMs;
-  const record = createTrafficRecord(database, "earlier", nowMs, () => nowMs);
-  const outbox = createOutbox(database, { maxBytes: 1e9, maxAgeMs: 1e12 });
+  const record = new TrafficRecord(database, "earlier", nowMs, () => nowMs);
+  const outbox = new Outbox(database, { maxBytes: 1e9, maxAgeMs: 1e12 });
   const accuracy = createLiveAccuracy(database);
   const history: MinuteRate[] = [];
   for (let minute = 0; minute < 20; minute += 1) {
@@ -67,8 +68,8 @@ function filledState(): Database {
 async function live(database: Database): Promise<MinuteData[]> {
   let nowMs = startMs + 60 * minuteMs;
   const storage = createStorageWatch(log, lossCauses, () => nowMs);
-  const record = createTrafficRecord(database, "now", nowMs, () => nowMs, storage);
-  const outbox = createOutbox(database, { maxBytes: 1e9, maxAgeMs: 1e12 }, storage, (each) => record.markQueued(each));
+  const record = new TrafficRecord(database, "now", nowMs, () => nowMs, storage);
+  const outbox = new Outbox(database, { maxBytes: 1e9, maxAgeMs: 1e12 }, storage, (each) => record.markQueued(each));
   const accuracy = createLiveAccuracy(database, storage);
   const memory = (name: string) => createStoredText(database, name, storage);
   const desired = createDesiredDocument(database, () => nowMs, log, storage);
@@ -85,7 +86,7 @@ async function live(database: Database): Promise<MinuteData[]> {
   const broker = createRecordingBroker();
   broker.setConnected(true);
   const sender = createOutboxSender(outbox, broker, { fleet: "f", agentId: "thor-1", bootId: "now" }, () => nowMs, log);
-  const cycle = createMinuteCycle({
+  const cycle = new MinuteCycle({
     identity: { fleet: "f", agentId: "thor-1", bootId: "now", region: "" },
     record,
     outbox,

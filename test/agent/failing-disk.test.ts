@@ -4,12 +4,13 @@ import pino from "pino";
 import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createStoredText } from "#agent/stored-text.ts";
-import { createOutbox, lossCauses } from "#agent/telemetry/outbox.ts";
+import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
 import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
-import { createMinuteCycle } from "#agent/traffic/minute-cycle.ts";
-import { createTrafficRecord, minuteMs } from "#agent/traffic/traffic-record.ts";
+import { MinuteCycle } from "#agent/traffic/minute-cycle.ts";
+import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
 import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { createStorageWatch } from "#platform/files/storage-watch.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
 import { createFailingDatabase } from "../fakes/failing-database.ts";
 import { createRecordingBroker } from "../fakes/memory-broker.ts";
@@ -47,16 +48,16 @@ async function live(
   const failing = createFailingDatabase(real, (operation, sql) => (broken ? fails(operation, sql) : null));
   const { database } = failing;
   const storage = createStorageWatch(log, lossCauses, () => nowMs);
-  const record = createTrafficRecord(database, bootId, nowMs, () => nowMs, storage);
+  const record = new TrafficRecord(database, bootId, nowMs, () => nowMs, storage);
   const limits = { maxBytes: 1e6, maxAgeMs: 1e9 };
-  const outbox = createOutbox(database, limits, storage, (minute) => record.markQueued(minute));
+  const outbox = new Outbox(database, limits, storage, (minute) => record.markQueued(minute));
   const text = createStoredText(database, "text", storage);
   const desired = createDesiredDocument(database, () => 1000, log, storage);
   const broker = createRecordingBroker();
   const sender = createOutboxSender(outbox, broker, { fleet: "f", agentId: "a", bootId: "b" }, () => nowMs, log);
   const rates: (number | null)[][] = [];
   const accuracy = createLiveAccuracy(database, storage);
-  const cycle = createMinuteCycle({
+  const cycle = new MinuteCycle({
     identity: { fleet: "f", agentId: "a", bootId, region: "" },
     record,
     outbox,
@@ -188,7 +189,7 @@ describe("what memory does not hold is counted", () => {
   test("more minutes than a day: the oldest are dropped, counted by cause and said", async () => {
     const storage = createStorageWatch(log, lossCauses, () => 0);
     const { database } = createFailingDatabase(emptyState(), () => "SQLITE_FULL");
-    const outbox = createOutbox(database, { maxBytes: 1e6, maxAgeMs: 1e9 }, storage);
+    const outbox = new Outbox(database, { maxBytes: 1e6, maxAgeMs: 1e9 }, storage);
     const { sent } = whole;
     for (let seq = 1; seq <= 1_500; seq += 1) {
       expect(outbox.append({ ...(sent[0] as MinuteData), seq }, seq)).toBe(false);
@@ -208,7 +209,7 @@ describe("what memory does not hold is counted", () => {
   test("minutes of many tenants are bounded by their bytes", () => {
     const storage = createStorageWatch(log, lossCauses, () => 0);
     const { database } = createFailingDatabase(emptyState(), () => "SQLITE_FULL");
-    const outbox = createOutbox(database, { maxBytes: 1e9, maxAgeMs: 1e9 }, storage);
+    const outbox = new Outbox(database, { maxBytes: 1e9, maxAgeMs: 1e9 }, storage);
     const model = { ...(whole.sent[0] as MinuteData).traffic.models[0], model: "x".repeat(1_000_000) };
     const large = { ...(whole.sent[0] as MinuteData) };
     for (let seq = 1; seq <= 40; seq += 1) {
@@ -222,7 +223,7 @@ describe("what memory does not hold is counted", () => {
   test("a row that can't be read is counted and stands in nobody's way", async () => {
     const real = emptyState();
     const storage = createStorageWatch(log, lossCauses, () => 0);
-    const outbox = createOutbox(real, { maxBytes: 1e6, maxAgeMs: 1e9 }, storage);
+    const outbox = new Outbox(real, { maxBytes: 1e6, maxAgeMs: 1e9 }, storage);
     for (const payload of ["", "{", "null", "7", "{}"])
       real.run("INSERT INTO outbox (boot_id, created_ms, bytes, payload) VALUES ('b', 0, 1, ?)", [payload]);
     outbox.append(whole.sent[0] as MinuteData, 0);
@@ -233,7 +234,7 @@ describe("what memory does not hold is counted", () => {
     const insert = "INSERT INTO minute_traffic VALUES ('b', ?, 0, 60000, 1, ?, 0)";
     const empty = JSON.stringify({ minuteStartMs: 0, observedMs: 60_000, errors: 0, rejected: 0, models: [] });
     for (const [seq, traffic] of ["", "{", empty].entries()) real.run(insert, [seq, traffic]);
-    const record = createTrafficRecord(real, "c", 0, () => 0, storage);
+    const record = new TrafficRecord(real, "c", 0, () => 0, storage);
     expect(record.unqueued().map(({ seq }) => seq)).toEqual([2]);
     expect(storage.status().lost["unreadable"]).toBe(7);
   });

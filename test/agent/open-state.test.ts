@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
-import { type AgentState, createAgentState, openState } from "#agent/open-state.ts";
+import { openState, StateFile } from "#agent/open-state.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createStoredText } from "#agent/stored-text.ts";
-import { createOutbox, lossCauses } from "#agent/telemetry/outbox.ts";
+import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
 import { UsageError } from "#platform/errors.ts";
 import { LaterVersionError } from "#platform/files/open-database.ts";
 import { createStorageWatch } from "#platform/files/storage-watch.ts";
@@ -20,7 +20,7 @@ const minute = (seq: number) => aMinute({ agentId: "a", bootId: "b", seq, traffi
 let root: string;
 let directory: string;
 let path: string;
-const open: AgentState[] = [];
+const open: StateFile[] = [];
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "thormesh-state-"));
   directory = join(root, "state");
@@ -33,10 +33,10 @@ afterEach(() => {
 
 function start() {
   const storage = createStorageWatch(log, lossCauses, () => 0);
-  const state = createAgentState(path, log, () => 0);
+  const state = new StateFile(path, log, () => 0);
   open.push(state);
   storage.keep({ flush: () => state.recover(), waiting: () => ({ records: 0, bytes: 0 }) });
-  const outbox = createOutbox(state.database, { maxBytes: 1e6, maxAgeMs: 1e9 }, storage);
+  const outbox = new Outbox(state.database, { maxBytes: 1e6, maxAgeMs: 1e9 }, storage);
   return { storage, state, outbox, text: createStoredText(state.database, "text", storage) };
 }
 
@@ -48,7 +48,7 @@ function seqsOnDisk(): number[] {
   return rows.map(({ payload }) => (JSON.parse(payload) as MinuteData).seq);
 }
 
-function sendAll(outbox: ReturnType<typeof createOutbox>): number[] {
+function sendAll(outbox: Outbox): number[] {
   const seqs: number[] = [];
   for (let entry = outbox.oldest(); entry !== null; entry = outbox.oldest()) {
     seqs.push(entry.data.seq);
@@ -122,7 +122,7 @@ describe("a state file that is taken away from under an agent", () => {
     expect(start().text.load()).toBe("kept");
   });
 
-  const seqsOnDiskOf = (outbox: ReturnType<typeof createOutbox>) => {
+  const seqsOnDiskOf = (outbox: Outbox) => {
     expect(outbox.unwritten()).toBe(0);
     const first = outbox.oldest();
     expect(first?.data.seq).toBe(1);
@@ -170,7 +170,7 @@ describe("a state file that is taken away from under an agent", () => {
 describe("what is no fault of the disk still ends the start", () => {
   test("another agent holds it", () => {
     start();
-    expect(() => createAgentState(path, log, () => 0)).toThrow(UsageError);
+    expect(() => new StateFile(path, log, () => 0)).toThrow(UsageError);
   }, 30_000);
 
   test("a later version wrote it", () => {
@@ -178,7 +178,7 @@ describe("what is no fault of the disk still ends the start", () => {
     const database = new Database(path, { create: true });
     database.run(`PRAGMA user_version = ${agentStateMigrations.length + 1}`);
     database.close();
-    expect(() => createAgentState(path, log, () => 0)).toThrow(LaterVersionError);
+    expect(() => new StateFile(path, log, () => 0)).toThrow(LaterVersionError);
     expect(existsSync(path)).toBe(true);
   });
 });

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import pino from "pino";
 import { openState } from "#agent/open-state.ts";
-import { createTrafficRecord } from "#agent/traffic/traffic-record.ts";
-
-const minuteMs = 60_000;
+import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
+import { minuteMs } from "#platform/time.ts";
 
 /** Writes the state of an agent that served `textsOf(minuteStartMs)` texts in each of the `minutes` minutes before a time. */
 export function writeRecordedTraffic(
@@ -15,7 +14,7 @@ export function writeRecordedTraffic(
   const startMs = Math.floor(untilMs / minuteMs - minutes) * minuteMs;
   const database = openState(join(stateDir, "agent.db"), pino({ level: "silent" }), untilMs);
   let atMs = startMs;
-  const record = createTrafficRecord(database, crypto.randomUUID(), startMs, () => atMs);
+  const record = new TrafficRecord(database, crypto.randomUUID(), startMs, () => atMs);
   database.transaction(() => {
     for (; atMs + minuteMs <= untilMs; ) {
       const texts = textsOf(atMs);

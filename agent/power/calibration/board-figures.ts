@@ -22,9 +22,9 @@ export interface Memory {
   save(text: string): void;
 }
 
-/** Where a board's figures come from, for people and for the fleet. */
+/** Origin of a board's figures, for people and for the fleet. */
 export interface FiguresOrigin {
-  /** calibrated: measured on this board; board: what the board (or its simulation) says of itself, which may be nothing. */
+  /** calibrated: measured on this board; board: stated by the board or its simulation, which may state none. */
   readonly kind: "calibrated" | "board";
   readonly model: string | null;
   readonly texts: string | null;
@@ -34,15 +34,15 @@ export interface FiguresOrigin {
   readonly corrections: Readonly<Record<string, ModeCorrection>>;
 }
 
-/** What the modes of this board can do: as calibrated, corrected by what is seen in service, else as the board says. */
+/** Figures of the board's modes: as calibrated and corrected by service, else as the board states them. */
 export interface BoardFigures {
   /** Reads the profile again when its file has changed. Never rejects. */
   refresh(): Promise<void>;
   apply(modes: readonly PowerModeProfile[]): readonly PowerModeProfile[];
-  /** Takes in a minute that was spent in one mode. */
+  /** Corrects a mode's figures by a minute spent in it from end to end. */
   observe(modeId: number, minute: ObservedMinute): void;
   origin(): FiguresOrigin;
-  /** Why the board must be left alone: a calibration is at work on it. Null when it is free. */
+  /** Returns the reason to leave the board alone while a calibration uses it; null when it is free. */
   busyReason(): Promise<string | null>;
 }
 
@@ -57,11 +57,11 @@ function recall(memory: Memory): Static<typeof Corrections> | null {
     const content: unknown = JSON.parse(memory.load() ?? "null");
     return describeMismatches(Corrections, content).length === 0 ? (content as Static<typeof Corrections>) : null;
   } catch {
-    return null; // what can't be read is learnt again
+    return null; // unreadable corrections are learnt again
   }
 }
 
-/** @param options.model the id of the model that is served; asked anew each time. Nothing is read before `refresh`. */
+/** Nothing is read before `refresh`. @param options.model id of the served model, read at every refresh */
 export function createBoardFigures(options: {
   readonly stateDir: string;
   readonly model: () => string;
@@ -94,14 +94,11 @@ export function createBoardFigures(options: {
       if (read.kind === "unreadable") log.error({ reason: read.reason }, "the board's profile can't be used");
       const found = read.kind === "read" ? calibrationFor(read.content, model) : null;
       if (read.kind === "read" && found === null)
-        log.warn(
-          { model, path: profilePath },
-          "the board's profile says nothing of this model: run thormesh calibrate",
-        );
+        log.warn({ model, path: profilePath }, "the board's profile lacks this model: run thormesh calibrate");
       if (found !== null)
         log.info(
           { model, texts: found.texts, modes: found.modes.length },
-          "power modes are chosen by this board's profile",
+          "choosing power modes by this board's profile",
         );
       adopt(found);
     },
@@ -132,7 +129,7 @@ export function createBoardFigures(options: {
     async busyReason() {
       const sweep = await readSweep(sweepPath);
       if (sweep.kind !== "read" || sweep.content.pid === process.pid || !isAlive(sweep.content.pid)) return null;
-      return `thormesh calibrate is at work on the board (process ${sweep.content.pid})`;
+      return `thormesh calibrate is using the board (process ${sweep.content.pid})`;
     },
   };
 }

@@ -5,18 +5,18 @@ const strict = { additionalProperties: false } as const;
 const Amount = Type.Number({ minimum: 0 });
 const orNull = <T extends typeof Amount>(schema: T) => Type.Union([schema, Type.Null()]);
 
-/** What one mode was seen to do under load. */
+/** Figures of one mode, measured under load. */
 export const MeasuredMode = Type.Object(
   {
     id: Type.Integer({ minimum: 0 }),
     name: Type.String({ maxLength: 64 }),
-    /** The highest rate, texts a second, whose p95 stayed within the target; 0 = not even the lowest one that was tried. */
+    /** Highest rate, texts a second, whose p95 stayed within the target; 0 when even the lowest rate failed. */
     capacityQps: Amount,
-    /** At that rate; null when no rate was good enough. */
+    /** At that rate; null when no rate passed. */
     p95Ms: orNull(Amount),
-    /** Mean input power at that rate; null where the board doesn't tell its power. */
+    /** Mean input power at that rate; null where the board has no power readings. */
     busyWatts: orNull(Amount),
-    /** Mean input power with the model loaded and nothing to do. */
+    /** Mean input power with the model loaded and no load. */
     idleWatts: orNull(Amount),
     maxTemperatureC: Type.Union([Type.Number(), Type.Null()]),
     measuredAtMs: Type.Integer({ minimum: 0 }),
@@ -29,11 +29,11 @@ export type MeasuredMode = Static<typeof MeasuredMode>;
 export const Calibration = Type.Object(
   {
     model: Type.String({ minLength: 1, maxLength: 128 }),
-    /** What the texts were: short, medium, long or mixed. */
+    /** Mix of texts: short, medium, long or mixed. */
     texts: Type.String({ minLength: 1, maxLength: 64 }),
     targetP95Ms: Type.Number({ exclusiveMinimum: 0 }),
     finishedAtMs: Type.Integer({ minimum: 0 }),
-    /** Of the program that measured. */
+    /** Version of the program that measured. */
     program: Type.String({ maxLength: 64 }),
     modes: Type.Array(MeasuredMode, { minItems: 1, maxItems: 32 }),
   },
@@ -54,8 +54,8 @@ export const BoardProfile = Type.Object(
 export type BoardProfile = Static<typeof BoardProfile>;
 
 /**
- * The profile with one more calibration, in the place of an older one of the same model and texts. Modes that were left out this time
- * keep their older figures when these were held to the same target.
+ * Adds a calibration to the profile, in place of an older one of the same model and texts. Modes that were left out this time
+ * keep their older figures if these were measured against the same target.
  */
 export function withCalibration(profile: BoardProfile, calibration: Calibration): BoardProfile {
   const same = ({ model, texts }: Calibration) => model === calibration.model && texts === calibration.texts;
@@ -68,8 +68,8 @@ export function withCalibration(profile: BoardProfile, calibration: Calibration)
 }
 
 /**
- * The calibration that says most of what an agent will see: of its model, with mixed texts before others, the newest first. Null when
- * the board never ran the model: another model's figures would be wrong by an unknown factor.
+ * Returns the most representative calibration for a model: with mixed texts before others, the newest first. Null without one of
+ * that model: another model's figures would be wrong by an unknown factor.
  */
 export function calibrationFor(profile: BoardProfile | null, model: string): Calibration | null {
   const own = (profile?.calibrations ?? []).filter((calibration) => calibration.model === model);
@@ -78,8 +78,8 @@ export function calibrationFor(profile: BoardProfile | null, model: string): Cal
 }
 
 /**
- * A board's modes with what was measured in place of what was assumed. A mode that was not measured (another name under the same id
- * counts as another mode) keeps its figures; where all capacities are known the most capable comes first.
+ * Returns a board's modes with measured figures in place of assumed ones. A mode that was not measured (another name under the same id
+ * counts as another mode) keeps its figures; where all capacities are known the most capable mode comes first.
  */
 export function applyCalibration(
   modes: readonly PowerModeProfile[],

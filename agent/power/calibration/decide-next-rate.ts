@@ -1,65 +1,66 @@
 /** One stretch of load at a steady rate. */
 export interface RateTrial {
   readonly rateQps: number;
-  /** late: not within the target, which may be chance; hopeless: nowhere near it, which is none. */
+  /** late: beyond the target, perhaps by chance; hopeless: so far beyond it that chance is ruled out. */
   readonly verdict: "in-time" | "late" | "hopeless";
 }
 
 export interface RateSearch {
-  /** Where to begin, texts a second. */
+  /** First rate to try, texts a second. */
   readonly firstQps: number;
   readonly lowestQps: number;
   readonly highestQps: number;
-  /** The search ends when the lowest rate that failed is at most this share above the highest that did not. */
+  /** The search ends when the lowest rate that failed is at most this share above the highest that passed. */
   readonly tolerance: number;
 }
 
 export type NextRate =
-  | { readonly kind: "try"; readonly rateQps: number; readonly reason: string }
-  | { readonly kind: "done"; readonly capacityQps: number; readonly reason: string };
+  | ({ readonly kind: "try"; readonly rateQps: number } & (
+      | { readonly rule: "first" | "repeat" }
+      | { readonly rule: "lower"; readonly failedQps: number }
+      | { readonly rule: "higher"; readonly passedQps: number }
+      | { readonly rule: "between"; readonly passedQps: number; readonly failedQps: number }
+    ))
+  | ({ readonly kind: "done"; readonly capacityQps: number } & (
+      | { readonly rule: "none-passed"; readonly failedQps: number }
+      | { readonly rule: "highest-passed"; readonly passedQps: number }
+      | { readonly rule: "converged"; readonly passedQps: number; readonly failedQps: number }
+    ));
 
 const growth = 1.4;
-/** A rate that was late is tried so often before it counts: one hiccup of the machine is no limit. */
-const latenessThatCounts = 2;
+/** Attempts at a rate until its lateness counts: one hiccup of the machine is no limit. */
+const latesToFail = 2;
 
-const show = (rate: number) => `${Number(rate.toPrecision(3))} qps`;
-
-/** The next step in the search for the highest rate that is served in time: up by 40 % until one fails, then between the two. */
+/** Decides the next step in the search for the highest rate that is served in time: up by 40 % until one fails, then between the two. */
 export function decideNextRate(trials: readonly RateTrial[], search: RateSearch): NextRate {
   const { lowestQps, highestQps, tolerance } = search;
-  const within = (rate: number) => Math.min(highestQps, Math.max(lowestQps, rate));
-  const passed = trials.filter(({ verdict }) => verdict === "in-time").map(({ rateQps }) => rateQps);
-  const highest = passed.length === 0 ? null : Math.max(...passed);
+  const clamp = (rate: number) => Math.min(highestQps, Math.max(lowestQps, rate));
   const newest = trials.at(-1);
   if (newest === undefined) {
-    const first = Number.isFinite(search.firstQps) ? within(search.firstQps) : lowestQps;
-    return { kind: "try", rateQps: first, reason: "to begin with" };
+    const rateQps = Number.isFinite(search.firstQps) ? clamp(search.firstQps) : lowestQps;
+    return { kind: "try", rule: "first", rateQps };
   }
   const fails = (rate: number) => {
     const verdicts = trials.filter(({ rateQps }) => rateQps === rate).map(({ verdict }) => verdict);
-    return (
-      verdicts.includes("hopeless") || verdicts.filter((verdict) => verdict === "late").length >= latenessThatCounts
-    );
+    return verdicts.includes("hopeless") || verdicts.filter((verdict) => verdict === "late").length >= latesToFail;
   };
   if (newest.verdict === "late" && !fails(newest.rateQps))
-    return { kind: "try", rateQps: newest.rateQps, reason: "once more: it was late" };
+    return { kind: "try", rule: "repeat", rateQps: newest.rateQps };
+  const passed = trials.filter(({ verdict }) => verdict === "in-time").map(({ rateQps }) => rateQps);
+  const passedQps = passed.length === 0 ? null : Math.max(...passed);
   const failed = trials.map(({ rateQps }) => rateQps).filter(fails);
-  const limit = failed.length === 0 ? null : Math.min(...failed);
-  if (highest === null) {
-    const rate = limit ?? lowestQps;
-    if (rate <= lowestQps) return { kind: "done", capacityQps: 0, reason: `even ${show(rate)} is not served in time` };
-    return { kind: "try", rateQps: within(rate / growth ** 2), reason: `${show(rate)} was late` };
+  const failedQps = failed.length === 0 ? null : Math.min(...failed);
+  if (passedQps === null) {
+    const lowestFailedQps = failedQps ?? lowestQps;
+    if (lowestFailedQps <= lowestQps)
+      return { kind: "done", rule: "none-passed", capacityQps: 0, failedQps: lowestFailedQps };
+    return { kind: "try", rule: "lower", rateQps: clamp(lowestFailedQps / growth ** 2), failedQps: lowestFailedQps };
   }
-  if (limit === null) {
-    if (highest >= highestQps)
-      return {
-        kind: "done",
-        capacityQps: highest,
-        reason: `${show(highest)}, the highest rate that is tried, is served in time`,
-      };
-    return { kind: "try", rateQps: within(highest * growth), reason: `${show(highest)} was in time` };
+  if (failedQps === null) {
+    if (passedQps >= highestQps) return { kind: "done", rule: "highest-passed", capacityQps: passedQps, passedQps };
+    return { kind: "try", rule: "higher", rateQps: clamp(passedQps * growth), passedQps };
   }
-  if (limit / highest <= 1 + tolerance)
-    return { kind: "done", capacityQps: highest, reason: `${show(highest)} is served in time, ${show(limit)} is not` };
-  return { kind: "try", rateQps: Math.sqrt(highest * limit), reason: `between ${show(highest)} and ${show(limit)}` };
+  if (failedQps / passedQps <= 1 + tolerance)
+    return { kind: "done", rule: "converged", capacityQps: passedQps, passedQps, failedQps };
+  return { kind: "try", rule: "between", rateQps: Math.sqrt(passedQps * failedQps), passedQps, failedQps };
 }

@@ -9,17 +9,17 @@ import { BoardProfile, MeasuredMode } from "./board-profile.ts";
 export const profileFileName = "power-profile.json";
 export const sweepFileName = "calibration-under-way.json";
 
-/** A sweep that has begun: what it is of, where to return to, and the modes that are done. */
+/** Sweep under way: its subject, the mode to restore, and the modes that are measured. */
 export const SweepState = Type.Object(
   {
     version: Type.Literal(1),
-    /** Of the process that measures, or did when it was interrupted. */
+    /** Process that measures, or measured before it was interrupted. */
     pid: Type.Integer({ minimum: 1 }),
     board: Type.String({ maxLength: 128 }),
     model: Type.String(),
     texts: Type.String(),
     targetP95Ms: Type.Number(),
-    /** The mode that the board was in before; null when it did not say. */
+    /** Mode of the board before the sweep; null when unknown. */
     returnToModeId: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
     startedAtMs: Type.Integer({ minimum: 0 }),
     done: Type.Array(MeasuredMode, { maxItems: 32 }),
@@ -55,7 +55,7 @@ async function readJson<T extends TSchema>(path: string, schema: T): Promise<Rea
 export const readProfile = (path: string): Promise<ReadFile<BoardProfile>> => readJson(path, BoardProfile);
 export const readSweep = (path: string): Promise<ReadFile<SweepState>> => readJson(path, SweepState);
 
-/** Writes the whole file or leaves the old one: a reader never sees half of it. */
+/** Replaces the file atomically: a reader never sees half of it. */
 export async function writeWhole(path: string, content: BoardProfile | SweepState): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}`;
@@ -63,7 +63,7 @@ export async function writeWhole(path: string, content: BoardProfile | SweepStat
   await rename(temporary, path);
 }
 
-/** Whether a process is there, also when it belongs to somebody else. */
+/** Returns true for a process that exists, also one of another user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -2,13 +2,14 @@ import type { PowerControl } from "#agent/power/device/device.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { MeasuredMode } from "./board-profile.ts";
 import { decideNextRate, type RateTrial } from "./decide-next-rate.ts";
+import { explainNextRate } from "./explain-next-rate.ts";
 
-/** How a stretch of load went. */
+/** Result of a stretch of load. */
 export interface LoadResult {
-  /** Null when nothing was answered. */
+  /** Null without answers. */
   readonly p95Ms: number | null;
   readonly answeredQps: number;
-  /** Requests that failed, of those that ended, 0..1. */
+  /** Share of finished requests that failed, 0..1. */
   readonly failedShare: number;
 }
 
@@ -18,23 +19,23 @@ export interface PowerReading {
   readonly maxTemperatureC: number | null;
 }
 
-/** What the sweep does to the board and to the model; rejects when the signal of the sweep aborts. */
+/** Effects of the sweep on the board and the model; they reject when the sweep is aborted. */
 export interface SweepEffects {
   readonly control: Pick<PowerControl, "setMode">;
-  /** Open loop: this many texts a second, whether or not earlier ones were answered. */
+  /** Sends `rateQps` texts a second in an open loop: without waiting for answers. */
   load(rateQps: number, durationMs: number): Promise<LoadResult>;
-  /** A few clients that send when they have their answers: warms everything up, and tells about where to begin. */
+  /** Closed loop of a few clients: warms everything up and gives the rate to start from. */
   press(durationMs: number): Promise<LoadResult>;
   wait(durationMs: number): Promise<void>;
-  /** What the sensors said while something was done. */
+  /** Runs `work` and returns its result with the sensors' readings meanwhile. */
   during<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly power: PowerReading }>;
   nowMs(): number;
 }
 
 export interface SweepTimes {
-  /** After a mode was set: clocks and heat settle. */
+  /** After a mode was set, until clocks and temperature have settled. */
   readonly settleMs: number;
-  /** With nothing to do, for the idle watts. */
+  /** Without load, for the idle watts. */
   readonly idleMs: number;
   readonly warmUpMs: number;
   /** Each stretch at a steady rate. */
@@ -48,41 +49,42 @@ export type SweepEvent =
       readonly mode: string;
       readonly rateQps: number;
       readonly p95Ms: number | null;
-      /** What was wrong with it; null when it was in time. */
+      /** Criterion that failed; null when the rate was served in time. */
       readonly missed: "p95" | "errors" | "rate" | null;
     }
   | { readonly kind: "measured"; readonly mode: MeasuredMode; readonly reason: string }
   | { readonly kind: "skipped"; readonly mode: string; readonly reason: string };
 
-/** A request in a thousand may fail for reasons of its own; fewer answers than this share of the rate means it was not kept up with. */
-const mostFailed = 0.001;
-const fewestAnswered = 0.9;
-/** So many times the target is no bad luck. */
+/** One request in a thousand may fail for other reasons than load. */
+const maxFailedShare = 0.001;
+/** With fewer answers than this share of the rate the board did not keep up. */
+const minAnsweredShare = 0.9;
+/** A p95 of four times the target is not chance. */
 const hopelessFactor = 4;
-/** Below it a mode is of no use. */
+/** A mode that carries less is useless. */
 const lowestQps = 0.5;
-/** A client's machine gives out before a board that does more. */
+/** The client's machine reaches its limit before a board that carries more. */
 const highestQps = 20_000;
 const tolerance = 0.05;
-/** The search begins at this share of what a few clients got done without regard to latency. */
+/** Share of the closed loop's rate, reached without regard to latency, at which the search begins. */
 const startShare = 0.7;
-/** So many stretches of load a search takes as a rule; for the estimate of time. */
-const usualSteps = 9;
+/** Typical stretches of load in a search, for the estimate of time. */
+const typicalSteps = 9;
 
-/** How long so many modes take, as a rule. */
+/** Estimates the duration of a sweep of `modes` modes. */
 export function estimateSweepMs(modes: number, { settleMs, idleMs, warmUpMs, stepMs }: SweepTimes): number {
-  return modes * (settleMs + idleMs + warmUpMs + usualSteps * stepMs);
+  return modes * (settleMs + idleMs + warmUpMs + typicalSteps * stepMs);
 }
 
 type Missed = Extract<SweepEvent, { kind: "step" }>["missed"];
 
-/** What a stretch of load at a rate missed; null when it was in time. */
+/** Returns the criterion that a stretch of load failed; null when it was served in time. */
 export function missedBy(result: LoadResult, rateQps: number, targetP95Ms: number, stepMs: number): Missed {
-  if (result.failedShare > mostFailed) return "errors";
+  if (result.failedShare > maxFailedShare) return "errors";
   if (result.p95Ms === null || result.p95Ms > targetP95Ms) return "p95";
-  // The last request of a stretch may be answered after its end, which counts for much at a few a second.
+  // The last request of a stretch may be answered after its end: a large share at a few requests a second.
   const oneRequestQps = 1000 / stepMs;
-  return result.answeredQps < fewestAnswered * rateQps - oneRequestQps ? "rate" : null;
+  return result.answeredQps < minAnsweredShare * rateQps - oneRequestQps ? "rate" : null;
 }
 
 async function measureMode(
@@ -113,7 +115,7 @@ async function measureMode(
         maxTemperatureC,
         measuredAtMs: Math.round(effects.nowMs()),
       };
-      onEvent({ kind: "measured", mode: measured, reason: next.reason });
+      onEvent({ kind: "measured", mode: measured, reason: explainNextRate(next) });
       return measured;
     }
     const { rateQps } = next;
@@ -123,16 +125,16 @@ async function measureMode(
     const hopeless = result.p95Ms === null || result.p95Ms > hopelessFactor * targetP95Ms;
     trials.push({ rateQps, verdict: inTime ? "in-time" : hopeless ? "hopeless" : "late" });
     if (power.maxTemperatureC !== null) maxTemperatureC = Math.max(maxTemperatureC ?? -Infinity, power.maxTemperatureC);
-    // Busy watts belong to the rate that counts in the end: the highest one below the lowest failure.
+    // Busy watts are those at the capacity: the highest rate below the lowest failure.
     if (inTime && (best === null || rateQps >= best.rateQps)) best = { rateQps, p95Ms: result.p95Ms, power };
     onEvent({ kind: "step", mode: mode.name, rateQps, p95Ms: result.p95Ms, missed });
   }
 }
 
 /**
- * Measures modes one after the other: sets each, lets it settle, takes its idle watts, warms up, and looks for the highest rate that is
- * served in time. A mode that can't be set is left out with its reason. The caller sets the old mode again.
- * @param keep is handed every measured mode, so that an interrupted sweep can go on.
+ * Measures modes one after the other: sets each, lets it settle, takes its idle watts, warms up, and searches the highest rate that is
+ * served in time. A mode that can't be set is skipped with its reason. The caller restores the old mode.
+ * @param options.keep stores each measured mode, so that an interrupted sweep can resume
  */
 export async function sweepModes(
   modes: readonly PowerModeProfile[],

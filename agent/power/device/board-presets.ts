@@ -1,8 +1,10 @@
-/** One power mode of a simulated board. */
+import { minuteMs } from "#platform/time.ts";
+
+/** Power mode of a simulated board. */
 export interface SimulatedMode {
   readonly id: number;
   readonly name: string;
-  /** Texts a second that the board carries in this mode. */
+  /** Capacity in this mode, texts a second. */
   readonly capacityQps: number;
   readonly busyWatts: number;
   readonly idleWatts: number;
@@ -13,17 +15,17 @@ export interface BoardPreset {
   /** The most capable first. */
   readonly modes: readonly SimulatedMode[];
   readonly defaultModeId: number;
-  /** Where the figures come from, and which are assumed. */
+  /** Sources of the figures; the rest is assumed. */
   readonly source: string;
 }
 
 /** Assumed for every simulated board. */
 export const assumedPhysics = {
-  /** Unless configuration says otherwise: at it no board gets hot enough to throttle. */
+  /** Default of the configuration: no board gets hot enough to throttle. */
   ambientC: 30,
   /** Above ambient, in the long run, at the board's highest draw. */
   fullLoadRiseC: 45,
-  thermalTimeConstantMs: 120_000,
+  thermalTimeConstantMs: 2 * minuteMs,
   throttleAboveC: 97,
   throttledShare: 0.5,
   modeSwitchMs: 1000,

@@ -6,11 +6,25 @@ import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import type { Device } from "./device.ts";
 import { createJetsonControl } from "./jetson-control.ts";
-import { parseRelease } from "./parse-release.ts";
 import { createSimulatedDevice } from "./simulated-device.ts";
-import { createTegrastatsMeter } from "./tegrastats-meter.ts";
+import { TegrastatsMeter } from "./tegrastats-meter.ts";
 
-/** A machine whose power is neither known nor set: everything else works. */
+/** Major JetPack version by that of its Linux for Tegra release. */
+const jetPackByRelease: Readonly<Record<string, string>> = { "32": "4", "34": "5", "35": "5", "36": "6", "38": "7" };
+
+/**
+ * Parses the release in /etc/nv_tegra_release ("# R38 (release), REVISION: 2.0, …"), and adds its JetPack where known. Returns null for a
+ * text without one.
+ */
+export function parseRelease(text: string): string | null {
+  const match = /\bR(\d+) \(release\), REVISION: ([\d.]+)/.exec(text);
+  if (match === null) return null;
+  const [, major = "", revision = ""] = match;
+  const jetPack = jetPackByRelease[major];
+  return `L4T ${major}.${revision}${jetPack === undefined ? "" : ` (JetPack ${jetPack})`}`;
+}
+
+/** Machine without power readings and modes: everything else works. */
 function createPlainDevice(): Device {
   return {
     kind: "none",
@@ -27,12 +41,12 @@ function createPlainDevice(): Device {
 }
 
 const readIfThere = (path: string) => readFile(path, "utf8").catch(() => "");
-/** What the fleet is told of a board at most. */
-const longestName = 128;
+/** Limit of the birth message. */
+const maxNameLength = 128;
 
 /**
- * The board that configuration names; `auto` is a Jetson where nvpmodel is found, else a machine without power modes.
- * @param faults is told what of it does not work.
+ * Opens the board that is configured; `auto` is a Jetson where nvpmodel is found, else a machine without power modes.
+ * @param faults receives what does not work
  */
 export async function createDevice(
   config: PowerConfig,
@@ -49,10 +63,10 @@ export async function createDevice(
   }
   return {
     kind: "jetson",
-    name: (await readIfThere(config.jetson.modelPath)).replaceAll("\0", "").trim().slice(0, longestName) || "Jetson",
+    name: (await readIfThere(config.jetson.modelPath)).replaceAll("\0", "").trim().slice(0, maxNameLength) || "Jetson",
     release: parseRelease(await readIfThere(config.jetson.releasePath)),
     control: createJetsonControl(config.jetson, faults),
-    meter: createTegrastatsMeter(config.jetson, clock, faults),
+    meter: new TegrastatsMeter(config.jetson, clock, faults),
     gate: openGate,
   };
 }

@@ -3,21 +3,21 @@ import type { PowerModeProfile } from "#protocol/messages.ts";
 
 export type SetModeResult =
   | { readonly kind: "set" }
-  /** The board wants a reboot first; nothing was changed and nothing was confirmed. */
+  /** The mode needs a reboot; nothing was changed and no reboot was confirmed. */
   | { readonly kind: "reboot-required"; readonly reason: string }
   | { readonly kind: "failed"; readonly reason: string };
 
 /** Reads and sets the board's power mode. */
 export interface PowerControl {
-  /** The modes that can be entered without a reboot, the most capable first. */
+  /** Returns the modes that can be entered without a reboot, the most capable first. */
   modes(): Promise<readonly PowerModeProfile[]>;
-  /** The mode the board is in; null when it can't be told. */
+  /** Returns the present mode; null when it is unknown. */
   currentMode(): Promise<{ readonly id: number; readonly name: string } | null>;
-  /** Sets a mode and verifies it by asking the board. Never rejects for what a board can do wrong. */
+  /** Sets a mode and verifies it by asking the board. Never rejects for a fault of the board. */
   setMode(modeId: number): Promise<SetModeResult>;
 }
 
-/** One reading of the board's sensors; null = this board doesn't say. */
+/** One reading of the board's sensors; null for figures that this board does not have. */
 export interface PowerSample {
   readonly atMs: number;
   readonly inputPowerMw: number | null;
@@ -29,16 +29,16 @@ export interface PowerSample {
 }
 
 export interface PowerMeter {
-  /** Begins to deliver samples, about one a second of the clock. A source that dies is restarted. */
+  /** Starts to deliver samples, about one a second of the clock. A source that dies is restarted. */
   start(onSample: (sample: PowerSample) => void): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A board: what sets and measures its power, and, when simulated, what holds requests back. */
+/** Board: sets and measures its power, and holds requests back when simulated. */
 export interface Device {
   readonly kind: "jetson" | "simulated" | "none";
   readonly name: string;
-  /** The release of the board's system software, for people; null where there is none or it is not known. */
+  /** Release of the board's system software, for people; null where unknown. */
   readonly release: string | null;
   readonly control: PowerControl;
   readonly meter: PowerMeter;

@@ -8,7 +8,7 @@ import { asksForReboot, byCapability, parseNvpmodelConf, parseNvpmodelQuery } fr
 import { type CommandOutcome, runCommand } from "./run-command.ts";
 import { askPowerHelper } from "./set-mode/ask-power-helper.ts";
 
-function describeOutcome(command: readonly string[], outcome: CommandOutcome, timeoutMs: number): string {
+function outcomeToText(command: readonly string[], outcome: CommandOutcome, timeoutMs: number): string {
   const name = command.join(" ");
   const output = outcome.output.trim().split("\n").at(-1) ?? "";
   switch (outcome.kind) {
@@ -28,7 +28,7 @@ export type ModeSetter =
   | { readonly kind: "command"; readonly command: readonly string[] }
   | { readonly kind: "helper"; readonly socketPath: string };
 
-/** As configured; where nothing is, root runs nvpmodel itself and others ask the helper, if it is installed. */
+/** Returns the configured setter; without one root runs nvpmodel itself, and other users ask the helper if it is installed. */
 export function modeSetter({ nvpmodelSet, nvpmodel, helperSocket }: JetsonConfig, isRoot: boolean): ModeSetter {
   if (nvpmodelSet !== null) return { kind: "command", command: nvpmodelSet };
   if (isRoot || !existsSync(helperSocket)) return { kind: "command", command: nvpmodel };
@@ -42,10 +42,10 @@ async function runSetter(setter: ModeSetter, modeId: number, timeoutMs: number):
   if (asksForReboot(outcome.output))
     return { kind: "reboot-required", reason: `mode ${modeId} needs a reboot, which is never done automatically` };
   if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
-  return { kind: "failed", reason: describeOutcome(command, outcome, timeoutMs) };
+  return { kind: "failed", reason: outcomeToText(command, outcome, timeoutMs) };
 }
 
-/** Power modes by nvpmodel. A mode that asks for a reboot is left out from then on. */
+/** Controls power modes by nvpmodel. A mode that asks for a reboot is left out from then on. */
 export function createJetsonControl(config: JetsonConfig, faults: PowerFaults): PowerControl {
   const needReboot = new Set<number>();
   const { commandTimeoutMs } = config;
@@ -56,8 +56,8 @@ export function createJetsonControl(config: JetsonConfig, faults: PowerFaults): 
     const mode = parseNvpmodelQuery(outcome.output);
     if (mode !== null) faults.clear("mode-query");
     else {
-      const reason = describeOutcome(command, outcome, commandTimeoutMs);
-      faults.raise("mode-query", reason, "the board does not say which power mode it is in; serving goes on");
+      const reason = outcomeToText(command, outcome, commandTimeoutMs);
+      faults.raise("mode-query", reason, "the power mode can't be read; serving goes on");
     }
     return mode;
   };
@@ -85,12 +85,11 @@ export function createJetsonControl(config: JetsonConfig, faults: PowerFaults): 
       if (outcome.kind === "reboot-required") needReboot.add(modeId);
       if (outcome.kind !== "set") return outcome;
       const now = await currentMode();
-      if (now === null)
-        return { kind: "failed", reason: "the mode was set, but the board does not say which it is in" };
+      if (now === null) return { kind: "failed", reason: "the mode was set, but the present mode can't be read" };
       if (now.id !== modeId) {
         return {
           kind: "failed",
-          reason: `mode ${modeId} was set without complaint, but the board is in ${now.name} (${now.id})`,
+          reason: `mode ${modeId} was set without an error, but the board is in ${now.name} (${now.id})`,
         };
       }
       return { kind: "set" };

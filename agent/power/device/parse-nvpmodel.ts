@@ -1,9 +1,9 @@
 export interface NvpmodelMode {
   readonly id: number;
   readonly name: string;
-  /** The GPU's highest clock in it, Hz; Infinity = not capped; null where the file does not say. */
+  /** Maximum GPU clock, Hz; Infinity when not capped; null where the file lacks it. */
   readonly gpuMaxHz: number | null;
-  /** CPU cores that it leaves on; null where the file does not say. */
+  /** CPU cores left on; null where the file lacks it. */
   readonly cores: number | null;
 }
 
@@ -15,7 +15,7 @@ export interface NvpmodelConf {
 
 type OpenMode = { -readonly [Key in keyof NvpmodelMode]: NvpmodelMode[Key] };
 
-/** Takes in one line of a mode's block, of which clocks and cores matter here: "GPU MAX_FREQ 1386000000", "CPU_ONLINE CORE_3 1". */
+/** Reads clock and cores from one line of a mode's block: "GPU MAX_FREQ 1386000000", "CPU_ONLINE CORE_3 1". */
 function readCap(mode: OpenMode, line: string): void {
   const [parameter, argument = "", text] = line.trim().split(/\s+/);
   const value = Number(text);
@@ -26,7 +26,7 @@ function readCap(mode: OpenMode, line: string): void {
     mode.cores = (mode.cores ?? 0) + (value === 1 ? 1 : 0);
 }
 
-/** Reads the blocks of /etc/nvpmodel.conf that name modes, with the caps by which modes can be compared; all else is of no concern here. */
+/** Reads the modes of /etc/nvpmodel.conf, with the caps by which they can be compared. */
 export function parseNvpmodelConf(text: string): NvpmodelConf {
   const modes: OpenMode[] = [];
   let open: OpenMode | null = null;
@@ -55,7 +55,7 @@ export function parseNvpmodelConf(text: string): NvpmodelConf {
   return { modes, defaultId };
 }
 
-/** The answer of `nvpmodel -q`: a line with the name, then one with the id. Warnings before them are passed over. */
+/** Parses the answer of `nvpmodel -q`: a line with the name, then one with the id. Warnings before them are skipped. */
 export function parseNvpmodelQuery(output: string): Pick<NvpmodelMode, "id" | "name"> | null {
   const lines = output.split(/\r?\n/).map((line) => line.trim());
   const named = /(?:^|^NVPM VERB: .*)NV Power Mode:(.*)$/;
@@ -66,15 +66,15 @@ export function parseNvpmodelQuery(output: string): Pick<NvpmodelMode, "id" | "n
   return { id: Number(id), name };
 }
 
-/** Whether the output of `nvpmodel -m` says that the mode needs a reboot, which is never confirmed here. */
+/** Returns true when the output of `nvpmodel -m` asks for a reboot, which is never confirmed. */
 export function asksForReboot(output: string): boolean {
   return /reboot required|want to reboot/i.test(output);
 }
 
 /**
- * Modes with the most capable first: MAXN modes, then by the watts in their names, and of as many watts by the GPU's clock and the cores
- * that are on. Where some name says nothing the GPU's clock alone counts, if the file has it for all. The file's order of ids says nothing
- * (an Orin Nano has 15W, 25W, MAXN_SUPER, 7W).
+ * Sorts modes, the most capable first: MAXN modes, then by the watts in their names; equal ones by GPU clock and cores. Where a name
+ * has no watts the GPU clock alone counts, if the file has it for all modes. The ids are in no such order (an Orin Nano has 15W, 25W,
+ * MAXN_SUPER, 7W).
  */
 export function byCapability(modes: readonly NvpmodelMode[]): NvpmodelMode[] {
   const watts = ({ name }: NvpmodelMode) => {

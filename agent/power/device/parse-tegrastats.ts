@@ -1,7 +1,7 @@
-/** What one line of tegrastats says; null where it says nothing. */
+/** Figures of one line of tegrastats; null where it lacks them. */
 export interface TegrastatsLine {
   readonly inputPowerMw: number | null;
-  /** Power rails that the line names: fewer than usual are those of a line that was cut. */
+  /** Number of power rails in the line; fewer than usual in a line that was cut. */
   readonly rails: number;
   /** 0..1 */
   readonly gpuUtilization: number | null;
@@ -10,7 +10,7 @@ export interface TegrastatsLine {
   readonly junctionTemperatureC: number | null;
 }
 
-/** Rails that carry the board's total input, the best first. */
+/** Rails of the board's total input, the best first. */
 const totalRails = ["VIN", "VDD_IN", "POM_5V_IN"] as const;
 
 function powerMw(rails: ReadonlyMap<string, number>): number | null {
@@ -26,8 +26,8 @@ function powerMw(rails: ReadonlyMap<string, number>): number | null {
 }
 
 /**
- * Reads one line of tegrastats, of any board and release that is known. Of a rail's figures the first is taken: the second is an average
- * since the start. Returns null for what is no such line (half a line, a message).
+ * Parses one line of tegrastats of any known board and release. Of a rail's figures the first counts: the second is the average
+ * since the start. Returns null for any other line (half a line, a message).
  */
 export function parseTegrastats(line: string): TegrastatsLine | null {
   const ram = /(?:^|\s)RAM (\d+)\/(\d+)MB(?:\s|$)/.exec(line);
@@ -48,7 +48,7 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
     // Some locales have a comma.
     temperatures.set((name as string).toLowerCase(), Number((celsius as string).replace(",", ".")));
   }
-  // Older boards name a PMIC that always reads 50 or 100 °C: it is not measured. An unpowered sensor reads -256.
+  // The PMIC of older boards always reads 50 or 100 °C: it is not measured. An unpowered sensor reads -256.
   temperatures.delete("pmic");
   const readings = [...temperatures.values()].filter((celsius) => celsius > -100);
   const hottest = readings.length === 0 ? null : Math.max(...readings);
@@ -62,7 +62,7 @@ export function parseTegrastats(line: string): TegrastatsLine | null {
   };
 }
 
-/** The answer of `nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits`; "[N/A]" becomes null. */
+/** Parses the answer of `nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits`; "[N/A]" becomes null. */
 export function parseNvidiaSmi(output: string): { gpuUtilization: number | null; gpuMemoryUsedMb: number | null } {
   const [utilization, memory] = (output.trim().split(/\r?\n/)[0] ?? "").split(",").map((field) => field.trim());
   const number = (field: string | undefined) =>

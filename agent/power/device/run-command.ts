@@ -8,13 +8,13 @@ export interface CommandOutcome {
   readonly output: string;
 }
 
-/** A tool's output is read for a few lines; the rest of an endless one is passed over. */
+/** Only a few lines of a tool's output are needed; the rest of an endless one is dropped. */
 const maxOutputCharacters = 256 * 1024;
 
-/** What was said within this time after the end; a grandchild may hold the pipes open for longer. */
-const lastWordsMs = 500;
+/** Time after the end in which output still counts; a grandchild may keep the pipes open for longer. */
+const lastOutputMs = 500;
 
-/** Collects what a stream brings until it ends or `stop` is called: a stream still read would keep this process alive. */
+/** Collects the text of a stream until it ends or `stop` is called: a stream still read would keep this process alive. */
 function collect(stream: ReadableStream<Uint8Array>) {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
@@ -27,19 +27,19 @@ function collect(stream: ReadableStream<Uint8Array>) {
   return { ended: read().catch(() => {}), text: () => text, stop: () => void reader.cancel().catch(() => {}) };
 }
 
-/** Kills a child where that is allowed: one that runs as root (by sudo) is out of a service user's reach. */
+/** Kills a child where that is allowed: a service user can't kill one that runs as root (by sudo). */
 export function killIfAllowed(child: Bun.Subprocess): void {
   try {
     child.kill("SIGKILL");
   } catch {
-    // EPERM: it goes on until it ends by itself, and must not keep this process alive.
+    // EPERM: it runs until it ends by itself, and must not keep this process alive.
   }
   child.unref();
 }
 
 /**
- * Runs a command with nothing on its standard input, in the C locale, and answers after `timeoutMs` at the latest (and half a second for
- * what it still has to say), also when the command can't be killed. Never rejects.
+ * Runs a command with empty standard input, in the C locale, and resolves after at most `timeoutMs` and half a second for the last
+ * output, also when the command can't be killed. Never rejects.
  * @param environment in place of this process' own in the C locale
  */
 export async function runCommand(
@@ -61,7 +61,7 @@ export async function runCommand(
     });
     const exitCode = await Promise.race([child.exited, timeOut]);
     if (exitCode === null) killIfAllowed(child);
-    await Promise.race([Promise.all(outputs.map(({ ended }) => ended)), Bun.sleep(lastWordsMs)]);
+    await Promise.race([Promise.all(outputs.map(({ ended }) => ended)), Bun.sleep(lastOutputMs)]);
     for (const output of outputs) output.stop();
     const output = outputs.map(({ text }) => text()).join("");
     return { kind: exitCode === null ? "timed-out" : "exited", exitCode, output };

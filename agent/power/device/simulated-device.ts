@@ -1,20 +1,57 @@
-import { createPace } from "#agent/power/mode/pace.ts";
 import type { SimulatedConfig } from "#agent/power/power-config.ts";
 import type { Clock } from "#platform/clock.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { assumedPhysics, type BoardPreset, boardPresets, type SimulatedMode } from "./board-presets.ts";
 import type { Device, PowerSample } from "./device.ts";
 
-/** Texts that a board takes at once before it makes callers wait: what a batch holds. */
+/**
+ * Virtual server that works on one text after another, `1000 / capacityQps` ms each, with a burst ahead of the pace (generic cell rate
+ * algorithm, ITU-T I.371, with a delay instead of a refusal).
+ */
+export interface Pace {
+  /** Takes a turn for `texts` more texts. Returns its delay from `nowMs`. */
+  take(texts: number, nowMs: number, capacityQps: number): number;
+  /** Gives back a turn that was not used. */
+  giveBack(texts: number, capacityQps: number): void;
+  /** Returns the milliseconds of work taken since the last call, up to `periodMs`; the rest counts for the next call. */
+  workedMs(periodMs: number): number;
+}
+
+/** @param burst texts that may come at once without a delay */
+export function createPace(burst: number): Pace {
+  let freeAtMs = Number.NEGATIVE_INFINITY;
+  let workMs = 0;
+  return {
+    take(texts, nowMs, capacityQps) {
+      const eachMs = 1000 / capacityQps;
+      const waitMs = Math.max(0, freeAtMs - burst * eachMs - nowMs);
+      freeAtMs = Math.max(freeAtMs, nowMs) + texts * eachMs;
+      workMs += texts * eachMs;
+      return waitMs;
+    },
+    giveBack(texts, capacityQps) {
+      const backMs = texts * (1000 / capacityQps);
+      freeAtMs -= backMs;
+      workMs = Math.max(0, workMs - backMs);
+    },
+    workedMs(periodMs) {
+      const done = Math.min(workMs, periodMs);
+      workMs -= done;
+      return done;
+    },
+  };
+}
+
+/** Texts that a board takes at once before callers wait: one batch. */
 const burstTexts = 8;
-/** Sampling more often than this in real time would only load the machine that plays the board. */
-const shortestSampleRealMs = 100;
-/** Waiting callers look again this often, in real time: a new mode may have freed their turn. */
-const longestWaitRealMs = 250;
+/** Minimum sampling period in real time: more would only load the machine that simulates the board. */
+const minSampleRealMs = 100;
+/** Maximum time between two checks of a waiting caller, in real time: a new mode may have made it free. */
+const maxWaitRealMs = 250;
 
 /**
- * A board model: per mode a capacity, watts and a temperature that follows them. It holds the real serving path back to its capacity.
- * Its parameters, and what of them is assumed, are in board-presets.ts.
+ * Board model: per mode a capacity, watts, and a temperature that follows them. It slows the real serving path down to its capacity.
+ * Its parameters are in board-presets.ts.
  */
 export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): Device {
   const preset: BoardPreset = boardPresets[config.preset];
@@ -75,7 +112,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
     meter: {
       async start(onSample) {
         sampledAtMs = clock.nowMs();
-        const periodMs = Math.max(1000, shortestSampleRealMs * clock.speed);
+        const periodMs = Math.max(1000, minSampleRealMs * clock.speed);
         sampling = runPeriodically(
           clock,
           periodMs,
@@ -92,14 +129,14 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
         signal?.throwIfAborted();
         const capacity = capacityQps();
         let waitMs = pace.take(texts, clock.nowMs(), capacity);
-        const longestWaitMs = longestWaitRealMs * clock.speed;
+        const maxWaitMs = maxWaitRealMs * clock.speed;
         while (waitMs > 0) {
-          await clock.sleep(Math.min(waitMs, longestWaitMs), signal);
+          await clock.sleep(Math.min(waitMs, maxWaitMs), signal);
           if (signal?.aborted) {
             pace.giveBack(texts, capacity);
             throw signal.reason;
           }
-          waitMs -= longestWaitMs * Math.max(1, capacityQps() / capacity);
+          waitMs -= maxWaitMs * Math.max(1, capacityQps() / capacity);
         }
       },
     },

@@ -7,82 +7,91 @@ import { parseNvidiaSmi, parseTegrastats } from "./parse-tegrastats.ts";
 import { killIfAllowed, runCommand } from "./run-command.ts";
 
 const firstRestartMs = 1000;
-const longestRestartMs = 30_000;
-/** A line of a Thor with all its rails has about 700 characters; more than this without an end is no line. */
-const longestLine = 8192;
+const maxRestartMs = 30_000;
+/** Maximum characters without an end of line; a Thor's line with all its rails has about 700. */
+const maxLineLength = 8192;
 const nvidiaSmiPeriodMs = 5000;
-/** A tegrastats that says nothing for this many intervals (and a while, for its start) hangs. */
+/** Intervals without a line after which tegrastats counts as hanging; at least 2 s, for its start. */
 const silentIntervals = 10;
-const shortestSilenceMs = 2000;
-/** After so many whole lines in a row that can't be read the tool speaks another language than the known ones. */
-const foreignLines = 10;
+const minSilenceMs = 2000;
+/** Unreadable lines in a row that make an unknown format. */
+const maxUnreadLines = 10;
 const noReadings = "tegrastats gives no readings: energy has a gap until it does";
 
 /**
- * When lines that came together were printed: evenly since the ones before. Without that, all but one of them would seem to have lasted no time, when the
- * tool's output is held up in a pipe or this process was busy.
+ * Returns the assumed times of lines that were read together: spread evenly since the ones before. Otherwise all but one of them would
+ * have lasted no time when the output was held up in a pipe or this process was busy.
  */
 export function spreadTimes(lastMs: number | null, nowMs: number, count: number): number[] {
   const fromMs = lastMs === null || lastMs > nowMs ? nowMs : lastMs;
   return Array.from({ length: count }, (_, index) => fromMs + ((nowMs - fromMs) * (index + 1)) / count);
 }
 
-/** Sensor readings by a long-lived tegrastats, started again when it ends; GPU figures by nvidia-smi where tegrastats has none (Thor). */
-export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults: PowerFaults): PowerMeter {
-  const abort = new AbortController();
-  let child: Bun.Subprocess<"ignore", "pipe", "ignore"> | undefined;
-  let stopReading = () => {};
-  let done = Promise.resolve();
-  let gpu: { gpuUtilization: number | null; gpuMemoryUsedMb: number | null } = {
-    gpuUtilization: null,
-    gpuMemoryUsedMb: null,
-  };
-  let unread = 0;
-  /** Rails of a whole line, as far as any was seen since the tool was started. */
-  let wholeRails = 0;
-  let askedGpuAtMs = Number.NEGATIVE_INFINITY;
+type OnSample = (sample: PowerSample) => void;
 
-  const askGpu = () => {
-    if (performance.now() - askedGpuAtMs < nvidiaSmiPeriodMs) return;
-    askedGpuAtMs = performance.now();
-    const query = ["--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits"];
-    void runCommand([...config.nvidiaSmi, ...query], config.commandTimeoutMs).then((outcome) => {
-      gpu = parseNvidiaSmi(outcome.exitCode === 0 ? outcome.output : "");
-    });
-  };
+/** Reads the sensors by a long-lived tegrastats, restarted when it ends; GPU figures by nvidia-smi where tegrastats has none (Thor). */
+export class TegrastatsMeter implements PowerMeter {
+  readonly #config: JetsonConfig;
+  readonly #clock: Clock;
+  readonly #faults: PowerFaults;
+  readonly #abort = new AbortController();
+  #child: Bun.Subprocess<"ignore", "pipe", "ignore"> | undefined;
+  #stopReading = () => {};
+  #done = Promise.resolve();
+  #gpu: ReturnType<typeof parseNvidiaSmi> = { gpuUtilization: null, gpuMemoryUsedMb: null };
+  #askedGpuAtMs = Number.NEGATIVE_INFINITY;
+  #unreadLines = 0;
+  /** Rails of a whole line, from the lines since the tool was started. */
+  #wholeRails = 0;
 
-  /** @param atMs when it was printed, as far as that can be told. */
-  const onLine = (line: string, atMs: number, onSample: (sample: PowerSample) => void) => {
-    const reading = parseTegrastats(line);
-    if (reading === null) {
-      unread += 1;
-      if (unread === foreignLines)
-        faults.raise("sensors", `its lines can't be read: ${JSON.stringify(line.slice(0, 80))}`, noReadings);
-      return false;
+  constructor(config: JetsonConfig, clock: Clock, faults: PowerFaults) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#faults = faults;
+  }
+
+  async start(onSample: OnSample): Promise<void> {
+    this.#done = this.#run(onSample);
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#stopReading();
+    if (this.#child !== undefined) killIfAllowed(this.#child);
+    await this.#done;
+  }
+
+  async #run(onSample: OnSample): Promise<void> {
+    const { tegrastats, sampleIntervalMs } = this.#config;
+    const { signal } = this.#abort;
+    let restartMs = firstRestartMs;
+    while (!signal.aborted) {
+      let reason: string;
+      try {
+        this.#wholeRails = 0;
+        this.#child = Bun.spawn([...tegrastats, "--interval", String(sampleIntervalMs)], {
+          stdin: "ignore",
+          stdout: "pipe",
+          stderr: "ignore",
+          env: childEnvironment("command", { LC_ALL: "C" }),
+        });
+        const { readings, ended } = await this.#readLines(this.#child.stdout, onSample);
+        if (readings > 0) restartMs = firstRestartMs;
+        reason = ended;
+        killIfAllowed(this.#child);
+      } catch (error) {
+        reason = (error as Error).message;
+      }
+      if (signal.aborted) return;
+      this.#faults.raise("sensors", reason, noReadings);
+      // The tool lives in real time, whatever the clock's speed.
+      await systemClock.sleep(restartMs, signal);
+      restartMs = Math.min(maxRestartMs, restartMs * 2);
     }
-    // Without the total rail its other rails would pass for the board's power. A board that names fewer from now on is believed after a while.
-    if (reading.rails < wholeRails && unread < foreignLines) {
-      unread += 1;
-      return false;
-    }
-    unread = 0;
-    wholeRails = reading.rails;
-    faults.clear("sensors");
-    if (reading.inputPowerMw !== null) faults.clear("power-reading");
-    else faults.raise("power-reading", "tegrastats names no rail of input power", "energy is not counted");
-    if (reading.gpuUtilization === null) askGpu();
-    const { rails, ...measured } = reading;
-    onSample({
-      atMs,
-      ...measured,
-      gpuUtilization: reading.gpuUtilization ?? gpu.gpuUtilization,
-      gpuMemoryUsedMb: gpu.gpuMemoryUsedMb,
-    });
-    return true;
-  };
+  }
 
-  /** Reads until the output ends, the meter is stopped, or nothing came for too long. */
-  const readLines = async (output: ReadableStream<Uint8Array>, onSample: (sample: PowerSample) => void) => {
+  /** Reads until the output ends, the meter is stopped, or the output is silent for too long. */
+  async #readLines(output: ReadableStream<Uint8Array>, onSample: OnSample) {
     const decoder = new TextDecoder();
     const reader = output.getReader();
     let ended = "it ended";
@@ -93,60 +102,58 @@ export function createTegrastatsMeter(config: JetsonConfig, clock: Clock, faults
       ended = reason;
       void reader.cancel().catch(() => {});
     };
-    stopReading = () => endReading("it was stopped");
-    const silenceMs = Math.max(shortestSilenceMs, silentIntervals * config.sampleIntervalMs);
-    const watchdog = setTimeout(() => endReading("it says nothing"), silenceMs);
+    this.#stopReading = () => endReading("it was stopped");
+    const silenceMs = Math.max(minSilenceMs, silentIntervals * this.#config.sampleIntervalMs);
+    const watchdog = setTimeout(() => endReading("it is silent"), silenceMs);
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       watchdog.refresh();
       const lines = (pending + decoder.decode(part.value, { stream: true })).split("\n");
       pending = lines.pop() ?? "";
-      if (pending.length > longestLine) pending = "";
+      if (pending.length > maxLineLength) pending = "";
       if (lines.length === 0) continue;
-      const nowMs = clock.nowMs();
+      const nowMs = this.#clock.nowMs();
       for (const [index, atMs] of spreadTimes(lastMs, nowMs, lines.length).entries())
-        if (onLine(lines[index] as string, atMs, onSample)) readings += 1;
+        if (this.#onLine(lines[index] as string, atMs, onSample)) readings += 1;
       lastMs = nowMs;
     }
     clearTimeout(watchdog);
     return { readings, ended };
-  };
+  }
 
-  const run = async (onSample: (sample: PowerSample) => void) => {
-    let restartMs = firstRestartMs;
-    while (!abort.signal.aborted) {
-      let reason: string;
-      try {
-        wholeRails = 0;
-        child = Bun.spawn([...config.tegrastats, "--interval", String(config.sampleIntervalMs)], {
-          stdin: "ignore",
-          stdout: "pipe",
-          stderr: "ignore",
-          env: childEnvironment("command", { LC_ALL: "C" }),
-        });
-        const { readings, ended } = await readLines(child.stdout, onSample);
-        if (readings > 0) restartMs = firstRestartMs;
-        reason = ended;
-        killIfAllowed(child);
-      } catch (error) {
-        reason = (error as Error).message;
-      }
-      if (abort.signal.aborted) return;
-      faults.raise("sensors", reason, noReadings);
-      // The tool lives in real time, whatever the clock's speed.
-      await systemClock.sleep(restartMs, abort.signal);
-      restartMs = Math.min(longestRestartMs, restartMs * 2);
+  /** @param atMs assumed time of the line */
+  #onLine(line: string, atMs: number, onSample: OnSample): boolean {
+    const faults = this.#faults;
+    const reading = parseTegrastats(line);
+    if (reading === null) {
+      this.#unreadLines += 1;
+      if (this.#unreadLines === maxUnreadLines)
+        faults.raise("sensors", `its lines can't be read: ${JSON.stringify(line.slice(0, 80))}`, noReadings);
+      return false;
     }
-  };
+    const { rails, ...measured } = reading;
+    // Without its total rail the sum of the others would pass for the board's power. Fewer rails are believed after ten lines.
+    if (rails < this.#wholeRails && this.#unreadLines < maxUnreadLines) {
+      this.#unreadLines += 1;
+      return false;
+    }
+    this.#unreadLines = 0;
+    this.#wholeRails = rails;
+    faults.clear("sensors");
+    if (measured.inputPowerMw !== null) faults.clear("power-reading");
+    else faults.raise("power-reading", "tegrastats has no rail of input power", "energy is not counted");
+    if (measured.gpuUtilization === null) this.#askGpu();
+    const { gpuUtilization, gpuMemoryUsedMb } = this.#gpu;
+    onSample({ atMs, ...measured, gpuUtilization: measured.gpuUtilization ?? gpuUtilization, gpuMemoryUsedMb });
+    return true;
+  }
 
-  return {
-    async start(onSample) {
-      done = run(onSample);
-    },
-    async stop() {
-      abort.abort();
-      stopReading();
-      if (child !== undefined) killIfAllowed(child);
-      await done;
-    },
-  };
+  #askGpu(): void {
+    const { nvidiaSmi, commandTimeoutMs } = this.#config;
+    if (performance.now() - this.#askedGpuAtMs < nvidiaSmiPeriodMs) return;
+    this.#askedGpuAtMs = performance.now();
+    const query = ["--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits"];
+    void runCommand([...nvidiaSmi, ...query], commandTimeoutMs).then((outcome) => {
+      this.#gpu = parseNvidiaSmi(outcome.exitCode === 0 ? outcome.output : "");
+    });
+  }
 }

@@ -1,6 +1,6 @@
 import { defaultTenant, type MinutePower, type ModelTraffic } from "#protocol/messages.ts";
 
-/** Energy that one tenant's requests to one model caused. */
+/** Energy of one tenant's requests to one model. */
 export interface AttributedEnergy {
   readonly model: string;
   readonly tenant: string;
@@ -11,7 +11,7 @@ type Computation = Pick<ModelTraffic, "model" | "computeMs"> & {
   readonly tenants?: readonly { readonly tenant: string; readonly computeMs: number }[] | undefined;
 };
 
-/** Compute time by model and tenant; a record that names no tenants is the default tenant's. */
+/** Returns compute time by model and tenant; a record without tenants is the default tenant's. */
 function computations(models: readonly Computation[]) {
   return models.flatMap(({ model, computeMs, tenants = [{ tenant: defaultTenant, computeMs }] }) =>
     tenants.map((part) => ({ model, tenant: part.tenant, computeMs: part.computeMs })),
@@ -19,9 +19,9 @@ function computations(models: readonly Computation[]) {
 }
 
 /**
- * Splits a minute's active energy by the shares of compute time of models and their tenants, as energy meters of machines do; what the
- * board draws with nothing to do is nobody's. Energy of a minute without any computation is nobody's either: other programs caused it.
- * @returns one entry for each model and tenant, adding up to `activeJ`, or none.
+ * Splits a minute's active energy by the compute time of models and their tenants. Idle energy is attributed to no one, nor is active
+ * energy of a minute without computation: other programs caused it.
+ * @returns one entry for each model and tenant, adding up to `activeJ`, or none
  */
 export function attributeEnergy(activeJ: number, models: readonly Computation[]): AttributedEnergy[] {
   const parts = computations(models);
@@ -37,7 +37,7 @@ export function attributeEnergy(activeJ: number, models: readonly Computation[])
   return [...byPair.values()];
 }
 
-/** The same as the minute's record has it: by model, and the tenants of those that serve others than the default tenant. */
+/** Groups attributed energy for the minute's record: by model, with tenants where a model serves others than the default tenant. */
 export function energyByModel(parts: readonly AttributedEnergy[]): NonNullable<MinutePower["models"]> {
   return [...Map.groupBy(parts, ({ model }) => model)].map(([model, own]) => ({
     model,

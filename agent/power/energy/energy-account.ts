@@ -2,7 +2,7 @@ import type { MinuteTraffic } from "#protocol/messages.ts";
 import { type AttributedEnergy, attributeEnergy } from "./attribute-energy.ts";
 import type { MeasuredEnergy } from "./energy-meter.ts";
 
-/** What the newest minutes' requests cost in energy, idle included. */
+/** Energy of the newest minutes by their requests, idle included. */
 export interface EnergyPerRequest {
   readonly requests: number;
   readonly energyJ: number;
@@ -10,20 +10,20 @@ export interface EnergyPerRequest {
   readonly joulesPer1000Requests: number | null;
 }
 
-/** Keeps who used how much energy. */
+/** Adds up energy by model and tenant. */
 export interface EnergyAccount {
-  /** Enters what was measured and the minutes it was measured in. Returns the models' and tenants' parts of it. */
+  /** Enters measured energy with the minutes it was measured in. Returns the parts of models and tenants. */
   enter(measured: MeasuredEnergy, minutes: readonly MinuteTraffic[]): AttributedEnergy[];
-  /** Since the start, by model and tenant. */
+  /** Returns the attributed energy since the start. */
   attributed(): readonly AttributedEnergy[];
-  /** Active energy since the start that is nobody's: nothing was computed in its minute. With what is attributed it is all that was active. */
+  /** Returns the active energy since the start of minutes without computation; with the attributed it is all active energy. */
   unattributedJ(): number;
-  /** Over the newest minutes in which everything was measured. */
+  /** Returns the figures of the newest fully measured minutes. */
   recent(): EnergyPerRequest;
 }
 
 const recentMinutes = 15;
-/** With less of its time measured a minute's energy says too little of its requests. */
+/** Measured share of a minute's time from which on its energy stands for its requests. */
 const fullyMeasuredShare = 0.95;
 
 export function createEnergyAccount(): EnergyAccount {

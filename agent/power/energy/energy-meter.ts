@@ -1,31 +1,31 @@
 import type { PowerSample } from "#agent/power/device/device.ts";
 
-/** Joules by what they were for; together all that was measured. */
+/** Joules by kind; together all measured energy. */
 export interface EnergyByKind {
-  /** What the board draws in its mode with nothing to do. */
+  /** Up to the mode's idle draw. */
   readonly idleJ: number;
-  /** What it drew above that. */
+  /** Above the idle draw. */
   readonly activeJ: number;
-  /** Measured while the mode's idle draw was not known. */
+  /** Measured while the mode's idle draw was unknown. */
   readonly unsplitJ: number;
 }
 
 export interface MeasuredEnergy extends EnergyByKind {
   readonly energyJ: number;
-  /** How much time has readings on both ends; what is missing is a gap, not zero. */
+  /** Time with readings at both ends; the rest is a gap, not zero. */
   readonly measuredMs: number;
   readonly maxTemperatureC: number | null;
-  /** Mean over the measured time; null where the board doesn't say. */
+  /** Mean over the measured time; null without readings. */
   readonly gpuUtilization: number | null;
 }
 
 export interface EnergyMeter {
   add(sample: PowerSample): void;
-  /** What was measured since the last call. */
+  /** Returns the energy measured since the last call. */
   take(): MeasuredEnergy;
-  /** Since the start. */
+  /** Returns the energy since the start. */
   totals(): EnergyByKind;
-  /** Milliseconds between readings too far apart, since the start: their energy is not known. */
+  /** Returns the milliseconds since the start without known energy: between readings too far apart, or without a power reading. */
   gapMs(): number;
   latest(): PowerSample | null;
 }
@@ -36,7 +36,7 @@ function addEnergy(a: EnergyByKind, b: EnergyByKind): EnergyByKind {
   return { idleJ: a.idleJ + b.idleJ, activeJ: a.activeJ + b.activeJ, unsplitJ: a.unsplitJ + b.unsplitJ };
 }
 
-/** A board that draws less than its idle figure is idle with all it draws. */
+/** Splits energy into idle and active; power below the idle figure is all idle. */
 function split(watts: number, seconds: number, idleWatts: number | null): EnergyByKind {
   if (idleWatts === null) return { ...noEnergy, unsplitJ: watts * seconds };
   const idle = Math.min(watts, idleWatts);
@@ -44,11 +44,11 @@ function split(watts: number, seconds: number, idleWatts: number | null): Energy
 }
 
 /**
- * Adds up energy: each reading's power times the time that really passed since the one before.
- * @param longestGapMs readings further apart have a gap between them, in which nothing is known.
- * @param idleWatts the idle draw of the mode the board is in; null where it isn't known.
+ * Adds up energy: each reading's power times the real time since the reading before.
+ * @param maxGapMs maximum time between two readings; more is a gap of unknown energy
+ * @param idleWatts idle draw of the present mode; null where unknown
  */
-export function createEnergyMeter(longestGapMs: number, idleWatts: () => number | null): EnergyMeter {
+export function createEnergyMeter(maxGapMs: number, idleWatts: () => number | null): EnergyMeter {
   let previous: PowerSample | null = null;
   let energy = noEnergy;
   let measuredMs = 0;
@@ -65,7 +65,7 @@ export function createEnergyMeter(longestGapMs: number, idleWatts: () => number 
       const { junctionTemperatureC: celsius, gpuUtilization, inputPowerMw } = sample;
       if (celsius !== null) maxTemperatureC = Math.max(maxTemperatureC ?? celsius, celsius);
       if (!(elapsedMs > 0)) return;
-      const known = elapsedMs <= longestGapMs;
+      const known = elapsedMs <= maxGapMs;
       if (known && inputPowerMw !== null) {
         const part = split(inputPowerMw / 1000, elapsedMs / 1000, idleWatts());
         energy = addEnergy(energy, part);

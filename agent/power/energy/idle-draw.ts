@@ -1,20 +1,20 @@
-/** A minute that was spent in one mode from end to end. */
+/** Minute spent in one mode from end to end. */
 export interface SteadyMinute {
   readonly modeId: number;
-  /** Milliseconds in which models computed. */
+  /** Compute time of all models. */
   readonly computeMs: number;
   /** Mean input power; null where too little of the minute was measured. */
   readonly meanWatts: number | null;
 }
 
-/** What the board draws in each mode with nothing to do, as seen in service: for boards that nobody has calibrated. */
+/** Learns the idle draw of each mode in service, for boards without calibration. */
 export interface IdleDraw {
   observe(minute: SteadyMinute): void;
-  /** Null while no minute without computation was seen in the mode. */
+  /** Returns the idle draw; null before the first minute without computation in the mode. */
   watts(modeId: number): number | null;
 }
 
-/** A minute moves the figure by this share of the way: an odd one hardly shows, a lasting change is taken in within half an hour. */
+/** Share of the way by which a minute moves the figure: an odd minute hardly shows, a lasting change is learnt within half an hour. */
 const step = 1 / 8;
 
 export function createIdleDraw(): IdleDraw {

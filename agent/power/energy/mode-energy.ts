@@ -1,24 +1,24 @@
 import type { PowerModeProfile } from "#protocol/messages.ts";
 
-/** A mode whose figures are all known. */
+/** Mode with all its figures. */
 export type KnownMode = PowerModeProfile & {
   readonly capacityQps: number;
   readonly busyWatts: number;
   readonly idleWatts: number;
 };
 
-/** Whether all is known of a mode that its energy at some demand can be told from. */
+/** Returns true for a mode with all the figures from which its energy follows. */
 export function isKnownMode(mode: PowerModeProfile): mode is KnownMode {
   return mode.capacityQps !== null && mode.busyWatts !== null && mode.idleWatts !== null;
 }
 
-/** Power at a demand: between idle and busy, linear in utilisation. A mode without capacity does nothing but idle. */
+/** Returns the power at a demand: from idle to busy, linear in utilisation. A mode without capacity only idles. */
 export function wattsAt({ capacityQps, busyWatts, idleWatts }: KnownMode, demandQps: number): number {
   const utilization = capacityQps > 0 ? Math.min(1, demandQps / capacityQps) : 0;
   return idleWatts + (busyWatts - idleWatts) * utilization;
 }
 
-/** The index of the mode that draws least at a demand, of those that are `fit` for it; 0 when none is. */
+/** Returns the index of the mode that draws least at a demand, of those that `fit`; 0 when none does. */
 export function cheapestMode(
   modes: readonly KnownMode[],
   demandQps: number,

@@ -1,58 +1,68 @@
 import { isKnownMode } from "#agent/power/energy/mode-energy.ts";
 import type { PowerPolicy } from "#agent/power/power-config.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { AgentRole, PowerModeProfile } from "#protocol/messages.ts";
-import type { Wish } from "./wish.ts";
-import { wishByEnergy } from "./wish-by-energy.ts";
-import { wishByThreshold } from "./wish-by-threshold.ts";
+import { chooseByEnergy } from "./choose-by-energy.ts";
+import { chooseByThreshold } from "./choose-by-threshold.ts";
+import type { PowerModeChoice, PowerModeGrounds } from "./power-mode-choice.ts";
 
 export interface PowerModeInputs {
   readonly policy: PowerPolicy;
-  /** Modes that can be entered, the most capable first. */
+  /** Modes that the board can enter, the most capable first. */
   readonly modes: readonly PowerModeProfile[];
-  /** The mode the board is in; null when that can't be told. */
+  /** Present mode; null when unknown. */
   readonly currentModeId: number | null;
-  /** When the mode was last changed; null when it never was. */
+  /** Time of the last switch; null before the first. */
   readonly lastSwitchMs: number | null;
-  /** How often the mode was changed in the last 24 hours. */
+  /** Switches in the last 24 hours. */
   readonly switchesInLastDay: number;
   readonly role: AgentRole;
-  /** How long ago the agent took up service after standing by or draining; null when it has served since it started. */
+  /** Time since service began after standby or draining; null when the agent has served since its start. */
   readonly servingForMs: number | null;
   /** The highest rate forecast for the coming minutes; null without a forecast. */
   readonly forecastPeakQps: number | null;
-  /** What the rate will hardly exceed in the coming minutes, learnt from how far earlier forecasts were off; null when not known. */
+  /** Upper bound of the rate of the coming minutes, learnt from the errors of earlier forecasts; null when unknown. */
   readonly forecastUpperQps: number | null;
   readonly liveQps: number | null;
-  /** What the controller or an operator asks to hold, by name; null when the agent chooses. */
+  /** Mode held by the controller or an operator, by name; null when the agent chooses. */
   readonly desiredMode: string | null;
-  /** The most capable mode that the controller or an operator allows, by name; null when all are. */
+  /** Most capable mode that the controller or an operator allows, by name; null without a cap. */
   readonly desiredModeCap: string | null;
-  /** Until when each of them holds; null = for good. */
+  /** End of the hold and of the cap; null for no end. */
   readonly desiredModeUntilMs: number | null;
   readonly desiredModeCapUntilMs: number | null;
   readonly temperatureC: number | null;
-  /** The thermal cap in force: no mode before this place of `modes` is taken. 0 = none. */
+  /** Thermal cap in force: first place of `modes` that heat allows; 0 for all. */
   readonly thermalCap: number;
   readonly thermalCapChangedMs: number | null;
   readonly nowMs: number;
 }
 
-export type PowerModeDecision = {
-  /** Where `modes` may begin from now on, by heat. */
-  readonly thermalCap: number;
-  readonly reason: string;
-  /** Said when the controller asked for a mode that this board can't enter, or that its heat forbids. */
-  readonly refused: { readonly mode: string; readonly reason: string } | null;
-} & (
-  | { readonly kind: "none" }
-  | { readonly kind: "hold"; readonly modeId: number }
-  | { readonly kind: "switch"; readonly fromModeId: number | null; readonly modeId: number }
-);
+/** Bound that keeps the board out of the mode that was chosen; `mode` is the most capable one it leaves. */
+export type PowerModeCap =
+  | { readonly by: "heat"; readonly mode: string; readonly temperatureC: number | null }
+  | { readonly by: "controller"; readonly mode: string };
 
-/** A cap moves by one mode a minute at most: the board needs that long to show what a mode does to its heat. */
-const thermalStepMs = 60_000;
-/** Who takes up service has a forecast and a live rate of its time without requests; after so long the live rate is one of service. */
-const takeUpMs = 120_000;
+/** Mode that the controller or an operator named in vain: the board can't enter it, or a cap forbids it. */
+export type RefusedMode =
+  | { readonly rule: "unknown-mode"; readonly mode: string; readonly knownModes: readonly string[] }
+  | { readonly rule: "capped"; readonly mode: string };
+
+export type PowerModeDecision = PowerModeGrounds & {
+  /** First place of `modes` that heat allows from now on. */
+  readonly thermalCap: number;
+  readonly cap: PowerModeCap | null;
+  readonly refused: RefusedMode | null;
+} & (
+    | { readonly kind: "none" }
+    | { readonly kind: "hold"; readonly modeId: number }
+    | { readonly kind: "switch"; readonly fromModeId: number | null; readonly modeId: number }
+  );
+
+/** A cap moves by at most one mode a minute: the board needs that long to show a mode's effect on its temperature. */
+const thermalStepMs = minuteMs;
+/** An agent that takes up service has a forecast and a live rate from its time without requests; after two minutes the live rate is one of service. */
+const serviceStartMs = 2 * minuteMs;
 
 function nextThermalCap(inputs: PowerModeInputs, currentIndex: number): number {
   const { policy, temperatureC, thermalCap, thermalCapChangedMs, modes, nowMs } = inputs;
@@ -63,69 +73,68 @@ function nextThermalCap(inputs: PowerModeInputs, currentIndex: number): number {
   return thermalCap;
 }
 
-function wishOfPolicy(inputs: PowerModeInputs, currentIndex: number): Wish {
+function chooseByPolicy(inputs: PowerModeInputs, currentIndex: number): PowerModeChoice {
   const { policy, modes } = inputs;
   switch (policy.kind) {
     case "fixed": {
-      const index = policy.fixedMode === null ? 0 : modes.findIndex(({ name }) => name === policy.fixedMode);
-      if (index !== -1) return { index, reason: `${modes[index]?.name} is configured` };
-      return {
-        index: 0,
-        reason: `${policy.fixedMode}, which is configured, is no mode of this board: ready for anything`,
-      };
+      const mode = policy.fixedMode ?? modes[0]?.name ?? "";
+      const index = modes.findIndex(({ name }) => name === mode);
+      if (index !== -1) return { index, grounds: { rule: "configured", mode } };
+      return { index: 0, grounds: { rule: "configured-mode-unknown", mode } };
     }
     case "threshold":
-      return wishByThreshold(inputs, currentIndex);
+      return chooseByThreshold(inputs, currentIndex);
     case "forecast": {
       const known = modes.filter(isKnownMode);
       const byEnergy = known.length === modes.length && known.some(({ capacityQps }) => capacityQps > 0);
-      return byEnergy ? wishByEnergy(inputs, known, currentIndex) : wishByThreshold(inputs, currentIndex);
+      return byEnergy ? chooseByEnergy(inputs, known, currentIndex) : chooseByThreshold(inputs, currentIndex);
     }
     default:
       return policy.kind satisfies never;
   }
 }
 
+function choose(inputs: PowerModeInputs, heldIndex: number, currentIndex: number): PowerModeChoice {
+  const { modes, role, policy, servingForMs } = inputs;
+  const held = modes[heldIndex];
+  if (held !== undefined) return { index: heldIndex, grounds: { rule: "held", mode: held.name } };
+  if (role === "standby") return { index: modes.length - 1, grounds: { rule: "standby" } };
+  if (policy.kind !== "fixed" && servingForMs !== null && servingForMs < serviceStartMs)
+    return { index: 0, grounds: { rule: "service-started" } };
+  return chooseByPolicy(inputs, currentIndex === -1 ? modes.length : currentIndex);
+}
+
 /**
- * Which power mode the board should be in. Heat and the controller's cap come first, then what it or an operator holds, then the role (who stands by
+ * Decides the board's power mode. Heat and the controller's cap come first, then the mode that it or an operator holds, then the role (standby
  * saves), then demand: the mode that carries it with the least power where the board's figures are known, else by thresholds; up at
- * once, down after a dwell and with room to spare. What is unknown leads towards capacity.
+ * once, down after a dwell and with headroom. The unknown leads towards capacity.
  */
 export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
-  const { modes, currentModeId, desiredMode, desiredModeCap, nowMs } = inputs;
-  if (modes.length === 0)
-    return { kind: "none", thermalCap: 0, refused: null, reason: "the board has no modes to choose from" };
+  const { modes, currentModeId, desiredMode, desiredModeCap, temperatureC, nowMs } = inputs;
+  if (modes.length === 0) return { kind: "none", rule: "no-modes", thermalCap: 0, cap: null, refused: null };
   const currentIndex = modes.findIndex((mode) => mode.id === currentModeId);
   // An update may have left fewer modes than there were when the cap was set.
   const thermalCap = Math.min(modes.length - 1, nextThermalCap(inputs, Math.max(0, currentIndex)));
 
-  const inForce = (untilMs: number | null) => untilMs === null || nowMs < untilMs;
-  const held = desiredMode !== null && inForce(inputs.desiredModeUntilMs);
-  const capped = desiredModeCap !== null && inForce(inputs.desiredModeCapUntilMs);
-  const heldIndex = held ? modes.findIndex((mode) => mode.name === desiredMode) : -1;
-  let wish: Wish;
-  if (heldIndex !== -1) wish = { index: heldIndex, reason: `${desiredMode} is held by the controller` };
-  else if (inputs.role === "standby") wish = { index: modes.length - 1, reason: "standing by in the most frugal mode" };
-  else if (inputs.policy.kind !== "fixed" && inputs.servingForMs !== null && inputs.servingForMs < takeUpMs)
-    wish = {
-      index: 0,
-      reason: "service has just been taken up, and how much will come is not known: ready for anything",
-    };
-  else wish = wishOfPolicy(inputs, currentIndex === -1 ? modes.length : currentIndex);
+  const inForce = (mode: string | null, untilMs: number | null) => (untilMs === null || nowMs < untilMs ? mode : null);
+  const heldMode = inForce(desiredMode, inputs.desiredModeUntilMs);
+  const maxMode = inForce(desiredModeCap, inputs.desiredModeCapUntilMs);
+  const indexOf = (name: string | null) => modes.findIndex((mode) => mode.name === name);
+  const heldIndex = indexOf(heldMode);
+  const capIndex = indexOf(maxMode);
+  const choice = choose(inputs, heldIndex, currentIndex);
 
-  const capIndex = capped ? modes.findIndex((mode) => mode.name === desiredModeCap) : -1;
-  const index = Math.max(Math.min(wish.index, modes.length - 1), thermalCap, capIndex);
-  const name = modes[index]?.name;
-  const cap =
-    thermalCap > capIndex ? `${inputs.temperatureC} °C: capped at ${name}` : `capped at ${name} by the controller`;
-  const reason = index > wish.index ? `${cap} (${wish.reason})` : wish.reason;
-  let refused: PowerModeDecision["refused"] = null;
-  const unknown = held && heldIndex === -1 ? desiredMode : capped && capIndex === -1 ? desiredModeCap : null;
-  if (unknown !== null) {
-    const names = modes.map((mode) => mode.name).join(", ");
-    refused = { mode: unknown, reason: `not among the modes that can be entered: ${names}` };
-  } else if (held && index > heldIndex) refused = { mode: desiredMode, reason };
-  const modeId = (modes[index] as PowerModeProfile).id;
-  if (modeId === currentModeId) return { kind: "hold", modeId, thermalCap, refused, reason };
-  return { kind: "switch", fromModeId: currentModeId, modeId, thermalCap, refused, reason };
+  const index = Math.max(Math.min(choice.index, modes.length - 1), thermalCap, capIndex);
+  const { id: modeId, name: mode } = modes[index] as PowerModeProfile;
+  let cap: PowerModeCap | null = null;
+  if (index > choice.index)
+    cap = thermalCap > capIndex ? { by: "heat", mode, temperatureC } : { by: "controller", mode };
+  let refused: RefusedMode | null = null;
+  const unknownMode = heldMode !== null && heldIndex === -1 ? heldMode : capIndex === -1 ? maxMode : null;
+  if (unknownMode !== null)
+    refused = { rule: "unknown-mode", mode: unknownMode, knownModes: modes.map(({ name }) => name) };
+  else if (heldMode !== null && index > heldIndex) refused = { rule: "capped", mode: heldMode };
+  const outcome = { ...choice.grounds, thermalCap, cap, refused };
+  if (modeId === currentModeId) return { ...outcome, kind: "hold", modeId };
+  return { ...outcome, kind: "switch", fromModeId: currentModeId, modeId };
 }

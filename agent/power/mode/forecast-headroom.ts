@@ -1,32 +1,32 @@
 import type { ForecastReport } from "#protocol/messages.ts";
 
-/** Learns how far peaks exceed their forecasts, from forecasts whose time has come. */
+/** Learns by how much peaks exceed their forecasts, from forecasts whose minutes are over. */
 export interface ForecastHeadroom {
-  /** The rate of a minute that is over, texts a second. */
+  /** Takes in the rate of a minute that is over, texts a second. */
   observe(minuteStartMs: number, qps: number): void;
-  /** Remembers a forecast, once, until its time has come. */
+  /** Remembers a forecast until its minutes are over. */
   note(forecast: ForecastReport): void;
   /**
-   * What the rate will hardly exceed over the forecast's steps.
-   * @param quantile the share of peaks that should stay below it.
+   * Returns the upper bound of the peak over the forecast's steps.
+   * @param quantile share of peaks that should stay below it
    */
   upperQps(forecast: ForecastReport, quantile: number): number;
 }
 
-/** A day of forecasts, one a minute: nights and days are in it. */
-const longestMemory = 24 * 60;
-/** With fewer outcomes the assumed head-room holds. */
-const fewestOutcomes = 30;
-/** Of the forecast peak, until enough is learnt. */
+/** Maximum outcomes: a day and a night of forecasts, one a minute. */
+const maxOutcomes = 24 * 60;
+/** With fewer outcomes the assumed headroom applies. */
+const minOutcomes = 30;
+/** Assumed upper bound by the path maximum. */
 const assumedFactor = 1.5;
 const minuteMs = 60_000;
 
-/** What the bound is built on: the forecast's own 0.95 quantile of the peak where it has one. */
+/** Base of the bound: the forecast's own 0.95 quantile of the peak, else its path maximum. */
 const baseOf = ({ peakQps, qps }: ForecastReport) => peakQps?.q95 ?? Math.max(0, ...qps);
 
 interface Pending {
   readonly forecast: ForecastReport;
-  /** The minutes that the forecast speaks of, whose rates are known so far. */
+  /** Rates of the forecast's minutes that are over. */
   readonly came: Map<number, number>;
 }
 
@@ -42,10 +42,10 @@ function insertionPlace(sorted: readonly number[], value: number): number {
 }
 
 /**
- * The upper bound is the forecast's own quantile of the peak, moved to the quantile that is wanted here by split conformal prediction (Vovk
- * 2005) on the difference of the square roots of the peak that came and that bound: where requests come by chance that difference spreads
- * alike by night and by day (the variance-stabilising transform of counts, Bartlett 1936), so that a noisy night does not ask for much room
- * by day. A forecast without quantiles is bounded from its path's peak in the same way.
+ * The upper bound is the forecast's own quantile of the peak, moved to the desired quantile by split conformal prediction (Vovk 2005) on the
+ * difference between the square roots of the actual peak and of that quantile. With random arrivals the difference has the same spread by
+ * night and by day (the variance-stabilising transform of counts, Bartlett 1936), so a noisy night does not cost headroom by day. A
+ * forecast without quantiles is bounded from its path maximum in the same way.
  */
 export function createForecastHeadroom(): ForecastHeadroom {
   let pending: Pending[] = [];
@@ -55,7 +55,7 @@ export function createForecastHeadroom(): ForecastHeadroom {
   const learn = (excess: number) => {
     inOrder.push(excess);
     sorted.splice(insertionPlace(sorted, excess), 0, excess);
-    if (inOrder.length <= longestMemory) return;
+    if (inOrder.length <= maxOutcomes) return;
     const oldest = inOrder.shift() as number;
     sorted.splice(insertionPlace(sorted, oldest), 1);
   };
@@ -72,7 +72,7 @@ export function createForecastHeadroom(): ForecastHeadroom {
       const nowMs = minuteStartMs + minuteMs;
       const due = ({ forecast }: Pending) => firstMinuteMs(forecast) + minutesOf(forecast) * minuteMs <= nowMs;
       for (const each of pending) {
-        // Minutes that nobody counted may have held the peak: such a forecast tells nothing.
+        // The peak may have been in a minute that was not counted: such a forecast is no evidence.
         if (!due(each) || each.came.size < minutesOf(each.forecast)) continue;
         learn(Math.sqrt(Math.max(...each.came.values())) - Math.sqrt(baseOf(each.forecast)));
       }
@@ -81,17 +81,17 @@ export function createForecastHeadroom(): ForecastHeadroom {
     note(forecast) {
       const last = pending.at(-1)?.forecast.madeAtMs;
       if (last === forecast.madeAtMs) return;
-      // A clock set back: what was foretold for later will not be asked about.
+      // The clock was set back: forecasts of later minutes will never be compared.
       if (last !== undefined && forecast.madeAtMs < last) pending = [];
       pending.push({ forecast, came: new Map() });
     },
     upperQps(forecast, quantile) {
       const base = baseOf(forecast);
       const bounded = forecast.peakQps !== undefined;
-      if (sorted.length < fewestOutcomes) return bounded ? base : base * assumedFactor;
+      if (sorted.length < minOutcomes) return bounded ? base : base * assumedFactor;
       const rank = Math.min(sorted.length, Math.ceil((sorted.length + 1) * quantile));
       const excess = sorted[rank - 1] as number;
-      // A path's own peak is never a bound; a quantile may ask for more than is wanted here.
+      // The bound is never below a path maximum; a quantile may be above the desired one.
       return Math.max(0, Math.sqrt(base) + (bounded ? excess : Math.max(0, excess))) ** 2;
     },
   };

@@ -1,4 +1,4 @@
-/** A minute of service as it went. */
+/** Minute of service that is over. */
 export interface ServedMinute {
   /** Texts a second. */
   readonly qps: number;
@@ -8,34 +8,33 @@ export interface ServedMinute {
   readonly targetP95Ms: number | null;
 }
 
-/** The mode that is held, as a minute is judged by it. */
+/** Mode in use, as a minute is judged by it. */
 export interface HeldMode {
   readonly capacityQps: number | null;
-  /** False while an operator, the controller, heat or the role says what is held: that teaches the policy nothing. */
+  /** False while an operator, the controller, heat or the role decides the mode: that is no evidence about the policy. */
   readonly chosen: boolean;
 }
 
-/** Watches whether the modes that the policy chose carried what came. */
+/** Detects minutes whose demand exceeded the modes that the policy chose. */
 export interface ModeWatch {
   note(held: HeldMode): void;
-  /** Ends a minute: whether some mode held in it was too small; null when the minute teaches nothing. */
+  /** Ends a minute. Returns true when a mode in use was too small, null when the minute is no evidence. */
   close(minute: ServedMinute): boolean | null;
 }
 
-/** What is served can't exceed what is carried: so near to it the mode is full, and how much more was asked for is not known. */
+/** Share of capacity from which on a mode counts as full: served texts can't exceed it, and the demand beyond it is unknown. */
 const fullFrom = 0.97;
 
 /**
- * A mode was too small when it was full, or when the minute's p95 was late while the mode was used beyond the target utilisation (at less, being late
- * has other causes).
+ * A mode was too small when it was full, or when the p95 was late at more than the target utilisation (at less, lateness has other causes).
  */
 export function createModeWatch(targetUtilization: number): ModeWatch {
   let held: HeldMode | null = null;
-  let leastQps = Number.POSITIVE_INFINITY;
+  let minCapacityQps = Number.POSITIVE_INFINITY;
   let chosen = true;
 
   const include = ({ capacityQps, chosen: own }: HeldMode) => {
-    leastQps = Math.min(leastQps, capacityQps ?? Number.NaN);
+    minCapacityQps = Math.min(minCapacityQps, capacityQps ?? Number.NaN);
     chosen &&= own;
   };
 
@@ -45,14 +44,14 @@ export function createModeWatch(targetUtilization: number): ModeWatch {
       include(now);
     },
     close({ qps, p95Ms, targetP95Ms }) {
-      const least = leastQps;
-      const teaches = chosen && held !== null && Number.isFinite(least);
-      leastQps = Number.POSITIVE_INFINITY;
+      const capacityQps = minCapacityQps;
+      const teaches = chosen && held !== null && Number.isFinite(capacityQps);
+      minCapacityQps = Number.POSITIVE_INFINITY;
       chosen = true;
       if (held !== null) include(held);
       if (!teaches) return null;
       const late = p95Ms !== null && targetP95Ms !== null && p95Ms > targetP95Ms;
-      return qps >= fullFrom * least || (late && qps > targetUtilization * least);
+      return qps >= fullFrom * capacityQps || (late && qps > targetUtilization * capacityQps);
     },
   };
 }

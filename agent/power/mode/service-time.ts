@@ -1,29 +1,31 @@
+import { minuteMs } from "#platform/time.ts";
 import type { AgentRole } from "#protocol/messages.ts";
 
-/** Knows how long the agent has been serving. */
+/** Keeps the time since the agent began to serve. */
 export interface ServiceTime {
   observe(role: AgentRole, nowMs: number): void;
-  /** Since it took up service; null when it has served since it started, or does not serve. */
+  /** Returns the time since service began; null when the agent has served since its start, or does not serve. */
   servingForMs(nowMs: number): number | null;
-  /** Whether what is forecast now can be held against what comes: forecasts of a time without requests miss all that is sent later. */
+  /** Returns true once forecasts are evidence: those made from a time without requests miss all later traffic. */
   teaches(nowMs: number): boolean;
 }
 
-/** For so long after service began forecasts are still made from the time before it. */
-const strangeMs = 15 * 60_000;
+/** Time after the beginning of service in which forecasts are still made from the time before it. */
+const unfamiliarMs = 15 * minuteMs;
 
 export function createServiceTime(): ServiceTime {
   let role: AgentRole | null = null;
   let firstMs = 0;
-  /** Null while it has not been taken up after anything else. */
-  let takenUpMs: number | null = null;
+  /** Null while the agent has not begun to serve after another role. */
+  let serviceStartMs: number | null = null;
   return {
     observe(now, nowMs) {
       if (role === null) firstMs = nowMs;
-      else if (role !== "active" && now === "active") takenUpMs = nowMs;
+      else if (role !== "active" && now === "active") serviceStartMs = nowMs;
       role = now;
     },
-    servingForMs: (nowMs) => (role === "active" && takenUpMs !== null ? Math.max(0, nowMs - takenUpMs) : null),
-    teaches: (nowMs) => role === "active" && nowMs - (takenUpMs ?? firstMs) >= strangeMs,
+    servingForMs: (nowMs) =>
+      role === "active" && serviceStartMs !== null ? Math.max(0, nowMs - serviceStartMs) : null,
+    teaches: (nowMs) => role === "active" && nowMs - (serviceStartMs ?? firstMs) >= unfamiliarMs,
   };
 }

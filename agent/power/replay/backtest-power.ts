@@ -6,11 +6,11 @@ import type { MinuteDemand } from "./demand-of-trace.ts";
 import { forecastMinutes } from "./forecast-minutes.ts";
 import { type ReplayFigures, replayForesight, replayPolicy, replayTopMode } from "./replay-policy.ts";
 
-/** One way of choosing modes over the same demand. */
+/** Figures of one policy over the demand. */
 export interface PowerBacktestRow {
   readonly policy: string;
   readonly energyKwh: number;
-  /** Energy by that of foresight at the target utilisation. */
+  /** Energy divided by that of foresight at the target utilisation. */
   readonly foresightRatio: number;
   readonly sloMinutes: number;
   readonly sloShare: number;
@@ -23,22 +23,22 @@ export interface PowerBacktest {
   readonly meanQps: number;
   readonly peakQps: number;
   readonly rows: readonly PowerBacktestRow[];
-  /** Energy of foresight that may use all of a mode's capacity, by that of foresight at the target utilisation. */
+  /** Energy of foresight that may use a mode's full capacity, divided by that of foresight at the target utilisation. */
   readonly fullCapacityForesightRatio: number;
 }
 
 const dayMinutes = 24 * 60;
-/** Forecasts before the first minute that counts: the choice of the forecasting model and the head-room learn from them. */
+/** Minutes of forecasts before the first judged one: the choice of the forecasting model and the headroom learn from them. */
 const teachingMinutes = 12 * 60;
-/** The network wants an hour of record; of a shorter trace a quarter is history, and simpler models stand in. */
-const usualHistory = 60;
-const shortestDemand = 40;
+/** The network needs an hour of record; of a shorter trace a quarter is history, and simpler models forecast. */
+const historyMinutes = 60;
+const minDemandMinutes = 40;
 const forecastSteps = 15;
 const joulesPerKwh = 3_600_000;
 
 /**
- * Replays the newest days of a demand through the policy with the real forecaster, beside the same policy with the next 15 minutes known
- * (what then is still above foresight is the policy's caution, the rest the price of not knowing), thresholds and always the top mode.
+ * Replays the newest days of a demand through the policy with the real forecaster, and compares it with the same policy knowing the next 15
+ * minutes (its excess over foresight is the policy's caution, the rest the price of not knowing), with thresholds, and with the top mode.
  * @throws UsageError when the demand is too short.
  */
 export async function backtestPower(
@@ -50,11 +50,11 @@ export async function backtestPower(
   onProgress: (share: number) => void,
 ): Promise<PowerBacktest> {
   const length = demand.qps.length;
-  if (length < shortestDemand)
-    throw new UsageError(`too short to judge: expected ${shortestDemand} minutes at least, got ${length}`);
+  if (length < minDemandMinutes)
+    throw new UsageError(`too short to judge: expected at least ${minDemandMinutes} minutes, got ${length}`);
   const top = modes[0] as KnownMode;
   const firstForecastMinute = Math.max(
-    Math.min(usualHistory, Math.floor(length / 4)),
+    Math.min(historyMinutes, Math.floor(length / 4)),
     length - Math.round(days * dayMinutes) - teachingMinutes,
   );
   const judgedFromMinute = Math.max(
@@ -74,14 +74,14 @@ export async function backtestPower(
     ["threshold", replayPolicy(inputs, { ...policy, kind: "threshold" })],
   ];
   const minutes = runs[0]?.[1].minutes ?? 0;
-  const still = (energyJ: number, minutesByMode: Record<string, number>): ReplayFigures => ({
+  const constant = (energyJ: number, minutesByMode: Record<string, number>): ReplayFigures => ({
     energyJ,
     sloMinutes: 0,
     switches: 0,
     minutes,
     minutesByMode,
   });
-  runs.push([`always ${top.name}`, still(replayTopMode(inputs), { [top.name]: minutes })]);
+  runs.push([`always ${top.name}`, constant(replayTopMode(inputs), { [top.name]: minutes })]);
   const rates = demand.qps.slice(judgedFromMinute).filter((qps) => qps !== null);
   return {
     minutes,

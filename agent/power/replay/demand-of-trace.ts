@@ -2,15 +2,15 @@ import type { Trace } from "#forecast/data/parse-trace.ts";
 
 const minuteMs = 60_000;
 
-/** What a device would be asked for, minute by minute, texts a second; null where the trace has a gap. */
+/** Demand on a device, minute by minute, texts a second; null where the trace has a gap. */
 export interface MinuteDemand {
   readonly startMs: number;
   readonly qps: readonly (number | null)[];
 }
 
 /**
- * A trace as the demand on one board: its busiest minute becomes `peakQps`. Steps longer than a minute are held for as many minutes,
- * shorter ones are averaged; a minute of which nothing was recorded is a gap.
+ * Scales a trace to the demand on one board: its busiest minute becomes `peakQps`. Steps longer than a minute are held for as many minutes,
+ * shorter ones are averaged; a minute without a record is a gap.
  */
 export function demandOfTrace({ startMs, stepMs, counts }: Trace, peakQps: number): MinuteDemand {
   const minutes = Math.max(1, Math.round((counts.length * stepMs) / minuteMs));

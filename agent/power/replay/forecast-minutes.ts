@@ -1,17 +1,17 @@
 import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 
-const minuteMs = 60_000;
-/** As a running agent: eight days of its record. */
+/** Eight days of record, as in a running agent. */
 const historyMinutes = 8 * 24 * 60;
 
-/** What the head-room needs of a forecast. */
+/** Figures of a forecast that the policy uses. */
 export type ForecastedMinute = Pick<ForecastReport, "qps" | "peakQps">;
 
 /**
- * The forecasts that an agent would have made at the start of each minute from `fromMinute` on, knowing only what came before.
- * @returns one entry a minute: texts a second in each of the coming 15 minutes, and quantiles of the highest of them.
+ * Makes the forecasts of an agent at the start of each minute from `fromMinute` on, from the minutes before it only.
+ * @returns one entry a minute: texts a second in each of the coming 15 minutes, and quantiles of their peak
  */
 export async function forecastMinutes(
   demand: MinuteDemand,

@@ -2,22 +2,22 @@ import { cheapestMode, type KnownMode, wattsAt } from "#agent/power/energy/mode-
 import { decidePowerMode } from "#agent/power/mode/decide-power-mode.ts";
 import { createForecastHeadroom } from "#agent/power/mode/forecast-headroom.ts";
 import { createSloBudget } from "#agent/power/mode/slo-budget.ts";
+import { dayMs, minuteMs } from "#platform/time.ts";
 import type { PowerPolicy } from "../power-config.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 import type { ForecastedMinute } from "./forecast-minutes.ts";
 
-const minuteMs = 60_000;
-/** When in a minute the mode is chosen: as it begins, with a new forecast, and every 15 s as a running agent does. */
+/** Times in a minute at which the mode is chosen: at its beginning, with a new forecast, and every 15 s, as in a running agent. */
 const decisionsAtS = [0, 7.5, 22.5, 37.5, 52.5] as const;
-/** Until then the live rate is the last minute's; later the minute's own is known. */
+/** Time in a minute from which on the live rate is its own; before, it is the last minute's. */
 const liveRateFromS = 20;
 
 export interface ReplayInputs {
   readonly demand: MinuteDemand;
-  /** What was forecast at the start of `firstForecastMinute` and of each one after it. */
+  /** Forecasts at the start of `firstForecastMinute` and of each minute after it. */
   readonly forecasts: readonly ForecastedMinute[];
   readonly firstForecastMinute: number;
-  /** From here on minutes are counted; those before only teach. */
+  /** First minute that counts; those before only teach. */
   readonly judgedFromMinute: number;
   /** The most capable first. */
   readonly modes: readonly KnownMode[];
@@ -25,14 +25,14 @@ export interface ReplayInputs {
 
 export interface ReplayFigures {
   readonly energyJ: number;
-  /** Minutes in some part of which more was asked for than the mode carries within its p95 target. */
+  /** Minutes in some part of which the demand exceeded the mode's capacity within the p95 target. */
   readonly sloMinutes: number;
   readonly switches: number;
   readonly minutes: number;
   readonly minutesByMode: Readonly<Record<string, number>>;
 }
 
-/** The minutes that count, with what was asked for in each and in the one before. */
+/** Yields the minutes that count, with their demand. */
 function* judgedMinutes({ demand, judgedFromMinute }: ReplayInputs): Generator<{ minute: number; qps: number }> {
   for (let minute = judgedFromMinute; minute < demand.qps.length; minute += 1) {
     const qps = demand.qps[minute];
@@ -41,8 +41,8 @@ function* judgedMinutes({ demand, judgedFromMinute }: ReplayInputs): Generator<{
 }
 
 /**
- * Runs a policy over recorded demand: the decisions, the head-room and the times of an agent, energy by the modes' figures. Demand is
- * even within a minute. A minute counts against the SLO when the mode is too small in any part of it, also for seconds.
+ * Runs a policy over recorded demand with the decisions, the headroom and the times of an agent; energy by the modes' figures. Demand is
+ * constant within a minute. A minute misses the SLO when the mode is too small in any part of it, even for seconds.
  */
 export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayFigures {
   const { demand, forecasts, firstForecastMinute, judgedFromMinute, modes } = inputs;
@@ -63,7 +63,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
     const rate = demand.qps[minute];
     const startMs = demand.startMs + minute * minuteMs;
     const forecast = { madeAtMs: startMs, model: "replay", reason: "", stepMs: minuteMs, ...forecasted };
-    // Times are counted from the trace's first minute: the head-room looks minutes up by whole ones.
+    // Times count from the trace's first minute: the headroom looks up whole minutes.
     const relative = { ...forecast, madeAtMs: minute * minuteMs };
     headroom.note(relative);
     if (rate === null || rate === undefined) continue;
@@ -71,7 +71,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
     let tooSmall = false;
     for (const [part, atS] of decisionsAtS.entries()) {
       const nowMs = startMs + atS * 1000;
-      switchTimesMs = switchTimesMs.filter((atMs) => nowMs - atMs < 24 * 60 * minuteMs);
+      switchTimesMs = switchTimesMs.filter((atMs) => nowMs - atMs < dayMs);
       const decision = decidePowerMode({
         policy,
         modes,
@@ -118,9 +118,8 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
 }
 
 /**
- * The least energy that anyone could have used: each minute's demand known beforehand, the cheapest mode for it, switches for free.
- * Knowing the next 15 minutes is enough for it.
- * @param utilization how far a mode's capacity may be used.
+ * Returns the minimum energy: each minute's demand known in advance, the cheapest mode for it, switches for free.
+ * @param utilization share of a mode's capacity that may be used
  */
 export function replayForesight(inputs: ReplayInputs, utilization: number): number {
   let energyJ = 0;
@@ -131,7 +130,7 @@ export function replayForesight(inputs: ReplayInputs, utilization: number): numb
   return energyJ;
 }
 
-/** Always in the most capable mode. */
+/** Returns the energy in the most capable mode throughout. */
 export function replayTopMode(inputs: ReplayInputs): number {
   let energyJ = 0;
   for (const { qps } of judgedMinutes(inputs)) energyJ += wattsAt(inputs.modes[0] as KnownMode, qps) * 60;

@@ -1,10 +1,10 @@
 import type { AgentRole } from "#protocol/messages.ts";
 
-/** A peer that said it goes to sleep. */
+/** Peer that announced its sleep. */
 export interface SleepingPeer {
   readonly agentId: string;
   readonly desiredRole: AgentRole | null;
-  /** When it was last tried to wake it; null when it never was. */
+  /** Last attempt to wake it; null before the first. */
   readonly triedAtMs: number | null;
 }
 
@@ -15,7 +15,7 @@ export interface WakeInputs {
   readonly nowMs: number;
 }
 
-/** Which peers to wake now: those that are wanted, by whoever is awake; again after a while for as long as they sleep. To be woken twice does no harm. */
+/** Returns the peers to wake now: sleeping ones that are desired active, again each `retryMs`. Every serving agent wakes them; twice does no harm. */
 export function decideWake({ ownRole, sleeping, retryMs, nowMs }: WakeInputs): readonly string[] {
   if (ownRole !== "active") return [];
   return sleeping

@@ -2,8 +2,8 @@
 export type PlaceholderName = "mac" | "host" | "agent";
 
 /**
- * Values that a placeholder may take. One stands in an argument of its own or within one that a shell reads, so it has no character that means something to a
- * shell and does not begin as an option does.
+ * Valid values of each placeholder. A value is an argument of its own or part of one that a shell reads, so it has no character with a
+ * meaning in a shell and does not begin like an option.
  */
 const allowed: Readonly<Record<PlaceholderName, { readonly pattern: RegExp; readonly expected: string }>> = {
   mac: { pattern: /^(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$/, expected: "an Ethernet address like 48:b0:2d:01:02:03" },
@@ -18,7 +18,7 @@ export type FilledCommand =
   | { readonly kind: "filled"; readonly command: readonly string[] }
   | { readonly kind: "refused"; readonly reason: string };
 
-/** An operator's command with a peer's own words in the places of `{mac}`, `{host}` and `{agent}`; refused when one that is named is not as it must be. */
+/** Replaces `{mac}`, `{host}` and `{agent}` in an operator's command by a peer's values; refuses an invalid value that the command uses. */
 export function fillCommand(
   command: readonly string[],
   values: Readonly<Record<PlaceholderName, string>>,

@@ -3,49 +3,111 @@ import type { Logger } from "#platform/log.ts";
 import type { AgentRole, Desired, Presence } from "#protocol/messages.ts";
 import { decideSleep, type SleepInputs } from "./decide-sleep.ts";
 import { decideWake } from "./decide-wake.ts";
+import { explainSleep } from "./explain-sleep.ts";
 import { fillCommand } from "./fill-command.ts";
 import type { SleepConfig } from "./sleep-config.ts";
 import { suspend } from "./suspend.ts";
 
 export type SleepCircumstances = Omit<SleepInputs, "canSuspend" | "afterMs" | "standbySinceMs">;
 
-/** Puts this device to sleep while nobody needs it, and wakes peers that are needed. */
-export interface Sleep {
-  observePeer(presence: Presence): void;
-  observePeerDesired(document: Desired): void;
-  forgetPeer(agentId: string): void;
-  /** Decides and acts; when it goes to sleep this resolves once it is awake again. Never rejects for what a command does wrong. */
-  evaluate(circumstances: SleepCircumstances): Promise<void>;
-  /** What presence says of it while it sleeps. */
-  asleep(): NonNullable<Presence["asleep"]>;
-  stop(): void;
-}
-
 const wakeTimeoutMs = 10_000;
-/** No more peers are remembered. */
-const mostPeers = 10_000;
+const maxPeers = 10_000;
 
 function hostOf(url: string): string {
   return URL.parse(url)?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "";
 }
 
-export function createSleep(deps: {
+export interface SleepParts {
   readonly config: SleepConfig;
   readonly agentId: string;
-  /** Says that it goes, and leaves the broker. */
-  readonly leave: () => Promise<void>;
-  /** Comes back to the broker. */
-  readonly comeBack: () => Promise<void>;
+  /** Announces the sleep and disconnects from the broker. */
+  readonly disconnect: () => Promise<void>;
+  readonly reconnect: () => Promise<void>;
   readonly log: Logger;
-}): Sleep {
-  const { config, agentId, log } = deps;
-  const stopping = new AbortController();
-  const sleepers = new Map<string, { readonly presence: Presence; triedAtMs: number | null }>();
-  const desiredRoles = new Map<string, AgentRole>();
-  let standbySinceMs: number | null = null;
+}
 
-  const wake = async (peerId: string, nowMs: number) => {
-    const sleeper = sleepers.get(peerId);
+/** Suspends this device while it is not needed, and wakes peers that are needed. */
+export class Sleep {
+  readonly #parts: SleepParts;
+  readonly #stopping = new AbortController();
+  readonly #sleepers = new Map<string, { readonly presence: Presence; triedAtMs: number | null }>();
+  readonly #desiredRoles = new Map<string, AgentRole>();
+  #standbySinceMs: number | null = null;
+
+  constructor(parts: SleepParts) {
+    this.#parts = parts;
+  }
+
+  observePeer(presence: Presence): void {
+    const sleepers = this.#sleepers;
+    if (presence.agentId === this.#parts.agentId) return;
+    const isKept = sleepers.size < maxPeers || sleepers.has(presence.agentId);
+    if (presence.status === "online" && presence.asleep !== undefined && isKept)
+      sleepers.set(presence.agentId, { presence, triedAtMs: null });
+    else sleepers.delete(presence.agentId);
+  }
+
+  observePeerDesired({ agentId, role }: Desired): void {
+    const roles = this.#desiredRoles;
+    if (roles.size < maxPeers || roles.has(agentId)) roles.set(agentId, role);
+  }
+
+  forgetPeer(peerId: string): void {
+    this.#sleepers.delete(peerId);
+    this.#desiredRoles.delete(peerId);
+  }
+
+  /** Decides and acts; a sleep resolves once the device is awake again. Never rejects for a command that fails. */
+  async evaluate(circumstances: SleepCircumstances): Promise<void> {
+    const { role, nowMs } = circumstances;
+    const { config, log } = this.#parts;
+    const { signal } = this.#stopping;
+    if (role !== "standby") this.#standbySinceMs = null;
+    else this.#standbySinceMs ??= nowMs;
+    if (config.wakeCommand.length > 0) await this.#wakePeers(role, nowMs);
+    const decision = decideSleep({
+      ...circumstances,
+      canSuspend: config.suspendCommand.length > 0,
+      afterMs: config.afterS * 1000,
+      standbySinceMs: this.#standbySinceMs,
+    });
+    if (decision.kind === "stay" || signal.aborted) return;
+    log.info({ reason: explainSleep(decision) }, "going to sleep");
+    await this.#parts.disconnect();
+    await suspend(config.suspendCommand, signal, log);
+    // The device must not be suspended again at once.
+    this.#standbySinceMs = null;
+    if (signal.aborted) return;
+    log.info("awake");
+    await this.#parts.reconnect();
+  }
+
+  /** Part of the presence message that announces the sleep. */
+  asleep(): NonNullable<Presence["asleep"]> {
+    return { mac: this.#parts.config.mac };
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  async #wakePeers(ownRole: AgentRole, nowMs: number): Promise<void> {
+    const needed = decideWake({
+      ownRole,
+      sleeping: [...this.#sleepers].map(([agentId, { triedAtMs }]) => ({
+        agentId,
+        desiredRole: this.#desiredRoles.get(agentId) ?? null,
+        triedAtMs,
+      })),
+      retryMs: this.#parts.config.wakeRetryS * 1000,
+      nowMs,
+    });
+    await Promise.all(needed.map((peerId) => this.#wake(peerId, nowMs)));
+  }
+
+  async #wake(peerId: string, nowMs: number): Promise<void> {
+    const { config, log } = this.#parts;
+    const sleeper = this.#sleepers.get(peerId);
     if (sleeper === undefined) return;
     sleeper.triedAtMs = nowMs;
     const { asleep, url } = sleeper.presence;
@@ -56,64 +118,8 @@ export function createSleep(deps: {
     }
     const { command } = filled;
     const { exitCode, output } = await runCommand(command, wakeTimeoutMs);
-    if (exitCode === 0) log.info({ peer: peerId }, "a sleeping peer is wanted: woken");
-    else
-      log.error(
-        { peer: peerId, command: command[0], reason: output.trim().slice(0, 500) },
-        "a sleeping peer can't be woken",
-      );
-  };
-
-  return {
-    observePeer(presence) {
-      if (presence.agentId === agentId) return;
-      const isKept = sleepers.size < mostPeers || sleepers.has(presence.agentId);
-      if (presence.status === "online" && presence.asleep !== undefined && isKept)
-        sleepers.set(presence.agentId, { presence, triedAtMs: null });
-      else sleepers.delete(presence.agentId);
-    },
-    observePeerDesired(document) {
-      if (desiredRoles.size < mostPeers || desiredRoles.has(document.agentId))
-        desiredRoles.set(document.agentId, document.role);
-    },
-    forgetPeer(peerId) {
-      sleepers.delete(peerId);
-      desiredRoles.delete(peerId);
-    },
-    async evaluate(circumstances) {
-      const { role, nowMs } = circumstances;
-      if (role !== "standby") standbySinceMs = null;
-      else standbySinceMs ??= nowMs;
-      if (config.wakeCommand.length > 0) {
-        const wanted = decideWake({
-          ownRole: role,
-          sleeping: [...sleepers].map(([peerId, { triedAtMs }]) => ({
-            agentId: peerId,
-            desiredRole: desiredRoles.get(peerId) ?? null,
-            triedAtMs,
-          })),
-          retryMs: config.wakeRetryS * 1000,
-          nowMs,
-        });
-        await Promise.all(wanted.map((peerId) => wake(peerId, nowMs)));
-      }
-      const decision = decideSleep({
-        ...circumstances,
-        canSuspend: config.suspendCommand.length > 0,
-        afterMs: config.afterS * 1000,
-        standbySinceMs,
-      });
-      if (decision.kind === "stay" || stopping.signal.aborted) return;
-      log.info({ reason: decision.reason }, "going to sleep");
-      await deps.leave();
-      await suspend(config.suspendCommand, stopping.signal, log);
-      // Counted anew: nobody is put to sleep again at once.
-      standbySinceMs = null;
-      if (stopping.signal.aborted) return;
-      log.info("awake");
-      await deps.comeBack();
-    },
-    asleep: () => ({ mac: config.mac }),
-    stop: () => stopping.abort(),
-  };
+    const reason = output.trim().slice(0, 500);
+    if (exitCode === 0) log.info({ peer: peerId }, "woke a sleeping peer that is needed");
+    else log.error({ peer: peerId, command: command[0], reason }, "a sleeping peer can't be woken");
+  }
 }

@@ -1,8 +1,9 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import pino from "pino";
-import { decideRole, type RoleInputs } from "#agent/mesh/decide-role.ts";
+import { decideRole, type RoleDecision, type RoleInputs } from "#agent/mesh/decide-role.ts";
 import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
+import { explainRole } from "#agent/mesh/explain-role.ts";
 import { createMembership } from "#agent/mesh/membership.ts";
 import { createPeers } from "#agent/mesh/peers.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
@@ -29,37 +30,58 @@ const base: RoleInputs = {
 };
 
 describe("decideRole", () => {
+  const asDesired = { role: "standby", source: "desired", desiredReason: "two agents carry the night" } as const;
   test.each([
-    ["no document: as configured", { desired: null }, "active", "configuration"],
-    ["no document: configured standby", { desired: null, configuredRole: "standby" }, "standby", "configuration"],
-    ["the document rules", {}, "standby", "desired"],
-    ["also with the controller away while a peer serves", { controllerOnline: false }, "standby", "desired"],
+    ["no document: as configured", { desired: null }, { role: "active", source: "configuration" }],
     [
-      "also with the broker away: peers may well serve",
-      { brokerConnected: false, controllerOnline: false, servingPeerCount: 0 },
-      "standby",
-      "desired",
+      "no document: configured standby",
+      { desired: null, configuredRole: "standby" },
+      { role: "standby", source: "configuration" },
     ],
-    ["a controller may switch all off", { servingPeerCount: 0 }, "standby", "desired"],
-    ["nobody left to serve", { controllerOnline: false, servingPeerCount: 0 }, "active", "last-resort"],
+    ["the document decides", {}, asDesired],
+    ["also with the controller offline while a peer serves", { controllerOnline: false }, asDesired],
+    [
+      "also while the broker is away: peers may well serve",
+      { brokerConnected: false, controllerOnline: false, servingPeerCount: 0 },
+      asDesired,
+    ],
+    ["a controller may switch all off", { servingPeerCount: 0 }, asDesired],
+    [
+      "no agent left to serve",
+      { controllerOnline: false, servingPeerCount: 0 },
+      { role: "active", source: "last-resort", desiredRole: "standby" },
+    ],
     [
       "drained by command",
       { drainedByCommand: true, controllerOnline: false, servingPeerCount: 0 },
-      "draining",
-      "command",
+      { role: "draining", source: "command" },
     ],
-    ["stopping before a command", { stopping: true, drainedByCommand: true }, "draining", "stopping"],
-    ["stopping comes first", { stopping: true, controllerOnline: false, servingPeerCount: 0 }, "draining", "stopping"],
+    ["stopping before a command", { stopping: true, drainedByCommand: true }, { role: "draining", source: "stopping" }],
+    [
+      "stopping comes first",
+      { stopping: true, controllerOnline: false, servingPeerCount: 0 },
+      { role: "draining", source: "stopping" },
+    ],
     [
       "active stays active",
       { desired: { ...standby, role: "active" }, controllerOnline: false, servingPeerCount: 0 },
-      "active",
-      "desired",
+      { ...asDesired, role: "active" },
     ],
-  ] as [string, Partial<RoleInputs>, string, string][])("%s", (_name, change, role, source) => {
-    const decision = decideRole({ ...base, ...change });
-    expect(decision).toMatchObject({ role, source });
-    expect(decision.reason.length).toBeGreaterThan(5);
+  ] as [string, Partial<RoleInputs>, RoleDecision][])("%s", (_name, change, expected) => {
+    expect(decideRole({ ...base, ...change })).toEqual(expected);
+  });
+
+  test.each([
+    [{ role: "draining", source: "stopping" }, "the agent is stopping"],
+    [{ role: "draining", source: "command" }, "drained by command"],
+    [{ role: "active", source: "configuration" }, "no instructions from a controller yet"],
+    [asDesired, "two agents carry the night"],
+    [
+      { role: "active", source: "last-resort", desiredRole: "standby" },
+      "desired is standby, but the controller is offline and no other agent serves",
+    ],
+  ] as [RoleDecision, string][])("%j is explained", (decision, sentence) => {
+    expect(explainRole(decision)).toBe(sentence);
   });
 });
 

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
-import { createOutbox, type Outbox } from "#agent/telemetry/outbox.ts";
+import { Outbox } from "#agent/telemetry/outbox.ts";
 import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { aMinute, aTraffic } from "../../fakes/builders.ts";
@@ -22,7 +22,7 @@ let database: Database;
 beforeEach(() => {
   database = new Database(":memory:", { strict: true });
   for (const migration of agentStateMigrations) database.run(migration);
-  outbox = createOutbox(database, { maxBytes: 3000, maxAgeMs: 3_600_000 });
+  outbox = new Outbox(database, { maxBytes: 3000, maxAgeMs: 3_600_000 });
 });
 
 describe("outbox", () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
-import { createReporter, type FleetListener } from "#agent/telemetry/reporter.ts";
+import { type FleetListener, Reporter } from "#agent/telemetry/reporter.ts";
 import type { Birth, Command, CommandResult, Desired, Presence, Reported } from "#protocol/messages.ts";
 import { createRecordingBroker, type RecordingBroker } from "../../fakes/memory-broker.ts";
 
@@ -42,7 +42,10 @@ let broker: RecordingBroker;
 let heard: { desired: Desired[]; peers: Presence[]; forgotten: string[]; commands: Command[]; connections: number };
 let commandOutcome: () => Promise<string>;
 
-function begin() {
+let logged: string;
+
+function begin(change: Partial<FleetListener> = {}, shown = presence) {
+  logged = "";
   heard = { desired: [], peers: [], forgotten: [], commands: [], connections: 0 };
   commandOutcome = async () => "drained";
   const listener: FleetListener = {
@@ -57,16 +60,24 @@ function begin() {
     onConnected: () => {
       heard.connections += 1;
     },
+    ...change,
   };
   broker = createRecordingBroker();
-  const reporter = createReporter(
+  const reporter = new Reporter({
     broker,
-    { fleet: "f", agentId: "a", bootId: "b1" },
-    { presence: () => presence, birth: () => birth, reported: () => reported },
+    identity: { fleet: "f", agentId: "a", bootId: "b1" },
+    reportable: { presence: () => shown, birth: () => birth, reported: () => reported },
     listener,
-    () => 50,
-    pino({ level: "silent" }),
-  );
+    nowMs: () => 50,
+    log: pino(
+      { level: "info" },
+      {
+        write(line: string) {
+          logged += line;
+        },
+      },
+    ),
+  });
   reporter.start();
   return reporter;
 }
@@ -206,5 +217,93 @@ describe("reporter", () => {
       "reported",
       "cmd-result",
     ]);
+  });
+
+  test("a rebirth has no state running, for it is done at once", async () => {
+    broker.setConnected(true);
+    await settle();
+    await broker.inject(topic("cmd"), { ...command, kind: "rebirth" });
+    await settle();
+    expect(results().map(([, state]) => state)).toEqual(["received", "succeeded"]);
+    expect(heard.commands).toEqual([]);
+  });
+
+  test.each([
+    ["at the very time of its expiry", { expiresAtMs: 50 }],
+    ["of just an hour", { issuedAtMs: 0, expiresAtMs: 3_600_000 }],
+    ["issued just an hour ahead", { issuedAtMs: 3_600_050, expiresAtMs: 3_600_060 }],
+  ])("a command %s is run", async (_name, given) => {
+    broker.setConnected(true);
+    await broker.inject(topic("cmd"), { ...command, ...given });
+    await settle();
+    expect(heard.commands).toHaveLength(1);
+  });
+
+  test("a power mode may be held for just 31 days", async () => {
+    const untilMs = desired.issuedAtMs + 31 * 86_400_000;
+    await broker.inject(topic("desired"), { ...desired, powerMode: "MAXN", powerModeUntilMs: untilMs });
+    expect(heard.desired).toHaveLength(1);
+    await broker.inject(topic("desired"), { ...desired, powerMode: "MAXN", powerModeUntilMs: untilMs + 1 });
+    expect(heard.desired).toHaveLength(1);
+  });
+
+  test("the answers to the last 100 commands are remembered", async () => {
+    broker.setConnected(true);
+    for (let count = 0; count <= 100; count += 1) {
+      await broker.inject(topic("cmd"), { ...command, id: `c${count}` });
+      await settle();
+    }
+    await broker.inject(topic("cmd"), { ...command, id: "c1" });
+    await settle();
+    expect(heard.commands).toHaveLength(101);
+    await broker.inject(topic("cmd"), { ...command, id: "c0" });
+    await settle();
+    expect(heard.commands).toHaveLength(102);
+  });
+
+  test("a long reason is cut to what a message may hold", async () => {
+    commandOutcome = async () => "x".repeat(513);
+    broker.setConnected(true);
+    await broker.inject(topic("cmd"), command);
+    await settle();
+    expect(results().at(-1)).toEqual(["c1", "succeeded", "x".repeat(512)]);
+  });
+
+  test("a publish that fails does not keep what follows from being published", async () => {
+    broker.failNextPublishes(1);
+    broker.setConnected(true);
+    await settle();
+    expect(broker.published.map((message) => message.topic)).toEqual([topic("birth"), topic("reported")]);
+    expect(heard.connections).toBe(1);
+  });
+
+  test("documents of other agents are passed on where they are asked for; those of itself, and on another's topic, are not", async () => {
+    const seen: Desired[] = [];
+    begin({ onPeerDesired: (document) => seen.push(document) });
+    await broker.inject(topic("desired", "p"), { ...desired, agentId: "p" });
+    await broker.inject(topic("desired", "p"), { ...desired, agentId: "q" });
+    await broker.inject(topic("desired", "p"), { ...desired, agentId: "a" });
+    await broker.inject(topic("desired", "p"), "{");
+    await broker.inject(topic("desired"), desired);
+    expect(seen.map(({ agentId }) => agentId)).toEqual(["p"]);
+  });
+
+  test("what was refused, and what was clamped to its bounds, is logged", async () => {
+    const reporter = begin({}, { ...presence, models: ["x".repeat(10_000)] });
+    await broker.inject(topic("desired"), "{");
+    expect(logged).toContain("a message was refused");
+    broker.setConnected(true);
+    await reporter.publishPresence();
+    expect(logged).toContain("a message of this agent was clamped to its bounds");
+  });
+
+  test("the end of its presence is published as it is given", async () => {
+    const reporter = begin();
+    broker.setConnected(true);
+    await settle();
+    await reporter.publishDisconnect({ ...presence, status: "offline" });
+    const last = broker.published.at(-1);
+    expect(last).toMatchObject({ topic: topic("presence"), retain: true });
+    expect(JSON.parse(last?.payload ?? "")).toMatchObject({ status: "offline" });
   });
 });

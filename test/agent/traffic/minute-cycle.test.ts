@@ -2,13 +2,14 @@ import { Database } from "bun:sqlite";
 import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
-import { createOutbox, type Outbox } from "#agent/telemetry/outbox.ts";
-import { createMinuteCycle, type MinuteCycle } from "#agent/traffic/minute-cycle.ts";
-import { createTrafficRecord, minuteMs, type TrafficRecord } from "#agent/traffic/traffic-record.ts";
-import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import { Outbox } from "#agent/telemetry/outbox.ts";
+import { MinuteCycle } from "#agent/traffic/minute-cycle.ts";
+import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
+import { strictStorage } from "#platform/files/storage-watch.ts";
+import { minuteMs } from "#platform/time.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
-import { type ForecastReport, MinuteData, type MinutePower } from "#protocol/messages.ts";
+import { type ForecastAccuracy, type ForecastReport, MinuteData, type MinutePower } from "#protocol/messages.ts";
 
 const power: MinutePower = {
   modeId: 1,
@@ -25,30 +26,69 @@ let database: Database;
 let record: TrafficRecord;
 let outbox: Outbox;
 let histories: (number | null)[][];
+/** Error of the next forecasts; null while they work. */
+let failure: Error | null;
+let logged: string;
+let judged: { forecast: ForecastReport; minutes: number }[];
+let windows: number[];
+let pruned: number[];
+let closed: number[][];
+let retries: number;
+const figures: ForecastAccuracy = {
+  ...{ windowMs: 86_400_000, forecasts: 3, wapePercent: 10, biasPercent: 1, peakWapePercent: 10, coverage95: 1 },
+  ...{ rises: 0, hits: 0, misses: 0, falseAlarms: 0, hitRate: null, missRate: null, falseAlarmRate: null },
+  ...{ medianLeadMinutes: null, served: { lstm: 3 } },
+};
 
 function openCycle(bootId = "b1"): MinuteCycle {
-  record = createTrafficRecord(database, bootId, nowMs, () => nowMs);
+  record = new TrafficRecord(database, bootId, nowMs, () => nowMs);
   const forecaster: Forecaster = {
     start: async () => {},
     stop: async () => {},
     async forecast(history) {
       histories.push(history.map(({ qps }) => qps));
+      if (failure !== null) throw failure;
       return forecast;
     },
     describe: () => ({ model: "lstm", backend: "wasm", reason: "" }),
   };
-  return createMinuteCycle({
+  return new MinuteCycle({
     identity: { fleet: "f", agentId: "a", bootId, region: "" },
     record,
     outbox,
     forecaster,
-    accuracy: createLiveAccuracy(database),
-    power: { closeMinute: () => power },
+    accuracy: {
+      observe: (made, history) => void judged.push({ forecast: made, minutes: history.length }),
+      figures(windowMs) {
+        windows.push(windowMs);
+        return figures;
+      },
+      prune: (beforeMs) => void pruned.push(beforeMs),
+    },
+    power: {
+      closeMinute(minutes) {
+        closed.push(minutes.map(({ minuteStartMs }) => minuteStartMs));
+        return power;
+      },
+    },
     queueDepth: () => 4,
     role: () => "active",
     recordRetentionDays: 35,
     nowMs: () => nowMs,
-    log: pino({ level: "silent" }),
+    log: pino(
+      { level: "info" },
+      {
+        write(line: string) {
+          logged += line;
+        },
+      },
+    ),
+    storage: {
+      ...strictStorage,
+      retry() {
+        retries += 1;
+      },
+    },
   });
 }
 
@@ -65,10 +105,10 @@ function sendable(): MinuteData[] {
 
 beforeEach(() => {
   nowMs = 100 * minuteMs;
-  histories = [];
+  [histories, judged, windows, pruned, closed, failure, logged, retries] = [[], [], [], [], [], null, "", 0];
   database = new Database(":memory:", { strict: true });
   for (const migration of agentStateMigrations) database.run(migration);
-  outbox = createOutbox(database, { maxBytes: 1_000_000, maxAgeMs: 86_400_000 });
+  outbox = new Outbox(database, { maxBytes: 1_000_000, maxAgeMs: 86_400_000 });
 });
 
 describe("minute cycle", () => {
@@ -96,7 +136,7 @@ describe("minute cycle", () => {
     await cycle.run();
     expect(histories[0]?.at(-1)).toBe(2);
     expect(histories[0]).toHaveLength(8 * 1_440);
-    expect(cycle.lastForecast()).toEqual(forecast);
+    expect(cycle.lastForecast).toEqual(forecast);
     const [data, ...more] = sendable();
     expect(more).toEqual([]);
     expect(data).toMatchObject({
@@ -145,5 +185,73 @@ describe("minute cycle", () => {
       ["b1", 1, null],
       ["b1", 2, null],
     ]);
+  });
+
+  test("a forecast that fails costs the minute only its forecast, and is logged", async () => {
+    const cycle = openCycle();
+    nowMs += minuteMs;
+    await cycle.run();
+    failure = new Error("no model");
+    nowMs += minuteMs;
+    await cycle.run();
+    const [good, bad] = sendable();
+    expect(good?.forecast).toEqual(forecast);
+    expect(bad).toMatchObject({ forecast: null, forecastAccuracy: null, power });
+    expect(logged).toMatch(/no model.*the minute is sent without a forecast/);
+    expect(cycle.lastForecast).toEqual(forecast);
+  });
+
+  test("the forecast is judged by what comes, and its accuracy of a day is sent with the newest minute", async () => {
+    const cycle = openCycle();
+    nowMs += 2 * minuteMs;
+    await cycle.run();
+    expect(judged).toEqual([{ forecast, minutes: 8 * 1_440 }]);
+    expect(sendable().map((data) => data.forecastAccuracy ?? null)).toEqual([null, figures]);
+    expect(windows).toEqual([86_400_000]);
+  });
+
+  test("each minute, what could not be written is tried again, and what is older than the retention is deleted", async () => {
+    const cycle = openCycle();
+    nowMs += minuteMs;
+    await cycle.run();
+    expect(retries).toBe(1);
+    expect(record.recordedMinutes()).toBe(1);
+    expect(pruned).toEqual([nowMs - 35 * 1_440 * minuteMs]);
+    nowMs += 35 * 1_440 * minuteMs - minuteMs;
+    await cycle.run();
+    expect(record.recordedMinutes()).toBe(2);
+    nowMs += minuteMs;
+    await cycle.run();
+    expect(record.recordedMinutes()).toBe(2);
+  });
+
+  test("the board closes its minute with the traffic of the same minutes", async () => {
+    const cycle = openCycle();
+    nowMs += 2 * minuteMs;
+    await cycle.run();
+    nowMs += 20_000;
+    cycle.finish();
+    expect(closed).toEqual([[100 * minuteMs, 101 * minuteMs], [102 * minuteMs]]);
+    expect(sendable().map((data) => data.power?.energyJ ?? null)).toEqual([null, 1800, 1800]);
+  });
+
+  test("records beyond the outbox's limits are dropped as the minute is queued", async () => {
+    outbox = new Outbox(database, { maxBytes: 1_000_000, maxAgeMs: 1.5 * minuteMs });
+    const cycle = openCycle();
+    for (let count = 0; count < 4; count += 1) {
+      nowMs += minuteMs;
+      await cycle.run();
+    }
+    expect(sendable().map(({ seq }) => seq)).toEqual([3, 4]);
+  });
+
+  test("a minute is marked as queued with its message, or not at all", async () => {
+    const cycle = openCycle();
+    nowMs += minuteMs;
+    await cycle.run();
+    expect(record.unqueued()).toEqual([]);
+    const next = openCycle("b2");
+    next.recover();
+    expect(sendable()).toHaveLength(1);
   });
 });

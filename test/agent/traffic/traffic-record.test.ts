@@ -1,14 +1,15 @@
 import { Database } from "bun:sqlite";
 import { beforeEach, describe, expect, test } from "bun:test";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
-import { createTrafficRecord, minuteMs, type TrafficRecord } from "#agent/traffic/traffic-record.ts";
+import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
+import { minuteMs } from "#platform/time.ts";
 
 const startMs = 1_000 * minuteMs;
 let nowMs: number;
 let database: Database;
 
 function openRecord(bootId = "boot-1"): TrafficRecord {
-  return createTrafficRecord(database, bootId, nowMs, () => nowMs);
+  return new TrafficRecord(database, bootId, nowMs, () => nowMs);
 }
 
 function serve(record: TrafficRecord, texts = 1, latencyMs = 4, model = "m") {

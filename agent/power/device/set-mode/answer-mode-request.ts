@@ -5,19 +5,19 @@ import { runCommand } from "#agent/power/device/run-command.ts";
 import { describeError } from "#platform/errors.ts";
 import { checkTrustedPath } from "#platform/files/check-trusted-path.ts";
 
-/** A mode's id and the end of the line. */
+/** Three digits and the end of the line. */
 const maxRequestBytes = 4;
 const requestLine = /^(0|[1-9]\d{0,2})\n$/;
-/** Boards' lists have a few kilobytes. */
+/** Lists of boards have a few kilobytes. */
 const maxConfBytes = 1 << 20;
 const maxReasonLength = 300;
 
 export interface ModeRequestOptions {
-  /** The board's list of modes, which must be out of others' reach. */
+  /** List of modes, which other users must not be able to change. */
   readonly confPath: string;
-  /** The tool itself, by its full path, which must be out of others' reach. */
+  /** Full path of nvpmodel, which other users must not be able to change. */
   readonly nvpmodelPath: string;
-  /** The only ids that may be set; null: all of the list. */
+  /** Ids that may be set; null for all of the list. */
   readonly allowedIds: ReadonlySet<number> | null;
   /** Maximum time for a client to send its line. */
   readonly requestTimeoutMs: number;
@@ -30,7 +30,7 @@ const failed = (reason: string): SetModeResult => ({
   reason: reason.replaceAll(/[^ -~]+/g, " ").slice(0, maxReasonLength),
 });
 
-/** Reads up to the maximum length of a request. Null: it did not come in time, or is not valid. */
+/** Reads a request of bounded length. Returns null for one that is late or invalid. */
 async function readRequest(input: ReadableStream<Uint8Array>, timeoutMs: number): Promise<number | null> {
   const reader = input.getReader();
   const late = Promise.withResolvers<null>();
@@ -63,8 +63,8 @@ async function listedIds(confPath: string): Promise<ReadonlySet<number>> {
 const cleanEnvironment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/", LC_ALL: "C" };
 
 /**
- * Takes one line with the id of a mode, and sets that mode if the board's list has it. This is all that runs with the right to set modes: the
- * client chooses a number and nothing else, neither options nor files nor environment, and nvpmodel's question for a reboot is never answered.
+ * Reads one line with the id of a mode, and sets that mode if the board's list has it. Nothing else runs with the right to set modes: the
+ * client chooses a number, but no options, files or environment, and nvpmodel's question for a reboot is never answered.
  */
 export async function answerModeRequest(
   input: ReadableStream<Uint8Array>,
@@ -90,8 +90,8 @@ export async function answerModeRequest(
   if (asksForReboot(outcome.output))
     return { kind: "reboot-required", reason: `mode ${id} needs a reboot, which is never done automatically` };
   if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
-  const said = outcome.output.trim().split("\n").at(-1) ?? "";
+  const lastLine = outcome.output.trim().split("\n").at(-1) ?? "";
   if (outcome.kind === "timed-out") return failed(`nvpmodel did not end within ${options.commandTimeoutMs} ms`);
-  if (outcome.kind === "not-started") return failed(`${options.nvpmodelPath} can't be run: ${said}`);
-  return failed(`nvpmodel exited with ${outcome.exitCode}${said === "" ? "" : `: ${said}`}`);
+  if (outcome.kind === "not-started") return failed(`${options.nvpmodelPath} can't be run: ${lastLine}`);
+  return failed(`nvpmodel exited with ${outcome.exitCode}${lastLine === "" ? "" : `: ${lastLine}`}`);
 }

@@ -1,12 +1,12 @@
 import { connect } from "node:net";
 import type { SetModeResult } from "#agent/power/device/device.ts";
 
-/** An answer is one line of JSON. */
+/** Limit of an answer, one line of JSON. */
 const maxAnswerBytes = 4096;
-/** The helper serves one at a time and turns others away. */
+/** Wait before the next attempt: the helper serves one client at a time and turns others away. */
 const askAgainMs = 300;
 
-/** Answer line, or the reason for not having one. */
+/** Answer line, or the reason for its absence. */
 type Exchange =
   | { readonly kind: "line"; readonly line: string }
   /** Connected, and closed again without an answer. */

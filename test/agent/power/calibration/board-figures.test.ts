@@ -13,6 +13,7 @@ import {
 } from "#agent/power/calibration/board-profile.ts";
 import {
   correctionBounds,
+  correctMode,
   decideCorrection,
   type ModeCorrection,
   type ObservedMinute,
@@ -122,13 +123,25 @@ describe("corrections in service", () => {
     ["late below it: less", { qps: 70, p95Ms: 90 }, { ...uncorrected, capacity: 1 - 0.3 / 60 }],
     ["late far below it: something else was slow", { qps: 40, p95Ms: 900 }, uncorrected],
     ["late above it: as expected", { qps: 130, p95Ms: 900 }, uncorrected],
+    ["late at half of it: less", { qps: 50, p95Ms: 51 }, { ...uncorrected, capacity: 1 - 0.3 / 60 }],
+    ["in time at exactly the target", { qps: 160, p95Ms: 50 }, { ...uncorrected, capacity: 1 + 0.3 / 60 }],
+    ["at exactly the capacity, late or in time: as expected", { qps: 100, p95Ms: 90 }, uncorrected],
+    ["a rate without a p95 is no evidence", { qps: 160, p95Ms: null }, uncorrected],
     ["few requests are chance", { qps: 70, p95Ms: 90, requests: 99 }, uncorrected],
+    ["100 are enough", { qps: 70, p95Ms: 90, requests: 100 }, { ...uncorrected, capacity: 1 - 0.3 / 60 }],
     [
       "an idle minute speaks of the idle draw",
       { qps: 0, requests: 0, p95Ms: null, meanWatts: 11 },
       { ...uncorrected, idleWatts: 1 + 0.1 / 60 },
     ],
     ["a busy one of the busy draw", { qps: 50, meanWatts: 32 }, { ...uncorrected, busyWatts: 1 + (54 / 50 - 1) / 60 }],
+    ["at 2 % utilisation still the idle draw", { qps: 2, meanWatts: 11 }, { ...uncorrected, idleWatts: 1 + 0.1 / 60 }],
+    ["from 30 % on the busy draw", { qps: 30, meanWatts: 25 }, { ...uncorrected, busyWatts: 1 + 0.2 / 60 }],
+    [
+      "beyond capacity the board is busy all the time",
+      { qps: 200, p95Ms: 90, meanWatts: 55 },
+      { ...uncorrected, busyWatts: 1 + 0.1 / 60 },
+    ],
     ["in between neither", { qps: 10, meanWatts: 99 }, uncorrected],
     ["watts of zero are no reading", { qps: 0, requests: 0, p95Ms: null, meanWatts: 0 }, uncorrected],
     ["a rate that is no number", { qps: Number.NaN, meanWatts: 30 }, uncorrected],
@@ -142,6 +155,32 @@ describe("corrections in service", () => {
     expect(after({ qps: 1000 }, 10_000).capacity).toBeLessThanOrEqual(correctionBounds.highest);
     expect(after({ qps: 90, meanWatts: 1000 }, 10_000).busyWatts).toBeCloseTo(correctionBounds.highest, 6);
     expect(after({ qps: 90, meanWatts: 1 }, 10_000).busyWatts).toBeCloseTo(correctionBounds.lowest, 6);
+  });
+
+  test("the busy draw is told with the corrected idle draw, and both by the corrected capacity", () => {
+    const before = { capacity: 0.8, busyWatts: 1, idleWatts: 1.2 };
+    const found = decideCorrection(mode, before, minute({ qps: 40, meanWatts: 36 }), 50);
+    expect(found).toEqual({ ...before, busyWatts: expect.closeTo(1 + 0.2 / 60, 9) });
+  });
+
+  test.each([
+    ["idle", { idleWatts: null }, { qps: 0, meanWatts: 11 }],
+    ["idle, when busy", { idleWatts: null }, { qps: 80, meanWatts: 40 }],
+    ["busy", { busyWatts: null }, { qps: 80, meanWatts: 40 }],
+    ["busy of zero", { busyWatts: 0 }, { qps: 80, meanWatts: 40 }],
+  ])("without a figure of %s watts there is nothing to correct", (_, change, observed) => {
+    expect(decideCorrection({ ...mode, ...change }, uncorrected, minute(observed), 50)).toEqual(uncorrected);
+  });
+
+  test("a corrected mode has its figures times the factors; unknown ones stay unknown", () => {
+    const factors = { capacity: 0.9, busyWatts: 1.1, idleWatts: 1.2 };
+    expect(correctMode(mode, factors)).toEqual({
+      ...mode,
+      capacityQps: 90,
+      busyWatts: expect.closeTo(55, 9),
+      idleWatts: 12,
+    });
+    expect(correctMode(bare(0, "MAXN"), factors)).toEqual(bare(0, "MAXN"));
   });
 
   test.each([null, 0])("a mode with a capacity of %p has nothing to correct", (capacityQps) => {
@@ -237,7 +276,7 @@ describe("the agent's view of its board", () => {
     const figures = create();
     expect(await figures.busyReason()).toBeNull();
     await writeWhole(join(stateDir, sweepFileName), sweep);
-    expect(await figures.busyReason()).toMatch(/calibrate is at work on the board \(process 1\)/);
+    expect(await figures.busyReason()).toMatch(/calibrate is using the board \(process 1\)/);
     const ended = Bun.spawn(["true"]);
     await ended.exited;
     await writeWhole(join(stateDir, sweepFileName), { ...sweep, pid: ended.pid });

@@ -3,9 +3,9 @@ import pino from "pino";
 import { createDevice } from "#agent/power/device/create-device.ts";
 import type { Device, PowerSample } from "#agent/power/device/device.ts";
 import { createJetsonControl } from "#agent/power/device/jetson-control.ts";
-import { createTegrastatsMeter, spreadTimes } from "#agent/power/device/tegrastats-meter.ts";
+import { createPace } from "#agent/power/device/simulated-device.ts";
+import { spreadTimes, TegrastatsMeter } from "#agent/power/device/tegrastats-meter.ts";
 import { createEnergyMeter } from "#agent/power/energy/energy-meter.ts";
-import { createPace } from "#agent/power/mode/pace.ts";
 import { PowerConfig } from "#agent/power/power-config.ts";
 import { createPowerFaults } from "#agent/power/power-faults.ts";
 import { type Clock, createClock, systemClock } from "#platform/clock.ts";
@@ -114,7 +114,7 @@ describe("jetson", () => {
     ["fail", /Permission denied/],
     ["hang", /did not end within 1500 ms/],
     ["lie", /the board is in 120W \(1\)/],
-    ["query-fails", /does not say/],
+    ["query-fails", /present mode can't be read/],
   ] as const)("a board that would %s is reported, not believed", async (behaviour, reason) => {
     const board = fakeBoard();
     board.behave(behaviour);
@@ -174,7 +174,7 @@ describe("jetson", () => {
 async function readUntil(board: ReturnType<typeof createFakeBoard>, count: number) {
   const logged: string[] = [];
   const log = pino({ level: "warn" }, { write: (line: string) => void logged.push(line) });
-  const meter = createTegrastatsMeter(
+  const meter = new TegrastatsMeter(
     { ...board.config, sampleIntervalMs: 100 },
     systemClock,
     createPowerFaults(log, Date.now),
@@ -199,7 +199,7 @@ describe("tegrastats", () => {
     const { logged, stopMs } = await readUntil(board, 5);
     expect(board.read("tegrastats-starts").trim().split("\n")).toHaveLength(3);
     expect(logged).toHaveLength(1);
-    expect(logged[0]).toContain("it says nothing");
+    expect(logged[0]).toContain("it is silent");
     expect(stopMs).toBeLessThan(1500);
   }, 30_000);
 
@@ -223,7 +223,7 @@ describe("tegrastats", () => {
     const wanted = 7 * 60;
     const energy = createEnergyMeter(10_000, () => 20);
     const done = Promise.withResolvers<void>();
-    const meter = createTegrastatsMeter({ ...board.config, sampleIntervalMs: 1000 }, clock, silentFaults);
+    const meter = new TegrastatsMeter({ ...board.config, sampleIntervalMs: 1000 }, clock, silentFaults);
     let taken = 0;
     await meter.start((sample) => {
       taken += 1;
@@ -255,7 +255,7 @@ describe("tegrastats", () => {
     const board = fakeBoard();
     board.write("bunch", "");
     const energy = createEnergyMeter(10_000, () => null);
-    const meter = createTegrastatsMeter({ ...board.config, sampleIntervalMs: 100 }, systemClock, silentFaults);
+    const meter = new TegrastatsMeter({ ...board.config, sampleIntervalMs: 100 }, systemClock, silentFaults);
     const done = Promise.withResolvers<void>();
     const powers: number[] = [];
     await meter.start((sample) => {
@@ -275,7 +275,7 @@ describe("tegrastats", () => {
     const board = fakeBoard();
     board.write("cut", "");
     const powers: (number | null)[] = [];
-    const meter = createTegrastatsMeter({ ...board.config, sampleIntervalMs: 100 }, systemClock, silentFaults);
+    const meter = new TegrastatsMeter({ ...board.config, sampleIntervalMs: 100 }, systemClock, silentFaults);
     const done = Promise.withResolvers<void>();
     await meter.start(({ inputPowerMw }) => {
       powers.push(inputPowerMw);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { parseRelease } from "#agent/power/device/create-device.ts";
 import {
   asksForReboot,
   byCapability,
   parseNvpmodelConf,
   parseNvpmodelQuery,
 } from "#agent/power/device/parse-nvpmodel.ts";
-import { parseRelease } from "#agent/power/device/parse-release.ts";
 import { parseNvidiaSmi, parseTegrastats } from "#agent/power/device/parse-tegrastats.ts";
 
 const thorLine =

@@ -40,148 +40,186 @@ const base: PowerModeInputs = {
 
 describe("decidePowerMode", () => {
   test.each([
-    ["between the thresholds: the middle", {}, "hold", 1, /forecast peak 150 qps/],
+    [
+      "between the thresholds: the middle",
+      {},
+      "hold",
+      1,
+      { rule: "carries", mode: "12W", demand: { source: "forecast", qps: 150, hasForecast: true } },
+    ],
     [
       "above the high one: the top, at once",
       { forecastPeakQps: 301, lastSwitchMs: 10 * hour - 1 },
       "switch",
       0,
-      /301 qps asks for MAXN/,
+      { rule: "needs", mode: "MAXN", demand: { qps: 301 } },
     ],
     [
       "exactly at the high one: still the middle",
       { modes: unknown, currentModeId: 1, forecastPeakQps: 300 },
       "hold",
       1,
-      /300/,
+      { rule: "carries", mode: "120W", demand: { qps: 300 } },
     ],
-    ["the live rate counts as much as the forecast", { liveQps: 500 }, "switch", 0, /live rate 500/],
-    ["below the low one: the lowest", { forecastPeakQps: 60, liveQps: 50 }, "switch", 2, /does with 7W/],
-    ["just below the low one: not yet", { forecastPeakQps: 95, liveQps: 10 }, "hold", 1, /too near a limit/],
+    [
+      "the live rate counts as much as the forecast",
+      { liveQps: 500 },
+      "switch",
+      0,
+      { rule: "needs", demand: { source: "live", qps: 500, hasForecast: true } },
+    ],
+    [
+      "below the low one: the lowest",
+      { forecastPeakQps: 60, liveQps: 50 },
+      "switch",
+      2,
+      { rule: "carries", mode: "7W" },
+    ],
+    ["just below the low one: not yet", { forecastPeakQps: 95, liveQps: 10 }, "hold", 1, { rule: "near-limit" }],
     [
       "held too short a time to step down",
       { forecastPeakQps: 10, liveQps: 0, lastSwitchMs: 10 * hour - 299_999 },
       "hold",
       1,
-      /held for 300 s/,
+      { rule: "dwell", dwellMs: 300_000 },
     ],
     [
       "held long enough",
       { forecastPeakQps: 10, liveQps: 0, lastSwitchMs: 10 * hour - 300_000 },
       "switch",
       2,
-      /does with/,
+      { rule: "carries", mode: "7W" },
     ],
-    ["a mode that can't carry the demand is passed over", { forecastPeakQps: 180 }, "switch", 0, /asks for MAXN/],
-    ["no demand at all", { forecastPeakQps: 0, liveQps: 0 }, "switch", 2, /0 qps/],
-    ["no forecast: the live rate", { forecastPeakQps: null, liveQps: 30 }, "switch", 2, /no forecast/],
-    ["neither: ready for anything", { forecastPeakQps: null, liveQps: null }, "switch", 0, /ready for anything/],
-    ["NaN is not a rate", { forecastPeakQps: Number.NaN, liveQps: null }, "switch", 0, /ready for anything/],
-    ["an endless forecast is not one either", { forecastPeakQps: Number.POSITIVE_INFINITY }, "hold", 1, /140/],
+    [
+      "a mode that can't carry the demand is passed over",
+      { forecastPeakQps: 180 },
+      "switch",
+      0,
+      { rule: "needs", mode: "MAXN" },
+    ],
+    ["no demand at all", { forecastPeakQps: 0, liveQps: 0 }, "switch", 2, { rule: "carries", demand: { qps: 0 } }],
+    [
+      "no forecast: the live rate",
+      { forecastPeakQps: null, liveQps: 30 },
+      "switch",
+      2,
+      { rule: "carries", demand: { source: "live", qps: 30, hasForecast: false } },
+    ],
+    ["neither: ready for anything", { forecastPeakQps: null, liveQps: null }, "switch", 0, { rule: "no-rate" }],
+    ["NaN is not a rate", { forecastPeakQps: Number.NaN, liveQps: null }, "switch", 0, { rule: "no-rate" }],
+    [
+      "an endless forecast is not one either",
+      { forecastPeakQps: Number.POSITIVE_INFINITY },
+      "hold",
+      1,
+      { rule: "carries", demand: { source: "live", qps: 140, hasForecast: false } },
+    ],
     [
       "standing by saves, without waiting",
       { role: "standby", lastSwitchMs: 10 * hour - 1, forecastPeakQps: 999 },
       "switch",
       2,
-      /standing by/,
+      { rule: "standby" },
     ],
-    ["draining still serves", { role: "draining", forecastPeakQps: 999 }, "switch", 0, /asks for MAXN/],
+    ["draining still serves", { role: "draining", forecastPeakQps: 999 }, "switch", 0, { rule: "needs", mode: "MAXN" }],
     [
       "what the controller holds comes before demand",
       { desiredMode: "7W", forecastPeakQps: 999 },
       "switch",
       2,
-      /held by the controller/,
+      { rule: "held", mode: "7W" },
     ],
-    ["until it ends", { desiredMode: "7W", desiredModeUntilMs: 10 * hour, forecastPeakQps: 999 }, "switch", 0, /999/],
+    [
+      "until it ends",
+      { desiredMode: "7W", desiredModeUntilMs: 10 * hour, forecastPeakQps: 999 },
+      "switch",
+      0,
+      { rule: "needs", demand: { qps: 999 }, cap: null },
+    ],
     [
       "and before the role",
       { desiredMode: "MAXN", desiredModeUntilMs: 11 * hour, role: "standby" },
       "switch",
       0,
-      /held/,
+      { rule: "held", mode: "MAXN" },
     ],
     [
       "a cap bounds what demand asks for",
       { desiredModeCap: "12W", forecastPeakQps: 999 },
       "hold",
       1,
-      /^capped at 12W by the controller \(.*999/,
+      { rule: "needs", mode: "MAXN", demand: { qps: 999 }, cap: { by: "controller", mode: "12W" } },
     ],
     [
       "within the cap demand decides",
       { desiredModeCap: "12W", forecastPeakQps: 10, liveQps: 0 },
       "switch",
       2,
-      /does with 7W/,
+      { rule: "carries", mode: "7W" },
     ],
     [
       "until the cap ends",
       { desiredModeCap: "12W", desiredModeCapUntilMs: 10 * hour, forecastPeakQps: 999 },
       "switch",
       0,
-      /999/,
+      { rule: "needs", demand: { qps: 999 }, cap: null },
     ],
     [
       "heat may cap further",
       { desiredModeCap: "12W", thermalCap: 2, temperatureC: 88, forecastPeakQps: 999 },
       "switch",
       2,
-      /^88 °C: capped at 7W/,
+      { cap: { by: "heat", mode: "7W", temperatureC: 88 } },
     ],
     [
       "service just taken up: what was seen while standing by says nothing",
       { servingForMs: 119_999, forecastPeakQps: 0, liveQps: 0 },
       "switch",
       0,
-      /just been taken up/,
+      { rule: "service-started" },
     ],
     [
       "two minutes later the live rate counts",
       { servingForMs: 120_000, forecastPeakQps: 0, liveQps: 140 },
       "hold",
       1,
-      /live rate 140/,
+      { rule: "carries", demand: { source: "live", qps: 140 } },
     ],
     [
       "a fixed mode stays fixed",
       { servingForMs: 0, policy: { ...policy, kind: "fixed", fixedMode: "7W" } },
       "switch",
       2,
-      /configured/,
+      { rule: "configured", mode: "7W" },
     ],
-    ["where the board is can't be told: it is set", { currentModeId: null }, "switch", 1, /150/],
-    ["one mode only", { modes: [mode(5, "ONLY")], currentModeId: 5, forecastPeakQps: 1 }, "hold", 5, /./],
-    ["two modes: between means the top", { modes: unknown.slice(0, 2), currentModeId: 0 }, "hold", 0, /./],
-    ["four modes: between means the second", { modes: unknown, currentModeId: 0, lastSwitchMs: 0 }, "switch", 1, /./],
-  ] as [string, Partial<PowerModeInputs>, string, number, RegExp][])("%s", (_name, change, kind, modeId, reason) => {
+    [
+      "where the board is can't be told: it is set",
+      { currentModeId: null },
+      "switch",
+      1,
+      { rule: "needs", demand: { qps: 150 } },
+    ],
+    ["one mode only", { modes: [mode(5, "ONLY")], currentModeId: 5, forecastPeakQps: 1 }, "hold", 5, {}],
+    ["two modes: between means the top", { modes: unknown.slice(0, 2), currentModeId: 0 }, "hold", 0, {}],
+    ["four modes: between means the second", { modes: unknown, currentModeId: 0, lastSwitchMs: 0 }, "switch", 1, {}],
+  ] as [string, Partial<PowerModeInputs>, string, number, object][])("%s", (_name, change, kind, modeId, expected) => {
     const decision = decidePowerMode({ ...base, ...change });
-    expect(decision).toMatchObject({ kind, modeId });
-    expect(decision.reason).toMatch(reason);
+    expect(decision).toMatchObject({ kind, modeId, ...expected });
     expect(decision.refused).toBeNull();
   });
 
   test.each([
-    [
-      "a hold above the cap",
-      { desiredMode: "MAXN", desiredModeCap: "12W" },
-      1,
-      { mode: "MAXN", reason: /capped at 12W by the controller/ },
-    ],
+    ["a hold above the cap", { desiredMode: "MAXN", desiredModeCap: "12W" }, 1, { rule: "capped", mode: "MAXN" }],
     [
       "a cap that is no mode of the board",
       { desiredModeCap: "9W", forecastPeakQps: 999 },
       0,
-      { mode: "9W", reason: /not among/ },
+      { rule: "unknown-mode", mode: "9W", knownModes: ["MAXN", "12W", "7W"] },
     ],
-  ] as [string, Partial<PowerModeInputs>, number, { mode: string; reason: RegExp }][])(
-    "%s is refused, with the reason",
+  ] as [string, Partial<PowerModeInputs>, number, object][])(
+    "%s is refused, with the rule",
     (_name, change, modeId, refused) => {
-      const decision = decidePowerMode({ ...base, ...change });
-      expect(decision).toMatchObject({
-        modeId,
-        refused: { mode: refused.mode, reason: expect.stringMatching(refused.reason) },
-      });
+      expect(decidePowerMode({ ...base, ...change })).toMatchObject({ modeId, refused });
     },
   );
 
@@ -213,156 +251,178 @@ describe("decidePowerMode", () => {
         { forecastPeakQps: 10, liveQps: 5, policy: { ...policy, switchCostS: 8 }, currentModeId: 2 },
         "hold",
         2,
-        /saves \d+ J in 15 minutes, and changing modes costs 2080 J/,
+        { rule: "saves-too-little", mode: "70W", costJ: 2080, windowS: 900 },
       ],
-      ["the least that carries the peak", { forecastPeakQps: 150 }, "switch", 3, /forecast peak 150 qps does with 70W/],
+      [
+        "the least that carries the peak",
+        { forecastPeakQps: 150 },
+        "switch",
+        3,
+        { rule: "carries", mode: "70W", demand: { source: "forecast", qps: 150, upperQps: null } },
+      ],
       [
         "more than it carries at the target: the next",
         { forecastPeakQps: 177, currentModeId: 3 },
         "switch",
         2,
-        /asks for 90W/,
+        { rule: "needs", mode: "90W" },
       ],
       [
         "up at once, however short the last switch ago",
         { forecastPeakQps: 300, lastSwitchMs: 10 * hour - 1 },
         "switch",
         0,
-        /asks for MAXN/,
+        { rule: "needs", mode: "MAXN" },
       ],
-      ["more than any mode carries: the top", { forecastPeakQps: 999 }, "switch", 0, /asks for MAXN/],
+      ["more than any mode carries: the top", { forecastPeakQps: 999 }, "switch", 0, { rule: "needs", mode: "MAXN" }],
       [
         "a saving waits for the dwell",
         { forecastPeakQps: 10, lastSwitchMs: 10 * hour - 299_999 },
         "hold",
         1,
-        /held for 300 s/,
+        { rule: "dwell", dwellMs: 300_000 },
       ],
-      ["and for room to spare", { forecastPeakQps: 170, currentModeId: 2 }, "hold", 2, /too near a limit/],
+      ["and for room to spare", { forecastPeakQps: 170, currentModeId: 2 }, "hold", 2, { rule: "near-limit" }],
       [
         "the live rate counts as well: it must stay within capacity",
         { forecastPeakQps: 10, liveQps: 281, currentModeId: 2 },
         "switch",
         1,
-        /live rate 281 qps asks for 120W/,
+        { rule: "needs", mode: "120W", demand: { source: "live", qps: 281 } },
       ],
       [
         "within capacity, with less expected to come, it asks for nothing",
         { forecastPeakQps: 10, liveQps: 250, currentModeId: 2 },
         "hold",
         2,
-        /live rate 250 qps does with 90W/,
+        { rule: "carries", mode: "90W", demand: { source: "live", qps: 250, hasForecast: true } },
       ],
       [
         "without a forecast the live rate itself must leave room",
         { forecastPeakQps: null, liveQps: 250, currentModeId: 2 },
         "switch",
         1,
-        /live rate 250 qps, no forecast asks for 120W/,
+        { rule: "needs", mode: "120W", demand: { source: "live", qps: 250, hasForecast: false } },
       ],
       [
         "what may come must stay within capacity, what is expected within the target",
         { forecastPeakQps: 150, forecastUpperQps: 221, currentModeId: 3 },
         "switch",
         2,
-        /forecast peak 150 qps \(at most 221 qps\) asks for 90W/,
+        { rule: "needs", mode: "90W", demand: { source: "forecast", qps: 150, upperQps: 221 } },
       ],
       [
         "an upper bound that is no number counts as none",
         { forecastPeakQps: 150, forecastUpperQps: Number.NaN, currentModeId: 3 },
         "hold",
         3,
-        /does with 70W/,
+        { rule: "carries", mode: "70W", demand: { upperQps: null } },
       ],
       [
         "one below the forecast is none either",
         { forecastPeakQps: 177, forecastUpperQps: 10, currentModeId: 3 },
         "switch",
         2,
-        /asks for 90W/,
+        { rule: "needs", mode: "90W" },
       ],
       [
         "the more switches there were, the longer a mode is held",
         { forecastPeakQps: 10, lastSwitchMs: 10 * hour - 520_000, switchesInLastDay: 20 },
         "hold",
         1,
-        /held for 525 s/,
+        { rule: "dwell", dwellMs: 525_000 },
       ],
       [
         "and when the day's are used up nothing is saved any more",
         { forecastPeakQps: 10, switchesInLastDay: 39 },
         "hold",
         1,
-        /there were 39 switches in 24 hours already/,
+        { rule: "no-switches-left", switchesInLastDay: 39 },
       ],
       [
         "but what the demand needs is still done",
         { forecastPeakQps: 300, switchesInLastDay: 999 },
         "switch",
         0,
-        /asks for MAXN/,
+        { rule: "needs", mode: "MAXN" },
       ],
       [
         "a mode that calibration found unfit for the target is never taken",
         { modes: [...thor.slice(0, 3), known(3, "70W", 0, 58, 20)], forecastPeakQps: 0 },
         "switch",
         2,
-        /does with 90W/,
+        { rule: "carries", mode: "90W" },
       ],
       [
         "a faster mode that draws less is a saving, not a need: it waits",
         { modes: racer, currentModeId: 1, forecastPeakQps: 50, lastSwitchMs: 10 * hour - 1 },
         "hold",
         1,
-        /held for/,
+        { rule: "dwell", mode: "FAST" },
       ],
       [
         "and is taken after the dwell",
         { modes: racer, currentModeId: 1, forecastPeakQps: 50, liveQps: 0 },
         "switch",
         0,
-        /does with FAST/,
+        { rule: "carries", mode: "FAST" },
       ],
-      ["no demand: the lowest idle power", { forecastPeakQps: 0, liveQps: 0 }, "switch", 3, /0 qps/],
+      [
+        "no demand: the lowest idle power",
+        { forecastPeakQps: 0, liveQps: 0 },
+        "switch",
+        3,
+        { rule: "carries", demand: { qps: 0 } },
+      ],
       [
         "one mode without figures: thresholds",
         { modes: [...thor.slice(0, 3), mode(3, "70W")], forecastPeakQps: 120, liveQps: 0, currentModeId: 1 },
         "hold",
         1,
-        /120 qps/,
+        { rule: "carries", mode: "120W", demand: { qps: 120 } },
       ],
       [
         "thresholds when they are asked for",
         { policy: { ...policy, kind: "threshold" }, forecastPeakQps: 150 },
         "hold",
         1,
-        /150 qps/,
+        { rule: "carries", mode: "120W", demand: { qps: 150 } },
       ],
-    ] as [string, Partial<PowerModeInputs>, string, number, RegExp][])("%s", (_name, change, kind, modeId, reason) => {
-      const decision = decidePowerMode({ ...base, liveQps: 0, modes: thor, ...change });
-      expect(decision).toMatchObject({ kind, modeId });
-      expect(decision.reason).toMatch(reason);
-    });
+    ] as [string, Partial<PowerModeInputs>, string, number, object][])(
+      "%s",
+      (_name, change, kind, modeId, expected) => {
+        const decision = decidePowerMode({ ...base, liveQps: 0, modes: thor, ...change });
+        expect(decision).toMatchObject({ kind, modeId, ...expected });
+      },
+    );
   });
 
   test.each([
-    ["the top unless told otherwise", null, 0, /MAXN is configured/],
-    ["the mode that is named", "7W", 2, /7W is configured/],
-    ["the top when the board has no such mode", "5W", 0, /5W, which is configured, is no mode of this board/],
-  ] as [string, string | null, number, RegExp][])("fixed: %s", (_name, fixedMode, modeId, reason) => {
+    ["the top unless told otherwise", null, 0, { rule: "configured", mode: "MAXN" }],
+    ["the mode that is named", "7W", 2, { rule: "configured", mode: "7W" }],
+    ["the top when the board has no such mode", "5W", 0, { rule: "configured-mode-unknown", mode: "5W" }],
+  ] as [string, string | null, number, object][])("fixed: %s", (_name, fixedMode, modeId, expected) => {
     const decision = decidePowerMode({ ...base, policy: { ...policy, kind: "fixed", fixedMode }, forecastPeakQps: 1 });
-    expect(decision).toMatchObject({ kind: "switch", modeId });
-    expect(decision.reason).toMatch(reason);
+    expect(decision).toMatchObject({ kind: "switch", modeId, ...expected });
   });
 
   test("no modes: nothing to decide", () => {
-    expect(decidePowerMode({ ...base, modes: [] })).toMatchObject({ kind: "none" });
+    expect(decidePowerMode({ ...base, modes: [] })).toEqual({
+      kind: "none",
+      rule: "no-modes",
+      thermalCap: 0,
+      cap: null,
+      refused: null,
+    });
   });
 
   test("a mode the board does not have is refused and demand decides", () => {
     const decision = decidePowerMode({ ...base, desiredMode: "900W", forecastPeakQps: 400 });
-    expect(decision).toMatchObject({ kind: "switch", modeId: 0, refused: { mode: "900W" } });
-    expect(decision.refused?.reason).toContain("MAXN, 12W, 7W");
+    expect(decision).toMatchObject({
+      kind: "switch",
+      modeId: 0,
+      refused: { rule: "unknown-mode", mode: "900W", knownModes: ["MAXN", "12W", "7W"] },
+    });
   });
 
   describe("heat", () => {
@@ -397,6 +457,32 @@ describe("decidePowerMode", () => {
         1,
         1,
       ],
+      [
+        "up to the hysteresis below the limit the cap stays",
+        { temperatureC: 85, currentModeId: 1, thermalCap: 1, forecastPeakQps: 999 },
+        1,
+        1,
+      ],
+      ["one mode at a time: down", { modes: unknown, temperatureC: 91, currentModeId: 0, forecastPeakQps: 999 }, 1, 1],
+      [
+        "one mode at a time: back up",
+        { modes: unknown, temperatureC: 50, currentModeId: 3, thermalCap: 3, forecastPeakQps: 999 },
+        2,
+        2,
+      ],
+      [
+        "cool again within the minute: wait",
+        {
+          temperatureC: 50,
+          currentModeId: 1,
+          thermalCap: 1,
+          thermalCapChangedMs: 10 * hour - 59_999,
+          forecastPeakQps: 999,
+        },
+        1,
+        1,
+      ],
+      ["just below the limit: no cap", { temperatureC: 89.9, currentModeId: 0, forecastPeakQps: 999 }, 0, 0],
       ["a cap from before an update that took modes away", { thermalCap: 9, forecastPeakQps: 999 }, 2, 2],
       ["hot: one below the present mode, which is below the cap", { temperatureC: 95, forecastPeakQps: 999 }, 2, 2],
       ["hot in a mode that is not known: one below the cap", { temperatureC: 95, currentModeId: 7 }, 1, 1],

@@ -132,6 +132,6 @@ describe("backtest of the policy", () => {
     const hour = await backtestPower({ startMs: 0, qps: wave.slice(0, 58) }, modes, policy, lastValue, 7, () => {});
     expect(hour.minutes).toBe(22);
     const shorter = backtestPower({ startMs: 0, qps: wave.slice(0, 39) }, modes, policy, lastValue, 7, () => {});
-    await expect(shorter).rejects.toThrow("too short to judge: expected 40 minutes at least, got 39");
+    await expect(shorter).rejects.toThrow("too short to judge: expected at least 40 minutes, got 39");
   });
 });

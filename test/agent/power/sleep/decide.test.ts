@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { decideSleep, type SleepInputs } from "#agent/power/sleep/decide-sleep.ts";
+import { decideSleep, type SleepDecision, type SleepInputs } from "#agent/power/sleep/decide-sleep.ts";
 import { decideWake, type SleepingPeer } from "#agent/power/sleep/decide-wake.ts";
+import { explainSleep } from "#agent/power/sleep/explain-sleep.ts";
 
 const base: SleepInputs = {
   canSuspend: true,
@@ -14,26 +15,49 @@ const base: SleepInputs = {
   boardInUse: null,
   nowMs: 900_000,
 };
+const tooSoon = (standbyMs: number) => ({ kind: "stay", rule: "too-soon", standbyMs, afterMs: 900_000 });
 
 test.each([
-  ["long enough with nothing to do", {}, "sleep", /stood by for 900 s/],
-  ["counted from when it was told to stand by", { standbySinceMs: 600_000, nowMs: 1_500_000 }, "sleep", /for 900 s/],
-  ["and not before", { standbySinceMs: 600_000, nowMs: 1_499_999 }, "stay", /for 900 s/],
-  ["a moment too short", { nowMs: 899_999 }, "stay", /stood by for 900 s/],
-  ["a clock set back", { nowMs: -5 }, "stay", /stood by for 0 s/],
-  ["a time that is no number", { nowMs: Number.NaN }, "stay", /./],
-  ["off by default", { canSuspend: false }, "stay", /no command/],
-  ["it serves", { role: "active", standbySinceMs: null }, "stay", /role is active/],
-  ["it drains", { role: "draining" }, "stay", /role is draining/],
-  ["requests in flight", { requestsInFlight: 2 }, "stay", /2 requests/],
-  ["records to send", { outboxRecords: 1 }, "stay", /1 records/],
-  ["nobody would want it", { controllerOnline: false }, "stay", /no controller/],
-  ["nobody would wake it", { servingPeers: 0 }, "stay", /no other agent serves/],
-  ["a calibration is at work", { boardInUse: "thormesh calibrate is at work" }, "stay", /calibrate/],
-] as [string, Partial<SleepInputs>, string, RegExp][])("sleep: %s", (_name, change, kind, reason) => {
-  const decision = decideSleep({ ...base, ...change });
-  expect(decision.kind).toBe(kind as never);
-  expect(decision.reason).toMatch(reason);
+  ["long enough with nothing to do", {}, { kind: "sleep", rule: "idle", standbyMs: 900_000 }],
+  [
+    "counted from the start of the standby",
+    { standbySinceMs: 600_000, nowMs: 1_500_000 },
+    { kind: "sleep", rule: "idle", standbyMs: 900_000 },
+  ],
+  ["and not before", { standbySinceMs: 600_000, nowMs: 1_499_999 }, tooSoon(899_999)],
+  ["a moment too short", { nowMs: 899_999 }, tooSoon(899_999)],
+  ["a clock set back", { nowMs: -5 }, tooSoon(0)],
+  ["a time that is not a number", { nowMs: Number.NaN }, tooSoon(Number.NaN)],
+  ["off by default", { canSuspend: false }, { kind: "stay", rule: "no-command" }],
+  ["it serves", { role: "active", standbySinceMs: null }, { kind: "stay", rule: "role", role: "active" }],
+  ["it serves since a moment ago", { role: "active" }, { kind: "stay", rule: "role", role: "active" }],
+  ["its standby has not begun", { standbySinceMs: null }, { kind: "stay", rule: "role", role: "standby" }],
+  ["it drains", { role: "draining" }, { kind: "stay", rule: "role", role: "draining" }],
+  ["requests in flight", { requestsInFlight: 1 }, { kind: "stay", rule: "in-flight", requests: 1 }],
+  ["records to send", { outboxRecords: 1 }, { kind: "stay", rule: "unsent", records: 1 }],
+  ["no controller to ask for it", { controllerOnline: false }, { kind: "stay", rule: "no-controller" }],
+  ["no peer to wake it", { servingPeers: 0 }, { kind: "stay", rule: "no-peer" }],
+  [
+    "a calibration is at work",
+    { boardInUse: "calibrating" },
+    { kind: "stay", rule: "board-in-use", use: "calibrating" },
+  ],
+] as [string, Partial<SleepInputs>, SleepDecision][])("sleep: %s", (_name, change, expected) => {
+  expect(decideSleep({ ...base, ...change })).toEqual(expected);
+});
+
+test.each([
+  [{ kind: "sleep", rule: "idle", standbyMs: 900_000 }, "on standby for 900 s with nothing to do"],
+  [tooSoon(60_400), "on standby for only 60 s of 900 s"],
+  [{ kind: "stay", rule: "no-command" }, "no command to suspend the device is configured"],
+  [{ kind: "stay", rule: "role", role: "active" }, "its role is active"],
+  [{ kind: "stay", rule: "board-in-use", use: "calibrating" }, "calibrating"],
+  [{ kind: "stay", rule: "in-flight", requests: 2 }, "2 requests are in flight"],
+  [{ kind: "stay", rule: "no-controller" }, "no controller is online to ask for it again"],
+  [{ kind: "stay", rule: "no-peer" }, "no other agent serves and could wake it"],
+  [{ kind: "stay", rule: "unsent", records: 3 }, "3 records must be sent first"],
+] as [SleepDecision, string][])("%j is explained", (decision, sentence) => {
+  expect(explainSleep(decision)).toBe(sentence);
 });
 
 describe("wake", () => {

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
-import { createSleep, type SleepCircumstances } from "#agent/power/sleep/sleep.ts";
+import { Sleep, type SleepCircumstances } from "#agent/power/sleep/sleep.ts";
 import { SleepConfig } from "#agent/power/sleep/sleep-config.ts";
 import { suspend } from "#agent/power/sleep/suspend.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
@@ -39,11 +39,11 @@ const idle: SleepCircumstances = {
 
 function begin(config: object) {
   const steps: string[] = [];
-  const sleep = createSleep({
+  const sleep = new Sleep({
     config: parseConfig(SleepConfig, config, "test"),
     agentId: "a",
-    leave: async () => void steps.push("leave"),
-    comeBack: async () => void steps.push("back"),
+    disconnect: async () => void steps.push("disconnect"),
+    reconnect: async () => void steps.push("reconnect"),
     log: log(),
   });
   return { sleep, steps };
@@ -55,9 +55,9 @@ test("leaves the fleet, is suspended, and comes back; then it stands by anew", a
   await sleep.evaluate({ ...idle, nowMs: 9_999 });
   expect(steps).toEqual([]);
   await sleep.evaluate({ ...idle, nowMs: 10_000 });
-  expect(steps).toEqual(["leave", "back"]);
+  expect(steps).toEqual(["disconnect", "reconnect"]);
   await sleep.evaluate({ ...idle, nowMs: 11_000 });
-  expect(steps).toEqual(["leave", "back"]);
+  expect(steps).toEqual(["disconnect", "reconnect"]);
   expect(logged).toContain("the device can't be suspended");
   expect(sleep.asleep()).toEqual({ mac: "02:00:00:00:00:01" });
 });
@@ -75,10 +75,10 @@ test("stopped while it sleeps it does not come back", async () => {
   const { sleep, steps } = begin({ suspendCommand: ["sleep", "60"], afterS: 1 });
   await sleep.evaluate(idle);
   const sleeping = sleep.evaluate({ ...idle, nowMs: 1_000 });
-  while (!steps.includes("leave")) await Bun.sleep(5);
+  while (!steps.includes("disconnect")) await Bun.sleep(5);
   sleep.stop();
   await sleeping;
-  expect(steps).toEqual(["leave"]);
+  expect(steps).toEqual(["disconnect"]);
 });
 
 const asleep = (agentId: string, mac: string | null): Presence => ({

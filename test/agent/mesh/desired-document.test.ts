@@ -1,7 +1,6 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { createDesiredDocument } from "#agent/mesh/desired-document.ts";
-import { clocksAgreeToMs, supersedes } from "#agent/mesh/supersedes.ts";
+import { clocksAgreeToMs, createDesiredDocument, supersedes } from "#agent/mesh/desired-document.ts";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { createLogger } from "#platform/log.ts";
 import { bounds } from "#protocol/bounds.ts";

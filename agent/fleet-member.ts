@@ -1,0 +1,214 @@
+import { describeError } from "#platform/errors.ts";
+import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
+import type { Broker } from "#protocol/broker.ts";
+import type { AgentIdentity } from "./identity.ts";
+import type { Membership } from "./mesh/membership.ts";
+import type { Power } from "./power/power.ts";
+import { Sleep } from "./power/sleep/sleep.ts";
+import type { SleepConfig } from "./power/sleep/sleep-config.ts";
+import type { SelfDescription } from "./self-description.ts";
+import type { Serving } from "./serving/serving.ts";
+import type { Outbox } from "./telemetry/outbox.ts";
+import { createOutboxSender, type OutboxSender } from "./telemetry/outbox-sender.ts";
+import { type FleetListener, Reporter } from "./telemetry/reporter.ts";
+import type { MinuteCycle } from "./traffic/minute-cycle.ts";
+import type { TrafficRecord } from "./traffic/traffic-record.ts";
+
+export interface FleetMemberParts {
+  readonly identity: AgentIdentity;
+  readonly sleepConfig: SleepConfig;
+  /** Sends records only while a controller is online. */
+  readonly waitForController: boolean;
+  readonly broker: Broker;
+  readonly membership: Membership;
+  readonly self: SelfDescription;
+  readonly power: Pick<Power, "currentMode" | "evaluate" | "status">;
+  readonly cycle: Pick<MinuteCycle, "lastForecast" | "run">;
+  readonly record: Pick<TrafficRecord, "liveQps">;
+  readonly serving: Pick<Serving, "inFlight">;
+  readonly outbox: Pick<Outbox, "oldest" | "remove" | "size">;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+}
+
+/** Duration of a drain by command, unless a newer document comes first. */
+const drainedForMs = 10 * minuteMs;
+
+/** Follows the fleet: takes the role, power mode and sleep that its documents ask for, and publishes what became of them. */
+export class FleetMember {
+  readonly #parts: FleetMemberParts;
+  readonly #sender: OutboxSender;
+  readonly #sleep: Sleep;
+  readonly #reporter: Reporter;
+  #draining: Promise<string> | undefined;
+  #announced = "";
+
+  constructor(parts: FleetMemberParts) {
+    const { broker, identity, self, nowMs, log } = parts;
+    this.#parts = parts;
+    this.#sender = createOutboxSender(parts.outbox, broker, identity, nowMs, log);
+    this.#sleep = new Sleep({
+      config: parts.sleepConfig,
+      agentId: identity.agentId,
+      disconnect: async () => {
+        await this.#reporter.publishDisconnect({ ...self.presence("online"), asleep: this.#sleep.asleep() });
+        await broker.stop();
+      },
+      reconnect: () => broker.start(),
+      log,
+    });
+    const reportable = { presence: () => self.presence("online"), birth: self.birth, reported: self.reported };
+    this.#reporter = new Reporter({ broker, identity, reportable, listener: this.#listener(), nowMs, log });
+  }
+
+  get refusedMessages(): number {
+    return this.#reporter.refusedMessages;
+  }
+
+  start(): void {
+    this.#parts.broker.onConnection((connected) => this.#parts.membership.connectionChanged(connected));
+    this.#reporter.start();
+  }
+
+  /** Takes the role "draining" for good and announces it. */
+  async announceStop(): Promise<void> {
+    const { membership } = this.#parts;
+    this.#sleep.stop();
+    membership.beginStop();
+    membership.refresh();
+    await this.#reporter.publishPresence();
+  }
+
+  /** Publishes that the agent is offline and disconnects. */
+  async leave(): Promise<void> {
+    await this.#reporter.publishDisconnect(this.#parts.self.presence("offline"));
+    await this.#parts.broker.stop();
+  }
+
+  /** Closes the minute and publishes what it changed. */
+  async endMinute(): Promise<void> {
+    await this.#parts.cycle.run();
+    void this.drainOutbox();
+    await this.#announceChanges();
+    await this.evaluatePower();
+  }
+
+  async evaluatePower(): Promise<void> {
+    const { membership, power, cycle, record } = this.#parts;
+    const nowMs = this.#parts.nowMs();
+    const { desired, role } = membership;
+    const modeBefore = power.currentMode?.name;
+    await power.evaluate({
+      forecast: cycle.lastForecast,
+      liveQps: record.liveQps(nowMs),
+      role,
+      desiredMode: desired?.powerMode ?? null,
+      desiredModeCap: desired?.powerModeCap ?? null,
+      desiredModeUntilMs: desired?.powerModeUntilMs ?? null,
+      desiredModeCapUntilMs: desired?.powerModeCapUntilMs ?? null,
+      nowMs,
+    });
+    if (power.currentMode?.name !== modeBefore) await this.#reporter.publishReported();
+  }
+
+  async evaluateSleep(): Promise<void> {
+    const { membership, serving, outbox, power } = this.#parts;
+    // A drain by command ends with time, and so do peers that are not named again.
+    await this.#follow(false);
+    await this.#sleep.evaluate({
+      role: membership.role,
+      requestsInFlight: serving.inFlight(),
+      outboxRecords: outbox.size().entries,
+      controllerOnline: membership.controllerOnline,
+      servingPeers: membership.servingPeers().length,
+      boardInUse: power.status().leftAlone,
+      nowMs: this.#parts.nowMs(),
+    });
+  }
+
+  /** Sends waiting records. A broker also acknowledges messages without a subscriber, so they wait until the controller is online. */
+  async drainOutbox(): Promise<void> {
+    if (this.#parts.waitForController && !this.#parts.membership.controllerOnline) return;
+    await this.#sender.drain().catch(this.#logFailure("sending records"));
+  }
+
+  #listener(): FleetListener {
+    const { membership, sleepConfig } = this.#parts;
+    return {
+      onPeerPresence: (presence) => {
+        membership.observePresence(presence);
+        this.#sleep.observePeer(presence);
+        this.#followSoon();
+      },
+      ...(sleepConfig.wakeCommand.length === 0
+        ? {}
+        : { onPeerDesired: (document) => this.#sleep.observePeerDesired(document) }),
+      onPeerForgotten: (peerId) => {
+        membership.forgetPeer(peerId);
+        this.#sleep.forgetPeer(peerId);
+        this.#followSoon();
+      },
+      onControllerState: (state) => {
+        membership.observeController(state);
+        this.#followSoon();
+        void this.drainOutbox();
+      },
+      onDesired: (document) => {
+        if (membership.accept(document)) this.#followSoon(true);
+      },
+      onCommand: () => this.#drainByCommand(),
+      onConnected: () => {
+        this.#followSoon();
+        void this.drainOutbox();
+      },
+    };
+  }
+
+  /** Takes the role and the power mode that follow from the fleet's messages, and reports. */
+  async #follow(alwaysReport: boolean): Promise<void> {
+    const changed = this.#parts.membership.refresh();
+    if (changed) await this.#reporter.publishPresence();
+    if (!changed && !alwaysReport) return;
+    await this.evaluatePower();
+    await this.#reporter.publishReported();
+  }
+
+  /** Follows without being awaited: a message handler must not wait for a publish. */
+  #followSoon(alwaysReport = false): void {
+    this.#follow(alwaysReport).catch(this.#logFailure("following the fleet"));
+  }
+
+  #drainByCommand(): Promise<string> {
+    this.#draining ??= this.#drain().finally(() => {
+      this.#draining = undefined;
+    });
+    return this.#draining;
+  }
+
+  async #drain(): Promise<string> {
+    const { membership, serving, nowMs } = this.#parts;
+    membership.drain(nowMs() + drainedForMs);
+    await this.#follow(true);
+    while (serving.inFlight() > 0) {
+      if (membership.decision.source !== "command")
+        throw new Error("newer instructions came before everything was finished");
+      await Bun.sleep(20);
+    }
+    return `nothing is in flight; drained for ${drainedForMs / minuteMs} minutes, or until new instructions from the controller`;
+  }
+
+  /** Publishes models and board when they have changed: the controller counts on no agent without a model, and chooses by the board's modes. */
+  async #announceChanges(): Promise<void> {
+    const { models, board } = this.#parts.self.birth();
+    const now = JSON.stringify({ models, board });
+    if (now === this.#announced) return;
+    this.#announced = now;
+    await this.#reporter.publishBirth();
+    await this.#reporter.publishPresence();
+  }
+
+  #logFailure(what: string) {
+    return (error: unknown) => this.#parts.log.error({ err: describeError(error) }, `${what} failed`);
+  }
+}

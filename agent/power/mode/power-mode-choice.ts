@@ -1,0 +1,43 @@
+/** Rate that the coming minutes ask for, texts a second, with where it comes from. */
+export interface DemandBasis {
+  readonly source: "forecast" | "live";
+  readonly qps: number;
+  /** Upper bound of the forecast peak, where it is above the peak. */
+  readonly upperQps: number | null;
+  readonly hasForecast: boolean;
+}
+
+/** Rule by which a mode was chosen, and the figures it rests on; `mode` is the name of the mode that the rule speaks of. */
+export type PowerModeGrounds =
+  | { readonly rule: "no-modes" | "standby" | "service-started" | "no-rate" }
+  | { readonly rule: "held" | "configured" | "configured-mode-unknown"; readonly mode: string }
+  /** The present mode is kept, or a cheaper one is taken. */
+  | { readonly rule: "carries"; readonly mode: string; readonly demand: DemandBasis }
+  /** The present mode, if it is known, carries too little. */
+  | { readonly rule: "needs"; readonly mode: string; readonly demand: DemandBasis }
+  | { readonly rule: "near-limit"; readonly mode: string; readonly demand: DemandBasis }
+  | {
+      readonly rule: "saves-too-little";
+      readonly mode: string;
+      readonly demand: DemandBasis;
+      readonly savedJ: number;
+      readonly costJ: number;
+      readonly windowS: number;
+    }
+  | {
+      readonly rule: "no-switches-left";
+      readonly mode: string;
+      readonly demand: DemandBasis;
+      readonly switchesInLastDay: number;
+    }
+  | { readonly rule: "dwell"; readonly mode: string; readonly demand: DemandBasis; readonly dwellMs: number };
+
+/** Mode that the policy chooses before heat and caps, by its place in the list. */
+export interface PowerModeChoice {
+  readonly index: number;
+  readonly grounds: PowerModeGrounds;
+}
+
+/** Returns a rate, or null for one that is unknown, infinite or NaN. */
+export const finiteOrNull = (rate: number | null): number | null =>
+  rate !== null && Number.isFinite(rate) ? rate : null;

@@ -1,0 +1,318 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import pino from "pino";
+import type { PowerControl } from "#agent/power/device/device.ts";
+import { PowerPolicy } from "#agent/power/power-config.ts";
+import { createPowerFaults } from "#agent/power/power-faults.ts";
+import { type PowerCircumstances, PowerGovernor } from "#agent/power/power-governor.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import { hourMs } from "#platform/time.ts";
+import type { PowerModeProfile } from "#protocol/messages.ts";
+import { createRecordingBoard } from "../../fakes/recording-board.ts";
+
+const silent = pino({ level: "silent" });
+
+const modes: PowerModeProfile[] = [
+  { id: 0, name: "MAXN", capacityQps: null, busyWatts: null, idleWatts: null },
+  { id: 1, name: "15W", capacityQps: null, busyWatts: null, idleWatts: null },
+];
+
+function createGovernor(control: PowerControl, policy: object = {}, log = silent): PowerGovernor {
+  return new PowerGovernor({
+    control,
+    policy: parseConfig(PowerPolicy, policy, "test"),
+    log,
+    faults: createPowerFaults(log, () => 0),
+    applyFigures: (listed) => listed,
+  });
+}
+
+describe("power governor", () => {
+  const busy: PowerCircumstances = {
+    forecast: null,
+    forecastUpperQps: null,
+    liveQps: 999,
+    role: "active",
+    servingForMs: null,
+    desiredMode: null,
+    desiredModeCap: null,
+    desiredModeUntilMs: null,
+    desiredModeCapUntilMs: null,
+    temperatureC: 40,
+    nowMs: 1_000_000_000,
+  };
+  const quiet = { ...busy, liveQps: 1 };
+  let board: ReturnType<typeof createRecordingBoard>;
+  let governor: PowerGovernor;
+  beforeEach(async () => {
+    board = createRecordingBoard(modes);
+    governor = createGovernor(board.control);
+    await governor.start();
+  });
+
+  test("sets what is decided, once", async () => {
+    await governor.evaluate(busy);
+    await governor.evaluate(busy);
+    expect(board.state.sets).toEqual([0]);
+    expect(governor.currentMode?.name).toBe("MAXN");
+    expect(governor.switches).toBe(1);
+    expect(governor.lastDecision?.kind).toBe("hold");
+  });
+
+  test("of evaluations that come together each sees what the one before did", async () => {
+    await Promise.all([governor.evaluate(busy), governor.evaluate(busy), governor.evaluate(quiet)]);
+    expect(board.state.sets).toEqual([0]);
+    expect(governor.lastDecision).toMatchObject({ rule: "dwell", dwellMs: 300_000 });
+  });
+
+  test("a failure is kept and shown, tried again after a while, and forgotten once it works", async () => {
+    board.state.results.push({ kind: "failed", reason: "not permitted" }, { kind: "failed", reason: "not permitted" });
+    await governor.evaluate(busy);
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 29_999 });
+    expect(board.state.sets).toEqual([0]);
+    expect(governor.lastFailure?.reason).toBe("not permitted");
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 30_000 });
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 80_000 });
+    expect(board.state.sets).toEqual([0, 0]);
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 95_000 });
+    expect(board.state.sets).toEqual([0, 0, 0]);
+    expect(governor.lastFailure).toBeNull();
+    expect(governor.switches).toBe(1);
+  });
+
+  test("a mode that needs a reboot is out of the choice from then on", async () => {
+    board.state.results.push({ kind: "reboot-required", reason: "needs a reboot" });
+    await governor.evaluate(busy);
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 3_600_000 });
+    expect(board.state.sets).toEqual([0]);
+    expect(governor.profile().map(({ name }) => name)).toEqual(["15W"]);
+  });
+
+  test("a mode that somebody set by hand meanwhile is noticed before acting", async () => {
+    board.state.modeId = 0;
+    await governor.evaluate(busy);
+    expect(board.state.sets).toEqual([]);
+    expect(governor.currentMode?.name).toBe("MAXN");
+  });
+
+  test("a mode that somebody set by hand while nothing was to be changed is noticed within a minute and set right", async () => {
+    await governor.evaluate(busy);
+    board.state.modeId = 1;
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 59_999 });
+    expect(board.state.sets).toEqual([0]);
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 60_000 });
+    expect(board.state.sets).toEqual([0, 0]);
+    expect(governor.currentMode?.name).toBe("MAXN");
+  });
+
+  test("a board that for once does not say which mode it is in is taken to be in the one it was", async () => {
+    await governor.evaluate(busy);
+    board.state.modeId = null;
+    await governor.evaluate({ ...quiet, nowMs: busy.nowMs + 60_000 });
+    expect(board.state.sets).toEqual([0]);
+    expect(governor.lastDecision).toMatchObject({ rule: "dwell", dwellMs: 300_000 });
+  });
+
+  test("a list of modes that an update changed is taken in within a minute, also while nothing is to be changed; one that can't be read is not", async () => {
+    await governor.evaluate(quiet);
+    board.state.modes = [modes[0] as PowerModeProfile, { ...(modes[1] as PowerModeProfile), id: 5, name: "10W" }];
+    await governor.evaluate({ ...quiet, nowMs: quiet.nowMs + 60_000 });
+    expect(governor.profile().map(({ name }) => name)).toEqual(["MAXN", "10W"]);
+    expect(board.state.sets).toEqual([5]);
+    const listed = board.state.modes;
+    board.state.modes = [];
+    await governor.evaluate({ ...quiet, nowMs: quiet.nowMs + 120_000 });
+    expect(governor.profile().map(({ name }) => name)).toEqual(listed.map(({ name }) => name));
+    expect(governor.lastDecision?.kind).toBe("hold");
+  });
+
+  test("a list of modes that an update changed is taken in before acting, and decided on anew", async () => {
+    await governor.evaluate({ ...quiet, nowMs: busy.nowMs - 1000 });
+    board.state.modes = [{ ...(modes[0] as PowerModeProfile), id: 7 }, modes[1] as PowerModeProfile];
+    await governor.evaluate(busy);
+    expect(board.state.sets).toEqual([]);
+    expect(governor.profile().map(({ id }) => id)).toEqual([7, 1]);
+    expect(governor.lastFailure).toBeNull();
+    board.state.modes = governor.profile().map((mode) => ({ ...mode }));
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 15_000 });
+    expect(board.state.sets).toEqual([7]);
+  });
+
+  test("start learns the modes and the present mode, and measured figures take the place of the board's", async () => {
+    const figured = new PowerGovernor({
+      control: board.control,
+      policy: parseConfig(PowerPolicy, {}, "test"),
+      log: silent,
+      faults: createPowerFaults(silent, () => 0),
+      applyFigures: (listed) => listed.map((mode) => ({ ...mode, capacityQps: 10 })),
+    });
+    await figured.start();
+    expect(figured.currentMode).toMatchObject({ id: 1, name: "15W" });
+    expect(figured.profile().map(({ capacityQps }) => capacityQps)).toEqual([10, 10]);
+    expect(figured.lastDecision).toBeNull();
+  });
+
+  test("a board that lists its modes late is in use as soon as it does", async () => {
+    board.state.modes = [];
+    governor = createGovernor(board.control);
+    await governor.start();
+    await governor.evaluate(busy);
+    expect(governor.lastDecision?.kind).toBe("none");
+    board.state.modes = modes;
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 15_000 });
+    expect(board.state.sets).toEqual([0]);
+  });
+
+  test("the forecast counts as well as the live rate", async () => {
+    const forecast = { madeAtMs: 0, model: "m", reason: "", stepMs: 60_000, qps: [10, 500, 20] };
+    await governor.evaluate({ ...quiet, forecast });
+    expect(governor.lastDecision).toMatchObject({ rule: "needs", demand: { source: "forecast", qps: 500 } });
+  });
+
+  test("circumstances reach the decision: role, time in service, a held mode and a cap until they end", async () => {
+    const nowMs = busy.nowMs;
+    await governor.evaluate({ ...busy, role: "standby" });
+    expect(governor.lastDecision).toMatchObject({ rule: "standby" });
+    await governor.evaluate({ ...quiet, servingForMs: 0 });
+    expect(governor.lastDecision).toMatchObject({ rule: "service-started" });
+    await governor.evaluate({ ...busy, desiredMode: "15W", desiredModeUntilMs: nowMs + 1 });
+    expect(governor.lastDecision).toMatchObject({ rule: "held", reason: "15W is held by the controller" });
+    await governor.evaluate({ ...busy, desiredMode: "15W", desiredModeUntilMs: nowMs });
+    expect(governor.lastDecision).toMatchObject({ rule: "needs", mode: "MAXN" });
+    await governor.evaluate({ ...busy, desiredModeCap: "15W", desiredModeCapUntilMs: nowMs + 1 });
+    expect(governor.lastDecision).toMatchObject({ cap: { by: "controller", mode: "15W" } });
+    await governor.evaluate({ ...busy, desiredModeCap: "15W", desiredModeCapUntilMs: nowMs });
+    expect(governor.lastDecision).toMatchObject({ cap: null });
+  });
+
+  test("heat moves the cap by one mode a minute, and the cap lasts until it is cool", async () => {
+    const three = ["A", "B", "C"].map((name, id) => ({ ...(modes[0] as PowerModeProfile), id, name }));
+    board.state.modes = three;
+    governor = createGovernor({ ...board.control, currentMode: async () => ({ id: 0, name: "A" }) });
+    await governor.start();
+    const at = async (afterMs: number, temperatureC: number | null) => {
+      await governor.evaluate({ ...busy, temperatureC, nowMs: busy.nowMs + afterMs });
+      return governor.lastDecision?.thermalCap;
+    };
+    expect(await at(0, 95)).toBe(1);
+    expect(await at(59_999, 95)).toBe(1);
+    expect(await at(60_000, 95)).toBe(2);
+    expect(await at(119_999, 20)).toBe(2);
+    expect(await at(120_000, 88)).toBe(2);
+    expect(await at(130_000, null)).toBe(2);
+    expect(await at(140_000, 20)).toBe(1);
+    expect(await at(200_000, 20)).toBe(0);
+  });
+
+  describe("on a board with known figures", () => {
+    const known: PowerModeProfile[] = [
+      { id: 0, name: "MAXN", capacityQps: 1000, busyWatts: 100, idleWatts: 50 },
+      { id: 1, name: "15W", capacityQps: 100, busyWatts: 15, idleWatts: 5 },
+    ];
+    const at = async (hours: number, liveQps: number) => {
+      await governor.evaluate({ ...busy, liveQps, nowMs: busy.nowMs + hours * hourMs });
+      return governor.lastDecision;
+    };
+    beforeEach(async () => {
+      board.state.modes = known;
+      governor = createGovernor(board.control, { mostSwitchesPerDay: 4 });
+      await governor.start();
+    });
+
+    test("every switch of the last day is counted: none is made only to save once they are used up", async () => {
+      await at(0, 500);
+      await at(1, 10);
+      await at(2, 500);
+      expect(governor.switches).toBe(3);
+      expect(await at(3, 10)).toMatchObject({ kind: "hold", rule: "no-switches-left", switchesInLastDay: 3 });
+      // A day after the first switch there are two left again.
+      expect(await at(24 - 1e-6, 10)).toMatchObject({ rule: "no-switches-left", switchesInLastDay: 3 });
+      expect(await at(24, 10)).toMatchObject({ kind: "switch", rule: "carries", mode: "15W" });
+    });
+
+    test("switches of a time that is still to come, by a clock set back, are not counted", async () => {
+      await at(10, 500);
+      await at(11, 10);
+      await at(12, 500);
+      expect(await at(11.5, 10)).toMatchObject({ rule: "dwell" });
+      expect(await at(9, 500)).toMatchObject({ kind: "hold" });
+      expect(await at(12.5, 10)).toMatchObject({ kind: "switch" });
+    });
+  });
+
+  describe("what is said of it", () => {
+    const logged: Record<string, unknown>[] = [];
+    const log = pino({ level: "info" }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+    const faults = createPowerFaults(silent, () => 7);
+    beforeEach(async () => {
+      logged.length = 0;
+      const policy = parseConfig(PowerPolicy, {}, "test");
+      governor = new PowerGovernor({ control: board.control, policy, log, faults, applyFigures: (listed) => listed });
+      await governor.start();
+    });
+
+    test("a switch is logged with its reason", async () => {
+      await governor.evaluate(busy);
+      expect(logged).toEqual([
+        expect.objectContaining({
+          from: "15W",
+          to: "MAXN",
+          reason: "the live rate of 999 qps (no forecast available) needs MAXN",
+          msg: "power mode set",
+        }),
+      ]);
+    });
+
+    test("a mode that changed from outside is logged, one that did not is not", async () => {
+      await governor.evaluate(quiet);
+      await governor.evaluate({ ...quiet, nowMs: quiet.nowMs + 60_000 });
+      expect(logged).toEqual([]);
+      board.state.modeId = 0;
+      await governor.evaluate({ ...quiet, nowMs: quiet.nowMs + 120_000 });
+      expect(logged[0]).toMatchObject({ from: "15W", to: "MAXN", msg: "the power mode was changed from outside" });
+      expect(governor.currentMode?.name).toBe("15W");
+    });
+
+    test("a failure is a fault until a mode is set; the waits between attempts double, and begin anew after a success", async () => {
+      const failed = { kind: "failed", reason: "not permitted" } as const;
+      board.state.results.push(failed, failed, { kind: "set" }, failed);
+      const at = (afterMs: number, circumstances = busy) =>
+        governor.evaluate({ ...circumstances, nowMs: busy.nowMs + afterMs });
+      await at(0);
+      expect(faults.list()).toEqual([{ fault: "mode-set", reason: "not permitted", sinceMs: 7 }]);
+      expect(governor.lastFailure).toEqual({ atMs: busy.nowMs, modeId: 0, reason: "not permitted" });
+      await at(30_000);
+      await at(89_999);
+      expect(board.state.sets).toEqual([0, 0]);
+      await at(90_000);
+      expect(faults.list()).toEqual([]);
+      await at(1_000_000, quiet);
+      expect(governor.lastFailure?.modeId).toBe(1);
+      await at(1_029_999, quiet);
+      await at(1_030_000, quiet);
+      expect(board.state.sets).toEqual([0, 0, 0, 1, 1]);
+    });
+
+    test("after a failure the board is asked for its mode: a failed attempt may have changed it", async () => {
+      board.state.results.push({ kind: "failed", reason: "late" });
+      const control: PowerControl = {
+        ...board.control,
+        async setMode(modeId) {
+          const result = await board.control.setMode(modeId);
+          board.state.modeId = modeId;
+          return result;
+        },
+      };
+      governor = createGovernor(control);
+      await governor.start();
+      await governor.evaluate(busy);
+      expect(governor.currentMode?.name).toBe("MAXN");
+    });
+
+    test("a mode that needs a reboot leaves the list at once", async () => {
+      board.state.results.push({ kind: "reboot-required", reason: "needs a reboot" });
+      await governor.evaluate(busy);
+      expect(governor.profile().map(({ name }) => name)).toEqual(["15W"]);
+      expect(faults.list()).toMatchObject([{ fault: "mode-set", reason: "needs a reboot" }]);
+    });
+  });
+});
