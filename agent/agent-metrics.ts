@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, type Registry } from "prom-client";
-import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
+import { medianPeakQps } from "#forecast/median-peak.ts";
 import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/fetch/scraped-metrics.ts";
 import type { StorageStatus } from "#platform/files/storage-watch.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
@@ -24,7 +24,7 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
   registerGauge(metrics, "thormesh_outbox_records", "Minute records that wait to be sent", figures.outboxRecords);
   registerGauge(metrics, "thormesh_forecast_peak_qps", "The highest rate forecast for the next 15 minutes", () => {
     const forecast = figures.lastForecast();
-    return forecast === null ? null : foretoldPeakQps(forecast);
+    return forecast === null ? null : medianPeakQps(forecast);
   });
   registerGauges(
     metrics,

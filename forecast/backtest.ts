@@ -1,6 +1,6 @@
 import { UsageError } from "#platform/errors.ts";
 import { createTrafficBlend } from "./blend/traffic-blend.ts";
-import { mostGaps } from "./data/sample-windows.ts";
+import { maxGaps } from "./data/sample-windows.ts";
 import type { RateSeries } from "./data/training-samples.ts";
 import { fillGaps, inputMinutes } from "./data/window-features.ts";
 import { type ForecastErrors, measureErrors, poissonFloorPercent } from "./judge/error-measures.ts";
@@ -22,7 +22,7 @@ export interface BacktestOptions {
   /** Steps in each forecast. */
   readonly steps: number;
   /** At most so many origins are judged, evenly spread. */
-  readonly mostOrigins: number;
+  readonly maxOrigins: number;
   /** null: the network does not take part. */
   readonly network: NetworkForecasts | null;
 }
@@ -76,8 +76,8 @@ const calibrationForecasts = 100;
 /** … at every so many-th origin. */
 const relearnEvery = 10;
 /** Fewer forecasts than this in either part tell nothing. */
-const fewestOrigins = 20;
-const longestHistoryMs = 14 * 86_400_000;
+const minOrigins = 20;
+const maxHistoryMs = 14 * 86_400_000;
 export const championName = "champion";
 const modelNames = [...createSimpleModels(), recentPeak, createPeakRidge()].map(({ name }) => name);
 const highest = (rates: readonly number[]) => Math.max(...rates);
@@ -86,7 +86,7 @@ function usableOrigins(qps: readonly (number | null)[], from: number, to: number
   const origins: number[] = [];
   for (let origin = Math.max(from, inputMinutes); origin + steps <= to; origin += 1) {
     const before = qps.slice(origin - inputMinutes, origin);
-    if (before.filter((rate) => rate === null).length > mostGaps || !before.some((rate) => (rate ?? 0) > 0)) continue;
+    if (before.filter((rate) => rate === null).length > maxGaps || !before.some((rate) => (rate ?? 0) > 0)) continue;
     if (!qps.slice(origin, origin + steps).includes(null)) origins.push(origin);
   }
   const stride = Math.ceil(origins.length / most);
@@ -113,9 +113,9 @@ function forecastAll(series: RateSeries, origins: readonly number[], options: Ba
   const blend = createTrafficBlend({ stepMs, steps, starter });
   const forecasts = new Map<string, (readonly number[] | null)[]>();
   const served: Served[] = [];
-  const longestHistory = Math.round(longestHistoryMs / stepMs);
+  const maxHistorySteps = Math.round(maxHistoryMs / stepMs);
   for (const [row, origin] of origins.entries()) {
-    const qps = filled.slice(Math.max(0, origin - longestHistory), origin);
+    const qps = filled.slice(Math.max(0, origin - maxHistorySteps), origin);
     const history = { qps, stepMs, endMs: series.startMs + origin * stepMs, calendar: series.calendar };
     for (const _ of blend.learn(history)) {
       // Nobody waits here.
@@ -221,17 +221,17 @@ function judgeServed(served: readonly Served[], actual: readonly (readonly numbe
  * @throws UsageError when the series is too short or too full of gaps for both halves.
  */
 export function backtest(series: RateSeries, options: BacktestOptions): Backtest {
-  const { steps, mostOrigins } = options;
+  const { steps, maxOrigins } = options;
   const length = series.qps.length;
   const middle = Math.floor(length * 0.85);
-  const calibrating = usableOrigins(series.qps, Math.floor(length * 0.7), middle, steps, mostOrigins);
-  const judged = usableOrigins(series.qps, middle, length, steps, mostOrigins);
-  if (calibrating.length < fewestOrigins || judged.length < fewestOrigins) {
+  const calibrating = usableOrigins(series.qps, Math.floor(length * 0.7), middle, steps, maxOrigins);
+  const judged = usableOrigins(series.qps, middle, length, steps, maxOrigins);
+  if (calibrating.length < minOrigins || judged.length < minOrigins) {
     const found = `${calibrating.length} and ${judged.length}`;
-    const needed = Math.ceil(Math.max((fewestOrigins + steps) / 0.15, inputMinutes / 0.7));
+    const needed = Math.ceil(Math.max((minOrigins + steps) / 0.15, inputMinutes / 0.7));
     const neededHours = (needed * options.stepMs) / 3_600_000;
     throw new UsageError(
-      `too little to judge: ${length} steps, expected ${needed} (${neededHours.toFixed(1)} h) where nothing is missing. The two newest parts of 15 % each need ${fewestOrigins} moments with ${inputMinutes} known steps before and ${steps} after, got ${found}`,
+      `too little to judge: ${length} steps, expected ${needed} (${neededHours.toFixed(1)} h) where nothing is missing. The two newest parts of 15 % each need ${minOrigins} moments with ${inputMinutes} known steps before and ${steps} after, got ${found}`,
     );
   }
   const origins = [...calibrating, ...judged];

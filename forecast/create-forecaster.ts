@@ -24,7 +24,7 @@ import type { RateHistory } from "./simple/rate-model.ts";
 
 const minuteMs = 60_000;
 /** The message schema's limit. */
-const longestReason = 512;
+const maxReasonLength = 512;
 
 export interface ForecasterOptions {
   readonly config: ForecastConfig;
@@ -176,7 +176,7 @@ export function createForecaster({
       return {
         madeAtMs: Math.round(nowMs),
         model: decision.model,
-        reason: decision.reason.slice(0, longestReason),
+        reason: decision.reason.slice(0, maxReasonLength),
         stepMs: minuteMs,
         qps,
         ...(peak === null ? {} : { peakQps: { q50: peak[0], q90: peak[1], q95: peak[2] } }),

@@ -26,7 +26,7 @@ export interface BacktestRequest {
   readonly holidays: readonly string[];
   /** "all", or without the network. */
   readonly models: "all" | "simple";
-  readonly mostOrigins: number;
+  readonly maxOrigins: number;
   readonly json: boolean;
   /** A trained model to judge; null: the one that the program carries. */
   readonly modelDirectory: string | null;
@@ -120,7 +120,7 @@ export async function runBacktest(request: BacktestRequest): Promise<number> {
       const own = fits(stepMs) ? (network?.forecasts ?? null) : null;
       let result: Backtest;
       try {
-        result = backtest(series, { stepMs, steps, mostOrigins: request.mostOrigins, network: own });
+        result = backtest(series, { stepMs, steps, maxOrigins: request.maxOrigins, network: own });
       } catch (error) {
         if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`);
         throw error;

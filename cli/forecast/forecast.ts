@@ -113,7 +113,7 @@ async function judge(values: OptionValues): Promise<number> {
     timeZone: readTimeZone(values),
     holidays: readHolidays(values),
     models: oneOf(values, "models", ["all", "simple"]) ?? "all",
-    mostOrigins: optionalNumber(values, "origins", { min: 20, max: 100_000, integer: true }) ?? 1_000,
+    maxOrigins: optionalNumber(values, "origins", { min: 20, max: 100_000, integer: true }) ?? 1_000,
     json: values["json"] === true,
     modelDirectory: optionalString(values, "model-dir") ?? null,
     htmlPath: optionalString(values, "html") ?? null,

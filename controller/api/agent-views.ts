@@ -1,5 +1,5 @@
 import { intendedRole, unavailability } from "#controller/scaling/active-agents/observe-fleet.ts";
-import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
+import { medianPeakQps } from "#forecast/median-peak.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
 import {
@@ -72,7 +72,7 @@ export function agentView(
     qps: online ? liveQpsOf(agent) : null,
     p50LatencyMs: recentLatencyMs([agent], 0.5),
     p95LatencyMs: recentLatencyMs([agent], 0.95),
-    forecastPeakQps: forecast === null ? null : foretoldPeakQps(forecast),
+    forecastPeakQps: forecast === null ? null : medianPeakQps(forecast),
     forecastAccuracy: newest?.forecastAccuracy ?? null,
     watts: online ? wattsOf(newest) : null,
     override: override ?? null,

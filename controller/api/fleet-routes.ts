@@ -1,6 +1,6 @@
 import { Elysia } from "elysia";
 import type { DecisionLoop } from "#controller/scaling/loop/decision-loop.ts";
-import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
+import { medianPeakQps } from "#forecast/median-peak.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { version } from "#platform/version.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
@@ -19,7 +19,7 @@ const sumOf = (values: readonly (number | null)[]): number | null => {
 /** Peak of the fleet's latest forecast; null without one. */
 export function forecastPeakQps(loop: DecisionLoop): number | null {
   const forecast = loop.latestForecast();
-  return forecast === null ? null : foretoldPeakQps(forecast);
+  return forecast === null ? null : medianPeakQps(forecast);
 }
 
 /** Routes of the fleet as a whole and of each agent. */

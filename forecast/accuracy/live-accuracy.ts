@@ -27,7 +27,7 @@ const minuteMs = 60_000;
 const levelMinutes = 5;
 /** Head-room is learnt from so many forecasts: a day. A quantile of 0.95 needs 20 at the very least. */
 const headroomForecasts = 1_440;
-const fewestForHeadroom = 60;
+const minForHeadroom = 60;
 
 const FiniteAmount = amount(1e15);
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -162,7 +162,7 @@ export function createLiveAccuracy(
   /** The peak's 0.95 quantile where the forecast has none of its own: by what the newest peaks needed. */
   const learntUpperPeak = (peakQps: number): number | null => {
     const peaks = selectPeaks.all(headroomForecasts);
-    if (peaks.length < fewestForHeadroom) return null;
+    if (peaks.length < minForHeadroom) return null;
     const came = peaks.map((peak) => peak.came);
     const said = peaks.map((peak) => peak.said);
     return peakQps * conformalFactor(came, said, 0.95);

@@ -29,7 +29,7 @@ export type ChampionDecision = {
 };
 
 /** Fewer compared forecasts than this tell too little of a model. */
-export const fewestForecasts = 30;
+export const minForecasts = 30;
 /** A challenger must err less than the incumbent by this factor, so that two equals do not take turns. */
 const decisiveFactor = 0.97;
 
@@ -52,7 +52,7 @@ export function decideChampion(situation: ChampionSituation): ChampionDecision {
   const { scores, available, incumbent, starter } = situation;
   const isAvailable = (name: string) => available.includes(name);
   const known = scores
-    .filter(({ name, forecasts }) => forecasts >= fewestForecasts && isAvailable(name))
+    .filter(({ name, forecasts }) => forecasts >= minForecasts && isAvailable(name))
     .map((score) => ({ score, relative: relativeError(score) }))
     .filter(({ relative }) => !Number.isNaN(relative))
     .sort((a, b) => a.relative - b.relative);
@@ -60,7 +60,7 @@ export function decideChampion(situation: ChampionSituation): ChampionDecision {
   const starterIsNew = isAvailable(starter) && !known.some(({ score }) => score.name === starter);
   if (best === undefined || starterIsNew) {
     const compared = scores.find(({ name }) => name === starter)?.forecasts ?? 0;
-    const reason = `${compared} of ${fewestForecasts} forecasts compared with what came`;
+    const reason = `${compared} of ${minForecasts} forecasts compared with what came`;
     return { kind: "start", model: starter, reason };
   }
   const current = known.find(({ score }) => score.name === (incumbent ?? starter));

@@ -1,4 +1,4 @@
-import { mostGaps } from "#forecast/data/sample-windows.ts";
+import { maxGaps } from "#forecast/data/sample-windows.ts";
 import { anchorMinutes, inputMinutes } from "#forecast/data/window-features.ts";
 import type { ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 
@@ -48,7 +48,7 @@ export function decideForecastModel(situation: ForecastSituation): ForecastModel
   });
   if (recordedSpanMinutes < inputMinutes) return average(`${recordedSpanMinutes} of ${inputMinutes} minutes recorded`);
   const gaps = inputMinutes - recordedMinutes;
-  if (gaps > mostGaps) return average(`${gaps} of the last ${inputMinutes} minutes are missing`);
+  if (gaps > maxGaps) return average(`${gaps} of the last ${inputMinutes} minutes are missing`);
   if (worker.kind !== "ready") return average(describeWorker(worker));
   const filled = gaps === 0 ? "" : `, ${gaps} missing ones filled in`;
   return { model: "lstm", reason: `${inputMinutes} minutes recorded${filled}` };

@@ -25,12 +25,12 @@ export interface ForecastScores {
 }
 
 /** After so long a comparison weighs half as much, unless told otherwise. */
-const usualHalfLifeMs = 6 * 3_600_000;
+const defaultHalfLifeMs = 6 * 3_600_000;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
-const mostPending = 64;
+const maxPending = 64;
 
 /** Scores of models by their own past forecasts: each counts only with what it said beforehand. */
-export function createForecastScores(stepMs: number, halfLifeMs = usualHalfLifeMs): ForecastScores {
+export function createForecastScores(stepMs: number, halfLifeMs = defaultHalfLifeMs): ForecastScores {
   let settledMs: number | null = null;
   const scores = new Map<string, { -readonly [Key in keyof ModelScore]: ModelScore[Key] }>();
   let pending: MadeForecasts[] = [];
@@ -71,7 +71,7 @@ export function createForecastScores(stepMs: number, halfLifeMs = usualHalfLifeM
     add(forecasts) {
       if (pending.some(({ endMs }) => endMs === forecasts.endMs)) return;
       pending.push(forecasts);
-      if (pending.length > mostPending) pending.shift();
+      if (pending.length > maxPending) pending.shift();
     },
     settle(endMs, rateAt) {
       const due = (made: MadeForecasts) =>

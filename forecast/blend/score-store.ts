@@ -33,7 +33,7 @@ const StoredScores = Type.Object({
 type StoredScores = Static<typeof StoredScores>;
 
 /** Who was best a week ago says little of who is today. */
-const oldestMs = 7 * 24 * 3_600_000;
+const maxAgeMs = 7 * 24 * 3_600_000;
 
 export function createScoreStore(memory: ScoreMemory, log: Logger): ScoreStore {
   const read = (): StoredScores | null => {
@@ -51,7 +51,7 @@ export function createScoreStore(memory: ScoreMemory, log: Logger): ScoreStore {
   return {
     load(nowMs) {
       const stored = read();
-      return stored !== null && Math.abs(nowMs - stored.savedAtMs) <= oldestMs ? stored.scores : [];
+      return stored !== null && Math.abs(nowMs - stored.savedAtMs) <= maxAgeMs ? stored.scores : [];
     },
     save(scores, nowMs) {
       memory.save(JSON.stringify({ savedAtMs: nowMs, scores: [...scores] } satisfies StoredScores));

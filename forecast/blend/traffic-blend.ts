@@ -9,7 +9,7 @@ import { createRecentRatios } from "#forecast/quantiles/recent-ratios.ts";
 import type { RateHistory } from "#forecast/simple/rate-model.ts";
 import { createPeakRidge, recentPeak } from "#forecast/simple/recent-peak-models.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
-import { type ChampionDecision, decideChampion, fewestForecasts } from "./decide-champion.ts";
+import { type ChampionDecision, decideChampion, minForecasts } from "./decide-champion.ts";
 import { createForecastScores } from "./score-forecasts.ts";
 import type { ScoreStore } from "./score-store.ts";
 
@@ -209,8 +209,7 @@ export function createTrafficBlend({ stepMs, steps, starter, store = null }: Ble
 
       const known = scores.scores();
       // A network that came into service later is judged before it has a say: the others know the traffic.
-      const isKnown = (name: string) =>
-        known.some((score) => score.name === name && score.forecasts >= fewestForecasts);
+      const isKnown = (name: string) => known.some((score) => score.name === name && score.forecasts >= minForecasts);
       const isNewcomer = !isKnown(networkName) && models.some(({ name }) => isKnown(name));
       const available = [...byModel.keys()].filter((name) => !(isNewcomer && name === networkName));
       const incumbent = champion === null || champion.kind === "start" ? null : champion.model;

@@ -13,7 +13,7 @@ export type Calendar = (timeMs: number) => CalendarMoment;
 const quarterHourMs = 900_000;
 const dayMs = 86_400_000;
 /** About a quarter of a year; then the cache starts afresh. */
-const longestCache = 8_192;
+const maxCachedQuarters = 8_192;
 
 /**
  * A calendar in an IANA time zone.
@@ -37,7 +37,7 @@ export function createCalendar(timeZone: string, holidays: readonly string[]): C
   const offsetMs = (quarter: number): number => {
     const known = offsets.get(quarter);
     if (known !== undefined) return known;
-    if (offsets.size >= longestCache) offsets.clear();
+    if (offsets.size >= maxCachedQuarters) offsets.clear();
     const startMs = quarter * quarterHourMs;
     const part: Record<string, number> = {};
     for (const { type, value } of format.formatToParts(startMs)) part[type] = Number(value);

@@ -4,7 +4,7 @@ export interface Outage {
   readonly length: number;
 }
 
-const shortestOutageSteps = 10;
+const minOutageSteps = 10;
 const levelSteps = 60;
 /** At 30 expected events a Poisson stream stays silent with probability e^-30. */
 const improbableEvents = 30;
@@ -26,8 +26,7 @@ export function findOutages(counts: readonly (number | null)[]): Outage[] {
     const before = counts.slice(Math.max(0, index - levelSteps), index).filter((count) => count !== null);
     const level = before.length === 0 ? 0 : before.reduce((sum, count) => sum + count, 0) / before.length;
     const length = end - index;
-    if (length >= shortestOutageSteps && level * length >= improbableEvents)
-      outages.push({ startIndex: index, length });
+    if (length >= minOutageSteps && level * length >= improbableEvents) outages.push({ startIndex: index, length });
     index = end;
   }
   return outages;

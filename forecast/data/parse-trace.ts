@@ -11,7 +11,7 @@ export interface Trace {
 }
 
 /** A gap longer than this many steps is taken for a mistake in the file rather than for silence. */
-const longestTraceSteps = 5_000_000;
+const maxTraceSteps = 5_000_000;
 const timestampPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 function commonestStep(timesMs: readonly number[]): number {
@@ -64,10 +64,8 @@ export function parseTrace(text: string, name: string): Trace {
   const stepMs = commonestStep(timesMs);
   const startMs = timesMs[0] as number;
   const steps = Math.round(((timesMs.at(-1) as number) - startMs) / stepMs) + 1;
-  if (steps > longestTraceSteps) {
-    throw new UsageError(
-      `${name}: its times span ${steps} steps of ${stepMs / 1000} s, more than ${longestTraceSteps}`,
-    );
+  if (steps > maxTraceSteps) {
+    throw new UsageError(`${name}: its times span ${steps} steps of ${stepMs / 1000} s, more than ${maxTraceSteps}`);
   }
   const counts = new Array<number | null>(steps).fill(null);
   for (const [index, timeMs] of timesMs.entries()) {

@@ -52,8 +52,8 @@ const Answer = Type.Object({
 type Answer = Static<typeof Answer>;
 
 /** Prometheus refuses more than 11,000 points a series and request. */
-const mostPoints = 10_000;
-const fewestPoints = 100;
+const maxPoints = 10_000;
+const minPoints = 100;
 /** A series of that many points has 300 kB; one that does not sum up has a series a device. */
 const maxAnswerBytes = 32 * 1024 * 1024;
 
@@ -157,7 +157,7 @@ export async function readPrometheus(
   if (!(steps >= 1)) throw new UsageError("the range is empty: expected an end after its start");
   const counts = new Array<number | null>(steps).fill(null);
   const warnings = new Set<string>();
-  let points = mostPoints;
+  let points = maxPoints;
   let requests = 0;
   let next = 0;
   while (next < steps) {
@@ -177,8 +177,8 @@ export async function readPrometheus(
         if (index >= 0 && index < steps) counts[index] = usable ? perSecond * (stepMs / 1000) : null;
       }
     } catch (error) {
-      if (error instanceof TooMuchError && length > fewestPoints) {
-        points = Math.max(fewestPoints, Math.floor(length / 2));
+      if (error instanceof TooMuchError && length > minPoints) {
+        points = Math.max(minPoints, Math.floor(length / 2));
         continue;
       }
       if (error instanceof UsageError) throw error;

@@ -1,7 +1,7 @@
 import { inputMinutes, outputMinutes } from "./window-features.ts";
 
 /** More missing minutes than this among the input's 60, and a window tells too little. */
-export const mostGaps = 12;
+export const maxGaps = 12;
 
 /** Origins by time: the model learns from the oldest, is chosen by the middle and judged by the newest. */
 export interface TimeSplit {
@@ -24,7 +24,7 @@ export function findOrigins(qps: readonly (number | null)[]): number[] {
   }
   const between = (sums: Uint32Array, from: number, to: number) => (sums[to] as number) - (sums[from] as number);
   for (let origin = inputMinutes; origin + outputMinutes <= qps.length; origin += 1) {
-    if (between(gapsBefore, origin - inputMinutes, origin) > mostGaps) continue;
+    if (between(gapsBefore, origin - inputMinutes, origin) > maxGaps) continue;
     if (between(gapsBefore, origin, origin + outputMinutes) > 0) continue;
     if (between(trafficBefore, origin - inputMinutes, origin) === 0) continue;
     origins.push(origin);

@@ -1,7 +1,7 @@
 import { findOutages, withoutOutages } from "#forecast/data/find-outages.ts";
 import { findOrigins, splitByTime, strideFor } from "#forecast/data/sample-windows.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
-import { fewestForecasts } from "./decide-promotion.ts";
+import { minForecasts } from "./decide-promotion.ts";
 
 /** Complete windows of an hour before and a quarter of an hour after, and how many it takes. */
 export interface WindowsOfPart {
@@ -41,6 +41,6 @@ export function countWindows(history: readonly MinuteRate[]): RecordWindows {
   return {
     train: { found: train.length, needed },
     validation: { found: validation.length, needed },
-    test: { found: test.length, needed: Math.max(needed, fewestForecasts) },
+    test: { found: test.length, needed: Math.max(needed, minForecasts) },
   };
 }

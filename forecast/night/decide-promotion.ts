@@ -21,15 +21,15 @@ export interface PromotionDecision {
 /** A new model must err less than the one in service by this factor: an equal is not worth a change. */
 const decisiveFactor = 0.99;
 /** No verdict on fewer held-out forecasts. */
-export const fewestForecasts = 30;
+export const minForecasts = 30;
 
 const percent = (value: number | null) => (value === null ? "-" : `${value.toFixed(2)} %`);
 
 /** Whether a newly trained model takes the place of the one in service: only if it wins where neither has learnt. */
 export function decidePromotion({ candidate, incumbent, simpleWapePercent }: PromotionSituation): PromotionDecision {
   const own = candidate.wapePercent;
-  if (candidate.forecasts < fewestForecasts) {
-    return { kind: "keep", reason: `${candidate.forecasts} of ${fewestForecasts} forecasts to judge it by` };
+  if (candidate.forecasts < minForecasts) {
+    return { kind: "keep", reason: `${candidate.forecasts} of ${minForecasts} forecasts to judge it by` };
   }
   if (own === null || !Number.isFinite(own)) return { kind: "keep", reason: "its error can't be told: nothing came" };
   if (incumbent === null) {

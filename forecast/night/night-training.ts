@@ -87,9 +87,9 @@ export interface NightTraining {
 
 const minuteMs = 60_000;
 /** A batch takes seconds, and an epoch's judgement little longer; a busy machine may keep an idle process waiting. */
-const longestSilenceMs = 15 * minuteMs;
+const maxSilenceMs = 15 * minuteMs;
 /** A checkpoint's trace is this old at most when it is gone on from; an older one would leave too much out. */
-const oldestTraceMs = 48 * 60 * minuteMs;
+const maxTraceAgeMs = 48 * 60 * minuteMs;
 /** A month's record is not read anew every few seconds while it does not suffice. */
 const countAgainMs = 10 * minuteMs;
 
@@ -154,7 +154,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
     log[kind === "failed" ? "error" : "info"]({ outcome: kind, reason: why }, "training ended");
   };
 
-  const silenceMs = parts.silenceMs ?? longestSilenceMs;
+  const silenceMs = parts.silenceMs ?? maxSilenceMs;
   const hang = (what: string) => {
     if (verdict !== undefined || stopReason !== undefined) return;
     verdict = { kind: "failed", reason: `the training process ${what}` };
@@ -239,7 +239,7 @@ export function createNightTraining(parts: NightTrainingParts): NightTraining {
 
   /** Whether an unfinished training is there to be gone on with. */
   const canGoOn = async () =>
-    (await Bun.file(checkpointPath).exists()) && Math.abs(nowMs() - (await traceEndMs())) < oldestTraceMs;
+    (await Bun.file(checkpointPath).exists()) && Math.abs(nowMs() - (await traceEndMs())) < maxTraceAgeMs;
 
   const recentWindows = () => {
     const now = nowMs();

@@ -31,7 +31,7 @@ export interface TrainerTask {
   readonly holidays: readonly string[];
 }
 
-const mostEpochs = 40;
+const maxEpochs = 40;
 
 async function judgeIncumbent(
   directory: string | null,
@@ -65,7 +65,7 @@ async function train(task: TrainerTask, say: (message: TrainerMessage) => void, 
   };
   const options = {
     shape: lstmShapes[task.units],
-    epochs: mostEpochs,
+    epochs: maxEpochs,
     batchSize: 32,
     learningRate: 1e-3,
     stride: strideFor(description.trace.counts.length),

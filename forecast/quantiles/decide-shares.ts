@@ -13,9 +13,9 @@ export interface ForecastCost {
  * Between equals the mean of forecasts errs less than each of them; what clearly errs more has no say. Of 10, 15, 20, 30 and 40, tried on
  * recorded traffic, those from 10 to 20 are equals and the sharper ones err 1 to 2 % more.
  */
-const usualSharpness = 20;
+const defaultSharpness = 20;
 /** A smaller share is left out. */
-const leastShare = 0.01;
+const minShare = 0.01;
 
 /** Loss in units of the yardstick's; silence, in which nobody can err, counts as equal. */
 function relativeLoss({ loss, yardstickLoss }: ForecastCost): number {
@@ -28,7 +28,10 @@ function relativeLoss({ loss, yardstickLoss }: ForecastCost): number {
  * one who joined late is judged fairly.
  * @returns name and share, the largest first, together one; empty when there is no cost that is a number.
  */
-export function decideShares(costs: readonly ForecastCost[], sharpness = usualSharpness): ReadonlyMap<string, number> {
+export function decideShares(
+  costs: readonly ForecastCost[],
+  sharpness = defaultSharpness,
+): ReadonlyMap<string, number> {
   const known = costs
     .map((cost) => ({ name: cost.name, prior: cost.prior ?? 1, relative: relativeLoss(cost) }))
     .filter(({ relative }) => relative < Number.POSITIVE_INFINITY);
@@ -37,7 +40,7 @@ export function decideShares(costs: readonly ForecastCost[], sharpness = usualSh
     least > 0 ? Math.exp(-sharpness * (relative / least - 1)) : relative > 0 ? 0 : 1;
   const weighed = known.map(({ name, prior, relative }) => ({ name, weight: prior * weigh(relative) }));
   const total = weighed.reduce((sum, { weight }) => sum + weight, 0);
-  const kept = weighed.filter(({ weight }) => weight / total >= leastShare).sort((a, b) => b.weight - a.weight);
+  const kept = weighed.filter(({ weight }) => weight / total >= minShare).sort((a, b) => b.weight - a.weight);
   const keptTotal = kept.reduce((sum, { weight }) => sum + weight, 0);
   return new Map(kept.map(({ name, weight }) => [name, weight / keptTotal]));
 }

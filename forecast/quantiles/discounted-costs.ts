@@ -23,7 +23,7 @@ export interface DiscountedCosts {
  */
 const halfLivesMs = [1, 3, 12, 48].map((hours) => hours * 3_600_000);
 /** Before so many comparisons nothing is known of a forecaster. */
-const fewestComparisons = 10;
+const minComparisons = 10;
 /** After so many comparisons the shares are half as sharp as they ever get: little experience is no reason to rely on one alone. */
 const halfSureComparisons = 100;
 /** See decideShares. */
@@ -64,7 +64,7 @@ export function createDiscountedCosts(priorOf: (name: string) => number = () => 
     shares(names) {
       const known = names.flatMap((name) => {
         const cost = costs.get(name);
-        return cost === undefined || cost.comparisons < fewestComparisons ? [] : [{ name, cost }];
+        return cost === undefined || cost.comparisons < minComparisons ? [] : [{ name, cost }];
       });
       if (known.length === 0) return null;
       const most = Math.max(...known.map(({ cost }) => cost.comparisons));

@@ -21,9 +21,9 @@ export interface QuantileFitOptions {
 }
 
 /** Residuals below this share of their mean count as this: the parabola would be endlessly steep. */
-const smallestResidual = 0.01;
+const minResidualShare = 0.01;
 /** Inputs that say the same leave pivots of nothing. */
-const smallestPivot = 1e-12;
+const minPivot = 1e-12;
 
 /**
  * Linear quantile regression (Koenker and Bassett 1978) by the majorise-minimise iteration of Hunter and Lange (2000): each round replaces
@@ -78,10 +78,10 @@ function improve(rows: QuantileRows, { quantile, lambda }: QuantileFitOptions, s
   const hold = (0.01 * lambda) / smallest;
   for (let i = 0; i < columns; i += 1)
     gram[i * columns + i] = (gram[i * columns + i] as number) + (i === 0 ? 1e-9 : hold);
-  factorize(gram, columns, smallestPivot);
+  factorize(gram, columns, minPivot);
   substitute(gram, moment, columns, 1, 0);
   return {
     coefficients: moment,
-    smallest: Math.max(1e-9, (smallestResidual * absolute) / Math.max(total, 1e-9)),
+    smallest: Math.max(1e-9, (minResidualShare * absolute) / Math.max(total, 1e-9)),
   };
 }

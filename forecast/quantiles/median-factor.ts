@@ -7,10 +7,10 @@ export interface MedianFactor {
 }
 
 /** Learnt from so many of the newest forecasts, from this many on, anew after every so many. */
-const mostForecasts = 400;
-const fewestForecasts = 100;
+const maxForecasts = 400;
+const minForecasts = 100;
 const relearnForecasts = 20;
-const largestFactor = 4;
+const maxFactor = 4;
 const halvings = 24;
 /** How much of the way is gone; half of it or all of it does nearly as well. */
 const trust = 0.8;
@@ -44,15 +44,15 @@ export function createMedianFactor(): MedianFactor {
         return came === null || came === undefined || !(rate > 0) ? [] : [{ forecast: rate, actual: came }];
       });
       if (steps.length === 0) return;
-      outcomes = [...outcomes.slice(1 - mostForecasts), steps];
+      outcomes = [...outcomes.slice(1 - maxForecasts), steps];
       sinceLearnt += 1;
     },
     factor() {
-      if (outcomes.length < fewestForecasts) return 1;
+      if (outcomes.length < minForecasts) return 1;
       if (sinceLearnt < relearnForecasts) return learnt;
       sinceLearnt = 0;
       let low = 0;
-      let high = largestFactor;
+      let high = maxFactor;
       for (let halving = 0; halving < halvings; halving += 1) {
         const middle = (low + high) / 2;
         if (balance(middle) > 0) low = middle;

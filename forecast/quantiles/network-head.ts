@@ -19,11 +19,11 @@ export interface NetworkHead {
  */
 const chosen = [0, 1, 9, 11, 12, 13, 14, 15, 16, 17];
 const columns = chosen.length + 3;
-const fewestRows = 8 * columns;
-const mostRows = 2_000;
+const minRows = 8 * columns;
+const maxRows = 2_000;
 const rowsBetweenFits = 25;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
-const mostPending = 64;
+const maxPending = 64;
 
 interface Row {
   readonly endMs: number;
@@ -58,7 +58,7 @@ export function createNetworkHead(): NetworkHead {
 
   return {
     *learn() {
-      if (rows.length < fewestRows || (coefficients !== null && rowsSinceFit < rowsBetweenFits)) return;
+      if (rows.length < minRows || (coefficients !== null && rowsSinceFit < rowsBetweenFits)) return;
       rowsSinceFit = 0;
       const inputs = new Float64Array(rows.length * columns);
       for (const [index, row] of rows.entries()) inputs.set(row.inputs, index * columns);
@@ -70,7 +70,7 @@ export function createNetworkHead(): NetworkHead {
     forecast(history, path) {
       const row = rowOf(history, path);
       if (row === null) return null;
-      if (!pending.some(({ endMs }) => endMs === row.endMs)) pending = [...pending.slice(1 - mostPending), row];
+      if (!pending.some(({ endMs }) => endMs === row.endMs)) pending = [...pending.slice(1 - maxPending), row];
       return coefficients === null ? null : applyPeaks(coefficients, row.inputs, row.level);
     },
     observe(endMs, peak) {
@@ -78,7 +78,7 @@ export function createNetworkHead(): NetworkHead {
       pending = pending.filter((made) => made.endMs > endMs);
       if (row === undefined) return;
       row.target = peak / row.level;
-      rows = [...rows.slice(1 - mostRows), row];
+      rows = [...rows.slice(1 - maxRows), row];
       rowsSinceFit += 1;
     },
   };

@@ -42,7 +42,7 @@ const priors: Readonly<Record<string, number>> = {
 };
 const priorOf = (name: string) => priors[name] ?? 1;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
-const mostPending = 64;
+const maxPending = 64;
 /**
  * By how much of the distance from median to 0.95 quantile a bound moves when it was exceeded, times its quantile; it moves back by the rest
  * when it held. Adaptive conformal inference (Gibbs and Candès 2021): in the long run the bound is exceeded as often as it should be,
@@ -122,7 +122,7 @@ export function createPeakBlend(horizonMs: number): PeakBlend {
       const said = inOrder(blended.map((value, which) => value + (shifts[which] as number) * spread));
       if (!pending.some((made) => made.endMs === endMs)) {
         pending.push({ endMs, points, candidates, judged, said });
-        if (pending.length > mostPending) pending.shift();
+        if (pending.length > maxPending) pending.shift();
       }
       return { quantiles: said, shares };
     },

@@ -23,7 +23,7 @@ const laterRounds = 30;
 /** Of inputs with a mean of zero and a variance of one: 30, 100 and 300 differ by half a percent of loss. */
 const lambda = 100;
 /** A row of a busy hour weighs this many average ones at most. */
-const mostWeight = 4;
+const maxWeight = 4;
 
 /**
  * Learns the quantiles, in slices of a few milliseconds. Changes `rows.inputs`. The first input must be the constant 1.
@@ -39,7 +39,7 @@ export function* learnPeaks(
   const { columns, levels } = rows;
   const mean = levels.reduce((sum, level) => sum + level, 0) / levels.length;
   if (!(mean > 0)) return null;
-  const weights = levels.map((level) => Math.min(mostWeight, level / mean));
+  const weights = levels.map((level) => Math.min(maxWeight, level / mean));
   const { means, scales } = standardize(rows.inputs, weights, columns);
   yield;
   const found: Float64Array[] = [];

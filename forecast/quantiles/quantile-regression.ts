@@ -31,7 +31,7 @@ export interface QuantileRegression {
 }
 
 /** More rows are thinned out evenly. */
-const mostRows = 2_000;
+const maxRows = 2_000;
 /** For each coefficient at least so many rows. */
 const rowsPerInput = 8;
 /** Learnt anew when the record has grown by so many steps, or while it is short by an eighth. */
@@ -67,7 +67,7 @@ export function createQuantileRegression(shape: QuantileRegressionShape): Quanti
     const first = Math.max(windowSteps, qps.length - Math.round(shape.memoryMs / stepMs));
     const available = qps.length - steps - first + 1;
     if (available < rowsPerInput * columns) return null;
-    const stride = Math.ceil(available / mostRows);
+    const stride = Math.ceil(available / maxRows);
     const count = Math.floor((available - 1) / stride) + 1;
     const levels = new Float64Array(count);
     const inputs = new Float64Array(count * columns);

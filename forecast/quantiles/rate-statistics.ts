@@ -50,7 +50,7 @@ function meanBetween({ sums }: PreparedHistory, from: number, to: number): numbe
   return ((sums[to] as number) - (sums[from] as number)) / (to - from);
 }
 
-function highestBetween(qps: readonly number[], from: number, to: number): number {
+function maxBetween(qps: readonly number[], from: number, to: number): number {
   let highest = 0;
   for (let index = from; index < to; index += 1) highest = Math.max(highest, qps[index] as number);
   return highest;
@@ -73,7 +73,7 @@ export function writeStatistics(target: Float64Array, prepared: PreparedHistory,
   let position = 0;
   target[position++] = 1;
   for (const [from, to] of lagBins) target[position++] = meanBetween(prepared, origin - to, origin - from) / level;
-  for (const length of maximumLengths) target[position++] = highestBetween(qps, origin - length, origin) / level;
+  for (const length of maximumLengths) target[position++] = maxBetween(qps, origin - length, origin) / level;
   let squares = 0;
   let jumps = 0;
   const near = meanBetween(prepared, origin - 15, origin);
@@ -132,7 +132,7 @@ function writeSeason(
     // A silent hour says nothing about the shape of what followed.
     if (levelThen === 0) continue;
     const mean = meanBetween(prepared, then, then + steps);
-    const highest = highestBetween(qps, then, then + steps);
+    const highest = maxBetween(qps, then, then + steps);
     means += Math.min(10, mean / levelThen);
     highests += Math.min(10, highest / levelThen);
     plainMeans += mean / level;
@@ -141,7 +141,7 @@ function writeSeason(
   }
   // "Like now": the newest steps' own mean and maximum.
   target[offset] = count > 0 ? means / count : meanBetween(prepared, origin - steps, origin) / level;
-  target[offset + 1] = count > 0 ? highests / count : highestBetween(qps, origin - steps, origin) / level;
+  target[offset + 1] = count > 0 ? highests / count : maxBetween(qps, origin - steps, origin) / level;
   target[offset + 2] = count > 0 ? plainMeans / count : (target[offset] as number);
   target[offset + 3] = count > 0 ? plainHighests / count : (target[offset + 1] as number);
 }

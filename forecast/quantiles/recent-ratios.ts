@@ -10,9 +10,9 @@ export interface RecentRatios {
 
 const memoryMs = 86_400_000;
 /** Where forecasts are rare, more than a day is remembered. */
-const fewestRemembered = 100;
+const minRemembered = 100;
 /** Before so many outcomes the assumed factors hold. */
-const fewestOutcomes = 20;
+const minOutcomes = 20;
 const relearnMs = 600_000;
 
 /**
@@ -30,12 +30,12 @@ export function createRecentRatios(quantiles: readonly number[], assumed: readon
       const ratio = actual / forecast;
       if (Number.isFinite(ratio)) outcomes.push({ endMs, ratio });
     },
-    ready: () => outcomes.length >= fewestOutcomes,
+    ready: () => outcomes.length >= minOutcomes,
     factors(nowMs) {
-      if (outcomes.length < fewestOutcomes) return assumed;
+      if (outcomes.length < minOutcomes) return assumed;
       if (nowMs - learntMs < relearnMs && nowMs >= learntMs) return learnt;
       const recent = outcomes.filter(({ endMs }) => endMs > nowMs - memoryMs);
-      outcomes = recent.length >= fewestRemembered ? recent : outcomes.slice(-fewestRemembered);
+      outcomes = recent.length >= minRemembered ? recent : outcomes.slice(-minRemembered);
       const sorted = Float64Array.from(outcomes, ({ ratio }) => ratio).sort();
       const count = sorted.length;
       learnt = quantiles.map((quantile) => sorted[Math.min(count, Math.ceil((count + 1) * quantile)) - 1] as number);

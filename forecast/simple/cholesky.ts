@@ -1,13 +1,13 @@
 /**
  * Replaces the lower half of a symmetric positive definite matrix, size × size row by row, by its Cholesky factor.
- * @param smallestPivot what rounding has left of a pivot counts as at least this.
+ * @param minPivot what rounding has left of a pivot counts as at least this.
  */
-export function factorize(matrix: Float64Array, size: number, smallestPivot: number): void {
+export function factorize(matrix: Float64Array, size: number, minPivot: number): void {
   for (let i = 0; i < size; i += 1) {
     for (let j = 0; j <= i; j += 1) {
       let sum = matrix[i * size + j] as number;
       for (let k = 0; k < j; k += 1) sum -= (matrix[i * size + k] as number) * (matrix[j * size + k] as number);
-      matrix[i * size + j] = i === j ? Math.sqrt(Math.max(sum, smallestPivot)) : sum / (matrix[j * size + j] as number);
+      matrix[i * size + j] = i === j ? Math.sqrt(Math.max(sum, minPivot)) : sum / (matrix[j * size + j] as number);
     }
   }
 }

@@ -101,9 +101,9 @@ function* tryWeights(qps: readonly number[], steps: number, period: number): Gen
 export function createHoltWintersModel(): RateModel {
   let chosen: { readonly weights: HoltWintersWeights; readonly endMs: number; readonly stepMs: number } | null = null;
   const periodOf = (stepMs: number) => Math.round(dayMs / stepMs);
-  const isFresh = ({ stepMs, endMs }: RateHistory, longestMs: number) => {
+  const isFresh = ({ stepMs, endMs }: RateHistory, maxAgeMs: number) => {
     if (chosen === null || chosen.stepMs !== stepMs) return false;
-    return endMs >= chosen.endMs && endMs - chosen.endMs < longestMs;
+    return endMs >= chosen.endMs && endMs - chosen.endMs < maxAgeMs;
   };
   function* learn(history: RateHistory, steps: number) {
     const { qps, stepMs, endMs } = history;

@@ -1,6 +1,6 @@
 import type { RateHistory, RateModel } from "./rate-model.ts";
 import {
-  fewestRidgeRows,
+  minRidgeRows,
   ridgeGraceSteps,
   ridgeLags,
   ridgeOrigins,
@@ -13,8 +13,8 @@ import { runToEnd } from "./run-to-end.ts";
 import { createRidgeEquations } from "./solve-ridge.ts";
 
 /** Learnt anew when the record has grown by a sixteenth, but not more often nor more rarely than these many steps. */
-const fewestRefitSteps = 60;
-const mostRefitSteps = 240;
+const minRefitSteps = 60;
+const maxRefitSteps = 240;
 const dayMs = 86_400_000;
 /** Of the stretch that is forecast, yesterday's or last week's rates enter as means of three steps. */
 const pooledSteps = 3;
@@ -72,7 +72,7 @@ function writeInputs(
 
 function* learnFit(shape: RidgeShape, history: RateHistory, steps: number): Generator<void, Fit | null, void> {
   const { qps, stepMs, endMs } = history;
-  const reach = (season: number) => qps.length - season - ridgeLags - steps >= 2 * fewestRidgeRows;
+  const reach = (season: number) => qps.length - season - ridgeLags - steps >= 2 * minRidgeRows;
   const seasons = shape.normalised
     ? [dayMs, 7 * dayMs].map((ms) => Math.round(ms / stepMs)).filter((season) => season >= steps && reach(season))
     : [];
@@ -108,7 +108,7 @@ function* learnFit(shape: RidgeShape, history: RateHistory, steps: number): Gene
 export function createRidgeModel(shape: RidgeShape): RateModel {
   let fit: Fit | null = null;
   const isFresh = ({ qps, stepMs, endMs }: RateHistory, steps: number, graceSteps: number) => {
-    const refitSteps = Math.min(mostRefitSteps, Math.max(fewestRefitSteps, qps.length / 16)) + graceSteps;
+    const refitSteps = Math.min(maxRefitSteps, Math.max(minRefitSteps, qps.length / 16)) + graceSteps;
     if (fit === null || fit.steps !== steps || fit.stepMs !== stepMs) return false;
     const age = (endMs - fit.fittedEndMs) / stepMs;
     return age >= 0 && age < refitSteps;

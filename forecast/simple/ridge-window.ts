@@ -3,9 +3,9 @@ import type { RateHistory } from "./rate-model.ts";
 /** So many of the newest steps a ridge regression looks at. */
 export const ridgeLags = 60;
 /** More rows than this are thinned out evenly: they cost time (10 ms at this size) and add little. */
-const mostRows = 3_000;
+const maxRows = 3_000;
 /** Fewer rows than this tell too little for 67 weights. */
-export const fewestRidgeRows = 240;
+export const minRidgeRows = 240;
 /** So many rows are taken in before others may have their turn: about a millisecond. */
 export const rowsPerSlice = 150;
 /** A forecast makes do with what was learnt so many steps too long ago: whoever learns between forecasts is never held up by one. */
@@ -41,8 +41,8 @@ export function writeRidgeWindow(target: Float64Array, history: RateHistory, ori
  */
 export function ridgeOrigins(length: number, steps: number, first: number): number[] {
   const available = length - steps - first + 1;
-  if (available < fewestRidgeRows) return [];
-  const stride = Math.ceil(available / mostRows);
+  if (available < minRidgeRows) return [];
+  const stride = Math.ceil(available / maxRows);
   const rows = Math.floor((available - 1) / stride) + 1;
   return Array.from({ length: rows }, (_, row) => length - steps - row * stride);
 }

@@ -36,7 +36,7 @@ describe("backtest", () => {
   setDefaultTimeout(60_000);
   const calendar = createCalendar("UTC", []);
   const startMs = Date.UTC(2026, 0, 5);
-  const options = { stepMs: 60_000, steps: 15, mostOrigins: 100, network: null };
+  const options = { stepMs: 60_000, steps: 15, maxOrigins: 100, network: null };
   const random = seededRandom(1);
   const noisy = Array.from({ length: 3_000 }, () => 90 + 20 * random());
 

@@ -16,7 +16,7 @@ import type { ScalingDecision } from "#controller/scaling/policy/scaling-decisio
 import type { DecisionOutcome, NewDecision } from "#controller/store/decision-record.ts";
 import type { DecisionStore } from "#controller/store/store.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
-import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
+import { medianPeakQps } from "#forecast/median-peak.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
@@ -143,7 +143,7 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
       return null;
     }
     const steps = Math.max(1, Math.round((config.horizonMinutes * 60_000) / latestForecast.stepMs));
-    const peak = foretoldPeakQps(latestForecast, steps);
+    const peak = medianPeakQps(latestForecast, steps);
     return Number.isFinite(peak) ? peak : null;
   };
 

@@ -6,7 +6,7 @@ export interface WorkerRestartDecision {
 }
 
 const firstDelayMs = 500;
-const longestDelayMs = 600_000;
+const maxDelayMs = 600_000;
 
 /**
  * When a lost forecasting process is started again: after half a second, then twice as long each time, ten minutes at most (weights that
@@ -14,7 +14,7 @@ const longestDelayMs = 600_000;
  * @param failuresInRow how often it was lost without an answer in between; 1 for the first time.
  */
 export function decideWorkerRestart(failuresInRow: number): WorkerRestartDecision {
-  const delayMs = doublingDelayMs(failuresInRow, firstDelayMs, longestDelayMs);
+  const delayMs = doublingDelayMs(failuresInRow, firstDelayMs, maxDelayMs);
   const times = failuresInRow <= 1 ? "once" : `${failuresInRow} times in a row`;
   return { delayMs, reason: `lost ${times}: started again in ${delayMs / 1000} s` };
 }

@@ -25,11 +25,11 @@ export interface ForecastProcessOptions {
 }
 
 /** A process that answers nothing this many times in a row hangs, and so does one that takes this many times the limit. */
-const mostTimeoutsInRow = 5;
+const maxTimeoutsInRow = 5;
 const hangFactor = 10;
 /** Weights are read and compiled meanwhile, maybe on a busy machine. */
-const longestStartMs = 60_000;
-const mostStoppedTicks = 3;
+const maxStartMs = 60_000;
+const maxStoppedTicks = 3;
 const stopGraceMs = 1_000;
 
 interface Pending {
@@ -130,10 +130,10 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
       onSilent: (waitedMs) => hang(launched, `gave no answer for ${Math.round(waitedMs)} ms: killed`),
       onTick() {
         stoppedTicks = isProcessStopped(launched.pid) ? stoppedTicks + 1 : 0;
-        if (stoppedTicks === mostStoppedTicks) hang(launched, "was stopped by a signal and not resumed: killed");
+        if (stoppedTicks === maxStoppedTicks) hang(launched, "was stopped by a signal and not resumed: killed");
       },
     });
-    watch.begin(options.startMs ?? longestStartMs);
+    watch.begin(options.startMs ?? maxStartMs);
     void launched.exited.then((code) => {
       const how = launched.signalCode === null ? `ended with ${code}` : `was ended by ${launched.signalCode}`;
       lose(unusableReason ?? `the forecasting process ${how}`);
@@ -171,7 +171,7 @@ export function createForecastProcess(options: ForecastProcessOptions): Forecast
         pending.delete(id);
         timeoutsInRow += 1;
         reject(new Error(`no forecast within ${timeoutMs} ms`));
-        if (timeoutsInRow === mostTimeoutsInRow) {
+        if (timeoutsInRow === maxTimeoutsInRow) {
           options.onHang?.(`gave no answer ${timeoutsInRow} times in a row: killed`);
           running.kill("SIGKILL");
         }

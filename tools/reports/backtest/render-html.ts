@@ -3,11 +3,11 @@ import { escapeHtml } from "#tools/reports/forecast/svg-chart.ts";
 
 const width = 1000;
 const height = 160;
-const mostPoints = 1000;
+const maxPoints = 1000;
 
 /** The highest of each stretch, so that no peak is lost when a month is drawn a thousand points wide. */
 function thinned(values: readonly number[]): number[] {
-  const stride = Math.ceil(values.length / mostPoints);
+  const stride = Math.ceil(values.length / maxPoints);
   return Array.from({ length: Math.ceil(values.length / stride) }, (_, index) =>
     Math.max(...values.slice(index * stride, (index + 1) * stride)),
   );

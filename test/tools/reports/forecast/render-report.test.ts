@@ -153,7 +153,7 @@ describe("the report", () => {
     minute >= 1_800 && minute < 1_810 ? null : 20 + 10 * Math.sin(minute / 200) + 4 * random(),
   );
   const series = { startMs, qps, calendar: createCalendar("UTC", []) };
-  const { replay, ...figures } = backtest(series, { stepMs: minuteMs, steps: 15, mostOrigins: 30, network: null });
+  const { replay, ...figures } = backtest(series, { stepMs: minuteMs, steps: 15, maxOrigins: 30, network: null });
   const section = (change: Partial<ReportSection> = {}): ReportSection => ({
     name: "a <trace> & more.csv",
     startMs,
@@ -206,7 +206,7 @@ describe("the report", () => {
 
   test("a trace that falls silent still gives a page", () => {
     const silent = qps.slice(0, 1_000).map((rate, minute) => (minute < 850 ? rate : minute % 50 === 0 ? 0.0001 : 0));
-    const options = { stepMs: minuteMs, steps: 15, mostOrigins: 20, network: null };
+    const options = { stepMs: minuteMs, steps: 15, maxOrigins: 20, network: null };
     const { replay: silence, ...judged } = backtest({ ...series, qps: silent }, options);
     const page = renderReport([section({ qps: silent, figures: judged, replay: silence })], "1");
     expect(page).not.toMatch(/NaN|Infinity|undefined/);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { foretoldPeakQps } from "#forecast/foretold-peak.ts";
+import { medianPeakQps } from "#forecast/median-peak.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 
 const report: ForecastReport = { madeAtMs: 0, model: "blend", reason: "", stepMs: 60_000, qps: [4, 2, 5] };
@@ -12,5 +12,5 @@ test.each([
   { name: "of a part of the path: its own maximum", forecast: withPeak(7), steps: 2, expected: 4 },
   { name: "a horizon beyond the path", forecast: withPeak(7), steps: 30, expected: 7 },
 ])("$name", ({ forecast, steps, expected }) => {
-  expect(foretoldPeakQps(forecast, steps)).toBe(expected);
+  expect(medianPeakQps(forecast, steps)).toBe(expected);
 });
