@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { Registry } from "prom-client";
 import { type AccuracyWindow, accuracyWindows, registerAccuracyMetrics } from "#forecast/accuracy/accuracy-metrics.ts";
-import { createLiveAccuracy, type LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import { type LiveAccuracy, StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
 import type { ReloadableForecaster } from "#forecast/forecaster.ts";
-import { createNightTraining, type NightTraining } from "#forecast/night/night-training.ts";
+import { NightTraining } from "#forecast/night/night-training.ts";
 import { createTrainedModels } from "#forecast/night/trained-models.ts";
 import { registerTrainingMetrics } from "#forecast/night/training-metrics.ts";
 import type { StateDatabase } from "#platform/files/open-database.ts";
@@ -50,7 +50,7 @@ export function createAgentForecasting(parts: AgentForecastingParts): AgentForec
     trainedModelDir: () => trainedModels.activeDirectory(),
     onHang: (reason) => hung.record("forecast", reason),
   });
-  const nightTraining = createNightTraining({
+  const nightTraining = new NightTraining({
     config: forecast.training,
     timeZone: forecast.timeZone,
     holidays: forecast.holidays,
@@ -67,7 +67,7 @@ export function createAgentForecasting(parts: AgentForecastingParts): AgentForec
     nowMs,
     log,
   });
-  const accuracy = createLiveAccuracy(database, storage, (key, reason) =>
+  const accuracy = new StoredAccuracy(database, storage, (key, reason) =>
     log.warn({ key, reason }, "a stored forecast can't be read: removing it"),
   );
   const accuracyOf = (window: AccuracyWindow) => accuracy.figures(accuracyWindows[window], nowMs());

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createLiveAccuracy, type LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import { type LiveAccuracy, StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { openDatabase, recentDamage } from "#platform/files/open-database.ts";
 import type { Logger } from "#platform/log.ts";
 import { controllerMigrations } from "./store/migrations.ts";
@@ -25,7 +25,7 @@ export function openRecords(stateDir: string, nowMs: number, log: Logger): Contr
   );
   return {
     store: createSqliteStore(database, quarantine),
-    accuracy: createLiveAccuracy(database, undefined, (key, reason) => quarantine.note("forecast_made", key, reason)),
+    accuracy: new StoredAccuracy(database, undefined, (key, reason) => quarantine.note("forecast_made", key, reason)),
     damage: (atMs) => recentDamage(path, atMs),
   };
 }

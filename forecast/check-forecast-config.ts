@@ -1,6 +1,6 @@
 import type { ForecastConfig } from "./forecast-config.ts";
 
-/** Whether it is the name of a time zone, like Europe/Berlin. */
+/** Tells if a text names a time zone, like Europe/Berlin. */
 export function isTimeZone(timeZone: string): boolean {
   try {
     new Intl.DateTimeFormat("en-US", { timeZone });
@@ -10,13 +10,13 @@ export function isTimeZone(timeZone: string): boolean {
   }
 }
 
-/** Whether a text is a day of the calendar, like 2026-12-25: 2026-02-30 is none. */
+/** Tells if a text is a day of the calendar, like 2026-12-25; 2026-02-30 is not. */
 export function isDay(day: string): boolean {
   const time = new Date(`${day}T00:00:00Z`);
   return !Number.isNaN(time.getTime()) && time.toISOString().slice(0, 10) === day;
 }
 
-/** What the schema can't say of the forecast's configuration. One line a mistake, path first. */
+/** Checks what the schema of the forecast configuration can't. Returns one line per mistake, path first. */
 export function checkForecastConfig({ timeZone, holidays }: Pick<ForecastConfig, "timeZone" | "holidays">): string[] {
   return [
     ...(isTimeZone(timeZone) ? [] : [`timeZone: expected a time zone like Europe/Berlin, got "${timeZone}"`]),

@@ -1,11 +1,17 @@
 import { Type } from "@sinclair/typebox";
 import { decideForecastOutcome } from "#forecast/accuracy/decide-forecast-outcome.ts";
+import { explainForecastOutcome } from "#forecast/accuracy/explain-forecast-outcome.ts";
 import { decideChampion } from "#forecast/blend/decide-champion.ts";
 import { decideForecastModel } from "#forecast/blend/decide-forecast-model.ts";
+import { explainChampion } from "#forecast/blend/explain-champion.ts";
+import { explainForecastModel } from "#forecast/blend/explain-forecast-model.ts";
 import { decideTrainingStep, defaultPatience } from "#forecast/lstm/decide-training-step.ts";
+import { explainTrainingStep } from "#forecast/lstm/explain-training-step.ts";
 import { decideWorkerRestart } from "#forecast/lstm/worker/decide-worker-restart.ts";
+import { explainWorkerRestart } from "#forecast/lstm/worker/explain-worker-restart.ts";
 import { decideNightTraining } from "#forecast/night/decide-night-training.ts";
 import { decidePromotion } from "#forecast/night/decide-promotion.ts";
+import { explainNightTraining, explainPromotion } from "#forecast/night/explain-night-training.ts";
 import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
 import { decideShares } from "#forecast/quantiles/decide-shares.ts";
 import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
@@ -133,19 +139,30 @@ const PromotionInput = Type.Object(
   strict,
 );
 
-/** The state of a process of which only the kind matters here. */
+/** State of a forecasting process of which only the kind matters here. */
 function workerState(kind: "ready" | "starting" | "stopped" | "lost") {
   if (kind === "ready") return { kind, backend: "wasm", reason: "", problem: null, pid: 0 } as const;
   return kind === "lost" ? { kind, reason: "the network's process was lost" } : { kind };
 }
 
-/** Decisions about who forecasts, and about training. */
+/** Adds the sentence that explains a decision. */
+const explained =
+  <Input, Decision extends object>(decide: (input: Input) => Decision, explain: (decision: Decision) => string) =>
+  (input: Input) => {
+    const decision = decide(input);
+    return { ...decision, reason: explain(decision) };
+  };
+
+/** Decisions about forecasting and training. */
 export const forecastDecisions: Readonly<Record<string, DecisionEntry>> = {
-  champion: decisionEntry("which forecasting model serves", ChampionInput, decideChampion),
+  champion: decisionEntry("which forecasting model serves", ChampionInput, explained(decideChampion, explainChampion)),
   "forecast-model": decisionEntry(
     "whether the network forecasts, or what does in its place",
     ForecastModelInput,
-    ({ worker, ...situation }) => decideForecastModel({ ...situation, worker: workerState(worker) }),
+    explained(
+      ({ worker, ...situation }) => decideForecastModel({ ...situation, worker: workerState(worker) }),
+      explainForecastModel,
+    ),
   ),
   "forecast-shares": decisionEntry("with which weights forecasts are averaged", SharesInput, ({ costs, sharpness }) =>
     [...decideShares(costs, sharpness)].map(([name, share]) => ({ name, share })),
@@ -153,24 +170,38 @@ export const forecastDecisions: Readonly<Record<string, DecisionEntry>> = {
   "forecast-outcome": decisionEntry(
     "what a forecast was worth, now that its time has come",
     ForecastOutcomeInput,
-    ({ made, actual }) => decideForecastOutcome(made, actual),
+    ({ made, actual }) => {
+      const outcome = decideForecastOutcome(made, actual);
+      return outcome === null ? null : { ...outcome, reason: explainForecastOutcome(outcome, made.levelQps) };
+    },
   ),
   "forecast-restart": decisionEntry(
     "when the forecasting process that was lost is started again",
     Type.Object({ failuresInRow: Type.Integer({ minimum: 1 }) }, strict),
-    ({ failuresInRow }) => decideWorkerRestart(failuresInRow),
+    explained(({ failuresInRow }) => decideWorkerRestart(failuresInRow), explainWorkerRestart),
   ),
   "training-step": decisionEntry(
     "whether training goes on after an epoch, and how fast",
     TrainingStepInput,
-    ({ before, epoch, validationLoss, patience }) =>
-      decideTrainingStep(
-        { ...before, bestValidationLoss: before.bestValidationLoss ?? Number.POSITIVE_INFINITY },
-        epoch,
-        validationLoss,
-        patience,
-      ),
+    explained(
+      ({ before, epoch, validationLoss, patience }) =>
+        decideTrainingStep(
+          { ...before, bestValidationLoss: before.bestValidationLoss ?? Number.POSITIVE_INFINITY },
+          epoch,
+          validationLoss,
+          patience,
+        ),
+      explainTrainingStep,
+    ),
   ),
-  "night-training": decisionEntry("whether a device trains its model now", NightTrainingInput, decideNightTraining),
-  promotion: decisionEntry("whether a newly trained model takes over", PromotionInput, decidePromotion),
+  "night-training": decisionEntry(
+    "whether a device trains its model now",
+    NightTrainingInput,
+    explained(decideNightTraining, explainNightTraining),
+  ),
+  promotion: decisionEntry(
+    "whether a newly trained model takes over",
+    PromotionInput,
+    explained(decidePromotion, explainPromotion),
+  ),
 };

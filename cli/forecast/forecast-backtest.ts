@@ -1,11 +1,11 @@
 import { open, rm } from "node:fs/promises";
-import { basename } from "node:path";
-import { type Backtest, backtest, type NetworkForecasts } from "#forecast/backtest.ts";
+import { backtest } from "#forecast/backtest.ts";
 import type { Calendar } from "#forecast/data/calendar.ts";
-import { parseTrace } from "#forecast/data/parse-trace.ts";
+import type { Trace } from "#forecast/data/parse-trace.ts";
 import { makeBatch } from "#forecast/data/training-samples.ts";
 import { outputMinutes } from "#forecast/data/window-features.ts";
 import { outputsToRates } from "#forecast/judge/evaluate-forecasts.ts";
+import type { NetworkForecasts } from "#forecast/judge/replay-forecasts.ts";
 import { defaultModelFiles } from "#forecast/lstm/default-model.ts";
 import { loadModel, loadModelFrom } from "#forecast/lstm/model-files.ts";
 import { predictOutputs } from "#forecast/lstm/predict-outputs.ts";
@@ -14,9 +14,9 @@ import { modelStepMs, rateSeriesOf } from "#forecast/lstm/train-from-trace.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { version } from "#platform/version.ts";
-import { backtestColumns } from "#tools/reports/forecast/backtest-columns.ts";
+import { backtestColumns, columnLegend } from "#tools/reports/forecast/backtest-columns.ts";
 import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
-import { toCounts, type ValueUnit } from "./read-training-data.ts";
+import { readTraceFile, type ValueUnit } from "./read-training-data.ts";
 
 export interface BacktestRequest {
   readonly paths: readonly string[];
@@ -24,13 +24,13 @@ export interface BacktestRequest {
   readonly horizonMinutes: number;
   readonly timeZone: string;
   readonly holidays: readonly string[];
-  /** "all", or without the network. */
+  /** simple: without the network. */
   readonly models: "all" | "simple";
   readonly maxOrigins: number;
   readonly json: boolean;
-  /** A trained model to judge; null: the one that the program carries. */
+  /** Directory of a trained model to judge; null: the built-in one. */
   readonly modelDirectory: string | null;
-  /** Where a report with plots goes; null: nowhere. */
+  /** File for a report with plots; null: none. */
   readonly htmlPath: string | null;
 }
 
@@ -44,7 +44,7 @@ async function loadNetwork(directory: string | null): Promise<{ forecasts: Netwo
   });
   return {
     forecasts: (series, origins, stepMs, steps) => {
-      // The network knows steps, not minutes: of other steps it is told the calendar of their own times.
+      // The network takes every step for a minute: with other steps the calendar must be of their own times.
       const calendarOfStep: Calendar = (timeMs) =>
         series.calendar(series.startMs + ((timeMs - series.startMs) * stepMs) / modelStepMs);
       const stretched = { ...series, calendar: calendarOfStep };
@@ -58,8 +58,8 @@ async function loadNetwork(directory: string | null): Promise<{ forecasts: Netwo
   };
 }
 
-/** One trace's table with what a reader needs to judge it. */
-function renderBacktest(name: string, stepMs: number, steps: number, result: Backtest): string {
+/** Renders the table of one trace, with the noise and the shares. */
+function renderBacktest({ name, stepMs, steps, figures: result }: ReportSection): string {
   const noise = result.poissonFloorPercent;
   const header = ["model", ...backtestColumns.map(([heading]) => heading)];
   const rows = result.rows.map((row) => [row.model, ...backtestColumns.map(([, cell]) => cell(row))]);
@@ -67,83 +67,79 @@ function renderBacktest(name: string, stepMs: number, steps: number, result: Bac
     .sort(([, a], [, b]) => b - a)
     .map(([model, share]) => `${model} ${(100 * share).toFixed(0)} %`);
   const lines = [
-    `${name}: ${result.origins} forecasts of ${steps} steps of ${stepMs / 1000} s; WAPE of Poisson noise alone ${noise === null ? "unknown" : `${noise.toFixed(1)} %`}`,
+    `${name}: ${result.origins} forecasts of ${steps} steps of ${stepMs / 1000} s; WAPE of Poisson noise alone: ${noise === null ? "unknown" : `${noise.toFixed(1)} %`}`,
     formatTable(header, rows),
     `champion: ${shares.join(", ")}`,
   ];
-  if (result.leftOut.length > 0) lines.push(`too little record for ${result.leftOut.join(", ")}`);
+  if (result.leftOut.length > 0) lines.push(`too little record for: ${result.leftOut.join(", ")}`);
   return lines.join("\n");
 }
 
-/** Before the replay, not after it, is the time to learn that its report can't be written. */
+/** Checks before the replay that its report can be written. */
 async function assertWritable(path: string): Promise<void> {
   try {
     const file = await open(path, "a");
     const { size } = await file.stat();
     await file.close();
-    if (size === 0) await rm(path); // nothing is left behind should the replay fail
+    if (size === 0) await rm(path); // leaves no empty file if the replay fails
   } catch (cause) {
     throw new UsageError(`--html ${path} can't be written: ${describeError(cause)}`, { cause });
   }
 }
 
-/** Prints how well each model would have forecast the newest part of each trace. */
+function backtestTrace(trace: Trace, request: BacktestRequest, network: NetworkForecasts | null): ReportSection {
+  const { timeZone, holidays, maxOrigins } = request;
+  const { stepMs, name } = trace;
+  const { startMs, qps, calendar } = rateSeriesOf({
+    trace,
+    sha256: "",
+    source: null,
+    licence: null,
+    timeZone,
+    holidays,
+  });
+  const steps = stepsOf(stepMs, request);
+  try {
+    const options = { stepMs, steps, maxOrigins, network: steps <= outputMinutes ? network : null };
+    const { replay, ...figures } = backtest({ startMs, qps, calendar }, options);
+    return { name, stepMs, steps, startMs, timeZone, qps, figures, replay };
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`);
+    throw error;
+  }
+}
+
+function stepsOf(stepMs: number, { horizonMinutes }: BacktestRequest): number {
+  return Math.max(1, Math.round((horizonMinutes * 60_000) / stepMs));
+}
+
+/** Prints the errors of each model's forecasts of the newest part of each trace. */
 export async function runBacktest(request: BacktestRequest): Promise<number> {
-  const { timeZone, holidays } = request;
-  const traces = await Promise.all(
-    request.paths.map(async (path) => {
-      const text = await Bun.file(path)
-        .text()
-        .catch((cause) => {
-          throw new UsageError(`--trace ${path} can't be read`, { cause });
-        });
-      return toCounts(parseTrace(text, basename(path)), request.unit);
-    }),
-  );
-  const stepsOf = (stepMs: number) => Math.max(1, Math.round((request.horizonMinutes * 60_000) / stepMs));
-  const fits = (stepMs: number) => stepsOf(stepMs) <= outputMinutes;
-  const wanted = request.models === "all" && traces.some(({ stepMs }) => fits(stepMs));
-  const network = wanted ? await loadNetwork(request.modelDirectory) : null;
-  if (request.modelDirectory !== null && !wanted) {
+  const { paths, unit, models, modelDirectory, htmlPath, json } = request;
+  const traces = await Promise.all(paths.map(async (path) => (await readTraceFile(path, unit)).trace));
+  const wanted = models === "all" && traces.some(({ stepMs }) => stepsOf(stepMs, request) <= outputMinutes);
+  if (modelDirectory !== null && !wanted) {
     throw new UsageError(
-      "--model-dir: a network forecasts 15 steps at most, and these traces and this horizon have more",
+      "--model-dir: the network forecasts at most 15 steps, and every trace needs more for this horizon",
     );
   }
-  if (request.htmlPath !== null) await assertWritable(request.htmlPath);
-  const reports: unknown[] = [];
+  const network = wanted ? await loadNetwork(modelDirectory) : null;
+  if (htmlPath !== null) await assertWritable(htmlPath);
   const sections: ReportSection[] = [];
   try {
     for (const trace of traces) {
-      const { stepMs, name } = trace;
-      const series = rateSeriesOf({ trace, sha256: "", source: null, licence: null, timeZone, holidays });
-      const steps = Math.max(1, Math.round((request.horizonMinutes * 60_000) / stepMs));
-      const own = fits(stepMs) ? (network?.forecasts ?? null) : null;
-      let result: Backtest;
-      try {
-        result = backtest(series, { stepMs, steps, maxOrigins: request.maxOrigins, network: own });
-      } catch (error) {
-        if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`);
-        throw error;
-      }
-      const { replay, ...figures } = result;
-      if (request.htmlPath !== null) {
-        sections.push({ name, stepMs, steps, startMs: series.startMs, timeZone, qps: series.qps, figures, replay });
-      }
-      if (request.json) reports.push({ trace: name, stepMs, steps, ...figures });
-      else console.log(`${renderBacktest(name, stepMs, steps, result)}\n`);
+      const section = backtestTrace(trace, request, network?.forecasts ?? null);
+      sections.push(section);
+      if (!json) console.log(`${renderBacktest(section)}\n`);
     }
   } finally {
     network?.dispose();
   }
-  if (request.htmlPath !== null) {
-    await Bun.write(request.htmlPath, renderReport(sections, version));
-    console.error(`report written to ${request.htmlPath}`);
+  if (htmlPath !== null) {
+    await Bun.write(htmlPath, renderReport(sections, version));
+    console.error(`report written to ${htmlPath}`);
   }
-  if (request.json) console.log(JSON.stringify(reports, null, 2));
-  else {
-    console.log(
-      "pinball: mean loss of the quantiles 0.5, 0.9, 0.95 in percent of the mean. peak: the highest step of a forecast. 0.9, 0.95: share of\npeaks that these quantiles covered. ×: from a forecast peak to its 0.95 quantile. skill: peak pinball against the best simple model's.",
-    );
-  }
+  const reports = sections.map(({ name, stepMs, steps, figures }) => ({ trace: name, stepMs, steps, ...figures }));
+  console.log(json ? JSON.stringify(reports, null, 2) : columnLegend);
   return 0;
 }

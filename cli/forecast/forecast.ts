@@ -54,7 +54,7 @@ function readUnit(values: OptionValues) {
   return oneOf(values, "unit", valueUnits) ?? "per-step";
 }
 
-/** Before the training, not after it, is the time to learn that its result can't be written. */
+/** Creates the directory, and checks before the training that its result can be written. */
 async function openDirectory(directory: string): Promise<string> {
   try {
     await mkdir(directory, { recursive: true });
@@ -91,7 +91,7 @@ async function train(values: OptionValues): Promise<number> {
     const { card, files } = await trainFromTrace(description, options, backend, Date.now(), progress, checkpoints);
     progress.finish();
     await writeFilesAtomically(directory, files).catch((cause) => {
-      throw new Error(`the model can't be written to ${directory}; --resume goes on near the end`, { cause });
+      throw new Error(`the model can't be written to ${directory}; --resume continues near the end`, { cause });
     });
     await checkpoints.remove();
     if (json) console.log(JSON.stringify(card));
@@ -121,49 +121,58 @@ async function judge(values: OptionValues): Promise<number> {
 }
 
 export const forecastCommand: Command = {
-  summary: "train a model that forecasts traffic, or judge models on recorded traffic",
+  summary: "train a traffic-forecasting model, or backtest models on recorded traffic",
   usage:
     "train --trace FILE|--prometheus URL --query PROMQL --out DIR [options] | backtest --trace FILE[,FILE…] [--horizon 15] [--html FILE] [--json]",
   options: {
-    trace: { type: "string", value: "FILE", help: "requests a minute: CSV with the columns timestamp,value" },
-    unit: { type: "string", value: "UNIT", help: `of the file's values: ${valueUnits.join(", ")} (default per-step)` },
+    trace: { type: "string", value: "FILE", help: "requests per minute: CSV with the columns timestamp,value" },
+    unit: {
+      type: "string",
+      value: "UNIT",
+      help: `unit of the file's values: ${valueUnits.join(", ")} (default per-step)`,
+    },
     prometheus: {
       type: "string",
       value: "URL",
       only: "train",
-      help: "read from a Prometheus instead; a bearer token comes from THORMESH_PROMETHEUS_TOKEN",
+      help: "read from Prometheus instead; bearer token in THORMESH_PROMETHEUS_TOKEN",
     },
     query: {
       type: "string",
       value: "PROMQL",
       only: "train",
-      help: "one series of requests a second, e.g. sum(rate(requests_total[1m]))",
+      help: "one series of requests per second, e.g. sum(rate(requests_total[1m]))",
     },
     days: { type: "string", value: "N", only: "train", help: "read the last N days from Prometheus (default 30)" },
-    from: { type: "string", value: "TIME", only: "train", help: "… or from this time on" },
-    to: { type: "string", value: "TIME", only: "train", help: "… up to this time (default now)" },
-    timeout: { type: "string", value: "SECONDS", only: "train", help: "for one answer of Prometheus (default 30)" },
+    from: { type: "string", value: "TIME", only: "train", help: "read from this time on instead" },
+    to: { type: "string", value: "TIME", only: "train", help: "read up to this time (default now)" },
+    timeout: { type: "string", value: "SECONDS", only: "train", help: "limit of one Prometheus request (default 30)" },
     "prometheus-user": {
       type: "string",
       value: "NAME",
       only: "train",
-      help: "with its password in THORMESH_PROMETHEUS_PASSWORD",
+      help: "basic authentication; password in THORMESH_PROMETHEUS_PASSWORD",
     },
-    out: { type: "string", value: "DIR", only: "train", help: "where the model's files and its card go" },
+    out: { type: "string", value: "DIR", only: "train", help: "directory for the model's files and card" },
     epochs: {
       type: "string",
       value: "N",
       only: "train",
-      help: "at most this many passes (default 40; stops early after 5 without gain)",
+      help: "maximum of passes (default 40; stops after 5 without gain)",
     },
     stride: {
       type: "string",
       value: "N",
       only: "train",
-      help: "each pass takes every Nth window (default: 1,500 a pass)",
+      help: "each pass takes every Nth window (default: about 1,500 windows per pass)",
     },
-    batch: { type: "string", value: "N", only: "train", help: "windows in a batch (default 32)" },
-    "learning-rate": { type: "string", value: "X", only: "train", help: "of Adam, at the start (default 0.001)" },
+    batch: { type: "string", value: "N", only: "train", help: "windows per batch (default 32)" },
+    "learning-rate": {
+      type: "string",
+      value: "X",
+      only: "train",
+      help: "initial learning rate of Adam (default 0.001)",
+    },
     seed: { type: "string", value: "N", only: "train", help: "the same seed gives the same model (default 1)" },
     units: {
       type: "string",
@@ -175,43 +184,47 @@ export const forecastCommand: Command = {
       type: "string",
       value: "N",
       only: "train",
-      help: "stop training after this time and keep the best (default 60)",
+      help: "stop after this time and keep the best model (default 60)",
     },
-    "time-zone": { type: "string", value: "ZONE", help: "whose hours and weekdays the traffic follows (default UTC)" },
+    "time-zone": {
+      type: "string",
+      value: "ZONE",
+      help: "time zone whose hours and weekdays the traffic follows (default UTC)",
+    },
     holidays: { type: "string", value: "DAYS", help: "days like 2026-12-25,2026-12-26 in that zone" },
-    source: { type: "string", value: "TEXT", only: "train", help: "where the trace comes from, for the model card" },
-    licence: { type: "string", value: "TEXT", only: "train", help: "the trace's licence, for the model card" },
+    source: { type: "string", value: "TEXT", only: "train", help: "source of the trace, for the model card" },
+    licence: { type: "string", value: "TEXT", only: "train", help: "licence of the trace, for the model card" },
     backend: {
       type: "string",
       value: "NAME",
       only: "train",
-      help: `${backends.join(", ")} (default: the first that is there)`,
+      help: `${backends.join(", ")} (default: the first that is available)`,
     },
     horizon: { type: "string", value: "MIN", only: "backtest", help: "minutes ahead (default 15)" },
     models: {
       type: "string",
       value: "NAME",
       only: "backtest",
-      help: "all, or simple to leave the network out (default all)",
+      help: "all, or simple: without the network (default all)",
     },
     origins: {
       type: "string",
       value: "N",
       only: "backtest",
-      help: "judge at most N forecasts of a trace (default 1000)",
+      help: "maximum of judged forecasts per trace (default 1000)",
     },
-    resume: { type: "boolean", only: "train", help: "go on where an interrupted training into the same DIR was left" },
+    resume: { type: "boolean", only: "train", help: "resume an interrupted training into the same DIR" },
     "model-dir": {
       type: "string",
       value: "DIR",
       only: "backtest",
-      help: "judge this trained model instead of the one that the program carries",
+      help: "judge this trained model instead of the built-in one",
     },
     html: {
       type: "string",
       value: "FILE",
       only: "backtest",
-      help: "also write a report with plots, one file for a browser",
+      help: "also write a report with plots as one HTML file",
     },
     json: { type: "boolean", help: "print the model card, or the backtest, as JSON" },
   },

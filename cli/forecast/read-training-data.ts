@@ -12,8 +12,8 @@ const dayMs = 24 * 60 * minuteMs;
 export const valueUnits = ["per-step", "per-second"] as const;
 export type ValueUnit = (typeof valueUnits)[number];
 
-/** A trace whose values are rates a second as one of counts a step. */
-export function toCounts(trace: Trace, unit: ValueUnit): Trace {
+/** Converts a trace to counts per step, from rates per second where the unit says so. */
+function toCounts(trace: Trace, unit: ValueUnit): Trace {
   if (unit === "per-step") return trace;
   const stepS = trace.stepMs / 1000;
   return { ...trace, counts: trace.counts.map((value) => (value === null ? null : value * stepS)) };
@@ -27,7 +27,7 @@ function readTime(values: OptionValues, name: string): number | undefined {
   return timeMs;
 }
 
-/** Secrets come from the environment: a command line is for all to read. */
+/** Reads secrets from the environment only: every user can read a command line. */
 function authorizationOf(values: OptionValues, environment: NodeJS.ProcessEnv): string | null {
   const user = optionalString(values, "prometheus-user");
   const token = secretFromEnvironment(environment, "THORMESH_PROMETHEUS_TOKEN");
@@ -40,10 +40,23 @@ function authorizationOf(values: OptionValues, environment: NodeJS.ProcessEnv): 
   return token === undefined ? null : `Bearer ${token}`;
 }
 
-/** What was read, and a text that stands for it in the model card. */
+/** Training data, with their hash for the model card. */
 export interface TrainingData {
   readonly trace: Trace;
   readonly sha256: string;
+}
+
+/** @throws UsageError when the file can't be read or parsed. */
+export async function readTraceFile(path: string, unit: ValueUnit): Promise<TrainingData> {
+  const text = await Bun.file(path)
+    .text()
+    .catch((cause) => {
+      throw new UsageError(`--trace ${path} can't be read`, { cause });
+    });
+  return {
+    trace: toCounts(parseTrace(text, basename(path)), unit),
+    sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
+  };
 }
 
 async function readFromPrometheus(url: string, values: OptionValues): Promise<TrainingData> {
@@ -52,7 +65,7 @@ async function readFromPrometheus(url: string, values: OptionValues): Promise<Tr
   }
   const query = optionalString(values, "query");
   if (query === undefined)
-    throw new UsageError("--query is required: PromQL that gives one series of requests a second");
+    throw new UsageError("--query is required: PromQL that gives one series of requests per second");
   const endMs = readTime(values, "to") ?? Date.now();
   const days = optionalNumber(values, "days", { min: 0.01, max: 3_650 }) ?? 30;
   const { trace, warnings } = await readPrometheus({
@@ -66,24 +79,17 @@ async function readFromPrometheus(url: string, values: OptionValues): Promise<Tr
   });
   for (const warning of warnings) console.error(`Prometheus warns: ${warning}`);
   const missing = trace.counts.filter((count) => count === null).length;
-  if (missing > 0) console.error(`${missing} of ${trace.counts.length} minutes are missing: they are gaps, not zeros`);
+  if (missing > 0)
+    console.error(`${missing} of ${trace.counts.length} minutes are missing and count as gaps, not as zeros`);
   return { trace, sha256: new Bun.CryptoHasher("sha256").update(JSON.stringify(trace)).digest("hex") };
 }
 
-/** The data to train on: a file, or a Prometheus. */
+/** Reads the training data from a file or from Prometheus. */
 export async function readTrainingData(values: OptionValues, unit: ValueUnit): Promise<TrainingData> {
   const path = optionalString(values, "trace");
   const url = optionalString(values, "prometheus");
   if (path !== undefined && url !== undefined) throw new UsageError("expected --trace or --prometheus, got both");
   if (url !== undefined) return await readFromPrometheus(url, values);
   if (path === undefined) throw new UsageError("--trace is required, or --prometheus with --query");
-  const text = await Bun.file(path)
-    .text()
-    .catch((cause) => {
-      throw new UsageError(`--trace ${path} can't be read`, { cause });
-    });
-  return {
-    trace: toCounts(parseTrace(text, basename(path)), unit),
-    sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
-  };
+  return await readTraceFile(path, unit);
 }

@@ -7,15 +7,15 @@ function runs(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // it is there, and somebody else's
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // it runs as another user
   }
 }
 
 /**
- * Keeps a second training out of a model's directory: their checkpoints and models would overwrite each other's. One that was killed keeps
- * nobody out.
- * @returns what gives the directory free.
- * @throws UsageError naming the process that trains into it.
+ * Locks a model's directory for one training: two would overwrite each other's checkpoints and models. The lock of a killed training is
+ * ignored.
+ * @returns a function that releases the lock.
+ * @throws UsageError that names the process that holds the lock.
  */
 export async function lockForTraining(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, "training.lock");
@@ -27,7 +27,7 @@ export async function lockForTraining(directory: string): Promise<() => Promise<
     const holder = Number(await readFile(path, "utf8").catch(() => ""));
     if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && runs(holder)) {
       throw new UsageError(
-        `process ${holder} trains into ${directory}: give --out another directory or wait for it (if it is something else, delete ${path})`,
+        `process ${holder} is training into ${directory}: wait for it, or give --out another directory (if it is no training, delete ${path})`,
       );
     }
     await rm(path, { force: true });

@@ -1,7 +1,7 @@
 import { Presets, SingleBar } from "cli-progress";
 import type { TrainingEvents } from "#forecast/lstm/train-lstm.ts";
 
-/** Shows training: a bar that moves with every batch on a terminal, a line an epoch elsewhere. */
+/** Shows the progress of a training: a bar that moves with every batch on a terminal, a line per epoch elsewhere. */
 export function createTrainingProgress(
   output: NodeJS.WriteStream,
   epochs: number,
@@ -41,10 +41,10 @@ export function createTrainingProgress(
       output.write(`epoch ${epoch}/${epochs}: ${losses}, ${(elapsedMs / 1000).toFixed(0)} s, ${outcome}\n`);
     },
     onResume(epoch) {
-      output.write(`going on after epoch ${epoch}\n`);
+      output.write(`resuming after epoch ${epoch}\n`);
     },
     onUnsaved(reason) {
-      if (!unsaved) output.write(`${reason}: training goes on, but could not be resumed\n`);
+      if (!unsaved) output.write(`${reason}: training continues without a checkpoint, so it can't be resumed\n`);
       unsaved = true;
     },
     finish() {

@@ -1,4 +1,5 @@
-import { runTrainer, type TrainerTask } from "#forecast/night/run-trainer.ts";
+import { runTrainer } from "#forecast/night/run-trainer.ts";
+import type { TrainerTask } from "#forecast/night/trainer-messages.ts";
 import { type Command, requiredOption } from "#platform/terminal/command.ts";
 
 export const forecastTrainerCommand: Command = {

@@ -1,4 +1,4 @@
-import { forecastMadeTable } from "#forecast/accuracy/accuracy-table.ts";
+import { forecastMadeTable } from "#forecast/accuracy/forecast-table.ts";
 import type { Migration } from "#platform/files/open-database.ts";
 
 export const controllerMigrations: readonly Migration[] = [

@@ -2,7 +2,7 @@ import { Gauge, type Registry } from "prom-client";
 import type { ForecastAccuracy } from "#protocol/messages.ts";
 
 const dayMs = 24 * 3_600_000;
-/** The stretches whose figures are shown. */
+/** Times over which figures are shown. */
 export const accuracyWindows = { "24h": dayMs, "7d": 7 * dayMs } as const;
 export type AccuracyWindow = keyof typeof accuracyWindows;
 
@@ -11,21 +11,21 @@ type Figure = {
 }[keyof ForecastAccuracy];
 
 const gauges: readonly (readonly [suffix: string, figure: Figure, help: string, factor: number])[] = [
-  ["scored", "forecasts", "Forecasts compared with what came", 1],
-  ["wape_ratio", "wapePercent", "Sum of the forecasts' errors by the sum of what came", 0.01],
-  ["bias_ratio", "biasPercent", "The same with its sign: above zero, more was foretold than came", 0.01],
+  ["scored", "forecasts", "Forecasts compared with the actual traffic", 1],
+  ["wape_ratio", "wapePercent", "Sum of absolute forecast errors by the sum of the actual traffic", 0.01],
+  ["bias_ratio", "biasPercent", "The same with signed errors: above zero, more was forecast than came", 0.01],
   ["peak_wape_ratio", "peakWapePercent", "The same error for the highest minute of each forecast", 0.01],
   ["coverage_ratio", "coverage95", "Share of peaks within their 0.95 quantile", 1],
   ["rises", "rises", "Rises of traffic that called for more capacity", 1],
-  ["rise_hits", "hits", "Rises that were foretold", 1],
-  ["rise_misses", "misses", "Rises that were not foretold in time", 1],
-  ["false_alarms", "falseAlarms", "Rises that were foretold and did not come", 1],
+  ["rise_hits", "hits", "Rises that were forecast before they began", 1],
+  ["rise_misses", "misses", "Rises that were not forecast before they began", 1],
+  ["false_alarms", "falseAlarms", "Rises that were forecast and did not come", 1],
   ["rise_lead_minutes", "medianLeadMinutes", "Median time from the first warning to the rise", 1],
 ];
 
 /**
- * Gauges of the live accuracy, by window; one whose figure rests on nothing has no sample.
- * @param prefix what their names begin with.
+ * Registers gauges of the live accuracy, by window; a figure that is null has no sample.
+ * @param prefix of their names.
  */
 export function registerAccuracyMetrics(
   metrics: Registry,

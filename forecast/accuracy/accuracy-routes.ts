@@ -6,7 +6,7 @@ import { type AccuracyWindow, accuracyWindows } from "./accuracy-metrics.ts";
 const WrongWindow = Type.Object(
   { error: Type.String(), code: Type.String() },
   {
-    description: "no such window",
+    description: "unknown window",
     example: { error: 'window: expected one of "24h", "7d", got "1y"', code: "INVALID_REQUEST" },
   },
 );
@@ -29,7 +29,7 @@ const exampleAccuracy: ForecastAccuracy = {
   served: { lstm: 1_410 },
 };
 
-/** `GET /api/v1/forecast/accuracy`: what the forecasts of this agent's traffic, or of the fleet's, were worth. */
+/** Serves `GET /api/v1/forecast/accuracy`: the accuracy of the forecasts of this agent's traffic, or of the fleet's. */
 export function accuracyRoutes(tag: "agent" | "fleet", figures: (window: AccuracyWindow) => ForecastAccuracy) {
   const windows = Object.keys(accuracyWindows) as AccuracyWindow[];
   return new Elysia().get(
@@ -46,9 +46,9 @@ export function accuracyRoutes(tag: "agent" | "fleet", figures: (window: Accurac
       }),
       response: { 200: { ...ForecastAccuracy, example: exampleAccuracy }, 400: WrongWindow },
       detail: {
-        summary: "What the forecasts were worth",
+        summary: "Accuracy of the forecasts",
         description:
-          "Each forecast is compared with what came once its 15 minutes are over: its error, whether its upper bound held, and for rises that called for more capacity whether they were foretold and how long before.",
+          "Each forecast is compared with the actual traffic once its 15 minutes are over: its error, whether its upper bound held, and for rises that called for more capacity whether and how long before they were forecast.",
         tags: [tag],
       },
     },

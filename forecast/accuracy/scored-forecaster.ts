@@ -3,7 +3,7 @@ import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { LiveAccuracy } from "./live-accuracy.ts";
 
-/** The same forecaster, whose every forecast is compared with what came. That they can't be written down costs no forecast. */
+/** Wraps a forecaster so that its forecasts are compared with the actual rates; a failure to store one does not cost the forecast. */
 export function withLiveAccuracy(forecaster: Forecaster, accuracy: LiveAccuracy, log: Logger): Forecaster {
   return {
     start: () => forecaster.start(),
@@ -14,7 +14,7 @@ export function withLiveAccuracy(forecaster: Forecaster, accuracy: LiveAccuracy,
       try {
         accuracy.observe(report, history);
       } catch (error) {
-        log.error({ err: describeError(error) }, "a forecast could not be written down to be judged");
+        log.error({ err: describeError(error) }, "a forecast could not be stored for scoring");
       }
       return report;
     },

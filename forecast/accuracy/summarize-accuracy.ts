@@ -1,26 +1,26 @@
 import type { ForecastAccuracy } from "#protocol/messages.ts";
 import type { ForecastOutcome } from "./decide-forecast-outcome.ts";
 
-/** A forecast whose time has come. */
-export interface ScoredForecast extends Omit<ForecastOutcome, "reason" | "riseQps" | "steps"> {
+/** A forecast that was compared with the actual rates. */
+export interface ScoredForecast extends Omit<ForecastOutcome, "riseQps" | "steps"> {
   readonly startMs: number;
   readonly model: string;
 }
 
-/** Rises within a forecast's reach of each other are one to a scaler, and so are alarms. */
+/** Time within which rises, or alarms, count as one: the reach of a forecast. */
 const sameEventMs = 15 * 60_000;
 
 export interface RiseCounts {
   readonly hits: number;
   readonly misses: number;
   readonly falseAlarms: number;
-  /** For each hit, how long before the rise it was first foretold; in order of time. */
+  /** Time from the first warning to the rise, for each hit; in order of time. */
   readonly leadsMs: readonly number[];
 }
 
 /**
- * Turns the outcomes of forecasts, of which each rise and each alarm meets many, into rises and alarms. A rise was hit when any forecast
- * foretold it in time; alarms that follow one another within 15 minutes are one.
+ * Counts rises and alarms, each of which shows in the outcomes of many forecasts. A rise is a hit when any forecast predicted it before it
+ * began; alarms within 15 minutes of each other count as one.
  * @param forecasts oldest first.
  */
 export function countRises(forecasts: readonly ScoredForecast[]): RiseCounts {
@@ -58,7 +58,7 @@ function median(values: readonly number[]): number | null {
 
 const share = (part: number, whole: number) => (whole === 0 ? null : part / whole);
 
-/** The rolling figures of what a stretch of forecasts was worth. Figures that rest on nothing are null. */
+/** Sums up the accuracy of forecasts; figures without data are null. */
 export function summarizeAccuracy(forecasts: readonly ScoredForecast[], windowMs: number): ForecastAccuracy {
   let absoluteError = 0;
   let signedError = 0;

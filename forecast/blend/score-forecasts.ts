@@ -1,44 +1,39 @@
+import type { RateAt } from "#forecast/simple/rate-model.ts";
 import type { ModelScore } from "./decide-champion.ts";
 
-/** What each model said at one moment. */
+/** Forecasts of all models at one moment. */
 export interface MadeForecasts {
-  /** The start of the first step that was forecast. */
+  /** Start of the first forecast step. */
   readonly endMs: number;
-  /** The newest rate then known. */
+  /** Newest rate known at that moment. */
   readonly lastValueQps: number;
   readonly byModel: ReadonlyMap<string, readonly number[]>;
 }
 
+/** Scores of models by their past forecasts, each made before the rates it is compared with. */
 export interface ForecastScores {
-  /** Remembers forecasts until their time has come; a second set for the same moment is left out. */
+  /** Keeps forecasts until they can be compared; a second set for the same moment is ignored. */
   add(forecasts: MadeForecasts): void;
-  /**
-   * Compares all whose last step has ended with what came. Steps that nobody counted are left out.
-   * @param rateAt the rate in the step that starts at a time; null or undefined where nobody counted.
-   */
-  settle(endMs: number, rateAt: (stepStartMs: number) => number | null | undefined): void;
+  /** Compares all forecasts whose last step has ended with the actual rates, leaving out steps that were not counted. */
+  settle(endMs: number, rateAt: RateAt): void;
   scores(): ModelScore[];
-  /** Takes over the scores of an earlier run; those of models that were scored here already stay. */
+  /** Takes over the scores of an earlier run; models that already have a score keep it. */
   restore(earlier: readonly ModelScore[]): void;
-  /** Forgets a model's score, and what it said of times to come: another one bears its name from now on. */
+  /** Forgets a model's score and its pending forecasts: another model bears its name from now on. */
   forget(name: string): void;
 }
 
-/** After so long a comparison weighs half as much, unless told otherwise. */
+/** Age at which a comparison weighs half as much. */
 const defaultHalfLifeMs = 6 * 3_600_000;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
 const maxPending = 64;
 
-/** Scores of models by their own past forecasts: each counts only with what it said beforehand. */
 export function createForecastScores(stepMs: number, halfLifeMs = defaultHalfLifeMs): ForecastScores {
   let settledMs: number | null = null;
   const scores = new Map<string, { -readonly [Key in keyof ModelScore]: ModelScore[Key] }>();
   let pending: MadeForecasts[] = [];
 
-  const settleOne = (
-    { endMs, lastValueQps, byModel }: MadeForecasts,
-    rateAt: Parameters<ForecastScores["settle"]>[1],
-  ) => {
+  const settleOne = ({ endMs, lastValueQps, byModel }: MadeForecasts, rateAt: RateAt) => {
     const decay = settledMs === null ? 1 : 0.5 ** (Math.max(0, endMs - settledMs) / halfLifeMs);
     settledMs = endMs;
     for (const [name, forecast] of byModel) {
@@ -85,10 +80,12 @@ export function createForecastScores(stepMs: number, halfLifeMs = defaultHalfLif
     },
     forget(name) {
       scores.delete(name);
-      pending = pending.map((made) => ({
-        ...made,
-        byModel: new Map([...made.byModel].filter(([one]) => one !== name)),
-      }));
+      pending = pending.map((made) => ({ ...made, byModel: without(made.byModel, name) }));
     },
   };
+}
+
+/** The same forecasts but those of one model. */
+export function without<T>(byModel: ReadonlyMap<string, T>, ...names: readonly string[]): Map<string, T> {
+  return new Map([...byModel].filter(([name]) => !names.includes(name)));
 }

@@ -1,17 +1,12 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import type { TextMemory } from "#forecast/forecaster.ts";
 import type { Logger } from "#platform/log.ts";
 import type { ModelScore } from "./decide-champion.ts";
 
-/** A text that is kept from one run to the next. */
-export interface ScoreMemory {
-  load(): string | null;
-  save(text: string): void;
-}
-
-/** The models' scores, kept from one run to the next. */
+/** Keeps the models' scores from one run to the next. */
 export interface ScoreStore {
-  /** @returns no score when there are none, they can't be read, or they are too old (or too new) to say anything about `nowMs`. */
+  /** Returns no scores when there are none, they can't be read, or they are more than a week from `nowMs`. */
   load(nowMs: number): ModelScore[];
   save(scores: readonly ModelScore[], nowMs: number): void;
 }
@@ -32,10 +27,10 @@ const StoredScores = Type.Object({
 });
 type StoredScores = Static<typeof StoredScores>;
 
-/** Who was best a week ago says little of who is today. */
+/** Scores of last week say little about today's models. */
 const maxAgeMs = 7 * 24 * 3_600_000;
 
-export function createScoreStore(memory: ScoreMemory, log: Logger): ScoreStore {
+export function createScoreStore(memory: TextMemory, log: Logger): ScoreStore {
   const read = (): StoredScores | null => {
     const text = memory.load();
     if (text === null) return null;
@@ -43,9 +38,9 @@ export function createScoreStore(memory: ScoreMemory, log: Logger): ScoreStore {
       const stored: unknown = JSON.parse(text);
       if (Value.Check(StoredScores, stored)) return stored;
     } catch {
-      // Said below: it is not what this program wrote, whatever it is.
+      // Logged below: not written by this program.
     }
-    log.warn("the forecast models' scores can't be read: they are learnt anew");
+    log.warn("the stored scores of the forecast models can't be read: starting without scores");
     return null;
   };
   return {

@@ -1,15 +1,13 @@
-import { describeShares } from "#forecast/quantiles/decide-shares.ts";
-import { createDiscountedCosts } from "#forecast/quantiles/discounted-costs.ts";
-import { createMedianFactor } from "#forecast/quantiles/median-factor.ts";
 import { createNetworkHead } from "#forecast/quantiles/network-head.ts";
-import { createPeakBlend } from "#forecast/quantiles/peak-blend.ts";
+import { PeakBlend } from "#forecast/quantiles/peak-blend.ts";
 import type { PeakQuantiles } from "#forecast/quantiles/peak-quantiles.ts";
 import { createQuantileRegression } from "#forecast/quantiles/quantile-regression.ts";
-import { createRecentRatios } from "#forecast/quantiles/recent-ratios.ts";
-import type { RateHistory } from "#forecast/simple/rate-model.ts";
+import type { RateAt, RateHistory } from "#forecast/simple/rate-model.ts";
 import { createPeakRidge, recentPeak } from "#forecast/simple/recent-peak-models.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
-import { type ChampionDecision, decideChampion, minForecasts } from "./decide-champion.ts";
+import { type ChampionDecision, decideChampion, type ModelScore, minForecasts } from "./decide-champion.ts";
+import { explainChampion, sharesToText } from "./explain-champion.ts";
+import { PathBlend } from "./path-blend.ts";
 import { createForecastScores } from "./score-forecasts.ts";
 import type { ScoreStore } from "./score-store.ts";
 
@@ -17,31 +15,29 @@ export interface BlendOptions {
   readonly stepMs: number;
   /** Steps in each forecast. */
   readonly steps: number;
-  /** Who serves until enough is known. */
+  /** Model that serves until enough is known. */
   readonly starter: string;
-  /** Keeps the scores from one run to the next; without it they end with this one. */
+  /** Keeps the scores from one run to the next; null: they end with this one. */
   readonly store?: ScoreStore | null;
 }
 
 export interface BlendedForecast {
-  /** The model that has nine tenths of the say, or "blend". */
+  /** Model with at least nine tenths of the shares, or "blend". */
   readonly model: string;
   readonly reason: string;
-  /** Which models the path is averaged from, the largest share first. */
+  /** Shares of the models that the path is averaged from, the largest first. */
   readonly shares: Readonly<Record<string, number>>;
-  /** The median of each coming step, requests a second. */
+  /** Median of each coming step. */
   readonly qps: readonly number[];
-  /** What each step exceeds once in ten and once in twenty times. */
+  /** Rates that each step exceeds with probability 0.1 and 0.05. */
   readonly qps90: readonly number[];
   readonly qps95: readonly number[];
-  /** Of the highest of the coming steps. */
-  readonly peak: PeakQuantiles;
 }
 
 export interface BlendStep {
-  /** null while too little is known: then the caller's own rule holds. */
+  /** null while too little is known: then the caller's own forecast serves. */
   readonly blended: BlendedForecast | null;
-  /** Every model's own forecast, for whoever compares them. */
+  /** Each model's own forecast, for comparisons. */
   readonly byModel: ReadonlyMap<string, readonly number[]>;
   /** Quantiles of the highest coming step, known from the first forecast on. */
   readonly peak: PeakQuantiles;
@@ -49,49 +45,15 @@ export interface BlendStep {
   readonly networkPeak: PeakQuantiles | null;
 }
 
-export interface TrafficBlend {
-  /**
-   * What is to be done before `forecast`, in slices of a few milliseconds: between two of them others may have their turn.
-   * @param history gaps filled.
-   */
-  learn(history: RateHistory): Generator<void, void, void>;
-  /**
-   * Scores what was foretold earlier, lets every model forecast, and averages them.
-   * @param rateAt the rate in the step that starts at a time; null or undefined where nobody counted.
-   * @param network the network's forecast; null when it has none.
-   */
-  forecast(
-    history: RateHistory,
-    rateAt: (stepStartMs: number) => number | null | undefined,
-    network: readonly number[] | null,
-  ): BlendStep;
-  /** Another network forecasts from now on: what the one before was worth says nothing of it, so it has to earn its share anew. */
-  replaceNetwork(): void;
-}
-
 const dayMs = 86_400_000;
-/** Scores change little in this time; a flash disk is spared. */
+/** Scores change little in this time; saving more often would wear out flash memory. */
 const savingMs = 300_000;
-const pathQuantiles = [0.9, 0.95];
-const assumedPathFactors = [1.4, 1.6];
 const networkName = "lstm";
 const headName = "lstm quantiles";
-/** With so much of the say a model's name stands for the blend. */
+/** Share from which on a model's name stands for the blend. */
 const nearlyAlone = 0.9;
 
-/** A path that was averaged, with those that it was averaged from. */
-interface MadePath {
-  readonly endMs: number;
-  /** The mean of several, null where one served alone; and what was made of it, null where nobody could say anything. */
-  readonly mean: readonly number[] | null;
-  readonly qps: readonly number[] | null;
-  readonly byModel: ReadonlyMap<string, readonly number[]>;
-}
-
-/** On all but the barest traffic ridge+ errs least on its own; see the priors of the peak. */
-const pathPriorOf = (name: string) => (name === "ridge+" ? 2 : 1);
-
-/** Peak forecasters of their own: what the newest hour says, learnt from long and from short memory, and all that is known of the time. */
+/** Peak forecasters of their own: from the newest hour with long and with short memory, and from all statistics with the calendar. */
 const createRegressions = () => [
   createQuantileRegression({ name: "quantiles", inputs: "all", memoryMs: 14 * dayMs }),
   createQuantileRegression({ name: "hour quantiles", inputs: "core", memoryMs: 14 * dayMs }),
@@ -99,158 +61,168 @@ const createRegressions = () => [
 ];
 
 /**
- * Forecasts one stream of requests by averaging forecasters, each weighed by how its past forecasts, made before what they foretold,
- * turned out: the path by absolute error, the highest step's quantiles by pinball loss.
+ * Forecasts one stream of requests by averaging forecasters, each weighted by the errors of its past forecasts: the path by absolute error,
+ * the quantiles of the highest step by pinball loss.
  */
-export function createTrafficBlend({ stepMs, steps, starter, store = null }: BlendOptions): TrafficBlend {
-  const models = createSimpleModels();
-  const peakModels = [recentPeak, createPeakRidge()];
-  const regressions = createRegressions();
-  const scores = createForecastScores(stepMs, dayMs);
-  let head = createNetworkHead();
-  const peaks = createPeakBlend(steps * stepMs);
-  const pathRatios = Array.from({ length: steps }, () => createRecentRatios(pathQuantiles, assumedPathFactors));
-  const pathCosts = createDiscountedCosts(pathPriorOf);
-  const median = createMedianFactor();
-  let made: MadePath[] = [];
-  let restored = store === null;
-  let savedMs = Number.NEGATIVE_INFINITY;
-  let champion: ChampionDecision | null = null;
+export class TrafficBlend {
+  readonly #steps: number;
+  readonly #stepMs: number;
+  readonly #starter: string;
+  readonly #store: ScoreStore | null;
+  readonly #models = createSimpleModels();
+  readonly #peakModels = [recentPeak, createPeakRidge()];
+  readonly #regressions = createRegressions();
+  readonly #scores: ReturnType<typeof createForecastScores>;
+  readonly #paths: PathBlend;
+  readonly #peaks: PeakBlend;
+  #head = createNetworkHead();
+  #restored: boolean;
+  #savedMs = Number.NEGATIVE_INFINITY;
+  #champion: ChampionDecision | null = null;
 
-  const average = (byModel: ReadonlyMap<string, readonly number[]>, shares: ReadonlyMap<string, number>) =>
-    Array.from({ length: steps }, (_, step) => {
-      let sum = 0;
-      for (const [name, share] of shares) sum += share * (byModel.get(name)?.[step] as number);
-      return sum;
-    });
+  constructor({ stepMs, steps, starter, store = null }: BlendOptions) {
+    this.#steps = steps;
+    this.#stepMs = stepMs;
+    this.#starter = starter;
+    this.#store = store;
+    this.#restored = store === null;
+    this.#scores = createForecastScores(stepMs, dayMs);
+    this.#paths = new PathBlend(stepMs, steps);
+    this.#peaks = new PeakBlend(steps * stepMs);
+  }
 
-  const keepScores = (endMs: number) => {
-    if (store === null || Math.abs(endMs - savedMs) < savingMs) return;
-    savedMs = endMs;
-    store.save(scores.scores(), endMs);
-  };
+  /**
+   * Refits what is due before `forecast`, in slices of a few milliseconds between which the caller may yield.
+   * @param history gaps filled.
+   */
+  *learn(history: RateHistory): Generator<void, void, void> {
+    for (const model of [...this.#models, ...this.#peakModels]) {
+      if (model.learn !== undefined) yield* model.learn(history, this.#steps);
+    }
+    for (const regression of this.#regressions) yield* regression.learn(history, this.#steps);
+    yield* this.#head.learn();
+  }
 
-  const settle = (endMs: number, rateAt: (stepStartMs: number) => number | null | undefined) => {
-    scores.settle(endMs, rateAt);
-    const peakFrom = (fromMs: number): number | null => {
-      let highest = 0;
-      for (let step = 0; step < steps; step += 1) {
-        const rate = rateAt(fromMs + step * stepMs);
-        if (rate === null || rate === undefined) return null;
-        highest = Math.max(highest, rate);
-      }
-      return highest;
-    };
-    peaks.settle(endMs, (fromMs) => {
-      const peak = peakFrom(fromMs);
-      if (peak !== null) head.observe(fromMs, peak);
+  /**
+   * Scores earlier forecasts, asks every model for a new one, and averages them.
+   * @param network the network's forecast; null when it has none.
+   */
+  forecast(history: RateHistory, rateAt: RateAt, network: readonly number[] | null): BlendStep {
+    const { endMs, qps } = history;
+    this.#restoreScores(endMs);
+    this.#settle(endMs, rateAt);
+    this.#saveScores(endMs);
+    const paths = this.#forecastPaths(history, network);
+    this.#scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel: paths });
+    const { byModel, peak, networkPeak } = this.#forecastPeaks(history, paths, network);
+    return { blended: this.#blend(endMs, paths), byModel, peak, networkPeak };
+  }
+
+  /** Makes another network, which forecasts from now on, earn its share anew: its predecessor's errors say nothing of it. */
+  replaceNetwork(): void {
+    this.#scores.forget(networkName);
+    this.#paths.forget(networkName);
+    this.#head = createNetworkHead();
+    this.#peaks.forget([networkName, headName]);
+    this.#savedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #restoreScores(nowMs: number): void {
+    if (this.#restored || this.#store === null) return;
+    this.#restored = true;
+    const earlier = this.#store.load(nowMs);
+    this.#scores.restore(earlier);
+    this.#paths.restore(earlier);
+  }
+
+  #saveScores(nowMs: number): void {
+    if (this.#store === null || Math.abs(nowMs - this.#savedMs) < savingMs) return;
+    this.#savedMs = nowMs;
+    this.#store.save(this.#scores.scores(), nowMs);
+  }
+
+  #settle(endMs: number, rateAt: RateAt): void {
+    this.#scores.settle(endMs, rateAt);
+    this.#peaks.settle(endMs, (fromMs) => {
+      const peak = this.#peakFrom(fromMs, rateAt);
+      if (peak !== null) this.#head.observe(fromMs, peak);
       return peak;
     });
-    const due = (fromMs: number) => fromMs + steps * stepMs <= endMs;
-    for (const { endMs: fromMs, mean, qps, byModel } of made.filter((one) => due(one.endMs))) {
-      const losses = new Map<string, number>();
-      const came = Array.from({ length: steps }, (_, step) => rateAt(fromMs + step * stepMs) ?? null);
-      if (mean !== null) median.observe(mean, came);
-      for (const [step, ratios] of pathRatios.entries()) {
-        const rate = came[step];
-        if (rate === null || rate === undefined) continue;
-        if (qps !== null) ratios.observe(fromMs, qps[step] as number, rate);
-        for (const [name, path] of byModel) {
-          losses.set(name, (losses.get(name) ?? 0) + Math.abs((path[step] as number) - rate));
-        }
-      }
-      pathCosts.observe(fromMs, losses);
+    this.#paths.settle(endMs, rateAt);
+  }
+
+  /** Highest actual rate in the steps from a time on; null where one was not counted. */
+  #peakFrom(fromMs: number, rateAt: RateAt): number | null {
+    let highest = 0;
+    for (let step = 0; step < this.#steps; step += 1) {
+      const rate = rateAt(fromMs + step * this.#stepMs);
+      if (rate === null || rate === undefined) return null;
+      highest = Math.max(highest, rate);
     }
-    made = made.filter((one) => !due(one.endMs)).slice(-2 * steps);
-  };
+    return highest;
+  }
 
-  return {
-    *learn(history) {
-      for (const model of [...models, ...peakModels]) if (model.learn !== undefined) yield* model.learn(history, steps);
-      for (const regression of regressions) yield* regression.learn(history, steps);
-      yield* head.learn();
-    },
-    forecast(history, rateAt, network) {
-      const { endMs, qps } = history;
-      if (!restored && store !== null) {
-        restored = true;
-        const earlier = store.load(endMs);
-        scores.restore(earlier);
-        for (const { name, forecasts, absoluteError, lastValueError } of earlier) {
-          pathCosts.restore([{ name, loss: absoluteError, yardstickLoss: lastValueError }], forecasts);
-        }
-      }
-      settle(endMs, rateAt);
-      keepScores(endMs);
-      const byModel = new Map<string, readonly number[]>();
-      for (const model of models) {
-        const forecast = model.forecast(history, steps);
-        if (forecast?.every(Number.isFinite)) byModel.set(model.name, forecast);
-      }
-      if (network !== null) byModel.set(networkName, network);
-      const ownPaths = new Map(byModel);
-      scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel: ownPaths });
+  #forecastPaths(history: RateHistory, network: readonly number[] | null): ReadonlyMap<string, readonly number[]> {
+    const paths = new Map<string, readonly number[]>();
+    for (const model of this.#models) {
+      const forecast = model.forecast(history, this.#steps);
+      if (forecast?.every(Number.isFinite)) paths.set(model.name, forecast);
+    }
+    if (network !== null) paths.set(networkName, network);
+    return paths;
+  }
 
-      const points = new Map([...byModel].map(([name, path]) => [name, Math.max(...path)]));
-      for (const model of peakModels) {
-        const forecast = model.forecast(history, steps);
-        if (forecast === null) continue;
-        byModel.set(model.name, forecast);
-        points.set(model.name, forecast[0] as number);
-      }
-      const quantiles = new Map<string, PeakQuantiles>();
-      for (const regression of regressions) {
-        const forecast = regression.forecast(history, steps);
-        if (forecast !== null) quantiles.set(regression.name, forecast);
-      }
-      const networkPeak = network === null ? null : head.forecast(history, network);
-      if (networkPeak !== null) quantiles.set(headName, networkPeak);
-      const peak = peaks.forecast(endMs, points, quantiles).quantiles;
+  #forecastPeaks(
+    history: RateHistory,
+    paths: ReadonlyMap<string, readonly number[]>,
+    network: readonly number[] | null,
+  ): Omit<BlendStep, "blended"> {
+    const byModel = new Map(paths);
+    const points = new Map([...paths].map(([name, path]) => [name, Math.max(...path)]));
+    for (const model of this.#peakModels) {
+      const forecast = model.forecast(history, this.#steps);
+      if (forecast === null) continue;
+      byModel.set(model.name, forecast);
+      points.set(model.name, forecast[0] as number);
+    }
+    const quantiles = new Map<string, PeakQuantiles>();
+    for (const regression of this.#regressions) {
+      const forecast = regression.forecast(history, this.#steps);
+      if (forecast !== null) quantiles.set(regression.name, forecast);
+    }
+    const networkPeak = network === null ? null : this.#head.forecast(history, network);
+    if (networkPeak !== null) quantiles.set(headName, networkPeak);
+    const peak = this.#peaks.forecast(history.endMs, points, quantiles).quantiles;
+    return { byModel, peak, networkPeak };
+  }
 
-      const known = scores.scores();
-      // A network that came into service later is judged before it has a say: the others know the traffic.
-      const isKnown = (name: string) => known.some((score) => score.name === name && score.forecasts >= minForecasts);
-      const isNewcomer = !isKnown(networkName) && models.some(({ name }) => isKnown(name));
-      const available = [...byModel.keys()].filter((name) => !(isNewcomer && name === networkName));
-      const incumbent = champion === null || champion.kind === "start" ? null : champion.model;
-      champion = decideChampion({ scores: known, available, incumbent, starter });
-      const started = champion.kind !== "start";
-      const shares =
-        (started ? pathCosts.shares(available) : null) ?? new Map(byModel.has(starter) ? [[starter, 1]] : []);
-      const [first] = shares;
-      const mean = first === undefined ? null : average(byModel, shares);
-      // What the starter said alone tells nothing of the mean of all.
-      const factor = started ? median.factor() : 1;
-      const path = mean?.map((rate) => rate * factor) ?? null;
-      if (!made.some((one) => one.endMs === endMs)) {
-        made.push({ endMs, mean: started ? mean : null, qps: path, byModel: ownPaths });
-      }
-      if (first === undefined || path === null || !started) return { blended: null, byModel, peak, networkPeak };
-      const bounds = path.map((rate, step) =>
-        (pathRatios[step]?.factors(endMs) ?? []).map((factor) => rate * Math.max(1, factor)),
-      );
-      const alone = first[1] >= nearlyAlone;
-      const blended: BlendedForecast = {
-        model: alone ? first[0] : "blend",
-        reason: alone ? champion.reason : `${describeShares(shares)}; ${champion.reason}`,
-        shares: Object.fromEntries(shares),
-        qps: path,
-        qps90: bounds.map(([bound]) => bound as number),
-        qps95: bounds.map(([, bound]) => bound as number),
-        peak,
-      };
-      return { blended, byModel, peak, networkPeak };
-    },
-    replaceNetwork() {
-      scores.forget(networkName);
-      pathCosts.forget(networkName);
-      made = made.map((one) => ({
-        ...one,
-        byModel: new Map([...one.byModel].filter(([name]) => name !== networkName)),
-      }));
-      head = createNetworkHead();
-      peaks.forget([networkName, headName]);
-      savedMs = Number.NEGATIVE_INFINITY;
-    },
-  };
+  #blend(endMs: number, paths: ReadonlyMap<string, readonly number[]>): BlendedForecast | null {
+    const scores = this.#scores.scores();
+    const available = this.#availableModels(paths, scores);
+    const before = this.#champion;
+    const incumbent = before === null || before.kind === "start" ? null : before.model;
+    const champion = decideChampion({ scores, available, incumbent, starter: this.#starter });
+    this.#champion = champion;
+    const path = this.#paths.forecast(endMs, paths, available, this.#starter, champion.kind !== "start");
+    const [first] = path?.shares ?? [];
+    if (path === null || first === undefined) return null;
+    const { shares, qps, qps90, qps95 } = path;
+    const [model, share] = first;
+    const why = explainChampion(champion);
+    return {
+      model: share >= nearlyAlone ? model : "blend",
+      reason: share >= nearlyAlone ? why : `${sharesToText(shares)}; ${why}`,
+      shares: Object.fromEntries(shares),
+      qps,
+      qps90,
+      qps95,
+    };
+  }
+
+  /** Models that may have a share: not a network that came into service later and was not judged yet, as the others know the traffic. */
+  #availableModels(paths: ReadonlyMap<string, unknown>, scores: readonly ModelScore[]): string[] {
+    const isKnown = (name: string) => scores.some((score) => score.name === name && score.forecasts >= minForecasts);
+    const isNewcomer = !isKnown(networkName) && this.#models.some(({ name }) => isKnown(name));
+    return [...paths.keys()].filter((name) => !(isNewcomer && name === networkName));
+  }
 }

@@ -1,4 +1,4 @@
-/** What people's clocks and calendars say at a moment. */
+/** Local time and calendar at a moment. */
 export interface CalendarMoment {
   /** 0 ≤ hour < 24, with the minutes as its fraction. */
   readonly hour: number;
@@ -12,13 +12,13 @@ export type Calendar = (timeMs: number) => CalendarMoment;
 
 const quarterHourMs = 900_000;
 const dayMs = 86_400_000;
-/** About a quarter of a year; then the cache starts afresh. */
+/** Size of the cache, about a quarter of a year; then it is cleared. */
 const maxCachedQuarters = 8_192;
 
 /**
- * A calendar in an IANA time zone.
+ * Creates a calendar in an IANA time zone.
  * @param holidays days as "2026-12-25", in that zone.
- * @throws RangeError when the time zone is not known.
+ * @throws RangeError when the time zone is unknown.
  */
 export function createCalendar(timeZone: string, holidays: readonly string[]): Calendar {
   const format = new Intl.DateTimeFormat("en-US", {

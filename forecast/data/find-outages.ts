@@ -1,4 +1,4 @@
-/** A stretch of a trace where zeros were written although nobody counted, or nothing could be answered. */
+/** Stretch of a trace with zeros although the source was down or did not count. */
 export interface Outage {
   readonly startIndex: number;
   readonly length: number;
@@ -6,12 +6,12 @@ export interface Outage {
 
 const minOutageSteps = 10;
 const levelSteps = 60;
-/** At 30 expected events a Poisson stream stays silent with probability e^-30. */
+/** Expected events in a run of zeros that make it an outage: a Poisson stream stays silent with probability e^-30. */
 const improbableEvents = 30;
 
 /**
- * Runs of ten or more zeros in which the rate of the hour before would have brought 30 events or more: the source was down, not quiet.
- * Such a run teaches a forecaster nothing about demand.
+ * Finds runs of ten or more zeros in which the rate of the hour before would have brought 30 events or more: the source was down, not quiet,
+ * so the run says nothing about demand.
  */
 export function findOutages(counts: readonly (number | null)[]): Outage[] {
   const outages: Outage[] = [];
@@ -32,7 +32,7 @@ export function findOutages(counts: readonly (number | null)[]): Outage[] {
   return outages;
 }
 
-/** The same counts with each outage turned into a gap. */
+/** Returns the counts with each outage turned into a gap. */
 export function withoutOutages(counts: readonly (number | null)[], outages: readonly Outage[]): (number | null)[] {
   const result = [...counts];
   for (const { startIndex, length } of outages) result.fill(null, startIndex, startIndex + length);

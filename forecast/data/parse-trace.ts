@@ -2,7 +2,7 @@ import { UsageError } from "#platform/errors.ts";
 
 /** Events counted in equal steps of time. */
 export interface Trace {
-  /** What people call it: the file's name. */
+  /** Name of the file. */
   readonly name: string;
   readonly stepMs: number;
   readonly startMs: number;
@@ -10,11 +10,11 @@ export interface Trace {
   readonly counts: readonly (number | null)[];
 }
 
-/** A gap longer than this many steps is taken for a mistake in the file rather than for silence. */
+/** Longer traces are taken for mistakes in the file. */
 const maxTraceSteps = 5_000_000;
 const timestampPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
-function commonestStep(timesMs: readonly number[]): number {
+function mostCommonStep(timesMs: readonly number[]): number {
   const counts = new Map<number, number>();
   for (let index = 1; index < timesMs.length; index += 1) {
     const step = (timesMs[index] as number) - (timesMs[index - 1] as number);
@@ -29,9 +29,9 @@ function commonestStep(timesMs: readonly number[]): number {
 }
 
 /**
- * Reads a trace: a first line `timestamp,value`, then one line a step, oldest first; timestamps in ISO 8601 with a zone, values the events
- * in the step that starts there. The step is the commonest distance; a missing line is a gap.
- * @throws UsageError naming the source and the line.
+ * Parses a trace: a first line `timestamp,value`, then one line a step, oldest first; timestamps in ISO 8601 with a zone, values the events
+ * in the step that starts there. The step is the most common distance; a missing line is a gap.
+ * @throws UsageError that names the source and the line.
  */
 export function parseTrace(text: string, name: string): Trace {
   const lines = text.split(/\r?\n/);
@@ -61,18 +61,18 @@ export function parseTrace(text: string, name: string): Trace {
     lineNumbers.push(index + 1);
   }
   if (timesMs.length < 2) throw new UsageError(`${name}: expected at least two lines of data, got ${timesMs.length}`);
-  const stepMs = commonestStep(timesMs);
+  const stepMs = mostCommonStep(timesMs);
   const startMs = timesMs[0] as number;
   const steps = Math.round(((timesMs.at(-1) as number) - startMs) / stepMs) + 1;
   if (steps > maxTraceSteps) {
-    throw new UsageError(`${name}: its times span ${steps} steps of ${stepMs / 1000} s, more than ${maxTraceSteps}`);
+    throw new UsageError(`${name}: expected at most ${maxTraceSteps} steps, got ${steps} of ${stepMs / 1000} s`);
   }
   const counts = new Array<number | null>(steps).fill(null);
   for (const [index, timeMs] of timesMs.entries()) {
     const step = (timeMs - startMs) / stepMs;
     if (!Number.isInteger(step)) {
       throw new UsageError(
-        `${name}, line ${lineNumbers[index]}: its time does not lie on the trace's step of ${stepMs / 1000} s`,
+        `${name}, line ${lineNumbers[index]}: expected a time on the trace's step of ${stepMs / 1000} s`,
       );
     }
     counts[step] = values[index] as number;

@@ -7,26 +7,26 @@ import { redactUrl } from "#platform/fetch/redact-url.ts";
 import type { Trace } from "./parse-trace.ts";
 
 export interface PrometheusRequest {
-  /** The server's address, with a path where it has one: http://prometheus:9090. */
+  /** Address of the server, with a path where it has one: http://prometheus:9090. */
   readonly url: string;
-  /** PromQL that gives one series of a rate a second, like sum(rate(http_requests_total[1m])). */
+  /** PromQL that gives one series of a rate per second, like sum(rate(http_requests_total[1m])). */
   readonly query: string;
   readonly startMs: number;
   readonly endMs: number;
   readonly stepMs: number;
-  /** The value of the Authorization header; null: none. */
+  /** Value of the Authorization header; null: none. */
   readonly authorization: string | null;
-  /** For one request. */
+  /** Limit of one request. */
   readonly timeoutMs: number;
-  /** Tries of each request before it is given up. */
+  /** Attempts at each request. */
   readonly tries?: number;
-  /** Before the second try; doubled for each further one. */
+  /** Delay before the second attempt; doubled for each further one. */
   readonly firstDelayMs?: number;
 }
 
 export interface PrometheusTrace {
   readonly trace: Trace;
-  /** What the server said beside the data, e.g. that they are partial; each once. */
+  /** Distinct warnings of the server, e.g. that the data are partial. */
   readonly warnings: readonly string[];
   readonly requests: number;
 }
@@ -54,12 +54,12 @@ type Answer = Static<typeof Answer>;
 /** Prometheus refuses more than 11,000 points a series and request. */
 const maxPoints = 10_000;
 const minPoints = 100;
-/** A series of that many points has 300 kB; one that does not sum up has a series a device. */
+/** A series of 10,000 points has 300 kB; a query without a sum may return a series a device. */
 const maxAnswerBytes = 32 * 1024 * 1024;
 
-/** The server says that a request is too large for it. */
+/** A request that is too large for the server. */
 class TooMuchError extends Error {}
-/** Trying again may help. */
+/** A failure that may pass. */
 class PassingError extends Error {}
 
 function readAnswer(text: string, contentType: string | null): Answer {
@@ -68,11 +68,11 @@ function readAnswer(text: string, contentType: string | null): Answer {
     content = JSON.parse(text);
   } catch {
     const got = JSON.stringify(text.slice(0, 60));
-    throw new Error(`expected Prometheus' JSON, got ${contentType ?? "content without a type"}: ${got}`);
+    throw new Error(`expected JSON from Prometheus, got ${contentType ?? "content without a type"}: ${got}`);
   }
   if (!Value.Check(Answer, content)) {
     const first = Value.Errors(Answer, content).First();
-    throw new Error(`the answer is not Prometheus': ${first?.path || "/"}: ${first?.message ?? "another shape"}`);
+    throw new Error(`the answer is not from Prometheus: ${first?.path || "/"}: ${first?.message ?? "another shape"}`);
   }
   return content;
 }
@@ -82,7 +82,7 @@ function throwFor(status: number, answer: Answer | null, text: string): never {
   const message = `${status}${said === "" ? "" : `: ${said}`}`;
   if (/maximum resolution|too many (samples|points)|exceeds? the (maximum|limit)/i.test(said))
     throw new TooMuchError(message);
-  if (status === 401 || status === 403) throw new Error(`${message} (a token or user that may read is needed)`);
+  if (status === 401 || status === 403) throw new Error(`${message} (needs a token or user with read access)`);
   if (status === 429 || status >= 500) throw new PassingError(message);
   throw new Error(message);
 }
@@ -117,7 +117,7 @@ async function ask(request: PrometheusRequest, startMs: number, endMs: number): 
   return answer;
 }
 
-async function askPatiently(request: PrometheusRequest, startMs: number, endMs: number): Promise<Answer> {
+async function askWithRetries(request: PrometheusRequest, startMs: number, endMs: number): Promise<Answer> {
   const tries = request.tries ?? 4;
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -142,10 +142,10 @@ function seriesOf(answer: Answer): readonly (readonly [number, string])[] {
 }
 
 /**
- * Reads a rate from a Prometheus (or what speaks as it: Thanos, Mimir, VictoriaMetrics) piece by piece, as it gives at most 11,000 points
- * at once; pieces are made smaller where the server takes less. What it does not have, and values that are no rate, are gaps.
- * @throws UsageError saying what the server answered when it refuses, or its answer is none of Prometheus'.
- * @throws Error when it is down, too slow or in trouble: the same request may do later.
+ * Reads a rate from Prometheus (or a compatible server: Thanos, Mimir, VictoriaMetrics) in pieces, as it returns at most 11,000 points at
+ * once; pieces get smaller where the server's limit is lower. Missing points, and values that are not a rate, are gaps.
+ * @throws UsageError with the server's answer when it refuses, or is not Prometheus.
+ * @throws Error when the server is down, too slow or in trouble: the same request may succeed later.
  */
 export async function readPrometheus(
   request: PrometheusRequest,
@@ -166,7 +166,7 @@ export async function readPrometheus(
     const fromMs = startMs + next * stepMs;
     try {
       requests += 1;
-      const answer = await askPatiently(request, fromMs, fromMs + (length - 1) * stepMs);
+      const answer = await askWithRetries(request, fromMs, fromMs + (length - 1) * stepMs);
       for (const warning of answer.warnings ?? []) warnings.add(cleanText(warning, 500));
       if (answer.isPartial === true) warnings.add("the answer is partial");
       for (const [timeS, text] of seriesOf(answer)) {
@@ -187,7 +187,7 @@ export async function readPrometheus(
         ? new Error(message, { cause: error })
         : new UsageError(message, { cause: error });
     }
-    // Some give what their limit allows and do not say so: what is missing at the end is asked for once more before it counts as a gap.
+    // Some servers cut an answer short at their limit without saying so: points missing at the end are requested once more.
     const isCutShort = newest >= next && newest < next + length - 1;
     next = isCutShort ? newest + 1 : next + length;
     onChunk?.(next / steps);

@@ -1,9 +1,9 @@
 import { inputMinutes, outputMinutes } from "./window-features.ts";
 
-/** More missing minutes than this among the input's 60, and a window tells too little. */
+/** Maximum of missing minutes among the 60 of a window. */
 export const maxGaps = 12;
 
-/** Origins by time: the model learns from the oldest, is chosen by the middle and judged by the newest. */
+/** Origins by time: the oldest train the model, the middle ones choose its best epoch, the newest judge it. */
 export interface TimeSplit {
   readonly train: readonly number[];
   readonly validation: readonly number[];
@@ -11,8 +11,8 @@ export interface TimeSplit {
 }
 
 /**
- * The indices at which a forecast can be made and judged: 60 minutes before it with few gaps and some traffic, 15 after it without a gap.
- * An origin is the index of the first forecast minute.
+ * Finds the origins of forecasts that can be made and judged: 60 minutes before it with few gaps and some traffic, 15 after it without a
+ * gap. An origin is the index of the first forecast minute.
  */
 export function findOrigins(qps: readonly (number | null)[]): number[] {
   const origins: number[] = [];
@@ -47,10 +47,10 @@ export function splitByTime(origins: readonly number[], length: number): TimeSpl
   };
 }
 
-/** Neighbouring windows share all but a minute: a pass over the trace needs about so many, and the next pass takes others. */
+/** Windows in an epoch; neighbours share all but a minute, so each epoch takes others. */
 const windowsPerEpoch = 1_500;
 
-/** Every how many windows one is taken in an epoch, for a trace of so many minutes. */
+/** Stride with which an epoch takes windows from a trace of this many minutes. */
 export function strideFor(minutes: number): number {
   return Math.max(1, Math.ceil((0.7 * minutes) / windowsPerEpoch));
 }

@@ -9,27 +9,27 @@ import {
   writeFeatures,
 } from "./window-features.ts";
 
-/** A recorded rate, minute by minute, as training and judging see it. */
+/** A recorded rate, minute by minute, for training and judging. */
 export interface RateSeries {
   readonly startMs: number;
-  /** Requests a second in each minute; null where nobody counted. */
+  /** Requests per second in each minute; null: not counted. */
   readonly qps: readonly (number | null)[];
   readonly calendar: Calendar;
 }
 
 const minuteMs = 60_000;
 
-/** The 60 rates before an origin, gaps filled. */
+/** Returns the 60 rates before an origin, gaps filled. */
 export function windowBefore(series: RateSeries, origin: number): number[] {
   return fillGaps(series.qps.slice(origin - inputMinutes, origin));
 }
 
-/** The 15 rates from an origin on; the origin comes from `findOrigins`, so none is missing. */
+/** Returns the 15 rates from an origin on; the origin comes from `findOrigins`, so none is missing. */
 export function ratesFrom(series: RateSeries, origin: number): number[] {
   return series.qps.slice(origin, origin + outputMinutes).map((rate) => rate ?? Number.NaN);
 }
 
-/** Inputs and targets of a batch, row by row. */
+/** Creates the inputs and targets of a batch, row by row. */
 export function makeBatch(
   series: RateSeries,
   origins: readonly number[],

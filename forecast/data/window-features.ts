@@ -1,25 +1,25 @@
 import type { Calendar } from "./calendar.ts";
 
-/** The model's input is this many minutes … */
+/** Minutes in the network's input … */
 export const inputMinutes = 60;
-/** … and its output the minutes after them. */
+/** … and in its output, after them. */
 export const outputMinutes = 15;
-/** What the model is told of each minute. */
+/** Features of each minute. */
 export const featureNames = ["qps", "hour", "dayOfWeek", "weekend", "holiday"] as const;
 export const featuresPerWindow = inputMinutes * featureNames.length;
-/** The forecast that the model corrects: the mean of this many newest minutes. */
+/** Newest minutes whose mean is the forecast that the network corrects. */
 export const anchorMinutes = 30;
 
 const minuteMs = 60_000;
 
 /**
- * How rates become the model's numbers and back. Both sides are divided by the window's own level, so that the same weights serve a
- * device with 0.05 requests a second and a fleet with 100,000.
+ * Scale between rates and the network's numbers. Inputs and outputs are divided by the window's own level, so that the same weights serve a
+ * device with 0.05 requests per second and a fleet with 100,000.
  */
 export interface WindowScale {
-  /** The window's mean rate, requests a second; 0 when nothing came. */
+  /** Mean rate of the window, requests per second; 0 without traffic. */
   readonly levelQps: number;
-  /** The mean of its newest minutes: what a model that answers zero forecasts. */
+  /** Mean of its newest minutes: the forecast of a network whose output is zero. */
   readonly anchorQps: number;
 }
 
@@ -59,18 +59,18 @@ export function writeFeatures(
   }
 }
 
-/** A rate as the model is asked to say it: its distance from the anchor, in levels. */
+/** Converts a rate to the network's output: its distance from the anchor, in levels. */
 export function toTarget(qps: number, { levelQps, anchorQps }: WindowScale): number {
   return (qps - anchorQps) / levelQps;
 }
 
-/** The inverse of {@link toTarget}; never negative. */
+/** Inverts {@link toTarget}; never negative. */
 export function fromOutput(output: number, { levelQps, anchorQps }: WindowScale): number {
   return Math.max(0, anchorQps + output * levelQps);
 }
 
 /**
- * Fills the gaps of a window with the newest rate before each, or the oldest known one at its start. All gaps: all zeros.
+ * Fills each gap with the last rate before it, or the first known one at the start; all zeros if nothing is known.
  */
 export function fillGaps(qps: readonly (number | null)[]): number[] {
   let last = qps.find((value) => value !== null) ?? 0;

@@ -1,22 +1,23 @@
-/** How far forecasts were from what came. Percentages are of 100. */
+/** Errors of forecasts against actual values. Percentages are of 100. */
 export interface ForecastErrors {
   /** Values compared. */
   readonly count: number;
   /** Mean absolute error, in the values' own unit. */
   readonly mae: number;
-  /** Sum of absolute errors over the sum of the actual values; null when nothing came. */
+  /** Sum of absolute errors over the sum of the actual values; null when that is zero. */
   readonly wapePercent: number | null;
-  /** Mean of |error| / actual over the values that are not zero, which it can't be said of; null when all are. */
+  /** Mean of |error| / actual over the values that are not zero; null when all are. */
   readonly mapePercent: number | null;
-  /** How many values MAPE leaves out because they are zero. */
+  /** Values that MAPE leaves out because they are zero. */
   readonly zeros: number;
   /** 1 - squared errors / squared distances from the mean; null when the actual values are all equal. */
   readonly r2: number | null;
-  /** Mean of forecast - actual: negative forecasts too little. */
+  /** Mean of forecast - actual: negative when too little was forecast. */
   readonly bias: number;
 }
 
 /**
+ * Measures the errors of forecasts.
  * @param actual and `forecast`: the same number of values, at least one.
  * @throws RangeError when the lengths differ or there is nothing to compare.
  */
@@ -56,8 +57,8 @@ export function measureErrors(actual: ArrayLike<number>, forecast: ArrayLike<num
 }
 
 /**
- * The least WAPE that any forecaster can reach on independent requests, in percent: a Poisson count with mean λ lies √(2λ/π) from λ on
- * average (normal approximation), and even the true rate, told beforehand, errs by that.
+ * Smallest WAPE that any forecaster can reach on independent requests, in percent: a Poisson count with mean λ lies √(2λ/π) from λ on
+ * average (normal approximation), so that even a forecast of the true rate errs by that.
  * @param counts requests in each step, standing in for the unknown rates.
  */
 export function poissonFloorPercent(counts: readonly number[]): number | null {

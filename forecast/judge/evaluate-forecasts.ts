@@ -3,22 +3,25 @@ import { fromOutput, outputMinutes, scaleOf } from "#forecast/data/window-featur
 import { type Baseline, lastValue, movingAverage } from "#forecast/simple/baselines.ts";
 import { type ForecastErrors, measureErrors } from "./error-measures.ts";
 
-/** One forecaster's errors on the same origins as the others'. */
+/** Errors of one forecaster, on the same origins as the others'. */
 export interface Evaluation {
   readonly name: string;
-  /** Over every minute of every forecast, requests a second. */
+  /** Over every minute of every forecast, requests per second. */
   readonly minutes: ForecastErrors;
-  /** Over the highest of the 15 minutes of every forecast: what decides how much capacity is needed. */
+  /** Over the highest of the 15 minutes of every forecast, which decides how much capacity is needed. */
   readonly peaks: ForecastErrors;
 }
 
-/** What a model is compared with. 30 minutes is the length that errs least on the traces at hand. */
+/** Simple forecasts that a model is compared with. 30 minutes is the length that errs least on the traces at hand. */
 const comparedBaselines: Readonly<Record<string, Baseline>> = {
   "last value": lastValue,
   "moving average (30 min)": movingAverage(30),
 };
 
-/** @param forecasts one array of 15 rates for each of the same origins. */
+/**
+ * Measures a forecaster's errors.
+ * @param forecasts one array of 15 rates for each origin.
+ */
 export function evaluateForecasts(
   name: string,
   series: RateSeries,
@@ -34,7 +37,7 @@ export function evaluateForecasts(
   };
 }
 
-/** The baselines' errors on these origins. */
+/** Measures the baselines' errors on these origins. */
 export function evaluateBaselines(series: RateSeries, origins: readonly number[]): Evaluation[] {
   return Object.entries(comparedBaselines).map(([name, baseline]) => {
     const forecasts = origins.map((origin) => baseline(windowBefore(series, origin), outputMinutes));
@@ -42,7 +45,7 @@ export function evaluateBaselines(series: RateSeries, origins: readonly number[]
   });
 }
 
-/** A network's raw outputs as rates, one array for each origin. */
+/** Converts a network's raw outputs to rates, one array for each origin. */
 export function outputsToRates(series: RateSeries, origins: readonly number[], outputs: Float32Array): number[][] {
   return origins.map((origin, row) => {
     const scale = scaleOf(windowBefore(series, origin));

@@ -1,5 +1,5 @@
 /**
- * The mean pinball (quantile) loss: an actual value above its forecast costs `quantile` a unit, one below 1 - `quantile` (Koenker and
+ * Mean pinball (quantile) loss: an actual value above its forecast costs `quantile` a unit, one below 1 - `quantile` (Koenker and
  * Bassett 1978). At 0.5 it is half the mean absolute error.
  * @param actual and `forecast`: the same number of values, at least one.
  */
@@ -12,15 +12,15 @@ export function pinballLoss(actual: readonly number[], forecast: readonly number
   return sum / actual.length;
 }
 
-/** The share of actual values that do not exceed their forecasts. */
+/** Share of actual values that do not exceed their forecasts. */
 export function coverage(actual: readonly number[], forecast: readonly number[]): number {
   return actual.filter((value, index) => value <= (forecast[index] as number)).length / actual.length;
 }
 
 /**
- * What a forecast must be multiplied by to be exceeded with probability 1 - `quantile` at most: split conformal prediction on the ratios of
- * actual values to forecasts of a stretch kept for it (Vovk 2005), the ⌈(n + 1) · quantile⌉-th smallest. Forecasts of zero tell nothing and
- * are left out; 1 when nothing is left.
+ * Factor by which a forecast must be multiplied to be exceeded with probability 1 - `quantile` at most: split conformal prediction on the
+ * ratios of actual values to forecasts (Vovk 2005), the ⌈(n + 1) · quantile⌉-th smallest. Forecasts of zero have no ratio and are left out; 1
+ * when none is left.
  */
 export function conformalFactor(actual: readonly number[], forecast: readonly number[], quantile: number): number {
   const ratios = actual.map((value, index) => value / (forecast[index] as number)).filter(Number.isFinite);

@@ -1,4 +1,4 @@
-/** What training has seen so far, after an epoch. */
+/** State of a training after an epoch. */
 export interface TrainingProgress {
   readonly learningRate: number;
   readonly bestValidationLoss: number;
@@ -7,11 +7,19 @@ export interface TrainingProgress {
   readonly epochsOnPlateau: number;
 }
 
-export type TrainingStep =
-  | { readonly kind: "improved"; readonly progress: TrainingProgress; readonly reason: string }
-  | { readonly kind: "continue"; readonly progress: TrainingProgress; readonly reason: string }
-  | { readonly kind: "lower-rate"; readonly progress: TrainingProgress; readonly reason: string }
-  | { readonly kind: "stop"; readonly progress: TrainingProgress; readonly reason: string };
+/** Next step of a training; `kind` is the action, `rule` its cause. */
+export type TrainingStep = { readonly progress: TrainingProgress } & (
+  | { readonly kind: "improved"; readonly rule: "best-so-far"; readonly validationLoss: number }
+  | { readonly kind: "continue"; readonly rule: "no-better"; readonly bestEpoch: number }
+  | {
+      readonly kind: "lower-rate";
+      readonly rule: "plateau";
+      readonly plateauEpochs: number;
+      readonly learningRate: number;
+    }
+  | { readonly kind: "stop"; readonly rule: "not-a-number"; readonly epoch: number }
+  | { readonly kind: "stop"; readonly rule: "out-of-patience"; readonly epochsWithoutGain: number }
+);
 
 export interface TrainingPatience {
   /** Epochs without improvement before training ends. */
@@ -29,14 +37,15 @@ export const defaultPatience: TrainingPatience = {
   minLearningRate: 1e-5,
 };
 
-/** Where a training begins: no epoch has been better than any other yet. */
+/** Progress before the first epoch. */
 export function startProgress(learningRate: number): TrainingProgress {
   return { learningRate, bestValidationLoss: Number.POSITIVE_INFINITY, bestEpoch: 0, epochsOnPlateau: 0 };
 }
 
 /**
- * Early stopping and reduce-on-plateau in one place.
- * @param epoch counts from 1. A loss that is not a number ends training: nothing after it can be trusted.
+ * Combines early stopping and reduce-on-plateau.
+ * @param epoch counts from 1.
+ * @param validationLoss ends training when it is not a number, as no later epoch can be trusted.
  */
 export function decideTrainingStep(
   before: TrainingProgress,
@@ -44,26 +53,21 @@ export function decideTrainingStep(
   validationLoss: number,
   patience: TrainingPatience,
 ): TrainingStep {
-  if (Number.isNaN(validationLoss)) {
-    return { kind: "stop", progress: before, reason: `the loss of epoch ${epoch} is not a number` };
-  }
+  if (Number.isNaN(validationLoss)) return { kind: "stop", rule: "not-a-number", progress: before, epoch };
   if (validationLoss < before.bestValidationLoss) {
     const progress = { ...before, bestValidationLoss: validationLoss, bestEpoch: epoch, epochsOnPlateau: 0 };
-    return { kind: "improved", progress, reason: `best so far: ${validationLoss.toFixed(5)}` };
+    return { kind: "improved", rule: "best-so-far", progress, validationLoss };
   }
-  const waited = epoch - before.bestEpoch;
-  if (waited >= patience.stopEpochs) {
-    return { kind: "stop", progress: before, reason: `no better in ${waited} epochs` };
+  const { bestEpoch } = before;
+  const epochsWithoutGain = epoch - bestEpoch;
+  if (epochsWithoutGain >= patience.stopEpochs) {
+    return { kind: "stop", rule: "out-of-patience", progress: before, epochsWithoutGain };
   }
   const epochsOnPlateau = before.epochsOnPlateau + 1;
-  const lowered = Math.max(patience.minLearningRate, before.learningRate * patience.plateauFactor);
-  if (epochsOnPlateau >= patience.plateauEpochs && lowered < before.learningRate) {
-    const progress = { ...before, learningRate: lowered, epochsOnPlateau: 0 };
-    return { kind: "lower-rate", progress, reason: `no better in ${epochsOnPlateau} epochs: rate ${lowered}` };
+  const learningRate = Math.max(patience.minLearningRate, before.learningRate * patience.plateauFactor);
+  if (epochsOnPlateau >= patience.plateauEpochs && learningRate < before.learningRate) {
+    const progress = { ...before, learningRate, epochsOnPlateau: 0 };
+    return { kind: "lower-rate", rule: "plateau", progress, plateauEpochs: epochsOnPlateau, learningRate };
   }
-  return {
-    kind: "continue",
-    progress: { ...before, epochsOnPlateau },
-    reason: `no better than epoch ${before.bestEpoch}`,
-  };
+  return { kind: "continue", rule: "no-better", progress: { ...before, epochsOnPlateau }, bestEpoch };
 }

@@ -3,9 +3,9 @@ import scalingPath from "#models/traffic-lstm/scaling.json" with { type: "file" 
 import weightsPath from "#models/traffic-lstm/weights.bin" with { type: "file" };
 import type { ModelFiles } from "./model-files.ts";
 
-/** The trained weights that the program carries with it: paths in the source tree or inside the executable. */
+/** Built-in trained weights: paths in the source tree or inside the executable. */
 export const defaultModelFiles: ModelFiles = {
-  // TypeScript takes these imports for the JSON's content; with `type: "file"` they are paths.
+  // With `type: "file"` these imports are paths; TypeScript takes them for the content of the JSON.
   "model.json": modelPath as unknown as string,
   "scaling.json": scalingPath as unknown as string,
   "weights.bin": weightsPath,

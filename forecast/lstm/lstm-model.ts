@@ -3,8 +3,8 @@ import type { LstmShape } from "./lstm-shapes.ts";
 import { tf } from "./tensorflow.ts";
 
 /**
- * An untrained network: [batch, 60, 5] in, [batch, 15] out. The last layer starts near zero, which is the moving average (see
- * `toTarget`): training starts from that forecast and can only learn to correct it.
+ * Builds an untrained network: [batch, 60, 5] in, [batch, 15] out. The last layer starts near zero, so that training starts from the moving
+ * average (see `toTarget`) and learns to correct it.
  */
 export function buildLstm(shape: LstmShape, seed: number): tf.Sequential {
   const model = tf.sequential();
@@ -20,7 +20,7 @@ export function buildLstm(shape: LstmShape, seed: number): tf.Sequential {
         units,
         returnSequences: !last,
         kernelInitializer: glorot(),
-        // The orthogonal default is slow to make and warns.
+        // The orthogonal default is slow and logs a warning.
         recurrentInitializer: glorot(),
         recurrentActivation: "sigmoid",
         ...(index === 0 ? { inputShape: [inputMinutes, featureNames.length] } : {}),
@@ -34,8 +34,8 @@ export function buildLstm(shape: LstmShape, seed: number): tf.Sequential {
 }
 
 /**
- * Gives every dropout layer a seed for the coming step. A layer with one fixed seed would drop the same places every time, one without a
- * seed would make training unrepeatable.
+ * Gives every dropout layer a seed for the coming step. With one fixed seed a layer would drop the same units every time, without a seed
+ * training would not be repeatable.
  */
 export function reseedDropout(model: tf.LayersModel, step: number): void {
   for (const [index, layer] of model.layers.entries()) {

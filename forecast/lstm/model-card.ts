@@ -3,7 +3,7 @@ import type { LstmShape } from "./lstm-shapes.ts";
 import type { BackendChoice } from "./tensorflow.ts";
 import type { EpochReport } from "./train-lstm.ts";
 
-/** What a person must know of a trained model before relying on it. */
+/** Facts about a trained model that its users need before they rely on it. */
 export interface ModelCard {
   readonly name: string;
   readonly trainedAt: string;
@@ -14,9 +14,9 @@ export interface ModelCard {
     readonly to: string;
     readonly minutes: number;
     readonly missingMinutes: number;
-    /** Zeros that were taken for an outage and left out: "1995-07-13T23:49:00.000Z, 22 min". */
+    /** Runs of zeros taken for an outage and left out: "1995-07-13T23:49:00.000Z, 22 min". */
     readonly outages: readonly string[];
-    /** What the trace's owner said, or null when nothing was given. */
+    /** Source as given; null: none was. */
     readonly source: string | null;
     readonly licence: string | null;
     readonly timeZone: string;
@@ -36,7 +36,7 @@ export interface ModelCard {
     readonly durationS: number;
     readonly backend: BackendChoice;
   };
-  /** On the test part, which training never saw; the model first. */
+  /** Errors on the test part, which training never saw; the model's first. */
   readonly errors: readonly Evaluation[];
   readonly poissonFloorPercent: number | null;
   readonly verdict: Verdict;
@@ -47,7 +47,7 @@ export interface Verdict {
   readonly text: string;
 }
 
-/** Whether a model errs less than every baseline, in WAPE over all minutes (the same as in MAE: both are on the same values). */
+/** Compares a model with the best baseline in MAE over all minutes (the same order as in WAPE: both are on the same values). */
 export function judgeModel(model: Evaluation, baselines: readonly Evaluation[]): Verdict {
   const best = [...baselines].sort((a, b) => a.minutes.mae - b.minutes.mae)[0];
   if (best === undefined) throw new RangeError("there is no baseline to compare with");
@@ -58,7 +58,7 @@ export function judgeModel(model: Evaluation, baselines: readonly Evaluation[]):
     beatsBaselines,
     text: beatsBaselines
       ? `The model errs ${percent} % less than the best simple forecast (${show(model)}, ${show(best)}).`
-      : `The model does NOT beat the best simple forecast (${show(model)}, ${show(best)}): use the simple one.`,
+      : `The model does NOT beat the best simple forecast (${show(model)}, ${show(best)}): the simple one is the better choice.`,
   };
 }
 
@@ -69,7 +69,7 @@ function errorRow({ name, minutes, peaks }: Evaluation): string {
   return `| ${name} | ${minutes.mae.toPrecision(3)} | ${percent(minutes.wapePercent)} | ${percent(minutes.mapePercent)} | ${decimal(minutes.r2)} | ${minutes.bias.toPrecision(2)} | ${percent(peaks.wapePercent)} | ${peaks.bias.toPrecision(2)} |`;
 }
 
-/** The card for people. */
+/** Renders the card as Markdown. */
 export function renderModelCard(card: ModelCard): string {
   const { data, training, split } = card;
   const zeros = card.errors[0]?.minutes.zeros ?? 0;
@@ -79,29 +79,29 @@ export function renderModelCard(card: ModelCard): string {
     card.verdict.text,
     "",
     "## Errors on the held-out newest 15 %",
-    `${split.test} forecasts of 15 minutes each, requests a second; the same ones for each line.`,
+    `${split.test} forecasts of 15 minutes each, requests per second; the same forecasts for each row.`,
     "",
     "| forecast | MAE | WAPE % | MAPE % | R² | bias | peak WAPE % | peak bias |",
     "|---|---|---|---|---|---|---|---|",
     ...card.errors.map(errorRow),
     "",
-    `MAPE leaves out ${zeros} minutes without a request. Peak: the highest of the 15 minutes against the highest of the forecast.`,
+    `MAPE leaves out ${zeros} minutes without a request. Peak: the highest of the 15 minutes, actual against forecast.`,
     card.poissonFloorPercent === null
-      ? "Nothing came in the test part."
-      : `The noise of independent requests alone costs about ${percent(card.poissonFloorPercent)} % WAPE here (one-minute counts), whoever forecasts.`,
+      ? "The test part has no traffic."
+      : `The noise of independent requests alone costs any forecaster about ${percent(card.poissonFloorPercent)} % WAPE here (one-minute counts).`,
     "",
     "## Data",
     `- ${data.file}, sha256 ${data.sha256}`,
     `- ${data.from} to ${data.to}: ${data.minutes} minutes, ${data.missingMinutes} of them missing`,
     `- Source: ${data.source ?? "not given"}; licence: ${data.licence ?? "not given"}`,
-    `- Zeros taken for outages and left out: ${data.outages.length === 0 ? "none" : data.outages.join("; ")}`,
+    `- Runs of zeros taken for outages and left out: ${data.outages.length === 0 ? "none" : data.outages.join("; ")}`,
     `- Calendar: ${data.timeZone}, holidays ${data.holidays.length === 0 ? "none" : data.holidays.join(", ")}`,
-    `- Split by time 70/15/15: ${split.train} windows to learn from, ${split.validation} to choose the epoch, ${split.test} to judge`,
+    `- Split by time 70/15/15: ${split.train} windows to train, ${split.validation} to choose the epoch, ${split.test} to judge`,
     "",
     "## Model and training",
     `- Input 60 minutes × (rate, hour, day of week, weekend, holiday); output the 15 minutes after them`,
     `- LSTM ${training.lstmUnits.join("/")}, dropout ${training.dropout}, dense ${training.denseUnits}, 15 outputs: ${training.parameters} parameters`,
-    "- Rates are divided by the window's own mean, and the output corrects the mean of its last 30 minutes: any scale of traffic will do",
+    "- Rates are divided by the window's own mean, and the output corrects the mean of its last 30 minutes, so that any scale of traffic works",
     `- ${training.optimizer}, ${training.loss}, batches of ${training.batchSize}, one window in ${training.stride} in each epoch, seed ${training.seed}`,
     `- ${training.epochs.length} epochs, the best was ${training.bestEpoch}; ended: ${training.ended}`,
     `- ${card.trainedAt}, ${training.durationS.toFixed(0)} s on ${training.backend.backend} (${training.backend.reason})`,

@@ -7,7 +7,7 @@ import { describeMismatches } from "#platform/files/read-config.ts";
 import { readRegularFile } from "#platform/files/read-regular-file.ts";
 import { tf } from "./tensorflow.ts";
 
-/** What turns rates into the model's numbers; kept beside the weights so that neither is used with another's. */
+/** Conversion between rates and the network's numbers; kept beside the weights and bound to them by a checksum. */
 const Scaling = Type.Object(
   {
     format: Type.Literal("thormesh-traffic-lstm"),
@@ -33,10 +33,10 @@ const Scaling = Type.Object(
 type Scaling = Static<typeof Scaling>;
 
 export const modelFileNames = ["model.json", "weights.bin", "scaling.json"] as const;
-/** Where each file of a model lies. */
+/** Paths of a model's files. */
 export type ModelFiles = Readonly<Record<(typeof modelFileNames)[number], string>>;
 
-/** The paths of a model's files in a directory, there or not, by their names. */
+/** Returns the paths of a model's files in a directory, whether they exist or not. */
 export function modelFilesIn(directory: string): ModelFiles {
   return {
     "model.json": join(directory, "model.json"),
@@ -49,7 +49,7 @@ function sha256(bytes: ArrayBuffer | Uint8Array): string {
   return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 }
 
-/** A model as files: the TensorFlow.js layers format, and the scaling that belongs to it. */
+/** Converts a model to files: the TensorFlow.js layers format, and the scaling that belongs to it. */
 export async function serializeModel(model: tf.LayersModel): Promise<Record<keyof ModelFiles, Uint8Array | string>> {
   let artifacts: tf.io.ModelArtifacts | undefined;
   await model.save({
@@ -85,8 +85,8 @@ export async function serializeModel(model: tf.LayersModel): Promise<Record<keyo
 }
 
 /**
- * Writes files into a directory so that a reader sees each either old or new: into a directory beside their place, then renamed, in
- * the order given. Whatever else the directory holds stays.
+ * Writes files into a directory so that a reader sees each either old or new: into a staging directory, then renamed in the order given.
+ * Other files in the directory stay.
  */
 export async function writeFilesAtomically(
   directory: string,
@@ -104,7 +104,7 @@ export async function writeFilesAtomically(
 
 /**
  * Loads a trained model. The caller disposes of it; the backend must have been started.
- * @throws Error saying what is missing, damaged or of another kind.
+ * @throws Error that names what is missing, damaged or of another kind.
  */
 export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
   const read = async (name: keyof ModelFiles) => {
@@ -146,7 +146,7 @@ export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
 
 /**
  * Loads a trained model from a directory.
- * @throws Error as {@link loadModel}, and when others could have put or changed its files.
+ * @throws Error as {@link loadModel}, and when other users could have written its files.
  */
 export async function loadModelFrom(directory: string): Promise<tf.LayersModel> {
   const files = modelFilesIn(directory);

@@ -8,7 +8,7 @@ const maxPackageEntries = 50_000;
 
 const isFile = (path: string) => existsSync(path) && statSync(path).isFile();
 
-/** The file that a path without an extension, or a package's folder, stands for; null where there is none. */
+/** Returns the file that a path without an extension, or a package's folder, stands for; null where there is none. */
 function fileAt(path: string): string | null {
   const found = [path, `${path}.js`, `${path}.json`, `${path}.node`].find(isFile);
   if (found !== undefined) return found;
@@ -22,8 +22,8 @@ function fileAt(path: string): string | null {
 }
 
 /**
- * Path at which CommonJS finds a module: beside the one that asks, or in the nearest `node_modules` above it, but not above `top`: nobody named the
- * folders there, and they may be others'.
+ * Returns the path at which CommonJS finds a module: relative to the requiring one, or in the nearest `node_modules` above it, but not above
+ * `top`, where other users' folders may lie.
  */
 export function resolveOnDisk(name: string, fromDirectory: string, top: string): string | null {
   if (name.startsWith(".") || isAbsolute(name)) return fileAt(isAbsolute(name) ? name : join(fromDirectory, name));
@@ -39,9 +39,9 @@ export function resolveOnDisk(name: string, fromDirectory: string, top: string):
 type ResolveFilename = (name: string, parent: { filename?: string } | undefined, ...rest: unknown[]) => string;
 
 /**
- * Loads a package from the `node_modules` of this very directory. In a compiled executable Bun looks up no packages on disk, not even for a
- * module that lies there, so that this has to be done here, for the package and all that it requires while it loads.
- * @throws Error when there is none, when others could have put or changed it or what it requires, or when it does not load.
+ * Loads a package from the `node_modules` of this directory. In a compiled executable Bun looks up no packages on disk, not even for a module
+ * that lies there, so they are looked up here, for the package and all that it requires while it loads.
+ * @throws Error when there is none, when other users could have written it or what it requires, or when it does not load.
  */
 export function requireFromDisk(name: string, directory: string): unknown {
   const resolver = Module as unknown as { _resolveFilename: ResolveFilename };
@@ -53,7 +53,7 @@ export function requireFromDisk(name: string, directory: string): unknown {
     return found ?? own.call(this, wanted, parent, ...rest);
   };
   try {
-    // With its native libraries, which the system's loader fetches. Before anything of it is read.
+    // Before anything is read; includes native libraries, which the system's loader reads.
     checkTrustedTree(join(directory, "node_modules", name), name, maxPackageEntries);
     const path = resolveOnDisk(name, directory, directory);
     if (path === null) throw new Error(`Cannot find module '${name}'`);

@@ -1,8 +1,8 @@
 const sigmoid = (value: number) => 1 / (1 + Math.exp(-value));
 
 /**
- * The recurrent part of an LSTM layer over a whole sequence, with tanh and sigmoid; gates lie in TensorFlow.js's order: input, forget,
- * candidate, output.
+ * Computes the recurrent part of an LSTM layer over a whole sequence, with tanh and sigmoid; gates are in TensorFlow.js's order: input,
+ * forget, candidate, output.
  * @param projected inputs × kernel + bias of every step, `steps` × 4 `units`, row by row.
  * @param recurrentKernel `units` × 4 `units`, row by row.
  * @returns the output of every step, `steps` × `units`.

@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 (excluded) that the seed determines (mulberry32). */
+/** Creates a generator of numbers from 0 to 1 (excluded), determined by the seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,7 +9,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** The same items in an order that the numbers decide (Fisher-Yates). */
+/** Returns the items in a random order (Fisher-Yates). */
 export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const result = [...items];
   for (let last = result.length - 1; last > 0; last -= 1) {

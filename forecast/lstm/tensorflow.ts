@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
@@ -20,11 +21,11 @@ export type Backend = (typeof backends)[number];
 
 export interface BackendChoice {
   readonly backend: Backend;
-  /** Why this one and not a faster one. */
+  /** Cause for which no faster one is used. */
   readonly reason: string;
 }
 
-/** TensorFlow.js knows browsers and Node.js; in a compiled executable it finds neither and has no platform at all. */
+/** Sets a platform where TensorFlow.js found none: it knows browsers and Node.js, and a compiled executable is neither. */
 function ensurePlatform(): void {
   if (tf.env().platform !== undefined) return;
   tf.setPlatform("bun", {
@@ -40,22 +41,27 @@ function ensurePlatform(): void {
   });
 }
 
+/** An optional package that was not installed. */
+class NotInstalledError extends Error {}
+
 /**
- * Loads the native library from beside the program: its node_modules when run from source, those beside the executable otherwise. It
- * is never part of the executable: the package is optional and fetches its library when it is installed.
+ * Loads the native library from the program's node_modules: beside the sources when run from them, beside the executable otherwise. It is
+ * never part of the executable: the package is optional and fetches its library when it is installed.
  */
 function loadNative(): void {
   const name = ["@tensorflow", "tfjs-node"].join("/"); // put together, so that the bundler does not look for it
   // A compiled executable's sources lie in a file system of its own.
-  if (import.meta.url.includes("$bunfs")) {
-    requireFromDisk(name, dirname(process.execPath));
+  const isCompiled = import.meta.url.includes("$bunfs");
+  const root = isCompiled ? dirname(process.execPath) : fileURLToPath(new URL("../..", import.meta.url));
+  const packages = join(root, "node_modules/");
+  if (!existsSync(join(packages, name))) throw new NotInstalledError("tfjs-node is not installed");
+  if (isCompiled) {
+    requireFromDisk(name, root);
     return;
   }
   const require = createRequire(import.meta.url);
   const path = require.resolve(name);
-  // Not from a folder above the sources.
-  if (!path.startsWith(fileURLToPath(new URL("../../node_modules/", import.meta.url))))
-    throw new Error(`${path} is not of the program's own node_modules`);
+  if (!path.startsWith(packages)) throw new Error(`${path} is not in the program's own node_modules`);
   checkTrustedPath(path, name);
   require(path);
 }
@@ -79,21 +85,21 @@ async function tryBackend(backend: Backend): Promise<void> {
 
 /**
  * Starts the fastest backend that this machine has: the native library, else WebAssembly, else plain JavaScript.
- * @param wanted only this one.
- * @throws Error when none starts, with what each said.
+ * @param wanted tries only this one.
+ * @throws Error when none starts, with the cause for each.
  */
 export async function startBackend(wanted?: Backend): Promise<BackendChoice> {
   ensurePlatform();
-  tf.enableProdMode(); // no advice on standard error, no checks of what was tested
+  tf.enableProdMode(); // no advice on standard error, no redundant checks
   const failures: string[] = [];
   for (const backend of wanted === undefined ? backends : [wanted]) {
     try {
       await tryBackend(backend);
       await tf.ready();
-      return { backend, reason: failures.length === 0 ? "the fastest there is" : failures.join("; ") };
+      return { backend, reason: failures.length === 0 ? "the fastest backend" : failures.join("; ") };
     } catch (error) {
       const said = describeError(error).split("\n")[0]?.slice(0, 120);
-      failures.push(`${backend} can't be used: ${said}`);
+      failures.push(error instanceof NotInstalledError ? error.message : `${backend} can't be used: ${said}`);
     }
   }
   throw new Error(`TensorFlow.js does not start: ${failures.join("; ")}`);

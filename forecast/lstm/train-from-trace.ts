@@ -25,19 +25,19 @@ export interface TraceDescription {
 
 export interface TrainingResult {
   readonly card: ModelCard;
-  /** Everything that belongs into the model's directory, in the order in which it should appear there. */
+  /** Files of the model's directory, in the order in which they should be written. */
   readonly files: Readonly<Record<string, Uint8Array | string>>;
 }
 
-/** The step that the model is made for. */
+/** Step of the traces that the model is made for. */
 export const modelStepMs = 60_000;
 
-/** How long a trace without gaps must be for each of its parts to have `windows`: the smallest parts are 15 % each. */
+/** Length of a trace without gaps of which each part has `windows`; the smallest parts are 15 % each. */
 function neededMinutes(windows: number): number {
   return Math.ceil(Math.max((windows + outputMinutes) / 0.15, (inputMinutes + windows + outputMinutes) / 0.7));
 }
 
-/** A trace's counts as rates, outages taken out. */
+/** Converts a trace's counts to rates, outages taken out. */
 export function rateSeriesOf({ trace, timeZone, holidays }: TraceDescription): RateSeries & { outages: string[] } {
   const outages = findOutages(trace.counts);
   const stepS = trace.stepMs / 1000;
@@ -54,7 +54,7 @@ export function rateSeriesOf({ trace, timeZone, holidays }: TraceDescription): R
 
 /**
  * Trains on a trace, judges the result against the baselines on the newest 15 %, and returns the model with its card.
- * @param trainedAtMs for the card.
+ * @param trainedAtMs time of training, for the card.
  * @throws UsageError when the trace has another step than a minute, or too little in it to train, choose and judge.
  */
 export async function trainFromTrace(
@@ -67,9 +67,7 @@ export async function trainFromTrace(
 ): Promise<TrainingResult> {
   const { trace } = description;
   if (trace.stepMs !== modelStepMs) {
-    throw new UsageError(
-      `${trace.name} has steps of ${trace.stepMs / 1000} s; the model needs a trace with steps of 60 s`,
-    );
+    throw new UsageError(`${trace.name} has steps of ${trace.stepMs / 1000} s; expected steps of 60 s`);
   }
   const series = rateSeriesOf(description);
   const split = splitByTime(findOrigins(series.qps), series.qps.length);
@@ -77,7 +75,7 @@ export async function trainFromTrace(
   if (few.length > 0) {
     const found = few.map(([part, origins]) => `${origins.length} for ${part}`).join(", ");
     throw new UsageError(
-      `${trace.name} has too few complete windows of 75 minutes: ${found}; each part needs ${options.stride}, which takes about ${neededMinutes(options.stride)} minutes without a gap, and it has ${trace.counts.length}`,
+      `${trace.name} has too few complete windows of 75 minutes: ${found}. Each part needs ${options.stride}: about ${neededMinutes(options.stride)} minutes of trace without a gap, and it has ${trace.counts.length}`,
     );
   }
   const trained = await trainLstm(series, split, options, events, checkpoints);

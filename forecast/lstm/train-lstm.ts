@@ -1,13 +1,14 @@
 import { makeBatch, type RateSeries } from "#forecast/data/training-samples.ts";
 import { featureNames, inputMinutes, outputMinutes } from "#forecast/data/window-features.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
-import { decideTrainingStep, defaultPatience, startProgress } from "./decide-training-step.ts";
+import { decideTrainingStep, defaultPatience, startProgress, type TrainingStep } from "./decide-training-step.ts";
+import { explainTrainingStep } from "./explain-training-step.ts";
 import { buildLstm, reseedDropout } from "./lstm-model.ts";
 import type { LstmShape } from "./lstm-shapes.ts";
 import { predictOutputs } from "./predict-outputs.ts";
 import { seededRandom, shuffled } from "./seeded-random.ts";
 import { tf } from "./tensorflow.ts";
-import { type CheckpointStore, restoreTensor, storeTensor, type TrainingCheckpoint } from "./training-checkpoint.ts";
+import { type CheckpointStore, restoreTensor, storeTensor } from "./training-checkpoint.ts";
 
 export interface TrainingOptions {
   readonly shape: LstmShape;
@@ -17,8 +18,13 @@ export interface TrainingOptions {
   /** Each epoch takes every `stride`-th origin, starting one later than the epoch before, so that all are seen in the end. */
   readonly stride: number;
   readonly seed: number;
-  /** Real time after which no further batch starts. */
+  /** Real time after which no batch starts. */
   readonly maxMs: number;
+}
+
+interface TrainingOrigins {
+  readonly train: readonly number[];
+  readonly validation: readonly number[];
 }
 
 export interface EpochReport {
@@ -27,35 +33,35 @@ export interface EpochReport {
   readonly validationLoss: number;
   readonly learningRate: number;
   readonly elapsedMs: number;
-  /** What follows from it: "best so far", "stop", … */
+  /** Sentence of the decision after it, like "best so far: 0.01234". */
   readonly outcome: string;
 }
 
 export interface TrainingEvents {
-  /** Awaited before every batch: training rests for as long as it takes. */
+  /** Awaited before every batch: training pauses until it resolves. */
   beforeBatch?(): Promise<void> | undefined;
   onBatch?(epoch: number, batch: number, batches: number, loss: number): void;
   onEpoch?(report: EpochReport): void;
-  /** A training goes on after this epoch, where an earlier one was left. */
+  /** Called when an interrupted training resumes after this epoch. */
   onResume?(epoch: number): void;
-  /** What an epoch left could not be kept: training goes on, and an interruption would cost more. */
+  /** Called when a checkpoint could not be saved: training goes on, but an interruption would lose this epoch. */
   onUnsaved?(reason: string): void;
 }
 
 export interface TrainedLstm {
-  /** With the weights of the best epoch. The caller disposes of it. */
+  /** Model with the weights of the best epoch. The caller disposes of it. */
   readonly model: tf.LayersModel;
   readonly epochs: readonly EpochReport[];
   readonly bestEpoch: number;
-  /** Why training ended. */
+  /** Cause of the end. */
   readonly ended: string;
   readonly durationMs: number;
 }
 
-/** Errors up to this many levels count squared, larger ones straight: a burst nobody could foresee must not bend the weights. */
+/** Errors up to this many levels count squared, larger ones linearly: an unforeseeable burst must not distort the weights. */
 const huberDelta = 0.3;
 
-/** Mean Huber loss of residuals, the one that training minimises. */
+/** Mean Huber loss, which training minimises. */
 function huberLoss(actual: ArrayLike<number>, predicted: ArrayLike<number>): number {
   let sum = 0;
   for (let index = 0; index < actual.length; index += 1) {
@@ -65,10 +71,10 @@ function huberLoss(actual: ArrayLike<number>, predicted: ArrayLike<number>): num
   return sum / actual.length;
 }
 
-/** What two trainings must have in common for one to go on where the other was left. */
+/** Hash of everything that a training must have in common with the one that it resumes. */
 function fingerprintOf(
   series: RateSeries,
-  origins: { readonly train: readonly number[]; readonly validation: readonly number[] },
+  origins: TrainingOrigins,
   { shape, batchSize, learningRate, stride, seed }: TrainingOptions,
 ): string {
   const hasher = new Bun.CryptoHasher("sha256");
@@ -77,23 +83,23 @@ function fingerprintOf(
   return hasher.digest("hex");
 }
 
-/** Every `stride`-th item from `from` on. */
+/** Returns every `stride`-th item from `from` on. */
 function everyNth(items: readonly number[], stride: number, from: number): number[] {
   return items.filter((_, index) => index % stride === from % stride);
 }
 
 /**
- * Trains a network on a series' training origins and keeps the weights of the epoch with the least validation loss. The same inputs,
- * options and backend give the same weights, unless the time limit cuts training short; so does a training that was interrupted and went
- * on from its checkpoint. The backend must have been started.
- * @param checkpoints where what an epoch left is kept; one of the same series and options is gone on from. The caller removes it once the
+ * Trains a network on a series' training origins and keeps the weights of the epoch with the least validation loss. The same inputs, options
+ * and backend give the same weights, also after an interruption and a resume from the checkpoint, unless the time limit cuts training short.
+ * The backend must have been started.
+ * @param checkpoints keeps the state after each epoch; one of the same series and options is resumed from. The caller removes it once the
  *   result is safe.
  * @throws RangeError when there is nothing to train or validate on.
  * @throws Error when no epoch ended with a loss that is a number.
  */
 export async function trainLstm(
   series: RateSeries,
-  origins: { readonly train: readonly number[]; readonly validation: readonly number[] },
+  origins: TrainingOrigins,
   options: TrainingOptions,
   events: TrainingEvents = {},
   checkpoints: CheckpointStore | null = null,
@@ -101,141 +107,200 @@ export async function trainLstm(
   if (origins.train.length === 0 || origins.validation.length === 0) {
     throw new RangeError("there is no window to train or to validate on");
   }
-  const startedMs = performance.now();
-  let earlierMs = 0;
-  let restedMs = 0;
-  const elapsedMs = () => earlierMs + performance.now() - startedMs - restedMs;
-  const model = buildLstm(options.shape, options.seed);
-  const optimizer = tf.train.adam(options.learningRate);
-  model.compile({
-    optimizer,
-    loss: (actual, predicted) => tf.losses.huberLoss(actual, predicted, undefined, huberDelta),
-  });
-
-  const random = seededRandom(options.seed);
-  const validationOrigins = everyNth(origins.validation, options.stride, 0);
-  const validation = makeBatch(series, validationOrigins);
-  let epochs: EpochReport[] = [];
-  let progress = startProgress(options.learningRate);
-  let best: tf.Tensor[] = [];
-  let ended = `${options.epochs} epochs done`;
-  let steps = 0;
-
-  const trainBatch = async (batchOrigins: readonly number[]): Promise<number> => {
-    const { inputs, targets } = makeBatch(series, batchOrigins);
-    const x = tf.tensor3d(inputs, [batchOrigins.length, inputMinutes, featureNames.length]);
-    const y = tf.tensor2d(targets, [batchOrigins.length, outputMinutes]);
-    steps += 1;
-    reseedDropout(model, options.seed * 1_000_003 + steps);
-    const loss = (await model.trainOnBatch(x, y)) as number;
-    tf.dispose([x, y]);
-    return loss;
-  };
-
-  const fingerprint = checkpoints === null ? "" : fingerprintOf(series, origins, options);
-  const resume = async (checkpoint: TrainingCheckpoint) => {
-    if (checkpoint.fingerprint !== fingerprint) {
-      throw new UsageError("the checkpoint is of another trace or other options: it can't be gone on from");
-    }
-    const restore = (stored: TrainingCheckpoint["weights"]) => stored.map(restoreTensor);
-    const weights = restore(checkpoint.weights);
-    model.setWeights(weights);
-    tf.dispose(weights);
-    best = restore(checkpoint.bestWeights);
-    const moments = checkpoint.optimizer.map((stored) => ({ name: stored.name, tensor: restoreTensor(stored) }));
-    await optimizer.setWeights(moments); // makes variables of its own from them
-    tf.dispose(moments.map(({ tensor }) => tensor));
-    ({ progress, epochs, steps, elapsedMs: earlierMs } = structuredClone(checkpoint));
-    Object.assign(optimizer, { learningRate: progress.learningRate });
-    // The order of the epochs to come follows from that of those gone.
-    for (const { epoch } of epochs) shuffled(everyNth(origins.train, options.stride, epoch - 1), random);
-    events.onResume?.(epochs.length);
-  };
-  const keepCheckpoint = async () => {
-    const stored = (tensors: readonly tf.Tensor[]) =>
-      tensors.map((tensor, index) => storeTensor(String(index), tensor));
-    const optimizerWeights = await optimizer.getWeights();
-    await checkpoints?.save({
-      format: "thormesh-training-checkpoint",
-      version: 1,
-      fingerprint,
-      steps,
-      elapsedMs: elapsedMs(),
-      progress,
-      epochs,
-      weights: stored(model.getWeights()),
-      bestWeights: stored(best),
-      optimizer: optimizerWeights.map(({ name, tensor }) => storeTensor(name, tensor)),
-    });
-    optimizerWeights[0]?.tensor.dispose(); // the count of iterations is made for the asking; the others are the optimizer's own
-  };
-  const earlier = (await checkpoints?.load()) ?? null;
+  const training = new Training(series, origins, options, events, checkpoints);
   try {
-    if (earlier !== null) await resume(earlier);
+    await training.resume();
   } catch (error) {
-    tf.dispose(best);
-    optimizer.dispose();
-    model.dispose();
+    training.dispose();
     throw error;
   }
+  return await training.run();
+}
 
-  for (let epoch = epochs.length + 1; epoch <= options.epochs; epoch += 1) {
-    const order = shuffled(everyNth(origins.train, options.stride, epoch - 1), random);
-    const batches = Math.ceil(order.length / options.batchSize);
+class Training {
+  readonly #series: RateSeries;
+  readonly #origins: TrainingOrigins;
+  readonly #options: TrainingOptions;
+  readonly #events: TrainingEvents;
+  readonly #checkpoints: CheckpointStore | null;
+  readonly #fingerprint: string;
+  readonly #startedMs = performance.now();
+  readonly #model: tf.Sequential;
+  readonly #optimizer: tf.AdamOptimizer;
+  readonly #random: () => number;
+  readonly #validationOrigins: readonly number[];
+  readonly #validation: ReturnType<typeof makeBatch>;
+  #epochs: EpochReport[] = [];
+  #progress: ReturnType<typeof startProgress>;
+  #bestWeights: tf.Tensor[] = [];
+  #steps = 0;
+  /** Time of the run that this one resumes. */
+  #earlierMs = 0;
+  #restedMs = 0;
+
+  constructor(
+    series: RateSeries,
+    origins: TrainingOrigins,
+    options: TrainingOptions,
+    events: TrainingEvents,
+    checkpoints: CheckpointStore | null,
+  ) {
+    this.#series = series;
+    this.#origins = origins;
+    this.#options = options;
+    this.#events = events;
+    this.#checkpoints = checkpoints;
+    this.#fingerprint = checkpoints === null ? "" : fingerprintOf(series, origins, options);
+    this.#model = buildLstm(options.shape, options.seed);
+    this.#optimizer = tf.train.adam(options.learningRate);
+    this.#model.compile({
+      optimizer: this.#optimizer,
+      loss: (actual, predicted) => tf.losses.huberLoss(actual, predicted, undefined, huberDelta),
+    });
+    this.#random = seededRandom(options.seed);
+    this.#validationOrigins = everyNth(origins.validation, options.stride, 0);
+    this.#validation = makeBatch(series, this.#validationOrigins);
+    this.#progress = startProgress(options.learningRate);
+  }
+
+  /** Restores the state of the checkpoint, if there is one. */
+  async resume(): Promise<void> {
+    const checkpoint = (await this.#checkpoints?.load()) ?? null;
+    if (checkpoint === null) return;
+    if (checkpoint.fingerprint !== this.#fingerprint) {
+      throw new UsageError("the checkpoint is of another trace or other options: it can't be resumed");
+    }
+    const weights = checkpoint.weights.map(restoreTensor);
+    this.#model.setWeights(weights);
+    tf.dispose(weights);
+    this.#bestWeights = checkpoint.bestWeights.map(restoreTensor);
+    const moments = checkpoint.optimizer.map((stored) => ({ name: stored.name, tensor: restoreTensor(stored) }));
+    await this.#optimizer.setWeights(moments); // copies them into its own variables
+    tf.dispose(moments.map(({ tensor }) => tensor));
+    const { progress, epochs, steps, elapsedMs } = structuredClone(checkpoint);
+    this.#progress = progress;
+    this.#epochs = epochs;
+    this.#steps = steps;
+    this.#earlierMs = elapsedMs;
+    this.#setLearningRate(progress.learningRate);
+    // The order of the coming epochs depends on the shuffles of the past ones.
+    for (const { epoch } of epochs) this.#shuffledOrigins(epoch);
+    this.#events.onResume?.(epochs.length);
+  }
+
+  async run(): Promise<TrainedLstm> {
+    const ended = await this.#trainEpochs();
+    this.#optimizer.dispose();
+    const model = this.#model;
+    if (this.#bestWeights.length === 0) {
+      model.dispose();
+      throw new Error(`training ended before anything was learnt: ${ended}`);
+    }
+    model.setWeights(this.#bestWeights);
+    tf.dispose(this.#bestWeights);
+    const { bestEpoch } = this.#progress;
+    return { model, epochs: this.#epochs, bestEpoch, ended, durationMs: this.#elapsedMs() };
+  }
+
+  dispose(): void {
+    tf.dispose(this.#bestWeights);
+    this.#optimizer.dispose();
+    this.#model.dispose();
+  }
+
+  /** Returns the cause of the end. */
+  async #trainEpochs(): Promise<string> {
+    const { epochs, maxMs } = this.#options;
+    for (let epoch = this.#epochs.length + 1; epoch <= epochs; epoch += 1) {
+      const { done, batches, loss } = await this.#trainEpoch(epoch);
+      if (done === 0) return "time limit";
+      const step = this.#judgeEpoch(epoch, loss);
+      if (step.kind === "stop") return explainTrainingStep(step);
+      if (done < batches || this.#elapsedMs() >= maxMs) return "time limit";
+      if (this.#checkpoints === null) continue;
+      await this.#save(this.#checkpoints).catch((error: unknown) => this.#events.onUnsaved?.(describeError(error)));
+    }
+    return `${epochs} epochs done`;
+  }
+
+  async #trainEpoch(epoch: number): Promise<{ done: number; batches: number; loss: number }> {
+    const { batchSize, maxMs } = this.#options;
+    const order = this.#shuffledOrigins(epoch);
+    const batches = Math.ceil(order.length / batchSize);
     let lossSum = 0;
     let done = 0;
-    for (; done < batches && elapsedMs() < options.maxMs; done += 1) {
+    for (; done < batches && this.#elapsedMs() < maxMs; done += 1) {
       const restedFromMs = performance.now();
-      await events.beforeBatch?.();
-      restedMs += performance.now() - restedFromMs;
-      lossSum += await trainBatch(order.slice(done * options.batchSize, (done + 1) * options.batchSize));
-      events.onBatch?.(epoch, done + 1, batches, lossSum / (done + 1));
-      await new Promise(setImmediate); // signals and timers get their turn
+      await this.#events.beforeBatch?.();
+      this.#restedMs += performance.now() - restedFromMs;
+      lossSum += await this.#trainBatch(order.slice(done * batchSize, (done + 1) * batchSize));
+      this.#events.onBatch?.(epoch, done + 1, batches, lossSum / (done + 1));
+      await new Promise(setImmediate); // yields to signals and timers
     }
-    if (done === 0) {
-      ended = "time limit";
-      break;
-    }
-    const validationLoss = huberLoss(
-      validation.targets,
-      predictOutputs(model, validation.inputs, validationOrigins.length, options.batchSize),
-    );
-    const step = decideTrainingStep(progress, epoch, validationLoss, defaultPatience);
+    return { done, batches, loss: lossSum / done };
+  }
+
+  async #trainBatch(origins: readonly number[]): Promise<number> {
+    const { inputs, targets } = makeBatch(this.#series, origins);
+    const x = tf.tensor3d(inputs, [origins.length, inputMinutes, featureNames.length]);
+    const y = tf.tensor2d(targets, [origins.length, outputMinutes]);
+    this.#steps += 1;
+    reseedDropout(this.#model, this.#options.seed * 1_000_003 + this.#steps);
+    const loss = (await this.#model.trainOnBatch(x, y)) as number;
+    tf.dispose([x, y]);
+    return loss;
+  }
+
+  #judgeEpoch(epoch: number, trainingLoss: number): TrainingStep {
+    const { inputs, targets } = this.#validation;
+    const { batchSize } = this.#options;
+    const outputs = predictOutputs(this.#model, inputs, this.#validationOrigins.length, batchSize);
+    const validationLoss = huberLoss(targets, outputs);
+    const step = decideTrainingStep(this.#progress, epoch, validationLoss, defaultPatience);
     if (step.kind === "improved") {
-      tf.dispose(best);
-      best = model.getWeights().map((weight) => weight.clone());
+      tf.dispose(this.#bestWeights);
+      this.#bestWeights = this.#model.getWeights().map((weight) => weight.clone());
     }
-    progress = step.progress;
-    // Adam reads its rate at every step but declares it protected.
-    Object.assign(optimizer, { learningRate: progress.learningRate });
-    const report: EpochReport = {
-      epoch,
-      trainingLoss: lossSum / done,
-      validationLoss,
-      learningRate: progress.learningRate,
-      elapsedMs: elapsedMs(),
-      outcome: step.reason,
-    };
-    epochs.push(report);
-    events.onEpoch?.(report);
-    if (step.kind === "stop") {
-      ended = step.reason;
-      break;
-    }
-    if (done < batches || elapsedMs() >= options.maxMs) {
-      ended = "time limit";
-      break;
-    }
-    if (checkpoints !== null) {
-      await keepCheckpoint().catch((error: unknown) => events.onUnsaved?.(describeError(error)));
-    }
+    this.#progress = step.progress;
+    const { learningRate } = step.progress;
+    this.#setLearningRate(learningRate);
+    const elapsedMs = this.#elapsedMs();
+    const outcome = explainTrainingStep(step);
+    const report: EpochReport = { epoch, trainingLoss, validationLoss, learningRate, elapsedMs, outcome };
+    this.#epochs.push(report);
+    this.#events.onEpoch?.(report);
+    return step;
   }
-  optimizer.dispose();
-  if (best.length === 0) {
-    model.dispose();
-    throw new Error(`training ended before anything was learnt: ${ended}`);
+
+  async #save(checkpoints: CheckpointStore): Promise<void> {
+    const stored = (tensors: readonly tf.Tensor[]) =>
+      tensors.map((tensor, index) => storeTensor(String(index), tensor));
+    const optimizerWeights = await this.#optimizer.getWeights();
+    await checkpoints.save({
+      format: "thormesh-training-checkpoint",
+      version: 1,
+      fingerprint: this.#fingerprint,
+      steps: this.#steps,
+      elapsedMs: this.#elapsedMs(),
+      progress: this.#progress,
+      epochs: this.#epochs,
+      weights: stored(this.#model.getWeights()),
+      bestWeights: stored(this.#bestWeights),
+      optimizer: optimizerWeights.map(({ name, tensor }) => storeTensor(name, tensor)),
+    });
+    optimizerWeights[0]?.tensor.dispose(); // the count of iterations is a copy; the others are the optimizer's own
   }
-  model.setWeights(best);
-  tf.dispose(best);
-  return { model, epochs, bestEpoch: progress.bestEpoch, ended, durationMs: elapsedMs() };
+
+  #shuffledOrigins(epoch: number): number[] {
+    return shuffled(everyNth(this.#origins.train, this.#options.stride, epoch - 1), this.#random);
+  }
+
+  #elapsedMs(): number {
+    return this.#earlierMs + performance.now() - this.#startedMs - this.#restedMs;
+  }
+
+  /** Adam reads its rate at every step but declares it protected. */
+  #setLearningRate(learningRate: number): void {
+    Object.assign(this.#optimizer, { learningRate });
+  }
 }

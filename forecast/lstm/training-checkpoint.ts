@@ -14,11 +14,11 @@ const StoredTensor = Type.Object({
   values: Type.String(),
 });
 
-/** Everything that a training needs to go on after an epoch as if it had never stopped. */
+/** State that a training needs to resume after an epoch as if it had never stopped. */
 export const TrainingCheckpoint = Type.Object({
   format: Type.Literal("thormesh-training-checkpoint"),
   version: Type.Literal(1),
-  /** Of the data and the options: a training goes on only with the same. */
+  /** Hash of the data and the options: a training resumes only with the same. */
   fingerprint: Type.String(),
   steps: Type.Integer({ minimum: 0 }),
   elapsedMs: Type.Number({ minimum: 0 }),
@@ -45,7 +45,7 @@ export const TrainingCheckpoint = Type.Object({
 });
 export type TrainingCheckpoint = Static<typeof TrainingCheckpoint>;
 
-/** Where a training leaves what it needs to go on. */
+/** Keeps the checkpoint of a training. */
 export interface CheckpointStore {
   /** @returns null when there is none. */
   load(): Promise<TrainingCheckpoint | null>;
@@ -53,7 +53,7 @@ export interface CheckpointStore {
   remove(): Promise<void>;
 }
 
-/** A tensor as JSON: its values are its bytes in base64, in this machine's order. */
+/** Converts a tensor to JSON: its values are its bytes in base64, in this machine's byte order. */
 export function storeTensor(name: string, tensor: tf.Tensor): Static<typeof StoredTensor> {
   const values = tensor.dataSync() as Float32Array | Int32Array;
   const dtype = tensor.dtype === "int32" ? "int32" : "float32";
@@ -61,7 +61,10 @@ export function storeTensor(name: string, tensor: tf.Tensor): Static<typeof Stor
   return { name, shape: tensor.shape, dtype, values: bytes.toString("base64") };
 }
 
-/** @throws Error when the values do not fill the shape. */
+/**
+ * Creates a tensor from JSON.
+ * @throws Error when the values do not fill the shape.
+ */
 export function restoreTensor({ name, shape, dtype, values }: Static<typeof StoredTensor>): tf.Tensor {
   const bytes = new Uint8Array(Buffer.from(values, "base64"));
   const size = shape.reduce((product, length) => product * length, 1);
@@ -73,7 +76,7 @@ export function restoreTensor({ name, shape, dtype, values }: Static<typeof Stor
 
 const maxCheckpointBytes = 256 * 1024 * 1024;
 
-/** A checkpoint in a file; it is replaced as a whole, so that a process killed while writing leaves the one before. */
+/** Keeps a checkpoint in a file, which is replaced as a whole: a process killed while writing leaves the previous one. */
 export function createCheckpointFile(path: string): CheckpointStore {
   return {
     async load() {
@@ -85,7 +88,8 @@ export function createCheckpointFile(path: string): CheckpointStore {
         throw new Error(`the checkpoint ${path} can't be read`, { cause });
       }
       const [mismatch] = describeMismatches(TrainingCheckpoint, content);
-      if (mismatch !== undefined) throw new Error(`the checkpoint ${path} is none of this program: ${mismatch}`);
+      if (mismatch !== undefined)
+        throw new Error(`the checkpoint ${path} was not written by this program: ${mismatch}`);
       return content as TrainingCheckpoint;
     },
     async save(checkpoint) {

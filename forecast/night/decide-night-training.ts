@@ -1,6 +1,6 @@
-import type { RecordWindows } from "./count-windows.ts";
+import type { RecordWindows } from "./training-record.ts";
 
-/** What is known when it is asked whether to train. Times in the device's own clock. */
+/** Times are of the device's own clock. */
 export interface TrainingSituation {
   readonly enabled: boolean;
   /** Minutes since local midnight. */
@@ -9,26 +9,37 @@ export interface TrainingSituation {
   readonly window: string;
   readonly nowMs: number;
   readonly running: boolean;
-  /** Whether requests wait for this device. */
+  /** true: requests are queued on this device. */
   readonly busy: boolean;
-  /** When the last training ended, however it ended; null before the first. */
+  /** End of the last training, whatever its outcome; null before the first. */
   readonly lastEndedMs: number | null;
   readonly recordedMinutes: number;
   readonly neededMinutes: number;
-  /** What the record has for a training that would begin anew; null: not counted, or one goes on from where it was left. */
+  /** Complete windows for a new training; null: not counted, or an interrupted training is resumed. */
   readonly windows: RecordWindows | null;
 }
 
-export interface TrainingDecision {
-  /** start; go-on: one runs and may; rest: one runs and holds still; stop: one runs and must end; wait: none runs. */
-  readonly kind: "start" | "go-on" | "rest" | "stop" | "wait";
-  readonly reason: string;
-}
+/** `kind` is the action (rest: pause the running training; wait: none runs), `rule` its cause. */
+export type TrainingDecision =
+  | { readonly kind: "stop" | "wait"; readonly rule: "disabled" }
+  | { readonly kind: "stop" | "wait"; readonly rule: "outside-window"; readonly window: string }
+  | { readonly kind: "rest" | "wait"; readonly rule: "requests-queued" }
+  | { readonly kind: "go-on"; readonly rule: "within-window"; readonly window: string }
+  | { readonly kind: "wait"; readonly rule: "trained-recently" }
+  | {
+      readonly kind: "wait";
+      readonly rule: "short-record";
+      readonly recordedMinutes: number;
+      readonly neededMinutes: number;
+    }
+  | { readonly kind: "wait"; readonly rule: "too-few-windows"; readonly windows: RecordWindows }
+  | { readonly kind: "start"; readonly rule: "due"; readonly recordedMinutes: number; readonly window: string };
 
-/** So long after a training no other one starts: one a night. */
+/** Time after a training in which no other starts: one a night. */
 const restMs = 12 * 3_600_000;
 
-function parseWindow(window: string): { readonly from: number; readonly to: number } {
+/** Start and end of a window like "01:00-05:00", in minutes since midnight. */
+export function parseWindow(window: string): { readonly from: number; readonly to: number } {
   const [from, to] = window.split("-").map((time) => {
     const [hours, minutes] = time.split(":").map(Number);
     return (hours as number) * 60 + (minutes as number);
@@ -36,48 +47,29 @@ function parseWindow(window: string): { readonly from: number; readonly to: numb
   return { from: from as number, to: to as number };
 }
 
-/** Whether a minute of the day lies in a window; one that ends when it begins is the whole day. */
+/** Tells if a minute of the day lies in a window; one that ends when it begins is the whole day. */
 export function isWithin(window: string, minuteOfDay: number): boolean {
   const { from, to } = parseWindow(window);
   if (from === to) return true;
   return from < to ? minuteOfDay >= from && minuteOfDay < to : minuteOfDay >= from || minuteOfDay < to;
 }
 
-function describeWindow(window: string): string {
-  const { from, to } = parseWindow(window);
-  return from === to ? "at any hour" : `within the window ${window}`;
-}
-
-/** Whether a device trains now: within its window, once a night, with enough record, and never at its requests' expense. */
+/** Starts a training within the window, once a night, given enough record, and never at the expense of requests. */
 export function decideNightTraining(situation: TrainingSituation): TrainingDecision {
   const { enabled, minuteOfDay, window, nowMs, running, busy, lastEndedMs, recordedMinutes, neededMinutes } = situation;
   const { windows } = situation;
-  if (!enabled) return { kind: running ? "stop" : "wait", reason: "training on the device is off" };
-  if (!isWithin(window, minuteOfDay)) {
-    return running
-      ? { kind: "stop", reason: `the window ${window} is over: it goes on in the next one` }
-      : { kind: "wait", reason: `outside the window ${window}` };
-  }
+  const off = running ? "stop" : "wait";
+  if (!enabled) return { kind: off, rule: "disabled" };
+  if (!isWithin(window, minuteOfDay)) return { kind: off, rule: "outside-window", window };
   if (running) {
-    return busy ? { kind: "rest", reason: "requests wait" } : { kind: "go-on", reason: describeWindow(window) };
+    return busy ? { kind: "rest", rule: "requests-queued" } : { kind: "go-on", rule: "within-window", window };
   }
-  // A clock set back must not hold training up for longer than a night.
-  if (lastEndedMs !== null && Math.abs(nowMs - lastEndedMs) < restMs) {
-    return { kind: "wait", reason: "this night's training is done" };
+  // A clock set back must not delay training for longer than a night.
+  if (lastEndedMs !== null && Math.abs(nowMs - lastEndedMs) < restMs) return { kind: "wait", rule: "trained-recently" };
+  if (recordedMinutes < neededMinutes) return { kind: "wait", rule: "short-record", recordedMinutes, neededMinutes };
+  if (windows !== null && Object.values(windows).some(({ found, needed }) => found < needed)) {
+    return { kind: "wait", rule: "too-few-windows", windows };
   }
-  if (recordedMinutes < neededMinutes) {
-    return { kind: "wait", reason: `${recordedMinutes} of ${neededMinutes} minutes recorded` };
-  }
-  if (windows !== null) {
-    const parts = [windows.train, windows.validation, windows.test];
-    if (parts.some(({ found, needed }) => found < needed)) {
-      const [has, needs] = (["found", "needed"] as const).map((key) => parts.map((part) => part[key]).join(" + "));
-      return {
-        kind: "wait",
-        reason: `too little record without gaps: has ${has} windows to train, validate and test, needs ${needs}`,
-      };
-    }
-  }
-  if (busy) return { kind: "wait", reason: "requests wait" };
-  return { kind: "start", reason: `${recordedMinutes} minutes recorded, ${describeWindow(window)}` };
+  if (busy) return { kind: "wait", rule: "requests-queued" };
+  return { kind: "start", rule: "due", recordedMinutes, window };
 }

@@ -1,4 +1,4 @@
-/** A model's error on the newest part of the record, which the new model never saw. */
+/** Error of a model on the newest part of the record, which the new model never saw. */
 export interface HeldOutError {
   readonly wapePercent: number | null;
   /** Forecasts that were judged. */
@@ -9,41 +9,46 @@ export interface PromotionSituation {
   readonly candidate: HeldOutError;
   /** null: the model in service can't be loaded. */
   readonly incumbent: HeldOutError | null;
-  /** The least error of the simple forecasts on the same part. */
+  /** Smallest error of the simple forecasts on the same part. */
   readonly simpleWapePercent: number | null;
 }
 
-export interface PromotionDecision {
-  readonly kind: "promote" | "keep";
-  readonly reason: string;
-}
+export type PromotionDecision =
+  | { readonly kind: "keep"; readonly rule: "too-few-forecasts"; readonly forecasts: number }
+  | { readonly kind: "keep"; readonly rule: "no-error-measured" }
+  | {
+      readonly kind: "promote" | "keep";
+      readonly rule: "incumbent-unusable";
+      readonly wapePercent: number;
+      readonly simpleWapePercent: number | null;
+    }
+  | {
+      readonly kind: "promote" | "keep";
+      readonly rule: "better" | "not-better";
+      readonly wapePercent: number;
+      readonly incumbentWapePercent: number | null;
+      readonly forecasts: number;
+    };
 
-/** A new model must err less than the one in service by this factor: an equal is not worth a change. */
+/** Ratio of errors below which a new model replaces the one in service: an equal is not worth a change. */
 const decisiveFactor = 0.99;
-/** No verdict on fewer held-out forecasts. */
+/** Held-out forecasts that a verdict needs. */
 export const minForecasts = 30;
 
-const percent = (value: number | null) => (value === null ? "-" : `${value.toFixed(2)} %`);
-
-/** Whether a newly trained model takes the place of the one in service: only if it wins where neither has learnt. */
+/** Promotes a newly trained model only if it wins on data that neither model was trained on. */
 export function decidePromotion({ candidate, incumbent, simpleWapePercent }: PromotionSituation): PromotionDecision {
-  const own = candidate.wapePercent;
-  if (candidate.forecasts < minForecasts) {
-    return { kind: "keep", reason: `${candidate.forecasts} of ${minForecasts} forecasts to judge it by` };
-  }
-  if (own === null || !Number.isFinite(own)) return { kind: "keep", reason: "its error can't be told: nothing came" };
+  const { wapePercent, forecasts } = candidate;
+  if (forecasts < minForecasts) return { kind: "keep", rule: "too-few-forecasts", forecasts };
+  if (wapePercent === null || !Number.isFinite(wapePercent)) return { kind: "keep", rule: "no-error-measured" };
   if (incumbent === null) {
-    const wins = simpleWapePercent === null || own < simpleWapePercent;
-    const than = `the best simple forecast's ${percent(simpleWapePercent)}`;
-    return {
-      kind: wins ? "promote" : "keep",
-      reason: `the model in service can't be loaded; the new one's WAPE is ${percent(own)}, ${than}`,
-    };
+    const wins = simpleWapePercent === null || wapePercent < simpleWapePercent;
+    return { kind: wins ? "promote" : "keep", rule: "incumbent-unusable", wapePercent, simpleWapePercent };
   }
-  const other = incumbent.wapePercent;
-  const compared = `WAPE ${percent(own)} against ${percent(other)} of the model in service on ${candidate.forecasts} held-out forecasts`;
-  if (other !== null && Number.isFinite(other) && own >= decisiveFactor * other) {
-    return { kind: "keep", reason: `${compared}: not better by 1 %` };
-  }
-  return { kind: "promote", reason: compared };
+  const incumbentWapePercent = incumbent.wapePercent;
+  const loses =
+    incumbentWapePercent !== null &&
+    Number.isFinite(incumbentWapePercent) &&
+    wapePercent >= decisiveFactor * incumbentWapePercent;
+  const figures = { wapePercent, incumbentWapePercent, forecasts };
+  return loses ? { kind: "keep", rule: "not-better", ...figures } : { kind: "promote", rule: "better", ...figures };
 }

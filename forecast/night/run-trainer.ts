@@ -5,7 +5,7 @@ import { findOrigins, splitByTime, strideFor } from "#forecast/data/sample-windo
 import { makeBatch, type RateSeries } from "#forecast/data/training-samples.ts";
 import { evaluateForecasts, outputsToRates } from "#forecast/judge/evaluate-forecasts.ts";
 import { defaultModelFiles } from "#forecast/lstm/default-model.ts";
-import { type LstmShapeName, lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
+import { lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
 import { loadModel, loadModelFrom, writeFilesAtomically } from "#forecast/lstm/model-files.ts";
 import { predictOutputs } from "#forecast/lstm/predict-outputs.ts";
 import { startBackend } from "#forecast/lstm/tensorflow.ts";
@@ -14,22 +14,7 @@ import { createCheckpointFile } from "#forecast/lstm/training-checkpoint.ts";
 import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { decidePromotion, type HeldOutError } from "./decide-promotion.ts";
-import type { TrainerMessage, TrainerOrder } from "./trainer-messages.ts";
-
-export interface TrainerTask {
-  /** The record as a trace. */
-  readonly tracePath: string;
-  /** Where the new model goes. */
-  readonly outputDirectory: string;
-  readonly checkpointPath: string;
-  /** The model in service; null: the one that the program carries. */
-  readonly incumbentDirectory: string | null;
-  readonly units: LstmShapeName;
-  readonly maxMs: number;
-  readonly priority: "idle" | "normal";
-  readonly timeZone: string;
-  readonly holidays: readonly string[];
-}
+import type { TrainerMessage, TrainerOrder, TrainerTask } from "./trainer-messages.ts";
 
 const maxEpochs = 40;
 
@@ -45,14 +30,18 @@ async function judgeIncumbent(
     const { minutes } = evaluateForecasts("in service", series, origins, outputsToRates(series, origins, outputs));
     return { wapePercent: minutes.wapePercent, forecasts: origins.length };
   } catch {
-    return null; // it can't be loaded: the decision says so
+    return null; // the decision covers a model that can't be loaded
   }
 }
 
-/** Trains, judges the result beside the model in service on the newest 15 %, and writes it. */
-async function train(task: TrainerTask, say: (message: TrainerMessage) => void, rest: () => Promise<void> | undefined) {
+/** Trains a model, judges it beside the model in service on the newest 15 %, and writes it. */
+async function train(
+  task: TrainerTask,
+  send: (message: TrainerMessage) => void,
+  rest: () => Promise<void> | undefined,
+) {
   const { tracePath, timeZone, holidays } = task;
-  // One core at most, whatever else the machine has: WebAssembly runs on one thread.
+  // WebAssembly runs on one thread, so training takes one core at most.
   const backend = await startBackend("wasm");
   const text = await readRegularText(tracePath);
   const description = {
@@ -74,12 +63,12 @@ async function train(task: TrainerTask, say: (message: TrainerMessage) => void, 
   };
   const events = {
     beforeBatch: rest,
-    onResume: (epoch: number) => say({ kind: "resumed", epoch }),
-    onUnsaved: (reason: string) => say({ kind: "unsaved", reason }),
+    onResume: (epoch: number) => send({ kind: "resumed", epoch }),
+    onUnsaved: (reason: string) => send({ kind: "unsaved", reason }),
     onBatch: (epoch: number, batch: number, batches: number, loss: number) =>
-      say({ kind: "batch", epoch, batch, batches, loss }),
+      send({ kind: "batch", epoch, batch, batches, loss }),
     onEpoch: (report: Extract<TrainerMessage, { kind: "epoch" }>["report"]) =>
-      say({ kind: "epoch", report, rssBytes: process.memoryUsage.rss() }),
+      send({ kind: "epoch", report, rssBytes: process.memoryUsage.rss() }),
   };
   const checkpoints = createCheckpointFile(task.checkpointPath);
   const { card, files } = await trainFromTrace(description, options, backend, Date.now(), events, checkpoints);
@@ -94,19 +83,19 @@ async function train(task: TrainerTask, say: (message: TrainerMessage) => void, 
     incumbent: await judgeIncumbent(task.incumbentDirectory, series, test),
     simpleWapePercent: known.length === 0 ? null : Math.min(...known),
   });
-  say({ kind: "done", decision, durationS: card.training.durationS, verdict: card.verdict.text });
+  send({ kind: "done", decision, durationS: card.training.durationS, verdict: card.verdict.text });
 }
 
 /**
- * The child process that trains at night: at the lowest priority unless the task says otherwise, at rest whenever it is told to. It ends with its work or with the
- * channel to its parent.
+ * Runs the child process that trains at night: at the lowest priority unless the task says otherwise, pausing whenever it is told to. It ends
+ * with its work or with the channel to its parent.
  * @returns the exit code.
  */
 export async function runTrainer(task: TrainerTask): Promise<number> {
-  if (process.send === undefined) throw new Error("a training process is started by an agent, not by hand");
+  if (process.send === undefined) throw new Error("the training process is started by an agent, not by hand");
   if (task.priority === "idle") setPriority(constants.priority.PRIORITY_LOW);
-  const say = (message: TrainerMessage) => process.send?.(message);
-  // A signal to the whole process group (Ctrl-C, systemd) is the parent's to act on.
+  const send = (message: TrainerMessage) => process.send?.(message);
+  // Only the parent acts on a signal to the whole process group (Ctrl-C, systemd).
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   let resting: PromiseWithResolvers<void> | undefined;
   process.on("message", ({ kind }: TrainerOrder) => {
@@ -118,10 +107,10 @@ export async function runTrainer(task: TrainerTask): Promise<number> {
   });
   const orphaned = Promise.withResolvers<number>();
   process.on("disconnect", () => orphaned.resolve(0));
-  const work = train(task, say, () => resting?.promise).then(
+  const work = train(task, send, () => resting?.promise).then(
     () => 0,
     (error) => {
-      say({ kind: "failed", reason: describeError(error) });
+      send({ kind: "failed", reason: describeError(error) });
       return 1;
     },
   );

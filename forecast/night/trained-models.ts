@@ -2,40 +2,35 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-
-/** A text that is kept from one run to the next. */
-export interface TextMemory {
-  load(): string | null;
-  save(text: string): void;
-}
+import type { TextMemory } from "#forecast/forecaster.ts";
 
 const Stored = Type.Object({
   active: Type.Union([Type.String({ pattern: "^[0-9]{1,32}$" }), Type.Null()]),
   previous: Type.Union([Type.String({ pattern: "^[0-9]{1,32}$" }), Type.Null()]),
 });
 
-/** The models that this device trained: the one in service and the one before it. */
+/** Models that this device trained: the one in service and the previous one. */
 export interface TrainedModels {
-  /** null: the configured model, or the one that the program carries. */
+  /** Directory of the model in service; null: the configured or built-in one serves. */
   activeDirectory(): string | null;
-  /** Where a new model is written. */
+  /** Directory for a new model. */
   directoryOf(name: string): string;
-  /** Takes a model into service and keeps the one before it; older ones are deleted. */
+  /** Puts a model into service and keeps the one before it; older ones are deleted. */
   promote(name: string): Promise<void>;
-  /** Takes the model before into service again; it and the present one change places. */
+  /** Puts the previous model back into service; the two change places. */
   rollBack(): void;
-  /** Deletes what is neither in service nor the one before. */
+  /** Deletes all models but the one in service and the previous one. */
   removeOthers(): Promise<void>;
 }
 
-/** @param directory holds a directory a model, named by when its training began. */
+/** @param directory holds a directory per model, named by the start of its training. */
 export function createTrainedModels(directory: string, memory: TextMemory): TrainedModels {
   const read = () => {
     try {
       const stored: unknown = JSON.parse(memory.load() ?? "null");
       if (Value.Check(Stored, stored)) return stored;
     } catch {
-      // Not what this program wrote: as if nothing had been trained.
+      // Not written by this program: as if nothing had been trained.
     }
     return { active: null, previous: null };
   };
@@ -43,7 +38,7 @@ export function createTrainedModels(directory: string, memory: TextMemory): Trai
     const { active, previous } = read();
     const names = await readdir(directory).catch(() => [] as string[]);
     const old = names.filter((name) => /^\d+$/.test(name) && name !== active && name !== previous);
-    // One that can't be deleted costs room, and must not cost the model that takes its place.
+    // A model that can't be deleted costs disk space, but must not keep a new one out of service.
     await Promise.allSettled(old.map((name) => rm(join(directory, name), { recursive: true, force: true })));
   };
   return {

@@ -1,13 +1,30 @@
+import type { LstmShapeName } from "#forecast/lstm/lstm-shapes.ts";
 import type { EpochReport } from "#forecast/lstm/train-lstm.ts";
 import type { PromotionDecision } from "./decide-promotion.ts";
 
-/** What a training process is told. */
+/** Task of a training process. */
+export interface TrainerTask {
+  /** The record as a trace. */
+  readonly tracePath: string;
+  /** Directory for the new model. */
+  readonly outputDirectory: string;
+  readonly checkpointPath: string;
+  /** The model in service; null: the built-in one. */
+  readonly incumbentDirectory: string | null;
+  readonly units: LstmShapeName;
+  readonly maxMs: number;
+  readonly priority: "idle" | "normal";
+  readonly timeZone: string;
+  readonly holidays: readonly string[];
+}
+
+/** Orders to a training process. */
 export type TrainerOrder = { readonly kind: "rest" } | { readonly kind: "go-on" };
 
-/** What it says. After "done" and "failed" it ends. */
+/** Messages from a training process. After "done" and "failed" it ends. */
 export type TrainerMessage =
   | { readonly kind: "resumed"; readonly epoch: number }
-  /** What an epoch left could not be kept: an interruption would cost it. */
+  /** The checkpoint could not be saved: an interruption would lose this epoch. */
   | { readonly kind: "unsaved"; readonly reason: string }
   | {
       readonly kind: "batch";

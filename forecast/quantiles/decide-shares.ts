@@ -1,32 +1,32 @@
-/** What a forecaster's past forecasts cost, newer ones weighing more. */
+/** Cost of a forecaster's past forecasts, newer ones weighing more. */
 export interface ForecastCost {
   readonly name: string;
   readonly loss: number;
-  /** What the common yardstick's forecasts cost at the same moments. */
+  /** Cost of the common yardstick's forecasts at the same moments. */
   readonly yardstickLoss: number;
-  /** How much more than others it is trusted before anything is known; 1 without it. */
+  /** Weight before anything is known; 1 by default. */
   readonly prior?: number;
 }
 
 /**
- * How quickly a share falls with a loss above the least one: at 20, 5 % more costs two thirds of the share, 15 % more nearly all of it.
- * Between equals the mean of forecasts errs less than each of them; what clearly errs more has no say. Of 10, 15, 20, 30 and 40, tried on
- * recorded traffic, those from 10 to 20 are equals and the sharper ones err 1 to 2 % more.
+ * Speed at which a share falls with a loss above the smallest one: at 20, 5 % more loss costs two thirds of the share, 15 % more nearly all
+ * of it. The mean of equally good forecasts errs less than each of them; a clearly worse one gets no share. Of 10, 15, 20, 30 and 40, tried
+ * on recorded traffic, 10 to 20 do equally well and sharper ones err 1 to 2 % more.
  */
 const defaultSharpness = 20;
-/** A smaller share is left out. */
+/** Smaller shares are dropped. */
 const minShare = 0.01;
 
-/** Loss in units of the yardstick's; silence, in which nobody can err, counts as equal. */
+/** Loss in units of the yardstick's. Without traffic no forecast can err, so all count as equal. */
 function relativeLoss({ loss, yardstickLoss }: ForecastCost): number {
   if (yardstickLoss > 0) return loss / yardstickLoss;
   return loss > 0 ? Number.POSITIVE_INFINITY : 1;
 }
 
 /**
- * With which weights forecasts are averaged: exponential weights (Vovk 1990) on losses relative to a yardstick at the same moments, so that
- * one who joined late is judged fairly.
- * @returns name and share, the largest first, together one; empty when there is no cost that is a number.
+ * Weights for averaging forecasts: exponential weights (Vovk 1990) on losses relative to a yardstick at the same moments, so that a
+ * forecaster that joined late is judged fairly.
+ * @returns shares by name, the largest first, with a sum of one; empty when no cost is a number.
  */
 export function decideShares(
   costs: readonly ForecastCost[],
@@ -43,9 +43,4 @@ export function decideShares(
   const kept = weighed.filter(({ weight }) => weight / total >= minShare).sort((a, b) => b.weight - a.weight);
   const keptTotal = kept.reduce((sum, { weight }) => sum + weight, 0);
   return new Map(kept.map(({ name, weight }) => [name, weight / keptTotal]));
-}
-
-/** "ridge+ 62 %, lstm 38 %", for people. */
-export function describeShares(shares: ReadonlyMap<string, number>): string {
-  return [...shares].map(([name, share]) => `${name} ${(100 * share).toFixed(0)} %`).join(", ");
 }

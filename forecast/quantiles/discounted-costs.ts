@@ -1,37 +1,34 @@
 import { decideShares, type ForecastCost } from "./decide-shares.ts";
 
-/** What forecasters' past forecasts cost, newer ones weighing more. */
+/** Costs of forecasters' past forecasts, newer ones weighing more. */
 export interface DiscountedCosts {
   /**
-   * Learns what forecasts for one and the same time cost.
-   * @param endMs when that time began; calls come in order of time.
+   * Learns the losses of forecasts for one and the same time.
+   * @param endMs start of that time; calls come in order of time.
    */
   observe(endMs: number, lossByName: ReadonlyMap<string, number>): void;
-  /**
-   * How much say each of these has, together one.
-   * @returns null while nothing is known of any.
-   */
+  /** Returns the shares of these forecasters, with a sum of one; null while nothing is known of any. */
   shares(names: readonly string[]): ReadonlyMap<string, number> | null;
-  /** Takes over what an earlier run knew of forecasters that were not compared here yet. */
+  /** Takes over the costs of an earlier run for forecasters that were not compared here yet. */
   restore(costs: readonly ForecastCost[], comparisons: number): void;
   forget(name: string): void;
 }
 
 /**
- * At which speeds of forgetting the shares are decided, each apart; their mean counts. How traffic behaves changes within hours when
- * something happens and from day to day when nothing does, and nobody knows beforehand which.
+ * Speeds of forgetting. Shares are decided for each and then averaged: traffic changes within hours when something happens and from day
+ * to day when nothing does, and it is not known beforehand which.
  */
 const halfLivesMs = [1, 3, 12, 48].map((hours) => hours * 3_600_000);
-/** Before so many comparisons nothing is known of a forecaster. */
+/** Comparisons that a forecaster needs before it gets a share. */
 const minComparisons = 10;
-/** After so many comparisons the shares are half as sharp as they ever get: little experience is no reason to rely on one alone. */
+/** Comparisons after which the shares have half of their final sharpness: little experience is no reason to rely on one forecaster. */
 const halfSureComparisons = 100;
-/** See decideShares. */
+/** Final sharpness; see decideShares. */
 const sharpness = 20;
 
 interface Cost {
   comparisons: number;
-  /** One for each speed of forgetting. */
+  /** Sums, one for each speed of forgetting. */
   loss: number[];
   yardstickLoss: number[];
 }
@@ -39,8 +36,9 @@ interface Cost {
 const none = () => halfLivesMs.map(() => 0);
 
 /**
- * Whoever joined late is judged by the moments at which it forecast: the yardstick is the middle one of all losses of that very moment.
- * @param priorOf how much more than others a forecaster is trusted before anything is known; 1 where it is not.
+ * Creates empty costs. A forecaster that joined late is judged by the moments at which it forecast: the yardstick is the median of all
+ * losses of the same moment.
+ * @param priorOf weight of a forecaster before anything is known.
  */
 export function createDiscountedCosts(priorOf: (name: string) => number = () => 1): DiscountedCosts {
   const costs = new Map<string, Cost>();

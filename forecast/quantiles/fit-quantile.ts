@@ -1,11 +1,11 @@
 import { factorize, substitute } from "#forecast/simple/cholesky.ts";
 
-/** Rows of inputs with one target each. The first input is the constant, which is not held back. */
+/** Rows of inputs with one target each. The first input is the constant, which is not regularised. */
 export interface QuantileRows {
   /** rows × columns, row by row, columns of about unit scale. */
   readonly inputs: Float64Array;
   readonly targets: Float64Array;
-  /** What an error in a row counts. */
+  /** Weights of the rows' errors. */
   readonly weights: Float64Array;
   readonly columns: number;
 }
@@ -13,22 +13,22 @@ export interface QuantileRows {
 export interface QuantileFitOptions {
   /** Between 0 and 1. */
   readonly quantile: number;
-  /** How strongly the coefficients but the constant are held to zero; more than 0. */
+  /** Strength of the ridge on all coefficients but the constant's; more than 0. */
   readonly lambda: number;
-  /** Where the rounds start from. */
+  /** Coefficients to start from. */
   readonly start: Float64Array;
   readonly rounds: number;
 }
 
-/** Residuals below this share of their mean count as this: the parabola would be endlessly steep. */
+/** Smallest residual in units of their mean: below it the parabola would be endlessly steep. */
 const minResidualShare = 0.01;
-/** Inputs that say the same leave pivots of nothing. */
+/** Linearly dependent inputs leave pivots of zero. */
 const minPivot = 1e-12;
 
 /**
  * Linear quantile regression (Koenker and Bassett 1978) by the majorise-minimise iteration of Hunter and Lange (2000): each round replaces
  * the loss of a residual by the parabola that touches it at its newest value, which leaves one weighted least-squares problem.
- * A generator, so that whoever has others to serve can let them in after each round (a few milliseconds).
+ * Yields after each round (a few milliseconds).
  * @returns the coefficients.
  */
 export function* fitQuantile(rows: QuantileRows, options: QuantileFitOptions): Generator<void, Float64Array, void> {
@@ -42,11 +42,11 @@ export function* fitQuantile(rows: QuantileRows, options: QuantileFitOptions): G
 
 interface FitState {
   readonly coefficients: Float64Array;
-  /** Residuals below this count as this. */
+  /** Lower bound of residuals. */
   readonly smallest: number;
 }
 
-/** One round. Not inside the generator: there its loops would run ten times as long. */
+/** Runs one round. Inside the generator its loops would take ten times as long. */
 function improve(rows: QuantileRows, { quantile, lambda }: QuantileFitOptions, state: FitState): FitState {
   const { inputs, targets, weights, columns } = rows;
   const { coefficients, smallest } = state;
@@ -68,9 +68,9 @@ function improve(rows: QuantileRows, { quantile, lambda }: QuantileFitOptions, s
     for (let i = 0; i < columns; i += 1) {
       const value = inputs[from + i] as number;
       const scaled = value * curvature;
-      const line = i * columns;
+      const rowOfI = i * columns;
       for (let j = 0; j <= i; j += 1) {
-        gram[line + j] = (gram[line + j] as number) + scaled * (inputs[from + j] as number);
+        gram[rowOfI + j] = (gram[rowOfI + j] as number) + scaled * (inputs[from + j] as number);
       }
       moment[i] = (moment[i] as number) + value * pull;
     }

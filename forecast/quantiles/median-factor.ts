@@ -1,31 +1,30 @@
-/** Turns the mean of forecasts into their median. */
+/** Factor that turns the mean of forecasts into their median. */
 export interface MedianFactor {
-  /** What was forecast, step by step, and what came; null where nobody counted. */
+  /** Learns from a forecast and the actual rates, step by step; null: not counted. */
   observe(forecast: readonly number[], actual: readonly (number | null)[]): void;
-  /** By what a forecast is to be multiplied. */
   factor(): number;
 }
 
-/** Learnt from so many of the newest forecasts, from this many on, anew after every so many. */
+/** Newest forecasts that the factor is learnt from: their maximum, the minimum, and the number after which it is learnt anew. */
 const maxForecasts = 400;
 const minForecasts = 100;
 const relearnForecasts = 20;
 const maxFactor = 4;
 const halvings = 24;
-/** How much of the way is gone; half of it or all of it does nearly as well. */
+/** Share of the learnt correction that is applied; half or all of it does nearly as well. */
 const trust = 0.8;
 
 /**
- * Least squares forecast a mean, and most traffic stays below its mean most of the time: in bursts or with few requests far below. The
- * factor is the one that would have made the absolute errors of the newest forecasts least: the median of what came over what was
- * forecast, each weighing as much as its forecast.
+ * Creates a factor of one. Least squares forecast a mean, and most traffic stays below its mean most of the time, far below it in bursts or
+ * with few requests. The learnt factor minimises the absolute errors of the newest forecasts: it is the median of actual / forecast,
+ * weighted by forecast.
  */
 export function createMedianFactor(): MedianFactor {
   let outcomes: { readonly forecast: number; readonly actual: number }[][] = [];
   let sinceLearnt = 0;
   let learnt = 1;
 
-  /** How much forecast lies below what came and how much above it, once all is multiplied. */
+  /** Forecast that lies below the actual rates minus forecast above them, after multiplication. */
   const balance = (factor: number) => {
     let sum = 0;
     for (const steps of outcomes) {
@@ -40,8 +39,8 @@ export function createMedianFactor(): MedianFactor {
   return {
     observe(forecast, actual) {
       const steps = forecast.flatMap((rate, step) => {
-        const came = actual[step];
-        return came === null || came === undefined || !(rate > 0) ? [] : [{ forecast: rate, actual: came }];
+        const counted = actual[step];
+        return counted === null || counted === undefined || !(rate > 0) ? [] : [{ forecast: rate, actual: counted }];
       });
       if (steps.length === 0) return;
       outcomes = [...outcomes.slice(1 - maxForecasts), steps];

@@ -5,19 +5,21 @@ import { levelBefore, prepareHistory, statisticsCount, windowSteps, writeStatist
 
 /** Turns the network's path into quantiles of its highest step. */
 export interface NetworkHead {
-  /** Learns anew when enough new outcomes have come, in slices of a few milliseconds. */
+  /** Refits the head once enough new outcomes are known, in slices of a few milliseconds. */
   learn(): Generator<void, void, void>;
-  /** @returns null until enough is learnt. */
+  /** Returns null until enough is learnt. */
   forecast(history: RateHistory, path: readonly number[]): PeakQuantiles | null;
-  /** How high the rate rose in the time that began at `endMs`, for which a forecast was made. */
+  /** Learns the highest rate in the time that began at `endMs`. */
   observe(endMs: number, peak: number): void;
 }
 
 /**
- * Which of the window's statistics (see writeStatistics) stand beside the path: the constant, the newest rate, maxima, spreads. With all of
- * them, or with fewer, it errs more.
+ * Indices of the window's statistics (see writeStatistics) used beside the path: the constant, the newest rate, maxima, spreads. All of
+ * them, or fewer, err more.
  */
 const chosen = [0, 1, 9, 11, 12, 13, 14, 15, 16, 17];
+/** The path's maximum, mean and last step follow the statistics. */
+const pathMaximumColumn = chosen.length;
 const columns = chosen.length + 3;
 const minRows = 8 * columns;
 const maxRows = 2_000;
@@ -29,13 +31,13 @@ interface Row {
   readonly endMs: number;
   readonly inputs: Float64Array;
   readonly level: number;
-  /** In levels; what came. */
+  /** Actual peak, in units of the level. */
   target: number;
 }
 
 /**
- * The network says a path, and a path's maximum is nearly always too low: a linear quantile regression on that path and a few statistics of
- * the window, learnt from the network's own past forecasts on this very device, says how high the peak is.
+ * Linear quantile regression on the network's path and a few statistics of the window, learnt on this device from the network's own past
+ * forecasts: the maximum of a path is nearly always too low.
  */
 export function createNetworkHead(): NetworkHead {
   let pending: Row[] = [];
@@ -64,7 +66,7 @@ export function createNetworkHead(): NetworkHead {
       for (const [index, row] of rows.entries()) inputs.set(row.inputs, index * columns);
       const levels = Float64Array.from(rows, ({ level }) => level);
       const targets = Float64Array.from(rows, ({ target }) => target);
-      const found = yield* learnPeaks({ inputs, targets, levels, columns }, coefficients, columns - 3);
+      const found = yield* learnPeaks({ inputs, targets, levels, columns }, coefficients, pathMaximumColumn);
       coefficients = found ?? coefficients;
     },
     forecast(history, path) {

@@ -1,35 +1,35 @@
 import { fitQuantile } from "./fit-quantile.ts";
 import { inOrder, type PeakQuantiles, peakQuantiles } from "./peak-quantiles.ts";
 
-/** Rows of what was known at a moment and how high the rate rose afterwards, in units of the moment's own level. */
+/** Rows with the statistics of a moment and the highest rate after it, in units of the moment's own level. */
 export interface PeakRows {
   /** rows × columns, row by row. */
   readonly inputs: Float64Array;
   readonly targets: Float64Array;
-  /** The moments' levels, requests a second: a row weighs as much, for that makes the loss one in requests a second. */
+  /** Levels of the moments, requests per second; also the rows' weights, so that the loss is in requests per second. */
   readonly levels: Float64Array;
   readonly columns: number;
 }
 
-/** Where the constant stands among the inputs. */
+/** Index of the constant among the inputs. */
 const constantColumn = 0;
 
-/** One set of coefficients for each quantile. */
+/** Sets of coefficients, one for each quantile. */
 export type PeakCoefficients = readonly Float64Array[];
 
-/** Rounds of the fit; a slowly varying traffic, whose inputs all say nearly the same, needs that many. */
+/** Rounds of the fit; slowly varying traffic, whose inputs are nearly equal, needs that many. */
 const firstRounds = 60;
 const laterRounds = 30;
-/** Of inputs with a mean of zero and a variance of one: 30, 100 and 300 differ by half a percent of loss. */
+/** Ridge for inputs with a mean of zero and a variance of one; 30, 100 and 300 differ by half a percent of loss. */
 const lambda = 100;
-/** A row of a busy hour weighs this many average ones at most. */
+/** Maximum weight of a row from a busy hour, in average rows. */
 const maxWeight = 4;
 
 /**
  * Learns the quantiles, in slices of a few milliseconds. Changes `rows.inputs`. The first input must be the constant 1.
- * @param before coefficients of an earlier fit to go on from.
- * @param startColumn the input that stands for the forecast where there are none.
- * @returns null when nothing came in all the rows, or the fit gave something else than numbers.
+ * @param before coefficients of an earlier fit to start from.
+ * @param startColumn input that is the forecast to start from where there was no earlier fit.
+ * @returns null when no row had traffic, or the fit did not give finite numbers.
  */
 export function* learnPeaks(
   rows: PeakRows,
@@ -60,7 +60,7 @@ export function* learnPeaks(
   return found.every((each) => each.every(Number.isFinite)) ? found : null;
 }
 
-/** The quantiles for one row of inputs. */
+/** Computes the quantiles for one row of inputs. */
 export function applyPeaks(coefficients: PeakCoefficients, inputs: ArrayLike<number>, level: number): PeakQuantiles {
   return inOrder(coefficients.map((each) => dot(each, inputs) * level));
 }
@@ -74,14 +74,15 @@ function dot(coefficients: Float64Array, inputs: ArrayLike<number>): number {
 }
 
 /**
- * Brings each column but the constant to a weighted mean of zero and a variance of one, in place, so that the ridge holds all back alike
- * whether traffic sways by half or by a hundredth of its level. Returns what was subtracted (the constant's own place: 1) and divided by.
+ * Brings each column but the constant to a weighted mean of zero and a variance of one, in place, so that the ridge treats all alike
+ * whether traffic varies by half or by a hundredth of its level.
+ * @returns the means that were subtracted (1 for the constant) and the scales that were divided by.
  */
 function standardize(inputs: Float64Array, weights: Float64Array, columns: number) {
   const sums = new Float64Array(columns);
   let total = 0;
   for (const [row, weight] of weights.entries()) {
-    if (weight === 0) continue; // a silent hour's inputs are not numbers that mean something
+    if (weight === 0) continue; // without traffic the inputs mean nothing
     total += weight * weight;
     for (let column = 0; column < columns; column += 1) {
       sums[column] = (sums[column] as number) + weight * weight * (inputs[row * columns + column] as number);

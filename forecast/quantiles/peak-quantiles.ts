@@ -1,10 +1,10 @@
-/** Which quantiles of the highest coming rate are forecast. */
+/** Quantiles of the highest coming rate that are forecast. */
 export const peakQuantiles = [0.5, 0.9, 0.95] as const;
 
-/** The quantiles 0.5, 0.9 and 0.95, requests a second: none negative, none below the one before. */
+/** Values of the quantiles 0.5, 0.9 and 0.95, requests per second: none negative, none below the one before. */
 export type PeakQuantiles = readonly [number, number, number];
 
-/** Makes quantiles of numbers that were estimated apart: crossings are undone by sorting (Chernozhukov and others 2010). */
+/** Turns separately estimated values into quantiles: crossings are undone by sorting (Chernozhukov and others 2010). */
 export function inOrder(values: readonly number[]): PeakQuantiles {
   const [first = 0, second = 0, third = 0] = values.map((value) => Math.max(0, value)).sort((a, b) => a - b);
   return [first, second, third];

@@ -13,17 +13,16 @@ import {
 
 export interface QuantileRegressionShape {
   readonly name: string;
-  /** all: calendar and seasons too; core: only the newest hour's rates. Fewer inputs need less record and err less where no day is like another. */
+  /** all: with calendar and seasons; core: only the newest hour's rates. Fewer inputs need less record and err less where days differ. */
   readonly inputs: "all" | "core";
-  /** How far back it learns. */
+  /** Length of the record that it learns from. */
   readonly memoryMs: number;
 }
 
 export interface QuantileRegression {
   readonly name: string;
   /**
-   * Learns anew when it is time, in slices of a few milliseconds: between two `next()` calls others may have their turn. Nothing to do
-   * ends at once.
+   * Refits when due, in slices of a few milliseconds; the caller may yield to others between two `next()` calls.
    */
   learn(history: RateHistory, steps: number): Generator<void, void, void>;
   /** Quantiles of the highest of the coming steps; null before anything was learnt. */
@@ -32,11 +31,11 @@ export interface QuantileRegression {
 
 /** More rows are thinned out evenly. */
 const maxRows = 2_000;
-/** For each coefficient at least so many rows. */
+/** Minimum rows for each coefficient. */
 const rowsPerInput = 8;
-/** Learnt anew when the record has grown by so many steps, or while it is short by an eighth. */
+/** Steps by which the record grows between fits, or an eighth of it while it is short. */
 const refitSteps = 240;
-/** The newest rate: the forecast that learning starts from. */
+/** Index of the newest rate: the forecast that learning starts from. */
 const newestRateColumn = 1;
 
 interface Fit {
@@ -47,9 +46,9 @@ interface Fit {
 }
 
 /**
- * Linear quantile regression of the highest rate in the coming steps on what the newest hour, the calendar and the same time on earlier days
- * say. Everything is in units of the window's own level, and a row weighs as much as its level: pinball loss is homogeneous, so that is
- * the loss in requests a second.
+ * Linear quantile regression of the highest rate in the coming steps on the newest hour, the calendar and the same time on earlier days.
+ * Everything is in units of the window's own level, and a row weighs as much as its level: pinball loss is homogeneous, so this is the loss in
+ * requests per second.
  */
 export function createQuantileRegression(shape: QuantileRegressionShape): QuantileRegression {
   const columns = shape.inputs === "all" ? statisticsCount : coreStatisticsCount;

@@ -1,11 +1,11 @@
 import type { RateHistory } from "#forecast/simple/rate-model.ts";
 
-/** The window that a row of statistics describes, in steps. */
+/** Length of the window that a row of statistics describes, in steps. */
 export const windowSteps = 60;
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 
-/** From which to which of the newest steps a mean is taken: finer where it is newer. */
+/** Ranges of the newest steps that means are taken over: finer where they are newer. */
 const lagBins = [
   [0, 1],
   [1, 2],
@@ -20,7 +20,7 @@ const maximumLengths = [3, 8, 15, 30, 60] as const;
 const spreadColumns = 4;
 const calendarColumns = 7;
 const seasonColumns = 4;
-/** Which earlier times are looked at beside one another: one hour ago and the six newest, yesterday, a week ago, the seven newest days. */
+/** Groups of earlier times that are averaged: an hour ago, each of the last six hours, yesterday, a week ago, each of the last seven days. */
 const seasonsOf = (hour: number, day: number): readonly (readonly number[])[] => [
   [hour],
   [1, 2, 3, 4, 5, 6].map((count) => count * hour),
@@ -28,18 +28,18 @@ const seasonsOf = (hour: number, day: number): readonly (readonly number[])[] =>
   [7 * day],
   [1, 2, 3, 4, 5, 6, 7].map((count) => count * day),
 ];
-/** The first so many say what the newest hour was like, and a constant. */
+/** Statistics of the newest hour, and a constant; they stand first. */
 export const coreStatisticsCount = 1 + lagBins.length + maximumLengths.length + spreadColumns;
 export const statisticsCount = coreStatisticsCount + calendarColumns + seasonsOf(1, 1).length * seasonColumns;
 
-/** Sums up to each step, so that a mean costs two look-ups. */
+/** A history with its running sums, so that the mean of any stretch costs two look-ups. */
 export interface PreparedHistory {
   readonly history: RateHistory;
   readonly sums: Float64Array;
+  /** Steps that are forecast from it. */
   readonly steps: number;
 }
 
-/** A history with its running sums, so that the mean of any stretch costs two look-ups. `steps`: how many are forecast from it. */
 export function prepareHistory(history: RateHistory, steps: number): PreparedHistory {
   const sums = new Float64Array(history.qps.length + 1);
   for (const [index, qps] of history.qps.entries()) sums[index + 1] = (sums[index] as number) + qps;
@@ -56,7 +56,7 @@ function maxBetween(qps: readonly number[], from: number, to: number): number {
   return highest;
 }
 
-/** What the rates before an origin are measured in: mostly the newest quarter of the window, never quite zero while anything came. */
+/** Unit for the rates before an origin: mostly the newest quarter of the window, never zero while the window has traffic. */
 export function levelBefore(prepared: PreparedHistory, origin: number): number {
   const wide = meanBetween(prepared, Math.max(0, origin - windowSteps), origin);
   const near = meanBetween(prepared, Math.max(0, origin - windowSteps / 4), origin);
@@ -64,8 +64,8 @@ export function levelBefore(prepared: PreparedHistory, origin: number): number {
 }
 
 /**
- * Writes what is known before `origin` into `target`: rates in units of `level`, so that rows of a busy and of a quiet hour mean the same.
- * What the record does not reach back to counts as "like now". `origin` may be the end of the history; at least `windowSteps` lie before it.
+ * Writes the statistics before `origin` into `target`, rates in units of `level`, so that rows of busy and quiet hours are comparable. Seasons
+ * beyond the record count as "like now". `origin` may be the end of the history; at least `windowSteps` lie before it.
  */
 export function writeStatistics(target: Float64Array, prepared: PreparedHistory, origin: number, level: number): void {
   const { history } = prepared;
@@ -109,7 +109,7 @@ export function writeStatistics(target: Float64Array, prepared: PreparedHistory,
   }
 }
 
-/** What followed the same moment some seasons ago, in units of the level that it followed: the mean and the highest, at most tenfold. */
+/** Writes the mean and the highest rate after the same moment some seasons ago, in units of the level before it, at most tenfold. */
 function writeSeason(
   target: Float64Array,
   offset: number,
@@ -129,7 +129,7 @@ function writeSeason(
     const then = origin - season;
     if (season < steps || then - windowSteps < 0) continue;
     const levelThen = levelBefore(prepared, then);
-    // A silent hour says nothing about the shape of what followed.
+    // Without traffic before it, there is no unit for what followed.
     if (levelThen === 0) continue;
     const mean = meanBetween(prepared, then, then + steps);
     const highest = maxBetween(qps, then, then + steps);
@@ -139,7 +139,7 @@ function writeSeason(
     plainHighests += highest / level;
     count += 1;
   }
-  // "Like now": the newest steps' own mean and maximum.
+  // Without a season: "like now", the newest steps' own mean and maximum.
   target[offset] = count > 0 ? means / count : meanBetween(prepared, origin - steps, origin) / level;
   target[offset + 1] = count > 0 ? highests / count : maxBetween(qps, origin - steps, origin) / level;
   target[offset + 2] = count > 0 ? plainMeans / count : (target[offset] as number);

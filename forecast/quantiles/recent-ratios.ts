@@ -1,24 +1,24 @@
-/** Learns by what forecasts must be multiplied to be exceeded with a given probability. */
+/** Factors by which forecasts must be multiplied to be exceeded with a given probability, learnt from their past ratios. */
 export interface RecentRatios {
-  /** A forecast made for the time from `endMs` on, and what came. */
+  /** Learns from a forecast for the time that began at `endMs`. */
   observe(endMs: number, forecast: number, actual: number): void;
-  /** Whether enough is known for factors of its own. */
+  /** Tells if enough is known for learnt factors. */
   ready(): boolean;
-  /** One factor for each quantile, at `nowMs`. */
+  /** Returns one factor for each quantile, as of `nowMs`. */
   factors(nowMs: number): readonly number[];
 }
 
 const memoryMs = 86_400_000;
-/** Where forecasts are rare, more than a day is remembered. */
+/** Outcomes that are remembered for longer than a day where forecasts are rare. */
 const minRemembered = 100;
-/** Before so many outcomes the assumed factors hold. */
+/** Outcomes before which the assumed factors hold. */
 const minOutcomes = 20;
 const relearnMs = 600_000;
 
 /**
- * Split conformal prediction (Vovk 2005) on the ratios of what came to what was forecast in the newest day: the ⌈(n + 1) · quantile⌉-th
- * smallest. Forecasts of zero tell nothing and are left out.
- * @param assumed the factors until enough is known.
+ * Split conformal prediction (Vovk 2005) on the ratios actual / forecast of the newest day: the ⌈(n + 1) · quantile⌉-th smallest.
+ * Forecasts of zero have no ratio and are left out.
+ * @param assumed factors until enough is known.
  */
 export function createRecentRatios(quantiles: readonly number[], assumed: readonly number[]): RecentRatios {
   let outcomes: { readonly endMs: number; readonly ratio: number }[] = [];

@@ -1,13 +1,13 @@
 /**
- * Simple forecasts: what a model has to beat, and what stands in for it. Each takes rates without gaps, oldest first, and answers with
- * `steps` rates; no history gives zeros.
+ * Simple forecasts, which a model has to beat and which stand in for it. Each takes rates without gaps, oldest first, and returns `steps`
+ * rates; zeros without a history.
  */
 export type Baseline = (qps: readonly number[], steps: number) => number[];
 
-/** The newest rate goes on. */
+/** Carries the newest rate forward. */
 export const lastValue: Baseline = (qps, steps) => new Array<number>(steps).fill(qps.at(-1) ?? 0);
 
-/** The mean of the `length` newest rates (of all when there are fewer) goes on. */
+/** Carries forward the mean of the newest `length` rates (of all if there are fewer). */
 export function movingAverage(length: number): Baseline {
   return (qps, steps) => {
     const newest = qps.slice(-length);
@@ -17,7 +17,7 @@ export function movingAverage(length: number): Baseline {
 }
 
 /**
- * What was a season ago comes again.
+ * Repeats the rates of one season ago.
  * @param period steps in a season.
  * @returns null when the history does not reach back that far.
  */

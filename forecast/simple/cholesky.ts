@@ -1,6 +1,6 @@
 /**
  * Replaces the lower half of a symmetric positive definite matrix, size × size row by row, by its Cholesky factor.
- * @param minPivot what rounding has left of a pivot counts as at least this.
+ * @param minPivot lower bound of pivots, which rounding may leave at zero or below.
  */
 export function factorize(matrix: Float64Array, size: number, minPivot: number): void {
   for (let i = 0; i < size; i += 1) {

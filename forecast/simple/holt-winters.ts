@@ -1,19 +1,18 @@
-import type { RateHistory, RateModel } from "./rate-model.ts";
-import { runToEnd } from "./run-to-end.ts";
+import { type RateHistory, type RateModel, runToEnd } from "./rate-model.ts";
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 
 export interface HoltWintersWeights {
-  /** How fast the level follows, 0 to 1. */
+  /** Smoothing of the level, 0 to 1. */
   readonly level: number;
-  /** How fast the slope follows, 0 to 1; 0 keeps a slope of zero. */
+  /** Smoothing of the slope, 0 to 1; 0 keeps a slope of zero. */
   readonly trend: number;
-  /** How fast the season's shape follows, 0 to 1. */
+  /** Smoothing of the season's shape, 0 to 1. */
   readonly season: number;
 }
 
-/** What is tried; the pair with the least error at the farthest step in the newest season is taken. */
+/** Weights that are tried; the pair with the least error at the farthest step in the newest season is taken. */
 const triedLevels = [0.03, 0.1, 0.3, 0.7];
 const triedSeasons = [0.05, 0.4];
 
@@ -26,7 +25,7 @@ interface Run {
 function run(qps: readonly number[], steps: number, period: number, weights: HoltWintersWeights): Run {
   let level = 0;
   for (let index = 0; index < period; index += 1) level += (qps[index] as number) / period;
-  // One season's single steps are mostly noise: the shape's start is their mean over about half an hour of a day.
+  // Single steps of one season are mostly noise: the shape starts as their mean over half an hour (for a season of a day).
   const reach = Math.floor(period / 96);
   const season = new Float64Array(period);
   for (let index = 0; index < period; index += 1) {
@@ -36,7 +35,7 @@ function run(qps: readonly number[], steps: number, period: number, weights: Hol
   }
   let slope = 0;
   let absoluteError = 0;
-  /** Where the level would have been continued to, by the step at which it was known. */
+  /** Level and slope extrapolated by `steps`, indexed by the step at which they were known. */
   const continued = new Float64Array(qps.length);
   for (let index = period; index < qps.length; index += 1) {
     const value = qps[index] as number;
@@ -59,10 +58,9 @@ function run(qps: readonly number[], steps: number, period: number, weights: Hol
 }
 
 /**
- * Additive Holt-Winters (Winters 1960): a level, a slope and a season's shape, each smoothed exponentially. The first season gives the
- * start: its mean is the level, the (smoothed) distances from it
- * are the shape, the slope is zero.
- * @param weights when not given, no slope, and of some speeds of level and shape those that would have erred least in the newest season.
+ * Additive Holt-Winters (Winters 1960): a level, a slope and a season's shape, each smoothed exponentially. They start from the first season:
+ * its mean is the level, the smoothed distances from it are the shape, and the slope is zero.
+ * @param weights by default no slope, and the tried weights that would have erred least in the newest season.
  * @returns null unless the history holds two seasons.
  */
 export function holtWinters(
@@ -72,18 +70,10 @@ export function holtWinters(
   weights?: HoltWintersWeights,
 ): number[] | null {
   if (period < 1 || qps.length < 2 * period) return null;
-  if (weights !== undefined) return run(qps, steps, period, weights).forecast;
-  return run(qps, steps, period, chooseWeights(qps, steps, period)).forecast;
+  return run(qps, steps, period, weights ?? runToEnd(tryWeights(qps, steps, period))).forecast;
 }
 
-/**
- * No slope, and of some speeds of level and shape those that would have erred least at the farthest step in the newest season.
- * The history holds two seasons.
- */
-const chooseWeights = (qps: readonly number[], steps: number, period: number): HoltWintersWeights =>
-  runToEnd(tryWeights(qps, steps, period));
-
-/** One slice for each that is tried. */
+/** Yields after each pair of weights that it tries. The history holds two seasons. */
 function* tryWeights(qps: readonly number[], steps: number, period: number): Generator<void, HoltWintersWeights, void> {
   let best = { weights: { level: 0.3, trend: 0, season: 0.05 }, absoluteError: Number.POSITIVE_INFINITY };
   for (const level of triedLevels) {
@@ -97,7 +87,7 @@ function* tryWeights(qps: readonly number[], steps: number, period: number): Gen
   return best.weights;
 }
 
-/** Holt-Winters with a day for its season. It chooses its weights once an hour: that costs eight times as much as to forecast. */
+/** Creates Holt-Winters with a season of a day. It chooses its weights once an hour, as choosing costs eight forecasts. */
 export function createHoltWintersModel(): RateModel {
   let chosen: { readonly weights: HoltWintersWeights; readonly endMs: number; readonly stepMs: number } | null = null;
   const periodOf = (stepMs: number) => Math.round(dayMs / stepMs);
@@ -116,7 +106,7 @@ export function createHoltWintersModel(): RateModel {
     learn,
     forecast(history, steps) {
       const { qps, stepMs } = history;
-      // Between forecasts there is time to choose: a forecast makes do with weights that are a little old.
+      // Weights are chosen between forecasts, which make do with slightly old ones.
       if (!isFresh(history, 1.5 * hourMs)) runToEnd(learn(history, steps));
       return chosen === null ? null : holtWinters(qps, steps, periodOf(stepMs), chosen.weights);
     },

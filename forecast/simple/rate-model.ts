@@ -1,25 +1,35 @@
 import type { Calendar } from "#forecast/data/calendar.ts";
 
-/** What a forecaster may know: rates in equal steps of time, oldest first, gaps filled. */
+/** Input of a forecaster: rates in equal steps of time, oldest first, gaps filled. */
 export interface RateHistory {
   readonly qps: readonly number[];
   readonly stepMs: number;
-  /** When the newest step ended: the start of the first step to forecast. */
+  /** End of the newest step: the start of the first step to forecast. */
   readonly endMs: number;
   readonly calendar: Calendar;
 }
+
+/** Returns the actual rate in the step that starts at a time; null or undefined where it was not counted. */
+export type RateAt = (stepStartMs: number) => number | null | undefined;
 
 /** Anything that continues a record of rates. */
 export interface RateModel {
   readonly name: string;
   /**
-   * The rates of the next `steps` steps, none negative; null where the history is too short for this model. A model may remember what it
-   * learnt from one call for the next; it never sees more than the histories it was given.
+   * Returns the rates of the next `steps` steps, none negative; null where the history is too short for this model. A model may remember
+   * what it learnt from one call to the next; it never sees more than the histories it was given.
    */
   forecast(history: RateHistory, steps: number): number[] | null;
   /**
-   * Learns anew when it is time, in slices of a few milliseconds: between two `next()` calls others may have their turn. Who never calls it
-   * pays for it in `forecast`.
+   * Refits the model when due, in slices of a few milliseconds; the caller may yield to others between two `next()` calls. A caller that
+   * never does so pays for the fit in `forecast`.
    */
   learn?(history: RateHistory, steps: number): Generator<void, void, void>;
+}
+
+/** Runs a sliced computation to completion without yielding. */
+export function runToEnd<Result>(task: Generator<void, Result, void>): Result {
+  let step = task.next();
+  while (step.done !== true) step = task.next();
+  return step.value;
 }

@@ -1,4 +1,4 @@
-import type { RateHistory, RateModel } from "./rate-model.ts";
+import { type RateHistory, type RateModel, runToEnd } from "./rate-model.ts";
 import {
   ridgeGraceSteps,
   ridgeLags,
@@ -8,13 +8,12 @@ import {
   rowsPerSlice,
   writeRidgeWindow,
 } from "./ridge-window.ts";
-import { runToEnd } from "./run-to-end.ts";
 import { createRidgeEquations } from "./solve-ridge.ts";
 
 const refitSteps = 240;
 const columns = ridgeWindowColumns + 1;
 
-/** The highest rate of the last `steps` steps comes again: what most scalers do who look at peaks at all. */
+/** Repeats the highest rate of the last `steps` steps, as most scalers do that look at peaks at all. */
 export const recentPeak: RateModel = {
   name: "recent-peak",
   forecast: ({ qps }, steps) =>
@@ -29,7 +28,7 @@ interface PeakFit {
   readonly steps: number;
 }
 
-/** The window, and the constant last. */
+/** Writes the window, then the constant. */
 function writeInputs(target: Float64Array, history: RateHistory, origin: number, scale: number): void {
   target[writeRidgeWindow(target, history, origin, scale)] = 1;
 }
@@ -42,7 +41,7 @@ function* learnFit(history: RateHistory, steps: number): Generator<void, PeakFit
   const equations = createRidgeEquations(columns, 1);
   const inputs = new Float64Array(columns);
   const targets = new Float64Array(1);
-  const takeIn = (origin: number) => {
+  const addRow = (origin: number) => {
     writeInputs(inputs, history, origin, scale);
     let highest = 0;
     for (let step = 0; step < steps; step += 1) highest = Math.max(highest, qps[origin + step] as number);
@@ -50,13 +49,13 @@ function* learnFit(history: RateHistory, steps: number): Generator<void, PeakFit
     equations.add(inputs, targets);
   };
   for (const [row, origin] of origins.entries()) {
-    takeIn(origin);
+    addRow(origin);
     if (row % rowsPerSlice === rowsPerSlice - 1) yield;
   }
   return { weights: equations.solve(ridgeStrength * origins.length), scale, endMs, stepMs, steps };
 }
 
-/** Ridge regression like {@link createRidgeModel}'s, but on the highest of the coming steps: it says that one for every step. */
+/** Creates a ridge regression like {@link createRidgeModel}'s, but of the highest coming step, which it forecasts for every step. */
 export function createPeakRidge(): RateModel {
   let fit: PeakFit | null = null;
   const isFresh = (history: RateHistory, steps: number, graceSteps: number) => {

@@ -1,4 +1,4 @@
-import type { RateHistory, RateModel } from "./rate-model.ts";
+import { type RateHistory, type RateModel, runToEnd } from "./rate-model.ts";
 import {
   minRidgeRows,
   ridgeGraceSteps,
@@ -9,21 +9,20 @@ import {
   rowsPerSlice,
   writeRidgeWindow,
 } from "./ridge-window.ts";
-import { runToEnd } from "./run-to-end.ts";
 import { createRidgeEquations } from "./solve-ridge.ts";
 
-/** Learnt anew when the record has grown by a sixteenth, but not more often nor more rarely than these many steps. */
+/** Bounds of the steps between fits, which are a sixteenth of the record. */
 const minRefitSteps = 60;
 const maxRefitSteps = 240;
 const dayMs = 86_400_000;
-/** Of the stretch that is forecast, yesterday's or last week's rates enter as means of three steps. */
+/** Steps of which the mean enters, of the stretch that is forecast as it was yesterday and last week. */
 const pooledSteps = 3;
 
 export interface RidgeShape {
   readonly name: string;
   /**
-   * false: rates as they are. true (ridge+): divided by the mean of their own 60 steps, so that a level never seen before is no
-   * stranger, and with the same stretch yesterday and last week beside them, as far as the record reaches.
+   * false: rates as they are. true (ridge+): divided by the mean of their own 60 steps, so that any level will do, with the same stretch
+   * yesterday and last week beside them, as far as the record reaches.
    */
   readonly normalised: boolean;
 }
@@ -44,11 +43,11 @@ function meanOf(qps: readonly number[], from: number, to: number): number {
   return sum / (to - from);
 }
 
-/** What the shape calls one for the window before `origin`; 0 when a normalised window holds no traffic. */
+/** Unit of the window before `origin`; 0 when a normalised window holds no traffic. */
 const levelOf = (shape: RidgeShape, qps: readonly number[], origin: number, scale: number) =>
   shape.normalised ? meanOf(qps, origin - ridgeLags, origin) : scale;
 
-/** One window's inputs, the constant last. `origin` may be the end of the history. */
+/** Writes one window's inputs, the constant last. `origin` may be the end of the history. */
 function writeInputs(
   target: Float64Array,
   history: RateHistory,
@@ -63,7 +62,7 @@ function writeInputs(
     const levelThen = meanOf(qps, then - ridgeLags, then);
     for (let step = 0; step < fit.steps; step += pooledSteps) {
       const to = Math.min(then + step + pooledSteps, qps.length);
-      // A silent hour then says nothing about the shape of what followed.
+      // Without traffic in the hour before, there is no unit for what followed.
       target[position++] = levelThen === 0 ? 1 : Math.min(10, meanOf(qps, then + step, to) / levelThen);
     }
   }
@@ -83,18 +82,18 @@ function* learnFit(shape: RidgeShape, history: RateHistory, steps: number): Gene
   const equations = createRidgeEquations(columns, steps);
   const inputs = new Float64Array(columns);
   const targets = new Float64Array(steps);
-  const takeIn = (origin: number) => {
+  const addRow = (origin: number) => {
     const level = levelOf(shape, qps, origin, scale);
     if (level === 0) return;
     writeInputs(inputs, history, origin, level, { seasons, steps });
-    // A quiet window's relative errors weigh as little as they cost.
+    // Errors weigh as much as they cost: those of a quiet window little.
     const weight = Math.sqrt(Math.min(4, level / scale));
     for (let column = 0; column < columns; column += 1) inputs[column] = (inputs[column] as number) * weight;
     for (let step = 0; step < steps; step += 1) targets[step] = ((qps[origin + step] as number) / level) * weight;
     equations.add(inputs, targets);
   };
   for (const [row, origin] of origins.entries()) {
-    takeIn(origin);
+    addRow(origin);
     if (row % rowsPerSlice === rowsPerSlice - 1) yield;
   }
   const weights = equations.solve(ridgeStrength * origins.length);
@@ -102,8 +101,8 @@ function* learnFit(shape: RidgeShape, history: RateHistory, steps: number): Gene
 }
 
 /**
- * Ridge regression on the 60 newest steps and the calendar, each coming step with weights of its own, learnt from the history itself and
- * again as the record grows. Needs about five hours of record at a minute a step.
+ * Creates a ridge regression on the newest 60 steps and the calendar, with separate weights for each coming step, learnt from the history
+ * itself and again as the record grows. It needs about five hours of record in steps of a minute.
  */
 export function createRidgeModel(shape: RidgeShape): RateModel {
   let fit: Fit | null = null;

@@ -1,23 +1,23 @@
 import type { RateHistory } from "./rate-model.ts";
 
-/** So many of the newest steps a ridge regression looks at. */
+/** Newest steps that a ridge regression looks at. */
 export const ridgeLags = 60;
-/** More rows than this are thinned out evenly: they cost time (10 ms at this size) and add little. */
+/** More rows are thinned out evenly: they cost time (10 ms at this size) and add little. */
 const maxRows = 3_000;
-/** Fewer rows than this tell too little for 67 weights. */
+/** Fewer rows are too few for 67 weights. */
 export const minRidgeRows = 240;
-/** So many rows are taken in before others may have their turn: about a millisecond. */
+/** Rows added between two yields: about a millisecond. */
 export const rowsPerSlice = 150;
-/** A forecast makes do with what was learnt so many steps too long ago: whoever learns between forecasts is never held up by one. */
+/** Steps for which a forecast makes do with an overdue fit, so that a caller that learns between forecasts never waits for a fit. */
 export const ridgeGraceSteps = 30;
-/** The ridge's strength for each row. */
+/** Strength of the ridge per row. */
 export const ridgeStrength = 1e-3;
-/** What `writeRidgeWindow` writes: the lags and the calendar. */
+/** Columns that `writeRidgeWindow` writes: the lags and the calendar. */
 export const ridgeWindowColumns = ridgeLags + 6;
 
 /**
- * The newest rates before `origin` in units of `level`, and the calendar's say on that moment. `origin` may be the end of the history.
- * @returns the place after the last one written.
+ * Writes the newest rates before `origin` in units of `level`, and the calendar at that moment. `origin` may be the end of the history.
+ * @returns the index after the last one written.
  */
 export function writeRidgeWindow(target: Float64Array, history: RateHistory, origin: number, level: number): number {
   const { qps, stepMs, endMs, calendar } = history;
@@ -35,8 +35,8 @@ export function writeRidgeWindow(target: Float64Array, history: RateHistory, ori
 }
 
 /**
- * At which moments of a history a regression learns: from the newest backwards, so that thinning never leaves the newest out.
- * @param first no moment before this index has what it needs in front of it.
+ * Moments of a history that a regression learns from: from the newest backwards, so that thinning never leaves the newest out.
+ * @param first index of the first moment with enough record before it.
  * @returns none when they are too few.
  */
 export function ridgeOrigins(length: number, steps: number, first: number): number[] {

@@ -10,7 +10,7 @@ const fromBaseline = (name: string, baseline: Baseline): RateModel => ({
   forecast: ({ qps }, steps) => (qps.length === 0 ? null : baseline(qps, steps)),
 });
 
-/** Every forecaster that is not the network, each with a memory of its own. */
+/** Creates every path forecaster but the network, each with a memory of its own. */
 export function createSimpleModels(): RateModel[] {
   return [
     fromBaseline("last-value", lastValue),

@@ -8,7 +8,7 @@ import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
 import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
 import { MinuteCycle } from "#agent/traffic/minute-cycle.ts";
 import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
-import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { createScoreStore } from "#forecast/blend/score-store.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import { createTrainedModels } from "#forecast/night/trained-models.ts";
@@ -50,7 +50,7 @@ function filledState(): Database {
   let nowMs = startMs;
   const record = new TrafficRecord(database, "earlier", nowMs, () => nowMs);
   const outbox = new Outbox(database, { maxBytes: 1e9, maxAgeMs: 1e12 });
-  const accuracy = createLiveAccuracy(database);
+  const accuracy = new StoredAccuracy(database);
   const history: MinuteRate[] = [];
   for (let minute = 0; minute < 20; minute += 1) {
     record.recordServed({ model: "m", tenant: "default", texts: 1, tokens: 9, latencyMs: 3, computeMs: 2 });
@@ -70,7 +70,7 @@ async function live(database: Database): Promise<MinuteData[]> {
   const storage = createStorageWatch(log, lossCauses, () => nowMs);
   const record = new TrafficRecord(database, "now", nowMs, () => nowMs, storage);
   const outbox = new Outbox(database, { maxBytes: 1e9, maxAgeMs: 1e12 }, storage, (each) => record.markQueued(each));
-  const accuracy = createLiveAccuracy(database, storage);
+  const accuracy = new StoredAccuracy(database, storage);
   const memory = (name: string) => createStoredText(database, name, storage);
   const desired = createDesiredDocument(database, () => nowMs, log, storage);
   createScoreStore(memory("forecast-champion"), log).load(nowMs);

@@ -8,7 +8,7 @@ import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
 import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
 import { MinuteCycle } from "#agent/traffic/minute-cycle.ts";
 import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
-import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
@@ -56,7 +56,7 @@ async function live(
   const broker = createRecordingBroker();
   const sender = createOutboxSender(outbox, broker, { fleet: "f", agentId: "a", bootId: "b" }, () => nowMs, log);
   const rates: (number | null)[][] = [];
-  const accuracy = createLiveAccuracy(database, storage);
+  const accuracy = new StoredAccuracy(database, storage);
   const cycle = new MinuteCycle({
     identity: { fleet: "f", agentId: "a", bootId, region: "" },
     record,

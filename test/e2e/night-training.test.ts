@@ -117,6 +117,6 @@ test("a bad model loses its place among the forecasts; one that the agent trains
   const again = await start();
   const status = (await (await fetch(`${again}/api/v1/forecast/training`)).json()) as TrainingStatus;
   expect(status.activeModel).toBe(activeModel);
-  const ready = await agent?.untilLogged('"msg":"the forecasting process is ready"');
-  expect(ready).not.toContain("the program's own serves");
+  const ready = await agent?.untilLogged('"msg":"the forecasting process is ready on ');
+  expect(ready).not.toContain("the built-in one serves");
 }, 240_000);

@@ -1,9 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import pino from "pino";
+import { TrafficBlend } from "#forecast/blend/traffic-blend.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
+import { createCalendar } from "#forecast/data/calendar.ts";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
+import { runToEnd } from "#forecast/simple/rate-model.ts";
 import { UsageError } from "#platform/errors.ts";
 import { describeMismatches, parseConfig } from "#platform/files/read-config.ts";
 import { ForecastReport } from "#protocol/messages.ts";
@@ -134,7 +138,7 @@ describe("a simple forecast stands in", () => {
       given: history(new Array(12).fill(2)),
       model: "moving-average",
       rate: 2,
-      says: "12 of 60 minutes recorded: moving average",
+      says: "12 of 60 minutes recorded: using the moving average",
     },
     {
       name: "12 minutes after 48 unrecorded ones",
@@ -166,7 +170,7 @@ describe("a simple forecast stands in", () => {
       given: steady,
       model: "moving-average",
       rate: 3,
-      says: "the model is still loading",
+      says: "the network is still loading",
     },
     {
       name: "lost",
@@ -174,7 +178,7 @@ describe("a simple forecast stands in", () => {
       given: steady,
       model: "moving-average",
       rate: 3,
-      says: "weights.bin can't be read: moving average",
+      says: "weights.bin can't be read: using the moving average",
     },
     {
       name: "failed",
@@ -182,7 +186,7 @@ describe("a simple forecast stands in", () => {
       given: steady,
       model: "moving-average",
       rate: 3,
-      says: "no forecast within 5 ms: moving average",
+      says: "no forecast within 5 ms: using the moving average",
     },
     {
       name: "not a number",
@@ -217,14 +221,73 @@ describe("a simple forecast stands in", () => {
   });
 });
 
-test("does nothing until started, and hands start and stop on", async () => {
-  const worker = new ScriptedWorker();
+test("does nothing until started, and hands start, reload and stop on", async () => {
+  const calls: string[] = [];
+  const worker = Object.assign(new ScriptedWorker(), {
+    start: () => void calls.push("start"),
+    stop: async () => void calls.push("stop"),
+  });
   const forecaster = createForecaster({ config, log, worker });
-  expect(worker.started).toBe(0);
+  expect(calls).toEqual([]);
   await forecaster.start();
+  await forecaster.reload();
   await forecaster.stop();
-  expect([worker.started, worker.stopped]).toEqual([1, 1]);
+  expect(calls).toEqual(["start", "stop", "start", "stop"]);
 });
+
+test("learns before its first forecast and after each further one", async () => {
+  const random = seededRandom(2);
+  const rates = Array.from({ length: 320 }, (_, minute) => 10 + 80 * (minute % 30 < 3 ? 1 : 0) + 5 * random());
+  const calendar = createCalendar("UTC", []);
+  const worker = Object.assign(new ScriptedWorker(), { current: { kind: "stopped" } as const });
+  const forecaster = createForecaster({ config, log, worker });
+  const blends = { learning: createBlend(), notLearning: createBlend() };
+  const peaks: Record<string, readonly number[]> = {};
+  for (let minutes = 250; minutes <= 320; minutes += 1) {
+    const endMs = startMs + minutes * 60_000;
+    const known = rates.slice(0, minutes);
+    const record = known.map((qps, minute) => ({ minuteStartMs: startMs + minute * 60_000, qps }));
+    const { peakQps } = await forecaster.forecast(record, endMs);
+    peaks["forecaster"] = Object.values(peakQps ?? {});
+    for (let turn = 0; turn < 700; turn += 1) await new Promise(setImmediate); // the slices of learning
+    const given = { qps: known, stepMs: 60_000, endMs, calendar };
+    for (const [name, blend] of Object.entries(blends)) {
+      if (minutes === 250) runToEnd(blend.learn(given));
+      peaks[name] = blend.forecast(given, (fromMs) => known[(fromMs - startMs) / 60_000], null).peak;
+      if (minutes > 250 && name === "learning") runToEnd(blend.learn(given));
+    }
+  }
+  expect(peaks["forecaster"]).toEqual([...(peaks["learning"] ?? [])]);
+  expect(peaks["notLearning"]).not.toEqual(peaks["learning"] ?? []);
+}, 60_000);
+
+const createBlend = () => new TrafficBlend({ stepMs: 60_000, steps: 15, starter: "lstm" });
+
+test.each([
+  { name: "the trained model's directory", trained: "/nowhere/trained", expected: "/nowhere/trained" },
+  { name: "the configured one without a trained model", trained: null, expected: "/nowhere/configured" },
+])(
+  "its process loads $name",
+  async ({ trained, expected }) => {
+    const ready = Promise.withResolvers<void>();
+    const logged: string[] = [];
+    const write = (line: string) => {
+      logged.push(line);
+      ready.resolve();
+    };
+    const forecaster = createForecaster({
+      config: { ...config, modelDir: "/nowhere/configured", timeoutMs: 30_000 },
+      log: pino({ level: "info" }, { write }),
+      trainedModelDir: () => trained,
+    });
+    await forecaster.start();
+    await ready.promise;
+    expect(forecaster.describe().reason).toContain(`the model in ${expected} can't be used`);
+    expect(logged[0]).toContain("the forecasting process is ready on the ");
+    await forecaster.stop();
+  },
+  60_000,
+);
 
 test.each([
   {

@@ -3,7 +3,7 @@ import { findModel, onnxChoice } from "#agent/serving/models/find-model.ts";
 import { settingsOf } from "#agent/serving/models/model-settings.ts";
 import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
-import { createForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
+import { ForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
 import type { ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
@@ -85,7 +85,7 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
 export async function checkForecast(modelDir: string | null, timeoutMs: number, log: Logger): Promise<CheckResult> {
   const name = "forecast";
   const settled = Promise.withResolvers<ForecastWorkerState | null>();
-  const worker = createForecastProcess({
+  const worker = new ForecastProcess({
     modelDir,
     timeoutMs,
     log,

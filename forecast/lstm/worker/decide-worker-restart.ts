@@ -2,19 +2,17 @@ import { doublingDelayMs } from "#platform/doubling-delay.ts";
 
 export interface WorkerRestartDecision {
   readonly delayMs: number;
-  readonly reason: string;
+  readonly failuresInRow: number;
 }
 
 const firstDelayMs = 500;
 const maxDelayMs = 600_000;
 
 /**
- * When a lost forecasting process is started again: after half a second, then twice as long each time, ten minutes at most (weights that
- * can't be read now may have been replaced by then).
- * @param failuresInRow how often it was lost without an answer in between; 1 for the first time.
+ * Delay before a lost forecasting process is started again: half a second, doubled each time, at most ten minutes (weights that can't be
+ * read now may have been replaced by then).
+ * @param failuresInRow losses without an answer in between; 1 for the first.
  */
 export function decideWorkerRestart(failuresInRow: number): WorkerRestartDecision {
-  const delayMs = doublingDelayMs(failuresInRow, firstDelayMs, maxDelayMs);
-  const times = failuresInRow <= 1 ? "once" : `${failuresInRow} times in a row`;
-  return { delayMs, reason: `lost ${times}: started again in ${delayMs / 1000} s` };
+  return { delayMs: doublingDelayMs(failuresInRow, firstDelayMs, maxDelayMs), failuresInRow };
 }

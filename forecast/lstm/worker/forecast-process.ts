@@ -5,26 +5,26 @@ import { endProcess } from "#platform/process/end-process.ts";
 import { isProcessStopped } from "#platform/process/is-process-stopped.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { decideWorkerRestart } from "./decide-worker-restart.ts";
-import type { ForecastWorker, ForecastWorkerState } from "./forecast-worker.ts";
-import type { WorkerMessage } from "./worker-messages.ts";
+import { explainWorkerRestart } from "./explain-worker-restart.ts";
+import type { ForecastRequest, ForecastWorker, ForecastWorkerState, WorkerMessage } from "./forecast-worker.ts";
 
 export interface ForecastProcessOptions {
-  /** null: the weights that the program carries. A function is asked at every start. */
+  /** Directory of the weights; null: the built-in ones. A function is asked at every start. */
   readonly modelDir: string | null | (() => string | null);
-  /** Real milliseconds for one forecast. */
+  /** Limit of one forecast in real milliseconds. */
   readonly timeoutMs: number;
   readonly log: Logger;
-  /** Told of every change. */
+  /** Called at every change of state. */
   readonly onState?: (state: ForecastWorkerState) => void;
-  /** Told of a process that was killed because it did not answer. */
+  /** Called when a process was killed because it did not answer. */
   readonly onHang?: (reason: string) => void;
   /** Maximum time to start. */
   readonly startMs?: number;
-  /** Started instead of this program's own worker; for tests. */
+  /** Command started instead of this program's own worker; for tests. */
   readonly command?: readonly string[];
 }
 
-/** A process that answers nothing this many times in a row hangs, and so does one that takes this many times the limit. */
+/** Timeouts in a row, and multiple of the limit, after which a process hangs. */
 const maxTimeoutsInRow = 5;
 const hangFactor = 10;
 /** Weights are read and compiled meanwhile, maybe on a busy machine. */
@@ -37,154 +37,185 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** Keeps one child process running that holds the network, and starts it again when it is lost. Nothing happens before `start`. */
-export function createForecastProcess(options: ForecastProcessOptions): ForecastWorker {
-  const { log, timeoutMs } = options;
-  const pending = new Map<number, Pending>();
-  let state: ForecastWorkerState = { kind: "stopped" };
-  let child: Bun.Subprocess | undefined;
-  let watch: AnswerWatch | undefined;
-  let restart: Timer | undefined;
-  let failuresInRow = 0;
-  let timeoutsInRow = 0;
-  let nextId = 1;
-  let stopping = false;
+/** Keeps one child process running that holds the network, and restarts it when it is lost. Nothing happens before `start`. */
+export class ForecastProcess implements ForecastWorker {
+  readonly #options: ForecastProcessOptions;
+  readonly #pending = new Map<number, Pending>();
+  #state: ForecastWorkerState = { kind: "stopped" };
+  #child: Bun.Subprocess | undefined;
+  #watch: AnswerWatch | undefined;
+  #restart: Timer | undefined;
+  /** Cause for which the running process was killed. */
+  #killReason: string | undefined;
+  #failuresInRow = 0;
+  #timeoutsInRow = 0;
+  #nextId = 1;
+  #stopping = false;
 
-  const enter = (next: ForecastWorkerState) => {
-    state = next;
-    options.onState?.(next);
-  };
-  const rejectAll = (reason: string) => {
-    for (const { reject } of pending.values()) reject(new Error(reason));
-    pending.clear();
-  };
+  constructor(options: ForecastProcessOptions) {
+    this.#options = options;
+  }
 
-  const lose = (reason: string) => {
-    watch?.stop();
-    watch = undefined;
-    rejectAll(reason);
-    child = undefined;
-    if (stopping) return;
-    failuresInRow += 1;
-    const decision = decideWorkerRestart(failuresInRow);
-    log.warn({ reason, restart: decision.reason }, "the forecasting process is lost");
-    enter({ kind: "lost", reason });
-    restart = setTimeout(launch, decision.delayMs);
-  };
+  start(): void {
+    this.#stopping = false;
+    if (this.#child === undefined && this.#restart === undefined) this.#launch();
+  }
 
-  const take = (process: Bun.Subprocess, message: WorkerMessage, unusable: (reason: string) => void) => {
-    if (message === null || typeof message !== "object") return unusable("it sent something that is not an answer");
-    if (message.kind === "unusable") return unusable(message.reason);
-    if (message.kind === "ready") {
-      watch?.end();
-      const { backend, reason, problem, loadMs } = message;
-      log.info({ backend, reason, loadMs: Math.round(loadMs), pid: process.pid }, "the forecasting process is ready");
-      return enter({ kind: "ready", backend, reason, problem, pid: process.pid });
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#watch?.stop();
+    clearTimeout(this.#restart);
+    this.#restart = undefined;
+    const running = this.#child;
+    if (running !== undefined) {
+      running.disconnect();
+      await endProcess(running, stopGraceMs);
     }
-    if (message.kind !== "outputs" && message.kind !== "failed")
-      return unusable("it sent something that is not an answer");
-    const waiting = pending.get(message.id);
-    pending.delete(message.id);
-    if (pending.size === 0) watch?.end();
-    else watch?.begin(hangFactor * timeoutMs);
-    timeoutsInRow = 0;
-    failuresInRow = 0;
-    if (message.kind === "failed") waiting?.reject(new Error(message.reason));
-    else waiting?.resolve(message.outputs);
-  };
+    this.#rejectAll("the forecasting process was stopped");
+    this.#enter({ kind: "stopped" });
+  }
 
-  const launch = () => {
-    restart = undefined;
-    enter({ kind: "starting" });
-    let unusableReason: string | undefined;
-    const hang = (process: Bun.Subprocess, reason: string) => {
-      unusableReason ??= `the forecasting process ${reason}`;
-      options.onHang?.(reason);
-      process.kill("SIGKILL");
-    };
-    const modelDir = typeof options.modelDir === "function" ? options.modelDir() : options.modelDir;
+  state(): ForecastWorkerState {
+    return this.#state;
+  }
+
+  run(features: Float32Array): Promise<Float32Array> {
+    const { timeoutMs } = this.#options;
+    const running = this.#child;
+    if (this.#state.kind !== "ready" || running === undefined) {
+      return Promise.reject(new Error(`the forecasting process is ${this.#state.kind}`));
+    }
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const { promise, resolve, reject } = Promise.withResolvers<Float32Array>();
+    const timer = setTimeout(() => {
+      this.#pending.delete(id);
+      reject(new Error(`no forecast within ${timeoutMs} ms`));
+      this.#countTimeout(running);
+    }, timeoutMs);
+    if (this.#pending.size === 0) this.#watch?.begin(hangFactor * timeoutMs);
+    this.#pending.set(id, { resolve, reject });
+    try {
+      running.send({ id, features } satisfies ForecastRequest);
+    } catch (error) {
+      this.#pending.delete(id);
+      reject(new Error("the forecasting process accepts no request", { cause: error }));
+    }
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  #countTimeout(running: Bun.Subprocess): void {
+    this.#timeoutsInRow += 1;
+    if (this.#timeoutsInRow !== maxTimeoutsInRow) return;
+    this.#options.onHang?.(`gave no answer ${this.#timeoutsInRow} times in a row: killed`);
+    running.kill("SIGKILL");
+  }
+
+  #launch() {
+    const { modelDir: given, command } = this.#options;
+    this.#restart = undefined;
+    this.#enter({ kind: "starting" });
+    this.#killReason = undefined;
+    const modelDir = typeof given === "function" ? given() : given;
     const modelOption = modelDir === null ? [] : ["--model-dir", modelDir];
     let launched: Bun.Subprocess;
     try {
-      launched = Bun.spawn([...(options.command ?? [...selfCommand(), "forecast-worker", ...modelOption])], {
+      launched = Bun.spawn([...(command ?? [...selfCommand(), "forecast-worker", ...modelOption])], {
         env: childEnvironment("worker"),
         stdin: "ignore",
         stdout: "ignore",
         stderr: "inherit",
         serialization: "advanced",
-        ipc(message: WorkerMessage, process) {
-          take(process, message, (reason) => {
-            unusableReason = reason;
-            process.kill("SIGKILL");
-          });
-        },
+        ipc: (message: WorkerMessage, process) => this.#receive(process, message),
       });
     } catch (error) {
-      return lose(`it can't be started: ${String(error)}`);
+      return this.#lose(`it can't be started: ${String(error)}`);
     }
-    child = launched;
-    timeoutsInRow = 0;
+    this.#child = launched;
+    this.#timeoutsInRow = 0;
+    this.#watch = this.#watchFor(launched);
+    void launched.exited.then((code) => {
+      const ended = launched.signalCode === null ? `ended with ${code}` : `was ended by ${launched.signalCode}`;
+      this.#lose(this.#killReason ?? `the forecasting process ${ended}`);
+    });
+  }
+
+  #watchFor(launched: Bun.Subprocess): AnswerWatch {
+    const { timeoutMs, startMs = maxStartMs, onHang } = this.#options;
+    const hang = (reason: string) => {
+      this.#killReason ??= `the forecasting process ${reason}`;
+      onHang?.(reason);
+      launched.kill("SIGKILL");
+    };
     let stoppedTicks = 0;
-    watch = createAnswerWatch({
+    const watch = createAnswerWatch({
       tickMs: tickFor(hangFactor * timeoutMs),
-      onSilent: (waitedMs) => hang(launched, `gave no answer for ${Math.round(waitedMs)} ms: killed`),
+      onSilent: (waitedMs) => hang(`gave no answer for ${Math.round(waitedMs)} ms: killed`),
       onTick() {
         stoppedTicks = isProcessStopped(launched.pid) ? stoppedTicks + 1 : 0;
-        if (stoppedTicks === maxStoppedTicks) hang(launched, "was stopped by a signal and not resumed: killed");
+        if (stoppedTicks === maxStoppedTicks) hang("was stopped by a signal and not resumed: killed");
       },
     });
-    watch.begin(options.startMs ?? maxStartMs);
-    void launched.exited.then((code) => {
-      const how = launched.signalCode === null ? `ended with ${code}` : `was ended by ${launched.signalCode}`;
-      lose(unusableReason ?? `the forecasting process ${how}`);
-    });
-  };
+    watch.begin(startMs);
+    return watch;
+  }
 
-  return {
-    start() {
-      stopping = false;
-      if (child === undefined && restart === undefined) launch();
-    },
-    async stop() {
-      stopping = true;
-      watch?.stop();
-      clearTimeout(restart);
-      restart = undefined;
-      const running = child;
-      if (running !== undefined) {
-        running.disconnect();
-        await endProcess(running, stopGraceMs);
+  #receive(process: Bun.Subprocess, message: WorkerMessage) {
+    const giveUp = (reason: string) => {
+      this.#killReason = reason;
+      process.kill("SIGKILL");
+    };
+    if (message === null || typeof message !== "object") return giveUp("it sent something that is not an answer");
+    switch (message.kind) {
+      case "unusable":
+        return giveUp(message.reason);
+      case "ready": {
+        this.#watch?.end();
+        const { backend, reason, problem, loadMs } = message;
+        const figures = { backend, reason, loadMs: Math.round(loadMs), pid: process.pid };
+        this.#options.log.info(figures, `the forecasting process is ready on the ${backend} backend (${reason})`);
+        return this.#enter({ kind: "ready", backend, reason, problem, pid: process.pid });
       }
-      rejectAll("the forecasting process was stopped");
-      enter({ kind: "stopped" });
-    },
-    state: () => state,
-    run(features) {
-      const running = child;
-      if (state.kind !== "ready" || running === undefined) {
-        return Promise.reject(new Error(`the forecasting process is ${state.kind}`));
-      }
-      const id = nextId;
-      nextId += 1;
-      const { promise, resolve, reject } = Promise.withResolvers<Float32Array>();
-      const timer = setTimeout(() => {
-        pending.delete(id);
-        timeoutsInRow += 1;
-        reject(new Error(`no forecast within ${timeoutMs} ms`));
-        if (timeoutsInRow === maxTimeoutsInRow) {
-          options.onHang?.(`gave no answer ${timeoutsInRow} times in a row: killed`);
-          running.kill("SIGKILL");
-        }
-      }, timeoutMs);
-      if (pending.size === 0) watch?.begin(hangFactor * timeoutMs);
-      pending.set(id, { resolve, reject });
-      try {
-        running.send({ id, features });
-      } catch (error) {
-        pending.delete(id);
-        reject(new Error("the forecasting process takes no request", { cause: error }));
-      }
-      return promise.finally(() => clearTimeout(timer));
-    },
-  };
+      case "outputs":
+      case "failed":
+        return this.#settle(message);
+      default:
+        message satisfies never;
+        return giveUp("it sent something that is not an answer");
+    }
+  }
+
+  #settle(message: Extract<WorkerMessage, { kind: "outputs" | "failed" }>): void {
+    const waiting = this.#pending.get(message.id);
+    this.#pending.delete(message.id);
+    if (this.#pending.size === 0) this.#watch?.end();
+    else this.#watch?.begin(hangFactor * this.#options.timeoutMs);
+    this.#timeoutsInRow = 0;
+    this.#failuresInRow = 0;
+    if (message.kind === "failed") waiting?.reject(new Error(message.reason));
+    else waiting?.resolve(message.outputs);
+  }
+
+  #lose(reason: string): void {
+    this.#watch?.stop();
+    this.#watch = undefined;
+    this.#rejectAll(reason);
+    this.#child = undefined;
+    if (this.#stopping) return;
+    this.#failuresInRow += 1;
+    const decision = decideWorkerRestart(this.#failuresInRow);
+    this.#options.log.warn({ reason, restart: explainWorkerRestart(decision) }, "the forecasting process is lost");
+    this.#enter({ kind: "lost", reason });
+    this.#restart = setTimeout(() => this.#launch(), decision.delayMs);
+  }
+
+  #enter(next: ForecastWorkerState): void {
+    this.#state = next;
+    this.#options.onState?.(next);
+  }
+
+  #rejectAll(reason: string): void {
+    for (const { reject } of this.#pending.values()) reject(new Error(reason));
+    this.#pending.clear();
+  }
 }

@@ -7,7 +7,7 @@ import { describeError } from "#platform/errors.ts";
 import type { ForecastWorker } from "./forecast-worker.ts";
 
 /**
- * The network that the program carries in this very process: for replays, which have nobody to hold up and thousands of forecasts to make.
+ * Loads the built-in network into this process: for replays, which make thousands of forecasts and have no requests to delay.
  * @throws Error when the model can't be loaded.
  */
 export async function createInProcessWorker(): Promise<ForecastWorker> {

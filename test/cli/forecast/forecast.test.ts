@@ -178,7 +178,7 @@ test.each([
   {
     name: "a network where none can forecast",
     args: () => ["backtest", "--trace", trace, "--horizon", "16", "--model-dir", directory],
-    says: "--model-dir: a network forecasts 15 steps at most",
+    says: "--model-dir: the network forecasts at most 15 steps",
   },
   { name: "no trace", args: () => ["train", "--out", directory], says: "--trace is required" },
   {

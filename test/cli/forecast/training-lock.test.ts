@@ -14,7 +14,7 @@ afterEach(async () => {
 
 test("a directory that another process trains into is refused, by the process's number", async () => {
   await writeFile(join(directory, "training.lock"), `${process.ppid}\n`);
-  await expect(lockForTraining(directory)).rejects.toThrow(`process ${process.ppid} trains into ${directory}`);
+  await expect(lockForTraining(directory)).rejects.toThrow(`process ${process.ppid} is training into ${directory}`);
 });
 
 test.each([

@@ -11,7 +11,7 @@ import {
   type MadeForecast,
   riseThresholdQps,
 } from "#forecast/accuracy/decide-forecast-outcome.ts";
-import { createLiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { withLiveAccuracy } from "#forecast/accuracy/scored-forecaster.ts";
 import { countRises, type ScoredForecast, summarizeAccuracy } from "#forecast/accuracy/summarize-accuracy.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
@@ -213,7 +213,7 @@ describe("live accuracy", () => {
   });
 
   test("a forecast is scored when its time has come, not before", () => {
-    const accuracy = createLiveAccuracy(openDatabase());
+    const accuracy = new StoredAccuracy(openDatabase());
     accuracy.observe(report(20, 55), history(20));
     for (let minute = 21; minute <= 34; minute += 1) accuracy.observe(report(minute, 50), history(minute));
     expect(accuracy.figures(accuracyWindows["24h"], 34 * minuteMs).forecasts).toBe(0);
@@ -224,16 +224,16 @@ describe("live accuracy", () => {
 
   test("what was foretold before a restart is scored after it, and the figures go on", () => {
     const database = openDatabase();
-    const before = createLiveAccuracy(database);
+    const before = new StoredAccuracy(database);
     for (let minute = 20; minute <= 60; minute += 1) before.observe(report(minute, 55), history(minute));
-    const after = createLiveAccuracy(database);
+    const after = new StoredAccuracy(database);
     after.observe(report(80, 50), history(80));
     expect(after.figures(accuracyWindows["24h"], 80 * minuteMs)).toMatchObject({ forecasts: 41, wapePercent: 10 });
   });
 
   test("a forecaster that sees the rise coming hits it with its lead, one that doesn't misses it", () => {
     const run = (foretell: (minute: number) => number) => {
-      const accuracy = createLiveAccuracy(openDatabase());
+      const accuracy = new StoredAccuracy(openDatabase());
       for (let minute = 20; minute <= 140; minute += 1)
         accuracy.observe(report(minute, foretell(minute)), history(minute));
       return accuracy.figures(accuracyWindows["24h"], 140 * minuteMs);
@@ -246,7 +246,7 @@ describe("live accuracy", () => {
   });
 
   test("the bound is learnt from what the newest peaks needed", () => {
-    const accuracy = createLiveAccuracy(openDatabase());
+    const accuracy = new StoredAccuracy(openDatabase());
     const day = Array.from({ length: 300 }, (_, minute) => ({ minuteStartMs: minute * minuteMs, qps: 50 }));
     // Always a tenth too low: the factor of 50 / 45 covers all.
     for (let minute = 20; minute <= 300; minute += 1) accuracy.observe(report(minute, 45), day.slice(0, minute));
@@ -254,7 +254,7 @@ describe("live accuracy", () => {
   });
 
   test("a forecast that says its peak's quantiles is judged by those", () => {
-    const accuracy = createLiveAccuracy(openDatabase());
+    const accuracy = new StoredAccuracy(openDatabase());
     const flat = Array.from({ length: 60 }, (_, minute) => ({ minuteStartMs: minute * minuteMs, qps: 50 }));
     for (let minute = 20; minute <= 60; minute += 1) {
       const peakQps = { q50: 40, q90: 45, q95: minute % 2 === 0 ? 49 : 51 };
@@ -266,7 +266,7 @@ describe("live accuracy", () => {
 
   test("minutes that nobody counted judge nothing; a clock set back does no harm; old rows go", () => {
     const database = openDatabase();
-    const accuracy = createLiveAccuracy(database);
+    const accuracy = new StoredAccuracy(database);
     const rows = () => database.query<{ rows: number }, []>("SELECT count(*) AS rows FROM forecast_made").get()!.rows;
     accuracy.observe(report(20, 50), history(20));
     accuracy.observe(report(100, 50), history(100, 95));
@@ -285,7 +285,7 @@ describe("live accuracy", () => {
   test("a forecaster whose forecasts are judged: that they can't be written down costs none", async () => {
     const database = new Database(":memory:", { strict: true });
     for (const step of controllerMigrations) database.run(step);
-    const live = createLiveAccuracy(database);
+    const live = new StoredAccuracy(database);
     const calls: string[] = [];
     const forecaster: Forecaster = {
       start: async () => void calls.push("start"),

@@ -41,12 +41,12 @@ describe("parseTrace", () => {
     {
       name: "off the step",
       input: text(ok, line(1, 1), line(2, 1), "2026-01-05T00:02:30Z,1"),
-      says: "line 5: its time does not lie on the trace's step of 60 s",
+      says: "line 5: expected a time on the trace's step of 60 s",
     },
     {
       name: "years apart",
       input: text(ok, line(1, 1), "2126-01-05T00:00:00Z,1"),
-      says: "more than 5000000",
+      says: "expected at most 5000000 steps",
     },
   ])("refuses: $name", ({ input, says }) => {
     expect(() => parseTrace(input, "t.csv")).toThrow(UsageError);

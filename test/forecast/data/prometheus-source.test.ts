@@ -145,7 +145,7 @@ describe("reading from Prometheus", () => {
     {
       name: "wants a key",
       answer: () => new Response("Unauthorized", { status: 401 }),
-      says: "401: Unauthorized (a token or user",
+      says: "401: Unauthorized (needs a token or user",
       requests: 1,
     },
     {
@@ -157,13 +157,13 @@ describe("reading from Prometheus", () => {
     {
       name: "is something else",
       answer: () => new Response("<html>Grafana</html>", { headers: { "content-type": "text/html" } }),
-      says: 'expected Prometheus\' JSON, got text/html: "<html>Grafana</html>"',
+      says: 'expected JSON from Prometheus, got text/html: "<html>Grafana</html>"',
       requests: 1,
     },
     {
       name: "answers with other JSON",
       answer: () => Response.json({ ok: 1 }),
-      says: "the answer is not Prometheus': /status",
+      says: "the answer is not from Prometheus: /status",
       requests: 1,
     },
     {

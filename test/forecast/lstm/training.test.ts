@@ -182,7 +182,7 @@ describe("training", () => {
     await writeFile(path, "{");
     await expect(store.load()).rejects.toThrow("can't be read");
     await writeFile(path, "{}");
-    await expect(store.load()).rejects.toThrow("is none of this program");
+    await expect(store.load()).rejects.toThrow("was not written by this program");
     await store.remove();
     expect(await store.load()).toBeNull();
     const nowhere = createCheckpointFile(join(path, "below-a-file", "checkpoint.json"));
@@ -220,7 +220,7 @@ describe("training", () => {
       name: "other steps",
       minutes: 900,
       stepMs: 300_000,
-      says: "steps of 300 s; the model needs a trace with steps of 60 s",
+      says: "steps of 300 s; expected steps of 60 s",
     },
     { name: "two hours only", minutes: 100, stepMs: 60_000, says: "too few complete windows of 75 minutes" },
   ])("refuses $name", async ({ minutes, stepMs, says }) => {

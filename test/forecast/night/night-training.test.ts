@@ -12,15 +12,12 @@ import { lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
 import { loadModel, modelFilesIn, serializeModel, writeFilesAtomically } from "#forecast/lstm/model-files.ts";
 import { startBackend, tf } from "#forecast/lstm/tensorflow.ts";
 import { rateSeriesOf } from "#forecast/lstm/train-from-trace.ts";
-import { countWindows } from "#forecast/night/count-windows.ts";
-import {
-  createNightTraining,
-  type NightTraining,
-  type NightTrainingParts,
-  renderTrace,
-} from "#forecast/night/night-training.ts";
+import type { PromotionDecision } from "#forecast/night/decide-promotion.ts";
+import { NightTraining, type NightTrainingParts } from "#forecast/night/night-training.ts";
 import { createTrainedModels } from "#forecast/night/trained-models.ts";
+import type { TrainerTask } from "#forecast/night/trainer-messages.ts";
 import { registerTrainingMetrics } from "#forecast/night/training-metrics.ts";
+import { countWindows, renderTrace } from "#forecast/night/training-record.ts";
 import { trainingRoutes } from "#forecast/night/training-routes.ts";
 
 const minuteMs = 60_000;
@@ -54,7 +51,7 @@ async function create(change: Partial<NightTrainingParts> = {}) {
   const memory = createMemory();
   const models = createTrainedModels(join(place, "models"), memory);
   const moment = { busy: false, nowMs, reloads: 0 };
-  const training = createNightTraining({
+  const training = new NightTraining({
     config: {
       enabled: true,
       window: "00:00-00:00",
@@ -87,6 +84,14 @@ async function create(change: Partial<NightTrainingParts> = {}) {
 const fake = (messages: readonly object[], then = "") => ({
   command: () => [process.execPath, fakeTrainer, JSON.stringify(messages), then],
 });
+
+const notBetter: PromotionDecision = {
+  kind: "keep",
+  rule: "not-better",
+  wapePercent: 30,
+  incumbentWapePercent: 30,
+  forecasts: 100,
+};
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await Bun.sleep(10);
@@ -138,12 +143,15 @@ describe("a night's training", () => {
   }, 120_000);
 
   test("one that does not win is thrown away, and the one in service stays", async () => {
-    const done = { kind: "done", decision: { kind: "keep", reason: "not better by 1 %" }, durationS: 1, verdict: "" };
+    const done = { kind: "done", decision: notBetter, durationS: 1, verdict: "" };
     const { training, models, place, moment } = await create(fake([done]));
     await mkdir(join(place, "models", String(nowMs)), { recursive: true });
     await training.evaluate();
     await until(() => training.status().state === "waiting");
-    expect(training.status().last).toMatchObject({ kind: "kept", reason: "not better by 1 %" });
+    expect(training.status().last).toMatchObject({
+      kind: "kept",
+      reason: expect.stringContaining("not better by the required 1 %"),
+    });
     expect(models.activeDirectory()).toBeNull();
     expect(await readdir(join(place, "models"))).toEqual([]);
     expect(moment.reloads).toBe(0);
@@ -159,7 +167,7 @@ describe("a night's training", () => {
     expect(training.status().progress).toEqual({ epoch: 3, batch: 2, batches: 9, loss: 0.5, pid, ...unknown });
     moment.busy = true;
     await training.evaluate();
-    expect(training.status()).toMatchObject({ state: "resting", reason: "requests wait" });
+    expect(training.status()).toMatchObject({ state: "resting", reason: "requests are queued" });
     await training.evaluate();
     await until(() => training.status().progress?.validationLoss === 1);
     moment.busy = false;
@@ -279,7 +287,7 @@ describe("a night's training", () => {
 
   test("a restart in the night begins no other one; what can't be read counts as none", async () => {
     const memory = createMemory();
-    const done = { kind: "done", decision: { kind: "keep", reason: "not better by 1 %" }, durationS: 1, verdict: "" };
+    const done = { kind: "done", decision: notBetter, durationS: 1, verdict: "" };
     const { training } = await create({ ...fake([done]), memory });
     await training.evaluate();
     await until(() => training.status().state === "waiting");
@@ -309,6 +317,37 @@ describe("a night's training", () => {
     moment.nowMs = atMs;
     await training.evaluate();
     expect(training.status().state).toBe(trains ? "training" : "waiting");
+  });
+
+  test("gives the trainer its task: the model in service to beat, limits and calendar", async () => {
+    const tasks: TrainerTask[] = [];
+    const command = (task: TrainerTask) => {
+      tasks.push(task);
+      return ["/nowhere/trainer"];
+    };
+    const change = {
+      command,
+      timeZone: "Asia/Tokyo",
+      holidays: ["2026-01-05"],
+      configuredModelDirectory: "/configured",
+    };
+    const { training, models, moment, place } = await create({ ...change, config: { ...config(), maxMinutes: 7 } });
+    await training.evaluate();
+    expect(tasks[0]).toEqual({
+      tracePath: join(place, "training", "trace.csv"),
+      outputDirectory: join(place, "models", String(nowMs)),
+      checkpointPath: join(place, "training", "checkpoint.json"),
+      incumbentDirectory: "/configured",
+      units: "tiny",
+      maxMs: 420_000,
+      priority: "normal",
+      timeZone: "Asia/Tokyo",
+      holidays: ["2026-01-05"],
+    });
+    await models.promote("17");
+    moment.nowMs += 13 * 60 * minuteMs;
+    await training.evaluate();
+    expect(tasks[1]?.incumbentDirectory).toBe(join(place, "models", "17"));
   });
 
   test("a process that can't be started is a failure, not an error", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { decideShares, describeShares } from "#forecast/quantiles/decide-shares.ts";
+import { decideShares } from "#forecast/quantiles/decide-shares.ts";
 
 const cost = (name: string, loss: number, yardstickLoss = 100) => ({ name, loss, yardstickLoss });
 
@@ -22,6 +22,6 @@ test.each([
   for (const [name, share] of Object.entries(expected)) expect(shares.get(name)).toBeCloseTo(share, 5);
 });
 
-test("the largest comes first, and people can read them", () => {
-  expect(describeShares(decideShares([cost("b", 84), cost("a", 80)]))).toBe("a 73 %, b 27 %");
+test("the largest comes first", () => {
+  expect([...decideShares([cost("b", 84), cost("a", 80)]).keys()]).toEqual(["a", "b"]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
-import { createPeakBlend } from "#forecast/quantiles/peak-blend.ts";
+import { PeakBlend } from "#forecast/quantiles/peak-blend.ts";
 import { inOrder, type PeakQuantiles, peakLoss } from "#forecast/quantiles/peak-quantiles.ts";
 import { createRecentRatios } from "#forecast/quantiles/recent-ratios.ts";
 
@@ -36,7 +36,7 @@ test("ratios: assumed until twenty are known, then ranks of the newest day", () 
 
 /** Uniform peaks between 0 and 100, and two who forecast them. */
 function run(rounds: number, said: (peak: number) => ReadonlyMap<string, PeakQuantiles>, drift = 0) {
-  const blend = createPeakBlend(horizonMs);
+  const blend = new PeakBlend(horizonMs);
   const random = seededRandom(9);
   const peaks = new Map<number, number>();
   let covered = 0;
@@ -53,7 +53,7 @@ function run(rounds: number, said: (peak: number) => ReadonlyMap<string, PeakQua
 }
 
 test("one that is forgotten has no share until it was compared anew, also with what it had said before", () => {
-  const blend = createPeakBlend(horizonMs);
+  const blend = new PeakBlend(horizonMs);
   const said = new Map([["wise", [50, 90, 95] as const]]);
   const random = seededRandom(9);
   const at = (index: number) => {
@@ -94,7 +94,7 @@ test("a bound that claims too much is moved to where it is exceeded once in twen
 });
 
 test("peaks are forecast in every minute from the first on, also while only some are known well enough to be compared", () => {
-  const blend = createPeakBlend(horizonMs);
+  const blend = new PeakBlend(horizonMs);
   const said = new Map([["quantiles", [50, 90, 95] as const]]);
   for (let index = 0; index < 60; index += 1) {
     blend.settle(index * horizonMs, () => 60);
@@ -106,7 +106,7 @@ test("peaks are forecast in every minute from the first on, also while only some
 
 test("before anything is known quantiles count more than the ratios of a point", () => {
   const points = new Map([["last-value", 10]]);
-  const { shares } = createPeakBlend(horizonMs).forecast(0, points, new Map([["quantiles", [5, 6, 7] as const]]));
+  const { shares } = new PeakBlend(horizonMs).forecast(0, points, new Map([["quantiles", [5, 6, 7] as const]]));
   expect([...shares]).toEqual([
     ["quantiles", 8 / 9],
     ["last-value", 1 / 9],
@@ -114,7 +114,7 @@ test("before anything is known quantiles count more than the ratios of a point",
 });
 
 test("a time in which not all was counted teaches nothing", () => {
-  const blend = createPeakBlend(horizonMs);
+  const blend = new PeakBlend(horizonMs);
   for (let index = 0; index < 60; index += 1) {
     blend.settle(index * horizonMs, () => null);
     blend.forecast(index * horizonMs, new Map([["last-value", 10]]), new Map());

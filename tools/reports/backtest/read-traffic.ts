@@ -6,11 +6,11 @@ import { UsageError } from "#platform/errors.ts";
 
 const minuteMs = 60_000;
 
-/** A trace as rates a minute: steps of seconds are averaged, longer ones repeated, gaps filled with what came before. */
+/** Converts a trace to rates by minute: shorter steps are averaged, longer ones repeated, gaps filled with the last rate. */
 export function ratesByMinute({ stepMs, counts }: Pick<Trace, "stepMs" | "counts">): number[] {
   const minutes = Math.max(1, Math.floor((counts.length * stepMs) / minuteMs));
   const sums = new Float64Array(minutes);
-  const seconds = new Float64Array(minutes);
+  const coveredMs = new Float64Array(minutes);
   for (const [index, count] of counts.entries()) {
     if (count === null) continue;
     const rate = count / (stepMs / 1000);
@@ -20,21 +20,21 @@ export function ratesByMinute({ stepMs, counts }: Pick<Trace, "stepMs" | "counts
       const toMs = Math.min(endMs, (minute + 1) * minuteMs);
       if (minute < minutes) {
         sums[minute] = (sums[minute] as number) + rate * (toMs - fromMs);
-        seconds[minute] = (seconds[minute] as number) + toMs - fromMs;
+        coveredMs[minute] = (coveredMs[minute] as number) + toMs - fromMs;
       }
       fromMs = toMs;
     }
   }
   let last = 0;
   return Array.from(sums, (sum, minute) => {
-    if ((seconds[minute] as number) > 0) last = sum / (seconds[minute] as number);
+    if ((coveredMs[minute] as number) > 0) last = sum / (coveredMs[minute] as number);
     return last;
   });
 }
 
 /**
- * Reads a trace as traffic, scaled so that its busiest minute has `peakQps`; null leaves it as it is.
- * @param days only so many from the beginning.
+ * Reads a trace as traffic, scaled so that its busiest minute has `peakQps`; null: not scaled.
+ * @param days limits it to the first days; null: all.
  * @throws UsageError when the file can't be read or parsed, or holds no traffic.
  */
 export async function readTraffic(

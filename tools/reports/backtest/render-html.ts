@@ -5,7 +5,7 @@ const width = 1000;
 const height = 160;
 const maxPoints = 1000;
 
-/** The highest of each stretch, so that no peak is lost when a month is drawn a thousand points wide. */
+/** Keeps the highest value of each stretch, so that no peak is lost when a month is drawn a thousand points wide. */
 function thinned(values: readonly number[]): number[] {
   const stride = Math.ceil(values.length / maxPoints);
   return Array.from({ length: Math.ceil(values.length / stride) }, (_, index) =>
@@ -25,7 +25,7 @@ const figureText = (value: number) =>
   value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
 const dayText = (atMs: number) => new Date(atMs).toISOString().slice(0, 16).replace("T", " ");
 
-/** Time from left to right, values from zero to `highest`, with the ends of both axes in words. */
+/** Draws values from zero to `highest` over time, with the ends of both axes as text. */
 function chart(
   title: string,
   lines: readonly { readonly values: readonly number[]; readonly css: string }[],
@@ -46,7 +46,7 @@ function cumulated(values: readonly number[]): number[] {
   });
 }
 
-/** A page of its own, without anything from elsewhere: for each trace the table, and demand, capacity and cost over time for each policy. */
+/** Renders a self-contained page: for each trace a table, and demand, capacity and cost over time for each policy. */
 export function renderHtml(
   fleetName: string,
   header: readonly string[],

@@ -1,8 +1,8 @@
-import type { BacktestRow } from "#forecast/backtest.ts";
+import type { BacktestRow } from "#forecast/judge/judge-replay.ts";
 
 const percent = (value: number | null, digits = 1) => (value === null ? "–" : `${value.toFixed(digits)} %`);
 
-/** What a table of forecast models shows of each, the model's name left aside: path, peak, coverage, head-room, skill. */
+/** Columns of a table of forecast models after the model's name: path, peak, coverage, headroom, skill. */
 export const backtestColumns: readonly (readonly [heading: string, cell: (row: BacktestRow) => string])[] = [
   ["WAPE", ({ path }) => percent(path.wapePercent)],
   ["MAPE", ({ path }) => percent(path.mapePercent)],
@@ -16,3 +16,7 @@ export const backtestColumns: readonly (readonly [heading: string, cell: (row: B
   ["×", ({ headroom95 }) => headroom95.toFixed(2)],
   ["skill", ({ skill }) => percent(100 * skill)],
 ];
+
+/** Explains the columns. */
+export const columnLegend =
+  "pinball: mean loss of the quantiles 0.5, 0.9 and 0.95, in percent of the mean rate. peak: the highest step of a forecast. 0.9, 0.95: share of peaks within these quantiles. ×: factor from a forecast peak to its 0.95 quantile. skill: peak pinball against the best simple model's.";

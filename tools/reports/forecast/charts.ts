@@ -4,7 +4,7 @@ import { areaPath, type ChartFrame, linePath, niceTicks, renderChart, type Tick 
 const wide = { width: 960, height: 300 };
 const half = { width: 470, height: 280 };
 
-/** Times of the steps of a series, for axes. */
+/** Time axis of a series. */
 export interface TimeAxis {
   readonly startMs: number;
   readonly stepMs: number;
@@ -45,9 +45,9 @@ function amountAxis(highest: number, suffix = ""): Pick<ChartFrame, "y" | "yTick
 }
 
 const largest = (values: readonly (number | null)[]) =>
-  values.reduce<number>((most, value) => (value !== null && Number.isFinite(value) ? Math.max(most, value) : most), 0);
+  values.reduce<number>((max, value) => (value !== null && Number.isFinite(value) ? Math.max(max, value) : max), 0);
 
-/** What came, under the champion's forecasts as fans. */
+/** Draws the actual rates over the champion's forecasts as fans. */
 export function fanChart(
   axis: TimeAxis,
   qps: readonly (number | null)[],
@@ -56,24 +56,24 @@ export function fanChart(
 ): string {
   const { from, to } = stretch;
   const actual = qps.slice(from, to);
-  // One fan may reach very far: what came decides the scale, up to twice as high.
+  // One fan may reach very high: the scale ends at twice the highest actual rate.
   const highest = Math.max(
     largest(actual),
     Math.min(2 * largest(actual), largest(fans.flatMap(({ bands }) => bands.map((band) => band[4] ?? null)))),
   );
   const frame: ChartFrame = {
     ...wide,
-    title: "Forecast fans against what came",
+    title: "Forecast fans against actual rates",
     x: [from, to - 1],
     ...amountAxis(highest),
     xTicks: timeTicks(axis, from, to - 1),
     xLabel: `time (${axis.timeZone})`,
-    yLabel: "requests a second",
+    yLabel: "requests per second",
   };
   return renderChart(frame, (scales) => {
     const inside = { ...scales, y: (value: number) => Math.max(scales.y(frame.y[1]), scales.y(value)) };
     const drawn = fans.map(({ origin, bands }) => {
-      // Steps have a width: a fan reaches half a step beyond the middles of its first and last.
+      // Steps have a width: a fan reaches half a step beyond the centres of its first and last.
       const places = [-0.5, ...bands.keys(), bands.length - 0.5].filter((place) => origin + place <= to - 0.5);
       const xs = places.map((place) => Math.min(Math.max(origin + place, from), to - 1));
       const column = (index: number) =>
@@ -94,31 +94,31 @@ export function fanChart(
   });
 }
 
-/** The same places with a gap wherever two are further apart than three of the usual steps: nothing was judged in between. */
+/** Adds a gap wherever two places are more than three median steps apart: nothing was judged in between. */
 function withGaps<T extends { readonly origin: number }>(places: readonly T[]): (T | { origin: number; gap: true })[] {
   const steps = places.slice(1).map(({ origin }, index) => origin - (places[index] as T).origin);
-  const usual = steps.toSorted((a, b) => a - b)[steps.length >> 1] ?? 1;
+  const median = steps.toSorted((a, b) => a - b)[steps.length >> 1] ?? 1;
   return places.flatMap((place, index) =>
-    index > 0 && (steps[index - 1] as number) > 3 * usual
+    index > 0 && (steps[index - 1] as number) > 3 * median
       ? [{ origin: place.origin, gap: true } as const, place]
       : [place],
   );
 }
 
-/** The peaks of the whole judged part with the bound that was to hold them. */
+/** Draws the peaks of the judged part and their forecast bound. */
 export function peakChart(axis: TimeAxis, peaks: readonly { origin: number; actual: number; upper: number }[]): string {
   const from = peaks[0]?.origin ?? 0;
   const to = peaks.at(-1)?.origin ?? 1;
-  const came = largest(peaks.map(({ actual }) => actual));
+  const highest = largest(peaks.map(({ actual }) => actual));
   const frame: ChartFrame = {
     ...wide,
     height: 240,
     title: "Peaks and their 0.95 quantile",
     x: [from, to],
-    ...amountAxis(Math.max(came, Math.min(2 * came, largest(peaks.map(({ upper }) => upper))))),
+    ...amountAxis(Math.max(highest, Math.min(2 * highest, largest(peaks.map(({ upper }) => upper))))),
     xTicks: timeTicks(axis, from, to),
     xLabel: `time (${axis.timeZone})`,
-    yLabel: "requests a second",
+    yLabel: "requests per second",
   };
   return renderChart(frame, (scales) => {
     const inside = { ...scales, y: (value: number) => Math.max(scales.y(frame.y[1]), scales.y(value)) };
@@ -137,7 +137,7 @@ export function peakChart(axis: TimeAxis, peaks: readonly { origin: number; actu
   });
 }
 
-/** Two series of percentages by slot: bars for the champion, marks for the model it is compared with. */
+/** Draws two series of percentages by slot: bars for the champion, marks for the model it is compared with. */
 function comparedBars(
   title: string,
   xLabel: string,
@@ -173,7 +173,7 @@ function comparedBars(
   });
 }
 
-/** Bars of the error (%) at each hour of the day, of the champion beside another; null where no forecast fell. */
+/** Draws the error (%) by hour of the day, of the champion beside another model; null: no forecast in that hour. */
 export function hourChart(
   champion: readonly (number | null)[],
   other: { readonly name: string; readonly values: readonly (number | null)[] } | null,
@@ -183,7 +183,7 @@ export function hourChart(
   return comparedBars("Error by hour of day", `hour of day (${timeZone})`, slots, 3, champion, other);
 }
 
-/** Bars of the error (%) at each step ahead, of the champion beside another. */
+/** Draws the error (%) by step ahead, of the champion beside another model. */
 export function stepChart(
   champion: readonly (number | null)[],
   other: { readonly name: string; readonly values: readonly (number | null)[] } | null,
@@ -195,7 +195,7 @@ export function stepChart(
   return comparedBars("Error by time ahead", `${seconds ? "seconds" : "minutes"} ahead`, slots, every, champion, other);
 }
 
-/** What quantiles promised to cover against what they covered: those that the champion said, and those by the spread about its median. */
+/** Draws nominal against actual coverage: of the champion's quantiles, and of those by the spread about its median. */
 export function calibrationChart(own: readonly CalibrationPoint[], spread: readonly CalibrationPoint[]): string {
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, label: `${at * 100} %` }));
   const frame: ChartFrame = {
@@ -205,7 +205,7 @@ export function calibrationChart(own: readonly CalibrationPoint[], spread: reado
     y: [0, 1],
     xTicks: ticks,
     yTicks: ticks,
-    xLabel: "promised share of peaks",
+    xLabel: "nominal share of peaks",
     yLabel: "covered share",
   };
   return renderChart(frame, (scales) => {
@@ -222,13 +222,13 @@ export function calibrationChart(own: readonly CalibrationPoint[], spread: reado
     );
     const dots = own.map(
       ({ nominal, observed }) =>
-        `<circle class="dot" cx="${scales.x(nominal).toFixed(1)}" cy="${scales.y(observed).toFixed(1)}" r="3.5"><title>promised ${(100 * nominal).toFixed(0)} %, covered ${(100 * observed).toFixed(1)} %</title></circle>`,
+        `<circle class="dot" cx="${scales.x(nominal).toFixed(1)}" cy="${scales.y(observed).toFixed(1)}" r="3.5"><title>nominal ${(100 * nominal).toFixed(0)} %, covered ${(100 * observed).toFixed(1)} %</title></circle>`,
     );
     return `<path class="ideal" d="${ideal}"/><path class="line forecast" d="${line}"/>${dots.join("")}`;
   });
 }
 
-/** Pinball losses of the peak, the best first. */
+/** Draws the models' pinball losses of the peak, the smallest first. */
 export function modelChart(rows: readonly { model: string; peakPinballPercent: number }[]): string {
   const sorted = [...rows].sort((a, b) => a.peakPinballPercent - b.peakPinballPercent);
   const highest = largest(sorted.map(({ peakPinballPercent }) => peakPinballPercent)) || 1;

@@ -1,5 +1,7 @@
-import { type Backtest, type BacktestRow, championName, type Replay } from "#forecast/backtest.ts";
-import { backtestColumns } from "./backtest-columns.ts";
+import type { Backtest } from "#forecast/backtest.ts";
+import { type BacktestRow, championName } from "#forecast/judge/judge-replay.ts";
+import type { Replay } from "#forecast/judge/replay-forecasts.ts";
+import { backtestColumns, columnLegend } from "./backtest-columns.ts";
 import { calibrationChart, fanChart, hourChart, modelChart, peakChart, stepChart } from "./charts.ts";
 import {
   busiestStretch,
@@ -20,13 +22,13 @@ export interface ReportSection {
   readonly stepMs: number;
   readonly steps: number;
   readonly timeZone: string;
-  /** The whole series, requests a second; null where nobody counted. */
+  /** The whole series, requests per second; null: not counted. */
   readonly qps: readonly (number | null)[];
   readonly figures: Omit<Backtest, "replay">;
   readonly replay: Replay;
 }
 
-/** Steps of the stretch that is shown closely. */
+/** Steps of the stretch that is shown in detail. */
 const closeSteps = 480;
 
 const percent = (value: number | null, digits = 1) => (value === null ? "–" : `${value.toFixed(digits)} %`);
@@ -51,7 +53,7 @@ function figure(title: string, legend: string, chart: string, text: string): str
 
 const key = (kind: string, text: string) => `<span><i class="key ${kind}"></i>${escapeHtml(text)}</span>`;
 
-/** The simple model with the least of some error: what the champion has to beat. */
+/** Name of the simple model with the smallest error, which the champion has to beat. */
 function bestSimple({ figures }: ReportSection, errorOf: (row: BacktestRow) => number | null): string | null {
   const simple = figures.rows.filter(({ model }) => model !== championName && model !== "lstm");
   return simple.sort((a, b) => (errorOf(a) ?? 0) - (errorOf(b) ?? 0))[0]?.model ?? null;
@@ -81,10 +83,10 @@ function renderSection(section: ReportSection, index: number): string {
           tile(
             "WAPE of the champion",
             percent(champion.path.wapePercent),
-            `noise alone costs ${percent(figures.poissonFloorPercent)}`,
+            `noise alone: ${percent(figures.poissonFloorPercent)}`,
           ),
           tile("WAPE of the peak", percent(champion.peak.wapePercent), `highest of ${steps} steps`),
-          tile("Peaks within the 0.95 quantile", percent(100 * champion.coverage95), "95 % promised"),
+          tile("Peaks within the 0.95 quantile", percent(100 * champion.coverage95), "95 % nominal"),
           tile(
             "Skill",
             percent(100 * champion.skill),
@@ -93,21 +95,21 @@ function renderSection(section: ReportSection, index: number): string {
         ].join("");
   return `<section id="trace-${index}">
 <h2>${escapeHtml(name)}</h2>
-<p class="lead">${figures.origins} forecasts of ${(steps * stepMs) / 60_000} minutes in steps of ${stepMs / 1000} s, judged from ${day(judgedFromMs)} to ${day(endMs)}. The champion was made of ${shares}.${figures.leftOut.length === 0 ? "" : ` Too little record for ${escapeHtml(figures.leftOut.join(", "))}.`}</p>
+<p class="lead">${figures.origins} forecasts of ${(steps * stepMs) / 60_000} minutes in steps of ${stepMs / 1000} s, judged from ${day(judgedFromMs)} to ${day(endMs)}. Mean shares in the champion: ${shares}.${figures.leftOut.length === 0 ? "" : ` Too little record for ${escapeHtml(figures.leftOut.join(", "))}.`}</p>
 <div class="tiles">${tiles}</div>
 ${figure(
-  "Forecast fans against what came",
-  key("actual", "what came") + key("forecast", "median") + key("inner", "10 % to 90 %") + key("outer", "5 % to 95 %"),
+  "Forecast fans against actual rates",
+  key("actual", "actual") + key("forecast", "median") + key("inner", "10 % to 90 %") + key("outer", "5 % to 95 %"),
   fanChart(axis, qps, stretch, collectFans(replay, stretch.from, stretch.to)),
-  `The busiest stretch of the judged part. Each fan was made knowing only what lies before it: its upper ends are the champion's own quantiles, its lower ones what the 100 newest forecasts had missed by.`,
+  "The busiest stretch of the judged part. Each fan was made from the record before it: its upper ends are the champion's own quantiles, its lower ones come from the errors of the newest 100 forecasts before it.",
 )}
 ${figure(
-  "Peaks and the bound that was to hold them",
-  key("actual", "highest step that came") +
-    key("forecast", "its 0.95 quantile, foretold") +
+  "Peaks and their bound",
+  key("actual", "highest step, actual") +
+    key("forecast", "its 0.95 quantile, forecast") +
     key("broken", "above the bound"),
   peakChart(axis, collectPeaks(replay)),
-  "A scaler that sizes for the bound runs short at the marked places only.",
+  "A scaler that sizes for the bound runs short only at the marked places.",
 )}
 <div class="pair">
 ${figure(
@@ -118,7 +120,7 @@ ${figure(
     against((model) => errorByHour(replay, model, startMs, stepMs, timeZone)),
     timeZone,
   ),
-  "Bars above their mark: hours in which the best simple model would have served better.",
+  "Where a bar is above its mark, the best simple model would have been better.",
 )}
 ${figure(
   "Error by time ahead",
@@ -128,17 +130,17 @@ ${figure(
     against((model) => errorByStep(replay, model, steps)),
     stepMs,
   ),
-  "How the error grows with the distance.",
+  "Growth of the error with the time ahead.",
 )}
-${figure("Calibration of the peak", key("dot", "the champion's quantiles") + key("forecast", "spread about its median") + key("ideal", "as promised"), calibrationChart(ownCalibration(replay), spreadCalibration(replay)), "On the dashed line a quantile covers as many peaks as it promises; below it, it promises too much.")}
-${figure("Pinball loss of the peak, by model", "", modelChart(figures.rows), "Mean of the quantiles 0.5, 0.9 and 0.95, in percent of the mean; less is better.")}
+${figure("Calibration of the peak", key("dot", "the champion's quantiles") + key("forecast", "spread about its median") + key("ideal", "ideal"), calibrationChart(ownCalibration(replay), spreadCalibration(replay)), "On the dashed line a quantile covers its nominal share of the peaks; below it, fewer.")}
+${figure("Pinball loss of the peak, by model", "", modelChart(figures.rows), "Mean loss of the quantiles 0.5, 0.9 and 0.95, in percent of the mean rate; less is better.")}
 </div>
 <details><summary>All figures</summary>${table(section)}
-<p class="text">pinball: mean loss of the quantiles 0.5, 0.9, 0.95 in percent of the mean. peak: the highest step of a forecast. 0.9, 0.95: share of peaks that these quantiles covered. ×: from a forecast peak to its 0.95 quantile. skill: peak pinball against the best simple model's.</p></details>
+<p class="text">${columnLegend}</p></details>
 </section>`;
 }
 
-/** A page of its own with everything in it: no script, no font, no picture from elsewhere. */
+/** Renders a self-contained page: no script, and no font or picture from elsewhere. */
 export function renderReport(sections: readonly ReportSection[], version: string): string {
   const links = sections.map(({ name }, index) => `<a href="#trace-${index}">${escapeHtml(name)}</a>`).join("");
   return `<!doctype html>
@@ -146,12 +148,12 @@ export function renderReport(sections: readonly ReportSection[], version: string
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Traffic forecasts, judged</title>
+<title>Forecast backtest</title>
 <style>${reportStyle}</style>
 </head>
 <body>
-<header><h1>Traffic forecasts, judged</h1>
-<p>What each model would have said of recorded traffic, and how far off it was. The oldest 70 % of a trace is known from the start, the next 15 % teach the quantiles, the newest 15 % are judged.</p>
+<header><h1>Forecast backtest</h1>
+<p>Forecasts that each model would have made of recorded traffic, and their errors. The oldest 70 % of a trace are known from the start, the next 15 % calibrate the quantiles, the newest 15 % are judged.</p>
 ${sections.length > 1 ? `<nav>${links}</nav>` : ""}</header>
 <main>
 ${sections.map(renderSection).join("\n")}

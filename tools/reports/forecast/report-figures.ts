@@ -1,26 +1,27 @@
-import { championName, type Replay } from "#forecast/backtest.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
+import { championName } from "#forecast/judge/judge-replay.ts";
+import type { Replay } from "#forecast/judge/replay-forecasts.ts";
 
-/** One forecast as a fan: for each of its steps the median and the ends of two bands. */
+/** A forecast as a fan: the median and the ends of two bands for each step. */
 export interface FanForecast {
   readonly origin: number;
-  /** By step: the quantiles 0.05, 0.1, 0.5, 0.9, 0.95. */
+  /** Quantiles 0.05, 0.1, 0.5, 0.9 and 0.95, by step. */
   readonly bands: readonly (readonly number[])[];
 }
 
-/** The champion says no lower quantiles: those are learnt here. */
+/** Quantiles that are learnt here, as the champion has no lower ones. */
 const lowerQuantiles = [0.05, 0.1] as const;
-/** Ratios are learnt from so many of the newest forecasts that had come by then. */
+/** Newest forecasts that ratios are learnt from. */
 const calibrationForecasts = 100;
 const highest = (rates: readonly number[]) => Math.max(...rates);
 
-/** The `quantile`-th of sorted numbers by split conformal prediction; NaN of none. */
+/** Returns the `quantile`-th of sorted numbers by split conformal prediction; NaN of none. */
 function quantileOf(sorted: readonly number[], quantile: number): number {
   const rank = Math.min(sorted.length, Math.max(1, Math.ceil((sorted.length + 1) * quantile)));
   return sorted[rank - 1] ?? Number.NaN;
 }
 
-/** What came by what was foretold, of the newest forecasts whose steps had all come when the one at `row` was made; sorted. */
+/** Returns the ratios actual / forecast of the newest forecasts whose steps were over when the one at `row` was made; sorted. */
 function knownRatios(replay: Replay, row: number, ratioOf: (row: number) => number): number[] {
   const origin = replay.origins[row] as number;
   const ratios: number[] = [];
@@ -38,8 +39,8 @@ function forecastAt(replay: Replay, model: string, row: number): readonly number
 }
 
 /**
- * The champion's forecasts as fans, none overlapping another, of origins from `from` to `to` (indices of the series). The upper ends
- * are the champion's own quantiles, the lower ones what the newest forecasts before it missed so far ahead.
+ * Collects the champion's forecasts as fans that don't overlap, of origins from `from` to `to` (indices of the series). The upper ends are the
+ * champion's own quantiles, the lower ones come from the errors of its newest forecasts at the same step.
  */
 export function collectFans(replay: Replay, from: number, to: number): FanForecast[] {
   const fans: FanForecast[] = [];
@@ -65,7 +66,7 @@ export function collectFans(replay: Replay, from: number, to: number): FanForeca
   return fans;
 }
 
-/** The stretch of `length` steps in the judged part that holds its highest step. */
+/** Finds the stretch of `length` steps around the highest step of the judged part. */
 export function busiestStretch(
   qps: readonly (number | null)[],
   replay: Replay,
@@ -78,7 +79,7 @@ export function busiestStretch(
   return { from, to: Math.min(qps.length, from + length) };
 }
 
-/** The highest step of each judged forecast, and the median and 0.95 quantile that the champion said of it. */
+/** Collects the highest step of each judged forecast, with the champion's median and 0.95 quantile of it. */
 export function collectPeaks(replay: Replay): { origin: number; actual: number; forecast: number; upper: number }[] {
   return replay.served.slice(replay.judgedFrom).map(({ peak }, index) => {
     const row = replay.judgedFrom + index;
@@ -91,7 +92,7 @@ export function collectPeaks(replay: Replay): { origin: number; actual: number; 
   });
 }
 
-export interface ErrorOf {
+interface ErrorOf {
   readonly absolute: number;
   readonly actual: number;
 }
@@ -115,10 +116,10 @@ function errorsBy(
   return sums;
 }
 
-/** 100 × sum of errors / sum of what came; null where nothing came. */
+/** WAPE in percent; null without traffic. */
 const wapeOf = ({ absolute, actual }: ErrorOf) => (actual > 0 ? (100 * absolute) / actual : null);
 
-/** WAPE in percent for each hour of the day of the step that was foretold; null for hours without traffic. */
+/** Computes the WAPE in percent by hour of the day of the forecast step; null for hours without traffic. */
 export function errorByHour(
   replay: Replay,
   model: string,
@@ -132,7 +133,7 @@ export function errorByHour(
   ).map(wapeOf);
 }
 
-/** WAPE in percent for each step ahead. */
+/** Computes the WAPE in percent by step ahead. */
 export function errorByStep(replay: Replay, model: string, steps: number): (number | null)[] {
   return errorsBy(replay, model, steps, (_, step) => step).map(wapeOf);
 }
@@ -145,7 +146,7 @@ export interface CalibrationPoint {
 const ownShares = [0.5, 0.9, 0.95] as const;
 const nominalShares = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
 
-/** For each quantile of the peak that the champion says, the share of peaks that it covered. */
+/** Computes the share of peaks within each of the champion's quantiles of the peak. */
 export function ownCalibration(replay: Replay): CalibrationPoint[] {
   const rows = replay.served.slice(replay.judgedFrom).map(({ peak }, index) => ({
     peak,
@@ -157,7 +158,7 @@ export function ownCalibration(replay: Replay): CalibrationPoint[] {
   }));
 }
 
-/** The same for any share, by the spread of the newest peaks about their medians: the shape of what the champion can't know. */
+/** Computes the same for any share, with quantiles from the spread of the newest peaks about their medians. */
 export function spreadCalibration(replay: Replay): CalibrationPoint[] {
   const covered = nominalShares.map(() => 0);
   let judged = 0;

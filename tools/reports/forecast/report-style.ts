@@ -1,4 +1,4 @@
-/** Light and dark, as the reader's system has it. */
+/** Style sheet; light or dark as set in the reader's system. */
 export const reportStyle = `
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1b2430;--soft:#5c6b7d;--grid:#e6eaef;--axis:#aab5c2;--blue:#2b6cd9;--band:#2b6cd9;--orange:#d97a1e;--red:#cf3b3b}
 @media (prefers-color-scheme:dark){:root{--page:#12161c;--card:#1a2029;--ink:#e6ebf2;--soft:#97a5b6;--grid:#29323e;--axis:#55637a;--blue:#6aa2ff;--band:#6aa2ff;--orange:#f0a04b;--red:#ff7a7a}}

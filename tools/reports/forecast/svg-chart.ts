@@ -1,6 +1,6 @@
 import { cleanText } from "#platform/clean-text.ts";
 
-/** Text as it may stand in HTML and in attributes. */
+/** Escapes a text for HTML and its attributes. */
 export function escapeHtml(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   return cleanText(text, null).replace(/[&<>"']/g, (character) => entities[character] as string);
@@ -29,19 +29,19 @@ export interface ChartFrame {
   readonly yLabel: string;
 }
 
-/** Where data lie in a chart's picture. */
+/** Conversion from data to coordinates in the picture. */
 export interface Scales {
   x(value: number): number;
   y(value: number): number;
 }
 
 const margin = { left: 56, right: 16, top: 10, bottom: 40 };
-/** A wider chart is not made smaller than can be read: it is scrolled in a narrow window. */
+/** Width beyond which a chart is scrolled in a narrow window rather than made too small to read. */
 const narrowWidth = 600;
-/** Half of a character's width at the size of the axes' labels. */
+/** Half the width of a character in the axes' labels. */
 const labelHalfWidth = 3.2;
 
-/** Round numbers from 0 (or `from`) up to the first that is not below `to`. */
+/** Returns round numbers from `from` up to the first that is not below `to`. */
 export function niceTicks(from: number, to: number, about = 5): number[] {
   const span = to - from;
   if (!(span > 0) || !Number.isFinite(span)) return [from];
@@ -64,7 +64,7 @@ export function scalesOf({ width, height, x, y }: ChartFrame): Scales {
 
 const coordinate = (value: number) => value.toFixed(1);
 
-/** A path through points; it is lifted at gaps. */
+/** Returns the path through points, interrupted at gaps. */
 export function linePath(points: readonly Point[], scales: Scales): string {
   let path = "";
   let down = false;
@@ -79,7 +79,7 @@ export function linePath(points: readonly Point[], scales: Scales): string {
   return path;
 }
 
-/** The area between two lines over the same places. */
+/** Returns the path around the area between two lines. */
 export function areaPath(
   xs: readonly number[],
   low: readonly number[],
@@ -93,7 +93,7 @@ export function areaPath(
   return `M${[...there, ...back].join("L")}Z`;
 }
 
-/** A chart: grid, axes, and what is drawn inside. */
+/** Renders a chart: grid, axes, and the drawing inside. */
 export function renderChart(frame: ChartFrame, draw: (scales: Scales) => string): string {
   const { width, height, title, xLabel, yLabel } = frame;
   const scales = scalesOf(frame);
@@ -104,7 +104,7 @@ export function renderChart(frame: ChartFrame, draw: (scales: Scales) => string)
   });
   const columns = frame.xTicks.map(({ at, label }) => {
     const x = coordinate(scales.x(at));
-    // A label in the middle of its mark would be cut off at the picture's edge.
+    // A centred label would be cut off at the edge of the picture.
     const anchor = scales.x(at) + label.length * labelHalfWidth > width ? "end" : "middle";
     return `<line class="axis" x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 4}"/><text class="tick" x="${x}" y="${bottom + 16}" text-anchor="${anchor}">${escapeHtml(label)}</text>`;
   });

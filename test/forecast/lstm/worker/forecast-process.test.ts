@@ -6,7 +6,7 @@ import pino from "pino";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { modelFileNames } from "#forecast/lstm/model-files.ts";
-import { createForecastProcess, type ForecastProcessOptions } from "#forecast/lstm/worker/forecast-process.ts";
+import { ForecastProcess, type ForecastProcessOptions } from "#forecast/lstm/worker/forecast-process.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 
@@ -21,7 +21,7 @@ class Watched {
   readonly #seen: ForecastWorkerState[] = [];
   #wake = () => {};
   constructor(options: Partial<ForecastProcessOptions> = {}) {
-    this.worker = createForecastProcess({
+    this.worker = new ForecastProcess({
       modelDir: null,
       timeoutMs: 30_000,
       log,
@@ -148,7 +148,7 @@ describe("the real process with the committed weights", () => {
       const forecaster = createForecaster({ config, log, worker: watched.worker });
       await forecaster.start();
       const { reason } = await watched.next("ready");
-      const says = `the model in ${modelDir} can't be used (weights.bin does not match the checksum in scaling.json): the program's own serves`;
+      const says = `the model in ${modelDir} can't be used (weights.bin does not match the checksum in scaling.json): the built-in one serves`;
       expect(reason).toStartWith(says);
       const history = Array.from({ length: 60 }, (_, minute) => ({ minuteStartMs: minute * 60_000, qps: 4 }));
       expect(await forecaster.forecast(history, 3_600_000)).toMatchObject({ model: "lstm" });
@@ -173,8 +173,8 @@ describe("the real process with the committed weights", () => {
     async () => {
       const script = `
       import pino from "pino";
-      import { createForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
-      createForecastProcess({ modelDir: null, timeoutMs: 1000, log: pino({ level: "silent" }), onState(state) {
+      import { ForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
+      new ForecastProcess({ modelDir: null, timeoutMs: 1000, log: pino({ level: "silent" }), onState(state) {
         if (state.kind === "ready") console.log(state.pid);
       } }).start();`;
       const root = new URL("../../../../", import.meta.url).pathname;

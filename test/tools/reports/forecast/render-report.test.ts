@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { backtest, type Replay } from "#forecast/backtest.ts";
+import { backtest } from "#forecast/backtest.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
+import type { Replay } from "#forecast/judge/replay-forecasts.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { peakChart } from "#tools/reports/forecast/charts.ts";
 import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
@@ -191,7 +192,7 @@ describe("the report", () => {
       });
     await rewriter.transform(new Response(html)).text();
     const plots = [
-      "Forecast fans against what came",
+      "Forecast fans against actual rates",
       "Peaks and their 0.95 quantile",
       "Error by hour of day",
       "Error by time ahead",

@@ -1,179 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import pino from "pino";
-import { type ChampionSituation, decideChampion, type ModelScore } from "#forecast/blend/decide-champion.ts";
-import { createForecastScores } from "#forecast/blend/score-forecasts.ts";
-import type { ScoreMemory } from "#forecast/blend/score-store.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
-import type { MinuteRate } from "#forecast/forecaster.ts";
+import type { MinuteRate, TextMemory } from "#forecast/forecaster.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { describeMismatches, parseConfig } from "#platform/files/read-config.ts";
 import { ForecastReport } from "#protocol/messages.ts";
 
 const minuteMs = 60_000;
-const score = (name: string, absoluteError: number, forecasts = 30): ModelScore => ({
-  name,
-  forecasts,
-  absoluteError,
-  lastValueError: 100,
-  actual: 1_000,
-});
-
-describe("decideChampion", () => {
-  const all = ["lstm", "ridge", "last-value"];
-  const base: ChampionSituation = { scores: [], available: all, incumbent: null, starter: "lstm" };
-  const measured = (lstm: number, ridge: number, lastValue = 100) => [
-    score("lstm", lstm),
-    score("ridge", ridge),
-    score("last-value", lastValue),
-  ];
-  test.each<{
-    name: string;
-    change: Partial<ChampionSituation>;
-    expected: { kind: string; model: string };
-    says: string;
-  }>([
-    { name: "nothing known", change: {}, expected: { kind: "start", model: "lstm" }, says: "0 of 30" },
-    {
-      name: "the starter is not known well enough",
-      change: { scores: [score("lstm", 1, 29), score("ridge", 1)] },
-      expected: { kind: "start", model: "lstm" },
-      says: "29 of 30",
-    },
-    {
-      name: "the starter wins",
-      change: { scores: measured(70, 80) },
-      expected: { kind: "switch", model: "lstm" },
-      says: "lstm 7.0 %, against ridge 8.0 %, last-value 10.0 %",
-    },
-    {
-      name: "a better one takes over",
-      change: { scores: measured(138, 74), incumbent: "lstm" },
-      expected: { kind: "switch", model: "ridge" },
-      says: "WAPE of 30 forecasts, the newest weighing most: ridge 7.4 %, against last-value 10.0 %, lstm 13.8 %",
-    },
-    {
-      name: "hardly better is not enough",
-      change: { scores: measured(80, 78), incumbent: "lstm" },
-      expected: { kind: "keep", model: "lstm" },
-      says: "lstm 8.0 %",
-    },
-    {
-      name: "hardly better than the starter is not enough either",
-      change: { scores: measured(80, 78) },
-      expected: { kind: "switch", model: "lstm" },
-      says: "",
-    },
-    {
-      name: "the incumbent has nothing to offer",
-      change: { scores: measured(50, 60), incumbent: "lstm", available: ["ridge", "last-value"] },
-      expected: { kind: "switch", model: "ridge" },
-      says: "ridge 6.0 %",
-    },
-    {
-      name: "nobody known is available",
-      change: { scores: measured(1, 1), available: [] },
-      expected: { kind: "start", model: "lstm" },
-      says: "",
-    },
-    {
-      name: "one that joined in calmer times is judged by the yardstick of its own times",
-      change: {
-        scores: [score("lstm", 90), { ...score("ridge", 20), lastValueError: 15 }, score("last-value", 100)],
-        incumbent: "lstm",
-      },
-      expected: { kind: "keep", model: "lstm" },
-      says: "",
-    },
-    {
-      name: "silence: nobody errs, nobody is better",
-      change: {
-        scores: measured(0, 0, 0).map((one) => ({ ...one, lastValueError: 0, actual: 0 })),
-        incumbent: "ridge",
-      },
-      expected: { kind: "keep", model: "ridge" },
-      says: "ridge without traffic",
-    },
-    {
-      name: "errors in silence lose",
-      change: {
-        scores: [score("lstm", 5), score("last-value", 0)].map((one) => ({ ...one, lastValueError: 0, actual: 0 })),
-        incumbent: "lstm",
-      },
-      expected: { kind: "switch", model: "last-value" },
-      says: "",
-    },
-    {
-      name: "an error that is no number never wins",
-      change: { scores: measured(Number.NaN, 90), incumbent: "ridge", available: ["ridge", "last-value"] },
-      expected: { kind: "keep", model: "ridge" },
-      says: "",
-    },
-  ])("$name", ({ change, expected, says }) => {
-    const decision = decideChampion({ ...base, ...change });
-    expect(decision).toMatchObject(expected);
-    expect(decision.reason).toContain(says);
-  });
-});
-
-describe("forecast scores", () => {
-  const made = (endMs: number, forecast: number[]) => ({
-    endMs,
-    lastValueQps: 5,
-    byModel: new Map([["m", forecast]]),
-  });
-  test("by hand; a forecast counts when its last step has ended, once", () => {
-    const scores = createForecastScores(minuteMs);
-    scores.add(made(0, [4, 7]));
-    scores.add(made(0, [100, 100]));
-    const rateAt = (startMs: number) => (startMs === 0 ? 6 : 10);
-    scores.settle(minuteMs, rateAt);
-    expect(scores.scores()).toEqual([]);
-    scores.settle(2 * minuteMs, rateAt);
-    scores.settle(3 * minuteMs, rateAt);
-    expect(scores.scores()).toEqual([{ name: "m", forecasts: 1, absoluteError: 5, lastValueError: 6, actual: 16 }]);
-  });
-  test("newer comparisons weigh more", () => {
-    const scores = createForecastScores(minuteMs);
-    for (let minute = 0; minute < 361; minute += 1) {
-      scores.add(made(minute * minuteMs, [minute === 0 ? 2 : 1]));
-      scores.settle((minute + 1) * minuteMs, () => 1);
-    }
-    expect(scores.scores()[0]!.absoluteError).toBeCloseTo(0.5, 9);
-    expect(scores.scores()[0]!.forecasts).toBe(361);
-  });
-  test("steps that nobody counted are left out", () => {
-    const scores = createForecastScores(minuteMs);
-    scores.add(made(0, [4, 7]));
-    scores.add(made(minuteMs, [4]));
-    scores.settle(2 * minuteMs, (startMs) => (startMs === 0 ? 6 : null));
-    expect(scores.scores()).toEqual([{ name: "m", forecasts: 1, absoluteError: 2, lastValueError: 1, actual: 6 }]);
-  });
-  test("a model that is forgotten starts anew, and what it said of times to come counts no more", () => {
-    const scores = createForecastScores(minuteMs);
-    const byModel = new Map([
-      ["m", [4]],
-      ["other", [5]],
-    ]);
-    for (const minute of [0, 1, 2]) scores.add({ endMs: minute * minuteMs, lastValueQps: 5, byModel });
-    scores.settle(minuteMs, () => 6);
-    scores.forget("m");
-    scores.forget("nobody");
-    scores.settle(2 * minuteMs, () => 6);
-    expect(scores.scores().map(({ name, forecasts }) => [name, forecasts])).toEqual([["other", 2]]);
-    scores.add({ endMs: 3 * minuteMs, lastValueQps: 5, byModel });
-    scores.settle(4 * minuteMs, () => 6);
-    expect(scores.scores()).toContainEqual(expect.objectContaining({ name: "m", forecasts: 1, absoluteError: 2 }));
-  });
-  test("what never comes due does not pile up", () => {
-    const scores = createForecastScores(minuteMs);
-    for (let minute = 0; minute < 100; minute += 1) scores.add(made(minute * minuteMs, [1]));
-    scores.settle(1_000 * minuteMs, () => 1);
-    expect(scores.scores()[0]!.forecasts).toBe(64);
-  });
-});
-
 describe("the serving forecaster", () => {
   setDefaultTimeout(60_000);
   /** A network whose answers are the same distance from the anchor, in levels. */
@@ -194,7 +29,7 @@ describe("the serving forecaster", () => {
   }
   const startMs = Date.UTC(2026, 0, 5);
   const config = parseConfig(ForecastConfig, {}, "test");
-  const replay = (worker: ForecastWorker, rates: readonly (number | null)[], memory?: ScoreMemory) => {
+  const replay = (worker: ForecastWorker, rates: readonly (number | null)[], memory?: TextMemory) => {
     const forecaster = createForecaster({
       config,
       log: pino({ level: "silent" }),
@@ -223,7 +58,7 @@ describe("the serving forecaster", () => {
     expect(last.shares!["lstm"]).toBeUndefined();
     expect(Object.values(last.shares!).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
     expect(last.shares!["moving-average"]).toBeGreaterThan(0.3);
-    expect(last.reason).toMatch(/moving-average \d+ %.*; WAPE of \d+ forecasts, the newest weighing most: /);
+    expect(last.reason).toMatch(/moving-average \d+ %.*; WAPE over \d+ forecasts, newer ones weighing more: /);
     for (const rate of last.qps) expect(Math.abs(rate - 100)).toBeLessThan(4);
   });
 
@@ -256,7 +91,7 @@ describe("the serving forecaster", () => {
     // The network says what the moving average says here: the two share what there is, and nobody else has much of it.
     expect(report.shares!["lstm"]).toBeCloseTo(report.shares!["moving-average"]!, 6);
     expect(report.shares!["lstm"]).toBeGreaterThan(0.2);
-    expect(report.reason).toContain("lstm 30.0 %, against");
+    expect(report.reason).toContain("lstm 30.0 %; next best: ");
   });
 
   test("a network that improves takes its place back", async () => {
@@ -294,7 +129,7 @@ describe("the serving forecaster", () => {
       const after = await replay(new BiasedNetwork(() => 0.4), noisy, memory)(185);
       expect(after.model).toBe("blend");
       expect(after.shares!["lstm"]).toBeUndefined();
-      expect(after.reason).toMatch(/; WAPE of \d+ forecasts/);
+      expect(after.reason).toMatch(/; WAPE over \d+ forecasts/);
       const weekLater = JSON.parse(memory.text!);
       memory.text = JSON.stringify({ ...weekLater, savedAtMs: weekLater.savedAtMs - 8 * 24 * 60 * minuteMs });
       expect((await replay(new BiasedNetwork(() => 0.4), noisy, memory)(185)).model).toBe("lstm");
@@ -317,7 +152,7 @@ describe("the serving forecaster", () => {
     for (let minutes = 61; minutes <= 120; minutes += 1) report = await at(minutes);
     expect(report.shares!["moving-average"]).toBeGreaterThan(0.3);
     expect(report.shares!["lstm"]).toBeUndefined();
-    expect(report.reason).toContain("the newest weighing most: moving-average");
+    expect(report.reason).toContain("newer ones weighing more: moving-average");
     expect(report.reason).toContain("weights.bin can't be read");
   });
 });

@@ -3,13 +3,13 @@ import { findOrigins, splitByTime, strideFor } from "#forecast/data/sample-windo
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import { minForecasts } from "./decide-promotion.ts";
 
-/** Complete windows of an hour before and a quarter of an hour after, and how many it takes. */
+/** Complete windows (an hour before an origin, a quarter of an hour after it), found and needed. */
 export interface WindowsOfPart {
   readonly found: number;
   readonly needed: number;
 }
 
-/** What a record has for each part of a training. */
+/** Windows of a record for each part of a training. */
 export interface RecordWindows {
   readonly train: WindowsOfPart;
   readonly validation: WindowsOfPart;
@@ -20,23 +20,34 @@ const texts = (qps: number | null): number | null =>
   qps === null || !(qps >= 0 && qps < Infinity) ? null : Number((qps * 60).toFixed(3));
 
 /**
- * A record as texts a minute, null for a gap. It begins with the first minute that was asked for anything: a device that stood by until
- * then learnt nothing of its traffic, and the parts of the rest would be too small.
+ * Converts a record to texts per minute, null for a gap. It begins with the first minute that had a request: a device on standby until then
+ * learnt nothing of its traffic, and the parts of the rest would be too small.
  */
-export function usableMinutes(history: readonly MinuteRate[]): { minuteStartMs: number; texts: number | null }[] {
+function usableMinutes(history: readonly MinuteRate[]): { minuteStartMs: number; texts: number | null }[] {
   const minutes = history.map(({ minuteStartMs, qps }) => ({ minuteStartMs, texts: texts(qps) }));
   const first = minutes.findIndex((minute) => (minute.texts ?? 0) > 0);
   const last = minutes.findLastIndex((minute) => minute.texts !== null);
   return first === -1 ? [] : minutes.slice(first, last + 1);
 }
 
-/** Counts as the trainer does with the same record: outages taken out, parts by time. One that can't be judged is not worth training. */
+/** Renders a record as a trace: a line per minute from the first request on, gaps left out. */
+export function renderTrace(history: readonly MinuteRate[]): string {
+  const lines = usableMinutes(history).flatMap(({ minuteStartMs, texts }) =>
+    texts === null ? [] : [`${new Date(minuteStartMs).toISOString()},${texts}`],
+  );
+  return `timestamp,value\n${lines.join("\n")}\n`;
+}
+
+/** Time of a trace's last line; NaN without one. */
+export function traceEndMs(trace: string): number {
+  return Date.parse(trace.trimEnd().split("\n").at(-1)?.split(",")[0] ?? "");
+}
+
+/** Counts the windows as the trainer does: outages taken out, parts by time. */
 export function countWindows(history: readonly MinuteRate[]): RecordWindows {
   const counts = usableMinutes(history).map((minute) => minute.texts);
-  const { train, validation, test } = splitByTime(
-    findOrigins(withoutOutages(counts, findOutages(counts))),
-    counts.length,
-  );
+  const origins = findOrigins(withoutOutages(counts, findOutages(counts)));
+  const { train, validation, test } = splitByTime(origins, counts.length);
   const needed = strideFor(counts.length);
   return {
     train: { found: train.length, needed },

@@ -1,0 +1,170 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { ModelScore } from "#forecast/blend/decide-champion.ts";
+import type { ScoreStore } from "#forecast/blend/score-store.ts";
+import { TrafficBlend } from "#forecast/blend/traffic-blend.ts";
+import { createCalendar } from "#forecast/data/calendar.ts";
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+
+setDefaultTimeout(60_000);
+const minuteMs = 60_000;
+const startMs = Date.UTC(2026, 0, 5);
+const calendar = createCalendar("UTC", []);
+
+interface Change {
+  readonly network?: (minute: number) => number[] | null;
+  readonly store?: ScoreStore;
+  readonly starter?: string;
+}
+
+/** Replays rates, a minute a step, 15 steps ahead. */
+function replay(rates: readonly number[], { network = () => null, store, starter = "moving-average" }: Change = {}) {
+  const blend = new TrafficBlend({ stepMs: minuteMs, steps: 15, starter, ...(store === undefined ? {} : { store }) });
+  const at = (minute: number) => {
+    const history = { qps: rates.slice(0, minute), stepMs: minuteMs, endMs: startMs + minute * minuteMs, calendar };
+    for (const _ of blend.learn(history)) {
+      // not interrupted
+    }
+    return blend.forecast(history, (fromMs) => rates[(fromMs - startMs) / minuteMs], network(minute));
+  };
+  const through = (from: number, to: number) => {
+    let step = at(from);
+    for (let minute = from + 1; minute <= to; minute += 1) step = at(minute);
+    return step;
+  };
+  return { blend, at, through };
+}
+
+const random = seededRandom(5);
+const noisy = Array.from({ length: 700 }, () => 90 + 20 * random());
+
+class RecordingStore implements ScoreStore {
+  readonly saved: { readonly scores: readonly ModelScore[]; readonly minute: number }[] = [];
+  readonly loadedAt: number[] = [];
+  stored: ModelScore[] = [];
+  load(nowMs: number) {
+    this.loadedAt.push((nowMs - startMs) / minuteMs);
+    return this.stored;
+  }
+  save(scores: readonly ModelScore[], nowMs: number) {
+    this.saved.push({ scores, minute: (nowMs - startMs) / minuteMs });
+  }
+}
+
+describe("a traffic blend", () => {
+  test("asks every model, and says nothing of its own before 30 forecasts of the starter are over", () => {
+    const { through, at } = replay(noisy);
+    const first = at(60);
+    expect(first.blended).toBeNull();
+    expect([...first.byModel.keys()]).toEqual(["last-value", "moving-average-5", "moving-average", "recent-peak"]);
+    expect(first.byModel.get("recent-peak")?.[0]).toBe(Math.max(...noisy.slice(45, 60)));
+    expect(through(61, 103).blended).toBeNull();
+    expect(at(104).blended).not.toBeNull();
+    const late = through(105, 420);
+    expect([...late.byModel.keys()]).toEqual([
+      "last-value",
+      "moving-average-5",
+      "moving-average",
+      "ridge",
+      "ridge+",
+      "recent-peak",
+      "peak-ridge",
+    ]);
+    const { model, shares, reason } = late.blended ?? { model: "", shares: {}, reason: "" };
+    expect(model).toBe("blend");
+    expect(Object.values(shares).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
+    expect(Object.keys(shares)).not.toContain("recent-peak");
+    expect(reason).toMatch(/^\S+ \d+ %, .*; WAPE over \d+ forecasts/);
+  });
+
+  test("the network is averaged, or serves alone where it is far better, under its own name", () => {
+    const { through } = replay(noisy, { starter: "lstm", network: (minute) => noisy.slice(minute, minute + 15) });
+    const { blended } = through(60, 200);
+    expect(blended).toMatchObject({ model: "lstm", shares: { lstm: 1 } });
+    expect(blended?.reason).toStartWith("WAPE over ");
+    expect(blended?.qps[14]).toBeCloseTo(noisy[214] as number, 9);
+  });
+
+  test("the network's head learns from the peaks that came, and is dropped with the network", () => {
+    const { through, blend, at } = replay(noisy, { network: () => new Array(15).fill(100) });
+    // 104 outcomes, the first of them known 15 minutes after minute 60; a head fitted in one minute serves in the same.
+    expect(through(60, 178).networkPeak).toBeNull();
+    const { networkPeak, blended } = through(179, 181);
+    expect(networkPeak?.[0]).toBeGreaterThan(105); // the path's maximum is 100, the peaks' median above 108
+    expect(networkPeak?.[0]).toBeLessThan(110);
+    expect(blended?.shares["lstm"]).toBeGreaterThan(0);
+    blend.replaceNetwork();
+    const after = at(182);
+    expect(after.networkPeak).toBeNull();
+    expect(after.blended?.shares["lstm"]).toBeUndefined();
+    expect(through(183, 225).blended?.shares["lstm"]).toBeUndefined();
+    expect(at(226).blended?.shares["lstm"]).toBeGreaterThan(0);
+  });
+
+  test("peaks are judged by the actual ones, and only where all of their minutes were counted", () => {
+    const level = new Array<number>(200).fill(100);
+    const { through } = replay(level);
+    const known = through(60, 199).peak;
+    for (const quantile of known) expect(quantile).toBeCloseTo(100, 6);
+    const gappy = replay(
+      level.map((rate, minute) => (minute % 10 === 9 ? Number.NaN : rate)).map((rate) => rate || 100),
+    );
+    expect(gappy.through(60, 199).peak[2]).toBeCloseTo(100, 6);
+    const uncounted = new TrafficBlend({ stepMs: minuteMs, steps: 15, starter: "moving-average" });
+    let peak: readonly number[] = [];
+    for (let minute = 60; minute < 200; minute += 1) {
+      const history = { qps: level.slice(0, minute), stepMs: minuteMs, endMs: startMs + minute * minuteMs, calendar };
+      const rateAt = (fromMs: number) => (((fromMs - startMs) / minuteMs) % 10 === 9 ? null : 100);
+      ({ peak } = uncounted.forecast(history, rateAt, null));
+    }
+    // No peak is known, so the assumed factors still hold.
+    expect(peak[2]).toBeCloseTo(160, 6);
+  });
+
+  test("scores are loaded once and saved every five minutes, and at once for a new network", () => {
+    const store = new RecordingStore();
+    const { through, blend, at } = replay(noisy, { store, network: () => new Array(15).fill(100) });
+    through(60, 82);
+    expect(store.loadedAt).toEqual([60]);
+    expect(store.saved.map(({ minute }) => minute)).toEqual([60, 65, 70, 75, 80]);
+    const names = () => store.saved.at(-1)?.scores.map(({ name }) => name);
+    expect(names()).toContain("lstm");
+    blend.replaceNetwork();
+    at(83);
+    expect(store.saved.at(-1)?.minute).toBe(83);
+    expect(names()).not.toContain("lstm");
+    expect(names()).toContain("moving-average");
+  });
+
+  test("stored scores give a blend from the first forecast on", () => {
+    const store = new RecordingStore();
+    const score = (name: string, absoluteError: number) => ({
+      name,
+      forecasts: 300,
+      absoluteError,
+      lastValueError: 1_000,
+      actual: 10_000,
+    });
+    store.stored = [score("moving-average", 500), score("last-value", 1_000)];
+    const { at } = replay(noisy, { store });
+    const { blended } = at(60);
+    expect(blended).toMatchObject({ model: "moving-average", shares: { "moving-average": 1 } });
+    expect(blended?.reason).toContain("moving-average 5.0 %; next best: last-value 10.0 %");
+  });
+
+  test("a network that is new beside known models gets no share before it is judged", () => {
+    const store = new RecordingStore();
+    const score = (name: string, forecasts: number) => ({
+      name,
+      forecasts,
+      absoluteError: name === "lstm" ? 1 : 500,
+      lastValueError: 1_000,
+      actual: 10_000,
+    });
+    const shareOf = (forecasts: number) => {
+      store.stored = [score("moving-average", 300), score("lstm", forecasts)];
+      return replay(noisy, { store, network: () => new Array(15).fill(100) }).at(60).blended?.shares["lstm"];
+    };
+    expect(shareOf(29)).toBeUndefined();
+    expect(shareOf(30)).toBe(1);
+  });
+});
