@@ -1,6 +1,5 @@
-import { qps as describeQps } from "#controller/scaling/active-agents/describe-figures.ts";
-import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
-import { policyJsonSchema } from "#controller/scaling/policy/policy-json-schema.ts";
+import { qpsToText } from "#controller/scaling/figures-to-text.ts";
+import { parseScalingPolicy, policyJsonSchema } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
@@ -48,7 +47,7 @@ async function previewRecorded(policy: ScalingPolicy, hours: number, values: Opt
   const named = (limit: LimitStep) => `${limit.by} (${limit.from} to ${limit.to})`;
   const rows = preview.stretches.map(({ fromMs, replicas, qps, load, forecast, triggers, schedules, limitedBy }) => [
     new Date(fromMs).toISOString().slice(0, 16).replace("T", " "),
-    qps === null ? "-" : describeQps(qps),
+    qps === null ? "-" : qpsToText(qps),
     load === null ? "-" : String(load),
     forecast === null ? "-" : String(forecast),
     Object.entries(triggers)

@@ -7,7 +7,7 @@ import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 type Decision = Static<typeof DecisionList>["decisions"][number];
 
-/** To the second, in UTC like the option. */
+/** Writes a time to the second, in UTC like the option. */
 const shownTime = (atMs: number) => new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 
 interface Proposal {
@@ -22,30 +22,20 @@ interface Limit {
 const listIn = <T>(inputs: Decision["inputs"], key: string): readonly T[] =>
   Array.isArray(inputs[key]) ? (inputs[key] as T[]) : [];
 
-const mostNames = 12;
-/** Of a large fleet not every name. */
+const maxNames = 12;
+/** Lists names; of a large fleet only the first. */
 const names = (all: readonly string[]) =>
-  all.length > mostNames ? `${all.slice(0, mostNames).join(", ")} and ${all.length - mostNames} more` : all.join(", ");
+  all.length > maxNames ? `${all.slice(0, maxNames).join(", ")} and ${all.length - maxNames} more` : all.join(", ");
 
-/** One line for each reason, with all that it holds for. */
+/** Writes one line per reason, with all agents that it holds for. */
 function byReason(what: string, agents: readonly { readonly agentId: string; readonly reason: string }[]): string[] {
   return [...Map.groupBy(agents, ({ reason }) => reason)].map(
     ([reason, group]) => `  ${what} ${names(group.map(({ agentId }) => agentId))}: ${reason}`,
   );
 }
 
-/** One decision in a paragraph: when, what, why, what each rule asked for and what limited it, and what came of it. */
-export function describeDecision({
-  id,
-  atMs,
-  lastAtMs,
-  repeats,
-  kind,
-  rule,
-  reason,
-  inputs,
-  outcome,
-}: Decision): string {
+/** Writes a decision as a paragraph: time, kind, reason, what each rule asked for, what limited it, and the outcome. */
+export function decisionToText({ id, atMs, lastAtMs, repeats, kind, rule, reason, inputs, outcome }: Decision): string {
   const until = repeats > 1 ? ` to ${shownTime(lastAtMs)} (${repeats} times)` : "";
   const lines = [`${shownTime(atMs)}${until}  ${kind} (${rule})  #${id}`, `  ${reason}`];
   const proposals = listIn<Proposal>(inputs, "proposals");
@@ -87,7 +77,7 @@ function query(values: OptionValues): URLSearchParams {
   if (at !== undefined) {
     const atMs = Date.parse(at);
     if (Number.isNaN(atMs)) throw new UsageError(`--at: expected a time like 2026-05-04T12:30:00Z, got "${at}"`);
-    // What was decided in that very second was in force.
+    // A decision made in that very second was in force.
     parameters.set("untilMs", String(atMs + 1000));
   }
   if (values["changes"] === true) parameters.set("changes", "true");
@@ -99,13 +89,17 @@ function query(values: OptionValues): URLSearchParams {
 const idPattern = /^[1-9][0-9]{0,14}$/;
 
 export const whyCommand: Command = {
-  summary: "why the fleet is as it is: the controller's decisions with their reasons, newest first",
+  summary: "the controller's decisions with their reasons, newest first",
   usage: "[DECISION] [--agent ID] [--at TIME] [--changes] [--limit N] [--url URL] [--json]",
   options: {
     agent: { type: "string", value: "ID", help: "only decisions that changed this agent" },
-    at: { type: "string", value: "TIME", help: "what was in force at this time (ISO 8601), and the change before it" },
-    changes: { type: "boolean", help: "without the decisions to leave everything as it is" },
-    limit: { type: "string", value: "N", help: "how many (default: 10; with --at: 1)" },
+    at: {
+      type: "string",
+      value: "TIME",
+      help: "the decision in force at this time (ISO 8601), and the change before it",
+    },
+    changes: { type: "boolean", help: "only decisions that changed something" },
+    limit: { type: "string", value: "N", help: "number of decisions (default: 10; with --at: 1)" },
     ...controllerUrlOption,
     json: { type: "boolean", help: "print JSON, with all inputs" },
   },
@@ -122,7 +116,7 @@ export const whyCommand: Command = {
         ? await ask(query(values))
         : [(await askController(values, `/api/v1/decisions/${id}`)) as Decision];
     const [newest] = decisions;
-    // A hold says why nothing changed; what made the fleet what it was is the change before it.
+    // A hold says why nothing changed; the change before it made the fleet what it was.
     if (optionalString(values, "at") !== undefined && decisions.length === 1 && newest?.kind === "hold") {
       const parameters = query({ ...values, changes: true });
       decisions.push(...(await ask(parameters)));
@@ -130,7 +124,7 @@ export const whyCommand: Command = {
     if (values["json"] === true) console.log(JSON.stringify({ decisions }, null, 2));
     else
       console.log(
-        decisions.length === 0 ? "no decision is on record for that" : decisions.map(describeDecision).join("\n\n"),
+        decisions.length === 0 ? "no such decision is on record" : decisions.map(decisionToText).join("\n\n"),
       );
     return 0;
   },

@@ -22,12 +22,12 @@ import { Housekeeping } from "./housekeeping.ts";
 import { createControllerMetrics } from "./metrics.ts";
 import type { ControllerRecords } from "./open-records.ts";
 import type { CapacityProvider } from "./scaling/actuators/capacity-provider.ts";
-import { createMachines } from "./scaling/actuators/machines.ts";
+import { Machines } from "./scaling/actuators/machines.ts";
 import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts";
-import { createDecisionLoop } from "./scaling/loop/decision-loop.ts";
+import { DecisionLoop } from "./scaling/loop/decision-loop.ts";
 import { createFleetFreeze } from "./scaling/loop/fleet-freeze.ts";
 import { createOverrides } from "./scaling/loop/overrides.ts";
-import { createLivePolicy } from "./scaling/policy/live-policy.ts";
+import { LivePolicy } from "./scaling/policy/live-policy.ts";
 
 const dayMs = 86_400_000;
 
@@ -74,14 +74,14 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);
 
   const { policyFile } = config.scaling;
-  const policy = policyFile === null ? null : createLivePolicy(policyFile, clock, log);
+  const policy = policyFile === null ? null : new LivePolicy(policyFile, clock, log);
   const times = config.scaling.capacity;
-  const machines = createMachines({ providers, times, staleAfterMs, fleet, desired, store, nowMs, log });
+  const machines = new Machines({ providers, times, staleAfterMs, fleet, desired, store, nowMs, log });
   const decide = () => loop.run().catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
   const onChange = () => void decide();
   const freeze = createFleetFreeze({ store, nowMs, onChange });
   const overrides = createOverrides({ fleet, desired, store, nowMs, onChange });
-  const loop = createDecisionLoop({
+  const loop = new DecisionLoop({
     config: config.scaling,
     limits: { staleAfterMs },
     prices,

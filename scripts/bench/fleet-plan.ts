@@ -20,7 +20,7 @@ for (const devices of [100, 1000, 10_000]) {
   const times: number[] = [];
   const gaps: number[] = [];
   for (const seed of seeds(fleets)) {
-    const input = randomPlanInput(seed, { devices, classes: 5, mostModes: 4, steps: 15, mostUnits: 3 });
+    const input = randomPlanInput(seed, { devices, classes: 5, maxModes: 4, steps: 15, maxUnits: 3 });
     const startedMs = performance.now();
     gaps.push(decideFleetPlan(input, solver).gap);
     times.push(performance.now() - startedMs);
@@ -32,10 +32,10 @@ for (const devices of [100, 1000, 10_000]) {
 
 const above: number[] = [];
 for (const seed of seeds(50)) {
-  const input = randomPlanInput(seed, { devices: 50, classes: 4, mostModes: 3, steps: 15, mostUnits: 3 });
+  const input = randomPlanInput(seed, { devices: 50, classes: 4, maxModes: 3, steps: 15, maxUnits: 3 });
   const { costUsd } = decideFleetPlan(input, solver);
   const problem = toPlanProblem(input);
-  const search = evaluatePlan(problem, planBySearch(problem, defaultPlanLimits.mostTrials));
+  const search = evaluatePlan(problem, planBySearch(problem, defaultPlanLimits.maxTrials));
   above.push((search?.usd ?? Number.POSITIVE_INFINITY) / costUsd - 1);
 }
 console.log(

@@ -45,7 +45,7 @@ describe("the program", () => {
       await Bun.write(file, JSON.stringify(first().input));
       const { stdout, code } = await decide(["replicas", "--input", file]);
       expect(code).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({ ...first().expect, limitedBy: [], wish: 5 });
+      expect(JSON.parse(stdout)).toMatchObject({ ...first().expect, limitedBy: [], proposed: 5 });
     } finally {
       remove();
     }

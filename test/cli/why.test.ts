@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { describeDecision, whyCommand } from "#cli/why.ts";
+import { decisionToText, whyCommand } from "#cli/why.ts";
 import { UsageError } from "#platform/errors.ts";
 
 const decision = {
@@ -32,10 +32,10 @@ const decision = {
       { agentId: "a", reason: "not reported 121 s after it was told; told again" },
     ],
   },
-} as unknown as Parameters<typeof describeDecision>[0];
+} as unknown as Parameters<typeof decisionToText>[0];
 
 test("a decision reads as a paragraph: when, what, why, what the rules asked for, what came of it", () => {
-  expect(describeDecision(decision).split("\n")).toEqual([
+  expect(decisionToText(decision).split("\n")).toEqual([
     "2026-05-04 12:30:00  scale-out (peak)  #7",
     "  traffic is 100 texts/s, and up to 812 are expected: that takes 4 agents; 2 serve -> switch on c, d and e",
     "  agents asked for: present rate 1, forecast unknown",
@@ -48,13 +48,13 @@ test("a decision reads as a paragraph: when, what, why, what the rules asked for
     "  late: a: not reported 121 s after it was told; told again",
   ]);
   const repeated = { ...decision, repeats: 4, lastAtMs: decision.atMs + 180_000 };
-  expect(describeDecision(repeated)).toContain("12:30:00 to 2026-05-04 12:33:00 (4 times)");
+  expect(decisionToText(repeated)).toContain("12:30:00 to 2026-05-04 12:33:00 (4 times)");
 });
 
 test("of a large fleet not every name is told, and a reason once", () => {
   const agents = Array.from({ length: 40 }, (_, index) => `thor-${index}`);
   const skipped = agents.map((agentId) => ({ agentId, reason: "the budget is spent" }));
-  const text = describeDecision({ ...decision, outcome: { activated: agents, stoodBy: [], skipped } });
+  const text = decisionToText({ ...decision, outcome: { activated: agents, stoodBy: [], skipped } });
   expect(text).toContain("told to serve: thor-0, thor-1,");
   expect(text.split("\n").filter((line) => line.includes("thor-11 and 28 more")).length).toBe(2);
   expect(text.split("\n").length).toBe(6);

@@ -65,7 +65,7 @@ export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMin
     const needed = Math.ceil((rates[minute] as number) / (policy.capacityPerReplicaQps * policy.targetUtilization));
     // It begins with what the load takes, not with what happens to be on.
     replicas ??= Math.min(Math.max(needed, policy.minReplicas), policy.maxReplicas);
-    const decision = play({ atMs, replicas, liveQps, expectedQps });
+    const { decision, explain } = play({ atMs, replicas, liveQps, expectedQps });
     ({ replicas } = decision);
     shown += 1;
     sum += replicas;
@@ -83,7 +83,7 @@ export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMin
       ),
       schedules: schedules.open.map(({ name }) => name),
       limitedBy: decision.limitedBy,
-      reason: decision.reason,
+      reason: explain(),
     });
   }
   return { stretches, leftOut, shortMinutes, minutes: shown, meanReplicas: shown === 0 ? 0 : sum / shown };

@@ -1,4 +1,5 @@
 import { decideScaling } from "#controller/scaling/policy/decide-scaling.ts";
+import { explainScaling } from "#controller/scaling/policy/explain-scaling.ts";
 import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
@@ -35,8 +36,9 @@ export function previewPolicy(
   const stretches: PreviewedStretch[] = [];
   let atMs: number | null = fromMs;
   while (atMs !== null && atMs < untilMs && stretches.length < mostStretches) {
-    const decision = decideScaling(steady, { ...seen, nowMs: atMs });
-    const { floor, ceiling, proposals, reason, replicas } = decision;
+    const seenNow = { ...seen, nowMs: atMs };
+    const decision = decideScaling(steady, seenNow);
+    const { floor, ceiling, proposals, replicas } = decision;
     const { open } = proposals.schedules;
     const stretch = {
       floor,
@@ -48,7 +50,7 @@ export function previewPolicy(
     const same =
       last !== undefined &&
       JSON.stringify({ ...last, fromMs: 0, reason: "" }) === JSON.stringify({ fromMs: 0, ...stretch, reason: "" });
-    if (!same) stretches.push({ fromMs: atMs, ...stretch, reason });
+    if (!same) stretches.push({ fromMs: atMs, ...stretch, reason: explainScaling(decision, steady, seenNow) });
     atMs = proposals.schedules.nextChangeMs;
   }
   return stretches;

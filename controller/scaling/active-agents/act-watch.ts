@@ -1,46 +1,48 @@
 import { type AgentState, ownRoleOf } from "#controller/fleet/agent-state.ts";
 import type { AgentRole, Desired } from "#protocol/messages.ts";
 
-/** Watches whether what agents were told comes true, by what they report. */
-export interface ActWatch {
-  /**
-   * Why an agent can't be counted on: it was told to serve and has not reported it in time, or that was so a short while ago.
-   * Null when it can.
-   */
-  look(agent: AgentState, desired: Desired | undefined, nowMs: number): string | null;
-}
-
 export interface ActWatchTimes {
-  /** After so long without a report what was told counts as not done. */
+  /** Time after which an agent that was told to serve and has not reported it is given up. */
   readonly confirmWithinMs: number;
-  /** For so long after that the agent is left out, so that it is not chosen again at once. */
+  /** Time for which it is then left out, so that it is not chosen again at once. */
   readonly avoidForMs: number;
 }
 
-/** Whether anything the agent said tells that it serves: its report, its presence, its newest minute. */
-function saysItServes({ presence, reported, recent }: AgentState, ownRole: AgentRole | null): boolean {
+/** True when the agent's report, presence or newest minute says that it serves. */
+function reportsServing({ presence, reported, recent }: AgentState, ownRole: AgentRole | null): boolean {
   return [ownRole, presence?.role, reported?.role, recent.at(-1)?.role].includes("active");
 }
 
-export function createActWatch({ confirmWithinMs, avoidForMs }: ActWatchTimes): ActWatch {
-  const failedAtMs = new Map<string, number>();
-  return {
-    look(agent, desired, nowMs) {
-      const { agentId, presence } = agent;
-      const failed = failedAtMs.get(agentId);
-      if (failed !== undefined && (nowMs - failed > avoidForMs || nowMs < failed)) failedAtMs.delete(agentId);
-      if (desired?.role === "active" && presence?.status === "online" && !saysItServes(agent, ownRoleOf(agent))) {
-        const toldMs = nowMs - desired.issuedAtMs;
-        if (toldMs > confirmWithinMs) {
-          failedAtMs.set(agentId, nowMs);
-          return `was told to serve ${Math.round(toldMs / 1000)} s ago and has not reported it`;
-        }
+/** Watches, by what agents report, whether those told to serve do so. */
+export class ActWatch {
+  readonly #times: ActWatchTimes;
+  readonly #failedAtMs = new Map<string, number>();
+
+  constructor(times: ActWatchTimes) {
+    this.#times = times;
+  }
+
+  /**
+   * Returns why an agent can't be counted on: it was told to serve and has not reported it in time, or that was so a short while ago. Null
+   * when it can.
+   */
+  look(agent: AgentState, desired: Desired | undefined, nowMs: number): string | null {
+    const { agentId, presence } = agent;
+    const { confirmWithinMs, avoidForMs } = this.#times;
+    const failedMs = this.#failedAtMs.get(agentId);
+    if (failedMs !== undefined && (nowMs - failedMs > avoidForMs || nowMs < failedMs)) this.#failedAtMs.delete(agentId);
+    const serves = reportsServing(agent, ownRoleOf(agent));
+    if (desired?.role === "active" && presence?.status === "online" && !serves) {
+      const toldMs = nowMs - desired.issuedAtMs;
+      if (toldMs > confirmWithinMs) {
+        this.#failedAtMs.set(agentId, nowMs);
+        return `was told to serve ${Math.round(toldMs / 1000)} s ago and has not reported it`;
       }
-      // One that serves after all is forgiven at once.
-      if (saysItServes(agent, ownRoleOf(agent))) failedAtMs.delete(agentId);
-      const since = failedAtMs.get(agentId);
-      if (since === undefined) return null;
-      return `did not serve when it was told to, ${Math.round((nowMs - since) / 1000)} s ago`;
-    },
-  };
+    }
+    // An agent that serves after all is forgiven at once.
+    if (serves) this.#failedAtMs.delete(agentId);
+    const sinceMs = this.#failedAtMs.get(agentId);
+    if (sinceMs === undefined) return null;
+    return `did not serve when it was told to, ${Math.round((nowMs - sinceMs) / 1000)} s ago`;
+  }
 }

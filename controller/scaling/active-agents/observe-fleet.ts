@@ -7,7 +7,7 @@ import type { ActWatch } from "./act-watch.ts";
 import type { AgentCandidate } from "./scaling-inputs.ts";
 
 const minuteMs = 60_000;
-/** A sleeping agent that is wanted serves after this time, or is not counted on. */
+/** Time within which a sleeping agent that is wanted must serve; after that it is not counted on. */
 const wakeWithinMs = 5 * minuteMs;
 
 export interface ObservedFleet {
@@ -15,7 +15,7 @@ export interface ObservedFleet {
   readonly liveQps: number | null;
   /** Agents meant to serve whose newest minutes are not known, so that the live rate may be too low. */
   readonly missingData: readonly string[];
-  /** The newest minute that all online agents have reported; the history up to it is whole. */
+  /** Newest minute that all online agents have reported: up to it the history is complete. */
   readonly lastWholeMinuteMs: number;
   /** Highest total of the agents' own forecasts; null when none has one. */
   readonly agentForecastPeakQps: number | null;
@@ -24,20 +24,20 @@ export interface ObservedFleet {
 export interface ObservationLimits {
   readonly staleAfterMs: number;
   readonly maxDataAgeMs: number;
-  /** For so long after it was last heard of, an agent that is gone still counts as a gap in the figures. */
+  /** Time after it was last heard of for which an agent that is gone still counts as a gap in the figures. */
   readonly lostForMs: number;
-  /** The live rate is the mean of so many minutes. */
+  /** Number of minutes that the live rate is averaged over. */
   readonly liveWindowMinutes: number;
   readonly capacityPerReplicaQps: number;
   readonly tariffUsdPerKwh: number;
 }
 
-/** The role an agent is meant to have: the desired document's, else what it does by itself. */
+/** Role an agent is meant to have: that of its desired document, else its own. */
 export function intendedRole(agent: AgentState, desired: Desired | undefined): AgentRole | null {
   return desired?.role ?? ownRoleOf(agent);
 }
 
-/** Why an agent can't serve now; null when it can. */
+/** Returns why an agent can't serve now; null when it can. */
 export function unavailability(
   agent: AgentState,
   desired: Desired | undefined,
@@ -50,12 +50,12 @@ export function unavailability(
   const sleeps = agent.presence?.asleep !== undefined;
   if (sleeps && desired?.role === "active" && nowMs - desired.issuedAtMs > wakeWithinMs)
     return "sleeps, and was not woken";
-  // It drains though it was not told to: it is about to stop.
+  // It drains without having been told to: it is about to stop.
   if (agent.presence?.role === "draining" && desired?.role !== "draining") return "draining";
   return null;
 }
 
-/** It is not there, but somebody can switch it on: whether it can be counted on is theirs to say. */
+/** True for an agent that is offline and whose machine can be switched on: its provider says whether it can be counted on. */
 function isSwitchedOff(
   agent: AgentState,
   machines: Pick<Machines, "unavailability"> | undefined,
@@ -72,7 +72,7 @@ function toCandidate(
   override: Override | undefined,
   limits: ObservationLimits,
   nowMs: number,
-  watch: ActWatch | undefined,
+  watch: Pick<ActWatch, "look"> | undefined,
   machines: Pick<Machines, "unavailability"> | undefined,
 ): AgentCandidate {
   const topMode = agent.birth?.board.powerModes[0];
@@ -94,7 +94,7 @@ function toCandidate(
   };
 }
 
-/** The highest sum of the agents' forecasts, step by step; forecasts of another step length are left out. */
+/** Returns the highest sum of the agents' forecasts over the steps; forecasts of another step length are left out. */
 function agentForecastPeak(agents: readonly AgentState[], horizonMinutes: number): number | null {
   const forecasts = agents
     .map((agent) => agent.recent.at(-1)?.forecast ?? null)
@@ -110,14 +110,14 @@ function agentForecastPeak(agents: readonly AgentState[], horizonMinutes: number
   return peak;
 }
 
-/** What the decision needs to know of the fleet at `nowMs`, from what the agents have said. */
+/** Collects what the decision needs to know of the fleet at `nowMs`, from what the agents have reported. */
 export function observeFleet(
   agents: readonly AgentState[],
   desired: ReadonlyMap<string, Desired>,
   overrides: ReadonlyMap<string, Override>,
   limits: ObservationLimits & { readonly horizonMinutes: number },
   nowMs: number,
-  watch?: ActWatch,
+  watch?: Pick<ActWatch, "look">,
   machines?: Pick<Machines, "unavailability">,
 ): ObservedFleet {
   const online = agents.filter((agent) => availabilityOf(agent, nowMs, limits.staleAfterMs).online);

@@ -1,19 +1,19 @@
 import type { AgentRole } from "#protocol/messages.ts";
 
-/** One agent as the decision sees it. */
+/** Agent as the decision sees it. */
 export interface AgentCandidate {
   readonly agentId: string;
-  /** Why it can't serve now (offline, not ready, leaving); null when it can. */
+  /** Reason why it can't serve now (offline, not ready, leaving); null when it can. */
   readonly unavailable: string | null;
-  /** Whether it is meant to serve as things stand. */
+  /** True when it is meant to serve as things stand. */
   readonly active: boolean;
-  /** In its most capable mode, texts a second. */
+  /** Capacity in its most capable mode, texts a second. */
   readonly capacityQps: number;
   /** Electricity for one request in that mode, US$; null when the board doesn't say. */
   readonly energyUsdPerRequest: number | null;
-  /** Watts per request a second (= joules a request) in that mode, for people. */
+  /** Watts per request a second (= joules a request) in that mode, shown to people. */
   readonly wattsPerQps: number | null;
-  /** An operator's word; null when there is none. */
+  /** Role that an operator wants; null when there is no override. */
   readonly overrideRole: AgentRole | null;
 }
 
@@ -23,32 +23,32 @@ export interface PeakAt {
 }
 
 export interface ScalingInputs {
-  /** Until then the controller only listens. */
+  /** End of the warm-up: until then the controller only listens. */
   readonly warmUpEndsMs: number;
-  /** Since when peaks have been recorded without interruption. */
+  /** Time since which peaks have been recorded without interruption. */
   readonly observedSinceMs: number;
-  /** The fleet's rate now; null when no agent has reported a minute. */
+  /** Rate of the fleet now; null when no agent has reported a minute. */
   readonly liveQps: number | null;
-  /** The highest rate that is forecast within the horizon; null without a forecast. */
+  /** Highest rate that is forecast within the horizon; null without a forecast. */
   readonly forecastPeakQps: number | null;
   /** Agents that are meant to serve and whose newest minutes are not known. */
   readonly missingData: readonly string[];
-  /** The peaks of earlier decisions. */
+  /** Peaks of earlier decisions. */
   readonly recentPeaks: readonly PeakAt[];
   readonly candidates: readonly AgentCandidate[];
 }
 
-/** The figures every decision rests on; they go with it. */
+/** Figures that every decision rests on; they are stored with it. */
 export interface ScalingFigures {
   readonly peakQps: number | null;
-  /** The highest peak of the stabilisation window, this one included. */
+  /** Highest peak of the stabilisation window, this one included. */
   readonly windowPeakQps: number | null;
   readonly need: number;
   /** Agents needed for the highest peak of the window. */
   readonly windowNeed: number;
   readonly activeCount: number;
   readonly availableCount: number;
-  /** What the active agents carry at the target utilisation. */
+  /** Rate that the active agents carry at the target utilisation. */
   readonly carriedQps: number;
 }
 
@@ -65,42 +65,53 @@ export type HoldRule =
   | "plan"
   | "frozen";
 
-/** The power mode that an agent is to hold. */
+/** Power mode that an agent is to hold. */
 export interface ModeChange {
   readonly agentId: string;
   readonly mode: string;
 }
 
-/** Of the fleet plan that a decision follows. */
+/** Cost and quality of the fleet plan that a decision follows. */
 export interface PlanSummary {
   readonly costUsd: number;
-  /** No plan costs less; null when that is not known. */
+  /** Lower bound: no plan costs less; null when that is not known. */
   readonly boundUsd: number | null;
-  /** How far the cost may be from the least, as a share; null when that is not known. */
+  /** Distance of the cost from the bound, as a share; null when that is not known. */
   readonly gap: number | null;
   readonly feasible: boolean;
-  /** Devices that it wants to serve or start now. */
+  /** Number of devices that should serve or start now. */
   readonly devices: number;
-  readonly reasons: readonly string[];
+  /** Explanation of the plan, a sentence per line; absent in a decision that is not explained yet. */
+  readonly reasons?: readonly string[];
 }
 
-/** What is wanted of a cloud offer, and who sees to it. */
-export interface CloudWish {
+/** Units that are wanted of a cloud offer, and what starts them. */
+export interface CloudTarget {
   readonly id: string;
   readonly units: number;
-  /** What they are to serve, texts a second. */
+  /** Rate that they are to serve, texts a second. */
   readonly qps: number;
-  /** agents: its units are agents, switched on and off; itself: requests find it by themselves; nobody: it is only said. */
-  readonly by: "agents" | "itself" | "nobody";
+  /** agents: the units are agents, switched on and off; itself: requests reach it by themselves; none: it is only recorded. */
+  readonly by: "agents" | "itself" | "none";
+}
+
+/** Circumstances of a scale-out by the plain rule. */
+export interface ScaleOutCause {
+  /** Agents that were lost and are replaced. */
+  readonly replaced: readonly string[];
+  readonly belowMinimum: boolean;
+  /** Most agents that may serve after this step; null when that limits nothing. */
+  readonly stepLimit: number | null;
+  /** Rate that all agents together carry, when that is less than the peak; null otherwise. */
+  readonly overloadedAtQps: number | null;
 }
 
 interface Basis {
-  readonly reason: string;
   readonly figures: ScalingFigures;
   /** Absent when no plan was followed. */
   readonly plan?: PlanSummary;
   /** Absent where no cloud offer is configured. */
-  readonly cloud?: readonly CloudWish[];
+  readonly cloud?: readonly CloudTarget[];
 }
 
 export type ActiveAgentsDecision =
@@ -111,8 +122,10 @@ export type ActiveAgentsDecision =
       readonly activate: readonly string[];
       /** Agents that are gone and were replaced, or that an operator put on standby. */
       readonly standBy: readonly string[];
-      /** Of those that serve from now on or go on. */
+      /** Modes of agents that serve from now on or go on serving. */
       readonly modes?: readonly ModeChange[];
+      /** Absent where a plan decided. */
+      readonly cause?: ScaleOutCause;
     })
   | (Basis & {
       readonly kind: "scale-in";
@@ -128,3 +141,9 @@ export type ActiveAgentsDecision =
       readonly standBy: readonly [];
       readonly modes: readonly ModeChange[];
     });
+
+/** A decision that changes something. */
+export type FleetChange = Exclude<ActiveAgentsDecision, { kind: "hold" }>;
+
+/** A decision with its reason in a sentence, as it is recorded and shown. */
+export type Explained<Decision> = Decision & { readonly reason: string };

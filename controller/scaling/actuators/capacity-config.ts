@@ -51,7 +51,7 @@ export const WebhookConfig = Type.Object(
 );
 export type WebhookConfig = Static<typeof WebhookConfig>;
 
-/** Agents whose machines the controller switches on and off, beside giving them roles. */
+/** Agents whose machines the controller switches on and off, besides giving them roles. */
 export const CapacityConfig = Type.Object(
   {
     process: Type.Array(ProcessAgent, {
@@ -87,7 +87,7 @@ export const CapacityConfig = Type.Object(
 );
 export type CapacityConfig = Static<typeof CapacityConfig>;
 
-/** What the schema can't say: an agent has one provider. */
+/** Checks what the schema can't say: an agent has one provider. */
 export function checkCapacityConfig({ process: processes, webhooks }: CapacityConfig): string[] {
   const places = [
     ...processes.map(({ id }, index) => ({ id, at: `process.${index}.id` })),

@@ -1,41 +1,40 @@
 import type { AgentRole } from "#protocol/messages.ts";
 
-/** What is asked of whoever provides an agent's capacity. */
+/** A request to the provider of an agent's capacity. */
 export interface CapacityAct {
-  /** The same for the same wish, however often it is asked. */
+  /** The same for the same request, however often it is repeated. */
   readonly id: string;
   readonly agentId: string;
   readonly want: "on" | "off";
-  /** The power mode to hold, null to hold none; left out where it stays as it is, and without meaning to who switches machines. */
+  /** Power mode to hold, null to hold none; left out where it stays as it is. Providers that switch machines ignore it. */
   readonly mode?: string | null;
-  /** For people. */
   readonly reason: string;
 }
 
 /**
- * What can switch agents on and off: their roles by desired documents, their machines as processes or by somebody else's program. That a request was taken says nothing of whether it comes true: this is seen by
- * what the agent reports.
+ * Switches agents on and off: their roles by desired documents, their machines as processes or by another program. A request that was
+ * accepted is not yet carried out: only the agent's reports say so.
  */
 export interface CapacityProvider {
   readonly kind: "documents" | "process" | "webhook";
-  /** The agents it provides. */
+  /** Agents that it switches. */
   readonly agentIds: readonly string[];
-  /** Asks for an agent to be on or off; the same act again changes nothing. Rejects with why it was not taken. */
+  /** Asks for an agent to be on or off; the same act again changes nothing. Rejects with the reason when it was not accepted. */
   request(act: CapacityAct): Promise<void>;
-  /** Ends what it has begun. */
+  /** Ends what it has started. */
   stop(): Promise<void>;
 }
 
-/** What is known of an agent and its machine when it is decided what to ask for. */
+/** State of an agent and its machine, as `decideMachine` reads it. */
 export interface MachineLook {
   readonly desiredRole: AgentRole | null;
-  /** Since when it is desired. */
+  /** Time since which that role is desired. */
   readonly desiredSinceMs: number;
   readonly online: boolean;
-  /** The role it has by its own word. */
+  /** Role that the agent reports. */
   readonly ownRole: AgentRole | null;
-  /** What was asked last, when, and how often in a row without success; null: nothing yet. */
+  /** Last request, its time, and the number of requests in a row without success; null: none yet. */
   readonly asked: { readonly want: "on" | "off"; readonly atMs: number; readonly attempts: number } | null;
-  /** When it last failed to come; null: never, or it came since. */
+  /** Time at which it last failed to come; null: never, or it has come since. */
   readonly failedAtMs: number | null;
 }

@@ -5,17 +5,17 @@ import type { CapacityProvider } from "./capacity-provider.ts";
 import { type BrokerAccess, createProcessCapacity } from "./process-capacity.ts";
 import { createWebhookCapacity } from "./webhook-capacity.ts";
 
-export interface ProviderSurroundings {
+export interface ProviderContext {
   readonly stateDir: string;
   readonly log: Logger;
-  /** Broker access of the agent with this id; known once the broker listens. */
+  /** Returns the broker access of an agent; known once the broker listens. */
   readonly broker: (agentId: string) => BrokerAccess;
 }
 
-/** The providers a configuration names. */
+/** Creates the providers that a configuration names. */
 export function createProviders(
   { fleet, scaling }: Pick<ControllerConfig, "fleet" | "scaling">,
-  { stateDir, log, broker }: ProviderSurroundings,
+  { stateDir, log, broker }: ProviderContext,
 ): CapacityProvider[] {
   const { capacity } = scaling;
   const agents = capacity.process;

@@ -5,14 +5,14 @@ import type { CapacityProvider } from "./capacity-provider.ts";
 export interface DocumentCapacityParts {
   readonly fleet: Pick<Fleet, "agents">;
   readonly desired: Pick<DesiredDocuments, "documents" | "overrides" | "change">;
-  /** A power mode holds for so long unless it is renewed. */
+  /** Time that a power mode holds unless it is renewed. */
   readonly modeHoldMs: number;
   readonly nowMs: () => number;
 }
 
 /**
- * Gives agents their role and power mode by their desired documents: on = it serves, in `mode` where one is named; off = it stands by, or is what an
- * operator wants. That a document was written says nothing of whether the agent makes it so.
+ * Gives agents their role and power mode by their desired documents. on: it serves, in `mode` where one is named; off: it stands by, or has
+ * the role that an operator wants. A document that was written is not yet what the agent does.
  */
 export function createDocumentCapacity({ fleet, desired, modeHoldMs, nowMs }: DocumentCapacityParts): CapacityProvider {
   return {
@@ -25,7 +25,7 @@ export function createDocumentCapacity({ fleet, desired, modeHoldMs, nowMs }: Do
       const override = desired.overrides.get(agentId);
       const role = want === "on" ? "active" : (override?.role ?? "standby");
       const change: DesiredChange = { role };
-      // An operator's mode stays, whoever else wants another.
+      // An operator's mode stays, whatever else is asked for.
       if (mode !== undefined && override?.powerMode == null) {
         change.powerMode = mode;
         change.powerModeUntilMs = mode === null ? null : Math.round(nowMs() + modeHoldMs);

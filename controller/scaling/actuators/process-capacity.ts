@@ -9,38 +9,38 @@ import { selfCommand } from "#platform/process/self-command.ts";
 import type { ProcessAgent } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 
-/** An agent's way to the fleet's broker. */
+/** Address and credentials of the fleet's broker for an agent. */
 export interface BrokerAccess {
   readonly url: string;
   readonly username: string | null;
   readonly password: string | null;
   readonly passwordFile?: string | null;
-  /** The embedded broker's: from it follows the secret of each agent. */
+  /** Key of the embedded broker, from which each agent's secret is derived. */
   readonly keyFile?: string | null;
 }
 
 export interface ProcessCapacityParts {
   readonly agents: readonly ProcessAgent[];
   readonly fleetName: string;
-  /** Known once the broker listens. */
+  /** Returns an agent's broker access; known once the broker listens. */
   readonly broker: (agentId: string) => BrokerAccess;
-  /** Each agent has its records and its log in a folder of its own there. */
+  /** Directory in which each agent has a folder with its records and its log. */
   readonly stateDir: string;
   readonly log: Logger;
-  /** The program to start; itself unless a test says otherwise. */
+  /** Program to start; this executable by default, another one in tests. */
   readonly command?: readonly string[];
   readonly stopGraceMs?: number;
 }
 
-/** A child that had to end this soon after its start has nothing to be counted on: the request fails. */
+/** Time after its start in which a child that ends makes the request fail. */
 const settleMs = 300;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * Writes an agent's configuration, its own and how it reaches the broker, to a file that only this user can read: a command line and an environment are for
- * others to read. A user and password in its own configuration come first.
+ * Writes an agent's configuration with its broker access to a file that only this user can read: command lines and environments are visible
+ * to others. Credentials in the agent's own configuration come first.
  */
 async function writeAgentConfig(path: string, own: unknown, access: BrokerAccess): Promise<void> {
   if (!isObject(own)) throw new UsageError("the agent's configuration: expected an object");
@@ -57,7 +57,7 @@ async function writeAgentConfig(path: string, own: unknown, access: BrokerAccess
   });
 }
 
-/** Starts and stops real agents on this machine. They end with this process, however it ends: their standard input closes. */
+/** Starts and stops real agents on this machine. They end with this process, however it ends, as their standard input closes. */
 export function createProcessCapacity(parts: ProcessCapacityParts): CapacityProvider {
   const { fleetName, broker, stateDir, log, command = selfCommand(), stopGraceMs = 15_000 } = parts;
   const settings = new Map(parts.agents.map((agent) => [agent.id, agent]));
@@ -102,7 +102,7 @@ export function createProcessCapacity(parts: ProcessCapacityParts): CapacityProv
   };
 
   const end = async (id: string) => {
-    // One that is being started is started first, so that there is something to end.
+    // An agent that is being started is started first, so that there is a process to end.
     await starts.get(id)?.catch(() => {});
     const child = children.get(id);
     if (child === undefined) return;

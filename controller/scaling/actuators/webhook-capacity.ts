@@ -4,21 +4,30 @@ import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import type { WebhookConfig } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
-import { signWebhook } from "./sign-webhook.ts";
 
 export interface WebhookCapacityParts {
   readonly config: WebhookConfig;
   readonly fleetName: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Between attempts; doubles each time. */
+  /** Pause before the second attempt; doubles each time. */
   readonly firstPauseMs?: number;
 }
 
-const mostPauseMs = 30_000;
-/** Its status says all; what it answers is passed over. */
+/**
+ * Signs a webhook's body: `t=<seconds>,v1=<HMAC-SHA256 of "t.body" in hex>`. The time is signed too, so that the receiver can refuse old
+ * requests.
+ */
+export function signWebhook(body: string, secret: string, atMs: number): string {
+  const seconds = Math.floor(atMs / 1000);
+  const digest = new Bun.CryptoHasher("sha256", secret).update(`${seconds}.${body}`).digest("hex");
+  return `t=${seconds},v1=${digest}`;
+}
+
+const maxPauseMs = 30_000;
+/** Most bytes of an answer: only its status counts. */
 const maxAnswerBytes = 64 * 1024;
 
-/** Whether the same request may succeed later: the other side is busy or broken, not of another opinion. */
+/** True when the same request may succeed later: the other side is busy or broken, it has not refused. */
 const isWorthRepeating = (status: number) => status >= 500 || status === 429 || status === 408;
 
 function retryAfterMs(response: Response): number {
@@ -27,8 +36,8 @@ function retryAfterMs(response: Response): number {
 }
 
 /**
- * Asks somebody else's program to switch machines: POSTs the act as JSON, signed, with its id as `Idempotency-Key`. Repeats are the same
- * request; any 2xx says that it was taken.
+ * Asks another program to switch machines: POSTs the act as JSON, signed, with its id as `Idempotency-Key`. Repeats are the same request;
+ * any 2xx means that it was accepted.
  */
 export function createWebhookCapacity(parts: WebhookCapacityParts): CapacityProvider {
   const { config, fleetName, environment, firstPauseMs = 500 } = parts;
@@ -53,7 +62,7 @@ export function createWebhookCapacity(parts: WebhookCapacityParts): CapacityProv
       const body = JSON.stringify({ id, fleet: fleetName, agentId, want, reason });
       let fault = "";
       for (let attempt = 1; attempt <= attempts && !abort.signal.aborted; attempt += 1) {
-        let waitMs = doublingDelayMs(attempt, firstPauseMs, mostPauseMs);
+        let waitMs = doublingDelayMs(attempt, firstPauseMs, maxPauseMs);
         try {
           const response = await fetchBounded(url, {
             method: "POST",
@@ -71,13 +80,13 @@ export function createWebhookCapacity(parts: WebhookCapacityParts): CapacityProv
           if (response.ok) return;
           fault = `it answered ${response.status}`;
           if (!isWorthRepeating(response.status)) break;
-          waitMs = Math.min(Math.max(waitMs, retryAfterMs(response)), mostPauseMs);
+          waitMs = Math.min(Math.max(waitMs, retryAfterMs(response)), maxPauseMs);
         } catch (error) {
           fault = describeError(error);
         }
         if (attempt < attempts) await pause(waitMs);
       }
-      throw new Error(`${new URL(url).host} did not take it: ${fault}`);
+      throw new Error(`${new URL(url).host} did not accept it: ${fault}`);
     },
     async stop() {
       abort.abort();

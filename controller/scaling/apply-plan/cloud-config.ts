@@ -4,7 +4,7 @@ import { Identifier } from "#protocol/messages.ts";
 
 const strict = { additionalProperties: false } as const;
 
-/** Something that can be rented, and whose units, if any, the controller may switch on. */
+/** Capacity that can be rented, and the agents that are its units, if the controller may switch them. */
 export const CloudOfferConfig = Type.Object(
   {
     ...cloudTerms,
@@ -55,7 +55,7 @@ export const CloudConfig = Type.Array(CloudOfferConfig, {
   description: "what can be rented beside the fleet's own devices; used with policy: fleet-plan",
 });
 
-/** What the schema can't say: ids used once, an agent is a unit of one offer and something can switch it on. One line a mistake, path first. */
+/** Checks what the schema can't say: ids used once, an agent is a unit of one offer and something can switch it on. One line per mistake, path first. */
 export function checkCloudConfig(offers: readonly CloudOfferConfig[], switched: ReadonlySet<string>): string[] {
   const lines: string[] = [];
   const ids = new Set<string>();

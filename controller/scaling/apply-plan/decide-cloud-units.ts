@@ -1,5 +1,4 @@
-import { count, list, qps } from "#controller/scaling/active-agents/describe-figures.ts";
-import type { CloudWish } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import type { CloudTarget } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { FleetPlanStep } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
 import type { CloudOffer } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import type { CloudOfferConfig } from "./cloud-config.ts";
@@ -9,24 +8,38 @@ export interface CloudUnit {
   readonly agentId: string;
   readonly offerId: string;
   readonly available: boolean;
-  /** Whether it is meant to serve, and whether it does. */
+  /** True when it is meant to serve; `serves`: when it does. */
   readonly active: boolean;
   readonly serves: boolean;
-  /** An operator's word on its role. */
+  /** True when an operator decides its role. */
   readonly roleIsHeld: boolean;
+}
+
+/** A change, or none, of the units of one offer. */
+export interface CloudChange {
+  readonly id: string;
+  readonly kind: CloudOfferConfig["kind"];
+  /** reached: requests go there by themselves; overflow: nothing here can switch it on. */
+  readonly rule: "reached" | "start" | "stop" | "keep" | "overflow";
+  /** Units before and after. */
+  readonly from: number;
+  readonly to: number;
+  /** Units that start or stop. */
+  readonly agents: readonly string[];
+  /** Rate that goes, or would go, to the offer. */
+  readonly qps: number;
 }
 
 export interface CloudDecision {
   readonly activate: readonly string[];
   readonly standBy: readonly string[];
-  readonly wishes: readonly CloudWish[];
-  /** What the units that go on serving carry at the target utilisation. */
+  readonly targets: readonly CloudTarget[];
+  /** Rate that the units that go on serving carry at the target utilisation. */
   readonly carriedQps: number;
-  /** For people; empty when there is nothing to say. */
-  readonly reason: string;
+  readonly changes: readonly CloudChange[];
 }
 
-/** The offers a plan may count on: those whose units can be switched on, or that requests reach by themselves. */
+/** Lists the offers that a plan may count on: those whose units can be switched on, or that requests reach by themselves. */
 export function plannableOffers(
   offers: readonly CloudOfferConfig[],
   units: readonly CloudUnit[],
@@ -36,18 +49,18 @@ export function plannableOffers(
     .filter(({ agents, reachable }) => agents.length > 0 || reachable)
     .map(({ id, kind, capacityQps, p95Ms, usdPerHour, usdPerRequest, startupS, max, agents }) => {
       const own = units.filter(({ offerId }) => offerId === id);
-      const most = agents.length === 0 ? max : own.filter(({ available }) => available).length;
+      const usable = agents.length === 0 ? max : own.filter(({ available }) => available).length;
       const running =
         agents.length === 0 ? (runningByThemselves.get(id) ?? 0) : own.filter(({ serves }) => serves).length;
       return {
         ...{ id, kind, capacityQps, p95Ms, usdPerHour, usdPerRequest, startupS },
-        max: Math.max(most, running),
+        max: Math.max(usable, running),
         running,
       };
     });
 }
 
-/** What goes to which offer when `shortQps` is left over: the cheapest for a request first, a unit's hourly price spread over what it carries. */
+/** Spreads an overflow of `shortQps` over offers: the cheapest request first, a unit's hourly price spread over what it carries. */
 export function spreadOverflow(
   shortQps: number,
   offers: readonly Pick<CloudOfferConfig, "id" | "capacityQps" | "usdPerHour" | "usdPerRequest" | "max">[],
@@ -66,8 +79,9 @@ export function spreadOverflow(
 }
 
 /**
- * What is done now about the cloud units of a plan's first step. Units are added at once, and go only when `mayShrink` and when what stays carries
- * `needQps` together with `devicesQps`. Offers whose units nobody can switch are only spoken of: where what the plan could not carry would overflow to.
+ * Decides what is done now about the cloud units of a plan's first step. Units are added at once, and go only when `mayShrink` and when the
+ * rest carries `needQps` together with `devicesQps`. Of offers whose units nothing can switch it only records where demand beyond the plan
+ * would overflow to.
  */
 export function decideCloudUnits(
   first: Pick<FleetPlanStep, "cloud"> | undefined,
@@ -84,38 +98,36 @@ export function decideCloudUnits(
   const { mayShrink, needQps, devicesQps, targetUtilization } = limits;
   const activate: string[] = [];
   const standBy: string[] = [];
-  const wishes: CloudWish[] = [];
-  const said: string[] = [];
+  const targets: CloudTarget[] = [];
+  const changes: CloudChange[] = [];
   const carriedBy = new Map(offers.map(({ id, capacityQps }) => [id, capacityQps * targetUtilization]));
   let carriedQps = units.reduce((sum, { offerId, serves }) => sum + (serves ? (carriedBy.get(offerId) ?? 0) : 0), 0);
   for (const { id, kind, agents, reachable } of offers) {
-    const planned = first?.cloud.find((step) => step.id === id);
-    const wanted = planned?.units ?? 0;
-    const expects = `${qps(planned?.qps ?? 0)} texts/s`;
+    const { units: wanted = 0, qps = 0 } = first?.cloud.find((step) => step.id === id) ?? {};
     if (agents.length === 0) {
       if (reachable && wanted > 0) {
-        wishes.push({ id, units: wanted, qps: planned?.qps ?? 0, by: "itself" });
-        said.push(`${expects} are left to ${id} (${kind}, ${count(wanted, "unit")})`);
+        targets.push({ id, units: wanted, qps, by: "itself" });
+        changes.push({ id, kind, rule: "reached", from: wanted, to: wanted, agents: [], qps });
       }
       continue;
     }
     const own = units.filter(({ offerId }) => offerId === id);
     const on = own.filter(({ active, available }) => active && available);
-    if (wanted > 0) wishes.push({ id, units: wanted, qps: planned?.qps ?? 0, by: "agents" });
+    const from = on.length;
+    if (wanted > 0) targets.push({ id, units: wanted, qps, by: "agents" });
     const starts = own
       .filter(({ active, available, roleIsHeld }) => !active && available && !roleIsHeld)
-      .slice(0, Math.max(0, wanted - on.length));
+      .slice(0, Math.max(0, wanted - from))
+      .map(({ agentId }) => agentId);
     if (starts.length > 0) {
-      activate.push(...starts.map(({ agentId }) => agentId));
-      said.push(
-        `${id} (${kind}) from ${on.length} to ${count(on.length + starts.length, "unit")} -> switch on ${list(activate)}`,
-      );
+      activate.push(...starts);
+      changes.push({ id, kind, rule: "start", from, to: from + starts.length, agents: starts, qps });
     }
     const leaving: string[] = [];
-    // The newest that does not serve yet first, then from the end, so that it is always the same.
+    // The newest that does not serve yet first, then from the end, so that the order is always the same.
     const candidates = on.filter(({ roleIsHeld }) => !roleIsHeld).toReversed();
     for (const unit of candidates.toSorted((a, b) => Number(a.serves) - Number(b.serves))) {
-      if (!mayShrink || on.length - leaving.length <= wanted) break;
+      if (!mayShrink || from - leaving.length <= wanted) break;
       const lessQps = unit.serves ? (carriedBy.get(id) ?? 0) : 0;
       if (devicesQps + carriedQps - lessQps < needQps) break;
       carriedQps -= lessQps;
@@ -123,20 +135,17 @@ export function decideCloudUnits(
     }
     if (leaving.length > 0) {
       standBy.push(...leaving);
-      said.push(
-        `${id} (${kind}) from ${on.length} to ${count(on.length - leaving.length, "unit")} -> ${list(leaving)} to standby`,
-      );
-    } else if (starts.length === 0 && on.length > 0) {
-      said.push(`${count(on.length, "unit")} of ${id} (${kind}) ${on.length === 1 ? "goes" : "go"} on`);
+      changes.push({ id, kind, rule: "stop", from, to: from - leaving.length, agents: leaving, qps });
+    } else if (starts.length === 0 && from > 0) {
+      changes.push({ id, kind, rule: "keep", from, to: from, agents: [], qps });
     }
   }
   const unprovided = offers.filter(({ agents, reachable }) => agents.length === 0 && !reachable);
-  for (const { id, units, qps: overflowQps } of spreadOverflow(shortQps, unprovided, targetUtilization)) {
-    wishes.push({ id, units, qps: overflowQps, by: "nobody" });
-    const kind = unprovided.find((offer) => offer.id === id)?.kind;
-    said.push(
-      `${qps(overflowQps)} texts/s would overflow to ${count(units, "unit")} of ${id} (${kind}), which nothing here can switch on`,
-    );
+  for (const { id, units: to, qps } of spreadOverflow(shortQps, unprovided, targetUtilization)) {
+    targets.push({ id, units: to, qps, by: "none" });
+    for (const { kind } of unprovided.filter((offer) => offer.id === id)) {
+      changes.push({ id, kind, rule: "overflow", from: 0, to, agents: [], qps });
+    }
   }
-  return { activate, standBy, wishes, carriedQps, reason: said.length === 0 ? "" : `Cloud: ${said.join("; ")}.` };
+  return { activate, standBy, targets, carriedQps, changes };
 }

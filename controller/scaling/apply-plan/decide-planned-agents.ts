@@ -1,4 +1,3 @@
-import { duration, list, qps } from "#controller/scaling/active-agents/describe-figures.ts";
 import type {
   ActiveAgentsDecision,
   ModeChange,
@@ -8,20 +7,19 @@ import type {
 } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { FleetPlan } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
 import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
-import { describeCarried, describePrice, describeTraffic } from "./describe-planned.ts";
 import { onlyMode } from "./to-plan-input.ts";
 
-/** What serves now or could, with the modes it may be in. */
+/** An agent that serves now or could, with the modes it may be in. */
 export interface PlannedAgent {
   readonly agentId: string;
   readonly available: boolean;
-  /** Whether it is meant to serve, and whether it does. */
+  /** True when it is meant to serve; `serves`: when it does. */
   readonly active: boolean;
   readonly serves: boolean;
   /** Null when it is not known. */
   readonly mode: string | null;
   readonly capacityByMode: ReadonlyMap<string, number>;
-  /** An operator's word on its role or mode: the plan leaves it as it is. */
+  /** True when an operator decides its role or mode: the plan leaves it as it is. */
   readonly roleIsHeld: boolean;
   readonly modeIsHeld: boolean;
 }
@@ -29,80 +27,112 @@ export interface PlannedAgent {
 export interface PlannedFleet {
   readonly plan: FleetPlan;
   readonly agents: readonly PlannedAgent[];
-  /** What is expected and what may come, by minute. */
+  /** Rates that are expected, and those that are possible, by minute. */
   readonly expectedQps: readonly number[];
   readonly coverQps: readonly number[];
 }
 
-function summarise({ costUsd, boundUsd, gap, reasons, feasible, steps }: FleetPlan): PlanSummary {
+export interface Carrying {
+  readonly devices: number;
+  /** Rate that they carry at the target utilisation. */
+  readonly carriedQps: number;
+}
+
+/** Circumstances of a decision by the plan. */
+export interface PlannedCause {
+  /** Finer than the decision's own rule: two holds may have different causes. */
+  readonly rule:
+    | "start"
+    | "stand-by"
+    | "lower-modes"
+    | "raise-modes"
+    | "minimum"
+    | "needed-lately"
+    | "missing-data"
+    | "not-watched"
+    | "maximum"
+    | "cheapest";
+  /** Devices that serve before the decision, and those that serve after it. */
+  readonly now: Carrying;
+  readonly after: Carrying;
+  readonly moves: readonly { readonly agentId: string; readonly from: string | null; readonly to: string | null }[];
+  /** Agents that the plan could do without. */
+  readonly spare: readonly string[];
+  /** Highest rate of the stabilisation window. */
+  readonly neededQps: number;
+  /** True when the maximum allows fewer starts than the plan wants. */
+  readonly reachesMaximum: boolean;
+}
+
+export type PlannedDecision = ActiveAgentsDecision & { readonly plan: PlanSummary; readonly planned: PlannedCause };
+
+function summarise({ costUsd, boundUsd, gap, feasible, steps }: FleetPlan): PlanSummary {
   const known = boundUsd > 0;
   const devices = (steps[0]?.active.length ?? 0) + (steps[0]?.starting.length ?? 0);
-  return { costUsd, boundUsd: known ? boundUsd : null, gap: known ? gap : null, feasible, devices, reasons };
+  return { costUsd, boundUsd: known ? boundUsd : null, gap: known ? gap : null, feasible, devices };
 }
 
 const capacityIn = (agent: PlannedAgent, mode: string | null) =>
   agent.capacityByMode.get(mode ?? "") ?? Math.max(0, ...agent.capacityByMode.values());
 
-/** What agents carry at most in the modes they are in. */
+/** Capacity of agents in the modes they are in. */
 export const capacityOf = (agents: readonly PlannedAgent[]): number =>
   agents.reduce((sum, agent) => sum + capacityIn(agent, agent.mode), 0);
 
-/** What those that are available carry at most, each in its most capable mode. */
-export const highestCapacityOf = (agents: readonly PlannedAgent[]): number =>
+/** Capacity of the agents that are available, each in its most capable mode. */
+export const maxCapacityOf = (agents: readonly PlannedAgent[]): number =>
   agents.reduce((sum, agent) => sum + (agent.available ? Math.max(0, ...agent.capacityByMode.values()) : 0), 0);
 
-/** What the agents that serve carry at the target utilisation; who is still starting carries nothing. */
-function carriedQps(
-  agents: readonly PlannedAgent[],
-  modeOf: (agent: PlannedAgent) => string | null,
-  targetUtilization: number,
-): number {
+type ModeOf = (agent: PlannedAgent) => string | null;
+
+/** Rate that agents carry at the target utilisation; one that is still starting carries nothing. */
+function carriedQps(agents: readonly PlannedAgent[], modeOf: ModeOf, targetUtilization: number): number {
   return targetUtilization * agents.reduce((sum, each) => sum + (each.serves ? capacityIn(each, modeOf(each)) : 0), 0);
 }
 
 /**
- * Of those the plan can do without, and of modes it would lower: as many, one by one, as leave enough to carry `needQps` and as many agents as
- * must serve.
+ * Chooses, one by one, which agents the plan can do without leave and which of the modes that it would lower are lowered, as long as the
+ * rest carries `neededQps` and at least `minAgents` serve.
  */
 function chooseLess(
   active: readonly PlannedAgent[],
-  wishes: { readonly leavers: readonly PlannedAgent[]; readonly lowered: readonly PlannedAgent[] },
-  modes: {
-    readonly planned: (agent: PlannedAgent) => string | null;
-    readonly raised: (agent: PlannedAgent) => string | null;
-  },
-  { needQps, fewest, targetUtilization }: { needQps: number; fewest: number; targetUtilization: number },
+  candidates: { readonly spare: readonly PlannedAgent[]; readonly lowered: readonly PlannedAgent[] },
+  modes: { readonly planned: ModeOf; readonly raised: ModeOf },
+  limits: { readonly neededQps: number; readonly minAgents: number; readonly targetUtilization: number },
 ) {
+  const { neededQps, minAgents, targetUtilization } = limits;
   const leaving: PlannedAgent[] = [];
   const lowering: PlannedAgent[] = [];
   const rest = () => active.filter((agent) => !leaving.includes(agent));
   const modeOf = (agent: PlannedAgent) => (lowering.includes(agent) ? modes.planned(agent) : modes.raised(agent));
   const carried = () => carriedQps(rest(), modeOf, targetUtilization);
-  const suffices = () => rest().length >= fewest && rest().some(({ serves }) => serves) && carried() >= needQps;
+  const suffices = () => rest().length >= minAgents && rest().some(({ serves }) => serves) && carried() >= neededQps;
   for (const [agents, chosen] of [
-    [wishes.leavers, leaving],
-    [wishes.lowered, lowering],
+    [candidates.spare, leaving],
+    [candidates.lowered, lowering],
   ] as const) {
     for (const agent of agents) {
       chosen.push(agent);
       if (!suffices()) chosen.pop();
     }
   }
-  return { leaving, lowering, rest: rest(), carried: carried() };
+  return { leaving, lowering, after: { devices: rest().length, carriedQps: carried() } };
 }
 
+const idsOf = (agents: readonly PlannedAgent[]) => agents.map(({ agentId }) => agentId);
+
 /**
- * What is done now about a plan: its first step, within rules that hold whatever a plan says. Nobody goes to standby and no mode is
- * lowered while figures are missing, nor below what the highest need of the stabilisation window takes, nor below the minimum; starts come
- * first, and never go beyond the maximum.
+ * Decides what is done now about a plan: its first step, within rules that hold whatever a plan says. No agent goes to standby and no mode
+ * is lowered while figures are missing, nor below what the highest need of the stabilisation window takes, nor below the minimum; starts
+ * come first, and never go beyond the maximum.
  */
 export function decidePlannedAgents(
   inputs: ScalingInputs,
   figures: ScalingFigures,
-  { plan, agents, expectedQps, coverQps }: PlannedFleet,
+  { plan, agents }: PlannedFleet,
   config: ScalingConfig,
   nowMs: number,
-): ActiveAgentsDecision {
+): PlannedDecision {
   const { targetUtilization } = config;
   const first = plan.steps[0];
   const target = new Map([...(first?.active ?? []), ...(first?.starting ?? [])].map(({ id, mode }) => [id, mode]));
@@ -111,7 +141,7 @@ export function decidePlannedAgents(
     (agent) => target.has(agent.agentId) && !agent.active && agent.available && !agent.roleIsHeld,
   );
   const starts = startable.slice(0, Math.max(0, config.maxReplicas - active.length));
-  const leavers = active.filter(({ agentId, roleIsHeld }) => !target.has(agentId) && !roleIsHeld);
+  const spare = active.filter(({ agentId, roleIsHeld }) => !target.has(agentId) && !roleIsHeld);
 
   const plannedMode = (agent: PlannedAgent) => {
     const mode = target.get(agent.agentId) ?? agent.mode;
@@ -127,100 +157,70 @@ export function decidePlannedAgents(
       return mode === null ? [] : [{ agentId: agent.agentId, mode }];
     });
 
-  const summary = summarise(plan);
-  const common = { figures, plan: summary };
-  const traffic = describeTraffic(inputs.liveQps, expectedQps, coverQps);
-  const price = describePrice(summary, expectedQps.length);
   const serving = active.filter(({ serves }) => serves);
-  const now = describeCarried(
-    serving.length,
-    carriedQps(serving, ({ mode }) => mode, targetUtilization),
-    targetUtilization,
-  );
-  const names = (chosen: readonly PlannedAgent[]) => list(chosen.map(({ agentId }) => agentId));
-  const moves = (chosen: readonly PlannedAgent[]) =>
-    list(chosen.map((agent) => `${agent.agentId} from ${agent.mode ?? "its present mode"} to ${plannedMode(agent)}`));
-  const changeModes = (chosen: readonly PlannedAgent[], why: string): ActiveAgentsDecision => ({
-    kind: "change-modes",
-    rule: "plan",
-    activate: [],
-    standBy: [],
-    modes: toModes(chosen),
-    reason: `${traffic} ${why} ${price}`,
-    ...common,
+  const now: Carrying = {
+    devices: serving.length,
+    carriedQps: carriedQps(serving, ({ mode }) => mode, targetUtilization),
+  };
+  const neededQps = Math.max(figures.windowPeakQps ?? 0, inputs.liveQps ?? 0);
+  const basis = (
+    rule: PlannedCause["rule"],
+    moved: readonly PlannedAgent[] = [],
+    after: Carrying = now,
+  ): { figures: ScalingFigures; plan: PlanSummary; planned: PlannedCause } => ({
+    ...{ figures, plan: summarise(plan) },
+    planned: {
+      ...{ rule, now, after, neededQps, spare: idsOf(spare), reachesMaximum: starts.length < startable.length },
+      moves: moved.map((agent) => ({ agentId: agent.agentId, from: agent.mode, to: plannedMode(agent) })),
+    },
+  });
+  const changeModes = (
+    rule: PlannedCause["rule"],
+    moved: readonly PlannedAgent[],
+    after?: Carrying,
+  ): PlannedDecision => ({
+    ...{ kind: "change-modes", rule: "plan", activate: [], standBy: [], modes: toModes(moved) },
+    ...basis(rule, moved, after),
   });
 
   if (starts.length > 0) {
-    const inModes = starts.map((agent) => {
-      const mode = plannedMode(agent);
-      return mode === null ? agent.agentId : `${agent.agentId} (${mode})`;
-    });
-    const also = raised.length === 0 ? "" : `, ${moves(raised)}`;
-    const limit = starts.length < startable.length ? `; no more, as the maximum is ${config.maxReplicas}` : "";
-    const swap = leavers.length === 0 ? "" : ` Then ${names(leavers)} can stand by.`;
     return {
-      kind: "scale-out",
-      rule: "plan",
-      activate: starts.map(({ agentId }) => agentId),
-      standBy: [],
+      ...{ kind: "scale-out", rule: "plan", activate: idsOf(starts), standBy: [] },
       modes: toModes([...starts, ...raised]),
-      reason: `${traffic} ${now} -> switch on ${list(inModes)}, to serve in about ${duration(config.plan.startupS)}${also}${limit}.${swap} ${price}`,
-      ...common,
+      ...basis("start", raised),
     };
   }
 
-  const windowStartMs = nowMs - config.stabilizationMs;
-  const wantsLess = leavers.length + lowered.length > 0;
-  const hold = (rule: "plan" | "missing-data" | "stabilising" | "capacity", why: string): ActiveAgentsDecision => ({
-    kind: "hold",
-    rule,
-    reason: `${traffic} ${why} ${price}`,
-    ...common,
-  });
+  const wantsLess = spare.length + lowered.length > 0;
   const isComplete = inputs.missingData.length === 0;
-  const isWatched = inputs.observedSinceMs <= windowStartMs;
+  const isWatched = inputs.observedSinceMs <= nowMs - config.stabilizationMs;
   if (wantsLess && isComplete && isWatched) {
-    const needQps = Math.max(figures.windowPeakQps ?? 0, inputs.liveQps ?? 0);
-    const fewest = Math.min(config.minReplicas, active.length);
-    const { leaving, lowering, rest, carried } = chooseLess(
+    const minAgents = Math.min(config.minReplicas, active.length);
+    const { leaving, lowering, after } = chooseLess(
       active,
-      { leavers, lowered },
+      { spare, lowered },
       { planned: plannedMode, raised: (agent) => (raised.includes(agent) ? plannedMode(agent) : agent.mode) },
-      { needQps, fewest, targetUtilization },
+      { neededQps, minAgents, targetUtilization },
     );
     const changed = [...raised, ...lowering];
-    const restText = describeCarried(rest.length, carried, targetUtilization);
-    const lately = `${qps(needQps)} was needed at most in the last ${duration(config.stabilizationMs / 1000)}`;
     if (leaving.length > 0) {
-      const also = changed.length === 0 ? "" : `, ${moves(changed)}`;
       return {
-        kind: "scale-in",
-        rule: "plan",
-        activate: [],
-        standBy: leaving.map(({ agentId }) => agentId),
-        modes: toModes(changed),
-        reason: `${traffic} -> ${names(leaving)} to standby${also}: the other ${restText}, and ${lately}. ${price}`,
-        ...common,
+        ...{ kind: "scale-in", rule: "plan", activate: [], standBy: idsOf(leaving), modes: toModes(changed) },
+        ...basis("stand-by", changed, after),
       };
     }
-    if (changed.length > 0) return changeModes(changed, `-> ${moves(changed)}: ${restText} so, with less electricity.`);
-    if (active.length <= Math.max(1, fewest)) {
-      return hold("plan", `${now}; less would do for that, but ${active.length} must serve at least.`);
-    }
-    return hold("stabilising", `${now}; less would do for that, but ${lately}.`);
+    if (changed.length > 0) return changeModes("lower-modes", changed, after);
+    return active.length <= Math.max(1, minAgents)
+      ? { kind: "hold", rule: "plan", ...basis("minimum") }
+      : { kind: "hold", rule: "stabilising", ...basis("needed-lately") };
   }
-  if (raised.length > 0) return changeModes(raised, `${now} -> ${moves(raised)}, to carry more.`);
-  if (!isComplete && wantsLess) {
-    return hold("missing-data", `${now}; less would do, but nothing new is known of ${list(inputs.missingData)}.`);
-  }
+  if (raised.length > 0) return changeModes("raise-modes", raised);
   if (wantsLess) {
-    const leftS = (inputs.observedSinceMs - windowStartMs) / 1000;
-    return hold("stabilising", `${now}; less would do, but traffic has to be watched for another ${duration(leftS)}.`);
+    return isComplete
+      ? { kind: "hold", rule: "stabilising", ...basis("not-watched") }
+      : { kind: "hold", rule: "missing-data", ...basis("missing-data") };
   }
-  const broken = plan.reasons.find((reason) => /^(demandQps|spareDevices|cover):/.test(reason));
-  const help = (first?.cloud.length ?? 0) > 0 ? " with the cloud's help" : "";
-  const missing = broken === undefined ? "" : ` What the plan can't keep: ${broken}.`;
   return startable.length > 0
-    ? hold("capacity", `${now}; the plan wants more, but the maximum of ${config.maxReplicas} is on.${missing}`)
-    : hold("plan", `${now}, which${help} is the cheapest way to carry that.${missing}`);
+    ? { kind: "hold", rule: "capacity", ...basis("maximum") }
+    : { kind: "hold", rule: "plan", ...basis("cheapest") };
 }

@@ -3,7 +3,7 @@ import type { AgentCandidate } from "#controller/scaling/active-agents/scaling-i
 import type { CloudOfferConfig } from "./cloud-config.ts";
 import type { CloudUnit } from "./decide-cloud-units.ts";
 
-/** Which of the candidates are units of cloud offers, in the offers' order. */
+/** Lists the candidates that are units of cloud offers, in the offers' order. */
 export function observeCloudUnits(
   offers: readonly CloudOfferConfig[],
   candidates: readonly AgentCandidate[],
@@ -23,7 +23,7 @@ export function observeCloudUnits(
   );
 }
 
-/** The fleet's own devices: those that are no units of an offer. */
+/** Lists the fleet's own devices: candidates that are not units of an offer. */
 export function ownDevices(
   offers: readonly CloudOfferConfig[],
   candidates: readonly AgentCandidate[],

@@ -11,7 +11,7 @@ export interface ObservedForPlan {
   readonly planned: PlannedAgent;
 }
 
-/** The mode an agent is in as far as the plan is concerned: what it holds, when it has not answered to that yet, else what it reports. */
+/** Mode that the plan takes an agent to be in: the one it was told to hold while it has not answered that yet, else the one it reports. */
 function presentMode({ reported, recent }: AgentState, desired: Desired | undefined, nowMs: number): string | null {
   const holds = desired?.powerMode != null && (desired.powerModeUntilMs ?? nowMs + 1) > nowMs;
   if (holds && reported?.desiredVersion !== desired.version) return desired.powerMode;
@@ -19,8 +19,8 @@ function presentMode({ reported, recent }: AgentState, desired: Desired | undefi
 }
 
 /**
- * One agent as the fleet plan sees it, from what it has said and what it was told.
- * @param sinceMs since when it has been meant to serve, or to stand by.
+ * Returns one agent as the fleet plan sees it, from what it has reported and what it was told.
+ * @param sinceMs time since which it has been meant to serve, or to stand by.
  */
 export function observePlannable(
   agent: AgentState,
@@ -40,11 +40,11 @@ export function observePlannable(
   const held = override?.powerMode ?? null;
   const refused = agent.reported?.differs.some(({ field }) => field === "powerMode") ?? false;
   const capOf = (name: string | null) => all.find((each) => each.name === name)?.capacityQps ?? null;
-  const most = refused
+  const maxQps = refused
     ? (capOf(agent.reported?.powerMode ?? null) ?? Number.POSITIVE_INFINITY)
     : Number.POSITIVE_INFINITY;
-  // A mode that heat or the board forbids is no choice, nor is any while an operator holds one.
-  const open = all.filter(({ name, capacityQps }) => (held !== null ? name === held : (capacityQps ?? 0) <= most));
+  // A mode that heat or the board forbids can't be chosen, nor can any other while an operator holds one.
+  const open = all.filter(({ name, capacityQps }) => (held !== null ? name === held : (capacityQps ?? 0) <= maxQps));
   const modes = open.length > 0 ? open : all;
   const capacityByMode = new Map(
     all.map(({ name, capacityQps }) => [name, capacityQps ?? fleet.capacityPerReplicaQps]),

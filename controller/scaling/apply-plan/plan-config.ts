@@ -3,7 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 const seconds = (value: number, description: string) =>
   Type.Number({ default: value, minimum: 0, maximum: 86_400, description });
 
-/** What a fleet plan assumes of devices beside what they report, and what it is to keep. Used with `policy: fleet-plan`. */
+/** Assumptions of a fleet plan about devices beside what they report, and the targets it has to keep. Used with `policy: fleet-plan`. */
 export const PlanConfig = Type.Object(
   {
     standbyWatts: Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Null()], {

@@ -4,9 +4,11 @@ import type { Fleet } from "#controller/fleet/fleet.ts";
 import type {
   ActiveAgentsDecision,
   AgentCandidate,
+  Explained,
   ScalingInputs,
 } from "#controller/scaling/active-agents/scaling-inputs.ts";
-import { createForecastMisses, dayOfComparisons } from "#controller/scaling/fleet-plan/forecast-misses.ts";
+import { explainFleetPlan } from "#controller/scaling/fleet-plan/explain-fleet-plan.ts";
+import { dayOfComparisons, ForecastMisses } from "#controller/scaling/fleet-plan/forecast-misses.ts";
 import { createMissBudget } from "#controller/scaling/fleet-plan/miss-budget.ts";
 import { seasonalFloorQps } from "#controller/scaling/fleet-plan/seasonal-floor.ts";
 import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
@@ -15,48 +17,40 @@ import type { ReplicaBounds } from "#controller/scaling/policy/bounds-of-decisio
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideCloudUnits, plannableOffers } from "./decide-cloud-units.ts";
-import { capacityOf, decidePlannedAgents, highestCapacityOf } from "./decide-planned-agents.ts";
+import { capacityOf, decidePlannedAgents, maxCapacityOf } from "./decide-planned-agents.ts";
+import { explainCloudUnits } from "./explain-cloud-units.ts";
+import { explainPlannedAgents } from "./explain-planned-agents.ts";
 import { observeCloudUnits } from "./observe-cloud.ts";
-import { observePlannable } from "./observe-plannable.ts";
+import { type ObservedForPlan, observePlannable } from "./observe-plannable.ts";
 import { toPlanInput } from "./to-plan-input.ts";
-import { leavesRoomToShrink, withCloud } from "./with-cloud.ts";
+import { mayCloudShrink, withCloud } from "./with-cloud.ts";
 
 const minuteMs = 60_000;
 
 export interface PlannedAgentsParts {
   readonly config: ScalingConfig;
-  /** The fleet's: an agent's own come first. */
+  /** Prices of the fleet: an agent's own come first. */
   readonly prices: Prices;
-  readonly fleet: Fleet;
-  readonly desired: DesiredDocuments;
-  readonly planner: FleetPlanner;
+  readonly fleet: Pick<Fleet, "get">;
+  readonly desired: Pick<DesiredDocuments, "documents" | "overrides">;
+  readonly planner: Pick<FleetPlanner, "plan">;
   readonly nowMs: () => number;
 }
 
-/** Decides by the fleet plan, where the plain rule has no more urgent word. */
-export interface PlannedAgents {
-  /** Takes note of what came and of what is now forecast, so that it is known how far forecasts are off. */
-  observe(history: readonly MinuteRate[], forecast: ForecastReport): void;
-  /** What the plan says now, within `bounds`; `plain`, what the plain rule says, where it goes first or there is nothing to plan on. */
-  decide(
-    inputs: ScalingInputs,
-    plain: ActiveAgentsDecision,
-    bounds: ReplicaBounds,
-    /** With the agents that are units of cloud offers; `inputs` is of the fleet's own devices. */
-    everyone: readonly AgentCandidate[],
-  ): Promise<ActiveAgentsDecision>;
-}
-
-/** The plain rule's word goes first: it is about warming up, lost agents, operators, limits, or there is no forecast to plan on. */
-function goesFirst(plain: ActiveAgentsDecision, inputs: ScalingInputs, config: ScalingConfig): boolean {
-  if (inputs.forecastPeakQps === null) return true;
+/** True when the plain rule goes first: it is about warming up, lost agents, operators or limits, or there is no forecast to plan on. */
+export function plainGoesFirst(
+  plain: ActiveAgentsDecision,
+  { forecastPeakQps }: Pick<ScalingInputs, "forecastPeakQps">,
+  { maxReplicas }: Pick<ScalingConfig, "maxReplicas">,
+): boolean {
+  if (forecastPeakQps === null) return true;
   switch (plain.kind) {
     case "hold":
       return ["warming-up", "no-agents", "no-data"].includes(plain.rule);
     case "scale-out":
       return plain.rule !== "peak" && plain.rule !== "overloaded";
     case "scale-in":
-      return plain.rule === "override" || plain.figures.activeCount > config.maxReplicas;
+      return plain.rule === "override" || plain.figures.activeCount > maxReplicas;
     case "change-modes":
       return false;
     default:
@@ -64,111 +58,140 @@ function goesFirst(plain: ActiveAgentsDecision, inputs: ScalingInputs, config: S
   }
 }
 
-export function createPlannedAgents(parts: PlannedAgentsParts): PlannedAgents {
-  const { config, fleet, desired, planner, nowMs } = parts;
-  const misses = createForecastMisses(config.plan.quantile, {
-    windowMinutes: config.liveWindowMinutes,
-    cautiousFor: dayOfComparisons,
-  });
-  const missBudget = createMissBudget();
-  let lastLearntMs = Number.NEGATIVE_INFINITY;
-  let expectedQps: readonly number[] = [];
-  /** What the hour usually takes, for each of the minutes that are forecast; 0 where that is not known. */
-  let usualQps: readonly number[] = [];
+/** Decides by the fleet plan, where the plain rule does not go first. */
+export class PlannedAgents {
+  readonly #parts: PlannedAgentsParts;
+  readonly #misses: ForecastMisses;
+  readonly #missBudget = createMissBudget();
+  #lastLearntMs = Number.NEGATIVE_INFINITY;
+  #expectedQps: readonly number[] = [];
+  /** Usual rate at that time of day, for each of the minutes that are forecast; 0 where that is not known. */
+  #usualQps: readonly number[] = [];
   /** Units of the offers that requests reach by themselves, as last planned. */
-  let reached: ReadonlyMap<string, number> = new Map();
-  /** Since when each agent has been meant to serve or not; long ago for those that were so when they were first seen. */
-  const since = new Map<string, { active: boolean; atMs: number }>();
+  #reached: ReadonlyMap<string, number> = new Map();
+  /** Time since which each agent has been meant to serve or not; long ago for those that were so when they were first seen. */
+  readonly #since = new Map<string, { readonly active: boolean; readonly atMs: number }>();
 
-  const sinceMs = (agentId: string, active: boolean, atMs: number): number => {
-    const known = since.get(agentId);
+  constructor(parts: PlannedAgentsParts) {
+    const { plan, liveWindowMinutes } = parts.config;
+    this.#parts = parts;
+    this.#misses = new ForecastMisses(plan.quantile, {
+      windowMinutes: liveWindowMinutes,
+      cautiousFor: dayOfComparisons,
+    });
+  }
+
+  /** Records what came and what is now forecast, so that it is known how far forecasts are off. */
+  observe(history: readonly MinuteRate[], forecast: ForecastReport): void {
+    for (const { minuteStartMs, qps } of history) {
+      if (minuteStartMs <= this.#lastLearntMs) continue;
+      if (qps !== null) this.#misses.learn(minuteStartMs / minuteMs, qps);
+      this.#lastLearntMs = minuteStartMs;
+    }
+    const perStep = Math.max(1, Math.round(forecast.stepMs / minuteMs));
+    this.#expectedQps = Array.from(
+      { length: this.#parts.config.horizonMinutes },
+      (_, minute) => forecast.qps[Math.min(forecast.qps.length - 1, Math.floor(minute / perStep))] as number,
+    );
+    this.#misses.note(this.#lastLearntMs / minuteMs + 1, this.#expectedQps);
+    const totals = [0];
+    for (const { qps } of history) totals.push((totals.at(-1) as number) + (qps ?? 0));
+    this.#usualQps = this.#expectedQps.map((_, lead) => seasonalFloorQps(totals, history.length + lead) ?? 0);
+  }
+
+  /**
+   * Returns the plan's decision within `bounds`, explained; null where `plain`, the plain rule's decision, goes first or there is nothing to
+   * plan on.
+   * @param everyone all agents, units of cloud offers included; `inputs` has only the fleet's own devices.
+   */
+  async decide(
+    inputs: ScalingInputs,
+    plain: ActiveAgentsDecision,
+    { minReplicas, maxReplicas }: ReplicaBounds,
+    everyone: readonly AgentCandidate[],
+  ): Promise<Explained<ActiveAgentsDecision> | null> {
+    const { fleet, planner, nowMs } = this.#parts;
+    const config = { ...this.#parts.config, minReplicas, maxReplicas };
+    const expectedQps = this.#expectedQps;
+    if (plainGoesFirst(plain, inputs, config) || expectedQps.length === 0) return null;
+    const atMs = nowMs();
+    const observed = this.#observeAgents(inputs.candidates, atMs);
+    const agents = observed.map(({ planned }) => planned);
+    const carriedNowQps = capacityOf(agents.filter(({ active, available, serves }) => active && available && serves));
+    const coverQps = this.#coverQps(inputs.liveQps, carriedNowQps);
+    const units = observeCloudUnits(config.cloud, everyone, fleet);
+    const offers = plannableOffers(config.cloud, units, this.#reached);
+    const devices = toPlanInput(
+      observed.map(({ plannable }) => plannable),
+      expectedQps,
+      config,
+      config.plan,
+    );
+    const input = { ...devices, slo: { p95Ms: config.plan.p95Ms ?? devices.slo.p95Ms }, cloud: offers };
+    const plan = await planner.plan({
+      input,
+      cover: { qps: coverQps, share: config.plan.coverShare },
+      solverMs: config.plan.solverMs,
+    });
+    const planned = { plan, agents, expectedQps, coverQps };
+    const decision = decidePlannedAgents(inputs, plain.figures, planned, config, atMs);
+    const reasons = explainFleetPlan(plan, input);
+    const summary = { plan: { ...decision.plan, reasons } };
+    const reason = explainPlannedAgents(decision, inputs, planned, config, atMs, reasons);
+    if (config.cloud.length === 0) return { ...decision, ...summary, reason };
+    const isWatched = inputs.observedSinceMs <= atMs - config.stabilizationMs;
+    // The demand that is left with everything on that can be switched on; a plan may leave more than that, to save.
+    const offeredQps = offers.reduce((sum, { capacityQps, max }) => sum + capacityQps * max, 0);
+    const demandQps = Math.max(inputs.liveQps ?? 0, ...expectedQps.filter(Number.isFinite));
+    const cloud = decideCloudUnits(
+      plan.steps[0],
+      Math.max(0, demandQps - config.targetUtilization * (offeredQps + maxCapacityOf(agents))),
+      config.cloud,
+      units,
+      {
+        mayShrink: isWatched && inputs.missingData.length === 0 && mayCloudShrink(decision),
+        needQps: Math.max(plain.figures.windowPeakQps ?? 0, inputs.liveQps ?? 0),
+        devicesQps: config.targetUtilization * carriedNowQps,
+        targetUtilization: config.targetUtilization,
+      },
+    );
+    this.#reached = new Map(cloud.targets.flatMap(({ id, units, by }) => (by === "itself" ? [[id, units]] : [])));
+    const cloudReason = explainCloudUnits(cloud);
+    return {
+      ...withCloud(decision, cloud),
+      ...summary,
+      reason: cloudReason === "" ? reason : `${reason} ${cloudReason}`,
+    };
+  }
+
+  #observeAgents(candidates: readonly AgentCandidate[], atMs: number): ObservedForPlan[] {
+    const { config, prices, fleet, desired } = this.#parts;
+    const { capacityPerReplicaQps } = config;
+    return candidates.flatMap((candidate) => {
+      const { agentId, active } = candidate;
+      const agent = fleet.get(agentId);
+      if (agent === undefined) return [];
+      const document = desired.documents.get(agentId);
+      const override = desired.overrides.get(agentId);
+      const sinceMs = this.#sinceMs(agentId, active, atMs);
+      return observePlannable(agent, candidate, document, override, { prices, capacityPerReplicaQps }, sinceMs, atMs);
+    });
+  }
+
+  #sinceMs(agentId: string, active: boolean, atMs: number): number {
+    const known = this.#since.get(agentId);
     if (known?.active === active) return known.atMs;
     const fromMs = known === undefined ? Number.NEGATIVE_INFINITY : atMs;
-    since.set(agentId, { active, atMs: fromMs });
+    this.#since.set(agentId, { active, atMs: fromMs });
     return fromMs;
-  };
+  }
 
-  return {
-    observe(history, forecast) {
-      for (const { minuteStartMs, qps } of history) {
-        if (minuteStartMs <= lastLearntMs) continue;
-        if (qps !== null) misses.learn(minuteStartMs / minuteMs, qps);
-        lastLearntMs = minuteStartMs;
-      }
-      const perStep = Math.max(1, Math.round(forecast.stepMs / minuteMs));
-      expectedQps = Array.from(
-        { length: config.horizonMinutes },
-        (_, minute) => forecast.qps[Math.min(forecast.qps.length - 1, Math.floor(minute / perStep))] as number,
-      );
-      misses.note(lastLearntMs / minuteMs + 1, expectedQps);
-      const totals = [0];
-      for (const { qps } of history) totals.push((totals.at(-1) as number) + (qps ?? 0));
-      usualQps = expectedQps.map((_, lead) => seasonalFloorQps(totals, history.length + lead) ?? 0);
-    },
-    async decide(inputs, plain, { minReplicas, maxReplicas }, everyone) {
-      const config = { ...parts.config, minReplicas, maxReplicas };
-      if (goesFirst(plain, inputs, config) || expectedQps.length === 0) return plain;
-      const atMs = nowMs();
-      const agents = inputs.candidates.flatMap((candidate) => {
-        const agent = fleet.get(candidate.agentId);
-        if (agent === undefined) return [];
-        const { agentId, active } = candidate;
-        return observePlannable(
-          agent,
-          candidate,
-          desired.documents.get(agentId),
-          desired.overrides.get(agentId),
-          { prices: parts.prices, capacityPerReplicaQps: config.capacityPerReplicaQps },
-          sinceMs(agentId, active, atMs),
-          atMs,
-        );
-      });
-      const serving = agents.filter(({ planned }) => planned.active && planned.available && planned.serves);
-      if (inputs.liveQps !== null) {
-        missBudget.learn(inputs.liveQps, inputs.liveQps > capacityOf(serving.map(({ planned }) => planned)));
-      }
-      const coverQps = missBudget
-        .coverQps(expectedQps, misses.highQps(expectedQps, Math.ceil(config.plan.startupS / 60)))
-        .map((qps, lead) => Math.max(qps, inputs.liveQps ?? 0, usualQps[lead] ?? 0));
-      const units = observeCloudUnits(config.cloud, everyone, fleet);
-      const devices = toPlanInput(
-        agents.map(({ plannable }) => plannable),
-        expectedQps,
-        config,
-        config.plan,
-      );
-      const devicesAndOffers = {
-        ...devices,
-        slo: { p95Ms: config.plan.p95Ms ?? devices.slo.p95Ms },
-        cloud: plannableOffers(config.cloud, units, reached),
-      };
-      const plan = await planner.plan({
-        input: devicesAndOffers,
-        cover: { qps: coverQps, share: config.plan.coverShare },
-        solverMs: config.plan.solverMs,
-      });
-      const planned = { plan, agents: agents.map(({ planned }) => planned), expectedQps, coverQps };
-      const decision = decidePlannedAgents(inputs, plain.figures, planned, config, atMs);
-      if (config.cloud.length === 0) return decision;
-      const isWatched = inputs.observedSinceMs <= atMs - config.stabilizationMs;
-      // What is left over with everything on that can be switched on; a plan may leave more than that, to save.
-      const offered = devicesAndOffers.cloud.reduce((sum, { capacityQps, max }) => sum + capacityQps * max, 0);
-      const mostQps = offered + highestCapacityOf(agents.map(({ planned }) => planned));
-      const demandQps = Math.max(inputs.liveQps ?? 0, ...expectedQps.filter(Number.isFinite));
-      const cloud = decideCloudUnits(
-        plan.steps[0],
-        Math.max(0, demandQps - config.targetUtilization * mostQps),
-        config.cloud,
-        units,
-        {
-          mayShrink: isWatched && inputs.missingData.length === 0 && leavesRoomToShrink(decision),
-          needQps: Math.max(plain.figures.windowPeakQps ?? 0, inputs.liveQps ?? 0),
-          devicesQps: config.targetUtilization * capacityOf(serving.map(({ planned }) => planned)),
-          targetUtilization: config.targetUtilization,
-        },
-      );
-      reached = new Map(cloud.wishes.flatMap(({ id, units, by }) => (by === "itself" ? [[id, units]] : [])));
-      return withCloud(decision, cloud);
-    },
-  };
+  /** Rates to be ready for, by minute: the forecast with headroom, and no less than the present and the usual rate. */
+  #coverQps(liveQps: number | null, carriedNowQps: number): number[] {
+    const { startupS } = this.#parts.config.plan;
+    if (liveQps !== null) this.#missBudget.learn(liveQps, liveQps > carriedNowQps);
+    return this.#missBudget
+      .coverQps(this.#expectedQps, this.#misses.highQps(this.#expectedQps, Math.ceil(startupS / 60)))
+      .map((qps, lead) => Math.max(qps, liveQps ?? 0, this.#usualQps[lead] ?? 0));
+  }
 }

@@ -6,38 +6,41 @@ import type { PlanConfig } from "./plan-config.ts";
 export interface PlannableAgent {
   readonly agentId: string;
   readonly board: string;
-  /** offline: it takes no part, whatever the reason. */
+  /** offline: it does not take part, whatever the reason. */
   readonly state: PlanDevice["state"];
   readonly stateForS: number;
-  /** The mode it is in, or was last; null when it has none or doesn't say. */
+  /** Present or last mode; null when it has none or doesn't say. */
   readonly mode: string | null;
-  /** The modes it may be in; null where the board doesn't know. */
+  /** Modes it may be in; figures are null where the board doesn't know them. */
   readonly modes: readonly {
     readonly name: string;
     readonly capacityQps: number | null;
     readonly busyWatts: number | null;
     readonly idleWatts: number | null;
   }[];
-  /** Its own prices, or the fleet's. */
+  /** Prices of its own, or the fleet's. */
   readonly prices: Prices;
-  /** An operator wants it to serve, whatever that costs. */
+  /** True when an operator wants it to serve, whatever that costs. */
   readonly staysActive: boolean;
 }
 
-/** The name of the mode of a board that has none. */
+/** Name given to the mode of a board that has none. */
 export const onlyMode = "as it is";
-/** A board that doesn't say what it draws is taken for a hungry one (a Thor at 130 W for 420 a second): others come first. */
+/** Watts assumed of a board that doesn't say what it draws: a hungry one's (a Thor at 130 W for 420 a second), so that others come first. */
 const assumedWattsPerQps = 130 / 420;
 const assumedIdleShare = 0.2;
 const stepS = 60;
-const veryLongS = 1e9;
+const maxStateS = 1e9;
 const noLimit = 1e12;
-/** A request that nobody carries counts for so many times what it costs to serve, where nobody says: it is why the devices are there. */
+/** Default price of a request that is not carried, as a multiple of what serving it costs: serving is why the devices are there. */
 const shortfallFactor = 100;
 
 const isFigure = (value: number | null): value is number => value !== null && Number.isFinite(value) && value >= 0;
 
-/** @param tariffUsdPerKwh the plan's: watts of a device that pays another one are counted in proportion. */
+/**
+ * Returns an agent as a device of the plan.
+ * @param tariffUsdPerKwh the plan's tariff: watts of a device that pays another one are scaled in proportion.
+ */
 function deviceOf(
   agent: PlannableAgent,
   capacityPerReplicaQps: number,
@@ -66,7 +69,7 @@ function deviceOf(
     id: agent.agentId,
     class: agent.board,
     state: agent.state,
-    stateForS: Math.min(veryLongS, Math.max(0, agent.stateForS)),
+    stateForS: Math.min(maxStateS, Math.max(0, agent.stateForS)),
     mode: agent.mode !== null && names.includes(agent.mode) ? agent.mode : (names[0] as string),
     modes,
     standbyWatts: plan.standbyWatts === null ? mostFrugalWatts : priced(plan.standbyWatts),
@@ -79,7 +82,7 @@ function deviceOf(
   };
 }
 
-/** What a request costs on the dearest device, in its most capable mode at the target utilisation. */
+/** Price of a request on the dearest device, in its most capable mode at the target utilisation. */
 function dearestRequestUsd(devices: readonly PlanDevice[], targetUtilization: number, tariffUsdPerKwh: number): number {
   return Math.max(
     0,
@@ -91,7 +94,7 @@ function dearestRequestUsd(devices: readonly PlanDevice[], targetUtilization: nu
   );
 }
 
-/** The fleet as the planner's input, minute by minute for as far as `demandQps` reaches. */
+/** Returns the fleet as the planner's input, minute by minute for as far as `demandQps` reaches. */
 export function toPlanInput(
   agents: readonly PlannableAgent[],
   demandQps: readonly number[],

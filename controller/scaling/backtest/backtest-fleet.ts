@@ -9,7 +9,7 @@ const FleetDevices = Type.Object(
 );
 const FleetOffer = Type.Object(cloudTerms, strict);
 
-/** The fleet of a backtest: what there is, what it costs, what has to be kept. */
+/** The fleet of a backtest: devices and offers, their prices, and the targets to keep. */
 export const BacktestFleet = Type.Object(
   {
     name: Type.String({ default: "fleet", maxLength: 128 }),
@@ -27,7 +27,7 @@ export type BacktestFleet = Static<typeof BacktestFleet>;
 export type FleetDevices = Static<typeof FleetDevices>;
 export type FleetOffer = Static<typeof FleetOffer>;
 
-/** What the schema can't say: classes and offers named once, at least one device, watts in order. One line a mistake, path first. */
+/** Checks what the schema can't say: classes and offers named once, at least one device, watts in order. One line per mistake, path first. */
 export function checkBacktestFleet(fleet: BacktestFleet): string[] {
   const lines = checkFleetPlanInput({
     ...fleet,

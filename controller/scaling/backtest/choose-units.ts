@@ -1,18 +1,18 @@
 import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
 import { type FleetTarget, mostCapableMode, off } from "./simulate-fleet.ts";
 
-/** What a count of replicas stands for. */
+/** Order that turns a count of replicas into units. */
 export interface UnitOrder {
-  /** The order in which units are switched on: devices by electricity for a request, then cloud units by price. */
+  /** Capacities in the order in which units are switched on: devices by electricity per request, then cloud units by price. */
   readonly capacities: readonly number[];
   target(count: number): FleetTarget;
-  /** The fewest units that carry this much at the target utilisation. */
+  /** Returns the least number of units that carry a rate at the target utilisation. */
   countFor(qps: number): number;
 }
 
-const slowest = (fleet: BacktestFleet, p95Ms: number) => p95Ms > fleet.slo.p95Ms;
+const isTooSlow = (fleet: BacktestFleet, p95Ms: number) => p95Ms > fleet.slo.p95Ms;
 
-/** For policies that only count: an order of all units, devices in their most capable mode first. */
+/** Orders all units for policies that only count: devices in their most capable mode first. */
 export function orderUnits(fleet: BacktestFleet): UnitOrder {
   const devices = fleet.devices.flatMap((make, index) => Array.from({ length: make.count }, () => index));
   const modeOf = fleet.devices.map(mostCapableMode);
@@ -28,7 +28,7 @@ export function orderUnits(fleet: BacktestFleet): UnitOrder {
   const priceOf = ({ usdPerHour, usdPerRequest, capacityQps }: FleetOffer) =>
     usdPerHour / capacityQps + usdPerRequest * 3600;
   const offers = [...fleet.cloud.entries()]
-    .filter(([, { capacityQps, p95Ms }]) => capacityQps > 0 && !slowest(fleet, p95Ms))
+    .filter(([, { capacityQps, p95Ms }]) => capacityQps > 0 && !isTooSlow(fleet, p95Ms))
     .sort(([, a], [, b]) => priceOf(a) - priceOf(b));
   const capacities = [
     ...order.map((place) => topOf(devices[place] as number).capacityQps),

@@ -10,7 +10,7 @@ import { orderUnits } from "./choose-units.ts";
 import { minuteMs } from "./replay-forecasts.ts";
 import { off } from "./simulate-fleet.ts";
 
-/** A policy that says how many units serve; which, is always the same order. */
+/** Creates a policy that says how many units serve; their order is always the same. */
 function countingPolicy(
   fleet: BacktestFleet,
   count: (view: PolicyView, current: number, order: ReturnType<typeof orderUnits>) => number,
@@ -25,15 +25,15 @@ function countingPolicy(
   };
 }
 
-/** Every device serves, always. */
+/** Keeps every device serving, always. */
 export const staticAll = (fleet: BacktestFleet) =>
   countingPolicy(fleet, () => fleet.devices.reduce((sum, { count }) => sum + count, 0));
 
-/** As many as the busiest minute of the whole record needs, always. */
+/** Keeps as many serving as the busiest minute of the whole record needs, always. */
 export const staticPeak = (fleet: BacktestFleet, peakQps: number) =>
   countingPolicy(fleet, (_view, _current, order) => order.countFor(peakQps));
 
-/** What HPA aims at: 70 % of what a unit carries, the usual target for a GPU. At 80 % it loses four times as many minutes. */
+/** Target utilisation of HPA: 70 % of a unit's capacity, the usual target for a GPU. At 80 % it loses four times as many minutes. */
 export const usualTarget = 0.7;
 
 /** Kubernetes' HPA v2 with its defaults (10 % tolerance, 5 min of stabilisation down) on requests a second per replica. */
@@ -65,7 +65,7 @@ export function hpa(
         },
       }) as ReplicaInputs,
     );
-    recommendations.push({ minute: view.minute, replicas: decision.wish ?? decision.replicas });
+    recommendations.push({ minute: view.minute, replicas: decision.proposed ?? decision.replicas });
     const wanted = Math.max(decision.replicas, floor(view));
     if (wanted !== current) changes.push({ minute: view.minute, delta: wanted - current });
     return wanted;
@@ -73,8 +73,8 @@ export function hpa(
 }
 
 /**
- * KEDA with a cron scaler for each hour of the day, beside the HPA on the rate: the larger of both. An hour's floor is what the 95 % quantile
- * of that hour in the days before needed, as an operator would set it who looks at last week.
+ * KEDA with a cron scaler for each hour of the day, beside the HPA on the rate: the larger of both. An hour's floor is the need of the 95 %
+ * quantile of that hour in the past week, as an operator would set it.
  */
 export function kedaCron(fleet: BacktestFleet, target: number = usualTarget): BacktestPolicy {
   const byHour = Array.from({ length: 24 }, () => [] as number[]);
@@ -96,7 +96,7 @@ export function kedaCron(fleet: BacktestFleet, target: number = usualTarget): Ba
   });
 }
 
-/** One unit more above 80 % of what the units carry, one less when ten minutes on end fewer than 50 % were used. */
+/** Adds one unit above 80 % utilisation, and removes one after ten minutes in a row below 50 %. */
 export function threshold(fleet: BacktestFleet): BacktestPolicy {
   let calmMinutes = 0;
   return countingPolicy(fleet, (view, current, order) => {
@@ -111,7 +111,7 @@ export function threshold(fleet: BacktestFleet): BacktestPolicy {
   });
 }
 
-/** Our own rule of requirement C4, as the controller runs it under `scaling.policy: active-agents`. Devices only. */
+/** The controller's own rule under `scaling.policy: active-agents`. Devices only. */
 export function predictive(fleet: BacktestFleet): BacktestPolicy {
   const order = orderUnits(fleet);
   const devices = fleet.devices.reduce((sum, { count }) => sum + count, 0);

@@ -3,34 +3,34 @@ import { createForecastScores } from "#forecast/blend/score-forecasts.ts";
 import type { Calendar } from "#forecast/data/calendar.ts";
 import type { RateModel } from "#forecast/simple/rate-model.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
-import { createForecastMisses, dayOfComparisons } from "../fleet-plan/forecast-misses.ts";
+import { dayOfComparisons, ForecastMisses } from "../fleet-plan/forecast-misses.ts";
 import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 
 export const minuteMs = 60_000;
-/** As far as the fleet's forecasts reach. */
+/** Horizon of the fleet's forecasts. */
 export const horizonMinutes = 15;
-const longestHistoryMinutes = 14 * 1440;
-/** The forecasters that are quick enough for every minute of a month; the network and the daily smoothing are not among them. */
+const maxHistoryMinutes = 14 * 1440;
+/** Forecasters that are quick enough for every minute of a month; the network and the daily smoothing are not. */
 const quickModels = ["last-value", "moving-average-5", "moving-average", "seasonal-naive", "ridge+"];
 
-/** What would have been known of the coming minutes at the start of each minute. Minutes must be asked for in order, none twice. */
+/** Forecast of the coming minutes as it would have been at the start of a minute. Minutes must be asked for in order, none twice. */
 export interface ForecastReplay {
-  /** The expected rates of the coming minutes. */
+  /** Expected rates of the coming minutes. */
   readonly expectedQps: readonly number[];
-  /** Rates that the coming minutes will exceed with probability 1 - quantile, each for itself, those further ahead as the first that a start can serve. */
+  /** Rates that each of the coming minutes will exceed with probability 1 - quantile; those further ahead as the first that a start can serve. */
   readonly highQps: readonly number[];
-  /** What the hour usually takes, minute by minute; 0 where that is not known. */
+  /** Usual rates of that hour, minute by minute; 0 where they are not known. */
   readonly usualQps: readonly number[];
 }
 
-/** A unit that is ordered now serves from the next minute on, at best. */
+/** Lead at which a unit that is ordered now can serve, at best. */
 const reactLead = 1;
 
 /** Replays forecasting over a record: every forecast is made from the minutes before it alone, by the forecasters of agents and controller. */
 export function createForecastReplay(rates: readonly number[], startMs: number, calendar: Calendar, quantile: number) {
   const models: RateModel[] = createSimpleModels().filter(({ name }) => quickModels.includes(name));
   const scores = createForecastScores(minuteMs);
-  const misses = createForecastMisses(quantile, { cautiousFor: dayOfComparisons });
+  const misses = new ForecastMisses(quantile, { cautiousFor: dayOfComparisons });
   const totals = [0];
   const qps: number[] = [];
   let incumbent: string | null = null;
@@ -41,8 +41,8 @@ export function createForecastReplay(rates: readonly number[], startMs: number, 
     misses.learn(minute - 1, newest);
     totals.push((totals.at(-1) as number) + newest);
     qps.push(newest);
-    // Not minute by minute: moving two weeks of rates takes longer than forecasting from them.
-    if (qps.length >= 2 * longestHistoryMinutes) qps.splice(0, qps.length - longestHistoryMinutes);
+    // Not every minute: moving two weeks of rates takes longer than forecasting from them.
+    if (qps.length >= 2 * maxHistoryMinutes) qps.splice(0, qps.length - maxHistoryMinutes);
     const endMs = startMs + minute * minuteMs;
     const byModel = new Map<string, number[]>();
     for (const model of models) {

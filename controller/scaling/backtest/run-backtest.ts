@@ -8,7 +8,7 @@ import { createForecastReplay, type ForecastReplay, minuteMs } from "./replay-fo
 import { replayScalingPolicy } from "./scaling-policy-replay.ts";
 import { type FleetState, initialState, type MinuteOutcome, simulateMinute } from "./simulate-fleet.ts";
 
-/** The policies that come with the program. */
+/** Policies that come with the program. */
 export const backtestPolicies = [
   "static-all",
   "static-peak",
@@ -23,7 +23,7 @@ export const backtestPolicies = [
 ] as const;
 export type BacktestPolicyName = (typeof backtestPolicies)[number];
 
-/** A record of traffic, a rate for each minute. */
+/** Recorded traffic, a rate for each minute. */
 export interface BacktestTraffic {
   readonly startMs: number;
   readonly rates: readonly number[];
@@ -32,11 +32,11 @@ export interface BacktestTraffic {
 
 export interface PolicyResult {
   readonly policy: string;
-  /** The target utilisation that was found for a policy that is tuned with hindsight; null for all others. */
+  /** Target utilisation found for a policy that is tuned with hindsight; null for all others. */
   readonly tunedTarget: number | null;
-  /** Electricity, starts, hours and requests, and what was lost at the fleet's price of a request that nobody carries. */
+  /** Price of electricity, starts, hours and requests, and of what was lost at the fleet's price of a request that is not carried. */
   readonly costUsd: number;
-  /** Of it, for what was lost. */
+  /** Part of it for what was lost. */
   readonly lostUsd: number;
   readonly energyKwh: number;
   /** Minutes in which the latency was above the SLO or requests were lost, of all. */
@@ -47,26 +47,26 @@ export interface PolicyResult {
   readonly modeSwitches: number;
   /** Changes of direction (more units, then fewer, or the reverse) within 15 minutes. */
   readonly reversals: number;
-  /** From when units that were added serve to when they are first needed, on average; negative: too late. Null when none was needed. */
+  /** Mean time from when added units serve to when they are first needed; negative: too late. Null when none was needed. */
   readonly leadTimeMinutes: number | null;
-  /** Requests served, as a share of what served could carry. */
+  /** Requests served, as a share of the capacity that served. */
   readonly utilization: number;
   readonly minutes: readonly MinuteOutcome[];
 }
 
-/** A policy to play, under its own name and with its own idea of what the fleet has to keep. */
+/** A policy to play, under its own name and with its own targets for the fleet. */
 export interface PolicyChoice {
   readonly label: string;
   readonly policy: BacktestPolicyName | ScalingPolicy;
-  /** In place of the fleet's: the simulation goes on with the fleet's own. */
+  /** Targets that the policy sees in place of the fleet's; the simulation uses the fleet's own. */
   readonly terms: Partial<Pick<BacktestFleet, "targetUtilization" | "spareDevices" | "shortfallUsdPerRequest">>;
 }
 
-/** Rates go above what is covered in one minute of two hundred. */
+/** Quantile of the rates that is covered: they go above it in one minute of two hundred. */
 const quantile = 0.995;
 const reversalMinutes = 15;
-/** Additions that are not needed within this are not counted in the lead time. */
-const longestLeadMinutes = 60;
+/** Additions that are not needed within this time are not counted in the lead time. */
+const maxLeadMinutes = 60;
 
 function createPolicy(
   name: BacktestPolicyName | ScalingPolicy,
@@ -99,14 +99,14 @@ function createPolicy(
   }
 }
 
-/** What the tuned policies may aim at, cheapest first, and what they have to keep. */
+/** Target utilisations that are tried for the tuned policies, cheapest first, and the share of SLO minutes they have to keep. */
 const triedTargets = [0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2];
 const tunedSloPercent = 0.1;
 const isTuned = (policy: PolicyChoice["policy"]) => policy === "hpa-slo" || policy === "keda-cron-slo";
 
 /**
- * The highest of the tried targets at which the policy keeps the SLO in all but one minute of a thousand, as an operator would find it who knows the
- * whole record; the lowest of them when none does.
+ * Finds the highest of the tried targets at which the policy keeps the SLO in all but one minute of a thousand, as an operator with the whole
+ * record would; the lowest of them when none does.
  */
 function tune(play: (target: number) => PolicyResult): PolicyResult {
   let [from, to] = [0, triedTargets.length - 1];
@@ -125,7 +125,7 @@ function tune(play: (target: number) => PolicyResult): PolicyResult {
   return best;
 }
 
-/** Changes of direction of the units that are on, that follow the change before within 15 minutes. */
+/** Counts changes of direction of the units that are on that follow the previous change within 15 minutes. */
 export function countReversals(unitsOn: readonly number[]): number {
   let reversals = 0;
   let last = { minute: Number.NEGATIVE_INFINITY, direction: 0 };
@@ -149,7 +149,7 @@ function meanLeadMinutes(
     if ((minutes[minute] as MinuteOutcome).capacityQps * targetUtilization <= before * (1 + 1e-9)) continue;
     for (
       let needed = Math.max(0, minute - reversalMinutes);
-      needed < Math.min(rates.length, minute + longestLeadMinutes);
+      needed < Math.min(rates.length, minute + maxLeadMinutes);
       needed += 1
     ) {
       if ((rates[needed] as number) <= before) continue;
@@ -160,7 +160,7 @@ function meanLeadMinutes(
   return leads.length === 0 ? null : leads.reduce((sum, lead) => sum + lead, 0) / leads.length;
 }
 
-/** Plays the record through one policy after the other. The same input gives the same figures. */
+/** Plays the record with one policy after the other. The same input gives the same figures. */
 export function runBacktest(
   fleet: BacktestFleet,
   traffic: BacktestTraffic,
@@ -169,7 +169,7 @@ export function runBacktest(
   const { rates, startMs, calendar } = traffic;
   const replay = createForecastReplay(rates, startMs, calendar, quantile);
   const forecasts: ForecastReplay[] = [];
-  // The same forecasts for all who ask, made once, in order.
+  // All policies get the same forecasts, made once, in order.
   const forecastAt = (minute: number): ForecastReplay => {
     while (forecasts.length <= minute) forecasts.push(replay(forecasts.length));
     return forecasts[minute] as ForecastReplay;

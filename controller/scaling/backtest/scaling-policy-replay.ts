@@ -4,7 +4,7 @@ import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy } from "./backtest-policy.ts";
 import { orderUnits } from "./choose-units.ts";
 
-/** Plays a ScalingPolicy as a controller would follow it: once a minute, on the minute before and on forecasts of what came later. */
+/** Plays a ScalingPolicy as a controller would follow it: once a minute, on the minute before and on forecasts made from the past. */
 export function replayScalingPolicy(given: ScalingPolicy, fleet: BacktestFleet): BacktestPolicy {
   const order = orderUnits(fleet);
   const play = playScalingPolicy(given);
@@ -13,8 +13,8 @@ export function replayScalingPolicy(given: ScalingPolicy, fleet: BacktestFleet):
     decide(view) {
       const { atMs, minute } = view;
       const liveQps = minute === 0 ? null : view.rateAt(minute - 1);
-      const { replicas } = play({ atMs, replicas: current, liveQps, expectedQps: view.forecast().expectedQps });
-      current = Math.min(replicas, order.capacities.length);
+      const { decision } = play({ atMs, replicas: current, liveQps, expectedQps: view.forecast().expectedQps });
+      current = Math.min(decision.replicas, order.capacities.length);
       return order.target(current);
     },
   };

@@ -10,30 +10,30 @@ export interface SimulatedDevice {
   mode: number;
   /** Seconds until it serves; 0 when it does or is off. */
   startingS: number;
-  /** Since which minute it has been serving or off. */
+  /** Minute since which it has been serving or off. */
   sinceMinute: number;
 }
 
-/** What a policy wants of the fleet: each device's mode, or off, and the units of each cloud offer. */
+/** Target that a policy sets: each device's mode, or off, and the units of each cloud offer. */
 export interface FleetTarget {
   readonly modes: readonly number[];
   readonly units: readonly number[];
 }
 
-/** What is serving or starting. */
+/** Devices and cloud units that serve or start. */
 export interface FleetState {
   readonly devices: readonly SimulatedDevice[];
-  /** By offer: how many serve and how many seconds those that start still need. */
+  /** Number of units that serve, and the seconds that those that start still need, by offer. */
   readonly cloud: readonly { serving: number; startingS: number[] }[];
 }
 
-/** One minute's outcome. */
+/** Outcome of a minute. */
 export interface MinuteOutcome {
   readonly costUsd: number;
   readonly energyKwh: number;
   readonly servedQps: number;
   readonly lostQps: number;
-  /** Of what serves, at full load. */
+  /** Capacity of what serves, at full load. */
   readonly capacityQps: number;
   readonly p95Ms: number;
   readonly sloKept: boolean;
@@ -51,7 +51,7 @@ interface Block {
   load: number;
 }
 
-/** All devices serve in their most capable mode, no cloud unit runs. */
+/** Returns the state in which all devices serve in their most capable mode and no cloud unit runs. */
 export function initialState(fleet: BacktestFleet): FleetState {
   return {
     devices: fleet.devices.flatMap((make, index) =>
@@ -66,7 +66,7 @@ export function initialState(fleet: BacktestFleet): FleetState {
   };
 }
 
-/** The place of the mode with the highest capacity; the first of equals. */
+/** Returns the place of the mode with the highest capacity; the first of equals. */
 export function mostCapableMode({ modes }: FleetDevices): number {
   return modes.reduce(
     (best, { capacityQps }, mode) => (capacityQps > (modes[best]?.capacityQps ?? 0) ? mode : best),
@@ -75,15 +75,15 @@ export function mostCapableMode({ modes }: FleetDevices): number {
 }
 
 /**
- * Latency at a utilisation: what was measured at the target up to it; above it, it grows as the waiting time of one server with random
- * arrivals and service does (M/M/1: in proportion to 1 / (1 - utilisation)).
+ * Latency at a utilisation: up to the target the one measured there; above it, it grows like the waiting time of one server with random
+ * arrivals and service (M/M/1: in proportion to 1 / (1 - utilisation)).
  */
 export function p95At(measuredMs: number, targetUtilization: number, utilization: number): number {
   if (utilization <= targetUtilization) return measuredMs;
   return utilization >= 1 ? Number.POSITIVE_INFINITY : (measuredMs * (1 - targetUtilization)) / (1 - utilization);
 }
 
-/** Carries out what the policy wants and lets one minute of demand pass. Changes `state`. */
+/** Carries out the policy's target and simulates one minute of demand. Changes `state`. */
 export function simulateMinute(
   fleet: BacktestFleet,
   state: FleetState,
@@ -180,7 +180,7 @@ export function simulateMinute(
   };
 }
 
-/** Cheapest load first up to the target utilisation; what is more raises the utilisation of all alike. */
+/** Shares out the load: cheapest first up to the target utilisation; more than that raises the utilisation of all alike. */
 function share(blocks: Block[], servedQps: number, capacityQps: number, targetUtilization: number): void {
   if (servedQps > capacityQps * targetUtilization) {
     for (const block of blocks) block.load = (block.fullQps * servedQps) / capacityQps;
@@ -193,7 +193,7 @@ function share(blocks: Block[], servedQps: number, capacityQps: number, targetUt
   }
 }
 
-/** Orders and gives back units of an offer, the youngest first, and lets a minute pass. */
+/** Orders and gives back units of an offer, the youngest first, and simulates a minute. */
 function passMinute(offer: FleetOffer, cloud: FleetState["cloud"][number], wanted: number) {
   const units = Math.min(offer.max, Math.max(0, Math.round(wanted)));
   let ordered = 0;

@@ -1,13 +1,13 @@
-import { createComposer, type UnitBlock } from "../fleet-plan/composition.ts";
+import { Composer, type UnitBlock } from "../fleet-plan/composition.ts";
 import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
 
 const minuteS = 60;
 
-/** What a fleet can be composed of: the modes and offers that keep its SLO, with what they cost for a minute. */
+/** Lists what a fleet can be composed of: the modes and offers that keep its SLO, with their price per minute. */
 function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
   const { targetUtilization, tariffUsdPerKwh, slo } = fleet;
   const usdOfWatts = (watts: number) => (watts * minuteS * tariffUsdPerKwh) / 3_600_000;
-  /** As in the simulation: above the target, p95 rises with 1 / (1 - utilisation). A p95 that nobody has measured promises nothing. */
+  /** Highest utilisation that keeps the SLO: as in the simulation, p95 rises with 1 / (1 - utilisation) above the target. Without a measured p95, the target. */
   const secureAt = (p95Ms: number) =>
     p95Ms > 0 && p95Ms <= slo.p95Ms
       ? Math.max(targetUtilization, 1 - (p95Ms * (1 - targetUtilization)) / slo.p95Ms)
@@ -47,11 +47,11 @@ function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
 
 /**
  * Composes minutes of this fleet.
- * @param coverShare what only may come and is not covered counts for this share of a request lost.
+ * @param coverShare price of what may come and is not covered, as a share of a lost request.
  */
 export function createFleetComposer(fleet: BacktestFleet, coverShare: number) {
   const shortfallUsdPerQps = fleet.shortfallUsdPerRequest * minuteS;
-  return createComposer({
+  return new Composer({
     blocks: unitBlocksOf(fleet),
     groups: fleet.devices.length + fleet.cloud.length,
     spareDevices: fleet.spareDevices,

@@ -5,17 +5,17 @@ import { off, type UnitSchedule } from "./unit-schedule.ts";
 interface UnitState {
   readonly schedule: number[];
   mode: number | null;
-  /** Serving from this step on, when it starts. */
+  /** Step from which it serves, when it starts. */
   arrivesAt: number | null;
-  /** The first step in which it may stop, or be ordered to start. */
+  /** First step in which it may stop, or be ordered to start. */
   freeAt: number;
-  /** The first step in which its mode may change again. */
+  /** First step in which its mode may change again. */
   settledAt: number;
 }
 
 /**
- * Says which unit does what, so that in each step as many serve in each mode as `counts` says. Whoever serves goes on, in its mode, as
- * far as possible. Counts hold only numbers: where no unit may stop or switch that should, the one that must stay stays.
+ * Assigns counts to units, so that in each step as many serve in each mode as the counts say. Units that serve go on, in their mode, as far
+ * as possible. Where no unit may stop or switch that should, the one that must stay stays.
  */
 export function assignUnits(unitClass: PlanClass, { on, arrivals }: ClassCounts, steps: number): UnitSchedule[] {
   const { startupSteps, minOnSteps, minOffSteps, switchLoss } = unitClass;
@@ -41,7 +41,7 @@ export function assignUnits(unitClass: PlanClass, { on, arrivals }: ClassCounts,
     const surplusOf = (unit: UnitState) =>
       unit.mode === null ? 1 : (counts[unit.mode] as number) - (target[unit.mode] as number);
     let stops = Math.max(0, serving + arriving.size + ordered - target.reduce((sum, count) => sum + count, 0));
-    // Those in modes with too many first, the last of the list first.
+    // Units in modes with too many first, the last of the list first.
     for (const anyMode of [false, true]) {
       for (let place = units.length - 1; place >= 0 && stops > 0; place -= 1) {
         const unit = units[place] as UnitState;

@@ -1,46 +1,46 @@
 /** Units of one make in one mode, or of one offer. Amounts are of one unit for one step. */
 export interface UnitBlock {
-  /** Place of its make or offer among all of them: units of a group are the same units, in another mode. */
+  /** Place of its make or offer among all of them: blocks of one group are the same units in other modes. */
   readonly group: number;
-  /** Place of its mode among its make's; 0 for an offer. */
+  /** Place of its mode among those of its make; 0 for an offer. */
   readonly mode: number;
   readonly isDevice: boolean;
-  /** At the target utilisation: what is expected has to be carried so. */
+  /** Rate carried at the target utilisation: the expected load has to be carried so. */
   readonly carriedQps: number;
   readonly fullQps: number;
   /**
-   * What only may come has to be carried at this: the most that keeps the SLO. Load beyond the target is shared alike, so the lowest of those that
-   * serve holds for all.
+   * Highest utilisation that keeps the SLO: load that may come has to be carried at it. Load beyond the target is shared alike, so the lowest
+   * of the units that serve holds for all.
    */
   readonly secureUtilization: number;
-  /** Without load, beyond what it draws on standby. */
+  /** Price without load, beyond what it draws on standby. */
   readonly idleUsd: number;
   readonly usdPerQps: number;
 }
 
-/** How many units of each block serve. */
+/** Number of units of each block that serve. */
 export type Composition = Int32Array;
 
-/** What has to be served, what may come, and how many units of each group may serve at least and at most. */
+/** Load that has to be served, load that may come, and bounds of the units of each group. */
 export interface CompositionNeed {
   readonly expectedQps: number;
   readonly coverQps: number;
-  readonly fewest: readonly number[];
-  readonly most: readonly number[];
+  readonly minUnits: readonly number[];
+  readonly maxUnits: readonly number[];
 }
 
-/** What there is to compose from, and prices for a step. */
+/** Blocks to compose from, and prices for a step. */
 export interface CompositionTerms {
   readonly blocks: readonly UnitBlock[];
   readonly groups: number;
   readonly spareDevices: number;
   readonly shortfallUsdPerQps: number;
-  /** Of one qps that may come and would not be carried if the spare devices failed. */
+  /** Price of one qps that may come and would not be carried if the spare devices failed. */
   readonly uncoveredUsdPerQps: number;
 }
 
 const shares = [1, 4, 16, 64];
-/** So many units taken, so many others in their place. */
+/** Exchanges that are tried: units taken, and units put in their place. */
 const exchanges = [
   [1, 1],
   [1, 2],
@@ -49,26 +49,46 @@ const exchanges = [
   [3, 2],
 ] as const;
 
-/** The cheapest units for one step, as if every step stood for itself: a local search over counts, from several beginnings. */
-export function createComposer(terms: CompositionTerms) {
-  const { groups, spareDevices, shortfallUsdPerQps: shortfallUsd, uncoveredUsdPerQps: uncoveredUsd } = terms;
-  const blocks = terms.blocks.toSorted((a, b) => a.usdPerQps - b.usdPerQps);
-  const places = Array.from({ length: groups }, (_, group) =>
-    [...blocks.keys()].filter((place) => (blocks[place] as UnitBlock).group === group),
-  );
-  const fullUsd = (place: number) => {
-    const { idleUsd, carriedQps, usdPerQps } = blocks[place] as UnitBlock;
-    return idleUsd / carriedQps + usdPerQps;
-  };
-  const priceOf = (own: readonly number[]) => Math.min(...own.map(fullUsd));
-  /** Cheapest first. */
-  const order = [...places.keys()].sort((a, b) => priceOf(places[a] as number[]) - priceOf(places[b] as number[]));
-  const largestFirst = [...blocks.keys()]
-    .filter((place) => blocks[place]?.isDevice)
-    .sort((a, b) => (blocks[b] as UnitBlock).carriedQps - (blocks[a] as UnitBlock).carriedQps);
+/** Finds the cheapest units for a single step: a local search over counts, from several starting points. */
+export class Composer {
+  /** Blocks, cheapest load first. */
+  readonly blocks: readonly UnitBlock[];
+  /** Places of the blocks of each group. */
+  readonly places: readonly (readonly number[])[];
+  readonly #terms: CompositionTerms;
+  /** Groups, cheapest first. */
+  readonly #order: readonly number[];
+  /** Places of the devices' blocks, largest device first. */
+  readonly #largestFirst: readonly number[];
 
-  /** What a minute costs with these units, electricity on standby aside. */
-  const usdOf = (units: Composition, expectedQps: number, coverQps: number): number => {
+  constructor(terms: CompositionTerms) {
+    const blocks = terms.blocks.toSorted((a, b) => a.usdPerQps - b.usdPerQps);
+    const places = Array.from({ length: terms.groups }, (_, group) =>
+      [...blocks.keys()].filter((place) => (blocks[place] as UnitBlock).group === group),
+    );
+    const fullUsd = (place: number) => {
+      const { idleUsd, carriedQps, usdPerQps } = blocks[place] as UnitBlock;
+      return idleUsd / carriedQps + usdPerQps;
+    };
+    const priceOf = (own: readonly number[]) => Math.min(...own.map(fullUsd));
+    this.#terms = terms;
+    this.blocks = blocks;
+    this.places = places;
+    this.#order = [...places.keys()].sort((a, b) => priceOf(places[a] as number[]) - priceOf(places[b] as number[]));
+    this.#largestFirst = [...blocks.keys()]
+      .filter((place) => blocks[place]?.isDevice)
+      .sort((a, b) => (blocks[b] as UnitBlock).carriedQps - (blocks[a] as UnitBlock).carriedQps);
+  }
+
+  /** Number of units of a group. */
+  countOf(units: Composition, group: number): number {
+    return (this.places[group] as readonly number[]).reduce((sum, place) => sum + (units[place] as number), 0);
+  }
+
+  /** Cost of a minute with these units, electricity on standby aside. */
+  usdOf(units: Composition, expectedQps: number, coverQps: number): number {
+    const { blocks } = this;
+    const { spareDevices, shortfallUsdPerQps, uncoveredUsdPerQps } = this.#terms;
     let usd = 0;
     let left = expectedQps;
     let fullQps = 0;
@@ -82,32 +102,68 @@ export function createComposer(terms: CompositionTerms) {
       usd += count * idleUsd;
       fullQps += count * block.fullQps;
       if (block.secureUtilization < secureUtilization) secureUtilization = block.secureUtilization;
-      if (usdPerQps > shortfallUsd) continue;
+      if (usdPerQps > shortfallUsdPerQps) continue;
       const load = Math.min(left, qps);
       usd += load * usdPerQps;
       left -= load;
     }
     let spare = spareDevices;
-    for (const place of largestFirst) {
+    for (const place of this.#largestFirst) {
       if (spare === 0) break;
       const failing = Math.min(spare, units[place] as number);
       fullQps -= failing * (blocks[place] as UnitBlock).fullQps;
       spare -= failing;
     }
     const secureQps = fullQps * secureUtilization;
-    return usd + left * shortfallUsd + Math.max(0, coverQps - secureQps - left) * uncoveredUsd;
-  };
+    return usd + left * shortfallUsdPerQps + Math.max(0, coverQps - secureQps - left) * uncoveredUsdPerQps;
+  }
 
-  const countOf = (units: Composition, group: number) =>
-    (places[group] as number[]).reduce((sum, place) => sum + (units[place] as number), 0);
+  /**
+   * Finds the cheapest composition for a need.
+   * @param from a starting point beside the compositions of one mode each; not changed.
+   */
+  cheapest(need: CompositionNeed, from: Composition | null): Composition {
+    const starts = this.#startsFor(need);
+    if (from !== null) starts.unshift(Int32Array.from(from));
+    let best: { units: Composition; usd: number } | null = null;
+    for (const units of starts) {
+      const usd = this.#descend(units, need);
+      if (best === null || usd < best.usd * (1 - 1e-9)) best = { units, usd };
+    }
+    return (best as { units: Composition }).units;
+  }
+
+  /** Returns one composition for each mode: groups filled up in their order, all units in that mode. */
+  #startsFor({ expectedQps, coverQps, minUnits, maxUnits }: CompositionNeed): Composition[] {
+    const modes = Math.max(...this.places.map((own) => own.length));
+    return Array.from({ length: modes }, (_, mode) => {
+      const units = new Int32Array(this.blocks.length);
+      let openQps = Math.max(coverQps, expectedQps);
+      for (const group of this.#order) {
+        const own = this.places[group] as readonly number[];
+        const place = own[Math.min(mode, own.length - 1)];
+        if (place === undefined) continue;
+        const { carriedQps } = this.blocks[place] as UnitBlock;
+        const count = Math.min(
+          maxUnits[group] as number,
+          Math.max(minUnits[group] as number, Math.ceil(openQps / carriedQps)),
+        );
+        units[place] = count;
+        openQps = Math.max(0, openQps - count * carriedQps);
+      }
+      return units;
+    });
+  }
 
   /** Adds, takes away and moves units between modes as long as that saves. Changes `units`; returns their cost. */
-  const descend = (units: Composition, { expectedQps, coverQps, fewest, most }: CompositionNeed): number => {
-    let usd = usdOf(units, expectedQps, coverQps);
+  #descend(units: Composition, { expectedQps, coverQps, minUnits, maxUnits }: CompositionNeed): number {
+    const { blocks, places } = this;
+    const { groups } = this.#terms;
+    let usd = this.usdOf(units, expectedQps, coverQps);
     const tryMove = (from: number, to: number, count: number, added = count): boolean => {
       if (from >= 0) units[from] = (units[from] as number) - count;
       if (to >= 0) units[to] = (units[to] as number) + added;
-      const other = usdOf(units, expectedQps, coverQps);
+      const other = this.usdOf(units, expectedQps, coverQps);
       if (other < usd - 1e-12) {
         usd = other;
         return true;
@@ -116,30 +172,34 @@ export function createComposer(terms: CompositionTerms) {
       if (to >= 0) units[to] = (units[to] as number) - added;
       return false;
     };
-    /** A few units of one block in place of a few of another, whose capacity differs. */
+    /** Tries a few units of one block in place of a few of another with a different capacity. */
     const trySwap = (from: number, to: number, taken: number, added: number): boolean => {
       if (taken > (units[from] as number)) return false;
       const [left, entered] = [(blocks[from] as UnitBlock).group, (blocks[to] as UnitBlock).group];
       const isSame = left === entered;
-      const after = countOf(units, left) - taken + (isSame ? added : 0);
-      if (after < (fewest[left] as number) || after > (most[left] as number)) return false;
-      if (!isSame && countOf(units, entered) + added > (most[entered] as number)) return false;
+      const after = this.countOf(units, left) - taken + (isSame ? added : 0);
+      if (after < (minUnits[left] as number) || after > (maxUnits[left] as number)) return false;
+      if (!isSame && this.countOf(units, entered) + added > (maxUnits[entered] as number)) return false;
       return tryMove(from, to, taken, added);
     };
     for (let improved = true; improved; ) {
       improved = false;
       for (let group = 0; group < groups; group += 1) {
-        const own = places[group] as number[];
+        const own = places[group] as readonly number[];
         for (const share of shares) {
-          const serving = countOf(units, group);
-          const size = Math.floor(Math.max(serving, most[group] as number) / share);
+          const serving = this.countOf(units, group);
+          const size = Math.floor(Math.max(serving, maxUnits[group] as number) / share);
           // The smallest step is one unit.
           const step = share === shares.at(-1) ? 1 : size;
           if (step < 1) continue;
           for (const place of own) {
-            const count = countOf(units, group);
-            if (count + step <= (most[group] as number)) improved = tryMove(-1, place, step) || improved;
-            const removable = Math.min(step, units[place] as number, countOf(units, group) - (fewest[group] as number));
+            const count = this.countOf(units, group);
+            if (count + step <= (maxUnits[group] as number)) improved = tryMove(-1, place, step) || improved;
+            const removable = Math.min(
+              step,
+              units[place] as number,
+              this.countOf(units, group) - (minUnits[group] as number),
+            );
             if (removable > 0) improved = tryMove(place, -1, removable) || improved;
             for (const other of own) {
               const movable = Math.min(step, units[place] as number);
@@ -156,42 +216,5 @@ export function createComposer(terms: CompositionTerms) {
       }
     }
     return usd;
-  };
-
-  return {
-    blocks,
-    places,
-    countOf,
-    usdOf,
-    /** @param from where to begin beside the compositions of one mode each; left as it is. */
-    cheapest(need: CompositionNeed, from: Composition | null): Composition {
-      const { fewest, most } = need;
-      const beginnings: Composition[] = [];
-      const modes = Math.max(...places.map((own) => own.length));
-      for (let mode = 0; mode < modes; mode += 1) {
-        const units = new Int32Array(blocks.length);
-        let openQps = Math.max(need.coverQps, need.expectedQps);
-        for (const group of order) {
-          const own = places[group] as number[];
-          const place = own[Math.min(mode, own.length - 1)];
-          if (place === undefined) continue;
-          const { carriedQps } = blocks[place] as UnitBlock;
-          const count = Math.min(
-            most[group] as number,
-            Math.max(fewest[group] as number, Math.ceil(openQps / carriedQps)),
-          );
-          units[place] = count;
-          openQps = Math.max(0, openQps - count * carriedQps);
-        }
-        beginnings.push(units);
-      }
-      if (from !== null) beginnings.unshift(Int32Array.from(from));
-      let best: { units: Composition; usd: number } | null = null;
-      for (const units of beginnings) {
-        const usd = descend(units, need);
-        if (best === null || usd < best.usd * (1 - 1e-9)) best = { units, usd };
-      }
-      return (best as { units: Composition }).units;
-    },
-  };
+  }
 }

@@ -1,10 +1,10 @@
 import { assignUnits } from "./assign-units.ts";
 import { type EvaluatedPlan, evaluatePlan } from "./evaluate-plan.ts";
-import { explainPlan } from "./explain-plan.ts";
 import type { FleetPlanInput } from "./fleet-plan-input.ts";
 import type { MilpSolver } from "./milp/milp-solver.ts";
 import { type PlanMilp, planMilp } from "./milp/plan-milp.ts";
 import { planBySearch } from "./plan-by-search.ts";
+import { findInPlan, type PlanFindings } from "./plan-findings.ts";
 import { type Cover, type PlanProblem, toPlanProblem } from "./plan-problem.ts";
 import { off } from "./unit-schedule.ts";
 
@@ -16,52 +16,62 @@ export interface UnitInMode {
 export interface FleetPlanStep {
   /** Devices that serve in this step. */
   readonly active: readonly UnitInMode[];
-  /** Devices that were ordered to start and serve later, with the mode they will serve in. */
+  /** Devices that were ordered to start and will serve later, with the mode they will serve in. */
   readonly starting: readonly UnitInMode[];
-  /** Offers of which units run or start in this step, and what they serve. */
+  /** Offers of which units run or start in this step, and the rate they serve. */
   readonly cloud: readonly { readonly id: string; readonly units: number; readonly qps: number }[];
   readonly shortfallQps: number;
 }
 
 export interface FleetPlan {
-  /** False when devices that could not be spared would be needed: `reasons` says how many and by how much. A shortfall is priced, not forbidden. */
+  /** False when the fleet is too small to do without the spare devices: `findings` says by how much. A shortfall is priced, not forbidden. */
   readonly feasible: boolean;
   readonly costUsd: number;
-  /** No plan costs less; 0 when the solver gave no bound. */
+  /** Lower bound: no plan costs less; 0 when the solver gave none. */
   readonly boundUsd: number;
-  /** How far the cost may be from the least, as a share of the cost. */
+  /** Distance of the cost from the bound, as a share of the cost. */
   readonly gap: number;
   readonly steps: readonly FleetPlanStep[];
-  readonly reasons: readonly string[];
+  readonly findings: PlanFindings;
+  readonly method: PlanMethod;
+}
+
+/** Method by which a plan was made. */
+export interface PlanMethod {
+  readonly by: "solver" | "rounded-solver" | "search";
+  /** True when the search has improved what the solver gave. */
+  readonly isImproved: boolean;
+  /** Reasons why the solver had no plan. */
+  readonly failures: readonly string[];
 }
 
 export interface FleetPlanLimits {
-  /** Good enough: this far from the bound, as a share. Of large fleets see {@link largeFleet}. */
+  /** Gap that is good enough, as a share. For large fleets see {@link largeFleet}. */
   readonly relativeGap: number;
-  /** For the solver, in all. */
+  /** Time limit for the solver, in all. */
   readonly timeLimitS: number;
-  /** Schedules that the search may try when the solver has no plan: about a million a second. It gets a tenth to improve a plan. */
-  readonly mostTrials: number;
+  /** Most schedules that the search tries when the solver has no plan: about a million a second. It gets a tenth of them to improve a plan. */
+  readonly maxTrials: number;
 }
 
-export const defaultPlanLimits: FleetPlanLimits = { relativeGap: 1e-4, timeLimitS: 3, mostTrials: 1_000_000 };
+export const defaultPlanLimits: FleetPlanLimits = { relativeGap: 1e-4, timeLimitS: 3, maxTrials: 1_000_000 };
 
-/** A solver with less time than usual: a search that stands in takes no longer either. */
+/** Limits of a solver that has `solverMs`: a search that takes its place gets no longer either. */
 export function limitsWithin(solverMs: number): FleetPlanLimits {
-  const { timeLimitS, mostTrials } = defaultPlanLimits;
+  const { timeLimitS, maxTrials } = defaultPlanLimits;
   const share = Math.min(1, solverMs / 1000 / timeLimitS);
-  return { ...defaultPlanLimits, timeLimitS: solverMs / 1000, mostTrials: Math.ceil(mostTrials * share) };
+  return { ...defaultPlanLimits, timeLimitS: solverMs / 1000, maxTrials: Math.ceil(maxTrials * share) };
 }
 
 /**
- * From so many units on, whole numbers are a detail: the plan with fractions of devices, rounded and improved by the search, is nearly always
+ * Limits for fleets in which whole numbers are a detail: the plan with fractions of devices, rounded and improved by the search, is nearly always
  * within the gap, and much faster. The mixed-integer program follows when it is not.
  */
 const largeFleet = { units: 200, relativeGap: 0.01, timeLimitS: 0.5, unitsForAllTheTime: 2000 } as const;
 
 interface Candidate {
   readonly plan: EvaluatedPlan;
-  readonly method: string;
+  readonly method: PlanMethod;
 }
 
 interface Attempt {
@@ -70,7 +80,7 @@ interface Attempt {
   readonly failure: string | null;
 }
 
-/** What the solver says, given to single devices and improved by the search where that cost something. */
+/** Asks the solver, gives its counts to single devices, and lets the search improve the plan where that cost something. */
 function solve(
   problem: PlanProblem,
   program: PlanMilp,
@@ -88,13 +98,13 @@ function solve(
   const boundUsd = program.usdOf(answer.bound);
   const assigned = evaluatePlan(problem, schedule);
   if (assigned === null) return { boundUsd, candidate: null, failure: "its plan can't be given to single devices" };
-  const method = fractions ? "the solver's plan with fractions of devices, rounded" : "the solver's plan";
+  const method: PlanMethod = { by: fractions ? "rounded-solver" : "solver", isImproved: false, failures: [] };
   if (gapBetween(boundUsd, assigned.usd) <= limits.relativeGap) {
     return { boundUsd, candidate: { plan: assigned, method }, failure: null };
   }
-  const improved = evaluatePlan(problem, planBySearch(problem, limits.mostTrials / 10, schedule));
+  const improved = evaluatePlan(problem, planBySearch(problem, limits.maxTrials / 10, schedule));
   const plan = improved === null || improved.usd >= assigned.usd ? assigned : improved;
-  return { boundUsd, candidate: { plan, method: `${method}, improved by search` }, failure: null };
+  return { boundUsd, candidate: { plan, method: { ...method, isImproved: true } }, failure: null };
 }
 
 function gapBetween(boundUsd: number | null, costUsd: number): number {
@@ -129,18 +139,18 @@ function bestCandidate(problem: PlanProblem, solver: MilpSolver, limits: FleetPl
   const solved = best as Candidate | null;
   if (solved !== null && gapBetween(boundUsd, solved.plan.usd) <= largeFleet.relativeGap)
     return { best: solved, boundUsd };
-  const mostTrials = solved === null ? limits.mostTrials : limits.mostTrials / 10;
-  const plan = evaluatePlan(problem, planBySearch(problem, mostTrials));
+  const maxTrials = solved === null ? limits.maxTrials : limits.maxTrials / 10;
+  const plan = evaluatePlan(problem, planBySearch(problem, maxTrials));
   if (plan === null) throw new Error("the search's plan breaks a rule. This is a bug.");
-  const failures = attempts.map(({ failure }) => failure).filter((failure) => failure !== null);
-  const method = solved === null ? `the search's plan; the solver failed: ${failures.join("; ")}` : "the search's plan";
+  const failures = solved === null ? attempts.flatMap(({ failure }) => failure ?? []) : [];
+  const method: PlanMethod = { by: "search", isImproved: false, failures };
   return { best: cheaper(solved, { plan, method }) as Candidate, boundUsd: boundUsd as number | null };
 }
 
 /**
- * For each step: which devices serve in which mode, and how many units of which cloud offer, at least cost. A mixed-integer program over
- * counts of equal devices, solved by `solver`; a search takes its place when that fails. The model: docs/fleet-plan.md.
- * @param cover more than the demand, that should be carried if it came.
+ * Decides for each step which devices serve in which mode, and how many units of which cloud offer, at least cost: a mixed-integer program
+ * over counts of equal devices, solved by `solver`; a search takes its place when that fails. The model: docs/fleet-plan.md.
+ * @param cover rates above the demand that should be carried if they came.
  */
 export function decideFleetPlan(
   input: FleetPlanInput,
@@ -151,16 +161,15 @@ export function decideFleetPlan(
   const problem = toPlanProblem(input, cover);
   const { best, boundUsd } = bestCandidate(problem, solver, limits);
   const { plan, method } = best;
-  const { feasible, reasons } = explainPlan(input, problem, plan);
-  const gap = gapBetween(boundUsd, plan.usd);
-  const distance = boundUsd === null ? "no bound is known" : `at most ${(gap * 100).toFixed(2)} % above the least cost`;
+  const findings = findInPlan(problem, plan);
   return {
-    feasible,
+    feasible: !findings.shortfalls.some(({ rule, why }) => rule !== "demandQps" && why === "too-small"),
     costUsd: plan.usd,
     boundUsd: boundUsd === null ? 0 : Math.min(boundUsd, plan.usd),
-    gap,
+    gap: gapBetween(boundUsd, plan.usd),
     steps: problem.demandQps.map((_, step) => planStep(problem, plan, step)),
-    reasons: [...reasons, `${method}: ${plan.usd.toPrecision(4)} US$ for ${problem.steps} steps, ${distance}`],
+    findings,
+    method,
   };
 }
 

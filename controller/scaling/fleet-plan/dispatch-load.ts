@@ -1,6 +1,6 @@
 import type { PlanMode, PlanProblem } from "./plan-problem.ts";
 
-/** Units of one class in one mode: what they carry costs the same. */
+/** Units of one class in one mode: their load costs the same. */
 export interface LoadBlock {
   readonly classIndex: number;
   readonly modeIndex: number;
@@ -10,7 +10,7 @@ export interface LoadBlock {
 
 export interface LoadBlocks {
   readonly blocks: readonly LoadBlock[];
-  /** Where the blocks of a class begin. */
+  /** Place of the first block of each class. */
   readonly firstOfClass: readonly number[];
   /** Places of the blocks, cheapest load first. */
   readonly cheapestFirst: readonly number[];
@@ -18,7 +18,7 @@ export interface LoadBlocks {
   readonly largestFirst: readonly number[];
 }
 
-/** One block for each class and mode, class by class: everything of a block costs the same for the same load. */
+/** Lists the blocks, one for each class and mode, class by class. */
 export function loadBlocksOf({ classes }: PlanProblem): LoadBlocks {
   const firstOfClass: number[] = [];
   const blocks: LoadBlock[] = [];
@@ -40,19 +40,19 @@ export function loadBlocksOf({ classes }: PlanProblem): LoadBlocks {
   };
 }
 
-/** One step's load, shared out at least cost. */
+/** Load of one step, shared out at least cost. */
 export interface Dispatch {
-  /** Of the load, of what is not carried and of the spare that is missing. */
+  /** Price of the load, of what is not carried and of the missing spare. */
   usd: number;
   shortfallQps: number;
-  /** What would not be carried, beyond the shortfall, if the largest spare devices failed. */
+  /** Rate that would not be carried, beyond the shortfall, if the largest spare devices failed. */
   uncoveredQps: number;
 }
 
 /**
- * Shares out a step's demand, cheapest load first; what costs more than leaving it is left. `carriedQps` is what each block can carry,
- * `settled` its units that are not in the middle of a switch: only they count as cover for each other. `loads`, when given, receives what
- * each block serves. Writes into `result`: the search calls this very often.
+ * Shares out a step's demand, cheapest load first; load that costs more than a lost request is left. `carriedQps` is the rate that each block
+ * can carry, `settled` its units that are not in the middle of a switch: only they count as cover for each other. `loads`, when given,
+ * receives the rate that each block serves. Writes into `result`, as the search calls this very often.
  */
 export function dispatchLoad(
   problem: PlanProblem,
@@ -81,7 +81,7 @@ export function dispatchLoad(
     }
     uncoveredQps = Math.max(0, coverQps - secureQps);
   }
-  // A request left also need not be covered: as long as something is uncovered, leaving it costs only the difference.
+  // A request that is left need not be covered either: as long as something is uncovered, leaving it costs only the difference.
   const cheaplyLeftUsd = shortfallUsdPerQps - uncoveredUsdPerQps;
   let usd = uncoveredQps * uncoveredUsdPerQps;
   let left = demandQps;

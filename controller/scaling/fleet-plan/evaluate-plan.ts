@@ -2,16 +2,16 @@ import { type Dispatch, dispatchLoad, type LoadBlocks, loadBlocksOf } from "./di
 import type { PlanProblem, PlanUnit } from "./plan-problem.ts";
 import { off, type UnitSchedule, type UnitWalk, walkSchedule } from "./unit-schedule.ts";
 
-/** The schedules of all units: by class, then by unit. */
+/** Schedules of all units: by class, then by unit. */
 export type FleetSchedule = readonly (readonly UnitSchedule[])[];
 
-/** A plan with what it costs and carries. */
+/** A plan with its cost and load. */
 export interface EvaluatedPlan {
   readonly schedule: FleetSchedule;
   readonly walks: readonly (readonly UnitWalk[])[];
   readonly blocks: LoadBlocks;
   readonly usd: number;
-  /** What each block of {@link blocks} serves, by step. */
+  /** Rate that each block of {@link blocks} serves, by step. */
   readonly loads: readonly Float64Array[];
   readonly dispatches: readonly Readonly<Dispatch>[];
 }

@@ -1,16 +1,16 @@
 import { type Static, Type } from "@sinclair/typebox";
 
 const strict = { additionalProperties: false } as const;
-/** Far above any real figure, far below where sums lose their meaning. */
-const most = 1e12;
-const amount = (description: string) => Type.Number({ minimum: 0, maximum: most, description });
+/** Upper bound far above any real figure, far below where sums lose precision. */
+const maxAmount = 1e12;
+const amount = (description: string) => Type.Number({ minimum: 0, maximum: maxAmount, description });
 const literals = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
 const Id = Type.String({ minLength: 1, maxLength: 256 });
 
 const PlanMode = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 128 }),
-    capacityQps: amount("what a device carries at most in this mode"),
+    capacityQps: amount("rate that a device carries at full load in this mode"),
     p95Ms: amount("latency at the target utilisation"),
     busyWatts: amount("drawn at full load"),
     idleWatts: amount("drawn without load"),
@@ -18,40 +18,40 @@ const PlanMode = Type.Object(
   strict,
 );
 
-/** What devices of one make have in common. */
+/** Properties of devices of one make. */
 export const deviceMake = {
   class: Type.String({ minLength: 1, maxLength: 128 }),
   modes: Type.Array(PlanMode, { minItems: 1, maxItems: 32 }),
   standbyWatts: amount("drawn on standby"),
-  startupS: amount("from the order to start until it serves"),
-  minActiveS: amount("once it serves it stays for this long"),
-  minStandbyS: amount("once on standby it stays for this long"),
+  startupS: amount("time from the order to start until it serves"),
+  minActiveS: amount("once it serves it stays for this time"),
+  minStandbyS: amount("once on standby it stays for this time"),
   modeSwitchS: amount("a switch of the mode takes this long, without serving"),
-  startupCostUsd: amount("of each start"),
-  usdPerHourActive: amount("beside the electricity, while it starts or serves"),
+  startupCostUsd: amount("price of each start"),
+  usdPerHourActive: amount("price beside the electricity, while it starts or serves"),
 };
 
 const PlanDevice = Type.Object(
   {
     id: Id,
     state: literals("active", "standby", "starting", "draining", "offline"),
-    stateForS: amount("how long it has been in this state"),
-    mode: Type.String({ minLength: 1, description: "the present or last power mode" }),
+    stateForS: amount("time it has been in this state"),
+    mode: Type.String({ minLength: 1, description: "present or last power mode" }),
     ...deviceMake,
   },
   strict,
 );
 export type PlanDevice = Static<typeof PlanDevice>;
 
-/** What is known of a cloud offer before any of it runs. */
+/** Terms of a cloud offer, before any of it runs. */
 export const cloudTerms = {
   id: Id,
   kind: literals("spot", "on-demand", "serverless"),
-  capacityQps: amount("of one unit"),
+  capacityQps: amount("rate of one unit"),
   p95Ms: amount("latency at the target utilisation"),
-  usdPerHour: amount("of one unit, from the order on"),
-  usdPerRequest: amount("on top"),
-  startupS: amount("from the order until it serves"),
+  usdPerHour: amount("price of one unit, from the order on"),
+  usdPerRequest: amount("price on top"),
+  startupS: amount("time from the order until it serves"),
   max: Type.Integer({ minimum: 0, maximum: 1_000_000, description: "units" }),
 };
 
@@ -64,25 +64,25 @@ const CloudOffer = Type.Object(
 );
 export type CloudOffer = Static<typeof CloudOffer>;
 
-/** What a plan has to keep, and what it pays. */
+/** Targets of a plan, and prices. */
 export const planTerms = {
   targetUtilization: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
   spareDevices: Type.Integer({
     minimum: 0,
     maximum: 1000,
-    description: "so many serving devices may fail at any step and the rest still carries the demand",
+    description: "number of serving devices that may fail at any step while the rest still carries the demand",
   }),
   slo: Type.Object({ p95Ms: amount("modes and offers that are slower are not used") }, strict),
-  tariffUsdPerKwh: amount("electricity"),
-  shortfallUsdPerRequest: amount("what a request that nobody carries costs"),
+  tariffUsdPerKwh: amount("price of electricity"),
+  shortfallUsdPerRequest: amount("price of a request that is not carried"),
 };
 
-/** What `decideFleetPlan` reads. Rates are requests a second, times seconds before now or from now on. */
+/** Input of `decideFleetPlan`. Rates are requests a second, times are seconds before now or from now on. */
 export const FleetPlanInput = Type.Object(
   {
     stepS: Type.Number({ exclusiveMinimum: 0, maximum: 86_400 }),
     horizonSteps: Type.Integer({ minimum: 1, maximum: 240 }),
-    demandQps: Type.Array(amount("of one step"), { description: "one figure for each step" }),
+    demandQps: Type.Array(amount("rate of one step"), { description: "one figure for each step" }),
     devices: Type.Array(PlanDevice, { minItems: 1, maxItems: 100_000 }),
     cloud: Type.Array(CloudOffer, { maxItems: 100 }),
     ...planTerms,
@@ -104,8 +104,8 @@ const listOf = <T>(value: readonly T[] | undefined): readonly T[] =>
   Array.isArray(value) ? value.filter((each) => typeof each === "object" && each !== null) : [];
 
 /**
- * What the schema can't say: a demand for each step, ids used once, modes that exist, watts in order. One line a mistake, path first. Copes
- * with inputs that the schema refuses.
+ * Checks what the schema can't say: a demand for each step, ids used once, modes that exist, watts in order. One line per mistake, path
+ * first. Copes with inputs that the schema refuses.
  */
 export function checkFleetPlanInput(input: FleetPlanInput): string[] {
   const { demandQps, horizonSteps } = input;

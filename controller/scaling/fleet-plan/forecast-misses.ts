@@ -1,37 +1,25 @@
-/** Comparisons of a day: a night's misses say little of the day's. */
+/** Comparisons of a day: misses at night say little about the day. */
 export const dayOfComparisons = 1440;
-/** How far off forecasts were is remembered for so many comparisons of each lead (three days of minutes), and looked at anew so often. */
+/** Number of comparisons that are remembered for each lead (three days of minutes). */
 const remembered = 4320;
+/** Minutes between two evaluations of them, and while fewer are remembered. */
 const relearnMinutes = 240;
-/** Until then, every so many comparisons. */
 const relearnSoonMinutes = 60;
+/** Leads in minutes that are learnt; those between are interpolated. */
 const leads = [0, 1, 2, 3, 6, 10, 14];
-const longestLead = 15;
-/** Before so many comparisons a forecast is taken to be this much too low. */
-const fewestComparisons = 120;
+const leadCount = 15;
+/** Number of comparisons before which a forecast is taken to be too low by the cautious factor. */
+const minComparisons = 120;
 const cautiousFactor = 1.5;
-/** A miss counts for this share of what misses are usually like; one that is far beyond that for no more than so many of them. */
+/** Weight of a new miss in the usual size of misses; one beyond `maxUsual` times that size counts as that. */
 const newestShare = 0.05;
-const mostUsual = 5;
-/** Below this share of the root of the mean rate differences of roots are noise. */
+const maxUsual = 5;
+/** Share of the root of the mean rate below which differences of roots are noise. */
 const noiseShare = 0.02;
-/** A rate whose root is below this share of it (a hundredth of the mean rate) is as good as none. */
+/** Share of the root of the mean rate below which a rate counts as none (a hundredth of the mean rate). */
 const nothingShare = 0.1;
 
-/** Learns by how much rates exceed what was forecast for them, for each lead by itself. Minutes are counted from anywhere, upwards. */
-export interface ForecastMisses {
-  /** Remembers what was forecast at the start of a minute for it and those after it. */
-  note(minute: number, expectedQps: readonly number[]): void;
-  /** The rate of a minute that has passed. */
-  learn(minute: number, actualQps: number): void;
-  /**
-   * Rates that the coming minutes will exceed with probability 1 - quantile, each for itself.
-   * @param reactLead minutes further ahead are bounded as this one is: more can still be ordered when they are nearer.
-   */
-  highQps(expectedQps: readonly number[], reactLead?: number): number[];
-}
-
-/** Of one lead: how large misses are lately, and the newest of them in those terms. */
+/** Memory of one lead: the usual size of misses lately, and the newest of them relative to it. */
 interface Lead {
   usual: number;
   compared: number;
@@ -41,13 +29,13 @@ interface Lead {
 
 const root = (qps: number) => Math.sqrt(Math.max(0, qps));
 
-/** The quantile as split conformal prediction takes it. Of many values only the few largest are kept in order. */
+/** Quantile as split conformal prediction defines it; only the few largest values are kept in order. */
 function conformalQuantile(values: Float64Array, quantile: number): number {
   const rank = Math.min(values.length, Math.ceil((values.length + 1) * quantile));
-  const mostKept = values.length - rank + 1;
+  const maxKept = values.length - rank + 1;
   const largest: number[] = [];
   for (const value of values) {
-    if (largest.length === mostKept) {
+    if (largest.length === maxKept) {
       if (value <= (largest[0] as number)) continue;
       largest.shift();
     }
@@ -58,95 +46,126 @@ function conformalQuantile(values: Float64Array, quantile: number): number {
   return largest[0] as number;
 }
 
-/**
- * Split conformal prediction on differences of square roots (where requests come by chance those spread alike at any rate: Bartlett 1936), each
- * divided by what they have been lately (normalised conformal prediction: Papadopoulos et al. 2002): restless hours get more room than calm ones.
- * @param quantile the share of minutes that should stay below `highQps`.
- * @param windowMinutes a minute's rate counts as the mean of so many minutes that end with it: more than one where a minute has only a handful of
- * requests.
- * @param cautiousFor before so many comparisons a forecast is taken to be at least as much too low as one of which nothing is known.
- */
-export function createForecastMisses(
-  quantile: number,
-  { windowMinutes = 1, cautiousFor = 0 }: { readonly windowMinutes?: number; readonly cautiousFor?: number } = {},
-): ForecastMisses {
-  const came = new Map<number, number>();
-  const made = new Map<number, readonly number[]>();
-  const byLead = leads.map((): Lead => ({ usual: 0, compared: 0, scores: new Float64Array(remembered), highScore: 0 }));
-  let sum = 0;
-  let learnt = 0;
+export interface ForecastMissesOptions {
+  /** Number of minutes, ending with it, that a minute's rate is averaged over: more than one where a minute has only a handful of requests. */
+  readonly windowMinutes?: number;
+  /** Number of comparisons before which the headroom is at least the cautious one. */
+  readonly cautiousFor?: number;
+}
 
-  const rootOfMean = () => root(learnt === 0 ? 0 : sum / learnt);
-  const noise = () => noiseShare * rootOfMean();
-  const compare = (lead: Lead, actual: number, expected: number) => {
-    // Where nothing was expected and nothing came, nothing is learnt of how far off forecasts are when there is traffic.
-    if (Math.max(actual, expected) <= nothingShare * rootOfMean()) return;
+/**
+ * Learns by how much rates exceed their forecasts, for each lead separately: split conformal prediction on differences of square roots (random
+ * arrivals spread alike at any rate there: Bartlett 1936), each divided by their recent size (normalised conformal prediction: Papadopoulos et
+ * al. 2002): restless hours get more headroom than calm ones. Minutes are counted from any start, upwards.
+ */
+export class ForecastMisses {
+  readonly #quantile: number;
+  readonly #windowMinutes: number;
+  readonly #cautiousFor: number;
+  /** Rates that came, and forecasts that were made, by minute. */
+  readonly #came = new Map<number, number>();
+  readonly #made = new Map<number, readonly number[]>();
+  readonly #byLead = leads.map(
+    (): Lead => ({ usual: 0, compared: 0, scores: new Float64Array(remembered), highScore: 0 }),
+  );
+  #sum = 0;
+  #learnt = 0;
+
+  /** @param quantile share of minutes that should stay below {@link highQps}. */
+  constructor(quantile: number, { windowMinutes = 1, cautiousFor = 0 }: ForecastMissesOptions = {}) {
+    this.#quantile = quantile;
+    this.#windowMinutes = windowMinutes;
+    this.#cautiousFor = cautiousFor;
+  }
+
+  /** Records the forecast made at the start of a minute for it and those after it. */
+  note(minute: number, expectedQps: readonly number[]): void {
+    const made = this.#made;
+    made.set(minute, expectedQps);
+    // Forecasts of later minutes are from before the clock was set back.
+    for (const old of made.keys()) if (old <= minute - leadCount || old > minute) made.delete(old);
+  }
+
+  /** Records the rate of a minute that has passed. */
+  learn(minute: number, actualQps: number): void {
+    this.#sum += actualQps;
+    this.#learnt += 1;
+    const came = this.#came;
+    came.set(minute, actualQps);
+    for (const old of came.keys()) if (old <= minute - this.#windowMinutes || old > minute) came.delete(old);
+    const actual = this.#windowMean(minute, minute + 1, () => undefined);
+    for (const [place, lead] of leads.entries()) {
+      const foretold = this.#made.get(minute - lead);
+      if (foretold?.[lead] === undefined) continue;
+      const expected = this.#windowMean(minute, minute - lead, (each) => foretold[each - minute + lead]);
+      this.#compare(this.#byLead[place] as Lead, root(actual), root(expected));
+    }
+    const known = (this.#byLead[0] as Lead).compared;
+    if (this.#learnt % (known < remembered ? relearnSoonMinutes : relearnMinutes) === 0) this.#relearn();
+  }
+
+  /**
+   * Returns the rates that each of the coming minutes will exceed with probability 1 - quantile.
+   * @param reactLead lead whose headroom holds for all minutes further ahead: more can still be ordered when they are nearer.
+   */
+  highQps(expectedQps: readonly number[], reactLead: number = Number.POSITIVE_INFINITY): number[] {
+    return expectedQps.map((rate, lead) => (root(rate) + this.#headroomAt(Math.min(lead, reactLead), rate)) ** 2);
+  }
+
+  #rootOfMean(): number {
+    return root(this.#learnt === 0 ? 0 : this.#sum / this.#learnt);
+  }
+
+  #noise(): number {
+    return noiseShare * this.#rootOfMean();
+  }
+
+  #compare(lead: Lead, actual: number, expected: number): void {
+    // A minute in which nothing was expected and nothing came says nothing about forecasts of real traffic.
+    if (Math.max(actual, expected) <= nothingShare * this.#rootOfMean()) return;
     const difference = actual - expected;
-    const unit = lead.usual + noise();
+    const unit = lead.usual + this.#noise();
     if (lead.compared > 0 && unit > 0) lead.scores[(lead.compared - 1) % remembered] = difference / unit;
     lead.compared += 1;
     const share = Math.max(newestShare, 1 / lead.compared);
-    const size = lead.compared <= 5 ? Math.abs(difference) : Math.min(Math.abs(difference), mostUsual * unit);
+    const size = lead.compared <= 5 ? Math.abs(difference) : Math.min(Math.abs(difference), maxUsual * unit);
     lead.usual += share * (size - lead.usual);
-  };
-  const relearn = () => {
-    for (const lead of byLead) {
-      if (lead.compared <= fewestComparisons) continue;
-      lead.highScore = Math.max(
-        0,
-        conformalQuantile(lead.scores.subarray(0, Math.min(remembered, lead.compared - 1)), quantile),
-      );
+  }
+
+  #relearn(): void {
+    for (const lead of this.#byLead) {
+      if (lead.compared <= minComparisons) continue;
+      const known = lead.scores.subarray(0, Math.min(remembered, lead.compared - 1));
+      lead.highScore = Math.max(0, conformalQuantile(known, this.#quantile));
     }
-  };
-  const roomOf = ({ compared, usual, highScore }: Lead, expectedQps: number) => {
+  }
+
+  #headroomOf({ compared, usual, highScore }: Lead, expectedQps: number): number {
     const cautious = (Math.sqrt(cautiousFactor) - 1) * root(expectedQps);
-    const own = compared <= fewestComparisons ? cautious : highScore * (usual + noise());
-    return compared < cautiousFor ? Math.max(own, cautious) : own;
-  };
-  const roomAt = (lead: number, expectedQps: number) => {
-    const room = (place: number) => roomOf(byLead[place] as Lead, expectedQps);
+    const own = compared <= minComparisons ? cautious : highScore * (usual + this.#noise());
+    return compared < this.#cautiousFor ? Math.max(own, cautious) : own;
+  }
+
+  #headroomAt(lead: number, expectedQps: number): number {
+    const headroom = (place: number) => this.#headroomOf(this.#byLead[place] as Lead, expectedQps);
     const upper = leads.findIndex((each) => each >= lead);
-    if (upper === -1) return room(leads.length - 1);
-    if (leads[upper] === lead) return room(upper);
+    if (upper === -1) return headroom(leads.length - 1);
+    if (leads[upper] === lead) return headroom(upper);
     const [from, to] = [leads[upper - 1] as number, leads[upper] as number];
     const share = (lead - from) / (to - from);
-    return room(upper - 1) * (1 - share) + room(upper) * share;
-  };
-  /** The rate at the end of a minute, by what came before `origin` and what `qpsAt` says from then on. */
-  const windowMean = (minute: number, origin: number, qpsAt: (minute: number) => number | undefined) => {
+    return headroom(upper - 1) * (1 - share) + headroom(upper) * share;
+  }
+
+  /** Mean rate of the window that ends with a minute: rates that came before `origin`, and those of `qpsAt` from then on. */
+  #windowMean(minute: number, origin: number, qpsAt: (minute: number) => number | undefined): number {
     let total = 0;
     let known = 0;
-    for (let each = minute - windowMinutes + 1; each <= minute; each += 1) {
-      const qps = each < origin ? came.get(each) : qpsAt(each);
+    for (let each = minute - this.#windowMinutes + 1; each <= minute; each += 1) {
+      const qps = each < origin ? this.#came.get(each) : qpsAt(each);
       if (qps === undefined) continue;
       total += qps;
       known += 1;
     }
     return total / known;
-  };
-
-  return {
-    note(minute, expectedQps) {
-      made.set(minute, expectedQps);
-      // Those of later minutes are of a clock that was set back.
-      for (const old of made.keys()) if (old <= minute - longestLead || old > minute) made.delete(old);
-    },
-    learn(minute, actualQps) {
-      sum += actualQps;
-      learnt += 1;
-      came.set(minute, actualQps);
-      for (const old of came.keys()) if (old <= minute - windowMinutes || old > minute) came.delete(old);
-      const actual = windowMean(minute, minute + 1, () => undefined);
-      for (const [place, lead] of leads.entries()) {
-        const foretold = made.get(minute - lead);
-        if (foretold?.[lead] === undefined) continue;
-        const expected = windowMean(minute, minute - lead, (each) => foretold[each - minute + lead]);
-        compare(byLead[place] as Lead, root(actual), root(expected));
-      }
-      const known = (byLead[0] as Lead).compared;
-      if (learnt % (known < remembered ? relearnSoonMinutes : relearnMinutes) === 0) relearn();
-    },
-    highQps: (expectedQps, reactLead = Number.POSITIVE_INFINITY) =>
-      expectedQps.map((rate, lead) => (root(rate) + roomAt(Math.min(lead, reactLead), rate)) ** 2),
-  };
+  }
 }

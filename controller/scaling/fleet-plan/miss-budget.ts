@@ -1,64 +1,62 @@
-/** The share of minutes that may be missed: less than the one in a thousand that is meant to be kept, as what comes is never quite like what came. */
+/** Share of minutes that may be missed: less than the one in a thousand that is to be kept, as coming traffic is never quite like the past. */
 const budget = 0.0006;
-/** What a missed minute adds to the factor; a minute without takes away as much as keeps the budget in the long run. */
+/** Amount that a missed minute adds to the factor; a minute without a miss subtracts as much as keeps the budget in the long run. */
 const step = 0.1;
 const firstFactor = 1.2;
 const factorLimits = [0.5, 3] as const;
-/** A rate further above what was expected than so many times the head-room is a break in the traffic: head-room doesn't help against those. */
-const mostRooms = 3;
-/**
- * A break is that, and half as much again as expected. For so long after one the forecast is worth little: what has come in the newest minutes may
- * come again, and more by the usual room as a share.
- */
+/** Multiple of the headroom beyond which a rate is a break in the traffic: headroom does not help against those. */
+const maxHeadrooms = 3;
+/** A break is also this much above what was expected. */
 const breakFactor = 1.5;
+/** Minutes after a break in which the forecast is worth little: the newest rates may come again, and more by the usual headroom as a share. */
 const breakMinutes = 15;
 const newestMinutes = 5;
 const usualShareAlpha = 1 / 60;
-/** Before so many minutes were watched the head-room is taken as it is. */
+/** Minutes that have to be watched before the headroom is changed. */
 const warmUpMinutes = 180;
 
-/** Head-room by what came of it: as much as keeps the missed minutes within a budget, whatever the traffic is like. */
+/** Adjusts headroom by its outcome, so that missed minutes stay within a budget whatever the traffic is like. */
 export interface MissBudget {
   /**
-   * What to be ready for.
-   * @param highQps what a forecast's own misses say that the rates will hardly exceed.
+   * Returns the rates to be ready for.
+   * @param highQps rates that will hardly be exceeded by the forecast's own misses.
    */
   coverQps(expectedQps: readonly number[], highQps: readonly number[]): number[];
-  /** What came of the minute that {@link coverQps} was last asked for. */
+  /** Records the outcome of the minute that {@link coverQps} was last asked for. */
   learn(rateQps: number, missed: boolean): void;
 }
 
 const root = (qps: number) => Math.sqrt(Math.max(0, qps));
 
-/** The factor follows the misses as in adaptive conformal inference (Gibbs & Candès 2021). */
+/** Creates a budget whose factor follows the misses as in adaptive conformal inference (Gibbs & Candès 2021). */
 export function createMissBudget(): MissBudget {
   let factor: number = firstFactor;
   let learnt = 0;
   let breakLeft = 0;
   let newest: readonly number[] = [];
-  /** What may come as a multiple of what is expected, in calm times. */
+  /** Rate that may come as a multiple of the expected one, in calm times. */
   let usualMultiple = breakFactor;
-  let latest: { readonly expected: number; readonly room: number } | null = null;
+  let latest: { readonly expected: number; readonly headroom: number } | null = null;
   return {
     coverQps(expectedQps, highQps) {
       const [expected, high] = [root(expectedQps[0] ?? 0), root(highQps[0] ?? 0)];
-      latest = { expected, room: Math.max(0, high - expected) };
+      latest = { expected, headroom: Math.max(0, high - expected) };
       const multiple = (high / expected) ** 2;
       if (breakLeft === 0 && Number.isFinite(multiple)) {
         usualMultiple += usualShareAlpha * (Math.min(breakFactor, Math.max(1, multiple)) - usualMultiple);
       }
       const afterBreak = breakLeft === 0 ? 0 : Math.max(0, ...newest) * usualMultiple;
       return expectedQps.map((rate, lead) => {
-        const room = Math.max(0, root(highQps[lead] ?? rate) - root(rate));
-        return Math.max(afterBreak, (root(rate) + (learnt < warmUpMinutes ? 1 : factor) * room) ** 2);
+        const headroom = Math.max(0, root(highQps[lead] ?? rate) - root(rate));
+        return Math.max(afterBreak, (root(rate) + (learnt < warmUpMinutes ? 1 : factor) * headroom) ** 2);
       });
     },
     learn(rateQps, missed) {
       if (latest === null) return;
       learnt += 1;
-      const { expected, room } = latest;
+      const { expected, headroom } = latest;
       newest = [...newest, rateQps].slice(-newestMinutes);
-      const isBeyond = root(rateQps) > expected + mostRooms * room;
+      const isBeyond = root(rateQps) > expected + maxHeadrooms * headroom;
       breakLeft = isBeyond && rateQps > breakFactor * expected ** 2 ? breakMinutes : Math.max(0, breakLeft - 1);
       if (learnt <= warmUpMinutes) return;
       const counts = missed && !isBeyond;

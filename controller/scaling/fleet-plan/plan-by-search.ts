@@ -1,4 +1,4 @@
-import { createComposer } from "./composition.ts";
+import { Composer } from "./composition.ts";
 import { type Dispatch, dispatchLoad, loadBlocksOf } from "./dispatch-load.ts";
 import { evaluatePlan, type FleetSchedule } from "./evaluate-plan.ts";
 import type { PlanClass, PlanProblem, PlanUnit, UnitStart } from "./plan-problem.ts";
@@ -28,15 +28,15 @@ const keyOf = (classIndex: number, start: UnitStart, schedule: UnitSchedule) =>
 interface Descent {
   readonly plan: FleetSchedule;
   readonly usd: number;
-  /** Schedules that were tried. */
+  /** Number of schedules that were tried. */
   readonly trials: number;
 }
 
 /**
- * Again and again gives a number of equal units another schedule: one stretch of steps in another mode, or off, whichever saves most. Ends
- * when nothing saves any more or after `mostTrials` trials.
+ * Descends from a plan: repeatedly gives a number of equal units another schedule, one stretch of steps in another mode, or off, whichever
+ * saves most. Ends when nothing saves any more or after `maxTrials` trials.
  */
-function descend(problem: PlanProblem, mostTrials: number, from: FleetSchedule): Descent {
+function descend(problem: PlanProblem, maxTrials: number, from: FleetSchedule): Descent {
   const { classes, steps } = problem;
   const loadBlocks = loadBlocksOf(problem);
   const blockCount = loadBlocks.blocks.length;
@@ -88,7 +88,7 @@ function descend(problem: PlanProblem, mostTrials: number, from: FleetSchedule):
   }
   for (let step = 0; step < steps; step += 1) stepUsd[step] = costOf(step);
 
-  /** What is saved when `count` units of the group follow another schedule. */
+  /** Amount that is saved when `count` units of the group follow another schedule. */
   const savedBy = (from: Group, count: number, schedule: UnitSchedule, walk: UnitWalk): number => {
     let saved = count * (from.walk.usd - walk.usd);
     for (let step = 0; step < steps; step += 1) {
@@ -144,10 +144,10 @@ function descend(problem: PlanProblem, mostTrials: number, from: FleetSchedule):
   };
 
   let size = Math.max(1, ...classes.map(({ units }) => units.length));
-  while (trials < mostTrials) {
+  while (trials < maxTrials) {
     let best: Move | null = null;
     for (const group of groups.values()) {
-      if (trials >= mostTrials) break;
+      if (trials >= maxTrials) break;
       // A large move of a small group was tried when the size was its own.
       const move = bestMoveOf(group, size);
       if (move !== null && move.savedUsd > (best?.savedUsd ?? 0)) best = move;
@@ -166,7 +166,7 @@ function descend(problem: PlanProblem, mostTrials: number, from: FleetSchedule):
   return { plan, usd, trials };
 }
 
-/** The schedules that a unit can be put back to: as it is, on standby as soon as possible, or serving in each of the modes. */
+/** Lists the schedules that a unit can be put back to: as it is, on standby as soon as possible, or serving in each of the modes. */
 function extremeSchedules({ modes, startupSteps, minOnSteps }: PlanClass, start: UnitStart, steps: number): number[][] {
   const untouched = untouchedSchedule(start, steps);
   const servesAt = start.kind === "on" ? 0 : start.kind === "starting" ? start.arrivesAt : start.stays + startupSteps;
@@ -180,13 +180,13 @@ function extremeSchedules({ modes, startupSteps, minOnSteps }: PlanClass, start:
 }
 
 /**
- * As if nothing ever changed: the cheapest units for the step that needs most serve throughout, those that do so already first, and the
+ * Returns the best steady plan: the cheapest units for the step that needs most serve throughout, those that serve already first, and the
  * others stand by as soon as they may.
  */
 function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[][][])[]): FleetSchedule {
   const { classes, demandQps, coverQps } = problem;
   if (classes.length === 0) return [];
-  const composer = createComposer({
+  const composer = new Composer({
     ...problem,
     groups: classes.length,
     blocks: classes.flatMap(({ kind, modes, offUsd }, group) =>
@@ -202,12 +202,12 @@ function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[]
       })),
     ),
   });
-  const most = classes.map(({ units }) => units.length);
+  const maxUnits = classes.map(({ units }) => units.length);
   const need = {
     expectedQps: Math.max(...demandQps),
     coverQps: Math.max(...coverQps),
-    fewest: most.map(() => 0),
-    most,
+    minUnits: maxUnits.map(() => 0),
+    maxUnits,
   };
   const chosen = composer.cheapest(need, null);
   return classes.map((unitClass, index) => {
@@ -232,7 +232,7 @@ function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[]
       if (open !== undefined) open.count -= 1;
       const own = extremes[index]?.[place] as readonly UnitSchedule[];
       const wanted = own[open === undefined ? 1 : 2 + open.mode] as UnitSchedule;
-      // Who has to leave its mode at once is in the middle of that when it could stop.
+      // A unit that has to leave its mode at once is still switching when it could stop.
       schedules[place] = walkSchedule(unitClass, start, wanted) === null ? (own[0] as UnitSchedule) : wanted;
     }
     return schedules;
@@ -240,11 +240,11 @@ function steadyStart(problem: PlanProblem, extremes: readonly (readonly number[]
 }
 
 /**
- * A plan without a solver, by descents: from `from`, or from the best steady fleet, the fleet left as it is and everything on; then from the best plan with one
- * class after the other put back to one of its extremes. Ends when a round of that saves nothing or after `mostTrials` trials. The same
+ * Plans without a solver, by descents: from `from`, or from the best steady fleet, the fleet left as it is and everything on; then from the
+ * best plan with one class after the other put back to one of its extremes. Ends when a round of that saves nothing or after `maxTrials` trials. The same
  * input gives the same plan.
  */
-export function planBySearch(problem: PlanProblem, mostTrials: number, from?: FleetSchedule): FleetSchedule {
+export function planBySearch(problem: PlanProblem, maxTrials: number, from?: FleetSchedule): FleetSchedule {
   const { classes, steps } = problem;
   const extremes = classes.map((unitClass) =>
     unitClass.units.map(({ start }) => extremeSchedules(unitClass, start, steps)),
@@ -257,7 +257,7 @@ export function planBySearch(problem: PlanProblem, mostTrials: number, from?: Fl
   );
   let trials = 0;
   const descendFrom = (start: FleetSchedule) => {
-    const descent = descend(problem, mostTrials - trials, start);
+    const descent = descend(problem, maxTrials - trials, start);
     trials += descent.trials;
     return descent;
   };
@@ -270,10 +270,10 @@ export function planBySearch(problem: PlanProblem, mostTrials: number, from?: Fl
         ]
       : [from];
   let best = starts.map(descendFrom).reduce((a, b) => (b.usd < a.usd ? b : a));
-  for (let saved = true; saved && trials < mostTrials; ) {
+  for (let saved = true; saved && trials < maxTrials; ) {
     saved = false;
     for (const [index, { modes }] of classes.entries()) {
-      for (let extreme = 0; extreme < 2 + modes.length && trials < mostTrials; extreme += 1) {
+      for (let extreme = 0; extreme < 2 + modes.length && trials < maxTrials; extreme += 1) {
         const start = best.plan.with(index, put(index, extreme));
         if (evaluatePlan(problem, start) === null) continue;
         const descent = descendFrom(start);

@@ -1,19 +1,19 @@
 import type { CloudOffer, FleetPlanInput, PlanDevice } from "./fleet-plan-input.ts";
 
-/** A power mode that may be used, with what it is worth in a plan. Amounts are per step. */
+/** A power mode that may be used, with its value in a plan. Amounts are per step. */
 export interface PlanMode {
   readonly name: string;
-  /** What a unit carries at the target utilisation. */
+  /** Rate that a unit carries at the target utilisation. */
   readonly carriedQps: number;
-  /** Of a unit that serves without load, its hourly price included. */
+  /** Price of a unit that serves without load, its hourly price included. */
   readonly idleUsd: number;
-  /** Of each qps it serves, on top. */
+  /** Price of each qps it serves, on top. */
   readonly usdPerQps: number;
-  /** Of switching into it: full load is drawn meanwhile. */
+  /** Price of switching into it: full load is drawn meanwhile. */
   readonly switchUsd: number;
 }
 
-/** What a unit is doing when the plan begins, in whole steps. */
+/** State of a unit when the plan begins, in whole steps. */
 export type UnitStart =
   /** `mode` is null when its present mode may not be used: it has to switch at once. It can't leave before `stays` steps. */
   | { readonly kind: "on"; readonly mode: number | null; readonly stays: number }
@@ -25,10 +25,10 @@ export interface PlanUnit {
   readonly start: UnitStart;
 }
 
-/** Units that differ in nothing but their present state: devices of one make, or the units of a cloud offer. */
+/** Units that differ only in their present state: devices of one make, or the units of a cloud offer. */
 export interface PlanClass {
   readonly kind: "device" | "cloud";
-  /** The devices' class, or the offer's id. */
+  /** Class of the devices, or id of the offer. */
   readonly name: string;
   readonly modes: readonly PlanMode[];
   readonly units: readonly PlanUnit[];
@@ -42,32 +42,39 @@ export interface PlanClass {
   readonly startingUsd: number;
 }
 
-/** The plan as a problem in whole steps and prices per step: what the solver and the search both work on. */
+/** The plan as a problem in whole steps and prices per step; the solver and the search both work on it. */
 export interface PlanProblem {
   readonly steps: number;
   readonly demandQps: readonly number[];
-  /** What has to be carried if it came to that, with the spare devices out: the demand, or more of it than is expected. */
+  /** Rate that has to be carried if it came, with the spare devices out: the demand, or more than is expected. */
   readonly coverQps: readonly number[];
   readonly spareDevices: number;
-  /** Of one qps that nobody carries for a step. */
+  /** Price of one qps that is not carried for a step. */
   readonly shortfallUsdPerQps: number;
-  /** Of one qps of {@link coverQps} that would not be carried if the spare devices failed. */
+  /** Price of one qps of {@link coverQps} that would not be carried if the spare devices failed. */
   readonly uncoveredUsdPerQps: number;
   readonly classes: readonly PlanClass[];
   /** Electricity of devices that can't take part, for the whole plan. */
   readonly fixedUsd: number;
-  /** Devices that can't take part, and why. */
-  readonly leftOut: readonly { readonly id: string; readonly reason: string }[];
+  readonly leftOut: readonly LeftOutDevice[];
 }
 
-/** A spare that is missing costs half as much as a request lost: serving comes first. */
+/** A device that can't take part. */
+export interface LeftOutDevice {
+  readonly id: string;
+  readonly rule: "offline" | "draining" | "too-slow" | "no-capacity";
+  /** p95 of its fastest mode. */
+  readonly fastestP95Ms: number;
+}
+
+/** Price of a missing spare, as a share of a lost request: serving comes first. */
 const spareShare = 0.5;
 
-/** More than is expected, that has to be carried if it came. */
+/** Rates above the expected ones that have to be carried if they came. */
 export interface Cover {
-  /** By step; the demand counts where it is more. */
+  /** Rates by step; the demand counts where it is more. */
   readonly qps: readonly number[];
-  /** What is not covered costs this share of a request lost: how likely it is to come. */
+  /** Price of what is not covered, as a share of a lost request: the likelihood that it comes. */
   readonly share: number;
 }
 const rounding = 1e-9;
@@ -84,7 +91,7 @@ function startOf(device: PlanDevice, modeNames: readonly string[], stepS: number
   return { kind: "off", stays: left(device.minStandbyS) };
 }
 
-/** Everything but id and state: devices that agree in it are interchangeable. */
+/** Returns everything but id and state as text: devices that agree in it are interchangeable. */
 function makeOf({ id: _, state, stateForS, mode, ...make }: PlanDevice): string {
   return JSON.stringify(make);
 }
@@ -118,12 +125,12 @@ function deviceClass(devices: readonly PlanDevice[], input: FleetPlanInput): Pla
   };
 }
 
-function cloudClass(offer: CloudOffer, input: FleetPlanInput, mostQps: number): PlanClass {
+function cloudClass(offer: CloudOffer, input: FleetPlanInput, maxQps: number): PlanClass {
   const { stepS, targetUtilization } = input;
   const carriedQps = offer.capacityQps * targetUtilization;
   const hourlyUsd = (offer.usdPerHour * stepS) / 3600;
-  // More than carry the most that may come are never of use.
-  const useful = Math.ceil(mostQps / carriedQps);
+  // Units beyond those that carry the highest possible rate are never of use.
+  const useful = Math.ceil(maxQps / carriedQps);
   return {
     kind: "cloud",
     name: offer.id,
@@ -142,31 +149,30 @@ function cloudClass(offer: CloudOffer, input: FleetPlanInput, mostQps: number): 
   };
 }
 
-/** Whether more has to be carried than the demand by what serves. */
+/** True when the units that serve have to carry more than the demand. */
 export const asksForCover = ({ spareDevices, coverQps, demandQps }: PlanProblem) =>
   spareDevices > 0 || coverQps.some((qps, step) => qps > (demandQps[step] as number));
 
 /**
  * Turns an input into whole steps and classes of equal units.
- * @param cover more than the demand that has to be carried if it came.
+ * @param cover rates above the demand that have to be carried if they came.
  */
 export function toPlanProblem(
   input: FleetPlanInput,
   { qps: coverQps, share }: Cover = { qps: [], share: spareShare },
 ): PlanProblem {
   const { stepS, horizonSteps, slo, shortfallUsdPerRequest, tariffUsdPerKwh } = input;
-  const leftOut: { id: string; reason: string }[] = [];
+  const leftOut: LeftOutDevice[] = [];
   const byMake = new Map<string, PlanDevice[]>();
   let fixedUsd = 0;
   for (const device of input.devices) {
     const { id, state } = device;
     const fast = device.modes.filter(({ p95Ms }) => p95Ms <= slo.p95Ms);
+    const fastestP95Ms = Math.min(...device.modes.map(({ p95Ms }) => p95Ms));
     if (state === "offline" || state === "draining") {
-      leftOut.push({ id, reason: state });
+      leftOut.push({ id, rule: state, fastestP95Ms });
     } else if (!fast.some(({ capacityQps }) => capacityQps > 0)) {
-      const best = Math.min(...device.modes.map(({ p95Ms }) => p95Ms));
-      const slow = `slo.p95Ms ${slo.p95Ms}: its fastest mode has a p95 of ${best} ms, ${+(best - slo.p95Ms).toFixed(3)} ms too slow`;
-      leftOut.push({ id, reason: fast.length === 0 ? slow : "no mode within the SLO has any capacity" });
+      leftOut.push({ id, rule: fast.length === 0 ? "too-slow" : "no-capacity", fastestP95Ms });
       fixedUsd += (device.standbyWatts * stepS * horizonSteps * tariffUsdPerKwh) / 3_600_000;
     } else {
       const make = makeOf(device);

@@ -1,10 +1,10 @@
 const dayMinutes = 1440;
-/** The hour around the same time counts. */
+/** Half of the hour around the same time that is averaged. */
 const aroundMinutes = 30;
 
 /**
- * What the same time of day usually takes: the lower of the means of that hour yesterday and a week ago, as far as they are known. Traffic that
- * has vanished all at once comes back all at once: what it usually takes then may come. Null when yesterday is not known.
+ * Usual rate at that time of day: the lower of the means of that hour yesterday and a week ago, as far as they are known. Traffic that has
+ * vanished all at once may come back all at once. Null when yesterday is not known.
  * @param totals sums of the rates up to each minute: totals[0] is 0, totals[n] the sum of the first n.
  */
 export function seasonalFloorQps(totals: ArrayLike<number>, minute: number): number | null {

@@ -1,23 +1,23 @@
 import type { PlanClass, PlanMode, UnitStart } from "./plan-problem.ts";
 
-/** What one unit does in each step: the place of its mode, or {@link off}. A unit that starts is off until it serves. */
+/** Schedule of one unit: in each step the place of its mode, or {@link off}. A unit that starts is off until it serves. */
 export type UnitSchedule = readonly number[];
 
 export const off = -1;
 
-/** What a schedule amounts to for a unit. */
+/** Cost and events of a unit's schedule. */
 export interface UnitWalk {
-  /** Without what its load costs. */
+  /** Cost without that of its load. */
   readonly usd: number;
   /** Steps at which it is ordered to start. */
   readonly orders: readonly number[];
   /** Steps at which it changes its mode. */
   readonly switches: readonly number[];
-  /** What it carries at most in each step: its mode's, less what a switch costs. */
+  /** Rate that it can carry in each step: its mode's, less the loss by a switch. */
   readonly carriedQps: readonly number[];
 }
 
-/** The schedule of a unit that is left as it is; one whose mode may not be used switches to the first that may. */
+/** Returns the schedule of a unit that is left as it is; one whose mode may not be used switches to the first that may. */
 export function untouchedSchedule(start: UnitStart, steps: number): number[] {
   if (start.kind === "off") return new Array<number>(steps).fill(off);
   if (start.kind === "on") return new Array<number>(steps).fill(start.mode ?? 0);
@@ -25,8 +25,8 @@ export function untouchedSchedule(start: UnitStart, steps: number): number[] {
 }
 
 /**
- * Follows a unit through its schedule. Null when the schedule breaks a rule: a start takes its time, who serves or stands by does so for
- * the minimum, a switch is finished before the next change.
+ * Follows a unit through its schedule. Null when the schedule breaks a rule: a start takes its time, serving and standby last for their
+ * minimum, a switch is finished before the next change.
  */
 export function walkSchedule(unitClass: PlanClass, start: UnitStart, schedule: UnitSchedule): UnitWalk | null {
   const { modes, startupSteps, minOnSteps, minOffSteps, switchLoss } = unitClass;
@@ -36,7 +36,7 @@ export function walkSchedule(unitClass: PlanClass, start: UnitStart, schedule: U
   const switches: number[] = [];
   const carriedQps = new Array<number>(steps).fill(0);
   let mode: number | null = start.kind === "on" ? start.mode : off;
-  /** The first step in which it may stop, or be ordered to start. */
+  /** First step in which it may stop, or be ordered to start. */
   let freeAt = start.kind === "starting" ? start.arrivesAt : start.stays;
   let switchedAt = Number.NEGATIVE_INFINITY;
   let offSteps = 0;

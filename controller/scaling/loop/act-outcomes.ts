@@ -3,17 +3,8 @@ import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { Fleet } from "#controller/fleet/fleet.ts";
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
 import type { DecisionStore } from "#controller/store/store.ts";
-import { decideActOutcome, type ToldAct } from "./decide-act-outcome.ts";
-
-/** Follows what decisions told agents until it is done, overtaken or given up, and keeps that with the decision. */
-export interface ActOutcomes {
-  /** A decision has been recorded; its agents have their documents. */
-  follow(decisionId: number, outcome: DecisionOutcome, toldAtMs: number): void;
-  /** Takes up what was told shortly before this controller started. */
-  recover(): Promise<void>;
-  /** Compares what was told with what is reported, and writes down what is new. */
-  look(): Promise<void>;
-}
+import { type ActEvidence, decideActOutcome, type ToldAct } from "./decide-act-outcome.ts";
+import { explainLateAct } from "./explain-act-outcome.ts";
 
 export interface ActOutcomesParts {
   readonly fleet: Pick<Fleet, "get">;
@@ -24,24 +15,70 @@ export interface ActOutcomesParts {
   readonly nowMs: () => number;
 }
 
-interface Followed {
+interface FollowedDecision {
   readonly id: number;
   outcome: DecisionOutcome;
   acts: readonly ToldAct[];
-  /** Agents of which an act is done, and after how long; others of theirs may be open. */
+  /** Seconds after which an act of an agent was done; other acts of the same agent may be open. */
   readonly doneAfterS: Map<string, number>;
 }
 
-/** After so many times the time allowed, what is late is no longer waited for. */
-const patience = 10;
-const mostFollowed = 200;
-const mostRecovered = 20;
+/** A late act is given up after this multiple of the time allowed. */
+const maxWaitFactor = 10;
+const maxFollowed = 200;
+const maxRecovered = 20;
 
-export function createActOutcomes(parts: ActOutcomesParts): ActOutcomes {
-  const { fleet, desired, store, confirmWithinMs, staleAfterMs, nowMs } = parts;
-  let followed: Followed[] = [];
+/** Follows what decisions told agents until it is done, overtaken or given up, and keeps that with the decision. */
+export class ActOutcomes {
+  readonly #parts: ActOutcomesParts;
+  #followed: FollowedDecision[] = [];
 
-  const evidenceOf = (agentId: string, now: number) => {
+  constructor(parts: ActOutcomesParts) {
+    this.#parts = parts;
+  }
+
+  /** Follows a decision that has been recorded and whose agents have their documents. */
+  follow(decisionId: number, outcome: DecisionOutcome, toldAtMs: number): void {
+    const { documents } = this.#parts.desired;
+    const told = (agentId: string, want: ToldAct["want"]): ToldAct[] => {
+      const document = documents.get(agentId);
+      const says = "role" in want ? document?.role === want.role : document?.powerMode === want.mode;
+      return document === undefined || !says ? [] : [{ agentId, want, version: document.version, toldAtMs }];
+    };
+    // An agent that is gone already can't confirm that it stands by.
+    const present = outcome.stoodBy.filter((agentId) => this.#evidenceOf(agentId, toldAtMs).away === null);
+    const acts = [
+      ...outcome.activated.flatMap((agentId) => told(agentId, { role: "active" })),
+      ...present.flatMap((agentId) => told(agentId, { role: documents.get(agentId)?.role ?? "standby" })),
+      ...(outcome.modes ?? []).flatMap(({ agentId, mode }) => told(agentId, { mode })),
+    ];
+    const doneAfterS = new Map((outcome.done ?? []).map(({ agentId, afterS }) => [agentId, afterS]));
+    if (acts.length > 0) {
+      this.#followed = [...this.#followed, { id: decisionId, outcome, acts, doneAfterS }].slice(-maxFollowed);
+    }
+  }
+
+  /** Follows again what was told shortly before this controller started. */
+  async recover(): Promise<void> {
+    const { store, confirmWithinMs, nowMs } = this.#parts;
+    const sinceMs = nowMs() - confirmWithinMs;
+    const recent = await store.decisions({ limit: maxRecovered, sinceMs });
+    for (const { id, atMs, kind, outcome } of recent.reverse()) {
+      if (kind !== "hold" && atMs >= sinceMs) this.follow(id, outcome, atMs);
+    }
+  }
+
+  /** Compares what was told with what is reported, and stores what is new. */
+  async look(): Promise<void> {
+    const now = this.#parts.nowMs();
+    for (const each of this.#followed) {
+      if (this.#update(each, now)) await this.#parts.store.updateOutcome(each.id, each.outcome);
+    }
+    this.#followed = this.#followed.filter(({ acts }) => acts.length > 0);
+  }
+
+  #evidenceOf(agentId: string, now: number): ActEvidence {
+    const { fleet, desired, staleAfterMs } = this.#parts;
     const agent = fleet.get(agentId);
     const availability = agent === undefined ? null : availabilityOf(agent, now, staleAfterMs);
     return {
@@ -50,19 +87,20 @@ export function createActOutcomes(parts: ActOutcomesParts): ActOutcomes {
       reportedAtMs: agent?.reportedAtMs ?? null,
       away: availability === null ? "not known" : availability.online ? null : availability.reason,
     };
-  };
+  }
 
-  /** What is known by now; true when something is new. */
-  const update = (each: Followed, now: number): boolean => {
+  /** Updates a decision's outcome; true when something is new. */
+  #update(each: FollowedDecision, now: number): boolean {
+    const { confirmWithinMs } = this.#parts;
     const { done = [], late = [] } = each.outcome;
     const lateReasons = new Map(late.map(({ agentId, reason }) => [agentId, reason]));
     each.acts = each.acts.filter((act) => {
       const { agentId, toldAtMs } = act;
-      const outcome = decideActOutcome(act, evidenceOf(agentId, now), confirmWithinMs, now);
-      if (outcome.kind === "late" && !lateReasons.has(agentId)) lateReasons.set(agentId, outcome.reason);
+      const outcome = decideActOutcome(act, this.#evidenceOf(agentId, now), confirmWithinMs, now);
+      if (outcome.kind === "late" && !lateReasons.has(agentId)) lateReasons.set(agentId, explainLateAct(act, outcome));
       if (outcome.kind === "done") each.doneAfterS.set(agentId, Math.round(outcome.afterMs / 1000));
       const isSettled = outcome.kind === "done" || outcome.kind === "overtaken";
-      return !isSettled && now >= toldAtMs && now - toldAtMs <= patience * confirmWithinMs;
+      return !isSettled && now >= toldAtMs && now - toldAtMs <= maxWaitFactor * confirmWithinMs;
     });
     // Role and mode of one agent are two acts: it is done when both are.
     const open = new Set(each.acts.map(({ agentId }) => agentId));
@@ -74,39 +112,5 @@ export function createActOutcomes(parts: ActOutcomesParts): ActOutcomes {
       late: [...lateReasons].map(([agentId, reason]) => ({ agentId, reason })),
     };
     return true;
-  };
-
-  const follow = (id: number, outcome: DecisionOutcome, toldAtMs: number) => {
-    const told = (agentId: string, want: ToldAct["want"]): ToldAct[] => {
-      const document = desired.documents.get(agentId);
-      const says = "role" in want ? document?.role === want.role : document?.powerMode === want.mode;
-      return document === undefined || !says ? [] : [{ agentId, want, version: document.version, toldAtMs }];
-    };
-    // One that is gone already can't confirm that it stands by.
-    const present = outcome.stoodBy.filter((agentId) => evidenceOf(agentId, toldAtMs).away === null);
-    const acts = [
-      ...outcome.activated.flatMap((agentId) => told(agentId, { role: "active" })),
-      ...present.flatMap((agentId) => told(agentId, { role: desired.documents.get(agentId)?.role ?? "standby" })),
-      ...(outcome.modes ?? []).flatMap(({ agentId, mode }) => told(agentId, { mode })),
-    ];
-    const { done = [] } = outcome;
-    const doneAfterS = new Map(done.map(({ agentId, afterS }) => [agentId, afterS]));
-    if (acts.length > 0) followed = [...followed, { id, outcome, acts, doneAfterS }].slice(-mostFollowed);
-  };
-
-  return {
-    follow,
-    async recover() {
-      const sinceMs = nowMs() - confirmWithinMs;
-      const recent = await store.decisions({ limit: mostRecovered, sinceMs });
-      for (const { id, atMs, kind, outcome } of recent.reverse()) {
-        if (kind !== "hold" && atMs >= sinceMs) follow(id, outcome, atMs);
-      }
-    },
-    async look() {
-      const now = nowMs();
-      for (const each of followed) if (update(each, now)) await store.updateOutcome(each.id, each.outcome);
-      followed = followed.filter(({ acts }) => acts.length > 0);
-    },
-  };
+  }
 }

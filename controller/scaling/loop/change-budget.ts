@@ -1,17 +1,18 @@
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
-import type { ActiveAgentsDecision, AgentCandidate } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import type { AgentCandidate, FleetChange } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
 import { type BudgetedActs, decideDisruptionBudget } from "./decide-disruption-budget.ts";
+import type { DisruptionBudgetInput } from "./disruption-budget.ts";
+import { explainDeferredAct } from "./explain-disruption-budget.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 
 /** Keeps what a minute changes within the budget. */
 export interface ChangeBudget {
-  /** What of a revalidated decision may still be done this minute; the rest is skipped, with the reason. What is left in counts as done. */
-  cut(
-    decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>,
-    outcome: DecisionOutcome,
-    candidates: readonly AgentCandidate[],
-  ): DecisionOutcome;
+  /**
+   * Returns the part of a revalidated decision that may still be done this minute, and counts it as done; the rest is skipped, with the
+   * reason.
+   */
+  cut(decision: FleetChange, outcome: DecisionOutcome, candidates: readonly AgentCandidate[]): DecisionOutcome;
 }
 
 const budgetMs = 60_000;
@@ -29,11 +30,11 @@ export function createChangeBudget(
       spent = spent.filter(({ atMs }) => atMs > now - budgetMs && atMs <= now);
       const used = (kind: keyof BudgetedActs) => spent.filter((each) => each.kind === kind).length;
       const switching = modes.filter(({ agentId, mode }) => documents.get(agentId)?.powerMode !== mode);
-      // An operator's word, and agents that are gone: nothing is disrupted by putting them on standby.
+      // Operators' words and agents that are gone: putting them on standby disrupts nothing.
       const exempt = candidates.flatMap(({ agentId, overrideRole, unavailable }) =>
         overrideRole !== null || unavailable !== null ? [agentId] : [],
       );
-      const { allowed, deferred } = decideDisruptionBudget({
+      const input: DisruptionBudgetInput = {
         budget,
         fleetSize: candidates.length,
         notReady: candidates.filter(({ active, unavailable }) => active && unavailable !== null).length,
@@ -44,7 +45,8 @@ export function createChangeBudget(
           modes: switching.map(({ agentId }) => agentId).filter((agentId) => !activated.includes(agentId)),
         },
         exempt,
-      });
+      };
+      const { allowed, deferred } = decideDisruptionBudget(input);
       if (enabled) {
         const free = new Set(exempt);
         for (const kind of kinds) {
@@ -56,7 +58,10 @@ export function createChangeBudget(
         activated: allowed.activate,
         stoodBy: allowed.standBy,
         modes: modes.filter(({ agentId }) => !late.has(agentId)),
-        skipped: [...skipped, ...deferred],
+        skipped: [
+          ...skipped,
+          ...deferred.map((act) => ({ agentId: act.agentId, reason: explainDeferredAct(act, input) })),
+        ],
       };
     },
   };

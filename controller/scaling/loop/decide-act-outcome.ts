@@ -1,35 +1,43 @@
-import { duration } from "#controller/scaling/active-agents/describe-figures.ts";
 import type { AgentRole, Desired, Reported } from "#protocol/messages.ts";
 
-/** One thing that an agent was told by a decision. */
+/** Act that an agent was told by a decision. */
 export interface ToldAct {
   readonly agentId: string;
   readonly want: { readonly role: AgentRole } | { readonly mode: string };
-  /** Of the document that says so. */
+  /** Version of the document that says so. */
   readonly version: number;
   readonly toldAtMs: number;
 }
 
-/** What the agent and its document say now. */
+/** State of the agent and its document now. */
 export interface ActEvidence {
   readonly desired: Pick<Desired, "role" | "powerMode" | "version"> | null;
   readonly reported: Pick<Reported, "desiredVersion" | "role" | "powerMode" | "differs"> | null;
-  /** When that report came. */
+  /** Time at which that report came. */
   readonly reportedAtMs: number | null;
-  /** Why it can't be reached; null when it can. */
+  /** Reason why it can't be reached; null when it can. */
   readonly away: string | null;
+}
+
+/** An act that did not happen in time. */
+export interface LateAct {
+  readonly kind: "late";
+  /** refused: the agent says why it differs; away: it can't be reached; not-reported: it says nothing. */
+  readonly rule: "refused" | "away" | "not-reported";
+  /** The agent's own reason, or why it can't be reached; null when neither is known. */
+  readonly detail: string | null;
+  readonly waitedMs: number;
 }
 
 export type ActOutcome =
   | { readonly kind: "open" }
-  /** By the agent's own word. */
+  /** Done, by the agent's own report. */
   | { readonly kind: "done"; readonly afterMs: number }
-  /** Another decision wants something else of the agent by now. */
+  /** A later decision wants something else of the agent. */
   | { readonly kind: "overtaken" }
-  /** It did not happen in time. */
-  | { readonly kind: "late"; readonly reason: string };
+  | LateAct;
 
-/** What came of an act: only the agent's own report of the document's version, or of a later one, says that it is done. */
+/** Decides what came of an act: only the agent's own report of the document's version, or of a later one, says that it is done. */
 export function decideActOutcome(
   { want, version, toldAtMs }: ToldAct,
   { desired, reported, reportedAtMs, away }: ActEvidence,
@@ -45,19 +53,7 @@ export function decideActOutcome(
   if (desired !== null && desired.version > version && desired[field] !== wanted) return { kind: "overtaken" };
   const waitedMs = nowMs - toldAtMs;
   if (waitedMs <= confirmWithinMs) return { kind: "open" };
-  const waited = duration(waitedMs / 1000);
-  const why = isTaken ? reported.differs.find((differs) => differs.field === field)?.reason : undefined;
-  const state =
-    why !== undefined
-      ? `${waited} after it was told it says: ${why}`
-      : away !== null
-        ? `${away}, ${waited} after it was told`
-        : `not reported ${waited} after it was told`;
-  const next =
-    field === "powerMode"
-      ? "planned on with the mode it is in"
-      : wanted === "active"
-        ? "told again, and others take its place"
-        : "told again";
-  return { kind: "late", reason: `${state}; ${next}` };
+  const refusal = isTaken ? reported.differs.find((differs) => differs.field === field)?.reason : undefined;
+  if (refusal !== undefined) return { kind: "late", rule: "refused", detail: refusal, waitedMs };
+  return { kind: "late", rule: away === null ? "not-reported" : "away", detail: away, waitedMs };
 }

@@ -1,30 +1,40 @@
 import type { Prices } from "#controller/cost/price-minute.ts";
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { Fleet } from "#controller/fleet/fleet.ts";
-import { createActWatch } from "#controller/scaling/active-agents/act-watch.ts";
+import { ActWatch } from "#controller/scaling/active-agents/act-watch.ts";
 import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
-import { type ObservationLimits, observeFleet } from "#controller/scaling/active-agents/observe-fleet.ts";
-import type { ActiveAgentsDecision, PeakAt, ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import { explainActiveAgents } from "#controller/scaling/active-agents/explain-active-agents.ts";
+import {
+  type ObservationLimits,
+  type ObservedFleet,
+  observeFleet,
+} from "#controller/scaling/active-agents/observe-fleet.ts";
+import type {
+  ActiveAgentsDecision,
+  Explained,
+  PeakAt,
+  ScalingInputs,
+} from "#controller/scaling/active-agents/scaling-inputs.ts";
 import { createDocumentCapacity } from "#controller/scaling/actuators/document-capacity.ts";
 import type { Machines } from "#controller/scaling/actuators/machines.ts";
 import { ownDevices } from "#controller/scaling/apply-plan/observe-cloud.ts";
-import { createPlannedAgents } from "#controller/scaling/apply-plan/planned-agents.ts";
+import { PlannedAgents } from "#controller/scaling/apply-plan/planned-agents.ts";
 import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
-import { boundsOf } from "#controller/scaling/policy/bounds-of-decision.ts";
+import { boundsOf, type ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
-import type { DecisionOutcome, NewDecision } from "#controller/store/decision-record.ts";
 import type { DecisionStore } from "#controller/store/store.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
-import { createDecisionActs } from "./act-on-decision.ts";
-import { createActOutcomes } from "./act-outcomes.ts";
+import { actOnDecision, type DecisionActsParts } from "./act-on-decision.ts";
+import { ActOutcomes } from "./act-outcomes.ts";
 import { createChangeBudget } from "./change-budget.ts";
+import { agentsOf, DecisionRecords, nothingDone } from "./decision-records.ts";
+import { type DocumentUpkeepParts, endOverrides, remindLaggards, renewModes } from "./document-upkeep.ts";
 import { listProposals } from "./list-proposals.ts";
-import { noHold } from "./overrides.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 
 export interface DecisionLoopParts {
@@ -35,198 +45,203 @@ export interface DecisionLoopParts {
   readonly desired: DesiredDocuments;
   readonly store: DecisionStore;
   readonly forecaster: Forecaster;
-  /** Needed for `policy: fleet-plan`. */
+  /** Required for `policy: fleet-plan`. */
   readonly planner?: FleetPlanner;
-  /** A ScalingPolicy that says how many; absent: the configuration's own limits. */
+  /** ScalingPolicy that says how many agents serve; absent: the configuration's own limits. */
   readonly policy?: Pick<LivePolicy, "observe" | "decide">;
   /** Agents whose machines are switched on and off; absent: none are. */
-  readonly machines?: Machines;
-  /** Why an operator wants nothing to change now; null when it may. */
+  readonly machines?: Pick<Machines, "unavailability" | "reconcile">;
+  /** Returns why an operator wants nothing to change now; null when it may. */
   readonly frozen?: () => string | null;
   readonly nowMs: () => number;
   readonly log: Logger;
   readonly onDecision: (decision: ActiveAgentsDecision) => void;
 }
 
-export interface DecisionLoop {
-  /** One round: observe, forecast, decide, observe again and revalidate, act, record. Rounds never overlap; calls queue up. */
-  run(): Promise<void>;
-  /** Waits for the round under way; later calls of {@link run} do nothing. */
-  stop(): Promise<void>;
-  /** The latest, hold or not; null before the first. */
-  latest(): { readonly atMs: number; readonly decision: ActiveAgentsDecision } | null;
-  latestForecast(): ForecastReport | null;
-}
+/** Most candidates that are stored with a decision. */
+const maxCandidatesKept = { hold: 10, change: 100 } as const;
+/** A gap of this many intervals between two rounds is a jump of the clock, or a time in which the process stood still. */
+const jumpIntervals = 3;
 
-const mostCandidatesKept = { hold: 10, change: 100 } as const;
-const nothingDone: DecisionOutcome = { activated: [], stoodBy: [], skipped: [] };
+const intended = ({ candidates }: Pick<ScalingInputs, "candidates">) => candidates.filter(({ active }) => active);
 
-/** Whom a decision is about, each once. */
-function agentsOf({ activate, standBy, modes = [] }: Exclude<ActiveAgentsDecision, { kind: "hold" }>): string[] {
-  return [...new Set([...activate, ...standBy, ...modes.map(({ agentId }) => agentId)])];
-}
+/** The loop from what is known of the fleet to what its agents are told. The warm-up begins when it is created. */
+export class DecisionLoop {
+  readonly #parts: DecisionLoopParts;
+  readonly #planned: PlannedAgents | null;
+  readonly #watch: ActWatch;
+  readonly #acts: DecisionActsParts;
+  readonly #outcomes: ActOutcomes;
+  readonly #records: DecisionRecords;
+  readonly #upkeep: DocumentUpkeepParts;
+  #startedMs: number;
+  /** Time since which peaks have been recorded without a gap. */
+  #observedSinceMs: number;
+  #recentPeaks: PeakAt[] = [];
+  #latest: { readonly atMs: number; readonly decision: Explained<ActiveAgentsDecision> } | null = null;
+  #latestForecast: ForecastReport | null = null;
+  #queue: Promise<void> = Promise.resolve();
+  #waiting: Promise<void> | null = null;
+  #hasRecovered = false;
+  #isStopped = false;
 
-/** Nothing changes while the fleet is frozen, whatever would have been decided; that is said. */
-function freeze(decision: ActiveAgentsDecision, why: string): ActiveAgentsDecision {
-  const { figures, reason } = decision;
-  const wanted = decision.kind === "hold" ? "" : `; would otherwise: ${reason}`;
-  return { kind: "hold", rule: "frozen", figures, reason: `frozen by an operator: ${why}${wanted}` };
-}
+  constructor(parts: DecisionLoopParts) {
+    const { config, prices, limits, fleet, desired, store, planner, nowMs, log } = parts;
+    const { confirmWithinMs, enabled } = config;
+    this.#parts = parts;
+    this.#planned =
+      config.policy === "fleet-plan" && planner !== undefined
+        ? new PlannedAgents({ config, prices, fleet, desired, planner, nowMs })
+        : null;
+    this.#startedMs = nowMs();
+    this.#observedSinceMs = this.#startedMs;
+    this.#watch = new ActWatch(config);
+    const roles = createDocumentCapacity({ fleet, desired, modeHoldMs: config.plan.modeHoldMs, nowMs });
+    const budget = createChangeBudget(config, desired, nowMs);
+    this.#acts = { roles, budget, desired, ownsModes: this.#planned !== null, enabled, log };
+    this.#outcomes = new ActOutcomes({ fleet, desired, store, confirmWithinMs, ...limits, nowMs });
+    this.#records = new DecisionRecords(store, log);
+    this.#upkeep = { config, fleet, desired, roles, records: this.#records, nowMs, log };
+  }
 
-/** The reason with the policy's part before it: that says how many, the rest which ones. */
-function explain(decision: ActiveAgentsDecision, scaling: ScalingDecision | null): ActiveAgentsDecision {
-  if (scaling === null || !scaling.acts || decision.rule === "frozen") return decision;
-  return { ...decision, reason: `policy ${scaling.policy}: ${scaling.reason}. So: ${decision.reason}` };
-}
+  /** Runs a round: observe, forecast, decide, observe again and revalidate, act, record. Rounds never overlap; calls queue up. */
+  run(): Promise<void> {
+    // A round that has not begun sees all that this one would: agents that come and go faster than rounds end make no backlog.
+    if (this.#waiting !== null) return this.#waiting;
+    const result = this.#queue.then(() => {
+      this.#waiting = null;
+      return this.#isStopped ? undefined : this.#round();
+    });
+    this.#waiting = result;
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
 
-/** The loop from what is known of the fleet to what its agents are told. Its start begins the warm-up. */
-export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
-  const { config, fleet, desired, store, forecaster, nowMs, log, planner } = parts;
-  const { prices } = parts;
-  const planned =
-    config.policy === "fleet-plan" && planner !== undefined
-      ? createPlannedAgents({ config, prices, fleet, desired, planner, nowMs })
-      : null;
-  let startedMs = nowMs();
-  /** Since when peaks have been recorded without a gap. */
-  let observedSinceMs = startedMs;
-  let recentPeaks: PeakAt[] = [];
-  let latest: { atMs: number; decision: ActiveAgentsDecision } | null = null;
-  let latestForecast: ForecastReport | null = null;
-  /** The last stored decision, while it is a hold that may simply repeat. */
-  let storedHold: { id: number; rule: string; activeCount: number; cloud: string } | null = null;
-  /** What a policy in preview would do, as last recorded. */
-  let previewed: string | null = null;
-  let queue: Promise<void> = Promise.resolve();
-  let waiting: Promise<void> | null = null;
-  let stopped = false;
+  /** Waits for the round in progress; later calls of {@link run} do nothing. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#queue;
+  }
 
-  const watch = createActWatch(config);
-  const budget = createChangeBudget(config, desired, nowMs);
-  const { confirmWithinMs } = config;
-  const { staleAfterMs } = parts.limits;
-  const roles = createDocumentCapacity({ fleet, desired, modeHoldMs: config.plan.modeHoldMs, nowMs });
-  const { enabled } = config;
-  const acts = createDecisionActs({ roles, budget, desired, ownsModes: planned !== null, enabled, log });
-  const outcomes = createActOutcomes({ fleet, desired, store, confirmWithinMs, staleAfterMs, nowMs });
-  let recovered = false;
+  /** The latest decision, hold or not; null before the first. */
+  latest(): { readonly atMs: number; readonly decision: Explained<ActiveAgentsDecision> } | null {
+    return this.#latest;
+  }
 
-  const observe = () =>
-    observeFleet(
+  latestForecast(): ForecastReport | null {
+    return this.#latestForecast;
+  }
+
+  async #round(): Promise<void> {
+    const { config, nowMs, machines, onDecision } = this.#parts;
+    this.#healClock(nowMs());
+    if (!this.#hasRecovered) await this.#outcomes.recover();
+    this.#hasRecovered = true;
+    await this.#outcomes.look();
+    await endOverrides(this.#upkeep);
+    const before = this.#observe();
+    const forecastPeakQps = await this.#forecastPeak(before.lastWholeMinuteMs);
+    // Forecasting takes a while: decide on the fleet as it is now.
+    const observed = this.#observe();
+    const atMs = nowMs();
+    const inputs = this.#inputs(observed, forecastPeakQps, atMs);
+    const frozen = this.#parts.frozen?.() ?? null;
+    const scaling = this.#askPolicy(inputs, frozen, atMs);
+    const bounds = scaling?.acts ? boundsOf(scaling, intended(inputs).length, this.#planned !== null) : config;
+    const decision = await this.#decide(inputs, observed, scaling, bounds, frozen, atMs);
+    if (scaling !== null) await this.#records.recordPreview(scaling, atMs);
+    this.#latest = { atMs, decision };
+    onDecision(decision);
+    const { peakQps } = decision.figures;
+    if (peakQps !== null) this.#recentPeaks.push({ atMs, peakQps });
+    const outcome =
+      decision.kind === "hold"
+        ? nothingDone
+        : await actOnDecision(decision, this.#observe().candidates, bounds.maxReplicas === 0, this.#acts);
+    const shown = this.#shownInputs(decision, inputs, observed, scaling);
+    const id = await this.#records.record(decision, shown, outcome, atMs);
+    if (id !== null) this.#outcomes.follow(id, outcome, atMs);
+    if (decision.plan !== undefined && config.enabled) await renewModes(this.#upkeep);
+    await remindLaggards(this.#upkeep);
+    if (frozen === null && config.enabled) await machines?.reconcile();
+  }
+
+  /**
+   * Corrects what rests on the clock after it has jumped, or this process stood still: neither may stretch the warm-up nor count as watched
+   * minutes. The fleet then has to be heard of again: the first agents to report must not make the others count as gone.
+   */
+  #healClock(now: number): void {
+    const { config, limits, fleet, log } = this.#parts;
+    fleet.healClock(now);
+    this.#startedMs = Math.min(this.#startedMs, now);
+    const sinceLastMs = this.#latest === null ? 0 : now - this.#latest.atMs;
+    const wentBack = sinceLastMs < 0;
+    const maxGapMs = jumpIntervals * config.intervalMs;
+    if (wentBack || sinceLastMs > maxGapMs) this.#observedSinceMs = now;
+    if (wentBack || sinceLastMs > Math.max(maxGapMs, limits.staleAfterMs)) {
+      this.#startedMs = now;
+      const jumpS = Math.round(sinceLastMs / 1000);
+      log.warn({ jumpS }, "the clock jumped, or this controller stood still: it listens to the fleet again first");
+    }
+  }
+
+  #observe(): ObservedFleet {
+    const { config, limits, prices, fleet, desired, machines, nowMs } = this.#parts;
+    const { maxDataAgeMs, liveWindowMinutes, capacityPerReplicaQps, horizonMinutes, stabilizationMs } = config;
+    return observeFleet(
       fleet.agents(),
       desired.documents,
       desired.overrides,
       {
-        ...parts.limits,
+        ...{ ...limits, maxDataAgeMs, liveWindowMinutes, capacityPerReplicaQps, horizonMinutes },
         tariffUsdPerKwh: prices.tariffUsdPerKwh,
-        maxDataAgeMs: config.maxDataAgeMs,
-        lostForMs: config.stabilizationMs,
-        liveWindowMinutes: config.liveWindowMinutes,
-        capacityPerReplicaQps: config.capacityPerReplicaQps,
-        horizonMinutes: config.horizonMinutes,
+        lostForMs: stabilizationMs,
       },
       nowMs(),
-      watch,
-      parts.machines,
+      this.#watch,
+      machines,
     );
+  }
 
-  const forecastPeak = async (lastMinuteMs: number): Promise<number | null> => {
+  /** Forecasts the fleet's rate; returns its highest value within the horizon, or null without a usable forecast. */
+  async #forecastPeak(lastMinuteMs: number): Promise<number | null> {
+    const { config, fleet, forecaster, policy, nowMs, log } = this.#parts;
     const history = fleet.traffic.history(lastMinuteMs);
     if (!history.some(({ qps }) => qps !== null)) return null;
     try {
-      latestForecast = await forecaster.forecast(history, nowMs());
-      planned?.observe(history, latestForecast);
-      parts.policy?.observe(history, latestForecast);
+      const forecast = await forecaster.forecast(history, nowMs());
+      this.#latestForecast = forecast;
+      this.#planned?.observe(history, forecast);
+      policy?.observe(history, forecast);
+      const steps = Math.max(1, Math.round((config.horizonMinutes * 60_000) / forecast.stepMs));
+      const peak = medianPeakQps(forecast, steps);
+      return Number.isFinite(peak) ? peak : null;
     } catch (error) {
       log.error({ err: describeError(error) }, "the fleet's forecast failed");
-      latestForecast = null;
+      this.#latestForecast = null;
       return null;
     }
-    const steps = Math.max(1, Math.round((config.horizonMinutes * 60_000) / latestForecast.stepMs));
-    const peak = medianPeakQps(latestForecast, steps);
-    return Number.isFinite(peak) ? peak : null;
-  };
+  }
 
-  const endOverrides = async () => {
-    for (const override of [...desired.overrides.values()]) {
-      if (override.expiresAtMs > nowMs()) continue;
-      const { agentId } = override;
-      const reason = `the operator's override of ${agentId} has expired`;
-      await desired.removeOverride(agentId);
-      await desired.change(agentId, { ...noHold }, reason);
-      await store.insertDecision({
-        atMs: nowMs(),
-        kind: "override-ended",
-        rule: "override-expired",
-        reason,
-        agents: [agentId],
-        inputs: { ...override },
-        outcome: nothingDone,
-      });
-      storedHold = null;
-      log.info({ agentId }, reason);
-    }
-  };
-
-  /** Agents that have not taken in their document get it again; the first time may have been lost with the broker. */
-  const remindLaggards = async () => {
-    const now = nowMs();
-    for (const { agentId, reported, presence } of fleet.agents()) {
-      const document = desired.documents.get(agentId);
-      if (document === undefined || presence?.status !== "online") continue;
-      if (now - document.issuedAtMs < config.intervalMs || reported?.desiredVersion === document.version) continue;
-      // It holds a later one that is not ours: said again, ours would be the older. The next version takes its place.
-      if ((reported?.desiredVersion ?? 0) > document.version) await desired.change(agentId, {}, document.reason);
-      else await desired.publishAgain(agentId);
-    }
-  };
-
-  /** A mode that the plan still wants is held on: without a controller it would soon be the agent's own choice again. */
-  const renewModes = async () => {
-    for (const { agentId, role, powerMode, powerModeUntilMs } of [...desired.documents.values()]) {
-      if (role !== "active" || powerMode === null || powerModeUntilMs === null) continue;
-      if (desired.overrides.get(agentId)?.powerMode != null) continue;
-      if (powerModeUntilMs - nowMs() > config.plan.modeHoldMs / 2) continue;
-      const reason = "the fleet plan still wants this power mode";
-      await roles.request({ id: `${agentId}-hold-${powerModeUntilMs}`, agentId, want: "on", mode: powerMode, reason });
-    }
-  };
-
-  const record = async (
-    decision: ActiveAgentsDecision,
-    inputs: Record<string, unknown>,
-    outcome: DecisionOutcome,
-    atMs: number,
-  ) => {
-    const { rule } = decision;
-    const { activeCount } = decision.figures;
-    const cloud = (decision.cloud ?? []).map(({ id, units }) => `${id} ${units}`).join();
-    const same = storedHold?.rule === rule && storedHold.activeCount === activeCount && storedHold.cloud === cloud;
-    if (decision.kind === "hold" && storedHold !== null && same) return store.repeatDecision(storedHold.id, atMs);
-    const agents = decision.kind === "hold" ? [] : agentsOf(decision);
-    const row: NewDecision = {
-      atMs,
-      kind: decision.kind,
-      rule,
-      reason: decision.reason,
-      agents,
-      inputs: { ...decision.figures, ...inputs },
-      outcome,
+  #inputs(observed: ObservedFleet, forecastPeakQps: number | null, atMs: number): ScalingInputs {
+    const { config } = this.#parts;
+    const sinceMs = atMs - config.stabilizationMs;
+    this.#recentPeaks = this.#recentPeaks.filter((peak) => peak.atMs >= sinceMs && peak.atMs <= atMs);
+    const { liveQps, missingData, candidates } = observed;
+    return {
+      ...{ liveQps, forecastPeakQps, missingData, observedSinceMs: this.#observedSinceMs },
+      warmUpEndsMs: this.#startedMs + config.warmUpMs,
+      recentPeaks: this.#recentPeaks,
+      candidates: this.#planned === null ? candidates : ownDevices(config.cloud, candidates),
     };
-    const id = await store.insertDecision(row);
-    storedHold = decision.kind === "hold" ? { id, rule, activeCount, cloud } : null;
-    outcomes.follow(id, outcome, atMs);
-    const level = decision.kind === "hold" && decision.rule !== "overloaded" ? "debug" : "info";
-    log[level]({ id, kind: decision.kind, rule: decision.rule, outcome }, decision.reason);
-  };
+  }
 
-  const intended = ({ candidates }: Pick<ScalingInputs, "candidates">) => candidates.filter(({ active }) => active);
-
-  const askPolicy = (inputs: ScalingInputs, frozen: string | null, atMs: number): ScalingDecision | null => {
-    if (parts.policy === undefined) return null;
+  #askPolicy(inputs: ScalingInputs, frozen: string | null, atMs: number): Explained<ScalingDecision> | null {
+    const { config, policy, fleet } = this.#parts;
+    if (policy === undefined) return null;
     const { liveQps, missingData, warmUpEndsMs } = inputs;
     const serving = intended(inputs).filter(({ unavailable }) => unavailable === null);
-    return parts.policy.decide({
+    return policy.decide({
       nowMs: atMs,
       currentReplicas: intended(inputs).length,
       readyReplicas: serving.length,
@@ -240,114 +255,60 @@ export function createDecisionLoop(parts: DecisionLoopParts): DecisionLoop {
         return { agentId, minute: isFresh ? minute : null };
       }),
     });
-  };
+  }
 
-  /** What a policy would do is on record once for each thing that it would do. */
-  const recordPreview = async (scaling: ScalingDecision, atMs: number) => {
-    const { kind, policy, replicas, acts, reason } = scaling;
-    const would = acts || kind === "hold" ? null : `${policy} ${kind} ${replicas}`;
-    if (would === previewed) return;
-    previewed = would;
-    if (would === null) return;
-    const row = { atMs, kind: "preview", rule: kind, reason, agents: [], inputs: { scaling } } as const;
-    await store.insertDecision({ ...row, outcome: nothingDone });
-    storedHold = null;
-    log.info({ policy, kind, replicas }, `would do, but is in preview: ${reason}`);
-  };
-
-  /**
-   * A clock that jumps must neither stretch the warm-up nor pass for minutes that were watched. After a jump, or a time in which this process
-   * stood still, who is there has to be heard of again: what comes first must not count the rest as gone.
-   */
-  const healClock = (now: number) => {
-    fleet.healClock(now);
-    startedMs = Math.min(startedMs, now);
-    const sinceLastMs = latest === null ? 0 : now - latest.atMs;
-    const wentBack = sinceLastMs < 0;
-    if (wentBack || sinceLastMs > 3 * config.intervalMs) observedSinceMs = now;
-    if (wentBack || sinceLastMs > Math.max(3 * config.intervalMs, staleAfterMs)) {
-      startedMs = now;
-      const jumpS = Math.round(sinceLastMs / 1000);
-      log.warn({ jumpS }, "the clock jumped, or this controller stood still: it listens to the fleet again first");
-    }
-  };
-
-  const round = async () => {
-    healClock(nowMs());
-    if (!recovered) await outcomes.recover();
-    recovered = true;
-    await outcomes.look();
-    await endOverrides();
-    const before = observe();
-    const forecastPeakQps = await forecastPeak(before.lastWholeMinuteMs);
-    // Forecasting takes a while: decide on the fleet as it is now.
-    const observed = observe();
-    const atMs = nowMs();
-    recentPeaks = recentPeaks.filter((peak) => peak.atMs >= atMs - config.stabilizationMs && peak.atMs <= atMs);
-    const inputs: ScalingInputs = {
-      warmUpEndsMs: startedMs + config.warmUpMs,
-      observedSinceMs,
-      liveQps: observed.liveQps,
-      forecastPeakQps,
-      missingData: observed.missingData,
-      recentPeaks,
-      candidates: planned === null ? observed.candidates : ownDevices(config.cloud, observed.candidates),
-    };
-    const frozen = parts.frozen?.() ?? null;
-    const scaling = askPolicy(inputs, frozen, atMs);
-    const bounds = scaling?.acts ? boundsOf(scaling, intended(inputs).length, planned !== null) : config;
+  /** Decides by the plan, or by the plain rule where that goes first; explained, and held back while the fleet is frozen. */
+  async #decide(
+    inputs: ScalingInputs,
+    observed: ObservedFleet,
+    scaling: Explained<ScalingDecision> | null,
+    bounds: ReplicaBounds,
+    frozen: string | null,
+    atMs: number,
+  ): Promise<Explained<ActiveAgentsDecision>> {
     const { minReplicas, maxReplicas } = bounds;
+    const policy = { ...this.#parts.config, minReplicas, maxReplicas };
     const limitsOf = scaling?.acts ? `policy ${scaling.policy}` : null;
-    const plain = decideActiveAgents(inputs, { ...config, minReplicas, maxReplicas }, atMs, limitsOf);
-    const free =
-      planned === null || frozen !== null ? plain : await planned.decide(inputs, plain, bounds, observed.candidates);
-    const decision = explain(frozen === null ? free : freeze(free, frozen), scaling);
-    if (scaling !== null) await recordPreview(scaling, atMs);
-    latest = { atMs, decision };
-    parts.onDecision(decision);
-    const { peakQps } = decision.figures;
-    if (peakQps !== null) recentPeaks.push({ atMs, peakQps });
-    const outcome =
-      decision.kind === "hold" ? nothingDone : await acts.act(decision, observe().candidates, bounds.maxReplicas === 0);
-    const { candidates, liveQps, missingData } = inputs;
-    const touched = new Set(decision.kind === "hold" ? [] : agentsOf(decision));
-    const shown = {
-      liveQps,
-      forecastPeakQps,
-      forecastModel: latestForecast?.model ?? null,
-      agentForecastPeakQps: observed.agentForecastPeakQps,
-      missingData,
-      ...listProposals(inputs, decision.figures, scaling, decision.plan, config),
-      // Those it is about first: of a large fleet not every agent goes into every decision.
+    const plain = decideActiveAgents(inputs, policy, atMs);
+    const planned =
+      frozen === null ? ((await this.#planned?.decide(inputs, plain, bounds, observed.candidates)) ?? null) : null;
+    const decision = planned ?? {
+      ...plain,
+      reason: explainActiveAgents(plain, { inputs, policy, nowMs: atMs, limitsOf }),
+    };
+    if (frozen !== null) {
+      const wanted = decision.kind === "hold" ? "" : `; would otherwise: ${decision.reason}`;
+      const reason = `frozen by an operator: ${frozen}${wanted}`;
+      return { kind: "hold", rule: "frozen", figures: decision.figures, reason };
+    }
+    // The policy says how many, the rest of the sentence which ones.
+    return scaling?.acts
+      ? { ...decision, reason: `policy ${scaling.policy}: ${scaling.reason}. So: ${decision.reason}` }
+      : decision;
+  }
+
+  /** Collects what is stored with a decision beside its figures. */
+  #shownInputs(
+    decision: ActiveAgentsDecision,
+    inputs: ScalingInputs,
+    { agentForecastPeakQps }: ObservedFleet,
+    scaling: Explained<ScalingDecision> | null,
+  ): Record<string, unknown> {
+    const { candidates, liveQps, forecastPeakQps, missingData } = inputs;
+    const { figures, plan, cloud } = decision;
+    const isChange = decision.kind !== "hold";
+    const touched = new Set(isChange ? agentsOf(decision) : []);
+    return {
+      ...{ liveQps, forecastPeakQps, forecastModel: this.#latestForecast?.model ?? null },
+      ...{ agentForecastPeakQps, missingData },
+      ...listProposals(inputs, figures, scaling, plan, this.#parts.config),
+      // Agents that the decision is about come first: of a large fleet not every agent is stored.
       candidates: candidates
         .toSorted((a, b) => Number(touched.has(b.agentId)) - Number(touched.has(a.agentId)))
-        .slice(0, decision.kind === "hold" ? mostCandidatesKept.hold : mostCandidatesKept.change),
+        .slice(0, maxCandidatesKept[isChange ? "change" : "hold"]),
+      ...(plan === undefined ? {} : { plan }),
+      ...(cloud === undefined ? {} : { cloud }),
+      ...(scaling === null ? {} : { scaling }),
     };
-    const plan = decision.plan === undefined ? {} : { plan: decision.plan };
-    const cloud = decision.cloud === undefined ? {} : { cloud: decision.cloud };
-    await record(decision, { ...shown, ...plan, ...cloud, ...(scaling === null ? {} : { scaling }) }, outcome, atMs);
-    if (decision.plan !== undefined && config.enabled) await renewModes();
-    await remindLaggards();
-    if (frozen === null && config.enabled) await parts.machines?.reconcile();
-  };
-
-  return {
-    run() {
-      // A round that has not begun sees whatever this one would: agents that come and go faster than rounds end make no backlog.
-      if (waiting !== null) return waiting;
-      const result = queue.then(() => {
-        waiting = null;
-        return stopped ? undefined : round();
-      });
-      waiting = result;
-      queue = result.catch(() => undefined);
-      return result;
-    },
-    async stop() {
-      stopped = true;
-      await queue;
-    },
-    latest: () => latest,
-    latestForecast: () => latestForecast,
-  };
+  }
 }

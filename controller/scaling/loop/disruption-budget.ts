@@ -3,7 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 const strict = { additionalProperties: false } as const;
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 
-/** A number, or a share of the fleet such as "25%". */
+/** Schema of a number, or of a share of the fleet such as "25%". */
 const amount = (byDefault: string, description: string) =>
   Type.Union([Type.Integer(count), Type.String({ pattern: "^([0-9]|[1-9][0-9]|100)%$" })], {
     default: byDefault,
@@ -11,7 +11,7 @@ const amount = (byDefault: string, description: string) =>
   });
 export type BudgetAmount = number | string;
 
-/** What a minute may change. */
+/** Most changes that a minute allows, by kind. */
 export const DisruptionBudget = Type.Object(
   {
     activatePerMinute: amount("100%", "max agents that are told to serve"),
@@ -25,7 +25,7 @@ export type DisruptionBudget = Static<typeof DisruptionBudget>;
 const acts = <T extends ReturnType<typeof Type.Integer> | ReturnType<typeof Type.Array>>(schema: T) =>
   Type.Object({ activate: schema, standBy: schema, modes: schema }, { ...strict, default: {} });
 
-/** What `decideDisruptionBudget` reads. */
+/** Input of `decideDisruptionBudget`. */
 export const DisruptionBudgetInput = Type.Object(
   {
     budget: DisruptionBudget,

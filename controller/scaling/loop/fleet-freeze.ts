@@ -1,14 +1,14 @@
 import type { DecisionStore, Freeze, SafetyStore } from "#controller/store/store.ts";
 
-/** The switch that keeps the controller from changing anything. It is recorded like any decision and outlives a restart. */
+/** Switch that keeps the controller from changing anything. It is recorded like a decision and outlives a restart. */
 export interface FleetFreeze {
-  /** Takes up what was stored. */
+  /** Loads what was stored. */
   recover(): Promise<void>;
-  /** The freeze in force; null when there is none or it has expired. */
+  /** Returns the freeze in force; null when there is none or it has expired. */
   current(): Freeze | null;
-  /** Freezes the fleet, or replaces the freeze there is. */
+  /** Freezes the fleet, or replaces the present freeze. */
   set(reason: string, expiresInS: number | null): Promise<Freeze>;
-  /** Ends it; false when there was none. */
+  /** Ends the freeze; returns false when there was none. */
   end(): Promise<boolean>;
 }
 
@@ -41,13 +41,8 @@ export function createFleetFreeze({ store, nowMs, onChange }: FleetFreezeParts):
       const next: Freeze = { reason, sinceMs, untilMs: expiresInS === null ? null : sinceMs + expiresInS * 1000 };
       await store.saveFreeze(next);
       freeze = next;
-      await record(
-        "frozen",
-        `an operator froze the fleet${expiresInS === null ? "" : ` for ${expiresInS} s`}: ${reason}`,
-        {
-          ...next,
-        },
-      );
+      const time = expiresInS === null ? "" : ` for ${expiresInS} s`;
+      await record("frozen", `an operator froze the fleet${time}: ${reason}`, { ...next });
       onChange();
       return next;
     },

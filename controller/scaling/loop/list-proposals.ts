@@ -1,22 +1,23 @@
-import { duration } from "#controller/scaling/active-agents/describe-figures.ts";
+import { agentsNeeded } from "#controller/scaling/active-agents/agents-needed.ts";
 import type { PlanSummary, ScalingFigures, ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import { durationToText } from "#controller/scaling/figures-to-text.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 
-/** What one rule by itself asks for; null when it can't say. */
+/** Number of agents that one rule by itself asks for; null when it can't say. */
 export interface RuleProposal {
   readonly rule: string;
   readonly agents: number | null;
 }
 
-/** What stood between what was asked for and what was decided. */
+/** A step between what was asked for and what was decided. */
 export interface LimitStep {
   readonly by: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** Every rule's own word on how many agents serve, and what limited them: kept with a decision. */
+/** Lists what each rule by itself asks for, and what limited it: stored with a decision. */
 export function listProposals(
   { liveQps, forecastPeakQps }: Pick<ScalingInputs, "liveQps" | "forecastPeakQps">,
   { windowPeakQps, need, windowNeed, availableCount }: ScalingFigures,
@@ -25,13 +26,11 @@ export function listProposals(
   config: Pick<ScalingConfig, "capacityPerReplicaQps" | "targetUtilization" | "stabilizationMs" | "maxReplicas">,
 ): { readonly proposals: readonly RuleProposal[]; readonly limitedBy: readonly LimitStep[] } {
   const agentsFor = (qps: number | null) =>
-    qps === null || !Number.isFinite(qps) || qps < 0
-      ? null
-      : Math.ceil(qps / (config.capacityPerReplicaQps * config.targetUtilization));
+    qps === null || !Number.isFinite(qps) || qps < 0 ? null : agentsNeeded(qps, config);
   const proposals: RuleProposal[] = [
     { rule: "present rate", agents: agentsFor(liveQps) },
     { rule: "forecast", agents: agentsFor(forecastPeakQps) },
-    { rule: `highest of the last ${duration(config.stabilizationMs / 1000)}`, agents: agentsFor(windowPeakQps) },
+    { rule: `highest of the last ${durationToText(config.stabilizationMs / 1000)}`, agents: agentsFor(windowPeakQps) },
   ];
   if (plan !== undefined) proposals.push({ rule: "fleet plan", agents: plan.devices });
   const limitedBy: LimitStep[] = [];

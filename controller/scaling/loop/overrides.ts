@@ -6,16 +6,16 @@ import type { Desired } from "#protocol/messages.ts";
 
 export interface OverrideRequest {
   readonly role?: Desired["role"];
-  /** A mode's name, as the agent's birth lists it. */
+  /** Name of a mode, as the agent's birth lists it. */
   readonly powerMode?: string;
-  /** The most capable mode that is allowed. */
+  /** Most capable mode that is allowed. */
   readonly powerModeCap?: string;
   readonly expiresInS: number;
 }
 
-/** An operator's word for single agents. It is recorded like any decision. */
+/** Operators' overrides of single agents. They are recorded like decisions. */
 export interface Overrides {
-  /** @throws ServiceError NOT_FOUND for an agent nobody has heard of, INVALID_REQUEST for a mode its board doesn't have. */
+  /** @throws ServiceError NOT_FOUND for an unknown agent, INVALID_REQUEST for a mode its board doesn't have. */
   apply(agentId: string, request: OverrideRequest): Promise<{ override: Override; desired: Desired }>;
   /** @throws ServiceError NOT_FOUND when there is none. */
   end(agentId: string): Promise<{ override: Override; desired: Desired }>;
@@ -26,11 +26,11 @@ export interface OverridesParts {
   readonly desired: DesiredDocuments;
   readonly store: DecisionStore;
   readonly nowMs: () => number;
-  /** Something changed that the fleet's plan depends on. */
+  /** Called after a change that decisions depend on. */
   readonly onChange: () => void;
 }
 
-/** What of a document an override's end takes away. */
+/** Change of a document that ends the modes of an override. */
 export const noHold = {
   powerMode: null,
   powerModeUntilMs: null,

@@ -1,13 +1,12 @@
-import type { ActiveAgentsDecision, AgentCandidate } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import type { AgentCandidate, FleetChange } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
 
 /**
- * Looks at a decision again with the fleet as it is now, just before acting: agents may have gone and operators may have spoken while
- * it was made. Returns what is still to be done, and what is skipped and why. The last agent that serves stays, unless a policy says
- * that there may be none.
+ * Checks a decision again with the fleet as it is now, just before acting: agents may have gone and operators may have spoken while it was
+ * made. Returns what is still to be done, and what is skipped and why. The last agent that serves stays, unless a policy allows none.
  */
 export function revalidateDecision(
-  decision: Exclude<ActiveAgentsDecision, { kind: "hold" }>,
+  decision: FleetChange,
   candidates: readonly AgentCandidate[],
   mayBeNone = false,
 ): DecisionOutcome {
@@ -34,17 +33,17 @@ export function revalidateDecision(
         (agent.active || activated.includes(agent.agentId)),
     );
   const serving = candidates.filter(({ active, unavailable }) => active && unavailable === null).length;
-  const shrunk = decision.kind === "scale-in" && serving < decision.figures.activeCount;
+  const hasShrunk = decision.kind === "scale-in" && serving < decision.figures.activeCount;
   const leaving = new Set<string>();
   const stoodBy = decision.standBy.filter((agentId) => {
     const agent = now.get(agentId);
     if (agent?.overrideRole === "active") return skip(agentId, "an operator wants it active");
     const byOperator = agent !== undefined && agent.overrideRole !== null;
-    if (shrunk && !byOperator) return skip(agentId, "fewer agents serve than when this was decided");
+    if (hasShrunk && !byOperator) return skip(agentId, "fewer agents serve than when this was decided");
     const isBack = decision.kind === "scale-out" && agent?.unavailable === null;
     if (isBack && !byOperator) return skip(agentId, "is back");
     if (!byOperator && !mayBeNone && !othersServe(new Set([...leaving, agentId])))
-      return skip(agentId, "nobody else would serve");
+      return skip(agentId, "no other agent would serve");
     leaving.add(agentId);
     return true;
   });

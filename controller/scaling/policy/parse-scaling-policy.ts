@@ -3,13 +3,14 @@ import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
 import { userInfoMistakes, withAuthorization } from "#platform/fetch/split-credentials.ts";
 import { describeMismatches } from "#platform/files/read-config.ts";
+import { schemaOfInput } from "#platform/schema-of-input.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
 import { checkSchedules, Schedule } from "./schedules/schedule.ts";
 import { agentMetricFault } from "./triggers/agent-metric.ts";
 import { checkTriggerPolicy } from "./triggers/trigger-rules.ts";
 import { triggerKinds } from "./triggers/trigger-source.ts";
 
-/** The policy without what its triggers hold: those are described by their kind, since "expected union value" helps nobody. */
+/** Schema of the policy without its triggers: those are checked by their kind, since "expected union value" is no help. */
 const Outline = Type.Object(
   { ...ScalingPolicy.properties, triggers: Type.Array(Type.Unknown()) },
   { additionalProperties: false },
@@ -31,7 +32,7 @@ function triggerMistakes(trigger: unknown): string[] {
   return lines;
 }
 
-/** What the schema can't say, of whatever parts are well-formed: one wrong part does not hide the mistakes of another. */
+/** Checks what the schema can't say, in the parts that are well-formed: a mistake in one does not hide those of another. */
 function checkMeaning(policy: ScalingPolicy): string[] {
   const lines: string[] = [];
   const { minReplicas, maxReplicas, schedules, triggers, pause, load, prediction } = policy;
@@ -46,7 +47,7 @@ function checkMeaning(policy: ScalingPolicy): string[] {
       lines.push(...checkTriggerPolicy({ minReplicas, maxReplicas, triggers: named, ...formula, ...idle }));
     if (triggers.length === 0) {
       for (const key of ["formula", "fallback", "idleReplicas"] as const) {
-        if (policy[key] !== undefined) lines.push(`${key}: expected triggers that it speaks of, got none`);
+        if (policy[key] !== undefined) lines.push(`${key}: expected triggers beside it, got none`);
       }
       if (load === false && prediction === undefined && Array.isArray(schedules) && schedules.length === 0) {
         lines.push("load: expected true, triggers, prediction or schedules, got a policy that follows nothing");
@@ -83,10 +84,10 @@ function checkMeaning(policy: ScalingPolicy): string[] {
   return lines;
 }
 
-/** Keys whose default is a list: defaults are filled into an object in their place as well, and it would pass for an empty list. */
+/** Keys whose default is a list: an object in their place gets the defaults as well, and would pass for an empty list. */
 const listKeys = ["schedules", "triggers"] as const;
 
-/** A policy with its defaults, and all that is wrong with it, one line each, beginning with the path. */
+/** Reads a policy, fills in its defaults and lists all mistakes, one line each, beginning with the path. */
 function readPolicy(input: unknown): { readonly value: unknown; readonly mistakes: string[] } {
   const value = Value.Default(ScalingPolicy, Value.Clone(input ?? {}));
   if (typeof input === "object" && input !== null && typeof value === "object" && value !== null) {
@@ -109,14 +110,14 @@ function listOf(input: object, value: object, key: (typeof listKeys)[number]): u
   return Array.isArray(given) ? Reflect.get(value, key) : given;
 }
 
-/** @returns everything that is wrong with `input` as a policy; nothing when it is one. */
+/** Lists all mistakes of `input` as a policy; none when it is one. */
 export function checkScalingPolicy(input: unknown): string[] {
   return readPolicy(input).mistakes;
 }
 
 /**
- * A policy with its defaults filled in, and without a user or password in any address.
- * @throws UsageError naming `source` and everything that is wrong at once.
+ * Parses a policy and fills in its defaults; users and passwords in addresses are split off.
+ * @throws UsageError naming `source` and all mistakes at once.
  */
 export function parseScalingPolicy(input: unknown, source: string): ScalingPolicy {
   const { value, mistakes } = readPolicy(input);
@@ -124,4 +125,10 @@ export function parseScalingPolicy(input: unknown, source: string): ScalingPolic
   const policy = value as ScalingPolicy;
   const triggers = policy.triggers.map((trigger) => ("url" in trigger ? withAuthorization(trigger) : trigger));
   return { ...policy, triggers };
+}
+
+/** Returns the JSON Schema of a policy file, for editors and checks elsewhere. */
+export function policyJsonSchema(): object {
+  const schema = schemaOfInput(ScalingPolicy) as object;
+  return { $schema: "https://json-schema.org/draft/2020-12/schema", title: "ScalingPolicy", ...schema };
 }

@@ -1,22 +1,24 @@
 import { decideScaling } from "./decide-scaling.ts";
+import { explainScaling } from "./explain-scaling.ts";
 import { createPolicyMemory } from "./policy-memory.ts";
-import { createForecastQuantiles } from "./prediction/forecast-quantiles.ts";
+import { ForecastQuantiles, quantileFor } from "./prediction/forecast-quantiles.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
+import type { ScalingObservation } from "./scaling-observation.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
 import type { TriggerReading } from "./triggers/trigger-input.ts";
 import type { Trigger } from "./triggers/trigger-source.ts";
 
 const minuteMs = 60_000;
 
-/** What a trigger would have said of a record of rates, with so many replicas; null where a record can't tell. */
+/** Returns what a trigger would have read at a recorded rate, with this number of replicas; null where a record can't tell. */
 function readRecord(trigger: Trigger, qps: number, replicas: number): number | null {
   if (trigger.kind !== "agents" || trigger.metric !== "qps") return null;
   return trigger.aggregate === "sum" ? qps : qps / Math.max(1, replicas);
 }
 
 /**
- * A policy as far as a record of rates can try it: without the triggers whose values nobody has recorded (and without the formula, fallback and
- * idle number that speak of them).
+ * Returns a policy as far as a record of rates can try it: without the triggers whose values are not on record (and without the formula,
+ * fallback and idle number that depend on them).
  */
 export function withoutUnrecorded(policy: ScalingPolicy): { policy: ScalingPolicy; leftOut: readonly string[] } {
   const leftOut = policy.triggers.filter((trigger) => readRecord(trigger, 0, 1) === null).map(({ name }) => name);
@@ -27,20 +29,26 @@ export function withoutUnrecorded(policy: ScalingPolicy): { policy: ScalingPolic
 
 export interface PlayedMinute {
   readonly atMs: number;
-  /** How many replicas there are. */
+  /** Number of replicas at that time. */
   readonly replicas: number;
-  /** Of the minute before; null when nobody knows. */
+  /** Rate of the minute before; null when it is not known. */
   readonly liveQps: number | null;
-  /** What was then expected of the coming minutes; empty without a forecast. */
+  /** Rates that were then expected of the coming minutes; empty without a forecast. */
   readonly expectedQps: readonly number[];
 }
 
-/** A policy as a controller would follow it, on recorded traffic: asked once a minute, in order. */
-export function playScalingPolicy(given: ScalingPolicy): (minute: PlayedMinute) => ScalingDecision {
+export interface PlayedDecision {
+  readonly decision: ScalingDecision;
+  /** Explains the decision in a sentence. */
+  explain(): string;
+}
+
+/** Plays a policy on recorded traffic as a controller would follow it: asked once a minute, in order. */
+export function playScalingPolicy(given: ScalingPolicy): (minute: PlayedMinute) => PlayedDecision {
   const { policy } = withoutUnrecorded(given);
   const memory = createPolicyMemory();
   const confidence = policy.prediction?.confidence;
-  const quantiles = confidence === undefined ? null : createForecastQuantiles((1 + confidence) / 2);
+  const quantiles = confidence === undefined ? null : new ForecastQuantiles(quantileFor(confidence));
   let firstMs: number | null = null;
   return ({ atMs, replicas, liveQps, expectedQps }) => {
     firstMs ??= atMs;
@@ -52,7 +60,7 @@ export function playScalingPolicy(given: ScalingPolicy): (minute: PlayedMinute) 
       const value = liveQps === null ? null : readRecord(trigger, liveQps, replicas);
       return { trigger: trigger.name, value, failures: 0, reason: null };
     });
-    const decision = decideScaling(policy, {
+    const seen: ScalingObservation = {
       nowMs: atMs,
       currentReplicas: replicas,
       readings,
@@ -63,8 +71,9 @@ export function playScalingPolicy(given: ScalingPolicy): (minute: PlayedMinute) 
       missingData: [],
       warmUpLeftS: 0,
       frozen: null,
-    });
+    };
+    const decision = decideScaling(policy, seen);
     memory.note(atMs, decision);
-    return decision;
+    return { decision, explain: () => explainScaling(decision, policy, seen) };
   };
 }

@@ -4,19 +4,19 @@ import type { Logger } from "#platform/log.ts";
 import { parseScalingPolicy } from "./parse-scaling-policy.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
 
-/** A policy's file, looked at again and again. What is in force is always a whole and valid policy. */
+/** File of a policy, read again and again. The policy in force is always complete and valid. */
 export interface PolicyFile {
   readonly policy: ScalingPolicy;
   readonly loadedAtMs: number;
-  /** What is wrong with the file as it is now; null when it is what is in force. */
+  /** Fault of the file as it is now; null when its policy is in force. */
   readonly problem: string | null;
-  /** Looks whether it has changed. Never rejects: a file that is wrong or gone leaves the policy as it was. */
+  /** Reads the file again. Never rejects: a file that is wrong or gone leaves the policy as it was. */
   reload(): Promise<void>;
 }
 
 /**
  * Reads a policy for the first time.
- * @throws UsageError with all that is wrong with it.
+ * @throws UsageError with all mistakes in it.
  */
 export async function openPolicyFile(path: string, nowMs: () => number, log: Logger): Promise<PolicyFile> {
   const read = async () => {
@@ -47,7 +47,7 @@ export async function openPolicyFile(path: string, nowMs: () => number, log: Log
       } catch (error) {
         const now = describeError(error);
         if (now !== problem)
-          log.error({ path, err: now }, "the scaling policy as it is now can't be used: the old one goes on");
+          log.error({ path, err: now }, "the scaling policy file can't be used: the old policy stays in force");
         problem = now;
       }
     },

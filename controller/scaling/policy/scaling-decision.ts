@@ -2,7 +2,7 @@ import type { PredictionDecision } from "./prediction/decide-prediction.ts";
 import type { ScheduleDecision } from "./schedules/decide-schedules.ts";
 import type { TriggerDecision } from "./triggers/decide-triggers.ts";
 
-/** What can stand between what the demand asks for and what is done, in the order in which it is asked. */
+/** Limits between what the demand asks for and what is done, in the order in which they apply. */
 export type ScalingLimit =
   | "stabilisation"
   | "growth-rate"
@@ -22,32 +22,39 @@ export interface LimitStep {
   readonly to: number;
 }
 
-/** What a policy decides: how many replicas, and everything that went into it. */
+/** Gap in the figures, because of which nothing is taken away. */
+export type DataGap = "silent-agents" | "no-rate" | "failed-trigger" | "no-forecast";
+/** Reason why nothing may be taken away, or added. */
+export type ScalingHold = "frozen" | "warming-up" | "paused" | DataGap;
+
+/** Number of replicas that a policy decides on, and everything that it rests on. */
 export interface ScalingDecision {
   readonly kind: "hold" | "scale-out" | "scale-in";
   readonly policy: string;
-  /** False in preview: what is decided is recorded, not done. */
+  /** False in preview: the decision is recorded, not acted on. */
   readonly acts: boolean;
   readonly replicas: number;
-  /** Between these bounds another rule (the fleet's plan) may choose. */
+  /** Bounds between which another rule (the fleet's plan) may choose. */
   readonly floor: number;
   readonly ceiling: number;
-  /** What the present load and the triggers need; null when neither is known. */
+  /** Need of the present load and the triggers; null when neither is known. */
   readonly reactiveNeed: number | null;
-  /** What the forecast needs; null when none counts. */
+  /** Need of the forecast; null when none counts. */
   readonly predictiveNeed: number | null;
   /** The higher of both, before any limit: to be recorded for stabilisation. */
   readonly wanted: number | null;
-  /** Why nothing may be taken away, or added; null when it may. */
-  readonly scaleInHeld: string | null;
-  readonly scaleOutHeld: string | null;
+  /** True when load, triggers or forecast count; false where only schedules do. */
+  readonly followsDemand: boolean;
+  /** Null when replicas may be taken away, or added. */
+  readonly scaleInHeld: ScalingHold | null;
+  readonly scaleOutHeld: ScalingHold | null;
+  readonly gap: DataGap | null;
   readonly limitedBy: readonly LimitStep[];
-  /** What each rule said. */
+  /** Number that each rule asks for, and its figures. */
   readonly proposals: {
-    readonly load: { readonly replicas: number; readonly reason: string } | null;
+    readonly load: { readonly qps: number; readonly replicas: number } | null;
     readonly triggers: TriggerDecision | null;
     readonly prediction: PredictionDecision | null;
     readonly schedules: ScheduleDecision;
   };
-  readonly reason: string;
 }

@@ -8,16 +8,16 @@ import { ScalingPolicy } from "./scaling-policy.ts";
 
 const strict = { additionalProperties: false } as const;
 
-/** What `decideScaling` reads from a file. */
+/** Input of `decideScaling`. */
 export const ScalingInput = Type.Object({ policy: ScalingPolicy, ...ScalingObservation.properties }, strict);
 export type ScalingInput = Static<typeof ScalingInput>;
 
-/** The same with the policy unread: its mistakes are described by whoever knows its kinds of trigger. */
+/** The same with the policy unread: `checkScalingPolicy` names its mistakes, as it knows the kinds of trigger. */
 const Observed = Type.Object({ policy: Type.Unknown(), ...ScalingObservation.properties }, strict);
 
 /**
- * An input with its defaults filled in.
- * @throws UsageError naming `source` and everything that is wrong with policy and observation at once.
+ * Parses an input and fills in its defaults.
+ * @throws UsageError naming `source` and all mistakes of policy and observation at once.
  */
 export function parseScalingInput(input: unknown, source: string): ScalingInput {
   const value = Value.Default(Observed, Value.Clone(input));

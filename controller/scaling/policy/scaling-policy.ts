@@ -10,25 +10,29 @@ const count = { minimum: 0, maximum: 1_000_000 } as const;
 const Pause = Type.Object(
   {
     kind: Type.Union([Type.Literal("hold"), Type.Literal("at"), Type.Literal("scale-in"), Type.Literal("scale-out")], {
-      description: "hold: stay as it is; at: go to `replicas` and stay; scale-in, scale-out: nothing in this direction",
+      description: "hold: no change; at: go to `replicas` and stay; scale-in, scale-out: nothing in this direction",
     }),
     replicas: Type.Optional(Type.Integer({ ...count, description: "with at" })),
   },
   strict,
 );
 
-/** How many agents serve: one file, read at the start and whenever it changes. The order in which its parts count is in docs/scaling-policy.md. */
+/** Policy for how many agents serve: one file, read at the start and whenever it changes. docs/scaling-policy.md has the order of its parts. */
 export const ScalingPolicy = Type.Object(
   {
     kind: Type.Optional(Type.Literal("ScalingPolicy")),
     name: Type.String({ minLength: 1, maxLength: 64, default: "default" }),
     mode: Type.Union([Type.Literal("act"), Type.Literal("preview")], {
       default: "act",
-      description: "preview: what it would do is decided and recorded, not done",
+      description: "preview: decisions are recorded, not acted on",
     }),
     minReplicas: Type.Integer({ ...count, default: 2, description: "nothing but idleReplicas and a pause goes below" }),
     maxReplicas: Type.Integer({ ...count, default: 20, minimum: 1, description: "nothing goes above" }),
-    capacityPerReplicaQps: Type.Number({ default: 350, exclusiveMinimum: 0, description: "what one replica carries" }),
+    capacityPerReplicaQps: Type.Number({
+      default: 350,
+      exclusiveMinimum: 0,
+      description: "rate that one replica carries",
+    }),
     targetUtilization: Type.Number({ default: 0.8, exclusiveMinimum: 0, maximum: 1 }),
     load: Type.Boolean({ default: true, description: "the fleet's present rate counts" }),
     prediction: Type.Optional(PredictionRules),

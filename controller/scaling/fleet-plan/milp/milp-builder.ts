@@ -7,7 +7,7 @@ export type Term = readonly [variable: number, factor: number];
 export interface MilpBuilder {
   /** Adds a variable and returns its place. */
   variable(kind: "whole" | "real", cost: number, upper: number): number;
-  /** Adds lower ≤ terms ≤ upper; a variable may come more than once. */
+  /** Adds the row lower ≤ terms ≤ upper; a variable may occur more than once. */
   row(terms: readonly Term[], lower: number, upper: number): void;
   build(): Milp;
 }
@@ -22,13 +22,13 @@ export function createMilpBuilder(): MilpBuilder {
   const columns: number[] = [];
   const values: number[] = [];
   return {
-    variable(kind, cost, most) {
+    variable(kind, cost, max) {
       costs.push(cost);
-      upper.push(most);
+      upper.push(max);
       whole.push(kind === "whole");
       return costs.length - 1;
     },
-    row(terms, lower, most) {
+    row(terms, lower, upperBound) {
       const merged = new Map<number, number>();
       for (const [variable, factor] of terms) merged.set(variable, (merged.get(variable) ?? 0) + factor);
       for (const [variable, factor] of merged) {
@@ -38,7 +38,7 @@ export function createMilpBuilder(): MilpBuilder {
       }
       rowStarts.push(columns.length);
       rowLower.push(lower);
-      rowUpper.push(most);
+      rowUpper.push(upperBound);
     },
     build: () => ({
       costs,

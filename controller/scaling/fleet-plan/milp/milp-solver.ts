@@ -3,28 +3,28 @@ export interface Milp {
   readonly costs: readonly number[];
   readonly lower: readonly number[];
   readonly upper: readonly number[];
-  /** Which variables must be whole numbers. */
+  /** True for variables that must be whole numbers. */
   readonly whole: readonly boolean[];
   readonly rowLower: readonly number[];
   readonly rowUpper: readonly number[];
-  /** Where each row begins in `columns` and `values`, and the end of the last. */
+  /** Start of each row in `columns` and `values`, and the end of the last. */
   readonly rowStarts: readonly number[];
   readonly columns: readonly number[];
   readonly values: readonly number[];
 }
 
 export interface MilpLimits {
-  /** Good enough: this far from the bound, as a share. */
+  /** Gap to the bound that is good enough, as a share. */
   readonly relativeGap: number;
   readonly timeLimitS: number;
 }
 
 export type MilpAnswer =
   | {
-      /** optimal: within the gap; limit: the best that was found in time. */
+      /** optimal: within the gap; limit: the best found in time. */
       readonly status: "optimal" | "limit";
       readonly values: readonly number[];
-      /** No solution costs less. */
+      /** Lower bound: no solution costs less. */
       readonly bound: number;
     }
   | { readonly status: "none"; readonly reason: string };

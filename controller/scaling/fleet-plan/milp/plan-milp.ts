@@ -9,17 +9,17 @@ import {
 import { createMilpBuilder, type MilpBuilder, type Term } from "./milp-builder.ts";
 import type { Milp } from "./milp-solver.ts";
 
-/** How many units of a class do what, step by step. */
+/** Numbers of units of a class by what they do, step by step. */
 export interface ClassCounts {
-  /** Serving, by mode and step. */
+  /** Units that serve, by mode and step. */
   readonly on: readonly (readonly number[])[];
-  /** Ordered units that begin to serve in a step; those that start already are not among them. */
+  /** Ordered units that begin to serve in a step; those that were starting before are not counted. */
   readonly arrivals: readonly number[];
 }
 
 export interface PlanMilp {
   readonly milp: Milp;
-  /** Cost in US$ of a solution's objective value. */
+  /** Returns the cost in US$ of a solution's objective value. */
   usdOf(objective: number): number;
   countsOf(values: readonly number[]): ClassCounts[];
 }
@@ -30,7 +30,7 @@ const countUnits = ({ units }: PlanClass, matches: (start: UnitStart) => boolean
   units.reduce((count, { start }) => count + (matches(start) ? 1 : 0), 0);
 const largestQps = ({ modes }: PlanClass) => Math.max(...modes.map(({ carriedQps }) => carriedQps));
 
-/** Units of a class that could serve in a step if everything were started at once. */
+/** Number of units of a class that could serve in a step if everything were started at once. */
 function couldServe(unitClass: PlanClass, step: number): number {
   return countUnits(unitClass, (start) => {
     if (start.kind === "on") return true;
@@ -38,51 +38,51 @@ function couldServe(unitClass: PlanClass, step: number): number {
   });
 }
 
-/** What is short in a step whatever the plan: without and with the largest `spare` devices out. */
+/** Returns the rate that is missing in a step whatever the plan: without and with the largest spare devices out. */
 export function unavoidableQps(
   { classes, demandQps, coverQps, spareDevices }: PlanProblem,
   step: number,
 ): { shortfallQps: number; uncoveredQps: number } {
   const demand = demandQps[step] as number;
-  let mostQps = 0;
+  let maxQps = 0;
   let failingQps = 0;
   let spare = spareDevices;
   for (const unitClass of classes.toSorted((a, b) => largestQps(b) - largestQps(a))) {
     const units = couldServe(unitClass, step);
-    mostQps += units * largestQps(unitClass);
+    maxQps += units * largestQps(unitClass);
     if (unitClass.kind !== "device") continue;
     const failing = Math.min(spare, units);
     failingQps += failing * largestQps(unitClass);
     spare -= failing;
   }
   return {
-    shortfallQps: Math.max(0, demand - mostQps),
-    uncoveredQps: Math.max(0, (coverQps[step] as number) - Math.max(0, mostQps - failingQps)),
+    shortfallQps: Math.max(0, demand - maxQps),
+    uncoveredQps: Math.max(0, (coverQps[step] as number) - Math.max(0, maxQps - failingQps)),
   };
 }
 
 interface ClassVariables {
-  /** By mode and step. */
+  /** Variables by mode and step. */
   readonly on: readonly (readonly number[])[];
   readonly switchedIn: readonly (readonly number[])[];
-  /** By step. */
+  /** Variables by step. */
   readonly arrivals: readonly number[];
 }
 
-/** How a class's units come, go and change their mode. */
+/** Adds the variables and rows by which a class's units come, go and change their mode. */
 function addClass(builder: MilpBuilder, unitClass: PlanClass, steps: number, scale: number): ClassVariables {
   const { modes, units, startupSteps, switchLoss, offUsd } = unitClass;
   const minOnSteps = Math.max(1, unitClass.minOnSteps);
-  // Who stops is off for a step at least; a start that takes steps is that already.
+  // A unit that stops is off for at least one step; a start that takes steps implies that.
   const minOffSteps = Math.max(startupSteps === 0 ? 1 : 0, unitClass.minOffSteps);
   const all = range(0, steps);
-  const most = units.length;
-  const on = modes.map(({ idleUsd }) => all.map(() => builder.variable("whole", (idleUsd - offUsd) * scale, most)));
-  const arrivedIn = modes.map(() => all.map(() => builder.variable("real", 0, most)));
-  const switchedIn = modes.map(({ switchUsd }) => all.map(() => builder.variable("real", switchUsd * scale, most)));
+  const maxUnits = units.length;
+  const on = modes.map(({ idleUsd }) => all.map(() => builder.variable("whole", (idleUsd - offUsd) * scale, maxUnits)));
+  const arrivedIn = modes.map(() => all.map(() => builder.variable("real", 0, maxUnits)));
+  const switchedIn = modes.map(({ switchUsd }) => all.map(() => builder.variable("real", switchUsd * scale, maxUnits)));
   const orderUsd = unitClass.startUsd + startupSteps * (unitClass.startingUsd - offUsd);
-  const arrivals = all.map((step) => builder.variable("whole", orderUsd * scale, step < startupSteps ? 0 : most));
-  const stops = all.map(() => builder.variable("whole", 0, most));
+  const arrivals = all.map((step) => builder.variable("whole", orderUsd * scale, step < startupSteps ? 0 : maxUnits));
+  const stops = all.map(() => builder.variable("whole", 0, maxUnits));
   const comesAt = all.map((step) => countUnits(unitClass, (s) => s.kind === "starting" && s.arrivesAt === step));
   const onBefore = countUnits(unitClass, ({ kind }) => kind === "on");
   const at = (variables: readonly number[], step: number) => variables[step] as number;
@@ -118,7 +118,7 @@ function addClass(builder: MilpBuilder, unitClass: PlanClass, steps: number, sca
         ...range(Math.max(0, step - minOffSteps + 1), step + 1).map((each): Term => [at(stops, each), 1]),
       ],
       -infinite,
-      most - notYet - staysOff,
+      maxUnits - notYet - staysOff,
     );
 
     for (const mode of modes.keys()) {
@@ -132,7 +132,7 @@ function addClass(builder: MilpBuilder, unitClass: PlanClass, steps: number, sca
       ];
       if (step > 0) terms.push([at(serving, step - 1), 1]);
       builder.row(terms, -had, infinite);
-      // Whoever is in the middle of a switch stays.
+      // A unit in the middle of a switch stays.
       if (switchLoss.length > 0)
         builder.row(settledTerms(unitClass, { on, switchedIn, arrivals }, mode, step), 0, infinite);
     }
@@ -140,7 +140,7 @@ function addClass(builder: MilpBuilder, unitClass: PlanClass, steps: number, sca
   return { on, switchedIn, arrivals };
 }
 
-/** What a mode's units carry in a step, less what switches cost. */
+/** Terms of the rate that a mode's units carry in a step, less the loss by switches. */
 function carriedTerms(unitClass: PlanClass, variables: ClassVariables, mode: number, step: number): Term[] {
   const { carriedQps } = unitClass.modes[mode] as PlanMode;
   const switched = variables.switchedIn[mode] as readonly number[];
@@ -152,7 +152,7 @@ function carriedTerms(unitClass: PlanClass, variables: ClassVariables, mode: num
   ];
 }
 
-/** Units in a mode that are not in the middle of a switch. */
+/** Terms of the units in a mode that are not in the middle of a switch. */
 function settledTerms(unitClass: PlanClass, variables: ClassVariables, mode: number, step: number): Term[] {
   const switched = variables.switchedIn[mode] as readonly number[];
   const recent = range(Math.max(0, step - unitClass.switchLoss.length + 1), step + 1);
@@ -163,8 +163,8 @@ function settledTerms(unitClass: PlanClass, variables: ClassVariables, mode: num
 }
 
 /**
- * What the largest `spareDevices` serving devices carry. With capacities c1 > c2 > …, it is the sum of (c_l - c_l+1) × min(spare, devices
- * of c_l or more), and the minimum needs a yes-or-no variable for each capacity.
+ * Terms of the rate that the largest `spareDevices` serving devices carry. With capacities c1 > c2 > …, it is the sum of (c_l - c_l+1) ×
+ * min(spare, devices of c_l or more), and the minimum needs a yes-or-no variable for each capacity.
  */
 function spareTerms(builder: MilpBuilder, problem: PlanProblem, all: readonly ClassVariables[], step: number): Term[] {
   const { blocks, largestFirst } = loadBlocksOf(problem);
@@ -172,7 +172,7 @@ function spareTerms(builder: MilpBuilder, problem: PlanProblem, all: readonly Cl
   const terms: Term[] = [];
   const counted: Term[] = [];
   const countedClasses = new Set<number>();
-  let most = 0;
+  let maxUnits = 0;
   for (const [rank, place] of largestFirst.entries()) {
     const block = blocks[place] as (typeof blocks)[number];
     const { carriedQps } = block.mode;
@@ -180,14 +180,14 @@ function spareTerms(builder: MilpBuilder, problem: PlanProblem, all: readonly Cl
     counted.push(...settledTerms(unitClass, all[block.classIndex] as ClassVariables, block.modeIndex, step));
     if (!countedClasses.has(block.classIndex)) {
       countedClasses.add(block.classIndex);
-      most += unitClass.units.length;
+      maxUnits += unitClass.units.length;
     }
     const smallerQps = blocks[largestFirst[rank + 1] ?? -1]?.mode.carriedQps ?? 0;
     if (smallerQps === carriedQps) continue;
     const failing = builder.variable(spareDevices === 1 ? "whole" : "real", 0, spareDevices);
     const minus = counted.map(([variable, factor]): Term => [variable, -factor]);
-    if (most <= spareDevices) builder.row([[failing, 1], ...minus], 0, infinite);
-    else if (spareDevices === 1) builder.row([[failing, most], ...minus], 0, infinite);
+    if (maxUnits <= spareDevices) builder.row([[failing, 1], ...minus], 0, infinite);
+    else if (spareDevices === 1) builder.row([[failing, maxUnits], ...minus], 0, infinite);
     else {
       const enough = builder.variable("whole", 0, 1);
       builder.row(
@@ -198,16 +198,16 @@ function spareTerms(builder: MilpBuilder, problem: PlanProblem, all: readonly Cl
         0,
         infinite,
       );
-      builder.row([[failing, 1], [enough, most - spareDevices], ...minus], 0, infinite);
+      builder.row([[failing, 1], [enough, maxUnits - spareDevices], ...minus], 0, infinite);
       // Without `enough` the devices must not be more than the spare.
-      builder.row([[enough, most - spareDevices], ...minus], -spareDevices, infinite);
+      builder.row([[enough, maxUnits - spareDevices], ...minus], -spareDevices, infinite);
     }
     terms.push([failing, carriedQps - smallerQps]);
   }
   return terms;
 }
 
-/** The middle of the positive prices of serving units: the solver's tolerances want figures around 1. */
+/** Scale that brings the median price of serving units to 1: the solver's tolerances are meant for figures around 1. */
 function priceScale({ classes, shortfallUsdPerQps }: PlanProblem): number {
   const prices = classes
     .flatMap(({ modes, offUsd }) =>
@@ -218,7 +218,7 @@ function priceScale({ classes, shortfallUsdPerQps }: PlanProblem): number {
   return 1 / (prices[Math.floor(prices.length / 2)] ?? (shortfallUsdPerQps > 0 ? shortfallUsdPerQps : 1));
 }
 
-/** Rates counted in what a typical unit carries: the solver's tolerances are meant for figures around 1, and rates may be of a thousandth or of millions. */
+/** Expresses rates in what a typical unit carries: the solver's tolerances are meant for figures around 1, and rates may be thousandths or millions. */
 function inUnits(problem: PlanProblem): PlanProblem {
   const carried = problem.classes
     .flatMap(({ modes }) => modes.map(({ carriedQps }) => carriedQps))
@@ -241,7 +241,7 @@ function inUnits(problem: PlanProblem): PlanProblem {
   };
 }
 
-/** The plan as a mixed-integer program over counts of equal units. What is unavoidable is left out, so that a gap is one of what can be chosen. */
+/** Builds the mixed-integer program over counts of equal units. Unavoidable cost is left out, so that the gap is one of what can be chosen. */
 export function planMilp(given: PlanProblem): PlanMilp {
   const problem = inUnits(given);
   const { classes, steps, demandQps, coverQps, spareDevices, shortfallUsdPerQps, uncoveredUsdPerQps } = problem;
@@ -280,7 +280,7 @@ export function planMilp(given: PlanProblem): PlanMilp {
     }
     builder.row(balance, demand - shortfallQps, demand - shortfallQps);
     if (!covers) continue;
-    // What is not carried and what would not be, together, beyond what is unavoidable.
+    // Rates that are not carried and that would not be, together, beyond what is unavoidable.
     const open = builder.variable("real", uncoveredUsdPerQps * scale, infinite);
     constantUsd += uncoveredUsdPerQps * uncoveredQps;
     builder.row(

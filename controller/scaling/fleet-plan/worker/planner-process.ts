@@ -8,27 +8,26 @@ import type { Logger } from "#platform/log.ts";
 import { childEnvironment } from "#platform/process/child-environment.ts";
 import { endProcess } from "#platform/process/end-process.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
-import type { FleetPlanner, PlanRequest } from "./fleet-planner.ts";
-import type { PlannerAnswer, PlannerQuestion } from "./planner-messages.ts";
+import type { FleetPlanner, PlannerAnswer, PlannerQuestion, PlanRequest } from "./fleet-planner.ts";
 
 export interface PlannerProcessOptions {
-  /** Real milliseconds for one plan; then the process is ended. */
+  /** Real milliseconds for one plan; after that the process is ended. */
   readonly timeoutMs: number;
   readonly log: Logger;
-  /** Started instead of this program's own worker; for tests. */
+  /** Command started instead of this program's own worker; for tests. */
   readonly command?: readonly string[];
 }
 
-/** So few that a plan made here holds up the controller for some 20 ms only. */
-const mostTrialsHere = 20_000;
+/** Trials of a plan made in this process: few, so that it holds up the controller for only some 20 ms. */
+const maxTrialsHere = 20_000;
 const stopGraceMs = 1_000;
 
 function planHere({ input, cover }: PlanRequest, reason: string): FleetPlan {
   const solver = { solve: () => ({ status: "none", reason }) as const };
-  return decideFleetPlan(input, solver, { ...defaultPlanLimits, mostTrials: mostTrialsHere }, cover);
+  return decideFleetPlan(input, solver, { ...defaultPlanLimits, maxTrials: maxTrialsHere }, cover);
 }
 
-/** Plans in a child process, started when the first plan is asked for and again when it was lost: a solver takes a core for as long as it thinks. */
+/** Plans in a child process, started with the first plan and again when it was lost: a solver takes a core for as long as it runs. */
 export function createPlannerProcess({ timeoutMs, log, command }: PlannerProcessOptions): FleetPlanner {
   const pending = new Map<number, PromiseWithResolvers<FleetPlan>>();
   let child: Bun.Subprocess | undefined;
@@ -86,7 +85,7 @@ export function createPlannerProcess({ timeoutMs, log, command }: PlannerProcess
         return await ask(request);
       } catch (error) {
         const reason = describeError(error);
-        log.warn({ reason }, "the solver made no plan: a search stands in");
+        log.warn({ reason }, "the solver made no plan: using the search instead");
         return planHere(request, reason);
       }
     },

@@ -1,9 +1,9 @@
 import { decideFleetPlan, limitsWithin } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solver.ts";
 import { describeError } from "#platform/errors.ts";
-import type { PlannerAnswer, PlannerQuestion } from "./planner-messages.ts";
+import type { PlannerAnswer, PlannerQuestion } from "./fleet-planner.ts";
 
-/** The child process that solves: answers question after question, and ends with the channel to its parent. Resolves with the exit code. */
+/** Runs the child process that solves: answers questions until the channel to its parent closes. Resolves with the exit code. */
 export async function runPlannerWorker(): Promise<number> {
   if (process.send === undefined) throw new Error("a planning process is started by a controller, not by hand");
   // A signal to the whole process group (Ctrl-C, systemd) is the parent's to act on.

@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 
 const strict = { additionalProperties: false } as const;
 
-/** When a forecast is acted on. */
+/** Rules by which a forecast is acted on. */
 export const PredictionRules = Type.Object(
   {
     confidence: Type.Number({
@@ -10,23 +10,31 @@ export const PredictionRules = Type.Object(
       minimum: 0,
       exclusiveMaximum: 1,
       description:
-        "the forecast's lowest quantile above this counts: with more than this probability the traffic stays below it",
+        "the forecast's lowest quantile above this counts: traffic stays below it with more than this probability",
     }),
-    leadS: Type.Number({ default: 120, minimum: 0, description: "what comes sooner is left to the present load" }),
-    horizonS: Type.Number({ default: 900, exclusiveMinimum: 0, description: "what comes later does not count" }),
+    leadS: Type.Number({
+      default: 120,
+      minimum: 0,
+      description: "steps sooner than this are left to the present load",
+    }),
+    horizonS: Type.Number({ default: 900, exclusiveMinimum: 0, description: "steps later than this do not count" }),
     tolerance: Type.Number({
       default: 0.2,
       minimum: 0,
       description: "a change by no more than this share is not acted on",
     }),
-    maxScaleUpFactor: Type.Number({ default: 2, exclusiveMinimum: 1, description: "the most that one decision adds" }),
+    maxScaleUpFactor: Type.Number({
+      default: 2,
+      exclusiveMinimum: 1,
+      description: "one decision adds at most this factor",
+    }),
     maxAgeS: Type.Number({ default: 300, exclusiveMinimum: 0, description: "an older forecast does not count" }),
   },
   strict,
 );
 export type PredictionRules = Static<typeof PredictionRules>;
 
-/** A forecast as quantiles: `qps[k]` is the rate in the k-th step that stays undershot with probability `level`. */
+/** A forecast as quantiles: in the k-th step the rate stays below `qps[k]` with probability `level`. */
 export const QuantileForecast = Type.Object(
   {
     ageS: Type.Number({ default: 0, minimum: 0, description: "since it was made" }),
@@ -51,7 +59,7 @@ export type QuantileForecast = Static<typeof QuantileForecast>;
 
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 
-/** What `decidePrediction` reads. */
+/** Input of `decidePrediction`. */
 export const PredictionInput = Type.Object(
   {
     policy: Type.Object(
@@ -65,14 +73,14 @@ export const PredictionInput = Type.Object(
       { ...strict, default: {} },
     ),
     currentReplicas: Type.Integer(count),
-    reactiveNeed: Type.Integer({ ...count, default: 0, description: "what the present load needs" }),
+    reactiveNeed: Type.Integer({ ...count, default: 0, description: "need of the present load" }),
     forecast: Type.Union([QuantileForecast, Type.Null()], { default: null }),
   },
   strict,
 );
 export type PredictionInput = Static<typeof PredictionInput>;
 
-/** What the schema can't say of the input. One line a mistake, path first. */
+/** Checks what the schema can't say. One line per mistake, path first. */
 export function checkPredictionInput({ policy: { minReplicas, maxReplicas } }: PredictionInput): string[] {
   if (minReplicas <= maxReplicas) return [];
   return [`policy.minReplicas: expected at most maxReplicas (${maxReplicas}), got ${minReplicas}`];

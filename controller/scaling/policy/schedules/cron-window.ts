@@ -1,26 +1,26 @@
 import { Cron } from "croner";
 
-/** Where `nowMs` stands in a window that opens and closes by cron. */
+/** State of a window that opens and closes by cron. */
 export interface WindowState {
   readonly open: boolean;
-  /** When it next opens or closes; null when it never will again. */
+  /** Time at which it next opens or closes; null when it never will again. */
   readonly nextChangeMs: number | null;
 }
 
-/** Parsed once: the same few patterns are asked for every minute. Bounded, since previews ask for any. */
+/** Parsed patterns: the same few are asked for every minute. Bounded, since previews ask for any. */
 const parsed = new Map<string, Cron>();
-const mostParsed = 1000;
+const maxParsed = 1000;
 
 /**
- * Five fields, day of month or day of week. Wall clock changes are the library's: a time that the clock skips comes at the moment it skips
- * to, a time that comes twice comes once, the first time.
+ * Parses five fields, day of month or day of week. The library handles clock changes: a time that the clock skips comes at the moment it
+ * skips to, a time that comes twice comes once, the first time.
  */
 function parseCron(pattern: string, timeZone: string): Cron {
   const key = `${timeZone}\n${pattern}`;
   let cron = parsed.get(key);
   if (cron === undefined) {
     cron = new Cron(pattern, { timezone: timeZone, paused: true, mode: "5-part" });
-    if (parsed.size >= mostParsed) parsed.clear();
+    if (parsed.size >= maxParsed) parsed.clear();
     parsed.set(key, cron);
   }
   return cron;
@@ -28,14 +28,14 @@ function parseCron(pattern: string, timeZone: string): Cron {
 
 const nextMs = (pattern: string, timeZone: string, nowMs: number) =>
   parseCron(pattern, timeZone).nextRun(new Date(nowMs))?.getTime() ?? Number.POSITIVE_INFINITY;
-/** The newest at or before `nowMs`. */
+/** Newest run at or before `nowMs`. */
 const previousMs = (pattern: string, timeZone: string, nowMs: number) =>
   parseCron(pattern, timeZone)
     .previousRuns(1, new Date(nowMs + 1000))
     .find((run) => run.getTime() <= nowMs)
     ?.getTime() ?? Number.NEGATIVE_INFINITY;
 
-/** What is wrong with a zone; null when it is one of the IANA database. */
+/** Returns what is wrong with a zone; null when it is one of the IANA database. */
 export function timeZoneFault(timeZone: string): string | null {
   const fault = `expected a zone of the IANA database such as Europe/Berlin, got "${timeZone}"`;
   if (/^[+-]/.test(timeZone)) return fault;
@@ -47,7 +47,7 @@ export function timeZoneFault(timeZone: string): string | null {
   }
 }
 
-/** What is wrong with a pattern; null when it is a cron of five fields that comes some day. */
+/** Returns what is wrong with a pattern; null when it is a cron of five fields that comes some day. */
 export function cronFault(pattern: string, timeZone: string): string | null {
   const expected = "expected a cron of five fields (minute hour day month weekday)";
   try {
@@ -60,9 +60,9 @@ export function cronFault(pattern: string, timeZone: string): string | null {
 }
 
 /**
- * Open when the next end comes before the next start (KEDA's rule). Where both come at once, what came last counts: a window of an hour
- * that the change to summer time skips is not open for the day before it. The same pattern for both is always open. The opening minute
- * belongs to the window, the closing one does not.
+ * Returns the state of a window: open when the next end comes before the next start (KEDA's rule). Where both come at once, what came last
+ * counts: a window of an hour that the change to summer time skips is not open for the day before it. The same pattern for both is always
+ * open. The opening minute belongs to the window, the closing one does not.
  */
 export function windowAt(start: string, end: string, timeZone: string, nowMs: number): WindowState {
   const key = `${timeZone}\n${start}\n${end}`;
@@ -70,12 +70,12 @@ export function windowAt(start: string, end: string, timeZone: string, nowMs: nu
   const isSame = last?.state.nextChangeMs != null && nowMs >= last.sinceMs && nowMs < last.state.nextChangeMs;
   if (last !== undefined && isSame) return last.state;
   const state = findWindow(start, end, timeZone, nowMs);
-  if (states.size >= mostParsed) states.clear();
+  if (states.size >= maxParsed) states.clear();
   states.set(key, { sinceMs: nowMs, state });
   return state;
 }
 
-/** Nothing changes before the next change: as long as time goes on, the answer is the one before. */
+/** Latest answers: until the next change a window stays as it is. */
 const states = new Map<string, { readonly sinceMs: number; readonly state: WindowState }>();
 
 function findWindow(start: string, end: string, timeZone: string, nowMs: number): WindowState {
@@ -91,8 +91,8 @@ function findWindow(start: string, end: string, timeZone: string, nowMs: number)
 
 const wallClocks = new Map<string, Intl.DateTimeFormat>();
 
-/** A moment as a clock on the wall shows it, e.g. "2026-03-29 17:00 Europe/Berlin". */
-export function describeLocalTime(atMs: number, timeZone: string): string {
+/** Writes a time as a clock on the wall shows it, e.g. "2026-03-29 17:00 Europe/Berlin". */
+export function localTimeToText(atMs: number, timeZone: string): string {
   let wallClock = wallClocks.get(timeZone);
   if (wallClock === undefined) {
     wallClock = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" });

@@ -3,16 +3,16 @@ import { cronFault, timeZoneFault } from "./cron-window.ts";
 
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 
-/** A window of local time that comes again and again, and how many replicas there may be within it. */
+/** A recurring window of local time, and how many replicas there may be within it. */
 export const Schedule = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 64 }),
     timeZone: Type.String({ minLength: 1, description: "of the IANA database, e.g. Europe/Berlin" }),
-    start: Type.String({ minLength: 1, description: "cron with five fields: when the window opens" }),
-    end: Type.String({ minLength: 1, description: "cron with five fields: when it closes" }),
-    floor: Type.Optional(Type.Integer({ ...count, description: "at least so many replicas" })),
-    ceiling: Type.Optional(Type.Integer({ ...count, description: "at most so many" })),
-    exact: Type.Optional(Type.Integer({ ...count, description: "so many, whatever the demand" })),
+    start: Type.String({ minLength: 1, description: "cron with five fields at which the window opens" }),
+    end: Type.String({ minLength: 1, description: "cron with five fields at which it closes" }),
+    floor: Type.Optional(Type.Integer({ ...count, description: "minimum of replicas" })),
+    ceiling: Type.Optional(Type.Integer({ ...count, description: "maximum of replicas" })),
+    exact: Type.Optional(Type.Integer({ ...count, description: "number of replicas, whatever the demand" })),
     priority: Type.Integer({
       default: 0,
       minimum: -1000,
@@ -24,7 +24,7 @@ export const Schedule = Type.Object(
 );
 export type Schedule = Static<typeof Schedule>;
 
-/** What the schema can't say: zones that exist, crons that come, bounds that make sense. One line each, beginning with the field. */
+/** Checks what the schema can't say: zones that exist, crons that come, bounds that make sense. One line each, beginning with the field. */
 function checkSchedule({ timeZone, start, end, floor, ceiling, exact }: Schedule): string[] {
   const lines: string[] = [];
   const zoneFault = timeZoneFault(timeZone);
@@ -45,7 +45,7 @@ function checkSchedule({ timeZone, start, end, floor, ceiling, exact }: Schedule
   return lines;
 }
 
-/** Mistakes of all schedules, names used twice included; each line begins with the place in the list. Null: one that can't be read. */
+/** Checks all schedules, names used twice included; each line begins with the place in the list. Null: one that can't be read. */
 export function checkSchedules(schedules: readonly (Schedule | null)[]): string[] {
   const names = new Set<string>();
   return schedules.flatMap((schedule, index) => {
@@ -55,4 +55,19 @@ export function checkSchedules(schedules: readonly (Schedule | null)[]): string[
     names.add(schedule.name);
     return lines;
   });
+}
+
+/** Input of `decideSchedules`. */
+export const ScheduleInput = Type.Object(
+  {
+    schedules: Type.Array(Schedule, { maxItems: 1000 }),
+    nowMs: Type.Number({ minimum: 0, maximum: 8e15, description: "ms since the epoch" }),
+  },
+  { additionalProperties: false },
+);
+export type ScheduleInput = Static<typeof ScheduleInput>;
+
+/** Checks what the schema can't say. One line per mistake, path first. */
+export function checkScheduleInput({ schedules }: ScheduleInput): string[] {
+  return checkSchedules(schedules).map((line) => `schedules.${line}`);
 }

@@ -2,7 +2,7 @@ import type { TSchema } from "@sinclair/typebox";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import { MinuteData } from "#protocol/messages.ts";
 
-/** Figures worked out of an agent's minute; beside them any number in it can be named by its path. */
+/** Figures derived from an agent's minute; any number in it can also be named by its path. */
 const derived: Readonly<Record<string, (minute: MinuteData) => number | null>> = {
   qps: (minute) => minute.traffic.models.reduce((sum, { texts }) => sum + texts, 0) / 60,
   requestsPerS: (minute) => minute.traffic.models.reduce((sum, { requests }) => sum + requests, 0) / 60,
@@ -22,7 +22,7 @@ function latency({ traffic }: MinuteData, quantile: number): number | null {
   return latencyQuantileMs(counts, quantile);
 }
 
-/** The schemas a path may lead to; of what may be null, what it is when it is not. */
+/** Lists the schemas that a schema stands for: the branches of a union. */
 function branches(schema: TSchema): TSchema[] {
   return Array.isArray(schema["anyOf"]) ? schema["anyOf"].flatMap(branches) : [schema];
 }
@@ -37,14 +37,14 @@ function leadsToNumber(schema: TSchema, path: readonly string[]): boolean {
   });
 }
 
-/** What is wrong with the name of a metric; null when an agent's minute has it. */
+/** Returns what is wrong with the name of a metric; null when an agent's minute has it. */
 export function agentMetricFault(metric: string): string | null {
   if (Object.hasOwn(derived, metric) || leadsToNumber(MinuteData, metric.split("."))) return null;
   const names = Object.keys(derived).join(", ");
   return `expected ${names} or the path of a number in an agent's minute such as queueDepth or power.gpuUtilization, got "${metric}"`;
 }
 
-/** The metric in one minute; null when the minute doesn't have it. */
+/** Returns the metric in one minute; null when the minute doesn't have it. */
 export function agentMetric(metric: string, minute: MinuteData): number | null {
   const calculate = Object.hasOwn(derived, metric) ? derived[metric] : undefined;
   if (calculate !== undefined) return calculate(minute);

@@ -1,30 +1,32 @@
 import { decideReplicas, type ReplicaDecision } from "#controller/scaling/reference/hpa/decide-replicas.ts";
-import type { ReplicaLimit } from "#controller/scaling/reference/hpa/limit-wish.ts";
+import type { ReplicaLimit } from "#controller/scaling/reference/hpa/limit-proposal.ts";
 import type { TriggerObservation } from "./trigger-input.ts";
 import type { TriggerPolicy, TriggerTarget } from "./trigger-rules.ts";
 import { type TriggerValue, triggerValues } from "./trigger-values.ts";
 
 export interface TriggerDecision {
+  /** values: HPA's rules made the number of the values (`hpaRule` says by which); the others are about no replicas, idle ones, or the minimum. */
+  readonly rule: "active" | "fallback" | "unknown" | "inactive" | "cooled-down" | "below-minimum" | "values";
+  readonly hpaRule: ReplicaDecision["rule"] | null;
   readonly replicas: number;
-  /** Whether any trigger is active; where there may be no replica, this is what decides between none and some. */
+  /** True when any trigger is active; where there may be no replica, this decides between none and some. */
   readonly active: boolean;
   readonly activeTriggers: readonly string[];
   /** True when a trigger could not be read and no fallback took its place: the number of replicas does not fall then. */
   readonly metricFailed: boolean;
-  /** Triggers that fail, for which the fallback speaks. */
+  /** Triggers that fail and are replaced by the fallback. */
   readonly fallbacks: readonly string[];
-  /** What the triggers ask for, before stabilisation and limits; null when they can't say. */
-  readonly wish: number | null;
+  /** Count that the triggers ask for, before stabilisation and limits; null when they can't say. */
+  readonly proposed: number | null;
   readonly limitedBy: readonly ReplicaLimit[];
   readonly proposals: ReplicaDecision["proposals"];
   readonly values: readonly TriggerValue[];
-  readonly reason: string;
 }
 
-type Policy = Omit<TriggerPolicy, "triggers"> & { readonly triggers: readonly TriggerTarget[] };
+export type TriggersAsked = Omit<TriggerPolicy, "triggers"> & { readonly triggers: readonly TriggerTarget[] };
 
-/** What HPA makes of the values; KEDA leaves this part to it, with a minimum of one. */
-function scaleByValues(policy: Policy, values: readonly TriggerValue[], observation: TriggerObservation) {
+/** Applies HPA's rules to the values; KEDA leaves this part to it, with a minimum of one. */
+function scaleByValues(policy: TriggersAsked, values: readonly TriggerValue[], observation: TriggerObservation) {
   const { currentReplicas, readyReplicas = currentReplicas } = observation;
   return decideReplicas({
     policy: {
@@ -54,12 +56,12 @@ function scaleByValues(policy: Policy, values: readonly TriggerValue[], observat
 }
 
 /**
- * How many replicas the triggers ask for, by KEDA's rules: a trigger is active strictly above its activation threshold; where there may be
- * none (or `idleReplicas` are configured), no active trigger leads there after the cooldown, and an active one back to the minimum; in
+ * Decides how many replicas the triggers ask for, by KEDA's rules: a trigger is active strictly above its activation threshold; where there
+ * may be none (or `idleReplicas` are configured), no active trigger leads there after the cooldown, and an active one back to the minimum; in
  * between HPA's rules make the number of the values. A trigger that failed more than `failureThreshold` times in a row asks for the
- * fallback's replicas. Unlike KEDA's, a trigger that can't be read never lets the number fall: an outage of the metrics is no lack of load.
+ * fallback's replicas. Unlike in KEDA, a trigger that can't be read never lets the number fall: an outage of the metrics is no lack of load.
  */
-export function decideTriggers(policy: Policy, observation: TriggerObservation): TriggerDecision {
+export function decideTriggers(policy: TriggersAsked, observation: TriggerObservation): TriggerDecision {
   const { minReplicas, maxReplicas, idleReplicas, cooldownS, initialCooldownS } = policy;
   const { currentReplicas, lastActiveAgoS, loadedAgoS } = observation;
   const values = triggerValues(policy, observation);
@@ -74,50 +76,33 @@ export function decideTriggers(policy: Policy, observation: TriggerObservation):
     fallbacks: fallbacks.map(({ name }) => name),
     values,
   };
-  const settle = (replicas: number, reason: string): TriggerDecision => ({
+  const settle = (rule: TriggerDecision["rule"], replicas: number): TriggerDecision => ({
     ...asked,
-    replicas,
-    wish: replicas,
-    limitedBy: [],
-    proposals: [],
-    reason,
-  });
-  const fewest = Math.max(1, minReplicas);
-  const why = activeTriggers.map((name) => {
-    const value = values.find((each) => each.name === name);
-    return `${name} is ${value?.value}, above ${value?.activation}`;
+    ...{ rule, hpaRule: null, replicas, proposed: replicas, limitedBy: [], proposals: [] },
   });
 
   const restsAt = idleReplicas ?? (minReplicas === 0 ? 0 : null);
   if (restsAt !== null) {
     const resting = currentReplicas <= restsAt;
     if (active && (currentReplicas === 0 || (idleReplicas !== undefined && currentReplicas < minReplicas))) {
-      return settle(Math.min(fewest, maxReplicas), `active: ${why.join("; ")}`);
+      return settle("active", Math.min(Math.max(1, minReplicas), maxReplicas));
     }
     if (!active) {
       const [fallback] = fallbacks.toSorted((a, b) => (b.fallbackReplicas ?? 0) - (a.fallbackReplicas ?? 0));
       if (fallback !== undefined && resting) {
-        const replicas = Math.min(Math.max(fallback.fallbackReplicas ?? 0, restsAt), maxReplicas);
-        return settle(replicas, `${fallback.name} fails (${fallback.fault}): the fallback asks for ${replicas}`);
+        return settle("fallback", Math.min(Math.max(fallback.fallbackReplicas ?? 0, restsAt), maxReplicas));
       }
-      if (failing.length > 0 && resting) {
-        const faults = failing.map(({ name, fault }) => `${name}: ${fault}`).join("; ");
-        return { ...settle(currentReplicas, `stays at ${currentReplicas}: not known is ${faults}`), wish: null };
-      }
-      if (resting) return settle(restsAt, `no trigger is active: ${restsAt}`);
+      if (failing.length > 0 && resting) return { ...settle("unknown", currentReplicas), proposed: null };
+      if (resting) return settle("inactive", restsAt);
       const isOver =
         lastActiveAgoS === null
           ? initialCooldownS === 0 || loadedAgoS === null || loadedAgoS > initialCooldownS
           : lastActiveAgoS > cooldownS;
-      if (failing.length === 0 && fallbacks.length === 0 && isOver) {
-        const since = lastActiveAgoS === null ? "" : ` for ${Math.floor(lastActiveAgoS)} s`;
-        return settle(restsAt, `no trigger is active${since}, longer than the cooldown: ${restsAt}`);
-      }
+      if (failing.length === 0 && fallbacks.length === 0 && isOver) return settle("cooled-down", restsAt);
     }
   } else if (currentReplicas < minReplicas) {
-    return settle(minReplicas, `${currentReplicas} are fewer than the minimum of ${minReplicas}`);
+    return settle("below-minimum", minReplicas);
   }
-  const { replicas, wish, limitedBy, proposals, reason, metricFailed } = scaleByValues(policy, values, observation);
-  const faults = values.filter(({ fault }) => fault !== null).map(({ name, fault }) => `; ${name}: ${fault}`);
-  return { ...asked, replicas, metricFailed, wish, limitedBy, proposals, reason: `${reason}${faults.join("")}` };
+  const { rule, replicas, proposed, limitedBy, proposals, metricFailed } = scaleByValues(policy, values, observation);
+  return { ...asked, rule: "values", hpaRule: rule, replicas, metricFailed, proposed, limitedBy, proposals };
 }

@@ -1,7 +1,7 @@
 import { describeError } from "#platform/errors.ts";
 import { fetchBounded, UnusableAnswerError } from "#platform/fetch/fetch-bounded.ts";
 
-/** What came of asking: a JSON value, or why there is none. */
+/** Result of a request: a JSON value, or why there is none. */
 export type Fetched = { readonly json: unknown } | { readonly fault: string };
 
 export interface FetchJsonOptions {
@@ -10,16 +10,16 @@ export interface FetchJsonOptions {
   readonly signal?: AbortSignal;
 }
 
-/** An answer with one number needs no more. */
-const mostBytes = 1024 * 1024;
+/** Most bytes of an answer: it holds one number. */
+const maxBytes = 1024 * 1024;
 
-const mostErrorText = 200;
+const maxErrorText = 200;
 
-/** What the answer says of itself, as Prometheus does of a query it can't read; empty when it says nothing. */
-async function whySo(response: Response): Promise<string> {
+/** Returns the error in an answer, as Prometheus writes it for a query it can't read; empty when there is none. */
+async function errorIn(response: Response): Promise<string> {
   try {
     const { error } = Object(await response.json());
-    return typeof error === "string" && error !== "" ? `: ${error.slice(0, mostErrorText)}` : "";
+    return typeof error === "string" && error !== "" ? `: ${error.slice(0, maxErrorText)}` : "";
   } catch {
     return "";
   }
@@ -31,15 +31,15 @@ export async function fetchJson(url: URL, { headers, timeoutMs, signal }: FetchJ
     const response = await fetchBounded(url, {
       headers: { accept: "application/json", ...headers },
       timeoutMs,
-      maxBytes: mostBytes,
+      maxBytes: maxBytes,
       ...(signal === undefined ? {} : { signal }),
     });
-    if (!response.ok) return { fault: `${url.host} answered ${response.status}${await whySo(response)}` };
+    if (!response.ok) return { fault: `${url.host} answered ${response.status}${await errorIn(response)}` };
     const body = await response.arrayBuffer();
     try {
       return { json: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body)) };
     } catch {
-      return { fault: `${url.host} answered something else than JSON` };
+      return { fault: `${url.host} did not answer with JSON` };
     }
   } catch (error) {
     if (error instanceof UnusableAnswerError) return { fault: error.message };

@@ -2,9 +2,9 @@ import type { MathNode } from "mathjs";
 
 /** A formula over the triggers' values, e.g. `max(queue / 20, load)`. */
 export interface Formula {
-  /** The names it reads. */
+  /** Names that it reads. */
   readonly names: readonly string[];
-  /** Its value; whatever is not a finite number is a reason instead. */
+  /** Returns its value, or a fault where that is not a finite number. */
   evaluate(values: Readonly<Record<string, number>>): { readonly value: number } | { readonly fault: string };
 }
 
@@ -14,14 +14,14 @@ const operators = new Set(
     " ",
   ),
 );
-/** Words of the language: no trigger can be called so where there is a formula. */
+/** Words of the language: no trigger can have such a name where there is a formula. */
 export const formulaWords: ReadonlySet<string> = new Set(
   "and or not xor mod to in true false null undefined NaN Infinity end".split(" "),
 );
-const mostCharacters = 1000;
-const mostNodes = 200;
+const maxCharacters = 1000;
+const maxNodes = 200;
 
-/** What a part of a formula may not be; null when it is allowed. Everything that is not listed here is refused. */
+/** Returns why a part of a formula is refused; null when it is allowed. Everything that is not listed here is refused. */
 function refusal(node: MathNode, names: ReadonlySet<string>, isFunctionName: boolean): string | null {
   // The library's types do not say which node it is: its `type` does.
   const part = node as unknown as { type: string; name: string; value: unknown; fn: unknown; implicit?: boolean };
@@ -58,10 +58,9 @@ function refusal(node: MathNode, names: ReadonlySet<string>, isFunctionName: boo
  * neither reach the program nor run for long.
  */
 export function parseFormula(text: string, names: readonly string[]): Formula | { readonly fault: string } {
-  if (text.length > mostCharacters)
-    return { fault: `expected at most ${mostCharacters} characters, got ${text.length}` };
+  if (text.length > maxCharacters) return { fault: `expected at most ${maxCharacters} characters, got ${text.length}` };
   let root: MathNode;
-  // Loaded with the first formula, since most policies have none; the one file is read sooner than the thousand it is made of.
+  // Loaded with the first formula, since most policies have none; the bundled file loads faster than the thousand it is made of.
   const { parse }: typeof import("mathjs") = require("mathjs/lib/browser/math.js");
   try {
     root = parse(
@@ -83,7 +82,7 @@ export function parseFormula(text: string, names: readonly string[]): Formula | 
     fault ??= refusal(node, known, isFunctionName);
     if (node.type === "SymbolNode" && !isFunctionName) used.add((node as unknown as { name: string }).name);
   });
-  if (fault === null && nodes > mostNodes) fault = `expected at most ${mostNodes} parts, got ${nodes}`;
+  if (fault === null && nodes > maxNodes) fault = `expected at most ${maxNodes} parts, got ${nodes}`;
   if (fault !== null) return { fault };
   const code = root.compile();
   return {
@@ -97,7 +96,7 @@ export function parseFormula(text: string, names: readonly string[]): Formula | 
           ? { value }
           : { fault: `the formula gives ${String(value)}` };
       } catch (error) {
-        return { fault: `the formula can't be worked out: ${(error as Error).message}` };
+        return { fault: `the formula can't be evaluated: ${(error as Error).message}` };
       }
     },
   };

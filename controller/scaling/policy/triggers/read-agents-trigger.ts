@@ -3,15 +3,15 @@ import { agentMetric } from "./agent-metric.ts";
 import type { Reading } from "./read-trigger.ts";
 import type { AgentsTrigger, QueueDepthTrigger } from "./trigger-source.ts";
 
-/** An agent that serves, with the newest minute it has reported; null when that is too old or was never there. */
+/** An agent that serves, with the newest minute it has reported; null when that is too old or there is none. */
 export interface ServingAgent {
   readonly agentId: string;
   readonly minute: MinuteData | null;
 }
 
 /**
- * A metric over the agents that serve. A sum, mean or minimum that lacks an agent is not known: it would be too low. A maximum of those
- * that are known is at least right about them.
+ * Reads a metric over the agents that serve. A sum, mean or minimum that lacks an agent is not known: it would be too low. A maximum of the
+ * known agents is at least right about them.
  */
 export function readAgentsTrigger(
   trigger: AgentsTrigger | QueueDepthTrigger,

@@ -3,18 +3,18 @@ import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { type FetchJsonOptions, fetchJson } from "./fetch-json.ts";
 import type { HttpJsonTrigger, PrometheusTrigger } from "./trigger-source.ts";
 
-/** What a source says: a finite amount, or why there is none. */
+/** Value of a source: a finite amount, or why there is none. */
 export type Reading = { readonly value: number } | { readonly fault: string };
 
 const amount = (value: number, what: string): Reading =>
-  Number.isFinite(value) ? { value } : { fault: `${what} gave ${value}, which is no amount` };
+  Number.isFinite(value) ? { value } : { fault: `${what} gave ${value}, which is not a finite number` };
 
 function show(value: unknown): string {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** One value out of an answer of Prometheus' query API: a scalar, or a vector of one series. */
+/** Reads one value from an answer of Prometheus' query API: a scalar, or a vector of one series. */
 function parsePrometheusAnswer(json: unknown, emptyValue: number | undefined): Reading {
   const answer = Object(json);
   if (answer.status !== "success") {
@@ -38,7 +38,7 @@ function parsePrometheusAnswer(json: unknown, emptyValue: number | undefined): R
   return valueOfSample(Object(result[0]).value);
 }
 
-/** The number at a path of keys and places, e.g. `queues.0.depth`; a number written as text counts too. */
+/** Reads the number at a path of keys and places, e.g. `queues.0.depth`; a number written as text counts too. */
 function numberAtPath(json: unknown, path: string): Reading {
   let value = json;
   for (const key of path.split(".")) {
@@ -51,7 +51,7 @@ function numberAtPath(json: unknown, path: string): Reading {
   return isText ? amount(Number(value), path) : { fault: `expected a number at ${path}, got ${show(value)}` };
 }
 
-/** Asks a source outside. Never rejects. */
+/** Reads an external source. Never rejects. */
 export async function readTrigger(
   trigger: PrometheusTrigger | HttpJsonTrigger,
   environment: Readonly<Record<string, string | undefined>>,

@@ -7,23 +7,23 @@ const count = { minimum: 0, maximum: 1_000_000 } as const;
 const orNull = <T extends ReturnType<typeof Type.Number> | ReturnType<typeof Type.String>>(schema: T, options = {}) =>
   Type.Union([schema, Type.Null()], { default: null, ...options });
 
-/** What came of asking a trigger's source. */
+/** Result of reading a trigger's source. */
 export const TriggerReading = Type.Object(
   {
     trigger: Type.String({ minLength: 1 }),
-    value: orNull(Type.Number(), { description: "null: it could not be had" }),
+    value: orNull(Type.Number(), { description: "null: it could not be read" }),
     failures: Type.Integer({ default: 0, minimum: 0, description: "in a row, this one included" }),
-    reason: orNull(Type.String(), { description: "why it could not be had" }),
+    reason: orNull(Type.String(), { description: "why it could not be read" }),
   },
   strict,
 );
 export type TriggerReading = Static<typeof TriggerReading>;
 
-/** One look at the triggers and at how many replicas there are; ages in seconds before now. */
+/** State of the triggers and number of replicas; ages in seconds before now. */
 export const triggerObservation = {
   currentReplicas: Type.Integer(count),
   readyReplicas: Type.Optional(
-    Type.Integer({ ...count, description: "what a whole value is spread over; left out: all of them" }),
+    Type.Integer({ ...count, description: "replicas that a whole value is spread over; left out: all of them" }),
   ),
   readings: Type.Array(TriggerReading, { default: [] }),
   lastActiveAgoS: orNull(Type.Number({ minimum: 0 }), { description: "since a trigger was last active; null: never" }),
@@ -31,12 +31,12 @@ export const triggerObservation = {
   history: History,
 };
 
-/** What `decideTriggers` reads. */
+/** Input of `decideTriggers`. */
 export const TriggerInput = Type.Object({ policy: TriggerPolicy, ...triggerObservation }, strict);
 export type TriggerInput = Static<typeof TriggerInput>;
 export type TriggerObservation = Omit<TriggerInput, "policy">;
 
-/** What the schema can't say; each line begins with the path. */
+/** Checks what the schema can't say; each line begins with the path. */
 export function checkTriggerInput({ policy, readings }: TriggerInput): string[] {
   const lines = checkTriggerPolicy(policy).map((line) => `policy.${line}`);
   const names = policy.triggers.map(({ name }) => name);

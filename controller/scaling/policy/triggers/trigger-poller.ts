@@ -2,18 +2,18 @@ import { readTrigger } from "./read-trigger.ts";
 import type { TriggerReading } from "./trigger-input.ts";
 import type { HttpJsonTrigger, PrometheusTrigger, Trigger } from "./trigger-source.ts";
 
-/** Asks the sources outside, and remembers what they said and how often in a row they failed. */
+/** Polls external sources, and remembers their answers and failures in a row. */
 export interface TriggerPoller {
-  /** Asks all sources of `triggers` at once; resolves when the slowest has answered or its time is over. Never rejects. */
+  /** Polls all sources of `triggers` at once; resolves when the slowest has answered or timed out. Never rejects. */
   poll(triggers: readonly Trigger[], nowMs: number): Promise<void>;
-  /** The newest reading of each; one older than `maxAgeMs` counts as a failure. */
+  /** Returns the newest reading of each; one older than `maxAgeMs` counts as a failure. */
   readings(triggers: readonly Trigger[], nowMs: number, maxAgeMs: number): TriggerReading[];
-  /** Gives up the questions that are under way. */
+  /** Aborts requests in progress. */
   stop(): void;
 }
 
-type Outside = PrometheusTrigger | HttpJsonTrigger;
-const isOutside = (trigger: Trigger): trigger is Outside =>
+type External = PrometheusTrigger | HttpJsonTrigger;
+const isExternal = (trigger: Trigger): trigger is External =>
   trigger.kind === "prometheus" || trigger.kind === "http-json";
 
 interface Kept {
@@ -24,18 +24,18 @@ interface Kept {
   readonly reason: string | null;
 }
 
-/** What is asked, apart from what is made of the answer: a changed target is no new source. */
-const question = ({ target, activation, metricType, name, ...rest }: Outside) => JSON.stringify(rest);
+/** Text that identifies a source: what is asked, not how the answer is used, so that a changed target is no new source. */
+const question = ({ target, activation, metricType, name, ...rest }: External) => JSON.stringify(rest);
 
 export function createTriggerPoller(environment: Readonly<Record<string, string | undefined>>): TriggerPoller {
   const kept = new Map<string, Kept>();
   const abort = new AbortController();
   return {
     async poll(triggers, nowMs) {
-      const outside = triggers.filter(isOutside);
-      for (const name of kept.keys()) if (!outside.some((trigger) => trigger.name === name)) kept.delete(name);
+      const external = triggers.filter(isExternal);
+      for (const name of kept.keys()) if (!external.some((trigger) => trigger.name === name)) kept.delete(name);
       await Promise.all(
-        outside.map(async (trigger) => {
+        external.map(async (trigger) => {
           const asked = question(trigger);
           const reading = await readTrigger(trigger, environment, abort.signal);
           const before = kept.get(trigger.name);
@@ -49,7 +49,7 @@ export function createTriggerPoller(environment: Readonly<Record<string, string 
       );
     },
     readings: (triggers, nowMs, maxAgeMs) =>
-      triggers.filter(isOutside).map((trigger): TriggerReading => {
+      triggers.filter(isExternal).map((trigger): TriggerReading => {
         const last = kept.get(trigger.name);
         if (last === undefined || last.asked !== question(trigger)) {
           return { trigger: trigger.name, value: null, failures: 0, reason: "has not been asked yet" };

@@ -5,7 +5,7 @@ import { formulaFunctions, formulaWords, parseFormula } from "./formula.ts";
 const strict = { additionalProperties: false } as const;
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 const literals = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
-/** HPA counts in thousandths: less than one is nothing. */
+/** Bounds of a target: HPA counts in thousandths, less than one is nothing. */
 const target = { minimum: 0.001, maximum: 1e18 } as const;
 
 const MetricType = Type.Union([Type.Literal("average"), Type.Literal("value")], {
@@ -13,12 +13,15 @@ const MetricType = Type.Union([Type.Literal("average"), Type.Literal("value")], 
   description: "average: the target is each replica's share of the value; value: of the whole, whatever the replicas",
 });
 
-/** How a trigger's value becomes a number of replicas; where the value comes from is another matter. */
+/** Fields by which a trigger's value becomes a number of replicas, wherever the value comes from. */
 export const triggerTarget = {
-  name: Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_]{0,63}$", description: "what formulas call it" }),
+  name: Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_]{0,63}$", description: "its name in formulas" }),
   target: Type.Number(target),
   metricType: MetricType,
-  activation: Type.Number({ default: 0, description: "active only above this; counts only where there may be none" }),
+  activation: Type.Number({
+    default: 0,
+    description: "active only above this; used only where there may be no replica",
+  }),
 };
 export const TriggerTarget = Type.Object(triggerTarget, strict);
 export type TriggerTarget = Static<typeof TriggerTarget>;
@@ -35,7 +38,7 @@ export const triggerRules = {
         metricType: MetricType,
         activation: Type.Number({ default: 0 }),
       },
-      { ...strict, description: "takes the place of the triggers' own targets" },
+      { ...strict, description: "replaces the triggers' own targets" },
     ),
   ),
   fallback: Type.Optional(
@@ -48,14 +51,18 @@ export const triggerRules = {
           { default: "static" },
         ),
       },
-      { ...strict, description: "what a trigger that fails asks for" },
+      { ...strict, description: "replicas that a failing trigger asks for" },
     ),
   ),
   idleReplicas: Type.Optional(
-    Type.Integer({ ...count, description: "fewer than minReplicas: so many while no trigger is active" }),
+    Type.Integer({ ...count, description: "fewer than minReplicas: the number while no trigger is active" }),
   ),
-  cooldownS: Type.Number({ default: 300, minimum: 0, description: "after the last activity, before there are none" }),
-  initialCooldownS: Type.Number({ default: 0, minimum: 0, description: "the same after the policy was loaded" }),
+  cooldownS: Type.Number({
+    default: 300,
+    minimum: 0,
+    description: "time after the last activity before there are none",
+  }),
+  initialCooldownS: Type.Number({ default: 0, minimum: 0, description: "the same after the policy is loaded" }),
   toleranceUp: Type.Number({ default: 0.1, minimum: 0 }),
   toleranceDown: Type.Number({ default: 0.1, minimum: 0 }),
   behavior: Type.Optional(
@@ -74,7 +81,7 @@ export const TriggerPolicy = Type.Object(
 );
 export type TriggerPolicy = Static<typeof TriggerPolicy>;
 
-/** What the schema can't say of triggers and formula; each line begins with the path. */
+/** Checks what the schema can't say of triggers and formula; each line begins with the path. */
 export function checkTriggerPolicy(
   policy: Pick<TriggerPolicy, "minReplicas" | "maxReplicas" | "idleReplicas" | "formula"> & {
     readonly triggers: readonly { readonly name: string }[];
@@ -92,7 +99,7 @@ export function checkTriggerPolicy(
   for (const [index, { name }] of triggers.entries()) {
     if (names.has(name)) lines.push(`triggers.${index}.name: expected a name used once, got "${name}" again`);
     if (formula !== undefined && (formulaWords.has(name) || formulaFunctions.includes(name))) {
-      lines.push(`triggers.${index}.name: expected a name that is no word of formulas, got "${name}"`);
+      lines.push(`triggers.${index}.name: expected a name that is not a word of formulas, got "${name}"`);
     }
     names.add(name);
   }

@@ -11,7 +11,7 @@ const http = {
   }),
   headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), { default: {} }),
   bearerTokenEnv: Type.Optional(
-    Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$", description: "the environment variable that holds the token" }),
+    Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$", description: "environment variable with the token" }),
   ),
   timeoutS: Type.Number({ default: 5, exclusiveMinimum: 0, maximum: 60 }),
 };
@@ -24,7 +24,7 @@ export const PrometheusTrigger = Type.Object(
     query: Type.String({ minLength: 1, maxLength: 8192, description: "PromQL that gives one value" }),
     emptyValue: Type.Optional(
       Type.Number({
-        description: "what an answer without any series counts as; left out: a failure, which never scales in",
+        description: "value of an answer without any series; left out: a failure, which never scales in",
       }),
     ),
   },
@@ -37,7 +37,7 @@ export const HttpJsonTrigger = Type.Object(
     kind: Type.Literal("http-json"),
     ...triggerTarget,
     ...http,
-    path: Type.String({ minLength: 1, maxLength: 256, description: "where the number is, e.g. stats.queues.0.depth" }),
+    path: Type.String({ minLength: 1, maxLength: 256, description: "path of the number, e.g. stats.queues.0.depth" }),
   },
   strict,
 );
@@ -45,14 +45,18 @@ export type HttpJsonTrigger = Static<typeof HttpJsonTrigger>;
 
 const aggregate = Type.Union([Type.Literal("sum"), Type.Literal("mean"), Type.Literal("max"), Type.Literal("min")], {
   default: "sum",
-  description: "over the agents that serve",
+  description: "aggregate over the agents that serve",
 });
 
 export const AgentsTrigger = Type.Object(
   {
     kind: Type.Literal("agents"),
     ...triggerTarget,
-    metric: Type.String({ minLength: 1, maxLength: 128, description: "of the newest minute: a name or a path in it" }),
+    metric: Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description: "metric of the newest minute: a name or a path in it",
+    }),
     aggregate,
   },
   strict,
@@ -61,7 +65,7 @@ export type AgentsTrigger = Static<typeof AgentsTrigger>;
 
 export const QueueDepthTrigger = Type.Object(
   { kind: Type.Literal("queue-depth"), ...triggerTarget },
-  { ...strict, description: "texts that wait at all agents that serve" },
+  { ...strict, description: "texts queued at all agents that serve" },
 );
 export type QueueDepthTrigger = Static<typeof QueueDepthTrigger>;
 

@@ -1,12 +1,12 @@
 import { type Static, Type } from "@sinclair/typebox";
 
 const strict = { additionalProperties: false } as const;
-const most = 1e12;
-const Rate = Type.Number({ minimum: 0, maximum: most });
+const maxAmount = 1e12;
+const Rate = Type.Number({ minimum: 0, maximum: maxAmount });
 const orNull = <T extends ReturnType<typeof Type.Number>>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description });
 
-/** What `decideCheapestFleet` reads: types of instance with their prices, and a demand of several classes of request. */
+/** Input of `decideCheapestFleet`: types of instance with their prices, and a demand of several classes of request. */
 export const CheapestFleetInput = Type.Object(
   {
     name: Type.Optional(Type.String()),
@@ -15,14 +15,14 @@ export const CheapestFleetInput = Type.Object(
       Type.Object(
         {
           name: Type.String({ minLength: 1, maxLength: 128 }),
-          costPerHour: Type.Number({ minimum: 0, maximum: most }),
+          costPerHour: Type.Number({ minimum: 0, maximum: maxAmount }),
           limit: Type.Union([Type.Integer({ minimum: 0, maximum: 1_000_000 }), Type.Null()], {
-            description: "instances there are; null: any number",
+            description: "number of instances; null: any number",
           }),
           capacity: Type.Record(
             Type.String(),
-            orNull(Type.Number({ exclusiveMinimum: 0, maximum: most }), "null: can't serve the class"),
-            { description: "requests a second of a class that one instance carries when it serves only that" },
+            orNull(Type.Number({ exclusiveMinimum: 0, maximum: maxAmount }), "null: can't serve the class"),
+            { description: "requests a second of a class that one instance carries when it serves only that class" },
           ),
         },
         strict,
@@ -30,7 +30,11 @@ export const CheapestFleetInput = Type.Object(
       { minItems: 1, maxItems: 50 },
     ),
     demand: Type.Record(Type.String(), Rate, { description: "requests a second of each class" }),
-    slicesPerClass: Type.Integer({ minimum: 1, maximum: 1000, description: "a class is cut into so many equal parts" }),
+    slicesPerClass: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      description: "number of equal parts that a class is cut into",
+    }),
     minTotalInstances: Type.Integer({ default: 0, minimum: 0, maximum: 1_000_000 }),
     expect: Type.Optional(Type.Unknown({ description: "ignored, so that test cases can be given as they are" })),
   },
@@ -38,7 +42,7 @@ export const CheapestFleetInput = Type.Object(
 );
 export type CheapestFleetInput = Static<typeof CheapestFleetInput>;
 
-/** What the schema can't say: names used once. */
+/** Checks what the schema can't say: names used once. */
 export function checkCheapestFleetInput({ types }: CheapestFleetInput): string[] {
   const names = types.map(({ name }) => name);
   return names.flatMap((name, index) =>

@@ -8,21 +8,26 @@ type Fleet = Readonly<Record<string, number>>;
 export interface CheapestFleet {
   readonly feasible: boolean;
   readonly costPerHour: number | null;
-  /** Every fleet of that cost; only one of them when there are too many routes to look at. */
+  /** All fleets of that cost; only one of them when there are too many routes to try. */
   readonly fleets: readonly Fleet[];
-  /** Null when not all were looked at. */
+  /** Null when not all routes were tried. */
   readonly fleetUnique: boolean | null;
   readonly routingCount: number | null;
   readonly routingUnique: boolean | null;
-  /** The least cost with one type alone; null where that can't do it. */
+  /** Least cost with one type alone; null where that is not possible. */
   readonly bestSingleType: Readonly<Record<string, number | null>>;
-  readonly reasons: readonly string[];
+  readonly obstacles: readonly FleetObstacle[];
 }
 
-const mostTrials = 2_000_000;
+/** Reason why no fleet is possible: a class that no type can serve, or types whose limit is too low. */
+export type FleetObstacle =
+  | { readonly rule: "unserved"; readonly name: string; readonly rate: number }
+  | { readonly rule: "limits"; readonly over: readonly { name: string; needed: number; limit: number }[] };
+
+const maxTrials = 2_000_000;
 const limits = { relativeGap: 1e-9, timeLimitS: 10 };
 
-/** Without the noise of adding in floating point. */
+/** Removes the noise of adding in floating point. */
 const rounded = (cost: number) => Number(cost.toPrecision(12));
 
 function toProblem({ types, demand, slicesPerClass, minTotalInstances }: CheapestFleetInput): FleetProblem {
@@ -39,18 +44,18 @@ function toProblem({ types, demand, slicesPerClass, minTotalInstances }: Cheapes
         }),
       ),
     slices: slicesPerClass,
-    fewest: minTotalInstances,
+    minInstances: minTotalInstances,
   };
 }
 
-/** The counts of a cheapest fleet by the solver; null when there is none. */
+/** Solves for the counts of a cheapest fleet; null when there is none. */
 function solvedCounts(problem: FleetProblem, solver: MilpSolver): readonly number[] | null {
   const builder = createMilpBuilder();
-  const { costs, sliceLoads, slices, fewest } = problem;
+  const { costs, sliceLoads, slices, minInstances } = problem;
   const highest = costs.map((_, type) =>
     Math.min(
       problem.limits[type] as number,
-      fewest +
+      minInstances +
         Math.ceil(
           sliceLoads.reduce(
             (sum, loads) => sum + (Number.isFinite(loads[type]) ? slices * (loads[type] as number) : 0),
@@ -78,7 +83,7 @@ function solvedCounts(problem: FleetProblem, solver: MilpSolver): readonly numbe
   }
   builder.row(
     counts.map((count): Term => [count, 1]),
-    fewest,
+    minInstances,
     Number.POSITIVE_INFINITY,
   );
   const answer = solver.solve(builder.build(), limits);
@@ -88,29 +93,29 @@ function solvedCounts(problem: FleetProblem, solver: MilpSolver): readonly numbe
 
 function singleType(problem: FleetProblem, type: number): number | null {
   const load = problem.sliceLoads.reduce((sum, loads) => sum + problem.slices * (loads[type] as number), 0);
-  const count = Math.max(problem.fewest, instancesFor([load])[0] as number);
+  const count = Math.max(problem.minInstances, instancesFor([load])[0] as number);
   if (!(count <= (problem.limits[type] as number)) || count === Number.POSITIVE_INFINITY) return null;
   return rounded(count * (problem.costs[type] as number));
 }
 
-/** Why no fleet will do: a class that nobody serves, or limits that are too low, and by how much. */
-function obstacles(input: CheapestFleetInput, problem: FleetProblem, solver: MilpSolver): string[] {
+/** Finds out why no fleet is possible, and by how much. */
+function findObstacles(input: CheapestFleetInput, problem: FleetProblem, solver: MilpSolver): FleetObstacle[] {
   const unserved = Object.entries(input.demand)
     .filter(([name, rate]) => rate > 0 && input.types.every(({ capacity }) => (capacity[name] ?? null) === null))
-    .map(([name, rate]) => `demand.${name}: no type can serve it; ${rate} requests/s are left`);
+    .map(([name, rate]) => ({ rule: "unserved", name, rate }) as const);
   if (unserved.length > 0) return unserved;
   const unlimited = { ...problem, limits: problem.limits.map(() => Number.POSITIVE_INFINITY) };
   const counts = solvedCounts(unlimited, solver) ?? [];
   const over = input.types.flatMap(({ name, limit }, index) => {
-    const count = counts[index] ?? 0;
-    return limit !== null && count > limit ? [`${name} ${count} of ${limit} (${count - limit} more)`] : [];
+    const needed = counts[index] ?? 0;
+    return limit !== null && needed > limit ? [{ name, needed, limit }] : [];
   });
-  return [`types: the limits are too low; the cheapest fleet without them needs ${over.join(", ")}`];
+  return [{ rule: "limits", over }];
 }
 
 /**
- * Which instances of which types to buy, and where to send which requests, at least cost: whole instances, and each class of request cut
- * into equal slices of which each goes to one type. An instance that serves several classes shares its time among them.
+ * Decides which instances of which types to buy, and where to send which requests, at least cost: whole instances, and each class of request
+ * cut into equal slices of which each goes to one type. An instance that serves several classes shares its time among them.
  */
 export function decideCheapestFleet(input: CheapestFleetInput, solver: MilpSolver): CheapestFleet {
   const problem = toProblem(input);
@@ -118,29 +123,23 @@ export function decideCheapestFleet(input: CheapestFleetInput, solver: MilpSolve
     Object.fromEntries(input.types.map(({ name }, index) => [name, counts[index] ?? 0]));
   const bestSingleType = Object.fromEntries(input.types.map(({ name }, type) => [name, singleType(problem, type)]));
   const counts = solvedCounts(problem, solver);
-  const highestCost = counts === null ? Number.MAX_VALUE : costOf(problem.costs, counts);
-  const optima = listOptima(problem, highestCost, mostTrials);
+  const maxCost = counts === null ? Number.MAX_VALUE : costOf(problem.costs, counts);
+  const optima = listOptima(problem, maxCost, maxTrials);
   const fleets = optima === null ? (counts === null ? [] : [counts]) : optima.fleets;
   const best = fleets[0];
   if (best === undefined) {
-    const reasons = obstacles(input, problem, solver);
+    const obstacles = findObstacles(input, problem, solver);
     const nothing = { fleets: [], fleetUnique: null, routingCount: null, routingUnique: null };
-    return { feasible: false, costPerHour: null, ...nothing, bestSingleType, reasons };
+    return { feasible: false, costPerHour: null, ...nothing, bestSingleType, obstacles };
   }
-  const bought = input.types
-    .map(({ name }, index) => `${best[index] ?? 0} × ${name}`)
-    .filter((text) => !text.startsWith("0 "));
-  const costPerHour = rounded(costOf(problem.costs, best));
   return {
     feasible: true,
-    costPerHour,
+    costPerHour: rounded(costOf(problem.costs, best)),
     fleets: fleets.map(named),
     fleetUnique: optima === null ? null : optima.fleets.length === 1,
     routingCount: optima?.routes ?? null,
     routingUnique: optima === null ? null : optima.routes === 1,
     bestSingleType,
-    reasons: [
-      `${bought.join(" and ") || "nothing"} for ${costPerHour} an hour${optima === null ? "; not every route was looked at" : ""}`,
-    ],
+    obstacles: [],
   };
 }

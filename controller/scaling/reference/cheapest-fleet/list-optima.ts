@@ -1,68 +1,72 @@
 export interface FleetProblem {
   readonly costs: readonly number[];
-  /** Infinite where there is none. */
+  /** Limits by type; infinite where there is none. */
   readonly limits: readonly number[];
-  /** By class, then by type: the load of one slice on one instance; infinite where the type can't serve the class. */
+  /** Load of one slice on one instance, by class, then by type; infinite where the type can't serve the class. */
   readonly sliceLoads: readonly (readonly number[])[];
   readonly slices: number;
-  readonly fewest: number;
+  readonly minInstances: number;
 }
 
-/** Sums of loads that are whole in truth may be a hair above in floating point. */
+/** Tolerance for sums of loads: what is whole may be slightly above in floating point. */
 export const loadTolerance = 1e-9;
 const costTolerance = 1e-9;
 
-/** Instances that carry these loads. */
+/** Number of instances that carry these loads. */
 export const instancesFor = (loads: readonly number[]) =>
   loads.map((load) => Math.max(0, Math.ceil(load - loadTolerance)));
 
 export const costOf = (costs: readonly number[], counts: readonly number[]) =>
   counts.reduce((sum, count, type) => sum + count * (costs[type] as number), 0);
 
-/** All cheapest ways to add instances up to the fewest there must be; none when the limits forbid it. */
-function filledUp({ costs, limits, fewest }: FleetProblem, counts: readonly number[], highestCost: number): number[][] {
+/** Lists all cheapest ways to add instances up to the minimum; none when the limits forbid it. */
+function filledUp(
+  { costs, limits, minInstances }: FleetProblem,
+  counts: readonly number[],
+  maxCost: number,
+): number[][] {
   const found: number[][] = [];
-  const add = (type: number, sofar: readonly number[], missing: number) => {
-    if (costOf(costs, sofar) > highestCost + costTolerance) return;
+  const add = (type: number, bought: readonly number[], missing: number) => {
+    if (costOf(costs, bought) > maxCost + costTolerance) return;
     if (missing <= 0) {
-      found.push([...sofar]);
+      found.push([...bought]);
       return;
     }
     if (type === costs.length) return;
-    const room = Math.min(missing, (limits[type] as number) - (sofar[type] as number));
-    for (let more = 0; more <= room; more += 1) {
-      add(type + 1, sofar.with(type, (sofar[type] as number) + more), missing - more);
+    const maxMore = Math.min(missing, (limits[type] as number) - (bought[type] as number));
+    for (let more = 0; more <= maxMore; more += 1) {
+      add(type + 1, bought.with(type, (bought[type] as number) + more), missing - more);
     }
   };
-  add(0, counts, fewest - counts.reduce((sum, count) => sum + count, 0));
+  add(0, counts, minInstances - counts.reduce((sum, count) => sum + count, 0));
   return found;
 }
 
 /**
- * Every fleet of the least cost, and the number of fleets with routes. `highestCost` is a cost that can be reached. Null when there are more
- * than `mostTrials` partial routes to look at.
+ * Lists all fleets of the least cost, and counts the fleets with routes. `maxCost` is a cost that can be reached. Null when there are more
+ * than `maxTrials` partial routes to try.
  */
 export function listOptima(
   problem: FleetProblem,
-  highestCost: number,
-  mostTrials: number,
+  maxCost: number,
+  maxTrials: number,
 ): { readonly fleets: number[][]; readonly routes: number; readonly cost: number } | null {
   const { costs, limits, sliceLoads, slices } = problem;
-  /** The cheapest conceivable for the classes from here on: fractions of instances of the best type. */
+  /** Lower bound of the cost of the classes from here on: fractions of instances of the best type. */
   const cheapestRest = new Array<number>(sliceLoads.length + 1).fill(0);
   for (let index = sliceLoads.length - 1; index >= 0; index -= 1) {
     const rates = (sliceLoads[index] as readonly number[]).map((load, type) => load * (costs[type] as number));
     cheapestRest[index] =
       (cheapestRest[index + 1] as number) + slices * Math.min(...rates.filter((rate) => !Number.isNaN(rate)));
   }
-  let least = highestCost;
+  let least = maxCost;
   let fleets = new Map<string, number[]>();
   let routes = 0;
   let trials = 0;
   const loads = costs.map(() => 0);
   const place = (index: number, type: number, left: number): boolean => {
     trials += 1;
-    if (trials > mostTrials) return false;
+    if (trials > maxTrials) return false;
     const counts = instancesFor(loads);
     if (counts.some((count, each) => count > (limits[each] as number))) return true;
     const fractional = loads.reduce((sum, load, each) => sum + load * (costs[each] as number), 0);

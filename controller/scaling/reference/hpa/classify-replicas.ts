@@ -4,7 +4,7 @@ export type ReplicaClass = "ignored" | "unready" | "missing" | "ready";
 
 type InitialPeriods = Pick<ReplicaPolicy, "initializationPeriodS" | "initialReadinessDelayS">;
 
-/** A replica that starts burns CPU that says nothing about its load: its sample counts only once it has been ready for a whole window. */
+/** True while a starting replica's CPU says nothing about its load: its sample counts once it has been ready for a whole window. */
 function cpuIsUnready(replica: Replica, sample: Sample, periods: InitialPeriods): boolean {
   const { startedAgoS, readyChangedAgoS } = replica;
   if (typeof startedAgoS !== "number" || typeof readyChangedAgoS !== "number") return true;
@@ -16,7 +16,7 @@ function cpuIsUnready(replica: Replica, sample: Sample, periods: InitialPeriods)
   return unready && neverReady;
 }
 
-/** How a replica counts for a per-replica metric; the first rule that matches holds. */
+/** Classifies a replica for a per-replica metric; the first rule that matches holds. */
 export function classifyReplica(
   replica: Replica,
   sample: Sample | undefined,

@@ -1,10 +1,10 @@
 import { classifyReplica } from "./classify-replicas.ts";
-import { ceil, failed, isWithinTolerance, type Proposal, propose, show } from "./proposal.ts";
+import { ceil, failed, isWithinTolerance, type Proposal } from "./proposal.ts";
 import type { MetricSpec, ReplicaInputs, Sample } from "./replica-inputs.ts";
 import { toThousandths } from "./thousandths.ts";
 import { type Usage, usageRatioFor } from "./usage-ratio.ts";
 
-/** The samples of the metric by replica; one without a usable value counts as not there. */
+/** Returns the samples of the metric by replica; one without a usable value counts as missing. */
 function samplesByReplica(metric: MetricSpec, samples: readonly Sample[]): Map<string, Sample & { value: number }> {
   const found = new Map<string, Sample & { value: number }>();
   for (const sample of samples) {
@@ -15,10 +15,10 @@ function samplesByReplica(metric: MetricSpec, samples: readonly Sample[]): Map<s
   return found;
 }
 
-/** What a resource or replica metric asks for: the ratio of mean use to target, times the replicas it was measured on. */
+/** Returns what a resource or replica metric asks for: the ratio of mean use to target, times the replicas it was measured on. */
 export function proposeByReplica(metric: MetricSpec, inputs: ReplicaInputs): Proposal {
   const { policy, replicas, currentReplicas } = inputs;
-  if (replicas.length === 0) return failed("no replica is listed");
+  if (replicas.length === 0) return failed("no-replica");
   const samples = samplesByReplica(metric, inputs.samples);
   const usage: Usage = new Map([...samples].map(([id, { value }]) => [id, toThousandths(value)]));
   const unready: string[] = [];
@@ -31,32 +31,34 @@ export function proposeByReplica(metric: MetricSpec, inputs: ReplicaInputs): Pro
     if (kind === "unready") unready.push(replica.id);
     if (kind === "unready" || kind === "ignored") usage.delete(replica.id);
   }
-  if (usage.size === 0) return failed("no sample of a replica that counts");
+  if (usage.size === 0) return failed("no-sample");
 
   const target = usageRatioFor(metric, replicas);
   if (target.kind === "failed") return target;
   const ratio = target.of(usage);
-  if (ratio === null) return failed("the sampled replicas request nothing");
-  const text = `use is ${show(ratio)} of the target`;
+  if (ratio === null) return failed("nothing-requested");
+  const basis = { of: "use", ratio, ready: null, missing: missing.length, unready: unready.length } as const;
   const fillUnready = unready.length > 0 && ratio > 1;
   if (!fillUnready && missing.length === 0) {
-    if (isWithinTolerance(ratio, policy)) return propose(currentReplicas, ratio, `${text}: within tolerance`);
-    return propose(ceil(ratio * ready), ratio, `${text}, times ${ready} ready`);
+    return isWithinTolerance(ratio, policy)
+      ? { kind: "replicas", rule: "within-tolerance", replicas: currentReplicas, ratio, basis: { ...basis, ready } }
+      : { kind: "replicas", rule: "ratio", replicas: ceil(ratio * ready), ratio, basis: { ...basis, ready } };
   }
 
-  // What is not known counts against the change: as much as there may be when shrinking, as nothing when growing.
+  // Missing figures count against the change: as high as possible when shrinking, as nothing when growing.
   if (ratio < 1) for (const id of missing) usage.set(id, target.missing(id));
   if (ratio > 1) for (const id of missing) usage.set(id, 0n);
   if (fillUnready) for (const id of unready) usage.set(id, 0n);
   const cautious = target.of(usage);
-  if (cautious === null) return failed("the sampled replicas request nothing");
-  const filled = `${text}, ${show(cautious)} with ${missing.length} missing and ${unready.length} unready`;
-  const keep = (why: string) => propose(currentReplicas, cautious, `${filled}: ${why}`);
-  if (isWithinTolerance(cautious, policy)) return keep("within tolerance");
-  if ((ratio < 1 && cautious > 1) || (ratio > 1 && cautious < 1)) return keep("the direction is not certain");
-  const wish = ceil(cautious * usage.size);
-  if ((cautious < 1 && wish > currentReplicas) || (cautious > 1 && wish < currentReplicas)) {
-    return keep("the direction is not certain");
+  if (cautious === null) return failed("nothing-requested");
+  const keep = (rule: "within-tolerance" | "uncertain"): Proposal => ({
+    ...{ kind: "replicas", rule, replicas: currentReplicas, ratio: cautious, basis },
+  });
+  if (isWithinTolerance(cautious, policy)) return keep("within-tolerance");
+  if ((ratio < 1 && cautious > 1) || (ratio > 1 && cautious < 1)) return keep("uncertain");
+  const proposed = ceil(cautious * usage.size);
+  if ((cautious < 1 && proposed > currentReplicas) || (cautious > 1 && proposed < currentReplicas)) {
+    return keep("uncertain");
   }
-  return propose(wish, cautious, filled);
+  return { kind: "replicas", rule: "ratio", replicas: proposed, ratio: cautious, basis };
 }

@@ -5,9 +5,9 @@ const oneOf = <T extends string>(...values: T[]) => Type.Union(values.map((value
 const optional = <T extends ReturnType<typeof Type.Number> | ReturnType<typeof Type.Boolean>>(schema: T) =>
   Type.Optional(Type.Union([schema, Type.Null()]));
 const count = { minimum: 0, maximum: 1_000_000 } as const;
-/** Far above any amount of bytes, far below where sums lose their meaning. */
-const most = 1e18;
-const target = { exclusiveMinimum: 0, maximum: most } as const;
+/** Upper bound far above any amount of bytes, far below where sums lose precision. */
+const maxAmount = 1e18;
+const target = { exclusiveMinimum: 0, maximum: maxAmount } as const;
 
 const MetricSpec = Type.Object(
   {
@@ -76,7 +76,7 @@ const Replica = Type.Object(
     ready: optional(Type.Boolean()),
     startedAgoS: optional(Type.Number()),
     readyChangedAgoS: optional(Type.Number({ description: "since it last became ready or unready" })),
-    requests: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: most }))),
+    requests: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: maxAmount }))),
   },
   strict,
 );
@@ -86,7 +86,7 @@ const Sample = Type.Object(
   {
     metric: Type.String({ minLength: 1 }),
     replica: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-    value: Type.Union([Type.Number({ minimum: -most, maximum: most }), Type.Null()], {
+    value: Type.Union([Type.Number({ minimum: -maxAmount, maximum: maxAmount }), Type.Null()], {
       description: "null: not known",
     }),
     ageS: optional(Type.Number()),
@@ -100,7 +100,7 @@ export const History = Type.Object(
   {
     recommendations: Type.Array(
       Type.Object({ agoS: Type.Number({ minimum: 0 }), replicas: Type.Integer(count) }, strict),
-      { default: [], description: "earlier wishes, before stabilisation" },
+      { default: [], description: "earlier proposals, before stabilisation" },
     ),
     changes: Type.Array(Type.Object({ agoS: Type.Number({ minimum: 0 }), delta: Type.Integer() }, strict), {
       default: [],
@@ -111,7 +111,7 @@ export const History = Type.Object(
 );
 export type History = Static<typeof History>;
 
-/** What `decideReplicas` reads: a policy and one look at the replicas, with ages in seconds before now. */
+/** Input of `decideReplicas`: a policy and the state of the replicas, with ages in seconds before now. */
 export const ReplicaInputs = Type.Object(
   {
     policy: ReplicaPolicy,
@@ -132,7 +132,7 @@ const targetsOf = {
   object: ["targetValue", "targetAverageValue"],
 } as const;
 
-/** What a schema can't say: limits in order, one target per metric that fits its kind, ids used once. */
+/** Checks what a schema can't say: limits in order, one target per metric that fits its kind, ids used once. */
 export function checkReplicaInputs({ policy, replicas }: ReplicaInputs): string[] {
   const lines: string[] = [];
   if (policy.minReplicas > policy.maxReplicas) {

@@ -1,5 +1,5 @@
 /**
- * A quantity in whole thousandths, rounded up. The decimal point is moved in the text: 0.07 * 1000 is 70.00000000000001 in floating
+ * Converts a quantity to whole thousandths, rounded up. The decimal point is moved in the text: 0.07 * 1000 is 70.00000000000001 in floating
  * point and would round up to 71. `value` is finite, up to 1e300.
  */
 export function toThousandths(value: number): bigint {
@@ -7,7 +7,7 @@ export function toThousandths(value: number): bigint {
   return BigInt(Math.ceil(Number(`${digits}e${Number(exponent) + 3}`)));
 }
 
-/** The exact sum of thousandths. */
+/** Exact sum of thousandths. */
 export function sum(values: Iterable<bigint>): bigint {
   let total = 0n;
   for (const value of values) total += value;

@@ -1,12 +1,13 @@
+import { type FailedProposal, failed } from "./proposal.ts";
 import type { MetricSpec, Replica } from "./replica-inputs.ts";
 import { sum, toThousandths } from "./thousandths.ts";
 
 /** Usage by replica id, in thousandths. */
 export type Usage = Map<string, bigint>;
 
-/** How a per-replica metric compares usage with its target; `missing` is what a replica without a sample is taken to use when shrinking. */
+/** Comparison of a per-replica metric's usage with its target; `missing` is the use assumed of a replica without a sample when shrinking. */
 export type UsageRatio =
-  | { readonly kind: "failed"; readonly reason: string }
+  | FailedProposal
   | {
       readonly kind: "ratio";
       readonly of: (usage: Usage) => number | null;
@@ -17,7 +18,7 @@ function byUtilization(metric: MetricSpec, targetPercent: number, replicas: read
   const requests = new Map<string, bigint>();
   for (const replica of replicas) {
     const request = replica.requests?.[metric.name];
-    if (request === undefined) return { kind: "failed", reason: `replica ${replica.id} requests no ${metric.name}` };
+    if (request === undefined) return { ...failed("no-request"), replica: replica.id };
     requests.set(replica.id, toThousandths(request));
   }
   const fallbackPercent = BigInt(Math.max(100, targetPercent));
@@ -42,11 +43,11 @@ function byAverage(targetAverageValue: number): UsageRatio {
   };
 }
 
-/** Utilisation is cut to whole per cent, an average to whole thousandths; `of` is null when there is nothing to divide by. */
+/** Returns how usage compares with the target: utilisation is cut to whole per cent, an average to whole thousandths; `of` is null when there is nothing to divide by. */
 export function usageRatioFor(metric: MetricSpec, replicas: readonly Replica[]): UsageRatio {
   if (metric.kind === "resource" && metric.targetUtilizationPercent !== undefined) {
     return byUtilization(metric, metric.targetUtilizationPercent, replicas);
   }
   if (metric.targetAverageValue !== undefined) return byAverage(metric.targetAverageValue);
-  return { kind: "failed", reason: "has no target for a replica" };
+  return failed("no-target");
 }

@@ -9,7 +9,7 @@ export interface Buckets {
 
 const clampTo = (count: number, index: number) => Math.max(0, Math.min(count - 1, Math.trunc(index)));
 
-/** The buckets of VPA's histograms: of one size, or each `ratio` times as large as the one before. The last has no end. */
+/** Creates the buckets of VPA's histograms: of one size, or each `ratio` times as large as the one before. The last has no end. */
 export function createBuckets({ scheme, maxValue, epsilon, ...sizes }: BucketOptions): Buckets {
   if (scheme === "linear") {
     const { bucketSize = 1 } = sizes;

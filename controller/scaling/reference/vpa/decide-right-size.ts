@@ -4,7 +4,7 @@ import { fillHistogram, percentileOf } from "./histogram.ts";
 import { collectMemoryPeaks } from "./memory-peaks.ts";
 import type { RightSizeInput } from "./right-size-inputs.ts";
 
-/** One step of sizing a replica by the rules of Kubernetes' vertical pod autoscaler; CPU in cores (capping: millicores), memory in bytes. */
+/** Decides one step of sizing a replica by the rules of Kubernetes' vertical pod autoscaler; CPU in cores (capping: millicores), memory in bytes. */
 export function decideRightSize(input: RightSizeInput) {
   switch (input.kind) {
     case "buckets": {

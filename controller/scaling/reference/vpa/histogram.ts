@@ -7,10 +7,10 @@ interface Histogram {
   readonly totalWeight: number;
 }
 
-/** Beyond so many half-lives weights would grow out of the range of floats. */
+/** Number of half-lives beyond which weights would leave the range of floats. */
 const maxHalfLives = 100;
 
-/** Adds up samples; with a half-life later ones weigh more, by 2 for each, counted from a reference that moves along. */
+/** Adds up samples; with a half-life later ones weigh more, doubling with each, counted from a reference that moves along. */
 export function fillHistogram(
   buckets: Buckets,
   samples: RightSizeInputs["percentile"]["samples"],
@@ -38,7 +38,7 @@ export function fillHistogram(
   return { weights, totalWeight };
 }
 
-/** The end of the bucket in which the share `percentile` of the weight is reached; the start of the last one, which has no end. */
+/** Returns the end of the bucket in which the share `percentile` of the weight is reached; the start of the last one, which has no end. */
 export function percentileOf(buckets: Buckets, { weights, totalWeight }: Histogram, percentile: number): number {
   const filled = [...weights].filter(([, weight]) => weight >= buckets.epsilon).map(([bucket]) => bucket);
   if (filled.length === 0) return 0;

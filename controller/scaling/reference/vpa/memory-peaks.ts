@@ -2,12 +2,12 @@ import { scaleAmount } from "./amounts.ts";
 import type { RightSizeInputs } from "./right-size-inputs.ts";
 
 export interface MemoryPeaks {
-  /** Whether each event counted, in order. */
+  /** True for each event that counted, in order. */
   readonly accepted: readonly boolean[];
   readonly peaks: readonly { readonly windowEndS: number; readonly bytes: number }[];
 }
 
-/** One memory peak for each window. A kill counts as more than was used; kills do not compound, since only usage is built upon. */
+/** Collects one memory peak for each window. A kill counts as more than was used; kills do not compound, since they build on usage alone. */
 export function collectMemoryPeaks(inputs: RightSizeInputs["oom"]): MemoryPeaks {
   const { intervalS, bumpRatio, minBumpBytes, events } = inputs;
   const peaks = new Map<number, number>();

@@ -2,10 +2,10 @@ import { type Static, Type } from "@sinclair/typebox";
 import { createBuckets } from "./buckets.ts";
 
 const strict = { additionalProperties: false } as const;
-const most = 1e18;
-const positive = Type.Number({ minimum: 1e-9, maximum: most });
-const amount = Type.Number({ minimum: 0, maximum: most });
-const time = Type.Number({ minimum: -most, maximum: most });
+const maxAmount = 1e18;
+const positive = Type.Number({ minimum: 1e-9, maximum: maxAmount });
+const amount = Type.Number({ minimum: 0, maximum: maxAmount });
+const time = Type.Number({ minimum: -maxAmount, maximum: maxAmount });
 const share = Type.Number({ minimum: 0, maximum: 1 });
 
 const BucketOptions = Type.Object(
@@ -26,7 +26,7 @@ export type Amounts = Static<typeof Amounts>;
 
 const sizes = { cpuCores: amount, memoryBytes: amount };
 
-/** One step of VPA's sizing each, by kind. */
+/** Inputs of the steps of VPA's sizing, by kind. */
 export const rightSizeInputs = {
   buckets: Type.Object(
     {
@@ -50,7 +50,7 @@ export const rightSizeInputs = {
   confidence: Type.Object(
     {
       ...{ kind: Type.Literal("confidence"), ...sizes, multiplier: amount, exponent: Type.Number() },
-      confidenceIntervalS: Type.Number({ default: 86_400, minimum: 1, maximum: most }),
+      confidenceIntervalS: Type.Number({ default: 86_400, minimum: 1, maximum: maxAmount }),
       sampleCount: Type.Integer({ minimum: 0 }),
       firstSampleAtS: time,
       lastSampleAtS: time,
@@ -73,7 +73,7 @@ export const rightSizeInputs = {
   oom: Type.Object(
     {
       kind: Type.Literal("oom"),
-      intervalS: Type.Number({ default: 86_400, minimum: 1, maximum: most }),
+      intervalS: Type.Number({ default: 86_400, minimum: 1, maximum: maxAmount }),
       bumpRatio: Type.Number({ default: 1.2, minimum: 1 }),
       minBumpBytes: Type.Number({ default: 104_857_600, minimum: 0 }),
       events: Type.Array(
@@ -106,7 +106,7 @@ export const rightSizeInputs = {
 export type RightSizeInputs = { [K in keyof typeof rightSizeInputs]: Static<(typeof rightSizeInputs)[K]> };
 export type RightSizeInput = RightSizeInputs[keyof RightSizeInputs];
 
-/** What a schema can't say: the figures that a scheme or an event needs, buckets that there are not. */
+/** Checks what a schema can't say: the figures that a scheme or an event needs, buckets that exist. */
 export function checkRightSizeInput(input: RightSizeInput): string[] {
   if (input.kind === "oom") {
     return input.events.flatMap(({ type, ...event }, index) => {

@@ -6,7 +6,7 @@ import {
   observeReported,
   unknownAgent,
 } from "#controller/fleet/agent-state.ts";
-import { createActWatch } from "#controller/scaling/active-agents/act-watch.ts";
+import { ActWatch } from "#controller/scaling/active-agents/act-watch.ts";
 import { aDesired, aMinute, aPresence, aReported } from "../../../fakes/builders.ts";
 
 const times = { confirmWithinMs: 120_000, avoidForMs: 180_000 };
@@ -49,13 +49,13 @@ describe("an agent that was told to serve", () => {
       fails: false,
     },
   ])("$$", ({ agent, nowMs, fails }) => {
-    const reason = createActWatch(times).look(agent, told, nowMs);
+    const reason = new ActWatch(times).look(agent, told, nowMs);
     if (fails) expect(reason).toBe("was told to serve 120 s ago and has not reported it");
     else expect(reason).toBeNull();
   });
 
   test("is left out for a while after it has been put on standby again, then may be tried", () => {
-    const watch = createActWatch(times);
+    const watch = new ActWatch(times);
     watch.look(standby, told, late);
     const withdrawn = aDesired({ role: "standby", issuedAtMs: late });
     expect(watch.look(standby, withdrawn, late + 180_000)).toBe("did not serve when it was told to, 180 s ago");
@@ -63,14 +63,14 @@ describe("an agent that was told to serve", () => {
   });
 
   test("is forgiven as soon as it serves", () => {
-    const watch = createActWatch(times);
+    const watch = new ActWatch(times);
     watch.look(standby, told, late);
     expect(watch.look({ ...standby, presence: aPresence({ role: "active" }) }, told, late + 1)).toBeNull();
     expect(watch.look(standby, aDesired({ role: "standby" }), late + 2)).toBeNull();
   });
 
   test("a clock that was set back forgets it", () => {
-    const watch = createActWatch(times);
+    const watch = new ActWatch(times);
     watch.look(standby, told, late);
     expect(watch.look(standby, told, 20_000)).toBeNull();
   });

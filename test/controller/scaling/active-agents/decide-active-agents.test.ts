@@ -257,74 +257,13 @@ describe("decideActiveAgents", () => {
     expect(decide("a+ b+ c-", null, { liveQps: 10, forecastPeakQps: 812 }).kind).toBe("scale-out");
   });
 
-  test.each<[string, string, number | null, Parameters<typeof decide>[2], string]>([
-    [
-      "a start",
-      "a+ b+ c-$0.5 d-$0.9",
-      812,
-      { liveQps: 100 },
-      "traffic is 100 texts/s, and up to 812 are expected within 15 min: that takes 3 agents loaded to 80 % of 350; 2 serve -> switch on c (the least electricity: 0.5 J a text)",
-    ],
-    [
-      "a rise that was not foretold",
-      "a+ b+ c-",
-      400,
-      { liveQps: 812 },
-      "traffic is 812 texts/s, more than is expected within 15 min (400): that takes 3 agents loaded to 80 % of 350; 2 serve -> switch on c (its electricity is not known)",
-    ],
-    [
-      "a loss",
-      "a+ b! c-",
-      10,
-      {},
-      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 1 serves, and b (offline) can no longer be counted on -> switch on c (its electricity is not known)",
-    ],
-    [
-      "a fall",
-      "a+$0.2 b+$0.3 c+$0.9",
-      10,
-      {},
-      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 3 serve, but no more than 2 were needed in the last 10 min -> c (the most electricity: 0.9 J a text) to standby",
-    ],
-    [
-      "too little by far",
-      "a+ b+",
-      5000,
-      {},
-      "traffic is 5000 texts/s, and up to 5000 are expected within 15 min: that takes 18 agents loaded to 80 % of 350, but there are only 2; OVERLOADED: everything is on and carries 560 texts/s at that load",
-    ],
-    [
-      "nobody there",
-      "a! b-",
-      10,
-      { agents: { b: { overrideRole: "standby" } } },
-      "no agent can serve: a (offline) and b (an operator wants it standby)",
-    ],
-    [
-      "no forecast",
-      "a+ b+ c+",
-      10,
-      { forecastPeakQps: null },
-      "traffic is 10 texts/s, and there is no forecast: that takes 1 agent loaded to 80 % of 350, and 2 are the minimum; 3 serve, and fewer would do, but there is no forecast, and without one nobody is put on standby",
-    ],
-  ])("the reason of %s", (_name, fleet, peak, given, reason) => {
-    expect(decide(fleet, peak, given).reason).toBe(reason);
-  });
-
-  test("whose limits they are is told", () => {
-    const inputs = (fleet: string) => ({
-      ...{ warmUpEndsMs: 0, observedSinceMs: 0, liveQps: 10, forecastPeakQps: 10, missingData: [], recentPeaks: [] },
-      candidates: fleetOf(fleet),
-    });
-    const bounds = (replicas: number) => ({ ...defaults, minReplicas: replicas, maxReplicas: replicas });
-    const demand =
-      "traffic is 10 texts/s, and up to 10 are expected within 15 min: that takes 1 agent loaded to 80 % of 350";
-    expect(decideActiveAgents(inputs("a+ b-$1"), bounds(2), nowMs, "policy night").reason).toBe(
-      `${demand}, and policy night wants 2; 1 serves -> switch on b (1 J a text)`,
-    );
-    expect(decideActiveAgents(inputs("a+$1 b+$2"), bounds(1), nowMs, "policy night").reason).toBe(
-      `${demand}; 2 serve, but policy night says that no more than 1 may -> b (the most electricity: 2 J a text) to standby`,
-    );
+  test.each([
+    ["a step that stops at twice as many", "a+ b+ c- d- e- f-", 5000, { stepLimit: 4, overloadedAtQps: null }],
+    ["everything on, and too little", "a+ b+ c-", 5000, { stepLimit: null, overloadedAtQps: 840 }],
+    ["fewer than the minimum", "a+ b- c-", 10, { belowMinimum: true, replaced: [] }],
+    ["one that is lost", "a+ b! c-", 10, { replaced: ["b"], belowMinimum: true, stepLimit: null }],
+  ])("its circumstances are told: %s", (_name, fleet, peak, cause) => {
+    expect(decide(fleet, peak)).toMatchObject({ kind: "scale-out", cause });
   });
 
   test("the figures go with the decision", () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CapacityConfig, checkCapacityConfig } from "#controller/scaling/actuators/capacity-config.ts";
 import type { MachineLook } from "#controller/scaling/actuators/capacity-provider.ts";
 import { decideMachine } from "#controller/scaling/actuators/decide-machine.ts";
+import { explainMachine, explainUnavailable } from "#controller/scaling/actuators/explain-machine.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 
 const times = { startupMs: 90_000, lingerMs: 300_000, avoidForMs: 180_000 };
@@ -99,9 +100,36 @@ describe("a machine", () => {
     },
   ])("$$", ({ look, ask, counts, failed = false }) => {
     const decision = decideMachine({ ...off, ...look }, times, now);
-    expect(decision).toMatchObject({ ask, failed });
+    expect(decision).toMatchObject({ ask });
+    expect(decision.rule === "late").toBe(failed);
     expect(decision.unavailable === null).toBe(counts);
   });
+});
+
+test.each<[Partial<MachineLook>, string, string | null]>([
+  [{ desiredRole: "active" }, "it is to serve and its machine is off", null],
+  [{ desiredRole: "active", online: true }, "it is there", null],
+  [{ desiredRole: "active", asked: on(40_000) }, "its machine was switched on 40 s ago", null],
+  [
+    { desiredRole: "active", asked: on(90_001) },
+    "its machine was switched on 90 s ago and it has not come: again",
+    "its machine was switched on 90 s ago and it has not come",
+  ],
+  [
+    { desiredRole: "active", asked: on(10_000, 2), failedAtMs: now - 10_000 },
+    "its machine was switched on 10 s ago",
+    "its machine was switched on 10 s ago, attempt 2",
+  ],
+  [{ failedAtMs: now - 60_000 }, "its machine is off", "its machine failed to start 60 s ago"],
+  [{ desiredRole: "standby", online: true, desiredSinceMs: now - 300_000 }, "it has been on standby for 300 s", null],
+  [
+    { desiredRole: "standby", online: true, desiredSinceMs: 0, asked: { want: "off", atMs: now, attempts: 1 } },
+    "it is being switched off",
+    null,
+  ],
+])("what is said of %j", (look, reason, unavailable) => {
+  const decision = decideMachine({ ...off, ...look }, times, now);
+  expect([explainMachine(decision), explainUnavailable(decision)]).toEqual([reason, unavailable]);
 });
 
 test("an agent has one provider", () => {

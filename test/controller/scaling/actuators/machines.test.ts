@@ -4,7 +4,7 @@ import { createDesiredDocuments, type DesiredDocuments } from "#controller/fleet
 import { createFleet, type Fleet } from "#controller/fleet/fleet.ts";
 import { observeFleet } from "#controller/scaling/active-agents/observe-fleet.ts";
 import type { CapacityAct, CapacityProvider } from "#controller/scaling/actuators/capacity-provider.ts";
-import { createMachines, type Machines } from "#controller/scaling/actuators/machines.ts";
+import { Machines } from "#controller/scaling/actuators/machines.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
 import { aPresence } from "../../../fakes/builders.ts";
@@ -44,7 +44,7 @@ beforeEach(() => {
     },
     async stop() {},
   };
-  machines = createMachines({
+  machines = new Machines({
     providers: [provider],
     times,
     staleAfterMs: 180_000,

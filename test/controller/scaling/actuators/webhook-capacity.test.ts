@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { WebhookConfig } from "#controller/scaling/actuators/capacity-config.ts";
-import { signWebhook } from "#controller/scaling/actuators/sign-webhook.ts";
-import { createWebhookCapacity } from "#controller/scaling/actuators/webhook-capacity.ts";
+import { createWebhookCapacity, signWebhook } from "#controller/scaling/actuators/webhook-capacity.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { type MetricServer, startMetricServer } from "../../../fakes/metric-server.ts";
 import { testsOfProviders } from "./provider-contract.ts";
@@ -65,7 +64,7 @@ describe("a request", () => {
 
   test.each([400, 401, 404, 409])("is not repeated after %p: it was understood", async (status) => {
     server.respond = () => new Response("", { status });
-    expect(create().request(act)).rejects.toThrow(`did not take it: it answered ${status}`);
+    expect(create().request(act)).rejects.toThrow(`did not accept it: it answered ${status}`);
     await create()
       .request(act)
       .catch(() => undefined);
@@ -81,18 +80,18 @@ describe("a request", () => {
   test("fails where nobody is, or nobody answers in time", async () => {
     const silent = Promise.withResolvers<Response>();
     server.respond = () => silent.promise;
-    await expect(create({ attempts: 1, timeoutMs: 100 }).request(act)).rejects.toThrow("did not take it");
+    await expect(create({ attempts: 1, timeoutMs: 100 }).request(act)).rejects.toThrow("did not accept it");
     silent.resolve(new Response());
     const gone = startMetricServer();
     await gone.stop();
-    await expect(create({ url: gone.url, attempts: 2 }).request(act)).rejects.toThrow("did not take it");
+    await expect(create({ url: gone.url, attempts: 2 }).request(act)).rejects.toThrow("did not accept it");
   });
 
   test("is not sent without a secret to sign with, nor to where a redirect points", async () => {
     await expect(create({}, {}).request(act)).rejects.toThrow("the environment has no HOOK");
     expect(server.requests.length).toBe(0);
     server.respond = () => Response.redirect("http://127.0.0.1:1/elsewhere", 302);
-    await expect(create({ attempts: 1 }).request(act)).rejects.toThrow("did not take it");
+    await expect(create({ attempts: 1 }).request(act)).rejects.toThrow("did not accept it");
   });
 
   test("waiting to repeat ends with the provider", async () => {
@@ -102,6 +101,6 @@ describe("a request", () => {
     while (server.requests.length === 0) await Bun.sleep(1);
     await Bun.sleep(5);
     await provider.stop();
-    expect(await asking).toContain("did not take it");
+    expect(await asking).toContain("did not accept it");
   });
 });

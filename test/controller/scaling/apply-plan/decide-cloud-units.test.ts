@@ -6,6 +6,7 @@ import {
   plannableOffers,
   spreadOverflow,
 } from "#controller/scaling/apply-plan/decide-cloud-units.ts";
+import { explainCloudUnits } from "#controller/scaling/apply-plan/explain-cloud-units.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 
 function offer(given: Partial<CloudOfferConfig> & { id: string }): CloudOfferConfig {
@@ -35,21 +36,21 @@ describe("cloud units", () => {
     [
       "none wanted, none there",
       [{ cloud: [] }, 0, [spot], unitsOf("s1- s2-"), limits],
-      { activate: [], standBy: [], wishes: [], reason: "" },
+      { activate: [], standBy: [], targets: [], changes: [] },
     ],
     [
       "two more",
       [wants(3, 200), 0, [spot], unitsOf("s1+ s2- s3-"), limits],
       {
         activate: ["s2", "s3"],
-        reason: "Cloud: spot (spot) from 1 to 3 units -> switch on s2 and s3.",
-        wishes: [{ id: "spot", units: 3, qps: 200, by: "agents" }],
+        changes: [{ id: "spot", kind: "spot", rule: "start", from: 1, to: 3, agents: ["s2", "s3"], qps: 200 }],
+        targets: [{ id: "spot", units: 3, qps: 200, by: "agents" }],
       },
     ],
     [
       "those that are on the way count",
       [wants(2), 0, [spot], unitsOf("s1+ s2* s3-"), limits],
-      { activate: [], standBy: [], reason: "Cloud: 2 units of spot (spot) go on." },
+      { activate: [], standBy: [], changes: [{ rule: "keep", from: 2, to: 2 }] },
     ],
     ["one that is gone is not asked", [wants(2), 0, [spot], unitsOf("s1+ s2! s3-"), limits], { activate: ["s3"] }],
     [
@@ -60,12 +61,12 @@ describe("cloud units", () => {
     [
       "the last one goes when the devices carry all",
       [wants(0), 0, [spot], unitsOf("s1+ s2-"), limits],
-      { standBy: ["s1"], reason: "Cloud: spot (spot) from 1 to 0 units -> s1 to standby." },
+      { standBy: ["s1"], changes: [{ rule: "stop", from: 1, to: 0, agents: ["s1"] }] },
     ],
     [
       "not below what is needed",
       [wants(0), 0, [spot], unitsOf("s1+ s2-"), { ...limits, devicesQps: 99 }],
-      { standBy: [], reason: "Cloud: 1 unit of spot (spot) goes on." },
+      { standBy: [], changes: [{ rule: "keep", from: 1, to: 1 }] },
     ],
     [
       "not while nothing may shrink",
@@ -78,25 +79,44 @@ describe("cloud units", () => {
       { activate: [], standBy: [] },
     ],
     [
-      "what nobody can switch on is said",
+      "what nothing can switch on is recorded",
       [{ cloud: [] }, 120, [lambda], [], limits],
       {
         activate: [],
-        wishes: [{ id: "lambda", units: 2, qps: 120, by: "nobody" }],
-        reason:
-          "Cloud: 120 texts/s would overflow to 2 units of lambda (serverless), which nothing here can switch on.",
+        targets: [{ id: "lambda", units: 2, qps: 120, by: "none" }],
+        changes: [{ id: "lambda", kind: "serverless", rule: "overflow", to: 2, qps: 120 }],
       },
     ],
     [
       "what requests find by themselves",
       [{ cloud: [{ id: "lambda", units: 1, qps: 60 }] }, 0, [{ ...lambda, reachable: true }], [], limits],
       {
-        wishes: [{ id: "lambda", units: 1, qps: 60, by: "itself" }],
-        reason: "Cloud: 60 texts/s are left to lambda (serverless, 1 unit).",
+        targets: [{ id: "lambda", units: 1, qps: 60, by: "itself" }],
+        changes: [{ id: "lambda", rule: "reached", to: 1, qps: 60 }],
       },
     ],
   ])("%s", (_name, given, expected) => {
     expect(decideCloudUnits(...given)).toMatchObject(expected);
+  });
+
+  test("what is done is told offer by offer", () => {
+    const far = { ...lambda, id: "far", reachable: true };
+    const plan = {
+      cloud: [
+        { id: "spot", units: 2, qps: 80 },
+        { id: "rack", units: 0, qps: 0 },
+        { id: "far", units: 1, qps: 60 },
+      ],
+    };
+    const offers = [spot, offer({ id: "rack", kind: "on-demand", agents: ["r1"] }), far, lambda];
+    const units = [...unitsOf("s1+ s2- s3-"), ...unitsOf("r1+", "rack")];
+    expect(explainCloudUnits(decideCloudUnits(plan, 100, offers, units, limits))).toBe(
+      "Cloud: spot (spot) from 1 to 2 units -> switch on s2; rack (on-demand) from 1 to 0 units -> r1 to standby; 60 texts/s go to far (serverless, 1 unit); 100 texts/s would overflow to 2 units of lambda (serverless), which nothing here can switch on.",
+    );
+    expect(explainCloudUnits(decideCloudUnits(wants(1), 0, [spot], unitsOf("s1+"), limits))).toBe(
+      "Cloud: 1 unit of spot (spot) goes on.",
+    );
+    expect(explainCloudUnits(decideCloudUnits({ cloud: [] }, 0, [spot], unitsOf("s1-"), limits))).toBe("");
   });
 
   test("an operator's unit stays as it is", () => {

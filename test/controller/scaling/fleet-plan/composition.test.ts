@@ -7,7 +7,7 @@ import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 /** Two makes with up to three modes, an offer, up to four units of each. */
 function randomFleet(random: () => number): BacktestFleet {
   const between = (from: number, to: number) => from + random() * (to - from);
-  const upTo = (most: number) => 1 + Math.floor(random() * most);
+  const upTo = (max: number) => 1 + Math.floor(random() * max);
   return {
     name: "random",
     peakQps: null,
@@ -79,7 +79,7 @@ test("200 random small fleets: all but a few as cheap as the cheapest compositio
     const coverQps = expectedQps * (1 + random());
     const composer = createFleetComposer(fleet, 0.02);
     const sizes = [...fleet.devices.map(({ count }) => count), ...fleet.cloud.map(({ max }) => max)];
-    const found = composer.cheapest({ expectedQps, coverQps, fewest: sizes.map(() => 0), most: sizes }, null);
+    const found = composer.cheapest({ expectedQps, coverQps, minUnits: sizes.map(() => 0), maxUnits: sizes }, null);
     const gap = composer.usdOf(found, expectedQps, coverQps) / bruteForce(fleet, expectedQps, coverQps) - 1;
     expect(gap).toBeWithin(-1e-9, 0.05);
     if (gap > 0.001) dearer += 1;
@@ -90,11 +90,11 @@ test("200 random small fleets: all but a few as cheap as the cheapest compositio
 test("bounds are kept", () => {
   const fleet = randomFleet(seededRandom(1));
   const composer = createFleetComposer(fleet, 0.02);
-  const need = { expectedQps: 0, coverQps: 0, fewest: [1, 0, 0], most: [1, 1, 0] };
+  const need = { expectedQps: 0, coverQps: 0, minUnits: [1, 0, 0], maxUnits: [1, 1, 0] };
   const none = composer.cheapest(need, null);
-  expect(need.fewest.map((_, group) => composer.countOf(none, group))).toEqual([1, 0, 0]);
+  expect(need.minUnits.map((_, group) => composer.countOf(none, group))).toEqual([1, 0, 0]);
   const all = composer.cheapest({ ...need, expectedQps: 1e6, coverQps: 1e6 }, null);
-  expect(need.most.map((_, group) => composer.countOf(all, group))).toEqual([1, 1, 0]);
+  expect(need.maxUnits.map((_, group) => composer.countOf(all, group))).toEqual([1, 1, 0]);
 });
 
 test("what the same time of day usually takes", () => {

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { createForecastMisses } from "#controller/scaling/fleet-plan/forecast-misses.ts";
+import { ForecastMisses } from "#controller/scaling/fleet-plan/forecast-misses.ts";
 
 const ahead = (qps: number) => new Array<number>(15).fill(qps);
 
 /** A record whose rates are this often twice what was forecast, else just that. */
 function learnt(doubleEach: number, minutes = 600, cautiousFor = 0) {
-  const misses = createForecastMisses(0.9, { cautiousFor });
+  const misses = new ForecastMisses(0.9, { cautiousFor });
   for (let minute = 0; minute < minutes; minute += 1) {
     misses.note(minute, ahead(100));
     misses.learn(minute, minute % doubleEach === 0 ? 200 : 100);
@@ -14,7 +14,7 @@ function learnt(doubleEach: number, minutes = 600, cautiousFor = 0) {
 }
 
 test("until enough is known, half as much again; for as long as it is told to, at least that", () => {
-  expect(createForecastMisses(0.9).highQps(ahead(100))).toEqual(ahead(150));
+  expect(new ForecastMisses(0.9).highQps(ahead(100))).toEqual(ahead(150));
   expect(learnt(2, 60)[0]).toBeCloseTo(150, 6);
   expect(learnt(20, 600, 700)[0]).toBeCloseTo(150, 6);
   expect(learnt(5, 600, 700)[0]).toBeGreaterThan(190);
@@ -26,7 +26,7 @@ test("misses more frequent than the quantile count, rarer ones don't", () => {
 });
 
 test("what a set-back clock foretold is not learnt from", () => {
-  const misses = createForecastMisses(0.9);
+  const misses = new ForecastMisses(0.9);
   for (let minute = 0; minute < 1600; minute += 1) {
     misses.note(minute, ahead(100));
     misses.learn(minute, 100);
@@ -37,7 +37,7 @@ test("what a set-back clock foretold is not learnt from", () => {
 });
 
 test("restless hours get more room than calm ones, from the same misses in their own terms", () => {
-  const misses = createForecastMisses(0.9);
+  const misses = new ForecastMisses(0.9);
   const after = (minutes: number, size: number, from: number) => {
     for (let minute = from; minute < from + minutes; minute += 1) {
       misses.note(minute, ahead(100));
@@ -52,7 +52,7 @@ test("restless hours get more room than calm ones, from the same misses in their
 });
 
 test("minutes further ahead than a start takes are bounded as that minute is", () => {
-  const misses = createForecastMisses(0.9);
+  const misses = new ForecastMisses(0.9);
   for (let minute = 0; minute < 1600; minute += 1) {
     misses.note(
       minute,
@@ -66,7 +66,7 @@ test("minutes further ahead than a start takes are bounded as that minute is", (
 });
 
 test("leads in between are between their neighbours, further ones like the last", () => {
-  const misses = createForecastMisses(0.5);
+  const misses = new ForecastMisses(0.5);
   const byLead = Array.from({ length: 15 }, (_, lead) => 100 / (1 + lead * 0.1));
   for (let minute = 0; minute < 1600; minute += 1) {
     misses.note(minute, byLead);
@@ -81,7 +81,7 @@ test("leads in between are between their neighbours, further ones like the last"
 
 test("where a minute has only a handful of requests, the mean of several is what has to be carried", () => {
   const learntOver = (windowMinutes: number) => {
-    const misses = createForecastMisses(0.9, { windowMinutes });
+    const misses = new ForecastMisses(0.9, { windowMinutes });
     for (let minute = 0; minute < 1800; minute += 1) {
       misses.note(minute, ahead(100));
       misses.learn(minute, minute % 3 === 0 ? 300 : 0);
@@ -97,7 +97,7 @@ test.each([
   { name: "twenty minutes before the first request", minutes: 300, awakeFor: (minute: number) => minute - 20 },
   { name: "every night", minutes: 3 * 1440 - 1, awakeFor: (minute: number) => (minute % 1440) - 600 },
 ])("hours without traffic ($name) say nothing of what may come when there is some", ({ minutes, awakeFor }) => {
-  const misses = createForecastMisses(0.995);
+  const misses = new ForecastMisses(0.995);
   let last = 0;
   for (let minute = 0; minute < minutes; minute += 1) {
     misses.note(minute, ahead(last));

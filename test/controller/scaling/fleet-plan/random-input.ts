@@ -4,10 +4,10 @@ import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 export interface FleetShape {
   readonly devices: number;
   readonly classes: number;
-  readonly mostModes: number;
+  readonly maxModes: number;
   readonly steps: number;
   /** Units that a cloud offer has at most. */
-  readonly mostUnits: number;
+  readonly maxUnits: number;
 }
 
 /** A fleet in all sorts of states with a demand that wanders; the seed says which. */
@@ -19,7 +19,7 @@ export function randomPlanInput(seed: number, shape: FleetShape): FleetPlanInput
     const topQps = whole(100, 400);
     return {
       class: `make-${make}`,
-      modes: Array.from({ length: whole(1, shape.mostModes) }, (_, mode) => ({
+      modes: Array.from({ length: whole(1, shape.maxModes) }, (_, mode) => ({
         name: `mode-${mode}`,
         capacityQps: Math.round(topQps * (1 - mode * 0.25)),
         p95Ms: whole(10, 28),
@@ -59,7 +59,7 @@ export function randomPlanInput(seed: number, shape: FleetShape): FleetPlanInput
     usdPerHour: 0.068,
     usdPerRequest: 0,
     startupS: pick([0, 60, 120]),
-    max: whole(0, shape.mostUnits),
+    max: whole(0, shape.maxUnits),
     running: 0,
   };
   const serverless = {

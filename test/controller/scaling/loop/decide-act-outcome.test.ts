@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { type ActEvidence, decideActOutcome, type ToldAct } from "#controller/scaling/loop/decide-act-outcome.ts";
+import {
+  type ActEvidence,
+  decideActOutcome,
+  type LateAct,
+  type ToldAct,
+} from "#controller/scaling/loop/decide-act-outcome.ts";
+import { explainLateAct } from "#controller/scaling/loop/explain-act-outcome.ts";
 
 const nowMs = 1_000_000;
 const serve: ToldAct = { agentId: "a", want: { role: "active" }, version: 3, toldAtMs: nowMs - 60_000 };
@@ -37,29 +43,19 @@ describe("what came of an act", () => {
       { kind: "overtaken" },
     ],
     ["the last moment", { ...serve, toldAtMs: nowMs - 120_000 }, {}, { kind: "open" }],
-    [
-      "too late",
-      late,
-      {},
-      { kind: "late", reason: "not reported 3 min after it was told; told again, and others take its place" },
-    ],
-    [
-      "gone",
-      late,
-      { away: "offline" },
-      { kind: "late", reason: "offline, 3 min after it was told; told again, and others take its place" },
-    ],
+    ["too late", late, {}, { kind: "late", rule: "not-reported", detail: null, waitedMs: 120_001 }],
+    ["gone", late, { away: "offline" }, { kind: "late", rule: "away", detail: "offline", waitedMs: 120_001 }],
     [
       "to stand by",
       { ...late, want: { role: "standby" } },
       { desired: { ...desired, role: "standby" } },
-      { kind: "late", reason: "not reported 3 min after it was told; told again" },
+      { kind: "late", rule: "not-reported", detail: null, waitedMs: 120_001 },
     ],
     [
       "refused",
       mode,
       { reported: { ...reported, differs: [hot] } },
-      { kind: "late", reason: "3 min after it was told it says: it is too hot; planned on with the mode it is in" },
+      { kind: "late", rule: "refused", detail: "it is too hot", waitedMs: 120_001 },
     ],
     [
       "a mode that is reported",
@@ -71,4 +67,31 @@ describe("what came of an act", () => {
   ])("%s", (_name, act, evidence, outcome) => {
     expect(decideActOutcome(act, { ...nothing, ...evidence }, 120_000, nowMs)).toEqual(outcome as never);
   });
+});
+
+test.each<[string, ToldAct["want"], LateAct["rule"], string | null, string]>([
+  [
+    "silence",
+    { role: "active" },
+    "not-reported",
+    null,
+    "not reported 3 min after it was told; told again, and others take its place",
+  ],
+  [
+    "an absence",
+    { role: "active" },
+    "away",
+    "offline",
+    "offline, 3 min after it was told; told again, and others take its place",
+  ],
+  ["a standby", { role: "standby" }, "not-reported", null, "not reported 3 min after it was told; told again"],
+  [
+    "a refusal",
+    { mode: "70W" },
+    "refused",
+    "it is too hot",
+    "3 min after it was told it says: it is too hot; planned on with the mode it is in",
+  ],
+])("the reason of %s", (_name, want, rule, detail, reason) => {
+  expect(explainLateAct({ want }, { kind: "late", rule, detail, waitedMs: 120_001 })).toBe(reason);
 });

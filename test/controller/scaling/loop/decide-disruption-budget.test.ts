@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { decideDisruptionBudget } from "#controller/scaling/loop/decide-disruption-budget.ts";
+import { type DeferredAct, decideDisruptionBudget } from "#controller/scaling/loop/decide-disruption-budget.ts";
 import { DisruptionBudgetInput } from "#controller/scaling/loop/disruption-budget.ts";
+import { explainDeferredAct } from "#controller/scaling/loop/explain-disruption-budget.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 
 const input = (given: object): DisruptionBudgetInput =>
@@ -51,7 +52,7 @@ test("operators' words and agents that are gone don't count", () => {
     input({ budget: { standByPerMinute: 1 }, acts: { standBy: ids(4) }, exempt: ["a0", "a2"] }),
   );
   expect(allowed.standBy).toEqual(["a0", "a1", "a2"]);
-  expect(deferred).toEqual([{ agentId: "a3", reason: "the budget lets 1 be put on standby a minute" }]);
+  expect(deferred).toEqual([{ agentId: "a3", kind: "standBy", rule: "budget" }]);
 });
 
 test("nobody leaves while those that are to serve first have to wait", () => {
@@ -63,14 +64,38 @@ test("nobody leaves while those that are to serve first have to wait", () => {
     }),
   );
   expect(allowed).toEqual({ activate: ["x"], standBy: ["gone"], modes: [] });
-  expect(deferred.map(({ agentId }) => agentId)).toEqual(["y", "a"]);
+  expect(deferred).toEqual([
+    { agentId: "y", kind: "activate", rule: "budget" },
+    { agentId: "a", kind: "standBy", rule: "starts-first" },
+  ]);
 });
 
-test("the reason has the figures", () => {
-  const { deferred } = decideDisruptionBudget(
-    input({ lastMinute: { standBy: 2 }, notReady: 1, acts: { standBy: ["a"] } }),
-  );
-  expect(deferred[0]?.reason).toBe(
+test("of each kind as many are left as the budget has beyond the last minute", () => {
+  const given = input({
+    budget: { activatePerMinute: 3, standByPerMinute: "50%", modesPerMinute: 2 },
+    ...{ lastMinute: { activate: 1, standBy: 1, modes: 2 }, notReady: 2, acts: { modes: ["a"] } },
+  });
+  const { left, deferred } = decideDisruptionBudget(given);
+  expect(left).toEqual({ activate: 2, standBy: 2, modes: 0 });
+  expect(deferred).toEqual([{ agentId: "a", kind: "modes", rule: "budget" }]);
+});
+
+test.each<[object, DeferredAct["kind"], DeferredAct["rule"], string]>([
+  [{}, "standBy", "budget", "the budget lets 25% of 10 be put on standby a minute"],
+  [
+    { lastMinute: { standBy: 2 }, notReady: 1 },
+    "standBy",
+    "budget",
     "the budget lets 25% of 10 be put on standby a minute, 2 in the last minute, 1 not ready now",
-  );
+  ],
+  [{ budget: { activatePerMinute: 1 }, notReady: 1 }, "activate", "budget", "the budget lets 1 be activated a minute"],
+  [
+    { lastMinute: { modes: 9 } },
+    "modes",
+    "budget",
+    "the budget lets 100% of 10 be given another power mode a minute, 9 in the last minute",
+  ],
+  [{}, "standBy", "starts-first", "agents that are to serve first have to wait for the budget"],
+])("the reason has the figures: %j %s %s", (given, kind, rule, reason) => {
+  expect(explainDeferredAct({ agentId: "a", kind, rule }, input(given))).toBe(reason);
 });

@@ -37,11 +37,11 @@ test("a policy's rules and limits are its own", () => {
     replicas: 8,
     limitedBy: [{ by: "schedule-floor", from: 3, to: 8 }],
     proposals: {
-      load: { replicas: 1, reason: "" },
+      load: { qps: 100, replicas: 1 },
       triggers: {
         proposals: [
-          { metric: "queue", kind: "replicas", replicas: 3, ratio: 1, reason: "" },
-          { metric: "orders", kind: "failed", reason: "no answer" },
+          { metric: "queue", kind: "replicas", replicas: 3, ratio: 1 },
+          { metric: "orders", kind: "failed", rule: "not-fetched" },
         ],
       },
       prediction: { need: 3 },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { decideScaling } from "#controller/scaling/policy/decide-scaling.ts";
+import { explainScaling } from "#controller/scaling/policy/explain-scaling.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
@@ -140,8 +141,8 @@ describe("each step of the order", () => {
 });
 
 test.each([
-  { kind: "scale-in", scaleInHeld: "scale-in is paused", scaleOutHeld: null },
-  { kind: "scale-out", scaleInHeld: null, scaleOutHeld: "scale-out is paused" },
+  { kind: "scale-in", scaleInHeld: "paused", scaleOutHeld: null },
+  { kind: "scale-out", scaleInHeld: null, scaleOutHeld: "paused" },
   { kind: "hold", scaleInHeld: "paused", scaleOutHeld: "paused" },
   { kind: "at", scaleInHeld: null, scaleOutHeld: null },
 ])("a pause of kind $kind holds back what it names and nothing else", ({ kind, ...held }) => {
@@ -149,14 +150,80 @@ test.each([
   expect(decide({ pause }, {})).toMatchObject(held);
 });
 
-test("the reason tells the whole way in a sentence", () => {
+test.each([
+  [{}, { frozen: "fair", warmUpLeftS: 5 }, "frozen", "frozen", null],
+  [{ pause: { kind: "hold" } }, { warmUpLeftS: 5 }, "warming-up", "warming-up", null],
+  [{}, { missingData: ["a"], liveQps: null }, "silent-agents", null, "silent-agents"],
+  [{ triggers: [queue] }, { liveQps: null }, "no-rate", null, "no-rate"],
+  [{ triggers: [queue], prediction: {} }, {}, "failed-trigger", null, "failed-trigger"],
+  [{ prediction: {} }, {}, "no-forecast", null, "no-forecast"],
+  [{ pause: { kind: "scale-in" } }, { missingData: ["a"] }, "paused", null, "silent-agents"],
+  [{}, {}, null, null, null],
+])("what holds replicas back: %j %j", (policy, seen, scaleInHeld, scaleOutHeld, gap) => {
+  expect(decide(policy, seen) as object).toMatchObject({ scaleInHeld, scaleOutHeld, gap });
+});
+
+test("the figures of the decision", () => {
   const schedules = [{ name: "fair", ...always, ceiling: 5, floor: 2 }];
-  const decision = decide({ name: "p", schedules }, { liveQps: 1500 });
-  expect(decision).toMatchObject({ policy: "p", floor: 2, ceiling: 5, reactiveNeed: 6, wanted: 6, acts: true });
-  expect(decision.reason).toBe(
-    "1500 qps now need 6 replicas; schedules: fair wants at least 2 and at most 5 until 2026-01-15 00:00 UTC; schedule-ceiling: 6 -> 5; 4 -> 5",
-  );
+  expect(decide({ name: "p", schedules }, { liveQps: 1500 })).toMatchObject({
+    ...{ policy: "p", floor: 2, ceiling: 5, reactiveNeed: 6, wanted: 6, acts: true, followsDemand: true },
+    proposals: { load: { qps: 1500, replicas: 6 }, triggers: null, prediction: null },
+  });
   expect(decide({ mode: "preview" }, {}).acts).toBe(false);
+});
+
+test.each<[string, object, object, string]>([
+  [
+    "the whole way",
+    { schedules: [{ name: "fair", ...always, ceiling: 5, floor: 2 }] },
+    { liveQps: 1500 },
+    "1500 qps now need 6 replicas; schedules: fair wants at least 2 and at most 5 until 2026-01-15 00:00 UTC; schedule-ceiling: 6 -> 5; 4 -> 5",
+  ],
+  [
+    "every rule",
+    { triggers: [queue], prediction: {} },
+    { readings: [{ trigger: "queue", value: 70 }], forecast: steady(10) },
+    "1000 qps now need 4 replicas; triggers: queue asks for 7 (70 in all for 10 per replica); forecast: with 90 % no more than 10 qps in 120 s, which needs 1 replica; 7 by reactive-need; 4 -> 7",
+  ],
+  ["a pause", { pause: { kind: "hold" } }, {}, "1000 qps now need 4 replicas; paused; stays at 4"],
+  [
+    "a freeze",
+    {},
+    { frozen: "fair", liveQps: 1500 },
+    "1500 qps now need 6 replicas; freeze: 6 -> 4; frozen: fair; stays at 4",
+  ],
+  [
+    "a warm-up",
+    {},
+    { warmUpLeftS: 4.2, liveQps: null },
+    "nothing is known of the demand; listening to the fleet for another 5 s; stays at 4",
+  ],
+  [
+    "silent agents",
+    {},
+    { liveQps: 10, missingData: ["a", "b"] },
+    "10 qps now need 1 replica; missing-data: 1 -> 4; nothing new is known of a, b; stays at 4",
+  ],
+  [
+    "no rate",
+    { triggers: [queue] },
+    { liveQps: null, readings: [{ trigger: "queue", value: 1 }] },
+    "triggers: queue asks for 1 (1 in all for 10 per replica); missing-data: 1 -> 4; the present rate is not known; stays at 4",
+  ],
+  [
+    "no forecast",
+    { prediction: {} },
+    { liveQps: 1 },
+    "1 qps now need 1 replica; forecast: there is no forecast: no fewer than now, 4; missing-data: 1 -> 4; there is no forecast: no fewer than now, 4; stays at 4",
+  ],
+])("the reason tells %s", (_name, policy, seen, reason) => {
+  const rules = parseScalingPolicy({ minReplicas: 1, ...policy }, "test");
+  const observation = parseConfig(
+    ScalingObservation,
+    { nowMs: noon, currentReplicas: 4, liveQps: 1000, ...seen },
+    "test",
+  );
+  expect(explainScaling(decideScaling(rules, observation), rules, observation)).toBe(reason);
 });
 
 test("properties: within the limits, never below the reactive need on scale-in, monotone in demand, the same each time", () => {

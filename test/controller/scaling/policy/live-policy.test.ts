@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { createLivePolicy, type FleetLook, type LivePolicy } from "#controller/scaling/policy/live-policy.ts";
+import { type FleetLook, LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import { openPolicyFile } from "#controller/scaling/policy/policy-file.ts";
 import { createTriggerPoller } from "#controller/scaling/policy/triggers/trigger-poller.ts";
 import { type Clock, systemClock } from "#platform/clock.ts";
@@ -47,7 +47,7 @@ afterEach(async () => {
 
 const begin = async (policy: object) => {
   await Bun.write(path, JSON.stringify(policy));
-  live = createLivePolicy(path, clock, log);
+  live = new LivePolicy(path, clock, log);
   await live.start();
   return live;
 };
@@ -55,7 +55,7 @@ const begin = async (policy: object) => {
 describe("the file", () => {
   test("one that is wrong at the start is refused, with all that is wrong", async () => {
     await Bun.write(path, "minReplicas: two\nspeed: 1\n");
-    const opening = createLivePolicy(path, clock, log).start();
+    const opening = new LivePolicy(path, clock, log).start();
     expect(opening).rejects.toThrow(/minReplicas[\s\S]*speed|speed[\s\S]*minReplicas/);
   });
 
@@ -114,7 +114,7 @@ describe("what it decides", () => {
     expect(policy.decide(look({ currentReplicas: 8, serving })).replicas).toBe(9);
     policy.decide(look({ currentReplicas: 9, serving: [{ agentId: "a", minute: null }] }));
     const silent = policy.decide(look({ currentReplicas: 9, serving: [{ agentId: "a", minute: null }] }));
-    expect(silent).toMatchObject({ replicas: 9, scaleInHeld: "a trigger can't be read" });
+    expect(silent).toMatchObject({ replicas: 9, scaleInHeld: "failed-trigger" });
     expect(policy.status().readings).toEqual([
       { trigger: "orders", value: 900, failures: 0, reason: null },
       { trigger: "queue", value: null, failures: 2, reason: "queueDepth is not known of a" },
@@ -123,7 +123,10 @@ describe("what it decides", () => {
 
   test("the forecast's quantile learns how far off forecasts are", async () => {
     const policy = await begin({ minReplicas: 1, prediction: {} });
-    expect(policy.decide(look()).scaleInHeld).toContain("there is no forecast");
+    expect(policy.decide(look())).toMatchObject({
+      scaleInHeld: "no-forecast",
+      reason: expect.stringContaining("there is no forecast"),
+    });
     const forecast = (qps: number) => ({
       madeAtMs: nowMs,
       model: "m",

@@ -1,9 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { decidePrediction } from "#controller/scaling/policy/prediction/decide-prediction.ts";
+import { explainPrediction } from "#controller/scaling/policy/prediction/explain-prediction.ts";
 import { PredictionInput } from "#controller/scaling/policy/prediction/prediction-rules.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 
 const decide = (given: object) => decidePrediction(parseConfig(PredictionInput, given, "test"));
+const explain = (given: object) => {
+  const input = parseConfig(PredictionInput, given, "test");
+  return explainPrediction(decidePrediction(input), input.policy, input.forecast);
+};
 /** A forecast that is `peak` in one step and little in the others. */
 const forecast = (peak: number | null, { step = 10, level = 0.9, ...more }: Record<string, number> = {}) => ({
   ...(more["ageS"] === undefined ? {} : { ageS: more["ageS"] }),
@@ -40,17 +45,33 @@ describe("how many", () => {
 
 describe("when no forecast counts, there are no fewer than now", () => {
   test.each([
-    { $: "none", forecast: null, says: "there is no forecast" },
-    { $: "not sure enough", forecast: forecast(5000, { level: 0.85 }), says: "no quantile" },
-    { $: "sure by name only", forecast: forecast(5000, { level: 0.95, coverage: 0.7 }), says: "0.95 (held 0.7)" },
-    { $: "old", forecast: forecast(5000, { ageS: 301 }), says: "301 s old" },
-    { $: "a gap", forecast: forecast(null), says: "no rate for 600 s" },
-    { $: "negative", forecast: forecast(-1), says: "no rate" },
-    { $: "too short", forecast: { quantiles: [{ level: 0.9, qps: [5000] }] }, says: "no step from 120 to 900 s" },
-  ])("$$", ({ forecast, says }) => {
+    { $: "none", forecast: null, rule: "no-forecast", says: "there is no forecast" },
+    {
+      $: "not sure enough",
+      ...{ forecast: forecast(5000, { level: 0.85 }), rule: "uncertain" },
+      says: "no quantile of the forecast is above the confidence of 0.85: 0.85",
+    },
+    {
+      $: "sure by name only",
+      ...{ forecast: forecast(5000, { level: 0.95, coverage: 0.7 }), rule: "uncertain" },
+      says: "no quantile of the forecast is above the confidence of 0.85: 0.95 (held 0.7)",
+    },
+    {
+      $: "old",
+      ...{ forecast: forecast(5000, { ageS: 301 }), rule: "old-forecast" },
+      says: "the forecast is 301 s old, more than 300 s",
+    },
+    { $: "a gap", forecast: forecast(null), rule: "no-rate", says: "the forecast has no rate for 600 s ahead" },
+    { $: "negative", forecast: forecast(-1), rule: "no-rate", says: "the forecast has no rate for 600 s ahead" },
+    {
+      $: "too short",
+      ...{ forecast: { quantiles: [{ level: 0.9, qps: [5000] }] }, rule: "no-step" },
+      says: "the forecast has no step from 120 to 900 s ahead",
+    },
+  ])("$$", ({ forecast, rule, says }) => {
     const decision = decide({ currentReplicas: 5, reactiveNeed: 3, forecast });
-    expect(decision).toMatchObject({ replicas: 5, need: null, peak: null });
-    expect(decision.reason).toContain(says);
+    expect(decision).toMatchObject({ rule, replicas: 5, need: null, peak: null });
+    expect(explain({ currentReplicas: 5, reactiveNeed: 3, forecast })).toBe(`${says}: no fewer than now, 5`);
     expect(decide({ currentReplicas: 5, reactiveNeed: 8, forecast }).replicas).toBe(8);
   });
 });
@@ -71,4 +92,13 @@ test("of several quantiles the lowest that is sure enough", () => {
     peak: { qps: 900, level: 0.9, inS: 120 },
     need: 4,
   });
+});
+
+test("the reason has the peak, its need and what limited it", () => {
+  expect(explain({ currentReplicas: 4, forecast: forecast(1681) })).toBe(
+    "with 90 % no more than 1681 qps in 600 s, which needs 7 replicas",
+  );
+  expect(explain({ currentReplicas: 1, forecast: forecast(5000, { level: 0.925 }) })).toBe(
+    "with 92.5 % no more than 5000 qps in 600 s, which needs 18 replicas; 2 by scale-up-factor",
+  );
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { decisions } from "#cli/decide/decisions.ts";
 import { decideSchedules } from "#controller/scaling/policy/schedules/decide-schedules.ts";
+import { explainSchedules } from "#controller/scaling/policy/schedules/explain-schedules.ts";
 import type { Schedule } from "#controller/scaling/policy/schedules/schedule.ts";
 
 const at = (text: string) => Date.parse(text);
@@ -141,20 +142,46 @@ describe("windows that overlap", () => {
       floor: 8,
       ceiling: null,
       open: [{ name: "work", priority: 0, floor: 8, ceiling: null, untilMs: at("2026-01-14T16:00:00Z") }],
+      contradictions: [],
       nextChangeMs: at("2026-01-14T16:00:00Z"),
-      reason: "work wants at least 8 until 2026-01-14 17:00 Europe/Berlin",
     });
-    expect(decideSchedules(both, at("2026-01-14T22:00:00Z")).reason).toBe(
-      "night wants exactly 1 until 2026-01-15 06:00 Europe/Berlin",
-    );
-    const between = [schedule({ name: "fair", floor: 2, ceiling: 5 })];
-    expect(decideSchedules(between, at("2026-01-14T12:00:00Z")).reason).toBe(
-      "fair wants at least 2 and at most 5 until 2026-01-14 17:00 Europe/Berlin",
-    );
     expect(decideSchedules(both, at("2026-01-14T18:00:00Z"))).toMatchObject({
+      open: [],
       nextChangeMs: at("2026-01-14T21:00:00Z"),
-      reason: "no schedule's window is open",
     });
+    const contradicting = [rule("a", { floor: 8 }), rule("b", { ceiling: 3 })];
+    expect(decideSchedules(contradicting, at("2026-05-05T12:00:00Z")).contradictions).toEqual([8]);
+  });
+
+  test.each([
+    ["a floor", [work, night], "2026-01-14T12:00:00Z", "work wants at least 8 until 2026-01-14 17:00 Europe/Berlin"],
+    [
+      "an exact number",
+      [work, night],
+      "2026-01-14T22:00:00Z",
+      "night wants exactly 1 until 2026-01-15 06:00 Europe/Berlin",
+    ],
+    [
+      "both bounds",
+      [schedule({ name: "fair", floor: 2, ceiling: 5 })],
+      "2026-01-14T12:00:00Z",
+      "fair wants at least 2 and at most 5 until 2026-01-14 17:00 Europe/Berlin",
+    ],
+    ["no window", [work, night], "2026-01-14T18:00:00Z", "no schedule's window is open"],
+    [
+      "windows together",
+      [rule("a", { floor: 2, priority: 1 }), rule("b", { ceiling: 7 })],
+      "2026-05-05T12:00:00Z",
+      /^a wants at least 2 until .*; b wants at most 7 until .*; together at least 2 and at most 7$/,
+    ],
+    [
+      "a contradiction",
+      [rule("a", { floor: 8 }), rule("b", { ceiling: 3 })],
+      "2026-05-05T12:00:00Z",
+      /; the floor of 8 overrides a lower ceiling of the same priority; together exactly 8$/,
+    ],
+  ] as [string, Schedule[], string, string | RegExp][])("the reason of %s", (_name, schedules, now, reason) => {
+    expect(explainSchedules(decideSchedules(schedules, at(now)), schedules)).toMatch(reason);
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { decisions } from "#cli/decide/decisions.ts";
 import { decideTriggers, type TriggerDecision } from "#controller/scaling/policy/triggers/decide-triggers.ts";
+import { explainTriggers } from "#controller/scaling/policy/triggers/explain-triggers.ts";
 import { parseFormula } from "#controller/scaling/policy/triggers/formula.ts";
 import { TriggerInput } from "#controller/scaling/policy/triggers/trigger-input.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
@@ -84,14 +85,19 @@ describe("how many", () => {
       { trigger: "load", value: 29 },
     ];
     const decision = decide({ triggers }, { currentReplicas: 5, readings });
-    expect(decision).toMatchObject({ replicas: 6, wish: 6, activeTriggers: ["queue", "load"] });
-    expect(decision.reason).toStartWith("load asks for 6");
+    expect(decision).toMatchObject({ replicas: 6, proposed: 6, activeTriggers: ["queue", "load"] });
+    expect(
+      decision.proposals.map(({ metric, ...proposal }) => [metric, "replicas" in proposal && proposal.replicas]),
+    ).toEqual([
+      ["queue", 2],
+      ["load", 6],
+    ]);
   });
 
   test("stabilisation and rules are those of HPA", () => {
     const history = { recommendations: [{ agoS: 100, replicas: 9 }] };
     const decision = decide({}, { currentReplicas: 9, readings: says(20), history });
-    expect(decision).toMatchObject({ replicas: 9, wish: 2, limitedBy: ["stabilisation"] });
+    expect(decision).toMatchObject({ replicas: 9, proposed: 2, limitedBy: ["stabilisation"] });
     const behavior = { scaleUp: { selectPolicy: "disabled" } };
     expect(decide({ behavior }, { currentReplicas: 2, readings: says(99) }).replicas).toBe(2);
   });
@@ -111,7 +117,7 @@ describe("when a trigger can't be read", () => {
       readings: readings as typeof seen.readings,
       lastActiveAgoS: 999,
     });
-    expect(decision).toMatchObject({ replicas: to, metricFailed: true, wish: null });
+    expect(decision).toMatchObject({ replicas: to, metricFailed: true, proposed: null });
   });
 
   test("one that works may still ask for more, not for less", () => {
@@ -178,8 +184,62 @@ describe("a formula over triggers", () => {
     const bad = { ...formula, expression: "queue / load" };
     const decision = decide({ triggers, formula: bad }, { currentReplicas: 5, readings: readings(3, 0) });
     expect(decision).toMatchObject({ replicas: 5, metricFailed: true });
-    expect(decision.reason).toContain("the formula gives Infinity");
+    expect(decision.values[0]?.fault).toBe("the formula gives Infinity");
   });
+});
+
+test.each<[string, object, object, TriggerDecision["rule"], string]>([
+  ["active", {}, { currentReplicas: 0, readings: says(55) }, "active", "active: queue is 55, above 0"],
+  [
+    "a fallback",
+    { fallback: { replicas: 6 } },
+    { currentReplicas: 0, readings: says(null, { failures: 4, reason: "no answer" }) },
+    "fallback",
+    "queue fails (no answer): the fallback asks for 6",
+  ],
+  ["unread", {}, { currentReplicas: 0 }, "unknown", "stays at 0: not known is queue: has not been read"],
+  ["inactive", {}, { currentReplicas: 0, readings: says(0) }, "inactive", "no trigger is active: 0"],
+  [
+    "cooled down",
+    {},
+    { currentReplicas: 4, readings: says(0), lastActiveAgoS: 301.5 },
+    "cooled-down",
+    "no trigger is active for 301 s, longer than the cooldown: 0",
+  ],
+  [
+    "never active",
+    {},
+    { currentReplicas: 4, readings: says(0) },
+    "cooled-down",
+    "no trigger is active, longer than the cooldown: 0",
+  ],
+  [
+    "below the minimum",
+    { minReplicas: 2 },
+    { currentReplicas: 0 },
+    "below-minimum",
+    "0 are fewer than the minimum of 2",
+  ],
+  [
+    "by HPA's rules",
+    {},
+    { currentReplicas: 3, readings: says(1000) },
+    "values",
+    "queue asks for 100 (1000 in all for 10 per replica); 7 by growth-rate",
+  ],
+  [
+    "with a trigger that fails",
+    { minReplicas: 1 },
+    { currentReplicas: 4, readings: says(null, { reason: "no answer" }) },
+    "values",
+    "no metric is known (queue: could not be fetched); queue: no answer",
+  ],
+])("the reason when %s", (_name, policy, observation, rule, reason) => {
+  const input = parseConfig(TriggerInput, { policy: { triggers: [queue], ...policy }, ...observation }, "test");
+  const { policy: rules, ...seen } = input;
+  const decision = decideTriggers(rules, seen);
+  expect(decision.rule).toBe(rule);
+  expect(explainTriggers(decision, rules, seen)).toBe(reason);
 });
 
 test("all mistakes of a file at once", () => {

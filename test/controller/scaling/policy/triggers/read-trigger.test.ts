@@ -84,8 +84,8 @@ describe("Prometheus", () => {
       says: "answered 400",
     },
     { $: "down", answer: () => new Response("", { status: 503 }), says: "answered 503" },
-    { $: "a login page", answer: () => new Response("<html>"), says: "something else than JSON" },
-    { $: "nothing", answer: () => new Response(""), says: "something else than JSON" },
+    { $: "a login page", answer: () => new Response("<html>"), says: "did not answer with JSON" },
+    { $: "nothing", answer: () => new Response(""), says: "did not answer with JSON" },
     { $: "another program", answer: () => Response.json([1]), says: "Prometheus said [1]" },
     { $: "an empty sample", answer: () => prometheusVector(""), says: "expected a sample" },
     {
@@ -151,7 +151,7 @@ describe("JSON over HTTP", () => {
     { path: "none", value: { fault: "expected a number at none, got null" } },
     { path: "hex", value: { fault: 'expected a number at hex, got "0x10"' } },
     { path: "empty", value: { fault: 'expected a number at empty, got ""' } },
-    { path: "huge", value: { fault: "huge gave Infinity, which is no amount" } },
+    { path: "huge", value: { fault: "huge gave Infinity, which is not a finite number" } },
     { path: "queues", value: { fault: 'expected a number at queues, got [{"depth":"many"},{"depth":5}]' } },
     {
       path: "constructor.length",

@@ -6,6 +6,7 @@ import {
   checkCheapestFleetInput,
 } from "#controller/scaling/reference/cheapest-fleet/cheapest-fleet-input.ts";
 import { decideCheapestFleet } from "#controller/scaling/reference/cheapest-fleet/decide-cheapest-fleet.ts";
+import { explainCheapestFleet } from "#controller/scaling/reference/cheapest-fleet/explain-cheapest-fleet.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import plannerCases from "../../../../fixtures/planner-cases.json";
 
@@ -85,9 +86,21 @@ test("60 random ones cost what trying everything costs", () => {
 
 describe("what can't be", () => {
   test.each([
-    ["a class that nobody serves", { chat: null }, null, "demand.chat: no type can serve it; 10 requests/s are left"],
-    ["limits that are too low", { chat: 4 }, 2, "needs a 3 of 2 (1 more)"],
-  ])("%s is named", (_name, capacity, limit, reason) => {
+    [
+      "a class that no type serves",
+      { chat: null },
+      null,
+      { rule: "unserved", name: "chat", rate: 10 },
+      "demand.chat: no type can serve it; 10 requests/s are left",
+    ],
+    [
+      "limits that are too low",
+      { chat: 4 },
+      2,
+      { rule: "limits", over: [{ name: "a", needed: 3, limit: 2 }] },
+      "types: the limits are too low; the cheapest fleet without them needs a 3 of 2 (1 more)",
+    ],
+  ])("%s is named", (_name, capacity, limit, obstacle, reason) => {
     const input = read({
       types: [{ name: "a", costPerHour: 1, limit, capacity }],
       demand: { chat: 10 },
@@ -95,7 +108,8 @@ describe("what can't be", () => {
     });
     const answer = decideCheapestFleet(input, solver);
     expect(answer).toMatchObject({ feasible: false, costPerHour: null, fleets: [] });
-    expect(answer.reasons[0]).toContain(reason);
+    expect(answer.obstacles as object[]).toEqual([obstacle]);
+    expect(explainCheapestFleet(answer)).toEqual([reason]);
   });
 
   test("a name used twice is refused", () => {
@@ -117,5 +131,7 @@ test("too many routes to look at: the solver's fleet alone", () => {
     demand: Object.fromEntries(classes.map((each) => [each, 33])),
     slicesPerClass: 20,
   });
-  expect(decideCheapestFleet(input, solver)).toMatchObject({ feasible: true, costPerHour: 20, routingCount: null });
+  const answer = decideCheapestFleet(input, solver);
+  expect(answer).toMatchObject({ feasible: true, costPerHour: 20, routingCount: null, obstacles: [] });
+  expect(explainCheapestFleet(answer)[0]).toEndWith(" for 20 an hour; not every route was tried");
 }, 30_000);

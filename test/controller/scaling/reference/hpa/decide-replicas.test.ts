@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { decideReplicas } from "#controller/scaling/reference/hpa/decide-replicas.ts";
+import { decideReplicas, type ReplicaDecision } from "#controller/scaling/reference/hpa/decide-replicas.ts";
+import { explainProposal, explainReplicas } from "#controller/scaling/reference/hpa/explain-replicas.ts";
+import type { Proposal } from "#controller/scaling/reference/hpa/proposal.ts";
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/reference/hpa/replica-inputs.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import hpaCases from "../../../../fixtures/hpa-cases.json";
@@ -62,7 +64,7 @@ describe("what the cases leave open", () => {
 
   test("a total below zero asks for none", () => {
     const history = { recommendations: [] };
-    expect(decideReplicas(queue(-5, { history }))).toMatchObject({ replicas: 0, wish: 0 });
+    expect(decideReplicas(queue(-5, { history }))).toMatchObject({ replicas: 0, proposed: 0 });
   });
 
   test("a value target without a listed replica fails rather than shrinks to none", () => {
@@ -88,7 +90,7 @@ describe("what the cases leave open", () => {
   test("what is left out of a behaviour is the default, key by key", () => {
     const behavior = { scaleDown: { policies: [{ type: "count", value: 1, periodS: 60 }] } };
     const history = { recommendations: [{ agoS: 299, replicas: 8 }] };
-    expect(decideReplicas(queue(1, { history }, { behavior }))).toMatchObject({ replicas: 9, wish: 1 });
+    expect(decideReplicas(queue(1, { history }, { behavior }))).toMatchObject({ replicas: 9, proposed: 1 });
     expect(decideReplicas(queue(1, { history })).replicas).toBe(8);
   });
 
@@ -112,16 +114,69 @@ describe("what the cases leave open", () => {
   });
 
   test("says who asked and what limited it", () => {
-    expect(decideReplicas(queue(500, {}, { maxReplicas: 15 }))).toEqual({
+    const inputs = queue(500, {}, { maxReplicas: 15 });
+    const decision = decideReplicas(inputs);
+    expect(decision).toEqual({
+      rule: "metric",
       replicas: 15,
       metricFailed: false,
-      reason: "queue asks for 500 (500 in all for 1 per replica); 15 by growth-rate, maximum",
       limitedBy: ["growth-rate", "maximum"],
-      wish: 500,
+      proposed: 500,
       proposals: [
-        { metric: "queue", kind: "replicas", replicas: 500, ratio: 50, reason: "500 in all for 1 per replica" },
+        {
+          ...{ metric: "queue", kind: "replicas", rule: "ratio", replicas: 500, ratio: 50 },
+          basis: { of: "average", usage: 500, target: 1 },
+        },
       ],
     });
+    expect(explainReplicas(decision, inputs.policy, inputs.currentReplicas)).toBe(
+      "queue asks for 500 (500 in all for 1 per replica); 15 by growth-rate, maximum",
+    );
+  });
+
+  test.each<[Record<string, unknown>, Record<string, unknown>, ReplicaDecision["rule"], string]>([
+    [{ currentReplicas: 0 }, { minReplicas: 1 }, "switched-off", "switched off: no replica although the minimum is 1"],
+    [{ currentReplicas: 99 }, { maxReplicas: 15 }, "above-maximum", "99 are more than the maximum of 15"],
+    [{ currentReplicas: 2 }, { minReplicas: 3 }, "below-minimum", "2 are fewer than the minimum of 3"],
+    [{ failedMetrics: ["queue"] }, {}, "no-metric", "no metric is known (queue: could not be fetched)"],
+    [
+      { failedMetrics: ["other"] },
+      {
+        metrics: [
+          { kind: "external", name: "queue", targetAverageValue: 1 },
+          { kind: "external", name: "other", targetValue: 1 },
+        ],
+      },
+      "failed-metric",
+      "no shrinking to 3 while a metric is not known (other: could not be fetched)",
+    ],
+  ])("the reason with %j %j", (given, policy, rule, reason) => {
+    const inputs = queue(3, given, policy);
+    const decision = decideReplicas(inputs);
+    expect(decision.rule).toBe(rule);
+    expect(explainReplicas(decision, inputs.policy, inputs.currentReplicas)).toBe(reason);
+  });
+
+  const basis = { of: "use", ratio: 1.51234, ready: null, missing: 1, unready: 2 } as const;
+  const proposal = { kind: "replicas", rule: "ratio", replicas: 3, ratio: 0.9 } as const;
+  test.each<[Proposal, string]>([
+    [{ ...proposal, basis: { ...basis, ready: 4 } }, "use is 1.512 of the target, times 4 ready"],
+    [
+      { ...proposal, rule: "within-tolerance", basis: { ...basis, ready: 4 } },
+      "use is 1.512 of the target: within tolerance",
+    ],
+    [{ ...proposal, basis }, "use is 1.512 of the target, 0.9 with 1 missing and 2 unready"],
+    [
+      { ...proposal, rule: "uncertain", basis },
+      "use is 1.512 of the target, 0.9 with 1 missing and 2 unready: the direction is not certain",
+    ],
+    [{ ...proposal, basis: { of: "total", usage: 9, target: 3, ready: null } }, "9 against 3"],
+    [{ ...proposal, basis: { of: "total", usage: 9, target: 3, ready: 2 } }, "9 against 3, times 2 ready"],
+    [{ kind: "failed", rule: "no-request", replica: "a" }, "replica a requests no cpu"],
+    [{ kind: "failed", rule: "no-value" }, "a series has no value"],
+    [{ kind: "failed", rule: "nothing-requested" }, "the sampled replicas request nothing"],
+  ])("a proposal: %j", (given, text) => {
+    expect(explainProposal(given, "cpu")).toBe(text);
   });
 });
 

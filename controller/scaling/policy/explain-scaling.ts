@@ -1,0 +1,56 @@
+import { countToText, qpsToText } from "#controller/scaling/figures-to-text.ts";
+import { explainPrediction } from "./prediction/explain-prediction.ts";
+import type { ScalingDecision } from "./scaling-decision.ts";
+import type { ScalingObservation } from "./scaling-observation.ts";
+import type { ScalingPolicy } from "./scaling-policy.ts";
+import { explainSchedules } from "./schedules/explain-schedules.ts";
+import { explainTriggers } from "./triggers/explain-triggers.ts";
+
+/** Explains what keeps a decision from following the demand; null when nothing does. */
+function explainHeld(
+  decision: ScalingDecision,
+  policy: ScalingPolicy,
+  seen: ScalingObservation,
+  prediction: string | null,
+): string | null {
+  if (seen.frozen !== null) return `frozen: ${seen.frozen}`;
+  if (seen.warmUpLeftS > 0) return `listening to the fleet for another ${Math.ceil(seen.warmUpLeftS)} s`;
+  if (policy.pause?.kind === "hold") return "paused";
+  if (!decision.limitedBy.some(({ by }) => by === "missing-data")) return null;
+  switch (decision.gap) {
+    case "silent-agents":
+      return `nothing new is known of ${seen.missingData.join(", ")}`;
+    case "no-rate":
+      return "the present rate is not known";
+    case "failed-trigger":
+      return "a trigger can't be read";
+    case "no-forecast":
+      return prediction;
+    case null:
+      return null;
+    default:
+      return decision.gap satisfies never;
+  }
+}
+
+/** Explains a policy's decision in a sentence: what each rule asked for, what limited it, and the change. */
+export function explainScaling(decision: ScalingDecision, policy: ScalingPolicy, seen: ScalingObservation): string {
+  const { kind, replicas, wanted, followsDemand, limitedBy, proposals } = decision;
+  const { load, triggers, schedules } = proposals;
+  const { currentReplicas } = seen;
+  const prediction =
+    proposals.prediction === null || policy.prediction === undefined
+      ? null
+      : explainPrediction(proposals.prediction, policy.prediction, seen.forecast);
+  const said = [
+    load === null ? null : `${qpsToText(load.qps)} qps now need ${countToText(load.replicas, "replica")}`,
+    triggers === null ? null : `triggers: ${explainTriggers(triggers, policy, seen)}`,
+    prediction === null ? null : `forecast: ${prediction}`,
+    schedules.open.length === 0 ? null : `schedules: ${explainSchedules(schedules, policy.schedules)}`,
+    wanted === null && followsDemand ? "nothing is known of the demand" : null,
+    ...limitedBy.map(({ by, from, to }) => `${by}: ${from} -> ${to}`),
+    explainHeld(decision, policy, seen, prediction),
+    kind === "hold" ? `stays at ${currentReplicas}` : `${currentReplicas} -> ${replicas}`,
+  ];
+  return said.filter((text) => text !== null).join("; ");
+}
