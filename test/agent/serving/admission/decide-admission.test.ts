@@ -92,6 +92,8 @@ describe("decideAdmission", () => {
     test("says what is missing", () => {
       const decision = decideAdmission(request, { ...empty, held: full, share: 0.5 }, limits);
       expect(decision).toMatchObject({ missing: { requests: 1, texts: 4, bytes: 200 } });
+      const onlyTexts = decideAdmission(request, { ...empty, held: { ...none, texts: 97 }, share: 0.5 }, limits);
+      expect(onlyTexts).toMatchObject({ kind: "make-room", missing: { requests: 0, texts: 1, bytes: 0 } });
       const onlyTokens = decideAdmission(request, { ...empty, held: { ...none, tokens: 1_000 }, share: 0.5 }, limits);
       expect(onlyTokens).toMatchObject({ kind: "make-room", missing: { requests: 1, texts: 0, bytes: 0 } });
     });
@@ -106,6 +108,10 @@ describe("decideAdmission", () => {
     { name: "the queue's own time, in whole seconds", drainMs: 4_200, retryAfterS: 5 },
     { name: "at least one", drainMs: 3, retryAfterS: 1 },
     { name: "one where nothing is known", drainMs: null, retryAfterS: 1 },
+    { name: "a second more beyond each", drainMs: 5_000.1, retryAfterS: 6 },
+    { name: "to the millisecond", drainMs: 5_003, retryAfterS: 6 },
+    { name: "exactly thirty", drainMs: 29_001, retryAfterS: 30 },
+    { name: "exactly five", drainMs: 5_000, retryAfterS: 5 },
     { name: "at most thirty", drainMs: 3_600_000, retryAfterS: 30 },
   ])("the time to come back is $name", ({ drainMs, retryAfterS }) => {
     const queue = { ...held({ requests: 10 }), drainMs };
@@ -132,6 +138,15 @@ describe("decideAdmission", () => {
       limitMs: 10_000,
       retryAfterS: 3,
     },
+    {
+      rule: "request-timeout",
+      budget: null,
+      waitMs: 1_900,
+      moreMs: 8_400,
+      expectedMs: 12_000,
+      limitMs: 10_000,
+      retryAfterS: 3,
+    },
     { rule: "long-wait", budget: null, waitMs: 3_500, expectedMs: 3_500, limitMs: 2_000 },
   ] as const)("a request that would take too long comes back when the queue is that much shorter: %j", (row) => {
     const { rule, budget, waitMs, moreMs, expectedMs, limitMs, retryAfterS } = { moreMs: 0, retryAfterS: 2, ...row };
@@ -154,6 +169,17 @@ describe("decideAdmission", () => {
       rule: "too-large",
       ...figures,
     } as AdmissionDecision);
+  });
+
+  test("where only the wait is known, the computation counts nothing", () => {
+    const ask = (latencyBudgetMs: number) =>
+      decideAdmission(
+        { texts: 1, bytes: 1, latencyBudgetMs },
+        { ...busy, expectedWaitMs: 90, computeMs: null },
+        limits,
+      );
+    expect(ask(100)).toEqual({ kind: "admit", rule: "fits" });
+    expect(ask(99)).toMatchObject({ kind: "wait", rule: "client-deadline", expectedMs: 90, retryAfterS: 1 });
   });
 
   test("of several limits that are reached, the first is named: requests, texts, tokens, bytes", () => {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { type BatchPolicy, decideBatch, defaultLengths, paddedLength } from "#agent/serving/batching/decide-batch.ts";
+import {
+  type BatchPolicy,
+  batchCost,
+  decideBatch,
+  defaultLengths,
+  paddedLength,
+  usualCostPerToken,
+} from "#agent/serving/batching/decide-batch.ts";
 
 test.each([
   [1, 8],
@@ -13,6 +20,14 @@ test.each([
   [8192, 8192],
 ])("a text of %d tokens is padded to %d", (tokens, padded) => {
   expect(paddedLength(tokens, defaultLengths)).toBe(padded);
+});
+
+test("costs in tokens, as measured: 40 for a run, and a fifth more than its own length for a token of a full batch", () => {
+  expect([batchCost(0, 8), batchCost(2, 10), usualCostPerToken]).toEqual([40, 60, 1.2]);
+});
+
+test("default lengths: TensorRT's engines are built for them", () => {
+  expect(defaultLengths).toEqual([8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]);
 });
 
 const policy: BatchPolicy = { maxTokens: 512, maxTexts: 32, padTo: defaultLengths };
@@ -86,6 +101,45 @@ describe("decideBatch", () => {
       policy,
     );
     expect(batch).toMatchObject({ rule, left });
+  });
+
+  test.each([
+    { name: "of equally useful batches, the shorter", waiting: [20, 28, 27], take: [0, 2], padded: 27 },
+    { name: "what fills exactly half of a length", waiting: [24, 12, 15], take: [0, 1], padded: 24 },
+    { name: "up to twice the first's length", waiting: [14, 28, 3, 25], take: [0, 1], padded: 28 },
+    { name: "texts up to 8 tokens count as alike", waiting: [9, 1], take: [0, 1], padded: 9 },
+    { name: "those of 9 tokens do not", waiting: [18, 9, 4, 9], take: [0, 1, 3], padded: 18 },
+    { name: "useful tokens over cost, closely", waiting: [19, 22, 29], take: [0, 2], padded: 29 },
+    { name: "the overhead of a run, closely", waiting: [20, 16, 5, 28, 7, 14], take: [0, 1, 5], padded: 20 },
+    { name: "no more padding than the longest needs", waiting: [23, 19, 23, 25, 53], take: [0, 2], padded: 23 },
+    { name: "longer ones, step by step", waiting: [21, 28, 23], take: [0, 2], padded: 23 },
+  ])("64 tokens: $name", ({ waiting, take, padded }) => {
+    const batch = decideBatch(
+      waiting.map((tokens) => ({ tokens })),
+      { maxTokens: 64, maxTexts: 32, padTo: "longest" },
+    );
+    expect([batch?.take, batch?.paddedTokens]).toEqual([take, padded]);
+  });
+
+  test("one of the lengths twice as long as the first's is tried", () => {
+    const waiting = [16, 29, 20].map((tokens) => ({ tokens }));
+    const batch = decideBatch(waiting, { maxTokens: 64, maxTexts: 32, padTo: defaultLengths });
+    expect([batch?.take, batch?.paddedTokens]).toEqual([[0, 1], 32]);
+  });
+
+  // The best would be 101 tokens. Of more than sixteen lengths every second, third, ... is tried, with the longest among them.
+  test.each([
+    { lengths: 16, tried: 101 },
+    { lengths: 18, tried: 102 },
+    { lengths: 33, tried: 103 },
+    { lengths: 48, tried: 103 },
+  ])("of $lengths lengths at most sixteen are tried", ({ lengths, tried }) => {
+    const waiting = [100, ...Array.from({ length: lengths }, (_, index) => 100 + lengths - index)];
+    const batch = decideBatch(
+      waiting.map((tokens) => ({ tokens })),
+      { maxTokens: 1_000, maxTexts: 2, padTo: "longest" },
+    );
+    expect([batch?.take, batch?.paddedTokens]).toEqual([[0, waiting.indexOf(tried)], tried]);
   });
 
   test("nothing waits: nothing to decide", () => {

@@ -31,10 +31,21 @@ describe("decideLanePlan", () => {
       name: "a GPU",
       settings: nothing,
       gpu: true,
-      plan: { policy: { maxTokens: 16_384, maxTexts: 256, padTo: defaultLengths }, narrowLanes: 0, wideBatches: 2 },
+      plan: {
+        startEarly: false,
+        policy: { maxTokens: 16_384, maxTexts: 256, padTo: defaultLengths },
+        narrowLanes: 0,
+        wideBatches: 2,
+      },
     },
     {
-      name: "what is configured, on either",
+      name: "what is configured, on a CPU",
+      settings: { ...nothing, batchTokens: 9, batchTexts: 3, oneThreadProcesses: 1 },
+      gpu: false,
+      plan: { policy: { maxTokens: 9, maxTexts: 3, padTo: "longest" }, narrowLanes: 1 },
+    },
+    {
+      name: "what is configured, on a GPU",
       settings: { ...nothing, batchTokens: 9, batchTexts: 3, paddedLengths: [4, 8] },
       gpu: true,
       plan: { policy: { maxTokens: 9, maxTexts: 3, padTo: [4, 8] } },
@@ -59,7 +70,7 @@ describe("decideLanePlan", () => {
 
   test.each([
     { name: "a small model's", processBytes: 500e6, startEarly: true },
-    { name: "a large model's", processBytes: 501e6, startEarly: false },
+    { name: "a large model's", processBytes: 500e6 + 0.5, startEarly: false },
   ])("$name narrow lanes start early: $startEarly", ({ processBytes, startEarly }) => {
     expect(decideLanePlan(nothing, false, processBytes).startEarly).toBe(startEarly);
   });

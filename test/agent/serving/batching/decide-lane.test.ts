@@ -77,6 +77,14 @@ describe("decideLane", () => {
       rule: "long-queue",
     },
     {
+      name: "a free narrow one, less than a full batch waits",
+      lanes: [wide, busy(narrow), narrow],
+      long: true,
+      full: false,
+      lane: 2,
+      rule: "long-queue",
+    },
+    {
       name: "narrow ones that still load",
       lanes: [wide, loading(narrow), loading(narrow)],
       long: true,
@@ -131,6 +139,7 @@ test.each([
   { name: "little to do is not cut into less than is worth a batch", tokens: 300, lanes: 2, share: 128 },
   { name: "a fair part of what there is", tokens: 600, lanes: 2, share: 150 },
   { name: "never more than a batch may be", tokens: 9_000, lanes: 2, share: 256 },
+  { name: "a fair part, rounded up", tokens: 601, lanes: 2, share: 151 },
   { name: "no lanes", tokens: 400, lanes: 0, share: 200 },
 ])("decideShare: $name", ({ tokens, lanes, share }) => {
   expect(decideShare(tokens, lanes, 256)).toBe(share);
