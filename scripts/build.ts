@@ -18,7 +18,7 @@ function targets(choice: string): readonly Architecture[] {
 
 async function compile(architecture: Architecture, outDirectory: string): Promise<string> {
   const outfile = join(outDirectory, `thormesh-linux-${architecture}`);
-  // Renamed over an older one, which may be running.
+  // Renamed over the old one, which may be running.
   const temporary = `${outfile}.${process.pid}`;
   const licences = await licencesInside(root);
   try {
@@ -32,7 +32,7 @@ async function compile(architecture: Architecture, outDirectory: string): Promis
       splitting: true,
       sourcemap: "none",
       // TensorFlow.js names the files whose loading matters in its package.json, and yet the bundler leaves one of them out: without it nothing
-      // can be trained. So no package's word is taken for what may be left out.
+      // can be trained. So packages' own hints of what may be left out are ignored.
       ignoreDCEAnnotations: true,
       // An optional package with a native library of its own: found at run time or not at all.
       external: ["@tensorflow/tfjs-node"],

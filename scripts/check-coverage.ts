@@ -64,7 +64,7 @@ for (const [folder, threshold] of Object.entries(thresholds)) {
     const lines = covered.get(file);
     if (lines === undefined) {
       const source = await Bun.file(join(root, file)).text();
-      // Files of types alone have nothing to run.
+      // Files with types only have nothing to run.
       if (!/^(export )?(async )?(function|const|class|let)\b/m.test(source)) continue;
       found += linesOfCode(source);
       missing.push(file);

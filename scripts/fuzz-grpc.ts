@@ -27,7 +27,7 @@ const { values } = parseArgs({
 });
 const runMs = Number(values.seconds) * 1000;
 const key = "fuzz-key-of-some-length";
-/** The agent's memory at rest times this, and what one budget of messages may take and be collected late. */
+/** Memory allowed: this many times the agent's memory at rest, plus one budget of messages that garbage collection has not freed yet. */
 const maxGrowth = 1.5;
 const graceBytes = 200_000_000;
 
@@ -99,7 +99,7 @@ const valid = [
   Buffer.alloc(0),
 ];
 
-/** A message with some of its bytes changed, taken out or said again. */
+/** Message with some of its bytes changed, removed or repeated. */
 function mutated(body: Uint8Array): Buffer {
   let bytes = Buffer.from(body);
   for (let i = below(4); i > 0; i -= 1) {
@@ -149,7 +149,7 @@ const message = () => {
 };
 const resetCode = () => Buffer.from([0, 0, 0, below(16)]);
 
-/** One thing that a client may do; `stream` is a new one each time. */
+/** Sends one random thing a client may send, on the new stream `stream`. */
 const acts: Readonly<Record<string, (connection: RawConnection, stream: number) => Promise<unknown>>> = {
   call: (c, stream) => c.send(headers(stream), writeFrame(frame.data, flag.endStream, stream, message())),
   "headers alone": (c, stream) => c.send(headers(stream)),
@@ -235,7 +235,7 @@ const acts: Readonly<Record<string, (connection: RawConnection, stream: number) 
 };
 const names = Object.keys(acts);
 
-/** A connection on which a few things are done, and that is then cut off, or not. */
+/** Opens a connection, sends a few random things on it, and perhaps cuts it off. */
 async function attack(address: string): Promise<void> {
   const connection = await openRawConnection(address, {
     keep: () => false,
@@ -257,11 +257,11 @@ const { url, grpc } = await started();
 const question = grpcMessage(Buffer.from("\x12\x09one robot"));
 const authorization = `Bearer ${key}`;
 
-/** What a client that behaves sees of the agent. */
+/** View of the agent that a well-behaved client has. */
 async function look(limitBytes: number): Promise<void> {
   if (agent.exitCode !== null || agent.signalCode !== null) fail("the agent ended");
   let status: number | null = null;
-  // Other connections without a key may have made room for this one's: whoever is refused tries again.
+  // Other connections without a key may have displaced this one's: a refused call is tried again.
   for (let i = 0; i < 5 && status !== 0; i += 1) {
     status =
       (await Promise.race([callOnce(grpc, `/${service}/Embed`, { authorization }, question), Bun.sleep(20_000)]))
@@ -286,7 +286,7 @@ let attacks = 0;
 let peakBytes = idleBytes;
 let lookedMs = performance.now();
 while (performance.now() < untilMs) {
-  // One after the other, so that a seed says what is sent.
+  // In sequence, so that the seed determines what is sent.
   await attack(grpc);
   attacks += 1;
   peakBytes = Math.max(peakBytes, residentBytes());

@@ -28,7 +28,7 @@ if (!(seconds > 0 && seconds <= 86_400) || !Number.isSafeInteger(seed) || seed <
 }
 
 const fleet = "default";
-/** Many: of one that connects without end most connections are refused. */
+/** Many, because most connections of a client that reconnects all the time are refused. */
 const agentIds = Array.from({ length: 200 }, (_, each) => `fuzz-${each + 1}`);
 const connectionsAtOnce = 12;
 const checkEveryMs = 2000;
@@ -85,7 +85,7 @@ async function fuzzOnce(key: Uint8Array): Promise<void> {
     { ...asAgent, clientId: agentClientId(fleet, "steady") },
     { clientId: random.bytes(random.below(30)).toString("latin1") },
   ]);
-  // Each packet is drawn before anything is waited for: the same seed makes the same packets.
+  // Packets are drawn before any wait: the same seed makes the same packets.
   const isTame = random.chance(0.5);
   const first = source.connect(login, isTame);
   const sent = [isTame || random.chance(0.6) ? first : source.mutate(first)];
@@ -111,7 +111,7 @@ async function fuzzOnce(key: Uint8Array): Promise<void> {
       for (const bytes of sent) {
         if (socket.destroyed) return;
         socket.write(bytes);
-        // The first answer decides if what follows is read.
+        // The first answer tells if the rest is read.
         await Bun.sleep(bytes === sent[0] ? 5 : waitMs);
       }
     })();

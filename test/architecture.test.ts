@@ -13,12 +13,12 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 const withoutComments = (source: string) =>
   source.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "");
 
-/** What runs as the product, scripts and measurements aside. */
+/** Sources of the product, without scripts and measurements. */
 const programs = sources.filter((path) =>
   /^(main\.ts|(agent|cli|controller|platform|protocol|tools|forecast)\/)/.test(path),
 );
 
-/** The text of a call, from its name to its closing bracket. */
+/** Returns the text of a call, from its name to its closing bracket. */
 function callAt(source: string, start: number): string {
   let depth = 0;
   for (let index = source.indexOf("(", start); index < source.length; index += 1) {
@@ -29,13 +29,13 @@ function callAt(source: string, start: number): string {
   return source.slice(start);
 }
 
-/** The layers, the lowest first: each imports those before it, itself, and nothing else. */
+/** Layers, the lowest first: each imports only itself and those before it. */
 const layerOrder = ["platform", "protocol", "forecast", "agent", "controller", "tools", "cli"];
 /** Layers that embed files of models/. */
 const embedsModels = new Set(["forecast", "agent", "tools", "cli"]);
-/** Most source files on one level, the number a stranger can take in at a look. */
+/** Upper bound of source files on one level. */
 const maxFilesInFolder = 20;
-/** Decisions that are not to be asked for by name, and why. */
+/** Decisions that can't be asked for by name, with the reason. */
 const notAsked = new Map([
   [
     "controller/scaling/apply-plan/",
@@ -55,7 +55,7 @@ function importsOf(path: string): string[] {
 }
 
 describe("architecture", () => {
-  test("there is something to look at", () => {
+  test("the sources are found", () => {
     expect(sources.length).toBeGreaterThan(100);
     expect(sources.filter((path) => path.includes("/decide-")).length).toBeGreaterThan(4);
   });
@@ -98,7 +98,7 @@ describe("architecture", () => {
     expect(sources.filter((path) => !known.has(path.split("/")[0] as string))).toEqual([]);
   });
 
-  test("no folder has more source files than a stranger can take in", () => {
+  test("no folder has more source files than fit on a screen", () => {
     const counts = new Map<string, number>();
     for (const path of programs) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
     expect([...counts].filter(([, count]) => count > maxFilesInFolder)).toEqual([]);
@@ -118,14 +118,14 @@ describe("architecture", () => {
     expect(mirrored.filter((path) => !folders.has(dirname(path).slice("test/".length)))).toEqual([]);
   });
 
-  test("every child process gets an environment of its own: secrets of this process' are not for its children", () => {
+  test("every child process gets an environment of its own, without the secrets of this process", () => {
     const found: string[] = [];
     const wrong: string[] = [];
     for (const path of programs) {
       const source = withoutComments(read(path));
       for (const { index } of source.matchAll(/\bBun\.(spawn|spawnSync)\(/g)) {
         found.push(path);
-        // Whoever runs a command may give it a smaller one.
+        // Commands may get a smaller one.
         if (path === "agent/power/device/run-command.ts" && /= childEnvironment\("command"/.test(source)) continue;
         if (!/\benv: (\{ \.\.\.\w+, \.\.\.)?childEnvironment\("/.test(callAt(source, index))) wrong.push(path);
       }
@@ -135,7 +135,7 @@ describe("architecture", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("one place sends HTTP requests: redirects, sizes, times and secrets in addresses are its business", () => {
+  test("one place sends HTTP requests and handles redirects, sizes, times and secrets in addresses", () => {
     const asking = programs.filter((path) =>
       withoutComments(read(path))
         .split("\n")
@@ -146,7 +146,7 @@ describe("architecture", () => {
     expect(asking).toEqual(["platform/fetch/fetch-bounded.ts"]);
   });
 
-  test("no file is called after nothing in particular", () => {
+  test("no file has a name that says nothing", () => {
     expect(tracked.filter((path) => /(^|\/)(utils?|helpers?|common|manager|misc)(\.ts|\/)/.test(path))).toEqual([]);
   });
 
@@ -163,7 +163,7 @@ describe("architecture", () => {
     expect(text.filter((path) => words.some((word) => read(path).includes(word)))).toEqual([]);
   });
 
-  test("what is to be run can be run", () => {
+  test("scripts are executable", () => {
     const scripts = tracked.filter((path) => /^(scripts|\.ci|test\/fakes)\//.test(path) && read(path).startsWith("#!"));
     expect(scripts.length).toBeGreaterThan(5);
     for (const path of scripts) accessSync(join(root, path), constants.X_OK);

@@ -2,13 +2,13 @@
 // biome-ignore lint/suspicious/noExplicitAny: schemas of any kind are walked
 export type AnySchema = Readonly<Record<string, any>>;
 
-/** Whether a pattern says itself how long a text may be: anchored, and without `+`, `*` or `{n,}` outside of character classes. */
+/** Tells if a pattern bounds the length of a text: anchored, and without `+`, `*` or `{n,}` outside of character classes. */
 function isBoundedPattern(pattern: string): boolean {
   const outside = pattern.replaceAll(/\\./g, "a").replaceAll(/\[[^\]]*\]/g, "a");
   return pattern.startsWith("^") && pattern.endsWith("$") && !/[+*]|\{\d+,\}/.test(outside);
 }
 
-/** Where a schema takes numbers, texts, lists or named values without an upper bound. One line a place. */
+/** Lists the places, one line each, where a schema takes numbers, strings, lists or named values without an upper bound. */
 export function unboundedParts(schema: AnySchema, path = "/"): string[] {
   const alternatives: readonly AnySchema[] | undefined = schema["anyOf"] ?? schema["oneOf"] ?? schema["allOf"];
   if (alternatives !== undefined) return alternatives.flatMap((each) => unboundedParts(each, path));

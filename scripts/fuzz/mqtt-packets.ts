@@ -33,17 +33,17 @@ export function packet(firstByte: number, ...parts: readonly Buffer[]): Buffer {
 const word16 = (value: number) => Buffer.from([(value >> 8) & 0xff, value & 0xff]);
 
 export interface PacketSource {
-  /** @param isTame as a client of this kind would, so that what comes after it is read */
+  /** @param isTame true: a well-formed CONNECT, so that what follows it is read */
   connect(login: FuzzLogin, isTame: boolean): Buffer;
-  /** Anything that a client might send once it is in. */
+  /** Any packet that a connected client might send. */
   other(): Buffer;
   /** A packet that an agent may send, with odd contents. */
   allowed(agentId: string): Buffer;
-  /** Takes a packet apart in one of many ways; most often it is left as it is. */
+  /** Damages a packet in one of many ways; most packets are left as they are. */
   mutate(bytes: Buffer): Buffer;
 }
 
-/** @param agentIds whose topics are spoken of most */
+/** @param agentIds agents whose topics are used most */
 export function createPacketSource(random: Random, fleet: string, agentIds: readonly string[]): PacketSource {
   const channels = ["presence", "birth", "data", "desired", "reported", "cmd", "cmd-result", "probe", "beat", ""];
   const topic = (): string => {

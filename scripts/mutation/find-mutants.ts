@@ -27,7 +27,7 @@ export interface Mutants {
   readonly excused: readonly { readonly line: number; readonly reason: string }[];
 }
 
-/** By operator; the last of two relational ones is its negation, which `true` and `false` cover where it is a whole condition. */
+/** Replacements of each operator. The last one of a comparison is its negation, covered by `true` and `false` where it is a whole condition. */
 const operators: Readonly<Record<string, readonly string[]>> = {
   "<": ["<=", ">="],
   "<=": ["<", ">"],
@@ -94,7 +94,7 @@ export async function parseSources(paths: readonly string[]): Promise<SourceFile
   }
 }
 
-/** Every mutant of a source file but those in types, messages, logging, and lines excused. */
+/** Returns the mutants of a source file, except in types, messages, logging and excused lines. */
 export function findMutants(file: SourceFile): Mutants {
   const source = file.text;
   const isDecision = /(^|\/)decide-[^/]*$/.test(file.fileName);
@@ -107,7 +107,7 @@ export function findMutants(file: SourceFile): Mutants {
     for (const after of replacements)
       mutants.push({ line: line + 1, start, end: node.end, before: textOf(node), after });
   };
-  /** A string that isn't a message. */
+  /** String literals without spaces: those with spaces are messages. */
   const isRule = (node: Node) => isStringLiteral(node) && !node.text.includes(" ");
   const strings: string[] = [];
 

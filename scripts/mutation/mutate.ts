@@ -5,9 +5,9 @@ import { parseArgs } from "node:util";
 import { findMutants, type Mutant, parseSources } from "./find-mutants.ts";
 import { testsByDistance } from "./nearest-tests.ts";
 
-/** Folders that tests only read, and that are large. */
+/** Large folders that tests only read: linked into the copy. */
 const linked = ["node_modules", ".cache", "dist", "models"];
-/** Mutants that must have run before a score can fail. */
+/** Mutants needed before the score can fail. */
 const minMutantsJudged = 20;
 
 interface Placed extends Mutant {
@@ -30,7 +30,7 @@ const root = resolve(values.root);
 const startedMs = performance.now();
 const secondsPassed = () => (performance.now() - startedMs) / 1000;
 const short = (text: string) => text.replaceAll(/\s+/g, " ").slice(0, 80);
-/** An order that is the same each time and mixes a file's mutants, so that some of them speak for all. */
+/** Sort key that mixes a file's mutants, the same way each time: a part of them represents all. */
 const mixed = ({ start, after }: Mutant) => Bun.hash.crc32(`${start} ${after}`);
 const say = (text: string) => (values.json ? console.error(text) : console.log(text));
 
@@ -40,7 +40,7 @@ function git(...command: string[]): string[] {
   return stdout.toString().split("\n").filter(Boolean);
 }
 
-/** Lines of a file that a change touches, as git numbers them. */
+/** Returns the line numbers of a file that changed since a commit. */
 function changedLines(file: string, base: string): Set<number> {
   const lines = new Set<number>();
   for (const line of git("diff", "--unified=0", base, "--", file)) {
@@ -84,7 +84,7 @@ async function leave(code: number): Promise<never> {
 process.once("SIGINT", () => leave(130));
 process.once("SIGTERM", () => leave(143));
 
-/** Runs a test file in the copy; one that works longer than `cpuS`, or waits much longer than that, is ended. */
+/** Runs a test file in the copy. Ends it after `cpuS` of CPU time, or after far longer on the clock. */
 async function runTest(test: string, cpuS: number): Promise<{ outcome: Outcome; cpuS: number }> {
   const command = [process.execPath, "test", "--isolate", "--bail", "--timeout", "30000", `./${test}`];
   const child = Bun.spawn(
@@ -111,7 +111,7 @@ async function copyTree(): Promise<void> {
   for (const folder of linked) await symlink(join(root, folder), join(copy, folder));
 }
 
-/** Work of an unmutated run of each test, in seconds; NaN for one that fails unmutated. */
+/** CPU time of each test without a mutant, in seconds; NaN if it fails. */
 const workOf = new Map<string, number>();
 async function usableTests(file: string): Promise<string[]> {
   const nearest = testsOf(file).slice(0, Number(values.tests));

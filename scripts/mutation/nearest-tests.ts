@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 
-/** The modules that a source imports when it runs (types aside), by path from the root. */
+/** Returns the modules that a source imports at run time, as paths from the root. */
 async function importsOf(root: string, path: string): Promise<string[]> {
   const source = await Bun.file(join(root, path)).text();
   return new Bun.Transpiler({ loader: "ts" }).scanImports(source).flatMap(({ path: specifier }) => {
@@ -9,7 +9,7 @@ async function importsOf(root: string, path: string): Promise<string[]> {
   });
 }
 
-/** Returns a function from a source to the test files that import it, the nearest by imports first; end-to-end tests are left out. */
+/** Returns a function that lists the test files that import a source, nearest first. End-to-end tests are left out. */
 export async function testsByDistance(
   root: string,
   paths: readonly string[],

@@ -168,5 +168,4 @@ test.each(columns)(
       database.close();
     }
   },
-  60_000,
 );

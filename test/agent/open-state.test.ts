@@ -171,7 +171,7 @@ describe("what is no fault of the disk still ends the start", () => {
   test("another agent holds it", () => {
     start();
     expect(() => new StateFile(path, log, () => 0)).toThrow(UsageError);
-  }, 30_000);
+  });
 
   test("a later version wrote it", () => {
     mkdirSync(directory);

@@ -63,7 +63,7 @@ test("a table, figures as JSON, and a page", async () => {
       "utilization",
     ]);
   });
-}, 60_000);
+});
 
 describe("bad usage", () => {
   test.each([

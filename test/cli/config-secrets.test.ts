@@ -196,5 +196,4 @@ test.each(urlOptions.map((args) => [args.join(" "), args] as const))(
       expect(stdout + stderr).not.toBe("");
     }
   },
-  60_000,
 );

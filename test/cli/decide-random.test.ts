@@ -37,5 +37,4 @@ test.each(Object.keys(decisions).filter((name) => !slow.has(name)))(
       }
     }
   },
-  60_000,
 );

@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,8 +6,6 @@ import { selfCommand } from "#platform/process/self-command.ts";
 import { writeModelDirectory } from "../agent/serving/models/write-model-directory.ts";
 import { cosine, readReferenceTexts } from "../agent/serving/reference-texts.ts";
 import { lookUpModel } from "../fakes/onnx/tiny-models.ts";
-
-setDefaultTimeout(30_000); // each is a program of its own
 
 async function embed(args: readonly string[], input = "") {
   const child = Bun.spawn([...selfCommand(), "embed", ...args], {

@@ -82,14 +82,14 @@ describe.each(commands.map((args) => [args.join(" "), args] as const))("%s", (_,
     expect({ code, stderr }).toMatchObject({ code: 0 });
     expect(stdout).toContain("\\u001b]0;x");
     expectHarmless(stdout + stderr);
-  }, 60_000);
+  });
 
   test("--json says the same, exactly", async () => {
     const { code, stdout } = await run([...args, "--json", "--url", server.url.origin]);
     expect(code).toBe(0);
     expectHarmless(stdout);
     expect(JSON.stringify(JSON.parse(stdout))).toContain(JSON.stringify(hostileText));
-  }, 60_000);
+  });
 
   test("an error of the server's is told harmlessly", async () => {
     const { code, stdout, stderr } = await run([...args, "--url", failing.url.origin]);
@@ -97,7 +97,7 @@ describe.each(commands.map((args) => [args.join(" "), args] as const))("%s", (_,
     expect(stdout).toBe("");
     expect(stderr).toContain("\\u001b]0;x");
     expectHarmless(stderr);
-  }, 60_000);
+  });
 });
 
 const askingOthers: readonly (readonly string[])[] = [
@@ -114,7 +114,6 @@ test.each(askingOthers.map((args) => [args.join(" "), args] as const))(
       expectHarmless(stdout + stderr);
     }
   },
-  60_000,
 );
 
 test.each(["status", "decide", "config", "nonsense"])(

@@ -46,7 +46,7 @@ describe("everything has its text", () => {
     );
     expect(inside.size).toBeGreaterThan(50);
     expect([...inside].filter((name) => named(name) === undefined)).toEqual([]);
-  }, 60_000);
+  });
 
   test("a package without a text stops the build, by its name", () => {
     const directory = temporaryDirectory();
@@ -77,7 +77,7 @@ describe("thormesh licences", () => {
     const { said, exitCode } = run();
     expect(exitCode).toBe(0);
     for (const { text } of all) expect(said).toContain(text);
-  }, 60_000);
+  });
 
   test("of one, and names alone", () => {
     expect(run("--name", "elysia").said).toStartWith("elysia ");
@@ -86,5 +86,5 @@ describe("thormesh licences", () => {
       exitCode: 2,
       complained: expect.stringContaining("nothing inside is called"),
     });
-  }, 60_000);
+  });
 });

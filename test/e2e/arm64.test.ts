@@ -9,5 +9,5 @@ const prefix = process.arch === "arm64" ? [] : [join(import.meta.dir, "..", ".."
 describe.if(binary !== undefined)("the compiled arm64 executable", () => {
   test("copied alone into an empty directory it serves vectors that match the reference", async () => {
     await expectServesAlone(binary as string, prefix);
-  }, 300_000);
+  });
 });

@@ -43,7 +43,7 @@ describe.if(process.env["THORMESH_BINARY"] !== undefined)("ONNX Runtime inside t
     const outcomes = await Promise.all([embed(env), embed(env), embed(env)]);
     for (const outcome of outcomes) expect(outcome).toMatchObject(works);
     expectIntact(env.THORMESH_CACHE_DIR);
-  }, 60_000);
+  });
 
   test("a library that was damaged on disk is replaced, an intact one is left alone", async () => {
     const cache = join(directory.path, "cache");
@@ -61,7 +61,7 @@ describe.if(process.env["THORMESH_BINARY"] !== undefined)("ONNX Runtime inside t
     writeFileSync(library, bytes);
     expect(await embed({ THORMESH_CACHE_DIR: cache })).toMatchObject(works);
     expectIntact(cache);
-  }, 60_000);
+  });
 
   test("where the user's cache can't be written to, the temporary directory serves", async () => {
     const outcome = await embed({
@@ -74,17 +74,17 @@ describe.if(process.env["THORMESH_BINARY"] !== undefined)("ONNX Runtime inside t
     expectIntact(
       join(directory.path, readdirSync(directory.path).find((name) => /^thormesh-\d+$/.test(name)) ?? "none"),
     );
-  }, 60_000);
+  });
 
   test("an operator's own ONNX Runtime is loaded instead, and nothing is laid down", async () => {
     const cache = join(directory.path, "cache");
     expect(await embed({ THORMESH_ONNXRUNTIME_DIR: shipped, THORMESH_CACHE_DIR: cache })).toMatchObject(works);
     expect(readdirSync(directory.path)).not.toContain("cache");
-  }, 60_000);
+  });
 
   test("an operator's directory without a library says what is missing; the carried one computes", async () => {
     const { exitCode, log } = await embed({ THORMESH_ONNXRUNTIME_DIR: directory.path });
     expect(exitCode).toBe(0);
     expect(log).toContain(`expected libonnxruntime.so.1 (or .so, .so.1.x.y) in ${directory.path}`);
-  }, 60_000);
+  });
 });

@@ -8,7 +8,7 @@ const binary = process.env["THORMESH_BINARY"];
 describe.if(binary !== undefined)("the compiled executable", () => {
   test("copied alone into an empty directory it serves vectors that match the reference", async () => {
     await expectServesAlone(binary as string, []);
-  }, 120_000);
+  });
 
   test("it is not changed by what lies in the directory it is started in", async () => {
     const directory = temporaryDirectory();
@@ -26,7 +26,7 @@ describe.if(binary !== undefined)("the compiled executable", () => {
     expect(await child.exited).toBe(0);
     expect(JSON.parse(output).dimension).toBe(384);
     directory.remove();
-  }, 60_000);
+  });
 });
 
 describe("usage", () => {
@@ -40,18 +40,14 @@ describe("usage", () => {
     ["an open address without a key", ["agent", "--listen", "0.0.0.0:0"], 2, "--insecure"],
     ["a configuration file that is not there", ["agent", "--config", "none.yaml"], 2, "none.yaml"],
     ["a board that does not exist", ["agent", "--board", "toaster"], 2, "power.board"],
-  ])(
-    "%s",
-    async (_name, args, exitCode, text) => {
-      const directory = temporaryDirectory();
-      const program = startProgram([...args], directory.path);
-      const output = new Response(program.child.stdout).text();
-      expect(await program.child.exited).toBe(exitCode);
-      expect((await output) + program.log()).toContain(text);
-      directory.remove();
-    },
-    20_000,
-  );
+  ])("%s", async (_name, args, exitCode, text) => {
+    const directory = temporaryDirectory();
+    const program = startProgram([...args], directory.path);
+    const output = new Response(program.child.stdout).text();
+    expect(await program.child.exited).toBe(exitCode);
+    expect((await output) + program.log()).toContain(text);
+    directory.remove();
+  });
 
   test("all errors of a configuration file at once", async () => {
     const directory = temporaryDirectory();
@@ -61,7 +57,7 @@ describe("usage", () => {
     for (const text of ["fleet", "brokr: unknown key", "serving.port", '"eighty"'])
       expect(program.log()).toContain(text);
     directory.remove();
-  }, 20_000);
+  });
 
   test("a port in use ends with 2 and names the port", async () => {
     const directory = temporaryDirectory();
@@ -74,5 +70,5 @@ describe("usage", () => {
     expect(program.log()).toContain(`port ${holder.port}`);
     await holder.stop(true);
     directory.remove();
-  }, 20_000);
+  });
 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { freePort } from "../fakes/mosquitto.ts";
-import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
+import { eventually, type Program, programCommand, startConfigured, temporaryDirectory } from "./program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let program: Program | undefined;
@@ -34,50 +34,44 @@ function damage(path: string, how: string): void {
   damages[how]?.(path);
 }
 
-async function start(command: string, config: object): Promise<Program> {
-  const path = join(directory.path, `${command}.json`);
-  await Bun.write(path, JSON.stringify(config));
-  const started = startProgram([command, "--config", path], directory.path);
+async function start(command: "agent" | "controller", config: object): Promise<Program> {
+  const started = await startConfigured(command, config, directory.path);
   program = started;
   return started;
 }
 
 describe("a controller starts, and says what is wrong, whatever has become of a file of its state", () => {
-  test.each(["controller.db", "controller-id"])(
-    "%s",
-    async (file) => {
-      const stateDir = join(directory.path, "state");
-      const [port, broker] = [await freePort(), await freePort()];
-      const config = { stateDir, api: { port }, broker: { port: broker } };
-      await (await start("controller", config)).untilLogged("controller started");
-      await program?.stop();
-      const path = join(stateDir, file);
-      const whole = readFileSync(path);
-      for (const how of Object.keys(damages)) {
-        rmSync(path, { recursive: true, force: true });
-        writeFileSync(path, whole, { mode: 0o600 });
-        damage(path, how);
-        const running = await start("controller", config);
-        await running.untilLogged("controller started");
-        const health = (await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()) as { problems: string[] };
-        if (file === "controller.db" && how !== "nothing") {
-          expect({ how, problems: health.problems }).toEqual({
-            how,
-            problems: [expect.stringContaining("controller.db was damaged and moved aside")],
-          });
-        }
-        if (file === "controller-id") expect(running.log()).toContain("a new one takes its place");
-        await running.stop();
-        rmSync(path, { recursive: true, force: true });
-        for (const name of new Bun.Glob("*.corrupt-*").scanSync({ cwd: stateDir, onlyFiles: false }))
-          rmSync(join(stateDir, name), { recursive: true, force: true });
+  test.each(["controller.db", "controller-id"])("%s", async (file) => {
+    const stateDir = join(directory.path, "state");
+    const [port, broker] = [await freePort(), await freePort()];
+    const config = { stateDir, api: { port }, broker: { port: broker } };
+    await (await start("controller", config)).untilLogged("controller started");
+    await program?.stop();
+    const path = join(stateDir, file);
+    const whole = readFileSync(path);
+    for (const how of Object.keys(damages)) {
+      rmSync(path, { recursive: true, force: true });
+      writeFileSync(path, whole, { mode: 0o600 });
+      damage(path, how);
+      const running = await start("controller", config);
+      await running.untilLogged("controller started");
+      const health = (await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()) as { problems: string[] };
+      if (file === "controller.db" && how !== "nothing") {
+        expect({ how, problems: health.problems }).toEqual({
+          how,
+          problems: [expect.stringContaining("controller.db was damaged and moved aside")],
+        });
       }
-    },
-    240_000,
-  );
+      if (file === "controller-id") expect(running.log()).toContain("a new one takes its place");
+      await running.stop();
+      rmSync(path, { recursive: true, force: true });
+      for (const name of new Bun.Glob("*.corrupt-*").scanSync({ cwd: stateDir, onlyFiles: false }))
+        rmSync(join(stateDir, name), { recursive: true, force: true });
+    }
+  });
 });
 
-/** All that an agent reads of its state when it starts, or soon after. */
+/** State files that an agent reads when it starts or soon after. */
 const agentFiles = [
   "agent.db",
   "power-profile.json",
@@ -86,47 +80,43 @@ const agentFiles = [
   "forecast-training/trace.csv",
 ];
 
-test.each([...isWhole])(
-  "an agent starts and serves with %s in the place of each file of its state",
-  async (how) => {
-    const stateDir = join(directory.path, "state");
-    const port = await freePort();
-    const config = {
-      id: "thor-1",
-      stateDir,
-      serving: { port, grpc: { enabled: false } },
-      broker: { url: `mqtt://127.0.0.1:${await freePort()}` },
-    };
-    await (await start("agent", config)).untilLogged("agent started");
-    const url = `http://127.0.0.1:${port}`;
-    const embeds = () =>
-      eventually(
-        async () => {
-          const answer = await fetch(`${url}/v1/embeddings`, {
-            method: "POST",
-            headers: { "content-type": "application/json" },
-            body: JSON.stringify({ input: "a" }),
-          });
-          await answer.text();
-          return answer.status;
-        },
-        (status) => status === 200,
-      );
-    await embeds();
-    await program?.stop();
-    const fingerprints = [...new Bun.Glob("model-fingerprints/*").scanSync({ cwd: stateDir })];
-    expect(fingerprints).not.toEqual([]);
-    for (const file of [...agentFiles, ...fingerprints]) damage(join(stateDir, file), how);
-    const running = await start("agent", config);
-    await running.untilLogged("agent started");
-    await embeds();
-    const health = (await (await fetch(`${url}/health`)).json()) as { checks: { storage: { detail: string } } };
-    expect(health.checks.storage.detail).toContain("agent.db was damaged and moved aside");
-    expect(running.log()).toContain("fingerprint can't be read");
-    await running.stop();
-  },
-  240_000,
-);
+test.each([...isWhole])("an agent starts and serves with %s in the place of each file of its state", async (how) => {
+  const stateDir = join(directory.path, "state");
+  const port = await freePort();
+  const config = {
+    id: "thor-1",
+    stateDir,
+    serving: { port, grpc: { enabled: false } },
+    broker: { url: `mqtt://127.0.0.1:${await freePort()}` },
+  };
+  await (await start("agent", config)).untilLogged("agent started");
+  const url = `http://127.0.0.1:${port}`;
+  const embeds = () =>
+    eventually(
+      async () => {
+        const answer = await fetch(`${url}/v1/embeddings`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ input: "a" }),
+        });
+        await answer.text();
+        return answer.status;
+      },
+      (status) => status === 200,
+    );
+  await embeds();
+  await program?.stop();
+  const fingerprints = [...new Bun.Glob("model-fingerprints/*").scanSync({ cwd: stateDir })];
+  expect(fingerprints).not.toEqual([]);
+  for (const file of [...agentFiles, ...fingerprints]) damage(join(stateDir, file), how);
+  const running = await start("agent", config);
+  await running.untilLogged("agent started");
+  await embeds();
+  const health = (await (await fetch(`${url}/health`)).json()) as { checks: { storage: { detail: string } } };
+  expect(health.checks.storage.detail).toContain("agent.db was damaged and moved aside");
+  expect(running.log()).toContain("fingerprint can't be read");
+  await running.stop();
+});
 
 test.each([...isWhole])(
   "a model with %s in the place of any of its files is refused, and holds nothing up",
@@ -144,11 +134,10 @@ test.each([...isWhole])(
       ]) {
         const child = Bun.spawn([...programCommand, ...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
         const [output] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-        // Without a manifest nothing says what the files must be.
+        // Without a manifest nothing tells what the files must be.
         if (file !== "manifest.json" || command[0] === "embed")
           expect({ file, command, code: child.exitCode, output }).not.toMatchObject({ code: 0 });
       }
     }
   },
-  240_000,
 );

@@ -1,19 +1,28 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
+import type { ClockConfig } from "#platform/clock.ts";
+import { fastClock } from "../fakes/fast-clock.ts";
 import { freePort } from "../fakes/mosquitto.ts";
-import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
+import {
+  embedTexts,
+  eventually,
+  type Program,
+  programCommand,
+  startConfigured,
+  temporaryDirectory,
+} from "./program.ts";
 
 // A minute of the fleet's clock passes in 250 ms.
 const speed = 240;
 const fleet = "e2e";
-let clock: { speed: number; anchorRealMs: number; startMs: number };
+let clock: ClockConfig;
 let directory: ReturnType<typeof temporaryDirectory>;
 const running: Program[] = [];
 
 beforeEach(() => {
   directory = temporaryDirectory();
-  clock = { speed, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5) };
+  clock = fastClock(speed);
 });
 afterEach(async () => {
   for (const program of running.splice(0)) await program.stop("SIGKILL");
@@ -21,9 +30,8 @@ afterEach(async () => {
 });
 
 async function start(command: "agent" | "controller", name: string, config: object): Promise<Program> {
-  const path = join(directory.path, `${name}.json`);
-  await Bun.write(path, JSON.stringify({ fleet, stateDir: join(directory.path, name), clock, ...config }));
-  const program = startProgram([command, "--config", path], directory.path);
+  const settings = { fleet, stateDir: join(directory.path, name), clock, ...config };
+  const program = await startConfigured(command, settings, directory.path, { name });
   running.push(program);
   return program;
 }
@@ -46,10 +54,11 @@ async function startController({ api, broker }: Ports): Promise<Program> {
   return program;
 }
 
+// A keep-alive longer than a test may take: an agent's end is noticed by its broken connection.
 const startAgent = (id: string, { broker }: Ports) =>
   start("agent", id, {
     id,
-    broker: { url: `mqtt://127.0.0.1:${broker}`, keepAliveS: 2 },
+    broker: { url: `mqtt://127.0.0.1:${broker}`, keepAliveS: 3_600 },
     serving: { port: 0, threads: 1 },
     power: { board: "simulated" },
   });
@@ -85,19 +94,7 @@ function storedMinutes(id: string): { bootId: string; seq: number; minuteStartMs
   }
 }
 
-async function embed(url: string, count: number): Promise<void> {
-  for (let index = 0; index < count; index += 1) {
-    const response = await fetch(`${url}/api/v1/embed`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ inputs: [`conveyor ${index} stopped`] }),
-    });
-    expect(response.status).toBe(200);
-    await response.json();
-  }
-}
-
-test("kill -9 of an agent shows within its keep-alive; its return leaves no minute twice and none out but the one under way", async () => {
+test("kill -9 of an agent shows at once, without waiting for its keep-alive; its return leaves no minute twice and none out but the one under way", async () => {
   const ports = { api: await freePort(), broker: await freePort() };
   await startController(ports);
   const agent = await startAgent("thor-1", ports);
@@ -106,19 +103,17 @@ test("kill -9 of an agent shows within its keep-alive; its return leaves no minu
     () => statusOf("thor-1", ports),
     (status) => status === "online",
   );
-  await embed(url, 12);
+  await embedTexts(url, 12);
   await eventually(
     async () => storedMinutes("thor-1").reduce((sum, { texts }) => sum + texts, 0),
     (texts) => texts === 12,
   );
-  const killedAtMs = performance.now();
+  // The connection breaks with the process.
   await agent.stop("SIGKILL");
   await eventually(
     () => statusOf("thor-1", ports),
     (status) => status === "offline",
   );
-  // The connection breaks with the process; a vanished host is noticed after 1.5 keep-alives.
-  expect(performance.now() - killedAtMs).toBeLessThan(3000);
 
   const returned = await startAgent("thor-1", ports);
   const { url: newUrl } = JSON.parse(await returned.untilLogged("agent started"));
@@ -126,7 +121,7 @@ test("kill -9 of an agent shows within its keep-alive; its return leaves no minu
     () => statusOf("thor-1", ports),
     (status) => status === "online",
   );
-  await embed(newUrl, 5);
+  await embedTexts(newUrl, 5);
   await eventually(
     async () => storedMinutes("thor-1").reduce((sum, { texts }) => sum + texts, 0),
     (texts) => texts >= 17,
@@ -141,7 +136,7 @@ test("kill -9 of an agent shows within its keep-alive; its return leaves no minu
     const starts = ofBoot.map(({ minuteStartMs }) => minuteStartMs);
     expect(starts).toEqual(starts.map((_, index) => (starts[0] as number) + index * 60_000));
   }
-}, 90_000);
+});
 
 test("a controller that is away for a while misses no minute of its agents", async () => {
   const ports = { api: await freePort(), broker: await freePort() };
@@ -152,9 +147,9 @@ test("a controller that is away for a while misses no minute of its agents", asy
     async () => storedMinutes("thor-1").length,
     (count) => count >= 2,
   );
-  await embed(url, 4);
+  await embedTexts(url, 4);
   await controller.stop("SIGKILL");
-  await embed(url, 6);
+  await embedTexts(url, 6);
   await eventually(
     async () => (await (await fetch(`${url}/api/v1/status`)).json()) as { outbox: { entries: number } },
     (status) => status.outbox.entries >= 5,
@@ -167,7 +162,7 @@ test("a controller that is away for a while misses no minute of its agents", asy
   const minutes = storedMinutes("thor-1");
   expect(minutes.reduce((sum, { texts }) => sum + texts, 0)).toBe(10);
   expect(minutes.map(({ seq }) => seq)).toEqual(minutes.map((_, index) => index + 1));
-}, 90_000);
+});
 
 test("the fleet puts agents it does not need on standby; they name the peers that serve, and an override brings one back", async () => {
   const ports = { api: await freePort(), broker: await freePort() };
@@ -219,5 +214,5 @@ test("the fleet puts agents it does not need on standby; they name the peers tha
       },
     (status) => status.role.role === "active" && status.power.mode === "70W",
   );
-  await embed(standby.url, 1);
-}, 120_000);
+  await embedTexts(standby.url, 1);
+});

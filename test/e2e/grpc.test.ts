@@ -12,7 +12,7 @@ describe("the program over gRPC, called from Node", () => {
     agent = startProgram(["agent", "--listen", "127.0.0.1:0", "--state-dir", directory.path], directory.path);
     const { grpc } = JSON.parse(await agent.untilLogged("agent started")) as { grpc: string };
     client = startGrpcClient(grpc);
-  }, 60_000);
+  });
   afterAll(async () => {
     await client.stop();
     await agent.stop("SIGKILL");
@@ -27,7 +27,7 @@ describe("the program over gRPC, called from Node", () => {
     }
     expect((await client.answer("ListModels", {}))["models"][0].id).toBe("all-MiniLM-L6-v2");
     expect((await client.failure("Embed", { inputs: [] })).code).toBe(3);
-  }, 30_000);
+  });
 
   test("Health speaks of all of the agent's parts", async () => {
     const { status, version } = await client.answer("Health", {});
@@ -42,7 +42,7 @@ describe("the program over gRPC, called from Node", () => {
     expect((await watched.next()).answer).toEqual({ status: "NOT_SERVING" });
     expect((await watched.next()).error?.code).toBe(14);
     expect(await exited).toBe(0);
-  }, 20_000);
+  });
 });
 
 test("a gRPC port that was chosen and is taken ends with 2 and names the setting", async () => {
@@ -60,22 +60,18 @@ test("a gRPC port that was chosen and is taken ends with 2 and names the setting
   expect(agent.log()).toContain("serving.grpc.port");
   holder.close();
   directory.remove();
-}, 20_000);
+});
 
 test.each([
   ["a bad address", ["--grpc", "here"], "--grpc: expected HOST:PORT"],
   ["an open address without a key", ["--grpc", "0.0.0.0:0"], "serving.grpc: refusing to listen on 0.0.0.0"],
-])(
-  "--grpc with %s",
-  async (_name, args, text) => {
-    const directory = temporaryDirectory();
-    const agent = startProgram(
-      ["agent", "--listen", "127.0.0.1:0", "--state-dir", directory.path, ...args],
-      directory.path,
-    );
-    expect(await agent.child.exited).toBe(2);
-    expect(agent.log()).toContain(text);
-    directory.remove();
-  },
-  20_000,
-);
+])("--grpc with %s", async (_name, args, text) => {
+  const directory = temporaryDirectory();
+  const agent = startProgram(
+    ["agent", "--listen", "127.0.0.1:0", "--state-dir", directory.path, ...args],
+    directory.path,
+  );
+  expect(await agent.child.exited).toBe(2);
+  expect(agent.log()).toContain(text);
+  directory.remove();
+});

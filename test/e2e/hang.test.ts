@@ -15,14 +15,14 @@ beforeEach(async () => {
   await Bun.write(configPath, JSON.stringify({ serving }));
   agent = startProgram(["agent", ...options, "--state-dir", directory.path, "--config", configPath], directory.path);
   url = JSON.parse(await agent.untilLogged('"agent started"')).url;
-}, 60_000);
+});
 
 afterEach(async () => {
   await agent.stop("SIGKILL");
   directory.remove();
-}, 30_000);
+});
 
-/** The agent's own children that run this command. */
+/** Returns the agent's children that run a command. */
 function childrenRunning(command: string): number[] {
   return readdirSync("/proc").flatMap((name) => {
     try {
@@ -73,7 +73,6 @@ test.each(["idle", "asked"])(
       detail: expect.stringContaining("a model process was replaced"),
     });
   },
-  90_000,
 );
 
 test("a forecasting process that is stopped is replaced, and said", async () => {
@@ -91,7 +90,7 @@ test("a forecasting process that is stopped is replaced, and said", async () => 
     (pids) => pids.length === 1 && pids[0] !== pid,
   );
   expect((await health()).checks.processes.detail).toContain("a forecast process was replaced");
-}, 90_000);
+});
 
 test("an agent that was stopped itself, with all its processes, goes on with them", async () => {
   const pids = [...childrenRunning("model-worker"), ...childrenRunning("forecast-worker")];
@@ -102,4 +101,4 @@ test("an agent that was stopped itself, with all its processes, goes on with the
   expect((await embed("after the sleep")).status).toBe(200);
   expect([...childrenRunning("model-worker"), ...childrenRunning("forecast-worker")]).toEqual(pids);
   expect([await metric("model"), await metric("forecast")]).toEqual([0, 0]);
-}, 90_000);
+});

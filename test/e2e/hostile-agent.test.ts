@@ -22,7 +22,7 @@ afterEach(async () => {
   directory.remove();
 });
 
-/** All texts of a message that its schema leaves free, each alone and all at once. */
+/** Messages with hostile text in each of the free strings of a schema, one at a time and in all at once. */
 function* poisonedOnes(schema: TSchema, message: object): Generator<object> {
   const all = poisoned(schema, message) as Record<string, unknown>;
   yield all;
@@ -76,7 +76,7 @@ test("an agent with hostile texts in every field of every message steers no term
   let sent = 0;
   for (const [channel, schema, message] of messages) {
     const topic = agentTopic(fleet, "thor-1", channel);
-    // The plain one first: what is refused for one text does not keep the agent from being known.
+    // The plain message first, so that the agent is known even if a hostile one is refused.
     for (const each of [message, ...poisonedOnes(schema as TSchema, message)]) {
       await agent.publish(topic, JSON.stringify(each), { retain: channel === "presence" }).catch(() => {});
       sent += 1;
@@ -102,9 +102,9 @@ test("an agent with hostile texts in every field of every message steers no term
   }
   await agent.stop();
   await controller.stop();
-  // Text logs too: one line a message, whoever wrote it.
+  // Text logs too: one line a message, whatever its source.
   const log = controller.log();
   expect(steering.exec(log)?.[0] ?? null).toBeNull();
   for (const line of log.trim().split("\n")) expect(JSON.parse(line)).toBeObject();
   expect(hostileText).toMatch(steering);
-}, 120_000);
+});

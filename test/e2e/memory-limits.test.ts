@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -12,8 +12,6 @@ import {
 } from "../fakes/grpc/raw-connection.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 
-setDefaultTimeout(180_000);
-
 const directory = temporaryDirectory();
 const key = "a-key-of-some-length";
 let agent: Program;
@@ -23,7 +21,7 @@ let idleBytes: number;
 
 const residentBytes = () => Number(readFileSync(`/proc/${agent.child.pid}/statm`, "utf8").split(" ")[1]) * 4_096;
 
-/** The most memory that the agent had while `work` ran. */
+/** Returns the peak of the agent's memory while `work` ran. */
 async function peakDuring(work: () => Promise<unknown>): Promise<number> {
   let peak = 0;
   const looking = setInterval(() => {
@@ -42,7 +40,7 @@ beforeAll(async () => {
     directory.path,
   );
   ({ url, grpc } = JSON.parse(await agent.untilLogged("agent started")) as { url: string; grpc: string });
-  // What the first requests of each kind load stays.
+  // Code and data that the first requests of each kind load stay.
   for (let i = 0; i < 20; i += 1) await (await tokenize(["robot ".repeat(1_000)])).text();
   await Bun.sleep(500);
   idleBytes = residentBytes();

@@ -8,6 +8,7 @@ import { startBackend, tf } from "#forecast/lstm/tensorflow.ts";
 import type { TrainingStatus } from "#forecast/night/night-training.ts";
 import { createClock } from "#platform/clock.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
+import { fastClock } from "../fakes/fast-clock.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 import { writeRecordedTraffic } from "./recorded-traffic.ts";
 
@@ -25,7 +26,7 @@ afterEach(async () => {
 });
 
 const minuteMs = 60_000;
-/** Noise around a level, the same at each run: nothing forecasts it better than a mean, which a trained network knows. */
+/** Noise around a level, the same in each run: its mean, which a trained network learns, is the best forecast. */
 const textsAt = (atMs: number) =>
   20 + Number(BigInt.asUintN(16, Bun.hash.wyhash(`${Math.floor(atMs / minuteMs)}`)) % 41n);
 
@@ -43,8 +44,9 @@ test("a bad model loses its place among the forecasts; one that the agent trains
   const stateDir = join(directory.path, "state");
   await mkdir(stateDir);
   await writeBadModel(modelDir);
-  // A minute of the agent's clock takes a twentieth of a second; training begins when it has been recorded for two hours and a half.
-  const clockConfig = { speed: 1_200, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5, 20, 30) };
+  // A minute of the agent's clock takes a twentieth of a second, longer on a busy machine; training begins when two and a half hours more have
+  // been recorded.
+  const clockConfig = fastClock(1_200, Date.UTC(2026, 0, 5, 20, 30));
   const clock = createClock(clockConfig);
   const recordedMinutes = 1_200;
   writeRecordedTraffic(stateDir, recordedMinutes, clockConfig.startMs, textsAt);
@@ -58,7 +60,7 @@ test("a bad model loses its place among the forecasts; one that the agent trains
       training: {
         window: "00:00-00:00",
         minDays: (recordedMinutes + 150) / 1_440,
-        maxMinutes: 0.5,
+        maxMinutes: (0.5 * 1_200) / clockConfig.speed,
         units: "tiny",
         priority: "normal",
       },
@@ -74,7 +76,7 @@ test("a bad model loses its place among the forecasts; one that the agent trains
   const url = await start();
   const ask = async <T>(path: string) => (await (await fetch(`${url}${path}`)).json()) as T;
 
-  /** The traffic goes on: every text is the same one, so that the cache answers and the machine has nothing to compute. */
+  /** Keeps up the traffic with one text, which the cache answers without computing. */
   const feed = async () => {
     feeding = true;
     for (let doneMs = clock.nowMs(); feeding; ) {
@@ -97,19 +99,19 @@ test("a bad model loses its place among the forecasts; one that the agent trains
   const forecast = () => ask<Answer>("/api/v1/forecast");
   const share = ({ forecast: made }: Answer) => made?.shares?.["lstm"] ?? 0;
 
-  // The bad network forecasts; when it can be judged it has no say.
+  // The bad network forecasts until it can be judged; then it has no share.
   const from = await eventually(forecast, (answer) => answer.forecaster.model === "lstm" && answer.forecast !== null);
   const judgedMs = (from.forecast?.madeAtMs as number) + 45 * minuteMs;
   const chosen = ({ forecast: made }: Answer) => made?.shares !== undefined && made.madeAtMs >= judgedMs;
   expect(share(await eventually(forecast, chosen))).toBe(0);
   const training = () => ask<TrainingStatus>("/api/v1/forecast/training");
-  const { last, activeModel } = await eventually(training, (status) => status.last !== null, 90_000);
+  const { last, activeModel } = await eventually(training, (status) => status.last !== null);
   expect(last).toMatchObject({ kind: "promoted", reason: expect.stringMatching(/^WAPE .* of the model in service/) });
   expect(activeModel).toStartWith(join(stateDir, "forecast-models"));
   expect(await (await fetch(`${url}/metrics`)).text()).toContain(
     'thormesh_forecast_trainings_total{outcome="promoted"} 1\n',
   );
-  await eventually(forecast, (answer) => share(answer) > 0.05, 60_000);
+  await eventually(forecast, (answer) => share(answer) > 0.05);
   feeding = false;
   await fed;
   await agent?.stop();
@@ -119,4 +121,4 @@ test("a bad model loses its place among the forecasts; one that the agent trains
   expect(status.activeModel).toBe(activeModel);
   const ready = await agent?.untilLogged('"msg":"the forecasting process is ready on ');
   expect(ready).not.toContain("the built-in one serves");
-}, 240_000);
+});

@@ -12,7 +12,7 @@ afterAll(async () => {
   directory.remove();
 });
 
-/** All below a directory that its group or others may read, write or enter. */
+/** Lists the files below a directory that its group or others may read, write or enter. */
 function openToOthers(path: string): string[] {
   const stats = lstatSync(path);
   const own =
@@ -69,7 +69,7 @@ test("agent and controller leave nothing that others can read, whatever umask th
   } finally {
     process.umask(umask);
   }
-}, 120_000);
+});
 
 test("a pulled model is its user's alone in the state directory, and readable but not writable where --dir says", async () => {
   const umask = process.umask(0o002);
@@ -101,4 +101,4 @@ test("a pulled model is its user's alone in the state directory, and readable bu
   } finally {
     process.umask(umask);
   }
-}, 120_000);
+});

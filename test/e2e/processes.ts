@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** A process below another one, as everybody on the machine (arguments) or its own user (environment) can see it. */
+/** Descendant of a process, with what every user (arguments) or its own user (environment) can see. */
 export interface SeenProcess {
   readonly pid: number;
   readonly args: string;
@@ -15,7 +15,7 @@ const read = (path: string) => {
   }
 };
 
-/** All that descend from a process now. */
+/** Returns the current descendants of a process. */
 export function descendantsOf(root: number): SeenProcess[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync("/proc")) {
@@ -30,12 +30,12 @@ export function descendantsOf(root: number): SeenProcess[] {
   return [...parents.keys()].filter(isBelow).flatMap((pid) => {
     const environment = read(`/proc/${pid}/environ`).replaceAll("\0", "\n");
     const args = argsOf(pid);
-    // One that has not begun its own program yet is its parent still.
+    // A fork that has not started its program yet still looks like its parent.
     return args === argsOf(parents.get(pid) as number) ? [] : [{ pid, args, environment }];
   });
 }
 
-/** Looks at a process' descendants again and again: some live for a moment only. Each is kept as it was seen last. */
+/** Polls a process' descendants, as some live only for a moment. Keeps each as it was last seen. */
 export function watchDescendants(root: number): { seen(): SeenProcess[]; stop(): void } {
   const all = new Map<string, SeenProcess>();
   const look = () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The program under test: the compiled binary named by THORMESH_BINARY, else the sources. */
+/** Program under test: the compiled binary named by THORMESH_BINARY, else the sources. */
 export const programCommand: readonly string[] =
   process.env["THORMESH_BINARY"] === undefined
     ? [process.execPath, join(import.meta.dir, "..", "..", "main.ts")]
@@ -10,15 +10,15 @@ export const programCommand: readonly string[] =
 
 export interface Program {
   readonly child: Bun.Subprocess<"pipe", "pipe", "pipe">;
-  /** All of its log so far. */
+  /** Returns its log so far. */
   log(): string;
   /** Resolves when a line of the log contains `text`; rejects when the program ends first. */
   untilLogged(text: string): Promise<string>;
-  /** Ends it by its own process id and waits. Resolves with the exit code. */
+  /** Sends it a signal and waits for its end. Resolves with the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number>;
 }
 
-/** Starts the program with these arguments in a directory, with `env` beside this process' environment; it ends when this test process does. */
+/** Starts the program in a directory, with this process' environment and `env`. It ends with this test process. */
 export function startProgram(
   args: readonly string[],
   cwd: string,
@@ -26,7 +26,7 @@ export function startProgram(
 ): Program {
   const child = Bun.spawn([...programCommand, ...args], {
     cwd,
-    // What programs of one directory leave for each other is not left in the user's own.
+    // Files that programs leave for each other stay in this directory, not in the user's own.
     env: { ...process.env, XDG_STATE_HOME: join(cwd, "xdg-state"), ...env },
     stdin: "pipe",
     stdout: "pipe",
@@ -66,17 +66,50 @@ export function startProgram(
   };
 }
 
-/** A directory of its own for one test. */
+/** Writes a configuration into a directory and starts the program with it. */
+export async function startConfigured(
+  command: "agent" | "controller",
+  config: object,
+  directory: string,
+  { name = command, env = {} }: { readonly name?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Program> {
+  const path = join(directory, `${name}.json`);
+  await Bun.write(path, JSON.stringify(config));
+  return startProgram([command, "--config", path], directory, env);
+}
+
+/** Waits until an agent that was started is ready. Resolves with its address and the id of its boot. */
+export async function untilReady(agent: Program): Promise<{ readonly url: string; readonly bootId: string }> {
+  const { url, bootId } = JSON.parse(await agent.untilLogged('"agent started"'));
+  await eventually(
+    async () => (await fetch(`${url}/readyz`)).status,
+    (status) => status === 200,
+  );
+  return { url, bootId };
+}
+
+/** Sends requests of one new text each, one after the other. Fails unless each is answered. */
+export async function embedTexts(url: string, count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    const body = JSON.stringify({ inputs: [`gripper ${index} reports torque ${Math.random()}`] });
+    const response = await fetch(`${url}/api/v1/embed`, { method: "POST", body });
+    if (response.status !== 200)
+      throw new Error(`expected an answer, got ${response.status}: ${await response.text()}`);
+    await response.arrayBuffer();
+  }
+}
+
+/** Creates a directory for one test. */
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "thormesh-e2e-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Asks again until the answer satisfies; fails with the last answer after `timeoutMs`. */
+/** Repeats `ask` until its answer satisfies. Fails with the last answer after `timeoutMs`. */
 export async function eventually<T>(
   ask: () => Promise<T>,
   satisfied: (answer: T) => boolean,
-  timeoutMs = 30_000,
+  timeoutMs = 240_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

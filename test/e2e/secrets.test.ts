@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { createLogger } from "#platform/log.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentLogin, keyIn, observerLogin } from "../fakes/broker-clients.ts";
+import { fastClock } from "../fakes/fast-clock.ts";
 import { freePort } from "../fakes/mosquitto.ts";
 import { watchDescendants } from "./processes.ts";
 import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 
-/** All that is secret here begins so: whoever shows one of them shows this. */
+/** Prefix of every secret here: a text that shows a secret shows this. */
 const mark = "s3cr3t-";
 const key = `${mark}api-key-of-this-test`;
 const password = `${mark}mqtt`;
@@ -22,7 +23,7 @@ const environment = {
   NVIDIA_API_KEY: `${mark}nvidia`,
   HOOK_SECRET: `${mark}hook-signature`,
   TRIGGER_TOKEN: `${mark}trigger`,
-  // The service's credentials are not for its children either.
+  // The service's own credentials, which its children must not get either.
   CREDENTIALS_DIRECTORY: `/nowhere/${mark}credentials`,
   ORT_DISABLE_TELEMETRY: "0",
 };
@@ -92,7 +93,7 @@ const expectNone = (texts: readonly string[], secrets: readonly string[] = []) =
   expect(found).toEqual([]);
 };
 
-/** Answers every request with a redirect to another server, which notes what reaches it. */
+/** Server that redirects every request to another one, which records what reaches it. */
 function startRedirecting() {
   const reached: string[] = [];
   const asked: string[] = [];
@@ -122,7 +123,7 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
     const redirecting = startRedirecting();
     const withUser = (scheme: string, port: number, name: string) =>
       `${scheme}://${name}:${mark}${name}@127.0.0.1:${port}`;
-    const clock = { speed: 240, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5) };
+    const clock = fastClock(240);
     const shared = { fleet: "secrets", logLevel: "debug", clock };
     await Bun.write(join(directory.path, "p1.json"), JSON.stringify({ logLevel: "debug", serving: { threads: 1 } }));
     await Bun.write(
@@ -232,7 +233,7 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
       headers: { ...headers, "content-type": "application/json" },
       body: JSON.stringify({ model: "all-MiniLM-L6-v2", input: "hello" }),
     });
-    // The agent of the process provider has come to the broker with a password that neither its arguments nor its environment have.
+    // The process provider's agent has connected, with a password that is in neither its arguments nor its environment.
     await eventually(
       async () => (await (await fetch(`${url}/api/v1/agents`, { headers })).json()) as { agents: AgentRow[] },
       ({ agents }) => ["a1", "p1"].every((id) => agents.some((row) => row.agentId === id && row.status === "online")),
@@ -244,7 +245,7 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
       (asked) => places.every((place) => asked.some((line) => line.startsWith(place))),
       120_000,
     );
-    // A wrong password, and a broker that goes away, are told as well.
+    // A wrong password and a broker that goes away are logged too.
     const wrong = new MqttBroker(
       {
         url: `mqtt://127.0.0.1:${broker}`,
@@ -282,7 +283,7 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
     shown.push(readFileSync(join(directory.path, "controller", "agents", "p1", "agent.log"), "utf8"));
     expectNone(shown, secrets);
 
-    // Credentials went to whom they are for, and nobody followed a redirect.
+    // Credentials reached only their own server, and no redirect was followed.
     const basic = (name: string) => `Basic ${btoa(`${name}:${mark}${name}`)}`;
     expect(redirecting.asked).toContain(`/queue ${basic("trigger")}`);
     expect(redirecting.asked).toContain(`/hook ${basic("hook")}`);
@@ -302,14 +303,14 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
     expect(ofProvider.length).toBeGreaterThan(0);
     const workers = agent.children.seen().filter(({ args }) => args.includes("model-worker"));
     expect(workers.length).toBeGreaterThan(0);
-    // What was said about telemetry still holds for who computes.
+    // The telemetry test holds for the worker processes too.
     for (const { environment: own } of workers) expect(own).toContain("ORT_DISABLE_TELEMETRY=0");
 
-    // What says where the secrets are is their owner's alone.
+    // The files that name where secrets are belong to their owner alone.
     const config = join(directory.path, "controller", "agents", "p1", "agent.json");
     expect(readFileSync(config, "utf8")).not.toContain(mark);
     expect(statSync(config).mode & 0o777).toBe(0o600);
-  }, 300_000);
+  });
 
   test("by the demo, whose processes get none", async () => {
     const program = startProgram(["demo", "--speed", "60"], directory.path, {
@@ -328,7 +329,7 @@ describe.if(process.platform === "linux")("no secret of a fleet leaves it", () =
     expectNone(children.seen().map(({ args, environment: own }) => `${args}\n${own}`));
     expect(await program.stop("SIGINT")).toBeLessThan(2);
     expectNone([program.log(), await new Response(program.child.stdout).text()]);
-  }, 300_000);
+  });
 });
 
 interface AgentRow {
@@ -364,4 +365,4 @@ test("keys and passwords come from files that only their owner reads, or from th
   expect(refused.log()).toContain("expected a file that only its owner can read");
   expectNone([refused.log()]);
   expect(readdirSync(directory.path).length).toBeGreaterThan(0);
-}, 120_000);
+});

@@ -6,9 +6,10 @@ import { encodeMessage } from "#protocol/codec.ts";
 import { ControllerState, Desired, type Presence } from "#protocol/messages.ts";
 import { MqttBroker } from "#protocol/mqtt-broker.ts";
 import { agentTopic, controllerStateTopic } from "#protocol/topics.ts";
+import { fastClock } from "../fakes/fast-clock.ts";
 import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { untilConnected } from "../protocol/broker-contract.ts";
-import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+import { eventually, type Program, startConfigured, temporaryDirectory } from "./program.ts";
 
 const fleet = "sleepers";
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -24,30 +25,26 @@ afterEach(async () => {
   directory.remove();
 });
 
-async function startAgent(id: string, config: { role: string; sleep: object }): Promise<void> {
-  const path = join(directory.path, `${id}.json`);
-  await Bun.write(
-    path,
-    JSON.stringify({
-      fleet,
-      id,
-      role: config.role,
-      stateDir: join(directory.path, id),
-      broker: { url: mosquitto.url },
-      serving: { port: 0, threads: 1, grpc: { enabled: false } },
-      power: { board: "simulated", sleep: config.sleep },
-      // A minute in four seconds: the agent looks every second whether it may sleep.
-      clock: { speed: 15, anchorRealMs: Date.now(), startMs: Date.now() },
-    }),
-  );
-  const program = startProgram(["agent", "--config", path], directory.path);
+async function startAgent(id: string, { role, sleep }: { role: string; sleep: object }): Promise<void> {
+  const config = {
+    fleet,
+    id,
+    role,
+    stateDir: join(directory.path, id),
+    broker: { url: mosquitto.url },
+    serving: { port: 0, threads: 1, grpc: { enabled: false } },
+    power: { board: "simulated", sleep },
+    // A minute in four seconds: the agent looks every second whether it may sleep.
+    clock: fastClock(15, Date.now()),
+  };
+  const program = await startConfigured("agent", config, directory.path, { name: id });
   programs.push(program);
   await program.untilLogged("agent started");
 }
 
 test("a device that stands by sleeps; when it is wanted a peer wakes it, and it serves", async () => {
   const woken = join(directory.path, "woken");
-  // Stands in for a device that is suspended for as long as nobody has woken it, and for six seconds at least.
+  // Stands in for a device that is suspended until it is woken, and for at least six seconds.
   const suspendCommand = ["sh", "-c", `sleep 6; until [ -e ${woken} ]; do sleep 0.1; done`];
   await startAgent("a", {
     role: "active",
@@ -94,4 +91,4 @@ test("a device that stands by sleeps; when it is wanted a peer wakes it, and it 
   expect((await Bun.file(woken).text()).trim()).toBe("b 02:00:00:00:00:0b");
   expect((await fetch(`${awake?.url}/readyz`)).status).toBe(200);
   await client.stop();
-}, 180_000);
+});

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { CostReport } from "#controller/cost/cost-report.ts";
 import type { PowerReport } from "#controller/cost/report-power.ts";
+import { fastClock } from "../fakes/fast-clock.ts";
 import { freePort } from "../fakes/mosquitto.ts";
-import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+import { eventually, type Program, startConfigured, temporaryDirectory } from "./program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let running: Program[] = [];
@@ -17,9 +18,7 @@ afterEach(async () => {
 });
 
 async function start(command: "agent" | "controller", config: object): Promise<Program> {
-  const path = join(directory.path, `${command}.json`);
-  await Bun.write(path, JSON.stringify(config));
-  const program = startProgram([command, "--config", path], directory.path);
+  const program = await startConfigured(command, config, directory.path);
   running.push(program);
   return program;
 }
@@ -27,7 +26,7 @@ async function start(command: "agent" | "controller", config: object): Promise<P
 const joules = (kwh: number) => kwh * 3.6e6;
 
 test("energy goes to the tenants of the keys by compute time: in the agent's metrics, and on to the controller's reports", async () => {
-  const clock = { speed: 60, anchorRealMs: Date.now(), startMs: Date.UTC(2026, 0, 5) };
+  const clock = fastClock(60);
   const [brokerPort, apiPort] = [await freePort(), await freePort()];
   await start("controller", {
     stateDir: join(directory.path, "c"),
@@ -54,7 +53,7 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
     expect(response.status).toBe(200);
     await response.json();
   };
-  // Red has three new texts computed where the operator has one; blue asks most often, but only for what is in its cache but once.
+  // Red has three new texts computed for each one of the operator; blue asks most often, but all its texts but one come from the cache.
   for (let index = 0; index < 20; index += 1) {
     await embed(
       "key-of-red",
@@ -96,4 +95,4 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
     ),
   );
   for (const { tenant, energyKwh } of byTenant) expect(counted[tenant]).toBeCloseTo(joules(energyKwh), 6);
-}, 90_000);
+});

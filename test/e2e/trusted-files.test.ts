@@ -3,7 +3,7 @@ import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, writeFileSync 
 import { join } from "node:path";
 import { temporaryDirectory } from "./program.ts";
 
-/** What lies in the executable's way: only the compiled one looks beside itself. */
+/** Files beside the executable; only the compiled one looks there. */
 const binary = process.env["THORMESH_BINARY"];
 const isRoot = process.getuid?.() === 0;
 const stranger = 4711;
@@ -39,7 +39,7 @@ function run(user: string, ...args: string[]) {
   return { said: `${stdout}${stderr}`, exitCode };
 }
 
-/** A package that says so when it runs. */
+/** Package that leaves a mark when it runs. */
 function plantNative(folder: string) {
   const place = join(folder, "node_modules", "@tensorflow", "tfjs-node");
   mkdirSync(place, { recursive: true });
@@ -65,26 +65,22 @@ const cases = users.flatMap((user) =>
 );
 
 describe.if(binary !== undefined && isRoot)("beside the executable", () => {
-  test.each(cases)(
-    "as %s: a tfjs-node and a model that %s are left out and named",
-    async (user, _, spoil) => {
-      spoil(plantNative(join(directory.path, "above", "bin")));
-      const place = plantModel(join(directory.path, "above", "bin"));
-      spoil(place);
-      const { said } = run(user, "doctor");
-      expect(said).toMatch(/tfjs-node can't be used: .*other users could have changed it/);
-      expect(await ran()).toBe(false);
-      expect(said).toContain("other users could have changed files that are loaded here");
-      expect(said).toContain(place);
-      // What the program carries still serves.
-      expect(said).toContain("ok      embedding: all-MiniLM-L6-v2");
-      expect(run(user, "embed", "--model", "planted", "a text").said).toContain("is left out");
-    },
-    60_000,
-  );
+  test.each(cases)("as %s: a tfjs-node and a model that %s are left out and named", async (user, _, spoil) => {
+    spoil(plantNative(join(directory.path, "above", "bin")));
+    const place = plantModel(join(directory.path, "above", "bin"));
+    spoil(place);
+    const { said } = run(user, "doctor");
+    expect(said).toMatch(/tfjs-node can't be used: .*other users could have changed it/);
+    expect(await ran()).toBe(false);
+    expect(said).toContain("other users could have changed files that are loaded here");
+    expect(said).toContain(place);
+    // The files inside the executable still serve.
+    expect(said).toContain("ok      embedding: all-MiniLM-L6-v2");
+    expect(run(user, "embed", "--model", "planted", "a text").said).toContain("is left out");
+  });
 
   test.each(users.map((user) => [user]))(
-    "as %s: in folders above nothing is looked for, whoever owns it",
+    "as %s: nothing is looked for in folders above, whatever their owner",
     async (user) => {
       plantNative(join(directory.path, "above"));
       plantNative(directory.path);
@@ -94,48 +90,39 @@ describe.if(binary !== undefined && isRoot)("beside the executable", () => {
       expect(said).not.toContain("planted");
       expect(await ran()).toBe(false);
     },
-    60_000,
   );
 });
 
 describe.if(binary !== undefined && isRoot)("what the configuration names", () => {
-  test.each(cases)(
-    "as %s: a directory that %s is refused with path, owner and mode",
-    (user, _, spoil) => {
-      const place = join(directory.path, "place");
-      mkdirSync(place);
-      for (const name of ["libonnxruntime.so.1", "model.json", "weights.bin", "scaling.json"])
-        writeFileSync(join(place, name), "x");
-      const path = join(directory.path, "agent.json");
-      writeFileSync(path, JSON.stringify({ serving: { onnxruntimeDirectory: place }, forecast: { modelDir: place } }));
-      spoil(place);
-      const { said, exitCode } = run(user, "doctor", "--config", path);
-      expect(exitCode).toBe(1);
-      expect(said).toContain("other users could have changed files that are loaded here");
-      expect(said).toMatch(/forecast: .*other users could have changed it/);
-      expect(said).toMatch(/place .*mode 0\d{3}/);
-    },
-    60_000,
-  );
+  test.each(cases)("as %s: a directory that %s is refused with path, owner and mode", (user, _, spoil) => {
+    const place = join(directory.path, "place");
+    mkdirSync(place);
+    for (const name of ["libonnxruntime.so.1", "model.json", "weights.bin", "scaling.json"])
+      writeFileSync(join(place, name), "x");
+    const path = join(directory.path, "agent.json");
+    writeFileSync(path, JSON.stringify({ serving: { onnxruntimeDirectory: place }, forecast: { modelDir: place } }));
+    spoil(place);
+    const { said, exitCode } = run(user, "doctor", "--config", path);
+    expect(exitCode).toBe(1);
+    expect(said).toContain("other users could have changed files that are loaded here");
+    expect(said).toMatch(/forecast: .*other users could have changed it/);
+    expect(said).toMatch(/place .*mode 0\d{3}/);
+  });
 
-  test.each(cases)(
-    "as %s: a configuration that %s is not acted on",
-    async (user, _, spoil) => {
-      const path = join(directory.path, "agent.json");
-      const command = ["touch", join(home, "ran")];
-      writeFileSync(path, JSON.stringify({ power: { board: "jetson", jetson: { nvpmodel: command } } }));
-      spoil(path);
-      for (const args of [["agent"], ["controller"], ["calibrate"], ["models", "list"]]) {
-        const { said, exitCode } = run(user, ...args, "--config", path);
-        expect({ args, exitCode, refused: said.includes("other users could have changed it") }).toEqual({
-          args,
-          exitCode: 2,
-          refused: true,
-        });
-      }
-      if (user === "root") expect(run(user, "doctor", "--config", path).exitCode).toBe(2);
-      expect(await ran()).toBe(false);
-    },
-    60_000,
-  );
+  test.each(cases)("as %s: a configuration that %s is not acted on", async (user, _, spoil) => {
+    const path = join(directory.path, "agent.json");
+    const command = ["touch", join(home, "ran")];
+    writeFileSync(path, JSON.stringify({ power: { board: "jetson", jetson: { nvpmodel: command } } }));
+    spoil(path);
+    for (const args of [["agent"], ["controller"], ["calibrate"], ["models", "list"]]) {
+      const { said, exitCode } = run(user, ...args, "--config", path);
+      expect({ args, exitCode, refused: said.includes("other users could have changed it") }).toEqual({
+        args,
+        exitCode: 2,
+        refused: true,
+      });
+    }
+    if (user === "root") expect(run(user, "doctor", "--config", path).exitCode).toBe(2);
+    expect(await ran()).toBe(false);
+  });
 });

@@ -10,7 +10,7 @@ import {
   parseBrokerKey,
 } from "#protocol/broker-secret.ts";
 
-/** A fleet's key for tests that keep none. */
+/** Key of a fleet, for tests that store none. */
 export const testKey = parseBrokerKey("test".repeat(10).concat("key")) as Uint8Array;
 
 export interface Login {
@@ -19,12 +19,12 @@ export interface Login {
   readonly password: string;
 }
 
-/** Names an agent at its fleet's embedded broker as it does itself. */
+/** Login of an agent at its fleet's embedded broker. */
 export function agentLogin(agentId: string, fleet = "default", key: Uint8Array = testKey): Login {
   return { clientId: agentClientId(fleet, agentId), username: agentId, password: agentSecret(key, fleet, agentId) };
 }
 
-/** Names somebody who reads along. */
+/** Login of an observer. */
 export function observerLogin(fleet = "default", key: Uint8Array = testKey): Login {
   return {
     clientId: `people-${crypto.randomUUID()}`,
@@ -33,14 +33,14 @@ export function observerLogin(fleet = "default", key: Uint8Array = testKey): Log
   };
 }
 
-/** The key of a controller that has been started in this directory. */
+/** Returns the key of a controller that was started in a directory. */
 export function keyIn(stateDir: string): Uint8Array {
   const key = readBrokerKey(stateDir);
   if (key === null) throw new Error(`no controller has been started in ${stateDir}`);
   return key;
 }
 
-/** The embedded broker's limits, but for some. */
+/** Default limits of the embedded broker, with changes. */
 export function brokerLimits(given: Partial<BrokerLimits> = {}): BrokerLimits {
   return parseConfig(BrokerLimits, given, "test");
 }
@@ -55,5 +55,5 @@ const everything: ClientRights = {
   maxSubscriptions: 100,
 };
 
-/** Lets everybody do everything: for what a broker does whoever its clients are. */
+/** Allows every client everything: for tests of what does not depend on the client. */
 export const openAccess: ClientAccess = { admit: () => ({ rights: everything }) };

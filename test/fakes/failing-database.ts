@@ -1,16 +1,16 @@
 import type { Database } from "bun:sqlite";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 
-/** A database whose disk fails at those of its operations that a test chooses; what has failed changes nothing. */
+/** Database whose disk fails at the operations a test chooses. A failed operation changes nothing. */
 export interface FailingDatabase {
   readonly database: StateDatabase;
-  /** Operations so far: statements run, and beginnings and ends of transactions. */
+  /** Number of operations so far: statements, and starts and ends of transactions. */
   operations(): number;
-  /** What they were, in order. */
+  /** Their names, in order. */
   readonly names: string[];
 }
 
-/** @param fails asked with the number of each operation, from 0, and its SQL */
+/** @param fails called with the number of each operation, from 0, and its SQL */
 export function createFailingDatabase(
   real: Database,
   fails: (operation: number, sql: string) => string | null,

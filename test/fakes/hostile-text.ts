@@ -1,14 +1,14 @@
 import type { TSchema } from "@sinclair/typebox";
 
-/** Does to a terminal all that a text may do: its title, its screen, its lines, its direction of writing, what it answers. */
+/** Text with every kind of terminal attack: title, screen, lines, writing direction, answers. */
 export const hostileText =
   "a\u001b]0;x\u0007\u001b[2J\r\nFAKE ok\u009b31m\u007f\u202egpj\u2066\u200b\u2028\u0085\ufeff\u0000z";
 
-/** Characters that no output has raw; ends of lines and tabs are its own. */
+/** Characters that no output may contain raw; line ends and tabs are allowed. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 export const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
 
-/** A value of a schema with hostile texts wherever it has texts, names of records and constants included. */
+/** Returns a value of a schema with hostile text in every string, names of records and constants included. */
 export function hostileValue(schema: TSchema, text = hostileText): unknown {
   const branches = schema["anyOf"] as TSchema[] | undefined;
   if (branches !== undefined) {
@@ -38,7 +38,7 @@ export function hostileValue(schema: TSchema, text = hostileText): unknown {
   }
 }
 
-/** A well-formed message with hostile texts in all texts that its schema leaves free, as long as it lets them be. */
+/** Returns a valid message with hostile text in every free string, as long as its schema allows. */
 export function poisoned(schema: TSchema, value: unknown): unknown {
   if (typeof value === "string") {
     const free = [schema, ...((schema["anyOf"] ?? []) as TSchema[])].find(

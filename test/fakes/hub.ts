@@ -1,39 +1,39 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A file of a repository, and how the hub misbehaves over it. */
+/** File of a repository, with the faults the hub makes when serving it. */
 export interface HubFakeFile {
   readonly content: Uint8Array;
-  /** Large files are LFS objects, whose sha256 the hub tells; of others it tells the git object. */
+  /** Large files are LFS objects, for which the hub gives the sha256; for others it gives the git object id. */
   readonly lfs?: boolean;
-  /** After so many bytes the connection is cut, when the client has them (`cutHeld`) or, if there are none, at once; so often. */
+  /** Cuts the connection after `after` bytes, once the client has them (`cutHeld`), or at once after 0; the first `times` times. */
   cut?: { after: number; times: number };
-  /** These bytes come instead; so often. */
+  /** Sends these bytes instead, the first `times` times. */
   wrong?: { content: Uint8Array; times: number };
-  /** This status comes instead; so often. */
+  /** Answers with this status instead, the first `times` times. */
   status?: { code: number; times: number; headers?: Record<string, string> };
-  /** Nothing comes after so many bytes; so often. */
+  /** Falls silent after `after` bytes, the first `times` times. */
   stall?: { after: number; times: number };
 }
 
 export interface HubFakeOptions {
   /** Repositories by name, files by path. */
   readonly repos: Readonly<Record<string, Record<string, HubFakeFile>>>;
-  /** Answers 401 to who doesn't bring it. */
+  /** Answers 401 to requests without it. */
   token?: string;
-  /** A plain file server: no list of files, nothing said of a file beyond its length. */
+  /** Acts as a plain file server: no list of files, and only the length of a file. */
   plain?: boolean;
-  /** Whole files only. */
+  /** Serves whole files only. */
   refuseRanges?: boolean;
-  /** No ETag by which a file can be recognised. */
+  /** Sends no ETag. */
   noEtag?: boolean;
-  /** The list of files is refused with 429; so often. */
+  /** Number of times the list of files is refused with 429. */
   busy?: { times: number };
-  /** Files lie on another server. */
+  /** Redirects files to another server. */
   cdn?: boolean;
-  /** Every file's address leads to itself. */
+  /** Redirects every file to itself. */
   loop?: boolean;
-  /** Called before the answer; may change the files. */
+  /** Called before each answer; may change the files. */
   onRequest?: (path: string) => void;
 }
 
@@ -49,7 +49,7 @@ export interface HubFake {
   readonly url: string;
   readonly requests: HubRequest[];
   readonly options: HubFakeOptions;
-  /** Cuts the connections that have had their bytes. */
+  /** Cuts the connections that have received their bytes. */
   cutHeld(): void;
   stop(): Promise<void>;
 }
@@ -63,7 +63,7 @@ const hex = (algorithm: "sha256" | "sha1", ...parts: (string | Uint8Array)[]) =>
 const sha256 = (content: Uint8Array) => hex("sha256", content);
 const gitSha1 = (content: Uint8Array) => hex("sha1", `blob ${content.length}\0`, content);
 
-/** Takes one off a misbehaviour's count; whether there was one. */
+/** Uses up one occurrence of a fault; false if none was left. */
 function due(misbehaviour: { times: number } | undefined): boolean {
   if (misbehaviour === undefined || misbehaviour.times === 0) return false;
   misbehaviour.times -= 1;
@@ -84,7 +84,7 @@ function listing(repo: string, files: Record<string, HubFakeFile>) {
   };
 }
 
-/** A stand-in of Hugging Face's hub: its addresses, headers and redirects, with real misbehaviour on real connections. */
+/** Stands in for Hugging Face's hub: its addresses, headers and redirects, with real faults on real connections. */
 export async function startHub(options: HubFakeOptions): Promise<HubFake> {
   const requests: HubRequest[] = [];
   const servers: Server[] = [];

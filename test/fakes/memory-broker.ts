@@ -4,14 +4,14 @@ import { matchesFilter } from "#protocol/topics.ts";
 
 export interface RecordingBroker extends Broker {
   readonly published: { topic: string; payload: string; retain: boolean }[];
-  /** The next publishes fail, one for each name. */
+  /** Fails the next `count` publishes. */
   failNextPublishes(count: number): void;
   setConnected(connected: boolean): void;
   /** Delivers a message as the broker would. */
   inject(topic: string, message: unknown, retained?: boolean): Promise<void>;
 }
 
-/** A broker in memory that records what is published and takes scripted failures. */
+/** Broker in memory that records publishes and fails as scripted. */
 export function createRecordingBroker(): RecordingBroker {
   const handlers = new Map<string, MessageHandler>();
   const listeners: ((connected: boolean) => void)[] = [];

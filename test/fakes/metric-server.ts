@@ -1,4 +1,4 @@
-/** Answers as a source of metrics does, the way a test says; counts how often it was asked and keeps the newest request. */
+/** Source of metrics with scripted answers. Counts requests and keeps the newest. */
 export interface MetricServer {
   readonly url: string;
   respond: (request: Request) => Response | Promise<Response>;
@@ -25,7 +25,7 @@ export function startMetricServer(): MetricServer {
   return fake;
 }
 
-/** What Prometheus' query API answers for a vector; values are texts, as it writes them. */
+/** Answer of Prometheus' query API for a vector; values are strings, as Prometheus writes them. */
 export function prometheusVector(...values: readonly string[]): Response {
   const result = values.map((value, index) => ({
     metric: { instance: `i${index}` },

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { encodeFrame, type Frame, FrameReader } from "#agent/serving/worker/frames.ts";
 
-// Stands in for a model's process and misbehaves as its first argument says; with "then " before it, from its second batch on.
+// Stands in for a model's process. Misbehaves as its first argument says, from the second batch on if that begins with "then ".
 // Vectors have four numbers.
 
 const said = process.argv[2] ?? "";
@@ -22,7 +22,7 @@ const vectorsOf = (count: number, numbers = 4) =>
   Array.from({ length: count }, () => new Float32Array(numbers).fill(0.5));
 const stopItself = () => process.kill(process.pid, "SIGSTOP");
 
-/** A head that says one kind, batch and content, whatever the truth. */
+/** Frame header with the given kind, batch and length, true or not. */
 function forged(length: number, kind: number, batch: number, ...body: number[]): Uint8Array {
   const bytes = new Uint8Array(9 + 4 * body.length);
   const view = new DataView(bytes.buffer);

@@ -3,7 +3,7 @@ import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A port that was free a moment ago. */
+/** Returns a port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -38,7 +38,7 @@ export interface Mosquitto {
 }
 
 export interface MosquittoAccess {
-  /** Names and passwords of those that are let in; nobody else is. */
+  /** Names and passwords of the clients allowed; no other is. */
   readonly users: Readonly<Record<string, string>>;
   readonly acl: string;
 }
@@ -54,7 +54,7 @@ export async function createMosquitto(access?: string | MosquittoAccess): Promis
   const users = typeof access === "object" ? access.users : {};
   const lines = [`listener ${port} 127.0.0.1`, "max_packet_size 1000000"];
   lines.push(`allow_anonymous ${typeof access === "object" ? "false" : "true"}`);
-  // It gives up root, and then reads these files as another user.
+  // It drops root and then reads these files as another user.
   chmodSync(directory, 0o755);
   if (access !== undefined) {
     const aclPath = join(directory, "acl");

@@ -1,6 +1,6 @@
 import protobuf from "protobufjs";
 
-/** The part of opentelemetry/proto/collector/trace/v1 that spans come in, by the numbers of its fields. */
+/** Messages of opentelemetry/proto/collector/trace/v1 that carry spans, with their field numbers. */
 const { root } = protobuf.parse(
   `syntax = "proto3";
   message Request { repeated ResourceSpans resource_spans = 1; }
@@ -38,7 +38,7 @@ export interface CollectedSpan {
   readonly resource: Attributes;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: what protobufjs decodes has no type of its own
+// biome-ignore lint/suspicious/noExplicitAny: protobufjs decodes to untyped objects
 type Decoded = any;
 
 const attributesOf = (pairs: Decoded[] = []): Attributes =>
@@ -46,7 +46,7 @@ const attributesOf = (pairs: Decoded[] = []): Attributes =>
 const hex = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString("hex");
 const ms = (nanoseconds: string) => Number(BigInt(nanoseconds) / 1000n) / 1000;
 
-/** The spans of an ExportTraceServiceRequest. Integers come as texts, as 64 bits need them. */
+/** Returns the spans of an ExportTraceServiceRequest. 64-bit integers are strings. */
 export function readSpans(body: Uint8Array): CollectedSpan[] {
   const message: Decoded = requestType.toObject(requestType.decode(body), { longs: String });
   return message.resource_spans.flatMap(({ resource, scope_spans }: Decoded) =>
@@ -71,14 +71,14 @@ export function readSpans(body: Uint8Array): CollectedSpan[] {
 export interface OtlpCollector {
   readonly url: string;
   readonly spans: CollectedSpan[];
-  /** The paths and headers of the exports. */
+  /** Paths and headers of the exports. */
   readonly exports: { readonly path: string; readonly headers: Headers }[];
-  /** What the next exports are answered with: 200 unless set. */
+  /** Status of the answers to the next exports; 200 unless set. */
   status: number;
   stop(): Promise<void>;
 }
 
-/** Takes OTLP over HTTP as a collector does, and decodes what comes. @param port 0 = any free port */
+/** Receives and decodes OTLP over HTTP, as a collector does. @param port 0 = any free port */
 export function startOtlpCollector(port = 0): OtlpCollector {
   const server = Bun.serve({
     hostname: "127.0.0.1",

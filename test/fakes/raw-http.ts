@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 
-/** Sends bytes as they are and returns the answer until the server closes, or what has come after `waitMs` of silence. */
+/** Sends bytes as they are. Returns the answer up to the server's close, or up to `waitMs` of silence. */
 export function sendRaw(port: number, text: string, waitMs = 2_000): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = "";
@@ -13,7 +13,7 @@ export function sendRaw(port: number, text: string, waitMs = 2_000): Promise<str
     const timer = setTimeout(finish, waitMs);
     socket.on("data", (piece) => {
       answer += piece.toString("latin1");
-      // The head is enough for most questions; what follows it is not waited for.
+      // The head is enough for most tests; the body is not awaited.
       if (answer.includes("\r\n\r\n")) finish();
     });
     socket.on("close", finish);
@@ -24,7 +24,7 @@ export function sendRaw(port: number, text: string, waitMs = 2_000): Promise<str
   });
 }
 
-/** The status of a raw answer; 0 where the server closed without one. */
+/** Returns the status of a raw answer; 0 if the server closed without one. */
 export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0);
 }

@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { backtest } from "#forecast/backtest.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
 import { conformalFactor, coverage, pinballLoss } from "#forecast/judge/quantile-measures.ts";
@@ -33,7 +33,6 @@ test.each([
 });
 
 describe("backtest", () => {
-  setDefaultTimeout(60_000);
   const calendar = createCalendar("UTC", []);
   const startMs = Date.UTC(2026, 0, 5);
   const options = { stepMs: 60_000, steps: 15, maxOrigins: 100, network: null };

@@ -259,35 +259,31 @@ test("learns before its first forecast and after each further one", async () => 
   }
   expect(peaks["forecaster"]).toEqual([...(peaks["learning"] ?? [])]);
   expect(peaks["notLearning"]).not.toEqual(peaks["learning"] ?? []);
-}, 60_000);
+});
 
 const createBlend = () => new TrafficBlend({ stepMs: 60_000, steps: 15, starter: "lstm" });
 
 test.each([
   { name: "the trained model's directory", trained: "/nowhere/trained", expected: "/nowhere/trained" },
   { name: "the configured one without a trained model", trained: null, expected: "/nowhere/configured" },
-])(
-  "its process loads $name",
-  async ({ trained, expected }) => {
-    const ready = Promise.withResolvers<void>();
-    const logged: string[] = [];
-    const write = (line: string) => {
-      logged.push(line);
-      ready.resolve();
-    };
-    const forecaster = createForecaster({
-      config: { ...config, modelDir: "/nowhere/configured", timeoutMs: 30_000 },
-      log: pino({ level: "info" }, { write }),
-      trainedModelDir: () => trained,
-    });
-    await forecaster.start();
-    await ready.promise;
-    expect(forecaster.describe().reason).toContain(`the model in ${expected} can't be used`);
-    expect(logged[0]).toContain("the forecasting process is ready on the ");
-    await forecaster.stop();
-  },
-  60_000,
-);
+])("its process loads $name", async ({ trained, expected }) => {
+  const ready = Promise.withResolvers<void>();
+  const logged: string[] = [];
+  const write = (line: string) => {
+    logged.push(line);
+    ready.resolve();
+  };
+  const forecaster = createForecaster({
+    config: { ...config, modelDir: "/nowhere/configured", timeoutMs: 30_000 },
+    log: pino({ level: "info" }, { write }),
+    trainedModelDir: () => trained,
+  });
+  await forecaster.start();
+  await ready.promise;
+  expect(forecaster.describe().reason).toContain(`the model in ${expected} can't be used`);
+  expect(logged[0]).toContain("the forecasting process is ready on the ");
+  await forecaster.stop();
+});
 
 test.each([
   {

@@ -182,16 +182,17 @@ describe("openDatabase", () => {
     expect(() => openDatabase(path, migrations, log, 0)).toThrow();
     expect(readdirSync(join(path, "..")).filter((name) => name.includes("corrupt"))).toEqual([]);
     holder.close();
-  }, 20_000);
+  });
 });
 
 describe("clock", () => {
   test("a scaled clock runs by its factor from its anchor", async () => {
-    const clock = createClock({ speed: 1000, anchorRealMs: Date.now(), startMs: 5_000_000 });
+    const anchorRealMs = Date.now();
+    const clock = createClock({ speed: 1000, anchorRealMs, startMs: 5_000_000 });
     await clock.sleep(60_000);
     const elapsedMs = clock.nowMs() - 5_000_000;
     expect(elapsedMs).toBeGreaterThanOrEqual(59_000);
-    expect(elapsedMs).toBeLessThan(5_000_000);
+    expect(elapsedMs).toBeLessThanOrEqual((Date.now() - anchorRealMs) * 1000);
   });
   test("sleep ends when aborted", async () => {
     const abort = new AbortController();

@@ -76,7 +76,7 @@ test("readings that stopped long ago say nothing of now: no watts, no heat to ca
   const text = await metrics.metrics();
   expect(text).not.toMatch(/^thormesh_power_watts /m);
   expect(text).not.toMatch(/^thormesh_junction_temperature_celsius /m);
-}, 20_000);
+});
 
 test("a mode that the controller holds but heat forbids is reported as different, with the reason", async () => {
   board = createFakeBoard();
@@ -89,7 +89,7 @@ test("a mode that the controller holds but heat forbids is reported as different
     reported: "90W",
     reason: expect.stringMatching(/capped at 90W/),
   });
-}, 20_000);
+});
 
 test("a board that nobody has calibrated shows its idle draw in a minute without computation: from then on energy is split, and has owners", async () => {
   board = createFakeBoard();
@@ -124,7 +124,7 @@ test("a board that nobody has calibrated shows its idle draw in a minute without
   expect((busy?.idleJ ?? 0) / seconds).toBeCloseTo(20, 0);
   expect((busy?.activeJ ?? 0) / seconds).toBeCloseTo(30, 0);
   expect(busy?.models?.[0]?.tenants?.[0]?.energyJ).toBeCloseTo(busy?.activeJ ?? 0, 6);
-}, 30_000);
+});
 
 describe("on a board under the test's control", () => {
   const startMs = Date.UTC(2026, 0, 5);

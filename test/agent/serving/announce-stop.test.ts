@@ -1,7 +1,5 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { type TestServing, testServing } from "./start-serving.ts";
-
-setDefaultTimeout(60_000);
 
 const embed = ({ serving }: TestServing) =>
   fetch(`${serving.url}/api/v1/embed`, { method: "POST", body: JSON.stringify({ inputs: ["a robot"] }) });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await server.serving.start();
   reference = await readReferenceTexts();
   together = await embed(reference.map(({ text }) => text));
-}, 30_000);
+});
 afterAll(() => server.serving.stop());
 
 test("there are 40 texts, no two alike in the reference", () => {

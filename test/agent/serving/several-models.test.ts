@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { modelDirectory } from "./models/model-directories.ts";
 import { type Answer, type TestServing, testServing } from "./start-serving.ts";
-
-// Models are loaded, by processes that a busy machine starts slowly.
-setDefaultTimeout(60_000);
 
 let place: string;
 let server: TestServing;

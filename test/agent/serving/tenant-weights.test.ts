@@ -1,8 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import { testServing } from "./start-serving.ts";
-
-setDefaultTimeout(60_000);
 
 /** Holds all batches until it is opened. */
 function closedGate() {

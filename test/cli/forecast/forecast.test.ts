@@ -57,7 +57,7 @@ test("train writes a model that loads and a card, and prints the card as JSON", 
   expect((await readdir(out)).sort()).toEqual(names);
   await startBackend("wasm");
   (await loadModel(modelFilesIn(out))).dispose();
-}, 60_000);
+});
 
 test("backtest prints a table for each trace, with the network where the horizon is not too far for it", async () => {
   const traces = `${trace},${join(directory, "five-minutes.csv")}`;
@@ -70,7 +70,7 @@ test("backtest prints a table for each trace, with the network where the horizon
   expect(second).toContain("3 steps of 300 s");
   expect(second).toMatch(/^lstm +\d+\.\d %/m);
   expect(second).toMatch(/^ridge\+ +\d+\.\d %/m);
-}, 60_000);
+});
 
 test("backtest prints JSON", async () => {
   const args = ["--trace", trace, "--models", "simple", "--horizon", "5", "--origins", "40", "--json"];
@@ -79,7 +79,7 @@ test("backtest prints JSON", async () => {
   const [report] = JSON.parse(stdout);
   expect(report).toMatchObject({ trace: "wave.csv", stepMs: 60_000, steps: 5 });
   expect(report.rows.map(({ model }: { model: string }) => model)).toContain("champion");
-}, 60_000);
+});
 
 test("backtest writes a report that needs nothing else, of the model in a directory", async () => {
   const out = join(directory, "judged");
@@ -98,7 +98,7 @@ test("backtest writes a report that needs nothing else, of the model in a direct
   const damaged = await run("backtest", ...args);
   expect(damaged.code).toBe(2);
   expect(damaged.stderr).toContain("holds no model that can be used: weights.bin does not match the checksum");
-}, 90_000);
+});
 
 test("train reads from Prometheus, with a bearer token from the environment", async () => {
   const headers: (string | null)[] = [];
@@ -139,7 +139,7 @@ test("train reads from Prometheus, with a bearer token from the environment", as
     missingMinutes: 0,
   });
   expect(stdout + stderr).not.toContain("secret");
-}, 60_000);
+});
 
 test("a backtest that fails says why once, and leaves no report", async () => {
   const page = join(directory, "none.html");
@@ -147,7 +147,7 @@ test("a backtest that fails says why once, and leaves no report", async () => {
   expect(code).toBe(2);
   expect(stderr.match(/too little to judge/g)).toHaveLength(1);
   expect(await Bun.file(page).exists()).toBe(false);
-}, 60_000);
+});
 
 const valid = () => ["train", "--trace", trace, "--out", join(directory, "unused")];
 test.each([
@@ -256,15 +256,11 @@ test.each([
     args: () => [...valid(), "--holidays", "2026-02-30"],
     says: 'got "2026-02-30"',
   },
-])(
-  "$name is bad usage",
-  async ({ args, says }) => {
-    const { code, stderr } = await run(...args());
-    expect(stderr).toContain(says);
-    expect(code).toBe(2);
-  },
-  60_000,
-);
+])("$name is bad usage", async ({ args, says }) => {
+  const { code, stderr } = await run(...args());
+  expect(stderr).toContain(says);
+  expect(code).toBe(2);
+});
 
 test("on a terminal a bar moves within an epoch; elsewhere there are only the epochs' lines", () => {
   const report = {

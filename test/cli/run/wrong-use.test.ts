@@ -94,7 +94,7 @@ test("a Prometheus that is down: failed, and said once", async () => {
     await server.stop(true);
     directory.remove();
   }
-}, 20_000);
+});
 
 test("a cause that the message quotes is not said twice", () => {
   const cause = new Error("refused");

@@ -26,7 +26,7 @@ beforeAll(async () => {
     users: Object.fromEntries(users.map((user) => [user, `password of ${user}`])),
     acl: await documentedAcl(),
   });
-}, 30_000);
+});
 afterAll(async () => {
   for (const client of clients) await client.endAsync(true);
   await mosquitto.dispose();

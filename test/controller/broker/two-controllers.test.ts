@@ -86,7 +86,7 @@ test("a second controller with a store of its own stands by until the first take
   await opened.pop()?.stop();
   await waiting;
   expect(isThrough).toBe(true);
-}, 20_000);
+});
 
 test("of two that began at once the later one ends, and agents go on hearing of the other", async () => {
   const first = await controllerAt("a");
@@ -107,7 +107,7 @@ test("of two that began at once the later one ends, and agents go on hearing of 
   await heard;
   await agent.stop();
   expect(states[0]?.status).toBe("online");
-}, 20_000);
+});
 
 test("what anybody says unasked, once or often, ends nobody; agents hear again that the controller is there", async () => {
   const first = await controllerAt("a", listeningLog);
@@ -144,7 +144,7 @@ test("what anybody says unasked, once or often, ends nobody; agents hear again t
   expect(notes.length).toBeGreaterThan(1);
   expect(notes.length).toBeLessThan(10);
   await forger.stop();
-}, 20_000);
+});
 
 test("a flood of questions gets some answers", async () => {
   const first = await controllerAt("a");
@@ -160,7 +160,7 @@ test("a flood of questions gets some answers", async () => {
   expect(answers).toBeGreaterThan(1);
   expect(answers).toBeLessThan(100);
   await asker.stop();
-}, 20_000);
+});
 
 test("what the broker remembers of a controller that is no more is not waited for", async () => {
   const ghost = await stranger();
@@ -170,7 +170,7 @@ test("what the broker remembers of a controller that is no more is not waited fo
   const probe = new MqttBroker({ url: mosquitto.url, clientId: "probe" }, log);
   const times = { connectMs: 5000, answerMs: 200, askAgainMs: 10_000 };
   expect(await awaitSoleController("f", probe, log, never, times)).toBe(true);
-}, 20_000);
+});
 
 test("a broker that is not there is not waited for long", async () => {
   await mosquitto.stop();

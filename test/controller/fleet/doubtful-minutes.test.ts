@@ -280,7 +280,7 @@ describe("the budget of an agent's hour", () => {
       );
     }
     expect(new Set(outcomes.slice(2))).toEqual(new Set(["data accepted"]));
-  }, 60_000);
+  });
 
   test("another agent's hour is its own", async () => {
     for (let each = 0; each < 80; each += 1)

@@ -210,7 +210,7 @@ test("with every column of every table damaged in every way the controller start
   } finally {
     await controller.stop();
   }
-}, 120_000);
+});
 
 describe.each(["freeze", "lease"])("table %s, which has one row", (table) => {
   const open = () => {
@@ -246,6 +246,5 @@ describe.each(["freeze", "lease"])("table %s, which has one row", (table) => {
       await lease.release();
       database.close();
     },
-    10_000,
   );
 });

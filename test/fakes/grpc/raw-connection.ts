@@ -18,7 +18,7 @@ export const flag = { endStream: 1, ack: 1, endHeaders: 4, padded: 8, priority: 
 
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/** One frame, as right or wrong as its parts. */
+/** Encodes one frame, valid or not. */
 export function writeFrame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
   const bytes = Buffer.alloc(9 + payload.length);
   bytes.writeUIntBE(payload.length, 0, 3);
@@ -29,7 +29,7 @@ export function writeFrame(type: number, flags: number, stream: number, payload:
   return bytes;
 }
 
-/** An integer of HPACK behind a prefix of 7 bits. */
+/** Encodes an HPACK integer with a 7-bit prefix. */
 function hpackLength(length: number): number[] {
   if (length < 127) return [length];
   const bytes = [127];
@@ -38,7 +38,7 @@ function hpackLength(length: number): number[] {
   return [...bytes, rest];
 }
 
-/** Header fields in HPACK, each as a literal that no table remembers. */
+/** Encodes header fields in HPACK as literals that are not indexed. */
 export function writeHeaders(fields: readonly (readonly [name: string, value: string])[]): Buffer {
   const parts: Uint8Array[] = [];
   for (const [name, value] of fields) {
@@ -49,7 +49,7 @@ export function writeHeaders(fields: readonly (readonly [name: string, value: st
   return Buffer.concat(parts);
 }
 
-/** The header fields of a call. */
+/** Header fields of a call. */
 export function callHeaders(
   method: string,
   more: readonly (readonly [name: string, value: string])[] = [],
@@ -65,7 +65,7 @@ export function callHeaders(
   ];
 }
 
-/** A message as gRPC frames it, or its first bytes behind a prefix that announces more. */
+/** Frames a gRPC message, or its first bytes with a prefix that announces more. */
 export function grpcMessage(body: Uint8Array, announced = body.length, compressed = 0): Buffer {
   const bytes = Buffer.alloc(5 + body.length);
   bytes[0] = compressed;
@@ -81,16 +81,16 @@ export interface RawFrame {
   readonly payload: Buffer;
 }
 
-/** A connection of HTTP/2 whose client may do as it likes. */
+/** HTTP/2 connection of a client that keeps to no rule. */
 export interface RawConnection {
   readonly socket: Socket;
-  /** Resolves when it is handed over to the system; false where the connection is closed. */
+  /** Resolves when the system has the bytes; false if the connection is closed. */
   send(...frames: readonly Uint8Array[]): Promise<boolean>;
-  /** DATA for a stream in frames of at most 16,384 bytes, as far as the server's windows allow. Resolves with the bytes that were sent within `ms`. */
+  /** Sends DATA in frames of up to 16,384 bytes, as the server's windows allow. Resolves with the number of bytes sent within `ms`. */
   sendData(stream: number, bytes: Uint8Array, ms: number, endStream?: boolean): Promise<number>;
   /** All frames so far, oldest first; those of `keep` only. */
   readonly frames: RawFrame[];
-  /** The first frame, of those that came or are to come, that `wanted` says; null after `ms` or once the connection is closed. */
+  /** Resolves with the first frame, past or to come, that `wanted` accepts; null after `ms` or once the connection is closed. */
   waitFor(wanted: (frame: RawFrame) => boolean, ms: number): Promise<RawFrame | null>;
   readonly closed: boolean;
   /** Stops reading: the server's answers pile up. */
@@ -98,7 +98,7 @@ export interface RawConnection {
   close(): void;
 }
 
-/** @param keep of which frames the connection remembers; all unless given. */
+/** @param keep frames that the connection remembers; all by default. */
 export async function openRawConnection(
   address: string,
   options: { readonly keep?: (frame: RawFrame) => boolean; readonly settings?: Uint8Array } = {},
@@ -156,7 +156,7 @@ export async function openRawConnection(
   });
   socket.write(Buffer.concat([preface, writeFrame(frame.settings, 0, 0, options.settings)]));
 
-  /** Until something comes, `untilMs` or the end of the connection. */
+  /** Resolves at the next frame, at `untilMs`, or at the end of the connection. */
   const something = (untilMs: number) =>
     new Promise<void>((resolve) => {
       const timer = setTimeout(done, Math.max(0, untilMs - performance.now()));

@@ -18,7 +18,7 @@ GPU MAX_FREQ 1386000000
 < FAN_CONFIG DEFAULT=quiet >
 `;
 
-/** A board of stand-in executables with a state of its own. */
+/** Creates a board of stand-in executables with its own state. */
 export function createFakeBoard(conf: string = thorConf) {
   const state = mkdtempSync(join(tmpdir(), "thormesh-board-"));
   const write = (name: string, content: string) => writeFileSync(join(state, name), content);
@@ -47,7 +47,7 @@ export function createFakeBoard(conf: string = thorConf) {
       confPath: join(state, "nvpmodel.conf"),
       modelPath: join(state, "model"),
       releasePath: join(state, "release"),
-      commandTimeoutMs: 1500,
+      commandTimeoutMs: 60_000,
     },
     "fake board",
   );
@@ -57,7 +57,7 @@ export function createFakeBoard(conf: string = thorConf) {
     write,
     read,
     behave: (behaviour: "fail" | "hang" | "lie" | "query-fails" | "warn" | "") => write("behaviour", behaviour),
-    /** A tool as one file, for what is started with an environment of its own. */
+    /** Returns a tool as a single file, for programs started with an empty environment. */
     executable(name: string): string {
       const path = join(state, `${name}-executable`);
       writeFileSync(path, `#!/bin/sh\nJETSON_STATE=${state} exec ${join(import.meta.dir, name)} "$@"\n`, {

@@ -1,7 +1,7 @@
 import type { Node, OnnxGraph, Weight } from "./onnx-file.ts";
 import { idsInput } from "./tiny-models.ts";
 
-/** What the head of a safetensors file says of a tensor: where its bytes are, counted from the end of the head. */
+/** Header entry of a tensor in a safetensors file: its bytes, counted from the end of the header. */
 interface SafeTensor {
   readonly shape: readonly number[];
   readonly data_offsets: readonly [number, number];

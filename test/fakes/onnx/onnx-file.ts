@@ -1,6 +1,6 @@
 import { Message } from "./protobuf.ts";
 
-/** ONNX files made of nodes and weights that a test knows. Field numbers as in onnx.proto3. */
+/** Writes ONNX files of given nodes and weights. Field numbers as in onnx.proto3. */
 
 const elementTypes = { float32: 1, int32: 6, int64: 7, float16: 10 } as const;
 export type ElementType = keyof typeof elementTypes;
@@ -9,7 +9,7 @@ export interface Node {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** A number with a fraction is written as one; whole numbers and lists as integers. `floats` forces the former. */
+  /** Numbers with a fraction are written as floats, whole numbers and lists as integers unless `floats` is set. */
   readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
   readonly floats?: Readonly<Record<string, number>>;
 }
@@ -18,7 +18,7 @@ export interface Weight {
   readonly name: string;
   readonly dims: readonly number[];
   readonly type?: ElementType;
-  /** Values, or where they are in another file beside the ONNX file. */
+  /** Values, or their place in another file beside the ONNX file. */
   readonly values: readonly number[] | { readonly file: string; readonly offset: number; readonly bytes: number };
 }
 

@@ -1,18 +1,18 @@
 import type { ElementType, Node, OnnxGraph, Tensor, Weight } from "./onnx-file.ts";
 
-/** Graphs of a few numbers, so that a test knows what they compute. */
+/** Graphs small enough that a test knows their results. */
 
 const row: Tensor["shape"] = ["batch", "sequence"];
 export const idsInput = (name = "input_ids", type: ElementType = "int64"): Tensor => ({ name, type, shape: row });
 
-/** The table of token vectors: row by row, one row a token. */
+/** Token vectors, one row per token. */
 export const tokenTable = (vocabulary: number, dimension: number): number[] =>
   Array.from({ length: vocabulary * dimension }, (_, i) => {
     const token = Math.floor(i / dimension);
     return token + (i % dimension) / 8; // exact in half precision too
   });
 
-/** A token's vector is its row of the table, whatever stands around it. */
+/** Maps each token to its row of the table, regardless of the other tokens. */
 export function lookUpModel(
   options: {
     readonly vocabulary?: number;

@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import pino from "pino";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
@@ -10,7 +10,6 @@ import { ForecastReport } from "#protocol/messages.ts";
 
 const minuteMs = 60_000;
 describe("the serving forecaster", () => {
-  setDefaultTimeout(60_000);
   /** A network whose answers are the same distance from the anchor, in levels. */
   class BiasedNetwork implements ForecastWorker {
     current: ForecastWorkerState = { kind: "ready", backend: "wasm", reason: "", problem: null, pid: 1 };

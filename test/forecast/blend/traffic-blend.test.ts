@@ -1,11 +1,10 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { ModelScore } from "#forecast/blend/decide-champion.ts";
 import type { ScoreStore } from "#forecast/blend/score-store.ts";
 import { TrafficBlend } from "#forecast/blend/traffic-blend.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 
-setDefaultTimeout(60_000);
 const minuteMs = 60_000;
 const startMs = Date.UTC(2026, 0, 5);
 const calendar = createCalendar("UTC", []);

@@ -73,7 +73,7 @@ const read = (minutes: number, change: Partial<PrometheusRequest> = {}) =>
     endMs: startMs + (minutes - 1) * stepMs,
     stepMs,
     authorization: null,
-    timeoutMs: 5_000,
+    timeoutMs: 60_000,
     tries: 2,
     firstDelayMs: 1,
     ...change,

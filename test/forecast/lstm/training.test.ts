@@ -58,7 +58,7 @@ beforeAll(async () => {
       batches += 1;
     },
   });
-}, 120_000);
+});
 
 afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
@@ -135,7 +135,7 @@ describe("training", () => {
     expect(files["weights.bin"]).toEqual(whole.files["weights.bin"]!);
     expect(memory.kept()).not.toBeNull(); // until the result is safe
     expect(tf.memory().numTensors).toBe(before);
-  }, 60_000);
+  });
 
   test("a full disk costs the checkpoints, not the training", async () => {
     const short = { ...options, epochs: 3, stride: 40, shape: { lstmUnits: [2], denseUnits: 2, dropout: 0 } };

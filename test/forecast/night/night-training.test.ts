@@ -140,7 +140,7 @@ describe("a night's training", () => {
     await training.rollBack();
     expect(models.activeDirectory()).toBe(activeModel);
     expect(moment.reloads).toBe(3);
-  }, 120_000);
+  });
 
   test("one that does not win is thrown away, and the one in service stays", async () => {
     const done = { kind: "done", decision: notBetter, durationS: 1, verdict: "" };

@@ -43,7 +43,7 @@ const server = Bun.serve({
 });
 afterAll(() => server.stop(true));
 const base = `http://127.0.0.1:${server.port}`;
-const bounds = { timeoutMs: 10_000, maxBytes: 1000 };
+const bounds = { timeoutMs: 60_000, maxBytes: 1000 };
 
 test("an answer with its body, whatever its status", async () => {
   const answer = await fetchBounded(`${base}/a`, {
@@ -121,12 +121,12 @@ test("a proxy of the environment gets nothing of what this machine asks itself",
       return new Response("proxied");
     },
   });
-  const path = JSON.stringify(`${import.meta.dir}/../../platform/fetch-bounded.ts`);
+  const path = JSON.stringify(`${import.meta.dir}/../../../platform/fetch/fetch-bounded.ts`);
   const script = `
     const { fetchBounded } = await import(${path});
     const headers = { authorization: "Bearer k" };
     for (const host of ["127.0.0.1", "localhost"]) {
-      const answer = await fetchBounded("http://" + host + ":${server.port}/a", { timeoutMs: 5000, maxBytes: 1000, headers });
+      const answer = await fetchBounded("http://" + host + ":${server.port}/a", { timeoutMs: 60_000, maxBytes: 1000, headers });
       console.log((await answer.json()).ok);
     }`;
   const address = `http://127.0.0.1:${proxy.port}`;

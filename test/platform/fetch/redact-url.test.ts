@@ -8,6 +8,7 @@ import {
   redactUrl,
   splitUserInfo,
 } from "#platform/fetch/redact-url.ts";
+import { cpuMsOf } from "../../fakes/cpu-time.ts";
 
 const secret = "s3cr3t-of-the-test";
 const schemes = ["mqtt", "mqtts", "tcp", "ssl", "ws", "wss", "http", "https", "redis", "custom+x"];
@@ -162,7 +163,9 @@ test("a hostile text takes no time", () => {
     `${"-:a".repeat(2e5)}/@`,
     `${"!".repeat(3e5)}:@`,
   ];
-  const startMs = performance.now();
-  for (const text of texts) redactText(text);
-  expect(performance.now() - startMs).toBeLessThan(20_000);
+  expect(
+    cpuMsOf(() => {
+      for (const text of texts) redactText(text);
+    }),
+  ).toBeLessThan(20_000);
 });

@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { Elysia } from "elysia";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import { createLogger } from "#platform/log.ts";
-
-setDefaultTimeout(60_000);
 
 const log = createLogger("test", "silent");
 

@@ -188,27 +188,23 @@ describe("methods", () => {
 test.each([
   { body: "of an announced length", headers: "content-length: 1000" },
   { body: "in chunks", headers: "transfer-encoding: chunked" },
-])(
-  "a client that sends a byte now and then, $body, is answered 408 and its connection closed",
-  async ({ headers }) => {
-    const socket = connect(server.port, "127.0.0.1");
-    let answer = "";
-    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    socket.on("data", (data) => {
-      answer += data;
-    });
-    socket.on("error", () => {});
-    socket.write(`POST /say-soon HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${headers}\r\n\r\n`);
-    const byte = headers.startsWith("content") ? " " : "1\r\n \r\n";
-    const dripping = setInterval(() => socket.write(byte), 50);
-    try {
-      await closed;
-    } finally {
-      clearInterval(dripping);
-      socket.destroy();
-    }
-    expect(answer).toStartWith("HTTP/1.1 408 ");
-    expect(answer).toContain('"code":"REQUEST_TIMEOUT"');
-  },
-  30_000,
-);
+])("a client that sends a byte now and then, $body, is answered 408 and its connection closed", async ({ headers }) => {
+  const socket = connect(server.port, "127.0.0.1");
+  let answer = "";
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  socket.on("data", (data) => {
+    answer += data;
+  });
+  socket.on("error", () => {});
+  socket.write(`POST /say-soon HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${headers}\r\n\r\n`);
+  const byte = headers.startsWith("content") ? " " : "1\r\n \r\n";
+  const dripping = setInterval(() => socket.write(byte), 50);
+  try {
+    await closed;
+  } finally {
+    clearInterval(dripping);
+    socket.destroy();
+  }
+  expect(answer).toStartWith("HTTP/1.1 408 ");
+  expect(answer).toContain('"code":"REQUEST_TIMEOUT"');
+});

@@ -93,7 +93,7 @@ describe("a broker elsewhere", () => {
       await mosquitto.dispose();
     }
     expect(await ask({ url: `mqtt://127.0.0.1:${await freePort()}` })).toMatchObject({ status: "note" });
-  }, 20_000);
+  });
 
   test("that acknowledges what it does not deliver has failed", async () => {
     const mosquitto = await createMosquitto("topic read #\n");
@@ -106,5 +106,5 @@ describe("a broker elsewhere", () => {
     } finally {
       await mosquitto.dispose();
     }
-  }, 20_000);
+  });
 });

@@ -35,4 +35,4 @@ test("a process, its children and their children", async () => {
   }
   expect(readTreeUsage(child.pid)).toBeUndefined();
   expect(watch.finish().gone).toEqual([child.pid]);
-}, 30_000);
+});

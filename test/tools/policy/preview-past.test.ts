@@ -45,7 +45,7 @@ describe("a policy on recorded hours", () => {
     );
     const before = (list: typeof stretches) => list.filter(({ fromMs }) => fromMs < last + 60 * minuteMs);
     expect(before(previewPast(given, future, last).stretches)).toEqual(before(stretches));
-  }, 30_000);
+  });
 
   test("triggers that a record can tell of count, the others are named", () => {
     const triggers = [

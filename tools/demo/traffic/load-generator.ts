@@ -11,6 +11,8 @@ const rateWindowMs = 2_000;
 
 export interface LoadOptions {
   readonly clock: Clock;
+  /** Real time, by which the rate that is shown is measured. */
+  readonly realNowMs: () => number;
   /** Real requests to send in the clock minute that begins at `minuteStartMs`. */
   readonly requestsInMinute: (minuteStartMs: number) => number;
   readonly nextText: () => string;
@@ -77,7 +79,7 @@ export class LoadGenerator {
 
   /** Requests sent a real second, over the last two. */
   sentQps(): number {
-    this.#forgetOld(performance.now());
+    this.#forgetOld(this.#options.realNowMs());
     return this.#sentAtMs.length / (rateWindowMs / 1000);
   }
 
@@ -87,7 +89,7 @@ export class LoadGenerator {
   }
 
   #sendOne(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#options.realNowMs();
     this.#sentAtMs.push(nowMs);
     if (this.#sentAtMs.length > 1_000) this.#forgetOld(nowMs);
     const shape: ApiShape = this.#sent % 2 === 0 ? "native" : "openai";

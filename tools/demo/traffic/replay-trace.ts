@@ -81,6 +81,7 @@ export async function replayTrace(
   });
   const training = followTraining(plan.agents);
   const load = new LoadGenerator({
+    realNowMs: () => performance.now(),
     clock,
     requestsInMinute: plan.requestsInMinute,
     nextText: plan.nextText,

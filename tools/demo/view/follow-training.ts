@@ -2,7 +2,7 @@ import type { TrainingStatus } from "#forecast/night/night-training.ts";
 import { getJson } from "#tools/demo/fleet/http-json.ts";
 import type { TrainingAwaited, TrainingSnapshot, TrainingSummary } from "./snapshot.ts";
 
-const periodMs = 1_000;
+const defaultPeriodMs = 1_000;
 
 /** What the agents do about models of their own, as they say themselves. */
 export interface TrainingFollower {
@@ -26,6 +26,7 @@ export interface TrainingFollower {
 export function followTraining(
   agents: readonly { readonly agentId: string; readonly url: string }[],
   ask: (url: string) => Promise<TrainingStatus> = async (url) => (await getJson(url)) as TrainingStatus,
+  periodMs = defaultPeriodMs,
 ): TrainingFollower {
   const known = new Map<string, TrainingSnapshot>();
   const ended: TrainingSummary[] = [];

@@ -12,10 +12,10 @@ beforeAll(async () => {
     queueRequests: 12,
     queueBytes: 400_000,
     queueMs: 60_000,
-    requestTimeoutMs: 60_000,
+    requestTimeoutMs: 280_000,
   });
   await server.serving.start();
-}, 30_000);
+});
 afterAll(() => server.serving.stop());
 
 async function post(key: string, inputs: readonly string[], headers: Record<string, string> = {}) {
@@ -51,7 +51,7 @@ test("while another tenant floods, one within its share gets all its answers, an
   expect(others).toContain(429);
   expect(others).toContain(200);
   expect(others.filter((status) => status !== 200 && status !== 429)).toEqual([]);
-}, 120_000);
+});
 
 test("requests beyond the memory limit are refused, and one that is larger than the limit always is", async () => {
   const large = numbered(20, "x".repeat(2_000));
@@ -61,7 +61,7 @@ test("requests beyond the memory limit are refused, and one that is larger than 
   expect(statuses).toContain(429);
   expect((await post("key-of-red", ["y".repeat(300_000)])).status).toBe(413);
   expect((await post("key-of-red", large)).status).toBe(200);
-}, 120_000);
+});
 
 test("what can't be answered within the client's time is refused at once while others wait", async () => {
   const waiting = Array.from({ length: 2 }, (_, client) => post("key-of-red", numbered(60, `waiting ${client}`)));
@@ -72,4 +72,4 @@ test("what can't be answered within the client's time is refused at once while o
   for (const { status } of answers) expect([429, 504]).toContain(status);
   expect(answers.map(({ status }) => status)).toContain(429);
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);
-}, 120_000);
+});

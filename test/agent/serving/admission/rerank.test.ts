@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +6,6 @@ import { pairModel } from "../../../fakes/onnx/tiny-models.ts";
 import { bertConfig, writeModelDirectory } from "../models/write-model-directory.ts";
 import { type Answer, type TestServing, testServing } from "../start-serving.ts";
 
-setDefaultTimeout(30_000); // models are loaded in processes of their own
 const config = (labels: Record<number, string>) => ({
   ...bertConfig,
   architectures: ["BertForSequenceClassification"],

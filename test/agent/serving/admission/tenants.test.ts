@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,8 +6,6 @@ import { pairModel } from "../../../fakes/onnx/tiny-models.ts";
 import { type GrpcClient, startGrpcClient } from "../grpc/start-client.ts";
 import { bertConfig, writeModelDirectory } from "../models/write-model-directory.ts";
 import { type TestServing, testServing } from "../start-serving.ts";
-
-setDefaultTimeout(60_000); // models are loaded in processes of their own
 
 let directory: string;
 let server: TestServing;

@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { batchCost } from "#agent/serving/batching/decide-batch.ts";
 import {
   type Simulated,
@@ -7,8 +7,6 @@ import {
   seededRandom,
   simulateQueue,
 } from "./simulated-queue.ts";
-
-setDefaultTimeout(120_000);
 
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 

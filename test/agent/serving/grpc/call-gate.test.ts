@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { embeddingServiceName } from "#agent/serving/grpc/embedding-service.ts";
 import type { GrpcServer } from "#agent/serving/grpc/grpc-server.ts";
 import { loadProtos } from "#agent/serving/grpc/protos.ts";
@@ -14,8 +14,6 @@ import {
   writeHeaders,
 } from "../../../fakes/grpc/raw-connection.ts";
 import { callOnce, key, keyHeader, openStream, startGrpc } from "./start-grpc.ts";
-
-setDefaultTimeout(60_000);
 
 const embed = `${embeddingServiceName}/Embed`;
 const reflect = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { clientNetwork } from "#agent/serving/grpc/connections.ts";
 import type { GrpcServer } from "#agent/serving/grpc/grpc-server.ts";
@@ -12,8 +12,6 @@ import {
   writeFrame,
 } from "../../../fakes/grpc/raw-connection.ts";
 import { callOnce, key, keyHeader, openStream, startGrpc } from "./start-grpc.ts";
-
-setDefaultTimeout(60_000);
 
 let server: GrpcServer;
 const connections: RawConnection[] = [];

@@ -1,11 +1,8 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:http2";
 import { UsageError } from "#platform/errors.ts";
 import { type Answer, type TestServing, testServing } from "../start-serving.ts";
 import { embeddingService, type GrpcClient, startGrpcClient } from "./start-client.ts";
-
-// Processes are started, on a machine that may have much else to do.
-setDefaultTimeout(60_000);
 
 const anyPort = { enabled: true, host: null, port: null };
 
@@ -15,7 +12,7 @@ beforeAll(async () => {
   server = testServing({ grpc: anyPort, maxInputs: 300, maxBodyBytes: 200_000 });
   await server.serving.start();
   client = startGrpcClient(server.serving.grpcAddress as string);
-}, 60_000);
+});
 afterAll(async () => {
   await client.stop();
   await server.serving.stop();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server } from "node:net";
 import { openGrpc } from "#agent/serving/grpc/open-grpc.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
@@ -6,9 +6,6 @@ import { UsageError } from "#platform/errors.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { createLogger } from "#platform/log.ts";
-
-// Processes are started, on a machine that may have much else to do.
-setDefaultTimeout(60_000);
 
 const open = (config: object) =>
   openGrpc({
@@ -32,7 +29,7 @@ describe("where something else has port 9090", () => {
     holder = createServer();
     // Where it is taken already, it is taken all the same.
     await new Promise<void>((resolve) => holder.on("error", () => resolve()).listen(9090, "127.0.0.1", resolve));
-  }, 60_000);
+  });
   afterAll(() => {
     holder.close();
   });

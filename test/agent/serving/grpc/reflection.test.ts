@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { basename, join } from "node:path";
 import protobuf from "protobufjs";
 import fileDescriptors from "#agent/serving/grpc/file-descriptors.json";
 import { loadProtos } from "#agent/serving/grpc/protos.ts";
 import { type Answer, type TestServing, testServing } from "../start-serving.ts";
 import { embeddingService, type GrpcClient, startGrpcClient } from "./start-client.ts";
-
-// Processes are started, on a machine that may have much else to do.
-setDefaultTimeout(60_000);
 
 const fixtures = join(import.meta.dir, "../../../fixtures/grpc");
 const { root: descriptors } = protobuf.parse(await Bun.file(join(fixtures, "descriptor.proto")).text(), {
@@ -69,7 +66,7 @@ describe("reflection", () => {
     server = testServing({ grpc: { enabled: true, host: null, port: 0 } });
     await server.serving.start();
     client = startGrpcClient(server.serving.grpcAddress as string);
-  }, 60_000);
+  });
   afterAll(async () => {
     await client.stop();
     await server.serving.stop();

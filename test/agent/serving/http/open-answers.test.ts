@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type GrpcClient, startGrpcClient } from "../grpc/start-client.ts";
 import { type Answer, type TestServing, testServing } from "../start-serving.ts";
-
-setDefaultTimeout(60_000);
 
 const place = "/srv/state/of/somebody";
 const withKey = { authorization: "Bearer first-key" };

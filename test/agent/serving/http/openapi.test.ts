@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import Ajv from "ajv";
 import { type TestServing, testServing } from "../start-serving.ts";
-
-setDefaultTimeout(60_000);
 
 interface Content {
   readonly schema: object;
@@ -41,7 +39,7 @@ beforeAll(async () => {
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(methods)) operations.push({ method, path, operation });
   }
-}, 30_000);
+});
 afterAll(() => server.serving.stop());
 
 test("every route is there, with a summary, a tag, an answer's schema and example", () => {

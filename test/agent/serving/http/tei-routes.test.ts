@@ -5,7 +5,7 @@ let server: TestServing;
 beforeAll(async () => {
   server = testServing({ maxInputs: 20 });
   await server.serving.start();
-}, 30_000);
+});
 afterAll(() => server.serving.stop());
 
 const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>

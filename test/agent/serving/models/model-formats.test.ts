@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,6 @@ import { lookUpModel } from "../../../fakes/onnx/tiny-models.ts";
 import { type TestServing, testServing } from "../start-serving.ts";
 import { bertConfig, writeModelDirectory } from "./write-model-directory.ts";
 
-setDefaultTimeout(120_000); // models are loaded in processes of their own
 const directory = await mkdtemp(join(tmpdir(), "thormesh-test-"));
 const modules = ["", "1_Pooling", "2_Normalize"].map((path, idx) => ({
   idx,

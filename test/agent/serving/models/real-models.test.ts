@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,8 +7,6 @@ import { bertModel } from "../../../fakes/onnx/bert-model.ts";
 import { cosine, readReferenceTexts } from "../reference-texts.ts";
 import { testServing } from "../start-serving.ts";
 import { bertConfig, writeModelDirectory } from "./write-model-directory.ts";
-
-setDefaultTimeout(120_000);
 
 /** Models that scripts/fetch-test-models has fetched. */
 const fetched = join(import.meta.dir, "../../../../.cache/test-models");

@@ -117,26 +117,22 @@ describe("a model process with an operator's library", () => {
     expect((await child.run([Uint32Array.of(101, 102)], 8)).vectors[0]?.length).toBe(384);
     const mapped = readFileSync(`/proc/${child.pid}/maps`, "utf8").match(/\S*libonnxruntime\.so\S*/g);
     expect(new Set(mapped)).toEqual(new Set([own]));
-  }, 60_000);
+  });
 
   test("a list that ends without the CPU is not served by it", async () => {
     mkdirSync(join(directory, "own"));
     symlinkSync(library, join(directory, "own", "libonnxruntime.so.1"));
     await expect(start(["cuda"])).rejects.toThrow("none of the execution providers works: cuda: ");
-  }, 60_000);
+  });
 
   test.each([
     { name: "too old", content: "\0VERS_1.22.0\0", message: "it is ONNX Runtime 1.22.0, and this program needs" },
     { name: "not ONNX Runtime", content: "x", message: "it does not say which version it is" },
-  ])(
-    "$name: the process says so",
-    async ({ content, message }) => {
-      mkdirSync(join(directory, "own"));
-      writeFileSync(join(directory, "own", "libonnxruntime.so.1"), content);
-      await expect(start("auto")).rejects.toThrow(message);
-    },
-    60_000,
-  );
+  ])("$name: the process says so", async ({ content, message }) => {
+    mkdirSync(join(directory, "own"));
+    writeFileSync(join(directory, "own", "libonnxruntime.so.1"), content);
+    await expect(start("auto")).rejects.toThrow(message);
+  });
 });
 
 describe("TensorRT's settings", () => {

@@ -1,10 +1,7 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { refuseSlowPatterns } from "#agent/serving/text/check-patterns.ts";
 import { patternsOf } from "#agent/serving/text/tokenizer-patterns.ts";
-
-// Each is tried in a process of its own, until its CPU time says that it will not end.
-setDefaultTimeout(180_000);
 
 const split = (pattern: string) => ({
   type: "Split",

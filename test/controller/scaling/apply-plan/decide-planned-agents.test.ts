@@ -349,7 +349,7 @@ test("whatever the plan says: within minimum and maximum, never below the need o
     }
     for (const { agentId } of agents.filter((each) => each.modeIsHeld)) expect(modes.has(agentId)).toBe(false);
   }
-}, 30_000);
+});
 
 test("what a fleet carries at most: who is there, each in its best mode, known or not", () => {
   const fleet = [agent("a", { mode: "70W" }), standby("b"), agent("c", { available: false })];

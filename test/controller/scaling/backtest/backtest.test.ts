@@ -136,7 +136,7 @@ describe("policies", () => {
       const [before, after] = [one(play(rates, [policy])), one(play(other, [policy]))];
       expect(after.minutes.slice(0, 600)).toEqual(before.minutes.slice(0, 600));
     }
-  }, 60_000);
+  });
 
   test("makes and offers that are too slow, or that there are none of, are left alone", () => {
     const [thor] = reference.devices as [(typeof reference.devices)[number]];
@@ -153,7 +153,7 @@ describe("policies", () => {
 
   test("the same record gives the same figures", () => {
     expect(one(play(rates.slice(0, 300), ["fleet-plan"]))).toEqual(one(play(rates.slice(0, 300), ["fleet-plan"])));
-  }, 60_000);
+  });
 
   describe("a spike of ten times within a minute: lost no longer than a start takes, and no flapping", () => {
     const shapes: [string, (minute: number) => number, number[]][] = [
@@ -215,7 +215,7 @@ test("three days of real traffic: the plan is near the oracle, cheaper than HPA 
   expect(plan.costUsd).toBeLessThan(keda.costUsd);
   expect(plan.sloMinutesPercent).toBeLessThanOrEqual(0.1);
   expect(plan.lostUsd).toBeCloseTo(plan.lostRequests * reference.shortfallUsdPerRequest, 9);
-}, 60_000);
+});
 
 test.each([
   ["steady", [2, 2, 2], 0],

@@ -474,7 +474,7 @@ describe("decision loop", () => {
         "c standby MAXN",
         "d standby MAXN",
       ]);
-    }, 60_000);
+    });
 
     test("rented agents are no devices: they come when the devices do not suffice, and go again", async () => {
       const offer = { kind: "on-demand", capacityQps: 350, usdPerHour: 0.2 } as const;
@@ -514,7 +514,7 @@ describe("decision loop", () => {
       expect(fixture.desired.documents.get("d")?.role).toBe("standby");
       const roles = ["a", "b"].map((agentId) => fixture.desired.documents.get(agentId)?.role ?? "active");
       expect(roles).toContain("active");
-    }, 60_000);
+    });
 
     test("a mode that the plan wants is held on as long as it does, and given up with the role", async () => {
       await begun();
@@ -532,7 +532,7 @@ describe("decision loop", () => {
       }
       for (const { role, powerMode } of fixture.desired.documents.values())
         if (role === "standby") expect(powerMode).toBeNull();
-    }, 60_000);
+    });
 
     test("the plain rule goes first: no forecast, a lost agent, an operator's word", async () => {
       await begun();

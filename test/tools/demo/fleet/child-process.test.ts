@@ -10,7 +10,7 @@ const directory = mkdtempSync(join(tmpdir(), "thormesh-child-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 async function logHas(child: ChildProcess, text: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 240_000;
   while (!(await child.lastLines(5)).includes(text)) {
     if (Date.now() > deadline) throw new Error(`"${text}" did not appear in ${child.logPath}`);
     await Bun.sleep(10);

@@ -14,8 +14,8 @@ beforeEach(() => {
     confPath: board.config.confPath,
     nvpmodelPath: board.executable("nvpmodel"),
     allowedIds: null,
-    requestTimeoutMs: 500,
-    commandTimeoutMs: 3000,
+    requestTimeoutMs: 60_000,
+    commandTimeoutMs: 60_000,
   };
 });
 afterEach(() => board.dispose());
@@ -138,10 +138,11 @@ describe("what is not set", () => {
   });
 
   test("a client that says nothing is given up", async () => {
-    const started = performance.now();
+    // It never ends by itself, and others still have time.
+    const waiting = answerModeRequest(client(["1"], false), options).then(() => "given up too");
     const result = await answerModeRequest(client(["1"], false), { ...options, requestTimeoutMs: 200 });
     expect(result).toMatchObject({ kind: "failed" });
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(await Promise.race([waiting, Promise.resolve("waiting")])).toBe("waiting");
     expect(sets()).toEqual([]);
   });
 
@@ -165,7 +166,7 @@ describe("what is not set", () => {
     ["hang", /did not end within 300 ms/],
   ] as const)("nvpmodel would %s", async (behaviour, reason) => {
     board.behave(behaviour);
-    expect(await answer(["1\n"], { commandTimeoutMs: behaviour === "hang" ? 300 : 3000 })).toMatchObject({
+    expect(await answer(["1\n"], { commandTimeoutMs: behaviour === "hang" ? 300 : 60_000 })).toMatchObject({
       kind: "failed",
       reason: expect.stringMatching(reason),
     });

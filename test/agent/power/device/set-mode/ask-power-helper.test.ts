@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => board.dispose());
 
 /** Waits for a condition, and fails with its name. */
-async function until(name: string, holds: () => boolean, limitMs = 20_000): Promise<void> {
+async function until(name: string, holds: () => boolean, limitMs = 240_000): Promise<void> {
   for (const startedMs = performance.now(); !holds(); await Bun.sleep(20))
     if (performance.now() - startedMs > limitMs) throw new Error(`waited in vain until ${name}`);
 }
@@ -110,7 +110,7 @@ describe.if(Bun.which("systemd-socket-activate") !== null)("the program behind a
     expect(await askPowerHelper(path, 2, 20_000)).toMatchObject({ kind: "reboot-required" });
     expect(board.read("rebooted")).toBe("");
     expect(board.calls()).toEqual(["-m 3", "-m 2"]);
-  }, 60_000);
+  });
 
   test("hostile clients get a refusal, and the next one is served", async () => {
     const say = (text: string) =>
@@ -129,5 +129,5 @@ describe.if(Bun.which("systemd-socket-activate") !== null)("the program behind a
     expect(board.calls()).toEqual([""]);
     expect(await askPowerHelper(path, 0, 30_000)).toEqual({ kind: "set" });
     expect(board.calls()).toEqual(["-m 0"]);
-  }, 90_000);
+  });
 });

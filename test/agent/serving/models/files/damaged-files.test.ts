@@ -119,75 +119,67 @@ async function damage(directory: string, name: string, how: string): Promise<voi
 describe.each([true, false])("with a manifest that says what the files must be: %p", (withManifest) => {
   const cases = files.flatMap((name) => Object.keys(damages).map((how) => [name, how] as const));
 
-  test.each(cases)(
-    "%s, %s between two starts: never served as healthy",
-    async (name, how) => {
-      const place = await copyOfModel(withManifest);
-      stateOf = place.state;
-      await Bun.write(join(place.state, ".keep"), "");
-      const first = create(place);
-      await first.serving.start();
-      await compared(first);
-      expect((await get(first, "/health"))["status"]).toBe("healthy");
-      await first.serving.stop();
+  test.each(cases)("%s, %s between two starts: never served as healthy", async (name, how) => {
+    const place = await copyOfModel(withManifest);
+    stateOf = place.state;
+    await Bun.write(join(place.state, ".keep"), "");
+    const first = create(place);
+    await first.serving.start();
+    await compared(first);
+    expect((await get(first, "/health"))["status"]).toBe("healthy");
+    await first.serving.stop();
 
-      await damage(place.directory, name, how);
-      const second = create(place);
-      // The serving process waits a while for a model that will not load; the test does not.
-      const outcome = await Promise.race([
-        second.serving.start().then(
-          () => "started",
-          () => "refused",
-        ),
-        until(async () => second.serving.url !== "" && (await get(second, "/health"))["status"] === "degraded").then(
-          () => "degraded",
-        ),
-      ]);
-      if (outcome === "refused") return;
-      await until(async () => (await get(second, "/health"))["status"] === "degraded");
-      if (withManifest) {
-        expect((await fetch(`${second.serving.url}/readyz`)).status).toBe(503);
-        return;
-      }
-      const health = await get(second, "/health");
-      const said = JSON.stringify(health["checks"]);
-      if (health["checks"].model_files.status === "degraded") {
-        expect(said).toContain(name);
-        expect(said).toContain("delete ");
-      } else expect(health["checks"].embedding_provider.status).not.toBe("healthy");
-    },
-    60_000,
-  );
+    await damage(place.directory, name, how);
+    const second = create(place);
+    // The serving process waits a while for a model that will not load; the test does not.
+    const outcome = await Promise.race([
+      second.serving.start().then(
+        () => "started",
+        () => "refused",
+      ),
+      until(async () => second.serving.url !== "" && (await get(second, "/health"))["status"] === "degraded").then(
+        () => "degraded",
+      ),
+    ]);
+    if (outcome === "refused") return;
+    await until(async () => (await get(second, "/health"))["status"] === "degraded");
+    if (withManifest) {
+      expect((await fetch(`${second.serving.url}/readyz`)).status).toBe(503);
+      return;
+    }
+    const health = await get(second, "/health");
+    const said = JSON.stringify(health["checks"]);
+    if (health["checks"].model_files.status === "degraded") {
+      expect(said).toContain(name);
+      expect(said).toContain("delete ");
+    } else expect(health["checks"].embedding_provider.status).not.toBe("healthy");
+  });
 
   test.each([
     ["weights.bin", "a bit flipped"],
     ["tokenizer.json", "a byte added"],
     ["model.onnx", "cut off"],
-  ])(
-    "%s, %s while it is served: found out and never healthy again",
-    async (name, how) => {
-      const place = await copyOfModel(withManifest);
-      stateOf = place.state;
-      await Bun.write(join(place.state, ".keep"), "");
-      const served = create(place, 100);
-      await served.serving.start();
-      await compared(served);
-      expect(await vectorOf(served, "a part")).toHaveLength(4);
-      expect((await get(served, "/health"))["status"]).toBe("healthy");
-      await damage(place.directory, name, how);
-      await until(async () => {
-        const { status, checks } = await get(served, "/health");
-        if (status !== "degraded") return false;
-        return (
-          withManifest || checks.model_files.status === "degraded" || checks.embedding_provider.status === "unhealthy"
-        );
-      });
-      await Bun.sleep(500);
-      expect((await get(served, "/health"))["status"]).toBe("degraded");
-      if (withManifest) expect((await fetch(`${served.serving.url}/readyz`)).status).toBe(503);
-    },
-    60_000,
-  );
+  ])("%s, %s while it is served: found out and never healthy again", async (name, how) => {
+    const place = await copyOfModel(withManifest);
+    stateOf = place.state;
+    await Bun.write(join(place.state, ".keep"), "");
+    const served = create(place, 100);
+    await served.serving.start();
+    await compared(served);
+    expect(await vectorOf(served, "a part")).toHaveLength(4);
+    expect((await get(served, "/health"))["status"]).toBe("healthy");
+    await damage(place.directory, name, how);
+    await until(async () => {
+      const { status, checks } = await get(served, "/health");
+      if (status !== "degraded") return false;
+      return (
+        withManifest || checks.model_files.status === "degraded" || checks.embedding_provider.status === "unhealthy"
+      );
+    });
+    await Bun.sleep(500);
+    expect((await get(served, "/health"))["status"]).toBe("degraded");
+    if (withManifest) expect((await fetch(`${served.serving.url}/readyz`)).status).toBe(503);
+  });
 });
 
 test("a file that was only touched, or copied anew, is served as before", async () => {

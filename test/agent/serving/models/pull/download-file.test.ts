@@ -27,7 +27,7 @@ async function download(
   parts: Partial<Download> = {},
 ) {
   hub = await startHub({ repos: { "acme/m": { f: { content, lfs: true, ...file } } }, ...options });
-  const access = { baseUrl: hub.url, token: options.token ?? null, timeoutMs: parts.timeoutMs ?? 5_000 };
+  const access = { baseUrl: hub.url, token: options.token ?? null, timeoutMs: parts.timeoutMs ?? 60_000 };
   const waits: number[] = [];
   const target = join(directory, "f");
   const progress: number[] = [];
@@ -189,7 +189,7 @@ test("other bytes than promised are refused, named, and not kept", async () => {
 });
 
 test("a server that falls silent is given up and asked again", async () => {
-  const { result, ranges } = await download({ stall: { after: 10_000, times: 1 } }, {}, { timeoutMs: 200 });
+  const { result, ranges } = await download({ stall: { after: 10_000, times: 1 } }, {}, { timeoutMs: 2_000 });
   expect(await result).toMatchObject({ sha256, resumedAt: 10_000 });
   expect(ranges()).toEqual(["all", "bytes=10000-"]);
 });
@@ -221,7 +221,7 @@ describe("statuses", () => {
     await hub?.stop();
     hub = await startHub({ repos: {}, token: "right" });
     const ask = (token: string | null) =>
-      askHub({ baseUrl: hub?.url as string, token, timeoutMs: 1000 }, "acme/m/resolve/main/f", "acme/m", {
+      askHub({ baseUrl: hub?.url as string, token, timeoutMs: 60_000 }, "acme/m/resolve/main/f", "acme/m", {
         signal: new AbortController().signal,
       });
     expect((await failure(ask(null))).message).toContain("HF_TOKEN");
@@ -234,7 +234,7 @@ describe("statuses", () => {
   });
 
   test("a server that is not there is named", async () => {
-    const ask = askHub({ baseUrl: "http://127.0.0.1:1", token: null, timeoutMs: 1000 }, "x", "x", {
+    const ask = askHub({ baseUrl: "http://127.0.0.1:1", token: null, timeoutMs: 60_000 }, "x", "x", {
       signal: new AbortController().signal,
     });
     expect((await failure(ask)).message).toContain("127.0.0.1:1 can't be reached");

@@ -1,4 +1,4 @@
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,6 @@ import { selfCommand } from "#platform/process/self-command.ts";
 import { startHub } from "../../../../fakes/hub.ts";
 import { tinyRepository } from "./tiny-repository.ts";
 
-setDefaultTimeout(60_000);
 const directory = await mkdtemp(join(tmpdir(), "thormesh-disk-"));
 /** A file system of 18 MB, where this user may mount one. */
 const mounted =

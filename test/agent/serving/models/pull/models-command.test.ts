@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,6 @@ import { lookUpModel } from "../../../../fakes/onnx/tiny-models.ts";
 import { writeModelDirectory } from "../write-model-directory.ts";
 import { tinyRepository } from "./tiny-repository.ts";
 
-setDefaultTimeout(120_000);
 let place: string;
 let hub: HubFake;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,6 @@ import { openStaging } from "#agent/serving/models/pull/staging.ts";
 import { commit, type HubFake, type HubFakeFile, type HubFakeOptions, startHub } from "../../../../fakes/hub.ts";
 import { tinyRepository } from "./tiny-repository.ts";
 
-setDefaultTimeout(120_000); // models are loaded in processes of their own
 let place: string;
 let hub: HubFake | undefined;
 beforeEach(async () => {
@@ -33,7 +32,7 @@ async function hubWith(repo: Record<string, HubFakeFile>, options: Partial<HubFa
 async function pull(name: string, parts: Partial<PullRequest> = {}, baseUrl = hub?.url as string) {
   const shown: string[] = [];
   const result = await pullModel(parseModelName(name, readCatalog()), {
-    access: { baseUrl, token: null, timeoutMs: 5_000 },
+    access: { baseUrl, token: null, timeoutMs: 60_000 },
     modelsDirectory: place,
     choice: { precision: "auto", architecture: process.arch, gpu: false },
     maxBytes: 1e9,
@@ -231,7 +230,7 @@ describe("what can't be served is not installed, and the reason is told", () => 
   test("without a token that is needed", async () => {
     await hubWith(await tinyRepository(), { token: "secret" });
     expect(await failure(pull("acme/tiny"))).toContain("HF_TOKEN");
-    const access = { baseUrl: hub?.url as string, token: "secret", timeoutMs: 5_000 };
+    const access = { baseUrl: hub?.url as string, token: "secret", timeoutMs: 60_000 };
     expect((await pull("acme/tiny", { access })).result.files.length).toBe(5);
   });
 
@@ -287,7 +286,7 @@ test.each([
 test("neither a token nor a mirror's password is written down, and the token stays with the hub", async () => {
   const { url, requests } = await hubWith(await tinyRepository(), { cdn: true, token: "sesame" });
   const withPassword = url.replace("http://", "http://me:pass-word@");
-  await pull("acme/tiny", { access: { baseUrl: withPassword, token: "sesame", timeoutMs: 5_000 } });
+  await pull("acme/tiny", { access: { baseUrl: withPassword, token: "sesame", timeoutMs: 60_000 } });
   const elsewhere = requests.filter(({ server }) => server === "cdn");
   expect(elsewhere.length).toBeGreaterThan(0);
   expect(elsewhere.map(({ authorization }) => authorization)).toEqual(elsewhere.map(() => undefined));

@@ -26,7 +26,7 @@ test("the real process solves, several at a time, with the bound of the least co
     expect(plan.boundUsd).toBeCloseTo(plan.costUsd, 6);
     expect(plan.method.by).toBe("solver");
   }
-}, 60_000);
+});
 
 test("what may come is covered though only what is expected is paid for", async () => {
   const own = planner();
@@ -38,7 +38,7 @@ test("what may come is covered though only what is expected is paid for", async 
   ]);
   expect(without.steps[4]?.active).toHaveLength(1);
   expect(covering.steps[4]?.active).toHaveLength(2);
-}, 60_000);
+});
 
 test.each([
   ["hangs", script("process.on('message', () => {}); setInterval(() => {}, 1000)"), "no plan within 300 ms"],
@@ -56,18 +56,14 @@ test.each([
     "no plan within 300 ms",
   ],
   ["can't be started", ["/nowhere/at-all"], "/nowhere/at-all"],
-])(
-  "a process that %s: a search makes the plan, and says why",
-  async (_what, command, reason) => {
-    const plan = await planner({ command, timeoutMs: reason.endsWith(" 300 ms") ? 300 : 60_000 }).plan(request);
-    expect(plan.method.by).toBe("search");
-    expect(plan.method.failures.join()).toContain(reason);
-    expect(plan).toMatchObject({ boundUsd: 0, gap: 1 });
-    expect(plan.steps).toHaveLength(5);
-    expect(plan.steps[4]?.shortfallQps).toBe(0);
-  },
-  60_000,
-);
+])("a process that %s: a search makes the plan, and says why", async (_what, command, reason) => {
+  const plan = await planner({ command, timeoutMs: reason.endsWith(" 300 ms") ? 300 : 60_000 }).plan(request);
+  expect(plan.method.by).toBe("search");
+  expect(plan.method.failures.join()).toContain(reason);
+  expect(plan).toMatchObject({ boundUsd: 0, gap: 1 });
+  expect(plan.steps).toHaveLength(5);
+  expect(plan.steps[4]?.shortfallQps).toBe(0);
+});
 
 test("stopped, it needs no process any more", async () => {
   const own = planner();

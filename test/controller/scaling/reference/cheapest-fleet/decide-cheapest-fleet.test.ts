@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
-import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solver.ts";
 import {
   CheapestFleetInput,
   checkCheapestFleetInput,
@@ -8,9 +7,10 @@ import {
 import { decideCheapestFleet } from "#controller/scaling/reference/cheapest-fleet/decide-cheapest-fleet.ts";
 import { explainCheapestFleet } from "#controller/scaling/reference/cheapest-fleet/explain-cheapest-fleet.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { loadPatientSolver } from "../../../../fakes/patient-solver.ts";
 import plannerCases from "../../../../fixtures/planner-cases.json";
 
-const solver = await loadHighsSolver();
+const solver = await loadPatientSolver();
 const read = (input: unknown) => Value.Parse(CheapestFleetInput, input);
 
 test.each(plannerCases.cases.map((each) => [each.name, each] as const))("%s", (_name, planner) => {
@@ -134,4 +134,4 @@ test("too many routes to look at: the solver's fleet alone", () => {
   const answer = decideCheapestFleet(input, solver);
   expect(answer).toMatchObject({ feasible: true, costPerHour: 20, routingCount: null, obstacles: [] });
   expect(explainCheapestFleet(answer)[0]).toEndWith(" for 20 an hour; not every route was tried");
-}, 30_000);
+});
