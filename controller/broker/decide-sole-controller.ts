@@ -35,6 +35,7 @@ export function decideSoleController(
   if (other === own.instanceId) return { kind: "alone", rule: "own-message", other };
   if (status === "offline") return { kind: "insist", rule: "says-offline", other };
   if (sinceMs === undefined || sinceMs < nowMs - maxRunMs) return { kind: "insist", rule: "no-credible-start", other };
+  // mutate: equivalent because equal ids returned above
   const isFirst = own.sinceMs < sinceMs || (own.sinceMs === sinceMs && own.instanceId < other);
   if (isFirst) return { kind: "insist", rule: "started-later", other };
   return answersUs ? { kind: "yield", rule: "confirmed", other } : { kind: "ask", rule: "not-confirmed", other };

@@ -82,9 +82,10 @@ export function observeMinute(
     return { state: { ...state, lastHeardMs: nowMs }, rebirth };
   }
   const missing = data.seq - state.lastSeq - 1;
-  const rebirth: RebirthCause[] = [];
-  if (missing > 0) rebirth.push({ rule: "missing-records", records: missing, beforeSeq: data.seq });
-  if (state.birth?.bootId !== data.bootId) rebirth.push({ rule: "no-birth" });
+  const rebirth: RebirthCause[] = [
+    ...(missing > 0 ? [{ rule: "missing-records" as const, records: missing, beforeSeq: data.seq }] : []),
+    ...(state.birth?.bootId === data.bootId ? [] : [{ rule: "no-birth" as const }]),
+  ];
   const isAhead = (minute: MinuteData) => minute.traffic.minuteStartMs > nowMs + maxAheadMs;
   const recent = state.recent.filter((minute) => !isAhead(minute));
   const newestMs = recent.at(-1)?.traffic.minuteStartMs ?? Number.NEGATIVE_INFINITY;

@@ -25,10 +25,7 @@ export function createFleetTraffic(): FleetTraffic {
     },
     history(lastMinuteStartMs) {
       const oldestMs = lastMinuteStartMs - (keptMinutes - 1) * minuteMs;
-      let firstMs = Number.POSITIVE_INFINITY;
-      for (const startMs of textsByMinute.keys()) {
-        if (startMs >= oldestMs && startMs < firstMs) firstMs = startMs;
-      }
+      const firstMs = Math.min(...[...textsByMinute.keys()].filter((startMs) => startMs >= oldestMs));
       const rates: MinuteRate[] = [];
       for (let startMs = firstMs; startMs <= lastMinuteStartMs; startMs += minuteMs) {
         const texts = textsByMinute.get(startMs);

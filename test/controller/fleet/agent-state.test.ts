@@ -14,6 +14,7 @@ import {
   recentMinutes,
   requestsOf,
   textsOf,
+  unknownAgent,
 } from "#controller/fleet/agent-state.ts";
 import { emptyLatencyCounts } from "#protocol/latency-histogram.ts";
 import type { MinuteData } from "#protocol/messages.ts";
@@ -83,6 +84,12 @@ describe("a minute", () => {
       { seqs: [5], lastSeq: 6 },
     ],
     [
+      "older than the newest, later than the first",
+      anAgent({ minutes: [minute(1), minute(5)] }),
+      minute(6, { minuteStartMs: 240_000 }),
+      { seqs: [1, 5], lastSeq: 6 },
+    ],
+    [
       "of a lower seq but later",
       anAgent({ minutes: [minute(5)] }),
       minute(4, { minuteStartMs: 360_000 }),
@@ -116,6 +123,15 @@ describe("a minute", () => {
     expect(seqs(before)).toEqual([1, 2]);
     const { state } = observeMinute(before, minute(3), nowMs - maxAheadMs - 1);
     expect(seqs(state)).toEqual([1, 3]);
+  });
+});
+
+test("ten minutes ahead are allowed", () => expect(maxAheadMs).toBe(600_000));
+
+test("of an unknown agent there is nothing but its id", () => {
+  expect(unknownAgent("a", 5)).toEqual({
+    ...{ agentId: "a", bootId: null, presence: null, birth: null, reported: null, reportedAtMs: null },
+    ...{ lastHeardMs: 5, lastSeq: 0, recent: [] },
   });
 });
 

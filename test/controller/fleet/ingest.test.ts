@@ -264,6 +264,67 @@ describe("ingest", () => {
     expect(rebirths()).toEqual([]);
   });
 
+  test("a repeated minute and a command's result are signs of life", async () => {
+    const lines: Record<string, unknown>[] = [];
+    begin({ log: pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) }) });
+    await introduce();
+    await broker.deliver(topic("data"), aMinute());
+    nowMs += 1000;
+    await broker.deliver(topic("data"), aMinute());
+    expect(fleet.get("thor-1")?.lastHeardMs).toBe(nowMs);
+    nowMs += 1000;
+    await broker.deliver(topic("cmd-result"), aCommandResult({ id: "c-7", state: "failed", reason: "no" }));
+    expect(fleet.get("thor-1")?.lastHeardMs).toBe(nowMs);
+    expect(lines.at(-1)).toMatchObject({ msg: "command result", command: "c-7", state: "failed", reason: "no" });
+  });
+
+  test("an implausible capacity and an implausible minute are logged with their agent", async () => {
+    const lines: Record<string, unknown>[] = [];
+    begin({ log: pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) }) });
+    const { board } = aBirth();
+    await broker.deliver(
+      topic("birth"),
+      aBirth({ board: { ...board, powerModes: [{ ...board.powerModes[0]!, capacityQps: 1e6 }] } }),
+    );
+    await broker.deliver(topic("data"), aMinute({ minuteStartMs: 1 }));
+    expect(lines).toMatchObject([
+      { msg: "an agent's capacity is implausible", agentId: "thor-1", inAll: 1 },
+      { msg: "an implausible minute was set aside and not counted", agentId: "thor-1", seq: 1 },
+    ]);
+  });
+
+  test("a new run knows an agent by its birth alone, and the traffic of a week", async () => {
+    nowMs = 100 * 86_400_000;
+    await broker.deliver(topic("birth"), aBirth({ bootId: "boot-7" }));
+    for (const [index, daysAgo] of [7, 7 + 1 / 1440].entries())
+      await store.insertMinute(aMinute({ seq: index + 1, minuteStartMs: nowMs - daysAgo * 86_400_000 }));
+    begin({ store });
+    nowMs = 100 * 86_400_000;
+    await ingest.recover();
+    expect(fleet.get("thor-1")).toMatchObject({ bootId: "boot-7", presence: null, lastSeq: 0 });
+    expect(fleet.traffic.history(nowMs - 60_000)[0]?.qps).toBeNull();
+    expect(fleet.traffic.history(nowMs - 7 * 86_400_000)).toHaveLength(1);
+  });
+
+  test("a forgotten agent's budget is read from the store again", async () => {
+    let asked = 0;
+    const inner = createMemoryStore();
+    begin({
+      store: {
+        ...inner,
+        hourUse: (agentId, hourStartMs) => {
+          asked += 1;
+          return inner.hourUse(agentId, hourStartMs);
+        },
+      },
+    });
+    await introduce();
+    await broker.deliver(topic("data"), aMinute());
+    ingest.forget("thor-1");
+    await broker.deliver(topic("data"), aMinute({ seq: 2 }));
+    expect(asked).toBe(2);
+  });
+
   test("minutes that nobody reported are unknown, not zero", async () => {
     await introduce();
     await broker.deliver(topic("data"), aMinute({ seq: 1, minuteStartMs: 60_000, requests: 60 }));
