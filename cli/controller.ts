@@ -1,6 +1,6 @@
 import { parseControllerConfig } from "#controller/check-config.ts";
 import { Controller } from "#controller/controller.ts";
-import { createPlannerProcess } from "#controller/scaling/fleet-plan/worker/planner-process.ts";
+import { PlannerProcess } from "#controller/scaling/fleet-plan/worker/planner-process.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { createClock } from "#platform/clock.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -84,7 +84,7 @@ export const controllerCommand: Command = {
         clock: createClock(config.clock),
         forecaster: createForecaster({ config: config.forecast, log }),
         ...(config.scaling.policy === "fleet-plan"
-          ? { planner: createPlannerProcess({ timeoutMs: config.scaling.plan.timeoutMs, log }) }
+          ? { planner: new PlannerProcess({ timeoutMs: config.scaling.plan.timeoutMs, log }) }
           : {}),
       });
     let isStopped = false;

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import { writeVectorJson } from "#agent/serving/http/write-vector.ts";
-import { defaultThreads } from "#agent/serving/models/default-threads.ts";
 import { findModel, isModelDirectory, onnxChoice, readModelDirectory } from "#agent/serving/models/find-model.ts";
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
+import { defaultThreads } from "#agent/serving/models/model-settings.ts";
 import { openEmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { applyPrompt } from "#agent/serving/text/apply-prompt.ts";

@@ -27,7 +27,7 @@ import { onnxChoice } from "./models/find-model.ts";
 import { settingsOf } from "./models/model-settings.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { openEmbeddingModel } from "./residency/embedding-model.ts";
-import { createModelPool, type ListedModel, type ModelPool } from "./residency/model-pool.ts";
+import { type ListedModel, ModelPool } from "./residency/model-pool.ts";
 import type { ServingConfig } from "./serving-config.ts";
 import { createServingMetrics, type ServingMetrics } from "./serving-metrics.ts";
 import { traceHttp } from "./tracing/trace-http.ts";
@@ -114,8 +114,8 @@ export class Serving {
     const { found, firstLoaded } = await pool.start();
     // What follows costs no time: the model is being loaded in its process.
     const embedder = new TextEmbedder({
-      acquireModel: pool.acquire,
-      queueDepth: pool.queueDepth,
+      acquireModel: (name, signal) => pool.acquire(name, signal),
+      queueDepth: () => pool.queueDepth(),
       sink: this.#options.sink,
       role: this.#role,
       metrics,
@@ -254,7 +254,7 @@ export class Serving {
   #createPool(metrics: ServingMetrics, weightOf: (tenant: string) => number): ModelPool {
     const { config, log, gate, pulledModels, fingerprints: directory = null, onHang, upkeepMs } = this.#options;
     const fingerprints = createFingerprintStore(directory, log);
-    return createModelPool({
+    return new ModelPool({
       available: createAvailableModels(
         modelPlaces(config.modelDirectory, pulledModels),
         (manifest) => onnxChoice(settingsOf(config, manifest)),
@@ -327,13 +327,13 @@ export class Serving {
           embedder,
           maxInputs,
           () => models().map((model) => model.found),
-          pool.find,
+          (name) => pool.find(name),
           () => startedAtS,
         ),
         teiRoutes(embedder, maxInputs),
       ],
       routes: [
-        infoRoutes({ version, config, model: pool.find, engine: engineOf }),
+        infoRoutes({ version, config, model: (name) => pool.find(name), engine: engineOf }),
         rerankRoutes(createReranker(embedder, firstCrossEncoder), maxInputs),
         statusRoutes(state, metrics),
         ...extraRoutes,

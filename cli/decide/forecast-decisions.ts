@@ -7,13 +7,13 @@ import { explainChampion } from "#forecast/blend/explain-champion.ts";
 import { explainForecastModel } from "#forecast/blend/explain-forecast-model.ts";
 import { decideTrainingStep, defaultPatience } from "#forecast/lstm/decide-training-step.ts";
 import { explainTrainingStep } from "#forecast/lstm/explain-training-step.ts";
-import { decideWorkerRestart } from "#forecast/lstm/worker/decide-worker-restart.ts";
-import { explainWorkerRestart } from "#forecast/lstm/worker/explain-worker-restart.ts";
 import { decideNightTraining } from "#forecast/night/decide-night-training.ts";
 import { decidePromotion } from "#forecast/night/decide-promotion.ts";
 import { explainNightTraining, explainPromotion } from "#forecast/night/explain-night-training.ts";
 import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
 import { decideShares } from "#forecast/quantiles/decide-shares.ts";
+import { decideRestart, forecastRestartPolicy } from "#platform/process/decide-restart.ts";
+import { explainRestart } from "#platform/process/explain-restart.ts";
 import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -178,7 +178,7 @@ export const forecastDecisions: Readonly<Record<string, DecisionEntry>> = {
   "forecast-restart": decisionEntry(
     "when the forecasting process that was lost is started again",
     Type.Object({ failuresInRow: Type.Integer({ minimum: 1 }) }, strict),
-    explained(({ failuresInRow }) => decideWorkerRestart(failuresInRow), explainWorkerRestart),
+    explained(({ failuresInRow }) => decideRestart(failuresInRow, forecastRestartPolicy), explainRestart),
   ),
   "training-step": decisionEntry(
     "whether training goes on after an epoch, and how fast",

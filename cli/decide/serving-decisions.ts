@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { decideAdmission } from "#agent/serving/admission/decide-admission.ts";
 import { explainAdmission } from "#agent/serving/admission/explain-admission.ts";
 import { decideBatch } from "#agent/serving/batching/decide-batch.ts";
@@ -6,19 +6,24 @@ import { decideLane } from "#agent/serving/batching/decide-lane.ts";
 import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
 import { explainBatch, explainLane, explainLanePlan } from "#agent/serving/batching/explain-batching.ts";
 import { decideOnnxFile } from "#agent/serving/models/decide-onnx-file.ts";
+import { explainOnnxFile } from "#agent/serving/models/explain-onnx-file.ts";
 import { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { modelSettings } from "#agent/serving/models/model-settings.ts";
-import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
+import { decideProviders } from "#agent/serving/onnxruntime/decide-providers.ts";
 import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
 import { engineConfig } from "#agent/serving/onnxruntime/engine-options.ts";
 import { ExecutionProvider } from "#agent/serving/onnxruntime/execution-provider.ts";
-import { decideDepartures, decideRoom } from "#agent/serving/residency/decide-eviction.ts";
+import { decideEvictions, decideLoad } from "#agent/serving/residency/decide-eviction.ts";
+import { explainEviction, explainLoad } from "#agent/serving/residency/explain-eviction.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { decidePairLengths } from "#agent/serving/text/decide-pair-lengths.ts";
 import { decideBatchDeadline } from "#agent/serving/worker/decide-batch-deadline.ts";
 import { decideModelIo } from "#agent/serving/worker/decide-model-io.ts";
-import { decideRestart } from "#agent/serving/worker/decide-restart.ts";
-import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+import { explainBatchDeadline } from "#agent/serving/worker/explain-batch-deadline.ts";
+import { explainModelIo } from "#agent/serving/worker/explain-model-io.ts";
+import { decideRestart, modelRestartPolicy } from "#platform/process/decide-restart.ts";
+import { explainRestart } from "#platform/process/explain-restart.ts";
+import { type DecisionEntry, decisionEntry, explained } from "./decision-entry.ts";
 import { OnnxChoiceInput } from "./onnx-choice-input.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -134,8 +139,9 @@ const Resident = Type.Object(
   },
   strict,
 );
+const asResident = ({ leaving, ...model }: Static<typeof Resident>) => ({ ...model, evicting: leaving });
 const Residents = Type.Array(Resident, { default: [] });
-const RoomInput = Type.Object(
+const LoadInput = Type.Object(
   {
     need: Type.Object({ bytes: Count, pinned: Type.Boolean({ default: false }) }, strict),
     residents: Residents,
@@ -143,7 +149,7 @@ const RoomInput = Type.Object(
   },
   strict,
 );
-const DeparturesInput = Type.Object(
+const EvictionsInput = Type.Object(
   {
     residents: Residents,
     limits: Type.Object({ budgetBytes: Count, keepAliveMs: amountOrNull }, strict),
@@ -207,19 +213,25 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
     },
   ),
   "model-room": decisionEntry(
-    "which models go so that another one has memory",
-    RoomInput,
-    ({ need, residents, budgetBytes }) => decideRoom(need, residents, budgetBytes),
+    "which models are evicted so that another one has memory",
+    LoadInput,
+    explained(
+      ({ need, residents, budgetBytes }) => decideLoad(need, residents.map(asResident), budgetBytes),
+      explainLoad,
+    ),
   ),
   "model-departures": decisionEntry(
-    "which models go because nobody uses them, or because memory is short",
-    DeparturesInput,
-    ({ residents, limits, nowMs }) => decideDepartures(residents, limits, nowMs),
+    "which models are evicted because they are unused, or because memory is short",
+    EvictionsInput,
+    ({ residents, limits, nowMs }) => {
+      const { evictions, nextMs } = decideEvictions(residents.map(asResident), limits, nowMs);
+      return { evictions: evictions.map((each) => ({ ...each, reason: explainEviction(each) })), nextMs };
+    },
   ),
   "model-restart": decisionEntry(
     "when a model's process that was lost is started again",
     Type.Object({ failuresInRow: Positive }, strict),
-    ({ failuresInRow }) => decideRestart(failuresInRow),
+    explained(({ failuresInRow }) => decideRestart(failuresInRow, modelRestartPolicy), explainRestart),
   ),
   "batch-deadline": decisionEntry(
     "how long a model's process may take for a batch before it is replaced",
@@ -233,15 +245,17 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
       },
       strict,
     ),
-    decideBatchDeadline,
+    explained(decideBatchDeadline, explainBatchDeadline),
   ),
   "model-io": decisionEntry(
     "how an ONNX file is fed, and which of its outputs counts",
     ModelIoInput,
-    ({ inputs, outputs, ...what }) => decideModelIo(inputs, outputs, what),
+    explained(({ inputs, outputs, ...what }) => decideModelIo(inputs, outputs, what), explainModelIo),
   ),
-  "onnx-file": decisionEntry("which of a model's ONNX files is loaded", OnnxFileInput, ({ files, choice }) =>
-    decideOnnxFile(files, choice),
+  "onnx-file": decisionEntry(
+    "which of a model's ONNX files is loaded",
+    OnnxFileInput,
+    explained(({ files, choice }) => decideOnnxFile(files, choice), explainOnnxFile),
   ),
   providers: decisionEntry(
     "on what a model is computed, in the order in which it is tried",
@@ -252,7 +266,7 @@ export const servingDecisions: Readonly<Record<string, DecisionEntry>> = {
       },
       strict,
     ),
-    ({ wanted, present }) => decideProviderAttempts(wanted, present),
+    ({ wanted, present }) => decideProviders(wanted, present),
   ),
   "warm-up": decisionEntry(
     "which batches a GPU computes before the first request",

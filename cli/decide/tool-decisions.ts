@@ -1,7 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import { decidePullFiles } from "#agent/serving/models/pull/decide-pull-files.ts";
+import { explainPullFiles } from "#agent/serving/models/pull/explain-pull-files.ts";
 import { decideMemoryTrend } from "#tools/load/decide-memory-trend.ts";
-import { type DecisionEntry, decisionEntry } from "./decision-entry.ts";
+import { type DecisionEntry, decisionEntry, explained } from "./decision-entry.ts";
 import { OnnxChoiceInput } from "./onnx-choice-input.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -23,6 +24,6 @@ export const toolDecisions: Readonly<Record<string, DecisionEntry>> = {
       },
       strict,
     ),
-    ({ paths, choice }) => decidePullFiles(paths, choice),
+    explained(({ paths, choice }) => decidePullFiles(paths, choice), explainPullFiles),
   ),
 };

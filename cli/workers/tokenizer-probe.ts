@@ -2,12 +2,12 @@ import { runTokenizerProbe } from "#agent/serving/worker/run-tokenizer-probe.ts"
 import type { Command } from "#platform/terminal/command.ts";
 
 export const tokenizerProbeCommand: Command = {
-  summary: "try a tokenizer's regular expressions for the process that loads the model",
-  usage: "",
+  summary: "try a tokenizer's regular expression for the process that loads the model",
+  usage: "JSON",
   hidden: true,
   options: {},
-  async run() {
-    await runTokenizerProbe();
+  async run(_values, [pattern = ""]) {
+    runTokenizerProbe(pattern);
     return 0;
   },
 };

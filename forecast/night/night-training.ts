@@ -7,6 +7,7 @@ import type { MinuteRate, TextMemory } from "#forecast/forecaster.ts";
 import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
+import type { WorkerLoss } from "#platform/process/child-worker.ts";
 import { decideNightTraining, type TrainingSituation } from "./decide-night-training.ts";
 import { explainNightTraining, explainPromotion } from "./explain-night-training.ts";
 import type { NightTrainingConfig } from "./night-training-config.ts";
@@ -138,9 +139,8 @@ export class NightTraining {
 
   /** Stops a running training; its checkpoint stays. */
   async stop(): Promise<void> {
-    const trainer = this.#run?.trainer;
     this.#end("the agent stops");
-    if (trainer === undefined || (await trainer.killAndWait())) await this.#concluded;
+    await this.#concluded;
   }
 
   /** Puts the previous model back into service. */
@@ -249,22 +249,17 @@ export class NightTraining {
   }
 
   async #awaitEnd(run: Run): Promise<void> {
-    const { code, signal } = await run.trainer.ended();
+    const loss = await run.trainer.ended();
     try {
-      await this.#conclude(run, code, signal);
+      await this.#conclude(run, loss);
     } catch (error) {
       this.#finish("failed", describeError(error));
     } finally {
-      run.trainer.stopWatching();
       this.#run = null;
     }
   }
 
-  async #conclude(
-    { name, verdict, stopReason }: Run,
-    code: number,
-    signal: NodeJS.Signals | number | null,
-  ): Promise<void> {
+  async #conclude({ name, verdict, stopReason }: Run, loss: WorkerLoss): Promise<void> {
     const { models, onPromoted } = this.#parts;
     if (verdict?.kind === "done" && verdict.decision.kind === "promote") {
       await models.promote(name);
@@ -277,10 +272,8 @@ export class NightTraining {
       this.#finish("stopped", stopReason);
     } else {
       // The checkpoint may be what made it fail. A trainer killed from outside resumes from it the next night.
-      const killed = verdict === null && signal !== null;
-      if (!killed) await rm(this.#checkpointPath, { force: true });
-      const ended = `the training process ${killed ? `was ended by ${signal}` : `ended with ${code}`}`;
-      this.#finish("failed", verdict?.reason ?? ended);
+      if (verdict !== null || loss.cause !== "signal") await rm(this.#checkpointPath, { force: true });
+      this.#finish("failed", verdict?.reason ?? `the training process ${loss.reason}`);
     }
   }
 
@@ -306,7 +299,6 @@ export class NightTraining {
     if (run.verdict !== null || run.stopReason !== null) return;
     run.verdict = { kind: "failed", reason: `the training process ${what}` };
     this.#parts.onHang?.(what);
-    run.trainer.kill();
   }
 
   #receive(run: Run, message: TrainerMessage): void {

@@ -1,36 +1,36 @@
-/** Waits for another process's answers, one after another, and says when one takes too long. */
+/** Watch for another process' answers, one after another, that reports one that takes too long. */
 export interface AnswerWatch {
-  /** Begins to wait for an answer that may take `limitMs`; a wait before it is over. */
+  /** Begins to wait for an answer that may take `limitMs`; ends an earlier wait. */
   begin(limitMs: number): void;
-  /** Nothing is waited for from now on. */
+  /** Ends the wait. */
   end(): void;
-  /** The answer that is waited for has taken more than half of its time. */
+  /** Returns true when the expected answer has taken more than half of its time. */
   late(): boolean;
   stop(): void;
 }
 
-/** So many ticks a limit: an answer is given up that much later than it could be, at most. */
+/** Ticks in a limit: an answer is given up at most one tick too late. */
 const ticksPerLimit = 10;
-const shortestTickMs = 20;
-const longestTickMs = 1_000;
+const minTickMs = 20;
+const maxTickMs = 1_000;
 
-/** A tick that suits limits of `shortestLimitMs` and longer. */
+/** Returns a tick for limits of `shortestLimitMs` and longer. */
 export const tickFor = (shortestLimitMs: number): number =>
-  Math.min(longestTickMs, Math.max(shortestTickMs, shortestLimitMs / ticksPerLimit));
+  Math.min(maxTickMs, Math.max(minTickMs, shortestLimitMs / ticksPerLimit));
 
 /**
- * Counts only time in which this process ran itself: after it was suspended, stopped or held up, the others, which may have been so too,
- * have all of their time left but two ticks of it. The clock's jumps don't count either.
+ * Counts only time in which this process itself ran: after it was suspended, stopped or held up, the other process, which may have been so
+ * too, has lost at most two ticks of its time. Jumps of the clock count no more than that.
  */
 export function createAnswerWatch(options: {
   readonly tickMs: number;
-  /** The answer did not come; nothing is waited for after it. */
+  /** Called when the answer did not come; the wait is over then. */
   readonly onSilent: (waitedMs: number) => void;
-  /** Told at each tick while nothing is waited for, and for how long that has been so. */
+  /** Called at each tick while no answer is expected, with the time since the last one. */
   readonly onIdle?: (idleMs: number) => void;
-  /** Told at each tick. */
+  /** Called at each tick. */
   readonly onTick?: () => void;
-  /** A monotonous clock. */
+  /** A monotonic clock. */
   readonly nowMs?: () => number;
 }): AnswerWatch {
   const { tickMs, onSilent, onIdle, onTick, nowMs = () => performance.now() } = options;

@@ -1,8 +1,8 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Kinds of child processes. `command`: a tool of the system's, or a command of the operator's. `worker`: this program, computing for its parent. `service`: this
- * program as an agent or controller of its own.
+ * Kind of a child process. `command`: a tool of the system or a command of the operator. `worker`: this program, computing for its parent.
+ * `service`: this program as an agent or controller of its own.
  */
 export type ChildKind = "command" | "worker" | "service";
 
@@ -16,11 +16,11 @@ const places = [
 ];
 const loading = ["LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES"];
 const trust = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
-/** This program's own processes run under the emulator that it runs under: Debian's for other processors is configured by these. */
+/** Configuration of Debian's emulator for other processors, which runs this program's own processes too. */
 const emulation = ["QEMU_LD_PREFIX", "QEMU_CPU"];
 const computing = ["CUDA_", "NVIDIA_", "ORT_", "OMP_", "TF_", "MALLOC_", "MIMALLOC_"];
 
-/** By kind: names, and beginnings of names. Nothing else of this process' environment reaches a child. */
+/** Names and prefixes of the variables that reach a child, by its kind. */
 const allowed: Readonly<
   Record<ChildKind, { readonly names: ReadonlySet<string>; readonly prefixes: readonly string[] }>
 > = {
@@ -32,12 +32,12 @@ const allowed: Readonly<
   },
 };
 
-/** Also where the beginning of the name is allowed, as NVIDIA_API_KEY. */
+/** Names that are left out although their prefix is allowed, like NVIDIA_API_KEY. */
 const soundsSecret = /KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH/i;
 
 /**
- * The environment of a child process: of this process' own only what such a child needs to run, by name, and what it is given. Keys, passwords and tokens in
- * this process' environment are not for its children.
+ * Returns the environment of a child process: the variables of this process that such a child needs to run, and the given ones. Keys, passwords
+ * and tokens in this process' environment don't reach its children.
  */
 export function childEnvironment(
   kind: ChildKind,

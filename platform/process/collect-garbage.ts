@@ -1,20 +1,20 @@
-/** Collects the memory of what was thrown away, where so much comes at once that the runtime would take many times as much before it looks. */
+/** Collects garbage where so much comes at once that the runtime would take many times the memory before it collects. */
 export interface GarbageCollection {
-  /** Takes note of bytes that were, or soon are, thrown away. */
+  /** Counts bytes that are garbage, or soon will be. */
   note(bytes: number): void;
 }
 
-/** A collection stops the process for some 40 ms: never more often than this. */
+/** Minimum time between collections, which stop the process for some 40 ms. */
 const pauseMs = 200;
 
 /**
- * @param everyBytes that are thrown away, in between
- * @param nowMs of a clock that only goes forward
+ * @param everyBytes bytes of garbage from one collection to the next
+ * @param nowMs a monotonic clock
  */
 export function createGarbageCollection(
   everyBytes: number,
   nowMs: () => number,
-  // Not inside the handling of what is thrown away, which still holds it.
+  // Later, because the caller still refers to the garbage.
   collect: () => void = () => void setImmediate(() => Bun.gc(true)),
 ): GarbageCollection {
   let bytes = 0;

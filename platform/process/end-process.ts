@@ -1,4 +1,4 @@
-/** Time that a killed process may still need; one that waits for a driver does not end at all. */
+/** Time for a killed process to end; one that waits for a driver does not end at all. */
 const afterKillMs = 2_000;
 
 async function within(done: Promise<unknown>, ms: number): Promise<boolean> {
@@ -11,7 +11,7 @@ async function within(done: Promise<unknown>, ms: number): Promise<boolean> {
   return ended;
 }
 
-/** Waits for a process that is about to end; kills it after a grace, and does not wait for ever for one that can't be killed. */
+/** Waits for a process that is about to end and kills it after a grace. Does not wait for ever for a process that can't be killed. */
 export async function endProcess(
   child: Pick<Bun.Subprocess, "exited" | "kill" | "unref">,
   graceMs: number,

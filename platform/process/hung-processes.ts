@@ -1,16 +1,16 @@
-/** Counts processes of ours that were killed because they did not answer, so that a hang is never silent. */
+/** Counts child processes that were killed because they did not answer, so that a hang is never silent. */
 export interface HungProcesses {
-  /** @param kind what the process was for: model, forecast, … */
+  /** @param kind purpose of the process: model, forecast, … */
   record(kind: string, reason: string): void;
-  /** Count so far, by kind. */
+  /** Returns the counts by kind. */
   counts(): ReadonlyMap<string, number>;
-  /** The newest one, while it is younger than five minutes; null else. */
+  /** Returns the newest one while it is younger than five minutes, else null. */
   recent(): { readonly kind: string; readonly reason: string; readonly agoMs: number } | null;
 }
 
 const recentMs = 300_000;
 
-/** @param kinds counted from 0 on, so that the first hang shows as a rise */
+/** @param kinds counted from 0, so that the first hang shows as a rise */
 export function createHungProcesses(
   kinds: readonly string[],
   nowMs: () => number = () => performance.now(),
@@ -31,7 +31,7 @@ export function createHungProcesses(
   };
 }
 
-/** The record as one of the checks of `/health`. */
+/** Makes one of the checks of `/health`. */
 export function describeHungProcesses(hung: HungProcesses): { status: "healthy" | "degraded"; detail: string } {
   const all = [...hung.counts()].filter(([, count]) => count > 0).map(([kind, count]) => `${kind}: ${count}`);
   const total = all.length === 0 ? "" : `; replaced since the start: ${all.join(", ")}`;

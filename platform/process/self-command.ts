@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 
-/** The command line that starts this very program again: the compiled executable, or bun with main.ts when run from source. */
+/** Returns the command line that starts this program again: the compiled executable, or bun with main.ts when run from source. */
 export function selfCommand(): string[] {
   const compiled = import.meta.url.includes("/$bunfs/") || import.meta.url.startsWith("file:///$bunfs");
   if (compiled) return [process.execPath];

@@ -5,7 +5,7 @@
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { defaultThreads } from "#agent/serving/models/default-threads.ts";
+import { defaultThreads } from "#agent/serving/models/model-settings.ts";
 import { loadOnnxModel } from "#agent/serving/worker/onnx-model.ts";
 
 const { values } = parseArgs({ options: { ms: { type: "string", default: "1500" } } });

@@ -124,7 +124,6 @@ test("nothing else loads code from a path: who adds one lists it above", () => {
   expect(found.stdout.toString().trim().split("\n").sort()).toEqual([
     "agent/serving/onnxruntime/load-binding.ts",
     "agent/serving/onnxruntime/open-session.ts",
-    "agent/serving/onnxruntime/preload-from-sources.ts",
     "forecast/lstm/model-files.ts",
     "forecast/lstm/require-from-disk.ts",
     "forecast/lstm/tensorflow.ts",

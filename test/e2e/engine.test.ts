@@ -77,7 +77,7 @@ describe("an agent with an operator's ONNX Runtime", () => {
   ])("with $name, goes on with the carried one and says why", async ({ fill, reason }) => {
     const { status, info, health } = await engineOf(fill);
     expect(status).toBe(200);
-    expect(info["engine"]).toMatch(new RegExp(`the one that is named can't be used: .*(${reason})`));
+    expect(info["engine"]).toMatch(new RegExp(`the configured one can't be used: .*(${reason})`));
     expect(health["checks"].embedding_provider.status).toBe("degraded");
   });
 });

@@ -2,9 +2,9 @@ import type { Registry } from "prom-client";
 import { registerGauges } from "#platform/fetch/scraped-metrics.ts";
 import type { GpuMonitor } from "./gpu-monitor.ts";
 
-/** Registers the GPUs' gauges, which ask when they are scraped. What a GPU does not tell has no sample. */
+/** Registers the GPUs' gauges, which are read when they are scraped. A figure that a GPU does not report has no sample. */
 export function registerGpuMetrics(registry: Registry, gpus: GpuMonitor): void {
-  const told = async (figure: "memoryUsedBytes" | "utilizationPercent") =>
+  const samplesOf = async (figure: "memoryUsedBytes" | "utilizationPercent") =>
     [...(await gpus.read()).entries()].flatMap(([gpu, reading]) => {
       const value = reading[figure];
       return value === null ? [] : [[{ gpu: String(gpu) }, value] as const];
@@ -12,15 +12,15 @@ export function registerGpuMetrics(registry: Registry, gpus: GpuMonitor): void {
   registerGauges(
     registry,
     "akidb_gpu_memory_used_bytes",
-    "Memory of the GPU that is in use, by all programs; none on boards whose GPU shares the system's",
+    "Memory of the GPU in use by all programs; none on boards whose GPU shares the system's",
     ["gpu"],
-    () => told("memoryUsedBytes"),
+    () => samplesOf("memoryUsedBytes"),
   );
   registerGauges(
     registry,
     "akidb_gpu_utilization_percent",
-    "Share of the last moments in which the GPU worked, 0 to 100",
+    "Share of the last sample period in which the GPU worked, 0 to 100",
     ["gpu"],
-    () => told("utilizationPercent"),
+    () => samplesOf("utilizationPercent"),
   );
 }

@@ -1,22 +1,22 @@
 import { childEnvironment } from "#platform/process/child-environment.ts";
 import { type GpuReading, parseGpuReadings } from "./parse-gpu-readings.ts";
 
-/** This machine's GPUs as nvidia-smi sees them. */
+/** Monitor of this machine's GPUs, by nvidia-smi. */
 export interface GpuMonitor {
-  /** In the order of their numbers; none where there is no nvidia-smi or it does not answer. */
+  /** Returns the readings in the order of the GPUs' numbers; none without nvidia-smi or its answer. */
   read(): Promise<readonly GpuReading[]>;
 }
 
-/** One that hangs (a driver in trouble) must not hold a scrape up. */
-const answerWithinMs = 2_000;
-/** Several scrapers and `/health` share a reading. */
+/** Time for an answer: a driver in trouble must not hold up a scrape. */
+const maxAnswerMs = 2_000;
+/** Time for which scrapers and `/health` share a reading. */
 const freshForMs = 5_000;
-/** Where there was no GPU, one may come with a driver that is loaded later; looking costs a process. */
+/** Time after which a machine without GPUs is asked again, as a driver may be loaded later; asking costs a process. */
 const absentForMs = 60_000;
 
 const query = ["--query-gpu=name,utilization.gpu,memory.used", "--format=csv,noheader,nounits"];
 
-/** @param command the program to ask, found on PATH */
+/** @param command program on PATH */
 export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi"): GpuMonitor {
   let last: { readonly readings: readonly GpuReading[]; readonly untilMs: number } | undefined;
   let asking: Promise<readonly GpuReading[]> | null = null;
@@ -31,13 +31,13 @@ export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi"): G
         stdout: "pipe",
         stderr: "ignore",
       });
-      // One that waits for a driver can't be killed either: it must not be waited for.
+      // A process that waits for a driver can't be killed, so its end is not waited for.
       const gaveUp = Promise.withResolvers<null>();
       const timer = setTimeout(() => {
         child.kill("SIGKILL");
         child.unref();
         gaveUp.resolve(null);
-      }, answerWithinMs);
+      }, maxAnswerMs);
       try {
         const answered = Promise.all([new Response(child.stdout).text(), child.exited]);
         const answer = await Promise.race([answered, gaveUp.promise]);
@@ -46,7 +46,7 @@ export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi"): G
         clearTimeout(timer);
       }
     } catch {
-      return []; // it can't be run: as good as absent
+      return []; // a command that can't be run is as good as absent
     }
   };
 

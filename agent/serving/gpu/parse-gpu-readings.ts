@@ -1,4 +1,4 @@
-/** What a GPU says of itself; null where it does not know (a Jetson's memory is the system's own). */
+/** Reading of a GPU; null for figures that it does not report (a Jetson's memory is the system's own). */
 export interface GpuReading {
   readonly name: string;
   readonly memoryUsedBytes: number | null;
@@ -14,8 +14,8 @@ function known(field: string | undefined): number | null {
 }
 
 /**
- * Reads what `nvidia-smi --query-gpu=name,utilization.gpu,memory.used --format=csv,noheader,nounits` prints, a line a GPU. What a GPU
- * can't tell stands there as [N/A] or [Not Supported]. Lines of another form (warnings) are passed over.
+ * Parses the output of `nvidia-smi --query-gpu=name,utilization.gpu,memory.used --format=csv,noheader,nounits`, a line for each GPU. Missing
+ * figures are [N/A] or [Not Supported]. Lines of another form (warnings) are ignored.
  */
 export function parseGpuReadings(text: string): GpuReading[] {
   return text.split("\n").flatMap((line) => {

@@ -1,5 +1,5 @@
 import type { EngineConfig } from "../onnxruntime/engine-options.ts";
-import { describeEngine, type EngineReport } from "../onnxruntime/execution-provider.ts";
+import { type EngineReport, explainEngine } from "../onnxruntime/execution-provider.ts";
 import type { HealthCheck } from "../ports.ts";
 import type { ListedModel } from "../residency/model-pool.ts";
 
@@ -50,7 +50,7 @@ export async function modelEntry({ found, model, status, pinned, problem }: List
 function providerCheck(engine: EngineReport | null, wanted: EngineConfig["executionProviders"]) {
   if (engine === null) return { status: "loading", detail: "the default model is being loaded" };
   const asWanted = engine.libraryProblem === null && (wanted === "auto" || wanted[0] === engine.provider);
-  return { status: asWanted ? "healthy" : "degraded", detail: describeEngine(engine) };
+  return { status: asWanted ? "healthy" : "degraded", detail: explainEngine(engine) };
 }
 
 function gpuCheck(engine: EngineReport | null, wanted: EngineConfig["executionProviders"]) {

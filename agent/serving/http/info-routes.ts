@@ -5,7 +5,7 @@ import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { settingsOf } from "#agent/serving/models/model-settings.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
-import { describeEngine, type EngineReport, ExecutionProvider } from "../onnxruntime/execution-provider.ts";
+import { type EngineReport, ExecutionProvider, explainEngine } from "../onnxruntime/execution-provider.ts";
 import type { ServingConfig } from "../serving-config.ts";
 
 const Info = Type.Object({
@@ -61,7 +61,7 @@ export function infoRoutes(parts: {
     cache_bytes: config.cacheBytes,
     request_timeout_ms: config.requestTimeoutMs,
     execution_provider: engine?.provider ?? null,
-    engine: engine === null ? null : describeEngine(engine),
+    engine: engine === null ? null : explainEngine(engine),
     version,
   });
   return new Elysia().get(

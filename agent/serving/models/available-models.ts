@@ -6,21 +6,21 @@ import type { Logger } from "#platform/log.ts";
 import { findModel, isModelDirectory, type OnnxChoices, readModelDirectory } from "./find-model.ts";
 import type { FoundModel } from "./model-manifest.ts";
 
-/** The models that can be loaded, by all their names. */
+/** Models that can be loaded, by all their names. */
 export interface AvailableModels {
-  /** Looks at the directories again: what was pulled since is there then, what was removed is not. */
+  /** Reads the directories again: models pulled since are added, removed ones left out. */
   refresh(): Promise<void>;
-  /** By id, directory or alias, in whatever case; null where there is none. */
+  /** Finds a model by id, directory or alias, ignoring case. */
   find(name: string): FoundModel | null;
-  /** Why the directory of this name is left out; null where it isn't. */
+  /** Returns the reason why the directory of this name is left out; null when it isn't. */
   problem(name: string): string | null;
-  /** Directories that are left out, and why. */
+  /** Directories that are left out, with the reasons. */
   problems(): ReadonlyMap<string, string>;
-  /** As of the last refresh. */
+  /** Models as of the last refresh. */
   list(): readonly FoundModel[];
 }
 
-/** The directories that may hold models, a directory each; the first that has a model wins. */
+/** Directories that hold one directory a model; the first that has a model wins. */
 export function modelPlaces(configuredDirectory: string | null, pulledDirectory: string | null): string[] {
   const places = [configuredDirectory, join(dirname(process.execPath), "models"), pulledDirectory];
   return places.filter((place) => place !== null);
@@ -29,7 +29,7 @@ export function modelPlaces(configuredDirectory: string | null, pulledDirectory:
 async function directoriesIn(directory: string): Promise<string[]> {
   try {
     const entries = await readdir(directory, { withFileTypes: true });
-    // What is being pulled has a name that begins with a dot until it is whole. A link may lead to a directory.
+    // A model that is still being pulled has a name that begins with a dot. A link may lead to a directory.
     return entries
       .filter((entry) => !entry.name.startsWith(".") && !entry.isFile())
       .map(({ name }) => name)
@@ -40,7 +40,7 @@ async function directoriesIn(directory: string): Promise<string[]> {
 }
 
 interface ModelPlace {
-  /** Its path within the directory of models: `name`, or `organisation/name`. */
+  /** Path within the directory of models: `name` or `organisation/name`. */
   readonly name: string;
   readonly directory: string;
 }
@@ -60,10 +60,10 @@ async function modelsIn(place: string): Promise<ModelPlace[]> {
   return found;
 }
 
-/** Two readings that found the same: then the first is kept, and what was made of it stays. */
+/** Compares two readings; when they are equal the first object is kept, because a loaded model refers to it. */
 const isSame = (a: FoundModel, b: FoundModel) => JSON.stringify(a) === JSON.stringify(b);
 
-/** Empty before the first refresh. A directory that can't be read is logged once and left out. */
+/** Returns an empty list of models until the first refresh. A directory that can't be read is logged once and left out. */
 export function createAvailableModels(places: readonly string[], choices: OnnxChoices, log: Logger): AvailableModels {
   let found: readonly FoundModel[] = [];
   let byName = new Map<string, FoundModel>();
@@ -77,7 +77,7 @@ export function createAvailableModels(places: readonly string[], choices: OnnxCh
         readings.push({ name, model: await readModelDirectory(directory, choices, name) });
       } catch (error) {
         const reason = describeError(error);
-        if (problems.get(name) !== reason) log.error({ directory }, `this model is left out: ${reason}`);
+        if (problems.get(name) !== reason) log.error({ directory }, `model left out: ${reason}`);
         problemsNow.set(name, reason);
       }
     }
@@ -100,7 +100,7 @@ export function createAvailableModels(places: readonly string[], choices: OnnxCh
       const all = [...models.values()];
       found = all.map(({ model }) => model);
       byName = new Map();
-      // From the strongest names to the weakest: no model is hidden by another one's alias.
+      // From the strongest names to the weakest, so that no model is hidden by another one's alias.
       const names = [
         ...all.map(({ model }) => [model.manifest.id, model] as const),
         ...all.map(({ name, model }) => [name, model] as const),

@@ -3,18 +3,18 @@ import { isRecord, numberAt } from "./json-fields.ts";
 
 export interface LabelsDescription {
   readonly count: number;
-  /** The label that says that the second text is relevant to the first. */
+  /** Index of the label that means that the second text is relevant to the first. */
   readonly relevant: number;
 }
 
 const relevantNames = /^(entailment|relevant|yes|true|positive|duplicate|paraphrase|equivalent|is_duplicate)$/i;
-/** What transformers assumes where a configuration says nothing. */
-const labelsUnlessSaid = 2;
+/** Number that transformers assumes when a configuration has none. */
+const defaultLabels = 2;
 
 /**
- * Whether a config.json is that of a cross-encoder, and which label is the score: the only one; the one whose name says so; of two
- * without such names, the second ("no" comes before "yes").
- * @throws UsageError for three or more labels of which none says it.
+ * Reads the labels of a cross-encoder from its config.json; null for other models. The score is the only label, or the one whose name
+ * says so, or the second of two without such names ("no" comes before "yes").
+ * @throws UsageError for three or more labels without such a name.
  */
 export function describeLabels(config: unknown): LabelsDescription | null {
   if (!isRecord(config)) return null;
@@ -22,7 +22,7 @@ export function describeLabels(config: unknown): LabelsDescription | null {
   if (!architectures.some((name) => name.endsWith("ForSequenceClassification"))) return null;
   const names = isRecord(config["id2label"]) ? config["id2label"] : {};
   const named = Object.keys(names).length;
-  const count = named > 0 ? named : (numberAt(config, "num_labels") ?? labelsUnlessSaid);
+  const count = named > 0 ? named : (numberAt(config, "num_labels") ?? defaultLabels);
   const byName = Object.entries(names).find(([, name]) => relevantNames.test(String(name)))?.[0];
   if (byName !== undefined) return { count, relevant: Number(byName) };
   if (count <= 2) return { count, relevant: count - 1 };

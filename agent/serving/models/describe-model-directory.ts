@@ -1,25 +1,25 @@
 import { UsageError } from "#platform/errors.ts";
-import { describeOnnxName } from "./decide-onnx-file.ts";
+import { parseOnnxName } from "./decide-onnx-file.ts";
 import { describeLabels, type LabelsDescription } from "./describe-labels.ts";
 import { describePooling } from "./describe-pooling.ts";
 import { isRecord, numberAt, stringAt, textsAt } from "./json-fields.ts";
 import type { ModelManifest } from "./model-manifest.ts";
 
-/** What there is in a directory as sentence-transformers or Hugging Face's exporters write it. */
+/** Content of a directory as sentence-transformers or Hugging Face's exporters write it. */
 export interface ModelDirectoryFiles {
-  /** Files inside it, "/" between the parts of a path. */
+  /** Files inside it, with "/" in their paths. */
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
-  /** Parsed JSON files by path; those that are not there are left out. */
+  /** Parsed JSON files by path, as far as they exist. */
   readonly json: Readonly<Record<string, unknown>>;
 }
 
 export interface DescribedModel {
   readonly manifest: ModelManifest;
-  /** For people: what was assumed because no file says it. */
+  /** For people: assumptions made because no file says otherwise. */
   readonly notes: readonly string[];
 }
 
-/** The JSON files that say what a model is; tokenizer.json, which is large, is read later. */
+/** JSON files that describe a model; tokenizer.json, which is large, is read later. */
 const describingFiles = [
   "config.json",
   "modules.json",
@@ -28,7 +28,7 @@ const describingFiles = [
   "tokenizer_config.json",
 ] as const;
 
-/** Configuration of a module of modules.json. */
+/** Configuration file of a module of modules.json. */
 const modulePath = /^\d+_[A-Za-z]+\/config\.json$/;
 
 export const describesModel = (path: string) =>
@@ -36,14 +36,14 @@ export const describesModel = (path: string) =>
 
 const bytesPerWeight = { fp32: 4, fp16: 2, int8: 1, q4: 0.5 } as const;
 
-/** Models whose first position is not 0: their tables have more rows than they read tokens. */
+/** Model types whose first position is not 0: their position tables have more rows than the model reads tokens. */
 const shiftedPositions = /^(xlm-)?(roberta|camembert|mpnet|longformer|xlm-roberta-xl|xlm-roberta)$/;
 
-/** Tokenizers without a limit of their own state a number beyond all texts. */
+/** Tokenizers without a limit state a number above this one. */
 const noLimit = 1_000_000;
 const assumedMaxTokens = 512;
 
-/** The longest text the model reads, from the files that say so; the smallest of them counts. */
+/** Returns the longest text that the model reads, in tokens: the smallest limit that its files state. */
 function describeMaxTokens(json: ModelDirectoryFiles["json"], notes: string[]): number {
   const config = json["config.json"];
   const shift = shiftedPositions.test(stringAt(config, "model_type") ?? "")
@@ -61,7 +61,7 @@ function describeMaxTokens(json: ModelDirectoryFiles["json"], notes: string[]): 
   return assumedMaxTokens;
 }
 
-/** @throws UsageError when two files contradict each other, or none says it. */
+/** @throws UsageError when two files contradict each other, or none has it. */
 function describeDimension(json: ModelDirectoryFiles["json"], poolingPath: string | null, densePath: string | null) {
   const config = json["config.json"];
   const hidden =
@@ -81,7 +81,7 @@ function describeDimension(json: ModelDirectoryFiles["json"], poolingPath: strin
   return dimension;
 }
 
-/** A module of modules.json, by the last part of its type (Transformer, Pooling, Dense, Normalize). */
+/** Lists the modules of modules.json by the last part of their types (Transformer, Pooling, Dense, Normalize). */
 function moduleConfigs(modules: unknown): { type: string; configPath: string }[] {
   if (!Array.isArray(modules)) return [];
   return modules.filter(isRecord).map((module) => ({
@@ -91,10 +91,10 @@ function moduleConfigs(modules: unknown): { type: string; configPath: string }[]
 }
 
 /**
- * What a directory without manifest.json holds, from the files that sentence-transformers and Hugging Face's exporters write.
- * @param id what the model is called here
+ * Makes the manifest of a directory that has none, from the files that sentence-transformers and Hugging Face's exporters write.
+ * @param id name of the model on this machine
  * @param revision tells two states of the directory apart
- * @throws UsageError when files are missing, contradict each other, or ask for what this program can't do.
+ * @throws UsageError when files are missing, contradict each other, or need something that this program can't do.
  */
 export function describeModelDirectory(
   id: string,
@@ -104,7 +104,7 @@ export function describeModelDirectory(
   const notes: string[] = [];
   const onnxPaths = files.map(({ path }) => path).filter((path) => /^(onnx\/)?[^/]+\.onnx$/i.test(path));
   if (onnxPaths.length === 0) throw new UsageError("expected model.onnx or onnx/model*.onnx, got no ONNX file");
-  if (!isRecord(json["config.json"])) throw new UsageError("expected config.json, which says what the model is");
+  if (!isRecord(json["config.json"])) throw new UsageError("expected config.json, which describes the model");
 
   const modules = moduleConfigs(json["modules.json"]);
   const known = ["Transformer", "Pooling", "Dense", "Normalize", "CrossEncoder", "Dropout", ""];
@@ -149,7 +149,7 @@ export function describeModelDirectory(
     files.filter(({ path }) => path.startsWith(onnxPath)).reduce((sum, { bytes }) => sum + bytes, 0);
   const wide = /16$/.test(stringAt(json["config.json"], "torch_dtype") ?? "") ? "fp16" : "fp32";
   const weights = [
-    ...onnxPaths.map((path) => bytesOf(path) / bytesPerWeight[describeOnnxName(path).precision]),
+    ...onnxPaths.map((path) => bytesOf(path) / bytesPerWeight[parseOnnxName(path).precision]),
     bytesOf("model.safetensors") / bytesPerWeight[wide],
   ];
   return {
@@ -161,9 +161,9 @@ export function describeModelDirectory(
       licence: "unknown",
       source: {},
       files: Object.fromEntries(files.map(({ path, bytes }) => [path, { bytes }])),
-      onnx: onnxPaths.map(describeOnnxName),
+      onnx: onnxPaths.map(parseOnnxName),
       ...what,
-      // As requests get them unless they say otherwise, where no list of modules says what the reference does.
+      // Without modules.json the reference is unknown: requests get normalised vectors unless they say otherwise.
       normalise: modules.length === 0 || modules.some(({ type }) => type === "Normalize"),
       maxTokens: Math.max(3, describeMaxTokens(json, notes)),
       lowercase:

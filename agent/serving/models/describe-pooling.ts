@@ -4,7 +4,7 @@ import type { ModelManifest } from "./model-manifest.ts";
 
 type Pooling = ModelManifest["pooling"];
 
-/** sentence-transformers' switches, of which one is on, and its newer names. */
+/** Switches of sentence-transformers, of which one is on, and its newer names. */
 const poolings: Readonly<Record<string, Pooling>> = {
   pooling_mode_mean_tokens: "mean",
   pooling_mode_cls_token: "cls",
@@ -15,9 +15,9 @@ const poolings: Readonly<Record<string, Pooling>> = {
 };
 
 /**
- * How the model pools, from its 1_Pooling/config.json.
- * @param notes takes what had to be assumed
- * @throws UsageError when it pools as this program can't.
+ * Reads the pooling of a model from its 1_Pooling/config.json.
+ * @param notes receives an assumption
+ * @throws UsageError for a pooling that this program does not have.
  */
 export function describePooling(config: unknown, path: string, notes: string[]): Pooling {
   if (!isRecord(config)) {

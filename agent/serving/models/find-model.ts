@@ -8,21 +8,23 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { decideOnnxFile, type OnnxChoice } from "./decide-onnx-file.ts";
 import { describeModelDirectory, describesModel } from "./describe-model-directory.ts";
+import { explainOnnxFile } from "./explain-onnx-file.ts";
 import { type FoundModel, ModelManifest } from "./model-manifest.ts";
 import { readDirectoryContents } from "./read-directory-contents.ts";
 
-/** What this machine's processor can compute, as exact as the model's files are. */
+/** Choice of the most exact file that this machine's processor can compute. */
 const processorChoice: OnnxChoice = { precision: "auto", architecture: process.arch, gpu: false };
 
-/** As configured, on this machine. */
+/** Choice of the configured precision on this machine. */
 export const onnxChoice = ({ precision }: Pick<ServingConfig, "precision">): OnnxChoice => ({
   ...processorChoice,
   precision,
 });
 
-/** The choice for every model, or for each. */
+/** One choice for all models, or a choice for each. */
 export type OnnxChoices = OnnxChoice | ((manifest: ModelManifest) => OnnxChoice);
 
+const manifestFile = "manifest.json";
 const tokenizerFile = "tokenizer.json";
 const tokenizerConfigFile = "tokenizer_config.json";
 const describesTexts = (name: string) => describesModel(name) || /^(vocab|merges|special_tokens_map)\b/.test(name);
@@ -35,10 +37,10 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** Whether a path of a manifest stays inside the model's directory. */
+/** True for a path of a manifest that stays inside the model's directory. */
 const staysInside = (path: string) => !path.startsWith("/") && !path.split(/[\\/]/).includes("..");
 
-/** Files that only say how to compute what a text is, or are the chosen weights and what lies beside them under their name. */
+/** Lists the files on which the vectors depend: those about texts, and the chosen weights with the files named after them. */
 function filesOf(
   manifest: ModelManifest,
   chosen: string,
@@ -69,7 +71,8 @@ function foundModel(
 ): FoundModel {
   const choice = typeof choices === "function" ? choices(manifest) : choices;
   const decision = decideOnnxFile(manifest.onnx, choice);
-  if (decision.kind === "none") throw new UsageError(`model "${manifest.id}" (${place.origin}): ${decision.reason}`);
+  if (decision.kind === "none")
+    throw new UsageError(`model "${manifest.id}" (${place.origin}): ${explainOnnxFile(decision)}`);
   const modelPath = staysInside(decision.path) ? place.pathOf(decision.path) : undefined;
   const tokenizerPath = place.pathOf(tokenizerFile);
   if (modelPath === undefined || tokenizerPath === undefined) {
@@ -86,21 +89,29 @@ function foundModel(
     files: place.carried === true ? [] : filesOf(manifest, decision.path, place.pathOf),
     tokenizerConfig: place.tokenizerConfig,
     origin: place.origin,
-    notes: [decision.reason, ...notes],
+    notes: [explainOnnxFile(decision), ...notes],
   };
 }
 
-/** Whether a directory looks like a model's. */
+/** True for a directory that looks like a model's. */
 export const isModelDirectory = (directory: string): boolean =>
-  ["manifest.json", "config.json", "model.onnx", "onnx", "modules.json"].some((file) =>
-    existsSync(join(directory, file)),
-  );
+  [manifestFile, "config.json", "model.onnx", "onnx", "modules.json"].some((file) => existsSync(join(directory, file)));
+
+/** Reads the manifest of a model's directory; null when there is none that can be read. */
+export async function readInstalledManifest(directory: string): Promise<ModelManifest | null> {
+  const path = join(directory, manifestFile);
+  try {
+    return parseConfig(ModelManifest, await readJson(path), path);
+  } catch {
+    return null;
+  }
+}
 
 /**
- * The model of a directory: what its manifest.json says, or what the files say that sentence-transformers and Hugging Face's exporters
+ * Reads the model of a directory: from its manifest.json, or else from the files that sentence-transformers and Hugging Face's exporters
  * write. Weights are not read.
- * @param id what a model without manifest.json is called
- * @throws UsageError when its files are not those of a model that this program can serve, or when others could have put or changed them.
+ * @param id name of a model without manifest.json
+ * @throws UsageError when this program can't serve the model, or when other users could have put or changed its files.
  */
 export async function readModelDirectory(
   directory: string,
@@ -115,7 +126,7 @@ export async function readModelDirectory(
   const configPath = pathOf(tokenizerConfigFile);
   const tokenizerConfig = ((configPath === undefined ? null : await readJson(configPath)) ?? {}) as object;
   const place = { origin: directory, pathOf, tokenizerConfig };
-  const manifestPath = join(directory, "manifest.json");
+  const manifestPath = join(directory, manifestFile);
   if (existsSync(manifestPath)) {
     const manifest = parseConfig(ModelManifest, await readJson(manifestPath), manifestPath);
     return foundModel(manifest, choices, place, []);
@@ -131,10 +142,10 @@ export async function readModelDirectory(
 }
 
 /**
- * Finds a model: in the configured directory (which holds one directory a model), in `models/` beside the executable, then among
- * those the program carries. The first that has it wins.
- * @param id may hold "/" (`sentence-transformers/all-MiniLM-L6-v2`)
- * @throws UsageError when none has it, or its files are not those of a model that this program can serve.
+ * Finds a model in the configured directory (which holds one directory a model), in `models/` beside the executable, then among
+ * those that the program carries.
+ * @param id may contain "/" (`sentence-transformers/all-MiniLM-L6-v2`)
+ * @throws UsageError when there is no such model, or this program can't serve it.
  */
 export async function findModel(
   id: string,
@@ -150,7 +161,7 @@ export async function findModel(
     if (!isModelDirectory(directory)) continue;
     const flaw = place === besideExecutable && place !== configuredDirectory ? findUntrustedInTree(directory) : null;
     if (flaw === null) return readModelDirectory(directory, choices, id);
-    // Nobody named it: whoever put it there must not be able to stop what the program carries.
+    // The directory is not configured: files put there by another user must not disable the carried model.
     notes.push(`${directory} is left out: ${flaw}`);
   }
   const embedded = embeddedModels[id];
@@ -162,7 +173,7 @@ export async function findModel(
       tokenizerConfig: {},
       carried: true,
     };
-    // The program carries one file of each model, whatever precision is wanted of others.
+    // The program carries one file of each model, whatever precision is configured.
     return foundModel(manifest, processorChoice, place, notes);
   }
   throw new UsageError(

@@ -1,22 +1,21 @@
-/** Fields of JSON that others wrote: of the wanted type, or as if they were not there. */
-
+/** True for a JSON object. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A finite number in an object; undefined when the field, or the object, is anything else. */
+/** Returns a finite number of an object; undefined when the field, or the object, is anything else. */
 export function numberAt(json: unknown, key: string): number | undefined {
   const value = isRecord(json) ? json[key] : undefined;
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** A text in an object; undefined when the field, or the object, is anything else. */
+/** Returns a text of an object; undefined when the field, or the object, is anything else. */
 export function stringAt(json: unknown, key: string): string | undefined {
   const value = isRecord(json) ? json[key] : undefined;
   return typeof value === "string" ? value : undefined;
 }
 
-/** The texts of an object of texts; others in it are left out. */
+/** Returns an object of texts; values of other types are left out. */
 export function textsAt(json: unknown, key: string): Record<string, string> {
   const value = isRecord(json) ? json[key] : undefined;
   if (!isRecord(value)) return {};

@@ -1,14 +1,14 @@
+import { availableParallelism } from "node:os";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { defaultThreads } from "./default-threads.ts";
 import { type ModelManifest, Precision } from "./model-manifest.ts";
 
-/** How a model is loaded and its texts are put together. */
+/** Settings of how a model is loaded and its texts are batched. */
 export const modelSettings = {
   precision: Type.Union([Type.Literal("auto"), Precision], {
     description: "the ONNX file of a model that is loaded; auto: the most exact one",
   }),
   threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
-    description: "threads that compute; null: one a core, up to four",
+    description: "threads that compute; null: one for each core, up to four",
   }),
   oneThreadProcesses: Type.Union([Type.Integer({ minimum: 0, maximum: 256 }), Type.Null()], {
     description: "processes of one thread each that join while the queue is long; null: as many as threads; 0: none",
@@ -34,7 +34,7 @@ export const modelSettings = {
 const optional = <Schemas extends Record<string, TSchema>>(schemas: Schemas) =>
   Type.Partial(Type.Object(schemas), { additionalProperties: false });
 
-/** What is different for some models, by id or alias. */
+/** Settings that differ for single models, by id or alias. */
 export const SettingsByModel = Type.Record(Type.String({ minLength: 1 }), optional(modelSettings), {
   maxProperties: 256,
   default: {},
@@ -44,7 +44,15 @@ export const SettingsByModel = Type.Record(Type.String({ minLength: 1 }), option
 const ModelSettings = Type.Object(modelSettings);
 export type ModelSettings = Static<typeof ModelSettings>;
 
-/** What holds for one model: its own settings before those of all. Names are compared without regard to case. */
+/** A small encoder gains little from more threads on one batch, and the device has other work. */
+const maxThreads = 4;
+
+/** Returns the threads that compute unless configured: one for each core that this process may use, up to four. */
+export function defaultThreads(): number {
+  return Math.min(maxThreads, availableParallelism());
+}
+
+/** Returns the settings of one model: its own before those of all models. Names are compared ignoring case. */
 export function settingsOf(
   config: ModelSettings & { readonly models: Static<typeof SettingsByModel> },
   { id, aliases }: Pick<ModelManifest, "id" | "aliases">,
@@ -53,7 +61,7 @@ export function settingsOf(
   const settings = Object.fromEntries(
     Object.keys(modelSettings).map((key) => [key, config[key as keyof ModelSettings]]),
   ) as ModelSettings;
-  // The id, which comes last, has the last word.
+  // The id comes last: its settings override those of an alias.
   const own = Object.entries(config.models)
     .map(([name, given]) => ({ given, strength: names.indexOf(name.toLowerCase()) }))
     .filter(({ strength }) => strength >= 0)

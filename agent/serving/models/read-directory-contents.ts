@@ -4,7 +4,7 @@ import { UsageError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { describesModel, type ModelDirectoryFiles } from "./describe-model-directory.ts";
 
-/** Weights are nowhere deeper than in onnx/, configuration nowhere deeper than in 1_Pooling/. */
+/** Lists files down to one directory: weights are no deeper than in onnx/, configuration no deeper than in 1_Pooling/. */
 async function listFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   const inside = await Promise.all(
@@ -25,7 +25,7 @@ export interface DirectoryContents extends ModelDirectoryFiles {
 }
 
 /**
- * Reads what a model's directory says of the model; the weights and the tokenizer are not read.
+ * Reads the files of a model's directory that describe the model, not its weights and its tokenizer.
  * @throws UsageError for JSON that can't be parsed.
  */
 export async function readDirectoryContents(directory: string): Promise<DirectoryContents> {

@@ -1,11 +1,11 @@
-/** More than weights that are loaded whole can have. */
 import { readRegularFile } from "#platform/files/read-regular-file.ts";
 
+/** Weights that are loaded whole are smaller. */
 const maxBytes = 8 * 1024 ** 3;
 
 /**
- * Reads a model's file and checks that it is the one that the manifest names.
- * @throws Error naming the file when it is missing, damaged or another one.
+ * Reads a model's file and checks its hash.
+ * @throws Error naming the file when it is missing or has another hash.
  */
 export async function readVerifiedFile(path: string, sha256: string): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await readRegularFile(path, maxBytes);

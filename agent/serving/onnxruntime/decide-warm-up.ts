@@ -1,24 +1,30 @@
 import type { BatchPolicy } from "#agent/serving/batching/decide-batch.ts";
 
-/** The shape of a batch: its texts, each padded to so many tokens. */
+/** Shape of a batch: the number of its texts and the tokens to which each is padded. */
 export interface BatchShape {
   readonly texts: number;
   readonly paddedTokens: number;
 }
 
+export interface WarmUpDecision {
+  readonly rule: "every-length" | "no-fixed-lengths";
+  readonly batches: readonly BatchShape[];
+}
+
 /**
- * Which batches a GPU computes before the first request: TensorRT builds an engine for the shapes it has seen, for a minute or more when
- * one comes that is outside of them, and CUDA chooses its kernels at the first use. So every padded length comes once, from the
- * longest to the shortest, alone and in the fullest batch that the policy allows.
- * @param maxTokens the longest text that the model reads
+ * Decides the batches that a GPU computes before the first request. TensorRT builds an engine for the shapes that it has seen, and needs a
+ * minute or more when another one comes; CUDA chooses its kernels at the first use. So every padded length comes once, from the longest to
+ * the shortest, alone and in the fullest batch that the policy allows.
+ * @param maxTokens longest text that the model reads
  */
-export function decideWarmUp(policy: BatchPolicy, maxTokens: number): BatchShape[] {
+export function decideWarmUp(policy: BatchPolicy, maxTokens: number): WarmUpDecision {
   const { padTo } = policy;
-  if (padTo === "longest") return [];
+  if (padTo === "longest") return { rule: "no-fixed-lengths", batches: [] };
   const longest = padTo.findIndex((length) => length >= maxTokens);
   const lengths = longest < 0 ? padTo : padTo.slice(0, longest + 1);
-  return [...lengths].reverse().flatMap((paddedTokens) => {
-    const most = Math.max(1, Math.min(policy.maxTexts, Math.floor(policy.maxTokens / paddedTokens)));
-    return most === 1 ? [{ texts: 1, paddedTokens }] : [most, 1].map((texts) => ({ texts, paddedTokens }));
+  const batches = lengths.toReversed().flatMap((paddedTokens) => {
+    const maxTexts = Math.max(1, Math.min(policy.maxTexts, Math.floor(policy.maxTokens / paddedTokens)));
+    return [...new Set([maxTexts, 1])].map((texts) => ({ texts, paddedTokens }));
   });
+  return { rule: "every-length", batches };
 }

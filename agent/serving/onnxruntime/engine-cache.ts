@@ -2,10 +2,10 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineReport } from "./execution-provider.ts";
 
-/** TensorRT's engines in a directory, by name, with when each was written. */
+/** Times at which TensorRT's engines in a directory were written, by name. */
 export type EngineFiles = ReadonlyMap<string, number>;
 
-/** Nothing where there is no such directory yet. */
+/** Lists engines; none when the directory does not exist yet. */
 export function listEngines(directory: string): EngineFiles {
   try {
     const names = readdirSync(directory).filter((name) => name.endsWith(".engine"));
@@ -15,7 +15,7 @@ export function listEngines(directory: string): EngineFiles {
   }
 }
 
-/** What became of the engines between two looks at their directory: an engine whose file is as before was read instead of built. */
+/** Compares two lists of engines: an engine whose file has not changed was read instead of built. */
 export function compareEngines(before: EngineFiles, after: EngineFiles): NonNullable<EngineReport["engines"]> {
   const reused = [...after].filter(([name, writtenMs]) => before.get(name) === writtenMs).length;
   return { built: after.size - reused, reused };

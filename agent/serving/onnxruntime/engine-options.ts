@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ExecutionProvider } from "./execution-provider.ts";
 
-/** Configuration of what computes, beside `serving`'s other keys. */
+/** Configuration of the engine, among `serving`'s other keys. */
 export const engineConfig = {
   executionProviders: Type.Union(
     [Type.Literal("auto"), Type.Array(ExecutionProvider, { minItems: 1, maxItems: 8, uniqueItems: true })],
@@ -35,14 +35,14 @@ export const engineConfig = {
 const EngineConfig = Type.Object(engineConfig);
 export type EngineConfig = Static<typeof EngineConfig>;
 
-/** What a model's process is told of the engine. */
+/** Engine of a model's process. */
 export const WorkerEngine = Type.Object(
   {
     providers: engineConfig.executionProviders,
     onnxruntimeDirectory: engineConfig.onnxruntimeDirectory,
-    /** Of this model. */
+    /** Directory of this model's engines. */
     engineCacheDirectory: Type.Union([Type.String(), Type.Null()], { default: null }),
-    /** What a GPU computes before it is ready. */
+    /** Batches that a GPU computes before it is ready. */
     warmUp: Type.Array(Type.Object({ texts: Type.Integer(), paddedTokens: Type.Integer() }), { default: [] }),
   },
   { additionalProperties: false },
@@ -50,15 +50,15 @@ export const WorkerEngine = Type.Object(
 export type WorkerEngine = Static<typeof WorkerEngine>;
 
 /**
- * What a model's process needs in its environment: TensorRT takes its settings from there only when it is used from JavaScript, and
- * the system's loader looks for CUDA's libraries in the operator's directory too.
+ * Returns the environment variables of a model's process: TensorRT takes its settings only from there when it is used from JavaScript, and
+ * the system's loader searches the operator's directory for CUDA's libraries too.
  */
 export function engineEnvironment(
   { onnxruntimeDirectory, engineCacheDirectory }: Pick<WorkerEngine, "onnxruntimeDirectory" | "engineCacheDirectory">,
   { fp16, timingCache, maxWorkspaceBytes }: EngineConfig["tensorrt"],
   environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
-  // Empty: the carried library, whatever this process' own environment says.
+  // Empty: the carried library, whatever this process' own environment has.
   if (onnxruntimeDirectory === null) return { THORMESH_ONNXRUNTIME_DIR: "" };
   const searched = environment["LD_LIBRARY_PATH"];
   return {

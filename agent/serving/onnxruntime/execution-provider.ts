@@ -1,27 +1,27 @@
 import { type Static, Type } from "@sinclair/typebox";
 
-/** What ONNX Runtime can compute on. */
+/** Devices on which ONNX Runtime can compute. */
 export const ExecutionProvider = Type.Union([Type.Literal("tensorrt"), Type.Literal("cuda"), Type.Literal("cpu")]);
 export type ExecutionProvider = Static<typeof ExecutionProvider>;
 
-/** What a model's process found when it started: who computes, and why the others of the list don't. */
+/** Result of a model process' start: the provider that computes, and why those tried before don't. */
 export const EngineReport = Type.Object({
   provider: ExecutionProvider,
-  /** Those that were tried before, in their order, each with the library's own reason. */
+  /** Providers that were tried before, in order, each with the library's own reason. */
   refused: Type.Array(Type.Object({ provider: ExecutionProvider, reason: Type.String() })),
-  /** Of ONNX Runtime; null where the library doesn't say. */
+  /** Version of ONNX Runtime; null when the library doesn't state it. */
   libraryVersion: Type.Union([Type.String(), Type.Null()]),
-  /** The operator's library; null: the carried one. */
+  /** Path of the operator's library; null: the carried one. */
   libraryPath: Type.Union([Type.String(), Type.Null()]),
-  /** Why the carried library computes instead of the operator's; null when that is used or none is named. */
+  /** Reason why the carried library computes instead of the operator's; null when that is used or none is configured. */
   libraryProblem: Type.Union([Type.String(), Type.Null()]),
-  /** TensorRT's engines of this model: built at this start, or found in the cache. Null without TensorRT or without a cache directory. */
+  /** Number of TensorRT's engines built at this start, and of those found in the cache; null without TensorRT or a cache directory. */
   engines: Type.Union([Type.Object({ built: Type.Integer(), reused: Type.Integer() }), Type.Null()]),
 });
 export type EngineReport = Static<typeof EngineReport>;
 
-/** For a log line or a health check: what computes, and what was to and doesn't. */
-export function describeEngine({
+/** Returns the sentence for a log line or a health check. */
+export function explainEngine({
   provider,
   refused,
   libraryVersion,
@@ -30,7 +30,7 @@ export function describeEngine({
 }: EngineReport): string {
   const where = { cpu: "on the CPU", cuda: "on the GPU with CUDA", tensorrt: "on the GPU with TensorRT" }[provider];
   const whose = libraryPath === null ? "" : ` from ${libraryPath}`;
-  const named = libraryProblem === null ? "" : `; the one that is named can't be used: ${libraryProblem}`;
+  const named = libraryProblem === null ? "" : `; the configured one can't be used: ${libraryProblem}`;
   const instead = refused.map((tried) => `; ${tried.provider} can't be used: ${tried.reason}`).join("");
   return `ONNX Runtime${libraryVersion === null ? "" : ` ${libraryVersion}`}${whose} ${where}${named}${instead}`;
 }

@@ -13,19 +13,19 @@ import { homedir, tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { checkTrustedPath, findUntrusted } from "#platform/files/check-trusted-path.ts";
 
-/** A file that the compiled executable carries and that the system's loader must find on disk. */
+/** A file carried by the compiled executable that the system's loader must find on disk. */
 export interface CarriedFile {
   readonly name: string;
-  /** Where it lies inside the executable. */
+  /** Path inside the executable. */
   readonly embeddedPath: string;
   readonly bytes: number;
-  /** xxHash64 of its content, in hex: fast enough to check at every start. */
+  /** Hash of its content in hex: fast enough to check at every start. */
   readonly xxHash64: string;
 }
 
 const sharedMemory = "/dev/shm";
 
-/** Directories in which libraries may be laid down, the preferred first. */
+/** Lists the directories into which libraries may be extracted, the preferred first. */
 export function cacheDirectories(environment: Record<string, string | undefined>): string[] {
   const configured = environment["THORMESH_CACHE_DIR"];
   if (configured) return [configured];
@@ -35,12 +35,12 @@ export function cacheDirectories(environment: Record<string, string | undefined>
     ...(assigned ? [assigned] : []),
     ...(home ? [join(home, "thormesh")] : []),
     join(tmpdir(), `thormesh-${userInfo().uid}`),
-    // Where the disk is full, in memory: serving needs no other file.
+    // In memory, for a full disk: serving needs no other file.
     ...(existsSync(sharedMemory) ? [join(sharedMemory, `thormesh-${userInfo().uid}`)] : []),
   ];
 }
 
-/** Nobody else may be able to put a library where we load one. */
+/** Makes a directory into which no other user can put a library. */
 function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(path);
@@ -64,15 +64,15 @@ function isIntact(path: string, file: CarriedFile): boolean {
 
 function holds(path: string, bytes: Uint8Array): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
-  // A pipe would hold up the start, and what others may change is right only for now.
+  // Reading a pipe would never end, and others may change an untrusted file later.
   if (stats?.isFile() !== true || stats.size !== bytes.length || findUntrusted(path) !== null) return false;
   return readFileSync(path).equals(bytes);
 }
 
-/** Writes a file under a name of its own and renames it, unless it is there with this content: several processes may do so at once. */
+/** Writes a file under a unique name and renames it, unless it exists with this content. Several processes may do so at once. */
 export function writeIntact(path: string, bytes: Uint8Array): void {
   if (holds(path, bytes)) return;
-  // Nothing is renamed over a directory.
+  // A file can't be renamed over a directory.
   if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) rmSync(path, { recursive: true });
   const temporaryPath = `${path}.${process.pid}.${crypto.randomUUID()}`;
   try {
@@ -84,12 +84,10 @@ export function writeIntact(path: string, bytes: Uint8Array): void {
   }
 }
 
-/**
- * Lays the files down in `directory` unless they are there and intact.
- */
+/** Extracts the files into `directory` unless they exist and are intact. */
 export function extractFiles(directory: string, files: readonly CarriedFile[]): void {
   const parent = dirname(directory);
-  // In a place where everybody may create names, whoever made the parent could swap the checked directory for another.
+  // Where every user may create names, the owner of the parent could swap the checked directory for another.
   if (isWritableByAll(dirname(parent))) makePrivateDirectory(parent);
   makePrivateDirectory(directory);
   checkTrustedPath(directory, directory);

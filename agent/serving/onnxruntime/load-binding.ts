@@ -1,10 +1,11 @@
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { describeError } from "#platform/errors.ts";
 import { type CarriedFile, cacheDirectories, extractFiles } from "./extract-libraries.ts";
-import { layDownAddon } from "./lay-down-addon.ts";
+import { linkAddon } from "./link-addon.ts";
 import { addonName, findOperatorLibrary } from "./operator-library.ts";
 
-/** The native part of onnxruntime-node; its own JavaScript knows what is in it. */
+/** Native part of onnxruntime-node; its own JavaScript uses more of it. */
 export interface OrtBinding {
   initOrtOnce(logLevel: number, tensorConstructor: unknown, isMainThread: boolean): void;
 }
@@ -15,7 +16,7 @@ function dlopen(path: string): OrtBinding {
   return loaded.exports;
 }
 
-/** The first cache directory that takes the files and from which libraries can be loaded. */
+/** Loads from the first cache directory that takes the files and from which libraries can be loaded. */
 function inCacheDirectory(name: string, load: (directory: string) => OrtBinding): OrtBinding {
   const failures: string[] = [];
   for (const cache of cacheDirectories(process.env)) {
@@ -32,22 +33,22 @@ function inCacheDirectory(name: string, load: (directory: string) => OrtBinding)
 }
 
 /**
- * ONNX Runtime as the operator has it (with CUDA or TensorRT, say), with the addon beside it or else this one. It is not replaced by
- * the carried library when it fails.
+ * Loads the operator's ONNX Runtime (for example with CUDA or TensorRT), with the addon beside it or else this one. The carried library does
+ * not replace it when it fails.
  */
 export function loadOperatorLibrary(operatorDirectory: string, addonPath: string | undefined): OrtBinding {
   const library = findOperatorLibrary(operatorDirectory);
   if (library.addonPath !== null) return dlopen(library.addonPath);
   if (addonPath === undefined) throw new Error(`no ${addonName} is carried. This is a bug.`);
-  // Named by what is in it: of two programs or two directories none takes the other's links away.
+  // Named by its content, so that two programs or two directories don't replace each other's links.
   const id = Bun.hash.xxHash64(`${library.directory} ${library.path} ${library.version} ${addonPath}`).toString(16);
-  return inCacheDirectory(`onnxruntime-own-${id}`, (directory) => dlopen(layDownAddon(directory, addonPath, library)));
+  return inCacheDirectory(`onnxruntime-own-${id}`, (directory) => dlopen(linkAddon(directory, addonPath, library)));
 }
 
 /**
- * Loads ONNX Runtime in the compiled executable: the operator's from THORMESH_ONNXRUNTIME_DIR, else the carried one, laid down.
- * @param contentId names the carried libraries by their content, so that versions live side by side.
- * @throws Error saying for each directory why not.
+ * Loads ONNX Runtime in the compiled executable: the operator's from THORMESH_ONNXRUNTIME_DIR, else the carried one, extracted.
+ * @param contentId names the carried libraries by their content, so that versions exist side by side
+ * @throws Error with the reason for each directory.
  */
 export function loadBinding(contentId: string, files: readonly CarriedFile[]): OrtBinding {
   const own = process.env["THORMESH_ONNXRUNTIME_DIR"];
@@ -58,4 +59,14 @@ export function loadBinding(contentId: string, files: readonly CarriedFile[]): O
     extractFiles(directory, files);
     return dlopen(join(directory, addonName));
   });
+}
+
+/**
+ * Loads the operator's library before the addon when the program runs from its sources: the npm package has a library beside its addon, but
+ * the loader gives the addon one of the same name that is loaded already. The compiled executable needs no preloading.
+ */
+export function preloadFromSources(operatorDirectory: string): void {
+  if (import.meta.url.includes("/$bunfs/")) return;
+  const packagePath = dirname(dirname(createRequire(import.meta.url).resolve("onnxruntime-node")));
+  loadOperatorLibrary(operatorDirectory, join(packagePath, "bin/napi-v6", process.platform, process.arch, addonName));
 }

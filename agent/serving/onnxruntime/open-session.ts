@@ -11,12 +11,12 @@ export interface OpenedSession extends Pick<EngineReport, "provider" | "refused"
 }
 
 /**
- * What the system's loader says of a provider's library. ONNX Runtime itself only says that it could not be loaded, and prints the
- * rest. To be asked after ONNX Runtime has tried: before, the library may not be loaded alone.
+ * Returns the error of the system's loader for a provider's library; null when it has none. ONNX Runtime itself only reports that it could
+ * not be loaded, and prints the rest. Called after ONNX Runtime has tried: the library can't be loaded alone before.
  */
 function loaderReason(provider: ExecutionProvider, directory: string | null): string | null {
   if (directory === null)
-    return `the carried ONNX Runtime has no ${provider}; name one that has in serving.onnxruntimeDirectory`;
+    return `the carried ONNX Runtime has no ${provider}; configure one that has in serving.onnxruntimeDirectory`;
   for (const name of ["libonnxruntime_providers_shared.so", `libonnxruntime_providers_${provider}.so`]) {
     const path = join(directory, name);
     if (!existsSync(path)) return `${path} is missing`;
@@ -26,7 +26,7 @@ function loaderReason(provider: ExecutionProvider, directory: string | null): st
       process.dlopen({ exports: {} }, path);
     } catch (error) {
       const reason = describeError(error);
-      // That it is no addon is what is expected of one that can be loaded.
+      // A library that can be loaded fails here for not being an addon.
       if (
         reason.includes("cannot open shared object") ||
         reason.includes("undefined symbol") ||
@@ -41,7 +41,7 @@ function loaderReason(provider: ExecutionProvider, directory: string | null): st
 function explain(provider: ExecutionProvider, error: unknown, directory: string | null): string {
   const said = describeError(error);
   if (!listSupportedBackends().some(({ name }) => name === provider)) {
-    return `the addon for ${process.arch} knows no ${provider}: put an onnxruntime_binding.node built with it beside the library`;
+    return `the addon for ${process.arch} has no ${provider}: put an onnxruntime_binding.node built with it beside the library`;
   }
   return said.includes("Failed to load shared library") ? (loaderReason(provider, directory) ?? said) : said;
 }

@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { checkTrustedPath } from "#platform/files/check-trusted-path.ts";
 import { symbolVersion } from "./symbol-version.ts";
 
-/** An ONNX Runtime that the operator names by its directory. */
+/** An ONNX Runtime in a directory that the operator configured. */
 export interface OperatorLibrary {
   readonly directory: string;
-  /** The library itself, links followed. */
+  /** Path of the library, links followed. */
   readonly path: string;
   readonly version: string | null;
-  /** The names of the directory's files that belong to ONNX Runtime. */
+  /** Names of the directory's files that belong to ONNX Runtime. */
   readonly files: readonly string[];
-  /** An addon that lies beside the library and was built with it; null: the carried one is used. */
+  /** Addon beside the library, built with it; null: the carried one is used. */
   readonly addonPath: string | null;
 }
 
@@ -20,8 +20,8 @@ export const libraryName = "libonnxruntime.so.1";
 const anyLibraryName = /^libonnxruntime\.so(\.1(\.\d+)*)?$/;
 
 /**
- * Looks for ONNX Runtime under the names that its builds and packages give it: libonnxruntime.so, .so.1, .so.1.x.y.
- * @throws Error saying what is missing, or what others could have put or changed.
+ * Finds ONNX Runtime under the names that its builds and packages give it: libonnxruntime.so, .so.1, .so.1.x.y.
+ * @throws Error naming what is missing, or a file that other users could have put or changed.
  */
 export function findOperatorLibrary(directory: string): OperatorLibrary {
   if (!existsSync(directory)) throw new Error(`serving.onnxruntimeDirectory: there is no directory ${directory}`);
@@ -42,10 +42,10 @@ export function findOperatorLibrary(directory: string): OperatorLibrary {
 }
 
 /**
- * Reason why an addon cannot use a library; null when it can. An addon of 1.x asks for interface x, which libraries from 1.x on have.
+ * Returns the reason why an addon cannot use a library; null when it can. An addon of 1.x needs interface x, which libraries from 1.x on have.
  */
 export function explainIncompatibility(addonVersion: string, libraryVersion: string | null): string | null {
-  if (libraryVersion === null) return "it does not say which version it is";
+  if (libraryVersion === null) return "it does not state its version";
   const [major = 0, minor = 0] = libraryVersion.split(".").map(Number);
   const [wantedMajor = 0, wantedMinor = 0] = addonVersion.split(".").map(Number);
   if (major === wantedMajor && minor >= wantedMinor) return null;

@@ -2,20 +2,20 @@ import { describeError } from "#platform/errors.ts";
 import type { ModelProcess } from "../worker/model-process.ts";
 import type { EngineConfig, WorkerEngine } from "./engine-options.ts";
 
-/** Whether a model may be served by the carried library when the operator's fails: not where the list of providers ends without the CPU. */
+/** True when the carried library may serve a model after the operator's failed: when the list of providers has the CPU. */
 function mayFallBack({ providers, onnxruntimeDirectory }: WorkerEngine): boolean {
   return onnxruntimeDirectory !== null && (providers === "auto" || providers.includes("cpu"));
 }
 
-/** How the carried library is asked to compute instead of the operator's. */
+/** Returns the engine with the carried library instead of the operator's. */
 function carriedEngine(engine: WorkerEngine): WorkerEngine {
   return { ...engine, providers: ["cpu"] satisfies EngineConfig["executionProviders"], onnxruntimeDirectory: null };
 }
 
 /**
- * Starts a model's processes with the operator's ONNX Runtime, and with the carried one where that fails: it may be no library, of a
- * wrong version, or take its process down. The model's process finds out, so that the agent is not the one that ends. When the carried
- * library fails as well, it was not the operator's fault; otherwise what was found stays true for the processes to come.
+ * Starts a model's processes with the operator's ONNX Runtime, or with the carried one when that fails: it may be damaged, of a wrong version,
+ * or crash its process. The model's process tries it, so that the agent does not crash. When the carried library fails as well, the
+ * operator's is not at fault; otherwise the carried one also starts all later processes.
  * @param start starts one process
  */
 export function createFallbackStart(

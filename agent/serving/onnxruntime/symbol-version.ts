@@ -1,7 +1,7 @@
-/** ONNX Runtime's libraries export their one entry under a version like this. */
+/** Version under which ONNX Runtime's libraries export their one entry. */
 const versionName = /^VERS_\d+\.\d+\.\d+$/;
 
-/** The System V ABI's hash of a symbol version's name, which the loader compares before the name. */
+/** Hash of a symbol version's name by the System V ABI, which the loader compares before the name. */
 function elfHash(name: string): number {
   let hash = 0;
   for (const char of name) {
@@ -19,7 +19,7 @@ function littleEndian(value: number): Buffer {
   return bytes;
 }
 
-/** The version that an ONNX Runtime library exports or that an addon asks for, like 1.30.0; null for other files. */
+/** Returns the version that an ONNX Runtime library exports or that an addon needs, like 1.30.0; null for other files. */
 export function symbolVersion(bytes: Uint8Array): string | null {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let start = file.indexOf("\0VERS_"); start >= 0; start = file.indexOf("\0VERS_", start + 1)) {
@@ -31,10 +31,10 @@ export function symbolVersion(bytes: Uint8Array): string | null {
 }
 
 /**
- * A copy of an addon that takes a library of another version. The loader refuses any but the very version the addon was linked with,
- * although ONNX Runtime hands out every older interface by number: a newer library serves an older addon. What ties them is one name in
- * the addon and that name's hash; both are replaced.
- * @throws Error when the file holds no such name or the new one is longer than it.
+ * Returns a copy of an addon that takes a library of another version. The loader refuses any version but the one that the addon was linked
+ * with, although ONNX Runtime provides every older interface by number, so that a newer library serves an older addon. One name in the addon
+ * and that name's hash tie them; both are replaced.
+ * @throws Error when the file has no such name or the new one is longer.
  */
 export function withSymbolVersion(addon: Uint8Array, version: string): Uint8Array {
   const from = symbolVersion(addon);

@@ -2,12 +2,12 @@ import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 
-/** A model's process with nothing in it: the executable, ONNX Runtime, their heaps. */
+/** Memory of a process without a model: the executable, ONNX Runtime, their heaps. */
 const processBytes = 190_000_000;
-/** Weights, what the runtime makes of them, and what a batch needs on top (measured: 2.1 for 23 MB of weights). */
+/** Memory for weights, the runtime's copy of them and a batch, per byte of weights (measured: 2.1 for 23 MB). */
 const bytesPerWeightByte = 2;
 
-/** An ONNX file and those beside it whose names begin with its name: the weights of a large model are in `model.onnx_data`. */
+/** Size of an ONNX file and of those beside it whose names begin with its name: large models have their weights in `model.onnx_data`. */
 function weightBytes(modelPath: string): number {
   try {
     const directory = dirname(modelPath);
@@ -18,7 +18,7 @@ function weightBytes(modelPath: string): number {
   }
 }
 
-/** What a model's process will take, until it has been measured. */
+/** Estimates the memory of a model's process, until it is measured. */
 export function estimateModelBytes({ modelPath }: Pick<FoundModel, "modelPath">): number {
   return processBytes + bytesPerWeightByte * weightBytes(modelPath);
 }

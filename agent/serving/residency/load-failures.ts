@@ -2,24 +2,24 @@ import { doublingDelayMs } from "#platform/doubling-delay.ts";
 
 export interface LoadFailure {
   readonly reason: string;
-  /** Until when requests are turned away with the reason instead of trying again, in seconds from now. */
+  /** Seconds for which requests are refused with the reason instead of trying again. */
   readonly retryAfterS: number;
 }
 
-/** Which models could not be loaded of late, so that not every request for one starts a process that ends in the same way. */
+/** Models that could not be loaded recently, so that not every request for one starts a process that fails again. */
 export interface LoadFailures {
-  /** @returns after how many seconds the next try makes sense. */
+  /** Returns the seconds until the next try. */
   record(id: string, reason: string): number;
-  /** It was loaded. */
+  /** Removes a model that was loaded. */
   forget(id: string): void;
-  /** The last failure while it is too early to try again; null otherwise. */
+  /** Returns the last failure while it is too early to try again, else null. */
   holding(id: string): LoadFailure | null;
-  /** The last failure, if the model has not been loaded since. */
+  /** Returns the last failure unless the model has been loaded since. */
   last(id: string): LoadFailure | null;
 }
 
 const firstHoldMs = 5_000;
-const longestHoldMs = 300_000;
+const maxHoldMs = 300_000;
 
 export function createLoadFailures(nowMs: () => number): LoadFailures {
   const byId = new Map<string, { readonly reason: string; readonly inRow: number; readonly untilMs: number }>();
@@ -31,7 +31,7 @@ export function createLoadFailures(nowMs: () => number): LoadFailures {
   return {
     record(id, reason) {
       const inRow = (byId.get(id)?.inRow ?? 0) + 1;
-      const holdMs = doublingDelayMs(inRow, firstHoldMs, longestHoldMs);
+      const holdMs = doublingDelayMs(inRow, firstHoldMs, maxHoldMs);
       byId.set(id, { reason, inRow, untilMs: nowMs() + holdMs });
       return holdMs / 1000;
     },

@@ -1,26 +1,27 @@
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { decideDepartures, decideRoom, type ResidentModel } from "./decide-eviction.ts";
+import { decideEvictions, decideLoad, type ResidentModel } from "./decide-eviction.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import { estimateModelBytes } from "./estimate-model-bytes.ts";
+import { explainEviction, explainLoad } from "./explain-eviction.ts";
 import { createLoadFailures, type LoadFailures } from "./load-failures.ts";
 
 export type EvictionCause = "memory" | "idle" | "replaced" | "removed" | "failed";
 
 export interface ResidencyOptions {
   readonly memoryBytes: number;
-  /** Null = for ever. */
+  /** Null: for ever. */
   readonly keepAliveMs: number | null;
-  /** Starts a model's process and resolves while it loads; `onFailing` is told when the process can't be kept running. */
+  /** Starts a model's process and resolves while it loads; `onFailing` is called when the process can't be kept running. */
   readonly open: (
     found: FoundModel,
     events: { onLoaded(): void; onFailing(reason: string): void },
   ) => Promise<EmbeddingModel>;
   readonly onEvicted: (model: string, cause: EvictionCause) => void;
-  /** Memory has changed hands: somebody's time may be over. */
+  /** Called when a model has its memory: another one may have to be evicted. */
   readonly onLoaded: () => void;
-  /** A monotonous clock. */
+  /** A monotonic clock. */
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -36,211 +37,216 @@ export interface Resident {
   leases: number;
   lastUsedMs: number;
   /** Set when it takes no more requests. */
-  leaving: EvictionCause | null;
+  evicting: EvictionCause | null;
   ended: Promise<void> | null;
-}
-
-/** Who has the memory, who waits for it, and who gives it up. */
-export interface ResidentModels {
-  /** Of this id, unless it takes no more requests. */
-  get(id: string): Resident | undefined;
-  /** All that take requests. */
-  present(): readonly Resident[];
-  /** The one of this model: a new one takes its place in the line for memory, see {@link admit}. */
-  enter(found: FoundModel, pinned: boolean): Resident;
-  /** Gives memory to those that wait for it, one after another. */
-  admit(): void;
-  /** One request fewer uses it or waits for it. */
-  release(resident: Resident): void;
-  leave(resident: Resident, cause: EvictionCause, reason: string): void;
-  /** Lets those go whose time is over. Returns when the next one's is, on the same clock; null when nobody's will be. */
-  letGo(): number | null;
-  measure(): Promise<void>;
-  /** Memory of those that have it, as last measured. */
-  usedBytes(): number;
-  /** Texts that wait for a batch of any of them. */
-  queueDepth(): number;
-  readonly failures: LoadFailures;
-  stop(): Promise<void>;
 }
 
 const idOf = ({ found }: Resident) => found.manifest.id;
 const versionOf = ({ manifest }: FoundModel) => `${manifest.id}@${manifest.revision}`;
 
-/** Why a model does not answer. */
+/** Error of a model that does not answer. */
 export function unavailableModel(id: string, reason: string, retryAfterS = 1): ServiceError {
   return new ServiceError("MODEL_UNAVAILABLE", `model ${id} can't be loaded: ${reason}`, { retryAfterS });
 }
 
-export function createResidentModels(options: ResidencyOptions): ResidentModels {
-  const { memoryBytes, keepAliveMs, nowMs, log } = options;
-  /** Those that take requests, by id. */
-  const entries = new Map<string, Resident>();
-  /** Those that still have memory and take none. */
-  const leavers = new Set<Resident>();
-  /** Those that wait for memory, in the order they were asked for. */
-  let line: Resident[] = [];
-  const measured = new Map<string, number>();
-  const failures = createLoadFailures(nowMs);
-  let stopping = false;
+/** Models that have memory, or wait for it; evicts models for others. */
+export class ResidentModels {
+  readonly failures: LoadFailures;
+  readonly #options: ResidencyOptions;
+  /** Models that take requests, by id. */
+  readonly #entries = new Map<string, Resident>();
+  /** Models that take no more requests and still have memory. */
+  readonly #evicting = new Set<Resident>();
+  /** Models that wait for memory, in the order of their first requests. */
+  #queue: Resident[] = [];
+  readonly #measuredBytes = new Map<string, number>();
+  #stopping = false;
 
-  const residents = (): ResidentModel[] =>
-    [...[...entries.values()].filter((entry) => !line.includes(entry)), ...leavers].map((entry) => ({
-      id: idOf(entry),
-      bytes: entry.bytes,
-      lastUsedMs: entry.lastUsedMs,
-      busy: entry.leases > 0,
-      pinned: entry.pinned,
-      leaving: entry.leaving !== null,
-    }));
+  constructor(options: ResidencyOptions) {
+    this.#options = options;
+    this.failures = createLoadFailures(options.nowMs);
+  }
 
-  /** Ends the process of one that nobody uses any more; its memory counts until it is gone. */
-  const end = (entry: Resident) => {
-    entry.ended ??= (async () => {
-      await entry.model?.stop();
-      leavers.delete(entry);
-      if (entry.leaving !== null) options.onEvicted(idOf(entry), entry.leaving);
-      admit();
-    })();
-  };
+  /** Returns the model of this id unless it takes no more requests. */
+  get(id: string): Resident | undefined {
+    return this.#entries.get(id);
+  }
 
-  const leave = (entry: Resident, cause: EvictionCause, reason: string) => {
-    if (entries.get(idOf(entry)) === entry) entries.delete(idOf(entry));
-    if (entry.leaving !== null) return;
-    entry.leaving = cause;
-    if (line.includes(entry)) {
-      line = line.filter((other) => other !== entry);
-      return;
-    }
-    leavers.add(entry);
-    log.info({ model: idOf(entry), cause, reason }, "a model is given up");
-    if (entry.model !== null && entry.leases === 0) end(entry);
-  };
+  /** Lists the models that take requests. */
+  present(): readonly Resident[] {
+    return [...this.#entries.values()];
+  }
 
-  const fail = (entry: Resident, reason: string) => {
-    const retryAfterS = failures.record(idOf(entry), reason);
-    log.error({ model: idOf(entry), reason }, "a model can't be loaded");
-    // The one that everybody counts on goes on trying.
-    if (entry.pinned && entry.model !== null) return;
-    leave(entry, "failed", reason);
-    entry.ready.promise.catch(() => {}); // nobody may be waiting
-    entry.ready.reject(unavailableModel(idOf(entry), reason, retryAfterS));
-    if (entry.model === null) {
-      leavers.delete(entry);
-      admit();
-    }
-  };
+  /** Adds a model, which waits for memory until {@link admit}. */
+  enter(found: FoundModel, pinned: boolean): Resident {
+    const entry: Resident = {
+      found,
+      pinned,
+      ready: Promise.withResolvers(),
+      model: null,
+      bytes: this.#measuredBytes.get(versionOf(found)) ?? estimateModelBytes(found),
+      leases: 0,
+      lastUsedMs: this.#options.nowMs(),
+      evicting: null,
+      ended: null,
+    };
+    this.#entries.set(idOf(entry), entry);
+    this.#queue.push(entry);
+    return entry;
+  }
 
-  const measure = async (entry: Resident) => {
-    const bytes = await entry.model?.memoryBytes();
-    if (typeof bytes !== "number" || entry.leaving !== null) return;
-    entry.bytes = bytes;
-    measured.set(versionOf(entry.found), bytes);
-  };
-
-  const open = async (entry: Resident) => {
-    try {
-      const model = await options.open(entry.found, {
-        onLoaded: () => failures.forget(idOf(entry)),
-        onFailing: (reason) => fail(entry, reason),
-      });
-      entry.model = model;
-      entry.ready.resolve(model);
-      if (entry.leaving !== null && entry.leases === 0) end(entry);
-      await model.runner.firstLoaded;
-      await measure(entry);
-      options.onLoaded();
-    } catch (error) {
-      fail(entry, describeError(error));
-    }
-  };
-
-  /** Gives memory to those that wait for it, one after another. */
-  const admit = () => {
-    for (let head = line[0]; head !== undefined && !stopping; head = line[0]) {
+  /** Gives memory to the models that wait for it, one after another. */
+  admit(): void {
+    for (let head = this.#queue[0]; head !== undefined && !this.#stopping; head = this.#queue[0]) {
       if (head.leases === 0 && !head.pinned) {
-        leave(head, "idle", "nobody waits for it any more");
+        this.evict(head, "idle", "no request waits for it any more");
         continue;
       }
-      const decision = decideRoom(head, residents(), memoryBytes);
+      const decision = decideLoad(head, this.#residents(), this.#options.memoryBytes);
       if (decision.kind === "refuse") {
-        line = line.slice(1);
-        fail(head, decision.reason);
+        this.#queue.shift();
+        this.#fail(head, explainLoad(decision));
       } else if (decision.kind === "load") {
-        line = line.slice(1);
-        void open(head);
+        this.#queue.shift();
+        void this.#open(head);
       } else {
-        for (const id of decision.ids) {
-          const entry = entries.get(id);
-          if (entry !== undefined) leave(entry, "memory", `${decision.reason}, for ${idOf(head)}`);
-        }
+        this.#evictAll(decision.ids, "memory", `${explainLoad(decision)}, for ${idOf(head)}`);
         if (decision.kind === "wait") return;
       }
     }
-  };
+  }
 
-  const release = (entry: Resident) => {
+  /** Ends the lease of one request. */
+  release(entry: Resident): void {
     entry.leases -= 1;
-    entry.lastUsedMs = nowMs();
+    entry.lastUsedMs = this.#options.nowMs();
     if (entry.leases > 0) return;
-    if (entry.leaving !== null && entry.model !== null) end(entry);
-    else if (line.length > 0) admit();
-  };
+    if (entry.evicting !== null && entry.model !== null) this.#end(entry);
+    else if (this.#queue.length > 0) this.admit();
+  }
 
-  const all = () => [...entries.values(), ...leavers];
+  /** Takes no more requests for a model and ends its processes after the last one. */
+  evict(entry: Resident, cause: EvictionCause, reason: string): void {
+    if (this.#entries.get(idOf(entry)) === entry) this.#entries.delete(idOf(entry));
+    if (entry.evicting !== null) return;
+    entry.evicting = cause;
+    if (this.#queue.includes(entry)) {
+      this.#queue = this.#queue.filter((other) => other !== entry);
+      return;
+    }
+    this.#evicting.add(entry);
+    this.#options.log.info({ model: idOf(entry), cause, reason }, "evicting a model");
+    if (entry.model !== null && entry.leases === 0) this.#end(entry);
+  }
 
-  return {
-    get: (id) => entries.get(id),
-    present: () => [...entries.values()],
-    enter(found, pinned) {
-      const entry: Resident = {
-        found,
-        pinned,
-        ready: Promise.withResolvers(),
-        model: null,
-        bytes: measured.get(versionOf(found)) ?? estimateModelBytes(found),
-        leases: 0,
-        lastUsedMs: nowMs(),
-        leaving: null,
-        ended: null,
-      };
-      entries.set(idOf(entry), entry);
-      line.push(entry);
-      return entry;
-    },
-    admit,
-    release,
-    leave,
-    letGo() {
-      const limits = { budgetBytes: memoryBytes, keepAliveMs };
-      const { departures, nextMs } = decideDepartures(residents(), limits, nowMs());
-      for (const { id, cause, reason } of departures) {
-        const entry = entries.get(id);
-        if (entry !== undefined) leave(entry, cause, reason);
-      }
-      return nextMs;
-    },
-    async measure() {
-      await Promise.all([...entries.values()].map(measure));
-    },
-    usedBytes: () => residents().reduce((sum, { bytes }) => sum + bytes, 0),
-    queueDepth: () => all().reduce((sum, { model }) => sum + (model?.queue.depth() ?? 0), 0),
-    failures,
-    async stop() {
-      stopping = true;
-      const leaving = all();
-      for (const entry of line) {
-        entry.ready.promise.catch(() => {});
-        entry.ready.reject(new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 }));
-      }
-      line = [];
-      await Promise.all(
-        leaving.map(async (entry) => {
-          // One that is being opened has a process already.
-          const model = await entry.ready.promise.catch(() => null);
-          await (entry.ended ?? model?.stop());
-        }),
-      );
-    },
-  };
+  /** Evicts models whose keep-alive expired, and models beyond the memory budget. Returns the next expiry, or null. */
+  evictExpired(): number | null {
+    const { memoryBytes, keepAliveMs, nowMs } = this.#options;
+    const limits = { budgetBytes: memoryBytes, keepAliveMs };
+    const { evictions, nextMs } = decideEvictions(this.#residents(), limits, nowMs());
+    for (const eviction of evictions) this.#evictAll([eviction.id], eviction.cause, explainEviction(eviction));
+    return nextMs;
+  }
+
+  async measure(): Promise<void> {
+    await Promise.all(this.present().map((entry) => this.#measure(entry)));
+  }
+
+  /** Memory of the models that have it, as last measured. */
+  usedBytes(): number {
+    return this.#residents().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Texts that wait for a batch of any model. */
+  queueDepth(): number {
+    return this.#all().reduce((sum, { model }) => sum + (model?.queue.depth() ?? 0), 0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const all = this.#all();
+    for (const { ready } of this.#queue) {
+      ready.promise.catch(() => {}); // no request may be waiting
+      ready.reject(new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 }));
+    }
+    this.#queue = [];
+    await Promise.all(
+      all.map(async (entry) => {
+        // One that is being opened has a process already.
+        const model = await entry.ready.promise.catch(() => null);
+        await (entry.ended ?? model?.stop());
+      }),
+    );
+  }
+
+  #all(): readonly Resident[] {
+    return [...this.#entries.values(), ...this.#evicting];
+  }
+
+  #residents(): ResidentModel[] {
+    return this.#all()
+      .filter((entry) => !this.#queue.includes(entry))
+      .map((entry) => ({
+        id: idOf(entry),
+        bytes: entry.bytes,
+        lastUsedMs: entry.lastUsedMs,
+        busy: entry.leases > 0,
+        pinned: entry.pinned,
+        evicting: entry.evicting !== null,
+      }));
+  }
+
+  #evictAll(ids: readonly string[], cause: EvictionCause, reason: string): void {
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (entry !== undefined) this.evict(entry, cause, reason);
+    }
+  }
+
+  /** Ends the processes of a model that no request uses any more; its memory counts until they have ended. */
+  #end(entry: Resident): void {
+    entry.ended ??= (async () => {
+      await entry.model?.stop();
+      this.#evicting.delete(entry);
+      if (entry.evicting !== null) this.#options.onEvicted(idOf(entry), entry.evicting);
+      this.admit();
+    })();
+  }
+
+  #fail(entry: Resident, reason: string): void {
+    const retryAfterS = this.failures.record(idOf(entry), reason);
+    this.#options.log.error({ model: idOf(entry), reason }, "a model can't be loaded");
+    // A pinned model goes on trying.
+    if (entry.pinned && entry.model !== null) return;
+    this.evict(entry, "failed", reason);
+    entry.ready.promise.catch(() => {}); // no request may be waiting
+    entry.ready.reject(unavailableModel(idOf(entry), reason, retryAfterS));
+    if (entry.model !== null) return;
+    this.#evicting.delete(entry);
+    this.admit();
+  }
+
+  async #measure(entry: Resident): Promise<void> {
+    const bytes = await entry.model?.memoryBytes();
+    if (typeof bytes !== "number" || entry.evicting !== null) return;
+    entry.bytes = bytes;
+    this.#measuredBytes.set(versionOf(entry.found), bytes);
+  }
+
+  async #open(entry: Resident): Promise<void> {
+    try {
+      const model = await this.#options.open(entry.found, {
+        onLoaded: () => this.failures.forget(idOf(entry)),
+        onFailing: (reason) => this.#fail(entry, reason),
+      });
+      entry.model = model;
+      entry.ready.resolve(model);
+      if (entry.evicting !== null && entry.leases === 0) this.#end(entry);
+      await model.runner.firstLoaded;
+      await this.#measure(entry);
+      this.#options.onLoaded();
+    } catch (error) {
+      this.#fail(entry, describeError(error));
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { childEnvironment } from "#platform/process/child-environment.ts";
+import { startChildWorker } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { isKnownPattern, patternsOf, type TokenizerPattern } from "./tokenizer-patterns.ts";
 
@@ -8,50 +8,40 @@ const maxSilentCpuMs = 1_000;
 const maxStartCpuMs = 20_000;
 /** Maximum total time, which also counts where CPU time can't be read. */
 const maxMs = 120_000;
-const checkMs = 20;
 const ticksPerSecond = 100;
 
 /** Patterns that were found to be fast, remembered for models that are loaded again. */
 const fastPatterns = new Set<string>();
 
-function cpuMsOf(pid: number): number | null {
+function cpuMsOf(pid: number): number {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
     return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1000;
   } catch {
-    return null;
+    return 0;
   }
 }
 
-/** Tries a pattern in a separate process, which is killed when it takes too long. */
-async function judgePattern(pattern: string): Promise<"fast" | "slow" | "invalid"> {
-  const child = Bun.spawn([...selfCommand(), "tokenizer-probe"], {
-    stdin: new Blob([`${JSON.stringify(pattern)}\n`]),
-    stdout: "pipe",
-    stderr: "ignore",
-    env: childEnvironment("worker"),
+/** Tries a pattern in a process of its own, which is killed when it takes too long. */
+async function judgePattern(pattern: string): Promise<string> {
+  let verdict = "slow";
+  const worker = startChildWorker({
+    command: [...selfCommand(), "tokenizer-probe", JSON.stringify(pattern)],
+    onErrorLine() {},
+    onLine(line) {
+      if (line === ".") worker.watch.begin(maxSilentCpuMs);
+      else verdict = line;
+    },
+    minDeadlineMs: maxSilentCpuMs,
+    maxStoppedMs: Number.POSITIVE_INFINITY,
+    clockMs: cpuMsOf,
+    lostError: (reason) => new Error(reason),
   });
-  const startedMs = performance.now();
-  let output = "";
-  let aliveCpuMs = 0;
-  const watching = setInterval(() => {
-    const cpuMs = cpuMsOf(child.pid) ?? 0;
-    const silentMs = cpuMs - aliveCpuMs;
-    const overdue = silentMs > (output === "" ? maxStartCpuMs : maxSilentCpuMs);
-    if (overdue || performance.now() - startedMs > maxMs) child.kill("SIGKILL");
-  }, checkMs);
-  try {
-    const decoder = new TextDecoder();
-    for await (const chunk of child.stdout) {
-      output = output.concat(decoder.decode(chunk)).slice(-64);
-      aliveCpuMs = cpuMsOf(child.pid) ?? aliveCpuMs;
-    }
-    await child.exited;
-    const verdict = output.trim().split("\n").at(-1);
-    return verdict === "fast" || verdict === "invalid" ? verdict : "slow";
-  } finally {
-    clearInterval(watching);
-  }
+  worker.watch.begin(maxStartCpuMs);
+  const timer = setTimeout(() => worker.drop("took too long"), maxMs);
+  await worker.lost;
+  clearTimeout(timer);
+  return verdict;
 }
 
 async function refuseSlow({ place, pattern }: TokenizerPattern): Promise<void> {

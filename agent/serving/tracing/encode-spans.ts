@@ -2,16 +2,16 @@ import type { RequestStage, TraceAttributes } from "#platform/request-trace.ts";
 import type { ParentContext } from "./trace-context.ts";
 import { varintLength, writeVarint } from "./write-varint.ts";
 
-/** A part of a request's time. */
+/** Stage of a request. */
 export interface RecordedStage {
   readonly stage: RequestStage;
-  /** Milliseconds since 1970. */
+  /** Unix time. */
   readonly startMs: number;
   readonly endMs: number;
   readonly attributes: TraceAttributes;
 }
 
-/** A request that was answered: its server span, and one span for each of its stages. */
+/** An answered request: its server span, and one span for each of its stages. */
 export interface RecordedRequest {
   readonly traceId: string;
   readonly spanId: string;
@@ -24,7 +24,7 @@ export interface RecordedRequest {
   readonly stages: readonly RecordedStage[];
 }
 
-// Kinds of spans, a status and the flags, as opentelemetry/proto/trace/v1/trace.proto has them.
+// Kinds of spans, a status and flags of opentelemetry/proto/trace/v1/trace.proto.
 const internal = 1;
 const server = 2;
 const statusError = 2;
@@ -32,7 +32,7 @@ const flagSampled = 0x01;
 const flagRemoteKnown = 0x100;
 const flagRemote = 0x200;
 
-// A field's tag is its number times 8 and how its value is written.
+// A field's tag is its number times 8 plus the wire type of its value.
 const varint = 0;
 const fixed64 = 1;
 const lengthDelimited = 2;
@@ -41,7 +41,7 @@ const tagOf = (field: number, wireType: number) => (field << 3) | wireType;
 
 const digitValue = (code: number) => (code < 58 ? code - 48 : code - 87);
 
-/** Grows as it is written to. */
+/** Writer of Protocol Buffers into a buffer that grows. */
 class ProtoWriter {
   #bytes = Buffer.allocUnsafe(16_384);
   #at = 0;
@@ -79,7 +79,7 @@ class ProtoWriter {
     this.#at = this.#bytes.writeUInt32LE(value, this.#at);
   }
 
-  /** A time in milliseconds, written in nanoseconds: 64 bits, made of two halves that stay exact (BigInt takes ten times as long). */
+  /** Writes a time in milliseconds as nanoseconds: 64 bits, made of two exact halves (BigInt takes ten times as long). */
   time(field: number, ms: number): void {
     this.#reserve(12);
     this.#tag(field, fixed64);
@@ -92,7 +92,7 @@ class ProtoWriter {
     this.#at = this.#bytes.writeUInt32LE(Math.floor(upper / 2 ** 12) + Math.floor(low / 2 ** 32), this.#at);
   }
 
-  /** An int64, which may be negative or beyond 31 bits. */
+  /** Writes an int64, which may be negative or beyond 31 bits. */
   int64(field: number, value: number): void {
     if (value >= 0 && value < 2 ** 31) {
       this.varint(field, value);
@@ -118,7 +118,7 @@ class ProtoWriter {
     this.#at += this.#bytes.write(text, this.#at);
   }
 
-  /** Short texts, as nearly all are, take a third of the time here. @returns whether all of the text was ASCII */
+  /** Writes a short ASCII text, in a third of the time. Returns false when the text is not all ASCII. */
   #ascii(text: string, at: number): boolean {
     for (let i = 0; i < text.length; i += 1) {
       const code = text.charCodeAt(i);
@@ -128,7 +128,7 @@ class ProtoWriter {
     return true;
   }
 
-  /** @param digits hexadecimal, in small letters; two a byte */
+  /** @param digits hexadecimal in lower case, two for each byte */
   hex(field: number, digits: string): void {
     this.#reserve(digits.length + 12);
     this.#tag(field, lengthDelimited);
@@ -146,7 +146,7 @@ class ProtoWriter {
     this.#at += value.length;
   }
 
-  /** A message inside this one: what `write` writes. Its length stands before it and is known only then. */
+  /** Writes a nested message by `write`. Its length comes before it and is known only afterwards. */
   message(field: number, write: () => void): void {
     this.#reserve(12);
     this.#tag(field, lengthDelimited);
@@ -214,9 +214,9 @@ function writeRequest(writer: ProtoWriter, request: RecordedRequest, newSpanId: 
 }
 
 /**
- * An ExportTraceServiceRequest of OTLP (https://opentelemetry.io/docs/specs/otlp/), encoded. Written out here because it is most of what tracing
- * costs: a tenth of what building and encoding general-purpose span objects takes, on a thread that has requests to answer.
- * @param resource what the spans are of: `service.name`, ...
+ * Encodes an ExportTraceServiceRequest of OTLP (https://opentelemetry.io/docs/specs/otlp/). Encoding is most of the cost of tracing, on a thread
+ * that has requests to answer; this takes a tenth of the time of building and encoding general-purpose span objects.
+ * @param resource source of the spans: `service.name`, …
  * @param newSpanId 8 random bytes
  */
 export function encodeSpans(

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import type { Logger } from "#platform/log.ts";
 import type { TraceAttributes } from "#platform/request-trace.ts";
 import { encodeSpans, type RecordedStage } from "./encode-spans.ts";
-import { createOtlpExporter } from "./otlp-exporter.ts";
+import { OtlpExporter } from "./otlp-exporter.ts";
 import { isSampled, readParentContext, writeTraceparent } from "./trace-context.ts";
 import type { ArrivedRequest, ServerTrace, TracedService, Tracing } from "./tracing.ts";
 import type { TracingConfig } from "./tracing-config.ts";
@@ -11,13 +11,13 @@ import type { TracingConfig } from "./tracing-config.ts";
 const stopGraceMs = 2_000;
 const noAttributes: TraceAttributes = {};
 
-/** Collectors take traces under this path, and are configured without it. */
+/** Returns the address of a collector's traces; the path is not part of the configuration. */
 function tracesUrl(otlpUrl: string): string {
   const base = otlpUrl.replace(/\/+$/, "");
   return base.endsWith("/v1/traces") ? base : `${base}/v1/traces`;
 }
 
-/** Random bytes in small pieces, made many at a time. */
+/** Returns a source of small pieces of random bytes, which are made many at a time. */
 function randomPieces(): (count: number) => Buffer {
   const pool = Buffer.alloc(4096);
   let used = pool.length;
@@ -32,8 +32,7 @@ function randomPieces(): (count: number) => Buffer {
 }
 
 /**
- * Tracing as configured: the requests that are sampled are recorded, and their spans sent to a collector. Undefined where it is off, which
- * costs nothing.
+ * Records sampled requests and sends their spans to a collector, as configured. Returns undefined when tracing is off, which costs nothing.
  */
 export function createTracing(config: TracingConfig, service: TracedService, log: Logger): Tracing | undefined {
   const { otlpUrl, sampleRatio, headers, exportPeriodMs } = config;
@@ -49,7 +48,7 @@ export function createTracing(config: TracingConfig, service: TracedService, log
     ...config.attributes,
   };
   const scope = { name: "thormesh", version: service.version };
-  const exporter = createOtlpExporter({
+  const exporter = new OtlpExporter({
     url,
     headers,
     periodMs: exportPeriodMs,
@@ -60,7 +59,7 @@ export function createTracing(config: TracingConfig, service: TracedService, log
 
   const begin = (request: ArrivedRequest): ServerTrace => {
     const startedMs = performance.now();
-    // A clock that was set since this process began must not move the spans.
+    // Taken for each request, because the clock may have been set since this process started.
     const epochMs = Date.now() - startedMs;
     const parent = readParentContext(request.header("traceparent"), request.header("tracestate"));
     const traceId = parent?.traceId ?? random(16).toString("hex");

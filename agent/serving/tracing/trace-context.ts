@@ -1,19 +1,19 @@
-/** What a client's `traceparent` header says: the trace that the request belongs to. */
+/** Trace that a request belongs to, from the client's `traceparent` header. */
 export interface ParentContext {
-  /** 32 hexadecimal digits. */
+  /** Has 32 hexadecimal digits. */
   readonly traceId: string;
-  /** 16 hexadecimal digits: the client's span. */
+  /** Client's span, 16 hexadecimal digits. */
   readonly spanId: string;
   readonly sampled: boolean;
-  /** What tracing systems hand on to each other; "" for nothing. */
+  /** State that tracing systems pass on to each other; "" for none. */
   readonly traceState: string;
 }
 
 const maxTraceStateLength = 512;
 
 /**
- * Reads W3C Trace Context (https://www.w3.org/TR/trace-context/), versions to come included. Undefined for a `traceparent` that is not there or
- * not valid, whose trace is then begun anew; a `tracestate` that can't be handed on is left out.
+ * Reads W3C Trace Context (https://www.w3.org/TR/trace-context/), including future versions. Returns undefined for a missing or invalid
+ * `traceparent`, and a new trace begins; a `tracestate` that can't be passed on is left out.
  */
 export function readParentContext(
   traceparent: string | undefined,
@@ -29,14 +29,14 @@ export function readParentContext(
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1, traceState };
 }
 
-/** The header that names a span, for whoever is to continue its trace. */
+/** Writes the header that names a span, for a program that continues its trace. */
 export function writeTraceparent(traceId: string, spanId: string, sampled: boolean): string {
   return `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
 }
 
 /**
- * Whether a trace is recorded: as its client decided, and of those begun here the share `ratio`, chosen by the trace id's last digits, which are random
- * by the specification, so that every service with the same ratio chooses the same traces.
+ * Returns true when a trace is recorded: when its client decided so, or by the share `ratio` of those begun here. The choice is made by the
+ * trace id's last digits, which are random by the specification, so that every service with the same ratio chooses the same traces.
  */
 export function isSampled(parent: ParentContext | undefined, traceId: string, ratio: number): boolean {
   if (parent !== undefined) return parent.sampled;

@@ -5,8 +5,8 @@ import { withTrace } from "#platform/request-trace.ts";
 import type { Tracing } from "./tracing.ts";
 
 /**
- * An app whose POST requests (those that ask for something to be computed; probes and scrapers only get) are traced, each under a server span with
- * the attributes of OpenTelemetry's HTTP conventions. The response's `traceresponse` header names the span.
+ * Returns an app whose POST requests are traced (probes and scrapers only use GET), each as a server span with the attributes of OpenTelemetry's
+ * HTTP conventions. The response's `traceresponse` header names the span.
  */
 export function traceHttp(app: HttpApp, tracing: Tracing): FetchHandler {
   const routes = new Set(app.routes.filter(({ method }) => method === "POST").map(({ path }) => path));

@@ -17,7 +17,7 @@ export const TracingConfig = Type.Object(
       default: 2_000,
       minimum: 10,
       maximum: 3_600_000,
-      description: "how long spans wait to be sent together",
+      description: "time for which spans wait to be sent together",
     }),
     headers: Type.Record(Type.String(), Type.String({ maxLength: 8192 }), {
       default: {},

@@ -2,7 +2,7 @@ import type { TracingConfig } from "./tracing-config.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** "key1=value1,key2=value2", percent-encoded, as OpenTelemetry's variables have lists; what is not of this form is left out. */
+/** Reads "key1=value1,key2=value2", percent-encoded, as in OpenTelemetry's variables; other parts are left out. */
 function readPairs(text: string | undefined): Record<string, string> | undefined {
   if (text === undefined || text.trim() === "") return undefined;
   const pairs: Record<string, string> = {};
@@ -26,7 +26,7 @@ function readRatio({ OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: argu
   return ratio >= 0 && ratio <= 1 ? ratio : undefined;
 }
 
-/** What OpenTelemetry's standard variables say, as far as it is configuration here; the configuration itself comes first. */
+/** Reads configuration from OpenTelemetry's standard variables; the configuration file overrides it. */
 export function tracingFromEnvironment(env: Environment): Partial<TracingConfig> {
   const endpoint = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] || env["OTEL_EXPORTER_OTLP_ENDPOINT"];
   const exporter = env["OTEL_TRACES_EXPORTER"]?.trim().toLowerCase();

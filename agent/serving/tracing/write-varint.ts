@@ -1,4 +1,4 @@
-/** Writes a number below 2^31 as Protocol Buffers' variable-length integer. @returns the place after it. */
+/** Writes a number below 2^31 as a variable-length integer of Protocol Buffers. Returns the offset after it. */
 export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
   let rest = value;
   let end = at;
@@ -10,7 +10,7 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   return end;
 }
 
-/** How many bytes {@link writeVarint} writes. */
+/** Number of bytes that {@link writeVarint} writes. */
 export function varintLength(value: number): number {
   let length = 1;
   for (let rest = value; rest > 127; rest >>>= 7) length += 1;

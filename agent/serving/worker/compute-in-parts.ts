@@ -1,15 +1,17 @@
 import { BatchFailedError, type BatchResult, ModelProcessLostError } from "./model-process.ts";
 
-/** So many processes one batch may cost while the text that ends them is looked for. */
-const mostLosses = 8;
+/** Processes that one batch may cost while the text that ends them is being found. */
+const maxLosses = 8;
 
-const isOfBatch = (error: unknown) => error instanceof ModelProcessLostError || error instanceof BatchFailedError;
+/** True for an error that is the fault of a batch, not of the model or the machine. */
+export const isOfBatch = (error: unknown): boolean =>
+  error instanceof ModelProcessLostError || error instanceof BatchFailedError;
 
 /**
- * Computes a batch that could not be computed as a whole in ever smaller parts, so that one text that the model can't take is refused
- * and the others, which may be other clients', are not. A single such text among n costs log2(n) attempts that fail.
+ * Computes a batch that failed as a whole in ever smaller parts, so that only the text that the model can't compute is refused and the
+ * others, which may be other clients', are not. One such text among n costs log2(n) failed attempts.
  * @param run computes a part
- * @throws ModelProcessLostError when too many processes are lost: then it isn't one text's fault. What else `run` throws.
+ * @throws ModelProcessLostError when too many processes are lost, which can't be one text's fault; other errors of `run`.
  */
 export async function computeInParts(
   texts: readonly Uint32Array[],
@@ -28,7 +30,7 @@ export async function computeInParts(
       if (!isOfBatch(error)) throw error;
       if (error instanceof ModelProcessLostError) {
         losses += 1;
-        if (losses > mostLosses) throw error;
+        if (losses > maxLosses) throw error;
       }
       if (to - from === 1)
         refused.set(from, new BatchFailedError("the model can't compute this text", { cause: error }));

@@ -4,13 +4,13 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import { EngineReport } from "../onnxruntime/execution-provider.ts";
 
 /**
- * What a serving process and its model worker say to each other over a Unix socket: length-prefixed binary frames, little-endian.
+ * Message between a serving process and its model worker over a Unix socket: a length-prefixed binary frame, little-endian.
  *
- * | bytes | what |
+ * | bytes | content |
  * |---|---|
  * | 4 | length of what follows |
  * | 1 | kind |
- * | 4 | batch number; 0 for `ready`, and for a `failure` that is the end of the worker |
+ * | 4 | batch number; 0 for `ready`, and for the `failure` with which the worker ends |
  * | … | by kind: see the encoders |
  */
 export type Frame =
@@ -23,14 +23,14 @@ export type Frame =
     }
   | { readonly kind: "vectors"; readonly batch: number; readonly computeMs: number; readonly vectors: Float32Array[] }
   | { readonly kind: "failure"; readonly batch: number; readonly message: string }
-  /** Asks whether the worker is there, and its answer; with a batch number of their own. */
+  /** Sign of life and its answer, with a batch number of their own. */
   | { readonly kind: "ping" | "pong"; readonly batch: number };
 
 const ReadyReport = Type.Object({ engine: EngineReport, hashes: Type.Record(Type.String(), Type.String()) });
 
 const kinds = { ready: 1, batch: 2, vectors: 3, failure: 4, ping: 5, pong: 6 } as const;
 const headBytes = 9;
-/** 2,048 vectors of 4,096 dimensions; whatever says it is longer is not a frame. */
+/** Maximum size of a frame: 2,048 vectors of 4,096 dimensions and more. */
 export const maxFrameBytes = 64 * 1024 * 1024;
 
 function frame(kind: keyof typeof kinds, batch: number, bodyBytes: number): { bytes: Uint8Array; view: DataView } {
@@ -46,7 +46,7 @@ function bytesOf(values: Uint32Array | Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** The bytes of a frame. Rows of numbers go as they lie in memory: both ends run on the same little-endian machine. */
+/** Encodes a frame. Rows of numbers are copied from memory, because both ends run on the same little-endian machine. */
 export function encodeFrame(message: Frame): Uint8Array {
   switch (message.kind) {
     case "ready": {
@@ -105,7 +105,7 @@ export function encodeFrame(message: Frame): Uint8Array {
   }
 }
 
-/** Copies, because a frame starts at any byte and typed arrays only at a multiple of 4. */
+/** Copies numbers from a frame, which starts at any byte; typed arrays start at a multiple of 4. */
 function numbers<T extends Uint32Array | Float32Array>(
   make: new (buffer: ArrayBuffer) => T,
   bytes: Uint8Array,
@@ -119,8 +119,8 @@ function numbers<T extends Uint32Array | Float32Array>(
 }
 
 /**
- * Reads one whole frame, the length included.
- * @throws Error when it is not one.
+ * Decodes one whole frame, including its length.
+ * @throws Error when it is not valid.
  */
 export function decodeFrame(bytes: Uint8Array): Frame {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -158,7 +158,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
       need(16);
       const count = view.getUint32(headBytes + 8, true);
       const dimension = view.getUint32(headBytes + 12, true);
-      // Any number of vectors without numbers would fit into any frame.
+      // A frame of any size could state any number of vectors without numbers.
       if (dimension === 0 && count > 0) throw new Error(`a frame says ${count} vectors without numbers`);
       const all = numbers(Float32Array, bytes, headBytes + 16, count * dimension);
       const vectors = Array.from({ length: count }, (_, i) => all.subarray(i * dimension, (i + 1) * dimension));
@@ -175,14 +175,14 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   }
 }
 
-/** Puts frames together from the pieces in which a socket delivers them. */
+/** Assembles frames from the pieces that a socket delivers. */
 export class FrameReader {
   #pieces: Uint8Array[] = [];
   #bytes = 0;
 
   /**
-   * Takes a piece (copied, the socket may reuse it) and returns the frames that are complete with it.
-   * @throws Error when the stream is not one of frames; it is of no use after that.
+   * Takes a piece (copied, because the socket may reuse it) and returns the frames that it completes.
+   * @throws Error when the stream does not consist of frames; the reader is of no use after that.
    */
   push(piece: Uint8Array): Frame[] {
     this.#pieces.push(piece.slice());

@@ -1,215 +1,217 @@
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { computeInParts } from "./compute-in-parts.ts";
-import { decideRestart } from "./decide-restart.ts";
-import { BatchFailedError, type BatchResult, type ModelProcess, ModelProcessLostError } from "./model-process.ts";
+import { decideRestart, modelRestartPolicy } from "#platform/process/decide-restart.ts";
+import { explainRestart } from "#platform/process/explain-restart.ts";
+import { computeInParts, isOfBatch } from "./compute-in-parts.ts";
+import { type BatchResult, type ModelProcess, ModelProcessLostError } from "./model-process.ts";
 
 export type ModelState = "loading" | "loaded" | "failing" | "stopped";
 
-/** Keeps a model's process running and computes batches on it, one at a time. */
-export interface ModelRunner {
-  start(): void;
-  stop(): Promise<void>;
-  readonly state: ModelState;
-  /** False while there is no process, or its answer is overdue. */
-  answers(): boolean;
-  /** The present process, when there is one. */
-  readonly process: ModelProcess | null;
-  /** How often the process was lost and started again. */
-  readonly restarts: number;
-  /** Resolves when the model is loaded for the first time, or the runner is stopped. */
-  readonly firstLoaded: Promise<void>;
-  /**
-   * Waits for the process where it is being started. A batch that loses its process is computed once more on the next one; one that
-   * costs two processes, or that the model refuses, in parts and with no other beside it, to find the text at fault.
-   * @throws ServiceError MODEL_UNAVAILABLE when the process keeps failing, BatchFailedError when the model refuses a single text.
-   */
-  run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
-}
-
-/** From so many losses in a row requests are turned away instead of kept waiting for the next start. */
-const failingFrom = 3;
-
-/**
- * @param onLoaded is told of every start that succeeded.
- * @param onLost is told of every process that was lost, before it is started again.
- * @param onFailing is told why when requests are turned away because the process keeps being lost.
- */
-export function createModelRunner(options: {
+export interface ModelRunnerOptions {
   readonly id: string;
   /** Gives up when the signal aborts. */
   readonly startProcess: (signal: AbortSignal) => Promise<ModelProcess>;
   readonly log: Logger;
+  /** Called after every start that succeeded. */
   readonly onLoaded: (process: ModelProcess) => void;
+  /** Called when the process is lost, before it is started again. */
   readonly onLost?: () => void;
+  /** Called with the reason when the process keeps being lost and requests are refused. */
   readonly onFailing?: (reason: string) => void;
-}): ModelRunner {
-  const { id, startProcess, log, onLoaded, onLost, onFailing } = options;
-  const stopping = new AbortController();
-  const firstLoaded = Promise.withResolvers<void>();
-  let state: ModelState = "loading";
-  let current: ModelProcess | null = null;
-  let arrival = Promise.withResolvers<ModelProcess>();
-  let failuresInRow = 0;
-  let restarts = 0;
-  let loop: Promise<void> | undefined;
-  /** Batches that are computed in parts, one after the other; while there are any, no other is sent. */
-  let inParts: Promise<unknown> = Promise.resolve();
-  let batchesInParts = 0;
+}
 
-  const unavailable = (message: string, cause?: unknown) =>
-    new ServiceError("MODEL_UNAVAILABLE", message, { retryAfterS: 1, cause });
+/** Losses in a row from which requests are refused instead of waiting for the next start. */
+const failingFrom = 3;
 
-  const turnAway = (message: string, cause?: unknown) => {
-    // Nobody may be waiting.
-    arrival.promise.catch(() => {});
-    arrival.reject(unavailable(message, cause));
-    arrival = Promise.withResolvers();
-  };
+/** Keeps a model's process running and computes batches on it. */
+export class ModelRunner {
+  readonly #options: ModelRunnerOptions;
+  readonly #stopping = new AbortController();
+  readonly #firstLoaded = Promise.withResolvers<void>();
+  #state: ModelState = "loading";
+  #process: ModelProcess | null = null;
+  #arrival = Promise.withResolvers<ModelProcess>();
+  #lossesInRow = 0;
+  #restarts = 0;
+  #loop: Promise<void> | undefined;
+  /** Batches that are computed in parts, one after the other; no other is sent while there are any. */
+  #inParts: Promise<unknown> = Promise.resolve();
+  #batchesInParts = 0;
 
-  /** A lost process is no longer handed out: those who come now wait for the next one. */
-  const retire = (lost: ModelProcess) => {
-    if (current !== lost) return;
-    current = null;
-    arrival = Promise.withResolvers();
-  };
+  constructor(options: ModelRunnerOptions) {
+    this.#options = options;
+  }
 
-  const wait = (delayMs: number) =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, delayMs);
-      stopping.signal.addEventListener("abort", () => {
+  get state(): ModelState {
+    return this.#state;
+  }
+
+  /** Present process; null while there is none. */
+  get process(): ModelProcess | null {
+    return this.#process;
+  }
+
+  /** Number of times that the process was lost and started again. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Resolves when the model is loaded for the first time, or the runner is stopped. */
+  get firstLoaded(): Promise<void> {
+    return this.#firstLoaded.promise;
+  }
+
+  /** Returns false while there is no process, or its answer is overdue. */
+  answers(): boolean {
+    return this.#process?.answers() === true;
+  }
+
+  start(): void {
+    this.#loop ??= this.#keepRunning();
+  }
+
+  async stop(): Promise<void> {
+    this.#state = "stopped";
+    this.#stopping.abort();
+    this.#refuseWaiting(`model ${this.#options.id} is being unloaded`);
+    await this.#process?.stop();
+    await this.#loop; // a start that was under way is over now
+    await this.#process?.stop();
+    this.#firstLoaded.resolve();
+  }
+
+  /**
+   * Waits for the process while it is being started. A batch that loses its process is computed once more on the next one. A batch that
+   * loses two processes, or that the model refuses, is computed in parts and alone, to find the text at fault.
+   * @throws ServiceError MODEL_UNAVAILABLE when the process keeps failing, BatchFailedError when the model refuses a single text.
+   */
+  async run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult> {
+    const { id, log } = this.#options;
+    try {
+      return await this.#runWhole(texts, paddedTokens).catch((error) => {
+        if (!isOfBatch(error) || texts.length === 1 || this.#state === "stopped") throw error;
+        log.warn({ model: id, texts: texts.length, err: error }, "computing the batch in parts");
+        return this.#runInParts(texts, paddedTokens);
+      });
+    } catch (error) {
+      if (!(error instanceof ModelProcessLostError)) throw error;
+      throw this.#unavailable(`model ${id} failed twice on a batch`, error);
+    }
+  }
+
+  async #keepRunning(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const reason = await this.#runProcess().catch(describeError);
+      if (signal.aborted) return;
+      await this.#recover(reason);
+    }
+  }
+
+  /** Starts a process and returns why it is of no more use. */
+  async #runProcess(): Promise<string> {
+    const { id, startProcess, onLoaded, log } = this.#options;
+    const started = await startProcess(this.#stopping.signal);
+    this.#process = started;
+    if (this.#stopping.signal.aborted) return "was stopped";
+    this.#state = "loaded";
+    onLoaded(started);
+    log.info({ model: id, pid: started.pid, loadMs: Math.round(started.loadMs) }, "model loaded");
+    this.#firstLoaded.resolve();
+    this.#arrival.resolve(started);
+    const reason = await started.lost;
+    this.#retire(started);
+    return reason;
+  }
+
+  /** Waits until the process may be started again. */
+  async #recover(reason: string): Promise<void> {
+    const { id, onLost, onFailing, log } = this.#options;
+    // A batch in parts is known to end processes: its losses say nothing about the next batch.
+    if (this.#batchesInParts === 0) this.#lossesInRow += 1;
+    this.#restarts += 1;
+    onLost?.();
+    const decision = decideRestart(this.#lossesInRow, modelRestartPolicy);
+    this.#state = this.#lossesInRow >= failingFrom ? "failing" : "loading";
+    log.error({ model: id, lost: reason, ...decision }, `model process ${explainRestart(decision)}`);
+    if (this.#state === "failing") {
+      this.#refuseWaiting(`model ${id} can't be loaded at the moment: ${reason}`);
+      onFailing?.(reason);
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, decision.delayMs);
+      this.#stopping.signal.addEventListener("abort", () => {
         clearTimeout(timer);
         resolve();
       });
     });
+  }
 
-  const supervise = async () => {
-    while (!stopping.signal.aborted) {
-      let reason: string;
-      try {
-        const started = await startProcess(stopping.signal);
-        current = started;
-        if (stopping.signal.aborted) return;
-        state = "loaded";
-        onLoaded(started);
-        log.info({ model: id, pid: started.pid, loadMs: Math.round(started.loadMs) }, "model loaded");
-        firstLoaded.resolve();
-        arrival.resolve(started);
-        reason = await started.lost;
-        retire(started);
-      } catch (error) {
-        reason = describeError(error);
-      }
-      if (stopping.signal.aborted) return;
-      // What a batch that is known to end processes costs says nothing of the next one.
-      if (batchesInParts === 0) failuresInRow += 1;
-      restarts += 1;
-      onLost?.();
-      const decision = decideRestart(failuresInRow);
-      state = failuresInRow >= failingFrom ? "failing" : "loading";
-      log.error(
-        { model: id, lost: reason, failuresInRow, delayMs: decision.delayMs },
-        `model process: ${decision.reason}`,
-      );
-      if (state === "failing") {
-        turnAway(`model ${id} can't be loaded at the moment: ${reason}`);
-        onFailing?.(reason);
-      }
-      await wait(decision.delayMs);
-    }
-  };
+  #unavailable(message: string, cause?: unknown): ServiceError {
+    return new ServiceError("MODEL_UNAVAILABLE", message, { retryAfterS: 1, cause });
+  }
 
-  const runOn = async (
-    process: ModelProcess,
-    texts: readonly Uint32Array[],
-    paddedTokens: number,
-    suspect: boolean,
-  ) => {
+  #refuseWaiting(message: string): void {
+    this.#arrival.promise.catch(() => {}); // no batch may be waiting
+    this.#arrival.reject(this.#unavailable(message));
+    this.#arrival = Promise.withResolvers();
+  }
+
+  /** Stops using a lost process: batches wait for the next one. */
+  #retire(lost: ModelProcess): void {
+    if (this.#process !== lost) return;
+    this.#process = null;
+    this.#arrival = Promise.withResolvers();
+  }
+
+  async #nextProcess(): Promise<ModelProcess> {
+    const { id } = this.#options;
+    if (this.#state === "stopped") throw this.#unavailable(`model ${id} is being unloaded`);
+    if (this.#state === "failing") throw this.#unavailable(`model ${id} can't be loaded at the moment`);
+    return this.#process ?? (await this.#arrival.promise);
+  }
+
+  async #runOn(process: ModelProcess, texts: readonly Uint32Array[], paddedTokens: number, suspect: boolean) {
     try {
       const result = await process.run(texts, paddedTokens, suspect);
-      failuresInRow = 0;
+      this.#lossesInRow = 0;
       return result;
     } catch (error) {
-      if (error instanceof ModelProcessLostError) retire(process);
+      if (error instanceof ModelProcessLostError) this.#retire(process);
       throw error;
     }
-  };
+  }
 
-  const nextProcess = async () => {
-    if (state === "stopped") throw unavailable(`model ${id} is being unloaded`);
-    if (state === "failing") throw unavailable(`model ${id} can't be loaded at the moment`);
-    return current ?? (await arrival.promise);
-  };
-
-  const runOnce = async (texts: readonly Uint32Array[], paddedTokens: number) => {
-    let process = await nextProcess();
-    while (batchesInParts > 0) {
-      await inParts;
-      process = await nextProcess();
+  async #runOnce(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult> {
+    let process = await this.#nextProcess();
+    while (this.#batchesInParts > 0) {
+      await this.#inParts;
+      process = await this.#nextProcess();
     }
-    return runOn(process, texts, paddedTokens, false);
-  };
+    return this.#runOn(process, texts, paddedTokens, false);
+  }
 
-  const runInParts = (texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult> => {
-    batchesInParts += 1;
-    const result = inParts
-      .then(() => computeInParts(texts, async (part) => runOn(await nextProcess(), part, paddedTokens, true)))
-      .finally(() => {
-        batchesInParts -= 1;
-      });
-    inParts = result.catch(() => {});
-    return result;
-  };
-
-  /** As a whole; once more when that costs a process. */
-  const runWhole = async (texts: readonly Uint32Array[], paddedTokens: number) => {
+  /** Computes a batch as a whole, once more when that loses a process. */
+  async #runWhole(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult> {
     try {
-      return await runOnce(texts, paddedTokens);
+      return await this.#runOnce(texts, paddedTokens);
     } catch (error) {
-      if (!(error instanceof ModelProcessLostError) || state === "stopped") throw error;
-      log.warn({ model: id, texts: texts.length }, "the batch in flight is computed once more");
+      if (!(error instanceof ModelProcessLostError) || this.#state === "stopped") throw error;
+      this.#options.log.warn({ model: this.#options.id, texts: texts.length }, "computing the batch once more");
     }
-    return runOnce(texts, paddedTokens);
-  };
+    return this.#runOnce(texts, paddedTokens);
+  }
 
-  return {
-    start() {
-      loop ??= supervise();
-    },
-    async stop() {
-      state = "stopped";
-      stopping.abort();
-      turnAway(`model ${id} is being unloaded`);
-      await current?.stop();
-      await loop; // a start that was under way is over now
-      await current?.stop();
-      firstLoaded.resolve();
-    },
-    get state() {
-      return state;
-    },
-    answers: () => current?.answers() === true,
-    get process() {
-      return current;
-    },
-    get restarts() {
-      return restarts;
-    },
-    firstLoaded: firstLoaded.promise,
-    async run(texts, paddedTokens) {
-      try {
-        try {
-          return await runWhole(texts, paddedTokens);
-        } catch (error) {
-          const isOfBatch = error instanceof ModelProcessLostError || error instanceof BatchFailedError;
-          if (!isOfBatch || texts.length === 1 || state === "stopped") throw error;
-          log.warn({ model: id, texts: texts.length, err: error }, "the batch is computed in parts");
-          return await runInParts(texts, paddedTokens);
-        }
-      } catch (error) {
-        if (!(error instanceof ModelProcessLostError)) throw error;
-        throw unavailable(`model ${id} failed twice on a batch`, error);
-      }
-    },
-  };
+  #runInParts(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult> {
+    this.#batchesInParts += 1;
+    const result = this.#inParts
+      .then(() =>
+        computeInParts(texts, async (part) => this.#runOn(await this.#nextProcess(), part, paddedTokens, true)),
+      )
+      .finally(() => {
+        this.#batchesInParts -= 1;
+      });
+    this.#inParts = result.catch(() => {});
+    return result;
+  }
 }

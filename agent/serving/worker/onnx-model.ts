@@ -2,20 +2,21 @@ import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import type { ProviderAttempt } from "../onnxruntime/decide-providers.ts";
 import { type OpenedSession, openSession } from "../onnxruntime/open-session.ts";
-import { decideModelIo, type InputName, type ModelIo, type TensorDescription } from "./decide-model-io.ts";
+import { decideModelIo, type InputName, type TensorDescription, type UsableModelIo } from "./decide-model-io.ts";
+import { explainModelIo } from "./explain-model-io.ts";
 import { poolTokens } from "./pool-tokens.ts";
 import { idOf, typeOf } from "./token-types.ts";
 
 export interface OnnxModelOptions extends Pick<ModelManifest, "dimension" | "pooling"> {
   readonly threads: number;
-  /** Tried one after another until one works. Default: the CPU. */
+  /** Attempts, one after another until one works. Default: the CPU. */
   readonly providers?: readonly ProviderAttempt[];
-  /** The operator's ONNX Runtime; null or undefined: the carried one. */
+  /** Directory of the operator's ONNX Runtime; null or undefined: the carried one. */
   readonly onnxruntimeDirectory?: string | null;
 }
 
 export interface OnnxModel extends Pick<OpenedSession, "provider" | "refused"> {
-  /** One vector a text, not normalised. Blocks this thread while it computes. */
+  /** Computes one vector for each text, not normalised. Blocks this thread. */
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<Float32Array[]>;
 }
 
@@ -27,8 +28,8 @@ function describe(metadata: readonly InferenceSession.ValueMetadata[]): TensorDe
   );
 }
 
-/** What is fed for a token: its id, 1 for being there, which text of a pair it is of, and its place. */
-const fedFor: Record<InputName, (token: number, place: number) => number> = {
+/** Values of a token by input: its id, 1 for a token that is not padding, its text of a pair, and its position. */
+const valueFor: Record<InputName, (token: number, place: number) => number> = {
   input_ids: idOf,
   attention_mask: () => 1,
   token_type_ids: typeOf,
@@ -36,14 +37,14 @@ const fedFor: Record<InputName, (token: number, place: number) => number> = {
 };
 
 function inputTensor(
-  { name, type }: Extract<ModelIo, { kind: "usable" }>["inputs"][number],
+  { name, type }: UsableModelIo["inputs"][number],
   texts: readonly Uint32Array[],
   paddedTokens: number,
 ): Tensor {
   const shape = [texts.length, paddedTokens];
   const size = texts.length * paddedTokens;
-  const value = fedFor[name];
-  // Of a 64-bit number the low half comes first and is all that is needed: a BigInt for every token would take longer.
+  const value = valueFor[name];
+  // Only the low half of a 64-bit number is set, which comes first: a BigInt for every token would take longer.
   const wide = type === "int64" ? new BigInt64Array(size) : null;
   const words = wide === null ? new Int32Array(size) : new Int32Array(wide.buffer);
   const step = wide === null ? 1 : 2;
@@ -55,12 +56,12 @@ function inputTensor(
   return wide === null ? new Tensor("int32", words, shape) : new Tensor("int64", wide, shape);
 }
 
-/** Numbers of 16 or 32 bits as numbers of 32; null for others. */
+/** Returns numbers of 16 or 32 bits as numbers of 32 bits; null for others. */
 function floatsOf(output: Tensor): Float32Array | null {
   const { data } = output;
   if (data instanceof Float32Array) return data;
   if (output.type !== "float16") return null;
-  // ONNX Runtime hands half precision out as bare bits where the engine has no type for it.
+  // ONNX Runtime returns half precision as bare bits when the JavaScript engine has no type for it.
   if (data instanceof Uint16Array)
     return Float32Array.from(new Float16Array(data.buffer, data.byteOffset, data.length));
   return data instanceof Float16Array ? Float32Array.from(data) : null;
@@ -69,11 +70,11 @@ function floatsOf(output: Tensor): Float32Array | null {
 /**
  * Loads an encoder into ONNX Runtime.
  * @param source the ONNX file, or its path: one with weights in files beside it has to be loaded by path
- * @throws Error when ONNX Runtime refuses the file or the file is not as the manifest says.
+ * @throws Error when ONNX Runtime refuses the file or the file does not match the manifest.
  */
 export async function loadOnnxModel(source: Uint8Array | string, options: OnnxModelOptions): Promise<OnnxModel> {
   const sessionOptions: InferenceSession.SessionOptions = {
-    // Left alone, ONNX Runtime pins a thread to every core it sees and fails inside a restricted CPU set.
+    // Without this, ONNX Runtime pins a thread to every core that it sees and fails inside a restricted CPU set.
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
@@ -100,7 +101,7 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
     dimension,
     pooledOnly: pooling === "model",
   });
-  if (io.kind === "unusable") throw new Error(io.reason);
+  if (io.kind === "unusable") throw new Error(explainModelIo(io));
   return {
     provider,
     refused,
@@ -108,7 +109,7 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
       const feeds = Object.fromEntries(
         io.inputs.map((input) => [input.name, inputTensor(input, texts, paddedTokens)] as const),
       );
-      // Only the output that counts: others (each token's vector, say) would be copied for nothing.
+      // Only the output that counts is asked for: others would be copied for nothing.
       const output = (await session.run(feeds, [io.output]))[io.output];
       const values = output === undefined ? null : floatsOf(output);
       const rows = io.per === "texts" ? texts.length : texts.length * paddedTokens;

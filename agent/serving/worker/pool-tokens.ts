@@ -1,4 +1,4 @@
-/** How token vectors become one vector. */
+/** Way to make one vector of token vectors. */
 export type TokenPooling = "mean" | "cls" | "last-token";
 
 function meanOf(hidden: Float32Array, start: number, tokens: number, dimension: number): Float32Array {
@@ -13,10 +13,10 @@ function meanOf(hidden: Float32Array, start: number, tokens: number, dimension: 
 }
 
 /**
- * One vector a text from those of its tokens, padding left out: their mean, the first one, or the last. Texts are padded at their
- * end, so a text's last token is the one before its padding.
+ * Makes one vector for each text of those of its tokens, without the padding: their mean, the first one, or the last. Texts are padded at
+ * their end, so a text's last token is the one before its padding.
  * @param hidden batch × paddedTokens × dimension, row by row
- * @param lengths how many of the tokens are the text's own; at least 1 each
+ * @param lengths number of tokens of each text, at least 1
  */
 export function poolTokens(
   hidden: Float32Array,

@@ -2,11 +2,11 @@ import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import type { ModelProcess } from "./model-process.ts";
 
 /**
- * Has a model that was just loaded compute the tokenizer's highest token alone: a tokenizer of another model, a manifest with another
- * dimension and weights that compute nonsense show at once, not at the first text that needs them.
- * @param lastId the tokenizer's
+ * Has a model that was just loaded compute the tokenizer's highest token: a tokenizer of another model, a manifest with another dimension and
+ * damaged weights are found at once, not with the first text that needs them.
+ * @param lastId highest id of the tokenizer
  * @returns the process
- * @throws Error saying what doesn't fit; the process is stopped then.
+ * @throws Error naming what doesn't fit, after stopping the process.
  */
 export async function probeModel(
   process: ModelProcess,

@@ -7,42 +7,42 @@ import {
 import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";
 import { describeError } from "#platform/errors.ts";
 import { checkTrustedTree } from "#platform/files/check-trusted-path.ts";
-import { decideProviderAttempts } from "../onnxruntime/decide-providers.ts";
+import { decideProviders } from "../onnxruntime/decide-providers.ts";
 import { compareEngines, listEngines } from "../onnxruntime/engine-cache.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
 import type { EngineReport } from "../onnxruntime/execution-provider.ts";
+import { preloadFromSources } from "../onnxruntime/load-binding.ts";
 import { findOperatorLibrary, type OperatorLibrary } from "../onnxruntime/operator-library.ts";
-import { preloadFromSources } from "../onnxruntime/preload-from-sources.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
 
 export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" | "pooling" | "threads"> {
-  /** The Unix socket on which the parent listens. */
+  /** Unix socket on which the parent listens. */
   readonly socketPath: string;
   readonly modelPath: string;
-  /** What the ONNX file must be; null: it is taken as it is. */
+  /** Expected hash of the ONNX file; null: it is not checked. */
   readonly sha256: string | null;
   readonly engine: WorkerEngine;
   /** Files that are hashed, and compared where their hash is known, before the model is loaded; null: only the ONNX file is compared. */
   readonly files: readonly ModelFileToCheck[] | null;
 }
 
-/** How paths of files begin that a compiled executable carries. */
+/** Beginning of the paths of files that a compiled executable carries. */
 const insideExecutable = "/$bunfs/";
 
 async function load(options: ModelWorkerOptions, library: OperatorLibrary | null): Promise<OnnxModel> {
   if (library !== null) preloadFromSources(library.directory);
-  // ONNX Runtime's library is loaded with this, and what is wrong with it is to reach the parent.
+  // This loads ONNX Runtime's library: imported here, its errors reach the parent.
   const { loadOnnxModel } = await import("./onnx-model.ts");
   const { modelPath, sha256, files } = options;
   const carried = modelPath.startsWith(insideExecutable);
   const bytes = sha256 !== null && (carried || files === null) ? await readVerifiedFile(modelPath, sha256) : null;
-  // By its path, ONNX Runtime also finds weights that lie in files beside it; inside the executable it can't look.
+  // Given the path, ONNX Runtime also finds weights in files beside it; it can't read files inside the executable.
   const source = bytes === null || !carried ? modelPath : bytes;
   try {
     return await loadOnnxModel(source, {
       ...options,
-      providers: decideProviderAttempts(options.engine.providers, library?.files ?? []),
+      providers: decideProviders(options.engine.providers, library?.files ?? []).attempts,
       onnxruntimeDirectory: library?.directory ?? null,
     });
   } catch (cause) {
@@ -50,7 +50,7 @@ async function load(options: ModelWorkerOptions, library: OperatorLibrary | null
   }
 }
 
-/** Loads the model, has a GPU prepare itself for what will come, and tells what came of it. */
+/** Loads the model and warms up a GPU. */
 async function open(
   options: ModelWorkerOptions,
 ): Promise<{ model: OnnxModel; engine: EngineReport; hashes: FileHashes }> {
@@ -58,7 +58,7 @@ async function open(
   const hashes = files === null || files.length === 0 ? {} : hashModelFiles(files, modelPath);
   const { onnxruntimeDirectory, engineCacheDirectory, warmUp } = options.engine;
   const library = onnxruntimeDirectory === null ? null : findOperatorLibrary(onnxruntimeDirectory);
-  // Engines are code that the GPU runs.
+  // Engines are code that the GPU runs, so no other user may write them.
   if (engineCacheDirectory !== null) checkTrustedTree(engineCacheDirectory, "serving.tensorrt.engineCacheDirectory");
   const before = engineCacheDirectory === null ? null : listEngines(engineCacheDirectory);
   const model = await load(options, library);
@@ -83,14 +83,14 @@ async function open(
 }
 
 /**
- * Vectors that no text can have: values that aren't numbers, or nothing but zeros.
- * @returns the place of the first; -1 where there is none
+ * Finds a vector that no text can have: with values that aren't numbers, or all zeros.
+ * @returns the index of the first; -1 when there is none
  */
 function findSenseless(vectors: readonly Float32Array[]): number {
   return vectors.findIndex((vector) => {
     let squares = 0;
     for (const value of vector) squares += value * value;
-    // A lone number, a cross-encoder's, may be zero.
+    // The single number of a cross-encoder may be zero.
     return !Number.isFinite(squares) || (squares === 0 && vector.length > 1);
   });
 }
@@ -112,8 +112,8 @@ async function answer(model: OnnxModel, frame: Frame): Promise<Frame> {
 }
 
 /**
- * The child process of one model: loads it, says that it is ready, computes batch after batch. It lives exactly as long as its
- * socket: however the parent ends, the kernel closes the socket and this process ends with it.
+ * Runs the child process of one model: loads it, reports that it is ready, computes batch after batch. The process lives as long as its
+ * socket: however the parent ends, the kernel closes the socket.
  * @returns the exit code.
  */
 export async function runModelWorker(options: ModelWorkerOptions): Promise<number> {
@@ -128,12 +128,12 @@ export async function runModelWorker(options: ModelWorkerOptions): Promise<numbe
 
   const reader = new FrameReader();
   let work = open(options).then(({ model, engine, hashes }) => {
-    // The file's bytes are of no more use, and this process will make too little garbage to lose them soon.
+    // The file's bytes are garbage now, and this process makes too little other garbage to collect them soon.
     Bun.gc(true);
     socket.write(encodeFrame({ kind: "ready", loadMs: performance.now() - startedMs, engine, hashes }));
     return model;
   });
-  /** The parent logs it. */
+  /** Sends the error to the parent, which logs it. */
   const fail = (error: unknown) => {
     if (socket.destroyed) return ended.resolve(1);
     socket.end(encodeFrame({ kind: "failure", batch: 0, message: describeError(error) }), () => ended.resolve(1));

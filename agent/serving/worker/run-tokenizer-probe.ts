@@ -3,13 +3,13 @@ import { ReplaceNormalizer, SplitPreTokenizer } from "@huggingface/tokenizers";
 import { maxSliceCharacters } from "#agent/serving/text/slice-text.ts";
 import { provokingTexts } from "#agent/serving/text/tokenizer-patterns.ts";
 
-/** A slice of a text, grown as Unicode's normal forms make it grow. */
+/** Length of a slice of a text after Unicode's normal forms made it longer. */
 const textCharacters = 2 * maxSliceCharacters;
-/** CPU time on one text: a busy machine does not make a pattern slow. */
+/** Maximum CPU time on one text (a busy machine does not make a pattern slow). */
 const maxCpuMs = 200;
 const tries = 3;
 
-/** More signs of life than these would fill the pipe. */
+/** Shortest time between two signs of life: more of them would fill the pipe. */
 const signPauseMs = 100;
 
 function cpuMs(work: () => void): number {
@@ -20,13 +20,13 @@ function cpuMs(work: () => void): number {
 }
 
 /**
- * Tries a regular expression on texts that provoke it, as a tokenizer runs it: a text of a few thousand characters may be what never ends,
- * so whoever calls this watches the time too.
- * @param onAlive is called before each of them
- * @returns whether it is fast on all of them
- * @throws Error where it is no regular expression
+ * Runs a regular expression as a tokenizer does, on texts that provoke it. One text of a few thousand characters may take for ever, so the
+ * caller watches the time too.
+ * @param onAlive called before each text
+ * @returns true when it is fast on all of them
+ * @throws Error when it is not a regular expression
  */
-export function isFastPattern(pattern: string, onAlive: () => void = () => {}): boolean {
+function isFastPattern(pattern: string, onAlive: () => void): boolean {
   const split = new SplitPreTokenizer({
     type: "Split",
     pattern: { Regex: pattern },
@@ -40,34 +40,34 @@ export function isFastPattern(pattern: string, onAlive: () => void = () => {}): 
       split.pre_tokenize_text(text);
       replace.normalize(text);
     };
-    let least = Number.POSITIVE_INFINITY;
+    let shortestMs = Number.POSITIVE_INFINITY;
     try {
-      for (let i = 0; i < tries && least > maxCpuMs; i += 1) least = Math.min(least, cpuMs(work));
+      for (let i = 0; i < tries && shortestMs > maxCpuMs; i += 1) shortestMs = Math.min(shortestMs, cpuMs(work));
     } catch {
       return false; // the engine ran out of stack or memory
     }
-    if (least > maxCpuMs) return false;
+    if (shortestMs > maxCpuMs) return false;
   }
   return true;
 }
 
-/** Reads a pattern a line from standard input, as JSON strings, and writes `fast`, `slow` or `invalid` for each; before it a dot a text, as a sign of life. */
-export async function runTokenizerProbe(): Promise<void> {
-  for await (const line of console) {
-    if (line === "") continue;
-    let verdict = "invalid";
-    try {
-      let saidMs = Number.NEGATIVE_INFINITY;
-      const alive = () => {
-        if (performance.now() - saidMs < signPauseMs) return;
-        saidMs = performance.now();
-        writeSync(1, ".\n");
-      };
-      alive();
-      verdict = isFastPattern(JSON.parse(line), alive) ? "fast" : "slow";
-    } catch {
-      // It says so.
-    }
-    writeSync(1, `${verdict}\n`);
+/**
+ * Tries one pattern and writes `fast`, `slow` or `invalid`; before it a dot now and then, as a sign of life.
+ * @param json the pattern as a JSON string
+ */
+export function runTokenizerProbe(json: string): void {
+  let saidMs = Number.NEGATIVE_INFINITY;
+  const onAlive = () => {
+    if (performance.now() - saidMs < signPauseMs) return;
+    saidMs = performance.now();
+    writeSync(1, ".\n");
+  };
+  onAlive();
+  let verdict = "invalid";
+  try {
+    verdict = isFastPattern(JSON.parse(json), onAlive) ? "fast" : "slow";
+  } catch {
+    // It says so.
   }
+  writeSync(1, `${verdict}\n`);
 }

@@ -6,13 +6,13 @@ import { readRegularText } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
 import { Fingerprint, judgeFingerprint, type Likeness } from "./fingerprint.ts";
 
-/** Fingerprints of models at their first load here, one file each. */
+/** Store of the fingerprints that models had when they were first loaded, one file each. */
 export interface FingerprintStore {
-  /** Compares, and keeps what is new. @returns why the model's vectors may be wrong; null: no reason. Never rejects. */
+  /** Compares a model with its fingerprint, which is recorded when it is new. Returns why its vectors may be wrong, or null. Never rejects. */
   judge(now: Likeness): Promise<string | null>;
 }
 
-/** Ids may hold "/"; two that differ in such characters only have other hashes. */
+/** Returns a name that is unique to the id, which may contain "/". */
 function fileName(model: string): string {
   const hash = new Bun.CryptoHasher("sha256").update(model).digest("hex").slice(0, 8);
   return `${model.replaceAll(/[^\w.-]/g, "_").slice(0, 100)}-${hash}.json`;
@@ -20,14 +20,14 @@ function fileName(model: string): string {
 
 /** @param directory null: nothing is kept beyond this process */
 export function createFingerprintStore(directory: string | null, log: Logger): FingerprintStore {
-  /** Also what could not be written. */
+  /** Fingerprints of this process, also those that could not be written. */
   const known = new Map<string, Fingerprint>();
 
   const read = async (path: string): Promise<Fingerprint | null> => {
     try {
       const content: unknown = JSON.parse(await readRegularText(path));
       if (Value.Check(Fingerprint, content)) return content;
-      log.warn({ path }, "this is not a model's fingerprint: recording it again");
+      log.warn({ path }, "not a model's fingerprint: recording it again");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT")
         log.warn({ path, err: describeError(error) }, "a model's fingerprint can't be read");
@@ -49,7 +49,7 @@ export function createFingerprintStore(directory: string | null, log: Logger): F
     async judge(now) {
       const path = directory === null ? null : join(directory, fileName(now.model));
       const written = path === null ? null : await read(path);
-      // Deleted by hand: what there is now is as it should be.
+      // A file deleted by hand means that the present files are right.
       const before = written ?? (path === null || !known.has(now.model) ? (known.get(now.model) ?? null) : null);
       const { keep, doubt } = judgeFingerprint(before, now, Date.now());
       known.set(now.model, keep);

@@ -16,16 +16,16 @@ export type Fingerprint = Static<typeof Fingerprint>;
 export interface Likeness {
   readonly model: string;
   readonly revision: string;
-  /** Empty where they are verified anyway, inside the executable. */
+  /** Empty for a model inside the executable, whose files are verified anyway. */
   readonly files: FileHashes;
-  /** Of those files the ones that a manifest vouches for. */
+  /** Names of the files whose hashes a manifest states. */
   readonly vouched: ReadonlySet<string>;
   readonly vectorKey: string;
   readonly vector: Float32Array;
 }
 
 /** Half precision, another number of threads and another version of the library stay above it. */
-const leastCosine = 0.999;
+const minCosine = 0.999;
 
 const encode = (vector: Float32Array) =>
   Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64");
@@ -35,7 +35,7 @@ function decode(text: string): Float32Array {
   return new Float32Array(Uint8Array.from(bytes.subarray(0, bytes.length - (bytes.length % 4))).buffer);
 }
 
-/** 1 for vectors of the same direction; NaN for those of other lengths or without one. Lone numbers are compared by their size. */
+/** Returns 1 for vectors of the same direction, NaN for those of different lengths or without a direction. Single numbers count as 1 when they are close, else as 0. */
 export function cosine(a: Float32Array, b: Float32Array): number {
   if (a.length !== b.length) return Number.NaN;
   if (a.length === 1)
@@ -59,8 +59,8 @@ export interface FingerprintVerdict {
 }
 
 /**
- * Compares a model with what it was when it was first loaded. A manifest that vouches for other files than those of then makes another
- * model of it; files that nobody vouches for and that have changed are doubtful, and stay so until the record is deleted.
+ * Compares a model with the fingerprint of its first load. Files that changed along with the hashes in their manifest make it another
+ * model; files that changed without a manifest are doubtful until the record is deleted.
  */
 export function judgeFingerprint(before: Fingerprint | null, now: Likeness, nowMs: number): FingerprintVerdict {
   const { model, revision, files, vouched, vectorKey, vector } = now;
@@ -72,7 +72,7 @@ export function judgeFingerprint(before: Fingerprint | null, now: Likeness, nowM
     vectors: { [vectorKey]: encode(vector) },
   };
   if (before === null) return { keep: fresh, doubt: null };
-  // Those that the program carries are verified: another revision is another model.
+  // Carried files are verified: another revision is another model.
   if (Object.keys(files).length === 0 && before.revision !== revision) return { keep: fresh, doubt: null };
   const changed = [...new Set([...Object.keys(before.files), ...Object.keys(files)])].filter(
     (name) => before.files[name] !== files[name],
@@ -90,7 +90,7 @@ export function judgeFingerprint(before: Fingerprint | null, now: Likeness, nowM
   if (known === undefined)
     return { keep: { ...before, vectors: { ...before.vectors, ...fresh.vectors } }, doubt: null };
   const likeness = cosine(vector, decode(known));
-  if (likeness >= leastCosine) return { keep: before, doubt: null };
+  if (likeness >= minCosine) return { keep: before, doubt: null };
   return {
     keep: before,
     doubt: `its vector of a fixed text differs from the one when it was first loaded (cosine ${likeness.toFixed(4)}), although the files are the same`,

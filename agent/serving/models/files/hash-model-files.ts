@@ -3,9 +3,9 @@ import { dirname, relative, resolve, sep } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { openRegularFile } from "#platform/files/read-regular-file.ts";
 
-/** A file on which a model's vectors depend, and what it must be. */
+/** A file on which a model's vectors depend, with its expected hash. */
 export const ModelFileToCheck = Type.Object({
-  /** Within the model's directory. */
+  /** Path within the model's directory. */
   name: Type.String(),
   path: Type.String(),
   /** Null: not known. */
@@ -13,17 +13,17 @@ export const ModelFileToCheck = Type.Object({
 });
 export type ModelFileToCheck = Static<typeof ModelFileToCheck>;
 
-/** By the file's name within the model's directory. */
+/** SHA-256 by the file's path within the model's directory. */
 export type FileHashes = Readonly<Record<string, string>>;
 
 const pieceBytes = 1024 * 1024;
-/** An entry `location` of a tensor's external data in ONNX's protobuf: key, then a value with its length. */
+/** Entry `location` of a tensor's external data in ONNX's protobuf: the key, before a value with its length. */
 const locationEntry = Buffer.concat([Buffer.from([0x0a, 8]), Buffer.from("location"), Buffer.from([0x12])]);
-/** Longer names are none that a file system has. */
-const longestName = 255;
-const overlapBytes = locationEntry.length + 2 + longestName;
+/** Longest name in a file system. */
+const maxNameBytes = 255;
+const overlapBytes = locationEntry.length + 2 + maxNameBytes;
 
-/** The names of files with weights that a piece of an ONNX file refers to. */
+/** Lists the files with weights to which a piece of an ONNX file refers. */
 function locationsIn(piece: Buffer): string[] {
   const names: string[] = [];
   for (let at = piece.indexOf(locationEntry); at >= 0; at = piece.indexOf(locationEntry, at + 1)) {
@@ -32,7 +32,7 @@ function locationsIn(piece: Buffer): string[] {
     // A length from 128 on takes two bytes.
     const [length, head] = low < 128 ? [low, 1] : [(low & 127) | ((piece[start + 1] ?? 0) << 7), 2];
     const end = start + head + length;
-    if (length > 0 && length <= longestName && end <= piece.length)
+    if (length > 0 && length <= maxNameBytes && end <= piece.length)
       names.push(piece.toString("utf8", start + head, end));
   }
   return names;
@@ -60,9 +60,9 @@ function sha256Of(path: string, onPiece?: (piece: Buffer) => void): string {
 }
 
 /**
- * Hashes a model's files, and those with weights that its ONNX file refers to by whatever name. Blocks this thread while it reads.
+ * Hashes a model's files and the files with weights to which its ONNX file refers. Blocks this thread while it reads.
  * @param modelPath the ONNX file; among the files
- * @throws Error naming the file that is not what it must be, can't be read, or lies outside the model's directory.
+ * @throws Error naming the file that has another hash, can't be read, or lies outside the model's directory.
  */
 export function hashModelFiles(files: readonly ModelFileToCheck[], modelPath: string): FileHashes {
   const hashes: Record<string, string> = {};

@@ -4,7 +4,7 @@ import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { type CatalogModel, readCatalog } from "#agent/serving/models/pull/catalog.ts";
 import type { Logger } from "#platform/log.ts";
 
-/** Where the models of a machine are. */
+/** Directories of a machine's models. */
 export interface ModelLocations {
   readonly configured: string | null;
   readonly pulled: string;
@@ -15,7 +15,7 @@ export interface ListedModel {
   readonly id: string;
   readonly name: string;
   readonly aliases: readonly string[];
-  /** `embedded`: in the program. `pulled`: by this command. `directory`: where the configuration says. `catalogue`: can be pulled. */
+  /** `embedded`: in the program. `pulled`: by `thormesh models pull`. `directory`: in the configured one. `catalogue`: can be pulled. */
   readonly status: "embedded" | "pulled" | "directory" | "catalogue";
   readonly kind: string;
   readonly dimension: number;
@@ -29,7 +29,7 @@ export interface ListedModel {
   readonly directory: string | null;
 }
 
-function here({ manifest, origin }: FoundModel, pulledDirectory: string): ListedModel {
+function installed({ manifest, origin }: FoundModel, pulledDirectory: string): ListedModel {
   const { id, name, aliases, kind, dimension, maxTokens, pooling, params, licence, revision, source, files } = manifest;
   const sizes = Object.values(files).map(({ bytes }) => bytes);
   return {
@@ -60,7 +60,7 @@ function inCatalog(model: CatalogModel): ListedModel {
   };
 }
 
-/** The models that are here. A directory that can't be read is logged. */
+/** Lists the models on this machine. A directory that can't be read is logged. */
 export async function installedModels(
   { configured, pulled }: ModelLocations,
   choice: OnnxChoice,
@@ -71,9 +71,9 @@ export async function installedModels(
   return available.list();
 }
 
-/** Those that are here, then those that can be pulled. */
-export function listModels(installed: readonly FoundModel[], pulledDirectory: string): ListedModel[] {
-  const present = installed.map((model) => here(model, pulledDirectory));
+/** Lists the installed models, then those that can be pulled. */
+export function listModels(models: readonly FoundModel[], pulledDirectory: string): ListedModel[] {
+  const present = models.map((model) => installed(model, pulledDirectory));
   const ids = new Set(present.map(({ id }) => id));
   return [
     ...present,

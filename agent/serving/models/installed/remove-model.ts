@@ -7,9 +7,9 @@ import { embeddedModels } from "#models/embedded-models.ts";
 import { UsageError } from "#platform/errors.ts";
 
 /**
- * Removes a pulled model. An agent that has it loaded gives it up within seconds and answers what it is computing.
- * @param inUse ids that the configuration names
- * @throws UsageError when it was not pulled here, is carried inside the program, or is one the configuration names.
+ * Removes a pulled model and returns its directory. An agent that has it loaded finishes its requests and evicts it within seconds.
+ * @param inUse ids in the configuration
+ * @throws UsageError when it was not pulled, is carried inside the program, or is configured.
  */
 export async function removeModel(id: string, pulledDirectory: string, inUse: readonly string[]): Promise<string> {
   const directory = join(pulledDirectory, id);
@@ -22,7 +22,7 @@ export async function removeModel(id: string, pulledDirectory: string, inUse: re
   }
   if (embeddedModels[id] === undefined && inUse.includes(id))
     throw new UsageError(`${id} is in use: the configuration names it as serving.model or among serving.pinned`);
-  // At once, so that nobody reads half of it.
+  // Renamed first, so that no agent reads half of it.
   const doomed = join(pulledDirectory, `.removed-${id.replaceAll("/", "--")}-${process.pid}`);
   await rename(directory, doomed);
   await rm(doomed, { recursive: true, force: true });

@@ -13,7 +13,7 @@ export interface VerifiedFile {
 export interface VerifiedModel {
   readonly id: string;
   readonly origin: string;
-  /** `unknown`: its directory has no manifest that says what its files must be. */
+  /** `unknown`: its directory has no manifest with hashes. */
   readonly status: "ok" | "damaged" | "unknown";
   readonly files: readonly VerifiedFile[];
 }

@@ -6,9 +6,9 @@ const strict = { additionalProperties: false } as const;
 
 const CatalogFile = Type.Object(
   {
-    /** Within the repository. */
+    /** Path within the repository. */
     path: Type.String({ minLength: 1 }),
-    /** Null: not known here, the hub's own word counts. */
+    /** Null: unknown, the hub's statement counts. */
     sha256: Type.Union([Type.String({ pattern: "^[0-9a-f]{64}$" }), Type.Null()]),
     bytes: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
   },
@@ -21,19 +21,19 @@ const CatalogModel = Type.Object(
     name: Type.String({ minLength: 1 }),
     aliases: Type.Array(Type.String({ minLength: 1 })),
     kind: Type.Union([Type.Literal("embedding"), Type.Literal("cross-encoder")]),
-    /** A repository of Hugging Face, and a branch, tag or commit of it. */
+    /** Repository of Hugging Face, and a branch, tag or commit of it. */
     source: Type.Object({ repo: Type.String({ pattern: "^[\\w.-]+/[\\w.-]+$" }), revision: Type.String() }, strict),
-    /** Without which the model is none; others that describe it are pulled too. */
+    /** Required files; others that describe the model are pulled too. */
     files: Type.Array(CatalogFile, { minItems: 2 }),
     dimension: Type.Integer({ minimum: 1 }),
     pooling: Type.Union([Type.Literal("mean"), Type.Literal("cls"), Type.Literal("last-token"), Type.Literal("model")]),
-    /** Null: as its own files say. */
+    /** Null: from its own files. */
     normalise: Type.Union([Type.Boolean(), Type.Null()]),
     maxTokens: Type.Integer({ minimum: 3 }),
     prompts: Type.Record(Type.String(), Type.String()),
     defaultPrompt: Type.Union([Type.String(), Type.Null()]),
     licence: Type.String({ minLength: 1 }),
-    /** Number of its weights, about. */
+    /** Approximate number of weights. */
     params: Type.Integer({ minimum: 1 }),
   },
   strict,
@@ -42,12 +42,12 @@ export type CatalogModel = Static<typeof CatalogModel>;
 
 const Catalog = Type.Object({ comment: Type.String(), models: Type.Array(CatalogModel) }, strict);
 
-/** The models that the program knows by name, as `models/catalog.json` has them. */
+/** Reads the models that the program knows by name, from `models/catalog.json`. */
 export function readCatalog(): readonly CatalogModel[] {
   return parseConfig(Catalog, catalogJson, "the catalogue of models").models;
 }
 
-/** By id, alias or repository, in whatever case. */
+/** Finds a model by id, alias or repository, ignoring case. */
 export function findInCatalog(models: readonly CatalogModel[], name: string): CatalogModel | undefined {
   const wanted = name.toLowerCase();
   return models.find(({ id, aliases, source }) =>

@@ -11,8 +11,8 @@ const loadMs = 180_000;
 const tensorrt = parseConfig(ServingConfig, {}, "the defaults").tensorrt;
 
 /**
- * Loads a model as an agent would and, where it is one for that, has it compute a vector.
- * @throws PullError with the reason it can't; the signal's reason when it aborts.
+ * Loads a model as an agent would and has an embedding model compute a vector.
+ * @throws PullError with the reason when it can't; the signal's reason when it aborts.
  */
 export async function checkLoads(
   directory: string,
@@ -21,11 +21,11 @@ export async function checkLoads(
   signal: AbortSignal,
 ): Promise<void> {
   const failing = Promise.withResolvers<never>();
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(loadMs)]);
-  patience.addEventListener("abort", () => failing.reject(patience.reason), { once: true });
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(loadMs)]);
+  deadline.addEventListener("abort", () => failing.reject(deadline.reason), { once: true });
   failing.promise.catch(() => {});
   const found = await readModelDirectory(directory, choice, id);
-  // A model is to load with what everybody has.
+  // Every machine has the carried library and a CPU.
   const engine = { executionProviders: ["cpu" as const], onnxruntimeDirectory: null, tensorrt };
   const policy = { ...engine, batchTexts: 1, batchTokens: 512, paddedLengths: null, oneThreadProcesses: 0, threads: 1 };
   try {
@@ -38,7 +38,7 @@ export async function checkLoads(
       await Promise.race([model.runner.firstLoaded, failing.promise]);
       if (found.manifest.kind !== "embedding") return;
       const { ids } = model.tokenizer.tokenize("does it load");
-      const { vector } = await Promise.race([model.queue.embed(ids, patience), failing.promise]);
+      const { vector } = await Promise.race([model.queue.embed(ids, deadline), failing.promise]);
       if (!vector.every(Number.isFinite)) throw new Error("its vectors are not numbers");
     } finally {
       await model.stop();

@@ -1,19 +1,19 @@
 import { chmod, copyFile, mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { isModelDirectory } from "#agent/serving/models/find-model.ts";
-import { readInstalledManifest } from "#agent/serving/models/installed/read-installed.ts";
+import { isModelDirectory, readInstalledManifest } from "#agent/serving/models/find-model.ts";
 import { UsageError } from "#platform/errors.ts";
 import { type CatalogModel, findInCatalog } from "./catalog.ts";
 import { checkLoads } from "./check-loads.ts";
 import { decidePullFiles } from "./decide-pull-files.ts";
 import { describePulled } from "./describe-pulled.ts";
+import { explainPullFiles } from "./explain-pull-files.ts";
 import { hashFile } from "./hash-file.ts";
 import { isModelId } from "./parse-model-name.ts";
 import { PullError } from "./pull-error.ts";
 import { explainDisk, type PulledModel, type PullRequest, refuseFullDisk, refuseTooMuch } from "./pull-model.ts";
 import { openStaging } from "./staging.ts";
 
-/** Files of a directory and of those in it; a link counts as what it leads to. */
+/** Lists the files of a directory and of its directories, following links. */
 async function filesOf(directory: string, depth = 2): Promise<string[]> {
   const found: string[] = [];
   for (const name of await readdir(directory)) {
@@ -26,16 +26,16 @@ async function filesOf(directory: string, depth = 2): Promise<string[]> {
   return found;
 }
 
-/** What a directory is called that Hugging Face's cache made: `models--organisation--name/snapshots/COMMIT`. */
+/** Returns the model's name for a directory, also for one of Hugging Face's cache: `models--organisation--name/snapshots/COMMIT`. */
 function nameOf(directory: string): string {
   const cached = /(?:^|\/)models--([^/]+?)--([^/]+)\/snapshots\/[^/]+$/.exec(directory);
   return cached === null ? basename(directory) : `${cached[1]}/${cached[2]}`;
 }
 
 /**
- * Takes a model from a directory of this machine: copies its files, checks them against the manifest where it has one, loads the model
- * once, and puts it in its place at once and whole.
- * @param name what it shall be called; undefined: as its manifest, or else its directory, says
+ * Copies a model from a directory of this machine: checks its files against their manifest, if any, loads the model once, and installs it
+ * in one step.
+ * @param name default: from the manifest, or else the directory
  * @throws UsageError when there is no model, PullError when it can't be served; the signal's reason when it aborts.
  */
 export async function copyModel(
@@ -59,7 +59,7 @@ export async function copyModel(
   const target = join(modelsDirectory, id);
   if (relative(origin, target) === "") throw new UsageError(`--from ${from} is where models are kept already`);
   const decision = decidePullFiles(await filesOf(origin), choice);
-  if (decision.kind === "refuse") throw new PullError(`${from}: ${decision.reason}`);
+  if (decision.kind === "refuse") throw new PullError(`${from}: ${explainPullFiles(decision)}`);
 
   let staging: Awaited<ReturnType<typeof openStaging>> | undefined;
   let installed = false;
@@ -80,7 +80,7 @@ export async function copyModel(
       const copy = join(directory, path);
       await mkdir(dirname(copy), { recursive: true });
       await copyFile(join(origin, path), copy);
-      // The copy has the original's mode; what others can write to is not loaded.
+      // A copy has the original's mode, and files that others can write to are not loaded.
       await chmod(copy, 0o666 & ~process.umask());
       const { bytes, sha256 } = await hashFile(copy);
       const expected = own?.files[path]?.sha256;
@@ -119,7 +119,7 @@ export async function copyModel(
   } catch (error) {
     throw explainDisk(error, modelsDirectory);
   } finally {
-    // The original is at hand: half a copy is of no use.
+    // Half a copy is of no use, because the original is still there.
     if (!installed) await staging?.discard().catch(() => {});
     await staging?.release();
   }

@@ -1,10 +1,17 @@
-import { decideOnnxFile, type OnnxChoice } from "#agent/serving/models/decide-onnx-file.ts";
+import { decideOnnxFile, type OnnxChoice, type OnnxFileDecision } from "#agent/serving/models/decide-onnx-file.ts";
 
 export type PullDecision =
-  | { readonly kind: "pull"; readonly paths: readonly string[]; readonly reason: string }
-  | { readonly kind: "refuse"; readonly reason: string };
+  | {
+      readonly kind: "pull";
+      readonly rule: "needed-files";
+      readonly paths: readonly string[];
+      readonly onnx: OnnxFileDecision;
+    }
+  | { readonly kind: "refuse"; readonly rule: "no-onnx-file" }
+  | { readonly kind: "refuse"; readonly rule: "missing-files"; readonly missing: readonly string[] }
+  | { readonly kind: "refuse"; readonly rule: "no-fitting-onnx-file"; readonly onnx: OnnxFileDecision };
 
-/** What describes a model, beside its weights; each where it is there. */
+/** Files that describe a model, beside its weights; a repository has some of them. */
 export const describingPaths: readonly string[] = [
   "config.json",
   "tokenizer.json",
@@ -22,39 +29,33 @@ export const describingPaths: readonly string[] = [
 const required = ["tokenizer.json"];
 
 /**
- * Which files of a repository a model needs: one ONNX file with the weights that lie beside it, its tokenizer, and what describes it. The
- * same model in other formats and precisions stays where it is.
+ * Chooses the files of a repository that a model needs: one ONNX file with the weights beside it, its tokenizer, and the files that describe
+ * it. The same model in other formats and precisions is left out.
  */
 export function decidePullFiles(paths: readonly string[], choice: OnnxChoice): PullDecision {
   const onnxPaths = paths.filter((path) => /^(onnx\/)?[^/]+\.onnx$/i.test(path));
-  if (onnxPaths.length === 0) {
-    return {
-      kind: "refuse",
-      reason: "expected model.onnx or onnx/model*.onnx, got no ONNX file: look for an export of this model to ONNX",
-    };
-  }
-  const absent = required.filter((path) => !paths.includes(path));
-  if (absent.length > 0) {
-    return { kind: "refuse", reason: `expected ${absent.join(", ")}, which the repository does not have` };
-  }
-  const decision = decideOnnxFile(
+  if (onnxPaths.length === 0) return { kind: "refuse", rule: "no-onnx-file" };
+  const missing = required.filter((path) => !paths.includes(path));
+  if (missing.length > 0) return { kind: "refuse", rule: "missing-files", missing };
+  const onnx = decideOnnxFile(
     onnxPaths.map((path) => ({ path })),
     choice,
   );
-  if (decision.kind === "none") return { kind: "refuse", reason: decision.reason };
-  const beside = decision.path.slice(0, decision.path.lastIndexOf("/") + 1);
+  if (onnx.kind === "none") return { kind: "refuse", rule: "no-fitting-onnx-file", onnx };
+  const beside = onnx.path.slice(0, onnx.path.lastIndexOf("/") + 1);
   const weights = paths.filter(
     (path) =>
-      (path.startsWith(decision.path) && !path.slice(decision.path.length).includes("/")) ||
-      // Exporters put single tensors of models beyond 2 GB into files of their own, named after the tensor, without an ending.
+      (path.startsWith(onnx.path) && !path.slice(onnx.path.length).includes("/")) ||
+      // Exporters put single tensors of models beyond 2 GB into files named after the tensor, without an extension.
       (beside !== "" && path.startsWith(beside) && /^([^./]+|[^/]+_value)$/.test(path.slice(beside.length))),
   );
   const moduleConfigs = paths.filter((path) => /^\d+_[A-Za-z]+\/config\.json$/.test(path));
   const describing = paths.filter((path) => describingPaths.includes(path));
   return {
     kind: "pull",
-    // What is small comes first: a model that is none is known before its weights are there.
+    rule: "needed-files",
+    // Small files come first, so that a model that can't be served is refused before its weights are downloaded.
     paths: [...new Set([...describing, ...moduleConfigs, ...weights])],
-    reason: decision.reason,
+    onnx,
   };
 }

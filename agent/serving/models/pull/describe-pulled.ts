@@ -8,7 +8,7 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import type { CatalogModel } from "./catalog.ts";
 import { PullError } from "./pull-error.ts";
 
-/** Of whom and when a model is. */
+/** Origin of a model. */
 export interface Provenance {
   readonly id: string;
   readonly revision: string;
@@ -17,7 +17,7 @@ export interface Provenance {
   readonly known: CatalogModel | null;
 }
 
-/** What the files say of themselves, against what the catalogue says of the model. */
+/** Lists what the model's own files and the catalogue state differently. */
 function contradictions({ dimension, kind }: ModelManifest, known: CatalogModel): string[] {
   const found: string[] = [];
   if (kind !== known.kind) found.push(`expected a model of kind ${known.kind}, got ${kind}`);
@@ -27,9 +27,9 @@ function contradictions({ dimension, kind }: ModelManifest, known: CatalogModel)
 }
 
 /**
- * Writes manifest.json beside a model's files: what they say of themselves, what the catalogue adds, and each file's hash, by which the
- * model is checked from now on.
- * @throws PullError when the files are not those of a model that this program can serve, or of another model than the catalogue's.
+ * Writes manifest.json beside a model's files: from what they state, what the catalogue adds, and each file's hash, which is checked from
+ * now on.
+ * @throws PullError when this program can't serve the model, or it is not the catalogue's.
  */
 export async function describePulled(
   directory: string,
@@ -57,7 +57,7 @@ export async function describePulled(
     licence: known?.licence ?? provenance.licence ?? own.licence,
     source: { ...own.source, ...provenance.source },
     files,
-    // Many repositories leave to their page what is to be put before a text.
+    // Many repositories mention their prompts on their page only.
     prompts: Object.keys(own.prompts).length > 0 ? own.prompts : (known?.prompts ?? {}),
     defaultPrompt: own.defaultPrompt ?? known?.defaultPrompt ?? null,
   };

@@ -6,42 +6,42 @@ import { describeFromHeaders, type HubFile } from "./hub-listing.ts";
 import type { HubAnswer } from "./hub-request.ts";
 import { PullError } from "./pull-error.ts";
 
-/** How a file was found to be the right one. `size`: the server says nothing but how long it is. */
+/** Evidence that a file is the right one. `size`: the server states only its length. */
 export type Evidence = "catalogue sha256" | "hub sha256" | "hub git object" | "manifest sha256" | "size";
 
 export interface DownloadedFile {
   readonly bytes: number;
   readonly sha256: string;
   readonly evidence: Evidence;
-  /** Bytes that were there from an earlier attempt. */
+  /** Bytes from an earlier attempt. */
   readonly resumedAt: number;
   readonly commit: string | null;
 }
 
 export interface Download {
-  /** Where it will be; what is there of it meanwhile is in `<target>.part`. */
+  /** Path of the file; until it is complete its bytes are in `<target>.part`. */
   readonly target: string;
   readonly file: HubFile;
-  /** Known from the catalogue, stronger than what the hub says. */
+  /** Hash from the catalogue; overrides the hub's. */
   readonly knownSha256: string | null;
-  /** Asks for the file, with these headers; 200, 206 and 416 are answers. */
+  /** Requests the file with these headers; 200, 206 and 416 are answers. */
   readonly ask: (headers: Record<string, string>, signal: AbortSignal) => Promise<HubAnswer>;
-  /** However much the server announces: no more than this. */
+  /** Maximum size, whatever the server announces. */
   readonly maxBytes: number;
-  /** The disk has no more for it. */
+  /** Free space on the disk for it. */
   readonly roomBytes: number;
-  /** A server may be silent for so long. */
+  /** Time for which a server may be silent. */
   readonly timeoutMs: number;
-  /** Told how much of the file is there. */
+  /** Receives the bytes of the file so far. */
   readonly onProgress: (bytes: number) => void;
   readonly signal: AbortSignal;
-  /** Before another attempt. */
+  /** Waits before another attempt. */
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** Attempts in a row without a byte more. */
-const mostAttempts = 5;
-/** Attempts in all: a server that sends a little and takes it back would keep us for ever. */
+/** Attempts in a row without another byte. */
+const maxFailuresInRow = 5;
+/** Attempts in all: a server that sends a little and takes it back would go on for ever. */
 const maxAttempts = 1000;
 const firstWaitMs = 500;
 const longestWaitMs = 30_000;
@@ -52,17 +52,17 @@ const sizeOf = (path: string) =>
     () => 0,
   );
 
-/** What tells the server's file of now from its file of then; a weak one can't. */
+/** Returns the validator (strong ETag, else Last-Modified) that identifies this version of the file. */
 function validatorOf(headers: Headers): string | null {
   const etag = headers.get("etag");
   if (etag !== null && !etag.startsWith("W/")) return etag;
   return headers.get("last-modified");
 }
 
-/** As the system says it of a full disk; a little is left for the records of an agent that is on it. */
+/** Error with the system's code for a full disk; some space is left for an agent's records. */
 const noRoom = () => Object.assign(new Error("no space left on the device"), { code: "ENOSPC" });
 
-/** Writes a body to the end of a file, never beyond `limit.bytes`, and gives up a server that falls silent. */
+/** Appends a body to a file, never beyond `limit.bytes`, and gives up a server that falls silent. */
 async function append(
   body: ReadableStream<Uint8Array>,
   path: string,
@@ -108,7 +108,7 @@ async function append(
   }
 }
 
-/** One attempt: continues what is there when the server can, and starts again when it can't. */
+/** Makes one attempt: continues the file when the server can, and starts again when it can't. */
 async function attempt(
   download: Download,
   part: string,
@@ -136,7 +136,7 @@ async function attempt(
   };
   if (response.status === 416) {
     await response.body?.cancel();
-    // All of it is there already, or what is there is of another file: its hash tells, or the next attempt starts again.
+    // The file is complete, or its beginning is of another version: the hash tells, or the next attempt starts again.
     if (have === said.bytes) return { resumedAt: have, said, commit };
     await rm(part, { force: true });
     throw new PullError(`${file.path} has another length now`, { temporary: true });
@@ -201,8 +201,8 @@ async function check(part: string, said: HubFile, knownSha256: string | null) {
 }
 
 /**
- * Downloads a file, continuing what an earlier attempt left, and checks that it is the right one.
- * @throws PullError when it can't be had or is another one; the signal's reason when it aborts (what is there stays for the next time).
+ * Downloads a file, continuing an earlier attempt, and checks that it is the right one.
+ * @throws PullError when it can't be downloaded or is another one; the signal's reason when it aborts (its bytes stay for the next time).
  */
 export async function downloadFile(download: Download): Promise<DownloadedFile> {
   const { target, signal } = download;
@@ -224,7 +224,7 @@ export async function downloadFile(download: Download): Promise<DownloadedFile> 
         return { ...checked, resumedAt, commit };
       } catch (error) {
         await rm(part, { force: true });
-        // What was continued may have been put together of two files: once more, from the beginning.
+        // A continued file may consist of two versions: it is downloaded once more, from the beginning.
         if (!(error instanceof PullError) || resumedAt === 0 || distrusted) throw error;
         distrusted = true;
       }
@@ -232,8 +232,8 @@ export async function downloadFile(download: Download): Promise<DownloadedFile> 
       signal.throwIfAborted();
       if (!(error instanceof PullError) || !error.temporary) throw error;
       failuresInRow = (await sizeOf(part)) > before ? 1 : failuresInRow + 1;
-      if (failuresInRow >= mostAttempts) {
-        throw new PullError(`${error.message}, ${mostAttempts} times in a row; the same command continues later`, {
+      if (failuresInRow >= maxFailuresInRow) {
+        throw new PullError(`${error.message}, ${maxFailuresInRow} times in a row; the same command continues later`, {
           cause: error.cause,
         });
       }

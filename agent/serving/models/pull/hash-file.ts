@@ -1,17 +1,17 @@
 import { closeSync } from "node:fs";
 import { openRegularFile } from "#platform/files/read-regular-file.ts";
 
-/** What a file is. */
+/** Size and hashes of a file. */
 export interface FileHashes {
   readonly bytes: number;
   readonly sha256: string;
-  /** As git names an object with this content. */
+  /** Name of a git object with this content. */
   readonly gitSha1: string;
 }
 
-/** Reads a file from its beginning to its end, in pieces: models may be larger than memory. */
+/** Hashes a file in pieces, because models may be larger than memory. */
 export async function hashFile(path: string): Promise<FileHashes> {
-  // A pipe would hold up whoever reads it.
+  // Reading a pipe would never end.
   closeSync(openRegularFile(path));
   const file = Bun.file(path);
   const bytes = file.size;

@@ -11,7 +11,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 interface KnownToken {
   readonly name: string;
   readonly token: string | null | undefined;
-  /** The addresses it was given for. */
+  /** Addresses that it was given for. */
   readonly urls: readonly string[];
 }
 
@@ -22,9 +22,10 @@ export interface ChosenHub {
 }
 
 /**
- * Reads how to reach the hub: from the options, else the configuration, else the environment (Hugging Face's own variables too). A token goes to the server that it was
- * given for: that of the configuration to the configured address, Hugging Face's to huggingface.co or the `HF_ENDPOINT` beside it.
- * @throws UsageError when the address is none, or the file of a token can't be taken.
+ * Reads the hub's address and token from the options, else the configuration, else the environment (Hugging Face's own variables too). A
+ * token is sent only to the server that it was given for: that of the configuration to the configured address, Hugging Face's to
+ * huggingface.co or the `HF_ENDPOINT` beside it.
+ * @throws UsageError for an address that is not http(s), or a token's file that can't be used.
  */
 export function readHubAccess(
   options: { readonly url: string | undefined; readonly tokenFile: string | undefined },

@@ -6,26 +6,26 @@ import { askHub, type HubAccess } from "./hub-request.ts";
 import { PullError } from "./pull-error.ts";
 import { readBounded } from "./read-bounded.ts";
 
-/** What the hub says of a file before it is there. */
+/** Hub's statement about a file. */
 export interface HubFile {
   readonly path: string;
   readonly bytes: number | null;
-  /** Of a large file, which the hub keeps as an LFS object. */
+  /** Hash of a large file, which the hub keeps as an LFS object. */
   readonly sha256: string | null;
-  /** Of a small file, which is a git object. */
+  /** Hash of a small file, which is a git object. */
   readonly gitSha1: string | null;
 }
 
 export interface HubListing {
-  /** The commit that the revision is now; null where the server doesn't say. */
+  /** Commit of the revision; null when the server doesn't state it. */
   readonly commit: string | null;
   readonly licence: string | null;
   readonly files: readonly HubFile[];
-  /** A plain file server says nothing of what it has: these are the files that may be there. */
+  /** True for a plain file server, which has no list: these are the files that it may have. */
   readonly guessed: boolean;
 }
 
-/** The largest repositories' lists have a few megabytes. */
+/** Lists of the largest repositories have a few megabytes. */
 const maxListingBytes = 16 * 1024 * 1024;
 const maxFiles = 100_000;
 const maxTextLength = 200;
@@ -47,7 +47,7 @@ const isSha256 = (text: string | null | undefined): text is string =>
 const isSha1 = (text: string | null | undefined): text is string =>
   typeof text === "string" && /^[0-9a-f]{40}$/.test(text);
 
-/** A commit's name, which becomes part of addresses and of a manifest. */
+/** Returns a commit's name, which becomes part of addresses and of a manifest. */
 const commitOrNull = (text: string | null | undefined) =>
   typeof text === "string" && /^[0-9A-Za-z._-]{1,64}$/.test(text) ? text : null;
 const sizeOrNull = (size: unknown) =>
@@ -60,7 +60,7 @@ function fromInfo({ sha, siblings, tags }: Static<typeof ModelInfo>): HubListing
       path: rfilename,
       bytes: sizeOrNull(size),
       sha256: isSha256(lfs?.sha256) ? lfs.sha256 : null,
-      // Of an LFS object the git object is only a pointer to it.
+      // The git object of an LFS object is only a pointer to it.
       gitSha1: !large && isSha1(blobId) ? blobId : null,
     };
   });
@@ -73,7 +73,7 @@ function fromInfo({ sha, siblings, tags }: Static<typeof ModelInfo>): HubListing
   };
 }
 
-/** What a repository may have, where nobody tells. */
+/** Returns the files that a repository without a list may have. */
 function guess(onnxPaths: readonly string[]): HubListing {
   const files = [...describingPaths, ...onnxPaths].map((path) => ({ path, bytes: null, sha256: null, gitSha1: null }));
   return { commit: null, licence: null, files, guessed: true };
@@ -82,8 +82,8 @@ function guess(onnxPaths: readonly string[]): HubListing {
 const encodePath = (path: string) => path.split("/").map(encodeURIComponent).join("/");
 
 /**
- * The files of a repository at a revision.
- * @param onnxPaths weights to ask for where the server has no list (a mirror that is a plain file server)
+ * Lists the files of a repository at a revision.
+ * @param onnxPaths weights to try when the server has no list (a mirror that is a plain file server)
  * @throws PullError; the signal's reason when it aborts.
  */
 export async function listRepository(
@@ -96,7 +96,7 @@ export async function listRepository(
   const path = `api/models/${encodePath(repo)}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const what = `${repo}@${revision}`;
   const { response } = await askHub(access, path, what, { signal, accepted: [404, 405, 501] });
-  // Hugging Face says in JSON that there is no such repository; a file server has no such path.
+  // Hugging Face answers in JSON that there is no such repository; a file server has no such path.
   const text = await readBounded(response, `the list of files of ${what}`, {
     maxBytes: maxListingBytes,
     timeoutMs: access.timeoutMs,
@@ -122,12 +122,12 @@ export async function listRepository(
   return fromInfo(body);
 }
 
-/** The address of a file beneath the hub's. */
+/** Returns the address of a file beneath the hub's. */
 export function filePath(repo: string, revision: string, path: string): string {
   return `${encodePath(repo)}/resolve/${encodeURIComponent(revision)}/${encodePath(path)}`;
 }
 
-/** What the headers of a file's answers say of it: those of the hub itself before those of where it sent us. */
+/** Reads the hub's statement from the headers of its answer, then from those of the servers it redirects to. */
 export function describeFromHeaders(hops: readonly Headers[]): Omit<HubFile, "path"> & { commit: string | null } {
   const first = (name: string) => hops.map((headers) => headers.get(name)).find((value) => value !== null) ?? null;
   const plain = (etag: string | null) => etag?.replace(/^W\//, "").replaceAll('"', "") ?? null;

@@ -3,29 +3,29 @@ import { fetchOnce } from "#platform/fetch/fetch-bounded.ts";
 import { redirectRefusal } from "#platform/fetch/redirect-target.ts";
 import { PullError } from "./pull-error.ts";
 
-/** How the hub is reached. */
+/** Address and token of the hub. */
 export interface HubAccess {
-  /** Without "/" at its end. */
+  /** Has no "/" at its end. */
   readonly baseUrl: string;
   readonly token: string | null;
-  /** How long a server may be silent: before its answer, and within it. */
+  /** Time for which a server may be silent, before its answer and within it. */
   readonly timeoutMs: number;
 }
 
 export interface HubAnswer {
   readonly response: Response;
-  /** Headers of every answer on the way, the hub's own first: what it says of a file is on its redirect to where the file lies. */
+  /** Headers of every answer on the way, the hub's own first: they describe a file before the redirect to it. */
   readonly hops: readonly Headers[];
 }
 
-const mostRedirects = 10;
+const maxRedirects = 10;
 
 function waitAsked(response: Response): number | null {
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
 }
 
-/** What an answer other than the one hoped for means. */
+/** Makes the error of an unexpected answer. */
 function explainStatus(response: Response, what: string, host: string, access: HubAccess): PullError {
   const { status } = response;
   const said = `${host} answered ${status} for ${what}`;
@@ -52,7 +52,7 @@ function explainStatus(response: Response, what: string, host: string, access: H
   }
 }
 
-/** Where a redirect leads. The token stays with the server it is for. */
+/** Returns the target of a redirect. The token stays with the server that it is for. */
 async function redirectTarget(response: Response, from: URL): Promise<URL> {
   const location = response.headers.get("location");
   if (location === null) throw new PullError(`${from.host} answered ${response.status} without saying where to go`);
@@ -91,10 +91,10 @@ async function send(
 }
 
 /**
- * Asks the hub, following redirects.
+ * Sends a request to the hub, following redirects.
  * @param path beneath the base address, its parts encoded
- * @param what is asked for, for people
- * @param accepted statuses besides 200 that the caller knows what to do with
+ * @param what name for error texts
+ * @param accepted statuses besides 200 that the caller handles
  * @throws PullError; the signal's reason when it aborts.
  */
 export async function askHub(
@@ -106,7 +106,7 @@ export async function askHub(
   const start = new URL(`${access.baseUrl}/${path}`);
   const hops: Headers[] = [];
   let url = start;
-  for (let redirects = 0; redirects <= mostRedirects; redirects += 1) {
+  for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
     const headers: Record<string, string> = {
       "accept-encoding": "identity",
       "user-agent": "thormesh",
@@ -121,5 +121,5 @@ export async function askHub(
     if (![301, 302, 303, 307, 308].includes(status)) throw explainStatus(response, what, url.host, access);
     url = await redirectTarget(response, url);
   }
-  throw new PullError(`${start.host} redirects too often: ${mostRedirects} redirects for ${what}`);
+  throw new PullError(`${start.host} redirects too often: ${maxRedirects} redirects for ${what}`);
 }

@@ -1,4 +1,4 @@
-/** How many letters must be changed, added, left out or swapped with their neighbour to make one word of the other. */
+/** Edit distance: letters changed, added, left out or swapped with their neighbour to turn one word into the other. */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
@@ -6,9 +6,9 @@ function editDistance(a: string, b: string): number {
     const row = [i];
     for (let j = 1; j <= b.length; j += 1) {
       const same = a[i - 1] === b[j - 1];
-      const least = [(previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (previous[j - 1] ?? 0) + (same ? 0 : 1)];
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least.push((before[j - 2] ?? 0) + 1);
-      row.push(Math.min(...least));
+      const costs = [(previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (previous[j - 1] ?? 0) + (same ? 0 : 1)];
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) costs.push((before[j - 2] ?? 0) + 1);
+      row.push(Math.min(...costs));
     }
     before = previous;
     previous = row;
@@ -17,16 +17,16 @@ function editDistance(a: string, b: string): number {
 }
 
 const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-/** Longer input is nobody's slip of the pen. */
-const longestName = 128;
+/** Longer input is not a typo. */
+const maxNameLength = 128;
 
 /**
- * The known names that someone may have meant, the likeliest first: those that contain what was written or are contained in it, and those
- * that differ in at most a quarter of their letters. Case and punctuation don't count.
+ * Lists the known names that a typo may stand for, the likeliest first: those that contain the written name or are contained in it, and
+ * those that differ in at most a quarter of their letters. Case and punctuation are ignored.
  */
-export function nearNames(written: string, known: readonly string[], most = 3): string[] {
+export function nearNames(written: string, known: readonly string[], maxNames = 3): string[] {
   const wanted = plain(written);
-  if (wanted.length < 2 || wanted.length > longestName) return [];
+  if (wanted.length < 2 || wanted.length > maxNameLength) return [];
   return known
     .map((name) => {
       const candidate = plain(name.slice(name.lastIndexOf("/") + 1));
@@ -37,11 +37,11 @@ export function nearNames(written: string, known: readonly string[], most = 3): 
     })
     .filter(({ near }) => near)
     .sort((a, b) => a.distance - b.distance)
-    .slice(0, most)
+    .slice(0, maxNames)
     .map(({ name }) => name);
 }
 
-/** `; did you mean A or B?`; nothing where nobody could have meant one. */
+/** Returns `; did you mean A or B?`, or nothing when no known name is near. */
 export function suggest(written: string, known: readonly string[]): string {
   const names = nearNames(written, known);
   return names.length === 0 ? "" : `; did you mean ${names.join(" or ")}?`;

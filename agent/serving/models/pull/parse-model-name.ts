@@ -2,18 +2,18 @@ import { UsageError } from "#platform/errors.ts";
 import { type CatalogModel, findInCatalog } from "./catalog.ts";
 import { suggest } from "./near-names.ts";
 
-/** What `pull` is asked for. */
+/** Model that `pull` is asked for. */
 export interface WantedModel {
-  /** What it is called here; also its directory. */
+  /** Name on this machine; also its directory. */
   readonly id: string;
   readonly repo: string;
   /** Branch, tag or commit. */
   readonly revision: string;
-  /** What the catalogue knows of it. */
+  /** Its entry in the catalogue; null when there is none. */
   readonly known: CatalogModel | null;
 }
 
-/** A part of a repository's name: it becomes a directory, so neither ".." nor what a shell hides. */
+/** Part of a repository's name. It becomes a directory, so it is neither ".." nor hidden. */
 const part = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 const revisionPattern = /^[A-Za-z0-9][A-Za-z0-9._/-]*$/;
 
@@ -23,7 +23,7 @@ export const isModelId = (id: string) => {
 };
 
 /**
- * Reads `ID`, `organisation/name`, either with `@revision`.
+ * Reads `ID`, `organisation/name`, both with an optional `@revision`.
  * @throws UsageError when it is neither in the catalogue nor a repository's name.
  */
 export function parseModelName(text: string, catalog: readonly CatalogModel[]): WantedModel {

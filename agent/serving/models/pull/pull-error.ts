@@ -1,11 +1,11 @@
-/** Why a model could not be pulled, for the person who asked for it. */
+/** Failure to pull a model, with a message for the person who asked for it. */
 export class PullError extends Error {
   override name = "PullError";
-  /** Whether the same request may succeed a little later. */
+  /** True when the same request may succeed a little later. */
   readonly temporary: boolean;
-  /** What the server asked to wait; null: it didn't say. */
+  /** Wait that the server asked for; null: none. */
   readonly retryAfterMs: number | null;
-  /** What the server answered; null: it didn't. */
+  /** Status of the server's answer; null: there was none. */
   readonly status: number | null;
 
   constructor(

@@ -2,12 +2,13 @@ import { existsSync } from "node:fs";
 import { mkdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { OnnxChoice } from "#agent/serving/models/decide-onnx-file.ts";
-import { readInstalledManifest } from "#agent/serving/models/installed/read-installed.ts";
+import { readInstalledManifest } from "#agent/serving/models/find-model.ts";
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { checkLoads } from "./check-loads.ts";
 import { decidePullFiles } from "./decide-pull-files.ts";
 import { describePulled } from "./describe-pulled.ts";
 import { type DownloadedFile, downloadFile } from "./download-file.ts";
+import { explainPullFiles } from "./explain-pull-files.ts";
 import { hashFile } from "./hash-file.ts";
 import { filePath, type HubFile, type HubListing, listRepository } from "./hub-listing.ts";
 import { askHub, type HubAccess } from "./hub-request.ts";
@@ -25,12 +26,12 @@ export interface PulledModel {
   readonly repo: string;
   readonly revision: string;
   readonly commit: string | null;
-  /** It was there already, and nothing was done. */
+  /** True when it was installed already and nothing was done. */
   readonly unchanged: boolean;
   readonly files: readonly PulledFile[];
 }
 
-/** Told what happens; none of it is needed. */
+/** Receives the progress of a pull. */
 export interface PullEvents {
   onPlan(files: readonly string[], totalBytes: number | null): void;
   onProgress(path: string, bytes: number): void;
@@ -42,20 +43,20 @@ export interface PullRequest {
   readonly access: HubAccess;
   readonly modelsDirectory: string;
   readonly choice: OnnxChoice;
-  /** All files of the model together. */
+  /** Maximum size of the model, all files together. */
   readonly maxBytes: number;
-  /** Also where the same is there already. */
+  /** Pulls the model even when it is installed already. */
   readonly force: boolean;
   readonly events: PullEvents;
   readonly signal: AbortSignal;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** What the disk must keep beside the model. */
+/** Free space that the disk must keep. */
 const spareBytes = 16 * 1024 * 1024;
 /** A model of many shards has some hundred files. */
 const maxFiles = 1000;
-/** Of a file that describes the model, and is read into memory as a whole: the largest tokenizers have 40 MB. */
+/** Maximum size of a file that is read into memory: the largest tokenizers have 40 MB. */
 const maxDescribingBytes = 256 * 1024 * 1024;
 const maxNameLength = 200;
 
@@ -67,8 +68,8 @@ const freeBytesIn = async (directory: string) => {
 const isWeights = (path: string) => !path.endsWith(".json");
 
 /**
- * Refuses a model of more files or bytes than a model has.
- * @throws PullError naming what is too much.
+ * Refuses a model of too many files or bytes.
+ * @throws PullError naming the limit.
  */
 export function refuseTooMuch(files: readonly Pick<HubFile, "path" | "bytes">[], maxBytes: number): void {
   if (files.length > maxFiles)
@@ -86,7 +87,7 @@ export function refuseTooMuch(files: readonly Pick<HubFile, "path" | "bytes">[],
     throw new PullError(`expected a model of at most ${maxBytes} bytes (--max-bytes), the server announces ${total}`);
 }
 
-/** @throws PullError when it can't hold what is still to come. */
+/** @throws PullError when the disk can't hold the rest of the model. */
 export async function refuseFullDisk(directory: string, neededBytes: number): Promise<void> {
   const freeBytes = await freeBytesIn(directory);
   if (freeBytes >= neededBytes + spareBytes) return;
@@ -96,7 +97,7 @@ export async function refuseFullDisk(directory: string, neededBytes: number): Pr
   );
 }
 
-/** Why a directory can't take a model, in plain words; everything else as it is. */
+/** Turns an error of the file system into one in plain words; returns other errors unchanged. */
 export function explainDisk(error: unknown, directory: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT")
@@ -117,11 +118,11 @@ function plan(listing: HubListing, wanted: WantedModel, choice: OnnxChoice): Hub
   const byPath = new Map(listing.files.map((file) => [file.path, file]));
   if (listing.guessed) return [...listing.files];
   const decision = decidePullFiles([...byPath.keys()], choice);
-  if (decision.kind === "refuse") throw new PullError(`${wanted.repo}: ${decision.reason}`);
+  if (decision.kind === "refuse") throw new PullError(`${wanted.repo}: ${explainPullFiles(decision)}`);
   return decision.paths.map((path) => byPath.get(path) as HubFile);
 }
 
-/** A repository's address as it may be written down: without the password that a mirror's address may carry. */
+/** Returns a repository's address without the password that a mirror's address may contain. */
 function publicAddress(baseUrl: string, repo: string): string {
   const url = new URL(`${baseUrl}/${repo}`);
   url.username = "";
@@ -130,15 +131,15 @@ function publicAddress(baseUrl: string, repo: string): string {
   return url.href;
 }
 
-const mostListings = 4;
+const maxListings = 4;
 
-/** The files of a repository, asked for again where the hub is busy; a hub that can't be reached at all is told at once. */
-async function listPatiently(wanted: WantedModel, { access, signal, sleep }: PullRequest): Promise<HubListing> {
+/** Lists the files of a repository and retries while the hub is busy; a hub that can't be reached is reported at once. */
+async function listWithRetries(wanted: WantedModel, { access, signal, sleep }: PullRequest): Promise<HubListing> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await listRepository(access, wanted.repo, wanted.revision, guessedWeights(wanted), signal);
     } catch (error) {
-      if (!(error instanceof PullError) || !error.temporary || error.status === null || tries === mostListings)
+      if (!(error instanceof PullError) || !error.temporary || error.status === null || tries === maxListings)
         throw error;
       await sleep(Math.min(30_000, error.retryAfterMs ?? 500 * 2 ** tries));
       signal.throwIfAborted();
@@ -146,26 +147,26 @@ async function listPatiently(wanted: WantedModel, { access, signal, sleep }: Pul
   }
 }
 
-/** The weights to ask a plain file server for, in the order in which the first that is there is taken. */
+/** Weights to try on a plain file server; the first that exists is taken. */
 function guessedWeights({ known }: WantedModel): string[] {
   const listed = known?.files.map(({ path }) => path).filter((path) => path.includes(".onnx")) ?? [];
   return listed.length > 0 ? listed : ["onnx/model.onnx", "onnx/model.onnx_data", "model.onnx", "model.onnx_data"];
 }
 
-/** Files that a plain file server need not have. */
+/** True for files that a plain file server need not have. */
 const isOptional = (path: string, there: readonly string[]) =>
   path !== "tokenizer.json" && (path !== "model.onnx" || there.includes("onnx/model.onnx"));
 
 /**
- * Pulls a model: lists its files, downloads what is not there yet, checks each against what the catalogue or the hub says of it, writes its
- * manifest, loads it once, and puts it in its place at once and whole. What is installed under the same name stays until then.
+ * Pulls a model: lists its files, downloads the missing ones, checks each against the catalogue or the hub's statement, writes its manifest,
+ * loads it once and installs it in one step. A model installed under the same name stays until then.
  * @throws PullError; the signal's reason when it aborts (the next pull continues).
  */
 export async function pullModel(wanted: WantedModel, request: PullRequest): Promise<PulledModel> {
   const { access, modelsDirectory, choice, events, signal } = request;
   const { id, repo, revision, known } = wanted;
   const target = join(modelsDirectory, id);
-  const listing = await listPatiently(wanted, request);
+  const listing = await listWithRetries(wanted, request);
   const files = plan(listing, wanted, choice);
   refuseTooMuch(files, request.maxBytes);
   const installed = await readInstalledManifest(target);
@@ -178,7 +179,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
 
   let staging: Awaited<ReturnType<typeof openStaging>> | undefined;
   try {
-    // Of one commit, though the branch may move on meanwhile.
+    // All files are of one commit, even when the branch moves on meanwhile.
     const from = listing.commit ?? revision;
     staging = await openStaging(modelsDirectory, id, `${publicAddress(access.baseUrl, repo)} ${repo}@${from}`);
     const { directory } = staging;
@@ -193,8 +194,8 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
     let commit = listing.commit;
     for (const file of files) {
       const there = pulled.map(({ path }) => path);
-      const known_ = known?.files.find(({ path }) => path === file.path)?.sha256 ?? null;
-      const knownSha256 = revision === known?.source.revision ? known_ : null;
+      const catalogSha256 = known?.files.find(({ path }) => path === file.path)?.sha256 ?? null;
+      const knownSha256 = revision === known?.source.revision ? catalogSha256 : null;
       if (listing.guessed && file.path.startsWith("model.onnx") && there.includes("onnx/model.onnx")) continue;
       const pulledBytes = pulled.reduce((sum, { bytes }) => sum + bytes, 0);
       const one = await pullFile(
@@ -230,7 +231,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
       choice,
       {
         id,
-        // Without a commit the content itself tells one version from the next.
+        // Without a commit the content identifies the version.
         revision:
           commit ?? `files-${new Bun.CryptoHasher("sha256").update(JSON.stringify(hashes)).digest("hex").slice(0, 12)}`,
         licence: listing.licence,
@@ -245,7 +246,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
     return { ...answer, commit, unchanged: false, files: pulled };
   } catch (error) {
     const explained = explainDisk(error, modelsDirectory);
-    // On a full disk the agent's own records have no room either.
+    // On a full disk the agent's records need the space.
     if (explained !== error && (error as NodeJS.ErrnoException).code !== "EACCES")
       await staging?.discard().catch(() => {});
     throw explained;
@@ -254,7 +255,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
   }
 }
 
-/** Null when the server doesn't have it and needn't. */
+/** Returns null for an optional file that the server doesn't have. */
 async function pullFile(
   file: HubFile,
   knownSha256: string | null,
@@ -266,7 +267,7 @@ async function pullFile(
   const target = join(directory, file.path);
   await mkdir(dirname(target), { recursive: true });
   const expected = knownSha256 ?? file.sha256;
-  // An interrupted pull may have got this far.
+  // An interrupted pull may have left the whole file.
   if (existsSync(target) && (expected !== null || file.gitSha1 !== null)) {
     const { bytes, sha256, gitSha1 } = await hashFile(target);
     if (expected === null ? gitSha1 === file.gitSha1 : sha256 === expected) {
@@ -276,7 +277,7 @@ async function pullFile(
       return { bytes, sha256, evidence, resumedAt: bytes, commit: null };
     }
   }
-  // What is there of it already takes no more room.
+  // Bytes of an earlier attempt count as free: they are part of the file.
   const havePart = await stat(`${target}.part`).then(
     ({ size }) => size,
     () => 0,

@@ -4,7 +4,7 @@ import type { PullEvents } from "./pull-model.ts";
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 
-/** A bar on a terminal; elsewhere a line a file. */
+/** Shows a bar on a terminal, elsewhere a line for each file. */
 export function createPullProgress(output: NodeJS.WriteStream): PullEvents & { finish(): void } {
   const have = new Map<string, number>();
   const bar = output.isTTY

@@ -2,8 +2,8 @@ import { describeError } from "#platform/errors.ts";
 import { PullError } from "./pull-error.ts";
 
 /**
- * Reads a whole answer as text, no more than `maxBytes` of it, from a server that is never silent for longer than `timeoutMs`.
- * @param what is read, for people
+ * Reads a whole answer of at most `maxBytes` as text, from a server that is never silent for longer than `timeoutMs`.
+ * @param what name for error texts
  * @throws PullError when it is longer, compressed, cut, or stalls; the signal's reason when it aborts.
  */
 export async function readBounded(

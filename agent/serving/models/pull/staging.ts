@@ -4,15 +4,15 @@ import { dirname, join } from "node:path";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { PullError } from "./pull-error.ts";
 
-/** Where a model is put together before it is there at once and whole. */
+/** Directory in which a model's files are collected before it is installed in one step. */
 export interface Staging {
-  /** What an interrupted pull left is still in it. */
+  /** Still contains the files of an interrupted pull. */
   readonly directory: string;
-  /** Puts the directory in the place of the model, whose former files go. */
+  /** Replaces the model's directory with this one. */
   install(): Promise<void>;
-  /** Forgets what is in it. */
+  /** Removes the directory. */
   discard(): Promise<void>;
-  /** Lets another process in. */
+  /** Releases the lock. */
   release(): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ const isRunning = (pid: number) => {
   }
 };
 
-/** Its number and when it was started: a number alone is given to another process one day. */
+/** Returns the process id with its start time, because ids are reused. */
 async function stampOf(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   // The name in parentheses may hold anything; the start is the 22nd field, the 20th after it.
@@ -39,7 +39,7 @@ async function isHeldBy(stamp: string): Promise<boolean> {
   return !stamp.includes(" ") || (await stampOf(pid)) === stamp;
 }
 
-/** Takes the lock, whole with its owner's stamp in one step: nobody ever reads half of it. */
+/** Takes the lock. It is linked with its owner's stamp in one step, so no process reads half of it. */
 async function lock(path: string): Promise<void> {
   const own = `${path}-${process.pid}-${crypto.randomUUID()}`;
   await writeFile(own, await stampOf(process.pid));
@@ -55,7 +55,7 @@ async function lock(path: string): Promise<void> {
       if (stamp === null) continue; // released just now
       if (await isHeldBy(stamp))
         throw new PullError(`this model is being pulled already, by process ${stamp.split(" ")[0]}`);
-      // Of a process that was killed. Moved before it is removed: of two that find it only one moves it, and who moves another's puts it back.
+      // The lock of a killed process is moved before it is removed: of two processes only one moves it, and one that has moved a new lock puts it back.
       const aside = `${own}-aside`;
       const moved = await rename(path, aside).then(
         () => true,
@@ -72,11 +72,11 @@ async function lock(path: string): Promise<void> {
 }
 
 /**
- * Opens the place where a model's files are collected.
- * @param modelsDirectory holds the models; it is created where it isn't there
+ * Opens the directory in which a model's files are collected.
+ * @param modelsDirectory holds the models; created when it doesn't exist
  * @param id `name` or `organisation/name`: the model's directory in it
- * @param version another one begins anew
- * @throws PullError when another process is at it.
+ * @param version another one starts an empty directory
+ * @throws PullError when another process is pulling the model.
  */
 export async function openStaging(modelsDirectory: string, id: string, version: string): Promise<Staging> {
   const flat = id.replaceAll("/", "--");
@@ -89,7 +89,7 @@ export async function openStaging(modelsDirectory: string, id: string, version: 
   await mkdir(modelsDirectory, { recursive: true });
   await lock(lockPath);
   try {
-    // A process that was killed between the two renames of `install` left the former files here.
+    // A process killed between the two renames of `install` left the former files here.
     if (existsSync(former)) {
       if (existsSync(target)) await rm(former, { recursive: true, force: true });
       else await rename(former, target);

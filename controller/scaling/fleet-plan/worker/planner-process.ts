@@ -5,8 +5,7 @@ import {
 } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import { childEnvironment } from "#platform/process/child-environment.ts";
-import { endProcess } from "#platform/process/end-process.ts";
+import { type ChildWorker, type OpenQuestion, startChildWorker } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import type { FleetPlanner, PlannerAnswer, PlannerQuestion, PlanRequest } from "./fleet-planner.ts";
 
@@ -20,7 +19,10 @@ export interface PlannerProcessOptions {
 
 /** Trials of a plan made in this process: few, so that it holds up the controller for only some 20 ms. */
 const maxTrialsHere = 20_000;
-const stopGraceMs = 1_000;
+
+interface Asked extends OpenQuestion {
+  resolve(plan: FleetPlan): void;
+}
 
 function planHere({ input, cover }: PlanRequest, reason: string): FleetPlan {
   const solver = { solve: () => ({ status: "none", reason }) as const };
@@ -28,73 +30,63 @@ function planHere({ input, cover }: PlanRequest, reason: string): FleetPlan {
 }
 
 /** Plans in a child process, started with the first plan and again when it was lost: a solver takes a core for as long as it runs. */
-export function createPlannerProcess({ timeoutMs, log, command }: PlannerProcessOptions): FleetPlanner {
-  const pending = new Map<number, PromiseWithResolvers<FleetPlan>>();
-  let child: Bun.Subprocess | undefined;
-  let nextId = 1;
-  let stopping = false;
+export class PlannerProcess implements FleetPlanner {
+  readonly #options: PlannerProcessOptions;
+  #worker: ChildWorker<Asked> | null = null;
+  #stopping = false;
 
-  const launch = (): Bun.Subprocess => {
-    const launched = Bun.spawn([...(command ?? [...selfCommand(), "fleet-planner"])], {
-      env: childEnvironment("worker"),
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "inherit",
-      serialization: "advanced",
-      ipc(answer: PlannerAnswer | null) {
-        if (answer === null || typeof answer !== "object") return launched.kill("SIGKILL");
-        const { id, plan, failure } = answer;
-        const waiting = pending.get(id);
-        if (plan !== null) waiting?.resolve(plan);
-        else waiting?.reject(new Error(failure ?? "the planning process gave no plan"));
-      },
-    });
-    void launched.exited.then((code) => {
-      if (child !== launched) return;
-      child = undefined;
-      const how = launched.signalCode === null ? `ended with ${code}` : `was ended by ${launched.signalCode}`;
-      for (const { reject } of pending.values()) reject(new Error(`the planning process ${how}`));
-    });
-    return launched;
-  };
+  constructor(options: PlannerProcessOptions) {
+    this.#options = options;
+  }
 
-  const ask = async (request: PlanRequest): Promise<FleetPlan> => {
-    child ??= launch();
-    const running = child;
-    const id = nextId;
-    nextId += 1;
-    const waiting = Promise.withResolvers<FleetPlan>();
-    pending.set(id, waiting);
-    const timer = setTimeout(() => {
-      waiting.reject(new Error(`no plan within ${timeoutMs} ms`));
-      running.kill("SIGKILL");
-    }, timeoutMs);
+  async plan(request: PlanRequest): Promise<FleetPlan> {
+    if (this.#stopping) return planHere(request, "the controller is stopping");
     try {
-      running.send({ id, ...request } satisfies PlannerQuestion);
-      return await waiting.promise;
+      return await this.#ask(request);
+    } catch (error) {
+      const reason = describeError(error);
+      this.#options.log.warn({ reason }, "the solver made no plan: using the search instead");
+      return planHere(request, reason);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#worker?.stop();
+  }
+
+  async #ask(request: PlanRequest): Promise<FleetPlan> {
+    const { timeoutMs } = this.#options;
+    if (this.#worker === null || this.#worker.loss !== null) this.#worker = this.#launch();
+    const worker = this.#worker;
+    const { promise, resolve, reject } = Promise.withResolvers<FleetPlan>();
+    const timer = setTimeout(() => worker.drop(`made no plan within ${timeoutMs} ms`), timeoutMs);
+    try {
+      // The solver may work on several questions at once: each has its own time.
+      worker.ask({ deadlineMs: () => Number.POSITIVE_INFINITY, resolve, reject }, (id) =>
+        worker.send({ id, ...request } satisfies PlannerQuestion),
+      );
+      return await promise;
     } finally {
       clearTimeout(timer);
-      pending.delete(id);
     }
-  };
+  }
 
-  return {
-    async plan(request) {
-      if (stopping) return planHere(request, "the controller is stopping");
-      try {
-        return await ask(request);
-      } catch (error) {
-        const reason = describeError(error);
-        log.warn({ reason }, "the solver made no plan: using the search instead");
-        return planHere(request, reason);
-      }
-    },
-    async stop() {
-      stopping = true;
-      const running = child;
-      if (running === undefined) return;
-      running.disconnect();
-      await endProcess(running, stopGraceMs);
-    },
-  };
+  #launch(): ChildWorker<Asked> {
+    const worker: ChildWorker<Asked> = startChildWorker<Asked>({
+      command: this.#options.command ?? [...selfCommand(), "fleet-planner"],
+      minDeadlineMs: this.#options.timeoutMs,
+      maxStoppedMs: Number.POSITIVE_INFINITY,
+      lostError: (reason) => new Error(`the planning process ${reason}`),
+      onMessage(message) {
+        if (message === null || typeof message !== "object") return worker.drop("sent something that is not a plan");
+        const { id, plan, failure } = message as PlannerAnswer;
+        const asked = worker.question(id);
+        worker.answered(id);
+        if (plan) asked?.resolve(plan);
+        else asked?.reject(new Error(failure ?? "the planning process made no plan"));
+      },
+    });
+    return worker;
+  }
 }

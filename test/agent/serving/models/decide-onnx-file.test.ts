@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { decideOnnxFile, describeOnnxName } from "#agent/serving/models/decide-onnx-file.ts";
+import { decideOnnxFile, parseOnnxName } from "#agent/serving/models/decide-onnx-file.ts";
+import { explainOnnxFile } from "#agent/serving/models/explain-onnx-file.ts";
 
 test.each([
   { path: "model.onnx", precision: "fp32", architecture: "any" },
@@ -18,7 +19,7 @@ test.each([
   { path: "onnx/model_O4.onnx", precision: "fp16", architecture: "any" },
   { path: "paraphrase-MiniLM-L3-v2.onnx", precision: "fp32", architecture: "any" },
 ] as const)("$path is $precision for $architecture", ({ path, precision, architecture }) => {
-  expect(describeOnnxName(path)).toEqual({ path, precision, architecture });
+  expect(parseOnnxName(path)).toEqual({ path, precision, architecture });
 });
 
 /** What sentence-transformers publishes for its models. */
@@ -36,31 +37,56 @@ const published = [
 
 describe("of all the files of a model", () => {
   test.each([
-    { precision: "auto", architecture: "x64", gpu: false, path: "onnx/model.onnx" },
-    { precision: "auto", architecture: "arm64", gpu: false, path: "onnx/model.onnx" },
-    { precision: "auto", architecture: "arm64", gpu: true, path: "onnx/model_O4.onnx" },
-    { precision: "fp32", architecture: "x64", gpu: true, path: "onnx/model.onnx" },
-    { precision: "int8", architecture: "arm64", gpu: false, path: "onnx/model_qint8_arm64.onnx" },
-    { precision: "int8", architecture: "x64", gpu: false, path: "onnx/model_quint8_avx2.onnx" },
-    { precision: "fp16", architecture: "x64", gpu: false, path: "onnx/model_O4.onnx" },
-  ] as const)("$precision on $architecture (GPU: $gpu): $path", ({ path, ...choice }) => {
-    expect(decideOnnxFile(published, choice)).toMatchObject({ kind: "take", path });
+    { wanted: "auto", architecture: "x64", gpu: false, path: "onnx/model.onnx", is: "fp32", rule: "most-exact" },
+    { wanted: "auto", architecture: "arm64", gpu: false, path: "onnx/model.onnx", is: "fp32", rule: "most-exact" },
+    { wanted: "auto", architecture: "arm64", gpu: true, path: "onnx/model_O4.onnx", is: "fp16", rule: "best-for-gpu" },
+    { wanted: "fp32", architecture: "x64", gpu: true, path: "onnx/model.onnx", is: "fp32", rule: "configured" },
+    {
+      wanted: "int8",
+      architecture: "arm64",
+      gpu: false,
+      path: "onnx/model_qint8_arm64.onnx",
+      is: "int8",
+      rule: "configured",
+    },
+    {
+      wanted: "int8",
+      architecture: "x64",
+      gpu: false,
+      path: "onnx/model_quint8_avx2.onnx",
+      is: "int8",
+      rule: "configured",
+    },
+    { wanted: "fp16", architecture: "x64", gpu: false, path: "onnx/model_O4.onnx", is: "fp16", rule: "configured" },
+  ] as const)("$wanted on $architecture (GPU: $gpu): $path", ({ wanted, architecture, gpu, path, is, rule }) => {
+    const decision = decideOnnxFile(published, { precision: wanted, architecture, gpu });
+    expect(decision).toEqual({ kind: "take", rule, path, precision: is });
   });
 });
 
 test.each([
-  { name: "the only file, whatever it is", files: ["onnx/model_quantized.onnx"], path: "onnx/model_quantized.onnx" },
-  { name: "8 bits before half precision", files: ["model_fp16.onnx", "model_int8.onnx"], path: "model_int8.onnx" },
-  { name: "the plain name first", files: ["a.onnx", "model.onnx"], path: "model.onnx" },
-  { name: "the first by name of others", files: ["b.onnx", "a.onnx"], path: "a.onnx" },
-])("auto: $name", ({ files, path }) => {
+  {
+    name: "the only file, whatever it is",
+    files: ["onnx/model_quantized.onnx"],
+    path: "onnx/model_quantized.onnx",
+    rule: "only-file",
+  },
+  {
+    name: "8 bits before half precision",
+    files: ["model_fp16.onnx", "model_int8.onnx"],
+    path: "model_int8.onnx",
+    rule: "most-exact",
+  },
+  { name: "the plain name first", files: ["a.onnx", "model.onnx"], path: "model.onnx", rule: "most-exact" },
+  { name: "the first by name of others", files: ["b.onnx", "a.onnx"], path: "a.onnx", rule: "most-exact" },
+] as const)("auto: $name", ({ files, path, rule }) => {
   const choice = { precision: "auto", architecture: "x64", gpu: false } as const;
   expect(
     decideOnnxFile(
       files.map((file) => ({ path: file })),
       choice,
     ),
-  ).toMatchObject({ kind: "take", path });
+  ).toMatchObject({ kind: "take", path, rule });
 });
 
 test("what the manifest says of a file counts more than its name", () => {
@@ -69,19 +95,34 @@ test("what the manifest says of a file counts more than its name", () => {
 });
 
 test.each([
-  { name: "no files", files: [], precision: "auto", message: "got none" },
-  { name: "another precision", files: ["model.onnx"], precision: "int8", message: "got model.onnx (fp32, any)" },
+  { name: "no files", files: [], precision: "auto", text: "expected an ONNX file of precision auto for x64, got none" },
+  {
+    name: "another precision",
+    files: ["model.onnx"],
+    precision: "int8",
+    text: "expected an ONNX file of precision int8 for x64, got model.onnx (fp32, any)",
+  },
   {
     name: "only files for other processors",
     files: ["model_qint8_arm64.onnx"],
     precision: "auto",
-    message: "model_qint8_arm64.onnx (int8, arm64)",
+    text: "expected an ONNX file of precision auto for x64, got model_qint8_arm64.onnx (int8, arm64)",
   },
-] as const)("$name: says what there is", ({ files, precision, message }) => {
+] as const)("$name: none is taken", ({ files, precision, text }) => {
+  const choice = { precision, architecture: "x64", gpu: false };
   const decision = decideOnnxFile(
     files.map((path) => ({ path })),
-    { precision, architecture: "x64", gpu: false },
+    choice,
   );
-  expect(decision.kind).toBe("none");
-  expect(decision.reason).toContain(message);
+  expect(decision).toEqual({ kind: "none", rule: "no-such-file", choice, present: files.map(parseOnnxName) });
+  expect(explainOnnxFile(decision)).toBe(text);
+});
+
+test.each([
+  { rule: "configured", text: "model.onnx (fp32): as configured" },
+  { rule: "only-file", text: "model.onnx (fp32): the only file" },
+  { rule: "best-for-gpu", text: "model.onnx (fp32): the best one for a GPU" },
+  { rule: "most-exact", text: "model.onnx (fp32): the most exact one" },
+] as const)("$text", ({ rule, text }) => {
+  expect(explainOnnxFile({ kind: "take", rule, path: "model.onnx", precision: "fp32" })).toBe(text);
 });

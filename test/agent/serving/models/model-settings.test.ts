@@ -28,7 +28,7 @@ test.each([
   expect(settingsOf(config, manifest)).toMatchObject(expected);
 });
 
-test("threads that nobody chose are as many as this machine is good for", () => {
+test("unless configured, there are as many threads as this machine can use", () => {
   const config = parseConfig(ServingConfig, { models: { large: { threads: null } } }, "test");
   expect(settingsOf(config, manifest).threads).toBeGreaterThanOrEqual(1);
 });

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { defaultLengths } from "#agent/serving/batching/decide-batch.ts";
-import { decideProviderAttempts } from "#agent/serving/onnxruntime/decide-providers.ts";
+import { decideProviders } from "#agent/serving/onnxruntime/decide-providers.ts";
 import { decideWarmUp } from "#agent/serving/onnxruntime/decide-warm-up.ts";
-import { describeEngine, type EngineReport } from "#agent/serving/onnxruntime/execution-provider.ts";
+import { type EngineReport, explainEngine } from "#agent/serving/onnxruntime/execution-provider.ts";
 
 const all = ["libonnxruntime.so.1", "libonnxruntime_providers_cuda.so", "libonnxruntime_providers_tensorrt.so"];
 
@@ -26,9 +26,9 @@ test.each([
   { name: "the CPU first", wanted: ["cpu", "cuda"], present: all, attempts: [["cpu", "cuda"], ["cuda"]] },
   { name: "named twice", wanted: ["cuda", "cuda"], present: all, attempts: [["cuda"]] },
 ] as const)("$name", ({ wanted, present, attempts }) => {
-  expect(decideProviderAttempts(wanted, present).map(({ providers }) => [...providers])).toEqual(
-    attempts.map((attempt) => [...attempt]),
-  );
+  const decision = decideProviders(wanted, present);
+  expect(decision.rule).toBe(wanted === "auto" ? "present-libraries" : "configured");
+  expect(decision.attempts.map(({ providers }) => [...providers])).toEqual(attempts.map((attempt) => [...attempt]));
 });
 
 test.each([
@@ -40,18 +40,20 @@ test.each([
     shapes: ["2x24", "1x24", "4x16", "1x16", "4x8", "1x8"],
   },
 ] as const)("a GPU warms up with $name", ({ policy, maxTokens, shapes }) => {
-  expect(
-    decideWarmUp({ ...policy, padTo: defaultLengths }, maxTokens).map(
-      ({ texts, paddedTokens }) => `${texts}x${paddedTokens}`,
-    ),
-  ).toEqual([...shapes]);
+  const { rule, batches } = decideWarmUp({ ...policy, padTo: defaultLengths }, maxTokens);
+  expect(rule).toBe("every-length");
+  expect(batches.map(({ texts, paddedTokens }) => `${texts}x${paddedTokens}`)).toEqual([...shapes]);
 });
 
 test("warming up ends at the longest padded length, however much the model reads", () => {
-  expect(decideWarmUp({ maxTokens: 1, maxTexts: 1, padTo: defaultLengths }, 100_000)[0]).toEqual({
-    texts: 1,
-    paddedTokens: 512,
-  });
+  const { batches } = decideWarmUp({ maxTokens: 1, maxTexts: 1, padTo: defaultLengths }, 100_000);
+  expect(batches[0]).toEqual({ texts: 1, paddedTokens: 512 });
+  expect(batches).toHaveLength(defaultLengths.length);
+});
+
+test("without fixed lengths there is nothing to warm up with", () => {
+  const policy = { maxTokens: 64, maxTexts: 4, padTo: "longest" } as const;
+  expect(decideWarmUp(policy, 20)).toEqual({ rule: "no-fixed-lengths", batches: [] });
 });
 
 const report: EngineReport = {
@@ -77,7 +79,7 @@ const reports: { name: string; report: EngineReport; text: string }[] = [
   {
     name: "a library that is none",
     report: { ...report, libraryProblem: "/opt/ort: invalid ELF header" },
-    text: "ONNX Runtime on the CPU; the one that is named can't be used: /opt/ort: invalid ELF header",
+    text: "ONNX Runtime on the CPU; the configured one can't be used: /opt/ort: invalid ELF header",
   },
   {
     name: "TensorRT",
@@ -86,5 +88,5 @@ const reports: { name: string; report: EngineReport; text: string }[] = [
   },
 ];
 test.each(reports)("$name in words", ({ report, text }) => {
-  expect(describeEngine(report)).toBe(text);
+  expect(explainEngine(report)).toBe(text);
 });

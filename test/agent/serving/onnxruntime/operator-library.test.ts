@@ -60,7 +60,7 @@ test.each([
   { library: "1.100.0", problem: null },
   { library: "1.29.1", problem: "needs 1.30 or later" },
   { library: "2.0.0", problem: "needs 1.30 or later" },
-  { library: null, problem: "does not say which version" },
+  { library: null, problem: "does not state its version" },
 ])("an addon of 1.30.0 and a library of $library", ({ library, problem }) => {
   const decided = explainIncompatibility("1.30.0", library);
   if (problem === null) expect(decided).toBeNull();
@@ -111,7 +111,7 @@ describe("a model process with an operator's library", () => {
     expect(child.engine.refused).toEqual([
       {
         provider: "cuda",
-        reason: expect.stringMatching(/libonnxruntime_providers_shared\.so is missing|knows no cuda/),
+        reason: expect.stringMatching(/libonnxruntime_providers_shared\.so is missing|has no cuda/),
       },
     ]);
     expect((await child.run([Uint32Array.of(101, 102)], 8)).vectors[0]?.length).toBe(384);
@@ -127,7 +127,7 @@ describe("a model process with an operator's library", () => {
 
   test.each([
     { name: "too old", content: "\0VERS_1.22.0\0", message: "it is ONNX Runtime 1.22.0, and this program needs" },
-    { name: "not ONNX Runtime", content: "x", message: "it does not say which version it is" },
+    { name: "not ONNX Runtime", content: "x", message: "it does not state its version" },
   ])("$name: the process says so", async ({ content, message }) => {
     mkdirSync(join(directory, "own"));
     writeFileSync(join(directory, "own", "libonnxruntime.so.1"), content);

@@ -14,7 +14,7 @@ async function refusalOf(promise: Promise<unknown>): Promise<ServiceError> {
 }
 
 describe("a model that is asked for", () => {
-  test("is loaded once for all who wait, and kept", async () => {
+  test("is loaded once for all requests that wait, and kept", async () => {
     const { pool, acquire, events, lookups, holdBack } = poolOf(["a", "b"]);
     await pool.start();
     const open = holdBack();
@@ -33,7 +33,7 @@ describe("a model that is asked for", () => {
     const { pool } = poolOf(["a"]);
     await pool.start();
     const lease = pool.acquire(undefined, () => {
-      throw new Error("nobody waits");
+      throw new Error("no request waits");
     });
     expect(lease).not.toBeInstanceOf(Promise);
   });
@@ -49,9 +49,9 @@ describe("a model that is asked for", () => {
     await pool.start();
     const open = holdBack();
     const client = new AbortController();
-    const [gone, patient] = [acquire("b", client.signal), acquire("b")];
-    client.abort(new Error("gone"));
-    await expect(gone).rejects.toThrow("gone");
+    const [disconnected, patient] = [acquire("b", client.signal), acquire("b")];
+    client.abort(new Error("disconnected"));
+    await expect(disconnected).rejects.toThrow("disconnected");
     open();
     expect((await patient).model.found.manifest.id).toBe("b");
     expect(events).toEqual(["open a", "open b"]);
@@ -86,7 +86,7 @@ describe("a model that is asked for", () => {
 });
 
 describe("memory", () => {
-  test("the least recently used goes for the next; the pinned stay", async () => {
+  test("the least recently used is evicted for the next one; pinned ones stay", async () => {
     const { pool, touch, loaded, events, evictions } = poolOf(["a", "b", "c", "d"], { memoryBytes: roomForTwo });
     await pool.start();
     await settle();
@@ -96,7 +96,7 @@ describe("memory", () => {
     expect(events.indexOf("stop b")).toBeLessThan(events.indexOf("open c"));
   });
 
-  test("one that computes is not stopped: the next waits for it, and who asks for it again waits behind", async () => {
+  test("one that computes is not stopped: the next waits for it, and a request for it waits behind", async () => {
     const { pool, acquire, events } = poolOf(["a", "b", "c"], { memoryBytes: roomForTwo });
     await pool.start();
     await settle();
@@ -112,7 +112,7 @@ describe("memory", () => {
     expect(events).toEqual(["open a", "open b", "stop b", "open c", "stop c", "open b"]);
   });
 
-  test("nobody is loaded for a client that has gone while it waited for memory", async () => {
+  test("no model is loaded for a client that disconnected while it waited for memory", async () => {
     const { pool, acquire, events } = poolOf(["a", "b", "c"], { memoryBytes: roomForTwo });
     await pool.start();
     await settle();
@@ -120,8 +120,8 @@ describe("memory", () => {
     await settle();
     const client = new AbortController();
     const next = acquire("c", client.signal);
-    client.abort(new Error("gone"));
-    await expect(next).rejects.toThrow("gone");
+    client.abort(new Error("disconnected"));
+    await expect(next).rejects.toThrow("disconnected");
     computing.release();
     await settle();
     expect(events).not.toContain("open c");
@@ -152,7 +152,7 @@ describe("memory", () => {
     expect(pool.usedBytes()).toBe(4 * oneModelBytes);
   });
 
-  test("the keep-alive time over, a model goes; a pinned one does not", async () => {
+  test("the keep-alive expired, a model is evicted; a pinned one is not", async () => {
     const { pool, touch, loaded, advance, evictions } = poolOf(["a", "b", "c"], { keepAliveMs: 1000, pinned: ["c"] });
     await pool.start();
     await touch("b");
@@ -178,6 +178,191 @@ describe("memory", () => {
   });
 });
 
+describe("a model that is evicted while it is being loaded", () => {
+  test("is stopped when it is loaded, if no request waits for it", async () => {
+    const { pool, acquire, models, events, evictions, holdBack } = poolOf(["a", "b"]);
+    await pool.start();
+    await settle();
+    const open = holdBack();
+    const client = new AbortController();
+    const waiting = acquire("b", client.signal);
+    await settle();
+    client.abort(new Error("disconnected"));
+    await expect(waiting).rejects.toThrow("disconnected");
+    models.delete("b");
+    await pool.upkeep();
+    expect({ events, evictions }).toEqual({ events: ["open a", "open b"], evictions: [] });
+    open();
+    await settle();
+    expect({ events, evictions }).toEqual({ events: ["open a", "open b", "stop b"], evictions: ["b removed"] });
+  });
+
+  test("answers the request that waits for it first", async () => {
+    const { pool, acquire, models, events, evictions, holdBack } = poolOf(["a", "b"]);
+    await pool.start();
+    await settle();
+    const open = holdBack();
+    const waiting = acquire("b");
+    await settle();
+    models.delete("b");
+    await pool.upkeep();
+    open();
+    const lease = await waiting;
+    await settle();
+    expect(events).toEqual(["open a", "open b"]);
+    lease.release();
+    await settle();
+    expect({ events, evictions }).toEqual({ events: ["open a", "open b", "stop b"], evictions: ["b removed"] });
+  });
+
+  test("and waits for memory only, is dropped without a process", async () => {
+    const { pool, acquire, models, events, evictions } = poolOf(["a", "b", "c"], { memoryBytes: roomForTwo });
+    await pool.start();
+    await settle();
+    const computing = await acquire("b");
+    await settle();
+    const client = new AbortController();
+    const waiting = acquire("c", client.signal);
+    await settle();
+    models.delete("c");
+    await pool.upkeep();
+    client.abort(new Error("disconnected"));
+    await expect(waiting).rejects.toThrow("disconnected");
+    computing.release();
+    await settle();
+    expect({ events, evictions }).toEqual({ events: ["open a", "open b", "stop b"], evictions: ["b memory"] });
+  });
+});
+
+describe("leases", () => {
+  test("keep an evicted model until the last one is released", async () => {
+    const { pool, acquire, models, events, evictions } = poolOf(["a", "b"]);
+    await pool.start();
+    const leases = [await acquire("b"), await acquire("b")];
+    models.delete("b");
+    await pool.upkeep();
+    leases[0]?.release();
+    await settle();
+    expect(events).toEqual(["open a", "open b"]);
+    leases[1]?.release();
+    leases[1]?.release();
+    await settle();
+    expect({ events, evictions }).toEqual({ events: ["open a", "open b", "stop b"], evictions: ["b removed"] });
+  });
+
+  test("count as use until they are released: the keep-alive begins then", async () => {
+    const { pool, acquire, loaded, advance } = poolOf(["a", "b"], { keepAliveMs: 1000 });
+    await pool.start();
+    const lease = await acquire("b");
+    advance(900);
+    lease.release();
+    advance(900);
+    await pool.upkeep();
+    expect(loaded()).toEqual(["a", "b"]);
+    advance(100);
+    await pool.upkeep();
+    expect(loaded()).toEqual(["a"]);
+  });
+
+  test("the one released last is the one used last", async () => {
+    const { pool, acquire, touch, loaded, advance } = poolOf(["a", "b", "c", "d"], { memoryBytes: 3 * oneModelBytes });
+    await pool.start();
+    const b = await acquire("b");
+    advance(1);
+    await touch("c");
+    b.release();
+    await settle();
+    await touch("d");
+    expect(loaded()).toEqual(["a", "b", "d"]);
+  });
+
+  test("are not left behind by a client that disconnects before or while it waits", async () => {
+    const { pool, acquire, loaded, holdBack, advance } = poolOf(["a", "b"], { keepAliveMs: 1000 });
+    await pool.start();
+    const open = holdBack();
+    const client = new AbortController();
+    const waiting = acquire("b", client.signal);
+    await settle();
+    client.abort(new Error("disconnected"));
+    await expect(waiting).rejects.toThrow("disconnected");
+    await expect(acquire("b", client.signal)).rejects.toThrow("disconnected");
+    open();
+    await settle();
+    advance(1000);
+    await pool.upkeep();
+    expect(loaded()).toEqual(["a"]);
+  });
+});
+
+describe("figures", () => {
+  test("texts that wait are summed over all models, evicted ones that still answer among them", async () => {
+    const { pool, acquire, models } = poolOf(["a", "b"]);
+    await pool.start();
+    await settle();
+    const lease = await acquire("b");
+    models.delete("b");
+    await pool.upkeep();
+    expect(pool.queueDepth()).toBe(2);
+    lease.release();
+    await settle();
+    expect(pool.queueDepth()).toBe(1);
+  });
+
+  test("a model that waits for memory takes none", async () => {
+    const { pool, acquire } = poolOf(["a", "b", "c"], { memoryBytes: roomForTwo });
+    await pool.start();
+    await settle();
+    const computing = await acquire("b");
+    const waiting = acquire("c");
+    await settle();
+    expect(pool.usedBytes()).toBe(roomForTwo);
+    computing.release();
+    await waiting;
+    await settle();
+    expect(pool.usedBytes()).toBe(roomForTwo);
+  });
+
+  test("what a model took is known when it is loaded again", async () => {
+    const { pool, touch, acquire, bytes, advance, evictions } = poolOf(["a", "b"], {
+      memoryBytes: roomForTwo,
+      keepAliveMs: 1000,
+    });
+    await pool.start();
+    await settle();
+    bytes.set("b", oneModelBytes + 1);
+    await touch("b");
+    await pool.upkeep();
+    await settle();
+    expect(evictions).toEqual(["b memory"]);
+    advance(1000);
+    expect((await refusalOf(acquire("b"))).message).toContain("more than fits");
+  });
+
+  test("a model that has loaded and takes more than expected makes others go at once", async () => {
+    const { pool, touch, bytes, evictions } = poolOf(["a", "b", "c"], { memoryBytes: 3 * oneModelBytes });
+    await pool.start();
+    await touch("b");
+    bytes.set("c", 2 * oneModelBytes);
+    await touch("c");
+    await settle();
+    expect(evictions).toEqual(["b memory"]);
+  });
+});
+
+test("keep-alive times expire without another request", async () => {
+  const expired = Promise.withResolvers<string>();
+  const { pool, touch, advance } = poolOf(["a", "b"], {
+    keepAliveMs: 1000,
+    upkeepMs: 20,
+    observer: { onLookup() {}, onEvicted: (model, cause) => expired.resolve(`${model} ${cause}`) },
+  });
+  await pool.start();
+  await touch("b");
+  advance(1000);
+  expect(await expired.promise).toBe("b idle");
+  await pool.stop();
+});
+
 describe("files that change", () => {
   test("new ones take the place of the old, which finishes what it has", async () => {
     const { pool, acquire, models, events } = poolOf(["a", "b"]);
@@ -192,7 +377,31 @@ describe("files that change", () => {
     expect(events.at(-1)).toBe("stop b");
   });
 
-  test("a removed model is given up", async () => {
+  test("written to, a model is evicted; a pinned one is loaded again at once, another one when it is asked for", async () => {
+    const { pool, touch, changed, events, evictions, models } = poolOf(["a", "b"]);
+    await pool.start();
+    await touch("b");
+    changed.set("a", "/models/a/model.onnx").set("b", "/models/b/model.onnx");
+    models.set("a", foundModel("a", "2")).set("b", foundModel("b", "2"));
+    await pool.upkeep();
+    await settle();
+    expect(evictions).toEqual(["a replaced", "b replaced"]);
+    expect(events).toEqual(["open a", "open b", "stop a", "open a", "stop b"]);
+    changed.clear();
+    await touch("b");
+    expect(events.at(-1)).toBe("open b");
+  });
+
+  test("unchanged, a model stays", async () => {
+    const { pool, touch, loaded, evictions } = poolOf(["a", "b"]);
+    await pool.start();
+    await touch("b");
+    await pool.upkeep();
+    await settle();
+    expect({ loaded: loaded(), evictions }).toEqual({ loaded: ["a", "b"], evictions: [] });
+  });
+
+  test("a removed model is evicted", async () => {
     const { pool, touch, models, evictions } = poolOf(["a", "b"]);
     await pool.start();
     await touch("b");
@@ -205,7 +414,7 @@ describe("files that change", () => {
 });
 
 describe("a model that does not load", () => {
-  test("is told to those who wait, not tried for each request, and tried again later", async () => {
+  test("is reported to the requests that wait, not tried for each request, and tried again later", async () => {
     const { pool, acquire, events, advance } = poolOf(["a", "unreadable"]);
     await pool.start();
     const refusal = await refusalOf(acquire("unreadable"));
@@ -232,7 +441,35 @@ describe("a model that does not load", () => {
     expect((await acquire("a")).model.found.manifest.id).toBe("a");
   });
 
-  test("the pinned one stays and goes on trying", async () => {
+  test("waits for memory with another one behind it: a refused one is not in the way", async () => {
+    const { pool, acquire, loaded, models } = poolOf(["a", "b", "unreadable"], { memoryBytes: roomForTwo });
+    await pool.start();
+    await settle();
+    const refused = refusalOf(acquire("unreadable"));
+    const behind = acquire("b");
+    expect((await refused).message).toContain("its tokenizer is damaged");
+    expect((await behind).model.found.manifest.id).toBe("b");
+    expect(loaded()).toEqual(["a", "b"]);
+    expect(models.size).toBe(3);
+  });
+
+  test("is no longer a failure once it has loaded", async () => {
+    const { pool, touch, failing, states, acquire, advance } = poolOf(["a", "b"]);
+    await pool.start();
+    await touch("b");
+    failing.get("b")?.("ended by SIGSEGV");
+    await settle();
+    advance(5000);
+    await acquire("b");
+    expect(states.get("b")).toBe("loaded");
+    expect(pool.list()[1]).toMatchObject({ status: "loaded", problem: null });
+    // The next failure is a first one again.
+    failing.get("b")?.("ended by SIGSEGV");
+    await settle();
+    expect((await refusalOf(acquire("b"))).retryAfterS).toBe(5);
+  });
+
+  test("a pinned one stays and goes on trying", async () => {
     const { pool, failing, states, evictions } = poolOf(["a"]);
     await pool.start();
     states.set("a", "failing");
@@ -261,7 +498,22 @@ describe("start and stop", () => {
     await expect(pool.start()).rejects.toThrow("its tokenizer is damaged");
   });
 
-  test("stop ends every process, turns those who wait away, and takes no more", async () => {
+  test("stopped, a model that is being opened ends too", async () => {
+    const { pool, acquire, events, holdBack } = poolOf(["a", "b"]);
+    await pool.start();
+    await settle();
+    const open = holdBack();
+    const waiting = acquire("b");
+    await settle();
+    const stopped = pool.stop();
+    await settle();
+    open();
+    await stopped;
+    await waiting;
+    expect(events.filter((event) => event.startsWith("stop")).sort()).toEqual(["stop a", "stop b"]);
+  });
+
+  test("stop ends every process, refuses the requests that wait, and takes no more", async () => {
     const { pool, acquire, touch, events } = poolOf(["a", "b", "c"], { memoryBytes: roomForTwo });
     await pool.start();
     await settle();

@@ -3,7 +3,7 @@ import { findModel } from "#agent/serving/models/find-model.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { estimateModelBytes } from "#agent/serving/residency/estimate-model-bytes.ts";
-import { createModelPool, type ModelPoolOptions } from "#agent/serving/residency/model-pool.ts";
+import { ModelPool, type ModelPoolOptions } from "#agent/serving/residency/model-pool.ts";
 import type { ModelState } from "#agent/serving/worker/model-runner.ts";
 import { createLogger } from "#platform/log.ts";
 
@@ -40,6 +40,8 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
   const bytes = new Map<string, number>();
   const failing = new Map<string, (reason: string) => void>();
   const states = new Map<string, ModelState>();
+  /** Files that were written to since a model was loaded. */
+  const changed = new Map<string, string>();
   let heldBack: Promise<void> = Promise.resolve();
   let clockMs = 0;
 
@@ -61,7 +63,7 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
         },
         firstLoaded: Promise.resolve(),
       },
-      changedFile: async () => null,
+      changedFile: async () => changed.get(id) ?? null,
       doubt: () => null,
       memoryBytes: async () => bytes.get(id) ?? oneModelBytes,
       async stop() {
@@ -72,7 +74,7 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
 
   const evictions: string[] = [];
   const lookups: boolean[] = [];
-  const pool = createModelPool({
+  const pool = new ModelPool({
     available: shelf,
     defaultModel: ids[0] as string,
     pinned: [],
@@ -98,6 +100,7 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
     bytes,
     failing,
     states,
+    changed,
     acquire: async (name?: string, signal = patient) => pool.acquire(name, () => signal),
     /** Uses a model for a moment. */
     async touch(name?: string) {

@@ -15,7 +15,7 @@ export interface TurnOver {
   readonly afterLoad: readonly TreeUsage[];
   /** When the last one's keep-alive time was over. */
   readonly after: TreeUsage;
-  /** From asking for a model that is not there to its first vector: another one given up, its process ended, the new one loaded. */
+  /** From asking for a model that is not there to its first vector: another one evicted, its process ended, the new one loaded. */
   readonly loadMs: readonly number[];
 }
 

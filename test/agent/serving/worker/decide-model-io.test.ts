@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { decideModelIo, type TensorDescription } from "#agent/serving/worker/decide-model-io.ts";
+import { explainModelIo } from "#agent/serving/worker/explain-model-io.ts";
 
 const ids: TensorDescription = { name: "input_ids", type: "int64", shape: ["batch", "sequence"] };
 const mask = { ...ids, name: "attention_mask" };
@@ -15,20 +16,25 @@ const texts = (name: string, type = "float32", size: number | string = 384): Ten
 });
 
 test.each([
-  { name: "Optimum's export", outputs: [tokens("last_hidden_state")], output: "last_hidden_state", per: "tokens" },
+  {
+    name: "Optimum's export",
+    outputs: [tokens("last_hidden_state")],
+    output: "last_hidden_state",
+    rule: "token-vectors",
+  },
   {
     name: "the sentence embedding before the tokens'",
     outputs: [tokens("token_embeddings"), texts("sentence_embedding")],
     output: "sentence_embedding",
-    per: "texts",
+    rule: "sentence-embedding",
   },
   {
     name: "never BERT's pooler where there are token vectors",
     outputs: [texts("pooler_output"), tokens("last_hidden_state")],
     output: "last_hidden_state",
-    per: "tokens",
+    rule: "token-vectors",
   },
-  { name: "a pooler alone", outputs: [texts("pooler_output")], output: "pooler_output", per: "texts" },
+  { name: "a pooler alone", outputs: [texts("pooler_output")], output: "pooler_output", rule: "text-vectors" },
   {
     name: "names that say nothing, numbers of other kinds between",
     outputs: [
@@ -38,39 +44,71 @@ test.each([
       texts("461"),
     ],
     output: "onnx::Shape_422",
-    per: "tokens",
+    rule: "token-vectors",
   },
   {
     name: "half precision",
     outputs: [tokens("last_hidden_state", "float16")],
     output: "last_hidden_state",
-    per: "tokens",
+    rule: "token-vectors",
   },
   {
     name: "sizes not stated",
     outputs: [tokens("last_hidden_state", "float32", "d")],
     output: "last_hidden_state",
-    per: "tokens",
+    rule: "token-vectors",
   },
   {
     name: "no shape at all",
     outputs: [{ name: "last_hidden_state", type: "float32", shape: [] }],
     output: "last_hidden_state",
-    per: "tokens",
+    rule: "token-vectors",
   },
-  { name: "one of text vectors under any name", outputs: [texts("dense_3")], output: "dense_3", per: "texts" },
-] as const)("$name", ({ outputs, output, per }) => {
+  { name: "one of text vectors under any name", outputs: [texts("dense_3")], output: "dense_3", rule: "text-vectors" },
+  {
+    name: "the sentence embedding among others of text vectors",
+    outputs: [texts("text_embeds"), texts("sentence_embedding")],
+    output: "sentence_embedding",
+    rule: "sentence-embedding",
+  },
+  {
+    name: "the best-known name of text vectors",
+    outputs: [texts("pooler_output"), texts("embeddings"), texts("x")],
+    output: "embeddings",
+    rule: "text-vectors",
+  },
+  {
+    name: "a known name of another rank is not it",
+    outputs: [texts("last_hidden_state"), tokens("sentence_embedding")],
+    output: "sentence_embedding",
+    rule: "token-vectors",
+  },
+  {
+    name: "token vectors under a usual name, though there are several",
+    outputs: [tokens("a"), tokens("token_embeddings")],
+    output: "token_embeddings",
+    rule: "token-vectors",
+  },
+] as const)("$name", ({ outputs, output, rule }) => {
   const io = decideModelIo([ids, mask], outputs, { dimension: 384, pooledOnly: false });
-  expect(io).toMatchObject({ kind: "usable", output, per });
+  expect(io).toMatchObject({ kind: "usable", rule, output, per: rule === "token-vectors" ? "tokens" : "texts" });
 });
 
 test.each([
-  { name: "logits", outputs: [texts("logits", "float32", 1)] },
-  { name: "logits in a list", outputs: [{ name: "logits", type: "float32", shape: ["batch"] }] },
-  { name: "logits beside hidden states", outputs: [tokens("hidden_states"), texts("logits", "float32", 1)] },
-])("a cross-encoder's $name", ({ outputs }) => {
+  { name: "logits", outputs: [texts("logits", "float32", 1)], rule: "text-vectors" },
+  {
+    name: "logits in a list",
+    outputs: [{ name: "logits", type: "float32", shape: ["batch"] }],
+    rule: "single-numbers",
+  },
+  {
+    name: "logits beside hidden states",
+    outputs: [tokens("hidden_states"), texts("logits", "float32", 1)],
+    rule: "text-vectors",
+  },
+])("a cross-encoder's $name", ({ outputs, rule }) => {
   const io = decideModelIo([ids], outputs, { dimension: 1, pooledOnly: true });
-  expect(io).toMatchObject({ kind: "usable", output: "logits", per: "texts" });
+  expect(io).toMatchObject({ kind: "usable", rule, output: "logits", per: "texts" });
 });
 
 test("inputs are fed in the type the file wants", () => {
@@ -90,42 +128,107 @@ test("inputs are fed in the type the file wants", () => {
   });
 });
 
+const list = { name: "logits", type: "float32", shape: ["batch"] };
+test.each([
+  { name: "a list of another dimension", dimension: 2, outputs: [list] },
+  { name: "a list beside another output", dimension: 1, outputs: [list, tokens("x", "float32", 1)] },
+  { name: "token vectors for one number", dimension: 1, outputs: [tokens("x", "float32", 1)] },
+])("no score of a cross-encoder: $name", ({ dimension, outputs }) => {
+  const io = decideModelIo([ids], outputs, { dimension, pooledOnly: true });
+  expect(io).toEqual({ kind: "unusable", rule: "no-text-vectors", dimension, outputs });
+});
+
+const pixels = { ...ids, name: "pixel_values" };
+const past = { ...ids, name: "past_key_values.0.key" };
+const fed = "input_ids, attention_mask, token_type_ids, position_ids";
 test.each([
   {
     name: "inputs that can't be fed",
-    inputs: [ids, { ...ids, name: "pixel_values" }],
+    inputs: [ids, pixels],
     outputs: [tokens("x")],
-    message: "got pixel_values",
+    io: { rule: "unknown-inputs", inputs: [pixels] },
+    text: `expected no inputs but ${fed}, got pixel_values`,
   },
   {
     name: "an export for generating",
-    inputs: [ids, { ...ids, name: "past_key_values.0.key" }],
+    inputs: [ids, past, pixels],
     outputs: [tokens("x")],
-    message: "one without past key values is needed",
+    io: { rule: "generates-text", inputs: [past, pixels] },
+    text: `expected no inputs but ${fed}, got past_key_values.0.key, pixel_values: this is an export for generating text, use one without past key values`,
   },
-  { name: "no token ids", inputs: [mask], outputs: [tokens("x")], message: "expected the input input_ids" },
-  { name: "no inputs", inputs: [], outputs: [tokens("x")], message: "got none" },
+  {
+    name: "no token ids",
+    inputs: [mask],
+    outputs: [tokens("x")],
+    io: { rule: "no-token-ids", inputs: [mask] },
+    text: "expected the input input_ids, got attention_mask",
+  },
+  {
+    name: "no inputs",
+    inputs: [],
+    outputs: [tokens("x")],
+    io: { rule: "no-token-ids", inputs: [] },
+    text: "expected the input input_ids, got none",
+  },
   {
     name: "embeddings as input",
-    inputs: [{ ...ids, type: "float32" }],
+    inputs: [{ ...ids, type: "float32" }, mask],
     outputs: [tokens("x")],
-    message: "got float32",
+    io: { rule: "no-whole-numbers", inputs: [{ ...ids, type: "float32" }] },
+    text: "expected whole numbers as input input_ids, got float32",
   },
-  { name: "no outputs", inputs: [ids], outputs: [], message: "got none" },
-  { name: "only whole numbers", inputs: [ids], outputs: [tokens("x", "int64")], message: "got x int64" },
-  { name: "two that could be meant", inputs: [ids], outputs: [tokens("a"), tokens("b")], message: "got a float32" },
+  {
+    name: "no outputs",
+    inputs: [ids],
+    outputs: [],
+    io: { rule: "no-vectors", dimension: 384, outputs: [] },
+    text: "expected an output of token or text vectors, got none",
+  },
+  {
+    name: "only whole numbers",
+    inputs: [ids],
+    outputs: [tokens("x", "int64")],
+    io: { rule: "no-vectors", outputs: [tokens("x", "int64")] },
+    text: "expected an output of token or text vectors, got x int64 [batch, sequence, 384]",
+  },
+  {
+    name: "two that could be meant",
+    inputs: [ids],
+    outputs: [tokens("a"), tokens("b")],
+    io: { rule: "no-vectors", outputs: [tokens("a"), tokens("b")] },
+    text: "expected an output of token or text vectors, got a float32 [batch, sequence, 384]; b float32 [batch, sequence, 384]",
+  },
   {
     name: "another dimension",
     inputs: [ids],
-    outputs: [tokens("last_hidden_state", "float32", 768)],
-    message: "expected vectors of 384 numbers, got last_hidden_state float32 [batch, sequence, 768]",
+    outputs: [texts("x"), tokens("last_hidden_state", "float32", 768)],
+    io: { rule: "another-dimension", dimension: 384, outputs: [tokens("last_hidden_state", "float32", 768)] },
+    text: "expected vectors of 384 numbers, got last_hidden_state float32 [batch, sequence, 768]",
   },
-])("$name: says so", ({ inputs, outputs, message }) => {
-  const io = decideModelIo(inputs, outputs, { dimension: 384, pooledOnly: false });
-  expect(io).toMatchObject({ kind: "unusable", reason: expect.stringContaining(message) });
+  {
+    name: "no numbers at all",
+    inputs: [ids],
+    outputs: [tokens("last_hidden_state", "float32", 0)],
+    io: { rule: "another-dimension", outputs: [tokens("last_hidden_state", "float32", 0)] },
+    text: "expected vectors of 384 numbers, got last_hidden_state float32 [batch, sequence, 0]",
+  },
+])("$name: says so", ({ inputs, outputs, io, text }) => {
+  const decision = decideModelIo(inputs, outputs, { dimension: 384, pooledOnly: false });
+  expect(decision).toMatchObject({ kind: "unusable", ...io });
+  expect(explainModelIo(decision)).toBe(text);
+});
+
+test("a size that the file gives as -1 is not known", () => {
+  const io = decideModelIo([ids], [tokens("x", "float32", -1)], { dimension: 384, pooledOnly: false });
+  expect(io).toMatchObject({ kind: "usable", rule: "token-vectors" });
+  expect(explainModelIo(io)).toBe("x, for each of the tokens");
 });
 
 test("a model with a layer behind the pooling needs an output of text vectors", () => {
-  const io = decideModelIo([ids], [tokens("last_hidden_state")], { dimension: 384, pooledOnly: true });
-  expect(io).toMatchObject({ kind: "unusable", reason: expect.stringContaining("384 numbers a text") });
+  const outputs = [tokens("last_hidden_state")];
+  const io = decideModelIo([ids], outputs, { dimension: 384, pooledOnly: true });
+  expect(io).toEqual({ kind: "unusable", rule: "no-text-vectors", dimension: 384, outputs });
+  expect(explainModelIo(io)).toBe(
+    "expected an output of 384 numbers for each text, got last_hidden_state float32 [batch, sequence, 384]",
+  );
 });

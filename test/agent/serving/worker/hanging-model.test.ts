@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findModel } from "#agent/serving/models/find-model.ts";
 import { type ModelProcess, ModelProcessLostError, startModelProcess } from "#agent/serving/worker/model-process.ts";
-import { createModelRunner, type ModelRunner } from "#agent/serving/worker/model-runner.ts";
+import { ModelRunner } from "#agent/serving/worker/model-runner.ts";
 import { createLogger } from "#platform/log.ts";
 
 const fake = join(import.meta.dir, "../../../fakes/model-worker.ts");
@@ -22,7 +22,10 @@ afterEach(async () => {
 });
 
 const hangs: string[] = [];
-async function start(behaviour: string, options: { timeoutMs?: number; threads?: number } = {}): Promise<ModelProcess> {
+async function start(
+  behaviour: string,
+  options: { timeoutMs?: number; batchTimeoutMs?: number } = {},
+): Promise<ModelProcess> {
   hangs.length = 0;
   const process = await startModelProcess(found, {
     threads: 1,
@@ -84,6 +87,19 @@ describe("a model's process that does not behave is lost, killed and gone", () =
     await untilDead(process.pid);
   });
 
+  test("a suspect batch is given a fifth of the time", async () => {
+    const limitMs = 2_000;
+    const waited = async (suspect: boolean) => {
+      const process = await start("then never answers", { batchTimeoutMs: limitMs });
+      await process.run(batch, 2);
+      await expect(process.run(batch, 2, suspect)).rejects.toBeInstanceOf(ModelProcessLostError);
+      return Number(/gave no answer for (\d+) ms/.exec(await process.lost)?.[1]);
+    };
+    // Only time in which this process ran is counted, so that a busy machine does not change it by more than two checks.
+    expect(await waited(true)).toBeLessThan(limitMs / 2);
+    expect(await waited(false)).toBeGreaterThanOrEqual(limitMs);
+  });
+
   test("is stopped while it loads: found out long before the time to load is over", async () => {
     await expect(start("stops itself while it loads")).rejects.toThrow("was stopped by a signal");
   });
@@ -120,7 +136,7 @@ test.each(["never answers", "stops itself", "reads nothing", "announces a frame 
     const behaviours = [`then ${behaviour}`];
     const pids: number[] = [];
     const losses: string[] = [];
-    runner = createModelRunner({
+    runner = new ModelRunner({
       id: "m",
       log: createLogger("test", "silent"),
       startProcess: (signal) =>
@@ -148,7 +164,7 @@ test.each(["never answers", "stops itself", "reads nothing", "announces a frame 
 test("a batch that hangs every process is given up text by text, and the others of it are answered", async () => {
   // The fake hangs on every batch but its first; a process that has answered the probe hangs on what follows.
   const hung: string[] = [];
-  runner = createModelRunner({
+  runner = new ModelRunner({
     id: "m",
     log: createLogger("test", "silent"),
     async startProcess(signal) {

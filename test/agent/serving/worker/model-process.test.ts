@@ -16,7 +16,7 @@ afterEach(async () => {
   started = undefined;
 });
 
-/** A process that has ended and that nobody has waited for yet (a zombie, where no init does it) is dead all the same. */
+/** Returns false also for a zombie: a process that has ended and was not waited for. */
 function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findInCatalog, readCatalog } from "#agent/serving/models/pull/catalog.ts";
 import { decidePullFiles } from "#agent/serving/models/pull/decide-pull-files.ts";
+import { explainPullFiles } from "#agent/serving/models/pull/explain-pull-files.ts";
 import { readHubAccess } from "#agent/serving/models/pull/hub-access.ts";
 import { isModelId, parseModelName } from "#agent/serving/models/pull/parse-model-name.ts";
 import { embeddedModels } from "#models/embedded-models.ts";
@@ -83,14 +84,35 @@ describe("which files", () => {
   });
 
   test.each([
-    { name: "none at all", paths: [], reason: "got no ONNX file" },
-    { name: "no ONNX file", paths: base, reason: "got no ONNX file" },
-    { name: "no tokenizer", paths: ["model.onnx", "config.json"], reason: "expected tokenizer.json" },
-    { name: "another processor's only", paths: [...base, "model_qint8_avx2.onnx"], reason: "for arm64" },
-  ])("$name is refused", ({ paths, reason }) => {
-    const decision = decidePullFiles(paths, choice);
-    expect(decision.kind).toBe("refuse");
-    expect(decision.reason).toContain(reason);
+    { name: "none at all", paths: [], expected: { rule: "no-onnx-file" } },
+    { name: "no ONNX file", paths: base, expected: { rule: "no-onnx-file" } },
+    {
+      name: "no tokenizer",
+      paths: ["model.onnx", "config.json"],
+      expected: { rule: "missing-files", missing: ["tokenizer.json"] },
+    },
+    {
+      name: "another processor's only",
+      paths: [...base, "model_qint8_avx2.onnx"],
+      expected: { rule: "no-fitting-onnx-file", onnx: { rule: "no-such-file", choice } },
+    },
+  ])("$name is refused", ({ paths, expected }) => {
+    expect(decidePullFiles(paths, choice)).toMatchObject({ kind: "refuse", ...expected });
+  });
+
+  test.each([
+    {
+      paths: [],
+      text: "expected model.onnx or onnx/model*.onnx, got no ONNX file: look for an export of this model to ONNX",
+    },
+    { paths: ["model.onnx"], text: "expected tokenizer.json, which the repository does not have" },
+    {
+      paths: [...base, "model_qint8_avx2.onnx"],
+      text: "expected an ONNX file of precision auto for arm64, got model_qint8_avx2.onnx (int8, x64)",
+    },
+    { paths: [...base, "model.onnx"], text: "model.onnx (fp32): the only file" },
+  ])("$text", ({ paths, text }) => {
+    expect(explainPullFiles(decidePullFiles(paths, choice))).toBe(text);
   });
 });
 

@@ -1,9 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
-import {
-  createPlannerProcess,
-  type PlannerProcessOptions,
-} from "#controller/scaling/fleet-plan/worker/planner-process.ts";
+import { PlannerProcess, type PlannerProcessOptions } from "#controller/scaling/fleet-plan/worker/planner-process.ts";
 import { createLogger } from "#platform/log.ts";
 import { planInput } from "../fleet-plan-cases.ts";
 
@@ -12,7 +9,7 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((planner) => planner.stop()));
 });
 function planner(options: Partial<PlannerProcessOptions> = {}): FleetPlanner {
-  const made = createPlannerProcess({ timeoutMs: 60_000, log: createLogger("test", "silent"), ...options });
+  const made = new PlannerProcess({ timeoutMs: 60_000, log: createLogger("test", "silent"), ...options });
   running.push(made);
   return made;
 }
@@ -48,8 +45,14 @@ test.each([
     script("process.on('message', ({ id }) => process.send({ id, plan: null, failure: 'no luck' }))"),
     "no luck",
   ],
-  ["says null", script("process.on('message', () => process.send(null))"), "was ended by SIGKILL"],
-  ["says a text", script("process.on('message', () => process.send('garbage'))"), "was ended by SIGKILL"],
+  ["says null", script("process.on('message', () => process.send(null))"), "sent something that is not a plan"],
+  ["says a text", script("process.on('message', () => process.send('garbage'))"), "sent something that is not a plan"],
+  ["is killed", script("process.on('message', () => process.kill(process.pid, 'SIGKILL'))"), "was ended by SIGKILL"],
+  [
+    "sends an answer without a plan",
+    script("process.on('message', ({ id }) => process.send({ id }))"),
+    "the planning process made no plan",
+  ],
   [
     "stops itself",
     script("process.on('message', () => process.kill(process.pid, 'SIGSTOP'))"),

@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** A process that writes without an end of line must not fill this one's memory. */
-const longestLine = 8_192;
+/** Maximum length of a line: a process that writes without an end of line must not fill this one's memory. */
+const maxLineLength = 8_192;
 
-/** Tells each line of what a child process writes, without colours; a last one without its end, too. Never rejects. */
+/** Reports each line that a child process writes, without colours, also a last one without its end. Never rejects. */
 export async function followOutput(output: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<void> {
   const decoder = new TextDecoder();
   let rest = "";
@@ -15,14 +15,14 @@ export async function followOutput(output: ReadableStream<Uint8Array>, onLine: (
     for await (const piece of output) {
       const lines = (rest + decoder.decode(piece, { stream: true })).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) tell(line.slice(0, longestLine));
-      if (rest.length > longestLine) {
-        tell(rest.slice(0, longestLine));
+      for (const line of lines) tell(line.slice(0, maxLineLength));
+      if (rest.length > maxLineLength) {
+        tell(rest.slice(0, maxLineLength));
         rest = "";
       }
     }
   } catch {
-    // What a process wrote that ended meanwhile is lost with it.
+    // The rest of the output is lost with its process.
   }
   tell(rest);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { followOutput } from "#agent/serving/worker/follow-output.ts";
+import { followOutput } from "#platform/process/follow-output.ts";
 
 const linesOf = async (...pieces: string[]) => {
   const lines: string[] = [];

@@ -8,7 +8,7 @@ function linkTo(target: string, path: string): void {
   try {
     if (readlinkSync(path) === target) return;
   } catch {
-    // not there yet
+    // it does not exist yet
   }
   const temporary = `${path}.${process.pid}.${crypto.randomUUID()}`;
   symlinkSync(target, temporary);
@@ -21,13 +21,13 @@ function linkTo(target: string, path: string): void {
 }
 
 /**
- * Makes a directory in which the carried addon finds the operator's ONNX Runtime instead of the carried one: the loader looks for
- * the library beside the addon, and ONNX Runtime for its providers beside the library's name. So there are links to all of them.
+ * Makes a directory in which the carried addon finds the operator's ONNX Runtime instead of the carried one. It has links to all of its
+ * files: the loader searches for the library beside the addon, and ONNX Runtime for its providers beside the library's name.
  * @param addonPath the carried addon
- * @returns the addon's path there
+ * @returns the addon's path in the directory
  * @throws Error when the library is too old for the addon.
  */
-export function layDownAddon(directory: string, addonPath: string, library: OperatorLibrary): string {
+export function linkAddon(directory: string, addonPath: string, library: OperatorLibrary): string {
   const addon = readFileSync(addonPath);
   const problem = explainIncompatibility(symbolVersion(addon) ?? "", library.version);
   if (problem !== null || library.version === null) throw new Error(`${library.path} can't be used: ${problem}`);

@@ -1,0 +1,29 @@
+import type { Eviction, LoadDecision } from "./decide-eviction.ts";
+
+const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+
+/** Returns the sentence for a log line or an error, about the model that is to be loaded. */
+export function explainLoad(decision: LoadDecision): string {
+  const { needBytes, usedBytes, pinnedBytes, budgetBytes, missingBytes } = decision.memory;
+  switch (decision.rule) {
+    case "fits":
+      return `${megabytes(needBytes)} fit beside ${megabytes(usedBytes)} in ${megabytes(budgetBytes)}`;
+    case "pinned-over-budget":
+      return `it is pinned, and no model can be evicted: ${megabytes(missingBytes)} over the budget`;
+    case "over-budget": {
+      const pinned = pinnedBytes > 0 ? `, of which pinned models take ${megabytes(pinnedBytes)}` : "";
+      return `it needs about ${megabytes(needBytes)}, more than fits in ${megabytes(budgetBytes)}${pinned}`;
+    }
+    case "least-recently-used":
+      return `${megabytes(missingBytes)} are missing: ${decision.ids.join(", ")} unused for longest`;
+    case "after-last-request":
+      return `${megabytes(missingBytes)} are missing until ${[...decision.evicting, ...decision.ids].join(", ")} has ended`;
+  }
+}
+
+/** Returns the sentence for a log line. */
+export function explainEviction(eviction: Eviction): string {
+  return eviction.cause === "idle"
+    ? `unused for ${Math.floor(eviction.unusedMs / 1000)} s`
+    : `${megabytes(eviction.excessBytes)} over the budget`;
+}
