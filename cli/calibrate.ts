@@ -20,6 +20,7 @@ import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
+import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import { deviceInUseReason } from "#tools/calibrate/device-in-use.ts";
@@ -31,7 +32,7 @@ import { mergeConfig } from "./run/merge-config.ts";
 import { untilStopped } from "./run/until-stopped.ts";
 
 /** Figures older than this are measured again when an interrupted sweep goes on: the room and the board have changed. */
-const resumeWithinMs = 24 * 3_600_000;
+const resumeWithinMs = dayMs;
 const defaultTargetP95Ms = 50;
 
 function readTimes(values: OptionValues): SweepTimes {

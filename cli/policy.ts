@@ -7,6 +7,7 @@ import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import { readConfigFile } from "#platform/files/read-config.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
+import { hourMs } from "#platform/time.ts";
 import { previewPast, type RecordedMinute } from "#tools/policy/preview-past.ts";
 import { previewPolicy } from "#tools/policy/preview-policy.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";
@@ -38,7 +39,7 @@ async function previewRecorded(policy: ScalingPolicy, hours: number, values: Opt
     readonly nowMs: number;
     readonly minutes: readonly RecordedMinute[];
   };
-  const preview = previewPast(policy, minutes, nowMs - hours * 3_600_000);
+  const preview = previewPast(policy, minutes, nowMs - hours * hourMs);
   if (values["json"] === true) {
     console.log(JSON.stringify({ policy: policy.name, mode: policy.mode, ...preview }, null, 2));
     return 0;
@@ -81,7 +82,7 @@ async function preview([path, ...more]: readonly string[], values: OptionValues)
   if (!Number.isFinite(fromMs)) throw new UsageError(`--at: expected a time like 2026-05-04T12:30:00Z, got "${at}"`);
   const hours = optionalNumber(values, "hours", { min: 0.1, max: 24 * 366 }) ?? 24;
   const qps = optionalNumber(values, "qps", { min: 0, max: 1e12 }) ?? null;
-  const stretches = previewPolicy(policy, { fromMs, untilMs: fromMs + hours * 3_600_000, qps });
+  const stretches = previewPolicy(policy, { fromMs, untilMs: fromMs + hours * hourMs, qps });
   if (values["json"] === true) {
     console.log(JSON.stringify({ policy: policy.name, mode: policy.mode, stretches }, null, 2));
     return 0;

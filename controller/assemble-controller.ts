@@ -5,6 +5,7 @@ import type { Forecaster } from "#forecast/forecaster.ts";
 import type { Clock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { dayMs } from "#platform/time.ts";
 import { agentView, countAgents } from "./api/agent-views.ts";
 import { forecastPeakQps } from "./api/fleet-routes.ts";
 import { registerBrokerMetrics } from "./broker/broker-metrics.ts";
@@ -28,8 +29,6 @@ import { DecisionLoop } from "./scaling/loop/decision-loop.ts";
 import { createFleetFreeze } from "./scaling/loop/fleet-freeze.ts";
 import { createOverrides } from "./scaling/loop/overrides.ts";
 import { LivePolicy } from "./scaling/policy/live-policy.ts";
-
-const dayMs = 86_400_000;
 
 /** The adapters between the controller and the world. */
 export interface ControllerAdapters extends ControllerRecords {

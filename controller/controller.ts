@@ -11,6 +11,7 @@ import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
+import { hourMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { ApiParts } from "./api/api-parts.ts";
 import { controllerHealth } from "./api/controller-health.ts";
@@ -40,7 +41,6 @@ export interface ControllerParts {
   readonly planner?: FleetPlanner;
 }
 
-const hourMs = 3_600_000;
 /** Time between two looks at the store's size. */
 const trimEachMs = hourMs / 12;
 

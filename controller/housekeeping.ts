@@ -1,11 +1,11 @@
 import type { LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import type { Logger } from "#platform/log.ts";
+import { dayMs } from "#platform/time.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { FleetTraffic } from "./fleet/fleet-traffic.ts";
 import { maxSetAside } from "./fleet/minute-intake.ts";
 import type { Store } from "./store/store.ts";
 
-const dayMs = 86_400_000;
 /** Max notes that are kept, beside the decisions. */
 const maxNotes = 1000;
 

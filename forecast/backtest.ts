@@ -1,4 +1,5 @@
 import { UsageError } from "#platform/errors.ts";
+import { hourMs } from "#platform/time.ts";
 import type { RateSeries } from "./data/training-samples.ts";
 import { inputMinutes } from "./data/window-features.ts";
 import { poissonFloorPercent } from "./judge/error-measures.ts";
@@ -61,7 +62,7 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
 
 function tooShort(length: number, { steps, stepMs }: BacktestOptions, found: string): UsageError {
   const needed = Math.ceil(Math.max((minOrigins + steps) / 0.15, inputMinutes / 0.7));
-  const neededHours = (needed * stepMs) / 3_600_000;
+  const neededHours = (needed * stepMs) / hourMs;
   return new UsageError(
     `too little to judge: expected ${needed} steps (${neededHours.toFixed(1)} h) without gaps, got ${length}. Each of the newest two parts of 15 % needs ${minOrigins} origins with ${inputMinutes} known steps before and ${steps} after; they have ${found}`,
   );

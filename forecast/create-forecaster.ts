@@ -1,5 +1,6 @@
 import { describeError, UsageError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideForecastModel } from "./blend/decide-forecast-model.ts";
 import { explainForecastModel } from "./blend/explain-forecast-model.ts";
@@ -23,7 +24,6 @@ import type { ForecastWorker } from "./lstm/worker/forecast-worker.ts";
 import { movingAverage } from "./simple/baselines.ts";
 import type { RateHistory } from "./simple/rate-model.ts";
 
-const minuteMs = 60_000;
 /** Limit of the message schema. */
 const maxReasonLength = 512;
 

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { minuteMs } from "#platform/time.ts";
 import { ForecastReport } from "#protocol/messages.ts";
 import type { ForecasterDescription } from "./forecaster.ts";
 
@@ -8,7 +9,7 @@ const exampleForecast = {
     madeAtMs: 1_795_000_020_000,
     model: "lstm",
     reason: "WAPE over 412 forecasts, newer ones weighing more: lstm 21.0 %",
-    stepMs: 60_000,
+    stepMs: minuteMs,
     qps: [41.2, 42.8, 44.1],
     peakQps: { q50: 46.3, q90: 58.9, q95: 63.5 },
     shares: { lstm: 0.7, "moving-average": 0.3 },

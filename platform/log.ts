@@ -2,6 +2,7 @@ import pino from "pino";
 import { cleanOutput } from "./clean-text.ts";
 import { redactText } from "./fetch/redact-url.ts";
 import { currentTrace } from "./request-trace.ts";
+import { minuteMs } from "./time.ts";
 
 export type Logger = pino.Logger;
 
@@ -42,7 +43,7 @@ export interface CountedLog {
 }
 
 /** For what may happen thousands of times (malformed messages, refused connections) and must neither hide nor flood. */
-export function createCountedLog(log: Logger, nowMs: () => number, periodMs = 60_000): CountedLog {
+export function createCountedLog(log: Logger, nowMs: () => number, periodMs = minuteMs): CountedLog {
   const kinds = new Map<string, { lastLoggedMs: number; sinceLogged: number }>();
   return {
     note(kind, details) {

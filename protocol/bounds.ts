@@ -1,4 +1,5 @@
 import { type TSchema, Type } from "@sinclair/typebox";
+import { dayMs, hourMs } from "#platform/time.ts";
 
 /**
  * Upper bounds of the figures in messages, generous for any board that exists. Sums over 14 days of 10,000 agents at these bounds stay
@@ -10,7 +11,7 @@ export const bounds = {
   /** Versions and sequence numbers: a change a second for 68 years. */
   count32: 2_147_483_647,
   /** A day. */
-  durationMs: 86_400_000,
+  durationMs: dayMs,
   textsPerS: 1_000_000,
   /** Requests, texts and tokens in one minute. */
   requests: 60_000_000,
@@ -22,7 +23,7 @@ export const bounds = {
   watts: 1000,
   /** An hour at the highest power: one record may hold the energy of several minutes that closed together. */
   energyJ: 3_600_000,
-  measuredMs: 3_600_000,
+  measuredMs: hourMs,
   tariffUsdPerKwh: 100,
   usdPerHour: 10_000,
 } as const;

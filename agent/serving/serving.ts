@@ -7,6 +7,7 @@ import { type Authenticator, createAuthenticator } from "#platform/http/guard/au
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import { type HttpServer, serveHttp } from "#platform/http/serve-http.ts";
 import type { Logger } from "#platform/log.ts";
+import { secondMs } from "#platform/time.ts";
 import { TextEmbedder } from "./admission/embed-texts.ts";
 import type { Embedder } from "./admission/embedder.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
@@ -263,7 +264,7 @@ export class Serving {
       defaultModel: config.model,
       pinned: config.pinned,
       memoryBytes: config.modelMemoryBytes,
-      keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * 1000,
+      keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * secondMs,
       open: (found, events) =>
         openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest), weightOf, gate }, log, {
           onBatch: metrics.recordBatch,

@@ -13,6 +13,7 @@ import { startBackend } from "#forecast/lstm/tensorflow.ts";
 import { modelStepMs, rateSeriesOf } from "#forecast/lstm/train-from-trace.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
+import { minuteMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { backtestColumns, columnLegend } from "#tools/reports/forecast/backtest-columns.ts";
 import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
@@ -110,7 +111,7 @@ function backtestTrace(trace: Trace, request: BacktestRequest, network: NetworkF
 }
 
 function stepsOf(stepMs: number, { horizonMinutes }: BacktestRequest): number {
-  return Math.max(1, Math.round((horizonMinutes * 60_000) / stepMs));
+  return Math.max(1, Math.round((horizonMinutes * minuteMs) / stepMs));
 }
 
 /** Prints the errors of each model's forecasts of the newest part of each trace. */

@@ -15,6 +15,7 @@ import {
   optionalString,
   requiredOption,
 } from "#platform/terminal/command.ts";
+import { minuteMs } from "#platform/time.ts";
 import { runBacktest } from "./forecast-backtest.ts";
 import { readTrainingData, valueUnits } from "./read-training-data.ts";
 import { lockForTraining } from "./training-lock.ts";
@@ -78,7 +79,7 @@ async function train(values: OptionValues): Promise<number> {
       optionalNumber(values, "stride", { min: 1, max: 10_000, integer: true }) ??
       strideFor(description.trace.counts.length),
     seed: optionalNumber(values, "seed", { min: 0, max: 1_000_000, integer: true }) ?? 1,
-    maxMs: (optionalNumber(values, "max-minutes", { min: 0.01, max: 100_000 }) ?? 60) * 60_000,
+    maxMs: (optionalNumber(values, "max-minutes", { min: 0.01, max: 100_000 }) ?? 60) * minuteMs,
   };
   const backend = await startBackend(oneOf(values, "backend", backends));
   const json = values["json"] === true;

@@ -5,9 +5,7 @@ import { UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
-
-const minuteMs = 60_000;
-const dayMs = 24 * 60 * minuteMs;
+import { dayMs, minuteMs } from "#platform/time.ts";
 
 export const valueUnits = ["per-step", "per-second"] as const;
 export type ValueUnit = (typeof valueUnits)[number];

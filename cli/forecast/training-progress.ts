@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from "cli-progress";
 import type { TrainingEvents } from "#forecast/lstm/train-lstm.ts";
+import { minuteMs } from "#platform/time.ts";
 
 /** Shows the progress of a training: a bar that moves with every batch on a terminal, a line per epoch elsewhere. */
 export function createTrainingProgress(
@@ -24,7 +25,7 @@ export function createTrainingProgress(
   const left = (epoch: number, batch: number, batches: number): string => {
     done += 1;
     const remaining = (epochs - epoch) * batches + batches - batch;
-    const minutes = ((performance.now() - startedMs) / done / 60_000) * remaining;
+    const minutes = ((performance.now() - startedMs) / done / minuteMs) * remaining;
     return minutes < 1 ? `${Math.ceil(60 * minutes)} s` : `${Math.ceil(minutes)} min`;
   };
   return {

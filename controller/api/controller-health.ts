@@ -1,3 +1,4 @@
+import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { Broker } from "#protocol/broker.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
@@ -5,7 +6,7 @@ import type { Housekeeping } from "../housekeeping.ts";
 import type { Store } from "../store/store.ts";
 import type { Health } from "./schemas.ts";
 
-const shownForMs = 24 * 3_600_000;
+const shownForMs = dayMs;
 
 /** Health without secrets, as it is served without a key. */
 export function controllerHealth(

@@ -1,9 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { hourMs } from "#platform/time.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { ErrorBody } from "./schemas.ts";
-
-const hourMs = 3_600_000;
 
 const TrafficQuery = Type.Object(
   {

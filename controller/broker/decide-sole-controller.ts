@@ -1,3 +1,4 @@
+import { dayMs } from "#platform/time.ts";
 import type { ControllerState } from "#protocol/messages.ts";
 
 /** Decision which of two controllers acts at a broker that they share. */
@@ -24,7 +25,7 @@ export interface Claim extends Pick<ControllerState, "instanceId" | "status" | "
 }
 
 /** Max time that a controller runs without a restart; clocks that were never set say 1970. */
-const maxRunMs = 10 * 366 * 86_400_000;
+const maxRunMs = 10 * 366 * dayMs;
 
 /** Judges another controller's state on the fleet's topic. The controller that acts for longer stays; of a tie the smaller id. */
 export function decideSoleController(

@@ -1,3 +1,4 @@
+import { secondMs } from "#platform/time.ts";
 import type { ClientRights } from "./client-access.ts";
 
 /** Token bucket, in messages and bytes. */
@@ -19,7 +20,7 @@ export function createPublishPace({ messagesPerS, bytesPerS, burstS }: PaceLimit
   let messagesMs = Number.NEGATIVE_INFINITY;
   let bytesMs = Number.NEGATIVE_INFINITY;
   const levelAfter = (levelMs: number, now: number, amount: number, perS: number) =>
-    Math.max(levelMs, now - burstS * 1000) + (amount / perS) * 1000;
+    Math.max(levelMs, now - burstS * secondMs) + (amount / perS) * secondMs;
   return {
     take(messages, bytes) {
       const now = nowMs();

@@ -1,3 +1,5 @@
+import { minuteMs } from "#platform/time.ts";
+
 /**
  * Delays the answer to wrong secrets, longer with each from the same network. A client that knows its secret never waits, whichever clients share
  * its address: a 256-bit secret can't be guessed, so only the load has to be bounded.
@@ -9,7 +11,7 @@ export interface RefusalDelay {
 
 const firstMs = 100;
 const maxMs = 5000;
-const forgetAfterMs = 60_000;
+const forgetAfterMs = minuteMs;
 const maxNetworks = 1024;
 
 export function createRefusalDelay(nowMs: () => number): RefusalDelay {

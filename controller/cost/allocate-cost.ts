@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import type { Birth } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { type ComputeShare, computeShares } from "./compute-shares.ts";
@@ -91,7 +92,7 @@ export class CostAllocation {
 
   add(minute: MinuteRecord): void {
     const { agentId, traffic } = minute;
-    const startMs = Math.floor(traffic.minuteStartMs / 60_000) * 60_000;
+    const startMs = Math.floor(traffic.minuteStartMs / minuteMs) * minuteMs;
     if (startMs !== this.#minuteStartMs) this.#closeMinute();
     this.#minuteStartMs = startMs;
     const cost = priceMinute(minute, this.#pricesOf(agentId));
@@ -171,9 +172,9 @@ export class CostAllocation {
           ...amounts,
           requests: sum.requests,
           usdPer1000Requests: per1000(amounts.totalUsd, sum.requests),
-          observedMinutes: sum.observedMs / 60_000,
+          observedMinutes: sum.observedMs / minuteMs,
           // Over the whole window: a minute's energy may be measured together with the next one's.
-          missingEnergyMinutes: Math.max(0, sum.observedMs - sum.measuredMs) / 60_000,
+          missingEnergyMinutes: Math.max(0, sum.observedMs - sum.measuredMs) / minuteMs,
         };
       });
   }

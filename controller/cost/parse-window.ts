@@ -1,9 +1,11 @@
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
+
 export interface TimeWindow {
   readonly startMs: number;
   readonly endMs: number;
 }
 
-const unitMs: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const unitMs: Readonly<Record<string, number>> = { m: minuteMs, h: hourMs, d: dayMs, w: 7 * dayMs };
 
 /** Parses "15m", "24h", "7d", "2w" (up to now) or "startMs,endMs" (ms since the epoch); null for other texts and empty windows. */
 export function parseWindow(text: string, nowMs: number): TimeWindow | null {

@@ -1,7 +1,7 @@
+import { hourMs } from "#platform/time.ts";
 import type { AgentRole, Birth, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
 
 const joulesPerKwh = 3_600_000;
-const msPerHour = 3_600_000;
 
 export interface Prices {
   readonly tariffUsdPerKwh: number;
@@ -45,7 +45,7 @@ export function priceMinute(
     use: requests > 0 ? "serving" : role === "active" ? "idle" : "standby",
     energyKwh,
     energyUsd: energyKwh * prices.tariffUsdPerKwh,
-    amortisationUsd: (traffic.observedMs / msPerHour) * prices.amortisationUsdPerHour,
+    amortisationUsd: (traffic.observedMs / hourMs) * prices.amortisationUsdPerHour,
     observedMs: traffic.observedMs,
     measuredMs: power?.measuredMs ?? 0,
     requests,

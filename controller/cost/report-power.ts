@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { minuteMs } from "#platform/time.ts";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import { textsOf } from "../fleet/agent-state.ts";
 import type { MinuteRecord } from "../store/store.ts";
@@ -96,7 +97,7 @@ interface AgentSum {
 
 function minutesOf(msByMode: ReadonlyMap<string, number>): Record<string, number> {
   return Object.fromEntries(
-    [...msByMode].sort(([a], [b]) => a.localeCompare(b)).map(([mode, ms]) => [mode, ms / 60_000]),
+    [...msByMode].sort(([a], [b]) => a.localeCompare(b)).map(([mode, ms]) => [mode, ms / minuteMs]),
   );
 }
 
@@ -151,7 +152,7 @@ export class PowerReportBuilder {
     const ifKnown = <T>(compared: T): T | null => (unknownReason === null ? compared : null);
     return {
       window: { startMs: Math.round(window.startMs), endMs: Math.round(window.endMs) },
-      measuredMinutes: sums.reduce((ms, [, sum]) => ms + sum.measuredMs, 0) / 60_000,
+      measuredMinutes: sums.reduce((ms, [, sum]) => ms + sum.measuredMs, 0) / minuteMs,
       actual,
       alwaysTopMode: ifKnown({ ...top, savedShare: top.energyKwh > 0 ? 1 - actual.energyKwh / top.energyKwh : 0 }),
       foresight: ifKnown({

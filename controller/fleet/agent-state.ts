@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Birth, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 
@@ -69,7 +70,7 @@ export function observeReported(state: AgentState, reported: Reported, nowMs: nu
 }
 
 /** Max time by which a minute may start ahead of the controller's clock; beyond it one of the clocks is wrong. */
-export const maxAheadMs = 600_000;
+export const maxAheadMs = 10 * minuteMs;
 
 /** Takes in a stored minute, and names the causes for a rebirth. Historical minutes, those of other boots and those of the future don't count as live. */
 export function observeMinute(

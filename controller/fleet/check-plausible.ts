@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import type { Birth, MinuteData, MinutePower } from "#protocol/messages.ts";
 import { maxAheadMs, textsOf } from "./agent-state.ts";
@@ -9,7 +10,6 @@ import { maxAheadMs, textsOf } from "./agent-state.ts";
 const maxTimesUsual = 100;
 /** Max plausible tokens of a text: no model reads more, and no body holds more. */
 const maxTokensOfText = 1_048_576;
-const minuteMs = 60_000;
 
 /** Returns the birth without implausible capacities, whose modes then count with the usual one, and the faults found. */
 export function withPlausibleCapacity(birth: Birth, usualQps: number): { birth: Birth; faults: readonly string[] } {

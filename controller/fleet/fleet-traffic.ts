@@ -1,6 +1,6 @@
 import type { MinuteRate } from "#forecast/forecaster.ts";
+import { minuteMs } from "#platform/time.ts";
 
-const minuteMs = 60_000;
 /** A week, for the seasonal forecasts. */
 const keptMinutes = 7 * 24 * 60;
 

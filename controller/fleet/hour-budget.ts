@@ -1,3 +1,4 @@
+import { hourMs, minuteMs } from "#platform/time.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import type { HourUse, MinuteStore } from "../store/store.ts";
 
@@ -14,8 +15,8 @@ export interface HourLimits {
 export const hourLimits: HourLimits = {
   rows: 120,
   bytes: 6 * 1024 * 1024,
-  observedMs: 75 * 60_000,
-  measuredMs: 75 * 60_000,
+  observedMs: 75 * minuteMs,
+  measuredMs: 75 * minuteMs,
 };
 
 /** Limits what one agent can store and report for each hour, so that it can't fill the store or run for more than an hour an hour. */
@@ -31,8 +32,6 @@ export interface HourBudgetLook {
   /** Records that the minute was stored. */
   spend(): void;
 }
-
-const hourMs = 3_600_000;
 
 function withMinute(use: HourUse, data: MinuteData, bytes: number): HourUse {
   return {

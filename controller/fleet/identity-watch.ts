@@ -1,4 +1,5 @@
 import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
+import { hourMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
@@ -19,7 +20,6 @@ const maxFleets = 8;
 const maxBoots = 4;
 /** Max notes on record in an hour, as names can be made up without end; further ones are counted in the log. */
 const maxNotesAnHour = 20;
-const hourMs = 3_600_000;
 
 function hostOf(url: string): string | null {
   return URL.canParse(url) ? new URL(url).hostname : null;

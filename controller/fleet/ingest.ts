@@ -1,4 +1,5 @@
 import { type CountedLog, createCountedLog, type Logger } from "#platform/log.ts";
+import { dayMs } from "#platform/time.ts";
 import type { Broker, BrokerMessage } from "#protocol/broker.ts";
 import { cleanText } from "#protocol/clean-text.ts";
 import { decodeMessage } from "#protocol/codec.ts";
@@ -44,7 +45,7 @@ export interface IngestParts {
 /** Max log lines a second about command results: draining a fleet makes a few of each agent. */
 const maxResultLinesPerS = 50;
 const channels = ["presence", "birth", "data", "reported", "cmd-result"] as const;
-const weekMs = 7 * 24 * 3_600_000;
+const weekMs = 7 * dayMs;
 
 type AgentMessage = Presence | Birth | MinuteData | Reported | CommandResult;
 

@@ -1,12 +1,13 @@
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { encodeMessage } from "#protocol/codec.ts";
 import { Command } from "#protocol/messages.ts";
 import { agentTopic } from "#protocol/topics.ts";
 import type { RebirthCause } from "./agent-state.ts";
 
-const expiryMs = 60_000;
+const expiryMs = minuteMs;
 
 export interface RebirthRequestsParts {
   readonly fleetName: string;

@@ -1,5 +1,6 @@
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { dayMs, hourMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { type AgentChannel, agentChannels, agentTopic } from "#protocol/topics.ts";
 import type { AgentStore, DecisionStore, MinuteStore } from "../store/store.ts";
@@ -29,7 +30,7 @@ const maxLookedAt = 100;
 /** Min time between two such searches. */
 const lookEachMs = 1000;
 /** Time for which the fleet is listened to before a silence counts. */
-const listenFirstMs = 3_600_000;
+const listenFirstMs = hourMs;
 const retainedChannels = (Object.keys(agentChannels) as AgentChannel[]).filter(
   (channel) => agentChannels[channel].retain,
 );
@@ -60,7 +61,7 @@ export class Retirement {
     // After a start, or while the broker was away, no agent could be heard.
     if (sinceMs === null || nowMs() - sinceMs < listenFirstMs) return [];
     const silent = this.#idle().filter(({ lastHeardMs }) => nowMs() - lastHeardMs > retireAfterMs);
-    const reason = `not heard of for ${Math.round(retireAfterMs / 86_400_000)} days: retired`;
+    const reason = `not heard of for ${Math.round(retireAfterMs / dayMs)} days: retired`;
     for (const agent of silent) await this.#remove(agent, "retired-silent", reason);
     return silent.map(({ agentId }) => agentId);
   }

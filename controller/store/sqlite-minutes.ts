@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { createMinutePruning } from "./minute-pruning.ts";
@@ -21,7 +22,6 @@ interface StoredMinute {
 /** Max rows and bytes of a page, so that a long window neither fills the memory nor blocks other requests. */
 const pageRows = 2000;
 const pageBytes = 4 * 1024 * 1024;
-const minuteMs = 60_000;
 const minutesOfHour = Array.from({ length: 60 }, (_, minute) => `$hourStartMs + ${minute * minuteMs}`).join();
 
 /** Record of a row; null when it can't be read. */

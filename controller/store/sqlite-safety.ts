@@ -1,4 +1,5 @@
 import type { Database } from "bun:sqlite";
+import { minuteMs } from "#platform/time.ts";
 import type { RowQuarantine } from "./row-quarantine.ts";
 import { FreezeRow, LeaseRow } from "./row-schemas.ts";
 import type { Freeze, SafetyStore } from "./store.ts";
@@ -10,7 +11,7 @@ interface StoredFreeze {
 }
 
 /** Tolerance for clocks: a lease that ends later than a new one by more than this is invalid. */
-const clockStepMs = 600_000;
+const clockStepMs = 10 * minuteMs;
 
 /** Stands for a stored freeze whose reason and end can't be read. */
 const unreadableFreeze: Freeze = {

@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from "prom-client";
+import { dayMs } from "#platform/time.ts";
 import type { ForecastAccuracy } from "#protocol/messages.ts";
 
-const dayMs = 24 * 3_600_000;
 /** Times over which figures are shown. */
 export const accuracyWindows = { "24h": dayMs, "7d": 7 * dayMs } as const;
 export type AccuracyWindow = keyof typeof accuracyWindows;

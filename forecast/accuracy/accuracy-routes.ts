@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { dayMs } from "#platform/time.ts";
 import { ForecastAccuracy } from "#protocol/messages.ts";
 import { type AccuracyWindow, accuracyWindows } from "./accuracy-metrics.ts";
 
@@ -12,7 +13,7 @@ const WrongWindow = Type.Object(
 );
 
 const exampleAccuracy: ForecastAccuracy = {
-  windowMs: 86_400_000,
+  windowMs: dayMs,
   forecasts: 1_410,
   wapePercent: 21.4,
   biasPercent: -1.2,

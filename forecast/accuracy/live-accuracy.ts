@@ -2,12 +2,12 @@ import type { MinuteRate } from "#forecast/forecaster.ts";
 import { conformalFactor } from "#forecast/judge/quantile-measures.ts";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
 import { decideForecastOutcome, type MadeForecast } from "./decide-forecast-outcome.ts";
 import { ForecastTable } from "./forecast-table.ts";
 import { summarizeAccuracy } from "./summarize-accuracy.ts";
 
-const minuteMs = 60_000;
 /** Minutes of which the mean is the level that a scaler had sized for. */
 const levelMinutes = 5;
 /** Forecasts that headroom is learnt from: a day; a quantile of 0.95 needs 20 at the very least. */

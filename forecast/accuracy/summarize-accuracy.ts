@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastAccuracy } from "#protocol/messages.ts";
 import type { ForecastOutcome } from "./decide-forecast-outcome.ts";
 
@@ -8,7 +9,7 @@ export interface ScoredForecast extends Omit<ForecastOutcome, "riseQps" | "steps
 }
 
 /** Time within which rises, or alarms, count as one: the reach of a forecast. */
-const sameEventMs = 15 * 60_000;
+const sameEventMs = 15 * minuteMs;
 
 export interface RiseCounts {
   readonly hits: number;
@@ -94,7 +95,7 @@ export function summarizeAccuracy(forecasts: readonly ScoredForecast[], windowMs
     hitRate: share(hits, hits + misses),
     missRate: share(misses, hits + misses),
     falseAlarmRate: share(falseAlarms, hits + falseAlarms),
-    medianLeadMinutes: lead === null ? null : lead / 60_000,
+    medianLeadMinutes: lead === null ? null : lead / minuteMs,
     served,
   };
 }

@@ -1,4 +1,5 @@
 import type { RateAt } from "#forecast/simple/rate-model.ts";
+import { hourMs } from "#platform/time.ts";
 import type { ModelScore } from "./decide-champion.ts";
 
 /** Forecasts of all models at one moment. */
@@ -24,7 +25,7 @@ export interface ForecastScores {
 }
 
 /** Age at which a comparison weighs half as much. */
-const defaultHalfLifeMs = 6 * 3_600_000;
+const defaultHalfLifeMs = 6 * hourMs;
 /** Forecasts whose time never comes (a clock set back) are dropped. */
 const maxPending = 64;
 

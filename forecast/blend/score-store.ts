@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { TextMemory } from "#forecast/forecaster.ts";
 import type { Logger } from "#platform/log.ts";
+import { dayMs } from "#platform/time.ts";
 import type { ModelScore } from "./decide-champion.ts";
 
 /** Keeps the models' scores from one run to the next. */
@@ -28,7 +29,7 @@ const StoredScores = Type.Object({
 type StoredScores = Static<typeof StoredScores>;
 
 /** Scores of last week say little about today's models. */
-const maxAgeMs = 7 * 24 * 3_600_000;
+const maxAgeMs = 7 * dayMs;
 
 export function createScoreStore(memory: TextMemory, log: Logger): ScoreStore {
   const read = (): StoredScores | null => {

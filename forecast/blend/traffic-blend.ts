@@ -5,6 +5,7 @@ import { createQuantileRegression } from "#forecast/quantiles/quantile-regressio
 import type { RateAt, RateHistory } from "#forecast/simple/rate-model.ts";
 import { createPeakRidge, recentPeak } from "#forecast/simple/recent-peak-models.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
+import { dayMs, minuteMs } from "#platform/time.ts";
 import { type ChampionDecision, decideChampion, type ModelScore, minForecasts } from "./decide-champion.ts";
 import { explainChampion, sharesToText } from "./explain-champion.ts";
 import { PathBlend } from "./path-blend.ts";
@@ -45,9 +46,8 @@ export interface BlendStep {
   readonly networkPeak: PeakQuantiles | null;
 }
 
-const dayMs = 86_400_000;
 /** Scores change little in this time; saving more often would wear out flash memory. */
-const savingMs = 300_000;
+const savingMs = 5 * minuteMs;
 const networkName = "lstm";
 const headName = "lstm quantiles";
 /** Share from which on a model's name stands for the blend. */

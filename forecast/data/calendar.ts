@@ -1,3 +1,5 @@
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
+
 /** Local time and calendar at a moment. */
 export interface CalendarMoment {
   /** 0 ≤ hour < 24, with the minutes as its fraction. */
@@ -10,8 +12,7 @@ export interface CalendarMoment {
 
 export type Calendar = (timeMs: number) => CalendarMoment;
 
-const quarterHourMs = 900_000;
-const dayMs = 86_400_000;
+const quarterHourMs = 15 * minuteMs;
 /** Size of the cache, about a quarter of a year; then it is cleared. */
 const maxCachedQuarters = 8_192;
 
@@ -53,7 +54,7 @@ export function createCalendar(timeZone: string, holidays: readonly string[]): C
     // 1 January 1970 was a Thursday.
     const dayOfWeek = (((day + 3) % 7) + 7) % 7;
     return {
-      hour: (localMs - day * dayMs) / 3_600_000,
+      hour: (localMs - day * dayMs) / hourMs,
       dayOfWeek,
       weekend: dayOfWeek >= 5,
       holiday: holidayDays.has(day),

@@ -4,6 +4,7 @@ import { cleanText } from "#platform/clean-text.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
+import { secondMs } from "#platform/time.ts";
 import type { Trace } from "./parse-trace.ts";
 
 export interface PrometheusRequest {
@@ -170,7 +171,7 @@ export async function readPrometheus(
       for (const warning of answer.warnings ?? []) warnings.add(cleanText(warning, 500));
       if (answer.isPartial === true) warnings.add("the answer is partial");
       for (const [timeS, text] of seriesOf(answer)) {
-        const index = Math.round((timeS * 1000 - startMs) / stepMs);
+        const index = Math.round((timeS * secondMs - startMs) / stepMs);
         const perSecond = Number(text);
         const usable = text !== "" && Number.isFinite(perSecond) && perSecond >= 0;
         newest = Math.max(newest, index);

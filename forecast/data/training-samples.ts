@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import type { Calendar } from "./calendar.ts";
 import {
   featuresPerWindow,
@@ -16,8 +17,6 @@ export interface RateSeries {
   readonly qps: readonly (number | null)[];
   readonly calendar: Calendar;
 }
-
-const minuteMs = 60_000;
 
 /** Returns the 60 rates before an origin, gaps filled. */
 export function windowBefore(series: RateSeries, origin: number): number[] {

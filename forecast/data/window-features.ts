@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import type { Calendar } from "./calendar.ts";
 
 /** Minutes in the network's input … */
@@ -9,8 +10,6 @@ export const featureNames = ["qps", "hour", "dayOfWeek", "weekend", "holiday"] a
 export const featuresPerWindow = inputMinutes * featureNames.length;
 /** Newest minutes whose mean is the forecast that the network corrects. */
 export const anchorMinutes = 30;
-
-const minuteMs = 60_000;
 
 /**
  * Scale between rates and the network's numbers. Inputs and outputs are divided by the window's own level, so that the same weights serve a

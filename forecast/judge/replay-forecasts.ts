@@ -6,6 +6,7 @@ import type { PeakQuantiles } from "#forecast/quantiles/peak-quantiles.ts";
 import { runToEnd } from "#forecast/simple/rate-model.ts";
 import { createPeakRidge, recentPeak } from "#forecast/simple/recent-peak-models.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
+import { dayMs, minuteMs } from "#platform/time.ts";
 
 /** Returns a network's forecasts, one for each origin, of the given number of steps (at most 15). */
 export type NetworkForecasts = (
@@ -46,8 +47,7 @@ export interface Served {
   readonly networkPeak: PeakQuantiles | null;
 }
 
-const minuteMs = 60_000;
-const maxHistoryMs = 14 * 86_400_000;
+const maxHistoryMs = 14 * dayMs;
 const simpleModelNames = [...createSimpleModels(), recentPeak, createPeakRidge()].map(({ name }) => name);
 
 /** Finds at most `maxOrigins` origins, evenly spread, with enough record before them and all steps counted after them. */

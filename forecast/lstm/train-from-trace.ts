@@ -7,6 +7,7 @@ import { inputMinutes, outputMinutes } from "#forecast/data/window-features.ts";
 import { poissonFloorPercent } from "#forecast/judge/error-measures.ts";
 import { evaluateBaselines, evaluateForecasts, outputsToRates } from "#forecast/judge/evaluate-forecasts.ts";
 import { UsageError } from "#platform/errors.ts";
+import { minuteMs } from "#platform/time.ts";
 import { judgeModel, type ModelCard, renderModelCard } from "./model-card.ts";
 import { serializeModel } from "./model-files.ts";
 import { predictOutputs } from "./predict-outputs.ts";
@@ -30,7 +31,7 @@ export interface TrainingResult {
 }
 
 /** Step of the traces that the model is made for. */
-export const modelStepMs = 60_000;
+export const modelStepMs = minuteMs;
 
 /** Length of a trace without gaps of which each part has `windows`; the smallest parts are 15 % each. */
 function neededMinutes(windows: number): number {

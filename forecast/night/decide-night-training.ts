@@ -1,3 +1,4 @@
+import { hourMs } from "#platform/time.ts";
 import type { RecordWindows } from "./training-record.ts";
 
 /** Times are of the device's own clock. */
@@ -36,7 +37,7 @@ export type TrainingDecision =
   | { readonly kind: "start"; readonly rule: "due"; readonly recordedMinutes: number; readonly window: string };
 
 /** Time after a training in which no other starts: one a night. */
-const restMs = 12 * 3_600_000;
+const restMs = 12 * hourMs;
 
 /** Start and end of a window like "01:00-05:00", in minutes since midnight. */
 export function parseWindow(window: string): { readonly from: number; readonly to: number } {

@@ -8,6 +8,7 @@ import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
 import type { WorkerLoss } from "#platform/process/child-worker.ts";
+import { minuteMs } from "#platform/time.ts";
 import { decideNightTraining, type TrainingSituation } from "./decide-night-training.ts";
 import { explainNightTraining, explainPromotion } from "./explain-night-training.ts";
 import type { NightTrainingConfig } from "./night-training-config.ts";
@@ -70,7 +71,6 @@ export interface NightTrainingParts {
   readonly command?: (task: TrainerTask) => readonly string[];
 }
 
-const minuteMs = 60_000;
 /** A batch takes seconds, and validation little longer; a busy machine may keep an idle process waiting. */
 const maxSilenceMs = 15 * minuteMs;
 /** Maximum age of a checkpoint's trace to be resumed; an older one would leave too much out. */

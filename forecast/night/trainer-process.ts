@@ -1,8 +1,7 @@
 import { type ChildWorker, startChildWorker, type WorkerLoss } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { TrainerMessage, TrainerOrder, TrainerTask } from "./trainer-messages.ts";
-
-const minuteMs = 60_000;
 
 export interface TrainerProcessOptions {
   /** A trainer that sends nothing for this long while it may train hangs. */

@@ -1,3 +1,4 @@
+import { hourMs } from "#platform/time.ts";
 import { decideShares, type ForecastCost } from "./decide-shares.ts";
 
 /** Costs of forecasters' past forecasts, newer ones weighing more. */
@@ -18,7 +19,7 @@ export interface DiscountedCosts {
  * Speeds of forgetting. Shares are decided for each and then averaged: traffic changes within hours when something happens and from day
  * to day when nothing does, and it is not known beforehand which.
  */
-const halfLivesMs = [1, 3, 12, 48].map((hours) => hours * 3_600_000);
+const halfLivesMs = [1, 3, 12, 48].map((hours) => hours * hourMs);
 /** Comparisons that a forecaster needs before it gets a share. */
 const minComparisons = 10;
 /** Comparisons after which the shares have half of their final sharpness: little experience is no reason to rely on one forecaster. */

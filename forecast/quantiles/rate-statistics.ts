@@ -1,9 +1,8 @@
 import type { RateHistory } from "#forecast/simple/rate-model.ts";
+import { dayMs, hourMs } from "#platform/time.ts";
 
 /** Length of the window that a row of statistics describes, in steps. */
 export const windowSteps = 60;
-const dayMs = 86_400_000;
-const hourMs = 3_600_000;
 
 /** Ranges of the newest steps that means are taken over: finer where they are newer. */
 const lagBins = [

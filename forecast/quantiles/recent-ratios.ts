@@ -1,3 +1,5 @@
+import { dayMs, minuteMs } from "#platform/time.ts";
+
 /** Factors by which forecasts must be multiplied to be exceeded with a given probability, learnt from their past ratios. */
 export interface RecentRatios {
   /** Learns from a forecast for the time that began at `endMs`. */
@@ -8,12 +10,12 @@ export interface RecentRatios {
   factors(nowMs: number): readonly number[];
 }
 
-const memoryMs = 86_400_000;
+const memoryMs = dayMs;
 /** Outcomes that are remembered for longer than a day where forecasts are rare. */
 const minRemembered = 100;
 /** Outcomes before which the assumed factors hold. */
 const minOutcomes = 20;
-const relearnMs = 600_000;
+const relearnMs = 10 * minuteMs;
 
 /**
  * Split conformal prediction (Vovk 2005) on the ratios actual / forecast of the newest day: the ⌈(n + 1) · quantile⌉-th smallest.

@@ -1,7 +1,5 @@
+import { dayMs, hourMs } from "#platform/time.ts";
 import { type RateHistory, type RateModel, runToEnd } from "./rate-model.ts";
-
-const dayMs = 86_400_000;
-const hourMs = 3_600_000;
 
 export interface HoltWintersWeights {
   /** Smoothing of the level, 0 to 1. */

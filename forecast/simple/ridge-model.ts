@@ -1,3 +1,4 @@
+import { dayMs } from "#platform/time.ts";
 import { type RateHistory, type RateModel, runToEnd } from "./rate-model.ts";
 import {
   minRidgeRows,
@@ -14,7 +15,6 @@ import { createRidgeEquations } from "./solve-ridge.ts";
 /** Bounds of the steps between fits, which are a sixteenth of the record. */
 const minRefitSteps = 60;
 const maxRefitSteps = 240;
-const dayMs = 86_400_000;
 /** Steps of which the mean enters, of the stretch that is forecast as it was yesterday and last week. */
 const pooledSteps = 3;
 

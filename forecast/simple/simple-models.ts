@@ -1,9 +1,8 @@
+import { dayMs } from "#platform/time.ts";
 import { type Baseline, lastValue, movingAverage, seasonalNaive } from "./baselines.ts";
 import { createHoltWintersModel } from "./holt-winters.ts";
 import type { RateModel } from "./rate-model.ts";
 import { createRidgeModel } from "./ridge-model.ts";
-
-const dayMs = 86_400_000;
 
 const fromBaseline = (name: string, baseline: Baseline): RateModel => ({
   name,

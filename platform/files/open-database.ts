@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Logger } from "#platform/log.ts";
+import { dayMs } from "../time.ts";
 
 /** One step of a schema, by its place in the list; steps already applied are never edited. */
 export type Migration = string;
@@ -67,7 +68,7 @@ function openAndMigrate(path: string, migrations: readonly Migration[], options:
 }
 
 const asideMark = ".corrupt-";
-const shownForMs = 24 * 3_600_000;
+const shownForMs = dayMs;
 
 function moveAside(path: string, nowMs: number, error: unknown, log: Logger): void {
   const asidePath = path + asideMark + nowMs;

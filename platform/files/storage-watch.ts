@@ -1,5 +1,6 @@
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { hourMs } from "../time.ts";
 
 /** Records that could not be written, kept in memory until they can. */
 export interface MemoryTail {
@@ -33,7 +34,7 @@ export interface StorageWatch {
 }
 
 /** A loss degrades health for so long. */
-const recentLossMs = 3_600_000;
+const recentLossMs = hourMs;
 
 /** SQLite's code with its words: "database or disk is full" alone does not say whose. */
 function reasonOf(what: string, error: unknown): string {

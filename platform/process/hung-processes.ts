@@ -1,3 +1,5 @@
+import { minuteMs } from "../time.ts";
+
 /** Counts child processes that were killed because they did not answer, so that a hang is never silent. */
 export interface HungProcesses {
   /** @param kind purpose of the process: model, forecast, … */
@@ -8,7 +10,7 @@ export interface HungProcesses {
   recent(): { readonly kind: string; readonly reason: string; readonly agoMs: number } | null;
 }
 
-const recentMs = 300_000;
+const recentMs = 5 * minuteMs;
 
 /** @param kinds counted from 0, so that the first hang shows as a rise */
 export function createHungProcesses(

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { minuteMs } from "#platform/time.ts";
 import { amount, bounds, count, TimeMs, text } from "../bounds.ts";
 import { AgentRole, described, envelope, orNull, roleMeaning, strict } from "./fields.ts";
 import { ForecastAccuracy, ForecastReport } from "./forecast.ts";
@@ -42,7 +43,7 @@ export const MinuteTraffic = Type.Object(
   {
     minuteStartMs: described(TimeMs, "start of the minute"),
     observedMs: described(
-      amount(60_000),
+      amount(minuteMs),
       "how much of the minute the agent ran: 60,000 except in the first and last minute of a boot",
     ),
     errors: described(count(bounds.requests), "requests that failed on the agent's side (5xx other than standby)"),

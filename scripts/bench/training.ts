@@ -4,11 +4,13 @@
  * works beside that while the trainer is stopped (SIGSTOP), in turns. The record is the embedded trace, repeated to 30 days.
  * Usage: scripts/bench/training time|latency [--binary FILE] [--units full|small|tiny] [--epochs N] [--rounds N] [--json]
  */
+
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { parseTrace } from "#forecast/data/parse-trace.ts";
 import type { TrainingStatus } from "#forecast/night/night-training.ts";
+import { minuteMs } from "#platform/time.ts";
 import { formatTable } from "../../platform/terminal/format-table.ts";
 import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
 import { writeRecordedTraffic } from "../../test/e2e/recorded-traffic.ts";
@@ -34,7 +36,6 @@ if (positionals.length !== 1 || (what !== "time" && what !== "latency")) {
 const binary = resolve(values.binary);
 const rounds = Number(values.rounds);
 const minutes = 30 * 24 * 60;
-const minuteMs = 60_000;
 const msPerTick = 10;
 const stretchS = 8;
 const rate = 50;

@@ -7,13 +7,12 @@ import { summarizeAccuracy } from "#forecast/accuracy/summarize-accuracy.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
+import { dayMs, minuteMs } from "#platform/time.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { aBirth, aForecast, aMinute, aPresence } from "../fakes/builders.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { createRecordingBroker, type RecordingBroker } from "./recording-broker.ts";
 
-const minuteMs = 60_000;
-const dayMs = 86_400_000;
 const topic = (channel: string, agentId = "thor-1") => `thormesh/v1/f/agents/${agentId}/${channel}`;
 
 let nowMs: number;

@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { createFleetTraffic } from "#controller/fleet/fleet-traffic.ts";
 import { Housekeeping } from "#controller/housekeeping.ts";
 import { createLogger } from "#platform/log.ts";
+import { dayMs } from "#platform/time.ts";
 import { aMinute } from "../fakes/builders.ts";
 import { createMemoryStore } from "./memory-store.ts";
 
-const dayMs = 86_400_000;
 const aNote = {
   atMs: 0,
   kind: "note",

@@ -7,6 +7,7 @@ import { serializeModel, writeFilesAtomically } from "#forecast/lstm/model-files
 import { startBackend, tf } from "#forecast/lstm/tensorflow.ts";
 import type { TrainingStatus } from "#forecast/night/night-training.ts";
 import { createClock } from "#platform/clock.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { fastClock } from "../fakes/fast-clock.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
@@ -25,7 +26,6 @@ afterEach(async () => {
   directory.remove();
 });
 
-const minuteMs = 60_000;
 /** Noise around a level, the same in each run: its mean, which a trained network learns, is the best forecast. */
 const textsAt = (atMs: number) =>
   20 + Number(BigInt.asUintN(16, Bun.hash.wyhash(`${Math.floor(atMs / minuteMs)}`)) % 41n);

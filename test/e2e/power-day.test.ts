@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
+import { minuteMs } from "#platform/time.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { Birth, type MinuteData } from "#protocol/messages.ts";
 import { agentTopic } from "#protocol/topics.ts";
@@ -13,7 +14,6 @@ const fastSpeed = 720;
 const usualStartMs = 10;
 /** Time for the program and its model to start before the day begins. */
 const startUpMs = 12_000;
-const minuteMs = 60_000;
 const partsOfMinute = 6;
 const dayMinutes = 24 * 60;
 const fleet = "day";

@@ -1,6 +1,7 @@
 import type { LoadResult } from "#agent/power/calibration/sweep-modes.ts";
 import { childEnvironment } from "#platform/process/child-environment.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
+import { minuteMs, secondMs } from "#platform/time.ts";
 
 export interface LoadTarget {
   readonly url: string;
@@ -14,7 +15,7 @@ export type LoadLevel = { readonly rateQps: number } | { readonly clients: numbe
 /** An overloaded server is not waited for. */
 const timeoutS = 5;
 /** For its start, its last requests and its report. */
-const graceMs = 60_000;
+const graceMs = minuteMs;
 
 /**
  * Puts the server under load from another process, as a client would: `thormesh load` with its report as JSON.
@@ -41,7 +42,7 @@ export async function loadByProcess(
   );
   const kill = () => child.kill("SIGKILL");
   signal.addEventListener("abort", kill, { once: true });
-  const timer = setTimeout(kill, durationMs + timeoutS * 1000 + graceMs);
+  const timer = setTimeout(kill, durationMs + timeoutS * secondMs + graceMs);
   try {
     const [output, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     await child.exited;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { createClock } from "#platform/clock.ts";
 import { UsageError } from "#platform/errors.ts";
+import { hourMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { DemoOptions } from "./demo-options.ts";
 import { demoBoards, fleetCapacityQps } from "./fleet/demo-fleet.ts";
@@ -20,8 +21,6 @@ import { championOf, measureForecasts } from "./view/forecast-accuracy.ts";
 import { formatClock } from "./view/render-view.ts";
 import { buildReport, type DemoReport, type MachineFacts } from "./view/report.ts";
 import type { CostView } from "./view/snapshot.ts";
-
-const hourMs = 3_600_000;
 
 /** The busiest quarter of an hour needs this much of the fleet's capacity: all boards, with room for the peaks within it. */
 const peakUtilization = 0.7;

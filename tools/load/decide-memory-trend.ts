@@ -1,3 +1,5 @@
+import { minuteMs } from "#platform/time.ts";
+
 export interface MemorySample {
   readonly elapsedMs: number;
   readonly rssBytes: number;
@@ -12,7 +14,7 @@ export interface MemoryTrend {
 }
 
 /** A server takes memory for its first requests of every shape: what it holds until then says nothing. */
-const settleMs = 120_000;
+const settleMs = 2 * minuteMs;
 /** Of a shorter run, this share is settling. */
 const settleShare = 0.4;
 /** Of the run, each of the two stretches that are compared. */

@@ -1,8 +1,9 @@
-import { createForecastReplay, minuteMs } from "#controller/scaling/backtest/replay-forecasts.ts";
+import { createForecastReplay } from "#controller/scaling/backtest/replay-forecasts.ts";
 import { playScalingPolicy, withoutUnrecorded } from "#controller/scaling/policy/play-scaling-policy.ts";
 import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
+import { minuteMs } from "#platform/time.ts";
 
 export interface RecordedMinute {
   readonly minuteStartMs: number;

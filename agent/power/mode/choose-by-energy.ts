@@ -1,4 +1,5 @@
 import { cheapestMode, type KnownMode, wattsAt } from "#agent/power/energy/mode-energy.ts";
+import { secondMs } from "#platform/time.ts";
 import type { PowerModeInputs } from "./decide-power-mode.ts";
 import { type DemandBasis, finiteOrNull, type PowerModeChoice } from "./power-mode-choice.ts";
 
@@ -39,7 +40,7 @@ function demandOf(inputs: PowerModeInputs): Demand | null {
 function minDwellMs({ policy, switchesInLastDay }: PowerModeInputs): number | null {
   const { minDwellS, mostSwitchesPerDay } = policy;
   if (switchesInLastDay + switchesPerSaving > mostSwitchesPerDay) return null;
-  return minDwellS * 1000 * (1 + dwellGrowth * (switchesInLastDay / mostSwitchesPerDay) ** 2);
+  return minDwellS * secondMs * (1 + dwellGrowth * (switchesInLastDay / mostSwitchesPerDay) ** 2);
 }
 
 /**

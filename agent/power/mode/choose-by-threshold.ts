@@ -1,4 +1,5 @@
 import type { PowerPolicy } from "#agent/power/power-config.ts";
+import { secondMs } from "#platform/time.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerModeInputs } from "./decide-power-mode.ts";
 import { type DemandBasis, finiteOrNull, type PowerModeChoice } from "./power-mode-choice.ts";
@@ -35,7 +36,7 @@ export function chooseByThreshold(inputs: PowerModeInputs, currentIndex: number)
   const cautious = indexFor(demandQps / (1 - policy.hysteresis), policy, modes);
   if (cautious <= currentIndex) return { index: currentIndex, grounds: grounds("near-limit", index) };
   const heldMs = lastSwitchMs === null ? Number.POSITIVE_INFINITY : nowMs - lastSwitchMs;
-  const dwellMs = policy.minDwellS * 1000;
+  const dwellMs = policy.minDwellS * secondMs;
   if (heldMs < dwellMs)
     return { index: currentIndex, grounds: { rule: "dwell", mode: modes[index]?.name ?? "", demand, dwellMs } };
   return { index: cautious, grounds: grounds("carries", cautious) };

@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 
 /** Learns by how much peaks exceed their forecasts, from forecasts whose minutes are over. */
@@ -19,7 +20,6 @@ const maxOutcomes = 24 * 60;
 const minOutcomes = 30;
 /** Assumed upper bound by the path maximum. */
 const assumedFactor = 1.5;
-const minuteMs = 60_000;
 
 /** Base of the bound: the forecast's own 0.95 quantile of the peak, else its path maximum. */
 const baseOf = ({ peakQps, qps }: ForecastReport) => peakQps?.q95 ?? Math.max(0, ...qps);

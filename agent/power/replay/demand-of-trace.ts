@@ -1,6 +1,5 @@
 import type { Trace } from "#forecast/data/parse-trace.ts";
-
-const minuteMs = 60_000;
+import { minuteMs } from "#platform/time.ts";
 
 /** Demand on a device, minute by minute, texts a second; null where the trace has a gap. */
 export interface MinuteDemand {

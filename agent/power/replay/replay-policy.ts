@@ -2,7 +2,8 @@ import { cheapestMode, type KnownMode, wattsAt } from "#agent/power/energy/mode-
 import { decidePowerMode } from "#agent/power/mode/decide-power-mode.ts";
 import { createForecastHeadroom } from "#agent/power/mode/forecast-headroom.ts";
 import { createSloBudget } from "#agent/power/mode/slo-budget.ts";
-import { dayMs, minuteMs } from "#platform/time.ts";
+import { dayMs, minuteMs, secondMs } from "#platform/time.ts";
+
 import type { PowerPolicy } from "../power-config.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 import type { ForecastedMinute } from "./forecast-minutes.ts";
@@ -70,7 +71,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
     const judged = minute >= judgedFromMinute;
     let tooSmall = false;
     for (const [part, atS] of decisionsAtS.entries()) {
-      const nowMs = startMs + atS * 1000;
+      const nowMs = startMs + atS * secondMs;
       switchTimesMs = switchTimesMs.filter((atMs) => nowMs - atMs < dayMs);
       const decision = decidePowerMode({
         policy,

@@ -1,5 +1,6 @@
 import { runCommand } from "#agent/power/device/run-command.ts";
 import type { Logger } from "#platform/log.ts";
+import { secondMs } from "#platform/time.ts";
 import type { AgentRole, Desired, Presence } from "#protocol/messages.ts";
 import { decideSleep, type SleepInputs } from "./decide-sleep.ts";
 import { decideWake } from "./decide-wake.ts";
@@ -68,7 +69,7 @@ export class Sleep {
     const decision = decideSleep({
       ...circumstances,
       canSuspend: config.suspendCommand.length > 0,
-      afterMs: config.afterS * 1000,
+      afterMs: config.afterS * secondMs,
       standbySinceMs: this.#standbySinceMs,
     });
     if (decision.kind === "stay" || signal.aborted) return;
@@ -99,7 +100,7 @@ export class Sleep {
         desiredRole: this.#desiredRoles.get(agentId) ?? null,
         triedAtMs,
       })),
-      retryMs: this.#parts.config.wakeRetryS * 1000,
+      retryMs: this.#parts.config.wakeRetryS * secondMs,
       nowMs,
     });
     await Promise.all(needed.map((peerId) => this.#wake(peerId, nowMs)));

@@ -1,4 +1,5 @@
 import type { BatchResult } from "#agent/serving/worker/model-process.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { BatchPolicy } from "./decide-batch.ts";
 import { decideLane, decideShare, type LaneView, narrowBatches } from "./decide-lane.ts";
 import type { LanePlan } from "./decide-lane-plan.ts";
@@ -41,7 +42,7 @@ const shortQueueMs = 60;
 const longQueueMs = 300;
 /** A queue that is long for less is empty before another process has loaded the model. */
 const startAfterMs = 1_000;
-const stopAfterMs = 60_000;
+const stopAfterMs = minuteMs;
 /** A model is in use when it computes for this share of this time. */
 const useWindowMs = 10_000;
 const inUseShare = 0.1;

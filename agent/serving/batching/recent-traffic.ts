@@ -1,6 +1,7 @@
+import { minuteMs } from "#platform/time.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 
-const windowMs = 60_000;
+const windowMs = minuteMs;
 
 /** A model's answered requests in the present minute and the one before. */
 export interface RecentTraffic {

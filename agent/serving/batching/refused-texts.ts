@@ -1,10 +1,12 @@
+import { minuteMs } from "#platform/time.ts";
+
 /** Digest of a text's tokens, whose length has no bound. */
 function digest(key: string): string {
   return new Bun.CryptoHasher("sha256").update(key).digest("base64");
 }
 
 /** Not for ever: the failure may have been the machine's. */
-const keptMs = 600_000;
+const keptMs = 10 * minuteMs;
 const maxKept = 1_000;
 
 /** Texts that the model could not compute, remembered so that a client's next attempt does not cost another process. */

@@ -1,4 +1,5 @@
 import { childEnvironment } from "#platform/process/child-environment.ts";
+import { minuteMs } from "#platform/time.ts";
 import { type GpuReading, parseGpuReadings } from "./parse-gpu-readings.ts";
 
 /** Monitor of this machine's GPUs, by nvidia-smi. */
@@ -12,7 +13,7 @@ const maxAnswerMs = 2_000;
 /** Time for which scrapers and `/health` share a reading. */
 const freshForMs = 5_000;
 /** Time after which a machine without GPUs is asked again, as a driver may be loaded later; asking costs a process. */
-const absentForMs = 60_000;
+const absentForMs = minuteMs;
 
 const query = ["--query-gpu=name,utilization.gpu,memory.used", "--format=csv,noheader,nounits"];
 

@@ -5,6 +5,7 @@ import { ServiceError } from "#platform/errors.ts";
 import { receiveLimitMs } from "#platform/http/body/receive-in-time.ts";
 import type { Authenticator } from "#platform/http/guard/authenticate.ts";
 import { createRequestTurns } from "#platform/request-turns.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { MessageBudget } from "./message-budget.ts";
 import { endWith, OpenCall } from "./open-call.ts";
@@ -26,7 +27,7 @@ export interface CallLimits {
 
 export const callLimits: CallLimits = {
   receiveMs: receiveLimitMs,
-  answerMs: 60_000,
+  answerMs: minuteMs,
   headerBytes: 16_384,
   unprovenCalls: 16,
   lastingCallsPerConnection: 16,

@@ -1,6 +1,7 @@
 import type { Http2Server, Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 
 export interface ConnectionLimits {
   /** Maximum number of connections of all clients. */
@@ -60,7 +61,7 @@ export function clientNetwork(address: string): string {
 }
 
 /** Interval of the log lines about refused connections, which clients could otherwise fill the log with. */
-const logIntervalMs = 60_000;
+const logIntervalMs = minuteMs;
 
 /**
  * Bounds a server's connections. One above the limits is closed at once, unless there is a connection without a key and without a call: the

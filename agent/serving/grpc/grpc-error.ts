@@ -1,6 +1,7 @@
 import { Metadata } from "@grpc/grpc-js";
 import { errorCodes, ServiceError } from "#platform/errors.ts";
 import { redactText } from "#platform/fetch/redact-url.ts";
+import { secondMs } from "#platform/time.ts";
 
 /** Removes everything but printable ASCII, which is all that metadata may hold. */
 const printable = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, "");
@@ -18,7 +19,7 @@ export function toGrpcError(error: ServiceError): GrpcFailure {
   if (error.retryAfterS !== undefined) {
     const seconds = Math.ceil(error.retryAfterS);
     metadata.set("retry-after", String(seconds));
-    metadata.set("grpc-retry-pushback-ms", String(seconds * 1000));
+    metadata.set("grpc-retry-pushback-ms", String(seconds * secondMs));
   }
   for (const [name, value] of Object.entries(error.details ?? {})) {
     metadata.set(name, printable(typeof value === "string" ? value : JSON.stringify(value)));

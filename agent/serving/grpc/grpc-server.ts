@@ -7,6 +7,7 @@ import type { ApiKey } from "#platform/http/guard/identify-caller.ts";
 import { assertListenAllowed } from "#platform/http/guard/listen-address.ts";
 import type { Logger } from "#platform/log.ts";
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { CallGate, callLimits } from "./call-gate.ts";
 import { type ConnectionLimits, Connections, connectionLimits } from "./connections.ts";
@@ -52,9 +53,9 @@ export interface GrpcServer {
 }
 
 /** Silent connections are pinged, and closed when they don't answer or have been idle for `maxIdleMs`. */
-const keepaliveMs = 60_000;
+const keepaliveMs = minuteMs;
 const keepaliveTimeoutMs = 20_000;
-const maxIdleMs = 30 * 60_000;
+const maxIdleMs = 30 * minuteMs;
 /** Maximum number of calls on one connection; the queue's limits apply to all connections together. */
 const maxCallsPerConnection = 1024;
 /** Interval of the check for overdue calls and connections. */

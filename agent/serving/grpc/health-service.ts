@@ -1,6 +1,7 @@
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type protobuf from "protobufjs";
 import { ServiceError } from "#platform/errors.ts";
+import { hourMs } from "#platform/time.ts";
 import { toGrpcError } from "./grpc-error.ts";
 import type { Protos } from "./protos.ts";
 import type { Answer, ServiceRules } from "./service-definition.ts";
@@ -25,7 +26,7 @@ interface Watch {
 /** Interval at which watches look for a change. Polling is cheap, and the reasons lie in many parts (role, model, a stop). */
 const watchPeriodMs = 100;
 /** Maximum duration of a watch; its client starts a new one. */
-const maxWatchMs = 60 * 60_000;
+const maxWatchMs = hourMs;
 
 const stoppingError = () =>
   toGrpcError(new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 }));

@@ -1,6 +1,7 @@
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type protobuf from "protobufjs";
 import { ServiceError } from "#platform/errors.ts";
+import { minuteMs } from "#platform/time.ts";
 import fileDescriptors from "./file-descriptors.json";
 import { toGrpcError } from "./grpc-error.ts";
 import type { ProtoFile, Protos } from "./protos.ts";
@@ -15,8 +16,8 @@ export const reflectionRules: ServiceRules = { openMethods: [] };
 /** Maximum requests on one stream; a client that looks at everything makes some 20. */
 const maxRequests = 1_000;
 /** A stream is ended when it is idle or open for too long; its client can open another. */
-const maxIdleMs = 60_000;
-const maxStreamMs = 10 * 60_000;
+const maxIdleMs = minuteMs;
+const maxStreamMs = 10 * minuteMs;
 
 const notFound = 5;
 const unimplemented = 12;

@@ -20,6 +20,7 @@ import { ModelRunner } from "#agent/serving/worker/model-runner.ts";
 import { probeModel } from "#agent/serving/worker/probe-model.ts";
 import { readRegularFile } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import { estimateModelBytes } from "./estimate-model-bytes.ts";
 import { LoadedFiles } from "./loaded-files.ts";
 
@@ -64,11 +65,11 @@ export interface ModelObserver {
 const narrowNiceness = 5;
 
 /** Time to load a model, after which the process is started again. */
-const loadTimeoutMs = 60_000;
+const loadTimeoutMs = minuteMs;
 /** Speed of reading and hashing files from a memory card by a small processor. */
 const minHashBytesPerMs = 20_000;
 /** Time to load when TensorRT builds its engines, which takes minutes. */
-const engineBuildTimeoutMs = 30 * 60_000;
+const engineBuildTimeoutMs = 30 * minuteMs;
 
 async function residentBytes(pid: number): Promise<number | null> {
   try {

@@ -1,4 +1,5 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
+import { minuteMs } from "#platform/time.ts";
 
 export interface LoadFailure {
   readonly reason: string;
@@ -19,7 +20,7 @@ export interface LoadFailures {
 }
 
 const firstHoldMs = 5_000;
-const maxHoldMs = 300_000;
+const maxHoldMs = 5 * minuteMs;
 
 export function createLoadFailures(nowMs: () => number): LoadFailures {
   const byId = new Map<string, { readonly reason: string; readonly inRow: number; readonly untilMs: number }>();

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { startChildWorker } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
+import { minuteMs } from "#platform/time.ts";
 import { isKnownPattern, patternsOf, type TokenizerPattern } from "./tokenizer-patterns.ts";
 
 /** Maximum CPU time between two lines of output, and until the first one: a text that takes longer would never end. */
 const maxSilentCpuMs = 1_000;
 const maxStartCpuMs = 20_000;
 /** Maximum total time, which also counts where CPU time can't be read. */
-const maxMs = 120_000;
+const maxMs = 2 * minuteMs;
 const ticksPerSecond = 100;
 
 /** Patterns that were found to be fast, remembered for models that are loaded again. */

@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import type { ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 
 export interface BatchDeadlineInput {
@@ -23,10 +24,10 @@ export interface BatchDeadline {
 /** A busy machine is slower than a free one, and long texts are slower than short ones. */
 export const slackFactor = 20;
 /** The first batch of a process compiles and allocates what the others use. */
-const unmeasuredMs = 60_000;
+const unmeasuredMs = minuteMs;
 /** TensorRT builds an engine for a shape that it has not seen. */
-const engineBuildMs = 120_000;
-const longestMs = 600_000;
+const engineBuildMs = 2 * minuteMs;
+const longestMs = 10 * minuteMs;
 const suspectShare = 0.2;
 
 /** Decides the deadline of a batch, after which the model's process counts as hanging and is replaced. */

@@ -2,11 +2,11 @@ import { type AgentState, availabilityOf, ownRoleOf } from "#controller/fleet/ag
 import { liveQps } from "#controller/fleet/fleet.ts";
 import type { Machines } from "#controller/scaling/actuators/machines.ts";
 import type { Override } from "#controller/store/store.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { AgentRole, Desired } from "#protocol/messages.ts";
 import type { ActWatch } from "./act-watch.ts";
 import type { AgentCandidate } from "./scaling-inputs.ts";
 
-const minuteMs = 60_000;
 /** Time within which a sleeping agent that is wanted must serve; after that it is not counted on. */
 const wakeWithinMs = 5 * minuteMs;
 

@@ -2,6 +2,7 @@ import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import { describeError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
+import { secondMs } from "#platform/time.ts";
 import type { WebhookConfig } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
 
@@ -32,7 +33,7 @@ const isWorthRepeating = (status: number) => status >= 500 || status === 429 || 
 
 function retryAfterMs(response: Response): number {
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : 0;
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * secondMs : 0;
 }
 
 /**

@@ -15,6 +15,7 @@ import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-p
 import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import type { ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideCloudUnits, plannableOffers } from "./decide-cloud-units.ts";
 import { capacityOf, decidePlannedAgents, maxCapacityOf } from "./decide-planned-agents.ts";
@@ -24,8 +25,6 @@ import { observeCloudUnits } from "./observe-cloud.ts";
 import { type ObservedForPlan, observePlannable } from "./observe-plannable.ts";
 import { toPlanInput } from "./to-plan-input.ts";
 import { mayCloudShrink, withCloud } from "./with-cloud.ts";
-
-const minuteMs = 60_000;
 
 export interface PlannedAgentsParts {
   readonly config: ScalingConfig;

@@ -4,10 +4,10 @@ import type { PeakAt, ScalingInputs } from "#controller/scaling/active-agents/sc
 import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import { decideReplicas } from "#controller/scaling/reference/hpa/decide-replicas.ts";
 import { ReplicaInputs } from "#controller/scaling/reference/hpa/replica-inputs.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
 import { orderUnits } from "./choose-units.ts";
-import { minuteMs } from "./replay-forecasts.ts";
 import { off } from "./simulate-fleet.ts";
 
 /** Creates a policy that says how many units serve; their order is always the same. */

@@ -3,10 +3,10 @@ import { createForecastScores } from "#forecast/blend/score-forecasts.ts";
 import type { Calendar } from "#forecast/data/calendar.ts";
 import type { RateModel } from "#forecast/simple/rate-model.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
+import { minuteMs } from "#platform/time.ts";
 import { dayOfComparisons, ForecastMisses } from "../fleet-plan/forecast-misses.ts";
 import { seasonalFloorQps } from "../fleet-plan/seasonal-floor.ts";
 
-export const minuteMs = 60_000;
 /** Horizon of the fleet's forecasts. */
 export const horizonMinutes = 15;
 const maxHistoryMinutes = 14 * 1440;

@@ -1,10 +1,11 @@
 import type { Calendar } from "#forecast/data/calendar.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ScalingPolicy } from "../policy/scaling-policy.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
 import { hpa, kedaCron, predictive, staticAll, staticPeak, threshold, usualTarget } from "./counting-policies.ts";
 import { fleetPlan, oracle } from "./planning-policies.ts";
-import { createForecastReplay, type ForecastReplay, minuteMs } from "./replay-forecasts.ts";
+import { createForecastReplay, type ForecastReplay } from "./replay-forecasts.ts";
 import { replayScalingPolicy } from "./scaling-policy-replay.ts";
 import { type FleetState, initialState, type MinuteOutcome, simulateMinute } from "./simulate-fleet.ts";
 

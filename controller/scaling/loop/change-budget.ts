@@ -1,6 +1,7 @@
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { AgentCandidate, FleetChange } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
+import { minuteMs } from "#platform/time.ts";
 import { type BudgetedActs, decideDisruptionBudget } from "./decide-disruption-budget.ts";
 import type { DisruptionBudgetInput } from "./disruption-budget.ts";
 import { explainDeferredAct } from "./explain-disruption-budget.ts";
@@ -15,7 +16,7 @@ export interface ChangeBudget {
   cut(decision: FleetChange, outcome: DecisionOutcome, candidates: readonly AgentCandidate[]): DecisionOutcome;
 }
 
-const budgetMs = 60_000;
+const budgetMs = minuteMs;
 const kinds = ["activate", "standBy", "modes"] as const;
 
 export function createChangeBudget(

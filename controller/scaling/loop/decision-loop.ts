@@ -28,6 +28,7 @@ import type { Forecaster } from "#forecast/forecaster.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { actOnDecision, type DecisionActsParts } from "./act-on-decision.ts";
 import { ActOutcomes } from "./act-outcomes.ts";
@@ -213,7 +214,7 @@ export class DecisionLoop {
       this.#latestForecast = forecast;
       this.#planned?.observe(history, forecast);
       policy?.observe(history, forecast);
-      const steps = Math.max(1, Math.round((config.horizonMinutes * 60_000) / forecast.stepMs));
+      const steps = Math.max(1, Math.round((config.horizonMinutes * minuteMs) / forecast.stepMs));
       const peak = medianPeakQps(forecast, steps);
       return Number.isFinite(peak) ? peak : null;
     } catch (error) {

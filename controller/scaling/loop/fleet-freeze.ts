@@ -1,4 +1,5 @@
 import type { DecisionStore, Freeze, SafetyStore } from "#controller/store/store.ts";
+import { secondMs } from "#platform/time.ts";
 
 /** Switch that keeps the controller from changing anything. It is recorded like a decision and outlives a restart. */
 export interface FleetFreeze {
@@ -38,7 +39,7 @@ export function createFleetFreeze({ store, nowMs, onChange }: FleetFreezeParts):
     current,
     async set(reason, expiresInS) {
       const sinceMs = nowMs();
-      const next: Freeze = { reason, sinceMs, untilMs: expiresInS === null ? null : sinceMs + expiresInS * 1000 };
+      const next: Freeze = { reason, sinceMs, untilMs: expiresInS === null ? null : sinceMs + expiresInS * secondMs };
       await store.saveFreeze(next);
       freeze = next;
       const time = expiresInS === null ? "" : ` for ${expiresInS} s`;

@@ -2,6 +2,7 @@ import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { Fleet } from "#controller/fleet/fleet.ts";
 import type { DecisionStore, Override } from "#controller/store/store.ts";
 import { ServiceError } from "#platform/errors.ts";
+import { secondMs } from "#platform/time.ts";
 import type { Desired } from "#protocol/messages.ts";
 
 export interface OverrideRequest {
@@ -71,7 +72,7 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
           throw invalid(param, `${param}: expected one of ${modes.join(", ")}, got "${mode}"`);
       }
       const createdAtMs = Math.round(nowMs());
-      const expiresAtMs = createdAtMs + expiresInS * 1000;
+      const expiresAtMs = createdAtMs + expiresInS * secondMs;
       const override: Override = {
         agentId,
         role: role ?? null,

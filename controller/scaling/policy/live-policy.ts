@@ -5,6 +5,7 @@ import { describeError } from "#platform/errors.ts";
 import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
+import { secondMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import { decideScaling } from "./decide-scaling.ts";
 import { explainScaling } from "./explain-scaling.ts";
@@ -129,13 +130,13 @@ export class LivePolicy {
   async #poll(): Promise<void> {
     const { triggers, pollingIntervalS } = this.#opened().policy;
     const now = this.#clock.nowMs();
-    if (Math.abs(now - this.#lastPollMs) < pollingIntervalS * 1000) return;
+    if (Math.abs(now - this.#lastPollMs) < pollingIntervalS * secondMs) return;
     this.#lastPollMs = now;
     await this.#poller.poll(triggers, now);
   }
 
   #readTriggers(policy: ScalingPolicy, serving: readonly ServingAgent[], now: number): TriggerReading[] {
-    const maxAgeMs = policy.pollingIntervalS * 1000 * maxMissedPolls + 60_000;
+    const maxAgeMs = policy.pollingIntervalS * secondMs * maxMissedPolls + 60_000;
     const external = this.#poller.readings(policy.triggers, now, maxAgeMs);
     return policy.triggers.flatMap((trigger): TriggerReading[] => {
       if (trigger.kind !== "agents" && trigger.kind !== "queue-depth") {

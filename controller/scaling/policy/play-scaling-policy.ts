@@ -1,3 +1,4 @@
+import { minuteMs } from "#platform/time.ts";
 import { decideScaling } from "./decide-scaling.ts";
 import { explainScaling } from "./explain-scaling.ts";
 import { createPolicyMemory } from "./policy-memory.ts";
@@ -7,8 +8,6 @@ import type { ScalingObservation } from "./scaling-observation.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
 import type { TriggerReading } from "./triggers/trigger-input.ts";
 import type { Trigger } from "./triggers/trigger-source.ts";
-
-const minuteMs = 60_000;
 
 /** Returns what a trigger would have read at a recorded rate, with this number of replicas; null where a record can't tell. */
 function readRecord(trigger: Trigger, qps: number, replicas: number): number | null {

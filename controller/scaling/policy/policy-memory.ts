@@ -1,3 +1,4 @@
+import { hourMs } from "#platform/time.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingObservation } from "./scaling-observation.ts";
 
@@ -10,7 +11,7 @@ export interface PolicyMemory {
 }
 
 /** Time for which it remembers: HPA looks no further back than an hour, whatever the window. */
-const rememberedMs = 3_600_000;
+const rememberedMs = hourMs;
 
 export function createPolicyMemory(): PolicyMemory {
   let proposals: { readonly atMs: number; readonly replicas: number }[] = [];

@@ -3,6 +3,7 @@ import { type ChildWorker, type OpenQuestion, startChildWorker } from "#platform
 import { decideRestart, forecastRestartPolicy } from "#platform/process/decide-restart.ts";
 import { explainRestart } from "#platform/process/explain-restart.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastRequest, ForecastWorker, ForecastWorkerState, WorkerMessage } from "./forecast-worker.ts";
 
 export interface ForecastProcessOptions {
@@ -25,7 +26,7 @@ export interface ForecastProcessOptions {
 const maxTimeoutsInRow = 5;
 const hangFactor = 10;
 /** Weights are read and compiled meanwhile, maybe on a busy machine. */
-const maxStartMs = 60_000;
+const maxStartMs = minuteMs;
 
 interface Asked extends OpenQuestion {
   resolve(outputs: Float32Array): void;

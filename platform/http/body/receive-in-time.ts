@@ -1,7 +1,8 @@
 import { ServiceError } from "#platform/errors.ts";
+import { minuteMs } from "../../time.ts";
 
 /** Enough for the largest body over a slow line; a client that sends a byte now and then holds its connection no longer. */
-export const receiveLimitMs = 60_000;
+export const receiveLimitMs = minuteMs;
 
 /**
  * What is being read of a request, if it is there in time.

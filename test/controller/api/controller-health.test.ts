@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { controllerHealth } from "#controller/api/controller-health.ts";
 import { createIngestCounts } from "#controller/fleet/ingest-counts.ts";
+import { dayMs } from "#platform/time.ts";
 
-const dayMs = 86_400_000;
 const broker = { connected: true };
 
 test("what is wrong is said for a day, what can't be stored or read for as long as it is so", () => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { describePowerReport } from "#cli/power/power.ts";
 import { PowerReportBuilder } from "#controller/cost/report-power.ts";
+import { hourMs } from "#platform/time.ts";
 import type { Birth, MinuteData, PowerModeProfile } from "#protocol/messages.ts";
 import { aBirth, aMinute, aPower } from "../../fakes/builders.ts";
 
 const assumptions = { tariffUsdPerKwh: 0.15, co2KgPerKwh: 0.4, targetUtilization: 0.8 };
-const hourMs = 3_600_000;
 const mode = (
   id: number,
   name: string,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { aheadOfClock, implausibleMinute, withPlausibleCapacity } from "#controller/fleet/check-plausible.ts";
+import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import type { Birth, MinutePower, ModelTraffic } from "#protocol/messages.ts";
 import { aBirth, aModel, aPower, aTraffic } from "../../fakes/builders.ts";
 
-const minuteMs = 60_000;
 const nowMs = 1_000_000 * minuteMs;
 const context = { birth: null as Birth | null, usualQps: 350, nowMs, oldestMs: nowMs - 1000 * minuteMs };
 const withCapacities = (...capacities: (number | null)[]): Birth => {

@@ -6,6 +6,7 @@ import { Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import type { MinuteRecord, Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
+import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { aBirth, aMinute, aModel, aPower, aPresence } from "../../fakes/builders.ts";
@@ -13,9 +14,6 @@ import { createMemoryStore } from "../memory-store.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
 
 const topic = (channel: string, agentId = "thor-1") => `thormesh/v1/f/agents/${agentId}/${channel}`;
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const dayMs = 24 * hourMs;
 const prices = { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.133 };
 
 let broker: RecordingBroker;

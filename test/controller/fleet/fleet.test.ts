@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { createFleet, liveQps } from "#controller/fleet/fleet.ts";
 import { createFleetTraffic } from "#controller/fleet/fleet-traffic.ts";
+import { minuteMs } from "#platform/time.ts";
 import { aMinute, anAgent } from "../../fakes/builders.ts";
 
-const minuteMs = 60_000;
 const weekMinutes = 7 * 24 * 60;
 
 describe("fleet", () => {

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { createHourBudget, type HourBudget, hourLimits } from "#controller/fleet/hour-budget.ts";
 import type { HourUse } from "#controller/store/store.ts";
+import { hourMs } from "#platform/time.ts";
 import { aMinute, aPower } from "../../fakes/builders.ts";
 
-const hourMs = 3_600_000;
 const nothing: HourUse = { rows: 0, bytes: 0, observedMs: 0, measuredMs: 0 };
 
 let used: HourUse;

@@ -6,12 +6,12 @@ import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-
 import { Retirement } from "#controller/fleet/retire-agents.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger } from "#platform/log.ts";
+import { dayMs } from "#platform/time.ts";
 import { aMinute, aPresence } from "../../fakes/builders.ts";
 import { createMemoryStore } from "../memory-store.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
 
 const topic = (channel: string, agentId: string) => `thormesh/v1/f/agents/${agentId}/${channel}`;
-const dayMs = 86_400_000;
 const log = createLogger("test", "silent");
 
 let broker: RecordingBroker;

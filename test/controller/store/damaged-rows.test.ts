@@ -12,6 +12,7 @@ import { createSqliteStore } from "#controller/store/sqlite-store.ts";
 import { systemClock } from "#platform/clock.ts";
 import { openDatabase } from "#platform/files/open-database.ts";
 import { createLogger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import { aBirth, aDesired, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
 
 /** What a damaged file, another program or an earlier version may have left in a column. */
@@ -33,7 +34,6 @@ const damage: readonly SQLQueryBindings[] = [
 ];
 
 const log = createLogger("test", "silent");
-const minuteMs = 60_000;
 let stateDir: string;
 beforeEach(() => {
   stateDir = mkdtempSync(join(tmpdir(), "thormesh-damaged-"));

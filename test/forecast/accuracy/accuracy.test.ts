@@ -16,9 +16,9 @@ import { withLiveAccuracy } from "#forecast/accuracy/scored-forecaster.ts";
 import { countRises, type ScoredForecast, summarizeAccuracy } from "#forecast/accuracy/summarize-accuracy.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import { describeMismatches } from "#platform/files/read-config.ts";
+import { minuteMs } from "#platform/time.ts";
 import { ForecastAccuracy } from "#protocol/messages.ts";
 
-const minuteMs = 60_000;
 const made = (qps: number[], change: Partial<MadeForecast> = {}): MadeForecast => ({
   madeAtMs: 0,
   model: "m",

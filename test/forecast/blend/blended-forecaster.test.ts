@@ -6,9 +6,9 @@ import type { MinuteRate, TextMemory } from "#forecast/forecaster.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { describeMismatches, parseConfig } from "#platform/files/read-config.ts";
+import { minuteMs } from "#platform/time.ts";
 import { ForecastReport } from "#protocol/messages.ts";
 
-const minuteMs = 60_000;
 describe("the serving forecaster", () => {
   /** A network whose answers are the same distance from the anchor, in levels. */
   class BiasedNetwork implements ForecastWorker {

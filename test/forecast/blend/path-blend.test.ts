@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { PathBlend } from "#forecast/blend/path-blend.ts";
+import { minuteMs } from "#platform/time.ts";
 
-const minuteMs = 60_000;
 const steps = 2;
 
 /** Runs a blend of constant paths over actual rates, one forecast a minute, and returns the last one. */

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createForecastScores } from "#forecast/blend/score-forecasts.ts";
-
-const minuteMs = 60_000;
+import { minuteMs } from "#platform/time.ts";
 
 describe("forecast scores", () => {
   const made = (endMs: number, forecast: number[]) => ({

@@ -4,8 +4,8 @@ import type { ScoreStore } from "#forecast/blend/score-store.ts";
 import { TrafficBlend } from "#forecast/blend/traffic-blend.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { minuteMs } from "#platform/time.ts";
 
-const minuteMs = 60_000;
 const startMs = Date.UTC(2026, 0, 5);
 const calendar = createCalendar("UTC", []);
 

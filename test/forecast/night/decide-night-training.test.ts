@@ -6,8 +6,8 @@ import {
   type TrainingSituation,
 } from "#forecast/night/decide-night-training.ts";
 import { explainNightTraining } from "#forecast/night/explain-night-training.ts";
+import { hourMs } from "#platform/time.ts";
 
-const hourMs = 3_600_000;
 const window = "01:00-05:00";
 const night: TrainingSituation = {
   enabled: true,

@@ -19,8 +19,8 @@ import type { TrainerTask } from "#forecast/night/trainer-messages.ts";
 import { registerTrainingMetrics } from "#forecast/night/training-metrics.ts";
 import { countWindows, renderTrace } from "#forecast/night/training-record.ts";
 import { trainingRoutes } from "#forecast/night/training-routes.ts";
+import { minuteMs } from "#platform/time.ts";
 
-const minuteMs = 60_000;
 const startMs = Date.UTC(2026, 0, 5);
 /** A wave of 40 minutes: the last hour determines it, and no simple forecast follows it. */
 const minutes = 1_200;

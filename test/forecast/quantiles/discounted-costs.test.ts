@@ -1,8 +1,6 @@
 import { expect, test } from "bun:test";
 import { createDiscountedCosts } from "#forecast/quantiles/discounted-costs.ts";
-
-const hourMs = 3_600_000;
-const minuteMs = 60_000;
+import { hourMs, minuteMs } from "#platform/time.ts";
 
 /** Feeds losses by name, one moment a minute. */
 function after(

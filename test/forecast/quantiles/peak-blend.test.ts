@@ -3,8 +3,8 @@ import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { PeakBlend } from "#forecast/quantiles/peak-blend.ts";
 import { inOrder, type PeakQuantiles, peakLoss } from "#forecast/quantiles/peak-quantiles.ts";
 import { createRecentRatios } from "#forecast/quantiles/recent-ratios.ts";
+import { minuteMs } from "#platform/time.ts";
 
-const minuteMs = 60_000;
 const horizonMs = 15 * minuteMs;
 
 test.each([

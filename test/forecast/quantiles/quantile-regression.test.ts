@@ -4,10 +4,10 @@ import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import { createQuantileRegression } from "#forecast/quantiles/quantile-regression.ts";
 import { prepareHistory, statisticsCount, writeStatistics } from "#forecast/quantiles/rate-statistics.ts";
 import { createPeakRidge, recentPeak } from "#forecast/simple/recent-peak-models.ts";
+import { dayMs } from "#platform/time.ts";
 
 const calendar = createCalendar("UTC", []);
 const stepMs = 60_000;
-const dayMs = 86_400_000;
 const startMs = Date.UTC(2026, 0, 5);
 const historyOf = (qps: readonly number[]) => ({ qps, stepMs, endMs: startMs + qps.length * stepMs, calendar });
 const random = seededRandom(2);

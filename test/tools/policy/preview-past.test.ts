@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { policyCommand } from "#cli/policy.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { UsageError } from "#platform/errors.ts";
+import { minuteMs } from "#platform/time.ts";
 import { previewPast } from "#tools/policy/preview-past.ts";
 
-const minuteMs = 60_000;
 const startMs = Date.UTC(2026, 4, 4);
 /** A night, a day of `high` from `from` on, in minutes. */
 const day = (high: number, minutes = 600, from = 300) =>

@@ -3,6 +3,7 @@ import type { AgentConfig } from "#agent/config.ts";
 import { brokerKeyPath } from "#controller/broker/broker-key.ts";
 import type { ControllerConfig } from "#controller/config.ts";
 import type { ClockConfig } from "#platform/clock.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
 
 /** A configuration file: only what differs from the defaults. */
@@ -13,7 +14,6 @@ type Partially<T> = T extends readonly unknown[]
     : T;
 
 const fleet = "demo";
-const minuteMs = 60_000;
 
 export interface FleetSettings {
   readonly directory: string;
@@ -60,7 +60,7 @@ export function controllerConfig(
     broker: { embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
     ingest: {
       staleAfterMs: realTimeMs(clock, 10_000, 180_000),
-      rebirthIntervalMs: realTimeMs(clock, 2_000, 60_000),
+      rebirthIntervalMs: realTimeMs(clock, 2_000, minuteMs),
     },
     scaling: {
       policy: "fleet-plan",
@@ -77,7 +77,7 @@ export function controllerConfig(
       stabilizationMs: calmMinutes * minuteMs,
       warmUpMs: realTimeMs(clock, warmUpRealMs, 0),
       maxDataAgeMs: realTimeMs(clock, 5_000, 180_000),
-      confirmWithinMs: realTimeMs(clock, 10_000, 120_000),
+      confirmWithinMs: realTimeMs(clock, 10_000, 2 * minuteMs),
     },
     clock,
   };

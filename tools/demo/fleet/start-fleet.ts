@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type ClockConfig, createClock } from "#platform/clock.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
+import { minuteMs } from "#platform/time.ts";
 import { Balancer } from "#tools/demo/traffic/balancer.ts";
 import { type SendOptions, sendEmbedding } from "#tools/demo/traffic/send-embedding.ts";
 import type { ChildProcess } from "./child-process.ts";
@@ -14,7 +15,7 @@ import { answersOk } from "./http-json.ts";
 import { measureQps } from "./measure-machine.ts";
 
 /** Extracting a compiled program's libraries and loading four models takes seconds here, and longer on a slow disk. */
-const readyTimeoutMs = 60_000;
+const readyTimeoutMs = minuteMs;
 const measureMs = 1_500;
 /** One vector, in decimal digits. */
 const maxAnswerBytes = 1024 * 1024;

@@ -1,10 +1,10 @@
 import type { Clock } from "#platform/clock.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { TrafficCounts } from "#tools/demo/view/snapshot.ts";
 import { LatencyQuantiles } from "./latency-quantiles.ts";
 import { paceMinute } from "./pace.ts";
 import type { ApiShape, SendResult } from "./send-embedding.ts";
 
-const minuteMs = 60_000;
 /** Requests under way at once; what is due beyond that waits, so that a stuck fleet does not fill the memory. */
 const maxInFlight = 1_000;
 const rateWindowMs = 2_000;

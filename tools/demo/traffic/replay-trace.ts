@@ -1,4 +1,5 @@
 import type { Clock } from "#platform/clock.ts";
+import { minuteMs } from "#platform/time.ts";
 import { createControllerClient } from "#tools/demo/fleet/controller-client.ts";
 import type { DemoBoard } from "#tools/demo/fleet/demo-fleet.ts";
 import type { FleetProcesses } from "#tools/demo/fleet/fleet-processes.ts";
@@ -12,13 +13,12 @@ import { Balancer } from "./balancer.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { type SendOptions, sendEmbedding } from "./send-embedding.ts";
 
-const minuteMs = 60_000;
 const viewPeriodMs = 500;
 const linePeriodMs = 10_000;
 /** For the last minutes' records to reach the controller. */
 const settleMs = 1_500;
 /** Real time that a training under way has to be judged after the traffic: seconds, but it runs only where nothing else wants the cores. */
-const trainingEndMs = 60_000;
+const trainingEndMs = minuteMs;
 
 export interface ReplayPlan {
   readonly clock: Clock;

@@ -1,8 +1,6 @@
 import type { Trace as RecordedTrace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
-
-const minuteMs = 60_000;
-const dayMs = 24 * 60 * minuteMs;
+import { dayMs, minuteMs } from "#platform/time.ts";
 
 /** A request-rate trace cut into minutes. */
 export interface Trace {

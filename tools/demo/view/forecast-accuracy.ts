@@ -1,7 +1,6 @@
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import type { ForecastAccuracy, ForecastChampion } from "./report.ts";
-
-const minuteMs = 60_000;
 
 /** Who forecast the fleet's traffic in the end, and why, by the newest forecast for which it was chosen; null without a forecast. */
 export function championOf(

@@ -3,8 +3,7 @@ import type { BacktestTraffic } from "#controller/scaling/backtest/run-backtest.
 import { createCalendar } from "#forecast/data/calendar.ts";
 import { parseTrace, type Trace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
-
-const minuteMs = 60_000;
+import { minuteMs } from "#platform/time.ts";
 
 /** Converts a trace to rates by minute: shorter steps are averaged, longer ones repeated, gaps filled with the last rate. */
 export function ratesByMinute({ stepMs, counts }: Pick<Trace, "stepMs" | "counts">): number[] {

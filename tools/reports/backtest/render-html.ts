@@ -1,4 +1,5 @@
 import type { PolicyResult } from "#controller/scaling/backtest/run-backtest.ts";
+import { minuteMs } from "#platform/time.ts";
 import { escapeHtml } from "#tools/reports/forecast/svg-chart.ts";
 
 const width = 1000;
@@ -34,7 +35,7 @@ function chart(
 ): string {
   const drawn = lines.map(({ values, css }) => line(values, highest, css)).join("");
   const half = `<line class="half" x1="0" x2="${width}" y1="${height / 2}" y2="${height / 2}"/>`;
-  const axis = `<div class="axis"><span>${dayText(startMs)}</span><span>${dayText(startMs + (minutes * 60_000) / 2)}</span><span>${dayText(startMs + minutes * 60_000)} UTC</span></div>`;
+  const axis = `<div class="axis"><span>${dayText(startMs)}</span><span>${dayText(startMs + (minutes * minuteMs) / 2)}</span><span>${dayText(startMs + minutes * minuteMs)} UTC</span></div>`;
   return `<figure><figcaption>${title}; the upper edge is ${figureText(highest)}</figcaption><svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">${half}${drawn}</svg>${axis}</figure>`;
 }
 

@@ -1,3 +1,4 @@
+import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import type { CalibrationPoint, FanForecast } from "./report-figures.ts";
 import { areaPath, type ChartFrame, linePath, niceTicks, renderChart, type Tick } from "./svg-chart.ts";
 
@@ -13,7 +14,6 @@ export interface TimeAxis {
 
 function timeTicks(axis: TimeAxis, from: number, to: number): Tick[] {
   const spanMs = (to - from) * axis.stepMs;
-  const hourMs = 3_600_000;
   const everyMs = [
     hourMs,
     2 * hourMs,
@@ -189,8 +189,8 @@ export function stepChart(
   other: { readonly name: string; readonly values: readonly (number | null)[] } | null,
   stepMs: number,
 ): string {
-  const seconds = stepMs < 60_000;
-  const slots = champion.map((_, step) => String(((step + 1) * stepMs) / (seconds ? 1_000 : 60_000)));
+  const seconds = stepMs < minuteMs;
+  const slots = champion.map((_, step) => String(((step + 1) * stepMs) / (seconds ? secondMs : minuteMs)));
   const every = Math.max(1, Math.ceil(slots.length / 15));
   return comparedBars("Error by time ahead", `${seconds ? "seconds" : "minutes"} ahead`, slots, every, champion, other);
 }

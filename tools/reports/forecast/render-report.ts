@@ -1,6 +1,7 @@
 import type { Backtest } from "#forecast/backtest.ts";
 import { type BacktestRow, championName } from "#forecast/judge/judge-replay.ts";
 import type { Replay } from "#forecast/judge/replay-forecasts.ts";
+import { minuteMs } from "#platform/time.ts";
 import { backtestColumns, columnLegend } from "./backtest-columns.ts";
 import { calibrationChart, fanChart, hourChart, modelChart, peakChart, stepChart } from "./charts.ts";
 import {
@@ -95,7 +96,7 @@ function renderSection(section: ReportSection, index: number): string {
         ].join("");
   return `<section id="trace-${index}">
 <h2>${escapeHtml(name)}</h2>
-<p class="lead">${figures.origins} forecasts of ${(steps * stepMs) / 60_000} minutes in steps of ${stepMs / 1000} s, judged from ${day(judgedFromMs)} to ${day(endMs)}. Mean shares in the champion: ${shares}.${figures.leftOut.length === 0 ? "" : ` Too little record for ${escapeHtml(figures.leftOut.join(", "))}.`}</p>
+<p class="lead">${figures.origins} forecasts of ${(steps * stepMs) / minuteMs} minutes in steps of ${stepMs / 1000} s, judged from ${day(judgedFromMs)} to ${day(endMs)}. Mean shares in the champion: ${shares}.${figures.leftOut.length === 0 ? "" : ` Too little record for ${escapeHtml(figures.leftOut.join(", "))}.`}</p>
 <div class="tiles">${tiles}</div>
 ${figure(
   "Forecast fans against actual rates",

@@ -2,6 +2,7 @@ import type { ModelSourceConfig } from "#agent/model-source-config.ts";
 import { UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { readSecretFile, secretFromEnvironment } from "#platform/files/read-secret-file.ts";
+import { secondMs } from "#platform/time.ts";
 import type { HubAccess } from "./hub-request.ts";
 
 const huggingFace = "https://huggingface.co";
@@ -60,7 +61,7 @@ export function readHubAccess(
   const present = tokens.filter(({ token }) => (token ?? null) !== null);
   const chosen = present.find(({ urls }) => urls.some((known) => URL.parse(known)?.origin === parsed.origin));
   return {
-    access: { baseUrl: url.replace(/\/+$/, ""), token: chosen?.token ?? null, timeoutMs: config.timeoutS * 1000 },
+    access: { baseUrl: url.replace(/\/+$/, ""), token: chosen?.token ?? null, timeoutMs: config.timeoutS * secondMs },
     withheld: chosen === undefined ? (present[0]?.name ?? null) : null,
   };
 }

@@ -1,6 +1,7 @@
 import { describeError } from "#platform/errors.ts";
 import { fetchOnce } from "#platform/fetch/fetch-bounded.ts";
 import { redirectRefusal } from "#platform/fetch/redirect-target.ts";
+import { secondMs } from "#platform/time.ts";
 import { PullError } from "./pull-error.ts";
 
 /** Address and token of the hub. */
@@ -22,7 +23,7 @@ const maxRedirects = 10;
 
 function waitAsked(response: Response): number | null {
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * secondMs : null;
 }
 
 /** Makes the error of an unexpected answer. */

@@ -1,9 +1,9 @@
 import { ForecastMisses } from "#controller/scaling/fleet-plan/forecast-misses.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import type { QuantileForecast } from "./prediction-rules.ts";
 
-const minuteMs = 60_000;
 const leadMinutes = 15;
 
 /** Returns the quantile that is learnt for a confidence: half way between it and certainty. */

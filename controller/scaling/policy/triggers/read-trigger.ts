@@ -1,5 +1,6 @@
 import { describeError } from "#platform/errors.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
+import { secondMs } from "#platform/time.ts";
 import { type FetchJsonOptions, fetchJson } from "./fetch-json.ts";
 import type { HttpJsonTrigger, PrometheusTrigger } from "./trigger-source.ts";
 
@@ -70,7 +71,7 @@ export async function readTrigger(
   }
   const options: FetchJsonOptions = {
     headers,
-    timeoutMs: trigger.timeoutS * 1000,
+    timeoutMs: trigger.timeoutS * secondMs,
     ...(signal === undefined ? {} : { signal }),
   };
   if (trigger.kind === "prometheus") {

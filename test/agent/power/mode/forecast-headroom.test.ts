@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createForecastHeadroom } from "#agent/power/mode/forecast-headroom.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 
-const minuteMs = 60_000;
 const forecastAt = (minute: number, qps: number[], offsetMs = 0): ForecastReport => ({
   madeAtMs: minute * minuteMs + offsetMs,
   model: "test",

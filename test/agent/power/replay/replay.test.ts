@@ -7,8 +7,7 @@ import { forecastMinutes } from "#agent/power/replay/forecast-minutes.ts";
 import { type ReplayInputs, replayForesight, replayPolicy, replayTopMode } from "#agent/power/replay/replay-policy.ts";
 import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
-
-const minuteMs = 60_000;
+import { minuteMs } from "#platform/time.ts";
 
 describe("a trace as demand on a board", () => {
   const trace = (stepMs: number, counts: (number | null)[]) => ({ name: "t", stepMs, startMs: 5, counts });

@@ -9,11 +9,11 @@ import {
 } from "#controller/fleet/agent-state.ts";
 import { intendedRole, observeFleet, unavailability } from "#controller/scaling/active-agents/observe-fleet.ts";
 import type { Override } from "#controller/store/store.ts";
+import { minuteMs } from "#platform/time.ts";
 import type { AgentRole, Desired, MinuteData } from "#protocol/messages.ts";
 import { aBirth, aDesired, aMinute, aPresence, aReported } from "../../../fakes/builders.ts";
 
 const hour = 3_600_000;
-const minuteMs = 60_000;
 const staleAfterMs = 180_000;
 const asleep = { asleep: { mac: null } };
 

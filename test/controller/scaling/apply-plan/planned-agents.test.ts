@@ -18,9 +18,9 @@ import type { FleetPlan } from "#controller/scaling/fleet-plan/decide-fleet-plan
 import type { PlanRequest } from "#controller/scaling/fleet-plan/worker/fleet-planner.ts";
 import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
+import { minuteMs } from "#platform/time.ts";
 import { aBirth, aPresence, aReported } from "../../../fakes/builders.ts";
 
-const minuteMs = 60_000;
 const nowMs = 10_000 * minuteMs;
 const figures: ScalingFigures = {
   ...{ peakQps: 300, windowPeakQps: 300, need: 2, windowNeed: 2, activeCount: 2, availableCount: 3, carriedQps: 560 },

@@ -6,10 +6,10 @@ import type { FleetLook } from "#controller/scaling/policy/live-policy.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
+import { minuteMs } from "#platform/time.ts";
 import { aPresence } from "../../../fakes/builders.ts";
 import { LoopFixture } from "./loop-fixture.ts";
 
-const minuteMs = 60_000;
 let fixture: LoopFixture;
 beforeEach(() => {
   fixture = new LoopFixture();

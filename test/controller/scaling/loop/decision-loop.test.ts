@@ -7,10 +7,9 @@ import type { FleetLook } from "#controller/scaling/policy/live-policy.ts";
 import { parseScalingPolicy } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import { ScalingObservation } from "#controller/scaling/policy/scaling-observation.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
+import { minuteMs } from "#platform/time.ts";
 import { aMinute } from "../../../fakes/builders.ts";
 import { LoopFixture } from "./loop-fixture.ts";
-
-const minuteMs = 60_000;
 
 /** A policy as it is decided, without the file and the memory around it. */
 const policyOf = (input: object) => ({

@@ -16,12 +16,12 @@ import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
+import { minuteMs } from "#platform/time.ts";
 import { aBirth, aMinute, aPresence, aReported } from "../../../fakes/builders.ts";
 import { createMemoryStore } from "../../memory-store.ts";
 import { createRecordingBroker } from "../../recording-broker.ts";
 
 const solver = await loadHighsSolver();
-const minuteMs = 60_000;
 
 /** A decision loop over a fleet in memory: agents a and b serve, c and d stand by. Time, forecasts and reports are what a test says. */
 export class LoopFixture {

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { createPolicyMemory } from "#controller/scaling/policy/policy-memory.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
+import { hourMs } from "#platform/time.ts";
 
 const decision = (wanted: number | null, active: boolean | null = null) =>
   ({ wanted, proposals: { triggers: active === null ? null : { active } } }) as unknown as ScalingDecision;
-const hourMs = 3_600_000;
 
 test("what was wanted is remembered for an hour, with its age", () => {
   const memory = createPolicyMemory();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parseTrace as readTrace } from "#forecast/data/parse-trace.ts";
+import { dayMs, minuteMs } from "#platform/time.ts";
 import {
   cutIntoMinutes,
   dayStartMs,
@@ -8,8 +9,6 @@ import {
   requestsPerMinute,
 } from "#tools/demo/traffic/trace.ts";
 
-const minuteMs = 60_000;
-const dayMs = 86_400_000;
 const at = (text: string) => Date.parse(text);
 
 function csvOf(startMs: number, intervalMs: number, values: readonly number[]): string {

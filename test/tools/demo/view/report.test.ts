@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { minuteMs } from "#platform/time.ts";
 import { championOf, measureForecasts } from "#tools/demo/view/forecast-accuracy.ts";
 import { buildReport, type ReportInput, renderReport } from "#tools/demo/view/report.ts";
-
-const minuteMs = 60_000;
 
 const input: ReportInput = {
   version: "0.1.0",

@@ -3,6 +3,7 @@ import { backtest } from "#forecast/backtest.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
 import type { Replay } from "#forecast/judge/replay-forecasts.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+import { minuteMs } from "#platform/time.ts";
 import { peakChart } from "#tools/reports/forecast/charts.ts";
 import { type ReportSection, renderReport } from "#tools/reports/forecast/render-report.ts";
 import {
@@ -15,8 +16,6 @@ import {
   spreadCalibration,
 } from "#tools/reports/forecast/report-figures.ts";
 import { areaPath, escapeHtml, linePath, niceTicks, scalesOf } from "#tools/reports/forecast/svg-chart.ts";
-
-const minuteMs = 60_000;
 
 /** Forecasts of two steps each, at every `every`-th step; what came is what was foretold times a ratio. */
 function replayOf(ratios: readonly number[], judgedFrom: number, foretold = 10): Replay {
