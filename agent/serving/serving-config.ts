@@ -4,10 +4,10 @@ import { modelSettings, SettingsByModel } from "./models/model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
-/** A tenant is part of metrics and messages: letters, digits, dot, dash and underscore. */
+/** Restricted because tenants are part of metrics and messages. */
 const TenantName = Type.String({
   pattern: "^[A-Za-z0-9._-]{1,64}$",
-  description: "tenant that its requests count for",
+  description: "tenant of requests with this key",
 });
 const TenantKey = Type.Object(
   {
@@ -17,7 +17,7 @@ const TenantKey = Type.Object(
   { additionalProperties: false },
 );
 
-/** How an agent serves embeddings. */
+/** Configuration of an agent's serving. */
 export const ServingConfig = Type.Object(
   {
     host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description: "address of the HTTP API" }),
@@ -26,7 +26,7 @@ export const ServingConfig = Type.Object(
       default: [],
       maxItems: 256,
       description:
-        "any of them opens the API; none: no key is asked for, and only this machine may connect. {key, tenant}: its requests count for that tenant, else for the tenant default",
+        "keys for the API; none: no key is needed, and only this machine may connect. {key, tenant}: requests with it belong to that tenant, otherwise to the tenant default",
     }),
     tenants: Type.Record(
       TenantName,
@@ -36,7 +36,7 @@ export const ServingConfig = Type.Object(
             default: 1,
             minimum: 0.01,
             maximum: 100,
-            description: "its share of the model and the queue relative to other active tenants",
+            description: "share of the model and the queue, relative to other active tenants",
           }),
         },
         { additionalProperties: false, default: {} },
@@ -45,7 +45,7 @@ export const ServingConfig = Type.Object(
         default: {},
         maxProperties: 256,
         additionalProperties: false,
-        description: "settings of single tenants of apiKeys, by name",
+        description: "settings of the tenants in apiKeys, by name",
       },
     ),
     insecure: Type.Boolean({ default: false, description: "listen beyond this machine without a key" }),
@@ -55,18 +55,18 @@ export const ServingConfig = Type.Object(
         enabled: Type.Boolean({ default: true, description: "serve gRPC" }),
         host: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), Type.Null()], {
           default: null,
-          description: "null: that of the HTTP API",
+          description: "null: the host of the HTTP API",
         }),
         port: Type.Union([Type.Integer({ minimum: 0, maximum: 65_535 }), Type.Null()], {
           default: null,
           description:
-            "0: any free port; null: 9090 (any free port where the HTTP API takes any); if that is taken, the agent runs without gRPC and says so",
+            "0: any free port; null: 9090 (any free port if the HTTP API uses any); if it is in use, the agent runs without gRPC and says so",
         }),
         maxConnections: Type.Integer({
           default: 1_024,
           minimum: 1,
           maximum: 65_536,
-          description: "of all clients together",
+          description: "maximum connections of all clients",
         }),
         messageMemoryBytes: Type.Integer({
           default: 64 * 1024 * 1024,
@@ -91,13 +91,12 @@ export const ServingConfig = Type.Object(
     }),
     modelDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
       default: null,
-      description: "holds one directory a model; null: beside the executable, or the model inside it",
+      description: "directory with one directory per model; null: beside the executable, or the model inside it",
     }),
     pinned: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       default: [],
       maxItems: 64,
-      description:
-        "models that are loaded at the start and stay, besides model; others are loaded when they are asked for",
+      description: "models that are loaded at the start and stay loaded, besides model; others are loaded on demand",
     }),
     modelMemoryBytes: Type.Integer({
       default: 8_000_000_000,
@@ -121,56 +120,61 @@ export const ServingConfig = Type.Object(
       default: 1024,
       minimum: 1,
       maximum: 1_000_000,
-      description: "requests that may wait; beyond them 429",
+      description: "maximum waiting requests; beyond it 429",
     }),
     queueTexts: Type.Integer({
       default: 4096,
       minimum: 1,
       maximum: 16_777_216,
-      description: "texts that may wait; beyond them 429",
+      description: "maximum waiting texts; beyond it 429",
     }),
     queueTokens: Type.Integer({
       default: 262_144,
       minimum: 1,
       maximum: 1_073_741_824,
-      description: "tokens that may wait; beyond them 429",
+      description: "maximum waiting tokens; beyond it 429",
     }),
     queueBytes: Type.Integer({
       default: 128 * 1024 * 1024,
       minimum: 1,
       maximum: 1_099_511_627_776,
-      description: "memory of waiting requests: texts at two bytes a character, and vectors; beyond it 429",
+      description: "maximum memory of waiting requests: texts at two bytes per character, and vectors; beyond it 429",
     }),
     queueMs: Type.Number({
       default: 5_000,
       minimum: 1,
       maximum: 3_600_000,
-      description: "a request that is expected to take longer at the present load is turned away with 429",
+      description: "maximum expected wait in the queue; beyond it 429",
     }),
     maxTokenizeRequests: Type.Integer({
       default: 16,
       minimum: 1,
       maximum: 1_024,
-      description: "concurrent requests to /tokenize, three quarters of them from one tenant; beyond them 429",
+      description: "maximum concurrent requests to /tokenize, three quarters of it for one tenant; beyond it 429",
     }),
     cacheBytes: Type.Integer({
       default: 64 * 1024 * 1024,
       minimum: 0,
       maximum: 1_099_511_627_776,
-      description: "memory for the vectors of texts asked for before (about 2,000 bytes each); 0: none are kept",
+      description: "memory for the vectors of recent texts (about 2,000 bytes each); 0: none are kept",
     }),
-    maxInputs: Type.Integer({ default: 2048, minimum: 1, maximum: 1_000_000, description: "texts in one request" }),
+    maxInputs: Type.Integer({
+      default: 2048,
+      minimum: 1,
+      maximum: 1_000_000,
+      description: "maximum texts in one request",
+    }),
     maxBodyBytes: Type.Integer({
       default: 4 * 1024 * 1024,
       minimum: 1024,
       maximum: 1_073_741_824,
-      description: "size of a request's body; beyond it 413",
+      description: "maximum size of a request's body; beyond it 413",
     }),
     requestTimeoutMs: Type.Integer({
       default: 30_000,
       minimum: 1,
       maximum: 3_600_000,
-      description: "time from arrival to answer",
+      description: "maximum time from arrival to answer",
     }),
     batchTimeoutMs: Type.Integer({
       default: 10_000,
@@ -183,13 +187,13 @@ export const ServingConfig = Type.Object(
       default: 250,
       minimum: 0,
       maximum: 600_000,
-      description: "how long /readyz and gRPC's health service announce a stop while requests are still answered",
+      description: "time for which /readyz and gRPC's health service announce a stop while requests are still answered",
     }),
     stopGraceMs: Type.Integer({
       default: 10_000,
       minimum: 0,
       maximum: 3_600_000,
-      description: "time for requests in flight when stopping",
+      description: "maximum wait for requests in flight when stopping",
     }),
   },
   { additionalProperties: false, default: {}, description: "APIs of the agent, its models, queues and limits." },
