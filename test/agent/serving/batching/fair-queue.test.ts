@@ -78,3 +78,93 @@ test("weights count of tenants that have requests, and of the one that asks", ()
   queue.close(claim);
   expect(queue.activeWeight("b")).toBe(1);
 });
+
+describe("what was done for a tenant", () => {
+  test("is divided by its weight", () => {
+    const queue = new FairQueue((tenant) => (tenant === "b" ? 4 : 1));
+    const light = queue.open("a", 1_000, 0);
+    const heavy = queue.open("b", 1_000, 0);
+    for (const { turn } of [light, heavy]) queue.charge(turn, 400);
+    expect([light.turn.served, heavy.turn.served]).toEqual([400, 100]);
+  });
+
+  test("moves the virtual time among its requests, the less the more there are", () => {
+    const queue = new FairQueue(alike);
+    const { turn } = queue.open("a", 1, 0);
+    queue.open("a", 1, 0);
+    queue.charge(turn, 100);
+    expect(turn.virtualTime).toBe(50);
+  });
+});
+
+describe("a tenant is owed", () => {
+  test.each([
+    { served: 39.9, owed: true },
+    { served: 40, owed: false },
+    { served: 41, owed: false },
+  ])("time where it is more than the cost behind: served $served of 100", ({ served, owed }) => {
+    const queue = new FairQueue((tenant) => (tenant === "b" ? 2 : 1));
+    const flood = queue.open("a", 1_000, 0);
+    queue.charge(flood.turn, 100);
+    queue.beginTurn(flood.turn);
+    const { turn } = queue.open("b", 1, 1_000);
+    queue.charge(turn, 2 * served);
+    expect(queue.isOwed(turn, 120)).toBe(owed);
+  });
+
+  test("nothing by turns that lie behind", () => {
+    const queue = new FairQueue(alike);
+    const flood = queue.open("a", 1_000, 0);
+    queue.charge(flood.turn, 100);
+    queue.beginTurn(flood.turn);
+    const late = queue.open("b", 1, 60);
+    expect(late.turn.served).toBe(40);
+    queue.beginTurn(late.turn);
+    expect(queue.open("c", 1, 0).turn.served).toBe(100);
+  });
+
+  test("while it has requests, what it has not used for as long as it waits", () => {
+    const queue = new FairQueue(alike);
+    const waiting = queue.open("b", 1, 0);
+    const flood = queue.open("a", 1_000, 0);
+    queue.charge(flood.turn, 100);
+    queue.beginTurn(flood.turn);
+    queue.open("b", 1, 0);
+    expect(waiting.turn.served).toBe(0);
+    expect(queue.tokensAhead("b", 50, 0)).toBe(1 + 1 + 0);
+    for (const claim of [...waiting.turn.claims]) queue.close(claim);
+    // Idle again, it is owed its credit only.
+    expect(queue.tokensAhead("b", 50, 30)).toBe(20);
+    expect(queue.open("b", 1, 30).turn.served).toBe(70);
+  });
+});
+
+describe("tokens ahead of a new request", () => {
+  test("of a tenant that was served before count from its own virtual time", () => {
+    const queue = new FairQueue(alike);
+    const own = queue.open("a", 300, 0);
+    queue.charge(own.turn, 100);
+    expect(own.finish).toBe(44);
+    expect([queue.tokensAhead("a", 100, 0), queue.tokensAhead("a", 1, 0)]).toEqual([300, 300]);
+    const before = queue.open("a", 600, 0);
+    expect(before.finish).toBe(444);
+    expect(queue.tokensAhead("a", 599, 0)).toBe(300);
+    expect(queue.tokensAhead("a", 600, 0)).toBe(900);
+  });
+
+  test("of a heavier tenant are fewer of the others'", () => {
+    const queue = new FairQueue((tenant) => (tenant === "b" ? 4 : 1));
+    queue.open("b", 100, 0);
+    queue.open("a", 1_000, 0);
+    // By then (100 + 300) / 4 was done for each.
+    expect(queue.tokensAhead("b", 300, 0)).toBe(100 + 100);
+  });
+
+  test("are none of tenants that have had more already", () => {
+    const queue = new FairQueue(alike);
+    const flood = queue.open("a", 1_000, 0);
+    queue.charge(flood.turn, 500);
+    expect(queue.tokensAhead("b", 300, 0)).toBe(0);
+    expect(queue.tokensAhead("b", 600, 0)).toBe(100);
+  });
+});
