@@ -49,7 +49,7 @@ function report(name: string, found: number, hit: number, threshold: number, not
   const passed = share >= threshold;
   failed ||= !passed;
   console.log(
-    `${passed ? "ok  " : "FAIL"} ${name}: ${(share * 100).toFixed(1)} % of ${found} lines (at least ${threshold * 100} %)${note}`,
+    `${passed ? "ok  " : "FAIL"} ${name}: ${(share * 100).toFixed(1)} % of ${found} lines (at least ${(threshold * 100).toFixed(0)} %)${note}`,
   );
 }
 
