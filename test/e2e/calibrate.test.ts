@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFakeBoard } from "../fakes/jetson/board.ts";
+import { slowdown } from "../fakes/machine-speed.ts";
 import { freePort } from "../fakes/mosquitto.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 
@@ -34,22 +35,13 @@ afterEach(async () => {
 });
 
 const statePath = (name: string) => join(directory.path, "state", name);
-const quick = [
-  "--settle",
-  "0",
-  "--idle",
-  "0.3",
-  "--warm-up",
-  "0.5",
-  "--step",
-  "0.5",
-  "--texts",
-  "short",
-  "--p95-ms",
-  "1000",
-];
+/** Options for the shortest steps that this machine can measure in. */
+const slow = Math.round(slowdown());
+const targetP95Ms = 1_000 * slow;
+const steps = `--warm-up ${0.5 * slow} --step ${0.5 * slow} --p95-ms ${targetP95Ms}`;
+const quick = `--settle 0 --idle 0.3 --texts short ${steps}`.split(" ");
 /** Options for steps long enough to be interrupted. */
-const slow = ["--settle", "0", "--idle", "60", "--warm-up", "1", "--step", "60"];
+const long = ["--settle", "0", "--idle", "60", "--warm-up", "1", "--step", "60"];
 
 function calibrate(...args: string[]): Program {
   const program = startProgram(["calibrate", "--config", configPath, ...args], directory.path);
@@ -71,7 +63,7 @@ describe("thormesh calibrate", () => {
     const output = new Response(program.child.stdout).text();
     expect(await program.child.exited).toBe(0);
     const calibration = JSON.parse(await output);
-    expect(calibration).toMatchObject({ model: "all-MiniLM-L6-v2", texts: "short", targetP95Ms: 1000 });
+    expect(calibration).toMatchObject({ model: "all-MiniLM-L6-v2", texts: "short", targetP95Ms });
     expect(calibration.modes.map(({ name }: { name: string }) => name)).toEqual(["MAXN", "70W"]);
     for (const mode of calibration.modes) {
       expect(mode.capacityQps).toBeGreaterThan(1);
@@ -100,7 +92,7 @@ describe("thormesh calibrate", () => {
   test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
     "ended by %s the board is in its old mode again",
     async (signal) => {
-      const program = calibrate("--modes", "70W", ...slow);
+      const program = calibrate("--modes", "70W", ...long);
       await untilSet("3");
       const code = await program.stop(signal);
       if (signal !== "SIGKILL") expect(code).toBe(1);

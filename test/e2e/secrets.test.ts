@@ -360,9 +360,8 @@ test("keys and passwords come from files that only their owner reads, or from th
   expect(await attempt({ THORMESH_API_KEY_FILE: file })).toEqual([401, 200]);
   await Bun.$`chmod 644 ${file}`.quiet();
   const refused = startProgram(["controller"], directory.path, { THORMESH_API_KEY_FILE: file });
+  await refused.untilLogged("expected a file that only its owner can read");
   expect(await refused.child.exited).toBe(2);
-  await Bun.sleep(50);
-  expect(refused.log()).toContain("expected a file that only its owner can read");
   expectNone([refused.log()]);
   expect(readdirSync(directory.path).length).toBeGreaterThan(0);
 });
