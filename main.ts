@@ -1,9 +1,9 @@
 import { runCli } from "#cli/run/run-cli.ts";
 import { printLine, sayLine } from "#platform/terminal/print-line.ts";
 
-// Of packages we carry, about their own code: nothing its user can act on, and no line of a log in JSON.
+// Deprecation warnings come from packages: users can't act on them, and they are not JSON log lines.
 process.noDeprecation = true;
-// What a command prints is its result: losing it is a failure.
+// A command's output is its result: failing to write it is an error.
 console.log = printLine;
 console.error = sayLine;
 process.exit(await runCli(process.argv.slice(2)));

@@ -6,7 +6,7 @@ import {
   withAuthorization,
   withoutUserInfo,
 } from "#platform/fetch/split-credentials.ts";
-import { parseCheckedConfig } from "#platform/files/read-config.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { AgentConfig } from "./config.ts";
 
 /** Addresses whose user and password are moved to their own keys; `models pull` sends its own as a header. */
@@ -32,7 +32,7 @@ function checkAgentConfig(config: AgentConfig): string[] {
  * @throws UsageError naming `source` and all mistakes
  */
 export function parseAgentConfig(input: unknown, source: string): AgentConfig {
-  const config = parseCheckedConfig(AgentConfig, checkAgentConfig, input, source);
+  const config = parseConfig(AgentConfig, input, source, checkAgentConfig);
   const { serving } = config;
   const { otlpUrl, headers } = serving.tracing;
   const collector = otlpUrl === null ? null : withAuthorization({ url: otlpUrl, headers });

@@ -20,24 +20,29 @@ function grpcConfig(address: string | undefined): Record<string, unknown> | unde
 }
 
 export const agentCommand: Command = {
-  summary: "serve embeddings on this device, forecast its traffic, set its power mode",
+  summary: "serve embeddings on this device, forecast its traffic and set its power mode",
   usage: "[--config FILE] [options]",
   optionsOnly: true,
   options: {
-    config: { type: "string", short: "c", value: "FILE", help: "YAML or JSON; options given here come first" },
-    id: { type: "string", value: "ID", help: "this agent's name in the fleet (default: the host's name)" },
-    fleet: { type: "string", value: "NAME", help: "the fleet (default: default)" },
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      help: "configuration, YAML or JSON; command-line options override it",
+    },
+    id: { type: "string", value: "ID", help: "agent id, unique in the fleet (default: the host name)" },
+    fleet: { type: "string", value: "NAME", help: "name of the fleet (default: default)" },
     listen: { type: "string", value: "HOST:PORT", help: "HTTP address (default: 127.0.0.1:8080)" },
     grpc: {
       type: "string",
       value: "HOST:PORT",
-      help: "gRPC address, or off (default: port 9090 of the HTTP address; any free port where HTTP takes any)",
+      help: "gRPC address, or off (default: the HTTP host, port 9090; with HTTP port 0, any free port)",
     },
     broker: { type: "string", value: "URL", help: "MQTT broker (default: mqtt://127.0.0.1:1883)" },
     board: { type: "string", value: "KIND", help: "auto, jetson, simulated or none (default: auto)" },
-    "state-dir": { type: "string", value: "DIR", help: "where records and the last instructions are kept" },
+    "state-dir": { type: "string", value: "DIR", help: "directory for records and the last instructions" },
     "log-level": { type: "string", value: "LEVEL", help: "silent, error, warn, info or debug" },
-    insecure: { type: "boolean", help: "listen beyond this machine without an API key" },
+    insecure: { type: "boolean", help: "allow listening beyond this machine without an API key" },
     ...exitOnStdinCloseOption,
   },
   async run(values) {

@@ -33,7 +33,7 @@ const header = [
 ];
 
 const { targetUtilization, spareDevices, shortfallUsdPerRequest } = planTerms;
-/** A policy in a file: one of those there are, with a name and terms of its own. */
+/** Policy in a file: one of the built-in ones with its own name and terms. */
 const PolicyFile = Type.Object(
   {
     policy: Type.Union(backtestPolicies.map((name) => Type.Literal(name))),
@@ -46,18 +46,15 @@ const PolicyFile = Type.Object(
 );
 
 async function readFleet(path: string): Promise<BacktestFleet> {
-  const fleet = parseConfig(BacktestFleet, await readConfigFile(path), path);
-  const mistakes = checkBacktestFleet(fleet);
-  if (mistakes.length > 0) throw new UsageError(`${path} is not valid:\n  ${mistakes.join("\n  ")}`);
-  return fleet;
+  return parseConfig(BacktestFleet, await readConfigFile(path), path, checkBacktestFleet);
 }
 
-/** A file that a controller scales by; what a trace can't tell is left out, which is said. */
+/** Scaling policy in a file. Triggers whose values no trace has are left out, with a message. */
 function scalingPolicy(input: unknown, path: string): PolicyChoice {
   const policy = parseScalingPolicy(input, path);
   const { leftOut } = withoutUnrecorded(policy);
   if (leftOut.length > 0) {
-    console.error(`${path}: without the triggers ${leftOut.join(", ")}, of which a trace says nothing`);
+    console.error(`${path}: without the triggers ${leftOut.join(", ")}, whose values a trace does not have`);
   }
   return { label: policy.name, policy, terms: {} };
 }
@@ -93,25 +90,29 @@ function rowsOf(results: readonly PolicyResult[]): string[][] {
 }
 
 export const backtestCommand: Command = {
-  summary: "replay recorded traffic through scaling policies: what each would have cost and carried",
+  summary: "replay recorded traffic through scaling policies and compare cost and service",
   usage: "--trace FILE[,FILE…] --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--json | --html FILE]",
   optionsOnly: true,
   options: {
-    trace: { type: "string", value: "FILE[,FILE…]", help: "CSV `timestamp,value`: events in each step" },
-    fleet: { type: "string", value: "FILE", help: "the fleet as YAML or JSON: devices, cloud offers, prices, SLO" },
+    trace: {
+      type: "string",
+      value: "FILE[,FILE…]",
+      help: "CSV `timestamp,value` with the number of events in each step",
+    },
+    fleet: { type: "string", value: "FILE", help: "the fleet, YAML or JSON: devices, cloud offers, prices, SLO" },
     policy: {
       type: "string",
       value: "NAME|FILE[,…]",
-      help: `of ${backtestPolicies.join(", ")} (default: all), or YAML files, a ScalingPolicy too`,
+      help: `${backtestPolicies.join(", ")} (default: all), or YAML files, including a ScalingPolicy`,
     },
     "peak-qps": {
       type: "string",
       value: "QPS",
-      help: "scale the trace to this busiest minute (default: the fleet's peakQps)",
+      help: "scale the trace so that its busiest minute has this rate (default: the fleet's peakQps)",
     },
-    days: { type: "string", value: "N", help: "only so many days from the trace's beginning" },
-    json: { type: "boolean", help: "print the figures as JSON" },
-    html: { type: "string", value: "FILE", help: "write a page with demand, capacity and cost over time" },
+    days: { type: "string", value: "N", help: "replay only the first N days of the trace" },
+    json: { type: "boolean", help: "print JSON" },
+    html: { type: "string", value: "FILE", help: "write charts of demand, capacity and cost over time to this file" },
   },
   async run(values) {
     const paths = requiredOption(values, "trace").split(",");

@@ -11,11 +11,11 @@ const parsers: Readonly<Record<string, (input: unknown, source: string) => unkno
 };
 
 export const configCommand: Command = {
-  summary: "check a configuration file: all its errors at once, or the whole configuration with its defaults",
+  summary: "check a configuration file and report all its errors, or print it with its defaults",
   usage: "check agent|controller FILE [--json [--show-secrets]]",
   options: {
-    json: { type: "boolean", help: "print the whole configuration, defaults filled in" },
-    "show-secrets": { type: "boolean", help: "with --json: show keys, passwords and tokens" },
+    json: { type: "boolean", help: "print the whole configuration, including defaults" },
+    "show-secrets": { type: "boolean", help: "with --json, show keys, passwords and tokens" },
   },
   async run(values, [action, program, path, ...more]) {
     if (action !== "check" || more.length > 0)

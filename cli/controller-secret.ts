@@ -8,7 +8,7 @@ import { printLine } from "#platform/terminal/print-line.ts";
 import { agentSecret, isBrokerName, observerSecret, observerUsername } from "#protocol/broker-secret.ts";
 import { mergeConfig } from "./run/merge-config.ts";
 
-/** Prints the secret that a client of the embedded broker on another machine, or of another user, is configured with. */
+/** Prints the broker password of an agent on another machine or of another user, or of the observer. */
 export async function printBrokerSecret(values: OptionValues, names: readonly string[]): Promise<number> {
   const [agentId, ...more] = names;
   const isObserver = values["observer"] === true;

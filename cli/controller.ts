@@ -23,28 +23,36 @@ function hasBrokerElsewhere(file: unknown): boolean {
 }
 
 export const controllerCommand: Command = {
-  summary: "decide for a fleet: which agents serve, and what it costs",
+  summary: "run a fleet: decide which agents serve, and track what it costs",
   usage:
     "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]",
   options: {
-    config: { type: "string", short: "c", value: "FILE", help: "YAML or JSON; options given here come first" },
-    fleet: { type: "string", value: "NAME", help: "the fleet (default: default)" },
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      help: "configuration, YAML or JSON; command-line options override it",
+    },
+    fleet: { type: "string", value: "NAME", help: "name of the fleet (default: default)" },
     listen: { type: "string", value: "HOST:PORT", help: "HTTP address (default: 127.0.0.1:7070)" },
     "broker-port": { type: "string", value: "PORT", help: "port of the embedded MQTT broker (default: 1883)" },
     "broker-url": {
       type: "string",
       value: "URL",
-      help: "an external MQTT broker, instead of the embedded one",
+      help: "use this external MQTT broker instead of the embedded one",
     },
-    "state-dir": { type: "string", value: "DIR", help: "where records and decisions are kept" },
+    "state-dir": { type: "string", value: "DIR", help: "directory for records and decisions" },
     "log-level": { type: "string", value: "LEVEL", help: "silent, error, warn, info or debug" },
-    insecure: { type: "boolean", help: "listen beyond this machine without an API key, or with an unencrypted broker" },
+    insecure: {
+      type: "boolean",
+      help: "allow listening beyond this machine without an API key, or with an unencrypted broker",
+    },
     observer: {
       type: "boolean",
       only: "secret",
-      help: "print an observer's password, who can only read, e.g. with mosquitto_sub",
+      help: "print the password of a read-only observer, for mosquitto_sub and the like",
     },
-    json: { type: "boolean", only: "secret", help: "print JSON, with the user name" },
+    json: { type: "boolean", only: "secret", help: "print JSON, including the user name" },
     ...exitOnStdinCloseOption,
   },
   async run(values, [command, ...names]) {
@@ -69,7 +77,7 @@ export const controllerCommand: Command = {
       broker: {
         port: optionalNumber(values, "broker-port", { min: 0, max: 65_535, integer: true }),
         url: brokerUrl,
-        // At the embedded broker the word is an agent's, whose unit may read the same environment.
+        // With the embedded broker this password is the agent's, whose unit may read the same environment file.
         password: isElsewhere ? secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD") : undefined,
       },
     });
@@ -93,10 +101,10 @@ export const controllerCommand: Command = {
     }).then(() => {
       isStopped = true;
     });
-    // A controller that is replaced does not end: it stands by, as at its start, and comes back when the other is gone.
+    // A controller that another one replaced starts again, waits on standby and takes over when the other stops.
     while (!isStopped) {
       const controller = make();
-      // It may be standing by for another controller: then it never has started.
+      // On standby start() has not resolved yet: stop() ends the wait.
       void stopped.then(() => controller.stop());
       await controller.start();
       await Promise.race([stopped, controller.replaced]);

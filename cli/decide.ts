@@ -11,17 +11,17 @@ async function readInput(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new UsageError(`--input: expected JSON, got something else from ${source}`, { cause });
+    throw new UsageError(`--input: ${source} is not JSON`, { cause });
   }
 }
 
 export const decideCommand: Command = {
-  summary: "make one of the program's decisions from a file: what would it do, and why",
+  summary: "replay a decision from a file: what the program would do, and why",
   usage: "NAME --input FILE|-\n       thormesh decide NAME --schema\n       thormesh decide --list",
   options: {
-    input: { type: "string", value: "FILE", help: "one input as JSON, or an array of them; - reads standard input" },
-    schema: { type: "boolean", help: "print the JSON Schema of the input" },
-    list: { type: "boolean", help: "print the decisions there are" },
+    input: { type: "string", value: "FILE", help: "a JSON input or an array of inputs; - reads standard input" },
+    schema: { type: "boolean", help: "print the JSON Schema of the decision's input" },
+    list: { type: "boolean", help: "list the decisions" },
   },
   async run(values, [name, ...more]) {
     if (values["list"] === true) {

@@ -7,7 +7,7 @@ import { createLineProgress, createTerminalProgress } from "#tools/demo/view/ter
 import { untilStopped } from "./run/until-stopped.ts";
 
 export const demoCommand: Command = {
-  summary: "run a fleet on this machine, with simulated boards and a recorded trace's traffic",
+  summary: "run a fleet on this machine, with simulated boards and recorded traffic",
   usage: "[--once] [--json] [options]",
   options: demoOptions,
   async run(values, positionals) {
@@ -15,7 +15,7 @@ export const demoCommand: Command = {
     closeNewFiles();
     const live = process.stderr.isTTY === true;
     const progress = live ? createTerminalProgress(process.stderr) : createLineProgress(process.stderr);
-    // A second Ctrl-C ends the process at once; the terminal's cursor must come back even then.
+    // Restores the terminal's cursor even when a second Ctrl-C ends the process at once.
     process.on("exit", () => progress.finish());
     let interrupted = false;
     const stopped = untilStopped().then(() => {

@@ -18,14 +18,14 @@ import { mergeConfig } from "./run/merge-config.ts";
 
 const marks = { ok: "ok    ", note: "note  ", failed: "FAILED" } as const;
 
-function describe({ name, status, detail, advice }: CheckResult): string {
+function checkToText({ name, status, detail, advice }: CheckResult): string {
   const lines = [`${marks[status]}  ${name}: ${detail}`];
   if (advice !== undefined) lines.push(...advice.split("\n").map((line) => `          ${line}`));
   return lines.map((line) => cleanText(line)).join("\n");
 }
 
 export const doctorCommand: Command = {
-  summary: "look at this machine as an agent would: what works, what is missing, and what to do about it",
+  summary: "check this machine for an agent: what works, what is missing and how to fix it",
   usage: "[--config FILE] [--json]",
   optionsOnly: true,
   options: {
@@ -34,19 +34,19 @@ export const doctorCommand: Command = {
   },
   async run(values) {
     const path = optionalString(values, "config");
-    // It names commands that are run here, by root as well. Another user is told what is wrong with it among all the rest.
+    // The file names commands that are run here: root must be its only writer. For other users checkTrust reports a bad one with the rest.
     const read = process.geteuid?.() === 0 ? readOwnConfigFile : readConfigFile;
     const file = path === undefined ? {} : await read(path);
     const password = secretFromEnvironment(process.env, "THORMESH_MQTT_PASSWORD");
     const config = parseAgentConfig(mergeConfig(file, { broker: { password } }), path ?? "the defaults");
-    // The checks say themselves what they find.
+    // The checks report what they find: the log would repeat it.
     const log = createLogger("doctor", "silent");
     const { serving, forecast } = config;
     const stateDir = config.stateDir ?? defaultStateDir("agent", process.env);
     const board = await checkBoard(config.power, log);
     const results: CheckResult[] = [
       ...board,
-      // A board without modes has nothing to measure.
+      // A board without modes has no profile.
       ...(board.length > 1 ? [await checkProfile(stateDir, serving.model)] : []),
       checkStateDirectory(stateDir),
       ...checkTrust(path ?? null, config, stateDir),
@@ -62,7 +62,7 @@ export const doctorCommand: Command = {
     const failed = results.filter(({ status }) => status === "failed").length;
     if (values["json"] === true) console.log(JSON.stringify({ ok: failed === 0, checks: results }, null, 2));
     else {
-      console.log(results.map(describe).join("\n"));
+      console.log(results.map(checkToText).join("\n"));
       console.log(failed === 0 ? "\nAll checks passed." : `\n${failed} of ${results.length} checks failed.`);
     }
     return failed === 0 ? 0 : 1;

@@ -18,7 +18,7 @@ async function readTexts(positionals: readonly string[]): Promise<readonly strin
   return (await Bun.stdin.text()).split(/\r?\n/).filter((line) => line !== "");
 }
 
-/** @throws UsageError for a prompt that the model doesn't have, and for a model that makes no vectors. */
+/** @throws UsageError for a prompt that the model doesn't have, and for a model that is not an embedding model. */
 function promptTexts(manifest: ModelManifest, prompt: string | undefined, texts: readonly string[]) {
   try {
     refuseUnlessForKind(manifest, texts);
@@ -29,13 +29,13 @@ function promptTexts(manifest: ModelManifest, prompt: string | undefined, texts:
 }
 
 export const embedCommand: Command = {
-  summary: "print the vectors of texts, without a server",
-  usage: "TEXT... | -   (-: one text a line from standard input)",
+  summary: "print the embeddings of texts, without a server",
+  usage: "TEXT... | -   (-: read one text a line from standard input)",
   options: {
-    model: { type: "string", value: "ID|DIR", help: "the model, or its directory (default: what an agent serves)" },
-    "model-directory": { type: "string", value: "DIR", help: "holds one directory a model" },
-    precision: { type: "string", value: "P", help: "auto, fp32, fp16, int8 or q4: which of its files" },
-    prompt: { type: "string", value: "NAME", help: "the model's prompt that is put before each text" },
+    model: { type: "string", value: "ID|DIR", help: "model id or directory (default: the agent's default model)" },
+    "model-directory": { type: "string", value: "DIR", help: "directory with one subdirectory for each model" },
+    precision: { type: "string", value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4 (default: auto)" },
+    prompt: { type: "string", value: "NAME", help: "prompt of the model to prepend to each text" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, positionals) {

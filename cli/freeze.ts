@@ -7,19 +7,19 @@ interface FreezeState {
   readonly freeze: { readonly reason: string; readonly untilMs: number | null } | null;
 }
 
-function describe({ freeze }: FreezeState): string {
+function freezeToText({ freeze }: FreezeState): string {
   if (freeze === null) return "the fleet is not frozen";
-  const until = freeze.untilMs === null ? "until it is ended" : `until ${new Date(freeze.untilMs).toISOString()}`;
+  const until = freeze.untilMs === null ? "until ended" : `until ${new Date(freeze.untilMs).toISOString()}`;
   return cleanText(`the fleet is frozen ${until}: ${freeze.reason}`);
 }
 
 export const freezeCommand: Command = {
-  summary: "keep a fleet as it is: the controller goes on deciding, but changes nothing",
+  summary: "freeze a fleet: the controller keeps deciding and recording, but changes nothing",
   usage: "REASON [--minutes N]\n       thormesh freeze --end\n       thormesh freeze --show",
   options: {
-    minutes: { type: "string", value: "N", help: "for so long (default: until it is ended)" },
+    minutes: { type: "string", value: "N", help: "end the freeze after N minutes (default: until --end)" },
     end: { type: "boolean", help: "end the freeze" },
-    show: { type: "boolean", help: "say whether the fleet is frozen" },
+    show: { type: "boolean", help: "show whether the fleet is frozen" },
     ...controllerUrlOption,
     json: { type: "boolean", help: "print JSON" },
   },
@@ -27,7 +27,7 @@ export const freezeCommand: Command = {
     const reason = words.join(" ").trim();
     const minutes = optionalNumber(values, "minutes", { min: 0.1, max: 30 * 1440 });
     const asked = [values["end"] === true, values["show"] === true, reason !== ""].filter(Boolean).length;
-    if (asked !== 1) throw new UsageError("expected one of: a reason to freeze the fleet for, --end, --show");
+    if (asked !== 1) throw new UsageError("expected a reason, --end or --show");
     const expiry = minutes === undefined ? {} : { expiresInS: Math.max(1, Math.round(minutes * 60)) };
     const state = (await askController(
       values,
@@ -38,7 +38,7 @@ export const freezeCommand: Command = {
           ? { method: "DELETE" }
           : { method: "POST", body: { reason, ...expiry } },
     )) as FreezeState;
-    console.log(values["json"] === true ? JSON.stringify(state, null, 2) : describe(state));
+    console.log(values["json"] === true ? JSON.stringify(state, null, 2) : freezeToText(state));
     return 0;
   },
 };

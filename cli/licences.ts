@@ -10,18 +10,18 @@ async function readLicences(): Promise<Licence[]> {
   return unpackLicences(await Bun.file(licencesPath).bytes());
 }
 
-function describe({ name, version, licence, text }: Licence): string {
+function licenceToText({ name, version, licence, text }: Licence): string {
   const title = `${name}${version === null ? "" : ` ${version}`} (${licence})`;
   return `${title}\n${"=".repeat(title.length)}\n\n${text}\n`;
 }
 
 export const licencesCommand: Command = {
-  summary: "print the licence texts of everything inside this executable: packages, ONNX Runtime, Bun, models, data",
+  summary: "print the licences of everything in this executable: packages, ONNX Runtime, Bun, models, data",
   usage: "[--name NAME] [--list] [--json]",
   optionsOnly: true,
   options: {
-    name: { type: "string", value: "NAME", help: "only this package or part" },
-    list: { type: "boolean", help: "list names and licences, without the texts" },
+    name: { type: "string", value: "NAME", help: "print only this package or part" },
+    list: { type: "boolean", help: "list names and licences without the texts" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values) {
@@ -38,7 +38,7 @@ export const licencesCommand: Command = {
         ({ name: own, version, licence }) => `${own}${version === null ? "" : ` ${version}`}: ${licence}`,
       );
       console.log(lines.join("\n"));
-    } else console.log(wanted.map(describe).join("\n"));
+    } else console.log(wanted.map(licenceToText).join("\n"));
     return 0;
   },
 };

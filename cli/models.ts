@@ -10,7 +10,6 @@ import { findInCatalog, readCatalog } from "#agent/serving/models/pull/catalog.t
 import { copyModel } from "#agent/serving/models/pull/copy-model.ts";
 import { readHubAccess } from "#agent/serving/models/pull/hub-access.ts";
 import type { HubAccess } from "#agent/serving/models/pull/hub-request.ts";
-import { suggest } from "#agent/serving/models/pull/near-names.ts";
 import { parseModelName } from "#agent/serving/models/pull/parse-model-name.ts";
 import { pullModel } from "#agent/serving/models/pull/pull-model.ts";
 import { createPullProgress } from "#agent/serving/models/pull/pull-progress.ts";
@@ -20,6 +19,7 @@ import { UsageError } from "#platform/errors.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { readOwnConfigFile } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
+import { suggest } from "#platform/near-names.ts";
 import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 
@@ -75,7 +75,7 @@ function hubAccess({ values, config }: Context): HubAccess {
   if (withheld !== null) {
     const { host } = new URL(access.baseUrl);
     console.error(
-      `${withheld} was given for another server, so ${host} gets no token (use --token-file FILE to give it one)`,
+      `${withheld} is meant for another server, so no token is sent to ${host} (set one with --token-file FILE)`,
     );
   }
   return access;
@@ -89,7 +89,7 @@ async function pull(context: Context): Promise<number> {
     throw new UsageError("expected one model: an id of the catalogue or organisation/name[@revision]");
   const interrupted = new AbortController();
   const interrupt = () =>
-    interrupted.abort(new Error(from === undefined ? "interrupted: the same command continues" : "interrupted"));
+    interrupted.abort(new Error(from === undefined ? "interrupted: run the same command to resume" : "interrupted"));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupt);
   const progress = createPullProgress(process.stderr);
   const request = {
@@ -115,7 +115,9 @@ async function pull(context: Context): Promise<number> {
     const bytes = model.files.reduce((sum, file) => sum + file.bytes, 0);
     if (json) print({ ...model, bytes });
     else if (model.unchanged)
-      console.log(`${model.id} is there already, as ${model.repo}@${model.revision} is now: ${model.directory}`);
+      console.log(
+        `${model.id} is already there and up to date with ${model.repo}@${model.revision}: ${model.directory}`,
+      );
     else console.log(`${model.id}: ${model.files.length} files, ${megabytes(bytes)}, in ${model.directory}`);
     return 0;
   } finally {
@@ -128,7 +130,7 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** True if the agent's state directory belongs to this user, or will. */
+/** True if the agent's state directory belongs to this user, or will when it is created. */
 function ownsItsState(stateDir: string | null): boolean {
   const uid = process.geteuid?.() ?? 0;
   const directory = stateDir ?? defaultStateDir("agent", process.env);
@@ -142,7 +144,7 @@ async function verify(context: Context): Promise<number> {
     const model = models.find(({ manifest }) => manifest.id.toLowerCase() === id.toLowerCase());
     const here = models.map(({ manifest }) => manifest.id);
     if (model === undefined)
-      throw new UsageError(`"${name}" is not here: expected one of ${here.join(", ")}${suggest(name, here)}`);
+      throw new UsageError(`"${name}" is not installed: expected one of ${here.join(", ")}${suggest(name, here)}`);
     return model;
   });
   const results = [];
@@ -169,44 +171,48 @@ async function remove({ names, config, pulled, json }: Context): Promise<number>
   const { model, pinned } = config.serving;
   const directory = await removeModel(idOf(name), pulled, [model, ...pinned].map(idOf));
   if (json) print({ id: idOf(name), removed: directory });
-  else console.log(`${idOf(name)} is removed from ${directory}`);
+  else console.log(`removed ${idOf(name)} from ${directory}`);
   return 0;
 }
 
 const actions: Readonly<Record<string, (context: Context) => Promise<number>>> = { list, pull, verify, remove };
 
 export const modelsCommand: Command = {
-  summary: "the models of this machine and those that can be pulled",
+  summary: "list, pull, verify or remove models",
   usage: "list | pull ID|ORG/NAME[@REVISION] | pull --from DIR [ID] | verify [ID...] | remove ID  [--json]",
   options: {
     config: { type: "string", short: "c", value: "FILE", help: "the agent's configuration" },
-    dir: { type: "string", value: "DIR", help: "holds pulled models (default: models in the agent's state directory)" },
+    dir: {
+      type: "string",
+      value: "DIR",
+      help: "directory of pulled models (default: models in the agent's state directory)",
+    },
     from: {
       type: "string",
       value: "DIR",
       only: "pull",
-      help: "take the model from this directory, not from the network",
+      help: "copy the model from this directory instead of the network",
     },
     url: {
       type: "string",
       value: "URL",
       only: "pull",
-      help: "a mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)",
+      help: "mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)",
     },
     "token-file": {
       type: "string",
       value: "FILE",
       only: "pull",
-      help: "a file with a token for this server, readable only by you",
+      help: "file with a token for this server, readable only by its owner",
     },
     "max-bytes": {
       type: "string",
       value: "N",
       only: "pull",
-      help: "maximum size of all the model's files together (default: 20000000000)",
+      help: "maximum total size of the model's files (default: 20000000000)",
     },
     precision: { type: "string", value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4" },
-    force: { type: "boolean", only: "pull", help: "also what is there already" },
+    force: { type: "boolean", only: "pull", help: "pull again what is already there" },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, positionals) {
@@ -222,9 +228,9 @@ export const modelsCommand: Command = {
     const config = parseAgentConfig(input, path ?? "the defaults");
     const given = optionalString(values, "dir");
     if (given !== undefined && action === "verify" && !isDirectory(given))
-      throw new UsageError(`--dir: expected a directory of models, got ${given}, which is none`);
+      throw new UsageError(`--dir: expected a directory of models, got ${given}`);
     const pulled = given ?? pulledModelsDirectory(config.stateDir);
-    // What others can write to is not loaded. Within its own state nothing is for others; root may pull for an agent of another user.
+    // Models that others can write to are not loaded. The agent's own state is private; root may pull for an agent that runs as another user.
     process.umask(process.umask() | (given === undefined && ownsItsState(config.stateDir) ? 0o077 : 0o022));
     return run({ values, names, config, pulled, json: values["json"] === true });
   },

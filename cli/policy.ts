@@ -30,10 +30,10 @@ async function validate(paths: readonly string[], values: OptionValues): Promise
 
 const learntHours = 48;
 
-/** What the policy would have decided on the traffic that a controller has recorded. */
+/** Prints what the policy would have decided on the traffic that a controller recorded. */
 async function previewRecorded(policy: ScalingPolicy, hours: number, values: OptionValues): Promise<number> {
   for (const name of ["at", "hours", "qps"]) {
-    if (values[name] !== undefined) throw new UsageError(`--${name}: expected it without --past`);
+    if (values[name] !== undefined) throw new UsageError(`--${name} can't be combined with --past`);
   }
   const { nowMs, minutes } = (await askController(values, `/api/v1/traffic?hours=${hours + learntHours}`)) as {
     readonly nowMs: number;
@@ -63,10 +63,10 @@ async function previewRecorded(policy: ScalingPolicy, hours: number, values: Opt
   const mean = preview.meanReplicas.toFixed(2);
   console.log(
     `\n${preview.minutes} recorded minutes: ${mean} replicas on average, ${preview.stretches.length - 1} changes, ` +
-      `too few for the rate of the same minute in ${preview.shortMinutes}.`,
+      `${preview.shortMinutes} minutes with fewer replicas than their rate needs.`,
   );
   if (preview.leftOut.length > 0) {
-    console.log(`Left out, as their values are not recorded: triggers ${preview.leftOut.join(", ")}.`);
+    console.log(`Triggers without recorded values were left out: ${preview.leftOut.join(", ")}.`);
   }
   return 0;
 }
@@ -76,7 +76,7 @@ async function preview([path, ...more]: readonly string[], values: OptionValues)
   const policy = parseScalingPolicy(await readConfigFile(path), path);
   const past = optionalNumber(values, "past", { min: 1, max: 288, integer: true });
   if (past !== undefined) return previewRecorded(policy, past, values);
-  if (optionalString(values, "url") !== undefined) throw new UsageError("--url: expected --past with it");
+  if (optionalString(values, "url") !== undefined) throw new UsageError("--url works only with --past");
   const at = optionalString(values, "at");
   const fromMs = at === undefined ? Date.now() : Date.parse(at);
   if (!Number.isFinite(fromMs)) throw new UsageError(`--at: expected a time like 2026-05-04T12:30:00Z, got "${at}"`);
@@ -102,23 +102,23 @@ async function preview([path, ...more]: readonly string[], values: OptionValues)
     policy.pause === undefined ? "" : `the pause (${policy.pause.kind})`,
   ].filter((text) => text !== "");
   if (unknown.length > 0)
-    console.log(`\nNot foreseen here: ${unknown.join(" and ")}; --past N shows them on recorded hours.`);
+    console.log(`\nNot included: ${unknown.join(" and ")}; --past N replays them on recorded hours.`);
   return 0;
 }
 
 export const policyCommand: Command = {
-  summary: "scaling policies: check a file, print its schema, see what it allows in the next hours",
+  summary: "check a scaling policy, print its schema, or preview what it would do",
   usage:
     "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]\n       thormesh policy preview FILE --past HOURS [--url URL] [--json]",
   options: {
-    at: { type: "string", value: "TIME", only: "preview", help: "from this time (ISO 8601; default: now)" },
-    hours: { type: "string", value: "N", only: "preview", help: "for so long (default: 24)" },
-    qps: { type: "string", value: "N", only: "preview", help: "how many replicas this steady rate ends at" },
+    at: { type: "string", value: "TIME", only: "preview", help: "start of the preview (ISO 8601; default: now)" },
+    hours: { type: "string", value: "N", only: "preview", help: "length of the preview in hours (default: 24)" },
+    qps: { type: "string", value: "N", only: "preview", help: "show how many replicas this steady rate leads to" },
     past: {
       type: "string",
       value: "HOURS",
       only: "preview",
-      help: "what load, triggers, forecast and schedules would have made of a controller's last recorded hours",
+      help: "replay the policy on a controller's last N recorded hours",
     },
     url: { ...controllerUrlOption.url, only: "preview" },
     json: { type: "boolean", help: "print JSON" },

@@ -16,8 +16,8 @@ function roleOf({ status, role }: AgentView): string {
     : `${role.reported} -> ${role.desired}`;
 }
 
-/** The fleet in a few lines and its agents in a table, for a terminal. */
-export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): string {
+/** Shows the fleet in a few lines and its agents in a table. */
+export function statusToText(fleet: FleetView, agents: readonly AgentView[]): string {
   const { controller, agents: counts } = fleet;
   const lines = [
     `fleet ${fleet.fleet}: ${counts.online} of ${counts.total} agents online, ${counts.active} active` +
@@ -28,7 +28,7 @@ export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): 
   if (fleet.latestDecision !== null) {
     lines.push(`decision: ${fleet.latestDecision.kind} (${fleet.latestDecision.rule}): ${fleet.latestDecision.reason}`);
   }
-  // A controller of an earlier version says neither.
+  // Controllers of earlier versions send neither.
   const { freeze = null, policy = null } = fleet;
   if (freeze !== null) {
     const until = freeze.untilMs === null ? "" : ` until ${new Date(freeze.untilMs).toISOString().slice(0, 16)}Z`;
@@ -37,7 +37,7 @@ export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): 
   if (policy !== null) {
     lines.push(`policy: ${policy.name} (${policy.mode})`);
     if (policy.problem !== null)
-      lines.push(`  its file as it is now can't be used, the old one goes on: ${policy.problem}`);
+      lines.push(`  the policy file is not valid, the last valid version stays in force: ${policy.problem}`);
   }
   const rows = agents.map((agent) => [
     agent.agentId,
@@ -59,7 +59,7 @@ export function describeStatus(fleet: FleetView, agents: readonly AgentView[]): 
 }
 
 export const statusCommand: Command = {
-  summary: "show the fleet as its controller sees it",
+  summary: "show the fleet and its agents",
   usage: "[--url URL] [--json]",
   optionsOnly: true,
   options: {
@@ -73,7 +73,7 @@ export const statusCommand: Command = {
     ]);
     const { agents } = list as Static<typeof AgentList>;
     console.log(
-      values["json"] === true ? JSON.stringify({ fleet, agents }, null, 2) : describeStatus(fleet as FleetView, agents),
+      values["json"] === true ? JSON.stringify({ fleet, agents }, null, 2) : statusToText(fleet as FleetView, agents),
     );
     return 0;
   },

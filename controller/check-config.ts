@@ -1,12 +1,11 @@
 import { checkForecastConfig } from "#forecast/check-forecast-config.ts";
-import { UsageError } from "#platform/errors.ts";
 import {
   brokerUrlMistakes,
   userInfoMistakes,
   withAuthorization,
   withoutUserInfo,
 } from "#platform/fetch/split-credentials.ts";
-import { parseCheckedConfig } from "#platform/files/read-config.ts";
+import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
 import { ControllerConfig } from "./config.ts";
 import { checkCapacityConfig } from "./scaling/actuators/capacity-config.ts";
 import { checkCloudConfig } from "./scaling/apply-plan/cloud-config.ts";
@@ -54,7 +53,7 @@ function checkControllerConfig(config: CheckedParts): string[] {
  * @throws UsageError naming `source` and everything that is wrong at once.
  */
 export function parseControllerConfig(input: unknown, source: string): ControllerConfig {
-  const config = parseCheckedConfig(ControllerConfig, checkControllerConfig, input, source);
+  const config = parseConfig(ControllerConfig, input, source, checkControllerConfig);
   const { scaling } = config;
   const webhooks = scaling.capacity.webhooks.map(withAuthorization);
   return {
@@ -67,5 +66,5 @@ export function parseControllerConfig(input: unknown, source: string): Controlle
 /** Checks a configuration beyond its schema. @throws UsageError naming `source` and all mistakes. */
 export function assertControllerConfig(config: CheckedParts, source: string): void {
   const mistakes = checkControllerConfig(config);
-  if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+  if (mistakes.length > 0) throw invalidInput(source, mistakes);
 }

@@ -1,21 +1,21 @@
-/** Bytes that were taken from a budget, to be given back. */
-export interface ByteHold {
-  /** Takes more; false, and nothing taken, when the budget has no room for them. */
+/** Bytes reserved from a budget. */
+export interface ByteReservation {
+  /** Reserves more; returns false, and reserves nothing, when the budget is exhausted. */
   grow(bytes: number): boolean;
-  /** Gives everything back; further calls do nothing. */
+  /** Returns all bytes to the budget; further calls do nothing. */
   release(): void;
 }
 
-/** Memory that many requests share, so that no number of them can take more. */
-export interface ByteBudget {
+/** Limit of the memory that all requests of a kind use together. */
+interface ByteBudget {
   readonly maxBytes: number;
   /**
-   * Takes bytes; null when there is no room for them.
-   * @param owner for whom: one owner never has more than half of the budget
+   * Reserves bytes; null when the budget is exhausted.
+   * @param owner tenant, or "" for requests without one; an owner never has more than half of the budget
    */
-  take(bytes: number, owner: string): ByteHold | null;
+  reserve(bytes: number, owner: string): ByteReservation | null;
   usedBytes(): number;
-  /** Times that there was no room. */
+  /** Number of reservations that were refused. */
   refusals(): number;
 }
 
@@ -39,7 +39,7 @@ export function createByteBudget(maxBytes: number): ByteBudget {
 
   return {
     maxBytes,
-    take(bytes, owner) {
+    reserve(bytes, owner) {
       if (!add(bytes, owner)) return null;
       let held = bytes;
       return {

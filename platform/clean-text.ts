@@ -1,9 +1,9 @@
 /**
- * Characters that are none to look at and may do something to whoever looks: control characters (C0, DEL, C1), line and paragraph separators, those that turn
- * the direction of writing or have no width, tags, and halves of surrogate pairs.
+ * Characters that are invisible or act on a terminal: control characters (C0, DEL, C1), line and paragraph separators, direction marks, zero-width
+ * characters, tags and unpaired surrogates.
  */
 export const unsafeCharacters =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this matches
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
 
 function escapeCharacter(character: string): string {
@@ -14,8 +14,8 @@ function escapeCharacter(character: string): string {
 }
 
 /**
- * A text of somebody else's as one line for a terminal: what could steer it is shown as `\u001b`, and what is too long is cut.
- * @param maxCharacters of the text; null: as long as it is
+ * Makes untrusted text safe to show as one line of a terminal: escapes unsafe characters (`\u001b`) and cuts long texts.
+ * @param maxCharacters null: no limit
  */
 export function cleanText(text: string, maxCharacters: number | null = 2_000): string {
   const cut = maxCharacters !== null && text.length > maxCharacters;
@@ -24,8 +24,7 @@ export function cleanText(text: string, maxCharacters: number | null = 2_000): s
 }
 
 /**
- * Output of several lines, text or JSON, without anything that could steer a terminal: ends of lines and tabs stay, and as the rest is written as JSON
- * escapes it, JSON stays the same value.
+ * Makes text or JSON of several lines safe for a terminal. Keeps line breaks and tabs; JSON keeps its value, because unsafe characters are escaped as in JSON.
  */
 export function cleanOutput(text: string): string {
   return text.replace(unsafeCharacters, (character) =>

@@ -1,12 +1,12 @@
 import { type Static, Type } from "@sinclair/typebox";
 
-/** Time as a port: everything periodic asks a clock, so that tests and the demo can let a day pass in minutes. */
+/** Port for time: everything periodic uses a clock, so that tests and the demo can run a day in minutes. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, in this clock's own time. */
   nowMs(): number;
   /** Resolves after `durationMs` of this clock's time, or at once when `signal` aborts. Never rejects. */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
-  /** How many milliseconds of this clock pass in one real millisecond (1 for the real clock). */
+  /** Milliseconds of this clock per real millisecond (1 for the real clock). */
   readonly speed: number;
 }
 
@@ -15,7 +15,7 @@ export const ClockConfig = Type.Object(
     speed: Type.Number({
       exclusiveMinimum: 0,
       maximum: 100_000,
-      description: "1 = real time; 288 lets a day pass in five minutes",
+      description: "1 = real time; 288 runs a day in five minutes",
     }),
     anchorRealMs: Type.Number({
       minimum: 0,
@@ -25,14 +25,14 @@ export const ClockConfig = Type.Object(
     startMs: Type.Number({
       minimum: 0,
       maximum: 4_102_444_800_000,
-      description: "what this clock showed at the anchor, ms since the epoch",
+      description: "the time of this clock at the anchor, ms since the epoch",
     }),
   },
   { additionalProperties: false },
 );
 export type ClockConfig = Static<typeof ClockConfig>;
 
-/** The `clock` section of a configuration: null is the real clock. */
+/** Section `clock` of a configuration; null is the real clock. */
 export const ClockSection = Type.Union([ClockConfig, Type.Null()], {
   default: null,
   description: "a clock that runs faster than the real one, for demonstrations; null: the real one",
@@ -57,7 +57,7 @@ export const systemClock: Clock = {
   speed: 1,
 };
 
-/** A clock that runs `speed` times as fast as the real one; several processes with the same config agree on the time. */
+/** Creates a clock that runs `speed` times as fast as the real one; processes with the same configuration agree on the time. */
 export function createClock(config: ClockConfig | null): Clock {
   if (config === null) return systemClock;
   const { speed, anchorRealMs, startMs } = config;

@@ -1,7 +1,7 @@
 /**
- * How long to wait before something that failed is tried again: `firstMs` after the first failure, then twice as long each time.
- * @param failuresInRow failures without a success in between, from 1.
+ * Delay before the next attempt: `firstMs` after the first failure, then twice as long after each one.
+ * @param failuresInRow failures since the last success, from 1
  */
-export function doublingDelayMs(failuresInRow: number, firstMs: number, longestMs: number): number {
-  return Math.min(longestMs, firstMs * 2 ** Math.max(0, failuresInRow - 1));
+export function doublingDelayMs(failuresInRow: number, firstMs: number, maxMs: number): number {
+  return Math.min(maxMs, firstMs * 2 ** Math.max(0, failuresInRow - 1));
 }

@@ -1,7 +1,7 @@
 import { redactText } from "./fetch/redact-url.ts";
 
 /**
- * Every code that may leave the process, with its HTTP and gRPC status. The gRPC numbers are those of google.rpc.Code.
+ * Error codes that clients see, with their HTTP and gRPC status (the numbers of google.rpc.Code).
  */
 export const errorCodes = {
   INVALID_REQUEST: { httpStatus: 400, grpcStatus: 3 },
@@ -25,12 +25,12 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** A failure that a client or operator is told about. `message` says what was expected and what came. */
+/** Failure that is reported to a client or operator. `message` says what was expected and what came. */
 export class ServiceError extends Error {
   readonly code: ErrorCode;
-  /** Seconds after which trying again makes sense, when known (sent as `Retry-After`). */
+  /** Seconds after which a retry makes sense, if known (sent as `Retry-After`). */
   readonly retryAfterS: number | undefined;
-  /** More for the response's body, e.g. the peers that serve. */
+  /** Additional fields of the response's body, such as the peers that serve. */
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
   constructor(
@@ -54,12 +54,12 @@ export class UsageError extends Error {
   }
 }
 
-/** The text of anything thrown, with its causes, as it may be shown: without what is secret in addresses and headers it quotes. */
+/** Text of anything thrown, with its causes and without secrets in the addresses and headers it quotes. */
 export function describeError(error: unknown): string {
   return redactText(textOf(error));
 }
 
-/** A cause that the message quotes already is not said again. */
+/** Joins message and causes; a cause that the message already quotes is left out. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause === undefined) return error.message;

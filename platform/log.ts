@@ -7,23 +7,22 @@ import { minuteMs } from "./time.ts";
 export type Logger = pino.Logger;
 
 export const logLevels = ["silent", "error", "warn", "info", "debug"] as const;
-export type LogLevel = (typeof logLevels)[number];
+type LogLevel = (typeof logLevels)[number];
 
-/** What is logged for a request that is traced can be found from its trace, and the other way round. */
+/** Fields that link a log line to the trace of its request. */
 function traceIds(): Record<string, string> {
   const trace = currentTrace();
   return trace === undefined ? {} : { trace_id: trace.traceId, span_id: trace.spanId };
 }
 
 /**
- * The last line of defence: no address with its password and no token is written, whoever logs it, and nothing that could steer a terminal, which in JSON
- * is escaped without loss.
+ * Removes passwords and tokens from every line, as a last line of defence, and escapes characters that act on a terminal (lossless in JSON).
  */
 function cleaned(destination: pino.DestinationStream): pino.DestinationStream {
   return { write: (line) => destination.write(cleanOutput(redactText(line))) };
 }
 
-/** JSON lines on standard error, one object a line: `time` (ISO 8601), `level`, `component`, `msg`, and the figures it rests on. */
+/** Creates a logger of JSON lines on standard error: `time` (ISO 8601), `level`, `component`, `msg` and the event's fields. */
 export function createLogger(component: string, level: LogLevel): Logger {
   return pino(
     {
@@ -38,11 +37,11 @@ export function createLogger(component: string, level: LogLevel): Logger {
 }
 
 export interface CountedLog {
-  /** Counts an event of this kind; logs the first at once and then at most one line a minute with the count since. */
+  /** Counts an event of this kind; logs the first at once and then at most one line per period, with the count of the rest. */
   note(kind: string, details: Record<string, unknown>): void;
 }
 
-/** For what may happen thousands of times (malformed messages, refused connections) and must neither hide nor flood. */
+/** Creates a log for events that may come by the thousand, such as malformed messages or refused connections. */
 export function createCountedLog(log: Logger, nowMs: () => number, periodMs = minuteMs): CountedLog {
   const kinds = new Map<string, { lastLoggedMs: number; sinceLogged: number }>();
   return {

@@ -1,13 +1,13 @@
 import type { Clock } from "./clock.ts";
 
 export interface PeriodicTask {
-  /** Stops the schedule and waits for a run that is under way. */
+  /** Stops the schedule and waits for the current run. */
   stop(): Promise<void>;
 }
 
 /**
  * Runs `task` at every multiple of `periodMs` of the clock's time (so that all agents close the same minute), one run at a time.
- * Multiples that pass while a run is under way are skipped, not queued. A run that throws is reported and does not end the schedule.
+ * Multiples that pass during a run are skipped, not queued. A run that throws is reported and does not end the schedule.
  * `offsetMs` shifts the multiples.
  */
 export function runPeriodically(
@@ -25,7 +25,7 @@ export function runPeriodically(
       const dueMs = Math.max(Math.floor((nowMs - offsetMs) / periodMs + 1) * periodMs + offsetMs, lastMs + periodMs);
       await clock.sleep(dueMs - nowMs, abort.signal);
       if (abort.signal.aborted) return;
-      // A wall clock set back must not hold the schedule for longer than a period.
+      // A wall clock that was set back delays the schedule by one period at most.
       if (clock.nowMs() < dueMs - periodMs) {
         lastMs = Number.NEGATIVE_INFINITY;
         continue;

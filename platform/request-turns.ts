@@ -1,23 +1,23 @@
-/** Lets requests begin, few at a time. */
-export interface RequestTurns {
-  /** Counts a request; false where enough have begun in this turn: it should wait. */
+/** Limits how many requests begin in one turn of the event loop. */
+interface RequestTurns {
+  /** Counts a request; false when the turn is full and the request should wait. */
   begin(): boolean;
-  /** Resolves when it is the request's turn, first come first served. */
+  /** Resolves at the request's turn, first come first served. */
   wait(): Promise<void>;
   waiting(): number;
 }
 
 /**
- * Requests that begin in one turn of the event loop: some milliseconds at most. On few connections a client can send thousands at once, and
- * Bun hands over all that it has read before it looks at any other connection.
+ * Requests that begin in one turn of the event loop, a few milliseconds of work. A client can send thousands at once on a few connections, and
+ * Bun delivers all it has read before it looks at another connection.
  */
 const requestsPerTurn = 64;
-/** Share of them that begins before the end of the turn is asked for, which costs a tenth of an answer from the cache. */
+/** Share of a turn that begins before `setImmediate` is asked for the next one: that call costs a tenth of an answer from the cache. */
 const unwatchedShare = 1 / 4;
 
 export function createRequestTurns(maxPerTurn = requestsPerTurn): RequestTurns {
   const unwatched = Math.floor(maxPerTurn * unwatchedShare);
-  /** In this turn, and as many as go unwatched in those before. */
+  /** Requests that began in this turn; without a turn, those since the last one ended. */
   let begun = 0;
   let turning = false;
   let waiting: (() => void)[] = [];

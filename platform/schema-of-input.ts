@@ -1,4 +1,4 @@
-/** A schema as those see it who write the value: what has a default need not be given. */
+/** JSON Schema of an input as its author sees it: fields with a default are not required. */
 export function schemaOfInput(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(schemaOfInput);
   if (typeof schema !== "object" || schema === null) return schema;

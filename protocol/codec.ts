@@ -1,6 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
-import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
-import type { ValueError } from "@sinclair/typebox/errors";
+import { explainFirstMistake } from "#platform/explain-schema-error.ts";
+import { isValid } from "#platform/schema-mistakes.ts";
 import { cleanText, cleanTexts, mayNeedCleaning } from "./clean-text.ts";
 import { fitToBounds } from "./fit-to-bounds.ts";
 import { leaveOutUnknown } from "./leave-out-unknown.ts";
@@ -8,41 +8,11 @@ import { leaveOutUnknown } from "./leave-out-unknown.ts";
 /** Max bytes of a message; longer ones are refused unread. A minute's record with 64 models has about 20 KB. */
 export const maxMessageBytes = 262_144;
 
-const compiled = new WeakMap<TSchema, TypeCheck<TSchema>>();
-
-function checkerOf(schema: TSchema): TypeCheck<TSchema> {
-  let checker = compiled.get(schema);
-  if (checker === undefined) {
-    checker = TypeCompiler.Compile(schema);
-    compiled.set(schema, checker);
-  }
-  return checker;
-}
-
 export type Decoded<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly reason: string };
 
-/** Innermost error of a value that matches none of several alternatives, by the one that it comes nearest to. */
-function innermost(error: ValueError): ValueError {
-  const inside = error.errors
-    .map((errors) => errors.First())
-    .filter((inner) => inner !== undefined && inner.path.length > error.path.length) as ValueError[];
-  const [first] = inside.sort((a, b) => b.path.length - a.path.length);
-  return first === undefined ? error : innermost(first);
-}
-
-function describeMismatch(schema: TSchema, value: unknown): string {
-  const outermost = checkerOf(schema).Errors(value).First();
-  if (outermost === undefined) return "does not match its schema";
-  const error = innermost(outermost);
-  return `${cleanText(error.path).slice(0, 200) || "/"}: ${error.message}, got ${show(error.value)}`;
-}
-
-/** Describes a value in a few words; of nested values only the kind, which may be too deep to be written out. */
-function show(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === "object" && value !== null) return "an object";
-  return cleanText(JSON.stringify(value)).slice(0, 80);
+/** Explains the first field that is not as its schema asks, in one line without anything that acts on a terminal or a log. */
+function reasonOf(schema: TSchema, value: unknown): string {
+  return cleanText(explainFirstMistake(schema, value, "message") ?? "does not match its schema");
 }
 
 /**
@@ -50,9 +20,9 @@ function show(value: unknown): string {
  * left out: a newer version writes them.
  */
 export function decodeValue<T extends TSchema>(schema: T, value: unknown): Decoded<Static<T>> {
-  if (checkerOf(schema).Check(value)) return { ok: true, message: value as Static<T> };
+  if (isValid(schema, value)) return { ok: true, message: value as Static<T> };
   const known = leaveOutUnknown(schema, value);
-  if (!checkerOf(schema).Check(known)) return { ok: false, reason: describeMismatch(schema, known) };
+  if (!isValid(schema, known)) return { ok: false, reason: reasonOf(schema, known) };
   return { ok: true, message: known as Static<T> };
 }
 
@@ -80,7 +50,7 @@ export function decodeText<T extends TSchema>(schema: T, json: string): Decoded<
 export function decodeOwnText<T extends TSchema>(schema: T, json: string): Static<T> | null {
   try {
     const value = parseJson(json);
-    const decoded = decodeValue(schema, checkerOf(schema).Check(value) ? value : fitToBounds(schema, value));
+    const decoded = decodeValue(schema, isValid(schema, value) ? value : fitToBounds(schema, value));
     return decoded.ok ? decoded.message : null;
   } catch {
     return null;
@@ -106,10 +76,8 @@ export function decodeMessage<T extends TSchema>(schema: T, payload: Uint8Array)
 
 /** Encodes a message as JSON. It is checked strictly: a field that is in no schema is a bug. */
 export function encodeMessage<T extends TSchema>(schema: T, message: Static<T>): string {
-  if (!checkerOf(schema).Check(message)) {
-    throw new Error(
-      `a message to be sent does not match its schema: ${describeMismatch(schema, message)}. This is a bug.`,
-    );
+  if (!isValid(schema, message)) {
+    throw new Error(`a message to be sent does not match its schema: ${reasonOf(schema, message)}. This is a bug.`);
   }
   return JSON.stringify(message);
 }
@@ -123,9 +91,9 @@ export function encodeFitted<T extends TSchema>(
   message: Static<T>,
   onFitted: (reason: string) => void,
 ): string {
-  if (checkerOf(schema).Check(message)) return JSON.stringify(message);
+  if (isValid(schema, message)) return JSON.stringify(message);
   const fitted = fitToBounds(schema, message) as Static<T>;
   const json = encodeMessage(schema, fitted);
-  onFitted(describeMismatch(schema, message));
+  onFitted(reasonOf(schema, message));
   return json;
 }

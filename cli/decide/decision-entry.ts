@@ -1,20 +1,20 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { UsageError } from "#platform/errors.ts";
-import { describeMismatches, parseConfig } from "#platform/files/read-config.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
+import { invalidInput, parseConfig } from "#platform/files/read-config.ts";
 
-/** A decision that can be asked for by name: what it reads, and the answer for one input or for a list of them. */
+/** Decision that can be replayed by name. */
 export interface DecisionEntry {
   readonly summary: string;
   /** JSON Schema of one input. */
   readonly schema: TSchema;
   /**
-   * The answer, or a promise of it where the decision needs a solver.
-   * @throws UsageError naming `source` and everything that is wrong with the input.
+   * Answers one input or an array of them; returns a promise where the decision needs a solver.
+   * @throws UsageError naming `source` and all mistakes in the input.
    */
   answer(input: unknown, source: string): unknown;
 }
 
-/** `check` says what a schema can't: one line for each mistake, beginning with the path. */
+/** Creates an entry. `check` finds mistakes that a schema can't express: one line each, beginning with the path. */
 export function decisionEntry<T extends TSchema>(
   summary: string,
   schema: T,
@@ -22,24 +22,15 @@ export function decisionEntry<T extends TSchema>(
   check: (input: Static<T>) => readonly string[] = () => [],
 ): DecisionEntry {
   const list = Type.Array(schema);
+  const checkEach = (inputs: readonly Static<T>[]) =>
+    inputs.flatMap((each, index) => checkAnyway(each, check).map((line) => `${index}.${line}`));
   return {
     summary,
     schema,
     answer(input, source) {
-      const isList = Array.isArray(input);
-      let inputs: Static<T>[];
-      try {
-        inputs = isList ? parseConfig(list, input, source) : [parseConfig(schema, input, source)];
-      } catch (error) {
-        const more = checkAnyway(isList ? input : [input], check).map(([index, line]) =>
-          isList ? `${index}.${line}` : line,
-        );
-        throw error instanceof UsageError ? new UsageError([error.message, ...more].join("\n  ")) : error;
-      }
-      const mistakes = inputs.flatMap((each, index) => check(each).map((line) => (isList ? `${index}.${line}` : line)));
-      if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+      if (!Array.isArray(input)) return decide(parseConfig(schema, input, source, check));
+      const inputs: Static<T>[] = parseConfig(list, input, source, checkEach);
       const answers = inputs.map((each) => decide(each));
-      if (!isList) return answers[0];
       return answers.some((answer) => answer instanceof Promise) ? Promise.all(answers) : answers;
     },
   };
@@ -56,24 +47,22 @@ export function explained<Input, Decision extends object>(
   };
 }
 
-/** What `check` finds in inputs that the schema refuses already, so that all mistakes are named at once; nothing where it can't cope with them. */
-function checkAnyway<T>(inputs: readonly unknown[], check: (input: T) => readonly string[]): [number, string][] {
-  return inputs.flatMap((input, index) => {
-    try {
-      return check(input as T).map((line): [number, string] => [index, line]);
-    } catch {
-      return [];
-    }
-  });
+/** Checks one input of a list, which may not match its schema: then `check` may throw, and the schema's mistakes are enough. */
+function checkAnyway<T>(input: T, check: (input: T) => readonly string[]): readonly string[] {
+  try {
+    return check(input);
+  } catch {
+    return [];
+  }
 }
 
-/** A decision whose input has a `kind`, with an entry for each: the mistakes named are those of the kind that is meant. */
+/** Creates the entry of a decision whose input has a `kind`, from an entry for each kind. */
 export function decisionByKind(summary: string, kinds: Readonly<Record<string, DecisionEntry>>): DecisionEntry {
   const kind = Type.Union(Object.keys(kinds).map((name) => Type.Literal(name)));
   const named = Type.Object({ kind });
   const answerOne = (input: unknown, source: string) => {
-    const mistakes = describeMismatches(named, input);
-    if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+    const mistakes = explainMistakes(named, input);
+    if (mistakes.length > 0) throw invalidInput(source, mistakes);
     return kinds[(input as { kind: string }).kind]?.answer(input, source);
   };
   return {

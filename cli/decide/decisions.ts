@@ -1,20 +1,21 @@
-import { decidePowerMode } from "#agent/power/mode/decide-power-mode.ts";
+import { Type } from "@sinclair/typebox";
+import { decidePowerMode, PowerModeInputs } from "#agent/power/mode/decide-power-mode.ts";
 import { withReason } from "#agent/power/mode/explain-power-mode.ts";
-import { decideSoleController } from "#controller/broker/decide-sole-controller.ts";
-import { explainSoleController } from "#controller/broker/explain-sole-controller.ts";
+import { decideSleep, SleepInputs } from "#agent/power/sleep/decide-sleep.ts";
+import { explainSleep } from "#agent/power/sleep/explain-sleep.ts";
+import { AdmissionInput, decideAdmission } from "#agent/serving/admission/decide-admission.ts";
+import { explainAdmission } from "#agent/serving/admission/explain-admission.ts";
 import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
 import { explainActiveAgents } from "#controller/scaling/active-agents/explain-active-agents.ts";
-import { decideMachine } from "#controller/scaling/actuators/decide-machine.ts";
-import { explainMachine, explainUnavailable } from "#controller/scaling/actuators/explain-machine.ts";
+import { ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import { decideFleetPlan } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
 import { explainFleetPlan } from "#controller/scaling/fleet-plan/explain-fleet-plan.ts";
 import { checkFleetPlanInput, FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solver.ts";
-import { decideActOutcome } from "#controller/scaling/loop/decide-act-outcome.ts";
 import { decideDisruptionBudget } from "#controller/scaling/loop/decide-disruption-budget.ts";
 import { DisruptionBudgetInput } from "#controller/scaling/loop/disruption-budget.ts";
-import { explainLateAct } from "#controller/scaling/loop/explain-act-outcome.ts";
 import { explainDeferredAct } from "#controller/scaling/loop/explain-disruption-budget.ts";
+import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import { decideScaling } from "#controller/scaling/policy/decide-scaling.ts";
 import { explainScaling } from "#controller/scaling/policy/explain-scaling.ts";
 import { decidePrediction } from "#controller/scaling/policy/prediction/decide-prediction.ts";
@@ -38,16 +39,10 @@ import { explainProposal, explainReplicas } from "#controller/scaling/reference/
 import { checkReplicaInputs, ReplicaInputs } from "#controller/scaling/reference/hpa/replica-inputs.ts";
 import { decideRightSize } from "#controller/scaling/reference/vpa/decide-right-size.ts";
 import { checkRightSizeInput, rightSizeInputs } from "#controller/scaling/reference/vpa/right-size-inputs.ts";
-import { ActOutcomeInput } from "./act-outcome-input.ts";
-import { ActiveAgentsInput } from "./active-agents-input.ts";
-import { type DecisionEntry, decisionByKind, decisionEntry } from "./decision-entry.ts";
-import { deviceDecisions } from "./device-decisions.ts";
-import { forecastDecisions } from "./forecast-decisions.ts";
-import { MachineInput } from "./machine-input.ts";
-import { PowerModeInput } from "./power-mode-input.ts";
-import { servingDecisions } from "./serving-decisions.ts";
-import { SoleControllerInput } from "./sole-controller-input.ts";
-import { toolDecisions } from "./tool-decisions.ts";
+import { decideNightTraining, TrainingSituation } from "#forecast/night/decide-night-training.ts";
+import { decidePromotion, PromotionSituation } from "#forecast/night/decide-promotion.ts";
+import { explainNightTraining, explainPromotion } from "#forecast/night/explain-night-training.ts";
+import { type DecisionEntry, decisionByKind, decisionEntry, explained } from "./decision-entry.ts";
 
 const rightSizeEntries = Object.fromEntries(
   Object.entries(rightSizeInputs).map(([kind, schema]) => [
@@ -57,7 +52,7 @@ const rightSizeEntries = Object.fromEntries(
 );
 
 const fleetPlan = decisionEntry(
-  "which devices serve in which mode, and how much cloud, for the next steps at least cost",
+  "which devices serve, in which mode, and how much cloud capacity to rent for the next steps, at least cost",
   FleetPlanInput,
   async (input) => {
     const { findings, method, ...plan } = decideFleetPlan(input, await loadHighsSolver());
@@ -66,7 +61,7 @@ const fleetPlan = decisionEntry(
   checkFleetPlanInput,
 );
 const cheapestFleet = decisionEntry(
-  "which types of instance to buy for a mix of requests, at least cost",
+  "which instance types to buy for a mix of requests, at least cost",
   CheapestFleetInput,
   async (input) => {
     const { obstacles, ...fleet } = decideCheapestFleet(input, await loadHighsSolver());
@@ -95,16 +90,16 @@ function answerReplicas(input: ReplicaInputs) {
   };
 }
 
-/** Every decision that `thormesh decide` knows. */
+/** Decisions that an operator can replay from a file. */
 export const decisions: Readonly<Record<string, DecisionEntry>> = {
   replicas: decisionEntry(
-    "how many replicas, by the rules of Kubernetes' HPA v2",
+    "how many replicas to run, by the rules of Kubernetes' HPA v2",
     ReplicaInputs,
     answerReplicas,
     checkReplicaInputs,
   ),
   schedules: decisionEntry(
-    "how many replicas the schedules allow at a time",
+    "how many replicas a policy's schedules allow at a given time",
     ScheduleInput,
     ({ schedules, nowMs }) => {
       const decision = decideSchedules(schedules, nowMs);
@@ -113,7 +108,7 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     checkScheduleInput,
   ),
   triggers: decisionEntry(
-    "how many replicas metrics from outside ask for, by KEDA's rules",
+    "how many replicas external metrics ask for, by KEDA's rules",
     TriggerInput,
     ({ policy, ...observation }) => {
       const decision = decideTriggers(policy, observation);
@@ -131,7 +126,7 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     checkPredictionInput,
   ),
   scaling: {
-    summary: "how many replicas a ScalingPolicy wants, with everything that went into it",
+    summary: "how many replicas a scaling policy asks for, with each rule's part in it",
     schema: ScalingInput,
     answer: (input, source) =>
       Array.isArray(input)
@@ -150,8 +145,8 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     },
   ),
   "active-agents": decisionEntry(
-    "which agents of a fleet serve and which stand by",
-    ActiveAgentsInput,
+    "which agents serve and which are on standby",
+    Type.Object({ policy: ScalingConfig, fleet: ScalingInputs, nowMs: Type.Number() }, { additionalProperties: false }),
     ({ fleet, policy, nowMs }) => {
       const decision = decideActiveAgents(fleet, policy, nowMs);
       return {
@@ -166,38 +161,24 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
     answer: (input, source) => (listsTypes(input) ? cheapestFleet : fleetPlan).answer(input, source),
   },
   "cheapest-fleet": cheapestFleet,
-  "right-size": decisionByKind("one step of sizing a replica, by the rules of Kubernetes' VPA", rightSizeEntries),
-  "power-mode": decisionEntry("which power mode a board should be in", PowerModeInput, (input) =>
+  "right-size": decisionByKind("how much CPU and memory to request, by the rules of Kubernetes' VPA", rightSizeEntries),
+  "power-mode": decisionEntry("which power mode a board should use", PowerModeInputs, (input) =>
     withReason(decidePowerMode(input)),
   ),
-  machine: decisionEntry(
-    "whether the machine of an agent is switched on or off",
-    MachineInput,
-    ({ look, times, nowMs }) => {
-      const decision = decideMachine(look, times, nowMs);
-      const { rule, ask } = decision;
-      const unavailable = explainUnavailable(decision);
-      return { rule, ask, failed: rule === "late", unavailable, reason: explainMachine(decision) };
-    },
+  sleep: decisionEntry("whether a device on standby goes to sleep", SleepInputs, explained(decideSleep, explainSleep)),
+  admission: decisionEntry(
+    "whether a request is accepted, or must wait or be refused",
+    AdmissionInput,
+    explained(({ request, queue, limits }) => decideAdmission(request, queue, limits), explainAdmission),
   ),
-  "act-outcome": decisionEntry(
-    "what came of what an agent was told, by its own report",
-    ActOutcomeInput,
-    ({ told, evidence, confirmWithinMs, nowMs }) => {
-      const outcome = decideActOutcome(told, evidence, confirmWithinMs, nowMs);
-      return outcome.kind === "late" ? { ...outcome, reason: explainLateAct(told, outcome) } : outcome;
-    },
+  "night-training": decisionEntry(
+    "whether a device trains its forecasting model now",
+    TrainingSituation,
+    explained(decideNightTraining, explainNightTraining),
   ),
-  "sole-controller": decisionEntry(
-    "which of two controllers goes on at a broker they share",
-    SoleControllerInput,
-    ({ own, other, nowMs }) => {
-      const decision = decideSoleController(own, other, nowMs);
-      return { ...decision, reason: explainSoleController(decision) };
-    },
+  promotion: decisionEntry(
+    "whether a newly trained model replaces the one in service",
+    PromotionSituation,
+    explained(decidePromotion, explainPromotion),
   ),
-  ...deviceDecisions,
-  ...servingDecisions,
-  ...forecastDecisions,
-  ...toolDecisions,
 };

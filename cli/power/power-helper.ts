@@ -7,7 +7,7 @@ import { type Command, optionalString } from "#platform/terminal/command.ts";
 
 const requestTimeoutMs = 2000;
 const commandTimeoutMs = 10_000;
-/** The socket unit lets one connection in at a time, so that modes change no faster than this. */
+/** Pause before the process ends. The socket unit accepts one connection at a time, so modes change no faster than this. */
 const restMs = 1000;
 
 function absolutePath(text: string, option: string): string {
@@ -19,13 +19,12 @@ function modeIds(text: string | undefined): ReadonlySet<number> | null {
   if (text === undefined) return null;
   const parts = text.split(",");
   if (!parts.every((part) => /^\d{1,3}$/.test(part)))
-    throw new UsageError(`--modes: expected ids of modes, as in 0,1,2, got "${text}"`);
+    throw new UsageError(`--modes: expected mode ids like 0,1,2, got "${text}"`);
   return new Set(parts.map(Number));
 }
 
 export const powerHelperCommand: Command = {
-  summary:
-    "set the power mode whose id is read from standard input, for an agent that may not set it itself (see deploy/)",
+  summary: "set the power mode whose id is read from standard input, for an agent without the right to (see deploy/)",
   usage: "[--conf FILE] [--nvpmodel FILE] [--modes 0,1,2]",
   optionsOnly: true,
   hidden: true,

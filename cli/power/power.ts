@@ -2,18 +2,18 @@ import { askController, controllerUrlOption } from "#cli/run/ask-controller.ts";
 import type { PowerReport } from "#controller/cost/report-power.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
-import { type Command, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 
-/** More are in --json. */
-const mostTenantRows = 20;
+/** Limit of rows in the table; --json has all. */
+const maxTenantRows = 20;
 
-/** What the energy was for, and the heaviest tenants where any is named. */
-function describeUse({ idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant }: PowerReport["energyByUse"]) {
+/** Shows the energy by use, with the tenants that used most of it. */
+function energyUseToText({ idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant }: PowerReport["energyByUse"]) {
   const parts = [`idle ${idleKwh.toFixed(3)}`, `active ${activeKwh.toFixed(3)}`];
   if (unsplitKwh > 0) parts.push(`not split ${unsplitKwh.toFixed(3)}`);
   const rows = byTenant
-    .slice(0, mostTenantRows)
+    .slice(0, maxTenantRows)
     .map(({ model, tenant, energyKwh, usd }) => [model, tenant, energyKwh.toFixed(3), usd.toFixed(2)]);
   if (unattributedKwh >= 0.0005) rows.push(["(other programs)", "", unattributedKwh.toFixed(3), ""]);
   return [
@@ -23,8 +23,8 @@ function describeUse({ idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant
   ];
 }
 
-/** The report in a table and a few lines, for a terminal. */
-export function describePowerReport(report: PowerReport): string {
+/** Shows the report as a table and a few lines. */
+export function powerReportToText(report: PowerReport): string {
   const { actual, alwaysTopMode, foresight, minutesByMode, assumptions } = report;
   const row = (name: string, figures: { energyKwh: number; usd: number; co2Kg: number } | null, note: string) =>
     figures === null
@@ -53,65 +53,84 @@ export function describePowerReport(report: PowerReport): string {
     "",
     table,
     "",
-    ...describeUse(report.energyByUse),
+    ...energyUseToText(report.energyByUse),
     cleanText(`minutes in each mode: ${modes.length === 0 ? "none" : modes.join(", ")}`),
-    `${assumptions.tariffUsdPerKwh} USD and ${assumptions.co2KgPerKwh} kg CO2 a kWh`,
+    `${assumptions.tariffUsdPerKwh} USD and ${assumptions.co2KgPerKwh} kg CO2 per kWh`,
   ].join("\n");
 }
 
+async function backtest(paths: readonly string[], values: OptionValues): Promise<number> {
+  if (paths.length === 0) throw new UsageError("expected the files of one or more traces after backtest");
+  const peakOf = optionalString(values, "peak-of") ?? "trace";
+  if (peakOf !== "trace" && peakOf !== "days")
+    throw new UsageError(`--peak-of: expected trace or days, got "${peakOf}"`);
+  // TensorFlow.js takes long to load: only when needed.
+  const { backtestTraces, traceBacktestToText } = await import("#tools/power/backtest-traces.ts");
+  const request = {
+    paths,
+    preset: optionalString(values, "board") ?? "thor-t5000",
+    profilePath: optionalString(values, "profile"),
+    configPath: optionalString(values, "config"),
+    days: optionalNumber(values, "days", { min: 0.1, max: 400 }) ?? 7,
+    peakOf,
+  } as const;
+  const show = (text: string) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  };
+  const onProgress = (trace: string, share: number) => show(`${trace}: ${Math.round(100 * share)} %`);
+  const reports: unknown[] = [];
+  for await (const report of backtestTraces(request, onProgress)) {
+    show("");
+    if (values["json"] === true) reports.push(report);
+    else console.log(`${traceBacktestToText(report)}\n`);
+  }
+  if (values["json"] === true) console.log(JSON.stringify(reports, null, 2));
+  return 0;
+}
+
 export const powerCommand: Command = {
-  summary: "what the choice of power modes saved (report), or would have on recorded traffic (backtest)",
+  summary: "report what power modes saved, or backtest them on recorded traffic",
   usage: "report [--window 24h] [--url URL] [--json] | backtest TRACE… [--days 7] [--board PRESET] [--json]",
   options: {
-    window: { type: "string", value: "WINDOW", only: "report", help: "15m, 24h, 7d or 2w up to now (default: 24h)" },
+    window: {
+      type: "string",
+      value: "WINDOW",
+      only: "report",
+      help: "time up to now: 15m, 24h, 7d or 2w (default: 24h)",
+    },
     url: { ...controllerUrlOption.url, only: "report" },
-    days: { type: "string", value: "N", only: "backtest", help: "replay the newest days of each trace (default: 7)" },
-    board: { type: "string", value: "PRESET", only: "backtest", help: "the board's figures (default: thor-t5000)" },
+    days: { type: "string", value: "N", only: "backtest", help: "replay the last N days of each trace (default: 7)" },
+    board: { type: "string", value: "PRESET", only: "backtest", help: "board to simulate (default: thor-t5000)" },
     profile: {
       type: "string",
       value: "FILE",
       only: "backtest",
-      help: "figures that thormesh calibrate wrote, instead",
+      help: "use the figures of this calibration profile instead",
     },
     "peak-of": {
       type: "string",
       value: "WHAT",
       only: "backtest",
-      help: "whose busiest minute is 90 % of the board: trace or days (default: trace)",
+      help: "scale so that the busiest minute of trace or days is 90 % of the board's capacity (default: trace)",
     },
     config: {
       type: "string",
       short: "c",
       value: "FILE",
       only: "backtest",
-      help: "the agent's configuration, for its policy",
+      help: "take the power policy from this agent configuration",
     },
     json: { type: "boolean", help: "print JSON" },
   },
   async run(values, [action, ...more]) {
-    if (action === "backtest") {
-      if (more.length === 0) throw new UsageError("expected the files of one or more traces after backtest");
-      const peakOf = optionalString(values, "peak-of") ?? "trace";
-      if (peakOf !== "trace" && peakOf !== "days")
-        throw new UsageError(`--peak-of: expected trace or days, got "${peakOf}"`);
-      const { runPowerBacktest } = await import("./power-backtest.ts");
-      return await runPowerBacktest({
-        paths: more,
-        preset: optionalString(values, "board") ?? "thor-t5000",
-        profilePath: optionalString(values, "profile"),
-        configPath: optionalString(values, "config"),
-        days: optionalNumber(values, "days", { min: 0.1, max: 400 }) ?? 7,
-        peakOf,
-        json: values["json"] === true,
-      });
-    }
+    if (action === "backtest") return backtest(more, values);
     if (action !== "report" || more.length > 0)
       throw new UsageError(
         `expected "report" or "backtest", got ${action === undefined ? "nothing" : `"${[action, ...more].join(" ")}"`}`,
       );
     const window = encodeURIComponent(optionalString(values, "window") ?? "24h");
     const report = (await askController(values, `/api/v1/power/report?window=${window}`)) as PowerReport;
-    console.log(values["json"] === true ? JSON.stringify(report, null, 2) : describePowerReport(report));
+    console.log(values["json"] === true ? JSON.stringify(report, null, 2) : powerReportToText(report));
     return 0;
   },
 };

@@ -3,12 +3,12 @@ import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Characters and length of a key, as in `apiKeys` of a configuration file. */
+/** Pattern of a key, the same as of `apiKeys` in a configuration file. */
 const keyPattern = /^[\x21-\x7e]{8,256}$/;
 
 /**
- * The keys of `THORMESH_API_KEY`, of the file that `THORMESH_API_KEY_FILE` names or of the service's credential, separated by commas. Undefined
- * without any: a variable that is set but empty, as in an environment file not filled in, counts as not set.
+ * Reads comma-separated keys from `THORMESH_API_KEY`, from the file that `THORMESH_API_KEY_FILE` names or from the service's credential. Undefined
+ * without any: an empty variable, as in an environment file not yet filled in, counts as not set.
  * @throws UsageError when the file can't be used.
  */
 export function apiKeysFromEnvironment(environment: Environment): string[] | undefined {
@@ -19,7 +19,7 @@ export function apiKeysFromEnvironment(environment: Environment): string[] | und
 }
 
 /**
- * The same keys for a program that accepts them, whose error names the variable instead of `apiKeys`.
+ * Reads the same keys for a server that accepts them; the error names the variable instead of `apiKeys`.
  * @throws UsageError when the file can't be used, or a key is too short, too long or has other characters.
  */
 export function acceptedApiKeysFromEnvironment(environment: Environment): string[] | undefined {

@@ -6,11 +6,11 @@ import { type CommandOption, type OptionValues, optionalString } from "#platform
 import { apiKeysFromEnvironment } from "./api-keys-from-environment.ts";
 
 const timeoutMs = 10_000;
-/** A thousand decisions with all their inputs, ten thousand agents. */
+/** Size of a thousand decisions with all their inputs, or of ten thousand agents. */
 const maxAnswerBytes = 256 * 1024 * 1024;
 const defaultUrl = "http://127.0.0.1:7070";
 
-/** Of commands that ask a controller. */
+/** Option of the commands that ask a controller. */
 export const controllerUrlOption = {
   url: {
     type: "string",
@@ -19,15 +19,15 @@ export const controllerUrlOption = {
   },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
-export interface ControllerRequest {
+interface ControllerRequest {
   readonly method: "GET" | "POST" | "DELETE";
   readonly body?: object;
 }
 
 /**
- * The answer of the controller's API to a GET unless told otherwise, with the key of THORMESH_API_KEY.
- * @throws UsageError when the address is none, or the controller can't do anything with the request.
- * @throws Error when no controller answers, or with what it says.
+ * Sends a request (a GET by default) to the controller's API, with the key of THORMESH_API_KEY, and returns its answer.
+ * @throws UsageError when the address is not valid, or the controller rejects the request as invalid.
+ * @throws Error when no controller answers, or with the controller's error.
  */
 export async function askController(
   values: OptionValues,

@@ -1,6 +1,6 @@
 import type { Command } from "#platform/terminal/command.ts";
 
-/** Every sub-command, loaded when it is asked for: `version` must not wait for TensorFlow.js. */
+/** Commands by name, loaded when run: `version` must not wait for TensorFlow.js. */
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => (await import("#cli/agent.ts")).agentCommand,
   controller: async () => (await import("#cli/controller.ts")).controllerCommand,

@@ -1,10 +1,10 @@
 import type { CommandOption } from "#platform/terminal/command.ts";
 
-/** For commands that another program starts and that must not outlive it, even when it is killed with SIGKILL. */
+/** Option of commands that must not outlive the program that started them, even when that is killed with SIGKILL. */
 export const exitOnStdinCloseOption = {
   "exit-on-stdin-close": {
     type: "boolean",
-    help: "stop when standard input is closed (a parent process that dies takes this one with it)",
+    help: "stop when standard input is closed, as when the parent process ends",
   },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 

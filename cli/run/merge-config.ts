@@ -3,7 +3,7 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** `override` over `base`, key by key; what is undefined in `override` leaves `base` as it is. A base that is no object is returned as it came. */
+/** Merges `override` over `base`, key by key; undefined values leave `base` as it is. Returns a base that is not an object unchanged. */
 export function mergeConfig(base: unknown, override: Json): unknown {
   if (!isObject(base)) return base;
   const merged: Json = { ...base };
@@ -19,7 +19,7 @@ export function mergeConfig(base: unknown, override: Json): unknown {
   return merged;
 }
 
-/** `given` over `defaults`, key by key, its empty sections too. What is given and no object is returned as it came. */
+/** Merges `given` over `defaults`, key by key, empty sections included. Returns `given` unchanged where it is not an object. */
 export function overDefaults(defaults: Json, given: unknown): unknown {
   if (!isObject(given)) return given;
   const merged: Json = { ...defaults };

@@ -1,6 +1,6 @@
 import { UsageError } from "#platform/errors.ts";
 
-/** "HOST:PORT", ":PORT" (all addresses), "[::1]:PORT" or "PORT" (this machine only). @param option is named in the message. */
+/** Parses "HOST:PORT", ":PORT" (all addresses), "[::1]:PORT" or "PORT" (loopback only). @param option name for the error */
 export function parseListen(text: string, option = "--listen"): { host: string; port: number } {
   const match = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);

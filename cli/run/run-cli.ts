@@ -4,7 +4,7 @@ import {
   type CommandOption,
   helpOption,
   parseCommandLine,
-  refuseWhatIsNotForIt,
+  refuseForeignArguments,
 } from "#platform/terminal/command.ts";
 import { commands } from "./commands.ts";
 
@@ -29,7 +29,7 @@ async function generalHelp(): Promise<string> {
   return `Usage: thormesh COMMAND [options]\n\nCommands:\n${lines.join("\n")}\n\nthormesh COMMAND --help shows a command's options.`;
 }
 
-/** Runs one command line (without the program's name) and resolves with the exit code. */
+/** Runs a command line (without the program's name) and resolves with the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
@@ -48,7 +48,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       console.log(commandHelp(name, command));
       return 0;
     }
-    refuseWhatIsNotForIt(command, values, positionals);
+    refuseForeignArguments(command, values, positionals);
     return await command.run(values, positionals);
   } catch (error) {
     console.error(`thormesh ${name}: ${describeError(error)}`);

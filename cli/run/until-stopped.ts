@@ -1,5 +1,5 @@
 /**
- * Resolves on the first SIGTERM or SIGINT, or when something handed to `also` asks for it. A second signal ends the process at once.
+ * Resolves on the first SIGTERM or SIGINT, or when `also` calls the function it gets. A second signal ends the process at once.
  */
 export function untilStopped(also: (stop: () => void) => void = () => {}): Promise<void> {
   return new Promise((resolve) => {

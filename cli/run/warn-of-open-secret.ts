@@ -1,9 +1,9 @@
 import { hasUserInfo } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
 
-/** Says that a password among the arguments is no secret: every user of the machine can read them. */
+/** Warns that every user of the machine can read a password among the arguments. */
 export function warnOfOpenSecret(option: string, url: string | undefined, log: Logger): void {
   if (url === undefined || !hasUserInfo(url)) return;
-  const advice = "give it in broker.passwordFile or THORMESH_MQTT_PASSWORD_FILE";
+  const advice = "put it in broker.passwordFile or THORMESH_MQTT_PASSWORD_FILE";
   log.warn({ option }, `a password on the command line can be read by every user of this machine: ${advice}`);
 }

@@ -2,7 +2,7 @@ import type { Command } from "#platform/terminal/command.ts";
 import { runBoardGuard } from "#tools/calibrate/board-guard.ts";
 
 export const calibrateGuardCommand: Command = {
-  summary: "set the old power mode again when a calibration is killed",
+  summary: "restore the power mode when a calibration is killed",
   usage: "",
   hidden: true,
   options: {},

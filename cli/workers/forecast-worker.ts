@@ -6,10 +6,10 @@ export const forecastWorkerCommand: Command = {
   usage: "[--model-dir DIR]",
   hidden: true,
   options: {
-    "model-dir": { type: "string", value: "DIR", help: "a trained model (default: the one that the program carries)" },
+    "model-dir": { type: "string", value: "DIR", help: "trained model (default: the built-in one)" },
   },
   async run(values) {
-    // The optional native library's threads would keep the process alive.
+    // Threads of the optional native library would keep the process alive.
     process.exit(await runForecastWorker(optionalString(values, "model-dir") ?? null));
   },
 };

@@ -8,19 +8,19 @@ import { parseConfig } from "#platform/files/read-config.ts";
 import { type Command, optionalNumber, optionalString, requiredOption } from "#platform/terminal/command.ts";
 
 export const modelWorkerCommand: Command = {
-  summary: "compute the vectors of one model for the serving process that started this one",
+  summary: "run one model for the serving process that started this one",
   usage:
     "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON] [--files JSON]",
   hidden: true,
   options: {
     socket: { type: "string", value: "PATH", help: "Unix socket of the serving process" },
     model: { type: "string", value: "FILE", help: "ONNX file" },
-    sha256: { type: "string", value: "HASH", help: "what the file must be" },
+    sha256: { type: "string", value: "HASH", help: "expected hash of the file" },
     dimension: { type: "string", value: "N", help: "length of the vectors" },
     pooling: { type: "string", value: "HOW", help: "mean, cls, last-token or model" },
     files: { type: "string", value: "JSON", help: "files to hash before they are used" },
-    engine: { type: "string", value: "JSON", help: "what computes" },
-    threads: { type: "string", value: "N", help: "threads that compute" },
+    engine: { type: "string", value: "JSON", help: "settings of ONNX Runtime" },
+    threads: { type: "string", value: "N", help: "number of compute threads" },
   },
   async run(values) {
     const dimension = optionalNumber(values, "dimension", { min: 1, max: 65_536, integer: true });
@@ -38,7 +38,7 @@ export const modelWorkerCommand: Command = {
       files: files === undefined ? null : parseConfig(Type.Array(ModelFileToCheck), JSON.parse(files), "--files"),
       engine: parseConfig(WorkerEngine, JSON.parse(optionalString(values, "engine") ?? "{}"), "--engine"),
     });
-    // ONNX Runtime's threads need no orderly end, and nothing of this process is left to save.
+    // Nothing is left to save, and ONNX Runtime's threads need no orderly shutdown.
     process.exit(code);
   },
 };

@@ -2,7 +2,7 @@ import { runTokenizerProbe } from "#agent/serving/worker/run-tokenizer-probe.ts"
 import type { Command } from "#platform/terminal/command.ts";
 
 export const tokenizerProbeCommand: Command = {
-  summary: "try a tokenizer's regular expression for the process that loads the model",
+  summary: "test a tokenizer's regular expression for the process that loads the model",
   usage: "JSON",
   hidden: true,
   options: {},

@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
 import { cleanText } from "#platform/clean-text.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
+import { explainFirstMistake } from "#platform/explain-schema-error.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { secondMs } from "#platform/time.ts";
@@ -71,11 +71,9 @@ function readAnswer(text: string, contentType: string | null): Answer {
     const got = JSON.stringify(text.slice(0, 60));
     throw new Error(`expected JSON from Prometheus, got ${contentType ?? "content without a type"}: ${got}`);
   }
-  if (!Value.Check(Answer, content)) {
-    const first = Value.Errors(Answer, content).First();
-    throw new Error(`the answer is not from Prometheus: ${first?.path || "/"}: ${first?.message ?? "another shape"}`);
-  }
-  return content;
+  const mistake = explainFirstMistake(Answer, content);
+  if (mistake !== null) throw new Error(`the answer is not from Prometheus: ${mistake}`);
+  return content as Answer;
 }
 
 function throwFor(status: number, answer: Answer | null, text: string): never {

@@ -2,8 +2,8 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { anchorMinutes, featureNames, inputMinutes, outputMinutes } from "#forecast/data/window-features.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { checkTrustedPath } from "#platform/files/check-trusted-path.ts";
-import { describeMismatches } from "#platform/files/read-config.ts";
 import { readRegularFile } from "#platform/files/read-regular-file.ts";
 import { tf } from "./tensorflow.ts";
 
@@ -122,7 +122,7 @@ export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
     }
   };
   const scaling = parse("scaling.json", await read("scaling.json"));
-  const mismatches = describeMismatches(Scaling, scaling);
+  const mismatches = explainMistakes(Scaling, scaling);
   if (mismatches.length > 0) throw new Error(`scaling.json is for another model: ${mismatches.join("; ")}`);
   const weightData = await read("weights.bin");
   if (sha256(weightData) !== (scaling as Scaling).weightsSha256) {

@@ -2,7 +2,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { describeError } from "#platform/errors.ts";
-import { describeMismatches } from "#platform/files/read-config.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { tf } from "./tensorflow.ts";
 
@@ -87,7 +87,7 @@ export function createCheckpointFile(path: string): CheckpointStore {
         if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
         throw new Error(`the checkpoint ${path} can't be read`, { cause });
       }
-      const [mismatch] = describeMismatches(TrainingCheckpoint, content);
+      const [mismatch] = explainMistakes(TrainingCheckpoint, content);
       if (mismatch !== undefined)
         throw new Error(`the checkpoint ${path} was not written by this program: ${mismatch}`);
       return content as TrainingCheckpoint;

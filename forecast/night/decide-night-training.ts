@@ -1,24 +1,35 @@
+import { Type } from "@sinclair/typebox";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { hourMs } from "#platform/time.ts";
-import type { RecordWindows } from "./training-record.ts";
+import { NightTrainingConfig } from "./night-training-config.ts";
+import { RecordWindows } from "./training-record.ts";
 
-/** Times are of the device's own clock. */
-export interface TrainingSituation {
-  readonly enabled: boolean;
-  /** Minutes since local midnight. */
-  readonly minuteOfDay: number;
-  /** Like "01:00-05:00"; the end may lie after midnight. */
-  readonly window: string;
-  readonly nowMs: number;
-  readonly running: boolean;
-  /** true: requests are queued on this device. */
-  readonly busy: boolean;
-  /** End of the last training, whatever its outcome; null before the first. */
-  readonly lastEndedMs: number | null;
-  readonly recordedMinutes: number;
-  readonly neededMinutes: number;
-  /** Complete windows for a new training; null: not counted, or an interrupted training is resumed. */
-  readonly windows: RecordWindows | null;
-}
+const { enabled, window } = NightTrainingConfig.properties;
+const Count = Type.Integer({ minimum: 0 });
+
+/** Inputs of {@link decideNightTraining}; times by the device's own clock. */
+export const TrainingSituation = Type.Object(
+  {
+    enabled,
+    minuteOfDay: Type.Integer({ minimum: 0, maximum: 1439, description: "minutes since local midnight" }),
+    window,
+    nowMs: Type.Number(),
+    running: Type.Boolean({ default: false }),
+    busy: Type.Boolean({ default: false, description: "requests wait for this device" }),
+    lastEndedMs: Type.Union([Type.Number(), Type.Null()], {
+      default: null,
+      description: "end of the last training, successful or not; null: there was none",
+    }),
+    recordedMinutes: Count,
+    neededMinutes: { ...Count, default: 7 * 1440 },
+    windows: Type.Union([RecordWindows, Type.Null()], {
+      default: null,
+      description: "null: not counted, or an interrupted training is resumed",
+    }),
+  },
+  { additionalProperties: false },
+);
+export type TrainingSituation = ReadonlyStatic<typeof TrainingSituation>;
 
 /** `kind` is the action (rest: pause the running training; wait: none runs), `rule` its cause. */
 export type TrainingDecision =

@@ -1,17 +1,27 @@
-/** Error of a model on the newest part of the record, which the new model never saw. */
-export interface HeldOutError {
-  readonly wapePercent: number | null;
-  /** Forecasts that were judged. */
-  readonly forecasts: number;
-}
+import { Type } from "@sinclair/typebox";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 
-export interface PromotionSituation {
-  readonly candidate: HeldOutError;
-  /** null: the model in service can't be loaded. */
-  readonly incumbent: HeldOutError | null;
-  /** Smallest error of the simple forecasts on the same part. */
-  readonly simpleWapePercent: number | null;
-}
+const percentOrNull = Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null });
+
+/** A model's error on the newest part of the record, which the new model never saw. */
+const HeldOutError = Type.Object(
+  { wapePercent: percentOrNull, forecasts: Type.Integer({ minimum: 0, description: "that were judged" }) },
+  { additionalProperties: false },
+);
+export type HeldOutError = ReadonlyStatic<typeof HeldOutError>;
+
+export const PromotionSituation = Type.Object(
+  {
+    candidate: HeldOutError,
+    incumbent: Type.Union([HeldOutError, Type.Null()], {
+      default: null,
+      description: "null: the model in service can't be loaded",
+    }),
+    simpleWapePercent: { ...percentOrNull, description: "least error of the simple forecasts on the same part" },
+  },
+  { additionalProperties: false },
+);
+export type PromotionSituation = ReadonlyStatic<typeof PromotionSituation>;
 
 export type PromotionDecision =
   | { readonly kind: "keep"; readonly rule: "too-few-forecasts"; readonly forecasts: number }

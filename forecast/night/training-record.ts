@@ -1,20 +1,21 @@
+import { Type } from "@sinclair/typebox";
 import { findOutages, withoutOutages } from "#forecast/data/find-outages.ts";
 import { findOrigins, splitByTime, strideFor } from "#forecast/data/sample-windows.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { minForecasts } from "./decide-promotion.ts";
 
-/** Complete windows (an hour before an origin, a quarter of an hour after it), found and needed. */
-export interface WindowsOfPart {
-  readonly found: number;
-  readonly needed: number;
-}
+const WindowsOfPart = Type.Object(
+  { found: Type.Integer({ minimum: 0 }), needed: Type.Integer({ minimum: 0 }) },
+  { additionalProperties: false },
+);
 
-/** Windows of a record for each part of a training. */
-export interface RecordWindows {
-  readonly train: WindowsOfPart;
-  readonly validation: WindowsOfPart;
-  readonly test: WindowsOfPart;
-}
+/** Complete windows of an hour before and a quarter of an hour after, found and needed for each part of a training. */
+export const RecordWindows = Type.Object(
+  { train: WindowsOfPart, validation: WindowsOfPart, test: WindowsOfPart },
+  { additionalProperties: false },
+);
+export type RecordWindows = ReadonlyStatic<typeof RecordWindows>;
 
 const texts = (qps: number | null): number | null =>
   qps === null || !(qps >= 0 && qps < Infinity) ? null : Number((qps * 60).toFixed(3));

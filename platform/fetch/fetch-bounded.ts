@@ -3,31 +3,31 @@ import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { basicAuthorization, redactUrl, splitUserInfo } from "./redact-url.ts";
 
 /**
- * One request, redirects not followed: whoever follows one decides what goes along. A user and password in the address are sent as a header, and no error can
- * quote them.
+ * Sends one request and follows no redirect: the caller decides whether to, and with which headers. User and password of the address are sent as a
+ * header, so that no error can quote them.
  */
 export function fetchOnce(url: string | URL, init: Omit<BunFetchRequestInit, "redirect">): Promise<Response> {
   const split = splitUserInfo(String(url));
   const headers = new Headers(init.headers);
   if ((split.username !== null || split.password !== null) && !headers.has("authorization"))
     headers.set("authorization", basicAuthorization(split.username, split.password));
-  // What this machine asks itself is no business of a proxy's, and nor is the key that goes with it.
+  // Requests to this machine, and their keys, must not pass through a proxy.
   const direct = isLoopback(URL.parse(split.url)?.hostname ?? "") ? { proxy: false as unknown as string } : {};
   return fetch(split.url, { ...init, ...direct, headers, redirect: "manual" });
 }
 
-export interface BoundedRequest {
+interface BoundedRequest {
   readonly method?: "GET" | "POST" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
-  /** Of real time, from connecting to the last byte. */
+  /** Limit of real time, from connecting to the last byte. */
   readonly timeoutMs: number;
-  /** Of the answer's body. */
+  /** Limit of the answer's body. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
 }
 
-/** An answer that came and is not taken: a redirect, too large, compressed. */
+/** Answer that is not accepted: a redirect, too large or compressed. */
 export class UnusableAnswerError extends Error {
   override name = "UnusableAnswerError";
 }
@@ -45,9 +45,9 @@ function refuseRedirect(response: Response, url: URL): void {
 }
 
 /**
- * The whole answer to a request, its body read already.
- * @throws UnusableAnswerError when it is a redirect (keys and headers are for the address that was configured), larger than `maxBytes` or compressed; a TimeoutError
- * after `timeoutMs`, the signal's reason when it aborts.
+ * Sends a request and resolves with the whole answer, its body already read.
+ * @throws UnusableAnswerError for a redirect (keys are meant for the configured address only), a body larger than `maxBytes` or a compressed one; a TimeoutError after
+ * `timeoutMs`; the signal's reason when it aborts.
  */
 export async function fetchBounded(url: string | URL, request: BoundedRequest): Promise<Response> {
   const { method = "GET", headers = {}, body, timeoutMs, maxBytes, signal } = request;
@@ -56,7 +56,7 @@ export async function fetchBounded(url: string | URL, request: BoundedRequest): 
   const aborted = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
   const response = await fetchOnce(url, {
     method,
-    // What is compressed grows by a thousand before its size is known.
+    // A compressed body can expand a thousandfold before its size is known.
     headers: { "accept-encoding": "identity", ...headers },
     decompress: false,
     signal: aborted,

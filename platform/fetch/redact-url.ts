@@ -1,10 +1,10 @@
-/** Stands in the place of a secret. */
+/** Replacement for a secret. */
 export const hidden = "***";
 
 /** Characters that end an address in running text; a backslash begins an escape in JSON. */
 const urlsInText = /\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s"<>\\]+/gi;
 
-/** Words that follow "Bearer" in sentences. */
+/** Words that follow "Bearer" in sentences, not in headers. */
 const afterBearer = "tokens?\\b|auth|scheme|keys?\\b|headers?\\b|is\\b|was\\b|and\\b|or\\b|for\\b";
 const bearers = new RegExp(`\\b(Bearer)\\s+(?!(?:${afterBearer}))[^\\s"'\\\\,;<>]+`, "gi");
 /** Base64 of `user:password` has a digit, an end mark or a capital within; a word of a sentence has not. */
@@ -15,17 +15,17 @@ const assignments = new RegExp(`\\b(${secretNames})=[^\\s"'\\\\,;&<>]+`, "gi");
 const fields = new RegExp(`("(?:${secretNames})"\\s*:\\s*)"(?:[^"\\\\]|\\\\.)*"`, "gi");
 /** Beginning of an address: with "://", or, of these schemes, with any slashes or none, which parsers put right. */
 const beginning = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:https?|wss?|mqtts?):[/\\]*)/i;
-/** The same in running text, where they are not two: looked at when there is an "@". */
+/** Addresses of these schemes without exactly two slashes, in running text; searched only where there is an "@". */
 const oddUrlsInText = /\b(?:https?|wss?|mqtts?):(?!\/\/)[/\\]?[^\s"<>/\\][^\s"<>\\]*/gi;
 /** `user:password@host`, perhaps after two slashes, of an address whose scheme was forgotten. */
 const bareUserInfo = /(?<![\w:/@.-])(?:\/\/)?[^\s"'<>\\/@:=(){}[\],;]{0,128}:[^\s"'<>\\@/]{1,256}@(?=[\w[])/g;
 
 interface UrlParts {
-  /** As it stands before the user, the password and the host. */
+  /** Text before the user, the password and the host. */
   readonly scheme: string;
   /** Percent-encoded as it came, without "@"; null: none. */
   readonly userInfo: string | null;
-  /** Host, port, path, query and fragment. */
+  /** Rest of the address: host, port, path, query and fragment. */
   readonly rest: string;
 }
 
@@ -61,14 +61,14 @@ const decoded = (text: string): string => {
   }
 };
 
-export interface SplitUrl {
+interface SplitUrl {
   readonly url: string;
-  /** Null: the address has none. */
+  /** User name, decoded; null: the address has none. */
   readonly username: string | null;
   readonly password: string | null;
 }
 
-/** An address without its user and password, and these apart, decoded. */
+/** Splits an address into the address without user and password, and these, decoded. */
 export function splitUserInfo(url: string): SplitUrl {
   const parts = partsOf(url, false);
   if (parts === null || parts.userInfo === null) return { url, username: null, password: null };
@@ -94,7 +94,7 @@ const hideQuery = (query: string) =>
     })
     .join("");
 
-/** An address as it may be shown: without user and password, without the values of its query and without its fragment. */
+/** Address that is safe to show: without user, password, values of the query and fragment. */
 export function redactUrl(url: string): string {
   const parts = partsOf(url, true);
   if (parts === null) return url;
@@ -106,7 +106,7 @@ export function redactUrl(url: string): string {
   return `${scheme}${shown.slice(0, query)}?${hideQuery(shown.slice(query + 1))}`;
 }
 
-/** A text with every address in it as {@link redactUrl} shows it, and without what follows `Bearer`, `password=` and their like. JSON stays JSON. */
+/** Redacts every address in a text as {@link redactUrl} does, and the secrets after `Bearer`, `password=` and the like. JSON stays JSON. */
 export function redactText(text: string): string {
   // Most texts are short sentences without any of these, and a flood of them is looked at.
   let shown = text;
@@ -139,7 +139,7 @@ function masked(value: unknown, isSecret: boolean): unknown {
   );
 }
 
-/** A configuration, or a part of one, as it may be shown. @param path its keys, from the top: a part of a secret is one */
+/** Masks the secrets of a configuration or a part of one. @param path keys of the part, from the top: parts of a secret are secret */
 export function maskSecrets(value: unknown, path: readonly string[] = []): unknown {
   return masked(
     value,
@@ -147,7 +147,7 @@ export function maskSecrets(value: unknown, path: readonly string[] = []): unkno
   );
 }
 
-/** Paths of all texts in a configuration that are addresses with a user or a password; secrets themselves are passed over. */
+/** Paths of all addresses with a user or password in a configuration, except in secrets. */
 export function pathsWithUserInfo(value: unknown, path = ""): string[] {
   if (typeof value === "string") return hasUserInfo(value) ? [path] : [];
   if (typeof value !== "object" || value === null) return [];

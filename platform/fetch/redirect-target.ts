@@ -23,7 +23,7 @@ for (const [network, bits] of [
 ] as const)
   local.addSubnet(network, bits, "ipv6");
 
-/** The IPv4 address that an IPv6 address only wraps: `::ffff:10.0.0.1`, `64:ff9b::10.0.0.1`, as the parser of addresses writes them. */
+/** IPv4 address inside a mapped or translated IPv6 address (`::ffff:10.0.0.1`, `64:ff9b::10.0.0.1`); else the address as `URL` normalises it. */
 function unwrapped(address: string): string {
   const written = URL.parse(`http://[${address}]/`)?.hostname.slice(1, -1) ?? address;
   const [, high, low] = /^(?:::ffff:|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(written) ?? [];
@@ -32,13 +32,13 @@ function unwrapped(address: string): string {
   return [a >> 8, a & 255, b >> 8, b & 255].join(".");
 }
 
-/** True for an IP address of this machine or of a network that the internet does not reach. */
+/** True for an IP address of this machine or of a private network. */
 export function isLocalAddress(address: string): boolean {
   const plain = isIP(address) === 6 ? unwrapped(address) : address;
   return local.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4");
 }
 
-/** True when any address of a host is local; null where the name is unknown here. */
+/** True when any address of a host is local; null when the name can't be resolved. */
 async function isLocalHost(hostname: string): Promise<boolean | null> {
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   if (isIP(host) !== 0) return isLocalAddress(host);
@@ -51,8 +51,8 @@ async function isLocalHost(hostname: string): Promise<boolean | null> {
 }
 
 /**
- * Reason not to follow a redirect; null when it may be followed. A server on the internet must not lead into this machine or its network, where services trust
- * whoever reaches them.
+ * Reason not to follow a redirect; null when it may be followed. A server on the internet must not redirect to this machine or its network, where services often
+ * trust every client.
  */
 export async function redirectRefusal(from: URL, to: URL): Promise<string | null> {
   if (to.protocol !== "https:" && to.protocol !== "http:") return `to ${to.protocol}//…, which is not HTTP`;

@@ -1,9 +1,9 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 
-/** A metric's values, label by label. */
-export type LabelledValues = Iterable<readonly [labels: Record<string, string>, value: number]>;
+/** Values of a metric, one for each set of labels. */
+type LabelledValues = Iterable<readonly [labels: Record<string, string>, value: number]>;
 
-/** A gauge that asks at each scrape; null leaves the sample out, for an old figure must not pass for the present one. */
+/** Registers a gauge that is read at each scrape; null omits the sample, so that no old figure is shown. */
 export function registerGauge(registry: Registry, name: string, help: string, read: () => number | null): void {
   new Gauge({
     name,
@@ -17,7 +17,7 @@ export function registerGauge(registry: Registry, name: string, help: string, re
   });
 }
 
-/** The same with labels: a sample that `read` does not name has gone. */
+/** Registers a gauge with labels; samples that `read` does not name are removed. */
 export function registerGauges(
   registry: Registry,
   name: string,
@@ -38,7 +38,7 @@ export function registerGauges(
   });
 }
 
-/** A counter that follows, label by label, totals counted elsewhere; one that falls back (its counting began anew) adds nothing. */
+/** Registers a counter of totals that are counted elsewhere, by labels; a total that falls (it was reset) adds nothing. */
 export function registerTotals(
   registry: Registry,
   name: string,
@@ -62,7 +62,7 @@ export function registerTotals(
   });
 }
 
-/** The same without labels. */
+/** Registers a counter without labels, as {@link registerTotals} does. */
 export function registerTotal(registry: Registry, name: string, help: string, total: () => number): void {
   registerTotals(registry, name, help, [], () => [[{}, total()]]);
 }

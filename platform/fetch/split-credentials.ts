@@ -1,8 +1,8 @@
 import { basicAuthorization, hasUserInfo, pathsWithUserInfo, redactUrl, splitUserInfo } from "./redact-url.ts";
 
 /**
- * A broker's settings with the user and password of its address in the fields for them, where these are empty: an address is shown and passed on, and must not
- * hold either.
+ * Moves user and password of a broker's address to the fields for them, where these are empty: addresses are shown and passed on, and must not
+ * contain secrets.
  */
 export function withoutUserInfo<
   T extends { url: string | null; username: string | null; password: string | null; passwordFile: string | null },
@@ -13,7 +13,7 @@ export function withoutUserInfo<
   return { ...broker, url, username: broker.username ?? username, password: own };
 }
 
-/** Request settings the user and password of the address as a header, unless there is such a header already. */
+/** Moves user and password of an address to an `authorization` header, unless there is one. */
 export function withAuthorization<T extends { url: string; headers: Readonly<Record<string, string>> }>(target: T): T {
   if (!hasUserInfo(target.url)) return target;
   const { url, username, password } = splitUserInfo(target.url);
@@ -25,9 +25,9 @@ export function withAuthorization<T extends { url: string; headers: Readonly<Rec
 }
 
 /**
- * Mistakes in addresses anywhere in a configuration, one line each: a user or a password may stand only in those that are taken apart when the
- * configuration is read. An address in any other field, also one that is added later, is shown and told as it is.
- * @param takenApart paths of these; `*` stands for a place in a list
+ * Finds addresses with a user or a password anywhere in a configuration, one line each, except in the fields from which they are moved when the
+ * configuration is read: addresses in other fields are shown as they are.
+ * @param takenApart paths of these fields; `*` matches a list index
  */
 export function userInfoMistakes(config: unknown, takenApart: readonly string[]): string[] {
   const allowed = new Set(takenApart);
@@ -36,11 +36,11 @@ export function userInfoMistakes(config: unknown, takenApart: readonly string[])
     .map((path) => `${path}: expected a URL without user and password, because this one is shown to others`);
 }
 
-/** Mistakes in the address of a broker, each beginning with its path; none for null and for what its schema refuses. */
+/** Finds mistakes in a broker's address, each beginning with its path; none for null and for values that the schema refuses. */
 export function brokerUrlMistakes(url: unknown, path: string): string[] {
   if (typeof url !== "string" || !url.includes("://")) return [];
   const parsed = URL.parse(url);
-  // An unencoded "/" in a password ends the host.
+  // An unencoded "/" in a password ends the host part.
   const isCut = /^(mqtts?|tcp|ssl):/i.test(url) && parsed?.pathname.includes("@") === true;
   if (parsed !== null && parsed.hostname !== "" && !isCut) return [];
   return [

@@ -5,21 +5,21 @@ import { UsageError } from "#platform/errors.ts";
 const writableByGroup = 0o020;
 const writableByOthers = 0o002;
 const sticky = 0o1000;
-/** As many links as the kernel follows. */
+/** Limit of symbolic links in a path, the kernel's own. */
 const maxLinks = 40;
-/** A model's directory has a few dozen entries, and is looked at every few seconds. */
+/** Limit of a directory tree: a model's has a few dozen entries and is checked every few seconds. */
 const maxTreeEntries = 5_000;
 
 const octal = (mode: number) => (mode & 0o7777).toString(8).padStart(4, "0");
 
-/** Root, the user we run as, and who owns "/": in a user namespace that is how root's files look. */
+/** Owners that are trusted: root, our own user, and the owner of "/", which root is in a user namespace. */
 function trustedOwners(): ReadonlySet<number> {
   return new Set([0, process.geteuid?.() ?? 0, statSync("/").uid]);
 }
 
 /**
- * Group of a user that nobody else is in, by /etc/passwd and /etc/group (as distributions make one for each person, with a umask of 002); null where
- * there is none. Root has none: group 0 has members that are not listed.
+ * Private group of a user, without other members by /etc/passwd and /etc/group (distributions create one for each person, with a umask of 002); null
+ * where there is none. Root has none: group 0 has members that are not listed.
  */
 export function privateGroup(uid: number, passwd: string, group: string): number | null {
   if (uid === 0) return null;
@@ -50,7 +50,7 @@ function currentPrivateGroup(): number | null {
   return ownPrivateGroup;
 }
 
-/** Says why others could change an entry, or, of a directory, what lies in it; null when they can't. */
+/** Explains why others could change an entry or a directory's contents; null when they can't. */
 function findFlaw(path: string, stats: Stats, owners: ReadonlySet<number>): string | null {
   const { uid, gid, mode } = stats;
   const kind = stats.isDirectory() ? "directory" : "file";
@@ -60,9 +60,9 @@ function findFlaw(path: string, stats: Stats, owners: ReadonlySet<number>): stri
       `(${process.geteuid?.()}): change its owner to root or that user (chown)`
     );
   }
-  // A device's mode says who may use it, not who made it.
+  // A device's mode controls its use, not who created it.
   if (stats.isSymbolicLink() || stats.isCharacterDevice()) return null;
-  // In a sticky directory nobody moves or removes what belongs to another user.
+  // In a sticky directory only an entry's owner can move or remove it.
   if (stats.isDirectory() && (mode & sticky) !== 0) return null;
   const others = [
     ...((mode & writableByGroup) === 0 || gid === currentPrivateGroup() ? [] : [`group ${gid}`]),
@@ -87,13 +87,13 @@ function findFlawOnTheWay(path: string, owners: ReadonlySet<number>, links: { le
 }
 
 /**
- * Says why a file or directory could have been put or changed by another user than root or the one we run as: its owner, its mode, or those
- * of a directory or symbolic link on the way to it. Null when it is trusted, and when it isn't there.
+ * Explains why a file or directory could have been created or changed by a user other than root or our own: its owner, its mode, or those of a
+ * directory or symbolic link on its path. Null when it is trusted, and when it doesn't exist.
  */
 export function findUntrusted(path: string): string | null {
   try {
     const owners = trustedOwners();
-    // The way as it is written, and the one that the system takes: they differ where ".." follows a link.
+    // The path as written and the one that the system resolves: they differ where ".." follows a link.
     return (
       findFlawOnTheWay(resolve(path), owners, { left: maxLinks }) ??
       findFlawOnTheWay(realpathSync.native(path), owners, { left: maxLinks })
@@ -104,7 +104,7 @@ export function findUntrusted(path: string): string | null {
   }
 }
 
-/** As {@link findUntrusted}, of a directory with all that lies in it, links followed. */
+/** Checks a directory and everything in it, links followed, as {@link findUntrusted} does. */
 export function findUntrustedInTree(directory: string, maxEntries = maxTreeEntries): string | null {
   const owners = trustedOwners();
   const top = findUntrusted(directory);
@@ -117,7 +117,7 @@ export function findUntrustedInTree(directory: string, maxEntries = maxTreeEntri
     if (entries > maxEntries) return `${directory} holds more than ${maxEntries} entries`;
     try {
       const stats = lstatSync(path);
-      // What leads to an entry was looked at before it; where a link leads has a way of its own.
+      // The directories above an entry were checked before it; a link's target has a path of its own.
       const flaw = stats.isSymbolicLink() ? findUntrusted(path) : findFlaw(path, stats, owners);
       if (flaw !== null) return flaw;
       const target = stats.isSymbolicLink() ? statSync(path) : stats;
@@ -134,16 +134,16 @@ export function findUntrustedInTree(directory: string, maxEntries = maxTreeEntri
 }
 
 /**
- * Refuses what another user could have put there.
- * @param what it is for, for people, e.g. "the configuration"
- * @throws UsageError saying which path is at fault, its owner and mode, and what to do.
+ * Refuses a file that another user could have created or changed.
+ * @param what name of the file's purpose in the error, such as "the configuration"
+ * @throws UsageError with the path at fault, its owner and mode, and what to do.
  */
 export function checkTrustedPath(path: string, what: string): void {
   const flaw = findUntrusted(path);
   if (flaw !== null) throw new UsageError(`${what} is not used, because other users could have changed it: ${flaw}`);
 }
 
-/** As {@link checkTrustedPath}, of a directory with all that lies in it. */
+/** Refuses a directory if another user could have changed anything in it, as {@link checkTrustedPath} does. */
 export function checkTrustedTree(directory: string, what: string, maxEntries = maxTreeEntries): void {
   const flaw = findUntrustedInTree(directory, maxEntries);
   if (flaw !== null) throw new UsageError(`${what} is not used, because other users could have changed it: ${flaw}`);

@@ -5,22 +5,22 @@ import type { Logger } from "#platform/log.ts";
 import { findUntrusted } from "./check-trusted-path.ts";
 
 const othersBits = 0o077;
-/** A state directory holds some thousand files at most: models and weights. */
+/** Limit of a state directory, which holds a few thousand files of models and weights. */
 const maxEntries = 20_000;
 
-/** From here on what this process and its children make is for their user alone: databases, logs, keys, sockets, downloads. */
+/** Makes new files of this process and its children private to their user: databases, logs, keys, sockets, downloads. */
 export function closeNewFiles(): void {
   process.umask(othersBits);
 }
 
-/** Directories that belong to the system or to a person as a whole, whatever is kept in them. */
+/** True for directories that belong to the system or to a person as a whole. */
 function isShared(path: string): boolean {
   if (basename(path).includes("thormesh")) return false;
   const parent = dirname(path);
   return parent === "/" || path === resolve(homedir()) || ["/var", "/usr", "/usr/local", "/home"].includes(parent);
 }
 
-/** Takes others' rights away from one entry of ours, and says if it is a directory to look into. */
+/** Removes others' access to an entry of ours. Returns true for a directory. */
 function closeEntry(path: string, uid: number): boolean {
   const stats = lstatSync(path);
   if (stats.isSymbolicLink()) return false;
@@ -30,8 +30,8 @@ function closeEntry(path: string, uid: number): boolean {
 }
 
 /**
- * Takes from group and others what rights they have in a directory of state, which earlier versions left open. What belongs to another user is
- * left alone, and so is a directory that is not ours alone, such as /var/lib or a home. Never throws: the log has what could not be done.
+ * Removes access of group and others to a state directory, which earlier versions left open. Files of other users are left alone, and so is a
+ * shared directory such as /var/lib or a home. Never throws: failures are logged.
  */
 export function closeStateDirectory(directory: string, log: Logger): void {
   const top = resolve(directory);
@@ -50,7 +50,7 @@ export function closeStateDirectory(directory: string, log: Logger): void {
       if (closeEntry(path, uid)) for (const name of readdirSync(path)) waiting.push(join(path, name));
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code !== "ENOENT") log.warn({ path, reason: message }, "other users' access to it could not be removed");
+      if (code !== "ENOENT") log.warn({ path, reason: message }, "could not remove other users' access");
     }
   }
 }

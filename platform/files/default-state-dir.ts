@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The folder of all of this user's thormesh programs: what systemd assigned, else the user's state directory. */
+/** Base of the state directories of this user's thormesh programs: assigned by systemd, else in the user's state directory. */
 export function defaultStateBase(environment: Environment): string {
   const assigned = environment["STATE_DIRECTORY"]?.split(":")[0];
   if (assigned) return assigned;

@@ -4,7 +4,7 @@ import { basename, dirname } from "node:path";
 import type { Logger } from "#platform/log.ts";
 import { dayMs } from "../time.ts";
 
-/** One step of a schema, by its place in the list; steps already applied are never edited. */
+/** SQL of one schema version, by its index in the list; released steps are never edited. */
 export type Migration = string;
 
 class DamagedDatabaseError extends Error {}
@@ -12,18 +12,18 @@ class DamagedDatabaseError extends Error {}
 /** The part of SQLite that stores use. */
 export type StateDatabase = Pick<Database, "query" | "transaction">;
 
-/** A later version of the program wrote the file. */
+/** Error for a file that a later version of the program wrote. */
 export class LaterVersionError extends Error {
   override name = "LaterVersionError";
 }
 
-export interface OpenDatabaseOptions {
-  /** No other process may open it until it is closed; it then needs no shared memory beside it. */
+interface OpenDatabaseOptions {
+  /** True: locks out other processes until it is closed, and needs no shared-memory file. */
   readonly exclusive?: boolean;
 }
 
-/** The journal shrinks to this size after a checkpoint: a burst must not hold the disk's room for good. */
-const longestJournalBytes = 16 * 1024 * 1024;
+/** Size that the journal is truncated to after a checkpoint, so that a burst does not take disk space for good. */
+const maxJournalBytes = 16 * 1024 * 1024;
 
 function isDamage(error: unknown): boolean {
   if (error instanceof DamagedDatabaseError) return true;
@@ -31,7 +31,7 @@ function isDamage(error: unknown): boolean {
   return code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB" || code === "SQLITE_IOERR_SHORT_READ";
 }
 
-/** SQLite says neither which file nor which disk; that a file is in use is told by its code. */
+/** True for SQLite's errors that lack the file's path, all but "in use", whose callers check its code. */
 function isOfItsDisk(error: unknown): boolean {
   const code = String((error as { code?: unknown }).code);
   return code.startsWith("SQLITE_") && !code.startsWith("SQLITE_BUSY");
@@ -43,7 +43,7 @@ function openAndMigrate(path: string, migrations: readonly Migration[], options:
     database.run("PRAGMA busy_timeout = 5000");
     if (options.exclusive === true) database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("PRAGMA journal_mode = WAL");
-    database.run(`PRAGMA journal_size_limit = ${longestJournalBytes}`);
+    database.run(`PRAGMA journal_size_limit = ${maxJournalBytes}`);
     database.run("PRAGMA synchronous = NORMAL");
     const check = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
     if (check?.quick_check !== "ok") throw new DamagedDatabaseError(`quick_check says: ${check?.quick_check}`);
@@ -81,11 +81,11 @@ function moveAside(path: string, nowMs: number, error: unknown, log: Logger): vo
   }
   log.error(
     { path, asidePath, err: String(error) },
-    "STATE FILE DAMAGED: moved aside, starting with an empty one; what it held is not used until it is repaired by hand",
+    "STATE FILE DAMAGED: moved aside, starting with an empty one; its content is not used until it is repaired by hand",
   );
 }
 
-/** Sentence for health about a state file that was moved aside within the last day; null when none was. */
+/** Explains in a sentence for /health that a state file was moved aside within the last day; null when none was. */
 export function recentDamage(path: string, nowMs: number): string | null {
   let names: string[];
   try {
@@ -99,19 +99,19 @@ export function recentDamage(path: string, nowMs: number): string | null {
     .map((name) => Number(name.slice(beginning.length)))
     .filter((atMs) => Math.abs(nowMs - atMs) <= shownForMs);
   if (times.length === 0) return null;
-  return `${basename(path)} was damaged and moved aside (${beginning}${Math.max(...times)}): what it held is not used`;
+  return `${basename(path)} was damaged and moved aside (${beginning}${Math.max(...times)}): its content is not used`;
 }
 
-/** Opening a pipe or a device does harm, so only regular files are opened. */
+/** Refuses pipes and devices: opening them could hang or do harm. */
 function assertFile(path: string): void {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats !== undefined && !stats.isFile()) throw new DamagedDatabaseError("it is not a file");
 }
 
 /**
- * Opens an SQLite file in WAL mode and brings its schema up to date. A file that can't be opened or is damaged is moved aside
- * (never deleted) and a fresh one is started, with an error in the log that names both.
- * @throws Error naming the file when it can't be written, is in use by another process, or stems from a later version of the program.
+ * Opens an SQLite file in WAL mode and migrates its schema. A damaged file is moved aside (never deleted) and replaced by an empty one, with an error
+ * in the log that names both.
+ * @throws Error naming the file when it can't be opened, is in use by another process, or was written by a later version of the program.
  */
 export function openDatabase(
   path: string,

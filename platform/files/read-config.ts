@@ -1,164 +1,83 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
-import { hidden, maskSecrets } from "#platform/fetch/redact-url.ts";
+import { explainMistake } from "#platform/explain-schema-error.ts";
+import { kindOf, type SchemaMistake, schemaMistakes } from "#platform/schema-mistakes.ts";
 import { checkTrustedPath } from "./check-trusted-path.ts";
 
-const namesSecret = /(Env|(password|key|token|secret)File)$/i;
-
-/** A value as a message quotes it. @param path of its key, whose name may say that it is secret */
-function show(value: unknown, path = ""): string {
-  // Who writes a secret where the name of its variable or file belongs is not shown up either.
-  const keys = path.split(".");
-  const masked = maskSecrets(value, keys.some((key) => namesSecret.test(key)) ? ["secret"] : keys);
-  const text = JSON.stringify(masked) ?? String(masked);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+/** True for an object in place of an array, or the reverse. */
+function isConfused({ schema, value }: SchemaMistake): boolean {
+  const [wanted, kind] = [schema["type"], kindOf(value)];
+  return (wanted === "array" && kind === "object") || (wanted === "object" && kind === "array");
 }
 
-const topLevel = "(top level)";
+const pathOf = (line: string) => line.slice(0, line.indexOf(": "));
 
-function expected(schema: TSchema, message: string): string {
-  if (typeof schema["title"] === "string") return `expected ${schema["title"]}`;
-  if (Array.isArray(schema["anyOf"])) {
-    const literals = schema["anyOf"].map((option: TSchema) => option["const"]);
-    if (literals.every((literal: unknown) => literal !== undefined))
-      return `one of ${literals.map((literal: unknown) => show(literal)).join(", ")}`;
-    const types = schema["anyOf"].map((option: TSchema) => option["type"]);
-    if (types.every((type: unknown) => typeof type === "string")) return `expected ${types.join(" or ")}`;
+/** Finds what a schema can't say: one line a mistake, beginning with the path. */
+type ConfigCheck<T> = (config: T) => readonly string[];
+
+/** Fills in defaults, and finds all mistakes, one line each. Without any, the configuration is of its type. */
+function checkConfig<T extends TSchema>(
+  schema: T,
+  input: unknown,
+  check: ConfigCheck<Static<T>> = () => [],
+): { readonly config: Static<T>; readonly mistakes: readonly string[] } {
+  // TypeBox fills defaults into a list as into an object and loses the list: look for such mistakes first.
+  const confused = schemaMistakes(schema, input ?? {}).filter(isConfused);
+  const config = Value.Default(schema, Value.Clone(input ?? {})) as Static<T>;
+  const lines = [...confused, ...schemaMistakes(schema, config)].map((mistake) => explainMistake(mistake));
+  const mistakes = new Map(lines.map((line) => [pathOf(line), line]));
+  if (mistakes.size === 0) return { config, mistakes: check(config) };
+  let more: readonly string[] = [];
+  try {
+    more = check(config);
+  } catch {
+    // `check` can't read a configuration with these mistakes.
   }
-  return message.charAt(0).toLowerCase() + message.slice(1);
-}
-
-/** The branch of a union that is meant: the only one for values of this kind, where `value` is an object or a text. */
-function meantBranch(schema: TSchema, value: unknown): TSchema | undefined {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  if (!isObject && typeof value !== "string") return undefined;
-  const branches: readonly TSchema[] = schema["anyOf"] ?? [];
-  const sameKind = branches.filter((branch) => branch["type"] === typeof value);
-  return sameKind.length === 1 ? sameKind[0] : undefined;
-}
-
-const isContainer = (schema: TSchema) => schema["type"] === "object" || schema["type"] === "array";
-
-/** Shown instead of an object or a list, any part of which may have been meant as a secret. */
-function showMisplaced(value: unknown, path: string): string {
-  if (typeof value === "string") return "a text";
-  return show(
-    JSON.parse(JSON.stringify(value), (_, each) => (typeof each === "string" ? hidden : each)),
-    path,
-  );
-}
-
-/** Shows a value, or of a secret (`writeOnly` in its schema) no more than that there is one. */
-function shown(schema: TSchema, value: unknown, path: string): string {
-  if (value === undefined) return "nothing";
-  if (isContainer(schema) && typeof value === "string") return showMisplaced(value, path);
-  return schema["writeOnly"] === true ? `a ${typeof value} (not shown)` : show(value, path);
-}
-
-/** All the ways in which `value` does not match `schema`, one line each: path, what was expected, what came. */
-export function describeMismatches(schema: TSchema, value: unknown, parent = ""): string[] {
-  const lines = new Map<string, string>();
-  for (const error of Value.Errors(schema, value)) {
-    const path = error.path === "" ? topLevel : error.path.slice(1).replaceAll("/", ".");
-    if (lines.has(path)) continue;
-    const meant = meantBranch(error.schema, error.value);
-    if (meant !== undefined) {
-      for (const line of describeMismatches(meant, error.value, `${parent}.${path}`)) {
-        const full = line.startsWith(topLevel)
-          ? line.replace(topLevel, path)
-          : (error.path === "" ? "" : `${path}.`) + line;
-        lines.set(full, full);
-      }
-      continue;
-    }
-    const unknownKey = error.message === "Unexpected property";
-    lines.set(
-      path,
-      unknownKey
-        ? `${path}: unknown key`
-        : `${path}: ${expected(error.schema, error.message)}, got ${shown(error.schema, error.value, `${parent}.${path}`)}`,
-    );
-  }
-  return [...lines.values()];
-}
-
-/** Where an object stands in a list's place, or a list in an object's. */
-function describeConfusedLists(schema: TSchema, input: unknown): string[] {
-  const lines: string[] = [];
-  for (const { path, schema: own, value } of Value.Errors(schema, input)) {
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    const type = own["type"];
-    if ((type === "array" && isObject) || (type === "object" && Array.isArray(value))) {
-      const name = path === "" ? topLevel : path.slice(1).replaceAll("/", ".");
-      lines.push(`${name}: expected ${type}, got ${showMisplaced(value, name)}`);
-    }
-  }
-  return lines;
+  return { config, mistakes: [...mistakes.values(), ...more.filter((line) => !mistakes.has(pathOf(line)))] };
 }
 
 /**
  * Fills in the schema's defaults and checks the result. Unknown keys are errors (schemas say `additionalProperties: false`).
- * @throws UsageError naming `source` and every mismatch at once.
+ * @throws UsageError naming `source` and every mistake at once, those that `check` finds included.
  */
-export function parseConfig<T extends TSchema>(schema: T, input: unknown, source: string): Static<T> {
-  // Defaults are laid under a list as under an object, and the list is lost: such mistakes are found before.
-  const confused = describeConfusedLists(schema, input ?? {});
-  const value = Value.Default(schema, Value.Clone(input ?? {}));
-  const mismatches = [...new Set([...confused, ...describeMismatches(schema, value)])];
-  if (mismatches.length > 0) throw new UsageError(`${source} is not valid:\n  ${mismatches.join("\n  ")}`);
-  return value as Static<T>;
+export function parseConfig<T extends TSchema>(
+  schema: T,
+  input: unknown,
+  source: string,
+  check?: ConfigCheck<Static<T>>,
+): Static<T> {
+  const { config, mistakes } = checkConfig(schema, input, check);
+  if (mistakes.length > 0) throw invalidInput(source, mistakes);
+  return config;
 }
 
-const mostLinesSearched = 2000;
+/** Error of a file or another input that has these mistakes. */
+export function invalidInput(source: string, mistakes: readonly string[]): UsageError {
+  return new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
+}
 
-/** The line at which a YAML text stops to make sense: the first after the longest beginning that can be read. The parser doesn't say. */
+/** Limit of the search for a faulty line, which parses the file once a line. */
+const maxLinesSearched = 2000;
+
+/** Number of the line at which a YAML text stops being valid, the one after the longest valid beginning: the parser doesn't report it. */
 function faultyLine(text: string): number | null {
   const lines = text.trimEnd().split("\n");
-  if (lines.length > mostLinesSearched) return null;
+  if (lines.length > maxLinesSearched) return null;
   for (let count = lines.length - 1; count > 0; count -= 1) {
     try {
       Bun.YAML.parse(`${lines.slice(0, count).join("\n")}\n`);
       return count + 1;
     } catch {
-      // Nor does this beginning.
+      // This beginning is not valid either.
     }
   }
   return 1;
 }
 
 /**
- * As {@link parseConfig}, and what `check` finds that a schema can't say, one line a mistake: also in a configuration that the schema refuses, as far
- * as `check` can cope with it.
- * @throws UsageError naming `source` and everything that is wrong at once.
- */
-export function parseCheckedConfig<T extends TSchema>(
-  schema: T,
-  check: (config: Static<T>) => readonly string[],
-  input: unknown,
-  source: string,
-): Static<T> {
-  let config: Static<T>;
-  try {
-    config = parseConfig(schema, input, source);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    let more: readonly string[] = [];
-    try {
-      more = check(Value.Default(schema, Value.Clone(input ?? {})) as Static<T>);
-    } catch {
-      // What is wrong with it is said already.
-    }
-    throw new UsageError([error.message, ...more].join("\n  "));
-  }
-  const mistakes = check(config);
-  if (mistakes.length > 0) throw new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
-  return config;
-}
-
-/**
- * Reads the configuration that this process acts on: it names commands that are run and files that are loaded.
- * @throws UsageError when others could have put or changed it, when it can't be read or parsed.
+ * Reads the configuration that this process acts on, which names commands to run and files to load.
+ * @throws UsageError when others could have created or changed it, or it can't be read or parsed.
  */
 export async function readOwnConfigFile(path: string): Promise<unknown> {
   checkTrustedPath(path, `the configuration file ${path}`);
@@ -166,7 +85,7 @@ export async function readOwnConfigFile(path: string): Promise<unknown> {
 }
 
 /**
- * Reads a YAML (or JSON) file as it stands, unchecked.
+ * Reads a YAML (or JSON) file without checking its content.
  * @throws UsageError when it can't be read or parsed.
  */
 export async function readConfigFile(path: string): Promise<unknown> {
@@ -180,7 +99,7 @@ export async function readConfigFile(path: string): Promise<unknown> {
     return Bun.YAML.parse(text) ?? {};
   } catch (cause) {
     const line = faultyLine(text);
-    const where = line === null ? "" : `, in line ${line} or in what begins there`;
+    const where = line === null ? "" : `, in line ${line} or in the block that begins there`;
     throw new UsageError(`configuration file ${path} is not valid YAML${where}`, { cause });
   }
 }

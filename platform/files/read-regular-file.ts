@@ -5,9 +5,8 @@ const insideExecutable = "/$bunfs/";
 const defaultMaxBytes = 64 * 1024 * 1024;
 
 /**
- * Reads a file that somebody may have put there: a pipe that nobody writes to would hold up whoever reads it, a device never ends, and what is far too large is
- * not what was meant.
- * @throws Error as from opening it (`code`), or saying what is there instead.
+ * Reads a file that others may have created: refuses pipes, which could block the reader, devices, which never end, and files that are too large.
+ * @throws Error with the `code` of opening it, or with what was found instead.
  */
 export async function readRegularFile(path: string, maxBytes = defaultMaxBytes): Promise<Uint8Array<ArrayBuffer>> {
   if (path.startsWith(insideExecutable)) return await Bun.file(path).bytes();
@@ -29,14 +28,14 @@ export async function readRegularFile(path: string, maxBytes = defaultMaxBytes):
   }
 }
 
-/** As {@link readRegularFile}, as text in UTF-8. */
+/** Reads a file as UTF-8 text, as {@link readRegularFile} does. */
 export async function readRegularText(path: string, maxBytes?: number): Promise<string> {
   return new TextDecoder().decode(await readRegularFile(path, maxBytes));
 }
 
 /**
- * Opens a file that is read in pieces; whoever opens it closes it.
- * @throws Error as from opening it (`code`), or when it is none.
+ * Opens a file to read in pieces; the caller closes it.
+ * @throws Error with the `code` of opening it, or when it is not a regular file.
  */
 export function openRegularFile(path: string): number {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

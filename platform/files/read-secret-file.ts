@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "#platform/errors.ts";
 
-/** A key, a password or a token is shorter; a longer file is another one than the one that was meant. */
+/** Size limit of a file with a key, a password or a token. */
 const maxSecretBytes = 16_384;
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -10,7 +10,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 function readBounded(path: string, what: string): { text: string; mode: number; ownerUid: number } {
   let descriptor: number;
   try {
-    // A pipe without a writer must not hold up the start.
+    // A pipe without a writer must not block the start.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw new UsageError(`${what}: ${path} can't be read`, { cause });
@@ -29,11 +29,11 @@ function readBounded(path: string, what: string): { text: string; mode: number; 
   }
 }
 
-/** @throws UsageError naming the file, never what is in it. */
+/** Returns the file's only line. @throws UsageError naming the file, never its content */
 function onlyLine(text: string, path: string, what: string): string {
   const secret = text.replace(/\r?\n$/, "");
   if (secret === "") throw new UsageError(`${what}: expected a secret in ${path}, got an empty file`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this matches
   if (/[\u0000-\u001f\u007f]/.test(secret))
     throw new UsageError(`${what}: expected one line of text in ${path}, got line breaks or control characters`);
   return secret;
@@ -41,9 +41,9 @@ function onlyLine(text: string, path: string, what: string): string {
 
 /**
  * Reads a secret from a file of one line that only its owner can read.
- * @param what is named in messages: the configuration's key or the variable, e.g. "broker.passwordFile"
- * @param ownUid whose file it may be, besides root's
- * @throws UsageError when it can't be read, others can read or write it, it is another user's, empty, longer than a line or 16 KiB. The message never quotes it.
+ * @param what name in errors: the configuration's key or the variable, such as "broker.passwordFile"
+ * @param ownUid user that may own the file, besides root
+ * @throws UsageError when it can't be read, others can read or write it, or it belongs to another user, is empty, or longer than a line or 16 KiB. Never quotes it.
  */
 export function readSecretFile(path: string, what: string, ownUid = process.getuid?.() ?? 0): string {
   const { text, mode, ownerUid } = readBounded(path, what);
@@ -59,7 +59,7 @@ export function readSecretFile(path: string, what: string, ownUid = process.getu
   return onlyLine(text, path, what);
 }
 
-/** Reads a credential that systemd laid down for this service (`LoadCredential=`); undefined where it laid down none of this name. */
+/** Reads a credential that systemd passed to this service (`LoadCredential=`); undefined without one of this name. */
 function readCredential(environment: Environment, name: string): string | undefined {
   const directory = environment["CREDENTIALS_DIRECTORY"];
   if (directory === undefined || !directory.startsWith("/")) return undefined;
@@ -69,14 +69,14 @@ function readCredential(environment: Environment, name: string): string | undefi
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
   }
-  // Its mode is systemd's affair: 0400, or 0440 where access control lists are shown as a group's bits.
+  // systemd sets its mode: 0400, or 0440 where access control lists show as group bits.
   return onlyLine(readBounded(path, name).text, path, `credential ${name}`);
 }
 
 /**
- * A secret by the name of its variable: from `NAME` itself, from the file that `NAME_FILE` names, or from the service's credential of that name in lower case
- * with dashes (`THORMESH_API_KEY`: `thormesh-api-key`). Set and empty, as in an unfilled file of the service, is not set.
- * @throws UsageError when both variables are set, or the file is none for a secret.
+ * Reads a secret by the name of its variable: from `NAME`, from the file that `NAME_FILE` names, or from the service's credential of that name in lower case
+ * with dashes (`THORMESH_API_KEY`: `thormesh-api-key`). An empty variable counts as not set.
+ * @throws UsageError when both variables are set, or the file can't be used for a secret.
  */
 export function secretFromEnvironment(environment: Environment, name: string): string | undefined {
   const value = environment[name] || undefined;

@@ -2,16 +2,16 @@ import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { hourMs } from "../time.ts";
 
-/** Records that could not be written, kept in memory until they can. */
-export interface MemoryTail {
-  /** Tries to write it. */
+/** Records kept in memory until they can be written. */
+interface MemoryTail {
+  /** Tries to write them. */
   flush(): void;
-  /** Waiting records. */
+  /** Number and size of the waiting records. */
   waiting(): { readonly records: number; readonly bytes: number };
 }
 
 export interface StorageStatus {
-  /** Since when, and why, what is written fails; null while it doesn't. */
+  /** Start and reason of a failure to write; null while writing works. */
   readonly failing: { readonly sinceMs: number; readonly reason: string } | null;
   /** Records waiting in memory to be written. */
   readonly waiting: { readonly records: number; readonly bytes: number };
@@ -19,24 +19,24 @@ export interface StorageStatus {
   readonly lost: Readonly<Record<string, number>>;
 }
 
-/** Keeps a disk that is full, read-only or broken from costing more than the disk, and says so. */
+/** Contains the effects of a full, read-only or broken disk, and reports them. */
 export interface StorageWatch {
-  /** Runs what reads or writes. @returns its result, or `otherwise` when it fails, which is said. */
+  /** Runs a read or write. Returns its result, or `otherwise` when it fails, which is reported. */
   attempt<T, U>(what: string, action: () => T, otherwise: U): T | U;
-  /** Names what is kept in memory while it can't be written; it is tried again in the order of these calls. */
+  /** Registers records that are kept in memory while they can't be written; retries follow the order of registration. */
   keep(tail: MemoryTail): void;
-  /** Tries again what could not be written. To be called every minute. */
+  /** Retries failed writes. Call it every minute. */
   retry(): void;
-  /** Something is lost for good. */
+  /** Counts records that are lost for good. */
   lose(cause: string, records: number): void;
   status(): StorageStatus;
   check(): { readonly status: "healthy" | "degraded"; readonly detail: string };
 }
 
-/** A loss degrades health for so long. */
+/** Time for which a loss degrades health. */
 const recentLossMs = hourMs;
 
-/** SQLite's code with its words: "database or disk is full" alone does not say whose. */
+/** Error text with SQLite's code. */
 function reasonOf(what: string, error: unknown): string {
   const code = (error as { code?: unknown }).code;
   return `${what}: ${describeError(error)}${typeof code === "string" ? ` (${code})` : ""}`;
@@ -108,7 +108,7 @@ export function createStorageWatch(log: Logger, causes: readonly string[], nowMs
   };
 }
 
-/** Lets every failure through, for those who can do nothing without their disk. */
+/** Lets every failure through, for programs that can't run without their disk. */
 export const strictStorage: StorageWatch = {
   attempt: (_what, action) => action(),
   keep() {},

@@ -13,12 +13,12 @@ import {
 import { dirname } from "node:path";
 import { readSecretFile } from "./read-secret-file.ts";
 
-/** As {@link readSecretFile}, or null where there is no such file. */
+/** Reads a secret as {@link readSecretFile} does; null where there is no such file. */
 export function readSecretIfThere(path: string, what: string): string | null {
   return existsSync(path) ? readSecretFile(path, what) : null;
 }
 
-/** Replaces a file as a whole by one that only this user can read; its folder is made (0700) where it is missing. */
+/** Replaces a file atomically with one that only this user can read; creates its directory (0700) if missing. */
 export function writeSecretFile(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}.${crypto.randomUUID().slice(0, 8)}`;
@@ -33,7 +33,7 @@ export function writeSecretFile(path: string, text: string): void {
     try {
       unlinkSync(temporary);
     } catch {
-      // It was renamed or never made.
+      // It was renamed or never created.
     }
     throw error;
   }

@@ -1,10 +1,10 @@
-/** One route as Elysia lists it: `:name` matches a segment, `*` the rest. */
+/** Route as Elysia lists it: `:name` matches a segment, `*` the rest. */
 export interface RoutePattern {
   readonly method: string;
   readonly path: string;
 }
 
-/** Says whether a route's pattern covers a path. */
+/** True if a route's pattern matches a path. */
 export function matchesRoute(pattern: string, path: string): boolean {
   const wanted = pattern.split("/");
   const given = path.split("/");
@@ -16,7 +16,7 @@ export function matchesRoute(pattern: string, path: string): boolean {
   return wanted.length === given.length;
 }
 
-/** The methods under which `path` exists: none = 404, others than the one asked for = 405. */
+/** Methods for which `path` exists: without any it is a 404, without the request's a 405. */
 export function allowedMethods(routes: readonly RoutePattern[], path: string): string[] {
   const methods = new Set<string>();
   for (const route of routes) {

@@ -1,11 +1,11 @@
 import { type PendingAnswers, pendingAnswers } from "./pending-answers.ts";
 
-/** Characters that are sent at once. Longer answers are counted, and sent as their client takes them. */
+/** Size of a piece. Longer answers are sent as their client reads them, and their memory is counted. */
 const charactersPerPiece = 64 * 1024;
-/** Of memory, for texts of any characters. */
+/** Memory of a character, for texts with any characters. */
 const bytesPerCharacter = 2;
 
-/** A text in pieces, none of which ends within a character that JavaScript keeps as two. */
+/** Splits a text into pieces, never within a surrogate pair. */
 function* writePieces(text: string): Generator<string> {
   for (let start = 0; start < text.length; ) {
     let end = Math.min(text.length, start + charactersPerPiece);
@@ -18,7 +18,7 @@ function* writePieces(text: string): Generator<string> {
 
 /**
  * Answers with a text that may be long.
- * @throws ServiceError TOO_MANY_REQUESTS when answers that other clients have yet to read take all memory
+ * @throws ServiceError TOO_MANY_REQUESTS when answers that other clients have not read yet use all memory for them
  */
 export function answerText(
   text: string,
@@ -29,7 +29,7 @@ export function answerText(
   return pending.stream(text.length * bytesPerCharacter, headers, writePieces(text));
 }
 
-/** As {@link answerText}, with JSON. */
+/** Answers with JSON, as {@link answerText} does. */
 export function answerJson(value: unknown, headers: Readonly<Record<string, string>> = {}): Response {
   return answerText(JSON.stringify(value), { "content-type": "application/json;charset=utf-8", ...headers });
 }

@@ -12,20 +12,20 @@ import { isOpenRoute } from "./open-route.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
 import { noteFailure } from "./request-failure.ts";
 
-export interface HttpAppOptions {
+interface HttpAppOptions {
   readonly about: ApiDescription;
   readonly authenticator: Authenticator;
-  /** Names of this server beside its addresses and its host name, for the check of the Host header. */
+  /** Further names of this server, besides its addresses and host name, that a Host header may have. */
   readonly hostNames?: readonly string[];
-  /** The shape of errors under a path; `plain` unless given. */
+  /** Shape of errors under a path; `plain` by default. */
   readonly errorStyleOf?: (path: string) => ErrorStyle;
   readonly log: Logger;
-  /** Routes whose answers are responses already, streamed where they are long: nothing is done to these, for speed. */
+  /** Routes that return `Response` objects, streamed where they are long: nothing maps them, for speed. */
   readonly responseRoutes?: readonly AnyElysia[];
   readonly routes: readonly AnyElysia[];
 }
 
-/** An API that answers requests which its guard has let through. */
+/** API that answers the requests that its guard has accepted. */
 export interface HttpApp {
   readonly guardRequest: RequestGuard;
   fetch(request: Request): Response | Promise<Response>;
@@ -39,7 +39,7 @@ interface FailedRequest {
   readonly path: string;
 }
 
-/** Whatever was thrown on the way of a request, as the error that its client is told about. */
+/** Maps anything thrown while a request was handled to the error that its client sees. */
 function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [ServiceError, Record<string, string>] {
   const { error, request, path } = failed;
   if (error instanceof ServiceError) return [error, {}];
@@ -51,7 +51,7 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
       return [new ServiceError("METHOD_NOT_ALLOWED", `${path} takes ${allow}, not ${request.method}`), { allow }];
     }
     case "PARSE": {
-      // Elysia wraps whatever reading the body failed with.
+      // Elysia wraps the error of reading the body.
       const { cause } = error as Error;
       if (cause instanceof ServiceError) return [cause, {}];
       return [new ServiceError("INVALID_REQUEST", "the body can't be read", { cause, details: { param: "body" } }), {}];
@@ -71,8 +71,8 @@ function toServiceError(failed: FailedRequest, app: AnyElysia, log: Logger): [Se
 
 /**
  * Assembles an API: the guard, the routes, errors as JSON (400 with the field at fault, 404, 405 with `Allow`, 5xx), and the OpenAPI page at
- * `/openapi`. Where keys are configured every route needs one, except those marked open ({@link openRoute}); the route that was matched is
- * checked again before its handler runs. Routes throw {@link ServiceError} for what their client should be told.
+ * `/openapi`. Where keys are configured every route needs one, except those marked open ({@link openRoute}); the matched route is checked again
+ * before its handler runs. Routes throw {@link ServiceError} for errors that their client should see.
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { authenticator, log } = options;
@@ -80,9 +80,9 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const openRoutes = new Set<string>();
   const nameOf = (method: string, path: string) => `${method} ${path}`;
   const app: AnyElysia = new Elysia({
-    // Nothing is taken out of a body quietly: unknown fields are errors.
+    // Elysia would silently remove unknown fields; here they are errors.
     normalize: false,
-    // Elysia takes host names to be at least 4 characters long, and would find another path than the guard does.
+    // Elysia assumes host names of at least 4 characters, and would read another path than the guard.
     handler: { standardHostname: false },
   }).onError(({ code, error, request, path }) => {
     const allowed = request.method === "OPTIONS" && code === "NOT_FOUND" ? allowedMethods(app.routes, path) : [];
@@ -100,7 +100,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     });
   }
   for (const routes of options.responseRoutes ?? []) app.use(routes);
-  // What routes return as values may be megabytes long, and its client may take its time.
+  // Values that routes return may be megabytes long, and clients may read slowly.
   app.mapResponse({ as: "global" }, ({ responseValue }) => {
     if (typeof responseValue !== "object" || responseValue === null || responseValue instanceof Response) return;
     return answerJson(responseValue);

@@ -3,35 +3,35 @@ import { type ErrorCode, errorCodes, ServiceError } from "#platform/errors.ts";
 import { type ErrorStyle, errorBody } from "./error-response.ts";
 import { openRoute } from "./open-route.ts";
 
-/** What a route answers when all goes well. */
+/** Answer of a route without an error. */
 interface DescribedAnswer {
   readonly description: string;
-  /** Of a JSON answer; undefined for others. */
+  /** Schema of a JSON answer; undefined for others. */
   readonly schema?: TSchema;
   readonly example: unknown;
-  /** `application/json` unless given. */
+  /** Default: `application/json`. */
   readonly contentType?: string;
 }
 
-export interface RouteDescription {
+interface RouteDescription {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
   readonly answer: DescribedAnswer;
-  /** Answers of other statuses that are no errors in the common shape. */
+  /** Answers with other statuses that are not errors in the common shape. */
   readonly others?: Readonly<Record<number, DescribedAnswer>>;
-  /** Each failure that this route is known for, with a message as its clients see it. */
+  /** Errors that the route returns, with an example message. */
   readonly errors?: Partial<Record<ErrorCode, string>>;
   readonly errorStyle?: ErrorStyle;
-  /** Served without a key, also where keys are configured. */
+  /** True: served without a key even where keys are configured. */
   readonly open?: true;
-  /** Headers that a request may have. */
+  /** Optional headers of a request. */
   readonly headers?: Readonly<Record<string, { readonly description: string; readonly example: string }>>;
 }
 
 const PlainError = Type.Object(
   { error: Type.String(), code: Type.String() },
-  { title: "what is wrong, and a code that programs can rely on" },
+  { title: "the error, and a code for programs" },
 );
 const OpenAiError = Type.Object(
   {
@@ -45,7 +45,7 @@ const OpenAiError = Type.Object(
   { title: "an error as OpenAI's clients read it" },
 );
 
-function describeErrors(errors: Partial<Record<ErrorCode, string>>, style: ErrorStyle) {
+function errorResponses(errors: Partial<Record<ErrorCode, string>>, style: ErrorStyle) {
   const byStatus = new Map<number, [string, string][]>();
   for (const [code, message] of Object.entries(errors)) {
     const status = errorCodes[code as ErrorCode].httpStatus;
@@ -73,13 +73,13 @@ function describeErrors(errors: Partial<Record<ErrorCode, string>>, style: Error
   );
 }
 
-function describeAnswer({ description, contentType = "application/json", schema, example }: DescribedAnswer) {
+function answerContent({ description, contentType = "application/json", schema, example }: DescribedAnswer) {
   return { description, content: { [contentType]: { schema: schema ?? { type: "string" }, example } } };
 }
 
 /**
- * A route's `detail` for the OpenAPI document: what it is for, its answer with schema and example, its errors with one each. The
- * request's schema and example stand with the route's `body`.
+ * Creates a route's `detail` for the OpenAPI document: purpose, answer with schema and example, and an example of each error. The request's
+ * schema and example are part of the route's `body`.
  */
 export function describeRoute(route: RouteDescription) {
   const { headers = {} } = route;
@@ -98,11 +98,11 @@ export function describeRoute(route: RouteDescription) {
     ...(route.open === true ? openRoute : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     responses: {
-      200: describeAnswer(route.answer),
+      200: answerContent(route.answer),
       ...Object.fromEntries(
-        Object.entries(route.others ?? {}).map(([status, answer]) => [status, describeAnswer(answer)]),
+        Object.entries(route.others ?? {}).map(([status, answer]) => [status, answerContent(answer)]),
       ),
-      ...describeErrors(route.errors ?? {}, route.errorStyle ?? "plain"),
+      ...errorResponses(route.errors ?? {}, route.errorStyle ?? "plain"),
     },
     // Elysia's type knows fewer of OpenAPI's forms than the document does.
   } as never;

@@ -1,7 +1,7 @@
 import { type ErrorCode, errorCodes, type ServiceError } from "#platform/errors.ts";
 import { redactText } from "#platform/fetch/redact-url.ts";
 
-/** plain: `{error, code}`; openai: `{error: {message, type, param, code}}`, as OpenAI's clients read it. */
+/** Shape of errors. plain: `{error, code}`; openai: `{error: {message, type, param, code}}`, as OpenAI's clients expect it. */
 export type ErrorStyle = "plain" | "openai";
 
 function openAiType(httpStatus: number): string {
@@ -11,13 +11,13 @@ function openAiType(httpStatus: number): string {
   return httpStatus < 500 ? "invalid_request_error" : "server_error";
 }
 
-/** Where OpenAI's own name for a failure is another one than ours. */
+/** OpenAI's names of errors that are not our code in lower case. */
 const openAiCodes: Partial<Record<ErrorCode, string>> = {
   UNAUTHORIZED: "invalid_api_key",
   TOO_MANY_REQUESTS: "rate_limit_exceeded",
 };
 
-/** The body of an error response. `error.details` stand beside the error: `param` (the field at fault), `peers`, ... */
+/** Body of an error response, including `error.details`: `param` (the field at fault), `peers`, … */
 export function errorBody(error: ServiceError, style: ErrorStyle): Record<string, unknown> {
   const message = redactText(error.message);
   if (style === "plain") return { error: message, code: error.code, ...error.details };
@@ -34,7 +34,7 @@ export function errorBody(error: ServiceError, style: ErrorStyle): Record<string
   };
 }
 
-/** The response for an error, with `Retry-After` where the error knows when to try again. */
+/** Creates the response for an error, with `Retry-After` where the error has a time to retry. */
 export function errorResponse(error: ServiceError, style: ErrorStyle, headers: Record<string, string> = {}): Response {
   const retryAfter: Record<string, string> =
     error.retryAfterS === undefined ? {} : { "retry-after": String(Math.ceil(error.retryAfterS)) };

@@ -1,24 +1,24 @@
 import type { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 
-export interface AnsweredRequest {
+interface AnsweredRequest {
   readonly requestId: string;
   readonly method: string;
-  /** Asked for only when the request is logged. */
+  /** Called only when the request is logged. */
   readonly path: () => string;
   readonly durationMs: number;
   readonly response: Response;
-  /** Why it failed, where that is known. */
+  /** Error of a failed request, if known. */
   readonly failure: ServiceError | undefined;
 }
 
-/** Under a flood of refusals the log must neither fill the disk nor take the time that the answers need. */
-const mostFailuresPerS = 100;
+/** Limit of log lines, so that a flood of refusals neither fills the disk nor slows answers down. */
+const maxFailuresPerS = 100;
 
 /**
- * Logs each failed request (status 400 and above) with its id and why it failed, the others at `debug`. Of more than a hundred failures a
- * second the rest is counted in the next line.
- * @param nowMs of a clock that only goes forward
+ * Logs each failed request (status 400 and above) with its id and reason, the others at `debug`. Failures beyond a hundred a second are counted in
+ * the next line.
+ * @param nowMs monotonic clock
  */
 export function createRequestLog(log: Logger, nowMs: () => number): (request: AnsweredRequest) => void {
   let secondEndsMs = 0;
@@ -43,7 +43,7 @@ export function createRequestLog(log: Logger, nowMs: () => number): (request: An
       secondEndsMs = now + 1000;
       inSecond = 0;
     }
-    if (inSecond >= mostFailuresPerS) {
+    if (inSecond >= maxFailuresPerS) {
       suppressed += 1;
       return;
     }

@@ -1,7 +1,7 @@
-/** Marks a route's `detail` as served without a key, in OpenAPI's own terms: it has no security requirement. */
+/** Mark for the `detail` of a route that is served without a key, in OpenAPI's terms: no security requirement. */
 export const openRoute = { security: [] };
 
-/** Says whether a route, as Elysia lists it, is marked as served without a key. */
+/** True if a route, as Elysia lists it, is marked as served without a key. */
 export function isOpenRoute(route: { readonly hooks?: unknown }): boolean {
   const { detail } = (route.hooks ?? {}) as { detail?: { security?: unknown } };
   return Array.isArray(detail?.security) && detail.security.length === 0;

@@ -22,17 +22,16 @@ const startScript = `SwaggerUIBundle({ url: "/openapi/json", dom_id: "#swagger-u
 
 const hidden = { detail: { hide: true, ...openRoute } };
 
-/** The page needs nothing from elsewhere, and may not load anything from there. */
+/** Content security policy: the page needs nothing from other sites and must not load anything from them. */
 const contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 
 /**
- * `/openapi` (a page that works without internet) and `/openapi/json` (OpenAPI 3.0), made from the routes of `app()`
- * when first asked for.
- * @param withKey adds the bearer scheme, so that the page offers a field for the key.
+ * Serves `/openapi` (a page that works without internet) and `/openapi/json` (OpenAPI 3.0), built from the routes of `app()` at the first request.
+ * @param withKey adds the bearer scheme, so that the page has a field for the key
  */
 export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey: boolean): AnyElysia {
   let document: string | undefined;
-  const describe = () => {
+  const buildDocument = () => {
     const { paths, components } = toOpenAPISchema(app(), { paths: [/^\/openapi/] }, undefined, undefined, "3.0.3");
     const security = withKey
       ? {
@@ -40,7 +39,7 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
           security: [{ bearer: [] }],
         }
       : { components };
-    // Through JSON: the schemas are TypeBox's objects, which have more to them than what is sent.
+    // Through JSON, which drops the symbols of TypeBox's schemas.
     const document = JSON.parse(JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security }));
     return JSON.stringify(asOpenApi30(document));
   };
@@ -56,7 +55,7 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
     .get(
       "/openapi/json",
       () => {
-        document ??= describe();
+        document ??= buildDocument();
         return new Response(document, { headers: { "content-type": "application/json" } });
       },
       hidden,

@@ -4,10 +4,10 @@ const isObject = (value: Json | undefined): value is { readonly [key: string]: J
   value !== null && typeof value === "object" && !Array.isArray(value);
 const isNull = (schema: Json) => isObject(schema) && schema["type"] === "null";
 
-/** Values as they are sent, not schemas. */
+/** Keys whose values are examples or defaults, not schemas. */
 const values = new Set(["example", "examples", "default", "enum"]);
 
-/** `nullable` goes with a type; of several alternatives each takes null. */
+/** Allows null: `nullable` needs a type, so each alternative gets its own. */
 function orNull(schema: Json): Json {
   if (!isObject(schema)) return schema;
   const { anyOf, enum: allowed } = schema;
@@ -20,8 +20,8 @@ function orNull(schema: Json): Json {
 }
 
 /**
- * A part of an OpenAPI document in the words of version 3.0, which knows neither `const` nor the type `null`: one value is an `enum` of one, and what
- * may be null is `nullable`. Parameters are described as those see them who send them.
+ * Converts a part of an OpenAPI document to version 3.0, which has neither `const` (becomes an `enum` of one value) nor the type `null` (becomes
+ * `nullable`). Parameters with a default become optional.
  */
 export function asOpenApi30(part: Json): Json {
   if (Array.isArray(part)) return part.map(asOpenApi30);
@@ -31,7 +31,7 @@ export function asOpenApi30(part: Json): Json {
     return [key, values.has(key) ? value : asOpenApi30(value)];
   });
   const schema: { [key: string]: Json } = Object.fromEntries(entries);
-  // A parameter with a default can be left out: whoever checks what comes sees it filled in already.
+  // Defaults are filled in before the check, so the schema calls these parameters required.
   if (typeof schema["in"] === "string" && isObject(schema["schema"]) && "default" in schema["schema"])
     schema["required"] = false;
   const alternatives = schema["anyOf"];

@@ -1,15 +1,15 @@
 import { ServiceError } from "#platform/errors.ts";
 
-/** Answers that are being sent, bounded together: a client that reads slowly, or not at all, keeps what it is to get in memory. */
+/** Limit of the memory of answers that are being sent: a client that reads slowly, or not at all, keeps its answer in memory. */
 export interface PendingAnswers {
   /**
-   * Sends an answer piece by piece, each made when the client has taken the one before.
-   * @param bytes memory that what the pieces are made from takes
-   * @throws ServiceError TOO_MANY_REQUESTS when other answers take all memory and their clients are reading
+   * Sends an answer piece by piece, each made when the client has read the one before.
+   * @param bytes memory of the source that the pieces are made from
+   * @throws ServiceError TOO_MANY_REQUESTS when other answers use all memory and their clients are reading
    */
   stream(bytes: number, headers: Readonly<Record<string, string>>, pieces: Iterator<string>): Response;
   usedBytes(): number;
-  /** Answers that were cut off because their client had stopped reading. */
+  /** Number of answers that were cut off because their client had stopped reading. */
   cutOff(): number;
 }
 
@@ -19,18 +19,18 @@ interface Answer {
   cut(): void;
 }
 
-/** A client that has taken nothing for so long makes room for others; it is not cut off while there is room. */
+/** Time without reading after which an answer is cut off when others need its memory. */
 const stalledMs = 2_000;
 const retryAfterS = 2;
 
-/** @param nowMs of a clock that only goes forward */
+/** @param nowMs monotonic clock */
 export function createPendingAnswers(maxBytes: number, nowMs: () => number = () => performance.now()): PendingAnswers {
   const pending = new Set<Answer>();
   const encoder = new TextEncoder();
   let used = 0;
   let cutOff = 0;
 
-  const makeRoom = (bytes: number): boolean => {
+  const freeMemory = (bytes: number): boolean => {
     const stalled = [...pending]
       .filter(({ lastTakenMs }) => nowMs() - lastTakenMs >= stalledMs)
       .sort((a, b) => a.lastTakenMs - b.lastTakenMs);
@@ -39,16 +39,16 @@ export function createPendingAnswers(maxBytes: number, nowMs: () => number = () 
       cutOff += 1;
       answer.cut();
     }
-    // One answer larger than everything is sent alone.
+    // An answer larger than the limit is sent when it is the only one.
     return used + bytes <= maxBytes || pending.size === 0;
   };
 
   return {
     stream(bytes, headers, pieces) {
-      if (used + bytes > maxBytes && !makeRoom(bytes)) {
+      if (used + bytes > maxBytes && !freeMemory(bytes)) {
         throw new ServiceError(
           "TOO_MANY_REQUESTS",
-          "answers that other clients have yet to read use all the memory there is for them",
+          "answers that other clients have not read yet use all memory for answers",
           {
             retryAfterS,
           },
@@ -92,5 +92,5 @@ export function createPendingAnswers(maxBytes: number, nowMs: () => number = () 
   };
 }
 
-/** Of this process: however many routes and servers it has, their answers share one memory. */
+/** Limit of this process: all its routes and servers share it. */
 export const pendingAnswers = createPendingAnswers(16 * 1024 * 1024);

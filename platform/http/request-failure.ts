@@ -1,14 +1,14 @@
 import type { ServiceError } from "#platform/errors.ts";
 
-/** For the log: the answer itself only tells its reader, and may be copied on its way. */
+/** Errors by request, for the log: the response may be a copy that no longer has one. */
 const failures = new WeakMap<Request, ServiceError>();
 
-/** Remembers why a request failed, for as long as there is the request. */
+/** Remembers the error of a request for the request's lifetime. */
 export function noteFailure(request: Request, error: ServiceError): void {
   failures.set(request, error);
 }
 
-/** Why the request failed, once it has been answered; undefined when it did not. */
+/** Error of an answered request; undefined if it did not fail. */
 export function failureOf(request: Request): ServiceError | undefined {
   return failures.get(request);
 }

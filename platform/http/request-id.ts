@@ -1,10 +1,10 @@
-/** By which a request is found again in logs; the answer has it too. */
+/** Header of the id that links a request, its answer and its log lines. */
 export const requestIdHeader = "x-request-id";
 
-/** What may stand in a log and in a header without harm. */
+/** Pattern of ids that are safe in a log and a header. */
 const acceptable = /^[\w.:/+=@~-]{1,128}$/;
 
-/** The id that the client gave its request, where it can be used; a new one otherwise. */
+/** Id that the client gave its request if it is safe to use, else a new one. */
 export function requestIdOf(headers: Headers): string {
   const given = headers.get(requestIdHeader);
   return given !== null && acceptable.test(given) ? given : crypto.randomUUID();

@@ -3,28 +3,28 @@ import { UsageError } from "#platform/errors.ts";
 
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 
-/** One option of a command, as `node:util` parses it and as `--help` shows it. */
+/** Option of a command, for `parseArgs` and for `--help`. */
 export interface CommandOption {
   readonly type: "string" | "boolean";
   readonly short?: string;
-  /** What the value is called in the help, e.g. "FILE". */
+  /** Name of the value in the help, such as "FILE". */
   readonly value?: string;
   readonly help: string;
-  /** The one sub-command that it means something to; given with another it is refused. */
+  /** Sub-command that the option belongs to; others refuse it. */
   readonly only?: string;
 }
 
 export interface Command {
-  /** One line for the list of commands. */
+  /** Description in the list of commands, one line. */
   readonly summary: string;
-  /** What follows the command's name in the help, e.g. "--trace FILE --out DIR". */
+  /** Arguments in the help, after the command's name: "--trace FILE --out DIR". */
   readonly usage: string;
   readonly options: Readonly<Record<string, CommandOption>>;
-  /** Refuse anything that is no option: a word too many is a mistake, not something to pass over. */
+  /** True: positional arguments are an error. */
   readonly optionsOnly?: true;
-  /** Hidden commands are the program's own child processes. */
+  /** True for the program's own child processes, which the help does not list. */
   readonly hidden?: boolean;
-  /** Sub-commands are read from the positionals by the command itself. Resolves with the exit code: 0 done, 1 failed, 2 bad usage. */
+  /** Runs the command, which reads sub-commands from the positionals. Resolves with the exit code: 0 done, 1 failed, 2 bad usage. */
   run(values: OptionValues, positionals: readonly string[]): Promise<number>;
 }
 
@@ -47,8 +47,8 @@ export function parseCommandLine(
   }
 }
 
-/** @throws UsageError on a word where only options are expected, and on an option of another sub-command than the one that is given. */
-export function refuseWhatIsNotForIt(command: Command, values: OptionValues, positionals: readonly string[]): void {
+/** @throws UsageError for a positional argument where only options are expected, and for an option of another sub-command. */
+export function refuseForeignArguments(command: Command, values: OptionValues, positionals: readonly string[]): void {
   if (command.optionsOnly === true && positionals.length > 0)
     throw new UsageError(`expected options only, got "${positionals.join(" ")}"`);
   for (const name of Object.keys(values)) {
@@ -58,20 +58,20 @@ export function refuseWhatIsNotForIt(command: Command, values: OptionValues, pos
   }
 }
 
-/** A string option that must be there. */
+/** Value of a string option. @throws UsageError when it is absent */
 export function requiredOption(values: OptionValues, name: string): string {
   const value = values[name];
   if (typeof value !== "string" || value === "") throw new UsageError(`--${name} is required`);
   return value;
 }
 
-/** The text given for an option; undefined when it is absent. */
+/** Value of a string option; undefined when it is absent. */
 export function optionalString(values: OptionValues, name: string): string | undefined {
   const value = values[name];
   return typeof value === "string" ? value : undefined;
 }
 
-/** A number within bounds, or undefined when the option is absent. */
+/** Value of a numeric option; undefined when it is absent. @throws UsageError when it is out of bounds */
 export function optionalNumber(
   values: OptionValues,
   name: string,

@@ -1,9 +1,9 @@
 import { cleanText } from "#platform/clean-text.ts";
 
-/** A cell is for a glance; `--json` has all of it. */
+/** Length limit of a cell; `--json` has the whole text. */
 const maxCellCharacters = 256;
 
-/** Columns as wide as their widest cell, two spaces apart. Cells may be somebody else's words: each stays on its line, and steers no terminal. */
+/** Formats columns as wide as their widest cell, two spaces apart. Cells may hold untrusted text: they are cleaned. */
 export function formatTable(header: readonly string[], given: readonly (readonly string[])[]): string {
   const rows = given.map((row) => row.map((cell) => cleanText(cell, maxCellCharacters)));
   const widths = header.map((title, column) =>

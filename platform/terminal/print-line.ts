@@ -5,7 +5,7 @@ import { redactText } from "#platform/fetch/redact-url.ts";
 const stdout = 1;
 const stderr = 2;
 
-/** Writes all of it, waiting where a pipe is full for the moment. */
+/** Writes all bytes, and waits while a pipe is full. */
 function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length; ) {
     try {
@@ -18,9 +18,9 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
 }
 
 /**
- * Prints a line on standard output, without what could steer the terminal it may go to; JSON stays the same value. Who reads it may stop reading (`| head -1`): that is no failure. A disk that is full is one,
- * which Bun's own `console.log` passes over.
- * @throws Error when it can't be written for another reason than a reader that is gone.
+ * Prints a line on standard output, cleaned for a terminal; JSON keeps its value. A reader that has stopped reading (`| head -1`) is not an error;
+ * a full disk is, which Bun's own `console.log` ignores.
+ * @throws Error when the line can't be written, except to a closed pipe.
  */
 export function printLine(line = ""): void {
   try {
@@ -31,12 +31,12 @@ export function printLine(line = ""): void {
   }
 }
 
-/** Says a line on standard error, as {@link printLine} does, and without what is secret in addresses it quotes. That nobody hears it is no failure. */
+/** Prints a line on standard error, cleaned for a terminal and without secrets in the addresses it quotes. Never throws. */
 export function sayLine(...parts: readonly unknown[]): void {
   const line = parts.map((part) => (typeof part === "string" ? part : Bun.inspect(part))).join(" ");
   try {
     writeAll(stderr, new TextEncoder().encode(`${cleanOutput(redactText(line))}\n`));
   } catch {
-    // There is nowhere else to say so.
+    // There is no other place to report it.
   }
 }

@@ -27,9 +27,13 @@ test.each<[string, object, string[]]>([
   [
     "beside what the schema refuses",
     { forecast: { timeZone: "Mars/X" }, role: "boss" },
-    ["role: one of", "forecast.timeZone: expected a time zone"],
+    ["role: expected one of", "forecast.timeZone: expected a time zone"],
   ],
-  ["what can't be looked into", { forecast: "none", role: "boss" }, ["forecast: expected object", "role: one of"]],
+  [
+    "what can't be looked into",
+    { forecast: "none", role: "boss" },
+    ["forecast: expected object", "role: expected one of"],
+  ],
 ])("%s", (_name, config, says) => {
   const parse = () => parseAgentConfig(config, "a.yaml");
   expect(parse).toThrow(UsageError);

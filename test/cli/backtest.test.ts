@@ -92,9 +92,9 @@ describe("bad usage", () => {
       const run = (values: Record<string, string>) => backtestCommand.run(values, []).catch((error) => error.message);
       expect(await run({ trace: at("a.csv"), fleet })).toContain("expected some traffic");
       const mistakes = await run({ trace: at("a.csv"), fleet: at("f.yaml") });
-      expect(mistakes).toContain("speed: unknown key");
-      expect(mistakes).toContain("devices: expected array length");
-      expect(await run({ trace: at("a.csv"), fleet, policy: at("p.yaml") })).toContain("policy: one of");
+      expect(mistakes).toContain("speed: unknown field");
+      expect(mistakes).toContain("devices: expected array of");
+      expect(await run({ trace: at("a.csv"), fleet, policy: at("p.yaml") })).toContain("policy: expected one of");
     });
   });
 });

@@ -37,7 +37,7 @@ describe("thormesh config check", () => {
     expect(exitCode).toBe(2);
     for (const text of [
       "a.yaml is not valid",
-      "brokr: unknown key",
+      "brokr: unknown field; did you mean broker?",
       "serving.threads",
       "got 0",
       '"jetson"',
@@ -51,7 +51,7 @@ describe("thormesh config check", () => {
     await Bun.write(join(directory.path, "c.yaml"), "serving: {port: 1}\nscaling: {minReplicas: -1}\n");
     const { exitCode, errors } = await check("controller", "c.yaml");
     expect(exitCode).toBe(2);
-    for (const text of ["serving: unknown key", "scaling.minReplicas"]) expect(errors).toContain(text);
+    for (const text of ["serving: unknown field", "scaling.minReplicas"]) expect(errors).toContain(text);
   });
 
   test("what a controller's schema can't say is named beside what it can", async () => {

@@ -76,6 +76,6 @@ describe("thormesh controller", () => {
     const child = start("--config", path);
     expect(await child.exited).toBe(2);
     const text = await new Response(child.stderr).text();
-    for (const mistake of ["colour: unknown key", "scaling.intervalMs", "api.port"]) expect(text).toContain(mistake);
+    for (const mistake of ["colour: unknown field", "scaling.intervalMs", "api.port"]) expect(text).toContain(mistake);
   });
 });

@@ -52,7 +52,10 @@ describe("the board", () => {
     board.behave("query-fails");
     const silent = { tegrastats: ["sleep", "600"] };
     const [, modes, , sensors] = await checkBoard(jetson(silent), log);
-    expect(modes).toMatchObject({ status: "failed", detail: expect.stringContaining("does not say") });
+    expect(modes).toMatchObject({
+      status: "failed",
+      detail: expect.stringContaining("does not print the current mode"),
+    });
     expect(sensors).toMatchObject({ status: "failed", advice: expect.stringContaining("sleep 600") });
     const [, noList] = await checkBoard(jetson({ ...silent, confPath: "/nowhere.conf" }), log);
     expect(noList).toMatchObject({ status: "failed", detail: "no modes found in /nowhere.conf" });
@@ -97,7 +100,7 @@ describe("the board", () => {
       });
       expect(await check({ helperSocket: socketPath })).toMatchObject({
         status: "failed",
-        detail: expect.stringContaining("the power helper is not there"),
+        detail: expect.stringContaining("the power helper is not installed"),
         advice,
       });
       const server = createServer();
@@ -110,7 +113,7 @@ describe("the board", () => {
       await chown(socketPath, 65534, 65534);
       expect(await check({ helperSocket: socketPath })).toMatchObject({
         status: "ok",
-        detail: `nobody can, through the power helper (${socketPath})`,
+        detail: `nobody can, with the power helper (${socketPath})`,
       });
       server.close();
     },
@@ -152,7 +155,7 @@ describe("the board", () => {
     const config = parseConfig(PowerConfig, { jetson: { nvpmodel: ["no-such-nvpmodel"] } }, "test");
     const [only, ...more] = await checkBoard(config, log);
     expect(more).toEqual([]);
-    expect(only).toMatchObject({ status: "note", detail: expect.stringContaining("this is no Jetson") });
+    expect(only).toMatchObject({ status: "note", detail: expect.stringContaining("this is not a Jetson") });
   });
 });
 
@@ -172,7 +175,7 @@ describe("the network", () => {
     const agent = Bun.serve({ port, hostname: "127.0.0.1", fetch: () => Response.json({ status: "alive" }) });
     expect(await checkListen("127.0.0.1", port, false)).toMatchObject({
       status: "ok",
-      detail: expect.stringContaining("an agent"),
+      detail: expect.stringContaining("by a running agent"),
     });
     await agent.stop(true);
   });
@@ -192,8 +195,8 @@ describe("the program", () => {
     });
     expect(checkStateDirectory(directory.path, () => 0)).toMatchObject({
       status: "failed",
-      detail: expect.stringContaining("too little to begin with"),
-      advice: expect.stringContaining("make room"),
+      detail: expect.stringContaining("too little to start"),
+      advice: expect.stringContaining("free some space"),
     });
     directory.remove();
   });

@@ -56,7 +56,7 @@ describe("everything has its text", () => {
     const manifest = { name: "program", version: "1.0.0", dependencies: { bare: "1.0.0" } };
     writeFileSync(join(directory.path, "package.json"), JSON.stringify(manifest));
     writeFileSync(join(place, "package.json"), JSON.stringify({ name: "bare", version: "1.2.3", license: "MIT" }));
-    expect(() => collectLicences(directory.path)).toThrow("no licence text was found of bare 1.2.3");
+    expect(() => collectLicences(directory.path)).toThrow("no licence text for bare 1.2.3");
     writeFileSync(join(place, "LICENSE.md"), "own words");
     expect(collectLicences(directory.path).at(-1)).toMatchObject({ name: "bare", text: "own words" });
     directory.remove();

@@ -32,7 +32,7 @@ describe("thormesh policy", () => {
       ["2026-01-14 21:00", "1", "2", "2", "night"],
       ["2026-01-15 05:00", "1", "12", "4", "-"],
     ]);
-    expect(stdout).toContain("Not foreseen here: triggers (waiting, heat, orders, backlog) and prediction");
+    expect(stdout).toContain("Not included: triggers (waiting, heat, orders, backlog) and prediction");
   });
 
   test.each([

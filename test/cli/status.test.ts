@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { runCli } from "#cli/run/run-cli.ts";
-import { describeStatus } from "#cli/status.ts";
+import { statusToText } from "#cli/status.ts";
 import type { AgentView, FleetView } from "#controller/api/schemas.ts";
 
 const fleet: FleetView = {
@@ -74,7 +74,7 @@ describe("thormesh status", () => {
   };
 
   test("agents in a table, columns under their titles", () => {
-    const lines = describeStatus(fleet, [agent, gone]).split("\n");
+    const lines = statusToText(fleet, [agent, gone]).split("\n");
     expect(lines[0]).toBe("fleet hall: 1 of 2 agents online, 1 active");
     expect(lines[1]).toContain("now 12.3 qps, forecast peak - qps (no forecast), p95 18 ms, 61 W");
     const [header = "", first = "", second = ""] = lines.slice(-3);
@@ -90,17 +90,17 @@ describe("thormesh status", () => {
 
   test("a freeze and a policy are told, and that the policy's file is wrong by now", () => {
     const told = { ...fleet, freeze: { reason: "stocktaking", untilMs: Date.UTC(2026, 4, 4, 12) } };
-    expect(describeStatus(told, [])).toContain("FROZEN by an operator until 2026-05-04T12:00Z: stocktaking");
+    expect(statusToText(told, [])).toContain("FROZEN by an operator until 2026-05-04T12:00Z: stocktaking");
     const policy = { name: "factory", mode: "act", problem: "policy.yaml is not valid" };
-    expect(describeStatus({ ...fleet, policy }, [])).toContain(
-      "policy: factory (act)\n  its file as it is now can't be used, the old one goes on: policy.yaml is not valid",
+    expect(statusToText({ ...fleet, policy }, [])).toContain(
+      "policy: factory (act)\n  the policy file is not valid, the last valid version stays in force: policy.yaml is not valid",
     );
     const { freeze, policy: _, ...before } = fleet;
-    expect(describeStatus(before as FleetView, [])).not.toContain("FROZEN");
+    expect(statusToText(before as FleetView, [])).not.toContain("FROZEN");
   });
 
   test("without agents it says so", () => {
-    expect(describeStatus(fleet, [])).toEndWith("no agents yet");
+    expect(statusToText(fleet, [])).toEndWith("no agents yet");
   });
 
   test("asks the controller; --json prints what it says", async () => {

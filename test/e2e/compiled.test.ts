@@ -54,7 +54,7 @@ describe("usage", () => {
     await Bun.write(join(directory.path, "a.yaml"), "fleet: 'a b'\nbrokr: {}\nserving: {port: eighty}\n");
     const program = startProgram(["agent", "--config", "a.yaml"], directory.path);
     expect(await program.child.exited).toBe(2);
-    for (const text of ["fleet", "brokr: unknown key", "serving.port", '"eighty"'])
+    for (const text of ["fleet", "brokr: unknown field; did you mean broker?", "serving.port", '"eighty"'])
       expect(program.log()).toContain(text);
     directory.remove();
   });

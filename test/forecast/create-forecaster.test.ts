@@ -9,7 +9,8 @@ import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { runToEnd } from "#forecast/simple/rate-model.ts";
 import { UsageError } from "#platform/errors.ts";
-import { describeMismatches, parseConfig } from "#platform/files/read-config.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { ForecastReport } from "#protocol/messages.ts";
 
 const log = pino({ level: "silent" });
@@ -64,7 +65,7 @@ describe("a ready model", () => {
     // Peaks are bounded from the first forecast on; the path's bounds and the shares need forecasts whose time has come.
     expect(report.peakQps!.q95).toBeGreaterThan(report.peakQps!.q50);
     expect(Object.keys(report)).not.toContain("shares");
-    expect(describeMismatches(ForecastReport, report)).toEqual([]);
+    expect(explainMistakes(ForecastReport, report)).toEqual([]);
     const [features] = worker.asked;
     expect(features).toHaveLength(300);
     expect(features![1]).toBeCloseTo(6 / 24, 6); // the window starts at 6:00
@@ -217,7 +218,7 @@ describe("a simple forecast stands in", () => {
     expect(report.model).toBe(model);
     expect(report.qps).toEqual(new Array(15).fill(rate));
     expect(report.reason).toContain(says);
-    expect(describeMismatches(ForecastReport, report)).toEqual([]);
+    expect(explainMistakes(ForecastReport, report)).toEqual([]);
   });
 });
 
@@ -313,6 +314,8 @@ test.each([{ name: "time zone", change: { timeZone: "Mars/Olympus" }, says: "for
 
 test("the configuration's defaults are complete and other keys are refused", () => {
   expect(config).toEqual({ modelDir: null, timeoutMs: 2_000, timeZone: "UTC", holidays: [] });
-  expect(() => parseConfig(ForecastConfig, { modelDirectory: "x" }, "test")).toThrow("modelDirectory: unknown key");
+  expect(() => parseConfig(ForecastConfig, { modelDirectory: "x" }, "test")).toThrow(
+    "modelDirectory: unknown field; did you mean modelDir?",
+  );
   expect(() => parseConfig(ForecastConfig, { holidays: ["25.12."] }, "test")).toThrow("holidays");
 });

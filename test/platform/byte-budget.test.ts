@@ -3,10 +3,10 @@ import { createByteBudget } from "#platform/byte-budget.ts";
 
 test("what is taken is given back once, and no more than there is can be taken", () => {
   const budget = createByteBudget(100);
-  const first = budget.take(50, "a");
-  const second = budget.take(40, "b");
+  const first = budget.reserve(50, "a");
+  const second = budget.reserve(40, "b");
   expect(budget.usedBytes()).toBe(90);
-  expect(budget.take(11, "c")).toBeNull();
+  expect(budget.reserve(11, "c")).toBeNull();
   expect(second?.grow(11)).toBe(false);
   expect(second?.grow(10)).toBe(true);
   expect(budget.refusals()).toBe(2);
@@ -19,9 +19,9 @@ test("what is taken is given back once, and no more than there is can be taken",
 
 test("one owner has half of it at most, however often it asks", () => {
   const budget = createByteBudget(100);
-  const holds = Array.from({ length: 10 }, () => budget.take(10, "greedy"));
+  const holds = Array.from({ length: 10 }, () => budget.reserve(10, "greedy"));
   expect(holds.filter((hold) => hold !== null).length).toBe(5);
-  expect(budget.take(50, "other")).not.toBeNull();
+  expect(budget.reserve(50, "other")).not.toBeNull();
   for (const hold of holds) hold?.release();
-  expect(budget.take(50, "greedy")).not.toBeNull();
+  expect(budget.reserve(50, "greedy")).not.toBeNull();
 });

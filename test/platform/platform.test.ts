@@ -52,10 +52,10 @@ describe("parseConfig", () => {
       const { message } = error as Error;
       expect(message).toContain("agent.yaml");
       expect(message).toMatch(/port: expected integer, got "80"/);
-      expect(message).toMatch(/mode: one of "a", "b", got "c"/);
+      expect(message).toMatch(/mode: expected one of "a", "b", got "c"/);
       expect(message).toMatch(/nested\.rate: expected number, got null/);
-      expect(message).toMatch(/nested\.typo: unknown key/);
-      expect(message).toMatch(/more: unknown key/);
+      expect(message).toMatch(/nested\.typo: unknown field/);
+      expect(message).toMatch(/more: unknown field/);
     }
   });
 
@@ -66,7 +66,7 @@ describe("parseConfig", () => {
     ]);
     const Labels = Type.Object({ labels: Type.Array(Label) });
     expect(() => parseConfig(Labels, { labels: ["a", { label: 1, tenannt: "x" }, 7] }, "file")).toThrow(
-      "labels.1.tenant: expected required property, got nothing\n  labels.1.tenannt: unknown key\n  labels.1.label: expected string, got 1\n  labels.2: expected string or object, got 7",
+      "labels.1.label: expected string, got 1\n  labels.1.tenant: expected string, got nothing\n  labels.1.tenannt: unknown field; did you mean tenant?\n  labels.2: expected string or object, got 7",
     );
     expect(() => parseConfig(Label, { label: "a" }, "file")).toThrow("file is not valid:\n  tenant: expected");
   });
@@ -81,8 +81,8 @@ describe("parseConfig", () => {
   });
 
   test.each([
-    ["a text", { tenants: "s3cr3t" }, "tenants: expected object, got a text"],
-    ["a text in an object's place", { tenants: { a: "s3cr3t" } }, "tenants.a: expected object, got a text"],
+    ["a text", { tenants: "s3cr3t" }, "tenants: expected object, got a string"],
+    ["a text in an object's place", { tenants: { a: "s3cr3t" } }, "tenants.a: expected object, got a string"],
     ["a list", { tenants: ["s3cr3t", 1] }, 'tenants: expected object, got ["***",1]'],
     ["an object", { list: { a: "s3cr3t", b: { c: ["s3cr3t"] } } }, "list: expected array, got {"],
   ])("what stands in an object's or a list's place is not quoted: %s", (_name, input, message) => {
@@ -106,7 +106,9 @@ describe("parseConfig", () => {
     await Bun.write(path, "a: [1,");
     expect(readConfigFile(path)).rejects.toThrow(UsageError);
     await Bun.write(path, "a: 1\nb:\n  c: 2\n d: 3\ne: 4\n");
-    expect(readConfigFile(path)).rejects.toThrow("x.yaml is not valid YAML, in line 4 or in what begins there");
+    expect(readConfigFile(path)).rejects.toThrow(
+      "x.yaml is not valid YAML, in line 4 or in the block that begins there",
+    );
     await Bun.write(path, "a: 1\nb: [x]\n");
     expect(await readConfigFile(path)).toEqual({ a: 1, b: ["x"] });
   });

@@ -6,23 +6,23 @@ import { createLogger } from "#platform/log.ts";
 import { childEnvironment } from "#platform/process/child-environment.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 
-/** A process of its own that sets the old mode again when the one that changed it is gone, however it ended. */
-export interface BoardGuard {
-  /** All is as it was: the guard has nothing to do any more. */
+/** Child process that restores the old mode when this process ends for any reason. */
+interface BoardGuard {
+  /** Ends the guard: the board is in its old mode. */
   release(): Promise<void>;
 }
 
 const released = "released";
 const releaseGraceMs = 5_000;
 
-/** Starts a guard; it waits for this process' end of a pipe, which the kernel closes also when this process is killed. */
+/** Starts a guard. It waits for the end of a pipe from this process, which the kernel closes even when this process is killed. */
 export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number): BoardGuard {
   const child = Bun.spawn([...selfCommand(), "calibrate-guard"], {
     env: childEnvironment("worker"),
     stdin: "pipe",
     stdout: "ignore",
     stderr: "inherit",
-    // A group of its own: an interrupt at the terminal is for the sweep, which then sets the mode itself.
+    // In its own process group: Ctrl-C at the terminal is for the sweep, which then restores the mode itself.
     detached: true,
   });
   child.stdin.write(`${JSON.stringify({ jetson, returnToModeId })}\n`);
@@ -31,7 +31,7 @@ export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number): B
     async release() {
       child.stdin.write(`${released}\n`);
       await child.stdin.end();
-      // It has nothing to do any more; one that does not notice must not keep the calibration from its end.
+      // A guard that does not exit must not block the end of the calibration.
       const kill = setTimeout(() => child.kill("SIGKILL"), releaseGraceMs);
       await child.exited;
       clearTimeout(kill);
@@ -39,7 +39,7 @@ export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number): B
   };
 }
 
-/** The guard's own process: reads what to return to, and returns to it unless it is released first. */
+/** Runs the guard's process: reads the mode to restore, and restores it unless released first. */
 export async function runBoardGuard(input: AsyncIterable<Uint8Array>): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const decoder = new TextDecoder();
@@ -55,12 +55,12 @@ export async function runBoardGuard(input: AsyncIterable<Uint8Array>): Promise<n
   );
   const result = await control.setMode(returnToModeId);
   if (result.kind === "set") {
-    log.warn({ modeId: returnToModeId }, "the calibration was killed: the board is in its old power mode again");
+    log.warn({ modeId: returnToModeId }, "the calibration was killed: restored the board's power mode");
     return 0;
   }
   log.error(
     { modeId: returnToModeId, reason: result.reason },
-    "the calibration was killed and left another power mode",
+    "the calibration was killed: the board's power mode could not be restored",
   );
   return 1;
 }

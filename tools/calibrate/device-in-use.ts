@@ -7,7 +7,7 @@ import { keyText } from "#platform/http/guard/identify-caller.ts";
 
 const askTimeoutMs = 3_000;
 const maxAnswerBytes = 4 * 1024 * 1024;
-/** An address that means all of them is asked on this machine. */
+/** Listen addresses that mean all interfaces; the agent is then asked on the loopback one. */
 const anyAddress = new Set(["0.0.0.0", "::", ""]);
 
 function isLocked(path: string): boolean {
@@ -25,8 +25,8 @@ function isLocked(path: string): boolean {
 }
 
 /**
- * Why this device must not be calibrated now: an agent serves on it, and would be slowed down and spoil the figures. Null when none
- * does: there is no agent, or it is drained or standing by with nothing in flight.
+ * Reason not to calibrate this device now: an agent serves on it, would be slowed down and would distort the figures. Null without an agent, or
+ * when it is draining or on standby.
  */
 export async function deviceInUseReason(
   serving: Pick<ServingConfig, "host" | "port" | "apiKeys">,
@@ -44,15 +44,15 @@ export async function deviceInUseReason(
       timeoutMs: askTimeoutMs,
       maxBytes: maxAnswerBytes,
     });
-    if (!response.ok) return `something answers at ${url} with HTTP ${response.status}: is it an agent that serves?`;
+    if (!response.ok) return `${url} answers with HTTP ${response.status}: stop the agent there if it is one`;
     status = await response.json();
   } catch (error) {
-    if ((error as Error).name === "TimeoutError") return `something at ${url} does not answer in time`;
+    if ((error as Error).name === "TimeoutError") return `${url} accepts connections but does not answer in time`;
     if (error instanceof SyntaxError) return null; // another program's page
     if (!isLocked(join(stateDir, "agent.db"))) return null;
-    return `an agent holds the state in ${stateDir}, but does not answer at ${url}: stop it first`;
+    return `an agent uses ${stateDir} but does not answer at ${url}: stop it first`;
   }
   const role = (status as { role?: { role?: unknown } } | null)?.role?.role;
   if (role === "draining" || role === "standby" || role === undefined) return null;
-  return `the agent at ${url} serves (its role is ${String(role)}): drain or stop it first`;
+  return `the agent at ${url} is serving (role ${String(role)}): drain or stop it first`;
 }

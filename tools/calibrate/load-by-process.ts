@@ -3,22 +3,22 @@ import { childEnvironment } from "#platform/process/child-environment.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 
-export interface LoadTarget {
+interface LoadTarget {
   readonly url: string;
   readonly model: string;
   readonly texts: string;
 }
 
-/** Open loop at a rate, or closed loop with so many clients. */
-export type LoadLevel = { readonly rateQps: number } | { readonly clients: number };
+/** Load: open loop at a rate, or closed loop with a number of clients. */
+type LoadLevel = { readonly rateQps: number } | { readonly clients: number };
 
-/** An overloaded server is not waited for. */
+/** Timeout of a request, short because an overloaded server need not be waited for. */
 const timeoutS = 5;
-/** For its start, its last requests and its report. */
+/** Time for the process' start, last requests and report. */
 const graceMs = minuteMs;
 
 /**
- * Puts the server under load from another process, as a client would: `thormesh load` with its report as JSON.
+ * Loads the server from another process, as clients do: runs `thormesh load` and reads its report.
  * @throws the signal's reason when it aborts, Error when the command fails without a report.
  */
 export async function loadByProcess(

@@ -18,7 +18,7 @@ import type { PowerModeProfile } from "#protocol/messages.ts";
 import { startBoardGuard } from "./board-guard.ts";
 import { loadByProcess } from "./load-by-process.ts";
 
-export interface SweepRequest {
+interface SweepRequest {
   readonly device: Device;
   readonly config: AgentConfig;
   readonly modes: readonly PowerModeProfile[];
@@ -32,27 +32,27 @@ export interface SweepRequest {
 }
 
 export interface SweepOutcome {
-  /** The id of the model that was measured with, also when configuration names it otherwise. */
+  /** Id of the measured model, even if the configuration uses another name. */
   readonly model: string;
-  /** Why the sweep did not come to its end; null when it did. */
+  /** Reason why the sweep ended early; null if it completed. */
   readonly failure: string | null;
-  /** Why the board is not in its old mode again; null when it is. */
+  /** Reason why the old mode was not restored; null if it was. */
   readonly notReturned: string | null;
 }
 
 const clients = 8;
 const returnAttempts = 3;
-/** Readings that are further apart than this have a gap between them. */
-const longestGapMs = 10_000;
+/** Interval between readings beyond which there is a gap. */
+const maxIntervalMs = 10_000;
 
-/** The mean power and the highest temperature of what came while something was done; power by the time between the readings. */
+/** Mean power, weighted by the time between readings, and maximum temperature. */
 function summariseReadings(samples: readonly PowerSample[]): PowerReading {
   let joules = 0;
   let seconds = 0;
   for (let index = 1; index < samples.length; index += 1) {
     const { atMs, inputPowerMw } = samples[index] as PowerSample;
     const elapsedMs = atMs - (samples[index - 1] as PowerSample).atMs;
-    if (inputPowerMw === null || !(elapsedMs > 0) || elapsedMs > longestGapMs) continue;
+    if (inputPowerMw === null || !(elapsedMs > 0) || elapsedMs > maxIntervalMs) continue;
     joules += (inputPowerMw / 1000) * (elapsedMs / 1000);
     seconds += elapsedMs / 1000;
   }
@@ -65,7 +65,7 @@ function summariseReadings(samples: readonly PowerSample[]): PowerReading {
 
 function serveForMeasuring({ config, device }: SweepRequest): Serving {
   return new Serving({
-    // Nobody else may ask, and the same texts come again: no cache. One model at a time, over HTTP alone.
+    // On loopback only, with one model over HTTP, and without a cache: the same texts come again.
     config: {
       ...config.serving,
       host: "127.0.0.1",
@@ -87,7 +87,7 @@ function serveForMeasuring({ config, device }: SweepRequest): Serving {
   });
 }
 
-/** Sweeps the modes with the real model behind the real API, and puts the board back whatever happens. */
+/** Measures the modes with the real model behind the real API, and always restores the board's mode. */
 export async function runSweep(request: SweepRequest): Promise<SweepOutcome> {
   const { device, signal, modes, returnToModeId, config, times } = request;
   let samples: PowerSample[] = [];

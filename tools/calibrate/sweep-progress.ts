@@ -1,22 +1,22 @@
 import type { SweepEvent } from "#agent/power/calibration/sweep-modes.ts";
 
-export interface SweepProgress {
+interface SweepProgress {
   take(event: SweepEvent): void;
-  /** Ends the line that is being drawn. */
+  /** Clears the progress line. */
   end(): void;
 }
 
 const barWidth = 24;
 
-/** For people: "40 s", from a minute and a half on "2 min". */
-export function describeDuration(durationMs: number): string {
+/** Formats a duration: "40 s", from 90 s on in minutes: "2 min". */
+export function durationToText(durationMs: number): string {
   const seconds = Math.round(durationMs / 1000);
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
 
 const missedText = { p95: "too slow", errors: "requests failed", rate: "not kept up with" } as const;
 
-function describeEvent(event: SweepEvent): string {
+function eventToText(event: SweepEvent): string {
   switch (event.kind) {
     case "mode":
       return `${event.mode} (${event.number} of ${event.of}): settling`;
@@ -28,15 +28,15 @@ function describeEvent(event: SweepEvent): string {
       return `${name}: ${capacityQps.toFixed(1)} qps, ${watts(busyWatts)} W busy, ${watts(idleWatts)} W idle (${event.reason})`;
     }
     case "skipped":
-      return `${event.mode}: left out: ${event.reason}`;
+      return `${event.mode}: skipped: ${event.reason}`;
     default:
       return event satisfies never;
   }
 }
 
 /**
- * Progress on a terminal as a bar with the time that is left by estimate, elsewhere a line an event.
- * @param modeMs how long a mode takes by estimate.
+ * Shows progress: on a terminal a bar with the estimated time left, elsewhere a line for each event.
+ * @param modeMs estimated time of a mode
  */
 export function createSweepProgress(
   output: { write(text: string): unknown; readonly isTTY?: boolean },
@@ -49,21 +49,21 @@ export function createSweepProgress(
   let ownModeMs = modeMs;
   return {
     take(event) {
-      const text = describeEvent(event);
+      const text = eventToText(event);
       if (event.kind === "mode") beganMs = nowMs();
       if (event.kind === "measured" || event.kind === "skipped") {
         finished += 1;
-        // The board's own pace counts from the first measured mode on.
+        // After the first measured mode its time is the estimate.
         if (event.kind === "measured") ownModeMs = nowMs() - beganMs;
       }
       const within = Math.min(0.95, (nowMs() - beganMs) / ownModeMs);
       const done = finished === modes ? modes : finished + (event.kind === "step" ? within : 0);
-      const left = describeDuration((modes - done) * ownModeMs);
+      const left = durationToText((modes - done) * ownModeMs);
       if (output.isTTY !== true)
         return void output.write(`${text}${finished === modes ? "" : `; about ${left} left`}\n`);
       const filled = Math.round((done / modes) * barWidth);
       const bar = "#".repeat(filled).padEnd(barWidth, "-");
-      // What was found stays on the screen; what is under way is drawn over.
+      // Results stay on the screen; progress is overwritten.
       const last = event.kind === "measured" || event.kind === "skipped" ? `\r\x1b[K${text}\n` : "\r\x1b[K";
       output.write(
         `${last}[${bar}] ${event.kind === "mode" || event.kind === "step" ? `${text}; ` : ""}about ${left} left`,

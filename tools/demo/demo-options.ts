@@ -2,15 +2,23 @@ import { UsageError } from "#platform/errors.ts";
 import { type CommandOption, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 
 export const demoOptions = {
-  trace: { type: "string", value: "FILE", help: "CSV timestamp,value to replay (default: NASA web server, July 1995)" },
-  day: { type: "string", value: "DATE", help: "the trace's day to begin with (default: one the forecast never saw)" },
-  from: { type: "string", value: "HOUR", help: "UTC hour of the day to begin at (default: 0)" },
-  hours: { type: "string", value: "H", help: "how many hours of the trace (default: 24)" },
-  minutes: { type: "string", value: "M", help: "real minutes that a day takes (default: 5)" },
-  speed: { type: "string", value: "X", help: "the same as a factor: 288 = a day in 5 minutes" },
-  agents: { type: "string", value: "N", help: "how many agents, 1 to 16 (default: 4)" },
-  once: { type: "boolean", help: "end after the trace instead of going on until Ctrl-C" },
-  json: { type: "boolean", help: "print the report as JSON, and nothing else on standard output" },
+  trace: {
+    type: "string",
+    value: "FILE",
+    help: "trace to replay, CSV timestamp,value (default: NASA web server, July 1995)",
+  },
+  day: {
+    type: "string",
+    value: "DATE",
+    help: "day of the trace to start with (default: one that the forecast was not trained on)",
+  },
+  from: { type: "string", value: "HOUR", help: "UTC hour to start at (default: 0)" },
+  hours: { type: "string", value: "H", help: "hours of the trace to replay (default: 24)" },
+  minutes: { type: "string", value: "M", help: "real minutes for a day of the trace (default: 5)" },
+  speed: { type: "string", value: "X", help: "speed instead of --minutes: 288 runs a day in 5 minutes" },
+  agents: { type: "string", value: "N", help: "number of agents, 1 to 16 (default: 4)" },
+  once: { type: "boolean", help: "stop at the end of the trace instead of at Ctrl-C" },
+  json: { type: "boolean", help: "print the report as JSON" },
   "keep-state": { type: "boolean", help: "keep the temporary directory with configurations, logs and databases" },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
@@ -19,7 +27,7 @@ export interface DemoOptions {
   readonly day: string | undefined;
   readonly fromHour: number;
   readonly hours: number;
-  /** How many clock seconds pass in a real one. */
+  /** Clock seconds per real second. */
   readonly speed: number;
   readonly agents: number;
   readonly once: boolean;
@@ -29,13 +37,12 @@ export interface DemoOptions {
 
 const minutesOfDay = 24 * 60;
 
-/** @throws UsageError naming the option. */
+/** Parses the options. @throws UsageError naming an invalid one */
 export function readDemoOptions(values: OptionValues, positionals: readonly string[]): DemoOptions {
   if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`);
   const speed = optionalNumber(values, "speed", { min: 1, max: 2000 });
   const minutes = optionalNumber(values, "minutes", { min: 0.72, max: minutesOfDay });
-  if (speed !== undefined && minutes !== undefined)
-    throw new UsageError("--speed and --minutes say the same: give one");
+  if (speed !== undefined && minutes !== undefined) throw new UsageError("expected --speed or --minutes, not both");
   return {
     traceFile: optionalString(values, "trace"),
     day: optionalString(values, "day"),

@@ -22,12 +22,12 @@ import { formatClock } from "./view/render-view.ts";
 import { buildReport, type DemoReport, type MachineFacts } from "./view/report.ts";
 import type { CostView } from "./view/snapshot.ts";
 
-/** The busiest quarter of an hour needs this much of the fleet's capacity: all boards, with room for the peaks within it. */
+/** Share of the fleet's capacity for the busiest quarter of an hour: all boards, with headroom for peaks within it. */
 const peakUtilization = 0.7;
-/** Real requests a second on a fast machine; more would show nothing more. */
-const mostAverageQps = 75;
-const mostPeakQps = 150;
-/** The part of one agent's measured speed that the busiest quarter of an hour may take: forecasts and four agents' overhead need the rest. */
+/** Limits of real requests a second: more would show nothing new. */
+const maxAverageQps = 75;
+const maxPeakQps = 150;
+/** Share of one agent's measured rate for the busiest quarter of an hour: forecasts and the overhead of four agents need the rest. */
 const shareOfMeasuredQps = 0.7;
 
 const textCount = 4_000;
@@ -37,7 +37,7 @@ const seed = 1995;
 const nothing = { energyKwh: 0, costUsd: 0, energyUsd: 0, amortisationUsd: 0 };
 const nothingSpent: CostView = { run: nothing, reference: nothing };
 
-/** Ctrl-C before there was anything to report. */
+/** Error of Ctrl-C before there was anything to report. */
 export class Interrupted extends Error {
   constructor() {
     super("interrupted while starting");
@@ -61,17 +61,17 @@ function machineFacts(measuredQps: number): MachineFacts {
   };
 }
 
-function describeScale(scale: DemoScale): string {
+function scaleToText(scale: DemoScale): string {
   return (
     `scale: each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet ` +
     `(${scale.averageFleetQps.toFixed(0)} requests/s on average, ${scale.peakFleetQps.toFixed(0)} in the busiest 15 minutes; ` +
-    `really sent ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second); ` +
+    `actually sent ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second); ` +
     "capacities and thresholds are divided by the same number"
   );
 }
 
 /**
- * Runs a fleet on this machine and replays a trace against it. Whatever happens, its processes are stopped.
+ * Runs a fleet on this machine and replays a trace against it. Its processes are always stopped.
  * @throws UsageError for options that don't fit the trace, FleetFailure when a process fails, Interrupted when stopped while starting
  */
 export async function runDemo(options: DemoOptions, surroundings: ReplaySurroundings): Promise<DemoReport> {
@@ -108,13 +108,13 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       speed: options.speed,
       fleetCapacityQps: fleetCapacityQps(boards),
       peakUtilization,
-      maxAverageRealQps: Math.min(mostAverageQps, limitQps),
-      maxPeakRealQps: Math.min(mostPeakQps, limitQps),
+      maxAverageRealQps: Math.min(maxAverageQps, limitQps),
+      maxPeakRealQps: Math.min(maxPeakQps, limitQps),
     });
     if (scale === null) throw new Error("a trace with requests has no scale. This is a bug.");
-    progress.say(describeScale(scale));
+    progress.say(scaleToText(scale));
 
-    // The clock is set so that it shows the window's beginning when the fleet should be ready.
+    // The clock reaches the start of the window when the fleet should be ready.
     const leadMs = 1_000 + machine.startMs * (1 + boards.length / cpus().length);
     const clockConfig = {
       speed: options.speed,
@@ -127,7 +127,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       ports,
       clock: clockConfig,
       capacityScale: scale.capacityScale,
-      // The controller only listens until there is traffic to judge by.
+      // The controller decides nothing before there is traffic.
       warmUpRealMs: leadMs + 4_000,
     };
     const { controllerUrl, agents } = await unlessStopped(startFleet(processes, plan, (line) => progress.say(line)));
@@ -160,14 +160,14 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       scale,
       agents: boards.length,
       traffic: replay.traffic,
-      decisions: fleet.decisions(),
-      modeSwitches: fleet.modeSwitches(),
-      cost: fleet.cost() ?? nothingSpent,
+      decisions: fleet.decisions,
+      modeSwitches: fleet.modeSwitches,
+      cost: fleet.cost ?? nothingSpent,
       trainings: [...training.ended(), ...training.unfinished(replay.toMs)],
       trainingsAwaited: training.awaited(),
-      liveAccuracy: fleet.forecastAccuracy(),
-      champion: championOf(fleet.forecasts()),
-      forecasts: measureForecasts(fleet.forecasts(), (atMs) => realRequests(atMs) / 60, replay.fromMs, replay.toMs),
+      liveAccuracy: fleet.forecastAccuracy,
+      champion: championOf(fleet.forecasts),
+      forecasts: measureForecasts(fleet.forecasts, (atMs) => realRequests(atMs) / 60, replay.fromMs, replay.toMs),
     });
   } catch (error) {
     if (error instanceof Interrupted) keepState = options.keepState;

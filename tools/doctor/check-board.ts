@@ -26,14 +26,14 @@ async function checkModes(device: Device, config: PowerConfig): Promise<CheckRes
     return {
       name,
       status: "failed",
-      detail: `"${config.jetson.nvpmodel.join(" ")} -q" does not say which mode the board is in`,
-      advice: "run it by hand and see what it says",
+      detail: `"${config.jetson.nvpmodel.join(" ")} -q" does not print the current mode`,
+      advice: "run the command by hand and read its output",
     };
   }
   return { name, status: "ok", detail: `${modes.map((mode) => mode.name).join(", ")}; now ${current.name}` };
 }
 
-/** Name of a user, or #uid where the machine knows none. */
+/** Name of a user; #uid without an entry in passwd. */
 export function userName(uid: number, passwd: string): string {
   const entry = passwd.split("\n").find((line) => line.split(":")[2] === String(uid));
   return entry?.split(":")[0] || `#${uid}`;
@@ -51,12 +51,12 @@ const installHelper =
   "install the power helper (README, Install on a device): deploy/thormesh-power.socket and deploy/thormesh-power@.service " +
   "to /etc/systemd/system, then: sudo systemctl enable --now thormesh-power.socket";
 
-/** Looks at the helper's socket; asking it would set a mode. */
+/** Checks the power helper's socket; a request would set a mode. */
 function checkHelper(socketPath: string, user: string): CheckResult {
   try {
     if (!statSync(socketPath).isSocket()) return noRight(`${socketPath} is not a socket`, installHelper);
     accessSync(socketPath, constants.W_OK);
-    return { name: rightName, status: "ok", detail: `${user} can, through the power helper (${socketPath})` };
+    return { name: rightName, status: "ok", detail: `${user} can, with the power helper (${socketPath})` };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "EACCES")
@@ -64,11 +64,11 @@ function checkHelper(socketPath: string, user: string): CheckResult {
         `${user} can't use the power helper's socket ${socketPath}`,
         `run the agent as the user of its unit, or add ${user} to the socket's group: sudo usermod --append --groups thormesh-agent ${user}`,
       );
-    return noRight(`the power helper is not there: ${message}`, installHelper);
+    return noRight(`the power helper is not installed: ${message}`, installHelper);
   }
 }
 
-/** Checks that sudo lets a user set modes, and nothing more. */
+/** Checks that sudo lets a user set modes and nothing else. */
 async function checkSudo(path: string, user: string, timeoutMs: number): Promise<CheckResult> {
   const asked = await runCommand(["sudo", "-n", "-l", path, "-m", "0"], timeoutMs);
   if (asked.kind === "not-started")
@@ -90,13 +90,13 @@ async function checkSudo(path: string, user: string, timeoutMs: number): Promise
   return {
     name: rightName,
     status: "note",
-    detail: `${user} can, through sudo`,
+    detail: `${user} can, with sudo`,
     advice:
       "sudo does not work in a unit with NoNewPrivileges=, as deploy/thormesh-agent.service is; the power helper does",
   };
 }
 
-/** Whether a mode could be set, without setting one. */
+/** Checks the right to set a mode, without setting one. */
 async function checkRights(config: PowerConfig): Promise<CheckResult> {
   const { uid } = userInfo();
   const { nvpmodelSet, helperSocket, commandTimeoutMs } = config.jetson;
@@ -108,7 +108,7 @@ async function checkRights(config: PowerConfig): Promise<CheckResult> {
       `${user} is not root, and nvpmodel -m needs root`,
       `remove power.jetson.nvpmodelSet and ${installHelper}`,
     );
-  // Behind sudo and its options stands the tool itself.
+  // The tool is the last word, after sudo and its options.
   const tool = nvpmodelSet.at(-1) ?? "nvpmodel";
   const path = Bun.which(tool) ?? (tool.startsWith("/") ? tool : "/usr/sbin/nvpmodel");
   return await checkSudo(path, user, commandTimeoutMs);
@@ -127,17 +127,17 @@ async function checkSensors(device: Device, config: PowerConfig): Promise<CheckR
       name,
       status: "failed",
       detail: `no reading within ${firstSampleMs / 1000} s`,
-      advice: `run "${config.jetson.tegrastats.join(" ")}" by hand and see what it says`,
+      advice: `run "${config.jetson.tegrastats.join(" ")}" by hand and read its output`,
     };
   }
   const { inputPowerMw, junctionTemperatureC } = sample;
   if (inputPowerMw === null) {
-    return { name, status: "note", detail: "this board does not tell its power: energy is not counted" };
+    return { name, status: "note", detail: "this board reports no power: energy is not counted" };
   }
   return { name, status: "ok", detail: `${(inputPowerMw / 1000).toFixed(1)} W, ${junctionTemperatureC ?? "?"} °C` };
 }
 
-/** The board and what the agent may do with it. */
+/** Checks the board and the agent's rights to it. */
 export async function checkBoard(config: PowerConfig, log: Logger): Promise<CheckResult[]> {
   const device = await createDevice(config, systemClock, log);
   const name = "board";
@@ -147,8 +147,8 @@ export async function checkBoard(config: PowerConfig, log: Logger): Promise<Chec
         name,
         status: "note",
         detail:
-          "this is no Jetson (nvpmodel is not found): the agent serves and forecasts, power is neither measured nor set, and cost has no energy in it",
-        advice: "on a Jetson, set power.jetson.nvpmodel to where nvpmodel is; for trials, --board simulated",
+          "this is not a Jetson (nvpmodel was not found): the agent serves and forecasts, but power is neither measured nor set, and cost excludes energy",
+        advice: "on a Jetson, set power.jetson.nvpmodel to the path of nvpmodel; for trials, use --board simulated",
       },
     ];
   }

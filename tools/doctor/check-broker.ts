@@ -18,8 +18,8 @@ export interface AskedAgent {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Sends itself a test message. A broker may acknowledge what it forbids, so only arrival proves that publishing works. */
-async function comesBack(client: MqttClient, topic: string): Promise<boolean> {
+/** Publishes a test message to itself. A broker may acknowledge messages that it drops, so only arrival proves that publishing works. */
+async function receivesOwnMessage(client: MqttClient, topic: string): Promise<boolean> {
   const word = crypto.randomUUID();
   const heard = Promise.withResolvers<boolean>();
   client.on("message", (_topic, payload) => {
@@ -39,7 +39,7 @@ async function comesBack(client: MqttClient, topic: string): Promise<boolean> {
   }
 }
 
-function howToGetIn(url: string, agentId: string): string {
+function accessAdvice(url: string, agentId: string): string {
   const secret = `thormesh controller secret ${agentId}`;
   const elsewhere = `run "${secret}" on the controller's machine, save the output in a file (mode 0600), and set broker.passwordFile to its path`;
   return URL.canParse(url) && isLoopback(new URL(url).hostname)
@@ -47,7 +47,7 @@ function howToGetIn(url: string, agentId: string): string {
     : elsewhere;
 }
 
-/** Finds out if the broker would let this agent in, and if what it publishes would come through. */
+/** Checks that the broker accepts this agent and delivers its messages. */
 export async function checkBroker(broker: AgentConfig["broker"], agent: AskedAgent): Promise<CheckResult> {
   const { fleet, agentId } = agent;
   const shown = redactUrl(broker.url);
@@ -72,23 +72,23 @@ export async function checkBroker(broker: AgentConfig["broker"], agent: AskedAge
     const { code } = error as { code?: unknown };
     if (code === 4 || code === 5) {
       const detail = [`${shown} rejects agent ${agentId} (${describeError(error)})`, ...faults].join("; ");
-      return { name, status: "failed", detail, advice: howToGetIn(broker.url, agentId) };
+      return { name, status: "failed", detail, advice: accessAdvice(broker.url, agentId) };
     }
     return {
       name,
       status: "note",
-      detail: `${shown} does not answer: until it does, the agent serves on its own and keeps its records`,
+      detail: `${shown} does not answer: the agent serves without it and keeps its records until it does`,
       advice: "start thormesh controller, or set broker.url",
     };
   }
   try {
     const topic = agentProbeTopic(fleet, agentId);
-    if (await comesBack(client, topic))
+    if (await receivesOwnMessage(client, topic))
       return { name, status: "ok", detail: `${shown} accepts agent ${agentId}, and its messages arrive` };
     return {
       name,
       status: "failed",
-      detail: `${shown} accepts agent ${agentId}, but does not deliver what it publishes to ${topic}`,
+      detail: `${shown} accepts agent ${agentId}, but does not deliver its messages to ${topic}`,
       advice: "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists",
     };
   } finally {

@@ -4,7 +4,7 @@ import type { CheckResult } from "./check.ts";
 
 const connectMs = 3_000;
 
-/** Whether the address can be listened on. An agent that runs already holds it, which is no fault. */
+/** Checks that the agent can listen on the address, or already does. */
 export async function checkListen(host: string, port: number, hasKey: boolean): Promise<CheckResult> {
   const name = "HTTP address";
   const address = `${host}:${port}`;
@@ -26,7 +26,7 @@ export async function checkListen(host: string, port: number, hasKey: boolean): 
       (response) => response.ok,
       () => false,
     );
-    if (isAgent) return { name, status: "ok", detail: `${address} is served by an agent that runs; ${open}` };
+    if (isAgent) return { name, status: "ok", detail: `${address} is already served by a running agent; ${open}` };
     return {
       name,
       status: "failed",

@@ -9,33 +9,33 @@ import {
 } from "#agent/power/calibration/profile-file.ts";
 import type { CheckResult } from "./check.ts";
 
-const advice = "run thormesh calibrate while no agent serves here";
+const advice = "run thormesh calibrate while no agent is serving here";
 
 /**
- * Whether the modes are chosen by what this board was measured to do.
- * @param model the id of the model that is served.
+ * Checks for a calibration profile of this board.
+ * @param model id of the served model
  */
 export async function checkProfile(stateDir: string, model: string): Promise<CheckResult> {
-  const name = "profile of the power modes";
+  const name = "calibration profile";
   const sweep = await readSweep(join(stateDir, sweepFileName));
   if (sweep.kind === "read") {
     const done = sweep.content.done.map((mode) => mode.name).join(", ") || "no mode yet";
-    if (isAlive(sweep.content.pid)) return { name, status: "note", detail: `a calibration is at work: ${done} done` };
+    if (isAlive(sweep.content.pid)) return { name, status: "note", detail: `a calibration is running: ${done} done` };
     return {
       name,
       status: "note",
       detail: `a calibration was interrupted: ${done} done`,
-      advice: "run thormesh calibrate to go on with it",
+      advice: "run thormesh calibrate to resume it",
     };
   }
   const read = await readProfile(join(stateDir, profileFileName));
   if (read.kind === "unreadable") return { name, status: "failed", detail: read.reason, advice };
   if (read.kind === "absent")
-    return { name, status: "note", detail: "none: modes are chosen by thresholds, or by assumed figures", advice };
+    return { name, status: "note", detail: "none: modes are chosen by thresholds or assumed figures", advice };
   const found = calibrationFor(read.content, model);
   if (found === null) {
     const known = [...new Set(read.content.calibrations.map((calibration) => calibration.model))].join(", ");
-    return { name, status: "note", detail: `none of ${model}, only of ${known || "no model"}`, advice };
+    return { name, status: "note", detail: `none for ${model}, only for ${known || "no model"}`, advice };
   }
   const day = new Date(found.finishedAtMs).toISOString().slice(0, 10);
   const modes = found.modes.map((mode) => `${mode.name} ${mode.capacityQps.toFixed(0)} qps`).join(", ");

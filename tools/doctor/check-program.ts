@@ -12,18 +12,18 @@ import type { CheckResult } from "./check.ts";
 const forecastStartMs = 10_000;
 const embedMs = 20_000;
 
-/** The databases of an agent that has recorded nothing yet, and their journals. */
-const leastBytes = 16e6;
-/** The outbox at its default size, and weeks of traffic. */
+/** Disk space of an agent's empty databases and their journals. */
+const minBytes = 16e6;
+/** Disk space of the outbox at its default size and weeks of traffic. */
 const enoughBytes = 200e6;
-const roomAdvice = "make room, or set stateDir to a disk with more";
+const spaceAdvice = "free some space, or set stateDir to a directory on a larger disk";
 
 function freeBytesIn(path: string): number {
   const { bavail, bsize } = statfsSync(path);
   return bavail * bsize;
 }
 
-/** A directory that the agent writes to, and the room there. */
+/** Checks that the agent can write to its state directory, and the free space there. */
 export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): CheckResult {
   const name = "state directory";
   try {
@@ -32,13 +32,13 @@ export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): Ch
     const freeBytes = freeBytesOf(path);
     if (freeBytes >= enoughBytes) return { name, status: "ok", detail: path };
     const free = `${(freeBytes / 1e6).toFixed(1)} MB are free in ${path}`;
-    return freeBytes < leastBytes
-      ? { name, status: "failed", detail: `${free}: too little to begin with`, advice: roomAdvice }
+    return freeBytes < minBytes
+      ? { name, status: "failed", detail: `${free}: too little to start`, advice: spaceAdvice }
       : {
           name,
           status: "note",
-          detail: `${free}: records of a long time without a broker may not fit`,
-          advice: roomAdvice,
+          detail: `${free}: the records of a long time without a broker may not fit`,
+          advice: spaceAdvice,
         };
   } catch (error) {
     return {
@@ -50,7 +50,7 @@ export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): Ch
   }
 }
 
-/** Embeds a text for real. */
+/** Embeds a text with the real model. */
 export async function checkEmbedding(config: ServingConfig, log: Logger): Promise<CheckResult> {
   const name = "embedding";
   try {
@@ -76,12 +76,12 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
       name,
       status: "failed",
       detail: describeError(error),
-      advice: "see the reason; THORMESH_CACHE_DIR must be a directory from which libraries can be loaded",
+      advice: "set THORMESH_CACHE_DIR to a directory from which libraries can be loaded, if that is the cause",
     };
   }
 }
 
-/** Starts the forecasting process and says on which TensorFlow.js backend it runs. */
+/** Starts the forecasting process and reports its TensorFlow.js backend. */
 export async function checkForecast(modelDir: string | null, timeoutMs: number, log: Logger): Promise<CheckResult> {
   const name = "forecast";
   const settled = Promise.withResolvers<ForecastWorkerState | null>();
@@ -105,6 +105,6 @@ export async function checkForecast(modelDir: string | null, timeoutMs: number, 
   return {
     name,
     status: "note",
-    detail: `${state?.kind === "lost" ? state.reason : `not ready within ${forecastStartMs / 1000} s`}: simple forecasts stand in`,
+    detail: `${state?.kind === "lost" ? state.reason : `not ready within ${forecastStartMs / 1000} s`}: simple forecasts are used instead`,
   };
 }

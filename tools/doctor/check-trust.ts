@@ -12,11 +12,11 @@ function entriesOf(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
-    return []; // it need not exist
+    return []; // may not exist
   }
 }
 
-/** Lists files that an agent would load or obey and that others could have put there or changed: it would be left out, or the agent would not start. Empty: nothing. */
+/** Checks that other users can't have created or changed files that an agent loads: it would ignore them or refuse to start. Empty: all fine. */
 export function checkTrust(configPath: string | null, config: AgentConfig, stateDir: string): CheckResult[] {
   const name = "loaded files";
   const { onnxruntimeDirectory, modelDirectory } = config.serving;

@@ -8,7 +8,7 @@ export interface Licence {
   readonly kind: "program" | "runtime" | "library" | "package" | "model" | "data";
   /** An SPDX expression. */
   readonly licence: string;
-  /** All that goes with it: licence, notices, origin. */
+  /** Licence, notices and origin. */
   readonly text: string;
 }
 
@@ -22,10 +22,10 @@ interface Manifest {
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
-/** Found at run time or not at all, or only types: never inside the executable. */
+/** Packages that are never in the executable: loaded at run time if present, or types only. */
 const neverInside = new Set(["@tensorflow/tfjs-node", "@types/bun", "@types/node", "bun-types", "typescript"]);
 
-/** Packages without a file of their own that says it: whose they are by their sources, and under which of the texts here. */
+/** Packages without a licence file: their copyright by their sources, and the texts here that apply. */
 const withoutText: Readonly<
   Record<string, { readonly texts: readonly ("MIT" | "Apache-2.0")[]; readonly copyright: string }>
 > = {
@@ -50,7 +50,7 @@ const withoutText: Readonly<
 
 const saysLicence = /^(licen[cs]e|copying|unlicen[cs]e|notice|third.?party)|\.licen[cs]e\.txt$/i;
 
-/** As plain lines: files come with carriage returns, form feeds and byte order marks. */
+/** Reads a text without the carriage returns, form feeds and byte order marks that some files have. */
 const readText = (path: string) =>
   readFileSync(path, "utf8")
     .replaceAll(/\r\n?/g, "\n")
@@ -60,7 +60,7 @@ const readText = (path: string) =>
 const readManifest = (directory: string) =>
   JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as Manifest;
 
-/** Resolves a package from another: in its own node_modules or the nearest above. */
+/** Resolves a package from another one, in its own node_modules or the nearest above. */
 function packageDirectory(name: string, from: string, root: string): string | null {
   for (let directory = from; ; directory = dirname(directory)) {
     const found = join(directory, "node_modules", name);
@@ -69,7 +69,7 @@ function packageDirectory(name: string, from: string, root: string): string | nu
   }
 }
 
-/** Directories of the packages that the program is built from, transitively; not those for its development. */
+/** Directories of all packages that the program is built from, without those for development. */
 function packageDirectories(root: string): string[] {
   const found = new Set<string>();
   const waiting = [root];
@@ -93,9 +93,9 @@ function spdxOf({ license, licenses }: Manifest): string {
 }
 
 /**
- * Collects the licence texts of everything that is inside the executable.
- * @param root of the sources, with their node_modules
- * @throws Error naming the packages of which no text was found.
+ * Collects the licence texts of everything in the executable.
+ * @param root directory of the sources, with node_modules
+ * @throws Error naming packages without a text
  */
 export function collectLicences(root: string): Licence[] {
   const read = (...parts: string[]) => readText(join(root, ...parts));
@@ -117,9 +117,7 @@ export function collectLicences(root: string): Licence[] {
     return { name, version, kind: "package", licence: spdxOf(manifest), text: [...new Set(parts)].join("\n\n") };
   });
   if (missing.length > 0)
-    throw new Error(
-      `no licence text was found of ${missing.join(", ")}: name one in tools/licences/collect-licences.ts`,
-    );
+    throw new Error(`no licence text for ${missing.join(", ")}: add one in tools/licences/collect-licences.ts`);
   const ort = packages.find(({ name }) => name === "onnxruntime-node")?.version ?? null;
   const program = readManifest(root);
   return [
@@ -152,7 +150,7 @@ export function collectLicences(root: string): Licence[] {
       text: `${read("models", "all-MiniLM-L6-v2", "NOTICE.md")}\n\n${texts["Apache-2.0"]}`,
     },
     {
-      name: "traffic-lstm, and the NASA trace that it learnt from",
+      name: "traffic-lstm, and the NASA trace that it was trained on",
       version: null,
       kind: "data",
       licence: "CC-BY-4.0",

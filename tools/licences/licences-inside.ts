@@ -1,2 +1,2 @@
-/** Path of the texts inside the executable (scripts/build-licences.ts puts a file in this place); null when the program runs from its sources. */
+/** Path of the texts inside the executable, for which scripts/build-licences.ts replaces this file; null when run from source. */
 export const licencesPath: string | null = null;

@@ -1,6 +1,6 @@
 import type { Licence } from "./collect-licences.ts";
 
-/** Many packages have the same text: it is kept once. */
+/** Licences with each distinct text once: many packages share one. */
 interface Packed {
   readonly texts: readonly string[];
   readonly licences: readonly (Omit<Licence, "text"> & { readonly text: number })[];

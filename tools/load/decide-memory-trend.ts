@@ -5,22 +5,26 @@ export interface MemorySample {
   readonly rssBytes: number;
 }
 
-export interface MemoryTrend {
-  readonly kind: "flat" | "growing" | "unknown";
-  readonly reason: string;
-  /** Medians of the two stretches that are compared; null when too little was seen. */
-  readonly earlyBytes: number | null;
-  readonly lateBytes: number | null;
-}
+export type MemoryTrend =
+  | {
+      readonly kind: "flat" | "growing";
+      /** Medians of the two compared stretches. */
+      readonly earlyBytes: number;
+      readonly lateBytes: number;
+      /** Settling time, at whose end the first stretch begins. */
+      readonly settledMs: number;
+    }
+  | { readonly kind: "unknown"; readonly rule: "few-samples"; readonly samples: number; readonly needed: number }
+  | { readonly kind: "unknown"; readonly rule: "gaps" };
 
-/** A server takes memory for its first requests of every shape: what it holds until then says nothing. */
+/** Settling time: a server allocates memory for its first requests of every size. */
 const settleMs = 2 * minuteMs;
-/** Of a shorter run, this share is settling. */
+/** Settling time of a short run, as a share of it. */
 const settleShare = 0.4;
-/** Of the run, each of the two stretches that are compared. */
+/** Length of each compared stretch, as a share of the run. */
 const stretchShare = 0.1;
 const allowedGrowth = 1.1;
-const fewestSamples = 10;
+const minSamples = 10;
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -28,32 +32,20 @@ function median(values: readonly number[]): number {
 }
 
 /**
- * Whether memory stays flat under load: the last tenth of the run within 10 % of the tenth that follows the settling (two minutes, or
- * 40 % of a short run). Medians, because a garbage collector swings.
+ * Judges whether memory stays flat under load: the median of the last tenth of the run within 10 % of the tenth after settling (two minutes, or 40 % of
+ * a short run). Medians even out garbage collection.
  * @param samples in order of time
  */
 export function decideMemoryTrend(samples: readonly MemorySample[]): MemoryTrend {
   const last = samples.at(-1);
-  if (last === undefined || samples.length < fewestSamples) {
-    const reason = `only ${samples.length} samples of memory; a verdict takes ${fewestSamples}`;
-    return { kind: "unknown", reason, earlyBytes: null, lateBytes: null };
-  }
+  if (last === undefined || samples.length < minSamples)
+    return { kind: "unknown", rule: "few-samples", samples: samples.length, needed: minSamples };
   const endMs = last.elapsedMs;
-  const fromMs = Math.min(settleMs, settleShare * endMs);
+  const settledMs = Math.min(settleMs, settleShare * endMs);
   const between = (start: number, end: number) =>
     median(samples.filter((one) => one.elapsedMs >= start && one.elapsedMs <= end).map((one) => one.rssBytes));
-  const earlyBytes = between(fromMs, fromMs + stretchShare * endMs);
+  const earlyBytes = between(settledMs, settledMs + stretchShare * endMs);
   const lateBytes = between(endMs - stretchShare * endMs, endMs);
-  if (!(earlyBytes > 0) || !(lateBytes > 0)) {
-    return { kind: "unknown", reason: "the samples of memory have gaps", earlyBytes: null, lateBytes: null };
-  }
-  const mb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
-  const change = lateBytes / earlyBytes - 1;
-  const percent = `${change >= 0 ? "+" : "-"}${Math.abs(change * 100).toFixed(1)} %`;
-  return {
-    kind: lateBytes <= allowedGrowth * earlyBytes ? "flat" : "growing",
-    reason: `${mb(earlyBytes)} after ${Math.round(fromMs / 1_000)} s, ${mb(lateBytes)} at the end (${percent})`,
-    earlyBytes,
-    lateBytes,
-  };
+  if (!(earlyBytes > 0) || !(lateBytes > 0)) return { kind: "unknown", rule: "gaps" };
+  return { kind: lateBytes <= allowedGrowth * earlyBytes ? "flat" : "growing", earlyBytes, lateBytes, settledMs };
 }

@@ -3,17 +3,17 @@ import { loadProtos } from "#agent/serving/grpc/protos.ts";
 import type { LoadServer, SendResult } from "./load-server.ts";
 
 export interface GrpcServerOptions {
-  /** http: without TLS; https: with it. */
+  /** Address: http without TLS, https with it. */
   readonly url: string;
   readonly model: string;
-  /** undefined: none is sent. */
+  /** API key; undefined: none is sent. */
   readonly apiKey: string | undefined;
   readonly timeoutMs: number;
 }
 
 const method = "/akidb.embedding.v1.EmbeddingService/Embed";
 
-/** A channel that finds nobody says so at once; one whose call broke on the way may have had it computed. */
+/** Maps an error. Only a refused connection is safe to retry: a call that broke may have been computed. */
 function resultOf(error: ServiceError): SendResult {
   const name = status[error.code] ?? String(error.code);
   const refused = error.code === status.UNAVAILABLE && /No connection established|ECONNREFUSED/.test(error.details);
@@ -21,7 +21,7 @@ function resultOf(error: ServiceError): SendResult {
   return { kind: "failed", cause: `gRPC ${name}` };
 }
 
-/** Asks a thormesh agent over gRPC; all requests share a connection, as gRPC's clients do. */
+/** Sends requests to an agent over gRPC, all on one connection, as gRPC clients do. */
 export function createGrpcServerUnderLoad(options: GrpcServerOptions): LoadServer {
   const { model, apiKey, timeoutMs } = options;
   const url = new URL(options.url);
@@ -31,9 +31,9 @@ export function createGrpcServerUnderLoad(options: GrpcServerOptions): LoadServe
   const responseType = protos.type("akidb.embedding.v1.EmbedResponse");
   const address = `${url.hostname}:${url.port || (secure ? 443 : 80)}`;
   const client = new Client(address, secure ? credentials.createSsl() : credentials.createInsecure(), {
-    // Each attempt is this program's own and is counted.
+    // Retries are this program's own, and counted.
     "grpc.enable_retries": 0,
-    // A server that was restarted is noticed soon.
+    // Reconnects soon to a restarted server.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 500,
     "grpc.max_receive_message_length": -1,

@@ -1,14 +1,14 @@
 import type { Socket } from "bun";
 import { type HttpAnswer, HttpAnswerReader } from "./read-http-answer.ts";
 
-/** How an exchange ended without an answer. */
+/** Exchange that ended without an answer. */
 export class ExchangeError extends Error {
   override readonly name = "ExchangeError";
-  /** Nobody took the request on: the connection was refused, or an idle one had just been closed. Sending it again is safe. */
-  readonly notTaken: boolean;
-  constructor(message: string, notTaken: boolean) {
+  /** True if no server received the request: the connection was refused, or an idle one had just been closed. Sending it again is safe. */
+  readonly notReceived: boolean;
+  constructor(message: string, notReceived: boolean) {
     super(message);
-    this.notTaken = notTaken;
+    this.notReceived = notReceived;
   }
 }
 
@@ -22,7 +22,7 @@ interface Exchange {
   readonly reject: (error: Error) => void;
 }
 
-/** One connection to a server, kept open between requests, with one request on its way at a time. */
+/** Connection to a server, kept open between requests, with one request at a time. */
 export class HttpConnection {
   #socket: Socket | undefined;
   #exchange: Exchange | undefined;
@@ -32,12 +32,12 @@ export class HttpConnection {
   #giveUpOpening: (error: Error) => void = () => {};
   #closedBecause = "the connection was closed";
 
-  /** Whether another request may go over it. */
+  /** True if the connection can carry another request. */
   get reusable(): boolean {
     return !this.#closed;
   }
 
-  /** @throws ExchangeError when nobody listens there, or nobody who can show that it is the server. */
+  /** Connects. @throws ExchangeError when the connection is refused or the server's certificate is not valid */
   async open(url: URL): Promise<void> {
     const secure = url.protocol === "https:";
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -53,7 +53,7 @@ export class HttpConnection {
           if (this.#closed) socket.terminate();
           else if (!secure) resolve();
         },
-        // Nothing is sent, the key least of all, before the server has shown who it is.
+        // The key must not be sent before the server is authenticated.
         handshake: (_, trusted, error) => {
           if (trusted && error === null) resolve();
           else reject(error ?? new Error("the TLS handshake failed"));
@@ -71,16 +71,16 @@ export class HttpConnection {
     try {
       await promise;
     } catch (error) {
-      const nobodyThere = this.#socket === undefined && !this.#closed;
+      const refused = this.#socket === undefined && !this.#closed;
       this.#closed = true;
       this.#socket?.terminate();
-      throw new ExchangeError(codeOf(error), nobodyThere);
+      throw new ExchangeError(codeOf(error), refused);
     }
   }
 
   /**
    * Sends a whole request and waits for its answer.
-   * @throws ExchangeError when the connection ends first or what comes is not HTTP.
+   * @throws ExchangeError when the connection ends first or the answer is not HTTP.
    */
   exchange(request: Buffer): Promise<HttpAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
@@ -91,7 +91,7 @@ export class HttpConnection {
     return promise;
   }
 
-  /** Ends it; a request under way fails with `reason`. */
+  /** Closes the connection; a request in flight fails with `reason`. */
   close(reason: string): void {
     this.#closed = true;
     this.#closedBecause = reason;
@@ -133,7 +133,7 @@ export class HttpConnection {
     if (exchange === undefined) return;
     const last = exchange.reader.end();
     if (last !== undefined) this.#answered(exchange, last);
-    // A server may close an idle connection at the moment at which the next request leaves (RFC 9112, 9.3.1).
+    // A server may close an idle connection just as the next request is sent (RFC 9112, 9.3.1).
     else this.#fail(new ExchangeError(reason, this.#used && exchange.reader.empty));
   }
 

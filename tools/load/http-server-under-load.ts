@@ -4,19 +4,19 @@ import type { LoadServer, SendResult } from "./load-server.ts";
 export const httpProtocols = ["openai", "native"] as const;
 export type HttpProtocol = (typeof httpProtocols)[number];
 
-export interface HttpServerOptions {
-  /** Base address, e.g. http://127.0.0.1:8080 or https://embed.example/gateway. */
+interface HttpServerOptions {
+  /** Base address, such as http://127.0.0.1:8080 or https://embed.example/gateway. */
   readonly url: string;
   readonly protocol: HttpProtocol;
   readonly model: string;
-  /** undefined: none is sent. */
+  /** API key; undefined: none is sent. */
   readonly apiKey: string | undefined;
   readonly timeoutMs: number;
 }
 
 const paths: Readonly<Record<HttpProtocol, string>> = { openai: "/v1/embeddings", native: "/api/v1/embed" };
 
-/** What is wrong with an answer of status 200; undefined: it holds as many vectors as there were texts. */
+/** Fault of an answer with status 200; undefined: it has a vector for each text. */
 function faultOf(body: string, protocol: HttpProtocol, texts: number): string | undefined {
   let answer: { data?: unknown; embeddings?: unknown } | null;
   try {
@@ -26,7 +26,7 @@ function faultOf(body: string, protocol: HttpProtocol, texts: number): string | 
   }
   const list = protocol === "openai" ? answer?.data : answer?.embeddings;
   const vectors: unknown[] = Array.isArray(list) ? list : [];
-  // A vector is a list of numbers or, in OpenAI's shape, base64.
+  // A vector is an array of numbers or, in OpenAI's shape, base64.
   const whole = vectors.every((item) => {
     const vector = protocol === "openai" ? (item as { embedding?: unknown } | null)?.embedding : item;
     return (Array.isArray(vector) || typeof vector === "string") && vector.length > 0;
@@ -34,7 +34,7 @@ function faultOf(body: string, protocol: HttpProtocol, texts: number): string | 
   return whole && vectors.length === texts ? undefined : "an answer without a vector a text";
 }
 
-/** Asks a server over HTTP/1.1, over as many connections as there are requests under way. */
+/** Sends requests to a server over HTTP/1.1, each in flight on a connection of its own. */
 export function createHttpServerUnderLoad(options: HttpServerOptions): LoadServer {
   const { protocol, model, apiKey, timeoutMs } = options;
   const url = new URL(options.url);
@@ -80,7 +80,7 @@ export function createHttpServerUnderLoad(options: HttpServerOptions): LoadServe
         return fault === undefined ? { kind: "ok" } : { kind: "failed", cause: fault };
       } catch (error) {
         if (!(error instanceof ExchangeError)) throw error;
-        return { kind: error.notTaken ? "refused" : "failed", cause: error.message };
+        return { kind: error.notReceived ? "refused" : "failed", cause: error.message };
       } finally {
         clearTimeout(timer);
         if (connection.reusable) idle.push(connection);

@@ -2,7 +2,7 @@ import type { Bound, LoadTargets } from "./load-targets.ts";
 import type { LoadRun } from "./run-load.ts";
 import type { WatchedProcesses } from "./watch-processes.ts";
 
-/** The last answer comes after the last request: a server that answers every one of 50 requests/s is a little under 50 a second. */
+/** Tolerance of the rate: the last answer comes after the last request, so that a server that answers all of 50 requests/s is slightly below 50. */
 const rateTolerance = 0.01;
 
 function overBound(what: string, count: number, ended: number, limit: Bound | undefined): string[] {
@@ -13,7 +13,7 @@ function overBound(what: string, count: number, ended: number, limit: Bound | un
 }
 
 /**
- * The targets that a run missed, in words; none when it met them all. A run without any answer always misses.
+ * Lists the targets that a run missed, in words. A run without any answer always misses.
  * @param achievedRps answered requests per second
  */
 export function judgeLoad(

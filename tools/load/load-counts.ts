@@ -1,25 +1,25 @@
 import { LatencyQuantiles } from "#tools/demo/traffic/latency-quantiles.ts";
 
-/** "ok", or what a failed request is counted under, e.g. "HTTP 429". */
+/** Outcome of a request: "ok" or the cause of its failure, such as "HTTP 429". */
 export type Outcome = string;
 
-/** A server that is full says so on purpose, by HTTP or by gRPC; everything else that is no answer is a failure. */
+/** Outcomes by which a full server refuses a request; all others but "ok" are failures. */
 const refusals: readonly string[] = ["HTTP 429", "gRPC RESOURCE_EXHAUSTED"];
 
 export interface LoadCounts {
   readonly answered: number;
   readonly errors: Readonly<Record<string, number>>;
-  /** Of the errors, those in which the server said that it is full. */
+  /** Errors by which a full server refused a request. */
   readonly rejected: number;
   /** All other errors. */
   readonly failed: number;
-  /** Under way when the run was ended early: neither answered nor failed. */
+  /** Requests in flight when the run was ended early: neither answered nor failed. */
   readonly unanswered: number;
-  /** Of the requests that were answered with vectors, in real ms; null without any. */
+  /** Latency of answered requests in real ms; null without any. */
   readonly latencyMs: Readonly<Record<"p50" | "p95" | "p99" | "max", number | null>>;
 }
 
-/** Adds up how requests ended. */
+/** Counts outcomes and latencies of requests. */
 export class LoadTally {
   readonly #latencies = new LatencyQuantiles();
   readonly #errors = new Map<string, number>();
@@ -41,7 +41,7 @@ export class LoadTally {
 
   counts(): LoadCounts {
     const answered = this.#latencies.total;
-    // Quantiles are right to 1 %: they may not pass the largest value.
+    // Quantiles are accurate to 1 %: cap them at the maximum.
     const quantile = (share: number) => {
       const ms = this.#latencies.quantileMs(share);
       return ms === null ? null : Math.min(ms, this.#maxMs);

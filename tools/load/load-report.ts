@@ -4,17 +4,17 @@ import type { LoadTargets } from "./load-targets.ts";
 import type { LoadRun } from "./run-load.ts";
 import type { WatchedProcesses } from "./watch-processes.ts";
 
-export interface AboutLoad {
+interface AboutLoad {
   readonly asked: Readonly<Record<string, string | number>>;
   readonly machine: string;
-  /** Ended by a signal before its time. */
+  /** True if a signal ended the run early. */
   readonly interrupted: boolean;
   readonly textsPerRequest: number;
-  /** Requests that nobody took on and that were sent again, by cause. */
+  /** Requests that no server received and that were sent again, by cause. */
   readonly retries: Readonly<Record<string, number>>;
-  /** CPU time of this program during the run: what it took from a server on the same machine. */
+  /** CPU time of this program during the run, which a server on the same machine did not get. */
   readonly clientCpuS: number;
-  /** CPU time of all programs of this machine during the run; undefined where /proc does not tell. */
+  /** CPU time of all programs on this machine during the run; undefined without /proc. */
   readonly machineCpuS: number | undefined;
   readonly watched: WatchedProcesses | undefined;
 }
@@ -27,11 +27,11 @@ export interface LoadReport extends LoadRun, AboutLoad {
   readonly textsPerServerCpuS: number | null;
   /** Share of the requests that ended without an answer. */
   readonly errorRate: number;
-  /** What was missed, in words; empty when all targets are met. */
+  /** Missed targets, in words. */
   readonly missed: readonly string[];
 }
 
-/** The run against its targets. */
+/** Judges a run by its targets. */
 export function createLoadReport(run: LoadRun, about: AboutLoad, targets: LoadTargets): LoadReport {
   const errors = run.rejected + run.failed;
   const ended = run.answered + errors;
@@ -63,12 +63,15 @@ function serverRows({ watched, textsPerServerCpuS, durationMs }: LoadReport): st
       "server CPU",
       `${cpuS.toFixed(1)} s (${cores} cores), ${textsPerServerCpuS?.toFixed(1) ?? "-"} texts per CPU second`,
     ],
-    ["server memory", `${mb(rssBytes.first)} at first, ${mb(rssBytes.most)} at most, ${mb(rssBytes.last)} at the end`],
+    [
+      "server memory",
+      `${mb(rssBytes.first)} at the start, ${mb(rssBytes.most)} maximum, ${mb(rssBytes.last)} at the end`,
+    ],
     ["", `${memory.kind}: ${memory.reason}`],
   ];
 }
 
-/** For people; the last line is the verdict. */
+/** Formats a report as text; the last line is the verdict. */
 export function formatLoadReport(report: LoadReport): string {
   const { p50, p95, p99, max } = report.latencyMs;
   const seconds = report.durationMs / 1_000;

@@ -1,15 +1,15 @@
 import { UsageError } from "#platform/errors.ts";
 
-/** What is asked of a run. Latencies in ms. */
+/** Targets of a run; latencies in ms. */
 export interface LoadTargets {
   readonly latencyMs: Readonly<Partial<Record<"p50" | "p95" | "p99" | "max", number>>>;
-  /** Answered requests per second, at least, to 1 %. */
+  /** Minimum of answered requests per second, to 1 %. */
   readonly rate?: number;
-  /** All requests without an answer, at most: a number, or a share of all. */
+  /** Maximum of requests without an answer: a number or a share. */
   readonly errors?: Bound;
-  /** The same without those in which the server said that it is full. */
+  /** Maximum of failures, without the requests that a full server refused. */
   readonly failures?: Bound;
-  /** The watched processes' memory has to stay flat. */
+  /** True: the memory of the watched processes must stay flat. */
   readonly flatMemory: boolean;
 }
 
@@ -29,13 +29,13 @@ function numberOf(name: string, text: string, pattern: RegExp, expected: string)
 const decimal = String.raw`(\d+(?:\.\d+)?)`;
 
 function bound(name: string, text: string): Bound {
-  const { value, unit } = numberOf(name, text, new RegExp(`^${decimal}(%)?$`), "0 or e.g. 0.1%");
+  const { value, unit } = numberOf(name, text, new RegExp(`^${decimal}(%)?$`), "a number or a share like 0.1%");
   return unit === "%" ? { kind: "share", value: value / 100 } : { kind: "count", value };
 }
 
 /**
- * Reads e.g. "p95=30ms,errors=0,rate=50".
- * @throws UsageError naming what can't be read.
+ * Parses targets such as "p95=30ms,errors=0,rate=50".
+ * @throws UsageError naming the part that can't be parsed.
  */
 export function parseTargets(text: string): LoadTargets {
   const latencyMs: Record<string, number> = {};
@@ -43,7 +43,7 @@ export function parseTargets(text: string): LoadTargets {
   for (const part of text.split(",").filter((piece) => piece.trim() !== "")) {
     const [name = "", value = ""] = part.split("=", 2).map((piece) => piece.trim());
     if (latencies.some((known) => known === name)) {
-      const { value: time, unit } = numberOf(name, value, new RegExp(`^${decimal}(ms|s)?$`), "a time, e.g. 30ms");
+      const { value: time, unit } = numberOf(name, value, new RegExp(`^${decimal}(ms|s)?$`), "a time like 30ms");
       latencyMs[name] = unit === "s" ? 1_000 * time : time;
     } else if (name === "rate") {
       targets = { ...targets, rate: numberOf(name, value, new RegExp(`^${decimal}$`), "requests per second").value };

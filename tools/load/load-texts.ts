@@ -1,7 +1,7 @@
 export const textLengths = ["short", "medium", "long", "mixed"] as const;
 export type TextLength = (typeof textLengths)[number];
 
-/** Tokens of a text, the two that a BERT-like tokenizer adds included. The mix: six short to three medium to one long. */
+/** Tokens of the texts, including the two that a BERT-like tokenizer adds. The mix has six short texts, three medium ones and a long one. */
 export const tokensOf: Readonly<Record<TextLength, readonly number[]>> = {
   short: [16],
   medium: [64],
@@ -10,7 +10,7 @@ export const tokensOf: Readonly<Record<TextLength, readonly number[]>> = {
 };
 const addedTokens = 2;
 
-/** Frequent English words: each is a single token in the vocabularies of BERT-like models, so that a text's length is known without its tokenizer. */
+/** Frequent English words, each a single token in the vocabularies of BERT-like models: a text's length in tokens is known without a tokenizer. */
 const words = (
   "the of and to in was he is for it with as his on be at by had not are but from or have an they which one you were all her she there " +
   "would their we him been has when who will no more if out so up said what its about than into them can only other time new some could " +
@@ -24,11 +24,10 @@ const words = (
 ).split(" ");
 
 /**
- * Numbers in [0, 2³²) that look random, the same for the same seed (xorshift32 of Marsaglia, "Xorshift RNGs", 2003). Cheap: a text of
- * 256 words takes as many.
+ * Pseudo-random numbers in [0, 2³²) (xorshift32, Marsaglia, "Xorshift RNGs", 2003), cheap enough for one per word.
  */
 function randomNumbers(seed: number): () => number {
-  // Neighbouring seeds shall not give like texts, and zero is the one state that xorshift never leaves.
+  // Spreads neighbouring seeds, and avoids zero, the one state that xorshift never leaves.
   let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0 || 1;
   return () => {
     state ^= state << 13;
@@ -39,18 +38,18 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-export interface TextSourceOptions {
+interface TextSourceOptions {
   readonly length: TextLength;
-  /** The same texts for the same seed. */
+  /** Seed: equal seeds give equal texts. */
   readonly seed: number;
-  /** Share of the texts that were sent before, 0 to 1, so that a server's cache can answer them. */
+  /** Share of texts that were sent before, 0 to 1, for a server's cache. */
   readonly repeatShare?: number;
 }
 
-/** What is repeated is among so many texts: few enough that any server that remembers at all remembers them. */
+/** Number of distinct repeated texts, small enough for any cache. */
 const repeatedTexts = 256;
 
-/** Texts without end. Those that are not repeated on purpose are all different: a cache of results must not flatter the server. */
+/** Creates an endless source of texts, all different except for those repeated on purpose: a cache of results must not flatter the server. */
 export function createTextSource({ length, seed, repeatShare = 0 }: TextSourceOptions): () => string {
   const lengths = tokensOf[length];
   const random = randomNumbers(seed);
@@ -58,7 +57,7 @@ export function createTextSource({ length, seed, repeatShare = 0 }: TextSourceOp
   const sent: string[] = [];
   let count = 0;
   return () => {
-    // Halves of the number, because the low bits pick words.
+    // High bits here, because low bits pick words.
     if (sent.length > 0 && random() / 2 ** 32 < repeatShare) return sent[(random() >>> 16) % sent.length] as string;
     const tokens = lengths[count % lengths.length] as number;
     count += 1;

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Linux counts the CPU time it shows to programs in hundredths of a second, on every architecture. */
+/** Unit of CPU time in /proc: hundredths of a second on every architecture. */
 const ticksPerS = 100;
 
 export interface TreeUsage {
   readonly processes: number;
-  /** User and system time of the tree since its processes began, those that ended and were waited for included. */
+  /** User and system time of the tree since its start, including processes that ended and were reaped. */
   readonly cpuS: number;
-  /** Resident memory, summed: pages that processes share count in each. */
+  /** Sum of resident memory; shared pages count in each process. */
   readonly rssBytes: number;
 }
 
@@ -15,7 +15,7 @@ function read(path: string): string | undefined {
   try {
     return readFileSync(path, "latin1");
   } catch {
-    // The process ended meanwhile.
+    // The process has ended.
     return undefined;
   }
 }
@@ -30,7 +30,7 @@ function childrenOf(pid: number): number[] {
   }
 }
 
-/** CPU time and memory of a process and all its descendants, from /proc; undefined when it is not (or no longer) there. */
+/** CPU time and memory of a process and all its descendants, from /proc; undefined if it does not exist. */
 export function readTreeUsage(root: number): TreeUsage | undefined {
   let processes = 0;
   let ticks = 0;
@@ -39,7 +39,7 @@ export function readTreeUsage(root: number): TreeUsage | undefined {
   for (let pid = waiting.pop(); pid !== undefined; pid = waiting.pop()) {
     const stat = read(`/proc/${pid}/stat`);
     if (stat === undefined) continue;
-    // The name of the program stands in brackets and may hold anything; see proc(5) for the columns.
+    // The program's name is in brackets and may contain anything; see proc(5) for the columns.
     const columns = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     ticks += [11, 12, 13, 14].reduce((sum, column) => sum + Number(columns[column]), 0);
     rssKib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
@@ -49,7 +49,7 @@ export function readTreeUsage(root: number): TreeUsage | undefined {
   return processes === 0 ? undefined : { processes, cpuS: ticks / ticksPerS, rssBytes: rssKib * 1024 };
 }
 
-/** CPU seconds that all programs of the machine have used since it started, waiting for disks left aside; undefined without /proc. */
+/** CPU seconds of all programs since the machine's start, without I/O wait; undefined without /proc. */
 export function readMachineCpuS(): number | undefined {
   const line = read("/proc/stat")?.split("\n")[0];
   if (line === undefined) return undefined;

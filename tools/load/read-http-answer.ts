@@ -1,20 +1,20 @@
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
-  /** Whether the connection may carry another request. */
+  /** True if the connection can carry another request. */
   readonly reusable: boolean;
 }
 
 const headEnd = Buffer.from("\r\n\r\n");
-/** A server that sends more than this before its body is none that speaks HTTP. */
+/** Size limit of a response's head. */
 const maxHeadBytes = 64 * 1024;
-/** Of an answer with all its vectors; a server that goes on for longer is not read to the end. */
+/** Size limit of an answer with all its vectors. */
 const maxAnswerBytes = 256 * 1024 * 1024;
 
 interface Head {
   readonly status: number;
   readonly reusable: boolean;
-  /** "chunked"; "close": the body ends with the connection; else its length in bytes. */
+  /** Length of the body in bytes; "close": it ends with the connection. */
   readonly length: number | "chunked" | "close";
 }
 
@@ -30,11 +30,11 @@ function parseHead(text: string): Head {
     return { status: code, reusable, length: "chunked" };
   const length = header("content-length");
   if (length === undefined) return { status: code, reusable: false, length: "close" };
-  if (!/^\d+$/.test(length)) throw new Error("an answer with a content-length that is no number");
+  if (!/^\d+$/.test(length)) throw new Error("an answer with an invalid content-length");
   return { status: code, reusable, length: Number(length) };
 }
 
-/** The body of a chunked answer (RFC 9112, 7.1); undefined while it is incomplete. */
+/** Body of a chunked answer (RFC 9112, 7.1); undefined while incomplete. */
 function joinChunks(bytes: Buffer): Buffer | undefined {
   const pieces: Buffer[] = [];
   for (let at = 0; ; ) {
@@ -55,21 +55,22 @@ function joinChunks(bytes: Buffer): Buffer | undefined {
 }
 
 /**
- * Puts one answer together from the pieces in which a socket delivers them. What a client library does beyond that (redirects,
- * compression, streams) costs several times as much CPU, which a load generator would take from the server beside it.
+ * Assembles an answer from the pieces that a socket delivers. The other work of a client library (redirects, compression, streams) costs several
+ * times as much CPU, which a load generator would take from a server on the same machine.
  */
 export class HttpAnswerReader {
   #bytes: Buffer = Buffer.alloc(0);
   #head: Head | undefined;
 
-  /** Whether nothing of an answer has come yet. */
+  /** True before the first byte of an answer. */
   get empty(): boolean {
     return this.#bytes.length === 0 && this.#head === undefined;
   }
 
   /**
-   * @param piece is copied when it is not the last one
-   * @throws Error when this is no HTTP/1.1 answer.
+   * Adds a piece. Returns the answer when it is complete.
+   * @param piece copied unless it is the last one
+   * @throws Error when the answer is not HTTP/1.1.
    */
   push(piece: Buffer): HttpAnswer | undefined {
     if (this.#bytes.length + piece.length > maxAnswerBytes) throw new Error("an answer that does not end");
@@ -80,7 +81,7 @@ export class HttpAnswerReader {
     return answer;
   }
 
-  /** The connection was closed: the answer if that is what ends it. */
+  /** Notes the end of the connection. Returns the answer if that ends it. */
   end(): HttpAnswer | undefined {
     if (this.#head?.length !== "close") return undefined;
     return { status: this.#head.status, reusable: false, body: this.#bytes.toString("utf8") };
@@ -103,7 +104,7 @@ export class HttpAnswerReader {
       }
       const head = parseHead(bytes.toString("latin1", this.#consumed, end));
       this.#consumed = end + headEnd.length;
-      // 100 Continue and the like come before the answer proper.
+      // 100 Continue and other interim responses precede the answer.
       if (head.status < 200) return this.#read(bytes);
       this.#head = head;
     }

@@ -20,27 +20,35 @@ export const loadOptions = {
   url: {
     type: "string",
     value: "URL[,URL…]",
-    help: `the servers, asked in turn (default ${defaultUrls.openai}, gRPC ${defaultUrls.grpc}); THORMESH_API_KEY holds their key`,
+    help: `servers, used in turn (default: ${defaultUrls.openai}, gRPC ${defaultUrls.grpc}); THORMESH_API_KEY is their key`,
   },
-  protocol: { type: "string", value: "NAME", help: `${protocols.join(", ")} (default openai)` },
-  model: { type: "string", value: "ID", help: `default ${defaultModel}` },
-  rate: { type: "string", value: "RPS", help: `open loop: requests per second (default ${defaultRate})` },
-  clients: { type: "string", value: "N", help: "closed loop: each sends when it has its answer" },
-  duration: { type: "string", value: "S", help: "seconds (default 30)" },
+  protocol: { type: "string", value: "NAME", help: `${protocols.join(", ")} (default: openai)` },
+  model: { type: "string", value: "ID", help: `model id (default: ${defaultModel})` },
+  rate: {
+    type: "string",
+    value: "RPS",
+    help: `open loop with this many requests per second (default: ${defaultRate})`,
+  },
+  clients: { type: "string", value: "N", help: "closed loop with N clients, each sending after its last answer" },
+  duration: { type: "string", value: "S", help: "seconds (default: 30)" },
   scenario: { type: "string", value: "NAME", help: "sustained, burst (up to 4x) or stress (0.5x to 3x)" },
-  texts: { type: "string", value: "LENGTH", help: "short (16 tokens), medium (64), long (256) or mixed (default)" },
-  inputs: { type: "string", value: "N", help: "texts in a request (default 1)" },
+  texts: {
+    type: "string",
+    value: "LENGTH",
+    help: "short (16 tokens), medium (64), long (256) or mixed (default: mixed)",
+  },
+  inputs: { type: "string", value: "N", help: "texts in a request (default: 1)" },
   "repeat-share": {
     type: "string",
     value: "SHARE",
-    help: "0 to 1: texts sent before, for a cache to answer (default 0)",
+    help: "share of texts sent before, for a cache, 0 to 1 (default: 0)",
   },
-  seed: { type: "string", value: "N", help: "the same texts for the same seed (default: others each time)" },
-  timeout: { type: "string", value: "S", help: "seconds until a request counts as failed (default 30)" },
-  retries: { type: "string", value: "N", help: "times a request that nobody took on is sent again (default 3)" },
+  seed: { type: "string", value: "N", help: "seed of the texts (default: random)" },
+  timeout: { type: "string", value: "S", help: "seconds until a request counts as failed (default: 30)" },
+  retries: { type: "string", value: "N", help: "retries of a request that no server received (default: 3)" },
   "watch-pid": { type: "string", value: "PID[,PID…]", help: "report CPU time and memory of these process trees" },
-  target: { type: "string", value: "LIST", help: `e.g. p95=30ms,errors=0,rate=50. Known: ${targetsHelp}` },
-  json: { type: "boolean", help: "print the report as JSON" },
+  target: { type: "string", value: "LIST", help: `targets like p95=30ms,errors=0,rate=50; known: ${targetsHelp}` },
+  json: { type: "boolean", help: "print JSON" },
 } as const satisfies Record<string, CommandOption>;
 
 export interface LoadOptions {
@@ -55,7 +63,7 @@ export interface LoadOptions {
   readonly texts: TextLength;
   readonly inputs: number;
   readonly repeatShare: number;
-  /** undefined: other texts at each run. */
+  /** Seed of the texts; undefined: random. */
   readonly seed: number | undefined;
   readonly timeoutMs: number;
   readonly retries: number;
@@ -84,7 +92,7 @@ function processId(text: string): number {
 
 const list = (text: string) => text.split(",").map((piece) => piece.trim());
 
-/** @throws UsageError naming the option that can't be read. */
+/** Parses the options. @throws UsageError naming an invalid option */
 export function readLoadOptions(values: OptionValues): LoadOptions {
   const rate = optionalNumber(values, "rate", { min: 0.1, max: 100_000 });
   const clients = optionalNumber(values, "clients", { min: 1, max: 10_000, integer: true });

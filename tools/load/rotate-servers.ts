@@ -1,18 +1,18 @@
 import type { Outcome } from "./load-counts.ts";
 import type { LoadServer } from "./load-server.ts";
 
-export interface RotationOptions {
+interface RotationOptions {
   readonly servers: readonly LoadServer[];
-  /** The texts of the next request. */
+  /** Returns the texts of the next request. */
   readonly nextTexts: () => readonly string[];
-  /** A request that nobody took on is sent again so many times, to the next server each time. */
+  /** Retries of a request that no server received, each at the next server. */
   readonly retries: number;
-  /** Between two rounds through all servers. */
+  /** Pause between two rounds through all servers. */
   readonly retryWaitMs: number;
   readonly onRetry: (cause: string) => void;
 }
 
-/** Sends each request to the next server in turn. Only what no server has taken on is sent again: an answer, whatever it says, is final. */
+/** Sends each request to the next server in turn. Only requests that no server received are retried: any answer is final. */
 export function createRotation(options: RotationOptions): (stop: AbortSignal) => Promise<Outcome> {
   const { servers, nextTexts, retries, retryWaitMs, onRetry } = options;
   let requests = 0;

@@ -1,34 +1,34 @@
 import { type LoadCounts, LoadTally, type Outcome } from "./load-counts.ts";
 import type { LoadPhase } from "./plan-load.ts";
 
-export interface RunLoadOptions {
+interface RunLoadOptions {
   readonly mode: "open" | "closed";
   readonly phases: readonly LoadPhase[];
-  /** Sends one request; resolves with how it ended, never rejects. */
+  /** Sends a request; resolves with its outcome, never rejects. */
   readonly send: (signal: AbortSignal) => Promise<Outcome>;
   /** Ends the run early. */
   readonly stop: AbortSignal;
-  /** Open loop: requests under way at once; what is due beyond that waits, and its waiting counts as latency. */
+  /** Open loop: limit of requests in flight; others wait, and the wait counts as latency. */
   readonly maxInFlight: number;
   /** Called about once a second. */
   readonly onProgress: (elapsedMs: number, counts: LoadCounts) => void;
 }
 
-/** What came of the requests that were due in a phase. */
-export interface PhaseCounts extends LoadCounts {
+/** Counts of the requests that were due in a phase. */
+interface PhaseCounts extends LoadCounts {
   readonly level: number;
   readonly durationMs: number;
 }
 
 export interface LoadRun extends LoadCounts {
-  /** From the first request to the last answer. */
+  /** Time from the first request to the last answer. */
   readonly durationMs: number;
   readonly phases: readonly PhaseCounts[];
-  /** Open loop: how long after it was due the latest request was sent (it counts as latency); null in a closed loop. */
+  /** Open loop: maximum delay between due time and sending (part of the latency); null in a closed loop. */
   readonly latestSendMs: number | null;
 }
 
-/** Waits until about `untilMs` of `performance.now()`; a millisecond early at most, because timers know whole ones only. */
+/** Waits until `untilMs` of `performance.now()`, or up to a millisecond less: timers have whole milliseconds. */
 async function waitUntil(untilMs: number, stop: AbortSignal): Promise<void> {
   const waitMs = untilMs - performance.now();
   if (waitMs <= 0 || stop.aborted) return;
@@ -42,9 +42,9 @@ async function waitUntil(untilMs: number, stop: AbortSignal): Promise<void> {
 }
 
 /**
- * Puts a server under load, phase after phase. Open loop: requests leave at the level's rate whether or not earlier ones were
- * answered, and latency counts from when a request was due, so that a stalled server or a late sender can't hide
- * ("coordinated omission"). Closed loop: so many clients, each sending when it has its answer; latency counts from the sending.
+ * Loads a server, phase by phase. Open loop: requests are sent at the level's rate whether or not earlier ones were answered, and latency counts
+ * from their due time, so that a stalled server or a late sender can't hide ("coordinated omission"). Closed loop: each client sends its next
+ * request when it has its answer, and latency counts from sending.
  */
 export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
   const { stop } = options;
@@ -71,7 +71,7 @@ export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
       await waitUntil(dueMs, stop);
       while (inFlight.size >= options.maxInFlight) await slotFreed.promise;
       if (stop.aborted) return;
-      // Sent a little early by the timer, it counts from its sending: latency is never made smaller than it was.
+      // A request sent slightly early counts from its sending: latency is never understated.
       const nowMs = performance.now();
       latestSendMs = Math.max(latestSendMs, nowMs - dueMs);
       const sent: Promise<void> = request(Math.min(dueMs, nowMs), tally).finally(() => {

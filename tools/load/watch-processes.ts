@@ -1,4 +1,5 @@
 import { decideMemoryTrend, type MemorySample, type MemoryTrend } from "./decide-memory-trend.ts";
+import { explainMemoryTrend } from "./explain-memory-trend.ts";
 import { readTreeUsage, type TreeUsage } from "./process-tree.ts";
 
 export interface WatchedProcesses {
@@ -6,15 +7,21 @@ export interface WatchedProcesses {
   /** CPU time of the trees during the run. */
   readonly cpuS: number;
   readonly rssBytes: { readonly first: number; readonly last: number; readonly most: number };
-  readonly memory: MemoryTrend;
-  /** Roots that were gone at the end. */
+  readonly memory: {
+    readonly kind: MemoryTrend["kind"];
+    readonly reason: string;
+    /** Medians of two stretches of the run; null without enough samples. */
+    readonly earlyBytes: number | null;
+    readonly lateBytes: number | null;
+  };
+  /** Process ids that had ended. */
   readonly gone: readonly number[];
 }
 
-/** Enough for days: from then on every second sample is dropped, so that the rest spans the run evenly. */
+/** Limit of samples, enough for hours; beyond it every second one is dropped, so that the rest spans the run evenly. */
 const maxSamples = 10_000;
 
-/** Follows CPU time and memory of process trees while a run lasts. */
+/** Records CPU time and memory of process trees during a run. */
 export class ProcessWatch {
   readonly #pids: readonly number[];
   readonly #first = new Map<number, TreeUsage>();
@@ -27,7 +34,7 @@ export class ProcessWatch {
     this.#pids = pids;
   }
 
-  /** @returns the process ids that are not there. */
+  /** Takes the first sample. @returns process ids that don't exist */
   start(): readonly number[] {
     this.#startedMs = performance.now();
     this.sample();
@@ -35,7 +42,7 @@ export class ProcessWatch {
     return [...this.#gone];
   }
 
-  /** To be called about once a second. */
+  /** Takes a sample; call it about once a second. */
   sample(): void {
     let rssBytes = 0;
     for (const pid of this.#pids) {
@@ -55,12 +62,19 @@ export class ProcessWatch {
     this.sample();
     let cpuS = 0;
     for (const [pid, { cpuS: end }] of this.#last) cpuS += end - (this.#first.get(pid)?.cpuS ?? end);
+    const trend = decideMemoryTrend(this.#samples);
+    const known = trend.kind === "unknown" ? { earlyBytes: null, lateBytes: null } : trend;
     const sizes = this.#samples.map(({ rssBytes }) => rssBytes);
     return {
       pids: this.#pids,
       cpuS,
       rssBytes: { first: sizes[0] ?? 0, last: sizes.at(-1) ?? 0, most: Math.max(...sizes) },
-      memory: decideMemoryTrend(this.#samples),
+      memory: {
+        kind: trend.kind,
+        reason: explainMemoryTrend(trend),
+        earlyBytes: known.earlyBytes,
+        lateBytes: known.lateBytes,
+      },
       gone: [...this.#gone],
     };
   }

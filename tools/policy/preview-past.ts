@@ -10,12 +10,12 @@ export interface RecordedMinute {
   readonly qps: number;
 }
 
-/** A stretch in which the policy would have wanted the same number. */
-export interface PastStretch {
+/** Time span in which the policy would have asked for the same number of replicas. */
+interface PastStretch {
   readonly fromMs: number;
   readonly replicas: number;
   readonly qps: number | null;
-  /** What each rule asked for when the stretch began; null where it had nothing to say. */
+  /** Replicas that each rule asked for at the start of the span; null: the rule does not apply. */
   readonly load: number | null;
   readonly forecast: number | null;
   readonly triggers: Readonly<Record<string, number | null>>;
@@ -24,19 +24,19 @@ export interface PastStretch {
   readonly reason: string;
 }
 
-export interface PastPreview {
+interface PastPreview {
   readonly stretches: readonly PastStretch[];
-  /** Triggers whose values nobody has recorded. */
+  /** Triggers without recorded values. */
   readonly leftOut: readonly string[];
-  /** Minutes in which fewer were wanted than the rate of that very minute took. */
+  /** Minutes with fewer replicas than their rate needs. */
   readonly shortMinutes: number;
   readonly minutes: number;
   readonly meanReplicas: number;
 }
 
 /**
- * What a policy would have decided on recorded traffic, minute by minute from `fromMs` on: load, triggers as far as they are recorded, prediction by
- * forecasts made from what had come until then, schedules and limits. Minutes before `fromMs` are what the forecasts learn from.
+ * Replays a policy on recorded traffic, minute by minute from `fromMs`: load, triggers with recorded values, prediction by forecasts from the traffic
+ * up to then, schedules and limits. Forecasts learn from the minutes before `fromMs`.
  */
 export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMinute[], fromMs: number): PastPreview {
   const { policy, leftOut } = withoutUnrecorded(given);
@@ -48,7 +48,7 @@ export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMin
   const known = new Map(recorded.map(({ minuteStartMs, qps }) => [minuteStartMs, qps]));
   const count = Math.round((last.minuteStartMs - first.minuteStartMs) / minuteMs) + 1;
   const rateAt = (minute: number) => known.get(first.minuteStartMs + minute * minuteMs) ?? null;
-  // A forecast needs a rate for every minute: one that nobody reported passes for the one before.
+  // A forecast needs a rate for every minute: a missing one repeats the minute before.
   const rates: number[] = [];
   for (let minute = 0; minute < count; minute += 1) rates.push(rateAt(minute) ?? rates.at(-1) ?? 0);
   const forecast = createForecastReplay(rates, first.minuteStartMs, createCalendar("UTC", []), 0.95);
@@ -64,7 +64,7 @@ export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMin
     if (atMs < fromMs) continue;
     const liveQps = minute === 0 ? null : rateAt(minute - 1);
     const needed = Math.ceil((rates[minute] as number) / (policy.capacityPerReplicaQps * policy.targetUtilization));
-    // It begins with what the load takes, not with what happens to be on.
+    // Starts with the replicas that the load needs, whatever was on.
     replicas ??= Math.min(Math.max(needed, policy.minReplicas), policy.maxReplicas);
     const { decision, explain } = play({ atMs, replicas, liveQps, expectedQps });
     ({ replicas } = decision);

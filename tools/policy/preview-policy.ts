@@ -4,22 +4,22 @@ import { ScalingObservation } from "#controller/scaling/policy/scaling-observati
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 
-/** A stretch of time in which a policy allows the same. */
-export interface PreviewedStretch {
+/** Time span in which a policy allows the same. */
+interface PreviewedStretch {
   readonly fromMs: number;
   readonly floor: number;
   readonly ceiling: number;
   readonly schedules: readonly string[];
-  /** How many replicas a steady rate ends at; null where no rate was given. */
+  /** Replicas that a steady rate leads to; null without a rate. */
   readonly replicas: number | null;
   readonly reason: string;
 }
 
-const mostStretches = 5000;
+const maxStretches = 5000;
 
 /**
- * What a policy allows from `fromMs` until `untilMs`, and how many replicas a steady rate would end at: its schedules, load and limits.
- * Triggers, forecast and an operator's pause are left out, since nobody knows what they will say.
+ * Previews what a policy allows from `fromMs` to `untilMs`, and how many replicas a steady rate leads to, by schedules, load and limits.
+ * Triggers, forecast and an operator's pause are left out: their values are not known in advance.
  */
 export function previewPolicy(
   policy: ScalingPolicy,
@@ -27,7 +27,7 @@ export function previewPolicy(
 ): PreviewedStretch[] {
   const { triggers, formula, fallback, idleReplicas, prediction, behavior, pause, ...rest } = policy;
   const steady: ScalingPolicy = { ...rest, triggers: [] };
-  // From above, so that no rate limits stand between the policy and where it ends.
+  // Starts at the maximum, so that rate limits don't slow the way to the final number.
   const seen = parseConfig(
     ScalingObservation,
     { nowMs: fromMs, currentReplicas: policy.maxReplicas, liveQps: qps },
@@ -35,7 +35,7 @@ export function previewPolicy(
   );
   const stretches: PreviewedStretch[] = [];
   let atMs: number | null = fromMs;
-  while (atMs !== null && atMs < untilMs && stretches.length < mostStretches) {
+  while (atMs !== null && atMs < untilMs && stretches.length < maxStretches) {
     const seenNow = { ...seen, nowMs: atMs };
     const decision = decideScaling(steady, seenNow);
     const { floor, ceiling, proposals, replicas } = decision;

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
-import { describeMismatches } from "#platform/files/read-config.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
 import type { Logger } from "#platform/log.ts";
 import { record, TimeMs } from "#protocol/bounds.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
@@ -55,7 +55,7 @@ const Corrections = Type.Object({
 function recall(memory: Memory): Static<typeof Corrections> | null {
   try {
     const content: unknown = JSON.parse(memory.load() ?? "null");
-    return describeMismatches(Corrections, content).length === 0 ? (content as Static<typeof Corrections>) : null;
+    return explainMistakes(Corrections, content).length === 0 ? (content as Static<typeof Corrections>) : null;
   } catch {
     return null; // unreadable corrections are learnt again
   }

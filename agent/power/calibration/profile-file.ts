@@ -1,7 +1,7 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { describeMismatches } from "#platform/files/read-config.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { BoardProfile, MeasuredMode } from "./board-profile.ts";
 
@@ -47,7 +47,7 @@ async function readJson<T extends TSchema>(path: string, schema: T): Promise<Rea
   } catch {
     return { kind: "unreadable", reason: `${path} is not JSON` };
   }
-  const mismatches = describeMismatches(schema, content);
+  const mismatches = explainMistakes(schema, content);
   if (mismatches.length === 0) return { kind: "read", content: content as Static<T> };
   return { kind: "unreadable", reason: `${path} is not valid: ${mismatches.join("; ")}` };
 }

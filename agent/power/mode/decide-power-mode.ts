@@ -1,42 +1,51 @@
+import { Type } from "@sinclair/typebox";
 import { isKnownMode } from "#agent/power/energy/mode-energy.ts";
-import type { PowerPolicy } from "#agent/power/power-config.ts";
+import { PowerPolicy } from "#agent/power/power-config.ts";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { minuteMs } from "#platform/time.ts";
-import type { AgentRole, PowerModeProfile } from "#protocol/messages.ts";
+import { AgentRole, PowerModeProfile } from "#protocol/messages.ts";
 import { chooseByEnergy } from "./choose-by-energy.ts";
 import { chooseByThreshold } from "./choose-by-threshold.ts";
 import type { PowerModeChoice, PowerModeGrounds } from "./power-mode-choice.ts";
 
-export interface PowerModeInputs {
-  readonly policy: PowerPolicy;
-  /** Modes that the board can enter, the most capable first. */
-  readonly modes: readonly PowerModeProfile[];
-  /** Present mode; null when unknown. */
-  readonly currentModeId: number | null;
-  /** Time of the last switch; null before the first. */
-  readonly lastSwitchMs: number | null;
-  /** Switches in the last 24 hours. */
-  readonly switchesInLastDay: number;
-  readonly role: AgentRole;
-  /** Time since service began after standby or draining; null when the agent has served since its start. */
-  readonly servingForMs: number | null;
-  /** The highest rate forecast for the coming minutes; null without a forecast. */
-  readonly forecastPeakQps: number | null;
-  /** Upper bound of the rate of the coming minutes, learnt from the errors of earlier forecasts; null when unknown. */
-  readonly forecastUpperQps: number | null;
-  readonly liveQps: number | null;
-  /** Mode held by the controller or an operator, by name; null when the agent chooses. */
-  readonly desiredMode: string | null;
-  /** Most capable mode that the controller or an operator allows, by name; null without a cap. */
-  readonly desiredModeCap: string | null;
-  /** End of the hold and of the cap; null for no end. */
-  readonly desiredModeUntilMs: number | null;
-  readonly desiredModeCapUntilMs: number | null;
-  readonly temperatureC: number | null;
-  /** Thermal cap in force: first place of `modes` that heat allows; 0 for all. */
-  readonly thermalCap: number;
-  readonly thermalCapChangedMs: number | null;
-  readonly nowMs: number;
-}
+const numberOrNull = Type.Union([Type.Number(), Type.Null()], { default: null });
+const rateOrNull = (description: string) =>
+  Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null, description });
+
+/** Inputs of {@link decidePowerMode}; null: not known, or nothing asked for. */
+export const PowerModeInputs = Type.Object(
+  {
+    policy: PowerPolicy,
+    modes: Type.Array(PowerModeProfile, { maxItems: 32, description: "that can be entered, the most capable first" }),
+    currentModeId: numberOrNull,
+    lastSwitchMs: numberOrNull,
+    switchesInLastDay: Type.Integer({ default: 0, minimum: 0 }),
+    role: Type.Union(AgentRole.anyOf, { default: "active" }),
+    servingForMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
+      default: null,
+      description: "since service was taken up after standby or draining; null: since the start",
+    }),
+    forecastPeakQps: rateOrNull("highest rate forecast for the coming minutes"),
+    forecastUpperQps: rateOrNull("rate hardly exceeded in the coming minutes, by how far earlier forecasts were off"),
+    liveQps: rateOrNull("rate now"),
+    desiredMode: Type.Union([Type.String(), Type.Null()], {
+      default: null,
+      description: "the mode that the controller or an operator asks for",
+    }),
+    desiredModeCap: Type.Union([Type.String(), Type.Null()], {
+      default: null,
+      description: "the most capable mode that the controller or an operator allows",
+    }),
+    desiredModeUntilMs: { ...numberOrNull, description: "null: for good" },
+    desiredModeCapUntilMs: { ...numberOrNull, description: "null: for good" },
+    temperatureC: numberOrNull,
+    thermalCap: Type.Integer({ default: 0, minimum: 0, description: "no mode before this index of modes is used" }),
+    thermalCapChangedMs: numberOrNull,
+    nowMs: Type.Number(),
+  },
+  { additionalProperties: false },
+);
+export type PowerModeInputs = ReadonlyStatic<typeof PowerModeInputs>;
 
 /** Bound that keeps the board out of the mode that was chosen; `mode` is the most capable one it leaves. */
 export type PowerModeCap =

@@ -1,23 +1,33 @@
-import type { AgentRole } from "#protocol/messages.ts";
+import { Type } from "@sinclair/typebox";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
+import { minuteMs } from "#platform/time.ts";
+import { AgentRole } from "#protocol/messages.ts";
 
-export interface SleepInputs {
-  /** True when a command to suspend with is configured. */
-  readonly canSuspend: boolean;
-  readonly afterMs: number;
-  readonly role: AgentRole;
-  /** Start of the standby; null in another role. */
-  readonly standbySinceMs: number | null;
-  readonly requestsInFlight: number;
-  /** Records that have not been sent yet. */
-  readonly outboxRecords: number;
-  /** A controller can ask for the device again. */
-  readonly controllerOnline: boolean;
-  /** Other agents that serve, and can wake it. */
-  readonly servingPeers: number;
-  /** Reason to leave the board as it is, such as a calibration; null without one. */
-  readonly boardInUse: string | null;
-  readonly nowMs: number;
-}
+const Count = Type.Integer({ minimum: 0, default: 0 });
+
+export const SleepInputs = Type.Object(
+  {
+    canSuspend: Type.Boolean({ default: true, description: "false: no command to suspend with is configured" }),
+    afterMs: Type.Number({
+      default: 15 * minuteMs,
+      minimum: 0,
+      description: "time on standby before the device sleeps",
+    }),
+    role: Type.Union(AgentRole.anyOf, { default: "standby" }),
+    standbySinceMs: Type.Union([Type.Number(), Type.Null()], { default: null, description: "null: not on standby" }),
+    requestsInFlight: Count,
+    outboxRecords: { ...Count, description: "records that have not been sent" },
+    controllerOnline: Type.Boolean({ default: true }),
+    servingPeers: { ...Count, description: "agents that could wake this one" },
+    boardInUse: Type.Union([Type.String(), Type.Null()], {
+      default: null,
+      description: "why the board must be left as it is, such as a calibration",
+    }),
+    nowMs: Type.Number(),
+  },
+  { additionalProperties: false },
+);
+export type SleepInputs = ReadonlyStatic<typeof SleepInputs>;
 
 export type SleepDecision =
   | { readonly kind: "sleep"; readonly rule: "idle"; readonly standbyMs: number }

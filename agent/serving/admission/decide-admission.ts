@@ -1,49 +1,59 @@
-/** Upper bounds of what may wait at once. */
-export interface AdmissionLimits {
-  readonly queueRequests: number;
-  /** Texts of admitted requests. A large request counts for the part of it that is in the queue at once. */
-  readonly queueTexts: number;
-  readonly queueTokens: number;
-  /** Approximate memory of admitted requests' inputs and vectors. */
-  readonly queueBytes: number;
-  /** Longest expected wait in the queue, whatever the client's latency budget. */
-  readonly queueMs: number;
-  /** Maximum total time of a request. */
-  readonly requestTimeoutMs: number;
-}
+import { Type } from "@sinclair/typebox";
+import { ServingConfig } from "#agent/serving/serving-config.ts";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 
-/** Waiting requests: of all tenants, or of one. */
-export interface Held {
-  readonly requests: number;
-  readonly texts: number;
-  readonly tokens: number;
-  readonly bytes: number;
-}
+const strict = { additionalProperties: false } as const;
+const Count = Type.Integer({ minimum: 0, default: 0 });
+const amountOrNull = (description: string) =>
+  Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null, description });
 
-/** State of the queue when a request arrives. */
-export interface QueueState {
-  readonly held: Held;
-  /** The part of `held` that belongs to the request's tenant. */
-  readonly own: Held;
-  /** Share of each limit that the tenant is entitled to: its weight among the tenants with requests; 1 where it is alone. */
-  readonly share: number;
-  /** Unanswered requests for the same model. */
-  readonly openRequests: number;
-  /** Time that the request would wait for others; null while the model's speed is unknown. */
-  readonly expectedWaitMs: number | null;
-  /** Time that computing the request takes; null while the model's speed is unknown. */
-  readonly computeMs: number | null;
-  /** Time until everything in the queue is computed; null while the model's speed is unknown. */
-  readonly drainMs: number | null;
-}
+/** Limits of the queue; requests beyond them are turned away with a time to come back. */
+const AdmissionLimits = Type.Pick(
+  ServingConfig,
+  ["queueRequests", "queueTexts", "queueTokens", "queueBytes", "queueMs", "requestTimeoutMs"],
+  { ...strict, default: {} },
+);
+export type AdmissionLimits = ReadonlyStatic<typeof AdmissionLimits>;
 
-export interface AdmissionRequest {
-  /** Texts to compute, at most as many as are in the queue at once. */
-  readonly texts: number;
-  readonly bytes: number;
-  /** Time that the client waits for its answer. */
-  readonly latencyBudgetMs: number | null;
-}
+/** Waiting requests: all, or one tenant's. */
+const Held = Type.Object({ requests: Count, texts: Count, tokens: Count, bytes: Count }, { ...strict, default: {} });
+export type Held = ReadonlyStatic<typeof Held>;
+
+/** The queue as a new request finds it; times are null until the model's speed is known. */
+const QueueState = Type.Object(
+  {
+    held: { ...Held, description: "what waits, of all tenants" },
+    own: { ...Held, description: "of that, the request's tenant's" },
+    share: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 1,
+      description:
+        "of each limit, the tenant's part: its weight among the tenants with requests; 1 where there is no other",
+    }),
+    openRequests: { ...Count, description: "other requests for the same model that are not answered" },
+    expectedWaitMs: amountOrNull("time the request would wait for others"),
+    computeMs: amountOrNull("time its computation would take"),
+    drainMs: amountOrNull("time until everything that waits is computed"),
+  },
+  { ...strict, default: {} },
+);
+export type QueueState = ReadonlyStatic<typeof QueueState>;
+
+const AdmissionRequest = Type.Object(
+  {
+    texts: Type.Integer({ minimum: 0, description: "to be computed, as many of them as are in the queue at once" }),
+    bytes: Count,
+    latencyBudgetMs: amountOrNull("time its client waits"),
+  },
+  strict,
+);
+type AdmissionRequest = ReadonlyStatic<typeof AdmissionRequest>;
+
+export const AdmissionInput = Type.Object(
+  { request: AdmissionRequest, queue: QueueState, limits: AdmissionLimits },
+  strict,
+);
 
 /** Amounts by which the queue's limits would be exceeded if the request were admitted. */
 export interface Excess {

@@ -1,11 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
 import type protobuf from "protobufjs";
 import type { EmbedResult } from "#agent/serving/admission/embedder.ts";
 import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import { varintLength, writeVarint } from "#agent/serving/tracing/write-varint.ts";
 import { ServiceError } from "#platform/errors.ts";
-import { describeValidation } from "#platform/http/body/describe-validation.ts";
+import { invalidValue } from "#platform/http/body/read-json-body.ts";
+import { isValid } from "#platform/schema-mistakes.ts";
 
 const EmbedCall = (maxInputs: number) =>
   Type.Object({
@@ -33,9 +33,8 @@ export function createEmbedReader(type: protobuf.Type, maxInputs: number): (byte
   };
   return (bytes) => {
     const message = decode(bytes);
-    if (Value.Check(schema, message)) return message;
-    const { param, message: mismatch, tooMany } = describeValidation(schema, message);
-    throw new ServiceError(tooMany ? "PAYLOAD_TOO_LARGE" : "INVALID_REQUEST", mismatch, { details: { param } });
+    if (!isValid(schema, message)) throw invalidValue(schema, message);
+    return message as EmbedCall;
   };
 }
 

@@ -113,7 +113,7 @@ export function infoRoutes(parts: {
           },
         },
         errors: {
-          INVALID_REQUEST: "query: model: expected string length less or equal to 128, got a string of 129 characters",
+          INVALID_REQUEST: "query: model: expected string of at most 128 characters, got a string of 129 characters",
           MODEL_NOT_FOUND: 'model: no model "gpt" is known here; /models lists them',
         },
       }),

@@ -1,42 +1,49 @@
-import type { AgentRole } from "#protocol/messages.ts";
+import { Type } from "@sinclair/typebox";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
+import { AgentRole } from "#protocol/messages.ts";
 
-/** Agent as the decision sees it. */
-export interface AgentCandidate {
-  readonly agentId: string;
-  /** Reason why it can't serve now (offline, not ready, leaving); null when it can. */
-  readonly unavailable: string | null;
-  /** True when it is meant to serve as things stand. */
-  readonly active: boolean;
-  /** Capacity in its most capable mode, texts a second. */
-  readonly capacityQps: number;
-  /** Electricity for one request in that mode, US$; null when the board doesn't say. */
-  readonly energyUsdPerRequest: number | null;
-  /** Watts per request a second (= joules a request) in that mode, shown to people. */
-  readonly wattsPerQps: number | null;
-  /** Role that an operator wants; null when there is no override. */
-  readonly overrideRole: AgentRole | null;
-}
+const strict = { additionalProperties: false } as const;
+const amountOrNull = (description: string) =>
+  Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null, description });
 
-export interface PeakAt {
-  readonly atMs: number;
-  readonly peakQps: number;
-}
+/** One agent as the decision sees it. */
+const AgentCandidate = Type.Object(
+  {
+    agentId: Type.String({ minLength: 1 }),
+    unavailable: Type.Union([Type.String(), Type.Null()], {
+      default: null,
+      description: "why it can't serve: offline, not ready, leaving; null: it can",
+    }),
+    active: Type.Boolean({ description: "true: it is meant to serve" }),
+    capacityQps: Type.Number({ minimum: 0, description: "in its most capable mode, texts a second" }),
+    energyUsdPerRequest: amountOrNull("electricity for one request in that mode"),
+    wattsPerQps: amountOrNull("watts per request a second in that mode, for the explanation"),
+    overrideRole: Type.Union([...AgentRole.anyOf, Type.Null()], { default: null, description: "set by an operator" }),
+  },
+  strict,
+);
+export type AgentCandidate = ReadonlyStatic<typeof AgentCandidate>;
 
-export interface ScalingInputs {
-  /** End of the warm-up: until then the controller only listens. */
-  readonly warmUpEndsMs: number;
-  /** Time since which peaks have been recorded without interruption. */
-  readonly observedSinceMs: number;
-  /** Rate of the fleet now; null when no agent has reported a minute. */
-  readonly liveQps: number | null;
-  /** Highest rate that is forecast within the horizon; null without a forecast. */
-  readonly forecastPeakQps: number | null;
-  /** Agents that are meant to serve and whose newest minutes are not known. */
-  readonly missingData: readonly string[];
-  /** Peaks of earlier decisions. */
-  readonly recentPeaks: readonly PeakAt[];
-  readonly candidates: readonly AgentCandidate[];
-}
+const PeakAt = Type.Object({ atMs: Type.Number(), peakQps: Type.Number({ minimum: 0 }) }, strict);
+export type PeakAt = ReadonlyStatic<typeof PeakAt>;
+
+/** The fleet as `decideActiveAgents` sees it. */
+export const ScalingInputs = Type.Object(
+  {
+    warmUpEndsMs: Type.Number({ default: 0, description: "until then the controller only listens" }),
+    observedSinceMs: Type.Number({ default: 0, description: "start of an uninterrupted record of peaks" }),
+    liveQps: amountOrNull("the fleet's rate now; null: no agent has reported a minute"),
+    forecastPeakQps: amountOrNull("highest rate forecast within the horizon"),
+    missingData: Type.Array(Type.String(), {
+      default: [],
+      description: "agents meant to serve whose newest minutes are not known",
+    }),
+    recentPeaks: Type.Array(PeakAt, { default: [], description: "peaks of earlier decisions" }),
+    candidates: Type.Array(AgentCandidate),
+  },
+  strict,
+);
+export type ScalingInputs = ReadonlyStatic<typeof ScalingInputs>;
 
 /** Figures that every decision rests on; they are stored with it. */
 export interface ScalingFigures {

@@ -1,8 +1,8 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { userInfoMistakes, withAuthorization } from "#platform/fetch/split-credentials.ts";
-import { describeMismatches } from "#platform/files/read-config.ts";
 import { schemaOfInput } from "#platform/schema-of-input.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
 import { checkSchedules, Schedule } from "./schedules/schedule.ts";
@@ -23,7 +23,7 @@ function triggerMistakes(trigger: unknown): string[] {
     return [`kind: one of ${known.map((name) => `"${name}"`).join(", ")}, got ${JSON.stringify(kind) ?? "nothing"}`];
   }
   const schema: TSchema = triggerKinds[kind as keyof typeof triggerKinds];
-  const lines = describeMismatches(schema, Value.Default(schema, Value.Clone(trigger)));
+  const lines = explainMistakes(schema, Value.Default(schema, Value.Clone(trigger)));
   const { metric } = Object(trigger);
   if (kind === "agents" && typeof metric === "string") {
     const fault = agentMetricFault(metric);
@@ -93,7 +93,7 @@ function readPolicy(input: unknown): { readonly value: unknown; readonly mistake
   if (typeof input === "object" && input !== null && typeof value === "object" && value !== null) {
     for (const key of listKeys) if (Object.hasOwn(input, key)) Reflect.set(value, key, listOf(input, value, key));
   }
-  const mistakes = describeMismatches(Outline, value);
+  const mistakes = explainMistakes(Outline, value);
   if (typeof value !== "object" || value === null || Array.isArray(value)) return { value, mistakes };
   const { triggers } = value as { triggers?: unknown };
   if (Array.isArray(triggers)) {

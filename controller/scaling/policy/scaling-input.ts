@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
-import { describeMismatches } from "#platform/files/read-config.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { checkScalingPolicy, parseScalingPolicy } from "./parse-scaling-policy.ts";
 import { ScalingObservation } from "./scaling-observation.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
@@ -23,7 +23,7 @@ export function parseScalingInput(input: unknown, source: string): ScalingInput 
   const value = Value.Default(Observed, Value.Clone(input));
   const { policy, readings } = Object(value) as { policy?: unknown; readings?: unknown };
   const mistakes = [
-    ...describeMismatches(Observed, value),
+    ...explainMistakes(Observed, value),
     ...(policy === undefined ? [] : checkScalingPolicy(policy).map((line) => `policy.${line}`)),
   ];
   const triggers: unknown = Object(policy).triggers;

@@ -2,7 +2,7 @@ import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
 import { ServiceError } from "#platform/errors.ts";
 
-/** What a body may be packed with, by the names of HTTP. */
+/** Decoders of compressed bodies, by HTTP's names of the encodings. */
 const decoders = {
   gzip: promisify(gunzip),
   "x-gzip": promisify(gunzip),
@@ -11,19 +11,19 @@ const decoders = {
   zstd: promisify(zstdDecompress),
 } as const;
 
-/** For `Accept-Encoding`, and for the message when another comes. */
+/** Encodings for `Accept-Encoding` and for the error about another one. */
 export const acceptedEncodings = "gzip, deflate, br, zstd";
 
-/** How the body is packed; null when it is not. */
+/** Encoding of a compressed body; null for any other. */
 export function contentEncoding(headers: Headers): string | null {
   const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
   return encoding === "" || encoding === "identity" ? null : encoding;
 }
 
 /**
- * Unpacks a body, without ever holding more than `maxBytes` of what was in it.
- * @returns null when there is more.
- * @throws ServiceError UNSUPPORTED_MEDIA_TYPE for an encoding that is not known here, INVALID_REQUEST for bytes that are not so packed.
+ * Decompresses a body of up to `maxBytes`.
+ * @returns null when it is larger.
+ * @throws ServiceError UNSUPPORTED_MEDIA_TYPE for an unknown encoding, INVALID_REQUEST for bytes that are not valid in it.
  */
 export async function decodeBody(
   bytes: Uint8Array<ArrayBuffer>,

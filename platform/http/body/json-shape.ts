@@ -1,18 +1,18 @@
-export interface JsonShapeLimits {
+interface JsonShapeLimits {
   /** Levels of arrays and objects. */
   readonly maxDepth: number;
-  /** Arrays and objects in all. */
+  /** Total number of arrays and objects. */
   readonly maxContainers: number;
-  /** Fields of all objects together. */
+  /** Total number of fields of all objects. */
   readonly maxFields: number;
-  /** Values and names. */
+  /** Total number of strings, field names included. */
   readonly maxStrings: number;
 }
 
 /**
- * Says how a text that is JSON exceeds the limits; null when it does not. Megabytes of empty arrays or of fields become gigabytes of values that take
- * seconds to check, and what is nested thousands of levels deep can be read, but neither shown nor written again. Strings, most of a body, are
- * skipped at the speed of a search.
+ * Explains how a JSON text exceeds the limits; null if it does not. Megabytes of empty arrays or of fields become gigabytes of values that take
+ * seconds to check, and values nested thousands of levels deep can be parsed but not written again. Strings, most of a body, are skipped at the
+ * speed of a search.
  */
 export function exceededShape(text: string, limits: JsonShapeLimits): string | null {
   let depth = 0;

@@ -1,13 +1,13 @@
-import type { BodySlot } from "./body-room.ts";
+import type { BodySlot } from "./body-memory.ts";
 
-export type BodyReading =
+type BodyReading =
   | { readonly kind: "read"; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** It is longer than it may be; the rest is left unread. */
+  /** Longer than the limit; the rest is unread. */
   | { readonly kind: "too-large" }
-  /** Its sender stalled while others waited. */
+  /** The sender stalled while others waited. */
   | { readonly kind: "stalled" };
 
-/** Puts pieces together; one piece is taken as it is. */
+/** Joins pieces; a single piece is returned as it is. */
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
   const [only] = chunks;
   if (chunks.length === 1 && only !== undefined) return only as Uint8Array<ArrayBuffer>;
@@ -20,7 +20,7 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array<Array
   return whole;
 }
 
-/** Reads a body of at most `maxBytes`, in a slot of the room for large bodies where one is given. */
+/** Reads a body of up to `maxBytes`, with the memory of `slot` where one is given. */
 export async function readBody(
   body: ReadableStream<Uint8Array>,
   maxBytes: number,
@@ -47,7 +47,7 @@ export async function readBody(
   }
 }
 
-/** Reads a body of at most `maxBytes`. Returns null when it is longer (the rest is left unread). */
+/** Reads a body of up to `maxBytes`. Returns null for a longer one, with the rest unread. */
 export async function readBoundedBody(
   body: ReadableStream<Uint8Array>,
   maxBytes: number,
@@ -56,7 +56,7 @@ export async function readBoundedBody(
   return reading.kind === "read" ? reading.bytes : null;
 }
 
-/** Reads and forgets up to `maxBytes` of a body within `limitMs`. Returns whether it ended: else its sender must be cut off to stop it. */
+/** Reads and discards up to `maxBytes` of a body within `limitMs`. Returns false if it did not end: its sender must be cut off. */
 export async function discardBody(
   body: ReadableStream<Uint8Array>,
   maxBytes: number,

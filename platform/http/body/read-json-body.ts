@@ -1,6 +1,7 @@
 import type { TSchema } from "@sinclair/typebox";
 import { ServiceError } from "#platform/errors.ts";
-import { describeValidation, isValid } from "./describe-validation.ts";
+import { explainMistake, mistakePath } from "#platform/explain-schema-error.ts";
+import { isTooLong, isValid, schemaMistakes } from "#platform/schema-mistakes.ts";
 import { exceededShape } from "./json-shape.ts";
 import { receiveInTime, receiveLimitMs } from "./receive-in-time.ts";
 import { takeReceivedBody } from "./received-body.ts";
@@ -8,7 +9,7 @@ import { takeReceivedBody } from "./received-body.ts";
 /** `application/json`, `text/json`, `application/problem+json`, with or without a character set. */
 const jsonType = /^\s*(?:application\/(?:[\w.-]+\+)?json|text\/json)\s*(?:;|$)/i;
 
-/** Refuses what is not UTF-8; takes a byte order mark for none of the text. */
+/** Decoder that refuses bytes that are not UTF-8 and removes a byte order mark. */
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 function invalid(message: string, cause?: unknown): ServiceError {
@@ -17,8 +18,8 @@ function invalid(message: string, cause?: unknown): ServiceError {
 
 function refuseUnlessJson(headers: Headers): void {
   const type = headers.get("content-type");
-  // A web page may send a body without a type, or as a form or text, to any address without being asked about it by the browser first:
-  // that none may act on somebody's machine, JSON must be called so. A program that says nothing at all is taken to send JSON.
+  // Browsers let a web page send a body without a type, as a form or as text to any address without asking the server first. Requiring
+  // JSON's own type keeps pages from acting on this machine. Programs (no Origin) may leave the type out.
   if (type === null ? !headers.has("origin") : jsonType.test(type)) return;
   const got = type === null ? "nothing" : JSON.stringify(type.slice(0, 100));
   throw new ServiceError("UNSUPPORTED_MEDIA_TYPE", `content-type: expected application/json, got ${got}`, {
@@ -26,7 +27,7 @@ function refuseUnlessJson(headers: Headers): void {
   });
 }
 
-/** No route takes anything nearly as deep, nor as many lists of token ids. */
+/** Limits far above what any route accepts. */
 const shapeLimits = { maxDepth: 64, maxContainers: 65_536, maxFields: 16_384, maxStrings: 65_536 };
 
 function parseJson(bytes: Uint8Array): unknown {
@@ -50,8 +51,8 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 /**
- * The body as JSON, whose type must be named (415) and whose bytes must be UTF-8.
- * @throws ServiceError saying what is wrong with the body.
+ * Reads a body as JSON, whose content type must say so (415) and whose bytes must be UTF-8.
+ * @throws ServiceError explaining what is wrong with the body.
  */
 async function readJsonBody({ request }: { readonly request: Request }, limitMs: number): Promise<unknown> {
   refuseUnlessJson(request.headers);
@@ -64,24 +65,36 @@ async function readJsonBody({ request }: { readonly request: Request }, limitMs:
   }
 }
 
-/** Says what is wrong with a body, as an error for its sender: too many items are a matter of size (413). */
-export function invalidValue(schema: TSchema, value: unknown, whole: string): ServiceError {
-  const { param, message, tooMany } = describeValidation(schema, value);
-  return new ServiceError(tooMany ? "PAYLOAD_TOO_LARGE" : "INVALID_REQUEST", message, {
-    details: { param: param === "" ? whole : param },
+/** Limit of explained mistakes in a body. */
+const maxMistakes = 3;
+
+/**
+ * Creates the error for a value's sender, from its first few mistakes; too many items are a matter of size (413).
+ * @param whole names the value itself in `param`, such as "query"
+ */
+export function invalidValue(schema: TSchema, value: unknown, whole = "body"): ServiceError {
+  const mistakes = schemaMistakes(schema, value)
+    .take(maxMistakes + 1)
+    .toArray();
+  const lines = mistakes.slice(0, maxMistakes).map((mistake) => explainMistake(mistake, "body"));
+  if (mistakes.length > maxMistakes) lines.push("and more");
+  const [first] = mistakes;
+  const tooMany = first !== undefined && isTooLong(first);
+  return new ServiceError(tooMany ? "PAYLOAD_TOO_LARGE" : "INVALID_REQUEST", lines.join("; "), {
+    details: { param: (first && mistakePath(first)) || whole },
   });
 }
 
 /**
- * A route's `parse` and `body`: JSON of this schema. Checked here, before Elysia does: what it makes of a wrong body of megabytes takes seconds.
- * @param limitMs how long a client may take to send its body (408)
+ * Creates a route's `parse` and `body` for JSON of this schema, checked before Elysia does: its report on a wrong body of megabytes takes seconds.
+ * @param limitMs time limit for the client to send its body (408)
  */
 export function jsonBody<T extends TSchema>(schema: T, limitMs = receiveLimitMs) {
   const parse = async (context: { readonly request: Request }): Promise<unknown> => {
     const value = await readJsonBody(context, limitMs);
-    if (!isValid(schema, value)) throw invalidValue(schema, value, "body");
+    if (!isValid(schema, value)) throw invalidValue(schema, value);
     return value;
   };
-  // The second one never gets to run: it is what the OpenAPI document is told.
+  // "json" is for the OpenAPI document; it never runs.
   return { parse: [parse, "json"] as [typeof parse, "json"], body: schema };
 }

@@ -1,11 +1,11 @@
 import { ServiceError } from "#platform/errors.ts";
 import { minuteMs } from "../../time.ts";
 
-/** Enough for the largest body over a slow line; a client that sends a byte now and then holds its connection no longer. */
+/** Time limit of a body: enough for the largest one on a slow connection, and an end for clients that send a byte now and then. */
 export const receiveLimitMs = minuteMs;
 
 /**
- * What is being read of a request, if it is there in time.
+ * Resolves with what is read of a request, if it arrives in time.
  * @throws ServiceError (408) after `limitMs`.
  */
 export async function receiveInTime<T>(reading: Promise<T>, limitMs: number): Promise<T> {
@@ -17,7 +17,7 @@ export async function receiveInTime<T>(reading: Promise<T>, limitMs: number): Pr
     return await Promise.race([reading, overdue.promise]);
   } finally {
     clearTimeout(timer);
-    // Of one that was given up nobody wants to hear that it failed.
+    // A later failure of an abandoned read is not an error.
     reading.catch(() => {});
   }
 }

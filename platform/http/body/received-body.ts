@@ -1,18 +1,18 @@
-/** A body that was read before its request reached the app. */
-export interface ReceivedBody {
+/** Body that was read before its request reached the app. */
+interface ReceivedBody {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** To be called when the bytes are of no more use: others wait for their memory. */
+  /** Call it when the bytes are parsed: other requests wait for their memory. */
   parsed(): void;
 }
 
 const bodies = new WeakMap<Request, ReceivedBody>();
 
-/** Remembers the body of a request, whose own one is empty then, until a route takes it. */
+/** Keeps the body of a request, whose own body is empty by then, until a route reads it. */
 export function noteReceivedBody(request: Request, body: ReceivedBody): void {
   bodies.set(request, body);
 }
 
-/** Takes the body that was read already, once; undefined where it is still to be read. */
+/** Returns the body that was read, once; undefined where the request's own body is still unread. */
 export function takeReceivedBody(request: Request): ReceivedBody | undefined {
   const body = bodies.get(request);
   bodies.delete(request);

@@ -1,23 +1,23 @@
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
 import { discardBody } from "./read-bounded-body.ts";
 
-/** Bodies without an announced length, of requests that are refused. */
-export interface RefusedBodies {
+/** Handler of bodies without an announced length, of requests that are refused. */
+interface RefusedBodies {
   /**
-   * Reads and forgets the rest of one, so that its client can read why it was refused.
-   * @returns false where the rest is unread: the client must be cut off
+   * Reads and discards the rest of a body, so that its client can read the error.
+   * @returns false where some is left unread: the client must be cut off
    */
   discard(body: ReadableStream<Uint8Array>): Promise<boolean>;
 }
 
-/** At once: of each a megabyte may lie in memory. */
-const mostAtOnce = 16;
+/** Limit of bodies discarded at once, each with up to a megabyte in memory. */
+const maxAtOnce = 16;
 const limitMs = 5_000;
-/** Bytes that Bun reads from a connection at once, and so holds of a refused body. */
+/** Bytes that Bun reads from a connection at once, and so keeps of a refused body. */
 const unreadBytes = 512 * 1024;
 const garbageBytes = 32 * 1024 * 1024;
 
-/** @param maxBytes that are read of one */
+/** @param maxBytes limit of what is read of a body */
 export function createRefusedBodies(
   maxBytes: number,
   garbage = createGarbageCollection(garbageBytes, () => performance.now()),
@@ -26,7 +26,7 @@ export function createRefusedBodies(
   return {
     async discard(body) {
       garbage.note(unreadBytes);
-      if (reading >= mostAtOnce) return false;
+      if (reading >= maxAtOnce) return false;
       reading += 1;
       try {
         return await discardBody(body, maxBytes, limitMs);

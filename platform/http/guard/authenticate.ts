@@ -3,25 +3,25 @@ import { createCountedLog, type Logger } from "#platform/log.ts";
 import { type ApiKey, type Caller, createCallerCheck } from "./identify-caller.ts";
 import { createKeyAttempts } from "./key-attempts.ts";
 
-/** Finds out who sends a request, over whichever protocol it comes. */
+/** Authenticates requests of any protocol. */
 export interface Authenticator {
-  /** False where no key is configured: then everybody who can connect is served. */
+  /** False without configured keys: every client that can connect is served. */
   readonly keysRequired: boolean;
   /**
-   * Returns who calls, or the error that the sender is told: UNAUTHORIZED without a valid key, TOO_MANY_REQUESTS after many wrong ones from its
-   * address. A valid key is taken from any address, also one that others try keys from.
-   * @param authorization the header's value, `Bearer KEY`
-   * @param address the sender's network address, asked for only when the key is wrong
+   * Returns the caller, or the error for the sender: UNAUTHORIZED without a valid key, TOO_MANY_REQUESTS after many wrong ones from its address.
+   * A valid key is accepted from any address, even one that others guess keys from.
+   * @param authorization value of the header, `Bearer KEY`
+   * @param address network address of the sender, looked up only for a wrong key
    */
   authenticate(authorization: string | null, address: () => string | null): Caller | ServiceError;
-  /** Wrong keys that came since the start. */
+  /** Number of wrong keys since the start. */
   wrongKeys(): number;
 }
 
-export interface AuthenticatorOptions {
+interface AuthenticatorOptions {
   readonly apiKeys: readonly ApiKey[];
   readonly log: Logger;
-  /** Of a clock that only goes forward. */
+  /** Monotonic clock. */
   readonly nowMs?: () => number;
 }
 

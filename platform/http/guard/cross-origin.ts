@@ -2,8 +2,8 @@
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
- * The foreign origin on whose behalf a browser sent a request that may change something; null when there is none. Browsers name the origin of
- * every such request (`Origin`, `null` for pages without one) and how it relates to this server (`Sec-Fetch-Site`).
+ * Foreign origin of a request that may change something, sent by a browser; null without one. Browsers send the origin of every such request
+ * (`Origin`, `null` for pages without one) and its relation to this server (`Sec-Fetch-Site`).
  */
 export function foreignOrigin(request: { readonly method: string; readonly headers: Headers }): string | null {
   const { method, headers } = request;

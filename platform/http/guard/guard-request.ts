@@ -8,18 +8,18 @@ import { foreignOrigin } from "./cross-origin.ts";
 import { noteCaller } from "./request-caller.ts";
 import { requestTarget } from "./request-target.ts";
 
-export type GuardDecision =
-  /** `request` is the one to answer: another one than came where its URL had to be completed. */
+type GuardDecision =
+  /** `request` is the one to answer: a new one where the URL had to be completed. */
   | { readonly kind: "pass"; readonly request: Request }
   | { readonly kind: "refuse"; readonly error: ServiceError; readonly headers: Readonly<Record<string, string>> };
 
 /**
- * Decides, before any of its body is read, whether a request is answered at all.
- * @param address the sender's network address, asked for only when it matters
+ * Accepts or refuses a request before any of its body is read.
+ * @param address network address of the sender, looked up only when needed
  */
 export type RequestGuard = (request: Request, address: () => string | null) => GuardDecision;
 
-export interface RequestGuardOptions {
+interface RequestGuardOptions {
   readonly authenticator: Authenticator;
   readonly hostNames: readonly string[];
   /** Routes that are served without a key. */
@@ -36,12 +36,12 @@ const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> =
 });
 
 /**
- * In this order: a target that can be read in one way only (400), a valid key or an open route (401, 429), and for senders without a key a
- * host that no web page can stand for and no foreign origin (403): a browser adds no key by itself, so a valid one proves that it is meant.
+ * Creates a guard that requires, in this order, an unambiguous target (400), a valid key or an open route (401, 429), and without a key a host that
+ * no web page can claim and no foreign origin (403). Browsers add no key by themselves, so a valid one proves intent.
  */
 export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
   const { authenticator, openRoutes } = options;
-  /** Hosts that were found to be allowed of late. */
+  /** Cache of allowed hosts. */
   const allowed = new Set<string>();
   const isAllowed = (host: string): boolean => {
     if (allowed.has(host)) return true;
@@ -76,7 +76,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     if (target.kind === "malformed") return refuse(new ServiceError("INVALID_REQUEST", target.reason));
     const { path } = target;
     if (target.kind === "without-host") {
-      // Probes of load balancers speak HTTP/1.0; nobody else has a reason to.
+      // Only probes of load balancers still speak HTTP/1.0.
       if (!["GET", "HEAD"].includes(request.method) || !isOpen(request.method, path)) {
         return refuse(new ServiceError("INVALID_REQUEST", "host: expected a Host header, got nothing"));
       }

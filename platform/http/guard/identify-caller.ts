@@ -1,16 +1,16 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { UsageError } from "#platform/errors.ts";
 
-/** A key that opens an API; its requests are the tenant's where it names one. */
+/** API key, with the tenant that its requests belong to if it has one. */
 export type ApiKey = string | { readonly key: string; readonly tenant: string };
 
-/** Who sent a request with a key. */
+/** Sender of a request with a valid key. */
 export interface Caller {
-  /** Null for a key that is nobody's in particular. */
+  /** Null for a key without a tenant. */
   readonly tenant: string | null;
 }
 
-/** The secret of a configured key, with a tenant or without. */
+/** Secret of a configured key. */
 export function keyText(apiKey: ApiKey): string {
   return typeof apiKey === "string" ? apiKey : apiKey.key;
 }
@@ -23,7 +23,7 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-/** @throws UsageError when a key would be of two tenants, for then nobody could say whose its requests are. */
+/** @throws UsageError when a key belongs to two tenants, which could not be told apart. */
 function refuseSharedKeys(apiKeys: readonly ApiKey[]): void {
   const tenants = new Map<string, string | null>();
   for (const apiKey of apiKeys) {
@@ -31,7 +31,7 @@ function refuseSharedKeys(apiKeys: readonly ApiKey[]): void {
     const other = tenants.get(keyText(apiKey));
     if (other !== undefined && other !== tenant) {
       throw new UsageError(
-        `apiKeys: expected a key of its own for each tenant, got one of both ${other ?? "no tenant"} and ${tenant ?? "no tenant"}`,
+        `apiKeys: expected a separate key for each tenant, got one for both ${other ?? "no tenant"} and ${tenant ?? "no tenant"}`,
       );
     }
     tenants.set(keyText(apiKey), tenant);
@@ -39,9 +39,9 @@ function refuseSharedKeys(apiKeys: readonly ApiKey[]): void {
 }
 
 /**
- * Checks an `Authorization: Bearer KEY` header against the configured keys, in a time that tells nothing about them.
- * @returns a function that says who calls with such a header; null for one without a valid key.
- * @throws UsageError when a key is given to two tenants.
+ * Creates a check of `Authorization: Bearer KEY` headers against the configured keys, in constant time.
+ * @returns a function that returns the caller of a header; null without a valid key.
+ * @throws UsageError when a key belongs to two tenants.
  */
 export function createCallerCheck(apiKeys: readonly ApiKey[]): (authorization: string | null) => Caller | null {
   refuseSharedKeys(apiKeys);

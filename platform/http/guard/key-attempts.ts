@@ -1,18 +1,18 @@
 import { isIPv6 } from "node:net";
 
-/** Slows down guessing of keys, by network address. */
-export interface KeyAttempts {
-  /** Takes note of a wrong key. Returns how many seconds the sender should wait; 0 while it has not tried too often. */
+/** Limit of wrong keys by network address, against guessing. */
+interface KeyAttempts {
+  /** Counts a wrong key. Returns the seconds that the sender should wait; 0 within the limit. */
   wrongKey(address: string): number;
 }
 
-/** Wrong keys at once that a typing mistake or a rolled key may explain; after them one a second is answered as usual. */
+/** Number of wrong keys in a row that a typo or a rotated key explains; after them one a second is allowed. */
 const burst = 10;
 const perSecond = 1;
-/** Bounds the memory under an attack from many addresses: the one that has been quiet for longest is forgotten. */
+/** Limit of remembered addresses; the least recently used is dropped. */
 const maxAddresses = 4096;
 
-/** The /64 of an IPv6 address (one customer has at least that many), the address itself otherwise. */
+/** Network of an address: the /64 of an IPv6 address (providers assign at least that to a customer), else the address itself. */
 function networkOf(address: string): string {
   if (!isIPv6(address) || address.includes(".")) return address;
   const [head = "", tail] = address.split("::");
@@ -21,7 +21,7 @@ function networkOf(address: string): string {
   return [...groups, ...new Array<string>(Math.max(0, missing)).fill("0")].slice(0, 4).join(":");
 }
 
-/** @param nowMs of a clock that only goes forward */
+/** @param nowMs monotonic clock */
 export function createKeyAttempts(nowMs: () => number): KeyAttempts {
   /** Token buckets, the most recently used last. */
   const buckets = new Map<string, { tokens: number; atMs: number }>();

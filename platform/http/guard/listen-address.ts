@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { UsageError } from "#platform/errors.ts";
 import type { ApiKey } from "./identify-caller.ts";
 
-/** Whether only this machine can reach the address. */
+/** True if only this machine can reach the address. */
 export function isLoopback(host: string): boolean {
   const address = host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
   if (address === "localhost" || address === "::1") return true;
@@ -11,9 +11,9 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Other machines may reach the API only with a key, unless the operator says that it is meant so.
- * @param what is named in the message, e.g. "api".
- * @throws UsageError saying what to configure.
+ * Refuses an address that other machines can reach without a key, unless `insecure` allows it.
+ * @param what name in the error, such as "api"
+ * @throws UsageError with what to configure
  */
 export function assertListenAllowed(
   what: string,

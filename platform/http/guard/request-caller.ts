@@ -1,14 +1,14 @@
 import type { Caller } from "./identify-caller.ts";
 
-/** By the request itself, so that no header of a client can say it. */
+/** Callers by request, so that no client's header can set one. */
 const callers = new WeakMap<Request, Caller>();
 
-/** Remembers who sent a request, for as long as there is the request. */
+/** Remembers the caller of a request for the request's lifetime. */
 export function noteCaller(request: Request, caller: Caller): void {
   callers.set(request, caller);
 }
 
-/** Who sent the request; undefined where no key was asked for. */
+/** Caller of a request; undefined where no key was required. */
 export function callerOf(request: Request): Caller | undefined {
   return callers.get(request);
 }

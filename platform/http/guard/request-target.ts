@@ -1,22 +1,22 @@
-/** The resource that a request names, read once: authorisation, routing, logs and traces all use this reading. */
-export type RequestTarget =
-  /** `host` is in lower case and has neither port nor a dot at its end. */
+/** Resource that a request names. Authorisation, routing, logs and traces all use this one reading. */
+type RequestTarget =
+  /** `host` is in lower case, without port and trailing dot. */
   | { readonly kind: "absolute"; readonly host: string; readonly path: string }
   /** HTTP/1.0 without a Host header: the URL is a path only. */
   | { readonly kind: "without-host"; readonly path: string }
   | { readonly kind: "malformed"; readonly reason: string };
 
-/** Scheme, host (a name, an IPv4 address or an IPv6 address in brackets), port, path; a query may follow, a fragment may not. */
+/** Pattern of scheme, host (a name, an IPv4 address or an IPv6 address in brackets), port and path, with a query but no fragment. */
 const absoluteUrl = /^https?:\/\/(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?(\/[^?#]*)(?:\?[^#]*)?$/i;
 const pathOnly = /^(\/[^?#]*)(?:\?[^#]*)?$/;
-/** One host with or without a port. Bun takes the first of several Host headers, and drops the host from the URL where it can't read it. */
+/** Pattern of one host with an optional port. Bun uses the first of several Host headers, and drops a host that it can't parse from the URL. */
 const hostHeader = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
 
-/** Host headers that were read of late: nearly all requests have one of a few. */
+/** Cache of Host headers: nearly all requests have one of a few. */
 const knownHosts = new Map<string, { readonly start: string; readonly host: string }>();
 const maxKnownHosts = 64;
 
-/** The target of a request whose URL is the Host header and a path, as nearly all are; undefined for any other, which is read with more care. */
+/** Fast path for URLs of a known Host header and a path; undefined for any other, which is parsed with more care. */
 function readKnown(url: string, header: string): RequestTarget | undefined {
   const known = knownHosts.get(header);
   if (known === undefined || !url.startsWith(known.start) || url.includes("#")) return undefined;
@@ -30,7 +30,7 @@ function remember(header: string, host: string): void {
   knownHosts.set(header, { start: `http://${header.toLowerCase()}/`, host });
 }
 
-/** Reads what a request points at from its URL and Host header. Nothing in the path is decoded: the router sees the same characters. */
+/** Reads a request's target from its URL and Host header. The path is not decoded: the router sees the same characters. */
 export function requestTarget(request: { readonly url: string; readonly headers: Headers }): RequestTarget {
   const header = request.headers.get("host");
   if (header === null) {
@@ -50,7 +50,7 @@ export function requestTarget(request: { readonly url: string; readonly headers:
   return target;
 }
 
-/** The path of a request for logs and the shape of errors; "/" where it has none that can be read. */
+/** Path of a request for logs and the shape of errors; "/" if it is malformed. */
 export function requestPath(request: { readonly url: string; readonly headers: Headers }): string {
   const target = requestTarget(request);
   return target.kind === "malformed" ? "/" : target.path;

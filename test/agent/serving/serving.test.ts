@@ -60,26 +60,26 @@ describe("POST /api/v1/embed", () => {
   });
 
   test.each([
-    { name: "no inputs", body: { inputs: [] }, status: 400, message: "inputs: expected array length" },
+    { name: "no inputs", body: { inputs: [] }, status: 400, message: "inputs: expected array of 1 to 300 items" },
     {
       name: "an empty text",
       body: { inputs: ["a", ""] },
       status: 400,
-      message: 'inputs.1: expected string length greater or equal to 1, got ""',
+      message: 'inputs.1: expected string of at least 1 character, got ""',
     },
     { name: "no text", body: { inputs: [null] }, status: 400, message: "inputs.0: expected string, got null" },
     {
       name: "a text instead of a list",
       body: { inputs: "a" },
       status: 400,
-      message: 'inputs: expected array, got "a"',
+      message: "inputs: expected array, got a string",
     },
     {
       name: "too many",
       body: { inputs: new Array(301).fill("a") },
       status: 413,
       code: "PAYLOAD_TOO_LARGE",
-      message: "inputs: expected array length to be less or equal to 300, got an array of 301",
+      message: "inputs: expected array of 1 to 300 items, got an array of 301",
     },
     { name: "an unknown field", body: { inputs: ["a"], dims: 2 }, status: 400, message: "dims: unknown field" },
     {

@@ -55,7 +55,7 @@ describe("bad usage is said, and ends with 2", () => {
     const output = spyOn(console, "log").mockImplementation(() => {});
     spies.push(output);
     expect(await runCli(["power", "--help"])).toBe(0);
-    expect(output.mock.calls.flat().join("\n")).toMatch(/--days N +backtest: replay the newest days/);
+    expect(output.mock.calls.flat().join("\n")).toMatch(/--days N +backtest: replay the last N days/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { describePowerReport } from "#cli/power/power.ts";
+import { powerReportToText } from "#cli/power/power.ts";
 import { PowerReportBuilder } from "#controller/cost/report-power.ts";
 import { hourMs } from "#platform/time.ts";
 import type { Birth, MinuteData, PowerModeProfile } from "#protocol/messages.ts";
@@ -141,9 +141,9 @@ describe("power report", () => {
   });
 
   test("reads well in a terminal", () => {
-    const text = describePowerReport(reportOf([aMinute({ power: energy("70W", 40) })], { "thor-1": aBirth() }));
+    const text = powerReportToText(reportOf([aMinute({ power: energy("70W", 40) })], { "thor-1": aBirth() }));
     expect(text).toContain("actual           0.040");
     expect(text).toContain("minutes in each mode: 70W 60");
-    expect(describePowerReport(reportOf([], {}))).toContain("no minute with measured energy");
+    expect(powerReportToText(reportOf([], {}))).toContain("no minute with measured energy");
   });
 });

@@ -15,7 +15,7 @@ import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { withLiveAccuracy } from "#forecast/accuracy/scored-forecaster.ts";
 import { countRises, type ScoredForecast, summarizeAccuracy } from "#forecast/accuracy/summarize-accuracy.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
-import { describeMismatches } from "#platform/files/read-config.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { minuteMs } from "#platform/time.ts";
 import { ForecastAccuracy } from "#protocol/messages.ts";
 
@@ -151,7 +151,7 @@ describe("countRises", () => {
 describe("summarizeAccuracy", () => {
   test("of nothing says so", () => {
     const nothing = summarizeAccuracy([], 1);
-    expect(describeMismatches(ForecastAccuracy, nothing)).toEqual([]);
+    expect(explainMistakes(ForecastAccuracy, nothing)).toEqual([]);
     expect(nothing).toMatchObject({
       forecasts: 0,
       wapePercent: null,
@@ -170,7 +170,7 @@ describe("summarizeAccuracy", () => {
       miss(120, 130),
     ];
     const summary = summarizeAccuracy(forecasts, 5);
-    expect(describeMismatches(ForecastAccuracy, summary)).toEqual([]);
+    expect(explainMistakes(ForecastAccuracy, summary)).toEqual([]);
     expect(summary).toEqual({
       windowMs: 5,
       forecasts: 6,

@@ -5,7 +5,8 @@ import { ForecastConfig } from "#forecast/forecast-config.ts";
 import type { MinuteRate, TextMemory } from "#forecast/forecaster.ts";
 import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 import type { ForecastWorker, ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
-import { describeMismatches, parseConfig } from "#platform/files/read-config.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { minuteMs } from "#platform/time.ts";
 import { ForecastReport } from "#protocol/messages.ts";
 
@@ -47,7 +48,7 @@ describe("the serving forecaster", () => {
     const models: string[] = [];
     for (let minutes = 60; minutes <= 180; minutes += 1) {
       const report = await at(minutes);
-      expect(describeMismatches(ForecastReport, report)).toEqual([]);
+      expect(explainMistakes(ForecastReport, report)).toEqual([]);
       models.push(report.model);
     }
     // 15 minutes until the first forecast can be judged, 30 judged ones to know enough.

@@ -97,7 +97,7 @@ describe("requests that are wrong", () => {
       param: "body",
     },
     { name: "a number as body", body: "3", message: "body: expected object, got 3", param: "body" },
-    { name: "field missing", body: "{}", message: "inputs: expected a value, got nothing", param: "inputs" },
+    { name: "field missing", body: "{}", message: "inputs: expected array, got nothing", param: "inputs" },
     {
       name: "wrong item",
       body: '{"inputs":["a",7]}',
@@ -107,10 +107,15 @@ describe("requests that are wrong", () => {
     {
       name: "no items",
       body: '{"inputs":[]}',
-      message: "inputs: expected array length to be greater or equal to 1, got []",
+      message: "inputs: expected array of at least 1 item, got []",
       param: "inputs",
     },
-    { name: "unknown field", body: '{"inputs":["a"],"inptu":1}', message: "inptu: unknown field", param: "inptu" },
+    {
+      name: "unknown field",
+      body: '{"inputs":["a"],"inptu":1}',
+      message: "inptu: unknown field",
+      param: "inptu",
+    },
     {
       name: "many at once",
       body: '{"inputs":[1,2,3,4,5]}',

@@ -36,7 +36,7 @@ test("who has stopped reading makes room; who reads keeps it, and the newcomer i
   const stalled = answers.stream(500, {}, pieces(100));
   const reading = answers.stream(400, {}, pieces(100));
   const reader = reading.body?.getReader();
-  expect(() => answers.stream(500, {}, pieces(1))).toThrow("answers that other clients have yet to read");
+  expect(() => answers.stream(500, {}, pieces(1))).toThrow("answers that other clients have not read yet");
   await Bun.sleep(0); // the streams have taken their first pieces
   nowMs = 2_500;
   await reader?.read();

@@ -49,7 +49,7 @@ test("what is known of the model, or of which others", async () => {
   await writeWhole(join(directory.path, profileFileName), profileOf("mini"));
   expect(await check()).toMatchObject({ status: "ok", detail: "mini, mixed texts, 2026-01-05: MAXN 300 qps" });
   await writeWhole(join(directory.path, profileFileName), profileOf("other"));
-  expect(await check()).toMatchObject({ status: "note", detail: "none of mini, only of other" });
+  expect(await check()).toMatchObject({ status: "note", detail: "none for mini, only for other" });
 });
 
 test("a profile that can't be read has failed, with the reason", async () => {
@@ -59,7 +59,7 @@ test("a profile that can't be read has failed, with the reason", async () => {
 
 test("a calibration at work, and one that was interrupted", async () => {
   await writeWhole(join(directory.path, sweepFileName), sweep);
-  expect(await check()).toMatchObject({ status: "note", detail: "a calibration is at work: MAXN done" });
+  expect(await check()).toMatchObject({ status: "note", detail: "a calibration is running: MAXN done" });
   const ended = Bun.spawn(["true"]);
   await ended.exited;
   await writeWhole(join(directory.path, sweepFileName), { ...sweep, pid: ended.pid, done: [] });

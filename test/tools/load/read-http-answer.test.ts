@@ -50,7 +50,7 @@ test("a connection that ends within an answer has no answer", () => {
 test.each([
   ["SSH-2.0-OpenSSH\r\n\r\n", "not HTTP"],
   ["x".repeat(70_000), "not HTTP"],
-  [ok("content-length: many", ""), "no number"],
+  [ok("content-length: many", ""), "invalid content-length"],
   [ok("transfer-encoding: chunked", "zz\r\n"), "chunks"],
 ])("%# what is no HTTP", (text, message) => {
   expect(() => new HttpAnswerReader().push(Buffer.from(text))).toThrow(message);

@@ -2,15 +2,15 @@ import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { childEnvironment } from "#platform/process/child-environment.ts";
 
-export interface ChildOptions {
-  /** What people call it, e.g. "agent thor-1". */
+interface ChildOptions {
+  /** Name in messages, such as "agent thor-1". */
   readonly name: string;
   readonly command: readonly string[];
-  /** Takes all it prints. */
+  /** File for its output. */
   readonly logPath: string;
 }
 
-/** One process of the demo's fleet. It ends with this process however this one ends, as long as it watches its standard input. */
+/** Process of the demo's fleet. It watches its standard input and so ends with this process, however this one ends. */
 export class ChildProcess {
   readonly name: string;
   readonly logPath: string;
@@ -27,7 +27,7 @@ export class ChildProcess {
         stdin: "pipe",
         stdout: log,
         stderr: log,
-        // A session of its own: Ctrl-C in the terminal must not stop it before the demo does, in order.
+        // In its own session: Ctrl-C in the terminal must not stop it before the demo does.
         detached: true,
       });
     } finally {
@@ -43,18 +43,18 @@ export class ChildProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Resolves when the process has ended, with how: "exit code 2", "signal SIGKILL". */
+  /** Resolves with the cause when the process has ended: "exit code 2", "signal SIGKILL". */
   async ended(): Promise<string> {
     await this.#child.exited;
     return this.#child.signalCode === null ? `exit code ${this.#child.exitCode}` : `signal ${this.#child.signalCode}`;
   }
 
-  /** True once {@link stop} was called: its end is no failure then. */
+  /** True after {@link stop} was called: its end is then not a failure. */
   get stopping(): boolean {
     return this.#stopping;
   }
 
-  /** Asks it to stop, waits, and kills it when it takes longer than `graceMs` of real time. Resolves with whether it had to be killed. */
+  /** Stops the process, and kills it after `graceMs` of real time. Resolves with true if it had to be killed. */
   async stop(graceMs: number): Promise<boolean> {
     this.#stopping = true;
     if (!this.running) return false;
@@ -69,7 +69,7 @@ export class ChildProcess {
     return killed;
   }
 
-  /** The end of its log. */
+  /** Returns the end of its log. */
   async lastLines(count: number): Promise<string[]> {
     const text = await readFile(this.logPath, "utf8").catch(() => "");
     return text.trimEnd().split("\n").slice(-count);

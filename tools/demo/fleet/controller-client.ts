@@ -4,22 +4,22 @@ import type { CostReport } from "#controller/cost/cost-report.ts";
 import type { ForecastAccuracy } from "#protocol/messages.ts";
 import { getJson } from "./http-json.ts";
 
-/** The part of the controller's API that the demo reads. Calls reject when it does not answer. */
+/** Part of the controller's API that the demo reads. Calls reject when it does not answer. */
 export interface ControllerClient {
   fleet(): Promise<FleetView>;
   agents(): Promise<Static<typeof AgentList>["agents"]>;
-  /** Decisions other than holds, newest first. */
+  /** Returns decisions other than holds, newest first. */
   decisions(sinceMs: number): Promise<Static<typeof DecisionList>["decisions"]>;
   cost(startMs: number, endMs: number): Promise<CostReport>;
-  /** What the fleet's forecasts of the last 24 hours were worth, by the controller's own comparison. */
+  /** Returns the accuracy of the fleet's forecasts of the last 24 hours, as measured by the controller. */
   forecastAccuracy(): Promise<ForecastAccuracy>;
 }
 
-const mostDecisions = 1000;
+const maxDecisions = 1000;
 
 export function createControllerClient(url: string): ControllerClient {
   const decisionsOf = async (kind: string, sinceMs: number) => {
-    const query = `kind=${kind}&sinceMs=${Math.floor(sinceMs)}&limit=${mostDecisions}`;
+    const query = `kind=${kind}&sinceMs=${Math.floor(sinceMs)}&limit=${maxDecisions}`;
     const { decisions } = (await getJson(`${url}/api/v1/decisions?${query}`)) as Static<typeof DecisionList>;
     return decisions;
   };

@@ -5,7 +5,7 @@ export interface DemoBoard {
   readonly preset: keyof typeof boardPresets;
 }
 
-/** Boards of differing size, in this order for as many agents as are asked for. */
+/** Boards of different sizes, in the order in which agents get them. */
 const boardOrder: readonly { readonly preset: keyof typeof boardPresets; readonly name: string }[] = [
   { preset: "thor-t5000", name: "thor" },
   { preset: "jetson-classic", name: "classic" },
@@ -13,7 +13,7 @@ const boardOrder: readonly { readonly preset: keyof typeof boardPresets; readonl
   { preset: "thor-t5000", name: "thor" },
 ];
 
-/** The fleet of a demo with `count` agents: "thor-1", "classic-1", "orin-1", "thor-2", … */
+/** Creates the boards of `count` agents: "thor-1", "classic-1", "orin-1", "thor-2", … */
 export function demoBoards(count: number): DemoBoard[] {
   const named = new Map<string, number>();
   return Array.from({ length: count }, (_, index) => {
@@ -24,7 +24,7 @@ export function demoBoards(count: number): DemoBoard[] {
   });
 }
 
-/** What the full-size boards serve together, each in its most capable mode, requests a second. */
+/** Total capacity of the full-size boards in their most capable modes, requests a second. */
 export function fleetCapacityQps(boards: readonly DemoBoard[]): number {
   return boards.reduce(
     (sum, { preset }) => sum + Math.max(...boardPresets[preset].modes.map((mode) => mode.capacityQps)),

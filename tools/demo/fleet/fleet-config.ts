@@ -6,7 +6,7 @@ import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
 
-/** A configuration file: only what differs from the defaults. */
+/** Configuration without the values that are defaults. */
 type Partially<T> = T extends readonly unknown[]
   ? T
   : T extends object
@@ -18,34 +18,34 @@ const fleet = "demo";
 export interface FleetSettings {
   readonly directory: string;
   readonly clock: ClockConfig;
-  /** What capacities and thresholds in requests a second are multiplied by. */
+  /** Factor for capacities and thresholds in requests a second. */
   readonly capacityScale: number;
   readonly controllerPort: number;
   readonly brokerPort: number;
 }
 
-/** What one agent carries and the thresholds of the power policy, in a fleet of full size (requests a second). */
+/** Capacity of an agent and thresholds of the power policy in a full-size fleet, requests a second. */
 const fullSize = { capacityPerReplicaQps: 350, highQps: 300, lowQps: 100 } as const;
 
 /**
- * The trace is of a small server: its single minutes differ by a third from the quarter of an hour around them. Stepping down waits for
- * half an hour without such a minute, else the fleet would follow the noise.
+ * Minutes without a peak before the fleet steps down. The trace is of a small server, whose single minutes differ by a third from the quarter of an
+ * hour around them: a fleet that steps down sooner would follow the noise.
  */
 const calmMinutes = 30;
 
 /**
- * Limits that guard against what takes real time (a busy machine, a message on its way) are meant in real time: on a clock that runs
- * 288 times as fast, three of its minutes are over in 0.6 seconds.
+ * Converts a limit of real time (a busy machine, a message in transit) to clock time: on a clock that runs 288 times as fast, three minutes are over
+ * in 0.6 real seconds.
  */
-function realTimeMs(clock: ClockConfig, realMs: number, atLeastMs: number): number {
-  return Math.max(atLeastMs, Math.round(realMs * clock.speed));
+function realTimeMs(clock: ClockConfig, realMs: number, minMs: number): number {
+  return Math.max(minMs, Math.round(realMs * clock.speed));
 }
 
 function controllerStateDir(settings: FleetSettings): string {
   return join(settings.directory, "controller");
 }
 
-/** @param warmUpRealMs how long the controller only listens: until there is traffic */
+/** @param warmUpRealMs time in which the controller only listens, until there is traffic */
 export function controllerConfig(
   settings: FleetSettings,
   agents: number,
@@ -56,7 +56,7 @@ export function controllerConfig(
     fleet,
     stateDir: controllerStateDir(settings),
     api: { host: "127.0.0.1", port: settings.controllerPort },
-    // Its agents are told where the key is.
+    // The agents' configuration names the key file.
     broker: { embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
     ingest: {
       staleAfterMs: realTimeMs(clock, 10_000, 180_000),
@@ -66,10 +66,10 @@ export function controllerConfig(
       policy: "fleet-plan",
       plan: {
         startupS: realTimeMs(clock, 500, minuteMs) / 1000,
-        // Real time: a part of the half second between two decisions, as solver and agents share this machine's cores.
+        // Real time, part of the half second between two decisions: solver and agents share this machine's cores.
         solverMs: 250,
       },
-      // Each decision takes a forecast, tens of milliseconds of a core.
+      // Each decision needs a forecast, tens of milliseconds of a core.
       intervalMs: Math.ceil(realTimeMs(clock, 500, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
       minReplicas: Math.min(2, agents),
@@ -84,8 +84,8 @@ export function controllerConfig(
 }
 
 /**
- * A night's training in a demo's day: at any hour, as soon as there are 30 held-out forecasts to judge it by, and twice a day. Its window and its record
- * are of the demo's clock, what it may take of the machine is in real time. Every agent may: those that the plan lets serve for long enough do.
+ * Night training within a demo's day: at any hour, once there are 30 held-out forecasts to judge it by, and twice a day. Window and record are in clock
+ * time, limits of the machine in real time. Agents that serve for long enough train.
  */
 const training = { window: "00:00-00:00", minDays: 0.25, maxMinutes: 0.5, units: "tiny" } as const;
 
@@ -101,7 +101,7 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
       keyFile: brokerKeyPath(controllerStateDir(settings)),
     },
     // One thread: the agents share this machine's cores, and short texts gain nothing from a second one.
-    // No cache: the demo repeats its texts, and its work is to be real.
+    // No cache: the demo repeats its texts, and must compute each.
     serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },
     power: {
       board: "simulated",
@@ -117,13 +117,13 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
   };
 }
 
-/** An agent that serves as fast as this machine can, on its own, to measure that. */
+/** Creates the configuration of an agent that serves as fast as this machine can, to measure its speed. */
 export function probeConfig(directory: string, port: number, brokerPort: number): Partially<AgentConfig> {
   return {
     fleet,
     id: "probe",
     stateDir: join(directory, "probe"),
-    // Nobody listens there: an agent serves without a broker.
+    // No broker listens there: an agent serves without one.
     broker: { url: `mqtt://127.0.0.1:${brokerPort}` },
     serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },
     power: { board: "none" },

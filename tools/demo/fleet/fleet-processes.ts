@@ -4,7 +4,7 @@ import { ChildProcess } from "./child-process.ts";
 const shownLogLines = 12;
 const stopGraceMs = 8_000;
 
-/** A process of the fleet ended, or was not ready in time. The message says which, how, and what its log ends with. */
+/** Error of a process that ended or was not ready in time. The message names it and the cause, and quotes the end of its log. */
 export class FleetFailure extends Error {
   constructor(message: string) {
     super(message);
@@ -17,7 +17,7 @@ async function failureOf(child: ChildProcess, what: string): Promise<FleetFailur
   return new FleetFailure(`${child.name} ${what}; the end of its log (${child.logPath}):\n${lines.join("\n")}`);
 }
 
-/** The demo's child processes: started one by one, stopped in the opposite order, watched in between. */
+/** Child processes of the demo: started one by one, watched, and stopped in the opposite order. */
 export class FleetProcesses {
   readonly #directory: string;
   readonly #children: ChildProcess[] = [];
@@ -25,17 +25,17 @@ export class FleetProcesses {
   #fail: (failure: FleetFailure) => void = () => {};
   #closed = false;
 
-  /** @param directory takes the log files */
+  /** @param directory for the log files */
   constructor(directory: string) {
     this.#directory = directory;
     this.#failure = new Promise((_, reject) => {
       this.#fail = reject;
     });
-    // Nobody may be waiting at the moment of a failure: it is seen by the next `guard`.
+    // A failure between two calls of `guard` is reported by the next one.
     this.#failure.catch(() => {});
   }
 
-  /** @throws FleetFailure once the fleet is being stopped: a start that was under way must not add to it */
+  /** Starts a process. @throws FleetFailure when the fleet is being stopped: a start in progress must not add to it */
   start(name: string, command: readonly string[]): ChildProcess {
     if (this.#closed) throw new FleetFailure(`${name} is not started: the fleet is being stopped`);
     const child = new ChildProcess({
@@ -50,14 +50,14 @@ export class FleetProcesses {
     return child;
   }
 
-  /** `work`, or a FleetFailure as soon as a process ends by itself. */
+  /** Resolves with `work`, or rejects with a FleetFailure as soon as a process ends by itself. */
   guard<T>(work: Promise<T>): Promise<T> {
     return Promise.race([this.#failure, work]);
   }
 
   /**
-   * Asks `probe` until it says yes.
-   * @throws FleetFailure when that takes longer than `timeoutMs` of real time, or when any process ends meanwhile.
+   * Polls `probe` until it returns true.
+   * @throws FleetFailure after `timeoutMs` of real time, or when any process ends meanwhile.
    */
   async waitUntil(child: ChildProcess, what: string, timeoutMs: number, probe: () => Promise<boolean>): Promise<void> {
     const deadlineMs = performance.now() + timeoutMs;
@@ -69,7 +69,7 @@ export class FleetProcesses {
     }
   }
 
-  /** Stops the processes, the last started first; those of the same `group` at the same time. Resolves with the names of those that had to be killed. */
+  /** Stops the processes, the last started first and those of a `group` at the same time. Resolves with the names of those that had to be killed. */
   async stopAll(group: (child: ChildProcess) => string): Promise<string[]> {
     this.#closed = true;
     const killed: string[] = [];

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:net";
 
-/** Below the ports that Linux gives to outgoing connections, so that none of these is taken between the check and its use. */
+/** Range below the ports of outgoing connections on Linux, so that none of these takes a port between check and use. */
 const firstPort = 20_000;
 const lastPort = 32_000;
 
@@ -13,8 +13,8 @@ function listen(port: number): Promise<Server | null> {
 }
 
 /**
- * Ports of the loopback address that are free now, all different.
- * @param random gives numbers from 0 (included) to 1 (excluded)
+ * Finds different free ports of the loopback address.
+ * @param random returns numbers from 0 (included) to 1 (excluded)
  */
 export async function findFreePorts(count: number, random: () => number): Promise<number[]> {
   const servers = new Map<number, Server>();

@@ -1,12 +1,12 @@
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 
-/** A fleet of the demo has a handful of agents. */
+/** Limits of an answer about a few agents. */
 const bounds = { timeoutMs: 5_000, maxBytes: 16 * 1024 * 1024 } as const;
 
 /**
- * The JSON that an address answers with.
- * @throws Error when it can't be reached, takes longer than five seconds, or answers with another status than 200.
+ * Fetches JSON.
+ * @throws Error when the address can't be reached, takes longer than five seconds or does not answer with success.
  */
 export async function getJson(url: string): Promise<unknown> {
   const response = await fetchBounded(url, bounds);
@@ -14,7 +14,7 @@ export async function getJson(url: string): Promise<unknown> {
   return await response.json();
 }
 
-/** Whether an address answers with a success; false when it can't be reached. */
+/** True if an address answers with success. */
 export async function answersOk(url: string): Promise<boolean> {
   try {
     return (await fetchBounded(url, bounds)).ok;

@@ -4,7 +4,7 @@ const concurrency = 4;
 const warmUpMs = 500;
 
 /**
- * How many requests a second an agent answers here, asked by a few clients that each send the next request when they have the answer.
+ * Measures how many requests a second an agent answers to a few clients that each send the next request when they have the answer.
  * @param measureMs real milliseconds, after a short warm-up
  * @throws Error when a request fails
  */

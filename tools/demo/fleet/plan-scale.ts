@@ -1,36 +1,36 @@
-/** How the trace becomes the demo's traffic, and the full-size fleet the demo's fleet. */
+/** Scales from the trace to the demo's traffic and from the full-size fleet to the demo's fleet. */
 export interface DemoScale {
   /** Real requests for each request of the trace. */
   readonly demandFactor: number;
   /** Requests of the full-size fleet that each real request stands for (N). */
   readonly requestsPerRealRequest: number;
-  /** 1/N: what every capacity and threshold in requests a second is multiplied by. */
+  /** Factor 1/N for every capacity and threshold in requests a second. */
   readonly capacityScale: number;
   /** Real requests a real second, on average and in the busiest quarter of an hour. */
   readonly averageRealQps: number;
   readonly peakRealQps: number;
-  /** Requests a second of the clock that the full-size fleet is asked for, on average and in the busiest quarter of an hour. */
+  /** Demand on the full-size fleet in requests a clock second, on average and in the busiest quarter of an hour. */
   readonly averageFleetQps: number;
   readonly peakFleetQps: number;
 }
 
-export interface ScaleInput {
-  /** Requests of the trace in each minute that is replayed. */
+interface ScaleInput {
+  /** Requests of the trace in each replayed minute. */
   readonly minuteRequests: readonly number[];
-  /** How many clock seconds pass in a real one. */
+  /** Clock seconds per real second. */
   readonly speed: number;
-  /** What the full-size fleet can serve with every agent active in its most capable mode, requests a second. */
+  /** Capacity of the full-size fleet with every agent active in its most capable mode, requests a second. */
   readonly fleetCapacityQps: number;
-  /** The part of that capacity that the busiest quarter of an hour is to need, 0 to 1. */
+  /** Share of that capacity for the busiest quarter of an hour, 0 to 1. */
   readonly peakUtilization: number;
-  /** Real requests a second that this machine is to serve on average and in the busiest quarter of an hour, at most. */
+  /** Limits of real requests a second on this machine, on average and in the busiest quarter of an hour. */
   readonly maxAverageRealQps: number;
   readonly maxPeakRealQps: number;
 }
 
 const peakMinutes = 15;
 
-/** The highest mean of `peakMinutes` neighbouring minutes (of all of them when there are fewer). */
+/** Highest mean of `peakMinutes` consecutive minutes (of all if there are fewer). */
 function busiestMean(minuteRequests: readonly number[]): number {
   const span = Math.min(peakMinutes, minuteRequests.length);
   let sum = minuteRequests.slice(0, span).reduce((total, requests) => total + requests, 0);
@@ -43,9 +43,8 @@ function busiestMean(minuteRequests: readonly number[]): number {
 }
 
 /**
- * Two scales at once. The trace's shape is stretched so that its peak needs `peakUtilization` of the full-size fleet; and so few of
- * those requests are really sent (one in N) that this machine keeps to its limits, with the fleet's capacities shrunk by the same N.
- * Null when the trace has no request in these minutes.
+ * Plans two scales. The trace is scaled so that its peak needs `peakUtilization` of the full-size fleet, and only one in N of these requests is
+ * sent, so that this machine stays within its limits, with the fleet's capacities divided by the same N. Null without a request in these minutes.
  */
 export function planScale(input: ScaleInput): DemoScale | null {
   const { minuteRequests, speed, fleetCapacityQps } = input;

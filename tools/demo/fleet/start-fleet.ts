@@ -14,10 +14,10 @@ import type { FleetProcesses } from "./fleet-processes.ts";
 import { answersOk } from "./http-json.ts";
 import { measureQps } from "./measure-machine.ts";
 
-/** Extracting a compiled program's libraries and loading four models takes seconds here, and longer on a slow disk. */
+/** Time limit of a start: unpacking libraries and loading four models takes seconds, longer on a slow disk. */
 const readyTimeoutMs = minuteMs;
 const measureMs = 1_500;
-/** One vector, in decimal digits. */
+/** Size limit of an answer with one vector. */
 const maxAnswerBytes = 1024 * 1024;
 
 export const sendOptions: SendOptions = {
@@ -39,14 +39,14 @@ async function writeConfig(directory: string, name: string, config: unknown): Pr
   return path;
 }
 
-export interface MachineSpeed {
-  /** Requests a second that one agent answers when nothing holds it back. */
+interface MachineSpeed {
+  /** Rate that one agent answers without limits, requests a second. */
   readonly qps: number;
-  /** Real milliseconds from an agent's start to its readiness. */
+  /** Real time from an agent's start until it is ready. */
   readonly startMs: number;
 }
 
-/** Starts an agent of its own, measures it, and stops it. */
+/** Starts a separate agent, measures it and stops it. */
 export async function measureMachine(
   processes: FleetProcesses,
   directory: string,
@@ -70,7 +70,7 @@ export async function measureMachine(
 export interface FleetPlan {
   readonly directory: string;
   readonly boards: readonly DemoBoard[];
-  /** The controller's, the broker's, then one for each board. */
+  /** Ports of the controller, of the broker, then of each board. */
   readonly ports: readonly number[];
   readonly clock: ClockConfig;
   readonly capacityScale: number;
@@ -79,7 +79,7 @@ export interface FleetPlan {
 
 /**
  * Starts controller and agents; resolves with their addresses when all agents are ready and the controller knows them.
- * @throws FleetFailure naming the process that was not
+ * @throws FleetFailure naming a process that was not ready
  */
 export async function startFleet(
   processes: FleetProcesses,
@@ -98,7 +98,7 @@ export async function startFleet(
   const controllerChild = startProcess(processes, "controller", "controller", controllerPath);
   await processes.waitUntil(controllerChild, "healthy", readyTimeoutMs, () => answersOk(`${controllerUrl}/healthz`));
   say(
-    `controller healthy: ${controllerUrl} (broker on port ${brokerPort}); why it decides as it does: thormesh why --url ${controllerUrl}`,
+    `controller healthy: ${controllerUrl} (broker on port ${brokerPort}); its decisions: thormesh why --url ${controllerUrl}`,
   );
 
   const agents = await Promise.all(
@@ -126,7 +126,7 @@ export async function startFleet(
       boards.length
     );
   });
-  // Every process has the same clock; say so by its own word, not by assumption.
+  // Verifies that the processes share the clock.
   const driftMs = (await processes.guard(controller.fleet())).nowMs - createClock(clock).nowMs();
   if (Math.abs(driftMs) > clock.speed * 5_000)
     throw new Error(`the controller's clock is off by ${driftMs} ms. This is a bug.`);

@@ -1,26 +1,26 @@
-/** An agent as the controller's list (or another agent's answer) names it. */
+/** Agent from the controller's list or another agent's answer. */
 export interface Target {
   readonly agentId: string;
   readonly url: string;
-  /** Its share of the traffic, relative to the others'. */
+  /** Share of the traffic relative to the others. */
   readonly weight: number;
 }
 
 interface Candidate extends Target {
-  /** What it is owed, in the smooth weighted round robin. */
+  /** Credit in the smooth weighted round robin. */
   credit: number;
-  /** Not asked before this time. */
+  /** Time until which it gets no requests. */
   restsUntilMs: number;
 }
 
 /**
- * Spreads requests over agents in proportion to their weights, evenly in time (nginx's smooth weighted round robin: every
- * agent earns its weight in each round, the richest is picked and pays the sum of all weights).
+ * Spreads requests over agents in proportion to their weights, evenly over time (nginx's smooth weighted round robin: in each round every agent
+ * earns its weight, and the one with the most credit is picked and pays the sum of all weights).
  */
 export class Balancer {
   #candidates = new Map<string, Candidate>();
 
-  /** Takes over the list of agents that serve. Those that are not on it are not asked any more. */
+  /** Replaces the list of agents; agents not in it get no more requests. */
   update(targets: readonly Target[]): void {
     const before = this.#candidates;
     this.#candidates = new Map(
@@ -40,7 +40,7 @@ export class Balancer {
     );
   }
 
-  /** Adds agents that another agent says serve, until the next {@link update}. */
+  /** Adds serving peers that another agent named, until the next {@link update}. */
   addHeardOf(peers: readonly { readonly agentId: string; readonly url: string }[]): void {
     const weight = Math.min(...[...this.#candidates.values()].map((candidate) => candidate.weight), 1);
     for (const peer of peers) {
@@ -49,13 +49,13 @@ export class Balancer {
     }
   }
 
-  /** Leaves an agent alone until `untilMs`, because it refused or did not answer. */
+  /** Sends no requests to an agent until `untilMs`, because it refused or did not answer. */
   rest(agentId: string, untilMs: number): void {
     const candidate = this.#candidates.get(agentId);
     if (candidate !== undefined) candidate.restsUntilMs = Math.max(candidate.restsUntilMs, untilMs);
   }
 
-  /** The agent to ask now, not one of `tried` when another one is there; null when there is none to ask. */
+  /** Picks the next agent, one of `tried` only if there is no other; null if there is none. */
   pick(nowMs: number, tried: ReadonlySet<string>): Target | null {
     const awake = [...this.#candidates.values()].filter((candidate) => candidate.restsUntilMs <= nowMs);
     const untried = awake.filter((candidate) => !tried.has(candidate.agentId));

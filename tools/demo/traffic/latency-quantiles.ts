@@ -1,15 +1,15 @@
-const lowestMs = 0.1;
-/** Each bucket ends 2 % above the one before: a quantile is right to 1 %, and hours of requests need no more than 900 numbers. */
+const minMs = 0.1;
+/** Ratio of the limits of neighbouring buckets: quantiles are accurate to 1 %, and 900 numbers cover hours of requests. */
 const growth = 1.02;
 const bucketCount = 900;
 
-/** Counts real latencies of any number of requests in bounded memory. */
+/** Histogram of latencies, with bounded memory for any number of requests. */
 export class LatencyQuantiles {
   readonly #counts = new Uint32Array(bucketCount);
   #total = 0;
 
   record(latencyMs: number): void {
-    const bucket = Math.floor(Math.log(Math.max(latencyMs, lowestMs) / lowestMs) / Math.log(growth));
+    const bucket = Math.floor(Math.log(Math.max(latencyMs, minMs) / minMs) / Math.log(growth));
     const index = Math.min(bucketCount - 1, bucket);
     this.#counts[index] = (this.#counts[index] ?? 0) + 1;
     this.#total += 1;
@@ -19,7 +19,7 @@ export class LatencyQuantiles {
     return this.#total;
   }
 
-  /** The latency in ms that a share `quantile` (0..1) of the requests stayed under; null without any request. */
+  /** Quantile (0 to 1) of the latencies in ms; null without any. */
   quantileMs(quantile: number): number | null {
     if (this.#total === 0) return null;
     const rank = Math.max(1, Math.ceil(quantile * this.#total));
@@ -29,6 +29,6 @@ export class LatencyQuantiles {
       seen += this.#counts[index] ?? 0;
       if (seen >= rank) break;
     }
-    return lowestMs * growth ** (index + 0.5);
+    return minMs * growth ** (index + 0.5);
   }
 }

@@ -5,23 +5,23 @@ import { LatencyQuantiles } from "./latency-quantiles.ts";
 import { paceMinute } from "./pace.ts";
 import type { ApiShape, SendResult } from "./send-embedding.ts";
 
-/** Requests under way at once; what is due beyond that waits, so that a stuck fleet does not fill the memory. */
+/** Limit of requests in flight; others wait, so that a stuck fleet does not fill the memory. */
 const maxInFlight = 1_000;
 const rateWindowMs = 2_000;
 
 export interface LoadOptions {
   readonly clock: Clock;
-  /** Real time, by which the rate that is shown is measured. */
+  /** Real time, by which the shown rate is measured. */
   readonly realNowMs: () => number;
-  /** Real requests to send in the clock minute that begins at `minuteStartMs`. */
+  /** Number of real requests in the clock minute that begins at `minuteStartMs`. */
   readonly requestsInMinute: (minuteStartMs: number) => number;
   readonly nextText: () => string;
   readonly send: (shape: ApiShape, text: string) => Promise<SendResult>;
-  /** Called for every request that finally failed. */
+  /** Called for every request that failed after all retries. */
   readonly onError: (reason: string) => void;
 }
 
-/** Replays a rate over the clock's time: each request leaves when it is due, whether or not earlier ones were answered. */
+/** Replays a rate in clock time: each request is sent when due, whether or not earlier ones were answered. */
 export class LoadGenerator {
   readonly #options: LoadOptions;
   readonly #abort = new AbortController();
@@ -36,7 +36,7 @@ export class LoadGenerator {
     this.#options = options;
   }
 
-  /** Sends from now until the clock shows `untilMs` or {@link stop}; resolves when the last request has its answer. */
+  /** Sends requests until the clock shows `untilMs` or until {@link stop}; resolves when the last one has its answer. */
   async run(untilMs: number): Promise<void> {
     const { clock, requestsInMinute } = this.#options;
     const { signal } = this.#abort;
@@ -59,7 +59,7 @@ export class LoadGenerator {
     await Promise.all(this.#inFlight);
   }
 
-  /** Sends nothing more; {@link run} then resolves once what is under way has its answer. */
+  /** Stops sending; {@link run} resolves when the requests in flight have their answers. */
   stop(): void {
     this.#abort.abort();
   }
@@ -77,7 +77,7 @@ export class LoadGenerator {
     };
   }
 
-  /** Requests sent a real second, over the last two. */
+  /** Requests sent a real second, over the last two seconds. */
   sentQps(): number {
     this.#forgetOld(this.#options.realNowMs());
     return this.#sentAtMs.length / (rateWindowMs / 1000);

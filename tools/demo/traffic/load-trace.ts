@@ -3,14 +3,14 @@ import { UsageError } from "#platform/errors.ts";
 import nasaPath from "../../../models/traffic-lstm/nasa_http_jul95_1min.csv" with { type: "file" };
 import { cutIntoMinutes, type Trace } from "./trace.ts";
 
-export interface NamedTrace {
+interface NamedTrace {
   readonly name: string;
   readonly trace: Trace;
 }
 
 /**
- * The trace that the program carries, or the one in `file`.
- * @throws UsageError when the file can't be read or is no trace.
+ * Loads the trace in `file`, by default the built-in one.
+ * @throws UsageError when the file can't be read or is not a trace.
  */
 export async function loadTrace(file: string | undefined): Promise<NamedTrace> {
   if (file === undefined) {

@@ -1,14 +1,14 @@
-/** Where in a minute the requests fall, and what is left over for the next one. */
-export interface PacedMinute {
-  /** Each request's place in the minute, 0 (its start) to 1 (its end), rising. */
+/** Times of the requests within a minute, and the remainder for the next minute. */
+interface PacedMinute {
+  /** Times of the requests within the minute, 0 (start) to 1 (end), ascending. */
   readonly offsets: readonly number[];
-  /** The part of a request that the next minute begins with, 0 to 1. */
+  /** Fraction of a request carried over to the next minute, 0 to 1. */
   readonly carry: number;
 }
 
 /**
- * Spreads `requests` (any fraction) evenly over a minute. A request falls where the running sum of the rate, begun at `carry`,
- * reaches a whole number; so over many minutes none is lost or made up by rounding.
+ * Spreads `requests` (may be fractional) evenly over a minute. A request is due where the running sum of the rate, starting at `carry`, reaches a
+ * whole number, so that rounding neither loses nor adds requests over many minutes.
  */
 export function paceMinute(requests: number, carry: number): PacedMinute {
   if (!(requests > 0)) return { offsets: [], carry };

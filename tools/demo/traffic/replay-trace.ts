@@ -4,7 +4,7 @@ import { createControllerClient } from "#tools/demo/fleet/controller-client.ts";
 import type { DemoBoard } from "#tools/demo/fleet/demo-fleet.ts";
 import type { FleetProcesses } from "#tools/demo/fleet/fleet-processes.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
-import { type FleetFollower, followFleet } from "#tools/demo/view/follow-fleet.ts";
+import { FleetFollower } from "#tools/demo/view/follow-fleet.ts";
 import { followTraining, type TrainingFollower } from "#tools/demo/view/follow-training.ts";
 import { renderProgress, renderView } from "#tools/demo/view/render-view.ts";
 import type { DemoSnapshot, TrafficCounts } from "#tools/demo/view/snapshot.ts";
@@ -15,22 +15,22 @@ import { type SendOptions, sendEmbedding } from "./send-embedding.ts";
 
 const viewPeriodMs = 500;
 const linePeriodMs = 10_000;
-/** For the last minutes' records to reach the controller. */
+/** Time for the last minutes' records to reach the controller. */
 const settleMs = 1_500;
-/** Real time that a training under way has to be judged after the traffic: seconds, but it runs only where nothing else wants the cores. */
+/** Limit of real time for a training to end after the traffic: it needs seconds, but runs only on idle cores. */
 const trainingEndMs = minuteMs;
 
-export interface ReplayPlan {
+interface ReplayPlan {
   readonly clock: Clock;
   readonly controllerUrl: string;
   readonly agents: readonly { readonly agentId: string; readonly url: string }[];
   readonly boards: readonly DemoBoard[];
   readonly scale: DemoScale;
-  /** Real requests in the clock minute that begins at a time. */
+  /** Number of real requests in the clock minute that begins at a time. */
   readonly requestsInMinute: (minuteStartMs: number) => number;
-  /** When the trace's window ends. */
+  /** End of the trace's window. */
   readonly toMs: number;
-  /** Whether to go on after it. */
+  /** True: continues after it. */
   readonly forever: boolean;
   readonly nextText: () => string;
   readonly sendOptions: SendOptions;
@@ -38,14 +38,14 @@ export interface ReplayPlan {
 
 export interface ReplaySurroundings {
   readonly progress: Progress;
-  /** Whether `progress` shows the live view; else lines of progress are said. */
+  /** True: shows the live view; false: prints lines of progress. */
   readonly live: boolean;
-  /** Resolves when the traffic is to end early. */
+  /** Resolves when the traffic should end early. */
   readonly stopped: Promise<void>;
 }
 
-/** What came of the traffic, by the demo's own count and by the controller's records. */
-export interface ReplayResult {
+/** Results of the replay, as counted by the demo and recorded by the controller. */
+interface ReplayResult {
   readonly fromMs: number;
   readonly toMs: number;
   /** Real seconds from the first request to the last answer. */
@@ -56,7 +56,7 @@ export interface ReplayResult {
 }
 
 /**
- * Sends the trace's traffic until its end (or for ever, or until stopped) and shows how the fleet does meanwhile.
+ * Sends the trace's traffic until its end (or for ever, or until stopped) and shows the state of the fleet.
  * @throws FleetFailure when a process of the fleet ends by itself
  */
 export async function replayTrace(
@@ -68,10 +68,10 @@ export async function replayTrace(
   const untilMs = plan.forever ? Number.POSITIVE_INFINITY : plan.toMs;
   const fromMs = Math.ceil(clock.nowMs() / minuteMs) * minuteMs;
   const startedMs = performance.now();
-  /** When the traffic ended; what happens after that is not of its making. */
+  /** End of the traffic; later events don't belong to it. */
   let endedMs = untilMs;
   const balancer = new Balancer();
-  const fleet = followFleet({
+  const fleet = new FleetFollower({
     controller: createControllerClient(plan.controllerUrl),
     boards: plan.boards,
     balancer,
@@ -79,6 +79,7 @@ export async function replayTrace(
     untilMs: () => Math.min(clock.nowMs(), endedMs),
     nowMs: () => clock.nowMs(),
   });
+  fleet.start();
   const training = followTraining(plan.agents);
   const load = new LoadGenerator({
     realNowMs: () => performance.now(),
@@ -90,7 +91,7 @@ export async function replayTrace(
   });
   const snapshot = (): DemoSnapshot => {
     const clockMs = Math.min(clock.nowMs(), endedMs);
-    const forecast = fleet.forecast();
+    const forecast = fleet.forecasts.at(-1);
     return {
       clockMs,
       speed: clock.speed,
@@ -99,11 +100,11 @@ export async function replayTrace(
       scale,
       sentQps: load.sentQps(),
       traffic: load.counts(),
-      agents: fleet.agents(),
-      forecast: forecast === null ? null : { peakQps: Math.max(...forecast.qps), model: forecast.model },
+      agents: fleet.agents,
+      forecast: forecast === undefined ? null : { peakQps: Math.max(...forecast.qps), model: forecast.model },
       trainings: training.trainings(),
-      cost: fleet.cost(),
-      decisions: fleet.decisions(),
+      cost: fleet.cost,
+      decisions: fleet.decisions,
     };
   };
   const view = live

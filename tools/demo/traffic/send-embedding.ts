@@ -1,29 +1,29 @@
 import type { Balancer } from "./balancer.ts";
 
-/** The two faces of the agent's API that the load generator uses in turn. */
+/** APIs of the agent that the load generator uses in turn. */
 export type ApiShape = "native" | "openai";
 
 export interface SendResult {
   readonly ok: boolean;
   /** Attempts after the first. */
   readonly retries: number;
-  /** From the first attempt to the answer, in real milliseconds. */
+  /** Real time from the first attempt to the answer. */
   readonly latencyMs: number;
-  /** Why the last attempt failed; empty when it was answered. */
+  /** Reason why the last attempt failed; empty if it was answered. */
   readonly failure: string;
 }
 
-export interface EmbeddingPost {
+interface EmbeddingPost {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly timeoutMs: number;
 }
 
 export interface SendOptions {
-  /** Real milliseconds after which a request counts as failed. */
+  /** Real time after which a request counts as failed. */
   readonly deadlineMs: number;
   readonly dimension: number;
-  /** POSTs, and gives up after `timeoutMs`. */
+  /** Sends a POST request, with a timeout. */
   readonly fetch: (url: string, init: EmbeddingPost) => Promise<Response>;
   readonly nowMs: () => number;
   readonly sleep: (durationMs: number) => Promise<void>;
@@ -41,11 +41,11 @@ type Attempt =
 
 const paths: Readonly<Record<ApiShape, string>> = { native: "/api/v1/embed", openai: "/v1/embeddings" };
 
-/** How long an agent is left alone that refused or could not be reached, in real ms; about the time of two looks at the controller's list. */
+/** Real time without requests for an agent that refused or could not be reached, about two updates of the controller's list. */
 const restAfterRefusalMs = 400;
 const waitForAnyAgentMs = 25;
 
-/** The vector in an answer of either shape, or null when there is none. */
+/** Returns the vector in an answer of either API; null if there is none. */
 export function vectorOf(shape: ApiShape, body: unknown): readonly unknown[] | null {
   if (typeof body !== "object" || body === null) return null;
   const fields = body as { embeddings?: unknown; data?: { embedding?: unknown }[] };
@@ -79,7 +79,7 @@ async function attempt(
       const vector = vectorOf(shape, answer);
       const numbers = vector?.filter((value) => typeof value === "number" && Number.isFinite(value)).length ?? 0;
       if (numbers === options.dimension && vector?.length === options.dimension) return { kind: "answered" };
-      return { kind: "failed", reason: `a vector of ${options.dimension} numbers was expected, ${numbers} came` };
+      return { kind: "failed", reason: `expected a vector of ${options.dimension} numbers, got ${numbers}` };
     }
     const code = (answer as { code?: unknown; error?: { code?: unknown } } | null) ?? {};
     const reason = `HTTP ${response.status} ${String(code.code ?? code.error?.code ?? "")}`.trim();
@@ -87,7 +87,7 @@ async function attempt(
     if (response.status === 429) return { kind: "refused", restMs: 0, peers: [], reason };
     return { kind: "failed", reason };
   } catch (error) {
-    // Connection refused or reset, or no answer in time: another agent may do better.
+    // Connection refused or reset, or no answer in time: try another agent.
     return {
       kind: "refused",
       restMs: restAfterRefusalMs,
@@ -98,8 +98,8 @@ async function attempt(
 }
 
 /**
- * Sends one text to an agent of the balancer's choice and goes on with others while they are on standby, full or not there, until
- * the deadline. Anything else than that (a 400, a vector of the wrong length) fails at once.
+ * Sends a text to an agent picked by the balancer, and to others while agents are on standby, full or unreachable, until the deadline. Any other
+ * failure (a 400, a vector of the wrong length) is final.
  */
 export async function sendEmbedding(
   balancer: Balancer,
@@ -126,7 +126,7 @@ export async function sendEmbedding(
       await options.sleep(Math.min(waitForAnyAgentMs, leftMs));
       continue;
     }
-    // When all were asked once, a pause keeps a full fleet from being asked without end.
+    // After one round through all agents, pauses keep a full fleet from being flooded.
     if (tried.has(target.agentId)) await options.sleep(Math.min(waitForAnyAgentMs * Math.min(attempts, 8), leftMs));
     attempts += 1;
     tried.add(target.agentId);

@@ -2,7 +2,7 @@ import { seededRandom } from "#forecast/lstm/seeded-random.ts";
 
 type Slot = "robot" | "part" | "cell" | "fault" | "line" | "sensor" | "street" | "vehicle" | "weather" | "crossing";
 
-/** What the slots of the templates are filled with. Numbers are written as {low-high}. */
+/** Words for the slots of the templates; a number's slot is {low-high}. */
 const slots: Readonly<Record<Slot, readonly string[]>> = {
   robot: ["the welding robot", "the palletiser", "picker arm", "the inspection drone", "forklift", "the lidar rover"],
   part: ["gearbox housing", "battery tray", "door panel", "circuit board", "brake disc", "bottle crate", "pump shaft"],
@@ -54,12 +54,12 @@ function fill(template: string, random: () => number): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** `count` different sentences about robots, factories and traffic; the same ones for the same seed. */
+/** Creates `count` different sentences about robots, factories and traffic; equal seeds give equal sentences. */
 export function createTexts(count: number, seed: number): string[] {
   const random = seededRandom(seed);
   const texts = new Set<string>();
   for (let attempt = 0; texts.size < count; attempt += 1) {
-    if (attempt > count * 20) throw new Error(`the templates do not give ${count} different texts. This is a bug.`);
+    if (attempt > count * 20) throw new Error(`the templates can't produce ${count} different texts. This is a bug.`);
     texts.add(fill(templates[Math.floor(random() * templates.length)] as string, random));
   }
   return [...texts];

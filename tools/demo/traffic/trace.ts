@@ -2,15 +2,15 @@ import type { Trace as RecordedTrace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 
-/** A request-rate trace cut into minutes. */
+/** Request-rate trace in minutes. */
 export interface Trace {
   readonly startMs: number;
-  /** Requests in each minute from `startMs` on; null where the trace has no observation. */
+  /** Requests in each minute from `startMs`; null where the trace has no observation. */
   readonly minutes: readonly (number | null)[];
 }
 
 /**
- * A trace of any step, cut into minutes: steps longer than a minute are spread evenly over their minutes, shorter ones are added up.
+ * Converts a trace of any step into minutes: spreads longer steps evenly over their minutes and adds up shorter ones.
  */
 export function cutIntoMinutes(recorded: RecordedTrace): Trace {
   const { stepMs, counts } = recorded;
@@ -31,8 +31,8 @@ export function cutIntoMinutes(recorded: RecordedTrace): Trace {
 }
 
 /**
- * The requests of the minute that holds `atMs`. A minute without observation has what the last observed one had. After its end the
- * trace repeats, shifted by whole weeks (or days, when it is shorter than a week), so that weekdays and hours still fit.
+ * Requests of the minute that contains `atMs`. A minute without observation has the requests of the last observed one. After its end the trace
+ * repeats, shifted by whole weeks (or days if it is shorter than a week), so that weekdays and hours match.
  */
 export function requestsInMinute(trace: Trace, atMs: number): number {
   const length = trace.minutes.length;
@@ -48,14 +48,14 @@ export function requestsInMinute(trace: Trace, atMs: number): number {
   return 0;
 }
 
-/** The requests of `count` minutes from `fromMs` on. */
+/** Requests of `count` minutes from `fromMs`. */
 export function requestsPerMinute(trace: Trace, fromMs: number, count: number): number[] {
   return Array.from({ length: count }, (_, index) => requestsInMinute(trace, fromMs + index * minuteMs));
 }
 
 /**
- * The day to replay when none is asked for: the last complete weekday (UTC) of the trace's last 15 %, which the forecast model
- * was not trained on; without one, the last complete day; without that, the trace's start.
+ * Default day to replay: the last complete weekday (UTC) in the trace's last 15 %, which the forecast model was not trained on; without one, the last
+ * complete day; else the trace's start.
  */
 export function defaultDayMs(trace: Trace): number {
   const heldOutFromMs = trace.startMs + Math.floor(trace.minutes.length * 0.85) * minuteMs;
@@ -68,7 +68,7 @@ export function defaultDayMs(trace: Trace): number {
   return days.find((atMs) => atMs >= heldOutFromMs && isWeekday(atMs)) ?? days[0] ?? trace.startMs;
 }
 
-/** @throws UsageError when `day` is no date or the trace does not cover its start. */
+/** Start of a day. @throws UsageError when `day` is not a date or the trace does not cover its start */
 export function dayStartMs(trace: Trace, day: string): number {
   const atMs = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
   const endMs = trace.startMs + trace.minutes.length * minuteMs;

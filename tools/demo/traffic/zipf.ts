@@ -1,6 +1,6 @@
 /**
- * Draws an index below `count`, index k with a probability in proportion to 1 / (k + 1)^exponent: a few are asked for all the
- * time, most hardly ever. `uniform` is a random number from 0 (included) to 1 (excluded).
+ * Creates a function that draws an index below `count`, index k with a probability proportional to 1 / (k + 1)^exponent. `uniform` is a random number
+ * from 0 (included) to 1 (excluded).
  */
 export function createZipf(count: number, exponent: number): (uniform: number) => number {
   if (!(count >= 1) || !Number.isInteger(count)) throw new Error(`zipf over ${count} values. This is a bug.`);

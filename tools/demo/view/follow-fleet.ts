@@ -7,34 +7,17 @@ import type { Balancer } from "#tools/demo/traffic/balancer.ts";
 import type { PowerModeSwitch } from "./report.ts";
 import type { AgentSnapshot, CostView, DecisionSummary } from "./snapshot.ts";
 
-/** Real milliseconds between two looks at the agents, and at cost and decisions (which cost the controller more). */
+/** Real time between two queries of the agents, and of cost and decisions (which cost the controller more). */
 const agentsPeriodMs = 150;
 const recordsPeriodMs = 1_500;
 
-/** What is known of the fleet at this moment, and what was seen since the start. */
-export interface FleetFollower {
-  agents(): readonly AgentSnapshot[];
-  forecast(): ForecastReport | null;
-  /** Every forecast of the controller's that was seen, oldest first. */
-  forecasts(): readonly ForecastReport[];
-  modeSwitches(): readonly PowerModeSwitch[];
-  /** Oldest first. */
-  decisions(): readonly DecisionSummary[];
-  cost(): CostView | null;
-  /** What the controller's forecasts were worth, by its own word. */
-  forecastAccuracy(): ForecastAccuracy | null;
-  /** Looks at everything once more. Rejects when the controller does not answer. */
-  refresh(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-export interface FollowOptions {
+interface FollowOptions {
   readonly controller: ControllerClient;
   readonly boards: readonly DemoBoard[];
   readonly balancer: Balancer;
-  /** When the traffic began, by the clock; records before it are not of interest. */
+  /** Start of the traffic in clock time; earlier records are ignored. */
   readonly sinceMs: number;
-  /** The end of the interval whose cost and decisions are of interest: now, or when the traffic ended. */
+  /** Returns the end of the interval for cost and decisions: now, or the end of the traffic. */
   readonly untilMs: () => number;
   readonly nowMs: () => number;
 }
@@ -54,7 +37,7 @@ function snapshotOf(view: AgentView, preset: string): AgentSnapshot {
   };
 }
 
-/** Agents that serve by the controller's plan and by their own word: one that is to leave gets no more requests while it still answers. */
+/** Agents that serve and should serve: agents that the controller puts on standby get no more requests. */
 export function servingTargets(views: readonly AgentView[]): { agentId: string; url: string; weight: number }[] {
   return views.flatMap(({ agentId, status, role, url, capacityQps }) =>
     status === "online" &&
@@ -67,7 +50,7 @@ export function servingTargets(views: readonly AgentView[]): { agentId: string; 
   );
 }
 
-/** Cost as the controller reckons it; null while it can't tell what all-on would have cost. */
+/** Cost by the controller; null while the cost of the reference, all agents on, is unknown. */
 export function costView(report: CostReport): CostView | null {
   const { allOn } = report;
   if (allOn === null) return null;
@@ -80,42 +63,94 @@ export function costView(report: CostReport): CostView | null {
   return { run: amountsOf(report), reference: amountsOf(allOn) };
 }
 
-/** Asks the controller again and again; keeps the balancer's list of agents up to date. */
-export function followFleet(options: FollowOptions): FleetFollower {
-  const { controller, boards, balancer } = options;
-  let agents: readonly AgentSnapshot[] = [];
-  let cost: CostView | null = null;
-  let forecastAccuracy: ForecastAccuracy | null = null;
-  let decisions: readonly DecisionSummary[] = [];
-  const forecasts: ForecastReport[] = [];
-  const switches: PowerModeSwitch[] = [];
-  const abort = new AbortController();
+/** Polls the controller for the fleet's state and its events since the start, and keeps the balancer's list of agents up to date. */
+export class FleetFollower {
+  readonly #options: FollowOptions;
+  readonly #abort = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+  readonly #forecasts: ForecastReport[] = [];
+  readonly #switches: PowerModeSwitch[] = [];
+  #agents: readonly AgentSnapshot[] = [];
+  #cost: CostView | null = null;
+  #forecastAccuracy: ForecastAccuracy | null = null;
+  #decisions: readonly DecisionSummary[] = [];
 
-  const lookAtAgents = async () => {
-    const [views, fleet] = await Promise.all([controller.agents(), controller.fleet()]);
+  constructor(options: FollowOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loops.push(
+      this.#repeat(() => this.#queryAgents(), agentsPeriodMs),
+      this.#repeat(() => this.#queryRecords(), recordsPeriodMs),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await Promise.all(this.#loops);
+  }
+
+  get agents(): readonly AgentSnapshot[] {
+    return this.#agents;
+  }
+
+  /** Forecasts of the controller that were seen, oldest first. */
+  get forecasts(): readonly ForecastReport[] {
+    return this.#forecasts;
+  }
+
+  get modeSwitches(): readonly PowerModeSwitch[] {
+    return this.#switches;
+  }
+
+  /** Decisions, oldest first. */
+  get decisions(): readonly DecisionSummary[] {
+    return this.#decisions;
+  }
+
+  get cost(): CostView | null {
+    return this.#cost;
+  }
+
+  /** Accuracy of the controller's forecasts, as measured by itself. */
+  get forecastAccuracy(): ForecastAccuracy | null {
+    return this.#forecastAccuracy;
+  }
+
+  /** Queries everything once more. Rejects when the controller does not answer. */
+  async refresh(): Promise<void> {
+    await this.#queryAgents();
+    await this.#queryRecords();
+  }
+
+  async #queryAgents(): Promise<void> {
+    const { controller, boards, balancer, nowMs } = this.#options;
+    const [views, { forecast }] = await Promise.all([controller.agents(), controller.fleet()]);
     balancer.update(servingTargets(views));
-    const before = new Map(agents.map(({ agentId, powerMode }) => [agentId, powerMode]));
-    agents = boards.flatMap(({ agentId, preset }) => {
+    const before = new Map(this.#agents.map(({ agentId, powerMode }) => [agentId, powerMode]));
+    this.#agents = boards.flatMap(({ agentId, preset }) => {
       const view = views.find((one) => one.agentId === agentId);
       return view === undefined ? [] : [snapshotOf(view, preset)];
     });
-    for (const { agentId, powerMode } of agents) {
+    for (const { agentId, powerMode } of this.#agents) {
       const from = before.get(agentId);
       if (!from || powerMode === null || from === powerMode) continue;
-      switches.push({ atMs: Math.round(options.nowMs()), agentId, from, to: powerMode });
+      this.#switches.push({ atMs: Math.round(nowMs()), agentId, from, to: powerMode });
     }
-    if (fleet.forecast !== null && fleet.forecast.madeAtMs !== forecasts.at(-1)?.madeAtMs)
-      forecasts.push(fleet.forecast);
-  };
-  const lookAtRecords = async () => {
+    if (forecast !== null && forecast.madeAtMs !== this.#forecasts.at(-1)?.madeAtMs) this.#forecasts.push(forecast);
+  }
+
+  async #queryRecords(): Promise<void> {
+    const { controller, sinceMs, untilMs } = this.#options;
     const [newestFirst, report, accuracy] = await Promise.all([
-      controller.decisions(options.sinceMs),
-      controller.cost(options.sinceMs, Math.max(options.untilMs(), options.sinceMs + 1)),
+      controller.decisions(sinceMs),
+      controller.cost(sinceMs, Math.max(untilMs(), sinceMs + 1)),
       controller.forecastAccuracy(),
     ]);
-    forecastAccuracy = accuracy;
-    decisions = newestFirst
-      .filter(({ atMs }) => atMs <= options.untilMs())
+    this.#forecastAccuracy = accuracy;
+    this.#decisions = newestFirst
+      .filter(({ atMs }) => atMs <= untilMs())
       .map(({ atMs, kind, reason, outcome }) => ({
         atMs,
         kind,
@@ -124,33 +159,14 @@ export function followFleet(options: FollowOptions): FleetFollower {
         stoodBy: outcome.stoodBy,
       }))
       .reverse();
-    cost = costView(report);
-  };
+    this.#cost = costView(report);
+  }
 
-  /** One look missed is made up for by the next: a controller that is gone for good ends as a process, which is watched. */
-  const repeatedly = async (look: () => Promise<void>, periodMs: number) => {
-    while (!abort.signal.aborted) {
-      await look().catch(() => {});
-      if (!abort.signal.aborted) await Bun.sleep(periodMs);
+  /** Repeats a query. A failed one is ignored: the process of a controller that has ended is watched. */
+  async #repeat(query: () => Promise<void>, periodMs: number): Promise<void> {
+    while (!this.#abort.signal.aborted) {
+      await query().catch(() => {});
+      if (!this.#abort.signal.aborted) await Bun.sleep(periodMs);
     }
-  };
-  const loops = [repeatedly(lookAtAgents, agentsPeriodMs), repeatedly(lookAtRecords, recordsPeriodMs)];
-
-  return {
-    agents: () => agents,
-    forecast: () => forecasts.at(-1) ?? null,
-    forecasts: () => forecasts,
-    modeSwitches: () => switches,
-    decisions: () => decisions,
-    cost: () => cost,
-    forecastAccuracy: () => forecastAccuracy,
-    async refresh() {
-      await lookAtAgents();
-      await lookAtRecords();
-    },
-    async stop() {
-      abort.abort();
-      await Promise.all(loops);
-    },
-  };
+  }
 }

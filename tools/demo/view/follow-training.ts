@@ -4,24 +4,24 @@ import type { TrainingAwaited, TrainingSnapshot, TrainingSummary } from "./snaps
 
 const defaultPeriodMs = 1_000;
 
-/** What the agents do about models of their own, as they say themselves. */
+/** State of the agents' own trainings, as reported by the agents. */
 export interface TrainingFollower {
-  /** Of each agent that has answered so far. */
+  /** Trainings of the agents that have answered so far. */
   trainings(): readonly TrainingSnapshot[];
   /** Trainings that ended, oldest first. */
   ended(): readonly TrainingSummary[];
-  /** Those under way, as they will have ended when the fleet is stopped now. */
+  /** Trainings in progress, as they will end if the fleet is stopped now. */
   unfinished(nowMs: number): readonly TrainingSummary[];
-  /** Agents of which none ended and none is under way. */
+  /** Agents that have not trained yet. */
   awaited(): readonly TrainingAwaited[];
-  /** Resolves when no training is under way, after `mostMs` of real time at the latest. */
-  untilQuiet(mostMs: number): Promise<void>;
+  /** Resolves when no training is in progress, or after `maxMs` of real time. */
+  untilQuiet(maxMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Asks the agents again and again.
- * @param agents all, with their addresses.
+ * Polls the agents.
+ * @param agents all agents, with their addresses
  */
 export function followTraining(
   agents: readonly { readonly agentId: string; readonly url: string }[],
@@ -47,7 +47,7 @@ export function followTraining(
         servesOwnModel: activeModel !== null,
       });
     };
-    // An agent that is gone for good ends as a process, which is watched: one look missed is made up for by the next.
+    // A failed query is ignored: the process of an agent that has ended is watched.
     await Promise.all(agents.map((agent) => lookAt(agent).catch(() => {})));
   };
   const loop = async () => {
@@ -78,8 +78,8 @@ export function followTraining(
         const status = known.get(agentId);
         return status?.state === "waiting" && status.last === null ? [{ agentId, reason: status.reason }] : [];
       }),
-    async untilQuiet(mostMs) {
-      const deadlineMs = performance.now() + mostMs;
+    async untilQuiet(maxMs) {
+      const deadlineMs = performance.now() + maxMs;
       do {
         await look();
         if (![...known.values()].some(({ state }) => state !== "waiting")) return;

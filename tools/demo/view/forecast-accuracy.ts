@@ -2,7 +2,7 @@ import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 import type { ForecastAccuracy, ForecastChampion } from "./report.ts";
 
-/** Who forecast the fleet's traffic in the end, and why, by the newest forecast for which it was chosen; null without a forecast. */
+/** Model that forecasts the fleet's traffic at the end, and why, by the newest forecast for which it was chosen; null without a forecast. */
 export function championOf(
   forecasts: readonly Pick<ForecastReport, "model" | "reason" | "shares">[],
 ): ForecastChampion | null {
@@ -12,11 +12,11 @@ export function championOf(
 }
 
 /**
- * Compares the controller's forecasts of the fleet's traffic with what was asked for, by model. Only steps that lie before `endMs` count,
- * and only forecasts whose newest known minute lies within the run.
+ * Compares the controller's forecasts of the fleet's traffic with the actual traffic, by model. Counts only steps before `endMs`, and only forecasts
+ * whose newest known minute lies within the run.
  *
  * @param actualQps requests a second in the minute that begins at a time
- * @param startMs when the traffic began
+ * @param startMs start of the traffic
  */
 export function measureForecasts(
   forecasts: readonly Pick<ForecastReport, "madeAtMs" | "model" | "stepMs" | "qps">[],

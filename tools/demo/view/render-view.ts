@@ -17,7 +17,7 @@ function cells(...parts: [text: string, length: number, side?: "right"][]): stri
     .trimEnd();
 }
 
-/** Breaks a text between words; what does not fit into `maxLines` is cut. */
+/** Wraps a text between words, and cuts it after `maxLines`. */
 function wrap(text: string, length: number, maxLines: number): string[] {
   const lines: string[] = [];
   let rest = text;
@@ -40,13 +40,13 @@ function milliseconds(ms: number | null): string {
   return ms === null ? "-" : ms < 9.95 ? ms.toFixed(1) : ms.toFixed(0);
 }
 
-/** Minutes and seconds, as "3:07". */
+/** Formats minutes and seconds: "3:07". */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** The clock's date and minute, as "Thu 27 Jul 1995 14:32". */
+/** Formats date and minute: "Thu 27 Jul 1995 14:32". */
 export function formatClock(atMs: number): string {
   const [weekday = "", day = "", month = "", year = "", time = ""] = new Date(atMs).toUTCString().split(/,? /);
   return `${weekday} ${day} ${month} ${year} ${time.slice(0, 5)}`;
@@ -57,7 +57,7 @@ function bar(share: number, length: number): string {
   return "█".repeat(filled) + "░".repeat(length - filled);
 }
 
-/** Fractions of a cent too: a day of a few boards costs cents. */
+/** Formats an amount, small ones with fractions of a cent: a day of a few boards costs cents. */
 function dollars(usd: number): string {
   return `$${usd.toFixed(usd < 1 ? 4 : 2)}`;
 }
@@ -96,7 +96,7 @@ function total(agents: readonly AgentSnapshot[], value: (agent: AgentSnapshot) =
   return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
 }
 
-/** The terminal view, as lines of at most 100 columns. Requests a second are those of the full-size fleet unless they say "really". */
+/** Renders the terminal view in up to 100 columns. Rates are those of the full-size fleet unless they say "sent". */
 export function renderView(snapshot: DemoSnapshot): string[] {
   const { agents, traffic, scale, cost, forecast } = snapshot;
   const n = scale.requestsPerRealRequest;
@@ -107,7 +107,7 @@ export function renderView(snapshot: DemoSnapshot): string[] {
     `thormesh demo  ${formatClock(snapshot.clockMs)} UTC  ${bar(snapshot.progress, 24)} ${(snapshot.progress * 100).toFixed(0)} %  ` +
       `${formatDuration(snapshot.elapsedS)} at ${snapshot.speed.toFixed(0)}x`,
     "",
-    `traffic  ${thousands.format((snapshot.sentQps / snapshot.speed) * n)} requests/s of the fleet; ${snapshot.sentQps.toFixed(0)}/s really sent, ` +
+    `traffic  ${thousands.format((snapshot.sentQps / snapshot.speed) * n)} requests/s of the fleet; ${snapshot.sentQps.toFixed(0)}/s actually sent, ` +
       `each stands for ${thousands.format(n)}`,
     `         ${thousands.format(traffic.requests)} answered, ${traffic.errors} errors, ${traffic.retries} retries; ` +
       `p50 ${milliseconds(latency.p50)}, p95 ${milliseconds(latency.p95)}, p99 ${milliseconds(latency.p99)} ms`,
@@ -148,12 +148,12 @@ export function renderView(snapshot: DemoSnapshot): string[] {
       : [
           `energy   ${energy(cost.run)}; all on at full power ${energy(cost.reference)} ` +
             `(${saving(cost.run.energyKwh, cost.reference.energyKwh)})`,
-          `cost     ${dollars(cost.run.costUsd)}, of it ${dollars(cost.run.amortisationUsd)} for owning the boards, on or off; ` +
+          `cost     ${dollars(cost.run.costUsd)}, ${dollars(cost.run.amortisationUsd)} of it for owning the boards, on or off; ` +
             `all on ${dollars(cost.reference.costUsd)}`,
         ]),
     ...snapshot.trainings.map(trainingLine),
     "",
-    `last decisions (rates as really sent; times ${thousands.format(n)} for the fleet)`,
+    `last decisions (rates as sent; times ${thousands.format(n)} for the fleet)`,
     ...snapshot.decisions
       .slice(-shownDecisions)
       .reverse()
@@ -167,7 +167,7 @@ export function renderView(snapshot: DemoSnapshot): string[] {
   return lines.map((line) => clip(line, width));
 }
 
-/** One line of progress, for a log. */
+/** Renders a line of progress, for a log. */
 export function renderProgress(snapshot: DemoSnapshot): string {
   const { agents, traffic, cost, scale } = snapshot;
   const active = agents.filter((agent) => agent.online && agent.role === "active");

@@ -10,21 +10,21 @@ import type {
   TrainingSummary,
 } from "./snapshot.ts";
 
-/** How well one forecast model did while the demo ran. */
+/** Accuracy of a forecast model during the demo. */
 export interface ForecastAccuracy {
   readonly model: string;
-  /** Forecasts that were compared with what came. */
+  /** Number of forecasts that were compared with the actual traffic. */
   readonly forecasts: number;
-  /** Sum of absolute errors over the sum of what came, 0.3 = 30 %, over all steps ahead; null without traffic. */
+  /** Sum of absolute errors divided by the sum of the traffic, over all steps ahead; null without traffic. */
   readonly wape: number | null;
-  /** The same for "the next 15 minutes are as the last one". */
+  /** WAPE of the forecast that repeats the last minute. */
   readonly lastValueWape: number | null;
 }
 
-/** Who makes the controller's forecast of the fleet's traffic. */
+/** Model of the controller's forecast of the fleet's traffic. */
 export interface ForecastChampion {
   readonly model: string;
-  /** What part each model has in it. */
+  /** Weights of the models in it. */
   readonly shares: Readonly<Record<string, number>>;
   readonly reason: string;
 }
@@ -40,7 +40,7 @@ export interface MachineFacts {
   readonly cpus: number;
   readonly cpuModel: string;
   readonly platform: string;
-  /** Requests a second that one agent of this build served here before the traffic began, unhindered by a simulated board. */
+  /** Rate that one agent served here before the traffic began, without a simulated board, requests a second. */
   readonly measuredQps: number;
 }
 
@@ -63,9 +63,9 @@ export interface ReportInput {
   readonly trainingsAwaited: readonly TrainingAwaited[];
 }
 
-/** What `thormesh demo --json` prints. Energy and cost are those of the full-size fleet that the demo stands for. */
+/** Output of `thormesh demo --json`. Energy and cost are those of the full-size fleet. */
 export interface DemoReport extends TrafficCounts, EnergyAndCost {
-  /** Agents that a decision activated, and put on standby. */
+  /** Number of agents that decisions activated, and put on standby. */
   readonly activations: number;
   readonly standbys: number;
   readonly decisions: readonly DecisionSummary[];
@@ -75,13 +75,13 @@ export interface DemoReport extends TrafficCounts, EnergyAndCost {
   /** The same time with every agent on in its most capable mode. */
   readonly reference: EnergyAndCost;
   readonly forecasts: readonly ForecastAccuracy[];
-  /** What the controller itself says its forecasts were worth, rises foretold and missed included. */
+  /** Accuracy as measured by the controller, including predicted and missed rises. */
   readonly liveAccuracy: LiveAccuracy | null;
-  /** At the end of the run; null without a forecast. */
+  /** Champion at the end of the run; null without a forecast. */
   readonly champion: ForecastChampion | null;
-  /** Models that agents trained of their own traffic meanwhile, and whether they took over; oldest first. */
+  /** Trainings of agents' own models, oldest first. */
   readonly trainings: readonly TrainingSummary[];
-  /** Agents that trained none, and why. */
+  /** Agents without a training, and why. */
   readonly trainingsAwaited: readonly TrainingAwaited[];
   readonly agents: number;
   readonly trace: string;
@@ -92,7 +92,7 @@ export interface DemoReport extends TrafficCounts, EnergyAndCost {
   readonly machine: MachineFacts;
 }
 
-/** The demo's report from what its clients counted and what the controller recorded. */
+/** Builds the report from the counts of the demo's clients and the records of the controller. */
 export function buildReport(input: ReportInput): DemoReport {
   const count = (agents: (decision: DecisionSummary) => readonly string[]) =>
     input.decisions.reduce((sum, decision) => sum + agents(decision).length, 0);
@@ -141,7 +141,7 @@ function clockTime(atMs: number): string {
   return new Date(atMs).toISOString().slice(5, 16).replace("T", " ");
 }
 
-/** The largest shares first; what is left out has less than one in a hundred. */
+/** Lists weights of at least 1 %, the largest first. */
 function renderShares(shares: Readonly<Record<string, number>>): string {
   return Object.entries(shares)
     .filter(([, share]) => share >= 0.01)
@@ -155,14 +155,14 @@ function renderLiveAccuracy(accuracy: LiveAccuracy | null): string[] {
   const { rises, hits, misses, falseAlarms, medianLeadMinutes, coverage95 } = accuracy;
   const lead = medianLeadMinutes === null ? "" : `, ${medianLeadMinutes.toFixed(0)} min before in the median`;
   return [
-    `rises       ${rises} ${rises === 1 ? "rise" : "rises"} of traffic that called for more capacity: ${hits} foretold${lead}, ${misses} missed; ` +
+    `rises       ${rises} ${rises === 1 ? "rise" : "rises"} of traffic that needed more capacity: ${hits} predicted${lead}, ${misses} missed; ` +
       `${falseAlarms} false ${falseAlarms === 1 ? "alarm" : "alarms"}; peaks within their 0.95 quantile: ${percent(coverage95)}`,
   ];
 }
 
 const maxShownDecisions = 20;
 
-/** The report for people. */
+/** Formats the report as text. */
 export function renderReport(report: DemoReport): string {
   const { run, reference, scale, latencyMs } = report;
   const shown = report.decisions.slice(-maxShownDecisions);
@@ -172,15 +172,15 @@ export function renderReport(report: DemoReport): string {
     `thormesh ${report.version} demo: ${report.trace}, ${formatClock(Date.parse(report.clock.from))} to ${formatClock(Date.parse(report.clock.to))} UTC`,
     `  in ${formatDuration(report.durationS)} min on ${report.machine.cpus} x ${report.machine.cpuModel}, ${report.agents} ${report.agents === 1 ? "agent" : "agents"}`,
     "",
-    `scale       each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet, which is asked for`,
+    `scale       each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet, which gets`,
     `            ${scale.averageFleetQps.toFixed(0)} requests/s on average and ${scale.peakFleetQps.toFixed(0)} in the busiest 15 minutes; ` +
-      `really sent: ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second`,
+      `actually sent: ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second`,
     `requests    ${report.requests} answered, ${report.errors} errors, ${report.retries} retries`,
     `latency     p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)}`,
     `fleet       ${report.activations} activations, ${report.standbys} standbys, ${report.modeSwitches} power mode switches`,
     `energy      ${run.energyKwh.toFixed(3)} kWh = $${run.energyUsd.toFixed(3)}; all on at full power ` +
       `${reference.energyKwh.toFixed(3)} kWh = $${reference.energyUsd.toFixed(3)} (${percentLess(run.energyKwh, reference.energyKwh)})`,
-    `cost        $${run.costUsd.toFixed(3)}, of it $${run.amortisationUsd.toFixed(3)} for owning the boards, on or off; ` +
+    `cost        $${run.costUsd.toFixed(3)}, $${run.amortisationUsd.toFixed(3)} of it for owning the boards, on or off; ` +
       `all on at full power $${reference.costUsd.toFixed(3)}`,
     ...report.forecasts.map(
       (accuracy) =>

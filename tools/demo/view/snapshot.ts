@@ -1,6 +1,6 @@
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
 
-/** What the demo knows of one agent. Rates are those of the demo's small traffic, in requests a second of the clock. */
+/** State of an agent. Rates are those of the demo's scaled traffic, in requests a clock second. */
 export interface AgentSnapshot {
   readonly agentId: string;
   readonly board: string;
@@ -9,7 +9,7 @@ export interface AgentSnapshot {
   readonly powerMode: string | null;
   readonly watts: number | null;
   readonly qps: number | null;
-  /** In the most capable mode. */
+  /** Capacity in the most capable mode. */
   readonly capacityQps: number | null;
   /** The highest rate that the agent itself forecasts for the next 15 minutes. */
   readonly forecastPeakQps: number | null;
@@ -17,12 +17,12 @@ export interface AgentSnapshot {
 }
 
 /** The controller's forecast of the fleet's traffic. */
-export interface FleetForecast {
+interface FleetForecast {
   readonly peakQps: number;
   readonly model: string;
 }
 
-/** How the training of a forecasting model ended on one agent. */
+/** Result of an agent's training of a forecasting model. */
 export interface TrainingSummary {
   readonly agentId: string;
   readonly endedAtMs: number;
@@ -37,16 +37,16 @@ export interface TrainingAwaited {
   readonly reason: string;
 }
 
-/** What an agent that trains a forecasting model of its own is doing about it. */
+/** State of an agent's training of its own forecasting model. */
 export interface TrainingSnapshot {
   readonly agentId: string;
   readonly state: "waiting" | "training" | "resting";
   readonly reason: string;
-  /** Of the training under way; null while none is. */
+  /** Epoch of the current training; null without one. */
   readonly epoch: number | null;
   readonly loss: number | null;
   readonly last: Omit<TrainingSummary, "agentId"> | null;
-  /** Whether a model that this agent trained forecasts its traffic. */
+  /** True if a model that this agent trained forecasts its traffic. */
   readonly servesOwnModel: boolean;
 }
 
@@ -61,10 +61,10 @@ export interface DecisionSummary {
 
 export interface EnergyAndCost {
   readonly energyKwh: number;
-  /** Electricity and owning the devices together. */
+  /** Cost of electricity and of owning the devices. */
   readonly costUsd: number;
   readonly energyUsd: number;
-  /** What owning the devices costs, on or off. */
+  /** Cost of owning the devices, on or off. */
   readonly amortisationUsd: number;
 }
 
@@ -87,10 +87,10 @@ export interface DemoSnapshot {
   readonly speed: number;
   /** Real seconds since the traffic began. */
   readonly elapsedS: number;
-  /** How much of the trace's window is replayed, 0 to 1. */
+  /** Replayed share of the trace's window, 0 to 1. */
   readonly progress: number;
   readonly scale: DemoScale;
-  /** Real requests a second just now. */
+  /** Current rate of real requests a second. */
   readonly sentQps: number;
   readonly traffic: TrafficCounts;
   readonly agents: readonly AgentSnapshot[];

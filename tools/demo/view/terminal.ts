@@ -1,13 +1,13 @@
 import { cleanOutput, cleanText } from "#platform/clean-text.ts";
 import { redactText } from "#platform/fetch/redact-url.ts";
 
-/** Where the demo tells people how it goes; standard output is left to the report. */
+/** Output of progress; standard output is for the report. */
 export interface Progress {
-  /** A line that stays. */
+  /** Prints a line that stays. */
   say(line: string): void;
-  /** The live view: replaces the one before. */
+  /** Shows the live view in place of the last one. */
   show(lines: readonly string[]): void;
-  /** Leaves the last view standing and goes on below it. */
+  /** Keeps the last view and continues below it. */
   finish(): void;
 }
 
@@ -17,7 +17,7 @@ interface TerminalOutput {
   readonly columns?: number | undefined;
 }
 
-/** Prints text of one or several lines, which may contain the output of a process that went wrong. */
+/** Cleans lines, which may contain the output of a failed process. */
 const cleanLines = (text: string) => cleanOutput(redactText(text));
 
 const toLineStart = "\r";
@@ -27,8 +27,8 @@ const showCursor = "\u001b[?25h";
 const up = (lines: number) => `\u001b[${lines}A`;
 
 /**
- * Redraws the view in place. A view larger than the terminal is cut, because lines that scrolled away can't be redrawn and lines that the
- * terminal breaks in two are not counted.
+ * Creates a view that is redrawn in place. It is cut to the terminal's size: lines that have scrolled away can't be redrawn, and lines that the
+ * terminal wraps are not counted.
  */
 export function createTerminalProgress(output: TerminalOutput): Progress {
   let drawn = 0;
@@ -52,7 +52,7 @@ export function createTerminalProgress(output: TerminalOutput): Progress {
   };
 }
 
-/** For logs and pipes: only the lines that stay. */
+/** Creates progress for logs and pipes: only the lines that stay. */
 export function createLineProgress(output: TerminalOutput): Progress {
   return {
     say: (line) => {

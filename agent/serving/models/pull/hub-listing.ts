@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
 import { cleanText } from "#platform/clean-text.ts";
+import { explainFirstMistake } from "#platform/explain-schema-error.ts";
 import { describingPaths } from "./decide-pull-files.ts";
 import { askHub, type HubAccess } from "./hub-request.ts";
 import { PullError } from "./pull-error.ts";
@@ -113,13 +113,11 @@ export async function listRepository(
     if (code === null) return guess(onnxPaths);
     throw new PullError(`${what} does not exist on ${new URL(access.baseUrl).host} (${code})`);
   }
-  if (!Value.Check(ModelInfo, body)) {
-    const error = [...Value.Errors(ModelInfo, body)][0];
-    throw new PullError(
-      `${new URL(access.baseUrl).host} describes ${what} in a way that can't be read: ${error?.path} ${error?.message}`,
-    );
+  const mistake = explainFirstMistake(ModelInfo, body);
+  if (mistake !== null) {
+    throw new PullError(`${new URL(access.baseUrl).host} describes ${what} in a way that can't be read: ${mistake}`);
   }
-  return fromInfo(body);
+  return fromInfo(body as Static<typeof ModelInfo>);
 }
 
 /** Returns the address of a file beneath the hub's. */

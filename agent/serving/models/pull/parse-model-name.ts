@@ -1,6 +1,6 @@
 import { UsageError } from "#platform/errors.ts";
+import { suggest } from "#platform/near-names.ts";
 import { type CatalogModel, findInCatalog } from "./catalog.ts";
-import { suggest } from "./near-names.ts";
 
 /** Model that `pull` is asked for. */
 export interface WantedModel {

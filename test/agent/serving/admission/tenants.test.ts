@@ -144,7 +144,7 @@ test("a key of two tenants is refused at the start", async () => {
   });
   try {
     await expect(twice.serving.start()).rejects.toThrow(
-      "expected a key of its own for each tenant, got one of both red and blue",
+      "expected a separate key for each tenant, got one for both red and blue",
     );
   } finally {
     await twice.serving.stop();

@@ -41,7 +41,7 @@ test("a configured directory comes before what the program carries", async () =>
 
 test.each([
   { name: "no JSON", text: "{", message: "can't be read" },
-  { name: "unknown and missing keys", text: '{"id":"m","dims":3}', message: "dims: unknown key" },
+  { name: "unknown and missing keys", text: '{"id":"m","dims":3}', message: "dims: unknown field" },
 ])("a manifest with $name is a usage error that names it", async ({ name, text, message }) => {
   const place = join(directory, name, "m");
   await mkdir(place, { recursive: true });

@@ -35,6 +35,6 @@ test("unless configured, there are as many threads as this machine can use", () 
 
 test("a wrong setting is named with its model", () => {
   const models = { large: { batchTokens: 0, speed: 1 } };
-  expect(() => parseConfig(ServingConfig, { models }, "test")).toThrow(/models\.large\.speed: unknown key/);
+  expect(() => parseConfig(ServingConfig, { models }, "test")).toThrow(/models\.large\.speed: unknown field/);
   expect(() => parseConfig(ServingConfig, { models }, "test")).toThrow(/models\.large\.batchTokens: .*got 0/);
 });

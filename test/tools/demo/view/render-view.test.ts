@@ -121,11 +121,11 @@ describe("renderView", () => {
   test("shows the fleet in its full-size figures, the cost and the newest decision first", () => {
     const text = renderView(snapshot).join("\n");
     expect(text).toContain("Thu 27 Jul 1995 14:32 UTC");
-    expect(text).toContain("1,000 requests/s of the fleet; 72/s really sent, each stands for 4,000");
+    expect(text).toContain("1,000 requests/s of the fleet; 72/s actually sent, each stands for 4,000");
     expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +200 +50% +240 +31/);
     expect(text).toMatch(/fleet +1\/2 on +89 +200 +280 \(lstm\)/);
     expect(text).toContain("energy   1.500 kWh = $0.2250; all on at full power 2.000 kWh = $0.3000 (25 % less)");
-    expect(text).toContain("cost     $2.60, of it $2.38 for owning the boards, on or off; all on $2.67");
+    expect(text).toContain("cost     $2.60, $2.38 of it for owning the boards, on or off; all on $2.67");
     expect(text).toContain(
       "training thor-1: training, epoch 7, loss 0.0432; before: kept: WAPE 29.10 % against 28.40 %",
     );

@@ -100,7 +100,7 @@ describe("report", () => {
     expect(text).toContain("lstm: 100 forecasts, off by 28.0 % of the traffic (the last value: 36.0 %)");
     expect(text).toContain("07-27 12:00 scale-out: peak forecast");
     expect(text).toContain(
-      "rises       3 rises of traffic that called for more capacity: 2 foretold, 9 min before in the median, 1 missed; 1 false alarm; " +
+      "rises       3 rises of traffic that needed more capacity: 2 predicted, 9 min before in the median, 1 missed; 1 false alarm; " +
         "peaks within their 0.95 quantile: 94.0 %",
     );
     expect(text).toContain("champion    lstm 60 %, ridge 39 %\n");

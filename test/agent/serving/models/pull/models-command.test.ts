@@ -130,7 +130,7 @@ test("Ctrl-C in the middle of a file, then the same command: the rest comes, and
     const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: expect.stringContaining("interrupted: the same command continues"),
+      stderr: expect.stringContaining("interrupted: run the same command to resume"),
     });
     expect(existsSync(join(directory, "acme", "slow"))).toBe(false);
     const { files } = (await models(["pull", "acme/slow", "--json"], env)).json();

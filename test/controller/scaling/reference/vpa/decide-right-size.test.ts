@@ -99,7 +99,7 @@ describe("what the cases leave open", () => {
 
 describe("inputs that can't be", () => {
   test.each([
-    [{ kind: "nap" }, 'kind: one of "buckets"'],
+    [{ kind: "nap" }, 'kind: expected one of "buckets"'],
     [5, "expected object, got 5"],
     [
       { kind: "buckets", options: { scheme: "linear", maxValue: 1 } },

@@ -1,4 +1,4 @@
-/** Edit distance: letters changed, added, left out or swapped with their neighbour to turn one word into the other. */
+/** Number of letters to change, add, remove or swap with a neighbour to turn one word into the other (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
@@ -17,16 +17,16 @@ function editDistance(a: string, b: string): number {
 }
 
 const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-/** Longer input is not a typo. */
-const maxNameLength = 128;
+/** Length limit of a typo: longer input is not one. */
+const maxNameCharacters = 128;
 
 /**
- * Lists the known names that a typo may stand for, the likeliest first: those that contain the written name or are contained in it, and
- * those that differ in at most a quarter of their letters. Case and punctuation are ignored.
+ * Known names that may have been meant, the nearest first: those that contain what was written or are contained in it, and those that differ in
+ * at most a quarter of their letters. Case and punctuation don't count.
  */
-export function nearNames(written: string, known: readonly string[], maxNames = 3): string[] {
+export function nearNames(written: string, known: readonly string[], max = 3): string[] {
   const wanted = plain(written);
-  if (wanted.length < 2 || wanted.length > maxNameLength) return [];
+  if (wanted.length < 2 || wanted.length > maxNameCharacters) return [];
   return known
     .map((name) => {
       const candidate = plain(name.slice(name.lastIndexOf("/") + 1));
@@ -37,11 +37,11 @@ export function nearNames(written: string, known: readonly string[], maxNames = 
     })
     .filter(({ near }) => near)
     .sort((a, b) => a.distance - b.distance)
-    .slice(0, maxNames)
+    .slice(0, max)
     .map(({ name }) => name);
 }
 
-/** Returns `; did you mean A or B?`, or nothing when no known name is near. */
+/** `; did you mean A or B?`; "" where no known name is near. */
 export function suggest(written: string, known: readonly string[]): string {
   const names = nearNames(written, known);
   return names.length === 0 ? "" : `; did you mean ${names.join(" or ")}?`;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readCatalog } from "#agent/serving/models/pull/catalog.ts";
-import { nearNames } from "#agent/serving/models/pull/near-names.ts";
 import { parseModelName } from "#agent/serving/models/pull/parse-model-name.ts";
+import { nearNames } from "#platform/near-names.ts";
 
 const known = ["all-MiniLM-L6-v2", "all-MiniLM-L12-v2", "bge-m3", "bge-small-en-v1.5", "acme/tiny"];
 

@@ -15,20 +15,23 @@ import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 
-export interface PowerBacktestRequest {
+interface PowerBacktestRequest {
   readonly paths: readonly string[];
   readonly preset: string;
-  /** What `thormesh calibrate` wrote; undefined: the preset's figures. */
+  /** Profile written by `thormesh calibrate`; undefined: the preset's figures. */
   readonly profilePath: string | undefined;
   /** The agent's configuration, for its policy; undefined: the defaults. */
   readonly configPath: string | undefined;
   readonly days: number;
-  /** Whose busiest minute becomes the peak: the whole trace's, or that of the days that are replayed. */
+  /** Range whose busiest minute is scaled to the peak: the whole trace or the replayed days. */
   readonly peakOf: "trace" | "days";
-  readonly json: boolean;
 }
 
-/** The busiest minute asks for this share of the top mode's capacity. */
+interface TraceBacktest extends PowerBacktest {
+  readonly trace: string;
+}
+
+/** Rate of the busiest minute as a share of the top mode's capacity. */
 const peakShare = 0.9;
 
 async function modesOf({ preset, profilePath }: PowerBacktestRequest): Promise<readonly KnownMode[]> {
@@ -37,7 +40,7 @@ async function modesOf({ preset, profilePath }: PowerBacktestRequest): Promise<r
     throw new UsageError(`--board: expected one of ${Object.keys(boardPresets).join(", ")}, got "${preset}"`);
   if (profilePath === undefined) return known.modes;
   const read = await readProfile(profilePath);
-  if (read.kind === "absent") throw new UsageError(`--profile ${profilePath} is not there`);
+  if (read.kind === "absent") throw new UsageError(`--profile ${profilePath} does not exist`);
   if (read.kind === "unreadable") throw new UsageError(`--profile: ${read.reason}`);
   const [calibration] = read.content.calibrations;
   const bare = (calibration?.modes ?? []).map(({ id, name }) => ({
@@ -57,8 +60,8 @@ async function policyOf(path: string | undefined): Promise<PowerPolicy> {
   return parseConfig(PowerPolicy, config.power?.policy ?? {}, `power.policy in ${path ?? "the defaults"}`);
 }
 
-/** One trace's table with what a reader needs to judge it. */
-function renderPowerBacktest(name: string, result: PowerBacktest): string {
+/** Shows the results of one trace as a table. */
+export function traceBacktestToText({ trace, ...result }: TraceBacktest): string {
   const rows = result.rows.map((row) => [
     row.policy,
     row.energyKwh.toFixed(3),
@@ -72,14 +75,21 @@ function renderPowerBacktest(name: string, result: PowerBacktest): string {
   ]);
   const { minutes, meanQps, peakQps, fullCapacityForesightRatio } = result;
   return [
-    `${name}: ${(minutes / 1440).toFixed(1)} days, mean ${meanQps.toFixed(0)} qps, peak ${peakQps.toFixed(0)} qps`,
+    `${trace}: ${(minutes / 1440).toFixed(1)} days, mean ${meanQps.toFixed(0)} qps, peak ${peakQps.toFixed(0)} qps`,
     formatTable(["policy", "kWh", "× foresight", "SLO min", "share", "switches/day", "time in mode"], rows),
-    `foresight that fills modes to the brim would use ${fullCapacityForesightRatio.toFixed(3)} × that at the target utilisation`,
+    `foresight at 100 % utilisation would use ${fullCapacityForesightRatio.toFixed(3)} × the energy of foresight at the target utilisation`,
   ].join("\n");
 }
 
-/** Replays each trace through the power policy and prints what it would have used. */
-export async function runPowerBacktest(request: PowerBacktestRequest): Promise<number> {
+/**
+ * Replays each trace through the power policy, and yields the energy it would have used.
+ * @param onProgress gets the replayed share of a trace, 0 to 1
+ * @throws UsageError naming a file that can't be used.
+ */
+export async function* backtestTraces(
+  request: PowerBacktestRequest,
+  onProgress: (trace: string, share: number) => void,
+): AsyncGenerator<TraceBacktest> {
   const modes = await modesOf(request);
   const policy = await policyOf(request.configPath);
   const peakQps = peakShare * (modes[0] as KnownMode).capacityQps;
@@ -94,7 +104,6 @@ export async function runPowerBacktest(request: PowerBacktestRequest): Promise<n
     }),
   );
   const worker = await createInProcessWorker();
-  const reports: unknown[] = [];
   try {
     for (const trace of traces) {
       const whole = demandOfTrace(trace, 1);
@@ -103,19 +112,15 @@ export async function runPowerBacktest(request: PowerBacktestRequest): Promise<n
       const demand = demandOfTrace(trace, highest > 0 ? peakQps / highest : peakQps);
       const log = createLogger("forecast", "error");
       const forecaster = createForecaster({ config: parseConfig(ForecastConfig, {}, "defaults"), log, worker });
-      const result = await backtestPower(demand, modes, policy, forecaster, request.days, (share) => {
-        if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${trace.name}: ${Math.round(100 * share)} %`);
-      }).catch((error) => {
+      const result = await backtestPower(demand, modes, policy, forecaster, request.days, (share) =>
+        onProgress(trace.name, share),
+      ).catch((error) => {
         if (!(error instanceof UsageError)) throw error;
         throw new UsageError(`${trace.name}: ${error.message}`);
       });
-      if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-      if (request.json) reports.push({ trace: trace.name, ...result });
-      else console.log(`${renderPowerBacktest(trace.name, result)}\n`);
+      yield { trace: trace.name, ...result };
     }
   } finally {
     await worker.stop();
   }
-  if (request.json) console.log(JSON.stringify(reports, null, 2));
-  return 0;
 }
