@@ -1,7 +1,7 @@
 import { cheapestMode, type KnownMode, wattsAt } from "#agent/power/energy/mode-energy.ts";
 import { secondMs } from "#platform/time.ts";
 import type { PowerModeInputs } from "./decide-power-mode.ts";
-import { type DemandBasis, finiteOrNull, type PowerModeChoice } from "./power-mode-choice.ts";
+import { type DemandBasis, finiteOrNull, highestOf, type PowerModeChoice } from "./power-mode-choice.ts";
 
 /** A step down and the way back. */
 const switchesPerSaving = 2;
@@ -28,12 +28,12 @@ function demandOf(inputs: PowerModeInputs): Demand | null {
     const basis: DemandBasis = { source: "live", qps: liveQps, upperQps: null, hasForecast: false };
     return { expectedQps: liveQps, possibleQps: liveQps, basis };
   }
-  const upperQps = Math.max(peakQps, finiteOrNull(inputs.forecastUpperQps) ?? peakQps);
+  const upperQps = highestOf(peakQps, inputs.forecastUpperQps);
   const basis: DemandBasis =
     liveQps !== null && liveQps > upperQps
       ? { source: "live", qps: liveQps, upperQps: null, hasForecast: true }
       : { source: "forecast", qps: peakQps, upperQps: upperQps > peakQps ? upperQps : null, hasForecast: true };
-  return { expectedQps: peakQps, possibleQps: Math.max(upperQps, liveQps ?? 0), basis };
+  return { expectedQps: peakQps, possibleQps: highestOf(upperQps, liveQps), basis };
 }
 
 /** Minimum time in a mode before a step that saves: longer as the day's switches are used up; null when none is left. */
@@ -61,23 +61,23 @@ export function chooseByEnergy(
     mode.capacityQps > 0 &&
     expectedQps * factor <= mode.capacityQps * policy.targetUtilization &&
     possibleQps * factor <= mode.capacityQps;
-  const drawnAtQps = Math.max(expectedQps, inputs.liveQps ?? 0);
-  const nameOf = (index: number) => modes[index]?.name ?? "";
+  const drawnAtQps = highestOf(expectedQps, inputs.liveQps);
+  const modeAt = (index: number) => modes[index] as KnownMode;
   const index = cheapestMode(modes, drawnAtQps, fits(1));
-  const mode = nameOf(index);
+  const { name: mode } = modeAt(index);
   const current = modes[currentIndex];
   if (current === undefined || (!fits(1)(current) && index !== currentIndex))
     return { index, grounds: { rule: "needs", mode, demand } };
   if (index === currentIndex) return { index, grounds: { rule: "carries", mode, demand } };
   const keep = (grounds: PowerModeChoice["grounds"]): PowerModeChoice => ({ index: currentIndex, grounds });
   const cautious = cheapestMode(modes, drawnAtQps, fits(1 / (1 - policy.hysteresis)));
-  const savedJ = windowS * (wattsAt(current, drawnAtQps) - wattsAt(modes[cautious] as KnownMode, drawnAtQps));
-  if (cautious === currentIndex || savedJ <= 0) return keep({ rule: "near-limit", mode, demand });
-  const costJ = switchesPerSaving * policy.switchCostS * (modes[0]?.busyWatts ?? 0);
+  const savedJ = windowS * (wattsAt(current, drawnAtQps) - wattsAt(modeAt(cautious), drawnAtQps));
+  if (savedJ <= 0) return keep({ rule: "near-limit", mode, demand });
+  const costJ = switchesPerSaving * policy.switchCostS * modeAt(0).busyWatts;
   if (savedJ <= costJ) return keep({ rule: "saves-too-little", mode, demand, savedJ, costJ, windowS });
   const dwellMs = minDwellMs(inputs);
   if (dwellMs === null) return keep({ rule: "no-switches-left", mode, demand, switchesInLastDay });
-  const heldMs = lastSwitchMs === null ? Number.POSITIVE_INFINITY : nowMs - lastSwitchMs;
+  const heldMs = nowMs - (lastSwitchMs ?? Number.NEGATIVE_INFINITY);
   if (heldMs < dwellMs) return keep({ rule: "dwell", mode, demand, dwellMs });
-  return { index: cautious, grounds: { rule: "carries", mode: nameOf(cautious), demand } };
+  return { index: cautious, grounds: { rule: "carries", mode: modeAt(cautious).name, demand } };
 }

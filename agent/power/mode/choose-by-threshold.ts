@@ -20,24 +20,26 @@ export function chooseByThreshold(inputs: PowerModeInputs, currentIndex: number)
   const { policy, modes, lastSwitchMs, nowMs } = inputs;
   const peakQps = finiteOrNull(inputs.forecastPeakQps);
   const liveQps = finiteOrNull(inputs.liveQps);
-  if (peakQps === null && liveQps === null) return { index: 0, grounds: { rule: "no-rate" } };
-  const demandQps = Math.max(peakQps ?? 0, liveQps ?? 0);
+  const rates = [peakQps, liveQps].filter((rate) => rate !== null);
+  if (rates.length === 0) return { index: 0, grounds: { rule: "no-rate" } };
+  const demandQps = Math.max(...rates);
   const demand: DemandBasis = {
-    source: peakQps !== null && peakQps >= (liveQps ?? 0) ? "forecast" : "live",
+    source: peakQps === demandQps ? "forecast" : "live",
     qps: demandQps,
     upperQps: null,
     hasForecast: peakQps !== null,
   };
+  const nameOf = (at: number) => (modes[at] as PowerModeProfile).name;
   const grounds = (rule: "carries" | "needs" | "near-limit", at: number) =>
-    ({ rule, mode: modes[at]?.name ?? "", demand }) as const;
+    ({ rule, mode: nameOf(at), demand }) as const;
   const index = indexFor(demandQps, policy, modes);
   if (modes[currentIndex] === undefined || index < currentIndex) return { index, grounds: grounds("needs", index) };
   if (index === currentIndex) return { index, grounds: grounds("carries", index) };
   const cautious = indexFor(demandQps / (1 - policy.hysteresis), policy, modes);
   if (cautious <= currentIndex) return { index: currentIndex, grounds: grounds("near-limit", index) };
-  const heldMs = lastSwitchMs === null ? Number.POSITIVE_INFINITY : nowMs - lastSwitchMs;
+  const heldMs = nowMs - (lastSwitchMs ?? Number.NEGATIVE_INFINITY);
   const dwellMs = policy.minDwellS * secondMs;
   if (heldMs < dwellMs)
-    return { index: currentIndex, grounds: { rule: "dwell", mode: modes[index]?.name ?? "", demand, dwellMs } };
+    return { index: currentIndex, grounds: { rule: "dwell", mode: nameOf(index), demand, dwellMs } };
   return { index: cautious, grounds: grounds("carries", cautious) };
 }

@@ -74,10 +74,10 @@ const thermalStepMs = minuteMs;
 const serviceStartMs = 2 * minuteMs;
 
 function nextThermalCap(inputs: PowerModeInputs, currentIndex: number): number {
-  const { policy, temperatureC, thermalCap, thermalCapChangedMs, modes, nowMs } = inputs;
+  const { policy, temperatureC, thermalCap, thermalCapChangedMs, nowMs } = inputs;
   if (temperatureC === null) return thermalCap;
   if (thermalCapChangedMs !== null && nowMs - thermalCapChangedMs < thermalStepMs) return thermalCap;
-  if (temperatureC >= policy.thermalLimitC) return Math.min(modes.length - 1, Math.max(thermalCap, currentIndex) + 1);
+  if (temperatureC >= policy.thermalLimitC) return Math.max(thermalCap, currentIndex) + 1;
   if (temperatureC < policy.thermalLimitC - policy.thermalHysteresisC) return Math.max(0, thermalCap - 1);
   return thermalCap;
 }
@@ -86,7 +86,7 @@ function chooseByPolicy(inputs: PowerModeInputs, currentIndex: number): PowerMod
   const { policy, modes } = inputs;
   switch (policy.kind) {
     case "fixed": {
-      const mode = policy.fixedMode ?? modes[0]?.name ?? "";
+      const mode = policy.fixedMode ?? (modes[0] as PowerModeProfile).name;
       const index = modes.findIndex(({ name }) => name === mode);
       if (index !== -1) return { index, grounds: { rule: "configured", mode } };
       return { index: 0, grounds: { rule: "configured-mode-unknown", mode } };
@@ -110,7 +110,7 @@ function choose(inputs: PowerModeInputs, heldIndex: number, currentIndex: number
   if (role === "standby") return { index: modes.length - 1, grounds: { rule: "standby" } };
   if (policy.kind !== "fixed" && servingForMs !== null && servingForMs < serviceStartMs)
     return { index: 0, grounds: { rule: "service-started" } };
-  return chooseByPolicy(inputs, currentIndex === -1 ? modes.length : currentIndex);
+  return chooseByPolicy(inputs, currentIndex);
 }
 
 /**
@@ -123,7 +123,7 @@ export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
   if (modes.length === 0) return { kind: "none", rule: "no-modes", thermalCap: 0, cap: null, refused: null };
   const currentIndex = modes.findIndex((mode) => mode.id === currentModeId);
   // An update may have left fewer modes than there were when the cap was set.
-  const thermalCap = Math.min(modes.length - 1, nextThermalCap(inputs, Math.max(0, currentIndex)));
+  const thermalCap = Math.min(modes.length - 1, nextThermalCap(inputs, currentIndex));
 
   const inForce = (mode: string | null, untilMs: number | null) => (untilMs === null || nowMs < untilMs ? mode : null);
   const heldMode = inForce(desiredMode, inputs.desiredModeUntilMs);
@@ -133,7 +133,7 @@ export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
   const capIndex = indexOf(maxMode);
   const choice = choose(inputs, heldIndex, currentIndex);
 
-  const index = Math.max(Math.min(choice.index, modes.length - 1), thermalCap, capIndex);
+  const index = Math.max(choice.index, thermalCap, capIndex);
   const { id: modeId, name: mode } = modes[index] as PowerModeProfile;
   let cap: PowerModeCap | null = null;
   if (index > choice.index)

@@ -38,6 +38,11 @@ export interface PowerModeChoice {
   readonly grounds: PowerModeGrounds;
 }
 
+const isKnown = (rate: number | null): rate is number => rate !== null && Number.isFinite(rate);
+
 /** Returns a rate, or null for one that is unknown, infinite or NaN. */
-export const finiteOrNull = (rate: number | null): number | null =>
-  rate !== null && Number.isFinite(rate) ? rate : null;
+export const finiteOrNull = (rate: number | null): number | null => (isKnown(rate) ? rate : null);
+
+/** Returns the highest of the known rates. */
+export const highestOf = (rate: number, ...others: readonly (number | null)[]): number =>
+  Math.max(rate, ...others.filter(isKnown));
