@@ -33,11 +33,8 @@ const maxIdleUtilization = 0.02;
 const minBusyUtilization = 0.3;
 
 const bounded = (factor: number) => Math.min(correctionBounds.highest, Math.max(correctionBounds.lowest, factor));
-const isPositive = (figure: number | null): figure is number => (figure ?? 0) > 0;
-
-function towards(factor: number, target: number): number {
-  return Number.isFinite(target) ? bounded(factor + step * (bounded(target) - factor)) : factor;
-}
+const isPositive = (figure: number | null): figure is number => Number(figure) > 0;
+const towards = (factor: number, target: number) => bounded(factor + step * (bounded(target) - factor));
 
 /** Returns a mode's figures with its correction. */
 export function correctMode(

@@ -145,6 +145,12 @@ describe("corrections in service", () => {
     ["in between neither", { qps: 10, meanWatts: 99 }, uncorrected],
     ["watts of zero are no reading", { qps: 0, requests: 0, p95Ms: null, meanWatts: 0 }, uncorrected],
     ["a rate that is no number", { qps: Number.NaN, meanWatts: 30 }, uncorrected],
+    ["watts that are no number", { qps: 80, meanWatts: Number.NaN }, uncorrected],
+    [
+      "watts without end: as far as a factor may go",
+      { qps: 80, meanWatts: Number.POSITIVE_INFINITY },
+      { ...uncorrected, busyWatts: 1 + 0.3 / 60 },
+    ],
   ] as const)("%s", (_, change, expected) => {
     const found = after(change);
     for (const key of ["capacity", "busyWatts", "idleWatts"] as const) expect(found[key]).toBeCloseTo(expected[key], 9);
