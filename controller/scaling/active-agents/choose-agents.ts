@@ -12,7 +12,7 @@ export function sumCapacityQps(agents: readonly AgentCandidate[]): number {
 function byEfficiency(a: AgentCandidate, b: AgentCandidate): number {
   const costA = a.energyUsdPerRequest ?? Number.POSITIVE_INFINITY;
   const costB = b.energyUsdPerRequest ?? Number.POSITIVE_INFINITY;
-  if (costA !== costB) return costA < costB ? -1 : 1;
+  if (costA !== costB) return costA - costB;
   return b.capacityQps - a.capacityQps || a.agentId.localeCompare(b.agentId);
 }
 

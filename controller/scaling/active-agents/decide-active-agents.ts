@@ -62,39 +62,40 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   const replacing = lost.length > 0 && (kept.length < windowNeed || carries(kept) < (windowPeakQps ?? 0));
   const isShort = kept.length < minAgents;
   const grows = need > kept.length * (1 + policy.tolerance) || (peakQps ?? 0) > carries(kept) * (1 + policy.tolerance);
-  if (isShort || replacing || grows || forcedOn.length > 0) {
-    const before = active.length + lost.length;
-    const stepLimit = Math.max(minAgents, kept.length, Math.floor(before * policy.maxScaleUpFactor));
-    const wantedCount = Math.max(grows || isShort ? need : 0, replacing ? Math.min(windowNeed, before) : 0);
-    const wantedQps =
-      Math.max(grows ? (peakQps ?? 0) : 0, replacing ? (windowPeakQps ?? 0) : 0) / policy.targetUtilization;
-    const idle = available.filter((agent) => !kept.includes(agent));
-    const chosen = chooseActivations(kept, idle, { wantedCount, wantedQps, maxCount: Math.min(maxAgents, stepLimit) });
-    if (chosen.length + forcedOn.length > 0) {
-      const after = [...kept, ...chosen];
-      const isOverloaded = after.length === available.length && carries(after) < (peakQps ?? 0);
-      const outRule = replacing
-        ? "replacement"
-        : isShort && need === minAgents
-          ? "below-minimum"
-          : grows
-            ? "peak"
-            : "override";
-      const replaced = replacing ? lost : [];
-      return {
-        kind: "scale-out",
-        rule: isOverloaded ? "overloaded" : outRule,
-        activate: idsOf([...forcedOn, ...chosen]),
-        standBy: idsOf([...replaced.slice(0, chosen.length), ...forcedOff]),
-        cause: {
-          replaced: idsOf(replaced),
-          belowMinimum: isShort,
-          stepLimit: after.length < Math.min(maxAgents, wantedCount) ? stepLimit : null,
-          overloadedAtQps: isOverloaded ? carries(after) : null,
-        },
-        figures,
-      };
-    }
+  const before = active.length + lost.length;
+  const stepLimit = Math.max(minAgents, kept.length, Math.floor(before * policy.maxScaleUpFactor));
+  const wantedCount = Math.max(grows || isShort ? need : 0, Math.min(windowNeed, before));
+  const wantedQps =
+    Math.max(grows ? (peakQps ?? 0) : 0, replacing ? (windowPeakQps ?? 0) : 0) / policy.targetUtilization;
+  const idle = available.filter((agent) => !kept.includes(agent));
+  const chosen = chooseActivations(kept, idle, { wantedCount, wantedQps, maxCount: Math.min(maxAgents, stepLimit) });
+  const activate = idsOf([...forcedOn, ...chosen]);
+  if (activate.length > 0) {
+    const after = [...kept, ...chosen];
+    const isOverloaded = after.length === available.length && carries(after) < (peakQps ?? 0);
+    const isBelowMinimum = isShort && need === minAgents;
+    const replaced = replacing ? lost : [];
+    return {
+      kind: "scale-out",
+      rule: isOverloaded
+        ? "overloaded"
+        : replacing
+          ? "replacement"
+          : isBelowMinimum
+            ? "below-minimum"
+            : grows
+              ? "peak"
+              : "override",
+      activate,
+      standBy: idsOf([...replaced.slice(0, chosen.length), ...forcedOff]),
+      cause: {
+        replaced: idsOf(replaced),
+        belowMinimum: isShort,
+        stepLimit: after.length < Math.min(maxAgents, wantedCount) ? stepLimit : null,
+        overloadedAtQps: isOverloaded ? carries(after) : null,
+      },
+      figures,
+    };
   }
   if (forcedOff.length > 0) {
     return { kind: "scale-in", rule: "override", activate: [], standBy: idsOf(forcedOff), figures };
@@ -111,11 +112,8 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   if (!shrinks(need)) return hold("within-tolerance");
   if (inputs.missingData.length > 0 || forecastPeakQps === null) return hold("missing-data");
   if (inputs.observedSinceMs > windowStartMs || !shrinks(windowNeed)) return hold("stabilising");
-  const wantedQps = (windowPeakQps ?? 0) / policy.targetUtilization;
-  const leaving = chooseStandBy(
-    active,
-    tooMany ? { minCount: maxAgents, wantedQps: 0 } : { minCount: windowNeed, wantedQps },
-  );
+  const target = { minCount: windowNeed, wantedQps: (windowPeakQps as number) / policy.targetUtilization };
+  const leaving = chooseStandBy(active, tooMany ? { minCount: maxAgents, wantedQps: 0 } : target);
   if (leaving.length === 0) return hold("capacity");
   return { kind: "scale-in", rule: "peak", activate: [], standBy: idsOf(leaving), figures };
 }

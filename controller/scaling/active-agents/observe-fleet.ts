@@ -3,12 +3,13 @@ import { liveQps } from "#controller/fleet/fleet.ts";
 import type { Machines } from "#controller/scaling/actuators/machines.ts";
 import type { Override } from "#controller/store/store.ts";
 import { minuteMs } from "#platform/time.ts";
-import type { AgentRole, Desired } from "#protocol/messages.ts";
+import type { AgentRole, Desired, PowerModeProfile, Presence } from "#protocol/messages.ts";
 import type { ActWatch } from "./act-watch.ts";
 import type { AgentCandidate } from "./scaling-inputs.ts";
 
 /** Time within which a sleeping agent that is wanted must serve; after that it is not counted on. */
 const wakeWithinMs = 5 * minuteMs;
+const joulesPerKwh = 3_600_000;
 
 export interface ObservedFleet {
   readonly candidates: readonly AgentCandidate[];
@@ -46,24 +47,13 @@ export function unavailability(
 ): string | null {
   const availability = availabilityOf(agent, nowMs, staleAfterMs);
   if (!availability.online) return availability.reason;
-  if (agent.presence?.models.length === 0) return "no model is loaded";
-  const sleeps = agent.presence?.asleep !== undefined;
-  if (sleeps && desired?.role === "active" && nowMs - desired.issuedAtMs > wakeWithinMs)
-    return "sleeps, and was not woken";
+  const { models, asleep, role } = agent.presence as Presence;
+  if (models.length === 0) return "no model is loaded";
+  const isTold = desired?.role === "active" && nowMs - desired.issuedAtMs > wakeWithinMs;
+  if (asleep !== undefined && isTold) return "sleeps, and was not woken";
   // It drains without having been told to: it is about to stop.
-  if (agent.presence?.role === "draining" && desired?.role !== "draining") return "draining";
+  if (role === "draining" && desired?.role !== "draining") return "draining";
   return null;
-}
-
-/** True for an agent that is offline and whose machine can be switched on: its provider says whether it can be counted on. */
-function isSwitchedOff(
-  agent: AgentState,
-  machines: Pick<Machines, "unavailability"> | undefined,
-  nowMs: number,
-  staleAfterMs: number,
-): boolean {
-  if (machines === undefined || availabilityOf(agent, nowMs, staleAfterMs).online) return false;
-  return machines.unavailability(agent.agentId, nowMs) !== undefined;
 }
 
 function toCandidate(
@@ -75,20 +65,22 @@ function toCandidate(
   watch: Pick<ActWatch, "look"> | undefined,
   machines: Pick<Machines, "unavailability"> | undefined,
 ): AgentCandidate {
-  const topMode = agent.birth?.board.powerModes[0];
-  const capacityQps = topMode?.capacityQps ?? limits.capacityPerReplicaQps;
-  const busyWatts = topMode?.busyWatts ?? null;
-  const wattsPerQps =
-    busyWatts === null || topMode?.capacityQps == null || capacityQps <= 0 ? null : busyWatts / capacityQps;
-  const tariffUsdPerKwh = agent.birth?.prices.tariffUsdPerKwh ?? limits.tariffUsdPerKwh;
+  const { agentId, birth } = agent;
+  const { capacityQps = null, busyWatts = null }: Partial<PowerModeProfile> = birth?.board.powerModes[0] ?? {};
+  const wattsPerQps = busyWatts === null || capacityQps === null || capacityQps <= 0 ? null : busyWatts / capacityQps;
+  const tariffUsdPerKwh = birth?.prices.tariffUsdPerKwh ?? limits.tariffUsdPerKwh;
+  // An agent that is offline can be counted on where a provider can switch its machine on.
+  const isOnline = availabilityOf(agent, nowMs, limits.staleAfterMs).online;
+  const byMachine = isOnline ? undefined : machines?.unavailability(agentId, nowMs);
   return {
-    agentId: agent.agentId,
-    unavailable: isSwitchedOff(agent, machines, nowMs, limits.staleAfterMs)
-      ? (machines?.unavailability(agent.agentId, nowMs) ?? null)
-      : (unavailability(agent, desired, nowMs, limits.staleAfterMs) ?? watch?.look(agent, desired, nowMs) ?? null),
+    agentId,
+    unavailable:
+      byMachine === undefined
+        ? (unavailability(agent, desired, nowMs, limits.staleAfterMs) ?? watch?.look(agent, desired, nowMs) ?? null)
+        : byMachine,
     active: intendedRole(agent, desired) === "active",
-    capacityQps,
-    energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / 3_600_000) * tariffUsdPerKwh,
+    capacityQps: capacityQps ?? limits.capacityPerReplicaQps,
+    energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / joulesPerKwh) * tariffUsdPerKwh,
     wattsPerQps,
     overrideRole: override?.role ?? null,
   };
@@ -97,17 +89,13 @@ function toCandidate(
 /** Returns the highest sum of the agents' forecasts over the steps; forecasts of another step length are left out. */
 function agentForecastPeak(agents: readonly AgentState[], horizonMinutes: number): number | null {
   const forecasts = agents
-    .map((agent) => agent.recent.at(-1)?.forecast ?? null)
-    .filter((forecast) => forecast !== null && forecast.stepMs === minuteMs);
+    .flatMap(({ recent }) => recent.at(-1)?.forecast ?? [])
+    .filter(({ stepMs }) => stepMs === minuteMs);
   if (forecasts.length === 0) return null;
-  let peak = 0;
-  for (let step = 0; step < horizonMinutes; step += 1) {
-    peak = Math.max(
-      peak,
-      forecasts.reduce((sum, forecast) => sum + (forecast?.qps[step] ?? 0), 0),
-    );
-  }
-  return peak;
+  const sums = Array.from({ length: horizonMinutes }, (_, step) =>
+    forecasts.reduce((sum, { qps }) => sum + (qps[step] ?? 0), 0),
+  );
+  return Math.max(...sums);
 }
 
 /** Collects what the decision needs to know of the fleet at `nowMs`, from what the agents have reported. */

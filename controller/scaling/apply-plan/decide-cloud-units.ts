@@ -101,7 +101,8 @@ export function decideCloudUnits(
   const targets: CloudTarget[] = [];
   const changes: CloudChange[] = [];
   const carriedBy = new Map(offers.map(({ id, capacityQps }) => [id, capacityQps * targetUtilization]));
-  let carriedQps = units.reduce((sum, { offerId, serves }) => sum + (serves ? (carriedBy.get(offerId) ?? 0) : 0), 0);
+  const carriedOf = ({ offerId, serves }: CloudUnit) => (serves ? (carriedBy.get(offerId) ?? 0) : 0);
+  let carriedQps = units.reduce((sum, unit) => sum + carriedOf(unit), 0);
   for (const { id, kind, agents, reachable } of offers) {
     const { units: wanted = 0, qps = 0 } = first?.cloud.find((step) => step.id === id) ?? {};
     if (agents.length === 0) {
@@ -128,9 +129,8 @@ export function decideCloudUnits(
     const candidates = on.filter(({ roleIsHeld }) => !roleIsHeld).toReversed();
     for (const unit of candidates.toSorted((a, b) => Number(a.serves) - Number(b.serves))) {
       if (!mayShrink || from - leaving.length <= wanted) break;
-      const lessQps = unit.serves ? (carriedBy.get(id) ?? 0) : 0;
-      if (devicesQps + carriedQps - lessQps < needQps) break;
-      carriedQps -= lessQps;
+      if (devicesQps + carriedQps - carriedOf(unit) < needQps) break;
+      carriedQps -= carriedOf(unit);
       leaving.push(unit.agentId);
     }
     if (leaving.length > 0) {

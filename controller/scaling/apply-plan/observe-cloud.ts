@@ -29,5 +29,5 @@ export function ownDevices(
   candidates: readonly AgentCandidate[],
 ): readonly AgentCandidate[] {
   const rented = new Set(offers.flatMap(({ agents }) => agents));
-  return rented.size === 0 ? candidates : candidates.filter(({ agentId }) => !rented.has(agentId));
+  return candidates.filter(({ agentId }) => !rented.has(agentId));
 }

@@ -38,13 +38,13 @@ export function observePlannable(
   const mode = presentMode(agent, desired, nowMs);
   const all = agent.birth?.board.powerModes ?? [];
   const held = override?.powerMode ?? null;
-  const refused = agent.reported?.differs.some(({ field }) => field === "powerMode") ?? false;
-  const capOf = (name: string | null) => all.find((each) => each.name === name)?.capacityQps ?? null;
-  const maxQps = refused
-    ? (capOf(agent.reported?.powerMode ?? null) ?? Number.POSITIVE_INFINITY)
-    : Number.POSITIVE_INFINITY;
+  const refuses = agent.reported?.differs.some(({ field }) => field === "powerMode") === true;
+  const inUse = refuses ? all.find(({ name }) => name === agent.reported?.powerMode) : undefined;
+  const maxQps = inUse?.capacityQps ?? Number.POSITIVE_INFINITY;
   // A mode that heat or the board forbids can't be chosen, nor can any other while an operator holds one.
-  const open = all.filter(({ name, capacityQps }) => (held !== null ? name === held : (capacityQps ?? 0) <= maxQps));
+  const open = all.filter(({ name, capacityQps }) =>
+    held === null ? capacityQps === null || capacityQps <= maxQps : name === held,
+  );
   const modes = open.length > 0 ? open : all;
   const capacityByMode = new Map(
     all.map(({ name, capacityQps }) => [name, capacityQps ?? fleet.capacityPerReplicaQps]),

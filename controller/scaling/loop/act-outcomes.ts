@@ -1,8 +1,9 @@
-import { availabilityOf } from "#controller/fleet/agent-state.ts";
+import { type AgentState, availabilityOf } from "#controller/fleet/agent-state.ts";
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { Fleet } from "#controller/fleet/fleet.ts";
 import type { DecisionOutcome } from "#controller/store/decision-record.ts";
 import type { DecisionStore } from "#controller/store/store.ts";
+import type { Desired } from "#protocol/messages.ts";
 import { type ActEvidence, decideActOutcome, type ToldAct } from "./decide-act-outcome.ts";
 import { explainLateAct } from "./explain-act-outcome.ts";
 
@@ -40,22 +41,23 @@ export class ActOutcomes {
   /** Follows a decision that has been recorded and whose agents have their documents. */
   follow(decisionId: number, outcome: DecisionOutcome, toldAtMs: number): void {
     const { documents } = this.#parts.desired;
-    const told = (agentId: string, want: ToldAct["want"]): ToldAct[] => {
+    /** Returns the act of an agent whose document still says so. */
+    const told = (agentId: string, wantOf: (document: Desired) => ToldAct["want"] | null): ToldAct[] => {
       const document = documents.get(agentId);
-      const says = "role" in want ? document?.role === want.role : document?.powerMode === want.mode;
-      return document === undefined || !says ? [] : [{ agentId, want, version: document.version, toldAtMs }];
+      const want = document === undefined ? null : wantOf(document);
+      return document === undefined || want === null ? [] : [{ agentId, want, version: document.version, toldAtMs }];
     };
     // An agent that is gone already can't confirm that it stands by.
     const present = outcome.stoodBy.filter((agentId) => this.#evidenceOf(agentId, toldAtMs).away === null);
     const acts = [
-      ...outcome.activated.flatMap((agentId) => told(agentId, { role: "active" })),
-      ...present.flatMap((agentId) => told(agentId, { role: documents.get(agentId)?.role ?? "standby" })),
-      ...(outcome.modes ?? []).flatMap(({ agentId, mode }) => told(agentId, { mode })),
+      ...outcome.activated.flatMap((agentId) => told(agentId, ({ role }) => (role === "active" ? { role } : null))),
+      ...present.flatMap((agentId) => told(agentId, ({ role }) => ({ role }))),
+      ...(outcome.modes ?? []).flatMap(({ agentId, mode }) =>
+        told(agentId, ({ powerMode }) => (powerMode === mode ? { mode } : null)),
+      ),
     ];
     const doneAfterS = new Map((outcome.done ?? []).map(({ agentId, afterS }) => [agentId, afterS]));
-    if (acts.length > 0) {
-      this.#followed = [...this.#followed, { id: decisionId, outcome, acts, doneAfterS }].slice(-maxFollowed);
-    }
+    this.#followed = [...this.#followed, { id: decisionId, outcome, acts, doneAfterS }].slice(-maxFollowed);
   }
 
   /** Follows again what was told shortly before this controller started. */
@@ -74,17 +76,15 @@ export class ActOutcomes {
     for (const each of this.#followed) {
       if (this.#update(each, now)) await this.#parts.store.updateOutcome(each.id, each.outcome);
     }
-    this.#followed = this.#followed.filter(({ acts }) => acts.length > 0);
   }
 
   #evidenceOf(agentId: string, now: number): ActEvidence {
     const { fleet, desired, staleAfterMs } = this.#parts;
     const agent = fleet.get(agentId);
     const availability = agent === undefined ? null : availabilityOf(agent, now, staleAfterMs);
+    const { reported = null, reportedAtMs = null }: Partial<AgentState> = agent ?? {};
     return {
-      desired: desired.documents.get(agentId) ?? null,
-      reported: agent?.reported ?? null,
-      reportedAtMs: agent?.reportedAtMs ?? null,
+      ...{ desired: desired.documents.get(agentId) ?? null, reported, reportedAtMs },
       away: availability === null ? "not known" : availability.online ? null : availability.reason,
     };
   }

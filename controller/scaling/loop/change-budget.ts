@@ -16,7 +16,6 @@ export interface ChangeBudget {
   cut(decision: FleetChange, outcome: DecisionOutcome, candidates: readonly AgentCandidate[]): DecisionOutcome;
 }
 
-const budgetMs = minuteMs;
 const kinds = ["activate", "standBy", "modes"] as const;
 
 export function createChangeBudget(
@@ -28,7 +27,7 @@ export function createChangeBudget(
   return {
     cut({ modes = [] }, { activated, stoodBy, skipped }, candidates) {
       const now = nowMs();
-      spent = spent.filter(({ atMs }) => atMs > now - budgetMs && atMs <= now);
+      spent = spent.filter(({ atMs }) => atMs > now - minuteMs && atMs <= now);
       const used = (kind: keyof BudgetedActs) => spent.filter((each) => each.kind === kind).length;
       const switching = modes.filter(({ agentId, mode }) => documents.get(agentId)?.powerMode !== mode);
       // Operators' words and agents that are gone: putting them on standby disrupts nothing.

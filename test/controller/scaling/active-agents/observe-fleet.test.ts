@@ -115,6 +115,18 @@ describe("the fleet as a decision sees it", () => {
     expect(candidateOf([state])).toMatchObject({ capacityQps, wattsPerQps: watts, energyUsdPerRequest: watts });
   });
 
+  test("a small board has a price as well, and the first mode is the most capable", () => {
+    const powerModes = [
+      { id: 0, name: "X", capacityQps: 0.5, busyWatts: 9, idleWatts: null },
+      { id: 1, name: "Y", capacityQps: 0.1, busyWatts: 9, idleWatts: null },
+    ];
+    const birth = aBirth({ agentId: "a", board: { kind: "simulated", name: "X", powerModes } });
+    expect(candidateOf([observeBirth(serving("a"), birth, nowMs)])).toMatchObject({
+      capacityQps: 0.5,
+      wattsPerQps: 18,
+    });
+  });
+
   test("the document's role counts, the operator's role goes with it", () => {
     const [state] = [serving("a")];
     expect(candidateOf([state])).toMatchObject({ agentId: "a", active: true, unavailable: null, overrideRole: null });
@@ -151,6 +163,8 @@ describe("the fleet as a decision sees it", () => {
     expect(look([a, old]).liveQps).toBe(30);
     expect(look([a, old], { limits: { liveWindowMinutes: 2 } }).liveQps).toBe(20);
     expect(look([a, serving("b", { requests: 60 * 500, minuteStartMs: nowMs - 180_000 })]).liveQps).toBe(530);
+    // The newest minute counts, however old the one before it is.
+    expect(look([withMinute(old, { requests: 60 * 40 })]).liveQps).toBe(40);
     expect(look([old]).liveQps).toBeNull();
   });
 
@@ -170,6 +184,7 @@ describe("the fleet as a decision sees it", () => {
     expect(look([serving("a")]).lastWholeMinuteMs).toBe(newestMs);
     expect(look([serving("a"), behind]).lastWholeMinuteMs).toBe(newestMs - minuteMs);
     expect(look([serving("a", { minuteStartMs: newestMs + minuteMs })]).lastWholeMinuteMs).toBe(newestMs);
+    expect(look([serving("a", { minuteStartMs: newestMs - 1 })]).lastWholeMinuteMs).toBe(newestMs - minuteMs);
     expect(look([serving("a"), present("silent")]).lastWholeMinuteMs).toBe(newestMs);
   });
 
@@ -178,6 +193,8 @@ describe("the fleet as a decision sees it", () => {
     const b = serving("b", { forecast: forecastOf([40, 5, 5]) });
     const coarse = serving("c", { forecast: forecastOf([700], 5 * minuteMs) });
     expect(look([a, b, coarse, serving("d")]).agentForecastPeakQps).toBe(55);
+    expect(look([a, serving("b", { forecast: forecastOf([1]) })]).agentForecastPeakQps).toBe(50);
+    expect(look([serving("a", { forecast: forecastOf([0, 0, 0]) })]).agentForecastPeakQps).toBe(0);
     expect(look([coarse, serving("d")]).agentForecastPeakQps).toBeNull();
     expect(look([serving("old", { forecast: forecastOf([9]), minuteStartMs: 0 })]).agentForecastPeakQps).toBeNull();
   });

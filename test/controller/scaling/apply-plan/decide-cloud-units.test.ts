@@ -119,6 +119,82 @@ describe("cloud units", () => {
     expect(explainCloudUnits(decideCloudUnits({ cloud: [] }, 0, [spot], unitsOf("s1-"), limits))).toBe("");
   });
 
+  test("several offers: each gets its own part of the plan, in their order", () => {
+    const rack = offer({ id: "rack", kind: "on-demand", capacityQps: 50, agents: ["r1", "r2"] });
+    const units = [...unitsOf("s1+ s2-"), ...unitsOf("r1+ r2-", "rack")];
+    const plan = { cloud: [...wants(2, 90).cloud, { id: "rack", units: 2, qps: 70 }] };
+    const more = decideCloudUnits(plan, 0, [spot, rack], units, limits);
+    expect(more).toMatchObject({ activate: ["s2", "r2"], standBy: [], carriedQps: 120 });
+    expect(more.targets.map(({ id, units, qps }) => `${id} ${units} ${qps}`)).toEqual(["spot 2 90", "rack 2 70"]);
+    expect(more.changes.map(({ id, from, to, qps }) => `${id} ${from} ${to} ${qps}`)).toEqual([
+      "spot 1 2 90",
+      "rack 1 2 70",
+    ]);
+    const fewer = decideCloudUnits({ cloud: [] }, 0, [spot, rack], units, limits);
+    expect(fewer).toMatchObject({ activate: [], standBy: ["s1", "r1"], carriedQps: 0, targets: [] });
+    expect(fewer.changes.map(({ id, from, to, qps }) => `${id} ${from} ${to} ${qps}`)).toEqual([
+      "spot 1 0 0",
+      "rack 1 0 0",
+    ]);
+    const kept = decideCloudUnits({ cloud: [] }, 0, [spot, rack], units, { ...limits, mayShrink: false });
+    expect(kept.changes.map(({ id, rule }) => `${id} ${rule}`)).toEqual(["spot keep", "rack keep"]);
+  });
+
+  test("a unit that does not serve yet can be given back whatever is needed; the others as long as the rest suffices", () => {
+    const needed = { ...limits, devicesQps: 20, needQps: 100 };
+    const units = unitsOf("s1+ s2+ s3*");
+    expect(decideCloudUnits(wants(0), 0, [spot], units, needed)).toMatchObject({
+      standBy: ["s3", "s2"],
+      carriedQps: 80,
+    });
+    expect(decideCloudUnits(wants(0), 0, [spot], units, { ...needed, needQps: 101 }).standBy).toEqual(["s3"]);
+    expect(decideCloudUnits(wants(0), 0, [spot], units, { ...needed, needQps: 180.5 }).standBy).toEqual([]);
+  });
+
+  test("offers without agents: those that are reached by themselves are planned on, the others only told", () => {
+    const far = (id: string, given: object = {}) => ({ ...lambda, id, reachable: true, ...given });
+    const plan = { cloud: ["a", "b", "c"].map((id) => ({ id, units: id === "b" ? 0 : 1, qps: 60 })) };
+    const offers = [far("a"), far("b"), far("c", { reachable: false })];
+    expect(decideCloudUnits(plan, 0, offers, [], limits)).toMatchObject({
+      targets: [{ id: "a", by: "itself" }],
+      changes: [{ id: "a", rule: "reached", from: 1, to: 1 }],
+    });
+    const over = decideCloudUnits({ cloud: [] }, 200, [lambda, { ...lambda, id: "other", kind: "spot" }], [], limits);
+    expect(over.targets.map(({ id, units, qps }) => `${id} ${units} ${qps}`)).toEqual(["lambda 2 160", "other 1 40"]);
+    expect(over.changes.map(({ id, kind, from, to }) => `${id} ${kind} ${from} ${to}`)).toEqual([
+      "lambda serverless 0 2",
+      "other spot 0 1",
+    ]);
+  });
+
+  test.each([
+    ["hourly", "perRequest"],
+    ["perRequest", "hourly"],
+  ])(
+    "an hour's price is spread over what a unit carries in it: of equal prices the first by name, here %s",
+    (first, second) => {
+      const common = { capacityQps: 1, max: 1 };
+      const prices = {
+        hourly: { usdPerHour: 3600, usdPerRequest: 0 },
+        perRequest: { usdPerHour: 0, usdPerRequest: 1 },
+      };
+      const offers = [first, second].map((name, index) => ({
+        ...{ ...common, id: index === 0 ? "a" : "b" },
+        ...prices[name as keyof typeof prices],
+      }));
+      expect(spreadOverflow(1, offers.toReversed(), 1).map(({ id }) => id)).toEqual(["a"]);
+    },
+  );
+
+  test("a plan counts the units of an offer alone", () => {
+    const rack = offer({ id: "rack", agents: ["r1"] });
+    const units = [...unitsOf("s1+ s2-"), ...unitsOf("r1+", "rack")];
+    expect(plannableOffers([spot, rack], units, new Map()).map(({ max, running }) => [max, running])).toEqual([
+      [2, 1],
+      [1, 1],
+    ]);
+  });
+
   test("an operator's unit stays as it is", () => {
     const held = unitsOf("s1+ s2-").map((unit) => ({ ...unit, roleIsHeld: true }));
     expect(decideCloudUnits(wants(0), 0, [spot], held, limits)).toMatchObject({ activate: [], standBy: [] });

@@ -123,6 +123,44 @@ describe("what is done about a plan", () => {
       { kind: "hold", rule: "plan", planned: { rule: "minimum" }, figures: { activeCount: 1 } },
     ],
     [
+      "as many as leave the minimum",
+      {
+        agents: ["a", "b", "c"].map((id) => agent(id)),
+        plan: { a: "MAXN" },
+        windowPeakQps: 10,
+        liveQps: 10,
+        config: { minReplicas: 2 },
+      },
+      { kind: "scale-in", standBy: ["b"], planned: { spare: ["b", "c"] } },
+    ],
+    [
+      "one, while another still starts",
+      { agents: [agent("a"), agent("b"), agent("c", { serves: false })], plan: { a: "MAXN", c: "MAXN" } },
+      { kind: "scale-in", standBy: ["b"] },
+    ],
+    [
+      "a mode of the same capacity is no rise",
+      {
+        agents: [
+          agent("a", {
+            capacityByMode: new Map([
+              ["MAXN", 400],
+              ["other", 400],
+            ]),
+          }),
+          agent("b"),
+        ],
+        plan: { a: "other", b: "MAXN" },
+        missingData: ["a"],
+      },
+      { kind: "hold", rule: "missing-data" },
+    ],
+    [
+      "nothing known of traffic: nothing is needed",
+      { agents: two, plan: { a: "MAXN" }, liveQps: null, windowPeakQps: 0 },
+      { kind: "scale-in", standBy: ["b"], planned: { neededQps: 0 } },
+    ],
+    [
       "not while figures are missing",
       { agents: two, plan: { a: "MAXN" }, missingData: ["b"] },
       { kind: "hold", rule: "missing-data" },

@@ -30,6 +30,7 @@ const born = (role: "active" | "standby" = "active", birth: Parameters<typeof aB
 };
 const reports = (state: AgentState, given: Partial<Reported>) =>
   observeReported(state, aReported({ agentId: "a", ...given }), nowMs)!;
+const aPower = (modeName: string) => ({ ...aMinute().power!, modeName });
 const look = (
   state: AgentState,
   given: { candidate?: Partial<AgentCandidate>; desired?: Desired; override?: Override; sinceMs?: number } = {},
@@ -85,6 +86,23 @@ describe("the mode an agent is in", () => {
       "70W",
     ],
     ["what its newest minute says", observeMinute(born(), aMinute({ agentId: "a" }), nowMs).state, undefined, "MAXN"],
+    ["neither answer nor minute", born(), held, "70W"],
+    [
+      "a minute before",
+      observeMinute(
+        observeMinute(born(), aMinute({ agentId: "a", minuteStartMs: 0, power: aPower("70W") }), nowMs).state,
+        aMinute({ agentId: "a", seq: 2 }),
+        nowMs,
+      ).state,
+      undefined,
+      "MAXN",
+    ],
+    [
+      "a minute without power",
+      observeMinute(born(), aMinute({ agentId: "a", power: null }), nowMs).state,
+      undefined,
+      null,
+    ],
     ["an answer without a mode", reports(born(), { desiredVersion: 2, powerMode: null }), held, "70W"],
     ["not known", born(), undefined, null],
   ])("%s", (_name, state, desired, mode) => {
@@ -106,6 +124,14 @@ describe("the modes a plan may choose from", () => {
       "MAXN",
       "70W",
     ]);
+    const two = [{ ...differs, field: "role" } as const, differs];
+    expect(names(reports(born(), { powerMode: "70W", differs: two }))).toEqual(["70W"]);
+    const powerModes = [
+      ...aBirth().board.powerModes,
+      { id: 2, name: "?", capacityQps: null, busyWatts: null, idleWatts: null },
+    ];
+    const vague = born("active", { board: { ...aBirth().board, powerModes } });
+    expect(names(reports(vague, { powerMode: "70W", differs: [differs] }))).toEqual(["70W", "?"]);
     // A mode that no list has: nothing is known of what it may not be.
     expect(names(reports(born(), { powerMode: "15W", differs: [differs] }))).toEqual(["MAXN", "70W"]);
     expect(names(born(), { override: override({ powerMode: "15W" }) })).toEqual(["MAXN", "70W"]);

@@ -46,6 +46,17 @@ test("who is to come is told before who is to go", async () => {
   expect(asked()).toEqual(["c on", "d on", "b off"]);
 });
 
+test("what was skipped before comes first, and stand-bys keep their order", async () => {
+  const skipped = [{ agentId: "z", reason: "the budget" }];
+  const cut = (_decision: unknown, outcome: DecisionOutcome) => ({ ...outcome, stoodBy: ["b", "a"], skipped });
+  const { act } = actsWith(["a"], { budget: { cut } });
+  expect(await act(swap)).toEqual({
+    ...{ activated: ["c", "d"], stoodBy: ["b"] },
+    skipped: [...skipped, { agentId: "a", reason: "could not be told: the disk is full" }],
+  });
+  expect((await actsWith([], { budget: { cut } }).act(swap)).stoodBy).toEqual(["b", "a"]);
+});
+
 test("one that can't be told is said; the others go on, and nobody leaves for it", async () => {
   const { act, asked } = actsWith(["c"]);
   expect(await act(swap)).toEqual({
@@ -72,7 +83,7 @@ describe("power modes", () => {
 
   test("go with a start, and to agents that serve already; each once", async () => {
     const { act, acts } = actsWith([], { budget: { cut: (_decision, outcome) => ({ ...outcome, modes }) } });
-    expect(await act(growth)).toMatchObject({ activated: ["c"], modes: [modes[1], modes[0]].toReversed() });
+    expect(await act(growth)).toMatchObject({ activated: ["c"], modes });
     expect(acts).toEqual([
       { id: "c-0-on", agentId: "c", want: "on", mode: "MAXN", reason: "more comes" },
       { id: "a-0-on", agentId: "a", want: "on", mode: "70W", reason: "more comes" },
@@ -115,7 +126,7 @@ describe("power modes", () => {
         log: createLogger("test", "silent"),
       });
       const act = { id: "a-3-off", agentId: "a", want: "off", reason: "calm" };
-      expect(asked).toEqual([(ownsModes ? { ...act, mode: null } : act) as CapacityAct]);
+      expect(asked).toStrictEqual([(ownsModes ? { ...act, mode: null } : act) as CapacityAct]);
     }
   });
 });

@@ -79,6 +79,40 @@ test("an act is done by the agent's report; role and mode of one agent are done 
   expect(await known()).toEqual(["a 10 s", "b 5 s"]);
 });
 
+test("seconds are rounded, and what is known is stored when it is new, not at each look", async () => {
+  tell("a", { role: "active" });
+  const id = await follow({ activated: ["a"] });
+  nowMs += 600_600;
+  says("a", { role: "active" });
+  await outcomes.look();
+  expect(await known(id)).toEqual(["a 601 s"]);
+  await store.updateOutcome(id, { activated: ["a"], stoodBy: [], skipped: [] });
+  await outcomes.look();
+  expect(await known(id)).toEqual([]);
+});
+
+test("the newest two hundred decisions are followed", async () => {
+  tell("a", { role: "active" });
+  tell("b", { role: "active" });
+  const [first, second] = [await follow({ activated: ["a"] }), await follow({ activated: ["b"] })];
+  for (let more = 0; more < 199; more += 1) outcomes.follow(second, { activated: [], stoodBy: [], skipped: [] }, nowMs);
+  for (const agentId of ["a", "b"]) says(agentId, { role: "active" });
+  await outcomes.look();
+  expect([await known(first), await known(second)]).toEqual([[], ["b 0 s"]]);
+});
+
+test("a controller that starts takes up twenty decisions", async () => {
+  tell("a", { role: "active" });
+  tell("b", { role: "active" });
+  const [first, second] = [await decided({ activated: ["a"] }), await decided({ activated: ["b"] })];
+  for (let more = 0; more < 19; more += 1) await decided({});
+  begin();
+  await outcomes.recover();
+  for (const agentId of ["a", "b"]) says(agentId, { role: "active" });
+  await outcomes.look();
+  expect([await known(first.id), await known(second.id)]).toEqual([[], ["b 0 s"]]);
+});
+
 test("what is late is said once, and may still be done", async () => {
   tell("a", { role: "active" });
   await follow({ activated: ["a"] });
@@ -99,9 +133,15 @@ test("what is late is said once, and may still be done", async () => {
 test("ten times the time allowed is waited for, no longer, and a clock set back ends it", async () => {
   tell("a", { role: "active" });
   tell("b", { role: "active" });
-  const first = await follow({ activated: ["a"] });
+  const first = await follow({ activated: ["a", "c"] });
+  tell("c", { role: "active" });
+  const other = await follow({ activated: ["c"] });
+  await outcomes.look();
   nowMs += 10 * confirmWithinMs;
   await outcomes.look();
+  says("c", { role: "active" });
+  await outcomes.look();
+  expect(await known(other)).toEqual(["c 1200 s", "c late"]);
   nowMs += 1;
   await outcomes.look();
   says("a", { role: "active" });

@@ -61,6 +61,12 @@ test("a clock set back forgets what lies ahead", () => {
   expect(cut(budget, { off: ["b"] })).toMatchObject({ off: ["b"] });
 });
 
+test("what is done in the same moment counts", () => {
+  const budget = create();
+  cut(budget, { off: ["a"] });
+  expect(cut(budget, { off: ["b"] })).toMatchObject({ off: [], skipped: ["b"] });
+});
+
 test("what was skipped before stays skipped, with its reason", () => {
   const skipped = [{ agentId: "z", reason: "is gone" }];
   const decision: FleetChange = { ...{ kind: "scale-in", rule: "peak", figures, activate: [], standBy: [] } };

@@ -40,3 +40,21 @@ test("what was frozen, since when and until when is on record", async () => {
   const [ended] = await store.decisions({ kind: "freeze", limit: 1 });
   expect(ended).toMatchObject({ rule: "thawed", inputs: { reason: "fair", sinceMs: 1000 } });
 });
+
+test("a controller that starts takes up what was stored, until its time is over", async () => {
+  await freeze.set("fair", 60);
+  const restarted = createFleetFreeze({ store, nowMs: () => nowMs, onChange: () => undefined });
+  await restarted.recover();
+  nowMs = 60_999;
+  expect(restarted.current()).toEqual({ reason: "fair", sinceMs: 1000, untilMs: 61_000 });
+  nowMs = 61_000;
+  expect(restarted.current()).toBeNull();
+});
+
+test("the reason tells for how long, where that is known", async () => {
+  const reason = async () => (await store.decisions({ kind: "freeze", limit: 1 }))[0]?.reason;
+  await freeze.set("fair", 60);
+  expect(await reason()).toBe("an operator froze the fleet for 60 s: fair");
+  await freeze.set("fair", null);
+  expect(await reason()).toBe("an operator froze the fleet: fair");
+});

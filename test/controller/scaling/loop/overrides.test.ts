@@ -97,6 +97,30 @@ describe("an operator's override", () => {
     expect(desired.documents.get("new")?.powerMode).toBe("15W");
   });
 
+  test("leaves the role where it names none", async () => {
+    await overrides.apply("a", { role: "standby", expiresInS: 60 });
+    await overrides.apply("a", { powerMode: "70W", expiresInS: 60 });
+    expect(desired.documents.get("a")?.role).toBe("standby");
+    expect(desired.overrides.get("a")).toStrictEqual({
+      ...{ agentId: "a", role: null, powerMode: "70W", powerModeCap: null },
+      ...{ createdAtMs: nowMs, expiresAtMs: nowMs + 60_000 },
+    });
+  });
+
+  test("has an end only for what it names", async () => {
+    await overrides.apply("a", { role: "standby", expiresInS: 60 });
+    const { powerModeUntilMs, powerModeCapUntilMs } = desired.documents.get("a")!;
+    expect([powerModeUntilMs, powerModeCapUntilMs ?? null]).toEqual([null, null]);
+  });
+
+  test("of an unknown agent, or the end of none, is refused by its id", async () => {
+    const unknown = await overrides.apply("zz", { role: "active", expiresInS: 60 }).catch((error) => error);
+    expect(unknown).toMatchObject({ code: "NOT_FOUND", message: "no agent zz has been heard of" });
+    const none = await overrides.end("a").catch((error) => error);
+    expect(none).toMatchObject({ code: "NOT_FOUND", message: "there is no override of a" });
+    expect(changes).toBe(0);
+  });
+
   test.each<[string, Partial<OverrideRequest>, string, string]>([
     ["nothing", {}, "INVALID_REQUEST", "role"],
     ["a mode that the board lacks", { powerMode: "9W" }, "INVALID_REQUEST", "powerMode"],

@@ -40,3 +40,10 @@ test("the last activity of a trigger counts, and a clock set back makes nothing 
   expect(memory.recall(30_000, 1).lastActiveAgoS).toBe(20);
   expect(memory.recall(5000, 1).lastActiveAgoS).toBe(0);
 });
+
+test("what lies more than an hour ahead is of a clock that was set back, and is forgotten", () => {
+  const memory = createPolicyMemory();
+  memory.note(3 * hourMs, decision(5));
+  expect(memory.recall(2 * hourMs, 4).history.recommendations.length).toBe(1);
+  expect(memory.recall(2 * hourMs - 1, 4).history.recommendations).toEqual([]);
+});

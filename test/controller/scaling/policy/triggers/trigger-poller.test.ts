@@ -66,6 +66,8 @@ describe("readings", () => {
     expect(values([prometheus("a")], nowMs + 1000)).toEqual([["a", 4, 0]]);
     expect(values([prometheus("a")], nowMs + 1001)).toEqual([["a", null, 1]]);
     expect(values([prometheus("a")], nowMs - 1001)).toEqual([["a", null, 1]]);
+    const reasonAt = (atMs: number) => poller.readings([prometheus("a")], atMs, 1000)[0]?.reason;
+    expect(reasonAt(nowMs + 600_600)).toBe("its newest answer is 601 s old");
     server.respond = () => new Response("", { status: 500 });
     await poller.poll([prometheus("a")], nowMs);
     expect(poller.readings([prometheus("a")], nowMs + 5000, 1000)[0]?.reason).toContain("500");
@@ -74,7 +76,7 @@ describe("readings", () => {
   test("a trigger that the policy no longer has is forgotten", async () => {
     server.respond = () => prometheusVector("4");
     await poller.poll([prometheus("a"), prometheus("b")], nowMs);
-    await poller.poll([prometheus("b")], nowMs);
+    await poller.poll([prometheus("b"), prometheus("c")], nowMs);
     expect(values([prometheus("a"), prometheus("b")])).toEqual([
       ["a", null, 0],
       ["b", 4, 0],
