@@ -21,7 +21,7 @@ export interface HousekeepingParts {
 /** Removes records when their retention ends, or early when the store is too large. */
 export class Housekeeping {
   readonly #parts: HousekeepingParts;
-  #trimmed = 0;
+  #trimmed = 0; // mutate: equivalent because it counts only after the first removal
   #trimmedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: HousekeepingParts) {

@@ -1,7 +1,8 @@
 /** Upper bounds of the latency buckets in ms; one more bucket holds slower requests. They are fixed, so that histograms of a fleet add up. */
 const latencyBoundsMs = [
   1, 2, 3, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2500, 5000,
-] as const;
+];
+const highestBoundMs = Math.max(...latencyBoundsMs);
 
 /** Counts per bucket of {@link latencyBoundsMs}, the overflow bucket last. */
 export type LatencyCounts = readonly number[];
@@ -34,11 +35,11 @@ export function latencyQuantileMs(counts: LatencyCounts, quantile: number): numb
   for (const [index, count] of counts.entries()) {
     if (count > 0 && below + count >= rank) {
       const upperMs = latencyBoundsMs[index];
-      if (upperMs === undefined) return latencyBoundsMs.at(-1) ?? null;
+      if (upperMs === undefined) return highestBoundMs;
       const lowerMs = latencyBoundsMs[index - 1] ?? 0;
       return lowerMs + (upperMs - lowerMs) * Math.max(0, (rank - below) / count);
     }
     below += count;
   }
-  return latencyBoundsMs.at(-1) ?? null;
+  return highestBoundMs;
 }

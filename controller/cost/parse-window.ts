@@ -12,6 +12,7 @@ export function parseWindow(text: string, nowMs: number): TimeWindow | null {
   const span = /^(\d{1,6})([mhdw])$/.exec(text);
   if (span !== null) {
     const lengthMs = Number(span[1]) * (unitMs[span[2] as string] as number);
+    // mutate: equivalent because lengths are whole minutes
     return lengthMs > 0 ? { startMs: nowMs - lengthMs, endMs: nowMs } : null;
   }
   const pair = /^(\d{1,16}),(\d{1,16})$/.exec(text);

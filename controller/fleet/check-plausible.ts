@@ -67,6 +67,7 @@ function implausiblePower(power: MinutePower): string | null {
 }
 
 function implausibleTraffic({ traffic }: Pick<MinuteData, "traffic">, context: MinuteContext): string | null {
+  // mutate: equivalent because null counts as 0, and less than the usual capacity changes nothing
   const capacities = context.birth?.board.powerModes.map(({ capacityQps }) => capacityQps ?? 0) ?? [];
   const maxQps = maxTimesUsual * Math.max(context.usualQps, ...capacities);
   const textsPerS = textsOf({ traffic }) / 60;

@@ -77,6 +77,9 @@ describe("housekeeping", () => {
     await fill(2);
     await housekeeping.clean();
     expect([nowMs, 2 * dayMs, 2 * dayMs + 1].map((atMs) => housekeeping.recentlyTrimmed(atMs))).toEqual([5, 5, 0]);
+    nowMs = 2 * dayMs;
+    await housekeeping.trim();
+    expect(housekeeping.recentlyTrimmed(2 * dayMs + 1)).toBe(0);
     nowMs = 3 * dayMs;
     await fill(1);
     await housekeeping.trim();

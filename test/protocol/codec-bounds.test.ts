@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { TSchema } from "@sinclair/typebox";
+import { type TSchema, Type } from "@sinclair/typebox";
 import { cleanText } from "#protocol/clean-text.ts";
 import { decodeMessage, encodeFitted, encodeMessage } from "#protocol/codec.ts";
+import { fitToBounds } from "#protocol/fit-to-bounds.ts";
 import {
   Birth,
   Command,
@@ -140,6 +141,12 @@ describe.each(samples)("every field of %s", (_name, schema, sample) => {
       }
     }
   });
+});
+
+test("a whole number out of bounds is clamped, a fraction rounded", () => {
+  const schema = Type.Object({ n: Type.Integer({ minimum: 0, maximum: 5 }), x: Type.Number({ maximum: 5 }) });
+  expect(fitToBounds(schema, { n: 2.6, x: 2.6 })).toEqual({ n: 3, x: 2.6 });
+  expect(fitToBounds(schema, { n: -1, x: 9 })).toEqual({ n: 0, x: 5 });
 });
 
 test.each([

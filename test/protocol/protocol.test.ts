@@ -2,7 +2,15 @@ import { describe, expect, test } from "bun:test";
 import type { TSchema } from "@sinclair/typebox";
 import { decodeMessage, encodeMessage, maxMessageBytes } from "#protocol/codec.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs } from "#protocol/latency-histogram.ts";
-import { Birth, ControllerState, Desired, MinuteData, type MinutePower, Presence } from "#protocol/messages.ts";
+import {
+  Birth,
+  ControllerState,
+  Desired,
+  MinuteData,
+  type MinutePower,
+  ModelTraffic,
+  Presence,
+} from "#protocol/messages.ts";
 import { reconnectDelayMs } from "#protocol/mqtt-broker.ts";
 import { agentTopic, matchesFilter, parseAgentTopic } from "#protocol/topics.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../fakes/builders.ts";
@@ -131,6 +139,8 @@ test.each([
   ["a/+/c", "a/b/c", true],
   ["a/#", "a/b/c", true],
   ["a/#", "a", true],
+  ["a/+/#", "a", false],
+  ["a/+", "a", false],
   ["#", "x", true],
   ["a/b", "a", false],
   ["a", "a/b", false],
@@ -161,6 +171,15 @@ describe("latency histogram", () => {
     const slow = emptyLatencyCounts();
     slow[22] = 1;
     expect(latencyQuantileMs(slow, 0.5)).toBe(5000);
+  });
+  test("the buckets are those of docs/mqtt.md", () => {
+    const bounds = Array.from({ length: 22 }, (_, index) => {
+      const counts = emptyLatencyCounts();
+      counts[index] = 1;
+      return latencyQuantileMs(counts, 1);
+    });
+    const description = ModelTraffic.properties.latencyCounts.description ?? "";
+    expect(description).toContain(` ${bounds.join(", ")} ms and slower`);
   });
   test("histograms add up", () => {
     const one = emptyLatencyCounts();

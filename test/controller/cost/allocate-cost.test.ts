@@ -162,12 +162,34 @@ describe("all on in the top mode", () => {
   });
 });
 
+test("every minute is compared, the last one too; utilisation is weighted by the time observed", () => {
+  const births = { "thor-1": aBirth() };
+  const full = aMinute({ seq: 1, minuteStartMs: 0, requests: 350 * 60, power: energy(1200) });
+  const idleHalf = aMinute({
+    seq: 2,
+    minuteStartMs: 60_000,
+    requests: 0,
+    observedMs: 30_000,
+    power: energy(600, 30_000),
+  });
+  const { allOn } = reportOf([full, idleHalf], births);
+  expect(allOn?.meanUtilization).toBeCloseTo(2 / 3, 12);
+  expect(allOn?.energyKwh).toBeCloseTo((100 * 60 + 20 * 30) / 3.6e6, 12);
+  expect(reportOf([aMinute({ observedMs: 0, power: null, requests: 0 })], births).allOn?.meanUtilization).toBe(0);
+});
+
+test("a window is told in whole milliseconds", () => {
+  const report = new CostAllocation(new Map(), fleetPrices).report({ startMs: 0.4, endMs: 9.6 });
+  expect(report.window).toEqual({ startMs: 0, endMs: 10 });
+});
+
 describe("windows", () => {
   test.each([
     ["15m", { startMs: 99_100_000, endMs: 100_000_000 }],
     ["24h", { startMs: 13_600_000, endMs: 100_000_000 }],
     ["1000,2000", { startMs: 1000, endMs: 2000 }],
     ["7d", { startMs: 100_000_000 - 604_800_000, endMs: 100_000_000 }],
+    ["1w", { startMs: 100_000_000 - 604_800_000, endMs: 100_000_000 }],
   ])("%s", (text, window) => {
     expect(parseWindow(text, 100_000_000)).toEqual(window);
   });

@@ -68,3 +68,5 @@ test("reports of an agent that makes up names without end stay short, add up, an
   expect(costs.tenants.map(({ tenant }) => tenant)).toContain("default");
   expect(saved.energyByUse.byTenant.some(({ model, tenant }) => model === "mini" && tenant === "default")).toBe(true);
 });
+
+test("the limits of a report", () => expect(nameLimits).toEqual({ ofAgent: 2048, inAll: 10_000 }));

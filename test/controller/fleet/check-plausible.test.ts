@@ -26,9 +26,12 @@ describe("capacities", () => {
   });
 
   test("implausible ones become unknown and are named", () => {
-    const { birth, faults } = withPlausibleCapacity(withCapacities(35_001, 200), 350);
-    expect(birth.board.powerModes.map(({ capacityQps }) => capacityQps)).toEqual([null, 200]);
-    expect(faults).toEqual(["mode m0: a capacity of 35001 texts/s is implausible, assuming 350"]);
+    const { birth, faults } = withPlausibleCapacity(withCapacities(35_001, 200, 1e6), 350);
+    expect(birth.board.powerModes.map(({ capacityQps }) => capacityQps)).toEqual([null, 200, null]);
+    expect(faults).toEqual([
+      "mode m0: a capacity of 35001 texts/s is implausible, assuming 350",
+      "mode m2: a capacity of 1000000 texts/s is implausible, assuming 350",
+    ]);
   });
 });
 
@@ -128,6 +131,7 @@ describe("energy", () => {
     ["a kilowatt for a minute, and a second", { energyJ: 61_000 }, null],
     ["more", { energyJ: 61_001 }, "61001 J in 60000 ms, which no board can draw"],
     ["a kilowatt for a second", { energyJ: 1000, measuredMs: 0 }, null],
+    ["active alone as the total, by rounding", { energyJ: 100, activeJ: 102 }, null],
     ["idle and active as the total, by rounding", { energyJ: 100, idleJ: 51, activeJ: 51 }, null],
     [
       "idle and active above the total",

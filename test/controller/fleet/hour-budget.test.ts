@@ -54,6 +54,13 @@ test("only what is spent counts, and the store is asked once an hour", async () 
   expect(asked).toEqual([["thor-1", hourMs]]);
 });
 
+test("a minute without power measures nothing", async () => {
+  used = { ...nothing, measuredMs: 89_000 };
+  (await budget.look(minute({ power: null }), 1)).spend();
+  expect((await budget.look(minute(), 1)).excess).toBeNull();
+  expect((await budget.look(minute({ power: aPower({ measuredMs: 1001 }) }), 1)).excess).toContain("measuredMs 90001");
+});
+
 test("each agent and each hour has its own budget", async () => {
   for (let each = 0; each < 3; each += 1) (await budget.look(minute(), 1)).spend();
   expect((await budget.look(minute({ agentId: "b" }), 1)).excess).toBeNull();
