@@ -30,7 +30,10 @@ export type OnnxFileDecision =
  * optimisation, of which O4 is in half precision.
  */
 export function parseOnnxName(path: string): Required<OnnxFile> {
-  const name = (path.split("/").at(-1) ?? path).replace(/\.onnx$/i, "").toLowerCase();
+  const name = path
+    .slice(path.lastIndexOf("/") + 1)
+    .replace(/\.onnx$/i, "")
+    .toLowerCase();
   const precision: Precision = /(^|[_.-])(q4|q4f16|bnb4|int4|uint4)([_.-]|$)/.test(name)
     ? "q4"
     : /(^|[_.-])(q?u?int8|quantized|quantised|q8)([_.-]|$)/.test(name)
@@ -64,8 +67,9 @@ export function decideOnnxFile(files: readonly OnnxFile[], choice: OnnxChoice): 
   const isAuto = choice.precision === "auto";
   const order = choice.precision !== "auto" ? [choice.precision] : choice.gpu ? gpuOrder : processorOrder;
   for (const precision of order) {
-    const [best] = usable.filter((file) => file.precision === precision).sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
-    if (best === undefined) continue;
+    const candidates = usable.filter((file) => file.precision === precision);
+    if (candidates.length === 0) continue;
+    const best = candidates.reduce((first, file) => (rank(file) < rank(first) ? file : first));
     const byMachine = choice.gpu ? "best-for-gpu" : "most-exact";
     const rule = !isAuto ? "configured" : present.length === 1 ? "only-file" : byMachine;
     return { kind: "take", rule, path: best.path, precision };

@@ -93,6 +93,7 @@ function chooseOutput(
   const numbers = outputs.filter(isNumber);
   const named = (names: readonly string[], rank: number) =>
     names
+      // mutate: equivalent because outputs have different names
       .map((name) => numbers.find((output) => output.name === name && (output.shape.length || rank) === rank))
       .find((output) => output !== undefined);
   const only = (rank: number) => {

@@ -78,6 +78,18 @@ test.each([
     rule: "most-exact",
   },
   { name: "the plain name first", files: ["a.onnx", "model.onnx"], path: "model.onnx", rule: "most-exact" },
+  {
+    name: "of 8 bits, those for this processor before any",
+    files: ["model_int8.onnx", "model_quint8_avx2.onnx"],
+    path: "model_quint8_avx2.onnx",
+    rule: "most-exact",
+  },
+  {
+    name: "of other precisions, the plain name before those for this processor",
+    files: ["a_fp16_x64.onnx", "model_fp16.onnx"],
+    path: "model_fp16.onnx",
+    rule: "most-exact",
+  },
   { name: "the first by name of others", files: ["b.onnx", "a.onnx"], path: "a.onnx", rule: "most-exact" },
 ] as const)("auto: $name", ({ files, path, rule }) => {
   const choice = { precision: "auto", architecture: "x64", gpu: false } as const;

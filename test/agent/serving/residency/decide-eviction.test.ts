@@ -22,6 +22,7 @@ describe("memory for a model", () => {
       budget: 100,
       expected: { kind: "refuse", rule: "over-budget" },
     },
+    { name: "with memory to spare", need: 10, residents: [], budget: 100, expected: { kind: "load", rule: "fits" } },
     {
       name: "it fits exactly",
       need: 40,
@@ -128,16 +129,24 @@ describe("memory for a model", () => {
   });
 
   test.each([
-    { name: "alone", residents: [], expected: "pinned-over-budget" },
+    { name: "alone", residents: [], expected: { kind: "load", rule: "pinned-over-budget" } },
     {
       name: "beside pinned ones",
       residents: [resident("a", 90, { pinned: true, lastUsedMs: 1 })],
-      expected: "pinned-over-budget",
+      expected: { kind: "load", rule: "pinned-over-budget" },
     },
-    { name: "others are evicted for it first", residents: [resident("a", 90)], expected: "least-recently-used" },
-    { name: "and are waited for", residents: [resident("a", 90, { evicting: true })], expected: "after-last-request" },
+    {
+      name: "others are evicted for it first",
+      residents: [resident("a", 90)],
+      expected: { kind: "evict", rule: "least-recently-used" },
+    },
+    {
+      name: "and are waited for",
+      residents: [resident("a", 90, { evicting: true })],
+      expected: { kind: "wait", rule: "after-last-request" },
+    },
   ])("a pinned one is loaded whatever the budget says: $name", ({ residents, expected }) => {
-    expect(decideLoad({ bytes: 500, pinned: true }, residents, 100).rule).toBe(expected as "fits");
+    expect(decideLoad({ bytes: 500, pinned: true }, residents, 100)).toMatchObject(expected);
   });
 });
 
@@ -186,6 +195,14 @@ describe("evictions that no other model asks for", () => {
   test("for ever is for ever", () => {
     const decision = decideEvictions([resident("a", 10)], { budgetBytes: 100, keepAliveMs: null }, 1e12);
     expect(decision).toEqual({ evictions: [], nextMs: null });
+  });
+
+  test("all that are over time are evicted, the least recently used first", () => {
+    const residents = [resident("a", 10, { lastUsedMs: 300 }), resident("b", 10, { lastUsedMs: 200 })];
+    expect(decideEvictions(residents, limits, 2_000).evictions).toEqual([
+      { id: "b", cause: "idle", unusedMs: 1_800 },
+      { id: "a", cause: "idle", unusedMs: 1_700 },
+    ]);
   });
 
   test("what is evicted anyway does not count beyond the budget", () => {

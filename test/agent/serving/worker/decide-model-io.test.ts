@@ -34,6 +34,12 @@ test.each([
     output: "last_hidden_state",
     rule: "token-vectors",
   },
+  {
+    name: "token vectors before text vectors of another name",
+    outputs: [texts("text_embeds"), tokens("last_hidden_state")],
+    output: "last_hidden_state",
+    rule: "token-vectors",
+  },
   { name: "a pooler alone", outputs: [texts("pooler_output")], output: "pooler_output", rule: "text-vectors" },
   {
     name: "names that say nothing, numbers of other kinds between",
@@ -93,6 +99,40 @@ test.each([
   const io = decideModelIo([ids, mask], outputs, { dimension: 384, pooledOnly: false });
   expect(io).toMatchObject({ kind: "usable", rule, output, per: rule === "token-vectors" ? "tokens" : "texts" });
 });
+
+test.each([
+  { names: ["sentence_embedding", "text_embeds", "sentence_embeddings", "embeddings", "logits", "pooler_output"] },
+])("text vectors under usual names: the first of $names that is there", ({ names }) => {
+  for (const [index, name] of names.entries()) {
+    const outputs = [
+      texts("x"),
+      ...names
+        .slice(index)
+        .reverse()
+        .map((each) => texts(each)),
+    ];
+    const io = decideModelIo([ids], outputs, { dimension: 384, pooledOnly: false });
+    const rule = index === 0 ? "sentence-embedding" : "text-vectors";
+    expect(io).toMatchObject({ output: name, rule });
+  }
+});
+
+test.each([{ names: ["last_hidden_state", "token_embeddings", "hidden_states"] }])(
+  "token vectors under usual names: the first of $names that is there",
+  ({ names }) => {
+    for (const [index, name] of names.entries()) {
+      const outputs = [
+        tokens("x"),
+        ...names
+          .slice(index)
+          .reverse()
+          .map((each) => tokens(each)),
+      ];
+      const io = decideModelIo([ids], outputs, { dimension: 384, pooledOnly: false });
+      expect(io).toMatchObject({ output: name, rule: "token-vectors" });
+    }
+  },
+);
 
 test.each([
   { name: "logits", outputs: [texts("logits", "float32", 1)], rule: "text-vectors" },
@@ -172,7 +212,10 @@ test.each([
   },
   {
     name: "embeddings as input",
-    inputs: [{ ...ids, type: "float32" }, mask],
+    inputs: [
+      { ...ids, type: "float32" },
+      { ...mask, type: "float16" },
+    ],
     outputs: [tokens("x")],
     io: { rule: "no-whole-numbers", inputs: [{ ...ids, type: "float32" }] },
     text: "expected whole numbers as input input_ids, got float32",

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findInCatalog, readCatalog } from "#agent/serving/models/pull/catalog.ts";
-import { decidePullFiles } from "#agent/serving/models/pull/decide-pull-files.ts";
+import { decidePullFiles, describingPaths } from "#agent/serving/models/pull/decide-pull-files.ts";
 import { explainPullFiles } from "#agent/serving/models/pull/explain-pull-files.ts";
 import { readHubAccess } from "#agent/serving/models/pull/hub-access.ts";
 import { isModelId, parseModelName } from "#agent/serving/models/pull/parse-model-name.ts";
@@ -70,6 +70,11 @@ describe("which files", () => {
         "onnx/config.json",
       ],
       taken: ["onnx/model.onnx", "onnx/Constant_7_attr__value", "onnx/_layers.0_Constant_attr__value"],
+    },
+    {
+      name: "of several modules, in the order of the list",
+      onnx: [...describingPaths.filter((path) => !base.includes(path)), "3_Dense/config.json", "model.onnx"],
+      taken: [...describingPaths.filter((path) => !base.includes(path)), "3_Dense/config.json", "model.onnx"],
     },
     { name: "at the top", onnx: ["model.onnx"], taken: ["model.onnx"] },
     {
