@@ -32,6 +32,7 @@ test("each tenant's requests, and its share, by weight among tenants with reques
   });
   release();
   release();
+  expect(all.state("a", waiting).share).toBe(0.75);
   expect(all.state("b", waiting)).toMatchObject({ held: { requests: 1 }, own: { requests: 1, bytes: 100 }, share: 1 });
 });
 
@@ -76,6 +77,41 @@ describe("making room", () => {
     expect(all.state("a", waiting)).toMatchObject({ held: { requests: 4 }, own: { requests: 1 } });
   });
 
+  test("evicts exactly as many as are needed", () => {
+    const all = new AdmittedRequests(() => 1);
+    const flood = Array.from({ length: 4 }, () => request("b"));
+    for (const { held } of flood) all.enter(held, admit);
+    all.enter(request("a").held, missing({ requests: 2, texts: 4, bytes: 200 }));
+    expect(flood.map(({ evicted }) => evicted.length)).toEqual([0, 0, 1, 1]);
+    all.enter(request("a").held, missing({ bytes: 101 }));
+    expect(flood.map(({ evicted }) => evicted.length)).toEqual([1, 1, 1, 1]);
+  });
+
+  test.each([
+    { scarce: { bytes: 1, texts: 1, requests: 1 }, from: "of-bytes" },
+    { scarce: { texts: 1, requests: 1 }, from: "of-texts" },
+    { scarce: { requests: 1 }, from: "of-requests" },
+  ])("evicts requests of the tenant that has most of what is scarce: $from", ({ scarce, from }) => {
+    const all = new AdmittedRequests(() => 1);
+    const requests = {
+      "of-requests": [1, 2, 3].map(() => request("of-requests", { texts: 1, bytes: 10 })),
+      "of-texts": [request("of-texts", { texts: 9, bytes: 10 })],
+      "of-bytes": [request("of-bytes", { texts: 1, bytes: 900 })],
+    };
+    for (const { held } of Object.values(requests).flat()) all.enter(held, admit);
+    all.enter(request("a").held, missing(scarce));
+    const evicted = Object.entries(requests).filter(([, own]) => own.some((each) => each.evicted.length > 0));
+    expect(evicted.map(([tenant]) => tenant)).toEqual([from]);
+  });
+
+  test("of equals, the tenant that came first", () => {
+    const all = new AdmittedRequests(() => 1);
+    const [first, second] = [request("b"), request("c")];
+    for (const { held } of [first, second]) all.enter(held, admit);
+    all.enter(request("a").held, missing({ requests: 1 }));
+    expect([first, second].map((each) => each?.evicted.length)).toEqual([1, 0]);
+  });
+
   test("by weight: a tenant that has little for its weight keeps its requests", () => {
     const all = new AdmittedRequests((tenant) => (tenant === "b" ? 4 : 1));
     const heavy = [request("b"), request("b"), request("b")];
@@ -101,4 +137,12 @@ describe("making room", () => {
     release();
     expect(all.state("a", waiting).held).toEqual({ requests: 1, texts: 2, bytes: 100, tokens: 0 });
   });
+});
+
+test("a tenant without requests has no share", () => {
+  const all = new AdmittedRequests(() => 1);
+  const release = all.enter(request("b").held, admit);
+  expect(all.state("a", waiting).share).toBe(0.5);
+  release();
+  expect(all.state("a", waiting).share).toBe(1);
 });

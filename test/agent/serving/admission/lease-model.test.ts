@@ -7,8 +7,9 @@ import { ServiceError } from "#platform/errors.ts";
 
 const limits = {
   queueRequests: 2,
-  queueTexts: 10,
-  queueTokens: 1_000,
+  // A request that waits for its model has no texts or tokens in the queue.
+  queueTexts: 0,
+  queueTokens: 1,
   queueBytes: 1_000,
   queueMs: 1_000,
   requestTimeoutMs: 1_000,
@@ -30,13 +31,14 @@ function setUp() {
     admitted,
     limits,
   );
+  const asDefault = () => leases.acquire("loading", startDeadline(never, 60_000));
   const ask = (tenant = "red", bytes = 100) => {
     const deadline = startDeadline(never, 60_000);
     const result = leases.acquire("loading", deadline, () => ({ tenant, bytes }));
     return { result, deadline };
   };
   const held = (tenant = "red") => admitted.state(tenant, () => 0).own;
-  return { leases, ask, held, waiting, lease, released: () => released };
+  return { leases, ask, asDefault, held, waiting, lease, released: () => released };
 }
 
 const codeOf = (attempt: Promise<unknown>) =>
@@ -62,6 +64,14 @@ describe("a request that waits for its model", () => {
     expect(await result).toBe(lease);
     expect(held()).toMatchObject({ requests: 0, bytes: 0 });
     deadline.end();
+  });
+
+  test("is the default tenant's, without memory, where nothing is said of it", async () => {
+    const { asDefault, held, waiting, lease } = setUp();
+    const result = asDefault();
+    expect(held("default")).toMatchObject({ requests: 1, texts: 0, bytes: 0 });
+    waiting[0]?.resolve(lease);
+    expect(await result).toBe(lease);
   });
 
   test("counts no longer when the model can't be loaded", async () => {
