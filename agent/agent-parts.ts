@@ -144,7 +144,10 @@ export function createAgentParts(given: {
     extraRoutes: [
       accuracyRoutes("agent", accuracyOf),
       trainingRoutes(() => nightTraining),
-      forecastRoutes(() => cycle.lastForecast, forecaster.describe),
+      forecastRoutes(
+        () => cycle.lastForecast,
+        () => forecaster.describe(),
+      ),
       statusRoutes(status),
     ],
   });

@@ -95,7 +95,7 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     expect(report.scale.requestsPerRealRequest).toBeGreaterThan(1);
     // The temporary directory is gone.
     expect(readdirSync(directory.path).filter((name) => name.startsWith("thormesh-demo-"))).toEqual([]);
-  });
+  }, 3_600_000);
 
   test.each(["SIGINT", "SIGTERM"] as const)("%s ends everything in order, with a report", async (signal) => {
     const { child, untilLogged } = startDemo("--agents", "2");

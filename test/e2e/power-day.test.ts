@@ -9,7 +9,7 @@ import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 import { collectRecords } from "./record-collector.ts";
 
-/** Speed at which a day passes in two minutes. A busy machine, where starting a tool takes longer than usual, gets proportionally more time. */
+/** Speed at which a day passes in two minutes. A busy machine, where starting a tool takes longer than usual, gets more time, with a margin. */
 const fastSpeed = 720;
 const usualStartMs = 10;
 /** Time for the program and its model to start before the day begins. */
@@ -57,7 +57,7 @@ async function chooseSpeed(): Promise<number> {
   const startedMs = performance.now();
   for (let count = 0; count < 10; count += 1) await Bun.spawn(["sh", "-c", "cat /dev/null"]).exited;
   const startMs = (performance.now() - startedMs) / 10;
-  return Math.round(fastSpeed * Math.min(1, usualStartMs / startMs));
+  return Math.round(fastSpeed * Math.min(1, usualStartMs / startMs) ** 1.5);
 }
 
 async function prepare(startRealMs: number, speed: number): Promise<string> {
