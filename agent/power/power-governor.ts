@@ -1,3 +1,4 @@
+import { pathMaxQps } from "#forecast/median-peak.ts";
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs, hourMs, minuteMs } from "#platform/time.ts";
@@ -10,7 +11,7 @@ import type { PowerFaults } from "./power-faults.ts";
 
 export interface PowerCircumstances {
   readonly forecast: ForecastReport | null;
-  /** Upper bound of the forecast peak; null without a forecast. */
+  /** Upper bound of the peak; null without a forecast. */
   readonly forecastUpperQps: number | null;
   readonly liveQps: number | null;
   readonly role: AgentRole;
@@ -119,7 +120,7 @@ export class PowerGovernor {
         currentModeId: this.#current?.id ?? null,
         lastSwitchMs: this.#lastSwitchMs,
         switchesInLastDay: this.#switchTimesMs.length,
-        forecastPeakQps: forecast === null ? null : Math.max(...forecast.qps),
+        forecastPathMaxQps: forecast === null ? null : pathMaxQps(forecast),
         thermalCap: this.#thermalCap,
         thermalCapChangedMs: this.#thermalCapChangedMs,
         nowMs,

@@ -83,7 +83,7 @@ test("on a Jetson the agent reads the board, lowers its mode when there is nothi
     },
     ({ power }) => power.mode === "MAXN",
   );
-  expect(busy.power.lastDecision?.reason).toMatch(/(forecast peak|live rate) .* qps/);
+  expect(busy.power.lastDecision?.reason).toMatch(/(forecast maximum|live rate) .* qps/);
   expect(board.read("mode").trim()).toBe("0");
   await eventually(status, ({ power }) => power.mode === "70W");
   const metrics = await (await fetch(`${url}/metrics`)).text();

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { medianPeakQps } from "#forecast/median-peak.ts";
+import { medianPeakQps, pathMaxQps } from "#forecast/median-peak.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 
 const report: ForecastReport = { madeAtMs: 0, model: "blend", reason: "", stepMs: 60_000, qps: [4, 2, 5] };
@@ -13,4 +13,9 @@ test.each([
   { name: "a horizon beyond the path", forecast: withPeak(7), steps: 30, expected: 7 },
 ])("$name", ({ forecast, steps, expected }) => {
   expect(medianPeakQps(forecast, steps)).toBe(expected);
+});
+
+test("the path's maximum knows nothing of the peak's quantiles", () => {
+  expect(pathMaxQps(withPeak(7))).toBe(5);
+  expect(pathMaxQps({ qps: [] })).toBe(0);
 });

@@ -12,7 +12,7 @@ const dwellGrowth = 3;
 
 /** Demand of the coming minutes on a mode. */
 interface Demand {
-  /** Must stay within the target utilisation: the expected peak. */
+  /** Must stay within the target utilisation: the maximum of the forecast path. */
   readonly expectedQps: number;
   /** Must stay within capacity, above which the p95 leaves its target: the peak's upper bound, and the live rate. */
   readonly possibleQps: number;
@@ -21,19 +21,19 @@ interface Demand {
 
 function demandOf(inputs: PowerModeInputs): Demand | null {
   const liveQps = finiteOrNull(inputs.liveQps);
-  const peakQps = finiteOrNull(inputs.forecastPeakQps);
-  if (peakQps === null) {
+  const pathMaxQps = finiteOrNull(inputs.forecastPathMaxQps);
+  if (pathMaxQps === null) {
     // Without a forecast the live rate itself must leave headroom.
     if (liveQps === null) return null;
     const basis: DemandBasis = { source: "live", qps: liveQps, upperQps: null, hasForecast: false };
     return { expectedQps: liveQps, possibleQps: liveQps, basis };
   }
-  const upperQps = highestOf(peakQps, inputs.forecastUpperQps);
+  const upperQps = highestOf(pathMaxQps, inputs.forecastUpperQps);
   const basis: DemandBasis =
     liveQps !== null && liveQps > upperQps
       ? { source: "live", qps: liveQps, upperQps: null, hasForecast: true }
-      : { source: "forecast", qps: peakQps, upperQps: upperQps > peakQps ? upperQps : null, hasForecast: true };
-  return { expectedQps: peakQps, possibleQps: highestOf(upperQps, liveQps), basis };
+      : { source: "forecast", qps: pathMaxQps, upperQps: upperQps > pathMaxQps ? upperQps : null, hasForecast: true };
+  return { expectedQps: pathMaxQps, possibleQps: highestOf(upperQps, liveQps), basis };
 }
 
 /** Minimum time in a mode before a step that saves: longer as the day's switches are used up; null when none is left. */
@@ -44,7 +44,7 @@ function minDwellMs({ policy, switchesInLastDay }: PowerModeInputs): number | nu
 }
 
 /**
- * Chooses the cheapest mode for the coming minutes: the expected peak stays within the target utilisation, its upper bound within capacity.
+ * Chooses the cheapest mode for the coming minutes: the forecast path stays within the target utilisation, the upper bound of its peak within capacity.
  * Up at once when the present mode carries too little; down only with headroom, after a dwell, and while the day's switches last.
  * @param modes with all their figures, the most capable first
  */

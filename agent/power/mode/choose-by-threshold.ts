@@ -18,16 +18,16 @@ function indexFor(demandQps: number, policy: PowerPolicy, modes: readonly PowerM
 /** Chooses the mode by two thresholds: up at once, down after a dwell and with headroom. Needs no figures of the board. */
 export function chooseByThreshold(inputs: PowerModeInputs, currentIndex: number): PowerModeChoice {
   const { policy, modes, lastSwitchMs, nowMs } = inputs;
-  const peakQps = finiteOrNull(inputs.forecastPeakQps);
+  const pathMaxQps = finiteOrNull(inputs.forecastPathMaxQps);
   const liveQps = finiteOrNull(inputs.liveQps);
-  const rates = [peakQps, liveQps].filter((rate) => rate !== null);
+  const rates = [pathMaxQps, liveQps].filter((rate) => rate !== null);
   if (rates.length === 0) return { index: 0, grounds: { rule: "no-rate" } };
   const demandQps = Math.max(...rates);
   const demand: DemandBasis = {
-    source: peakQps === demandQps ? "forecast" : "live",
+    source: pathMaxQps === demandQps ? "forecast" : "live",
     qps: demandQps,
     upperQps: null,
-    hasForecast: peakQps !== null,
+    hasForecast: pathMaxQps !== null,
   };
   const nameOf = (at: number) => (modes[at] as PowerModeProfile).name;
   const grounds = (rule: "carries" | "needs" | "near-limit", at: number) =>

@@ -25,8 +25,10 @@ export const PowerModeInputs = Type.Object(
       default: null,
       description: "since service was taken up after standby or draining; null: since the start",
     }),
-    forecastPeakQps: rateOrNull("highest rate forecast for the coming minutes"),
-    forecastUpperQps: rateOrNull("rate hardly exceeded in the coming minutes, by how far earlier forecasts were off"),
+    forecastPathMaxQps: rateOrNull("maximum of the forecast path: the highest of its 15 minutes"),
+    forecastUpperQps: rateOrNull(
+      "upper bound of the peak of the coming minutes, learnt from the errors of earlier forecasts",
+    ),
     liveQps: rateOrNull("rate now"),
     desiredMode: Type.Union([Type.String(), Type.Null()], {
       default: null,

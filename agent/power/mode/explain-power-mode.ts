@@ -11,7 +11,7 @@ const qps = (value: number): string => `${Number(value.toPrecision(3))} qps`;
 
 function demandToText({ source, qps: rate, upperQps, hasForecast }: DemandBasis): string {
   if (source === "live") return `the live rate of ${qps(rate)}${hasForecast ? "" : " (no forecast available)"}`;
-  return `the forecast peak of ${qps(rate)}${upperQps === null ? "" : ` (upper bound ${qps(upperQps)})`}`;
+  return `the forecast maximum of ${qps(rate)}${upperQps === null ? "" : ` (upper bound ${qps(upperQps)})`}`;
 }
 
 function groundsToText(grounds: PowerModeGrounds): string {

@@ -1,3 +1,4 @@
+import { pathMaxQps } from "#forecast/median-peak.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";
 
@@ -22,7 +23,7 @@ const minOutcomes = 30;
 const assumedFactor = 1.5;
 
 /** Base of the bound: the forecast's own 0.95 quantile of the peak, else its path maximum. */
-const baseOf = ({ peakQps, qps }: ForecastReport) => peakQps?.q95 ?? Math.max(0, ...qps);
+const baseOf = (forecast: ForecastReport) => forecast.peakQps?.q95 ?? pathMaxQps(forecast);
 
 interface Pending {
   readonly forecast: ForecastReport;

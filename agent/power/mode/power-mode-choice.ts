@@ -2,7 +2,7 @@
 export interface DemandBasis {
   readonly source: "forecast" | "live";
   readonly qps: number;
-  /** Upper bound of the forecast peak, where it is above the peak. */
+  /** Upper bound of the peak, where it is above the forecast path. */
   readonly upperQps: number | null;
   readonly hasForecast: boolean;
 }

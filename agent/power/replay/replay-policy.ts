@@ -2,6 +2,7 @@ import { cheapestMode, type KnownMode, wattsAt } from "#agent/power/energy/mode-
 import { decidePowerMode } from "#agent/power/mode/decide-power-mode.ts";
 import { createForecastHeadroom } from "#agent/power/mode/forecast-headroom.ts";
 import { createSloBudget } from "#agent/power/mode/slo-budget.ts";
+import { pathMaxQps } from "#forecast/median-peak.ts";
 import { dayMs, minuteMs, secondMs } from "#platform/time.ts";
 
 import type { PowerPolicy } from "../power-config.ts";
@@ -81,7 +82,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
         switchesInLastDay: switchTimesMs.length,
         role: "active",
         servingForMs: null,
-        forecastPeakQps: Math.max(...forecasted.qps),
+        forecastPathMaxQps: pathMaxQps(forecasted),
         forecastUpperQps: headroom.upperQps(relative, budget.quantile()),
         liveQps: atS < liveRateFromS ? (demand.qps[minute - 1] ?? rate) : rate,
         desiredMode: null,

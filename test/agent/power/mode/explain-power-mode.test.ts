@@ -37,23 +37,23 @@ test.each([
     { rule: "carries", mode, demand: { ...live, qps: 123.456, hasForecast: true } },
     "70W carries the live rate of 123 qps",
   ],
-  [{ rule: "carries", mode, demand: { ...peak, upperQps: null } }, "70W carries the forecast peak of 150 qps"],
-  [{ rule: "needs", mode, demand: peak }, "the forecast peak of 150 qps (upper bound 221 qps) needs 70W"],
+  [{ rule: "carries", mode, demand: { ...peak, upperQps: null } }, "70W carries the forecast maximum of 150 qps"],
+  [{ rule: "needs", mode, demand: peak }, "the forecast maximum of 150 qps (upper bound 221 qps) needs 70W"],
   [
     { rule: "near-limit", mode, demand: live },
     "the live rate of 100 qps (no forecast available) is too close to the limit of 70W to step down",
   ],
   [
     { rule: "saves-too-little", mode, demand: peak, savedJ: 130.4, costJ: 260, windowS: 900 },
-    "70W would carry the forecast peak of 150 qps (upper bound 221 qps), but it saves only 130 J in 15 minutes, and two switches cost 260 J",
+    "70W would carry the forecast maximum of 150 qps (upper bound 221 qps), but it saves only 130 J in 15 minutes, and two switches cost 260 J",
   ],
   [
     { rule: "no-switches-left", mode, demand: peak, switchesInLastDay: 39 },
-    "70W would carry the forecast peak of 150 qps (upper bound 221 qps), but there were already 39 switches in the last 24 hours",
+    "70W would carry the forecast maximum of 150 qps (upper bound 221 qps), but there were already 39 switches in the last 24 hours",
   ],
   [
     { rule: "dwell", mode, demand: peak, dwellMs: 524_600 },
-    "70W would carry the forecast peak of 150 qps (upper bound 221 qps), but a mode is kept for 525 s after a switch",
+    "70W would carry the forecast maximum of 150 qps (upper bound 221 qps), but a mode is kept for 525 s after a switch",
   ],
 ] as [PowerModeGrounds, string][])("%j", (grounds, sentence) => {
   expect(decided(grounds)).toMatchObject({ ...grounds, reason: sentence, refused: null });
