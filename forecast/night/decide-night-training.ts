@@ -62,7 +62,6 @@ export function parseWindow(window: string): { readonly from: number; readonly t
 /** Tells if a minute of the day lies in a window; one that ends when it begins is the whole day. */
 export function isWithin(window: string, minuteOfDay: number): boolean {
   const { from, to } = parseWindow(window);
-  if (from === to) return true;
   return from < to ? minuteOfDay >= from && minuteOfDay < to : minuteOfDay >= from || minuteOfDay < to;
 }
 

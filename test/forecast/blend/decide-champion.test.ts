@@ -103,6 +103,37 @@ describe("decideChampion", () => {
       expected: { kind: "switch", model: "last-value" },
     },
     {
+      name: "small errors without traffic lose too",
+      change: { scores: silent([score("lstm", 0.5), score("last-value", 0)]), incumbent: "lstm" },
+      expected: { kind: "switch", model: "last-value" },
+    },
+    {
+      name: "a model known only without traffic counts as good as the last value: it beats a worse one",
+      change: { scores: [...silent([score("lstm", 0)]), score("ridge", 150)], incumbent: "ridge" },
+      expected: { kind: "switch", model: "lstm" },
+    },
+    {
+      name: "... and loses to a better one",
+      change: { scores: [...silent([score("lstm", 0)]), score("ridge", 50)], incumbent: "lstm" },
+      expected: { kind: "switch", model: "ridge" },
+    },
+    {
+      name: "sparse traffic counts",
+      change: {
+        scores: [
+          { ...score("lstm", 0.3), lastValueError: 0.5, actual: 0.5 },
+          { ...score("ridge", 0.1), lastValueError: 0.5, actual: 0.5 },
+        ],
+        incumbent: "lstm",
+      },
+      expected: { kind: "switch", model: "ridge", errors: errors(["ridge", 20], ["lstm", 60]) },
+    },
+    {
+      name: "an error that is not a number is not compared",
+      change: { scores: measured(Number.NaN, 90), incumbent: "ridge", starter: "ridge" },
+      expected: { kind: "keep", model: "ridge", errors: errors(["ridge", 9], ["last-value", 10]) },
+    },
+    {
       name: "an error that is not a number never wins",
       change: { scores: measured(Number.NaN, 90), incumbent: "ridge", available: ["ridge", "last-value"] },
       expected: { kind: "keep", model: "ridge" },

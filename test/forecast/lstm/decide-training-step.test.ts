@@ -42,6 +42,10 @@ describe("decideTrainingStep", () => {
       "no better for 5 epochs",
     ]);
   });
+  test("starts without a best epoch", () => {
+    const bestValidationLoss = Number.POSITIVE_INFINITY;
+    expect(start).toEqual({ learningRate: 1e-3, bestValidationLoss, bestEpoch: 0, epochsOnPlateau: 0 });
+  });
   test.each([
     { name: "NaN", loss: Number.NaN, kind: "stop", rule: "not-a-number" },
     { name: "infinite", loss: Number.POSITIVE_INFINITY, kind: "continue", rule: "no-better" },
