@@ -26,17 +26,72 @@ describe("a path blend", () => {
     expect(early?.qps).toEqual([20, 20]);
   });
 
-  test("gives nothing before it is started, or without any path, but learns from what was served", () => {
+  test("gives nothing before it is started, but learns from the starter's path that is served", () => {
     const blend = new PathBlend(minuteMs, steps);
-    const byModel = new Map([["starter", [10, 10]]]);
-    for (let minute = 0; minute < 60; minute += 1) {
+    const byModel = new Map([
+      ["starter", [10, 10]],
+      ["good", [30, 30]],
+    ]);
+    for (let minute = 0; minute < 130; minute += 1) {
       blend.settle(minute * minuteMs, () => 30);
-      expect(blend.forecast(minute * minuteMs, byModel, ["starter"], "starter", false)).toBeNull();
+      expect(blend.forecast(minute * minuteMs, byModel, ["starter", "good"], "starter", false)).toBeNull();
     }
-    // Ratios of 3 were learnt from the starter's path; the mean of all was not served yet, so its factor stays one.
-    const started = blend.forecast(60 * minuteMs, byModel, ["starter"], "starter", true);
-    expect(started).toMatchObject({ qps: [10, 10], qps90: [30, 30], qps95: [30, 30] });
+    // Ratios of 3 were learnt from the starter's path. No average was served, so its factor is still one.
+    const started = blend.forecast(130 * minuteMs, byModel, ["starter", "good"], "starter", true);
+    expect(started?.shares).toEqual(new Map([["good", 1]]));
+    expect(started).toMatchObject({ qps: [30, 30], qps90: [90, 90], qps95: [90, 90] });
     expect(new PathBlend(minuteMs, steps).forecast(0, new Map(), [], "starter", true)).toBeNull();
+  });
+
+  test("each step has its own bounds, the quantiles 0.9 and 0.95 of its ratios", () => {
+    const blend = new PathBlend(minuteMs, steps);
+    const byModel = new Map([["starter", [10, 20]]]);
+    // One forecast every two minutes: its first step comes to 10 times 1 … 39, its second to twice as much.
+    for (let index = 0; index <= 39; index += 1) {
+      blend.settle(2 * index * minuteMs, (startMs) => {
+        const minute = startMs / minuteMs;
+        return 10 * (1 + Math.floor(minute / 2)) * (minute % 2 === 0 ? 1 : 4);
+      });
+      blend.forecast(2 * index * minuteMs, byModel, ["starter"], "starter", false);
+    }
+    const { qps90, qps95 } = blend.forecast(1e9, byModel, ["starter"], "starter", true) ?? { qps90: [], qps95: [] };
+    expect(qps90).toEqual([360, 1_440]);
+    expect(qps95).toEqual([380, 1_520]);
+  });
+
+  test("losses are summed over the steps", () => {
+    const blend = new PathBlend(minuteMs, steps);
+    // Both err by 10 in one step; only one errs in the other too.
+    const byModel = new Map([
+      ["starter", [20, 20]],
+      ["good", [20, 10]],
+      ["good too", [10, 20]],
+    ]);
+    for (let minute = 0; minute < 60; minute += 1) {
+      blend.settle(minute * minuteMs, () => 10);
+      blend.forecast(minute * minuteMs, byModel, [...byModel.keys()], "starter", true);
+    }
+    const { shares } = blend.forecast(60 * minuteMs, byModel, [...byModel.keys()], "starter", true) ?? {};
+    expect(shares?.get("good")).toBeCloseTo(0.5, 9);
+    expect(shares?.get("good too")).toBeCloseTo(0.5, 9);
+  });
+
+  test("paths whose time never comes are dropped: twice as many as a path has steps are kept", () => {
+    const blend = new PathBlend(minuteMs, steps);
+    const byModel = new Map([
+      ["starter", [20, 20]],
+      ["good", [10, 10]],
+    ]);
+    const forecast = (minute: number) =>
+      blend.forecast(minute * minuteMs, byModel, [...byModel.keys()], "starter", true);
+    for (let minute = 100; minute < 110; minute += 1) forecast(minute);
+    blend.settle(50 * minuteMs, () => 10);
+    blend.settle(200 * minuteMs, () => 10);
+    for (let minute = 300; minute < 305; minute += 1) forecast(minute);
+    blend.settle(400 * minuteMs, () => 10);
+    expect(forecast(400)?.shares).toEqual(new Map([["starter", 1]])); // 4 + 5 comparisons
+    blend.settle(500 * minuteMs, () => 10);
+    expect(forecast(500)?.shares).toEqual(new Map([["good", 1]]));
   });
 
   test("bounds are the assumed ratios at first, then those of the newest paths, never below the path", () => {

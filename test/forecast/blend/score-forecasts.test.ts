@@ -51,6 +51,40 @@ describe("forecast scores", () => {
     scores.settle(4 * minuteMs, () => 6);
     expect(scores.scores()).toContainEqual(expect.objectContaining({ name: "m", forecasts: 1, absoluteError: 2 }));
   });
+  test("each step is compared with its own rate, and the last value with the same", () => {
+    const scores = createForecastScores(minuteMs);
+    scores.add(made(10 * minuteMs, [4, 7, 1]));
+    scores.settle(13 * minuteMs, (stepMs) => stepMs / minuteMs);
+    // 10, 11 and 12 came; the last value was 5
+    expect(scores.scores()).toEqual([{ name: "m", forecasts: 1, absoluteError: 21, lastValueError: 18, actual: 33 }]);
+  });
+  test("all sums of the past weigh half after a half-life, none more when the clock was set back", () => {
+    const scores = createForecastScores(minuteMs, 100 * minuteMs);
+    const at = (minute: number) => {
+      scores.add(made(minute * minuteMs, [4]));
+      scores.settle((minute + 1) * minuteMs, () => 10);
+      const { forecasts: _, ...sums } = scores.scores()[0]!;
+      return sums;
+    };
+    expect(at(200)).toEqual({ name: "m", absoluteError: 6, lastValueError: 5, actual: 10 });
+    expect(at(300)).toEqual({ name: "m", absoluteError: 9, lastValueError: 7.5, actual: 15 });
+    expect(at(100)).toEqual({ name: "m", absoluteError: 15, lastValueError: 12.5, actual: 25 });
+  });
+  test("an earlier run's scores are taken over, but for models that have one already", () => {
+    const scores = createForecastScores(minuteMs);
+    scores.add(made(0, [4]));
+    scores.settle(minuteMs, () => 6);
+    const own = scores.scores()[0]!;
+    const earlier = { name: "other", forecasts: 9, absoluteError: 1, lastValueError: 2, actual: 3 };
+    scores.restore([{ ...earlier, name: "m" }, earlier]);
+    expect(scores.scores()).toEqual([own, earlier]);
+  });
+  test("what never comes due is dropped, the oldest first", () => {
+    const scores = createForecastScores(minuteMs);
+    for (let minute = 0; minute < 65; minute += 1) scores.add(made(minute * minuteMs, [1]));
+    scores.settle(1_000 * minuteMs, (stepMs) => (stepMs === 0 ? null : 1));
+    expect(scores.scores()[0]!.forecasts).toBe(64);
+  });
   test("what never comes due does not pile up", () => {
     const scores = createForecastScores(minuteMs);
     for (let minute = 0; minute < 100; minute += 1) scores.add(made(minute * minuteMs, [1]));

@@ -134,6 +134,19 @@ describe("a traffic blend", () => {
     expect(names()).toContain("moving-average");
   });
 
+  test("the yardstick of the scores is the newest rate carried forward", () => {
+    const store = new RecordingStore();
+    replay(noisy, { store }).through(60, 75);
+    const came = noisy.slice(60, 75);
+    const expected = came.reduce((sum, rate) => sum + Math.abs((noisy[59] as number) - rate), 0);
+    for (const { name, forecasts, lastValueError, absoluteError } of store.saved.at(-1)?.scores ?? []) {
+      expect(forecasts).toBe(1);
+      expect(lastValueError).toBeCloseTo(expected, 9);
+      if (name === "last-value") expect(absoluteError).toBeCloseTo(expected, 9);
+    }
+    expect(store.saved.at(-1)?.scores.length).toBeGreaterThan(2);
+  });
+
   test("stored scores give a blend from the first forecast on", () => {
     const store = new RecordingStore();
     const score = (name: string, absoluteError: number) => ({
@@ -165,5 +178,52 @@ describe("a traffic blend", () => {
     };
     expect(shareOf(29)).toBeUndefined();
     expect(shareOf(30)).toBe(1);
+  });
+
+  test("forecasts of a fixed stretch stay as they are", () => {
+    const seeded = seededRandom(11);
+    const rates = Array.from({ length: 700 }, (_, minute) => {
+      const burst = minute % 37 === 0 ? 60 : 0;
+      return 50 + 30 * Math.sin(minute / 60) + burst + 20 * seeded();
+    });
+    const network = (minute: number) => new Array<number>(15).fill((rates[minute - 1] as number) * 0.7 + 20);
+    const { through } = replay(rates, { network, starter: "lstm" });
+    const expected = [
+      { from: 60, to: 100, path: [], bounds: [], peak: [153.14863, 159.78071, 162.7236], head: [] },
+      {
+        from: 101,
+        to: 200,
+        path: [60.12154, 60.12154, 60.12154],
+        bounds: [69.0178, 71.2082],
+        peak: [70.51244, 117.38126, 117.84091],
+        head: [49.97119, 88.87141, 103.19204],
+      },
+      {
+        from: 201,
+        to: 400,
+        path: [65.13433, 89.68954, 72.58766],
+        bounds: [86.04783, 95.80775],
+        peak: [119.06981, 144.32342, 146.50475],
+        head: [110.61842, 131.45472, 135.08775],
+      },
+      {
+        from: 401,
+        to: 700,
+        path: [38.55223, 42.62175, 34.65315],
+        bounds: [74.99788, 84.40539],
+        peak: [86.12615, 98.23907, 100.61351],
+        head: [86.02746, 99.41103, 101.54963],
+      },
+    ];
+    for (const { from, to, path, bounds, peak, head } of expected) {
+      const { blended, peak: peakNow, networkPeak } = through(from, to);
+      const { qps = [], qps90 = [], qps95 = [] } = blended ?? {};
+      const pathNow = qps.filter((_, step) => step % 7 === 0);
+      const boundsNow = blended === null ? [] : [qps90[3], qps95[3]];
+      const found = [...pathNow, ...boundsNow, ...peakNow, ...(networkPeak ?? [])];
+      const wanted = [...path, ...bounds, ...peak, ...head];
+      expect(found).toHaveLength(wanted.length);
+      for (const [index, value] of wanted.entries()) expect(found[index]).toBeCloseTo(value, 4);
+    }
   });
 });

@@ -1,4 +1,5 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { decideShares, type ForecastCost } from "#forecast/quantiles/decide-shares.ts";
 import { createDiscountedCosts } from "#forecast/quantiles/discounted-costs.ts";
 import { hourMs, minuteMs } from "#platform/time.ts";
 
@@ -74,4 +75,65 @@ test("who is away has no share, who is forgotten begins anew, what another run k
   expect(costs.shares(["a", "b"])?.get("a")).toBeCloseTo(0.5, 1);
   costs.restore([{ name: "b", loss: 9, yardstickLoss: 1 }], 30);
   expect(costs.shares(["a", "b"])?.get("b")).toBeCloseTo(0.5, 1);
+});
+
+describe("shares by hand", () => {
+  /** Mean of the shares at the four half-lives, from the costs at each. */
+  function expectedShares(costsAt: (decay: number) => ForecastCost[], comparisons: number, afterMs: number) {
+    const mean = new Map<string, number>();
+    for (const hours of [1, 3, 12, 48]) {
+      const costs = costsAt(0.5 ** (afterMs / (hours * hourMs)));
+      for (const [name, share] of decideShares(costs, (20 * comparisons) / (comparisons + 100))) {
+        mean.set(name, (mean.get(name) ?? 0) + share / 4);
+      }
+    }
+    return mean;
+  }
+  const late = { name: "late", loss: 20, yardstickLoss: 20 };
+
+  test("newer costs weigh more, by four half-lives; the yardstick is the median of the moment", () => {
+    const costs = createDiscountedCosts();
+    for (let index = 0; index < 10; index += 1) costs.observe(0, new Map(Object.entries({ b: 3, a: 1 })));
+    const second = { late: 2, b: 1, a: 2, c: 9 };
+    costs.observe(3 * hourMs, new Map(Object.entries(second)));
+    for (let index = 1; index < 10; index += 1) costs.observe(3 * hourMs, new Map(Object.entries(second)));
+    const expected = expectedShares(
+      (decay) => [
+        { name: "a", loss: 10 * decay + 20, yardstickLoss: 30 * decay + 20 },
+        { name: "b", loss: 30 * decay + 10, yardstickLoss: 30 * decay + 20 },
+        late,
+        { name: "c", loss: 90, yardstickLoss: 20 },
+      ],
+      20,
+      3 * hourMs,
+    );
+    const shares = costs.shares(["c", "late", "b", "a"]) ?? new Map<string, number>();
+    expect([...shares.keys()]).toEqual([...expected].sort(([, a], [, b]) => b - a).map(([name]) => name));
+    for (const [name, share] of expected) expect(shares.get(name)).toBeCloseTo(share, 9);
+  });
+
+  test("a clock set back lets no cost grow", () => {
+    const costs = createDiscountedCosts();
+    for (let index = 0; index < 10; index += 1) costs.observe(3 * hourMs, new Map(Object.entries({ a: 1, b: 3 })));
+    for (let index = 0; index < 10; index += 1) costs.observe(0, new Map(Object.entries({ a: 2, b: 1 })));
+    const expected = expectedShares(
+      () => [
+        { name: "a", loss: 30, yardstickLoss: 50 },
+        { name: "b", loss: 40, yardstickLoss: 50 },
+      ],
+      20,
+      0,
+    );
+    const shares = costs.shares(["a", "b"]);
+    for (const [name, share] of expected) expect(shares?.get(name)).toBeCloseTo(share, 9);
+  });
+
+  test("nothing known of those that are asked for, or only endless losses: no shares", () => {
+    const costs = createDiscountedCosts();
+    costs.observe(0, new Map());
+    expect(costs.shares(["a"])).toBeNull();
+    for (let index = 0; index < 10; index += 1) costs.observe(0, new Map([["a", Number.POSITIVE_INFINITY]]));
+    expect(costs.shares(["a"])).toBeNull();
+    expect(costs.shares([])).toBeNull();
+  });
 });

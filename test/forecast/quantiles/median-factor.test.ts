@@ -52,3 +52,32 @@ test("the newest forecasts count", () => {
   for (let index = 0; index < 400; index += 1) median.observe([10, 10], [10, 10]);
   expect(median.factor()).toBeCloseTo(1, 4);
 });
+
+test("is learnt anew after every twenty forecasts", () => {
+  const median = createMedianFactor();
+  for (let index = 0; index < 100; index += 1) median.observe([1], [2]);
+  expect(median.factor()).toBeCloseTo(1.8, 6);
+  for (let index = 0; index < 19; index += 1) median.observe([1_000], [1_000]);
+  expect(median.factor()).toBeCloseTo(1.8, 6);
+  median.observe([1_000], [1_000]);
+  expect(median.factor()).toBeCloseTo(1, 6);
+  for (let index = 0; index < 19; index += 1) median.observe([1e6], [2e6]);
+  expect(median.factor()).toBeCloseTo(1, 6);
+  median.observe([1e6], [2e6]);
+  expect(median.factor()).toBeCloseTo(1.8, 6);
+});
+
+test("the newest 400 forecasts count", () => {
+  const after = (later: number) => {
+    const median = createMedianFactor();
+    median.observe([1e6], [2e6]);
+    for (let index = 0; index < later; index += 1) median.observe([1], [1]);
+    return median.factor();
+  };
+  expect(after(399)).toBeCloseTo(1.8, 6);
+  expect(after(400)).toBeCloseTo(1, 6);
+});
+
+test("actual rates of ten times the forecast count as four times", () => {
+  expect(after(100, [[10, 100]])).toBeCloseTo(1 + 0.8 * 3, 6);
+});

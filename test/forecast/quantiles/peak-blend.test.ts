@@ -125,3 +125,58 @@ test("a time in which not all was counted teaches nothing", () => {
     "16.000000",
   ]);
 });
+
+test("the trust in each forecaster before anything is known", () => {
+  const names = ["quantiles", "hour quantiles", "new quantiles", "lstm quantiles"];
+  const quantiles = new Map(names.map((name) => [name, [5, 6, 7] as const]));
+  const points = new Map([
+    ["ridge+", 10],
+    ["lstm", 10],
+  ]);
+  expect(Object.fromEntries(new PeakBlend(horizonMs).forecast(0, points, quantiles).shares)).toEqual({
+    quantiles: 8 / 25,
+    "hour quantiles": 4 / 25,
+    "new quantiles": 4 / 25,
+    "lstm quantiles": 4 / 25,
+    "ridge+": 4 / 25,
+    lstm: 1 / 25,
+  });
+});
+
+test("a forecast is learnt from once its time is over, not before", () => {
+  const blend = new PeakBlend(horizonMs);
+  const points = new Map([["last-value", 10]]);
+  const asked: number[] = [];
+  for (let index = 0; index < 20; index += 1) blend.forecast(index, points, new Map());
+  const settle = (nowMs: number) =>
+    blend.settle(nowMs, (endMs) => {
+      asked.push(endMs);
+      return 30;
+    });
+  settle(horizonMs - 1);
+  expect(asked).toEqual([]);
+  settle(horizonMs);
+  expect(asked).toEqual([0]);
+  settle(horizonMs + 19);
+  expect(asked).toHaveLength(20);
+  // All ratios are 3.
+  expect(blend.forecast(horizonMs + 20, points, new Map()).quantiles).toEqual([30, 30, 30]);
+});
+
+test("bounds move by a hundredth of their spread for each miss and hit", () => {
+  const blend = new PeakBlend(1);
+  const quantiles = new Map([["quantiles", [0, 90, 100] as const]]);
+  const after = (peaks: readonly number[], fromMs: number) => {
+    let last = blend.forecast(fromMs, new Map(), quantiles);
+    for (const [index, peak] of peaks.entries()) {
+      blend.settle(fromMs + index + 1, () => peak);
+      last = blend.forecast(fromMs + index + 1, new Map(), quantiles);
+    }
+    return last.quantiles;
+  };
+  // Exceeded once: up by 0.01 times 0.5, 0.9 and 0.95 of the spread of 100.
+  const [median, upper90, upper95] = after([1_000], 0);
+  expect([median, upper90, upper95].map((value) => Number(value.toFixed(9)))).toEqual([0.5, 90.9, 100.95]);
+  // Held twice, as the last forecast is compared too: down by 0.01 times 0.5, 0.1 and 0.05 each.
+  expect(after([0.1], 100).map((value) => Number(value.toFixed(9)))).toEqual([0, 90.7, 100.85]);
+});
