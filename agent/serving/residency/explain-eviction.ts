@@ -3,13 +3,9 @@ import type { Eviction, LoadDecision } from "./decide-eviction.ts";
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
 
 /** Returns the sentence for a log line or an error, about the model that is to be loaded. */
-export function explainLoad(decision: LoadDecision): string {
-  const { needBytes, usedBytes, pinnedBytes, budgetBytes, missingBytes } = decision.memory;
+export function explainLoad(decision: Exclude<LoadDecision, { kind: "load" }>): string {
+  const { needBytes, pinnedBytes, budgetBytes, missingBytes } = decision.memory;
   switch (decision.rule) {
-    case "fits":
-      return `${megabytes(needBytes)} fit beside ${megabytes(usedBytes)} in ${megabytes(budgetBytes)}`;
-    case "pinned-over-budget":
-      return `it is pinned, and no model can be evicted: ${megabytes(missingBytes)} over the budget`;
     case "over-budget": {
       const pinned = pinnedBytes > 0 ? `, of which pinned models take ${megabytes(pinnedBytes)}` : "";
       return `it needs about ${megabytes(needBytes)}, more than fits in ${megabytes(budgetBytes)}${pinned}`;

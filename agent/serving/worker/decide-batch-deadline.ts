@@ -22,7 +22,7 @@ export interface BatchDeadline {
 }
 
 /** A busy machine is slower than a free one, and long texts are slower than short ones. */
-export const slackFactor = 20;
+const slackFactor = 20;
 /** The first batch of a process compiles and allocates what the others use. */
 const unmeasuredMs = minuteMs;
 /** TensorRT builds an engine for a shape that it has not seen. */

@@ -5,7 +5,7 @@ const tensorsToText = (tensors: readonly TensorDescription[]) =>
   tensors.map(({ name, type, shape }) => `${name} ${type} [${shape.join(", ")}]`).join("; ") || "none";
 
 /** Returns the sentence for an error. */
-export function explainModelIo(io: ModelIo): string {
+export function explainModelIo(io: Extract<ModelIo, { kind: "unusable" }>): string {
   switch (io.rule) {
     case "unknown-inputs":
       return `expected no inputs but ${feedableInputs.join(", ")}, got ${namesOf(io.inputs)}`;
@@ -24,7 +24,5 @@ export function explainModelIo(io: ModelIo): string {
       return `expected an output of ${io.dimension} numbers for each text, got ${tensorsToText(io.outputs)}`;
     case "another-dimension":
       return `expected vectors of ${io.dimension} numbers, got ${tensorsToText(io.outputs)}`;
-    default:
-      return `${io.output}, for each of the ${io.per}`;
   }
 }

@@ -3,9 +3,7 @@ import { decideOnnxFile, type OnnxChoice, type OnnxFileDecision } from "#agent/s
 export type PullDecision =
   | {
       readonly kind: "pull";
-      readonly rule: "needed-files";
       readonly paths: readonly string[];
-      readonly onnx: OnnxFileDecision;
     }
   | { readonly kind: "refuse"; readonly rule: "no-onnx-file" }
   | { readonly kind: "refuse"; readonly rule: "missing-files"; readonly missing: readonly string[] }
@@ -53,9 +51,7 @@ export function decidePullFiles(paths: readonly string[], choice: OnnxChoice): P
   const describing = paths.filter((path) => describingPaths.includes(path));
   return {
     kind: "pull",
-    rule: "needed-files",
     // Small files come first, so that a model that can't be served is refused before its weights are downloaded.
     paths: [...new Set([...describing, ...moduleConfigs, ...weights])],
-    onnx,
   };
 }

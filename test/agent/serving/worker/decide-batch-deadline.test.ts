@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { type BatchDeadlineInput, decideBatchDeadline } from "#agent/serving/worker/decide-batch-deadline.ts";
-import { explainBatchDeadline } from "#agent/serving/worker/explain-batch-deadline.ts";
 
 const usual: BatchDeadlineInput = {
   tokens: 256,
@@ -33,14 +32,4 @@ test.each<[string, Partial<BatchDeadlineInput>, number, string, number | null]>(
 ])("deadline of a batch: %s", (_name, input, deadlineMs, rule, expectedMs) => {
   const given = { ...usual, ...input };
   expect(decideBatchDeadline(given)).toEqual({ rule, deadlineMs, tokens: given.tokens, expectedMs } as never);
-});
-
-test.each<[string, Partial<BatchDeadlineInput>]>([
-  ["TensorRT may have to build an engine", { provider: "tensorrt" }],
-  ["the process has not computed anything yet", { tokensPerMs: null }],
-  ["the shortest deadline of any batch", {}],
-  ["20 times the 1639 ms that 16384 tokens take at the measured speed", { tokens: 16_384 }],
-  ["the longest deadline of any batch, 600 s", { tokens: 1e9 }],
-])("%s", (text, input) => {
-  expect(explainBatchDeadline(decideBatchDeadline({ ...usual, ...input }))).toBe(text);
 });

@@ -258,20 +258,19 @@ test.each([
 ])("$name: says so", ({ inputs, outputs, io, text }) => {
   const decision = decideModelIo(inputs, outputs, { dimension: 384, pooledOnly: false });
   expect(decision).toMatchObject({ kind: "unusable", ...io });
-  expect(explainModelIo(decision)).toBe(text);
+  expect(decision.kind === "unusable" && explainModelIo(decision)).toBe(text);
 });
 
 test("a size that the file gives as -1 is not known", () => {
   const io = decideModelIo([ids], [tokens("x", "float32", -1)], { dimension: 384, pooledOnly: false });
   expect(io).toMatchObject({ kind: "usable", rule: "token-vectors" });
-  expect(explainModelIo(io)).toBe("x, for each of the tokens");
 });
 
 test("a model with a layer behind the pooling needs an output of text vectors", () => {
   const outputs = [tokens("last_hidden_state")];
   const io = decideModelIo([ids], outputs, { dimension: 384, pooledOnly: true });
   expect(io).toEqual({ kind: "unusable", rule: "no-text-vectors", dimension: 384, outputs });
-  expect(explainModelIo(io)).toBe(
+  expect(io.kind === "unusable" && explainModelIo(io)).toBe(
     "expected an output of 384 numbers for each text, got last_hidden_state float32 [batch, sequence, 384]",
   );
 });
