@@ -24,7 +24,7 @@ export interface DisruptionBudgetDecision {
 
 /** Returns the number that an amount is of `total`; an invalid amount counts as none, so that a mistake stops changes instead of allowing all. */
 function amountOf(amount: BudgetAmount, total: number): number {
-  if (typeof amount === "number") return Number.isInteger(amount) && amount >= 0 ? amount : 0;
+  if (typeof amount === "number") return Number.isInteger(amount) ? amount : 0;
   const match = /^(\d{1,3})%$/.exec(String(amount));
   const percent = match === null ? Number.NaN : Number(match[1]);
   return percent <= 100 ? Math.ceil((total * percent) / 100) : 0;
@@ -37,9 +37,8 @@ function amountOf(amount: BudgetAmount, total: number): number {
  */
 export function decideDisruptionBudget(input: DisruptionBudgetInput): DisruptionBudgetDecision {
   const { budget, fleetSize, notReady, lastMinute, acts, exempt } = input;
-  const size = Number.isFinite(fleetSize) && fleetSize > 0 ? fleetSize : 0;
   const leftOf = (amount: BudgetAmount, used: number) => {
-    const left = amountOf(amount, size) - used;
+    const left = amountOf(amount, fleetSize) - used;
     return Number.isFinite(left) ? Math.max(0, left) : 0;
   };
   const left = {

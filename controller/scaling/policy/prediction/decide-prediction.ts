@@ -82,8 +82,7 @@ export function decidePrediction({
   const isSmall = Math.abs(need - currentReplicas) <= tolerance * currentReplicas;
   const tolerated = pass(need, isSmall ? currentReplicas : need, "tolerance");
   const maxStep = Math.max(currentReplicas + 1, Math.floor(currentReplicas * maxScaleUpFactor));
-  const stepped =
-    tolerated > currentReplicas ? pass(tolerated, Math.min(tolerated, maxStep), "scale-up-factor") : tolerated;
+  const stepped = pass(tolerated, Math.min(tolerated, maxStep), "scale-up-factor");
   const replicas = clamp(pass(stepped, Math.max(stepped, reactiveNeed), "reactive-need"));
   return { rule: "peak", replicas, need, peak, limitedBy, noRateInS: null };
 }

@@ -49,7 +49,7 @@ function scaleByValues(policy: TriggersAsked, values: readonly TriggerValue[], o
       phase: "running" as const,
       ready: true,
     })),
-    samples: values.flatMap(({ name, counted }) => (counted === null ? [] : [{ metric: name, value: counted }])),
+    samples: values.map(({ name, counted }) => ({ metric: name, value: counted })),
     failedMetrics: values.filter(({ counted }) => counted === null).map(({ name }) => name),
     history: observation.history,
   });
@@ -88,9 +88,10 @@ export function decideTriggers(policy: TriggersAsked, observation: TriggerObserv
       return settle("active", Math.min(Math.max(1, minReplicas), maxReplicas));
     }
     if (!active) {
-      const [fallback] = fallbacks.toSorted((a, b) => (b.fallbackReplicas ?? 0) - (a.fallbackReplicas ?? 0));
-      if (fallback !== undefined && resting) {
-        return settle("fallback", Math.min(Math.max(fallback.fallbackReplicas ?? 0, restsAt), maxReplicas));
+      // All that fail have the same fallback.
+      const fallbackReplicas = fallbacks[0]?.fallbackReplicas ?? null;
+      if (fallbackReplicas !== null && resting) {
+        return settle("fallback", Math.min(Math.max(fallbackReplicas, restsAt), maxReplicas));
       }
       if (failing.length > 0 && resting) return { ...settle("unknown", currentReplicas), proposed: null };
       if (resting) return settle("inactive", restsAt);

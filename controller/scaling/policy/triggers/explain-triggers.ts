@@ -15,8 +15,7 @@ export function explainTriggers(
       return `active: ${active.map(({ name, value, activation }) => `${name} is ${value}, above ${activation}`).join("; ")}`;
     }
     case "fallback": {
-      const failing = values.filter(({ fallbackReplicas }) => fallbackReplicas !== null);
-      const [first] = failing.toSorted((a, b) => (b.fallbackReplicas ?? 0) - (a.fallbackReplicas ?? 0));
+      const first = values.find(({ fallbackReplicas }) => fallbackReplicas !== null);
       return `${first?.name} fails (${first?.fault}): the fallback asks for ${replicas}`;
     }
     case "unknown": {

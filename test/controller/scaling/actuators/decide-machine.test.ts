@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { CapacityConfig, checkCapacityConfig } from "#controller/scaling/actuators/capacity-config.ts";
 import type { MachineLook } from "#controller/scaling/actuators/capacity-provider.ts";
-import { decideMachine } from "#controller/scaling/actuators/decide-machine.ts";
+import { decideMachine, type MachineDecision } from "#controller/scaling/actuators/decide-machine.ts";
 import { explainMachine, explainUnavailable } from "#controller/scaling/actuators/explain-machine.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 
@@ -130,6 +130,41 @@ test.each<[Partial<MachineLook>, string, string | null]>([
 ])("what is said of %j", (look, reason, unavailable) => {
   const decision = decideMachine({ ...off, ...look }, times, now);
   expect([explainMachine(decision), explainUnavailable(decision)]).toEqual([reason, unavailable]);
+});
+
+test.each<[Partial<MachineLook>, MachineDecision["rule"]]>([
+  [{}, "off"],
+  [{ desiredRole: "standby" }, "off"],
+  [{ desiredRole: "active" }, "switch-on"],
+  [{ desiredRole: "active", asked: { want: "off", atMs: now, attempts: 1 } }, "switch-on"],
+  [{ desiredRole: "active", asked: on(90_000) }, "starting"],
+  [{ desiredRole: "active", asked: on(90_001) }, "late"],
+  [{ desiredRole: "active", online: true }, "serving"],
+  [{ desiredRole: "standby", online: true }, "on-standby"],
+  [{ desiredRole: null, online: true, desiredSinceMs: 0 }, "on-standby"],
+  [{ desiredRole: "standby", online: true, desiredSinceMs: 0 }, "switch-off"],
+  [
+    {
+      desiredRole: "standby",
+      online: true,
+      desiredSinceMs: 0,
+      asked: { want: "off", atMs: now - 90_000, attempts: 1 },
+    },
+    "stopping",
+  ],
+])("%j: %s", (look, rule) => {
+  expect(decideMachine({ ...off, ...look }, times, now).rule).toBe(rule);
+});
+
+test("the figures: how long ago, never, or now by a clock that was set back", () => {
+  const figures = (look: Partial<MachineLook>) => {
+    const { askedAgoMs, failedAgoMs, restsMs, attempts } = decideMachine({ ...off, ...look }, times, now);
+    return [askedAgoMs, failedAgoMs, restsMs, attempts];
+  };
+  const never = Number.POSITIVE_INFINITY;
+  expect(figures({})).toEqual([never, never, 1000, 0]);
+  expect(figures({ asked: on(500, 3), failedAtMs: now - 700 })).toEqual([500, 700, 1000, 3]);
+  expect(figures({ asked: on(-500), failedAtMs: now + 700, desiredSinceMs: now + 9 })).toEqual([0, 0, 0, 1]);
 });
 
 test("an agent has one provider", () => {

@@ -40,10 +40,18 @@ describe("how many may stand by", () => {
     expect(decideDisruptionBudget(broken).allowed.standBy).toEqual([]);
   });
 
-  test("a fleet whose size makes no sense lets no share through", () => {
-    expect(
-      decideDisruptionBudget({ ...input({ acts: { activate: ids(2) } }), fleetSize: Number.NaN }).allowed.activate,
-    ).toEqual([]);
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, -10])("a fleet of %p lets no share through", (fleetSize) => {
+    const { allowed, left } = decideDisruptionBudget({ ...input({ acts: { activate: ids(2) } }), fleetSize });
+    expect(allowed.activate).toEqual([]);
+    expect(left).toEqual({ activate: 0, standBy: 0, modes: 0 });
+  });
+
+  test("a share of a large fleet, to the last agent", () => {
+    expect(decideDisruptionBudget(input({ fleetSize: 1010 })).left).toEqual({
+      activate: 1010,
+      standBy: 253,
+      modes: 1010,
+    });
   });
 });
 

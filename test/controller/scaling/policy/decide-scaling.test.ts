@@ -155,12 +155,19 @@ test.each([
   [{ pause: { kind: "hold" } }, { warmUpLeftS: 5 }, "warming-up", "warming-up", null],
   [{}, { missingData: ["a"], liveQps: null }, "silent-agents", null, "silent-agents"],
   [{ triggers: [queue] }, { liveQps: null }, "no-rate", null, "no-rate"],
+  [{}, { liveQps: -0.5 }, "no-rate", null, "no-rate"],
   [{ triggers: [queue], prediction: {} }, {}, "failed-trigger", null, "failed-trigger"],
   [{ prediction: {} }, {}, "no-forecast", null, "no-forecast"],
   [{ pause: { kind: "scale-in" } }, { missingData: ["a"] }, "paused", null, "silent-agents"],
   [{}, {}, null, null, null],
 ])("what holds replicas back: %j %j", (policy, seen, scaleInHeld, scaleOutHeld, gap) => {
   expect(decide(policy, seen) as object).toMatchObject({ scaleInHeld, scaleOutHeld, gap });
+});
+
+test("an infinite rate is none", () => {
+  const seen = parseConfig(ScalingObservation, { nowMs: noon, currentReplicas: 4 }, "test");
+  const policy = parseScalingPolicy({ minReplicas: 1 }, "test");
+  expect(decideScaling(policy, { ...seen, liveQps: Number.POSITIVE_INFINITY }).gap).toBe("no-rate");
 });
 
 test("the figures of the decision", () => {

@@ -43,6 +43,52 @@ describe("how many", () => {
   });
 });
 
+test.each<[string, object, number, string[]]>([
+  ["nothing", { currentReplicas: 4, forecast: forecast(1681) }, 7, []],
+  ["the tolerance", { currentReplicas: 5, forecast: forecast(1500) }, 5, ["tolerance"]],
+  [
+    "the factor, then the maximum",
+    { currentReplicas: 15, forecast: forecast(9000) },
+    20,
+    ["scale-up-factor", "maximum"],
+  ],
+  ["the minimum", { currentReplicas: 4, forecast: forecast(0) }, 2, ["minimum"]],
+  ["the present need", { currentReplicas: 6, reactiveNeed: 5, forecast: forecast(100) }, 5, ["reactive-need"]],
+  ["the maximum, without a forecast", { currentReplicas: 25 }, 20, ["maximum"]],
+  [
+    "the factor, rounded down",
+    { policy: { maxScaleUpFactor: 1.5 }, currentReplicas: 5, forecast: forecast(5000) },
+    7,
+    ["scale-up-factor"],
+  ],
+  [
+    "what can be a need at all",
+    { policy: { maxReplicas: 1_000_000, maxScaleUpFactor: 9e5 }, currentReplicas: 9, forecast: forecast(1e12) },
+    1_000_000,
+    [],
+  ],
+])("limited by %s", (_name, given, replicas, limitedBy) => {
+  const decision = decide(given);
+  expect([decision.replicas, decision.limitedBy as string[]]).toEqual([replicas, limitedBy]);
+});
+
+test("the last step of the horizon counts, and a forecast as old as it may be", () => {
+  const policy = { horizonS: 600 };
+  expect(decide({ policy, currentReplicas: 4, forecast: forecast(1681) }).need).toBe(7);
+  expect(decide({ policy: { horizonS: 599 }, currentReplicas: 4, forecast: forecast(1681) }).need).toBe(1);
+  expect(decide({ currentReplicas: 4, forecast: forecast(1681, { ageS: 300 }) })).toMatchObject({
+    rule: "peak",
+    need: 7,
+  });
+});
+
+test("an infinite rate is none", () => {
+  const input = parseConfig(PredictionInput, { currentReplicas: 4, forecast: forecast(1) }, "test");
+  const qps = new Array(15).fill(Number.POSITIVE_INFINITY);
+  const infinite = { ...input, forecast: { ageS: 0, stepS: 60, quantiles: [{ level: 0.9, qps }] } };
+  expect(decidePrediction(infinite)).toMatchObject({ rule: "no-rate", noRateInS: 120 });
+});
+
 describe("when no forecast counts, there are no fewer than now", () => {
   test.each([
     { $: "none", forecast: null, rule: "no-forecast", says: "there is no forecast" },

@@ -153,6 +153,12 @@ describe("windows that overlap", () => {
     expect(decideSchedules(contradicting, at("2026-05-05T12:00:00Z")).contradictions).toEqual([8]);
   });
 
+  test("without schedules nothing changes ever", () => {
+    expect(decideSchedules([], at("2026-05-05T12:00:00Z"))).toEqual({
+      ...{ floor: null, ceiling: null, open: [], contradictions: [], nextChangeMs: null },
+    });
+  });
+
   test.each([
     ["a floor", [work, night], "2026-01-14T12:00:00Z", "work wants at least 8 until 2026-01-14 17:00 Europe/Berlin"],
     [

@@ -30,12 +30,31 @@ describe("between none and some", () => {
     { $: "with a minimum, activation doesn't matter", min: 1, now: 4, value: 40, activation: 50, ago: 9999, to: 4 },
     { $: "below the minimum", min: 2, now: 0, value: 0, ago: null, to: 2 },
     { $: "never active: rests at once", min: 0, now: 3, value: 0, ago: null, to: 0 },
+    { $: "at the minimum HPA's rules hold", min: 4, now: 4, value: 40, ago: null, to: 4 },
     { $: "a negative value", min: 0, now: 0, value: -5, ago: null, to: 0 },
     { $: "a negative activation: zero is active", min: 0, now: 0, value: 0, activation: -1, ago: null, to: 1 },
   ])("$$: $now -> $to", ({ min, now, value, activation = 0, ago, to }) => {
     const policy = { minReplicas: min, triggers: [{ ...queue, activation }] };
     const decision = decide(policy, { currentReplicas: now, readings: says(value), lastActiveAgoS: ago });
     expect(decision).toMatchObject({ replicas: to, metricFailed: false });
+  });
+
+  test("never active and without an initial cooldown, it rests as soon as it is loaded", () => {
+    expect(decide({}, { currentReplicas: 3, readings: says(0), loadedAgoS: 0 })).toMatchObject({
+      ...{ replicas: 0, rule: "cooled-down", proposed: 0 },
+    });
+  });
+
+  test("from idle, activity leads straight to the minimum", () => {
+    const policy = { minReplicas: 3, idleReplicas: 1 };
+    expect(decide(policy, { currentReplicas: 2, readings: says(5) })).toMatchObject({ rule: "active", replicas: 3 });
+    expect(decide(policy, { currentReplicas: 3, readings: says(5) }).rule).toBe("values");
+  });
+
+  test("at the minimum the values count; below it nothing else does", () => {
+    const seen = (currentReplicas: number) => ({ currentReplicas, readings: says(90) });
+    expect(decide({ minReplicas: 4 }, seen(4))).toMatchObject({ rule: "values", hpaRule: "metric", replicas: 8 });
+    expect(decide({ minReplicas: 4 }, seen(3))).toMatchObject({ rule: "below-minimum", hpaRule: null, replicas: 4 });
   });
 
   test.each([
