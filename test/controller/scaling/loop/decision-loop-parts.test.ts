@@ -470,13 +470,13 @@ describe("the modes of a plan", () => {
   const { plan } = parseConfig(ScalingConfig, { plan: { standbyWatts: 5, amortisationShare: 0 } }, "test");
   const begin = (config: Partial<ScalingConfig> = {}) =>
     fixture.begin({ policy: "fleet-plan", minReplicas: 2, maxReplicas: 2, plan, ...config });
-  const hold = async (leftMs: number) => {
+  const hold = async (leftMs: number, forecastQps: number | Error = 500) => {
     const powerModeUntilMs = fixture.nowMs + leftMs;
     for (const agentId of ["a", "b"]) {
       await fixture.desired.change(agentId, { role: "active", powerMode: "MAXN", powerModeUntilMs }, "plan");
       fixture.obey(agentId);
     }
-    fixture.forecastQps = 500;
+    fixture.forecastQps = forecastQps;
     fixture.report({ a: 250, b: 250, c: 0, d: 0 });
     await round();
     return ["a", "b"].map((agentId) => (fixture.desired.documents.get(agentId)?.powerModeUntilMs ?? 0) - fixture.nowMs);
@@ -490,6 +490,11 @@ describe("the modes of a plan", () => {
   test("and not before", async () => {
     await begin();
     expect(await hold(plan.modeHoldMs / 2 + 1)).toEqual([plan.modeHoldMs / 2 + 1, plan.modeHoldMs / 2 + 1]);
+  });
+
+  test("nor where no plan was followed", async () => {
+    await begin();
+    expect(await hold(1000, new Error("no model"))).toEqual([1000, 1000]);
   });
 
   test("nor where scaling is switched off, or an operator holds another", async () => {
