@@ -20,7 +20,9 @@ function triggerMistakes(trigger: unknown): string[] {
   const kind = Object(trigger).kind;
   const known = Object.keys(triggerKinds);
   if (!known.includes(kind)) {
-    return [`kind: one of ${known.map((name) => `"${name}"`).join(", ")}, got ${JSON.stringify(kind) ?? "nothing"}`];
+    return [
+      `kind: expected one of ${known.map((name) => `"${name}"`).join(", ")}, got ${JSON.stringify(kind) ?? "nothing"}`,
+    ];
   }
   const schema: TSchema = triggerKinds[kind as keyof typeof triggerKinds];
   const lines = explainMistakes(schema, Value.Default(schema, Value.Clone(trigger)));

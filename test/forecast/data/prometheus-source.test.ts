@@ -163,7 +163,7 @@ describe("reading from Prometheus", () => {
     {
       name: "answers with other JSON",
       answer: () => Response.json({ ok: 1 }),
-      says: "the answer is not from Prometheus: /status",
+      says: "the answer is not from Prometheus: status: expected string, got nothing",
       requests: 1,
     },
     {

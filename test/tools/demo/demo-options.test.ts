@@ -28,7 +28,7 @@ test.each([
 });
 
 test.each([
-  { name: "two words for the speed", values: { speed: "60", minutes: "5" }, positionals: [], message: "give one" },
+  { name: "two words for the speed", values: { speed: "60", minutes: "5" }, positionals: [], message: "not both" },
   { name: "no number", values: { speed: "fast" }, positionals: [], message: "--speed" },
   { name: "empty", values: { hours: "" }, positionals: [], message: "--hours" },
   { name: "standing still", values: { speed: "0" }, positionals: [], message: "--speed" },

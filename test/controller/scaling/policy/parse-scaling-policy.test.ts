@@ -47,15 +47,15 @@ test("all mistakes at once, each with its path", () => {
     pause: { kind: "at" },
   });
   expect(lines.map((line) => line.split(":")[0])).toEqual([
-    "speed",
     "mode",
     "prediction.confidence",
+    "speed",
     "triggers.0.kind",
     "triggers.1.target",
     "triggers.1.url",
     "triggers.2.metric",
-    "triggers.3.path",
     "triggers.3.name",
+    "triggers.3.path",
     "triggers.4.kind",
     "triggers.2.name",
     "formula.expression",

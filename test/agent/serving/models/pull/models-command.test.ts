@@ -188,7 +188,7 @@ test.each([
   { args: ["pull", "--from", "/nowhere"], message: "there is no such directory" },
   { args: ["pull", "--from", import.meta.dir], message: "expected a model" },
   { args: ["pull", "--from", import.meta.path], message: "expected a directory, got a file" },
-  { args: ["verify", "nope"], message: '"nope" is not here' },
+  { args: ["verify", "nope"], message: '"nope" is not installed' },
   { args: ["remove", "nope"], message: '"nope" was not pulled' },
   { args: ["remove", "../x"], message: "was not pulled" },
   { args: ["list", "x"], message: "list takes no names" },
