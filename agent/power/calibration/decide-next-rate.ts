@@ -49,14 +49,12 @@ export function decideNextRate(trials: readonly RateTrial[], search: RateSearch)
   const passed = trials.filter(({ verdict }) => verdict === "in-time").map(({ rateQps }) => rateQps);
   const passedQps = passed.length === 0 ? null : Math.max(...passed);
   const failed = trials.map(({ rateQps }) => rateQps).filter(fails);
-  const failedQps = failed.length === 0 ? null : Math.min(...failed);
+  const failedQps = Math.min(...failed);
   if (passedQps === null) {
-    const lowestFailedQps = failedQps ?? lowestQps;
-    if (lowestFailedQps <= lowestQps)
-      return { kind: "done", rule: "none-passed", capacityQps: 0, failedQps: lowestFailedQps };
-    return { kind: "try", rule: "lower", rateQps: clamp(lowestFailedQps / growth ** 2), failedQps: lowestFailedQps };
+    if (failedQps <= lowestQps) return { kind: "done", rule: "none-passed", capacityQps: 0, failedQps };
+    return { kind: "try", rule: "lower", rateQps: clamp(failedQps / growth ** 2), failedQps };
   }
-  if (failedQps === null) {
+  if (failed.length === 0) {
     if (passedQps >= highestQps) return { kind: "done", rule: "highest-passed", capacityQps: passedQps, passedQps };
     return { kind: "try", rule: "higher", rateQps: clamp(passedQps * growth), passedQps };
   }

@@ -262,6 +262,14 @@ describe("power governor", () => {
       ]);
     });
 
+    test("a switch from an unknown mode is logged as one from null", async () => {
+      board.state.modeId = null;
+      governor = createGovernor(board.control, {}, log);
+      await governor.start();
+      await governor.evaluate(busy);
+      expect(logged[0]).toMatchObject({ from: null, to: "MAXN" });
+    });
+
     test("a mode that changed from outside is logged, one that did not is not", async () => {
       await governor.evaluate(quiet);
       await governor.evaluate({ ...quiet, nowMs: quiet.nowMs + 60_000 });

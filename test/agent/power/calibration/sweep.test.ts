@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { MeasuredMode } from "#agent/power/calibration/board-profile.ts";
-import { decideNextRate, type RateTrial } from "#agent/power/calibration/decide-next-rate.ts";
+import { decideNextRate, type NextRate, type RateTrial } from "#agent/power/calibration/decide-next-rate.ts";
+import { explainNextRate } from "#agent/power/calibration/explain-next-rate.ts";
 import {
   estimateSweepMs,
   type LoadResult,
@@ -25,6 +26,82 @@ function follow(verdict: (rateQps: number, attempt: number) => RateTrial["verdic
     trials.push({ rateQps: next.rateQps, verdict: verdict(next.rateQps, attempt) });
   }
 }
+
+describe("the next rate of the search", () => {
+  const trial = (rateQps: number, verdict: RateTrial["verdict"]): RateTrial => ({ rateQps, verdict });
+  const passed = trial(70, "in-time");
+  test.each([
+    ["none tried yet", [], { kind: "try", rule: "first", rateQps: 70 }],
+    ["late once: again", [trial(70, "late")], { kind: "try", rule: "repeat", rateQps: 70 }],
+    [
+      "late for the second time: lower",
+      [trial(70, "late"), trial(70, "late")],
+      { kind: "try", rule: "lower", rateQps: 70 / 1.4 ** 2, failedQps: 70 },
+    ],
+    [
+      "hopeless once: lower",
+      [trial(70, "hopeless")],
+      { kind: "try", rule: "lower", rateQps: 70 / 1.4 ** 2, failedQps: 70 },
+    ],
+    [
+      "the lowest one failed",
+      [trial(0.5, "hopeless")],
+      { kind: "done", rule: "none-passed", capacityQps: 0, failedQps: 0.5 },
+    ],
+    ["in time: higher", [passed], { kind: "try", rule: "higher", rateQps: 70 * 1.4, passedQps: 70 }],
+    [
+      "in time at the second attempt: higher",
+      [trial(70, "late"), passed],
+      { kind: "try", rule: "higher", rateQps: 70 * 1.4, passedQps: 70 },
+    ],
+    [
+      "no higher than the highest",
+      [trial(900, "in-time")],
+      { kind: "try", rule: "higher", rateQps: 1000, passedQps: 900 },
+    ],
+    [
+      "the highest is in time",
+      [trial(1000, "in-time")],
+      { kind: "done", rule: "highest-passed", capacityQps: 1000, passedQps: 1000 },
+    ],
+    [
+      "one passed and one failed: between",
+      [passed, trial(98, "hopeless")],
+      { kind: "try", rule: "between", rateQps: Math.sqrt(70 * 98), passedQps: 70, failedQps: 98 },
+    ],
+    [
+      "just within the tolerance of each other",
+      [trial(100, "in-time"), trial(105, "hopeless")],
+      { kind: "done", rule: "converged", capacityQps: 100, passedQps: 100, failedQps: 105 },
+    ],
+    [
+      "a rate that is late after others passed is tried again as well",
+      [passed, trial(98, "late")],
+      { kind: "try", rule: "repeat", rateQps: 98 },
+    ],
+  ] as [string, RateTrial[], NextRate][])("%s", (_, trials, expected) => {
+    expect(decideNextRate(trials, search)).toEqual(expected);
+  });
+
+  test.each([
+    [{ kind: "try", rule: "first", rateQps: 70 }, "first rate"],
+    [{ kind: "try", rule: "repeat", rateQps: 70 }, "repeated because it was late once"],
+    [{ kind: "try", rule: "lower", rateQps: 36, failedQps: 70 }, "70 qps was late"],
+    [{ kind: "try", rule: "higher", rateQps: 98, passedQps: 70 }, "70 qps was in time"],
+    [{ kind: "try", rule: "between", rateQps: 83, passedQps: 70, failedQps: 98 }, "between 70 qps and 98 qps"],
+    [{ kind: "done", rule: "none-passed", capacityQps: 0, failedQps: 0.5 }, "even 0.5 qps is not served in time"],
+    [
+      { kind: "done", rule: "highest-passed", capacityQps: 1000, passedQps: 1000 },
+      "1000 qps, the highest rate that is tried, is served in time",
+    ],
+    [
+      { kind: "done", rule: "converged", capacityQps: 100, passedQps: 100.04, failedQps: 104.96 },
+      "100 qps is served in time, 105 qps is not",
+    ],
+  ] as [NextRate, string][])("%j is explained", (next, sentence) => {
+    expect(explainNextRate(next)).toBe(sentence);
+  });
+});
 
 describe("search for the highest rate", () => {
   test.each([0.6, 1, 7, 50, 69.9, 70, 71, 98, 333, 999])(
