@@ -94,6 +94,14 @@ describe("power governor", () => {
     expect(governor.currentMode?.name).toBe("MAXN");
   });
 
+  test("a mode that is set by hand within the minute is noticed before acting as well", async () => {
+    await governor.evaluate(quiet);
+    board.state.modeId = 0;
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 15_000 });
+    expect(board.state.sets).toEqual([]);
+    expect(governor.currentMode?.name).toBe("MAXN");
+  });
+
   test("a mode that somebody set by hand while nothing was to be changed is noticed within a minute and set right", async () => {
     await governor.evaluate(busy);
     board.state.modeId = 1;
