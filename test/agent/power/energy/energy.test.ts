@@ -161,4 +161,47 @@ describe("whose energy it is", () => {
     expect(account.recent()).toEqual({ requests: 50, energyJ: 100, joulesPer1000Requests: 2000 });
     expect(account.attributed()).toEqual([{ model: "a", tenant: "default", energyJ: 80 }]);
   });
+
+  const energy = { idleJ: 60, activeJ: 40, unsplitJ: 0, energyJ: 100, maxTemperatureC: null, gpuUtilization: null };
+
+  test("joules per 1,000 requests are of the newest 15 of them; what has no time at all is no minute", () => {
+    const account = createEnergyAccount();
+    for (let count = 1; count <= 16; count += 1)
+      account.enter({ ...energy, energyJ: count, measuredMs: 60_000 }, [minute([["a", 10, 1]])]);
+    expect(account.recent()).toMatchObject({ requests: 15, energyJ: (16 * 17) / 2 - 1 });
+    for (let count = 0; count < 20; count += 1) account.enter({ ...energy, energyJ: 0, measuredMs: 0 }, []);
+    expect(account.recent().requests).toBe(15);
+  });
+
+  test("a minute counts when 95 % of its time was measured", () => {
+    const account = createEnergyAccount();
+    account.enter({ ...energy, measuredMs: 56_999 }, [minute([["a", 10, 1]])]);
+    expect(account.recent().requests).toBe(0);
+    account.enter({ ...energy, measuredMs: 57_000 }, [minute([["a", 10, 1]])]);
+    expect(account.recent().requests).toBe(1);
+  });
+
+  test("parts add up over the minutes; active energy without computation is no one's", () => {
+    const account = createEnergyAccount();
+    expect(
+      account.enter({ ...energy, measuredMs: 60_000 }, [
+        minute([
+          ["a", 30, 1],
+          ["b", 10, 1],
+        ]),
+      ]),
+    ).toEqual([
+      { model: "a", tenant: "default", energyJ: 30 },
+      { model: "b", tenant: "default", energyJ: 10 },
+    ]);
+    account.enter({ ...energy, measuredMs: 60_000 }, [minute([["b", 10, 1]])]);
+    expect(account.unattributedJ()).toBe(0);
+    account.enter({ ...energy, measuredMs: 60_000 }, [minute([["b", 0, 1]])]);
+    account.enter({ ...energy, measuredMs: 60_000 }, []);
+    expect(account.unattributedJ()).toBe(80);
+    expect(account.attributed()).toEqual([
+      { model: "a", tenant: "default", energyJ: 30 },
+      { model: "b", tenant: "default", energyJ: 50 },
+    ]);
+  });
 });
