@@ -8,7 +8,7 @@ import { explainAdmission } from "#agent/serving/admission/explain-admission.ts"
 import { decideActiveAgents } from "#controller/scaling/active-agents/decide-active-agents.ts";
 import { explainActiveAgents } from "#controller/scaling/active-agents/explain-active-agents.ts";
 import { ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
-import { decideFleetPlan } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
+import { decideFleetPlan, defaultPlanLimits } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
 import { explainFleetPlan } from "#controller/scaling/fleet-plan/explain-fleet-plan.ts";
 import { checkFleetPlanInput, FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solver.ts";
@@ -51,11 +51,13 @@ const rightSizeEntries = Object.fromEntries(
   ]),
 );
 
+/** No controller waits for the answer, so a busy machine need not get a worse plan than an idle one. */
+const unhurried = { ...defaultPlanLimits, timeLimitS: 20 };
 const fleetPlan = decisionEntry(
   "which devices serve, in which mode, and how much cloud capacity to rent for the next steps, at least cost",
   FleetPlanInput,
   async (input) => {
-    const { findings, method, ...plan } = decideFleetPlan(input, await loadHighsSolver());
+    const { findings, method, ...plan } = decideFleetPlan(input, await loadHighsSolver(), unhurried);
     return { ...plan, reasons: explainFleetPlan({ ...plan, findings, method }, input) };
   },
   checkFleetPlanInput,

@@ -42,14 +42,17 @@ export interface TestServing {
 
 export type TestConfig = Partial<Omit<ServingConfig, "grpc">> & { readonly grpc?: Partial<ServingConfig["grpc"]> };
 
-/** The real thing on a free port of this machine, not yet started; without gRPC unless `config` says otherwise. */
+/** Times that a busy machine does not exceed, for tests of anything but deadlines. */
+const unhurried = { queueMs: 3_600_000, requestTimeoutMs: 3_600_000, batchTimeoutMs: 600_000 };
+
+/** The real thing on a free port of this machine, not yet started; unhurried and without gRPC unless `config` says otherwise. */
 export function testServing(config: TestConfig = {}, parts: Partial<ServingOptions> = {}): TestServing {
   const sink = recordingSink();
   const role: TestServing["role"] = { role: "active", servingPeers: () => [] };
   const serving = new Serving({
     config: parseConfig(
       ServingConfig,
-      { port: 0, threads: 2, stopAnnounceMs: 0, grpc: { enabled: false }, ...config },
+      { ...unhurried, port: 0, threads: 2, stopAnnounceMs: 0, grpc: { enabled: false }, ...config },
       "the test",
     ),
     log: createLogger("test", "silent"),

@@ -1,7 +1,16 @@
-import { expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { createRefusalPace } from "#agent/serving/batching/refusal-pace.ts";
 
 const never = new AbortController().signal;
+
+/** Ends of the delays under way: on a busy machine the shortest would be over before they are counted. */
+let delays: (() => void)[] = [];
+let timers: ReturnType<typeof spyOn>;
+beforeEach(() => {
+  delays = [];
+  timers = spyOn(globalThis, "setTimeout").mockImplementation(((end: () => void) => delays.push(end)) as never);
+});
+afterEach(() => timers.mockRestore());
 
 /** Of refusals at one moment, how many are answered within some event turns. */
 async function answeredAtOnce(pauses: readonly Promise<void>[]): Promise<number> {
@@ -21,6 +30,7 @@ test("a few refusals are answered at once, more of them later, and those of othe
   const pauses = ask("a");
   expect(await answeredAtOnce(pauses)).toBe(20);
   expect(await answeredAtOnce(ask("b"))).toBe(20);
+  for (const end of delays) end();
   await Promise.all(pauses);
 });
 
