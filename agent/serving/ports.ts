@@ -8,7 +8,7 @@ export interface ServedRequest {
   readonly tenant: string;
   readonly texts: number;
   readonly tokens: number;
-  /** From the request's arrival to its answer. */
+  /** Time from the request's arrival to its answer. */
   readonly latencyMs: number;
   /** The request's share of inference time. */
   readonly computeMs: number;

@@ -5,7 +5,7 @@ export class DeadlinePassed extends Error {}
 
 /** The end of a request's wait: its deadline, or its client's disconnection. */
 export interface RequestDeadline {
-  /** On the clock of `performance.now`. */
+  /** Reading of `performance.now`. */
   readonly atMs: number;
   /** Created on first use: a request that has nothing to wait for needs none. */
   signal(): AbortSignal;

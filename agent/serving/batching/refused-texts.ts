@@ -5,7 +5,7 @@ function digest(key: string): string {
   return new Bun.CryptoHasher("sha256").update(key).digest("base64");
 }
 
-/** Not for ever: the failure may have been the machine's. */
+/** Limited, because the failure may have been the machine's. */
 const keptMs = 10 * minuteMs;
 const maxKept = 1_000;
 

@@ -298,6 +298,12 @@ test("a client that disconnects while it waits at the gate is neither an error n
   await next;
 });
 
+test("a client that has disconnected before its request waits is cancelled at once", async () => {
+  const { embedder, counted } = setUp(undefined, { gate: closedGate().gate });
+  expect((await refusalOf(embedder.embed(ask(["a"], AbortSignal.abort())))).code).toBe("INVALID_REQUEST");
+  expect([await counted("cancelled"), embedder.queueDepth()]).toEqual([1, 0]);
+});
+
 test("a request that takes too long is answered with a deadline error and counted as an error of this side", async () => {
   const { gate } = closedGate();
   const { embedder, sink } = setUp(undefined, {

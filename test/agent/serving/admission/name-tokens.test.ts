@@ -58,6 +58,14 @@ describe("requests for tokens", () => {
     expect((await Promise.all([1, 2, 3].map(() => ask(["a"])))).length).toBe(3);
   });
 
+  test("without a tenant are the default tenant's", async () => {
+    const { ask, state } = setUp();
+    const all = [ask(["slow"]), ask(["slow"], { tenant: "default" }), ask(["slow"])];
+    expect(await codeOf(ask(["a"], { tenant: "default" }))).toBe("TOO_MANY_REQUESTS");
+    state.finish = true;
+    await Promise.all(all);
+  });
+
   test("end at their deadline, with their client, and leave nothing behind", async () => {
     const { ask, state, leased } = setUp({ requestTimeoutMs: 20 });
     expect(await codeOf(ask(["slow"]))).toBe("DEADLINE_EXCEEDED");

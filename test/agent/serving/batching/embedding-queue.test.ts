@@ -369,6 +369,47 @@ describe("a board that lets little through", () => {
     expect(seen[0]).toBe(32);
   });
 
+  test("shows lanes only what it has let through, and what is being computed", async () => {
+    const runner = recordingRunner();
+    const views: QueueView[] = [];
+    const lane = singleLane(runner, policy);
+    const opened = Promise.withResolvers<void>();
+    const queue = new EmbeddingQueue(
+      {
+        next(view) {
+          views.push(view);
+          return lane.next(view);
+        },
+      },
+      () => {},
+      { gate: { enter: () => opened.promise } },
+    );
+    const large = queue.open(never, { texts: 8, tokens: 32 }).embed(Array.from({ length: 8 }, (_, id) => text(id)));
+    await Bun.sleep(1);
+    expect(views).toEqual([{ waitingTokens: 0, outstandingTokens: 0, outstandingTexts: 8, owed: false }]);
+    opened.resolve();
+    await runner.batchCount(1);
+    expect(views.slice(1)).toEqual([
+      { waitingTokens: 16, outstandingTokens: 16, outstandingTexts: 8, owed: false },
+      { waitingTokens: 0, outstandingTokens: 16, outstandingTexts: 8, owed: false },
+    ]);
+    runner.batches[0]!.answer();
+    await runner.batchCount(2);
+    runner.batches[1]!.answer();
+    await large;
+  });
+
+  test("that fails fails everything that waits, and leaves nothing behind", async () => {
+    const runner = recordingRunner();
+    const failure = new Error("the board is off");
+    const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, {
+      gate: { enter: () => Promise.reject(failure) },
+    });
+    const all = [queue.embed(text(1), never), queue.embed(text(2), never, "other")];
+    for (const result of await Promise.allSettled(all)) expect(result).toEqual({ status: "rejected", reason: failure });
+    expect([queue.depth(), queue.waitingTokens(), queue.openRequests(), runner.batches.length]).toEqual([0, 0, 0, 0]);
+  });
+
   test("counts as the model's speed", async () => {
     const { runner, queue, pass, open } = gated();
     const first = queue.embed(text(1, 24), never);
@@ -422,6 +463,43 @@ describe("a request that can't be done by its deadline", () => {
       depth: 0,
       open: 0,
     });
+  });
+
+  test.each([
+    { others: 2_496, retryAfterS: 3 },
+    { others: 2_497, retryAfterS: 4 },
+    { others: 100_000, retryAfterS: 30 },
+    { others: 10, retryAfterS: 1 },
+  ])(
+    "is told to retry when the queue is worked off: $others tokens, $retryAfterS s",
+    async ({ others, retryAfterS }) => {
+      let now = 0;
+      const runner = recordingRunner();
+      const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+      queue.assumeSpeed(60, 100); // A token of a full batch takes 1.2 ms.
+      const blocking = queue.embed(text(99, 1), never);
+      await runner.batchCount(1);
+      const late = queue.open(never, { texts: 1, tokens: 4, deadlineMs: 10 }).embed([text(1, 4)]);
+      const client = new AbortController();
+      const other = queue.open(client.signal, { texts: 1, tokens: others }).embed([text(2, others)]);
+      now = 11;
+      expect(await late.catch((error) => error)).toMatchObject({ code: "TOO_MANY_REQUESTS", retryAfterS });
+      client.abort(new Error("gone"));
+      await expect(other).rejects.toThrow("gone");
+      runner.batches[0]!.answer();
+      await blocking;
+    },
+  );
+
+  test("is not dropped before its first text has come", async () => {
+    const runner = recordingRunner();
+    const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => 100 });
+    queue.open(never, { texts: 8, tokens: 32, deadlineMs: 50 });
+    const other = queue.embed(text(1), never);
+    await runner.batchCount(1);
+    expect(queue.openRequests()).toBe(2);
+    runner.batches[0]!.answer();
+    await other;
   });
 
   test("is told that it is late where it was begun", async () => {
@@ -485,6 +563,10 @@ test("predicts times once it knows the model's speed", async () => {
     runner.batches[batch]!.answer();
   }
   await Promise.all([second, waiting]);
+});
+
+test("a tenant that never asked has nothing waiting", () => {
+  expect(start().queue.waitingTokens("nobody")).toBe(0);
 });
 
 test("until a batch was computed for a request, the speed of the model's warm-up counts", async () => {
