@@ -92,7 +92,7 @@ describe("a ready model", () => {
     for (const rate of qps) expect(rate / scale).toBeCloseTo(1.5 + 0.5 * 1.5, 5);
   });
 
-  test("gaps are filled in and said; only the newest hour is looked at", async () => {
+  test("gaps are filled in and reported; only the newest hour is the input", async () => {
     const worker = new ScriptedWorker();
     const forecaster = createForecaster({ config, log, worker });
     const rates = [...new Array(600).fill(1_000), ...Array.from({ length: 60 }, (_, i) => (i % 6 === 3 ? null : 2))];

@@ -45,10 +45,10 @@ describe("decideForecastOutcome", () => {
       actual: [90, null, 100],
       expected: { steps: 2, absoluteError: 20, signedError: 0, actual: 190, peakForecastQps: 110, peakActualQps: 100 },
     },
-    { name: "nobody counted", forecast: made([1, 2]), actual: [null, null], expected: null },
+    { name: "no step was counted", forecast: made([1, 2]), actual: [null, null], expected: null },
     { name: "nothing is known yet", forecast: made([1, 2]), actual: [], expected: null },
     { name: "less than half was counted", forecast: made([1, 2, 3]), actual: [1, null, null], expected: null },
-    { name: "foretold and come", forecast: made([100, 130, 140]), actual: [100, 130, 140], expected: { rise: "hit" } },
+    { name: "forecast and come", forecast: made([100, 130, 140]), actual: [100, 130, 140], expected: { rise: "hit" } },
     {
       name: "come where only its amount was wrong",
       forecast: made([100, 126, 126]),
@@ -56,25 +56,35 @@ describe("decideForecastOutcome", () => {
       expected: { rise: "hit", onsetMs: 602 * minuteMs },
     },
     {
-      name: "come unforetold",
+      name: "come but not forecast",
       forecast: made([100, 100, 100]),
       actual: [100, 130, 140],
       expected: { rise: "miss", onsetMs: 601 * minuteMs },
     },
     {
-      name: "foretold only when it was there",
+      name: "forecast only once it was there",
       forecast: made([130, 130]),
       actual: [130, 130],
       expected: { rise: "miss", onsetMs: 600 * minuteMs },
     },
     {
-      name: "foretold in vain",
+      name: "forecast but not come",
       forecast: made([130, 130]),
       actual: [100, 100],
       expected: { rise: "false-alarm", onsetMs: null },
     },
-    { name: "foretold just so", forecast: made([125, 125]), actual: [100, 100], expected: { rise: "false-alarm" } },
-    { name: "come just so", forecast: made([100, 100]), actual: [100, 125], expected: { rise: "miss" } },
+    {
+      name: "a forecast just at the threshold",
+      forecast: made([125, 125]),
+      actual: [100, 100],
+      expected: { rise: "false-alarm" },
+    },
+    {
+      name: "a rise just at the threshold",
+      forecast: made([100, 100]),
+      actual: [100, 125],
+      expected: { rise: "miss" },
+    },
     { name: "neither", forecast: made([124, 100]), actual: [100, 124], expected: { rise: "quiet" } },
     { name: "one high minute", forecast: made([100, 100, 100]), actual: [100, 130, 90], expected: { rise: "quiet" } },
     {
@@ -232,7 +242,7 @@ describe("live accuracy", () => {
     expect(figures).toMatchObject({ forecasts: 1, wapePercent: 10, biasPercent: 10 });
   });
 
-  test("what was foretold before a restart is scored after it, and the figures go on", () => {
+  test("forecasts made before a restart are scored after it, and the figures continue", () => {
     const database = openDatabase();
     const before = new StoredAccuracy(database);
     for (let minute = 20; minute <= 60; minute += 1) before.observe(report(minute, 55), history(minute));
@@ -242,10 +252,10 @@ describe("live accuracy", () => {
   });
 
   test("a forecaster that sees the rise coming hits it with its lead, one that doesn't misses it", () => {
-    const run = (foretell: (minute: number) => number) => {
+    const run = (predict: (minute: number) => number) => {
       const accuracy = new StoredAccuracy(openDatabase());
       for (let minute = 20; minute <= 140; minute += 1)
-        accuracy.observe(report(minute, foretell(minute)), history(minute));
+        accuracy.observe(report(minute, predict(minute)), history(minute));
       return accuracy.figures(accuracyWindows["24h"], 140 * minuteMs);
     };
     const foresight = run((minute) => Math.max(rate(minute), rate(minute + 12)));
@@ -263,6 +273,38 @@ describe("live accuracy", () => {
     expect(accuracy.figures(accuracyWindows["24h"], 300 * minuteMs).coverage95).toBe(1);
   });
 
+  test("the level before a forecast is the mean of the newest five minutes", () => {
+    const alarmsAfter = (highMinute: number) => {
+      const accuracy = new StoredAccuracy(openDatabase());
+      const rates = Array.from({ length: 40 }, (_, minute) => ({
+        minuteStartMs: minute * minuteMs,
+        qps: minute === highMinute ? 1_000 : 50,
+      }));
+      accuracy.observe(report(20, 90), rates.slice(0, 20));
+      accuracy.observe(report(35, 50), rates.slice(0, 35));
+      return accuracy.figures(accuracyWindows["24h"], 35 * minuteMs).falseAlarms;
+    };
+    expect(alarmsAfter(14)).toBe(1);
+    expect(alarmsAfter(15)).toBe(0); // a level of 240: 90 is no rise
+  });
+
+  test("rows that this program can't have written are removed, reported, and count for nothing", () => {
+    const database = openDatabase();
+    const reported: string[] = [];
+    const accuracy = new StoredAccuracy(database, undefined, (key) => reported.push(key));
+    for (let minute = 20; minute <= 40; minute += 1) accuracy.observe(report(minute, 55), history(minute));
+    database.run("UPDATE forecast_made SET model = ? WHERE start_ms = ?", ["m".repeat(100), 20 * minuteMs]);
+    database.run("UPDATE forecast_made SET qps = '{' WHERE start_ms = ?", [26 * minuteMs]);
+    const figures = () => accuracy.figures(accuracyWindows["24h"], 60 * minuteMs).forecasts;
+    expect(figures()).toBe(5);
+    accuracy.observe(report(41, 55), history(41));
+    expect(figures()).toBe(5); // minute 26 would have been the sixth
+    expect(reported).toEqual([String(20 * minuteMs), String(26 * minuteMs)]);
+    accuracy.observe(report(42, 55), history(42));
+    expect(figures()).toBe(6);
+    expect(reported).toHaveLength(2);
+  });
+
   test("a forecast that says its peak's quantiles is judged by those", () => {
     const accuracy = new StoredAccuracy(openDatabase());
     const flat = Array.from({ length: 60 }, (_, minute) => ({ minuteStartMs: minute * minuteMs, qps: 50 }));
@@ -274,7 +316,7 @@ describe("live accuracy", () => {
     expect(figures).toMatchObject({ forecasts: 26, wapePercent: 0, peakWapePercent: 20, coverage95: 0.5 });
   });
 
-  test("minutes that nobody counted judge nothing; a clock set back does no harm; old rows go", () => {
+  test("minutes that were not counted judge nothing; a clock set back does no harm; old rows are deleted", () => {
     const database = openDatabase();
     const accuracy = new StoredAccuracy(database);
     const rows = () => database.query<{ rows: number }, []>("SELECT count(*) AS rows FROM forecast_made").get()!.rows;

@@ -88,7 +88,7 @@ describe("the serving forecaster", () => {
     const at = replay(new BiasedNetwork(() => 0), rates);
     let report = await at(60);
     for (let minutes = 61; minutes <= 160; minutes += 1) report = await at(minutes);
-    // The network says what the moving average says here: the two share what there is, and nobody else has much of it.
+    // The network forecasts the same as the moving average here: the two share nearly everything.
     expect(report.shares!["lstm"]).toBeCloseTo(report.shares!["moving-average"]!, 6);
     expect(report.shares!["lstm"]).toBeGreaterThan(0.2);
     expect(report.reason).toContain("lstm 30.0 %; next best: ");

@@ -28,14 +28,14 @@ describe("forecast scores", () => {
     expect(scores.scores()[0]!.absoluteError).toBeCloseTo(0.5, 9);
     expect(scores.scores()[0]!.forecasts).toBe(361);
   });
-  test("steps that nobody counted are left out", () => {
+  test("steps that were not counted are left out", () => {
     const scores = createForecastScores(minuteMs);
     scores.add(made(0, [4, 7]));
     scores.add(made(minuteMs, [4]));
     scores.settle(2 * minuteMs, (startMs) => (startMs === 0 ? 6 : null));
     expect(scores.scores()).toEqual([{ name: "m", forecasts: 1, absoluteError: 2, lastValueError: 1, actual: 6 }]);
   });
-  test("a model that is forgotten starts anew, and what it said of times to come counts no more", () => {
+  test("a forgotten model starts anew, and its pending forecasts don't count", () => {
     const scores = createForecastScores(minuteMs);
     const byModel = new Map([
       ["m", [4]],
@@ -44,7 +44,7 @@ describe("forecast scores", () => {
     for (const minute of [0, 1, 2]) scores.add({ endMs: minute * minuteMs, lastValueQps: 5, byModel });
     scores.settle(minuteMs, () => 6);
     scores.forget("m");
-    scores.forget("nobody");
+    scores.forget("unknown");
     scores.settle(2 * minuteMs, () => 6);
     expect(scores.scores().map(({ name, forecasts }) => [name, forecasts])).toEqual([["other", 2]]);
     scores.add({ endMs: 3 * minuteMs, lastValueQps: 5, byModel });

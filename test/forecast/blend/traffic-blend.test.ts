@@ -50,7 +50,7 @@ class RecordingStore implements ScoreStore {
 }
 
 describe("a traffic blend", () => {
-  test("asks every model, and says nothing of its own before 30 forecasts of the starter are over", () => {
+  test("asks every model, and gives no average before 30 forecasts of the starter are over", () => {
     const { through, at } = replay(noisy);
     const first = at(60);
     expect(first.blended).toBeNull();

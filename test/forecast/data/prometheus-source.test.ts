@@ -109,7 +109,7 @@ describe("reading from Prometheus", () => {
     expect(asked).toHaveLength(4); // three pages, and once more for the end
   });
 
-  test("says who it is", async () => {
+  test("sends the configured authorization", async () => {
     await read(10, { authorization: "Bearer abc" });
     expect(asked).toMatchObject([{ authorization: "Bearer abc", query: "sum(rate(requests_total[1m]))" }]);
   });

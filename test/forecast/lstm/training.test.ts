@@ -203,7 +203,7 @@ describe("training", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("the time limit ends it and is said", async () => {
+  test("the time limit ends it and is reported", async () => {
     const training = trainFromTrace(sineTrace(900), { ...options, maxMs: 0 }, backend, 0);
     await expect(training).rejects.toThrow("training ended before anything was learnt: time limit");
     let batchesDone = 0;

@@ -5,7 +5,7 @@ const cost = (name: string, loss: number, yardstickLoss = 100) => ({ name, loss,
 const trusted = (name: string, loss: number, prior: number) => ({ ...cost(name, loss), prior });
 
 test.each([
-  { name: "nobody", costs: [], expected: {} },
+  { name: "none", costs: [], expected: {} },
   { name: "one", costs: [cost("a", 80)], expected: { a: 1 } },
   { name: "two equals", costs: [cost("a", 80), cost("b", 80)], expected: { a: 0.5, b: 0.5 } },
   // 5 % more: e^-1 against 1

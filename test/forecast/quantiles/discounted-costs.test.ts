@@ -49,7 +49,7 @@ test("one that was trusted more from the start keeps a lead among equals and los
   ).toBeLessThan(0.01);
 });
 
-test("who joins late is judged by the moments at which it forecast", () => {
+test("a forecaster that joins late is judged by the moments at which it forecast", () => {
   // Everything is ten times as hard from minute 400 on; the late one is as good as the others there.
   const costs = after(
     500,
@@ -65,7 +65,7 @@ test("a change within the hour is seen, what was learnt in days is not forgotten
   expect(share).toBeLessThan(0.9);
 });
 
-test("who is away has no share, who is forgotten begins anew, what another run knew is taken over", () => {
+test("an absent forecaster has no share, a forgotten one starts anew, and costs of an earlier run are taken over", () => {
   const costs = after(100, () => ({ a: 1, b: 1, c: 1 }));
   expect([...costs.shares(["a", "b"])!.keys()].sort()).toEqual(["a", "b"]);
   costs.forget("a");

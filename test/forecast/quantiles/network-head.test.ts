@@ -12,30 +12,30 @@ const rates = Array.from({ length: 1_200 }, () => 80 + 40 * random());
 const historyTo = (origin: number) => ({ qps: rates.slice(0, origin), stepMs, endMs: origin * stepMs, calendar });
 const path = new Array<number>(steps).fill(100);
 
-/** Lets a head forecast minute by minute; what came is told when it has come. */
+/** Lets a head forecast minute by minute, and tells it each peak once it is over. */
 function teach(minutes: number) {
   const head = createNetworkHead();
-  let said = head.forecast(historyTo(60), path);
+  let quantiles = head.forecast(historyTo(60), path);
   for (let origin = 61; origin <= 60 + minutes; origin += 1) {
     const from = origin - steps;
     if (from >= 60) head.observe(from * stepMs, Math.max(...rates.slice(from, origin)));
     for (const _ of head.learn()) {
       // to the end
     }
-    said = head.forecast(historyTo(origin), path);
+    quantiles = head.forecast(historyTo(origin), path);
   }
-  return said;
+  return quantiles;
 }
 
-test("says nothing until it has seen what came of a hundred forecasts", () => {
+test("gives nothing until it knows the outcome of a hundred forecasts", () => {
   expect(teach(100)).toBeNull();
   expect(teach(140)).not.toBeNull();
 });
 
 test("a path that is right on average becomes quantiles of the peak", () => {
-  const said = teach(1_100)!;
+  const quantiles = teach(1_100)!;
   for (const [which, quantile] of [0.5, 0.9, 0.95].entries()) {
-    expect(Math.abs(said[which]! - (80 + 40 * quantile ** (1 / steps)))).toBeLessThan(4);
+    expect(Math.abs(quantiles[which]! - (80 + 40 * quantile ** (1 / steps)))).toBeLessThan(4);
   }
 });
 

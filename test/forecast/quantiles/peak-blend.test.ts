@@ -34,7 +34,7 @@ test("ratios: assumed until twenty are known, then ranks of the newest day", () 
   expect(ratios.factors(2 * dayMs + minuteMs)).toEqual([0.5, 0.5]);
 });
 
-/** Uniform peaks between 0 and 100, and two who forecast them. */
+/** Feeds a blend uniform peaks between 0 and 100. */
 function run(rounds: number, said: (peak: number) => ReadonlyMap<string, PeakQuantiles>, drift = 0) {
   const blend = new PeakBlend(horizonMs);
   const random = seededRandom(9);
@@ -52,7 +52,7 @@ function run(rounds: number, said: (peak: number) => ReadonlyMap<string, PeakQua
   return { last, coverage: covered / rounds };
 }
 
-test("one that is forgotten has no share until it was compared anew, also with what it had said before", () => {
+test("a forgotten forecaster has no share until it was compared anew; its pending forecasts don't count", () => {
   const blend = new PeakBlend(horizonMs);
   const said = new Map([["wise", [50, 90, 95] as const]]);
   const random = seededRandom(9);
@@ -67,7 +67,7 @@ test("one that is forgotten has no share until it was compared anew, also with w
   expect(after.findIndex((share) => share > 0)).toBe(10);
 });
 
-test("who knows the quantiles gets the say, and they cover what they claim", () => {
+test("the forecaster that knows the quantiles gets the share, and they cover their nominal part", () => {
   const { last, coverage } = run(
     1_500,
     () =>
@@ -82,7 +82,7 @@ test("who knows the quantiles gets the say, and they cover what they claim", () 
   expect(coverage).toBeLessThan(0.97);
 });
 
-test("one who sees what comes is left alone, from the moment that enough is known", () => {
+test("a forecaster with foresight has the whole share as soon as enough is known", () => {
   const { last } = run(40, (peak) => new Map([["seer", [peak, peak, peak] as const]]));
   expect([...last.shares.keys()].sort()).toEqual(["seer"]);
 });

@@ -37,7 +37,7 @@ test.each([1e-3, 1e5])("any scale of traffic: %p", (scale) => {
   for (const [which, value] of plain.entries()) expect(forecast[which]! / scale / value).toBeCloseTo(1, 1);
 });
 
-test("says nothing before it has learnt, from too little, and of other steps", () => {
+test("gives nothing before it has learnt, from too little record, and for other steps", () => {
   const regression = createQuantileRegression(shape);
   expect(regression.forecast(historyOf(uniform), 15)).toBeNull();
   expect(learnt(uniform.slice(0, 150)).forecast(historyOf(uniform), 15)).toBeNull();

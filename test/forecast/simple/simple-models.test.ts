@@ -136,7 +136,7 @@ describe.each([
     expect(before).not.toEqual(after);
   });
 
-  test("who learns between forecasts does so from 60 steps on, in slices, and forecasts go on meanwhile", () => {
+  test("learning between forecasts starts at 60 steps, in slices, and forecasts continue meanwhile", () => {
     const model = createRidgeModel(shape);
     const slices = (minutes: number) => [...model.learn!(minutesLater(minutes), 15)].length;
     model.forecast(history(wave(900), endMs), 15);

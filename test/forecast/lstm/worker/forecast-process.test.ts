@@ -56,7 +56,7 @@ async function copyOfModel(): Promise<string> {
   return directory;
 }
 
-/** False for a process that ended, even while nobody has collected it yet. */
+/** Tells if a process runs; false for one that ended and was not reaped yet. */
 async function alive(pid: number): Promise<boolean> {
   const stat = await Bun.file(`/proc/${pid}/stat`)
     .text()
@@ -161,7 +161,7 @@ describe("the real process with the committed weights", () => {
     expect(await alive(pid)).toBe(true);
     parent.kill("SIGKILL");
     await parent.exited;
-    // It is nobody's child now whose end could be awaited.
+    // Its parent is gone, so that its end can't be awaited.
     while (await alive(pid)) await Bun.sleep(10);
   });
 });
@@ -205,7 +205,7 @@ describe("a process that does not behave is killed and started again", () => {
       hangs: true,
     },
     {
-      name: "says nothing that is known",
+      name: "sends an unknown message",
       code: `process.on("message", () => process.send({ kind: "what" })); ${ready}`,
       hangs: false,
     },

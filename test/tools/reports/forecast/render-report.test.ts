@@ -17,17 +17,17 @@ import {
 } from "#tools/reports/forecast/report-figures.ts";
 import { areaPath, escapeHtml, linePath, niceTicks, scalesOf } from "#tools/reports/forecast/svg-chart.ts";
 
-/** Forecasts of two steps each, at every `every`-th step; what came is what was foretold times a ratio. */
-function replayOf(ratios: readonly number[], judgedFrom: number, foretold = 10): Replay {
+/** Replay of forecasts of two steps each; the actual rates are the forecast times a ratio. */
+function replayOf(ratios: readonly number[], judgedFrom: number, predicted = 10): Replay {
   return {
     origins: ratios.map((_, row) => 100 + 2 * row),
     judgedFrom,
-    actual: ratios.map((ratio) => [foretold * ratio, (foretold * ratio) / 2]),
-    forecasts: new Map([["m", ratios.map(() => [2 * foretold, foretold])]]),
+    actual: ratios.map((ratio) => [predicted * ratio, (predicted * ratio) / 2]),
+    forecasts: new Map([["m", ratios.map(() => [2 * predicted, predicted])]]),
     served: ratios.map(() => ({
       shares: { m: 1 },
-      path: [1, 1.4, 1.45].map((factor) => [foretold * factor, (foretold / 2) * factor]),
-      peak: [foretold, 1.4 * foretold, 1.45 * foretold],
+      path: [1, 1.4, 1.45].map((factor) => [predicted * factor, (predicted / 2) * factor]),
+      peak: [predicted, 1.4 * predicted, 1.45 * predicted],
       networkPeak: null,
     })),
   };
@@ -72,7 +72,7 @@ describe("the report's figures", () => {
     expect(spreadCalibration(drifting).find(({ nominal }) => nominal === 0.5)!.observed).toBeLessThan(0.45);
   });
 
-  test("peaks have the bound that was foretold", () => {
+  test("peaks have their forecast bound", () => {
     const peaks = collectPeaks(replayOf(ratios, 500));
     expect(peaks).toHaveLength(100);
     expect(peaks[0]).toEqual({ origin: 1_100, actual: 10 * ratios[500]!, forecast: 10, upper: 14.5 });
@@ -87,7 +87,7 @@ describe("the report's figures", () => {
     expect(errorByHour(replay, "champion", Date.UTC(2026, 0, 5), minuteMs, "Asia/Kathmandu")[7]).toBe(50);
     expect(errorByStep(replay, "champion", 2)).toEqual([50, 50]);
     expect(errorByStep(replay, "m", 2)).toEqual([0, 0]);
-    expect(errorByStep(replay, "nobody", 2)).toEqual([null, null]);
+    expect(errorByStep(replay, "unknown", 2)).toEqual([null, null]);
   });
 
   test.each([
