@@ -311,6 +311,14 @@ describe("decideActiveAgents", () => {
       rule: "sufficient",
     },
     {
+      name: "a board without capacity, and no traffic",
+      fleet: "a+=0 b-",
+      peak: 0,
+      policy: { minReplicas: 1 },
+      kind: "hold",
+      rule: "sufficient",
+    },
+    {
       name: "a little too much for small boards",
       fleet: "a+=300 b+=300 c-",
       peak: 520,
