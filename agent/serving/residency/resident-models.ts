@@ -111,7 +111,7 @@ export class ResidentModels {
         void this.#open(head);
       } else {
         this.#evictAll(decision.ids, "memory", `${explainLoad(decision)}, for ${idOf(head)}`);
-        if (decision.kind === "wait") return;
+        return; // admitted when their processes have ended
       }
     }
   }
@@ -122,7 +122,7 @@ export class ResidentModels {
     entry.lastUsedMs = this.#options.nowMs();
     if (entry.leases > 0) return;
     if (entry.evicting !== null && entry.model !== null) this.#end(entry);
-    else if (this.#queue.length > 0) this.admit();
+    else this.admit();
   }
 
   /** Takes no more requests for a model and ends its processes after the last one. */
@@ -205,7 +205,7 @@ export class ResidentModels {
 
   /** Ends the processes of a model that no request uses any more; its memory counts until they have ended. */
   #end(entry: Resident): void {
-    entry.ended ??= (async () => {
+    entry.ended = (async () => {
       await entry.model?.stop();
       this.#evicting.delete(entry);
       if (entry.evicting !== null) this.#options.onEvicted(idOf(entry), entry.evicting);

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { decideRestart, modelRestartPolicy } from "#platform/process/decide-restart.ts";
@@ -138,13 +139,7 @@ export class ModelRunner {
       this.#refuseWaiting(`model ${id} can't be loaded at the moment: ${reason}`);
       onFailing?.(reason);
     }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, decision.delayMs);
-      this.#stopping.signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    await setTimeout(decision.delayMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
   }
 
   #unavailable(message: string, cause?: unknown): ServiceError {

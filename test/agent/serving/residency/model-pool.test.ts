@@ -294,7 +294,88 @@ describe("leases", () => {
   });
 });
 
+describe("the queue for memory", () => {
+  test("an idle model is evicted before a busy one that was used longer ago", async () => {
+    const { pool, acquire, touch, evictions, advance } = poolOf(["a", "b", "c", "d"], {
+      memoryBytes: 3 * oneModelBytes,
+    });
+    await pool.start();
+    await acquire("b");
+    advance(1);
+    await touch("c");
+    expect((await acquire("d")).model.found.manifest.id).toBe("d");
+    expect(evictions).toEqual(["c memory"]);
+  });
+
+  test("a model that is too large is refused in its turn, and those behind it are loaded", async () => {
+    const { pool, acquire, touch, bytes, evictions } = poolOf(["a", "b", "c", "d", "e"], { memoryBytes: roomForTwo });
+    await pool.start();
+    await settle();
+    bytes.set("b", oneModelBytes + 1);
+    await touch("b");
+    await pool.upkeep();
+    await settle();
+    expect(evictions).toEqual(["b memory"]);
+    const computing = await acquire("c");
+    const [next, tooLarge, behind] = [acquire("d"), refusalOf(acquire("b")), acquire("e")];
+    await settle();
+    computing.release();
+    (await next).release();
+    expect((await tooLarge).message).toContain("more than fits");
+    expect((await behind).model.found.manifest.id).toBe("e");
+  });
+
+  test("a client that disconnects at its head lets those behind it through", async () => {
+    const { pool, acquire, touch, bytes, models } = poolOf(["a", "b", "c", "d"], { memoryBytes: 2.5 * oneModelBytes });
+    await pool.start();
+    await settle();
+    bytes.set("d", 0.4 * oneModelBytes);
+    await touch("d");
+    await settle();
+    models.delete("d");
+    await pool.upkeep();
+    await settle();
+    models.set("d", foundModel("d"));
+    await acquire("b");
+    const client = new AbortController();
+    const head = acquire("c", client.signal);
+    const behind = acquire("d");
+    await settle();
+    client.abort(new Error("disconnected"));
+    await expect(head).rejects.toThrow("disconnected");
+    expect((await behind).model.found.manifest.id).toBe("d");
+  });
+
+  test("the memory of a failed model counts until its process has ended", async () => {
+    const { pool, touch, failing, holdStopsBack, evictions } = poolOf(["a", "b"]);
+    await pool.start();
+    await touch("b");
+    const end = holdStopsBack();
+    failing.get("b")?.("ended by SIGSEGV");
+    await settle();
+    expect({ used: pool.usedBytes(), evictions }).toEqual({ used: 2 * oneModelBytes, evictions: [] });
+    end();
+    await settle();
+    expect({ used: pool.usedBytes(), evictions }).toEqual({ used: oneModelBytes, evictions: ["b failed"] });
+  });
+});
+
 describe("figures", () => {
+  test("a model without a process has no texts that wait, one that can't be measured keeps its estimate", async () => {
+    const { pool, acquire, bytes, holdBack } = poolOf(["a", "b"]);
+    bytes.set("a", null);
+    await pool.start();
+    await settle();
+    const open = holdBack();
+    const waiting = acquire("b");
+    await settle();
+    expect(pool.queueDepth()).toBe(1);
+    open();
+    await waiting;
+    await pool.upkeep();
+    expect(pool.usedBytes()).toBe(2 * oneModelBytes);
+  });
+
   test("texts that wait are summed over all models, evicted ones that still answer among them", async () => {
     const { pool, acquire, models } = poolOf(["a", "b"]);
     await pool.start();

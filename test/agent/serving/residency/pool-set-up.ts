@@ -37,12 +37,14 @@ export function shelfOf(...ids: string[]) {
 export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions> = {}) {
   const { shelf, models, refreshes } = shelfOf(...ids);
   const events: string[] = [];
-  const bytes = new Map<string, number>();
+  /** Null: not known. */
+  const bytes = new Map<string, number | null>();
   const failing = new Map<string, (reason: string) => void>();
   const states = new Map<string, ModelState>();
   /** Files that were written to since a model was loaded. */
   const changed = new Map<string, string>();
   let heldBack: Promise<void> = Promise.resolve();
+  let stopsHeldBack: Promise<void> = Promise.resolve();
   let clockMs = 0;
 
   const open: ModelPoolOptions["open"] = async (found, { onLoaded, onFailing }) => {
@@ -65,8 +67,9 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
       },
       changedFile: async () => changed.get(id) ?? null,
       doubt: () => null,
-      memoryBytes: async () => bytes.get(id) ?? oneModelBytes,
+      memoryBytes: async () => bytes.get(id) ?? (bytes.has(id) ? null : oneModelBytes),
       async stop() {
+        await stopsHeldBack;
         events.push(`stop ${id}${revision === "1" ? "" : `@${revision}`}`);
       },
     } as unknown as EmbeddingModel;
@@ -112,6 +115,12 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
     holdBack() {
       const { promise, resolve } = Promise.withResolvers<void>();
       heldBack = promise;
+      return resolve;
+    },
+    /** Processes end when the returned function is called. */
+    holdStopsBack() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      stopsHeldBack = promise;
       return resolve;
     },
     advance(ms: number) {

@@ -12,6 +12,7 @@ type Behaviour =
   | "answers"
   | "dies on text 13"
   | "dies on a batch"
+  | "dies, and its batch fails later"
   | "refuses batches"
   | "refuses text 13"
   | "has a bug"
@@ -21,7 +22,7 @@ type Behaviour =
 /** Processes without a process, which behave as the script says, one after another; then they answer. */
 function scriptedProcesses(script: Behaviour[]) {
   let started = 0;
-  /** Ids of the texts of each batch; with a "?" for a suspect one. */
+  /** Ids of the texts of each batch, with "?" for a suspect one. */
   const runs: string[] = [];
   const stopped: number[] = [];
   let starting: Promise<void> = Promise.resolve();
@@ -34,7 +35,9 @@ function scriptedProcesses(script: Behaviour[]) {
     if (behaviour === "does not start") throw new ModelProcessLostError("it did not start");
     const lost = Promise.withResolvers<string>();
     const inFlight: ((error: Error) => void)[] = [];
+    let isLost = false;
     const lose = (reason: string) => {
+      isLost = true;
       for (const reject of inFlight) reject(new ModelProcessLostError(reason));
       lost.resolve(reason);
     };
@@ -54,8 +57,19 @@ function scriptedProcesses(script: Behaviour[]) {
       hashes: {},
       run(texts, _paddedTokens, suspect) {
         const { promise, resolve, reject } = Promise.withResolvers<BatchResult>();
-        runs.push(`${texts.map(([id]) => id).join(" ")}${suspect === true ? "?" : ""}`);
+        runs.push(
+          `${texts.map(([id]) => id).join(" ")}${suspect === true ? "?" : ""}${isLost ? " on a lost process" : ""}`,
+        );
         const has13 = texts.some(([id]) => id === 13);
+        if (behaviour === "dies, and its batch fails later") {
+          lost.resolve("died");
+          const later = setInterval(() => {
+            if (started === pid) return;
+            clearInterval(later);
+            setImmediate(() => reject(new ModelProcessLostError("died")));
+          }, 1);
+          return promise;
+        }
         inFlight.push(reject);
         if (behaviour === "has a bug") reject(new TypeError("a bug"));
         if (behaviour === "refuses batches" || (behaviour === "refuses text 13" && has13))
@@ -149,6 +163,24 @@ describe("the runner", () => {
     letStart();
   });
 
+  test("keeps the next process when a batch of the one before fails late", async () => {
+    const { runner, processes, loads } = run(["dies, and its batch fails later"]);
+    expect((await runner.run(batch, 8)).vectors[0]?.[0]).toBe(2);
+    expect({ loads, pid: runner.process?.pid, started: processes.started() }).toEqual({
+      loads: [1, 2],
+      pid: 2,
+      started: 2,
+    });
+  });
+
+  test("fails at the third loss in a row after an answer", async () => {
+    const { runner, losses, failings } = run(["dies on text 13", "dies on text 13", "does not start"]);
+    await runner.run(batch, 8);
+    await expect(runner.run([Uint32Array.of(13)], 8)).rejects.toMatchObject({ code: "MODEL_UNAVAILABLE" });
+    while (losses.length < 3) await Bun.sleep(1);
+    expect(failings).toEqual(["it did not start"]);
+  });
+
   test("losses with an answer in between are never a failure, however many", async () => {
     const script = Array.from({ length: 8 }, () => "dies on text 13" as const);
     const { runner, losses, failings } = run(script);
@@ -202,6 +234,15 @@ describe("the runner", () => {
     const other = runner.run(batch, 8);
     await Promise.all([failing, other]);
     expect(processes.runs).toEqual(["13 2", "13?", "2?", "1"]);
+  });
+
+  test("computes a batch that has waited for the parts of another one on the process that is there then", async () => {
+    const { runner, processes } = run(Array.from({ length: 20 }, () => "dies on text 13" as const));
+    const failing = runner.run([Uint32Array.of(2), Uint32Array.of(13)], 8);
+    while (processes.runs.length < 3) await Bun.sleep(0);
+    const other = runner.run(batch, 8);
+    await Promise.all([failing, other]);
+    expect(processes.runs.filter((run) => run.startsWith("1") && !run.startsWith("13"))).toEqual(["1"]);
   });
 
   test("computes two batches in parts one after the other", async () => {
