@@ -13,7 +13,6 @@ const namesSecret = /(Env|(password|key|token|secret)File)$/i;
 function isSmall(value: unknown, depth = 3): boolean {
   if (typeof value === "string") return value.length <= maxShownCharacters;
   if (typeof value !== "object" || value === null) return true;
-  if (Array.isArray(value) && value.length > maxShownCharacters / 2) return false;
   const inner = Object.values(value);
   return depth > 0 && inner.length <= maxShownCharacters / 2 && inner.every((each) => isSmall(each, depth - 1));
 }
@@ -27,8 +26,8 @@ function sizeToText(value: unknown): string {
 function shownValue({ path, schema, value }: SchemaMistake): string {
   if (value === undefined) return "nothing";
   if (schema["writeOnly"] === true) return `a ${typeof value} (not shown)`;
-  const wanted = schema["type"];
-  const confused = (wanted === "object" || wanted === "array") && wanted !== kindOf(value);
+  const kinds = (schema["anyOf"] === undefined ? [schema] : alternativesOf(schema)).map(kindOfSchema);
+  const confused = kinds.some((kind) => kind === "object" || kind === "array") && !kinds.includes(kindOf(value));
   // A value in place of an object or array may have been meant as a secret inside it.
   if (confused && typeof value === "string") return "a string";
   if (!isSmall(value)) return sizeToText(value);

@@ -115,6 +115,42 @@ const rows: readonly [string, TSchema, unknown, string][] = [
   ["no such kind", Shape, { kind: "cube" }, '.kind: expected one of "circle", "square", got "cube"'],
   ["no kind", Shape, { side: 1 }, '.kind: expected one of "circle", "square", got nothing'],
   ["no object", Shape, 1, ": expected object, got 1"],
+  [
+    "a text in place of an object or null",
+    orNull(Type.Object({})),
+    "s3cr3t",
+    ": expected object or null, got a string",
+  ],
+  ["a text in place of what may be left out", optional(Type.Object({})), "s3cr3t", ": expected object, got a string"],
+  [
+    "null in place of an object or text",
+    Type.Union([Type.Object({}), Type.String()]),
+    null,
+    ": expected object or string, got null",
+  ],
+  ["a constant that may be left out", optional(Type.Literal("on")), "off", ': expected "on", got "off"'],
+  [
+    "a title that covers a list",
+    Type.Union([Texts, Type.Integer()], { title: "texts or a number" }),
+    [""],
+    ': expected texts or a number, got [""]',
+  ],
+  [
+    "another form at the only length",
+    Type.String({ minLength: 1, maxLength: 1, pattern: "^a$" }),
+    "b",
+    ': expected string that matches ^a$, got "b"',
+  ],
+  [
+    "no multiple, at the only value",
+    Type.Number({ minimum: 2, maximum: 2, multipleOf: 4 }),
+    2,
+    ": expected number to be a multiple of 4, got 2",
+  ],
+  ["a list nested three deep", Type.Integer(), [[[1]]], ": expected integer, got [[[1]]]"],
+  ["a list nested four deep", Type.Integer(), [[[[1]]]], ": expected integer, got an array of 1"],
+  ["the longest text that is shown", Type.Integer(), "x".repeat(58), `: expected integer, got "${"x".repeat(58)}"`],
+  ["a longer text", Type.Integer(), "x".repeat(59), ": expected integer, got a string of 59 characters"],
   ["a secret", Type.Integer({ writeOnly: true }), "s3cr3t", ": expected integer, got a string (not shown)"],
   ["an address with a password", Type.Integer(), "http://a:s3cr3t@b/", ': expected integer, got "http://b/"'],
   ["a long value", Type.Integer(), "x".repeat(5000), ": expected integer, got a string of 5000 characters"],
@@ -207,6 +243,9 @@ test.each([
   [Type.Union([Texts, Tokens], { title: "texts or tokens" }), ["a", "b", "c", "d"], true],
   [Type.Union([Texts, Tokens], { title: "texts or tokens" }), [1, 2, 3, -4], false],
   [Type.Union([Type.String(), Texts]), ["a", "b", "c", "d"], true],
+  [Type.Union([Texts, Tokens], { title: "texts or tokens" }), ["a", "b", ""], false],
+  [Type.Union([Texts, Type.Array(Type.String(), { maxItems: 5 })], { title: "lists" }), [1, "", "", ""], false],
+  [Type.Union([Texts, Type.Array(Type.String(), { maxItems: 5 })], { title: "lists" }), ["", "", "", "", "", ""], true],
 ] as const)("%#: too many items are told apart from wrong ones", (schema, value, tooMany) => {
   const [mistake] = schemaMistakes(schema, value);
   expect(mistake === undefined ? undefined : isTooLong(mistake)).toBe(tooMany);
