@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type TSchema, Type } from "@sinclair/typebox";
-import { cleanText } from "#protocol/clean-text.ts";
+import { cleanText, cleanTexts } from "#protocol/clean-text.ts";
 import { decodeMessage, encodeFitted, encodeMessage } from "#protocol/codec.ts";
 import { fitToBounds } from "#protocol/fit-to-bounds.ts";
 import {
@@ -141,6 +141,29 @@ describe.each(samples)("every field of %s", (_name, schema, sample) => {
       }
     }
   });
+});
+
+test.each<[string, TSchema, unknown, unknown]>([
+  ["NaN without a lower bound", Type.Number(), Number.NaN, 0],
+  ["NaN with one", Type.Number({ minimum: 3 }), Number.NaN, 3],
+  ["NaN that may be null", Type.Union([Type.Number(), Type.Null()]), Number.NaN, null],
+  ["a list that may be null", Type.Union([Type.Array(Type.Integer({ maximum: 1 })), Type.Null()]), [2], [1]],
+  ["a list without a bound", Type.Array(Type.Integer({ maximum: 1 })), [2, 0], [1, 0]],
+  ["a list with one", Type.Array(Type.Integer(), { maxItems: 1 }), [2, 0], [2]],
+  ["a field of no schema", Type.Object({ a: Type.Integer({ maximum: 1 }) }), { a: 2, b: 9 }, { a: 1, b: 9 }],
+  ["a field that objects inherit", Type.Object({}), { toString: 9 }, { toString: 9 }],
+  ["a list for an object", Type.Object({ a: Type.Integer({ maximum: 1 }) }), [{ a: 2 }], [{ a: 2 }]],
+  ["null for an object", Type.Object({ a: Type.Integer() }), null, null],
+])("%s is fitted", (_name, schema, value, fitted) => {
+  expect(fitToBounds(schema, value)).toEqual(fitted);
+});
+
+test.each<[string, unknown, unknown]>([
+  ["a text", "a\u001bb", "a b"],
+  ["texts in lists and objects", [{ a: ["\n"] }, 3, null, "x"], [{ a: [" "] }, 3, null, "x"]],
+  ["names", { "a\u0000": 1, b: "\u0001" }, { "a ": 1, b: " " }],
+])("%s is cleaned", (_name, value, cleaned) => {
+  expect(cleanTexts(value)).toEqual(cleaned);
 });
 
 test("a whole number out of bounds is clamped, a fraction rounded", () => {

@@ -12,7 +12,7 @@ import {
   Presence,
 } from "#protocol/messages.ts";
 import { reconnectDelayMs } from "#protocol/mqtt-broker.ts";
-import { agentTopic, matchesFilter, parseAgentTopic } from "#protocol/topics.ts";
+import { agentChannels, agentTopic, matchesFilter, parseAgentTopic } from "#protocol/topics.ts";
 import { aBirth, aDesired, aMinute, aPresence } from "../fakes/builders.ts";
 
 const presence = aPresence();
@@ -116,6 +116,13 @@ describe("codec", () => {
 });
 
 describe("topics", () => {
+  test("presence, desired documents and reports are retained, the rest is not", () => {
+    expect(Object.entries(agentChannels).flatMap(([name, { retain }]) => (retain ? [name] : []))).toEqual([
+      "presence",
+      "desired",
+      "reported",
+    ]);
+  });
   test("an agent's topic is read back", () => {
     expect(parseAgentTopic("f", agentTopic("f", "a", "cmd-result"))).toEqual({ agentId: "a", channel: "cmd-result" });
   });
@@ -180,6 +187,14 @@ describe("latency histogram", () => {
     });
     const description = ModelTraffic.properties.latencyCounts.description ?? "";
     expect(description).toContain(` ${bounds.join(", ")} ms and slower`);
+  });
+  test("a quantile of 0 is the lower end of the first bucket with requests", () => {
+    const counts = emptyLatencyCounts();
+    counts[3] = 4;
+    expect([latencyQuantileMs(counts, 0), latencyQuantileMs(counts, 0.5)]).toEqual([3, 4]);
+  });
+  test("histograms of fewer buckets add up too", () => {
+    expect(addLatencyCounts([1, 2, 3], [1])).toEqual([2, 2, 3]);
   });
   test("histograms add up", () => {
     const one = emptyLatencyCounts();

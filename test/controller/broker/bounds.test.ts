@@ -42,6 +42,22 @@ describe("the wait for who gives wrong secrets", () => {
     now = 60_000;
     expect(delay.next("a")).toBe(100);
   });
+  test("a minute without a wrong secret forgets those before", () => {
+    let now = 0;
+    const delay = createRefusalDelay(() => now);
+    delay.next("a");
+    now = 59_999;
+    expect(delay.next("a")).toBe(200);
+    now += 60_000;
+    expect(delay.next("a")).toBe(100);
+  });
+  test("the network refused least recently is forgotten beyond 1,024", () => {
+    const delay = createRefusalDelay(() => 0);
+    for (let i = 0; i < 1024; i += 1) delay.next(`n${i}`);
+    delay.next("n0");
+    delay.next("one more");
+    expect([delay.next("n0"), delay.next("n2"), delay.next("n1")]).toEqual([400, 200, 100]);
+  });
   test("a thousand networks are remembered, no more", () => {
     const delay = createRefusalDelay(() => 0);
     delay.next("first");
