@@ -1,37 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { networkOf } from "#controller/broker/connections.ts";
-import { createPublishPace } from "#controller/broker/publish-pace.ts";
 import { createRefusalDelay } from "#controller/broker/refusal-delay.ts";
 import { createRetainedMessages } from "#controller/broker/retained-messages.ts";
-
-describe("the pace of one client", () => {
-  const limits = { messagesPerS: 10, bytesPerS: 1000, burstS: 2 };
-  test("a burst goes at once; after it what comes waits its turn, and time gives it back", () => {
-    let now = 5000;
-    const pace = createPublishPace(limits, () => now);
-    expect(Array.from({ length: 22 }, () => pace.take(1, 1))).toEqual([...new Array(20).fill(0), 100, 200]);
-    now += 1200;
-    expect(pace.take(1, 1)).toBe(0);
-  });
-  test("what may not wait takes nothing where it would have to", () => {
-    let now = 0;
-    const pace = createPublishPace({ messagesPerS: 1, bytesPerS: 1, burstS: 3 }, () => now);
-    expect([1, 1, 1, 1, 1].map((each) => pace.tryTake(each))).toEqual([true, true, true, false, false]);
-    now = 1000;
-    expect([1, 1].map((each) => pace.tryTake(each))).toEqual([true, false]);
-  });
-
-  test("bytes count as well", () => {
-    const pace = createPublishPace(limits, () => 0);
-    expect([pace.take(1, 2000), pace.take(1, 500), pace.take(1, 500)]).toEqual([0, 500, 1000]);
-  });
-  test("who was silent for long may not send more at once than who was not", () => {
-    let now = 0;
-    const pace = createPublishPace(limits, () => now);
-    now = 1e9;
-    expect(pace.take(25, 0)).toBe(500);
-  });
-});
 
 describe("the wait for who gives wrong secrets", () => {
   test("doubles up to five seconds, by network, and is forgotten", () => {
