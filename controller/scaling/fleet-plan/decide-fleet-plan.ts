@@ -24,7 +24,7 @@ export interface FleetPlanStep {
 }
 
 export interface FleetPlan {
-  /** False when the fleet is too small to do without the spare devices: `findings` says by how much. A shortfall is priced, not forbidden. */
+  /** True unless the fleet is too small to do without the spare devices: `findings` says by how much. A shortfall is priced, not forbidden. */
   readonly feasible: boolean;
   readonly costUsd: number;
   /** Lower bound: no plan costs less; 0 when the solver gave none. */

@@ -14,7 +14,7 @@ export interface DecisionActsParts {
   readonly desired: Pick<DesiredDocuments, "documents" | "overrides">;
   /** True when the controller sets power modes: an agent put on standby then gets its own back. */
   readonly ownsModes: boolean;
-  /** When false, nothing is done, and the outcome says so. */
+  /** Switch of the configuration: false, nothing is done, and the outcome says so. */
   readonly enabled: boolean;
   readonly log: Logger;
 }

@@ -31,7 +31,7 @@ export type ScalingHold = "frozen" | "warming-up" | "paused" | DataGap;
 export interface ScalingDecision {
   readonly kind: "hold" | "scale-out" | "scale-in";
   readonly policy: string;
-  /** False in preview: the decision is recorded, not acted on. */
+  /** True outside of preview; in preview the decision is recorded, not acted on. */
   readonly acts: boolean;
   readonly replicas: number;
   /** Bounds between which another rule (the fleet's plan) may choose. */

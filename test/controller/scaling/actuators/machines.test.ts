@@ -85,6 +85,11 @@ describe("an agent whose machine can be switched", () => {
     expect(acts).toEqual([]);
   });
 
+  test("is one that a provider names, and no other", () => {
+    expect(["thor-1", "other"].map((agentId) => machines.switches(agentId))).toEqual([true, false]);
+    expect(machines.unavailability("other", nowMs)).toBeUndefined();
+  });
+
   test("is switched on once when it is to serve, and off after it has been on standby for a while", async () => {
     await desired.change("thor-1", { role: "active" }, "peak");
     for (let look = 0; look < 3; look += 1) await machines.reconcile();
@@ -101,6 +106,11 @@ describe("an agent whose machine can be switched", () => {
     comes("thor-1", "standby");
     await machines.reconcile();
     expect(acts.map(({ want }) => want)).toEqual(["on", "off"]);
+    // It is still there, and is not asked twice.
+    nowMs += 90_000;
+    comes("thor-1", "standby");
+    await machines.reconcile();
+    expect(acts.length).toBe(2);
     expect(await rules()).toEqual(["switch-on thor-1", "switch-off thor-1"]);
   });
 
