@@ -1,4 +1,4 @@
-/** An agent, and clients of each of its faces in a process of their own: what the benchmarks of the faces are made of. */
+/** Starts an agent and, in processes of their own, clients of each of its APIs, for the benchmarks of the APIs. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { temporaryDirectory } from "../../test/e2e/program.ts";
@@ -26,8 +26,8 @@ const asks = {
       client.Embed({ inputs: [text] }, (error, answer) => (error ? reject(error) : resolve(answer)));
     });`,
 } as const;
-export type Face = keyof typeof asks;
-export const faces = Object.keys(asks) as Face[];
+export type Api = keyof typeof asks;
+export const apis = Object.keys(asks) as Api[];
 
 interface Addresses {
   readonly url: string;
@@ -77,7 +77,7 @@ export interface Measured {
 
 export interface AskedAgent {
   /** So many clients ask one after another for so long. */
-  measure(face: Face, text: TextKind, runMs: number): Promise<Measured>;
+  measure(api: Api, text: TextKind, runMs: number): Promise<Measured>;
   stop(): Promise<void>;
 }
 
@@ -110,10 +110,10 @@ export async function startAskedAgent(binary: string, environment: Record<string
   }
   const { url, grpc } = addresses;
   return {
-    async measure(face, text, runMs) {
-      const runtime = face === "grpc" ? "node" : process.execPath;
+    async measure(api, text, runMs) {
+      const runtime = api === "grpc" ? "node" : process.execPath;
       const before = cpuMs(agent.pid);
-      const child = Bun.spawn([runtime, "-e", program(asks[face]({ url, grpc }), texts[text], runMs)], {
+      const child = Bun.spawn([runtime, "-e", program(asks[api]({ url, grpc }), texts[text], runMs)], {
         cwd: root,
         stdout: "pipe",
       });

@@ -1,5 +1,5 @@
 /**
- * What each TensorFlow.js backend of this machine makes of the forecasting network: milliseconds for one forecast and for one training
+ * Measures the forecasting network on each TensorFlow.js backend of this machine: milliseconds for one forecast and for one training
  * step. One backend a run, as tfjs-node can't be given back: bun scripts/bench/forecast-backends.ts tfjs-node|wasm|cpu [full|small|tiny]
  */
 

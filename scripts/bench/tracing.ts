@@ -1,5 +1,5 @@
 /**
- * What tracing every request costs: two agents, one of which sends its traces to a collector in this process, asked in turns over OpenAI's route.
+ * Measures the cost of tracing every request: two agents, one of which sends its traces to a collector in this process, asked in turns over OpenAI's route.
  * For texts that the cache knows and for new ones: calls/s and the service process's CPU time a call, the median of the rounds, and their ratios.
  * Usage: scripts/bench/tracing [--binary FILE] [--rounds N] [--json]
  */

@@ -20,7 +20,7 @@ import { MinuteData } from "#protocol/messages.ts";
 import { aDesired, aMinute } from "../fakes/builders.ts";
 import { createRecordingBroker } from "../fakes/memory-broker.ts";
 
-/** What a damaged file, another program or an earlier version may have left in a column. */
+/** Values that a damaged file, another program or an earlier version may have left in a column. */
 const damage: readonly SQLQueryBindings[] = [
   null,
   -1,
@@ -64,7 +64,7 @@ function filledState(): Database {
   return database;
 }
 
-/** What an agent does with its state at its start and in the minutes after; the minutes that it sends. */
+/** Runs an agent's start and the minutes after on its state; returns the minutes that it sends. */
 async function live(database: Database): Promise<MinuteData[]> {
   let nowMs = startMs + 60 * minuteMs;
   const storage = createStorageWatch(log, lossCauses, () => nowMs);

@@ -40,7 +40,7 @@ function start() {
   return { storage, state, outbox, text: createStoredText(state.database, "text", storage) };
 }
 
-/** What the file on disk holds. */
+/** Contents of the file on disk. */
 function seqsOnDisk(): number[] {
   const database = new Database(path);
   const rows = database.query<{ payload: string }, []>("SELECT payload FROM outbox ORDER BY id").all();

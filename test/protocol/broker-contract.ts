@@ -30,7 +30,7 @@ export function untilConnected(broker: Broker, wanted = true): Promise<void> {
 
 const text = (message: BrokerMessage | undefined) => new TextDecoder().decode(message?.payload);
 
-/** What every adapter of the Broker port does. */
+/** Tests that every adapter of the Broker port passes. */
 export function describeBroker(name: string, setUp: () => Promise<BrokerUnderTest>): void {
   describe(`broker contract: ${name}`, () => {
     let running: BrokerUnderTest | undefined;

@@ -21,7 +21,7 @@ const idsOf = (agents: readonly AgentCandidate[]) => agents.map(({ agentId }) =>
  * Decides which agents serve. Rule: need = ceil(peak / (capacity of a replica × target utilisation)), the peak being the higher of forecast
  * and live rate, clamped to min..max and to what exists; a change within the tolerance is not acted on; at most ×2 up per decision; down
  * only when the highest need of the stabilisation window allows it. The chosen agents must also carry the peak by their own capacities.
- * Why so, and what was rejected: `controller/scaling/README.md`.
+ * Reasons, and what was rejected: `controller/scaling/README.md`.
  */
 export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig, nowMs: number): ActiveAgentsDecision {
   const { candidates, forecastPeakQps, liveQps } = inputs;

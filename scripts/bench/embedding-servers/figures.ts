@@ -1,7 +1,7 @@
 /** A stretch of ONNX Runtime alone. */
 export interface RawStretch {
   readonly batch: number;
-  /** Whether the texts were sorted by length, so that less is padded. */
+  /** True if the texts were sorted by length, so that less is padded. */
   readonly sorted: boolean;
   readonly textsPerS: number;
   readonly seconds: number;
@@ -17,7 +17,7 @@ export interface RawMix {
   readonly tried: readonly RawStretch[];
 }
 
-/** What the load generator said of a stretch against one server. */
+/** The load generator's figures for a stretch against one server. */
 export interface ServerStretch {
   readonly textsPerS: number;
   readonly seconds: number;

@@ -34,7 +34,7 @@ const wanted = chosen("servers", serverNames, values.servers);
 const clients = (values.clients ?? (values.quick ? "1,32,128" : "1,8,32,128")).split(",").map(Number);
 const seconds = Number(values.seconds ?? (values.quick ? 1.2 : 6));
 const cores = cpus().length;
-/** What thormesh computes with unless told otherwise. */
+/** The weights that thormesh uses unless told otherwise. */
 const threads = Math.min(2, cores);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 

@@ -6,7 +6,7 @@ export type ServerName = (typeof serverNames)[number];
 export const modelName = "all-MiniLM-L6-v2";
 
 const root = join(import.meta.dir, "..", "..", "..");
-/** Where the other servers are installed, and what they lay down stays between runs. */
+/** Directory of the other servers and their files, kept between runs. */
 export const cacheDirectory = join(root, ".cache", "bench");
 
 export interface ServerPlaces {
@@ -22,7 +22,7 @@ interface ServerCommand {
   readonly readyPath: string;
 }
 
-/** How a server is started; undefined when it is not installed. */
+/** Command that starts a server; undefined when it is not installed. */
 function commandOf(name: ServerName, port: number, places: ServerPlaces): ServerCommand | undefined {
   switch (name) {
     case "thormesh": {

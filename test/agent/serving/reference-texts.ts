@@ -6,7 +6,7 @@ const dimension = 384;
 export interface ReferenceText {
   readonly text: string;
   readonly tokenIds: readonly number[];
-  /** What the float32 original answers, scaled to length 1. */
+  /** Vector of the float32 original, scaled to length 1. */
   readonly vector: Float32Array;
 }
 

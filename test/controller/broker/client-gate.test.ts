@@ -16,7 +16,7 @@ const lines: Record<string, unknown>[] = [];
 const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
 let embedded: EmbeddedBroker;
 let port: number;
-/** What reached the controller. */
+/** Messages that reached the controller. */
 const handled: { topic: string; payload: string }[] = [];
 const clients: MqttClient[] = [];
 const sockets: Socket[] = [];
@@ -49,7 +49,7 @@ const enter = async (login: Login | object, options: IClientOptions = {}): Promi
 };
 const closed = (client: MqttClient) =>
   client.connected ? new Promise<void>((resolve) => client.once("close", () => resolve())) : Promise.resolve();
-/** Whether a publish was acknowledged, or cost the connection. */
+/** Returns true if a publish was acknowledged, false if it cost the connection. */
 const tryPublish = (client: MqttClient, topic: string, retain = false, qos: 0 | 1 | 2 = 1): Promise<string> =>
   Promise.race([
     client.publishAsync(topic, "x", { qos, retain }).then(

@@ -15,7 +15,7 @@ const packet = (type: number, length: number) => [...header(type, length), ...ne
 const connect = packet(1, 20);
 const after = (...bytes: number[]) => [...connect, ...bytes];
 
-/** What is said of these bytes, in pieces of one size. */
+/** Returns the verdict on these bytes, in pieces of one size. */
 const feed = (bytes: readonly number[], chunkSize: number, isAdmitted = true, nowMs = () => 0) => {
   const scanner = new PacketScanner(nowMs);
   if (isAdmitted) scanner.admitted();

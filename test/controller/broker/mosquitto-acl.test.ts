@@ -38,7 +38,7 @@ const enter = async (username: string, options = {}) => {
   clients.push(client);
   return client;
 };
-/** What reaches a client from now on, up to a word that ends it. */
+/** Collects the messages that reach a client from now on, up to a word that ends it. */
 const listen = async (client: MqttClient, last: string) => {
   const topics: string[] = [];
   const end = new Promise<string[]>((resolve) =>

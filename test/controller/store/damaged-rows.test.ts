@@ -15,7 +15,7 @@ import { createLogger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 import { aBirth, aDesired, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
 
-/** What a damaged file, another program or an earlier version may have left in a column. */
+/** Values that a damaged file, another program or an earlier version may have left in a column. */
 const damage: readonly SQLQueryBindings[] = [
   null,
   -1,

@@ -20,7 +20,7 @@ async function all(rows: AsyncIterable<MinuteRecord>): Promise<MinuteRecord[]> {
   return list;
 }
 
-/** What every adapter of the Store port does. `open` begins with an empty store. */
+/** Tests that every adapter of the Store port passes. `open` begins with an empty store. */
 export function describeStore(name: string, open: () => Promise<{ store: Store; dispose(): Promise<void> }>): void {
   describe(`store contract: ${name}`, () => {
     let store: Store;

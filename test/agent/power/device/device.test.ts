@@ -25,7 +25,7 @@ afterEach(() => {
   for (const board of boards.splice(0)) board.dispose();
 });
 
-/** What every board does, real or simulated. */
+/** Tests that every board passes, real or simulated. */
 function describeDevice(name: string, create: () => Promise<Device>) {
   describe(`device contract: ${name}`, () => {
     test("is in one of its modes, and each can be entered and is then the current one", async () => {

@@ -35,7 +35,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** What the record was told of the requests that `ask` makes. */
+/** Entries in the traffic record for the requests that `ask` makes. */
 async function recorded(ask: () => Promise<unknown>) {
   server.sink.served.length = 0;
   await ask();
@@ -85,7 +85,7 @@ test("a request without a valid key is refused and charged to no tenant", async 
   ).toEqual([]);
 });
 
-/** Whether what each of the requests got was computed for it. */
+/** Returns for each request whether its vectors were computed for it. */
 const computed = () => server.sink.served.map(({ tenant, computeMs }) => [tenant, computeMs > 0]);
 
 test("a tenant's own repeated text is answered from the cache, and computed once while it is asked for at once", async () => {

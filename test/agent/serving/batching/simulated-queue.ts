@@ -31,13 +31,13 @@ export interface SimulatedOutcome {
 export interface SimulationOptions {
   readonly clients: readonly SimulatedClient[];
   readonly endMs: number;
-  /** How fast the model computes at a time. Default: 10 tokens a ms. */
+  /** Speed of the model at a time. Default: 10 tokens a ms. */
   readonly costPerMs?: (nowMs: number) => number;
   readonly lanes?: number;
   readonly maxTokens?: number;
   readonly weights?: Readonly<Record<string, number>>;
   readonly limits?: Partial<AdmissionLimits>;
-  /** What is known of the speed before the first batch. */
+  /** Speed assumed before the first batch. */
   readonly assumed?: boolean;
 }
 

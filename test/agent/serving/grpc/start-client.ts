@@ -7,7 +7,7 @@ export interface GrpcFailure {
   readonly metadata: Record<string, string>;
 }
 
-/** What one line of the client's says. */
+/** One line of the client's output. */
 export interface ClientLine {
   readonly answer?: Answer;
   readonly error?: GrpcFailure;

@@ -64,7 +64,7 @@ export interface Ending {
   readonly message: string;
 }
 
-/** How a call ends that sends `body`, and with it its end unless `open`. */
+/** Sends `body`, and its end with it unless `open`; returns the end of the call. */
 export async function callOnce(
   address: string,
   path: string,

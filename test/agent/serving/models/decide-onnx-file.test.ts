@@ -22,7 +22,7 @@ test.each([
   expect(parseOnnxName(path)).toEqual({ path, precision, architecture });
 });
 
-/** What sentence-transformers publishes for its models. */
+/** Files that sentence-transformers publishes with its models. */
 const published = [
   "onnx/model.onnx",
   "onnx/model_O1.onnx",

@@ -9,7 +9,7 @@ import { createLogger } from "#platform/log.ts";
 
 const embedded = await findModel("all-MiniLM-L6-v2", null);
 
-/** What each of these models is expected to take. */
+/** Memory that each of these models is expected to take. */
 export const oneModelBytes = estimateModelBytes(embedded);
 
 /** A model by this name that takes no memory of its own. */
@@ -134,5 +134,5 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
   };
 }
 
-/** What is already decided has happened. */
+/** Resolves when everything that is already decided has happened. */
 export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));

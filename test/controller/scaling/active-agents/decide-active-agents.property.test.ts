@@ -43,7 +43,7 @@ function situation(seed: number) {
   return { inputs, config, random };
 }
 
-/** Who serves when the decision is done. */
+/** Agents that serve once the decision is carried out. */
 function servingAfter(decision: ActiveAgentsDecision, candidates: readonly AgentCandidate[]): AgentCandidate[] {
   const activate: readonly string[] = decision.kind === "hold" ? [] : decision.activate;
   const standBy: readonly string[] = decision.kind === "hold" ? [] : decision.standBy;

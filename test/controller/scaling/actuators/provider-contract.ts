@@ -3,13 +3,13 @@ import type { CapacityProvider } from "#controller/scaling/actuators/capacity-pr
 
 export interface ProviderUnderTest {
   readonly provider: CapacityProvider;
-  /** How often the machine of "a" has really been switched, e.g. ["on", "off"]. */
+  /** Switches that the machine of "a" has really seen, e.g. ["on", "off"]. */
   readonly switched: () => Promise<readonly string[]>;
 }
 
 const act = (want: "on" | "off", id: string = want) => ({ id, agentId: "a", want, reason: "test" });
 
-/** What every provider does. */
+/** Tests that every provider passes. */
 export function testsOfProviders(create: () => Promise<ProviderUnderTest>): void {
   test("names its agents", async () => {
     const { provider } = await create();

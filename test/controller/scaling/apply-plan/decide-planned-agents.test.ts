@@ -43,7 +43,7 @@ interface Situation {
   config?: Partial<ScalingConfig>;
   boundUsd?: number;
   gap?: number;
-  /** What explains the plan itself. */
+  /** Sentences that explain the plan itself. */
   reasons?: string[];
 }
 

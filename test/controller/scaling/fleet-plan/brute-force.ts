@@ -3,7 +3,7 @@ import type { FleetPlanInput, PlanDevice } from "#controller/scaling/fleet-plan/
 /** One way for a unit to spend the horizon, as the rules of docs/fleet-plan.md allow it. */
 interface Way {
   readonly usd: number;
-  /** What it can carry in each step, what that costs by the qps, and what it is worth as cover for others: nothing while it switches. */
+  /** Capacity in each step, its cost per qps, and its worth as cover for others: nothing while it switches. */
   readonly carried: readonly number[];
   readonly usdPerQps: readonly number[];
   readonly cover: readonly number[];

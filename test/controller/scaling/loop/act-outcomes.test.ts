@@ -54,7 +54,7 @@ const follow = async (outcome: Partial<DecisionOutcome>) => {
   outcomes.follow(id, whole, nowMs);
   return id;
 };
-/** Who is done and after how long, and who is late, of the newest decision or the one named. */
+/** Agents that are done, with their times, and agents that are late, of the newest decision or the one named. */
 const known = async (id?: number) => {
   const found = (await store.decisions({ limit: 99 })).find((each) => id === undefined || each.id === id);
   const { done = [], late = [] } = found!.outcome;

@@ -30,7 +30,7 @@ export class LoopFixture {
   readonly fleet = createFleet();
   /** Past traffic, as each forecast was asked with it. */
   readonly histories: (readonly MinuteRate[])[] = [];
-  /** What each plan was asked with. */
+  /** Inputs of each plan. */
   readonly planned: FleetPlanInput[] = [];
   nowMs = Date.UTC(1971, 0, 1) + 100 * minuteMs + 10_000;
   forecastQps: number | readonly number[] | Error = 0;
@@ -124,7 +124,7 @@ export class LoopFixture {
     this.fleet.put({ ...state, presence: { ...presence!, role }, reported });
   }
 
-  /** What was published, reminders included: agent, role and version. */
+  /** Published documents, reminders included: agent, role and version. */
   publishedRoles(): string[] {
     return this.#publishedDocuments().map(
       (message) => `${message["agentId"]} ${message["role"]} ${message["version"]}`,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createLineProgress, createTerminalProgress } from "#tools/demo/view/terminal.ts";
 
-/** What a terminal shows after the writes, for the few control codes that the view uses. */
+/** Screen of a terminal after the writes, for the few control codes that the view uses. */
 function screen(writes: readonly string[]): string[] {
   let lines: string[] = [""];
   let row = 0;

@@ -1,0 +1,32 @@
+/**
+ * One agent, asked the same over each of its apis by a client in a process of its own: calls/s, latency, and the CPU time that the agent's service
+ * process spends on a call. Once with a text that the cache knows (what a api costs) and once with new texts (what is left of that beside
+ * inference). Usage: scripts/bench/apis [--binary FILE] [--json]
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { apis, root, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { printRows } from "./print-rows.ts";
+
+const { values } = parseArgs({
+  options: {
+    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    json: { type: "boolean", default: false },
+  },
+});
+const warmUpMs = 1_500;
+const runMs = 3_000;
+
+const agent = await startAskedAgent(values.binary);
+try {
+  const rows = [];
+  for (const text of textKinds) {
+    for (const api of apis) {
+      await agent.measure(api, text, warmUpMs);
+      rows.push({ api, text, ...(await agent.measure(api, text, runMs)) });
+    }
+  }
+  printRows(rows, values.json);
+} finally {
+  await agent.stop();
+}
