@@ -13,7 +13,7 @@ function planner(options: Partial<PlannerProcessOptions> = {}): FleetPlanner {
   running.push(made);
   return made;
 }
-const request = { input: planInput(), cover: { qps: [], share: 0.02 }, solverMs: 3000 };
+const request = { input: planInput(), cover: { qps: [], share: 0.02 }, solverMs: 60_000 };
 const script = (code: string) => [process.execPath, "-e", code];
 
 test("the real process solves, several at a time, with the bound of the least cost", async () => {
