@@ -101,6 +101,12 @@ describe("a ready model", () => {
     expect(report.qps[0]).toBeCloseTo(3, 5);
   });
 
+  test("minutes without requests are no gaps", async () => {
+    const rates = hour((minute) => (minute < 20 ? 0 : 2));
+    const report = await createForecaster({ config, log, worker: new ScriptedWorker() }).forecast(rates, nowMs);
+    expect(report).toMatchObject({ model: "lstm", reason: "60 minutes recorded" });
+  });
+
   test("is not asked about silence", async () => {
     const worker = new ScriptedWorker();
     const report = await createForecaster({ config, log, worker }).forecast(

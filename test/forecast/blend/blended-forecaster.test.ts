@@ -92,6 +92,7 @@ describe("the serving forecaster", () => {
     expect(report.shares!["lstm"]).toBeCloseTo(report.shares!["moving-average"]!, 6);
     expect(report.shares!["lstm"]).toBeGreaterThan(0.2);
     expect(report.reason).toContain("lstm 30.0 %; next best: ");
+    expect(report.reason).not.toContain("minutes recorded");
   });
 
   test("a network that improves takes its place back", async () => {
