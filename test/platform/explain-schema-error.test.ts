@@ -215,27 +215,6 @@ test("every mistake is told, in the order of the schema, unknown fields last, ea
   ]);
 });
 
-test("a configuration's check adds what the schema can't say, and repeats nothing", () => {
-  const Config = Type.Object({ low: Type.Number(), high: Type.Number(), zone: Type.String() }, strict);
-  const check = ({ low, high, zone }: { low: number; high: number; zone: string }) => [
-    ...(low > high ? [`low: expected at most high (${high}), got ${low}`] : []),
-    ...(zone === "UTC" ? [] : [`zone: expected UTC, got ${JSON.stringify(zone)}`]),
-  ];
-  const mistakes = (input: unknown) => {
-    try {
-      parseConfig(Config, input, "x", check);
-      return [];
-    } catch (error) {
-      return (error as Error).message.split("\n  ").slice(1);
-    }
-  };
-  expect(mistakes({ low: 1, high: 2, zone: "UTC" })).toEqual([]);
-  expect(mistakes({ low: 3, high: 2, zone: 5 })).toEqual([
-    "zone: expected string, got 5",
-    "low: expected at most high (2), got 3",
-  ]);
-});
-
 test.each([
   [Texts, ["a", "b", "c", "d"], true],
   [Texts, [], false],

@@ -3,12 +3,10 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Type } from "@sinclair/typebox";
 import pino from "pino";
 import { createClock } from "#platform/clock.ts";
-import { describeError, ServiceError, UsageError } from "#platform/errors.ts";
+import { describeError, ServiceError } from "#platform/errors.ts";
 import { openDatabase, recentDamage } from "#platform/files/open-database.ts";
-import { parseConfig, readConfigFile } from "#platform/files/read-config.ts";
 import { createCountedLog } from "#platform/log.ts";
 import { runPeriodically } from "#platform/periodic.ts";
 
@@ -27,92 +25,6 @@ function recordingLog() {
   const log = pino({ level: "debug" }, { write: (line: string) => lines.push(JSON.parse(line)) });
   return { log, lines };
 }
-
-describe("parseConfig", () => {
-  const schema = Type.Object(
-    {
-      port: Type.Integer({ minimum: 0, maximum: 65_535, default: 80 }),
-      mode: Type.Union([Type.Literal("a"), Type.Literal("b")], { default: "a" }),
-      nested: Type.Object({ rate: Type.Number({ default: 0.5 }) }, { additionalProperties: false, default: {} }),
-    },
-    { additionalProperties: false },
-  );
-
-  test.each([[{}], [undefined], [null]])("%p becomes the defaults", (input) => {
-    expect(parseConfig(schema, input, "x")).toEqual({ port: 80, mode: "a", nested: { rate: 0.5 } });
-  });
-
-  test("all mismatches are said at once, with path, expectation and value", () => {
-    const parse = () =>
-      parseConfig(schema, { port: "80", mode: "c", nested: { rate: null, typo: 1 }, more: {} }, "agent.yaml");
-    expect(parse).toThrow(UsageError);
-    try {
-      parse();
-    } catch (error) {
-      const { message } = error as Error;
-      expect(message).toContain("agent.yaml");
-      expect(message).toMatch(/port: expected integer, got "80"/);
-      expect(message).toMatch(/mode: expected one of "a", "b", got "c"/);
-      expect(message).toMatch(/nested\.rate: expected number, got null/);
-      expect(message).toMatch(/nested\.typo: unknown field/);
-      expect(message).toMatch(/more: unknown field/);
-    }
-  });
-
-  test("of a value that may be text or an object, an object's own mistakes are named", () => {
-    const Label = Type.Union([
-      Type.String(),
-      Type.Object({ label: Type.String(), tenant: Type.String() }, { additionalProperties: false }),
-    ]);
-    const Labels = Type.Object({ labels: Type.Array(Label) });
-    expect(() => parseConfig(Labels, { labels: ["a", { label: 1, tenannt: "x" }, 7] }, "file")).toThrow(
-      "labels.1.label: expected string, got 1\n  labels.1.tenant: expected string, got nothing\n  labels.1.tenannt: unknown field; did you mean tenant?\n  labels.2: expected string or object, got 7",
-    );
-    expect(() => parseConfig(Label, { label: "a" }, "file")).toThrow("file is not valid:\n  tenant: expected");
-  });
-
-  test("an object in a list's place and a list in an object's are named, not taken for what has a default", () => {
-    const List = Type.Object({ list: Type.Array(Type.Object({ x: Type.Optional(Type.Number()) }), { default: [] }) });
-    const Whole = Type.Object({ inner: Type.Object({}, { default: {} }), lists: Type.Array(List, { default: [] }) });
-    expect(parseConfig(Whole, {}, "file")).toEqual({ inner: {}, lists: [] });
-    expect(() => parseConfig(Whole, { inner: [1], lists: [{ list: { x: 1 } }] }, "file")).toThrow(
-      'file is not valid:\n  inner: expected object, got [1]\n  lists.0.list: expected array, got {"x":1}',
-    );
-  });
-
-  test.each([
-    ["a text", { tenants: "s3cr3t" }, "tenants: expected object, got a string"],
-    ["a text in an object's place", { tenants: { a: "s3cr3t" } }, "tenants.a: expected object, got a string"],
-    ["a list", { tenants: ["s3cr3t", 1] }, 'tenants: expected object, got ["***",1]'],
-    ["an object", { list: { a: "s3cr3t", b: { c: ["s3cr3t"] } } }, "list: expected array, got {"],
-  ])("what stands in an object's or a list's place is not quoted: %s", (_name, input, message) => {
-    const Inner = Type.Object({ weight: Type.Optional(Type.Number()) }, { additionalProperties: false });
-    const schema = Type.Object({
-      tenants: Type.Record(Type.String(), Inner, { default: {} }),
-      list: Type.Array(Type.String(), { default: [] }),
-    });
-    try {
-      parseConfig(schema, input, "file");
-      expect.unreachable();
-    } catch (error) {
-      expect((error as Error).message).toContain(message);
-      expect((error as Error).message).not.toContain("s3cr3t");
-    }
-  });
-
-  test("a file that is not there or not YAML is named", async () => {
-    const path = join(temporaryDirectory(), "x.yaml");
-    expect(readConfigFile(path)).rejects.toThrow(path);
-    await Bun.write(path, "a: [1,");
-    expect(readConfigFile(path)).rejects.toThrow(UsageError);
-    await Bun.write(path, "a: 1\nb:\n  c: 2\n d: 3\ne: 4\n");
-    expect(readConfigFile(path)).rejects.toThrow(
-      "x.yaml is not valid YAML, in line 4 or in the block that begins there",
-    );
-    await Bun.write(path, "a: 1\nb: [x]\n");
-    expect(await readConfigFile(path)).toEqual({ a: 1, b: ["x"] });
-  });
-});
 
 describe("openDatabase", () => {
   const migrations = ["CREATE TABLE t (x INTEGER)", "ALTER TABLE t ADD COLUMN y INTEGER"];
