@@ -85,6 +85,51 @@ describe("a model that is asked for", () => {
   });
 });
 
+describe("directories that are read", () => {
+  test("a model that was pulled is found a second after the last reading, and not before", async () => {
+    const { pool, acquire, models, advance, refreshes } = poolOf(["a"], {}, true);
+    await pool.start();
+    models.set("new", foundModel("new"));
+    advance(999);
+    expect((await refusalOf(acquire("new"))).code).toBe("MODEL_NOT_FOUND");
+    expect(refreshes()).toBe(1);
+    advance(1);
+    expect((await acquire("new")).model.found.manifest.id).toBe("new");
+    expect(refreshes()).toBe(2);
+  });
+
+  test("requests for it share a reading", async () => {
+    const { pool, acquire, models, advance, refreshes } = poolOf(["a"], {}, true);
+    await pool.start();
+    models.set("new", foundModel("new"));
+    advance(1000);
+    const leases = await Promise.all([acquire("new"), acquire("new")]);
+    expect(new Set(leases.map(({ model }) => model)).size).toBe(1);
+    expect(refreshes()).toBe(2);
+    advance(1000);
+    await refusalOf(acquire("nope"));
+    expect(refreshes()).toBe(3);
+  });
+
+  test("upkeep reads them first", async () => {
+    const { pool, touch, models, evictions } = poolOf(["a", "b"], {}, true);
+    await pool.start();
+    await touch("b");
+    models.delete("b");
+    await pool.upkeep();
+    await settle();
+    expect(evictions).toEqual(["b removed"]);
+  });
+
+  test("models are found by their names, and one that is not loaded has no process", async () => {
+    const { pool } = poolOf(["a", "b"]);
+    await pool.start();
+    expect(pool.find("alias-of-b")?.manifest.id).toBe("b");
+    expect(pool.find(undefined)?.manifest.id).toBe("a");
+    expect(pool.list()[1]).toMatchObject({ status: "available", model: null, problem: null });
+  });
+});
+
 describe("memory", () => {
   test("the least recently used is evicted for the next one; pinned ones stay", async () => {
     const { pool, touch, loaded, events, evictions } = poolOf(["a", "b", "c", "d"], { memoryBytes: roomForTwo });
@@ -551,13 +596,14 @@ describe("a model that does not load", () => {
   });
 
   test("a pinned one stays and goes on trying", async () => {
-    const { pool, failing, states, evictions } = poolOf(["a"]);
+    const { pool, acquire, failing, states, evictions } = poolOf(["a"]);
     await pool.start();
     states.set("a", "failing");
     failing.get("a")?.("ended with 1");
     await settle();
     expect(evictions).toEqual([]);
     expect(pool.list()[0]).toMatchObject({ status: "available", problem: "ended with 1" });
+    expect((await acquire("a")).model.found.manifest.id).toBe("a");
   });
 });
 

@@ -17,25 +17,29 @@ export function foundModel(id: string, revision = "1"): FoundModel {
   return { ...embedded, manifest: { ...embedded.manifest, id, revision, aliases: [`alias-of-${id}`] } };
 }
 
-/** A shelf of models that the test fills and empties. */
-export function shelfOf(...ids: string[]) {
+/** A shelf of models that the test fills and empties. @param asOfRefresh changes are seen at the next refresh only */
+export function shelfOf(ids: readonly string[], asOfRefresh = false) {
   const models = new Map(ids.map((id) => [id, foundModel(id)]));
+  let refreshed: ReadonlyMap<string, FoundModel> = new Map();
+  const seen = () => (asOfRefresh ? refreshed : models);
   let refreshes = 0;
   const shelf: AvailableModels = {
     async refresh() {
       refreshes += 1;
+      await Promise.resolve();
+      refreshed = new Map(models);
     },
-    find: (name) => models.get(name) ?? models.get(name.replace("alias-of-", "")) ?? null,
+    find: (name) => seen().get(name) ?? seen().get(name.replace("alias-of-", "")) ?? null,
     problem: (name) => (name === "broken" ? "its manifest is wrong" : null),
     problems: () => new Map(),
-    list: () => [...models.values()],
+    list: () => [...seen().values()],
   };
   return { shelf, models, refreshes: () => refreshes };
 }
 
 /** Models without processes: each takes what is expected of it, or what `bytes` says, and loads when the test lets it. */
-export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions> = {}) {
-  const { shelf, models, refreshes } = shelfOf(...ids);
+export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions> = {}, asOfRefresh = false) {
+  const { shelf, models, refreshes } = shelfOf(ids, asOfRefresh);
   const events: string[] = [];
   /** Null: not known. */
   const bytes = new Map<string, number | null>();
