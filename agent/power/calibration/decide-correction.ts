@@ -69,8 +69,9 @@ export function decideCorrection(
   const utilization = Math.min(1, qps / capacityQps);
   if (p95Ms !== null && requests >= minRequests) {
     const inTime = p95Ms <= targetP95Ms;
+    // mutate: equivalent because a rate of just the capacity moves it nowhere
     const isHigher = inTime && qps > capacityQps;
-    const isLower = !inTime && qps < capacityQps && utilization >= minUtilizationOfLateness;
+    const isLower = !inTime && utilization < 1 && utilization >= minUtilizationOfLateness;
     if (isHigher || isLower) capacity = towards(capacity, qps / mode.capacityQps);
   }
   if (isPositive(meanWatts) && isPositive(mode.idleWatts)) {

@@ -84,6 +84,15 @@ describe("the next rate of the search", () => {
   });
 
   test.each([
+    [Number.NaN, 0.5],
+    [Number.POSITIVE_INFINITY, 0.5],
+    [0, 0.5],
+    [1e9, 1000],
+  ])("a search that is to begin at %p begins at %p", (firstQps, rateQps) => {
+    expect(decideNextRate([], { ...search, firstQps })).toEqual({ kind: "try", rule: "first", rateQps });
+  });
+
+  test.each([
     [{ kind: "try", rule: "first", rateQps: 70 }, "first rate"],
     [{ kind: "try", rule: "repeat", rateQps: 70 }, "repeated because it was late once"],
     [{ kind: "try", rule: "lower", rateQps: 36, failedQps: 70 }, "70 qps was late"],

@@ -105,7 +105,7 @@ describe("decidePowerMode", () => {
       2,
       { rule: "carries", demand: { source: "live", qps: 30, hasForecast: false } },
     ],
-    ["neither: ready for anything", { forecastPathMaxQps: null, liveQps: null }, "switch", 0, { rule: "no-rate" }],
+    ["neither: ready for anything", { forecastPathMaxQps: null, liveQps: null }, "switch", 0, { rule: "no-rate", cap: null }],
     ["NaN is not a rate", { forecastPathMaxQps: Number.NaN, liveQps: null }, "switch", 0, { rule: "no-rate" }],
     [
       "an endless forecast is not one either",
@@ -420,6 +420,13 @@ describe("decidePowerMode", () => {
         "hold",
         1,
         { rule: "dwell", dwellMs: 300_000 },
+      ],
+      [
+        "two switches left are enough for a saving",
+        { forecastPathMaxQps: 10, switchesInLastDay: 38 },
+        "switch",
+        3,
+        { rule: "carries" },
       ],
       ["and for room to spare", { forecastPathMaxQps: 170, currentModeId: 2 }, "hold", 2, { rule: "near-limit" }],
       [
