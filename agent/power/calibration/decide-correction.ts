@@ -69,10 +69,8 @@ export function decideCorrection(
   const utilization = Math.min(1, qps / capacityQps);
   if (p95Ms !== null && requests >= minRequests) {
     const inTime = p95Ms <= targetP95Ms;
-    // mutate: equivalent because a rate of just the capacity moves it nowhere
-    const isHigher = inTime && qps > capacityQps;
     const isLower = !inTime && utilization < 1 && utilization >= minUtilizationOfLateness;
-    if (isHigher || isLower) capacity = towards(capacity, qps / mode.capacityQps);
+    if ((inTime && utilization === 1) || isLower) capacity = towards(capacity, qps / mode.capacityQps);
   }
   if (isPositive(meanWatts) && isPositive(mode.idleWatts)) {
     if (utilization <= maxIdleUtilization) idleWatts = towards(idleWatts, meanWatts / mode.idleWatts);

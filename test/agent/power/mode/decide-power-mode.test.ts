@@ -105,7 +105,13 @@ describe("decidePowerMode", () => {
       2,
       { rule: "carries", demand: { source: "live", qps: 30, hasForecast: false } },
     ],
-    ["neither: ready for anything", { forecastPathMaxQps: null, liveQps: null }, "switch", 0, { rule: "no-rate", cap: null }],
+    [
+      "neither: ready for anything",
+      { forecastPathMaxQps: null, liveQps: null },
+      "switch",
+      0,
+      { rule: "no-rate", cap: null },
+    ],
     ["NaN is not a rate", { forecastPathMaxQps: Number.NaN, liveQps: null }, "switch", 0, { rule: "no-rate" }],
     [
       "an endless forecast is not one either",
