@@ -86,7 +86,7 @@ describe("thormesh calibrate", () => {
 
     const refused = calibrate(...quick);
     expect(await refused.child.exited).toBe(1);
-    expect(refused.log()).toMatch(/serves \(its role is active\): drain or stop it first/);
+    expect(refused.log()).toMatch(/is serving \(role active\): drain or stop it first/);
   });
 
   test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
@@ -104,13 +104,13 @@ describe("thormesh calibrate", () => {
     const first = calibrate("--modes", "MAXN,70W", ...quick);
     await first.untilLogged("70W (2 of 2)");
     expect(await first.stop("SIGINT")).toBe(1);
-    expect(first.log()).toMatch(/interrupted; MAXN kept: run again to go on/);
+    expect(first.log()).toMatch(/interrupted; MAXN kept: run the command again to resume/);
     const kept = JSON.parse(readFileSync(statePath("calibration-under-way.json"), "utf8"));
     expect(kept.done.map(({ name }: { name: string }) => name)).toEqual(["MAXN"]);
     board.write("mode", "2");
     const second = calibrate("--modes", "MAXN,70W", ...quick);
     expect(await second.child.exited).toBe(0);
-    expect(second.log()).toMatch(/going on after MAXN/);
+    expect(second.log()).toMatch(/resuming after MAXN/);
     expect(second.log()).not.toMatch(/MAXN \(\d/);
     expect(board.read("mode").trim()).toBe("1");
     const { calibrations } = JSON.parse(readFileSync(statePath("power-profile.json"), "utf8"));
@@ -121,8 +121,8 @@ describe("thormesh calibrate", () => {
     board.behave("fail");
     const program = calibrate("--modes", "70W", ...quick);
     expect(await program.child.exited).toBe(1);
-    expect(program.log()).toMatch(/70W: left out: .*Permission denied/);
-    expect(program.log()).toMatch(/no mode could be measured/);
+    expect(program.log()).toMatch(/70W: skipped: .*Permission denied/);
+    expect(program.log()).toMatch(/no mode could be set/);
     expect(existsSync(statePath("power-profile.json"))).toBe(false);
   });
 
@@ -142,6 +142,6 @@ describe("thormesh calibrate", () => {
   test("a machine without power modes has nothing to calibrate", async () => {
     const program = calibrate("--board", "none");
     expect(await program.child.exited).toBe(1);
-    expect(program.log()).toMatch(/no power modes \(nvpmodel is not found\)/);
+    expect(program.log()).toMatch(/no power modes to calibrate \(nvpmodel was not found\)/);
   });
 });
