@@ -9,7 +9,7 @@ import { isValid } from "#platform/schema-mistakes.ts";
 
 const EmbedCall = (maxInputs: number) =>
   Type.Object({
-    model: Type.Optional(Type.String({ maxLength: 128 })),
+    model: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
     inputs: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: maxInputs }),
     normalize: Type.Optional(Type.Boolean()),
     dimensions: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
@@ -33,6 +33,8 @@ export function createEmbedReader(type: protobuf.Type, maxInputs: number): (byte
   };
   return (bytes) => {
     const message = decode(bytes);
+    // In proto3 an empty text is a field that was not set.
+    if (message["model"] === "") delete message["model"];
     if (!isValid(schema, message)) throw invalidValue(schema, message);
     return message as EmbedCall;
   };
