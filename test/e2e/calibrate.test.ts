@@ -87,7 +87,7 @@ describe("thormesh calibrate", () => {
     const refused = calibrate(...quick);
     expect(await refused.child.exited).toBe(1);
     expect(refused.log()).toMatch(/is serving \(role active\): drain or stop it first/);
-  });
+  }, 3_600_000);
 
   test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
     "ended by %s the board is in its old mode again",
@@ -115,7 +115,7 @@ describe("thormesh calibrate", () => {
     expect(board.read("mode").trim()).toBe("1");
     const { calibrations } = JSON.parse(readFileSync(statePath("power-profile.json"), "utf8"));
     expect(calibrations[0].modes.map(({ name }: { name: string }) => name)).toEqual(["MAXN", "70W"]);
-  });
+  }, 3_600_000);
 
   test("a board that lets no mode be set is left as it is, and said to be so", async () => {
     board.behave("fail");
