@@ -114,7 +114,7 @@ test.each([...isWhole])("an agent starts and serves with %s in the place of each
   await embeds();
   const health = (await (await fetch(`${url}/health`)).json()) as { checks: { storage: { detail: string } } };
   expect(health.checks.storage.detail).toContain("agent.db was damaged and moved aside");
-  expect(running.log()).toContain("fingerprint can't be read");
+  await running.untilLogged("fingerprint can't be read");
   await running.stop();
 });
 

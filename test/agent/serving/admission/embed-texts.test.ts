@@ -32,7 +32,12 @@ function closedGate() {
       });
     },
   };
-  return { gate, asked, open: () => waiting.splice(0).forEach((resolve) => void resolve()) };
+  /** Lets those in that wait, as soon as any do. */
+  const open = async () => {
+    while (waiting.length === 0) await Bun.sleep(0);
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  return { gate, asked, open };
 }
 
 /** The other methods of a tokenizer. */
@@ -200,8 +205,7 @@ describe("texts that were asked for before", () => {
   test("are answered as the first time, past the gate and the model", async () => {
     const { embedder, sink, computed, asked, open } = cached();
     const first = embedder.embed(ask(["a", "bbbbbbbbbbb"]));
-    await Bun.sleep(0);
-    open();
+    await open();
     const { durationMs: _first, ...expected } = await first;
     // The gate is closed.
     const { durationMs: _second, ...again } = await embedder.embed(ask(["a", "bbbbbbbbbbb"]));
@@ -217,12 +221,10 @@ describe("texts that were asked for before", () => {
   test("leave only the others to compute, and each vector comes in its place", async () => {
     const { embedder, asked, open } = cached();
     const first = embedder.embed(ask(["b"]));
-    await Bun.sleep(0);
-    open();
+    await open();
     await first;
     const mixed = embedder.embed(ask(["a", "b", "c"]));
-    await Bun.sleep(0);
-    open();
+    await open();
     expect((await mixed).vectors.map(([value]) => String.fromCharCode(value!))).toEqual(["a", "b", "c"]);
     expect(asked).toEqual([1, 2]);
   });
@@ -230,14 +232,12 @@ describe("texts that were asked for before", () => {
   test("are answered although the queue is full", async () => {
     const { embedder, open } = cached();
     const first = embedder.embed(ask(["b"]));
-    await Bun.sleep(0);
-    open();
+    await open();
     await first;
     const waiting = embedder.embed(ask(["c", "d", "e", "f"]));
     expect((await refusalOf(embedder.embed(ask(["g"])))).code).toBe("TOO_MANY_REQUESTS");
     expect((await embedder.embed(ask(["b"]))).tokens).toBe(1);
-    await Bun.sleep(0);
-    open();
+    await open();
     await waiting;
   });
 });
@@ -257,7 +257,7 @@ describe("a full queue", () => {
       asked: [4],
       inFlight: 3,
     });
-    open();
+    await open();
     await Promise.all([...waiting, last]);
     expect({ depth: embedder.queueDepth(), rejected: sink.rejected, errors: sink.errors }).toEqual({
       depth: 0,
@@ -266,8 +266,7 @@ describe("a full queue", () => {
     });
     expect(await counted("rejected")).toBe(1);
     const again = embedder.embed(ask(["d", "e", "f", "g"]));
-    await Bun.sleep(0);
-    open();
+    await open();
     expect((await again).vectors.length).toBe(4);
   });
 
@@ -293,8 +292,7 @@ test("a client that disconnects while it waits at the gate is neither an error n
   expect(await counted("cancelled")).toBe(1);
   expect({ depth: embedder.queueDepth(), inFlight: embedder.inFlight() }).toEqual({ depth: 0, inFlight: 0 });
   const next = embedder.embed(ask(["a", "b", "c", "d"]));
-  await Bun.sleep(0);
-  open();
+  await open();
   await next;
 });
 
@@ -395,8 +393,7 @@ describe("a lease of the model", () => {
     expect(leases).toEqual({ taken: 201, released: 200 });
     for (const client of clients) client.abort();
     await Promise.all(refusals);
-    await Bun.sleep(0);
-    open();
+    await open();
     await waiting;
   });
 });
@@ -414,8 +411,7 @@ describe("tenants", () => {
     const own = embedder.embed(of("red", ["e", "f", "g"]));
     const [refused, answered] = evicted ? [flood, own] : [own, flood];
     expect((await refusalOf(refused)).code).toBe("TOO_MANY_REQUESTS");
-    await Bun.sleep(0);
-    open();
+    await open();
     expect((await answered).vectors.length).toBe(evicted ? 3 : 4);
   });
 
