@@ -9,8 +9,11 @@ import { createMosquitto, type Mosquitto } from "../fakes/mosquitto.ts";
 import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
 import { collectRecords } from "./record-collector.ts";
 
-/** Speed at which a day passes in two minutes. A busy machine, where starting a tool takes longer than usual, gets more time, with a margin. */
-const fastSpeed = 720;
+/**
+ * Speed at which a day passes in four minutes: twice as fast, an agent that shares two cores with four test files reacts a minute late. A busier
+ * machine, where starting a tool takes longer than usual, gets more time.
+ */
+const fastSpeed = 360;
 const usualStartMs = 10;
 /** Time for the program and its model to start before the day begins. */
 const startUpMs = 12_000;
