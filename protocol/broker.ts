@@ -10,6 +10,11 @@ export interface BrokerMessage {
  */
 export type MessageHandler = (message: BrokerMessage) => Promise<void> | void;
 
+export interface PublishOptions {
+  readonly retain: boolean;
+  readonly qos?: 0 | 1;
+}
+
 /** Port to an MQTT broker, as agents and controller use it. */
 export interface Broker {
   /** Begins to connect and keeps trying; resolves at once. */
@@ -17,8 +22,11 @@ export interface Broker {
   /** Disconnects in order: the last will is not sent. */
   stop(): Promise<void>;
   readonly connected: boolean;
-  /** Sends at QoS 1; resolves when the broker has acknowledged. Rejects with BROKER_UNAVAILABLE when it can't right now: nothing is queued. */
-  publish(topic: string, payload: string, options: { retain: boolean }): Promise<void>;
+  /**
+   * Sends; resolves when the broker has acknowledged, at `qos` 0 when it is written to the connection. Rejects with BROKER_UNAVAILABLE when it
+   * can't right now: nothing is queued. Default: QoS 1.
+   */
+  publish(topic: string, payload: string, options: PublishOptions): Promise<void>;
   /** Subscribes at QoS 1, now and after every reconnect. One handler per filter. */
   subscribe(filter: string, handler: MessageHandler): void;
   /** Calls `listener` on every change, and once with the present state. */

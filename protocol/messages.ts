@@ -1,9 +1,11 @@
 /** The messages that cross MQTT (see docs/mqtt.md). All times are ms since the Unix epoch, all payloads JSON in UTF-8. */
 export { Identifier } from "./bounds.ts";
+export * from "./messages/beat.ts";
 export * from "./messages/birth.ts";
 export * from "./messages/command.ts";
 export * from "./messages/controller.ts";
 export * from "./messages/data.ts";
+export * from "./messages/demand.ts";
 export * from "./messages/desired.ts";
 export { AgentRole } from "./messages/fields.ts";
 export * from "./messages/forecast.ts";

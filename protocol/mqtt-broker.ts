@@ -2,7 +2,7 @@ import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { describeError, ServiceError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import type { Logger } from "#platform/log.ts";
-import type { Broker, BrokerMessage, LastWill, MessageHandler } from "./broker.ts";
+import type { Broker, BrokerMessage, LastWill, MessageHandler, PublishOptions } from "./broker.ts";
 import { matchesFilter } from "./topics.ts";
 
 export interface BrokerCredentials {
@@ -123,7 +123,7 @@ export class MqttBroker implements Broker {
     this.#setReady(false);
   }
 
-  publish(topic: string, payload: string, { retain }: { readonly retain: boolean }): Promise<void> {
+  publish(topic: string, payload: string, { retain, qos = 1 }: PublishOptions): Promise<void> {
     const client = this.#client;
     const unavailable = (reason: string, cause?: Error) =>
       new ServiceError("BROKER_UNAVAILABLE", reason, cause === undefined ? {} : { cause });
@@ -135,7 +135,7 @@ export class MqttBroker implements Broker {
       acknowledgementTimeoutMs,
     );
     this.#unacknowledged.add(reject);
-    client.publish(topic, payload, { qos: 1, retain }, (error) => {
+    client.publish(topic, payload, { qos, retain }, (error) => {
       if (error) reject(unavailable("publishing failed", error));
       else resolve();
     });

@@ -1,10 +1,11 @@
-import { Birth, Command, CommandResult, Desired, MinuteData, Presence, Reported } from "./messages.ts";
+import { Beat, Birth, Command, CommandResult, Desired, MinuteData, Presence, Reported } from "./messages.ts";
 
-/** Schema and retention of each kind of message. All travel at QoS 1: repairing a loss would cost more than the acknowledgement. */
+/** Schema and retention of each kind of message. All but beats travel at QoS 1: repairing a loss would cost more than the acknowledgement. */
 export const agentChannels = {
   presence: { schema: Presence, retain: true },
   birth: { schema: Birth, retain: false },
   data: { schema: MinuteData, retain: false },
+  beat: { schema: Beat, retain: false },
   desired: { schema: Desired, retain: true },
   reported: { schema: Reported, retain: true },
   cmd: { schema: Command, retain: false },

@@ -24,6 +24,7 @@ const agentSays: Readonly<Partial<Record<AgentChannel, number>>> = {
   presence: 32_768,
   birth: maxMessageBytes,
   data: maxMessageBytes,
+  beat: 32_768,
   reported: 32_768,
   "cmd-result": 8192,
 };

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { minuteMs } from "#platform/time.ts";
 import { amount, bounds, count, TimeMs, text } from "../bounds.ts";
+import { CapacityEstimate, RefusedRequests, Utilization } from "./demand.ts";
 import { AgentRole, described, envelope, orNull, roleMeaning, strict } from "./fields.ts";
 import { ForecastAccuracy, ForecastReport } from "./forecast.ts";
 import { MinutePower } from "./power.ts";
@@ -13,6 +14,19 @@ const counts = {
   texts: described(count(bounds.texts), "texts of these requests"),
   tokens: described(count(bounds.tokens), "tokens of these texts"),
   computeMs: described(amount(bounds.computeMs), "milliseconds of inference"),
+  cachedTexts: Type.Optional(
+    described(
+      count(bounds.texts),
+      "of texts, those whose vectors were in the cache: they cost no capacity; absent: unknown",
+    ),
+  ),
+  queueMs: Type.Optional(
+    described(
+      amount(bounds.computeMs),
+      "milliseconds that the requests waited before their first batch, summed; absent: unknown",
+    ),
+  ),
+  refused: Type.Optional(RefusedRequests),
 };
 
 export const TenantTraffic = Type.Object({ tenant: described(text(64), "name of the tenant"), ...counts }, strict);
@@ -75,6 +89,10 @@ export const MinuteData = Type.Object(
     power: orNull(MinutePower, "energy of the minute; null: not measured"),
     forecast: orNull(ForecastReport, "forecast made as the minute closed; null: none"),
     forecastAccuracy: Type.Optional(orNull(ForecastAccuracy, "of the newest 24 hours; null or absent: not judged")),
+    capacity: Type.Optional(
+      Type.Array(CapacityEstimate, { maxItems: 64, description: "by loaded model, in the present power mode" }),
+    ),
+    utilization: Type.Optional(Utilization),
   },
   strict,
 );

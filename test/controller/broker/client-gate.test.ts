@@ -81,7 +81,9 @@ describe("rights at the wire", () => {
     "$SYS/a/heartbeat",
     "other",
   ];
-  const mine = (["presence", "birth", "data", "reported", "cmd-result"] as const).map((channel) => own(channel));
+  const mine = (["presence", "birth", "data", "beat", "reported", "cmd-result"] as const).map((channel) =>
+    own(channel),
+  );
 
   test("what an agent may publish is acknowledged and arrives; all else costs the connection and reaches nobody", async () => {
     await begin();
@@ -95,7 +97,7 @@ describe("rights at the wire", () => {
       const intruder = await enter(agentLogin("a", fleet));
       expect([topic, await tryPublish(intruder, topic)]).toEqual([topic, "closed"]);
     }
-    const asRetained = ["birth", "data", "cmd-result"] as const;
+    const asRetained = ["birth", "data", "beat", "cmd-result"] as const;
     for (const channel of asRetained) {
       expect(await tryPublish(await enter(agentLogin("a", fleet)), own(channel), true)).toBe("closed");
     }

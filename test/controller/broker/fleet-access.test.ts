@@ -50,7 +50,7 @@ describe("who is let in", () => {
 
 /** Every topic of an agent, of another one, of another fleet, of the controller, and such as lie beside them. */
 const prefix = (fleet: string, agentId: string) => `thormesh/v1/${fleet}/agents/${agentId}`;
-const beside = ["", "beat", "probe", "presence/x", "/presence", "Presence", "presence ", "data/"];
+const beside = ["", "beats", "probe", "presence/x", "/presence", "Presence", "presence ", "data/"];
 const topics = [
   ...["f", "g", "+", ""].flatMap((fleet) =>
     ["a", "b", "+", "#", "", "A", "a/a", ".."].flatMap((agentId) =>
@@ -73,7 +73,7 @@ describe.each<[string, Parameters<typeof ask>[0], { publish: string[]; retain: s
     "an agent",
     a,
     {
-      publish: own("presence", "birth", "data", "reported", "cmd-result"),
+      publish: own("presence", "birth", "data", "beat", "reported", "cmd-result"),
       retain: own("presence", "reported"),
       subscribe: [
         ...own("desired", "cmd"),
@@ -135,6 +135,7 @@ test("what is kept, or reaches other agents, is short", () => {
     ["presence", 32_768],
     ["birth", 262_144],
     ["data", 262_144],
+    ["beat", 32_768],
     ["desired", undefined],
     ["reported", 32_768],
     ["cmd", undefined],
