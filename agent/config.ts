@@ -1,7 +1,8 @@
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
 import { ClockSection } from "#platform/clock.ts";
+import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { logLevels } from "#platform/log.ts";
 import { amount, bounds, httpUrlPattern, Identifier, record } from "#protocol/bounds.ts";
 import { AgentRole } from "#protocol/messages.ts";
@@ -10,9 +11,6 @@ import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";
 
 const strict = { additionalProperties: false } as const;
-const orNull = <T extends TSchema>(schema: T, description: string) =>
-  Type.Union([schema, Type.Null()], { default: null, description });
-const Path = Type.String({ minLength: 1, maxLength: 4096 });
 
 /** Everything an agent can be told. Every key has a default; `{}` is a valid configuration. */
 export const AgentConfig = Type.Object(
@@ -80,29 +78,22 @@ export const AgentConfig = Type.Object(
           Path,
           "the controller's broker.key on this machine; null: look where a controller of this user leaves it",
         ),
-        keepAliveS: Type.Integer({
-          default: 15,
-          minimum: 1,
-          maximum: 3600,
-          description: "after this long without a sign of life the broker reports the agent offline",
-        }),
+        keepAliveS: integer(
+          15,
+          [1, 3600],
+          "after this long without a sign of life the broker reports the agent offline",
+        ),
       },
       { ...strict, default: {}, description: "Connection to the fleet's MQTT broker." },
     ),
     outbox: Type.Object(
       {
-        maxBytes: Type.Integer({
-          default: 64 * 1024 * 1024,
-          minimum: 65_536,
-          maximum: 1_099_511_627_776,
-          description: "disk space of waiting records; beyond it the oldest are dropped",
-        }),
-        maxAgeDays: Type.Number({
-          default: 14,
-          minimum: 0.01,
-          maximum: 400,
-          description: "age at which a waiting record is dropped",
-        }),
+        maxBytes: integer(
+          64 * 1024 * 1024,
+          [65_536, 1_099_511_627_776],
+          "disk space of waiting records; beyond it the oldest are dropped",
+        ),
+        maxAgeDays: number(14, [0.01, 400], "age at which a waiting record is dropped"),
         waitForController: Type.Boolean({
           default: true,
           description: "send records only while a controller is online; false: whenever the broker is connected",
@@ -110,12 +101,7 @@ export const AgentConfig = Type.Object(
       },
       { ...strict, default: {}, description: "Records that wait on disk while the broker is away." },
     ),
-    recordRetentionDays: Type.Number({
-      default: 35,
-      minimum: 1,
-      maximum: 3650,
-      description: "how long minutes are kept on the device",
-    }),
+    recordRetentionDays: number(35, [1, 3650], "how long minutes are kept on the device"),
     serving: ServingConfig,
     models: ModelSourceConfig,
     forecast: Type.Object(

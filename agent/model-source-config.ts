@@ -1,31 +1,18 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { integer, number, orNull } from "#platform/config-fields.ts";
 
-const orNull = (description: string, pattern?: string) =>
-  Type.Union(
-    [Type.String({ minLength: 1, maxLength: 2048, ...(pattern === undefined ? {} : { pattern }) }), Type.Null()],
-    {
-      default: null,
-      description,
-    },
-  );
+const text = { minLength: 1, maxLength: 2048 } as const;
 
 /** Source of the models of `thormesh models pull`. */
 export const ModelSourceConfig = Type.Object(
   {
-    url: orNull("base address of Hugging Face or a mirror; null: THORMESH_MODELS_URL, HF_ENDPOINT", "^https?://"),
-    token: orNull("token for private and gated models; null: THORMESH_MODELS_TOKEN, HF_TOKEN"),
-    maxBytes: Type.Integer({
-      default: 20e9,
-      minimum: 1,
-      maximum: 1e13,
-      description: "maximum size of all files of a model together",
-    }),
-    timeoutS: Type.Number({
-      default: 30,
-      minimum: 0.1,
-      maximum: 3600,
-      description: "how long the server may be silent",
-    }),
+    url: orNull(
+      Type.String({ ...text, pattern: "^https?://" }),
+      "base address of Hugging Face or a mirror; null: THORMESH_MODELS_URL, HF_ENDPOINT",
+    ),
+    token: orNull(Type.String(text), "token for private and gated models; null: THORMESH_MODELS_TOKEN, HF_TOKEN"),
+    maxBytes: integer(20e9, [1, 1e13], "maximum size of all files of a model together"),
+    timeoutS: number(30, [0.1, 3600], "how long the server may be silent"),
   },
   { additionalProperties: false, default: {}, description: "Source of `thormesh models pull`." },
 );

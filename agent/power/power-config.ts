@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { integer, number, orNull } from "#platform/config-fields.ts";
 import { assumedPhysics, boardPresets } from "./device/board-presets.ts";
 import { SleepConfig } from "./sleep/sleep-config.ts";
 
@@ -23,47 +24,29 @@ export const PowerPolicy = Type.Object(
           "forecast: the mode that carries the coming peak with the least power (by the two thresholds where the board's figures are unknown); threshold: by highQps and lowQps; fixed: fixedMode",
       },
     ),
-    fixedMode: Type.Union([Type.String({ minLength: 1, maxLength: 64 }), Type.Null()], {
-      default: null,
-      description: "the mode of the fixed policy; null: the most capable one",
-    }),
-    highQps: Type.Number({
-      default: 300,
-      minimum: 0,
-      maximum: 1_000_000,
-      description: "texts a second above which the most capable mode is set",
-    }),
-    lowQps: Type.Number({
-      default: 100,
-      minimum: 0,
-      maximum: 1_000_000,
-      description: "texts a second below which the most frugal mode is set; in between: the middle one",
-    }),
-    hysteresis: Type.Number({
-      default: 0.1,
-      minimum: 0,
-      maximum: 0.9,
-      description: "share of a threshold by which the rate must fall below it before a step down",
-    }),
-    minDwellS: Type.Number({
-      default: 300,
-      minimum: 0,
-      maximum: 31_536_000,
-      description: "min seconds between a switch and a step down",
-    }),
+    fixedMode: orNull(
+      Type.String({ minLength: 1, maxLength: 64 }),
+      "the mode of the fixed policy; null: the most capable one",
+    ),
+    highQps: number(300, [0, 1_000_000], "texts a second above which the most capable mode is set"),
+    lowQps: number(
+      100,
+      [0, 1_000_000],
+      "texts a second below which the most frugal mode is set; in between: the middle one",
+    ),
+    hysteresis: number(0.1, [0, 0.9], "share of a threshold by which the rate must fall below it before a step down"),
+    minDwellS: number(300, [0, 31_536_000], "min seconds between a switch and a step down"),
     targetUtilization: Type.Number({
       default: 0.8,
       exclusiveMinimum: 0,
       maximum: 1,
       description: "share of a mode's capacity that the expected peak may use",
     }),
-    upperQuantile: Type.Number({
-      default: 0.9,
-      minimum: 0.5,
-      maximum: 0.999,
-      description:
-        "forecast: share of the coming peaks that must stay within the mode's capacity, until sloBudget has adjusted it",
-    }),
+    upperQuantile: number(
+      0.9,
+      [0.5, 0.999],
+      "forecast: share of the coming peaks that must stay within the mode's capacity, until sloBudget has adjusted it",
+    ),
     sloBudget: Type.Number({
       default: 0.0005,
       exclusiveMinimum: 0,
@@ -71,31 +54,18 @@ export const PowerPolicy = Type.Object(
       description:
         "forecast: share of minutes in which a mode may be too small; above it the headroom grows, below it it shrinks",
     }),
-    mostSwitchesPerDay: Type.Integer({
-      default: 40,
-      minimum: 2,
-      maximum: 86_400,
-      description: "forecast: beyond this many switches no step is made only to save energy; steps up are always made",
-    }),
-    switchCostS: Type.Number({
-      default: 1,
-      minimum: 0,
-      maximum: 900,
-      description:
-        "forecast: assumed cost of a switch, in seconds of the top mode's busy power; a step that saves less is not made",
-    }),
-    thermalLimitC: Type.Number({
-      default: 90,
-      minimum: 0,
-      maximum: 200,
-      description: "°C from which the mode is capped, step by step",
-    }),
-    thermalHysteresisC: Type.Number({
-      default: 5,
-      minimum: 0,
-      maximum: 100,
-      description: "°C below thermalLimitC at which the cap is lifted",
-    }),
+    mostSwitchesPerDay: integer(
+      40,
+      [2, 86_400],
+      "forecast: beyond this many switches no step is made only to save energy; steps up are always made",
+    ),
+    switchCostS: number(
+      1,
+      [0, 900],
+      "forecast: assumed cost of a switch, in seconds of the top mode's busy power; a step that saves less is not made",
+    ),
+    thermalLimitC: number(90, [0, 200], "°C from which the mode is capped, step by step"),
+    thermalHysteresisC: number(5, [0, 100], "°C below thermalLimitC at which the cap is lifted"),
   },
   { ...strict, default: {}, description: "Choice of the power mode." },
 );
@@ -104,13 +74,9 @@ export type PowerPolicy = Static<typeof PowerPolicy>;
 export const JetsonConfig = Type.Object(
   {
     nvpmodel: command("nvpmodel", "command that reads the power modes"),
-    nvpmodelSet: Type.Union(
-      [Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 }), Type.Null()],
-      {
-        default: null,
-        description:
-          "command that sets modes; null: nvpmodel itself as root, else the power helper if its socket exists",
-      },
+    nvpmodelSet: orNull(
+      Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 }),
+      "command that sets modes; null: nvpmodel itself as root, else the power helper if its socket exists",
     ),
     helperSocket: Type.String({
       default: "/run/thormesh-power.socket",
@@ -123,18 +89,8 @@ export const JetsonConfig = Type.Object(
     confPath: path("/etc/nvpmodel.conf", "file with the board's modes"),
     modelPath: path("/proc/device-tree/model", "file with the board's name"),
     releasePath: path("/etc/nv_tegra_release", "file with the release of the board's system software"),
-    commandTimeoutMs: Type.Integer({
-      default: 10_000,
-      minimum: 100,
-      maximum: 600_000,
-      description: "time after which a command has failed",
-    }),
-    sampleIntervalMs: Type.Integer({
-      default: 1000,
-      minimum: 100,
-      maximum: 60_000,
-      description: "time between two samples of power and temperature",
-    }),
+    commandTimeoutMs: integer(10_000, [100, 600_000], "time after which a command has failed"),
+    sampleIntervalMs: integer(1000, [100, 60_000], "time between two samples of power and temperature"),
   },
   { ...strict, default: {}, description: "Commands and files of a Jetson." },
 );
@@ -152,12 +108,11 @@ export const SimulatedConfig = Type.Object(
       maximum: 1000,
       description: "multiplies the capacity of every mode",
     }),
-    ambientC: Type.Number({
-      default: assumedPhysics.ambientC,
-      minimum: -40,
-      maximum: 100,
-      description: "°C around the board; it throttles when that and its load make it too hot",
-    }),
+    ambientC: number(
+      assumedPhysics.ambientC,
+      [-40, 100],
+      "°C around the board; it throttles when that and its load make it too hot",
+    ),
   },
   { ...strict, default: {}, description: "A simulated board, for trials." },
 );

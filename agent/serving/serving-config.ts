@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { modelSettings, SettingsByModel } from "./models/model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
@@ -21,7 +22,7 @@ const TenantKey = Type.Object(
 export const ServingConfig = Type.Object(
   {
     host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description: "address of the HTTP API" }),
-    port: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: "0: any free port" }),
+    port: integer(8080, [0, 65_535], "0: any free port"),
     apiKeys: Type.Array(Type.Union([ApiKeyText, TenantKey]), {
       default: [],
       maxItems: 256,
@@ -32,12 +33,7 @@ export const ServingConfig = Type.Object(
       TenantName,
       Type.Object(
         {
-          weight: Type.Number({
-            default: 1,
-            minimum: 0.01,
-            maximum: 100,
-            description: "share of the model and the queue, relative to other active tenants",
-          }),
+          weight: number(1, [0.01, 100], "share of the model and the queue, relative to other active tenants"),
         },
         { additionalProperties: false, default: {} },
       ),
@@ -53,28 +49,17 @@ export const ServingConfig = Type.Object(
     grpc: Type.Object(
       {
         enabled: Type.Boolean({ default: true, description: "serve gRPC" }),
-        host: Type.Union([Type.String({ minLength: 1, maxLength: 253 }), Type.Null()], {
-          default: null,
-          description: "null: the host of the HTTP API",
-        }),
-        port: Type.Union([Type.Integer({ minimum: 0, maximum: 65_535 }), Type.Null()], {
-          default: null,
-          description:
-            "0: any free port; null: 9090 (any free port if the HTTP API uses any); if it is in use, the agent runs without gRPC and says so",
-        }),
-        maxConnections: Type.Integer({
-          default: 1_024,
-          minimum: 1,
-          maximum: 65_536,
-          description: "maximum connections of all clients",
-        }),
-        messageMemoryBytes: Type.Integer({
-          default: 64 * 1024 * 1024,
-          minimum: 1024 * 1024,
-          maximum: 64 * 1024 * 1024 * 1024,
-          description:
-            "memory for requests being received or processed and for answers not yet read; beyond it RESOURCE_EXHAUSTED",
-        }),
+        host: orNull(Type.String({ minLength: 1, maxLength: 253 }), "null: the host of the HTTP API"),
+        port: orNull(
+          Type.Integer({ minimum: 0, maximum: 65_535 }),
+          "0: any free port; null: 9090 (any free port if the HTTP API uses any); if it is in use, the agent runs without gRPC and says so",
+        ),
+        maxConnections: integer(1_024, [1, 65_536], "maximum connections of all clients"),
+        messageMemoryBytes: integer(
+          64 * 1024 * 1024,
+          [1024 * 1024, 64 * 1024 * 1024 * 1024],
+          "memory for requests being received or processed and for answers not yet read; beyond it RESOURCE_EXHAUSTED",
+        ),
       },
       {
         additionalProperties: false,
@@ -89,25 +74,24 @@ export const ServingConfig = Type.Object(
       maxLength: 128,
       description: "the model of requests that name none; loaded at the start",
     }),
-    modelDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
-      default: null,
-      description: "directory with one directory per model; null: beside the executable, or the model inside it",
-    }),
+    modelDirectory: orNull(
+      Path,
+      "directory with one directory per model; null: beside the executable, or the model inside it",
+    ),
     pinned: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       default: [],
       maxItems: 64,
       description: "models that are loaded at the start and stay loaded, besides model; others are loaded on demand",
     }),
-    modelMemoryBytes: Type.Integer({
-      default: 8_000_000_000,
-      minimum: 1,
-      maximum: 1_099_511_627_776,
-      description: "memory of all models' processes; beyond it the least recently used model is evicted",
-    }),
-    keepAliveS: Type.Union([Type.Number({ minimum: 0, maximum: 31_536_000 }), Type.Null()], {
-      default: null,
-      description: "seconds that an unused model stays loaded; null: until its memory is needed",
-    }),
+    modelMemoryBytes: integer(
+      8_000_000_000,
+      [1, 1_099_511_627_776],
+      "memory of all models' processes; beyond it the least recently used model is evicted",
+    ),
+    keepAliveS: orNull(
+      Type.Number({ minimum: 0, maximum: 31_536_000 }),
+      "seconds that an unused model stays loaded; null: until its memory is needed",
+    ),
     precision: { ...modelSettings.precision, default: "auto" },
     threads: { ...modelSettings.threads, default: null },
     oneThreadProcesses: { ...modelSettings.oneThreadProcesses, default: null },
@@ -116,85 +100,39 @@ export const ServingConfig = Type.Object(
     batchTexts: { ...modelSettings.batchTexts, default: null },
     paddedLengths: { ...modelSettings.paddedLengths, default: null },
     models: SettingsByModel,
-    queueRequests: Type.Integer({
-      default: 1024,
-      minimum: 1,
-      maximum: 1_000_000,
-      description: "maximum waiting requests; beyond it 429",
-    }),
-    queueTexts: Type.Integer({
-      default: 4096,
-      minimum: 1,
-      maximum: 16_777_216,
-      description: "maximum waiting texts; beyond it 429",
-    }),
-    queueTokens: Type.Integer({
-      default: 262_144,
-      minimum: 1,
-      maximum: 1_073_741_824,
-      description: "maximum waiting tokens; beyond it 429",
-    }),
-    queueBytes: Type.Integer({
-      default: 128 * 1024 * 1024,
-      minimum: 1,
-      maximum: 1_099_511_627_776,
-      description: "maximum memory of waiting requests: texts at two bytes per character, and vectors; beyond it 429",
-    }),
-    queueMs: Type.Number({
-      default: 5_000,
-      minimum: 1,
-      maximum: 3_600_000,
-      description: "maximum expected wait in the queue; beyond it 429",
-    }),
-    maxTokenizeRequests: Type.Integer({
-      default: 16,
-      minimum: 1,
-      maximum: 1_024,
-      description: "maximum concurrent requests to /tokenize, three quarters of it for one tenant; beyond it 429",
-    }),
-    cacheBytes: Type.Integer({
-      default: 64 * 1024 * 1024,
-      minimum: 0,
-      maximum: 1_099_511_627_776,
-      description: "memory for the vectors of recent texts (about 2,000 bytes each); 0: none are kept",
-    }),
-    maxInputs: Type.Integer({
-      default: 2048,
-      minimum: 1,
-      maximum: 1_000_000,
-      description: "maximum texts in one request",
-    }),
-    maxBodyBytes: Type.Integer({
-      default: 4 * 1024 * 1024,
-      minimum: 1024,
-      maximum: 1_073_741_824,
-      description: "maximum size of a request's body; beyond it 413",
-    }),
-    requestTimeoutMs: Type.Integer({
-      default: 30_000,
-      minimum: 1,
-      maximum: 3_600_000,
-      description: "maximum time from arrival to answer",
-    }),
-    batchTimeoutMs: Type.Integer({
-      default: 10_000,
-      minimum: 200,
-      maximum: 600_000,
-      description:
-        "a model process that takes longer for a batch (or than 20 times the time expected at the measured speed, if that is longer) is replaced",
-    }),
-    stopAnnounceMs: Type.Integer({
-      default: 250,
-      minimum: 0,
-      maximum: 600_000,
-      description: "time for which /readyz and gRPC's health service announce a stop while requests are still answered",
-    }),
-    stopGraceMs: Type.Integer({
-      default: 10_000,
-      minimum: 0,
-      maximum: 3_600_000,
-      description: "maximum wait for requests in flight when stopping",
-    }),
+    queueRequests: integer(1024, [1, 1_000_000], "maximum waiting requests; beyond it 429"),
+    queueTexts: integer(4096, [1, 16_777_216], "maximum waiting texts; beyond it 429"),
+    queueTokens: integer(262_144, [1, 1_073_741_824], "maximum waiting tokens; beyond it 429"),
+    queueBytes: integer(
+      128 * 1024 * 1024,
+      [1, 1_099_511_627_776],
+      "maximum memory of waiting requests: texts at two bytes per character, and vectors; beyond it 429",
+    ),
+    queueMs: number(5_000, [1, 3_600_000], "maximum expected wait in the queue; beyond it 429"),
+    maxTokenizeRequests: integer(
+      16,
+      [1, 1_024],
+      "maximum concurrent requests to /tokenize, three quarters of it for one tenant; beyond it 429",
+    ),
+    cacheBytes: integer(
+      64 * 1024 * 1024,
+      [0, 1_099_511_627_776],
+      "memory for the vectors of recent texts (about 2,000 bytes each); 0: none are kept",
+    ),
+    maxInputs: integer(2048, [1, 1_000_000], "maximum texts in one request"),
+    maxBodyBytes: integer(4 * 1024 * 1024, [1024, 1_073_741_824], "maximum size of a request's body; beyond it 413"),
+    requestTimeoutMs: integer(30_000, [1, 3_600_000], "maximum time from arrival to answer"),
+    batchTimeoutMs: integer(
+      10_000,
+      [200, 600_000],
+      "a model process that takes longer for a batch (or than 20 times the time expected at the measured speed, if that is longer) is replaced",
+    ),
+    stopAnnounceMs: integer(
+      250,
+      [0, 600_000],
+      "time for which /readyz and gRPC's health service announce a stop while requests are still answered",
+    ),
+    stopGraceMs: integer(10_000, [0, 3_600_000], "maximum wait for requests in flight when stopping"),
   },
   { additionalProperties: false, default: {}, description: "APIs of the agent, its models, queues and limits." },
 );

@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { orNull } from "#platform/config-fields.ts";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { minuteMs } from "#platform/time.ts";
 import { AgentRole } from "#protocol/messages.ts";
@@ -14,15 +15,12 @@ export const SleepInputs = Type.Object(
       description: "time on standby before the device sleeps",
     }),
     role: Type.Union(AgentRole.anyOf, { default: "standby" }),
-    standbySinceMs: Type.Union([Type.Number(), Type.Null()], { default: null, description: "null: not on standby" }),
+    standbySinceMs: orNull(Type.Number(), "null: not on standby"),
     requestsInFlight: Count,
     outboxRecords: { ...Count, description: "records that have not been sent" },
     controllerOnline: Type.Boolean({ default: true }),
     servingPeers: { ...Count, description: "agents that could wake this one" },
-    boardInUse: Type.Union([Type.String(), Type.Null()], {
-      default: null,
-      description: "why the board must be left as it is, such as a calibration",
-    }),
+    boardInUse: orNull(Type.String(), "why the board must be left as it is, such as a calibration"),
     nowMs: Type.Number(),
   },
   { additionalProperties: false },

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { number, orNull } from "#platform/config-fields.ts";
 
 const hook = (description: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
@@ -11,23 +12,13 @@ const hook = (description: string) =>
 export const SleepConfig = Type.Object(
   {
     suspendCommand: hook("suspends this device, e.g. [systemctl, suspend]"),
-    afterS: Type.Number({
-      default: 900,
-      minimum: 1,
-      maximum: 31_536_000,
-      description: "seconds on standby without work before the device is suspended",
-    }),
-    mac: Type.Union([Type.String({ pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$" }), Type.Null()], {
-      default: null,
-      description: "this device's Ethernet address, sent to the peers that wake it; null: none",
-    }),
+    afterS: number(900, [1, 31_536_000], "seconds on standby without work before the device is suspended"),
+    mac: orNull(
+      Type.String({ pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$" }),
+      "this device's Ethernet address, sent to the peers that wake it; null: none",
+    ),
     wakeCommand: hook("wakes a sleeping peer that is wanted, e.g. [wakeonlan, '{mac}']; also {agent}, {host}"),
-    wakeRetryS: Type.Number({
-      default: 60,
-      minimum: 1,
-      maximum: 86_400,
-      description: "seconds between two attempts to wake a peer",
-    }),
+    wakeRetryS: number(60, [1, 86_400], "seconds between two attempts to wake a peer"),
   },
   { additionalProperties: false, default: {}, description: "Suspending a device on standby, and waking a peer." },
 );

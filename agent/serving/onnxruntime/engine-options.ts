@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull, Path } from "#platform/config-fields.ts";
 import { ExecutionProvider } from "./execution-provider.ts";
 
 /** Configuration of the engine, among `serving`'s other keys. */
@@ -11,23 +12,19 @@ export const engineConfig = {
         "tried in this order, e.g. [tensorrt, cuda, cpu]; without cpu a model that no GPU takes is not served; auto: all that onnxruntimeDirectory has, the fastest first, then the CPU",
     },
   ),
-  onnxruntimeDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
-    default: null,
-    description:
-      "holds libonnxruntime.so.1 (1.30 or newer) and the libonnxruntime_providers_*.so built with it; null: the library inside the executable, which computes on the CPU",
-  }),
+  onnxruntimeDirectory: orNull(
+    Path,
+    "holds libonnxruntime.so.1 (1.30 or newer) and the libonnxruntime_providers_*.so built with it; null: the library inside the executable, which computes on the CPU",
+  ),
   tensorrt: Type.Object(
     {
-      engineCacheDirectory: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
-        default: null,
-        description: "directory of built engines, one a model; null: built anew at every start",
-      }),
+      engineCacheDirectory: orNull(Path, "directory of built engines, one a model; null: built anew at every start"),
       fp16: Type.Boolean({ default: true, description: "half precision: about twice as fast" }),
       timingCache: Type.Boolean({ default: true, description: "reuse measurements of one engine for the next" }),
-      maxWorkspaceBytes: Type.Union([Type.Integer({ minimum: 1, maximum: 1_099_511_627_776 }), Type.Null()], {
-        default: null,
-        description: "memory for building an engine; null: the library's default",
-      }),
+      maxWorkspaceBytes: orNull(
+        Type.Integer({ minimum: 1, maximum: 1_099_511_627_776 }),
+        "memory for building an engine; null: the library's default",
+      ),
     },
     { additionalProperties: false, default: {}, description: "Settings of TensorRT." },
   ),

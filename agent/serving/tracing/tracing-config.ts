@@ -1,24 +1,15 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { integer, number, orNull } from "#platform/config-fields.ts";
 
 /** Export of traces of requests, in OpenTelemetry's protocol over HTTP. */
 export const TracingConfig = Type.Object(
   {
-    otlpUrl: Type.Union([Type.String({ pattern: "^https?://[^/]", maxLength: 1024 }), Type.Null()], {
-      default: null,
-      description: "base address of a collector, e.g. http://127.0.0.1:4318; null: no traces",
-    }),
-    sampleRatio: Type.Number({
-      default: 1,
-      minimum: 0,
-      maximum: 1,
-      description: "share of requests that are traced, where the client does not say",
-    }),
-    exportPeriodMs: Type.Integer({
-      default: 2_000,
-      minimum: 10,
-      maximum: 3_600_000,
-      description: "time for which spans wait to be sent together",
-    }),
+    otlpUrl: orNull(
+      Type.String({ pattern: "^https?://[^/]", maxLength: 1024 }),
+      "base address of a collector, e.g. http://127.0.0.1:4318; null: no traces",
+    ),
+    sampleRatio: number(1, [0, 1], "share of requests that are traced, where the client does not say"),
+    exportPeriodMs: integer(2_000, [10, 3_600_000], "time for which spans wait to be sent together"),
     headers: Type.Record(Type.String(), Type.String({ maxLength: 8192 }), {
       default: {},
       maxProperties: 64,
