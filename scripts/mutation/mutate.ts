@@ -34,6 +34,8 @@ const short = (text: string) => text.replaceAll(/\s+/g, " ").slice(0, 80);
 const mixed = ({ start, after }: Mutant) => Bun.hash.crc32(`${start} ${after}`);
 const say = (text: string) => (values.json ? console.error(text) : console.log(text));
 
+const runOf = (counts: Record<Outcome, number>) => counts.killed + counts["timed out"] + counts.survived;
+
 function git(...command: string[]): string[] {
   const { stdout, stderr, success } = Bun.spawnSync(["git", ...command], { cwd: root });
   if (!success) throw new Error(`git ${command[0]}: ${stderr.toString().trim()}`);
@@ -77,30 +79,49 @@ const files = filesToMutate();
 const copy = await mkdtemp(join(tmpdir(), "thormesh-mutate-"));
 let running: Bun.Subprocess | undefined;
 async function leave(code: number): Promise<never> {
-  running?.kill("SIGKILL");
+  if (running !== undefined) endGroup(running.pid);
   await rm(copy, { recursive: true, force: true });
   process.exit(code);
 }
 process.once("SIGINT", () => leave(130));
 process.once("SIGTERM", () => leave(143));
 
-/** Runs a test file in the copy. Ends it after `cpuS` of CPU time, or after far longer on the clock. */
-async function runTest(test: string, cpuS: number): Promise<{ outcome: Outcome; cpuS: number }> {
-  const command = [process.execPath, "test", "--isolate", "--bail", "--timeout", "30000", `./${test}`];
+interface Run {
+  readonly outcome: Outcome;
+  readonly cpuS: number;
+  readonly wallS: number;
+}
+
+/** Runs a test file in the copy, and ends it and its children after `maxS` of CPU time or on the clock. */
+async function runTest(test: string, maxS: { readonly cpu: number; readonly wall: number }): Promise<Run> {
+  const command = [process.execPath, "test", "--isolate", "--bail", "--timeout", "300000", `./${test}`];
+  const begunS = secondsPassed();
   const child = Bun.spawn(
-    ["sh", "-c", 'ulimit -t "$1"; shift; exec "$@"', "limited", String(Math.ceil(cpuS)), ...command],
+    ["sh", "-c", 'ulimit -t "$1"; shift; exec "$@"', "limited", String(Math.ceil(maxS.cpu)), ...command],
     {
       cwd: copy,
       stdout: "ignore",
       stderr: "ignore",
-      timeout: Math.ceil(40_000 + cpuS * 10_000),
+      detached: true,
+      timeout: Math.ceil(maxS.wall * 1000),
       killSignal: "SIGKILL",
     },
   );
   running = child;
   const code = await child.exited;
-  const used = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
-  return { outcome: code === 0 ? "survived" : child.signalCode === null ? "killed" : "timed out", cpuS: used };
+  endGroup(child.pid);
+  const cpuS = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
+  const outcome = code === 0 ? "survived" : child.signalCode === null ? "killed" : "timed out";
+  return { outcome, cpuS, wallS: secondsPassed() - begunS };
+}
+
+/** Ends what a test left running. */
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nothing was left.
+  }
 }
 
 async function copyTree(): Promise<void> {
@@ -111,30 +132,43 @@ async function copyTree(): Promise<void> {
   for (const folder of linked) await symlink(join(root, folder), join(copy, folder));
 }
 
-/** CPU time of each test without a mutant, in seconds; NaN if it fails. */
-const workOf = new Map<string, number>();
+/** The last run of each test without a mutant. */
+const unmutated = new Map<string, Run>();
+
+async function measure(test: string): Promise<Run> {
+  const run = await runTest(test, { cpu: 300, wall: 600 });
+  unmutated.set(test, run);
+  return run;
+}
+
 async function usableTests(file: string): Promise<string[]> {
   const nearest = testsOf(file).slice(0, Number(values.tests));
-  for (const { test } of nearest.filter(({ test }) => !workOf.has(test))) {
-    const { outcome, cpuS } = await runTest(test, 300);
-    workOf.set(test, outcome === "survived" ? cpuS : Number.NaN);
-    if (outcome !== "survived") say(`${test} fails unmutated and is left out`);
+  for (const { test } of nearest.filter(({ test }) => !unmutated.has(test))) {
+    if ((await measure(test)).outcome !== "survived") say(`${test} fails unmutated and is left out`);
   }
-  return nearest.map(({ test }) => test).filter((test) => (workOf.get(test) as number) > 0);
+  return nearest.map(({ test }) => test).filter((test) => unmutated.get(test)?.outcome === "survived");
+}
+
+const limitS = (seconds: number) => 3 * seconds + 2;
+
+async function runMutant(mutant: Placed, source: string, test: string): Promise<Outcome> {
+  const { cpuS, wallS } = unmutated.get(test) as Run;
+  const place = join(copy, mutant.file);
+  await Bun.write(place, source.slice(0, mutant.start) + mutant.after + source.slice(mutant.end));
+  const { outcome } = await runTest(test, { cpu: limitS(cpuS), wall: limitS(wallS) }).finally(() =>
+    Bun.write(place, source),
+  );
+  // A machine that became slower looks like a mutant that hangs.
+  const isSlower = outcome === "timed out" && (await measure(test)).wallS > limitS(wallS) / 2;
+  return isSlower ? await runMutant(mutant, source, test) : outcome;
 }
 
 async function judge(mutant: Placed, source: string, tests: readonly string[]): Promise<Outcome> {
-  const place = join(copy, mutant.file);
-  await Bun.write(place, source.slice(0, mutant.start) + mutant.after + source.slice(mutant.end));
-  try {
-    for (const test of tests) {
-      const { outcome } = await runTest(test, 2 + 5 * (workOf.get(test) as number));
-      if (outcome !== "survived") return outcome;
-    }
-    return "survived";
-  } finally {
-    await Bun.write(place, source);
+  for (const test of tests) {
+    const outcome = await runMutant(mutant, source, test);
+    if (outcome !== "survived") return outcome;
   }
+  return "survived";
 }
 
 try {
@@ -145,6 +179,7 @@ try {
   const survivors: Placed[] = [];
   const counts: Record<Outcome, number> = { killed: 0, "timed out": 0, survived: 0 };
   let notRun = 0;
+  const scores: Record<string, string> = {};
   for (const [index, file] of files.entries()) {
     const source = parsed[index] as (typeof parsed)[number];
     const found = findMutants(source);
@@ -159,6 +194,8 @@ try {
       .sort((one, other) => mixed(one) - mixed(other));
     // Each file has an equal part of the time left.
     const untilS = secondsPassed() + (Number(values.seconds) - secondsPassed()) / (files.length - index);
+    const runBefore = runOf(counts);
+    const survivedBefore = counts.survived;
     for (const [at, mutant] of mutants.entries()) {
       if (secondsPassed() >= untilS) {
         notRun += mutants.length - at;
@@ -174,14 +211,17 @@ try {
       survivors.push(mutant);
       say(`${file}:${mutant.line}: survived: ${short(mutant.before)} → ${short(mutant.after)}`);
     }
+    const ran = runOf(counts) - runBefore;
+    scores[file] = `${ran - (counts.survived - survivedBefore)} of ${ran}, ${mutants.length - ran} not run`;
+    say(`${file}: killed ${scores[file]}`);
   }
-  const run = counts.killed + counts["timed out"] + counts.survived;
+  const run = runOf(counts);
   const score = run === 0 ? 100 : (100 * (run - counts.survived)) / run;
   const { killed, "timed out": timedOut, survived } = counts;
   if (values.json)
-    console.log(JSON.stringify({ score, killed, timedOut, survived, notRun, survivors, excused, tests }));
+    console.log(JSON.stringify({ score, killed, timedOut, survived, notRun, scores, survivors, excused, tests }));
   const figures = `${killed} killed, ${timedOut} timed out, ${survived} survived, ${notRun} not run`;
-  say(`${score.toFixed(0)} %: ${figures} (${secondsPassed().toFixed(0)} s)`);
+  say(`${score.toFixed(1)} %: ${figures} (${secondsPassed().toFixed(0)} s)`);
   await leave(run >= minMutantsJudged && score < Number(values["min-score"]) ? 1 : 0);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

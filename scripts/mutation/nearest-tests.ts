@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** Returns the modules that a source imports at run time, as paths from the root. */
 async function importsOf(root: string, path: string): Promise<string[]> {
@@ -9,7 +9,7 @@ async function importsOf(root: string, path: string): Promise<string[]> {
   });
 }
 
-/** Returns a function that lists the test files that import a source, nearest first. End-to-end tests are left out. */
+/** Returns a function that lists the test files that import a source, nearest first; of the same distance, the one named after it. End-to-end tests are left out. */
 export async function testsByDistance(
   root: string,
   paths: readonly string[],
@@ -27,7 +27,14 @@ export async function testsByDistance(
       }
     }
     const mirrored = `test/${dirname(file)}`;
-    const rank = (test: string, distance: number) => distance - (dirname(test) === mirrored ? 0.5 : 0);
+    const name = basename(file, ".ts");
+    const rank = (test: string, distance: number) => {
+      if (dirname(test) !== mirrored) return distance;
+      if (basename(test) === `${name}.test.ts`) return 0;
+      return (
+        distance - (/^[-.]/.test(basename(test).slice(name.length)) && basename(test).startsWith(name) ? 0.75 : 0.5)
+      );
+    };
     return [...distances]
       .filter(([path]) => path.endsWith(".test.ts"))
       .map(([test, distance]) => ({ test, distance: rank(test, distance) }))
