@@ -56,7 +56,7 @@ export class BodyMemory {
    */
   enter(bytes: number, owner: string): Promise<BodySlot | null> {
     const wanted = Math.min(bytes, this.maxBytes);
-    if (this.#waiters.size === 0 && this.#fits(wanted, owner)) return Promise.resolve(this.#occupy(wanted, owner));
+    if (this.#fits(wanted, owner)) return Promise.resolve(this.#occupy(wanted, owner));
     if (this.#waiters.size >= maxWaiters) return Promise.resolve(null);
     this.#timer ??= setInterval(() => this.#cutStalled(), checkPeriodMs);
     return new Promise((resolve) => {
@@ -71,7 +71,6 @@ export class BodyMemory {
         },
       };
       this.#waiters.add(waiter);
-      this.#admitWaiting();
     });
   }
 

@@ -27,8 +27,6 @@ interface RequestGuardOptions {
   readonly log: Logger;
 }
 
-const maxRememberedHosts = 64;
-
 const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> = {}): GuardDecision => ({
   kind: "refuse",
   error,
@@ -41,15 +39,6 @@ const refuse = (error: ServiceError, headers: Readonly<Record<string, string>> =
  */
 export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
   const { authenticator, openRoutes } = options;
-  /** Cache of allowed hosts. */
-  const allowed = new Set<string>();
-  const isAllowed = (host: string): boolean => {
-    if (allowed.has(host)) return true;
-    if (!isAllowedHost(host, names)) return false;
-    if (allowed.size >= maxRememberedHosts) allowed.clear();
-    allowed.add(host);
-    return true;
-  };
   const names = new Set([hostname(), ...options.hostNames].map((name) => name.toLowerCase()));
   const counted = createCountedLog(options.log, () => performance.now());
 
@@ -60,7 +49,7 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
     });
 
   const refuseForeign = (request: Request, host: string): GuardDecision | null => {
-    if (!isAllowed(host)) {
+    if (!isAllowedHost(host, names)) {
       counted.note("a request's Host header named an unknown host", { host });
       const expected = "an address of this machine, its host name, or a name listed in allowedHosts";
       return refuse(new ServiceError("FORBIDDEN", `host: expected ${expected}, got ${host.slice(0, 253)}`));

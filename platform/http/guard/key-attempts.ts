@@ -15,10 +15,9 @@ const maxAddresses = 4096;
 /** Network of an address: the /64 of an IPv6 address (providers assign at least that to a customer), else the address itself. */
 function networkOf(address: string): string {
   if (!isIPv6(address) || address.includes(".")) return address;
-  const [head = "", tail] = address.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === "" ? 0 : tail.split(":").length);
-  return [...groups, ...new Array<string>(Math.max(0, missing)).fill("0")].slice(0, 4).join(":");
+  const [before = [], after = []] = address.split("::").map((part) => part.split(":").filter(Boolean));
+  const zeros = new Array<string>(8 - before.length - after.length).fill("0");
+  return [...before, ...zeros, ...after].slice(0, 4).join(":");
 }
 
 /** @param nowMs monotonic clock */

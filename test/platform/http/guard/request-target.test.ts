@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { requestTarget } from "#platform/http/guard/request-target.ts";
+import { requestPath, requestTarget } from "#platform/http/guard/request-target.ts";
 
 const of = (url: string, host: string | null) =>
   requestTarget({ url, headers: new Headers(host === null ? {} : { host }) });
@@ -10,8 +10,39 @@ test.each([
   ["http://host./", "host.", "host", "/"],
   ["http://[::1]:8080/a", "[::1]:8080", "[::1]", "/a"],
   ["https://host/%6fpenapi", "host", "host", "/%6fpenapi"],
-])("%s with host %s is %s and %s", (url, header, host, path) => {
-  expect(of(url, header)).toEqual({ kind: "absolute", host, path });
+  ["http://Known.A:80/", "known.a:80", "known.a", "/"],
+  ["http://b:81/a?b=/c#d", "b:81", null, null],
+  ["http://b:81/a?b=/c", "b:81", "b", "/a"],
+  ["http://b:81/a?", "b:81", "b", "/a"],
+  ["http://b:81", "b:81", null, null],
+])("%s with host %s is %s and %s, at once and when the host is known", (url, header, host, path) => {
+  const known = () => of(`http://${header.toLowerCase()}/known`, header);
+  for (const target of [of(url, header), known() && of(url, header)]) {
+    if (path === null) expect(target.kind).toBe("malformed");
+    else expect(target).toEqual({ kind: "absolute", host, path });
+  }
+});
+
+test("a known header says nothing about a URL of another host", () => {
+  of("http://known-host/", "known-host");
+  expect(of("http://other-host/a", "known-host")).toEqual({ kind: "absolute", host: "other-host", path: "/a" });
+  expect(of("http://known-host.evil.com/a", "known-host")).toMatchObject({ host: "known-host.evil.com" });
+});
+
+test("the error of a malformed target shows the start of its header", () => {
+  const target = of("http://a/", `a, ${"b".repeat(100)}`);
+  expect(target).toEqual({
+    kind: "malformed",
+    reason: `host: expected one host name or address with an optional port, got "a, ${"b".repeat(61)}"`,
+  });
+  expect(of("", null)).toEqual({ kind: "malformed", reason: "host: expected a Host header, got nothing" });
+});
+
+test("the path for a log is the target's, and / without one", () => {
+  const headers = new Headers({ host: "a" });
+  expect(requestPath({ url: "http://a/b?c", headers })).toBe("/b");
+  expect(requestPath({ url: "http://a/b#c", headers })).toBe("/");
+  expect(requestPath({ url: "/b?c", headers: new Headers() })).toBe("/b");
 });
 
 test.each([

@@ -1,0 +1,43 @@
+import { expect, test } from "bun:test";
+import pino from "pino";
+import { ServiceError } from "#platform/errors.ts";
+import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
+
+function authenticatorOf(apiKeys: readonly string[]) {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const time = { nowMs: 0 };
+  const authenticator = createAuthenticator({ apiKeys, log, nowMs: () => time.nowMs });
+  const ask = (header: string | null, address: string | null = "192.0.2.1") => {
+    const answer = authenticator.authenticate(header, () => address);
+    return answer instanceof ServiceError ? [answer.code, answer.retryAfterS] : answer;
+  };
+  return { authenticator, ask, lines, time };
+}
+
+test("keys are required once there is one", () => {
+  expect(authenticatorOf([]).authenticator.keysRequired).toBe(false);
+  expect(authenticatorOf(["k"]).authenticator.keysRequired).toBe(true);
+});
+
+test("a wrong key is counted and logged with its address; none at all is not", () => {
+  const { authenticator, ask, lines } = authenticatorOf(["k"]);
+  expect(ask("Bearer k")).toEqual({ tenant: null });
+  for (const header of [null, ""]) expect(ask(header)).toEqual(["UNAUTHORIZED", undefined]);
+  expect([authenticator.wrongKeys(), lines]).toEqual([0, []]);
+  expect(ask("Bearer x")).toEqual(["UNAUTHORIZED", undefined]);
+  expect(authenticator.wrongKeys()).toBe(1);
+  expect(lines).toEqual([
+    expect.objectContaining({ msg: "a request had a wrong API key", address: "192.0.2.1", wrongKeys: 1 }),
+  ]);
+});
+
+test("many wrong keys from one address make it wait; another address and one that is unknown do not", () => {
+  const { ask, time } = authenticatorOf(["k"]);
+  for (let count = 0; count < 10; count += 1) expect(ask("Bearer x")).toEqual(["UNAUTHORIZED", undefined]);
+  expect(ask("Bearer x")).toEqual(["TOO_MANY_REQUESTS", 1]);
+  expect(ask("Bearer x", "192.0.2.2")).toEqual(["UNAUTHORIZED", undefined]);
+  expect(ask("Bearer x", null)).toEqual(["UNAUTHORIZED", undefined]);
+  time.nowMs = 1_000;
+  expect(ask("Bearer x")).toEqual(["UNAUTHORIZED", undefined]);
+});
