@@ -81,8 +81,8 @@ export class CostAllocation {
   readonly #withoutProfile = new Set<string>();
   #utilizationMs = 0;
   #allOnMs = 0;
-  /** The agents of the minute that is being added. */
-  #minuteStartMs = Number.NEGATIVE_INFINITY;
+  /** The minute that is being added, and its agents. */
+  #minuteIndex = Number.NEGATIVE_INFINITY;
   #present: { agentId: string; cost: MinuteCost }[] = [];
 
   constructor(births: ReadonlyMap<string, Birth | null>, fleetPrices: Prices) {
@@ -92,9 +92,9 @@ export class CostAllocation {
 
   add(minute: MinuteRecord): void {
     const { agentId, traffic } = minute;
-    const startMs = Math.floor(traffic.minuteStartMs / minuteMs) * minuteMs;
-    if (startMs !== this.#minuteStartMs) this.#closeMinute();
-    this.#minuteStartMs = startMs;
+    const index = Math.floor(traffic.minuteStartMs / minuteMs);
+    if (index !== this.#minuteIndex) this.#closeMinute();
+    this.#minuteIndex = index;
     const cost = priceMinute(minute, this.#pricesOf(agentId));
     this.#present.push({ agentId, cost });
     const agent = this.#agents.get(agentId) ?? { ...noSum(), requests: 0, observedMs: 0, measuredMs: 0 };

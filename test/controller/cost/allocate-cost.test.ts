@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CostAllocation } from "#controller/cost/allocate-cost.ts";
 import { parseWindow } from "#controller/cost/parse-window.ts";
 import type { Birth, MinuteData } from "#protocol/messages.ts";
-import { aBirth, aMinute, aModel, aPower } from "../../fakes/builders.ts";
+import { aBirth, aMinute, aModel, aPower, aTraffic } from "../../fakes/builders.ts";
 
 const fleetPrices = { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.12 };
 
@@ -178,9 +178,98 @@ test("every minute is compared, the last one too; utilisation is weighted by the
   expect(reportOf([aMinute({ observedMs: 0, power: null, requests: 0 })], births).allOn?.meanUtilization).toBe(0);
 });
 
+test("the whole report of two agents, two models and two tenants in a minute", () => {
+  const births = { a: aBirth({ agentId: "a" }), b: aBirth({ agentId: "b" }) };
+  const tenants = [
+    { tenant: "red", requests: 10, texts: 10, tokens: 70, computeMs: 250 },
+    { tenant: "blue", requests: 30, texts: 30, tokens: 30, computeMs: 750 },
+  ];
+  const power = energy(3600);
+  const minutes = [
+    // Within one minute, b comes first and began half a minute later.
+    {
+      ...aMinute({ agentId: "b", power }),
+      traffic: aTraffic({ minuteStartMs: 90_000, models: [{ ...aModel("y", 40, 1000), tenants }] }),
+    },
+    { ...aMinute({ agentId: "a", power }), traffic: aTraffic({ minuteStartMs: 60_000, models: [aModel("x", 60)] }) },
+  ];
+  const minuteCost = { energyKwh: 0.001, energyUsd: 0.00015, amortisationUsd: 0.002, totalUsd: 0.00215 };
+  const none = { energyKwh: 0, energyUsd: 0, amortisationUsd: 0, totalUsd: 0 };
+  const row = { observedMinutes: 1, missingEnergyMinutes: 0 };
+  const twice = { energyKwh: 0.002, energyUsd: 0.0003, amortisationUsd: 0.004, totalUsd: 0.0043 };
+  // 100 texts a minute on 2 × 350 qps.
+  const utilization = 100 / 60 / 700;
+  const allOnKwh = (2 * (20 + 80 * utilization) * 60) / 3.6e6;
+  const share = (part: number, requests: number, tokens: number) => ({
+    totalUsd: 0.00215 * part,
+    energyKwh: 0.001 * part,
+    requests,
+    tokens,
+    usdPer1000Requests: (0.00215 * part * 1000) / requests,
+  });
+  const expected = {
+    window: { startMs: 0, endMs: 3_600_000 },
+    currency: "USD",
+    ...twice,
+    requests: 100,
+    usdPer1000Requests: 0.043,
+    observedMinutes: 2,
+    missingEnergyMinutes: 0,
+    byUse: { serving: twice, idle: none, standby: none },
+    agents: [
+      { agentId: "a", ...minuteCost, requests: 60, usdPer1000Requests: 2.15 / 60, ...row },
+      { agentId: "b", ...minuteCost, requests: 40, usdPer1000Requests: 2.15 / 40, ...row },
+    ],
+    models: [
+      { model: "x", ...share(1, 60, 600) },
+      { model: "y", ...share(1, 40, 100) },
+    ],
+    tenants: [
+      { tenant: "blue", ...share(0.75, 30, 30) },
+      { tenant: "default", ...share(1, 60, 600) },
+      { tenant: "red", ...share(0.25, 10, 70) },
+    ],
+    allOn: {
+      energyKwh: allOnKwh,
+      energyUsd: allOnKwh * 0.15,
+      amortisationUsd: 0.004,
+      totalUsd: allOnKwh * 0.15 + 0.004,
+      savedUsd: (allOnKwh - 0.002) * 0.15,
+      savedEnergyKwh: allOnKwh - 0.002,
+      meanUtilization: utilization,
+    },
+    allOnUnknownReason: null,
+    prices: fleetPrices,
+  };
+  expect(rounded(reportOf(minutes, births))).toEqual(rounded(expected));
+});
+
+/** Without the last digits of sums in another order. */
+function rounded(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_key, part) => (typeof part === "number" ? Number(part.toPrecision(9)) : part)),
+  );
+}
+
+test("more energy than the time observed is no missing time, in the agent's row and in the total", () => {
+  const report = reportOf([aMinute({ observedMs: 30_000, power: energy(900, 60_000) })]);
+  expect([report.missingEnergyMinutes, report.agents[0]?.missingEnergyMinutes]).toEqual([0, 0]);
+});
+
+test("agents are compared at their own tariffs; those without a profile are named in order", () => {
+  const dear = aBirth({ prices: { tariffUsdPerKwh: 0.3, amortisationUsdPerHour: null } });
+  const { allOn } = reportOf([aMinute({ requests: 0 })], { "thor-1": dear });
+  expect(allOn?.energyUsd).toBeCloseTo(((20 * 60) / 3.6e6) * 0.3, 12);
+  const unknown = reportOf(
+    ["c", "a", "b"].map((agentId) => aMinute({ agentId })),
+    { a: aBirth() },
+  );
+  expect(unknown.allOnUnknownReason).toBe("capacity and watts of the most capable mode are unknown of b, c");
+});
+
 test("a window is told in whole milliseconds", () => {
-  const report = new CostAllocation(new Map(), fleetPrices).report({ startMs: 0.4, endMs: 9.6 });
-  expect(report.window).toEqual({ startMs: 0, endMs: 10 });
+  const report = new CostAllocation(new Map(), fleetPrices).report({ startMs: 0.6, endMs: 9.6 });
+  expect(report.window).toEqual({ startMs: 1, endMs: 10 });
 });
 
 describe("windows", () => {

@@ -140,6 +140,99 @@ describe("power report", () => {
     expect(byTenant[0]?.usd).toBeCloseTo(0.00015, 9);
   });
 
+  test("the whole report of two agents, in the order of their names, modes too", () => {
+    const board = withModes(mode(0, "FAST", 100, 50, 20), mode(1, "SLOW", 50, 20, 10));
+    const minutes = [
+      aMinute({ agentId: "b", requests: 3000, power: energy("SLOW", 36, 60_000) }),
+      aMinute({ agentId: "b", requests: 0, power: energy("FAST", 30, 30_000) }),
+      aMinute({ agentId: "a", requests: 1200, observedMs: 30_000, power: energy("FAST", 40, 30_000) }),
+    ];
+    const builder = new PowerReportBuilder(
+      new Map([
+        ["a", board],
+        ["b", board],
+      ] as const),
+      assumptions,
+    );
+    for (const minute of minutes) builder.add(minute);
+    const { energyByUse, ...report } = builder.report({ startMs: 0.6, endMs: 9.6 });
+    const amounts = (joules: number) => {
+      const energyKwh = joules / 3_600_000;
+      return {
+        energyKwh: expect.closeTo(energyKwh, 12),
+        usd: expect.closeTo(energyKwh * 0.15, 12),
+        co2Kg: expect.closeTo(energyKwh * 0.4, 12),
+      };
+    };
+    const actualJ = 36 * 60 + 30 * 30 + 40 * 30;
+    // b at 50 of 100 qps, then idle for half a minute; a at 40 qps for half a minute.
+    const topJ = 35 * 60 + 20 * 30 + 32 * 30;
+    const foresightJ = 35 * 60 + 10 * 30 + 18 * 30;
+    expect(energyByUse.unsplitKwh).toBeCloseTo(actualJ / 3_600_000, 12);
+    expect(report).toEqual({
+      window: { startMs: 1, endMs: 10 },
+      measuredMinutes: 2,
+      actual: amounts(actualJ),
+      alwaysTopMode: { ...amounts(topJ), savedShare: expect.closeTo(1 - actualJ / topJ, 9) },
+      foresight: { ...amounts(foresightJ), actualRatio: expect.closeTo(actualJ / foresightJ, 9) },
+      unknownReason: null,
+      minutesByMode: { FAST: 1, SLOW: 1 },
+      agents: [
+        { agentId: "a", ...amounts(1200), minutesByMode: { FAST: 0.5 } },
+        { agentId: "b", ...amounts(3060), minutesByMode: { FAST: 0.5, SLOW: 1 } },
+      ],
+      assumptions,
+    });
+    expect(Object.keys(report.minutesByMode)).toEqual(["FAST", "SLOW"]);
+    expect(Object.keys(report.agents[1]?.minutesByMode ?? {})).toEqual(["FAST", "SLOW"]);
+  });
+
+  test("a minute at rest at no watts compares as equal, and one that was not observed as idle", () => {
+    const nothing = withModes(mode(0, "OFF", 10, 0, 0));
+    const report = reportOf([aMinute({ observedMs: 0, power: energy("OFF", 0, 60_000) })], { "thor-1": nothing });
+    expect([report.alwaysTopMode?.savedShare, report.foresight?.actualRatio]).toEqual([0, 1]);
+    const board = withModes(mode(0, "FAST", 100, 50, 20));
+    const idle = reportOf([aMinute({ observedMs: 0, power: energy("FAST", 20, 60_000) })], { "thor-1": board });
+    expect(idle.alwaysTopMode?.energyKwh).toBeCloseTo((20 * 60) / 3_600_000, 12);
+  });
+
+  test.each([
+    ["no capacity", { capacityQps: null }],
+    ["a capacity of nothing", { capacityQps: 0 }],
+    ["no watts when busy", { busyWatts: null }],
+    ["no watts when idle", { idleWatts: null }],
+  ])("one mode with %s leaves nothing to compare with", (_name, unknown) => {
+    const board = withModes(mode(0, "FAST", 100, 50, 20), { ...mode(1, "SLOW", 50, 20, 10), ...unknown });
+    const report = reportOf([aMinute({})], { "thor-1": board });
+    expect([report.alwaysTopMode, report.unknownReason]).toEqual([
+      null,
+      "capacity and watts of the modes are unknown of thor-1",
+    ]);
+  });
+
+  test("half a query a second is within a capacity of half of one", () => {
+    const board = withModes(mode(0, "FAST", 100, 50, 20), mode(1, "TINY", 0.5, 2, 1));
+    const report = reportOf([aMinute({ requests: 0, power: energy("TINY", 1, 60_000) })], { "thor-1": board });
+    expect(report.foresight?.energyKwh).toBeCloseTo(60 / 3_600_000, 12);
+  });
+
+  test("several agents without a profile are named in order", () => {
+    const report = reportOf(
+      ["c", "a", "b"].map((agentId) => aMinute({ agentId })),
+      { a: aBirth() },
+    );
+    expect(report.unknownReason).toBe("capacity and watts of the modes are unknown of b, c");
+  });
+
+  test("64 names of modes are told apart for an agent; further ones count together", () => {
+    const minutes = Array.from({ length: 67 }, (_, index) => aMinute({ power: energy(`M${index % 66}`, 10, 60_000) }));
+    const { agents } = reportOf(minutes, {});
+    const { M0, M63, M64, ...rest } = agents[0]?.minutesByMode ?? {};
+    expect([M0, M63, M64, Object.keys(rest).length, Object.values(rest).filter((count) => count === 2).length]).toEqual(
+      [2, 1, undefined, 63, 1],
+    );
+  });
+
   test("reads well in a terminal", () => {
     const text = powerReportToText(reportOf([aMinute({ power: energy("70W", 40) })], { "thor-1": aBirth() }));
     expect(text).toContain("actual           0.040");
