@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { joulesPerKwh } from "#platform/energy.ts";
 import { defaultTenant, type MinutePower } from "#protocol/messages.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 
@@ -22,8 +23,6 @@ export interface WindowAttribution {
   add(agentId: string, power: MinutePower, tariffUsdPerKwh: number): void;
   report(): EnergyByUse;
 }
-
-const joulesPerKwh = 3_600_000;
 
 /** Adds up the uses of a window's energy, as the agents attributed it minute by minute. */
 export function createWindowAttribution(): WindowAttribution {

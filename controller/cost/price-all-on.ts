@@ -1,3 +1,4 @@
+import { joulesPerKwh } from "#platform/energy.ts";
 import type { Birth } from "#protocol/messages.ts";
 
 export interface TopMode {
@@ -28,5 +29,5 @@ export function allOnUtilization(texts: number, modes: readonly TopMode[]): numb
 /** Energy of a mode over `durationMs` in kWh, with power linear in utilisation. */
 export function topModeEnergyKwh(mode: TopMode, utilization: number, durationMs: number): number {
   const watts = mode.idleWatts + (mode.busyWatts - mode.idleWatts) * utilization;
-  return (watts * (durationMs / 1000)) / 3_600_000;
+  return (watts * (durationMs / 1000)) / joulesPerKwh;
 }

@@ -1,7 +1,6 @@
+import { joulesPerKwh } from "#platform/energy.ts";
 import { hourMs } from "#platform/time.ts";
 import type { AgentRole, Birth, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
-
-const joulesPerKwh = 3_600_000;
 
 export interface Prices {
   readonly tariffUsdPerKwh: number;

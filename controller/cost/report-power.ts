@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { joulesPerKwh } from "#platform/energy.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import { textsOf } from "../fleet/agent-state.ts";
@@ -55,7 +56,6 @@ export interface PowerAssumptions {
   readonly targetUtilization: number;
 }
 
-const joulesPerKwh = 3_600_000;
 /** Max names of modes of one agent that are told apart: those of a birth, and of another board in its place. */
 const maxModes = 64;
 

@@ -13,23 +13,7 @@ export type DesiredChange = Partial<
   Pick<Desired, "role" | "powerMode" | "powerModeUntilMs" | "powerModeCap" | "powerModeCapUntilMs">
 >;
 
-/** Desired documents of all agents, and the operators' overrides behind them. */
-export interface DesiredDocuments {
-  /** Restores what was stored; nothing is published. */
-  recover(): Promise<void>;
-  readonly documents: ReadonlyMap<string, Desired>;
-  readonly overrides: ReadonlyMap<string, Override>;
-  /** Makes the next version of an agent's document, stores and publishes it. An unreachable broker gets it with {@link publishAll}. */
-  change(agentId: string, change: DesiredChange, reason: string): Promise<Desired>;
-  /** Publishes every document again, as the broker may have lost its retained messages. */
-  publishAll(): Promise<void>;
-  /** Publishes an agent's document again, e.g. when the agent does not follow it. */
-  publishAgain(agentId: string): Promise<void>;
-  setOverride(override: Override): Promise<void>;
-  removeOverride(agentId: string): Promise<void>;
-  /** Forgets an agent that was retired. Its retained document is cleared with its other retained messages. */
-  forget(agentId: string): Promise<void>;
-}
+export type DesiredDocuments = ReturnType<typeof createDesiredDocuments>;
 
 export interface DesiredDocumentsParts {
   readonly fleetName: string;
@@ -42,7 +26,8 @@ export interface DesiredDocumentsParts {
 
 const maxReasonLength = 1024;
 
-export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDocuments {
+/** Desired documents of all agents, and the operators' overrides behind them. */
+export function createDesiredDocuments(parts: DesiredDocumentsParts) {
   const { fleetName, fleet, store, broker, nowMs, log } = parts;
   const documents = new Map<string, Desired>();
   const overrides = new Map<string, Override>();
@@ -59,13 +44,15 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
   };
 
   return {
-    documents,
-    overrides,
-    async recover() {
+    documents: documents as ReadonlyMap<string, Desired>,
+    overrides: overrides as ReadonlyMap<string, Override>,
+    /** Restores what was stored; nothing is published. */
+    async recover(): Promise<void> {
       for (const document of await store.loadDesired()) documents.set(document.agentId, document);
       for (const override of await store.loadOverrides()) overrides.set(override.agentId, override);
     },
-    async change(agentId, change, reason) {
+    /** Makes the next version of an agent's document, stores and publishes it. An unreachable broker gets it with `publishAll`. */
+    async change(agentId: string, change: DesiredChange, reason: string): Promise<Desired> {
       const before = documents.get(agentId);
       const agent = fleet.get(agentId);
       // After the store was lost, the agent may have seen later versions than it has.
@@ -92,22 +79,25 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts): DesiredDoc
       await publish(document);
       return document;
     },
-    async publishAll() {
+    /** Publishes every document again, as the broker may have lost its retained messages. */
+    async publishAll(): Promise<void> {
       for (const document of documents.values()) await publish(document);
     },
-    async publishAgain(agentId) {
+    /** Publishes an agent's document again, e.g. when the agent does not follow it. */
+    async publishAgain(agentId: string): Promise<void> {
       const document = documents.get(agentId);
       if (document !== undefined) await publish(document);
     },
-    async setOverride(override) {
+    async setOverride(override: Override): Promise<void> {
       await store.saveOverride(override);
       overrides.set(override.agentId, override);
     },
-    async removeOverride(agentId) {
+    async removeOverride(agentId: string): Promise<void> {
       await store.removeOverride(agentId);
       overrides.delete(agentId);
     },
-    async forget(agentId) {
+    /** Forgets an agent that was retired. Its retained document is cleared with its other retained messages. */
+    async forget(agentId: string): Promise<void> {
       await store.removeOverride(agentId);
       await store.removeDesired(agentId);
       overrides.delete(agentId);

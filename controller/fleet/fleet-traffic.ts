@@ -4,26 +4,21 @@ import { minuteMs } from "#platform/time.ts";
 /** A week, for the seasonal forecasts. */
 const keptMinutes = 7 * 24 * 60;
 
-/** Texts of the whole fleet by minute, for a forecast of the fleet as a whole. */
-export interface FleetTraffic {
-  add(minuteStartMs: number, texts: number): void;
-  /**
-   * Returns one rate a minute from the first known minute, at most a week back, up to and including the one that starts at
-   * `lastMinuteStartMs`; null where no agent has a record.
-   */
-  history(lastMinuteStartMs: number): MinuteRate[];
-  /** Forgets minutes of more than a week before `nowMs`. */
-  prune(nowMs: number): void;
-}
+export type FleetTraffic = ReturnType<typeof createFleetTraffic>;
 
-export function createFleetTraffic(): FleetTraffic {
+/** Texts of the whole fleet by minute, for a forecast of the fleet as a whole. */
+export function createFleetTraffic() {
   const textsByMinute = new Map<number, number>();
   return {
-    add(minuteStartMs, texts) {
+    add(minuteStartMs: number, texts: number): void {
       const startMs = Math.floor(minuteStartMs / minuteMs) * minuteMs;
       textsByMinute.set(startMs, (textsByMinute.get(startMs) ?? 0) + texts);
     },
-    history(lastMinuteStartMs) {
+    /**
+     * Returns one rate a minute from the first known minute, at most a week back, up to and including the one that starts at
+     * `lastMinuteStartMs`; null where no agent has a record.
+     */
+    history(lastMinuteStartMs: number): MinuteRate[] {
       const oldestMs = lastMinuteStartMs - (keptMinutes - 1) * minuteMs;
       const firstMs = Math.min(...[...textsByMinute.keys()].filter((startMs) => startMs >= oldestMs));
       const rates: MinuteRate[] = [];
@@ -33,7 +28,8 @@ export function createFleetTraffic(): FleetTraffic {
       }
       return rates;
     },
-    prune(nowMs) {
+    /** Forgets minutes of more than a week before `nowMs`. */
+    prune(nowMs: number): void {
       for (const startMs of textsByMinute.keys()) {
         if (startMs < nowMs - keptMinutes * minuteMs) textsByMinute.delete(startMs);
       }

@@ -1,36 +1,27 @@
 import { type AgentState, liveQpsOf } from "./agent-state.ts";
-import { createFleetTraffic, type FleetTraffic } from "./fleet-traffic.ts";
+import { createFleetTraffic } from "./fleet-traffic.ts";
+
+export type Fleet = ReturnType<typeof createFleet>;
 
 /** State of all agents and of their traffic together, in memory; the store has what outlives the process. */
-export interface Fleet {
-  readonly traffic: FleetTraffic;
-  get(agentId: string): AgentState | undefined;
-  put(state: AgentState): void;
-  remove(agentId: string): void;
-  /** All agents, by id. */
-  agents(): AgentState[];
-  readonly size: number;
-  /** After the clock was set back: moves times in the future to now, so that silent agents don't stay online. */
-  healClock(nowMs: number): void;
-}
-
-export function createFleet(): Fleet {
+export function createFleet() {
   const states = new Map<string, AgentState>();
-  const traffic = createFleetTraffic();
   return {
-    traffic,
-    get: (agentId) => states.get(agentId),
-    put(state) {
+    traffic: createFleetTraffic(),
+    get: (agentId: string) => states.get(agentId),
+    put(state: AgentState): void {
       states.set(state.agentId, state);
     },
-    remove(agentId) {
+    remove(agentId: string): void {
       states.delete(agentId);
     },
+    /** All agents, by id. */
     agents: () => [...states.values()].sort((a, b) => a.agentId.localeCompare(b.agentId)),
     get size() {
       return states.size;
     },
-    healClock(nowMs) {
+    /** After the clock was set back: moves times in the future to now, so that silent agents don't stay online. */
+    healClock(nowMs: number): void {
       for (const state of states.values()) {
         if (state.lastHeardMs > nowMs) states.set(state.agentId, { ...state, lastHeardMs: nowMs });
       }

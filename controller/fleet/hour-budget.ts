@@ -3,35 +3,14 @@ import type { MinuteData } from "#protocol/messages.ts";
 import type { HourUse, MinuteStore } from "../store/store.ts";
 
 /** Maximum that one agent can report for one hour. */
-export interface HourLimits {
+export const hourLimits: HourUse = {
   /** 60 minutes, and more where a restart cuts one in two. */
-  readonly rows: number;
-  readonly bytes: number;
-  /** An hour, and a quarter where two boots overlap. */
-  readonly observedMs: number;
-  readonly measuredMs: number;
-}
-
-export const hourLimits: HourLimits = {
   rows: 120,
   bytes: 6 * 1024 * 1024,
+  /** An hour, and a quarter where two boots overlap. */
   observedMs: 75 * minuteMs,
   measuredMs: 75 * minuteMs,
 };
-
-/** Limits what one agent can store and report for each hour, so that it can't fill the store or run for more than an hour an hour. */
-export interface HourBudget {
-  /** Judges a minute that came in a message of `bytes`. */
-  look(data: MinuteData, bytes: number): Promise<HourBudgetLook>;
-  forget(agentId: string): void;
-}
-
-export interface HourBudgetLook {
-  /** Reason why the minute exceeds what its agent can report for its hour; null when it does not. */
-  readonly excess: string | null;
-  /** Records that the minute was stored. */
-  spend(): void;
-}
 
 function withMinute(use: HourUse, data: MinuteData, bytes: number): HourUse {
   return {
@@ -42,17 +21,23 @@ function withMinute(use: HourUse, data: MinuteData, bytes: number): HourUse {
   };
 }
 
-function excessOf(use: HourUse, limits: HourLimits): string | null {
+function excessOf(use: HourUse, limits: HourUse): string | null {
   const over = (["rows", "bytes", "observedMs", "measuredMs"] as const).find((key) => use[key] > limits[key]);
   if (over === undefined) return null;
   return `more than an agent can report for one hour: ${over} ${Math.round(use[over])}, at most ${limits[over]}`;
 }
 
-/** Makes a budget that keeps each agent's last hour in memory and reads others from the store. */
-export function createHourBudget(store: Pick<MinuteStore, "hourUse">, limits: HourLimits = hourLimits): HourBudget {
+export type HourBudget = ReturnType<typeof createHourBudget>;
+
+/**
+ * Limits what one agent can store and report for each hour, so that it can't fill the store or run for more than an hour an hour. Each
+ * agent's last hour is kept in memory, others are read from the store.
+ */
+export function createHourBudget(store: Pick<MinuteStore, "hourUse">, limits: HourUse = hourLimits) {
   const current = new Map<string, { readonly hourStartMs: number; use: HourUse }>();
   return {
-    async look(data, bytes) {
+    /** Judges a minute that came in a message of `bytes`: `excess` is why it exceeds its hour, or null; `spend` records that it was stored. */
+    async look(data: MinuteData, bytes: number) {
       const { agentId } = data;
       const hourStartMs = Math.floor(data.traffic.minuteStartMs / hourMs) * hourMs;
       let known = current.get(agentId);
@@ -64,12 +49,12 @@ export function createHourBudget(store: Pick<MinuteStore, "hourUse">, limits: Ho
       const use = withMinute(hour.use, data, bytes);
       return {
         excess: excessOf(use, limits),
-        spend() {
+        spend: () => {
           hour.use = use;
         },
       };
     },
-    forget(agentId) {
+    forget(agentId: string): void {
       current.delete(agentId);
     },
   };

@@ -4,6 +4,7 @@ import type { Broker } from "#protocol/broker.ts";
 import { decodeMessage } from "#protocol/codec.ts";
 import { Presence } from "#protocol/messages.ts";
 import { agentTopic, parseAgentTopic } from "#protocol/topics.ts";
+import { nothingDone } from "../store/decision-record.ts";
 import type { DecisionStore } from "../store/store.ts";
 
 export interface IdentityWatchParts {
@@ -109,7 +110,7 @@ export class IdentityWatch {
       reason: `${agentId}: ${reason}`,
       agents: [agentId],
       inputs,
-      outcome: { activated: [], stoodBy: [], skipped: [] },
+      outcome: nothingDone,
     });
   }
 }

@@ -12,41 +12,28 @@ export interface AgentFaults {
 
 export type FaultKind = "refused" | "setAside" | "conflicts";
 
-export interface IngestTotals {
-  readonly refused: number;
-  readonly setAside: number;
-  readonly conflicts: number;
-  /** Messages of agents beyond `ingest.maxAgents`. */
-  readonly noRoom: number;
-  /** Reason why minutes can't be stored now; null when they can. They are not acknowledged, so agents send them again. */
-  readonly storeFault: string | null;
-  /** Time of the newest of each kind; null: none yet. */
-  readonly lastConflictMs: number | null;
-  readonly lastNoRoomMs: number | null;
-}
-
-export interface IngestCounts {
-  /** Counts a fault; `agentId` is null for an unknown agent. */
-  note(agentId: string | null, kind: FaultKind, reason: string, nowMs: number): void;
-  noteNoRoom(nowMs: number): void;
-  /** Result of storing the newest minute: null, or why it failed. */
-  noteStored(fault: string | null): void;
-  of(agentId: string): AgentFaults;
-  totals(): IngestTotals;
-  forget(agentId: string): void;
-}
-
 const noFaults: AgentFaults = { refused: 0, setAside: 0, conflicts: 0, lastReason: null, lastAtMs: null };
 
-export function createIngestCounts(): IngestCounts {
+export type IngestCounts = ReturnType<typeof createIngestCounts>;
+
+/** Counts of messages that were not accepted as sent, by agent and in all. */
+export function createIngestCounts() {
   const byAgent = new Map<string, AgentFaults>();
-  const totals = { refused: 0, setAside: 0, conflicts: 0, noRoom: 0, storeFault: null as string | null };
-  let lastConflictMs: number | null = null;
-  let lastNoRoomMs: number | null = null;
+  const totals = {
+    ...{ refused: 0, setAside: 0, conflicts: 0 },
+    /** Messages of agents beyond `ingest.maxAgents`. */
+    noRoom: 0,
+    /** Reason why minutes can't be stored now; null when they can. They are not acknowledged, so agents send them again. */
+    storeFault: null as string | null,
+    /** Time of the newest of each kind; null: none yet. */
+    lastConflictMs: null as number | null,
+    lastNoRoomMs: null as number | null,
+  };
   return {
-    note(agentId, kind, reason, nowMs) {
+    /** Counts a fault; `agentId` is null for an unknown agent. */
+    note(agentId: string | null, kind: FaultKind, reason: string, nowMs: number): void {
       totals[kind] += 1;
-      if (kind === "conflicts") lastConflictMs = nowMs;
+      if (kind === "conflicts") totals.lastConflictMs = nowMs;
       if (agentId === null) return;
       const before = byAgent.get(agentId) ?? noFaults;
       byAgent.set(agentId, {
@@ -56,16 +43,17 @@ export function createIngestCounts(): IngestCounts {
         lastAtMs: Math.round(nowMs),
       });
     },
-    noteNoRoom(nowMs) {
+    noteNoRoom(nowMs: number): void {
       totals.noRoom += 1;
-      lastNoRoomMs = nowMs;
+      totals.lastNoRoomMs = nowMs;
     },
-    noteStored(fault) {
+    /** Result of storing the newest minute: null, or why it failed. */
+    noteStored(fault: string | null): void {
       totals.storeFault = fault;
     },
-    of: (agentId) => byAgent.get(agentId) ?? noFaults,
-    totals: () => ({ ...totals, lastConflictMs, lastNoRoomMs }),
-    forget(agentId) {
+    of: (agentId: string) => byAgent.get(agentId) ?? noFaults,
+    totals: () => ({ ...totals }),
+    forget(agentId: string): void {
       byAgent.delete(agentId);
     },
   };

@@ -8,9 +8,7 @@ import { type AgentChannel, agentChannels, agentTopic, parseAgentTopic } from "#
 import type { AgentStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 import { type AgentState, observeBirth, observePresence, observeReported, unknownAgent } from "./agent-state.ts";
 import { withPlausibleCapacity } from "./check-plausible.ts";
-import type { Fleet } from "./fleet.ts";
-import type { IngestCounts } from "./ingest-counts.ts";
-import { MinuteIntake, type MinuteOutcome } from "./minute-intake.ts";
+import { MinuteIntake, type MinuteIntakeParts, type MinuteOutcome } from "./minute-intake.ts";
 import { RebirthRequests } from "./rebirth-requests.ts";
 
 export type IngestOutcome =
@@ -21,23 +19,16 @@ export type IngestOutcome =
   /** A minute that can't be stored: not acknowledged, so it comes again. */
   | "failed";
 
-export interface IngestParts {
+export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "counted" | "onRebirth"> {
   readonly fleetName: string;
-  readonly fleet: Fleet;
   readonly store: AgentStore & MinuteStore & SetAsideStore;
   readonly broker: Broker;
   readonly limits: { readonly rebirthIntervalMs: number; readonly maxAgents: number; readonly minutesKeptMs: number };
-  readonly counts: IngestCounts;
   /** Retires an agent that a new one can replace; false when there is none. */
   readonly retireOne: () => Promise<boolean>;
-  /** Usual capacity of an agent, texts a second: figures out of all proportion to it are implausible. */
-  readonly usualCapacityQps: number;
-  readonly nowMs: () => number;
   readonly log: Logger;
   /** Called for every message, for the metrics. */
   readonly onMessage: (channel: AgentChannel | "unknown", outcome: IngestOutcome) => void;
-  /** Called with each minute that is new to the store. */
-  readonly onMinute: (data: MinuteData, agent: AgentState) => void;
   /** Called when an agent comes, goes, or describes itself anew. */
   readonly onAgentChanged: (before: AgentState | undefined, after: AgentState) => void;
 }

@@ -5,7 +5,7 @@ import type { MinuteStore, SetAsideStore } from "../store/store.ts";
 import { type AgentState, maxAheadMs, observeMinute, type RebirthCause, textsOf } from "./agent-state.ts";
 import { aheadOfClock, implausibleMinute } from "./check-plausible.ts";
 import type { Fleet } from "./fleet.ts";
-import { createHourBudget } from "./hour-budget.ts";
+import { createHourBudget, type HourBudget } from "./hour-budget.ts";
 import type { IngestCounts } from "./ingest-counts.ts";
 
 export type MinuteOutcome =
@@ -36,7 +36,7 @@ export const maxSetAside = { ofAgent: 100, inAll: 5000 } as const;
 /** Takes in minutes: judges, stores and counts them, in this order. A minute that can't be stored throws and changes nothing. */
 export class MinuteIntake {
   readonly #parts: MinuteIntakeParts;
-  readonly #budget: ReturnType<typeof createHourBudget>;
+  readonly #budget: HourBudget;
   #setAsideSincePrune = 0;
 
   constructor(parts: MinuteIntakeParts) {

@@ -3,6 +3,7 @@ import type { Logger } from "#platform/log.ts";
 import { dayMs, hourMs } from "#platform/time.ts";
 import type { Broker } from "#protocol/broker.ts";
 import { type AgentChannel, agentChannels, agentTopic } from "#protocol/topics.ts";
+import { nothingDone } from "../store/decision-record.ts";
 import type { AgentStore, DecisionStore, MinuteStore } from "../store/store.ts";
 import { type AgentState, availabilityOf } from "./agent-state.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
@@ -113,7 +114,7 @@ export class Retirement {
       reason: `${agentId}: ${reason}`,
       agents: [agentId],
       inputs: { lastHeardMs: agent.lastHeardMs },
-      outcome: { activated: [], stoodBy: [], skipped: [] },
+      outcome: nothingDone,
     });
   }
 

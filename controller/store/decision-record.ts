@@ -29,6 +29,8 @@ export interface DecisionOutcome {
   readonly late?: readonly { readonly agentId: string; readonly reason: string }[];
 }
 
+export const nothingDone: DecisionOutcome = { activated: [], stoodBy: [], skipped: [] };
+
 /** A decision as it is stored and shown: nothing is recomputed later. */
 export interface NewDecision {
   readonly atMs: number;

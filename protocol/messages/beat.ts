@@ -1,7 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import { amount, bounds, count, text } from "../bounds.ts";
 import { CapacityEstimate, RefusedRequests, Utilization } from "./demand.ts";
-import { AgentRole, described, envelope, orNull, roleMeaning, strict } from "./fields.ts";
+import { AgentRole, described, envelope, roleMeaning } from "./fields.ts";
 
 export const ModelBeat = Type.Object(
   {

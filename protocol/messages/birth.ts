@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { literals, orNull, strict } from "#platform/schema-parts.ts";
 import { amount, bounds, count, HttpUrl, record, TimeMs, text } from "../bounds.ts";
-import { described, envelope, literals, ModeId, orNull, Qps, strict } from "./fields.ts";
+import { described, envelope, ModeId, Qps } from "./fields.ts";
 
 const Watts = amount(bounds.watts);
 

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { literals, strict } from "#platform/schema-parts.ts";
 import { Identifier, TimeMs, text } from "../bounds.ts";
-import { described, envelope, literals, strict } from "./fields.ts";
+import { described, envelope } from "./fields.ts";
 
 export const ControllerState = Type.Object(
   {

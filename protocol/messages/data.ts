@@ -1,8 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import { minuteMs } from "#platform/time.ts";
 import { amount, bounds, count, TimeMs, text } from "../bounds.ts";
 import { CapacityEstimate, RefusedRequests, Utilization } from "./demand.ts";
-import { AgentRole, described, envelope, orNull, roleMeaning, strict } from "./fields.ts";
+import { AgentRole, described, envelope, roleMeaning } from "./fields.ts";
 import { ForecastAccuracy, ForecastReport } from "./forecast.ts";
 import { MinutePower } from "./power.ts";
 

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { literals, orNull, strict } from "#platform/schema-parts.ts";
 import { amount, bounds, count, text } from "../bounds.ts";
-import { described, literals, orNull, Qps, Share, strict } from "./fields.ts";
+import { described, Qps, Share } from "./fields.ts";
 
 /** Causes for which a request got no vectors, other than a fault of the request itself. */
 export const RefusalCause = literals("queue", "deadline", "standby", "rate-limit", "error");

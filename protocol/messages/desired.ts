@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { literals, orNull, strict } from "#platform/schema-parts.ts";
 import { Identifier, TimeMs, text } from "../bounds.ts";
-import { AgentRole, described, envelope, literals, orNull, roleMeaning, strict, Version } from "./fields.ts";
+import { AgentRole, described, envelope, roleMeaning, Version } from "./fields.ts";
 
 /** The document by which the controller tells an agent what to be. */
 export const Desired = Type.Object(

@@ -1,12 +1,9 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { literals } from "#platform/schema-parts.ts";
 import { amount, bounds, count, Identifier, TimeMs } from "../bounds.ts";
 
 /** Parts that several messages share. Each field's `description` becomes its row in docs/mqtt.md (scripts/build-reference.ts). */
 
-export const strict = { additionalProperties: false } as const;
-export const literals = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
-export const orNull = <T extends TSchema>(schema: T, description?: string) =>
-  Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
 /** The same schema with a description of what it holds here. */
 export const described = <T extends TSchema>(schema: T, description: string): T => ({ ...schema, description });
 

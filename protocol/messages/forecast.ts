@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import { amount, bounds, count, record, TimeMs, text } from "../bounds.ts";
-import { described, orNull, Qps, Share, strict } from "./fields.ts";
+import { described, Qps, Share } from "./fields.ts";
 
 /** Figures about forecasts, in percent of the actual traffic: of next to nothing they may be large. */
 const Percent = amount(1e9);

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import { amount, bounds, text } from "../bounds.ts";
-import { described, ModeId, orNull, Share, strict } from "./fields.ts";
+import { described, ModeId, Share } from "./fields.ts";
 
 const energyJ = (description: string) => described(amount(bounds.energyJ), description);
 

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { literals, orNull, strict } from "#platform/schema-parts.ts";
 import { HttpUrl, text } from "../bounds.ts";
-import { AgentRole, described, envelope, literals, orNull, roleMeaning, strict } from "./fields.ts";
+import { AgentRole, described, envelope, roleMeaning } from "./fields.ts";
 
 const MacAddress = Type.String({
   pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$",

@@ -1,5 +1,6 @@
 import type { KnownMode } from "#agent/power/energy/mode-energy.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
+import { joulesPerKwh } from "#platform/energy.ts";
 import { UsageError } from "#platform/errors.ts";
 import type { PowerPolicy } from "../power-config.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
@@ -34,7 +35,6 @@ const teachingMinutes = 12 * 60;
 const historyMinutes = 60;
 const minDemandMinutes = 40;
 const forecastSteps = 15;
-const joulesPerKwh = 3_600_000;
 
 /**
  * Replays the newest days of a demand through the policy with the real forecaster, and compares it with the same policy knowing the next 15

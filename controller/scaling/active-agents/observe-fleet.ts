@@ -2,6 +2,7 @@ import { type AgentState, availabilityOf, ownRoleOf } from "#controller/fleet/ag
 import { liveQps } from "#controller/fleet/fleet.ts";
 import type { Machines } from "#controller/scaling/actuators/machines.ts";
 import type { Override } from "#controller/store/store.ts";
+import { joulesPerKwh } from "#platform/energy.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { AgentRole, Desired, PowerModeProfile, Presence } from "#protocol/messages.ts";
 import type { ActWatch } from "./act-watch.ts";
@@ -9,7 +10,6 @@ import type { AgentCandidate } from "./scaling-inputs.ts";
 
 /** Time within which a sleeping agent that is wanted must serve; after that it is not counted on. */
 const wakeWithinMs = 5 * minuteMs;
-const joulesPerKwh = 3_600_000;
 
 export interface ObservedFleet {
   readonly candidates: readonly AgentCandidate[];

@@ -3,6 +3,7 @@ import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { availabilityOf, ownRoleOf, unknownAgent } from "../../fleet/agent-state.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
+import { nothingDone } from "../../store/decision-record.ts";
 import type { DecisionStore } from "../../store/store.ts";
 import type { CapacityConfig } from "./capacity-config.ts";
 import type { CapacityProvider } from "./capacity-provider.ts";
@@ -98,7 +99,7 @@ export class Machines {
       reason: `${agentId}: ${reason}`,
       agents: [agentId],
       inputs: { provider: this.#byAgent.get(agentId)?.kind ?? null },
-      outcome: { activated: [], stoodBy: [], skipped: [] },
+      outcome: nothingDone,
     });
   }
 

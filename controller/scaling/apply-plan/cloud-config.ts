@@ -1,8 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { cloudTerms } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { integer, number } from "#platform/config-fields.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
-
-const strict = { additionalProperties: false } as const;
 
 /** Capacity that can be rented, and the agents that are its units, if the controller may switch them. */
 export const CloudOfferConfig = Type.Object(
@@ -15,26 +15,11 @@ export const CloudOfferConfig = Type.Object(
       maximum: 1e12,
       description: "texts a second that one unit carries",
     }),
-    p95Ms: Type.Number({
-      default: 0,
-      minimum: 0,
-      maximum: 1e12,
-      description: "95th percentile of latency at the target utilisation",
-    }),
-    usdPerHour: Type.Number({
-      default: 0,
-      minimum: 0,
-      maximum: 1e6,
-      description: "cost of one unit, from the order on",
-    }),
-    usdPerRequest: Type.Number({ default: 0, minimum: 0, maximum: 1e6, description: "cost of each request, on top" }),
-    startupS: Type.Number({
-      default: 0,
-      minimum: 0,
-      maximum: 86_400,
-      description: "seconds from the order until it serves",
-    }),
-    max: Type.Integer({ default: 1, minimum: 1, maximum: 10_000, description: "units; with agents: as many as these" }),
+    p95Ms: number(0, [0, 1e12], "95th percentile of latency at the target utilisation"),
+    usdPerHour: number(0, [0, 1e6], "cost of one unit, from the order on"),
+    usdPerRequest: number(0, [0, 1e6], "cost of each request, on top"),
+    startupS: number(0, [0, 86_400], "seconds from the order until it serves"),
+    max: integer(1, [1, 10_000], "units; with agents: as many as these"),
     agents: Type.Array(Identifier, {
       default: [],
       maxItems: 10_000,

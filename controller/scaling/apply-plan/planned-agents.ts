@@ -43,18 +43,9 @@ export function plainGoesFirst(
   { maxReplicas }: Pick<ScalingConfig, "maxReplicas">,
 ): boolean {
   if (forecastPeakQps === null) return true;
-  switch (plain.kind) {
-    case "hold":
-      return ["warming-up", "no-agents", "no-data"].includes(plain.rule);
-    case "scale-out":
-      return plain.rule !== "peak" && plain.rule !== "overloaded";
-    case "scale-in":
-      return plain.rule === "override" || plain.figures.activeCount > maxReplicas;
-    case "change-modes":
-      return false;
-    default:
-      return plain satisfies never;
-  }
+  if (plain.kind === "hold") return ["warming-up", "no-agents", "no-data"].includes(plain.rule);
+  if (plain.kind === "scale-out") return plain.rule !== "peak" && plain.rule !== "overloaded";
+  return plain.kind === "scale-in" && (plain.rule === "override" || plain.figures.activeCount > maxReplicas);
 }
 
 /** Decides by the fleet plan, where the plain rule does not go first. */

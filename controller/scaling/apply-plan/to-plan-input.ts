@@ -1,5 +1,6 @@
 import type { Prices } from "#controller/cost/price-minute.ts";
 import type { FleetPlanInput, PlanDevice } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import type { PlanConfig } from "./plan-config.ts";
 
 /** An agent as a plan sees it. */
@@ -98,15 +99,11 @@ function dearestRequestUsd(devices: readonly PlanDevice[], targetUtilization: nu
 export function toPlanInput(
   agents: readonly PlannableAgent[],
   demandQps: readonly number[],
-  terms: {
-    readonly capacityPerReplicaQps: number;
-    readonly targetUtilization: number;
-  },
+  { capacityPerReplicaQps, targetUtilization }: Pick<ScalingConfig, "capacityPerReplicaQps" | "targetUtilization">,
   plan: PlanConfig,
 ): FleetPlanInput {
-  const { targetUtilization } = terms;
   const tariffUsdPerKwh = Math.max(0, ...agents.map(({ prices }) => prices.tariffUsdPerKwh));
-  const devices = agents.map((agent) => deviceOf(agent, terms.capacityPerReplicaQps, tariffUsdPerKwh, plan));
+  const devices = agents.map((agent) => deviceOf(agent, capacityPerReplicaQps, tariffUsdPerKwh, plan));
   return {
     stepS,
     horizonSteps: demandQps.length,

@@ -4,6 +4,7 @@ import type { PeakAt, ScalingInputs } from "#controller/scaling/active-agents/sc
 import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import { decideReplicas } from "#controller/scaling/reference/hpa/decide-replicas.ts";
 import { ReplicaInputs } from "#controller/scaling/reference/hpa/replica-inputs.ts";
+import { joulesPerKwh } from "#platform/energy.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
@@ -146,7 +147,7 @@ export function predictive(fleet: BacktestFleet): BacktestPolicy {
             unavailable: null,
             active: mode !== off,
             capacityQps: top?.capacityQps ?? 0,
-            energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / 3_600_000) * fleet.tariffUsdPerKwh,
+            energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / joulesPerKwh) * fleet.tariffUsdPerKwh,
             wattsPerQps,
             overrideRole: null,
           };

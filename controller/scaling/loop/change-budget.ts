@@ -7,25 +7,24 @@ import type { DisruptionBudgetInput } from "./disruption-budget.ts";
 import { explainDeferredAct } from "./explain-disruption-budget.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 
-/** Keeps what a minute changes within the budget. */
-export interface ChangeBudget {
-  /**
-   * Returns the part of a revalidated decision that may still be done this minute, and counts it as done; the rest is skipped, with the
-   * reason.
-   */
-  cut(decision: FleetChange, outcome: DecisionOutcome, candidates: readonly AgentCandidate[]): DecisionOutcome;
-}
+export type ChangeBudget = ReturnType<typeof createChangeBudget>;
 
 const kinds = ["activate", "standBy", "modes"] as const;
 
+/** Keeps what a minute changes within the budget. */
 export function createChangeBudget(
   { budget, enabled }: Pick<ScalingConfig, "budget" | "enabled">,
   { documents }: Pick<DesiredDocuments, "documents">,
   nowMs: () => number,
-): ChangeBudget {
+) {
   let spent: { readonly atMs: number; readonly kind: keyof BudgetedActs }[] = [];
   return {
-    cut({ modes = [] }, { activated, stoodBy, skipped }, candidates) {
+    /** Returns the part of a revalidated decision that may still be done this minute, and counts it as done; the rest is skipped, with the reason. */
+    cut(
+      { modes = [] }: FleetChange,
+      { activated, stoodBy, skipped }: DecisionOutcome,
+      candidates: readonly AgentCandidate[],
+    ): DecisionOutcome {
       const now = nowMs();
       spent = spent.filter(({ atMs }) => atMs > now - minuteMs && atMs <= now);
       const used = (kind: keyof BudgetedActs) => spent.filter((each) => each.kind === kind).length;

@@ -23,6 +23,7 @@ import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-p
 import { boundsOf, type ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
+import { nothingDone } from "#controller/store/decision-record.ts";
 import type { DecisionStore } from "#controller/store/store.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import { medianPeakQps } from "#forecast/median-peak.ts";
@@ -33,7 +34,7 @@ import type { ForecastReport } from "#protocol/messages.ts";
 import { actOnDecision, type DecisionActsParts } from "./act-on-decision.ts";
 import { ActOutcomes } from "./act-outcomes.ts";
 import { createChangeBudget } from "./change-budget.ts";
-import { agentsOf, DecisionRecords, nothingDone } from "./decision-records.ts";
+import { agentsOf, DecisionRecords } from "./decision-records.ts";
 import { type DocumentUpkeepParts, endOverrides, remindLaggards, renewModes } from "./document-upkeep.ts";
 import { listProposals } from "./list-proposals.ts";
 import type { ScalingConfig } from "./scaling-config.ts";

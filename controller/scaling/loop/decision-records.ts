@@ -1,10 +1,8 @@
 import type { ActiveAgentsDecision, Explained, FleetChange } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
-import type { DecisionOutcome, NewDecision } from "#controller/store/decision-record.ts";
+import { type DecisionOutcome, type NewDecision, nothingDone } from "#controller/store/decision-record.ts";
 import type { DecisionStore } from "#controller/store/store.ts";
 import type { Logger } from "#platform/log.ts";
-
-export const nothingDone: DecisionOutcome = { activated: [], stoodBy: [], skipped: [] };
 
 /** Lists the agents that a decision is about, each once. */
 export function agentsOf({ activate, standBy, modes = [] }: FleetChange): string[] {
@@ -58,9 +56,8 @@ export class DecisionRecords {
     if (would === this.#previewed) return;
     this.#previewed = would;
     if (would === null) return;
-    await this.insert({
-      ...{ atMs, kind: "preview", rule: kind, reason, agents: [], inputs: { scaling }, outcome: nothingDone },
-    });
+    const inputs = { scaling };
+    await this.insert({ atMs, kind: "preview", rule: kind, reason, agents: [], inputs, outcome: nothingDone });
     this.#log.info({ policy, kind, replicas }, `in preview, not acted on: ${reason}`);
   }
 }

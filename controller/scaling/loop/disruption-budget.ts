@@ -1,6 +1,6 @@
-import { type Static, Type } from "@sinclair/typebox";
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { strict } from "#platform/schema-parts.ts";
 
-const strict = { additionalProperties: false } as const;
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 
 /** Schema of a number, or of a share of the fleet such as "25%". */
@@ -22,7 +22,7 @@ export const DisruptionBudget = Type.Object(
 );
 export type DisruptionBudget = Static<typeof DisruptionBudget>;
 
-const acts = <T extends ReturnType<typeof Type.Integer> | ReturnType<typeof Type.Array>>(schema: T) =>
+const acts = <T extends TSchema>(schema: T) =>
   Type.Object({ activate: schema, standBy: schema, modes: schema }, { ...strict, default: {} });
 
 /** Input of `decideDisruptionBudget`. */
@@ -32,14 +32,7 @@ export const DisruptionBudgetInput = Type.Object(
     fleetSize: Type.Integer({ ...count, description: "agents that are known" }),
     notReady: Type.Integer({ ...count, default: 0, description: "agents meant to serve that can't now" }),
     lastMinute: acts(Type.Integer({ ...count, default: 0 })),
-    acts: Type.Object(
-      {
-        activate: Type.Array(Type.String(), { default: [] }),
-        standBy: Type.Array(Type.String(), { default: [] }),
-        modes: Type.Array(Type.String(), { default: [] }),
-      },
-      { ...strict, default: {} },
-    ),
+    acts: acts(Type.Array(Type.String(), { default: [] })),
     exempt: Type.Array(Type.String(), { default: [], description: "agents whose change is not counted" }),
   },
   strict,

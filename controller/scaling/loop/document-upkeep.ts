@@ -1,8 +1,9 @@
 import type { DesiredDocuments } from "#controller/fleet/desired-documents.ts";
 import type { Fleet } from "#controller/fleet/fleet.ts";
 import type { CapacityProvider } from "#controller/scaling/actuators/capacity-provider.ts";
+import { nothingDone } from "#controller/store/decision-record.ts";
 import type { Logger } from "#platform/log.ts";
-import { type DecisionRecords, nothingDone } from "./decision-records.ts";
+import type { DecisionRecords } from "./decision-records.ts";
 import { noHold } from "./overrides.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 

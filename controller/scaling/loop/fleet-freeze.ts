@@ -1,17 +1,8 @@
+import { nothingDone } from "#controller/store/decision-record.ts";
 import type { DecisionStore, Freeze, SafetyStore } from "#controller/store/store.ts";
 import { secondMs } from "#platform/time.ts";
 
-/** Switch that keeps the controller from changing anything. It is recorded like a decision and outlives a restart. */
-export interface FleetFreeze {
-  /** Loads what was stored. */
-  recover(): Promise<void>;
-  /** Returns the freeze in force; null when there is none or it has expired. */
-  current(): Freeze | null;
-  /** Freezes the fleet, or replaces the present freeze. */
-  set(reason: string, expiresInS: number | null): Promise<Freeze>;
-  /** Ends the freeze; returns false when there was none. */
-  end(): Promise<boolean>;
-}
+export type FleetFreeze = ReturnType<typeof createFleetFreeze>;
 
 export interface FleetFreezeParts {
   readonly store: SafetyStore & Pick<DecisionStore, "insertDecision">;
@@ -19,25 +10,21 @@ export interface FleetFreezeParts {
   readonly onChange: () => void;
 }
 
-export function createFleetFreeze({ store, nowMs, onChange }: FleetFreezeParts): FleetFreeze {
+/** Switch that keeps the controller from changing anything. It is recorded like a decision and outlives a restart. */
+export function createFleetFreeze({ store, nowMs, onChange }: FleetFreezeParts) {
   let freeze: Freeze | null = null;
   const record = (rule: string, reason: string, inputs: Readonly<Record<string, unknown>>) =>
-    store.insertDecision({
-      atMs: nowMs(),
-      kind: "freeze",
-      rule,
-      reason,
-      agents: [],
-      inputs,
-      outcome: { activated: [], stoodBy: [], skipped: [] },
-    });
+    store.insertDecision({ atMs: nowMs(), kind: "freeze", rule, reason, agents: [], inputs, outcome: nothingDone });
+  /** Returns the freeze in force; null when there is none or it has expired. */
   const current = () => (freeze === null || (freeze.untilMs !== null && freeze.untilMs <= nowMs()) ? null : freeze);
   return {
-    async recover() {
+    /** Loads what was stored. */
+    async recover(): Promise<void> {
       freeze = await store.loadFreeze();
     },
     current,
-    async set(reason, expiresInS) {
+    /** Freezes the fleet, or replaces the present freeze. */
+    async set(reason: string, expiresInS: number | null): Promise<Freeze> {
       const sinceMs = nowMs();
       const next: Freeze = { reason, sinceMs, untilMs: expiresInS === null ? null : sinceMs + expiresInS * secondMs };
       await store.saveFreeze(next);
@@ -47,7 +34,8 @@ export function createFleetFreeze({ store, nowMs, onChange }: FleetFreezeParts):
       onChange();
       return next;
     },
-    async end() {
+    /** Ends the freeze; returns false when there was none. */
+    async end(): Promise<boolean> {
       const ended = current();
       await store.removeFreeze();
       freeze = null;

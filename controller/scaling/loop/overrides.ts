@@ -14,13 +14,7 @@ export interface OverrideRequest {
   readonly expiresInS: number;
 }
 
-/** Operators' overrides of single agents. They are recorded like decisions. */
-export interface Overrides {
-  /** @throws ServiceError NOT_FOUND for an unknown agent, INVALID_REQUEST for a mode its board doesn't have. */
-  apply(agentId: string, request: OverrideRequest): Promise<{ override: Override; desired: Desired }>;
-  /** @throws ServiceError NOT_FOUND when there is none. */
-  end(agentId: string): Promise<{ override: Override; desired: Desired }>;
-}
+export type Overrides = ReturnType<typeof createOverrides>;
 
 export interface OverridesParts {
   readonly fleet: Fleet;
@@ -43,7 +37,8 @@ function invalid(param: string, message: string): ServiceError {
   return new ServiceError("INVALID_REQUEST", message, { details: { param } });
 }
 
-export function createOverrides({ fleet, desired, store, nowMs, onChange }: OverridesParts): Overrides {
+/** Operators' overrides of single agents. They are recorded like decisions. */
+export function createOverrides({ fleet, desired, store, nowMs, onChange }: OverridesParts) {
   const record = (kind: "override" | "override-ended", rule: string, override: Override, reason: string) =>
     store.insertDecision({
       atMs: nowMs(),
@@ -60,7 +55,8 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
     });
 
   return {
-    async apply(agentId, { role, powerMode, powerModeCap, expiresInS }) {
+    /** @throws ServiceError NOT_FOUND for an unknown agent, INVALID_REQUEST for a mode its board doesn't have. */
+    async apply(agentId: string, { role, powerMode, powerModeCap, expiresInS }: OverrideRequest) {
       const agent = fleet.get(agentId);
       if (agent === undefined) throw new ServiceError("NOT_FOUND", `no agent ${agentId} has been heard of`);
       if (role === undefined && powerMode === undefined && powerModeCap === undefined) {
@@ -73,14 +69,8 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
       }
       const createdAtMs = Math.round(nowMs());
       const expiresAtMs = createdAtMs + expiresInS * secondMs;
-      const override: Override = {
-        agentId,
-        role: role ?? null,
-        powerMode: powerMode ?? null,
-        powerModeCap: powerModeCap ?? null,
-        createdAtMs,
-        expiresAtMs,
-      };
+      const held = { powerMode: powerMode ?? null, powerModeCap: powerModeCap ?? null };
+      const override: Override = { agentId, role: role ?? null, ...held, createdAtMs, expiresAtMs };
       const wants = [
         role === undefined ? "" : `role ${role}`,
         powerMode === undefined ? "" : `power mode ${powerMode}`,
@@ -92,9 +82,8 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
         agentId,
         {
           ...(role === undefined ? {} : { role }),
-          powerMode: powerMode ?? null,
+          ...held,
           powerModeUntilMs: powerMode === undefined ? null : expiresAtMs,
-          powerModeCap: powerModeCap ?? null,
           powerModeCapUntilMs: powerModeCap === undefined ? null : expiresAtMs,
         },
         reason,
@@ -103,7 +92,8 @@ export function createOverrides({ fleet, desired, store, nowMs, onChange }: Over
       onChange();
       return { override, desired: document };
     },
-    async end(agentId) {
+    /** @throws ServiceError NOT_FOUND when there is none. */
+    async end(agentId: string) {
       const override = desired.overrides.get(agentId);
       if (override === undefined) throw new ServiceError("NOT_FOUND", `there is no override of ${agentId}`);
       const reason = "an operator ended the override";

@@ -3,6 +3,7 @@ import { recentMinutes } from "#controller/fleet/agent-state.ts";
 import { CapacityConfig } from "#controller/scaling/actuators/capacity-config.ts";
 import { CloudConfig } from "#controller/scaling/apply-plan/cloud-config.ts";
 import { PlanConfig } from "#controller/scaling/apply-plan/plan-config.ts";
+import { integer, number, orNull } from "#platform/config-fields.ts";
 import { DisruptionBudget } from "./disruption-budget.ts";
 
 /** Settings by which the number of active agents follows the traffic. Rates are texts a second of the clock's time. */
@@ -15,29 +16,17 @@ export const ScalingConfig = Type.Object(
         "active-agents: by the forecast peak; fleet-plan: by the cheapest plan for the coming minutes, power modes included",
     }),
     plan: PlanConfig,
-    policyFile: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
-      default: null,
-      description:
-        "a ScalingPolicy (docs/scaling-policy.md) that bounds the number of agents, read again when it changes; null: none",
-    }),
-    intervalMs: Type.Integer({
-      default: 60_000,
-      minimum: 1000,
-      maximum: 86_400_000,
-      description: "time between two decisions",
-    }),
-    offsetMs: Type.Integer({
-      default: 10_000,
-      minimum: 0,
-      maximum: 86_400_000,
-      description: "how long after the minute a decision is made, so that the minute's records have arrived",
-    }),
-    warmUpMs: Type.Integer({
-      default: 120_000,
-      minimum: 0,
-      maximum: 86_400_000,
-      description: "after a start the fleet is only listened to for this long",
-    }),
+    policyFile: orNull(
+      Type.String({ minLength: 1, maxLength: 4096 }),
+      "a ScalingPolicy (docs/scaling-policy.md) that bounds the number of agents, read again when it changes; null: none",
+    ),
+    intervalMs: integer(60_000, [1000, 86_400_000], "time between two decisions"),
+    offsetMs: integer(
+      10_000,
+      [0, 86_400_000],
+      "how long after the minute a decision is made, so that the minute's records have arrived",
+    ),
+    warmUpMs: integer(120_000, [0, 86_400_000], "after a start the fleet is only listened to for this long"),
     capacityPerReplicaQps: Type.Number({
       default: 350,
       exclusiveMinimum: 0,
@@ -50,59 +39,44 @@ export const ScalingConfig = Type.Object(
       maximum: 1,
       description: "share of the capacity that the expected traffic may use",
     }),
-    minReplicas: Type.Integer({ default: 2, minimum: 1, maximum: 100_000, description: "min active agents" }),
-    maxReplicas: Type.Integer({ default: 20, minimum: 1, maximum: 100_000, description: "max active agents" }),
-    tolerance: Type.Number({
-      default: 0.2,
-      minimum: 0,
-      maximum: 100,
-      description: "share of the active agents up to which a change is not made",
-    }),
+    minReplicas: integer(2, [1, 100_000], "min active agents"),
+    maxReplicas: integer(20, [1, 100_000], "max active agents"),
+    tolerance: number(0.2, [0, 100], "share of the active agents up to which a change is not made"),
     maxScaleUpFactor: Type.Number({
       default: 2,
       exclusiveMinimum: 1,
       maximum: 100_000,
       description: "max factor by which one decision raises the number of agents",
     }),
-    stabilizationMs: Type.Integer({
-      default: 600_000,
-      minimum: 0,
-      maximum: 86_400_000,
-      description: "agents are put on standby only when the highest need of this long allows it",
-    }),
-    horizonMinutes: Type.Integer({
-      default: 15,
-      minimum: 1,
-      maximum: 240,
-      description: "minutes of the forecast that count",
-    }),
-    liveWindowMinutes: Type.Integer({
-      default: 1,
-      minimum: 1,
-      maximum: recentMinutes,
-      description: "minutes whose mean is the present rate; more than one for traffic of a few requests a minute",
-    }),
-    confirmWithinMs: Type.Integer({
-      default: 120_000,
-      minimum: 1000,
-      maximum: 86_400_000,
-      description: "an agent that was told to serve and has not reported it for this long is replaced",
-    }),
-    avoidForMs: Type.Integer({
-      default: 180_000,
-      minimum: 0,
-      maximum: 86_400_000,
-      description: "an agent that was replaced for not reporting is left out for this long",
-    }),
+    stabilizationMs: integer(
+      600_000,
+      [0, 86_400_000],
+      "agents are put on standby only when the highest need of this long allows it",
+    ),
+    horizonMinutes: integer(15, [1, 240], "minutes of the forecast that count"),
+    liveWindowMinutes: integer(
+      1,
+      [1, recentMinutes],
+      "minutes whose mean is the present rate; more than one for traffic of a few requests a minute",
+    ),
+    confirmWithinMs: integer(
+      120_000,
+      [1000, 86_400_000],
+      "an agent that was told to serve and has not reported it for this long is replaced",
+    ),
+    avoidForMs: integer(
+      180_000,
+      [0, 86_400_000],
+      "an agent that was replaced for not reporting is left out for this long",
+    ),
     budget: DisruptionBudget,
     capacity: CapacityConfig,
     cloud: CloudConfig,
-    maxDataAgeMs: Type.Integer({
-      default: 180_000,
-      minimum: 60_000,
-      maximum: 86_400_000,
-      description: "an online agent whose newest minute is older than this makes the picture incomplete",
-    }),
+    maxDataAgeMs: integer(
+      180_000,
+      [60_000, 86_400_000],
+      "an online agent whose newest minute is older than this makes the picture incomplete",
+    ),
   },
   {
     additionalProperties: false,

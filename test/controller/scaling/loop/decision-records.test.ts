@@ -4,7 +4,8 @@ import type {
   Explained,
   ScalingFigures,
 } from "#controller/scaling/active-agents/scaling-inputs.ts";
-import { DecisionRecords, nothingDone } from "#controller/scaling/loop/decision-records.ts";
+import { DecisionRecords } from "#controller/scaling/loop/decision-records.ts";
+import { nothingDone } from "#controller/store/decision-record.ts";
 import { createLogger } from "#platform/log.ts";
 import { createMemoryStore } from "../../memory-store.ts";
 

@@ -1,0 +1,1 @@
+export const joulesPerKwh = 3_600_000;
