@@ -1,4 +1,4 @@
-import type { AgentRole } from "#protocol/messages.ts";
+import type { AgentRole, RefusalCause } from "#protocol/messages.ts";
 
 /** One answered request, as the traffic record and the metrics see it. */
 export interface ServedRequest {
@@ -12,15 +12,27 @@ export interface ServedRequest {
   readonly latencyMs: number;
   /** The request's share of inference time. */
   readonly computeMs: number;
+  /** Texts whose vectors were in the cache. */
+  readonly cachedTexts: number;
+  /** Time that the request waited in the model's queue until its first batch was sent. */
+  readonly queueMs: number;
+}
+
+/** One request that was offered and got no vectors, other than by a fault of its own. */
+export interface RefusedRequest {
+  /** Id of the model that was asked for. */
+  readonly model: string;
+  readonly tenant: string;
+  readonly texts: number;
+  /** Estimated: the texts were not read. */
+  readonly tokens: number;
+  readonly cause: RefusalCause;
 }
 
 /** Records requests. */
 export interface TrafficSink {
   recordServed(request: ServedRequest): void;
-  /** Counts a request that failed on this side. */
-  recordError(): void;
-  /** Counts a refused request: queue full, standby, draining. */
-  recordRejected(): void;
+  recordRefused(request: RefusedRequest): void;
 }
 
 /** Limits a model's batches to the board's capacity: a simulated board paces them, a real one lets all through at once. */

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { registerGauge, registerGauges } from "#platform/fetch/scraped-metrics.ts";
+import type { RefusalCause } from "#protocol/messages.ts";
 import type { SentBatch } from "./batching/embedding-queue.ts";
 import { registerGpuMetrics } from "./gpu/gpu-metrics.ts";
 import type { GpuMonitor } from "./gpu/gpu-monitor.ts";
@@ -11,6 +12,7 @@ export type RequestStatus = "ok" | "invalid" | "rejected" | "error" | "cancelled
 
 export interface ServingMetrics {
   recordRequest(model: string, status: RequestStatus, latencyMs: number): void;
+  recordRefusal(model: string, cause: RefusalCause): void;
   recordTokens(model: string, tokens: number, truncatedTexts: number): void;
   recordBatch(batch: SentBatch): void;
   recordModelLookup(loaded: boolean): void;
@@ -49,6 +51,12 @@ export function createServingMetrics(
     "Embedding requests by model and outcome: ok, invalid, rejected, error, cancelled",
     "model",
     "status",
+  );
+  const refusals = counter(
+    "thormesh_refused_requests_total",
+    "Requests that were offered and got no vectors, by cause: queue, deadline, standby, rate-limit, error",
+    "model",
+    "cause",
   );
   const latency = histogram(
     "akidb_embed_latency_seconds",
@@ -130,6 +138,9 @@ export function createServingMetrics(
     recordRequest(model, status, latencyMs) {
       requests.inc({ model, status });
       if (status === "ok") latency.observe({ model }, latencyMs / 1000);
+    },
+    recordRefusal(model, cause) {
+      refusals.inc({ model, cause });
     },
     recordTokens(model, count, truncatedTexts) {
       tokens.inc({ model }, count);

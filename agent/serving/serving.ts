@@ -116,6 +116,7 @@ export class Serving {
     // What follows costs no time: the model is being loaded in its process.
     const embedder = new TextEmbedder({
       acquireModel: (name, signal) => pool.acquire(name, signal),
+      findModel: (name) => pool.find(name),
       queueDepth: () => pool.queueDepth(),
       sink: this.#options.sink,
       role: this.#role,

@@ -1,85 +1,112 @@
-import type { ServedRequest } from "#agent/serving/ports.ts";
+import type { RefusedRequest, ServedRequest } from "#agent/serving/ports.ts";
+import { demandTexts } from "#protocol/demand.ts";
 import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
 import { defaultTenant, type MinuteTraffic, type ModelTraffic, type TenantTraffic } from "#protocol/messages.ts";
 
-/** Counts of what was served in a minute under way. */
+/** Counts of what was asked for in a stretch of time: answered, or refused and why. */
 export interface MinuteCounts {
   add(request: ServedRequest): void;
-  addError(): void;
-  addRejected(): void;
-  texts(): number;
+  addRefused(request: RefusedRequest): void;
+  /** Returns the texts that needed capacity so far. */
+  demandTexts(): number;
   /** Returns the counts so far; a model's tenants only where there are others than the default one. */
   traffic(): Omit<MinuteTraffic, "minuteStartMs" | "observedMs">;
 }
 
-/** Pairs of model and tenant that are counted apart in one minute: more would exceed the limit of a message. */
-const maxPairs = 600;
-/** Name of all tenants beyond that together; no configured tenant can have it. */
-export const otherTenants = "(other)";
+/** Pairs of model and tenant that are counted apart in one minute: more, each with all its refusals, would exceed the limit of a message. */
+const maxPairs = 250;
+/** Models that one message can name. */
+const maxModels = 64;
+/** Name of all tenants, and of all models, beyond that together; none can be configured with it. */
+export const otherNames = "(other)";
 
+type Sums = Required<Omit<TenantTraffic, "tenant">>;
 interface ModelCounts {
-  readonly model: Omit<ModelTraffic, "tenants">;
-  readonly tenants: Map<string, TenantTraffic>;
+  readonly sums: Sums;
+  readonly latencyCounts: number[];
+  readonly tenants: Map<string, Sums>;
 }
 
-function isOfDefaultTenant({ tenants }: ModelCounts): boolean {
-  return tenants.size === 1 && tenants.has(defaultTenant);
+const emptySums = (): Sums => ({
+  ...{ requests: 0, texts: 0, tokens: 0, computeMs: 0, cachedTexts: 0, queueMs: 0 },
+  refused: [],
+});
+
+function addRefusal({ refused }: Sums, { cause, texts, tokens }: RefusedRequest): void {
+  let sum = refused.find((each) => each.cause === cause);
+  if (sum === undefined) {
+    sum = { cause, requests: 0, texts: 0, tokens: 0 };
+    refused.push(sum);
+  }
+  sum.requests += 1;
+  sum.texts += texts;
+  sum.tokens += tokens;
+}
+
+/** Leaves out what is zero: most tenants are refused nothing. */
+function briefly({ cachedTexts, queueMs, refused, ...sums }: Sums): Omit<TenantTraffic, "tenant"> {
+  return {
+    ...sums,
+    ...(cachedTexts > 0 && { cachedTexts }),
+    ...(queueMs > 0 && { queueMs }),
+    ...(refused.length > 0 && { refused }),
+  };
+}
+
+function toTraffic([model, { sums, latencyCounts, tenants }]: [string, ModelCounts]): ModelTraffic {
+  const isOfDefaultTenant = tenants.size === 1 && tenants.has(defaultTenant);
+  const named = [...tenants].map(([tenant, each]) => ({ tenant, ...briefly(each) }));
+  return { model, ...sums, latencyCounts, ...(isOfDefaultTenant ? {} : { tenants: named }) };
 }
 
 export function createMinuteCounts(): MinuteCounts {
   const models = new Map<string, ModelCounts>();
   let pairs = 0;
-  let errors = 0;
-  let rejected = 0;
 
   const countsOf = (model: string): ModelCounts => {
-    let counts = models.get(model);
-    if (counts === undefined) {
-      counts = {
-        model: { model, requests: 0, texts: 0, tokens: 0, computeMs: 0, latencyCounts: emptyLatencyCounts() },
-        tenants: new Map(),
-      };
-      models.set(model, counts);
-    }
-    return counts;
+    const known = models.get(model);
+    if (known !== undefined) return known;
+    if (models.size >= maxModels - 1 && model !== otherNames) return countsOf(otherNames);
+    const added = { sums: emptySums(), latencyCounts: emptyLatencyCounts(), tenants: new Map() };
+    models.set(model, added);
+    return added;
   };
 
-  const tenantOf = (counts: ModelCounts, tenant: string): TenantTraffic => {
+  const tenantOf = (counts: ModelCounts, tenant: string): Sums => {
     const known = counts.tenants.get(tenant);
     if (known !== undefined) return known;
-    if (pairs >= maxPairs && tenant !== otherTenants) return tenantOf(counts, otherTenants);
+    if (pairs >= maxPairs && tenant !== otherNames) return tenantOf(counts, otherNames);
     pairs += 1;
-    const added: TenantTraffic = { tenant, requests: 0, texts: 0, tokens: 0, computeMs: 0 };
+    const added = emptySums();
     counts.tenants.set(tenant, added);
     return added;
   };
 
+  const refusedBecause = (...causes: readonly string[]) =>
+    [...models.values()]
+      .flatMap(({ sums }) => sums.refused)
+      .reduce((sum, { cause, requests }) => sum + (causes.includes(cause) ? requests : 0), 0);
+
   return {
-    add({ model, tenant, texts, tokens, computeMs, latencyMs }) {
+    add({ model, tenant, latencyMs, ...request }) {
       const counts = countsOf(model);
-      for (const sum of [counts.model, tenantOf(counts, tenant)]) {
-        sum.requests += 1;
-        sum.texts += texts;
-        sum.tokens += tokens;
-        sum.computeMs += computeMs;
+      for (const sums of [counts.sums, tenantOf(counts, tenant)]) {
+        sums.requests += 1;
+        for (const kind of ["texts", "tokens", "computeMs", "cachedTexts", "queueMs"] as const)
+          sums[kind] += request[kind];
       }
       const bucket = latencyBucket(latencyMs);
-      counts.model.latencyCounts[bucket] = (counts.model.latencyCounts[bucket] ?? 0) + 1;
+      counts.latencyCounts[bucket] = (counts.latencyCounts[bucket] ?? 0) + 1;
     },
-    addError() {
-      errors += 1;
+    addRefused(request) {
+      const counts = countsOf(request.model);
+      for (const sums of [counts.sums, tenantOf(counts, request.tenant)]) addRefusal(sums, request);
     },
-    addRejected() {
-      rejected += 1;
-    },
-    texts: () => [...models.values()].reduce((sum, { model }) => sum + model.texts, 0),
+    demandTexts: () => [...models.values()].reduce((total, { sums }) => total + demandTexts(sums), 0),
     traffic: () => ({
-      errors,
-      rejected,
-      models: [...models.values()].map((counts) => ({
-        ...counts.model,
-        ...(isOfDefaultTenant(counts) ? {} : { tenants: [...counts.tenants.values()] }),
-      })),
+      errors: refusedBecause("deadline", "error"),
+      rejected: refusedBecause("queue", "standby", "rate-limit"),
+      models: [...models].map(toTraffic),
     }),
   };
 }

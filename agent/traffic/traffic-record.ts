@@ -1,4 +1,4 @@
-import type { ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
+import type { RefusedRequest, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
 import type { MinuteRate } from "#forecast/forecaster.ts";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
@@ -73,7 +73,7 @@ function prepare(database: StateDatabase) {
   };
 }
 
-/** Durable record of what was served, minute by minute of the clock's time: a crash loses at most the minute under way. */
+/** Durable record of what was asked for, answered or not, minute by minute of the clock's time: a crash loses at most the minute under way. */
 export class TrafficRecord implements TrafficSink {
   readonly #bootId: string;
   readonly #nowMs: () => number;
@@ -111,12 +111,8 @@ export class TrafficRecord implements TrafficSink {
     this.#current().add(request);
   }
 
-  recordError(): void {
-    this.#current().addError();
-  }
-
-  recordRejected(): void {
-    this.#current().addRejected();
+  recordRefused(request: RefusedRequest): void {
+    this.#current().addRefused(request);
   }
 
   /**
@@ -132,7 +128,7 @@ export class TrafficRecord implements TrafficSink {
     return this.#closeUntil(Math.round(nowMs));
   }
 
-  /** Returns texts a second in each of the `count` minutes before that of `nowMs`, oldest first; null where less than half was observed. */
+  /** Returns the demand, texts a second, in each of the `count` minutes before that of `nowMs`, oldest first; null where less than half was observed. */
   recentRates(count: number, nowMs: number): MinuteRate[] {
     const endMs = startOfMinute(nowMs);
     const startMs = endMs - count * minuteMs;
@@ -155,13 +151,13 @@ export class TrafficRecord implements TrafficSink {
     return onDisk + this.#unwritten.length;
   }
 
-  /** Returns texts a second: of the minute under way, of the last minute in its first 20 s, or of the last 60 s while it has few texts. */
+  /** Returns the demand, texts a second: of the minute under way, of the last minute in its first 20 s, or of the last 60 s while it has few texts. */
   liveQps(nowMs: number): number {
     const minuteStartMs = startOfMinute(nowMs);
     const elapsedMs = nowMs - Math.max(minuteStartMs, this.#observedFromMs);
     const lastTexts = this.#lastClosedTexts;
     if (elapsedMs < 20_000) return lastTexts / (minuteMs / 1000);
-    const texts = this.#open.get(minuteStartMs)?.texts() ?? 0;
+    const texts = this.#open.get(minuteStartMs)?.demandTexts() ?? 0;
     // A few texts in 20 s are no rate: one more or less would look like a change. The last 60 s are better.
     if (texts < minTextsOfRate && lastTexts > 0)
       return (texts + lastTexts * Math.max(0, 1 - elapsedMs / minuteMs)) / (minuteMs / 1000);
@@ -237,7 +233,7 @@ export class TrafficRecord implements TrafficSink {
     const counts = this.#open.get(minuteStartMs) ?? createMinuteCounts();
     this.#open.delete(minuteStartMs);
     const traffic: MinuteTraffic = { minuteStartMs, observedMs, ...counts.traffic() };
-    const texts = counts.texts();
+    const texts = counts.demandTexts();
     this.#seq += 1;
     this.#lastClosedTexts = texts;
     const minute = { bootId: this.#bootId, seq: this.#seq, traffic };

@@ -6,6 +6,7 @@ import {
   type AgentState,
   availabilityOf,
   liveQpsOf,
+  offeredOf,
   ownRoleOf,
   recentLatencyMs,
   requestsOf,
@@ -28,6 +29,7 @@ export function minuteView(data: MinuteData): MinuteView {
   return {
     minuteStartMs: traffic.minuteStartMs,
     qps: textsOf(data) / 60,
+    offeredQps: offeredOf(data) / 60,
     requests: requestsOf(data),
     errors: traffic.errors,
     rejected: traffic.rejected,

@@ -33,7 +33,8 @@ const OverrideView = Type.Object({
 
 export const MinuteView = Type.Object({
   minuteStartMs: number("start of the minute"),
-  qps: number("texts a second"),
+  qps: number("texts a second that were answered"),
+  offeredQps: number("texts a second that were asked for, answered or not"),
   requests: count("requests that were answered"),
   errors: count("requests that failed on the agent's side"),
   rejected: count("requests that were turned away"),

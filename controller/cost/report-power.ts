@@ -1,8 +1,8 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { joulesPerKwh } from "#platform/energy.ts";
 import { minuteMs } from "#platform/time.ts";
+import { demandOf } from "#protocol/demand.ts";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
-import { textsOf } from "../fleet/agent-state.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
@@ -137,7 +137,7 @@ export class PowerReportBuilder {
       this.#withoutProfile.add(agentId);
       return;
     }
-    const demandQps = traffic.observedMs > 0 ? textsOf({ traffic }) / (traffic.observedMs / 1000) : 0;
+    const demandQps = traffic.observedMs > 0 ? demandOf(traffic) / (traffic.observedMs / 1000) : 0;
     const seconds = power.measuredMs / 1000;
     sum.topModeJ += wattsAt(top, demandQps) * seconds;
     sum.foresightJ += leastWatts(modes, demandQps, this.#assumptions.targetUtilization) * seconds;

@@ -1,4 +1,5 @@
 import { minuteMs } from "#platform/time.ts";
+import { demandOf, offeredTexts } from "#protocol/demand.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Birth, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 
@@ -124,16 +125,21 @@ export function requestsOf(data: Pick<MinuteData, "traffic">): number {
   return data.traffic.models.reduce((sum, { requests }) => sum + requests, 0);
 }
 
-/** Texts embedded in a minute, over all models. Capacity is measured in texts, since a request may hold one or a thousand. */
+/** Texts answered in a minute, over all models. Capacity is measured in texts, since a request may hold one or a thousand. */
 export function textsOf(data: Pick<MinuteData, "traffic">): number {
   return data.traffic.models.reduce((sum, { texts }) => sum + texts, 0);
 }
 
-/** The mean rate of the agent's newest live minutes, texts a second; null when there is none. */
+/** Texts that were asked for in a minute, over all models, answered or not. */
+export function offeredOf(data: Pick<MinuteData, "traffic">): number {
+  return data.traffic.models.reduce((sum, model) => sum + offeredTexts(model), 0);
+}
+
+/** The mean demand of the agent's newest live minutes, texts a second; null when there is none. */
 export function liveQpsOf(state: AgentState, minutes = 1): number | null {
   const newest = state.recent.slice(-minutes);
   if (newest.length === 0) return null;
-  return newest.reduce((sum, data) => sum + textsOf(data), 0) / newest.length / 60;
+  return newest.reduce((sum, data) => sum + demandOf(data.traffic), 0) / newest.length / 60;
 }
 
 /** Quantile of the latency of the last minutes' requests, in ms, over one or several agents; null without requests. */

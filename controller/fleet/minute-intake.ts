@@ -1,8 +1,9 @@
 import { describeError } from "#platform/errors.ts";
 import type { CountedLog } from "#platform/log.ts";
+import { demandOf } from "#protocol/demand.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import type { MinuteStore, SetAsideStore } from "../store/store.ts";
-import { type AgentState, maxAheadMs, observeMinute, type RebirthCause, textsOf } from "./agent-state.ts";
+import { type AgentState, maxAheadMs, observeMinute, type RebirthCause } from "./agent-state.ts";
 import { aheadOfClock, implausibleMinute } from "./check-plausible.ts";
 import type { Fleet } from "./fleet.ts";
 import { createHourBudget, type HourBudget } from "./hour-budget.ts";
@@ -99,7 +100,7 @@ export class MinuteIntake {
       }
     }
     left.spend();
-    fleet.traffic.add(data.traffic.minuteStartMs, textsOf(data));
+    fleet.traffic.add(data.traffic.minuteStartMs, demandOf(data.traffic));
     const { state, rebirth } = observeMinute(before, data, nowMs);
     fleet.put(state);
     if (rebirth.length > 0) this.#parts.onRebirth(agentId, rebirth);

@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
+import { demandOf } from "#protocol/demand.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { createMinutePruning } from "./minute-pruning.ts";
 import { columnValue, type RowQuarantine, toColumn } from "./row-quarantine.ts";
@@ -93,7 +94,7 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
         bootId: data.bootId,
         seq: data.seq,
         minuteStartMs: data.traffic.minuteStartMs,
-        texts: data.traffic.models.reduce((sum, { texts }) => sum + texts, 0),
+        texts: demandOf(data.traffic),
         historical: data.historical ? 1 : 0,
         role: data.role,
         traffic,

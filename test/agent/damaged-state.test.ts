@@ -19,6 +19,7 @@ import { decodeMessage } from "#protocol/codec.ts";
 import { MinuteData } from "#protocol/messages.ts";
 import { aDesired, aMinute } from "../fakes/builders.ts";
 import { createRecordingBroker } from "../fakes/memory-broker.ts";
+import { aServed } from "../fakes/served-request.ts";
 
 /** Values that a damaged file, another program or an earlier version may have left in a column. */
 const damage: readonly SQLQueryBindings[] = [
@@ -53,7 +54,7 @@ function filledState(): Database {
   const accuracy = new StoredAccuracy(database);
   const history: MinuteRate[] = [];
   for (let minute = 0; minute < 20; minute += 1) {
-    record.recordServed({ model: "m", tenant: "default", texts: 1, tokens: 9, latencyMs: 3, computeMs: 2 });
+    record.recordServed(aServed());
     nowMs += minuteMs;
     for (const each of record.closeMinutes(nowMs)) if (minute % 2 === 0) record.markQueued(each);
     outbox.append(aMinute({ bootId: "earlier", seq: minute + 1, minuteStartMs: nowMs - minuteMs }), nowMs);
@@ -107,7 +108,7 @@ async function live(database: Database): Promise<MinuteData[]> {
   });
   cycle.recover();
   for (let minute = 0; minute < 3; minute += 1) {
-    record.recordServed({ model: "m", tenant: "default", texts: 1, tokens: 9, latencyMs: 3, computeMs: 2 });
+    record.recordServed(aServed());
     nowMs += minuteMs;
     await cycle.run();
     accuracy.figures(24 * 60 * minuteMs, nowMs);

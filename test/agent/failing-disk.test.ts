@@ -14,6 +14,7 @@ import { minuteMs } from "#platform/time.ts";
 import type { Desired, MinuteData } from "#protocol/messages.ts";
 import { createFailingDatabase } from "../fakes/failing-database.ts";
 import { createRecordingBroker } from "../fakes/memory-broker.ts";
+import { aServed } from "../fakes/served-request.ts";
 
 const log = pino({ level: "silent" });
 const startMs = 1_000 * minuteMs;
@@ -82,7 +83,7 @@ async function live(
   cycle.recover();
   for (let minute = 1; minute <= minutes + more; minute += 1) {
     if (minute > minutes) broken = false;
-    record.recordServed({ model: "m", tenant: "default", texts: minute, tokens: 9, latencyMs: 3, computeMs: 2 });
+    record.recordServed(aServed({ texts: minute }));
     nowMs += minuteMs;
     broker.setConnected(minute > minutes || connected(minute));
     await cycle.run();

@@ -18,7 +18,7 @@ export function writeRecordedTraffic(
   database.transaction(() => {
     for (; atMs + minuteMs <= untilMs; ) {
       const texts = textsOf(atMs);
-      const cost = { tokens: 16 * texts, computeMs: 5 * texts, latencyMs: 9 };
+      const cost = { tokens: 16 * texts, computeMs: 5 * texts, latencyMs: 9, cachedTexts: 0, queueMs: 0 };
       if (texts > 0) record.recordServed({ model: "all-MiniLM-L6-v2", tenant: "default", texts, ...cost });
       atMs += minuteMs;
       for (const closed of record.closeMinutes(atMs)) record.markQueued(closed);

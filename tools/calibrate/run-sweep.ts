@@ -79,7 +79,7 @@ function serveForMeasuring({ config, device }: SweepRequest): Serving {
     log: createLogger("calibrate", "error"),
     clock: systemClock,
     gate: device.gate,
-    sink: { recordServed() {}, recordError() {}, recordRejected() {} },
+    sink: { recordServed() {}, recordRefused() {} },
     role: { role: "active", servingPeers: () => [] },
     metrics: new Registry(),
     version,

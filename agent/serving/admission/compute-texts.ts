@@ -19,6 +19,8 @@ export interface ComputedText {
   readonly text: CachedText;
   /** Its share of inference time. */
   readonly computeMs: number;
+  /** Time that it waited in the queue until its batch was sent; 0 for one that another request had queued before. */
+  readonly waitMs: number;
 }
 
 /** Texts of one request to compute. */
@@ -75,12 +77,12 @@ async function computePart(job: ComputeJob, inputs: readonly MissingText[]): Pro
       "thormesh.compute_ms": results.reduce((sum, { computeMs }) => sum + computeMs, 0),
     });
   }
-  return results.map(({ vector, computeMs }, i) => {
+  return results.map(({ vector, computeMs, waitMs }, i) => {
     const { ids, truncated } = texts[i] as TokenizedText;
     const { key, index } = inputs[i] as MissingText;
     const text = { vector, tokens: ids.length, truncated };
     cache.put(tenant, key, text);
-    return { index, text, computeMs };
+    return { index, text, computeMs, waitMs: Math.max(0, waitMs) };
   });
 }
 

@@ -1,5 +1,5 @@
 import { createRefusalPace } from "#agent/serving/batching/refusal-pace.ts";
-import type { RoleView, TrafficSink } from "#agent/serving/ports.ts";
+import type { RoleView, ServedRequest, TrafficSink } from "#agent/serving/ports.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import type { ModelLease } from "#agent/serving/residency/model-pool.ts";
 import type { RequestStatus, ServingMetrics } from "#agent/serving/serving-metrics.ts";
@@ -8,13 +8,13 @@ import { refuseUnlessForKind } from "#agent/serving/text/text-input.ts";
 import { ServiceError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { currentTrace } from "#platform/request-trace.ts";
-import { defaultTenant } from "#protocol/messages.ts";
+import { defaultTenant, type RefusalCause } from "#protocol/messages.ts";
 import { admitRequest } from "./admit-request.ts";
 import { AdmittedRequests } from "./admitted-requests.ts";
 import { type MissingText, refuseToCut } from "./compute-texts.ts";
 import type { AdmissionLimits } from "./decide-admission.ts";
 import type { Embedder, EmbedRequest, EmbedResult } from "./embedder.ts";
-import { estimateBytes } from "./estimate-request.ts";
+import { estimateBytes, estimateTokens } from "./estimate-request.ts";
 import { type AcquireModel, createLeases, type Leases } from "./lease-model.ts";
 import { createTokenNaming, type NamingLimits } from "./name-tokens.ts";
 import { ClientDisconnected, DeadlinePassed, type RequestDeadline, startDeadline } from "./request-deadline.ts";
@@ -22,6 +22,8 @@ import { type CachedText, type ResultCache, resultKey } from "./result-cache.ts"
 
 export interface EmbedderParts {
   readonly acquireModel: AcquireModel;
+  /** Finds a model by id or alias, the default one without a name; null where there is none. */
+  readonly findModel: (name: string | undefined) => EmbeddingModel["found"] | null;
   /** Texts of all models that wait for a batch. */
   readonly queueDepth: () => number;
   readonly sink: TrafficSink;
@@ -37,19 +39,31 @@ export interface EmbedderParts {
 
 const standbyRetryS = 5;
 
-function statusOf(error: ServiceError): RequestStatus {
+/** A client that disconnects after waiting for so long had a deadline of its own; before that, it changed its mind. */
+const ownDeadlineMs = 1_000;
+
+/** Cause of a refusal; null where the request itself is at fault. */
+function causeOf(error: ServiceError): RefusalCause | null {
   switch (error.code) {
     case "TOO_MANY_REQUESTS":
+      return "queue";
     case "AGENT_STANDBY":
     case "SHUTTING_DOWN":
-      return "rejected";
+      return "standby";
+    case "DEADLINE_EXCEEDED":
+      return "deadline";
     case "INVALID_REQUEST":
     case "PAYLOAD_TOO_LARGE":
     case "MODEL_NOT_FOUND":
-      return "invalid";
+      return null;
     default:
       return "error";
   }
+}
+
+function statusOf(cause: RefusalCause | null): RequestStatus {
+  if (cause === null) return "invalid";
+  return cause === "error" || cause === "deadline" ? "error" : "rejected";
 }
 
 function refuseMoreDimensions({ found }: EmbeddingModel, { dimensions }: EmbedRequest): void {
@@ -153,15 +167,19 @@ export class TextEmbedder implements Embedder {
       "thormesh.cached_texts": texts.length - missing.length,
     });
     let computeMs = 0;
+    let queueMs = 0;
     if (compute !== undefined) {
-      for (const computed of await compute()) {
-        texts[computed.index] = computed.text;
-        computeMs += computed.computeMs;
+      const computed = await compute();
+      queueMs = computed.reduce((least, { waitMs }) => Math.min(least, waitMs), Number.POSITIVE_INFINITY);
+      for (const each of computed) {
+        texts[each.index] = each.text;
+        computeMs += each.computeMs;
       }
       // The deadline's timer may fire late.
       if (performance.now() > deadline.atMs) throw new DeadlinePassed();
     }
-    return this.#record(progress, model, texts as CachedText[], computeMs);
+    const cachedTexts = texts.length - missing.length;
+    return this.#record(progress, model, texts as CachedText[], { computeMs, queueMs, cachedTexts });
   }
 
   /** Looks for the texts in the cache. @returns the cached ones in their places, and those to compute. */
@@ -186,7 +204,7 @@ export class TextEmbedder implements Embedder {
     { startedMs, modelId, tenant }: Progress,
     model: EmbeddingModel,
     texts: readonly CachedText[],
-    computeMs: number,
+    figures: Pick<ServedRequest, "computeMs" | "queueMs" | "cachedTexts">,
   ): EmbedResult {
     const { sink, metrics } = this.#parts;
     const { dimension, relevantLabel } = model.found.manifest;
@@ -200,7 +218,7 @@ export class TextEmbedder implements Embedder {
     }
     const finishedMs = performance.now();
     const durationMs = finishedMs - startedMs;
-    sink.recordServed({ model: modelId, tenant, texts: texts.length, tokens, latencyMs: durationMs, computeMs });
+    sink.recordServed({ model: modelId, tenant, texts: texts.length, tokens, latencyMs: durationMs, ...figures });
     metrics.recordRequest(modelId, "ok", durationMs);
     metrics.recordTokens(modelId, tokens, truncatedInputs);
     const trace = currentTrace();
@@ -217,12 +235,13 @@ export class TextEmbedder implements Embedder {
 
   /** Records a failure, slows down clients that retry at once, and returns what the client is told. */
   async #refuse({ request, tenant, startedMs, modelId, lease }: Progress, cause: unknown): Promise<ServiceError> {
-    const { sink, metrics } = this.#parts;
+    const { metrics } = this.#parts;
     const error = this.#explain(cause, request);
-    const status = error === "cancelled" ? "cancelled" : statusOf(error);
-    if (status === "rejected") sink.recordRejected();
-    if (status === "error") sink.recordError();
-    metrics.recordRequest(modelId, status, performance.now() - startedMs);
+    const waitedMs = performance.now() - startedMs;
+    const gaveUp = waitedMs >= ownDeadlineMs ? "deadline" : null;
+    const refusal = error === "cancelled" ? gaveUp : causeOf(error);
+    if (refusal !== null) this.#recordRefused(request, tenant, refusal);
+    metrics.recordRequest(modelId, error === "cancelled" ? error : statusOf(refusal), waitedMs);
     currentTrace()?.annotate({ "error.type": error === "cancelled" ? error : error.code });
     if (error === "cancelled") return new ServiceError("INVALID_REQUEST", "the client closed the connection");
     if (error.code === "TOO_MANY_REQUESTS") {
@@ -231,6 +250,17 @@ export class TextEmbedder implements Embedder {
       await this.#refusals.pause(tenant, { bytes: estimateBytes(request.inputs, 0), latencyBudgetMs, signal });
     }
     return error;
+  }
+
+  #recordRefused({ model: name, inputs }: EmbedRequest, tenant: string, cause: RefusalCause): void {
+    const { findModel, sink, metrics } = this.#parts;
+    // A model that does not exist needs no capacity.
+    const manifest = findModel(name)?.manifest;
+    if (manifest === undefined) return;
+    const { id: model, maxTokens } = manifest;
+    const tokens = inputs.reduce((sum, input) => sum + estimateTokens(input, maxTokens), 0);
+    sink.recordRefused({ model, tenant, texts: inputs.length, tokens, cause });
+    metrics.recordRefusal(model, cause);
   }
 
   /** Translates a failure into the client's error; "cancelled" where the client has disconnected. */

@@ -36,6 +36,8 @@ describe("POST /api/v1/embed", () => {
         tokens: 8,
         latencyMs: expect.any(Number),
         computeMs: expect.any(Number),
+        cachedTexts: 0,
+        queueMs: expect.any(Number),
       },
     ]);
     expect(server.sink.served[0]!.computeMs).toBeGreaterThan(0);
@@ -334,7 +336,7 @@ describe("while not active", () => {
     const peers = [{ agentId: "b", url: "http://10.0.0.2:8080" }];
     server.role.role = role;
     server.role.servingPeers = () => peers;
-    const rejectedBefore = server.sink.rejected;
+    const rejectedBefore = server.sink.refused.length;
     try {
       const native = await server.post("/api/v1/embed", { inputs: ["a"] });
       expect(native.status).toBe(503);
@@ -346,7 +348,7 @@ describe("while not active", () => {
         error: { message: expect.stringContaining(role), type: "server_error", param: null, code: "agent_standby" },
         peers,
       });
-      expect(server.sink.rejected - rejectedBefore).toBe(2);
+      expect(server.sink.refused.length - rejectedBefore).toBe(2);
       expect((await get("/readyz")).status).toBe(503);
       expect((await get("/livez")).status).toBe(200);
     } finally {
@@ -377,7 +379,7 @@ test("clients that vanish with requests in flight leave it serving", async () =>
     socket.destroy();
     while (server.serving.inFlight() > 0) await Bun.sleep(1);
   }
-  expect(server.sink.errors).toBe(0);
+  expect(server.sink.refused.filter(({ cause }) => cause === "error")).toEqual([]);
   expect(server.serving.queueDepth()).toBe(0);
   expect((await server.post("/api/v1/embed", { inputs: ["a"] })).status).toBe(200);
   // Not one of the four was computed to its end.

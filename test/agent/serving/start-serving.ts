@@ -1,5 +1,11 @@
 import { Registry } from "prom-client";
-import { openGate, type RoleView, type ServedRequest, type TrafficSink } from "#agent/serving/ports.ts";
+import {
+  openGate,
+  type RefusedRequest,
+  type RoleView,
+  type ServedRequest,
+  type TrafficSink,
+} from "#agent/serving/ports.ts";
 import { Serving, type ServingOptions } from "#agent/serving/serving.ts";
 import { ServingConfig } from "#agent/serving/serving-config.ts";
 import { systemClock } from "#platform/clock.ts";
@@ -12,23 +18,18 @@ export type Answer = Record<string, any>;
 
 export interface RecordingSink extends TrafficSink {
   readonly served: ServedRequest[];
-  errors: number;
-  rejected: number;
+  readonly refused: RefusedRequest[];
 }
 
 export function recordingSink(): RecordingSink {
   return {
     served: [],
-    errors: 0,
-    rejected: 0,
+    refused: [],
     recordServed(request) {
       this.served.push(request);
     },
-    recordError() {
-      this.errors += 1;
-    },
-    recordRejected() {
-      this.rejected += 1;
+    recordRefused(request) {
+      this.refused.push(request);
     },
   };
 }

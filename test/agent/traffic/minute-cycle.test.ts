@@ -10,6 +10,7 @@ import { strictStorage } from "#platform/files/storage-watch.ts";
 import { minuteMs } from "#platform/time.ts";
 import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { type ForecastAccuracy, type ForecastReport, MinuteData, type MinutePower } from "#protocol/messages.ts";
+import { aServed } from "../../fakes/served-request.ts";
 
 const power: MinutePower = {
   modeId: 1,
@@ -116,7 +117,7 @@ describe("minute cycle", () => {
     const cycle = openCycle();
     for (let minute = 0; minute < 130; minute += 1) {
       for (let index = 0; index < minute; index += 1) {
-        record.recordServed({ model: "m", tenant: "default", texts: 60, tokens: 9, latencyMs: 3, computeMs: 2 });
+        record.recordServed(aServed({ texts: 60 }));
       }
       nowMs += minuteMs;
       await cycle.run();
@@ -131,7 +132,7 @@ describe("minute cycle", () => {
 
   test("a minute that ended becomes a record with traffic, power and a forecast made from it", async () => {
     const cycle = openCycle();
-    record.recordServed({ model: "m", tenant: "default", texts: 120, tokens: 9, latencyMs: 3, computeMs: 2 });
+    record.recordServed(aServed({ texts: 120 }));
     nowMs += minuteMs;
     await cycle.run();
     expect(histories[0]?.at(-1)).toBe(2);

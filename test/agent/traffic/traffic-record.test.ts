@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
 import { minuteMs } from "#platform/time.ts";
+import { aRefused, aServed } from "../../fakes/served-request.ts";
 
 const startMs = 1_000 * minuteMs;
 let nowMs: number;
@@ -13,7 +14,7 @@ function openRecord(bootId = "boot-1"): TrafficRecord {
 }
 
 function serve(record: TrafficRecord, texts = 1, latencyMs = 4, model = "m") {
-  record.recordServed({ model, tenant: "default", texts, tokens: texts * 8, latencyMs, computeMs: 2 });
+  record.recordServed(aServed({ model, texts, tokens: texts * 8, latencyMs }));
 }
 
 beforeEach(() => {
@@ -27,8 +28,8 @@ describe("traffic record", () => {
     const record = openRecord();
     serve(record, 3, 4);
     serve(record, 1, 8, "other");
-    record.recordError();
-    record.recordRejected();
+    record.recordRefused(aRefused({ cause: "error" }));
+    record.recordRefused(aRefused());
     nowMs += minuteMs;
     const [minute, ...more] = record.closeMinutes(nowMs);
     expect(more).toEqual([]);
@@ -54,7 +55,7 @@ describe("traffic record", () => {
     const [minute] = earlier.closeMinutes(nowMs);
     expect(minute?.traffic.models[0]).not.toHaveProperty("tenants");
     const record = openRecord("boot-1");
-    record.recordServed({ model: "m", tenant: "red", texts: 5, tokens: 1, latencyMs: 1, computeMs: 7 });
+    record.recordServed(aServed({ tenant: "red", texts: 5, tokens: 1, computeMs: 7 }));
     nowMs += minuteMs;
     record.closeMinutes(nowMs);
     expect(record.unqueued().map(({ traffic }) => traffic.models[0]?.tenants)).toEqual([

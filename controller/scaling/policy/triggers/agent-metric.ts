@@ -1,10 +1,13 @@
 import type { TSchema } from "@sinclair/typebox";
+import { demandOf, offeredTexts } from "#protocol/demand.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import { MinuteData } from "#protocol/messages.ts";
 
 /** Figures derived from an agent's minute; any number in it can also be named by its path. */
 const derived: Readonly<Record<string, (minute: MinuteData) => number | null>> = {
   qps: (minute) => minute.traffic.models.reduce((sum, { texts }) => sum + texts, 0) / 60,
+  offeredQps: (minute) => minute.traffic.models.reduce((sum, model) => sum + offeredTexts(model), 0) / 60,
+  demandQps: (minute) => demandOf(minute.traffic) / 60,
   requestsPerS: (minute) => minute.traffic.models.reduce((sum, { requests }) => sum + requests, 0) / 60,
   errorsPerS: (minute) => minute.traffic.errors / 60,
   rejectedPerS: (minute) => minute.traffic.rejected / 60,

@@ -7,7 +7,7 @@ import { defaultLengths } from "#agent/serving/batching/decide-batch.ts";
 import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
 import { createRecentTraffic } from "#agent/serving/batching/recent-traffic.ts";
 import { findModel } from "#agent/serving/models/find-model.ts";
-import type { ComputeGate } from "#agent/serving/ports.ts";
+import type { ComputeGate, RefusedRequest } from "#agent/serving/ports.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
 import { createServingMetrics } from "#agent/serving/serving-metrics.ts";
 import { BatchFailedError, type BatchResult } from "#agent/serving/worker/model-process.ts";
@@ -58,6 +58,8 @@ const allAtOnce = {
   isSpecial: () => false,
 };
 
+const causesOf = ({ refused }: { readonly refused: readonly RefusedRequest[] }) => refused.map(({ cause }) => cause);
+
 function setUp(
   run: (texts: readonly Uint32Array[]) => Promise<BatchResult> = async (texts) => ({
     vectors: texts.map(() => Float32Array.of(3, 4)),
@@ -104,6 +106,7 @@ function setUp(
       };
       return { model, release };
     },
+    findModel: (name) => (name === undefined ? found : null),
     queueDepth: () => model.queue.depth(),
     sink,
     role: { role: "active", servingPeers: () => [] },
@@ -259,11 +262,8 @@ describe("a full queue", () => {
     });
     await open();
     await Promise.all([...waiting, last]);
-    expect({ depth: embedder.queueDepth(), rejected: sink.rejected, errors: sink.errors }).toEqual({
-      depth: 0,
-      rejected: 1,
-      errors: 0,
-    });
+    expect(embedder.queueDepth()).toBe(0);
+    expect(causesOf(sink)).toEqual(["queue"]);
     expect(await counted("rejected")).toBe(1);
     const again = embedder.embed(ask(["d", "e", "f", "g"]));
     await open();
@@ -284,11 +284,7 @@ test("a client that disconnects while it waits at the gate is neither an error n
   await Bun.sleep(0);
   client.abort();
   await refusalOf(request);
-  expect({ served: sink.served.length, errors: sink.errors, rejected: sink.rejected }).toEqual({
-    served: 0,
-    errors: 0,
-    rejected: 0,
-  });
+  expect({ served: sink.served, refused: sink.refused }).toEqual({ served: [], refused: [] });
   expect(await counted("cancelled")).toBe(1);
   expect({ depth: embedder.queueDepth(), inFlight: embedder.inFlight() }).toEqual({ depth: 0, inFlight: 0 });
   const next = embedder.embed(ask(["a", "b", "c", "d"]));
@@ -317,7 +313,7 @@ test("a request that takes too long is answered with a deadline error and counte
     },
   });
   expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe("DEADLINE_EXCEEDED");
-  expect(sink.errors).toBe(1);
+  expect(causesOf(sink)).toEqual(["deadline"]);
 });
 
 test.each([
@@ -330,7 +326,7 @@ test.each([
 ])("$name is an error of ours", async ({ error, code }) => {
   const { embedder, sink, counted } = setUp(() => Promise.reject(error));
   expect((await refusalOf(embedder.embed(ask(["a", "b"])))).code).toBe(code as ServiceError["code"]);
-  expect(sink.errors).toBe(1);
+  expect(causesOf(sink)).toEqual(["error"]);
   expect(await counted("error")).toBe(1);
 });
 
@@ -340,14 +336,16 @@ test.each([
 ])("while $name requests are rejected, not failed", async ({ parts, code }) => {
   const { embedder, sink } = setUp(undefined, parts);
   expect((await refusalOf(embedder.embed(ask(["a"])))).code).toBe(code as ServiceError["code"]);
-  expect({ rejected: sink.rejected, errors: sink.errors }).toEqual({ rejected: 1, errors: 0 });
+  expect(sink.refused).toEqual([
+    { model: found.manifest.id, tenant: "default", texts: 1, tokens: 3, cause: "standby" },
+  ]);
 });
 
 test("an unknown model is the client's mistake: neither rejected nor failed", async () => {
   const { embedder, sink, counted } = setUp();
   const refusal = await refusalOf(embedder.embed({ ...ask(["a"]), model: "x" }));
   expect(refusal.code).toBe("MODEL_NOT_FOUND");
-  expect({ rejected: sink.rejected, errors: sink.errors }).toEqual({ rejected: 0, errors: 0 });
+  expect(sink.refused).toEqual([]);
   expect(await counted("invalid")).toBe(1);
 });
 
@@ -360,7 +358,7 @@ test("a request that is cut off because the agent stops is rejected, not cancell
   stopping = true;
   connection.abort();
   expect((await refusalOf(request)).code).toBe("SHUTTING_DOWN");
-  expect([sink.rejected, await counted("cancelled")]).toEqual([1, 0]);
+  expect([causesOf(sink), await counted("cancelled")]).toEqual([["standby"], 0]);
 });
 
 describe("a lease of the model", () => {
