@@ -94,25 +94,19 @@ export const backtestCommand: Command = {
   usage: "--trace FILE[,FILE…] --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--json | --html FILE]",
   optionsOnly: true,
   options: {
-    trace: {
-      type: "string",
-      value: "FILE[,FILE…]",
-      help: "CSV `timestamp,value` with the number of events in each step",
-    },
-    fleet: { type: "string", value: "FILE", help: "the fleet, YAML or JSON: devices, cloud offers, prices, SLO" },
+    trace: { value: "FILE[,FILE…]", help: "CSV `timestamp,value` with the number of events in each step" },
+    fleet: { value: "FILE", help: "the fleet, YAML or JSON: devices, cloud offers, prices, SLO" },
     policy: {
-      type: "string",
       value: "NAME|FILE[,…]",
       help: `${backtestPolicies.join(", ")} (default: all), or YAML files, including a ScalingPolicy`,
     },
     "peak-qps": {
-      type: "string",
       value: "QPS",
       help: "scale the trace so that its busiest minute has this rate (default: the fleet's peakQps)",
     },
-    days: { type: "string", value: "N", help: "replay only the first N days of the trace" },
-    json: { type: "boolean", help: "print JSON" },
-    html: { type: "string", value: "FILE", help: "write charts of demand, capacity and cost over time to this file" },
+    days: { value: "N", help: "replay only the first N days of the trace" },
+    json: { help: "print JSON" },
+    html: { value: "FILE", help: "write charts of demand, capacity and cost over time to this file" },
   },
   async run(values) {
     const paths = requiredOption(values, "trace").split(",");

@@ -14,8 +14,8 @@ export const configCommand: Command = {
   summary: "check a configuration file and report all its errors, or print it with its defaults",
   usage: "check agent|controller FILE [--json [--show-secrets]]",
   options: {
-    json: { type: "boolean", help: "print the whole configuration, including defaults" },
-    "show-secrets": { type: "boolean", help: "with --json, show keys, passwords and tokens" },
+    json: { help: "print the whole configuration, including defaults" },
+    "show-secrets": { help: "with --json, show keys, passwords and tokens" },
   },
   async run(values, [action, program, path, ...more]) {
     if (action !== "check" || more.length > 0)

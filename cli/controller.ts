@@ -27,32 +27,16 @@ export const controllerCommand: Command = {
   usage:
     "[--config FILE] [options]\n       thormesh controller secret AGENT_ID|--observer [--state-dir DIR | --config FILE] [--json]",
   options: {
-    config: {
-      type: "string",
-      short: "c",
-      value: "FILE",
-      help: "configuration, YAML or JSON; command-line options override it",
-    },
-    fleet: { type: "string", value: "NAME", help: "name of the fleet (default: default)" },
-    listen: { type: "string", value: "HOST:PORT", help: "HTTP address (default: 127.0.0.1:7070)" },
-    "broker-port": { type: "string", value: "PORT", help: "port of the embedded MQTT broker (default: 1883)" },
-    "broker-url": {
-      type: "string",
-      value: "URL",
-      help: "use this external MQTT broker instead of the embedded one",
-    },
-    "state-dir": { type: "string", value: "DIR", help: "directory for records and decisions" },
-    "log-level": { type: "string", value: "LEVEL", help: "silent, error, warn, info or debug" },
-    insecure: {
-      type: "boolean",
-      help: "allow listening beyond this machine without an API key, or with an unencrypted broker",
-    },
-    observer: {
-      type: "boolean",
-      only: "secret",
-      help: "print the password of a read-only observer, for mosquitto_sub and the like",
-    },
-    json: { type: "boolean", only: "secret", help: "print JSON, including the user name" },
+    config: { short: "c", value: "FILE", help: "configuration, YAML or JSON; command-line options override it" },
+    fleet: { value: "NAME", help: "name of the fleet (default: default)" },
+    listen: { value: "HOST:PORT", help: "HTTP address (default: 127.0.0.1:7070)" },
+    "broker-port": { value: "PORT", help: "port of the embedded MQTT broker (default: 1883)" },
+    "broker-url": { value: "URL", help: "use this external MQTT broker instead of the embedded one" },
+    "state-dir": { value: "DIR", help: "directory for records and decisions" },
+    "log-level": { value: "LEVEL", help: "silent, error, warn, info or debug" },
+    insecure: { help: "allow listening beyond this machine without an API key, or with an unencrypted broker" },
+    observer: { only: "secret", help: "print the password of a read-only observer, for mosquitto_sub and the like" },
+    json: { only: "secret", help: "print JSON, including the user name" },
     ...exitOnStdinCloseOption,
   },
   async run(values, [command, ...names]) {

@@ -19,9 +19,9 @@ export const decideCommand: Command = {
   summary: "replay a decision from a file: what the program would do, and why",
   usage: "NAME --input FILE|-\n       thormesh decide NAME --schema\n       thormesh decide --list",
   options: {
-    input: { type: "string", value: "FILE", help: "a JSON input or an array of inputs; - reads standard input" },
-    schema: { type: "boolean", help: "print the JSON Schema of the decision's input" },
-    list: { type: "boolean", help: "list the decisions" },
+    input: { value: "FILE", help: "a JSON input or an array of inputs; - reads standard input" },
+    schema: { help: "print the JSON Schema of the decision's input" },
+    list: { help: "list the decisions" },
   },
   async run(values, [name, ...more]) {
     if (values["list"] === true) {

@@ -29,8 +29,8 @@ export const doctorCommand: Command = {
   usage: "[--config FILE] [--json]",
   optionsOnly: true,
   options: {
-    config: { type: "string", short: "c", value: "FILE", help: "the agent's configuration" },
-    json: { type: "boolean", help: "print JSON" },
+    config: { short: "c", value: "FILE", help: "the agent's configuration" },
+    json: { help: "print JSON" },
   },
   async run(values) {
     const path = optionalString(values, "config");

@@ -32,11 +32,11 @@ export const embedCommand: Command = {
   summary: "print the embeddings of texts, without a server",
   usage: "TEXT... | -   (-: read one text a line from standard input)",
   options: {
-    model: { type: "string", value: "ID|DIR", help: "model id or directory (default: the agent's default model)" },
-    "model-directory": { type: "string", value: "DIR", help: "directory with one subdirectory for each model" },
-    precision: { type: "string", value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4 (default: auto)" },
-    prompt: { type: "string", value: "NAME", help: "prompt of the model to prepend to each text" },
-    json: { type: "boolean", help: "print JSON" },
+    model: { value: "ID|DIR", help: "model id or directory (default: the agent's default model)" },
+    "model-directory": { value: "DIR", help: "directory with one subdirectory for each model" },
+    precision: { value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4 (default: auto)" },
+    prompt: { value: "NAME", help: "prompt of the model to prepend to each text" },
+    json: { help: "print JSON" },
   },
   async run(values, positionals) {
     const texts = await readTexts(positionals);

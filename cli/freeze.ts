@@ -17,11 +17,11 @@ export const freezeCommand: Command = {
   summary: "freeze a fleet: the controller keeps deciding and recording, but changes nothing",
   usage: "REASON [--minutes N]\n       thormesh freeze --end\n       thormesh freeze --show",
   options: {
-    minutes: { type: "string", value: "N", help: "end the freeze after N minutes (default: until --end)" },
-    end: { type: "boolean", help: "end the freeze" },
-    show: { type: "boolean", help: "show whether the fleet is frozen" },
+    minutes: { value: "N", help: "end the freeze after N minutes (default: until --end)" },
+    end: { help: "end the freeze" },
+    show: { help: "show whether the fleet is frozen" },
     ...controllerUrlOption,
-    json: { type: "boolean", help: "print JSON" },
+    json: { help: "print JSON" },
   },
   async run(values, words) {
     const reason = words.join(" ").trim();

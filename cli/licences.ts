@@ -20,9 +20,9 @@ export const licencesCommand: Command = {
   usage: "[--name NAME] [--list] [--json]",
   optionsOnly: true,
   options: {
-    name: { type: "string", value: "NAME", help: "print only this package or part" },
-    list: { type: "boolean", help: "list names and licences without the texts" },
-    json: { type: "boolean", help: "print JSON" },
+    name: { value: "NAME", help: "print only this package or part" },
+    list: { help: "list names and licences without the texts" },
+    json: { help: "print JSON" },
   },
   async run(values) {
     const all = await readLicences();

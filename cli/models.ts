@@ -181,39 +181,19 @@ export const modelsCommand: Command = {
   summary: "list, pull, verify or remove models",
   usage: "list | pull ID|ORG/NAME[@REVISION] | pull --from DIR [ID] | verify [ID...] | remove ID  [--json]",
   options: {
-    config: { type: "string", short: "c", value: "FILE", help: "the agent's configuration" },
-    dir: {
-      type: "string",
-      value: "DIR",
-      help: "directory of pulled models (default: models in the agent's state directory)",
-    },
-    from: {
-      type: "string",
-      value: "DIR",
-      only: "pull",
-      help: "copy the model from this directory instead of the network",
-    },
-    url: {
-      type: "string",
-      value: "URL",
-      only: "pull",
-      help: "mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)",
-    },
+    config: { short: "c", value: "FILE", help: "the agent's configuration" },
+    dir: { value: "DIR", help: "directory of pulled models (default: models in the agent's state directory)" },
+    from: { value: "DIR", only: "pull", help: "copy the model from this directory instead of the network" },
+    url: { value: "URL", only: "pull", help: "mirror of Hugging Face (or THORMESH_MODELS_URL, HF_ENDPOINT)" },
     "token-file": {
-      type: "string",
       value: "FILE",
       only: "pull",
       help: "file with a token for this server, readable only by its owner",
     },
-    "max-bytes": {
-      type: "string",
-      value: "N",
-      only: "pull",
-      help: "maximum total size of the model's files (default: 20000000000)",
-    },
-    precision: { type: "string", value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4" },
-    force: { type: "boolean", only: "pull", help: "pull again what is already there" },
-    json: { type: "boolean", help: "print JSON" },
+    "max-bytes": { value: "N", only: "pull", help: "maximum total size of the model's files (default: 20000000000)" },
+    precision: { value: "P", help: "which ONNX file: auto, fp32, fp16, int8 or q4" },
+    force: { only: "pull", help: "pull again what is already there" },
+    json: { help: "print JSON" },
   },
   async run(values, positionals) {
     const [action, ...names] = positionals;

@@ -111,17 +111,12 @@ export const policyCommand: Command = {
   usage:
     "validate FILE… [--json]\n       thormesh policy schema\n       thormesh policy preview FILE [--at TIME] [--hours N] [--qps N] [--json]\n       thormesh policy preview FILE --past HOURS [--url URL] [--json]",
   options: {
-    at: { type: "string", value: "TIME", only: "preview", help: "start of the preview (ISO 8601; default: now)" },
-    hours: { type: "string", value: "N", only: "preview", help: "length of the preview in hours (default: 24)" },
-    qps: { type: "string", value: "N", only: "preview", help: "show how many replicas this steady rate leads to" },
-    past: {
-      type: "string",
-      value: "HOURS",
-      only: "preview",
-      help: "replay the policy on a controller's last N recorded hours",
-    },
+    at: { value: "TIME", only: "preview", help: "start of the preview (ISO 8601; default: now)" },
+    hours: { value: "N", only: "preview", help: "length of the preview in hours (default: 24)" },
+    qps: { value: "N", only: "preview", help: "show how many replicas this steady rate leads to" },
+    past: { value: "HOURS", only: "preview", help: "replay the policy on a controller's last N recorded hours" },
     url: { ...controllerUrlOption.url, only: "preview" },
-    json: { type: "boolean", help: "print JSON" },
+    json: { help: "print JSON" },
   },
   async run(values, [action, ...rest]) {
     switch (action) {

@@ -64,7 +64,7 @@ export const statusCommand: Command = {
   optionsOnly: true,
   options: {
     ...controllerUrlOption,
-    json: { type: "boolean", help: "print JSON" },
+    json: { help: "print JSON" },
   },
   async run(values) {
     const [fleet, list] = await Promise.all([

@@ -5,7 +5,7 @@ export const versionCommand: Command = {
   summary: "print the version",
   usage: "[--json]",
   optionsOnly: true,
-  options: { json: { type: "boolean", help: "print JSON" } },
+  options: { json: { help: "print JSON" } },
   run: async (values) => {
     const about = { version, bun: Bun.version, platform: process.platform, arch: process.arch };
     console.log(

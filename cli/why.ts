@@ -92,16 +92,12 @@ export const whyCommand: Command = {
   summary: "the controller's decisions with their reasons, newest first",
   usage: "[DECISION] [--agent ID] [--at TIME] [--changes] [--limit N] [--url URL] [--json]",
   options: {
-    agent: { type: "string", value: "ID", help: "only decisions that changed this agent" },
-    at: {
-      type: "string",
-      value: "TIME",
-      help: "the decision in force at this time (ISO 8601), and the change before it",
-    },
-    changes: { type: "boolean", help: "only decisions that changed something" },
-    limit: { type: "string", value: "N", help: "number of decisions (default: 10; with --at: 1)" },
+    agent: { value: "ID", help: "only decisions that changed this agent" },
+    at: { value: "TIME", help: "the decision in force at this time (ISO 8601), and the change before it" },
+    changes: { help: "only decisions that changed something" },
+    limit: { value: "N", help: "number of decisions (default: 10; with --at: 1)" },
     ...controllerUrlOption,
-    json: { type: "boolean", help: "print JSON, with all inputs" },
+    json: { help: "print JSON, with all inputs" },
   },
   async run(values, positionals) {
     const [id, ...rest] = positionals;

@@ -29,9 +29,9 @@ export const powerHelperCommand: Command = {
   optionsOnly: true,
   hidden: true,
   options: {
-    conf: { type: "string", value: "FILE", help: "the board's list of modes (default: /etc/nvpmodel.conf)" },
-    nvpmodel: { type: "string", value: "FILE", help: "the tool (default: /usr/sbin/nvpmodel)" },
-    modes: { type: "string", value: "IDS", help: "only these modes (default: all in the list)" },
+    conf: { value: "FILE", help: "the board's list of modes (default: /etc/nvpmodel.conf)" },
+    nvpmodel: { value: "FILE", help: "the tool (default: /usr/sbin/nvpmodel)" },
+    modes: { value: "IDS", help: "only these modes (default: all in the list)" },
   },
   async run(values) {
     const log = createLogger("power-helper", "info");

@@ -92,35 +92,23 @@ export const powerCommand: Command = {
   summary: "report what power modes saved, or backtest them on recorded traffic",
   usage: "report [--window 24h] [--url URL] [--json] | backtest TRACE… [--days 7] [--board PRESET] [--json]",
   options: {
-    window: {
-      type: "string",
-      value: "WINDOW",
-      only: "report",
-      help: "time up to now: 15m, 24h, 7d or 2w (default: 24h)",
-    },
+    window: { value: "WINDOW", only: "report", help: "time up to now: 15m, 24h, 7d or 2w (default: 24h)" },
     url: { ...controllerUrlOption.url, only: "report" },
-    days: { type: "string", value: "N", only: "backtest", help: "replay the last N days of each trace (default: 7)" },
-    board: { type: "string", value: "PRESET", only: "backtest", help: "board to simulate (default: thor-t5000)" },
-    profile: {
-      type: "string",
-      value: "FILE",
-      only: "backtest",
-      help: "use the figures of this calibration profile instead",
-    },
+    days: { value: "N", only: "backtest", help: "replay the last N days of each trace (default: 7)" },
+    board: { value: "PRESET", only: "backtest", help: "board to simulate (default: thor-t5000)" },
+    profile: { value: "FILE", only: "backtest", help: "use the figures of this calibration profile instead" },
     "peak-of": {
-      type: "string",
       value: "WHAT",
       only: "backtest",
       help: "scale so that the busiest minute of trace or days is 90 % of the board's capacity (default: trace)",
     },
     config: {
-      type: "string",
       short: "c",
       value: "FILE",
       only: "backtest",
       help: "take the power policy from this agent configuration",
     },
-    json: { type: "boolean", help: "print JSON" },
+    json: { help: "print JSON" },
   },
   async run(values, [action, ...more]) {
     if (action === "backtest") return backtest(more, values);

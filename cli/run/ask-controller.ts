@@ -12,11 +12,7 @@ const defaultUrl = "http://127.0.0.1:7070";
 
 /** Option of the commands that ask a controller. */
 export const controllerUrlOption = {
-  url: {
-    type: "string",
-    value: "URL",
-    help: `the controller (default: ${defaultUrl}); THORMESH_API_KEY holds its key`,
-  },
+  url: { value: "URL", help: `the controller (default: ${defaultUrl}); THORMESH_API_KEY holds its key` },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
 interface ControllerRequest {

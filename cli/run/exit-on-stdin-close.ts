@@ -2,10 +2,7 @@ import type { CommandOption } from "#platform/terminal/command.ts";
 
 /** Option of commands that must not outlive the program that started them, even when that is killed with SIGKILL. */
 export const exitOnStdinCloseOption = {
-  "exit-on-stdin-close": {
-    type: "boolean",
-    help: "stop when standard input is closed, as when the parent process ends",
-  },
+  "exit-on-stdin-close": { help: "stop when standard input is closed, as when the parent process ends" },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
 /**

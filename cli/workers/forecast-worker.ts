@@ -6,7 +6,7 @@ export const forecastWorkerCommand: Command = {
   usage: "[--model-dir DIR]",
   hidden: true,
   options: {
-    "model-dir": { type: "string", value: "DIR", help: "trained model (default: the built-in one)" },
+    "model-dir": { value: "DIR", help: "trained model (default: the built-in one)" },
   },
   async run(values) {
     // Threads of the optional native library would keep the process alive.

@@ -13,14 +13,14 @@ export const modelWorkerCommand: Command = {
     "--socket PATH --model FILE [--sha256 HASH] --dimension N --pooling HOW --threads N [--engine JSON] [--files JSON]",
   hidden: true,
   options: {
-    socket: { type: "string", value: "PATH", help: "Unix socket of the serving process" },
-    model: { type: "string", value: "FILE", help: "ONNX file" },
-    sha256: { type: "string", value: "HASH", help: "expected hash of the file" },
-    dimension: { type: "string", value: "N", help: "length of the vectors" },
-    pooling: { type: "string", value: "HOW", help: "mean, cls, last-token or model" },
-    files: { type: "string", value: "JSON", help: "files to hash before they are used" },
-    engine: { type: "string", value: "JSON", help: "settings of ONNX Runtime" },
-    threads: { type: "string", value: "N", help: "number of compute threads" },
+    socket: { value: "PATH", help: "Unix socket of the serving process" },
+    model: { value: "FILE", help: "ONNX file" },
+    sha256: { value: "HASH", help: "expected hash of the file" },
+    dimension: { value: "N", help: "length of the vectors" },
+    pooling: { value: "HOW", help: "mean, cls, last-token or model" },
+    files: { value: "JSON", help: "files to hash before they are used" },
+    engine: { value: "JSON", help: "settings of ONNX Runtime" },
+    threads: { value: "N", help: "number of compute threads" },
   },
   async run(values) {
     const dimension = optionalNumber(values, "dimension", { min: 1, max: 65_536, integer: true });

@@ -5,9 +5,8 @@ export type OptionValues = Readonly<Record<string, string | boolean | undefined>
 
 /** Option of a command, for `parseArgs` and for `--help`. */
 export interface CommandOption {
-  readonly type: "string" | "boolean";
   readonly short?: string;
-  /** Name of the value in the help, such as "FILE". */
+  /** Name of the value in the help, such as "FILE"; without one the option is a switch. */
   readonly value?: string;
   readonly help: string;
   /** Sub-command that the option belongs to; others refuse it. */
@@ -28,7 +27,7 @@ export interface Command {
   run(values: OptionValues, positionals: readonly string[]): Promise<number>;
 }
 
-export const helpOption = { type: "boolean", short: "h", help: "show this help" } as const satisfies CommandOption;
+export const helpOption = { short: "h", help: "show this help" } as const satisfies CommandOption;
 
 /** @throws UsageError naming the option that is unknown or lacks its value. */
 export function parseCommandLine(
@@ -36,7 +35,9 @@ export function parseCommandLine(
   args: readonly string[],
 ): { values: OptionValues; positionals: string[] } {
   const options: NonNullable<ParseArgsConfig["options"]> = {};
-  for (const [name, { type, short }] of Object.entries({ ...command.options, help: helpOption })) {
+  const declared: Command["options"] = { ...command.options, help: helpOption };
+  for (const [name, { value, short }] of Object.entries(declared)) {
+    const type = value === undefined ? "boolean" : "string";
     options[name] = short === undefined ? { type } : { type, short };
   }
   try {

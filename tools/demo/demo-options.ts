@@ -2,24 +2,16 @@ import { UsageError } from "#platform/errors.ts";
 import { type CommandOption, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 
 export const demoOptions = {
-  trace: {
-    type: "string",
-    value: "FILE",
-    help: "trace to replay, CSV timestamp,value (default: NASA web server, July 1995)",
-  },
-  day: {
-    type: "string",
-    value: "DATE",
-    help: "day of the trace to start with (default: one that the forecast was not trained on)",
-  },
-  from: { type: "string", value: "HOUR", help: "UTC hour to start at (default: 0)" },
-  hours: { type: "string", value: "H", help: "hours of the trace to replay (default: 24)" },
-  minutes: { type: "string", value: "M", help: "real minutes for a day of the trace (default: 5)" },
-  speed: { type: "string", value: "X", help: "speed instead of --minutes: 288 runs a day in 5 minutes" },
-  agents: { type: "string", value: "N", help: "number of agents, 1 to 16 (default: 4)" },
-  once: { type: "boolean", help: "stop at the end of the trace instead of at Ctrl-C" },
-  json: { type: "boolean", help: "print the report as JSON" },
-  "keep-state": { type: "boolean", help: "keep the temporary directory with configurations, logs and databases" },
+  trace: { value: "FILE", help: "trace to replay, CSV timestamp,value (default: NASA web server, July 1995)" },
+  day: { value: "DATE", help: "day of the trace to start with (default: one that the forecast was not trained on)" },
+  from: { value: "HOUR", help: "UTC hour to start at (default: 0)" },
+  hours: { value: "H", help: "hours of the trace to replay (default: 24)" },
+  minutes: { value: "M", help: "real minutes for a day of the trace (default: 5)" },
+  speed: { value: "X", help: "speed instead of --minutes: 288 runs a day in 5 minutes" },
+  agents: { value: "N", help: "number of agents, 1 to 16 (default: 4)" },
+  once: { help: "stop at the end of the trace instead of at Ctrl-C" },
+  json: { help: "print the report as JSON" },
+  "keep-state": { help: "keep the temporary directory with configurations, logs and databases" },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
 export interface DemoOptions {

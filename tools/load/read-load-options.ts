@@ -18,37 +18,24 @@ const defaultModel = "all-MiniLM-L6-v2";
 
 export const loadOptions = {
   url: {
-    type: "string",
     value: "URL[,URL…]",
     help: `servers, used in turn (default: ${defaultUrls.openai}, gRPC ${defaultUrls.grpc}); THORMESH_API_KEY is their key`,
   },
-  protocol: { type: "string", value: "NAME", help: `${protocols.join(", ")} (default: openai)` },
-  model: { type: "string", value: "ID", help: `model id (default: ${defaultModel})` },
-  rate: {
-    type: "string",
-    value: "RPS",
-    help: `open loop with this many requests per second (default: ${defaultRate})`,
-  },
-  clients: { type: "string", value: "N", help: "closed loop with N clients, each sending after its last answer" },
-  duration: { type: "string", value: "S", help: "seconds (default: 30)" },
-  scenario: { type: "string", value: "NAME", help: "sustained, burst (up to 4x) or stress (0.5x to 3x)" },
-  texts: {
-    type: "string",
-    value: "LENGTH",
-    help: "short (16 tokens), medium (64), long (256) or mixed (default: mixed)",
-  },
-  inputs: { type: "string", value: "N", help: "texts in a request (default: 1)" },
-  "repeat-share": {
-    type: "string",
-    value: "SHARE",
-    help: "share of texts sent before, for a cache, 0 to 1 (default: 0)",
-  },
-  seed: { type: "string", value: "N", help: "seed of the texts (default: random)" },
-  timeout: { type: "string", value: "S", help: "seconds until a request counts as failed (default: 30)" },
-  retries: { type: "string", value: "N", help: "retries of a request that no server received (default: 3)" },
-  "watch-pid": { type: "string", value: "PID[,PID…]", help: "report CPU time and memory of these process trees" },
-  target: { type: "string", value: "LIST", help: `targets like p95=30ms,errors=0,rate=50; known: ${targetsHelp}` },
-  json: { type: "boolean", help: "print JSON" },
+  protocol: { value: "NAME", help: `${protocols.join(", ")} (default: openai)` },
+  model: { value: "ID", help: `model id (default: ${defaultModel})` },
+  rate: { value: "RPS", help: `open loop with this many requests per second (default: ${defaultRate})` },
+  clients: { value: "N", help: "closed loop with N clients, each sending after its last answer" },
+  duration: { value: "S", help: "seconds (default: 30)" },
+  scenario: { value: "NAME", help: "sustained, burst (up to 4x) or stress (0.5x to 3x)" },
+  texts: { value: "LENGTH", help: "short (16 tokens), medium (64), long (256) or mixed (default: mixed)" },
+  inputs: { value: "N", help: "texts in a request (default: 1)" },
+  "repeat-share": { value: "SHARE", help: "share of texts sent before, for a cache, 0 to 1 (default: 0)" },
+  seed: { value: "N", help: "seed of the texts (default: random)" },
+  timeout: { value: "S", help: "seconds until a request counts as failed (default: 30)" },
+  retries: { value: "N", help: "retries of a request that no server received (default: 3)" },
+  "watch-pid": { value: "PID[,PID…]", help: "report CPU time and memory of these process trees" },
+  target: { value: "LIST", help: `targets like p95=30ms,errors=0,rate=50; known: ${targetsHelp}` },
+  json: { help: "print JSON" },
 } as const satisfies Record<string, CommandOption>;
 
 export interface LoadOptions {
