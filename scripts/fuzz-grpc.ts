@@ -2,11 +2,11 @@
  * Fuzzes an agent's gRPC port. Everything that is sent comes from a seed. Every few seconds a client that behaves asks for a vector, and the agent's health and
  * memory are looked at. Usage: scripts/fuzz-grpc [--binary FILE] [--seconds N] [--seed N]
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { callOnce } from "../test/agent/serving/grpc/start-grpc.ts";
+import { startProgram, temporaryDirectory } from "../test/e2e/program.ts";
 import {
   callHeaders,
   flag,
@@ -17,6 +17,7 @@ import {
   writeFrame,
   writeHeaders,
 } from "../test/fakes/grpc/raw-connection.ts";
+import { createRandom } from "./fuzz/random.ts";
 
 const { values } = parseArgs({
   options: {
@@ -31,51 +32,28 @@ const key = "fuzz-key-of-some-length";
 const maxGrowth = 1.5;
 const graceBytes = 200_000_000;
 
-/** Mulberry32. */
-function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-const random = createRandom(Number(values.seed));
-const below = (n: number) => Math.floor(random() * n);
-const pick = <T>(from: readonly T[]): T => from[below(from.length)] as T;
-const noise = (length: number) => Buffer.from(Array.from({ length }, () => below(256)));
-const chance = (share: number) => random() < share;
+const { below, chance, pick, bytes: noise } = createRandom(Number(values.seed));
 
-const directory = mkdtempSync(join(tmpdir(), "thormesh-fuzz-"));
-const config = join(directory, "agent.json");
-writeFileSync(config, JSON.stringify({ serving: { apiKeys: [key], grpc: { port: 0 } } }), { mode: 0o600 });
-const command = values.binary === undefined ? [process.execPath, join(import.meta.dir, "../main.ts")] : [values.binary];
-const agent = Bun.spawn(
-  [...command, "agent", "--config", config, "--listen", "127.0.0.1:0", "--state-dir", join(directory, "state")],
-  { stdin: "ignore", stdout: "ignore", stderr: Bun.file(join(directory, "log")) },
+const directory = temporaryDirectory();
+const config = join(directory.path, "agent.json");
+await Bun.write(config, JSON.stringify({ serving: { apiKeys: [key], grpc: { port: 0 } } }), { mode: 0o600 });
+const command =
+  values.binary === undefined ? [process.execPath, join(import.meta.dir, "../main.ts")] : [resolve(values.binary)];
+const program = startProgram(
+  ["agent", "--config", config, "--listen", "127.0.0.1:0", "--state-dir", join(directory.path, "state")],
+  directory.path,
+  {},
+  command,
 );
-const logged = () => readFileSync(join(directory, "log"), "utf8");
+const { child: agent, log: logged } = program;
 const residentBytes = () => Number(readFileSync(`/proc/${agent.pid}/statm`, "utf8").split(" ")[1]) * 4_096;
 
 function fail(what: string): never {
   console.error(`fuzz-grpc (seed ${values.seed}): ${what}`);
   console.error(logged().split("\n").slice(-20).join("\n"));
   agent.kill("SIGKILL");
-  rmSync(directory, { recursive: true, force: true });
+  directory.remove();
   process.exit(1);
-}
-
-async function started(): Promise<{ readonly url: string; readonly grpc: string }> {
-  for (let i = 0; i < 1_200; i += 1) {
-    const line = logged()
-      .split("\n")
-      .find((candidate) => candidate.includes('"agent started"'));
-    if (line !== undefined) return JSON.parse(line);
-    if (agent.exitCode !== null) fail("the agent ended before it served");
-    await Bun.sleep(100);
-  }
-  fail("the agent does not serve");
 }
 
 const service = "akidb.embedding.v1.EmbeddingService";
@@ -253,7 +231,9 @@ async function attack(address: string): Promise<void> {
   connection.close();
 }
 
-const { url, grpc } = await started();
+const { url, grpc } = JSON.parse(
+  await program.untilLogged('"agent started"').catch(() => fail("the agent ended before it served")),
+);
 const question = grpcMessage(Buffer.from("\x12\x09one robot"));
 const authorization = `Bearer ${key}`;
 
@@ -298,7 +278,7 @@ await look(limitBytes);
 agent.kill();
 await Promise.race([agent.exited, Bun.sleep(20_000)]);
 if (agent.exitCode !== 0) fail(`told to end: expected exit code 0, got ${agent.exitCode ?? agent.signalCode}`);
-rmSync(directory, { recursive: true, force: true });
+directory.remove();
 console.log(
   `fuzz-grpc: ${attacks} connections, seed ${values.seed}; memory ${Math.round(idleBytes / 1e6)} MB at rest, ${Math.round(peakBytes / 1e6)} MB at most`,
 );

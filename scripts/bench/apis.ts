@@ -3,14 +3,14 @@
  * process spends on a call. Once with a text that the cache knows (what a api costs) and once with new texts (what is left of that beside
  * inference). Usage: scripts/bench/apis [--binary FILE] [--json]
  */
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { apis, root, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { apis, startAskedAgent, textKinds } from "./asked-agent.ts";
 import { printRows } from "./print-rows.ts";
+import { hostBinary } from "./start-agent.ts";
 
 const { values } = parseArgs({
   options: {
-    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    binary: { type: "string", default: hostBinary },
     json: { type: "boolean", default: false },
   },
 });

@@ -3,17 +3,16 @@
  * beside two servers in the same run that only read the JSON and answer the same bytes: Bun's own and Elysia with its validation.
  * Usage: scripts/bench/cache-hits [--binary FILE] [--seconds N] [--json]
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { temporaryDirectory } from "../../test/e2e/program.ts";
+import { readTreeUsage } from "#tools/load/process-tree.ts";
+import { median } from "./median.ts";
+import { hostBinary, startAgent } from "./start-agent.ts";
 
-const root = join(import.meta.dir, "..", "..");
 const { values } = parseArgs({
   options: {
-    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    binary: { type: "string", default: hostBinary },
     seconds: { type: "string", default: "4" },
     json: { type: "boolean", default: false },
     echo: { type: "string" },
@@ -52,15 +51,8 @@ async function serveEcho(kind: string): Promise<void> {
   console.log(server.port);
 }
 
-/** Seconds of processor time that a process and its children have used. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  const ticks = Number(fields[11]) + Number(fields[12]);
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
-  return ticks / 100 + children.reduce((sum, child) => sum + cpuSeconds(Number(child)), 0);
-}
+/** Processor time that a process and its descendants have used. */
+const cpuSeconds = (pid: number) => readTreeUsage(pid)?.cpuS ?? 0;
 
 /** Closed loop over plain sockets: what the client itself costs is small and not the server's. Resolves with the answers that came. */
 async function drive(port: number, seconds: number): Promise<number> {
@@ -106,38 +98,15 @@ async function drive(port: number, seconds: number): Promise<number> {
 
 interface Running {
   readonly name: string;
-  readonly child: Bun.Subprocess;
+  readonly pid: number;
   readonly port: number;
   readonly perCoreS: number[];
   readonly perS: number[];
+  stop(): Promise<void>;
 }
 
-/** The first whole line that is `wanted`. What comes later is read too, so that its writer is never held up. */
-function firstLine(stream: ReadableStream<Uint8Array>, wanted: (line: string) => boolean): Promise<string> {
-  return new Promise((resolve, reject) => {
-    void (async () => {
-      let text = "";
-      for await (const chunk of stream) {
-        text += new TextDecoder().decode(chunk);
-        const line = text.split("\n").slice(0, -1).find(wanted);
-        if (line !== undefined) resolve(line);
-      }
-      reject(new Error(`it ended:\n${text}`));
-    })();
-  });
-}
-
-async function startAgent(directory: string): Promise<Running> {
-  const command = values.binary.endsWith(".ts") ? [process.execPath, values.binary] : [values.binary];
-  const child = Bun.spawn([...command, "agent", "--listen", "127.0.0.1:0", "--state-dir", directory], {
-    cwd: directory,
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "pipe",
-  });
-  const line = await firstLine(child.stderr, (candidate) => candidate.includes('"msg":"serving"'));
-  const { port } = new URL((JSON.parse(line) as { url: string }).url);
-  return { name: "agent", child, port: Number(port), perCoreS: [], perS: [] };
+function running(name: string, pid: number, port: number, stop: () => Promise<void>): Running {
+  return { name, pid, port, perCoreS: [], perS: [], stop };
 }
 
 async function startEcho(kind: string, answer: string): Promise<Running> {
@@ -146,17 +115,20 @@ async function startEcho(kind: string, answer: string): Promise<Running> {
     stdout: "pipe",
     stderr: "inherit",
   });
-  const port = Number(await firstLine(child.stdout, () => true));
-  return { name: kind, child, port, perCoreS: [], perS: [] };
+  for await (const line of child.stdout.pipeThrough(new TextDecoderStream())) {
+    return running(kind, child.pid, Number(line), async () => {
+      child.kill("SIGTERM");
+      await child.exited;
+    });
+  }
+  throw new Error(`the ${kind} server did not start`);
 }
 
 async function measure(): Promise<void> {
-  const directory = temporaryDirectory();
-  const servers: Running[] = [];
+  const agent = await startAgent(values.binary);
+  const servers = [running("agent", agent.pid, Number(new URL(agent.url).port), agent.stop)];
   try {
-    const agent = await startAgent(directory.path);
-    servers.push(agent);
-    const answer = await fetch(`http://127.0.0.1:${agent.port}/v1/embeddings`, {
+    const answer = await fetch(`${agent.url}/v1/embeddings`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body,
@@ -168,18 +140,17 @@ async function measure(): Promise<void> {
     for (const { port } of servers) await drive(port, 1);
     for (let round = 0; round < rounds; round += 1) {
       for (const server of servers) {
-        const cpuBefore = cpuSeconds(server.child.pid);
+        const cpuBefore = cpuSeconds(server.pid);
         const startedMs = performance.now();
         const answered = await drive(server.port, seconds);
         server.perS.push((answered / (performance.now() - startedMs)) * 1000);
-        server.perCoreS.push(answered / (cpuSeconds(server.child.pid) - cpuBefore));
+        server.perCoreS.push(answered / (cpuSeconds(server.pid) - cpuBefore));
       }
     }
-    const middle = (figures: number[]) => Math.round(figures.sort((a, b) => a - b)[rounds >> 1] as number);
     const figures = servers.map(({ name, perCoreS, perS }) => ({
       name,
-      perCoreS: middle(perCoreS),
-      perS: middle(perS),
+      perCoreS: Math.round(median(perCoreS)),
+      perS: Math.round(median(perS)),
     }));
     const perCoreS = figures[0]?.perCoreS ?? 0;
     const rows = figures.map((figure) => ({ ...figure, ratio: Math.round((perCoreS / figure.perCoreS) * 100) / 100 }));
@@ -198,9 +169,7 @@ async function measure(): Promise<void> {
       );
     }
   } finally {
-    for (const { child } of servers) child.kill("SIGTERM");
-    await Promise.all(servers.map(({ child }) => child.exited));
-    directory.remove();
+    await Promise.all(servers.map((server) => server.stop()));
   }
 }
 

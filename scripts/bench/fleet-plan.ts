@@ -9,11 +9,11 @@ import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solve
 import { planBySearch } from "#controller/scaling/fleet-plan/plan-by-search.ts";
 import { toPlanProblem } from "#controller/scaling/fleet-plan/plan-problem.ts";
 import { randomPlanInput } from "../../test/controller/scaling/fleet-plan/random-input.ts";
+import { median } from "./median.ts";
 
 const { values } = parseArgs({ options: { fleets: { type: "string", default: "12" } } });
 const fleets = Number(values.fleets);
 const solver = await loadHighsSolver();
-const middle = (figures: number[]) => figures.sort((a, b) => a - b)[Math.floor(figures.length / 2)] ?? 0;
 const seeds = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 for (const devices of [100, 1000, 10_000]) {
@@ -26,7 +26,7 @@ for (const devices of [100, 1000, 10_000]) {
     times.push(performance.now() - startedMs);
   }
   console.log(
-    `${devices} devices in 5 classes, 15 steps, ${fleets} fleets: median ${middle(times).toFixed(0)} ms, at most ${Math.max(...times).toFixed(0)} ms; gap median ${(100 * middle(gaps)).toFixed(2)} %, at most ${(100 * Math.max(...gaps)).toFixed(1)} %`,
+    `${devices} devices in 5 classes, 15 steps, ${fleets} fleets: median ${median(times).toFixed(0)} ms, at most ${Math.max(...times).toFixed(0)} ms; gap median ${(100 * median(gaps)).toFixed(2)} %, at most ${(100 * Math.max(...gaps)).toFixed(1)} %`,
   );
 }
 
@@ -39,5 +39,5 @@ for (const seed of seeds(50)) {
   above.push((search?.usd ?? Number.POSITIVE_INFINITY) / costUsd - 1);
 }
 console.log(
-  `search alone against the solver, 50 fleets of 50 devices: median ${(100 * middle(above)).toFixed(2)} %, at most ${(100 * Math.max(...above)).toFixed(2)} % dearer`,
+  `search alone against the solver, 50 fleets of 50 devices: median ${(100 * median(above)).toFixed(2)} %, at most ${(100 * Math.max(...above)).toFixed(2)} % dearer`,
 );

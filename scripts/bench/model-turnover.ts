@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { turnOverModels } from "../../test/agent/serving/residency/turn-over-models.ts";
+import { median } from "./median.ts";
 
 const { values } = parseArgs({
   options: { loads: { type: "string", default: "50" }, json: { type: "boolean", default: false } },
@@ -10,7 +11,6 @@ if (!Number.isInteger(loads) || loads < 10) {
   process.exit(2);
 }
 
-const median = (figures: readonly number[]) => [...figures].sort((a, b) => a - b)[Math.floor(figures.length / 2)] ?? 0;
 const mb = (bytes: number) => Math.round(bytes / 1e6);
 
 const { before, afterLoad, after, loadMs } = await turnOverModels(loads);

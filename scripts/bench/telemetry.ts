@@ -3,17 +3,15 @@
  * nvpmodel each minute (stand-ins for NVIDIA's tools, whose own time is not counted), the other has no board. The difference is what telemetry costs.
  * Usage: scripts/bench/telemetry [--seconds 120] [--binary FILE] [--json]
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
+import { eventually } from "../../test/e2e/program.ts";
 import { createFakeBoard } from "../../test/fakes/jetson/board.ts";
+import { cpuSeconds, hostBinary, startAgent } from "./start-agent.ts";
 
-const root = join(import.meta.dir, "..", "..");
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "120" },
-    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    binary: { type: "string", default: hostBinary },
     json: { type: "boolean", default: false },
   },
 });
@@ -21,45 +19,28 @@ const seconds = Number(values.seconds);
 if (!(seconds >= 10)) throw new Error(`--seconds: expected a number from 10, got "${values.seconds}"`);
 /** Loading and warming up are not what is measured. */
 const settleMs = 20_000;
-const ticksPerS = 100;
 
-/** User and system time of a process, without its children, s. */
-function cpuSeconds(pid: number): number {
-  const fields = (readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1] as string).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerS;
-}
-
-async function startAgent(kind: "jetson" | "none") {
+async function startOn(kind: "jetson" | "none") {
   const board = createFakeBoard();
   board.write("interval", "1");
-  const directory = temporaryDirectory();
   const config = {
     id: kind,
-    stateDir: join(directory.path, "state"),
     broker: { url: "mqtt://127.0.0.1:1" },
-    serving: { port: 0, grpc: { enabled: false } },
+    serving: { grpc: { enabled: false } },
     power: { board: kind, jetson: board.config },
   };
-  await Bun.write(join(directory.path, "agent.json"), JSON.stringify(config));
-  const child = Bun.spawn([values.binary, "agent", "--config", join(directory.path, "agent.json")], {
-    cwd: directory.path,
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "ignore",
-  });
+  const agent = await startAgent(values.binary, { config });
   return {
-    pid: child.pid,
+    pid: agent.pid,
     readings: () => board.read("tegrastats-starts").trim(),
     async stop() {
-      child.kill("SIGTERM");
-      await child.exited;
+      await agent.stop();
       board.dispose();
-      directory.remove();
     },
   };
 }
 
-const agents = { jetson: await startAgent("jetson"), none: await startAgent("none") };
+const agents = { jetson: await startOn("jetson"), none: await startOn("none") };
 try {
   await eventually(
     async () => agents.jetson.readings(),

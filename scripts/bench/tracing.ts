@@ -3,14 +3,15 @@
  * For texts that the cache knows and for new ones: calls/s and the service process's CPU time a call, the median of the rounds, and their ratios.
  * Usage: scripts/bench/tracing [--binary FILE] [--rounds N] [--json]
  */
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type AskedAgent, type Measured, root, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { type AskedAgent, type Measured, startAskedAgent, textKinds } from "./asked-agent.ts";
+import { median } from "./median.ts";
 import { printRows } from "./print-rows.ts";
+import { hostBinary } from "./start-agent.ts";
 
 const { values } = parseArgs({
   options: {
-    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    binary: { type: "string", default: hostBinary },
     rounds: { type: "string", default: "5" },
     json: { type: "boolean", default: false },
   },
@@ -21,13 +22,6 @@ if (!Number.isInteger(rounds) || rounds < 1) {
   process.exit(2);
 }
 const runMs = 2_000;
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const [low = 0, high = 0] = sorted.length % 2 === 1 ? [sorted[middle], sorted[middle]] : sorted.slice(middle - 1);
-  return (low + high) / 2;
-}
 
 let receivedBytes = 0;
 const collector = Bun.serve({

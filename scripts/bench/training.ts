@@ -11,15 +11,16 @@ import { parseArgs } from "node:util";
 import { parseTrace } from "#forecast/data/parse-trace.ts";
 import type { TrainingStatus } from "#forecast/night/night-training.ts";
 import { minuteMs } from "#platform/time.ts";
-import { formatTable } from "../../platform/terminal/format-table.ts";
 import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
 import { writeRecordedTraffic } from "../../test/e2e/recorded-traffic.ts";
+import { median } from "./median.ts";
+import { printRows } from "./print-rows.ts";
+import { cpuSeconds, hostBinary, root, startAgent } from "./start-agent.ts";
 
-const root = join(import.meta.dir, "..", "..");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    binary: { type: "string", default: hostBinary },
     units: { type: "string", default: "full" },
     epochs: { type: "string", default: "40" },
     rounds: { type: "string", default: "8" },
@@ -36,7 +37,6 @@ if (positionals.length !== 1 || (what !== "time" && what !== "latency")) {
 const binary = resolve(values.binary);
 const rounds = Number(values.rounds);
 const minutes = 30 * 24 * 60;
-const msPerTick = 10;
 const stretchS = 8;
 const rate = 50;
 
@@ -55,23 +55,12 @@ const countAt = (minute: number) => {
 /** CPU seconds so far and the most memory so far, of a running process. */
 function usageOf(pid: number): { readonly cpuS: number; readonly peakBytes: number } | null {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
     const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
     if (peak === undefined) return null;
-    return { cpuS: ((Number(fields[11]) + Number(fields[12])) * msPerTick) / 1_000, peakBytes: Number(peak) * 1_024 };
+    return { cpuS: cpuSeconds(pid), peakBytes: Number(peak) * 1_024 };
   } catch {
     return null; // it has ended
   }
-}
-
-function print(rows: readonly Record<string, string | number>[]): void {
-  const names = Object.keys(rows[0] ?? {});
-  const table = () =>
-    formatTable(
-      names,
-      rows.map((row) => names.map((name) => String(row[name]))),
-    );
-  console.log(values.json ? JSON.stringify(rows) : table());
 }
 
 async function measureTime(directory: string): Promise<void> {
@@ -96,17 +85,16 @@ async function measureTime(directory: string): Promise<void> {
   clearInterval(timer);
   if (exitCode !== 0) throw new Error(`the training ended with ${exitCode}`);
   const epochs = card.training.epochs.length;
-  print([
-    {
-      units: values.units,
-      epochs,
-      "wall s": ((performance.now() - startedMs) / 1_000).toFixed(0),
-      "cpu s": usage.cpuS.toFixed(0),
-      "cpu s an epoch": (usage.cpuS / epochs).toFixed(1),
-      "peak MB": (usage.peakBytes / 1e6).toFixed(0),
-      ended: card.training.ended,
-    },
-  ]);
+  const row = {
+    units: values.units,
+    epochs,
+    "wall s": ((performance.now() - startedMs) / 1_000).toFixed(0),
+    "cpu s": usage.cpuS.toFixed(0),
+    "cpu s an epoch": (usage.cpuS / epochs).toFixed(1),
+    "peak MB": (usage.peakBytes / 1e6).toFixed(0),
+    ended: card.training.ended,
+  };
+  printRows([row], values.json);
 }
 
 async function measureLatency(directory: string): Promise<void> {
@@ -114,26 +102,15 @@ async function measureLatency(directory: string): Promise<void> {
   writeRecordedTraffic(directory, minutes, untilMs, (atMs) => countAt(minutes - (untilMs - atMs) / minuteMs));
   const config = {
     id: "bench",
-    stateDir: directory,
     broker: { url: "mqtt://127.0.0.1:1" },
     serving: { grpc: { enabled: false } },
     forecast: { training: { window: "00:00-00:00", minDays: 1, maxMinutes: 600, units: values.units } },
     power: { board: "none" },
   };
-  await Bun.write(join(directory, "agent.json"), JSON.stringify(config));
-  const log = join(directory, "agent.log");
-  const agent = Bun.spawn([binary, "agent", "--config", join(directory, "agent.json"), "--listen", "127.0.0.1:0"], {
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: Bun.file(log),
-  });
+  const agent = await startAgent(binary, { config, directory: { path: directory, remove() {} } });
+  const { url } = agent;
   let trainer: number | undefined;
   try {
-    const text = await eventually(
-      () => Bun.file(log).text(),
-      (said) => said.includes('"msg":"agent started"'),
-    );
-    const url: string = JSON.parse(text.split("\n").find((line) => line.includes('"msg":"agent started"')) ?? "").url;
     const status = async () => (await (await fetch(`${url}/api/v1/forecast/training`)).json()) as TrainingStatus;
     const begun = await eventually(status, ({ progress }) => (progress?.batch ?? 0) > 1, 120_000);
     const pid = begun.progress?.pid as number;
@@ -165,10 +142,6 @@ async function measureLatency(directory: string): Promise<void> {
         errors += measured.errors;
       }
     }
-    const median = (numbers: readonly number[]) => {
-      const sorted = numbers.toSorted((a, b) => a - b);
-      return ((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2;
-    };
     const row = (kind: "without" | "with") => ({
       training: kind,
       "p50 ms": median(medians[kind]).toFixed(1),
@@ -178,11 +151,10 @@ async function measureLatency(directory: string): Promise<void> {
       ratio: kind === "with" ? (median(found.with) / median(found.without)).toFixed(2) : "",
       errors: kind === "with" ? errors : "",
     });
-    print([row("without"), row("with")]);
+    printRows([row("without"), row("with")], values.json);
   } finally {
     if (trainer !== undefined && usageOf(trainer) !== null) process.kill(trainer, "SIGCONT");
-    agent.kill("SIGTERM");
-    await agent.exited;
+    await agent.stop();
   }
 }
 

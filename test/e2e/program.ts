@@ -23,8 +23,9 @@ export function startProgram(
   args: readonly string[],
   cwd: string,
   env: Readonly<Record<string, string>> = {},
+  command: readonly string[] = programCommand,
 ): Program {
-  const child = Bun.spawn([...programCommand, ...args], {
+  const child = Bun.spawn([...command, ...args], {
     cwd,
     // Files that programs leave for each other stay in this directory, not in the user's own.
     env: { ...process.env, XDG_STATE_HOME: join(cwd, "xdg-state"), ...env },

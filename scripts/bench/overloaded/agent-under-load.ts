@@ -1,8 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { temporaryDirectory } from "../../../test/e2e/program.ts";
-import { createTextSource, type TextLength } from "../../../tools/load/load-texts.ts";
-import { readTreeUsage } from "../../../tools/load/process-tree.ts";
+import { readFileSync } from "node:fs";
+import { createTextSource, type TextLength } from "#tools/load/load-texts.ts";
+import { readTreeUsage } from "#tools/load/process-tree.ts";
+import { startAgent as startBenchedAgent } from "../start-agent.ts";
 
 /** Two tenants, as every agent here is configured; the second floods. */
 export const keys = { a: "key-of-tenant-a", b: "key-of-tenant-b" } as const;
@@ -19,7 +18,6 @@ export interface Outcome {
 export interface MemoryUse {
   readonly servingBytes: number;
   readonly modelBytes: number;
-  readonly models: number;
 }
 
 export interface AgentUnderLoad {
@@ -45,57 +43,11 @@ function residentBytes(pid: number): number {
   }
 }
 
-function childrenOf(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
-    try {
-      return readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1").split(" ").filter(Boolean).map(Number);
-    } catch {
-      return [];
-    }
-  });
-}
-
 /** Starts an executable with an empty state on a free port, with a cache for nothing. */
 export async function startAgent(binary: string, name: string): Promise<AgentUnderLoad> {
-  const directory = temporaryDirectory();
   const apiKeys = Object.entries(keys).map(([tenant, key]) => ({ key, tenant }));
-  await Bun.write(
-    join(directory.path, "agent.json"),
-    JSON.stringify({ serving: { apiKeys, cacheBytes: 0, grpc: { enabled: false } } }),
-  );
-  const child = Bun.spawn(
-    [resolve(binary), "agent", "--config", "agent.json", "--listen", "127.0.0.1:0", "--state-dir", directory.path],
-    { cwd: directory.path, stdin: "ignore", stdout: "ignore", stderr: "pipe" },
-  );
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await child.exited;
-    directory.remove();
-  };
-  const serving = Promise.withResolvers<string>();
-  void (async () => {
-    let log = "";
-    const decoder = new TextDecoder();
-    let found = false;
-    // Read to its end, so that the agent is never held up by its log.
-    for await (const chunk of child.stderr) {
-      if (found) continue;
-      log += decoder.decode(chunk, { stream: true });
-      const line = log
-        .split("\n")
-        .slice(0, -1)
-        .find((candidate) => candidate.includes('"msg":"serving"'));
-      if (line === undefined) continue;
-      found = true;
-      serving.resolve((JSON.parse(line) as { url: string }).url);
-    }
-    serving.reject(new Error(`${name} did not start:\n${log}`));
-  })();
-  const url = await serving.promise.catch(async (error) => {
-    await stop();
-    throw error;
-  });
-  while (!(await fetch(`${url}/readyz`)).ok) await Bun.sleep(50);
+  const serving = { apiKeys, cacheBytes: 0, grpc: { enabled: false } };
+  const { url, pid, stop } = await startBenchedAgent(binary, { config: { serving } });
   return {
     name,
     async ask(tenant, texts) {
@@ -114,14 +66,10 @@ export async function startAgent(binary: string, name: string): Promise<AgentUnd
       }
       return { status, texts: texts.length, startedMs, endedMs: performance.now() };
     },
-    cpuS: () => readTreeUsage(child.pid)?.cpuS ?? 0,
+    cpuS: () => readTreeUsage(pid)?.cpuS ?? 0,
     memory() {
-      const models = childrenOf(child.pid);
-      return {
-        servingBytes: residentBytes(child.pid),
-        modelBytes: models.reduce((sum, pid) => sum + residentBytes(pid), 0),
-        models: models.length,
-      };
+      const servingBytes = residentBytes(pid);
+      return { servingBytes, modelBytes: (readTreeUsage(pid)?.rssBytes ?? servingBytes) - servingBytes };
     },
     stop,
   };

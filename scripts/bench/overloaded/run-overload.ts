@@ -1,9 +1,10 @@
 /** See scripts/bench/overload. */
 import { cpus } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type TextLength, textLengths } from "../../../tools/load/load-texts.ts";
+import { type TextLength, textLengths } from "#tools/load/load-texts.ts";
+import { median } from "../median.ts";
 import { printRows } from "../print-rows.ts";
+import { hostBinary } from "../start-agent.ts";
 import {
   type AgentUnderLoad,
   closedLoop,
@@ -14,11 +15,10 @@ import {
   textsOf,
 } from "./agent-under-load.ts";
 
-const root = join(import.meta.dir, "..", "..", "..");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    binary: { type: "string", default: join(root, "dist", `thormesh-linux-${process.arch}`) },
+    binary: { type: "string", default: hostBinary },
     against: { type: "string" },
     seconds: { type: "string" },
     rounds: { type: "string", default: "3" },
@@ -34,7 +34,6 @@ const rounds = Number(values.rounds);
 const rampMs = 5_000;
 const windowMs = 10_000;
 
-const median = (figures: readonly number[]) => figures.toSorted((a, b) => a - b)[figures.length >> 1] ?? Number.NaN;
 const round = (value: number, digits = 2) => Math.round(value * 10 ** digits) / 10 ** digits;
 const answered = (outcomes: readonly Outcome[]) => outcomes.filter(({ status }) => status === 200);
 const missed: string[] = [];

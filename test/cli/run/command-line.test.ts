@@ -69,7 +69,7 @@ describe("options", () => {
   const command = {
     summary: "",
     usage: "",
-    options: { count: { type: "string", help: "" }, json: { type: "boolean", help: "" } },
+    options: { count: { value: "N", help: "" }, json: { help: "" } },
     run: async () => 0,
   } as const;
   test("values and positionals are told apart", () => {
