@@ -2,19 +2,8 @@ import type { StateDatabase } from "#platform/files/open-database.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import { maxMessageBytes } from "#protocol/codec.ts";
 
-export interface StoredText {
-  /** Returns the text; null when there is none, or it can't be read or is too long. */
-  load(): string | null;
-  /** Stores the text; keeps it in memory while it can't be written. */
-  save(text: string): void;
-}
-
 /** Keeps a text under a name in the agent's state file. */
-export function createStoredText(
-  database: StateDatabase,
-  name: string,
-  storage: StorageWatch = strictStorage,
-): StoredText {
+export function createStoredText(database: StateDatabase, name: string, storage: StorageWatch = strictStorage) {
   const select = database.query<{ content: string }, [string]>(
     `SELECT content FROM document WHERE name = ? AND length(content) <= ${maxMessageBytes}`,
   );
@@ -42,10 +31,12 @@ export function createStoredText(
     waiting: () => (unwritten === null ? { records: 0, bytes: 0 } : { records: 1, bytes: unwritten.length }),
   });
   return {
-    load() {
+    /** Returns the text; null when there is none, or it can't be read or is too long. */
+    load(): string | null {
       known ??= storage.attempt(`reading ${name}`, () => select.get(name)?.content ?? null, null);
       return known;
     },
+    /** Stores the text; keeps it in memory while it can't be written. */
     save: write,
   };
 }

@@ -25,11 +25,7 @@ export function supersedes(document: Desired, held: Desired | null, nowMs: numbe
   return jump > 0 && jump <= maxJump;
 }
 
-export interface DesiredDocument {
-  current(): Desired | null;
-  /** Takes in a document and keeps it on disk. Returns false for one that does not supersede the held one. */
-  accept(document: Desired): boolean;
-}
+export type DesiredDocument = ReturnType<typeof createDesiredDocument>;
 
 /** Keeps the controller's last document for this agent over restarts, so that a fleet keeps its shape without its controller. */
 export function createDesiredDocument(
@@ -37,7 +33,7 @@ export function createDesiredDocument(
   nowMs: () => number,
   log: Logger,
   storage?: StorageWatch,
-): DesiredDocument {
+) {
   const stored = createStoredText(database, "desired", storage);
   const text = stored.load();
   let held: Desired | null = null;
@@ -47,8 +43,9 @@ export function createDesiredDocument(
     else log.warn({ reason: decoded.reason }, "the stored desired document can't be read; waiting for a new one");
   }
   return {
-    current: () => held,
-    accept(document) {
+    current: (): Desired | null => held,
+    /** Takes in a document and keeps it on disk. Returns false for one that does not supersede the held one. */
+    accept(document: Desired): boolean {
       if (!supersedes(document, held, nowMs())) return false;
       held = document;
       stored.save(JSON.stringify(document));

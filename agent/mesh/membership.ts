@@ -1,4 +1,3 @@
-import type { RoleView } from "#agent/serving/ports.ts";
 import type { Logger } from "#platform/log.ts";
 import type { AgentRole, ControllerState, Desired, Presence } from "#protocol/messages.ts";
 import { decideRole, type RoleDecision } from "./decide-role.ts";
@@ -10,26 +9,7 @@ import type { Peers } from "./peers.ts";
 export type ExplainedRole = RoleDecision & { readonly reason: string };
 
 /** This agent's place in its fleet: its instructions, its peers, and the role that follows from both. */
-export interface Membership extends RoleView {
-  readonly decision: ExplainedRole;
-  readonly desired: Desired | null;
-  readonly controllerOnline: boolean;
-  /** The role follows only with the next `refresh`, as after all the others below. */
-  observePresence(presence: Presence): void;
-  observeController(state: ControllerState): void;
-  /** Returns false for a document that does not supersede the held one. */
-  accept(document: Desired): boolean;
-  /** Forgets a peer whose retained presence was deleted: it has left the fleet. */
-  forgetPeer(agentId: string): void;
-  /** Starts anew to learn the presence of controller and peers, as on each connection. */
-  connectionChanged(connected: boolean): void;
-  /** Drains until a newer document comes or `untilMs`: the effect of a command ends by itself. */
-  drain(untilMs: number): void;
-  /** Drains from now on, whatever the documents say. */
-  beginStop(): void;
-  /** Decides the role anew. Returns true when it changed. */
-  refresh(): boolean;
-}
+export type Membership = ReturnType<typeof createMembership>;
 
 export function createMembership(parts: {
   readonly configuredRole: AgentRole;
@@ -38,7 +18,7 @@ export function createMembership(parts: {
   readonly brokerConnected: () => boolean;
   readonly nowMs: () => number;
   readonly log: Logger;
-}): Membership {
+}) {
   const { document, peers, log } = parts;
   let controllerOnline = false;
   let stopping = false;
@@ -59,40 +39,47 @@ export function createMembership(parts: {
   const current = () => (decision ??= decide());
 
   return {
-    get decision() {
+    get decision(): ExplainedRole {
       return current();
     },
     get role() {
       return current().role;
     },
-    get desired() {
+    get desired(): Desired | null {
       return document.current();
     },
-    get controllerOnline() {
+    get controllerOnline(): boolean {
       return controllerOnline;
     },
     servingPeers: () => peers.serving(),
-    observePresence: (presence) => peers.observe(presence),
-    observeController(state) {
+    /** The role follows only with the next `refresh`, as after all the others below. */
+    observePresence: (presence: Presence) => peers.observe(presence),
+    observeController(state: ControllerState) {
       controllerOnline = state.status === "online";
     },
-    accept(desired) {
+    /** Returns false for a document that does not supersede the held one. */
+    accept(desired: Desired): boolean {
       const isNew = document.accept(desired);
       if (isNew) drainUntilMs = null;
       return isNew;
     },
-    forgetPeer: (agentId) => peers.forget(agentId),
-    connectionChanged(connected) {
+    /** Forgets a peer whose retained presence was deleted: it has left the fleet. */
+    forgetPeer: (agentId: string) => peers.forget(agentId),
+    /** Starts anew to learn the presence of controller and peers, as on each connection. */
+    connectionChanged(connected: boolean) {
       if (!connected) controllerOnline = false;
       peers.connectionChanged(connected);
     },
-    drain(untilMs) {
+    /** Drains until a newer document comes or `untilMs`: the effect of a command ends by itself. */
+    drain(untilMs: number) {
       drainUntilMs = untilMs;
     },
+    /** Drains from now on, whatever the documents say. */
     beginStop() {
       stopping = true;
     },
-    refresh() {
+    /** Decides the role anew. Returns true when it changed. */
+    refresh(): boolean {
       const before = current();
       decision = decide();
       if (decision.role === before.role) return false;

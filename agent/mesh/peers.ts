@@ -2,16 +2,7 @@ import type { ServingPeer } from "#agent/serving/ports.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import type { Presence } from "#protocol/messages.ts";
 
-export interface Peers {
-  /** Takes in a presence message; the offline message of an older session is ignored. */
-  observe(presence: Presence): void;
-  /** Forgets an agent whose retained presence was deleted: it has left the fleet. */
-  forget(agentId: string): void;
-  /** Starts anew to learn who is online: on each connection the broker resends retained presences; peers missing after 30 s are dropped. */
-  connectionChanged(connected: boolean): void;
-  /** Returns other agents that are online, active and have an address that clients can reach, by id. */
-  serving(): ServingPeer[];
-}
+export type Peers = ReturnType<typeof createPeers>;
 
 export interface PeerLimits {
   /** Limit of online agents; beyond it the one silent for longest is dropped. */
@@ -37,7 +28,7 @@ export function createPeers(parts: {
   readonly brokerUrl: string;
   readonly realNowMs?: () => number;
   readonly limits?: PeerLimits;
-}): Peers {
+}) {
   const { ownAgentId, realNowMs = Date.now, limits = peerLimits } = parts;
   const onOneMachine = isLoopback(hostOf(parts.brokerUrl) ?? "");
   /** Online agents, the one silent for longest first. */
@@ -56,7 +47,8 @@ export function createPeers(parts: {
   };
 
   return {
-    observe(presence) {
+    /** Takes in a presence message; the offline message of an older session is ignored. */
+    observe(presence: Presence) {
       const { agentId } = presence;
       if (agentId === ownAgentId) return;
       if (presence.status === "offline") {
@@ -69,17 +61,20 @@ export function createPeers(parts: {
       const [oldest] = online.keys();
       if (online.size > limits.maxPeers && oldest !== undefined) online.delete(oldest);
     },
-    forget(agentId) {
+    /** Forgets an agent whose retained presence was deleted: it has left the fleet. */
+    forget(agentId: string) {
       online.delete(agentId);
     },
-    connectionChanged(connected) {
+    /** Starts anew to learn who is online: on each connection the broker resends retained presences; peers missing after 30 s are dropped. */
+    connectionChanged(connected: boolean) {
       if (connected) confirmByMs = realNowMs() + limits.confirmWithinMs;
       else {
         connection += 1;
         confirmByMs = Number.POSITIVE_INFINITY;
       }
     },
-    serving() {
+    /** Returns other agents that are online, active and have an address that clients can reach, by id. */
+    serving(): ServingPeer[] {
       dropUnconfirmed();
       return [...online.values()]
         .flatMap(({ presence: { agentId, url, role } }) =>

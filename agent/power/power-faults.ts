@@ -21,21 +21,17 @@ export interface PowerFault {
 }
 
 /** Present faults: for /health, metrics, the birth message, and once for the log. */
-export interface PowerFaults {
-  /** @param consequence log message: the effect for the operator */
-  raise(fault: PowerFaultKind, reason: string, consequence: string): void;
-  clear(fault: PowerFaultKind): void;
-  list(): readonly PowerFault[];
-}
+export type PowerFaults = ReturnType<typeof createPowerFaults>;
 
 /** A fault that comes and goes for the same reason is logged again after an hour without it. */
 const logAgainAfterMs = hourMs;
 
-export function createPowerFaults(log: Logger, nowMs: () => number): PowerFaults {
+export function createPowerFaults(log: Logger, nowMs: () => number) {
   const present = new Map<PowerFaultKind, PowerFault>();
   const logged = new Map<PowerFaultKind, { readonly reason: string; atMs: number }>();
   return {
-    raise(fault, reason, consequence) {
+    /** @param consequence log message: the effect for the operator */
+    raise(fault: PowerFaultKind, reason: string, consequence: string) {
       const atMs = nowMs();
       present.set(fault, { fault, reason, sinceMs: present.get(fault)?.sinceMs ?? atMs });
       const before = logged.get(fault);
@@ -46,9 +42,9 @@ export function createPowerFaults(log: Logger, nowMs: () => number): PowerFaults
       logged.set(fault, { reason, atMs });
       log.error({ fault, reason }, consequence);
     },
-    clear(fault) {
+    clear(fault: PowerFaultKind) {
       present.delete(fault);
     },
-    list: () => [...present.values()],
+    list: (): readonly PowerFault[] => [...present.values()],
   };
 }

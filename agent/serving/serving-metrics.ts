@@ -10,19 +10,7 @@ import type { ModelRunner } from "./worker/model-runner.ts";
 /** Outcome of a request, the `status` label. */
 export type RequestStatus = "ok" | "invalid" | "rejected" | "error" | "cancelled";
 
-export interface ServingMetrics {
-  recordRequest(model: string, status: RequestStatus, latencyMs: number): void;
-  recordRefusal(model: string, cause: RefusalCause): void;
-  recordTokens(model: string, tokens: number, truncatedTexts: number): void;
-  recordBatch(batch: SentBatch): void;
-  recordModelLookup(loaded: boolean): void;
-  /** Counts a request's texts that were in the cache, and those that were not. */
-  recordResultLookup(hits: number, misses: number): void;
-  recordModelEviction(model: string, cause: string): void;
-  recordModelLoad(model: string, loadMs: number, engine: EngineReport): void;
-  /** Counts a model's process that was lost and is restarted. */
-  recordModelRestart(model: string): void;
-}
+export type ServingMetrics = ReturnType<typeof createServingMetrics>;
 
 /** Registers the metrics of serving; gauges read their values when scraped. */
 export function createServingMetrics(
@@ -37,7 +25,7 @@ export function createServingMetrics(
     readonly doubts: () => Iterable<readonly [model: string, doubtful: boolean]>;
     readonly gpus: GpuMonitor;
   },
-): ServingMetrics {
+) {
   const counter = <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
     new Counter({ name, help, labelNames, registers: [registry] });
   const histogram = <Label extends string = never>(
@@ -135,18 +123,18 @@ export function createServingMetrics(
   );
   registerGpuMetrics(registry, watched.gpus);
   return {
-    recordRequest(model, status, latencyMs) {
+    recordRequest(model: string, status: RequestStatus, latencyMs: number) {
       requests.inc({ model, status });
       if (status === "ok") latency.observe({ model }, latencyMs / 1000);
     },
-    recordRefusal(model, cause) {
+    recordRefusal(model: string, cause: RefusalCause) {
       refusals.inc({ model, cause });
     },
-    recordTokens(model, count, truncatedTexts) {
+    recordTokens(model: string, count: number, truncatedTexts: number) {
       tokens.inc({ model }, count);
       if (truncatedTexts > 0) truncated.inc({ model }, truncatedTexts);
     },
-    recordBatch({ take, paddedTokens, usefulTokens, waitsMs }) {
+    recordBatch({ take, paddedTokens, usefulTokens, waitsMs }: SentBatch) {
       batchSize.observe(take.length);
       for (const waitMs of waitsMs) queueWait.observe(waitMs / 1000);
       const padding = take.length * paddedTokens - usefulTokens;
@@ -155,13 +143,14 @@ export function createServingMetrics(
       paddingTokens += padding;
       computedTokens += usefulTokens + padding;
     },
-    recordModelLookup: (loaded) => (loaded ? hits : misses).inc(),
-    recordModelEviction: (model, cause) => evictions.inc({ model, cause }),
-    recordResultLookup(hitTexts, missedTexts) {
+    recordModelLookup: (loaded: boolean) => (loaded ? hits : misses).inc(),
+    recordModelEviction: (model: string, cause: string) => evictions.inc({ model, cause }),
+    /** Counts a request's texts that were in the cache, and those that were not. */
+    recordResultLookup(hitTexts: number, missedTexts: number) {
       if (hitTexts > 0) resultHits.inc(hitTexts);
       if (missedTexts > 0) resultMisses.inc(missedTexts);
     },
-    recordModelLoad(model, loadMs, { provider, engines }) {
+    recordModelLoad(model: string, loadMs: number, { provider, engines }: EngineReport) {
       for (const other of ["tensorrt", "cuda", "cpu"]) engineInfo.remove({ model, provider: other });
       engineInfo.set({ model, provider }, 1);
       engineBuilds.inc(engines?.built ?? 0);
@@ -169,6 +158,7 @@ export function createServingMetrics(
       loadSeconds.observe({ model }, loadMs / 1000);
       restarts.inc({ model }, 0); // present from the start, so that the first loss shows as an increase
     },
-    recordModelRestart: (model) => restarts.inc({ model }),
+    /** Counts a model's process that was lost and is restarted. */
+    recordModelRestart: (model: string) => restarts.inc({ model }),
   };
 }

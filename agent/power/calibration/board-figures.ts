@@ -35,16 +35,7 @@ export interface FiguresOrigin {
 }
 
 /** Figures of the board's modes: as calibrated and corrected by service, else as the board states them. */
-export interface BoardFigures {
-  /** Reads the profile again when its file has changed. Never rejects. */
-  refresh(): Promise<void>;
-  apply(modes: readonly PowerModeProfile[]): readonly PowerModeProfile[];
-  /** Corrects a mode's figures by a minute spent in it from end to end. */
-  observe(modeId: number, minute: ObservedMinute): void;
-  origin(): FiguresOrigin;
-  /** Returns the reason to leave the board alone while a calibration uses it; null when it is free. */
-  busyReason(): Promise<string | null>;
-}
+export type BoardFigures = ReturnType<typeof createBoardFigures>;
 
 const Factor = Type.Number({ minimum: correctionBounds.lowest, maximum: correctionBounds.highest });
 const Corrections = Type.Object({
@@ -67,7 +58,7 @@ export function createBoardFigures(options: {
   readonly model: () => string;
   readonly memory: Memory;
   readonly log: Logger;
-}): BoardFigures {
+}) {
   const { stateDir, memory, log } = options;
   const profilePath = join(stateDir, profileFileName);
   const sweepPath = join(stateDir, sweepFileName);
@@ -82,7 +73,8 @@ export function createBoardFigures(options: {
   };
 
   return {
-    async refresh() {
+    /** Reads the profile again when its file has changed. Never rejects. */
+    async refresh(): Promise<void> {
       const model = options.model();
       const version = await stat(profilePath).then(
         ({ mtimeMs, size, ino }) => `${model} ${mtimeMs} ${size} ${ino}`,
@@ -102,12 +94,13 @@ export function createBoardFigures(options: {
         );
       adopt(found);
     },
-    apply(modes) {
+    apply(modes: readonly PowerModeProfile[]): readonly PowerModeProfile[] {
       return applyCalibration(modes, calibration).map((mode) =>
         correctMode(mode, corrections.get(mode.name) ?? uncorrected),
       );
     },
-    observe(modeId, minute) {
+    /** Corrects a mode's figures by a minute spent in it from end to end. */
+    observe(modeId: number, minute: ObservedMinute) {
       const measured = calibration?.modes.find(({ id }) => id === modeId);
       if (calibration === null || measured === undefined) return;
       const before = corrections.get(measured.name) ?? uncorrected;
@@ -118,7 +111,7 @@ export function createBoardFigures(options: {
         JSON.stringify({ calibratedAtMs: calibration.finishedAtMs, byMode: Object.fromEntries(corrections) }),
       );
     },
-    origin: () => ({
+    origin: (): FiguresOrigin => ({
       kind: calibration === null ? "board" : "calibrated",
       model: calibration?.model ?? null,
       texts: calibration?.texts ?? null,
@@ -126,7 +119,8 @@ export function createBoardFigures(options: {
       calibratedAtMs: calibration?.finishedAtMs ?? null,
       corrections: Object.fromEntries(corrections),
     }),
-    async busyReason() {
+    /** Returns the reason to leave the board alone while a calibration uses it; null when it is free. */
+    async busyReason(): Promise<string | null> {
       const sweep = await readSweep(sweepPath);
       if (sweep.kind !== "read" || sweep.content.pid === process.pid || !isAlive(sweep.content.pid)) return null;
       return `thormesh calibrate is using the board (process ${sweep.content.pid})`;

@@ -7,34 +7,28 @@ import type { Device, PowerSample } from "./device.ts";
 /**
  * Virtual server that works on one text after another, `1000 / capacityQps` ms each, with a burst ahead of the pace (generic cell rate
  * algorithm, ITU-T I.371, with a delay instead of a refusal).
+ * @param burst texts that may come at once without a delay
  */
-export interface Pace {
-  /** Takes a turn for `texts` more texts. Returns its delay from `nowMs`. */
-  take(texts: number, nowMs: number, capacityQps: number): number;
-  /** Gives back a turn that was not used. */
-  giveBack(texts: number, capacityQps: number): void;
-  /** Returns the milliseconds of work taken since the last call, up to `periodMs`; the rest counts for the next call. */
-  workedMs(periodMs: number): number;
-}
-
-/** @param burst texts that may come at once without a delay */
-export function createPace(burst: number): Pace {
+export function createPace(burst: number) {
   let freeAtMs = Number.NEGATIVE_INFINITY;
   let workMs = 0;
   return {
-    take(texts, nowMs, capacityQps) {
+    /** Takes a turn for `texts` more texts. Returns its delay from `nowMs`. */
+    take(texts: number, nowMs: number, capacityQps: number): number {
       const eachMs = 1000 / capacityQps;
       const waitMs = Math.max(0, freeAtMs - burst * eachMs - nowMs);
       freeAtMs = Math.max(freeAtMs, nowMs) + texts * eachMs;
       workMs += texts * eachMs;
       return waitMs;
     },
-    giveBack(texts, capacityQps) {
+    /** Gives back a turn that was not used. */
+    giveBack(texts: number, capacityQps: number) {
       const backMs = texts * (1000 / capacityQps);
       freeAtMs -= backMs;
       workMs = Math.max(0, workMs - backMs);
     },
-    workedMs(periodMs) {
+    /** Returns the milliseconds of work taken since the last call, up to `periodMs`; the rest counts for the next call. */
+    workedMs(periodMs: number): number {
       const done = Math.min(workMs, periodMs);
       workMs -= done;
       return done;

@@ -11,27 +11,19 @@ export interface EnergyPerRequest {
 }
 
 /** Adds up energy by model and tenant. */
-export interface EnergyAccount {
-  /** Enters measured energy with the minutes it was measured in. Returns the parts of models and tenants. */
-  enter(measured: MeasuredEnergy, minutes: readonly MinuteTraffic[]): AttributedEnergy[];
-  /** Returns the attributed energy since the start. */
-  attributed(): readonly AttributedEnergy[];
-  /** Returns the active energy since the start of minutes without computation; with the attributed it is all active energy. */
-  unattributedJ(): number;
-  /** Returns the figures of the newest fully measured minutes. */
-  recent(): EnergyPerRequest;
-}
+export type EnergyAccount = ReturnType<typeof createEnergyAccount>;
 
 const recentMinutes = 15;
 /** Measured share of a minute's time from which on its energy stands for its requests. */
 const fullyMeasuredShare = 0.95;
 
-export function createEnergyAccount(): EnergyAccount {
+export function createEnergyAccount() {
   const attributed = new Map<string, AttributedEnergy>();
   let unattributedJ = 0;
   let newest: { readonly requests: number; readonly energyJ: number }[] = [];
   return {
-    enter(measured, minutes) {
+    /** Enters measured energy with the minutes it was measured in. Returns the parts of models and tenants. */
+    enter(measured: MeasuredEnergy, minutes: readonly MinuteTraffic[]): AttributedEnergy[] {
       const models = minutes.flatMap((minute) => minute.models);
       const parts = attributeEnergy(measured.activeJ, models);
       for (const { model, tenant, energyJ } of parts) {
@@ -46,9 +38,12 @@ export function createEnergyAccount(): EnergyAccount {
       }
       return parts;
     },
-    attributed: () => [...attributed.values()],
-    unattributedJ: () => unattributedJ,
-    recent() {
+    /** Returns the attributed energy since the start. */
+    attributed: (): readonly AttributedEnergy[] => [...attributed.values()],
+    /** Returns the active energy since the start of minutes without computation; with the attributed it is all active energy. */
+    unattributedJ: (): number => unattributedJ,
+    /** Returns the figures of the newest fully measured minutes. */
+    recent(): EnergyPerRequest {
       const requests = newest.reduce((sum, minute) => sum + minute.requests, 0);
       const energyJ = newest.reduce((sum, minute) => sum + minute.energyJ, 0);
       return { requests, energyJ, joulesPer1000Requests: requests === 0 ? null : (1000 * energyJ) / requests };

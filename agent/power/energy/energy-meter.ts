@@ -19,16 +19,7 @@ export interface MeasuredEnergy extends EnergyByKind {
   readonly gpuUtilization: number | null;
 }
 
-export interface EnergyMeter {
-  add(sample: PowerSample): void;
-  /** Returns the energy measured since the last call. */
-  take(): MeasuredEnergy;
-  /** Returns the energy since the start. */
-  totals(): EnergyByKind;
-  /** Returns the milliseconds since the start without known energy: between readings too far apart, or without a power reading. */
-  gapMs(): number;
-  latest(): PowerSample | null;
-}
+export type EnergyMeter = ReturnType<typeof createEnergyMeter>;
 
 const noEnergy: EnergyByKind = { idleJ: 0, activeJ: 0, unsplitJ: 0 };
 
@@ -48,7 +39,7 @@ function split(watts: number, seconds: number, idleWatts: number | null): Energy
  * @param maxGapMs maximum time between two readings; more is a gap of unknown energy
  * @param idleWatts idle draw of the present mode; null where unknown
  */
-export function createEnergyMeter(maxGapMs: number, idleWatts: () => number | null): EnergyMeter {
+export function createEnergyMeter(maxGapMs: number, idleWatts: () => number | null) {
   let previous: PowerSample | null = null;
   let energy = noEnergy;
   let measuredMs = 0;
@@ -59,7 +50,7 @@ export function createEnergyMeter(maxGapMs: number, idleWatts: () => number | nu
   let gapMs = 0;
 
   return {
-    add(sample) {
+    add(sample: PowerSample) {
       const elapsedMs = previous === null ? Number.NaN : sample.atMs - previous.atMs;
       previous = sample;
       const { junctionTemperatureC: celsius, gpuUtilization, inputPowerMw } = sample;
@@ -77,7 +68,8 @@ export function createEnergyMeter(maxGapMs: number, idleWatts: () => number | nu
         gpuWeighted += gpuUtilization * elapsedMs;
       }
     },
-    take() {
+    /** Returns the energy measured since the last call. */
+    take(): MeasuredEnergy {
       const taken: MeasuredEnergy = {
         ...energy,
         energyJ: energy.idleJ + energy.activeJ + energy.unsplitJ,
@@ -92,8 +84,10 @@ export function createEnergyMeter(maxGapMs: number, idleWatts: () => number | nu
       gpuWeighted = 0;
       return taken;
     },
-    totals: () => totals,
-    gapMs: () => gapMs,
-    latest: () => previous,
+    /** Returns the energy since the start. */
+    totals: (): EnergyByKind => totals,
+    /** Returns the milliseconds since the start without known energy: between readings too far apart, or without a power reading. */
+    gapMs: (): number => gapMs,
+    latest: (): PowerSample | null => previous,
   };
 }

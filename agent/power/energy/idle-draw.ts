@@ -8,23 +8,20 @@ export interface SteadyMinute {
 }
 
 /** Learns the idle draw of each mode in service, for boards without calibration. */
-export interface IdleDraw {
-  observe(minute: SteadyMinute): void;
-  /** Returns the idle draw; null before the first minute without computation in the mode. */
-  watts(modeId: number): number | null;
-}
+export type IdleDraw = ReturnType<typeof createIdleDraw>;
 
 /** Share of the way by which a minute moves the figure: an odd minute hardly shows, a lasting change is learnt within half an hour. */
 const step = 1 / 8;
 
-export function createIdleDraw(): IdleDraw {
+export function createIdleDraw() {
   const seen = new Map<number, number>();
   return {
-    observe({ modeId, computeMs, meanWatts }) {
+    observe({ modeId, computeMs, meanWatts }: SteadyMinute) {
       if (computeMs > 0 || meanWatts === null || !(meanWatts > 0)) return;
       const before = seen.get(modeId) ?? meanWatts;
       seen.set(modeId, before + step * (meanWatts - before));
     },
-    watts: (modeId) => seen.get(modeId) ?? null,
+    /** Returns the idle draw; null before the first minute without computation in the mode. */
+    watts: (modeId: number): number | null => seen.get(modeId) ?? null,
   };
 }

@@ -1,14 +1,3 @@
-/** Speed at which a model works off its queue, from its recent batches. */
-export interface DrainRate {
-  /**
-   * @param cost of a batch, padding and overhead included: otherwise a model that computes lone texts would seem slow
-   * @param busyMs time since the previous batch was done, or since there was anything to do
-   */
-  record(cost: number, busyMs: number): void;
-  /** Null before the first batch. */
-  costPerMs(): number | null;
-}
-
 /** After this much computing, earlier batches count half. */
 const halfLifeMs = 1_000;
 
@@ -21,15 +10,21 @@ export function workingMs(elapsedMs: number, computeMs: number, heldMs = 0): num
   return Math.min(elapsedMs, heldMs + 2 * computeMs + 20);
 }
 
-export function createDrainRate(): DrainRate {
+/** Measures the speed at which a model works off its queue, by its recent batches. */
+export function createDrainRate() {
   let cost = 0;
   let ms = 0;
   return {
-    record(batchCost, busyMs) {
+    /**
+     * @param batchCost padding and overhead included: otherwise a model that computes lone texts would seem slow
+     * @param busyMs time since the previous batch was done, or since there was anything to do
+     */
+    record(batchCost: number, busyMs: number) {
       const keep = 0.5 ** (busyMs / halfLifeMs);
       cost = cost * keep + batchCost;
       ms = ms * keep + busyMs;
     },
-    costPerMs: () => (ms === 0 ? null : cost / ms),
+    /** Null before the first batch. */
+    costPerMs: (): number | null => (ms === 0 ? null : cost / ms),
   };
 }

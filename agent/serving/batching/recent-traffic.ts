@@ -4,14 +4,10 @@ import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs 
 const windowMs = minuteMs;
 
 /** A model's answered requests in the present minute and the one before. */
-export interface RecentTraffic {
-  record(latencyMs: number, atMs: number): void;
-  /** Figures of the last one to two minutes; p95 is null without a request. */
-  summary(atMs: number): { readonly latencyP95Ms: number | null; readonly throughputQps: number };
-}
+export type RecentTraffic = ReturnType<typeof createRecentTraffic>;
 
 /** @param startMs on the clock of the methods' `atMs` (performance.now) */
-export function createRecentTraffic(startMs: number): RecentTraffic {
+export function createRecentTraffic(startMs: number) {
   let windowStartMs = startMs;
   let previousStartMs = startMs;
   let present = emptyLatencyCounts();
@@ -25,12 +21,13 @@ export function createRecentTraffic(startMs: number): RecentTraffic {
     present = emptyLatencyCounts();
   };
   return {
-    record(latencyMs, atMs) {
+    record(latencyMs: number, atMs: number) {
       turn(atMs);
       const bucket = latencyBucket(latencyMs);
       present[bucket] = (present[bucket] ?? 0) + 1;
     },
-    summary(atMs) {
+    /** Figures of the last one to two minutes; p95 is null without a request. */
+    summary(atMs: number): { readonly latencyP95Ms: number | null; readonly throughputQps: number } {
       turn(atMs);
       const both = addLatencyCounts(previous, present);
       const requests = both.reduce((sum, count) => sum + count, 0);

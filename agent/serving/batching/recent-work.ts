@@ -1,15 +1,7 @@
 import { turnAfter } from "./fair-queue.ts";
 
 /** Model time used by a tenant's recent requests, by size. */
-export interface RecentWork {
-  /** @param size tokens of the whole request */
-  record(size: number, cost: number, atMs: number): void;
-  /**
-   * Work per millisecond for smaller requests that would be served before one of `size` although they come later, if they go on coming as of
-   * late: the less the larger they are. A large request gets what they leave.
-   */
-  passing(size: number, atMs: number): number;
-}
+export type RecentWork = ReturnType<typeof createRecentWork>;
 
 const halfLifeMs = 5_000;
 /** Classes of size by powers of two, from one token to more than any request has. */
@@ -19,7 +11,7 @@ function classOf(size: number): number {
   return Math.min(classes - 1, Math.floor(Math.log2(Math.max(1, size))));
 }
 
-export function createRecentWork(): RecentWork {
+export function createRecentWork() {
   const work = new Float64Array(classes);
   let lastMs = 0;
   const fade = (atMs: number) => {
@@ -28,12 +20,17 @@ export function createRecentWork(): RecentWork {
     for (let index = 0; index < classes; index += 1) work[index] = (work[index] as number) * keep;
   };
   return {
-    record(size, cost, atMs) {
+    /** @param size tokens of the whole request */
+    record(size: number, cost: number, atMs: number) {
       fade(atMs);
       const index = classOf(size);
       work[index] = (work[index] as number) + cost;
     },
-    passing(size, atMs) {
+    /**
+     * Work per millisecond for smaller requests that would be served before one of `size` although they come later, if they go on coming as of
+     * late: the less the larger they are. A large request gets what they leave.
+     */
+    passing(size: number, atMs: number): number {
       fade(atMs);
       let sum = 0;
       for (let index = 0; index < classOf(size); index += 1) {

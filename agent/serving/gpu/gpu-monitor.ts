@@ -3,10 +3,7 @@ import { minuteMs } from "#platform/time.ts";
 import { type GpuReading, parseGpuReadings } from "./parse-gpu-readings.ts";
 
 /** Monitor of this machine's GPUs, by nvidia-smi. */
-export interface GpuMonitor {
-  /** Returns the readings in the order of the GPUs' numbers; none without nvidia-smi or its answer. */
-  read(): Promise<readonly GpuReading[]>;
-}
+export type GpuMonitor = ReturnType<typeof createGpuMonitor>;
 
 /** Time for an answer: a driver in trouble must not hold up a scrape. */
 const maxAnswerMs = 2_000;
@@ -18,7 +15,7 @@ const absentForMs = minuteMs;
 const query = ["--query-gpu=name,utilization.gpu,memory.used", "--format=csv,noheader,nounits"];
 
 /** @param command program on PATH */
-export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi"): GpuMonitor {
+export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi") {
   let last: { readonly readings: readonly GpuReading[]; readonly untilMs: number } | undefined;
   let asking: Promise<readonly GpuReading[]> | null = null;
 
@@ -52,7 +49,8 @@ export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi"): G
   };
 
   return {
-    async read() {
+    /** Returns the readings in the order of the GPUs' numbers; none without nvidia-smi or its answer. */
+    async read(): Promise<readonly GpuReading[]> {
       if (last !== undefined && nowMs() < last.untilMs) return last.readings;
       asking ??= ask().finally(() => {
         asking = null;

@@ -18,21 +18,10 @@ const slowReaderMs = 5_000;
  * Memory of all messages of a server: incomplete ones, those being processed, and answers that are not read yet. When it is used up, the answer
  * that has waited longest and the largest incomplete message are evicted, so that a few slow clients can't keep all others out.
  */
-export interface MessageBudget {
-  /** Adds bytes of a message that is being received. False where there is no memory for them; they are not held then. */
-  holdIncoming(holder: BudgetHolder, bytes: number): boolean;
-  /** Notes that the message is complete; from now on it can't be evicted. */
-  complete(holder: BudgetHolder): void;
-  /** Sets the size of a complete message: larger than what was received if it was compressed. */
-  holdWork(holder: BudgetHolder, bytes: number): boolean;
-  /** Adds an answer, until its client has read it. */
-  holdAnswer(holder: BudgetHolder, bytes: number): boolean;
-  release(holder: BudgetHolder): void;
-  heldBytes(): number;
-}
+export type MessageBudget = ReturnType<typeof createMessageBudget>;
 
 /** @param garbage is told of messages that were never completed */
-export function createMessageBudget(maxBytes: number, nowMs: () => number, garbage: GarbageCollection): MessageBudget {
+export function createMessageBudget(maxBytes: number, nowMs: () => number, garbage: GarbageCollection) {
   const incoming = new Map<BudgetHolder, number>();
   const work = new Map<BudgetHolder, number>();
   const answers = new Map<BudgetHolder, Holding>();
@@ -80,33 +69,37 @@ export function createMessageBudget(maxBytes: number, nowMs: () => number, garba
   };
 
   return {
-    holdIncoming(holder, bytes) {
+    /** Adds bytes of a message that is being received. False where there is no memory for them; they are not held then. */
+    holdIncoming(holder: BudgetHolder, bytes: number): boolean {
       const own = incoming.get(holder) ?? 0;
       if (held + bytes > maxBytes && !evictFor(bytes, own)) return false;
       incoming.set(holder, own + bytes);
       held += bytes;
       return true;
     },
-    complete(holder) {
+    /** Notes that the message is complete; from now on it can't be evicted. */
+    complete(holder: BudgetHolder) {
       const bytes = incoming.get(holder);
       if (bytes === undefined) return;
       incoming.delete(holder);
       work.set(holder, bytes);
     },
-    holdWork(holder, bytes) {
+    /** Sets the size of a complete message: larger than what was received if it was compressed. */
+    holdWork(holder: BudgetHolder, bytes: number): boolean {
       const more = bytes - (work.get(holder) ?? 0);
       if (held + more > maxBytes && !evictFor(more, 0)) return false;
       work.set(holder, bytes);
       held += more;
       return true;
     },
-    holdAnswer(holder, bytes) {
+    /** Adds an answer, until its client has read it. */
+    holdAnswer(holder: BudgetHolder, bytes: number): boolean {
       if (held + bytes > maxBytes && !evictFor(bytes, 0)) return false;
       answers.set(holder, { bytes, sinceMs: nowMs() });
       held += bytes;
       return true;
     },
     release,
-    heldBytes: () => held,
+    heldBytes: (): number => held,
   };
 }

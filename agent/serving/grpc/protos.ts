@@ -11,12 +11,7 @@ export interface ProtoFile {
   readonly namespace: protobuf.Namespace;
 }
 
-export interface Protos {
-  readonly files: readonly ProtoFile[];
-  /** @param fullName e.g. `akidb.embedding.v1.EmbedRequest` */
-  type(fullName: string): protobuf.Type;
-  service(fullName: string): protobuf.Service;
-}
+export type Protos = ReturnType<typeof loadProtos>;
 
 const texts: readonly { readonly name: string; readonly text: string }[] = [
   { name: "akidb/embedding/v1/embedding.proto", text: embeddingText },
@@ -30,7 +25,7 @@ const texts: readonly { readonly name: string; readonly text: string }[] = [
 ];
 
 /** Parses the embedded .proto files. Field names are kept as they are written. */
-export function loadProtos(): Protos {
+export function loadProtos() {
   const root = new protobuf.Root();
   const files = texts.map(({ name, text }) => {
     const { package: packageName } = protobuf.parse(text, root, { keepCase: true });
@@ -41,7 +36,8 @@ export function loadProtos(): Protos {
   root.resolveAll();
   return {
     files,
-    type: (fullName) => root.lookupType(fullName),
-    service: (fullName) => root.lookupService(fullName),
+    /** @param fullName e.g. `akidb.embedding.v1.EmbedRequest` */
+    type: (fullName: string): protobuf.Type => root.lookupType(fullName),
+    service: (fullName: string): protobuf.Service => root.lookupService(fullName),
   };
 }

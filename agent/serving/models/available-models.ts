@@ -7,18 +7,7 @@ import { findModel, isModelDirectory, type OnnxChoices, readModelDirectory } fro
 import type { FoundModel } from "./model-manifest.ts";
 
 /** Models that can be loaded, by all their names. */
-export interface AvailableModels {
-  /** Reads the directories again: models pulled since are added, removed ones left out. */
-  refresh(): Promise<void>;
-  /** Finds a model by id, directory or alias, ignoring case. */
-  find(name: string): FoundModel | null;
-  /** Returns the reason why the directory of this name is left out; null when it isn't. */
-  problem(name: string): string | null;
-  /** Directories that are left out, with the reasons. */
-  problems(): ReadonlyMap<string, string>;
-  /** Models as of the last refresh. */
-  list(): readonly FoundModel[];
-}
+export type AvailableModels = ReturnType<typeof createAvailableModels>;
 
 /** Directories that hold one directory a model; the first that has a model wins. */
 export function modelPlaces(configuredDirectory: string | null, pulledDirectory: string | null): string[] {
@@ -64,7 +53,7 @@ async function modelsIn(place: string): Promise<ModelPlace[]> {
 const isSame = (a: FoundModel, b: FoundModel) => JSON.stringify(a) === JSON.stringify(b);
 
 /** Returns an empty list of models until the first refresh. A directory that can't be read is logged once and left out. */
-export function createAvailableModels(places: readonly string[], choices: OnnxChoices, log: Logger): AvailableModels {
+export function createAvailableModels(places: readonly string[], choices: OnnxChoices, log: Logger) {
   let found: readonly FoundModel[] = [];
   let byName = new Map<string, FoundModel>();
   let problems = new Map<string, string>();
@@ -88,7 +77,8 @@ export function createAvailableModels(places: readonly string[], choices: OnnxCh
   };
 
   return {
-    async refresh() {
+    /** Reads the directories again: models pulled since are added, removed ones left out. */
+    async refresh(): Promise<void> {
       const known = new Map(found.map((model) => [model.manifest.id, model]));
       const models = new Map<string, { readonly name: string; readonly model: FoundModel }>();
       for (const { name, model } of await readAll()) {
@@ -111,13 +101,17 @@ export function createAvailableModels(places: readonly string[], choices: OnnxCh
         if (!byName.has(key)) byName.set(key, model);
       }
     },
-    find: (name) => byName.get(name.toLowerCase()) ?? null,
-    problem(name) {
+    /** Finds a model by id, directory or alias, ignoring case. */
+    find: (name: string): FoundModel | null => byName.get(name.toLowerCase()) ?? null,
+    /** Returns the reason why the directory of this name is left out; null when it isn't. */
+    problem(name: string): string | null {
       const wanted = name.toLowerCase();
       for (const [directory, reason] of problems) if (directory.toLowerCase() === wanted) return reason;
       return null;
     },
-    problems: () => problems,
-    list: () => found,
+    /** Directories that are left out, with the reasons. */
+    problems: (): ReadonlyMap<string, string> => problems,
+    /** Models as of the last refresh. */
+    list: (): readonly FoundModel[] => found,
   };
 }

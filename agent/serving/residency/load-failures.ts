@@ -8,21 +8,12 @@ export interface LoadFailure {
 }
 
 /** Models that could not be loaded recently, so that not every request for one starts a process that fails again. */
-export interface LoadFailures {
-  /** Returns the seconds until the next try. */
-  record(id: string, reason: string): number;
-  /** Removes a model that was loaded. */
-  forget(id: string): void;
-  /** Returns the last failure while it is too early to try again, else null. */
-  holding(id: string): LoadFailure | null;
-  /** Returns the last failure unless the model has been loaded since. */
-  last(id: string): LoadFailure | null;
-}
+export type LoadFailures = ReturnType<typeof createLoadFailures>;
 
 const firstHoldMs = 5_000;
 const maxHoldMs = 5 * minuteMs;
 
-export function createLoadFailures(nowMs: () => number): LoadFailures {
+export function createLoadFailures(nowMs: () => number) {
   const byId = new Map<string, { readonly reason: string; readonly inRow: number; readonly untilMs: number }>();
   const last = (id: string): LoadFailure | null => {
     const failure = byId.get(id);
@@ -30,14 +21,18 @@ export function createLoadFailures(nowMs: () => number): LoadFailures {
     return { reason: failure.reason, retryAfterS: Math.max(1, Math.ceil((failure.untilMs - nowMs()) / 1000)) };
   };
   return {
-    record(id, reason) {
+    /** Returns the seconds until the next try. */
+    record(id: string, reason: string): number {
       const inRow = (byId.get(id)?.inRow ?? 0) + 1;
       const holdMs = doublingDelayMs(inRow, firstHoldMs, maxHoldMs);
       byId.set(id, { reason, inRow, untilMs: nowMs() + holdMs });
       return holdMs / 1000;
     },
-    forget: (id) => void byId.delete(id),
-    holding: (id) => ((byId.get(id)?.untilMs ?? 0) > nowMs() ? last(id) : null),
+    /** Removes a model that was loaded. */
+    forget: (id: string) => void byId.delete(id),
+    /** Returns the last failure while it is too early to try again, else null. */
+    holding: (id: string): LoadFailure | null => ((byId.get(id)?.untilMs ?? 0) > nowMs() ? last(id) : null),
+    /** Returns the last failure unless the model has been loaded since. */
     last,
   };
 }

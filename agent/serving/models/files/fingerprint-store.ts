@@ -6,20 +6,17 @@ import { readRegularText } from "#platform/files/read-regular-file.ts";
 import type { Logger } from "#platform/log.ts";
 import { Fingerprint, judgeFingerprint, type Likeness } from "./fingerprint.ts";
 
-/** Store of the fingerprints that models had when they were first loaded, one file each. */
-export interface FingerprintStore {
-  /** Compares a model with its fingerprint, which is recorded when it is new. Returns why its vectors may be wrong, or null. Never rejects. */
-  judge(now: Likeness): Promise<string | null>;
-}
-
 /** Returns a name that is unique to the id, which may contain "/". */
 function fileName(model: string): string {
   const hash = new Bun.CryptoHasher("sha256").update(model).digest("hex").slice(0, 8);
   return `${model.replaceAll(/[^\w.-]/g, "_").slice(0, 100)}-${hash}.json`;
 }
 
-/** @param directory null: nothing is kept beyond this process */
-export function createFingerprintStore(directory: string | null, log: Logger): FingerprintStore {
+/**
+ * Keeps the fingerprints that models had when they were first loaded, one file each.
+ * @param directory null: nothing is kept beyond this process
+ */
+export function createFingerprintStore(directory: string | null, log: Logger) {
   /** Fingerprints of this process, also those that could not be written. */
   const known = new Map<string, Fingerprint>();
 
@@ -46,7 +43,8 @@ export function createFingerprintStore(directory: string | null, log: Logger): F
   };
 
   return {
-    async judge(now) {
+    /** Compares a model with its fingerprint, which is recorded when it is new. Returns why its vectors may be wrong, or null. Never rejects. */
+    async judge(now: Likeness): Promise<string | null> {
       const path = directory === null ? null : join(directory, fileName(now.model));
       const written = path === null ? null : await read(path);
       // A file deleted by hand means that the present files are right.

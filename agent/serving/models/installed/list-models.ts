@@ -1,6 +1,6 @@
 import { createAvailableModels, modelPlaces } from "#agent/serving/models/available-models.ts";
 import type { OnnxChoice } from "#agent/serving/models/decide-onnx-file.ts";
-import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
+import type { FoundModel, ModelManifest } from "#agent/serving/models/model-manifest.ts";
 import { type CatalogModel, readCatalog } from "#agent/serving/models/pull/catalog.ts";
 import type { Logger } from "#platform/log.ts";
 
@@ -10,54 +10,44 @@ export interface ModelLocations {
   readonly pulled: string;
 }
 
+type SharedFields = Pick<
+  ModelManifest,
+  "id" | "name" | "aliases" | "kind" | "dimension" | "maxTokens" | "pooling" | "params" | "licence"
+>;
+
 /** A model, as `thormesh models list` shows it. */
-export interface ListedModel {
-  readonly id: string;
-  readonly name: string;
-  readonly aliases: readonly string[];
+export interface ListedModel extends SharedFields {
   /** `embedded`: in the program. `pulled`: by `thormesh models pull`. `directory`: in the configured one. `catalogue`: can be pulled. */
   readonly status: "embedded" | "pulled" | "directory" | "catalogue";
-  readonly kind: string;
-  readonly dimension: number;
-  readonly maxTokens: number;
-  readonly pooling: string;
-  readonly params: number;
-  readonly licence: string;
   readonly repo: string | null;
   readonly revision: string;
   readonly bytes: number | null;
   readonly directory: string | null;
 }
 
-function installed({ manifest, origin }: FoundModel, pulledDirectory: string): ListedModel {
-  const { id, name, aliases, kind, dimension, maxTokens, pooling, params, licence, revision, source, files } = manifest;
-  const sizes = Object.values(files).map(({ bytes }) => bytes);
+function listed(model: SharedFields, own: Omit<ListedModel, keyof SharedFields>): ListedModel {
+  const { id, name, aliases, kind, dimension, maxTokens, pooling, params, licence } = model;
+  const { status, repo, revision, bytes, directory } = own;
   return {
-    id,
-    name,
-    aliases,
+    ...{ id, name, aliases, status, kind, dimension, maxTokens, pooling, params, licence },
+    ...{ repo, revision, bytes, directory },
+  };
+}
+
+function installed({ manifest, origin }: FoundModel, pulledDirectory: string): ListedModel {
+  const { source, revision, files } = manifest;
+  const sizes = Object.values(files).map(({ bytes }) => bytes);
+  return listed(manifest, {
     status: origin === "embedded" ? "embedded" : origin.startsWith(`${pulledDirectory}/`) ? "pulled" : "directory",
-    ...{ kind, dimension, maxTokens, pooling, params, licence },
     repo: source["repo"] ?? null,
     revision,
     bytes: sizes.length === 0 ? null : sizes.reduce((sum, bytes) => sum + bytes, 0),
     directory: origin === "embedded" ? null : origin,
-  };
+  });
 }
 
 function inCatalog(model: CatalogModel): ListedModel {
-  const { id, name, aliases, kind, dimension, maxTokens, pooling, params, licence, source } = model;
-  return {
-    id,
-    name,
-    aliases,
-    status: "catalogue",
-    ...{ kind, dimension, maxTokens, pooling, params, licence },
-    repo: source.repo,
-    revision: source.revision,
-    bytes: null,
-    directory: null,
-  };
+  return listed(model, { status: "catalogue", ...model.source, bytes: null, directory: null });
 }
 
 /** Lists the models on this machine. A directory that can't be read is logged. */

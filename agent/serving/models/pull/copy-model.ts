@@ -3,15 +3,14 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { isModelDirectory, readInstalledManifest } from "#agent/serving/models/find-model.ts";
 import { UsageError } from "#platform/errors.ts";
 import { type CatalogModel, findInCatalog } from "./catalog.ts";
-import { checkLoads } from "./check-loads.ts";
 import { decidePullFiles } from "./decide-pull-files.ts";
-import { describePulled } from "./describe-pulled.ts";
 import { explainPullFiles } from "./explain-pull-files.ts";
 import { hashFile } from "./hash-file.ts";
+import { installPulled } from "./install-pulled.ts";
 import { isModelId } from "./parse-model-name.ts";
 import { PullError } from "./pull-error.ts";
 import { explainDisk, type PulledModel, type PullRequest, refuseFullDisk, refuseTooMuch } from "./pull-model.ts";
-import { openStaging } from "./staging.ts";
+import { openStaging, type Staging } from "./staging.ts";
 
 /** Lists the files of a directory and of its directories, following links. */
 async function filesOf(directory: string, depth = 2): Promise<string[]> {
@@ -61,7 +60,7 @@ export async function copyModel(
   const decision = decidePullFiles(await filesOf(origin), choice);
   if (decision.kind === "refuse") throw new PullError(`${from}: ${explainPullFiles(decision)}`);
 
-  let staging: Awaited<ReturnType<typeof openStaging>> | undefined;
+  let staging: Staging | undefined;
   let installed = false;
   try {
     const sizes = await Promise.all(decision.paths.map(async (path) => (await stat(join(origin, path))).size));
@@ -97,23 +96,10 @@ export async function copyModel(
       events.onFile(file);
       files.push(file);
     }
-    const hashes = Object.fromEntries(
-      files
-        .filter(({ path, bytes }) => path !== "manifest.json" && bytes > 0)
-        .map(({ path, bytes, sha256 }) => [path, { sha256, bytes }]),
-    );
-    const content = new Bun.CryptoHasher("sha256").update(JSON.stringify(hashes)).digest("hex").slice(0, 12);
-    const revision = own?.revision ?? `files-${content}`;
     const repo = known?.source.repo ?? id;
-    await describePulled(
-      directory,
-      choice,
-      { id, revision, licence: null, source: { repo, copiedFrom: basename(origin) }, known },
-      hashes,
-    );
-    events.onCheck();
-    await checkLoads(directory, id, choice, signal);
-    await staging.install();
+    const source = { repo, copiedFrom: basename(origin) };
+    const provenance = { id, revision: own?.revision ?? null, licence: null, source, known };
+    const revision = await installPulled(staging, files, provenance, request);
     installed = true;
     return { id, directory: target, repo, revision, commit: null, unchanged: false, files };
   } catch (error) {

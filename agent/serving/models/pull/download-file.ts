@@ -1,13 +1,20 @@
 import { open, rename, rm, stat, writeFile } from "node:fs/promises";
-import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { hashFile } from "./hash-file.ts";
 import { describeFromHeaders, type HubFile } from "./hub-listing.ts";
 import type { HubAnswer } from "./hub-request.ts";
 import { PullError } from "./pull-error.ts";
+import { readPieces } from "./read-body.ts";
 
 /** Evidence that a file is the right one. `size`: the server states only its length. */
-export type Evidence = "catalogue sha256" | "hub sha256" | "hub git object" | "manifest sha256" | "size";
+type Evidence = "catalogue sha256" | "hub sha256" | "hub git object" | "manifest sha256" | "size";
+
+/** Names the strongest evidence there is for a file. */
+export function evidenceOf(knownSha256: string | null, { sha256, gitSha1 }: HubFile): Evidence {
+  if (knownSha256 !== null) return "catalogue sha256";
+  if (sha256 !== null) return "hub sha256";
+  return gitSha1 !== null ? "hub git object" : "size";
+}
 
 export interface DownloadedFile {
   readonly bytes: number;
@@ -46,7 +53,8 @@ const maxAttempts = 1000;
 const firstWaitMs = 500;
 const longestWaitMs = 30_000;
 
-const sizeOf = (path: string) =>
+/** Returns the size of a file; 0 when there is none. */
+export const sizeOf = (path: string) =>
   stat(path).then(
     ({ size }) => size,
     () => 0,
@@ -68,42 +76,27 @@ async function append(
   path: string,
   from: number,
   limit: { readonly bytes: number; readonly reason: string },
-  { file, roomBytes, timeoutMs, onProgress, signal }: Download,
+  download: Download,
 ): Promise<number> {
-  const reader = body.getReader();
+  const { file, roomBytes, onProgress } = download;
   const handle = await open(path, from === 0 ? "w" : "a");
   let written = from;
-  const interrupt = () => void reader.cancel().catch(() => {});
-  signal.addEventListener("abort", interrupt, { once: true });
   try {
-    for (;;) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const silence = new Promise<never>((_, reject) => {
-        timer = setTimeout(
-          () => reject(new PullError(`the server has sent nothing for ${timeoutMs / 1000} s`, { temporary: true })),
-          timeoutMs,
-        );
-      });
-      const reading = reader.read().catch((cause) => {
-        throw new PullError(`the connection was cut: ${describeError(cause)}`, { temporary: true });
-      });
-      const { done, value } = await Promise.race([reading, silence]).finally(() => clearTimeout(timer));
-      signal.throwIfAborted();
-      if (done) return written;
-      if (written + value.length > limit.bytes) {
+    for await (const piece of readPieces(body, "nothing", download)) {
+      const length = written + piece.length;
+      if (length > limit.bytes) {
         await rm(path, { force: true });
         throw new PullError(
-          `${file.path}: ${limit.reason} ${limit.bytes} bytes, got ${written + value.length} or more: the file was discarded`,
+          `${file.path}: ${limit.reason} ${limit.bytes} bytes, got ${length} or more: the file was discarded`,
         );
       }
-      if (written + value.length > roomBytes) throw noRoom();
-      await handle.writeFile(value);
-      written += value.length;
+      if (length > roomBytes) throw noRoom();
+      await handle.writeFile(piece);
+      written = length;
       onProgress(written);
     }
+    return written;
   } finally {
-    signal.removeEventListener("abort", interrupt);
-    interrupt();
     await handle.close();
   }
 }
@@ -172,10 +165,9 @@ async function attempt(
       : { bytes: announced, reason: "announced with" };
   const written = response.body === null ? from : await append(response.body, part, from, limit, download);
   if (response.body === null) await writeFile(part, "");
-  const whole = announced;
-  if (whole !== null && written < whole)
-    throw new PullError(`the connection was cut at ${written} of ${whole} bytes`, { temporary: true });
-  return { resumedAt: from, said: { ...said, bytes: whole }, commit };
+  if (announced !== null && written < announced)
+    throw new PullError(`the connection was cut at ${written} of ${announced} bytes`, { temporary: true });
+  return { resumedAt: from, said: { ...said, bytes: announced }, commit };
 }
 
 /** @throws PullError naming what was expected and what came. */
@@ -189,15 +181,7 @@ async function check(part: string, said: HubFile, knownSha256: string | null) {
   if (sha256 !== null && actual.sha256 !== sha256) refuse("sha256", sha256, actual.sha256);
   if (sha256 === null && said.gitSha1 !== null && actual.gitSha1 !== said.gitSha1)
     refuse("git object", said.gitSha1, actual.gitSha1);
-  const evidence: Evidence =
-    knownSha256 !== null
-      ? "catalogue sha256"
-      : said.sha256 !== null
-        ? "hub sha256"
-        : said.gitSha1 !== null
-          ? "hub git object"
-          : "size";
-  return { bytes: actual.bytes, sha256: actual.sha256, evidence };
+  return { bytes: actual.bytes, sha256: actual.sha256, evidence: evidenceOf(knownSha256, said) };
 }
 
 /**

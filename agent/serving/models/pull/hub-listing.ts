@@ -4,7 +4,7 @@ import { explainFirstMistake } from "#platform/explain-schema-error.ts";
 import { describingPaths } from "./decide-pull-files.ts";
 import { askHub, type HubAccess } from "./hub-request.ts";
 import { PullError } from "./pull-error.ts";
-import { readBounded } from "./read-bounded.ts";
+import { readBounded } from "./read-body.ts";
 
 /** Hub's statement about a file. */
 export interface HubFile {

@@ -1,20 +1,19 @@
 import { existsSync } from "node:fs";
-import { mkdir, stat, statfs } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { OnnxChoice } from "#agent/serving/models/decide-onnx-file.ts";
 import { readInstalledManifest } from "#agent/serving/models/find-model.ts";
 import type { ModelManifest } from "#agent/serving/models/model-manifest.ts";
-import { checkLoads } from "./check-loads.ts";
 import { decidePullFiles } from "./decide-pull-files.ts";
-import { describePulled } from "./describe-pulled.ts";
-import { type DownloadedFile, downloadFile } from "./download-file.ts";
+import { type DownloadedFile, downloadFile, evidenceOf, sizeOf } from "./download-file.ts";
 import { explainPullFiles } from "./explain-pull-files.ts";
 import { hashFile } from "./hash-file.ts";
 import { filePath, type HubFile, type HubListing, listRepository } from "./hub-listing.ts";
 import { askHub, type HubAccess } from "./hub-request.ts";
+import { installPulled } from "./install-pulled.ts";
 import type { WantedModel } from "./parse-model-name.ts";
 import { PullError } from "./pull-error.ts";
-import { openStaging } from "./staging.ts";
+import { openStaging, type Staging } from "./staging.ts";
 
 export interface PulledFile extends Omit<DownloadedFile, "commit"> {
   readonly path: string;
@@ -163,7 +162,7 @@ const isOptional = (path: string, there: readonly string[]) =>
  * @throws PullError; the signal's reason when it aborts (the next pull continues).
  */
 export async function pullModel(wanted: WantedModel, request: PullRequest): Promise<PulledModel> {
-  const { access, modelsDirectory, choice, events, signal } = request;
+  const { access, modelsDirectory, choice, events } = request;
   const { id, repo, revision, known } = wanted;
   const target = join(modelsDirectory, id);
   const listing = await listWithRetries(wanted, request);
@@ -177,7 +176,7 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
   if (!request.force && listing.commit !== null && installed !== null && isThere(installed))
     return { ...answer, commit: listing.commit, unchanged: true, files: [] };
 
-  let staging: Awaited<ReturnType<typeof openStaging>> | undefined;
+  let staging: Staging | undefined;
   try {
     // All files are of one commit, even when the branch moves on meanwhile.
     const from = listing.commit ?? revision;
@@ -221,28 +220,8 @@ export async function pullModel(wanted: WantedModel, request: PullRequest): Prom
     }
     if (!pulled.some(({ path }) => path.endsWith(".onnx")))
       throw new PullError(`${repo}@${revision}: expected one of ${guessedWeights(wanted).join(", ")}, got none`);
-    const hashes = Object.fromEntries(
-      pulled
-        .filter(({ path, bytes }) => path !== "manifest.json" && bytes > 0)
-        .map(({ path, sha256, bytes }) => [path, { sha256, bytes }]),
-    );
-    await describePulled(
-      directory,
-      choice,
-      {
-        id,
-        // Without a commit the content identifies the version.
-        revision:
-          commit ?? `files-${new Bun.CryptoHasher("sha256").update(JSON.stringify(hashes)).digest("hex").slice(0, 12)}`,
-        licence: listing.licence,
-        source: { repo, revision, ...(commit === null ? {} : { commit }), url: publicAddress(access.baseUrl, repo) },
-        known,
-      },
-      hashes,
-    );
-    events.onCheck();
-    await checkLoads(directory, id, choice, signal);
-    await staging.install();
+    const source = { repo, revision, ...(commit === null ? {} : { commit }), url: publicAddress(access.baseUrl, repo) };
+    await installPulled(staging, pulled, { id, revision: commit, licence: listing.licence, source, known }, request);
     return { ...answer, commit, unchanged: false, files: pulled };
   } catch (error) {
     const explained = explainDisk(error, modelsDirectory);
@@ -272,17 +251,11 @@ async function pullFile(
     const { bytes, sha256, gitSha1 } = await hashFile(target);
     if (expected === null ? gitSha1 === file.gitSha1 : sha256 === expected) {
       request.events.onProgress(file.path, bytes);
-      const evidence =
-        knownSha256 !== null ? "catalogue sha256" : file.sha256 !== null ? "hub sha256" : "hub git object";
-      return { bytes, sha256, evidence, resumedAt: bytes, commit: null };
+      return { bytes, sha256, evidence: evidenceOf(knownSha256, file), resumedAt: bytes, commit: null };
     }
   }
   // Bytes of an earlier attempt count as free: they are part of the file.
-  const havePart = await stat(`${target}.part`).then(
-    ({ size }) => size,
-    () => 0,
-  );
-  const roomBytes = Math.max(0, (await freeBytesIn(directory)) - spareBytes + havePart);
+  const roomBytes = Math.max(0, (await freeBytesIn(directory)) - spareBytes + (await sizeOf(`${target}.part`)));
   const maxBytes = Math.min(leftBytes, isWeights(file.path) ? leftBytes : maxDescribingBytes);
   let absent = false;
   try {

@@ -5,16 +5,7 @@ import { readRegularText } from "#platform/files/read-regular-file.ts";
 import { PullError } from "./pull-error.ts";
 
 /** Directory in which a model's files are collected before it is installed in one step. */
-export interface Staging {
-  /** Still contains the files of an interrupted pull. */
-  readonly directory: string;
-  /** Replaces the model's directory with this one. */
-  install(): Promise<void>;
-  /** Removes the directory. */
-  discard(): Promise<void>;
-  /** Releases the lock. */
-  release(): Promise<void>;
-}
+export type Staging = Awaited<ReturnType<typeof openStaging>>;
 
 const isRunning = (pid: number) => {
   try {
@@ -78,7 +69,7 @@ async function lock(path: string): Promise<void> {
  * @param version another one starts an empty directory
  * @throws PullError when another process is pulling the model.
  */
-export async function openStaging(modelsDirectory: string, id: string, version: string): Promise<Staging> {
+export async function openStaging(modelsDirectory: string, id: string, version: string) {
   const flat = id.replaceAll("/", "--");
   const hidden = (what: string) => join(modelsDirectory, `.${what}-${flat}`);
   const key = new Bun.CryptoHasher("sha256").update(version).digest("hex").slice(0, 8);
@@ -100,14 +91,17 @@ export async function openStaging(modelsDirectory: string, id: string, version: 
     throw error;
   }
   return {
+    /** Still contains the files of an interrupted pull. */
     directory,
-    async install() {
+    /** Replaces the model's directory with this one. */
+    async install(): Promise<void> {
       await mkdir(dirname(target), { recursive: true });
       if (existsSync(target)) await rename(target, former);
       await rename(directory, target);
       await rm(former, { recursive: true, force: true });
     },
     discard: () => rm(directory, { recursive: true, force: true }),
+    /** Releases the lock. */
     release: () => rm(lockPath, { force: true }),
   };
 }
