@@ -1,20 +1,17 @@
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { ClockSection } from "#platform/clock.ts";
+import { integer, number, orNull } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { logLevels } from "#platform/log.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { BrokerLimits } from "./broker/broker-config.ts";
 import { CostConfig } from "./cost/cost-config.ts";
 import { ScalingConfig } from "./scaling/loop/scaling-config.ts";
 
-const strict = { additionalProperties: false } as const;
-const orNull = <T extends TSchema>(schema: T, description: string) =>
-  Type.Union([schema, Type.Null()], { default: null, description });
-
 const host = (description: string) => Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description });
-const port = (byDefault: number) =>
-  Type.Integer({ default: byDefault, minimum: 0, maximum: 65_535, description: "0: any free port" });
+const port = (byDefault: number) => integer(byDefault, [0, 65_535], "0: any free port");
 
 /** Everything a controller can be told. Every key has a default; `{}` is a valid configuration. */
 export const ControllerConfig = Type.Object(
@@ -78,61 +75,39 @@ export const ControllerConfig = Type.Object(
     ),
     ingest: Type.Object(
       {
-        staleAfterMs: Type.Integer({
-          default: 180_000,
-          minimum: 1000,
-          maximum: 86_400_000,
-          description: "an agent that has been silent for this long counts as offline",
-        }),
-        rebirthIntervalMs: Type.Integer({
-          default: 60_000,
-          minimum: 0,
-          maximum: 86_400_000,
-          description: "min time between two requests to an agent to introduce itself again",
-        }),
-        maxAgents: Type.Integer({
-          default: 10_000,
-          minimum: 1,
-          maximum: 100_000,
-          description:
-            "max agents; a further one replaces an agent that is offline and has no minute on record, else it is refused",
-        }),
-        retireAfterDays: Type.Number({
-          default: 30,
-          minimum: 0.01,
-          maximum: 3650,
-          description: "an agent silent for this long is forgotten; its minutes are kept as long as others",
-        }),
+        staleAfterMs: integer(
+          180_000,
+          [1000, 86_400_000],
+          "an agent that has been silent for this long counts as offline",
+        ),
+        rebirthIntervalMs: integer(
+          60_000,
+          [0, 86_400_000],
+          "min time between two requests to an agent to introduce itself again",
+        ),
+        maxAgents: integer(
+          10_000,
+          [1, 100_000],
+          "max agents; a further one replaces an agent that is offline and has no minute on record, else it is refused",
+        ),
+        retireAfterDays: number(
+          30,
+          [0.01, 3650],
+          "an agent silent for this long is forgotten; its minutes are kept as long as others",
+        ),
       },
       { ...strict, default: {}, description: "Messages of agents." },
     ),
     retention: Type.Object(
       {
-        minuteDays: Type.Number({
-          default: 14,
-          minimum: 0.01,
-          maximum: 400,
-          description: "how long minute records are kept",
-        }),
-        decisionDays: Type.Number({
-          default: 90,
-          minimum: 0.01,
-          maximum: 3650,
-          description: "how long decisions are kept",
-        }),
-        mostDecisions: Type.Integer({
-          default: 50_000,
-          minimum: 1,
-          maximum: 1_000_000,
-          description: "maximum number of decisions; the newest are kept",
-        }),
-        maxBytes: Type.Integer({
-          default: 16 * 1024 ** 3,
-          minimum: 1024 ** 2,
-          maximum: 1024 ** 4,
-          description:
-            "maximum size of controller.db; beyond it the oldest minutes are removed early, and the log and /healthz say so",
-        }),
+        minuteDays: number(14, [0.01, 400], "how long minute records are kept"),
+        decisionDays: number(90, [0.01, 3650], "how long decisions are kept"),
+        mostDecisions: integer(50_000, [1, 1_000_000], "maximum number of decisions; the newest are kept"),
+        maxBytes: integer(
+          16 * 1024 ** 3,
+          [1024 ** 2, 1024 ** 4],
+          "maximum size of controller.db; beyond it the oldest minutes are removed early, and the log and /healthz say so",
+        ),
       },
       { ...strict, default: {}, description: "Records that are kept." },
     ),

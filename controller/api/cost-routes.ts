@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { CostAllocation } from "../cost/allocate-cost.ts";
 import { CostReport } from "../cost/cost-report.ts";
 import { parseWindow } from "../cost/parse-window.ts";
@@ -16,7 +17,7 @@ const WindowQuery = Type.Object(
       title: "15m, 24h, 7d or 2w (up to now), or startMs,endMs with startMs < endMs",
     }),
   },
-  { additionalProperties: false },
+  strict,
 );
 
 /** Parses a window. @throws ServiceError when the text is none. */

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 import type { ApiParts } from "./api-parts.ts";
 import {
@@ -26,7 +27,7 @@ const DecisionQuery = Type.Object(
     untilMs: Type.Optional(TimeText),
     limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
   },
-  { additionalProperties: false },
+  strict,
 );
 
 /** Routes of the decisions, and of the operators' overrides. */

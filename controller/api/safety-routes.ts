@@ -1,12 +1,11 @@
-import { type TSchema, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import type { PolicyStatus } from "../scaling/policy/live-policy.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { ErrorBody } from "./schemas.ts";
-
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 const FreezeBody = Type.Object(
   {
@@ -19,7 +18,7 @@ const FreezeBody = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false },
+  strict,
 );
 
 const FreezeView = Type.Object({

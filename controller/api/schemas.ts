@@ -1,10 +1,9 @@
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { type DecisionRecord, decisionKinds } from "#controller/store/decision-record.ts";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import * as messages from "#protocol/messages.ts";
 
 /** Answers of the API. Times are ms since the epoch by the controller's clock, rates texts a second of it. */
-const orNull = <T extends TSchema>(schema: T, description?: string) =>
-  Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
 const text = (description: string) => Type.String({ description });
 const number = (description: string) => Type.Number({ description });
 const count = (description: string) => Type.Integer({ description });
@@ -182,7 +181,7 @@ export const OverrideBody = Type.Object(
     ),
     expiresInS: Type.Integer({ minimum: 1, maximum: 30 * 86_400, description: "seconds, at most 30 days" }),
   },
-  { additionalProperties: false },
+  strict,
 );
 
 export const OverrideResult = Type.Object({ override: OverrideView, desired: Desired });

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { strict } from "#platform/schema-parts.ts";
 import { hourMs } from "#platform/time.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { ErrorBody } from "./schemas.ts";
@@ -12,7 +13,7 @@ const TrafficQuery = Type.Object(
       default: "24",
     }),
   },
-  { additionalProperties: false },
+  strict,
 );
 
 const TrafficView = Type.Object({

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { strict } from "#platform/schema-parts.ts";
 
 const count = (value: number, description: string, maximum = 1_000_000) =>
   Type.Integer({ default: value, minimum: 1, maximum, description });
@@ -20,6 +21,6 @@ export const BrokerLimits = Type.Object(
     bytesPerS: count(2 * 1024 * 1024, "messagesPerS in bytes", 2 ** 32),
     burstS: count(10, "seconds of these rates that may come at once", 3600),
   },
-  { additionalProperties: false, default: {}, description: "Limits of the embedded broker." },
+  { ...strict, default: {}, description: "Limits of the embedded broker." },
 );
 export type BrokerLimits = Static<typeof BrokerLimits>;

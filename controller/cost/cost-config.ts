@@ -1,23 +1,22 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { number } from "#platform/config-fields.ts";
+import { strict } from "#platform/schema-parts.ts";
 
 /** The fleet's prices; an agent's own prices (from its birth) come first. */
 export const CostConfig = Type.Object(
   {
-    tariffUsdPerKwh: Type.Number({ default: 0.15, minimum: 0, maximum: 100, description: "price of electricity" }),
-    amortisationUsdPerHour: Type.Number({
-      default: 0.133,
-      minimum: 0,
-      maximum: 10_000,
-      description:
-        "cost of an hour of owning a device, in use or not. The default assumes 3,499 USD (a Jetson AGX Thor developer kit) written off evenly over 3 years of 8,760 hours",
-    }),
-    co2KgPerKwh: Type.Number({
-      default: 0.45,
-      minimum: 0,
-      maximum: 100,
-      description: "emissions of electricity; the default is assumed (near the world's mean): set your grid's",
-    }),
+    tariffUsdPerKwh: number(0.15, [0, 100], "price of electricity"),
+    amortisationUsdPerHour: number(
+      0.133,
+      [0, 10_000],
+      "cost of an hour of owning a device, in use or not. The default assumes 3,499 USD (a Jetson AGX Thor developer kit) written off evenly over 3 years of 8,760 hours",
+    ),
+    co2KgPerKwh: number(
+      0.45,
+      [0, 100],
+      "emissions of electricity; the default is assumed (near the world's mean): set your grid's",
+    ),
   },
-  { additionalProperties: false, default: {}, description: "The fleet's prices; an agent's own prices come first." },
+  { ...strict, default: {}, description: "The fleet's prices; an agent's own prices come first." },
 );
 export type CostConfig = Static<typeof CostConfig>;

@@ -1,6 +1,6 @@
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
+import { orNull } from "#platform/schema-parts.ts";
 
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Usd = Type.Number({ minimum: 0 });
 
 const amounts = {

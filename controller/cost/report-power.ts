@@ -1,5 +1,6 @@
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { joulesPerKwh } from "#platform/energy.ts";
+import { orNull } from "#platform/schema-parts.ts";
 import { minuteMs } from "#platform/time.ts";
 import { demandOf } from "#protocol/demand.ts";
 import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
@@ -8,7 +9,6 @@ import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 import { pricesOf } from "./price-minute.ts";
 
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const EnergyAmounts = Type.Object({
   energyKwh: Type.Number(),
   usd: Type.Number(),

@@ -1,11 +1,10 @@
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import { bounds, Identifier, TimeMs, text } from "#protocol/bounds.ts";
 import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
 import { type DecisionRecord, decisionKinds } from "./decision-record.ts";
 
 /** Values of the store's rows, checked like messages: a file can be damaged, or written by another program. */
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const strict = { additionalProperties: false } as const;
 
 /** Boot id; with a hash for a minute whose name was taken. */
 const BootKey = Type.String({ pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}(~[0-9a-f]{16})?$" });

@@ -1,19 +1,16 @@
 import { Type } from "@sinclair/typebox";
+import { orNull } from "#platform/config-fields.ts";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { AgentRole } from "#protocol/messages.ts";
 
-const strict = { additionalProperties: false } as const;
-const amountOrNull = (description: string) =>
-  Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null, description });
+const amountOrNull = (description: string) => orNull(Type.Number({ minimum: 0 }), description);
 
 /** One agent as the decision sees it. */
 const AgentCandidate = Type.Object(
   {
     agentId: Type.String({ minLength: 1 }),
-    unavailable: Type.Union([Type.String(), Type.Null()], {
-      default: null,
-      description: "why it can't serve: offline, not ready, leaving; null: it can",
-    }),
+    unavailable: orNull(Type.String(), "why it can't serve: offline, not ready, leaving; null: it can"),
     active: Type.Boolean({ description: "true: it is meant to serve" }),
     capacityQps: Type.Number({ minimum: 0, description: "in its most capable mode, texts a second" }),
     energyUsdPerRequest: amountOrNull("electricity for one request in that mode"),

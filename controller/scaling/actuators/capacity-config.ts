@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { integer } from "#platform/config-fields.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
-
-const strict = { additionalProperties: false } as const;
 
 const ProcessAgent = Type.Object(
   {
@@ -39,13 +39,8 @@ export const WebhookConfig = Type.Object(
       description: "the environment variable that holds the secret the requests are signed with",
     }),
     agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000, description: "agents that it switches" }),
-    timeoutMs: Type.Integer({ default: 5000, minimum: 100, maximum: 60_000, description: "time for an answer" }),
-    attempts: Type.Integer({
-      default: 3,
-      minimum: 1,
-      maximum: 10,
-      description: "attempts of one request before it has failed",
-    }),
+    timeoutMs: integer(5000, [100, 60_000], "time for an answer"),
+    attempts: integer(3, [1, 10], "attempts of one request before it has failed"),
   },
   strict,
 );
@@ -64,24 +59,9 @@ export const CapacityConfig = Type.Object(
       maxItems: 64,
       description: "agents whose machines are switched by signed HTTP requests",
     }),
-    startupMs: Type.Integer({
-      default: 90_000,
-      minimum: 1000,
-      maximum: 86_400_000,
-      description: "an agent that is not online after this has failed to start",
-    }),
-    lingerMs: Type.Integer({
-      default: 300_000,
-      minimum: 0,
-      maximum: 2_592_000_000,
-      description: "an agent on standby is switched off after this",
-    }),
-    avoidForMs: Type.Integer({
-      default: 180_000,
-      minimum: 0,
-      maximum: 86_400_000,
-      description: "one that failed to start is left out for this long",
-    }),
+    startupMs: integer(90_000, [1000, 86_400_000], "an agent that is not online after this has failed to start"),
+    lingerMs: integer(300_000, [0, 2_592_000_000], "an agent on standby is switched off after this"),
+    avoidForMs: integer(180_000, [0, 86_400_000], "one that failed to start is left out for this long"),
   },
   { ...strict, default: {}, description: "Machines that the controller switches on and off." },
 );

@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull } from "#platform/config-fields.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { checkFleetPlanInput, cloudTerms, deviceMake, planTerms } from "../fleet-plan/fleet-plan-input.ts";
-
-const strict = { additionalProperties: false } as const;
 
 const FleetDevices = Type.Object(
   { ...deviceMake, count: Type.Integer({ minimum: 0, maximum: 10_000, description: "devices of this make" }) },
@@ -13,10 +13,10 @@ const FleetOffer = Type.Object(cloudTerms, strict);
 export const BacktestFleet = Type.Object(
   {
     name: Type.String({ default: "fleet", maxLength: 128 }),
-    peakQps: Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }), Type.Null()], {
-      default: null,
-      description: "the trace is scaled so that its busiest minute has this rate; null: as it was recorded",
-    }),
+    peakQps: orNull(
+      Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }),
+      "the trace is scaled so that its busiest minute has this rate; null: as it was recorded",
+    ),
     ...planTerms,
     devices: Type.Array(FleetDevices, { minItems: 1, maxItems: 100 }),
     cloud: Type.Array(FleetOffer, { default: [], maxItems: 100 }),

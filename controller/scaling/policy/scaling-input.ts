@@ -2,11 +2,10 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
 import { explainMistakes } from "#platform/explain-schema-error.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { checkScalingPolicy, parseScalingPolicy } from "./parse-scaling-policy.ts";
 import { ScalingObservation } from "./scaling-observation.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
-
-const strict = { additionalProperties: false } as const;
 
 /** Input of `decideScaling`. */
 export const ScalingInput = Type.Object({ policy: ScalingPolicy, ...ScalingObservation.properties }, strict);

@@ -1,10 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { number } from "#platform/config-fields.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { PredictionRules } from "./prediction/prediction-rules.ts";
 import { Schedule } from "./schedules/schedule.ts";
 import { triggerRules } from "./triggers/trigger-rules.ts";
 import { Trigger } from "./triggers/trigger-source.ts";
 
-const strict = { additionalProperties: false } as const;
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 
 const Pause = Type.Object(
@@ -38,12 +39,7 @@ export const ScalingPolicy = Type.Object(
     prediction: Type.Optional(PredictionRules),
     schedules: Type.Array(Schedule, { default: [], maxItems: 1000 }),
     triggers: Type.Array(Trigger, { default: [], maxItems: 100 }),
-    pollingIntervalS: Type.Number({
-      default: 30,
-      minimum: 1,
-      maximum: 3600,
-      description: "how often triggers are asked",
-    }),
+    pollingIntervalS: number(30, [1, 3600], "how often triggers are asked"),
     ...triggerRules,
     pause: Type.Optional(Pause),
   },

@@ -1,6 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-
-const strict = { additionalProperties: false } as const;
+import { strict } from "#platform/schema-parts.ts";
 
 /** Rules by which a forecast is acted on. */
 export const PredictionRules = Type.Object(

@@ -1,4 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { integer } from "#platform/config-fields.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { cronFault, timeZoneFault } from "./cron-window.ts";
 
 const count = { minimum: 0, maximum: 1_000_000 } as const;
@@ -13,14 +15,13 @@ export const Schedule = Type.Object(
     floor: Type.Optional(Type.Integer({ ...count, description: "minimum of replicas" })),
     ceiling: Type.Optional(Type.Integer({ ...count, description: "maximum of replicas" })),
     exact: Type.Optional(Type.Integer({ ...count, description: "number of replicas, whatever the demand" })),
-    priority: Type.Integer({
-      default: 0,
-      minimum: -1000,
-      maximum: 1000,
-      description: "where windows overlap, those of a lower priority count within what the higher ones leave",
-    }),
+    priority: integer(
+      0,
+      [-1000, 1000],
+      "where windows overlap, those of a lower priority count within what the higher ones leave",
+    ),
   },
-  { additionalProperties: false },
+  strict,
 );
 export type Schedule = Static<typeof Schedule>;
 
@@ -63,7 +64,7 @@ export const ScheduleInput = Type.Object(
     schedules: Type.Array(Schedule, { maxItems: 1000 }),
     nowMs: Type.Number({ minimum: 0, maximum: 8e15, description: "ms since the epoch" }),
   },
-  { additionalProperties: false },
+  strict,
 );
 export type ScheduleInput = Static<typeof ScheduleInput>;
 

@@ -1,19 +1,18 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { History } from "#controller/scaling/reference/hpa/replica-inputs.ts";
+import { orNull } from "#platform/config-fields.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { checkTriggerPolicy, TriggerPolicy } from "./trigger-rules.ts";
 
-const strict = { additionalProperties: false } as const;
 const count = { minimum: 0, maximum: 1_000_000 } as const;
-const orNull = <T extends ReturnType<typeof Type.Number> | ReturnType<typeof Type.String>>(schema: T, options = {}) =>
-  Type.Union([schema, Type.Null()], { default: null, ...options });
 
 /** Result of reading a trigger's source. */
 export const TriggerReading = Type.Object(
   {
     trigger: Type.String({ minLength: 1 }),
-    value: orNull(Type.Number(), { description: "null: it could not be read" }),
+    value: orNull(Type.Number(), "null: it could not be read"),
     failures: Type.Integer({ default: 0, minimum: 0, description: "in a row, this one included" }),
-    reason: orNull(Type.String(), { description: "why it could not be read" }),
+    reason: orNull(Type.String(), "why it could not be read"),
   },
   strict,
 );
@@ -26,8 +25,8 @@ export const triggerObservation = {
     Type.Integer({ ...count, description: "replicas that a whole value is spread over; left out: all of them" }),
   ),
   readings: Type.Array(TriggerReading, { default: [] }),
-  lastActiveAgoS: orNull(Type.Number({ minimum: 0 }), { description: "since a trigger was last active; null: never" }),
-  loadedAgoS: orNull(Type.Number({ minimum: 0 }), { description: "since the policy was loaded; null: long ago" }),
+  lastActiveAgoS: orNull(Type.Number({ minimum: 0 }), "since a trigger was last active; null: never"),
+  loadedAgoS: orNull(Type.Number({ minimum: 0 }), "since the policy was loaded; null: long ago"),
   history: History,
 };
 

@@ -1,10 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ScalingRules } from "#controller/scaling/reference/hpa/replica-inputs.ts";
+import { literals, strict } from "#platform/schema-parts.ts";
 import { formulaFunctions, formulaWords, parseFormula } from "./formula.ts";
 
-const strict = { additionalProperties: false } as const;
 const count = { minimum: 0, maximum: 1_000_000 } as const;
-const literals = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
 /** Bounds of a target: HPA counts in thousandths, less than one is nothing. */
 const target = { minimum: 0.001, maximum: 1e18 } as const;
 

@@ -1,7 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { strict } from "#platform/schema-parts.ts";
 import { triggerTarget } from "./trigger-rules.ts";
-
-const strict = { additionalProperties: false } as const;
 
 const http = {
   url: Type.String({

@@ -1,10 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull, strict } from "#platform/schema-parts.ts";
 
-const strict = { additionalProperties: false } as const;
 const maxAmount = 1e12;
 const Rate = Type.Number({ minimum: 0, maximum: maxAmount });
-const orNull = <T extends ReturnType<typeof Type.Number>>(schema: T, description: string) =>
-  Type.Union([schema, Type.Null()], { description });
 
 /** Input of `decideCheapestFleet`: types of instance with their prices, and a demand of several classes of request. */
 export const CheapestFleetInput = Type.Object(

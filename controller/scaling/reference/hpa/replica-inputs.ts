@@ -1,7 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { literals, strict } from "#platform/schema-parts.ts";
 
-const strict = { additionalProperties: false } as const;
-const oneOf = <T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)));
 const optional = <T extends ReturnType<typeof Type.Number> | ReturnType<typeof Type.Boolean>>(schema: T) =>
   Type.Optional(Type.Union([schema, Type.Null()]));
 const count = { minimum: 0, maximum: 1_000_000 } as const;
@@ -11,7 +10,7 @@ const target = { exclusiveMinimum: 0, maximum: maxAmount } as const;
 
 const MetricSpec = Type.Object(
   {
-    kind: oneOf("resource", "replica", "external", "object"),
+    kind: literals("resource", "replica", "external", "object"),
     name: Type.String({ minLength: 1 }),
     targetUtilizationPercent: Type.Optional(
       Type.Integer({
@@ -29,7 +28,7 @@ export type MetricSpec = Static<typeof MetricSpec>;
 
 const ratePolicy = Type.Object(
   {
-    type: oneOf("count", "percent"),
+    type: literals("count", "percent"),
     value: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
     periodS: Type.Number({ exclusiveMinimum: 0 }),
   },
@@ -39,7 +38,7 @@ const ratePolicy = Type.Object(
 export const ScalingRules = Type.Object(
   {
     stabilizationWindowS: Type.Optional(Type.Number({ minimum: 0 })),
-    selectPolicy: Type.Optional(oneOf("max", "min", "disabled")),
+    selectPolicy: Type.Optional(literals("max", "min", "disabled")),
     policies: Type.Optional(Type.Array(ratePolicy, { minItems: 1 })),
   },
   strict,
@@ -72,7 +71,7 @@ export type ReplicaPolicy = Static<typeof ReplicaPolicy>;
 const Replica = Type.Object(
   {
     id: Type.String({ minLength: 1 }),
-    phase: oneOf("running", "pending", "failed", "deleting"),
+    phase: literals("running", "pending", "failed", "deleting"),
     ready: optional(Type.Boolean()),
     startedAgoS: optional(Type.Number()),
     readyChangedAgoS: optional(Type.Number({ description: "since it last became ready or unready" })),

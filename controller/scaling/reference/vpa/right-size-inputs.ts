@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { literals, strict } from "#platform/schema-parts.ts";
 import { createBuckets } from "./buckets.ts";
 
-const strict = { additionalProperties: false } as const;
 const maxAmount = 1e18;
 const positive = Type.Number({ minimum: 1e-9, maximum: maxAmount });
 const amount = Type.Number({ minimum: 0, maximum: maxAmount });
@@ -10,7 +10,7 @@ const share = Type.Number({ minimum: 0, maximum: 1 });
 
 const BucketOptions = Type.Object(
   {
-    scheme: Type.Union([Type.Literal("exponential"), Type.Literal("linear")]),
+    scheme: literals("exponential", "linear"),
     maxValue: positive,
     firstBucketSize: Type.Optional(Type.Number({ ...positive, description: "exponential" })),
     ratio: Type.Optional(Type.Number({ minimum: 1.001, maximum: 1000, description: "exponential" })),
@@ -80,7 +80,7 @@ export const rightSizeInputs = {
         Type.Object(
           {
             atS: time,
-            type: Type.Union([Type.Literal("usage"), Type.Literal("oom")]),
+            type: literals("usage", "oom"),
             bytes: Type.Optional(Type.Number({ ...amount, description: "usage" })),
             requestBytes: Type.Optional(Type.Number({ ...amount, description: "oom" })),
           },
