@@ -5,16 +5,6 @@ import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import type { SafetyStore } from "./store/store.ts";
 
-/** Lease of a store: only the controller that holds it acts. Times are the machine's own. */
-export interface ControllerLease {
-  /** Waits until no other controller holds it, then renews it periodically; false when `signal` aborted first. */
-  acquire(signal: AbortSignal): Promise<boolean>;
-  /** True while it is held. A process that was suspended for too long has lost it. */
-  isHeld(): boolean;
-  /** Gives it back. */
-  release(): Promise<void>;
-}
-
 export interface LeaseTimes {
   /** Time without renewal after which another controller may take it. */
   readonly forMs: number;
@@ -33,13 +23,18 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** @param onLost is called once when another controller has taken it. */
+export type ControllerLease = ReturnType<typeof createControllerLease>;
+
+/**
+ * Lease of a store: only the controller that holds it acts. Times are the machine's own.
+ * @param onLost is called once when another controller has taken it.
+ */
 export function createControllerLease(
   store: SafetyStore,
   log: Logger,
   onLost: () => void,
   times: LeaseTimes = leaseTimes,
-): ControllerLease {
+) {
   const host = hostname();
   const holder = `${host}/${process.pid}/${crypto.randomUUID()}`;
   const about = `process ${process.pid} on ${host}`;
@@ -66,7 +61,8 @@ export function createControllerLease(
     if (otherHost === host && !isAlive(Number(pid))) await store.giveUpLease((await store.lease())?.holder ?? "");
   };
   return {
-    async acquire(signal) {
+    /** Waits until no other controller holds it, then renews it periodically; false when `signal` aborted first. */
+    async acquire(signal: AbortSignal): Promise<boolean> {
       let told = false;
       while (!signal.aborted) {
         await clearDead();
@@ -84,8 +80,10 @@ export function createControllerLease(
       }
       return false;
     },
+    /** True while it is held. A process that was suspended for too long has lost it. */
     isHeld: () => !isLost && Date.now() < heldUntilMs,
-    async release() {
+    /** Gives it back. */
+    async release(): Promise<void> {
       await renewing?.stop();
       heldUntilMs = Number.NEGATIVE_INFINITY;
       await store.giveUpLease(holder);

@@ -5,14 +5,6 @@ import { type Prices, priceMinute } from "./cost/price-minute.ts";
 import type { IngestOutcome } from "./fleet/ingest.ts";
 import type { ActiveAgentsDecision } from "./scaling/active-agents/scaling-inputs.ts";
 
-export interface ControllerMetrics {
-  message(channel: string, outcome: IngestOutcome): void;
-  minute(data: MinuteData, prices: Prices): void;
-  decision(decision: ActiveAgentsDecision): void;
-  /** Forgets an agent that was retired. */
-  forget(agentId: string): void;
-}
-
 /** Figures that are read at each scrape. */
 export interface MeasuredFleet {
   agentCounts(): Readonly<Record<"active" | "standby" | "draining" | "offline", number>>;
@@ -23,7 +15,7 @@ export interface MeasuredFleet {
   storeBytes(): number;
 }
 
-export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet): ControllerMetrics {
+export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet) {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const messages = new Counter({
@@ -79,8 +71,8 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
     registers,
   });
   return {
-    message: (channel, outcome) => messages.inc({ channel, outcome }),
-    minute(data, prices) {
+    message: (channel: string, outcome: IngestOutcome) => messages.inc({ channel, outcome }),
+    minute(data: MinuteData, prices: Prices): void {
       const { agentId: agent } = data;
       const minute = priceMinute(data, prices);
       energy.inc({ agent }, minute.energyKwh);
@@ -88,14 +80,15 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
       cost.inc({ agent, kind: "amortisation", use: minute.use }, minute.amortisationUsd);
       requests.inc({ agent }, minute.requests);
     },
-    forget(agent) {
+    /** Forgets an agent that was retired. */
+    forget(agent: string): void {
       energy.remove({ agent });
       requests.remove({ agent });
       for (const kind of ["energy", "amortisation"]) {
         for (const use of ["serving", "idle", "standby"]) cost.remove({ agent, kind, use });
       }
     },
-    decision({ kind, rule, figures }) {
+    decision({ kind, rule, figures }: ActiveAgentsDecision): void {
       decisions.inc({ kind, rule });
       needed.set(figures.need);
     },

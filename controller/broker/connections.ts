@@ -13,22 +13,15 @@ export function networkOf(address: string | undefined): string {
   return [...before, ...new Array<string>(zeros).fill("0"), ...after].slice(0, 4).join(":");
 }
 
-/** Bounds the number of connections, above all of those that have not authenticated. */
-export interface Connections {
-  /** Accepts a connection or ends it. Returns whether it was accepted. */
-  accept(socket: Socket): boolean;
-  /** Marks a connection as authenticated. */
-  admitted(socket: Socket): void;
-  /** Ends all connections. */
-  closeAll(): void;
-  readonly open: number;
-  readonly halfOpen: number;
-}
-
 type Limits = Pick<BrokerLimits, "maxConnections" | "maxHalfOpen" | "maxHalfOpenPerAddress" | "halfOpenMs">;
 
-/** @param onDrop is called for each connection that is ended here. */
-export function createConnections(limits: Limits, onDrop: (reason: DropReason, address: string) => void): Connections {
+export type Connections = ReturnType<typeof createConnections>;
+
+/**
+ * Bounds the number of connections, above all of those that have not authenticated.
+ * @param onDrop is called for each connection that is ended here.
+ */
+export function createConnections(limits: Limits, onDrop: (reason: DropReason, address: string) => void) {
   const open = new Set<Socket>();
   /** Oldest first, by network. */
   const waiting = new Map<Socket, { readonly network: string; readonly timer: NodeJS.Timeout }>();
@@ -51,7 +44,8 @@ export function createConnections(limits: Limits, onDrop: (reason: DropReason, a
   };
 
   return {
-    accept(socket) {
+    /** Accepts a connection or ends it. Returns whether it was accepted. */
+    accept(socket: Socket): boolean {
       // It was reset already.
       if (socket.destroyed) return false;
       if (open.size >= limits.maxConnections && waiting.size === 0) {
@@ -74,14 +68,16 @@ export function createConnections(limits: Limits, onDrop: (reason: DropReason, a
       });
       return true;
     },
+    /** Marks a connection as authenticated. */
     admitted: forget,
-    closeAll() {
+    /** Ends all connections. */
+    closeAll(): void {
       for (const socket of open) socket.destroy();
     },
-    get open() {
+    get open(): number {
       return open.size;
     },
-    get halfOpen() {
+    get halfOpen(): number {
       return waiting.size;
     },
   };

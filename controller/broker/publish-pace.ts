@@ -1,34 +1,31 @@
 import { secondMs } from "#platform/time.ts";
 import type { ClientRights } from "./client-access.ts";
 
-/** Token bucket, in messages and bytes. */
-export interface PublishPace {
-  /** Takes messages and bytes from the bucket, and returns the time in ms that they have to wait. */
-  take(messages: number, bytes: number): number;
-  /** Takes messages if they need not wait; else returns false and takes nothing. */
-  tryTake(messages: number): boolean;
-}
-
 export interface PaceLimits {
   readonly messagesPerS: number;
   readonly bytesPerS: number;
   readonly burstS: number;
 }
 
-export function createPublishPace({ messagesPerS, bytesPerS, burstS }: PaceLimits, nowMs: () => number): PublishPace {
+export type PublishPace = ReturnType<typeof createPublishPace>;
+
+/** Token bucket, in messages and bytes. */
+export function createPublishPace({ messagesPerS, bytesPerS, burstS }: PaceLimits, nowMs: () => number) {
   /** Time at which each bucket is level again, in ms, no more than one burst in the past. */
   let messagesMs = Number.NEGATIVE_INFINITY;
   let bytesMs = Number.NEGATIVE_INFINITY;
   const levelAfter = (levelMs: number, now: number, amount: number, perS: number) =>
     Math.max(levelMs, now - burstS * secondMs) + (amount / perS) * secondMs;
   return {
-    take(messages, bytes) {
+    /** Takes messages and bytes from the bucket, and returns the time in ms that they have to wait. */
+    take(messages: number, bytes: number): number {
       const now = nowMs();
       messagesMs = levelAfter(messagesMs, now, messages, messagesPerS);
       bytesMs = levelAfter(bytesMs, now, bytes, bytesPerS);
       return Math.max(0, Math.ceil(Math.max(messagesMs, bytesMs) - now));
     },
-    tryTake(messages) {
+    /** Takes messages if they need not wait; else returns false and takes nothing. */
+    tryTake(messages: number): boolean {
       const now = nowMs();
       const afterMs = levelAfter(messagesMs, now, messages, messagesPerS);
       if (afterMs > now) return false;

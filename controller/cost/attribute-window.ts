@@ -18,14 +18,8 @@ export const EnergyByUse = Type.Object(
 );
 export type EnergyByUse = Static<typeof EnergyByUse>;
 
-export interface WindowAttribution {
-  /** Adds a minute's power. */
-  add(agentId: string, power: MinutePower, tariffUsdPerKwh: number): void;
-  report(): EnergyByUse;
-}
-
 /** Adds up the uses of a window's energy, as the agents attributed it minute by minute. */
-export function createWindowAttribution(): WindowAttribution {
+export function createWindowAttribution() {
   const byPair = new Map<string, { model: string; tenant: string; energyKwh: number; usd: number }>();
   const pairs = createNamesToldApart();
   let idleJ = 0;
@@ -33,7 +27,8 @@ export function createWindowAttribution(): WindowAttribution {
   let unsplitJ = 0;
   let unattributedJ = 0;
   return {
-    add(agentId, power, tariffUsdPerKwh) {
+    /** Adds a minute's power. */
+    add(agentId: string, power: MinutePower, tariffUsdPerKwh: number): void {
       if (power.idleJ === undefined || power.activeJ === undefined) {
         unsplitJ += power.energyJ;
         return;

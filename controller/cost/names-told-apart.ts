@@ -1,9 +1,3 @@
-/** Names from agents, of which a report tells a limited number apart. */
-export interface NamesToldApart {
-  /** Returns the name under which the report counts this one: its own, or {@link otherNames} beyond the limits. */
-  of(agentId: string, name: string): string;
-}
-
 export interface NameLimits {
   /** Max new names of one agent, so that an agent that makes names up does not use up the names of all. */
   readonly ofAgent: number;
@@ -15,11 +9,15 @@ export const nameLimits: NameLimits = { ofAgent: 2048, inAll: 10_000 };
 /** Name of all the rest together, so that sums stay whole; agents use the same one. */
 export const otherNames = "(other)";
 
-export function createNamesToldApart(limits: NameLimits = nameLimits): NamesToldApart {
+export type NamesToldApart = ReturnType<typeof createNamesToldApart>;
+
+/** Names from agents, of which a report tells a limited number apart. */
+export function createNamesToldApart(limits: NameLimits = nameLimits) {
   const known = new Set<string>();
   const broughtUp = new Map<string, number>();
   return {
-    of(agentId, name) {
+    /** Returns the name under which the report counts this one: its own, or {@link otherNames} beyond the limits. */
+    of(agentId: string, name: string): string {
       if (known.has(name)) return name;
       const count = broughtUp.get(agentId) ?? 0;
       if (count >= limits.ofAgent || known.size >= limits.inAll) return otherNames;

@@ -2,18 +2,11 @@ import { hourMs } from "#platform/time.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingObservation } from "./scaling-observation.ts";
 
-/** Memory of a policy from one decision to the next. */
-export interface PolicyMemory {
-  /** Returns what is remembered, as ages at `nowMs`; records replicas that have come or gone since it was last asked. */
-  recall(nowMs: number, currentReplicas: number): Pick<ScalingObservation, "lastActiveAgoS" | "history">;
-  /** Remembers a decision. */
-  note(nowMs: number, decision: ScalingDecision): void;
-}
-
 /** Time for which it remembers: HPA looks no further back than an hour, whatever the window. */
 const rememberedMs = hourMs;
 
-export function createPolicyMemory(): PolicyMemory {
+/** Memory of a policy from one decision to the next. */
+export function createPolicyMemory() {
   let proposals: { readonly atMs: number; readonly replicas: number }[] = [];
   let changes: { readonly atMs: number; readonly delta: number }[] = [];
   let lastReplicas: number | null = null;
@@ -21,7 +14,8 @@ export function createPolicyMemory(): PolicyMemory {
   /** Age in seconds; a clock that was set back makes nothing younger than now. */
   const ago = (atMs: number, nowMs: number) => Math.max(0, (nowMs - atMs) / 1000);
   return {
-    recall(nowMs, currentReplicas) {
+    /** Returns what is remembered, as ages at `nowMs`; records replicas that have come or gone since it was last asked. */
+    recall(nowMs: number, currentReplicas: number): Pick<ScalingObservation, "lastActiveAgoS" | "history"> {
       const delta = currentReplicas - (lastReplicas ?? currentReplicas);
       if (delta !== 0) changes.push({ atMs: nowMs, delta });
       lastReplicas = currentReplicas;
@@ -36,7 +30,8 @@ export function createPolicyMemory(): PolicyMemory {
         },
       };
     },
-    note(nowMs, { wanted, proposals: { triggers } }) {
+    /** Remembers a decision. */
+    note(nowMs: number, { wanted, proposals: { triggers } }: ScalingDecision): void {
       if (wanted !== null) proposals.push({ atMs: nowMs, replicas: wanted });
       if (triggers?.active === true) lastActiveMs = nowMs;
     },

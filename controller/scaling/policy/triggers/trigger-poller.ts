@@ -2,16 +2,6 @@ import { readTrigger } from "./read-trigger.ts";
 import type { TriggerReading } from "./trigger-input.ts";
 import type { HttpJsonTrigger, PrometheusTrigger, Trigger } from "./trigger-source.ts";
 
-/** Polls external sources, and remembers their answers and failures in a row. */
-export interface TriggerPoller {
-  /** Polls all sources of `triggers` at once; resolves when the slowest has answered or timed out. Never rejects. */
-  poll(triggers: readonly Trigger[], nowMs: number): Promise<void>;
-  /** Returns the newest reading of each; one older than `maxAgeMs` counts as a failure. */
-  readings(triggers: readonly Trigger[], nowMs: number, maxAgeMs: number): TriggerReading[];
-  /** Aborts requests in progress. */
-  stop(): void;
-}
-
 type External = PrometheusTrigger | HttpJsonTrigger;
 const isExternal = (trigger: Trigger): trigger is External =>
   trigger.kind === "prometheus" || trigger.kind === "http-json";
@@ -27,11 +17,15 @@ interface Kept {
 /** Text that identifies a source: what is asked, not how the answer is used, so that a changed target is no new source. */
 const question = ({ target, activation, metricType, name, ...rest }: External) => JSON.stringify(rest);
 
-export function createTriggerPoller(environment: Readonly<Record<string, string | undefined>>): TriggerPoller {
+export type TriggerPoller = ReturnType<typeof createTriggerPoller>;
+
+/** Polls external sources, and remembers their answers and failures in a row. */
+export function createTriggerPoller(environment: Readonly<Record<string, string | undefined>>) {
   const kept = new Map<string, Kept>();
   const abort = new AbortController();
   return {
-    async poll(triggers, nowMs) {
+    /** Polls all sources of `triggers` at once; resolves when the slowest has answered or timed out. Never rejects. */
+    async poll(triggers: readonly Trigger[], nowMs: number): Promise<void> {
       const external = triggers.filter(isExternal);
       for (const name of kept.keys()) if (!external.some((trigger) => trigger.name === name)) kept.delete(name);
       await Promise.all(
@@ -48,7 +42,8 @@ export function createTriggerPoller(environment: Readonly<Record<string, string 
         }),
       );
     },
-    readings: (triggers, nowMs, maxAgeMs) =>
+    /** Returns the newest reading of each; one older than `maxAgeMs` counts as a failure. */
+    readings: (triggers: readonly Trigger[], nowMs: number, maxAgeMs: number) =>
       triggers.filter(isExternal).map((trigger): TriggerReading => {
         const last = kept.get(trigger.name);
         if (last === undefined || last.asked !== question(trigger)) {
@@ -61,6 +56,7 @@ export function createTriggerPoller(environment: Readonly<Record<string, string 
         }
         return { trigger: trigger.name, value, failures, reason };
       }),
+    /** Aborts requests in progress. */
     stop: () => abort.abort(),
   };
 }
