@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { type DecisionRecord, decisionKinds } from "#controller/store/decision-record.ts";
+import { DecisionRecord } from "#controller/store/decision-record.ts";
 import { orNull, strict } from "#platform/schema-parts.ts";
 import * as messages from "#protocol/messages.ts";
 
@@ -107,31 +107,8 @@ export const AgentDetail = Type.Object({
 
 export const AgentList = Type.Object({ agents: Type.Array(AgentView) });
 
-export const DecisionKind = Type.Unsafe<DecisionRecord["kind"]>(
-  Type.Union(decisionKinds.map((kind) => Type.Literal(kind))),
-);
-
-export const DecisionView = Type.Unsafe<DecisionRecord>(
-  Type.Object({
-    id: Type.Integer(),
-    atMs: TimeMs,
-    lastAtMs: TimeMs,
-    repeats: Type.Integer(),
-    kind: DecisionKind,
-    rule: Type.String(),
-    reason: Type.String(),
-    agents: Type.Array(Type.String()),
-    inputs: Type.Record(Type.String(), Type.Unknown()),
-    outcome: Type.Object({
-      activated: Type.Array(Type.String()),
-      stoodBy: Type.Array(Type.String()),
-      modes: Type.Optional(Type.Array(Type.Object({ agentId: Type.String(), mode: Type.String() }))),
-      skipped: Type.Array(Type.Object({ agentId: Type.String(), reason: Type.String() })),
-      done: Type.Optional(Type.Array(Type.Object({ agentId: Type.String(), afterS: Type.Number() }))),
-      late: Type.Optional(Type.Array(Type.Object({ agentId: Type.String(), reason: Type.String() }))),
-    }),
-  }),
-);
+export const DecisionView = Type.Unsafe<DecisionRecord>(DecisionRecord);
+export const DecisionKind = Type.Unsafe<DecisionRecord["kind"]>(DecisionRecord.properties.kind);
 
 export const DecisionList = Type.Object({ decisions: Type.Array(DecisionView) });
 

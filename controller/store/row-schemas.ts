@@ -1,8 +1,7 @@
-import { type Static, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { orNull, strict } from "#platform/schema-parts.ts";
 import { bounds, Identifier, TimeMs, text } from "#protocol/bounds.ts";
 import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
-import { type DecisionRecord, decisionKinds } from "./decision-record.ts";
 
 /** Values of the store's rows, checked like messages: a file can be damaged, or written by another program. */
 
@@ -28,54 +27,21 @@ export const OverrideRow = Type.Object(
     agentId: Identifier,
     role: orNull(AgentRole),
     powerMode: orNull(text(64)),
-    powerModeCap: orNull(text(64)),
+    powerModeCap: orNull(text(64), "the most capable mode that is allowed; null when all are"),
     createdAtMs: TimeMs,
     expiresAtMs: TimeMs,
   },
   strict,
 );
 
-export const FreezeRow = Type.Object({ reason: text(1024), sinceMs: TimeMs, untilMs: orNull(TimeMs) }, strict);
+export const FreezeRow = Type.Object(
+  { reason: text(1024), sinceMs: TimeMs, untilMs: orNull(TimeMs, "null: until it is ended") },
+  strict,
+);
 
-export const LeaseRow = Type.Object({ holder: text(512), about: text(512), expiresRealMs: TimeMs }, strict);
-
-const maxAgents = 100_000;
-const Agents = Type.Array(text(64), { maxItems: maxAgents });
-const Reasons = Type.Array(Type.Object({ agentId: text(64), reason: text(4096) }, strict), { maxItems: maxAgents });
-
-export const DecisionRow = Type.Unsafe<DecisionRecord>(
-  Type.Object(
-    {
-      id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-      atMs: TimeMs,
-      lastAtMs: TimeMs,
-      repeats: Type.Integer({ minimum: 1, maximum: bounds.count32 }),
-      kind: Type.Union(decisionKinds.map((kind) => Type.Literal(kind))),
-      rule: text(256),
-      reason: text(65_536),
-      agents: Agents,
-      inputs: Type.Record(Type.String(), Type.Unknown(), { maxProperties: 1000 }),
-      outcome: Type.Object(
-        {
-          activated: Agents,
-          stoodBy: Agents,
-          modes: Type.Optional(
-            Type.Array(Type.Object({ agentId: text(64), mode: text(64) }, strict), { maxItems: maxAgents }),
-          ),
-          skipped: Reasons,
-          done: Type.Optional(
-            Type.Array(
-              Type.Object({ agentId: text(64), afterS: Type.Number({ minimum: -1e9, maximum: 1e9 }) }, strict),
-              { maxItems: maxAgents },
-            ),
-          ),
-          late: Type.Optional(Reasons),
-        },
-        strict,
-      ),
-    },
-    strict,
-  ),
+export const LeaseRow = Type.Object(
+  { holder: text(512), about: { ...text(512), description: "process and machine, for people" }, expiresRealMs: TimeMs },
+  strict,
 );
 
 export const SetAsideRow = Type.Object(
@@ -88,4 +54,3 @@ export const SetAsideRow = Type.Object(
   },
   strict,
 );
-export type SetAsideRow = Static<typeof SetAsideRow>;

@@ -1,32 +1,16 @@
 import type { Database } from "bun:sqlite";
-import type { DecisionRecord } from "./decision-record.ts";
+import { DecisionRecord } from "./decision-record.ts";
 import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
-import { DecisionRow } from "./row-schemas.ts";
 import type { DecisionStore } from "./store.ts";
 
-interface StoredDecision {
-  id: number;
-  at_ms: number;
-  last_at_ms: number;
-  repeats: number;
-  kind: string;
-  rule: string;
-  reason: string;
-  agents: string;
-  inputs: string;
-  outcome: string;
-}
+type JsonColumn = "agents" | "inputs" | "outcome";
+type StoredDecision = Omit<DecisionRecord, JsonColumn> & Readonly<Record<JsonColumn, string>>;
+const columns = `id, at_ms AS atMs, last_at_ms AS lastAtMs, repeats, kind, rule, reason, agents, inputs, outcome`;
 
 /** The row's decision; null when it can't be read. */
 function toRecord(row: StoredDecision, quarantine: RowQuarantine): DecisionRecord | null {
-  return quarantine.decode("decision", String(row.id), DecisionRow, {
-    id: row.id,
-    atMs: row.at_ms,
-    lastAtMs: row.last_at_ms,
-    repeats: row.repeats,
-    kind: row.kind,
-    rule: row.rule,
-    reason: row.reason,
+  return quarantine.decode("decision", String(row.id), DecisionRecord, {
+    ...row,
     agents: columnValue(row.agents),
     inputs: columnValue(row.inputs),
     outcome: columnValue(row.outcome),
@@ -52,7 +36,7 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
   const repeat = database.query(`UPDATE decision SET last_at_ms = ?, repeats = repeats + 1 WHERE id = ?`);
   const update = database.query(`UPDATE decision SET outcome = ? WHERE id = ?`);
   const list = database.query<StoredDecision, Record<string, string | number | null>>(
-    `SELECT * FROM decision
+    `SELECT ${columns} FROM decision
      WHERE ($kind IS NULL OR kind = $kind)
        AND ($changesOnly = 0 OR kind <> 'hold')
        AND ($sinceMs IS NULL OR last_at_ms >= $sinceMs)
@@ -61,7 +45,7 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
          (SELECT 1 FROM json_each(CASE WHEN json_valid(agents) THEN agents ELSE '[]' END) WHERE value = $agentId))
      ORDER BY id DESC LIMIT $limit`,
   );
-  const one = database.query<StoredDecision, [number]>(`SELECT * FROM decision WHERE id = ?`);
+  const one = database.query<StoredDecision, [number]>(`SELECT ${columns} FROM decision WHERE id = ?`);
   // Holds beyond half of the decisions are removed first: an agent that keeps connecting and disconnecting makes one each time.
   const pruneHolds = database.query(
     `DELETE FROM decision WHERE id IN (SELECT id FROM decision WHERE kind = 'hold'
@@ -74,15 +58,12 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
        OR kind = 'note' AND id <= (SELECT id FROM decision WHERE kind = 'note' ORDER BY id DESC LIMIT 1 OFFSET $maxNotes)`,
   );
   return {
-    async insertDecision(decision) {
+    async insertDecision({ atMs, kind, rule, reason, agents, inputs, outcome }) {
       const { lastInsertRowid } = insert.run({
-        atMs: Math.round(decision.atMs),
-        kind: decision.kind,
-        rule: decision.rule,
-        reason: decision.reason,
-        agents: JSON.stringify(decision.agents),
-        inputs: JSON.stringify(decision.inputs),
-        outcome: JSON.stringify(decision.outcome),
+        ...{ atMs: Math.round(atMs), kind, rule, reason },
+        agents: JSON.stringify(agents),
+        inputs: JSON.stringify(inputs),
+        outcome: JSON.stringify(outcome),
       });
       return Number(lastInsertRowid);
     },

@@ -9,16 +9,17 @@ import { MinuteRow } from "./row-schemas.ts";
 import type { FleetMinute, HourUse, MinuteRecord, MinuteStore } from "./store.ts";
 
 interface StoredMinute {
-  agent_id: string;
-  boot_id: string;
-  seq: number;
-  minute_start_ms: number;
-  historical: number;
-  role: string;
-  traffic: string;
-  power: string | null;
-  forecast: string | null;
+  readonly agentId: string;
+  readonly bootId: string;
+  readonly seq: number;
+  readonly minuteStartMs: number;
+  readonly historical: number;
+  readonly role: string;
+  readonly traffic: string;
+  readonly power: string | null;
+  readonly forecast: string | null;
 }
+const columns = `agent_id AS agentId, boot_id AS bootId, seq, minute_start_ms AS minuteStartMs, historical, role, traffic, power, forecast`;
 
 /** Max rows and bytes of a page, so that a long window neither fills the memory nor blocks other requests. */
 const pageRows = 2000;
@@ -26,19 +27,16 @@ const pageBytes = 4 * 1024 * 1024;
 const minutesOfHour = Array.from({ length: 60 }, (_, minute) => `$hourStartMs + ${minute * minuteMs}`).join();
 
 /** Record of a row; null when it can't be read. */
-function toRecord(row: StoredMinute, quarantine: RowQuarantine): MinuteRecord | null {
-  const key = `${row.agent_id}/${row.boot_id}/${row.seq}`;
+function toRecord({ minuteStartMs, ...row }: StoredMinute, quarantine: RowQuarantine): MinuteRecord | null {
+  const key = `${row.agentId}/${row.bootId}/${row.seq}`;
   const record = quarantine.decode("minute", key, MinuteRow, {
-    agentId: row.agent_id,
-    bootId: row.boot_id,
-    seq: row.seq,
+    ...row,
     historical: row.historical === 1,
-    role: row.role,
     traffic: columnValue(row.traffic),
     power: columnValue(row.power),
     forecast: columnValue(row.forecast),
   });
-  if (record === null || record.traffic.minuteStartMs === row.minute_start_ms) return record;
+  if (record === null || record.traffic.minuteStartMs === minuteStartMs) return record;
   quarantine.note("minute", key, "minute_start_ms: not that of its traffic");
   return null;
 }
@@ -55,11 +53,13 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
      VALUES ($agentId, $bootId, $seq, $minuteStartMs, $texts, $historical, $role, $traffic, $power, $forecast)`,
   );
   const kept = database.query<
-    Pick<StoredMinute, "minute_start_ms" | "role" | "traffic" | "power">,
+    Pick<StoredMinute, "minuteStartMs" | "role" | "traffic" | "power">,
     [string, string, number]
-  >(`SELECT minute_start_ms, role, traffic, power FROM minute WHERE agent_id = ? AND boot_id = ? AND seq = ?`);
+  >(
+    `SELECT minute_start_ms AS minuteStartMs, role, traffic, power FROM minute WHERE agent_id = ? AND boot_id = ? AND seq = ?`,
+  );
   const page = database.query<StoredMinute, Record<string, string | number | null>>(
-    `SELECT * FROM minute
+    `SELECT ${columns} FROM minute
      WHERE minute_start_ms < $endMs AND ($onlyAgent IS NULL OR agent_id = $onlyAgent)
        AND (minute_start_ms, agent_id, boot_id, seq) > ($afterMs, $afterAgent, $afterBoot, $afterSeq)
        AND minute_start_ms >= $afterMs
@@ -105,7 +105,7 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
       const known = kept.get(data.agentId, data.bootId, data.seq);
       if (known === null || (known.traffic === traffic && known.power === power && known.role === data.role))
         return "repeat";
-      if (known.minute_start_ms === data.traffic.minuteStartMs) return "contradicts";
+      if (known.minuteStartMs === data.traffic.minuteStartMs) return "contradicts";
       const beside = insert.run({ ...row, bootId: conflictBootId(data, traffic) });
       return beside.changes > 0 ? "kept-beside" : "repeat";
     },
@@ -131,12 +131,8 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
         }
         const last = rows.at(-1);
         if (last === undefined || (rows.length < pageRows && bytes < pageBytes)) return;
-        after = {
-          afterMs: last.minute_start_ms,
-          afterAgent: last.agent_id,
-          afterBoot: last.boot_id,
-          afterSeq: last.seq,
-        };
+        const { minuteStartMs: afterMs, agentId: afterAgent, bootId: afterBoot, seq: afterSeq } = last;
+        after = { afterMs, afterAgent, afterBoot, afterSeq };
         await Bun.sleep(0);
       }
     },

@@ -2,13 +2,7 @@ import type { Database } from "bun:sqlite";
 import { minuteMs } from "#platform/time.ts";
 import type { RowQuarantine } from "./row-quarantine.ts";
 import { FreezeRow, LeaseRow } from "./row-schemas.ts";
-import type { Freeze, SafetyStore } from "./store.ts";
-
-interface StoredFreeze {
-  reason: string;
-  sinceMs: number;
-  untilMs: number | null;
-}
+import type { Freeze, Lease, SafetyStore } from "./store.ts";
 
 /** Tolerance for clocks: a lease that ends later than a new one by more than this is invalid. */
 const clockStepMs = 10 * minuteMs;
@@ -48,7 +42,7 @@ export function createSafetyTables(database: Database, quarantine: RowQuarantine
     },
     async loadFreeze(): Promise<Freeze | null> {
       const row = database
-        .query<StoredFreeze, []>(`SELECT reason, since_ms AS sinceMs, until_ms AS untilMs FROM freeze`)
+        .query<Freeze, []>(`SELECT reason, since_ms AS sinceMs, until_ms AS untilMs FROM freeze`)
         .get();
       return row === null ? null : (quarantine.decode("freeze", "1", FreezeRow, row) ?? unreadableFreeze);
     },
@@ -61,11 +55,7 @@ export function createSafetyTables(database: Database, quarantine: RowQuarantine
       database.run(`DELETE FROM lease WHERE holder = ?`, [holder]);
     },
     async lease() {
-      const row = database
-        .query<{ holder: string; about: string; expiresRealMs: number }, []>(
-          `SELECT holder, about, expires_real_ms AS expiresRealMs FROM lease`,
-        )
-        .get();
+      const row = database.query<Lease, []>(`SELECT holder, about, expires_real_ms AS expiresRealMs FROM lease`).get();
       return row === null ? null : quarantine.decode("lease", "1", LeaseRow, row);
     },
   };

@@ -2,15 +2,7 @@ import type { Database } from "bun:sqlite";
 import { MinuteData } from "#protocol/messages.ts";
 import { columnValue, type RowQuarantine } from "./row-quarantine.ts";
 import { SetAsideRow } from "./row-schemas.ts";
-import type { SetAsideStore } from "./store.ts";
-
-interface StoredSetAside {
-  agentId: string;
-  bootId: string;
-  seq: number;
-  atMs: number;
-  reason: string;
-}
+import type { SetAsideMinute, SetAsideStore } from "./store.ts";
 
 const maxReasonLength = 1024;
 
@@ -27,11 +19,11 @@ export function createSetAsideTable(database: Database, quarantine: RowQuarantin
   const countOf = database.query<{ rows: number }, [string]>(
     `SELECT count(*) AS rows FROM set_aside WHERE agent_id = ?`,
   );
-  const list = database.query<StoredSetAside, [string, number]>(
+  const list = database.query<SetAsideMinute, [string, number]>(
     `SELECT agent_id AS agentId, boot_id AS bootId, seq, at_ms AS atMs, reason FROM set_aside
      WHERE agent_id = ? ORDER BY at_ms DESC LIMIT ?`,
   );
-  const due = database.query<StoredSetAside & { hash: string; document: string }, [string, number]>(
+  const due = database.query<SetAsideMinute & { hash: string; document: string }, [string, number]>(
     `SELECT agent_id AS agentId, boot_id AS bootId, seq, content_hash AS hash, at_ms AS atMs, reason, document FROM set_aside
      WHERE substr(reason, 1, length(?1)) = ?1
        AND CASE WHEN json_valid(document) THEN json_extract(document, '$.traffic.minuteStartMs') END <= ?2

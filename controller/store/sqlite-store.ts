@@ -8,7 +8,7 @@ import { createDecisionTable } from "./sqlite-decisions.ts";
 import { createMinuteTable } from "./sqlite-minutes.ts";
 import { createSafetyTables } from "./sqlite-safety.ts";
 import { createSetAsideTable } from "./sqlite-set-aside.ts";
-import type { AgentRecord, Store } from "./store.ts";
+import type { AgentRecord, Override, Store } from "./store.ts";
 
 interface AgentRow {
   agent_id: string;
@@ -16,15 +16,6 @@ interface AgentRow {
   birth: string | null;
   reported: string | null;
   last_heard_ms: number;
-}
-
-interface StoredOverride {
-  agentId: string;
-  role: string | null;
-  powerMode: string | null;
-  powerModeCap: string | null;
-  createdAtMs: number;
-  expiresAtMs: number;
 }
 
 /** Last message of an agent from its column; null if it can't be read (the agent soon sends another). */
@@ -127,7 +118,7 @@ export function createSqliteStore(
     },
     async loadOverrides() {
       const rows = database
-        .query<StoredOverride, []>(
+        .query<Override, []>(
           `SELECT agent_id AS agentId, role, power_mode AS powerMode, power_mode_cap AS powerModeCap,
              created_at_ms AS createdAtMs, expires_at_ms AS expiresAtMs FROM override ORDER BY agent_id`,
         )

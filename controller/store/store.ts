@@ -1,6 +1,8 @@
-import type { AgentRole, Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
+import type { Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
 import type { UnreadableRows } from "./row-quarantine.ts";
+import type { FreezeRow, LeaseRow, OverrideRow, SetAsideRow } from "./row-schemas.ts";
 
 /** Record of an agent between two runs of the controller. */
 export interface AgentRecord {
@@ -12,15 +14,7 @@ export interface AgentRecord {
 }
 
 /** An operator's setting that takes precedence over the controller's own decisions, until it expires. */
-export interface Override {
-  readonly agentId: string;
-  readonly role: AgentRole | null;
-  readonly powerMode: string | null;
-  /** The most capable mode that is allowed; null when all are. */
-  readonly powerModeCap: string | null;
-  readonly createdAtMs: number;
-  readonly expiresAtMs: number;
-}
+export type Override = ReadonlyStatic<typeof OverrideRow>;
 
 export interface AgentStore {
   saveAgent(agent: AgentRecord): Promise<void>;
@@ -69,13 +63,7 @@ export interface HourUse {
 }
 
 /** An implausible minute, kept beside the record. */
-export interface SetAsideMinute {
-  readonly agentId: string;
-  readonly bootId: string;
-  readonly seq: number;
-  readonly atMs: number;
-  readonly reason: string;
-}
+export type SetAsideMinute = ReadonlyStatic<typeof SetAsideRow>;
 
 export interface SetAsideStore {
   /** Keeps an implausible minute as it came; the same one once. Of each agent the newest `maxKept` are kept. */
@@ -137,20 +125,10 @@ export interface DecisionStore {
 }
 
 /** An operator's order that nothing is to change. */
-export interface Freeze {
-  readonly reason: string;
-  readonly sinceMs: number;
-  /** Null: until it is ended. */
-  readonly untilMs: number | null;
-}
+export type Freeze = ReadonlyStatic<typeof FreezeRow>;
 
 /** Lease of this store by one controller. Times are the machine's, not those of a clock that may run faster. */
-export interface Lease {
-  readonly holder: string;
-  /** Process and machine, for people. */
-  readonly about: string;
-  readonly expiresRealMs: number;
-}
+export type Lease = ReadonlyStatic<typeof LeaseRow>;
 
 export interface SafetyStore {
   saveFreeze(freeze: Freeze): Promise<void>;
