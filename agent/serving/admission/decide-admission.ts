@@ -159,7 +159,7 @@ export function decideAdmission(
     return level === undefined ? 0 : level.held + level.more - level.limit;
   };
   const missing = {
-    requests: Math.max(excess("requests"), excess("tokens") > 0 ? 1 : 0),
+    requests: Math.max(excess("requests"), Math.min(excess("tokens"), 1)),
     texts: excess("texts"),
     bytes: excess("bytes"),
   };

@@ -88,7 +88,7 @@ function lengthsFor(first: WaitingText, waiting: readonly WaitingText[], policy:
   const others = [...new Set(waiting.map(({ tokens }) => tokens))]
     .filter((tokens) => tokens > first.tokens && tokens <= maxLength)
     .sort((a, b) => a - b);
-  const step = Math.max(1, Math.ceil(others.length / maxLengths));
+  const step = Math.ceil(others.length / maxLengths);
   return [first.tokens, ...others.filter((_, index) => (others.length - 1 - index) % step === 0)];
 }
 

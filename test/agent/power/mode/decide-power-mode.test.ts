@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { decidePowerMode, type PowerModeInputs } from "#agent/power/mode/decide-power-mode.ts";
+import { decidePowerMode, PowerModeInputs } from "#agent/power/mode/decide-power-mode.ts";
 import { PowerPolicy } from "#agent/power/power-config.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
+import { wrongFields } from "../../../fakes/wrong-fields.ts";
 
 const policy = parseConfig(PowerPolicy, {}, "test");
 const mode = (id: number, name: string, capacityQps: number | null = null): PowerModeProfile => ({
@@ -714,5 +715,36 @@ describe("decidePowerMode", () => {
       if (currentModeId !== 0) expect(demandQps).toBeLessThanOrEqual(capacityQps * policy.targetUtilization);
     }
     expect(downs).toBeGreaterThan(10);
+  });
+});
+
+describe("what a file may ask", () => {
+  const least = { policy: {}, modes: classic, nowMs: 1 };
+
+  test("an agent that serves and knows nothing else", () => {
+    expect(parseConfig(PowerModeInputs, least, "x")).toEqual({
+      ...base,
+      currentModeId: null,
+      forecastPathMaxQps: null,
+      liveQps: null,
+      temperatureC: null,
+      nowMs: 1,
+    });
+  });
+
+  const rates = { servingForMs: 0, forecastPathMaxQps: 0, forecastUpperQps: 0, liveQps: 0 };
+  const negative = { servingForMs: -0.1, forecastPathMaxQps: -0.1, forecastUpperQps: -0.1, liveQps: -0.1 };
+  test.each([
+    ["nothing", { ...rates, switchesInLastDay: 0, thermalCap: 0 }, []],
+    [
+      "less than nothing",
+      { ...negative, switchesInLastDay: -1, thermalCap: -1 },
+      ["switchesInLastDay", ...Object.keys(rates), "thermalCap"],
+    ],
+    ["32 modes", { modes: new Array(32).fill(classic[0]) }, []],
+    ["33 modes", { modes: new Array(33).fill(classic[0]) }, ["modes"]],
+    ["an unknown field", { rate: 1 }, ["rate"]],
+  ])("%s", (_name, input, fields) => {
+    expect(wrongFields(PowerModeInputs, { ...least, ...input })).toEqual(fields);
   });
 });

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { decideSleep, type SleepDecision, type SleepInputs } from "#agent/power/sleep/decide-sleep.ts";
+import { decideSleep, type SleepDecision, SleepInputs } from "#agent/power/sleep/decide-sleep.ts";
 import { decideWake, type SleepingPeer } from "#agent/power/sleep/decide-wake.ts";
 import { explainSleep } from "#agent/power/sleep/explain-sleep.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import { wrongFields } from "../../../fakes/wrong-fields.ts";
 
 const base: SleepInputs = {
   canSuspend: true,
@@ -82,4 +84,15 @@ describe("wake", () => {
   test("only who serves wakes others", () => {
     expect(decideWake({ ownRole: "standby", sleeping: [peer("b")], retryMs: 1, nowMs: 1 })).toEqual([]);
   });
+});
+
+test("a file needs only the time: a standby of a quarter of an hour is the default", () => {
+  expect(parseConfig(SleepInputs, { nowMs: 900_000 }, "x")).toEqual({
+    ...base,
+    standbySinceMs: null,
+    servingPeers: 0,
+  });
+  const least = { nowMs: -1, afterMs: 0, requestsInFlight: 0, outboxRecords: 0, servingPeers: 0 };
+  expect(wrongFields(SleepInputs, least)).toEqual([]);
+  expect(wrongFields(SleepInputs, { nowMs: 1, afterMs: -0.5, servingPeers: -1 })).toEqual(["afterMs", "servingPeers"]);
 });

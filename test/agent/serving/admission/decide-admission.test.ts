@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import {
   type AdmissionDecision,
+  AdmissionInput,
   decideAdmission,
   type Held,
   type QueueState,
 } from "#agent/serving/admission/decide-admission.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import { wrongFields } from "../../../fakes/wrong-fields.ts";
 
 const limits = {
   queueRequests: 10,
@@ -96,6 +99,8 @@ describe("decideAdmission", () => {
       expect(onlyTexts).toMatchObject({ kind: "make-room", missing: { requests: 0, texts: 1, bytes: 0 } });
       const onlyTokens = decideAdmission(request, { ...empty, held: { ...none, tokens: 1_000 }, share: 0.5 }, limits);
       expect(onlyTokens).toMatchObject({ kind: "make-room", missing: { requests: 1, texts: 0, bytes: 0 } });
+      const manyTokens = decideAdmission(request, { ...empty, held: { ...none, tokens: 1_005 }, share: 0.5 }, limits);
+      expect(manyTokens).toMatchObject({ kind: "make-room", missing: { requests: 1, texts: 0, bytes: 0 } });
     });
 
     test("no request is evicted for one that would be late", () => {
@@ -189,5 +194,43 @@ describe("decideAdmission", () => {
       expect(decision).toMatchObject({ kind: "wait", rule: "queue-full", measure, waiting: full[measure] });
       full[measure] = 0;
     }
+  });
+});
+
+describe("what a file may ask", () => {
+  const nothing = { requests: 0, texts: 0, tokens: 0, bytes: 0 };
+  const least = {
+    request: { texts: 0, bytes: 0, latencyBudgetMs: 0 },
+    queue: { held: nothing, own: nothing, share: 0, openRequests: 0, expectedWaitMs: 0, computeMs: 0, drainMs: 0 },
+    limits: { queueRequests: 1, queueTexts: 1, queueTokens: 1, queueBytes: 1, queueMs: 1, requestTimeoutMs: 1 },
+  };
+
+  test("nothing at all waits by default, one tenant has all, and the limits are the agent's own", () => {
+    const { request, queue, limits } = parseConfig(AdmissionInput, { request: { texts: 1 } }, "x");
+    expect({ request, queue }).toEqual({ request: { texts: 1, bytes: 0, latencyBudgetMs: null }, queue: empty });
+    expect(limits).toEqual({
+      queueRequests: 1024,
+      queueTexts: 4096,
+      queueTokens: 262_144,
+      queueBytes: 128 * 1024 * 1024,
+      queueMs: 5_000,
+      requestTimeoutMs: 30_000,
+    });
+  });
+
+  test.each([
+    [least, []],
+    [
+      { ...least, queue: { ...least.queue, held: { requests: -1, texts: -1, tokens: -1, bytes: -1 } } },
+      ["requests", "texts", "tokens", "bytes"].map((name) => `queue.held.${name}`),
+    ],
+    [{ ...least, queue: { ...least.queue, share: 1 } }, []],
+    [{ ...least, queue: { ...least.queue, share: 1.01, computeMs: -0.5 } }, ["queue.share", "queue.computeMs"]],
+    [
+      { ...least, request: { texts: -1, bytes: -1, latencyBudgetMs: -0.5 }, queue: { ...least.queue, share: -0.01 } },
+      ["request.texts", "request.bytes", "request.latencyBudgetMs", "queue.share"],
+    ],
+  ])("%j: %j", (input, fields) => {
+    expect(wrongFields(AdmissionInput, input)).toEqual(fields);
   });
 });

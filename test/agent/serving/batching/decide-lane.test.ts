@@ -20,6 +20,14 @@ interface Row {
 describe("decideLane", () => {
   test.each<Row>([
     { name: "no lane at all", lanes: [], long: true, lane: null, rule: "no-lane" },
+    {
+      name: "a tenant that had too little, without a wide lane",
+      lanes: [busy(narrow, 2)],
+      long: true,
+      owed: true,
+      lane: null,
+      rule: "narrow-busy",
+    },
     { name: "the only one, free", lanes: [wide], long: false, lane: 0, rule: "short-queue" },
     { name: "the only one, busy", lanes: [busy(wide)], long: true, lane: null, rule: "wide-busy" },
     {

@@ -17,6 +17,8 @@ test.each([
   { path: "onnx/model_bnb4.onnx", precision: "q4", architecture: "any" },
   { path: "onnx/model_O1.onnx", precision: "fp32", architecture: "any" },
   { path: "onnx/model_O4.onnx", precision: "fp16", architecture: "any" },
+  { path: "onnx/q4.onnx", precision: "q4", architecture: "any" },
+  { path: "int8/arm64/model.onnx", precision: "fp32", architecture: "any" },
   { path: "paraphrase-MiniLM-L3-v2.onnx", precision: "fp32", architecture: "any" },
 ] as const)("$path is $precision for $architecture", ({ path, precision, architecture }) => {
   expect(parseOnnxName(path)).toEqual({ path, precision, architecture });
@@ -85,6 +87,24 @@ test.each([
     rule: "most-exact",
   },
   {
+    name: "those for this processor before the plain name, too",
+    files: ["model_quantized.onnx", "model_quint8_avx2.onnx"],
+    path: "model_quint8_avx2.onnx",
+    rule: "most-exact",
+  },
+  {
+    name: "older instructions before newer ones",
+    files: ["a_qint8_avx512_vnni.onnx", "b_qint8_avx512.onnx", "c_quint8_avx2.onnx"],
+    path: "c_quint8_avx2.onnx",
+    rule: "most-exact",
+  },
+  {
+    name: "of newer ones, those without VNNI",
+    files: ["a_qint8_avx512_vnni.onnx", "b_qint8_avx512.onnx"],
+    path: "b_qint8_avx512.onnx",
+    rule: "most-exact",
+  },
+  {
     name: "of other precisions, the plain name before those for this processor",
     files: ["a_fp16_x64.onnx", "model_fp16.onnx"],
     path: "model_fp16.onnx",
@@ -99,6 +119,24 @@ test.each([
       choice,
     ),
   ).toMatchObject({ kind: "take", path, rule });
+});
+
+test.each([
+  { gpu: false, order: ["fp32", "int8", "fp16", "q4"] },
+  { gpu: true, order: ["fp16", "fp32", "int8", "q4"] },
+])("a GPU: $gpu, of what there is, $order", ({ gpu, order }) => {
+  const files = ["a_q4.onnx", "b_fp16.onnx", "c_int8.onnx", "d_fp32.onnx"];
+  const taken: string[] = [];
+  while (files.length > 0) {
+    const decision = decideOnnxFile(
+      files.map((path) => ({ path })),
+      { precision: "auto", architecture: "x64", gpu },
+    );
+    if (decision.kind === "none") break;
+    taken.push(decision.precision);
+    files.splice(files.indexOf(decision.path), 1);
+  }
+  expect(taken).toEqual(order);
 });
 
 test("what the manifest says of a file counts more than its name", () => {

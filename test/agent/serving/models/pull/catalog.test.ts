@@ -78,6 +78,11 @@ describe("which files", () => {
     },
     { name: "at the top", onnx: ["model.onnx"], taken: ["model.onnx"] },
     {
+      name: "with our own manifest, and without what only looks like a tensor",
+      onnx: ["model.onnx", "LICENSE", "manifest.json"],
+      taken: ["manifest.json", "model.onnx"],
+    },
+    {
       name: "none made for another processor",
       onnx: ["onnx/model_qint8_avx512.onnx", "onnx/model_qint8_arm64.onnx"],
       taken: ["onnx/model_qint8_arm64.onnx"],
