@@ -39,6 +39,9 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   const windowStartMs = nowMs - policy.stabilizationMs;
   const inWindow = inputs.recentPeaks.filter(({ atMs }) => atMs >= windowStartMs && atMs <= nowMs);
   const windowPeakQps = highest([peakQps, ...inWindow.map((peak) => peak.peakQps)]);
+  /** Unknown peaks count as 0. */
+  const demandQps = peakQps ?? 0;
+  const windowDemandQps = windowPeakQps ?? 0;
   const { minAgents, maxAgents } = agentLimits(policy, available.length);
   const needOf = (peak: number | null) => Math.max(minAgents, Math.min(maxAgents, agentsNeeded(peak, policy)));
   const carries = (agents: readonly AgentCandidate[]) => sumCapacityQps(agents) * policy.targetUtilization;
@@ -59,20 +62,19 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
 
   // Out: what operators said, what is gone, what the peak needs.
   const kept = [...active, ...forcedOn];
-  const replacing = lost.length > 0 && (kept.length < windowNeed || carries(kept) < (windowPeakQps ?? 0));
+  const replacing = lost.length > 0 && (kept.length < windowNeed || carries(kept) < windowDemandQps);
   const isShort = kept.length < minAgents;
-  const grows = need > kept.length * (1 + policy.tolerance) || (peakQps ?? 0) > carries(kept) * (1 + policy.tolerance);
+  const grows = need > kept.length * (1 + policy.tolerance) || demandQps > carries(kept) * (1 + policy.tolerance);
   const before = active.length + lost.length;
   const stepLimit = Math.max(minAgents, kept.length, Math.floor(before * policy.maxScaleUpFactor));
   const wantedCount = Math.max(grows || isShort ? need : 0, Math.min(windowNeed, before));
-  const wantedQps =
-    Math.max(grows ? (peakQps ?? 0) : 0, replacing ? (windowPeakQps ?? 0) : 0) / policy.targetUtilization;
+  const wantedQps = Math.max(grows ? demandQps : 0, replacing ? windowDemandQps : 0) / policy.targetUtilization;
   const idle = available.filter((agent) => !kept.includes(agent));
   const chosen = chooseActivations(kept, idle, { wantedCount, wantedQps, maxCount: Math.min(maxAgents, stepLimit) });
   const activate = idsOf([...forcedOn, ...chosen]);
   if (activate.length > 0) {
     const after = [...kept, ...chosen];
-    const isOverloaded = after.length === available.length && carries(after) < (peakQps ?? 0);
+    const isOverloaded = after.length === available.length && carries(after) < demandQps;
     const isBelowMinimum = isShort && need === minAgents;
     const replaced = replacing ? lost : [];
     return {
@@ -112,7 +114,7 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   if (!shrinks(need)) return hold("within-tolerance");
   if (inputs.missingData.length > 0 || forecastPeakQps === null) return hold("missing-data");
   if (inputs.observedSinceMs > windowStartMs || !shrinks(windowNeed)) return hold("stabilising");
-  const target = { minCount: windowNeed, wantedQps: (windowPeakQps as number) / policy.targetUtilization };
+  const target = { minCount: windowNeed, wantedQps: windowDemandQps / policy.targetUtilization };
   const leaving = chooseStandBy(active, tooMany ? { minCount: maxAgents, wantedQps: 0 } : target);
   if (leaving.length === 0) return hold("capacity");
   return { kind: "scale-in", rule: "peak", activate: [], standBy: idsOf(leaving), figures };

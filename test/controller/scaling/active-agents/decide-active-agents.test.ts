@@ -199,6 +199,52 @@ describe("decideActiveAgents", () => {
       on: ["b", "c", "d"],
     },
     { name: "a peak beyond the minimum", fleet: "a+ b- c- d-", peak: 800, kind: "scale-out", rule: "peak", on: ["b"] },
+    {
+      name: "more by number, though the capacity of large boards would do",
+      fleet: "a+=1000 b+=1000 c-=1000",
+      peak: 812,
+      kind: "scale-out",
+      rule: "peak",
+      on: ["c"],
+    },
+    {
+      name: "a replacement for the capacity that the window needed, though the count would do",
+      fleet: "a+=100 b+=100 c!=100 d-=100",
+      peak: 10,
+      recentPeaks: [{ atMs: nowMs, peakQps: 200 }],
+      kind: "scale-out",
+      rule: "replacement",
+      on: ["d"],
+      off: ["c"],
+    },
+    {
+      name: "an operator's agent, where the rest just carries what a lost one did",
+      fleet: "a+ b+ c! d-",
+      peak: 840,
+      agents: { d: { overrideRole: "active" } },
+      kind: "scale-out",
+      rule: "override",
+      on: ["d"],
+    },
+    {
+      name: "an operator's agent, where the peak is just at the tolerance",
+      fleet: "a+=100 b+=100 d-=100",
+      peak: 240,
+      policy: { tolerance: 0 },
+      agents: { d: { overrideRole: "active" } },
+      kind: "scale-out",
+      rule: "override",
+      on: ["d"],
+    },
+    {
+      name: "as many standbys as there are replacements",
+      fleet: "a+ b! c! d-",
+      peak: 10,
+      kind: "scale-out",
+      rule: "replacement",
+      on: ["d"],
+      off: ["b"],
+    },
     // In
     { name: "little traffic", fleet: "a+ b+ c+ d+", peak: 10, kind: "scale-in", rule: "peak", off: ["d", "c"] },
     { name: "no traffic", fleet: "a+ b+ c+", peak: 0, kind: "scale-in", off: ["c"] },
@@ -242,6 +288,32 @@ describe("decideActiveAgents", () => {
     { name: "one agent, too much", fleet: "a+", peak: 400, kind: "hold", rule: "overloaded" },
     { name: "no figures at all", fleet: "a+ b+", peak: null, kind: "hold", rule: "no-data" },
     { name: "a negative rate is no figure", fleet: "a+ b+", peak: -5, kind: "hold", rule: "no-data" },
+    { name: "half a query below nothing is none either", fleet: "a+ b+", peak: -0.5, kind: "hold", rule: "no-data" },
+    {
+      name: "lost where none is needed",
+      fleet: "a! b-",
+      peak: 0,
+      policy: { minReplicas: 0 },
+      kind: "hold",
+      rule: "sufficient",
+    },
+    {
+      name: "boards without capacity, no figures, one lost",
+      fleet: "a+=0 b!=0 c-=0",
+      peak: null,
+      policy: { minReplicas: 1 },
+      kind: "hold",
+      rule: "no-data",
+    },
+    { name: "all on, and exactly enough", fleet: "a+ b+", peak: 560, kind: "hold", rule: "sufficient" },
+    {
+      name: "20 % less with as many as there may be",
+      fleet: "a+ b+ c+ d+ e+",
+      peak: 1000,
+      policy: { maxReplicas: 5 },
+      kind: "hold",
+      rule: "within-tolerance",
+    },
     {
       name: "an infinite rate is no figure",
       fleet: "a+ b+",
@@ -397,6 +469,11 @@ describe("decideActiveAgents", () => {
     ["one that is lost", "a+ b! c-", 10, { replaced: ["b"], belowMinimum: true, stepLimit: null }],
   ])("its circumstances are told: %s", (_name, fleet, peak, cause) => {
     expect(decide(fleet, peak)).toMatchObject({ kind: "scale-out", cause });
+  });
+
+  test("an agent that is lost and not missed is not told as replaced", () => {
+    const decision = decide("a+ b+ c! d-", 10, { agents: { d: { overrideRole: "active" } } });
+    expect(decision).toMatchObject({ rule: "override", cause: { replaced: [], belowMinimum: false } });
   });
 
   test("the figures go with the decision", () => {

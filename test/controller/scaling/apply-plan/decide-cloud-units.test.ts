@@ -59,6 +59,16 @@ describe("cloud units", () => {
       { standBy: ["s1"] },
     ],
     [
+      "none of several that stand by starts for one that goes",
+      [wants(0), 0, [spot], unitsOf("s1+ s2- s3-"), limits],
+      { activate: [], standBy: ["s1"] },
+    ],
+    [
+      "a unit of an offer that is gone carries nothing",
+      [wants(0), 0, [spot], [...unitsOf("s1+"), ...unitsOf("x1+", "gone")], { ...limits, mayShrink: false }],
+      { standBy: [], carriedQps: 80 },
+    ],
+    [
       "the last one goes when the devices carry all",
       [wants(0), 0, [spot], unitsOf("s1+ s2-"), limits],
       { standBy: ["s1"], changes: [{ rule: "stop", from: 1, to: 0, agents: ["s1"] }] },
@@ -159,6 +169,17 @@ describe("cloud units", () => {
       targets: [{ id: "a", by: "itself" }],
       changes: [{ id: "a", rule: "reached", from: 1, to: 1 }],
     });
+    const both = decideCloudUnits(
+      { cloud: ["a", "b"].map((id) => ({ id, units: 1, qps: 60 })) },
+      0,
+      [far("a"), far("b")],
+      [],
+      limits,
+    );
+    expect([both.targets.map(({ id }) => id), both.changes.map(({ id }) => id)]).toEqual([
+      ["a", "b"],
+      ["a", "b"],
+    ]);
     const over = decideCloudUnits({ cloud: [] }, 200, [lambda, { ...lambda, id: "other", kind: "spot" }], [], limits);
     expect(over.targets.map(({ id, units, qps }) => `${id} ${units} ${qps}`)).toEqual(["lambda 2 160", "other 1 40"]);
     expect(over.changes.map(({ id, kind, from, to }) => `${id} ${kind} ${from} ${to}`)).toEqual([
