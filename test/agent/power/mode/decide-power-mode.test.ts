@@ -724,6 +724,7 @@ describe("what a file may ask", () => {
   test("an agent that serves and knows nothing else", () => {
     expect(parseConfig(PowerModeInputs, least, "x")).toEqual({
       ...base,
+      modes: [...classic],
       currentModeId: null,
       forecastPathMaxQps: null,
       liveQps: null,

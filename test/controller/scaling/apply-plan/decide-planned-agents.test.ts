@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ScalingFigures, ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import {
+  capacityOf,
   decidePlannedAgents,
   maxCapacityOf,
   type PlannedAgent,
@@ -36,8 +37,12 @@ interface Situation {
   agents: PlannedAgent[];
   /** Modes of those that the plan wants to serve. */
   plan: Record<string, string>;
+  /** Modes of those that it wants to start. */
+  starting?: Record<string, string>;
+  /** True for a plan without a single step. */
+  isEmpty?: boolean;
   liveQps?: number | null;
-  windowPeakQps?: number;
+  windowPeakQps?: number | null;
   missingData?: string[];
   watchedS?: number;
   config?: Partial<ScalingConfig>;
@@ -53,14 +58,14 @@ function decide({ agents, plan, liveQps = 300, windowPeakQps = 300, boundUsd = 0
     minReplicas: 1,
     ...rest.config,
   };
+  const modesOf = (modes: Record<string, string>) => Object.entries(modes).map(([id, mode]) => ({ id, mode }));
+  const step = { active: modesOf(plan), starting: modesOf(rest.starting ?? {}), cloud: [], shortfallQps: 0 };
   const fleetPlan: FleetPlan = {
     feasible: true,
     costUsd: 0.004,
     boundUsd,
     gap: rest.gap ?? (boundUsd === 0 ? 1 : 0),
-    steps: [
-      { active: Object.entries(plan).map(([id, mode]) => ({ id, mode })), starting: [], cloud: [], shortfallQps: 0 },
-    ],
+    steps: rest.isEmpty === true ? [] : [step],
     findings: { shortfalls: [], changes: [], leftOut: [] },
     method: { by: "solver", isImproved: false, failures: [] },
   };
@@ -101,7 +106,50 @@ describe("what is done about a plan", () => {
       { agents: [agent("a"), standby("b")], plan: { b: "70W" } },
       { kind: "scale-out", activate: ["b"], standBy: [] },
     ],
-    ["one to standby", { agents: two, plan: { a: "MAXN" } }, { kind: "scale-in", standBy: ["b"] }],
+    [
+      "one that the plan starts in its first step",
+      { agents: [agent("a"), standby("b"), standby("c")], plan: { a: "MAXN" }, starting: { b: "70W", c: "MAXN" } },
+      {
+        ...{ kind: "scale-out", rule: "plan", activate: ["b", "c"] },
+        modes: [
+          { agentId: "b", mode: "70W" },
+          { agentId: "c", mode: "MAXN" },
+        ],
+        plan: { costUsd: 0.004, boundUsd: 0.004, gap: 0, feasible: true, devices: 3 },
+      },
+    ],
+    [
+      "a plan without a bound or a step",
+      { agents: two, plan: {}, isEmpty: true, boundUsd: 0, watchedS: 60 },
+      {
+        ...{ kind: "hold", rule: "stabilising", planned: { spare: ["a", "b"] } },
+        plan: { costUsd: 0.004, boundUsd: null, gap: null, feasible: true, devices: 0 },
+      },
+    ],
+    [
+      "one to standby",
+      { agents: two, plan: { a: "MAXN" } },
+      { kind: "scale-in", rule: "plan", activate: [], standBy: ["b"] },
+    ],
+    [
+      "down to exactly what was needed, once the window was watched to the end",
+      { agents: two, plan: { a: "MAXN" }, windowPeakQps: 320, watchedS: 600 },
+      { kind: "scale-in", standBy: ["b"] },
+    ],
+    [
+      "nothing known of any traffic",
+      { agents: two, plan: { a: "MAXN", b: "MAXN" }, liveQps: 0, windowPeakQps: null },
+      { kind: "hold", planned: { rule: "cheapest", neededQps: 0 } },
+    ],
+    [
+      "a mode that is not known or not listed counts as the best one, none at all as nothing",
+      {
+        agents: [agent("a", { mode: null }), agent("b", { mode: "30W" }), agent("c", { capacityByMode: new Map() })],
+        plan: {},
+        missingData: ["a"],
+      },
+      { planned: { now: { devices: 3, carriedQps: 640 } } },
+    ],
     [
       "not below what was needed lately",
       { agents: two, plan: { a: "MAXN" }, windowPeakQps: 330 },
@@ -136,7 +184,7 @@ describe("what is done about a plan", () => {
     [
       "one, while another still starts",
       { agents: [agent("a"), agent("b"), agent("c", { serves: false })], plan: { a: "MAXN", c: "MAXN" } },
-      { kind: "scale-in", standBy: ["b"] },
+      { kind: "scale-in", standBy: ["b"], planned: { after: { devices: 2, carriedQps: 320 } } },
     ],
     [
       "a mode of the same capacity is no rise",
@@ -185,6 +233,7 @@ describe("what is done about a plan", () => {
       { agents: two, plan: { a: "70W", b: "70W" } },
       {
         kind: "change-modes",
+        rule: "plan",
         modes: [
           { agentId: "a", mode: "70W" },
           { agentId: "b", mode: "70W" },
@@ -387,6 +436,11 @@ test("whatever the plan says: within minimum and maximum, never below the need o
     }
     for (const { agentId } of agents.filter((each) => each.modeIsHeld)) expect(modes.has(agentId)).toBe(false);
   }
+});
+
+test("what a fleet carries now: each in the mode it is in", () => {
+  expect(capacityOf([agent("a"), agent("b", { mode: "70W" })])).toBe(600);
+  expect(capacityOf([])).toBe(0);
 });
 
 test("what a fleet carries at most: who is there, each in its best mode, known or not", () => {
