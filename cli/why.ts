@@ -38,6 +38,11 @@ function byReason(what: string, agents: readonly { readonly agentId: string; rea
 export function decisionToText({ id, atMs, lastAtMs, repeats, kind, rule, reason, inputs, outcome }: Decision): string {
   const until = repeats > 1 ? ` to ${shownTime(lastAtMs)} (${repeats} times)` : "";
   const lines = [`${shownTime(atMs)}${until}  ${kind} (${rule})  #${id}`, `  ${reason}`];
+  const [least, most] = listIn<unknown>(Object(inputs["range"]), "peakQps");
+  if (repeats > 1 && typeof least === "number" && typeof most === "number")
+    lines.push(
+      `  figures of the last time; since the first the peak was ${least.toFixed(1)} to ${most.toFixed(1)} texts/s`,
+    );
   const proposals = listIn<Proposal>(inputs, "proposals");
   if (proposals.length > 0 && kind !== "hold") {
     const asked = proposals.map(({ rule, agents }) => `${rule} ${agents ?? "unknown"}`).join(", ");

@@ -14,7 +14,7 @@ function energyUseToText({ idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTe
   if (unsplitKwh > 0) parts.push(`not split ${unsplitKwh.toFixed(3)}`);
   const rows = byTenant
     .slice(0, maxTenantRows)
-    .map(({ model, tenant, energyKwh, usd }) => [model, tenant, energyKwh.toFixed(3), usd.toFixed(2)]);
+    .map(({ model, tenant, activeKwh, activeUsd }) => [model, tenant, activeKwh.toFixed(3), activeUsd.toFixed(2)]);
   if (unattributedKwh >= 0.0005) rows.push(["(other programs)", "", unattributedKwh.toFixed(3), ""]);
   return [
     `kWh: ${parts.join(", ")}`,

@@ -4,8 +4,9 @@ import type { MinuteRecord } from "../store/store.ts";
 import { type ComputeShare, computeShares } from "./compute-shares.ts";
 import type { AgentCost, CostReport, ModelCost, TenantCost } from "./cost-report.ts";
 import { createNamesToldApart, type NamesToldApart } from "./names-told-apart.ts";
-import { allOnUtilization, topModeEnergyKwh, topModeOf } from "./price-all-on.ts";
+import { allOnUtilization, modeEnergyKwh, modeOf } from "./price-all-on.ts";
 import { type MinuteCost, type MinuteUse, type Prices, priceMinute, pricesOf } from "./price-minute.ts";
+import { ReferenceScale } from "./reference-scale.ts";
 
 interface Sum {
   energyKwh: number;
@@ -77,7 +78,10 @@ export class CostAllocation {
   readonly #models: Users = { sums: new Map(), names: createNamesToldApart() };
   readonly #tenants: Users = { sums: new Map(), names: createNamesToldApart() };
   readonly #byUse: Record<MinuteUse, Sum> = { serving: noSum(), idle: noSum(), standby: noSum() };
-  readonly #allOn = noSum();
+  /** Energy by agent with all of them on, by their profiles. */
+  readonly #allOnKwh = new Map<string, number>();
+  #allOnAmortisationUsd = 0;
+  readonly #scale = new ReferenceScale();
   readonly #withoutProfile = new Set<string>();
   #utilizationMs = 0;
   #allOnMs = 0;
@@ -104,6 +108,7 @@ export class CostAllocation {
     agent.measuredMs += cost.measuredMs;
     this.#agents.set(agentId, agent);
     add(this.#byUse[cost.use], cost);
+    this.#addToScale(minute, cost);
     if (cost.use !== "serving") return;
     for (const part of computeShares(traffic.models)) {
       addToUser(this.#models, agentId, part.model, part, cost);
@@ -141,9 +146,16 @@ export class CostAllocation {
     return pricesOf(this.#births.get(agentId) ?? null, this.#fleetPrices);
   }
 
+  #addToScale({ agentId, role, power }: MinuteRecord, { texts, energyKwh, observedMs, measuredMs }: MinuteCost): void {
+    const mode = power === null ? null : modeOf(this.#births.get(agentId) ?? null, power.modeName);
+    if (role !== "active" || mode === null || observedMs <= 0) return;
+    const utilization = allOnUtilization((texts * minuteMs) / observedMs, [mode]);
+    this.#scale.add(agentId, energyKwh, modeEnergyKwh(mode, utilization, measuredMs));
+  }
+
   /** Adds the minute's agents to the sums of all of them on. */
   #closeMinute(): void {
-    const modes = new Map(this.#present.map(({ agentId }) => [agentId, topModeOf(this.#births.get(agentId) ?? null)]));
+    const modes = new Map(this.#present.map(({ agentId }) => [agentId, modeOf(this.#births.get(agentId) ?? null)]));
     const known = [...modes.values()].filter((mode) => mode !== null);
     const texts = this.#present.reduce((sum, { cost }) => sum + cost.texts, 0);
     const utilization = allOnUtilization(texts, known);
@@ -153,9 +165,9 @@ export class CostAllocation {
         this.#withoutProfile.add(agentId);
         continue;
       }
-      const energyKwh = topModeEnergyKwh(mode, utilization, cost.measuredMs);
-      const energyUsd = energyKwh * this.#pricesOf(agentId).tariffUsdPerKwh;
-      add(this.#allOn, { energyKwh, energyUsd, amortisationUsd: cost.amortisationUsd });
+      const energyKwh = modeEnergyKwh(mode, utilization, cost.measuredMs);
+      this.#allOnKwh.set(agentId, (this.#allOnKwh.get(agentId) ?? 0) + energyKwh);
+      this.#allOnAmortisationUsd += cost.amortisationUsd;
       this.#utilizationMs += utilization * cost.observedMs;
       this.#allOnMs += cost.observedMs;
     }
@@ -181,7 +193,12 @@ export class CostAllocation {
 
   #allOnReport(total: Sum): CostReport["allOn"] {
     if (this.#agents.size === 0 || this.#withoutProfile.size > 0) return null;
-    const amounts = amountsOf(this.#allOn);
+    const sum = { ...noSum(), amortisationUsd: this.#allOnAmortisationUsd };
+    for (const [agentId, modelledKwh] of this.#allOnKwh) {
+      const energyKwh = modelledKwh * this.#scale.of(agentId);
+      add(sum, { energyKwh, energyUsd: energyKwh * this.#pricesOf(agentId).tariffUsdPerKwh, amortisationUsd: 0 });
+    }
+    const amounts = amountsOf(sum);
     return {
       ...amounts,
       savedUsd: amounts.totalUsd - amountsOf(total).totalUsd,

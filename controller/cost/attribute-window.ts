@@ -10,7 +10,7 @@ export const EnergyByUse = Type.Object(
     unsplitKwh: Type.Number({ description: "of minutes in which the mode's idle draw was not known" }),
     unattributedKwh: Type.Number({ description: "active energy of minutes in which no model computed anything" }),
     byTenant: Type.Array(
-      Type.Object({ model: Type.String(), tenant: Type.String(), energyKwh: Type.Number(), usd: Type.Number() }),
+      Type.Object({ model: Type.String(), tenant: Type.String(), activeKwh: Type.Number(), activeUsd: Type.Number() }),
       { description: "active energy by the shares of compute time of models and tenants, the most first" },
     ),
   },
@@ -20,7 +20,7 @@ export type EnergyByUse = Static<typeof EnergyByUse>;
 
 /** Adds up the uses of a window's energy, as the agents attributed it minute by minute. */
 export function createWindowAttribution() {
-  const byPair = new Map<string, { model: string; tenant: string; energyKwh: number; usd: number }>();
+  const byPair = new Map<string, { model: string; tenant: string; activeKwh: number; activeUsd: number }>();
   const pairs = createNamesToldApart();
   let idleJ = 0;
   let activeJ = 0;
@@ -42,9 +42,9 @@ export function createWindowAttribution() {
           const pair = pairs.of(agentId, JSON.stringify([model, part.tenant]));
           const names =
             pair === otherNames ? { model: otherNames, tenant: otherNames } : { model, tenant: part.tenant };
-          const sum = byPair.get(pair) ?? { ...names, energyKwh: 0, usd: 0 };
-          sum.energyKwh += part.energyJ / joulesPerKwh;
-          sum.usd += (part.energyJ / joulesPerKwh) * tariffUsdPerKwh;
+          const sum = byPair.get(pair) ?? { ...names, activeKwh: 0, activeUsd: 0 };
+          sum.activeKwh += part.energyJ / joulesPerKwh;
+          sum.activeUsd += (part.energyJ / joulesPerKwh) * tariffUsdPerKwh;
           byPair.set(pair, sum);
         }
       }
@@ -54,7 +54,7 @@ export function createWindowAttribution() {
       activeKwh: activeJ / joulesPerKwh,
       unsplitKwh: unsplitJ / joulesPerKwh,
       unattributedKwh: unattributedJ / joulesPerKwh,
-      byTenant: [...byPair.values()].sort((a, b) => b.energyKwh - a.energyKwh),
+      byTenant: [...byPair.values()].sort((a, b) => b.activeKwh - a.activeKwh),
     }),
   };
 }

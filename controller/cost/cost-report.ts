@@ -24,7 +24,10 @@ export const AgentCost = Type.Object({
 
 const use = {
   totalUsd: Usd,
-  energyKwh: Type.Number(),
+  energyKwh: Type.Number({
+    description:
+      "all energy of minutes with requests, idle draw included, by share of compute time; the power report's activeKwh is what was drawn above idle",
+  }),
   requests: Type.Integer(),
   tokens: Type.Integer(),
   usdPer1000Requests: orNull(Usd),
@@ -69,7 +72,7 @@ export const CostReport = Type.Object(
         },
         {
           description:
-            "the same agents, minutes and requests with every agent on in its most capable mode; energy for the measured time only, so that both are comparable",
+            "the same agents, minutes and requests with every agent on in its most capable mode; energy for the measured time only, by the profiles, scaled by measured ÷ modelled energy of the same minutes, so that both are comparable",
         },
       ),
     ),

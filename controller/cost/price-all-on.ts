@@ -1,16 +1,17 @@
 import { joulesPerKwh } from "#platform/energy.ts";
 import type { Birth } from "#protocol/messages.ts";
 
-export interface TopMode {
+export interface ModeFigures {
   readonly name: string;
   readonly capacityQps: number;
   readonly busyWatts: number;
   readonly idleWatts: number;
 }
 
-/** The board's most capable mode; null where a figure of it is unknown. */
-export function topModeOf(birth: Birth | null): TopMode | null {
-  const mode = birth?.board.powerModes[0];
+/** A mode of the board by its name, the most capable one without a name; null where it or a figure of it is unknown. */
+export function modeOf(birth: Birth | null, wanted?: string): ModeFigures | null {
+  const modes = birth?.board.powerModes ?? [];
+  const mode = wanted === undefined ? modes[0] : modes.find(({ name }) => name === wanted);
   if (mode === undefined) return null;
   const { name, capacityQps, busyWatts, idleWatts } = mode;
   if (capacityQps === null || busyWatts === null || idleWatts === null || capacityQps <= 0) return null;
@@ -21,13 +22,13 @@ export function topModeOf(birth: Birth | null): TopMode | null {
  * Utilisation of the fleet by a minute's texts with every agent on in its top mode, 0..1: the texts are spread by capacity, so all agents are
  * equally busy.
  */
-export function allOnUtilization(texts: number, modes: readonly TopMode[]): number {
+export function allOnUtilization(texts: number, modes: readonly ModeFigures[]): number {
   const capacityQps = modes.reduce((sum, mode) => sum + mode.capacityQps, 0);
   return capacityQps <= 0 ? 0 : Math.min(1, texts / 60 / capacityQps);
 }
 
 /** Energy of a mode over `durationMs` in kWh, with power linear in utilisation. */
-export function topModeEnergyKwh(mode: TopMode, utilization: number, durationMs: number): number {
+export function modeEnergyKwh(mode: ModeFigures, utilization: number, durationMs: number): number {
   const watts = mode.idleWatts + (mode.busyWatts - mode.idleWatts) * utilization;
   return (watts * (durationMs / 1000)) / joulesPerKwh;
 }

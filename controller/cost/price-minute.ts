@@ -1,5 +1,6 @@
 import { joulesPerKwh } from "#platform/energy.ts";
 import { hourMs } from "#platform/time.ts";
+import { demandOf } from "#protocol/demand.ts";
 import type { AgentRole, Birth, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
 
 export interface Prices {
@@ -27,6 +28,7 @@ export interface MinuteCost {
   readonly observedMs: number;
   readonly measuredMs: number;
   readonly requests: number;
+  /** Texts that needed capacity. */
   readonly texts: number;
 }
 
@@ -48,6 +50,6 @@ export function priceMinute(
     observedMs: traffic.observedMs,
     measuredMs: power?.measuredMs ?? 0,
     requests,
-    texts: traffic.models.reduce((sum, model) => sum + model.texts, 0),
+    texts: demandOf(traffic),
   };
 }

@@ -8,6 +8,7 @@ import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
 import { pricesOf } from "./price-minute.ts";
+import { ReferenceScale } from "./reference-scale.ts";
 
 const EnergyAmounts = Type.Object({
   energyKwh: Type.Number(),
@@ -23,7 +24,8 @@ export const PowerReport = Type.Object(
     actual: EnergyAmounts,
     alwaysTopMode: orNull(
       Type.Composite([EnergyAmounts, Type.Object({ savedShare: Type.Number() })], {
-        description: "every device in its most capable mode all the time, with the same texts to embed",
+        description:
+          "every device in its most capable mode all the time, with the same texts to embed; by its profile, scaled by measured ÷ modelled energy of the same minutes",
       }),
     ),
     foresight: orNull(
@@ -60,15 +62,16 @@ export interface PowerAssumptions {
 const maxModes = 64;
 
 interface KnownMode {
+  readonly name: string;
   readonly capacityQps: number;
   readonly busyWatts: number;
   readonly idleWatts: number;
 }
 
 function knownModes(modes: readonly PowerModeProfile[]): KnownMode[] | null {
-  const known = modes.flatMap(({ capacityQps, busyWatts, idleWatts }) =>
+  const known = modes.flatMap(({ name, capacityQps, busyWatts, idleWatts }) =>
     capacityQps !== null && capacityQps > 0 && busyWatts !== null && idleWatts !== null
-      ? [{ capacityQps, busyWatts, idleWatts }]
+      ? [{ name, capacityQps, busyWatts, idleWatts }]
       : [],
   );
   return known.length === modes.length && known.length > 0 ? known : null;
@@ -111,6 +114,7 @@ export class PowerReportBuilder {
   readonly #agents = new Map<string, AgentSum>();
   readonly #withoutProfile = new Set<string>();
   readonly #attribution = createWindowAttribution();
+  readonly #scale = new ReferenceScale();
 
   constructor(births: ReadonlyMap<string, Birth | null>, assumptions: PowerAssumptions) {
     this.#births = births;
@@ -118,7 +122,7 @@ export class PowerReportBuilder {
   }
 
   /** Takes in a minute's record, in any order. */
-  add({ agentId, traffic, power }: MinuteRecord): void {
+  add({ agentId, role, traffic, power }: MinuteRecord): void {
     if (power === null || power.measuredMs <= 0) return;
     let sum = this.#agents.get(agentId);
     if (sum === undefined) {
@@ -139,6 +143,9 @@ export class PowerReportBuilder {
     }
     const demandQps = traffic.observedMs > 0 ? demandOf(traffic) / (traffic.observedMs / 1000) : 0;
     const seconds = power.measuredMs / 1000;
+    const own = modes.find(({ name }) => name === power.modeName);
+    if (role === "active" && own !== undefined)
+      this.#scale.add(agentId, power.energyJ / joulesPerKwh, (wattsAt(own, demandQps) * seconds) / joulesPerKwh);
     sum.topModeJ += wattsAt(top, demandQps) * seconds;
     sum.foresightJ += leastWatts(modes, demandQps, this.#assumptions.targetUtilization) * seconds;
   }
@@ -146,8 +153,8 @@ export class PowerReportBuilder {
   report(window: { readonly startMs: number; readonly endMs: number }): PowerReport {
     const sums = [...this.#agents];
     const actual = this.#amounts((sum) => sum.energyJ);
-    const top = this.#amounts((sum) => sum.topModeJ);
-    const foresight = this.#amounts((sum) => sum.foresightJ);
+    const top = this.#amounts((sum, agentId) => sum.topModeJ * this.#scale.of(agentId));
+    const foresight = this.#amounts((sum, agentId) => sum.foresightJ * this.#scale.of(agentId));
     const unknownReason = this.#unknownReason();
     const ifKnown = <T>(compared: T): T | null => (unknownReason === null ? compared : null);
     return {
@@ -179,10 +186,13 @@ export class PowerReportBuilder {
     return pricesOf(this.#births.get(agentId) ?? null, prices).tariffUsdPerKwh;
   }
 
-  #amounts(joulesOf: (sum: AgentSum) => number, of: Iterable<[string, AgentSum]> = this.#agents): Amounts {
+  #amounts(
+    joulesOf: (sum: AgentSum, agentId: string) => number,
+    of: Iterable<[string, AgentSum]> = this.#agents,
+  ): Amounts {
     const total = { energyKwh: 0, usd: 0, co2Kg: 0 };
     for (const [agentId, sum] of of) {
-      const energyKwh = joulesOf(sum) / joulesPerKwh;
+      const energyKwh = joulesOf(sum, agentId) / joulesPerKwh;
       total.energyKwh += energyKwh;
       total.usd += energyKwh * this.#tariffOf(agentId);
       total.co2Kg += energyKwh * this.#assumptions.co2KgPerKwh;

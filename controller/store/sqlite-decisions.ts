@@ -33,7 +33,9 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
     `INSERT INTO decision (at_ms, last_at_ms, repeats, kind, rule, reason, agents, inputs, outcome)
      VALUES ($atMs, $atMs, 1, $kind, $rule, $reason, $agents, $inputs, $outcome)`,
   );
-  const repeat = database.query(`UPDATE decision SET last_at_ms = ?, repeats = repeats + 1 WHERE id = ?`);
+  const repeat = database.query(
+    `UPDATE decision SET last_at_ms = $atMs, repeats = repeats + 1, reason = $reason, inputs = $inputs WHERE id = $id`,
+  );
   const update = database.query(`UPDATE decision SET outcome = ? WHERE id = ?`);
   const list = database.query<StoredDecision, Record<string, string | number | null>>(
     `SELECT ${columns} FROM decision
@@ -67,8 +69,8 @@ export function createDecisionTable(database: Database, quarantine: RowQuarantin
       });
       return Number(lastInsertRowid);
     },
-    async repeatDecision(id, lastAtMs) {
-      repeat.run(Math.round(lastAtMs), id);
+    async repeatDecision(id, { atMs, reason, inputs }) {
+      repeat.run({ id, atMs: Math.round(atMs), reason, inputs: JSON.stringify(inputs) });
     },
     async updateOutcome(id, outcome) {
       update.run(JSON.stringify(outcome), id);

@@ -111,7 +111,8 @@ export interface DecisionStore {
   /** Stores a decision and resolves with its id; ids count up. */
   insertDecision(decision: NewDecision): Promise<number>;
   /** Records that a decision was made again with the same result. */
-  repeatDecision(id: number, lastAtMs: number): Promise<void>;
+  /** Notes that a hold was decided again, with the figures and the reason of now. */
+  repeatDecision(id: number, newest: Pick<NewDecision, "atMs" | "reason" | "inputs">): Promise<void>;
   /** Replaces the outcome of a decision, as more is known; does nothing for one that is no longer stored. */
   updateOutcome(id: number, outcome: DecisionOutcome): Promise<void>;
   /** Newest first. */

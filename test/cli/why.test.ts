@@ -49,6 +49,10 @@ test("a decision reads as a paragraph: when, what, why, what the rules asked for
   ]);
   const repeated = { ...decision, repeats: 4, lastAtMs: decision.atMs + 180_000 };
   expect(decisionToText(repeated)).toContain("12:30:00 to 2026-05-04 12:33:00 (4 times)");
+  const ranged = { ...repeated, inputs: { range: { peakQps: [12, 40.25] } } };
+  expect(decisionToText(ranged)).toContain("since the first the peak was 12.0 to 40.3 texts/s");
+  for (const range of [null, 5, [], { peakQps: ["a", null] }])
+    expect(decisionToText({ ...repeated, inputs: { range } })).not.toContain("since the first");
 });
 
 test("of a large fleet not every name is told, and a reason once", () => {

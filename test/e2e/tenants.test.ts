@@ -82,7 +82,7 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
   const { actual, energyByUse } = await ask<PowerReport>(`/api/v1/power/report?window=${window}`);
   const { idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant } = energyByUse;
   expect(joules(idleKwh + activeKwh + unsplitKwh)).toBeCloseTo(joules(actual.energyKwh), 6);
-  expect(joules(byTenant.reduce((sum, { energyKwh }) => sum + energyKwh, unattributedKwh))).toBeCloseTo(
+  expect(joules(byTenant.reduce((sum, each) => sum + each.activeKwh, unattributedKwh))).toBeCloseTo(
     joules(activeKwh),
     6,
   );
@@ -94,5 +94,5 @@ test("energy goes to the tenants of the keys by compute time: in the agent's met
       ([, tenant, value]) => [tenant, Number(value)],
     ),
   );
-  for (const { tenant, energyKwh } of byTenant) expect(counted[tenant]).toBeCloseTo(joules(energyKwh), 6);
+  for (const { tenant, activeKwh } of byTenant) expect(counted[tenant]).toBeCloseTo(joules(activeKwh), 6);
 });

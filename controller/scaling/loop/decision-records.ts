@@ -9,12 +9,20 @@ export function agentsOf({ activate, standBy, modes = [] }: FleetChange): string
   return [...new Set([...activate, ...standBy, ...modes.map(({ agentId }) => agentId)])];
 }
 
+/** Lowest and highest value of a figure. */
+type Range = readonly [least: number, most: number];
+
+function widen(range: Range | null, value: number | null): Range | null {
+  if (value === null) return range;
+  return range === null ? [value, value] : [Math.min(range[0], value), Math.max(range[1], value)];
+}
+
 /** Stores the loop's decisions: a hold that repeats as one row, a policy's preview once for each thing that it would do. */
 export class DecisionRecords {
   readonly #store: DecisionStore;
   readonly #log: Logger;
   /** The last stored decision, while it is a hold that may simply repeat. */
-  #hold: { readonly id: number; readonly what: string } | null = null;
+  #hold: { readonly id: number; readonly what: string; readonly peakQps: Range | null } | null = null;
   /** Change that a policy in preview would make, as last recorded. */
   #previewed: string | null = null;
 
@@ -38,13 +46,21 @@ export class DecisionRecords {
   ): Promise<number | null> {
     const { kind, rule, reason, figures, cloud = [] } = decision;
     const what = JSON.stringify([rule, figures.activeCount, cloud.map(({ id, units }) => [id, units])]);
-    if (kind === "hold" && this.#hold?.what === what) {
-      await this.#store.repeatDecision(this.#hold.id, atMs);
+    const before = kind === "hold" && this.#hold?.what === what ? this.#hold : null;
+    const peakQps = widen(before?.peakQps ?? null, figures.peakQps);
+    if (before !== null) {
+      // What is told is the newest, with the range since the first: an old reason would be taken for the present one.
+      this.#hold = { ...before, peakQps };
+      await this.#store.repeatDecision(before.id, {
+        atMs,
+        reason,
+        inputs: { ...figures, ...inputs, range: { peakQps } },
+      });
       return null;
     }
     const agents = kind === "hold" ? [] : agentsOf(decision);
     const id = await this.insert({ atMs, kind, rule, reason, agents, inputs: { ...figures, ...inputs }, outcome });
-    if (kind === "hold") this.#hold = { id, what };
+    if (kind === "hold") this.#hold = { id, what, peakQps };
     this.#log[kind === "hold" && rule !== "overloaded" ? "debug" : "info"]({ id, kind, rule, outcome }, reason);
     return id;
   }

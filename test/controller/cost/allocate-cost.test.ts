@@ -128,8 +128,10 @@ describe("cost", () => {
 describe("all on in the top mode", () => {
   // 350 qps, 100 W busy, 20 W idle, twice.
   const births = { "thor-1": aBirth(), "thor-2": aBirth({ agentId: "thor-2" }) };
+  /** Energy of a minute as the profile has it. */
+  const asModelled = (requests: number) => energy(60 * (20 + 80 * Math.min(1, requests / 60 / 350)));
   const both = (requests: number) => [
-    aMinute({ requests, power: energy(1200) }),
+    aMinute({ requests, power: asModelled(requests) }),
     aMinute({ agentId: "thor-2", requests: 0, role: "standby", power: energy(300) }),
   ];
 
@@ -155,6 +157,24 @@ describe("all on in the top mode", () => {
     expect(allOn?.energyKwh).toBeCloseTo((20 * 30) / 3.6e6, 12);
   });
 
+  test.each([0.25, 1, 3])(
+    "a fleet in which nothing was changed saves nothing when it draws %p of its profile",
+    (times) => {
+      const serving = (agentId: string, requests: number) =>
+        aMinute({ agentId, requests, power: energy(times * 60 * (20 + (80 * requests) / 60 / 350)) });
+      const { allOn } = reportOf([serving("thor-1", 6000), serving("thor-2", 300)], births);
+      expect(allOn?.savedEnergyKwh).toBeCloseTo(0, 6);
+    },
+  );
+
+  test("an agent without a minute of service is compared by the scale of the others", () => {
+    const minutes = [
+      aMinute({ requests: 0, power: energy(2400) }),
+      aMinute({ agentId: "thor-2", requests: 0, role: "standby", power: energy(60) }),
+    ];
+    expect((reportOf(minutes, births).allOn?.energyKwh ?? 0) * 3.6e6).toBeCloseTo(2 * 2400, 6);
+  });
+
   test("a board without a profile: null, and it is named", () => {
     const report = reportOf(both(10), { "thor-1": aBirth() });
     expect(report.allOn).toBeNull();
@@ -164,7 +184,7 @@ describe("all on in the top mode", () => {
 
 test("every minute is compared, the last one too; utilisation is weighted by the time observed", () => {
   const births = { "thor-1": aBirth() };
-  const full = aMinute({ seq: 1, minuteStartMs: 0, requests: 350 * 60, power: energy(1200) });
+  const full = aMinute({ seq: 1, minuteStartMs: 0, requests: 350 * 60, power: energy(6000) });
   const idleHalf = aMinute({
     seq: 2,
     minuteStartMs: 60_000,
@@ -199,7 +219,10 @@ test("the whole report of two agents, two models and two tenants in a minute", (
   const twice = { energyKwh: 0.002, energyUsd: 0.0003, amortisationUsd: 0.004, totalUsd: 0.0043 };
   // 100 texts a minute on 2 × 350 qps.
   const utilization = 100 / 60 / 700;
-  const allOnKwh = (2 * (20 + 80 * utilization) * 60) / 3.6e6;
+  // Each drew more than its profile says, in proportion to what it did.
+  const modelledJ = (texts: number) => (20 + (80 * texts) / 60 / 350) * 60;
+  const scale = 3600 / modelledJ(60) + 3600 / modelledJ(40);
+  const allOnKwh = (scale * (20 + 80 * utilization) * 60) / 3.6e6;
   const share = (part: number, requests: number, tokens: number) => ({
     totalUsd: 0.00215 * part,
     energyKwh: 0.001 * part,
@@ -258,7 +281,7 @@ test("more energy than the time observed is no missing time, in the agent's row 
 
 test("agents are compared at their own tariffs; those without a profile are named in order", () => {
   const dear = aBirth({ prices: { tariffUsdPerKwh: 0.3, amortisationUsdPerHour: null } });
-  const { allOn } = reportOf([aMinute({ requests: 0 })], { "thor-1": dear });
+  const { allOn } = reportOf([aMinute({ requests: 0, power: energy(1200) })], { "thor-1": dear });
   expect(allOn?.energyUsd).toBeCloseTo(((20 * 60) / 3.6e6) * 0.3, 12);
   const unknown = reportOf(
     ["c", "a", "b"].map((agentId) => aMinute({ agentId })),

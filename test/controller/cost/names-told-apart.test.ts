@@ -62,7 +62,7 @@ test("reports of an agent that makes up names without end stay short, add up, an
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   expect(sum(costs.tenants.map(({ totalUsd }) => totalUsd))).toBeCloseTo(costs.totalUsd, 9);
   expect(sum(costs.models.map(({ totalUsd }) => totalUsd))).toBeCloseTo(costs.totalUsd, 9);
-  expect(sum(saved.energyByUse.byTenant.map(({ energyKwh }) => energyKwh))).toBeCloseTo(saved.energyByUse.activeKwh, 9);
+  expect(sum(saved.energyByUse.byTenant.map(({ activeKwh }) => activeKwh))).toBeCloseTo(saved.energyByUse.activeKwh, 9);
   expect(sum(Object.values(saved.minutesByMode))).toBeCloseTo(2 * minutes, 6);
   expect(costs.models.find(({ model }) => model === "mini")?.requests).toBe(minutes * 600);
   expect(costs.tenants.map(({ tenant }) => tenant)).toContain("default");

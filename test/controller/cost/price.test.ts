@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { computeShares } from "#controller/cost/compute-shares.ts";
-import { allOnUtilization, topModeEnergyKwh, topModeOf } from "#controller/cost/price-all-on.ts";
+import { allOnUtilization, modeEnergyKwh, modeOf } from "#controller/cost/price-all-on.ts";
 import { priceMinute, pricesOf } from "#controller/cost/price-minute.ts";
 import type { AgentRole } from "#protocol/messages.ts";
 import { aBirth, aModel, aPower, aTraffic } from "../../fakes/builders.ts";
@@ -61,14 +61,11 @@ describe("the top mode", () => {
     ["without busy watts", { busyWatts: null }, null],
     ["without idle watts", { idleWatts: null }, null],
   ])("%s", (_name, given, mode) => {
-    expect(topModeOf(withMode(given))).toEqual(mode);
+    expect(modeOf(withMode(given))).toEqual(mode);
   });
 
   test("is unknown without a birth or modes", () => {
-    expect([topModeOf(null), topModeOf(aBirth({ board: { ...aBirth().board, powerModes: [] } }))]).toEqual([
-      null,
-      null,
-    ]);
+    expect([modeOf(null), modeOf(aBirth({ board: { ...aBirth().board, powerModes: [] } }))]).toEqual([null, null]);
   });
 
   const mode = { name: "m", capacityQps: 1, busyWatts: 100, idleWatts: 20 };
@@ -89,7 +86,7 @@ describe("the top mode", () => {
     [0.5, 0.06],
     [1, 0.1],
   ])("at %p of its capacity draws for an hour %p kWh", (utilization, kwh) => {
-    expect(topModeEnergyKwh(mode, utilization, 3_600_000)).toBeCloseTo(kwh, 12);
+    expect(modeEnergyKwh(mode, utilization, 3_600_000)).toBeCloseTo(kwh, 12);
   });
 });
 

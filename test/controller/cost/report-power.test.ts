@@ -62,7 +62,8 @@ describe("power report", () => {
   test("foresight takes the cheapest mode that carries the minute, and the top one when none does", () => {
     const board = withModes(mode(0, "FAST", 100, 50, 20), mode(1, "SLOW", 50, 20, 10));
     const minute = (texts: number) =>
-      aMinute({ minuteStartMs: texts * 60_000, power: energy("FAST", 50, 60_000), requests: texts * 60 });
+      // By a mode that the profile has not: with nothing to scale by, the figures are the profile's.
+      aMinute({ minuteStartMs: texts * 60_000, power: energy("OTHER", 50, 60_000), requests: texts * 60 });
     const of = (texts: number) => reportOf([minute(texts)], { "thor-1": board });
     const joules = (kwh: number | undefined) => (kwh ?? Number.NaN) * 3_600_000;
     // 0 qps idles in SLOW at 10 W; 40 qps is 80 % of SLOW: 18 W; 41 qps needs FAST: 32.3 W; 500 qps is beyond FAST: 50 W.
@@ -73,6 +74,17 @@ describe("power report", () => {
     expect(joules(of(40).alwaysTopMode?.energyKwh)).toBeCloseTo(32 * 60, 6);
     expect(of(40).foresight?.actualRatio).toBeCloseTo(50 / 18, 9);
   });
+
+  test.each([0.25, 1, 3])(
+    "a board that stayed in its top mode saves nothing when it draws %p of its profile",
+    (times) => {
+      const board = withModes(mode(0, "FAST", 100, 50, 20), mode(1, "SLOW", 50, 20, 10));
+      const at = (texts: number) =>
+        aMinute({ requests: texts * 60, power: energy("FAST", times * (20 + 0.3 * texts), 60_000) });
+      const report = reportOf([at(0), at(40), at(90)], { "thor-1": board });
+      expect(report.alwaysTopMode?.savedShare).toBeCloseTo(0, 9);
+    },
+  );
 
   test("minutes without measured energy are left out; without any there is nothing to say", () => {
     const report = reportOf([aMinute({ power: null }), aMinute({ power: energy("X", 10, 0) })], { "thor-1": aBirth() });
@@ -127,24 +139,24 @@ describe("power report", () => {
     );
     const { idleKwh, activeKwh, unsplitKwh, unattributedKwh, byTenant } = energyByUse;
     expect(idleKwh + activeKwh + unsplitKwh).toBeCloseTo(actual.energyKwh, 12);
-    const attributed = byTenant.reduce((sum, { energyKwh }) => sum + energyKwh, 0);
+    const attributed = byTenant.reduce((sum, each) => sum + each.activeKwh, 0);
     expect(attributed + unattributedKwh).toBeCloseTo(activeKwh, 12);
     expect(unattributedKwh * 3.6e6).toBeCloseTo(4800, 6);
     expect(unsplitKwh * 3.6e6).toBeCloseTo(6000, 6);
-    expect(byTenant.map(({ model, tenant, energyKwh }) => [model, tenant, Math.round(energyKwh * 3.6e6)])).toEqual([
+    expect(byTenant.map((each) => [each.model, each.tenant, Math.round(each.activeKwh * 3.6e6)])).toEqual([
       ["a", "red", 3600],
       ["a", "default", 3600],
       ["a", "blue", 1200],
       ["b", "red", 1200],
     ]);
-    expect(byTenant[0]?.usd).toBeCloseTo(0.00015, 9);
+    expect(byTenant[0]?.activeUsd).toBeCloseTo(0.00015, 9);
   });
 
   test("the whole report of two agents, in the order of their names, modes too", () => {
     const board = withModes(mode(0, "FAST", 100, 50, 20), mode(1, "SLOW", 50, 20, 10));
     const minutes = [
       aMinute({ agentId: "b", requests: 3000, power: energy("SLOW", 36, 60_000) }),
-      aMinute({ agentId: "b", requests: 0, power: energy("FAST", 30, 30_000) }),
+      aMinute({ agentId: "b", requests: 0, role: "standby", power: energy("FAST", 30, 30_000) }),
       aMinute({ agentId: "a", requests: 1200, observedMs: 30_000, power: energy("FAST", 40, 30_000) }),
     ];
     const builder = new PowerReportBuilder(
@@ -166,8 +178,10 @@ describe("power report", () => {
     };
     const actualJ = 36 * 60 + 30 * 30 + 40 * 30;
     // b at 50 of 100 qps, then idle for half a minute; a at 40 qps for half a minute.
-    const topJ = 35 * 60 + 20 * 30 + 32 * 30;
-    const foresightJ = 35 * 60 + 10 * 30 + 18 * 30;
+    // b drew 36 W where its mode should at most draw 20, a 40 W instead of 32.
+    const [scaleA, scaleB] = [40 / 32, 36 / 20];
+    const topJ = scaleB * (35 * 60 + 20 * 30) + scaleA * 32 * 30;
+    const foresightJ = scaleB * (35 * 60 + 10 * 30) + scaleA * 18 * 30;
     expect(energyByUse.unsplitKwh).toBeCloseTo(actualJ / 3_600_000, 12);
     expect(report).toEqual({
       window: { startMs: 1, endMs: 10 },

@@ -250,8 +250,10 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
 
     test("a decision is read back with all it rests on; a repetition is counted", async () => {
       const id = await store.insertDecision(aDecision);
-      await store.repeatDecision(id, 61_000);
-      expect(await store.decision(id)).toEqual({ ...aDecision, id, lastAtMs: 61_000, repeats: 2 });
+      const newest = { atMs: 61_000, reason: "still enough", inputs: { peakQps: 18 } };
+      await store.repeatDecision(id, newest);
+      const { reason, inputs } = newest;
+      expect(await store.decision(id)).toEqual({ ...aDecision, id, reason, inputs, lastAtMs: 61_000, repeats: 2 });
       expect(await store.decision(id + 1)).toBeNull();
     });
 
@@ -281,7 +283,7 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
     test("old decisions are removed by when they were last made", async () => {
       const repeated = await store.insertDecision(aDecision);
       await store.insertDecision(aDecision);
-      await store.repeatDecision(repeated, 50_000);
+      await store.repeatDecision(repeated, { ...aDecision, atMs: 50_000 });
       expect(await store.pruneDecisions(10_000, 100, 100)).toBe(1);
       expect((await store.decisions({ limit: 10 })).map(({ id }) => id)).toEqual([repeated]);
     });

@@ -45,3 +45,21 @@ test("a hold that repeats is one row; another rule, number, cloud or anything be
   expect(rows.at(-1)).toMatchObject({ kind: "change-modes", agents: ["a"], reason: "less", inputs: { need: 1 } });
   expect(rows.at(-2)).toMatchObject({ kind: "hold", agents: [], repeats: 2 });
 });
+
+test("a hold that repeats tells the newest reason and figures, and the range since the first", async () => {
+  const store = createMemoryStore();
+  const records = new DecisionRecords(store, createLogger("test", "silent"));
+  for (const [index, peakQps] of [18, 40, null, 12, 20].entries()) {
+    const decision = hold({ reason: `traffic is ${peakQps}`, figures: { ...figures, peakQps } });
+    await records.record(decision, { round: index }, nothingDone, 1000 * index);
+  }
+  expect(await store.decisions({ limit: 9 })).toMatchObject([
+    {
+      atMs: 0,
+      lastAtMs: 4000,
+      repeats: 5,
+      reason: "traffic is 20",
+      inputs: { peakQps: 20, round: 4, range: { peakQps: [12, 40] } },
+    },
+  ]);
+});
