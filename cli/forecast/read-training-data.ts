@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { parseTrace, type Trace } from "#forecast/data/parse-trace.ts";
+import { parseTrace, readTraceText, type Trace } from "#forecast/data/parse-trace.ts";
 import { readPrometheus } from "#forecast/data/prometheus-source.ts";
 import { UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
@@ -46,11 +46,7 @@ export interface TrainingData {
 
 /** @throws UsageError when the file can't be read or parsed. */
 export async function readTraceFile(path: string, unit: ValueUnit): Promise<TrainingData> {
-  const text = await Bun.file(path)
-    .text()
-    .catch((cause) => {
-      throw new UsageError(`--trace ${path} can't be read`, { cause });
-    });
+  const text = await readTraceText(path);
   return {
     trace: toCounts(parseTrace(text, basename(path)), unit),
     sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),

@@ -1,5 +1,14 @@
 import { UsageError } from "#platform/errors.ts";
 
+/** Reads the file of a trace. @param option that named it, for the error @throws UsageError when it can't be read */
+export function readTraceText(path: string, option = "--trace"): Promise<string> {
+  return Bun.file(path)
+    .text()
+    .catch((cause) => {
+      throw new UsageError(`${option} ${path} can't be read`, { cause });
+    });
+}
+
 /** Events counted in equal steps of time. */
 export interface Trace {
   /** Name of the file. */

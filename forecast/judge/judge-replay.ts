@@ -127,13 +127,8 @@ function judgeQuantiles(outcomes: readonly Outcome[], judgedFrom: number, steps:
     rates.push(...actual);
     for (const [which, factor] of factors.entries()) byQuantile[which]?.push(...forecast.map((rate) => rate * factor));
   }
-  const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
-  const loss = quantiles.reduce(
-    (sum, quantile, which) => sum + pinballLoss(rates, byQuantile[which] as number[], quantile) / quantiles.length,
-    0,
-  );
   return {
-    pinballPercent: mean === 0 ? 0 : (100 * loss) / mean,
+    pinballPercent: pinballPercent(rates, (which) => byQuantile[which] as number[]),
     covered: byQuantile.map((forecast) => coverage(rates, forecast)),
     factors,
   };

@@ -1,3 +1,4 @@
+import type { TimeSplit } from "#forecast/data/sample-windows.ts";
 import { makeBatch, type RateSeries } from "#forecast/data/training-samples.ts";
 import { featureNames, inputMinutes, outputMinutes } from "#forecast/data/window-features.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
@@ -8,7 +9,7 @@ import type { LstmShape } from "./lstm-shapes.ts";
 import { predictOutputs } from "./predict-outputs.ts";
 import { seededRandom, shuffled } from "./seeded-random.ts";
 import { tf } from "./tensorflow.ts";
-import { type CheckpointStore, restoreTensor, storeTensor } from "./training-checkpoint.ts";
+import { type CheckpointStore, restoreTensor, storeTensor, type TrainingCheckpoint } from "./training-checkpoint.ts";
 
 export interface TrainingOptions {
   readonly shape: LstmShape;
@@ -22,20 +23,9 @@ export interface TrainingOptions {
   readonly maxMs: number;
 }
 
-interface TrainingOrigins {
-  readonly train: readonly number[];
-  readonly validation: readonly number[];
-}
+type TrainingOrigins = Omit<TimeSplit, "test">;
 
-export interface EpochReport {
-  readonly epoch: number;
-  readonly trainingLoss: number;
-  readonly validationLoss: number;
-  readonly learningRate: number;
-  readonly elapsedMs: number;
-  /** Sentence of the decision after it, like "best so far: 0.01234". */
-  readonly outcome: string;
-}
+export type EpochReport = Readonly<TrainingCheckpoint["epochs"][number]>;
 
 export interface TrainingEvents {
   /** Awaited before every batch: training pauses until it resolves. */

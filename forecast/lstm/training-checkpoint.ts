@@ -1,9 +1,10 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { describeError } from "#platform/errors.ts";
 import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { writeFilesAtomically } from "./model-files.ts";
 import { tf } from "./tensorflow.ts";
 
 const StoredTensor = Type.Object({
@@ -35,6 +36,7 @@ export const TrainingCheckpoint = Type.Object({
       validationLoss: Type.Number(),
       learningRate: Type.Number(),
       elapsedMs: Type.Number(),
+      /** Sentence of the decision after it, like "best so far: 0.01234". */
       outcome: Type.String(),
     }),
     { minItems: 1 },
@@ -93,15 +95,9 @@ export function createCheckpointFile(path: string): CheckpointStore {
       return content as TrainingCheckpoint;
     },
     async save(checkpoint) {
-      await mkdir(dirname(path), { recursive: true });
-      const staging = `${path}.new-${process.pid}`;
-      try {
-        await writeFile(staging, JSON.stringify(checkpoint));
-        await rename(staging, path);
-      } catch (cause) {
-        await rm(staging, { force: true });
+      await writeFilesAtomically(dirname(path), { [basename(path)]: JSON.stringify(checkpoint) }).catch((cause) => {
         throw new Error(`the checkpoint ${path} can't be written: ${describeError(cause)}`, { cause });
-      }
+      });
     },
     async remove() {
       await rm(path, { force: true });

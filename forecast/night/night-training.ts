@@ -1,6 +1,5 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { Calendar } from "#forecast/data/calendar.ts";
 import type { MinuteRate, TextMemory } from "#forecast/forecaster.ts";
@@ -16,32 +15,7 @@ import type { TrainedModels } from "./trained-models.ts";
 import type { TrainerMessage, TrainerTask } from "./trainer-messages.ts";
 import { TrainerProcess } from "./trainer-process.ts";
 import { countWindows, type RecordWindows, renderTrace, traceEndMs } from "./training-record.ts";
-
-/** Outcome of the last training. */
-export interface TrainingOutcome {
-  readonly kind: "promoted" | "kept" | "failed" | "stopped";
-  readonly reason: string;
-  readonly endedAtMs: number;
-}
-
-export interface TrainingStatus {
-  readonly state: "waiting" | "training" | "resting";
-  /** Cause of the state. */
-  readonly reason: string;
-  /** Progress of the running training; null while none runs. */
-  readonly progress: {
-    readonly epoch: number;
-    readonly batch: number;
-    readonly batches: number;
-    readonly loss: number | null;
-    readonly validationLoss: number | null;
-    readonly rssBytes: number | null;
-    readonly pid: number;
-  } | null;
-  readonly last: TrainingOutcome | null;
-  /** Directory of the model in service that this device trained; null: the configured or built-in one. */
-  readonly activeModel: string | null;
-}
+import { TrainingOutcome, type TrainingStatus } from "./training-status.ts";
 
 export interface NightTrainingParts {
   readonly config: NightTrainingConfig;
@@ -78,16 +52,10 @@ const maxTraceAgeMs = 48 * 60 * minuteMs;
 /** Interval at which a record that is too short is read again. */
 const countAgainMs = 10 * minuteMs;
 
-const StoredOutcome = Type.Object({
-  kind: Type.Union((["promoted", "kept", "failed", "stopped"] as const).map((kind) => Type.Literal(kind))),
-  reason: Type.String({ maxLength: 4096 }),
-  endedAtMs: Type.Number({ minimum: 0, maximum: 4_102_444_800_000 }),
-});
-
 function readOutcome(memory: TextMemory): TrainingOutcome | null {
   try {
     const stored: unknown = JSON.parse(memory.load() ?? "null");
-    return Value.Check(StoredOutcome, stored) ? stored : null;
+    return Value.Check(TrainingOutcome, stored) ? stored : null;
   } catch {
     return null; // not written by this program
   }

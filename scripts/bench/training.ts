@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { parseTrace } from "#forecast/data/parse-trace.ts";
-import type { TrainingStatus } from "#forecast/night/night-training.ts";
+import type { TrainingStatus } from "#forecast/night/training-status.ts";
 import { minuteMs } from "#platform/time.ts";
 import { eventually, temporaryDirectory } from "../../test/e2e/program.ts";
 import { writeRecordedTraffic } from "../../test/e2e/recorded-traffic.ts";

@@ -1,3 +1,5 @@
+import { seededRandom } from "#forecast/lstm/seeded-random.ts";
+
 /** Random choices that a seed repeats. */
 export interface Random {
   /** A whole number from 0 to below `bound`. */
@@ -7,16 +9,8 @@ export interface Random {
   bytes(length: number): Buffer;
 }
 
-/** Mulberry32. */
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = seededRandom(seed);
   const below = (bound: number) => Math.floor(next() * bound);
   return {
     below,

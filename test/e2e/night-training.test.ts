@@ -5,7 +5,7 @@ import { buildLstm } from "#forecast/lstm/lstm-model.ts";
 import { lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
 import { serializeModel, writeFilesAtomically } from "#forecast/lstm/model-files.ts";
 import { startBackend, tf } from "#forecast/lstm/tensorflow.ts";
-import type { TrainingStatus } from "#forecast/night/night-training.ts";
+import type { TrainingStatus } from "#forecast/night/training-status.ts";
 import { createClock } from "#platform/clock.ts";
 import { minuteMs } from "#platform/time.ts";
 import type { ForecastReport } from "#protocol/messages.ts";

@@ -7,7 +7,7 @@ import { runCommand } from "#agent/power/device/run-command.ts";
 import type { PowerConfig } from "#agent/power/power-config.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
-import type { CheckResult } from "./check.ts";
+import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const firstSampleMs = 5_000;
 
@@ -15,22 +15,20 @@ async function checkModes(device: Device, config: PowerConfig): Promise<CheckRes
   const name = "power modes";
   const [modes, current] = [await device.control.modes(), await device.control.currentMode()];
   if (modes.length === 0) {
-    return {
+    return failed(
       name,
-      status: "failed",
-      detail: `no modes found in ${config.jetson.confPath}`,
-      advice: "set power.jetson.confPath to the file that nvpmodel reads",
-    };
+      `no modes found in ${config.jetson.confPath}`,
+      "set power.jetson.confPath to the file that nvpmodel reads",
+    );
   }
   if (current === null) {
-    return {
+    return failed(
       name,
-      status: "failed",
-      detail: `"${config.jetson.nvpmodel.join(" ")} -q" does not print the current mode`,
-      advice: "run the command by hand and read its output",
-    };
+      `"${config.jetson.nvpmodel.join(" ")} -q" does not print the current mode`,
+      "run the command by hand and read its output",
+    );
   }
-  return { name, status: "ok", detail: `${modes.map((mode) => mode.name).join(", ")}; now ${current.name}` };
+  return ok(name, `${modes.map((mode) => mode.name).join(", ")}; now ${current.name}`);
 }
 
 /** Name of a user; #uid without an entry in passwd. */
@@ -40,12 +38,7 @@ export function userName(uid: number, passwd: string): string {
 }
 
 const rightName = "setting the power mode";
-const noRight = (detail: string, advice: string): CheckResult => ({
-  name: rightName,
-  status: "failed",
-  detail,
-  advice,
-});
+const noRight = (detail: string, advice: string): CheckResult => failed(rightName, detail, advice);
 
 const installHelper =
   "install the power helper (README, Install on a device): deploy/thormesh-power.socket and deploy/thormesh-power@.service " +
@@ -56,7 +49,7 @@ function checkHelper(socketPath: string, user: string): CheckResult {
   try {
     if (!statSync(socketPath).isSocket()) return noRight(`${socketPath} is not a socket`, installHelper);
     accessSync(socketPath, constants.W_OK);
-    return { name: rightName, status: "ok", detail: `${user} can, with the power helper (${socketPath})` };
+    return ok(rightName, `${user} can, with the power helper (${socketPath})`);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "EACCES")
@@ -87,20 +80,18 @@ async function checkSudo(path: string, user: string, timeoutMs: number): Promise
       `sudo lets ${user} run ${path} with any arguments, including -f FILE, which amounts to root access`,
       `remove the line from /etc/sudoers.d, remove power.jetson.nvpmodelSet and ${installHelper}`,
     );
-  return {
-    name: rightName,
-    status: "note",
-    detail: `${user} can, with sudo`,
-    advice:
-      "sudo does not work in a unit with NoNewPrivileges=, as deploy/thormesh-agent.service is; the power helper does",
-  };
+  return note(
+    rightName,
+    `${user} can, with sudo`,
+    "sudo does not work in a unit with NoNewPrivileges=, as deploy/thormesh-agent.service is; the power helper does",
+  );
 }
 
 /** Checks the right to set a mode, without setting one. */
 async function checkRights(config: PowerConfig): Promise<CheckResult> {
   const { uid } = userInfo();
   const { nvpmodelSet, helperSocket, commandTimeoutMs } = config.jetson;
-  if (uid === 0) return { name: rightName, status: "ok", detail: "runs as root" };
+  if (uid === 0) return ok(rightName, "runs as root");
   const user = userName(uid, await readFile("/etc/passwd", "utf8").catch(() => ""));
   if (nvpmodelSet === null) return checkHelper(helperSocket, user);
   if (nvpmodelSet[0] !== "sudo")
@@ -123,18 +114,17 @@ async function checkSensors(device: Device, config: PowerConfig): Promise<CheckR
   clearTimeout(timer);
   await device.meter.stop();
   if (sample === null) {
-    return {
+    return failed(
       name,
-      status: "failed",
-      detail: `no reading within ${firstSampleMs / 1000} s`,
-      advice: `run "${config.jetson.tegrastats.join(" ")}" by hand and read its output`,
-    };
+      `no reading within ${firstSampleMs / 1000} s`,
+      `run "${config.jetson.tegrastats.join(" ")}" by hand and read its output`,
+    );
   }
   const { inputPowerMw, junctionTemperatureC } = sample;
   if (inputPowerMw === null) {
-    return { name, status: "note", detail: "this board reports no power: energy is not counted" };
+    return note(name, "this board reports no power: energy is not counted");
   }
-  return { name, status: "ok", detail: `${(inputPowerMw / 1000).toFixed(1)} W, ${junctionTemperatureC ?? "?"} °C` };
+  return ok(name, `${(inputPowerMw / 1000).toFixed(1)} W, ${junctionTemperatureC ?? "?"} °C`);
 }
 
 /** Checks the board and the agent's rights to it. */
@@ -143,13 +133,11 @@ export async function checkBoard(config: PowerConfig, log: Logger): Promise<Chec
   const name = "board";
   if (device.kind === "none") {
     return [
-      {
+      note(
         name,
-        status: "note",
-        detail:
-          "this is not a Jetson (nvpmodel was not found): the agent serves and forecasts, but power is neither measured nor set, and cost excludes energy",
-        advice: "on a Jetson, set power.jetson.nvpmodel to the path of nvpmodel; for trials, use --board simulated",
-      },
+        "this is not a Jetson (nvpmodel was not found): the agent serves and forecasts, but power is neither measured nor set, and cost excludes energy",
+        "on a Jetson, set power.jetson.nvpmodel to the path of nvpmodel; for trials, use --board simulated",
+      ),
     ];
   }
   const board: CheckResult = {

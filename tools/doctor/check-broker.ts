@@ -6,7 +6,7 @@ import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
 import { doctorClientId } from "#protocol/broker-secret.ts";
 import { agentProbeTopic } from "#protocol/topics.ts";
-import type { CheckResult } from "./check.ts";
+import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const connectMs = 8_000;
 const deliveryMs = 3_000;
@@ -72,25 +72,23 @@ export async function checkBroker(broker: AgentConfig["broker"], agent: AskedAge
     const { code } = error as { code?: unknown };
     if (code === 4 || code === 5) {
       const detail = [`${shown} rejects agent ${agentId} (${describeError(error)})`, ...faults].join("; ");
-      return { name, status: "failed", detail, advice: accessAdvice(broker.url, agentId) };
+      return failed(name, detail, accessAdvice(broker.url, agentId));
     }
-    return {
+    return note(
       name,
-      status: "note",
-      detail: `${shown} does not answer: the agent serves without it and keeps its records until it does`,
-      advice: "start thormesh controller, or set broker.url",
-    };
+      `${shown} does not answer: the agent serves without it and keeps its records until it does`,
+      "start thormesh controller, or set broker.url",
+    );
   }
   try {
     const topic = agentProbeTopic(fleet, agentId);
     if (await receivesOwnMessage(client, topic))
-      return { name, status: "ok", detail: `${shown} accepts agent ${agentId}, and its messages arrive` };
-    return {
+      return ok(name, `${shown} accepts agent ${agentId}, and its messages arrive`);
+    return failed(
       name,
-      status: "failed",
-      detail: `${shown} accepts agent ${agentId}, but does not deliver its messages to ${topic}`,
-      advice: "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists",
-    };
+      `${shown} accepts agent ${agentId}, but does not deliver its messages to ${topic}`,
+      "grant it the topics under thormesh/v1/FLEET/agents/ID that docs/mqtt.md lists",
+    );
   } finally {
     await client.endAsync(true).catch(() => undefined);
   }

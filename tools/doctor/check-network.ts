@@ -1,6 +1,6 @@
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { isLoopback } from "#platform/http/guard/listen-address.ts";
-import type { CheckResult } from "./check.ts";
+import { type CheckResult, failed, ok } from "./check.ts";
 
 const connectMs = 3_000;
 
@@ -12,26 +12,16 @@ export async function checkListen(host: string, port: number, hasKey: boolean): 
   try {
     const server = Bun.serve({ hostname: host, port, reusePort: false, fetch: () => new Response() });
     await server.stop(true);
-    return { name, status: "ok", detail: `${address} is free; ${open}` };
+    return ok(name, `${address} is free; ${open}`);
   } catch (error) {
     if ((error as { code?: string }).code !== "EADDRINUSE") {
-      return {
-        name,
-        status: "failed",
-        detail: `${address}: ${(error as Error).message}`,
-        advice: "set serving.host and serving.port",
-      };
+      return failed(name, `${address}: ${(error as Error).message}`, "set serving.host and serving.port");
     }
     const isAgent = await fetchBounded(`http://${address}/livez`, { timeoutMs: connectMs, maxBytes: 64 * 1024 }).then(
       (response) => response.ok,
       () => false,
     );
-    if (isAgent) return { name, status: "ok", detail: `${address} is already served by a running agent; ${open}` };
-    return {
-      name,
-      status: "failed",
-      detail: `${address} is in use by another program`,
-      advice: "stop it, or set serving.port",
-    };
+    if (isAgent) return ok(name, `${address} is already served by a running agent; ${open}`);
+    return failed(name, `${address} is in use by another program`, "stop it, or set serving.port");
   }
 }

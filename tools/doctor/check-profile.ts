@@ -7,7 +7,7 @@ import {
   readSweep,
   sweepFileName,
 } from "#agent/power/calibration/profile-file.ts";
-import type { CheckResult } from "./check.ts";
+import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const advice = "run thormesh calibrate while no agent is serving here";
 
@@ -20,24 +20,18 @@ export async function checkProfile(stateDir: string, model: string): Promise<Che
   const sweep = await readSweep(join(stateDir, sweepFileName));
   if (sweep.kind === "read") {
     const done = sweep.content.done.map((mode) => mode.name).join(", ") || "no mode yet";
-    if (isAlive(sweep.content.pid)) return { name, status: "note", detail: `a calibration is running: ${done} done` };
-    return {
-      name,
-      status: "note",
-      detail: `a calibration was interrupted: ${done} done`,
-      advice: "run thormesh calibrate to resume it",
-    };
+    if (isAlive(sweep.content.pid)) return note(name, `a calibration is running: ${done} done`);
+    return note(name, `a calibration was interrupted: ${done} done`, "run thormesh calibrate to resume it");
   }
   const read = await readProfile(join(stateDir, profileFileName));
-  if (read.kind === "unreadable") return { name, status: "failed", detail: read.reason, advice };
-  if (read.kind === "absent")
-    return { name, status: "note", detail: "none: modes are chosen by thresholds or assumed figures", advice };
+  if (read.kind === "unreadable") return failed(name, read.reason, advice);
+  if (read.kind === "absent") return note(name, "none: modes are chosen by thresholds or assumed figures", advice);
   const found = calibrationFor(read.content, model);
   if (found === null) {
     const known = [...new Set(read.content.calibrations.map((calibration) => calibration.model))].join(", ");
-    return { name, status: "note", detail: `none for ${model}, only for ${known || "no model"}`, advice };
+    return note(name, `none for ${model}, only for ${known || "no model"}`, advice);
   }
   const day = new Date(found.finishedAtMs).toISOString().slice(0, 10);
   const modes = found.modes.map((mode) => `${mode.name} ${mode.capacityQps.toFixed(0)} qps`).join(", ");
-  return { name, status: "ok", detail: `${found.model}, ${found.texts} texts, ${day}: ${modes}` };
+  return ok(name, `${found.model}, ${found.texts} texts, ${day}: ${modes}`);
 }

@@ -7,7 +7,7 @@ import { ForecastProcess } from "#forecast/lstm/worker/forecast-process.ts";
 import type { ForecastWorkerState } from "#forecast/lstm/worker/forecast-worker.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
-import type { CheckResult } from "./check.ts";
+import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const forecastStartMs = 10_000;
 const embedMs = 20_000;
@@ -30,23 +30,13 @@ export function checkStateDirectory(path: string, freeBytesOf = freeBytesIn): Ch
     mkdirSync(path, { recursive: true, mode: 0o700 });
     accessSync(path, constants.W_OK);
     const freeBytes = freeBytesOf(path);
-    if (freeBytes >= enoughBytes) return { name, status: "ok", detail: path };
+    if (freeBytes >= enoughBytes) return ok(name, path);
     const free = `${(freeBytes / 1e6).toFixed(1)} MB are free in ${path}`;
     return freeBytes < minBytes
-      ? { name, status: "failed", detail: `${free}: too little to start`, advice: spaceAdvice }
-      : {
-          name,
-          status: "note",
-          detail: `${free}: the records of a long time without a broker may not fit`,
-          advice: spaceAdvice,
-        };
+      ? failed(name, `${free}: too little to start`, spaceAdvice)
+      : note(name, `${free}: the records of a long time without a broker may not fit`, spaceAdvice);
   } catch (error) {
-    return {
-      name,
-      status: "failed",
-      detail: describeError(error),
-      advice: "set stateDir to a directory this user can write to",
-    };
+    return failed(name, describeError(error), "set stateDir to a directory this user can write to");
   }
 }
 
@@ -63,21 +53,16 @@ export async function checkEmbedding(config: ServingConfig, log: Logger): Promis
     try {
       const { ids } = model.tokenizer.tokenize("how is this machine today");
       const { vector } = await model.queue.embed(ids, AbortSignal.timeout(embedMs));
-      return {
-        name,
-        status: "ok",
-        detail: `${found.manifest.id}, ${vector.length} numbers a text, ${settings.threads} threads`,
-      };
+      return ok(name, `${found.manifest.id}, ${vector.length} numbers a text, ${settings.threads} threads`);
     } finally {
       await model.stop();
     }
   } catch (error) {
-    return {
+    return failed(
       name,
-      status: "failed",
-      detail: describeError(error),
-      advice: "set THORMESH_CACHE_DIR to a directory from which libraries can be loaded, if that is the cause",
-    };
+      describeError(error),
+      "set THORMESH_CACHE_DIR to a directory from which libraries can be loaded, if that is the cause",
+    );
   }
 }
 
@@ -102,9 +87,8 @@ export async function checkForecast(modelDir: string | null, timeoutMs: number, 
     const detail = `LSTM on ${state.backend} (${state.reason})`;
     return { name, status: state.problem === null ? "ok" : "note", detail };
   }
-  return {
+  return note(
     name,
-    status: "note",
-    detail: `${state?.kind === "lost" ? state.reason : `not ready within ${forecastStartMs / 1000} s`}: simple forecasts are used instead`,
-  };
+    `${state?.kind === "lost" ? state.reason : `not ready within ${forecastStartMs / 1000} s`}: simple forecasts are used instead`,
+  );
 }

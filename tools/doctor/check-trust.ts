@@ -4,7 +4,7 @@ import type { AgentConfig } from "#agent/config.ts";
 import { modelPlaces } from "#agent/serving/models/available-models.ts";
 import { pulledModelsDirectory } from "#agent/serving/models/pulled-models-directory.ts";
 import { findUntrusted, findUntrustedInTree } from "#platform/files/check-trusted-path.ts";
-import type { CheckResult } from "./check.ts";
+import { type CheckResult, failed } from "./check.ts";
 
 const maxNamed = 10;
 
@@ -32,5 +32,5 @@ export function checkTrust(configPath: string | null, config: AgentConfig, state
   const distinct = [...new Set(flaws)];
   if (distinct.length === 0) return [];
   const detail = `other users could have changed files that are loaded here (${distinct.length})`;
-  return [{ name, status: "failed", detail, advice: distinct.slice(0, maxNamed).join("\n") }];
+  return [failed(name, detail, distinct.slice(0, maxNamed).join("\n"))];
 }

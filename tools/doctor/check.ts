@@ -6,3 +6,16 @@ export interface CheckResult {
   readonly detail: string;
   readonly advice?: string;
 }
+
+const result =
+  (status: CheckResult["status"]) =>
+  (name: string, detail: string, advice?: string): CheckResult => ({
+    name,
+    status,
+    detail,
+    ...(advice === undefined ? {} : { advice }),
+  });
+
+export const ok = result("ok");
+export const note = result("note");
+export const failed = result("failed");

@@ -7,7 +7,7 @@ import { PowerPolicy } from "#agent/power/power-config.ts";
 import { backtestPower, type PowerBacktest } from "#agent/power/replay/backtest-power.ts";
 import { demandOfTrace } from "#agent/power/replay/demand-of-trace.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
-import { parseTrace } from "#forecast/data/parse-trace.ts";
+import { parseTrace, readTraceText } from "#forecast/data/parse-trace.ts";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { createInProcessWorker } from "#forecast/lstm/worker/in-process-worker.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -94,14 +94,7 @@ export async function* backtestTraces(
   const policy = await policyOf(request.configPath);
   const peakQps = peakShare * (modes[0] as KnownMode).capacityQps;
   const traces = await Promise.all(
-    request.paths.map(async (path) => {
-      const text = await Bun.file(path)
-        .text()
-        .catch((cause) => {
-          throw new UsageError(`trace ${path} can't be read`, { cause });
-        });
-      return parseTrace(text, basename(path));
-    }),
+    request.paths.map(async (path) => parseTrace(await readTraceText(path, "trace"), basename(path))),
   );
   const worker = await createInProcessWorker();
   try {

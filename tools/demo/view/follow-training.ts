@@ -1,4 +1,4 @@
-import type { TrainingStatus } from "#forecast/night/night-training.ts";
+import type { TrainingStatus } from "#forecast/night/training-status.ts";
 import { getJson } from "#tools/demo/fleet/http-json.ts";
 import type { TrainingAwaited, TrainingSnapshot, TrainingSummary } from "./snapshot.ts";
 

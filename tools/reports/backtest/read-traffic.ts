@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { BacktestTraffic } from "#controller/scaling/backtest/run-backtest.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
-import { parseTrace, type Trace } from "#forecast/data/parse-trace.ts";
+import { parseTrace, readTraceText, type Trace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
 import { minuteMs } from "#platform/time.ts";
 
@@ -41,13 +41,8 @@ export async function readTraffic(
   peakQps: number | null,
   days: number | null,
 ): Promise<BacktestTraffic & { name: string }> {
-  const text = await Bun.file(path)
-    .text()
-    .catch((cause) => {
-      throw new UsageError(`--trace ${path} can't be read`, { cause });
-    });
   const name = basename(path);
-  const trace = parseTrace(text, name);
+  const trace = parseTrace(await readTraceText(path), name);
   const all = ratesByMinute(trace);
   const rates = days === null ? all : all.slice(0, Math.round(days * 1440));
   const peak = rates.reduce((highest, rate) => Math.max(highest, rate), 0);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { TrainingStatus } from "#forecast/night/night-training.ts";
+import type { TrainingStatus } from "#forecast/night/training-status.ts";
 import { followTraining, type TrainingFollower } from "#tools/demo/view/follow-training.ts";
 
 const waiting: TrainingStatus = {
