@@ -20,6 +20,8 @@ import { createAgentForecasting } from "./agent-forecasting.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
 import { type AgentStatus, statusRoutes } from "./agent-status.ts";
 import { createBrokerCredentials } from "./broker-credentials.ts";
+import { CapacityEstimates } from "./capacity/capacity-estimates.ts";
+import { CapacityWatch } from "./capacity/capacity-watch.ts";
 import type { AgentConfig } from "./config.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
@@ -78,18 +80,34 @@ export function createAgentParts(given: {
     nowMs,
     log,
   });
+  /** The model of most requests: the configured one, by its id where configuration has another name for it. */
+  const mainModel = () => {
+    const loaded = serving.loadedModels().map(({ id }) => id);
+    return loaded.includes(config.serving.model) ? config.serving.model : (loaded[0] ?? config.serving.model);
+  };
   const power = new Power({
     config: config.power,
     clock,
     log,
     metrics,
     stateDir,
-    // The model of most requests: the configured one, by its id where configuration has another name for it.
-    model: () => {
-      const loaded = serving.loadedModels().map(({ id }) => id);
-      return loaded.includes(config.serving.model) ? config.serving.model : (loaded[0] ?? config.serving.model);
-    },
+    model: mainModel,
     memory: createStoredText(database, "power-corrections", storage),
+    measured: () => estimates.measured(mainModel()),
+  });
+  const estimates = new CapacityEstimates(
+    createStoredText(database, "capacity-estimates", storage),
+    (model, mode) => power.statedCapacity(model, mode),
+    nowMs,
+  );
+  const modeName = () => power.currentMode?.name ?? null;
+  const capacity = new CapacityWatch({
+    estimates,
+    models: () => serving.watchedModels(),
+    modeName,
+    overloaded: () => false,
+    realMs: () => performance.now(),
+    speed: clock.speed,
   });
   const membership = createMembership({
     configuredRole: config.role,
@@ -111,6 +129,7 @@ export function createAgentParts(given: {
     controllerOnline: membership.controllerOnline,
     peers: membership.servingPeers(),
     liveQps: record.liveQps(nowMs()),
+    capacity: capacity.present(),
     forecast: cycle.lastForecast,
     forecaster: forecaster.describe(),
     forecastAccuracy: accuracyOf("24h"),
@@ -136,6 +155,10 @@ export function createAgentParts(given: {
     pulledModels: pulledModelsDirectory(stateDir),
     fingerprints: join(stateDir, "model-fingerprints"),
     onHang: (reason) => hung.record("model", reason),
+    rememberedSpeed: (model) => {
+      const tokensPerS = estimates.measuredTokensPerS(model, modeName());
+      return tokensPerS === null ? null : (tokensPerS / 1000) * clock.speed;
+    },
     extraChecks: () => ({
       power: power.health(),
       processes: describeHungProcesses(hung),
@@ -178,6 +201,7 @@ export function createAgentParts(given: {
     power,
     queueDepth: () => serving.queueDepth(),
     role: () => membership.role,
+    capacity: () => capacity.present(),
     recordRetentionDays: config.recordRetentionDays,
     nowMs,
     log,
@@ -209,6 +233,6 @@ export function createAgentParts(given: {
   });
   return {
     ...{ state, storage, outbox, power, membership, serving, tracing, broker },
-    ...{ cycle, member, forecaster, nightTraining },
+    ...{ cycle, member, forecaster, nightTraining, capacity, estimates },
   };
 }

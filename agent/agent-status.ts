@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import type { ForecasterDescription } from "#forecast/forecaster.ts";
 import type { NightTraining } from "#forecast/night/night-training.ts";
 import type { StorageStatus } from "#platform/files/storage-watch.ts";
-import { AgentRole, ForecastAccuracy, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
+import { AgentRole, CapacityEstimate, ForecastAccuracy, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
 import type { ExplainedRole } from "./mesh/membership.ts";
 import type { PowerStatus } from "./power/power.ts";
 import type { ServingPeer } from "./serving/ports.ts";
@@ -20,6 +20,7 @@ export interface AgentStatus {
   readonly controllerOnline: boolean;
   readonly peers: readonly ServingPeer[];
   readonly liveQps: number | null;
+  readonly capacity: readonly CapacityEstimate[];
   readonly forecast: ForecastReport | null;
   readonly forecaster: ForecasterDescription;
   readonly forecastAccuracy: ForecastAccuracy;
@@ -95,6 +96,9 @@ const Status = Type.Unsafe<AgentStatus>(
         description: "other agents that serve",
       }),
       liveQps: orNull(Type.Number(), "texts a second of the last minute; null: no whole minute yet"),
+      capacity: Type.Array(CapacityEstimate, {
+        description: "rates that the device carries in the present power mode",
+      }),
       forecast: orNull(ForecastReport, "the latest forecast; null: none yet"),
       forecaster: Type.Object(
         { model: Type.String(), backend: Type.String(), reason: Type.String() },

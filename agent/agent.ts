@@ -11,6 +11,7 @@ import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
 
 const powerPeriodMs = 15_000;
 const trainingPeriodMs = 2_000;
+const capacityPeriodMs = 2_000;
 /** Time for the broker to take the last records at an orderly end; the rest is sent at the next start. */
 const farewellMs = 1_000;
 /** The same with records that are only in memory, and lost if the broker does not take them. */
@@ -72,7 +73,8 @@ export class Agent {
   /** Finishes what is in flight, sends what it can of its record, and disconnects from the fleet. */
   async stop(): Promise<void> {
     if (this.#running === undefined) return;
-    const { state, storage, outbox, serving, tracing, cycle, member, power, nightTraining, forecaster } = this.#running;
+    const { state, storage, outbox, serving, tracing, cycle, member, power, nightTraining, forecaster, estimates } =
+      this.#running;
     // Before the role changes: clients that have not heard of the stop yet must still be served.
     serving.announceStop();
     await member.announceStop();
@@ -85,6 +87,7 @@ export class Agent {
     await power.stop();
     await nightTraining.stop();
     await forecaster.stop();
+    estimates.save();
     storage.retry();
     if (outbox.unwritten() > 0)
       this.#log.error(
@@ -95,12 +98,15 @@ export class Agent {
     this.#log.info("stopped");
   }
 
-  #schedule({ member, nightTraining }: AgentParts): void {
+  #schedule({ member, nightTraining, capacity, estimates }: AgentParts): void {
     const clock = this.#clock;
     const onError = (what: string) => (error: unknown) =>
       this.#log.error({ err: describeError(error) }, `${what} failed`);
     this.#tasks.push(
       runPeriodically(clock, minuteMs, () => member.endMinute(), onError("ending the minute")),
+      // Real seconds, whatever the clock's speed: the models compute in real time.
+      runPeriodically(systemClock, capacityPeriodMs, () => capacity.observe(), onError("measuring the capacity")),
+      runPeriodically(systemClock, minuteMs, () => estimates.save(), onError("storing the capacity")),
       runPeriodically(clock, powerPeriodMs, () => member.evaluateSleep(), onError("sleeping and waking")),
       runPeriodically(
         clock,

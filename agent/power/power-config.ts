@@ -108,6 +108,11 @@ export const SimulatedConfig = Type.Object(
       maximum: 1000,
       description: "multiplies the capacity of every mode",
     }),
+    actualShare: number(
+      1,
+      [0.001, 1000],
+      "share of the capacity that the board states which it has in fact: tries what follows from wrong figures",
+    ),
     ambientC: number(
       assumedPhysics.ambientC,
       [-40, 100],

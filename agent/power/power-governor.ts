@@ -90,6 +90,11 @@ export class PowerGovernor {
     return this.#current;
   }
 
+  /** Modes as the board states them. */
+  get boardModes(): readonly PowerModeProfile[] {
+    return this.#modes;
+  }
+
   profile(): readonly PowerModeProfile[] {
     return this.#parts.applyFigures(this.#modes);
   }

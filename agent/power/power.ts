@@ -1,4 +1,6 @@
 import type { Registry } from "prom-client";
+import type { StatedCapacity } from "#agent/capacity/capacity-estimates.ts";
+import { type MeasuredCapacity, scaleByMeasured } from "#agent/capacity/scale-by-measured.ts";
 import type { ComputeGate, HealthCheck } from "#agent/serving/ports.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
@@ -57,6 +59,8 @@ export interface PowerParts {
   readonly model: () => string;
   /** Keeps the corrections of the profile that were learnt in service. */
   readonly memory: Memory;
+  /** Capacities of the model's modes that were measured in service. Default: none. */
+  readonly measured?: () => readonly MeasuredCapacity[];
   readonly openDevice?: typeof createDevice;
 }
 
@@ -104,14 +108,14 @@ export class Power {
   }
 
   async start(): Promise<void> {
-    const { config, clock, log, metrics, openDevice = createDevice } = this.#parts;
+    const { config, clock, log, metrics, measured = () => [], openDevice = createDevice } = this.#parts;
     const device = await openDevice(config, clock, log, this.#faults);
     const governor = new PowerGovernor({
       control: device.control,
       policy: config.policy,
       log,
       faults: this.#faults,
-      applyFigures: this.#figures.apply,
+      applyFigures: (modes) => scaleByMeasured(this.#figures.apply(modes), measured()),
     });
     this.#started = { device, governor };
     registerPowerMetrics(metrics, {
@@ -148,6 +152,7 @@ export class Power {
   readonly gate: ComputeGate = {
     enter: (texts, signal) => this.#running.device.gate.enter(texts, signal),
     holds: () => this.#running.device.gate.holds?.() ?? true,
+    msFor: (texts) => this.#running.device.gate.msFor?.(texts) ?? 0,
   };
 
   /**
@@ -204,6 +209,15 @@ export class Power {
 
   profile(): readonly PowerModeProfile[] {
     return this.#running.governor.profile();
+  }
+
+  /** Returns the capacity of a mode with a model as it is known without service; null: unknown. */
+  statedCapacity(model: string, modeName: string | null): StatedCapacity | null {
+    const { kind, model: calibratedModel, calibratedAtMs } = this.#figures.origin();
+    const mode = this.#figures.apply(this.#running.governor.boardModes).find(({ name }) => name === modeName);
+    if (mode === undefined || mode.capacityQps === null || mode.capacityQps <= 0) return null;
+    if (kind === "board") return { qps: mode.capacityQps, source: "profile", calibratedAtMs: null };
+    return calibratedModel === model ? { qps: mode.capacityQps, source: "calibrated", calibratedAtMs } : null;
   }
 
   /** Returns the origin of the profile, as published to the fleet. */

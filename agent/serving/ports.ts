@@ -41,6 +41,8 @@ export interface ComputeGate {
   enter(texts: number, signal?: AbortSignal): Promise<void>;
   /** False where batches are never delayed. Default: true. */
   holds?(): boolean;
+  /** Returns the time that the board's capacity takes for so many texts. Default: 0. */
+  msFor?(texts: number): number;
 }
 
 export const openGate: ComputeGate = { enter: () => Promise.resolve(), holds: () => false };

@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import type { Registry } from "prom-client";
+import type { WatchedModel } from "#agent/capacity/capacity-watch.ts";
 import type { Clock } from "#platform/clock.ts";
 import { registerTotal } from "#platform/fetch/scraped-metrics.ts";
 import { createHttpApp } from "#platform/http/create-http-app.ts";
@@ -25,6 +26,7 @@ import { teiRoutes } from "./http/tei-routes.ts";
 import { createAvailableModels, modelPlaces } from "./models/available-models.ts";
 import { createFingerprintStore } from "./models/files/fingerprint-store.ts";
 import { onnxChoice } from "./models/find-model.ts";
+import type { ModelManifest } from "./models/model-manifest.ts";
 import { settingsOf } from "./models/model-settings.ts";
 import type { ComputeGate, HealthCheck, RoleView, TrafficSink } from "./ports.ts";
 import { openEmbeddingModel } from "./residency/embedding-model.ts";
@@ -51,6 +53,8 @@ export interface ServingOptions {
   readonly upkeepMs?: number;
   /** Directory of the models' fingerprints; null = none are kept. */
   readonly fingerprints?: string | null;
+  /** Returns a model's speed as it was measured in an earlier run, in tokens a millisecond; null: not measured. */
+  readonly rememberedSpeed?: (model: string) => number | null;
   /** Called when a model's process was killed because it did not answer. */
   readonly onHang?: (reason: string) => void;
   /** More checks of `/health`, by name. */
@@ -215,6 +219,13 @@ export class Serving {
       }));
   }
 
+  /** Loaded models and their queues. */
+  watchedModels(): WatchedModel[] {
+    return this.#models().flatMap(({ found, status, model }) =>
+      model === null || status !== "loaded" ? [] : [{ id: found.manifest.id, queue: model.queue }],
+    );
+  }
+
   /** Number of embedding requests in progress. */
   inFlight(): number {
     return this.#embedder?.inFlight() ?? 0;
@@ -256,6 +267,11 @@ export class Serving {
   #createPool(metrics: ServingMetrics, weightOf: (tenant: string) => number): ModelPool {
     const { config, log, gate, pulledModels, fingerprints: directory = null, onHang, upkeepMs } = this.#options;
     const fingerprints = createFingerprintStore(directory, log);
+    const { rememberedSpeed = () => null } = this.#options;
+    const modelConfig = (manifest: ModelManifest) => ({
+      ...{ ...config, ...settingsOf(config, manifest), weightOf, gate },
+      rememberedSpeed: rememberedSpeed(manifest.id),
+    });
     return new ModelPool({
       available: createAvailableModels(
         modelPlaces(config.modelDirectory, pulledModels),
@@ -267,7 +283,7 @@ export class Serving {
       memoryBytes: config.modelMemoryBytes,
       keepAliveMs: config.keepAliveS === null ? null : config.keepAliveS * secondMs,
       open: (found, events) =>
-        openEmbeddingModel(found, { ...config, ...settingsOf(config, found.manifest), weightOf, gate }, log, {
+        openEmbeddingModel(found, modelConfig(found.manifest), log, {
           onBatch: metrics.recordBatch,
           onRestart: () => metrics.recordModelRestart(found.manifest.id),
           judge: fingerprints.judge,

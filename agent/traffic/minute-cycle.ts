@@ -8,7 +8,7 @@ import { describeError } from "#platform/errors.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
-import type { AgentRole, ForecastReport, MinuteData } from "#protocol/messages.ts";
+import type { AgentRole, CapacityEstimate, ForecastReport, MinuteData } from "#protocol/messages.ts";
 import type { RecordedMinute, TrafficRecord } from "./traffic-record.ts";
 
 /** History for the forecasters: an hour for the network, eight days for those that compare with yesterday and last week. */
@@ -25,12 +25,16 @@ export interface MinuteCycleParts {
   readonly power: Pick<Power, "closeMinute">;
   readonly queueDepth: () => number;
   readonly role: () => AgentRole;
+  /** Estimates for the loaded models in the present power mode. Default: none. */
+  readonly capacity?: () => CapacityEstimate[];
   readonly recordRetentionDays: number;
   readonly nowMs: () => number;
   readonly log: Logger;
   /** Retried each minute. */
   readonly storage?: StorageWatch;
 }
+
+type MinuteDetails = Pick<MinuteData, "power" | "forecast" | "forecastAccuracy" | "capacity">;
 
 /** Duties at the end of each minute: close it, forecast the next ones, put its record into the outbox. */
 export class MinuteCycle {
@@ -58,7 +62,7 @@ export class MinuteCycle {
       log.error({ err: describeError(error) }, "forecasting failed: the minute is sent without a forecast");
       return { forecast: null };
     });
-    this.#queue(minutes, { power: energy, ...details });
+    this.#queue(minutes, { power: energy, ...this.#device(), ...details });
     storage.retry();
     record.prune(nowMs - recordRetentionDays * dayMs);
     accuracy.prune(nowMs - recordRetentionDays * dayMs);
@@ -69,7 +73,8 @@ export class MinuteCycle {
     const { record, power, nowMs } = this.#parts;
     const minutes = record.closeAll(nowMs());
     if (minutes.length === 0) return;
-    this.#queue(minutes, { power: power.closeMinute(minutes.map(({ traffic }) => traffic)), forecast: null });
+    const energy = power.closeMinute(minutes.map(({ traffic }) => traffic));
+    this.#queue(minutes, { power: energy, ...this.#device(), forecast: null });
   }
 
   /** Puts minutes into the outbox that an earlier boot recorded but never queued. */
@@ -79,6 +84,12 @@ export class MinuteCycle {
     if (minutes.length === 0) return;
     log.info({ minutes: minutes.length }, "putting records of an earlier run into the outbox");
     this.#queue(minutes, { power: null, forecast: null });
+  }
+
+  /** Returns what is known of the device now. */
+  #device(): Pick<MinuteData, "capacity"> {
+    const { capacity } = this.#parts;
+    return capacity === undefined ? {} : { capacity: capacity() };
   }
 
   #readHistory(nowMs: number): MinuteRate[] {
@@ -102,7 +113,7 @@ export class MinuteCycle {
 
   #queue(
     minutes: readonly RecordedMinute[],
-    details: Pick<MinuteData, "power" | "forecast" | "forecastAccuracy">,
+    { power, forecast, forecastAccuracy = null, ...device }: MinuteDetails,
   ): void {
     const { identity, record, outbox, role, queueDepth } = this.#parts;
     const nowMs = this.#parts.nowMs();
@@ -122,9 +133,10 @@ export class MinuteCycle {
           queueDepth: queueDepth(),
           traffic: minute.traffic,
           // Energy since the last closing is one figure: it belongs to the newest of the minutes that close together.
-          power: newest ? details.power : null,
-          forecast: newest ? details.forecast : null,
-          forecastAccuracy: newest ? (details.forecastAccuracy ?? null) : null,
+          power: newest ? power : null,
+          forecast: newest ? forecast : null,
+          forecastAccuracy: newest ? forecastAccuracy : null,
+          ...(newest ? device : {}),
         },
         nowMs,
         () => {

@@ -59,7 +59,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
 
   const capacityQps = () => {
     const throttled = temperatureC >= assumedPhysics.throttleAboveC ? assumedPhysics.throttledShare : 1;
-    return mode.capacityQps * config.capacityScale * throttled;
+    return mode.capacityQps * config.capacityScale * config.actualShare * throttled;
   };
 
   const sample = (): PowerSample => {
@@ -133,6 +133,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
           waitMs -= maxWaitMs * Math.max(1, capacityQps() / capacity);
         }
       },
+      msFor: (texts) => (texts * 1000) / (capacityQps() * clock.speed),
     },
   };
 }

@@ -4,9 +4,10 @@ import { defaultTenant } from "#protocol/messages.ts";
 import { type BatchDecision, batchCost, decideBatch, usualCostPerToken } from "./decide-batch.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { FreeLane, Lanes } from "./model-lanes.ts";
-import { ModelSpeed } from "./model-speed.ts";
+import { ModelSpeed, type RunningBatch } from "./model-speed.ts";
 import { QueuedTexts } from "./queued-texts.ts";
 import { inTurn, nextTurn, type OpenRequest, type QueuedText, type QueuedVector } from "./tenant-texts.ts";
+import { addWork, noWork, type WorkDone } from "./work-record.ts";
 
 /** A batch that was sent to the model. */
 export interface SentBatch extends BatchDecision {
@@ -56,6 +57,8 @@ const minOwedCost = 512;
 /** Minimum share of the model for a large request, however many smaller ones come. */
 const minLeftShare = 0.02;
 const maxRetryAfterS = 30;
+/** Time of a warm-up that was too short to be measured: an unknown speed would admit any number of requests. */
+const minWarmUpMs = 0.1;
 
 /** The texts that wait for one model, which tenants and their requests share fairly. */
 export class EmbeddingQueue {
@@ -72,6 +75,9 @@ export class EmbeddingQueue {
   /** Texts that the gate has let through and that are in no batch yet. */
   #passes = 0;
   #atGate = false;
+  #work: WorkDone = { saturated: noWork, partial: noWork };
+  /** Tokens a millisecond by the warm-up. */
+  #warmUpSpeed: number | null = null;
 
   /**
    * @param onBatch is called with every batch that is sent
@@ -167,7 +173,24 @@ export class EmbeddingQueue {
 
   /** Takes a batch that was computed before the first request as a measure of the speed until there is a better one. */
   assumeSpeed(tokens: number, computeMs: number): void {
-    this.#speed.assume(tokens, computeMs);
+    const ms = Math.max(minWarmUpMs, computeMs, this.#boardMs(1));
+    const costPerMs = batchCost(1, tokens) / ms;
+    this.#warmUpSpeed = costPerMs / usualCostPerToken;
+    this.#speed.assume(costPerMs);
+  }
+
+  /** Takes a speed that was measured in an earlier run for the present one until there is a better one. */
+  rememberSpeed(tokensPerMs: number): void {
+    this.#speed.assume(tokensPerMs * usualCostPerToken);
+  }
+
+  /** Work since the queue was opened, and tokens a millisecond by the warm-up; null before it. */
+  measurements(): { readonly work: WorkDone; readonly warmUpSpeed: number | null } {
+    return { work: this.#work, warmUpSpeed: this.#warmUpSpeed };
+  }
+
+  #boardMs(texts: number): number {
+    return this.#gate?.msFor?.(texts) ?? 0;
   }
 
   /** Maximum that a returning tenant is owed, in work divided by weight. */
@@ -308,7 +331,8 @@ export class EmbeddingQueue {
   async #runBatch(lane: FreeLane, batch: BatchDecision, entries: readonly QueuedText[]): Promise<void> {
     const sentMs = this.#nowMs();
     const usefulTokens = entries.reduce((sum, entry) => sum + entry.tokens, 0);
-    const running = this.#speed.startBatch(entries.length, batch.paddedTokens, usefulTokens, sentMs);
+    const boardMs = this.#boardMs(entries.length);
+    const running = this.#speed.startBatch(entries.length, batch.paddedTokens, usefulTokens, sentMs, boardMs);
     this.#onBatch({ ...batch, usefulTokens, waitsMs: entries.map((entry) => sentMs - entry.arrivedMs) });
     try {
       const result = await lane.run(
@@ -330,7 +354,7 @@ export class EmbeddingQueue {
           waiter.resolve({ vector, computeMs: first ? computeMs : 0, waitMs }),
         );
       }
-      this.#speed.measure(running, result.computeMs, this.#nowMs());
+      this.#noteWork(running, this.#speed.measure(running, result.computeMs, this.#nowMs()));
     } catch (error) {
       for (const entry of entries)
         if (entry.texts.byKey.get(entry.key) === entry) this.#texts.finish(entry, (waiter) => waiter.reject(error));
@@ -338,5 +362,11 @@ export class EmbeddingQueue {
       this.#speed.endBatch(running);
       this.#pump();
     }
+  }
+
+  #noteWork({ texts, paddedTokens, usefulTokens: tokens, boardMs }: RunningBatch, busyMs: number): void {
+    const kind = this.#texts.waitingTexts > 0 ? "saturated" : "partial";
+    const done = { texts, tokens, cost: batchCost(texts, paddedTokens), busyMs, boardMs };
+    this.#work = { ...this.#work, [kind]: addWork(this.#work[kind], done) };
   }
 }

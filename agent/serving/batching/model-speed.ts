@@ -12,6 +12,8 @@ export interface RunningBatch {
   readonly usefulTokens: number;
   /** Time for which the board's capacity delayed it. */
   readonly heldMs: number;
+  /** Time that the board's capacity takes for its texts; 0 where batches are never delayed. */
+  readonly boardMs: number;
 }
 
 /** Measures the speed at which a model works off its queue, and predicts times by it. */
@@ -22,6 +24,7 @@ export class ModelSpeed {
   #busySinceMs = 0;
   /** Time for which the board's capacity has delayed the next batch. */
   #heldMs = 0;
+  #assumedCostPerMs: number | null = null;
 
   get tokensInFlight(): number {
     return this.#tokensInFlight;
@@ -36,18 +39,21 @@ export class ModelSpeed {
     this.#heldMs += heldMs;
   }
 
-  startBatch(texts: number, paddedTokens: number, usefulTokens: number, nowMs: number): RunningBatch {
+  startBatch(texts: number, paddedTokens: number, usefulTokens: number, nowMs: number, boardMs = 0): RunningBatch {
     if (this.#tokensInFlight === 0 && this.#heldMs === 0) this.#busySinceMs = nowMs;
     const heldMs = this.#heldMs;
     this.#heldMs = 0;
     this.#tokensInFlight += usefulTokens;
-    return { texts, paddedTokens, usefulTokens, heldMs };
+    return { texts, paddedTokens, usefulTokens, heldMs, boardMs };
   }
 
-  /** Takes a computed batch as a measure of the speed. */
-  measure({ texts, paddedTokens, heldMs }: RunningBatch, computeMs: number, nowMs: number): void {
-    this.#rate.record(batchCost(texts, paddedTokens), workingMs(nowMs - this.#busySinceMs, computeMs, heldMs));
+  /** Takes a computed batch as a measure of the speed. Returns the time that it counts for. */
+  measure({ texts, paddedTokens, heldMs, boardMs }: RunningBatch, computeMs: number, nowMs: number): number {
+    const busyMs = workingMs(nowMs - this.#busySinceMs, computeMs, heldMs);
+    // A board lets the first texts after a pause through at once: that is not its speed.
+    this.#rate.record(batchCost(texts, paddedTokens), Math.max(busyMs, boardMs));
     this.#busySinceMs = nowMs;
+    return busyMs;
   }
 
   /** Notes that a batch is over, computed or not. */
@@ -55,19 +61,19 @@ export class ModelSpeed {
     this.#tokensInFlight -= usefulTokens;
   }
 
-  /** Takes a batch that was computed before the first request as a measure of the speed until there is a better one. */
-  assume(tokens: number, computeMs: number): void {
-    if (this.costPerMs() === null && computeMs > 0) this.#rate.record(batchCost(1, tokens), computeMs);
+  /** Takes a speed for the present one until a batch is measured. */
+  assume(costPerMs: number): void {
+    this.#assumedCostPerMs ??= costPerMs;
   }
 
   /** Null before anything is known of the speed. */
   costPerMs(): number | null {
-    return this.#rate.costPerMs();
+    return this.#rate.costPerMs() ?? this.#assumedCostPerMs;
   }
 
   /** Time to compute so many tokens; null before anything is known of the speed. */
   msFor(tokens: number): number | null {
-    const costPerMs = this.#rate.costPerMs();
+    const costPerMs = this.costPerMs();
     return costPerMs === null ? null : (tokens * usualCostPerToken) / costPerMs;
   }
 

@@ -125,6 +125,8 @@ export type EmbeddingModelConfig = Parameters<typeof decideLanePlan>[0] &
     readonly weightOf?: (tenant: string) => number;
     /** Limits the model to the board's capacity. */
     readonly gate?: ComputeGate;
+    /** Tokens a millisecond that were measured in an earlier run; null: not measured. */
+    readonly rememberedSpeed?: number | null;
   };
 
 /** Returns the engine of the model's processes; THORMESH_ONNXRUNTIME_DIR overrides the configuration. */
@@ -228,6 +230,8 @@ export async function openEmbeddingModel(
     ...(config.weightOf === undefined ? {} : { weightOf: config.weightOf }),
     ...(config.gate === undefined ? {} : { gate: config.gate }),
   });
+  const { rememberedSpeed = null } = config;
+  if (rememberedSpeed !== null) queue.rememberSpeed(rememberedSpeed);
   opened.resolve(queue);
   return {
     found,

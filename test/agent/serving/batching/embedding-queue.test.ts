@@ -634,3 +634,23 @@ test("a batch that fails fails its texts only; the next is computed", async () =
   runner.batches[1]!.answer();
   expect((await next).vector[0]).toBe(2);
 });
+
+test.each([0, 0.001, 5])("after a warm-up of %d ms the times of the queue are known", (computeMs) => {
+  const queue = new EmbeddingQueue({ next: () => null }, () => {});
+  expect([queue.expectedWaitMs("default", 100), queue.computeMs(100), queue.drainMs()]).toEqual([null, null, null]);
+  queue.assumeSpeed(64, computeMs);
+  const request = queue.open(new AbortController().signal, { tokens: 10_000, texts: 100 });
+  for (const ms of [queue.expectedWaitMs("default", 20_000), queue.computeMs(100)]) {
+    expect(ms).toBeGreaterThan(0);
+    expect(ms).toBeLessThan(60_000);
+  }
+  request.close();
+});
+
+test("a speed that is remembered from an earlier run goes before that of the warm-up", () => {
+  const queue = new EmbeddingQueue({ next: () => null }, () => {});
+  queue.rememberSpeed(0.1);
+  queue.assumeSpeed(60, 1);
+  expect(queue.computeMs(100)).toBeCloseTo(1_000, 6);
+  expect(queue.measurements().warmUpSpeed).toBeCloseTo(100 / 1.2, 6);
+});

@@ -11,24 +11,33 @@ test("nothing is known before the first batch", () => {
 
 test("times of tokens follow from the speed: each costs a fifth more than itself", () => {
   const speed = new ModelSpeed();
-  speed.assume(60, 10);
+  speed.assume(10);
   expect([speed.costPerMs(), speed.msFor(100), speed.msFor(0)]).toEqual([10, 12, 0]);
 });
 
 describe("a speed is assumed", () => {
-  test.each([0, -1])("not from a batch of %d ms", (computeMs) => {
+  test("once", () => {
     const speed = new ModelSpeed();
-    speed.assume(60, computeMs);
-    expect(speed.costPerMs()).toBeNull();
+    speed.assume(200);
+    speed.assume(10);
+    expect(speed.costPerMs()).toBe(200);
   });
 
   test("only as long as none was measured", () => {
     const speed = new ModelSpeed();
-    speed.assume(60, 0.5);
-    expect(speed.costPerMs()).toBe(200);
-    speed.assume(60, 10);
-    expect(speed.costPerMs()).toBe(200);
+    speed.assume(200);
+    const batch = start(speed, 100);
+    expect(speed.measure(batch, 10, 110)).toBe(10);
+    speed.assume(300);
+    expect(speed.costPerMs()).toBeCloseTo(6.4, 10);
   });
+});
+
+test("texts that a board lets through at once after a pause count with the time that its capacity takes for them", () => {
+  const speed = new ModelSpeed();
+  const batch = speed.startBatch(1, 24, 20, 100, 640);
+  expect(speed.measure(batch, 10, 110)).toBe(10);
+  expect(speed.costPerMs()).toBeCloseTo(0.1, 10);
 });
 
 describe("the time of a batch", () => {

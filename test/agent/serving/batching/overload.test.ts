@@ -230,3 +230,20 @@ test.each(times(12, (seed) => ({ seed })))(
       expect(done(name)).toBeGreaterThanOrEqual((shares[index] as number) - batch);
   },
 );
+
+test("a burst after the start is admitted as far as the warm-up's speed carries it: no request is late", async () => {
+  const { outcomes } = await simulateQueue({
+    // 60 requests at once, of which the model computes four a second.
+    clients: times(60, (index) =>
+      eager("default", index, 20, { ask: () => times(20, () => 32), refusedMs: () => 60_000 }),
+    ),
+    endMs: 20_000,
+    costPerMs: () => 3,
+    limits: { requestTimeoutMs: 10_000, queueMs: 10_000 },
+  });
+  const first = outcomes.filter(({ startedMs }) => startedMs === 0);
+  const count = (kind: string) => first.filter((outcome) => outcome.kind === kind).length;
+  expect(count("late")).toBe(0);
+  expect(count("answered")).toBeGreaterThan(10);
+  expect(count("refused")).toBeGreaterThan(10);
+});

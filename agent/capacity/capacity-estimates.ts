@@ -1,0 +1,153 @@
+import { type Static, Type } from "@sinclair/typebox";
+import type { Memory } from "#agent/power/calibration/board-figures.ts";
+import { explainMistakes } from "#platform/explain-schema-error.ts";
+import { bounds, TimeMs } from "#protocol/bounds.ts";
+import { CapacityEstimate } from "#protocol/messages.ts";
+import {
+  type CapacityDecision,
+  confidenceOf,
+  decideCapacityEstimate,
+  type SeenWork,
+  type SpeedEstimate,
+} from "./decide-capacity-estimate.ts";
+import type { MeasuredCapacity } from "./scale-by-measured.ts";
+
+/** Capacity of a mode as it was known before service: by calibration, or as the board states it. */
+export interface StatedCapacity {
+  /** Texts a second, above 0. */
+  readonly qps: number;
+  readonly source: "calibrated" | "profile";
+  readonly calibratedAtMs: number | null;
+}
+
+const Kept = Type.Object({
+  model: CapacityEstimate.properties.model,
+  modeName: CapacityEstimate.properties.modeName,
+  tokensPerS: Type.Number({ exclusiveMinimum: 0, maximum: bounds.tokens }),
+  tokensPerText: Type.Number({ exclusiveMinimum: 0, maximum: bounds.tokens }),
+  source: CapacityEstimate.properties.source,
+  evidenceMs: Type.Number({ minimum: 0 }),
+  atMs: TimeMs,
+});
+type Kept = Static<typeof Kept>;
+
+/** Pairs of model and mode that are remembered. */
+const maxEstimates = 64;
+const KeptEstimates = Type.Array(Kept, { maxItems: maxEstimates });
+
+/** Length of texts that is assumed before any was seen. */
+const usualTokensPerText = 32;
+/** Confidence from which on an estimate replaces the figures of the board's profile. */
+const minConfidence = 0.5;
+/** Change from which on the figures that the agent decides by follow the estimate: they are announced to the fleet. */
+const adoptFrom = 0.1;
+
+const keyOf = (model: string, modeName: string | null) => JSON.stringify([model, modeName]);
+
+/** Estimates of the rate that this device carries, by model and power mode; kept from one run to the next. */
+export class CapacityEstimates {
+  readonly #memory: Memory;
+  readonly #nowMs: () => number;
+  readonly #stated: (model: string, modeName: string | null) => StatedCapacity | null;
+  /** The most recently corrected last. */
+  readonly #kept = new Map<string, Kept>();
+  /** Texts a second that the agent decides by, by key. */
+  readonly #adopted = new Map<string, number>();
+  #changed = false;
+
+  /** @param stated capacity that is known without a measurement in service */
+  constructor(
+    memory: Memory,
+    stated: (model: string, modeName: string | null) => StatedCapacity | null,
+    nowMs: () => number,
+  ) {
+    this.#memory = memory;
+    this.#stated = stated;
+    this.#nowMs = nowMs;
+    for (const each of this.#recall()) this.#kept.set(keyOf(each.model, each.modeName), each);
+  }
+
+  /**
+   * Corrects an estimate by what the model did in this mode.
+   * @param warmUpTokensPerS speed of the model's warm-up; null: not known
+   */
+  observe(
+    model: string,
+    modeName: string | null,
+    warmUpTokensPerS: number | null,
+    seen: SeenWork,
+  ): CapacityDecision["rule"] {
+    const { estimate, rule } = decideCapacityEstimate(this.#speed(model, modeName, warmUpTokensPerS), seen);
+    if (estimate === null || rule === "idle" || !(estimate.tokensPerS > 0)) return rule;
+    const key = keyOf(model, modeName);
+    this.#kept.delete(key);
+    this.#kept.set(key, { model, modeName, ...estimate, atMs: Math.round(this.#nowMs()) });
+    if (this.#kept.size > maxEstimates) this.#kept.delete(this.#kept.keys().next().value as string);
+    this.#changed = true;
+    return rule;
+  }
+
+  /** Returns the present estimate; null when nothing is known. */
+  of(model: string, modeName: string | null, warmUpTokensPerS: number | null): CapacityEstimate | null {
+    const speed = this.#speed(model, modeName, warmUpTokensPerS);
+    if (speed === null) return null;
+    const { tokensPerS, tokensPerText, source } = speed;
+    return { model, modeName, qps: tokensPerS / tokensPerText, tokensPerText, confidence: confidenceOf(speed), source };
+  }
+
+  /** Returns the speed in service, as measured by this run or an earlier one, in tokens a second; null: not measured. */
+  measuredTokensPerS(model: string, modeName: string | null): number | null {
+    const kept = this.#kept.get(keyOf(model, modeName));
+    return kept === undefined || confidenceOf(kept) < minConfidence ? null : kept.tokensPerS;
+  }
+
+  /** Returns the capacities of a model's modes that were measured with confidence, and that a later calibration does not replace. */
+  measured(model: string): readonly MeasuredCapacity[] {
+    return [...this.#kept].flatMap(([key, each]) => {
+      const { modeName, atMs } = each;
+      if (each.model !== model || modeName === null || confidenceOf(each) < minConfidence) return [];
+      if (this.#isOutdated(each)) return [];
+      return [{ modeName, qps: this.#adopt(key, each.tokensPerS / each.tokensPerText), atMs }];
+    });
+  }
+
+  /** Keeps what has changed for the next run. */
+  save(): void {
+    if (!this.#changed) return;
+    this.#changed = false;
+    this.#memory.save(JSON.stringify([...this.#kept.values()]));
+  }
+
+  #adopt(key: string, qps: number): number {
+    const before = this.#adopted.get(key);
+    if (before !== undefined && Math.abs(qps / before - 1) <= adoptFrom) return before;
+    this.#adopted.set(key, qps);
+    return qps;
+  }
+
+  #speed(model: string, modeName: string | null, warmUpTokensPerS: number | null): SpeedEstimate | null {
+    const kept = this.#kept.get(keyOf(model, modeName));
+    if (kept !== undefined && !this.#isOutdated(kept)) return kept;
+    const stated = this.#stated(model, modeName);
+    const tokensPerText = kept?.tokensPerText ?? usualTokensPerText;
+    if (stated?.source === "calibrated")
+      return { tokensPerS: stated.qps * tokensPerText, tokensPerText, source: "calibrated", evidenceMs: 0 };
+    if (warmUpTokensPerS !== null)
+      return { tokensPerS: warmUpTokensPerS, tokensPerText, source: "probe", evidenceMs: 0 };
+    if (stated === null) return null;
+    return { tokensPerS: stated.qps * tokensPerText, tokensPerText, source: "profile", evidenceMs: 0 };
+  }
+
+  #isOutdated({ model, modeName, atMs }: Kept): boolean {
+    return (this.#stated(model, modeName)?.calibratedAtMs ?? 0) > atMs;
+  }
+
+  #recall(): readonly Kept[] {
+    try {
+      const content: unknown = JSON.parse(this.#memory.load() ?? "[]");
+      return explainMistakes(KeptEstimates, content).length === 0 ? (content as Kept[]) : [];
+    } catch {
+      return []; // what can't be read is measured again
+    }
+  }
+}

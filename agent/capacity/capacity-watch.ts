@@ -1,0 +1,81 @@
+import type { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
+import { type WorkDone, workBetween } from "#agent/serving/batching/work-record.ts";
+import type { CapacityEstimate } from "#protocol/messages.ts";
+import type { CapacityEstimates } from "./capacity-estimates.ts";
+
+/** A loaded model and its queue. */
+export interface WatchedModel {
+  readonly id: string;
+  readonly queue: Pick<EmbeddingQueue, "measurements">;
+}
+
+export interface CapacityWatchParts {
+  readonly estimates: CapacityEstimates;
+  readonly models: () => readonly WatchedModel[];
+  /** Name of the present power mode; null: unknown. */
+  readonly modeName: () => string | null;
+  /** Returns true when requests were refused for want of capacity since the last call, and others were in progress all the time. */
+  readonly overloaded: () => boolean;
+  /** A monotonic clock. */
+  readonly realMs: () => number;
+  /** Speed of the agent's clock, in whose time all rates are. */
+  readonly speed: number;
+}
+
+interface Stretch {
+  readonly atMs: number;
+  readonly modeName: string | null;
+  readonly done: ReadonlyMap<WatchedModel["queue"], WorkDone>;
+}
+
+/** Looks at the models' queues every few seconds, and corrects the estimates by what they did. */
+export class CapacityWatch {
+  readonly #parts: CapacityWatchParts;
+  #last: Stretch | null = null;
+
+  constructor(parts: CapacityWatchParts) {
+    this.#parts = parts;
+  }
+
+  /** Ends a stretch; one in which the power mode changed says nothing. */
+  observe(): void {
+    const { estimates, models, modeName: currentMode, realMs, speed } = this.#parts;
+    const modeName = currentMode();
+    const atMs = realMs();
+    const watched = models();
+    const overloaded = this.#parts.overloaded();
+    const before = this.#last;
+    this.#last = { atMs, modeName, done: new Map(watched.map(({ queue }) => [queue, queue.measurements().work])) };
+    if (before === null || before.modeName !== modeName) return;
+    for (const { id, queue } of watched) {
+      const then = before.done.get(queue);
+      if (then === undefined) continue;
+      const { saturated, partial } = workBetween(then, queue.measurements().work);
+      const inClockTime = (work: typeof saturated) => ({
+        ...work,
+        busyMs: work.busyMs * speed,
+        boardMs: work.boardMs * speed,
+      });
+      const windowMs = (atMs - before.atMs) * speed;
+      estimates.observe(id, modeName, this.#warmUp(queue), {
+        saturated: inClockTime(saturated),
+        partial: inClockTime(partial),
+        windowMs,
+        // Who of several models was the cause is not known.
+        overloaded: overloaded && watched.length === 1,
+      });
+    }
+  }
+
+  /** Returns the estimates for the loaded models in the present mode. */
+  present(): CapacityEstimate[] {
+    const { estimates, models, modeName } = this.#parts;
+    return models().flatMap(({ id, queue }) => estimates.of(id, modeName(), this.#warmUp(queue)) ?? []);
+  }
+
+  /** Tokens a second of the warm-up, in the agent's time. */
+  #warmUp(queue: WatchedModel["queue"]): number | null {
+    const { warmUpSpeed } = queue.measurements();
+    return warmUpSpeed === null ? null : (warmUpSpeed * 1000) / this.#parts.speed;
+  }
+}

@@ -1,0 +1,31 @@
+import type { PowerModeProfile } from "#protocol/messages.ts";
+
+/** Capacity of a mode that was measured in service. */
+export interface MeasuredCapacity {
+  readonly modeName: string;
+  /** Texts a second. */
+  readonly qps: number;
+  readonly atMs: number;
+}
+
+/**
+ * Returns modes with their measured capacities. A mode that was not measured is scaled like the one that was measured last: a board that is
+ * slower than its profile in one mode is slower in the others.
+ */
+export function scaleByMeasured(
+  modes: readonly PowerModeProfile[],
+  measured: readonly MeasuredCapacity[],
+): readonly PowerModeProfile[] {
+  if (measured.length === 0) return modes;
+  const stated = new Map(modes.map(({ name, capacityQps }) => [name, capacityQps]));
+  const known = new Map(measured.map(({ modeName, qps }) => [modeName, qps]));
+  const newest = measured
+    .filter(({ modeName }) => (stated.get(modeName) ?? 0) > 0)
+    .reduce<MeasuredCapacity | null>((best, each) => (best === null || each.atMs > best.atMs ? each : best), null);
+  const ratio = newest === null ? 1 : newest.qps / (stated.get(newest.modeName) as number);
+  return modes.map((mode) => {
+    const { name, capacityQps } = mode;
+    const own = known.get(name) ?? (capacityQps === null ? null : capacityQps * ratio);
+    return { ...mode, capacityQps: own };
+  });
+}

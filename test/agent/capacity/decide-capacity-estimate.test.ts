@@ -1,0 +1,162 @@
+import { describe, expect, test } from "bun:test";
+import {
+  confidenceOf,
+  decideCapacityEstimate,
+  type SeenWork,
+  type SpeedEstimate,
+} from "#agent/capacity/decide-capacity-estimate.ts";
+import { noWork, type Work } from "#agent/serving/batching/work-record.ts";
+
+const tokensPerText = 20;
+/** Work of so many texts of 20 tokens in batches of eight, in this time. */
+const work = (texts: number, busyMs: number, boardMs = 0): Work => ({
+  texts,
+  tokens: texts * tokensPerText,
+  cost: texts * tokensPerText * 1.2,
+  busyMs,
+  boardMs,
+});
+const idle: SeenWork = { saturated: noWork, partial: noWork, windowMs: 2_000, overloaded: false };
+const seen = (more: Partial<SeenWork>): SeenWork => ({ ...idle, ...more });
+const estimate = (qps: number, source: SpeedEstimate["source"], evidenceMs = 0): SpeedEstimate => ({
+  tokensPerS: qps * tokensPerText,
+  tokensPerText,
+  source,
+  evidenceMs,
+});
+const qpsOf = (speed: SpeedEstimate | null) => (speed === null ? null : speed.tokensPerS / speed.tokensPerText);
+
+describe("a saturated model shows its capacity", () => {
+  test.each([
+    { name: "a twentieth of the profile", factor: 0.05 },
+    { name: "half of it", factor: 0.5 },
+    { name: "twice it", factor: 2 },
+    { name: "twenty times it", factor: 20 },
+  ])("at once: $name", ({ factor }) => {
+    for (const source of ["profile", "probe", "served", "calibrated", "saturated"] as const) {
+      const before = estimate(350, source, 600_000);
+      const after = decideCapacityEstimate(before, seen({ saturated: work(350 * factor * 2, 2_000) }));
+      expect(after.rule).toBe("saturated");
+      expect(qpsOf(after.estimate)).toBeCloseTo(350 * factor, 6);
+      expect(after.estimate?.source).toBe("saturated");
+    }
+  });
+
+  test("without anything known before", () => {
+    const { estimate: after } = decideCapacityEstimate(null, seen({ saturated: work(34, 2_000) }));
+    expect(after).toEqual({ tokensPerS: 340, tokensPerText: 20, source: "saturated", evidenceMs: 2_000 });
+  });
+
+  test("which is refined by more of the same, and surer", () => {
+    const first = estimate(100, "saturated", 2_000);
+    const { estimate: after } = decideCapacityEstimate(first, seen({ saturated: work(220, 2_000) }));
+    expect(qpsOf(after)).toBeCloseTo(103, 6);
+    expect(after?.evidenceMs).toBeCloseTo(4_000, -1);
+    expect(confidenceOf(after as SpeedEstimate)).toBeGreaterThan(confidenceOf(first));
+  });
+
+  test("in texts of the present length", () => {
+    const longer: Work = { texts: 20, tokens: 4_000, cost: 5_000, busyMs: 2_000, boardMs: 0 };
+    const { estimate: after } = decideCapacityEstimate(estimate(100, "saturated"), seen({ saturated: longer }));
+    expect([after?.tokensPerS, after?.tokensPerText, qpsOf(after ?? null)]).toEqual([2_000, 200, 10]);
+  });
+
+  test("not in a moment", () => {
+    const before = estimate(100, "probe");
+    expect(decideCapacityEstimate(before, seen({ saturated: work(1, 399) })).rule).toBe("idle");
+    expect(decideCapacityEstimate(before, seen({ saturated: work(1, 400) })).rule).toBe("saturated");
+  });
+
+  test("after texts that the board let through at once, too", () => {
+    const { estimate: after } = decideCapacityEstimate(null, seen({ saturated: work(20, 1_000, 2_000) }));
+    expect(qpsOf(after)).toBe(10);
+  });
+});
+
+describe("requests that are refused while few texts wait for the model", () => {
+  test("lower the estimate to what was served", () => {
+    const before = estimate(350, "probe");
+    const { rule, estimate: after } = decideCapacityEstimate(
+      before,
+      seen({ partial: work(34, 300), overloaded: true }),
+    );
+    expect([rule, qpsOf(after), after?.source]).toEqual(["overloaded", 17, "saturated"]);
+  });
+
+  test("raise it no further than what was served does", () => {
+    const { rule } = decideCapacityEstimate(estimate(10, "probe"), seen({ partial: work(34, 300), overloaded: true }));
+    expect(rule).toBe("exceeded");
+  });
+});
+
+describe("more than was thought possible", () => {
+  test("raises the estimate to it", () => {
+    const { rule, estimate: after } = decideCapacityEstimate(estimate(10, "profile"), seen({ partial: work(60, 500) }));
+    expect([rule, qpsOf(after), after?.source]).toEqual(["exceeded", 30, "served"]);
+  });
+
+  test("is not a batch that began before, nor texts that the board has still to work off", () => {
+    const before = estimate(10, "saturated", 60_000);
+    for (const partial of [work(30, 3_000), work(30, 300, 3_000)])
+      expect(decideCapacityEstimate(before, seen({ partial })).rule).toBe("served");
+  });
+});
+
+describe("batches under partial load", () => {
+  const twiceAsFast = seen({ partial: work(8, 200, 0) }); // 40 texts a second
+  test("move a hint slowly: half of the way in twenty seconds of computing", () => {
+    let speed: SpeedEstimate | null = estimate(10, "profile");
+    for (let window = 0; window < 100; window += 1) speed = decideCapacityEstimate(speed, twiceAsFast).estimate;
+    expect(qpsOf(speed)).toBeCloseTo(20, 1);
+    expect(speed?.source).toBe("served");
+  });
+
+  test.each(["saturated", "calibrated"] as const)("raise a capacity that is %s slower still", (source) => {
+    let speed: SpeedEstimate | null = estimate(10, source);
+    for (let window = 0; window < 100; window += 1) speed = decideCapacityEstimate(speed, twiceAsFast).estimate;
+    expect(qpsOf(speed)).toBeGreaterThan(10.2);
+    expect(qpsOf(speed)).toBeLessThan(10.5);
+    expect(speed?.source).toBe(source);
+  });
+
+  test("never lower it: a lone text is slower than a full batch", () => {
+    const before = estimate(100, "saturated", 10_000);
+    expect(qpsOf(decideCapacityEstimate(before, twiceAsFast).estimate)).toBeCloseTo(100, 9);
+  });
+
+  test("are no evidence when they are too short", () => {
+    const { rule } = decideCapacityEstimate(estimate(10, "probe"), seen({ partial: work(1, 99) }));
+    expect(rule).toBe("idle");
+  });
+
+  test("are the first estimate where nothing is known", () => {
+    const { estimate: after } = decideCapacityEstimate(null, seen({ partial: work(10, 500) }));
+    expect(after).toEqual({ tokensPerS: 400, tokensPerText: 20, source: "served", evidenceMs: 500 });
+  });
+});
+
+describe("an idle device", () => {
+  test("knows nothing that it did not know", () => {
+    expect(decideCapacityEstimate(null, idle)).toEqual({ rule: "idle", measuredTokensPerS: null, estimate: null });
+    expect(decideCapacityEstimate(null, { ...idle, windowMs: 0 }).estimate).toBeNull();
+  });
+
+  test("keeps its estimate and loses confidence: half of the evidence in half a day", () => {
+    const before = estimate(100, "saturated", 8_000);
+    const { estimate: after } = decideCapacityEstimate(before, { ...idle, windowMs: 12 * 3_600_000 });
+    expect(after).toEqual({ ...before, evidenceMs: 4_000 });
+  });
+});
+
+test.each([
+  ["profile", 0, 0.1],
+  ["probe", 0, 0.3],
+  ["served", 0, 0.3],
+  ["served", 20_000, 0.4],
+  ["calibrated", 0, 0.8],
+  ["saturated", 0, 0.6],
+  ["saturated", 4_000, 0.8],
+  ["saturated", 1e12, 1],
+] as const)("confidence of %s after %d ms: %d", (source, evidenceMs, confidence) => {
+  expect(confidenceOf({ source, evidenceMs })).toBeCloseTo(confidence, 6);
+});
