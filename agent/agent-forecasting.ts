@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import type { Registry } from "prom-client";
 import { type AccuracyWindow, accuracyWindows, registerAccuracyMetrics } from "#forecast/accuracy/accuracy-metrics.ts";
-import { type LiveAccuracy, StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
+import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { createForecaster } from "#forecast/create-forecaster.ts";
 import { createCalendar } from "#forecast/data/calendar.ts";
-import type { ReloadableForecaster } from "#forecast/forecaster.ts";
 import { NightTraining } from "#forecast/night/night-training.ts";
 import { createTrainedModels } from "#forecast/night/trained-models.ts";
 import { registerTrainingMetrics } from "#forecast/night/training-metrics.ts";
@@ -30,15 +29,8 @@ export interface AgentForecastingParts {
   readonly log: Logger;
 }
 
-/** The agent's forecaster, the accuracy of its forecasts, and the training of its model by night. */
-export interface AgentForecasting {
-  readonly forecaster: ReloadableForecaster;
-  readonly accuracy: LiveAccuracy;
-  readonly nightTraining: NightTraining;
-  accuracyOf(window: AccuracyWindow): ReturnType<LiveAccuracy["figures"]>;
-}
-
-export function createAgentForecasting(parts: AgentForecastingParts): AgentForecasting {
+/** Creates the agent's forecaster, the accuracy of its forecasts, and the training of its model by night. */
+export function createAgentForecasting(parts: AgentForecastingParts) {
   const { config, stateDir, database, storage, record, hung, metrics, nowMs, log } = parts;
   const { forecast } = config;
   const storedText = (name: string) => createStoredText(database, name, storage);

@@ -4,13 +4,12 @@ import { NightTrainingConfig } from "#forecast/night/night-training-config.ts";
 import { ClockSection } from "#platform/clock.ts";
 import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { logLevels } from "#platform/log.ts";
+import { literals, strict } from "#platform/schema-parts.ts";
 import { amount, bounds, httpUrlPattern, Identifier, record } from "#protocol/bounds.ts";
 import { AgentRole } from "#protocol/messages.ts";
 import { ModelSourceConfig } from "./model-source-config.ts";
 import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";
-
-const strict = { additionalProperties: false } as const;
 
 /** Everything an agent can be told. Every key has a default; `{}` is a valid configuration. */
 export const AgentConfig = Type.Object(
@@ -30,10 +29,7 @@ export const AgentConfig = Type.Object(
       Path,
       "directory of the records, one agent each; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/agent",
     ),
-    logLevel: Type.Union(
-      logLevels.map((level) => Type.Literal(level)),
-      { default: "info", description: "least severe lines that are logged" },
-    ),
+    logLevel: { ...literals(...logLevels), default: "info", description: "least severe lines that are logged" },
     advertiseUrl: orNull(
       Type.String({
         pattern: httpUrlPattern,

@@ -3,6 +3,7 @@ import { systemClock } from "#platform/clock.ts";
 import { describeError } from "#platform/errors.ts";
 import type { Logger } from "#platform/log.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
+import { isProcessAlive } from "#platform/process/is-process-alive.ts";
 import type { SafetyStore } from "./store/store.ts";
 
 export interface LeaseTimes {
@@ -12,16 +13,6 @@ export interface LeaseTimes {
 }
 
 const leaseTimes: LeaseTimes = { forMs: 15_000, renewMs: 3000 };
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it is alive and belongs to another user.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
-}
 
 export type ControllerLease = ReturnType<typeof createControllerLease>;
 
@@ -58,7 +49,8 @@ export function createControllerLease(
   /** Removes the lease of a process of this machine that has ended without giving it back. */
   const clearDead = async () => {
     const [otherHost, pid] = (await store.lease())?.holder.split("/") ?? [];
-    if (otherHost === host && !isAlive(Number(pid))) await store.giveUpLease((await store.lease())?.holder ?? "");
+    if (otherHost === host && !isProcessAlive(Number(pid)))
+      await store.giveUpLease((await store.lease())?.holder ?? "");
   };
   return {
     /** Waits until no other controller holds it, then renews it periodically; false when `signal` aborted first. */

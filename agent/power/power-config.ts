@@ -1,29 +1,22 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { integer, number, orNull } from "#platform/config-fields.ts";
+import { integer, number, orNull, Path } from "#platform/config-fields.ts";
+import { literals, strict } from "#platform/schema-parts.ts";
 import { assumedPhysics, boardPresets } from "./device/board-presets.ts";
 import { SleepConfig } from "./sleep/sleep-config.ts";
 
-const strict = { additionalProperties: false } as const;
-const command = (name: string, description: string) =>
-  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
-    default: [name],
-    minItems: 1,
-    maxItems: 64,
-    description,
-  });
+const Command = Type.Array(Path, { minItems: 1, maxItems: 64 });
+const command = (name: string, description: string) => ({ ...Command, default: [name], description });
 const path = (value: string, description: string) => Type.String({ default: value, maxLength: 4096, description });
 
 /** Choice of the mode. The thresholds: 300 and 100 queries a second are those of the boards it was first used on. */
 export const PowerPolicy = Type.Object(
   {
-    kind: Type.Union(
-      ["forecast", "threshold", "fixed"].map((kind) => Type.Literal(kind as "forecast" | "threshold" | "fixed")),
-      {
-        default: "forecast",
-        description:
-          "forecast: the mode that carries the coming peak with the least power (by the two thresholds where the board's figures are unknown); threshold: by highQps and lowQps; fixed: fixedMode",
-      },
-    ),
+    kind: {
+      ...literals("forecast", "threshold", "fixed"),
+      default: "forecast",
+      description:
+        "forecast: the mode that carries the coming peak with the least power (by the two thresholds where the board's figures are unknown); threshold: by highQps and lowQps; fixed: fixedMode",
+    },
     fixedMode: orNull(
       Type.String({ minLength: 1, maxLength: 64 }),
       "the mode of the fixed policy; null: the most capable one",
@@ -75,7 +68,7 @@ export const JetsonConfig = Type.Object(
   {
     nvpmodel: command("nvpmodel", "command that reads the power modes"),
     nvpmodelSet: orNull(
-      Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 64 }),
+      Command,
       "command that sets modes; null: nvpmodel itself as root, else the power helper if its socket exists",
     ),
     helperSocket: Type.String({
@@ -98,10 +91,11 @@ export type JetsonConfig = Static<typeof JetsonConfig>;
 
 export const SimulatedConfig = Type.Object(
   {
-    preset: Type.Union(
-      Object.keys(boardPresets).map((name) => Type.Literal(name as keyof typeof boardPresets)),
-      { default: "thor-t5000", description: "board that is simulated" },
-    ),
+    preset: {
+      ...literals(...(Object.keys(boardPresets) as (keyof typeof boardPresets)[])),
+      default: "thor-t5000",
+      description: "board that is simulated",
+    },
     capacityScale: Type.Number({
       default: 1,
       exclusiveMinimum: 0,
@@ -125,12 +119,11 @@ export type SimulatedConfig = Static<typeof SimulatedConfig>;
 
 export const PowerConfig = Type.Object(
   {
-    board: Type.Union(
-      ["auto", "jetson", "simulated", "none"].map((kind) =>
-        Type.Literal(kind as "auto" | "jetson" | "simulated" | "none"),
-      ),
-      { default: "auto", description: "auto: jetson where nvpmodel is found, else none" },
-    ),
+    board: {
+      ...literals("auto", "jetson", "simulated", "none"),
+      default: "auto",
+      description: "auto: jetson where nvpmodel is found, else none",
+    },
     policy: PowerPolicy,
     jetson: JetsonConfig,
     simulated: SimulatedConfig,

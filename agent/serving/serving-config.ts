@@ -1,22 +1,14 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
+import { strict } from "#platform/schema-parts.ts";
 import { modelSettings, SettingsByModel } from "./models/model-settings.ts";
 import { engineConfig } from "./onnxruntime/engine-options.ts";
 import { TracingConfig } from "./tracing/tracing-config.ts";
 
 /** Restricted because tenants are part of metrics and messages. */
-const TenantName = Type.String({
-  pattern: "^[A-Za-z0-9._-]{1,64}$",
-  description: "tenant of requests with this key",
-});
-const TenantKey = Type.Object(
-  {
-    key: ApiKeyText,
-    tenant: TenantName,
-  },
-  { additionalProperties: false },
-);
+const TenantName = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$", description: "tenant of requests with this key" });
+const TenantKey = Type.Object({ key: ApiKeyText, tenant: TenantName }, strict);
 
 /** Configuration of an agent's serving. */
 export const ServingConfig = Type.Object(

@@ -145,8 +145,7 @@ export class Serving {
       },
       "serving",
     );
-    this.#grpc = await openGrpc({
-      config,
+    this.#grpc = await openGrpc(config, {
       authenticator,
       log,
       embedder,

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isAlive } from "#agent/power/calibration/profile-file.ts";
 import { UsageError } from "#platform/errors.ts";
+import { isProcessAlive } from "#platform/process/is-process-alive.ts";
 
 /**
  * Locks a model's directory for one training: two would overwrite each other's checkpoints and models. The lock of a killed training is
@@ -17,7 +17,7 @@ export async function lockForTraining(directory: string): Promise<() => Promise<
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     const holder = Number(await readFile(path, "utf8").catch(() => ""));
-    if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && isAlive(holder)) {
+    if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && isProcessAlive(holder)) {
       throw new UsageError(
         `process ${holder} is training into ${directory}: wait for it, or give --out another directory (if it is no training, delete ${path})`,
       );

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { AgentConfig } from "#agent/config.ts";
 import { type Calibration, withCalibration } from "#agent/power/calibration/board-profile.ts";
 import {
-  isAlive,
   profileFileName,
   readProfile,
   readSweep,
@@ -18,6 +17,7 @@ import { systemClock } from "#platform/clock.ts";
 import { UsageError } from "#platform/errors.ts";
 import { defaultStateDir } from "#platform/files/default-state-dir.ts";
 import { createLogger } from "#platform/log.ts";
+import { isProcessAlive } from "#platform/process/is-process-alive.ts";
 import { dayMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
@@ -79,7 +79,7 @@ async function beginSweep(
   const found = await readSweep(path);
   if (found.kind !== "read") return fresh;
   const old = found.content;
-  if (old.pid !== process.pid && isAlive(old.pid)) {
+  if (old.pid !== process.pid && isProcessAlive(old.pid)) {
     throw new Error(`another calibration is running (process ${old.pid})`);
   }
   const returnToModeId = old.board === about.board ? old.returnToModeId : currentModeId;

@@ -1,12 +1,7 @@
 import { join } from "node:path";
 import { calibrationFor } from "#agent/power/calibration/board-profile.ts";
-import {
-  isAlive,
-  profileFileName,
-  readProfile,
-  readSweep,
-  sweepFileName,
-} from "#agent/power/calibration/profile-file.ts";
+import { profileFileName, readProfile, readSweep, sweepFileName } from "#agent/power/calibration/profile-file.ts";
+import { isProcessAlive } from "#platform/process/is-process-alive.ts";
 import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const advice = "run thormesh calibrate while no agent is serving here";
@@ -20,7 +15,7 @@ export async function checkProfile(stateDir: string, model: string): Promise<Che
   const sweep = await readSweep(join(stateDir, sweepFileName));
   if (sweep.kind === "read") {
     const done = sweep.content.done.map((mode) => mode.name).join(", ") || "no mode yet";
-    if (isAlive(sweep.content.pid)) return note(name, `a calibration is running: ${done} done`);
+    if (isProcessAlive(sweep.content.pid)) return note(name, `a calibration is running: ${done} done`);
     return note(name, `a calibration was interrupted: ${done} done`, "run thormesh calibrate to resume it");
   }
   const read = await readProfile(join(stateDir, profileFileName));

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Static, Type } from "@sinclair/typebox";
 import { explainMistakes } from "#platform/explain-schema-error.ts";
 import type { Logger } from "#platform/log.ts";
+import { isProcessAlive } from "#platform/process/is-process-alive.ts";
 import { record, TimeMs } from "#protocol/bounds.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import { applyCalibration, type Calibration, calibrationFor } from "./board-profile.ts";
@@ -14,7 +15,7 @@ import {
   type ObservedMinute,
   uncorrected,
 } from "./decide-correction.ts";
-import { isAlive, profileFileName, readProfile, readSweep, sweepFileName } from "./profile-file.ts";
+import { profileFileName, readProfile, readSweep, sweepFileName } from "./profile-file.ts";
 
 /** Keeps a text from one run of the agent to the next. */
 export interface Memory {
@@ -122,7 +123,7 @@ export function createBoardFigures(options: {
     /** Returns the reason to leave the board alone while a calibration uses it; null when it is free. */
     async busyReason(): Promise<string | null> {
       const sweep = await readSweep(sweepPath);
-      if (sweep.kind !== "read" || sweep.content.pid === process.pid || !isAlive(sweep.content.pid)) return null;
+      if (sweep.kind !== "read" || sweep.content.pid === process.pid || !isProcessAlive(sweep.content.pid)) return null;
       return `thormesh calibrate is using the board (process ${sweep.content.pid})`;
     },
   };

@@ -1,9 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 
-const strict = { additionalProperties: false } as const;
 const Amount = Type.Number({ minimum: 0 });
-const orNull = <T extends typeof Amount>(schema: T) => Type.Union([schema, Type.Null()]);
 
 /** Figures of one mode, measured under load. */
 export const MeasuredMode = Type.Object(
@@ -18,7 +17,7 @@ export const MeasuredMode = Type.Object(
     busyWatts: orNull(Amount),
     /** Mean input power with the model loaded and no load. */
     idleWatts: orNull(Amount),
-    maxTemperatureC: Type.Union([Type.Number(), Type.Null()]),
+    maxTemperatureC: orNull(Type.Number()),
     measuredAtMs: Type.Integer({ minimum: 0 }),
   },
   strict,

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { orNull, strict } from "#platform/schema-parts.ts";
 import { BoardProfile, MeasuredMode } from "./board-profile.ts";
 
 /** Names of the files in an agent's state directory. */
@@ -20,11 +21,11 @@ export const SweepState = Type.Object(
     texts: Type.String(),
     targetP95Ms: Type.Number(),
     /** Mode of the board before the sweep; null when unknown. */
-    returnToModeId: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
+    returnToModeId: orNull(Type.Integer({ minimum: 0 })),
     startedAtMs: Type.Integer({ minimum: 0 }),
     done: Type.Array(MeasuredMode, { maxItems: 32 }),
   },
-  { additionalProperties: false },
+  strict,
 );
 export type SweepState = Static<typeof SweepState>;
 
@@ -61,14 +62,4 @@ export async function writeWhole(path: string, content: BoardProfile | SweepStat
   const temporary = `${path}.${process.pid}`;
   await writeFile(temporary, `${JSON.stringify(content, null, 2)}\n`);
   await rename(temporary, path);
-}
-
-/** Returns true for a process that exists, also one of another user. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

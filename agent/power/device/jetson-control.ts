@@ -4,24 +4,10 @@ import type { JetsonConfig } from "#agent/power/power-config.ts";
 import type { PowerFaults } from "#agent/power/power-faults.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerControl, SetModeResult } from "./device.ts";
-import { asksForReboot, byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "./parse-nvpmodel.ts";
-import { type CommandOutcome, runCommand } from "./run-command.ts";
+import { byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "./parse-nvpmodel.ts";
+import { outcomeToText, runCommand } from "./run-command.ts";
+import { runNvpmodel } from "./run-nvpmodel.ts";
 import { askPowerHelper } from "./set-mode/ask-power-helper.ts";
-
-function outcomeToText(command: readonly string[], outcome: CommandOutcome, timeoutMs: number): string {
-  const name = command.join(" ");
-  const output = outcome.output.trim().split("\n").at(-1) ?? "";
-  switch (outcome.kind) {
-    case "not-started":
-      return `${name} can't be run: ${output}`;
-    case "timed-out":
-      return `${name} did not end within ${timeoutMs} ms`;
-    case "exited":
-      return `${name} exited with ${outcome.exitCode}${output === "" ? "" : `: ${output}`}`;
-    default:
-      return outcome.kind satisfies never;
-  }
-}
 
 /** Way to set modes: a command, or the power helper. */
 export type ModeSetter =
@@ -37,12 +23,7 @@ export function modeSetter({ nvpmodelSet, nvpmodel, helperSocket }: JetsonConfig
 
 async function runSetter(setter: ModeSetter, modeId: number, timeoutMs: number): Promise<SetModeResult> {
   if (setter.kind === "helper") return await askPowerHelper(setter.socketPath, modeId, timeoutMs);
-  const command = [...setter.command, "-m", String(modeId)];
-  const outcome = await runCommand(command, timeoutMs);
-  if (asksForReboot(outcome.output))
-    return { kind: "reboot-required", reason: `mode ${modeId} needs a reboot, which is never done automatically` };
-  if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
-  return { kind: "failed", reason: outcomeToText(command, outcome, timeoutMs) };
+  return await runNvpmodel(setter.command, modeId, timeoutMs);
 }
 
 /** Controls power modes by nvpmodel. A mode that asks for a reboot is left out from then on. */

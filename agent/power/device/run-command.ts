@@ -71,3 +71,17 @@ export async function runCommand(
     clearTimeout(timer);
   }
 }
+
+/** Returns the sentence about a command that did not do what it should. */
+export function outcomeToText(command: readonly string[], outcome: CommandOutcome, timeoutMs: number): string {
+  const name = command.join(" ");
+  const lastLine = outcome.output.trim().split("\n").at(-1) ?? "";
+  switch (outcome.kind) {
+    case "not-started":
+      return `${name} can't be run: ${lastLine}`;
+    case "timed-out":
+      return `${name} did not end within ${timeoutMs} ms`;
+    case "exited":
+      return `${name} exited with ${outcome.exitCode}${lastLine === "" ? "" : `: ${lastLine}`}`;
+  }
+}

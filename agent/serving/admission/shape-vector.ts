@@ -4,7 +4,7 @@
  */
 export function shapeVector(
   raw: Float32Array,
-  wanted: { readonly dimensions?: number; readonly normalize: boolean },
+  wanted: { readonly dimensions?: number | null | undefined; readonly normalize: boolean },
 ): Float32Array {
   const vector = raw.slice(0, wanted.dimensions ?? raw.length);
   if (!wanted.normalize) return vector;

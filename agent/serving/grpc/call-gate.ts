@@ -47,13 +47,8 @@ type StreamListener = (
   rawHeaders: string[],
 ) => void;
 
-interface HeaderMeasure {
-  readonly bytes: number;
-  /** Number of `authorization` headers. */
-  readonly authorizations: number;
-}
-
-function measureHeaders(rawHeaders: readonly string[]): HeaderMeasure {
+/** Measures a call's headers: names and values in bytes, and the number of `authorization` headers. */
+function measureHeaders(rawHeaders: readonly string[]) {
   let bytes = 0;
   let authorizations = 0;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
@@ -167,7 +162,7 @@ export class CallGate {
   /** @throws ServiceError where the call is not allowed. */
   #admit(
     headers: IncomingHttpHeaders,
-    measure: HeaderMeasure,
+    measure: ReturnType<typeof measureHeaders>,
     connection: Connection,
   ): { readonly rule: MethodRule; readonly tenant: string; readonly trusted: boolean } {
     const { authenticator, limits } = this.#parts;

@@ -63,7 +63,7 @@ export function createEmbedWriter(
   const valuesTag = ((embedding.fields["values"]?.id ?? 0) << 3) | lengthDelimited;
   if (vectorTag > 127 || valuesTag > 127) throw new Error("a field's number takes more than a byte. This is a bug.");
   return (result, { normalize = true, dimensions }) => {
-    const shape = { normalize, ...(dimensions === undefined ? {} : { dimensions }) };
+    const shape = { normalize, dimensions };
     const size = Math.min(dimensions ?? Number.POSITIVE_INFINITY, result.dimension) * Float32Array.BYTES_PER_ELEMENT;
     const innerSize = 1 + varintLength(size) + size;
     const wholeSize = 1 + varintLength(innerSize) + innerSize;

@@ -87,12 +87,12 @@ export function embeddingService(parts: {
     call.on("cancelled", () => client.abort());
     if (call.cancelled) client.abort();
     const result = await embedder.embed({
-      // An empty field counts as absent: many clients can't leave one out.
-      model: model === "" ? undefined : model,
+      model,
       inputs,
       inputsField: "inputs",
       dimensions,
       truncate,
+      // An empty field counts as absent: many clients can't leave one out.
       promptName: prompt_name === "" ? undefined : prompt_name,
       latencyBudgetMs: latencyBudgetMs(call),
       tenant: open.tenant,

@@ -18,14 +18,24 @@ import { loadProtos } from "./protos.ts";
 import { reflectionPackages, reflectionRules, reflectionService } from "./reflection-service.ts";
 import { type MethodRule, methodRules, type ServiceRules, serviceDefinition } from "./service-definition.ts";
 
-export interface GrpcServerOptions {
+/** Parts of the agent that gRPC serves. */
+export interface GrpcParts {
+  /** Shared with the HTTP API, so that wrong keys are counted together. */
+  readonly authenticator: Authenticator;
+  readonly embedder: Embedder;
+  readonly view: ServingView;
+  /** True while requests for vectors are answered. */
+  readonly ready: () => boolean;
+  readonly tracing: Tracing | undefined;
+  readonly log: Logger;
+}
+
+export interface GrpcServerOptions extends GrpcParts {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
   readonly apiKeys: readonly ApiKey[];
   readonly insecure: boolean;
-  /** Authenticates by `apiKeys`. */
-  readonly authenticator: Authenticator;
   readonly maxInputs: number;
   /** Maximum size of a request message. */
   readonly maxMessageBytes: number;
@@ -34,12 +44,6 @@ export interface GrpcServerOptions {
   readonly maxConnections: number;
   /** Default: {@link callLimits} and {@link connectionLimits}. */
   readonly limits?: Partial<typeof callLimits & ConnectionLimits>;
-  readonly embedder: Embedder;
-  readonly view: ServingView;
-  /** True while requests for vectors are answered. */
-  readonly ready: () => boolean;
-  readonly tracing: Tracing | undefined;
-  readonly log: Logger;
 }
 
 export interface GrpcServer {
@@ -161,12 +165,10 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     load: () => ({ connections: connections.count(), calls: opened.openCalls(), heldBytes: budget.heldBytes() }),
     async stop(graceMs) {
       health.stop();
-      const finished = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const overdue = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, graceMs);
-      });
-      await Promise.race([finished, overdue]);
+      const ended = Promise.withResolvers<void>();
+      server.tryShutdown(() => ended.resolve());
+      const timer = setTimeout(ended.resolve, graceMs);
+      await ended.promise;
       clearTimeout(timer);
       clearInterval(sweeping);
       server.forceShutdown();

@@ -1,10 +1,6 @@
-import type { Embedder } from "#agent/serving/admission/embedder.ts";
-import type { Authenticator } from "#platform/http/guard/authenticate.ts";
-import type { Logger } from "#platform/log.ts";
 import type { HealthCheck } from "../ports.ts";
 import type { ServingConfig } from "../serving-config.ts";
-import type { Tracing } from "../tracing/tracing.ts";
-import type { ServingView } from "./embedding-service.ts";
+import type { GrpcParts } from "./grpc-server.ts";
 
 /** The gRPC API, or the reason that it is not served. */
 export interface GrpcApi {
@@ -28,17 +24,8 @@ function portFor({ port, grpc }: ServingConfig): number {
  * in `/health`.
  * @throws UsageError when the address, or a configured port, can't be listened on.
  */
-export async function openGrpc(parts: {
-  readonly config: ServingConfig;
-  /** Shared with the HTTP API, so that wrong keys are counted together. */
-  readonly authenticator: Authenticator;
-  readonly embedder: Embedder;
-  readonly view: ServingView;
-  readonly ready: () => boolean;
-  readonly tracing: Tracing | undefined;
-  readonly log: Logger;
-}): Promise<GrpcApi> {
-  const { config, authenticator, embedder, view, ready, tracing, log } = parts;
+export async function openGrpc(config: ServingConfig, parts: GrpcParts): Promise<GrpcApi> {
+  const { log } = parts;
   const { apiKeys, insecure, maxInputs, maxBodyBytes } = config;
   if (!config.grpc.enabled) return { address: null, checks: () => ({}), async stop() {} };
   // Imported late: loading takes time, and an agent without gRPC does not need it.
@@ -47,18 +34,11 @@ export async function openGrpc(parts: {
     const server = await startGrpcServer({
       host: config.grpc.host ?? config.host,
       port: portFor(config),
-      apiKeys,
-      insecure,
-      authenticator,
-      maxInputs,
+      ...{ apiKeys, insecure, maxInputs },
       maxMessageBytes: maxBodyBytes,
       messageMemoryBytes: Math.max(config.grpc.messageMemoryBytes, 4 * maxBodyBytes),
       maxConnections: config.grpc.maxConnections,
-      embedder,
-      view,
-      ready,
-      tracing,
-      log,
+      ...parts,
     });
     log.info({ address: server.address }, "gRPC is served");
     return {

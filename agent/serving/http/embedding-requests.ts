@@ -5,9 +5,12 @@ import { type ErrorCode, ServiceError } from "#platform/errors.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
 
+/** Name of a model in a request. */
+export const modelName = { minLength: 1, maxLength: 128, description: "default: the agent's own" } as const;
+
 /** Fields that the embedding routes have in common. */
 export const embeddingFields = {
-  model: optional(Type.String({ minLength: 1, maxLength: 128, description: "default: the agent's own" })),
+  model: optional(Type.String(modelName)),
   truncate: optional(
     Type.Boolean({ default: true, description: "cut texts longer than the model reads; false: refuse them" }),
   ),
@@ -84,6 +87,25 @@ export function requestContext(
     latencyBudgetMs: latencyBudgetMs(request.headers),
     tenant: tenantOf(callerOf(request)),
     signal: request.signal,
+  };
+}
+
+/** Reads what all embedding requests have in common: the fields of the body, and what is said besides it. */
+export function embeddingRequest(
+  body: {
+    readonly model?: string | null;
+    readonly dimensions?: number | null;
+    readonly truncate?: boolean | null;
+    readonly prompt_name?: string | null;
+  },
+  request: Request,
+) {
+  return {
+    model: body.model ?? undefined,
+    dimensions: body.dimensions ?? undefined,
+    truncate: body.truncate ?? undefined,
+    promptName: body.prompt_name ?? undefined,
+    ...requestContext(request),
   };
 }
 

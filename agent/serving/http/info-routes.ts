@@ -5,8 +5,10 @@ import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { settingsOf } from "#agent/serving/models/model-settings.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
+import { orNull } from "#platform/schema-parts.ts";
 import { type EngineReport, ExecutionProvider, explainEngine } from "../onnxruntime/execution-provider.ts";
 import type { ServingConfig } from "../serving-config.ts";
+import { modelName } from "./embedding-requests.ts";
 
 const Info = Type.Object({
   model_id: Type.String(),
@@ -25,10 +27,11 @@ const Info = Type.Object({
   max_expected_ms: Type.Number({ description: "a request that would take longer gets 429" }),
   cache_bytes: Type.Integer(),
   request_timeout_ms: Type.Integer(),
-  execution_provider: Type.Union([ExecutionProvider, Type.Null()], { description: "null while it is not loaded" }),
-  engine: Type.Union([Type.String(), Type.Null()], {
-    description: "what computes, and why a wanted provider does not; null while the model is not loaded",
-  }),
+  execution_provider: orNull(ExecutionProvider, "null while it is not loaded"),
+  engine: orNull(
+    Type.String(),
+    "what computes, and why a wanted provider does not; null while the model is not loaded",
+  ),
   version: Type.String(),
 });
 
@@ -75,14 +78,7 @@ export function infoRoutes(parts: {
     },
     {
       query: Type.Object({
-        model: Type.Optional(
-          Type.String({
-            minLength: 1,
-            maxLength: 128,
-            description: "default: the agent's own",
-            example: "all-MiniLM-L6-v2",
-          }),
-        ),
+        model: Type.Optional(Type.String({ ...modelName, example: "all-MiniLM-L6-v2" })),
       }),
       detail: describeRoute({
         summary: "A model and the limits within which it is served",

@@ -5,7 +5,7 @@ import { shapeVector } from "#agent/serving/admission/shape-vector.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { optional } from "#platform/http/optional-field.ts";
-import { embeddingErrors, embeddingFields, embeddingHeaders, requestContext } from "./embedding-requests.ts";
+import { embeddingErrors, embeddingFields, embeddingHeaders, embeddingRequest } from "./embedding-requests.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorJson } from "./write-vector.ts";
 
@@ -33,23 +33,14 @@ export function nativeRoutes(embedder: Embedder, maxInputs: number) {
   return new Elysia().post(
     "/api/v1/embed",
     async ({ body, request }) => {
-      const { inputs } = body;
-      const dimensions = body.dimensions ?? undefined;
-      const result = await embedder.embed({
-        model: body.model ?? undefined,
-        inputs,
-        inputsField: "inputs",
-        dimensions,
-        truncate: body.truncate ?? undefined,
-        promptName: body.prompt_name ?? undefined,
-        ...requestContext(request),
-      });
+      const { inputs, dimensions } = body;
+      const result = await embedder.embed({ ...embeddingRequest(body, request), inputs, inputsField: "inputs" });
       const usage = {
         total_tokens: result.tokens,
         duration_ms: Math.round(result.durationMs * 100) / 100,
         truncated_inputs: result.truncatedInputs,
       };
-      const shape = { normalize: body.normalize ?? true, ...(dimensions === undefined ? {} : { dimensions }) };
+      const shape = { normalize: body.normalize ?? true, dimensions };
       return writeAnswer(
         '{"embeddings":[',
         result.vectors,

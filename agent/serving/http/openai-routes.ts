@@ -11,8 +11,8 @@ import {
   embeddingErrors,
   embeddingFields,
   embeddingHeaders,
+  embeddingRequest,
   inputsOf,
-  requestContext,
 } from "./embedding-requests.ts";
 import { writeAnswer } from "./write-answer.ts";
 import { writeVectorBase64, writeVectorJson } from "./write-vector.ts";
@@ -95,23 +95,13 @@ export function openAiRoutes(
     .post(
       "/v1/embeddings",
       async ({ body, request }) => {
-        const { input, encoding_format } = body;
-        const dimensions = body.dimensions ?? undefined;
-        const inputs = inputsOf(input);
-        const result = await embedder.embed({
-          model: body.model ?? undefined,
-          inputs,
-          inputsField: "input",
-          dimensions,
-          truncate: body.truncate ?? undefined,
-          promptName: body.prompt_name ?? undefined,
-          ...requestContext(request),
-        });
+        const inputs = inputsOf(body.input);
+        const result = await embedder.embed({ ...embeddingRequest(body, request), inputs, inputsField: "input" });
         const write =
-          encoding_format === "base64"
+          body.encoding_format === "base64"
             ? (vector: Float32Array) => `"${writeVectorBase64(vector)}"`
-            : (vector: Float32Array) => writeVectorJson(vector);
-        const shape = { normalize: true, ...(dimensions === undefined ? {} : { dimensions }) };
+            : writeVectorJson;
+        const shape = { normalize: true, dimensions: body.dimensions };
         const usage = {
           prompt_tokens: result.tokens,
           total_tokens: result.tokens,

@@ -4,31 +4,33 @@ import type { Registry } from "prom-client";
 import { answerText } from "#platform/http/answer-text.ts";
 import { describeRoute } from "#platform/http/describe-route.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
+import { literals, orNull } from "#platform/schema-parts.ts";
 import { ExecutionProvider } from "../onnxruntime/execution-provider.ts";
 import { healthReport, modelEntry, type ServingState, withoutDetails } from "./health-report.ts";
 
 const ModelEntry = Type.Object({
   id: Type.String(),
   name: Type.String(),
-  kind: Type.Union([Type.Literal("embedding"), Type.Literal("cross-encoder")], {
+  kind: {
+    ...literals("embedding", "cross-encoder"),
     description: "a cross-encoder ranks texts and makes no vectors; its dimension is the number of its labels",
-  }),
+  },
   dimension: Type.Integer(),
   params: Type.Integer(),
-  memory_mb: Type.Union([Type.Integer(), Type.Null()]),
-  latency_p95_ms: Type.Union([Type.Number(), Type.Null()]),
+  memory_mb: orNull(Type.Integer()),
+  latency_p95_ms: orNull(Type.Number()),
   throughput_qps: Type.Number(),
-  status: Type.Union([Type.Literal("loaded"), Type.Literal("available"), Type.Literal("loading")]),
+  status: literals("loaded", "available", "loading"),
   max_tokens: Type.Integer(),
   revision: Type.String(),
   aliases: Type.Array(Type.String()),
   pinned: Type.Boolean(),
-  execution_provider: Type.Union([ExecutionProvider, Type.Null()], { description: "null while it is not loaded" }),
-  problem: Type.Union([Type.String(), Type.Null()], { description: "reason that its last load failed" }),
+  execution_provider: orNull(ExecutionProvider, "null while it is not loaded"),
+  problem: orNull(Type.String(), "reason that its last load failed"),
 });
 
 const Health = Type.Object({
-  status: Type.Union([Type.Literal("healthy"), Type.Literal("degraded"), Type.Literal("stopping")]),
+  status: literals("healthy", "degraded", "stopping"),
   checks: Type.Record(Type.String(), Type.Object({ status: Type.String(), detail: Type.String() })),
   version: Type.String(),
 });

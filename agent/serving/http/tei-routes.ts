@@ -11,6 +11,7 @@ import {
   embeddingErrors,
   embeddingFields,
   embeddingHeaders,
+  embeddingRequest,
   inputsOf,
   requestContext,
   truncationDirection,
@@ -97,20 +98,12 @@ function cosine(a: Float32Array, b: Float32Array): number {
 
 /** `POST /embed`, `/tokenize` and `/similarity` in the shapes of text-embeddings-inference, whose clients work unchanged. */
 export function teiRoutes(embedder: Embedder, maxInputs: number) {
-  const body = TeiEmbedBody(maxInputs);
-  const embed = async (call: { readonly body: Static<typeof body>; readonly request: Request }) => {
-    const { inputs, model, normalize, truncate: mayCut, prompt_name: prompt } = call.body;
-    const dimensions = call.body.dimensions ?? undefined;
-    const result = await embedder.embed({
-      model: model ?? undefined,
-      inputs: inputsOf(inputs),
-      inputsField: "inputs",
-      dimensions,
-      truncate: mayCut ?? undefined,
-      promptName: prompt ?? undefined,
-      ...requestContext(call.request),
-    });
-    const shape = { normalize: normalize ?? true, ...(dimensions === undefined ? {} : { dimensions }) };
+  const schema = TeiEmbedBody(maxInputs);
+  const embed = async ({ body, request }: { readonly body: Static<typeof schema>; readonly request: Request }) => {
+    const { inputs, normalize, dimensions } = body;
+    const common = embeddingRequest(body, request);
+    const result = await embedder.embed({ ...common, inputs: inputsOf(inputs), inputsField: "inputs" });
+    const shape = { normalize: normalize ?? true, dimensions };
     const write = (vector: Float32Array) => writeVectorJson(shapeVector(vector, shape));
     return writeAnswer("[", result.vectors, write, "]", result.truncatedInputs);
   };
@@ -128,11 +121,11 @@ export function teiRoutes(embedder: Embedder, maxInputs: number) {
     });
   return new Elysia()
     .post("/embed", embed, {
-      ...jsonBody(body),
+      ...jsonBody(schema),
       detail: embedDetail("Vectors of texts, in the shape of text-embeddings-inference"),
     })
     .post("/", embed, {
-      ...jsonBody(body),
+      ...jsonBody(schema),
       detail: embedDetail("The same as /embed, for clients of Hugging Face's endpoints, which use no path"),
     })
     .post(

@@ -1,12 +1,6 @@
 import { UsageError } from "#platform/errors.ts";
 import { isRecord, numberAt } from "./json-fields.ts";
 
-export interface LabelsDescription {
-  readonly count: number;
-  /** Index of the label that means that the second text is relevant to the first. */
-  readonly relevant: number;
-}
-
 const relevantNames = /^(entailment|relevant|yes|true|positive|duplicate|paraphrase|equivalent|is_duplicate)$/i;
 /** Number that transformers assumes when a configuration has none. */
 const defaultLabels = 2;
@@ -14,9 +8,10 @@ const defaultLabels = 2;
 /**
  * Reads the labels of a cross-encoder from its config.json; null for other models. The score is the only label, or the one whose name
  * says so, or the second of two without such names ("no" comes before "yes").
+ * @returns the number of labels, and the index of the one that means that the second text is relevant to the first
  * @throws UsageError for three or more labels without such a name.
  */
-export function describeLabels(config: unknown): LabelsDescription | null {
+export function describeLabels(config: unknown): { readonly count: number; readonly relevant: number } | null {
   if (!isRecord(config)) return null;
   const architectures = Array.isArray(config["architectures"]) ? config["architectures"].map(String) : [];
   if (!architectures.some((name) => name.endsWith("ForSequenceClassification"))) return null;

@@ -1,6 +1,6 @@
 import { UsageError } from "#platform/errors.ts";
 import { parseOnnxName } from "./decide-onnx-file.ts";
-import { describeLabels, type LabelsDescription } from "./describe-labels.ts";
+import { describeLabels } from "./describe-labels.ts";
 import { describePooling } from "./describe-pooling.ts";
 import { isRecord, numberAt, stringAt, textsAt } from "./json-fields.ts";
 import type { ModelManifest } from "./model-manifest.ts";
@@ -11,12 +11,6 @@ export interface ModelDirectoryFiles {
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
   /** Parsed JSON files by path, as far as they exist. */
   readonly json: Readonly<Record<string, unknown>>;
-}
-
-export interface DescribedModel {
-  readonly manifest: ModelManifest;
-  /** For people: assumptions made because no file says otherwise. */
-  readonly notes: readonly string[];
 }
 
 /** JSON files that describe a model; tokenizer.json, which is large, is read later. */
@@ -94,13 +88,14 @@ function moduleConfigs(modules: unknown): { type: string; configPath: string }[]
  * Makes the manifest of a directory that has none, from the files that sentence-transformers and Hugging Face's exporters write.
  * @param id name of the model on this machine
  * @param revision tells two states of the directory apart
+ * @returns also notes for people: assumptions made because no file says otherwise
  * @throws UsageError when files are missing, contradict each other, or need something that this program can't do.
  */
 export function describeModelDirectory(
   id: string,
   revision: string,
   { files, json }: ModelDirectoryFiles,
-): DescribedModel {
+): { readonly manifest: ModelManifest; readonly notes: readonly string[] } {
   const notes: string[] = [];
   const onnxPaths = files.map(({ path }) => path).filter((path) => /^(onnx\/)?[^/]+\.onnx$/i.test(path));
   if (onnxPaths.length === 0) throw new UsageError("expected model.onnx or onnx/model*.onnx, got no ONNX file");
@@ -115,29 +110,12 @@ export function describeModelDirectory(
   const firstPooling = Object.keys(json).find((path) => /^\d+_Pooling\//.test(path)) ?? null;
   const poolingPath = pathOf("Pooling") ?? firstPooling;
 
-  const labels: LabelsDescription | null = describeLabels(json["config.json"]);
-  const embedding = () => ({
-    kind: "embedding" as const,
-    dimension: describeDimension(json, poolingPath, densePath),
-    pooling:
-      densePath === null
-        ? describePooling(
-            poolingPath === null ? undefined : json[poolingPath],
-            poolingPath ?? "1_Pooling/config.json",
-            notes,
-          )
-        : ("model" as const),
-    relevantLabel: 0,
-  });
-  const what =
-    labels === null
-      ? embedding()
-      : {
-          kind: "cross-encoder" as const,
-          dimension: labels.count,
-          pooling: "model" as const,
-          relevantLabel: labels.relevant,
-        };
+  const labels = describeLabels(json["config.json"]);
+  const pooling = () => {
+    if (labels !== null || densePath !== null) return "model";
+    const config = poolingPath === null ? undefined : json[poolingPath];
+    return describePooling(config, poolingPath ?? "1_Pooling/config.json", notes);
+  };
   const prompts = textsAt(json["config_sentence_transformers.json"], "prompts");
   const defaultPrompt = stringAt(json["config_sentence_transformers.json"], "default_prompt_name") ?? null;
   if (defaultPrompt !== null && prompts[defaultPrompt] === undefined) {
@@ -162,7 +140,10 @@ export function describeModelDirectory(
       source: {},
       files: Object.fromEntries(files.map(({ path, bytes }) => [path, { bytes }])),
       onnx: onnxPaths.map(parseOnnxName),
-      ...what,
+      kind: labels === null ? "embedding" : "cross-encoder",
+      dimension: labels?.count ?? describeDimension(json, poolingPath, densePath),
+      pooling: pooling(),
+      relevantLabel: labels?.relevant ?? 0,
       // Without modules.json the reference is unknown: requests get normalised vectors unless they say otherwise.
       normalise: modules.length === 0 || modules.some(({ type }) => type === "Normalize"),
       maxTokens: Math.max(3, describeMaxTokens(json, notes)),

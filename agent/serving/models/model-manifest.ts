@@ -1,20 +1,14 @@
 import { type Static, Type } from "@sinclair/typebox";
-
+import { literals, strict } from "#platform/schema-parts.ts";
 import type { ModelFileToCheck } from "./files/hash-model-files.ts";
 
-const strict = { additionalProperties: false } as const;
 const ModelFile = Type.Object(
   { sha256: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })), bytes: Type.Integer({ minimum: 0 }) },
   strict,
 );
 
 /** Number format of an ONNX file; `int8` and `q4` are weights of 8 and 4 bits. */
-export const Precision = Type.Union([
-  Type.Literal("fp32"),
-  Type.Literal("fp16"),
-  Type.Literal("int8"),
-  Type.Literal("q4"),
-]);
+export const Precision = literals("fp32", "fp16", "int8", "q4");
 export type Precision = Static<typeof Precision>;
 
 /** One of the ONNX files of a model. Missing fields follow from its name. */
@@ -24,7 +18,7 @@ const OnnxFile = Type.Object(
     path: Type.String({ minLength: 1 }),
     precision: Type.Optional(Precision),
     /** Processors that it was made for. */
-    architecture: Type.Optional(Type.Union([Type.Literal("any"), Type.Literal("x64"), Type.Literal("arm64")])),
+    architecture: Type.Optional(literals("any", "x64", "arm64")),
   },
   strict,
 );
@@ -45,17 +39,14 @@ export const ModelManifest = Type.Object(
     /** ONNX files to choose from, which differ in precision only. */
     onnx: Type.Array(OnnxFile, { minItems: 1, default: [{ path: "model.onnx" }] }),
     /** `embedding`: a text becomes a vector. `cross-encoder`: a pair of texts becomes one number for each label. */
-    kind: Type.Union([Type.Literal("embedding"), Type.Literal("cross-encoder")], { default: "embedding" }),
+    kind: { ...literals("embedding", "cross-encoder"), default: "embedding" },
     /** Length of a vector; of a cross-encoder, the number of its labels. */
     dimension: Type.Integer({ minimum: 1 }),
     /**
      * Pooling of token vectors to one: their mean, the first, or the last of the text's own. `model`: the ONNX file pools itself, for
      * example because a layer follows the pooling.
      */
-    pooling: Type.Union(
-      [Type.Literal("mean"), Type.Literal("cls"), Type.Literal("last-token"), Type.Literal("model")],
-      { default: "mean" },
-    ),
+    pooling: { ...literals("mean", "cls", "last-token", "model"), default: "mean" },
     /** True when the reference implementation scales vectors to length 1. */
     normalise: Type.Boolean(),
     /** Tokens of the longest text, special tokens included; longer texts are cut. */

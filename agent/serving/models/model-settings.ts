@@ -1,33 +1,25 @@
 import { availableParallelism } from "node:os";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { orNull } from "#platform/schema-parts.ts";
 import { type ModelManifest, Precision } from "./model-manifest.ts";
+
+const whole = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum });
 
 /** Settings of how a model is loaded and its texts are batched. */
 export const modelSettings = {
   precision: Type.Union([Type.Literal("auto"), Precision], {
     description: "the ONNX file of a model that is loaded; auto: the most exact one",
   }),
-  threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Null()], {
-    description: "threads that compute; null: one for each core, up to four",
-  }),
-  oneThreadProcesses: Type.Union([Type.Integer({ minimum: 0, maximum: 256 }), Type.Null()], {
-    description: "processes of one thread each that join while the queue is long; null: as many as threads; 0: none",
-  }),
-  batchTokens: Type.Union([Type.Integer({ minimum: 1, maximum: 16_777_216 }), Type.Null()], {
-    description: "max tokens computed together; null: 256 on a CPU, 16384 on a GPU",
-  }),
-  batchTexts: Type.Union([Type.Integer({ minimum: 1, maximum: 4096 }), Type.Null()], {
-    description: "max texts computed together; null: 32 on a CPU, 256 on a GPU",
-  }),
-  paddedLengths: Type.Union(
-    [
-      Type.Array(Type.Integer({ minimum: 1, maximum: 1_048_576 }), { minItems: 1, maxItems: 64, uniqueItems: true }),
-      Type.Null(),
-    ],
-    {
-      description:
-        "lengths in tokens to which texts are padded; null: the longest text of a batch on a CPU, a dozen lengths on a GPU",
-    },
+  threads: orNull(whole(1, 256), "threads that compute; null: one for each core, up to four"),
+  oneThreadProcesses: orNull(
+    whole(0, 256),
+    "processes of one thread each that join while the queue is long; null: as many as threads; 0: none",
+  ),
+  batchTokens: orNull(whole(1, 16_777_216), "max tokens computed together; null: 256 on a CPU, 16384 on a GPU"),
+  batchTexts: orNull(whole(1, 4096), "max texts computed together; null: 32 on a CPU, 256 on a GPU"),
+  paddedLengths: orNull(
+    Type.Array(whole(1, 1_048_576), { minItems: 1, maxItems: 64, uniqueItems: true }),
+    "lengths in tokens to which texts are padded; null: the longest text of a batch on a CPU, a dozen lengths on a GPU",
   ),
 };
 

@@ -19,16 +19,14 @@ async function listFiles(directory: string): Promise<string[]> {
   return inside.flat().sort();
 }
 
-export interface DirectoryContents extends ModelDirectoryFiles {
-  /** Changes when a file of the directory does. */
-  readonly revision: string;
-}
-
 /**
  * Reads the files of a model's directory that describe the model, not its weights and its tokenizer.
+ * @returns also a revision, which changes when a file of the directory does
  * @throws UsageError for JSON that can't be parsed.
  */
-export async function readDirectoryContents(directory: string): Promise<DirectoryContents> {
+export async function readDirectoryContents(
+  directory: string,
+): Promise<ModelDirectoryFiles & { readonly revision: string }> {
   const hash = new Bun.CryptoHasher("sha256");
   const files: { path: string; bytes: number }[] = [];
   for (const path of await listFiles(directory)) {

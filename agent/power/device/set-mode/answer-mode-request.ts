@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { SetModeResult } from "#agent/power/device/device.ts";
-import { asksForReboot, parseNvpmodelConf } from "#agent/power/device/parse-nvpmodel.ts";
-import { runCommand } from "#agent/power/device/run-command.ts";
+import { parseNvpmodelConf } from "#agent/power/device/parse-nvpmodel.ts";
+import { runNvpmodel } from "#agent/power/device/run-nvpmodel.ts";
 import { describeError } from "#platform/errors.ts";
 import { checkTrustedPath } from "#platform/files/check-trusted-path.ts";
 
@@ -82,16 +82,7 @@ export async function answerModeRequest(
   } catch (error) {
     return failed(describeError(error));
   }
-  const outcome = await runCommand(
-    [options.nvpmodelPath, "-m", String(id)],
-    options.commandTimeoutMs,
-    cleanEnvironment,
-  );
-  if (asksForReboot(outcome.output))
-    return { kind: "reboot-required", reason: `mode ${id} needs a reboot, which is never done automatically` };
-  if (outcome.kind === "exited" && outcome.exitCode === 0) return { kind: "set" };
-  const lastLine = outcome.output.trim().split("\n").at(-1) ?? "";
-  if (outcome.kind === "timed-out") return failed(`nvpmodel did not end within ${options.commandTimeoutMs} ms`);
-  if (outcome.kind === "not-started") return failed(`${options.nvpmodelPath} can't be run: ${lastLine}`);
-  return failed(`nvpmodel exited with ${outcome.exitCode}${lastLine === "" ? "" : `: ${lastLine}`}`);
+  const { nvpmodelPath, commandTimeoutMs } = options;
+  const result = await runNvpmodel([nvpmodelPath], id, commandTimeoutMs, cleanEnvironment);
+  return result.kind === "failed" ? failed(result.reason) : result;
 }

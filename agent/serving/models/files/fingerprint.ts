@@ -52,17 +52,16 @@ export function cosine(a: Float32Array, b: Float32Array): number {
   return product / Math.sqrt(squaresA * squaresB);
 }
 
-/** Fingerprint to keep, and the reason why the model's vectors may be wrong; null: none. */
-export interface FingerprintVerdict {
-  readonly keep: Fingerprint;
-  readonly doubt: string | null;
-}
-
 /**
  * Compares a model with the fingerprint of its first load. Files that changed along with the hashes in their manifest make it another
  * model; files that changed without a manifest are doubtful until the record is deleted.
+ * @returns the fingerprint to keep, and the reason why the model's vectors may be wrong; null: none
  */
-export function judgeFingerprint(before: Fingerprint | null, now: Likeness, nowMs: number): FingerprintVerdict {
+export function judgeFingerprint(
+  before: Fingerprint | null,
+  now: Likeness,
+  nowMs: number,
+): { readonly keep: Fingerprint; readonly doubt: string | null } {
   const { model, revision, files, vouched, vectorKey, vector } = now;
   const fresh: Fingerprint = {
     model,

@@ -1,16 +1,15 @@
 import { type Static, Type } from "@sinclair/typebox";
 import catalogJson from "#models/catalog.json" with { type: "json" };
 import { parseConfig } from "#platform/files/read-config.ts";
-
-const strict = { additionalProperties: false } as const;
+import { literals, orNull, strict } from "#platform/schema-parts.ts";
 
 const CatalogFile = Type.Object(
   {
     /** Path within the repository. */
     path: Type.String({ minLength: 1 }),
     /** Null: unknown, the hub's statement counts. */
-    sha256: Type.Union([Type.String({ pattern: "^[0-9a-f]{64}$" }), Type.Null()]),
-    bytes: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+    sha256: orNull(Type.String({ pattern: "^[0-9a-f]{64}$" })),
+    bytes: orNull(Type.Integer({ minimum: 1 })),
   },
   strict,
 );
@@ -20,18 +19,18 @@ const CatalogModel = Type.Object(
     id: Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$", maxLength: 128 }),
     name: Type.String({ minLength: 1 }),
     aliases: Type.Array(Type.String({ minLength: 1 })),
-    kind: Type.Union([Type.Literal("embedding"), Type.Literal("cross-encoder")]),
+    kind: literals("embedding", "cross-encoder"),
     /** Repository of Hugging Face, and a branch, tag or commit of it. */
     source: Type.Object({ repo: Type.String({ pattern: "^[\\w.-]+/[\\w.-]+$" }), revision: Type.String() }, strict),
     /** Required files; others that describe the model are pulled too. */
     files: Type.Array(CatalogFile, { minItems: 2 }),
     dimension: Type.Integer({ minimum: 1 }),
-    pooling: Type.Union([Type.Literal("mean"), Type.Literal("cls"), Type.Literal("last-token"), Type.Literal("model")]),
+    pooling: literals("mean", "cls", "last-token", "model"),
     /** Null: from its own files. */
-    normalise: Type.Union([Type.Boolean(), Type.Null()]),
+    normalise: orNull(Type.Boolean()),
     maxTokens: Type.Integer({ minimum: 3 }),
     prompts: Type.Record(Type.String(), Type.String()),
-    defaultPrompt: Type.Union([Type.String(), Type.Null()]),
+    defaultPrompt: orNull(Type.String()),
     licence: Type.String({ minLength: 1 }),
     /** Approximate number of weights. */
     params: Type.Integer({ minimum: 1 }),

@@ -2,19 +2,11 @@ import { existsSync } from "node:fs";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
+import { isProcessAlive } from "#platform/process/is-process-alive.ts";
 import { PullError } from "./pull-error.ts";
 
 /** Directory in which a model's files are collected before it is installed in one step. */
 export type Staging = Awaited<ReturnType<typeof openStaging>>;
-
-const isRunning = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-};
 
 /** Returns the process id with its start time, because ids are reused. */
 async function stampOf(pid: number): Promise<string> {
@@ -26,7 +18,7 @@ async function stampOf(pid: number): Promise<string> {
 
 async function isHeldBy(stamp: string): Promise<boolean> {
   const pid = Number(stamp.split(" ")[0]);
-  if (!Number.isInteger(pid) || pid <= 0 || !isRunning(pid)) return false;
+  if (!Number.isInteger(pid) || pid <= 0 || !isProcessAlive(pid)) return false;
   return !stamp.includes(" ") || (await stampOf(pid)) === stamp;
 }
 

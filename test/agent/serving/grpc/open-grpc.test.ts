@@ -8,8 +8,7 @@ import { createAuthenticator } from "#platform/http/guard/authenticate.ts";
 import { createLogger } from "#platform/log.ts";
 
 const open = (config: object) =>
-  openGrpc({
-    config: parseConfig(ServingConfig, config, "the test"),
+  openGrpc(parseConfig(ServingConfig, config, "the test"), {
     authenticator: createAuthenticator({ apiKeys: [], log: createLogger("test", "silent") }),
     log: createLogger("test", "silent"),
     embedder: {
