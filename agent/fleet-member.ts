@@ -80,7 +80,6 @@ export class FleetMember {
     await this.#reporter.publishPresence();
   }
 
-  /** Publishes that the agent is offline and disconnects. */
   async leave(): Promise<void> {
     await this.#reporter.publishDisconnect(this.#parts.self.presence("offline"));
     await this.#parts.broker.stop();

@@ -1,4 +1,3 @@
-/** Identity of this agent while the process runs. */
 export interface AgentIdentity {
   readonly fleet: string;
   readonly agentId: string;

@@ -3,7 +3,6 @@ import { integer, number, orNull } from "#platform/config-fields.ts";
 
 const text = { minLength: 1, maxLength: 2048 } as const;
 
-/** Source of the models of `thormesh models pull`. */
 export const ModelSourceConfig = Type.Object(
   {
     url: orNull(

@@ -61,7 +61,6 @@ export function createPeers(parts: {
       const [oldest] = online.keys();
       if (online.size > limits.maxPeers && oldest !== undefined) online.delete(oldest);
     },
-    /** Forgets an agent whose retained presence was deleted: it has left the fleet. */
     forget(agentId: string) {
       online.delete(agentId);
     },

@@ -3,15 +3,11 @@ import { hourMs } from "#platform/time.ts";
 
 /** Part of the board's power that does not work. */
 export type PowerFaultKind =
-  /** The list of modes can't be read. */
   | "mode-list"
-  /** The present mode can't be read. */
   | "mode-query"
-  /** The mode can't be set. */
   | "mode-set"
   /** The sensors give no readings. */
   | "sensors"
-  /** The readings lack the input power. */
   | "power-reading";
 
 export interface PowerFault {

@@ -70,7 +70,6 @@ export class PowerGovernor {
     this.#parts = parts;
   }
 
-  /** Learns the modes and the mode the board is in. */
   start(): Promise<void> {
     this.#running = (async () => {
       this.#modes = await this.#parts.control.modes();

@@ -6,7 +6,6 @@ import type { EnergyAccount } from "./energy/energy-account.ts";
 import type { EnergyMeter } from "./energy/energy-meter.ts";
 import type { PowerFault } from "./power-faults.ts";
 
-/** Figures behind the metrics, read at every scrape. */
 export interface PowerFigures {
   readonly meter: Pick<EnergyMeter, "totals" | "gapMs">;
   readonly account: Pick<EnergyAccount, "attributed" | "unattributedJ" | "recent">;

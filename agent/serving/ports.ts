@@ -4,7 +4,6 @@ import type { AgentRole, RefusalCause } from "#protocol/messages.ts";
 export interface ServedRequest {
   /** The model's id, also when an alias was asked for. */
   readonly model: string;
-  /** The tenant that is charged. */
   readonly tenant: string;
   readonly texts: number;
   readonly tokens: number;
@@ -29,7 +28,6 @@ export interface RefusedRequest {
   readonly cause: RefusalCause;
 }
 
-/** Records requests. */
 export interface TrafficSink {
   recordServed(request: ServedRequest): void;
   recordRefused(request: RefusedRequest): void;

@@ -10,7 +10,6 @@ import { TracingConfig } from "./tracing/tracing-config.ts";
 const TenantName = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$", description: "tenant of requests with this key" });
 const TenantKey = Type.Object({ key: ApiKeyText, tenant: TenantName }, strict);
 
-/** Configuration of an agent's serving. */
 export const ServingConfig = Type.Object(
   {
     host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description: "address of the HTTP API" }),

@@ -158,7 +158,6 @@ export function createServingMetrics(
       loadSeconds.observe({ model }, loadMs / 1000);
       restarts.inc({ model }, 0); // present from the start, so that the first loss shows as an increase
     },
-    /** Counts a model's process that was lost and is restarted. */
     recordModelRestart: (model: string) => restarts.inc({ model }),
   };
 }

@@ -57,7 +57,6 @@ export interface ServingOptions {
   readonly rememberedSpeed?: (model: string) => number | null;
   /** Called when a model's process was killed because it did not answer. */
   readonly onHang?: (reason: string) => void;
-  /** More checks of `/health`, by name. */
   readonly extraChecks?: () => Readonly<Record<string, HealthCheck>>;
   /** More routes under the same address, key and error shapes. */
   readonly extraRoutes?: readonly AnyElysia[];
@@ -203,7 +202,6 @@ export class Serving {
     return this.#grpc?.address ?? null;
   }
 
-  /** Number of texts that wait. */
   queueDepth(): number {
     return this.#embedder?.queueDepth() ?? 0;
   }
@@ -225,7 +223,6 @@ export class Serving {
     );
   }
 
-  /** Number of embedding requests in progress. */
   inFlight(): number {
     return this.#embedder?.inFlight() ?? 0;
   }

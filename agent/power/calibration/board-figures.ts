@@ -17,7 +17,6 @@ import {
 } from "./decide-correction.ts";
 import { profileFileName, readProfile, readSweep, sweepFileName } from "./profile-file.ts";
 
-/** Keeps a text from one run of the agent to the next. */
 export interface Memory {
   load(): string | null;
   save(text: string): void;

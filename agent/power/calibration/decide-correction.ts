@@ -36,7 +36,6 @@ const bounded = (factor: number) => Math.min(correctionBounds.highest, Math.max(
 const isPositive = (figure: number | null): figure is number => Number(figure) > 0;
 const towards = (factor: number, target: number) => bounded(factor + step * (bounded(target) - factor));
 
-/** Returns a mode's figures with its correction. */
 export function correctMode(
   mode: PowerModeProfile,
   { capacity, busyWatts, idleWatts }: ModeCorrection,

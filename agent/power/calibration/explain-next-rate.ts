@@ -2,7 +2,6 @@ import type { NextRate } from "./decide-next-rate.ts";
 
 const show = (rate: number): string => `${Number(rate.toPrecision(3))} qps`;
 
-/** Returns the sentence that a person reads about a step of the search. */
 export function explainNextRate(next: NextRate): string {
   switch (next.rule) {
     case "first":

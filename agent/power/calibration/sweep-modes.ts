@@ -4,7 +4,6 @@ import type { MeasuredMode } from "./board-profile.ts";
 import { decideNextRate, type RateTrial } from "./decide-next-rate.ts";
 import { explainNextRate } from "./explain-next-rate.ts";
 
-/** Result of a stretch of load. */
 export interface LoadResult {
   /** Null without answers. */
   readonly p95Ms: number | null;
@@ -38,7 +37,6 @@ export interface SweepTimes {
   /** Without load, for the idle watts. */
   readonly idleMs: number;
   readonly warmUpMs: number;
-  /** Each stretch at a steady rate. */
   readonly stepMs: number;
 }
 

@@ -1,6 +1,5 @@
 import { minuteMs } from "#platform/time.ts";
 
-/** Power mode of a simulated board. */
 export interface SimulatedMode {
   readonly id: number;
   readonly name: string;

@@ -7,7 +7,6 @@ export type SetModeResult =
   | { readonly kind: "reboot-required"; readonly reason: string }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** Reads and sets the board's power mode. */
 export interface PowerControl {
   /** Returns the modes that can be entered without a reboot, the most capable first. */
   modes(): Promise<readonly PowerModeProfile[]>;

@@ -21,7 +21,6 @@ export function createPace(burst: number) {
       workMs += texts * eachMs;
       return waitMs;
     },
-    /** Gives back a turn that was not used. */
     giveBack(texts: number, capacityQps: number) {
       const backMs = texts * (1000 / capacityQps);
       freeAtMs -= backMs;

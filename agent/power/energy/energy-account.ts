@@ -38,7 +38,6 @@ export function createEnergyAccount() {
       }
       return parts;
     },
-    /** Returns the attributed energy since the start. */
     attributed: (): readonly AttributedEnergy[] => [...attributed.values()],
     /** Returns the active energy since the start of minutes without computation; with the attributed it is all active energy. */
     unattributedJ: (): number => unattributedJ,

@@ -1,6 +1,5 @@
 import type { PowerModeProfile } from "#protocol/messages.ts";
 
-/** Mode with all its figures. */
 export type KnownMode = PowerModeProfile & {
   readonly capacityQps: number;
   readonly busyWatts: number;

@@ -34,7 +34,6 @@ export interface ReplayFigures {
   readonly minutesByMode: Readonly<Record<string, number>>;
 }
 
-/** Yields the minutes that count, with their demand. */
 function* judgedMinutes({ demand, judgedFromMinute }: ReplayInputs): Generator<{ minute: number; qps: number }> {
   for (let minute = judgedFromMinute; minute < demand.qps.length; minute += 1) {
     const qps = demand.qps[minute];
@@ -132,7 +131,6 @@ export function replayForesight(inputs: ReplayInputs, utilization: number): numb
   return energyJ;
 }
 
-/** Returns the energy in the most capable mode throughout. */
 export function replayTopMode(inputs: ReplayInputs): number {
   let energyJ = 0;
   for (const { qps } of judgedMinutes(inputs)) energyJ += wattsAt(inputs.modes[0] as KnownMode, qps) * 60;

@@ -1,6 +1,5 @@
 import type { AgentRole } from "#protocol/messages.ts";
 
-/** Peer that announced its sleep. */
 export interface SleepingPeer {
   readonly agentId: string;
   readonly desiredRole: AgentRole | null;

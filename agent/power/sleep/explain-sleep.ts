@@ -2,7 +2,6 @@ import type { SleepDecision } from "./decide-sleep.ts";
 
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 
-/** Returns the sentence that a person reads about a decision. */
 export function explainSleep(decision: SleepDecision): string {
   switch (decision.rule) {
     case "idle":

@@ -21,7 +21,6 @@ function hostOf(url: string): string {
 export interface SleepParts {
   readonly config: SleepConfig;
   readonly agentId: string;
-  /** Announces the sleep and disconnects from the broker. */
   readonly disconnect: () => Promise<void>;
   readonly reconnect: () => Promise<void>;
   readonly log: Logger;
@@ -83,7 +82,6 @@ export class Sleep {
     await this.#parts.reconnect();
   }
 
-  /** Part of the presence message that announces the sleep. */
   asleep(): NonNullable<Presence["asleep"]> {
     return { mac: this.#parts.config.mac };
   }

@@ -1,4 +1,3 @@
-/** A text that waits to be computed. */
 export interface WaitingText {
   readonly tokens: number;
 }

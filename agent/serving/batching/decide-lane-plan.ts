@@ -1,7 +1,6 @@
 import type { ModelSettings } from "#agent/serving/models/model-settings.ts";
 import { type BatchPolicy, defaultLengths } from "./decide-batch.ts";
 
-/** Processes and batches of a model. */
 export interface LanePlan {
   readonly policy: BatchPolicy;
   /** Number of single-threaded processes that take over while the queue is long. */

@@ -1,8 +1,6 @@
-/** A process that computes a model's batches. */
 export interface LaneView {
   /** `wide`: all the model's threads work on one batch. `narrow`: one of several that compute a batch each, on one thread. */
   readonly kind: "wide" | "narrow";
-  /** The process has loaded the model. */
   readonly ready: boolean;
   /** Batches that it was given and has not answered. */
   readonly batches: number;

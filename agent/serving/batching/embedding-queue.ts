@@ -9,11 +9,9 @@ import { QueuedTexts } from "./queued-texts.ts";
 import { inTurn, nextTurn, type OpenRequest, type QueuedText, type QueuedVector } from "./tenant-texts.ts";
 import { addWork, noWork, type WorkDone } from "./work-record.ts";
 
-/** A batch that was sent to the model. */
 export interface SentBatch extends BatchDecision {
   /** Tokens of the texts themselves, without padding. */
   readonly usefulTokens: number;
-  /** Time that each text has waited. */
   readonly waitsMs: readonly number[];
 }
 
@@ -28,7 +26,6 @@ export interface RequestOutline {
   readonly deadlineMs?: number;
 }
 
-/** One request in the queue. */
 export interface QueuedRequest {
   /**
    * Computes texts, in order. Equal texts of the same tenant that wait or are being computed are computed once. May be called again, for the
@@ -69,7 +66,6 @@ export class EmbeddingQueue {
   readonly #fair: FairQueue;
   readonly #speed = new ModelSpeed();
   readonly #texts: QueuedTexts;
-  /** Requests that are not closed. */
   readonly #requests = new Set<OpenRequest>();
   #pumping = false;
   /** Texts that the gate has let through and that are in no batch yet. */
@@ -135,7 +131,6 @@ export class EmbeddingQueue {
     }
   }
 
-  /** Number of texts that wait for a batch. */
   depth(): number {
     return this.#texts.waitingTexts;
   }
@@ -146,7 +141,6 @@ export class EmbeddingQueue {
     return this.#texts.tenants.get(tenant)?.waitingTokens ?? 0;
   }
 
-  /** Number of unanswered requests. */
   openRequests(): number {
     return this.#requests.size;
   }

@@ -1,4 +1,3 @@
-/** A tenant's part of a queue. */
 export interface TenantTurn {
   readonly tenant: string;
   readonly weight: number;
@@ -6,11 +5,9 @@ export interface TenantTurn {
   served: number;
   /** Virtual time among the tenant's own requests. */
   virtualTime: number;
-  /** Its unanswered requests. */
   readonly claims: Set<Claim>;
 }
 
-/** A request's claim on the model. */
 export interface Claim {
   readonly turn: TenantTurn;
   /** Virtual time of its arrival. */
@@ -80,13 +77,11 @@ export class FairQueue {
     turn.served = Math.max(turn.served, this.#virtualTime - credit);
   }
 
-  /** Charges a tenant for work that was sent to the model. */
   charge(turn: TenantTurn, cost: number): void {
     turn.served += cost / turn.weight;
     turn.virtualTime += cost / Math.max(1, turn.claims.size);
   }
 
-  /** Notes that the tenant has its turn now. */
   beginTurn(turn: TenantTurn): void {
     this.#virtualTime = Math.max(this.#virtualTime, turn.served);
   }

@@ -4,7 +4,6 @@ import type { BatchPolicy } from "./decide-batch.ts";
 import { decideLane, decideShare, type LaneView, narrowBatches } from "./decide-lane.ts";
 import type { LanePlan } from "./decide-lane-plan.ts";
 
-/** Computes batches. */
 export interface BatchRunner {
   run(texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult>;
 }
@@ -117,12 +116,10 @@ export class ModelLanes<Runner extends LaneRunner> implements Lanes {
     };
   }
 
-  /** The narrow lanes that are running now. */
   running(): readonly Runner[] {
     return this.#narrow.map(({ runner }) => runner);
   }
 
-  /** Stops the narrow lanes. */
   async stop(): Promise<void> {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = undefined;

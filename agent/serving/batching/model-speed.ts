@@ -4,11 +4,9 @@ import { createDrainRate, workingMs } from "./drain-rate.ts";
 /** Time for which a measured speed is taken for the present one. */
 const freshMs = 2_000;
 
-/** A batch that was sent to the model. */
 export interface RunningBatch {
   readonly texts: number;
   readonly paddedTokens: number;
-  /** Tokens of the texts themselves. */
   readonly usefulTokens: number;
   /** Time for which the board's capacity delayed it. */
   readonly heldMs: number;

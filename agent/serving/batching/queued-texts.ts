@@ -77,7 +77,6 @@ export class QueuedTexts {
     return promise;
   }
 
-  /** Notes that texts are sent to the model. */
   markSent(entries: readonly QueuedText[]): void {
     for (const entry of entries) {
       entry.waits = false;

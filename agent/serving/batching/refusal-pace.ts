@@ -16,7 +16,6 @@ const maxPauseMs = 1_000;
 const budgetShare = 0.1;
 /** Maximum number of delayed refusals, over all tenants. */
 const maxPaused = 512;
-/** Maximum memory of their requests' texts. */
 const maxPausedBytes = 32 * 1024 * 1024;
 
 /**

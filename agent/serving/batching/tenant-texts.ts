@@ -24,14 +24,12 @@ export interface OpenRequest {
   readonly texts: TenantTexts;
   readonly deadlineMs: number;
   readonly unanswered: Map<Waiter, QueuedText>;
-  /** Number of its texts that were sent to the model. */
   sentTexts: number;
   /** Announced texts and tokens that have not entered the queue yet. */
   textsToCome: number;
   tokensToCome: number;
 }
 
-/** A text that waits or is being computed. */
 export interface QueuedText {
   readonly key: string;
   readonly ids: Uint32Array;
@@ -79,7 +77,6 @@ export class TenantTexts {
     this.#ordered = false;
   }
 
-  /** Drops the texts that no longer wait. */
   sweep(): void {
     this.#waiting = this.#waiting.filter((text) => text.waits);
   }

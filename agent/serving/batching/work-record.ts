@@ -1,7 +1,6 @@
 /** Texts that a model has computed, and the time that this took. */
 export interface Work {
   readonly texts: number;
-  /** Tokens of the texts themselves. */
   readonly tokens: number;
   /** Of the batches, padding and overhead included. */
   readonly cost: number;

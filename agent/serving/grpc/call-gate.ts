@@ -97,7 +97,6 @@ export class CallGate {
     server.on("stream", this.#onStream);
   }
 
-  /** The call of a handler's metadata. */
   callOf(metadata: Metadata): OpenCall {
     const call = this.#calls.get(String(metadata.get(callHeader)[0]));
     if (call === undefined) throw new ServiceError("INVALID_REQUEST", "the client closed the connection");

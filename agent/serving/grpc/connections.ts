@@ -4,7 +4,6 @@ import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 
 export interface ConnectionLimits {
-  /** Maximum number of connections of all clients. */
   readonly maxConnections: number;
   /** With keys configured: maximum number of connections that have not shown one yet, in total and per address. */
   readonly maxUnproven: number;
@@ -27,7 +26,6 @@ export const connectionLimits: Omit<ConnectionLimits, "maxConnections"> = {
   unprovenPerS: 32,
 };
 
-/** A client's connection. */
 export interface Connection {
   readonly address: string;
   /** A call on it came with a valid key. */
@@ -118,7 +116,6 @@ export class Connections {
     return false;
   }
 
-  /** Notes that a call on the connection ended. */
   noteCallEnd(connection: Connection): void {
     (connection as Known).idleSinceMs = this.#nowMs();
   }

@@ -40,7 +40,6 @@ export function createEmbedReader(type: protobuf.Type, maxInputs: number): (byte
   };
 }
 
-/** Size of an answer's vectors as messages. */
 export function answerBytes(
   { vectors, dimension }: EmbedResult,
   { dimensions }: Pick<EmbedCall, "dimensions">,

@@ -18,7 +18,6 @@ export interface ServingView {
    * @param detailed false: without details, which name models, paths and addresses
    */
   health(detailed: boolean): Record<string, unknown>;
-  /** Same as `GET /models`. */
   models(): Promise<readonly object[]>;
 }
 

@@ -6,7 +6,6 @@ import { secondMs } from "#platform/time.ts";
 /** Removes everything but printable ASCII, which is all that metadata may hold. */
 const printable = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, "");
 
-/** A failure as grpc-js sends it. */
 export type GrpcFailure = Error & { readonly code: number; readonly details: string; readonly metadata: Metadata };
 
 /**

@@ -37,7 +37,6 @@ export interface GrpcServerOptions extends GrpcParts {
   readonly apiKeys: readonly ApiKey[];
   readonly insecure: boolean;
   readonly maxInputs: number;
-  /** Maximum size of a request message. */
   readonly maxMessageBytes: number;
   /** Maximum memory of all messages, requests and answers. */
   readonly messageMemoryBytes: number;
@@ -50,7 +49,6 @@ export interface GrpcServer {
   /** `host:port` for clients on this machine. */
   readonly address: string;
   readonly methods: readonly MethodRule[];
-  /** Current number of calls and bytes held. */
   load(): { readonly connections: number; readonly calls: number; readonly heldBytes: number };
   /** Tells watching clients, accepts no more calls, waits up to `graceMs` for those in flight, then closes what is left. */
   stop(graceMs: number): Promise<void>;
@@ -62,7 +60,6 @@ const keepaliveTimeoutMs = 20_000;
 const maxIdleMs = 30 * minuteMs;
 /** Maximum number of calls on one connection; the queue's limits apply to all connections together. */
 const maxCallsPerConnection = 1024;
-/** Interval of the check for overdue calls and connections. */
 const sweepMs = 1_000;
 /** Amount of garbage, from incomplete messages, between two collections. */
 const garbageBytes = 32 * 1024 * 1024;

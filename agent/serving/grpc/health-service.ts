@@ -17,7 +17,6 @@ type WatchCall = ServerWritableStream<Buffer, Answer>;
 interface Watch {
   readonly service: string;
   readonly untilMs: number;
-  /** The last status that was sent. */
   sent: ServingStatus | null;
   /** The client has read it; of changes in between it gets only the last. */
   read: boolean;
@@ -34,7 +33,6 @@ const stoppingError = () =>
 const overlongError = () =>
   toGrpcError(new ServiceError("SHUTTING_DOWN", "the watch ended after an hour: start a new one", { retryAfterS: 1 }));
 
-/** The standard health service. */
 export class HealthService {
   readonly implementation: UntypedServiceImplementation = {
     Check: (call: ServerUnaryCall<Buffer, Answer>, send: sendUnaryData<Answer>) => this.#check(call, send),

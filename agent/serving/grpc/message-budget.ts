@@ -1,6 +1,5 @@
 import type { GarbageCollection } from "#platform/process/collect-garbage.ts";
 
-/** A call that holds memory of the budget. */
 export interface BudgetHolder {
   /** Ends the call; its memory has been released by then. */
   end(): void;

@@ -78,7 +78,6 @@ export class OpenCall implements BudgetHolder {
     if (this.#complete) this.#budget.complete(this);
   }
 
-  /** Counts a received part of the message. */
   receive(bytes: number): void {
     const { requestStream, maxMessageBytes, path } = this.rule;
     if (requestStream) return;
@@ -92,7 +91,6 @@ export class OpenCall implements BudgetHolder {
     if (!this.#budget.holdIncoming(this, held)) this.refuse(noMemory());
   }
 
-  /** Notes that the message is complete. */
   complete(): void {
     this.#complete = true;
     this.#budget.complete(this);

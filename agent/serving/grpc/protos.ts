@@ -3,7 +3,6 @@ import embeddingText from "./embedding.proto" with { type: "text" };
 import healthText from "./health.proto" with { type: "text" };
 import reflectionText from "./reflection.proto" with { type: "text" };
 
-/** A parsed .proto file of the server. */
 export interface ProtoFile {
   /** Name by which clients import it. */
   readonly name: string;

@@ -37,7 +37,6 @@ function symbolsOf(object: protobuf.ReflectionObject): string[] {
 /** protoc's encoded google.protobuf.FileDescriptorProto of each file, in base64 (scripts/fixtures/grpc-descriptors.py). */
 const descriptors = new Map(Object.entries(fileDescriptors).map(([name, { descriptor }]) => [name, descriptor]));
 
-/** Maps each symbol to the name of its file. */
 function filesBySymbol(files: readonly ProtoFile[]): ReadonlyMap<string, string> {
   return new Map(
     files.flatMap(({ name, namespace }) =>
@@ -46,7 +45,6 @@ function filesBySymbol(files: readonly ProtoFile[]): ReadonlyMap<string, string>
   );
 }
 
-/** Answers one request. */
 function answerRequest(
   request: Readonly<Record<string, unknown>>,
   services: readonly string[],

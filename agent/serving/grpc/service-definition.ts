@@ -4,7 +4,6 @@ import type protobuf from "protobufjs";
 /** A handler's answer: a message's fields, or the encoded message. */
 export type Answer = Record<string, unknown> | Buffer;
 
-/** Rules of a service's methods, checked before a call. */
 export interface ServiceRules {
   /** Methods that need no key where keys are configured; all others do. */
   readonly openMethods: readonly string[];

@@ -5,7 +5,6 @@ import { type ErrorCode, ServiceError } from "#platform/errors.ts";
 import { callerOf } from "#platform/http/guard/request-caller.ts";
 import { optional } from "#platform/http/optional-field.ts";
 
-/** Name of a model in a request. */
 export const modelName = { minLength: 1, maxLength: 128, description: "default: the agent's own" } as const;
 
 /** Fields that the embedding routes have in common. */

@@ -7,14 +7,12 @@ export interface ServingState {
   readonly version: string;
   /** The default model first. */
   models(): readonly ListedModel[];
-  /** Directories of models that can't be read, with the reasons. */
   leftOut(): ReadonlyMap<string, string>;
   /** Reason that a request for vectors would be refused now; null when it would be answered. */
   notReadyReason(): string | null;
   stopping(): boolean;
   /** Keys are configured: details of the checks are then only for requests with one. */
   readonly keysRequired: boolean;
-  /** The configured execution providers. */
   readonly providers: EngineConfig["executionProviders"];
   /** Checks of parts beyond serving. */
   extraChecks(): Readonly<Record<string, HealthCheck>>;

@@ -74,7 +74,6 @@ const RerankDocumentsAnswer = Type.Object({
   usage: Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer(), truncated_inputs: Type.Integer() }),
 });
 
-/** Headers that tell the client of cut texts. */
 function headersOf({ truncatedInputs }: RerankResult): Record<string, string> {
   return truncatedInputs > 0 ? { "x-truncated-inputs": String(truncatedInputs) } : {};
 }

@@ -7,7 +7,6 @@ const tokensPerPiece = 512;
 /** Memory per character while an answer is written: the text, and its characters' positions without case and accents. */
 const bytesPerCharacter = 7;
 
-/** Writes one JSON array per text, in pieces. */
 function* writePieces(inputs: readonly string[], { texts, tokenizer }: TokenizedTexts): Generator<string> {
   let piece = "[";
   for (const [index, { ids, before, after }] of texts.entries()) {

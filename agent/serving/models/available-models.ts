@@ -109,7 +109,6 @@ export function createAvailableModels(places: readonly string[], choices: OnnxCh
       for (const [directory, reason] of problems) if (directory.toLowerCase() === wanted) return reason;
       return null;
     },
-    /** Directories that are left out, with the reasons. */
     problems: (): ReadonlyMap<string, string> => problems,
     /** Models as of the last refresh. */
     list: (): readonly FoundModel[] => found,

@@ -6,7 +6,6 @@ export interface OnnxChoice {
   readonly precision: Precision | "auto";
   /** `x64`, `arm64`, … as Node names them. */
   readonly architecture: string;
-  /** True when a GPU computes. */
   readonly gpu: boolean;
 }
 

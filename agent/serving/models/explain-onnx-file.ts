@@ -7,7 +7,6 @@ const reasons = {
   "most-exact": "the most exact one",
 } as const;
 
-/** Returns the sentence for a log line or an error. */
 export function explainOnnxFile(decision: OnnxFileDecision): string {
   if (decision.kind === "take") return `${decision.path} (${decision.precision}): ${reasons[decision.rule]}`;
   const { choice, present } = decision;

@@ -37,7 +37,6 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** True for a path of a manifest that stays inside the model's directory. */
 const staysInside = (path: string) => !path.startsWith("/") && !path.split(/[\\/]/).includes("..");
 
 /** Lists the files on which the vectors depend: those about texts, and the chosen weights with the files named after them. */
@@ -93,7 +92,6 @@ function foundModel(
   };
 }
 
-/** True for a directory that looks like a model's. */
 export const isModelDirectory = (directory: string): boolean =>
   [manifestFile, "config.json", "model.onnx", "onnx", "modules.json"].some((file) => existsSync(join(directory, file)));
 

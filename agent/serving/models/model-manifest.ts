@@ -59,7 +59,6 @@ export const ModelManifest = Type.Object(
     defaultPrompt: Type.Union([Type.String(), Type.Null()], { default: null }),
     /** Index of the label that means "relevant", of a cross-encoder with several. */
     relevantLabel: Type.Integer({ minimum: 0, default: 0 }),
-    /** Number of weights. */
     params: Type.Integer({ minimum: 1 }),
   },
   strict,
@@ -69,7 +68,6 @@ export type ModelManifest = Static<typeof ModelManifest>;
 /** A model that was found: its manifest and the paths of its files. */
 export interface FoundModel {
   readonly manifest: ModelManifest;
-  /** ONNX file chosen among the manifest's. */
   readonly modelPath: string;
   readonly precision: Precision;
   /** Expected hash of the ONNX file; null: it is not checked. */

@@ -32,12 +32,10 @@ export const engineConfig = {
 const EngineConfig = Type.Object(engineConfig);
 export type EngineConfig = Static<typeof EngineConfig>;
 
-/** Engine of a model's process. */
 export const WorkerEngine = Type.Object(
   {
     providers: engineConfig.executionProviders,
     onnxruntimeDirectory: engineConfig.onnxruntimeDirectory,
-    /** Directory of this model's engines. */
     engineCacheDirectory: Type.Union([Type.String(), Type.Null()], { default: null }),
     /** Batches that a GPU computes before it is ready. */
     warmUp: Type.Array(Type.Object({ texts: Type.Integer(), paddedTokens: Type.Integer() }), { default: [] }),

@@ -16,7 +16,6 @@ import { checkTrustedPath, findUntrusted } from "#platform/files/check-trusted-p
 /** A file carried by the compiled executable that the system's loader must find on disk. */
 export interface CarriedFile {
   readonly name: string;
-  /** Path inside the executable. */
   readonly embeddedPath: string;
   readonly bytes: number;
   /** Hash of its content in hex: fast enough to check at every start. */

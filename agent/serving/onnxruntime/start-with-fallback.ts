@@ -7,7 +7,6 @@ function mayFallBack({ providers, onnxruntimeDirectory }: WorkerEngine): boolean
   return onnxruntimeDirectory !== null && (providers === "auto" || providers.includes("cpu"));
 }
 
-/** Returns the engine with the carried library instead of the operator's. */
 function carriedEngine(engine: WorkerEngine): WorkerEngine {
   return { ...engine, providers: ["cpu"] satisfies EngineConfig["executionProviders"], onnxruntimeDirectory: null };
 }

@@ -7,7 +7,6 @@ export interface ResidentModel {
   readonly lastUsedMs: number;
   /** True while a request uses it or waits for it. */
   readonly busy: boolean;
-  /** True for a model that is never evicted. */
   readonly pinned: boolean;
   /** True for a model that takes no more requests; its memory is free when its processes have ended. */
   readonly evicting: boolean;

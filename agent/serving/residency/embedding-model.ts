@@ -41,7 +41,6 @@ export interface EmbeddingModel {
   engine(): EngineReport | null;
   /** Resident memory of the model's processes; null when it is unknown. */
   memoryBytes(): Promise<number | null>;
-  /** Ends its processes. */
   stop(): Promise<void>;
 }
 
@@ -117,7 +116,6 @@ async function measureSpeed(
   }
 }
 
-/** Configuration of a model's processes and batches. */
 export type EmbeddingModelConfig = Parameters<typeof decideLanePlan>[0] &
   Pick<ServingConfig, "executionProviders" | "onnxruntimeDirectory" | "tensorrt"> &
   Partial<Pick<ServingConfig, "batchTimeoutMs">> & {

@@ -17,7 +17,6 @@ export function explainLoad(decision: Exclude<LoadDecision, { kind: "load" }>): 
   }
 }
 
-/** Returns the sentence for a log line. */
 export function explainEviction(eviction: Eviction): string {
   return eviction.cause === "idle"
     ? `unused for ${Math.floor(eviction.unusedMs / 1000)} s`

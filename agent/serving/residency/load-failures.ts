@@ -28,7 +28,6 @@ export function createLoadFailures(nowMs: () => number) {
       byId.set(id, { reason, inRow, untilMs: nowMs() + holdMs });
       return holdMs / 1000;
     },
-    /** Removes a model that was loaded. */
     forget: (id: string) => void byId.delete(id),
     /** Returns the last failure while it is too early to try again, else null. */
     holding: (id: string): LoadFailure | null => ((byId.get(id)?.untilMs ?? 0) > nowMs() ? last(id) : null),

@@ -16,7 +16,6 @@ export interface ModelLease {
   release(): void;
 }
 
-/** A model as `/models` shows it. */
 export interface ListedModel {
   readonly found: FoundModel;
   readonly status: "loaded" | "loading" | "available";
@@ -28,7 +27,6 @@ export interface ListedModel {
 }
 
 export interface ModelPoolObserver {
-  /** Called when a request comes for a model. */
   onLookup(loaded: boolean): void;
   onEvicted(model: string, cause: EvictionCause): void;
 }
@@ -110,7 +108,6 @@ export class ModelPool {
     return [...(standard === null ? [] : [standard]), ...others].map((found) => this.#listed(found));
   }
 
-  /** Directories of models that can't be read, with the reasons. */
   leftOut(): ReadonlyMap<string, string> {
     return this.#available.problems();
   }
@@ -142,7 +139,6 @@ export class ModelPool {
     return this.#residents.usedBytes();
   }
 
-  /** Texts that wait for a batch of any model. */
   queueDepth(): number {
     return this.#residents.queueDepth();
   }

@@ -44,7 +44,6 @@ export interface Resident {
 const idOf = ({ found }: Resident) => found.manifest.id;
 const versionOf = ({ manifest }: FoundModel) => `${manifest.id}@${manifest.revision}`;
 
-/** Error of a model that does not answer. */
 export function unavailableModel(id: string, reason: string, retryAfterS = 1): ServiceError {
   return new ServiceError("MODEL_UNAVAILABLE", `model ${id} can't be loaded: ${reason}`, { retryAfterS });
 }
@@ -53,7 +52,6 @@ export function unavailableModel(id: string, reason: string, retryAfterS = 1): S
 export class ResidentModels {
   readonly failures: LoadFailures;
   readonly #options: ResidencyOptions;
-  /** Models that take requests, by id. */
   readonly #entries = new Map<string, Resident>();
   /** Models that take no more requests and still have memory. */
   readonly #evicting = new Set<Resident>();
@@ -72,7 +70,6 @@ export class ResidentModels {
     return this.#entries.get(id);
   }
 
-  /** Lists the models that take requests. */
   present(): readonly Resident[] {
     return [...this.#entries.values()];
   }
@@ -116,7 +113,6 @@ export class ResidentModels {
     }
   }
 
-  /** Ends the lease of one request. */
   release(entry: Resident): void {
     entry.leases -= 1;
     entry.lastUsedMs = this.#options.nowMs();
@@ -157,7 +153,6 @@ export class ResidentModels {
     return this.#residents().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Texts that wait for a batch of any model. */
   queueDepth(): number {
     return this.#all().reduce((sum, { model }) => sum + (model?.queue.depth() ?? 0), 0);
   }

@@ -4,10 +4,8 @@ import { decidePairLengths } from "./decide-pair-lengths.ts";
 import { finishSteps, type ReadText, SliceEncoder, type Steps } from "./encode-in-slices.ts";
 import { tokenTemplate } from "./token-template.ts";
 
-/** A text as the model reads it. */
 export interface TokenizedText {
   readonly ids: Uint32Array;
-  /** The text was longer than the model reads. */
   readonly truncated: boolean;
 }
 

@@ -5,7 +5,6 @@ import type { Steps } from "./encode-in-slices.ts";
 import { isPair, type TextInput } from "./text-input.ts";
 import type { LastQuery, TextTokenizer, TokenizedText } from "./text-tokenizer.ts";
 
-/** An input and its index in the request. */
 export interface PlacedInput {
   readonly index: number;
   readonly input: TextInput;

@@ -2,7 +2,6 @@ import type { RequestStage, TraceAttributes } from "#platform/request-trace.ts";
 import type { ParentContext } from "./trace-context.ts";
 import { varintLength, writeVarint } from "./write-varint.ts";
 
-/** Stage of a request. */
 export interface RecordedStage {
   readonly stage: RequestStage;
   /** Unix time. */

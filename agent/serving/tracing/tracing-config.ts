@@ -1,7 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { integer, number, orNull } from "#platform/config-fields.ts";
 
-/** Export of traces of requests, in OpenTelemetry's protocol over HTTP. */
 export const TracingConfig = Type.Object(
   {
     otlpUrl: orNull(

@@ -1,6 +1,5 @@
 import type { RequestTrace, TraceAttributes } from "#platform/request-trace.ts";
 
-/** A request as it arrives. */
 export interface ArrivedRequest {
   readonly name: string;
   readonly attributes: TraceAttributes;
@@ -19,11 +18,9 @@ export interface ServerTrace extends RequestTrace {
 /** Makes spans of requests and sends them away. */
 export interface Tracing {
   begin(request: ArrivedRequest): ServerTrace;
-  /** Sends the remaining spans, for a short while. */
   stop(): Promise<void>;
 }
 
-/** Agent that the spans are of. */
 export interface TracedService {
   readonly version: string;
   readonly agentId: string;

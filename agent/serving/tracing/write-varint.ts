@@ -10,7 +10,6 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   return end;
 }
 
-/** Number of bytes that {@link writeVarint} writes. */
 export function varintLength(value: number): number {
   let length = 1;
   for (let rest = value; rest > 127; rest >>>= 7) length += 1;

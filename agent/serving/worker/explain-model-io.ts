@@ -4,7 +4,6 @@ const namesOf = (tensors: readonly TensorDescription[]) => tensors.map(({ name }
 const tensorsToText = (tensors: readonly TensorDescription[]) =>
   tensors.map(({ name, type, shape }) => `${name} ${type} [${shape.join(", ")}]`).join("; ") || "none";
 
-/** Returns the sentence for an error. */
 export function explainModelIo(io: Extract<ModelIo, { kind: "unusable" }>): string {
   switch (io.rule) {
     case "unknown-inputs":

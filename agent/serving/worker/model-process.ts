@@ -13,7 +13,6 @@ import type { EngineReport } from "../onnxruntime/execution-provider.ts";
 import { decideBatchDeadline } from "./decide-batch-deadline.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 
-/** Vectors of a batch of texts. */
 export interface BatchResult {
   /** One for each text, in order, not normalised; undefined for a refused text. */
   readonly vectors: readonly (Float32Array | undefined)[];
@@ -32,7 +31,6 @@ export class BatchFailedError extends Error {
   override name = "BatchFailedError";
 }
 
-/** A running child process with a loaded model. */
 export interface ModelProcess {
   readonly pid: number;
   /** Time from the child's start until the model was loaded. */
@@ -107,7 +105,6 @@ async function listenOnce(): Promise<{ path: string; connected: Promise<Socket>;
 
 export interface ModelProcessOptions {
   readonly threads: number;
-  /** Maximum time until the model is loaded. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
   /** Default: the carried ONNX Runtime on the CPU. */

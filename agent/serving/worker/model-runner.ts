@@ -13,7 +13,6 @@ export interface ModelRunnerOptions {
   /** Gives up when the signal aborts. */
   readonly startProcess: (signal: AbortSignal) => Promise<ModelProcess>;
   readonly log: Logger;
-  /** Called after every start that succeeded. */
   readonly onLoaded: (process: ModelProcess) => void;
   /** Called when the process is lost, before it is started again. */
   readonly onLost?: () => void;
@@ -47,7 +46,6 @@ export class ModelRunner {
     return this.#state;
   }
 
-  /** Present process; null while there is none. */
   get process(): ModelProcess | null {
     return this.#process;
   }

@@ -17,7 +17,6 @@ import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 import type { OnnxModel, OnnxModelOptions } from "./onnx-model.ts";
 
 export interface ModelWorkerOptions extends Pick<OnnxModelOptions, "dimension" | "pooling" | "threads"> {
-  /** Unix socket on which the parent listens. */
   readonly socketPath: string;
   readonly modelPath: string;
   /** Expected hash of the ONNX file; null: it is not checked. */
@@ -50,7 +49,6 @@ async function load(options: ModelWorkerOptions, library: OperatorLibrary | null
   }
 }
 
-/** Loads the model and warms up a GPU. */
 async function open(
   options: ModelWorkerOptions,
 ): Promise<{ model: OnnxModel; engine: EngineReport; hashes: FileHashes }> {

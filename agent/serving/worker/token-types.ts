@@ -4,10 +4,8 @@
  */
 const secondText = 0x8000_0000;
 
-/** Marks a token as one of the second text. */
 export const asSecondText = (id: number): number => (id | secondText) >>> 0;
 
-/** Returns the token's id in the vocabulary. */
 export const idOf = (token: number): number => token & ~secondText;
 
 /** Returns BERT's token type: 1 for a token of the second text of a pair, else 0. */

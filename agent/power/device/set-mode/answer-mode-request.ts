@@ -21,7 +21,6 @@ export interface ModeRequestOptions {
   readonly allowedIds: ReadonlySet<number> | null;
   /** Maximum time for a client to send its line. */
   readonly requestTimeoutMs: number;
-  /** Maximum run time of nvpmodel. */
   readonly commandTimeoutMs: number;
 }
 

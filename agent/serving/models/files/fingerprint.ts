@@ -12,7 +12,6 @@ export const Fingerprint = Type.Object({
 });
 export type Fingerprint = Static<typeof Fingerprint>;
 
-/** Fingerprint of a model now. */
 export interface Likeness {
   readonly model: string;
   readonly revision: string;

@@ -4,7 +4,6 @@ import type { FoundModel, ModelManifest } from "#agent/serving/models/model-mani
 import { type CatalogModel, readCatalog } from "#agent/serving/models/pull/catalog.ts";
 import type { Logger } from "#platform/log.ts";
 
-/** Directories of a machine's models. */
 export interface ModelLocations {
   readonly configured: string | null;
   readonly pulled: string;

@@ -5,7 +5,6 @@ import { literals, orNull, strict } from "#platform/schema-parts.ts";
 
 const CatalogFile = Type.Object(
   {
-    /** Path within the repository. */
     path: Type.String({ minLength: 1 }),
     /** Null: unknown, the hub's statement counts. */
     sha256: orNull(Type.String({ pattern: "^[0-9a-f]{64}$" })),
@@ -32,7 +31,6 @@ const CatalogModel = Type.Object(
     prompts: Type.Record(Type.String(), Type.String()),
     defaultPrompt: orNull(Type.String()),
     licence: Type.String({ minLength: 1 }),
-    /** Approximate number of weights. */
     params: Type.Integer({ minimum: 1 }),
   },
   strict,

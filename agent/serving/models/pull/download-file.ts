@@ -37,12 +37,10 @@ export interface Download {
   readonly maxBytes: number;
   /** Free space on the disk for it. */
   readonly roomBytes: number;
-  /** Time for which a server may be silent. */
   readonly timeoutMs: number;
   /** Receives the bytes of the file so far. */
   readonly onProgress: (bytes: number) => void;
   readonly signal: AbortSignal;
-  /** Waits before another attempt. */
   readonly sleep: (ms: number) => Promise<void>;
 }
 

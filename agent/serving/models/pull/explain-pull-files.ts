@@ -1,7 +1,6 @@
 import { explainOnnxFile } from "#agent/serving/models/explain-onnx-file.ts";
 import type { PullDecision } from "./decide-pull-files.ts";
 
-/** Returns the sentence for an error. */
 export function explainPullFiles(decision: Extract<PullDecision, { kind: "refuse" }>): string {
   switch (decision.rule) {
     case "no-onnx-file":

@@ -1,7 +1,6 @@
 import { closeSync } from "node:fs";
 import { openRegularFile } from "#platform/files/read-regular-file.ts";
 
-/** Size and hashes of a file. */
 export interface FileHashes {
   readonly bytes: number;
   readonly sha256: string;

@@ -6,7 +6,6 @@ import { askHub, type HubAccess } from "./hub-request.ts";
 import { PullError } from "./pull-error.ts";
 import { readBounded } from "./read-body.ts";
 
-/** Hub's statement about a file. */
 export interface HubFile {
   readonly path: string;
   readonly bytes: number | null;
@@ -73,7 +72,6 @@ function fromInfo({ sha, siblings, tags }: Static<typeof ModelInfo>): HubListing
   };
 }
 
-/** Returns the files that a repository without a list may have. */
 function guess(onnxPaths: readonly string[]): HubListing {
   const files = [...describingPaths, ...onnxPaths].map((path) => ({ path, bytes: null, sha256: null, gitSha1: null }));
   return { commit: null, licence: null, files, guessed: true };

@@ -4,7 +4,6 @@ import { redirectRefusal } from "#platform/fetch/redirect-target.ts";
 import { secondMs } from "#platform/time.ts";
 import { PullError } from "./pull-error.ts";
 
-/** Address and token of the hub. */
 export interface HubAccess {
   /** Has no "/" at its end. */
   readonly baseUrl: string;
@@ -26,7 +25,6 @@ function waitAsked(response: Response): number | null {
   return Number.isFinite(seconds) && seconds >= 0 ? seconds * secondMs : null;
 }
 
-/** Makes the error of an unexpected answer. */
 function explainStatus(response: Response, what: string, host: string, access: HubAccess): PullError {
   const { status } = response;
   const said = `${host} answered ${status} for ${what}`;

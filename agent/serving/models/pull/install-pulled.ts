@@ -11,7 +11,6 @@ import { PullError } from "./pull-error.ts";
 import type { PulledFile, PullRequest } from "./pull-model.ts";
 import type { Staging } from "./staging.ts";
 
-/** Origin of a model. */
 interface Provenance {
   readonly id: string;
   readonly revision: string;

@@ -2,7 +2,6 @@ import { UsageError } from "#platform/errors.ts";
 import { suggest } from "#platform/near-names.ts";
 import { type CatalogModel, findInCatalog } from "./catalog.ts";
 
-/** Model that `pull` is asked for. */
 export interface WantedModel {
   /** Name on this machine; also its directory. */
   readonly id: string;

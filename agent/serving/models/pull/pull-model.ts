@@ -30,7 +30,6 @@ export interface PulledModel {
   readonly files: readonly PulledFile[];
 }
 
-/** Receives the progress of a pull. */
 export interface PullEvents {
   onPlan(files: readonly string[], totalBytes: number | null): void;
   onProgress(path: string, bytes: number): void;

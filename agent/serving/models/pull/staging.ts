@@ -85,7 +85,6 @@ export async function openStaging(modelsDirectory: string, id: string, version: 
   return {
     /** Still contains the files of an interrupted pull. */
     directory,
-    /** Replaces the model's directory with this one. */
     async install(): Promise<void> {
       await mkdir(dirname(target), { recursive: true });
       if (existsSync(target)) await rename(target, former);
@@ -93,7 +92,6 @@ export async function openStaging(modelsDirectory: string, id: string, version: 
       await rm(former, { recursive: true, force: true });
     },
     discard: () => rm(directory, { recursive: true, force: true }),
-    /** Releases the lock. */
     release: () => rm(lockPath, { force: true }),
   };
 }
