@@ -157,16 +157,8 @@ function explainHold({ rule, figures }: Of<"hold">, decidedWith: DecidedWith): s
 
 /** Explains a decision of `decideActiveAgents` in a sentence. */
 export function explainActiveAgents(decision: ActiveAgentsDecision, decidedWith: DecidedWith): string {
-  switch (decision.kind) {
-    case "hold":
-      return explainHold(decision, decidedWith);
-    case "scale-out":
-      return explainScaleOut(decision, decidedWith);
-    case "scale-in":
-      return explainScaleIn(decision, decidedWith);
-    case "change-modes":
-      throw new Error("a plain decision changes no modes. This is a bug.");
-    default:
-      return decision satisfies never;
-  }
+  if (decision.kind === "hold") return explainHold(decision, decidedWith);
+  if (decision.kind === "scale-out") return explainScaleOut(decision, decidedWith);
+  if (decision.kind === "scale-in") return explainScaleIn(decision, decidedWith);
+  throw new Error("a plain decision changes no modes. This is a bug.");
 }

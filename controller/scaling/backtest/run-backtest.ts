@@ -9,20 +9,24 @@ import { createForecastReplay, type ForecastReplay } from "./replay-forecasts.ts
 import { replayScalingPolicy } from "./scaling-policy-replay.ts";
 import { type FleetState, initialState, type MinuteOutcome, simulateMinute } from "./simulate-fleet.ts";
 
+type CreatePolicy = (fleet: BacktestFleet, rates: readonly number[], target: number) => BacktestPolicy;
+
+const policiesByName = {
+  "static-all": staticAll,
+  "static-peak": (fleet, rates) => staticPeak(fleet, Math.max(...rates)),
+  hpa: (fleet, _rates, target) => hpa(fleet, target),
+  "hpa-slo": (fleet, _rates, target) => hpa(fleet, target),
+  "keda-cron": (fleet, _rates, target) => kedaCron(fleet, target),
+  "keda-cron-slo": (fleet, _rates, target) => kedaCron(fleet, target),
+  threshold,
+  predictive,
+  "fleet-plan": fleetPlan,
+  oracle,
+} satisfies Record<string, CreatePolicy>;
+export type BacktestPolicyName = keyof typeof policiesByName;
+
 /** Policies that come with the program. */
-export const backtestPolicies = [
-  "static-all",
-  "static-peak",
-  "hpa",
-  "hpa-slo",
-  "keda-cron",
-  "keda-cron-slo",
-  "threshold",
-  "predictive",
-  "fleet-plan",
-  "oracle",
-] as const;
-export type BacktestPolicyName = (typeof backtestPolicies)[number];
+export const backtestPolicies = Object.keys(policiesByName) as BacktestPolicyName[];
 
 /** Recorded traffic, a rate for each minute. */
 export interface BacktestTraffic {
@@ -68,37 +72,6 @@ const quantile = 0.995;
 const reversalMinutes = 15;
 /** Additions that are not needed within this time are not counted in the lead time. */
 const maxLeadMinutes = 60;
-
-function createPolicy(
-  name: BacktestPolicyName | ScalingPolicy,
-  fleet: BacktestFleet,
-  rates: readonly number[],
-  target: number,
-): BacktestPolicy {
-  if (typeof name !== "string") return replayScalingPolicy(name, fleet);
-  switch (name) {
-    case "static-all":
-      return staticAll(fleet);
-    case "static-peak":
-      return staticPeak(fleet, Math.max(...rates));
-    case "hpa":
-    case "hpa-slo":
-      return hpa(fleet, target);
-    case "keda-cron":
-    case "keda-cron-slo":
-      return kedaCron(fleet, target);
-    case "threshold":
-      return threshold(fleet);
-    case "predictive":
-      return predictive(fleet);
-    case "fleet-plan":
-      return fleetPlan(fleet);
-    case "oracle":
-      return oracle(fleet);
-    default:
-      return name satisfies never;
-  }
-}
 
 /** Target utilisations that are tried for the tuned policies, cheapest first, and the share of SLO minutes they have to keep. */
 const triedTargets = [0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2];
@@ -181,7 +154,9 @@ export function runBacktest(
   });
 
   function playPolicy(label: string, name: PolicyChoice["policy"], seen: BacktestFleet, target: number): PolicyResult {
-    const policy = createPolicy(name, seen, rates, target);
+    const create: CreatePolicy =
+      typeof name === "string" ? policiesByName[name] : () => replayScalingPolicy(name, seen);
+    const policy = create(seen, rates, target);
     const state: FleetState = initialState(fleet);
     const minutes: MinuteOutcome[] = [];
     for (const [minute, demandQps] of rates.entries()) {

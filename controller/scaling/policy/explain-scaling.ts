@@ -16,21 +16,13 @@ function explainHeld(
   if (seen.frozen !== null) return `frozen: ${seen.frozen}`;
   if (seen.warmUpLeftS > 0) return `listening to the fleet for another ${Math.ceil(seen.warmUpLeftS)} s`;
   if (policy.pause?.kind === "hold") return "paused";
-  if (!decision.limitedBy.some(({ by }) => by === "missing-data")) return null;
-  switch (decision.gap) {
-    case "silent-agents":
-      return `nothing new is known of ${seen.missingData.join(", ")}`;
-    case "no-rate":
-      return "the present rate is not known";
-    case "failed-trigger":
-      return "a trigger can't be read";
-    case "no-forecast":
-      return prediction;
-    case null:
-      return null;
-    default:
-      return decision.gap satisfies never;
-  }
+  if (decision.gap === null || !decision.limitedBy.some(({ by }) => by === "missing-data")) return null;
+  return {
+    "silent-agents": `nothing new is known of ${seen.missingData.join(", ")}`,
+    "no-rate": "the present rate is not known",
+    "failed-trigger": "a trigger can't be read",
+    "no-forecast": prediction,
+  }[decision.gap];
 }
 
 /** Explains a policy's decision in a sentence: what each rule asked for, what limited it, and the change. */

@@ -10,24 +10,16 @@ function explainGap(
   { confidence, leadS, horizonS, maxAgeS }: Rules,
   forecast: PredictionInput["forecast"],
 ): string {
-  switch (rule) {
-    case "no-forecast":
-      return "there is no forecast";
-    case "old-forecast":
-      return `the forecast is ${Math.round(forecast?.ageS ?? 0)} s old, more than ${maxAgeS} s`;
-    case "uncertain": {
-      const levels = (forecast?.quantiles ?? []).map(
-        ({ level, coverage }) => `${level}${coverage === undefined ? "" : ` (held ${coverage})`}`,
-      );
-      return `no quantile of the forecast is above the confidence of ${confidence}: ${levels.join(", ")}`;
-    }
-    case "no-step":
-      return `the forecast has no step from ${leadS} to ${horizonS} s ahead`;
-    case "no-rate":
-      return `the forecast has no rate for ${noRateInS} s ahead`;
-    default:
-      return rule satisfies never;
-  }
+  const levels = (forecast?.quantiles ?? []).map(
+    ({ level, coverage }) => `${level}${coverage === undefined ? "" : ` (held ${coverage})`}`,
+  );
+  return {
+    "no-forecast": "there is no forecast",
+    "old-forecast": `the forecast is ${Math.round(forecast?.ageS ?? 0)} s old, more than ${maxAgeS} s`,
+    uncertain: `no quantile of the forecast is above the confidence of ${confidence}: ${levels.join(", ")}`,
+    "no-step": `the forecast has no step from ${leadS} to ${horizonS} s ahead`,
+    "no-rate": `the forecast has no rate for ${noRateInS} s ahead`,
+  }[rule];
 }
 
 /** Explains a prediction in a sentence. */

@@ -31,15 +31,6 @@ export function readAgentsTrigger(
     return { fault: `${metric} is not known of ${silent.join(", ")}` };
   }
   const sum = values.reduce((total, value) => total + value, 0);
-  switch (aggregate) {
-    case "sum":
-      return { value: sum };
-    case "mean":
-      return { value: sum / values.length };
-    case "max":
-      return { value: Math.max(...values) };
-    case "min":
-      return { value: Math.min(...values) };
-  }
-  return aggregate satisfies never;
+  const aggregates = { sum, mean: sum / values.length, max: Math.max(...values), min: Math.min(...values) };
+  return { value: aggregates[aggregate] };
 }

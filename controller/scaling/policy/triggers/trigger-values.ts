@@ -20,18 +20,13 @@ type Policy = Pick<TriggerPolicy, "fallback" | "formula"> & { readonly triggers:
 /** Upper bound far above any sensible amount, and small enough to be counted in thousandths. */
 const maxAmount = 1e18;
 
-function fallbackReplicas(fallback: NonNullable<Policy["fallback"]>, currentReplicas: number): number {
-  switch (fallback.behavior) {
-    case "static":
-      return fallback.replicas;
-    case "currentReplicas":
-      return currentReplicas;
-    case "currentReplicasIfHigher":
-      return Math.max(currentReplicas, fallback.replicas);
-    case "currentReplicasIfLower":
-      return Math.min(currentReplicas, fallback.replicas);
-  }
-  return fallback.behavior satisfies never;
+function fallbackReplicas({ behavior, replicas }: NonNullable<Policy["fallback"]>, currentReplicas: number): number {
+  return {
+    static: replicas,
+    currentReplicas,
+    currentReplicasIfHigher: Math.max(currentReplicas, replicas),
+    currentReplicasIfLower: Math.min(currentReplicas, replicas),
+  }[behavior];
 }
 
 function assess(

@@ -53,24 +53,17 @@ export function explainReplicas(
   policy: Pick<ReplicaInputs["policy"], "minReplicas" | "maxReplicas">,
   currentReplicas: number,
 ): string {
-  switch (rule) {
-    case "switched-off":
-      return `switched off: no replica although the minimum is ${policy.minReplicas}`;
-    case "above-maximum":
-      return `${currentReplicas} are more than the maximum of ${policy.maxReplicas}`;
-    case "below-minimum":
-      return `${currentReplicas} are fewer than the minimum of ${policy.minReplicas}`;
-    case "no-metric":
-      return `no metric is known (${faultsToText(proposals)})`;
-    case "failed-metric":
-      return `no shrinking to ${highestProposal(proposals)} while a metric is not known (${faultsToText(proposals)})`;
-    case "metric": {
-      const leading = proposals.find((each) => each.kind === "replicas" && Math.max(0, each.replicas) === proposed);
-      const why = leading === undefined ? "" : ` (${explainProposal(leading, leading.metric)})`;
-      const limits = limitedBy.length === 0 ? "" : `; ${replicas} by ${limitedBy.join(", ")}`;
-      return `${leading?.metric} asks for ${proposed}${why}${limits}`;
-    }
-    default:
-      return rule satisfies never;
+  if (rule === "metric") {
+    const leading = proposals.find((each) => each.kind === "replicas" && Math.max(0, each.replicas) === proposed);
+    const why = leading === undefined ? "" : ` (${explainProposal(leading, leading.metric)})`;
+    const limits = limitedBy.length === 0 ? "" : `; ${replicas} by ${limitedBy.join(", ")}`;
+    return `${leading?.metric} asks for ${proposed}${why}${limits}`;
   }
+  return {
+    "switched-off": `switched off: no replica although the minimum is ${policy.minReplicas}`,
+    "above-maximum": `${currentReplicas} are more than the maximum of ${policy.maxReplicas}`,
+    "below-minimum": `${currentReplicas} are fewer than the minimum of ${policy.minReplicas}`,
+    "no-metric": `no metric is known (${faultsToText(proposals)})`,
+    "failed-metric": `no shrinking to ${highestProposal(proposals)} while a metric is not known (${faultsToText(proposals)})`,
+  }[rule];
 }
