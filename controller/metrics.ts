@@ -18,18 +18,16 @@ export interface MeasuredFleet {
 export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet) {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const messages = new Counter({
-    name: "thormesh_controller_messages_total",
-    help: "MQTT messages from agents, by what became of them",
-    labelNames: ["channel", "outcome"],
-    registers,
-  });
-  const decisions = new Counter({
-    name: "thormesh_decisions_total",
-    help: "Decisions about which agents serve, holds included",
-    labelNames: ["kind", "rule"],
-    registers,
-  });
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name, help, labelNames, registers });
+  const messages = counter("thormesh_controller_messages_total", "MQTT messages from agents, by what became of them", [
+    "channel",
+    "outcome",
+  ]);
+  const decisions = counter("thormesh_decisions_total", "Decisions about which agents serve, holds included", [
+    "kind",
+    "rule",
+  ]);
   const needed = new Gauge({ name: "thormesh_needed_agents", help: "Agents that the peak needs", registers });
   registerGauges(registry, "thormesh_agents", "Agents by what they do", ["state"], () =>
     Object.entries(fleet.agentCounts()).map(([state, count]) => [{ state }, count] as const),
@@ -52,24 +50,9 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
     () => fleet.unreadableRows().map(({ table, rows }) => [{ table }, rows] as const),
   );
   registerGauge(registry, "thormesh_controller_store_bytes", "Disk space taken by the store's rows", fleet.storeBytes);
-  const energy = new Counter({
-    name: "akidb_cost_energy_kwh_total",
-    help: "Energy measured by the agents",
-    labelNames: ["agent"],
-    registers,
-  });
-  const cost = new Counter({
-    name: "akidb_cost_usd_total",
-    help: "Cost of the agents' minutes, US$",
-    labelNames: ["agent", "kind", "use"],
-    registers,
-  });
-  const requests = new Counter({
-    name: "akidb_cost_requests_total",
-    help: "Requests that the cost is for",
-    labelNames: ["agent"],
-    registers,
-  });
+  const energy = counter("akidb_cost_energy_kwh_total", "Energy measured by the agents", ["agent"]);
+  const cost = counter("akidb_cost_usd_total", "Cost of the agents' minutes, US$", ["agent", "kind", "use"]);
+  const requests = counter("akidb_cost_requests_total", "Requests that the cost is for", ["agent"]);
   return {
     message: (channel: string, outcome: IngestOutcome) => messages.inc({ channel, outcome }),
     minute(data: MinuteData, prices: Prices): void {

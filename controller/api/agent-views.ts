@@ -81,15 +81,8 @@ export function agentView(
   };
 }
 
-export interface AgentCounts {
-  readonly active: number;
-  readonly standby: number;
-  readonly draining: number;
-  readonly offline: number;
-}
-
 /** Counts the online agents by role, and the offline ones. */
-export function countAgents(views: readonly AgentView[]): AgentCounts {
+export function countAgents(views: readonly AgentView[]) {
   const counts = { active: 0, standby: 0, draining: 0, offline: 0 };
   for (const { status, role } of views) {
     if (status === "offline") counts.offline += 1;

@@ -4,10 +4,11 @@ import { ServiceError } from "#platform/errors.ts";
 import { strict } from "#platform/schema-parts.ts";
 import { CostAllocation } from "../cost/allocate-cost.ts";
 import { CostReport } from "../cost/cost-report.ts";
-import { parseWindow } from "../cost/parse-window.ts";
+import { parseWindow, type TimeWindow } from "../cost/parse-window.ts";
 import { PowerReport, PowerReportBuilder } from "../cost/report-power.ts";
+import type { MinuteRecord } from "../store/store.ts";
 import type { ApiParts } from "./api-parts.ts";
-import { ErrorBody } from "./schemas.ts";
+import { about, ErrorBody } from "./schemas.ts";
 
 const WindowQuery = Type.Object(
   {
@@ -32,43 +33,35 @@ function readWindow(text: string, nowMs: number) {
 /** Routes of the fleet's cost, and of the savings by power modes. */
 export function costRoutes({ store, fleet, prices, powerAssumptions, nowMs }: ApiParts) {
   const births = () => new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
+  const reportOn = async <R>(
+    text: string,
+    sums: { add(minute: MinuteRecord): void; report(window: TimeWindow): R },
+  ) => {
+    const window = readWindow(text, nowMs());
+    for await (const minute of store.minutes(window.startMs, window.endMs)) sums.add(minute);
+    return sums.report(window);
+  };
   return new Elysia()
-    .get(
-      "/api/v1/cost",
-      async ({ query }) => {
-        const window = readWindow(query.window, nowMs());
-        const allocation = new CostAllocation(births(), prices);
-        for await (const minute of store.minutes(window.startMs, window.endMs)) allocation.add(minute);
-        return allocation.report(window);
-      },
-      {
-        query: WindowQuery,
-        response: { 200: CostReport, 400: ErrorBody },
-        detail: {
-          summary: "Energy and cost of a window",
-          description:
-            "Total, by agent, by model, by use, per 1,000 requests, and beside all agents on in their most capable mode.",
-          tags: ["cost"],
-        },
-      },
-    )
+    .get("/api/v1/cost", ({ query }) => reportOn(query.window, new CostAllocation(births(), prices)), {
+      query: WindowQuery,
+      response: { 200: CostReport, 400: ErrorBody },
+      detail: about(
+        "cost",
+        "Energy and cost of a window",
+        "Total, by agent, by model, by use, per 1,000 requests, and beside all agents on in their most capable mode.",
+      ),
+    })
     .get(
       "/api/v1/power/report",
-      async ({ query }) => {
-        const window = readWindow(query.window, nowMs());
-        const report = new PowerReportBuilder(births(), powerAssumptions);
-        for await (const minute of store.minutes(window.startMs, window.endMs)) report.add(minute);
-        return report.report(window);
-      },
+      ({ query }) => reportOn(query.window, new PowerReportBuilder(births(), powerAssumptions)),
       {
         query: WindowQuery,
         response: { 200: PowerReport, 400: ErrorBody },
-        detail: {
-          summary: "Savings by power modes in a window",
-          description:
-            "Energy, money and CO2, minutes in each mode, beside every device in its top mode and beside the cheapest mode for each minute.",
-          tags: ["cost"],
-        },
+        detail: about(
+          "cost",
+          "Savings by power modes in a window",
+          "Energy, money and CO2, minutes in each mode, beside every device in its top mode and beside the cheapest mode for each minute.",
+        ),
       },
     );
 }

@@ -7,6 +7,7 @@ import { Identifier } from "#protocol/messages.ts";
 import type { ApiParts } from "./api-parts.ts";
 import {
   AgentParams,
+  about,
   DecisionKind,
   DecisionList,
   DecisionView,
@@ -48,11 +49,11 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
       {
         query: DecisionQuery,
         response: { 200: DecisionList, 400: ErrorBody },
-        detail: {
-          summary: "Decisions, newest first",
-          description: "With reasons, the figures they rest on and their outcome. A repeated hold is one row.",
-          tags: ["decisions"],
-        },
+        detail: about(
+          "decisions",
+          "Decisions, newest first",
+          "With reasons, the figures they rest on and their outcome. A repeated hold is one row.",
+        ),
       },
     )
     .get(
@@ -65,27 +66,22 @@ export function decisionRoutes({ store, overrides }: ApiParts) {
       {
         params: Type.Object({ id: Type.String({ pattern: "^[1-9][0-9]{0,14}$", title: "a decision's number" }) }),
         response: { 200: DecisionView, 400: ErrorBody, 404: ErrorBody },
-        detail: { summary: "One decision", tags: ["decisions"] },
+        detail: about("decisions", "One decision"),
       },
     )
     .post("/api/v1/agents/:id/override", ({ params, body }) => overrides.apply(params.id, body), {
       params: AgentParams,
       ...jsonBody(OverrideBody),
       response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
-      detail: {
-        summary: "Set an agent's role or power mode for a time",
-        description:
-          "Takes precedence over the controller's own decisions until it expires. Replaces an earlier override.",
-        tags: ["decisions"],
-      },
+      detail: about(
+        "decisions",
+        "Set an agent's role or power mode for a time",
+        "Takes precedence over the controller's own decisions until it expires. Replaces an earlier override.",
+      ),
     })
     .delete("/api/v1/agents/:id/override", ({ params }) => overrides.end(params.id), {
       params: AgentParams,
       response: { 200: OverrideResult, 400: ErrorBody, 404: ErrorBody },
-      detail: {
-        summary: "End an agent's override",
-        description: "The agent keeps its role until the next decision.",
-        tags: ["decisions"],
-      },
+      detail: about("decisions", "End an agent's override", "The agent keeps its role until the next decision."),
     });
 }

@@ -6,7 +6,7 @@ import { version } from "#platform/version.ts";
 import { recentLatencyMs } from "../fleet/agent-state.ts";
 import { agentView, countAgents, minuteView } from "./agent-views.ts";
 import type { ApiParts } from "./api-parts.ts";
-import { AgentDetail, AgentList, AgentParams, ErrorBody, FleetView, Retired } from "./schemas.ts";
+import { AgentDetail, AgentList, AgentParams, about, ErrorBody, FleetView, Retired } from "./schemas.ts";
 
 /** Max implausible minutes that an agent's view shows. */
 const maxShownSetAside = 10;
@@ -68,20 +68,12 @@ export function fleetRoutes(parts: ApiParts) {
       },
       {
         response: FleetView,
-        detail: {
-          summary: "Overview of the fleet",
-          description: "Counts, rates, forecast, latest decision.",
-          tags: ["fleet"],
-        },
+        detail: about("fleet", "Overview of the fleet", "Counts, rates, forecast, latest decision."),
       },
     )
     .get("/api/v1/agents", () => ({ agents: fleet.agents().map(viewOf) }), {
       response: AgentList,
-      detail: {
-        summary: "All agents",
-        description: "Online and offline, by id, with latency quantiles of the last minutes.",
-        tags: ["fleet"],
-      },
+      detail: about("fleet", "All agents", "Online and offline, by id, with latency quantiles of the last minutes."),
     })
     .get(
       "/api/v1/agents/:id",
@@ -104,12 +96,11 @@ export function fleetRoutes(parts: ApiParts) {
       {
         params: AgentParams,
         response: { 200: AgentDetail, 400: ErrorBody, 404: ErrorBody },
-        detail: {
-          summary: "One agent",
-          description:
-            "Includes its birth, its desired document, its newest minutes, and which of its messages were set aside.",
-          tags: ["fleet"],
-        },
+        detail: about(
+          "fleet",
+          "One agent",
+          "Includes its birth, its desired document, its newest minutes, and which of its messages were set aside.",
+        ),
       },
     )
     .delete(
@@ -121,12 +112,11 @@ export function fleetRoutes(parts: ApiParts) {
       {
         params: AgentParams,
         response: { 200: Retired, 400: ErrorBody, 404: ErrorBody, 409: ErrorBody },
-        detail: {
-          summary: "Retire an agent",
-          description:
-            "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired. One that comes back counts as new.",
-          tags: ["fleet"],
-        },
+        detail: about(
+          "fleet",
+          "Retire an agent",
+          "The agent, its documents and its retained messages are removed; its minutes are kept as long as others. An agent that is online can't be retired. One that comes back counts as new.",
+        ),
       },
     );
 }

@@ -5,7 +5,7 @@ import { jsonBody } from "#platform/http/body/read-json-body.ts";
 import { orNull, strict } from "#platform/schema-parts.ts";
 import type { PolicyStatus } from "../scaling/policy/live-policy.ts";
 import type { ApiParts } from "./api-parts.ts";
-import { ErrorBody } from "./schemas.ts";
+import { about, ErrorBody } from "./schemas.ts";
 
 const FreezeBody = Type.Object(
   {
@@ -21,11 +21,7 @@ const FreezeBody = Type.Object(
   strict,
 );
 
-const FreezeView = Type.Object({
-  reason: Type.String(),
-  sinceMs: Type.Number(),
-  untilMs: orNull(Type.Number()),
-});
+const FreezeView = Type.Object({ reason: Type.String(), sinceMs: Type.Number(), untilMs: orNull(Type.Number()) });
 const FreezeState = Type.Object({ freeze: orNull(FreezeView) });
 
 const PolicyView = Type.Unsafe<PolicyStatus>(
@@ -45,17 +41,16 @@ export function safetyRoutes({ freeze, policy }: ApiParts) {
   return new Elysia()
     .get("/api/v1/freeze", () => ({ freeze: freeze.current() }), {
       response: { 200: FreezeState },
-      detail: { summary: "Freeze in force", tags: ["decisions"] },
+      detail: about("decisions", "Freeze in force"),
     })
     .post("/api/v1/freeze", async ({ body }) => ({ freeze: await freeze.set(body.reason, body.expiresInS ?? null) }), {
       ...jsonBody(FreezeBody),
       response: { 200: FreezeState, 400: ErrorBody },
-      detail: {
-        summary: "Freeze the fleet",
-        description:
-          "The controller continues to decide and record, but changes nothing. Operators' overrides still hold.",
-        tags: ["decisions"],
-      },
+      detail: about(
+        "decisions",
+        "Freeze the fleet",
+        "The controller continues to decide and record, but changes nothing. Operators' overrides still hold.",
+      ),
     })
     .delete(
       "/api/v1/freeze",
@@ -65,7 +60,7 @@ export function safetyRoutes({ freeze, policy }: ApiParts) {
       },
       {
         response: { 200: FreezeState, 404: ErrorBody },
-        detail: { summary: "End the freeze", tags: ["decisions"] },
+        detail: about("decisions", "End the freeze"),
       },
     )
     .get(
@@ -76,11 +71,11 @@ export function safetyRoutes({ freeze, policy }: ApiParts) {
       },
       {
         response: { 200: PolicyView, 404: ErrorBody },
-        detail: {
-          summary: "The scaling policy in force",
-          description: "Readings of its triggers, its last decision, and what is wrong with its file as it is now.",
-          tags: ["decisions"],
-        },
+        detail: about(
+          "decisions",
+          "The scaling policy in force",
+          "Readings of its triggers, its last decision, and what is wrong with its file as it is now.",
+        ),
       },
     );
 }

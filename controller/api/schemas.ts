@@ -1,5 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { DecisionRecord } from "#controller/store/decision-record.ts";
+import { OverrideRow } from "#controller/store/row-schemas.ts";
+import type { Override } from "#controller/store/store.ts";
 import { orNull, strict } from "#platform/schema-parts.ts";
 import * as messages from "#protocol/messages.ts";
 
@@ -16,19 +18,18 @@ const AgentRole = Type.Unsafe<messages.AgentRole>(messages.AgentRole);
 const Birth = Type.Unsafe<messages.Birth>(messages.Birth);
 const Desired = Type.Unsafe<messages.Desired>(messages.Desired);
 
+/** Purpose of a route in the OpenAPI document. */
+export const about = (tag: string, summary: string, description?: string) => ({
+  ...{ summary, tags: [tag] },
+  ...(description === undefined ? {} : { description }),
+});
+
 export const ErrorBody = Type.Object(
   { error: text("what is wrong"), code: text("a constant that programs can rely on") },
   { additionalProperties: true },
 );
 
-const OverrideView = Type.Object({
-  agentId: text("the agent that it is for"),
-  role: orNull(AgentRole, "null: the controller decides"),
-  powerMode: textOrNull("name of the mode to hold; null: the agent chooses"),
-  powerModeCap: textOrNull("name of the most capable mode that is allowed; null: all are"),
-  createdAtMs: TimeMs,
-  expiresAtMs: TimeMs,
-});
+const OverrideView = Type.Unsafe<Override>(OverrideRow);
 
 export const MinuteView = Type.Object({
   minuteStartMs: number("start of the minute"),

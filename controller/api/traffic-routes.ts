@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import { strict } from "#platform/schema-parts.ts";
 import { hourMs } from "#platform/time.ts";
 import type { ApiParts } from "./api-parts.ts";
-import { ErrorBody } from "./schemas.ts";
+import { about, ErrorBody } from "./schemas.ts";
 
 const TrafficQuery = Type.Object(
   {
@@ -33,11 +33,11 @@ export function trafficRoutes({ store, nowMs }: Pick<ApiParts, "store" | "nowMs"
     {
       query: TrafficQuery,
       response: { 200: TrafficView, 400: ErrorBody },
-      detail: {
-        summary: "The fleet's rate, minute by minute",
-        description: "Texts a second of all agents together, oldest first. Minutes without a report are absent.",
-        tags: ["fleet"],
-      },
+      detail: about(
+        "fleet",
+        "The fleet's rate, minute by minute",
+        "Texts a second of all agents together, oldest first. Minutes without a report are absent.",
+      ),
     },
   );
 }

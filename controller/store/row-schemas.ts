@@ -24,10 +24,10 @@ export const MinuteRow = Type.Object(
 
 export const OverrideRow = Type.Object(
   {
-    agentId: Identifier,
-    role: orNull(AgentRole),
-    powerMode: orNull(text(64)),
-    powerModeCap: orNull(text(64), "the most capable mode that is allowed; null when all are"),
+    agentId: { ...Identifier, description: "the agent that it is for" },
+    role: orNull(AgentRole, "null: the controller decides"),
+    powerMode: orNull(text(64), "name of the mode to hold; null: the agent chooses"),
+    powerModeCap: orNull(text(64), "name of the most capable mode that is allowed; null: all are"),
     createdAtMs: TimeMs,
     expiresAtMs: TimeMs,
   },
