@@ -63,12 +63,17 @@ export async function discardBody(
   limitMs: number,
 ): Promise<boolean> {
   const reader = body.getReader();
-  const timer = setTimeout(() => void reader.cancel().catch(() => {}), limitMs);
+  let isOverdue = false;
+  const timer = setTimeout(() => {
+    isOverdue = true;
+    void reader.cancel().catch(() => {});
+  }, limitMs);
   let length = 0;
   try {
     while (length <= maxBytes) {
       const { done, value } = await reader.read();
-      if (done) return true;
+      // A read that is cancelled ends like the body.
+      if (done) return !isOverdue;
       length += value.byteLength;
     }
     return false;
