@@ -22,7 +22,11 @@ function bodiesWith(app: (request: Request) => Response | Promise<Response>, max
   });
   const answer = async (request: Request) => {
     const response = await bodies.answer(request);
-    return { status: response.status, headers: response.headers, body: await response.json() };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (await response.json()) as { error?: string; length?: number | null },
+    };
   };
   return { bodies, answer };
 }
