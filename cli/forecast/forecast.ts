@@ -2,9 +2,12 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDay, isTimeZone } from "#forecast/check-forecast-config.ts";
 import { strideFor } from "#forecast/data/sample-windows.ts";
-import { lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
+import { featureNames, inputMinutes, outputMinutes } from "#forecast/data/window-features.ts";
+import { medianMs, startFastestBackend } from "#forecast/lstm/fastest-backend.ts";
+import { buildLstm } from "#forecast/lstm/lstm-model.ts";
+import { type LstmShape, lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
 import { writeFilesAtomically } from "#forecast/lstm/model-files.ts";
-import { backends, startBackend } from "#forecast/lstm/tensorflow.ts";
+import { backends, startBackend, tf } from "#forecast/lstm/tensorflow.ts";
 import { type TraceDescription, trainFromTrace } from "#forecast/lstm/train-from-trace.ts";
 import { createCheckpointFile } from "#forecast/lstm/training-checkpoint.ts";
 import { UsageError } from "#platform/errors.ts";
@@ -66,6 +69,18 @@ async function openDirectory(directory: string): Promise<string> {
   }
 }
 
+/** Measures one step of training on the backend in use. */
+async function measureStep(shape: LstmShape, batchSize: number): Promise<number> {
+  const model = buildLstm(shape, 1);
+  model.compile({ optimizer: tf.train.adam(1e-3), loss: "meanSquaredError" });
+  const inputs = tf.zeros([batchSize, inputMinutes, featureNames.length]);
+  const targets = tf.zeros([batchSize, outputMinutes]);
+  const ms = await medianMs(() => model.trainOnBatch(inputs, targets));
+  tf.dispose([inputs, targets]);
+  model.dispose();
+  return ms;
+}
+
 async function train(values: OptionValues): Promise<number> {
   const description = await readTrace(values);
   const directory = await openDirectory(requiredOption(values, "out"));
@@ -81,7 +96,11 @@ async function train(values: OptionValues): Promise<number> {
     seed: optionalNumber(values, "seed", { min: 0, max: 1_000_000, integer: true }) ?? 1,
     maxMs: (optionalNumber(values, "max-minutes", { min: 0.01, max: 100_000 }) ?? 60) * minuteMs,
   };
-  const backend = await startBackend(oneOf(values, "backend", backends));
+  const wanted = oneOf(values, "backend", backends);
+  const backend =
+    wanted === undefined
+      ? await startFastestBackend(() => measureStep(shape, options.batchSize))
+      : await startBackend(wanted);
   const json = values["json"] === true;
   if (!json) console.error(`TensorFlow.js runs on ${backend.backend} (${backend.reason})`);
   const unlock = await lockForTraining(directory);
@@ -167,7 +186,7 @@ export const forecastCommand: Command = {
     holidays: { value: "DAYS", help: "days like 2026-12-25,2026-12-26 in that zone" },
     source: { value: "TEXT", only: "train", help: "source of the trace, for the model card" },
     licence: { value: "TEXT", only: "train", help: "licence of the trace, for the model card" },
-    backend: { value: "NAME", only: "train", help: `${backends.join(", ")} (default: the first that is available)` },
+    backend: { value: "NAME", only: "train", help: `${backends.join(", ")} (default: the fastest that is available)` },
     horizon: { value: "MIN", only: "backtest", help: "minutes ahead (default 15)" },
     models: { value: "NAME", only: "backtest", help: "all, or simple: without the network (default all)" },
     origins: { value: "N", only: "backtest", help: "maximum of judged forecasts per trace (default 1000)" },

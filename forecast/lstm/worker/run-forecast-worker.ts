@@ -1,9 +1,9 @@
 import { featuresPerWindow } from "#forecast/data/window-features.ts";
 import { compileForward } from "#forecast/lstm/compile-forward.ts";
 import { defaultModelFiles } from "#forecast/lstm/default-model.ts";
+import { medianMs, startFastestBackend } from "#forecast/lstm/fastest-backend.ts";
 import { loadModel, loadModelFrom } from "#forecast/lstm/model-files.ts";
 import { predictOutputs } from "#forecast/lstm/predict-outputs.ts";
-import { startBackend } from "#forecast/lstm/tensorflow.ts";
 import { describeError } from "#platform/errors.ts";
 import type { ForecastRequest, WorkerMessage } from "./forecast-worker.ts";
 
@@ -17,6 +17,9 @@ async function loadOrFallBack(modelDir: string | null) {
     return { model: await loadModel(defaultModelFiles), problem };
   }
 }
+
+const toForward = (model: Awaited<ReturnType<typeof loadModel>>) =>
+  compileForward(model) ?? ((features: Float32Array) => predictOutputs(model, features, 1, 1));
 
 /**
  * Runs the child process that holds the network: loads it, reports that it is ready, and answers window after window. It ends with the channel
@@ -34,10 +37,16 @@ export async function runForecastWorker(modelDir: string | null): Promise<number
 
   const startedMs = performance.now();
   try {
-    const { backend, reason: backendReason } = await startBackend();
+    const { backend, reason: backendReason } = await startFastestBackend(async () => {
+      const { model } = await loadOrFallBack(modelDir);
+      const run = toForward(model);
+      const ms = await medianMs(() => run(new Float32Array(featuresPerWindow)));
+      model.dispose();
+      return ms;
+    });
     const { model, problem } = await loadOrFallBack(modelDir);
     const reason = problem === null ? backendReason : `${problem}; ${backendReason}`;
-    const run = compileForward(model) ?? ((features: Float32Array) => predictOutputs(model, features, 1, 1));
+    const run = toForward(model);
     run(new Float32Array(featuresPerWindow)); // compiles what the later runs use
     process.on("message", ({ id, features }: ForecastRequest) => {
       try {
