@@ -4,7 +4,7 @@ import { ClockSection } from "#platform/clock.ts";
 import { integer, number, orNull } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { logLevels } from "#platform/log.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 import { BrokerLimits } from "./broker/broker-config.ts";
 import { CostConfig } from "./cost/cost-config.ts";
@@ -14,108 +14,105 @@ const host = (description: string) => Type.String({ default: "127.0.0.1", minLen
 const port = (byDefault: number) => integer(byDefault, [0, 65_535], "0: any free port");
 
 /** Everything a controller can be told. Every key has a default; `{}` is a valid configuration. */
-export const ControllerConfig = Type.Object(
-  {
-    fleet: Type.Union([Identifier], { default: "default", description: "the fleet this controller decides for" }),
-    stateDir: orNull(
-      Type.String({ minLength: 1, maxLength: 4096 }),
-      "directory of the records; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/controller",
-    ),
-    logLevel: Type.Union(
-      logLevels.map((level) => Type.Literal(level)),
-      { default: "info", description: "least severe lines that are logged" },
-    ),
-    insecure: Type.Boolean({
-      default: false,
-      description: "allow other machines to use the API without a key or the embedded broker without encryption",
-    }),
-    api: Type.Object(
-      {
-        host: host("address of the HTTP API"),
-        port: port(7070),
-        allowedHosts: HostNames,
-        apiKeys: Type.Array(ApiKeyText, {
-          default: [],
-          maxItems: 256,
-          description: "any of them opens the API; none: no key is asked for",
-        }),
-      },
-      { ...strict, default: {}, description: "The controller's HTTP API." },
-    ),
-    broker: Type.Object(
-      {
-        embedded: Type.Boolean({ default: true, description: "run a broker in the controller; not used with url" }),
-        host: host("address of the embedded broker"),
-        port: port(1883),
-        plainText: Type.Boolean({
-          default: false,
-          description:
-            "let other machines reach the embedded broker, which does not encrypt: only for networks you trust",
-        }),
-        shareKey: Type.Boolean({
-          default: true,
-          description: "leave the broker's key (mode 0600) where agents of the same user on this machine find it",
-        }),
-        limits: BrokerLimits,
-        url: orNull(
-          Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
-          "an external broker; null: the embedded one",
-        ),
-        username: orNull(
-          Type.String({ minLength: 1, maxLength: 1024 }),
-          "the controller's user name at the external broker; null: none",
-        ),
-        password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "the controller's password there; null: none"),
-        passwordFile: orNull(
-          Type.String({ minLength: 1, maxLength: 4096 }),
-          "a file (0600) with the password; null: none",
-        ),
-      },
-      { ...strict, default: {}, description: "The fleet's MQTT broker." },
-    ),
-    ingest: Type.Object(
-      {
-        staleAfterMs: integer(
-          180_000,
-          [1000, 86_400_000],
-          "an agent that has been silent for this long counts as offline",
-        ),
-        rebirthIntervalMs: integer(
-          60_000,
-          [0, 86_400_000],
-          "min time between two requests to an agent to introduce itself again",
-        ),
-        maxAgents: integer(
-          10_000,
-          [1, 100_000],
-          "max agents; a further one replaces an agent that is offline and has no minute on record, else it is refused",
-        ),
-        retireAfterDays: number(
-          30,
-          [0.01, 3650],
-          "an agent silent for this long is forgotten; its minutes are kept as long as others",
-        ),
-      },
-      { ...strict, default: {}, description: "Messages of agents." },
-    ),
-    retention: Type.Object(
-      {
-        minuteDays: number(14, [0.01, 400], "how long minute records are kept"),
-        decisionDays: number(90, [0.01, 3650], "how long decisions are kept"),
-        mostDecisions: integer(50_000, [1, 1_000_000], "maximum number of decisions; the newest are kept"),
-        maxBytes: integer(
-          16 * 1024 ** 3,
-          [1024 ** 2, 1024 ** 4],
-          "maximum size of controller.db; beyond it the oldest minutes are removed early, and the log and /healthz say so",
-        ),
-      },
-      { ...strict, default: {}, description: "Records that are kept." },
-    ),
-    scaling: ScalingConfig,
-    forecast: ForecastConfig,
-    cost: CostConfig,
-    clock: ClockSection,
-  },
-  strict,
-);
+export const ControllerConfig = strictObject({
+  fleet: Type.Union([Identifier], { default: "default", description: "the fleet this controller decides for" }),
+  stateDir: orNull(
+    Type.String({ minLength: 1, maxLength: 4096 }),
+    "directory of the records; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/controller",
+  ),
+  logLevel: Type.Union(
+    logLevels.map((level) => Type.Literal(level)),
+    { default: "info", description: "least severe lines that are logged" },
+  ),
+  insecure: Type.Boolean({
+    default: false,
+    description: "allow other machines to use the API without a key or the embedded broker without encryption",
+  }),
+  api: strictObject(
+    {
+      host: host("address of the HTTP API"),
+      port: port(7070),
+      allowedHosts: HostNames,
+      apiKeys: Type.Array(ApiKeyText, {
+        default: [],
+        maxItems: 256,
+        description: "any of them opens the API; none: no key is asked for",
+      }),
+    },
+    { default: {}, description: "The controller's HTTP API." },
+  ),
+  broker: strictObject(
+    {
+      embedded: Type.Boolean({ default: true, description: "run a broker in the controller; not used with url" }),
+      host: host("address of the embedded broker"),
+      port: port(1883),
+      plainText: Type.Boolean({
+        default: false,
+        description:
+          "let other machines reach the embedded broker, which does not encrypt: only for networks you trust",
+      }),
+      shareKey: Type.Boolean({
+        default: true,
+        description: "leave the broker's key (mode 0600) where agents of the same user on this machine find it",
+      }),
+      limits: BrokerLimits,
+      url: orNull(
+        Type.String({ pattern: "^(mqtts?|tcp|ssl|wss?)://", maxLength: 2048 }),
+        "an external broker; null: the embedded one",
+      ),
+      username: orNull(
+        Type.String({ minLength: 1, maxLength: 1024 }),
+        "the controller's user name at the external broker; null: none",
+      ),
+      password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "the controller's password there; null: none"),
+      passwordFile: orNull(
+        Type.String({ minLength: 1, maxLength: 4096 }),
+        "a file (0600) with the password; null: none",
+      ),
+    },
+    { default: {}, description: "The fleet's MQTT broker." },
+  ),
+  ingest: strictObject(
+    {
+      staleAfterMs: integer(
+        180_000,
+        [1000, 86_400_000],
+        "an agent that has been silent for this long counts as offline",
+      ),
+      rebirthIntervalMs: integer(
+        60_000,
+        [0, 86_400_000],
+        "min time between two requests to an agent to introduce itself again",
+      ),
+      maxAgents: integer(
+        10_000,
+        [1, 100_000],
+        "max agents; a further one replaces an agent that is offline and has no minute on record, else it is refused",
+      ),
+      retireAfterDays: number(
+        30,
+        [0.01, 3650],
+        "an agent silent for this long is forgotten; its minutes are kept as long as others",
+      ),
+    },
+    { default: {}, description: "Messages of agents." },
+  ),
+  retention: strictObject(
+    {
+      minuteDays: number(14, [0.01, 400], "how long minute records are kept"),
+      decisionDays: number(90, [0.01, 3650], "how long decisions are kept"),
+      mostDecisions: integer(50_000, [1, 1_000_000], "maximum number of decisions; the newest are kept"),
+      maxBytes: integer(
+        16 * 1024 ** 3,
+        [1024 ** 2, 1024 ** 4],
+        "maximum size of controller.db; beyond it the oldest minutes are removed early, and the log and /healthz say so",
+      ),
+    },
+    { default: {}, description: "Records that are kept." },
+  ),
+  scaling: ScalingConfig,
+  forecast: ForecastConfig,
+  cost: CostConfig,
+  clock: ClockSection,
+});
 export type ControllerConfig = Static<typeof ControllerConfig>;

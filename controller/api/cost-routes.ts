@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { CostAllocation } from "../cost/allocate-cost.ts";
 import { CostReport } from "../cost/cost-report.ts";
 import { parseWindow, type TimeWindow } from "../cost/parse-window.ts";
@@ -10,16 +10,13 @@ import type { MinuteRecord } from "../store/store.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
-const WindowQuery = Type.Object(
-  {
-    window: Type.String({
-      default: "24h",
-      pattern: "^([0-9]{1,6}[mhdw]|[0-9]{1,16},[0-9]{1,16})$",
-      title: "15m, 24h, 7d or 2w (up to now), or startMs,endMs with startMs < endMs",
-    }),
-  },
-  strict,
-);
+const WindowQuery = strictObject({
+  window: Type.String({
+    default: "24h",
+    pattern: "^([0-9]{1,6}[mhdw]|[0-9]{1,16},[0-9]{1,16})$",
+    title: "15m, 24h, 7d or 2w (up to now), or startMs,endMs with startMs < endMs",
+  }),
+});
 
 /** Parses a window. @throws ServiceError when the text is none. */
 function readWindow(text: string, nowMs: number) {

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 import type { ApiParts } from "./api-parts.ts";
 import {
@@ -19,17 +19,14 @@ import {
 // As text: Elysia turns numbers in addresses into unions of number and text, whose errors say little.
 const TimeText = Type.String({ pattern: "^[0-9]{1,15}$", title: "milliseconds since the epoch" });
 
-const DecisionQuery = Type.Object(
-  {
-    kind: Type.Optional(DecisionKind),
-    agent: Type.Optional(Identifier),
-    changes: Type.Optional(Type.Literal("true", { title: "true: without holds" })),
-    sinceMs: Type.Optional(TimeText),
-    untilMs: Type.Optional(TimeText),
-    limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
-  },
-  strict,
-);
+const DecisionQuery = strictObject({
+  kind: Type.Optional(DecisionKind),
+  agent: Type.Optional(Identifier),
+  changes: Type.Optional(Type.Literal("true", { title: "true: without holds" })),
+  sinceMs: Type.Optional(TimeText),
+  untilMs: Type.Optional(TimeText),
+  limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
+});
 
 /** Routes of the decisions, and of the operators' overrides. */
 export function decisionRoutes({ store, overrides }: ApiParts) {

@@ -2,24 +2,21 @@ import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { ServiceError } from "#platform/errors.ts";
 import { jsonBody } from "#platform/http/body/read-json-body.ts";
-import { orNull, strict } from "#platform/schema-parts.ts";
+import { orNull, strictObject } from "#platform/schema-parts.ts";
 import type { PolicyStatus } from "../scaling/policy/live-policy.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
-const FreezeBody = Type.Object(
-  {
-    reason: Type.String({ minLength: 1, maxLength: 512 }),
-    expiresInS: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 30 * 86_400,
-        description: "seconds, at most 30 days; left out: until ended",
-      }),
-    ),
-  },
-  strict,
-);
+const FreezeBody = strictObject({
+  reason: Type.String({ minLength: 1, maxLength: 512 }),
+  expiresInS: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 30 * 86_400,
+      description: "seconds, at most 30 days; left out: until ended",
+    }),
+  ),
+});
 
 const FreezeView = Type.Object({ reason: Type.String(), sinceMs: Type.Number(), untilMs: orNull(Type.Number()) });
 const FreezeState = Type.Object({ freeze: orNull(FreezeView) });

@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { DecisionRecord } from "#controller/store/decision-record.ts";
 import { OverrideRow } from "#controller/store/row-schemas.ts";
 import type { Override } from "#controller/store/store.ts";
-import { orNull, strict } from "#platform/schema-parts.ts";
+import { orNull, strictObject } from "#platform/schema-parts.ts";
 import * as messages from "#protocol/messages.ts";
 
 /** Answers of the API. Times are ms since the epoch by the controller's clock, rates texts a second of it. */
@@ -150,17 +150,14 @@ export const FleetView = Type.Object({
 });
 export type FleetView = Static<typeof FleetView>;
 
-export const OverrideBody = Type.Object(
-  {
-    role: Type.Optional(AgentRole),
-    powerMode: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "to hold" })),
-    powerModeCap: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 64, description: "the most capable mode that is allowed" }),
-    ),
-    expiresInS: Type.Integer({ minimum: 1, maximum: 30 * 86_400, description: "seconds, at most 30 days" }),
-  },
-  strict,
-);
+export const OverrideBody = strictObject({
+  role: Type.Optional(AgentRole),
+  powerMode: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "to hold" })),
+  powerModeCap: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 64, description: "the most capable mode that is allowed" }),
+  ),
+  expiresInS: Type.Integer({ minimum: 1, maximum: 30 * 86_400, description: "seconds, at most 30 days" }),
+});
 
 export const OverrideResult = Type.Object({ override: OverrideView, desired: Desired });
 

@@ -1,20 +1,17 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { hourMs } from "#platform/time.ts";
 import type { ApiParts } from "./api-parts.ts";
 import { about, ErrorBody } from "./schemas.ts";
 
-const TrafficQuery = Type.Object(
-  {
-    hours: Type.String({
-      pattern: "^([1-9]|[1-9][0-9]|[1-2][0-9][0-9]|3[0-2][0-9]|33[0-6])$",
-      title: "a whole number from 1 to 336",
-      default: "24",
-    }),
-  },
-  strict,
-);
+const TrafficQuery = strictObject({
+  hours: Type.String({
+    pattern: "^([1-9]|[1-9][0-9]|[1-2][0-9][0-9]|3[0-2][0-9]|33[0-6])$",
+    title: "a whole number from 1 to 336",
+    default: "24",
+  }),
+});
 
 const TrafficView = Type.Object({
   nowMs: Type.Number(),

@@ -1,11 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 
 const count = (value: number, description: string, maximum = 1_000_000) =>
   Type.Integer({ default: value, minimum: 1, maximum, description });
 
 /** Upper bounds of the embedded broker, for all clients together and for each. */
-export const BrokerLimits = Type.Object(
+export const BrokerLimits = strictObject(
   {
     maxConnections: count(12_000, "simultaneous connections"),
     maxHalfOpen: count(512, "connections that have not logged in yet; a new one replaces the oldest"),
@@ -21,6 +21,6 @@ export const BrokerLimits = Type.Object(
     bytesPerS: count(2 * 1024 * 1024, "messagesPerS in bytes", 2 ** 32),
     burstS: count(10, "seconds of these rates that may come at once", 3600),
   },
-  { ...strict, default: {}, description: "Limits of the embedded broker." },
+  { default: {}, description: "Limits of the embedded broker." },
 );
 export type BrokerLimits = Static<typeof BrokerLimits>;

@@ -1,9 +1,9 @@
-import { type Static, Type } from "@sinclair/typebox";
+import type { Static } from "@sinclair/typebox";
 import { number } from "#platform/config-fields.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 
 /** The fleet's prices; an agent's own prices (from its birth) come first. */
-export const CostConfig = Type.Object(
+export const CostConfig = strictObject(
   {
     tariffUsdPerKwh: number(0.15, [0, 100], "price of electricity"),
     amortisationUsdPerHour: number(
@@ -17,6 +17,6 @@ export const CostConfig = Type.Object(
       "emissions of electricity; the default is assumed (near the world's mean): set your grid's",
     ),
   },
-  { ...strict, default: {}, description: "The fleet's prices; an agent's own prices come first." },
+  { default: {}, description: "The fleet's prices; an agent's own prices come first." },
 );
 export type CostConfig = Static<typeof CostConfig>;

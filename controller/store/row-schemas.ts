@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { orNull, strict } from "#platform/schema-parts.ts";
+import { orNull, strictObject } from "#platform/schema-parts.ts";
 import { bounds, Identifier, TimeMs, text } from "#protocol/bounds.ts";
 import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol/messages.ts";
 
@@ -8,49 +8,42 @@ import { AgentRole, ForecastReport, MinutePower, MinuteTraffic } from "#protocol
 /** Boot id; with a hash for a minute whose name was taken. */
 const BootKey = Type.String({ pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}(~[0-9a-f]{16})?$" });
 
-export const MinuteRow = Type.Object(
-  {
-    agentId: Identifier,
-    bootId: BootKey,
-    seq: Type.Integer({ minimum: 1, maximum: bounds.count32 }),
-    historical: Type.Boolean(),
-    role: AgentRole,
-    traffic: MinuteTraffic,
-    power: orNull(MinutePower),
-    forecast: orNull(ForecastReport),
-  },
-  strict,
-);
+export const MinuteRow = strictObject({
+  agentId: Identifier,
+  bootId: BootKey,
+  seq: Type.Integer({ minimum: 1, maximum: bounds.count32 }),
+  historical: Type.Boolean(),
+  role: AgentRole,
+  traffic: MinuteTraffic,
+  power: orNull(MinutePower),
+  forecast: orNull(ForecastReport),
+});
 
-export const OverrideRow = Type.Object(
-  {
-    agentId: { ...Identifier, description: "the agent that it is for" },
-    role: orNull(AgentRole, "null: the controller decides"),
-    powerMode: orNull(text(64), "name of the mode to hold; null: the agent chooses"),
-    powerModeCap: orNull(text(64), "name of the most capable mode that is allowed; null: all are"),
-    createdAtMs: TimeMs,
-    expiresAtMs: TimeMs,
-  },
-  strict,
-);
+export const OverrideRow = strictObject({
+  agentId: { ...Identifier, description: "the agent that it is for" },
+  role: orNull(AgentRole, "null: the controller decides"),
+  powerMode: orNull(text(64), "name of the mode to hold; null: the agent chooses"),
+  powerModeCap: orNull(text(64), "name of the most capable mode that is allowed; null: all are"),
+  createdAtMs: TimeMs,
+  expiresAtMs: TimeMs,
+});
 
-export const FreezeRow = Type.Object(
-  { reason: text(1024), sinceMs: TimeMs, untilMs: orNull(TimeMs, "null: until it is ended") },
-  strict,
-);
+export const FreezeRow = strictObject({
+  reason: text(1024),
+  sinceMs: TimeMs,
+  untilMs: orNull(TimeMs, "null: until it is ended"),
+});
 
-export const LeaseRow = Type.Object(
-  { holder: text(512), about: { ...text(512), description: "process and machine, for people" }, expiresRealMs: TimeMs },
-  strict,
-);
+export const LeaseRow = strictObject({
+  holder: text(512),
+  about: { ...text(512), description: "process and machine, for people" },
+  expiresRealMs: TimeMs,
+});
 
-export const SetAsideRow = Type.Object(
-  {
-    agentId: Identifier,
-    bootId: Identifier,
-    seq: Type.Integer({ minimum: 1, maximum: bounds.count32 }),
-    atMs: TimeMs,
-    reason: text(1024),
-  },
-  strict,
-);
+export const SetAsideRow = strictObject({
+  agentId: Identifier,
+  bootId: Identifier,
+  seq: Type.Integer({ minimum: 1, maximum: bounds.count32 }),
+  atMs: TimeMs,
+  reason: text(1024),
+});

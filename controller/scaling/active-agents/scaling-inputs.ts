@@ -1,45 +1,39 @@
 import { Type } from "@sinclair/typebox";
 import { orNull } from "#platform/config-fields.ts";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { AgentRole } from "#protocol/messages.ts";
 
 const amountOrNull = (description: string) => orNull(Type.Number({ minimum: 0 }), description);
 
 /** One agent as the decision sees it. */
-const AgentCandidate = Type.Object(
-  {
-    agentId: Type.String({ minLength: 1 }),
-    unavailable: orNull(Type.String(), "why it can't serve: offline, not ready, leaving; null: it can"),
-    active: Type.Boolean({ description: "true: it is meant to serve" }),
-    capacityQps: Type.Number({ minimum: 0, description: "in its most capable mode, texts a second" }),
-    energyUsdPerRequest: amountOrNull("electricity for one request in that mode"),
-    wattsPerQps: amountOrNull("watts per request a second in that mode, for the explanation"),
-    overrideRole: Type.Union([...AgentRole.anyOf, Type.Null()], { default: null, description: "set by an operator" }),
-  },
-  strict,
-);
+const AgentCandidate = strictObject({
+  agentId: Type.String({ minLength: 1 }),
+  unavailable: orNull(Type.String(), "why it can't serve: offline, not ready, leaving; null: it can"),
+  active: Type.Boolean({ description: "true: it is meant to serve" }),
+  capacityQps: Type.Number({ minimum: 0, description: "in its most capable mode, texts a second" }),
+  energyUsdPerRequest: amountOrNull("electricity for one request in that mode"),
+  wattsPerQps: amountOrNull("watts per request a second in that mode, for the explanation"),
+  overrideRole: Type.Union([...AgentRole.anyOf, Type.Null()], { default: null, description: "set by an operator" }),
+});
 export type AgentCandidate = ReadonlyStatic<typeof AgentCandidate>;
 
-const PeakAt = Type.Object({ atMs: Type.Number(), peakQps: Type.Number({ minimum: 0 }) }, strict);
+const PeakAt = strictObject({ atMs: Type.Number(), peakQps: Type.Number({ minimum: 0 }) });
 export type PeakAt = ReadonlyStatic<typeof PeakAt>;
 
 /** The fleet as `decideActiveAgents` sees it. */
-export const ScalingInputs = Type.Object(
-  {
-    warmUpEndsMs: Type.Number({ default: 0, description: "until then the controller only listens" }),
-    observedSinceMs: Type.Number({ default: 0, description: "start of an uninterrupted record of peaks" }),
-    liveQps: amountOrNull("the fleet's rate now; null: no agent has reported a minute"),
-    forecastPeakQps: amountOrNull("highest rate forecast within the horizon"),
-    missingData: Type.Array(Type.String(), {
-      default: [],
-      description: "agents meant to serve whose newest minutes are not known",
-    }),
-    recentPeaks: Type.Array(PeakAt, { default: [], description: "peaks of earlier decisions" }),
-    candidates: Type.Array(AgentCandidate),
-  },
-  strict,
-);
+export const ScalingInputs = strictObject({
+  warmUpEndsMs: Type.Number({ default: 0, description: "until then the controller only listens" }),
+  observedSinceMs: Type.Number({ default: 0, description: "start of an uninterrupted record of peaks" }),
+  liveQps: amountOrNull("the fleet's rate now; null: no agent has reported a minute"),
+  forecastPeakQps: amountOrNull("highest rate forecast within the horizon"),
+  missingData: Type.Array(Type.String(), {
+    default: [],
+    description: "agents meant to serve whose newest minutes are not known",
+  }),
+  recentPeaks: Type.Array(PeakAt, { default: [], description: "peaks of earlier decisions" }),
+  candidates: Type.Array(AgentCandidate),
+});
 export type ScalingInputs = ReadonlyStatic<typeof ScalingInputs>;
 
 /** Figures that every decision rests on; they are stored with it. */

@@ -1,53 +1,47 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { integer } from "#platform/config-fields.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 
-const ProcessAgent = Type.Object(
-  {
-    id: { ...Identifier, description: "name of the agent" },
-    listen: Type.String({
-      pattern: "^[^\\s]+:[0-9]{1,5}$",
-      maxLength: 260,
-      title: "HOST:PORT, e.g. 127.0.0.1:8081",
-      description: "address of its HTTP API",
-    }),
-    config: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 4096, description: "a configuration file of this agent" }),
-    ),
-  },
-  strict,
-);
+const ProcessAgent = strictObject({
+  id: { ...Identifier, description: "name of the agent" },
+  listen: Type.String({
+    pattern: "^[^\\s]+:[0-9]{1,5}$",
+    maxLength: 260,
+    title: "HOST:PORT, e.g. 127.0.0.1:8081",
+    description: "address of its HTTP API",
+  }),
+  config: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 4096, description: "a configuration file of this agent" }),
+  ),
+});
 export type ProcessAgent = Static<typeof ProcessAgent>;
 
-export const WebhookConfig = Type.Object(
-  {
-    url: Type.String({
-      pattern: "^https?://[^\\s]+$",
-      maxLength: 2048,
-      title: "an address beginning with http:// or https://",
-      description: "address that is asked to switch agents",
-    }),
-    headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), {
-      default: {},
-      maxProperties: 64,
-      description: "sent with every request; a user and password in the url are sent as an authorization header",
-    }),
-    secretEnv: Type.String({
-      pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
-      maxLength: 256,
-      description: "the environment variable that holds the secret the requests are signed with",
-    }),
-    agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000, description: "agents that it switches" }),
-    timeoutMs: integer(5000, [100, 60_000], "time for an answer"),
-    attempts: integer(3, [1, 10], "attempts of one request before it has failed"),
-  },
-  strict,
-);
+export const WebhookConfig = strictObject({
+  url: Type.String({
+    pattern: "^https?://[^\\s]+$",
+    maxLength: 2048,
+    title: "an address beginning with http:// or https://",
+    description: "address that is asked to switch agents",
+  }),
+  headers: Type.Record(Type.String({ pattern: "^[A-Za-z0-9-]+$" }), Type.String({ maxLength: 4096 }), {
+    default: {},
+    maxProperties: 64,
+    description: "sent with every request; a user and password in the url are sent as an authorization header",
+  }),
+  secretEnv: Type.String({
+    pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
+    maxLength: 256,
+    description: "the environment variable that holds the secret the requests are signed with",
+  }),
+  agents: Type.Array(Identifier, { minItems: 1, maxItems: 10_000, description: "agents that it switches" }),
+  timeoutMs: integer(5000, [100, 60_000], "time for an answer"),
+  attempts: integer(3, [1, 10], "attempts of one request before it has failed"),
+});
 export type WebhookConfig = Static<typeof WebhookConfig>;
 
 /** Agents whose machines the controller switches on and off, besides giving them roles. */
-export const CapacityConfig = Type.Object(
+export const CapacityConfig = strictObject(
   {
     process: Type.Array(ProcessAgent, {
       default: [],
@@ -63,7 +57,7 @@ export const CapacityConfig = Type.Object(
     lingerMs: integer(300_000, [0, 2_592_000_000], "an agent on standby is switched off after this"),
     avoidForMs: integer(180_000, [0, 86_400_000], "one that failed to start is left out for this long"),
   },
-  { ...strict, default: {}, description: "Machines that the controller switches on and off." },
+  { default: {}, description: "Machines that the controller switches on and off." },
 );
 export type CapacityConfig = Static<typeof CapacityConfig>;
 

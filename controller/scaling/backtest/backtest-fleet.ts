@@ -1,28 +1,25 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { orNull } from "#platform/config-fields.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { checkFleetPlanInput, cloudTerms, deviceMake, planTerms } from "../fleet-plan/fleet-plan-input.ts";
 
-const FleetDevices = Type.Object(
-  { ...deviceMake, count: Type.Integer({ minimum: 0, maximum: 10_000, description: "devices of this make" }) },
-  strict,
-);
-const FleetOffer = Type.Object(cloudTerms, strict);
+const FleetDevices = strictObject({
+  ...deviceMake,
+  count: Type.Integer({ minimum: 0, maximum: 10_000, description: "devices of this make" }),
+});
+const FleetOffer = strictObject(cloudTerms);
 
 /** The fleet of a backtest: devices and offers, their prices, and the targets to keep. */
-export const BacktestFleet = Type.Object(
-  {
-    name: Type.String({ default: "fleet", maxLength: 128 }),
-    peakQps: orNull(
-      Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }),
-      "the trace is scaled so that its busiest minute has this rate; null: as it was recorded",
-    ),
-    ...planTerms,
-    devices: Type.Array(FleetDevices, { minItems: 1, maxItems: 100 }),
-    cloud: Type.Array(FleetOffer, { default: [], maxItems: 100 }),
-  },
-  strict,
-);
+export const BacktestFleet = strictObject({
+  name: Type.String({ default: "fleet", maxLength: 128 }),
+  peakQps: orNull(
+    Type.Number({ exclusiveMinimum: 0, maximum: 1e9 }),
+    "the trace is scaled so that its busiest minute has this rate; null: as it was recorded",
+  ),
+  ...planTerms,
+  devices: Type.Array(FleetDevices, { minItems: 1, maxItems: 100 }),
+  cloud: Type.Array(FleetOffer, { default: [], maxItems: 100 }),
+});
 export type BacktestFleet = Static<typeof BacktestFleet>;
 export type FleetDevices = Static<typeof FleetDevices>;
 export type FleetOffer = Static<typeof FleetOffer>;

@@ -4,7 +4,7 @@ import { UsageError } from "#platform/errors.ts";
 import { explainMistakes } from "#platform/explain-schema-error.ts";
 import { userInfoMistakes, withAuthorization } from "#platform/fetch/split-credentials.ts";
 import { schemaOfInput } from "#platform/schema-of-input.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
 import { checkSchedules, Schedule } from "./schedules/schedule.ts";
 import { agentMetricFault } from "./triggers/agent-metric.ts";
@@ -12,7 +12,7 @@ import { checkTriggerPolicy } from "./triggers/trigger-rules.ts";
 import { triggerKinds } from "./triggers/trigger-source.ts";
 
 /** Schema of the policy without its triggers: those are checked by their kind, since "expected union value" is no help. */
-const Outline = Type.Object({ ...ScalingPolicy.properties, triggers: Type.Array(Type.Unknown()) }, strict);
+const Outline = strictObject({ ...ScalingPolicy.properties, triggers: Type.Array(Type.Unknown()) });
 
 function triggerMistakes(trigger: unknown): string[] {
   const kind = Object(trigger).kind;

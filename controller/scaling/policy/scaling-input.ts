@@ -2,17 +2,17 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { UsageError } from "#platform/errors.ts";
 import { explainMistakes } from "#platform/explain-schema-error.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { checkScalingPolicy, parseScalingPolicy } from "./parse-scaling-policy.ts";
 import { ScalingObservation } from "./scaling-observation.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
 
 /** Input of `decideScaling`. */
-export const ScalingInput = Type.Object({ policy: ScalingPolicy, ...ScalingObservation.properties }, strict);
+export const ScalingInput = strictObject({ policy: ScalingPolicy, ...ScalingObservation.properties });
 export type ScalingInput = Static<typeof ScalingInput>;
 
 /** The same with the policy unread: `checkScalingPolicy` names its mistakes, as it knows the kinds of trigger. */
-const Observed = Type.Object({ policy: Type.Unknown(), ...ScalingObservation.properties }, strict);
+const Observed = strictObject({ policy: Type.Unknown(), ...ScalingObservation.properties });
 
 /**
  * Parses an input and fills in its defaults.

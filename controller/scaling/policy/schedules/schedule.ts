@@ -1,28 +1,25 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { integer } from "#platform/config-fields.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { cronFault, timeZoneFault } from "./cron-window.ts";
 
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 
 /** A recurring window of local time, and how many replicas there may be within it. */
-export const Schedule = Type.Object(
-  {
-    name: Type.String({ minLength: 1, maxLength: 64 }),
-    timeZone: Type.String({ minLength: 1, description: "of the IANA database, e.g. Europe/Berlin" }),
-    start: Type.String({ minLength: 1, description: "cron with five fields at which the window opens" }),
-    end: Type.String({ minLength: 1, description: "cron with five fields at which it closes" }),
-    floor: Type.Optional(Type.Integer({ ...count, description: "minimum of replicas" })),
-    ceiling: Type.Optional(Type.Integer({ ...count, description: "maximum of replicas" })),
-    exact: Type.Optional(Type.Integer({ ...count, description: "number of replicas, whatever the demand" })),
-    priority: integer(
-      0,
-      [-1000, 1000],
-      "where windows overlap, those of a lower priority count within what the higher ones leave",
-    ),
-  },
-  strict,
-);
+export const Schedule = strictObject({
+  name: Type.String({ minLength: 1, maxLength: 64 }),
+  timeZone: Type.String({ minLength: 1, description: "of the IANA database, e.g. Europe/Berlin" }),
+  start: Type.String({ minLength: 1, description: "cron with five fields at which the window opens" }),
+  end: Type.String({ minLength: 1, description: "cron with five fields at which it closes" }),
+  floor: Type.Optional(Type.Integer({ ...count, description: "minimum of replicas" })),
+  ceiling: Type.Optional(Type.Integer({ ...count, description: "maximum of replicas" })),
+  exact: Type.Optional(Type.Integer({ ...count, description: "number of replicas, whatever the demand" })),
+  priority: integer(
+    0,
+    [-1000, 1000],
+    "where windows overlap, those of a lower priority count within what the higher ones leave",
+  ),
+});
 export type Schedule = Static<typeof Schedule>;
 
 /** Checks what the schema can't say: zones that exist, crons that come, bounds that make sense. One line each, beginning with the field. */
@@ -59,13 +56,10 @@ export function checkSchedules(schedules: readonly (Schedule | null)[]): string[
 }
 
 /** Input of `decideSchedules`. */
-export const ScheduleInput = Type.Object(
-  {
-    schedules: Type.Array(Schedule, { maxItems: 1000 }),
-    nowMs: Type.Number({ minimum: 0, maximum: 8e15, description: "ms since the epoch" }),
-  },
-  strict,
-);
+export const ScheduleInput = strictObject({
+  schedules: Type.Array(Schedule, { maxItems: 1000 }),
+  nowMs: Type.Number({ minimum: 0, maximum: 8e15, description: "ms since the epoch" }),
+});
 export type ScheduleInput = Static<typeof ScheduleInput>;
 
 /** Checks what the schema can't say. One line per mistake, path first. */

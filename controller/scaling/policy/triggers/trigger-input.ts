@@ -1,21 +1,18 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { History } from "#controller/scaling/reference/hpa/replica-inputs.ts";
 import { orNull } from "#platform/config-fields.ts";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { checkTriggerPolicy, TriggerPolicy } from "./trigger-rules.ts";
 
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 
 /** Result of reading a trigger's source. */
-export const TriggerReading = Type.Object(
-  {
-    trigger: Type.String({ minLength: 1 }),
-    value: orNull(Type.Number(), "null: it could not be read"),
-    failures: Type.Integer({ default: 0, minimum: 0, description: "in a row, this one included" }),
-    reason: orNull(Type.String(), "why it could not be read"),
-  },
-  strict,
-);
+export const TriggerReading = strictObject({
+  trigger: Type.String({ minLength: 1 }),
+  value: orNull(Type.Number(), "null: it could not be read"),
+  failures: Type.Integer({ default: 0, minimum: 0, description: "in a row, this one included" }),
+  reason: orNull(Type.String(), "why it could not be read"),
+});
 export type TriggerReading = Static<typeof TriggerReading>;
 
 /** State of the triggers and number of replicas; ages in seconds before now. */
@@ -31,7 +28,7 @@ export const triggerObservation = {
 };
 
 /** Input of `decideTriggers`. */
-export const TriggerInput = Type.Object({ policy: TriggerPolicy, ...triggerObservation }, strict);
+export const TriggerInput = strictObject({ policy: TriggerPolicy, ...triggerObservation });
 export type TriggerInput = Static<typeof TriggerInput>;
 export type TriggerObservation = Omit<TriggerInput, "policy">;
 

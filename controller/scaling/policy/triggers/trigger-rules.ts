@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ScalingRules } from "#controller/scaling/reference/hpa/replica-inputs.ts";
-import { literals, strict } from "#platform/schema-parts.ts";
+import { literals, strictObject } from "#platform/schema-parts.ts";
 import { formulaFunctions, formulaWords, parseFormula } from "./formula.ts";
 
 const count = { minimum: 0, maximum: 1_000_000 } as const;
@@ -22,12 +22,12 @@ export const triggerTarget = {
     description: "active only above this; used only where there may be no replica",
   }),
 };
-export const TriggerTarget = Type.Object(triggerTarget, strict);
+export const TriggerTarget = strictObject(triggerTarget);
 export type TriggerTarget = Static<typeof TriggerTarget>;
 
 export const triggerRules = {
   formula: Type.Optional(
-    Type.Object(
+    strictObject(
       {
         expression: Type.String({
           minLength: 1,
@@ -37,11 +37,11 @@ export const triggerRules = {
         metricType: MetricType,
         activation: Type.Number({ default: 0 }),
       },
-      { ...strict, description: "replaces the triggers' own targets" },
+      { description: "replaces the triggers' own targets" },
     ),
   ),
   fallback: Type.Optional(
-    Type.Object(
+    strictObject(
       {
         failureThreshold: Type.Integer({ default: 3, minimum: 0, description: "more failures in a row than this" }),
         replicas: Type.Integer(count),
@@ -50,7 +50,7 @@ export const triggerRules = {
           { default: "static" },
         ),
       },
-      { ...strict, description: "replicas that a failing trigger asks for" },
+      { description: "replicas that a failing trigger asks for" },
     ),
   ),
   idleReplicas: Type.Optional(
@@ -65,19 +65,16 @@ export const triggerRules = {
   toleranceUp: Type.Number({ default: 0.1, minimum: 0 }),
   toleranceDown: Type.Number({ default: 0.1, minimum: 0 }),
   behavior: Type.Optional(
-    Type.Object({ scaleUp: Type.Optional(ScalingRules), scaleDown: Type.Optional(ScalingRules) }, strict),
+    strictObject({ scaleUp: Type.Optional(ScalingRules), scaleDown: Type.Optional(ScalingRules) }),
   ),
 };
 
-export const TriggerPolicy = Type.Object(
-  {
-    minReplicas: Type.Integer({ ...count, default: 0 }),
-    maxReplicas: Type.Integer({ ...count, default: 100, minimum: 1 }),
-    triggers: Type.Array(TriggerTarget, { minItems: 1, maxItems: 100 }),
-    ...triggerRules,
-  },
-  strict,
-);
+export const TriggerPolicy = strictObject({
+  minReplicas: Type.Integer({ ...count, default: 0 }),
+  maxReplicas: Type.Integer({ ...count, default: 100, minimum: 1 }),
+  triggers: Type.Array(TriggerTarget, { minItems: 1, maxItems: 100 }),
+  ...triggerRules,
+});
 export type TriggerPolicy = Static<typeof TriggerPolicy>;
 
 /** Checks what the schema can't say of triggers and formula; each line begins with the path. */

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { strict } from "#platform/schema-parts.ts";
+import { strictObject } from "#platform/schema-parts.ts";
 import { triggerTarget } from "./trigger-rules.ts";
 
 const http = {
@@ -15,31 +15,25 @@ const http = {
   timeoutS: Type.Number({ default: 5, exclusiveMinimum: 0, maximum: 60 }),
 };
 
-export const PrometheusTrigger = Type.Object(
-  {
-    kind: Type.Literal("prometheus"),
-    ...triggerTarget,
-    ...http,
-    query: Type.String({ minLength: 1, maxLength: 8192, description: "PromQL that gives one value" }),
-    emptyValue: Type.Optional(
-      Type.Number({
-        description: "value of an answer without any series; left out: a failure, which never scales in",
-      }),
-    ),
-  },
-  strict,
-);
+export const PrometheusTrigger = strictObject({
+  kind: Type.Literal("prometheus"),
+  ...triggerTarget,
+  ...http,
+  query: Type.String({ minLength: 1, maxLength: 8192, description: "PromQL that gives one value" }),
+  emptyValue: Type.Optional(
+    Type.Number({
+      description: "value of an answer without any series; left out: a failure, which never scales in",
+    }),
+  ),
+});
 export type PrometheusTrigger = Static<typeof PrometheusTrigger>;
 
-export const HttpJsonTrigger = Type.Object(
-  {
-    kind: Type.Literal("http-json"),
-    ...triggerTarget,
-    ...http,
-    path: Type.String({ minLength: 1, maxLength: 256, description: "path of the number, e.g. stats.queues.0.depth" }),
-  },
-  strict,
-);
+export const HttpJsonTrigger = strictObject({
+  kind: Type.Literal("http-json"),
+  ...triggerTarget,
+  ...http,
+  path: Type.String({ minLength: 1, maxLength: 256, description: "path of the number, e.g. stats.queues.0.depth" }),
+});
 export type HttpJsonTrigger = Static<typeof HttpJsonTrigger>;
 
 const aggregate = Type.Union([Type.Literal("sum"), Type.Literal("mean"), Type.Literal("max"), Type.Literal("min")], {
@@ -47,24 +41,21 @@ const aggregate = Type.Union([Type.Literal("sum"), Type.Literal("mean"), Type.Li
   description: "aggregate over the agents that serve",
 });
 
-export const AgentsTrigger = Type.Object(
-  {
-    kind: Type.Literal("agents"),
-    ...triggerTarget,
-    metric: Type.String({
-      minLength: 1,
-      maxLength: 128,
-      description: "metric of the newest minute: a name or a path in it",
-    }),
-    aggregate,
-  },
-  strict,
-);
+export const AgentsTrigger = strictObject({
+  kind: Type.Literal("agents"),
+  ...triggerTarget,
+  metric: Type.String({
+    minLength: 1,
+    maxLength: 128,
+    description: "metric of the newest minute: a name or a path in it",
+  }),
+  aggregate,
+});
 export type AgentsTrigger = Static<typeof AgentsTrigger>;
 
-export const QueueDepthTrigger = Type.Object(
+export const QueueDepthTrigger = strictObject(
   { kind: Type.Literal("queue-depth"), ...triggerTarget },
-  { ...strict, description: "texts queued at all agents that serve" },
+  { description: "texts queued at all agents that serve" },
 );
 export type QueueDepthTrigger = Static<typeof QueueDepthTrigger>;
 

@@ -1,43 +1,37 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { orNull, strict } from "#platform/schema-parts.ts";
+import { orNull, strictObject } from "#platform/schema-parts.ts";
 
 const maxAmount = 1e12;
 const Rate = Type.Number({ minimum: 0, maximum: maxAmount });
 
 /** Input of `decideCheapestFleet`: types of instance with their prices, and a demand of several classes of request. */
-export const CheapestFleetInput = Type.Object(
-  {
-    name: Type.Optional(Type.String()),
-    note: Type.Optional(Type.String()),
-    types: Type.Array(
-      Type.Object(
-        {
-          name: Type.String({ minLength: 1, maxLength: 128 }),
-          costPerHour: Type.Number({ minimum: 0, maximum: maxAmount }),
-          limit: Type.Union([Type.Integer({ minimum: 0, maximum: 1_000_000 }), Type.Null()], {
-            description: "number of instances; null: any number",
-          }),
-          capacity: Type.Record(
-            Type.String(),
-            orNull(Type.Number({ exclusiveMinimum: 0, maximum: maxAmount }), "null: can't serve the class"),
-            { description: "requests a second of a class that one instance carries when it serves only that class" },
-          ),
-        },
-        strict,
+export const CheapestFleetInput = strictObject({
+  name: Type.Optional(Type.String()),
+  note: Type.Optional(Type.String()),
+  types: Type.Array(
+    strictObject({
+      name: Type.String({ minLength: 1, maxLength: 128 }),
+      costPerHour: Type.Number({ minimum: 0, maximum: maxAmount }),
+      limit: Type.Union([Type.Integer({ minimum: 0, maximum: 1_000_000 }), Type.Null()], {
+        description: "number of instances; null: any number",
+      }),
+      capacity: Type.Record(
+        Type.String(),
+        orNull(Type.Number({ exclusiveMinimum: 0, maximum: maxAmount }), "null: can't serve the class"),
+        { description: "requests a second of a class that one instance carries when it serves only that class" },
       ),
-      { minItems: 1, maxItems: 50 },
-    ),
-    demand: Type.Record(Type.String(), Rate, { description: "requests a second of each class" }),
-    slicesPerClass: Type.Integer({
-      minimum: 1,
-      maximum: 1000,
-      description: "number of equal parts that a class is cut into",
     }),
-    minTotalInstances: Type.Integer({ default: 0, minimum: 0, maximum: 1_000_000 }),
-    expect: Type.Optional(Type.Unknown({ description: "ignored, so that test cases can be given as they are" })),
-  },
-  strict,
-);
+    { minItems: 1, maxItems: 50 },
+  ),
+  demand: Type.Record(Type.String(), Rate, { description: "requests a second of each class" }),
+  slicesPerClass: Type.Integer({
+    minimum: 1,
+    maximum: 1000,
+    description: "number of equal parts that a class is cut into",
+  }),
+  minTotalInstances: Type.Integer({ default: 0, minimum: 0, maximum: 1_000_000 }),
+  expect: Type.Optional(Type.Unknown({ description: "ignored, so that test cases can be given as they are" })),
+});
 export type CheapestFleetInput = Static<typeof CheapestFleetInput>;
 
 /** Checks what the schema can't say: names used once. */

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { literals, strict } from "#platform/schema-parts.ts";
+import { literals, strictObject } from "#platform/schema-parts.ts";
 
 const optional = <T extends ReturnType<typeof Type.Number> | ReturnType<typeof Type.Boolean>>(schema: T) =>
   Type.Optional(Type.Union([schema, Type.Null()]));
@@ -8,120 +8,99 @@ const count = { minimum: 0, maximum: 1_000_000 } as const;
 const maxAmount = 1e18;
 const target = { exclusiveMinimum: 0, maximum: maxAmount } as const;
 
-const MetricSpec = Type.Object(
-  {
-    kind: literals("resource", "replica", "external", "object"),
-    name: Type.String({ minLength: 1 }),
-    targetUtilizationPercent: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 1_000_000,
-        description: "resource: mean use as a share of what is requested, %",
-      }),
-    ),
-    targetAverageValue: Type.Optional(Type.Number({ ...target, description: "per replica" })),
-    targetValue: Type.Optional(Type.Number({ ...target, description: "external, object: in all" })),
-  },
-  strict,
-);
+const MetricSpec = strictObject({
+  kind: literals("resource", "replica", "external", "object"),
+  name: Type.String({ minLength: 1 }),
+  targetUtilizationPercent: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: "resource: mean use as a share of what is requested, %",
+    }),
+  ),
+  targetAverageValue: Type.Optional(Type.Number({ ...target, description: "per replica" })),
+  targetValue: Type.Optional(Type.Number({ ...target, description: "external, object: in all" })),
+});
 export type MetricSpec = Static<typeof MetricSpec>;
 
-const ratePolicy = Type.Object(
-  {
-    type: literals("count", "percent"),
-    value: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
-    periodS: Type.Number({ exclusiveMinimum: 0 }),
-  },
-  strict,
-);
+const ratePolicy = strictObject({
+  type: literals("count", "percent"),
+  value: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+  periodS: Type.Number({ exclusiveMinimum: 0 }),
+});
 
-export const ScalingRules = Type.Object(
-  {
-    stabilizationWindowS: Type.Optional(Type.Number({ minimum: 0 })),
-    selectPolicy: Type.Optional(literals("max", "min", "disabled")),
-    policies: Type.Optional(Type.Array(ratePolicy, { minItems: 1 })),
-  },
-  strict,
-);
+export const ScalingRules = strictObject({
+  stabilizationWindowS: Type.Optional(Type.Number({ minimum: 0 })),
+  selectPolicy: Type.Optional(literals("max", "min", "disabled")),
+  policies: Type.Optional(Type.Array(ratePolicy, { minItems: 1 })),
+});
 export type ScalingRules = Static<typeof ScalingRules>;
 
-const ReplicaPolicy = Type.Object(
-  {
-    minReplicas: Type.Integer({ ...count, default: 1 }),
-    maxReplicas: Type.Integer({ ...count, minimum: 1 }),
-    toleranceUp: Type.Number({ default: 0.1, minimum: 0 }),
-    toleranceDown: Type.Number({ default: 0.1, minimum: 0 }),
-    initializationPeriodS: Type.Number({ default: 300, minimum: 0 }),
-    initialReadinessDelayS: Type.Number({ default: 30, minimum: 0 }),
-    metrics: Type.Array(MetricSpec, { minItems: 1 }),
-    behavior: Type.Optional(
-      Type.Object({ scaleUp: Type.Optional(ScalingRules), scaleDown: Type.Optional(ScalingRules) }, strict),
+const ReplicaPolicy = strictObject({
+  minReplicas: Type.Integer({ ...count, default: 1 }),
+  maxReplicas: Type.Integer({ ...count, minimum: 1 }),
+  toleranceUp: Type.Number({ default: 0.1, minimum: 0 }),
+  toleranceDown: Type.Number({ default: 0.1, minimum: 0 }),
+  initializationPeriodS: Type.Number({ default: 300, minimum: 0 }),
+  initialReadinessDelayS: Type.Number({ default: 30, minimum: 0 }),
+  metrics: Type.Array(MetricSpec, { minItems: 1 }),
+  behavior: Type.Optional(
+    strictObject({ scaleUp: Type.Optional(ScalingRules), scaleDown: Type.Optional(ScalingRules) }),
+  ),
+  legacyScaleUpLimit: Type.Optional(
+    strictObject(
+      { factor: Type.Number({ default: 2, minimum: 1 }), minimum: Type.Number({ default: 4, minimum: 0 }) },
+      { description: "takes the place of the rules: one 300 s window, one cap on growth" },
     ),
-    legacyScaleUpLimit: Type.Optional(
-      Type.Object(
-        { factor: Type.Number({ default: 2, minimum: 1 }), minimum: Type.Number({ default: 4, minimum: 0 }) },
-        { ...strict, description: "takes the place of the rules: one 300 s window, one cap on growth" },
-      ),
-    ),
-  },
-  strict,
-);
+  ),
+});
 export type ReplicaPolicy = Static<typeof ReplicaPolicy>;
 
-const Replica = Type.Object(
-  {
-    id: Type.String({ minLength: 1 }),
-    phase: literals("running", "pending", "failed", "deleting"),
-    ready: optional(Type.Boolean()),
-    startedAgoS: optional(Type.Number()),
-    readyChangedAgoS: optional(Type.Number({ description: "since it last became ready or unready" })),
-    requests: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: maxAmount }))),
-  },
-  strict,
-);
+const Replica = strictObject({
+  id: Type.String({ minLength: 1 }),
+  phase: literals("running", "pending", "failed", "deleting"),
+  ready: optional(Type.Boolean()),
+  startedAgoS: optional(Type.Number()),
+  readyChangedAgoS: optional(Type.Number({ description: "since it last became ready or unready" })),
+  requests: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: maxAmount }))),
+});
 export type Replica = Static<typeof Replica>;
 
-const Sample = Type.Object(
-  {
-    metric: Type.String({ minLength: 1 }),
-    replica: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-    value: Type.Union([Type.Number({ minimum: -maxAmount, maximum: maxAmount }), Type.Null()], {
-      description: "null: not known",
-    }),
-    ageS: optional(Type.Number()),
-    windowS: optional(Type.Number({ minimum: 0 })),
-  },
-  strict,
-);
+const Sample = strictObject({
+  metric: Type.String({ minLength: 1 }),
+  replica: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  value: Type.Union([Type.Number({ minimum: -maxAmount, maximum: maxAmount }), Type.Null()], {
+    description: "null: not known",
+  }),
+  ageS: optional(Type.Number()),
+  windowS: optional(Type.Number({ minimum: 0 })),
+});
 export type Sample = Static<typeof Sample>;
 
-export const History = Type.Object(
+export const History = strictObject(
   {
-    recommendations: Type.Array(
-      Type.Object({ agoS: Type.Number({ minimum: 0 }), replicas: Type.Integer(count) }, strict),
-      { default: [], description: "earlier proposals, before stabilisation" },
-    ),
-    changes: Type.Array(Type.Object({ agoS: Type.Number({ minimum: 0 }), delta: Type.Integer() }, strict), {
+    recommendations: Type.Array(strictObject({ agoS: Type.Number({ minimum: 0 }), replicas: Type.Integer(count) }), {
+      default: [],
+      description: "earlier proposals, before stabilisation",
+    }),
+    changes: Type.Array(strictObject({ agoS: Type.Number({ minimum: 0 }), delta: Type.Integer() }), {
       default: [],
       description: "replicas added (positive) or removed",
     }),
   },
-  { ...strict, default: {} },
+  { default: {} },
 );
 export type History = Static<typeof History>;
 
 /** Input of `decideReplicas`: a policy and the state of the replicas, with ages in seconds before now. */
-export const ReplicaInputs = Type.Object(
-  {
-    policy: ReplicaPolicy,
-    currentReplicas: Type.Integer(count),
-    replicas: Type.Array(Replica, { default: [] }),
-    samples: Type.Array(Sample, { default: [] }),
-    failedMetrics: Type.Array(Type.String(), { default: [], description: "metrics that could not be fetched" }),
-    history: History,
-  },
-  strict,
-);
+export const ReplicaInputs = strictObject({
+  policy: ReplicaPolicy,
+  currentReplicas: Type.Integer(count),
+  replicas: Type.Array(Replica, { default: [] }),
+  samples: Type.Array(Sample, { default: [] }),
+  failedMetrics: Type.Array(Type.String(), { default: [], description: "metrics that could not be fetched" }),
+  history: History,
+});
 export type ReplicaInputs = Static<typeof ReplicaInputs>;
 
 const targetsOf = {

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { literals, strict } from "#platform/schema-parts.ts";
+import { literals, strictObject } from "#platform/schema-parts.ts";
 import { createBuckets } from "./buckets.ts";
 
 const maxAmount = 1e18;
@@ -8,100 +8,74 @@ const amount = Type.Number({ minimum: 0, maximum: maxAmount });
 const time = Type.Number({ minimum: -maxAmount, maximum: maxAmount });
 const share = Type.Number({ minimum: 0, maximum: 1 });
 
-const BucketOptions = Type.Object(
-  {
-    scheme: literals("exponential", "linear"),
-    maxValue: positive,
-    firstBucketSize: Type.Optional(Type.Number({ ...positive, description: "exponential" })),
-    ratio: Type.Optional(Type.Number({ minimum: 1.001, maximum: 1000, description: "exponential" })),
-    bucketSize: Type.Optional(Type.Number({ ...positive, description: "linear" })),
-    epsilon: Type.Number({ default: 1e-4, exclusiveMinimum: 0, description: "lighter buckets count as empty" }),
-  },
-  strict,
-);
+const BucketOptions = strictObject({
+  scheme: literals("exponential", "linear"),
+  maxValue: positive,
+  firstBucketSize: Type.Optional(Type.Number({ ...positive, description: "exponential" })),
+  ratio: Type.Optional(Type.Number({ minimum: 1.001, maximum: 1000, description: "exponential" })),
+  bucketSize: Type.Optional(Type.Number({ ...positive, description: "linear" })),
+  epsilon: Type.Number({ default: 1e-4, exclusiveMinimum: 0, description: "lighter buckets count as empty" }),
+});
 export type BucketOptions = Static<typeof BucketOptions>;
 
-const Amounts = Type.Object({ cpu: Type.Optional(amount), memory: Type.Optional(amount) }, strict);
+const Amounts = strictObject({ cpu: Type.Optional(amount), memory: Type.Optional(amount) });
 export type Amounts = Static<typeof Amounts>;
 
 const sizes = { cpuCores: amount, memoryBytes: amount };
 
 /** Inputs of the steps of VPA's sizing, by kind. */
 export const rightSizeInputs = {
-  buckets: Type.Object(
-    {
-      kind: Type.Literal("buckets"),
-      options: BucketOptions,
-      startOf: Type.Array(Type.Integer({ minimum: 0 }), { default: [] }),
-      find: Type.Array(Type.Number(), { default: [] }),
-    },
-    strict,
-  ),
-  percentile: Type.Object(
-    {
-      kind: Type.Literal("percentile"),
-      options: BucketOptions,
-      halfLifeS: Type.Optional(positive),
-      samples: Type.Array(Type.Object({ atS: Type.Optional(time), value: Type.Number(), weight: amount }, strict)),
-      percentiles: Type.Array(share),
-    },
-    strict,
-  ),
-  confidence: Type.Object(
-    {
-      ...{ kind: Type.Literal("confidence"), ...sizes, multiplier: amount, exponent: Type.Number() },
-      confidenceIntervalS: Type.Number({ default: 86_400, minimum: 1, maximum: maxAmount }),
-      sampleCount: Type.Integer({ minimum: 0 }),
-      firstSampleAtS: time,
-      lastSampleAtS: time,
-    },
-    strict,
-  ),
-  margin: Type.Object(
-    { kind: Type.Literal("margin"), ...sizes, marginFraction: Type.Number({ default: 0.15, minimum: 0 }) },
-    strict,
-  ),
-  minResources: Type.Object(
-    {
-      ...{ kind: Type.Literal("minResources"), ...sizes },
-      minCpuCores: Type.Number({ default: 0.025, minimum: 0 }),
-      minMemoryBytes: Type.Number({ default: 262_144_000, minimum: 0 }),
-      containers: Type.Integer({ default: 1, minimum: 1 }),
-    },
-    strict,
-  ),
-  oom: Type.Object(
-    {
-      kind: Type.Literal("oom"),
-      intervalS: Type.Number({ default: 86_400, minimum: 1, maximum: maxAmount }),
-      bumpRatio: Type.Number({ default: 1.2, minimum: 1 }),
-      minBumpBytes: Type.Number({ default: 104_857_600, minimum: 0 }),
-      events: Type.Array(
-        Type.Object(
-          {
-            atS: time,
-            type: literals("usage", "oom"),
-            bytes: Type.Optional(Type.Number({ ...amount, description: "usage" })),
-            requestBytes: Type.Optional(Type.Number({ ...amount, description: "oom" })),
-          },
-          strict,
-        ),
-      ),
-    },
-    strict,
-  ),
-  capping: Type.Object(
-    {
-      kind: Type.Literal("capping"),
-      recommendation: Type.Object({ target: Amounts, lowerBound: Amounts, upperBound: Amounts }, strict),
-      policy: Type.Object(
-        { minAllowed: Type.Optional(Amounts), maxAllowed: Type.Optional(Amounts) },
-        { ...strict, default: {} },
-      ),
-      globalMaxAllowed: Type.Optional(Amounts),
-    },
-    strict,
-  ),
+  buckets: strictObject({
+    kind: Type.Literal("buckets"),
+    options: BucketOptions,
+    startOf: Type.Array(Type.Integer({ minimum: 0 }), { default: [] }),
+    find: Type.Array(Type.Number(), { default: [] }),
+  }),
+  percentile: strictObject({
+    kind: Type.Literal("percentile"),
+    options: BucketOptions,
+    halfLifeS: Type.Optional(positive),
+    samples: Type.Array(strictObject({ atS: Type.Optional(time), value: Type.Number(), weight: amount })),
+    percentiles: Type.Array(share),
+  }),
+  confidence: strictObject({
+    ...{ kind: Type.Literal("confidence"), ...sizes, multiplier: amount, exponent: Type.Number() },
+    confidenceIntervalS: Type.Number({ default: 86_400, minimum: 1, maximum: maxAmount }),
+    sampleCount: Type.Integer({ minimum: 0 }),
+    firstSampleAtS: time,
+    lastSampleAtS: time,
+  }),
+  margin: strictObject({
+    kind: Type.Literal("margin"),
+    ...sizes,
+    marginFraction: Type.Number({ default: 0.15, minimum: 0 }),
+  }),
+  minResources: strictObject({
+    ...{ kind: Type.Literal("minResources"), ...sizes },
+    minCpuCores: Type.Number({ default: 0.025, minimum: 0 }),
+    minMemoryBytes: Type.Number({ default: 262_144_000, minimum: 0 }),
+    containers: Type.Integer({ default: 1, minimum: 1 }),
+  }),
+  oom: strictObject({
+    kind: Type.Literal("oom"),
+    intervalS: Type.Number({ default: 86_400, minimum: 1, maximum: maxAmount }),
+    bumpRatio: Type.Number({ default: 1.2, minimum: 1 }),
+    minBumpBytes: Type.Number({ default: 104_857_600, minimum: 0 }),
+    events: Type.Array(
+      strictObject({
+        atS: time,
+        type: literals("usage", "oom"),
+        bytes: Type.Optional(Type.Number({ ...amount, description: "usage" })),
+        requestBytes: Type.Optional(Type.Number({ ...amount, description: "oom" })),
+      }),
+    ),
+  }),
+  capping: strictObject({
+    kind: Type.Literal("capping"),
+    recommendation: strictObject({ target: Amounts, lowerBound: Amounts, upperBound: Amounts }),
+    policy: strictObject({ minAllowed: Type.Optional(Amounts), maxAllowed: Type.Optional(Amounts) }, { default: {} }),
+    globalMaxAllowed: Type.Optional(Amounts),
+  }),
 };
 export type RightSizeInputs = { [K in keyof typeof rightSizeInputs]: Static<(typeof rightSizeInputs)[K]> };
 export type RightSizeInput = RightSizeInputs[keyof RightSizeInputs];
