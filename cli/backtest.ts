@@ -17,20 +17,25 @@ import { formatTable } from "#platform/terminal/format-table.ts";
 import { readTraffic } from "#tools/reports/backtest/read-traffic.ts";
 import { renderHtml } from "#tools/reports/backtest/render-html.ts";
 
-const header = [
-  "policy",
-  "cost US$",
-  "paid US$",
-  "× oracle",
-  "kWh",
-  "SLO min %",
-  "lost",
-  "starts",
-  "modes",
-  "reversals",
-  "lead min",
-  "used",
+type Column = readonly [heading: string, cell: (result: PolicyResult, oracleUsd: number | undefined) => string];
+const columns: readonly Column[] = [
+  [
+    "policy",
+    ({ policy, tunedTarget }) => (tunedTarget === null ? policy : `${policy} (${Math.round(100 * tunedTarget)} %)`),
+  ],
+  ["cost US$", ({ costUsd }) => costUsd.toFixed(2)],
+  ["paid US$", ({ costUsd, lostUsd }) => (costUsd - lostUsd).toFixed(2)],
+  ["× oracle", ({ costUsd }, oracleUsd) => (oracleUsd ? (costUsd / oracleUsd).toFixed(2) : "-")],
+  ["kWh", ({ energyKwh }) => energyKwh.toFixed(1)],
+  ["SLO min %", ({ sloMinutesPercent }) => sloMinutesPercent.toFixed(3)],
+  ["lost", ({ lostRequests }) => lostRequests.toFixed(0)],
+  ["starts", ({ activations }) => String(activations)],
+  ["modes", ({ modeSwitches }) => String(modeSwitches)],
+  ["reversals", ({ reversals }) => String(reversals)],
+  ["lead min", ({ leadTimeMinutes }) => leadTimeMinutes?.toFixed(1) ?? "-"],
+  ["used", ({ utilization }) => `${(100 * utilization).toFixed(0)} %`],
 ];
+const header = columns.map(([heading]) => heading);
 
 const { targetUtilization, spareDevices, shortfallUsdPerRequest } = planTerms;
 /** Policy in a file: one of the built-in ones with its own name and terms. */
@@ -73,20 +78,7 @@ async function readPolicy(text: string): Promise<PolicyChoice> {
 
 function rowsOf(results: readonly PolicyResult[]): string[][] {
   const oracleUsd = results.find(({ policy }) => policy === "oracle")?.costUsd;
-  return results.map((result) => [
-    result.tunedTarget === null ? result.policy : `${result.policy} (${Math.round(100 * result.tunedTarget)} %)`,
-    result.costUsd.toFixed(2),
-    (result.costUsd - result.lostUsd).toFixed(2),
-    oracleUsd === undefined || oracleUsd === 0 ? "-" : (result.costUsd / oracleUsd).toFixed(2),
-    result.energyKwh.toFixed(1),
-    result.sloMinutesPercent.toFixed(3),
-    result.lostRequests.toFixed(0),
-    String(result.activations),
-    String(result.modeSwitches),
-    String(result.reversals),
-    result.leadTimeMinutes === null ? "-" : result.leadTimeMinutes.toFixed(1),
-    `${(100 * result.utilization).toFixed(0)} %`,
-  ]);
+  return results.map((result) => columns.map(([, cell]) => cell(result, oracleUsd)));
 }
 
 export const backtestCommand: Command = {

@@ -1,18 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { integer, orNull, Path } from "#platform/config-fields.ts";
 
 /** Settings of a forecast of the coming traffic. */
 export const ForecastConfig = Type.Object(
   {
-    modelDir: Type.Union([Type.String({ minLength: 1, maxLength: 4096 }), Type.Null()], {
-      default: null,
-      description: "directory that `thormesh forecast train` wrote; null: the weights inside the executable",
-    }),
-    timeoutMs: Type.Integer({
-      default: 2_000,
-      minimum: 1,
-      maximum: 600_000,
-      description: "real milliseconds after which a simple forecast stands in",
-    }),
+    modelDir: orNull(Path, "directory that `thormesh forecast train` wrote; null: the weights inside the executable"),
+    timeoutMs: integer(2_000, [1, 600_000], "real milliseconds after which a simple forecast stands in"),
     timeZone: Type.String({
       default: "UTC",
       minLength: 1,

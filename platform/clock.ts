@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { orNull } from "./config-fields.ts";
 
 /** Port for time: everything periodic uses a clock, so that tests and the demo can run a day in minutes. */
 export interface Clock {
@@ -10,6 +11,8 @@ export interface Clock {
   readonly speed: number;
 }
 
+const time = (description: string) => Type.Number({ minimum: 0, maximum: 4_102_444_800_000, description });
+
 export const ClockConfig = Type.Object(
   {
     speed: Type.Number({
@@ -17,26 +20,18 @@ export const ClockConfig = Type.Object(
       maximum: 100_000,
       description: "1 = real time; 288 runs a day in five minutes",
     }),
-    anchorRealMs: Type.Number({
-      minimum: 0,
-      maximum: 4_102_444_800_000,
-      description: "the real time, ms since the epoch, at which this clock showed startMs",
-    }),
-    startMs: Type.Number({
-      minimum: 0,
-      maximum: 4_102_444_800_000,
-      description: "the time of this clock at the anchor, ms since the epoch",
-    }),
+    anchorRealMs: time("the real time, ms since the epoch, at which this clock showed startMs"),
+    startMs: time("the time of this clock at the anchor, ms since the epoch"),
   },
   { additionalProperties: false },
 );
 export type ClockConfig = Static<typeof ClockConfig>;
 
 /** Section `clock` of a configuration; null is the real clock. */
-export const ClockSection = Type.Union([ClockConfig, Type.Null()], {
-  default: null,
-  description: "a clock that runs faster than the real one, for demonstrations; null: the real one",
-});
+export const ClockSection = orNull(
+  ClockConfig,
+  "a clock that runs faster than the real one, for demonstrations; null: the real one",
+);
 
 function sleepReal(durationMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -10,7 +10,6 @@ export const bounds = {
   timeMs: 4_102_444_800_000,
   /** Versions and sequence numbers: a change a second for 68 years. */
   count32: 2_147_483_647,
-  /** A day. */
   durationMs: dayMs,
   textsPerS: 1_000_000,
   /** Requests, texts and tokens in one minute. */
@@ -45,9 +44,7 @@ export const HttpUrl = Type.String({
 
 export const TimeMs = Type.Integer({ minimum: 0, maximum: bounds.timeMs });
 
-/** Number from 0 up to `maximum`. */
 export const amount = (maximum: number) => Type.Number({ minimum: 0, maximum });
-/** Whole number from 0 up to `maximum`. */
 export const count = (maximum: number) => Type.Integer({ minimum: 0, maximum });
 export const text = (maxLength: number) => Type.String({ maxLength });
 

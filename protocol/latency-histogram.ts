@@ -12,7 +12,6 @@ export function emptyLatencyCounts(): number[] {
   return new Array(latencyBoundsMs.length + 1).fill(0);
 }
 
-/** Index of the bucket of `latencyMs`. */
 export function latencyBucket(latencyMs: number): number {
   const index = latencyBoundsMs.findIndex((boundMs) => latencyMs <= boundMs);
   return index === -1 ? latencyBoundsMs.length : index;

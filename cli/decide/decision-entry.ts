@@ -39,11 +39,11 @@ export function decisionEntry<T extends TSchema>(
 /** Adds to each decision the sentence that explains it, as `reason`. */
 export function explained<Input, Decision extends object>(
   decide: (input: Input) => Decision,
-  explain: (decision: Decision) => string,
+  explain: (decision: Decision, input: Input) => string,
 ): (input: Input) => Decision & { readonly reason: string } {
   return (input) => {
     const decision = decide(input);
-    return { ...decision, reason: explain(decision) };
+    return { ...decision, reason: explain(decision, input) };
   };
 }
 

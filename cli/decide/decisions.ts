@@ -103,10 +103,10 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   schedules: decisionEntry(
     "how many replicas a policy's schedules allow at a given time",
     ScheduleInput,
-    ({ schedules, nowMs }) => {
-      const decision = decideSchedules(schedules, nowMs);
-      return { ...decision, reason: explainSchedules(decision, schedules) };
-    },
+    explained(
+      ({ schedules, nowMs }) => decideSchedules(schedules, nowMs),
+      (decision, { schedules }) => explainSchedules(decision, schedules),
+    ),
     checkScheduleInput,
   ),
   triggers: decisionEntry(
@@ -121,10 +121,7 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   prediction: decisionEntry(
     "how many replicas a forecast asks for",
     PredictionInput,
-    (input) => {
-      const decision = decidePrediction(input);
-      return { ...decision, reason: explainPrediction(decision, input.policy, input.forecast) };
-    },
+    explained(decidePrediction, (decision, { policy, forecast }) => explainPrediction(decision, policy, forecast)),
     checkPredictionInput,
   ),
   scaling: {
@@ -149,13 +146,11 @@ export const decisions: Readonly<Record<string, DecisionEntry>> = {
   "active-agents": decisionEntry(
     "which agents serve and which are on standby",
     Type.Object({ policy: ScalingConfig, fleet: ScalingInputs, nowMs: Type.Number() }, { additionalProperties: false }),
-    ({ fleet, policy, nowMs }) => {
-      const decision = decideActiveAgents(fleet, policy, nowMs);
-      return {
-        ...decision,
-        reason: explainActiveAgents(decision, { inputs: fleet, policy, nowMs, limitsOf: null }),
-      };
-    },
+    explained(
+      ({ fleet, policy, nowMs }) => decideActiveAgents(fleet, policy, nowMs),
+      (decision, { fleet: inputs, policy, nowMs }) =>
+        explainActiveAgents(decision, { inputs, policy, nowMs, limitsOf: null }),
+    ),
   ),
   "fleet-plan": {
     ...fleetPlan,

@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { StateDatabase } from "#platform/files/open-database.ts";
 import type { StorageWatch } from "#platform/files/storage-watch.ts";
+import { literals, orNull } from "#platform/schema-parts.ts";
 import { amount, bounds, TimeMs, text } from "#protocol/bounds.ts";
 import { decodeValue } from "#protocol/codec.ts";
 import type { ForecastOutcome, MadeForecast } from "./decide-forecast-outcome.ts";
@@ -27,7 +28,6 @@ export const forecastMadeTable = `CREATE TABLE forecast_made (
    CREATE INDEX forecast_made_pending ON forecast_made (start_ms) WHERE qps IS NOT NULL;`;
 
 const FiniteAmount = amount(1e15);
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 /** A forecast that is not compared yet. */
 const MadeRow = Type.Object({
@@ -51,7 +51,7 @@ const ComparedRow = Type.Object({
   peakForecastQps: FiniteAmount,
   peakActualQps: FiniteAmount,
   covered: orNull(Type.Integer({ minimum: 0, maximum: 1 })),
-  rise: Type.Union((["hit", "miss", "false-alarm", "quiet"] as const).map((rise) => Type.Literal(rise))),
+  rise: literals("hit", "miss", "false-alarm", "quiet"),
   onsetMs: orNull(TimeMs),
 });
 

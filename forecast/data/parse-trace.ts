@@ -11,7 +11,6 @@ export function readTraceText(path: string, option = "--trace"): Promise<string>
 
 /** Events counted in equal steps of time. */
 export interface Trace {
-  /** Name of the file. */
   readonly name: string;
   readonly stepMs: number;
   readonly startMs: number;

@@ -18,7 +18,6 @@ export type NetworkForecasts = (
 
 export interface ReplayOptions {
   readonly stepMs: number;
-  /** Steps in each forecast. */
   readonly steps: number;
   /** null: the network does not take part. */
   readonly network: NetworkForecasts | null;
@@ -39,7 +38,6 @@ export interface Replay {
 
 /** Forecast of the champion at one origin. */
 export interface Served {
-  /** Shares of the models in it. */
   readonly shares: Readonly<Record<string, number>>;
   /** Quantiles 0.5, 0.9 and 0.95 of each step. */
   readonly path: readonly (readonly number[])[];

@@ -69,7 +69,6 @@ function errorRow({ name, minutes, peaks }: Evaluation): string {
   return `| ${name} | ${minutes.mae.toPrecision(3)} | ${percent(minutes.wapePercent)} | ${percent(minutes.mapePercent)} | ${decimal(minutes.r2)} | ${minutes.bias.toPrecision(2)} | ${percent(peaks.wapePercent)} | ${peaks.bias.toPrecision(2)} |`;
 }
 
-/** Renders the card as Markdown. */
 export function renderModelCard(card: ModelCard): string {
   const { data, training, split } = card;
   const zeros = card.errors[0]?.minutes.zeros ?? 0;

@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { orNull } from "#platform/config-fields.ts";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { hourMs } from "#platform/time.ts";
 import { NightTrainingConfig } from "./night-training-config.ts";
@@ -16,16 +17,10 @@ export const TrainingSituation = Type.Object(
     nowMs: Type.Number(),
     running: Type.Boolean({ default: false }),
     busy: Type.Boolean({ default: false, description: "requests wait for this device" }),
-    lastEndedMs: Type.Union([Type.Number(), Type.Null()], {
-      default: null,
-      description: "end of the last training, successful or not; null: there was none",
-    }),
+    lastEndedMs: orNull(Type.Number(), "end of the last training, successful or not; null: there was none"),
     recordedMinutes: Count,
     neededMinutes: { ...Count, default: 7 * 1440 },
-    windows: Type.Union([RecordWindows, Type.Null()], {
-      default: null,
-      description: "null: not counted, or an interrupted training is resumed",
-    }),
+    windows: orNull(RecordWindows, "null: not counted, or an interrupted training is resumed"),
   },
   { additionalProperties: false },
 );

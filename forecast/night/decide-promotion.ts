@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { orNull } from "#platform/config-fields.ts";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 
 const percentOrNull = Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null });
@@ -13,10 +14,7 @@ export type HeldOutError = ReadonlyStatic<typeof HeldOutError>;
 export const PromotionSituation = Type.Object(
   {
     candidate: HeldOutError,
-    incumbent: Type.Union([HeldOutError, Type.Null()], {
-      default: null,
-      description: "null: the model in service can't be loaded",
-    }),
+    incumbent: orNull(HeldOutError, "null: the model in service can't be loaded"),
     simpleWapePercent: { ...percentOrNull, description: "least error of the simple forecasts on the same part" },
   },
   { additionalProperties: false },

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { lstmShapeNames } from "#forecast/lstm/lstm-shapes.ts";
+import { integer, number } from "#platform/config-fields.ts";
 
 /** Training of a device's own model from its own record. */
 export const NightTrainingConfig = Type.Object(
@@ -10,12 +11,8 @@ export const NightTrainingConfig = Type.Object(
       pattern: "^([01]\\d|2[0-3]):[0-5]\\d-([01]\\d|2[0-3]):[0-5]\\d$",
       description: "hours of the training, in forecast.timeZone; 22:00-04:00 goes past midnight",
     }),
-    minDays: Type.Number({
-      default: 7,
-      minimum: 0.25, // the newest 15 % of less make hardly 30 forecasts to judge by
-      maximum: 365,
-      description: "days of record that a training needs",
-    }),
+    // The newest 15 % of less than a quarter of a day make hardly 30 forecasts to judge by.
+    minDays: number(7, [0.25, 365], "days of record that a training needs"),
     maxMinutes: Type.Number({
       default: 60,
       exclusiveMinimum: 0,
@@ -30,12 +27,11 @@ export const NightTrainingConfig = Type.Object(
       default: "idle",
       description: "idle: only on cores that nothing else uses; normal: as serving, for a device that is never idle",
     }),
-    maxMemoryBytes: Type.Integer({
-      default: 1_500_000_000,
-      minimum: 100_000_000,
-      maximum: 1_099_511_627_776,
-      description: "memory at which a training process is ended",
-    }),
+    maxMemoryBytes: integer(
+      1_500_000_000,
+      [100_000_000, 1_099_511_627_776],
+      "memory at which a training process is ended",
+    ),
   },
   {
     additionalProperties: false,

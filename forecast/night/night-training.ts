@@ -63,7 +63,6 @@ function readOutcome(memory: TextMemory): TrainingOutcome | null {
 
 /** A training under way. */
 interface Run {
-  /** Name of the model to be. */
   readonly name: string;
   readonly trainer: TrainerProcess;
   progress: NonNullable<TrainingStatus["progress"]>;

@@ -2,9 +2,7 @@ import type { LstmShapeName } from "#forecast/lstm/lstm-shapes.ts";
 import type { EpochReport } from "#forecast/lstm/train-lstm.ts";
 import type { PromotionDecision } from "./decide-promotion.ts";
 
-/** Task of a training process. */
 export interface TrainerTask {
-  /** The record as a trace. */
   readonly tracePath: string;
   /** Directory for the new model. */
   readonly outputDirectory: string;
@@ -18,7 +16,6 @@ export interface TrainerTask {
   readonly holidays: readonly string[];
 }
 
-/** Orders to a training process. */
 export type TrainerOrder = { readonly kind: "rest" } | { readonly kind: "go-on" };
 
 /** Messages from a training process. After "done" and "failed" it ends. */

@@ -1,7 +1,6 @@
-import { type TSchema, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
-
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+import { orNull } from "#platform/schema-parts.ts";
 
 /** Outcome of the last training, as it is stored. */
 export const TrainingOutcome = Type.Object({

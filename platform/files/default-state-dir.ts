@@ -10,7 +10,6 @@ export function defaultStateBase(environment: Environment): string {
   return join(environment["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "thormesh");
 }
 
-/** Default state directory of a program. */
 export function defaultStateDir(program: "agent" | "controller", environment: Environment): string {
   return join(defaultStateBase(environment), program);
 }

@@ -6,7 +6,6 @@ import { hourMs } from "../time.ts";
 interface MemoryTail {
   /** Tries to write them. */
   flush(): void;
-  /** Number and size of the waiting records. */
   waiting(): { readonly records: number; readonly bytes: number };
 }
 
@@ -15,7 +14,6 @@ export interface StorageStatus {
   readonly failing: { readonly sinceMs: number; readonly reason: string } | null;
   /** Records waiting in memory to be written. */
   readonly waiting: { readonly records: number; readonly bytes: number };
-  /** Lost records, by cause. */
   readonly lost: Readonly<Record<string, number>>;
 }
 

@@ -4,7 +4,6 @@ export interface RoutePattern {
   readonly path: string;
 }
 
-/** True if a route's pattern matches a path. */
 export function matchesRoute(pattern: string, path: string): boolean {
   const wanted = pattern.split("/");
   const given = path.split("/");

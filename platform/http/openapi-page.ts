@@ -43,36 +43,20 @@ export function openApiPage(about: ApiDescription, app: () => AnyElysia, withKey
     const document = JSON.parse(JSON.stringify({ openapi: "3.0.3", info: about, paths, ...security }));
     return JSON.stringify(asOpenApi30(document));
   };
+  const answer = (body: string | Blob, type: string, headers: Record<string, string> = {}) =>
+    new Response(body, { headers: { "content-type": type, ...headers } });
+  const policy = { "content-security-policy": contentSecurityPolicy };
   return new Elysia()
-    .get(
-      "/openapi",
-      () =>
-        new Response(page(about.title), {
-          headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": contentSecurityPolicy },
-        }),
-      hidden,
-    )
+    .get("/openapi", () => answer(page(about.title), "text/html; charset=utf-8", policy), hidden)
     .get(
       "/openapi/json",
       () => {
         document ??= buildDocument();
-        return new Response(document, { headers: { "content-type": "application/json" } });
+        return answer(document, "application/json");
       },
       hidden,
     )
-    .get(
-      "/openapi/start.js",
-      () => new Response(startScript, { headers: { "content-type": "text/javascript" } }),
-      hidden,
-    )
-    .get(
-      "/openapi/swagger-ui-bundle.js",
-      () => new Response(Bun.file(bundlePath), { headers: { "content-type": "text/javascript" } }),
-      hidden,
-    )
-    .get(
-      "/openapi/swagger-ui.css",
-      () => new Response(Bun.file(stylePath), { headers: { "content-type": "text/css" } }),
-      hidden,
-    );
+    .get("/openapi/start.js", () => answer(startScript, "text/javascript"), hidden)
+    .get("/openapi/swagger-ui-bundle.js", () => answer(Bun.file(bundlePath), "text/javascript"), hidden)
+    .get("/openapi/swagger-ui.css", () => answer(Bun.file(stylePath), "text/css"), hidden);
 }

@@ -28,7 +28,6 @@ export function createAnswerWatch(options: {
   readonly onSilent: (waitedMs: number) => void;
   /** Called at each tick while no answer is expected, with the time since the last one. */
   readonly onIdle?: (idleMs: number) => void;
-  /** Called at each tick. */
   readonly onTick?: () => void;
   /** A monotonic clock. */
   readonly nowMs?: () => number;

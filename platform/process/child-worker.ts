@@ -127,7 +127,6 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
     }
   }
 
-  /** Returns the open question of this id. */
   question(id: number): Question | undefined {
     return this.#open.get(id);
   }

@@ -4,7 +4,6 @@ import { minuteMs } from "../time.ts";
 export interface HungProcesses {
   /** @param kind purpose of the process: model, forecast, … */
   record(kind: string, reason: string): void;
-  /** Returns the counts by kind. */
   counts(): ReadonlyMap<string, number>;
   /** Returns the newest one while it is younger than five minutes, else null. */
   recent(): { readonly kind: string; readonly reason: string; readonly agoMs: number } | null;

@@ -5,7 +5,6 @@ import { described, envelope, ModeId, Qps } from "./fields.ts";
 
 const Watts = amount(bounds.watts);
 
-/** A power mode of a board. */
 export const PowerModeProfile = Type.Object(
   {
     id: described(ModeId, "the board's number of the mode"),

@@ -31,7 +31,6 @@ export interface LoadReport extends LoadRun, AboutLoad {
   readonly missed: readonly string[];
 }
 
-/** Judges a run by its targets. */
 export function createLoadReport(run: LoadRun, about: AboutLoad, targets: LoadTargets): LoadReport {
   const errors = run.rejected + run.failed;
   const ended = run.answered + errors;

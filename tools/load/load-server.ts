@@ -6,7 +6,6 @@ export type SendResult =
   /** The server did not receive the request: it can be sent elsewhere without being computed twice. */
   | { readonly kind: "refused"; readonly cause: string };
 
-/** Server under load. */
 export interface LoadServer {
   /** Requests the vectors of these texts. Never rejects. */
   send(texts: readonly string[]): Promise<SendResult>;

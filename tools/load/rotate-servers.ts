@@ -3,7 +3,6 @@ import type { LoadServer } from "./load-server.ts";
 
 interface RotationOptions {
   readonly servers: readonly LoadServer[];
-  /** Returns the texts of the next request. */
   readonly nextTexts: () => readonly string[];
   /** Retries of a request that no server received, each at the next server. */
   readonly retries: number;

@@ -37,7 +37,6 @@ interface RequestBodiesOptions {
   /** Time limit of a body without an announced length. */
   readonly receiveMs: number;
   readonly fetch: (request: Request) => Response | Promise<Response>;
-  /** Creates the response of an error. */
   readonly refuse: (request: Request, error: ServiceError, headers?: ExtraHeaders) => Response;
 }
 

@@ -48,7 +48,6 @@ export function requestsInMinute(trace: Trace, atMs: number): number {
   return 0;
 }
 
-/** Requests of `count` minutes from `fromMs`. */
 export function requestsPerMinute(trace: Trace, fromMs: number, count: number): number[] {
   return Array.from({ length: count }, (_, index) => requestsInMinute(trace, fromMs + index * minuteMs));
 }

@@ -17,6 +17,5 @@ export const backtestColumns: readonly (readonly [heading: string, cell: (row: B
   ["skill", ({ skill }) => percent(100 * skill)],
 ];
 
-/** Explains the columns. */
 export const columnLegend =
   "pinball: mean loss of the quantiles 0.5, 0.9 and 0.95, in percent of the mean rate. peak: the highest step of a forecast. 0.9, 0.95: share of peaks within these quantiles. ×: factor from a forecast peak to its 0.95 quantile. skill: peak pinball against the best simple model's.";

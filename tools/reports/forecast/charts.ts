@@ -1,11 +1,10 @@
-import { hourMs, minuteMs, secondMs } from "#platform/time.ts";
+import { dayMs, hourMs, minuteMs, secondMs } from "#platform/time.ts";
 import type { CalibrationPoint, FanForecast } from "./report-figures.ts";
 import { areaPath, type ChartFrame, linePath, niceTicks, renderChart, type Tick } from "./svg-chart.ts";
 
 const wide = { width: 960, height: 300 };
 const half = { width: 470, height: 280 };
 
-/** Time axis of a series. */
 export interface TimeAxis {
   readonly startMs: number;
   readonly stepMs: number;
@@ -14,22 +13,14 @@ export interface TimeAxis {
 
 function timeTicks(axis: TimeAxis, from: number, to: number): Tick[] {
   const spanMs = (to - from) * axis.stepMs;
-  const everyMs = [
-    hourMs,
-    2 * hourMs,
-    3 * hourMs,
-    6 * hourMs,
-    12 * hourMs,
-    24 * hourMs,
-    48 * hourMs,
-    168 * hourMs,
-  ].find((candidate) => spanMs / candidate <= 9);
-  const tickMs = everyMs ?? Math.ceil(spanMs / 9 / (168 * hourMs)) * 168 * hourMs;
+  const weekMs = 7 * dayMs;
+  const everyMs = [1, 2, 3, 6, 12, 24, 48, 168].map((hours) => hours * hourMs).find((ms) => spanMs / ms <= 9);
+  const tickMs = everyMs ?? Math.ceil(spanMs / 9 / weekMs) * weekMs;
   const format = new Intl.DateTimeFormat("en-GB", {
     timeZone: axis.timeZone,
     month: "short",
     day: "numeric",
-    ...(tickMs < 24 * hourMs ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : {}),
+    ...(tickMs < dayMs ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : {}),
   });
   const ticks: Tick[] = [];
   const fromMs = axis.startMs + from * axis.stepMs;
@@ -137,6 +128,9 @@ export function peakChart(axis: TimeAxis, peaks: readonly { origin: number; actu
   });
 }
 
+/** Model that the champion is compared with. */
+type Rival = { readonly name: string; readonly values: readonly (number | null)[] } | null;
+
 /** Draws two series of percentages by slot: bars for the champion, marks for the model it is compared with. */
 function comparedBars(
   title: string,
@@ -144,7 +138,7 @@ function comparedBars(
   slots: readonly string[],
   every: number,
   champion: readonly (number | null)[],
-  other: { readonly name: string; readonly values: readonly (number | null)[] } | null,
+  other: Rival,
 ): string {
   const highest = largest([...champion, ...(other?.values ?? [])]);
   const frame: ChartFrame = {
@@ -174,21 +168,13 @@ function comparedBars(
 }
 
 /** Draws the error (%) by hour of the day, of the champion beside another model; null: no forecast in that hour. */
-export function hourChart(
-  champion: readonly (number | null)[],
-  other: { readonly name: string; readonly values: readonly (number | null)[] } | null,
-  timeZone: string,
-): string {
+export function hourChart(champion: readonly (number | null)[], other: Rival, timeZone: string): string {
   const slots = champion.map((_, hour) => String(hour));
   return comparedBars("Error by hour of day", `hour of day (${timeZone})`, slots, 3, champion, other);
 }
 
 /** Draws the error (%) by step ahead, of the champion beside another model. */
-export function stepChart(
-  champion: readonly (number | null)[],
-  other: { readonly name: string; readonly values: readonly (number | null)[] } | null,
-  stepMs: number,
-): string {
+export function stepChart(champion: readonly (number | null)[], other: Rival, stepMs: number): string {
   const seconds = stepMs < minuteMs;
   const slots = champion.map((_, step) => String(((step + 1) * stepMs) / (seconds ? secondMs : minuteMs)));
   const every = Math.max(1, Math.ceil(slots.length / 15));
@@ -209,22 +195,17 @@ export function calibrationChart(own: readonly CalibrationPoint[], spread: reado
     yLabel: "covered share",
   };
   return renderChart(frame, (scales) => {
-    const ideal = linePath(
-      [
-        { x: 0, y: 0 },
-        { x: 1, y: 1 },
-      ],
-      scales,
-    );
-    const line = linePath(
-      spread.map(({ nominal, observed }) => ({ x: nominal, y: observed })),
-      scales,
-    );
+    const pathOf = (points: readonly CalibrationPoint[]) =>
+      linePath(
+        points.map(({ nominal, observed }) => ({ x: nominal, y: observed })),
+        scales,
+      );
+    const ideal = pathOf([0, 1].map((share) => ({ nominal: share, observed: share })));
     const dots = own.map(
       ({ nominal, observed }) =>
         `<circle class="dot" cx="${scales.x(nominal).toFixed(1)}" cy="${scales.y(observed).toFixed(1)}" r="3.5"><title>nominal ${(100 * nominal).toFixed(0)} %, covered ${(100 * observed).toFixed(1)} %</title></circle>`,
     );
-    return `<path class="ideal" d="${ideal}"/><path class="line forecast" d="${line}"/>${dots.join("")}`;
+    return `<path class="ideal" d="${ideal}"/><path class="line forecast" d="${pathOf(spread)}"/>${dots.join("")}`;
   });
 }
 

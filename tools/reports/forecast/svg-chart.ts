@@ -1,6 +1,5 @@
 import { cleanText } from "#platform/clean-text.ts";
 
-/** Escapes a text for HTML and its attributes. */
 export function escapeHtml(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   return cleanText(text, null).replace(/[&<>"']/g, (character) => entities[character] as string);
