@@ -1,11 +1,9 @@
 /** See scripts/fuzz-mqtt. */
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { createConnection, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { createConnection } from "node:net";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readBrokerKey } from "#controller/broker/broker-key.ts";
-import { childEnvironment } from "#platform/process/child-environment.ts";
 import {
   agentClientId,
   agentSecret,
@@ -13,6 +11,8 @@ import {
   observerSecret,
   observerUsername,
 } from "#protocol/broker-secret.ts";
+import { findFreePorts } from "#tools/demo/fleet/free-ports.ts";
+import { startProgram, temporaryDirectory } from "../test/e2e/program.ts";
 import { createPacketSource, type FuzzLogin } from "./fuzz/mqtt-packets.ts";
 import { createWitness } from "./fuzz/mqtt-witness.ts";
 import { createRandom } from "./fuzz/random.ts";
@@ -37,29 +37,13 @@ const maxGrowthMb = 250;
 const maxLogBytes = 2_000_000;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-const directory = mkdtempSync(join(tmpdir(), "thormesh-fuzz-mqtt-"));
-const logPath = join(directory, "log");
-const stateDir = join(directory, "state");
-const port = await freePort();
-const program = values.binary === undefined ? [process.execPath, "main.ts"] : [values.binary];
-const controller = Bun.spawn(
-  [...program, "controller", "--listen", "127.0.0.1:0", "--broker-port", String(port), "--state-dir", stateDir],
-  {
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: openSync(logPath, "a", 0o600),
-    env: childEnvironment("service", { XDG_STATE_HOME: join(directory, "home") }),
-  },
-);
-const log = () => readFileSync(logPath, "utf8");
+const directory = temporaryDirectory();
+const stateDir = join(directory.path, "state");
+const [port = 0] = await findFreePorts(1, Math.random);
+const command = values.binary === undefined ? [process.execPath, resolve("main.ts")] : [resolve(values.binary)];
+const options = ["--listen", "127.0.0.1:0", "--broker-port", String(port), "--state-dir", stateDir];
+const program = startProgram(["controller", ...options], directory.path, {}, command);
+const { child: controller, log } = program;
 const rssMb = () =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${controller.pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
 
@@ -119,16 +103,7 @@ async function fuzzOnce(key: Uint8Array): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!log().includes('"controller started"')) {
-    if (controller.exitCode !== null || Date.now() > deadline) throw new Error("the controller did not start");
-    await Bun.sleep(50);
-  }
-  const { url } = JSON.parse(
-    log()
-      .split("\n")
-      .find((line) => line.includes('"controller started"')) ?? "{}",
-  );
+  const { url } = JSON.parse(await program.untilLogged('"controller started"'));
   const key = readBrokerKey(stateDir);
   if (key === null) throw new Error("the controller made no key");
   const witness = await createWitness(`mqtt://127.0.0.1:${port}`, fleet, key);
@@ -187,6 +162,6 @@ try {
     process.stderr.write(`fuzz-mqtt: the controller ended with ${ended}\n`);
     code = 1;
   }
-  rmSync(directory, { recursive: true, force: true });
+  directory.remove();
 }
 process.exit(code);

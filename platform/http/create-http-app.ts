@@ -10,7 +10,7 @@ import { createRequestGuard, type RequestGuard } from "./guard/guard-request.ts"
 import { callerOf } from "./guard/request-caller.ts";
 import { isOpenRoute } from "./open-route.ts";
 import { type ApiDescription, openApiPage } from "./openapi-page.ts";
-import { noteFailure } from "./request-failure.ts";
+import { requestFailures } from "./request-failure.ts";
 
 interface HttpAppOptions {
   readonly about: ApiDescription;
@@ -88,7 +88,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const allowed = request.method === "OPTIONS" && code === "NOT_FOUND" ? allowedMethods(app.routes, path) : [];
     if (allowed.length > 0) return new Response(null, { status: 204, headers: { allow: allowed.join(", ") } });
     const [serviceError, headers] = toServiceError({ code, error, request, path }, app, log);
-    noteFailure(request, serviceError);
+    requestFailures.set(request, serviceError);
     return errorResponse(serviceError, styleOf(path), headers);
   });
   if (authenticator.keysRequired) {

@@ -7,7 +7,7 @@ import { type ErrorStyle, errorResponse } from "./error-response.ts";
 import type { RequestGuard } from "./guard/guard-request.ts";
 import { requestPath } from "./guard/request-target.ts";
 import { createRequestLog } from "./log-requests.ts";
-import { failureOf, noteFailure } from "./request-failure.ts";
+import { requestFailures } from "./request-failure.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 
 /** Default size limit of a body: 2,000 texts of 1,000 characters. */
@@ -75,7 +75,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
   const styleOf = options.errorStyleOf ?? (() => "plain" as const);
   const logRequest = createRequestLog(log, () => performance.now());
   const refuse = (request: Request, error: ServiceError, headers: Readonly<Record<string, string>> = {}) => {
-    noteFailure(request, error);
+    requestFailures.set(request, error);
     return errorResponse(error, styleOf(requestPath(request)), headers);
   };
   const bodies = new RequestBodies({
@@ -127,7 +127,7 @@ export function serveHttp(app: FetchHandler, options: ServeHttpOptions): HttpSer
       path: () => requestPath(request),
       durationMs,
       response,
-      failure: failureOf(request),
+      failure: requestFailures.get(request),
     });
     return response;
   };

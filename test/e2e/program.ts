@@ -55,6 +55,7 @@ export function startProgram(
         };
         watchers.push(look);
         look();
+        setTimeout(() => reject(new Error(`the program did not log "${wanted}":\n${text}`)), 240_000).unref();
         void Promise.all([child.exited, reading]).then(() => {
           reject(new Error(`the program ended before it logged "${wanted}":\n${text}`));
         });

@@ -14,23 +14,12 @@ export const demoOptions = {
   "keep-state": { help: "keep the temporary directory with configurations, logs and databases" },
 } as const satisfies Readonly<Record<string, CommandOption>>;
 
-export interface DemoOptions {
-  readonly traceFile: string | undefined;
-  readonly day: string | undefined;
-  readonly fromHour: number;
-  readonly hours: number;
-  /** Clock seconds per real second. */
-  readonly speed: number;
-  readonly agents: number;
-  readonly once: boolean;
-  readonly json: boolean;
-  readonly keepState: boolean;
-}
+export type DemoOptions = Readonly<ReturnType<typeof readDemoOptions>>;
 
 const minutesOfDay = 24 * 60;
 
 /** Parses the options. @throws UsageError naming an invalid one */
-export function readDemoOptions(values: OptionValues, positionals: readonly string[]): DemoOptions {
+export function readDemoOptions(values: OptionValues, positionals: readonly string[]) {
   if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`);
   const speed = optionalNumber(values, "speed", { min: 1, max: 2000 });
   const minutes = optionalNumber(values, "minutes", { min: 0.72, max: minutesOfDay });
@@ -40,6 +29,7 @@ export function readDemoOptions(values: OptionValues, positionals: readonly stri
     day: optionalString(values, "day"),
     fromHour: optionalNumber(values, "from", { min: 0, max: 23, integer: true }) ?? 0,
     hours: optionalNumber(values, "hours", { min: 0.5, max: 24 * 31 }) ?? 24,
+    /** Clock seconds per real second. */
     speed: speed ?? minutesOfDay / (minutes ?? 5),
     agents: optionalNumber(values, "agents", { min: 1, max: 16, integer: true }) ?? 4,
     once: values["once"] === true,

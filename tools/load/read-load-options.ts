@@ -1,9 +1,9 @@
 import { UsageError } from "#platform/errors.ts";
 import { type CommandOption, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
 import { httpProtocols } from "./http-server-under-load.ts";
-import { type LoadTargets, parseTargets, targetsHelp } from "./load-targets.ts";
-import { type TextLength, textLengths } from "./load-texts.ts";
-import { type Scenario, scenarios } from "./plan-load.ts";
+import { parseTargets, targetsHelp } from "./load-targets.ts";
+import { textLengths } from "./load-texts.ts";
+import { scenarios } from "./plan-load.ts";
 
 const protocols = [...httpProtocols, "grpc"] as const;
 export type Protocol = (typeof protocols)[number];
@@ -38,26 +38,7 @@ export const loadOptions = {
   json: { help: "print JSON" },
 } as const satisfies Record<string, CommandOption>;
 
-export interface LoadOptions {
-  readonly urls: readonly string[];
-  readonly protocol: Protocol;
-  readonly model: string;
-  readonly closed: boolean;
-  /** Requests per second, or clients when closed. */
-  readonly level: number;
-  readonly durationMs: number;
-  readonly scenario: Scenario;
-  readonly texts: TextLength;
-  readonly inputs: number;
-  readonly repeatShare: number;
-  /** Seed of the texts; undefined: random. */
-  readonly seed: number | undefined;
-  readonly timeoutMs: number;
-  readonly retries: number;
-  readonly watchPids: readonly number[];
-  readonly targets: LoadTargets;
-  readonly json: boolean;
-}
+export type LoadOptions = Readonly<ReturnType<typeof readLoadOptions>>;
 
 function oneOf<T extends string>(values: OptionValues, name: string, choices: readonly T[], fallback: T): T {
   const text = optionalString(values, name) ?? fallback;
@@ -80,7 +61,7 @@ function processId(text: string): number {
 const list = (text: string) => text.split(",").map((piece) => piece.trim());
 
 /** Parses the options. @throws UsageError naming an invalid option */
-export function readLoadOptions(values: OptionValues): LoadOptions {
+export function readLoadOptions(values: OptionValues) {
   const rate = optionalNumber(values, "rate", { min: 0.1, max: 100_000 });
   const clients = optionalNumber(values, "clients", { min: 1, max: 10_000, integer: true });
   if (rate !== undefined && clients !== undefined) throw new UsageError("expected --rate or --clients, not both");
@@ -95,12 +76,14 @@ export function readLoadOptions(values: OptionValues): LoadOptions {
     protocol,
     model: optionalString(values, "model") ?? defaultModel,
     closed: clients !== undefined,
+    /** Requests per second, or clients when closed. */
     level: clients ?? rate ?? defaultRate,
     durationMs: 1_000 * (optionalNumber(values, "duration", { min: 0.1, max: 604_800 }) ?? 30),
     scenario: oneOf(values, "scenario", scenarios, "sustained"),
     texts: oneOf(values, "texts", textLengths, "mixed"),
     inputs: optionalNumber(values, "inputs", { min: 1, max: 2_048, integer: true }) ?? 1,
     repeatShare: optionalNumber(values, "repeat-share", { min: 0, max: 1 }) ?? 0,
+    /** undefined: random. */
     seed: optionalNumber(values, "seed", { min: 0, max: 2 ** 31 - 1, integer: true }),
     timeoutMs: 1_000 * (optionalNumber(values, "timeout", { min: 0.001, max: 3_600 }) ?? 30),
     retries: optionalNumber(values, "retries", { min: 0, max: 1_000, integer: true }) ?? 3,

@@ -1,7 +1,7 @@
 import { type ByteReservation, createByteBudget } from "#platform/byte-budget.ts";
 import { ServiceError } from "#platform/errors.ts";
 import { callerOf, noteCaller } from "#platform/http/guard/request-caller.ts";
-import { failureOf, noteFailure } from "#platform/http/request-failure.ts";
+import { requestFailures } from "#platform/http/request-failure.ts";
 import { BodyMemory, type BodySlot } from "./body-memory.ts";
 import { acceptedEncodings, contentEncoding, decodeBody } from "./decode-body.ts";
 import { readBody } from "./read-bounded-body.ts";
@@ -133,8 +133,8 @@ export class RequestBodies {
     if (caller !== undefined) noteCaller(read, caller);
     noteReceivedBody(read, { bytes: body, parsed: () => slot.release() });
     const response = await this.#options.fetch(read);
-    const failure = failureOf(read);
-    if (failure !== undefined) noteFailure(request, failure);
+    const failure = requestFailures.get(read);
+    if (failure !== undefined) requestFailures.set(request, failure);
     return response;
   }
 
