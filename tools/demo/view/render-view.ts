@@ -8,13 +8,16 @@ function clip(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
-function cells(...parts: [text: string, length: number, side?: "right"][]): string {
-  return parts
-    .map(([text, length, side]) =>
-      side === "right" ? clip(text, length).padStart(length) : clip(text, length).padEnd(length),
-    )
-    .join(" ")
-    .trimEnd();
+/** Widths of the table's columns; those from the fifth on hold numbers. */
+const columnWidths = [14, 15, 9, 11, 5, 8, 5, 8, 6];
+const firstNumber = 4;
+
+function row(...texts: readonly string[]): string {
+  const cells = texts.map((text, column) => {
+    const length = columnWidths[column] as number;
+    return column < firstNumber ? clip(text, length).padEnd(length) : clip(text, length).padStart(length);
+  });
+  return cells.join(" ").trimEnd();
 }
 
 /** Wraps a text between words, and cuts it after `maxLines`. */
@@ -72,16 +75,16 @@ function saving(run: number, reference: number): string {
 
 function agentLine(agent: AgentSnapshot, requestsPerRealRequest: number): string {
   const share = agent.qps !== null && agent.capacityQps ? agent.qps / agent.capacityQps : null;
-  return cells(
-    [agent.agentId, 14],
-    [agent.board, 15],
-    [agent.online ? agent.role : "offline", 9],
-    [agent.powerMode ?? "-", 11],
-    [agent.watts === null ? "-" : agent.watts.toFixed(0), 5, "right"],
-    [rate(agent.qps, requestsPerRealRequest), 8, "right"],
-    [share === null ? "-" : `${(share * 100).toFixed(0)}%`, 5, "right"],
-    [rate(agent.forecastPeakQps, requestsPerRealRequest), 8, "right"],
-    [milliseconds(agent.p95LatencyMs), 6, "right"],
+  return row(
+    agent.agentId,
+    agent.board,
+    agent.online ? agent.role : "offline",
+    agent.powerMode ?? "-",
+    agent.watts === null ? "-" : agent.watts.toFixed(0),
+    rate(agent.qps, requestsPerRealRequest),
+    share === null ? "-" : `${(share * 100).toFixed(0)}%`,
+    rate(agent.forecastPeakQps, requestsPerRealRequest),
+    milliseconds(agent.p95LatencyMs),
   );
 }
 
@@ -103,6 +106,9 @@ export function renderView(snapshot: DemoSnapshot): string[] {
   const online = agents.filter((agent) => agent.online);
   const active = online.filter((agent) => agent.role === "active");
   const latency = traffic.latencyMs;
+  const peak = rate(forecast?.peakQps ?? null, n);
+  const watts = total(agents, (agent) => agent.watts)?.toFixed(0) ?? "-";
+  const fleetQps = total(agents, (agent) => agent.qps);
   const lines = [
     `thormesh demo  ${formatClock(snapshot.clockMs)} UTC  ${bar(snapshot.progress, 24)} ${(snapshot.progress * 100).toFixed(0)} %  ` +
       `${formatDuration(snapshot.elapsedS)} at ${snapshot.speed.toFixed(0)}x`,
@@ -112,36 +118,12 @@ export function renderView(snapshot: DemoSnapshot): string[] {
     `         ${thousands.format(traffic.requests)} answered, ${traffic.errors} errors, ${traffic.retries} retries; ` +
       `p50 ${milliseconds(latency.p50)}, p95 ${milliseconds(latency.p95)}, p99 ${milliseconds(latency.p99)} ms`,
     "",
-    cells(
-      ["AGENT", 14],
-      ["BOARD", 15],
-      ["ROLE", 9],
-      ["MODE", 11],
-      ["WATTS", 5, "right"],
-      ["REQ/S", 8, "right"],
-      ["LOAD", 5, "right"],
-      ["FORECAST", 8, "right"],
-      ["P95 MS", 6, "right"],
-    ),
+    row("AGENT", "BOARD", "ROLE", "MODE", "WATTS", "REQ/S", "LOAD", "FORECAST", "P95 MS"),
     ...agents.map((agent) => agentLine(agent, n)),
-    cells(
-      ["fleet", 14],
-      ["", 15],
-      [`${active.length}/${agents.length} on`, 9],
-      ["", 11],
-      [total(agents, (agent) => agent.watts)?.toFixed(0) ?? "-", 5, "right"],
-      [
-        rate(
-          total(agents, (agent) => agent.qps),
-          n,
-        ),
-        8,
-        "right",
-      ],
-      ["", 5],
-      [rate(forecast?.peakQps ?? null, n), 8, "right"],
-      [forecast === null ? "" : `(${forecast.model})`, 16],
-    ),
+    [
+      row("fleet", "", `${active.length}/${agents.length} on`, "", watts, rate(fleetQps, n), "", peak),
+      ...(forecast === null ? [] : [clip(`(${forecast.model})`, 16)]),
+    ].join(" "),
     "",
     ...(cost === null
       ? ["energy   nothing measured yet"]

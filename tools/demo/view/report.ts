@@ -57,71 +57,51 @@ export interface ReportInput {
   readonly modeSwitches: readonly PowerModeSwitch[];
   readonly cost: CostView;
   readonly forecasts: readonly ForecastAccuracy[];
+  /** Champion at the end of the run; null without a forecast. */
   readonly champion: ForecastChampion | null;
+  /** Accuracy as measured by the controller, including predicted and missed rises. */
   readonly liveAccuracy: LiveAccuracy | null;
+  /** Trainings of agents' own models, oldest first. */
   readonly trainings: readonly TrainingSummary[];
   readonly trainingsAwaited: readonly TrainingAwaited[];
 }
 
 /** Output of `thormesh demo --json`. Energy and cost are those of the full-size fleet. */
-export interface DemoReport extends TrafficCounts, EnergyAndCost {
+export interface DemoReport
+  extends TrafficCounts,
+    EnergyAndCost,
+    CostView,
+    Omit<ReportInput, "traffic" | "cost" | "traceName" | "clock" | "modeSwitches"> {
   /** Number of agents that decisions activated, and put on standby. */
   readonly activations: number;
   readonly standbys: number;
-  readonly decisions: readonly DecisionSummary[];
   readonly modeSwitches: number;
   readonly modeSwitchLog: readonly PowerModeSwitch[];
-  readonly run: EnergyAndCost;
-  /** The same time with every agent on in its most capable mode. */
-  readonly reference: EnergyAndCost;
-  readonly forecasts: readonly ForecastAccuracy[];
-  /** Accuracy as measured by the controller, including predicted and missed rises. */
-  readonly liveAccuracy: LiveAccuracy | null;
-  /** Champion at the end of the run; null without a forecast. */
-  readonly champion: ForecastChampion | null;
-  /** Trainings of agents' own models, oldest first. */
-  readonly trainings: readonly TrainingSummary[];
-  /** Agents without a training, and why. */
-  readonly trainingsAwaited: readonly TrainingAwaited[];
-  readonly agents: number;
   readonly trace: string;
   readonly clock: { readonly from: string; readonly to: string; readonly speed: number };
-  readonly scale: DemoScale;
-  readonly durationS: number;
-  readonly version: string;
-  readonly machine: MachineFacts;
 }
 
 /** Builds the report from the counts of the demo's clients and the records of the controller. */
 export function buildReport(input: ReportInput): DemoReport {
   const count = (agents: (decision: DecisionSummary) => readonly string[]) =>
     input.decisions.reduce((sum, decision) => sum + agents(decision).length, 0);
+  const { traffic, cost, traceName, clock, modeSwitches, ...rest } = input;
   return {
-    ...input.traffic,
-    ...input.cost.run,
+    ...traffic,
+    ...cost.run,
+    ...cost,
+    ...rest,
     activations: count((decision) => decision.activated),
     standbys: count((decision) => decision.stoodBy),
-    decisions: input.decisions,
-    modeSwitches: input.modeSwitches.length,
-    modeSwitchLog: input.modeSwitches,
-    run: input.cost.run,
-    reference: input.cost.reference,
-    forecasts: input.forecasts,
-    champion: input.champion,
-    liveAccuracy: input.liveAccuracy,
-    trainings: input.trainings,
-    trainingsAwaited: input.trainingsAwaited,
-    agents: input.agents,
-    trace: input.traceName,
+    modeSwitches: modeSwitches.length,
+    modeSwitchLog: modeSwitches,
+    trace: traceName,
     clock: {
-      from: new Date(input.clock.fromMs).toISOString(),
-      to: new Date(input.clock.toMs).toISOString(),
-      speed: input.clock.speed,
+      from: new Date(clock.fromMs).toISOString(),
+      to: new Date(clock.toMs).toISOString(),
+      speed: clock.speed,
     },
-    scale: input.scale,
     durationS: Math.round(input.durationS * 10) / 10,
-    version: input.version,
-    machine: input.machine,
   };
 }
 

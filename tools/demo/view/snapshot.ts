@@ -1,3 +1,4 @@
+import type { TrainingOutcome, TrainingStatus } from "#forecast/night/training-status.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
 
 /** State of an agent. Rates are those of the demo's scaled traffic, in requests a clock second. */
@@ -23,12 +24,8 @@ interface FleetForecast {
 }
 
 /** Result of an agent's training of a forecasting model. */
-export interface TrainingSummary {
+export interface TrainingSummary extends TrainingOutcome {
   readonly agentId: string;
-  readonly endedAtMs: number;
-  /** promoted: the new model serves; kept: the one in service was no worse. */
-  readonly kind: "promoted" | "kept" | "failed" | "stopped";
-  readonly reason: string;
 }
 
 /** An agent that trained nothing, and why. */
@@ -40,12 +37,12 @@ export interface TrainingAwaited {
 /** State of an agent's training of its own forecasting model. */
 export interface TrainingSnapshot {
   readonly agentId: string;
-  readonly state: "waiting" | "training" | "resting";
+  readonly state: TrainingStatus["state"];
   readonly reason: string;
   /** Epoch of the current training; null without one. */
   readonly epoch: number | null;
   readonly loss: number | null;
-  readonly last: Omit<TrainingSummary, "agentId"> | null;
+  readonly last: TrainingOutcome | null;
   /** True if a model that this agent trained forecasts its traffic. */
   readonly servesOwnModel: boolean;
 }

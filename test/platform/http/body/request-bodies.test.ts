@@ -5,7 +5,7 @@ import { takeReceivedBody } from "#platform/http/body/received-body.ts";
 import { RequestBodies, smallBodyBytes } from "#platform/http/body/request-bodies.ts";
 import { errorResponse } from "#platform/http/error-response.ts";
 import { callerOf, noteCaller } from "#platform/http/guard/request-caller.ts";
-import { failureOf, noteFailure } from "#platform/http/request-failure.ts";
+import { requestFailures } from "#platform/http/request-failure.ts";
 
 const maxBodyBytes = 100_000;
 const megabyte = 1024 * 1024;
@@ -16,7 +16,7 @@ function bodiesWith(app: (request: Request) => Response | Promise<Response>, max
     receiveMs,
     fetch: app,
     refuse: (request, error, headers = {}) => {
-      noteFailure(request, error);
+      requestFailures.set(request, error);
       return errorResponse(error, "plain", headers);
     },
   });
@@ -136,17 +136,17 @@ test("the caller goes to the request that is answered, the failure back to the o
   const failure = new ServiceError("CONFLICT", "no");
   const { bodies } = bodiesWith((request) => {
     expect(callerOf(request)).toEqual({ tenant: "red" });
-    noteFailure(request, failure);
+    requestFailures.set(request, failure);
     return new Response();
   });
   const request = chunked(5);
   noteCaller(request, { tenant: "red" });
   await bodies.answer(request);
-  expect(failureOf(request)).toBe(failure);
+  expect(requestFailures.get(request)).toBe(failure);
   const { bodies: quiet } = bodiesWith(lengthApp);
   const other = chunked(5);
   expect(await (await quiet.answer(other)).json()).toEqual({ length: 5, tenant: null });
-  expect(failureOf(other)).toBeUndefined();
+  expect(requestFailures.get(other)).toBeUndefined();
 });
 
 test("an error that is no answer of ours passes, and frees its memory", async () => {
