@@ -86,13 +86,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
     release: null,
     control: {
       modes: async () =>
-        preset.modes.map((each) => ({
-          id: each.id,
-          name: each.name,
-          capacityQps: each.capacityQps * config.capacityScale,
-          busyWatts: each.busyWatts,
-          idleWatts: each.idleWatts,
-        })),
+        preset.modes.map((each) => ({ ...each, capacityQps: each.capacityQps * config.capacityScale })),
       currentMode: async () => ({ id: mode.id, name: mode.name }),
       async setMode(modeId) {
         const wanted = modeOf(modeId);

@@ -74,14 +74,8 @@ export async function backtestPower(
     ["threshold", replayPolicy(inputs, { ...policy, kind: "threshold" })],
   ];
   const minutes = runs[0]?.[1].minutes ?? 0;
-  const constant = (energyJ: number, minutesByMode: Record<string, number>): ReplayFigures => ({
-    energyJ,
-    sloMinutes: 0,
-    switches: 0,
-    minutes,
-    minutesByMode,
-  });
-  runs.push([`always ${top.name}`, constant(replayTopMode(inputs), { [top.name]: minutes })]);
+  const always = { energyJ: replayTopMode(inputs), sloMinutes: 0, switches: 0, minutes };
+  runs.push([`always ${top.name}`, { ...always, minutesByMode: { [top.name]: minutes } }]);
   const rates = demand.qps.slice(judgedFromMinute).filter((qps) => qps !== null);
   return {
     minutes,

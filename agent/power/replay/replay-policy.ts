@@ -4,7 +4,6 @@ import { createForecastHeadroom } from "#agent/power/mode/forecast-headroom.ts";
 import { createSloBudget } from "#agent/power/mode/slo-budget.ts";
 import { pathMaxQps } from "#forecast/median-peak.ts";
 import { dayMs, minuteMs, secondMs } from "#platform/time.ts";
-
 import type { PowerPolicy } from "../power-config.ts";
 import type { MinuteDemand } from "./demand-of-trace.ts";
 import type { ForecastedMinute } from "./forecast-minutes.ts";

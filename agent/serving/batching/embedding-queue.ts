@@ -86,8 +86,8 @@ export class EmbeddingQueue {
     onBatch: (batch: SentBatch) => void,
     options: {
       readonly nowMs?: () => number;
-      readonly weightOf?: (tenant: string) => number;
-      readonly gate?: ComputeGate;
+      readonly weightOf?: ((tenant: string) => number) | undefined;
+      readonly gate?: ComputeGate | undefined;
     } = {},
   ) {
     this.#lanes = lanes;

@@ -35,6 +35,11 @@ export interface Lanes {
   next(queue: QueueView): FreeLane | null;
 }
 
+interface Lane<Runner extends BatchRunner> {
+  readonly runner: Runner;
+  batches: number;
+}
+
 /** The queue counts as long for this time after it was: it is short for moments when a large batch is sent or answered. */
 const shortQueueMs = 60;
 /** A burst is over sooner, and is answered sooner on all threads. */
@@ -51,12 +56,11 @@ const inUseShare = 0.1;
  * model is in use or its queue has been long for a while, and stopped when neither is so.
  */
 export class ModelLanes<Runner extends LaneRunner> implements Lanes {
-  readonly #wide: BatchRunner;
+  readonly #wide: Lane<BatchRunner>;
   readonly #createNarrow: () => Runner;
   readonly #plan: () => LanePlan;
   readonly #nowMs: () => number;
-  #narrow: { readonly runner: Runner; batches: number }[] = [];
-  #wideBatches = 0;
+  #narrow: Lane<Runner>[] = [];
   #longSinceMs = Number.NEGATIVE_INFINITY;
   #lastLongMs = Number.NEGATIVE_INFINITY;
   /** Start of the present use window, and the time in it in which batches were computed. */
@@ -75,7 +79,7 @@ export class ModelLanes<Runner extends LaneRunner> implements Lanes {
     createNarrow: () => Runner,
     options: { readonly plan: () => LanePlan; readonly nowMs: () => number },
   ) {
-    this.#wide = wide;
+    this.#wide = { runner: wide, batches: 0 };
     this.#createNarrow = createNarrow;
     this.#plan = options.plan;
     this.#nowMs = options.nowMs;
@@ -88,7 +92,7 @@ export class ModelLanes<Runner extends LaneRunner> implements Lanes {
     this.#noteUse(plan);
     const longQueue = this.#noteQueue(queue, plan);
     const views: LaneView[] = [
-      { kind: "wide", ready: true, batches: this.#wideBatches, maxBatches: plan.wideBatches },
+      { kind: "wide", ready: true, batches: this.#wide.batches, maxBatches: plan.wideBatches },
       ...this.#narrow.map(({ runner, batches }) => ({
         kind: "narrow" as const,
         ready: runner.state === "loaded",
@@ -101,18 +105,9 @@ export class ModelLanes<Runner extends LaneRunner> implements Lanes {
     const { lane } = decideLane(views, longQueue, full, queue.owed);
     if (lane === null) return null;
     const narrow = this.#narrow[lane - 1];
-    if (narrow === undefined) {
-      const count = (change: 1 | -1) => {
-        this.#wideBatches += change;
-      };
-      return { policy, run: (texts, padded) => this.#counted(this.#wide.run(texts, padded), count) };
-    }
-    const count = (change: 1 | -1) => {
-      narrow.batches += change;
-    };
     return {
-      policy: { ...policy, maxTokens: share },
-      run: (texts, padded) => this.#counted(narrow.runner.run(texts, padded), count),
+      policy: narrow === undefined ? policy : { ...policy, maxTokens: share },
+      run: (texts, padded) => this.#run(narrow ?? this.#wide, texts, padded),
     };
   }
 
@@ -168,14 +163,15 @@ export class ModelLanes<Runner extends LaneRunner> implements Lanes {
     this.#windowBusyMs = 0;
   }
 
-  async #counted(result: Promise<BatchResult>, count: (change: 1 | -1) => void): Promise<BatchResult> {
-    count(1);
+  async #run(lane: Lane<BatchRunner>, texts: readonly Uint32Array[], paddedTokens: number): Promise<BatchResult> {
+    const result = lane.runner.run(texts, paddedTokens);
+    lane.batches += 1;
     const startedMs = this.#nowMs();
     try {
       return await result;
     } finally {
       this.#windowBusyMs += this.#nowMs() - startedMs;
-      count(-1);
+      lane.batches -= 1;
     }
   }
 }

@@ -24,12 +24,7 @@ export function parseGpuReadings(text: string): GpuReading[] {
     const [utilization, memory] = fields.slice(-2);
     const mebibytes = known(memory);
     const name = fields.slice(0, -2).join(",").trim();
-    return [
-      {
-        name,
-        memoryUsedBytes: mebibytes === null ? null : mebibytes * mebibyte,
-        utilizationPercent: known(utilization),
-      },
-    ];
+    const memoryUsedBytes = mebibytes === null ? null : mebibytes * mebibyte;
+    return [{ name, memoryUsedBytes, utilizationPercent: known(utilization) }];
   });
 }

@@ -167,27 +167,19 @@ export class Connections {
     const { maxConnections, maxUnproven, maxUnprovenPerAddress } = this.#limits;
     const others = this.#unproven();
     const own = others.filter((connection) => connection.address === address);
-    if (this.#keysAsked && own.length >= maxUnprovenPerAddress && !this.#closeIdle(own)) {
-      this.#noteRefusal("too many without a key from one address");
+    const isFull = this.#keysAsked && own.length >= maxUnprovenPerAddress;
+    if (isFull && !this.#closeIdle(own, "too many without a key from one address")) return false;
+    if (this.#keysAsked && others.length >= maxUnproven && !this.#closeIdle(this.#unproven(), "too many without a key"))
       return false;
-    }
-    if (this.#keysAsked && others.length >= maxUnproven && !this.#closeIdle(this.#unproven())) {
-      this.#noteRefusal("too many without a key");
-      return false;
-    }
-    if (this.#known.size >= maxConnections && !this.#closeIdle(this.#unproven())) {
-      this.#noteRefusal("too many connections");
-      return false;
-    }
-    return true;
+    return this.#known.size < maxConnections || this.#closeIdle(this.#unproven(), "too many connections");
   }
 
-  /** Closes the oldest of the candidates that has no call. */
-  #closeIdle(candidates: readonly Known[]): boolean {
+  /** Closes the oldest of the candidates that has no call, for a new one; false with a note of the reason where all have calls. */
+  #closeIdle(candidates: readonly Known[], reason: string): boolean {
     const idle = candidates.find(({ openCalls }) => openCalls === 0);
-    if (idle === undefined) return false;
-    this.#close(idle.session);
-    return true;
+    if (idle === undefined) this.#noteRefusal(reason);
+    else this.#close(idle.session);
+    return idle !== undefined;
   }
 
   #noteRefusal(reason: string): void {

@@ -27,11 +27,8 @@ const watchPeriodMs = 100;
 /** Maximum duration of a watch; its client starts a new one. */
 const maxWatchMs = hourMs;
 
-const stoppingError = () =>
-  toGrpcError(new ServiceError("SHUTTING_DOWN", "this agent is stopping", { retryAfterS: 1 }));
-
-const overlongError = () =>
-  toGrpcError(new ServiceError("SHUTTING_DOWN", "the watch ended after an hour: start a new one", { retryAfterS: 1 }));
+const shuttingDown = (why: string) => toGrpcError(new ServiceError("SHUTTING_DOWN", why, { retryAfterS: 1 }));
+const stoppingError = () => shuttingDown("this agent is stopping");
 
 export class HealthService {
   readonly implementation: UntypedServiceImplementation = {
@@ -123,7 +120,7 @@ export class HealthService {
     for (const [call, watch] of this.#watches) {
       if (now > watch.untilMs) {
         this.#forget(call);
-        call.emit("error", overlongError());
+        call.emit("error", shuttingDown("the watch ended after an hour: start a new one"));
         continue;
       }
       const status = this.#statusOf(watch.service);

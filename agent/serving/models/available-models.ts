@@ -28,14 +28,9 @@ async function directoriesIn(directory: string): Promise<string[]> {
   }
 }
 
-interface ModelPlace {
-  /** Path within the directory of models: `name` or `organisation/name`. */
-  readonly name: string;
-  readonly directory: string;
-}
-
-async function modelsIn(place: string): Promise<ModelPlace[]> {
-  const found: ModelPlace[] = [];
+/** Finds the models of a directory, by their paths within it: `name` or `organisation/name`. */
+async function modelsIn(place: string) {
+  const found: { name: string; directory: string }[] = [];
   for (const name of await directoriesIn(place)) {
     const directory = join(place, name);
     if (isModelDirectory(directory)) found.push({ name, directory });

@@ -27,12 +27,7 @@ function loaderReason(provider: ExecutionProvider, directory: string | null): st
     } catch (error) {
       const reason = describeError(error);
       // A library that can be loaded fails here for not being an addon.
-      if (
-        reason.includes("cannot open shared object") ||
-        reason.includes("undefined symbol") ||
-        reason.includes("version `")
-      )
-        return reason;
+      if (/cannot open shared object|undefined symbol|version `/.test(reason)) return reason;
     }
   }
   return null;

@@ -44,10 +44,8 @@ export function withSymbolVersion(addon: Uint8Array, version: string): Uint8Arra
   const copy = Buffer.from(addon);
   const oldName = `VERS_${from}\0`;
   const newName = `VERS_${version}`.padEnd(oldName.length, "\0");
-  const [oldHash, newHash] = [`VERS_${from}`, `VERS_${version}`].map((name) => littleEndian(elfHash(name))) as [
-    Buffer,
-    Buffer,
-  ];
+  const oldHash = littleEndian(elfHash(`VERS_${from}`));
+  const newHash = littleEndian(elfHash(`VERS_${version}`));
   const places = [copy.indexOf(`\0${oldName}`) + 1, copy.indexOf(oldHash)];
   if (places.some((place) => place <= 0) || copy.indexOf(oldHash, (places[1] as number) + 1) >= 0)
     throw new Error(`the addon's version ${from} can't be told from other data in it`);

@@ -224,10 +224,7 @@ export async function openEmbeddingModel(
     plan: () => decideLanePlan(config, computesOnGpu(), processBytes),
     nowMs: () => performance.now(),
   });
-  const queue = new EmbeddingQueue(lanes, observer.onBatch, {
-    ...(config.weightOf === undefined ? {} : { weightOf: config.weightOf }),
-    ...(config.gate === undefined ? {} : { gate: config.gate }),
-  });
+  const queue = new EmbeddingQueue(lanes, observer.onBatch, { weightOf: config.weightOf, gate: config.gate });
   const { rememberedSpeed = null } = config;
   if (rememberedSpeed !== null) queue.rememberSpeed(rememberedSpeed);
   opened.resolve(queue);

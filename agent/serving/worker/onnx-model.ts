@@ -89,14 +89,8 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
       session: { force_spinning_stop: "1", intra_op: { allow_spinning: "1", spin_duration_us: "50" } },
     },
   };
-  const attempts = options.providers ?? [{ providers: ["cpu"] }];
-  const { session, provider, refused } = await openSession(
-    source,
-    attempts,
-    sessionOptions,
-    options.onnxruntimeDirectory ?? null,
-  );
-  const { dimension, pooling } = options;
+  const { dimension, pooling, providers = [{ providers: ["cpu"] }], onnxruntimeDirectory = null } = options;
+  const { session, provider, refused } = await openSession(source, providers, sessionOptions, onnxruntimeDirectory);
   const io = decideModelIo(describe(session.inputMetadata), describe(session.outputMetadata), {
     dimension,
     pooledOnly: pooling === "model",
@@ -118,16 +112,11 @@ export async function loadOnnxModel(source: Uint8Array | string, options: OnnxMo
           `the model's output ${io.output} is ${output?.type} [${output?.dims}], not ${rows} vectors of ${dimension} numbers`,
         );
       }
+      const lengths = texts.map((text) => text.length);
       const vectors =
         io.per === "texts" || pooling === "model"
           ? texts.map((_, row) => values.slice(row * dimension, (row + 1) * dimension))
-          : poolTokens(
-              values,
-              texts.map((text) => text.length),
-              paddedTokens,
-              dimension,
-              pooling,
-            );
+          : poolTokens(values, lengths, paddedTokens, dimension, pooling);
       output.dispose();
       return vectors;
     },
