@@ -10,10 +10,7 @@ export interface SelfDescriptionParts {
   readonly identity: AgentIdentity;
   readonly config: Pick<AgentConfig, "advertiseUrl" | "prices" | "tags">;
   readonly serving: Pick<Serving, "url" | "loadedModels">;
-  readonly power: Pick<
-    Power,
-    "kind" | "name" | "release" | "profile" | "figures" | "faults" | "differs" | "currentMode"
-  >;
+  readonly power: Pick<Power, "status" | "differs">;
   readonly membership: Pick<Membership, "decision" | "desired">;
   readonly nowMs: () => number;
 }
@@ -53,23 +50,26 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
       models: [],
     }),
 
-    birth: (): Birth => ({
-      ...envelope(),
-      url: url(),
-      region: identity.region,
-      version,
-      board: {
-        kind: power.kind,
-        name: power.name,
-        ...(power.release === null ? {} : { release: power.release }),
-        powerModes: [...power.profile()],
-        figures: power.figures(),
-        faults: power.faults().map(({ fault, reason }) => ({ fault, reason: reason.slice(0, 512) })),
-      },
-      models: serving.loadedModels().map(({ id, dimension, revision }) => ({ id, dimension, revision })),
-      prices: config.prices,
-      tags: config.tags,
-    }),
+    birth: (): Birth => {
+      const { board: kind, name, release, modes, figures, faults } = power.status();
+      const { corrections, ...origin } = figures;
+      return {
+        ...envelope(),
+        url: url(),
+        region: identity.region,
+        version,
+        board: {
+          ...{ kind, name },
+          ...(release === null ? {} : { release }),
+          powerModes: [...modes],
+          figures: origin,
+          faults: faults.map(({ fault, reason }) => ({ fault, reason: reason.slice(0, 512) })),
+        },
+        models: serving.loadedModels().map(({ id, dimension, revision }) => ({ id, dimension, revision })),
+        prices: config.prices,
+        tags: config.tags,
+      };
+    },
 
     reported: (): Reported => {
       const { desired, decision: role } = membership;
@@ -83,7 +83,7 @@ export function createSelfDescription(parts: SelfDescriptionParts) {
         ...envelope(),
         desiredVersion: desired?.version ?? null,
         role: role.role,
-        powerMode: power.currentMode?.name ?? null,
+        powerMode: power.status().mode,
         differs,
       };
     },

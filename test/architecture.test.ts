@@ -110,18 +110,17 @@ describe("architecture", () => {
       for (const { index } of source.matchAll(/\bBun\.(spawn|spawnSync)\(/g)) {
         found.push(path);
         // Commands may get a smaller one.
-        if (path === "agent/power/device/run-command.ts" && /= childEnvironment\("command"/.test(source)) continue;
+        if (path === "platform/process/run-command.ts" && /= childEnvironment\("command"/.test(source)) continue;
         if (!/\benv: (\{ \.\.\.\w+, \.\.\.)?childEnvironment\("/.test(callAt(source, index))) wrong.push(path);
       }
       if (/child_process|\bBun\.\$|\.\.\.process\.env|env: process\.env|new Worker\(/.test(source)) wrong.push(path);
     }
     expect(found.sort()).toEqual([
-      "agent/power/device/run-command.ts",
       "agent/power/device/tegrastats-meter.ts",
       "agent/power/sleep/suspend.ts",
-      "agent/serving/gpu/gpu-monitor.ts",
       "controller/scaling/actuators/process-capacity.ts",
       "platform/process/child-worker.ts",
+      "platform/process/run-command.ts",
       "tools/calibrate/board-guard.ts",
       "tools/calibrate/load-by-process.ts",
       "tools/demo/fleet/child-process.ts",

@@ -4,7 +4,7 @@ import { type MeasuredCapacity, scaleByMeasured } from "#agent/capacity/scale-by
 import type { ComputeGate, HealthCheck } from "#agent/serving/ports.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
-import type { Birth, MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
+import type { MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
 import { type BoardFigures, createBoardFigures, type FiguresOrigin, type Memory } from "./calibration/board-figures.ts";
 import { createDevice } from "./device/create-device.ts";
 import type { Device, PowerSample } from "./device/device.ts";
@@ -137,18 +137,6 @@ export class Power {
     await this.#started?.device.meter.stop();
   }
 
-  get kind(): Device["kind"] {
-    return this.#running.device.kind;
-  }
-
-  get name(): string {
-    return this.#running.device.name;
-  }
-
-  get release(): string | null {
-    return this.#running.device.release;
-  }
-
   readonly gate: ComputeGate = {
     enter: (texts, signal) => this.#running.device.gate.enter(texts, signal),
     holds: () => this.#running.device.gate.holds?.() ?? true,
@@ -207,10 +195,6 @@ export class Power {
     return this.#running.governor.currentMode;
   }
 
-  profile(): readonly PowerModeProfile[] {
-    return this.#running.governor.profile();
-  }
-
   /** Returns the capacity of a mode with a model as it is known without service; null: unknown. */
   statedCapacity(model: string, modeName: string | null): StatedCapacity | null {
     const { kind, model: calibratedModel, calibratedAtMs } = this.#figures.origin();
@@ -218,16 +202,6 @@ export class Power {
     if (mode === undefined || mode.capacityQps === null || mode.capacityQps <= 0) return null;
     if (kind === "board") return { qps: mode.capacityQps, source: "profile", calibratedAtMs: null };
     return calibratedModel === model ? { qps: mode.capacityQps, source: "calibrated", calibratedAtMs } : null;
-  }
-
-  /** Returns the origin of the profile, as published to the fleet. */
-  figures(): NonNullable<Birth["board"]["figures"]> {
-    const { corrections, ...origin } = this.#figures.origin();
-    return origin;
-  }
-
-  faults(): readonly PowerFault[] {
-    return this.#faults.list();
   }
 
   health(): HealthCheck {

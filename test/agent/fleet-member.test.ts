@@ -28,6 +28,7 @@ let inFlight: number;
 let mode: string;
 /** Mode that the next evaluation sets. */
 let nextMode: string;
+const figures = { kind: "board", model: null, texts: null, targetP95Ms: null, calibratedAtMs: null };
 let models: string[];
 let leftAlone: string | null;
 let evaluated: Parameters<FleetMemberParts["power"]["evaluate"]>[0][];
@@ -57,11 +58,12 @@ function join(change: { sleep?: object; waitForController?: boolean } = {}): Fle
       loadedModels: () => models.map((id) => ({ id, dimension: 1, revision: "" })),
     },
     power: {
-      ...{ kind: "none", name: "", release: null, profile: () => [], faults: () => [], differs: () => null },
-      figures: () => ({ kind: "board", model: null, texts: null, targetP95Ms: null, calibratedAtMs: null }),
-      get currentMode() {
-        return { id: 0, name: mode };
-      },
+      status: () =>
+        ({
+          ...{ board: "none", name: "", release: null, mode, modes: [], faults: [] },
+          figures: { ...figures, corrections: { A: { capacity: 1, busyWatts: 1, idleWatts: 1 } } },
+        }) as never,
+      differs: () => null,
     },
     membership,
     nowMs: () => nowMs,
@@ -257,6 +259,8 @@ describe("the end of a minute", () => {
     models = ["mini", "large"];
     await member.endMinute();
     expect(lastOf("birth").models).toHaveLength(2);
+    expect(lastOf("birth").board).toMatchObject({ kind: "none", figures, faults: [] });
+    expect(lastOf("birth").board.figures).not.toHaveProperty("corrections");
     expect(published()).toEqual(["birth", "presence"]);
   });
 });

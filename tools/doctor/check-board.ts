@@ -3,10 +3,10 @@ import { readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { createDevice } from "#agent/power/device/create-device.ts";
 import type { Device, PowerSample } from "#agent/power/device/device.ts";
-import { runCommand } from "#agent/power/device/run-command.ts";
 import type { PowerConfig } from "#agent/power/power-config.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
+import { runCommand } from "#platform/process/run-command.ts";
 import { type CheckResult, failed, note, ok } from "./check.ts";
 
 const firstSampleMs = 5_000;

@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { JetsonConfig } from "#agent/power/power-config.ts";
 import type { PowerFaults } from "#agent/power/power-faults.ts";
+import { outcomeToText, runCommand } from "#platform/process/run-command.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import type { PowerControl, SetModeResult } from "./device.ts";
 import { byCapability, parseNvpmodelConf, parseNvpmodelQuery } from "./parse-nvpmodel.ts";
-import { outcomeToText, runCommand } from "./run-command.ts";
 import { runNvpmodel } from "./run-nvpmodel.ts";
 import { askPowerHelper } from "./set-mode/ask-power-helper.ts";
 

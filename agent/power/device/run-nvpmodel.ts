@@ -1,6 +1,6 @@
+import { outcomeToText, runCommand } from "#platform/process/run-command.ts";
 import type { SetModeResult } from "./device.ts";
 import { asksForReboot } from "./parse-nvpmodel.ts";
-import { outcomeToText, runCommand } from "./run-command.ts";
 
 /**
  * Sets a mode by nvpmodel, whose question for a reboot is never answered.

@@ -2,9 +2,9 @@ import type { JetsonConfig } from "#agent/power/power-config.ts";
 import type { PowerFaults } from "#agent/power/power-faults.ts";
 import { type Clock, systemClock } from "#platform/clock.ts";
 import { childEnvironment } from "#platform/process/child-environment.ts";
+import { killIfAllowed, runCommand } from "#platform/process/run-command.ts";
 import type { PowerMeter, PowerSample } from "./device.ts";
 import { parseNvidiaSmi, parseTegrastats } from "./parse-tegrastats.ts";
-import { killIfAllowed, runCommand } from "./run-command.ts";
 
 const firstRestartMs = 1000;
 const maxRestartMs = 30_000;

@@ -1,5 +1,5 @@
-import { runCommand } from "#agent/power/device/run-command.ts";
 import type { Logger } from "#platform/log.ts";
+import { runCommand } from "#platform/process/run-command.ts";
 import { secondMs } from "#platform/time.ts";
 import type { AgentRole, Desired, Presence } from "#protocol/messages.ts";
 import { decideSleep, type SleepInputs } from "./decide-sleep.ts";

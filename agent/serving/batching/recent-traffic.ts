@@ -3,10 +3,10 @@ import { addLatencyCounts, emptyLatencyCounts, latencyBucket, latencyQuantileMs 
 
 const windowMs = minuteMs;
 
-/** A model's answered requests in the present minute and the one before. */
-export type RecentTraffic = ReturnType<typeof createRecentTraffic>;
-
-/** @param startMs on the clock of the methods' `atMs` (performance.now) */
+/**
+ * Counts a model's answered requests in the present minute and the one before.
+ * @param startMs on the clock of the methods' `atMs` (performance.now)
+ */
 export function createRecentTraffic(startMs: number) {
   let windowStartMs = startMs;
   let previousStartMs = startMs;

@@ -1,4 +1,4 @@
-import { childEnvironment } from "#platform/process/child-environment.ts";
+import { runCommand } from "#platform/process/run-command.ts";
 import { minuteMs } from "#platform/time.ts";
 import { type GpuReading, parseGpuReadings } from "./parse-gpu-readings.ts";
 
@@ -22,30 +22,8 @@ export function createGpuMonitor(nowMs: () => number, command = "nvidia-smi") {
   const ask = async (): Promise<readonly GpuReading[]> => {
     const path = Bun.which(command, { PATH: process.env["PATH"] ?? "" });
     if (path === null) return [];
-    try {
-      const child = Bun.spawn([path, ...query], {
-        env: childEnvironment("command"),
-        stdin: "ignore",
-        stdout: "pipe",
-        stderr: "ignore",
-      });
-      // A process that waits for a driver can't be killed, so its end is not waited for.
-      const gaveUp = Promise.withResolvers<null>();
-      const timer = setTimeout(() => {
-        child.kill("SIGKILL");
-        child.unref();
-        gaveUp.resolve(null);
-      }, maxAnswerMs);
-      try {
-        const answered = Promise.all([new Response(child.stdout).text(), child.exited]);
-        const answer = await Promise.race([answered, gaveUp.promise]);
-        return answer !== null && answer[1] === 0 ? parseGpuReadings(answer[0]) : [];
-      } finally {
-        clearTimeout(timer);
-      }
-    } catch {
-      return []; // a command that can't be run is as good as absent
-    }
+    const { exitCode, output } = await runCommand([path, ...query], maxAnswerMs);
+    return exitCode === 0 ? parseGpuReadings(output) : [];
   };
 
   return {

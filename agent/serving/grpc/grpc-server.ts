@@ -45,14 +45,7 @@ export interface GrpcServerOptions extends GrpcParts {
   readonly limits?: Partial<typeof callLimits & ConnectionLimits>;
 }
 
-export interface GrpcServer {
-  /** `host:port` for clients on this machine. */
-  readonly address: string;
-  readonly methods: readonly MethodRule[];
-  load(): { readonly connections: number; readonly calls: number; readonly heldBytes: number };
-  /** Tells watching clients, accepts no more calls, waits up to `graceMs` for those in flight, then closes what is left. */
-  stop(graceMs: number): Promise<void>;
-}
+export type GrpcServer = Awaited<ReturnType<typeof startGrpcServer>>;
 
 /** Silent connections are pinged, and closed when they don't answer or have been idle for `maxIdleMs`. */
 const keepaliveMs = minuteMs;
@@ -99,7 +92,7 @@ function http2ServerOf(server: Server): Http2Server {
  * Serves gRPC: the embedding service, the standard health service and reflection.
  * @throws UsageError when the address or port can't be listened on.
  */
-export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+export async function startGrpcServer(options: GrpcServerOptions) {
   const { host, port, embedder, view, maxInputs, authenticator, tracing, log } = options;
   assertListenAllowed("serving.grpc", options);
   // The library would write its own lines into the log; errors reach the log without it.
@@ -157,10 +150,12 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   sweeping.unref();
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return {
+    /** `host:port` for clients on this machine. */
     address: `${bracketed(reachable)}:${boundPort}`,
     methods,
     load: () => ({ connections: connections.count(), calls: opened.openCalls(), heldBytes: budget.heldBytes() }),
-    async stop(graceMs) {
+    /** Tells watching clients, accepts no more calls, waits up to `graceMs` for those in flight, then closes what is left. */
+    async stop(graceMs: number): Promise<void> {
       health.stop();
       const ended = Promise.withResolvers<void>();
       server.tryShutdown(() => ended.resolve());

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { decideLanePlan } from "#agent/serving/batching/decide-lane-plan.ts";
 import { EmbeddingQueue, type SentBatch } from "#agent/serving/batching/embedding-queue.ts";
 import { ModelLanes } from "#agent/serving/batching/model-lanes.ts";
-import { createRecentTraffic, type RecentTraffic } from "#agent/serving/batching/recent-traffic.ts";
+import { createRecentTraffic } from "#agent/serving/batching/recent-traffic.ts";
 import type { Likeness } from "#agent/serving/models/files/fingerprint.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { readVerifiedFile } from "#agent/serving/models/read-verified-file.ts";
@@ -25,24 +25,7 @@ import { estimateModelBytes } from "./estimate-model-bytes.ts";
 import { LoadedFiles } from "./loaded-files.ts";
 
 /** A model that is served: its tokenizer, its queue of texts, its processes. */
-export interface EmbeddingModel {
-  readonly found: FoundModel;
-  readonly tokenizer: TextTokenizer;
-  readonly queue: EmbeddingQueue;
-  readonly runner: ModelRunner;
-  readonly recent: RecentTraffic;
-  /** Distinguishes its vectors from those of the same model with other files. */
-  version(): { readonly id: string; readonly revision: string };
-  /** Reason why its vectors may be wrong; null: none known. */
-  doubt(): string | null;
-  /** Returns the file that has been written to, replaced or removed since it was loaded; null: none. */
-  changedFile(): Promise<string | null>;
-  /** Engine of its process; null while there is none. */
-  engine(): EngineReport | null;
-  /** Resident memory of the model's processes; null when it is unknown. */
-  memoryBytes(): Promise<number | null>;
-  stop(): Promise<void>;
-}
+export type EmbeddingModel = Awaited<ReturnType<typeof openEmbeddingModel>>;
 
 export interface ModelObserver {
   onBatch(batch: SentBatch): void;
@@ -160,7 +143,7 @@ export async function openEmbeddingModel(
   config: EmbeddingModelConfig,
   log: Logger,
   observer: ModelObserver,
-): Promise<EmbeddingModel> {
+) {
   const { manifest } = found;
   log.info({ model: manifest.id, origin: found.origin, notes: found.notes }, "model found");
   const reading = readTokenizer(found);
@@ -230,20 +213,25 @@ export async function openEmbeddingModel(
   opened.resolve(queue);
   return {
     found,
+    /** Distinguishes its vectors from those of the same model with other files. */
     version: () => ({ id: manifest.id, revision: `${manifest.revision}${files.suffix}` }),
-    doubt: () => files.doubt,
-    changedFile: () => files.changed(),
+    /** Reason why its vectors may be wrong; null: none known. */
+    doubt: (): string | null => files.doubt,
+    /** Returns the file that has been written to, replaced or removed since it was loaded; null: none. */
+    changedFile: (): Promise<string | null> => files.changed(),
     tokenizer,
     runner,
     queue,
     recent: createRecentTraffic(performance.now()),
-    engine: () => runner.process?.engine ?? null,
-    async memoryBytes() {
+    /** Engine of its process; null while there is none. */
+    engine: (): EngineReport | null => runner.process?.engine ?? null,
+    /** Resident memory of the model's processes; null when it is unknown. */
+    async memoryBytes(): Promise<number | null> {
       const processes = [runner, ...lanes.running()].flatMap((each) => each.process ?? []);
       const bytes = (await Promise.all(processes.map(({ pid }) => residentBytes(pid)))).filter((each) => each !== null);
       return bytes.length === 0 ? null : bytes.reduce((sum, each) => sum + each, 0);
     },
-    async stop() {
+    async stop(): Promise<void> {
       await Promise.all([runner.stop(), lanes.stop()]);
     },
   };

@@ -5,7 +5,7 @@ import type { TraceAttributes } from "#platform/request-trace.ts";
 import { encodeSpans, type RecordedStage } from "./encode-spans.ts";
 import { OtlpExporter } from "./otlp-exporter.ts";
 import { isSampled, readParentContext, writeTraceparent } from "./trace-context.ts";
-import type { ArrivedRequest, ServerTrace, TracedService, Tracing } from "./tracing.ts";
+import type { ArrivedRequest, ServerTrace, Tracing } from "./tracing.ts";
 import type { TracingConfig } from "./tracing-config.ts";
 
 const stopGraceMs = 2_000;
@@ -34,7 +34,11 @@ function randomPieces(): (count: number) => Buffer {
 /**
  * Records sampled requests and sends their spans to a collector, as configured. Returns undefined when tracing is off, which costs nothing.
  */
-export function createTracing(config: TracingConfig, service: TracedService, log: Logger): Tracing | undefined {
+export function createTracing(
+  config: TracingConfig,
+  service: Record<"version" | "agentId" | "fleet", string>,
+  log: Logger,
+): Tracing | undefined {
   const { otlpUrl, sampleRatio, headers, exportPeriodMs } = config;
   if (otlpUrl === null) return undefined;
   const url = tracesUrl(otlpUrl);

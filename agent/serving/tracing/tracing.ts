@@ -20,9 +20,3 @@ export interface Tracing {
   begin(request: ArrivedRequest): ServerTrace;
   stop(): Promise<void>;
 }
-
-export interface TracedService {
-  readonly version: string;
-  readonly agentId: string;
-  readonly fleet: string;
-}

@@ -3,13 +3,12 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDrainRate } from "#agent/serving/batching/drain-rate.ts";
-import type { FileHashes, ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
+import type { ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { describeError } from "#platform/errors.ts";
 import { type OpenQuestion, startChildWorker } from "#platform/process/child-worker.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import type { WorkerEngine } from "../onnxruntime/engine-options.ts";
-import type { EngineReport } from "../onnxruntime/execution-provider.ts";
 import { decideBatchDeadline } from "./decide-batch-deadline.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 
@@ -31,25 +30,7 @@ export class BatchFailedError extends Error {
   override name = "BatchFailedError";
 }
 
-export interface ModelProcess {
-  readonly pid: number;
-  /** Time from the child's start until the model was loaded. */
-  readonly loadMs: number;
-  readonly engine: EngineReport;
-  /** Hashes of the given files, and of those that the ONNX file refers to. */
-  readonly hashes: FileHashes;
-  /**
-   * @param suspect true for a batch that has cost processes before: its deadline is shorter
-   * @throws ModelProcessLostError | BatchFailedError
-   */
-  run(texts: readonly Uint32Array[], paddedTokens: number, suspect?: boolean): Promise<BatchResult>;
-  /** Returns false while its answer is overdue or a signal has stopped it; unless it answers soon, it is replaced. */
-  answers(): boolean;
-  /** Resolves with the reason when the process is of no more use. */
-  readonly lost: Promise<string>;
-  /** Closes the connection, upon which the child ends; kills it when it takes longer than two seconds. */
-  stop(): Promise<void>;
-}
+export type ModelProcess = Awaited<ReturnType<typeof startModelProcess>>;
 
 /** Share of the shortest deadline for which a process stays idle before it gets a ping, and share in which it answers that. */
 const idleShare = 0.5;
@@ -160,7 +141,7 @@ function checkAnswer(frame: Frame, asked: Asked | undefined, dimension: number):
  * Starts a child process for a model and waits until it has loaded it.
  * @throws ModelProcessLostError when the child ends before, takes longer than `timeoutMs`, or `signal` aborts meanwhile.
  */
-export async function startModelProcess(model: FoundModel, options: ModelProcessOptions): Promise<ModelProcess> {
+export async function startModelProcess(model: FoundModel, options: ModelProcessOptions) {
   const { batchTimeoutMs = 10_000, signal } = options;
   const { dimension } = model.manifest;
   const listening = await listenOnce();
@@ -233,12 +214,20 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
   const speed = createDrainRate();
   return {
     pid: worker.pid,
+    /** Time from the child's start until the model was loaded. */
     loadMs,
     engine,
+    /** Hashes of the given files, and of those that the ONNX file refers to. */
     hashes,
+    /** Resolves with the reason when the process is of no more use. */
     lost,
-    answers: () => worker.answers(),
-    run(texts, paddedTokens, suspect = false) {
+    /** Returns false while its answer is overdue or a signal has stopped it; unless it answers soon, it is replaced. */
+    answers: (): boolean => worker.answers(),
+    /**
+     * @param suspect true for a batch that has cost processes before: its deadline is shorter
+     * @throws ModelProcessLostError | BatchFailedError
+     */
+    run(texts: readonly Uint32Array[], paddedTokens: number, suspect = false): Promise<BatchResult> {
       const { promise, resolve, reject } = Promise.withResolvers<BatchResult>();
       const tokens = texts.length * paddedTokens;
       const limits = { tokens, provider: engine.provider, shortestMs: batchTimeoutMs, suspect };
@@ -254,6 +243,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
       worker.ask(asked, (batch) => say({ kind: "batch", batch, paddedTokens, texts }));
       return promise;
     },
-    stop: () => worker.stop(endGraceMs),
+    /** Closes the connection, upon which the child ends; kills it when it takes longer than two seconds. */
+    stop: (): Promise<void> => worker.stop(endGraceMs),
   };
 }

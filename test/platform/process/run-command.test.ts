@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import { runCommand } from "#agent/power/device/run-command.ts";
+import { runCommand } from "#platform/process/run-command.ts";
 
 test.each([
   [
@@ -41,7 +41,7 @@ test("a tool that is not there", async () => {
 test.skipIf(process.getuid?.() !== 0)(
   "a hanging command that can't be killed is given up, not waited for",
   async () => {
-    const path = fileURLToPath(new URL("../../../../agent/power/device/run-command.ts", import.meta.url));
+    const path = fileURLToPath(new URL("../../../platform/process/run-command.ts", import.meta.url));
     const script = `
     const { runCommand } = await import(${JSON.stringify(path)});
     const outcome = runCommand(["sh", "-c", "echo $$; exec sleep 600"], 2000);

@@ -1,4 +1,4 @@
-import { childEnvironment } from "#platform/process/child-environment.ts";
+import { childEnvironment } from "./child-environment.ts";
 
 export interface CommandOutcome {
   readonly kind: "exited" | "timed-out" | "not-started";
