@@ -103,6 +103,21 @@ describe("each step of the order", () => {
       by: ["pause"],
     },
     { $: "scale-out paused: in", policy: { pause: { kind: "scale-out" } }, seen: { liveQps: 1 }, to: 1, by: [] },
+    { $: "warming up, to the last", policy: {}, seen: { liveQps: 2000, warmUpLeftS: 0.5 }, to: 4, by: ["warm-up"] },
+    {
+      $: "shrinking as slowly as the policy says",
+      policy: { behavior: { scaleDown: { policies: [{ type: "count", value: 1, periodS: 60 }] } } },
+      seen: { liveQps: 1 },
+      to: 3,
+      by: ["shrink-rate"],
+    },
+    {
+      $: "to nothing, as the forecast says",
+      policy: { minReplicas: 0, load: false, prediction: {} },
+      seen: { forecast: steady(0) },
+      to: 0,
+      by: [],
+    },
     { $: "warming up", policy: {}, seen: { liveQps: 2000, warmUpLeftS: 5 }, to: 4, by: ["warm-up"] },
     {
       $: "frozen",
@@ -177,6 +192,12 @@ test("the figures of the decision", () => {
     proposals: { load: { qps: 1500, replicas: 6 }, triggers: null, prediction: null },
   });
   expect(decide({ mode: "preview" }, {}).acts).toBe(false);
+  expect(decide({ maxReplicas: 9 }, { liveQps: 0 })).toMatchObject({
+    ...{ floor: 1, ceiling: 9, reactiveNeed: 0, gap: null },
+    proposals: { load: { qps: 0, replicas: 0 } },
+  });
+  expect(decide({ pause: { kind: "at", replicas: 7 }, maxReplicas: 9 }, {})).toMatchObject({ floor: 7, ceiling: 7 });
+  expect(decide({ prediction: {} }, { liveQps: 1 })).toMatchObject({ predictiveNeed: null, wanted: 1 });
 });
 
 test.each<[string, object, object, string]>([
