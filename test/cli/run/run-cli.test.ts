@@ -125,7 +125,7 @@ describe("a command", () => {
       throw error;
     });
     expect(await runCli(["try-out"])).toBe(code);
-    expect(said).toEqual(lines);
+    expect(said).toEqual([...lines]);
   });
 
   test("with an option that is not known, or of another use, does not run", async () => {
