@@ -229,3 +229,18 @@ describe("from a file", () => {
     expect(mistakes([schedule({ timeZone: "+02:00", floor: 1 })])[0]).toMatch(/^schedules\.0\.timeZone/);
   });
 });
+
+test("floors that override ceilings are listed by priority; a floor at its ceiling does not", () => {
+  const always = { start: "0 0 * * *", end: "0 0 * * *" };
+  const at = (priority: number, floor: number, ceiling: number) => [
+    schedule({ ...always, name: `floor-${priority}`, priority, floor }),
+    schedule({ ...always, name: `ceiling-${priority}`, priority, ceiling }),
+  ];
+  const decision = decideSchedules([...at(1, 5, 4), ...at(2, 9, 8), ...at(3, 3, 3)], 0);
+  expect(decision.contradictions).toEqual([9, 5]);
+  expect(decideSchedules([schedule({ ...always, exact: 3 })], 0)).toMatchObject({
+    ...{ contradictions: [], floor: 3, ceiling: 3 },
+  });
+  const never = schedule({ start: "0 0 31 2 *", end: "0 1 31 2 *", floor: 2 });
+  expect(decideSchedules([never], 0)).toMatchObject({ floor: null, open: [], nextChangeMs: null });
+});
