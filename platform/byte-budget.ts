@@ -6,22 +6,10 @@ export interface ByteReservation {
   release(): void;
 }
 
-/** Limit of the memory that all requests of a kind use together. */
-interface ByteBudget {
-  readonly maxBytes: number;
-  /**
-   * Reserves bytes; null when the budget is exhausted.
-   * @param owner tenant, or "" for requests without one; an owner never has more than half of the budget
-   */
-  reserve(bytes: number, owner: string): ByteReservation | null;
-  usedBytes(): number;
-  /** Number of reservations that were refused. */
-  refusals(): number;
-}
-
 const ownerShare = 0.5;
 
-export function createByteBudget(maxBytes: number): ByteBudget {
+/** Creates a limit of the memory that all requests of a kind use together. */
+export function createByteBudget(maxBytes: number) {
   const usedByOwner = new Map<string, number>();
   let used = 0;
   let refusals = 0;
@@ -39,7 +27,11 @@ export function createByteBudget(maxBytes: number): ByteBudget {
 
   return {
     maxBytes,
-    reserve(bytes, owner) {
+    /**
+     * Reserves bytes; null when the budget is exhausted.
+     * @param owner tenant, or "" for requests without one; an owner never has more than half of the budget
+     */
+    reserve(bytes: number, owner: string): ByteReservation | null {
       if (!add(bytes, owner)) return null;
       let held = bytes;
       return {
@@ -58,6 +50,7 @@ export function createByteBudget(maxBytes: number): ByteBudget {
       };
     },
     usedBytes: () => used,
+    /** Number of reservations that were refused. */
     refusals: () => refusals,
   };
 }

@@ -1,12 +1,3 @@
-/** Limits how many requests begin in one turn of the event loop. */
-interface RequestTurns {
-  /** Counts a request; false when the turn is full and the request should wait. */
-  begin(): boolean;
-  /** Resolves at the request's turn, first come first served. */
-  wait(): Promise<void>;
-  waiting(): number;
-}
-
 /**
  * Requests that begin in one turn of the event loop, a few milliseconds of work. A client can send thousands at once on a few connections, and
  * Bun delivers all it has read before it looks at another connection.
@@ -15,7 +6,8 @@ const requestsPerTurn = 64;
 /** Share of a turn that begins before `setImmediate` is asked for the next one: that call costs a tenth of an answer from the cache. */
 const unwatchedShare = 1 / 4;
 
-export function createRequestTurns(maxPerTurn = requestsPerTurn): RequestTurns {
+/** Limits how many requests begin in one turn of the event loop. */
+export function createRequestTurns(maxPerTurn = requestsPerTurn) {
   const unwatched = Math.floor(maxPerTurn * unwatchedShare);
   /** Requests that began in this turn; without a turn, those since the last one ended. */
   let begun = 0;
@@ -32,7 +24,8 @@ export function createRequestTurns(maxPerTurn = requestsPerTurn): RequestTurns {
   };
 
   return {
-    begin() {
+    /** Counts a request; false when the turn is full and the request should wait. */
+    begin(): boolean {
       if (!turning && begun >= unwatched) {
         turning = true;
         setImmediate(nextTurn);
@@ -41,7 +34,8 @@ export function createRequestTurns(maxPerTurn = requestsPerTurn): RequestTurns {
       begun += 1;
       return true;
     },
-    wait: () => new Promise((resolve) => waiting.push(resolve)),
+    /** Resolves at the request's turn, first come first served. */
+    wait: () => new Promise<void>((resolve) => waiting.push(resolve)),
     waiting: () => waiting.length,
   };
 }

@@ -1,23 +1,12 @@
 import { factorize, substitute } from "./cholesky.ts";
 
-/** Normal equations of a ridge regression, which grow row by row. */
-export interface RidgeEquations {
-  /** Adds a row. The last input is the constant; `targets` has `targetCount` values. */
-  add(inputs: Float64Array, targets: Float64Array): void;
-  /**
-   * Ridge regression with several targets (Hoerl and Kennard 1970): W = (XᵀX + λ·D)⁻¹ XᵀY by Cholesky decomposition, where D is the identity
-   * but for the last column, the constant, which is not regularised. The equations can't be used again.
-   * @param lambda more than 0.
-   * @returns columns × targetCount, row by row.
-   */
-  solve(lambda: number): Float64Array;
-}
-
-export function createRidgeEquations(columns: number, targetCount: number): RidgeEquations {
+/** Creates the normal equations of a ridge regression, which grow row by row. */
+export function createRidgeEquations(columns: number, targetCount: number) {
   const gram = new Float64Array(columns * columns);
   const moment = new Float64Array(columns * targetCount);
   return {
-    add(inputs, targets) {
+    /** Adds a row. The last input is the constant; `targets` has `targetCount` values. */
+    add(inputs: Float64Array, targets: Float64Array): void {
       for (let i = 0; i < columns; i += 1) {
         const value = inputs[i] as number;
         if (value === 0) continue;
@@ -29,7 +18,13 @@ export function createRidgeEquations(columns: number, targetCount: number): Ridg
         }
       }
     },
-    solve(lambda) {
+    /**
+     * Ridge regression with several targets (Hoerl and Kennard 1970): W = (XᵀX + λ·D)⁻¹ XᵀY by Cholesky decomposition, where D is the identity
+     * but for the last column, the constant, which is not regularised. The equations can't be used again.
+     * @param lambda more than 0.
+     * @returns columns × targetCount, row by row.
+     */
+    solve(lambda: number): Float64Array {
       // The constant gets a tiny ridge too, so that no data at all is no division by zero.
       for (let i = 0; i < columns; i += 1) {
         gram[i * columns + i] = (gram[i * columns + i] as number) + (i === columns - 1 ? 1e-9 : lambda);

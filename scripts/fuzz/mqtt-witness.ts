@@ -6,16 +6,9 @@ import { agentChannels, agentTopic, controllerStateTopic, parseAgentTopic } from
 
 const acknowledgedMs = 20_000;
 
-/** A well-behaved agent and an observer at a broker that is being fuzzed. */
-export interface Witness {
-  /** Publishes as an agent does. Rejects when that is not acknowledged in time. */
-  speak(): Promise<void>;
+/** Connects a well-behaved agent and an observer to a broker that is being fuzzed. */
+export async function createWitness(url: string, fleet: string, key: Uint8Array) {
   /** Messages on the controller's topics that are not from the controller. */
-  readonly forged: readonly string[];
-  stop(): Promise<void>;
-}
-
-export async function createWitness(url: string, fleet: string, key: Uint8Array): Promise<Witness> {
   const forged: string[] = [];
   let instanceId: string | undefined;
   const enter = (login: object): Promise<MqttClient> =>
@@ -48,7 +41,8 @@ export async function createWitness(url: string, fleet: string, key: Uint8Array)
 
   return {
     forged,
-    async speak() {
+    /** Publishes as an agent does. Rejects when that is not acknowledged in time. */
+    async speak(): Promise<void> {
       const presence = { v: 1, agentId, bootId: "steady", sentAtMs: Date.now(), status: "online", role: "active" };
       const place = { url: "http://127.0.0.1:1", region: "", version: "0", models: [] };
       const said = agent.publishAsync(
@@ -61,7 +55,7 @@ export async function createWitness(url: string, fleet: string, key: Uint8Array)
       });
       await Promise.race([said, late]);
     },
-    async stop() {
+    async stop(): Promise<void> {
       await Promise.all([agent.endAsync(true), onlooker.endAsync(true)]);
     },
   };

@@ -6,17 +6,14 @@ import { createLogger } from "#platform/log.ts";
 import { childEnvironment } from "#platform/process/child-environment.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 
-/** Child process that restores the old mode when this process ends for any reason. */
-interface BoardGuard {
-  /** Ends the guard: the board is in its old mode. */
-  release(): Promise<void>;
-}
-
 const released = "released";
 const releaseGraceMs = 5_000;
 
-/** Starts a guard. It waits for the end of a pipe from this process, which the kernel closes even when this process is killed. */
-export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number): BoardGuard {
+/**
+ * Starts a child process that restores the old mode when this process ends for any reason: it waits for the end of a pipe from here, which the
+ * kernel closes even when this process is killed.
+ */
+export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number) {
   const child = Bun.spawn([...selfCommand(), "calibrate-guard"], {
     env: childEnvironment("worker"),
     stdin: "pipe",
@@ -28,7 +25,8 @@ export function startBoardGuard(jetson: JetsonConfig, returnToModeId: number): B
   child.stdin.write(`${JSON.stringify({ jetson, returnToModeId })}\n`);
   child.stdin.flush();
   return {
-    async release() {
+    /** Ends the guard: the board is in its old mode. */
+    async release(): Promise<void> {
       child.stdin.write(`${released}\n`);
       await child.stdin.end();
       // A guard that does not exit must not block the end of the calibration.

@@ -3,12 +3,6 @@ import { childEnvironment } from "#platform/process/child-environment.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { minuteMs, secondMs } from "#platform/time.ts";
 
-interface LoadTarget {
-  readonly url: string;
-  readonly model: string;
-  readonly texts: string;
-}
-
 /** Load: open loop at a rate, or closed loop with a number of clients. */
 type LoadLevel = { readonly rateQps: number } | { readonly clients: number };
 
@@ -22,7 +16,7 @@ const graceMs = minuteMs;
  * @throws the signal's reason when it aborts, Error when the command fails without a report.
  */
 export async function loadByProcess(
-  target: LoadTarget,
+  target: { readonly url: string; readonly model: string; readonly texts: string },
   level: LoadLevel,
   durationMs: number,
   signal: AbortSignal,

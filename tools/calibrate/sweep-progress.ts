@@ -1,11 +1,5 @@
 import type { SweepEvent } from "#agent/power/calibration/sweep-modes.ts";
 
-interface SweepProgress {
-  take(event: SweepEvent): void;
-  /** Clears the progress line. */
-  end(): void;
-}
-
 const barWidth = 24;
 
 /** Formats a duration: "40 s", from 90 s on in minutes: "2 min". */
@@ -43,12 +37,12 @@ export function createSweepProgress(
   modes: number,
   modeMs: number,
   nowMs: () => number,
-): SweepProgress {
+) {
   let finished = 0;
   let beganMs = nowMs();
   let ownModeMs = modeMs;
   return {
-    take(event) {
+    take(event: SweepEvent): void {
       const text = eventToText(event);
       if (event.kind === "mode") beganMs = nowMs();
       if (event.kind === "measured" || event.kind === "skipped") {
@@ -69,7 +63,8 @@ export function createSweepProgress(
         `${last}[${bar}] ${event.kind === "mode" || event.kind === "step" ? `${text}; ` : ""}about ${left} left`,
       );
     },
-    end() {
+    /** Clears the progress line. */
+    end(): void {
       if (output.isTTY === true) output.write("\r\x1b[K");
     },
   };

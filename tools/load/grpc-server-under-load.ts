@@ -1,15 +1,6 @@
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { loadProtos } from "#agent/serving/grpc/protos.ts";
-import type { LoadServer, SendResult } from "./load-server.ts";
-
-export interface GrpcServerOptions {
-  /** Address: http without TLS, https with it. */
-  readonly url: string;
-  readonly model: string;
-  /** API key; undefined: none is sent. */
-  readonly apiKey: string | undefined;
-  readonly timeoutMs: number;
-}
+import type { LoadServer, LoadServerOptions, SendResult } from "./load-server.ts";
 
 const method = "/akidb.embedding.v1.EmbeddingService/Embed";
 
@@ -22,7 +13,7 @@ function resultOf(error: ServiceError): SendResult {
 }
 
 /** Sends requests to an agent over gRPC, all on one connection, as gRPC clients do. */
-export function createGrpcServerUnderLoad(options: GrpcServerOptions): LoadServer {
+export function createGrpcServerUnderLoad(options: LoadServerOptions): LoadServer {
   const { model, apiKey, timeoutMs } = options;
   const url = new URL(options.url);
   const secure = url.protocol === "https:";

@@ -1,18 +1,8 @@
 import { ExchangeError, HttpConnection } from "./http-connection.ts";
-import type { LoadServer, SendResult } from "./load-server.ts";
+import type { LoadServer, LoadServerOptions, SendResult } from "./load-server.ts";
 
 export const httpProtocols = ["openai", "native"] as const;
 export type HttpProtocol = (typeof httpProtocols)[number];
-
-interface HttpServerOptions {
-  /** Base address, such as http://127.0.0.1:8080 or https://embed.example/gateway. */
-  readonly url: string;
-  readonly protocol: HttpProtocol;
-  readonly model: string;
-  /** API key; undefined: none is sent. */
-  readonly apiKey: string | undefined;
-  readonly timeoutMs: number;
-}
 
 const paths: Readonly<Record<HttpProtocol, string>> = { openai: "/v1/embeddings", native: "/api/v1/embed" };
 
@@ -35,7 +25,9 @@ function faultOf(body: string, protocol: HttpProtocol, texts: number): string | 
 }
 
 /** Sends requests to a server over HTTP/1.1, each in flight on a connection of its own. */
-export function createHttpServerUnderLoad(options: HttpServerOptions): LoadServer {
+export function createHttpServerUnderLoad(
+  options: LoadServerOptions & { readonly protocol: HttpProtocol },
+): LoadServer {
   const { protocol, model, apiKey, timeoutMs } = options;
   const url = new URL(options.url);
   const head = [

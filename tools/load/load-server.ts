@@ -6,6 +6,15 @@ export type SendResult =
   /** The server did not receive the request: it can be sent elsewhere without being computed twice. */
   | { readonly kind: "refused"; readonly cause: string };
 
+export interface LoadServerOptions {
+  /** Base address, such as http://127.0.0.1:8080 or https://embed.example/gateway. */
+  readonly url: string;
+  readonly model: string;
+  /** API key; undefined: none is sent. */
+  readonly apiKey: string | undefined;
+  readonly timeoutMs: number;
+}
+
 export interface LoadServer {
   /** Requests the vectors of these texts. Never rejects. */
   send(texts: readonly string[]): Promise<SendResult>;

@@ -14,16 +14,11 @@ interface RunLoadOptions {
   readonly onProgress: (elapsedMs: number, counts: LoadCounts) => void;
 }
 
-/** Counts of the requests that were due in a phase. */
-interface PhaseCounts extends LoadCounts {
-  readonly level: number;
-  readonly durationMs: number;
-}
-
 export interface LoadRun extends LoadCounts {
   /** Time from the first request to the last answer. */
   readonly durationMs: number;
-  readonly phases: readonly PhaseCounts[];
+  /** Counts of the requests that were due in each phase. */
+  readonly phases: readonly (LoadCounts & LoadPhase)[];
   /** Open loop: maximum delay between due time and sending (part of the latency); null in a closed loop. */
   readonly latestSendMs: number | null;
 }
@@ -110,6 +105,6 @@ export async function runLoad(options: RunLoadOptions): Promise<LoadRun> {
     ...total.counts(),
     durationMs: performance.now() - startedMs,
     latestSendMs: options.mode === "open" ? latestSendMs : null,
-    phases: phases.map(({ tally, phase }) => ({ ...tally.counts(), level: phase.level, durationMs: phase.durationMs })),
+    phases: phases.map(({ tally, phase }) => ({ ...tally.counts(), ...phase })),
   };
 }

@@ -1,15 +1,6 @@
 import { createGarbageCollection } from "#platform/process/collect-garbage.ts";
 import { discardBody } from "./read-bounded-body.ts";
 
-/** Handler of bodies without an announced length, of requests that are refused. */
-interface RefusedBodies {
-  /**
-   * Reads and discards the rest of a body, so that its client can read the error.
-   * @returns false where some is left unread: the client must be cut off
-   */
-  discard(body: ReadableStream<Uint8Array>): Promise<boolean>;
-}
-
 /** Limit of bodies discarded at once, each with up to a megabyte in memory. */
 const maxAtOnce = 16;
 const limitMs = 5_000;
@@ -17,14 +8,18 @@ const limitMs = 5_000;
 const unreadBytes = 512 * 1024;
 const garbageBytes = 32 * 1024 * 1024;
 
-/** @param maxBytes limit of what is read of a body */
+/** Handles bodies without an announced length, of requests that are refused. @param maxBytes limit of what is read of a body */
 export function createRefusedBodies(
   maxBytes: number,
   garbage = createGarbageCollection(garbageBytes, () => performance.now()),
-): RefusedBodies {
+) {
   let reading = 0;
   return {
-    async discard(body) {
+    /**
+     * Reads and discards the rest of a body, so that its client can read the error.
+     * @returns false where some is left unread: the client must be cut off
+     */
+    async discard(body: ReadableStream<Uint8Array>): Promise<boolean> {
       garbage.note(unreadBytes);
       if (reading >= maxAtOnce) return false;
       reading += 1;

@@ -1,11 +1,5 @@
 import { isIPv6 } from "node:net";
 
-/** Limit of wrong keys by network address, against guessing. */
-interface KeyAttempts {
-  /** Counts a wrong key. Returns the seconds that the sender should wait; 0 within the limit. */
-  wrongKey(address: string): number;
-}
-
 /** Number of wrong keys in a row that a typo or a rotated key explains; after them one a second is allowed. */
 const burst = 10;
 const perSecond = 1;
@@ -20,12 +14,13 @@ function networkOf(address: string): string {
   return [...before, ...zeros, ...after].slice(0, 4).join(":");
 }
 
-/** @param nowMs monotonic clock */
-export function createKeyAttempts(nowMs: () => number): KeyAttempts {
+/** Limits wrong keys by network address, against guessing. @param nowMs monotonic clock */
+export function createKeyAttempts(nowMs: () => number) {
   /** Token buckets, the most recently used last. */
   const buckets = new Map<string, { tokens: number; atMs: number }>();
   return {
-    wrongKey(address) {
+    /** Counts a wrong key. Returns the seconds that the sender should wait; 0 within the limit. */
+    wrongKey(address: string): number {
       const network = networkOf(address);
       const now = nowMs();
       const before = buckets.get(network) ?? { tokens: burst, atMs: now };

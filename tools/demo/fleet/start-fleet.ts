@@ -39,20 +39,16 @@ async function writeConfig(directory: string, name: string, config: unknown): Pr
   return path;
 }
 
-interface MachineSpeed {
-  /** Rate that one agent answers without limits, requests a second. */
-  readonly qps: number;
-  /** Real time from an agent's start until it is ready. */
-  readonly startMs: number;
-}
-
-/** Starts a separate agent, measures it and stops it. */
+/**
+ * Starts a separate agent, measures it and stops it.
+ * @returns the rate that it answers without limits, requests a second, and the real time until it was ready
+ */
 export async function measureMachine(
   processes: FleetProcesses,
   directory: string,
   ports: { readonly agent: number; readonly unusedBroker: number },
   nextText: () => string,
-): Promise<MachineSpeed> {
+): Promise<{ readonly qps: number; readonly startMs: number }> {
   const startedMs = performance.now();
   const path = await writeConfig(directory, "probe", probeConfig(directory, ports.agent, ports.unusedBroker));
   const child = startProcess(processes, "probe agent", "agent", path);

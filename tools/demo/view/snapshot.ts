@@ -17,12 +17,6 @@ export interface AgentSnapshot {
   readonly p95LatencyMs: number | null;
 }
 
-/** The controller's forecast of the fleet's traffic. */
-interface FleetForecast {
-  readonly peakQps: number;
-  readonly model: string;
-}
-
 /** Result of an agent's training of a forecasting model. */
 export interface TrainingSummary extends TrainingOutcome {
   readonly agentId: string;
@@ -91,7 +85,8 @@ export interface DemoSnapshot {
   readonly sentQps: number;
   readonly traffic: TrafficCounts;
   readonly agents: readonly AgentSnapshot[];
-  readonly forecast: FleetForecast | null;
+  /** The controller's forecast of the fleet's traffic. */
+  readonly forecast: { readonly peakQps: number; readonly model: string } | null;
   readonly trainings: readonly TrainingSnapshot[];
   readonly cost: CostView | null;
   /** Oldest first. */
