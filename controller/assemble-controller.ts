@@ -28,7 +28,9 @@ import type { FleetPlanner } from "./scaling/fleet-plan/worker/fleet-planner.ts"
 import { DecisionLoop } from "./scaling/loop/decision-loop.ts";
 import { createFleetFreeze } from "./scaling/loop/fleet-freeze.ts";
 import { createOverrides } from "./scaling/loop/overrides.ts";
+import { UrgentRounds } from "./scaling/loop/urgent-rounds.ts";
 import { LivePolicy } from "./scaling/policy/live-policy.ts";
+import { newestShowsTrouble } from "./scaling/slo/observe-service.ts";
 
 /** The adapters between the controller and the world. */
 export interface ControllerAdapters extends ControllerRecords {
@@ -76,12 +78,14 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   const policy = policyFile === null ? null : new LivePolicy(policyFile, clock, log);
   const times = config.scaling.capacity;
   const machines = new Machines({ providers, times, staleAfterMs, fleet, desired, store, nowMs, log });
-  const decide = () => loop.run().catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
+  const decide = (isUrgent = false) =>
+    loop.run(isUrgent).catch((error) => log.error({ err: describeError(error) }, "deciding failed"));
   const onChange = () => void decide();
   const freeze = createFleetFreeze({ store, nowMs, onChange });
   const overrides = createOverrides({ fleet, desired, store, nowMs, onChange });
   const loop = new DecisionLoop({
     config: config.scaling,
+    slo: config.slo,
     limits: { staleAfterMs },
     prices,
     fleet,
@@ -96,6 +100,8 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     log,
     onDecision: metrics.decision,
   });
+
+  const urgent = new UrgentRounds(clock, () => decide(true));
 
   const counts = createIngestCounts();
   let listeningSinceMs: number | null = null;
@@ -132,6 +138,9 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     log,
     onMessage: metrics.message,
     onMinute: (data, agent) => metrics.minute(data, pricesOf(agent.birth, prices)),
+    onBeat(agent) {
+      if (newestShowsTrouble(agent, config.slo, nowMs())) void urgent.ask();
+    },
     onAgentChanged(before, after) {
       const { agentId, presence } = after;
       if (isLeaving(before) && !isLeaving(after)) log.info({ agentId, url: presence?.url }, "an agent is online");
@@ -144,7 +153,21 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
   const { retention } = config;
   const housekeeping = new Housekeeping({ store, traffic: fleet.traffic, accuracy, retention, nowMs, log });
   return {
-    ...{ fleet, desired, prices, registry, policy, machines, freeze, overrides, loop, counts, retirement, ingest },
+    ...{
+      fleet,
+      desired,
+      prices,
+      registry,
+      policy,
+      machines,
+      freeze,
+      overrides,
+      loop,
+      urgent,
+      counts,
+      retirement,
+      ingest,
+    },
     ...{ housekeeping, accuracyOf },
   };
 }

@@ -9,6 +9,7 @@ import { Identifier } from "#protocol/messages.ts";
 import { BrokerLimits } from "./broker/broker-config.ts";
 import { CostConfig } from "./cost/cost-config.ts";
 import { ScalingConfig } from "./scaling/loop/scaling-config.ts";
+import { SloConfig } from "./scaling/slo/slo-config.ts";
 
 const host = (description: string) => Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 253, description });
 const port = (byDefault: number) => integer(byDefault, [0, 65_535], "0: any free port");
@@ -110,6 +111,7 @@ export const ControllerConfig = strictObject({
     },
     { default: {}, description: "Records that are kept." },
   ),
+  slo: SloConfig,
   scaling: ScalingConfig,
   forecast: ForecastConfig,
   cost: CostConfig,

@@ -142,6 +142,7 @@ export class Controller {
     this.#opened.push(
       () => assembly.machines.stop(),
       () => assembly.loop.stop(),
+      () => assembly.urgent.stop(),
     );
     await this.#recover(assembly);
     assembly.ingest.start();

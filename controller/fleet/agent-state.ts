@@ -2,6 +2,7 @@ import { minuteMs } from "#platform/time.ts";
 import { demandOf, offeredTexts } from "#protocol/demand.ts";
 import { addLatencyCounts, emptyLatencyCounts, latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { AgentRole, Birth, MinuteData, Presence, Reported } from "#protocol/messages.ts";
+import type { KeptBeat } from "./beats.ts";
 
 /** The controller's knowledge of one agent. Values are never changed in place: every message makes a new state. */
 export interface AgentState {
@@ -19,6 +20,8 @@ export interface AgentState {
   readonly lastSeq: number;
   /** The newest live minutes of the present boot, oldest first. */
   readonly recent: readonly MinuteData[];
+  /** The newest beats of the present boot, oldest first. */
+  readonly beats: readonly KeptBeat[];
 }
 
 /** Cause for which an agent is to introduce itself again. */
@@ -45,11 +48,12 @@ export function unknownAgent(agentId: string, nowMs: number): AgentState {
     lastHeardMs: nowMs,
     lastSeq: 0,
     recent: [],
+    beats: [],
   };
 }
 
 function withBoot(state: AgentState, bootId: string): AgentState {
-  return state.bootId === bootId ? state : { ...state, bootId, lastSeq: 0, recent: [] };
+  return state.bootId === bootId ? state : { ...state, bootId, lastSeq: 0, recent: [], beats: [] };
 }
 
 /** Takes in a presence; null for the will of a session that a new one has replaced. */

@@ -1,6 +1,6 @@
 import { minuteMs } from "#platform/time.ts";
 import { bounds } from "#protocol/bounds.ts";
-import type { Birth, MinuteData, MinutePower } from "#protocol/messages.ts";
+import type { Beat, Birth, MinuteData, MinutePower } from "#protocol/messages.ts";
 import { maxAheadMs, textsOf } from "./agent-state.ts";
 
 /**
@@ -66,13 +66,34 @@ function implausiblePower(power: MinutePower): string | null {
   return apart === undefined ? null : `the tenants' energy adds up to more than that of model ${apart.model}`;
 }
 
-function implausibleTraffic({ traffic }: Pick<MinuteData, "traffic">, context: MinuteContext): string | null {
+type BoardContext = Pick<MinuteContext, "birth" | "usualQps">;
+
+function implausibleRate(textsPerS: number, { birth, usualQps }: BoardContext): string | null {
   // mutate: equivalent because null counts as 0, and less than the usual capacity changes nothing
-  const capacities = context.birth?.board.powerModes.map(({ capacityQps }) => capacityQps ?? 0) ?? [];
-  const maxQps = maxTimesUsual * Math.max(context.usualQps, ...capacities);
-  const textsPerS = textsOf({ traffic }) / 60;
-  if (textsPerS > maxQps)
-    return `${Math.round(textsPerS)} texts/s, more than the plausible maximum of ${Math.round(maxQps)} for this board`;
+  const capacities = birth?.board.powerModes.map(({ capacityQps }) => capacityQps ?? 0) ?? [];
+  const maxQps = maxTimesUsual * Math.max(usualQps, ...capacities);
+  return textsPerS > maxQps
+    ? `${Math.round(textsPerS)} texts/s, more than the plausible maximum of ${Math.round(maxQps)} for this board`
+    : null;
+}
+
+/** Reason why a beat is implausible; null when it is not. What was offered has no bound: that of a flood is beyond any board's capacity. */
+export function implausibleBeat({ models, windowMs }: Beat, context: BoardContext): string | null {
+  const names = new Set(models.map(({ model }) => model));
+  if (names.size < models.length) return "a model more than once";
+  for (const { model, requests, texts, cachedTexts, slowRequests, refused } of models) {
+    if (cachedTexts > texts) return `model ${model}: ${cachedTexts} texts from the cache, of ${texts}`;
+    if (slowRequests > requests) return `model ${model}: ${slowRequests} slow requests, of ${requests}`;
+    if (requests === 0 && texts > 0) return `model ${model}: texts without a request`;
+    if (new Set(refused.map(({ cause }) => cause)).size < refused.length)
+      return `model ${model}: a cause more than once`;
+  }
+  return implausibleRate(models.reduce((sum, { texts }) => sum + texts, 0) / (windowMs / 1000), context);
+}
+
+function implausibleTraffic({ traffic }: Pick<MinuteData, "traffic">, context: MinuteContext): string | null {
+  const rateFault = implausibleRate(textsOf({ traffic }) / 60, context);
+  if (rateFault !== null) return rateFault;
   const computeMs = traffic.models.reduce((sum, model) => sum + model.computeMs, 0);
   if (computeMs > bounds.computeMs) return `${Math.round(computeMs)} ms of computation in one minute`;
   for (const { model, latencyCounts, tenants = [], ...ofAll } of traffic.models) {

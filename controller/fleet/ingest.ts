@@ -3,11 +3,12 @@ import { dayMs } from "#platform/time.ts";
 import type { Broker, BrokerMessage } from "#protocol/broker.ts";
 import { cleanText } from "#protocol/clean-text.ts";
 import { decodeMessage } from "#protocol/codec.ts";
-import type { Birth, CommandResult, MinuteData, Presence, Reported } from "#protocol/messages.ts";
+import type { Beat, Birth, CommandResult, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import { type AgentChannel, agentChannels, agentTopic, parseAgentTopic } from "#protocol/topics.ts";
 import type { AgentStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 import { type AgentState, observeBirth, observePresence, observeReported, unknownAgent } from "./agent-state.ts";
-import { withPlausibleCapacity } from "./check-plausible.ts";
+import { observeBeat } from "./beats.ts";
+import { implausibleBeat, withPlausibleCapacity } from "./check-plausible.ts";
 import { MinuteIntake, type MinuteIntakeParts, type MinuteOutcome } from "./minute-intake.ts";
 import { RebirthRequests } from "./rebirth-requests.ts";
 
@@ -29,16 +30,18 @@ export interface IngestParts extends Omit<MinuteIntakeParts, "minutesKeptMs" | "
   readonly log: Logger;
   /** Called for every message, for the metrics. */
   readonly onMessage: (channel: AgentChannel | "unknown", outcome: IngestOutcome) => void;
+  /** Called with the agent of each beat that was taken in. */
+  readonly onBeat: (agent: AgentState) => void;
   /** Called when an agent comes, goes, or describes itself anew. */
   readonly onAgentChanged: (before: AgentState | undefined, after: AgentState) => void;
 }
 
 /** Max log lines a second about command results: draining a fleet makes a few of each agent. */
 const maxResultLinesPerS = 50;
-const channels = ["presence", "birth", "data", "reported", "cmd-result"] as const;
+const channels = ["presence", "birth", "data", "beat", "reported", "cmd-result"] as const;
 const weekMs = 7 * dayMs;
 
-type AgentMessage = Presence | Birth | MinuteData | Reported | CommandResult;
+type AgentMessage = Presence | Birth | MinuteData | Beat | Reported | CommandResult;
 
 function observe(before: AgentState, message: Presence | Birth | Reported, nowMs: number): AgentState | null {
   if ("status" in message) return observePresence(before, message, nowMs);
@@ -81,7 +84,7 @@ export class Ingest {
     for (const record of await store.loadAgents()) {
       const bootId = record.presence?.bootId ?? record.birth?.bootId ?? null;
       const lastSeq = bootId === null ? null : await store.lastSeq(record.agentId, bootId);
-      fleet.put({ ...record, bootId, reportedAtMs: null, lastSeq: lastSeq ?? 0, recent: [] });
+      fleet.put({ ...record, bootId, reportedAtMs: null, lastSeq: lastSeq ?? 0, recent: [], beats: [] });
     }
     for (const { minuteStartMs, texts } of await store.fleetMinutes(nowMs - weekMs, nowMs))
       fleet.traffic.add(minuteStartMs, texts);
@@ -116,6 +119,7 @@ export class Ingest {
         "refused",
       );
     const known = fleet.get(agentId);
+    if ("windowMs" in message) return this.#takeBeat(message, topic, known);
     if (known === undefined && fleet.size >= limits.maxAgents && !(await this.#parts.retireOne())) {
       counts.noteNoRoom(nowMs());
       return this.#refuse(channel, topic, `more than ${limits.maxAgents} agents (ingest.maxAgents)`, "refused");
@@ -131,6 +135,21 @@ export class Ingest {
       this.#parts.onAgentChanged(known, state);
     }
     onMessage(channel, "accepted");
+  }
+
+  /** Takes in a beat. It is never stored, and makes no agent known: it says nothing that would help with an unknown one. */
+  #takeBeat(beat: Beat, topic: string, before: AgentState | undefined): void {
+    const { fleet, onMessage, onBeat, nowMs, usualCapacityQps: usualQps } = this.#parts;
+    const now = nowMs();
+    const state = before === undefined ? null : observeBeat(before, beat, now);
+    const fault = state === null ? null : implausibleBeat(beat, { birth: state.birth, usualQps });
+    if (state === null) onMessage("beat", "stale");
+    else if (fault !== null) this.#refuse("beat", topic, fault, "refused");
+    else {
+      fleet.put(state);
+      onMessage("beat", "accepted");
+      onBeat(state);
+    }
   }
 
   async #takeMinute(data: MinuteData, bytes: number, before: AgentState): Promise<void> {

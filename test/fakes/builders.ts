@@ -8,6 +8,7 @@ import {
 } from "#controller/fleet/agent-state.ts";
 import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
 import type {
+  Beat,
   Birth,
   CommandResult,
   Desired,
@@ -121,6 +122,26 @@ export function aMinute(
     traffic: aTraffic({ minuteStartMs, observedMs, models: [aModel("mini", requests)] }),
     power: aPower({ measuredMs: observedMs }),
     forecast: null,
+    ...rest,
+  };
+}
+
+/** Ten seconds of one model in which all requests of one text were answered at once. */
+export function aBeat(given: Partial<Beat> & { readonly model?: Partial<Beat["models"][number]> } = {}): Beat {
+  const { model = {}, ...rest } = given;
+  return {
+    ...envelope,
+    windowMs: 10_000,
+    role: "active",
+    modeName: "MAXN",
+    queueDepth: 0,
+    models: [
+      {
+        ...{ model: "mini", requests: 100, texts: 100, cachedTexts: 0, refused: [], p95Ms: 20, slowRequests: 0 },
+        ...model,
+      },
+    ],
+    utilization: { cpu: null, gpu: null, memory: null, processCpu: null, processMemory: null },
     ...rest,
   };
 }

@@ -1,5 +1,12 @@
 import type { AgentCandidate } from "./scaling-inputs.ts";
 
+/** Agents that can serve and that no operator keeps from it. */
+export function availableOf(candidates: readonly AgentCandidate[]): AgentCandidate[] {
+  return candidates.filter(
+    ({ unavailable, overrideRole }) => unavailable === null && (overrideRole === null || overrideRole === "active"),
+  );
+}
+
 /** Capacity of agents together; one whose capacity is not a finite number adds nothing. */
 export function sumCapacityQps(agents: readonly AgentCandidate[]): number {
   return agents.reduce((sum, { capacityQps }) => sum + (Number.isFinite(capacityQps) ? capacityQps : 0), 0);

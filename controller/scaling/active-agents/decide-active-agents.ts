@@ -1,6 +1,6 @@
 import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
-import { agentLimits, agentsNeeded } from "./agents-needed.ts";
-import { chooseActivations, chooseStandBy, sumCapacityQps } from "./choose-agents.ts";
+import { agentLimits, agentsToCarry } from "./agents-needed.ts";
+import { availableOf, chooseActivations, chooseStandBy, sumCapacityQps } from "./choose-agents.ts";
 import type {
   ActiveAgentsDecision,
   AgentCandidate,
@@ -18,16 +18,17 @@ function highest(values: readonly (number | null)[]): number | null {
 const idsOf = (agents: readonly AgentCandidate[]) => agents.map(({ agentId }) => agentId);
 
 /**
- * Decides which agents serve. Rule: need = ceil(peak / (capacity of a replica × target utilisation)), the peak being the higher of forecast
- * and live rate, clamped to min..max and to what exists; a change within the tolerance is not acted on; at most ×2 up per decision; down
- * only when the highest need of the stabilisation window allows it. The chosen agents must also carry the peak by their own capacities.
+ * Decides which agents serve. Rule: need = the agents that carry the peak by their own capacities at the target utilisation, the peak being
+ * the highest of forecast, live rate and what users were refused, clamped to min..max and to what exists; a change within the tolerance is not
+ * acted on; at most ×2 up per decision; down only when the highest need of the stabilisation window allows it. While users are not given what
+ * they were promised nothing is put on standby and no tolerance counts.
  * Reasons, and what was rejected: `controller/scaling/README.md`.
  */
 export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig, nowMs: number): ActiveAgentsDecision {
-  const { candidates, forecastPeakQps, liveQps } = inputs;
-  const available = candidates.filter(
-    ({ unavailable, overrideRole }) => unavailable === null && (overrideRole === null || overrideRole === "active"),
-  );
+  const { candidates, forecastPeakQps, liveQps, slo } = inputs;
+  const isMissed = slo !== undefined && slo.rule !== "kept";
+  const wantsCapacity = isMissed && slo.rule !== "failed";
+  const available = availableOf(candidates);
   const active = available.filter((agent) => agent.active);
   const lost = candidates.filter((agent) => agent.active && agent.unavailable !== null);
   const forcedOff = candidates.filter(
@@ -35,7 +36,7 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   );
   const forcedOn = available.filter((agent) => agent.overrideRole === "active" && !agent.active);
 
-  const peakQps = highest([forecastPeakQps, liveQps]);
+  const peakQps = highest([forecastPeakQps, liveQps, slo?.demandQps ?? null]);
   const windowStartMs = nowMs - policy.stabilizationMs;
   const inWindow = inputs.recentPeaks.filter(({ atMs }) => atMs >= windowStartMs && atMs <= nowMs);
   const windowPeakQps = highest([peakQps, ...inWindow.map((peak) => peak.peakQps)]);
@@ -43,7 +44,8 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   const demandQps = peakQps ?? 0;
   const windowDemandQps = windowPeakQps ?? 0;
   const { minAgents, maxAgents } = agentLimits(policy, available.length);
-  const needOf = (peak: number | null) => Math.max(minAgents, Math.min(maxAgents, agentsNeeded(peak, policy)));
+  const needOf = (peak: number | null) =>
+    Math.max(minAgents, Math.min(maxAgents, agentsToCarry(peak, available, policy)));
   const carries = (agents: readonly AgentCandidate[]) => sumCapacityQps(agents) * policy.targetUtilization;
   const figures: ScalingFigures = {
     peakQps,
@@ -64,7 +66,8 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   const kept = [...active, ...forcedOn];
   const replacing = lost.length > 0 && (kept.length < windowNeed || carries(kept) < windowDemandQps);
   const isShort = kept.length < minAgents;
-  const grows = need > kept.length * (1 + policy.tolerance) || demandQps > carries(kept) * (1 + policy.tolerance);
+  const tolerance = wantsCapacity ? 0 : policy.tolerance;
+  const grows = need > kept.length * (1 + tolerance) || demandQps > carries(kept) * (1 + tolerance);
   const before = active.length + lost.length;
   const stepLimit = Math.max(minAgents, kept.length, Math.floor(before * policy.maxScaleUpFactor));
   const wantedCount = Math.max(grows || isShort ? need : 0, Math.min(windowNeed, before));
@@ -86,7 +89,9 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
           : isBelowMinimum
             ? "below-minimum"
             : grows
-              ? "peak"
+              ? wantsCapacity
+                ? "slo-missed"
+                : "peak"
               : "override",
       activate,
       standBy: idsOf([...replaced.slice(0, chosen.length), ...forcedOff]),
@@ -103,7 +108,11 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
     return { kind: "scale-in", rule: "override", activate: [], standBy: idsOf(forcedOff), figures };
   }
   if (peakQps === null) return hold("no-data");
-  if (peakQps > figures.carriedQps && active.length === maxAgents) return hold("overloaded");
+  const isAllOn = active.length >= maxAgents;
+  if (isAllOn && (peakQps > figures.carriedQps || (wantsCapacity && slo.starting.length === 0)))
+    return hold("overloaded");
+
+  if (isMissed && active.length <= policy.maxReplicas) return hold("slo-missed");
 
   // In: only with the whole picture, and only when nothing in the window needed more.
   const tooMany = active.length > policy.maxReplicas;

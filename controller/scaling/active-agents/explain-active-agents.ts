@@ -1,6 +1,7 @@
 import { countToText, durationToText, listToText, qpsToText } from "#controller/scaling/figures-to-text.ts";
 import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
-import { agentLimits, agentsNeeded } from "./agents-needed.ts";
+import { agentLimits, agentsToCarry } from "./agents-needed.ts";
+import { availableOf } from "./choose-agents.ts";
 import type { ActiveAgentsDecision, AgentCandidate, ScalingFigures, ScalingInputs } from "./scaling-inputs.ts";
 
 /** Inputs and settings that a decision was made with. */
@@ -10,24 +11,37 @@ export interface DecidedWith {
   readonly nowMs: number;
   /** Name of what sets minimum and maximum, e.g. "policy factory"; null: the configuration. */
   readonly limitsOf: string | null;
+  /** What users were not given, in half a sentence; null: they got what they are promised, or it is not known. */
+  readonly missed?: string | null;
 }
 
 type Of<K extends ActiveAgentsDecision["kind"]> = Extract<ActiveAgentsDecision, { kind: K }>;
 
 const serveToText = (agents: number) => countToText(agents, "serves", "serve");
 
+/** "350", or "17 to 350" where agents differ; the usual capacity where there is no agent. */
+function capacitiesToText(agents: readonly AgentCandidate[], usualQps: number): string {
+  const all = agents.length === 0 ? [usualQps] : agents.map(({ capacityQps }) => capacityQps);
+  const [least, highest] = [qpsToText(Math.min(...all)), qpsToText(Math.max(...all))];
+  return least === highest ? least : `${least} to ${highest}`;
+}
+
 /** "up to 812 texts/s are expected …: that takes 3 agents, …": the traffic and the agents it needs, in half a sentence. */
-function explainDemand({ need, peakQps, availableCount }: ScalingFigures, { inputs, policy, limitsOf }: DecidedWith) {
+function explainDemand({ need, peakQps, availableCount }: ScalingFigures, decidedWith: DecidedWith) {
+  const { inputs, policy, limitsOf, missed = null } = decidedWith;
   const { liveQps, forecastPeakQps } = inputs;
+  const available = availableOf(inputs.candidates);
   const within = `within ${policy.horizonMinutes} min`;
   const now = liveQps === null ? "the present traffic is not known" : `traffic is ${qpsToText(liveQps)} texts/s`;
   const traffic =
-    forecastPeakQps === null
-      ? `${now}, and there is no forecast`
-      : (liveQps ?? 0) > forecastPeakQps
-        ? `${now}, more than is expected ${within} (${qpsToText(forecastPeakQps)})`
-        : `${now}, and up to ${qpsToText(forecastPeakQps)} are expected ${within}`;
-  const wanted = agentsNeeded(peakQps, policy);
+    missed !== null && peakQps !== null
+      ? `${missed}; ${qpsToText(peakQps)} texts/s are to be carried`
+      : forecastPeakQps === null
+        ? `${now}, and there is no forecast`
+        : (liveQps ?? 0) > forecastPeakQps
+          ? `${now}, more than is expected ${within} (${qpsToText(forecastPeakQps)})`
+          : `${now}, and up to ${qpsToText(forecastPeakQps)} are expected ${within}`;
+  const wanted = agentsToCarry(peakQps, available, policy);
   const { maxAgents } = agentLimits(policy, availableCount);
   const maximum =
     maxAgents < policy.maxReplicas
@@ -37,7 +51,7 @@ function explainDemand({ need, peakQps, availableCount }: ScalingFigures, { inpu
         : `${limitsOf} allows ${maxAgents}`;
   const minimum = limitsOf === null ? `${countToText(need, "is", "are")} the minimum` : `${limitsOf} wants ${need}`;
   const limit = wanted > need ? `, but ${maximum}` : wanted < need ? `, and ${minimum}` : "";
-  const each = `loaded to ${Math.round(policy.targetUtilization * 100)} % of ${qpsToText(policy.capacityPerReplicaQps)}`;
+  const each = `loaded to ${Math.round(policy.targetUtilization * 100)} % of ${capacitiesToText(available, policy.capacityPerReplicaQps)}`;
   return `${traffic}: that takes ${countToText(wanted, "agent")} ${each}${limit}`;
 }
 
@@ -72,7 +86,8 @@ function explainScaleOut({ activate, cause, figures }: Of<"scale-out">, decidedW
   const { minAgents } = agentLimits(policy, figures.availableCount);
   const minimum =
     limitsOf === null ? `at least ${countToText(minAgents, "is", "are")} to serve` : `${limitsOf} wants ${minAgents}`;
-  const demandSaysSo = figures.peakQps !== null && agentsNeeded(figures.peakQps, policy) < figures.need;
+  const demandSaysSo =
+    figures.peakQps !== null && agentsToCarry(figures.peakQps, availableOf(inputs.candidates), policy) < figures.need;
   const because = [
     figures.peakQps === null ? "no traffic has been reported yet" : explainDemand(figures, decidedWith),
     replaced.length > 0 ? `${state}, and ${gone} can no longer be counted on` : state,
@@ -131,6 +146,12 @@ function explainHold({ rule, figures }: Of<"hold">, decidedWith: DecidedWith): s
       const all = activeCount === availableCount ? "everything is on" : `the maximum of ${maxAgents} is on`;
       return `${demand()}; OVERLOADED: ${all} and carries ${qpsToText(carriedQps)} texts/s at that load`;
     }
+    case "slo-missed": {
+      const { starting = [] } = inputs.slo ?? {};
+      const more =
+        starting.length === 0 ? "" : `; ${listToText(starting)} ${starting.length === 1 ? "is" : "are"} about to serve`;
+      return `${demand()}; ${state}${more}: none is put on standby meanwhile`;
+    }
     case "sufficient":
       return `${demand()}; ${carried}: enough`;
     case "within-tolerance":
@@ -146,7 +167,7 @@ function explainHold({ rule, figures }: Of<"hold">, decidedWith: DecidedWith): s
         : `${fewer()}, but ${countToText(windowNeed, "was", "were")} needed at a time in the last ${window}; agents leave once that is past`;
     }
     case "capacity":
-      return `${fewer()} by their number, but without any one of them the rest would carry less than the last ${window} needed`;
+      return `${fewer()}, but operators want each of them to serve`;
     case "plan":
     case "frozen":
       throw new Error(`a plain decision is never by the rule ${rule}. This is a bug.`);

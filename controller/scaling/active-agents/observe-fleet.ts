@@ -1,6 +1,7 @@
 import { type AgentState, availabilityOf, ownRoleOf } from "#controller/fleet/agent-state.ts";
 import { liveQps } from "#controller/fleet/fleet.ts";
 import type { Machines } from "#controller/scaling/actuators/machines.ts";
+import { type AgentCapacity, observeCapacities } from "#controller/scaling/slo/observe-capacity.ts";
 import type { Override } from "#controller/store/store.ts";
 import { joulesPerKwh } from "#platform/energy.ts";
 import { minuteMs } from "#platform/time.ts";
@@ -13,6 +14,8 @@ const wakeWithinMs = 5 * minuteMs;
 
 export interface ObservedFleet {
   readonly candidates: readonly AgentCandidate[];
+  /** What each agent carries, by id. */
+  readonly capacities: ReadonlyMap<string, AgentCapacity>;
   readonly liveQps: number | null;
   /** Agents meant to serve whose newest minutes are not known, so that the live rate may be too low. */
   readonly missingData: readonly string[];
@@ -60,14 +63,17 @@ function toCandidate(
   agent: AgentState,
   desired: Desired | undefined,
   override: Override | undefined,
+  capacity: AgentCapacity,
   limits: ObservationLimits,
   nowMs: number,
   watch: Pick<ActWatch, "look"> | undefined,
   machines: Pick<Machines, "unavailability"> | undefined,
 ): AgentCandidate {
   const { agentId, birth } = agent;
-  const { capacityQps = null, busyWatts = null }: Partial<PowerModeProfile> = birth?.board.powerModes[0] ?? {};
-  const wattsPerQps = busyWatts === null || capacityQps === null || capacityQps <= 0 ? null : busyWatts / capacityQps;
+  const { qps: capacityQps, profileQps, measuredQps, confidence } = capacity;
+  const { busyWatts = null }: Partial<PowerModeProfile> = birth?.board.powerModes[0] ?? {};
+  const isKnown = (profileQps ?? measuredQps) !== null && capacityQps > 0;
+  const wattsPerQps = busyWatts === null || !isKnown ? null : busyWatts / capacityQps;
   const tariffUsdPerKwh = birth?.prices.tariffUsdPerKwh ?? limits.tariffUsdPerKwh;
   // An agent that is offline can be counted on where a provider can switch its machine on.
   const isOnline = availabilityOf(agent, nowMs, limits.staleAfterMs).online;
@@ -79,7 +85,10 @@ function toCandidate(
         ? (unavailability(agent, desired, nowMs, limits.staleAfterMs) ?? watch?.look(agent, desired, nowMs) ?? null)
         : byMachine,
     active: intendedRole(agent, desired) === "active",
-    capacityQps: capacityQps ?? limits.capacityPerReplicaQps,
+    capacityQps,
+    ...(measuredQps === null && (profileQps === null || profileQps === capacityQps)
+      ? {}
+      : { profileQps, measuredQps, capacityConfidence: confidence }),
     energyUsdPerRequest: wattsPerQps === null ? null : (wattsPerQps / joulesPerKwh) * tariffUsdPerKwh,
     wattsPerQps,
     overrideRole: override?.role ?? null,
@@ -122,10 +131,14 @@ export function observeFleet(
     lastEndedMs,
     ...fresh.map((agent) => Math.floor(newestMinuteMs(agent) / minuteMs) * minuteMs),
   );
+  const capacities = observeCapacities(agents, limits.capacityPerReplicaQps, nowMs);
   return {
-    candidates: agents.map((agent) =>
-      toCandidate(agent, desired.get(agent.agentId), overrides.get(agent.agentId), limits, nowMs, watch, machines),
-    ),
+    capacities,
+    candidates: agents.map((agent) => {
+      const { agentId } = agent;
+      const capacity = capacities.get(agentId) as AgentCapacity;
+      return toCandidate(agent, desired.get(agentId), overrides.get(agentId), capacity, limits, nowMs, watch, machines);
+    }),
     liveQps: liveQps(fresh, limits.liveWindowMinutes),
     missingData: missingData.map(({ agentId }) => agentId),
     lastWholeMinuteMs: wholeMs,

@@ -11,7 +11,15 @@ const AgentCandidate = strictObject({
   agentId: Type.String({ minLength: 1 }),
   unavailable: orNull(Type.String(), "why it can't serve: offline, not ready, leaving; null: it can"),
   active: Type.Boolean({ description: "true: it is meant to serve" }),
-  capacityQps: Type.Number({ minimum: 0, description: "in its most capable mode, texts a second" }),
+  capacityQps: Type.Number({
+    minimum: 0,
+    description: "counted on in its most capable mode, texts a second: its profile's and its own measurement",
+  }),
+  profileQps: Type.Optional(amountOrNull("what its board's profile says; null: nothing")),
+  measuredQps: Type.Optional(amountOrNull("what the agent measured; null: nothing yet")),
+  capacityConfidence: Type.Optional(
+    Type.Number({ minimum: 0, maximum: 1, default: 0, description: "in the measurement" }),
+  ),
   energyUsdPerRequest: amountOrNull("electricity for one request in that mode"),
   wattsPerQps: amountOrNull("watts per request a second in that mode, for the explanation"),
   overrideRole: Type.Union([...AgentRole.anyOf, Type.Null()], { default: null, description: "set by an operator" }),
@@ -20,6 +28,18 @@ export type AgentCandidate = ReadonlyStatic<typeof AgentCandidate>;
 
 const PeakAt = strictObject({ atMs: Type.Number(), peakQps: Type.Number({ minimum: 0 }) });
 export type PeakAt = ReadonlyStatic<typeof PeakAt>;
+
+const Slo = strictObject({
+  rule: Type.Union(
+    (["kept", "refused", "slow", "failed"] as const).map((rule) => Type.Literal(rule)),
+    { description: "kept: users got what they were promised; else what they were not given, the worst first" },
+  ),
+  demandQps: amountOrNull("rate to have capacity for, by what users felt; null: no agent has told"),
+  starting: Type.Array(Type.String(), { default: [], description: "agents told to serve that do not yet" }),
+});
+
+/** What users felt in the last seconds, as decisions rest on it. */
+export type SloInput = ReadonlyStatic<typeof Slo>;
 
 /** The fleet as `decideActiveAgents` sees it. */
 export const ScalingInputs = strictObject({
@@ -33,6 +53,7 @@ export const ScalingInputs = strictObject({
   }),
   recentPeaks: Type.Array(PeakAt, { default: [], description: "peaks of earlier decisions" }),
   candidates: Type.Array(AgentCandidate),
+  slo: Type.Optional({ ...Slo, description: "what users felt in the last seconds; absent: not known" }),
 });
 export type ScalingInputs = ReadonlyStatic<typeof ScalingInputs>;
 
@@ -60,6 +81,7 @@ export type HoldRule =
   | "stabilising"
   | "capacity"
   | "overloaded"
+  | "slo-missed"
   | "plan"
   | "frozen";
 
@@ -116,7 +138,15 @@ export type ActiveAgentsDecision =
   | (Basis & { readonly kind: "hold"; readonly rule: HoldRule })
   | (Basis & {
       readonly kind: "scale-out";
-      readonly rule: "peak" | "below-minimum" | "replacement" | "override" | "overloaded" | "plan";
+      readonly rule:
+        | "peak"
+        | "below-minimum"
+        | "replacement"
+        | "override"
+        | "overloaded"
+        | "slo-missed"
+        | "returned"
+        | "plan";
       readonly activate: readonly string[];
       /** Agents that are gone and were replaced, or that an operator put on standby. */
       readonly standBy: readonly string[];
@@ -134,7 +164,7 @@ export type ActiveAgentsDecision =
     })
   | (Basis & {
       readonly kind: "change-modes";
-      readonly rule: "plan";
+      readonly rule: "plan" | "slo-missed" | "returned";
       readonly activate: readonly [];
       readonly standBy: readonly [];
       readonly modes: readonly ModeChange[];

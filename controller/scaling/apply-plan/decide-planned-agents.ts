@@ -49,6 +49,7 @@ export interface PlannedCause {
     | "minimum"
     | "needed-lately"
     | "missing-data"
+    | "slo-missed"
     | "not-watched"
     | "maximum"
     | "cheapest";
@@ -194,7 +195,8 @@ export function decidePlannedAgents(
   const wantsLess = spare.length + lowered.length > 0;
   const isComplete = inputs.missingData.length === 0;
   const isWatched = inputs.observedSinceMs <= nowMs - config.stabilizationMs;
-  if (wantsLess && isComplete && isWatched) {
+  const isMissed = inputs.slo !== undefined && inputs.slo.rule !== "kept";
+  if (wantsLess && isComplete && isWatched && !isMissed) {
     const minAgents = Math.min(config.minReplicas, active.length);
     const { leaving, lowering, after } = chooseLess(
       active,
@@ -215,6 +217,7 @@ export function decidePlannedAgents(
       : { kind: "hold", rule: "stabilising", ...basis("needed-lately") };
   }
   if (raised.length > 0) return changeModes("raise-modes", raised);
+  if (wantsLess && isMissed) return { kind: "hold", rule: "slo-missed", ...basis("slo-missed") };
   if (wantsLess) {
     return isComplete
       ? { kind: "hold", rule: "stabilising", ...basis("not-watched") }

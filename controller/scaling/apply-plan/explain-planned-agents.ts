@@ -74,6 +74,8 @@ export function explainPlannedAgents(
         return `${now}; less would do for that, but ${lately}.`;
       case "missing-data":
         return `${now}; less would do, but nothing new is known of ${listToText(inputs.missingData)}.`;
+      case "slo-missed":
+        return `${now}; less would do by the figures, but users are not given what they are promised.`;
       case "not-watched": {
         const leftS = (inputs.observedSinceMs - (nowMs - config.stabilizationMs)) / 1000;
         return `${now}; less would do, but traffic has to be watched for another ${durationToText(leftS)}.`;

@@ -27,16 +27,23 @@ export function observePlannable(
   candidate: AgentCandidate,
   desired: Desired | undefined,
   override: Override | undefined,
-  fleet: { readonly prices: Prices; readonly capacityPerReplicaQps: number },
+  prices: Prices,
   sinceMs: number,
   nowMs: number,
 ): ObservedForPlan {
-  const { agentId, overrideRole } = candidate;
+  const { agentId, overrideRole, capacityQps: countedQps } = candidate;
   const stateForS = (nowMs - sinceMs) / 1000;
   const serves = agent.presence?.role === "active";
   const takesPart = candidate.unavailable === null && (overrideRole === null || overrideRole === "active");
   const mode = presentMode(agent, desired, nowMs);
-  const all = agent.birth?.board.powerModes ?? [];
+  const profiles = agent.birth?.board.powerModes ?? [];
+  const topQps = profiles[0]?.capacityQps ?? null;
+  // What was measured in one mode holds for the others in proportion.
+  const factor = topQps === null || topQps <= 0 ? 1 : countedQps / topQps;
+  const all = profiles.map((each) => ({
+    ...each,
+    capacityQps: each.capacityQps === null ? null : each.capacityQps * factor,
+  }));
   const held = override?.powerMode ?? null;
   const refuses = agent.reported?.differs.some(({ field }) => field === "powerMode") === true;
   const inUse = refuses ? all.find(({ name }) => name === agent.reported?.powerMode) : undefined;
@@ -46,10 +53,8 @@ export function observePlannable(
     held === null ? capacityQps === null || capacityQps <= maxQps : name === held,
   );
   const modes = open.length > 0 ? open : all;
-  const capacityByMode = new Map(
-    all.map(({ name, capacityQps }) => [name, capacityQps ?? fleet.capacityPerReplicaQps]),
-  );
-  if (capacityByMode.size === 0) capacityByMode.set("", fleet.capacityPerReplicaQps);
+  const capacityByMode = new Map(all.map(({ name, capacityQps }) => [name, capacityQps ?? countedQps]));
+  if (capacityByMode.size === 0) capacityByMode.set("", countedQps);
   return {
     plannable: {
       agentId,
@@ -58,7 +63,7 @@ export function observePlannable(
       stateForS,
       mode,
       modes,
-      prices: pricesOf(agent.birth, fleet.prices),
+      prices: pricesOf(agent.birth, prices),
       staysActive: overrideRole === "active",
     },
     planned: {

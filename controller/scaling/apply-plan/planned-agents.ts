@@ -36,15 +36,23 @@ export interface PlannedAgentsParts {
   readonly nowMs: () => number;
 }
 
-/** True when the plain rule goes first: it is about warming up, lost agents, operators or limits, or there is no forecast to plan on. */
+/** Rate to be carried by what users were not given; 0 while they get what they are promised. */
+const missedQps = ({ slo }: Pick<ScalingInputs, "slo">) =>
+  slo === undefined || slo.rule === "kept" ? 0 : (slo.demandQps ?? 0);
+
+/**
+ * True when the plain rule goes first: it is about warming up, lost agents, operators, limits or users that are not given what they are
+ * promised, or there is no forecast to plan on.
+ */
 export function plainGoesFirst(
   plain: ActiveAgentsDecision,
-  { forecastPeakQps }: Pick<ScalingInputs, "forecastPeakQps">,
+  inputs: Pick<ScalingInputs, "forecastPeakQps" | "slo">,
   { maxReplicas }: Pick<ScalingConfig, "maxReplicas">,
 ): boolean {
-  if (forecastPeakQps === null) return true;
+  if (inputs.forecastPeakQps === null) return true;
   if (plain.kind === "hold") return ["warming-up", "no-agents", "no-data"].includes(plain.rule);
-  if (plain.kind === "scale-out") return plain.rule !== "peak" && plain.rule !== "overloaded";
+  const isMissed = inputs.slo !== undefined && inputs.slo.rule !== "kept";
+  if (plain.kind === "scale-out") return isMissed || (plain.rule !== "peak" && plain.rule !== "overloaded");
   return plain.kind === "scale-in" && (plain.rule === "override" || plain.figures.activeCount > maxReplicas);
 }
 
@@ -102,13 +110,13 @@ export class PlannedAgents {
   ): Promise<Explained<ActiveAgentsDecision> | null> {
     const { fleet, planner, nowMs } = this.#parts;
     const config = { ...this.#parts.config, minReplicas, maxReplicas };
-    const expectedQps = this.#expectedQps;
+    const expectedQps = this.#expectedQps.map((qps) => Math.max(qps, missedQps(inputs)));
     if (plainGoesFirst(plain, inputs, config) || expectedQps.length === 0) return null;
     const atMs = nowMs();
     const observed = this.#observeAgents(inputs.candidates, atMs);
     const agents = observed.map(({ planned }) => planned);
     const carriedNowQps = capacityOf(agents.filter(({ active, available, serves }) => active && available && serves));
-    const coverQps = this.#coverQps(inputs.liveQps, carriedNowQps);
+    const coverQps = this.#coverQps(inputs.liveQps, carriedNowQps).map((qps) => Math.max(qps, missedQps(inputs)));
     const units = observeCloudUnits(config.cloud, everyone, fleet);
     const offers = plannableOffers(config.cloud, units, this.#reached);
     const devices = toPlanInput(
@@ -155,8 +163,7 @@ export class PlannedAgents {
   }
 
   #observeAgents(candidates: readonly AgentCandidate[], atMs: number): ObservedForPlan[] {
-    const { config, prices, fleet, desired } = this.#parts;
-    const { capacityPerReplicaQps } = config;
+    const { prices, fleet, desired } = this.#parts;
     return candidates.flatMap((candidate) => {
       const { agentId, active } = candidate;
       const agent = fleet.get(agentId);
@@ -164,7 +171,7 @@ export class PlannedAgents {
       const document = desired.documents.get(agentId);
       const override = desired.overrides.get(agentId);
       const sinceMs = this.#sinceMs(agentId, active, atMs);
-      return observePlannable(agent, candidate, document, override, { prices, capacityPerReplicaQps }, sinceMs, atMs);
+      return observePlannable(agent, candidate, document, override, prices, sinceMs, atMs);
     });
   }
 

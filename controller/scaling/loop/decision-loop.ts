@@ -23,6 +23,9 @@ import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-p
 import { boundsOf, type ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
+import { heldModes, withHeldModes } from "#controller/scaling/slo/hold-modes.ts";
+import type { SloConfig } from "#controller/scaling/slo/slo-config.ts";
+import { type ObservedSlo, SloWatch } from "#controller/scaling/slo/slo-watch.ts";
 import { nothingDone } from "#controller/store/decision-record.ts";
 import type { DecisionStore } from "#controller/store/store.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
@@ -41,6 +44,8 @@ import type { ScalingConfig } from "./scaling-config.ts";
 
 export interface DecisionLoopParts {
   readonly config: ScalingConfig;
+  /** What users are promised. */
+  readonly slo: SloConfig;
   readonly limits: Pick<ObservationLimits, "staleAfterMs">;
   readonly prices: Prices;
   readonly fleet: Fleet;
@@ -72,6 +77,7 @@ export class DecisionLoop {
   readonly #parts: DecisionLoopParts;
   readonly #planned: PlannedAgents | null;
   readonly #watch: ActWatch;
+  readonly #sloWatch: SloWatch;
   readonly #acts: DecisionActsParts;
   readonly #outcomes: ActOutcomes;
   readonly #records: DecisionRecords;
@@ -82,8 +88,11 @@ export class DecisionLoop {
   #recentPeaks: PeakAt[] = [];
   #latest: { readonly atMs: number; readonly decision: Explained<ActiveAgentsDecision> } | null = null;
   #latestForecast: ForecastReport | null = null;
+  #forecastOf: { readonly lastMinuteMs: number; readonly peakQps: number | null } | null = null;
   #queue: Promise<void> = Promise.resolve();
   #waiting: Promise<void> | null = null;
+  /** True while the round to come was asked for by users' trouble alone. */
+  #isUrgent = true;
   #hasRecovered = false;
   #isStopped = false;
 
@@ -98,6 +107,7 @@ export class DecisionLoop {
     this.#startedMs = nowMs();
     this.#observedSinceMs = this.#startedMs;
     this.#watch = new ActWatch(config);
+    this.#sloWatch = new SloWatch(parts.slo, config.targetUtilization);
     const roles = createDocumentCapacity({ fleet, desired, modeHoldMs: config.plan.modeHoldMs, nowMs });
     const budget = createChangeBudget(config, desired, nowMs);
     this.#acts = { roles, budget, desired, ownsModes: this.#planned !== null, enabled, log };
@@ -106,13 +116,19 @@ export class DecisionLoop {
     this.#upkeep = { config, fleet, desired, roles, records: this.#records, nowMs, log };
   }
 
-  /** Runs a round: observe, forecast, decide, observe again and revalidate, act, record. Rounds never overlap; calls queue up. */
-  run(): Promise<void> {
+  /**
+   * Runs a round: observe, forecast, decide, observe again and revalidate, act, record. Rounds never overlap; calls queue up.
+   * @param isUrgent true: it is about what users felt, and the forecast of this minute will do.
+   */
+  run(isUrgent = false): Promise<void> {
+    if (!isUrgent) this.#isUrgent = false;
     // A round that has not begun sees all that this one would: agents that come and go faster than rounds end make no backlog.
     if (this.#waiting !== null) return this.#waiting;
     const result = this.#queue.then(() => {
       this.#waiting = null;
-      return this.#isStopped ? undefined : this.#round();
+      const maySkipForecast = this.#isUrgent;
+      this.#isUrgent = true;
+      return this.#isStopped ? undefined : this.#round(maySkipForecast);
     });
     this.#waiting = result;
     this.#queue = result.catch(() => undefined);
@@ -134,23 +150,30 @@ export class DecisionLoop {
     return this.#latestForecast;
   }
 
-  async #round(): Promise<void> {
-    const { config, nowMs, machines, onDecision } = this.#parts;
+  async #round(maySkipForecast: boolean): Promise<void> {
+    const { config, fleet, nowMs, machines, onDecision } = this.#parts;
     this.#healClock(nowMs());
     if (!this.#hasRecovered) await this.#outcomes.recover();
     this.#hasRecovered = true;
     await this.#outcomes.look();
     await endOverrides(this.#upkeep);
     const before = this.#observe();
-    const forecastPeakQps = await this.#forecastPeak(before.lastWholeMinuteMs);
+    const forecastPeakQps =
+      maySkipForecast && this.#forecastOf?.lastMinuteMs === before.lastWholeMinuteMs
+        ? this.#forecastOf.peakQps
+        : await this.#forecastPeak(before.lastWholeMinuteMs);
+    this.#forecastOf = { lastMinuteMs: before.lastWholeMinuteMs, peakQps: forecastPeakQps };
     // Forecasting takes a while: decide on the fleet as it is now.
     const observed = this.#observe();
     const atMs = nowMs();
-    const inputs = this.#inputs(observed, forecastPeakQps, atMs);
+    const slo = this.#sloWatch.observe(fleet.agents(), observed.candidates, observed.capacities, atMs);
+    const inputs = this.#inputs(observed, forecastPeakQps, slo, atMs);
     const frozen = this.#parts.frozen?.() ?? null;
     const scaling = this.#askPolicy(inputs, frozen, atMs);
-    const bounds = scaling?.acts ? boundsOf(scaling, intended(inputs).length, this.#planned !== null) : config;
-    const decision = await this.#decide(inputs, observed, scaling, bounds, frozen, atMs);
+    const bounds = scaling?.acts
+      ? boundsOf(scaling, intended(inputs).length, this.#planned !== null, slo.missed !== null)
+      : config;
+    const decision = await this.#decide(inputs, observed, slo, scaling, bounds, frozen, atMs);
     if (scaling !== null) await this.#records.recordPreview(scaling, atMs);
     this.#latest = { atMs, decision };
     onDecision(decision);
@@ -163,7 +186,7 @@ export class DecisionLoop {
     const shown = this.#shownInputs(decision, inputs, observed, scaling);
     const id = await this.#records.record(decision, shown, outcome, atMs);
     if (id !== null) this.#outcomes.follow(id, outcome, atMs);
-    if (decision.plan !== undefined && config.enabled) await renewModes(this.#upkeep);
+    if ((decision.plan !== undefined || slo.missed !== null) && config.enabled) await renewModes(this.#upkeep);
     await remindLaggards(this.#upkeep);
     if (frozen === null && config.enabled) await machines?.reconcile();
   }
@@ -225,7 +248,12 @@ export class DecisionLoop {
     }
   }
 
-  #inputs(observed: ObservedFleet, forecastPeakQps: number | null, atMs: number): ScalingInputs {
+  #inputs(
+    observed: ObservedFleet,
+    forecastPeakQps: number | null,
+    { input: slo }: ObservedSlo,
+    atMs: number,
+  ): ScalingInputs {
     const { config } = this.#parts;
     const sinceMs = atMs - config.stabilizationMs;
     this.#recentPeaks = this.#recentPeaks.filter((peak) => peak.atMs >= sinceMs && peak.atMs <= atMs);
@@ -235,6 +263,7 @@ export class DecisionLoop {
       warmUpEndsMs: this.#startedMs + config.warmUpMs,
       recentPeaks: this.#recentPeaks,
       candidates: this.#planned === null ? candidates : ownDevices(config.cloud, candidates),
+      ...(slo === undefined ? {} : { slo }),
     };
   }
 
@@ -263,6 +292,7 @@ export class DecisionLoop {
   async #decide(
     inputs: ScalingInputs,
     observed: ObservedFleet,
+    slo: ObservedSlo,
     scaling: Explained<ScalingDecision> | null,
     bounds: ReplicaBounds,
     frozen: string | null,
@@ -274,10 +304,21 @@ export class DecisionLoop {
     const plain = decideActiveAgents(inputs, policy, atMs);
     const planned =
       frozen === null ? ((await this.#planned?.decide(inputs, plain, bounds, observed.candidates)) ?? null) : null;
-    const decision = planned ?? {
+    const { missed } = slo;
+    const explained = {
       ...plain,
-      reason: explainActiveAgents(plain, { inputs, policy, nowMs: atMs, limitsOf }),
+      reason: explainActiveAgents(plain, { inputs, policy, nowMs: atMs, limitsOf, missed }),
     };
+    // A plan that changes nothing is not "the cheapest way" while users are not given what they are promised.
+    const isAnswer = missed === null || planned?.kind !== "hold";
+    const { plan, cloud } = planned ?? {};
+    const chosen =
+      planned !== null && isAnswer
+        ? planned
+        : { ...explained, ...(plan === undefined ? {} : { plan }), ...(cloud === undefined ? {} : { cloud }) };
+    const isListening = chosen.rule === "warming-up";
+    const held = isListening || !policy.plan.setPowerModes ? [] : heldModes(slo.response, this.#parts, atMs);
+    const decision = withHeldModes(chosen, held);
     if (frozen !== null) {
       const wanted = decision.kind === "hold" ? "" : `; would otherwise: ${decision.reason}`;
       const reason = `frozen by an operator: ${frozen}${wanted}`;
@@ -303,6 +344,7 @@ export class DecisionLoop {
     return {
       ...{ liveQps, forecastPeakQps, forecastModel: this.#latestForecast?.model ?? null },
       ...{ agentForecastPeakQps, missingData },
+      ...(inputs.slo === undefined ? {} : { slo: inputs.slo }),
       ...listProposals(inputs, figures, scaling, plan, this.#parts.config),
       // Agents that the decision is about come first: of a large fleet not every agent is stored.
       candidates: candidates

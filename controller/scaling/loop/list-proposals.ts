@@ -1,4 +1,5 @@
-import { agentsNeeded } from "#controller/scaling/active-agents/agents-needed.ts";
+import { agentsToCarry } from "#controller/scaling/active-agents/agents-needed.ts";
+import { availableOf } from "#controller/scaling/active-agents/choose-agents.ts";
 import type { PlanSummary, ScalingFigures, ScalingInputs } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import { durationToText } from "#controller/scaling/figures-to-text.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
@@ -19,22 +20,30 @@ export interface LimitStep {
 
 /** Lists what each rule by itself asks for, and what limited it: stored with a decision. */
 export function listProposals(
-  { liveQps, forecastPeakQps }: Pick<ScalingInputs, "liveQps" | "forecastPeakQps">,
+  {
+    liveQps,
+    forecastPeakQps,
+    slo,
+    candidates,
+  }: Pick<ScalingInputs, "liveQps" | "forecastPeakQps" | "slo" | "candidates">,
   { windowPeakQps, need, windowNeed, availableCount }: ScalingFigures,
   scaling: ScalingDecision | null,
   plan: Pick<PlanSummary, "devices"> | undefined,
   config: Pick<ScalingConfig, "capacityPerReplicaQps" | "targetUtilization" | "stabilizationMs" | "maxReplicas">,
 ): { readonly proposals: readonly RuleProposal[]; readonly limitedBy: readonly LimitStep[] } {
+  const available = availableOf(candidates);
   const agentsFor = (qps: number | null) =>
-    qps === null || !Number.isFinite(qps) || qps < 0 ? null : agentsNeeded(qps, config);
+    qps === null || !Number.isFinite(qps) || qps < 0 ? null : agentsToCarry(qps, available, config);
+  const felt = slo === undefined || slo.rule === "kept" ? null : agentsFor(slo.demandQps);
   const proposals: RuleProposal[] = [
     { rule: "present rate", agents: agentsFor(liveQps) },
     { rule: "forecast", agents: agentsFor(forecastPeakQps) },
     { rule: `highest of the last ${durationToText(config.stabilizationMs / 1000)}`, agents: agentsFor(windowPeakQps) },
   ];
+  if (felt !== null) proposals.push({ rule: "what users felt", agents: felt });
   if (plan !== undefined) proposals.push({ rule: "fleet plan", agents: plan.devices });
   const limitedBy: LimitStep[] = [];
-  const wanted = Math.max(agentsFor(liveQps) ?? 0, agentsFor(forecastPeakQps) ?? 0);
+  const wanted = Math.max(agentsFor(liveQps) ?? 0, agentsFor(forecastPeakQps) ?? 0, felt ?? 0);
   if (scaling === null || !scaling.acts) {
     if (wanted > need) {
       limitedBy.push({ by: need < config.maxReplicas ? "available agents" : "maximum", from: wanted, to: need });

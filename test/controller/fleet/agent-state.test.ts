@@ -131,7 +131,7 @@ test("ten minutes ahead are allowed", () => expect(maxAheadMs).toBe(600_000));
 test("of an unknown agent there is nothing but its id", () => {
   expect(unknownAgent("a", 5)).toEqual({
     ...{ agentId: "a", bootId: null, presence: null, birth: null, reported: null, reportedAtMs: null },
-    ...{ lastHeardMs: 5, lastSeq: 0, recent: [] },
+    ...{ lastHeardMs: 5, lastSeq: 0, recent: [], beats: [] },
   });
 });
 

@@ -44,6 +44,7 @@ beforeEach(async () => {
     log: createLogger("test", "silent"),
     onMessage: (channel, outcome) => outcomes.push(`${channel} ${outcome}`),
     onMinute: () => undefined,
+    onBeat: () => undefined,
     onAgentChanged: () => undefined,
   });
   ingest.start();

@@ -6,7 +6,7 @@ import { Ingest } from "#controller/fleet/ingest.ts";
 import { createIngestCounts, type IngestCounts } from "#controller/fleet/ingest-counts.ts";
 import type { Store } from "#controller/store/store.ts";
 import { createLogger, type Logger } from "#platform/log.ts";
-import { aBirth, aCommandResult, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
+import { aBeat, aBirth, aCommandResult, aMinute, aPresence, aReported } from "../../fakes/builders.ts";
 import { createMemoryStore } from "../memory-store.ts";
 import { createRecordingBroker, type RecordingBroker } from "../recording-broker.ts";
 
@@ -18,6 +18,7 @@ describe("ingest", () => {
   let fleet: Fleet;
   let ingest: Ingest;
   let outcomes: string[];
+  let beaten: string[];
   let changes: string[];
   let nowMs: number;
   let counts: IngestCounts;
@@ -29,6 +30,7 @@ describe("ingest", () => {
     store = given.store ?? createMemoryStore();
     fleet = createFleet();
     outcomes = [];
+    beaten = [];
     changes = [];
     counts = createIngestCounts();
     nowMs = 1_000_000;
@@ -45,6 +47,7 @@ describe("ingest", () => {
       log: given.log ?? createLogger("test", "silent"),
       onMessage: (channel, outcome) => outcomes.push(`${channel} ${outcome}`),
       onMinute: () => undefined,
+      onBeat: ({ agentId }) => beaten.push(agentId),
       onAgentChanged: (before, after) => changes.push(`${before?.presence?.status} -> ${after.presence?.status}`),
     });
     ingest.start();
@@ -71,6 +74,50 @@ describe("ingest", () => {
     expect(rebirths()).toEqual([]);
     expect(outcomes).toEqual(["presence accepted", "birth accepted", "reported accepted", "data accepted"]);
     expect(await store.loadAgents()).toMatchObject([{ agentId: "thor-1", birth: { board: { name: "Thor" } } }]);
+  });
+
+  test("a beat of the present boot is kept for a minute and never stored", async () => {
+    await broker.deliver(topic("beat"), aBeat({ sentAtMs: 1 }));
+    expect([outcomes, fleet.size]).toEqual([["beat stale"], 0]);
+    await introduce();
+    const beats = () => fleet.get("thor-1")?.beats.map(({ beat }) => beat.sentAtMs);
+    for (let beat = 1; beat <= 8; beat += 1) {
+      nowMs += 5_000;
+      await broker.deliver(topic("beat"), aBeat({ sentAtMs: beat }));
+    }
+    expect(beats()).toEqual([3, 4, 5, 6, 7, 8]);
+    expect(fleet.get("thor-1")?.lastHeardMs).toBe(nowMs);
+    // Another boot, a repeat, and one that was overtaken.
+    await broker.deliver(topic("beat"), aBeat({ sentAtMs: 9, bootId: "boot-2" }));
+    await broker.deliver(topic("beat"), aBeat({ sentAtMs: 8 }));
+    await broker.deliver(topic("beat"), aBeat({ sentAtMs: 7 }));
+    expect(outcomes.slice(-3)).toEqual(["beat stale", "beat stale", "beat stale"]);
+    nowMs += 61_000;
+    await broker.deliver(topic("beat"), aBeat({ sentAtMs: 4 }));
+    expect(beats()).toEqual([4]);
+    expect(beaten).toHaveLength(9);
+    await introduce("boot-2");
+    expect(beats()).toEqual([]);
+    expect(await storedMinutes()).toEqual([]);
+  });
+
+  test.each<[string, Parameters<typeof aBeat>[0]]>([
+    ["more cached than answered", { model: { cachedTexts: 101 } }],
+    ["more slow ones than answered", { model: { slowRequests: 101 } }],
+    ["texts without a request", { model: { requests: 0 } }],
+    [
+      "a cause twice",
+      { model: { refused: [1, 2].map((requests) => ({ cause: "queue", requests, texts: 1, tokens: 1 })) } },
+    ],
+    ["a model twice", { models: [1, 2].flatMap(() => aBeat().models) }],
+    ["a hundred times what the board can do", { model: { texts: 351_000 } }],
+  ])("an implausible beat is refused: %s", async (_name, given) => {
+    await introduce();
+    await broker.deliver(topic("beat"), aBeat(given));
+    expect(outcomes.at(-1)).toBe("beat refused");
+    expect(fleet.get("thor-1")?.beats).toEqual([]);
+    expect(counts.of("thor-1").refused).toBe(1);
+    expect(beaten).toEqual([]);
   });
 
   test("the same record twice counts once", async () => {

@@ -60,6 +60,7 @@ beforeEach(() => {
     log,
     onMessage: (channel, outcome) => outcomes.push(`${channel} ${outcome}`),
     onMinute: () => undefined,
+    onBeat: () => undefined,
     onAgentChanged: () => undefined,
   });
   ingest.start();

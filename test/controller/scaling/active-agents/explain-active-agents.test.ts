@@ -166,10 +166,10 @@ test.each<[string, string, number | null, Given, string]>([
   expect(explain(fleet, peak, given)).toBe(reason);
 });
 
-test("boards that are needed though their number is not", () => {
-  const candidates = fleetOf("a+ b+ c+").map((agent) => ({ ...agent, capacityQps: 200 }));
+test("boards that operators want to serve though they are not needed", () => {
+  const candidates = fleetOf("a+ b+ c+").map((agent) => ({ ...agent, overrideRole: "active" as const }));
   expect(explain("", 450, { candidates })).toEndWith(
-    "3 serve, and fewer would do by their number, but without any one of them the rest would carry less than the last 10 min needed",
+    "3 serve, and fewer would do, but operators want each of them to serve",
   );
 });
 

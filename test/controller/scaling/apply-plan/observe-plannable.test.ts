@@ -16,7 +16,7 @@ import type { Desired, Reported } from "#protocol/messages.ts";
 import { aBirth, aDesired, aMinute, aPresence, aReported } from "../../../fakes/builders.ts";
 
 const nowMs = 1_000_000;
-const fleet = { prices: { tariffUsdPerKwh: 0.2, amortisationUsdPerHour: 0.1 }, capacityPerReplicaQps: 300 };
+const prices = { tariffUsdPerKwh: 0.2, amortisationUsdPerHour: 0.1 };
 const candidate = (given: Partial<AgentCandidate> = {}): AgentCandidate => ({
   ...{ agentId: "a", unavailable: null, active: true, capacityQps: 350, energyUsdPerRequest: null, wattsPerQps: null },
   ...{ overrideRole: null, ...given },
@@ -36,7 +36,7 @@ const look = (
   given: { candidate?: Partial<AgentCandidate>; desired?: Desired; override?: Override; sinceMs?: number } = {},
 ) =>
   observePlannable(
-    ...([state, candidate(given.candidate), given.desired, given.override, fleet] as const),
+    ...([state, candidate(given.candidate), given.desired, given.override, prices] as const),
     ...([given.sinceMs ?? nowMs - 60_000, nowMs] as const),
   );
 
@@ -61,7 +61,7 @@ describe("the state an agent is planned with", () => {
   });
 
   test("its own prices come before the fleet's", () => {
-    expect(look(born()).plannable.prices).toEqual(fleet.prices);
+    expect(look(born()).plannable.prices).toEqual(prices);
     const dear = born("active", { prices: { tariffUsdPerKwh: 0.5, amortisationUsdPerHour: null } });
     expect(look(dear).plannable.prices).toEqual({ tariffUsdPerKwh: 0.5, amortisationUsdPerHour: 0.1 });
   });
@@ -142,15 +142,22 @@ describe("the modes a plan may choose from", () => {
     expect(look(born(), { override: override({ role: "active" }) }).planned.modeIsHeld).toBe(false);
   });
 
-  test("what it carries in each mode; the usual capacity where the board doesn't say", () => {
+  test("what it carries in each mode, in proportion to what is counted on; all of that where the board doesn't say", () => {
     expect([...look(born()).planned.capacityByMode]).toEqual([
       ["MAXN", 350],
       ["70W", 200],
     ]);
+    const { planned, plannable } = look(born(), { candidate: { capacityQps: 70 } });
+    expect([...planned.capacityByMode]).toEqual([
+      ["MAXN", 70],
+      ["70W", 40],
+    ]);
+    expect(plannable.modes.map(({ capacityQps }) => capacityQps)).toEqual([70, 40]);
     const { agentId } = born();
-    expect([...look(unknownAgent(agentId, nowMs)).planned.capacityByMode]).toEqual([["", 300]]);
+    const usual = { candidate: { capacityQps: 300 } };
+    expect([...look(unknownAgent(agentId, nowMs), usual).planned.capacityByMode]).toEqual([["", 300]]);
     const board = { ...aBirth().board, powerModes: [{ ...aBirth().board.powerModes[0]!, capacityQps: null }] };
-    expect([...look(born("active", { board })).planned.capacityByMode]).toEqual([["MAXN", 300]]);
+    expect([...look(born("active", { board }), usual).planned.capacityByMode]).toEqual([["MAXN", 300]]);
     expect(look(unknownAgent(agentId, nowMs)).plannable.board).toBe("unknown");
   });
 });

@@ -9,7 +9,7 @@ const figures: ScalingFigures = {
 };
 
 test("every rule's own word is listed; what can't say anything is null", () => {
-  const seen = { liveQps: 100, forecastPeakQps: null };
+  const seen = { liveQps: 100, forecastPeakQps: null, candidates: [] };
   expect(listProposals(seen, figures, null, undefined, config).proposals).toEqual([
     { rule: "present rate", agents: 1 },
     { rule: "forecast", agents: null },
@@ -26,7 +26,7 @@ test.each<[string, Partial<ScalingFigures>, object[]]>([
   ["the minimum", { need: 4, windowNeed: 4 }, [{ by: "minimum", from: 3, to: 4 }]],
   ["what is available", { need: 2, windowNeed: 2 }, [{ by: "available agents", from: 3, to: 2 }]],
 ])("limited by %s", (_name, given, limitedBy) => {
-  const seen = { liveQps: 100, forecastPeakQps: 812 };
+  const seen = { liveQps: 100, forecastPeakQps: 812, candidates: [] };
   expect(listProposals(seen, { ...figures, ...given }, null, undefined, config).limitedBy).toEqual(limitedBy as never);
 });
 
@@ -48,7 +48,13 @@ test("a policy's rules and limits are its own", () => {
       schedules: {},
     },
   } as unknown as ScalingDecision;
-  const listed = listProposals({ liveQps: 100, forecastPeakQps: 812 }, figures, scaling, undefined, config);
+  const listed = listProposals(
+    { liveQps: 100, forecastPeakQps: 812, candidates: [] },
+    figures,
+    scaling,
+    undefined,
+    config,
+  );
   expect(listed.proposals.slice(3)).toEqual([
     { rule: "policy factory: present rate", agents: 1 },
     { rule: "policy factory: trigger queue", agents: 3 },

@@ -13,6 +13,7 @@ import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solve
 import { DecisionLoop, type DecisionLoopParts } from "#controller/scaling/loop/decision-loop.ts";
 import { createOverrides, type Overrides } from "#controller/scaling/loop/overrides.ts";
 import { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
+import { SloConfig } from "#controller/scaling/slo/slo-config.ts";
 import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { createLogger } from "#platform/log.ts";
@@ -67,6 +68,7 @@ export class LoopFixture {
     };
     this.loop = new DecisionLoop({
       config: { ...parseConfig(ScalingConfig, {}, "test"), warmUpMs: 0, ...config },
+      slo: parseConfig(SloConfig, {}, "test"),
       limits: { staleAfterMs: 180_000 },
       prices: { tariffUsdPerKwh: 0.15, amortisationUsdPerHour: 0.133 },
       ...{ fleet, desired: this.desired, store, forecaster, nowMs, log },
