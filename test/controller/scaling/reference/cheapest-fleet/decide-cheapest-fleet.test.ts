@@ -112,6 +112,15 @@ describe("what can't be", () => {
     expect(explainCheapestFleet(answer)).toEqual([reason]);
   });
 
+  test("only the types whose limits are too low are named", () => {
+    const types = [
+      { name: "small", costPerHour: 1, limit: 1, capacity: { chat: 4 } },
+      { name: "large", costPerHour: 100, limit: 0, capacity: { chat: 1 } },
+    ];
+    const answer = decideCheapestFleet(read({ types, demand: { chat: 10 }, slicesPerClass: 2 }), solver);
+    expect(answer.obstacles as object[]).toEqual([{ rule: "limits", over: [{ name: "small", needed: 3, limit: 1 }] }]);
+  });
+
   test("a name used twice is refused", () => {
     const type = { name: "a", costPerHour: 1, limit: null, capacity: {} };
     const input = read({ types: [type, type], demand: {}, slicesPerClass: 1 });

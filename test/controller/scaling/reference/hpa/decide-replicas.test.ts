@@ -62,6 +62,28 @@ describe("what the cases leave open", () => {
     expect(decideReplicas(queue(0, { currentReplicas: 0 }, { metrics })).replicas).toBe(0);
   });
 
+  test.each([
+    { name: "above the maximum", current: 99, policy: { maxReplicas: 15 }, to: 15, limitedBy: ["maximum"] },
+    { name: "below the minimum", current: 2, policy: { minReplicas: 3 }, to: 3, limitedBy: ["minimum"] },
+    { name: "switched off", current: 0, policy: { minReplicas: 3 }, to: 0, limitedBy: [] },
+  ])("$name no metric is asked", ({ current, policy, to, limitedBy }) => {
+    expect(decideReplicas(queue(50, { currentReplicas: current }, policy)) as object).toMatchObject({
+      ...{ replicas: to, limitedBy, metricFailed: false, proposed: null, proposals: [] },
+    });
+  });
+
+  test("an object's total counts as an external one's", () => {
+    const metrics = [{ kind: "object", name: "queue", targetAverageValue: 5 }];
+    expect(decideReplicas(queue(60, {}, { metrics }))).toMatchObject({ replicas: 12, proposed: 12 });
+  });
+
+  test("a failed metric leaves a count that another one keeps", () => {
+    const metrics = ["queue", "other"].map((name) => ({ kind: "external", name, targetAverageValue: 1 }));
+    expect(decideReplicas(queue(10, { failedMetrics: ["other"] }, { metrics }))).toMatchObject({
+      ...{ rule: "metric", replicas: 10, proposed: 10, metricFailed: true },
+    });
+  });
+
   test("a total below zero asks for none", () => {
     const history = { recommendations: [] };
     expect(decideReplicas(queue(-5, { history }))).toMatchObject({ replicas: 0, proposed: 0 });
