@@ -2,7 +2,7 @@ import { collectDefaultMetrics, type Registry } from "prom-client";
 import { medianPeakQps } from "#forecast/median-peak.ts";
 import { registerGauge, registerGauges, registerTotal, registerTotals } from "#platform/fetch/scraped-metrics.ts";
 import type { StorageStatus } from "#platform/files/storage-watch.ts";
-import type { ForecastReport } from "#protocol/messages.ts";
+import type { CapacityEstimate, ForecastReport, Utilization } from "#protocol/messages.ts";
 
 export interface AgentFigures {
   brokerConnected(): boolean;
@@ -12,6 +12,8 @@ export interface AgentFigures {
   lastForecast(): ForecastReport | null;
   active(): boolean;
   hungProcesses(): ReadonlyMap<string, number>;
+  utilization(): Utilization;
+  capacity(): readonly CapacityEstimate[];
 }
 
 /** Registers the process's metrics and those of the agent as a member of its fleet; serving and power register theirs. */
@@ -59,6 +61,33 @@ export function registerAgentMetrics(metrics: Registry, figures: AgentFigures): 
     "thormesh_storage_waiting_records",
     "Records that wait in memory because they can't be written to disk",
     () => figures.storage().waiting.records,
+  );
+  registerGauges(
+    metrics,
+    "thormesh_utilization_ratio",
+    "Load, 0 to 1: cpu, gpu and memory of the device; process_cpu and process_memory: the part of this program and its models",
+    ["resource"],
+    () => {
+      const { cpu, gpu, memory, processCpu, processMemory } = figures.utilization();
+      const loads = { cpu, gpu, memory, process_cpu: processCpu, process_memory: processMemory };
+      return Object.entries(loads).flatMap(([resource, load]) =>
+        load === null ? [] : [[{ resource }, load] as const],
+      );
+    },
+  );
+  registerGauges(
+    metrics,
+    "thormesh_capacity_qps",
+    "Texts a second that the device carries with this model in the present power mode, as measured",
+    ["model"],
+    () => figures.capacity().map(({ model, qps }) => [{ model }, qps] as const),
+  );
+  registerGauges(
+    metrics,
+    "thormesh_capacity_confidence_ratio",
+    "Confidence in the measured capacity, 0 to 1",
+    ["model"],
+    () => figures.capacity().map(({ model, confidence }) => [{ model }, confidence] as const),
   );
   registerTotals(
     metrics,

@@ -4,12 +4,13 @@ import { accuracyRoutes } from "#forecast/accuracy/accuracy-routes.ts";
 import { forecastRoutes } from "#forecast/forecast-routes.ts";
 import { trainingRoutes } from "#forecast/night/training-routes.ts";
 import type { Clock } from "#platform/clock.ts";
+import { describeError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { recentDamage } from "#platform/files/open-database.ts";
 import { createStorageWatch, type StorageWatch } from "#platform/files/storage-watch.ts";
 import { createCountedLog, type Logger } from "#platform/log.ts";
 import { createHungProcesses, describeHungProcesses } from "#platform/process/hung-processes.ts";
-import { dayMs } from "#platform/time.ts";
+import { dayMs, secondMs } from "#platform/time.ts";
 import { version } from "#platform/version.ts";
 import { agentClientId } from "#protocol/broker-secret.ts";
 import { encodeMessage } from "#protocol/codec.ts";
@@ -22,6 +23,7 @@ import { type AgentStatus, statusRoutes } from "./agent-status.ts";
 import { createBrokerCredentials } from "./broker-credentials.ts";
 import { CapacityEstimates } from "./capacity/capacity-estimates.ts";
 import { CapacityWatch } from "./capacity/capacity-watch.ts";
+import { createOverloadCheck } from "./capacity/overload-check.ts";
 import type { AgentConfig } from "./config.ts";
 import { FleetMember } from "./fleet-member.ts";
 import type { AgentIdentity } from "./identity.ts";
@@ -31,13 +33,25 @@ import { createPeers } from "./mesh/peers.ts";
 import { StateFile } from "./open-state.ts";
 import { Power } from "./power/power.ts";
 import { createSelfDescription } from "./self-description.ts";
+import { boardFirst, gpuLoad } from "./serving/gpu/board-first.ts";
+import { createGpuMonitor } from "./serving/gpu/gpu-monitor.ts";
 import { pulledModelsDirectory } from "./serving/models/pulled-models-directory.ts";
 import { Serving } from "./serving/serving.ts";
 import { createTracing } from "./serving/tracing/request-tracer.ts";
 import { createStoredText } from "./stored-text.ts";
+import { Beats } from "./telemetry/beat.ts";
 import { lossCauses, Outbox } from "./telemetry/outbox.ts";
+import { FeltDemand } from "./traffic/felt-demand.ts";
 import { MinuteCycle } from "./traffic/minute-cycle.ts";
 import { TrafficRecord } from "./traffic/traffic-record.ts";
+import { createProcReader } from "./utilization/system-counters.ts";
+import { UtilizationMeter } from "./utilization/utilization-meter.ts";
+
+/** Time of which the choice of the power mode knows what users felt; at least so much real time when the clock is faster. */
+const feltWindowMs = 15 * secondMs;
+const minFeltRealMs = 750;
+/** Least real time between two beats when the clock is faster. */
+const minBeatRealMs = 500;
 
 function withDamage(check: ReturnType<StorageWatch["check"]>, damage: string | null): typeof check {
   return damage === null ? check : { status: "degraded", detail: `${check.detail}; ${damage}` };
@@ -87,6 +101,7 @@ export function createAgentParts(given: {
   };
   const power = new Power({
     config: config.power,
+    slo: config.slo,
     clock,
     log,
     metrics,
@@ -105,9 +120,32 @@ export function createAgentParts(given: {
     estimates,
     models: () => serving.watchedModels(),
     modeName,
-    overloaded: () => false,
+    overloaded: createOverloadCheck({
+      refusals: () => felt.refusals,
+      inFlight: () => serving.inFlight(),
+      cpu: () => utilization.latest().cpu,
+    }),
     realMs: () => performance.now(),
     speed: clock.speed,
+  });
+  const gpuMonitor = createGpuMonitor(() => performance.now());
+  const boardLoad = () => power.gpuLoad();
+  const utilization = new UtilizationMeter({
+    read: createProcReader(),
+    pids: () => [process.pid, ...serving.modelPids()],
+    gpu: () => gpuLoad(gpuMonitor, boardLoad),
+    nowMs,
+  });
+  const felt = new FeltDemand({
+    slo: config.slo,
+    nowMs,
+    windowMs: Math.max(feltWindowMs, minFeltRealMs * clock.speed),
+    onTrouble: () => {
+      beats.hasten();
+      member
+        .evaluatePower()
+        .catch((error) => log.error({ err: describeError(error) }, "choosing the power mode failed"));
+    },
   });
   const membership = createMembership({
     configuredRole: config.role,
@@ -130,6 +168,7 @@ export function createAgentParts(given: {
     peers: membership.servingPeers(),
     liveQps: record.liveQps(nowMs()),
     capacity: capacity.present(),
+    utilization: utilization.latest(),
     forecast: cycle.lastForecast,
     forecaster: forecaster.describe(),
     forecastAccuracy: accuracyOf("24h"),
@@ -147,7 +186,17 @@ export function createAgentParts(given: {
     log,
     clock,
     gate: power.gate,
-    sink: record,
+    sink: {
+      recordServed(request) {
+        record.recordServed(request);
+        felt.recordServed(request);
+      },
+      recordRefused(request) {
+        record.recordRefused(request);
+        felt.recordRefused(request);
+      },
+    },
+    gpus: boardFirst(gpuMonitor, boardLoad),
     role: membership,
     metrics,
     version,
@@ -202,6 +251,7 @@ export function createAgentParts(given: {
     queueDepth: () => serving.queueDepth(),
     role: () => membership.role,
     capacity: () => capacity.present(),
+    utilization: (sinceMs) => utilization.mean(sinceMs),
     recordRetentionDays: config.recordRetentionDays,
     nowMs,
     log,
@@ -217,9 +267,23 @@ export function createAgentParts(given: {
     power,
     cycle,
     record,
+    felt,
     serving,
     outbox,
     nowMs,
+    log,
+  });
+  const beats = new Beats({
+    identity,
+    broker,
+    controllerOnline: () => membership.controllerOnline,
+    periodMs: Math.max(config.broker.beatS * secondMs, minBeatRealMs * clock.speed),
+    takeModels: () => felt.take(),
+    capacity: () => capacity.present(),
+    utilization: (sinceMs) => utilization.mean(sinceMs),
+    state: () => ({ role: membership.role, modeName: modeName(), queueDepth: serving.queueDepth() }),
+    nowMs,
+    random: Math.random,
     log,
   });
   registerAgentMetrics(metrics, {
@@ -230,9 +294,12 @@ export function createAgentParts(given: {
     lastForecast: () => cycle.lastForecast,
     active: () => membership.role === "active",
     hungProcesses: () => hung.counts(),
+    utilization: () => utilization.latest(),
+    capacity: () => capacity.present(),
   });
   return {
     ...{ state, storage, outbox, power, membership, serving, tracing, broker },
     ...{ cycle, member, forecaster, nightTraining, capacity, estimates },
+    ...{ utilization, beats },
   };
 }

@@ -3,7 +3,14 @@ import { Elysia } from "elysia";
 import type { ForecasterDescription } from "#forecast/forecaster.ts";
 import type { NightTraining } from "#forecast/night/night-training.ts";
 import type { StorageStatus } from "#platform/files/storage-watch.ts";
-import { AgentRole, CapacityEstimate, ForecastAccuracy, ForecastReport, PowerModeProfile } from "#protocol/messages.ts";
+import {
+  AgentRole,
+  CapacityEstimate,
+  ForecastAccuracy,
+  ForecastReport,
+  PowerModeProfile,
+  Utilization,
+} from "#protocol/messages.ts";
 import type { ExplainedRole } from "./mesh/membership.ts";
 import type { PowerStatus } from "./power/power.ts";
 import type { ServingPeer } from "./serving/ports.ts";
@@ -21,6 +28,7 @@ export interface AgentStatus {
   readonly peers: readonly ServingPeer[];
   readonly liveQps: number | null;
   readonly capacity: readonly CapacityEstimate[];
+  readonly utilization: Utilization;
   readonly forecast: ForecastReport | null;
   readonly forecaster: ForecasterDescription;
   readonly forecastAccuracy: ForecastAccuracy;
@@ -58,6 +66,10 @@ const Power = Type.Object(
     }),
     leftAlone: orNull(Type.String(), "why the board is left alone, e.g. during a calibration; null: it isn't"),
     switches: Type.Integer({ description: "changes of the mode since the start" }),
+    failedStepDowns: Type.Object(
+      { count: Type.Integer(), heldOffUntilMs: orNull(Type.Number(), "no step down before; null: none failed") },
+      { description: "steps to a less capable mode that cost the SLO and were taken back" },
+    ),
     sample: orNull(Type.Object({ atMs: Type.Number() }, open), "newest reading of power and temperature; null: none"),
     upperQuantile: number("share of the coming peaks that the mode must carry"),
     energy: Type.Object(
@@ -99,6 +111,7 @@ const Status = Type.Unsafe<AgentStatus>(
       capacity: Type.Array(CapacityEstimate, {
         description: "rates that the device carries in the present power mode",
       }),
+      utilization: Utilization,
       forecast: orNull(ForecastReport, "the latest forecast; null: none yet"),
       forecaster: Type.Object(
         { model: Type.String(), backend: Type.String(), reason: Type.String() },

@@ -11,7 +11,10 @@ import { type AgentIdentity, agentIdFromHostname } from "./identity.ts";
 
 const powerPeriodMs = 15_000;
 const trainingPeriodMs = 2_000;
-const capacityPeriodMs = 2_000;
+const measuringPeriodMs = 2_000;
+const beatTickMs = 1_000;
+/** At a clock that is faster than the real one. */
+const minBeatTickRealMs = 100;
 /** Time for the broker to take the last records at an orderly end; the rest is sent at the next start. */
 const farewellMs = 1_000;
 /** The same with records that are only in memory, and lost if the broker does not take them. */
@@ -98,14 +101,28 @@ export class Agent {
     this.#log.info("stopped");
   }
 
-  #schedule({ member, nightTraining, capacity, estimates }: AgentParts): void {
+  #schedule({ member, nightTraining, capacity, estimates, utilization, beats }: AgentParts): void {
     const clock = this.#clock;
     const onError = (what: string) => (error: unknown) =>
       this.#log.error({ err: describeError(error) }, `${what} failed`);
     this.#tasks.push(
       runPeriodically(clock, minuteMs, () => member.endMinute(), onError("ending the minute")),
       // Real seconds, whatever the clock's speed: the models compute in real time.
-      runPeriodically(systemClock, capacityPeriodMs, () => capacity.observe(), onError("measuring the capacity")),
+      runPeriodically(
+        systemClock,
+        measuringPeriodMs,
+        async () => {
+          await utilization.sample();
+          capacity.observe();
+        },
+        onError("measuring load and capacity"),
+      ),
+      runPeriodically(
+        clock,
+        Math.max(beatTickMs, minBeatTickRealMs * clock.speed),
+        () => beats.tick(),
+        onError("beats"),
+      ),
       runPeriodically(systemClock, minuteMs, () => estimates.save(), onError("storing the capacity")),
       runPeriodically(clock, powerPeriodMs, () => member.evaluateSleep(), onError("sleeping and waking")),
       runPeriodically(

@@ -10,6 +10,7 @@ import { AgentRole } from "#protocol/messages.ts";
 import { ModelSourceConfig } from "./model-source-config.ts";
 import { PowerConfig } from "./power/power-config.ts";
 import { ServingConfig } from "./serving/serving-config.ts";
+import { SloConfig } from "./slo-config.ts";
 
 /** Everything an agent can be told. Every key has a default; `{}` is a valid configuration. */
 export const AgentConfig = Type.Object(
@@ -79,6 +80,11 @@ export const AgentConfig = Type.Object(
           [1, 3600],
           "after this long without a sign of life the broker reports the agent offline",
         ),
+        beatS: number(
+          10,
+          [1, 3600],
+          "seconds between two beats, which tell the controller what users feel; more or less by up to a fifth, and sooner when trouble begins",
+        ),
       },
       { ...strict, default: {}, description: "Connection to the fleet's MQTT broker." },
     ),
@@ -105,6 +111,7 @@ export const AgentConfig = Type.Object(
       { ...strict, default: {}, description: "Forecast of the agent's own traffic." },
     ),
     power: PowerConfig,
+    slo: SloConfig,
     clock: ClockSection,
   },
   strict,

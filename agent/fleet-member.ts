@@ -12,6 +12,7 @@ import type { Serving } from "./serving/serving.ts";
 import type { Outbox } from "./telemetry/outbox.ts";
 import { createOutboxSender, type OutboxSender } from "./telemetry/outbox-sender.ts";
 import { type FleetListener, Reporter } from "./telemetry/reporter.ts";
+import type { FeltDemand } from "./traffic/felt-demand.ts";
 import type { MinuteCycle } from "./traffic/minute-cycle.ts";
 import type { TrafficRecord } from "./traffic/traffic-record.ts";
 
@@ -26,6 +27,7 @@ export interface FleetMemberParts {
   readonly power: Pick<Power, "currentMode" | "evaluate" | "status">;
   readonly cycle: Pick<MinuteCycle, "lastForecast" | "run">;
   readonly record: Pick<TrafficRecord, "liveQps">;
+  readonly felt: Pick<FeltDemand, "felt">;
   readonly serving: Pick<Serving, "inFlight">;
   readonly outbox: Pick<Outbox, "oldest" | "remove" | "size">;
   readonly nowMs: () => number;
@@ -94,13 +96,14 @@ export class FleetMember {
   }
 
   async evaluatePower(): Promise<void> {
-    const { membership, power, cycle, record } = this.#parts;
+    const { membership, power, cycle, record, felt } = this.#parts;
     const nowMs = this.#parts.nowMs();
     const { desired, role } = membership;
     const modeBefore = power.currentMode?.name;
     await power.evaluate({
       forecast: cycle.lastForecast,
       liveQps: record.liveQps(nowMs),
+      felt: felt.felt(),
       role,
       desiredMode: desired?.powerMode ?? null,
       desiredModeCap: desired?.powerModeCap ?? null,

@@ -1,3 +1,4 @@
+import type { SloConfig } from "#agent/slo-config.ts";
 import { pathMaxQps } from "#forecast/median-peak.ts";
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import type { Logger } from "#platform/log.ts";
@@ -6,6 +7,8 @@ import type { AgentRole, ForecastReport, PowerModeProfile } from "#protocol/mess
 import type { PowerControl } from "./device/device.ts";
 import { decidePowerMode } from "./mode/decide-power-mode.ts";
 import { type ExplainedPowerMode, withReason } from "./mode/explain-power-mode.ts";
+import { type FeltLoad, missedSlo } from "./mode/felt-load.ts";
+import { StepDowns } from "./mode/step-downs.ts";
 import type { PowerPolicy } from "./power-config.ts";
 import type { PowerFaults } from "./power-faults.ts";
 
@@ -22,8 +25,13 @@ export interface PowerCircumstances {
   readonly desiredModeUntilMs: number | null;
   readonly desiredModeCapUntilMs: number | null;
   readonly temperatureC: number | null;
+  /** Null: unknown. */
+  readonly felt: FeltFigures | null;
   readonly nowMs: number;
 }
+
+/** Requests of the last seconds: see {@link FeltLoad}. */
+export type FeltFigures = Pick<FeltLoad, "requests" | "refused" | "p95Ms">;
 
 export interface PowerFailure {
   readonly atMs: number;
@@ -39,6 +47,7 @@ export interface CurrentMode {
 export interface PowerGovernorParts {
   readonly control: PowerControl;
   readonly policy: PowerPolicy;
+  readonly slo: SloConfig;
   readonly log: Logger;
   readonly faults: PowerFaults;
   /** Puts measured figures of the modes in place of those that the board states. */
@@ -64,6 +73,7 @@ export class PowerGovernor {
   #switches = 0;
   #switchTimesMs: readonly number[] = [];
   #observedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #stepDowns = new StepDowns();
   #running: Promise<void> = Promise.resolve();
 
   constructor(parts: PowerGovernorParts) {
@@ -111,8 +121,14 @@ export class PowerGovernor {
     return this.#switches;
   }
 
+  /** Steps down that cost the SLO and were taken back, and the time until which no other is made. */
+  get failedStepDowns(): { readonly count: number; readonly heldOffUntilMs: number | null } {
+    return { count: this.#stepDowns.failed, heldOffUntilMs: this.#stepDowns.memory().heldOffUntilMs };
+  }
+
   async #evaluate(circumstances: PowerCircumstances): Promise<void> {
-    const { forecast, nowMs, ...given } = circumstances;
+    const { forecast, nowMs, felt, ...given } = circumstances;
+    const { slo } = this.#parts;
     if (this.#modes.length === 0) this.#modes = await this.#parts.control.modes();
     if (nowMs - this.#observedAtMs >= observeEveryMs) await this.#observe(nowMs);
     this.#switchTimesMs = this.#switchTimesMs.filter((atMs) => nowMs - atMs < dayMs && atMs <= nowMs);
@@ -127,6 +143,7 @@ export class PowerGovernor {
         forecastPathMaxQps: forecast === null ? null : pathMaxQps(forecast),
         thermalCap: this.#thermalCap,
         thermalCapChangedMs: this.#thermalCapChangedMs,
+        felt: felt === null ? null : { ...felt, slo, ...this.#stepDowns.memory() },
         nowMs,
       }),
     );
@@ -135,7 +152,30 @@ export class PowerGovernor {
       this.#thermalCapChangedMs = nowMs;
     }
     this.#lastDecision = decision;
-    if (decision.kind === "switch") await this.#setMode(decision.modeId, decision.reason, nowMs);
+    const before = this.#current;
+    const switched = decision.kind === "switch" && (await this.#setMode(decision.modeId, decision.reason, nowMs));
+    this.#learn(decision, felt, switched ? before : null, nowMs);
+  }
+
+  /**
+   * Remembers what users felt, and what a switch had to do with it.
+   * @param left mode that was left; null: no switch
+   */
+  #learn(decision: ExplainedPowerMode, felt: FeltFigures | null, left: CurrentMode | null, nowMs: number): void {
+    if (felt !== null && missedSlo({ ...felt, slo: this.#parts.slo }) !== null) this.#stepDowns.noteMissed(nowMs);
+    else this.#stepDowns.noteKept(nowMs);
+    if (left === null) return;
+    if (decision.rule === "step-down-failed") {
+      const holdOffMs = this.#stepDowns.noteFailed(nowMs);
+      this.#parts.log.warn(
+        { left: left.name, to: this.#current?.name, holdOffMs, missed: decision.missed },
+        "a step down cost the SLO and was taken back",
+      );
+      return;
+    }
+    // Only steps that save power are judged: "carries" is the one rule that makes them.
+    const saves = decision.rule === "carries" && decision.cap === null;
+    this.#stepDowns.noteSwitch(saves ? left.id : null, nowMs);
   }
 
   /** Asks the board for its modes and its mode: both may have been changed from outside. */
@@ -151,16 +191,17 @@ export class PowerGovernor {
     this.#current = observed ?? this.#current;
   }
 
-  async #setMode(modeId: number, reason: string, nowMs: number): Promise<void> {
+  /** Returns true when the mode was set. */
+  async #setMode(modeId: number, reason: string, nowMs: number): Promise<boolean> {
     const { control, log, faults } = this.#parts;
     const retryMs = doublingDelayMs(this.#failuresInARow, firstRetryMs, maxRetryMs);
-    if (this.#lastFailure?.modeId === modeId && nowMs - this.#lastFailure.atMs < retryMs) return;
+    if (this.#lastFailure?.modeId === modeId && nowMs - this.#lastFailure.atMs < retryMs) return false;
     // The mode may have been changed at the board, or the list of modes by an update: then the next evaluation decides anew.
     const wanted = this.#modes.find((mode) => mode.id === modeId);
     this.#modes = await control.modes();
-    if (this.#modes.find((mode) => mode.id === modeId)?.name !== wanted?.name) return;
+    if (this.#modes.find((mode) => mode.id === modeId)?.name !== wanted?.name) return false;
     this.#current = await control.currentMode();
-    if (this.#current?.id === modeId) return;
+    if (this.#current?.id === modeId) return false;
     const from = this.#current?.name ?? null;
     const result = await control.setMode(modeId);
     if (result.kind === "set") {
@@ -173,12 +214,13 @@ export class PowerGovernor {
       this.#switches += 1;
       this.#switchTimesMs = [...this.#switchTimesMs, nowMs];
       log.info({ from, to: this.#current.name, reason }, "power mode set");
-      return;
+      return true;
     }
     if (result.kind === "reboot-required") this.#modes = await control.modes();
     faults.raise("mode-set", result.reason, "the power mode can't be set; serving goes on");
     this.#failuresInARow += 1;
     this.#lastFailure = { atMs: nowMs, modeId, reason: result.reason };
     this.#current = await control.currentMode();
+    return false;
   }
 }

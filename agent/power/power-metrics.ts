@@ -13,6 +13,7 @@ export interface PowerFigures {
   freshReading(): PowerSample | null;
   modeName(): string | null;
   switches(): number;
+  failedStepDowns(): number;
   setFailed(): boolean;
   faults(): readonly PowerFault[];
 }
@@ -99,6 +100,12 @@ export function registerPowerMetrics(metrics: Registry, figures: PowerFigures): 
     "thormesh_energy_gap_seconds_total",
     "Time whose energy is unknown",
     () => figures.meter.gapMs() / 1000,
+  );
+  registerTotal(
+    metrics,
+    "thormesh_power_mode_returns_total",
+    "Steps to a less capable mode that cost the SLO and were taken back",
+    figures.failedStepDowns,
   );
   registerTotal(metrics, "thormesh_power_mode_switches_total", "Times the power mode was changed", figures.switches);
 }

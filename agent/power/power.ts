@@ -2,6 +2,7 @@ import type { Registry } from "prom-client";
 import type { StatedCapacity } from "#agent/capacity/capacity-estimates.ts";
 import { type MeasuredCapacity, scaleByMeasured } from "#agent/capacity/scale-by-measured.ts";
 import type { ComputeGate, HealthCheck } from "#agent/serving/ports.ts";
+import type { SloConfig } from "#agent/slo-config.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import type { MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
@@ -36,6 +37,7 @@ export interface PowerStatus {
   /** Reason to leave the board alone at the moment; null without one. */
   readonly leftAlone: string | null;
   readonly switches: number;
+  readonly failedStepDowns: PowerGovernor["failedStepDowns"];
   readonly sample: PowerSample | null;
   /** Share of coming peaks that a mode must carry at present, moved by the budget of missed minutes. */
   readonly upperQuantile: number;
@@ -50,6 +52,7 @@ export interface PowerStatus {
 
 export interface PowerParts {
   readonly config: PowerConfig;
+  readonly slo: SloConfig;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Registry;
@@ -108,11 +111,12 @@ export class Power {
   }
 
   async start(): Promise<void> {
-    const { config, clock, log, metrics, measured = () => [], openDevice = createDevice } = this.#parts;
+    const { config, slo, clock, log, metrics, measured = () => [], openDevice = createDevice } = this.#parts;
     const device = await openDevice(config, clock, log, this.#faults);
     const governor = new PowerGovernor({
       control: device.control,
       policy: config.policy,
+      slo,
       log,
       faults: this.#faults,
       applyFigures: (modes) => scaleByMeasured(this.#figures.apply(modes), measured()),
@@ -124,6 +128,7 @@ export class Power {
       freshReading: () => this.#freshReading(),
       modeName: () => governor.currentMode?.name ?? null,
       switches: () => governor.switches,
+      failedStepDowns: () => governor.failedStepDowns.count,
       setFailed: () => governor.lastFailure !== null,
       faults: this.#faults.list,
     });
@@ -191,6 +196,11 @@ export class Power {
     });
   }
 
+  /** Returns the board's reading of its GPU's load, 0 to 1; null: none. */
+  gpuLoad(): number | null {
+    return this.#freshReading()?.gpuUtilization ?? null;
+  }
+
   get currentMode(): CurrentMode | null {
     return this.#running.governor.currentMode;
   }
@@ -242,6 +252,7 @@ export class Power {
       faults: this.#faults.list(),
       leftAlone: this.#leftAlone,
       switches: governor.switches,
+      failedStepDowns: governor.failedStepDowns,
       sample: this.#freshReading(),
       upperQuantile: this.#budget.quantile(),
       energy: {

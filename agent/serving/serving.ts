@@ -14,7 +14,7 @@ import type { Embedder } from "./admission/embedder.ts";
 import { createReranker } from "./admission/rerank-texts.ts";
 import { ResultCache } from "./admission/result-cache.ts";
 import { createTenantWeights } from "./admission/tenant.ts";
-import { createGpuMonitor } from "./gpu/gpu-monitor.ts";
+import { createGpuMonitor, type GpuMonitor } from "./gpu/gpu-monitor.ts";
 import { type GrpcApi, openGrpc } from "./grpc/open-grpc.ts";
 import { healthReport, modelEntry, type ServingState, withoutDetails } from "./http/health-report.ts";
 import { infoRoutes } from "./http/info-routes.ts";
@@ -53,6 +53,8 @@ export interface ServingOptions {
   readonly upkeepMs?: number;
   /** Directory of the models' fingerprints; null = none are kept. */
   readonly fingerprints?: string | null;
+  /** Default: by nvidia-smi. */
+  readonly gpus?: GpuMonitor;
   /** Returns a model's speed as it was measured in an earlier run, in tokens a millisecond; null: not measured. */
   readonly rememberedSpeed?: (model: string) => number | null;
   /** Called when a model's process was killed because it did not answer. */
@@ -216,6 +218,11 @@ export class Serving {
       }));
   }
 
+  /** Ids of the models' processes. */
+  modelPids(): number[] {
+    return this.#models().flatMap(({ model }) => model?.pids() ?? []);
+  }
+
   /** Loaded models and their queues. */
   watchedModels(): WatchedModel[] {
     return this.#models().flatMap(({ found, status, model }) =>
@@ -256,7 +263,7 @@ export class Serving {
         this.#models().flatMap(({ found, model }) =>
           model === null ? [] : [[found.manifest.id, model.doubt() !== null]],
         ),
-      gpus: createGpuMonitor(() => performance.now()),
+      gpus: this.#options.gpus ?? createGpuMonitor(() => performance.now()),
     });
   }
 

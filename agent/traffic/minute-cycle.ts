@@ -8,7 +8,7 @@ import { describeError } from "#platform/errors.ts";
 import { type StorageWatch, strictStorage } from "#platform/files/storage-watch.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
-import type { AgentRole, CapacityEstimate, ForecastReport, MinuteData } from "#protocol/messages.ts";
+import type { AgentRole, CapacityEstimate, ForecastReport, MinuteData, Utilization } from "#protocol/messages.ts";
 import type { RecordedMinute, TrafficRecord } from "./traffic-record.ts";
 
 /** History for the forecasters: an hour for the network, eight days for those that compare with yesterday and last week. */
@@ -27,6 +27,8 @@ export interface MinuteCycleParts {
   readonly role: () => AgentRole;
   /** Estimates for the loaded models in the present power mode. Default: none. */
   readonly capacity?: () => CapacityEstimate[];
+  /** Returns the device's load since then. Default: not measured. */
+  readonly utilization?: (sinceMs: number) => Utilization;
   readonly recordRetentionDays: number;
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -34,7 +36,7 @@ export interface MinuteCycleParts {
   readonly storage?: StorageWatch;
 }
 
-type MinuteDetails = Pick<MinuteData, "power" | "forecast" | "forecastAccuracy" | "capacity">;
+type MinuteDetails = Pick<MinuteData, "power" | "forecast" | "forecastAccuracy" | "capacity" | "utilization">;
 
 /** Duties at the end of each minute: close it, forecast the next ones, put its record into the outbox. */
 export class MinuteCycle {
@@ -87,9 +89,12 @@ export class MinuteCycle {
   }
 
   /** Returns what is known of the device now. */
-  #device(): Pick<MinuteData, "capacity"> {
-    const { capacity } = this.#parts;
-    return capacity === undefined ? {} : { capacity: capacity() };
+  #device(): Pick<MinuteData, "capacity" | "utilization"> {
+    const { capacity, utilization, nowMs } = this.#parts;
+    return {
+      ...(capacity !== undefined && { capacity: capacity() }),
+      ...(utilization !== undefined && { utilization: utilization(nowMs() - minuteMs) }),
+    };
   }
 
   #readHistory(nowMs: number): MinuteRate[] {

@@ -31,6 +31,7 @@ let nextMode: string;
 const figures = { kind: "board", model: null, texts: null, targetP95Ms: null, calibratedAtMs: null };
 let models: string[];
 let leftAlone: string | null;
+const felt = { requests: 5, refused: 1, p95Ms: 20 };
 let evaluated: Parameters<FleetMemberParts["power"]["evaluate"]>[0][];
 
 function join(change: { sleep?: object; waitForController?: boolean } = {}): FleetMember {
@@ -88,6 +89,7 @@ function join(change: { sleep?: object; waitForController?: boolean } = {}): Fle
     },
     cycle: { lastForecast: forecast, run: async () => void steps.push("cycle") },
     record: { liveQps: (atMs) => atMs / 1000 },
+    felt: { felt: () => felt },
     serving: { inFlight: () => inFlight },
     outbox,
     nowMs: () => nowMs,
@@ -156,6 +158,7 @@ describe("what the fleet says", () => {
         desiredModeCap: "C",
         desiredModeUntilMs: 7_000,
         desiredModeCapUntilMs: 8_000,
+        felt,
         nowMs: 5_000,
       },
     ]);

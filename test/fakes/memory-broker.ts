@@ -3,7 +3,7 @@ import type { Broker, BrokerMessage, MessageHandler } from "#protocol/broker.ts"
 import { matchesFilter } from "#protocol/topics.ts";
 
 export interface RecordingBroker extends Broker {
-  readonly published: { topic: string; payload: string; retain: boolean }[];
+  readonly published: { topic: string; payload: string; retain: boolean; qos?: 0 | 1 }[];
   /** Fails the next `count` publishes. */
   failNextPublishes(count: number): void;
   setConnected(connected: boolean): void;
@@ -15,7 +15,7 @@ export interface RecordingBroker extends Broker {
 export function createRecordingBroker(): RecordingBroker {
   const handlers = new Map<string, MessageHandler>();
   const listeners: ((connected: boolean) => void)[] = [];
-  const published: { topic: string; payload: string; retain: boolean }[] = [];
+  const published: RecordingBroker["published"] = [];
   let connected = false;
   let failures = 0;
   return {
@@ -25,14 +25,14 @@ export function createRecordingBroker(): RecordingBroker {
     },
     start: async () => {},
     stop: async () => {},
-    async publish(topic, payload, { retain }) {
+    async publish(topic, payload, options) {
       await Promise.resolve();
       if (!connected) throw new ServiceError("BROKER_UNAVAILABLE", "not connected");
       if (failures > 0) {
         failures -= 1;
         throw new ServiceError("BROKER_UNAVAILABLE", "scripted failure");
       }
-      published.push({ topic, payload, retain });
+      published.push({ topic, payload, ...options });
     },
     subscribe(filter, handler) {
       handlers.set(filter, handler);

@@ -5,7 +5,9 @@ import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { minuteMs } from "#platform/time.ts";
 import { AgentRole, PowerModeProfile } from "#protocol/messages.ts";
 import { chooseByEnergy } from "./choose-by-energy.ts";
+import { chooseByFeltLoad } from "./choose-by-felt-load.ts";
 import { chooseByThreshold } from "./choose-by-threshold.ts";
+import { FeltLoad } from "./felt-load.ts";
 import type { PowerModeChoice, PowerModeGrounds } from "./power-mode-choice.ts";
 
 const numberOrNull = Type.Union([Type.Number(), Type.Null()], { default: null });
@@ -43,6 +45,7 @@ export const PowerModeInputs = Type.Object(
     temperatureC: numberOrNull,
     thermalCap: Type.Integer({ default: 0, minimum: 0, description: "no mode before this index of modes is used" }),
     thermalCapChangedMs: numberOrNull,
+    felt: Type.Union([FeltLoad, Type.Null()], { default: null, description: "what users felt of late; null: unknown" }),
     nowMs: Type.Number(),
   },
   { additionalProperties: false },
@@ -112,12 +115,13 @@ function choose(inputs: PowerModeInputs, heldIndex: number, currentIndex: number
   if (role === "standby") return { index: modes.length - 1, grounds: { rule: "standby" } };
   if (policy.kind !== "fixed" && servingForMs !== null && servingForMs < serviceStartMs)
     return { index: 0, grounds: { rule: "service-started" } };
-  return chooseByPolicy(inputs, currentIndex);
+  const choice = chooseByPolicy(inputs, currentIndex);
+  return policy.kind === "fixed" ? choice : chooseByFeltLoad(choice, inputs, currentIndex);
 }
 
 /**
  * Decides the board's power mode. Heat and the controller's cap come first, then the mode that it or an operator holds, then the role (standby
- * saves), then demand: the mode that carries it with the least power where the board's figures are known, else by thresholds; up at
+ * saves), then what users feel: no saving while they are refused or wait too long, then demand: the mode that carries it with the least power where the board's figures are known, else by thresholds; up at
  * once, down after a dwell and with headroom. The unknown leads towards capacity.
  */
 export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {

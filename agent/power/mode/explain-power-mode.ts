@@ -1,4 +1,5 @@
 import type { PowerModeDecision } from "./decide-power-mode.ts";
+import type { MissedSlo } from "./felt-load.ts";
 import type { DemandBasis, PowerModeGrounds } from "./power-mode-choice.ts";
 
 /** Decision as it is served and printed: with its sentences. */
@@ -12,6 +13,13 @@ const qps = (value: number): string => `${Number(value.toPrecision(3))} qps`;
 function demandToText({ source, qps: rate, upperQps, hasForecast }: DemandBasis): string {
   if (source === "live") return `the live rate of ${qps(rate)}${hasForecast ? "" : " (no forecast available)"}`;
   return `the forecast maximum of ${qps(rate)}${upperQps === null ? "" : ` (upper bound ${qps(upperQps)})`}`;
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
+
+function missedToText({ by, requests, refused, p95Ms }: MissedSlo): string {
+  if (by === "refusals") return `${refused} of ${requests + refused} requests were refused`;
+  return `the p95 of ${requests} requests was ${Math.round(p95Ms ?? 0)} ms`;
 }
 
 function groundsToText(grounds: PowerModeGrounds): string {
@@ -42,6 +50,14 @@ function groundsToText(grounds: PowerModeGrounds): string {
       return `${grounds.mode} would carry ${demandToText(grounds.demand)}, but there were already ${grounds.switchesInLastDay} switches in the last 24 hours`;
     case "dwell":
       return `${grounds.mode} would carry ${demandToText(grounds.demand)}, but a mode is kept for ${Math.round(grounds.dwellMs / 1000)} s after a switch`;
+    case "slo-missed":
+      return `${missedToText(grounds.missed)}: using ${grounds.mode}`;
+    case "step-down-failed":
+      return `${missedToText(grounds.missed)} after the last step down: back to ${grounds.mode}`;
+    case "slo-missed-lately":
+      return `${grounds.mode} would carry the demand, but users waited too long or were refused ${seconds(grounds.missedForMs)} ago: no step down for ${seconds(grounds.calmMs)}`;
+    case "held-off":
+      return `${grounds.mode} would carry the demand, but the last step down cost the SLO: none for another ${seconds(grounds.leftMs)}`;
     default:
       return grounds satisfies never;
   }

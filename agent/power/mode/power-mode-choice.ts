@@ -1,3 +1,5 @@
+import type { MissedSlo } from "./felt-load.ts";
+
 /** Rate that the coming minutes ask for, texts a second, with where it comes from. */
 export interface DemandBasis {
   readonly source: "forecast" | "live";
@@ -30,7 +32,12 @@ export type PowerModeGrounds =
       readonly demand: DemandBasis;
       readonly switchesInLastDay: number;
     }
-  | { readonly rule: "dwell"; readonly mode: string; readonly demand: DemandBasis; readonly dwellMs: number };
+  | { readonly rule: "dwell"; readonly mode: string; readonly demand: DemandBasis; readonly dwellMs: number }
+  /** Users are refused or wait too long: at least the next more capable mode; after a step down, the mode from before it. */
+  | { readonly rule: "slo-missed" | "step-down-failed"; readonly mode: string; readonly missed: MissedSlo }
+  /** Users were refused or waited too long a while ago, or the last step down had that effect: the present mode is kept. */
+  | { readonly rule: "slo-missed-lately"; readonly mode: string; readonly missedForMs: number; readonly calmMs: number }
+  | { readonly rule: "held-off"; readonly mode: string; readonly leftMs: number };
 
 /** Mode that the policy chooses before heat and caps, by its place in the list. */
 export interface PowerModeChoice {

@@ -90,6 +90,7 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
         temperatureC: null,
         thermalCap: 0,
         thermalCapChangedMs: null,
+        felt: null,
         nowMs,
       });
       if (decision.kind === "switch") {

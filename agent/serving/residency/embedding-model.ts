@@ -211,6 +211,7 @@ export async function openEmbeddingModel(
   const { rememberedSpeed = null } = config;
   if (rememberedSpeed !== null) queue.rememberSpeed(rememberedSpeed);
   opened.resolve(queue);
+  const pids = (): readonly number[] => [runner, ...lanes.running()].flatMap(({ process }) => process?.pid ?? []);
   return {
     found,
     /** Distinguishes its vectors from those of the same model with other files. */
@@ -227,10 +228,11 @@ export async function openEmbeddingModel(
     engine: (): EngineReport | null => runner.process?.engine ?? null,
     /** Resident memory of the model's processes; null when it is unknown. */
     async memoryBytes(): Promise<number | null> {
-      const processes = [runner, ...lanes.running()].flatMap((each) => each.process ?? []);
-      const bytes = (await Promise.all(processes.map(({ pid }) => residentBytes(pid)))).filter((each) => each !== null);
+      const bytes = (await Promise.all(pids().map(residentBytes))).filter((each) => each !== null);
       return bytes.length === 0 ? null : bytes.reduce((sum, each) => sum + each, 0);
     },
+    /** Ids of its processes. */
+    pids,
     async stop(): Promise<void> {
       await Promise.all([runner.stop(), lanes.stop()]);
     },

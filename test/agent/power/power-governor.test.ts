@@ -4,12 +4,15 @@ import type { PowerControl } from "#agent/power/device/device.ts";
 import { PowerPolicy } from "#agent/power/power-config.ts";
 import { createPowerFaults } from "#agent/power/power-faults.ts";
 import { type PowerCircumstances, PowerGovernor } from "#agent/power/power-governor.ts";
+import { SloConfig } from "#agent/slo-config.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { hourMs } from "#platform/time.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
 import { createRecordingBoard } from "../../fakes/recording-board.ts";
 
 const silent = pino({ level: "silent" });
+
+const slo = parseConfig(SloConfig, {}, "test");
 
 const modes: PowerModeProfile[] = [
   { id: 0, name: "MAXN", capacityQps: null, busyWatts: null, idleWatts: null },
@@ -20,6 +23,7 @@ function createGovernor(control: PowerControl, policy: object = {}, log = silent
   return new PowerGovernor({
     control,
     policy: parseConfig(PowerPolicy, policy, "test"),
+    slo,
     log,
     faults: createPowerFaults(log, () => 0),
     applyFigures: (listed) => listed,
@@ -38,6 +42,7 @@ describe("power governor", () => {
     desiredModeUntilMs: null,
     desiredModeCapUntilMs: null,
     temperatureC: 40,
+    felt: null,
     nowMs: 1_000_000_000,
   };
   const quiet = { ...busy, liveQps: 1 };
@@ -47,6 +52,62 @@ describe("power governor", () => {
     board = createRecordingBoard(modes);
     governor = createGovernor(board.control);
     await governor.start();
+  });
+
+  describe("what users feel", () => {
+    const well = { requests: 100, refused: 0, p95Ms: 20 };
+    const refusing = { requests: 50, refused: 50, p95Ms: 20 };
+    const minuteMs = 60_000;
+    beforeEach(async () => {
+      governor = createGovernor(board.control, { minDwellS: 30 });
+      await governor.start();
+    });
+    const at = (minutes: number, felt: PowerCircumstances["felt"], liveQps = 1) =>
+      governor.evaluate({ ...busy, liveQps, felt, nowMs: busy.nowMs + minutes * minuteMs });
+
+    test("a step down that costs the SLO is taken back, held off, and made again later", async () => {
+      await at(0, well, 999);
+      await at(10, well);
+      expect(board.state.sets).toEqual([0, 1]);
+      await at(11, refusing);
+      expect(board.state.sets).toEqual([0, 1, 0]);
+      expect(governor.lastDecision).toMatchObject({ rule: "step-down-failed", mode: "MAXN" });
+      expect(governor.failedStepDowns).toEqual({ count: 1, heldOffUntilMs: busy.nowMs + 21 * minuteMs });
+      await at(12, well);
+      expect(governor.lastDecision?.rule).toBe("slo-missed-lately");
+      await at(16, well);
+      expect(governor.lastDecision?.rule).toBe("held-off");
+      await at(20.9, well);
+      expect(board.state.sets).toEqual([0, 1, 0]);
+      await at(21, well);
+      expect(board.state.sets).toEqual([0, 1, 0, 1]);
+      // The second time it is held off for twice as long.
+      await at(22, refusing);
+      expect(governor.failedStepDowns).toEqual({ count: 2, heldOffUntilMs: busy.nowMs + 42 * minuteMs });
+    });
+
+    test("an SLO that is missed long after a step down takes the next more capable mode, and holds nothing off", async () => {
+      await at(0, well, 999);
+      await at(10, well);
+      await at(21, well);
+      await at(22, refusing);
+      expect(board.state.sets).toEqual([0, 1, 0]);
+      expect(governor.lastDecision?.rule).toBe("slo-missed");
+      expect(governor.failedStepDowns).toEqual({ count: 0, heldOffUntilMs: null });
+      await at(26.9, well);
+      expect(board.state.sets).toEqual([0, 1, 0]);
+      await at(28, well);
+      expect(board.state.sets).toEqual([0, 1, 0, 1]);
+    });
+
+    test("a mode that can't be set is no step down", async () => {
+      await at(0, well, 999);
+      board.state.results.push({ kind: "failed", reason: "not permitted" });
+      await at(10, well);
+      await at(11, refusing);
+      expect(governor.lastDecision?.rule).toBe("slo-missed");
+      expect(governor.failedStepDowns.count).toBe(0);
+    });
   });
 
   test("sets what is decided, once", async () => {
@@ -149,6 +210,7 @@ describe("power governor", () => {
     const figured = new PowerGovernor({
       control: board.control,
       policy: parseConfig(PowerPolicy, {}, "test"),
+      slo,
       log: silent,
       faults: createPowerFaults(silent, () => 0),
       applyFigures: (listed) => listed.map((mode) => ({ ...mode, capacityQps: 10 })),
@@ -254,7 +316,14 @@ describe("power governor", () => {
     beforeEach(async () => {
       logged.length = 0;
       const policy = parseConfig(PowerPolicy, {}, "test");
-      governor = new PowerGovernor({ control: board.control, policy, log, faults, applyFigures: (listed) => listed });
+      governor = new PowerGovernor({
+        control: board.control,
+        policy,
+        slo,
+        log,
+        faults,
+        applyFigures: (listed) => listed,
+      });
       await governor.start();
     });
 

@@ -8,6 +8,7 @@ import { profileFileName, sweepFileName, writeWhole } from "#agent/power/calibra
 import { Power, type PowerParts } from "#agent/power/power.ts";
 import { PowerConfig } from "#agent/power/power-config.ts";
 import { openGate } from "#agent/serving/ports.ts";
+import { SloConfig } from "#agent/slo-config.ts";
 import { type Clock, systemClock } from "#platform/clock.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import { emptyLatencyCounts, latencyBucket } from "#protocol/latency-histogram.ts";
@@ -28,6 +29,7 @@ afterEach(async () => {
 function open(config: object, change: Partial<PowerParts> = {}): Power {
   power = new Power({
     config: parseConfig(PowerConfig, config, "test"),
+    slo: parseConfig(SloConfig, {}, "test"),
     clock: systemClock,
     log: pino({ level: "silent" }),
     metrics: new Registry(),
@@ -51,6 +53,7 @@ const unguided = {
   desiredModeCap: null,
   desiredModeUntilMs: null,
   desiredModeCapUntilMs: null,
+  felt: null,
 } as const;
 
 test("readings that stopped long ago say nothing of now: no watts, no heat to cap the mode by", async () => {

@@ -89,6 +89,7 @@ function setUp(
     version: () => found.manifest,
     doubt: () => null,
     changedFile: async () => null,
+    pids: () => [],
     memoryBytes: async () => null,
     stop: async () => {},
   };

@@ -71,6 +71,7 @@ export function poolOf(ids: readonly string[], options: Partial<ModelPoolOptions
       },
       changedFile: async () => changed.get(id) ?? null,
       doubt: () => null,
+      pids: () => [],
       memoryBytes: async () => bytes.get(id) ?? (bytes.has(id) ? null : oneModelBytes),
       async stop() {
         await stopsHeldBack;
