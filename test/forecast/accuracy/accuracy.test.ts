@@ -45,6 +45,13 @@ describe("decideForecastOutcome", () => {
       actual: [90, null, 100],
       expected: { steps: 2, absoluteError: 20, signedError: 0, actual: 190, peakForecastQps: 110, peakActualQps: 100 },
     },
+    {
+      name: "half was counted, at low rates",
+      forecast: made([1, 2]),
+      actual: [0.25, null],
+      expected: { steps: 1, actual: 0.25, peakActualQps: 0.25 },
+    },
+    { name: "nothing came", forecast: made([1, 2]), actual: [0, 0], expected: { actual: 0, peakActualQps: 0 } },
     { name: "no step was counted", forecast: made([1, 2]), actual: [null, null], expected: null },
     { name: "nothing is known yet", forecast: made([1, 2]), actual: [], expected: null },
     { name: "less than half was counted", forecast: made([1, 2, 3]), actual: [1, null, null], expected: null },
