@@ -25,13 +25,6 @@ export interface PrometheusRequest {
   readonly firstDelayMs?: number;
 }
 
-export interface PrometheusTrace {
-  readonly trace: Trace;
-  /** Distinct warnings of the server, e.g. that the data are partial. */
-  readonly warnings: readonly string[];
-  readonly requests: number;
-}
-
 const Answer = Type.Object({
   status: Type.String(),
   errorType: Type.Optional(Type.String()),
@@ -143,13 +136,11 @@ function seriesOf(answer: Answer): readonly (readonly [number, string])[] {
 /**
  * Reads a rate from Prometheus (or a compatible server: Thanos, Mimir, VictoriaMetrics) in pieces, as it returns at most 11,000 points at
  * once; pieces get smaller where the server's limit is lower. Missing points, and values that are not a rate, are gaps.
+ * @returns also the distinct warnings of the server, e.g. that the data are partial
  * @throws UsageError with the server's answer when it refuses, or is not Prometheus.
  * @throws Error when the server is down, too slow or in trouble: the same request may succeed later.
  */
-export async function readPrometheus(
-  request: PrometheusRequest,
-  onChunk?: (shareDone: number) => void,
-): Promise<PrometheusTrace> {
+export async function readPrometheus(request: PrometheusRequest, onChunk?: (shareDone: number) => void) {
   const { stepMs } = request;
   const startMs = Math.ceil(request.startMs / stepMs) * stepMs;
   const steps = Math.floor((request.endMs - startMs) / stepMs) + 1;
@@ -196,9 +187,6 @@ export async function readPrometheus(
       `Prometheus at ${redactUrl(request.url)} has nothing for this query in this range: ${request.query}`,
     );
   }
-  return {
-    trace: { name: `Prometheus: ${request.query}`, stepMs, startMs, counts },
-    warnings: [...warnings],
-    requests,
-  };
+  const trace: Trace = { name: `Prometheus: ${request.query}`, stepMs, startMs, counts };
+  return { trace, warnings: [...warnings], requests };
 }

@@ -61,15 +61,8 @@ const decoded = (text: string): string => {
   }
 };
 
-interface SplitUrl {
-  readonly url: string;
-  /** User name, decoded; null: the address has none. */
-  readonly username: string | null;
-  readonly password: string | null;
-}
-
-/** Splits an address into the address without user and password, and these, decoded. */
-export function splitUserInfo(url: string): SplitUrl {
+/** Splits an address into the address without user and password, and these, decoded; null where it has none. */
+export function splitUserInfo(url: string) {
   const parts = partsOf(url, false);
   if (parts === null || parts.userInfo === null) return { url, username: null, password: null };
   const colon = parts.userInfo.indexOf(":");

@@ -1,27 +1,16 @@
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
 
+const ipv4Networks = [
+  ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"],
+  ...["192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"],
+];
+const ipv6Networks = ["::/127", "fc00::/7", "fe80::/10", "ff00::/8"];
 const local = new BlockList();
-for (const [network, bits] of [
-  ["0.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.0.0.0", 24],
-  ["192.168.0.0", 16],
-  ["198.18.0.0", 15],
-  ["224.0.0.0", 3],
-] as const)
-  local.addSubnet(network, bits, "ipv4");
-for (const [network, bits] of [
-  ["::", 127],
-  ["fc00::", 7],
-  ["fe80::", 10],
-  ["ff00::", 8],
-] as const)
-  local.addSubnet(network, bits, "ipv6");
+for (const network of [...ipv4Networks, ...ipv6Networks]) {
+  const [address = "", bits] = network.split("/");
+  local.addSubnet(address, Number(bits), isIP(address) === 6 ? "ipv6" : "ipv4");
+}
 
 /** IPv4 address inside a mapped or translated IPv6 address (`::ffff:10.0.0.1`, `64:ff9b::10.0.0.1`); else the address as `URL` normalises it. */
 function unwrapped(address: string): string {

@@ -47,22 +47,14 @@ export interface FetchHandler {
 }
 
 function listenError(error: unknown, host: string, port: number): unknown {
-  const code = (error as { code?: unknown }).code;
-  if (code === "EADDRINUSE") {
-    return new UsageError(
-      `port ${port} on ${host} is in use: stop the program that uses it, or configure another port`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (code === "EACCES" || code === "EPERM") {
-    return new UsageError(`not allowed to listen on port ${port} of ${host}`, { cause: error });
-  }
-  if (code === "EADDRNOTAVAIL") {
-    return new UsageError(`can't listen on ${host}: this machine has no such address`, { cause: error });
-  }
-  return error;
+  const denied = `not allowed to listen on port ${port} of ${host}`;
+  const explained = new Map<unknown, string>([
+    ["EADDRINUSE", `port ${port} on ${host} is in use: stop the program that uses it, or configure another port`],
+    ["EACCES", denied],
+    ["EPERM", denied],
+    ["EADDRNOTAVAIL", `can't listen on ${host}: this machine has no such address`],
+  ]).get((error as { code?: unknown }).code);
+  return explained === undefined ? error : new UsageError(explained, { cause: error });
 }
 
 /**

@@ -24,26 +24,18 @@ interface PastStretch {
   readonly reason: string;
 }
 
-interface PastPreview {
-  readonly stretches: readonly PastStretch[];
-  /** Triggers without recorded values. */
-  readonly leftOut: readonly string[];
-  /** Minutes with fewer replicas than their rate needs. */
-  readonly shortMinutes: number;
-  readonly minutes: number;
-  readonly meanReplicas: number;
-}
-
 /**
  * Replays a policy on recorded traffic, minute by minute from `fromMs`: load, triggers with recorded values, prediction by forecasts from the traffic
  * up to then, schedules and limits. Forecasts learn from the minutes before `fromMs`.
+ * @returns also the triggers without recorded values (`leftOut`), and the minutes with fewer replicas than their rate needs
  */
-export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMinute[], fromMs: number): PastPreview {
+export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMinute[], fromMs: number) {
   const { policy, leftOut } = withoutUnrecorded(given);
+  const stretches: PastStretch[] = [];
   const first = recorded[0];
   const last = recorded.at(-1);
   if (first === undefined || last === undefined) {
-    return { stretches: [], leftOut, shortMinutes: 0, minutes: 0, meanReplicas: 0 };
+    return { stretches, leftOut, shortMinutes: 0, minutes: 0, meanReplicas: 0 };
   }
   const known = new Map(recorded.map(({ minuteStartMs, qps }) => [minuteStartMs, qps]));
   const count = Math.round((last.minuteStartMs - first.minuteStartMs) / minuteMs) + 1;
@@ -53,7 +45,6 @@ export function previewPast(given: ScalingPolicy, recorded: readonly RecordedMin
   for (let minute = 0; minute < count; minute += 1) rates.push(rateAt(minute) ?? rates.at(-1) ?? 0);
   const forecast = createForecastReplay(rates, first.minuteStartMs, createCalendar("UTC", []), 0.95);
   const play = playScalingPolicy(policy);
-  const stretches: PastStretch[] = [];
   let replicas: number | null = null;
   let shortMinutes = 0;
   let shown = 0;

@@ -87,14 +87,14 @@ async function withAgents(run: (agents: readonly AgentUnderLoad[]) => Promise<vo
 async function connections(): Promise<void> {
   const seconds = Number(values.seconds ?? 30);
   await withAgents(async (agents) => {
-    const rows = new Map<
-      string,
-      { few: number[]; many: number[]; fewPerCpu: number[]; manyPerCpu: number[]; statuses: string }
-    >();
+    const none: readonly number[] = [];
+    const rows = agents.map((agent) => ({
+      agent,
+      ...{ few: [...none], many: [...none], fewPerCpu: [...none], manyPerCpu: [...none], statuses: "" },
+    }));
     for (let turn = 0; turn < rounds; turn += 1) {
-      for (const agent of agents) {
-        const row = rows.get(agent.name) ?? { few: [], many: [], fewPerCpu: [], manyPerCpu: [], statuses: "" };
-        rows.set(agent.name, row);
+      for (const row of rows) {
+        const { agent } = row;
         for (const count of [10, 80]) {
           const fromMs = performance.now() + rampMs;
           const toMs = fromMs + 1_000 * seconds;
@@ -111,7 +111,7 @@ async function connections(): Promise<void> {
         }
       }
     }
-    const figures = [...rows].map(([name, row]) => {
+    const figures = rows.map(({ agent: { name }, ...row }) => {
       const ratio = round(median(row.many.map((many, turn) => many / (row.few[turn] as number))));
       bar(name, "texts/s with 80 connections beside 10", ratio, ratio >= 0.9);
       return {
@@ -134,11 +134,11 @@ async function tenants(): Promise<void> {
   const rows: object[] = [];
   await withAgents(async (agents) => {
     for (const inputs of [1, 10, 60]) {
-      const results = new Map<string, { alone: Outcome[]; beside: Outcome[]; flood: Outcome[] }>();
+      const none: readonly Outcome[] = [];
+      const results = agents.map((agent) => ({ agent, alone: [...none], beside: [...none], flood: [...none] }));
       for (let turn = 0; turn < rounds; turn += 1) {
-        for (const agent of agents) {
-          const result = results.get(agent.name) ?? { alone: [], beside: [], flood: [] };
-          results.set(agent.name, result);
+        for (const result of results) {
+          const { agent } = result;
           // About a third of the time, whatever the machine: a request, then twice as long nothing.
           const polite = async (untilMs: number) => {
             const texts = freshTexts();
@@ -158,7 +158,8 @@ async function tenants(): Promise<void> {
           result.flood.push(...(await flood));
         }
       }
-      for (const [name, { alone, beside, flood }] of results) {
+      for (const { agent, alone, beside, flood } of results) {
+        const { name } = agent;
         const kept = round(answered(beside).length / beside.length, 3);
         const ratio = round(p95Ms(beside) / p95Ms(alone));
         bar(name, `requests of ${inputs} texts that a tenant keeps`, kept, kept >= 0.95);

@@ -11,7 +11,6 @@ import {
   type MadeForecast,
   riseThresholdQps,
 } from "#forecast/accuracy/decide-forecast-outcome.ts";
-import { explainForecastOutcome } from "#forecast/accuracy/explain-forecast-outcome.ts";
 import { StoredAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import { withLiveAccuracy } from "#forecast/accuracy/scored-forecaster.ts";
 import { countRises, type ScoredForecast, summarizeAccuracy } from "#forecast/accuracy/summarize-accuracy.ts";
@@ -113,13 +112,6 @@ describe("decideForecastOutcome", () => {
     const outcome = decideForecastOutcome(forecast, actual);
     if (expected === null) expect(outcome).toBeNull();
     else expect(outcome).toMatchObject(expected);
-  });
-
-  test("its sentence has the rise and the figures", () => {
-    const outcome = decideForecastOutcome(made([100, 130, 140]), [100, 130, 140]);
-    expect(outcome === null ? null : explainForecastOutcome(outcome, 100)).toBe(
-      "hit: peak 140.00 forecast, 140.00 actual; from 100.00, a rise begins at 125.00 texts/s",
-    );
   });
 
   test("noise is no rise: three standard deviations of the count at low rates, a quarter at high ones", () => {

@@ -5,14 +5,13 @@ import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
 import { selfCommand } from "#platform/process/self-command.ts";
 import { minuteMs } from "#platform/time.ts";
 import { Balancer } from "#tools/demo/traffic/balancer.ts";
-import { type SendOptions, sendEmbedding } from "#tools/demo/traffic/send-embedding.ts";
+import { type SendOptions, type SendResult, sendEmbedding } from "#tools/demo/traffic/send-embedding.ts";
 import type { ChildProcess } from "./child-process.ts";
 import { createControllerClient } from "./controller-client.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
 import { agentConfig, controllerConfig, type FleetSettings, probeConfig } from "./fleet-config.ts";
 import type { FleetProcesses } from "./fleet-processes.ts";
 import { answersOk } from "./http-json.ts";
-import { measureQps } from "./measure-machine.ts";
 
 /** Time limit of a start: unpacking libraries and loading four models takes seconds, longer on a slow disk. */
 const readyTimeoutMs = minuteMs;
@@ -37,6 +36,32 @@ async function writeConfig(directory: string, name: string, config: unknown): Pr
   const path = join(directory, `${name}.json`);
   await writeFile(path, `${JSON.stringify(config, null, 2)}\n`);
   return path;
+}
+
+const probeClients = 4;
+const warmUpMs = 500;
+
+/**
+ * Measures how many requests a second an agent answers to a few clients that each send the next request when they have the answer.
+ * @param durationMs real milliseconds, after a short warm-up
+ * @throws Error when a request fails
+ */
+async function measureQps(send: () => Promise<SendResult>, durationMs: number): Promise<number> {
+  const startedMs = performance.now();
+  const countFromMs = startedMs + warmUpMs;
+  const endMs = countFromMs + durationMs;
+  let answered = 0;
+  const client = async () => {
+    for (;;) {
+      const result = await send();
+      if (!result.ok) throw new Error(`an agent alone does not answer: ${result.failure}`);
+      const nowMs = performance.now();
+      if (nowMs >= endMs) return;
+      if (nowMs >= countFromMs) answered += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: probeClients }, client));
+  return answered / (durationMs / 1000);
 }
 
 /**

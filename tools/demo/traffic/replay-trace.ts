@@ -5,9 +5,9 @@ import type { DemoBoard } from "#tools/demo/fleet/demo-fleet.ts";
 import type { FleetProcesses } from "#tools/demo/fleet/fleet-processes.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
 import { FleetFollower } from "#tools/demo/view/follow-fleet.ts";
-import { followTraining, type TrainingFollower } from "#tools/demo/view/follow-training.ts";
+import { followTraining } from "#tools/demo/view/follow-training.ts";
 import { renderProgress, renderView } from "#tools/demo/view/render-view.ts";
-import type { DemoSnapshot, TrafficCounts } from "#tools/demo/view/snapshot.ts";
+import type { DemoSnapshot } from "#tools/demo/view/snapshot.ts";
 import type { Progress } from "#tools/demo/view/terminal.ts";
 import { Balancer } from "./balancer.ts";
 import { LoadGenerator } from "./load-generator.ts";
@@ -44,26 +44,16 @@ export interface ReplaySurroundings {
   readonly stopped: Promise<void>;
 }
 
-/** Results of the replay, as counted by the demo and recorded by the controller. */
-interface ReplayResult {
-  readonly fromMs: number;
-  readonly toMs: number;
-  /** Real seconds from the first request to the last answer. */
-  readonly durationS: number;
-  readonly traffic: TrafficCounts;
-  readonly fleet: FleetFollower;
-  readonly training: TrainingFollower;
-}
-
 /**
  * Sends the trace's traffic until its end (or for ever, or until stopped) and shows the state of the fleet.
+ * @returns what the demo counted and the controller recorded; `durationS` in real seconds from the first request to the last answer
  * @throws FleetFailure when a process of the fleet ends by itself
  */
 export async function replayTrace(
   processes: FleetProcesses,
   plan: ReplayPlan,
   { progress, live, stopped }: ReplaySurroundings,
-): Promise<ReplayResult> {
+) {
   const { clock, scale } = plan;
   const untilMs = plan.forever ? Number.POSITIVE_INFINITY : plan.toMs;
   const fromMs = Math.ceil(clock.nowMs() / minuteMs) * minuteMs;
