@@ -29,6 +29,15 @@ async function generalHelp(): Promise<string> {
   return `Usage: thormesh COMMAND [options]\n\nCommands:\n${lines.join("\n")}\n\nthormesh COMMAND --help shows a command's options.`;
 }
 
+/** @throws UsageError for the variable with which the certificates of servers would not be checked. */
+function refuseUncheckedCertificates(environment: Readonly<Record<string, string | undefined>>): void {
+  if (environment["NODE_TLS_REJECT_UNAUTHORIZED"] !== "0") return;
+  throw new UsageError(
+    "NODE_TLS_REJECT_UNAUTHORIZED: expected it not to be set, got 0, with which any server's certificate is accepted; " +
+      "NODE_EXTRA_CA_CERTS names the certificate of your own authority",
+  );
+}
+
 /** Runs a command line (without the program's name) and resolves with the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
@@ -49,6 +58,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       return 0;
     }
     refuseForeignArguments(command, values, positionals);
+    refuseUncheckedCertificates(process.env);
     return await command.run(values, positionals);
   } catch (error) {
     console.error(`thormesh ${name}: ${describeError(error)}`);

@@ -124,3 +124,24 @@ describe("standard output", () => {
     expect(await child.exited).toBe(0);
   });
 });
+
+describe("a variable with which certificates are not checked", () => {
+  const name = "NODE_TLS_REJECT_UNAUTHORIZED";
+  const before = process.env[name];
+  afterEach(() => {
+    if (before === undefined) delete process.env[name];
+    else process.env[name] = before;
+  });
+
+  test("is refused before a command runs", async () => {
+    process.env[name] = "0";
+    const { code, said } = await run("version");
+    expect(code).toBe(2);
+    expect(said).toContain(`${name}: expected it not to be set, got 0`);
+  });
+
+  test.each(["1", ""])("%p changes nothing", async (value) => {
+    process.env[name] = value;
+    expect((await run("version")).code).toBe(0);
+  });
+});
