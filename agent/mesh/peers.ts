@@ -4,14 +4,12 @@ import type { Presence } from "#protocol/messages.ts";
 
 export type Peers = ReturnType<typeof createPeers>;
 
-export interface PeerLimits {
+export const peerLimits = {
   /** Limit of online agents; beyond it the one silent for longest is dropped. */
-  readonly maxPeers: number;
+  maxPeers: 10_000,
   /** Time after a connection in which a peer must be confirmed. */
-  readonly confirmWithinMs: number;
-}
-
-export const peerLimits: PeerLimits = { maxPeers: 10_000, confirmWithinMs: 30_000 };
+  confirmWithinMs: 30_000,
+};
 
 /** Returns the host of an address; null where it has none. */
 export function hostOf(url: string): string | null {
@@ -27,7 +25,7 @@ export function createPeers(parts: {
   readonly ownAgentId: string;
   readonly brokerUrl: string;
   readonly realNowMs?: () => number;
-  readonly limits?: PeerLimits;
+  readonly limits?: typeof peerLimits;
 }) {
   const { ownAgentId, realNowMs = Date.now, limits = peerLimits } = parts;
   const onOneMachine = isLoopback(hostOf(parts.brokerUrl) ?? "");

@@ -6,49 +6,24 @@ import type { SloConfig } from "#agent/slo-config.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
 import type { MinutePower, MinuteTraffic, PowerModeProfile } from "#protocol/messages.ts";
-import { type BoardFigures, createBoardFigures, type FiguresOrigin, type Memory } from "./calibration/board-figures.ts";
+import { type BoardFigures, createBoardFigures, type Memory } from "./calibration/board-figures.ts";
 import { createDevice } from "./device/create-device.ts";
 import type { Device, PowerSample } from "./device/device.ts";
-import { type AttributedEnergy, energyByModel } from "./energy/attribute-energy.ts";
-import { createEnergyAccount, type EnergyPerRequest } from "./energy/energy-account.ts";
-import { createEnergyMeter, type EnergyByKind, type EnergyMeter } from "./energy/energy-meter.ts";
+import { energyByModel } from "./energy/attribute-energy.ts";
+import { createEnergyAccount } from "./energy/energy-account.ts";
+import { createEnergyMeter, type EnergyMeter } from "./energy/energy-meter.ts";
 import { createIdleDraw } from "./energy/idle-draw.ts";
 import { MinuteLessons } from "./minute-lessons.ts";
-import type { ExplainedPowerMode } from "./mode/explain-power-mode.ts";
 import { createForecastHeadroom } from "./mode/forecast-headroom.ts";
 import { createModeWatch, type ModeWatch } from "./mode/mode-watch.ts";
 import { createServiceTime } from "./mode/service-time.ts";
 import { createSloBudget, type SloBudget } from "./mode/slo-budget.ts";
 import type { PowerConfig } from "./power-config.ts";
-import { createPowerFaults, type PowerFault, type PowerFaults } from "./power-faults.ts";
-import { type CurrentMode, type PowerCircumstances, type PowerFailure, PowerGovernor } from "./power-governor.ts";
+import { createPowerFaults, type PowerFaults } from "./power-faults.ts";
+import { type CurrentMode, type PowerCircumstances, PowerGovernor } from "./power-governor.ts";
 import { registerPowerMetrics } from "./power-metrics.ts";
 
-export interface PowerStatus {
-  readonly board: Device["kind"];
-  readonly name: string;
-  readonly release: string | null;
-  readonly mode: string | null;
-  readonly modes: readonly PowerModeProfile[];
-  readonly figures: FiguresOrigin;
-  readonly lastDecision: ExplainedPowerMode | null;
-  readonly lastFailure: PowerFailure | null;
-  readonly faults: readonly PowerFault[];
-  /** Reason to leave the board alone at the moment; null without one. */
-  readonly leftAlone: string | null;
-  readonly switches: number;
-  readonly failedStepDowns: PowerGovernor["failedStepDowns"];
-  readonly sample: PowerSample | null;
-  /** Share of coming peaks that a mode must carry at present, moved by the budget of missed minutes. */
-  readonly upperQuantile: number;
-  readonly energy: EnergyByKind & {
-    readonly gapMs: number;
-    readonly recent: EnergyPerRequest;
-    /** Active energy of closed minutes by model and tenant. */
-    readonly attributed: readonly AttributedEnergy[];
-    readonly unattributedJ: number;
-  };
-}
+export type PowerStatus = ReturnType<Power["status"]>;
 
 export interface PowerParts {
   readonly config: PowerConfig;
@@ -238,7 +213,7 @@ export class Power {
     return { desired, reported, reason: failure.reason.slice(0, maxReasonLength) };
   }
 
-  status(): PowerStatus {
+  status() {
     const { device, governor } = this.#running;
     return {
       board: device.kind,
@@ -250,15 +225,18 @@ export class Power {
       lastDecision: governor.lastDecision,
       lastFailure: governor.lastFailure,
       faults: this.#faults.list(),
+      /** Reason to leave the board alone at the moment; null without one. */
       leftAlone: this.#leftAlone,
       switches: governor.switches,
       failedStepDowns: governor.failedStepDowns,
       sample: this.#freshReading(),
+      /** Share of coming peaks that a mode must carry at present, moved by the budget of missed minutes. */
       upperQuantile: this.#budget.quantile(),
       energy: {
         ...this.#meter.totals(),
         gapMs: this.#meter.gapMs(),
         recent: this.#account.recent(),
+        /** Active energy of closed minutes by model and tenant. */
         attributed: this.#account.attributed(),
         unattributedJ: this.#account.unattributedJ(),
       },

@@ -64,12 +64,6 @@ export interface ServingOptions {
   readonly extraRoutes?: readonly AnyElysia[];
 }
 
-export interface LoadedModel {
-  readonly id: string;
-  readonly dimension: number;
-  readonly revision: string;
-}
-
 /** A start waits no longer for a model that does not load. */
 const startWaitMs = 15_000;
 
@@ -208,14 +202,12 @@ export class Serving {
     return this.#embedder?.queueDepth() ?? 0;
   }
 
-  loadedModels(): LoadedModel[] {
-    return this.#models()
-      .filter(({ status }) => status === "loaded")
-      .map(({ found: { manifest } }) => ({
-        id: manifest.id,
-        dimension: manifest.dimension,
-        revision: manifest.revision,
-      }));
+  loadedModels() {
+    const loaded = this.#models().filter(({ status }) => status === "loaded");
+    return loaded.map(({ found }) => {
+      const { id, dimension, revision } = found.manifest;
+      return { id, dimension, revision };
+    });
   }
 
   /** Ids of the models' processes. */

@@ -5,7 +5,7 @@ import { explainMistakes } from "#platform/explain-schema-error.ts";
 import type { Logger } from "#platform/log.ts";
 import { isProcessAlive } from "#platform/process/is-process-alive.ts";
 import { record, TimeMs } from "#protocol/bounds.ts";
-import type { PowerModeProfile } from "#protocol/messages.ts";
+import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import { applyCalibration, type Calibration, calibrationFor } from "./board-profile.ts";
 import {
   correctionBounds,
@@ -23,13 +23,7 @@ export interface Memory {
 }
 
 /** Origin of a board's figures, for people and for the fleet. */
-export interface FiguresOrigin {
-  /** calibrated: measured on this board; board: stated by the board or its simulation, which may state none. */
-  readonly kind: "calibrated" | "board";
-  readonly model: string | null;
-  readonly texts: string | null;
-  readonly targetP95Ms: number | null;
-  readonly calibratedAtMs: number | null;
+export interface FiguresOrigin extends NonNullable<Birth["board"]["figures"]> {
   /** Factors learnt in service, by the mode's name. */
   readonly corrections: Readonly<Record<string, ModeCorrection>>;
 }

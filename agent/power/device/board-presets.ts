@@ -1,18 +1,10 @@
+import type { KnownMode } from "#agent/power/energy/mode-energy.ts";
 import { minuteMs } from "#platform/time.ts";
-
-export interface SimulatedMode {
-  readonly id: number;
-  readonly name: string;
-  /** Capacity in this mode, texts a second. */
-  readonly capacityQps: number;
-  readonly busyWatts: number;
-  readonly idleWatts: number;
-}
 
 export interface BoardPreset {
   readonly name: string;
   /** The most capable first. */
-  readonly modes: readonly SimulatedMode[];
+  readonly modes: readonly KnownMode[];
   readonly defaultModeId: number;
   /** Sources of the figures; the rest is assumed. */
   readonly source: string;

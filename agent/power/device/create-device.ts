@@ -46,7 +46,6 @@ const maxNameLength = 128;
 
 /**
  * Opens the board that is configured; `auto` is a Jetson where nvpmodel is found, else a machine without power modes.
- * @param faults receives what does not work
  */
 export async function createDevice(
   config: PowerConfig,

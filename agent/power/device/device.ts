@@ -20,6 +20,7 @@ export interface PowerControl {
 export interface PowerSample {
   readonly atMs: number;
   readonly inputPowerMw: number | null;
+  /** 0..1 */
   readonly gpuUtilization: number | null;
   readonly gpuMemoryUsedMb: number | null;
   readonly ramUsedMb: number | null;

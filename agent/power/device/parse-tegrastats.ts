@@ -1,13 +1,9 @@
+import type { PowerSample } from "./device.ts";
+
 /** Figures of one line of tegrastats; null where it lacks them. */
-export interface TegrastatsLine {
-  readonly inputPowerMw: number | null;
+export interface TegrastatsLine extends Omit<PowerSample, "atMs" | "gpuMemoryUsedMb"> {
   /** Number of power rails in the line; fewer than usual in a line that was cut. */
   readonly rails: number;
-  /** 0..1 */
-  readonly gpuUtilization: number | null;
-  readonly ramUsedMb: number | null;
-  readonly ramTotalMb: number | null;
-  readonly junctionTemperatureC: number | null;
 }
 
 /** Rails of the board's total input, the best first. */

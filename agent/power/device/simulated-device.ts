@@ -1,7 +1,8 @@
+import type { KnownMode } from "#agent/power/energy/mode-energy.ts";
 import type { SimulatedConfig } from "#agent/power/power-config.ts";
 import type { Clock } from "#platform/clock.ts";
 import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
-import { assumedPhysics, type BoardPreset, boardPresets, type SimulatedMode } from "./board-presets.ts";
+import { assumedPhysics, type BoardPreset, boardPresets } from "./board-presets.ts";
 import type { Device, PowerSample } from "./device.ts";
 
 /**
@@ -51,7 +52,7 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
   const highestWatts = Math.max(...preset.modes.map((mode) => mode.busyWatts));
   const modeOf = (id: number) => preset.modes.find((mode) => mode.id === id);
   const pace = createPace(burstTexts);
-  let mode: SimulatedMode = modeOf(preset.defaultModeId) as SimulatedMode;
+  let mode = modeOf(preset.defaultModeId) as KnownMode;
   let temperatureC: number = config.ambientC;
   let sampledAtMs = 0;
   let sampling: PeriodicTask | undefined;

@@ -2,14 +2,6 @@ import type { MinuteTraffic } from "#protocol/messages.ts";
 import { type AttributedEnergy, attributeEnergy } from "./attribute-energy.ts";
 import type { MeasuredEnergy } from "./energy-meter.ts";
 
-/** Energy of the newest minutes by their requests, idle included. */
-export interface EnergyPerRequest {
-  readonly requests: number;
-  readonly energyJ: number;
-  /** Null without requests. */
-  readonly joulesPer1000Requests: number | null;
-}
-
 /** Adds up energy by model and tenant. */
 export type EnergyAccount = ReturnType<typeof createEnergyAccount>;
 
@@ -41,8 +33,8 @@ export function createEnergyAccount() {
     attributed: (): readonly AttributedEnergy[] => [...attributed.values()],
     /** Returns the active energy since the start of minutes without computation; with the attributed it is all active energy. */
     unattributedJ: (): number => unattributedJ,
-    /** Returns the figures of the newest fully measured minutes. */
-    recent(): EnergyPerRequest {
+    /** Returns the energy of the newest fully measured minutes by their requests, idle included; per 1000 null without requests. */
+    recent() {
       const requests = newest.reduce((sum, minute) => sum + minute.requests, 0);
       const energyJ = newest.reduce((sum, minute) => sum + minute.energyJ, 0);
       return { requests, energyJ, joulesPer1000Requests: requests === 0 ? null : (1000 * energyJ) / requests };

@@ -87,7 +87,6 @@ const minTokens = 128;
  * Maximum tokens of a narrow lane's batch: its part of all outstanding work, so that one batch does not take everything and leave the other
  * lanes idle.
  * @param outstandingTokens waiting and being computed
- * @param maxTokens of any batch
  */
 export function decideShare(outstandingTokens: number, narrowLanes: number, maxTokens: number): number {
   const share = Math.ceil(outstandingTokens / (Math.max(1, narrowLanes) * narrowBatches));

@@ -76,8 +76,6 @@ export class EmbeddingQueue {
   #warmUpSpeed: number | null = null;
 
   /**
-   * @param onBatch is called with every batch that is sent
-   * @param options.nowMs a monotonic clock
    * @param options.weightOf a tenant's weight; default: 1 for all
    * @param options.gate is passed before the next batch is chosen, so that a request that comes meanwhile can be in it
    */

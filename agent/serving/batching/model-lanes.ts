@@ -72,7 +72,6 @@ export class ModelLanes<Runner extends LaneRunner> implements Lanes {
   /**
    * @param createNarrow returns a process of one thread, not yet started
    * @param options.plan the present plan: the processor is known once the model is loaded
-   * @param options.nowMs a monotonic clock
    */
   constructor(
     wide: BatchRunner,

@@ -11,25 +11,16 @@ import type { MessageBudget } from "./message-budget.ts";
 import { endWith, OpenCall } from "./open-call.ts";
 import type { MethodRule } from "./service-definition.ts";
 
-export interface CallLimits {
+export const callLimits = {
   /** Maximum time to receive a call's message. */
-  readonly receiveMs: number;
-  /** Maximum time until the client has read the answer. */
-  readonly answerMs: number;
-  /** Maximum size of a call's headers, names and values. */
-  readonly headerBytes: number;
-  /** Maximum open calls of a connection that has shown no key where keys are configured. */
-  readonly unprovenCalls: number;
-  /** Maximum open streams, on one connection and in total. */
-  readonly lastingCallsPerConnection: number;
-  readonly lastingCalls: number;
-}
-
-export const callLimits: CallLimits = {
   receiveMs: receiveLimitMs,
+  /** Maximum time until the client has read the answer. */
   answerMs: minuteMs,
+  /** Maximum size of a call's headers, names and values. */
   headerBytes: 16_384,
+  /** Maximum open calls of a connection that has shown no key where keys are configured. */
   unprovenCalls: 16,
+  /** Maximum open streams, on one connection and in total. */
   lastingCallsPerConnection: 16,
   lastingCalls: 512,
 };
@@ -68,7 +59,7 @@ interface GateParts {
   readonly authenticator: Authenticator;
   readonly connections: Connections;
   readonly budget: MessageBudget;
-  readonly limits: CallLimits;
+  readonly limits: typeof callLimits;
   readonly nowMs: () => number;
 }
 

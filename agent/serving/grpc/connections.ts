@@ -3,28 +3,20 @@ import type { Socket } from "node:net";
 import type { Logger } from "#platform/log.ts";
 import { minuteMs } from "#platform/time.ts";
 
-export interface ConnectionLimits {
-  readonly maxConnections: number;
-  /** With keys configured: maximum number of connections that have not shown one yet, in total and per address. */
-  readonly maxUnproven: number;
-  readonly maxUnprovenPerAddress: number;
-  /** Maximum time until a client has sent its HTTP/2 settings. */
-  readonly handshakeMs: number;
-  /** With keys configured: maximum idle time of a connection that has shown none. */
-  readonly unprovenIdleMs: number;
-  /** With keys configured: calls at once and per second on a connection that has shown none. It is closed when it makes more. */
-  readonly unprovenBurst: number;
-  readonly unprovenPerS: number;
-}
-
-export const connectionLimits: Omit<ConnectionLimits, "maxConnections"> = {
+/** Limits of connections that have shown no key where keys are configured, and of all. */
+export const connectionLimits = {
+  /** Maximum number of connections without a key, in total and per address. */
   maxUnproven: 256,
   maxUnprovenPerAddress: 64,
+  /** Maximum time until a client has sent its HTTP/2 settings, with a key or without. */
   handshakeMs: 10_000,
+  /** Maximum idle time without a key. */
   unprovenIdleMs: 30_000,
+  /** Calls at once and per second without a key. A connection that makes more is closed. */
   unprovenBurst: 64,
   unprovenPerS: 32,
 };
+export type ConnectionLimits = typeof connectionLimits & { readonly maxConnections: number };
 
 export interface Connection {
   readonly address: string;

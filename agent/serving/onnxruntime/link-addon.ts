@@ -23,7 +23,6 @@ function linkTo(target: string, path: string): void {
 /**
  * Makes a directory in which the carried addon finds the operator's ONNX Runtime instead of the carried one. It has links to all of its
  * files: the loader searches for the library beside the addon, and ONNX Runtime for its providers beside the library's name.
- * @param addonPath the carried addon
  * @returns the addon's path in the directory
  * @throws Error when the library is too old for the addon.
  */

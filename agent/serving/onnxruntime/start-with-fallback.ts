@@ -15,7 +15,6 @@ function carriedEngine(engine: WorkerEngine): WorkerEngine {
  * Starts a model's processes with the operator's ONNX Runtime, or with the carried one when that fails: it may be damaged, of a wrong version,
  * or crash its process. The model's process tries it, so that the agent does not crash. When the carried library fails as well, the
  * operator's is not at fault; otherwise the carried one also starts all later processes.
- * @param start starts one process
  */
 export function createFallbackStart(
   engine: WorkerEngine,

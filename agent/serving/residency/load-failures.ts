@@ -1,12 +1,6 @@
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import { minuteMs } from "#platform/time.ts";
 
-export interface LoadFailure {
-  readonly reason: string;
-  /** Seconds for which requests are refused with the reason instead of trying again. */
-  readonly retryAfterS: number;
-}
-
 /** Models that could not be loaded recently, so that not every request for one starts a process that fails again. */
 export type LoadFailures = ReturnType<typeof createLoadFailures>;
 
@@ -15,7 +9,8 @@ const maxHoldMs = 5 * minuteMs;
 
 export function createLoadFailures(nowMs: () => number) {
   const byId = new Map<string, { readonly reason: string; readonly inRow: number; readonly untilMs: number }>();
-  const last = (id: string): LoadFailure | null => {
+  /** `retryAfterS`: seconds for which requests are refused with the reason instead of trying again. */
+  const last = (id: string) => {
     const failure = byId.get(id);
     if (failure === undefined) return null;
     return { reason: failure.reason, retryAfterS: Math.max(1, Math.ceil((failure.untilMs - nowMs()) / 1000)) };
@@ -30,7 +25,7 @@ export function createLoadFailures(nowMs: () => number) {
     },
     forget: (id: string) => void byId.delete(id),
     /** Returns the last failure while it is too early to try again, else null. */
-    holding: (id: string): LoadFailure | null => ((byId.get(id)?.untilMs ?? 0) > nowMs() ? last(id) : null),
+    holding: (id: string) => ((byId.get(id)?.untilMs ?? 0) > nowMs() ? last(id) : null),
     /** Returns the last failure unless the model has been loaded since. */
     last,
   };

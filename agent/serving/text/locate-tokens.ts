@@ -1,9 +1,3 @@
-/** Position of a token in its text, in UTF-16 code units; `stop` is the first one after it. */
-export interface TokenPlace {
-  readonly start: number;
-  readonly stop: number;
-}
-
 /** Prefixes of token names: WordPiece's continuation mark, SentencePiece's and byte-level BPE's space. */
 const markers = /^(##|[▁Ġ]+)/;
 
@@ -50,9 +44,9 @@ const maxGap = 64;
 /**
  * Locates tokens in the text they were made of, one after another. Tokenizers change a text before they split it (case, accents, white space),
  * so each token is searched for after the previous one, ignoring case and accents.
- * @returns a token's position; null for one that is not in the text as it is (an unknown token, part of a character).
+ * @returns a token's position in UTF-16 code units, `stop` being the first one after it; null for one that is not in the text as it is (an unknown token, part of a character).
  */
-export function createTokenLocator(text: string): (token: string) => TokenPlace | null {
+export function createTokenLocator(text: string): (token: string) => { start: number; stop: number } | null {
   const { folded, places } = fold(text);
   const placeOf = (index: number) => (places === null ? index : (places[index] as number));
   let from = 0;

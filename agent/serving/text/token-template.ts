@@ -21,7 +21,6 @@ function hasOneType(definition: unknown): boolean {
 
 /**
  * Reads a tokenizer's template by running its post-processor on placeholders.
- * @param definition the parsed post-processor
  * @throws Error when it puts the second text before the first, or adds a token that is not in the vocabulary.
  */
 export function tokenTemplate(tokenizer: Tokenizer, definition: unknown, texts: 1 | 2): TokenTemplate {

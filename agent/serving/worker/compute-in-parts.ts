@@ -10,7 +10,6 @@ export const isOfBatch = (error: unknown): boolean =>
 /**
  * Computes a batch that failed as a whole in ever smaller parts, so that only the text that the model can't compute is refused and the
  * others, which may be other clients', are not. One such text among n costs log2(n) failed attempts.
- * @param run computes a part
  * @throws ModelProcessLostError when too many processes are lost, which can't be one text's fault; other errors of `run`.
  */
 export async function computeInParts(

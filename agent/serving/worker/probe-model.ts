@@ -5,7 +5,6 @@ import type { ModelProcess } from "./model-process.ts";
  * Has a model that was just loaded compute the tokenizer's highest token: a tokenizer of another model, a manifest with another dimension and
  * damaged weights are found at once, not with the first text that needs them.
  * @param lastId highest id of the tokenizer
- * @returns the process
  * @throws Error naming what doesn't fit, after stopping the process.
  */
 export async function probeModel(

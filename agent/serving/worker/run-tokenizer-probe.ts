@@ -22,7 +22,6 @@ function cpuMs(work: () => void): number {
 /**
  * Runs a regular expression as a tokenizer does, on texts that provoke it. One text of a few thousand characters may take for ever, so the
  * caller watches the time too.
- * @param onAlive called before each text
  * @returns true when it is fast on all of them
  * @throws Error when it is not a regular expression
  */

@@ -4,11 +4,6 @@ import type { FoundModel, ModelManifest } from "#agent/serving/models/model-mani
 import { type CatalogModel, readCatalog } from "#agent/serving/models/pull/catalog.ts";
 import type { Logger } from "#platform/log.ts";
 
-export interface ModelLocations {
-  readonly configured: string | null;
-  readonly pulled: string;
-}
-
 type SharedFields = Pick<
   ModelManifest,
   "id" | "name" | "aliases" | "kind" | "dimension" | "maxTokens" | "pooling" | "params" | "licence"
@@ -51,7 +46,7 @@ function inCatalog(model: CatalogModel): ListedModel {
 
 /** Lists the models on this machine. A directory that can't be read is logged. */
 export async function installedModels(
-  { configured, pulled }: ModelLocations,
+  { configured, pulled }: { readonly configured: string | null; readonly pulled: string },
   choice: OnnxChoice,
   log: Logger,
 ): Promise<readonly FoundModel[]> {

@@ -3,47 +3,20 @@ import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
 import { hashFile } from "#agent/serving/models/pull/hash-file.ts";
 import { embeddedModels } from "#models/embedded-models.ts";
 
-export interface VerifiedFile {
-  readonly path: string;
-  readonly status: "ok" | "changed" | "missing";
-  readonly expected: string;
-  readonly actual: string | null;
-}
-
-export interface VerifiedModel {
-  readonly id: string;
-  readonly origin: string;
-  /** `unknown`: its directory has no manifest with hashes. */
-  readonly status: "ok" | "damaged" | "unknown";
-  readonly files: readonly VerifiedFile[];
-}
-
-/** Computes the hash of each file of a model again. */
-export async function verifyModel({
-  manifest,
-  origin,
-}: Pick<FoundModel, "manifest" | "origin">): Promise<VerifiedModel> {
+/** Computes the hash of each file of a model again. The status is `unknown` when its directory has no manifest with hashes. */
+export async function verifyModel({ manifest, origin }: Pick<FoundModel, "manifest" | "origin">) {
   const { id } = manifest;
-  const pathOf = (file: string): string | undefined =>
-    origin === "embedded" ? embeddedModels[id]?.files[file] : join(origin, file);
-  const files: VerifiedFile[] = [];
-  for (const [path, { sha256: expected }] of Object.entries(manifest.files)) {
-    if (expected === undefined) continue;
+  const pathOf = (file: string) => (origin === "embedded" ? embeddedModels[id]?.files[file] : join(origin, file));
+  const verify = async (path: string, expected: string) => {
     const place = pathOf(path);
-    const actual =
-      place === undefined
-        ? null
-        : await hashFile(place).then(
-            ({ sha256 }) => sha256,
-            () => null,
-          );
-    files.push({
-      path,
-      expected,
-      actual,
-      status: actual === null ? "missing" : actual === expected ? "ok" : "changed",
-    });
-  }
+    const hashes = place === undefined ? null : await hashFile(place).catch(() => null);
+    const actual = hashes?.sha256 ?? null;
+    const status = actual === null ? "missing" : actual === expected ? "ok" : "changed";
+    return { path, expected, actual, status } as const;
+  };
+  const files: Awaited<ReturnType<typeof verify>>[] = [];
+  for (const [path, { sha256 }] of Object.entries(manifest.files))
+    if (sha256 !== undefined) files.push(await verify(path, sha256));
   const status = files.length === 0 ? "unknown" : files.every((file) => file.status === "ok") ? "ok" : "damaged";
-  return { id, origin, status, files };
+  return { id, origin, status, files } as const;
 }

@@ -1,15 +1,8 @@
 import { closeSync } from "node:fs";
 import { openRegularFile } from "#platform/files/read-regular-file.ts";
 
-export interface FileHashes {
-  readonly bytes: number;
-  readonly sha256: string;
-  /** Name of a git object with this content. */
-  readonly gitSha1: string;
-}
-
-/** Hashes a file in pieces, because models may be larger than memory. */
-export async function hashFile(path: string): Promise<FileHashes> {
+/** Hashes a file in pieces, because models may be larger than memory. `gitSha1` is the name of a git object with its content. */
+export async function hashFile(path: string) {
   // Reading a pipe would never end.
   closeSync(openRegularFile(path));
   const file = Bun.file(path);
