@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ForecastConfig } from "#forecast/forecast-config.ts";
 import { ClockSection } from "#platform/clock.ts";
-import { integer, number, orNull } from "#platform/config-fields.ts";
+import { integer, number, orNull, Path } from "#platform/config-fields.ts";
 import { ApiKeyText, HostNames } from "#platform/http/guard/access-config.ts";
 import { logLevels } from "#platform/log.ts";
 import { strictObject } from "#platform/schema-parts.ts";
@@ -17,10 +17,7 @@ const port = (byDefault: number) => integer(byDefault, [0, 65_535], "0: any free
 /** Everything a controller can be told. Every key has a default; `{}` is a valid configuration. */
 export const ControllerConfig = strictObject({
   fleet: Type.Union([Identifier], { default: "default", description: "the fleet this controller decides for" }),
-  stateDir: orNull(
-    Type.String({ minLength: 1, maxLength: 4096 }),
-    "directory of the records; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/controller",
-  ),
+  stateDir: orNull(Path, "directory of the records; null: $STATE_DIRECTORY, else ~/.local/state/thormesh/controller"),
   logLevel: Type.Union(
     logLevels.map((level) => Type.Literal(level)),
     { default: "info", description: "least severe lines that are logged" },
@@ -66,10 +63,7 @@ export const ControllerConfig = strictObject({
         "the controller's user name at the external broker; null: none",
       ),
       password: orNull(Type.String({ minLength: 1, maxLength: 4096 }), "the controller's password there; null: none"),
-      passwordFile: orNull(
-        Type.String({ minLength: 1, maxLength: 4096 }),
-        "a file (0600) with the password; null: none",
-      ),
+      passwordFile: orNull(Path, "a file (0600) with the password; null: none"),
     },
     { default: {}, description: "The fleet's MQTT broker." },
   ),

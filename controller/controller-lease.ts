@@ -6,13 +6,8 @@ import { type PeriodicTask, runPeriodically } from "#platform/periodic.ts";
 import { isProcessAlive } from "#platform/process/is-process-alive.ts";
 import type { SafetyStore } from "./store/store.ts";
 
-export interface LeaseTimes {
-  /** Time without renewal after which another controller may take it. */
-  readonly forMs: number;
-  readonly renewMs: number;
-}
-
-const leaseTimes: LeaseTimes = { forMs: 15_000, renewMs: 3000 };
+/** Time without renewal after which another controller may take the lease, and time between two renewals. */
+const leaseTimes = { forMs: 15_000, renewMs: 3000 };
 
 export type ControllerLease = ReturnType<typeof createControllerLease>;
 
@@ -20,12 +15,7 @@ export type ControllerLease = ReturnType<typeof createControllerLease>;
  * Lease of a store: only the controller that holds it acts. Times are the machine's own.
  * @param onLost is called once when another controller has taken it.
  */
-export function createControllerLease(
-  store: SafetyStore,
-  log: Logger,
-  onLost: () => void,
-  times: LeaseTimes = leaseTimes,
-) {
+export function createControllerLease(store: SafetyStore, log: Logger, onLost: () => void, times = leaseTimes) {
   const host = hostname();
   const holder = `${host}/${process.pid}/${crypto.randomUUID()}`;
   const about = `process ${process.pid} on ${host}`;

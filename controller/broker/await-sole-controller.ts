@@ -5,16 +5,14 @@ import { decodeMessage, encodeMessage } from "#protocol/codec.ts";
 import { ControllerProbe, ControllerState } from "#protocol/messages.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 
-export interface SoleControllerTimes {
+const soleControllerTimes = {
   /** Max time to wait for a connection to the broker. */
-  readonly connectMs: number;
+  connectMs: 3000,
   /** Time within which a running controller answers. */
-  readonly answerMs: number;
+  answerMs: 2000,
   /** Time after which it is asked again, as it may have ended without a message. */
-  readonly askAgainMs: number;
-}
-
-const soleControllerTimes: SoleControllerTimes = { connectMs: 3000, answerMs: 2000, askAgainMs: 10_000 };
+  askAgainMs: 10_000,
+};
 
 /**
  * Waits until no other controller acts for the fleet at an external broker; false when `signal` aborted first. A retained state is not enough:
@@ -26,7 +24,7 @@ export async function awaitSoleController(
   probe: Broker,
   log: Logger,
   signal: AbortSignal,
-  times: SoleControllerTimes = soleControllerTimes,
+  times = soleControllerTimes,
 ): Promise<boolean> {
   let other: string | null = null;
   let nonce = "";

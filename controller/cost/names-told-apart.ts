@@ -1,10 +1,5 @@
-export interface NameLimits {
-  /** Max new names of one agent, so that an agent that makes names up does not use up the names of all. */
-  readonly ofAgent: number;
-  readonly inAll: number;
-}
-
-export const nameLimits: NameLimits = { ofAgent: 2048, inAll: 10_000 };
+/** Max new names of one agent, so that an agent that makes names up does not use up the names of all, and max names in all. */
+export const nameLimits = { ofAgent: 2048, inAll: 10_000 };
 
 /** Name of all the rest together, so that sums stay whole; agents use the same one. */
 export const otherNames = "(other)";
@@ -12,7 +7,7 @@ export const otherNames = "(other)";
 export type NamesToldApart = ReturnType<typeof createNamesToldApart>;
 
 /** Names from agents, of which a report tells a limited number apart. */
-export function createNamesToldApart(limits: NameLimits = nameLimits) {
+export function createNamesToldApart(limits = nameLimits) {
   const known = new Set<string>();
   const broughtUp = new Map<string, number>();
   return {

@@ -1,12 +1,8 @@
 import { type AgentState, ownRoleOf } from "#controller/fleet/agent-state.ts";
+import type { ScalingConfig } from "#controller/scaling/loop/scaling-config.ts";
 import type { AgentRole, Desired } from "#protocol/messages.ts";
 
-export interface ActWatchTimes {
-  /** Time after which an agent that was told to serve and has not reported it is given up. */
-  readonly confirmWithinMs: number;
-  /** Time for which it is then left out, so that it is not chosen again at once. */
-  readonly avoidForMs: number;
-}
+type ActWatchTimes = Pick<ScalingConfig, "confirmWithinMs" | "avoidForMs">;
 
 /** True when the agent's report, presence or newest minute says that it serves. */
 function reportsServing({ presence, reported, recent }: AgentState, ownRole: AgentRole | null): boolean {

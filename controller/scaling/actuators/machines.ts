@@ -6,7 +6,7 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import { nothingDone } from "../../store/decision-record.ts";
 import type { DecisionStore } from "../../store/store.ts";
 import type { CapacityConfig } from "./capacity-config.ts";
-import type { CapacityProvider } from "./capacity-provider.ts";
+import type { CapacityProvider, MachineLook } from "./capacity-provider.ts";
 import { decideMachine, type MachineDecision } from "./decide-machine.ts";
 import { explainMachine, explainUnavailable } from "./explain-machine.ts";
 
@@ -22,8 +22,8 @@ export interface MachinesParts {
 }
 
 interface MachineMemory {
-  asked: { readonly want: "on" | "off"; readonly atMs: number; readonly attempts: number } | null;
-  failedAtMs: number | null;
+  asked: MachineLook["asked"];
+  failedAtMs: MachineLook["failedAtMs"];
 }
 
 /** Machines of those agents that a provider switches: on for agents that are to serve, off for those that rest. */

@@ -1,19 +1,10 @@
 import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
 import { type FleetTarget, mostCapableMode, off } from "./simulate-fleet.ts";
 
-/** Order that turns a count of replicas into units. */
-export interface UnitOrder {
-  /** Capacities in the order in which units are switched on: devices by electricity per request, then cloud units by price. */
-  readonly capacities: readonly number[];
-  target(count: number): FleetTarget;
-  /** Returns the least number of units that carry a rate at the target utilisation. */
-  countFor(qps: number): number;
-}
-
 const isTooSlow = (fleet: BacktestFleet, p95Ms: number) => p95Ms > fleet.slo.p95Ms;
 
-/** Orders all units for policies that only count: devices in their most capable mode first. */
-export function orderUnits(fleet: BacktestFleet): UnitOrder {
+/** Orders all units for policies that only count: devices in their most capable mode by electricity per request, then cloud units by price. */
+export function orderUnits(fleet: BacktestFleet) {
   const devices = fleet.devices.flatMap((make, index) => Array.from({ length: make.count }, () => index));
   const modeOf = fleet.devices.map(mostCapableMode);
   const topOf = (index: number) => {
@@ -36,7 +27,7 @@ export function orderUnits(fleet: BacktestFleet): UnitOrder {
   ];
   return {
     capacities,
-    target(count) {
+    target(count: number): FleetTarget {
       const modes = new Array<number>(devices.length).fill(off);
       for (const place of order.slice(0, count)) modes[place] = modeOf[devices[place] as number] as number;
       const units = fleet.cloud.map(() => 0);
@@ -47,7 +38,8 @@ export function orderUnits(fleet: BacktestFleet): UnitOrder {
       }
       return { modes, units };
     },
-    countFor(qps) {
+    /** Returns the least number of units that carry a rate at the target utilisation. */
+    countFor(qps: number): number {
       let carried = 0;
       let count = 0;
       while (carried < qps - 1e-9 && count < capacities.length) {

@@ -142,14 +142,11 @@ export function simulateMinute(
     addBlock(key, mode.capacityQps * (1 - away / minuteS), mode.p95Ms, usdOfWatts(wattsPerQps), wattsPerQps);
   }
   for (const [index, offer] of fleet.cloud.entries()) {
-    const { units, capacityQps } = passMinute(
-      offer,
-      state.cloud[index] as FleetState["cloud"][number],
-      target.units[index] ?? 0,
-    );
-    unitsOn += units.total;
-    activations += units.ordered;
-    costUsd += (offer.usdPerHour / 60) * units.total;
+    const cloud = state.cloud[index] as FleetState["cloud"][number];
+    const { units, ordered, capacityQps } = passMinute(offer, cloud, target.units[index] ?? 0);
+    unitsOn += units;
+    activations += ordered;
+    costUsd += (offer.usdPerHour / 60) * units;
     if (capacityQps > 0) addBlock(`cloud ${index}`, capacityQps, offer.p95Ms, offer.usdPerRequest * minuteS, 0);
   }
 
@@ -209,5 +206,5 @@ function passMinute(offer: FleetOffer, cloud: FleetState["cloud"][number], wante
   const still = cloud.startingS.map((left) => left - minuteS).filter((left) => left > 0);
   cloud.serving += cloud.startingS.length - still.length;
   cloud.startingS.splice(0, cloud.startingS.length, ...still);
-  return { units: { total: units, ordered }, capacityQps };
+  return { units, ordered, capacityQps };
 }

@@ -17,7 +17,7 @@ import type { ScalingObservation } from "./scaling-observation.ts";
 import type { ScalingPolicy } from "./scaling-policy.ts";
 import { readAgentsTrigger, type ServingAgent } from "./triggers/read-agents-trigger.ts";
 import type { TriggerReading } from "./triggers/trigger-input.ts";
-import { createTriggerPoller } from "./triggers/trigger-poller.ts";
+import { createTriggerPoller, toReading } from "./triggers/trigger-poller.ts";
 
 /** State of the fleet with which the loop asks the policy. */
 export type FleetLook = Pick<
@@ -25,15 +25,7 @@ export type FleetLook = Pick<
   "nowMs" | "currentReplicas" | "liveQps" | "missingData" | "warmUpLeftS" | "frozen"
 > & { readonly readyReplicas: number; readonly serving: readonly ServingAgent[] };
 
-export interface PolicyStatus {
-  readonly path: string;
-  readonly name: string;
-  readonly mode: "act" | "preview";
-  readonly loadedAtMs: number;
-  readonly problem: string | null;
-  readonly readings: readonly TriggerReading[];
-  readonly latest: Explained<ScalingDecision> | null;
-}
+export type PolicyStatus = ReturnType<LivePolicy["status"]>;
 
 const reloadMs = 5000;
 /** Polls in a row that may be missed before an answer is too old. */
@@ -116,7 +108,7 @@ export class LivePolicy {
   }
 
   /** Returns the state of the policy, for the API. */
-  status(): PolicyStatus {
+  status() {
     const { policy, loadedAtMs, problem } = this.#opened();
     const { name, mode } = policy;
     return { path: this.#path, name, mode, loadedAtMs, problem, readings: this.#readings, latest: this.#latest };
@@ -142,11 +134,8 @@ export class LivePolicy {
       if (trigger.kind !== "agents" && trigger.kind !== "queue-depth") {
         return external.filter((reading) => reading.trigger === trigger.name);
       }
-      const said = readAgentsTrigger(trigger, serving);
-      const before = this.#readings.find((reading) => reading.trigger === trigger.name)?.failures ?? 0;
-      return "value" in said
-        ? [{ trigger: trigger.name, value: said.value, failures: 0, reason: null }]
-        : [{ trigger: trigger.name, value: null, failures: before + 1, reason: said.fault }];
+      const failuresBefore = this.#readings.find((reading) => reading.trigger === trigger.name)?.failures ?? 0;
+      return [toReading(trigger.name, readAgentsTrigger(trigger, serving), failuresBefore)];
     });
   }
 }

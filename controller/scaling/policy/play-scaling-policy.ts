@@ -36,14 +36,10 @@ export interface PlayedMinute {
   readonly expectedQps: readonly number[];
 }
 
-export interface PlayedDecision {
-  readonly decision: ScalingDecision;
-  /** Explains the decision in a sentence. */
-  explain(): string;
-}
-
 /** Plays a policy on recorded traffic as a controller would follow it: asked once a minute, in order. */
-export function playScalingPolicy(given: ScalingPolicy): (minute: PlayedMinute) => PlayedDecision {
+export function playScalingPolicy(
+  given: ScalingPolicy,
+): (minute: PlayedMinute) => { readonly decision: ScalingDecision; explain(): string } {
   const { policy } = withoutUnrecorded(given);
   const memory = createPolicyMemory();
   const confidence = policy.prediction?.confidence;

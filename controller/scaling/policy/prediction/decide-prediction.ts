@@ -57,12 +57,8 @@ function confidentPeak(forecast: QuantileForecast | null, policy: PredictionInpu
  * confidence, over the steps at least `leadS` ahead (nothing that starts now is ready sooner). A change within the tolerance is not acted
  * on, one decision adds at most `maxScaleUpFactor`, and there are never fewer than the present load needs.
  */
-export function decidePrediction({
-  policy,
-  currentReplicas,
-  reactiveNeed,
-  forecast,
-}: PredictionInput): PredictionDecision {
+export function decidePrediction(input: PredictionInput): PredictionDecision {
+  const { policy, currentReplicas, reactiveNeed, forecast } = input;
   const { minReplicas, maxReplicas, capacityPerReplicaQps, targetUtilization, tolerance, maxScaleUpFactor } = policy;
   const limitedBy: PredictionLimit[] = [];
   const pass = (before: number, after: number, limit: PredictionLimit) => {

@@ -1,7 +1,7 @@
 import { describeError } from "#platform/errors.ts";
+import { fetchBounded, UnusableAnswerError } from "#platform/fetch/fetch-bounded.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
 import { secondMs } from "#platform/time.ts";
-import { type FetchJsonOptions, fetchJson } from "./fetch-json.ts";
 import type { HttpJsonTrigger, PrometheusTrigger } from "./trigger-source.ts";
 
 /** Value of a source: a finite amount, or why there is none. */
@@ -52,6 +52,53 @@ function numberAtPath(json: unknown, path: string): Reading {
   return isText ? amount(Number(value), path) : { fault: `expected a number at ${path}, got ${show(value)}` };
 }
 
+/** Result of a request: a JSON value, or why there is none. */
+type Fetched = { readonly json: unknown } | { readonly fault: string };
+
+/** Most bytes of an answer: it holds one number. */
+const maxBytes = 1024 * 1024;
+
+const maxErrorText = 200;
+
+/** Returns the error in an answer, as Prometheus writes it for a query it can't read; empty when there is none. */
+async function errorIn(response: Response): Promise<string> {
+  try {
+    const { error } = Object(await response.json());
+    return typeof error === "string" && error !== "" ? `: ${error.slice(0, maxErrorText)}` : "";
+  } catch {
+    return "";
+  }
+}
+
+/** GETs JSON of at most 1 MiB within `timeoutMs` of real time, connecting and reading included. Never rejects. */
+async function fetchJson(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Fetched> {
+  try {
+    const response = await fetchBounded(url, {
+      headers: { accept: "application/json", ...headers },
+      timeoutMs,
+      maxBytes,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (!response.ok) return { fault: `${url.host} answered ${response.status}${await errorIn(response)}` };
+    const body = await response.arrayBuffer();
+    try {
+      return { json: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body)) };
+    } catch {
+      return { fault: `${url.host} did not answer with JSON` };
+    }
+  } catch (error) {
+    if (error instanceof UnusableAnswerError) return { fault: error.message };
+    if ((error as Error).name === "TimeoutError")
+      return { fault: `${url.host} did not answer within ${timeoutMs / 1000} s` };
+    return { fault: `${url.host} can't be asked: ${describeError(error)}` };
+  }
+}
+
 /** Reads an external source. Never rejects. */
 export async function readTrigger(
   trigger: PrometheusTrigger | HttpJsonTrigger,
@@ -69,17 +116,13 @@ export async function readTrigger(
     if (token === undefined) return { fault: `the environment has no ${trigger.bearerTokenEnv}` };
     headers["authorization"] = `Bearer ${token}`;
   }
-  const options: FetchJsonOptions = {
-    headers,
-    timeoutMs: trigger.timeoutS * secondMs,
-    ...(signal === undefined ? {} : { signal }),
-  };
+  const timeoutMs = trigger.timeoutS * secondMs;
   if (trigger.kind === "prometheus") {
     const url = new URL(`${trigger.url.replace(/\/+$/, "")}/api/v1/query`);
     url.searchParams.set("query", trigger.query);
-    const answer = await fetchJson(url, options);
+    const answer = await fetchJson(url, headers, timeoutMs, signal);
     return "fault" in answer ? answer : parsePrometheusAnswer(answer.json, trigger.emptyValue);
   }
-  const answer = await fetchJson(new URL(trigger.url), options);
+  const answer = await fetchJson(new URL(trigger.url), headers, timeoutMs, signal);
   return "fault" in answer ? answer : numberAtPath(answer.json, trigger.path);
 }

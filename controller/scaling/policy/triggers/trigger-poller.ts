@@ -1,4 +1,4 @@
-import { readTrigger } from "./read-trigger.ts";
+import { type Reading, readTrigger } from "./read-trigger.ts";
 import type { TriggerReading } from "./trigger-input.ts";
 import type { HttpJsonTrigger, PrometheusTrigger, Trigger } from "./trigger-source.ts";
 
@@ -9,10 +9,14 @@ const isExternal = (trigger: Trigger): trigger is External =>
 interface Kept {
   readonly asked: string;
   readonly atMs: number;
-  readonly value: number | null;
-  readonly failures: number;
-  readonly reason: string | null;
+  readonly reading: TriggerReading;
 }
+
+/** Reading of a trigger, with its failures in a row. */
+export const toReading = (trigger: string, said: Reading, failuresBefore: number): TriggerReading =>
+  "value" in said
+    ? { trigger, value: said.value, failures: 0, reason: null }
+    : { trigger, value: null, failures: failuresBefore + 1, reason: said.fault };
 
 /** Text that identifies a source: what is asked, not how the answer is used, so that a changed target is no new source. */
 const question = ({ target, activation, metricType, name, ...rest }: External) => JSON.stringify(rest);
@@ -31,14 +35,10 @@ export function createTriggerPoller(environment: Readonly<Record<string, string 
       await Promise.all(
         external.map(async (trigger) => {
           const asked = question(trigger);
-          const reading = await readTrigger(trigger, environment, abort.signal);
+          const said = await readTrigger(trigger, environment, abort.signal);
           const before = kept.get(trigger.name);
-          const failures = before?.asked === asked ? before.failures : 0;
-          const said =
-            "value" in reading
-              ? { value: reading.value, failures: 0, reason: null }
-              : { value: null, failures: failures + 1, reason: reading.fault };
-          kept.set(trigger.name, { asked, atMs: nowMs, ...said });
+          const failures = before?.asked === asked ? before.reading.failures : 0;
+          kept.set(trigger.name, { asked, atMs: nowMs, reading: toReading(trigger.name, said, failures) });
         }),
       );
     },
@@ -49,12 +49,10 @@ export function createTriggerPoller(environment: Readonly<Record<string, string 
         if (last === undefined || last.asked !== question(trigger)) {
           return { trigger: trigger.name, value: null, failures: 0, reason: "has not been asked yet" };
         }
-        const { value, failures, reason, atMs } = last;
-        if (value !== null && Math.abs(nowMs - atMs) > maxAgeMs) {
-          const ageS = Math.round((nowMs - atMs) / 1000);
-          return { trigger: trigger.name, value: null, failures: 1, reason: `its newest answer is ${ageS} s old` };
-        }
-        return { trigger: trigger.name, value, failures, reason };
+        const { reading, atMs } = last;
+        if (reading.value === null || Math.abs(nowMs - atMs) <= maxAgeMs) return reading;
+        const ageS = Math.round((nowMs - atMs) / 1000);
+        return { trigger: trigger.name, value: null, failures: 1, reason: `its newest answer is ${ageS} s old` };
       }),
     /** Aborts requests in progress. */
     stop: () => abort.abort(),

@@ -73,13 +73,14 @@ export function triggerValues(policy: Policy, observation: TriggerObservation): 
   const names = triggers.map(({ name }) => name);
   const parsed = parseFormula(expression, names);
   const used = "fault" in parsed ? names : parsed.names;
-  const silent = used.filter((name) => readings[names.indexOf(name)]?.value === null);
-  const failures = Math.max(0, ...silent.map((name) => readings[names.indexOf(name)]?.failures ?? 0));
+  const readingOf = (name: string) => readings[names.indexOf(name)];
+  const silent = used.filter((name) => readingOf(name)?.value === null);
+  const failures = Math.max(0, ...silent.map((name) => readingOf(name)?.failures ?? 0));
   const result =
     "fault" in parsed
       ? parsed
       : silent.length > 0
-        ? { fault: silent.map((name) => `${name}: ${readings[names.indexOf(name)]?.fault}`).join("; ") }
+        ? { fault: silent.map((name) => `${name}: ${readingOf(name)?.fault}`).join("; ") }
         : parsed.evaluate(Object.fromEntries(names.map((name, index) => [name, readings[index]?.value ?? 0])));
   const said =
     "value" in result

@@ -2,7 +2,9 @@ import type { History, ReplicaInputs, ReplicaPolicy, ScalingRules } from "./repl
 
 export type ReplicaLimit = "minimum" | "maximum" | "stabilisation" | "growth-rate" | "shrink-rate" | "failed-metric";
 
-export type LimitPolicy = Pick<ReplicaPolicy, "minReplicas" | "maxReplicas" | "behavior" | "legacyScaleUpLimit">;
+type LimitInputs = Pick<ReplicaInputs, "currentReplicas" | "history"> & {
+  readonly policy: Pick<ReplicaPolicy, "minReplicas" | "maxReplicas" | "behavior" | "legacyScaleUpLimit">;
+};
 
 const defaultUp: Required<ScalingRules> = {
   stabilizationWindowS: 0,
@@ -19,19 +21,6 @@ const defaultDown: Required<ScalingRules> = {
   policies: [{ type: "percent", value: 100, periodS: 15 }],
 };
 
-/** Completes the rules for both directions: keys that a policy leaves out have HPA's defaults. */
-function completeRules({ behavior }: Pick<ReplicaPolicy, "behavior">): {
-  up: Required<ScalingRules>;
-  down: Required<ScalingRules>;
-} {
-  return { up: { ...defaultUp, ...behavior?.scaleUp }, down: { ...defaultDown, ...behavior?.scaleDown } };
-}
-
-interface StabilisationWindows {
-  readonly upS: number;
-  readonly downS: number;
-}
-
 /**
  * Stabilises a proposal: growth goes no further than the lowest proposal of the up window, shrinking no further than the highest of the
  * down window. Only records strictly younger than the window count.
@@ -40,7 +29,8 @@ function stabilise(
   proposed: number,
   currentReplicas: number,
   recommendations: History["recommendations"],
-  { upS, downS }: StabilisationWindows,
+  upS: number,
+  downS: number,
 ): number {
   let low = proposed;
   let high = proposed;
@@ -94,20 +84,11 @@ function shrinkLimit(
   return Math.min(currentReplicas, selectPolicy === "min" ? Math.max(...limits) : Math.min(...limits));
 }
 
-interface Limited {
-  readonly replicas: number;
-  readonly limitedBy: readonly ReplicaLimit[];
-}
-
 /** Stabilises a proposal, limits the rate of change and clamps; lists the steps that changed something. */
 export function limitProposal(
   proposed: number,
-  {
-    policy,
-    currentReplicas,
-    history,
-  }: Pick<ReplicaInputs, "currentReplicas" | "history"> & { readonly policy: LimitPolicy },
-): Limited {
+  { policy, currentReplicas, history }: LimitInputs,
+): { readonly replicas: number; readonly limitedBy: readonly ReplicaLimit[] } {
   const { minReplicas, maxReplicas, legacyScaleUpLimit } = policy;
   const limitedBy: ReplicaLimit[] = [];
   const pass = (before: number, after: number, limit: ReplicaLimit) => {
@@ -123,13 +104,12 @@ export function limitProposal(
     const cap = Math.trunc(Math.max(legacyScaleUpLimit.factor * currentReplicas, legacyScaleUpLimit.minimum));
     return { replicas: clamp(pass(stable, Math.min(stable, cap), "growth-rate")), limitedBy };
   }
-  const { up, down } = completeRules(policy);
-  const windows = { upS: up.stabilizationWindowS, downS: down.stabilizationWindowS };
-  const stable = pass(
-    proposed,
-    stabilise(proposed, currentReplicas, history.recommendations, windows),
-    "stabilisation",
-  );
+  // Keys that a policy leaves out have HPA's defaults.
+  const up = { ...defaultUp, ...policy.behavior?.scaleUp };
+  const down = { ...defaultDown, ...policy.behavior?.scaleDown };
+  const { recommendations } = history;
+  const [upS, downS] = [up.stabilizationWindowS, down.stabilizationWindowS];
+  const stable = pass(proposed, stabilise(proposed, currentReplicas, recommendations, upS, downS), "stabilisation");
   const bounded =
     stable > currentReplicas
       ? pass(stable, Math.min(stable, growthLimit(currentReplicas, history.changes, up)), "growth-rate")

@@ -1,3 +1,5 @@
+import type { ReplicaPolicy } from "./replica-inputs.ts";
+
 /** Reason why a metric can't propose anything. */
 export type ProposalFault =
   | "not-fetched"
@@ -43,13 +45,11 @@ export type Proposal =
       readonly basis: ProposalBasis;
     };
 
-export interface Tolerances {
-  readonly toleranceUp: number;
-  readonly toleranceDown: number;
-}
-
 /** True within the tolerance, both ends included; NaN (nothing over nothing) is not. */
-export function isWithinTolerance(ratio: number, { toleranceUp, toleranceDown }: Tolerances): boolean {
+export function isWithinTolerance(
+  ratio: number,
+  { toleranceUp, toleranceDown }: Pick<ReplicaPolicy, "toleranceUp" | "toleranceDown">,
+): boolean {
   return 1 - toleranceDown <= ratio && ratio <= 1 + toleranceUp;
 }
 

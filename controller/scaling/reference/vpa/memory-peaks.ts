@@ -1,14 +1,8 @@
 import { scaleAmount } from "./amounts.ts";
 import type { RightSizeInputs } from "./right-size-inputs.ts";
 
-export interface MemoryPeaks {
-  /** True for each event that counted, in order. */
-  readonly accepted: readonly boolean[];
-  readonly peaks: readonly { readonly windowEndS: number; readonly bytes: number }[];
-}
-
-/** Collects one memory peak for each window. A kill counts as more than was used; kills do not compound, since they build on usage alone. */
-export function collectMemoryPeaks(inputs: RightSizeInputs["oom"]): MemoryPeaks {
+/** Collects one memory peak for each window; `accepted`: true for each event that counted, in order. A kill counts as more than was used; kills do not compound, since they build on usage alone. */
+export function collectMemoryPeaks(inputs: RightSizeInputs["oom"]) {
   const { intervalS, bumpRatio, minBumpBytes, events } = inputs;
   const peaks = new Map<number, number>();
   let lastSampleS = Number.NEGATIVE_INFINITY;
