@@ -64,7 +64,6 @@ export function createControllerLease(store: SafetyStore, log: Logger, onLost: (
     },
     /** True while it is held. A process that was suspended for too long has lost it. */
     isHeld: () => !isLost && Date.now() < heldUntilMs,
-    /** Gives it back. */
     async release(): Promise<void> {
       await renewing?.stop();
       heldUntilMs = Number.NEGATIVE_INFINITY;

@@ -11,7 +11,6 @@ import type { Retirement } from "../fleet/retire-agents.ts";
 import type { LivePolicy } from "../scaling/policy/live-policy.ts";
 import type { DecisionStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 
-/** Parts that the API reads from and acts on. */
 export interface ApiParts {
   readonly fleetName: string;
   readonly fleet: Fleet;

@@ -25,18 +25,16 @@ export function controllerHealth(
   const unreadableRows = parts.store.unreadableRows().map(({ table, rows }) => ({ table, rows }));
   const trimmed = parts.housekeeping.recentlyTrimmed(nowMs);
   const damage = parts.damage(nowMs);
+  const cantStore = "minutes can't be stored; they are not acknowledged, so agents will send them again";
+  const full = `ingest.maxAgents: ${noRoom} message(s) were refused because no further agent fits`;
   const problems = [
-    ...(damage === null ? [] : [damage]),
-    ...(storeFault === null
-      ? []
-      : ["minutes can't be stored; they are not acknowledged, so agents will send them again"]),
+    damage,
+    storeFault === null ? null : cantStore,
     ...unreadableRows.map(({ table, rows }) => `${rows} row(s) of table ${table} can't be read and are skipped`),
-    ...(trimmed === 0 ? [] : [`retention.maxBytes: ${trimmed} minute(s) were removed early`]),
-    ...(!isRecent(lastNoRoomMs)
-      ? []
-      : [`ingest.maxAgents: ${noRoom} message(s) were refused because no further agent fits`]),
-    ...(!isRecent(lastConflictMs) ? [] : [`${conflicts} minute(s) arrived under the name of a different one`]),
-  ];
+    trimmed === 0 ? null : `retention.maxBytes: ${trimmed} minute(s) were removed early`,
+    isRecent(lastNoRoomMs) ? full : null,
+    isRecent(lastConflictMs) ? `${conflicts} minute(s) arrived under the name of a different one` : null,
+  ].filter((problem) => problem !== null);
   return {
     status: problems.length === 0 ? "ok" : "degraded",
     version,

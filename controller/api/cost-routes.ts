@@ -27,7 +27,6 @@ function readWindow(text: string, nowMs: number) {
   throw new ServiceError("INVALID_REQUEST", message, { details: { param: "window" } });
 }
 
-/** Routes of the fleet's cost, and of the savings by power modes. */
 export function costRoutes({ store, fleet, prices, powerAssumptions, nowMs }: ApiParts) {
   const births = () => new Map(fleet.agents().map(({ agentId, birth }) => [agentId, birth]));
   const reportOn = async <R>(

@@ -28,7 +28,6 @@ const DecisionQuery = strictObject({
   limit: Type.String({ pattern: "^([1-9][0-9]{0,2}|1000)$", title: "a whole number from 1 to 1000", default: "100" }),
 });
 
-/** Routes of the decisions, and of the operators' overrides. */
 export function decisionRoutes({ store, overrides }: ApiParts) {
   return new Elysia()
     .get(

@@ -22,7 +22,10 @@ export function forecastPeakQps(loop: DecisionLoop): number | null {
   return forecast === null ? null : medianPeakQps(forecast);
 }
 
-/** Routes of the fleet as a whole and of each agent. */
+const shown = ({ atMs, decision: { kind, rule, reason } }: NonNullable<ReturnType<DecisionLoop["latest"]>>) => ({
+  ...{ atMs, kind, rule, reason },
+});
+
 export function fleetRoutes(parts: ApiParts) {
   const { fleet, desired, loop, nowMs, staleAfterMs } = parts;
   const viewOf = (agent: Parameters<typeof agentView>[0]) =>
@@ -53,15 +56,7 @@ export function fleetRoutes(parts: ApiParts) {
           ),
           forecast: loop.latestForecast(),
           forecastPeakQps: forecastPeakQps(loop),
-          latestDecision:
-            latest === null
-              ? null
-              : {
-                  atMs: latest.atMs,
-                  kind: latest.decision.kind,
-                  rule: latest.decision.rule,
-                  reason: latest.decision.reason,
-                },
+          latestDecision: latest === null ? null : shown(latest),
           freeze: freeze === null ? null : { reason: freeze.reason, untilMs: freeze.untilMs },
           policy: policy === undefined ? null : { name: policy.name, mode: policy.mode, problem: policy.problem },
         };

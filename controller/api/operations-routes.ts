@@ -5,7 +5,6 @@ import { describeRoute } from "#platform/http/describe-route.ts";
 import { openRoute } from "#platform/http/open-route.ts";
 import { Health } from "./schemas.ts";
 
-/** Routes of health and metrics. */
 export function operationsRoutes(health: () => Health, metrics: Registry) {
   return new Elysia()
     .get("/healthz", health, {

@@ -33,7 +33,6 @@ const PolicyView = Type.Unsafe<PolicyStatus>(
   }),
 );
 
-/** Routes of the fleet's freeze, and of the policy in force. */
 export function safetyRoutes({ freeze, policy }: ApiParts) {
   return new Elysia()
     .get("/api/v1/freeze", () => ({ freeze: freeze.current() }), {

@@ -5,7 +5,6 @@ import type { BrokerCounts } from "./broker-counts.ts";
 const byReason = (counts: ReadonlyMap<string, number>) =>
   [...counts].map(([reason, count]) => [{ reason }, count] as const);
 
-/** Registers the metrics of the embedded broker. */
 export function registerBrokerMetrics(registry: Registry, read: () => BrokerCounts): void {
   const total = (name: string, help: string, value: (counts: BrokerCounts) => number) =>
     registerTotal(registry, `thormesh_broker_${name}_total`, help, () => value(read()));

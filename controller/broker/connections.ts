@@ -70,7 +70,6 @@ export function createConnections(limits: Limits, onDrop: (reason: DropReason, a
     },
     /** Marks a connection as authenticated. */
     admitted: forget,
-    /** Ends all connections. */
     closeAll(): void {
       for (const socket of open) socket.destroy();
     },

@@ -27,7 +27,6 @@ export function createWindowAttribution() {
   let unsplitJ = 0;
   let unattributedJ = 0;
   return {
-    /** Adds a minute's power. */
     add(agentId: string, power: MinutePower, tariffUsdPerKwh: number): void {
       if (power.idleJ === undefined || power.activeJ === undefined) {
         unsplitJ += power.energyJ;

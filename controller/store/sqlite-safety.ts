@@ -31,11 +31,7 @@ export function createSafetyTables(database: Database, quarantine: RowQuarantine
   );
   return {
     async saveFreeze({ reason, sinceMs, untilMs }) {
-      setFreeze.run({
-        reason,
-        sinceMs: Math.round(sinceMs),
-        untilMs: untilMs === null ? null : Math.round(untilMs),
-      });
+      setFreeze.run({ reason, sinceMs: Math.round(sinceMs), untilMs: untilMs === null ? null : Math.round(untilMs) });
     },
     async removeFreeze() {
       database.run(`DELETE FROM freeze`);

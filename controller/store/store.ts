@@ -44,7 +44,6 @@ export interface FleetMinute {
   readonly texts: number;
 }
 
-/** Result of storing a minute. */
 export type StoredMinuteAs =
   | "new"
   /** The same minute is stored already. */

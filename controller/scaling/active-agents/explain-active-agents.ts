@@ -176,7 +176,6 @@ function explainHold({ rule, figures }: Of<"hold">, decidedWith: DecidedWith): s
   }
 }
 
-/** Explains a decision of `decideActiveAgents` in a sentence. */
 export function explainActiveAgents(decision: ActiveAgentsDecision, decidedWith: DecidedWith): string {
   if (decision.kind === "hold") return explainHold(decision, decidedWith);
   if (decision.kind === "scale-out") return explainScaleOut(decision, decidedWith);

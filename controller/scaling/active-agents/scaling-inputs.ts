@@ -134,9 +134,17 @@ interface Basis {
   readonly cloud?: readonly CloudTarget[];
 }
 
+interface Change extends Basis {
+  readonly activate: readonly string[];
+  /** Agents that leave; of a scale-out those that are gone and were replaced, or that an operator put on standby. */
+  readonly standBy: readonly string[];
+  /** Modes of agents that serve from now on or go on serving. */
+  readonly modes?: readonly ModeChange[];
+}
+
 export type ActiveAgentsDecision =
   | (Basis & { readonly kind: "hold"; readonly rule: HoldRule })
-  | (Basis & {
+  | (Change & {
       readonly kind: "scale-out";
       readonly rule:
         | "peak"
@@ -147,28 +155,11 @@ export type ActiveAgentsDecision =
         | "slo-missed"
         | "returned"
         | "plan";
-      readonly activate: readonly string[];
-      /** Agents that are gone and were replaced, or that an operator put on standby. */
-      readonly standBy: readonly string[];
-      /** Modes of agents that serve from now on or go on serving. */
-      readonly modes?: readonly ModeChange[];
       /** Absent where a plan decided. */
       readonly cause?: ScaleOutCause;
     })
-  | (Basis & {
-      readonly kind: "scale-in";
-      readonly rule: "peak" | "override" | "plan";
-      readonly activate: readonly [];
-      readonly standBy: readonly string[];
-      readonly modes?: readonly ModeChange[];
-    })
-  | (Basis & {
-      readonly kind: "change-modes";
-      readonly rule: "plan" | "slo-missed" | "returned";
-      readonly activate: readonly [];
-      readonly standBy: readonly [];
-      readonly modes: readonly ModeChange[];
-    });
+  | (Change & { readonly kind: "scale-in"; readonly rule: "peak" | "override" | "plan" })
+  | (Change & { readonly kind: "change-modes"; readonly rule: "plan" | "slo-missed" | "returned" });
 
 /** A decision that changes something. */
 export type FleetChange = Exclude<ActiveAgentsDecision, { kind: "hold" }>;

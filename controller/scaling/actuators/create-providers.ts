@@ -12,7 +12,6 @@ export interface ProviderContext {
   readonly broker: (agentId: string) => BrokerAccess;
 }
 
-/** Creates the providers that a configuration names. */
 export function createProviders(
   { fleet, scaling }: Pick<ControllerConfig, "fleet" | "scaling">,
   { stateDir, log, broker }: ProviderContext,

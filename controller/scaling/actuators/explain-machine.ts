@@ -2,7 +2,6 @@ import type { MachineDecision } from "./decide-machine.ts";
 
 const secondsToText = (ms: number) => `${Math.round(ms / 1000)} s`;
 
-/** Explains what is done with a machine. */
 export function explainMachine({ rule, askedAgoMs, restsMs }: MachineDecision): string {
   const switchedOn = `its machine was switched on ${secondsToText(askedAgoMs)} ago`;
   return {

@@ -1,3 +1,4 @@
+import { systemClock } from "#platform/clock.ts";
 import { doublingDelayMs } from "#platform/doubling-delay.ts";
 import { describeError } from "#platform/errors.ts";
 import { fetchBounded } from "#platform/fetch/fetch-bounded.ts";
@@ -45,15 +46,6 @@ export function createWebhookCapacity(parts: WebhookCapacityParts): CapacityProv
   const { url, secretEnv, timeoutMs, attempts } = config;
   const abort = new AbortController();
 
-  const pause = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      abort.signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-
   return {
     kind: "webhook",
     agentIds: config.agents,
@@ -85,7 +77,7 @@ export function createWebhookCapacity(parts: WebhookCapacityParts): CapacityProv
         } catch (error) {
           fault = describeError(error);
         }
-        if (attempt < attempts) await pause(waitMs);
+        if (attempt < attempts) await systemClock.sleep(waitMs, abort.signal);
       }
       throw new Error(`${new URL(url).host} did not accept it: ${fault}`);
     },

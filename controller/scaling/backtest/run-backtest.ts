@@ -121,15 +121,9 @@ function meanLeadMinutes(
   for (let minute = 1; minute < minutes.length; minute += 1) {
     const before = (minutes[minute - 1] as MinuteOutcome).capacityQps * targetUtilization;
     if ((minutes[minute] as MinuteOutcome).capacityQps * targetUtilization <= before * (1 + 1e-9)) continue;
-    for (
-      let needed = Math.max(0, minute - reversalMinutes);
-      needed < Math.min(rates.length, minute + maxLeadMinutes);
-      needed += 1
-    ) {
-      if ((rates[needed] as number) <= before) continue;
-      leads.push(needed - minute);
-      break;
-    }
+    const from = Math.max(0, minute - reversalMinutes);
+    const needed = rates.slice(from, minute + maxLeadMinutes).findIndex((qps) => qps > before);
+    if (needed >= 0) leads.push(from + needed - minute);
   }
   return leads.length === 0 ? null : leads.reduce((sum, lead) => sum + lead, 0) / leads.length;
 }

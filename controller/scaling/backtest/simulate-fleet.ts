@@ -3,7 +3,6 @@ import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.t
 export const off = -1;
 const minuteS = 60;
 
-/** A device of the simulated fleet. */
 export interface SimulatedDevice {
   readonly make: number;
   /** Place of its mode among its make's, or {@link off}. */
@@ -27,7 +26,6 @@ export interface FleetState {
   readonly cloud: readonly { serving: number; startingS: number[] }[];
 }
 
-/** Outcome of a minute. */
 export interface MinuteOutcome {
   readonly costUsd: number;
   readonly energyKwh: number;

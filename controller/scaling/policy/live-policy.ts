@@ -107,7 +107,6 @@ export class LivePolicy {
     return this.#latest;
   }
 
-  /** Returns the state of the policy, for the API. */
   status() {
     const { policy, loadedAtMs, problem } = this.#opened();
     const { name, mode } = policy;

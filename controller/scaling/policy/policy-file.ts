@@ -24,32 +24,25 @@ export async function openPolicyFile(path: string, nowMs: () => number, log: Log
     return { text: JSON.stringify(input), policy: parseScalingPolicy(input, path) };
   };
   let { policy, text } = await read();
-  let loadedAtMs = nowMs();
-  let problem: string | null = null;
-  return {
-    get policy() {
-      return policy;
-    },
-    get loadedAtMs() {
-      return loadedAtMs;
-    },
-    get problem() {
-      return problem;
-    },
+  const file = {
+    policy,
+    loadedAtMs: nowMs(),
+    problem: null as string | null,
     async reload() {
       try {
         const next = await read();
-        problem = null;
+        file.problem = null;
         if (next.text === text) return;
         ({ policy, text } = next);
-        loadedAtMs = nowMs();
+        Object.assign(file, { policy, loadedAtMs: nowMs() });
         log.info({ path, policy: policy.name, mode: policy.mode }, "the scaling policy has changed");
       } catch (error) {
         const now = describeError(error);
-        if (now !== problem)
+        if (now !== file.problem)
           log.error({ path, err: now }, "the scaling policy file can't be used: the old policy stays in force");
-        problem = now;
+        file.problem = now;
       }
     },
   };
+  return file;
 }

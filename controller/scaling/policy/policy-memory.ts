@@ -30,7 +30,6 @@ export function createPolicyMemory() {
         },
       };
     },
-    /** Remembers a decision. */
     note(nowMs: number, { wanted, proposals: { triggers } }: ScalingDecision): void {
       if (wanted !== null) proposals.push({ atMs: nowMs, replicas: wanted });
       if (triggers?.active === true) lastActiveMs = nowMs;

@@ -7,7 +7,6 @@ import { checkScalingPolicy, parseScalingPolicy } from "./parse-scaling-policy.t
 import { ScalingObservation } from "./scaling-observation.ts";
 import { ScalingPolicy } from "./scaling-policy.ts";
 
-/** Input of `decideScaling`. */
 export const ScalingInput = strictObject({ policy: ScalingPolicy, ...ScalingObservation.properties });
 export type ScalingInput = Static<typeof ScalingInput>;
 

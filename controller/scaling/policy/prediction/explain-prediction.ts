@@ -22,7 +22,6 @@ function explainGap(
   }[rule];
 }
 
-/** Explains a prediction in a sentence. */
 export function explainPrediction(
   { rule, replicas, need, peak, limitedBy, noRateInS }: PredictionDecision,
   policy: Rules,

@@ -49,7 +49,6 @@ export type QuantileForecast = Static<typeof QuantileForecast>;
 
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 
-/** Input of `decidePrediction`. */
 export const PredictionInput = strictObject({
   policy: strictObject(
     {

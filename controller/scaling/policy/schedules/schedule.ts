@@ -55,7 +55,6 @@ export function checkSchedules(schedules: readonly (Schedule | null)[]): string[
   });
 }
 
-/** Input of `decideSchedules`. */
 export const ScheduleInput = strictObject({
   schedules: Type.Array(Schedule, { maxItems: 1000 }),
   nowMs: Type.Number({ minimum: 0, maximum: 8e15, description: "ms since the epoch" }),

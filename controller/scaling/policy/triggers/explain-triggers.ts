@@ -2,7 +2,6 @@ import { explainReplicas } from "#controller/scaling/reference/hpa/explain-repli
 import type { TriggerDecision, TriggersAsked } from "./decide-triggers.ts";
 import type { TriggerObservation } from "./trigger-input.ts";
 
-/** Explains in a sentence what the triggers ask for. */
 export function explainTriggers(
   decision: TriggerDecision,
   policy: Pick<TriggersAsked, "minReplicas" | "maxReplicas">,

@@ -27,7 +27,6 @@ export const triggerObservation = {
   history: History,
 };
 
-/** Input of `decideTriggers`. */
 export const TriggerInput = strictObject({ policy: TriggerPolicy, ...triggerObservation });
 export type TriggerInput = Static<typeof TriggerInput>;
 export type TriggerObservation = Omit<TriggerInput, "policy">;

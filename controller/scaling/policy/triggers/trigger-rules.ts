@@ -45,10 +45,10 @@ export const triggerRules = {
       {
         failureThreshold: Type.Integer({ default: 3, minimum: 0, description: "more failures in a row than this" }),
         replicas: Type.Integer(count),
-        behavior: Type.Union(
-          literals("static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower").anyOf,
-          { default: "static" },
-        ),
+        behavior: {
+          ...literals("static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"),
+          default: "static",
+        },
       },
       { description: "replicas that a failing trigger asks for" },
     ),

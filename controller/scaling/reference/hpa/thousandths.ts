@@ -7,7 +7,6 @@ export function toThousandths(value: number): bigint {
   return BigInt(Math.ceil(Number(`${digits}e${Number(exponent) + 3}`)));
 }
 
-/** Exact sum of thousandths. */
 export function sum(values: Iterable<bigint>): bigint {
   let total = 0n;
   for (const value of values) total += value;
