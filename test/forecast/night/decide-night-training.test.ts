@@ -3,10 +3,12 @@ import {
   decideNightTraining,
   isWithin,
   type TrainingDecision,
-  type TrainingSituation,
+  TrainingSituation,
 } from "#forecast/night/decide-night-training.ts";
 import { explainNightTraining } from "#forecast/night/explain-night-training.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
 import { hourMs } from "#platform/time.ts";
+import { wrongFields } from "../../fakes/wrong-fields.ts";
 
 const window = "01:00-05:00";
 const night: TrainingSituation = {
@@ -136,4 +138,15 @@ test.each<{ decision: TrainingDecision; says: string }>([
   },
 ])("explains: $says", ({ decision, says }) => {
   expect(explainNightTraining(decision)).toBe(says);
+});
+
+test("a file needs only the minute, the time and the record; a week of it by default", () => {
+  const least = { minuteOfDay: 120, nowMs: 1_000 * hourMs, recordedMinutes: 10_080 };
+  expect(parseConfig(TrainingSituation, least, "x")).toEqual(night);
+  const edges = { minuteOfDay: 0, recordedMinutes: 0, neededMinutes: 0 };
+  expect(wrongFields(TrainingSituation, { ...least, ...edges })).toEqual([]);
+  expect(wrongFields(TrainingSituation, { ...least, minuteOfDay: 1439 })).toEqual([]);
+  expect(wrongFields(TrainingSituation, { ...least, minuteOfDay: 1440, rest: 1 })).toEqual(["minuteOfDay", "rest"]);
+  const below = { minuteOfDay: -1, recordedMinutes: -1, neededMinutes: -1 };
+  expect(wrongFields(TrainingSituation, { ...least, ...below })).toEqual(Object.keys(below));
 });

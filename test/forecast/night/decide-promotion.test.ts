@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
-import { decidePromotion, type PromotionDecision, type PromotionSituation } from "#forecast/night/decide-promotion.ts";
+import { decidePromotion, type PromotionDecision, PromotionSituation } from "#forecast/night/decide-promotion.ts";
 import { explainPromotion } from "#forecast/night/explain-night-training.ts";
+import { parseConfig } from "#platform/files/read-config.ts";
+import { wrongFields } from "../../fakes/wrong-fields.ts";
 
 const error = (wapePercent: number | null, forecasts = 100) => ({ wapePercent, forecasts });
 const against = (candidate: number, incumbent: number | null, forecasts = 100) => ({
@@ -122,4 +124,20 @@ test.each<{ decision: PromotionDecision; says: string }>([
   },
 ])("explains: $says", ({ decision, says }) => {
   expect(explainPromotion(decision)).toBe(says);
+});
+
+test("a file needs only the number of forecasts; nothing is below nothing", () => {
+  expect(parseConfig(PromotionSituation, { candidate: { forecasts: 0 } }, "x")).toEqual({
+    ...{ candidate: { forecasts: 0, wapePercent: null }, incumbent: null, simpleWapePercent: null },
+  });
+  const none = { forecasts: 0, wapePercent: 0 };
+  expect(wrongFields(PromotionSituation, { candidate: none, incumbent: none, simpleWapePercent: 0 })).toEqual([]);
+  const below = { forecasts: -1, wapePercent: -0.5, rest: 1 };
+  expect(wrongFields(PromotionSituation, { candidate: below, simpleWapePercent: -0.5, rest: 1 }).toSorted()).toEqual([
+    "candidate.forecasts",
+    "candidate.rest",
+    "candidate.wapePercent",
+    "rest",
+    "simpleWapePercent",
+  ]);
 });
