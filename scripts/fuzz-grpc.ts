@@ -1,7 +1,4 @@
-/**
- * Fuzzes an agent's gRPC port. Everything that is sent comes from a seed. Every few seconds a client that behaves asks for a vector, and the agent's health and
- * memory are looked at. Usage: scripts/fuzz-grpc [--binary FILE] [--seconds N] [--seed N]
- */
+/** See scripts/fuzz-grpc. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";

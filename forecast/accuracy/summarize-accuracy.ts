@@ -11,20 +11,13 @@ export interface ScoredForecast extends Omit<ForecastOutcome, "riseQps" | "steps
 /** Time within which rises, or alarms, count as one: the reach of a forecast. */
 const sameEventMs = 15 * minuteMs;
 
-export interface RiseCounts {
-  readonly hits: number;
-  readonly misses: number;
-  readonly falseAlarms: number;
-  /** Time from the first warning to the rise, for each hit; in order of time. */
-  readonly leadsMs: readonly number[];
-}
-
 /**
  * Counts rises and alarms, each of which shows in the outcomes of many forecasts. A rise is a hit when any forecast predicted it before it
  * began; alarms within 15 minutes of each other count as one.
  * @param forecasts oldest first.
+ * @returns also the time from the first warning to the rise, for each hit; in order of time.
  */
-export function countRises(forecasts: readonly ScoredForecast[]): RiseCounts {
+export function countRises(forecasts: readonly ScoredForecast[]) {
   const rises: { firstMs: number; leadMs: number | null }[] = [];
   const onsets = forecasts
     .filter((forecast) => forecast.onsetMs !== null)

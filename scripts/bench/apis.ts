@@ -1,8 +1,4 @@
-/**
- * One agent, asked the same over each of its apis by a client in a process of its own: calls/s, latency, and the CPU time that the agent's service
- * process spends on a call. Once with a text that the cache knows (what a api costs) and once with new texts (what is left of that beside
- * inference). Usage: scripts/bench/apis [--binary FILE] [--json]
- */
+/** See scripts/bench/apis. */
 import { parseArgs } from "node:util";
 import { apis, startAskedAgent, textKinds } from "./asked-agent.ts";
 import { printRows } from "./print-rows.ts";

@@ -1,7 +1,4 @@
-/**
- * ONNX Runtime alone, as a model's process loads it: texts a second by the length of the texts and how many are computed together.
- * Prints a table. Usage: bun scripts/bench/batch-sizes.ts [--ms N]
- */
+/** See scripts/bench/batch-sizes. */
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";

@@ -1,8 +1,4 @@
-/**
- * Measures how many requests that the cache answers (OpenAI's shape, one short text, base64) an agent does in a second of processor time,
- * beside two servers in the same run that only read the JSON and answer the same bytes: Bun's own and Elysia with its validation.
- * Usage: scripts/bench/cache-hits [--binary FILE] [--seconds N] [--json]
- */
+/** See scripts/bench/cache-hits. */
 import { parseArgs } from "node:util";
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";

@@ -1,7 +1,4 @@
-/**
- * Measures, on this machine and with the compiled executable: size, start-up to ready, memory, and requests a second of one agent
- * beside ONNX Runtime alone on the same texts in the same run. Usage: scripts/bench/footprint [--binary FILE] [--json]
- */
+/** See scripts/bench/footprint. */
 import { statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";

@@ -1,8 +1,4 @@
-/**
- * CPU time of two idle agents over the same stretch of time: one reads a line of tegrastats a second, asks nvidia-smi each five seconds and
- * nvpmodel each minute (stand-ins for NVIDIA's tools, whose own time is not counted), the other has no board. The difference is what telemetry costs.
- * Usage: scripts/bench/telemetry [--seconds 120] [--binary FILE] [--json]
- */
+/** See scripts/bench/telemetry. */
 import { parseArgs } from "node:util";
 import { eventually } from "../../test/e2e/program.ts";
 import { createFakeBoard } from "../../test/fakes/jetson/board.ts";

@@ -1,8 +1,4 @@
-/**
- * Measures the cost of tracing every request: two agents, one of which sends its traces to a collector in this process, asked in turns over OpenAI's route.
- * For texts that the cache knows and for new ones: calls/s and the service process's CPU time a call, the median of the rounds, and their ratios.
- * Usage: scripts/bench/tracing [--binary FILE] [--rounds N] [--json]
- */
+/** See scripts/bench/tracing. */
 import { parseArgs } from "node:util";
 import { type AskedAgent, type Measured, startAskedAgent, textKinds } from "./asked-agent.ts";
 import { median } from "./median.ts";

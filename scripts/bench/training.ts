@@ -1,10 +1,4 @@
-/**
- * time: a training of 30 days at a minute, to its end or for --epochs; wall-clock and CPU time and the most memory of its process.
- * latency: an agent with 30 days of record that trains, under 50 requests a second of mixed lengths; its 95th percentile while the trainer
- * works beside that while the trainer is stopped (SIGSTOP), in turns. The record is the embedded trace, repeated to 30 days.
- * Usage: scripts/bench/training time|latency [--binary FILE] [--units full|small|tiny] [--epochs N] [--rounds N] [--json]
- */
-
+/** See scripts/bench/training. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -126,8 +120,9 @@ async function measureLatency(directory: string): Promise<void> {
       };
     };
     await load(); // warms up
-    const found = { without: [] as number[], with: [] as number[] };
-    const medians = { without: [] as number[], with: [] as number[] };
+    const none: readonly number[] = [];
+    const p50s = { without: [...none], with: [...none] };
+    const p95s = { without: [...none], with: [...none] };
     let trainerCpuS = 0;
     let errors = 0;
     for (let round = 0; round < rounds; round += 1) {
@@ -137,18 +132,18 @@ async function measureLatency(directory: string): Promise<void> {
         const before = usageOf(pid)?.cpuS ?? 0;
         const measured = await load();
         if (kind === "with") trainerCpuS += (usageOf(pid)?.cpuS ?? 0) - before;
-        found[kind].push(measured.p95);
-        medians[kind].push(measured.p50);
+        p95s[kind].push(measured.p95);
+        p50s[kind].push(measured.p50);
         errors += measured.errors;
       }
     }
     const row = (kind: "without" | "with") => ({
       training: kind,
-      "p50 ms": median(medians[kind]).toFixed(1),
-      "p95 ms": median(found[kind]).toFixed(1),
-      "p95 of each stretch": found[kind].map((value) => value.toFixed(1)).join(" "),
+      "p50 ms": median(p50s[kind]).toFixed(1),
+      "p95 ms": median(p95s[kind]).toFixed(1),
+      "p95 of each stretch": p95s[kind].map((value) => value.toFixed(1)).join(" "),
       "trainer's cores": kind === "with" ? (trainerCpuS / (rounds * stretchS)).toFixed(2) : "0",
-      ratio: kind === "with" ? (median(found.with) / median(found.without)).toFixed(2) : "",
+      ratio: kind === "with" ? (median(p95s.with) / median(p95s.without)).toFixed(2) : "",
       errors: kind === "with" ? errors : "",
     });
     printRows([row("without"), row("with")], values.json);

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { findFreePorts } from "#tools/demo/fleet/free-ports.ts";
 
 export const serverNames = ["thormesh", "transformers.js", "infinity"] as const;
 export type ServerName = (typeof serverNames)[number];
@@ -62,12 +63,6 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-function freePort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  server.stop(true);
-  return server.port;
-}
-
 /** Infinity reads and optimises the model first. */
 const startTimeoutMs = 120_000;
 
@@ -77,7 +72,7 @@ const startTimeoutMs = 120_000;
  * @throws Error with what it wrote when it ends or is not ready in time.
  */
 export async function startServer(name: ServerName, places: ServerPlaces): Promise<RunningServer | undefined> {
-  const port = freePort();
+  const [port = 0] = await findFreePorts(1, Math.random);
   const wanted = commandOf(name, port, places);
   if (wanted === undefined) return undefined;
   const log = join(places.scratchDirectory, `${name}.log`);
