@@ -33,6 +33,8 @@ export interface ChildWorkerOptions {
   readonly onMessage?: (message: unknown) => void;
   /** Closes a connection that is not the message channel, upon which the process ends. */
   readonly disconnect?: () => void;
+  /** Resolves when all that an ended process has sent on such a connection is read: it may tell why it ended. */
+  readonly readToEnd?: () => Promise<void>;
   /** Shortest deadline of an answer; the process is checked some ten times as often. */
   readonly minDeadlineMs: number;
   /** Time for which a signal may stop the process before it is killed. Default: three checks. */
@@ -87,7 +89,8 @@ export class ChildWorker<Question extends OpenQuestion = OpenQuestion> {
       },
       onIdle: (idleMs) => onIdle?.(idleMs),
     });
-    void Promise.all([child.exited, allRead]).then(([code]) => {
+    void Promise.all([child.exited, allRead]).then(async ([code]) => {
+      await options.readToEnd?.();
       const { signalCode } = child;
       if (signalCode === null) this.#lose({ cause: "exit", reason: `ended with ${code}` }, 0);
       else this.#lose({ cause: "signal", reason: `was ended by ${signalCode}` }, 0);

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createDrainRate } from "#agent/serving/batching/drain-rate.ts";
 import type { ModelFileToCheck } from "#agent/serving/models/files/hash-model-files.ts";
 import type { FoundModel } from "#agent/serving/models/model-manifest.ts";
@@ -147,6 +148,7 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
   const listening = await listenOnce();
   let socket: Socket | undefined;
   let isLoaded = false;
+  const closed = Promise.withResolvers<void>();
   const loaded = Promise.withResolvers<Extract<Frame, { kind: "ready" }>>();
   const say = (frame: Frame) => socket?.write(encodeFrame(frame));
   const worker = startChildWorker<Asked>({
@@ -158,6 +160,11 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
     onHang: options.onHang,
     minDeadlineMs: batchTimeoutMs,
     disconnect: () => socket?.destroy(),
+    async readToEnd() {
+      // A connection that was made just before the end is accepted in one of the next turns.
+      for (let turn = 0; turn < 2 && socket === undefined; turn += 1) await nextTurn();
+      if (socket !== undefined) await closed.promise;
+    },
     lostError,
     onIdle(idleMs) {
       if (!isLoaded || idleMs < batchTimeoutMs * idleShare) return;
@@ -192,7 +199,11 @@ export async function startModelProcess(model: FoundModel, options: ModelProcess
       }
     });
     accepted.on("error", () => {}); // "close" follows
-    return accepted.on("close", () => worker.drop("closed its connection", endGraceMs));
+    return accepted.on("close", () => {
+      closed.resolve();
+      // After the reason of a process that has ended already.
+      setImmediate(() => worker.drop("closed its connection", endGraceMs));
+    });
   });
 
   // Killed at once: it has nothing to lose and would go on loading.

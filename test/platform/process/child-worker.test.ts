@@ -272,3 +272,26 @@ test("all lines of a process come before its end is reported", async () => {
   while (errorLines.length === 0) await Bun.sleep(1);
   expect(errorLines).toEqual(["a problem"]);
 });
+
+test("the end of a process is judged when all that it has sent elsewhere is read", async () => {
+  const startEnding = (readToEnd: () => Promise<void>) =>
+    startChildWorker({
+      command: [process.execPath, "-e", "process.exit(1)"],
+      minDeadlineMs: 200,
+      lostError: (reason) => new Error(reason),
+      readToEnd,
+    });
+  const read = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  const telling = startEnding(() => {
+    ended.resolve();
+    return read.promise;
+  });
+  await ended.promise;
+  expect(telling.loss).toBeNull();
+  telling.drop("has no memory");
+  read.resolve();
+  expect(await telling.lost).toEqual({ cause: "dropped", reason: "has no memory" });
+  const silent = startEnding(() => Promise.resolve());
+  expect(await silent.lost).toEqual({ cause: "exit", reason: "ended with 1" });
+});

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { findModel } from "#agent/serving/models/find-model.ts";
+import { encodeFrame } from "#agent/serving/worker/frames.ts";
 import { type ModelProcess, ModelProcessLostError, startModelProcess } from "#agent/serving/worker/model-process.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
@@ -54,6 +55,21 @@ test("killed with a batch in flight, it is lost and says so", async () => {
   process.kill(started.pid, "SIGKILL");
   await expect(inFlight).rejects.toBeInstanceOf(ModelProcessLostError);
   expect(await started.lost).toMatch(/SIGKILL|closed its connection/);
+});
+
+test("one that ends while it loads is lost for the reason that it gave", async () => {
+  const frame = encodeFrame({ kind: "failure", batch: 0, message: "has no memory" });
+  const script = `
+    const path = process.argv[process.argv.indexOf("--socket") + 1];
+    const socket = require("node:net").connect(path);
+    socket.end(Uint8Array.from([${frame}]), () => process.exit(1));`;
+  const command = [process.execPath, "-e", script, "--"];
+  await expect(startModelProcess(found, { ...options, command })).rejects.toThrow("has no memory");
+});
+
+test("one that ends before it connects is lost with its exit code", async () => {
+  const command = [process.execPath, "-e", "process.exit(3)", "--"];
+  await expect(startModelProcess(found, { ...options, command })).rejects.toThrow("ended with 3");
 });
 
 test("a file that is not the manifest's is not loaded", async () => {
