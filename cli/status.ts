@@ -37,7 +37,7 @@ export function statusToText(fleet: FleetView, agents: readonly AgentView[]): st
   if (policy !== null) {
     lines.push(`policy: ${policy.name} (${policy.mode})`);
     if (policy.problem !== null)
-      lines.push(`  the policy file is not valid, the last valid version stays in force: ${policy.problem}`);
+      lines.push(`  the policy file is not in force, an earlier version is: ${policy.problem}`);
   }
   const rows = agents.map((agent) => [
     agent.agentId,

@@ -112,15 +112,16 @@ export function decideActiveAgents(inputs: ScalingInputs, policy: ScalingConfig,
   if (isAllOn && (peakQps > figures.carriedQps || (wantsCapacity && slo.starting.length === 0)))
     return hold("overloaded");
 
-  if (isMissed && active.length <= policy.maxReplicas) return hold("slo-missed");
+  const tooMany = active.length > policy.maxReplicas;
+  if (isMissed && !tooMany) return hold("slo-missed");
 
   // In: only with the whole picture, and only when nothing in the window needed more.
-  const tooMany = active.length > policy.maxReplicas;
   const shrinks = (target: number) => tooMany || (active.length - target) / active.length > policy.tolerance;
   if (need >= active.length) {
     return hold(need > active.length || peakQps > figures.carriedQps ? "within-tolerance" : "sufficient");
   }
   if (!shrinks(need)) return hold("within-tolerance");
+  if ((inputs.heldUntilMs ?? 0) > nowMs && !tooMany) return hold("held-off");
   if (inputs.missingData.length > 0 || forecastPeakQps === null) return hold("missing-data");
   if (inputs.observedSinceMs > windowStartMs || !shrinks(windowNeed)) return hold("stabilising");
   const target = { minCount: windowNeed, wantedQps: windowDemandQps / policy.targetUtilization };

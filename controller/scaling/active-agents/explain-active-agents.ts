@@ -152,6 +152,10 @@ function explainHold({ rule, figures }: Of<"hold">, decidedWith: DecidedWith): s
         starting.length === 0 ? "" : `; ${listToText(starting)} ${starting.length === 1 ? "is" : "are"} about to serve`;
       return `${demand()}; ${state}${more}: none is put on standby meanwhile`;
     }
+    case "held-off": {
+      const left = durationToText(((inputs.heldUntilMs ?? nowMs) - nowMs) / 1000);
+      return `${fewer()}, but the last time that cost users what they are promised: none is put on standby for another ${left}`;
+    }
     case "sufficient":
       return `${demand()}; ${carried}: enough`;
     case "within-tolerance":

@@ -53,6 +53,9 @@ export const ScalingInputs = strictObject({
   }),
   recentPeaks: Type.Array(PeakAt, { default: [], description: "peaks of earlier decisions" }),
   candidates: Type.Array(AgentCandidate),
+  heldUntilMs: Type.Optional(
+    Type.Number({ description: "until then nothing is taken away: it cost users what they are promised lately" }),
+  ),
   slo: Type.Optional({ ...Slo, description: "what users felt in the last seconds; absent: not known" }),
 });
 export type ScalingInputs = ReadonlyStatic<typeof ScalingInputs>;
@@ -82,6 +85,7 @@ export type HoldRule =
   | "capacity"
   | "overloaded"
   | "slo-missed"
+  | "held-off"
   | "plan"
   | "frozen";
 
@@ -126,8 +130,22 @@ export interface ScaleOutCause {
   readonly overloadedAtQps: number | null;
 }
 
+/** Figures of a return to what was before. */
+export interface ReturnFigures {
+  /** What is taken back. */
+  readonly kinds: readonly string[];
+  /** Rate at which the error budget is used, and before the change; 1: as fast as is allowed. */
+  readonly burn: number;
+  readonly burnBefore: number;
+  readonly afterMs: number;
+  /** Time for which nothing is taken away now. */
+  readonly holdOffMs: number;
+}
+
 interface Basis {
   readonly figures: ScalingFigures;
+  /** Absent where nothing was taken back. */
+  readonly returned?: ReturnFigures;
   /** Absent when no plan was followed. */
   readonly plan?: PlanSummary;
   /** Absent where no cloud offer is configured. */

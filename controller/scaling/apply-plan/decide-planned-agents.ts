@@ -50,6 +50,7 @@ export interface PlannedCause {
     | "needed-lately"
     | "missing-data"
     | "slo-missed"
+    | "held-off"
     | "not-watched"
     | "maximum"
     | "cheapest";
@@ -196,7 +197,8 @@ export function decidePlannedAgents(
   const isComplete = inputs.missingData.length === 0;
   const isWatched = inputs.observedSinceMs <= nowMs - config.stabilizationMs;
   const isMissed = inputs.slo !== undefined && inputs.slo.rule !== "kept";
-  if (wantsLess && isComplete && isWatched && !isMissed) {
+  const isHeldOff = (inputs.heldUntilMs ?? 0) > nowMs;
+  if (wantsLess && isComplete && isWatched && !isMissed && !isHeldOff) {
     const minAgents = Math.min(config.minReplicas, active.length);
     const { leaving, lowering, after } = chooseLess(
       active,
@@ -218,6 +220,7 @@ export function decidePlannedAgents(
   }
   if (raised.length > 0) return changeModes("raise-modes", raised);
   if (wantsLess && isMissed) return { kind: "hold", rule: "slo-missed", ...basis("slo-missed") };
+  if (wantsLess && isHeldOff) return { kind: "hold", rule: "held-off", ...basis("held-off") };
   if (wantsLess) {
     return isComplete
       ? { kind: "hold", rule: "stabilising", ...basis("not-watched") }

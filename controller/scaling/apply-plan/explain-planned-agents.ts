@@ -76,6 +76,10 @@ export function explainPlannedAgents(
         return `${now}; less would do, but nothing new is known of ${listToText(inputs.missingData)}.`;
       case "slo-missed":
         return `${now}; less would do by the figures, but users are not given what they are promised.`;
+      case "held-off": {
+        const left = durationToText(((inputs.heldUntilMs ?? nowMs) - nowMs) / 1000);
+        return `${now}; less would do, but the last time that cost users what they are promised: nothing is taken away for another ${left}.`;
+      }
       case "not-watched": {
         const leftS = (inputs.observedSinceMs - (nowMs - config.stabilizationMs)) / 1000;
         return `${now}; less would do, but traffic has to be watched for another ${durationToText(leftS)}.`;

@@ -23,9 +23,9 @@ import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-p
 import { boundsOf, type ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
-import { heldModes, withHeldModes } from "#controller/scaling/slo/hold-modes.ts";
 import type { SloConfig } from "#controller/scaling/slo/slo-config.ts";
-import { type ObservedSlo, SloWatch } from "#controller/scaling/slo/slo-watch.ts";
+import { SloGuard } from "#controller/scaling/slo/slo-guard.ts";
+import type { ObservedSlo } from "#controller/scaling/slo/slo-watch.ts";
 import { nothingDone } from "#controller/store/decision-record.ts";
 import type { DecisionStore } from "#controller/store/store.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
@@ -55,7 +55,7 @@ export interface DecisionLoopParts {
   /** Required for `policy: fleet-plan`. */
   readonly planner?: FleetPlanner;
   /** ScalingPolicy that says how many agents serve; absent: the configuration's own limits. */
-  readonly policy?: Pick<LivePolicy, "observe" | "decide">;
+  readonly policy?: Pick<LivePolicy, "observe" | "decide"> & Partial<Pick<LivePolicy, "loadedAtMs" | "takeBack">>;
   /** Agents whose machines are switched on and off; absent: none are. */
   readonly machines?: Pick<Machines, "unavailability" | "reconcile">;
   /** Returns why an operator wants nothing to change now; null when it may. */
@@ -77,7 +77,7 @@ export class DecisionLoop {
   readonly #parts: DecisionLoopParts;
   readonly #planned: PlannedAgents | null;
   readonly #watch: ActWatch;
-  readonly #sloWatch: SloWatch;
+  readonly #sloGuard: SloGuard;
   readonly #acts: DecisionActsParts;
   readonly #outcomes: ActOutcomes;
   readonly #records: DecisionRecords;
@@ -107,7 +107,11 @@ export class DecisionLoop {
     this.#startedMs = nowMs();
     this.#observedSinceMs = this.#startedMs;
     this.#watch = new ActWatch(config);
-    this.#sloWatch = new SloWatch(parts.slo, config.targetUtilization);
+    const { targetUtilization, plan } = config;
+    this.#sloGuard = new SloGuard({
+      ...{ config: parts.slo, targetUtilization, setsModes: plan.setPowerModes, fleet, desired },
+      policy: parts.policy,
+    });
     const roles = createDocumentCapacity({ fleet, desired, modeHoldMs: config.plan.modeHoldMs, nowMs });
     const budget = createChangeBudget(config, desired, nowMs);
     this.#acts = { roles, budget, desired, ownsModes: this.#planned !== null, enabled, log };
@@ -166,7 +170,7 @@ export class DecisionLoop {
     // Forecasting takes a while: decide on the fleet as it is now.
     const observed = this.#observe();
     const atMs = nowMs();
-    const slo = this.#sloWatch.observe(fleet.agents(), observed.candidates, observed.capacities, atMs);
+    const slo = this.#sloGuard.observe(fleet.agents(), observed, atMs);
     const inputs = this.#inputs(observed, forecastPeakQps, slo, atMs);
     const frozen = this.#parts.frozen?.() ?? null;
     const scaling = this.#askPolicy(inputs, frozen, atMs);
@@ -186,6 +190,7 @@ export class DecisionLoop {
     const shown = this.#shownInputs(decision, inputs, observed, scaling);
     const id = await this.#records.record(decision, shown, outcome, atMs);
     if (id !== null) this.#outcomes.follow(id, outcome, atMs);
+    this.#sloGuard.note(decision, outcome, slo, atMs);
     if ((decision.plan !== undefined || slo.missed !== null) && config.enabled) await renewModes(this.#upkeep);
     await remindLaggards(this.#upkeep);
     if (frozen === null && config.enabled) await machines?.reconcile();
@@ -248,12 +253,7 @@ export class DecisionLoop {
     }
   }
 
-  #inputs(
-    observed: ObservedFleet,
-    forecastPeakQps: number | null,
-    { input: slo }: ObservedSlo,
-    atMs: number,
-  ): ScalingInputs {
+  #inputs(observed: ObservedFleet, forecastPeakQps: number | null, slo: ObservedSlo, atMs: number): ScalingInputs {
     const { config } = this.#parts;
     const sinceMs = atMs - config.stabilizationMs;
     this.#recentPeaks = this.#recentPeaks.filter((peak) => peak.atMs >= sinceMs && peak.atMs <= atMs);
@@ -263,7 +263,7 @@ export class DecisionLoop {
       warmUpEndsMs: this.#startedMs + config.warmUpMs,
       recentPeaks: this.#recentPeaks,
       candidates: this.#planned === null ? candidates : ownDevices(config.cloud, candidates),
-      ...(slo === undefined ? {} : { slo }),
+      ...this.#sloGuard.inputs(slo, atMs),
     };
   }
 
@@ -316,9 +316,7 @@ export class DecisionLoop {
       planned !== null && isAnswer
         ? planned
         : { ...explained, ...(plan === undefined ? {} : { plan }), ...(cloud === undefined ? {} : { cloud }) };
-    const isListening = chosen.rule === "warming-up";
-    const held = isListening || !policy.plan.setPowerModes ? [] : heldModes(slo.response, this.#parts, atMs);
-    const decision = withHeldModes(chosen, held);
+    const decision = frozen === null ? this.#sloGuard.guard(chosen, slo, inputs, maxReplicas, atMs) : chosen;
     if (frozen !== null) {
       const wanted = decision.kind === "hold" ? "" : `; would otherwise: ${decision.reason}`;
       const reason = `frozen by an operator: ${frozen}${wanted}`;
@@ -338,7 +336,7 @@ export class DecisionLoop {
     scaling: Explained<ScalingDecision> | null,
   ): Record<string, unknown> {
     const { candidates, liveQps, forecastPeakQps, missingData } = inputs;
-    const { figures, plan, cloud } = decision;
+    const { figures, plan, cloud, returned } = decision;
     const isChange = decision.kind !== "hold";
     const touched = new Set(isChange ? agentsOf(decision) : []);
     return {
@@ -350,6 +348,7 @@ export class DecisionLoop {
       candidates: candidates
         .toSorted((a, b) => Number(touched.has(b.agentId)) - Number(touched.has(a.agentId)))
         .slice(0, maxCandidatesKept[isChange ? "change" : "hold"]),
+      ...(returned === undefined ? {} : { returned }),
       ...(plan === undefined ? {} : { plan }),
       ...(cloud === undefined ? {} : { cloud }),
       ...(scaling === null ? {} : { scaling }),

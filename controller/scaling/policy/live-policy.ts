@@ -118,6 +118,16 @@ export class LivePolicy {
     return this.#file;
   }
 
+  /** Time at which the policy in force was loaded. */
+  get loadedAtMs(): number {
+    return this.#opened().loadedAtMs;
+  }
+
+  /** Puts the policy before back in force, until the file changes; false when there was none since the start. */
+  takeBack(reason: string): boolean {
+    return this.#opened().takeBack(reason);
+  }
+
   async #poll(): Promise<void> {
     const { triggers, pollingIntervalS } = this.#opened().policy;
     const now = this.#clock.nowMs();

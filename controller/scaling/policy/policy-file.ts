@@ -12,6 +12,8 @@ export interface PolicyFile {
   readonly problem: string | null;
   /** Reads the file again. Never rejects: a file that is wrong or gone leaves the policy as it was. */
   reload(): Promise<void>;
+  /** Puts the policy before back in force, until the file changes; false when there was none since the start. */
+  takeBack(reason: string): boolean;
 }
 
 /**
@@ -24,6 +26,8 @@ export async function openPolicyFile(path: string, nowMs: () => number, log: Log
     return { text: JSON.stringify(input), policy: parseScalingPolicy(input, path) };
   };
   let { policy, text } = await read();
+  let before: ScalingPolicy | null = null;
+  let takenBack: string | null = null;
   const file = {
     policy,
     loadedAtMs: nowMs(),
@@ -31,7 +35,11 @@ export async function openPolicyFile(path: string, nowMs: () => number, log: Log
     async reload() {
       try {
         const next = await read();
-        file.problem = null;
+        if (next.text !== text) {
+          before = file.policy;
+          takenBack = null;
+        }
+        file.problem = takenBack;
         if (next.text === text) return;
         ({ policy, text } = next);
         Object.assign(file, { policy, loadedAtMs: nowMs() });
@@ -42,6 +50,15 @@ export async function openPolicyFile(path: string, nowMs: () => number, log: Log
           log.error({ path, err: now }, "the scaling policy file can't be used: the old policy stays in force");
         file.problem = now;
       }
+    },
+    takeBack(reason: string) {
+      if (before === null) return false;
+      takenBack = `taken back until the file changes: ${reason}`;
+      Object.assign(file, { policy: before, loadedAtMs: nowMs(), problem: takenBack });
+      before = null;
+      const kind = "the scaling policy cost users what they are promised: the one before is in force";
+      log.warn({ path, policy: file.policy.name, reason }, kind);
+      return true;
     },
   };
   return file;

@@ -1,5 +1,6 @@
 import { type AgentState, ownRoleOf } from "#controller/fleet/agent-state.ts";
 import type { AgentCandidate, SloInput } from "#controller/scaling/active-agents/scaling-inputs.ts";
+import { burnRate } from "./burn-rate.ts";
 import { decideSloResponse, noMemory, type SloMemory, type SloResponse } from "./decide-slo-response.ts";
 import { explainSloResponse } from "./explain-slo-response.ts";
 import type { AgentCapacity } from "./observe-capacity.ts";
@@ -12,6 +13,8 @@ export interface ObservedSlo {
   readonly input: SloInput | undefined;
   /** What users were not given, in half a sentence; null: they got what they are promised. */
   readonly missed: string | null;
+  /** Rate at which the error budget is used. */
+  readonly burn: number;
 }
 
 /** Follows what users feel from round to round. */
@@ -43,8 +46,12 @@ export class SloWatch {
     const { response, memory } = decideSloResponse(serving, this.#targetUtilization, this.#memory, nowMs);
     this.#memory = memory;
     const { rule, demandQps, starting } = response;
+    const burn = burnRate(
+      serving.flatMap(({ service }) => service ?? []),
+      this.#config,
+    );
     return {
-      response,
+      ...{ response, burn },
       input: demandQps === null ? undefined : { rule, demandQps, starting },
       missed: rule === "kept" ? null : explainSloResponse(response, capacities),
     };

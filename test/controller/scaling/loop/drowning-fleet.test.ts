@@ -174,3 +174,97 @@ test("an urgent round does with the forecast of this minute, the next minute has
   await fixture.loop.run(true);
   expect(fixture.histories).toHaveLength(3);
 });
+
+describe("what was lost is taken back", () => {
+  let fixture: TwoBoards;
+  const calm = async (rates: Record<string, number>) => {
+    fixture.nextMinute(rates);
+    for (const [agentId, qps] of Object.entries(rates)) fixture.beats(agentId, qps, 0);
+    await fixture.loop.run();
+    for (const agentId of fixture.desired.documents.keys()) fixture.obey(agentId);
+  };
+  const left = () => fixture.desiredRoles().filter((text) => text.includes("standby"));
+
+  test("an agent that left comes back when users lose by it, and does not leave again at once", async () => {
+    fixture = new TwoBoards();
+    fixture.join("b", "active");
+    await fixture.begin({ minReplicas: 1, tolerance: 0, stabilizationMs: 60_000 });
+    fixture.forecastQps = 20;
+    fixture.report({ a: 10, b: 10 });
+    await fixture.loop.run();
+    for (let minute = 0; minute < 3 && left().length === 0; minute += 1) await calm({ a: 10, b: 10 });
+    const [gone = ""] = (await fixture.newest())?.outcome.stoodBy ?? [];
+    const stays = gone === "a" ? "b" : "a";
+    expect(left()).toHaveLength(1);
+    fixture.nowMs += 20_000;
+    fixture.beats(stays, 15, 5);
+    await fixture.loop.run(true);
+    expect(fixture.desired.documents.get(gone)?.role).toBe("active");
+    const decision = await fixture.newest();
+    expect(decision).toMatchObject({ kind: "scale-out", rule: "returned", agents: [gone] });
+    expect(decision?.reason).toContain("since agents were put on standby");
+    expect(decision?.inputs["returned"]).toMatchObject({ kinds: ["scale-in"], burnBefore: 0, holdOffMs: 600_000 });
+    fixture.obey(gone);
+    const rules: (string | undefined)[] = [];
+    for (let minute = 0; minute < 9; minute += 1) {
+      await calm({ a: 5, b: 5 });
+      rules.push((await fixture.newest())?.rule);
+    }
+    expect(rules).toContain("held-off");
+    expect(fixture.desired.documents.get(gone)?.role).toBe("active");
+    for (let minute = 0; minute < 15; minute += 1) await calm({ a: 5, b: 5 });
+    expect((await fixture.kinds()).filter((kind) => kind === "scale-in peak")).toHaveLength(2);
+  });
+
+  test("a policy that costs users is taken back; one that costs nothing stays", async () => {
+    fixture = new TwoBoards();
+    fixture.join("b", "active");
+    const takenBack: string[] = [];
+    let loadedAtMs = 1;
+    const policy = {
+      ...policyOf({ name: "night", minReplicas: 1, maxReplicas: 2, schedules: [] }),
+      get loadedAtMs() {
+        return loadedAtMs;
+      },
+      takeBack(reason: string) {
+        takenBack.push(reason);
+        loadedAtMs += 1;
+        return true;
+      },
+    };
+    await fixture.begin({}, { policy });
+    fixture.report({ a: 10, b: 10 });
+    await fixture.loop.run();
+    loadedAtMs = 100;
+    await calm({ a: 10, b: 10 });
+    expect(takenBack).toEqual([]);
+    fixture.nowMs += 20_000;
+    fixture.beats("a", 15, 5);
+    await fixture.loop.run(true);
+    expect(takenBack).toEqual([expect.stringContaining("users were refused 5 of 20 requests/s")]);
+    expect(await fixture.newest()).toMatchObject({ rule: "returned", inputs: { returned: { kinds: ["policy"] } } });
+    fixture.nowMs += 10_000;
+    fixture.beats("a", 15, 10);
+    await fixture.loop.run(true);
+    expect(takenBack).toHaveLength(1);
+  });
+
+  test("modes that the plan lowered", async () => {
+    fixture = new TwoBoards();
+    fixture.join("b", "active");
+    for (const agentId of ["a", "b"]) fixture.reports(agentId, { powerMode: "MAXN" });
+    await fixture.begin({ policy: "fleet-plan", stabilizationMs: 60_000, minReplicas: 2 });
+    fixture.forecastQps = 20;
+    for (let minute = 0; minute < 4 && fixture.modesLowered().length === 0; minute += 1) await calm({ a: 10, b: 10 });
+    expect(fixture.modesLowered().length).toBeGreaterThan(0);
+    fixture.nowMs += 20_000;
+    fixture.beats("a", 15, 5);
+    await fixture.loop.run(true);
+    expect(await fixture.newest()).toMatchObject({
+      rule: "returned",
+      inputs: { returned: { kinds: ["lower-modes"] } },
+    });
+    const modes = new Set([...fixture.desired.documents.values()].map(({ powerMode }) => powerMode));
+    expect([...modes]).toEqual(["MAXN"]);
+  });
+});

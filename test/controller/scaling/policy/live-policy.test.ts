@@ -59,6 +59,31 @@ describe("the file", () => {
     expect(opening).rejects.toThrow(/minReplicas[\s\S]*speed|speed[\s\S]*minReplicas/);
   });
 
+  test("one that cost users is taken back until the file changes again", async () => {
+    await Bun.write(path, "{minReplicas: 3}");
+    const file = await openPolicyFile(path, () => nowMs, log);
+    const seen = () => `${file.policy.minReplicas} since ${file.loadedAtMs - startMs}: ${file.problem}`;
+    expect(file.takeBack("users wait")).toBe(false);
+    nowMs += 1000;
+    await Bun.write(path, "{minReplicas: 5}");
+    await file.reload();
+    nowMs += 1000;
+    expect(file.takeBack("users wait")).toBe(true);
+    await file.reload();
+    expect(seen()).toBe("3 since 2000: taken back until the file changes: users wait");
+    expect(file.takeBack("users wait still")).toBe(false);
+    await Bun.write(path, "{minReplicas: 50}");
+    await file.reload();
+    expect(seen()).toMatch(/^3 since 2000: .*is not valid/);
+    await Bun.write(path, "{minReplicas: 5}");
+    await file.reload();
+    expect(seen()).toBe("3 since 2000: taken back until the file changes: users wait");
+    nowMs += 1000;
+    await Bun.write(path, "{minReplicas: 6}");
+    await file.reload();
+    expect(seen()).toBe("6 since 3000: null");
+  });
+
   test("is taken up when it changes; while it is wrong or gone the old one goes on", async () => {
     await Bun.write(path, "{minReplicas: 3}");
     const file = await openPolicyFile(path, () => nowMs, log);
