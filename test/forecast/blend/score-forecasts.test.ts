@@ -79,6 +79,13 @@ describe("forecast scores", () => {
     scores.restore([{ ...earlier, name: "m" }, earlier]);
     expect(scores.scores()).toEqual([own, earlier]);
   });
+  test("what was taken over counts in full beside the first comparison, however late it comes", () => {
+    const scores = createForecastScores(minuteMs);
+    scores.restore([{ name: "m", forecasts: 9, absoluteError: 1, lastValueError: 2, actual: 3 }]);
+    scores.add(made(1e9, [4]));
+    scores.settle(2e9, () => 6);
+    expect(scores.scores()).toEqual([{ name: "m", forecasts: 10, absoluteError: 3, lastValueError: 3, actual: 9 }]);
+  });
   test("what never comes due is dropped, the oldest first", () => {
     const scores = createForecastScores(minuteMs);
     for (let minute = 0; minute < 65; minute += 1) scores.add(made(minute * minuteMs, [1]));

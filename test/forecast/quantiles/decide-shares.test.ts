@@ -20,6 +20,11 @@ test.each([
   { name: "a small error in silence", costs: [cost("a", 0.5, 0), cost("b", 0, 0)], expected: { b: 1 } },
   { name: "silence counts as the yardstick", costs: [cost("a", 0, 0), cost("b", 100)], expected: { a: 0.5, b: 0.5 } },
   { name: "silence", costs: [cost("a", 0, 0), cost("b", 0, 0)], expected: { a: 0.5, b: 0.5 } },
+  {
+    name: "no error at all against a little",
+    costs: [cost("a", 0), cost("b", 0), cost("c", 9)],
+    expected: { a: 0.5, b: 0.5 },
+  },
   { name: "an error in silence", costs: [cost("a", 1, 0), cost("b", 0, 0)], expected: { b: 1 } },
   { name: "without error", costs: [cost("a", 0), cost("b", 1)], expected: { a: 1 } },
   { name: "no number", costs: [cost("a", Number.NaN), cost("b", 90)], expected: { b: 1 } },

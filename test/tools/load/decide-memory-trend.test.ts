@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { decideMemoryTrend } from "#tools/load/decide-memory-trend.ts";
 import { explainMemoryTrend } from "#tools/load/explain-memory-trend.ts";
 
@@ -36,4 +36,39 @@ test("the verdict names its figures", () => {
   expect(short).toEqual({ kind: "unknown", rule: "few-samples", samples: 9, needed: 10 });
   expect(explainMemoryTrend(short)).toBe("only 9 memory samples of the required 10");
   expect(explainMemoryTrend(decideMemoryTrend(over(60, () => 0)))).toBe("the memory samples have gaps");
+});
+
+describe("the compared stretches", () => {
+  /** Ten samples, one a second after 100 s: settling ends at 40 % of the run. */
+  const at = (values: readonly [seconds: number, bytes: number][]) =>
+    values.map(([seconds, rssBytes]) => ({ elapsedMs: 1_000 * seconds, rssBytes }));
+  const middle = [50.1, 60, 70, 80, 85, 89.9].map((second): [number, number] => [second, 5_000]);
+
+  test("are the tenth after settling and the last one, their ends included; ten samples are enough", () => {
+    const samples = at([[0, 9_000], [39.9, 9_000], [40, 10], [50, 10], ...middle, [90, 11], [100, 11]]);
+    expect(decideMemoryTrend(samples)).toEqual({ kind: "flat", earlyBytes: 10, lateBytes: 11, settledMs: 40_000 });
+    expect(decideMemoryTrend(at([[40, 10], [45, 10], ...middle, [95, 11], [100, 11]]))).toMatchObject({
+      lateBytes: 11,
+    });
+  });
+
+  test("have medians, the upper of two", () => {
+    const samples = at([[40, 30], [42, 10], [44, 20], ...middle, [95, 2], [96, 1], [97, 4], [100, 3]]);
+    expect(decideMemoryTrend(samples)).toMatchObject({ earlyBytes: 20, lateBytes: 3 });
+  });
+
+  test.each([
+    ["no sample in the first", at([...middle, [51, 1], [52, 1], [95, 1], [100, 1]])],
+    ["nothing in the first", at([[45, 0], ...middle, [55, 1], [95, 1], [100, 1]])],
+    ["nothing in the last", at([[45, 1], ...middle, [55, 1], [95, 0], [100, 0]])],
+  ])("with %s there is nothing to compare", (_name, samples) => {
+    expect(decideMemoryTrend(samples)).toEqual({ kind: "unknown", rule: "gaps" });
+  });
+
+  test("a single byte counts", () => {
+    expect(decideMemoryTrend(at([[45, 1], ...middle, [55, 1], [95, 1], [100, 1]]))).toMatchObject({ kind: "flat" });
+    expect(decideMemoryTrend(at([[45, 0.5], ...middle, [55, 1], [95, 0.5], [100, 0.5]]))).toMatchObject({
+      kind: "flat",
+    });
+  });
 });

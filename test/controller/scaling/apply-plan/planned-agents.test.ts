@@ -156,6 +156,33 @@ describe("a plan is asked for", () => {
     expect(requests[1]?.cover.qps.map(Math.round)).toEqual([700, 700, 700]);
   });
 
+  test("with rates below one text a second as they are", async () => {
+    const planned = create();
+    planned.observe(history(0), forecast(0.25, 0.25, 0.25));
+    await planned.decide(inputs({ liveQps: 0 }), sufficient, bounds, candidates());
+    expect(requests[0]?.input.demandQps).toEqual([0.25, 0.25, 0.25]);
+  });
+
+  test("with little headroom after a day of forecasts that came true, each compared with its own minute", async () => {
+    const planned = create();
+    const rateAt = (minute: number) => (minute % 2 === 0 ? 100 : 1000);
+    let minute = 0;
+    for (; minute < 1600; minute += 1) {
+      const startMs = nowMs + minute * minuteMs;
+      planned.observe(
+        [{ minuteStartMs: startMs, qps: rateAt(minute) }],
+        forecast(rateAt(minute + 1), rateAt(minute + 2), rateAt(minute + 3)),
+      );
+    }
+    await planned.decide(inputs({ liveQps: 100 }), sufficient, bounds, candidates());
+    const cover = requests[0]?.cover.qps ?? [];
+    expect(cover.map((qps, lead) => qps / rateAt(minute + lead))).toEqual([
+      expect.closeTo(1, 1),
+      expect.closeTo(1, 1),
+      expect.closeTo(1, 1),
+    ]);
+  });
+
   test("with how long each agent has been in its role; long ago where it was so from the start", async () => {
     const planned = create();
     planned.observe(history(200), forecast(300, 300, 300));
@@ -205,6 +232,11 @@ describe("a plan is asked for", () => {
 
     test.each<[string, Partial<ScalingInputs>, object]>([
       ["are given back when the rest carries what was needed", {}, { kind: "scale-in", standBy: ["s"] }],
+      [
+        "as soon as the window was watched to its end",
+        { observedSinceMs: nowMs - 600_000 },
+        { kind: "scale-in", standBy: ["s"] },
+      ],
       ["not while figures are missing", { missingData: ["a"] }, { kind: "hold" }],
       ["not before the window was watched", { observedSinceMs: nowMs - 1 }, { kind: "hold" }],
       ["not where more comes than the devices carry", { liveQps: 561 }, { kind: "hold" }],
@@ -228,6 +260,13 @@ describe("a plan is asked for", () => {
       const { plan } = parseConfig(ScalingConfig, { plan: { p95Ms: 40 } }, "test");
       await decide(create({ plan, cloud: cloudOf({ ...offer, agents: ["s"] }) }));
       expect(requests[0]?.input.slo.p95Ms).toBe(40);
+    });
+
+    test("without a single rate in the forecast, the present one overflows", async () => {
+      const planned = create({ cloud: cloudOf({ ...offer, max: 9 }) });
+      planned.observe(history(200), forecast());
+      const decision = await planned.decide(inputs({ liveQps: 0.8 * 3 * 350 + 50 }), sufficient, bounds, candidates());
+      expect(decision?.cloud).toEqual([{ id: "spot", units: 1, qps: expect.closeTo(50, 9), by: "none" }]);
     });
 
     test("demand beyond all that can be switched on overflows, on record", async () => {

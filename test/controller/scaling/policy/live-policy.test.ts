@@ -200,3 +200,93 @@ describe("asking triggers", () => {
     expect(poller.readings([{ ...triggers[0]!, target: 9 }], nowMs, 1000)[0]).toMatchObject({ value: 4 });
   });
 });
+
+describe("as time passes", () => {
+  let asleep: { readonly untilMs: number; wake(): void }[];
+  /** Sleeps until the test has moved the time. */
+  const steered: Clock = {
+    nowMs: () => nowMs,
+    speed: 1,
+    sleep: (durationMs, signal) =>
+      new Promise((resolve) => {
+        const sleeper = { untilMs: nowMs + durationMs, wake: resolve };
+        asleep.push(sleeper);
+        signal?.addEventListener("abort", () => resolve());
+      }),
+  };
+  const pass = async (ms: number) => {
+    nowMs += ms;
+    const due = asleep.filter(({ untilMs }) => untilMs <= nowMs);
+    asleep = asleep.filter((sleeper) => !due.includes(sleeper));
+    for (const { wake } of due) wake();
+    while (asleep.length < 2) await Bun.sleep(1);
+  };
+  const start = async (policy: object) => {
+    asleep = [];
+    await Bun.write(path, JSON.stringify(policy));
+    live = new LivePolicy(path, steered, log);
+    await live.start();
+    while (asleep.length < 2) await Bun.sleep(1);
+    return live;
+  };
+  const orders = (name: string, query: string) => ({ kind: "prometheus", name, target: 100, url: server.url, query });
+
+  test("its triggers are asked at once and then at the policy's interval, each by itself", async () => {
+    server.respond = (request) => prometheusVector(request.url.includes("one") ? "400" : "900");
+    const policy = await start({
+      ...{ minReplicas: 1, load: false, pollingIntervalS: 3 },
+      triggers: [orders("one", "one"), orders("two", "two")],
+    });
+    expect(server.requests).toHaveLength(2);
+    for (const asked of [2, 2, 4, 4, 4, 6]) {
+      await pass(1000);
+      while (server.requests.length < asked) await Bun.sleep(1);
+      expect(server.requests).toHaveLength(asked);
+    }
+    policy.decide(look());
+    expect(policy.status().readings.map(({ trigger, value }) => [trigger, value])).toEqual([
+      ["one", 400],
+      ["two", 900],
+    ]);
+  });
+
+  test("an answer counts for three intervals and a minute", async () => {
+    server.respond = () => prometheusVector("400");
+    const policy = await start({ minReplicas: 1, load: false, pollingIntervalS: 30, triggers: [orders("one", "one")] });
+    const valueAfter = (ms: number) => {
+      policy.decide(look({ nowMs: startMs + ms }));
+      return policy.status().readings[0]?.value;
+    };
+    expect([valueAfter(150_000), valueAfter(150_001)]).toEqual([400, null]);
+  });
+
+  test("its file is read every five seconds", async () => {
+    const policy = await start({ minReplicas: 1, name: "first" });
+    expect(policy.status()).toMatchObject({ path, name: "first", mode: "act", loadedAtMs: startMs, problem: null });
+    await Bun.write(path, JSON.stringify({ minReplicas: 1, name: "second", mode: "preview" }));
+    await pass(4999);
+    expect(policy.status().name).toBe("first");
+    await pass(1);
+    expect(policy.status()).toMatchObject({ name: "second", mode: "preview", loadedAtMs: startMs + 5000 });
+    expect(policy.decide(look())).toMatchObject({ policy: "second", acts: false });
+    expect(policy.status().latest).toMatchObject({ policy: "second" });
+  });
+
+  test("forecasts are for a policy with a prediction only", async () => {
+    const policy = await start({ minReplicas: 1 });
+    const forecast = { madeAtMs: nowMs, model: "m", reason: "", stepMs: 60_000, qps: [1, 1] };
+    expect(() => policy.observe([{ minuteStartMs: nowMs - 60_000, qps: 1 }], forecast)).not.toThrow();
+    expect(policy.decide(look()).proposals.prediction).toBeNull();
+  });
+
+  test("a policy is as old as its file's last change", async () => {
+    const policy = await start({
+      ...{ minReplicas: 0, load: false, initialCooldownS: 60 },
+      triggers: [{ kind: "queue-depth", name: "queue", target: 10 }],
+    });
+    const serving = [{ agentId: "a", minute: aMinute({ queueDepth: 0 }) }];
+    const ruleAfter = (ms: number) =>
+      policy.decide(look({ nowMs: startMs + ms, serving })).proposals.triggers?.rule as string | undefined;
+    expect([ruleAfter(60_000), ruleAfter(60_001)]).toEqual(["values", "cooled-down"]);
+  });
+});

@@ -79,6 +79,15 @@ describe("without keys", () => {
     ]);
   });
 
+  test("a long host or origin is told and logged by its start", () => {
+    const { ask, lines } = guardWith();
+    const name = `${"a".repeat(60)}.`.repeat(5);
+    expect(ask(`http://${name}com/a`, from(`${name}com`)).message).toEndWith(`, got ${`${name}com`.slice(0, 253)}`);
+    const origin = `https://${name}com`;
+    ask("http://jetson/a", { method: "POST", ...from("jetson", { origin }) });
+    expect(lines.at(-1)).toMatchObject({ origin: origin.slice(0, 253) });
+  });
+
   test.each([
     ["GET", { origin: "https://evil.com" }],
     ["HEAD", { origin: "https://evil.com" }],
