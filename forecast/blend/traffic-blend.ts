@@ -5,6 +5,7 @@ import { createQuantileRegression } from "#forecast/quantiles/quantile-regressio
 import type { RateAt, RateHistory } from "#forecast/simple/rate-model.ts";
 import { createPeakRidge, recentPeak } from "#forecast/simple/recent-peak-models.ts";
 import { createSimpleModels } from "#forecast/simple/simple-models.ts";
+import { createPeakTrees } from "#forecast/trees/peak-trees.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import { type ChampionDecision, decideChampion, type ModelScore, minForecasts } from "./decide-champion.ts";
 import { explainChampion, sharesToText } from "./explain-champion.ts";
@@ -58,6 +59,7 @@ const createRegressions = () => [
   createQuantileRegression({ name: "quantiles", inputs: "all", memoryMs: 14 * dayMs }),
   createQuantileRegression({ name: "hour quantiles", inputs: "core", memoryMs: 14 * dayMs }),
   createQuantileRegression({ name: "new quantiles", inputs: "core", memoryMs: 3 * dayMs }),
+  createPeakTrees("trees"),
 ];
 
 /**

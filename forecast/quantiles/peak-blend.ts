@@ -14,6 +14,7 @@ const assumedFactors = [1.1, 1.4, 1.6];
  */
 const priors: Readonly<Record<string, number>> = {
   quantiles: 8,
+  trees: 8,
   "hour quantiles": 4,
   "new quantiles": 4,
   "lstm quantiles": 4,

@@ -22,6 +22,8 @@ const firstRounds = 60;
 const laterRounds = 30;
 /** Ridge for inputs with a mean of zero and a variance of one; 30, 100 and 300 differ by half a percent of loss. */
 const lambda = 100;
+/** Inputs are of about unit size: one that varies by less is a constant with rounding errors. */
+const minScale = 1e-9;
 /** Maximum weight of a row from a busy hour, in average rows. */
 const maxWeight = 4;
 
@@ -99,7 +101,10 @@ function standardize(inputs: Float64Array, weights: Float64Array, columns: numbe
       squares[column] = (squares[column] as number) + weight * weight * distance * distance;
     }
   }
-  const scales = squares.map((sum) => Math.sqrt(sum / total) || 1);
+  const scales = squares.map((sum) => {
+    const scale = Math.sqrt(sum / total);
+    return scale > minScale ? scale : 1;
+  });
   for (let index = 0; index < inputs.length; index += 1) {
     inputs[index] = (inputs[index] as number) / (scales[index % columns] as number);
   }
