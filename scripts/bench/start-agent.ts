@@ -38,9 +38,11 @@ export async function startAgent(
     directory.remove();
   };
   try {
-    const { url, grpc } = JSON.parse(await agent.untilLogged('"msg":"agent started"'));
+    const { url } = JSON.parse(await agent.untilLogged('"msg":"serving"'));
     while ((await fetch(`${url}/readyz`)).status !== 200) await Bun.sleep(1);
-    return { url, grpc, pid: agent.child.pid, readyMs: performance.now() - startedMs, stop };
+    const readyMs = performance.now() - startedMs;
+    const { grpc } = JSON.parse(await agent.untilLogged('"msg":"agent started"'));
+    return { url, grpc, pid: agent.child.pid, readyMs, stop };
   } catch (error) {
     await stop();
     throw error;
