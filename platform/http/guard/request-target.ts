@@ -12,24 +12,6 @@ const pathOnly = /^(\/[^?#]*)(?:\?[^#]*)?$/;
 /** Pattern of one host with an optional port. Bun uses the first of several Host headers, and drops a host that it can't parse from the URL. */
 const hostHeader = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
 
-/** Cache of Host headers: nearly all requests have one of a few. */
-const knownHosts = new Map<string, { readonly start: string; readonly host: string }>();
-const maxKnownHosts = 64;
-
-/** Fast path for URLs of a known Host header and a path; undefined for any other, which is parsed with more care. */
-function readKnown(url: string, header: string): RequestTarget | undefined {
-  const known = knownHosts.get(header);
-  if (known === undefined || !url.startsWith(known.start) || url.includes("#")) return undefined;
-  const pathStart = known.start.length - 1;
-  const queryStart = url.indexOf("?", pathStart);
-  return { kind: "absolute", host: known.host, path: url.slice(pathStart, queryStart === -1 ? undefined : queryStart) };
-}
-
-function remember(header: string, host: string): void {
-  if (knownHosts.size >= maxKnownHosts) knownHosts.clear();
-  knownHosts.set(header, { start: `http://${header.toLowerCase()}/`, host });
-}
-
 /** Reads a request's target from its URL and Host header. The path is not decoded: the router sees the same characters. */
 export function requestTarget(request: { readonly url: string; readonly headers: Headers }): RequestTarget {
   const header = request.headers.get("host");
@@ -38,16 +20,12 @@ export function requestTarget(request: { readonly url: string; readonly headers:
     if (path !== undefined) return { kind: "without-host", path };
     return { kind: "malformed", reason: "host: expected a Host header, got nothing" };
   }
-  const known = readKnown(request.url, header);
-  if (known !== undefined) return known;
   const [, host, path] = absoluteUrl.exec(request.url) ?? [];
   if (!hostHeader.test(header) || host === undefined || path === undefined) {
     const got = JSON.stringify(header.slice(0, 64));
     return { kind: "malformed", reason: `host: expected one host name or address with an optional port, got ${got}` };
   }
-  const target = { kind: "absolute", host: host.toLowerCase().replace(/\.$/, ""), path } as const;
-  remember(header, target.host);
-  return target;
+  return { kind: "absolute", host: host.toLowerCase().replace(/\.$/, ""), path };
 }
 
 /** Path of a request for logs and the shape of errors; "/" if it is malformed. */
