@@ -94,6 +94,16 @@ describe("discarding a body", () => {
     }
   });
 
+  test("the limit ends with the body", async () => {
+    jest.useFakeTimers();
+    try {
+      expect(await discardBody(bodyOf(["abc"]).body, 5, 1_000)).toBe(true);
+      expect(jest.getTimerCount()).toBe(0);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   test("a sender that fails is given up", async () => {
     const body = new ReadableStream<Uint8Array>({
       pull() {

@@ -2,13 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { ServiceError } from "#platform/errors.ts";
 import { takeReceivedBody } from "#platform/http/body/received-body.ts";
-import { RequestBodies, smallBodyBytes } from "#platform/http/body/request-bodies.ts";
+import { RequestBodies } from "#platform/http/body/request-bodies.ts";
 import { errorResponse } from "#platform/http/error-response.ts";
 import { callerOf, noteCaller } from "#platform/http/guard/request-caller.ts";
 import { requestFailures } from "#platform/http/request-failure.ts";
 
 const maxBodyBytes = 100_000;
 const megabyte = 1024 * 1024;
+const smallBodyBytes = 65_536;
 
 function bodiesWith(app: (request: Request) => Response | Promise<Response>, max = maxBodyBytes, receiveMs = 60_000) {
   const bodies = new RequestBodies({
@@ -87,7 +88,17 @@ describe("a body", () => {
       length: maxBodyBytes,
     },
     {
+      name: "in pieces of which nothing is said",
+      request: () => new Request("http://a/x", { method: "POST", body: new Blob(["abc"]).stream() }),
+      length: null,
+    },
+    {
       name: "said to be compressed, but missing",
+      request: () => new Request("http://a/x", { method: "POST", headers: { "content-encoding": "gzip" } }),
+      length: 0,
+    },
+    {
+      name: "said to be as it is, but missing",
       request: () => new Request("http://a/x", { method: "POST", headers: { "content-encoding": "identity" } }),
       length: null,
     },
@@ -151,11 +162,11 @@ test("the caller goes to the request that is answered, the failure back to the o
 
 test("an error that is no answer of ours passes, and frees its memory", async () => {
   const { bodies, answer } = bodiesWith((request) => {
-    if (request.headers.has("fails")) throw new TypeError("a bug");
+    if (request.headers.has("fails")) throw new RangeError("a bug");
     return lengthApp(request);
   }, 16 * megabyte);
   for (let count = 0; count < 3; count += 1) {
-    await expect(bodies.answer(announced(10 * megabyte, { fails: "1" }))).rejects.toThrow(TypeError);
+    await expect(bodies.answer(announced(10 * megabyte, { fails: "1" }))).rejects.toThrow(RangeError);
   }
   expect(await answer(announced(10 * megabyte))).toMatchObject({ status: 200 });
 });
@@ -187,14 +198,14 @@ describe("the memory of all bodies", () => {
     const { app, answers } = held();
     const { answer } = bodiesWith(app);
     const running = Array.from({ length: 128 }, () => answer(of("a", announced(smallBodyBytes))));
-    const more = answer(of("a", announced(smallBodyBytes)));
+    const more = answer(of("a", announced(1)));
     await until(() => answers.length === 129);
     // Of another tenant there is room: half of it is anybody's at most.
     const other = answer(of("b", announced(smallBodyBytes)));
     await until(() => answers.length === 130);
     for (const each of answers.splice(0)) each();
     expect((await Promise.all(running)).map(({ body }) => body.length)).toEqual(new Array(128).fill(null));
-    expect((await more).body.length).toBe(smallBodyBytes);
+    expect((await more).body.length).toBe(1);
     expect((await other).body.length).toBeNull();
     // Answered ones have given their memory back.
     const again = answer(of("a", announced(smallBodyBytes)));
@@ -219,6 +230,31 @@ describe("the memory of all bodies", () => {
     for (const each of answers.splice(0)) each();
     for (const each of await Promise.all(waiting)) expect(each.body.length).toBe(100_000);
   });
+});
+
+test("a compressed body takes the memory of the largest one it may become", async () => {
+  const answers: (() => void)[] = [];
+  const { answer } = bodiesWith(
+    () => new Promise<Response>((resolve) => answers.push(() => resolve(Response.json({ length: null })))),
+    16 * megabyte,
+  );
+  const packed = gzipSync("a");
+  const first = answer(
+    new Request("http://a/x", {
+      method: "POST",
+      body: packed,
+      headers: { "content-length": String(packed.byteLength), "content-encoding": "gzip" },
+    }),
+  );
+  while (answers.length === 0) await Bun.sleep(1);
+  const waiting = Array.from({ length: 32 }, () => answer(announced(100_000)));
+  expect((await answer(announced(100_000))).status).toBe(429);
+  answers.pop()?.();
+  await first;
+  while (answers.length < 32) {
+    for (const each of answers.splice(0)) each();
+    if ((await Promise.race([Promise.all(waiting), Bun.sleep(1)])) !== undefined) break;
+  }
 });
 
 describe("refusing a body that is unread", () => {
