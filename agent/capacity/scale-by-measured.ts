@@ -26,6 +26,7 @@ export function scaleByMeasured(
   return modes.map((mode) => {
     const { name, capacityQps } = mode;
     const own = known.get(name) ?? (capacityQps === null ? null : capacityQps * ratio);
-    return { ...mode, capacityQps: own };
+    const profile = capacityQps === null || own === capacityQps ? {} : { profileQps: capacityQps };
+    return { ...mode, capacityQps: own, ...profile };
   });
 }

@@ -10,6 +10,12 @@ export const PowerModeProfile = Type.Object(
     id: described(ModeId, "the board's number of the mode"),
     name: described(text(64), "the board's name of the mode"),
     capacityQps: orNull(Qps, "texts a second that the mode carries; null: unknown"),
+    profileQps: Type.Optional(
+      described(
+        Qps,
+        "texts a second by the board's profile, where capacityQps was measured instead; absent: it is the profile's",
+      ),
+    ),
     busyWatts: orNull(Watts, "power at full load; null: unknown"),
     idleWatts: orNull(Watts, "power without load; null: unknown"),
   },

@@ -38,7 +38,7 @@ export function observePlannable(
   const mode = presentMode(agent, desired, nowMs);
   const profiles = agent.birth?.board.powerModes ?? [];
   const topQps = profiles[0]?.capacityQps ?? null;
-  // What was measured in one mode holds for the others in proportion.
+  // What is counted on in one mode holds for the others in proportion.
   const factor = topQps === null || topQps <= 0 ? 1 : countedQps / topQps;
   const all = profiles.map((each) => ({
     ...each,

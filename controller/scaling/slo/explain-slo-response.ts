@@ -5,9 +5,13 @@ import type { AgentCapacity } from "./observe-capacity.ts";
 const sum = (agents: readonly AgentService[], key: "requestsPerS" | "refusedPerS" | "failedPerS") =>
   agents.reduce((total, agent) => total + agent[key], 0);
 
-/** "thor-1 answers at most 17 texts/s (its profile says 336)"; of an agent that has measured nothing, what it answered. */
+/** Confidence below which a measurement is not told as what an agent can do. */
+const tellingConfidence = 0.5;
+
+/** "thor-1 answers at most 17 texts/s (its profile says 336)"; of an agent that has not measured for sure, what it answered. */
 function explainCapacity({ agentId, servedQps }: AgentService, capacity: AgentCapacity | undefined): string {
-  const { measuredQps = null, profileQps = null } = capacity ?? {};
+  const { measuredQps: anyQps = null, profileQps = null, confidence = 0 } = capacity ?? {};
+  const measuredQps = confidence < tellingConfidence ? null : anyQps;
   const profile = profileQps === null ? "" : ` (its profile says ${qpsToText(profileQps)})`;
   return measuredQps === null
     ? `${agentId} answered ${qpsToText(servedQps)} texts/s${profile}`

@@ -1,7 +1,7 @@
 import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { beatsOf } from "#controller/fleet/beats.ts";
 import { demandTexts } from "#protocol/demand.ts";
-import type { CapacityEstimate } from "#protocol/messages.ts";
+import type { CapacityEstimate, PowerModeProfile } from "#protocol/messages.ts";
 
 /** Capacity of an agent as the controller counts on it. Rates are texts a second in the most capable mode. */
 export interface AgentCapacity {
@@ -21,10 +21,13 @@ interface Measured {
   readonly confidence: number;
 }
 
-const profileOf = ({ birth }: AgentState, modeName: string | null): number | null =>
-  birth?.board.powerModes.find(({ name }) => name === modeName)?.capacityQps ?? null;
+/** Capacity by the board's profile, also where the agent states what it measured. */
+const statedOf = (mode: PowerModeProfile | undefined): number | null => mode?.profileQps ?? mode?.capacityQps ?? null;
 
-const topProfileOf = ({ birth }: AgentState): number | null => birth?.board.powerModes[0]?.capacityQps ?? null;
+const profileOf = ({ birth }: AgentState, modeName: string | null): number | null =>
+  statedOf(birth?.board.powerModes.find(({ name }) => name === modeName));
+
+const topProfileOf = ({ birth }: AgentState): number | null => statedOf(birth?.board.powerModes[0]);
 
 /** Newest measured estimates of an agent, each with the texts that its model was asked for. */
 function estimatesOf(agent: AgentState, nowMs: number): { estimate: CapacityEstimate; texts: number }[] {

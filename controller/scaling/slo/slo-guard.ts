@@ -65,8 +65,8 @@ export class SloGuard {
     const back = this.#changes.look(slo.burn, atMs);
     if (back?.kinds.includes("policy")) this.#takeBackPolicy(slo.missed ?? "the error budget is used up too fast");
     const returned = back === null ? null : toReturnDecision(back, candidates, maxReplicas, chosen.figures, slo);
-    if (returned !== null) return returned;
-    return withHeldModes(chosen, this.#parts.setsModes ? heldModes(slo.response, this.#parts, atMs) : []);
+    const held = this.#parts.setsModes ? heldModes(slo.response, this.#parts, atMs) : [];
+    return withHeldModes(returned ?? chosen, held);
   }
 
   /** Notes what came of a decision. */

@@ -26,6 +26,11 @@ test.each([
   expect(scaleByMeasured(modes, measured).map(({ capacityQps }) => capacityQps)).toEqual([...capacities]);
 });
 
+test("what the profile said stands beside what was measured instead", () => {
+  const scaled = scaleByMeasured(modes, measuredIn(["MAXN", 300], ["70W", 200]));
+  expect(scaled.map(({ profileQps }) => profileQps)).toEqual([400, undefined, undefined]);
+});
+
 test("a board that states no capacities gets that of the measured mode alone", () => {
   const unknown = [mode(0, "MAXN", null), mode(1, "30W", null)];
   const scaled = scaleByMeasured(unknown, measuredIn(["30W", 40]));

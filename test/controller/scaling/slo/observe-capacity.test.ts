@@ -48,6 +48,14 @@ test.each<[string, AgentState[], string[]]>([
   expect(qpsOf(...agents)).toEqual(expected);
 });
 
+test("an agent that states what it measured still tells its profile, and what boards of its kind may carry", () => {
+  const powerModes = [{ ...aBirth().board.powerModes[0]!, capacityQps: 17, profileQps: 350 }];
+  const birth = { ...aBirth({ agentId: "a" }), board: { ...aBirth().board, powerModes } };
+  const stated = { ...measured("a"), birth };
+  expect(qpsOf(stated, anAgent({ agentId: "b" }))).toEqual(["a 17", "b 17"]);
+  expect(observeCapacities([stated], 300, nowMs).get("a")?.profileQps).toBe(350);
+});
+
 test("without a profile the measurement counts, however sure", () => {
   const agent = observeBeat(
     anAgent({ nowMs, ...noProfile }),
