@@ -32,16 +32,10 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
   registerGauges(registry, "thormesh_agents", "Agents by what they do", ["state"], () =>
     Object.entries(fleet.agentCounts()).map(([state, count]) => [{ state }, count] as const),
   );
-  registerGauge(registry, "thormesh_fleet_qps", "Texts a second of the whole fleet", fleet.liveQps);
-  registerGauge(
-    registry,
-    "thormesh_fleet_forecast_peak_qps",
-    "The highest rate forecast within the horizon",
-    fleet.forecastPeakQps,
-  );
-  registerGauge(registry, "thormesh_broker_connected", "1 while connected to the MQTT broker", () =>
-    fleet.brokerConnected() ? 1 : 0,
-  );
+  const gauge = (name: string, help: string, read: () => number | null) => registerGauge(registry, name, help, read);
+  gauge("thormesh_fleet_qps", "Texts a second of the whole fleet", fleet.liveQps);
+  gauge("thormesh_fleet_forecast_peak_qps", "The highest rate forecast within the horizon", fleet.forecastPeakQps);
+  gauge("thormesh_broker_connected", "1 while connected to the MQTT broker", () => (fleet.brokerConnected() ? 1 : 0));
   registerGauges(
     registry,
     "thormesh_controller_unreadable_rows",
@@ -49,7 +43,7 @@ export function createControllerMetrics(registry: Registry, fleet: MeasuredFleet
     ["table"],
     () => fleet.unreadableRows().map(({ table, rows }) => [{ table }, rows] as const),
   );
-  registerGauge(registry, "thormesh_controller_store_bytes", "Disk space taken by the store's rows", fleet.storeBytes);
+  gauge("thormesh_controller_store_bytes", "Disk space taken by the store's rows", fleet.storeBytes);
   const energy = counter("akidb_cost_energy_kwh_total", "Energy measured by the agents", ["agent"]);
   const cost = counter("akidb_cost_usd_total", "Cost of the agents' minutes, US$", ["agent", "kind", "use"]);
   const requests = counter("akidb_cost_requests_total", "Requests that the cost is for", ["agent"]);

@@ -81,7 +81,6 @@ export function agentView(
   };
 }
 
-/** Counts the online agents by role, and the offline ones. */
 export function countAgents(views: readonly AgentView[]) {
   const counts = { active: 0, standby: 0, draining: 0, offline: 0 };
   for (const { status, role } of views) {

@@ -21,17 +21,11 @@ export interface ClientRights {
   readonly maxSubscriptions: number;
 }
 
-export interface ConnectRequest {
-  readonly clientId: string;
-  readonly username: string | undefined;
-  readonly password: Uint8Array | undefined;
-}
-
 export type Admission =
   | { readonly rights: ClientRights }
   | { readonly refused: Exclude<RefusalReason, "will" | "too-many" | "too-often">; readonly detail: string };
 
 /** Admission of clients to the broker, with their rights. */
 export interface ClientAccess {
-  admit(request: ConnectRequest): Admission;
+  admit(client: { clientId: string; username: string | undefined; password: Uint8Array | undefined }): Admission;
 }

@@ -191,11 +191,7 @@ export class ClientGate {
     return new Error(detail);
   }
 
-  #admit(
-    client: Client,
-    username: string | undefined,
-    password: Buffer | undefined,
-  ): { readonly rights: ClientRights } | Refusal {
+  #admit(client: Client, username?: string, password?: Buffer): { readonly rights: ClientRights } | Refusal {
     const admission = this.#parts.access.admit({ clientId: client.id, username, password });
     if ("refused" in admission) return admission;
     if (admission.rights.role === "observer" && this.#observers >= maxObservers)

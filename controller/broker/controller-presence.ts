@@ -7,7 +7,7 @@ import { ControllerProbe, ControllerState } from "#protocol/messages.ts";
 import { controllerProbeTopic, controllerStateTopic } from "#protocol/topics.ts";
 import { decideSoleController } from "./decide-sole-controller.ts";
 import { explainSoleController } from "./explain-sole-controller.ts";
-import { createPublishPace, type PublishPace } from "./publish-pace.ts";
+import { createPublishPace } from "./publish-pace.ts";
 
 export interface ControllerPresenceParts {
   readonly fleet: string;
@@ -30,9 +30,7 @@ export class ControllerPresence {
   readonly #counted: CountedLog;
   readonly #topic: string;
   readonly #sinceMs = Date.now();
-  readonly #pace: PublishPace = createPublishPace({ messagesPerS: maxWordsPerS, bytesPerS: 1, burstS: 1 }, () =>
-    performance.now(),
-  );
+  readonly #pace = createPublishPace({ messagesPerS: maxWordsPerS, bytesPerS: 1, burstS: 1 }, () => performance.now());
   #isAnnounced = false;
   #isLeaving = false;
   /** Nonce of the open probe, or null. */

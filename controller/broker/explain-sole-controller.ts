@@ -7,7 +7,6 @@ const endings: Readonly<Record<Exclude<SoleController["rule"], "own-message" | "
   confirmed: "",
 };
 
-/** Explains the decision for the log. */
 export function explainSoleController({ rule, other }: SoleController): string {
   if (rule === "own-message") return "this is the controller's own message";
   if (rule === "says-offline") return "another controller announced that this fleet has none";

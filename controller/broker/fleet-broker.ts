@@ -49,9 +49,8 @@ export interface FleetBrokerParts {
 }
 
 export function createFleetBroker(parts: FleetBrokerParts): FleetBroker {
-  return parts.config.broker.url === null
-    ? createOwnBroker(parts)
-    : createExternalBroker(parts, parts.config.broker.url);
+  const { url } = parts.config.broker;
+  return url === null ? createOwnBroker(parts) : createExternalBroker(parts, url);
 }
 
 function createExternalBroker(parts: FleetBrokerParts, url: string): FleetBroker {

@@ -9,16 +9,11 @@ const maxBytesOf: ReadonlyMap<number, number> = new Map([
   [connect, 16_384],
   // Topic, its length and the packet's id beside the payload.
   [publish, maxMessageBytes + 4096],
-  // PUBACK
-  [4, 2],
-  // SUBSCRIBE
-  [8, 4096],
-  // UNSUBSCRIBE
-  [10, 4096],
-  // PINGREQ
-  [12, 0],
-  // DISCONNECT
-  [14, 0],
+  [4, 2], // PUBACK
+  [8, 4096], // SUBSCRIBE
+  [10, 4096], // UNSUBSCRIBE
+  [12, 0], // PINGREQ
+  [14, 0], // DISCONNECT
 ]);
 /** Kinds that cost an answer but carry nothing; their rate is limited. */
 const asking = new Set([8, 10, 12]);

@@ -2,7 +2,7 @@ import { minuteMs } from "#platform/time.ts";
 import type { Birth } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { type ComputeShare, computeShares } from "./compute-shares.ts";
-import type { AgentCost, CostReport, ModelCost, TenantCost } from "./cost-report.ts";
+import type { CostReport } from "./cost-report.ts";
 import { createNamesToldApart, type NamesToldApart } from "./names-told-apart.ts";
 import { allOnUtilization, modeEnergyKwh, modeOf } from "./price-all-on.ts";
 import { type MinuteCost, type MinuteUse, type Prices, priceMinute, pricesOf } from "./price-minute.ts";
@@ -134,8 +134,8 @@ export class CostAllocation {
       missingEnergyMinutes: rows.reduce((sum, row) => sum + row.missingEnergyMinutes, 0),
       byUse: { serving: amountsOf(serving), idle: amountsOf(idle), standby: amountsOf(standby) },
       agents: rows,
-      models: usersOf(this.#models).map(([model, sum]): ModelCost => ({ model, ...sum })),
-      tenants: usersOf(this.#tenants).map(([tenant, sum]): TenantCost => ({ tenant, ...sum })),
+      models: usersOf(this.#models).map(([model, sum]) => ({ model, ...sum })),
+      tenants: usersOf(this.#tenants).map(([tenant, sum]) => ({ tenant, ...sum })),
       allOn: this.#allOnReport(total),
       allOnUnknownReason: this.#allOnUnknownReason(),
       prices: this.#fleetPrices,
@@ -174,7 +174,7 @@ export class CostAllocation {
     this.#present = [];
   }
 
-  #agentRows(): AgentCost[] {
+  #agentRows(): CostReport["agents"] {
     return [...this.#agents]
       .sort(([a], [b]) => a.localeCompare(b))
       .map(([agentId, sum]) => {

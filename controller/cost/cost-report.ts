@@ -12,7 +12,7 @@ const amounts = {
 
 const Amounts = Type.Object(amounts);
 
-export const AgentCost = Type.Object({
+const AgentCost = Type.Object({
   agentId: Type.String(),
   ...amounts,
   requests: Type.Integer(),
@@ -33,9 +33,8 @@ const use = {
   usdPer1000Requests: orNull(Usd),
 };
 
-export const ModelCost = Type.Object({ model: Type.String(), ...use });
-
-export const TenantCost = Type.Object({ tenant: Type.String(), ...use });
+const ModelCost = Type.Object({ model: Type.String(), ...use });
+const TenantCost = Type.Object({ tenant: Type.String(), ...use });
 
 export const CostReport = Type.Object(
   {
@@ -82,6 +81,3 @@ export const CostReport = Type.Object(
   { $id: "CostReport" },
 );
 export type CostReport = Static<typeof CostReport>;
-export type AgentCost = Static<typeof AgentCost>;
-export type ModelCost = Static<typeof ModelCost>;
-export type TenantCost = Static<typeof TenantCost>;

@@ -1,5 +1,5 @@
 import { joulesPerKwh } from "#platform/energy.ts";
-import type { Birth } from "#protocol/messages.ts";
+import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 
 export interface ModeFigures {
   readonly name: string;
@@ -12,8 +12,11 @@ export interface ModeFigures {
 export function modeOf(birth: Birth | null, wanted?: string): ModeFigures | null {
   const modes = birth?.board.powerModes ?? [];
   const mode = wanted === undefined ? modes[0] : modes.find(({ name }) => name === wanted);
-  if (mode === undefined) return null;
-  const { name, capacityQps, busyWatts, idleWatts } = mode;
+  return mode === undefined ? null : figuresOf(mode);
+}
+
+/** Figures of a mode; null where one is unknown. */
+export function figuresOf({ name, capacityQps, busyWatts, idleWatts }: PowerModeProfile): ModeFigures | null {
   if (capacityQps === null || busyWatts === null || idleWatts === null || capacityQps <= 0) return null;
   return { name, capacityQps, busyWatts, idleWatts };
 }
@@ -27,8 +30,12 @@ export function allOnUtilization(texts: number, modes: readonly ModeFigures[]): 
   return capacityQps <= 0 ? 0 : Math.min(1, texts / 60 / capacityQps);
 }
 
-/** Energy of a mode over `durationMs` in kWh, with power linear in utilisation. */
+/** Power between idle and busy, linear in utilisation. */
+export function wattsAt({ busyWatts, idleWatts }: ModeFigures, utilization: number): number {
+  return idleWatts + (busyWatts - idleWatts) * utilization;
+}
+
+/** Energy of a mode over `durationMs` in kWh. */
 export function modeEnergyKwh(mode: ModeFigures, utilization: number, durationMs: number): number {
-  const watts = mode.idleWatts + (mode.busyWatts - mode.idleWatts) * utilization;
-  return (watts * (durationMs / 1000)) / joulesPerKwh;
+  return (wattsAt(mode, utilization) * (durationMs / 1000)) / joulesPerKwh;
 }

@@ -32,9 +32,7 @@ export interface MinuteCost {
   readonly texts: number;
 }
 
-/**
- * Prices one agent's minute: measured energy × tariff, and the device's amortisation for the time the agent ran.
- */
+/** Prices one agent's minute: measured energy × tariff, and the device's amortisation for the time the agent ran. */
 export function priceMinute(
   minute: { readonly role: AgentRole; readonly traffic: MinuteTraffic; readonly power: MinutePower | null },
   prices: Prices,

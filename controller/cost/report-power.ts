@@ -7,6 +7,7 @@ import type { Birth, PowerModeProfile } from "#protocol/messages.ts";
 import type { MinuteRecord } from "../store/store.ts";
 import { createWindowAttribution, EnergyByUse } from "./attribute-window.ts";
 import { createNamesToldApart, otherNames } from "./names-told-apart.ts";
+import { figuresOf, type ModeFigures, wattsAt } from "./price-all-on.ts";
 import { pricesOf } from "./price-minute.ts";
 import { ReferenceScale } from "./reference-scale.ts";
 
@@ -61,33 +62,17 @@ export interface PowerAssumptions {
 /** Max names of modes of one agent that are told apart: those of a birth, and of another board in its place. */
 const maxModes = 64;
 
-interface KnownMode {
-  readonly name: string;
-  readonly capacityQps: number;
-  readonly busyWatts: number;
-  readonly idleWatts: number;
-}
-
-function knownModes(modes: readonly PowerModeProfile[]): KnownMode[] | null {
-  const known = modes.flatMap(({ name, capacityQps, busyWatts, idleWatts }) =>
-    capacityQps !== null && capacityQps > 0 && busyWatts !== null && idleWatts !== null
-      ? [{ name, capacityQps, busyWatts, idleWatts }]
-      : [],
-  );
+function knownModes(modes: readonly PowerModeProfile[]): ModeFigures[] | null {
+  const known = modes.map(figuresOf).filter((mode) => mode !== null);
   return known.length === modes.length && known.length > 0 ? known : null;
 }
 
-/** Power between idle and busy, linear in utilisation. */
-function wattsAt({ capacityQps, busyWatts, idleWatts }: KnownMode, demandQps: number): number {
-  return idleWatts + (busyWatts - idleWatts) * Math.min(1, demandQps / capacityQps);
-}
+const wattsFor = (mode: ModeFigures, demandQps: number) => wattsAt(mode, Math.min(1, demandQps / mode.capacityQps));
 
-function leastWatts(modes: readonly KnownMode[], demandQps: number, targetUtilization: number): number {
+function leastWatts(modes: readonly ModeFigures[], demandQps: number, targetUtilization: number): number {
   const carrying = modes.filter(({ capacityQps }) => demandQps <= capacityQps * targetUtilization);
-  const [top] = modes;
-  return Math.min(
-    ...(carrying.length > 0 ? carrying : top === undefined ? [] : [top]).map((mode) => wattsAt(mode, demandQps)),
-  );
+  const open = carrying.length > 0 ? carrying : modes.slice(0, 1);
+  return Math.min(...open.map((mode) => wattsFor(mode, demandQps)));
 }
 
 interface AgentSum {
@@ -145,8 +130,8 @@ export class PowerReportBuilder {
     const seconds = power.measuredMs / 1000;
     const own = modes.find(({ name }) => name === power.modeName);
     if (role === "active" && own !== undefined)
-      this.#scale.add(agentId, power.energyJ / joulesPerKwh, (wattsAt(own, demandQps) * seconds) / joulesPerKwh);
-    sum.topModeJ += wattsAt(top, demandQps) * seconds;
+      this.#scale.add(agentId, power.energyJ / joulesPerKwh, (wattsFor(own, demandQps) * seconds) / joulesPerKwh);
+    sum.topModeJ += wattsFor(top, demandQps) * seconds;
     sum.foresightJ += leastWatts(modes, demandQps, this.#assumptions.targetUtilization) * seconds;
   }
 

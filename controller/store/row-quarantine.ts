@@ -9,32 +9,28 @@ export interface UnreadableRows {
   readonly example: string;
 }
 
-/**
- * Conversion of rows to values. A row that does not match its schema is left in place and skipped, so that it prevents neither the start
- * nor an answer. It is counted once however often it is read.
- */
-export interface RowQuarantine {
-  /** Returns the row's value; null when it does not match `schema`. */
-  decode<T extends TSchema>(table: string, key: string, schema: T, value: unknown): Static<T> | null;
-  /** Records a row that can't be read. */
-  note(table: string, key: string, reason: string): void;
-  report(): readonly UnreadableRows[];
-}
-
 /** Max rows of a table that are told apart; further ones are counted as often as they are read. */
 const maxKeys = 10_000;
 
-/** @param onNew is called once for each row. */
-export function createRowQuarantine(onNew: (table: string, key: string, reason: string) => void): RowQuarantine {
+export type RowQuarantine = ReturnType<typeof createRowQuarantine>;
+
+/**
+ * Conversion of rows to values. A row that does not match its schema is left in place and skipped, so that it prevents neither the start
+ * nor an answer. It is counted once however often it is read.
+ * @param onNew is called once for each row.
+ */
+export function createRowQuarantine(onNew: (table: string, key: string, reason: string) => void) {
   const tables = new Map<string, { readonly keys: Set<string>; beyond: number; readonly example: string }>();
-  const quarantine: RowQuarantine = {
-    decode(table, key, schema, value) {
+  const quarantine = {
+    /** Returns the row's value; null when it does not match `schema`. */
+    decode<T extends TSchema>(table: string, key: string, schema: T, value: unknown): Static<T> | null {
       const decoded = decodeValue(schema, value);
       if (decoded.ok) return decoded.message;
       quarantine.note(table, key, decoded.reason);
       return null;
     },
-    note(table, key, reason) {
+    /** Records a row that can't be read. */
+    note(table: string, key: string, reason: string): void {
       const shownKey = cleanText(key).slice(0, 200);
       let known = tables.get(table);
       if (known === undefined) {
@@ -49,7 +45,7 @@ export function createRowQuarantine(onNew: (table: string, key: string, reason: 
       known.keys.add(shownKey);
       onNew(table, shownKey, reason);
     },
-    report: () =>
+    report: (): readonly UnreadableRows[] =>
       [...tables].map(([table, { keys, beyond, example }]) => ({ table, rows: keys.size + beyond, example })),
   };
   return quarantine;

@@ -89,21 +89,17 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
     async insertMinute(data) {
       const traffic = JSON.stringify(data.traffic);
       const power = toColumn(data.power);
+      const { agentId, bootId, seq, role } = data;
       const row = {
-        agentId: data.agentId,
-        bootId: data.bootId,
-        seq: data.seq,
+        ...{ agentId, bootId, seq, role, traffic, power },
         minuteStartMs: data.traffic.minuteStartMs,
         texts: demandOf(data.traffic),
         historical: data.historical ? 1 : 0,
-        role: data.role,
-        traffic,
-        power,
         forecast: toColumn(data.forecast),
       };
       if (insert.run(row).changes > 0) return "new";
-      const known = kept.get(data.agentId, data.bootId, data.seq);
-      if (known === null || (known.traffic === traffic && known.power === power && known.role === data.role))
+      const known = kept.get(agentId, bootId, seq);
+      if (known === null || (known.traffic === traffic && known.power === power && known.role === role))
         return "repeat";
       if (known.minuteStartMs === data.traffic.minuteStartMs) return "contradicts";
       const beside = insert.run({ ...row, bootId: conflictBootId(data, traffic) });

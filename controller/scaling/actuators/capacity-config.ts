@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { integer } from "#platform/config-fields.ts";
+import { integer, Path } from "#platform/config-fields.ts";
 import { strictObject } from "#platform/schema-parts.ts";
 import { Identifier } from "#protocol/messages.ts";
 
@@ -11,9 +11,7 @@ const ProcessAgent = strictObject({
     title: "HOST:PORT, e.g. 127.0.0.1:8081",
     description: "address of its HTTP API",
   }),
-  config: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 4096, description: "a configuration file of this agent" }),
-  ),
+  config: Type.Optional({ ...Path, description: "a configuration file of this agent" }),
 });
 export type ProcessAgent = Static<typeof ProcessAgent>;
 

@@ -51,10 +51,8 @@ async function writeAgentConfig(path: string, own: unknown, access: BrokerAccess
   );
   const given = hasCredentials ? { url: access.url } : access;
   await rm(path, { force: true });
-  await writeFile(path, `${JSON.stringify({ ...own, broker: { ...broker, ...given } })}\n`, {
-    mode: 0o600,
-    flag: "wx",
-  });
+  const text = `${JSON.stringify({ ...own, broker: { ...broker, ...given } })}\n`;
+  await writeFile(path, text, { mode: 0o600, flag: "wx" });
 }
 
 /** Starts and stops real agents on this machine. They end with this process, however it ends, as their standard input closes. */

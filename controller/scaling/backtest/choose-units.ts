@@ -1,8 +1,6 @@
 import type { BacktestFleet, FleetDevices, FleetOffer } from "./backtest-fleet.ts";
 import { type FleetTarget, mostCapableMode, off } from "./simulate-fleet.ts";
 
-const isTooSlow = (fleet: BacktestFleet, p95Ms: number) => p95Ms > fleet.slo.p95Ms;
-
 /** Orders all units for policies that only count: devices in their most capable mode by electricity per request, then cloud units by price. */
 export function orderUnits(fleet: BacktestFleet) {
   const devices = fleet.devices.flatMap((make, index) => Array.from({ length: make.count }, () => index));
@@ -19,7 +17,7 @@ export function orderUnits(fleet: BacktestFleet) {
   const priceOf = ({ usdPerHour, usdPerRequest, capacityQps }: FleetOffer) =>
     usdPerHour / capacityQps + usdPerRequest * 3600;
   const offers = [...fleet.cloud.entries()]
-    .filter(([, { capacityQps, p95Ms }]) => capacityQps > 0 && !isTooSlow(fleet, p95Ms))
+    .filter(([, { capacityQps, p95Ms }]) => capacityQps > 0 && p95Ms <= fleet.slo.p95Ms)
     .sort(([, a], [, b]) => priceOf(a) - priceOf(b));
   const capacities = [
     ...order.map((place) => topOf(devices[place] as number).capacityQps),

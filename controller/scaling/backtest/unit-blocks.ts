@@ -12,37 +12,32 @@ function unitBlocksOf(fleet: BacktestFleet): UnitBlock[] {
     p95Ms > 0 && p95Ms <= slo.p95Ms
       ? Math.max(targetUtilization, 1 - (p95Ms * (1 - targetUtilization)) / slo.p95Ms)
       : targetUtilization;
+  const isUsable = (p95Ms: number, capacityQps: number) => p95Ms <= slo.p95Ms && capacityQps * targetUtilization > 0;
   const ofDevices = fleet.devices.flatMap(({ modes, standbyWatts, usdPerHourActive }: FleetDevices, group) =>
-    modes.map((mode, place) => ({
-      block: {
-        group,
-        mode: place,
-        isDevice: true,
-        carriedQps: mode.capacityQps * targetUtilization,
-        fullQps: mode.capacityQps,
-        secureUtilization: secureAt(mode.p95Ms),
-        idleUsd: usdOfWatts(mode.idleWatts - standbyWatts) + usdPerHourActive / 60,
-        usdPerQps: mode.capacityQps > 0 ? usdOfWatts(mode.busyWatts - mode.idleWatts) / mode.capacityQps : 0,
-      },
-      p95Ms: mode.p95Ms,
-    })),
+    modes.flatMap(({ capacityQps, p95Ms, idleWatts, busyWatts }, mode) => {
+      if (!isUsable(p95Ms, capacityQps)) return [];
+      return {
+        ...{ group, mode, isDevice: true },
+        carriedQps: capacityQps * targetUtilization,
+        fullQps: capacityQps,
+        secureUtilization: secureAt(p95Ms),
+        idleUsd: usdOfWatts(idleWatts - standbyWatts) + usdPerHourActive / 60,
+        usdPerQps: usdOfWatts(busyWatts - idleWatts) / capacityQps,
+      };
+    }),
   );
-  const ofOffers = fleet.cloud.map(({ capacityQps, usdPerHour, usdPerRequest, p95Ms }: FleetOffer, index) => ({
-    block: {
-      group: fleet.devices.length + index,
-      mode: 0,
-      isDevice: false,
+  const ofOffers = fleet.cloud.flatMap(({ capacityQps, usdPerHour, usdPerRequest, p95Ms }: FleetOffer, index) => {
+    if (!isUsable(p95Ms, capacityQps)) return [];
+    return {
+      ...{ group: fleet.devices.length + index, mode: 0, isDevice: false },
       carriedQps: capacityQps * targetUtilization,
       fullQps: capacityQps,
       secureUtilization: secureAt(p95Ms),
       idleUsd: usdPerHour / 60,
       usdPerQps: usdPerRequest * minuteS,
-    },
-    p95Ms,
-  }));
-  return [...ofDevices, ...ofOffers]
-    .filter(({ block, p95Ms }) => p95Ms <= slo.p95Ms && block.carriedQps > 0)
-    .map(({ block }) => block);
+    };
+  });
+  return [...ofDevices, ...ofOffers];
 }
 
 /**

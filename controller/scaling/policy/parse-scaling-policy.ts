@@ -91,7 +91,10 @@ const listKeys = ["schedules", "triggers"] as const;
 function readPolicy(input: unknown): { readonly value: unknown; readonly mistakes: string[] } {
   const value = Value.Default(ScalingPolicy, Value.Clone(input ?? {}));
   if (typeof input === "object" && input !== null && typeof value === "object" && value !== null) {
-    for (const key of listKeys) if (Object.hasOwn(input, key)) Reflect.set(value, key, listOf(input, value, key));
+    for (const key of listKeys) {
+      const given: unknown = Reflect.get(input, key);
+      if (Object.hasOwn(input, key) && !Array.isArray(given)) Reflect.set(value, key, given);
+    }
   }
   const mistakes = explainMistakes(Outline, value);
   if (typeof value !== "object" || value === null || Array.isArray(value)) return { value, mistakes };
@@ -103,11 +106,6 @@ function readPolicy(input: unknown): { readonly value: unknown; readonly mistake
   }
   const addresses = userInfoMistakes(value, ["triggers.*.url"]);
   return { value, mistakes: [...mistakes, ...addresses, ...checkMeaning(value as ScalingPolicy)] };
-}
-
-function listOf(input: object, value: object, key: (typeof listKeys)[number]): unknown {
-  const given: unknown = Reflect.get(input, key);
-  return Array.isArray(given) ? Reflect.get(value, key) : given;
 }
 
 /** Lists all mistakes of `input` as a policy; none when it is one. */

@@ -27,15 +27,12 @@ export type TriggersAsked = Omit<TriggerPolicy, "triggers"> & { readonly trigger
 
 /** Applies HPA's rules to the values; KEDA leaves this part to it, with a minimum of one. */
 function scaleByValues(policy: TriggersAsked, values: readonly TriggerValue[], observation: TriggerObservation) {
+  const { maxReplicas, toleranceUp, toleranceDown } = policy;
   const { currentReplicas, readyReplicas = currentReplicas } = observation;
   return decideReplicas({
     policy: {
       minReplicas: Math.max(1, policy.minReplicas),
-      maxReplicas: policy.maxReplicas,
-      toleranceUp: policy.toleranceUp,
-      toleranceDown: policy.toleranceDown,
-      initializationPeriodS: 0,
-      initialReadinessDelayS: 0,
+      ...{ maxReplicas, toleranceUp, toleranceDown, initializationPeriodS: 0, initialReadinessDelayS: 0 },
       metrics: values.map(({ name, target, metricType }) => ({
         kind: "external" as const,
         name,

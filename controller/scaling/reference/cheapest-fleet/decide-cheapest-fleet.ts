@@ -52,28 +52,17 @@ function toProblem({ types, demand, slicesPerClass, minTotalInstances }: Cheapes
 function solvedCounts(problem: FleetProblem, solver: MilpSolver): readonly number[] | null {
   const builder = createMilpBuilder();
   const { costs, sliceLoads, slices, minInstances } = problem;
-  const highest = costs.map((_, type) =>
-    Math.min(
-      problem.limits[type] as number,
-      minInstances +
-        Math.ceil(
-          sliceLoads.reduce(
-            (sum, loads) => sum + (Number.isFinite(loads[type]) ? slices * (loads[type] as number) : 0),
-            0,
-          ),
-        ),
-    ),
-  );
+  const highest = costs.map((_, type) => {
+    const loads = sliceLoads.map((ofClass) => ofClass[type] as number).filter(Number.isFinite);
+    const load = loads.reduce((sum, each) => sum + slices * each, 0);
+    return Math.min(problem.limits[type] as number, minInstances + Math.ceil(load));
+  });
   const counts = costs.map((cost, type) => builder.variable("whole", cost, highest[type] as number));
   const routes = sliceLoads.map((loads) =>
     loads.map((load) => builder.variable("whole", 0, Number.isFinite(load) ? slices : 0)),
   );
-  for (const ofClass of routes)
-    builder.row(
-      ofClass.map((route): Term => [route, 1]),
-      slices,
-      slices,
-    );
+  const sumOf = (variables: readonly number[]) => variables.map((variable): Term => [variable, 1]);
+  for (const ofClass of routes) builder.row(sumOf(ofClass), slices, slices);
   for (const [type, count] of counts.entries()) {
     const terms = routes.map((ofClass, index): Term => {
       const load = sliceLoads[index]?.[type] as number;
@@ -81,11 +70,7 @@ function solvedCounts(problem: FleetProblem, solver: MilpSolver): readonly numbe
     });
     builder.row([...terms, [count, -1]], Number.NEGATIVE_INFINITY, loadTolerance);
   }
-  builder.row(
-    counts.map((count): Term => [count, 1]),
-    minInstances,
-    Number.POSITIVE_INFINITY,
-  );
+  builder.row(sumOf(counts), minInstances, Number.POSITIVE_INFINITY);
   const answer = solver.solve(builder.build(), limits);
   if (answer.status === "none") return null;
   return counts.map((count) => Math.round(answer.values[count] as number));

@@ -5,20 +5,12 @@ import type { ReplicaInputs } from "./replica-inputs.ts";
 const numberToText = (value: number): string => String(Number(value.toPrecision(4)));
 
 function basisToText(basis: ProposalBasis, ratio: number): string {
-  switch (basis.of) {
-    case "use": {
-      const use = `use is ${numberToText(basis.ratio)} of the target`;
-      return basis.ready === null
-        ? `${use}, ${numberToText(ratio)} with ${basis.missing} missing and ${basis.unready} unready`
-        : use;
-    }
-    case "average":
-      return `${numberToText(basis.usage)} in all for ${numberToText(basis.target)} per replica`;
-    case "total":
-      return `${numberToText(basis.usage)} against ${numberToText(basis.target)}`;
-    default:
-      return basis satisfies never;
-  }
+  if (basis.of === "average")
+    return `${numberToText(basis.usage)} in all for ${numberToText(basis.target)} per replica`;
+  if (basis.of === "total") return `${numberToText(basis.usage)} against ${numberToText(basis.target)}`;
+  const use = `use is ${numberToText(basis.ratio)} of the target`;
+  if (basis.ready !== null) return use;
+  return `${use}, ${numberToText(ratio)} with ${basis.missing} missing and ${basis.unready} unready`;
 }
 
 /** Explains what a metric asks for, or why it can't say. */

@@ -41,14 +41,6 @@ function stabilise(
   return Math.min(Math.max(currentReplicas, low), high);
 }
 
-/** Stabilises without rules: the highest proposal of the last 300 s, the end of that time included. */
-function stabiliseWithoutRules(proposed: number, recommendations: History["recommendations"]): number {
-  return recommendations.reduce(
-    (high, { agoS, replicas }) => (agoS <= 300 ? Math.max(high, replicas) : high),
-    proposed,
-  );
-}
-
 type RatePolicy = Required<ScalingRules>["policies"][number];
 
 /** Number of replicas when the period began; only changes strictly younger than it count. */
@@ -100,7 +92,9 @@ export function limitProposal(
     return pass(upper, Math.max(upper, minReplicas), "minimum");
   };
   if (legacyScaleUpLimit !== undefined) {
-    const stable = pass(proposed, stabiliseWithoutRules(proposed, history.recommendations), "stabilisation");
+    // Without rules: the highest proposal of the last 300 s, the end of that time included.
+    const recent = history.recommendations.filter(({ agoS }) => agoS <= 300).map(({ replicas }) => replicas);
+    const stable = pass(proposed, Math.max(proposed, ...recent), "stabilisation");
     const cap = Math.trunc(Math.max(legacyScaleUpLimit.factor * currentReplicas, legacyScaleUpLimit.minimum));
     return { replicas: clamp(pass(stable, Math.min(stable, cap), "growth-rate")), limitedBy };
   }

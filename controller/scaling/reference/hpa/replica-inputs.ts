@@ -1,8 +1,7 @@
-import { type Static, Type } from "@sinclair/typebox";
-import { literals, strictObject } from "#platform/schema-parts.ts";
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { literals, orNull, strictObject } from "#platform/schema-parts.ts";
 
-const optional = <T extends ReturnType<typeof Type.Number> | ReturnType<typeof Type.Boolean>>(schema: T) =>
-  Type.Optional(Type.Union([schema, Type.Null()]));
+const optional = <T extends TSchema>(schema: T) => Type.Optional(orNull(schema));
 const count = { minimum: 0, maximum: 1_000_000 } as const;
 /** Upper bound far above any amount of bytes, far below where sums lose precision. */
 const maxAmount = 1e18;
@@ -68,7 +67,7 @@ export type Replica = Static<typeof Replica>;
 
 const Sample = strictObject({
   metric: Type.String({ minLength: 1 }),
-  replica: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  replica: optional(Type.String()),
   value: Type.Union([Type.Number({ minimum: -maxAmount, maximum: maxAmount }), Type.Null()], {
     description: "null: not known",
   }),
