@@ -95,10 +95,11 @@ export class CapacityEstimates {
     return { model, modeName, qps: tokensPerS / tokensPerText, tokensPerText, confidence: confidenceOf(speed), source };
   }
 
-  /** Returns the speed in service, as measured by this run or an earlier one, in tokens a second; null: not measured. */
+  /** Returns the speed as measured by this run or an earlier one, in tokens a second; null: not measured in any mode. */
   measuredTokensPerS(model: string, modeName: string | null): number | null {
     const kept = this.#kept.get(keyOf(model, modeName));
-    return kept === undefined || confidenceOf(kept) < minConfidence ? null : kept.tokensPerS;
+    if (kept !== undefined && confidenceOf(kept) >= minConfidence) return kept.tokensPerS;
+    return this.#likeAnotherMode(model, this.#stated(model, modeName))?.tokensPerS ?? null;
   }
 
   /** Returns the capacities of a model's modes that were measured with confidence, and that a later calibration does not replace. */
@@ -132,10 +133,28 @@ export class CapacityEstimates {
     const tokensPerText = kept?.tokensPerText ?? usualTokensPerText;
     if (stated?.source === "calibrated")
       return { tokensPerS: stated.qps * tokensPerText, tokensPerText, source: "calibrated", evidenceMs: 0 };
+    const like = this.#likeAnotherMode(model, stated);
+    if (like !== null) return like;
     if (warmUpTokensPerS !== null)
       return { tokensPerS: warmUpTokensPerS, tokensPerText, source: "probe", evidenceMs: 0 };
     if (stated === null) return null;
     return { tokensPerS: stated.qps * tokensPerText, tokensPerText, source: "profile", evidenceMs: 0 };
+  }
+
+  /** Returns the speed of the mode that was measured last, scaled by what is stated of the two; null: none was measured. */
+  #likeAnotherMode(model: string, stated: StatedCapacity | null): SpeedEstimate | null {
+    const other = [...this.#kept.values()].findLast(
+      (each) => each.model === model && confidenceOf(each) >= minConfidence && !this.#isOutdated(each),
+    );
+    if (other === undefined) return null;
+    const otherStated = this.#stated(model, other.modeName);
+    const ratio = stated === null || otherStated === null ? 1 : stated.qps / otherStated.qps;
+    return {
+      tokensPerS: other.tokensPerS * ratio,
+      tokensPerText: other.tokensPerText,
+      source: "served",
+      evidenceMs: 0,
+    };
   }
 
   #isOutdated({ model, modeName, atMs }: Kept): boolean {

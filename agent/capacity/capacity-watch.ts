@@ -1,5 +1,5 @@
 import type { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
-import { type WorkDone, workBetween } from "#agent/serving/batching/work-record.ts";
+import { type Work, workBetween } from "#agent/serving/batching/work-record.ts";
 import type { CapacityEstimate } from "#protocol/messages.ts";
 import type { CapacityEstimates } from "./capacity-estimates.ts";
 
@@ -25,7 +25,7 @@ export interface CapacityWatchParts {
 interface Stretch {
   readonly atMs: number;
   readonly modeName: string | null;
-  readonly done: ReadonlyMap<WatchedModel["queue"], WorkDone>;
+  readonly done: ReadonlyMap<WatchedModel["queue"], Work>;
 }
 
 /** Looks at the models' queues every few seconds, and corrects the estimates by what they did. */
@@ -50,16 +50,13 @@ export class CapacityWatch {
     for (const { id, queue } of watched) {
       const then = before.done.get(queue);
       if (then === undefined) continue;
-      const { saturated, partial } = workBetween(then, queue.measurements().work);
-      const inClockTime = (work: typeof saturated) => ({
-        ...work,
-        busyMs: work.busyMs * speed,
-        boardMs: work.boardMs * speed,
-      });
+      const work = workBetween(then, queue.measurements().work);
       const windowMs = (atMs - before.atMs) * speed;
       estimates.observe(id, modeName, this.#warmUp(queue), {
-        saturated: inClockTime(saturated),
-        partial: inClockTime(partial),
+        ...work,
+        busyMs: work.busyMs * speed,
+        waitingMs: work.waitingMs * speed,
+        boardMs: work.boardMs * speed,
         windowMs,
         // Who of several models was the cause is not known.
         overloaded: overloaded && watched.length === 1,

@@ -1,5 +1,5 @@
 import { usualCostPerToken } from "#agent/serving/batching/decide-batch.ts";
-import { addWork, type Work, type WorkDone } from "#agent/serving/batching/work-record.ts";
+import type { Work } from "#agent/serving/batching/work-record.ts";
 import { hourMs, minuteMs } from "#platform/time.ts";
 import type { CapacityEstimate } from "#protocol/messages.ts";
 
@@ -14,14 +14,14 @@ export interface SpeedEstimate {
 }
 
 /** What a model did in a stretch of time, which the board spent in one mode. */
-export interface SeenWork extends WorkDone {
+export interface SeenWork extends Work {
   readonly windowMs: number;
   /** Requests were refused for want of capacity, and others were in progress all the time. */
   readonly overloaded: boolean;
 }
 
 export type CapacityRule =
-  /** Texts waited while the model computed: what it did is its capacity. */
+  /** Texts waited nearly all the time in which the model computed: what it did is its capacity. */
   | "saturated"
   /** Requests were refused although few texts waited for the model: the limit is elsewhere (tokenizing, the server), and what was served is the capacity. */
   | "overloaded"
@@ -41,11 +41,13 @@ export interface CapacityDecision {
 
 /** Shortest computation that is a measure. */
 const minSaturatedMs = 400;
-const minPartialMs = 100;
+const minServedMs = 100;
+/** Share of the computing time with waiting texts from which on the model was saturated. */
+const saturatedShare = 0.75;
 /** A saturated model whose speed or texts differ by more than this factor has changed: the old estimate is of no more use. */
-const changedFactor = 1.25;
-/** Weight of one more stretch that agrees with the estimate. */
-const agreeingWeight = 0.3;
+const changedFactor = 1.5;
+/** Minimum weight of one more stretch that agrees with the estimate; the first ones count by their length. */
+const minAgreeingWeight = 0.25;
 /** Computation under partial load after which an estimate has moved half of the way: a hint, and a capacity that was once measured. */
 const hintHalfMs = 20_000;
 const measuredHalfMs = 10 * minuteMs;
@@ -88,10 +90,11 @@ function bySaturation(previous: SpeedEstimate | null, work: Work): SpeedEstimate
   const hasChanged = (from: number, to: number) => Math.abs(Math.log(to / from)) > Math.log(changedFactor);
   if (hasChanged(previous.tokensPerS, tokensPerS) || hasChanged(previous.tokensPerText, fresh.tokensPerText))
     return fresh;
+  const weight = Math.max(minAgreeingWeight, work.busyMs / (previous.evidenceMs + work.busyMs));
   return {
     ...fresh,
-    tokensPerS: mix(previous.tokensPerS, tokensPerS, agreeingWeight),
-    tokensPerText: mix(previous.tokensPerText, fresh.tokensPerText, agreeingWeight),
+    tokensPerS: mix(previous.tokensPerS, tokensPerS, weight),
+    tokensPerText: mix(previous.tokensPerText, fresh.tokensPerText, weight),
     evidenceMs: previous.evidenceMs + work.busyMs,
   };
 }
@@ -113,34 +116,26 @@ function byBatches(previous: SpeedEstimate | null, tokensPerS: number, busyMs: n
   };
 }
 
-function decideSpeed(previous: SpeedEstimate | null, seen: SeenWork, all: Work): CapacityDecision {
-  const { saturated, partial, windowMs, overloaded } = seen;
-  if (saturated.busyMs >= minSaturatedMs) {
-    const estimate = bySaturation(previous, saturated);
-    return { rule: "saturated", measuredTokensPerS: (saturated.tokens * 1000) / timeOf(saturated), estimate };
-  }
+function decideSpeed(previous: SpeedEstimate | null, seen: SeenWork): CapacityDecision {
+  const { texts, tokens, cost, busyMs, waitingMs, windowMs, overloaded } = seen;
+  const ms = timeOf(seen);
+  if (waitingMs >= Math.max(minSaturatedMs, saturatedShare * busyMs))
+    return { rule: "saturated", measuredTokensPerS: (tokens * 1000) / ms, estimate: bySaturation(previous, seen) };
   // A batch that ends in this stretch may have begun before it.
-  const servedTokensPerS = (all.tokens * 1000) / Math.max(windowMs, timeOf(all));
-  const fresh = { tokensPerS: servedTokensPerS, tokensPerText: all.tokens / all.texts };
-  if (overloaded && servedTokensPerS < (previous?.tokensPerS ?? Number.POSITIVE_INFINITY))
-    return {
-      rule: "overloaded",
-      measuredTokensPerS: servedTokensPerS,
-      estimate: bySaturation(previous, { ...all, busyMs: windowMs, boardMs: 0 }),
-    };
+  const servedTokensPerS = (tokens * 1000) / Math.max(windowMs, ms);
+  if (overloaded && servedTokensPerS < (previous?.tokensPerS ?? Number.POSITIVE_INFINITY)) {
+    const estimate = bySaturation(previous, { ...seen, busyMs: windowMs, boardMs: 0 });
+    return { rule: "overloaded", measuredTokensPerS: servedTokensPerS, estimate };
+  }
   if (previous !== null && servedTokensPerS > previous.tokensPerS) {
     const { source } = previous;
     const proven = source === "saturated" || source === "calibrated" ? source : "served";
-    return {
-      rule: "exceeded",
-      measuredTokensPerS: servedTokensPerS,
-      estimate: { ...previous, ...fresh, source: proven },
-    };
+    const more = { tokensPerS: servedTokensPerS, tokensPerText: tokens / texts, source: proven } as const;
+    return { rule: "exceeded", measuredTokensPerS: servedTokensPerS, estimate: { ...previous, ...more } };
   }
-  const ms = timeOf(partial);
-  if (partial.busyMs < minPartialMs) return { rule: "idle", measuredTokensPerS: null, estimate: previous };
-  const tokensPerS = (partial.cost * 1000) / (usualCostPerToken * ms);
-  return { rule: "served", measuredTokensPerS: tokensPerS, estimate: byBatches(previous, tokensPerS, partial.busyMs) };
+  if (busyMs < minServedMs) return { rule: "idle", measuredTokensPerS: null, estimate: previous };
+  const tokensPerS = (cost * 1000) / (usualCostPerToken * ms);
+  return { rule: "served", measuredTokensPerS: tokensPerS, estimate: byBatches(previous, tokensPerS, busyMs) };
 }
 
 /**
@@ -150,16 +145,15 @@ function decideSpeed(previous: SpeedEstimate | null, seen: SeenWork, all: Work):
  * @param previous null: nothing is known
  */
 export function decideCapacityEstimate(previous: SpeedEstimate | null, seen: SeenWork): CapacityDecision {
-  const all = addWork(seen.saturated, seen.partial);
   const aged =
     previous === null
       ? null
       : { ...previous, evidenceMs: previous.evidenceMs * 0.5 ** (seen.windowMs / evidenceHalfMs) };
-  if (all.texts === 0 || seen.windowMs <= 0) return { rule: "idle", measuredTokensPerS: null, estimate: aged };
-  const decision = decideSpeed(aged, seen, all);
+  if (seen.texts === 0 || seen.windowMs <= 0) return { rule: "idle", measuredTokensPerS: null, estimate: aged };
+  const decision = decideSpeed(aged, seen);
   const { estimate, rule } = decision;
   if (estimate === null || rule === "saturated" || rule === "overloaded" || rule === "exceeded") return decision;
-  const weight = estimate.tokensPerText > 0 ? 1 - 0.5 ** (all.texts / halfLengthTexts) : 1;
-  const tokensPerText = mix(estimate.tokensPerText, all.tokens / all.texts, weight);
+  const weight = estimate.tokensPerText > 0 ? 1 - 0.5 ** (seen.texts / halfLengthTexts) : 1;
+  const tokensPerText = mix(estimate.tokensPerText, seen.tokens / seen.texts, weight);
   return { ...decision, estimate: { ...estimate, tokensPerText } };
 }

@@ -7,7 +7,7 @@ import type { FreeLane, Lanes } from "./model-lanes.ts";
 import { ModelSpeed, type RunningBatch } from "./model-speed.ts";
 import { QueuedTexts } from "./queued-texts.ts";
 import { inTurn, nextTurn, type OpenRequest, type QueuedText, type QueuedVector } from "./tenant-texts.ts";
-import { addWork, noWork, type WorkDone } from "./work-record.ts";
+import { addWork, noWork, type Work } from "./work-record.ts";
 
 export interface SentBatch extends BatchDecision {
   /** Tokens of the texts themselves, without padding. */
@@ -71,7 +71,7 @@ export class EmbeddingQueue {
   /** Texts that the gate has let through and that are in no batch yet. */
   #passes = 0;
   #atGate = false;
-  #work: WorkDone = { saturated: noWork, partial: noWork };
+  #work = noWork;
   /** Tokens a millisecond by the warm-up. */
   #warmUpSpeed: number | null = null;
 
@@ -177,7 +177,7 @@ export class EmbeddingQueue {
   }
 
   /** Work since the queue was opened, and tokens a millisecond by the warm-up; null before it. */
-  measurements(): { readonly work: WorkDone; readonly warmUpSpeed: number | null } {
+  measurements(): { readonly work: Work; readonly warmUpSpeed: number | null } {
     return { work: this.#work, warmUpSpeed: this.#warmUpSpeed };
   }
 
@@ -357,8 +357,8 @@ export class EmbeddingQueue {
   }
 
   #noteWork({ texts, paddedTokens, usefulTokens: tokens, boardMs }: RunningBatch, busyMs: number): void {
-    const kind = this.#texts.waitingTexts > 0 ? "saturated" : "partial";
-    const done = { texts, tokens, cost: batchCost(texts, paddedTokens), busyMs, boardMs };
-    this.#work = { ...this.#work, [kind]: addWork(this.#work[kind], done) };
+    const waitingMs = this.#texts.waitingTexts > 0 ? busyMs : 0;
+    const cost = batchCost(texts, paddedTokens);
+    this.#work = addWork(this.#work, { texts, tokens, cost, busyMs, waitingMs, boardMs });
   }
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { CapacityEstimates, type StatedCapacity } from "#agent/capacity/capacity-estimates.ts";
 import { CapacityWatch } from "#agent/capacity/capacity-watch.ts";
-import { addWork, noWork, type WorkDone } from "#agent/serving/batching/work-record.ts";
+import { addWork, noWork } from "#agent/serving/batching/work-record.ts";
 
 let stored: string | null;
 let stated: StatedCapacity | null;
@@ -27,12 +27,12 @@ beforeEach(() => {
 
 /** A queue whose model computes texts of 20 tokens. */
 function fakeQueue(warmUpSpeed: number | null = null) {
-  let work: WorkDone = { saturated: noWork, partial: noWork };
+  let work = noWork;
   return {
     measurements: () => ({ work, warmUpSpeed }),
-    compute(kind: keyof WorkDone, texts: number, busyMs: number) {
-      const done = { texts, tokens: texts * 20, cost: texts * 24, busyMs, boardMs: 0 };
-      work = { ...work, [kind]: addWork(work[kind], done) };
+    compute(kind: "saturated" | "partial", texts: number, busyMs: number) {
+      const waitingMs = kind === "saturated" ? busyMs : 0;
+      work = addWork(work, { texts, tokens: texts * 20, cost: texts * 24, busyMs, waitingMs, boardMs: 0 });
     },
   };
 }
@@ -64,7 +64,7 @@ function watching(options: { speed?: number; warmUpSpeed?: number } = {}) {
       overloaded = true;
     },
     /** Two seconds in which the model computes so many texts. */
-    pass(texts = 0, kind: keyof WorkDone = "saturated", busyMs = 2_000) {
+    pass(texts = 0, kind: "saturated" | "partial" = "saturated", busyMs = 2_000) {
       if (texts > 0) queue.compute(kind, texts, busyMs);
       realMs += 2_000;
       nowMs += 2_000 * speed;
@@ -106,7 +106,7 @@ test("a stretch in which the mode changed says nothing, and each mode has its ow
   pass(34);
   setMode("MAXN");
   pass(600);
-  expect(watch.present()).toMatchObject([{ modeName: "MAXN", source: "profile" }]);
+  expect(watch.present()).toMatchObject([{ modeName: "MAXN", qps: 17, source: "served", confidence: 0.3 }]);
   pass(50);
   expect(watch.present()).toMatchObject([{ modeName: "MAXN", qps: 25 }]);
   expect(estimates.of("m", "120W", null)).toMatchObject({ qps: 17 });
@@ -114,6 +114,19 @@ test("a stretch in which the mode changed says nothing, and each mode has its ow
     { modeName: "120W", qps: 17 },
     { modeName: "MAXN", qps: 25 },
   ]);
+});
+
+test("a mode that was not measured is slower than stated by as much as the one that was", () => {
+  const estimates = new CapacityEstimates(
+    memory,
+    (_, modeName) => ({ qps: modeName === "MAXN" ? 400 : 200, source: "profile", calibratedAtMs: null }),
+    () => nowMs,
+  );
+  const saturated = { texts: 20, tokens: 400, cost: 480, busyMs: 2_000, waitingMs: 2_000, boardMs: 0 };
+  estimates.observe("m", "70W", null, { ...saturated, windowMs: 2_000, overloaded: false });
+  expect(estimates.of("m", "MAXN", 5_000)).toMatchObject({ qps: 20, source: "served", confidence: 0.3 });
+  expect(estimates.measuredTokensPerS("m", "MAXN")).toBe(400);
+  expect(estimates.measured("m")).toMatchObject([{ modeName: "70W", qps: 10 }]);
 });
 
 test("a hint does not replace the profile", () => {
@@ -149,7 +162,7 @@ describe("the next run", () => {
     estimates.save();
     expect(open().of("m", "120W", 2_000)).toMatchObject({ qps: 17, source: "saturated" });
     expect(open().measuredTokensPerS("m", "120W")).toBe(340);
-    expect(open().of("m", "MAXN", null)).toMatchObject({ source: "profile" });
+    expect(open().of("other", "MAXN", null)).toMatchObject({ source: "profile" });
   });
 
   test("takes a later calibration instead", () => {
@@ -171,11 +184,10 @@ describe("the next run", () => {
 
   test("remembers 64 pairs of model and mode, the newest", () => {
     const estimates = open();
-    const saturated = { texts: 20, tokens: 400, cost: 480, busyMs: 2_000, boardMs: 0 };
+    const saturated = { texts: 20, tokens: 400, cost: 480, busyMs: 2_000, waitingMs: 2_000, boardMs: 0 };
     for (let index = 0; index < 70; index += 1)
       estimates.observe(`m${index}`, null, null, {
-        saturated,
-        partial: noWork,
+        ...saturated,
         windowMs: 2_000,
         overloaded: false,
       });

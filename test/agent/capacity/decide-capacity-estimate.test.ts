@@ -14,10 +14,13 @@ const work = (texts: number, busyMs: number, boardMs = 0): Work => ({
   tokens: texts * tokensPerText,
   cost: texts * tokensPerText * 1.2,
   busyMs,
+  waitingMs: 0,
   boardMs,
 });
-const idle: SeenWork = { saturated: noWork, partial: noWork, windowMs: 2_000, overloaded: false };
-const seen = (more: Partial<SeenWork>): SeenWork => ({ ...idle, ...more });
+const idle: SeenWork = { ...noWork, windowMs: 2_000, overloaded: false };
+/** Two seconds in which texts were waiting all the time, or never. */
+const saturated = (done: Work): SeenWork => ({ ...idle, ...done, waitingMs: done.busyMs });
+const partial = (done: Work, overloaded = false): SeenWork => ({ ...idle, ...done, overloaded });
 const estimate = (qps: number, source: SpeedEstimate["source"], evidenceMs = 0): SpeedEstimate => ({
   tokensPerS: qps * tokensPerText,
   tokensPerText,
@@ -35,7 +38,7 @@ describe("a saturated model shows its capacity", () => {
   ])("at once: $name", ({ factor }) => {
     for (const source of ["profile", "probe", "served", "calibrated", "saturated"] as const) {
       const before = estimate(350, source, 600_000);
-      const after = decideCapacityEstimate(before, seen({ saturated: work(350 * factor * 2, 2_000) }));
+      const after = decideCapacityEstimate(before, saturated(work(350 * factor * 2, 2_000)));
       expect(after.rule).toBe("saturated");
       expect(qpsOf(after.estimate)).toBeCloseTo(350 * factor, 6);
       expect(after.estimate?.source).toBe("saturated");
@@ -43,32 +46,40 @@ describe("a saturated model shows its capacity", () => {
   });
 
   test("without anything known before", () => {
-    const { estimate: after } = decideCapacityEstimate(null, seen({ saturated: work(34, 2_000) }));
+    const { estimate: after } = decideCapacityEstimate(null, saturated(work(34, 2_000)));
     expect(after).toEqual({ tokensPerS: 340, tokensPerText: 20, source: "saturated", evidenceMs: 2_000 });
   });
 
   test("which is refined by more of the same, and surer", () => {
     const first = estimate(100, "saturated", 2_000);
-    const { estimate: after } = decideCapacityEstimate(first, seen({ saturated: work(220, 2_000) }));
-    expect(qpsOf(after)).toBeCloseTo(103, 6);
+    const { estimate: after } = decideCapacityEstimate(first, saturated(work(220, 2_000)));
+    expect(qpsOf(after)).toBeCloseTo(105, 2);
     expect(after?.evidenceMs).toBeCloseTo(4_000, -1);
+    const sure = estimate(100, "saturated", 60_000);
+    expect(qpsOf(decideCapacityEstimate(sure, saturated(work(220, 2_000))).estimate)).toBeCloseTo(102.5, 6);
     expect(confidenceOf(after as SpeedEstimate)).toBeGreaterThan(confidenceOf(first));
   });
 
   test("in texts of the present length", () => {
-    const longer: Work = { texts: 20, tokens: 4_000, cost: 5_000, busyMs: 2_000, boardMs: 0 };
-    const { estimate: after } = decideCapacityEstimate(estimate(100, "saturated"), seen({ saturated: longer }));
+    const longer: Work = { texts: 20, tokens: 4_000, cost: 5_000, busyMs: 2_000, waitingMs: 0, boardMs: 0 };
+    const { estimate: after } = decideCapacityEstimate(estimate(100, "saturated"), saturated(longer));
     expect([after?.tokensPerS, after?.tokensPerText, qpsOf(after ?? null)]).toEqual([2_000, 200, 10]);
+  });
+
+  test("if texts were waiting in three quarters of the time", () => {
+    const done = { ...saturated(work(20, 2_000)), waitingMs: 1_500 };
+    expect(decideCapacityEstimate(null, done).rule).toBe("saturated");
+    expect(decideCapacityEstimate(null, { ...done, waitingMs: 1_499 }).rule).toBe("served");
   });
 
   test("not in a moment", () => {
     const before = estimate(100, "probe");
-    expect(decideCapacityEstimate(before, seen({ saturated: work(1, 399) })).rule).toBe("idle");
-    expect(decideCapacityEstimate(before, seen({ saturated: work(1, 400) })).rule).toBe("saturated");
+    expect(decideCapacityEstimate(before, saturated(work(1, 399))).rule).toBe("served");
+    expect(decideCapacityEstimate(before, saturated(work(1, 400))).rule).toBe("saturated");
   });
 
   test("after texts that the board let through at once, too", () => {
-    const { estimate: after } = decideCapacityEstimate(null, seen({ saturated: work(20, 1_000, 2_000) }));
+    const { estimate: after } = decideCapacityEstimate(null, saturated(work(20, 1_000, 2_000)));
     expect(qpsOf(after)).toBe(10);
   });
 });
@@ -76,34 +87,31 @@ describe("a saturated model shows its capacity", () => {
 describe("requests that are refused while few texts wait for the model", () => {
   test("lower the estimate to what was served", () => {
     const before = estimate(350, "probe");
-    const { rule, estimate: after } = decideCapacityEstimate(
-      before,
-      seen({ partial: work(34, 300), overloaded: true }),
-    );
+    const { rule, estimate: after } = decideCapacityEstimate(before, partial(work(34, 300), true));
     expect([rule, qpsOf(after), after?.source]).toEqual(["overloaded", 17, "saturated"]);
   });
 
   test("raise it no further than what was served does", () => {
-    const { rule } = decideCapacityEstimate(estimate(10, "probe"), seen({ partial: work(34, 300), overloaded: true }));
+    const { rule } = decideCapacityEstimate(estimate(10, "probe"), partial(work(34, 300), true));
     expect(rule).toBe("exceeded");
   });
 });
 
 describe("more than was thought possible", () => {
   test("raises the estimate to it", () => {
-    const { rule, estimate: after } = decideCapacityEstimate(estimate(10, "profile"), seen({ partial: work(60, 500) }));
+    const { rule, estimate: after } = decideCapacityEstimate(estimate(10, "profile"), partial(work(60, 500)));
     expect([rule, qpsOf(after), after?.source]).toEqual(["exceeded", 30, "served"]);
   });
 
   test("is not a batch that began before, nor texts that the board has still to work off", () => {
     const before = estimate(10, "saturated", 60_000);
-    for (const partial of [work(30, 3_000), work(30, 300, 3_000)])
-      expect(decideCapacityEstimate(before, seen({ partial })).rule).toBe("served");
+    for (const done of [work(30, 3_000), work(30, 300, 3_000)])
+      expect(decideCapacityEstimate(before, partial(done)).rule).toBe("served");
   });
 });
 
 describe("batches under partial load", () => {
-  const twiceAsFast = seen({ partial: work(8, 200, 0) }); // 40 texts a second
+  const twiceAsFast = partial(work(8, 200, 0)); // 40 texts a second
   test("move a hint slowly: half of the way in twenty seconds of computing", () => {
     let speed: SpeedEstimate | null = estimate(10, "profile");
     for (let window = 0; window < 100; window += 1) speed = decideCapacityEstimate(speed, twiceAsFast).estimate;
@@ -125,12 +133,12 @@ describe("batches under partial load", () => {
   });
 
   test("are no evidence when they are too short", () => {
-    const { rule } = decideCapacityEstimate(estimate(10, "probe"), seen({ partial: work(1, 99) }));
+    const { rule } = decideCapacityEstimate(estimate(10, "probe"), partial(work(1, 99)));
     expect(rule).toBe("idle");
   });
 
   test("are the first estimate where nothing is known", () => {
-    const { estimate: after } = decideCapacityEstimate(null, seen({ partial: work(10, 500) }));
+    const { estimate: after } = decideCapacityEstimate(null, partial(work(10, 500)));
     expect(after).toEqual({ tokensPerS: 400, tokensPerText: 20, source: "served", evidenceMs: 500 });
   });
 });
