@@ -21,6 +21,7 @@ const { values, positionals } = parseArgs({
     root: { type: "string", default: join(import.meta.dir, "../..") },
     changed: { type: "string" },
     tests: { type: "string", default: "4" },
+    mutants: { type: "string", default: "Infinity" },
     seconds: { type: "string", default: "Infinity" },
     "min-score": { type: "string", default: "0" },
     json: { type: "boolean", default: false },
@@ -197,7 +198,7 @@ try {
     const runBefore = runOf(counts);
     const survivedBefore = counts.survived;
     for (const [at, mutant] of mutants.entries()) {
-      if (secondsPassed() >= untilS) {
+      if (at >= Number(values.mutants) || secondsPassed() >= untilS) {
         notRun += mutants.length - at;
         break;
       }
