@@ -7,6 +7,7 @@ import { explainForecastModel } from "./blend/explain-forecast-model.ts";
 import { createScoreStore } from "./blend/score-store.ts";
 import { type BlendStep, TrafficBlend } from "./blend/traffic-blend.ts";
 import { type Calendar, createCalendar } from "./data/calendar.ts";
+import { holdThroughHoles } from "./data/hold-through-holes.ts";
 import {
   anchorMinutes,
   featuresPerWindow,
@@ -22,7 +23,7 @@ import type { ForecasterDescription, MinuteRate, ReloadableForecaster, TextMemor
 import { ForecastProcess } from "./lstm/worker/forecast-process.ts";
 import type { ForecastWorker } from "./lstm/worker/forecast-worker.ts";
 import { movingAverage } from "./simple/baselines.ts";
-import type { RateHistory } from "./simple/rate-model.ts";
+import type { RateAt, RateHistory } from "./simple/rate-model.ts";
 
 /** Limit of the message schema. */
 const maxReasonLength = 512;
@@ -116,9 +117,19 @@ class BlendedForecaster implements ReloadableForecaster {
 
   async forecast(history: readonly MinuteRate[], nowMs: number): Promise<ForecastReport> {
     const newestMs = history.at(-1)?.minuteStartMs ?? nowMs;
-    const firstRecorded = history.findIndex(({ qps }) => qps !== null);
-    const served = await this.#serve(history, firstRecorded, newestMs);
-    const step = firstRecorded === -1 ? null : await this.#addToBlend(history, firstRecorded, newestMs, served.network);
+    const { held, known } = holdThroughHoles(
+      history.map(({ qps }) => usable(qps)),
+      minuteMs,
+    );
+    const firstRecorded = held.findIndex((qps) => qps !== null);
+    const served = await this.#serve(held, firstRecorded, newestMs);
+    // One row a minute: the index of a time follows from its distance to the newest.
+    const rateAt = (startMs: number) => {
+      const index = history.length - 1 - Math.round((newestMs - startMs) / minuteMs);
+      return history[index]?.minuteStartMs === startMs ? known[index] : null;
+    };
+    const filled = { qps: fillGaps(held.slice(firstRecorded)), stepMs: minuteMs, endMs: newestMs + minuteMs };
+    const step = firstRecorded === -1 ? null : await this.#addToBlend(filled, rateAt, served.network);
     // The blend learns from silence too, but there is nothing to say about it.
     const { blended, peak } = step === null || served.model === "zero" ? { blended: null, peak: null } : step;
     const cause = served.model === "lstm" ? "" : `; ${served.reason}`;
@@ -143,7 +154,7 @@ class BlendedForecaster implements ReloadableForecaster {
     return { model: "moving-average", backend: "none", reason };
   }
 
-  async #serve(history: readonly MinuteRate[], firstRecorded: number, newestMs: number): Promise<Served> {
+  async #serve(history: readonly (number | null)[], firstRecorded: number, newestMs: number): Promise<Served> {
     const rates = newestWindow(history);
     const recorded = rates.filter((rate) => rate !== null);
     const decision = decideForecastModel({
@@ -177,23 +188,11 @@ class BlendedForecaster implements ReloadableForecaster {
   }
 
   async #addToBlend(
-    history: readonly MinuteRate[],
-    firstRecorded: number,
-    newestMs: number,
+    rates: Omit<RateHistory, "calendar">,
+    rateAt: RateAt,
     network: readonly number[] | null,
   ): Promise<BlendStep> {
-    const recorded = history.slice(firstRecorded).map((minute) => usable(minute.qps));
-    const filled = {
-      qps: fillGaps(recorded),
-      stepMs: minuteMs,
-      endMs: newestMs + minuteMs,
-      calendar: this.#calendar,
-    };
-    // One row a minute: the index of a time follows from its distance to the newest.
-    const rateAt = (startMs: number) => {
-      const row = history[history.length - 1 - Math.round((newestMs - startMs) / minuteMs)];
-      return row?.minuteStartMs === startMs ? usable(row.qps) : null;
-    };
+    const filled = { ...rates, calendar: this.#calendar };
     if (!this.#hasLearnt) await this.#learn(filled);
     const step = this.#blend.forecast(filled, rateAt, network);
     if (this.#hasLearnt) this.#learnInBackground(filled);
@@ -220,8 +219,8 @@ class BlendedForecaster implements ReloadableForecaster {
 
 const usable = (qps: number | null) => (qps !== null && qps >= 0 && qps < Infinity ? qps : null);
 
-/** Newest 60 rates; null before the history begins and where a rate is not a number. */
-function newestWindow(history: readonly MinuteRate[]): (number | null)[] {
-  const newest = history.slice(-inputMinutes).map(({ qps }) => usable(qps));
+/** Newest 60 rates; null before the history begins. */
+function newestWindow(history: readonly (number | null)[]): (number | null)[] {
+  const newest = history.slice(-inputMinutes);
   return [...new Array<null>(inputMinutes - newest.length).fill(null), ...newest];
 }

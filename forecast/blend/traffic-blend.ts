@@ -1,3 +1,4 @@
+import { type ComingEvent, liftPath, liftPeak, RecurringEvents } from "#forecast/events/recurring-events.ts";
 import { createNetworkHead } from "#forecast/quantiles/network-head.ts";
 import { PeakBlend } from "#forecast/quantiles/peak-blend.ts";
 import type { PeakQuantiles } from "#forecast/quantiles/peak-quantiles.ts";
@@ -74,6 +75,7 @@ export class TrafficBlend {
   readonly #models = createSimpleModels();
   readonly #peakModels = [recentPeak, createPeakRidge()];
   readonly #regressions = createRegressions();
+  readonly #events = new RecurringEvents();
   readonly #scores: ReturnType<typeof createForecastScores>;
   readonly #paths: PathBlend;
   readonly #peaks: PeakBlend;
@@ -97,7 +99,9 @@ export class TrafficBlend {
    * Refits what is due before `forecast`, in slices of a few milliseconds between which the caller may yield.
    * @param history gaps filled.
    */
-  *learn(history: RateHistory): Generator<void, void, void> {
+  *learn(recorded: RateHistory): Generator<void, void, void> {
+    yield* this.#events.learn(recorded);
+    const history = this.#events.without(recorded);
     for (const model of [...this.#models, ...this.#peakModels]) {
       if (model.learn !== undefined) yield* model.learn(history, this.#steps);
     }
@@ -106,18 +110,21 @@ export class TrafficBlend {
   }
 
   /**
-   * Scores earlier forecasts, asks every model for a new one, and averages them.
+   * Scores earlier forecasts, asks every model for a new one, and averages them. Models forecast, and are scored by, the traffic without the
+   * recurring events, which are then added.
    * @param network the network's forecast; null when it has none.
    */
-  forecast(history: RateHistory, rateAt: RateAt, network: readonly number[] | null): BlendStep {
-    const { endMs, qps } = history;
+  forecast(recorded: RateHistory, rateAt: RateAt, network: readonly number[] | null): BlendStep {
+    const { endMs } = recorded;
+    const history = this.#events.without(recorded);
     this.#restoreScores(endMs);
-    this.#settle(endMs, rateAt);
+    this.#settle(endMs, history === recorded ? rateAt : rateWithout(history, rateAt));
     this.#saveScores(endMs);
     const paths = this.#forecastPaths(history, network);
-    this.#scores.add({ endMs, lastValueQps: qps.at(-1) ?? 0, byModel: paths });
-    const { byModel, peak, networkPeak } = this.#forecastPeaks(history, paths, network);
-    return { blended: this.#blend(endMs, paths), byModel, peak, networkPeak };
+    this.#scores.add({ endMs, lastValueQps: history.qps.at(-1) ?? 0, byModel: paths });
+    const step = { ...this.#forecastPeaks(history, paths, network), blended: this.#blend(endMs, paths) };
+    const coming = this.#events.coming(recorded, this.#steps);
+    return coming.length === 0 ? step : addEvents(step, coming);
   }
 
   /** Makes another network, which forecasts from now on, earn its share anew: its predecessor's errors say nothing of it. */
@@ -227,4 +234,29 @@ export class TrafficBlend {
     const isNewcomer = !isKnown(networkName) && this.#models.some(({ name }) => isKnown(name));
     return [...paths.keys()].filter((name) => !(isNewcomer && name === networkName));
   }
+}
+
+/** Looks rates up in a history from which events were taken out. */
+function rateWithout({ qps, stepMs, endMs }: RateHistory, rateAt: RateAt): RateAt {
+  return (startMs) => {
+    const rate = rateAt(startMs);
+    return typeof rate === "number" ? (qps[qps.length - Math.round((endMs - startMs) / stepMs)] ?? rate) : rate;
+  };
+}
+
+function addEvents(step: BlendStep, coming: readonly ComingEvent[]): BlendStep {
+  const { blended, byModel, peak } = step;
+  const lifted = new Map([...byModel].map(([name, path]) => [name, liftPath(path, coming, 0)]));
+  const usual = blended?.qps ?? byModel.get("moving-average-5") ?? [];
+  return {
+    ...step,
+    byModel: lifted,
+    peak: liftPeak(peak, usual, coming),
+    blended: blended && {
+      ...blended,
+      qps: liftPath(blended.qps, coming, 0),
+      qps90: liftPath(blended.qps90, coming, 1),
+      qps95: liftPath(blended.qps95, coming, 2),
+    },
+  };
 }

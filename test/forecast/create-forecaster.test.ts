@@ -118,6 +118,21 @@ describe("a ready model", () => {
   });
 });
 
+describe("a hole in the traffic", () => {
+  const before = Array.from({ length: 120 }, () => 50);
+  test.each([
+    { name: "zeros while a proxy is down", hole: new Array<number | null>(20).fill(0) },
+    { name: "an hour and a half without a record", hole: new Array<number | null>(90).fill(null) },
+    { name: "the traffic is back at a tenth", hole: [...new Array<number | null>(20).fill(0), 5, 5] },
+  ])("$name: what was needed before is still forecast", async ({ hole }) => {
+    const worker = Object.assign(new ScriptedWorker(), { current: { kind: "starting" } as ForecastWorkerState });
+    const report = await createForecaster({ config, log, worker }).forecast(history([...before, ...hole]), nowMs);
+    expect(report.model).toBe("moving-average");
+    expect(report.qps[0]).toBeWithin(46, 51);
+    expect(report.peakQps?.q95).toBeGreaterThan(50);
+  });
+});
+
 describe("a simple forecast stands in", () => {
   const steady = hour((minute) => (minute < 30 ? 9 : 3));
   const broken = (outputs: () => Promise<Float32Array>) => Object.assign(new ScriptedWorker(), { outputs });
