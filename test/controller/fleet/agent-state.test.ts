@@ -8,6 +8,7 @@ import {
   observeMinute,
   observePresence,
   observeReported,
+  offeredOf,
   ownRoleOf,
   type RebirthCause,
   recentLatencyMs,
@@ -233,4 +234,16 @@ describe("figures", () => {
   ])("the own role after %s", (_name, state, role) => {
     expect(ownRoleOf(state)).toBe(role as never);
   });
+});
+
+test("requests and texts of a minute are those of all its models, also those that were not answered", () => {
+  const models = [
+    { ...aModel("a", 3), texts: 30 },
+    { ...aModel("b", 4), texts: 12 },
+  ];
+  const { traffic } = aMinute();
+  const data = { traffic: { ...traffic, models } };
+  expect([requestsOf(data), textsOf(data), offeredOf(data)]).toEqual([7, 42, 42]);
+  const none = { traffic: { ...traffic, models: [] } };
+  expect([requestsOf(none), textsOf(none), offeredOf(none)]).toEqual([0, 0, 0]);
 });

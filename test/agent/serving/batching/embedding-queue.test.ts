@@ -654,3 +654,90 @@ test("a speed that is remembered from an earlier run goes before that of the war
   expect(queue.computeMs(100)).toBeCloseTo(1_000, 6);
   expect(queue.measurements().warmUpSpeed).toBeCloseTo(100 / 1.2, 6);
 });
+
+test("a short warm-up without a board counts as long as it was, a shorter one a tenth of a millisecond", () => {
+  const queueOf = (computeMs: number) => {
+    const queue = new EmbeddingQueue({ next: () => null }, () => {});
+    queue.assumeSpeed(60, computeMs); // 100 of cost, 1.2 for each token
+    return queue.measurements().warmUpSpeed;
+  };
+  expect(queueOf(0.5)).toBeCloseTo(200 / 1.2, 6);
+  expect(queueOf(0.01)).toBeCloseTo(1_000 / 1.2, 6);
+  expect(new EmbeddingQueue({ next: () => null }, () => {}).measurements().warmUpSpeed).toBeNull();
+});
+
+test("a request that comes in parts is estimated as one that comes at once", async () => {
+  const waitsBehind = async (announced: number, parts: readonly (readonly Uint32Array[])[]) => {
+    const runner = recordingRunner();
+    const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => 0 });
+    queue.assumeSpeed(60, 10);
+    const request = queue.open(never, { texts: 4, tokens: announced });
+    const results = parts.map((part) => request.embed(part));
+    const waits = [queue.expectedWaitMs("default", 1_000), queue.waitingTokens()];
+    const expected = parts.flat().length;
+    for (let batch = 0; batch < Math.ceil(expected / policy.maxTexts); batch += 1) {
+      await runner.batchCount(batch + 1);
+      runner.batches[batch]?.answer();
+    }
+    await Promise.all(results);
+    return waits;
+  };
+  const texts = [1, 2, 3, 4].map((id) => text(id, 10));
+  const atOnce = await waitsBehind(40, [texts]);
+  expect(atOnce).toEqual([expect.any(Number), 40]);
+  for (const announced of [4, 40, 400])
+    expect(await waitsBehind(announced, [texts.slice(0, 1), texts.slice(1)])).toEqual(atOnce);
+});
+
+test("a request whose texts are all being computed is not dropped, however late", async () => {
+  let now = 0;
+  const runner = recordingRunner();
+  const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+  const late = queue.open(never, { texts: 1, tokens: 4, deadlineMs: 1_000 }).embed([text(1)]);
+  await runner.batchCount(1);
+  now = 2_000;
+  const other = queue.embed(text(2), never);
+  await Bun.sleep(1);
+  runner.batches[0]?.answer();
+  expect((await late)[0]?.vector[0]).toBe(1);
+  await runner.batchCount(2);
+  runner.batches[1]?.answer();
+  await other;
+});
+
+test("what a board let through and a batch left over goes into the next, without asking again", async () => {
+  const asked: number[] = [];
+  const runner = recordingRunner();
+  const gate = { enter: async (texts: number) => void asked.push(texts) };
+  const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { gate });
+  // Short and long texts share no batch.
+  const all = queue.open(never).embed([text(1, 4), text(2, 32), text(3, 4)]);
+  await runner.batchCount(1);
+  runner.batches[0]?.answer();
+  await runner.batchCount(2);
+  runner.batches[1]?.answer();
+  await all;
+  expect(runner.batches.map(({ texts }) => texts.length)).toEqual([2, 1]);
+  expect(asked).toEqual([3]);
+});
+
+test("listens for a client's end only while it waits", async () => {
+  const { runner, queue } = start();
+  const { signal } = new AbortController();
+  const listening = new Set<unknown>();
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...given: Parameters<typeof addEventListener>) => {
+    listening.add(given[1]);
+    addEventListener.apply(signal, given);
+  };
+  signal.removeEventListener = (...given: Parameters<typeof removeEventListener>) => {
+    listening.delete(given[1]);
+    removeEventListener.apply(signal, given);
+  };
+  const result = queue.embed(text(1), signal);
+  expect(listening.size).toBe(1);
+  await runner.batchCount(1);
+  runner.batches[0]?.answer();
+  await result;
+  expect(listening.size).toBe(0);
+});
