@@ -59,6 +59,11 @@ describe("cloud units", () => {
       { standBy: ["s1"] },
     ],
     [
+      "a single unit is a target",
+      [wants(1), 0, [spot], unitsOf("s1+"), limits],
+      { targets: [{ id: "spot", units: 1, qps: 80, by: "agents" }] },
+    ],
+    [
       "none of several that stand by starts for one that goes",
       [wants(0), 0, [spot], unitsOf("s1+ s2- s3-"), limits],
       { activate: [], standBy: ["s1"] },
@@ -227,6 +232,7 @@ describe("cloud units", () => {
     expect(plannableOffers([spot, lambda], unitsOf("s1+ s2- s3!"), new Map())).toMatchObject([
       { id: "spot", max: 2, running: 1 },
     ]);
+    expect(plannableOffers([far], [], new Map())).toMatchObject([{ id: "lambda", max: 2, running: 0 }]);
     expect(plannableOffers([far], [], new Map([["lambda", 1]]))).toMatchObject([{ id: "lambda", max: 2, running: 1 }]);
   });
 

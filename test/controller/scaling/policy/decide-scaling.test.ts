@@ -192,6 +192,9 @@ test("the figures of the decision", () => {
     proposals: { load: { qps: 1500, replicas: 6 }, triggers: null, prediction: null },
   });
   expect(decide({ mode: "preview" }, {}).acts).toBe(false);
+  const follows = (policy: object) => decide({ load: false, ...policy }, { liveQps: null }).followsDemand;
+  const alone = { schedules: [{ name: "s", ...always, floor: 2 }] };
+  expect([follows(alone), follows({ triggers: [queue] }), follows({ prediction: {} })]).toEqual([false, true, true]);
   expect(decide({ maxReplicas: 9 }, { liveQps: 0 })).toMatchObject({
     ...{ floor: 1, ceiling: 9, reactiveNeed: 0, gap: null },
     proposals: { load: { qps: 0, replicas: 0 } },
