@@ -31,6 +31,8 @@ import { createOverrides } from "./scaling/loop/overrides.ts";
 import { UrgentRounds } from "./scaling/loop/urgent-rounds.ts";
 import { LivePolicy } from "./scaling/policy/live-policy.ts";
 import { newestShowsTrouble } from "./scaling/slo/observe-service.ts";
+import { registerSloMetrics } from "./slo/slo-metrics.ts";
+import { SloReports } from "./slo/slo-reports.ts";
 
 /** The adapters between the controller and the world. */
 export interface ControllerAdapters extends ControllerRecords {
@@ -72,6 +74,8 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
     storeBytes: () => store.usedBytes(),
   });
   if (fleetBroker.counts !== null) registerBrokerMetrics(registry, fleetBroker.counts);
+  const sloReports = new SloReports(store, config.slo, nowMs);
+  registerSloMetrics(registry, sloReports);
   registerAccuracyMetrics(registry, "thormesh_fleet_forecast", accuracyOf);
 
   const { policyFile } = config.scaling;
@@ -168,6 +172,6 @@ export function assembleController(config: ControllerConfig, adapters: Controlle
       retirement,
       ingest,
     },
-    ...{ housekeeping, accuracyOf },
+    ...{ housekeeping, sloReports, accuracyOf },
   };
 }

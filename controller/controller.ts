@@ -20,6 +20,7 @@ import { decisionRoutes } from "./api/decision-routes.ts";
 import { fleetRoutes } from "./api/fleet-routes.ts";
 import { operationsRoutes } from "./api/operations-routes.ts";
 import { safetyRoutes } from "./api/safety-routes.ts";
+import { sloRoutes } from "./api/slo-routes.ts";
 import { trafficRoutes } from "./api/traffic-routes.ts";
 import { assembleController, type ControllerAssembly } from "./assemble-controller.ts";
 import { createFleetBroker, type FleetBroker } from "./broker/fleet-broker.ts";
@@ -224,6 +225,7 @@ export class Controller {
         decisionRoutes(parts),
         safetyRoutes(parts),
         costRoutes(parts),
+        sloRoutes(parts),
         operationsRoutes(() => controllerHealth({ broker, counts, store, housekeeping, damage }, nowMs()), registry),
       ],
     });

@@ -10,7 +10,7 @@ import type { Store } from "./store/store.ts";
 const maxNotes = 1000;
 
 export interface HousekeepingParts {
-  readonly store: Pick<Store, "pruneMinutes" | "pruneSetAside" | "pruneDecisions" | "pruneToSize">;
+  readonly store: Pick<Store, "pruneMinutes" | "pruneService" | "pruneSetAside" | "pruneDecisions" | "pruneToSize">;
   readonly traffic: Pick<FleetTraffic, "prune">;
   readonly accuracy: Pick<LiveAccuracy, "prune">;
   readonly retention: ControllerConfig["retention"];
@@ -35,6 +35,7 @@ export class Housekeeping {
     traffic.prune(nowMs);
     accuracy.prune(oldestMs);
     await store.pruneMinutes(oldestMs, nowMs);
+    await store.pruneService(nowMs);
     await store.pruneSetAside(oldestMs, maxSetAside.inAll);
     await store.pruneDecisions(nowMs - retention.decisionDays * dayMs, retention.mostDecisions, maxNotes);
     await this.trim();

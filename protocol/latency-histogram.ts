@@ -22,6 +22,19 @@ export function addLatencyCounts(a: LatencyCounts, b: LatencyCounts): number[] {
   return a.map((count, index) => count + (b[index] ?? 0));
 }
 
+/** Share of requests (0..1) within a latency, interpolated within its bucket; null without any request. Slower than the highest bound counts as beyond. */
+export function latencyShareWithin(counts: LatencyCounts, latencyMs: number): number | null {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return null;
+  let within = 0;
+  for (const [index, upperMs] of latencyBoundsMs.entries()) {
+    const lowerMs = latencyBoundsMs[index - 1] ?? 0;
+    const part = Math.min(1, Math.max(0, (latencyMs - lowerMs) / (upperMs - lowerMs)));
+    within += (counts[index] ?? 0) * part;
+  }
+  return within / total;
+}
+
 /**
  * Quantile (0..1) of the latency in ms, interpolated within its bucket as Prometheus' histogram_quantile does. Null without any request; the
  * highest bound when it lies in the overflow bucket.

@@ -39,6 +39,7 @@ const pages: Readonly<Record<string, string>> = {
   power: "[power](power.md)",
   broker: "[MQTT](mqtt.md)",
   outbox: "[MQTT](mqtt.md)",
+  slo: "[what users are promised](slo.md)",
   scaling: "[scaling policies](scaling-policy.md), [fleet plan](fleet-plan.md)",
 };
 

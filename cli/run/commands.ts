@@ -8,6 +8,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   why: async () => (await import("#cli/why.ts")).whyCommand,
   power: async () => (await import("#cli/power/power.ts")).powerCommand,
   status: async () => (await import("#cli/status.ts")).statusCommand,
+  slo: async () => (await import("#cli/slo.ts")).sloCommand,
   models: async () => (await import("#cli/models.ts")).modelsCommand,
   embed: async () => (await import("#cli/embed.ts")).embedCommand,
   load: async () => (await import("#cli/load.ts")).loadCommand,

@@ -9,6 +9,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { IngestCounts } from "../fleet/ingest-counts.ts";
 import type { Retirement } from "../fleet/retire-agents.ts";
 import type { LivePolicy } from "../scaling/policy/live-policy.ts";
+import type { SloReports } from "../slo/slo-reports.ts";
 import type { DecisionStore, MinuteStore, SetAsideStore } from "../store/store.ts";
 
 export interface ApiParts {
@@ -21,6 +22,7 @@ export interface ApiParts {
   /** The scaling policy; null: none is configured. */
   readonly policy: Pick<LivePolicy, "status"> | null;
   readonly store: MinuteStore & SetAsideStore & DecisionStore;
+  readonly sloReports: SloReports;
   readonly counts: IngestCounts;
   readonly retirement: Retirement;
   readonly broker: Broker;

@@ -81,7 +81,7 @@ export class MinuteIntake {
     if (fault !== null) return this.#setAside(data, before, fault);
     const left = await this.#budget.look(data, bytes);
     if (left.excess !== null) return this.#setAside(data, before, left.excess);
-    const kept = await store.insertMinute(data);
+    const kept = await store.insertMinute(data, before.birth?.region ?? before.presence?.region ?? "");
     if (kept === "repeat") {
       fleet.put({ ...before, lastHeardMs: nowMs });
       return "duplicate";

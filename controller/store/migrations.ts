@@ -74,4 +74,19 @@ export const controllerMigrations: readonly Migration[] = [
      PRIMARY KEY (agent_id, boot_id, seq, content_hash)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX set_aside_by_time ON set_aside (at_ms);`,
+  // What users were given, in sums of five minutes (kept for a day) and of hours (kept for a year), by region and model.
+  `CREATE TABLE service (
+     span_ms INTEGER NOT NULL,
+     start_ms INTEGER NOT NULL,
+     region TEXT NOT NULL,
+     model TEXT NOT NULL,
+     requests INTEGER NOT NULL,
+     queue INTEGER NOT NULL,
+     deadline INTEGER NOT NULL,
+     standby INTEGER NOT NULL,
+     rate_limit INTEGER NOT NULL,
+     error INTEGER NOT NULL,
+     latency_counts TEXT NOT NULL,   -- JSON array, as in MinuteData
+     PRIMARY KEY (span_ms, start_ms, region, model)
+   ) STRICT, WITHOUT ROWID;`,
 ];

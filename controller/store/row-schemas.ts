@@ -40,6 +40,21 @@ export const LeaseRow = strictObject({
   expiresRealMs: TimeMs,
 });
 
+const total = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+/** Sums of a stretch of time, of one region and model. */
+export const ServiceRow = strictObject({
+  region: text(64),
+  model: text(128),
+  requests: { ...total, description: "requests that were answered" },
+  queue: { ...total, description: "refused as the queue was full" },
+  deadline: { ...total, description: "without an answer in time" },
+  standby: { ...total, description: "refused by an agent that does not serve" },
+  rateLimit: { ...total, description: "beyond the caller's quota" },
+  error: { ...total, description: "failed by a fault of the agent" },
+  latencyCounts: Type.Array(total, { minItems: 23, maxItems: 23, description: "answered requests by latency" }),
+});
+
 export const SetAsideRow = strictObject({
   agentId: Identifier,
   bootId: Identifier,

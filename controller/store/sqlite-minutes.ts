@@ -6,7 +6,8 @@ import type { MinuteData } from "#protocol/messages.ts";
 import { createMinutePruning } from "./minute-pruning.ts";
 import { columnValue, type RowQuarantine, toColumn } from "./row-quarantine.ts";
 import { MinuteRow } from "./row-schemas.ts";
-import type { FleetMinute, HourUse, MinuteRecord, MinuteStore } from "./store.ts";
+import { createServiceTable } from "./sqlite-service.ts";
+import type { FleetMinute, HourUse, MinuteRecord, MinuteStore, ServiceStore, StoredMinuteAs } from "./store.ts";
 
 interface StoredMinute {
   readonly agentId: string;
@@ -46,7 +47,8 @@ function conflictBootId({ bootId }: MinuteData, traffic: string): string {
   return `${bootId}~${Bun.hash(traffic).toString(16).padStart(16, "0")}`;
 }
 
-export function createMinuteTable(database: Database, quarantine: RowQuarantine): MinuteStore {
+export function createMinuteTable(database: Database, quarantine: RowQuarantine): MinuteStore & ServiceStore {
+  const service = createServiceTable(database, quarantine);
   const insert = database.query(
     `INSERT OR IGNORE INTO minute
        (agent_id, boot_id, seq, minute_start_ms, texts, historical, role, traffic, power, forecast)
@@ -84,26 +86,34 @@ export function createMinuteTable(database: Database, quarantine: RowQuarantine)
   const anyOf = database.query<{ found: number }, [string]>(
     `SELECT EXISTS (SELECT 1 FROM minute WHERE agent_id = ?) AS found`,
   );
+  const store = (data: MinuteData): StoredMinuteAs => {
+    const traffic = JSON.stringify(data.traffic);
+    const power = toColumn(data.power);
+    const { agentId, bootId, seq, role } = data;
+    const row = {
+      ...{ agentId, bootId, seq, role, traffic, power },
+      minuteStartMs: data.traffic.minuteStartMs,
+      texts: demandOf(data.traffic),
+      historical: data.historical ? 1 : 0,
+      forecast: toColumn(data.forecast),
+    };
+    if (insert.run(row).changes > 0) return "new";
+    const known = kept.get(agentId, bootId, seq);
+    if (known === null || (known.traffic === traffic && known.power === power && known.role === role)) return "repeat";
+    if (known.minuteStartMs === data.traffic.minuteStartMs) return "contradicts";
+    const beside = insert.run({ ...row, bootId: conflictBootId(data, traffic) });
+    return beside.changes > 0 ? "kept-beside" : "repeat";
+  };
+  const storeAndAdd = database.transaction((data: MinuteData, region: string): StoredMinuteAs => {
+    const stored = store(data);
+    if (stored === "new" || stored === "kept-beside") service.add(data, region);
+    return stored;
+  });
   return {
     ...createMinutePruning(database),
-    async insertMinute(data) {
-      const traffic = JSON.stringify(data.traffic);
-      const power = toColumn(data.power);
-      const { agentId, bootId, seq, role } = data;
-      const row = {
-        ...{ agentId, bootId, seq, role, traffic, power },
-        minuteStartMs: data.traffic.minuteStartMs,
-        texts: demandOf(data.traffic),
-        historical: data.historical ? 1 : 0,
-        forecast: toColumn(data.forecast),
-      };
-      if (insert.run(row).changes > 0) return "new";
-      const known = kept.get(agentId, bootId, seq);
-      if (known === null || (known.traffic === traffic && known.power === power && known.role === role))
-        return "repeat";
-      if (known.minuteStartMs === data.traffic.minuteStartMs) return "contradicts";
-      const beside = insert.run({ ...row, bootId: conflictBootId(data, traffic) });
-      return beside.changes > 0 ? "kept-beside" : "repeat";
+    ...service.reading,
+    async insertMinute(data, region = "") {
+      return storeAndAdd(data, region);
     },
     async hourUse(agentId, hourStartMs) {
       return hour.get({ agentId, hourStartMs }) ?? { rows: 0, bytes: 0, observedMs: 0, measuredMs: 0 };

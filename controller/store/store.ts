@@ -2,7 +2,7 @@ import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import type { Birth, Desired, MinuteData, Presence, Reported } from "#protocol/messages.ts";
 import type { DecisionOutcome, DecisionRecord, NewDecision } from "./decision-record.ts";
 import type { UnreadableRows } from "./row-quarantine.ts";
-import type { FreezeRow, LeaseRow, OverrideRow, SetAsideRow } from "./row-schemas.ts";
+import type { FreezeRow, LeaseRow, OverrideRow, ServiceRow, SetAsideRow } from "./row-schemas.ts";
 
 /** Record of an agent between two runs of the controller. */
 export interface AgentRecord {
@@ -76,8 +76,8 @@ export interface SetAsideStore {
 }
 
 export interface MinuteStore {
-  /** Stores a minute for good under (agentId, bootId, seq). */
-  insertMinute(data: MinuteData): Promise<StoredMinuteAs>;
+  /** Stores a minute for good under (agentId, bootId, seq), and adds it to what users of the region were given. */
+  insertMinute(data: MinuteData, region?: string): Promise<StoredMinuteAs>;
   /** Stored rows and bytes of the minutes that start in the hour from `hourStartMs`. */
   hourUse(agentId: string, hourStartMs: number): Promise<HourUse>;
   hasMinutes(agentId: string): Promise<boolean>;
@@ -93,6 +93,16 @@ export interface MinuteStore {
   pruneToSize(maxBytes: number): Promise<number>;
   /** Disk space of the database's rows, without free pages in its file. */
   usedBytes(): number;
+}
+
+/** What users were given in a stretch of time, of one region and model. */
+export type ServiceSums = ReadonlyStatic<typeof ServiceRow>;
+
+export interface ServiceStore {
+  /** Sums of the time from `startMs` on, as it was stored: in steps of five minutes as far back as a day, else of an hour. */
+  service(step: "five-minutes" | "hour", startMs: number): Promise<ServiceSums[]>;
+  /** Removes sums that are older than they are kept. */
+  pruneService(nowMs: number): Promise<void>;
 }
 
 export interface DecisionFilter {
@@ -142,7 +152,14 @@ export interface SafetyStore {
   lease(): Promise<Lease | null>;
 }
 
-export interface Store extends AgentStore, DesiredStore, MinuteStore, SetAsideStore, DecisionStore, SafetyStore {
+export interface Store
+  extends AgentStore,
+    DesiredStore,
+    MinuteStore,
+    ServiceStore,
+    SetAsideStore,
+    DecisionStore,
+    SafetyStore {
   /** Rows that can't be read and are skipped, by table. */
   unreadableRows(): readonly UnreadableRows[];
   close(): Promise<void>;

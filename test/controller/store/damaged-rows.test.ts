@@ -90,6 +90,11 @@ async function fill(database: Database, rows: number): Promise<void> {
       inputs: { row },
       outcome: { activated: [agentId], stoodBy: [], skipped: [] },
     });
+    database.run(`INSERT INTO service VALUES (300000, ?, ?, 'mini', 5, 0, 0, 0, 0, 0, ?)`, [
+      nowMs,
+      `hall-${row}`,
+      JSON.stringify(new Array(23).fill(0)),
+    ]);
     database.run(
       `INSERT INTO forecast_made VALUES (?, ?, 'naive', 60000, 1, ${row % 2 === 0 ? "NULL" : "'[1,2]'"}, 2, 1, 1, 1, 1, 1, 1, ${row % 2 === 0 ? "'hit'" : "NULL"}, ?)`,
       [nowMs - row * minuteMs, nowMs, nowMs],
@@ -198,11 +203,12 @@ test("with every column of every table damaged in every way the controller start
     expect(health.status).toBe("degraded");
     const unreadable = health.unreadableRows.map(({ table }: { table: string }) => table);
     expect(unreadable.toSorted()).toEqual(
-      ["agent", "decision", "desired", "forecast_made", "minute", "override", "set_aside"].filter((table) =>
+      ["agent", "decision", "desired", "forecast_made", "minute", "override", "service", "set_aside"].filter((table) =>
         unreadable.includes(table),
       ),
     );
-    for (const table of ["agent", "desired", "minute", "override", "decision"]) expect(unreadable).toContain(table);
+    for (const table of ["agent", "desired", "minute", "override", "decision", "service"])
+      expect(unreadable).toContain(table);
     // It goes on deciding, and what it decides is kept.
     const newest = async () => JSON.parse((await ask("/api/v1/decisions?limit=1")).text).decisions[0]?.lastAtMs ?? 0;
     const startMs = Date.now();

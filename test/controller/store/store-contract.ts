@@ -73,6 +73,77 @@ export function describeStore(name: string, open: () => Promise<{ store: Store; 
       expect(row?.historical).toBe(false);
     });
 
+    describe("what users were given", () => {
+      const hourMs = 3_600_000;
+      const refused = (cause: "queue" | "deadline" | "standby" | "rate-limit" | "error", requests: number) => ({
+        ...{ cause, requests, texts: requests, tokens: 0 },
+      });
+      const minuteOf = (seq: number, minuteStartMs: number, given: Partial<ModelTraffic> = {}, agentId = "a") => {
+        const minute = aMinute({ agentId, seq, minuteStartMs, requests: 10 });
+        const [model] = minute.traffic.models;
+        return { ...minute, traffic: { ...minute.traffic, models: [{ ...model!, ...given }] } };
+      };
+
+      test("minutes add up by region and model, each once", async () => {
+        const causes = [refused("queue", 1), refused("deadline", 2), refused("standby", 3)];
+        const first = minuteOf(1, 0, { refused: [...causes, refused("rate-limit", 4), refused("error", 5)] });
+        await store.insertMinute(first, "hall");
+        await store.insertMinute(first, "hall");
+        await store.insertMinute(minuteOf(2, 60_000), "hall");
+        await store.insertMinute(minuteOf(1, 60_000, {}, "b"), "yard");
+        await store.insertMinute(minuteOf(2, 60_000, { model: "large" }, "b"), "yard");
+        const rows = await store.service("five-minutes", 0);
+        expect(rows.map(({ region, model, requests }) => `${region} ${model} ${requests}`)).toEqual([
+          ...["hall mini 20", "yard large 10", "yard mini 10"],
+        ]);
+        expect(rows[0]).toMatchObject({ queue: 1, deadline: 2, standby: 3, rateLimit: 4, error: 5 });
+        expect(rows[0]?.latencyCounts.reduce((sum, count) => sum + count)).toBe(20);
+        expect(await store.service("hour", 0)).toEqual(rows);
+      });
+
+      test("of agents of earlier versions what they refused, of no model", async () => {
+        const minute = aMinute({ requests: 10 });
+        await store.insertMinute({ ...minute, traffic: { ...minute.traffic, rejected: 7, errors: 2 } }, "hall");
+        const standby = aMinute({ seq: 2, minuteStartMs: 120_000, role: "standby" });
+        await store.insertMinute({ ...standby, traffic: { ...standby.traffic, models: [], rejected: 9 } }, "hall");
+        expect(await store.service("hour", 0)).toMatchObject([
+          ...[
+            { model: "", queue: 7, error: 2, requests: 0 },
+            { model: "mini", requests: 10, queue: 0 },
+          ],
+        ]);
+      });
+
+      test("in steps, from the one that holds the time", async () => {
+        for (const [seq, minuteStartMs] of [0, 299_999, 300_000, hourMs].entries())
+          await store.insertMinute(minuteOf(seq + 1, minuteStartMs));
+        const requests = async (step: "five-minutes" | "hour", startMs: number) =>
+          (await store.service(step, startMs)).map((row) => row.requests);
+        expect(await requests("five-minutes", 299_999)).toEqual([20, 10, 10]);
+        expect(await requests("five-minutes", 300_000)).toEqual([10, 10]);
+        expect(await requests("hour", hourMs - 1)).toEqual([30, 10]);
+        expect(await requests("hour", hourMs)).toEqual([10]);
+      });
+
+      test("five minutes are kept for a day, hours for a year; what lies in the future goes", async () => {
+        const nowMs = 500 * 24 * hourMs;
+        for (const [seq, agoH] of [-30, 1, 24, 26, 24 * 399, 24 * 401].entries())
+          await store.insertMinute(minuteOf(seq + 1, nowMs - agoH * hourMs));
+        await store.pruneService(nowMs);
+        expect(await store.service("five-minutes", 0)).toHaveLength(2);
+        expect(await store.service("hour", 0)).toHaveLength(4);
+      });
+
+      test("names beyond a hundred count together", async () => {
+        for (let seq = 1; seq <= 103; seq += 1) await store.insertMinute(minuteOf(seq, 0, { model: `made-up-${seq}` }));
+        await store.insertMinute(minuteOf(104, 0, { model: "made-up-1" }));
+        const rows = await store.service("hour", 0);
+        expect(rows).toHaveLength(101);
+        const of = (name: string) => rows.find(({ model }) => model === name)?.requests;
+        expect([of("(other)"), of("made-up-1")]).toEqual([30, 20]);
+      });
+    });
+
     test("other figures of a minute that is kept are told from a repeat, and change nothing", async () => {
       await store.insertMinute(aMinute({ requests: 5 }));
       expect(await store.insertMinute(aMinute({ requests: 7 }))).toBe("contradicts");
