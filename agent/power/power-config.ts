@@ -107,6 +107,10 @@ export const SimulatedConfig = Type.Object(
       [0.001, 1000],
       "share of the capacity that the board states which it has in fact: tries what follows from wrong figures",
     ),
+    actualShareFromMs: orNull(
+      Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+      "time of the clock from which on actualShare holds, ms since 1970; null: always",
+    ),
     ambientC: number(
       assumedPhysics.ambientC,
       [-40, 100],

@@ -59,7 +59,8 @@ export function createSimulatedDevice(config: SimulatedConfig, clock: Clock): De
 
   const capacityQps = () => {
     const throttled = temperatureC >= assumedPhysics.throttleAboveC ? assumedPhysics.throttledShare : 1;
-    return mode.capacityQps * config.capacityScale * config.actualShare * throttled;
+    const actual = clock.nowMs() >= (config.actualShareFromMs ?? 0) ? config.actualShare : 1;
+    return mode.capacityQps * config.capacityScale * actual * throttled;
   };
 
   const sample = (): PowerSample => {

@@ -306,8 +306,8 @@ describe("tegrastats", () => {
 });
 
 describe("simulated board", () => {
-  const create = async (capacityScale: number, ambientC = 30, speed = 100) => {
-    const simulated = { preset: "jetson-classic", capacityScale, ambientC };
+  const create = async (capacityScale: number, ambientC = 30, speed = 100, actual: object = {}) => {
+    const simulated = { preset: "jetson-classic", capacityScale, ambientC, ...actual };
     const clock = createSteppedClock(0, speed);
     const device = await createDevice(
       parseConfig(PowerConfig, { board: "simulated", simulated }, "test"),
@@ -337,6 +337,17 @@ describe("simulated board", () => {
     const cool = await passS(await create(0.001, 96), 20);
     const hot = await passS(await create(0.001, 98), 20);
     expect(hot / cool).toBeCloseTo(2, 1);
+  });
+
+  test.each([
+    { name: "always", actual: { actualShare: 0.5 }, factor: 2 },
+    { name: "from a time that has come", actual: { actualShare: 0.5, actualShareFromMs: 0 }, factor: 2 },
+    { name: "from a time that has not", actual: { actualShare: 0.5, actualShareFromMs: 3_600_000 }, factor: 1 },
+  ])("computes slower than it states: $name", async ({ actual, factor }) => {
+    const stated = await passS(await create(0.001), 20);
+    const device = await create(0.001, 30, 100, actual);
+    expect((await passS(device, 20)) / stated).toBeCloseTo(factor, 1);
+    expect((await device.control.modes())[0]?.capacityQps).toBeCloseTo(0.33, 9);
   });
 
   test("a caller that has given up already takes no turn", async () => {
