@@ -25,6 +25,12 @@ test.each([
     costs: [cost("a", 0), cost("b", 0), cost("c", 9)],
     expected: { a: 0.5, b: 0.5 },
   },
+  { name: "no error at all against two", costs: [cost("a", 0), cost("b", 9), cost("c", 9)], expected: { a: 1 } },
+  {
+    name: "one percent each",
+    costs: Array.from({ length: 100 }, (_, index) => cost(`m${index}`, 80)),
+    expected: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`m${index}`, 0.01])),
+  },
   { name: "an error in silence", costs: [cost("a", 1, 0), cost("b", 0, 0)], expected: { b: 1 } },
   { name: "without error", costs: [cost("a", 0), cost("b", 1)], expected: { a: 1 } },
   { name: "no number", costs: [cost("a", Number.NaN), cost("b", 90)], expected: { b: 1 } },

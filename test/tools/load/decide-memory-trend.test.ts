@@ -53,6 +53,8 @@ describe("the compared stretches", () => {
   });
 
   test("have medians, the upper of two", () => {
+    const first = at([[40, 12], [50, 10], ...middle, [90, 5], [100, 4]]);
+    expect(decideMemoryTrend(first)).toMatchObject({ earlyBytes: 12, lateBytes: 5 });
     const samples = at([[40, 30], [42, 10], [44, 20], ...middle, [95, 2], [96, 1], [97, 4], [100, 3]]);
     expect(decideMemoryTrend(samples)).toMatchObject({ earlyBytes: 20, lateBytes: 3 });
   });

@@ -741,3 +741,20 @@ test("listens for a client's end only while it waits", async () => {
   await result;
   expect(listening.size).toBe(0);
 });
+
+test("work is recorded, and the part of it during which more was waiting", async () => {
+  let now = 0;
+  const runner = recordingRunner();
+  const queue = new EmbeddingQueue(singleLane(runner, policy), () => {}, { nowMs: () => now });
+  const all = queue.open(never).embed(Array.from({ length: 5 }, (_, id) => text(id)));
+  await runner.batchCount(1);
+  now = 30;
+  runner.batches[0]?.answer(30);
+  await runner.batchCount(2);
+  expect(queue.measurements().work).toMatchObject({ texts: 4, tokens: 16, busyMs: 30, waitingMs: 30, boardMs: 0 });
+  now = 50;
+  runner.batches[1]?.answer(20);
+  await all;
+  await Bun.sleep(0);
+  expect(queue.measurements().work).toMatchObject({ texts: 5, tokens: 20, busyMs: 50, waitingMs: 30 });
+});
