@@ -2,6 +2,11 @@ import { basename } from "node:path";
 import { Type } from "@sinclair/typebox";
 import { BacktestFleet, checkBacktestFleet } from "#controller/scaling/backtest/backtest-fleet.ts";
 import {
+  type CapacityError,
+  noCapacityError,
+  parseCapacityError,
+} from "#controller/scaling/backtest/capacity-error.ts";
+import {
   backtestPolicies,
   type PolicyChoice,
   type PolicyResult,
@@ -76,6 +81,13 @@ async function readPolicy(text: string): Promise<PolicyChoice> {
   throw new UsageError(`--policy: expected a YAML file or one of ${backtestPolicies.join(", ")}, got "${text}"`);
 }
 
+function readCapacityError(text: string | undefined): CapacityError {
+  if (text === undefined) return noCapacityError;
+  const error = parseCapacityError(text);
+  if (error !== null) return error;
+  throw new UsageError(`--capacity-error: expected a number from 0.01 to 100, drift or one-bad, got "${text}"`);
+}
+
 function rowsOf(results: readonly PolicyResult[]): string[][] {
   const oracleUsd = results.find(({ policy }) => policy === "oracle")?.costUsd;
   return results.map((result) => columns.map(([, cell]) => cell(result, oracleUsd)));
@@ -83,7 +95,8 @@ function rowsOf(results: readonly PolicyResult[]): string[][] {
 
 export const backtestCommand: Command = {
   summary: "replay recorded traffic through scaling policies and compare cost and service",
-  usage: "--trace FILE[,FILE…] --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--json | --html FILE]",
+  usage:
+    "--trace FILE[,FILE…] --fleet FLEET.yaml [--policy NAME|FILE[,…]] [--capacity-error SHARE|drift|one-bad] [--json | --html FILE]",
   optionsOnly: true,
   options: {
     trace: { value: "FILE[,FILE…]", help: "CSV `timestamp,value` with the number of events in each step" },
@@ -97,6 +110,10 @@ export const backtestCommand: Command = {
       help: "scale the trace so that its busiest minute has this rate (default: the fleet's peakQps)",
     },
     days: { value: "N", help: "replay only the first N days of the trace" },
+    "capacity-error": {
+      value: "SHARE|drift|one-bad",
+      help: "what devices really carry, as a share of the profile that policies are given (0.05: a twentieth)",
+    },
     json: { help: "print JSON" },
     html: { value: "FILE", help: "write charts of demand, capacity and cost over time to this file" },
   },
@@ -107,11 +124,12 @@ export const backtestCommand: Command = {
     const choices = await Promise.all([...new Set(wanted.map((each) => each.trim()))].map(readPolicy));
     const peakQps = optionalNumber(values, "peak-qps", { min: 1e-6, max: 1e9 }) ?? fleet.peakQps;
     const days = optionalNumber(values, "days", { min: 0.01, max: 10_000 }) ?? null;
+    const error = readCapacityError(optionalString(values, "capacity-error"));
     const asJson = values["json"] === true;
     const reports = [];
     for (const path of paths) {
       const traffic = await readTraffic(path, peakQps, days);
-      const results = runBacktest(fleet, traffic, choices);
+      const results = runBacktest(fleet, traffic, choices, error);
       const rows = rowsOf(results);
       reports.push({ name: traffic.name, startMs: traffic.startMs, rates: traffic.rates, results, rows });
       if (asJson) continue;

@@ -5,6 +5,8 @@ import type { FleetState, FleetTarget, MinuteOutcome } from "./simulate-fleet.ts
 /** Information that a policy has at the start of a minute. */
 export interface PolicyView {
   readonly fleet: BacktestFleet;
+  /** False while the capacities are not yet measured. */
+  readonly isProven: boolean;
   readonly minute: number;
   /** Start of the minute, ms since the epoch. */
   readonly atMs: number;

@@ -116,8 +116,7 @@ export function threshold(fleet: BacktestFleet): BacktestPolicy {
 export function predictive(fleet: BacktestFleet): BacktestPolicy {
   const order = orderUnits(fleet);
   const devices = fleet.devices.reduce((sum, { count }) => sum + count, 0);
-  const policy = Value.Default(ScalingConfig, {
-    capacityPerReplicaQps: order.capacities[0] ?? 1,
+  const terms = Value.Default(ScalingConfig, {
     targetUtilization: fleet.targetUtilization,
     minReplicas: 1,
     maxReplicas: devices,
@@ -129,6 +128,7 @@ export function predictive(fleet: BacktestFleet): BacktestPolicy {
   return {
     decide(view) {
       const { atMs, minute } = view;
+      const policy = { ...terms, capacityPerReplicaQps: orderUnits(view.fleet).capacities[0] ?? 1 };
       const { expectedQps } = view.forecast();
       const liveQps = minute === 0 ? null : view.rateAt(minute - 1);
       const inputs: ScalingInputs = {
@@ -153,6 +153,7 @@ export function predictive(fleet: BacktestFleet): BacktestPolicy {
           };
         }),
       };
+      if (!view.isProven) return { modes, units: view.fleet.cloud.map(() => 0) };
       const decision = decideActiveAgents(inputs, policy, atMs);
       const { peakQps } = decision.figures;
       recentPeaks = recentPeaks.filter((peak) => peak.atMs >= atMs - policy.stabilizationMs);

@@ -11,8 +11,13 @@ const minuteS = 60;
 const keptMinutes = 15;
 /** Price of what the plan does not cover, as a share of a lost request: it seldom comes. */
 const coverShare = 0.02;
-/** Share of a minute's cost that a change of modes has to save. */
-const worthwhile = 0.03;
+/**
+ * Share of a minute's cost that a change of modes has to save. At 0.07 a board changes some 40 times a day, as often as an agent's own choice
+ * may; at 0.03 it was twice as often, for 1.5 % of the cost.
+ */
+const worthwhile = 0.07;
+/** The oracle changes for less: it is the bound that others are compared with. */
+const worthwhileForOracle = 0.03;
 /** Steps per factor of e: rates within half a hundredth of each other are planned for alike. */
 const rateSteps = 200;
 
@@ -63,35 +68,42 @@ function timingOf(fleet: BacktestFleet, { blocks, places }: Composer): GroupTimi
   ].map(({ startupS, kept }) => ({ startSteps: Math.ceil(startupS / minuteS), kept }));
 }
 
+function stepsOf(timing: readonly GroupTiming[]): number {
+  const longest = Math.max(...timing.map(({ startSteps, kept }) => Math.max(startSteps, kept)));
+  return Math.min(horizonMinutes, 1 + longest);
+}
+
 /** Plans each minute by the cheapest compositions of the coming minutes. */
 class PlanningPolicy implements BacktestPolicy {
-  readonly #fleet: BacktestFleet;
   readonly #needs: (view: PolicyView) => Needs | null;
-  readonly #composer: Composer;
+  readonly #worthwhile: number;
   /** Number of units of each group: devices by make, then offers. */
   readonly #sizes: readonly number[];
-  readonly #timing: readonly GroupTiming[];
+  #fleet: BacktestFleet;
+  #composer: Composer;
+  #timing: readonly GroupTiming[];
   /** Number of coming minutes that count. */
-  readonly #steps: number;
+  #steps: number;
   /** Cheapest compositions for single minutes with all units free to serve, by rate. */
   readonly #known = new Map<number, Composition>();
   /** Counts wanted in the newest minutes, newest first. */
   #newest: (readonly number[])[] = [];
 
-  constructor(fleet: BacktestFleet, needs: (view: PolicyView) => Needs | null) {
-    this.#fleet = fleet;
+  constructor(fleet: BacktestFleet, needs: (view: PolicyView) => Needs | null, worthwhileShare = worthwhile) {
+    this.#worthwhile = worthwhileShare;
     this.#needs = needs;
-    this.#composer = createFleetComposer(fleet, coverShare);
     this.#sizes = [...fleet.devices.map(({ count }) => count), ...fleet.cloud.map(({ max }) => max)];
+    this.#fleet = fleet;
+    this.#composer = createFleetComposer(fleet, coverShare);
     this.#timing = timingOf(fleet, this.#composer);
-    const longest = Math.max(...this.#timing.map(({ startSteps, kept }) => Math.max(startSteps, kept)));
-    this.#steps = Math.min(horizonMinutes, 1 + longest);
+    this.#steps = stepsOf(this.#timing);
   }
 
   decide(view: PolicyView): FleetTarget {
+    if (view.fleet !== this.#fleet) this.#adopt(view.fleet);
     const need = this.#needs(view);
     // Nothing is known yet: nothing is changed.
-    if (need === null) return asTheyAre(view.state);
+    if (need === null || !view.isProven) return asTheyAre(view.state);
     const states = this.#groupStates(view);
     const wanted = this.#countsFor(need, states);
     this.#newest = [wanted, ...this.#newest].slice(0, keptMinutes);
@@ -107,6 +119,15 @@ class PlanningPolicy implements BacktestPolicy {
       for (const place of stoppable.slice(Math.max(0, stoppable.length - surplus))) targetOn[place] = false;
     }
     return { modes: this.#assignModes(view, targetOn, need), units: counts.slice(makes) };
+  }
+
+  /** Goes on with capacities that were measured since. */
+  #adopt(fleet: BacktestFleet): void {
+    this.#fleet = fleet;
+    this.#composer = createFleetComposer(fleet, coverShare);
+    this.#timing = timingOf(fleet, this.#composer);
+    this.#steps = stepsOf(this.#timing);
+    this.#known.clear();
   }
 
   #cheapestFor(expectedQps: number, coverQps: number): Composition {
@@ -207,7 +228,8 @@ class PlanningPolicy implements BacktestPolicy {
     const [expected, cover] = [expectedQps[0] as number, coverQps[0] as number];
     const need = { expectedQps: expected, coverQps: cover, minUnits: serving, maxUnits: serving };
     const best = composer.cheapest(need, present);
-    const saves = composer.usdOf(best, expected, cover) < composer.usdOf(present, expected, cover) * (1 - worthwhile);
+    const saves =
+      composer.usdOf(best, expected, cover) < composer.usdOf(present, expected, cover) * (1 - this.#worthwhile);
     const chosen = saves ? best : present;
     const left = Int32Array.from(chosen);
     const modes = devices.map(({ mode }, index) => (targetOn[index] === true ? mode : off));
@@ -254,7 +276,11 @@ export function fleetPlan(fleet: BacktestFleet): BacktestPolicy {
 
 /** The fleet plan on the rates that really come. */
 export const oracle = (fleet: BacktestFleet) =>
-  new PlanningPolicy(fleet, (view) => {
-    const qps = view.futureQps(horizonMinutes);
-    return { expectedQps: qps, coverQps: qps };
-  });
+  new PlanningPolicy(
+    fleet,
+    (view) => {
+      const qps = view.futureQps(horizonMinutes);
+      return { expectedQps: qps, coverQps: qps };
+    },
+    worthwhileForOracle,
+  );

@@ -3,7 +3,9 @@ import { minuteMs } from "#platform/time.ts";
 import type { ScalingPolicy } from "../policy/scaling-policy.ts";
 import type { BacktestFleet } from "./backtest-fleet.ts";
 import type { BacktestPolicy, PolicyView } from "./backtest-policy.ts";
+import { type CapacityError, noCapacityError, profiledFleet, trueFactors, trueShare } from "./capacity-error.ts";
 import { hpa, kedaCron, predictive, staticAll, staticPeak, threshold, usualTarget } from "./counting-policies.ts";
+import { MeasuredCapacity } from "./measured-capacity.ts";
 import { fleetPlan, oracle } from "./planning-policies.ts";
 import { createForecastReplay, type ForecastReplay } from "./replay-forecasts.ts";
 import { replayScalingPolicy } from "./scaling-policy-replay.ts";
@@ -128,11 +130,15 @@ function meanLeadMinutes(
   return leads.length === 0 ? null : leads.reduce((sum, lead) => sum + lead, 0) / leads.length;
 }
 
-/** Plays the record with one policy after the other. The same input gives the same figures. */
+/**
+ * Plays the record with one policy after the other. The same input gives the same figures.
+ * @param capacityError how far policies are wrong about the fleet at first; those of the controller measure it, the oracle knows it
+ */
 export function runBacktest(
   fleet: BacktestFleet,
   traffic: BacktestTraffic,
   choices: readonly PolicyChoice[],
+  capacityError: CapacityError = noCapacityError,
 ): PolicyResult[] {
   const { rates, startMs, calendar } = traffic;
   const replay = createForecastReplay(rates, startMs, calendar, quantile);
@@ -143,7 +149,8 @@ export function runBacktest(
     return forecasts[minute] as ForecastReplay;
   };
   return choices.map(({ label, policy: name, terms }) => {
-    const play = (target: number) => playPolicy(label, name, { ...fleet, ...terms }, target);
+    const seen = name === "oracle" ? fleet : profiledFleet(fleet, capacityError);
+    const play = (target: number) => playPolicy(label, name, { ...seen, ...terms }, target);
     return isTuned(name) ? tune(play) : play(usualTarget);
   });
 
@@ -151,11 +158,14 @@ export function runBacktest(
     const create: CreatePolicy =
       typeof name === "string" ? policiesByName[name] : () => replayScalingPolicy(name, seen);
     const policy = create(seen, rates, target);
+    const profileTimes = capacityError.kind === "factor" ? 1 / capacityError.factor : 1;
+    const measured = new MeasuredCapacity(seen, profileTimes);
     const state: FleetState = initialState(fleet);
     const minutes: MinuteOutcome[] = [];
     for (const [minute, demandQps] of rates.entries()) {
       const view: PolicyView = {
-        fleet: seen,
+        fleet: measured.fleet,
+        isProven: capacityError === noCapacityError || name === "oracle" || measured.isProven,
         minute,
         atMs: startMs + minute * minuteMs,
         state,
@@ -165,7 +175,13 @@ export function runBacktest(
         futureQps: (count) =>
           Array.from({ length: count }, (_, ahead) => rates[minute + ahead] ?? (rates.at(-1) as number)),
       };
-      minutes.push(simulateMinute(fleet, state, policy.decide(view), demandQps, minute));
+      const outcome = simulateMinute(fleet, state, policy.decide(view), demandQps, minute, (place) =>
+        trueShare(capacityError, place, minute),
+      );
+      minutes.push(outcome);
+      if (capacityError === noCapacityError) continue;
+      if (name === "oracle") measured.adopt(trueFactors(fleet, capacityError, minute + 1));
+      else measured.observe(outcome.work);
     }
     return summarise(label, rates, minutes, fleet);
   }

@@ -39,9 +39,23 @@ export interface MinuteOutcome {
   readonly modeSwitches: number;
   /** Devices and cloud units that serve or start. */
   readonly unitsOn: number;
+  /** By make of devices. */
+  readonly work: readonly MakeWork[];
+}
+
+/** Work of the devices of a make that serve. */
+export interface MakeWork {
+  servedQps: number;
+  /** Rate that they can really carry, and the one by the fleet's figures. */
+  trueQps: number;
+  profiledQps: number;
+  /** All of it was used, and more was asked for. */
+  isSaturated: boolean;
 }
 
 interface Block {
+  /** Make of the devices; null: cloud units. */
+  readonly make: number | null;
   fullQps: number;
   readonly p95Ms: number;
   readonly usdPerQps: number;
@@ -81,13 +95,17 @@ export function p95At(measuredMs: number, targetUtilization: number, utilization
   return utilization >= 1 ? Number.POSITIVE_INFINITY : (measuredMs * (1 - targetUtilization)) / (1 - utilization);
 }
 
-/** Carries out the policy's target and simulates one minute of demand. Changes `state`. */
+/**
+ * Carries out the policy's target and simulates one minute of demand. Changes `state`.
+ * @param shareOf capacity of a device as a share of the fleet's figure
+ */
 export function simulateMinute(
   fleet: BacktestFleet,
   state: FleetState,
   target: FleetTarget,
   demandQps: number,
   minute: number,
+  shareOf: (place: number) => number = () => 1,
 ): MinuteOutcome {
   const { targetUtilization, tariffUsdPerKwh } = fleet;
   let costUsd = 0;
@@ -96,11 +114,12 @@ export function simulateMinute(
   let modeSwitches = 0;
   let unitsOn = 0;
   const blocks = new Map<string, Block>();
-  const addBlock = (key: string, qps: number, p95Ms: number, usdPerQps: number, wattsPerQps: number) => {
-    const block = blocks.get(key);
-    if (block === undefined) blocks.set(key, { fullQps: qps, p95Ms, usdPerQps, wattsPerQps, load: 0 });
-    else block.fullQps += qps;
+  const addBlock = (key: string, block: Omit<Block, "load">) => {
+    const known = blocks.get(key);
+    if (known === undefined) blocks.set(key, { ...block, load: 0 });
+    else known.fullQps += block.fullQps;
   };
+  const work: MakeWork[] = fleet.devices.map(() => ({ servedQps: 0, trueQps: 0, profiledQps: 0, isSaturated: false }));
   const usdOfWatts = (power: number) => (power / 1000) * (minuteS / 3600) * tariffUsdPerKwh;
 
   for (const [place, device] of state.devices.entries()) {
@@ -135,9 +154,16 @@ export function simulateMinute(
     const away = Math.min(minuteS, device.startingS + lostS);
     device.startingS = Math.max(0, device.startingS - minuteS);
     if (away >= minuteS) continue;
-    const wattsPerQps = mode.capacityQps > 0 ? (mode.busyWatts - mode.idleWatts) / mode.capacityQps : 0;
-    const key = `${device.make}|${device.mode}`;
-    addBlock(key, mode.capacityQps * (1 - away / minuteS), mode.p95Ms, usdOfWatts(wattsPerQps), wattsPerQps);
+    const share = shareOf(place);
+    const capacityQps = mode.capacityQps * share;
+    const wattsPerQps = capacityQps > 0 ? (mode.busyWatts - mode.idleWatts) / capacityQps : 0;
+    const fullQps = capacityQps * (1 - away / minuteS);
+    const ofMake = work[device.make] as MakeWork;
+    ofMake.trueQps += fullQps;
+    ofMake.profiledQps += fullQps / share;
+    addBlock(`${device.make}|${device.mode}|${share}`, {
+      ...{ make: device.make, fullQps, p95Ms: mode.p95Ms, usdPerQps: usdOfWatts(wattsPerQps), wattsPerQps },
+    });
   }
   for (const [index, offer] of fleet.cloud.entries()) {
     const cloud = state.cloud[index] as FleetState["cloud"][number];
@@ -145,7 +171,11 @@ export function simulateMinute(
     unitsOn += units;
     activations += ordered;
     costUsd += (offer.usdPerHour / 60) * units;
-    if (capacityQps > 0) addBlock(`cloud ${index}`, capacityQps, offer.p95Ms, offer.usdPerRequest * minuteS, 0);
+    if (capacityQps > 0)
+      addBlock(`cloud ${index}`, {
+        ...{ make: null, fullQps: capacityQps, p95Ms: offer.p95Ms },
+        ...{ usdPerQps: offer.usdPerRequest * minuteS, wattsPerQps: 0 },
+      });
   }
 
   const all = [...blocks.values()].sort((a, b) => a.usdPerQps - b.usdPerQps);
@@ -153,14 +183,16 @@ export function simulateMinute(
   const servedQps = Math.min(demandQps, capacityQps);
   share(all, servedQps, capacityQps, targetUtilization);
   let p95Ms = 0;
-  for (const { load, fullQps, p95Ms: measuredMs, usdPerQps, wattsPerQps } of all) {
+  for (const { make, load, fullQps, p95Ms: measuredMs, usdPerQps, wattsPerQps } of all) {
     if (load <= 0) continue;
+    if (make !== null) (work[make] as MakeWork).servedQps += load;
     watts += load * wattsPerQps;
     // Electricity is added up below.
     costUsd += wattsPerQps === 0 ? load * usdPerQps : 0;
     p95Ms = Math.max(p95Ms, p95At(measuredMs, targetUtilization, load / fullQps));
   }
   const lostQps = demandQps - servedQps;
+  for (const ofMake of work) ofMake.isSaturated = lostQps > 1e-9;
   return {
     costUsd: costUsd + usdOfWatts(watts),
     energyKwh: (watts / 1000) * (minuteS / 3600),
@@ -172,6 +204,7 @@ export function simulateMinute(
     activations,
     modeSwitches,
     unitsOn,
+    work,
   };
 }
 

@@ -1,0 +1,74 @@
+import { decideCapacityEstimate, type SpeedEstimate } from "#agent/capacity/decide-capacity-estimate.ts";
+import { usualCostPerToken } from "#agent/serving/batching/decide-batch.ts";
+import type { BacktestFleet } from "./backtest-fleet.ts";
+import { scaleCapacity } from "./capacity-error.ts";
+import type { MakeWork } from "./simulate-fleet.ts";
+
+const minuteMs = 60_000;
+/** Computation after which a capacity counts as measured. */
+const provenMs = 60_000;
+/** A measurement that differs by less is not planned anew for. */
+const adoptFrom = 0.03;
+
+/**
+ * Capacity as the agents of a replay measure it, by the agents' own decision: each make's speed in multiples of its profile's. It begins with
+ * the profile, unproven.
+ */
+export class MeasuredCapacity {
+  readonly #profiled: BacktestFleet;
+  readonly #profileTimes: number;
+  readonly #estimates: (SpeedEstimate | null)[];
+  #adopted: readonly number[];
+  #fleet: BacktestFleet;
+  /** Makes that were measured, or have no devices. */
+  readonly #proven = new Set<number>();
+
+  /** @param profileTimes figures of the profile as a multiple of those that {@link MakeWork} has. */
+  constructor(profiled: BacktestFleet, profileTimes: number) {
+    this.#profileTimes = profileTimes;
+    this.#profiled = profiled;
+    this.#estimates = profiled.devices.map(() => ({
+      tokensPerS: 1,
+      tokensPerText: 1,
+      source: "profile",
+      evidenceMs: 0,
+    }));
+    this.#adopted = profiled.devices.map(() => 1);
+    this.#fleet = profiled;
+    for (const [make, { count }] of profiled.devices.entries()) if (count === 0) this.#proven.add(make);
+  }
+
+  /** The fleet with its measured capacities: the same object until one of them has changed. */
+  get fleet(): BacktestFleet {
+    return this.#fleet;
+  }
+
+  /** Returns true once every make has been measured: until then an unproven profile is no reason to switch a device off. */
+  get isProven(): boolean {
+    return this.#proven.size === this.#profiled.devices.length;
+  }
+
+  /** Takes in what the devices of each make did in a minute. */
+  observe(work: readonly MakeWork[]): void {
+    for (const [make, { servedQps, trueQps, profiledQps, isSaturated }] of work.entries()) {
+      if (servedQps <= 0 || profiledQps <= 0) continue;
+      const busyMs = minuteMs * Math.min(1, servedQps / trueQps);
+      // One token is what the profile says is computed in a second.
+      const tokens = (60 * servedQps) / (profiledQps * this.#profileTimes);
+      const { estimate } = decideCapacityEstimate(this.#estimates[make] ?? null, {
+        ...{ texts: 60 * servedQps, tokens, cost: usualCostPerToken * tokens },
+        ...{ busyMs, waitingMs: isSaturated ? busyMs : 0, boardMs: 0, windowMs: minuteMs, overloaded: false },
+      });
+      this.#estimates[make] = estimate;
+      if ((estimate?.evidenceMs ?? 0) >= provenMs) this.#proven.add(make);
+    }
+    this.adopt(this.#estimates.map((estimate) => estimate?.tokensPerS ?? 1));
+  }
+
+  /** Takes these factors of the profile by make, if one of them differs noticeably. */
+  adopt(factors: readonly number[]): void {
+    if (factors.every((factor, make) => Math.abs(factor / (this.#adopted[make] as number) - 1) <= adoptFrom)) return;
+    this.#adopted = factors;
+    this.#fleet = scaleCapacity(this.#profiled, (make) => factors[make] as number);
+  }
+}
