@@ -1,3 +1,4 @@
+import { longestAccuracyMs } from "#forecast/accuracy/accuracy-metrics.ts";
 import type { LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import type { Logger } from "#platform/log.ts";
 import { dayMs } from "#platform/time.ts";
@@ -33,7 +34,7 @@ export class Housekeeping {
     const nowMs = this.#parts.nowMs();
     const oldestMs = nowMs - retention.minuteDays * dayMs;
     traffic.prune(nowMs);
-    accuracy.prune(oldestMs);
+    accuracy.prune(Math.min(oldestMs, nowMs - longestAccuracyMs));
     await store.pruneMinutes(oldestMs, nowMs);
     await store.pruneService(nowMs);
     await store.pruneSetAside(oldestMs, maxSetAside.inAll);

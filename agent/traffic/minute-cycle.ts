@@ -1,7 +1,7 @@
 import type { AgentIdentity } from "#agent/identity.ts";
 import type { Power } from "#agent/power/power.ts";
 import type { Outbox } from "#agent/telemetry/outbox.ts";
-import { accuracyWindows } from "#forecast/accuracy/accuracy-metrics.ts";
+import { accuracyWindows, longestAccuracyMs } from "#forecast/accuracy/accuracy-metrics.ts";
 import type { LiveAccuracy } from "#forecast/accuracy/live-accuracy.ts";
 import type { Forecaster, MinuteRate } from "#forecast/forecaster.ts";
 import { describeError } from "#platform/errors.ts";
@@ -67,7 +67,7 @@ export class MinuteCycle {
     this.#queue(minutes, { power: energy, ...this.#device(), ...details });
     storage.retry();
     record.prune(nowMs - recordRetentionDays * dayMs);
-    accuracy.prune(nowMs - recordRetentionDays * dayMs);
+    accuracy.prune(nowMs - Math.max(recordRetentionDays * dayMs, longestAccuracyMs));
   }
 
   /** Also closes the minute under way; for the end of the process. */

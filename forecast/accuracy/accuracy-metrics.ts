@@ -3,8 +3,12 @@ import { dayMs } from "#platform/time.ts";
 import type { ForecastAccuracy } from "#protocol/messages.ts";
 
 /** Times over which figures are shown. */
-export const accuracyWindows = { "24h": dayMs, "7d": 7 * dayMs } as const;
+export const accuracyWindows = { "24h": dayMs, "7d": 7 * dayMs, "30d": 30 * dayMs } as const;
 export type AccuracyWindow = keyof typeof accuracyWindows;
+/** Time for which the outcomes of forecasts are kept at least. */
+export const longestAccuracyMs = Math.max(...Object.values(accuracyWindows));
+/** Windows shown as metrics: summing up a month takes 0.1 s, too long for every scrape. */
+const shownWindows: readonly AccuracyWindow[] = ["24h", "7d"];
 
 type Figure = {
   [Key in keyof ForecastAccuracy]: ForecastAccuracy[Key] extends number | null ? Key : never;
@@ -32,7 +36,6 @@ export function registerAccuracyMetrics(
   prefix: "thormesh_forecast" | "thormesh_fleet_forecast",
   figures: (window: AccuracyWindow) => ForecastAccuracy,
 ): void {
-  const windows = Object.keys(accuracyWindows) as AccuracyWindow[];
   let read: ReadonlyMap<AccuracyWindow, ForecastAccuracy> = new Map();
   for (const [index, [suffix, figure, help, factor]] of gauges.entries()) {
     new Gauge({
@@ -42,7 +45,7 @@ export function registerAccuracyMetrics(
       registers: [metrics],
       collect() {
         // The registry collects in order of registration: the first one reads for all.
-        if (index === 0) read = new Map(windows.map((window) => [window, figures(window)]));
+        if (index === 0) read = new Map(shownWindows.map((window) => [window, figures(window)]));
         for (const [window, values] of read) {
           const value = values[figure];
           if (value === null) this.remove({ window });

@@ -8,7 +8,7 @@ const WrongWindow = Type.Object(
   { error: Type.String(), code: Type.String() },
   {
     description: "unknown window",
-    example: { error: 'window: expected one of "24h", "7d", got "1y"', code: "INVALID_REQUEST" },
+    example: { error: 'window: expected one of "24h", "7d", "30d", got "1y"', code: "INVALID_REQUEST" },
   },
 );
 

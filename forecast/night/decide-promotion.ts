@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { orNull } from "#platform/config-fields.ts";
 import type { ReadonlyStatic } from "#platform/readonly-static.ts";
+import { chanceOfLuck, PairedErrors } from "./chance-of-luck.ts";
 
 const percentOrNull = Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null });
 
@@ -16,6 +17,13 @@ export const PromotionSituation = Type.Object(
     candidate: HeldOutError,
     incumbent: orNull(HeldOutError, "null: the model in service can't be loaded"),
     simpleWapePercent: { ...percentOrNull, description: "least error of the simple forecasts on the same part" },
+    stretches: Type.Optional(
+      Type.Array(PairedErrors, {
+        maxItems: 100_000,
+        description:
+          "sums of the absolute errors of both models, an item for each quarter of an hour of that part; left out: luck is not ruled out",
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -36,15 +44,30 @@ export type PromotionDecision =
       readonly wapePercent: number;
       readonly incumbentWapePercent: number | null;
       readonly forecasts: number;
+    }
+  | {
+      readonly kind: "keep";
+      readonly rule: "may-be-luck";
+      readonly wapePercent: number;
+      readonly incumbentWapePercent: number;
+      readonly stretches: number;
+      /** Probability that the new model is no better. */
+      readonly chance: number;
     };
 
 /** Ratio of errors below which a new model replaces the one in service: an equal is not worth a change. */
 const decisiveFactor = 0.99;
+/** Probability of a lucky win from which on the model in service stays. */
+const maxChance = 0.05;
+/** Stretches that rule out luck at least: that many wins in a row have a probability of 1 in 32. */
+const minStretches = 5;
+const seed = 1;
 /** Held-out forecasts that a verdict needs. */
 export const minForecasts = 30;
 
 /** Promotes a newly trained model only if it wins on data that neither model was trained on. */
-export function decidePromotion({ candidate, incumbent, simpleWapePercent }: PromotionSituation): PromotionDecision {
+export function decidePromotion(situation: PromotionSituation): PromotionDecision {
+  const { candidate, incumbent, simpleWapePercent, stretches } = situation;
   const { wapePercent, forecasts } = candidate;
   if (forecasts < minForecasts) return { kind: "keep", rule: "too-few-forecasts", forecasts };
   if (wapePercent === null || !Number.isFinite(wapePercent)) return { kind: "keep", rule: "no-error-measured" };
@@ -58,5 +81,19 @@ export function decidePromotion({ candidate, incumbent, simpleWapePercent }: Pro
     Number.isFinite(incumbentWapePercent) &&
     wapePercent >= decisiveFactor * incumbentWapePercent;
   const figures = { wapePercent, incumbentWapePercent, forecasts };
-  return loses ? { kind: "keep", rule: "not-better", ...figures } : { kind: "promote", rule: "better", ...figures };
+  if (loses) return { kind: "keep", rule: "not-better", ...figures };
+  if (stretches !== undefined && incumbentWapePercent !== null) {
+    const chance = stretches.length < minStretches ? 1 : chanceOfLuck(stretches, seed);
+    if (chance >= maxChance) {
+      return {
+        kind: "keep",
+        rule: "may-be-luck",
+        wapePercent,
+        incumbentWapePercent,
+        stretches: stretches.length,
+        chance,
+      };
+    }
+  }
+  return { kind: "promote", rule: "better", ...figures };
 }

@@ -51,6 +51,11 @@ export function explainPromotion(decision: PromotionDecision): string {
       const compared = `WAPE ${percent(wapePercent)} against ${percent(incumbentWapePercent)} of the model in service on ${forecasts} held-out forecasts`;
       return decision.rule === "better" ? compared : `${compared}: not better by the required 1 %`;
     }
+    case "may-be-luck": {
+      const { wapePercent, incumbentWapePercent, stretches, chance } = decision;
+      const compared = `WAPE ${percent(wapePercent)} against ${percent(incumbentWapePercent)} of the model in service`;
+      return `${compared}: over ${stretches} held-out quarters of an hour the difference is luck with a probability of ${(100 * chance).toFixed(0)} %`;
+    }
     default:
       return decision satisfies never;
   }

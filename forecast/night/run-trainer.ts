@@ -2,7 +2,8 @@ import { constants, setPriority } from "node:os";
 import { basename } from "node:path";
 import { parseTrace } from "#forecast/data/parse-trace.ts";
 import { findOrigins, splitByTime, strideFor } from "#forecast/data/sample-windows.ts";
-import { makeBatch, type RateSeries } from "#forecast/data/training-samples.ts";
+import { makeBatch, type RateSeries, ratesFrom } from "#forecast/data/training-samples.ts";
+import { outputMinutes } from "#forecast/data/window-features.ts";
 import { evaluateForecasts, outputsToRates } from "#forecast/judge/evaluate-forecasts.ts";
 import { defaultModelFiles } from "#forecast/lstm/default-model.ts";
 import { lstmShapes } from "#forecast/lstm/lstm-shapes.ts";
@@ -13,25 +14,46 @@ import { rateSeriesOf, trainFromTrace } from "#forecast/lstm/train-from-trace.ts
 import { createCheckpointFile } from "#forecast/lstm/training-checkpoint.ts";
 import { describeError } from "#platform/errors.ts";
 import { readRegularText } from "#platform/files/read-regular-file.ts";
-import { decidePromotion, type HeldOutError } from "./decide-promotion.ts";
+import type { PairedErrors } from "./chance-of-luck.ts";
+import { decidePromotion } from "./decide-promotion.ts";
 import type { TrainerMessage, TrainerOrder, TrainerTask } from "./trainer-messages.ts";
 
 const maxEpochs = 40;
 
-async function judgeIncumbent(
+/** Forecasts of a model at the held-out origins; null when it can't be loaded. */
+async function heldOutForecasts(
   directory: string | null,
   series: RateSeries,
   origins: readonly number[],
-): Promise<HeldOutError | null> {
+): Promise<number[][] | null> {
   try {
     const model = await (directory === null ? loadModel(defaultModelFiles) : loadModelFrom(directory));
     const outputs = predictOutputs(model, makeBatch(series, origins).inputs, origins.length, 32);
     model.dispose();
-    const { minutes } = evaluateForecasts("in service", series, origins, outputsToRates(series, origins, outputs));
-    return { wapePercent: minutes.wapePercent, forecasts: origins.length };
+    return outputsToRates(series, origins, outputs);
   } catch {
     return null; // the decision covers a model that can't be loaded
   }
+}
+
+/** Sums up the absolute errors of two models' forecasts by the quarter of an hour: those of neighbouring minutes share most of their steps. */
+function errorsByStretch(
+  series: RateSeries,
+  origins: readonly number[],
+  candidate: readonly (readonly number[])[],
+  incumbent: readonly (readonly number[])[],
+): PairedErrors[] {
+  const sums = new Map<number, { candidate: number; incumbent: number }>();
+  for (const [index, origin] of origins.entries()) {
+    const stretch = Math.floor(origin / outputMinutes);
+    const sum = sums.get(stretch) ?? { candidate: 0, incumbent: 0 };
+    sums.set(stretch, sum);
+    for (const [step, rate] of ratesFrom(series, origin).entries()) {
+      sum.candidate += Math.abs((candidate[index]?.[step] as number) - rate);
+      sum.incumbent += Math.abs((incumbent[index]?.[step] as number) - rate);
+    }
+  }
+  return [...sums.values()];
 }
 
 /** Trains a model, judges it beside the model in service on the newest 15 %, and writes it. */
@@ -78,10 +100,14 @@ async function train(
   const { test } = splitByTime(findOrigins(series.qps), series.qps.length);
   const [own, ...simple] = card.errors.map(({ minutes }) => minutes.wapePercent);
   const known = simple.filter((value) => value !== null && value !== undefined);
+  const incumbent = await heldOutForecasts(task.incumbentDirectory, series, test);
+  const candidate = incumbent && (await heldOutForecasts(task.outputDirectory, series, test));
+  const incumbentError = incumbent && evaluateForecasts("in service", series, test, incumbent).minutes;
   const decision = decidePromotion({
     candidate: { wapePercent: own ?? null, forecasts: test.length },
-    incumbent: await judgeIncumbent(task.incumbentDirectory, series, test),
+    incumbent: incumbentError && { wapePercent: incumbentError.wapePercent, forecasts: test.length },
     simpleWapePercent: known.length === 0 ? null : Math.min(...known),
+    ...(incumbent && candidate ? { stretches: errorsByStretch(series, test, candidate, incumbent) } : {}),
   });
   send({ kind: "done", decision, durationS: card.training.durationS, verdict: card.verdict.text });
 }

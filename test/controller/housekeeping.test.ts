@@ -49,7 +49,8 @@ describe("housekeeping", () => {
     ]);
     expect((await store.listSetAside("thor-1", 9)).map(({ seq }) => seq)).toEqual([3, 1]);
     expect(traffic.history(nowMs - 7 * dayMs)).toEqual([]);
-    expect(prunedMs).toEqual([nowMs - 14 * dayMs]);
+    // Outcomes of forecasts are kept for the longest window of their figures.
+    expect(prunedMs).toEqual([nowMs - 30 * dayMs]);
     expect((await store.decisions({ limit: 9 })).map(({ atMs }) => (nowMs - atMs) / dayMs)).toEqual([90]);
   });
 

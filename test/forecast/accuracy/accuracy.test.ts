@@ -368,6 +368,8 @@ describe("live accuracy", () => {
     const ask = (query: string) => routes.handle(new Request(`http://127.0.0.1/api/v1/forecast/accuracy${query}`));
     expect(await (await ask("")).json()).toMatchObject({ windowMs: accuracyWindows["24h"], hits: 1 });
     expect(await (await ask("?window=7d")).json()).toMatchObject({ forecasts: 0, wapePercent: null });
+    expect(await (await ask("?window=30d")).json()).toMatchObject({ windowMs: 30 * 24 * 60 * minuteMs, forecasts: 0 });
+    expect(text).not.toContain('window="30d"');
     expect((await ask("?window=1y")).status).toBe(422);
   });
 });

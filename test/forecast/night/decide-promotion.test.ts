@@ -93,6 +93,38 @@ test.each<{ name: string; situation: PromotionSituation; expected: PromotionDeci
     situation: { candidate: error(26), incumbent: null, simpleWapePercent: null },
     expected: { kind: "promote", rule: "incumbent-unusable", wapePercent: 26, simpleWapePercent: null },
   },
+  {
+    name: "better in each of five stretches",
+    situation: { ...against(20, 30), stretches: new Array(5).fill({ candidate: 2, incumbent: 3 }) },
+    expected: { kind: "promote", rule: "better", ...compared(20, 30) },
+  },
+  {
+    name: "better in each of four",
+    situation: { ...against(20, 30), stretches: new Array(4).fill({ candidate: 2, incumbent: 3 }) },
+    expected: {
+      kind: "keep",
+      rule: "may-be-luck",
+      ...{ wapePercent: 20, incumbentWapePercent: 30, stretches: 4, chance: 1 },
+    },
+  },
+  {
+    name: "better in a single one of six",
+    situation: {
+      ...against(20, 30),
+      stretches: [{ candidate: 2, incumbent: 30 }, ...new Array(5).fill({ candidate: 3, incumbent: 2 })],
+    },
+    expected: {
+      kind: "keep",
+      rule: "may-be-luck",
+      // It is in none of the six draws with probability (5/6)^6 = 0.335.
+      ...{ wapePercent: 20, incumbentWapePercent: 30, stretches: 6, chance: expect.closeTo(0.335, 1) },
+    },
+  },
+  {
+    name: "an incumbent without a measurable error has nothing to compare",
+    situation: { ...against(20, null), stretches: [] },
+    expected: { kind: "promote", rule: "better", ...compared(20, null) },
+  },
 ])("$name", ({ situation, expected }) => {
   expect(decidePromotion(situation)).toEqual(expected);
 });
@@ -105,6 +137,12 @@ test.each<{ decision: PromotionDecision; says: string }>([
   {
     decision: { kind: "keep", rule: "not-better", ...compared(29.8, 30) },
     says: "WAPE 29.80 % against 30.00 % of the model in service on 100 held-out forecasts: not better by the required 1 %",
+  },
+  {
+    decision: {
+      ...{ kind: "keep", rule: "may-be-luck", wapePercent: 29, incumbentWapePercent: 30, stretches: 3, chance: 0.31 },
+    },
+    says: "WAPE 29.00 % against 30.00 % of the model in service: over 3 held-out quarters of an hour the difference is luck with a probability of 31 %",
   },
   {
     decision: { kind: "promote", rule: "better", ...compared(20, null) },
