@@ -104,6 +104,37 @@ describe("parseConfig", () => {
   });
 });
 
+describe("a file's faulty line", () => {
+  const messageOf = async (text: string) => {
+    const path = join(temporaryDirectory(), "x.yaml");
+    await Bun.write(path, text);
+    return await readConfigFile(path).then(
+      () => "",
+      (error) => (error as Error).message.replace(/^.*x\.yaml /, ""),
+    );
+  };
+  const lines = (count: number) => `${"# a\n".repeat(count - 1)}b: [1,\n`;
+
+  test.each([
+    ["the first", "b: [1,\n", "is not valid YAML, in line 1 or in the block that begins there"],
+    ["the last of 2000", lines(2000), "is not valid YAML, in line 2000 or in the block that begins there"],
+    ["of 2001, which is not searched for", lines(2001), "is not valid YAML"],
+    [
+      "behind empty ones at the end",
+      `a: 1\nb: [1,\n\n\n`,
+      "is not valid YAML, in line 2 or in the block that begins there",
+    ],
+  ])("%s", async (_name, text, message) => {
+    expect(await messageOf(text)).toBe(message);
+  });
+
+  test("an empty file is an empty configuration", async () => {
+    const path = join(temporaryDirectory(), "x.yaml");
+    await Bun.write(path, "");
+    expect(await readConfigFile(path)).toEqual({});
+  });
+});
+
 test("a configuration's check adds what the schema can't say, and repeats nothing", () => {
   const Config = Type.Object({ low: Type.Number(), high: Type.Number(), zone: Type.String() }, strict);
   const check = ({ low, high, zone }: { low: number; high: number; zone: string }) => [
