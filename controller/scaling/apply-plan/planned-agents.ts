@@ -63,6 +63,9 @@ export class PlannedAgents {
   readonly #missBudget = createMissBudget();
   #lastLearntMs = Number.NEGATIVE_INFINITY;
   #expectedQps: readonly number[] = [];
+  #learntMinutes = 0;
+  /** Calibrated 0.95 quantile of the highest coming rate; null where the forecast has none. */
+  #peakQps95: number | null = null;
   /** Usual rate at that time of day, for each of the minutes that are forecast; 0 where that is not known. */
   #usualQps: readonly number[] = [];
   /** Units of the offers that requests reach by themselves, as last planned. */
@@ -83,7 +86,10 @@ export class PlannedAgents {
   observe(history: readonly MinuteRate[], forecast: ForecastReport): void {
     for (const { minuteStartMs, qps } of history) {
       if (minuteStartMs <= this.#lastLearntMs) continue;
-      if (qps !== null) this.#misses.learn(minuteStartMs / minuteMs, qps);
+      if (qps !== null) {
+        this.#misses.learn(minuteStartMs / minuteMs, qps);
+        this.#learntMinutes += 1;
+      }
       this.#lastLearntMs = minuteStartMs;
     }
     const perStep = Math.max(1, Math.round(forecast.stepMs / minuteMs));
@@ -92,6 +98,8 @@ export class PlannedAgents {
       (_, minute) => forecast.qps[Math.min(forecast.qps.length - 1, Math.floor(minute / perStep))] as number,
     );
     this.#misses.note(this.#lastLearntMs / minuteMs + 1, this.#expectedQps);
+    // The path's quantiles come with the blend; until then those of the peak are assumed ones.
+    this.#peakQps95 = forecast.qps95 === undefined ? null : (forecast.peakQps?.q95 ?? null);
     const totals = [0];
     for (const { qps } of history) totals.push((totals.at(-1) as number) + (qps ?? 0));
     this.#usualQps = this.#expectedQps.map((_, lead) => seasonalFloorQps(totals, history.length + lead) ?? 0);
@@ -183,12 +191,21 @@ export class PlannedAgents {
     return fromMs;
   }
 
-  /** Rates to be ready for, by minute: the forecast with headroom, and no less than the present and the usual rate. */
+  /**
+   * Rates to be ready for, by minute: after a day the calibrated quantile of the peak where there is one, else the forecast with learnt
+   * headroom; no less than the present and the usual rate.
+   */
   #coverQps(liveQps: number | null, carriedNowQps: number): number[] {
     const { startupS } = this.#parts.config.plan;
     if (liveQps !== null) this.#missBudget.learn(liveQps, liveQps > carriedNowQps);
+    const expected = this.#expectedQps;
+    const peak = this.#learntMinutes < dayOfComparisons ? null : this.#peakQps95;
+    const high =
+      peak === null
+        ? this.#misses.highQps(expected, Math.ceil(startupS / 60))
+        : expected.map((qps) => Math.max(qps, peak));
     return this.#missBudget
-      .coverQps(this.#expectedQps, this.#misses.highQps(this.#expectedQps, Math.ceil(startupS / 60)))
+      .coverQps(expected, high, peak !== null)
       .map((qps, lead) => Math.max(qps, liveQps ?? 0, this.#usualQps[lead] ?? 0));
   }
 }

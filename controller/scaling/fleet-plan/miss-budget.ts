@@ -20,8 +20,9 @@ export interface MissBudget {
   /**
    * Returns the rates to be ready for.
    * @param highQps rates that will hardly be exceeded by the forecast's own misses.
+   * @param calibrated true where `highQps` has been exceeded as often as it should be: nothing comes on top unless minutes were missed.
    */
-  coverQps(expectedQps: readonly number[], highQps: readonly number[]): number[];
+  coverQps(expectedQps: readonly number[], highQps: readonly number[], calibrated?: boolean): number[];
   /** Records the outcome of the minute that {@link coverQps} was last asked for. */
   learn(rateQps: number, missed: boolean): void;
 }
@@ -38,7 +39,7 @@ export function createMissBudget(): MissBudget {
   let usualMultiple = breakFactor;
   let latest: { readonly expected: number; readonly headroom: number } | null = null;
   return {
-    coverQps(expectedQps, highQps) {
+    coverQps(expectedQps, highQps, calibrated = false) {
       const [expected, high] = [root(expectedQps[0] ?? 0), root(highQps[0] ?? 0)];
       latest = { expected, headroom: Math.max(0, high - expected) };
       const multiple = (high / expected) ** 2;
@@ -46,9 +47,10 @@ export function createMissBudget(): MissBudget {
         usualMultiple += usualShareAlpha * (Math.min(breakFactor, Math.max(1, multiple)) - usualMultiple);
       }
       const afterBreak = breakLeft === 0 ? 0 : Math.max(0, ...newest) * usualMultiple;
+      const applied = learnt < warmUpMinutes ? 1 : calibrated ? Math.max(1, factor / firstFactor) : factor;
       return expectedQps.map((rate, lead) => {
         const headroom = Math.max(0, root(highQps[lead] ?? rate) - root(rate));
-        return Math.max(afterBreak, (root(rate) + (learnt < warmUpMinutes ? 1 : factor) * headroom) ** 2);
+        return Math.max(afterBreak, (root(rate) + applied * headroom) ** 2);
       });
     },
     learn(rateQps, missed) {

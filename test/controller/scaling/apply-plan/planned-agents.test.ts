@@ -156,6 +156,21 @@ describe("a plan is asked for", () => {
     expect(requests[1]?.cover.qps.map(Math.round)).toEqual([700, 700, 700]);
   });
 
+  test("after a day with the calibrated quantile of the peak, and no headroom on top", async () => {
+    const peakQps = { q50: 310, q90: 380, q95: 400 };
+    const calibrated = { ...forecast(300, 300, 500), qps95: [350, 350, 550], peakQps };
+    const coverAfter = async (minutes: number, report: typeof calibrated | ReturnType<typeof forecast>) => {
+      const planned = create();
+      planned.observe(history(...new Array(minutes).fill(200)), report);
+      await planned.decide(inputs(), sufficient, bounds, candidates());
+      return requests.pop()?.cover.qps.map(Math.round);
+    };
+    expect(await coverAfter(1440, calibrated)).toEqual([400, 400, 500]);
+    // The first day, and while the quantiles are assumed ones, half as much again as the forecast.
+    expect(await coverAfter(1439, calibrated)).toEqual([450, 450, 750]);
+    expect(await coverAfter(1440, { ...forecast(300, 300, 500), peakQps })).toEqual([450, 450, 750]);
+  });
+
   test("with rates below one text a second as they are", async () => {
     const planned = create();
     planned.observe(history(0), forecast(0.25, 0.25, 0.25));

@@ -32,6 +32,22 @@ test("missed minutes raise it, minutes without lower it, within limits", () => {
   expect(after(100_000, 0)).toBeCloseTo(0.5, 9);
 });
 
+test("nothing comes on top of a calibrated quantile but what missed minutes ask for", () => {
+  const factorAfter = (minutes: number, missedEach: number) => {
+    const budget = createMissBudget();
+    budget.coverQps(expected, high, true);
+    for (let minute = 1; minute <= minutes; minute += 1) {
+      const missed = missedEach > 0 && minute % missedEach === 0;
+      budget.learn(missed ? 150 : 100, missed);
+    }
+    return factorOf(budget.coverQps(expected, high, true));
+  };
+  expect(factorAfter(0, 0)).toBeCloseTo(1, 9);
+  expect(factorAfter(180, 0)).toBeCloseTo(1, 9);
+  expect(factorAfter(100_000, 0)).toBeCloseTo(1, 9);
+  expect(factorAfter(181, 181)).toBeCloseTo(1.3 / 1.2, 3);
+});
+
 test("six minutes in ten thousand are what it may miss: there it stays", () => {
   expect(after(180 + 20_000, 1667)).toBeWithin(1.1, 1.3);
 });
