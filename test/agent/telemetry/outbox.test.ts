@@ -2,10 +2,12 @@ import { Database } from "bun:sqlite";
 import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
-import { Outbox } from "#agent/telemetry/outbox.ts";
+import { lossCauses, Outbox } from "#agent/telemetry/outbox.ts";
 import { createOutboxSender } from "#agent/telemetry/outbox-sender.ts";
+import { createStorageWatch } from "#platform/files/storage-watch.ts";
 import type { MinuteData } from "#protocol/messages.ts";
 import { aMinute, aTraffic } from "../../fakes/builders.ts";
+import { createFailingDatabase } from "../../fakes/failing-database.ts";
 import { createRecordingBroker } from "../../fakes/memory-broker.ts";
 
 const identity = { fleet: "f", agentId: "a", bootId: "b1" };
@@ -47,6 +49,118 @@ describe("outbox", () => {
     expect(outbox.enforceLimits(20_000 + 3_600_000)).toBe(20 - dropped - 1);
     expect(outbox.enforceLimits(20_001 + 3_600_000)).toBe(1);
     expect(outbox.oldest()).toBeNull();
+  });
+});
+
+describe("while the disk fails", () => {
+  /** An outbox on a disk that fails at the statements of a kind. */
+  function failing() {
+    const disk = { fails: /^\s*(INSERT|BEGIN)/ as RegExp | null };
+    const broken = createFailingDatabase(database, (_, sql) => (disk.fails?.test(sql) ? "SQLITE_FULL" : null));
+    const storage = createStorageWatch(silent, lossCauses, () => 0);
+    const settled: number[] = [];
+    const kept = new Outbox(broken.database, { maxBytes: 1e6, maxAgeMs: 1e9 }, storage, ({ seq }) => settled.push(seq));
+    return { disk, storage, settled, kept };
+  }
+  const bytesOf = (...seqs: number[]) => seqs.reduce((sum, seq) => sum + JSON.stringify(minute(seq)).length, 0);
+
+  test("records wait in memory behind those on disk, and are written in order once it works", () => {
+    const { disk, storage, settled, kept } = failing();
+    disk.fails = null;
+    expect(kept.append(minute(1), 0)).toBe(true);
+    disk.fails = /^BEGIN/;
+    expect([kept.append(minute(2), 0), kept.append(minute(3), 0)]).toEqual([false, false]);
+    expect([kept.unwritten(), kept.size()]).toEqual([2, { entries: 3, bytes: bytesOf(1, 2, 3) }]);
+    expect(storage.status().waiting).toEqual({ records: 2, bytes: bytesOf(2, 3) });
+    expect(kept.oldest()?.data.seq).toBe(1);
+    disk.fails = null;
+    // It stays behind those that wait, so that the order is kept.
+    expect(kept.append(minute(4), 0)).toBe(false);
+    storage.retry();
+    expect([settled, kept.unwritten(), kept.size().entries]).toEqual([[2, 3, 4], 0, 4]);
+    expect(kept.append(minute(5), 0)).toBe(true);
+    const seqs: number[] = [];
+    for (let entry = kept.oldest(); entry !== null; entry = kept.oldest()) {
+      seqs.push(entry.data.seq);
+      kept.remove(entry.id);
+    }
+    expect(seqs).toEqual([1, 2, 3, 4, 5]);
+    expect(settled).toEqual([2, 3, 4]);
+  });
+
+  test("records are sent from memory, and settled then", () => {
+    const { settled, kept } = failing();
+    for (const seq of [1, 2]) kept.append(minute(seq), 0);
+    const first = kept.oldest();
+    expect(first?.data.seq).toBe(1);
+    kept.remove(first?.id ?? 0);
+    kept.remove(-99);
+    expect([settled, kept.oldest()?.data.seq, kept.unwritten()]).toEqual([[1], 2, 1]);
+  });
+
+  test("what was sent and can't be deleted is not sent again, and deleted once the disk works", () => {
+    const { disk, storage, kept } = failing();
+    disk.fails = null;
+    for (const seq of [1, 2, 3]) kept.append(minute(seq), 0);
+    disk.fails = /^DELETE/;
+    for (const seq of [1, 2]) {
+      expect(kept.oldest()?.data.seq).toBe(seq);
+      kept.remove(kept.oldest()?.id ?? 0);
+    }
+    expect([kept.oldest()?.data.seq, kept.size().entries]).toEqual([3, 1]);
+    const rows = () => database.query("SELECT count(*) AS n FROM outbox").get();
+    expect(rows()).toEqual({ n: 3 });
+    disk.fails = null;
+    storage.retry();
+    expect(rows()).toEqual({ n: 1 });
+    expect(kept.oldest()?.data.seq).toBe(3);
+    kept.remove(kept.oldest()?.id ?? 0);
+    expect([kept.oldest(), rows()]).toEqual([null, { n: 0 }]);
+  });
+
+  test("memory holds a day of minutes; the oldest are lost, and counted", () => {
+    const { storage, kept } = failing();
+    for (let seq = 1; seq <= 1_440; seq += 1) kept.append(minute(seq), 0);
+    expect([kept.enforceLimits(0), kept.unwritten()]).toEqual([0, 1_440]);
+    for (const seq of [1_441, 1_442]) kept.append(minute(seq), 0);
+    expect([kept.enforceLimits(0), kept.unwritten(), kept.oldest()?.data.seq]).toEqual([2, 1_440, 3]);
+    expect(storage.status().lost).toMatchObject({ "memory-full": 2, "too-old": 0, "outbox-full": 0 });
+  });
+
+  test("memory holds 16 MiB; the oldest are lost", () => {
+    const { kept } = failing();
+    const half = 8 * 1024 * 1024;
+    const large = (seq: number, bytes: number): MinuteData => {
+      const padded = { ...minute(seq), bootId: "" };
+      return { ...padded, bootId: "x".repeat(bytes - JSON.stringify(padded).length) };
+    };
+    kept.append(large(1, half), 0);
+    kept.append(large(2, half), 0);
+    expect([kept.enforceLimits(0), kept.size().bytes]).toEqual([0, 2 * half]);
+    kept.append(minute(3), 0);
+    expect([kept.enforceLimits(0), kept.unwritten(), kept.oldest()?.data.seq]).toEqual([1, 2, 2]);
+  });
+
+  test("losses are counted by cause", () => {
+    const { disk, storage, kept } = failing();
+    disk.fails = null;
+    kept.append(minute(1), 0);
+    kept.remove(kept.oldest()?.id ?? 0, "unsendable");
+    kept.append({ ...minute(2), role: "gone" } as never, 0);
+    expect(kept.oldest()).toBeNull();
+    kept.append(minute(3), 0);
+    expect(kept.enforceLimits(1e9 + 1)).toBe(1);
+    for (let seq = 0; seq < 3; seq += 1) kept.append(minute(seq), 2e9);
+    expect(storage.status().lost).toMatchObject({ unsendable: 1, unreadable: 1, "too-old": 1, "outbox-full": 0 });
+  });
+
+  test("what is written together with a record is written with it or not at all", () => {
+    const { disk, kept } = failing();
+    disk.fails = /^COMMIT/;
+    let wrote = 0;
+    expect(kept.append(minute(1), 0, () => (wrote += 1))).toBe(false);
+    expect([wrote, kept.size().entries]).toEqual([1, 1]);
+    expect(database.query("SELECT count(*) AS n FROM outbox").get()).toEqual({ n: 0 });
   });
 });
 
