@@ -59,6 +59,9 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts) {
       const seenVersion = Math.max(before?.version ?? 0, agent?.reported?.desiredVersion ?? 0);
       // A version this high is forged. An agent follows a document with a later issuedAtMs, too.
       const version = seenVersion >= bounds.count32 ? 1 : seenVersion + 1;
+      // Draining is an operator's order, or an agent's own state that ends: no document carries it on by itself.
+      const isDrained = overrides.get(agentId)?.role === "draining";
+      const role = before?.role ?? (agent?.presence?.role === "standby" ? "standby" : "active");
       const { powerModeCap = before?.powerModeCap ?? null, powerModeCapUntilMs = before?.powerModeCapUntilMs ?? null } =
         change;
       const document: Desired = {
@@ -66,7 +69,7 @@ export function createDesiredDocuments(parts: DesiredDocumentsParts) {
         agentId,
         version,
         issuedAtMs: Math.round(nowMs()),
-        role: change.role ?? before?.role ?? agent?.presence?.role ?? "active",
+        role: change.role ?? (role === "draining" && !isDrained ? "standby" : role),
         powerMode: change.powerMode === undefined ? (before?.powerMode ?? null) : change.powerMode,
         // Earlier versions of the agent don't know a cap.
         ...(powerModeCap === null ? {} : { powerModeCap, powerModeCapUntilMs }),

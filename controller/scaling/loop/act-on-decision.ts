@@ -16,6 +16,7 @@ export interface DecisionActsParts {
   readonly ownsModes: boolean;
   /** Switch of the configuration: false, nothing is done, and the outcome says so. */
   readonly enabled: boolean;
+  readonly nowMs: () => number;
   readonly log: Logger;
 }
 
@@ -27,7 +28,7 @@ export async function actOnDecision(
   decision: Explained<FleetChange>,
   candidates: readonly AgentCandidate[],
   mayBeNone: boolean,
-  { roles, budget, desired, ownsModes, enabled, log }: DecisionActsParts,
+  { roles, budget, desired, ownsModes, enabled, nowMs, log }: DecisionActsParts,
 ): Promise<DecisionOutcome> {
   const outcome = budget.cut(decision, revalidateDecision(decision, candidates, mayBeNone), candidates);
   if (!enabled) {
@@ -64,8 +65,9 @@ export async function actOnDecision(
   const held: typeof modes = [];
   for (const entry of modes) {
     const { agentId, mode } = entry;
-    const isDone = activated.includes(agentId) || desired.documents.get(agentId)?.powerMode === mode;
-    if (isDone || (await ask(agentId, "on", mode))) held.push(entry);
+    const { powerMode, powerModeUntilMs } = desired.documents.get(agentId) ?? {};
+    const isHeld = powerMode === mode && (powerModeUntilMs ?? Number.POSITIVE_INFINITY) > nowMs();
+    if (activated.includes(agentId) || isHeld || (await ask(agentId, "on", mode))) held.push(entry);
   }
   const stoodBy: string[] = [];
   // No agent leaves for one that was to come and could not be told.

@@ -38,7 +38,7 @@ import { actOnDecision, type DecisionActsParts } from "./act-on-decision.ts";
 import { ActOutcomes } from "./act-outcomes.ts";
 import { createChangeBudget } from "./change-budget.ts";
 import { agentsOf, DecisionRecords } from "./decision-records.ts";
-import { type DocumentUpkeepParts, endOverrides, remindLaggards, renewModes } from "./document-upkeep.ts";
+import { type DocumentUpkeepParts, endDraining, endOverrides, remindLaggards, renewModes } from "./document-upkeep.ts";
 import { listProposals } from "./list-proposals.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
 
@@ -114,7 +114,7 @@ export class DecisionLoop {
     });
     const roles = createDocumentCapacity({ fleet, desired, modeHoldMs: config.plan.modeHoldMs, nowMs });
     const budget = createChangeBudget(config, desired, nowMs);
-    this.#acts = { roles, budget, desired, ownsModes: this.#planned !== null, enabled, log };
+    this.#acts = { roles, budget, desired, ownsModes: config.plan.setPowerModes, enabled, nowMs, log };
     this.#outcomes = new ActOutcomes({ fleet, desired, store, confirmWithinMs, ...limits, nowMs });
     this.#records = new DecisionRecords(store, log);
     this.#upkeep = { config, fleet, desired, roles, records: this.#records, nowMs, log };
@@ -161,6 +161,7 @@ export class DecisionLoop {
     this.#hasRecovered = true;
     await this.#outcomes.look();
     await endOverrides(this.#upkeep);
+    await endDraining(this.#upkeep);
     const before = this.#observe();
     const forecastPeakQps =
       maySkipForecast && this.#forecastOf?.lastMinuteMs === before.lastWholeMinuteMs

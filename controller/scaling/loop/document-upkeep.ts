@@ -34,6 +34,20 @@ export async function endOverrides({ desired, records, nowMs, log }: DocumentUpk
   }
 }
 
+/** Ends draining that no operator wants any longer, e.g. of a document that an earlier version has left: nothing else would. */
+export async function endDraining({ desired, records, nowMs, log }: DocumentUpkeepParts): Promise<void> {
+  for (const { agentId, role } of [...desired.documents.values()]) {
+    if (role !== "draining" || desired.overrides.get(agentId)?.role === "draining") continue;
+    const reason = `no operator wants ${agentId} to drain: it stands by, and serves when it is needed`;
+    await desired.change(agentId, {}, reason);
+    await records.insert({
+      ...{ atMs: nowMs(), kind: "note", rule: "draining-ended", reason, agents: [agentId], inputs: {} },
+      outcome: nothingDone,
+    });
+    log.info({ agentId }, reason);
+  }
+}
+
 /** Publishes documents again that agents have not taken in: the first time may have been lost with the broker. */
 export async function remindLaggards({ config, fleet, desired, nowMs }: DocumentUpkeepParts): Promise<void> {
   const now = nowMs();
@@ -47,13 +61,15 @@ export async function remindLaggards({ config, fleet, desired, nowMs }: Document
   }
 }
 
-/** Renews power modes that the plan still wants: they expire, so that without a controller agents soon choose for themselves again. */
+/** Renews power modes that are still to be held: they expire, so that without a controller agents soon choose for themselves again. */
 export async function renewModes({ config, desired, roles, nowMs }: DocumentUpkeepParts): Promise<void> {
   for (const { agentId, role, powerMode, powerModeUntilMs } of [...desired.documents.values()]) {
     if (role !== "active" || powerMode === null || powerModeUntilMs === null) continue;
     if (desired.overrides.get(agentId)?.powerMode != null) continue;
-    if (powerModeUntilMs - nowMs() > config.plan.modeHoldMs / 2) continue;
-    const reason = "the fleet plan still wants this power mode";
+    const leftMs = powerModeUntilMs - nowMs();
+    // One that has ended is no longer wanted, whatever wanted it.
+    if (leftMs <= 0 || leftMs > config.plan.modeHoldMs / 2) continue;
+    const reason = "this power mode is still wanted";
     await roles.request({ id: `${agentId}-hold-${powerModeUntilMs}`, agentId, want: "on", mode: powerMode, reason });
   }
 }

@@ -30,6 +30,7 @@ function actsWith(failing: string[], given: Partial<DecisionActsParts> = {}) {
     desired: { documents: new Map(), overrides: new Map() },
     ownsModes: false,
     enabled: true,
+    nowMs: () => 1000,
     log: createLogger("test", "silent"),
     ...given,
   };
@@ -95,6 +96,17 @@ describe("power modes", () => {
     const { act, acts } = actsWith([], { desired, budget: { cut: (_decision, outcome) => ({ ...outcome, modes }) } });
     expect((await act(growth)).modes).toEqual(modes);
     expect(acts.map(({ agentId }) => agentId)).toEqual(["c"]);
+    desired.documents.set("a", aDesired({ powerMode: "70W", powerModeUntilMs: 1001 }));
+    await act(growth);
+    expect(acts.map(({ agentId }) => agentId)).toEqual(["c", "c"]);
+  });
+
+  test("that a document had until now are asked for again", async () => {
+    const document = aDesired({ powerMode: "70W", powerModeUntilMs: 1000 });
+    const desired = { documents: new Map([["a", document]]), overrides: new Map() };
+    const { act, acts } = actsWith([], { desired, budget: { cut: (_decision, outcome) => ({ ...outcome, modes }) } });
+    await act(growth);
+    expect(acts.map(({ agentId }) => agentId)).toEqual(["c", "a"]);
   });
 
   test("are left alone where an operator holds one, or the agent was skipped", async () => {
@@ -123,7 +135,7 @@ describe("power modes", () => {
       await actOnDecision(leaving, serving, false, {
         ...{ roles, budget: { cut: (_decision, outcome) => outcome }, ownsModes, enabled: true },
         desired: { documents: new Map([["a", aDesired({ version: 3 })]]), overrides: new Map() },
-        log: createLogger("test", "silent"),
+        ...{ nowMs: () => 1000, log: createLogger("test", "silent") },
       });
       const act = { id: "a-3-off", agentId: "a", want: "off", reason: "calm" };
       expect(asked).toStrictEqual([(ownsModes ? { ...act, mode: null } : act) as CapacityAct]);

@@ -22,10 +22,11 @@ const heard = (...ids: string[]) => {
 };
 
 describe("modes of agents that are put on standby", () => {
-  const fall = async (policy: "active-agents" | "fleet-plan") => {
+  const fall = async (policy: "active-agents" | "fleet-plan", setPowerModes = true) => {
     fixture.join("c", "active");
     const budget = { activatePerMinute: "100%", standByPerMinute: "100%", modesPerMinute: "100%" };
-    await fixture.begin({ policy, stabilizationMs: 0, minReplicas: 2, budget });
+    const plan = { ...parseConfig(ScalingConfig, {}, "test").plan, setPowerModes };
+    await fixture.begin({ policy, plan, stabilizationMs: 0, minReplicas: 2, budget });
     const untilMs = fixture.nowMs + 3_600_000;
     await fixture.desired.change("c", { role: "active", powerMode: "70W", powerModeUntilMs: untilMs }, "before");
     fixture.report({ a: 1, b: 1, c: 1, d: 0 });
@@ -36,12 +37,12 @@ describe("modes of agents that are put on standby", () => {
     return fixture.desired.documents.get("c");
   };
 
-  test("are theirs again under the fleet plan, which gave them", async () => {
-    expect(await fall("fleet-plan")).toMatchObject({ role: "standby", powerMode: null, powerModeUntilMs: null });
+  test.each(["fleet-plan", "active-agents"] as const)("are theirs again under %s", async (policy) => {
+    expect(await fall(policy)).toMatchObject({ role: "standby", powerMode: null, powerModeUntilMs: null });
   });
 
   test("stay as they are where the controller gives none", async () => {
-    expect(await fall("active-agents")).toMatchObject({ role: "standby", powerMode: "70W" });
+    expect(await fall("active-agents", false)).toMatchObject({ role: "standby", powerMode: "70W" });
   });
 });
 

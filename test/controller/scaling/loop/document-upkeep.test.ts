@@ -144,7 +144,7 @@ describe("power modes that the plan wants", () => {
   const held: DesiredChange = { role: "active", powerMode: "70W", powerModeUntilMs: 1_000_000 + half };
   const request = {
     ...{ id: `a-hold-${1_000_000 + half}`, agentId: "a", want: "on", mode: "70W" },
-    reason: "the fleet plan still wants this power mode",
+    reason: "this power mode is still wanted",
   };
 
   test.each([

@@ -201,7 +201,7 @@ describe("what was lost is taken back", () => {
     await fixture.loop.run(true);
     expect(fixture.desired.documents.get(gone)?.role).toBe("active");
     const decision = await fixture.newest();
-    expect(decision).toMatchObject({ kind: "scale-out", rule: "returned", agents: [gone] });
+    expect(decision).toMatchObject({ kind: "scale-out", rule: "returned", outcome: { activated: [gone] } });
     expect(decision?.reason).toContain("since agents were put on standby");
     expect(decision?.inputs["returned"]).toMatchObject({ kinds: ["scale-in"], burnBefore: 0, holdOffMs: 600_000 });
     fixture.obey(gone);
