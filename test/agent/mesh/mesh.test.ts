@@ -180,19 +180,40 @@ describe("membership", () => {
     version: "1",
     models: [],
   };
-  function join(nowMs = () => 1000) {
+  function join(nowMs = () => 1000, realNowMs = Date.now) {
     const database = new Database(":memory:", { strict: true });
     for (const migration of agentStateMigrations) database.run(migration);
     const log = pino({ level: "silent" });
     return createMembership({
       configuredRole: "active",
       document: createDesiredDocument(database, () => 1000, log),
-      peers: createPeers({ ownAgentId: "a", brokerUrl: "mqtt://10.0.0.1" }),
+      peers: createPeers({ ownAgentId: "a", brokerUrl: "mqtt://10.0.0.1", realNowMs }),
       brokerConnected: () => true,
       nowMs,
       log,
     });
   }
+
+  test("no controller is online until it is heard of, and a new connection does not end that", () => {
+    const membership = join();
+    expect(membership.controllerOnline).toBe(false);
+    membership.observeController(controller("online"));
+    membership.connectionChanged(true);
+    expect(membership.controllerOnline).toBe(true);
+    membership.observeController(controller("offline"));
+    expect(membership.controllerOnline).toBe(false);
+  });
+
+  test("a peer that a new connection does not tell of is forgotten", () => {
+    let realMs = 0;
+    const membership = join(undefined, () => realMs);
+    membership.observePresence({ ...peer, agentId: "p", url: "http://10.0.0.9:1" });
+    membership.connectionChanged(false);
+    membership.connectionChanged(true);
+    expect(membership.servingPeers()).toHaveLength(1);
+    realMs = 30_000;
+    expect(membership.servingPeers()).toEqual([]);
+  });
 
   test("a role changes only when it is decided anew, and that says whether it did", () => {
     const membership = join();

@@ -44,7 +44,7 @@ let commandOutcome: () => Promise<string>;
 
 let logged: string;
 
-function begin(change: Partial<FleetListener> = {}, shown = presence) {
+function begin(change: Partial<FleetListener> = {}, shown = presence, nowMs = 50) {
   logged = "";
   heard = { desired: [], peers: [], forgotten: [], commands: [], connections: 0 };
   commandOutcome = async () => "drained";
@@ -68,7 +68,7 @@ function begin(change: Partial<FleetListener> = {}, shown = presence) {
     identity: { fleet: "f", agentId: "a", bootId: "b1" },
     reportable: { presence: () => shown, birth: () => birth, reported: () => reported },
     listener,
-    nowMs: () => 50,
+    nowMs: () => nowMs,
     log: pino(
       { level: "info" },
       {
@@ -202,6 +202,15 @@ describe("reporter", () => {
       ["late", "expired", "it arrived after it had expired"],
       ["c1", "failed", "cannot"],
     ]);
+  });
+
+  test("an answer has its time in whole milliseconds", async () => {
+    begin({}, presence, 50.6);
+    broker.setConnected(true);
+    await broker.inject(topic("cmd"), command);
+    await settle();
+    const answers = broker.published.filter((message) => message.topic === topic("cmd-result"));
+    expect(new Set(answers.map(({ payload }) => JSON.parse(payload).sentAtMs))).toEqual(new Set([51]));
   });
 
   test("rebirth says everything again", async () => {

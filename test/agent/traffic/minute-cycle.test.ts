@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { agentStateMigrations } from "#agent/state-migrations.ts";
 import { Outbox } from "#agent/telemetry/outbox.ts";
-import { MinuteCycle } from "#agent/traffic/minute-cycle.ts";
+import { MinuteCycle, type MinuteCycleParts } from "#agent/traffic/minute-cycle.ts";
 import { TrafficRecord } from "#agent/traffic/traffic-record.ts";
 import type { Forecaster } from "#forecast/forecaster.ts";
 import { strictStorage } from "#platform/files/storage-watch.ts";
@@ -41,7 +41,7 @@ const figures: ForecastAccuracy = {
   ...{ medianLeadMinutes: null, served: { lstm: 3 } },
 };
 
-function openCycle(bootId = "b1"): MinuteCycle {
+function openCycle(bootId = "b1", given: Partial<MinuteCycleParts> = {}): MinuteCycle {
   record = new TrafficRecord(database, bootId, nowMs, () => nowMs);
   const forecaster: Forecaster = {
     start: async () => {},
@@ -90,6 +90,7 @@ function openCycle(bootId = "b1"): MinuteCycle {
         retries += 1;
       },
     },
+    ...given,
   });
 }
 
@@ -167,12 +168,31 @@ describe("minute cycle", () => {
     expect(sendable().map((data) => data.power?.energyJ ?? null)).toEqual([null, null, 1800]);
   });
 
+  test("the newest minute tells the device's load, and what it can carry", async () => {
+    const asked: number[] = [];
+    const utilization = { cpu: 0.5, gpu: null, memory: 0.25, processCpu: 0.1, processMemory: 0.2 };
+    const cycle = openCycle("b1", {
+      capacity: () => [],
+      utilization: (sinceMs) => {
+        asked.push(nowMs - sinceMs);
+        return utilization;
+      },
+    });
+    nowMs += 2 * minuteMs;
+    await cycle.run();
+    expect(asked).toEqual([minuteMs]);
+    const [first, second] = sendable();
+    expect([first?.capacity, first?.utilization]).toEqual([undefined, undefined]);
+    expect(second).toMatchObject({ capacity: [], utilization });
+  });
+
   test("the end of the process closes the minute under way", () => {
     const cycle = openCycle();
     nowMs += 20_000;
     cycle.finish();
     cycle.finish();
     expect(sendable().map(({ traffic }) => traffic.observedMs)).toEqual([20_000]);
+    expect(closed).toHaveLength(1);
   });
 
   test("a minute written down by a process that died before queueing it is queued by the next", async () => {
@@ -181,7 +201,10 @@ describe("minute cycle", () => {
     record.closeMinutes(nowMs);
     const next = openCycle("b2");
     next.recover();
+    const said = logged;
+    expect(said).toContain('"minutes":2');
     next.recover();
+    expect(logged).toBe(said);
     expect(sendable().map(({ bootId, seq, power: measured }) => [bootId, seq, measured])).toEqual([
       ["b1", 1, null],
       ["b1", 2, null],
