@@ -4,6 +4,7 @@ import type { RateSeries } from "./data/training-samples.ts";
 import { inputMinutes } from "./data/window-features.ts";
 import { poissonFloorPercent } from "./judge/error-measures.ts";
 import { type BacktestRow, judgeReplay } from "./judge/judge-replay.ts";
+import { judgeRises, type RiseFigures } from "./judge/judge-rises.ts";
 import {
   type Replay,
   type ReplayOptions,
@@ -21,6 +22,8 @@ export interface Backtest {
   readonly origins: number;
   readonly poissonFloorPercent: number | null;
   readonly rows: readonly BacktestRow[];
+  /** Rises that the champion's forecasts warned of, or did not. */
+  readonly rises: RiseFigures;
   /** Mean share of each model in the champion's path. */
   readonly championShares: Readonly<Record<string, number>>;
   /** Models without a forecast at some origin, because the record before it is too short. */
@@ -54,6 +57,7 @@ export function backtest(series: RateSeries, options: BacktestOptions): Backtest
     origins: judged.length,
     poissonFloorPercent: poissonFloorPercent(judged.map((origin) => (series.qps[origin] ?? 0) * stepS)),
     rows: judgeReplay(replay, steps),
+    rises: judgeRises(replay, series, options.stepMs),
     championShares: meanShares(served.slice(calibrating.length)),
     leftOut,
     replay,
