@@ -18,8 +18,8 @@ const coverShare = 0.02;
 const worthwhile = 0.07;
 /** The oracle changes for less: it is the bound that others are compared with. */
 const worthwhileForOracle = 0.03;
-/** Steps per factor of e: rates within half a hundredth of each other are planned for alike. */
-const rateSteps = 200;
+/** Steps per factor of e: rates within a fiftieth of each other are planned for alike. */
+const rateSteps = 50;
 
 interface Needs {
   readonly expectedQps: readonly number[];

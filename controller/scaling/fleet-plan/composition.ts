@@ -56,10 +56,13 @@ export class Composer {
   /** Places of the blocks of each group. */
   readonly places: readonly (readonly number[])[];
   readonly #terms: CompositionTerms;
+  /** The blocks' figures by place: {@link usdOf} is what a month's replay spends its time in. */
+  readonly #figures: Record<"carriedQps" | "fullQps" | "secureUtilization" | "idleUsd" | "usdPerQps", Float64Array>;
+  readonly #groupOf: Int32Array;
   /** Groups, cheapest first. */
   readonly #order: readonly number[];
   /** Places of the devices' blocks, largest device first. */
-  readonly #largestFirst: readonly number[];
+  readonly #largestFirst: Int32Array;
 
   constructor(terms: CompositionTerms) {
     const blocks = terms.blocks.toSorted((a, b) => a.usdPerQps - b.usdPerQps);
@@ -75,46 +78,55 @@ export class Composer {
     this.blocks = blocks;
     this.places = places;
     this.#order = [...places.keys()].sort((a, b) => priceOf(places[a] as number[]) - priceOf(places[b] as number[]));
-    this.#largestFirst = [...blocks.keys()]
+    const largestFirst = [...blocks.keys()]
       .filter((place) => blocks[place]?.isDevice)
       .sort((a, b) => (blocks[b] as UnitBlock).carriedQps - (blocks[a] as UnitBlock).carriedQps);
+    this.#largestFirst = Int32Array.from(largestFirst);
+    const figure = (of: (block: UnitBlock) => number) => Float64Array.from(blocks, of);
+    this.#figures = {
+      carriedQps: figure(({ carriedQps }) => carriedQps),
+      fullQps: figure(({ fullQps }) => fullQps),
+      secureUtilization: figure(({ secureUtilization }) => secureUtilization),
+      idleUsd: figure(({ idleUsd }) => idleUsd),
+      usdPerQps: figure(({ usdPerQps }) => usdPerQps),
+    };
+    this.#groupOf = Int32Array.from(blocks, ({ group }) => group);
   }
 
   /** Number of units of a group. */
   countOf(units: Composition, group: number): number {
-    return (this.places[group] as readonly number[]).reduce((sum, place) => sum + (units[place] as number), 0);
+    let sum = 0;
+    for (const place of this.places[group] as readonly number[]) sum += units[place] as number;
+    return sum;
   }
 
   /** Cost of a minute with these units, electricity on standby aside. */
   usdOf(units: Composition, expectedQps: number, coverQps: number): number {
-    const { blocks } = this;
+    const { carriedQps, fullQps, secureUtilization, idleUsd, usdPerQps } = this.#figures;
     const { spareDevices, shortfallUsdPerQps, uncoveredUsdPerQps } = this.#terms;
     let usd = 0;
     let left = expectedQps;
-    let fullQps = 0;
-    let secureUtilization = 1;
-    for (let place = 0; place < blocks.length; place += 1) {
+    let allQps = 0;
+    let secureShare = 1;
+    for (let place = 0; place < units.length; place += 1) {
       const count = units[place] as number;
       if (count === 0) continue;
-      const block = blocks[place] as UnitBlock;
-      const { idleUsd, usdPerQps } = block;
-      const qps = count * block.carriedQps;
-      usd += count * idleUsd;
-      fullQps += count * block.fullQps;
-      if (block.secureUtilization < secureUtilization) secureUtilization = block.secureUtilization;
-      if (usdPerQps > shortfallUsdPerQps) continue;
-      const load = Math.min(left, qps);
-      usd += load * usdPerQps;
+      usd += count * (idleUsd[place] as number);
+      allQps += count * (fullQps[place] as number);
+      secureShare = Math.min(secureShare, secureUtilization[place] as number);
+      if ((usdPerQps[place] as number) > shortfallUsdPerQps) continue;
+      const load = Math.min(left, count * (carriedQps[place] as number));
+      usd += load * (usdPerQps[place] as number);
       left -= load;
     }
     let spare = spareDevices;
-    for (const place of this.#largestFirst) {
-      if (spare === 0) break;
+    for (let index = 0; index < this.#largestFirst.length && spare > 0; index += 1) {
+      const place = this.#largestFirst[index] as number;
       const failing = Math.min(spare, units[place] as number);
-      fullQps -= failing * (blocks[place] as UnitBlock).fullQps;
+      allQps -= failing * (fullQps[place] as number);
       spare -= failing;
     }
-    const secureQps = fullQps * secureUtilization;
+    const secureQps = allQps * secureShare;
     return usd + left * shortfallUsdPerQps + Math.max(0, coverQps - secureQps - left) * uncoveredUsdPerQps;
   }
 
@@ -159,27 +171,36 @@ export class Composer {
   #descend(units: Composition, { expectedQps, coverQps, minUnits, maxUnits }: CompositionNeed): number {
     const { blocks, places } = this;
     const { groups } = this.#terms;
+    const groupOf = this.#groupOf;
+    const counts = Int32Array.from(places, (_, group) => this.countOf(units, group));
+    const change = (place: number, by: number) => {
+      if (place < 0) return;
+      const group = groupOf[place] as number;
+      units[place] = (units[place] as number) + by;
+      counts[group] = (counts[group] as number) + by;
+    };
     let usd = this.usdOf(units, expectedQps, coverQps);
     const tryMove = (from: number, to: number, count: number, added = count): boolean => {
-      if (from >= 0) units[from] = (units[from] as number) - count;
-      if (to >= 0) units[to] = (units[to] as number) + added;
+      change(from, -count);
+      change(to, added);
       const other = this.usdOf(units, expectedQps, coverQps);
       if (other < usd - 1e-12) {
         usd = other;
         return true;
       }
-      if (from >= 0) units[from] = (units[from] as number) + count;
-      if (to >= 0) units[to] = (units[to] as number) - added;
+      change(from, count);
+      change(to, -added);
       return false;
     };
     /** Tries a few units of one block in place of a few of another with a different capacity. */
     const trySwap = (from: number, to: number, taken: number, added: number): boolean => {
       if (taken > (units[from] as number)) return false;
-      const [left, entered] = [(blocks[from] as UnitBlock).group, (blocks[to] as UnitBlock).group];
+      const left = groupOf[from] as number;
+      const entered = groupOf[to] as number;
       const isSame = left === entered;
-      const after = this.countOf(units, left) - taken + (isSame ? added : 0);
+      const after = (counts[left] as number) - taken + (isSame ? added : 0);
       if (after < (minUnits[left] as number) || after > (maxUnits[left] as number)) return false;
-      if (!isSame && this.countOf(units, entered) + added > (maxUnits[entered] as number)) return false;
+      if (!isSame && (counts[entered] as number) + added > (maxUnits[entered] as number)) return false;
       return tryMove(from, to, taken, added);
     };
     for (let improved = true; improved; ) {
@@ -187,18 +208,17 @@ export class Composer {
       for (let group = 0; group < groups; group += 1) {
         const own = places[group] as readonly number[];
         for (const share of shares) {
-          const serving = this.countOf(units, group);
-          const size = Math.floor(Math.max(serving, maxUnits[group] as number) / share);
+          const size = Math.floor(Math.max(counts[group] as number, maxUnits[group] as number) / share);
           // The smallest step is one unit.
           const step = share === shares.at(-1) ? 1 : size;
           if (step < 1) continue;
           for (const place of own) {
-            const count = this.countOf(units, group);
-            if (count + step <= (maxUnits[group] as number)) improved = tryMove(-1, place, step) || improved;
+            if ((counts[group] as number) + step <= (maxUnits[group] as number))
+              improved = tryMove(-1, place, step) || improved;
             const removable = Math.min(
               step,
               units[place] as number,
-              this.countOf(units, group) - (minUnits[group] as number),
+              (counts[group] as number) - (minUnits[group] as number),
             );
             if (removable > 0) improved = tryMove(place, -1, removable) || improved;
             for (const other of own) {
