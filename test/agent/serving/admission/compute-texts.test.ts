@@ -5,6 +5,7 @@ import { type BatchPolicy, defaultLengths } from "#agent/serving/batching/decide
 import { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
 import { findModel } from "#agent/serving/models/find-model.ts";
 import type { EmbeddingModel } from "#agent/serving/residency/embedding-model.ts";
+import { type RequestTrace, withTrace } from "#platform/request-trace.ts";
 import { singleLane } from "../batching/single-lane.ts";
 
 const found = await findModel("all-MiniLM-L6-v2", null);
@@ -92,4 +93,64 @@ test("the text that may not be cut is named by its place in the request", async 
   await expect(
     computeTexts({ ...job, model, inputs, truncate: false, queued: queue.open(never), signal: never }),
   ).rejects.toThrow("input.4: expected");
+});
+
+describe("a queue that answers by itself", () => {
+  const answering = (waitMs: readonly number[], onPart = () => {}) => ({
+    begun: true,
+    close() {},
+    async embed(texts: readonly Uint32Array[]) {
+      onPart();
+      return texts.map((ids, index) => ({
+        vector: Float32Array.of(ids[0] as number),
+        computeMs: 3,
+        waitMs: waitMs[index % waitMs.length] as number,
+      }));
+    },
+  });
+
+  test("a text that was being computed already has waited no time", async () => {
+    const { model } = setUp();
+    const queued = answering([-5, 0.5]);
+    const results = await computeTexts({ ...job, model, inputs: numbered(2), queued, signal: never });
+    expect(results.map(({ waitMs }) => waitMs)).toEqual([0, 0.5]);
+  });
+
+  test("a client that disconnected before the last part gets none", async () => {
+    const { model } = setUp();
+    const client = new AbortController();
+    const { signal } = client;
+    const queued = answering([1], () => client.abort(new Error("gone")));
+    await expect(computeTexts({ ...job, model, inputs: numbered(300), queued, signal })).rejects.toThrow("gone");
+  });
+
+  test("its stages are traced: tokens, waiting until the first text was sent, computing", async () => {
+    const { model } = setUp();
+    const stages: [string, number, number, object | undefined][] = [];
+    const trace: RequestTrace = {
+      traceId: "t",
+      spanId: "s",
+      stage: (name, startedMs, endedMs, attributes) => void stages.push([name, startedMs, endedMs, attributes]),
+      annotate() {},
+      answered() {},
+    };
+    const run = (waitMs: readonly number[]) =>
+      withTrace(trace, () =>
+        computeTexts({ ...job, model, inputs: numbered(2), queued: answering(waitMs), signal: never }),
+      );
+    await run([1e9, 0]);
+    expect(stages.map(([name, , , attributes]) => [name, attributes])).toEqual([
+      ["tokenise", { "thormesh.texts": 2 }],
+      ["queue", { "thormesh.texts": 2 }],
+      ["infer", { "thormesh.compute_ms": 6 }],
+    ]);
+    const [tokens, queue, infer] = stages;
+    expect([queue?.[1], queue?.[2]]).toEqual([tokens?.[2], queue?.[1]]);
+    expect(infer?.[1]).toBe(queue?.[2] as number);
+    expect(infer?.[2]).toBeGreaterThanOrEqual(infer?.[1] as number);
+    stages.length = 0;
+    await run([1e9]);
+    // A wait beyond the answer ends with it.
+    expect(stages[1]?.[2]).toBe(stages[2]?.[2] as number);
+  });
 });

@@ -88,3 +88,35 @@ test("a key is one model's, one revision's, one text's", () => {
   expect(new Set(keys).size).toBe(keys.length);
   expect(resultKey(model, "1,2")).toBe(keys[0]!);
 });
+
+describe("the memory of an entry", () => {
+  const size = 2 * "ab".length + 4 * 384 + 300;
+
+  test("is its key's, its vector's and the runtime's", () => {
+    const cache = new ResultCache(100_000);
+    cache.put("t", "ab", text(1));
+    expect(cache.bytes()).toBe(size);
+  });
+
+  test("is a sixteenth of all at most", () => {
+    const least = 16 * size;
+    const keeps = (maxBytes: number) => {
+      const cache = new ResultCache(maxBytes);
+      cache.put("t", "ab", text(1));
+      return cache.get("t", "ab") !== undefined;
+    };
+    expect([keeps(least), keeps(least - 1)]).toEqual([true, false]);
+  });
+
+  test("may fill all of it; of tenants with as much, the one that came first gives way", () => {
+    const cache = new ResultCache(16 * size);
+    for (let index = 0; index < 16; index += 1) cache.put(index % 2 === 0 ? "a" : "b", `${index + 10}`, text(index));
+    expect(cache.bytes()).toBe(16 * size);
+    const kept = (tenant: string) =>
+      Array.from({ length: 16 }, (_, index) => `${index + 10}`).filter((key) => cache.get(tenant, key) !== undefined);
+    expect([kept("a").length, kept("b").length]).toEqual([8, 8]);
+    cache.put("c", "99", text(99));
+    expect([kept("a").length, kept("b").length, cache.bytes()]).toEqual([7, 8, 16 * size]);
+    expect(kept("a")).not.toContain("10");
+  });
+});
