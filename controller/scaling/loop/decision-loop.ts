@@ -23,6 +23,7 @@ import type { FleetPlanner } from "#controller/scaling/fleet-plan/worker/fleet-p
 import { boundsOf, type ReplicaBounds } from "#controller/scaling/policy/bounds-of-decision.ts";
 import type { LivePolicy } from "#controller/scaling/policy/live-policy.ts";
 import type { ScalingDecision } from "#controller/scaling/policy/scaling-decision.ts";
+import { meanMeasuredQps } from "#controller/scaling/slo/observe-capacity.ts";
 import type { SloConfig } from "#controller/scaling/slo/slo-config.ts";
 import { SloGuard } from "#controller/scaling/slo/slo-guard.ts";
 import type { ObservedSlo } from "#controller/scaling/slo/slo-watch.ts";
@@ -278,6 +279,7 @@ export class DecisionLoop {
       currentReplicas: intended(inputs).length,
       readyReplicas: serving.length,
       liveQps,
+      measuredReplicaQps: meanMeasuredQps(serving),
       missingData: [...missingData],
       warmUpLeftS: Math.max(0, (warmUpEndsMs - atMs) / 1000),
       frozen,

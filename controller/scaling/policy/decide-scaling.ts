@@ -12,10 +12,17 @@ type Load = ScalingDecision["proposals"]["load"];
 /** Limit of a need: anything beyond it is a mistake in the figures. */
 const replicaLimit = 1_000_000;
 
+/** Rate that a replica carries: no more than the policy says, and no more than the agents measured. */
+export const replicaQps = (policy: ScalingPolicy, { measuredReplicaQps }: ScalingObservation): number =>
+  Math.min(policy.capacityPerReplicaQps, measuredReplicaQps ?? Number.POSITIVE_INFINITY);
+
 /** Returns what the present rate needs; null when it is not known or does not count. */
-function needOfLoad(policy: ScalingPolicy, { liveQps }: ScalingObservation): Load {
+function needOfLoad(policy: ScalingPolicy, seen: ScalingObservation): Load {
+  const { liveQps } = seen;
   if (!policy.load || liveQps === null || !Number.isFinite(liveQps) || liveQps < 0) return null;
-  return { qps: liveQps, replicas: Math.min(agentsNeeded(liveQps, policy), replicaLimit) };
+  const { targetUtilization } = policy;
+  const each = { capacityPerReplicaQps: replicaQps(policy, seen), targetUtilization };
+  return { qps: liveQps, replicas: Math.min(agentsNeeded(liveQps, each), replicaLimit) };
 }
 
 /** Returns what is missing in the figures; null when they are complete. */
@@ -53,7 +60,7 @@ export function decideScaling(policy: ScalingPolicy, seen: ScalingObservation): 
             ...policy.prediction,
             minReplicas: 0,
             maxReplicas,
-            capacityPerReplicaQps: policy.capacityPerReplicaQps,
+            capacityPerReplicaQps: replicaQps(policy, seen),
             targetUtilization: policy.targetUtilization,
           },
           currentReplicas,

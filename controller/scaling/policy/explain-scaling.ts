@@ -1,4 +1,5 @@
 import { countToText, qpsToText } from "#controller/scaling/figures-to-text.ts";
+import { replicaQps } from "./decide-scaling.ts";
 import { explainPrediction } from "./prediction/explain-prediction.ts";
 import type { ScalingDecision } from "./scaling-decision.ts";
 import type { ScalingObservation } from "./scaling-observation.ts";
@@ -34,8 +35,13 @@ export function explainScaling(decision: ScalingDecision, policy: ScalingPolicy,
     proposals.prediction === null || policy.prediction === undefined
       ? null
       : explainPrediction(proposals.prediction, policy.prediction, seen.forecast);
+  const carried = replicaQps(policy, seen);
+  const measured =
+    carried < policy.capacityPerReplicaQps
+      ? ` of ${qpsToText(carried)} (measured; the policy says ${qpsToText(policy.capacityPerReplicaQps)})`
+      : "";
   const said = [
-    load === null ? null : `${qpsToText(load.qps)} qps now need ${countToText(load.replicas, "replica")}`,
+    load === null ? null : `${qpsToText(load.qps)} qps now need ${countToText(load.replicas, "replica")}${measured}`,
     triggers === null ? null : `triggers: ${explainTriggers(triggers, policy, seen)}`,
     prediction === null ? null : `forecast: ${prediction}`,
     schedules.open.length === 0 ? null : `schedules: ${explainSchedules(schedules, policy.schedules)}`,

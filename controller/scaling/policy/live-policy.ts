@@ -22,7 +22,7 @@ import { createTriggerPoller, toReading } from "./triggers/trigger-poller.ts";
 /** State of the fleet with which the loop asks the policy. */
 export type FleetLook = Pick<
   ScalingObservation,
-  "nowMs" | "currentReplicas" | "liveQps" | "missingData" | "warmUpLeftS" | "frozen"
+  "nowMs" | "currentReplicas" | "liveQps" | "measuredReplicaQps" | "missingData" | "warmUpLeftS" | "frozen"
 > & { readonly readyReplicas: number; readonly serving: readonly ServingAgent[] };
 
 export type PolicyStatus = ReturnType<LivePolicy["status"]>;

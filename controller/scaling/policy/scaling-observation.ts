@@ -9,6 +9,9 @@ export const ScalingObservation = strictObject({
   nowMs: Type.Number({ minimum: 0, maximum: 8e15, description: "ms since the epoch" }),
   ...triggerObservation,
   liveQps: orNull(Type.Number(), "null: not known"),
+  measuredReplicaQps: Type.Optional(
+    orNull(Type.Number({ exclusiveMinimum: 0 }), "texts a second that agents measured, in the mean; null: none has"),
+  ),
   forecast: Type.Union([QuantileForecast, Type.Null()], { default: null }),
   missingData: Type.Array(Type.String(), {
     default: [],

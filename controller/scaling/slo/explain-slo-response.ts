@@ -1,12 +1,9 @@
 import { countToText, listToText, qpsToText } from "#controller/scaling/figures-to-text.ts";
 import type { AgentService, SloResponse } from "./decide-slo-response.ts";
-import type { AgentCapacity } from "./observe-capacity.ts";
+import { type AgentCapacity, tellingConfidence } from "./observe-capacity.ts";
 
 const sum = (agents: readonly AgentService[], key: "requestsPerS" | "refusedPerS" | "failedPerS") =>
   agents.reduce((total, agent) => total + agent[key], 0);
-
-/** Confidence below which a measurement is not told as what an agent can do. */
-const tellingConfidence = 0.5;
 
 /** "thor-1 answers at most 17 texts/s (its profile says 336)"; of an agent that has not measured for sure, what it answered. */
 function explainCapacity({ agentId, servedQps }: AgentService, capacity: AgentCapacity | undefined): string {

@@ -1,5 +1,6 @@
 import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { beatsOf } from "#controller/fleet/beats.ts";
+import type { AgentCandidate } from "#controller/scaling/active-agents/scaling-inputs.ts";
 import { demandTexts } from "#protocol/demand.ts";
 import type { CapacityEstimate, PowerModeProfile } from "#protocol/messages.ts";
 
@@ -64,8 +65,8 @@ function shareOf(agent: AgentState, measured: Measured): number | null {
   return profileQps === null || profileQps <= 0 ? null : measured.qps / profileQps;
 }
 
-/** Confidence from which an agent's measurement also says something of boards of the same kind. */
-const tellingConfidence = 0.5;
+/** Confidence from which an agent's measurement is told as what it can do, and also says something of boards of the same kind. */
+export const tellingConfidence = 0.5;
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -103,4 +104,14 @@ export function observeCapacities(
       return [agent.agentId, { qps, profileQps, measuredQps, confidence }];
     }),
   );
+}
+
+/** Mean of what these agents measured for sure, texts a second; null where none has. */
+export function meanMeasuredQps(
+  agents: readonly Pick<AgentCandidate, "measuredQps" | "capacityConfidence">[],
+): number | null {
+  const measured = agents.flatMap(({ measuredQps = null, capacityConfidence = 0 }) =>
+    measuredQps === null || capacityConfidence < tellingConfidence ? [] : measuredQps,
+  );
+  return measured.length === 0 ? null : measured.reduce((sum, qps) => sum + qps, 0) / measured.length;
 }

@@ -16,7 +16,7 @@ export const SloConfig = Type.Object(
     availability: Type.Number({ ...availability, default: 0.999, description: answered }),
     windowS: Type.Number({
       default: 30,
-      minimum: 5,
+      minimum: 15,
       maximum: 60,
       description: "seconds after which trouble that does not come again is over",
     }),

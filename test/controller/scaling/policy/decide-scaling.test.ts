@@ -19,6 +19,15 @@ const decide = (policy: object, seen: object) =>
 describe("each step of the order", () => {
   test.each([
     { $: "the present load", policy: {}, seen: { liveQps: 1401 }, to: 6, by: [] },
+    { $: "what replicas measured counts", policy: {}, seen: { liveQps: 100, measuredReplicaQps: 17 }, to: 8, by: [] },
+    { $: "unless they carry more than is said", policy: {}, seen: { measuredReplicaQps: 900 }, to: 4, by: [] },
+    {
+      $: "for the forecast as well",
+      policy: { prediction: {} },
+      seen: { liveQps: 0, measuredReplicaQps: 250, forecast: steady(999) },
+      to: 5,
+      by: [],
+    },
     {
       $: "triggers raise it",
       policy: { triggers: [queue] },
@@ -293,4 +302,13 @@ test("properties: within the limits, never below the reactive need on scale-in, 
       expect(seen.missingData).toEqual([]);
     }
   }
+});
+
+test("a capacity that replicas have not met is told", () => {
+  const policy = parseScalingPolicy({ minReplicas: 1 }, "test");
+  const given = { nowMs: noon, currentReplicas: 8, liveQps: 100, measuredReplicaQps: 17 };
+  const seen = parseConfig(ScalingObservation, given, "test");
+  expect(explainScaling(decideScaling(policy, seen), policy, seen)).toBe(
+    "100 qps now need 8 replicas of 17 (measured; the policy says 350); stays at 8",
+  );
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { AgentState } from "#controller/fleet/agent-state.ts";
 import { observeBeat } from "#controller/fleet/beats.ts";
-import { observeCapacities } from "#controller/scaling/slo/observe-capacity.ts";
+import { meanMeasuredQps, observeCapacities } from "#controller/scaling/slo/observe-capacity.ts";
 import type { CapacityEstimate } from "#protocol/messages.ts";
 import { aBeat, aBirth, aMinute, aModel, anAgent, aTraffic } from "../../../fakes/builders.ts";
 
@@ -87,4 +87,13 @@ test("beats come before minutes, as long as they are new", () => {
   )!;
   expect(qpsOf(agent)).toEqual(["thor-1 17"]);
   expect([...observeCapacities([agent], 300, nowMs + 60_001)][0]?.[1].qps).toBe(100);
+});
+
+test.each<[string, { measuredQps?: number | null; capacityConfidence?: number }[], number | null]>([
+  ["no agents", [], null],
+  ["none has measured", [{}, { measuredQps: null }], null],
+  ["not sure", [{ measuredQps: 17, capacityConfidence: 0.49 }], null],
+  ["two are sure", [{ measuredQps: 10, capacityConfidence: 0.5 }, { measuredQps: 20, capacityConfidence: 1 }, {}], 15],
+])("the mean of what was measured: %s", (_name, agents, expected) => {
+  expect(meanMeasuredQps(agents)).toBe(expected);
 });
