@@ -74,6 +74,8 @@ test("a cap that ends leaves no trace: earlier agents don't know it", async () =
 test("without a document, an agent keeps the role it has", async () => {
   fleet.put(anAgent({ agentId: "a", presence: { role: "standby" } }));
   expect((await desired.change("a", {}, "")).role).toBe("standby");
+  fleet.put(anAgent({ agentId: "silent", presence: null }));
+  expect((await desired.change("silent", {}, "")).role).toBe("active");
 });
 
 test.each([

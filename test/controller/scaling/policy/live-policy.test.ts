@@ -250,6 +250,27 @@ describe("as time passes", () => {
     ]);
   });
 
+  test("stopped, it gives up what it asks and asks nothing more", async () => {
+    server.respond = () => prometheusVector("400");
+    const policy = await start({
+      ...{ minReplicas: 1, load: false, pollingIntervalS: 1 },
+      triggers: [{ ...orders("one", "one"), timeoutS: 60 }],
+    });
+    const unanswered = Promise.withResolvers<Response>();
+    server.respond = () => unanswered.promise;
+    nowMs += 1000;
+    for (const { wake } of asleep.splice(0)) wake();
+    while (server.requests.length < 2) await Bun.sleep(1);
+    await policy.stop();
+    const readings = () => policy.decide(look()).proposals.triggers?.values[0]?.value;
+    expect(readings()).toBeNull();
+    nowMs += 60_000;
+    for (const { wake } of asleep.splice(0)) wake();
+    await Bun.sleep(5);
+    expect([server.requests.length, asleep.length]).toEqual([2, 0]);
+    unanswered.resolve(new Response());
+  });
+
   test("an answer counts for three intervals and a minute", async () => {
     server.respond = () => prometheusVector("400");
     const policy = await start({ minReplicas: 1, load: false, pollingIntervalS: 30, triggers: [orders("one", "one")] });
