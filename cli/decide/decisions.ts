@@ -52,7 +52,7 @@ const rightSizeEntries = Object.fromEntries(
 );
 
 /** No controller waits for the answer, so a busy machine need not get a worse plan than an idle one. */
-const unhurried = { ...defaultPlanLimits, timeLimitS: 20 };
+const unhurried = { ...defaultPlanLimits, maxIterations: 20_000 };
 const fleetPlan = decisionEntry(
   "which devices serve, in which mode, and how much cloud capacity to rent for the next steps, at least cost",
   FleetPlanInput,

@@ -1,43 +1,38 @@
 /**
- * Fleet plans on random fleets: time and gap by size, and the search's cost against the solver's on fifty fleets of 50 devices.
- * Usage: scripts/bench/fleet-plan [--fleets N]
+ * Fleet plans on random fleets: CPU time and gap by size, and on fleets like those from the field.
+ * Usage: scripts/bench/fleet-plan [--fleets N] [--field N]
  */
 import { parseArgs } from "node:util";
-import { decideFleetPlan, defaultPlanLimits } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
-import { evaluatePlan } from "#controller/scaling/fleet-plan/evaluate-plan.ts";
+import { decideFleetPlan } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
+import type { FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
 import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solver.ts";
-import { planBySearch } from "#controller/scaling/fleet-plan/plan-by-search.ts";
-import { toPlanProblem } from "#controller/scaling/fleet-plan/plan-problem.ts";
+import { fieldPlanInput } from "../../test/controller/scaling/fleet-plan/field-input.ts";
 import { randomPlanInput } from "../../test/controller/scaling/fleet-plan/random-input.ts";
-import { median } from "./median.ts";
 
-const { values } = parseArgs({ options: { fleets: { type: "string", default: "12" } } });
-const fleets = Number(values.fleets);
+const { values } = parseArgs({
+  options: { fleets: { type: "string", default: "12" }, field: { type: "string", default: "200" } },
+});
 const solver = await loadHighsSolver();
-const seeds = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+function measure(title: string, count: number, inputOf: (seed: number) => FleetPlanInput): void {
+  const seconds: number[] = [];
+  const gaps: number[] = [];
+  for (let seed = 1; seed <= count; seed += 1) {
+    const input = inputOf(seed);
+    const before = process.cpuUsage();
+    gaps.push(100 * decideFleetPlan(input, solver).gap);
+    seconds.push(process.cpuUsage(before).user / 1e6);
+  }
+  const at = (figures: number[], share: number) =>
+    (figures.sort((a, b) => a - b)[Math.min(count - 1, Math.floor(count * share))] ?? 0).toFixed(2);
+  const spread = (figures: number[]) =>
+    `median ${at(figures, 0.5)}, 95 % ${at(figures, 0.95)}, at most ${at(figures, 1)}`;
+  console.log(`${title}, ${count} fleets: CPU seconds ${spread(seconds)}; gap in % ${spread(gaps)}`);
+}
 
 for (const devices of [100, 1000, 10_000]) {
-  const times: number[] = [];
-  const gaps: number[] = [];
-  for (const seed of seeds(fleets)) {
-    const input = randomPlanInput(seed, { devices, classes: 5, maxModes: 4, steps: 15, maxUnits: 3 });
-    const startedMs = performance.now();
-    gaps.push(decideFleetPlan(input, solver).gap);
-    times.push(performance.now() - startedMs);
-  }
-  console.log(
-    `${devices} devices in 5 classes, 15 steps, ${fleets} fleets: median ${median(times).toFixed(0)} ms, at most ${Math.max(...times).toFixed(0)} ms; gap median ${(100 * median(gaps)).toFixed(2)} %, at most ${(100 * Math.max(...gaps)).toFixed(1)} %`,
+  measure(`${devices} devices in 5 classes, 15 steps`, Number(values.fleets), (seed) =>
+    randomPlanInput(seed, { devices, classes: 5, maxModes: 4, steps: 15, maxUnits: 3 }),
   );
 }
-
-const above: number[] = [];
-for (const seed of seeds(50)) {
-  const input = randomPlanInput(seed, { devices: 50, classes: 4, maxModes: 3, steps: 15, maxUnits: 3 });
-  const { costUsd } = decideFleetPlan(input, solver);
-  const problem = toPlanProblem(input);
-  const search = evaluatePlan(problem, planBySearch(problem, defaultPlanLimits.maxTrials));
-  above.push((search?.usd ?? Number.POSITIVE_INFINITY) / costUsd - 1);
-}
-console.log(
-  `search alone against the solver, 50 fleets of 50 devices: median ${(100 * median(above)).toFixed(2)} %, at most ${(100 * Math.max(...above)).toFixed(2)} % dearer`,
-);
+measure("30 to 60 devices in 3 to 6 classes", Number(values.field), (seed) => fieldPlanInput(seed));

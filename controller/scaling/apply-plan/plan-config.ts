@@ -59,10 +59,10 @@ export const PlanConfig = Type.Object(
     solverMs: integer(
       3000,
       [10, 600_000],
-      "real milliseconds that the solver may think; then the best plan found so far is improved by search",
+      "work for one plan, in milliseconds that it takes an idle core; a busy machine takes longer and makes the same plan",
     ),
     timeoutMs: integer(
-      5000,
+      30_000,
       [100, 600_000],
       "real milliseconds for one plan; then the solver's process is ended, and a quick search stands in",
     ),

@@ -1,12 +1,20 @@
-import { assignUnits } from "./assign-units.ts";
 import { type EvaluatedPlan, evaluatePlan } from "./evaluate-plan.ts";
 import type { FleetPlanInput } from "./fleet-plan-input.ts";
-import type { MilpSolver } from "./milp/milp-solver.ts";
-import { type PlanMilp, planMilp } from "./milp/plan-milp.ts";
-import { planBySearch } from "./plan-by-search.ts";
+import type { FleetSchedule } from "./fleet-schedule.ts";
+import type { Milp, MilpSolver } from "./milp/milp-solver.ts";
+import { planFlow } from "./milp/plan-flow.ts";
+import { PlanSearch } from "./plan-by-search.ts";
 import { findInPlan, type PlanFindings } from "./plan-findings.ts";
-import { type Cover, type PlanProblem, toPlanProblem } from "./plan-problem.ts";
-import { off } from "./unit-schedule.ts";
+import {
+  type Cover,
+  countUnits,
+  type PlanClass,
+  type PlanProblem,
+  type PlanSource,
+  toPlanProblem,
+  type UnitStart,
+} from "./plan-problem.ts";
+import { off, type UnitWalk } from "./unit-schedule.ts";
 
 export interface UnitInMode {
   readonly id: string;
@@ -38,6 +46,7 @@ export interface FleetPlan {
 
 /** Method by which a plan was made. */
 export interface PlanMethod {
+  /** rounded-solver: from the program with fractions of devices. */
   readonly by: "solver" | "rounded-solver" | "search";
   /** True when the search has improved what the solver gave. */
   readonly isImproved: boolean;
@@ -45,66 +54,36 @@ export interface PlanMethod {
   readonly failures: readonly string[];
 }
 
+/** Limits of work, not of time: the same input gets the same plan, however busy the machine. */
 export interface FleetPlanLimits {
   /** Gap that is good enough, as a share. For large fleets see {@link largeFleet}. */
   readonly relativeGap: number;
-  /** Time limit for the solver, in all. */
-  readonly timeLimitS: number;
-  /** Most schedules that the search tries when the solver has no plan: about a million a second. It gets a tenth of them to improve a plan. */
-  readonly maxTrials: number;
+  /** Simplex iterations for whole numbers of devices; a thousand take some 0.3 s. */
+  readonly maxIterations: number;
+  /** Work of the search, in arcs looked at: some 15 million a second. */
+  readonly maxWork: number;
 }
 
-export const defaultPlanLimits: FleetPlanLimits = { relativeGap: 1e-4, timeLimitS: 3, maxTrials: 1_000_000 };
+export const defaultPlanLimits: FleetPlanLimits = { relativeGap: 1e-3, maxIterations: 6000, maxWork: 15_000_000 };
+/** Real time that the default limits take on an idle core. */
+const defaultMs = 3000;
 
-/** Limits of a solver that has `solverMs`: a search that takes its place gets no longer either. */
+/** Limits of work that takes some `solverMs` on an idle core. */
 export function limitsWithin(solverMs: number): FleetPlanLimits {
-  const { timeLimitS, maxTrials } = defaultPlanLimits;
-  const share = Math.min(1, solverMs / 1000 / timeLimitS);
-  return { ...defaultPlanLimits, timeLimitS: solverMs / 1000, maxTrials: Math.ceil(maxTrials * share) };
+  const { relativeGap, maxIterations, maxWork } = defaultPlanLimits;
+  const share = solverMs / defaultMs;
+  return { relativeGap, maxIterations: Math.ceil(maxIterations * share), maxWork: Math.ceil(maxWork * share) };
 }
 
-/**
- * Limits for fleets in which whole numbers are a detail: the plan with fractions of devices, rounded and improved by the search, is nearly always
- * within the gap, and much faster. The mixed-integer program follows when it is not.
- */
-const largeFleet = { units: 200, relativeGap: 0.01, timeLimitS: 0.5, unitsForAllTheTime: 2000 } as const;
+/** In large fleets whole numbers are a detail: this gap is good enough for them. */
+const largeFleet = { units: 200, relativeGap: 0.01 } as const;
+/** Iterations for the program with fractions of devices: several times what programs of {@link maxArcs} take. */
+const maxRelaxedIterations = 60_000;
 
-interface Candidate {
-  readonly plan: EvaluatedPlan;
-  readonly method: PlanMethod;
-}
-
-interface Attempt {
-  readonly candidate: Candidate | null;
+interface Found {
+  readonly plan: FleetSchedule;
   readonly boundUsd: number | null;
-  readonly failure: string | null;
-}
-
-/** Asks the solver, gives its counts to single devices, and lets the search improve the plan where that cost something. */
-function solve(
-  problem: PlanProblem,
-  program: PlanMilp,
-  solver: MilpSolver,
-  limits: FleetPlanLimits,
-  fractions: boolean,
-): Attempt {
-  const milp = fractions ? { ...program.milp, whole: program.milp.whole.map(() => false) } : program.milp;
-  const answer = solver.solve(milp, limits);
-  if (answer.status === "none") return { boundUsd: null, candidate: null, failure: answer.reason };
-  const counts = program.countsOf(answer.values);
-  const schedule = problem.classes.map((unitClass, index) =>
-    assignUnits(unitClass, counts[index] as (typeof counts)[number], problem.steps),
-  );
-  const boundUsd = program.usdOf(answer.bound);
-  const assigned = evaluatePlan(problem, schedule);
-  if (assigned === null) return { boundUsd, candidate: null, failure: "its plan can't be given to single devices" };
-  const method: PlanMethod = { by: fractions ? "rounded-solver" : "solver", isImproved: false, failures: [] };
-  if (gapBetween(boundUsd, assigned.usd) <= limits.relativeGap) {
-    return { boundUsd, candidate: { plan: assigned, method }, failure: null };
-  }
-  const improved = evaluatePlan(problem, planBySearch(problem, limits.maxTrials / 10, schedule));
-  const plan = improved === null || improved.usd >= assigned.usd ? assigned : improved;
-  return { boundUsd, candidate: { plan, method: { ...method, isImproved: true } }, failure: null };
+  readonly method: PlanMethod;
 }
 
 function gapBetween(boundUsd: number | null, costUsd: number): number {
@@ -112,44 +91,39 @@ function gapBetween(boundUsd: number | null, costUsd: number): number {
   return costUsd <= boundUsd ? 0 : (costUsd - boundUsd) / costUsd;
 }
 
-const cheaper = (a: Candidate | null, b: Candidate | null) =>
-  a === null || b === null ? (a ?? b) : b.plan.usd < a.plan.usd ? b : a;
-
-function bestCandidate(problem: PlanProblem, solver: MilpSolver, limits: FleetPlanLimits) {
-  const program = planMilp(problem);
-  const units = problem.classes.reduce((sum, unitClass) => sum + unitClass.units.length, 0);
-  const isLarge = units >= largeFleet.units;
+/** Makes a plan: the program with fractions of devices, rounded and improved; where that is not near its bound, the one with whole devices. */
+function findPlan(problem: PlanProblem, solver: MilpSolver, limits: FleetPlanLimits): Found {
+  const program = planFlow(problem);
+  const search = new PlanSearch(problem);
+  const isLarge = problem.classes.reduce((sum, each) => sum + countUnits(each), 0) >= largeFleet.units;
   const goal = isLarge ? Math.max(limits.relativeGap, largeFleet.relativeGap) : limits.relativeGap;
-  const attempts: Attempt[] = [];
-  let best: Candidate | null = null;
+  const failures: string[] = [];
   let boundUsd: number | null = null;
-  const attempt = (fractions: boolean, timeLimitS: number) => {
-    const done = solve(problem, program, solver, { ...limits, relativeGap: goal, timeLimitS }, fractions);
-    attempts.push(done);
-    best = cheaper(best, done.candidate);
-    if (done.boundUsd !== null) boundUsd = Math.max(boundUsd ?? 0, done.boundUsd);
+  let best: { readonly plan: FleetSchedule; readonly by: PlanMethod["by"]; readonly isImproved: boolean } | null = null;
+  const consider = (plan: FleetSchedule, by: PlanMethod["by"]) => {
+    const given = plan.usd;
+    const goodUsd = boundUsd === null ? Number.NEGATIVE_INFINITY : boundUsd / (1 - goal);
+    const improved = given > goodUsd ? search.improve(plan, limits.maxWork, goodUsd) : plan;
+    const { usd } = improved;
+    if (best === null || usd < best.plan.usd) best = { plan: improved, by, isImproved: usd < given };
   };
-  const manyUnits = units > largeFleet.unitsForAllTheTime;
-  const timeLimitS = isLarge && !manyUnits ? Math.min(limits.timeLimitS, largeFleet.timeLimitS) : limits.timeLimitS;
-  if (isLarge) attempt(true, timeLimitS);
-  const found = best as Candidate | null;
-  if (found === null || gapBetween(boundUsd, found.plan.usd) > goal) attempt(false, timeLimitS);
-  // Without whole numbers there is at least a bound.
-  if (boundUsd === null && !isLarge) attempt(true, timeLimitS);
-  const solved = best as Candidate | null;
-  if (solved !== null && gapBetween(boundUsd, solved.plan.usd) <= largeFleet.relativeGap)
-    return { best: solved, boundUsd };
-  const maxTrials = solved === null ? limits.maxTrials : limits.maxTrials / 10;
-  const plan = evaluatePlan(problem, planBySearch(problem, maxTrials));
-  if (plan === null) throw new Error("the search's plan breaks a rule. This is a bug.");
-  const failures = solved === null ? attempts.flatMap(({ failure }) => failure ?? []) : [];
-  const method: PlanMethod = { by: "search", isImproved: false, failures };
-  return { best: cheaper(solved, { plan, method }) as Candidate, boundUsd: boundUsd as number | null };
+  const ask = (milp: Milp, maxIterations: number, by: PlanMethod["by"]) => {
+    const answer = solver.solve(milp, { relativeGap: goal, maxIterations });
+    if (answer.bound !== null) boundUsd = Math.max(boundUsd ?? Number.NEGATIVE_INFINITY, program.usdOf(answer.bound));
+    if (answer.status === "none") failures.push(answer.reason);
+    else consider(program.planOf(answer.values), by);
+  };
+  ask({ ...program.milp, whole: program.milp.whole.map(() => false) }, maxRelaxedIterations, "rounded-solver");
+  if (best === null) consider(search.untouched(), "search");
+  const usdSoFar = () => best?.plan.usd ?? Number.POSITIVE_INFINITY;
+  if (gapBetween(boundUsd, usdSoFar()) > goal) ask(program.milp, limits.maxIterations, "solver");
+  const { plan, by, isImproved } = best as unknown as NonNullable<typeof best>;
+  return { plan, boundUsd, method: { by, isImproved, failures: by === "search" ? failures : [] } };
 }
 
 /**
  * Decides for each step which devices serve in which mode, and how many units of which cloud offer, at least cost: a mixed-integer program
- * over counts of equal devices, solved by `solver`; a search takes its place when that fails. The model: docs/fleet-plan.md.
+ * over flows of equal devices, solved by `solver`, and a search; the search takes its place when it fails. The model: docs/fleet-plan.md.
  * @param cover rates above the demand that should be carried if they came.
  */
 export function decideFleetPlan(
@@ -159,50 +133,56 @@ export function decideFleetPlan(
   cover?: Cover,
 ): FleetPlan {
   const problem = toPlanProblem(input, cover);
-  const { best, boundUsd } = bestCandidate(problem, solver, limits);
-  const { plan, method } = best;
+  const found = findPlan(problem, solver, limits);
+  const plan = evaluatePlan(problem, found.plan);
   const findings = findInPlan(problem, plan);
+  const order = new Map(input.devices.map(({ id }, place) => [id, place]));
   return {
     feasible: !findings.shortfalls.some(({ rule, why }) => rule !== "demandQps" && why === "too-small"),
     costUsd: plan.usd,
-    boundUsd: boundUsd === null ? 0 : Math.min(boundUsd, plan.usd),
-    gap: gapBetween(boundUsd, plan.usd),
-    steps: problem.demandQps.map((_, step) => planStep(problem, plan, step)),
+    boundUsd: found.boundUsd === null ? 0 : Math.min(found.boundUsd, plan.usd),
+    gap: gapBetween(found.boundUsd, plan.usd),
+    steps: problem.demandQps.map((_, step) => planStep(problem, plan, step, order)),
     findings,
-    method,
+    method: found.method,
   };
+}
+
+/** Returns the step from which units that are starting in `step` serve; null when they are not. */
+function arrivalAt({ orders }: UnitWalk, start: UnitStart, startupSteps: number, step: number): number | null {
+  if (start.kind === "starting" && step < start.arrivesAt) return start.arrivesAt;
+  const order = orders.find((at) => at <= step && step < at + startupSteps);
+  return order === undefined ? null : order + startupSteps;
 }
 
 function planStep(
   problem: PlanProblem,
-  { schedule, walks, blocks, loads, dispatches }: EvaluatedPlan,
+  { groups, blocks, loads, dispatches }: EvaluatedPlan,
   step: number,
+  order: ReadonlyMap<string, number>,
 ): FleetPlanStep {
   const active: UnitInMode[] = [];
   const starting: UnitInMode[] = [];
-  const cloud: { id: string; units: number; qps: number }[] = [];
-  for (const [index, { kind, name, units, modes, startupSteps }] of problem.classes.entries()) {
-    let running = 0;
-    for (const [place, { id, start }] of units.entries()) {
-      const own = schedule[index]?.[place] ?? [];
-      const serves = own[step] !== off;
-      const orders = walks[index]?.[place]?.orders ?? [];
-      const order = orders.find((at) => at <= step && step < at + startupSteps);
-      const arrivesAt =
-        order === undefined
-          ? start.kind === "starting" && step < start.arrivesAt
-            ? start.arrivesAt
-            : null
-          : order + startupSteps;
-      if (serves || arrivesAt !== null) running += 1;
-      if (kind === "cloud") continue;
-      const modeName = modes[own[serves ? step : (arrivesAt ?? 0)] ?? 0]?.name ?? "";
-      if (serves) active.push({ id, mode: modeName });
-      else if (arrivesAt !== null) starting.push({ id, mode: modeName });
-    }
-    if (kind === "cloud" && running > 0) {
-      cloud.push({ id: name, units: running, qps: loads[step]?.[blocks.firstOfClass[index] as number] ?? 0 });
-    }
+  const running = problem.classes.map(() => 0);
+  for (const { classIndex, source, schedule, walk, count, ids } of groups) {
+    const { modes, sources, startupSteps } = problem.classes[classIndex] as PlanClass;
+    const serves = schedule[step] !== off;
+    const arrivesAt = serves ? null : arrivalAt(walk, (sources[source] as PlanSource).start, startupSteps, step);
+    if (!serves && arrivesAt === null) continue;
+    running[classIndex] = (running[classIndex] as number) + count;
+    const mode = modes[schedule[arrivesAt ?? step] ?? 0]?.name ?? "";
+    for (const id of ids) (serves ? active : starting).push({ id, mode });
   }
-  return { active, starting, cloud, shortfallQps: dispatches[step]?.shortfallQps ?? 0 };
+  const cloud = problem.classes.flatMap(({ kind, name }, index) => {
+    const units = running[index] as number;
+    const qps = loads[step]?.[blocks.firstOfClass[index] as number] ?? 0;
+    return kind === "cloud" && units > 0 ? [{ id: name, units, qps }] : [];
+  });
+  const byInput = (a: UnitInMode, b: UnitInMode) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0);
+  return {
+    active: active.sort(byInput),
+    starting: starting.sort(byInput),
+    cloud,
+    shortfallQps: dispatches[step]?.shortfallQps ?? 0,
+  };
 }

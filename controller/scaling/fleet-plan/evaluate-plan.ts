@@ -1,14 +1,16 @@
-import { type Dispatch, dispatchLoad, type LoadBlocks, loadBlocksOf } from "./dispatch-load.ts";
-import type { PlanProblem, PlanUnit } from "./plan-problem.ts";
-import { off, type UnitSchedule, type UnitWalk, walkSchedule } from "./unit-schedule.ts";
+import type { Dispatch, LoadBlocks } from "./dispatch-load.ts";
+import type { FleetSchedule, UnitGroup } from "./fleet-schedule.ts";
+import type { PlanProblem } from "./plan-problem.ts";
+import { off, type UnitSchedule } from "./unit-schedule.ts";
 
-/** Schedules of all units: by class, then by unit. */
-export type FleetSchedule = readonly (readonly UnitSchedule[])[];
+/** Units with the same past and the same schedule; `ids` are those of its devices. */
+export interface PlannedGroup extends UnitGroup {
+  readonly ids: readonly string[];
+}
 
-/** A plan with its cost and load. */
+/** A plan with its cost and load, its devices named. */
 export interface EvaluatedPlan {
-  readonly schedule: FleetSchedule;
-  readonly walks: readonly (readonly UnitWalk[])[];
+  readonly groups: readonly PlannedGroup[];
   readonly blocks: LoadBlocks;
   readonly usd: number;
   /** Rate that each block of {@link blocks} serves, by step. */
@@ -16,45 +18,33 @@ export interface EvaluatedPlan {
   readonly dispatches: readonly Readonly<Dispatch>[];
 }
 
-/** Costs a plan unit by unit and step by step; null when a schedule breaks a rule. */
-export function evaluatePlan(problem: PlanProblem, schedule: FleetSchedule): EvaluatedPlan | null {
-  const { classes, steps } = problem;
-  const blocks = loadBlocksOf(problem);
-  const carried = Array.from({ length: steps }, () => new Float64Array(blocks.blocks.length));
-  const settled = Array.from({ length: steps }, () => new Float64Array(blocks.blocks.length));
-  let usd = problem.fixedUsd;
-  const walks: UnitWalk[][] = [];
-  for (const [index, unitClass] of classes.entries()) {
-    const first = blocks.firstOfClass[index] as number;
-    const ofClass: UnitWalk[] = [];
-    for (const [place, { start }] of (unitClass.units as readonly PlanUnit[]).entries()) {
-      const own = schedule[index]?.[place] as UnitSchedule;
-      const walk = walkSchedule(unitClass, start, own);
-      if (walk === null) return null;
-      ofClass.push(walk);
-      usd += walk.usd;
-      for (let step = 0; step < steps; step += 1) {
-        const mode = own[step] as number;
-        if (mode === off) continue;
-        const block = first + mode;
-        const qps = walk.carriedQps[step] as number;
-        (carried[step] as Float64Array)[block] = (carried[step]?.[block] ?? 0) + qps;
-        if (qps === unitClass.modes[mode]?.carriedQps) {
-          (settled[step] as Float64Array)[block] = (settled[step]?.[block] ?? 0) + 1;
-        }
-      }
-    }
-    walks.push(ofClass);
-  }
+/** Orders schedules: the one that serves first, and in the higher of the modes, comes first. */
+function byService(a: UnitSchedule, b: UnitSchedule): number {
+  const step = a.findIndex((mode, at) => mode !== b[at]);
+  const [first, second] = [a[step] ?? off, b[step] ?? off];
+  return first === off || second === off ? second - first : first - second;
+}
+
+/** Costs a plan anew, group by group and step by step, and hands its schedules to single devices: those of a source are alike, so the first come first. */
+export function evaluatePlan(problem: PlanProblem, found: FleetSchedule): EvaluatedPlan {
+  const schedule = found.copy();
+  const { blocks } = schedule.load;
   const loads: Float64Array[] = [];
   const dispatches: Dispatch[] = [];
-  for (let step = 0; step < steps; step += 1) {
+  for (let step = 0; step < problem.steps; step += 1) {
     const load = new Float64Array(blocks.blocks.length);
-    const dispatch: Dispatch = { usd: 0, shortfallQps: 0, uncoveredQps: 0 };
-    dispatchLoad(problem, blocks, step, carried[step] as Float64Array, settled[step] as Float64Array, dispatch, load);
-    usd += dispatch.usd;
+    dispatches.push(schedule.load.dispatchAt(step, load));
     loads.push(load);
-    dispatches.push(dispatch);
   }
-  return { schedule, walks, blocks, usd, loads, dispatches };
+  const handedOut = problem.classes.map(({ sources }) => sources.map(() => 0));
+  const groups = schedule.groups
+    .toSorted((a, b) => a.classIndex - b.classIndex || a.source - b.source || byService(a.schedule, b.schedule))
+    .map((group): PlannedGroup => {
+      const { classIndex, source, count } = group;
+      const ofClass = handedOut[classIndex] as number[];
+      const first = ofClass[source] as number;
+      ofClass[source] = first + count;
+      return { ...group, ids: problem.classes[classIndex]?.sources[source]?.ids.slice(first, first + count) ?? [] };
+    });
+  return { groups, blocks, usd: schedule.usd, loads, dispatches };
 }

@@ -1,6 +1,6 @@
-import type { EvaluatedPlan } from "./evaluate-plan.ts";
-import { unavoidableQps } from "./milp/plan-milp.ts";
-import type { LeftOutDevice, PlanProblem } from "./plan-problem.ts";
+import type { EvaluatedPlan, PlannedGroup } from "./evaluate-plan.ts";
+import type { LeftOutDevice, PlanClass, PlanProblem } from "./plan-problem.ts";
+import { unavoidableQps } from "./unavoidable-qps.ts";
 import { off } from "./unit-schedule.ts";
 
 /** A limit that a plan does not keep. */
@@ -79,47 +79,58 @@ function findShortfalls(problem: PlanProblem, { dispatches }: EvaluatedPlan): Pl
   return found;
 }
 
+type UnitsChange = Extract<PlanChange, { kind: "units" }>;
+type DeviceChange = Exclude<PlanChange, UnitsChange>;
+
+/** Lists the changes of the number of units of an offer. */
+function findUnitChanges(problem: PlanProblem, plan: EvaluatedPlan, classIndex: number): UnitsChange[] {
+  const { name, sources } = problem.classes[classIndex] as PlanClass;
+  const groups = plan.groups.filter((group) => group.classIndex === classIndex);
+  const countIf = (isIn: (group: PlannedGroup) => boolean) =>
+    groups.reduce((sum, group) => sum + (isIn(group) ? group.count : 0), 0);
+  let from = countIf(({ source }) => sources[source]?.start.kind === "on");
+  return [...problem.demandQps.keys()].flatMap((step): UnitsChange[] => {
+    const to = countIf(({ schedule }) => schedule[step] !== off);
+    if (to === from) return [];
+    const qps = plan.loads[step]?.[plan.blocks.firstOfClass[classIndex] as number] ?? 0;
+    const change: UnitsChange = { step, name, kind: "units", from, to, qps };
+    from = to;
+    return [change];
+  });
+}
+
+/** Lists the changes of devices with the same schedule. */
+function changesOf(problem: PlanProblem, { classIndex, source, schedule, walk, ids }: PlannedGroup): DeviceChange[] {
+  const { name, modes, sources, startupSteps } = problem.classes[classIndex] as PlanClass;
+  const modeAt = (step: number) => modes[schedule[step] ?? 0]?.name ?? "";
+  const served = (step: number) => (step === 0 ? sources[source]?.start.kind === "on" : schedule[step - 1] !== off);
+  return [
+    ...walk.orders.map((step): DeviceChange => {
+      const servesFrom = step + startupSteps;
+      return { step, name, kind: "start", ids, mode: modeAt(servesFrom), servesFrom };
+    }),
+    ...walk.switches.map((step): DeviceChange => ({ step, name, kind: "switch", ids, mode: modeAt(step) })),
+    ...[...schedule.keys()]
+      .filter((step) => served(step) && schedule[step] === off)
+      .map((step): DeviceChange => ({ step, name, kind: "standby", ids })),
+  ];
+}
+
 /** Lists the changes that a plan makes, in their order; equal changes of several devices are one. */
-function findChanges(problem: PlanProblem, { schedule, walks, loads, blocks }: EvaluatedPlan): PlanChange[] {
-  const changes: PlanChange[] = [];
-  for (const [index, { kind, name, units, modes, startupSteps }] of problem.classes.entries()) {
-    if (kind === "cloud") {
-      let before = units.filter(({ start }) => start.kind === "on").length;
-      for (const step of problem.demandQps.keys()) {
-        const running = (schedule[index] ?? []).filter((own) => own[step] !== off).length;
-        if (running === before) continue;
-        const qps = loads[step]?.[blocks.firstOfClass[index] as number] ?? 0;
-        changes.push({ step, name, kind: "units", from: before, to: running, qps });
-        before = running;
-      }
-      continue;
-    }
-    const grouped = new Map<string, Exclude<PlanChange, { kind: "units" }> & { ids: string[] }>();
-    const note = (change: Exclude<PlanChange, { kind: "units" }> & { ids: string[] }) => {
-      const { ids, ...rest } = change;
-      const key = JSON.stringify(rest);
-      const group = grouped.get(key);
-      if (group === undefined) grouped.set(key, change);
-      else group.ids.push(...ids);
-    };
-    for (const [place, { id, start }] of units.entries()) {
-      const own = schedule[index]?.[place] ?? [];
-      const modeAt = (step: number) => modes[own[step] ?? 0]?.name ?? "";
-      for (const step of walks[index]?.[place]?.orders ?? []) {
-        const servesFrom = step + startupSteps;
-        note({ step, name, kind: "start", ids: [id], mode: modeAt(servesFrom), servesFrom });
-      }
-      for (const step of walks[index]?.[place]?.switches ?? []) {
-        note({ step, name, kind: "switch", ids: [id], mode: modeAt(step) });
-      }
-      for (const step of own.keys()) {
-        const served = step === 0 ? start.kind === "on" : own[step - 1] !== off;
-        if (served && own[step] === off) note({ step, name, kind: "standby", ids: [id] });
-      }
-    }
-    changes.push(...grouped.values());
-  }
-  return changes.toSorted((a, b) => a.step - b.step);
+function findChanges(problem: PlanProblem, plan: EvaluatedPlan): PlanChange[] {
+  const byClass = problem.classes.map(({ kind }, classIndex): PlanChange[] => {
+    if (kind === "cloud") return findUnitChanges(problem, plan, classIndex);
+    const ofClass = plan.groups.filter((group) => group.classIndex === classIndex);
+    const alike = Map.groupBy(
+      ofClass.flatMap((group) => changesOf(problem, group)),
+      ({ ids: _, ...change }) => JSON.stringify(change),
+    );
+    return [...alike.values()].map((changes) => ({
+      ...(changes[0] as DeviceChange),
+      ids: changes.flatMap(({ ids }) => ids),
+    }));
+  });
+  return byClass.flat().sort((a, b) => a.step - b.step);
 }
 
 /** Finds out which limits a plan does not keep and by how much, what it changes, and which devices it had to leave out. */

@@ -20,9 +20,12 @@ export type UnitStart =
   | { readonly kind: "off"; readonly stays: number }
   | { readonly kind: "starting"; readonly arrivesAt: number };
 
-export interface PlanUnit {
-  readonly id: string;
+/** Units of a class in the same state. */
+export interface PlanSource {
   readonly start: UnitStart;
+  readonly count: number;
+  /** Ids of devices; units of an offer have none. */
+  readonly ids: readonly string[];
 }
 
 /** Units that differ only in their present state: devices of one make, or the units of a cloud offer. */
@@ -31,7 +34,7 @@ export interface PlanClass {
   /** Class of the devices, or id of the offer. */
   readonly name: string;
   readonly modes: readonly PlanMode[];
-  readonly units: readonly PlanUnit[];
+  readonly sources: readonly PlanSource[];
   readonly startupSteps: number;
   readonly minOnSteps: number;
   readonly minOffSteps: number;
@@ -91,6 +94,19 @@ function startOf(device: PlanDevice, modeNames: readonly string[], stepS: number
   return { kind: "off", stays: left(device.minStandbyS) };
 }
 
+/** Groups devices by their state, in the order of the first of each. */
+function sourcesOf(devices: readonly PlanDevice[], modeNames: readonly string[], stepS: number): PlanSource[] {
+  const byStart = new Map<string, { start: UnitStart; ids: string[] }>();
+  for (const device of devices) {
+    const start = startOf(device, modeNames, stepS);
+    const key = JSON.stringify(start);
+    const others = byStart.get(key);
+    if (others === undefined) byStart.set(key, { start, ids: [device.id] });
+    else others.ids.push(device.id);
+  }
+  return [...byStart.values()].map(({ start, ids }) => ({ start, count: ids.length, ids }));
+}
+
 /** Returns everything but id and state as text: devices that agree in it are interchangeable. */
 function makeOf({ id: _, state, stateForS, mode, ...make }: PlanDevice): string {
   return JSON.stringify(make);
@@ -114,7 +130,7 @@ function deviceClass(devices: readonly PlanDevice[], input: FleetPlanInput): Pla
       usdPerQps: usdOfWatts(busyWatts - idleWatts, stepS) / capacityQps,
       switchUsd: usdOfWatts(busyWatts - idleWatts, first.modeSwitchS),
     })),
-    units: devices.map((device) => ({ id: device.id, start: startOf(device, names, stepS) })),
+    sources: sourcesOf(devices, names, stepS),
     startupSteps: wholeSteps(first.startupS, stepS),
     minOnSteps: wholeSteps(first.minActiveS, stepS),
     minOffSteps: wholeSteps(first.minStandbyS, stepS),
@@ -131,14 +147,15 @@ function cloudClass(offer: CloudOffer, input: FleetPlanInput, maxQps: number): P
   const hourlyUsd = (offer.usdPerHour * stepS) / 3600;
   // Units beyond those that carry the highest possible rate are never of use.
   const useful = Math.ceil(maxQps / carriedQps);
+  const others = Math.max(0, Math.min(offer.max, useful) - offer.running);
   return {
     kind: "cloud",
     name: offer.id,
     modes: [{ name: offer.kind, carriedQps, idleUsd: hourlyUsd, usdPerQps: offer.usdPerRequest * stepS, switchUsd: 0 }],
-    units: Array.from({ length: Math.max(offer.running, Math.min(offer.max, useful)) }, (_, index) => ({
-      id: offer.id,
-      start: index < offer.running ? { kind: "on", mode: 0, stays: 0 } : { kind: "off", stays: 0 },
-    })),
+    sources: [
+      { start: { kind: "on", mode: 0, stays: 0 } as const, count: offer.running, ids: [] },
+      { start: { kind: "off", stays: 0 } as const, count: others, ids: [] },
+    ].filter(({ count }) => count > 0),
     startupSteps: wholeSteps(offer.startupS, stepS),
     minOnSteps: 0,
     minOffSteps: 0,
@@ -148,6 +165,8 @@ function cloudClass(offer: CloudOffer, input: FleetPlanInput, maxQps: number): P
     startingUsd: hourlyUsd,
   };
 }
+
+export const countUnits = ({ sources }: PlanClass) => sources.reduce((sum, { count }) => sum + count, 0);
 
 /** True when the units that serve have to carry more than the demand. */
 export const asksForCover = ({ spareDevices, coverQps, demandQps }: PlanProblem) =>
@@ -182,6 +201,7 @@ export function toPlanProblem(
     }
   }
   const offers = input.cloud.filter(({ p95Ms, capacityQps, max }) => p95Ms <= slo.p95Ms && capacityQps > 0 && max > 0);
+  const maxQps = Math.max(...input.demandQps, ...coverQps);
   const shortfallUsdPerQps = shortfallUsdPerRequest * stepS;
   return {
     steps: horizonSteps,
@@ -192,8 +212,8 @@ export function toPlanProblem(
     uncoveredUsdPerQps: shortfallUsdPerQps * share,
     classes: [
       ...[...byMake.values()].map((devices) => deviceClass(devices, input)),
-      ...offers.map((offer) => cloudClass(offer, input, Math.max(...input.demandQps, ...coverQps))),
-    ],
+      ...offers.map((offer) => cloudClass(offer, input, maxQps)),
+    ].filter(({ sources }) => sources.length > 0),
     fixedUsd,
     leftOut,
   };

@@ -17,16 +17,16 @@ export interface PlannerProcessOptions {
   readonly command?: readonly string[];
 }
 
-/** Trials of a plan made in this process: few, so that it holds up the controller for only some 20 ms. */
-const maxTrialsHere = 20_000;
+/** Work on a plan made in this process: little, so that it holds up the controller for only some 20 ms. */
+const maxWorkHere = 300_000;
 
 interface Asked extends OpenQuestion {
   resolve(plan: FleetPlan): void;
 }
 
 function planHere({ input, cover }: PlanRequest, reason: string): FleetPlan {
-  const solver = { solve: () => ({ status: "none", reason }) as const };
-  return decideFleetPlan(input, solver, { ...defaultPlanLimits, maxTrials: maxTrialsHere }, cover);
+  const solver = { solve: () => ({ status: "none", reason, bound: null }) as const };
+  return decideFleetPlan(input, solver, { ...defaultPlanLimits, maxWork: maxWorkHere }, cover);
 }
 
 /** Plans in a child process, started with the first plan and again when it was lost: a solver takes a core for as long as it runs. */

@@ -25,7 +25,7 @@ export type FleetObstacle =
   | { readonly rule: "limits"; readonly over: readonly { name: string; needed: number; limit: number }[] };
 
 const maxTrials = 2_000_000;
-const limits = { relativeGap: 1e-9, timeLimitS: 10 };
+const limits = { relativeGap: 1e-9, maxIterations: 100_000 };
 
 /** Removes the noise of adding in floating point. */
 const rounded = (cost: number) => Number(cost.toPrecision(12));

@@ -4,20 +4,17 @@ import {
   defaultPlanLimits,
   type FleetPlan,
 } from "#controller/scaling/fleet-plan/decide-fleet-plan.ts";
-import { evaluatePlan } from "#controller/scaling/fleet-plan/evaluate-plan.ts";
 import { checkFleetPlanInput, type FleetPlanInput } from "#controller/scaling/fleet-plan/fleet-plan-input.ts";
+import { loadHighsSolver } from "#controller/scaling/fleet-plan/milp/highs-solver.ts";
 import type { MilpSolver } from "#controller/scaling/fleet-plan/milp/milp-solver.ts";
-import { planBySearch } from "#controller/scaling/fleet-plan/plan-by-search.ts";
-import { toPlanProblem } from "#controller/scaling/fleet-plan/plan-problem.ts";
-import { loadPatientSolver } from "../../../fakes/patient-solver.ts";
 import { leastCostUsd } from "./brute-force.ts";
 import { device, offer, planInput } from "./fleet-plan-cases.ts";
 import { randomPlanInput } from "./random-input.ts";
 import { wildPlanInput } from "./wild-input.ts";
 
-const solver = await loadPatientSolver();
-const broken: MilpSolver = { solve: () => ({ status: "none", reason: "it is broken" }) };
-const exact = { ...defaultPlanLimits, relativeGap: 1e-7, timeLimitS: 30 };
+const solver = await loadHighsSolver();
+const broken: MilpSolver = { solve: () => ({ status: "none", reason: "it is broken", bound: null }) };
+const exact = { ...defaultPlanLimits, relativeGap: 1e-7, maxIterations: 100_000 };
 const activeAt = (plan: FleetPlan, step: number) => plan.steps[step]?.active.map(({ id, mode }) => `${id} ${mode}`);
 
 describe("what is chosen", () => {
@@ -225,11 +222,11 @@ describe("without the solver", () => {
   test("whatever a fleet is in the middle of: a plan that keeps the rules", () => {
     for (let seed = 1; seed <= 200; seed += 1) {
       const shape = { devices: 6, classes: 3, maxModes: 4, steps: 6, maxUnits: 2 };
-      const few = { ...defaultPlanLimits, maxTrials: 200 };
+      const few = { ...defaultPlanLimits, maxWork: 20_000 };
       for (const input of [wildPlanInput(seed), randomPlanInput(seed, shape)]) {
         const { costUsd } = decideFleetPlan(input, broken, few);
         expect(costUsd).toBeGreaterThanOrEqual(
-          decideFleetPlan(input, broken, { ...few, maxTrials: 2000 }).costUsd - 1e-9,
+          decideFleetPlan(input, broken, { ...few, maxWork: 200_000 }).costUsd - 1e-9,
         );
       }
     }
@@ -239,22 +236,13 @@ describe("without the solver", () => {
     // All fifty: scripts/bench/fleet-plan.
     for (const seed of [1, 9, 12, 35, 49]) {
       const input = randomPlanInput(seed, { devices: 50, classes: 4, maxModes: 3, steps: 15, maxUnits: 3 });
-      const problem = toPlanProblem(input);
-      const search = evaluatePlan(problem, planBySearch(problem, defaultPlanLimits.maxTrials));
-      const { boundUsd, costUsd } = decideFleetPlan(input, solver, {
-        ...defaultPlanLimits,
-        relativeGap: 0.01,
-        timeLimitS: 3,
-      });
+      const search = decideFleetPlan(input, broken);
+      const { boundUsd, costUsd } = decideFleetPlan(input, solver, { ...defaultPlanLimits, relativeGap: 0.01 });
       expect({
         seed,
-        within: (search?.usd ?? 0) <= costUsd * 1.05,
-        above: (search?.usd ?? 0) >= boundUsd * (1 - 1e-9),
-      }).toEqual({
-        seed,
-        within: true,
-        above: true,
-      });
+        within: search.costUsd <= costUsd * 1.05,
+        above: search.costUsd >= boundUsd * (1 - 1e-9),
+      }).toEqual({ seed, within: true, above: true });
     }
   });
 
