@@ -10,6 +10,7 @@ import { createPeakTrees } from "#forecast/trees/peak-trees.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import { type ChampionDecision, decideChampion, type ModelScore, minForecasts } from "./decide-champion.ts";
 import { explainChampion, sharesToText } from "./explain-champion.ts";
+import { ModelRests } from "./model-rests.ts";
 import { PathBlend } from "./path-blend.ts";
 import { createForecastScores } from "./score-forecasts.ts";
 import type { ScoreStore } from "./score-store.ts";
@@ -22,6 +23,8 @@ export interface BlendOptions {
   readonly starter: string;
   /** Keeps the scores from one run to the next; null: they end with this one. */
   readonly store?: ScoreStore | null;
+  /** false: every model forecasts at all times, so that they can be compared. Default: those without a share rest. */
+  readonly rests?: boolean;
 }
 
 export interface BlendedForecast {
@@ -76,6 +79,7 @@ export class TrafficBlend {
   readonly #peakModels = [recentPeak, createPeakRidge()];
   readonly #regressions = createRegressions();
   readonly #events = new RecurringEvents();
+  readonly #rests: ModelRests | null;
   readonly #scores: ReturnType<typeof createForecastScores>;
   readonly #paths: PathBlend;
   readonly #peaks: PeakBlend;
@@ -84,11 +88,12 @@ export class TrafficBlend {
   #savedMs = Number.NEGATIVE_INFINITY;
   #champion: ChampionDecision | null = null;
 
-  constructor({ stepMs, steps, starter, store = null }: BlendOptions) {
+  constructor({ stepMs, steps, starter, store = null, rests = true }: BlendOptions) {
     this.#steps = steps;
     this.#stepMs = stepMs;
     this.#starter = starter;
     this.#store = store;
+    this.#rests = rests ? new ModelRests() : null;
     this.#restored = store === null;
     this.#scores = createForecastScores(stepMs, dayMs);
     this.#paths = new PathBlend(stepMs, steps);
@@ -102,10 +107,12 @@ export class TrafficBlend {
   *learn(recorded: RateHistory): Generator<void, void, void> {
     yield* this.#events.learn(recorded);
     const history = this.#events.without(recorded);
-    for (const model of [...this.#models, ...this.#peakModels]) {
+    for (const model of this.#working([...this.#models, ...this.#peakModels], history.endMs)) {
       if (model.learn !== undefined) yield* model.learn(history, this.#steps);
     }
-    for (const regression of this.#regressions) yield* regression.learn(history, this.#steps);
+    for (const regression of this.#working(this.#regressions, history.endMs)) {
+      yield* regression.learn(history, this.#steps);
+    }
     yield* this.#head.learn();
   }
 
@@ -134,6 +141,10 @@ export class TrafficBlend {
     this.#head = createNetworkHead();
     this.#peaks.forget([networkName, headName]);
     this.#savedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #working<Model extends { readonly name: string }>(models: readonly Model[], nowMs: number): readonly Model[] {
+    return this.#rests?.working(models, nowMs) ?? models;
   }
 
   #restoreScores(nowMs: number): void {
@@ -173,7 +184,7 @@ export class TrafficBlend {
 
   #forecastPaths(history: RateHistory, network: readonly number[] | null): ReadonlyMap<string, readonly number[]> {
     const paths = new Map<string, readonly number[]>();
-    for (const model of this.#models) {
+    for (const model of this.#working(this.#models, history.endMs)) {
       const forecast = model.forecast(history, this.#steps);
       if (forecast?.every(Number.isFinite)) paths.set(model.name, forecast);
     }
@@ -188,20 +199,21 @@ export class TrafficBlend {
   ): Omit<BlendStep, "blended"> {
     const byModel = new Map(paths);
     const points = new Map([...paths].map(([name, path]) => [name, Math.max(...path)]));
-    for (const model of this.#peakModels) {
+    for (const model of this.#working(this.#peakModels, history.endMs)) {
       const forecast = model.forecast(history, this.#steps);
       if (forecast === null) continue;
       byModel.set(model.name, forecast);
       points.set(model.name, forecast[0] as number);
     }
     const quantiles = new Map<string, PeakQuantiles>();
-    for (const regression of this.#regressions) {
+    for (const regression of this.#working(this.#regressions, history.endMs)) {
       const forecast = regression.forecast(history, this.#steps);
       if (forecast !== null) quantiles.set(regression.name, forecast);
     }
     const networkPeak = network === null ? null : this.#head.forecast(history, network);
     if (networkPeak !== null) quantiles.set(headName, networkPeak);
-    const peak = this.#peaks.forecast(history.endMs, points, quantiles).quantiles;
+    const { quantiles: peak, shares } = this.#peaks.forecast(history.endMs, points, quantiles);
+    this.#rests?.observe([...points.keys(), ...quantiles.keys()], shares.keys(), history.endMs);
     return { byModel, peak, networkPeak };
   }
 
@@ -216,6 +228,7 @@ export class TrafficBlend {
     const [first] = path?.shares ?? [];
     if (path === null || first === undefined) return null;
     const { shares, qps, qps90, qps95 } = path;
+    this.#rests?.observe([], shares.keys(), endMs);
     const [model, share] = first;
     const why = explainChampion(champion);
     return {

@@ -72,6 +72,6 @@ export function liftPath(path: readonly number[], events: readonly ComingEvent[]
  */
 export function liftPeak(peak: PeakQuantiles, usual: readonly number[], events: readonly ComingEvent[]): PeakQuantiles {
   const at = (which: 0 | 1 | 2) =>
-    Math.max(peak[which], ...events.map(({ step, excess }) => (usual[step] as number) + excess[which]));
+    Math.max(peak[which], ...events.map(({ step, excess }) => (usual[step] ?? 0) + excess[which]));
   return [at(0), at(1), at(2)];
 }

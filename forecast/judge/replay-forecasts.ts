@@ -73,7 +73,7 @@ export function replayForecasts(series: RateSeries, origins: readonly number[], 
   const network = options.network?.(series, origins, stepMs, steps) ?? null;
   // The network was trained on minutes: with other steps it must earn its share first.
   const starter = network === null || stepMs !== minuteMs ? "moving-average" : "lstm";
-  const blend = new TrafficBlend({ stepMs, steps, starter });
+  const blend = new TrafficBlend({ stepMs, steps, starter, rests: false });
   const forecasts = new Map<string, (readonly number[] | null)[]>();
   const served: Served[] = [];
   const maxHistorySteps = Math.round(maxHistoryMs / stepMs);
