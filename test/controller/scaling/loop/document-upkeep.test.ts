@@ -8,6 +8,7 @@ import { createFleet } from "#controller/fleet/fleet.ts";
 import type { CapacityProvider } from "#controller/scaling/actuators/capacity-provider.ts";
 import {
   type DocumentUpkeepParts,
+  endDraining,
   endOverrides,
   remindLaggards,
   renewModes,
@@ -87,6 +88,23 @@ describe("overrides", () => {
   });
 });
 
+test("draining that no operator wants is ended, told and recorded", async () => {
+  for (const agentId of ["a", "held", "other"]) await desired.change(agentId, { role: "draining" }, "gone");
+  await desired.change("b", { role: "standby" }, "two");
+  await desired.setOverride(override({ agentId: "held", role: "draining" }));
+  await desired.setOverride(override({ agentId: "other", role: null }));
+  await endDraining(parts);
+  const versions = ["a", "held", "other", "b"].map((agentId) => desired.documents.get(agentId)?.version);
+  expect(versions).toEqual([2, 1, 2, 1]);
+  const reason = "no operator wants a to drain: it stands by, and serves when it is needed";
+  expect(desired.documents.get("a")?.reason).toBe(reason);
+  expect(rows[0]).toEqual({
+    ...{ atMs: 1_000_000, kind: "note", rule: "draining-ended", reason, agents: ["a"], inputs: {} },
+    outcome: nothingDone,
+  });
+  expect(rows).toHaveLength(2);
+});
+
 describe("agents that have not taken in their document", () => {
   /** Gives an agent a document of version 1, which it has or has not reported. */
   async function tell(desiredVersion: number | null, status: "online" | "offline" = "online") {
@@ -149,6 +167,7 @@ describe("power modes that the plan wants", () => {
 
   test.each([
     { name: "half way to their end", change: {}, asked: true },
+    { name: "not one that ends now", change: { powerModeUntilMs: 1_000_000 }, asked: false },
     { name: "not before", change: { powerModeUntilMs: 1_000_001 + half }, asked: false },
     { name: "not of a standby", change: { role: "standby" as const }, asked: false },
     { name: "not without one", change: { powerMode: null }, asked: false },
