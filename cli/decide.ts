@@ -1,25 +1,25 @@
 import { UsageError } from "#platform/errors.ts";
+import { decodeText } from "#platform/files/decode-text.ts";
+import { parseYaml } from "#platform/files/parse-yaml.ts";
 import { schemaOfInput } from "#platform/schema-of-input.ts";
 import { type Command, requiredOption } from "#platform/terminal/command.ts";
 import { decisions } from "./decide/decisions.ts";
 
 async function readInput(path: string): Promise<unknown> {
-  const source = path === "-" ? "standard input" : path;
-  const text = await (path === "-" ? Bun.stdin : Bun.file(path)).text().catch((cause) => {
-    throw new UsageError(`--input: ${source} can't be read`, { cause });
+  const source = `--input: ${path === "-" ? "standard input" : path}`;
+  const bytes = await (path === "-" ? Bun.stdin : Bun.file(path)).bytes().catch((cause) => {
+    throw new UsageError(`${source} can't be read`, { cause });
   });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new UsageError(`--input: ${source} is not JSON`, { cause });
-  }
+  const input = parseYaml(decodeText(bytes, source), source);
+  if (input === null) throw new UsageError(`${source} is empty`);
+  return input;
 }
 
 export const decideCommand: Command = {
   summary: "replay a decision from a file: what the program would do, and why",
   usage: "NAME --input FILE|-\n       thormesh decide NAME --schema\n       thormesh decide --list",
   options: {
-    input: { value: "FILE", help: "a JSON input or an array of inputs; - reads standard input" },
+    input: { value: "FILE", help: "an input or an array of inputs, JSON or YAML; - reads standard input" },
     schema: { help: "print the JSON Schema of the decision's input" },
     list: { help: "list the decisions" },
   },

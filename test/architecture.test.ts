@@ -60,6 +60,15 @@ describe("architecture", () => {
     expect(source).not.toMatch(/from "(mqtt|elysia|aedes|pino|prom-client|onnxruntime-node)"/);
   });
 
+  test("one strict parser reads YAML", () => {
+    for (const path of programs.filter((each) => each !== "platform/files/parse-yaml.ts")) {
+      expect({ path, source: withoutComments(read(path)) }).toEqual({
+        path,
+        source: expect.not.stringMatching(/Bun\.YAML|from "yaml"/),
+      });
+    }
+  });
+
   test.each(layerOrder)("%s imports only what lies below it", (layer) => {
     const below = layerOrder.slice(0, layerOrder.indexOf(layer));
     for (const path of sources.filter((source) => source.startsWith(`${layer}/`))) {

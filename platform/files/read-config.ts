@@ -4,6 +4,8 @@ import { UsageError } from "#platform/errors.ts";
 import { explainMistake } from "#platform/explain-schema-error.ts";
 import { kindOf, type SchemaMistake, schemaMistakes } from "#platform/schema-mistakes.ts";
 import { checkTrustedPath } from "./check-trusted-path.ts";
+import { decodeText } from "./decode-text.ts";
+import { parseYaml } from "./parse-yaml.ts";
 
 /** True for an object in place of an array, or the reverse. */
 function isConfused({ schema, value }: SchemaMistake): boolean {
@@ -57,24 +59,6 @@ export function invalidInput(source: string, mistakes: readonly string[]): Usage
   return new UsageError(`${source} is not valid:\n  ${mistakes.join("\n  ")}`);
 }
 
-/** Limit of the search for a faulty line, which parses the file once a line. */
-const maxLinesSearched = 2000;
-
-/** Number of the line at which a YAML text stops being valid, the one after the longest valid beginning: the parser doesn't report it. */
-function faultyLine(text: string): number | null {
-  const lines = text.trimEnd().split("\n");
-  if (lines.length > maxLinesSearched) return null;
-  for (let count = lines.length - 1; count > 0; count -= 1) {
-    try {
-      Bun.YAML.parse(`${lines.slice(0, count).join("\n")}\n`);
-      return count + 1;
-    } catch {
-      // This beginning is not valid either.
-    }
-  }
-  return 1;
-}
-
 /**
  * Reads the configuration that this process acts on, which names commands to run and files to load.
  * @throws UsageError when others could have created or changed it, or it can't be read or parsed.
@@ -89,17 +73,14 @@ export async function readOwnConfigFile(path: string): Promise<unknown> {
  * @throws UsageError when it can't be read or parsed.
  */
 export async function readConfigFile(path: string): Promise<unknown> {
-  let text: string;
+  const source = `configuration file ${path}`;
+  return parseYaml(decodeText(await readBytes(path, source), source), source) ?? {};
+}
+
+async function readBytes(path: string, source: string): Promise<Uint8Array> {
   try {
-    text = await Bun.file(path).text();
+    return await Bun.file(path).bytes();
   } catch (cause) {
-    throw new UsageError(`configuration file ${path} can't be read`, { cause });
-  }
-  try {
-    return Bun.YAML.parse(text) ?? {};
-  } catch (cause) {
-    const line = faultyLine(text);
-    const where = line === null ? "" : `, in line ${line} or in the block that begins there`;
-    throw new UsageError(`configuration file ${path} is not valid YAML${where}`, { cause });
+    throw new UsageError(`${source} can't be read`, { cause });
   }
 }

@@ -80,7 +80,7 @@ describe("thormesh config check", () => {
     ["no file", ["agent"], "expected a file to check"],
     ["two files", ["agent", "c.yaml", "d.yaml"], 'expected "check agent FILE"'],
     ["a file that is not there", ["agent", "none.yaml"], "none.yaml can't be read"],
-    ["a file that is no YAML", ["agent", "bad.yaml"], "bad.yaml is not valid YAML, in line"],
+    ["a file that is no YAML", ["agent", "bad.yaml"], "bad.yaml is not valid YAML:\n  line 2: "],
     ["a file with a list", ["agent", "list.yaml"], "expected object"],
   ])("%s is a usage error", async (_name, args, text) => {
     await Bun.write(join(directory.path, "c.yaml"), "{}");

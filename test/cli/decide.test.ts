@@ -62,8 +62,8 @@ describe("the program", () => {
   });
 
   test.each([
-    ["no JSON", ["replicas", "--input", "-"], "{", "standard input is not JSON"],
-    ["nothing", ["replicas", "--input", "-"], "", "standard input is not JSON"],
+    ["no JSON", ["replicas", "--input", "-"], "{", "standard input is not valid YAML:\n  line 1: "],
+    ["nothing", ["replicas", "--input", "-"], "", "standard input is empty"],
     ["no file", ["replicas", "--input", "/nowhere/input.json"], "", "/nowhere/input.json can't be read"],
     ["no --input", ["replicas"], "", "--input is required"],
     ["no name", [], "", "expected one of replicas"],
