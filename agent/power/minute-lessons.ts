@@ -1,4 +1,5 @@
 import { minuteMs } from "#platform/time.ts";
+import { demandOf } from "#protocol/demand.ts";
 import { latencyQuantileMs } from "#protocol/latency-histogram.ts";
 import type { MinuteTraffic } from "#protocol/messages.ts";
 import type { BoardFigures } from "./calibration/board-figures.ts";
@@ -19,8 +20,12 @@ export interface MinuteLessonsParts {
 /** Share of a minute that must have readings for its mean watts to stand for the minute. */
 const fullyMeasuredShare = 0.95;
 
-const sumOf = ({ models }: MinuteTraffic, figure: "texts" | "requests" | "computeMs") =>
+const sumOf = ({ models }: MinuteTraffic, figure: "requests" | "computeMs") =>
   models.reduce((sum, model) => sum + model[figure], 0);
+
+/** Returns the texts that the model computed: those from the cache cost the board nothing. */
+const computedTexts = ({ models }: MinuteTraffic) =>
+  models.reduce((sum, { texts, cachedTexts = 0 }) => sum + texts - cachedTexts, 0);
 
 /** Returns the p95 of the slowest model, since the target applies to every request; null without requests. */
 function slowestP95Ms({ models }: MinuteTraffic): number | null {
@@ -54,19 +59,19 @@ export class MinuteLessons {
     if (minute !== undefined && minutes.length === 1) {
       if (steady) this.#teachFigures(measured, minute, modeId);
       const missed = watch.close({
-        qps: sumOf(minute, "texts") / 60,
+        qps: demandOf(minute) / 60,
         p95Ms: slowestP95Ms(minute),
         targetP95Ms: figures.origin().targetP95Ms,
       });
       if (missed !== null) budget.observe(missed);
     }
-    for (const each of whole) headroom.observe(each.minuteStartMs, sumOf(each, "texts") / 60);
+    for (const each of whole) headroom.observe(each.minuteStartMs, demandOf(each) / 60);
   }
 
   #teachFigures({ energyJ, measuredMs }: MeasuredEnergy, minute: MinuteTraffic, modeId: number): void {
     const { figures, idleDraw } = this.#parts;
     const meanWatts = measuredMs >= fullyMeasuredShare * minute.observedMs ? energyJ / (measuredMs / 1000) : null;
-    const qps = sumOf(minute, "texts") / (minute.observedMs / 1000);
+    const qps = computedTexts(minute) / (minute.observedMs / 1000);
     figures.observe(modeId, { qps, requests: sumOf(minute, "requests"), p95Ms: slowestP95Ms(minute), meanWatts });
     idleDraw.observe({ modeId, computeMs: sumOf(minute, "computeMs"), meanWatts });
   }

@@ -143,7 +143,7 @@ export class PowerGovernor {
         forecastPathMaxQps: forecast === null ? null : pathMaxQps(forecast),
         thermalCap: this.#thermalCap,
         thermalCapChangedMs: this.#thermalCapChangedMs,
-        felt: felt === null ? null : { ...felt, slo, ...this.#stepDowns.memory() },
+        ...(felt !== null && { felt: { ...felt, slo, ...this.#stepDowns.memory() } }),
         nowMs,
       }),
     );

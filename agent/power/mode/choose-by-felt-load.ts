@@ -17,7 +17,7 @@ export function chooseByFeltLoad(
   { felt, modes, nowMs }: Pick<PowerModeInputs, "felt" | "modes" | "nowMs">,
   currentIndex: number,
 ): PowerModeChoice {
-  if (felt === null || currentIndex === -1) return choice;
+  if (felt === undefined || currentIndex === -1) return choice;
   const nameOf = (index: number) => modes[index]?.name ?? "";
   const { stepDown, missedAtMs, heldOffUntilMs } = felt;
   const missed = missedSlo(felt);

@@ -45,7 +45,7 @@ export const PowerModeInputs = Type.Object(
     temperatureC: numberOrNull,
     thermalCap: Type.Integer({ default: 0, minimum: 0, description: "no mode before this index of modes is used" }),
     thermalCapChangedMs: numberOrNull,
-    felt: Type.Union([FeltLoad, Type.Null()], { default: null, description: "what users felt of late; null: unknown" }),
+    felt: Type.Optional(FeltLoad),
     nowMs: Type.Number(),
   },
   { additionalProperties: false },

@@ -29,7 +29,7 @@ export const FeltLoad = Type.Object(
     ),
     heldOffUntilMs: timeOrNull("no step down before, because the last one cost the SLO; null: none did"),
   },
-  { ...strict, description: "what users felt of late" },
+  { ...strict, description: "what users felt of late; absent: unknown" },
 );
 export type FeltLoad = ReadonlyStatic<typeof FeltLoad>;
 

@@ -1,6 +1,6 @@
 /** Minute of service that is over. */
 export interface ServedMinute {
-  /** Texts a second. */
+  /** Texts a second that needed capacity: computed, or refused for want of it. */
   readonly qps: number;
   /** Null without requests. */
   readonly p95Ms: number | null;
@@ -22,7 +22,7 @@ export interface ModeWatch {
   close(minute: ServedMinute): boolean | null;
 }
 
-/** Share of capacity from which on a mode counts as full: served texts can't exceed it, and the demand beyond it is unknown. */
+/** Share of capacity from which on a mode counts as full. */
 const fullFrom = 0.97;
 
 /**

@@ -90,7 +90,6 @@ export function replayPolicy(inputs: ReplayInputs, policy: PowerPolicy): ReplayF
         temperatureC: null,
         thermalCap: 0,
         thermalCapChangedMs: null,
-        felt: null,
         nowMs,
       });
       if (decision.kind === "switch") {

@@ -148,3 +148,19 @@ test("the headroom learns the rate of every whole minute, also of minutes that c
     [180_000, 0],
   ]);
 });
+
+test("texts from the cache need no capacity, and refused ones do", () => {
+  const refused = [
+    { cause: "queue" as const, requests: 10, texts: 1200, tokens: 1 },
+    { cause: "standby" as const, requests: 10, texts: 9999, tokens: 1 },
+  ];
+  const flood = minute([{ ...served(1800, 90), cachedTexts: 600, refused }]);
+  lessons.teach(measured(), [flood], 3);
+  lessons.teach(measured(), [flood], 3);
+  expect(figures[0]?.qps).toBe(20);
+  expect(judged[0]?.qps).toBe(40);
+  expect(rates).toEqual([
+    [60_000, 40],
+    [60_000, 40],
+  ]);
+});

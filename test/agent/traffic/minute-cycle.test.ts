@@ -131,6 +131,33 @@ describe("minute cycle", () => {
     expect(histories.at(-1)).toEqual(record.recentRates(8 * 1_440, nowMs).map(({ qps }) => qps));
   });
 
+  test("capacity and load of the device are in the newest minute that closes, not in those of an earlier run", async () => {
+    const capacity = [
+      { model: "m", modeName: "120W", qps: 17, tokensPerText: 20, confidence: 0.9, source: "saturated" as const },
+    ];
+    const utilization = { cpu: 0.5, gpu: null, memory: 0.25, processCpu: 0.4, processMemory: 0.1 };
+    const sinceMs: number[] = [];
+    const given = {
+      capacity: () => capacity,
+      utilization(since: number) {
+        sinceMs.push(since);
+        return utilization;
+      },
+    };
+    const cycle = openCycle("b1", given);
+    nowMs += 2 * minuteMs;
+    await cycle.run();
+    const [older, newest] = sendable();
+    expect(newest).toMatchObject({ capacity, utilization });
+    expect(older?.capacity).toBeUndefined();
+    expect(older?.utilization).toBeUndefined();
+    expect(sinceMs).toEqual([nowMs - minuteMs]);
+    record.closeMinutes(nowMs + minuteMs);
+    nowMs += 2 * minuteMs;
+    openCycle("b2", given).recover();
+    expect(sendable().map((data) => data.capacity)).toEqual([undefined]);
+  });
+
   test("a minute that ended becomes a record with traffic, power and a forecast made from it", async () => {
     const cycle = openCycle();
     record.recordServed(aServed({ texts: 120 }));

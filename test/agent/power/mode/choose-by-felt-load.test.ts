@@ -43,11 +43,10 @@ const quiet: PowerModeInputs = {
   temperatureC: 50,
   thermalCap: 0,
   thermalCapChangedMs: null,
-  felt: well,
   nowMs,
 };
 const decide = (felt: FeltLoad | null, more: Partial<PowerModeInputs> = {}) =>
-  withReason(decidePowerMode({ ...quiet, felt, ...more }));
+  withReason(decidePowerMode({ ...quiet, ...(felt !== null && { felt }), ...more }));
 
 describe("an SLO is", () => {
   test.each([

@@ -36,7 +36,6 @@ const base: PowerModeInputs = {
   temperatureC: 50,
   thermalCap: 0,
   thermalCapChangedMs: null,
-  felt: null,
   nowMs: 10 * hour,
 };
 
