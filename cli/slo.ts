@@ -13,7 +13,8 @@ const percent = (value: number | null, digits = 2) => (value === null ? "-" : `$
 
 function nameOf({ scope, name }: SloRow): string {
   if (scope === "fleet") return "fleet";
-  return shortened(`${scope} ${name === "" ? "(not told)" : name}`);
+  const unnamed = scope === "region" ? "(none)" : "(not told)";
+  return shortened(`${scope} ${name === "" ? unnamed : name}`);
 }
 
 function budgetToText(left: number | null): string {

@@ -47,6 +47,8 @@ export interface SloResponse {
   readonly starting: readonly string[];
   /** Agents whose users are affected. */
   readonly agents: readonly AgentService[];
+  /** Agents that serve and are hardly asked, while users of others are affected: requests do not reach them. */
+  readonly unused: readonly string[];
 }
 
 /** Max factor by which one step raises what is needed, and min: less would be within the error of the figures. */
@@ -54,6 +56,8 @@ const maxStep = 2;
 const minStep = 1.25;
 /** Time that a step is given to show. */
 const stepMs = 30 * secondMs;
+/** Part of an equal share of the demand below which an agent is hardly asked. */
+const hardlyAsked = 0.1;
 /** A ratio below this is forgotten. */
 const leastRatio = 1.05;
 
@@ -100,14 +104,20 @@ export function decideSloResponse(
   const needOf = ({ ratio, agentIds }: SloMemory) => (ratio === 1 ? 0 : ratio * believedQps(agentIds));
 
   const wantsCapacity = rule === "refused" || rule === "slow";
+  const unused = agents.filter(
+    ({ serves, service }) =>
+      wantsCapacity && serves && service !== null && service.demandQps < (hardlyAsked * offeredQps) / services.length,
+  );
   let memory = rule === "kept" ? decay(before, nowMs) : { ...before, decayedAtMs: nowMs };
   const everyone = agents.map(({ agentId }) => agentId);
   const isBelievedEnough = Math.max(offeredQps, needOf(memory)) <= believedQps(everyone);
-  const mayStep = starting.length === 0 && Math.abs(nowMs - memory.raisedAtMs) >= stepMs;
+  // More agents would help no more than those that requests do not reach.
+  const mayStep = starting.length + unused.length === 0 && Math.abs(nowMs - memory.raisedAtMs) >= stepMs;
   if (wantsCapacity && isBelievedEnough && mayStep) {
     memory = { ratio: shortage(troubled), agentIds: everyone, raisedAtMs: nowMs, decayedAtMs: nowMs };
   }
   // While users get what they are promised, seconds say less than minutes.
   const demandQps = services.length === 0 ? null : Math.max(rule === "kept" ? 0 : offeredQps, needOf(memory));
-  return { response: { rule, demandQps, starting, agents: troubled }, memory };
+  const ids = unused.map(({ agentId }) => agentId);
+  return { response: { rule, demandQps, starting, agents: troubled, unused: ids }, memory };
 }

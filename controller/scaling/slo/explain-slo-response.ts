@@ -17,12 +17,16 @@ function explainCapacity({ agentId, servedQps }: AgentService, capacity: AgentCa
 
 /** Explains in half a sentence what users were not given, e.g. "users were refused 43 of 60 requests/s in the last 10 s and …". */
 export function explainSloResponse(
-  { rule, agents }: SloResponse,
+  { rule, agents, unused }: SloResponse,
   capacities: ReadonlyMap<string, AgentCapacity>,
 ): string {
   const seconds = `in the last ${countToText(Math.round(Math.max(0, ...agents.map(({ windowS }) => windowS))), "s", "s")}`;
   const offered = qpsToText(sum(agents, "requestsPerS"));
-  const answers = listToText(agents.map((agent) => explainCapacity(agent, capacities.get(agent.agentId))));
+  const others =
+    unused.length === 0
+      ? ""
+      : `, while ${listToText(unused)} ${unused.length === 1 ? "serves and is" : "serve and are"} hardly asked: requests have to be spread`;
+  const answers = `${listToText(agents.map((agent) => explainCapacity(agent, capacities.get(agent.agentId))))}${others}`;
   switch (rule) {
     case "kept":
       return "users get what they are promised";

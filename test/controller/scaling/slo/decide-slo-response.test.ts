@@ -74,6 +74,21 @@ describe("what is to be carried by what users felt", () => {
   });
 });
 
+test.each<[string, Partial<AgentService> | null, string[]]>([
+  ["asked as much", {}, []],
+  ["asked a tenth of its share", { demandQps: 3.2 }, []],
+  ["hardly asked", { demandQps: 3 }, ["b"]],
+  ["not asked at all", { demandQps: 0, servedQps: 0, requestsPerS: 0 }, ["b"]],
+  ["silent", null, []],
+])("beside one that refuses, an agent that is %s", (_name, felt, unused) => {
+  const agents = [agent({ felt: { misses: [refusal] } }), agent({ agentId: "b", felt })];
+  const { response, memory } = decide(agents);
+  expect(response.unused).toEqual(unused);
+  // More agents would not be asked either.
+  expect(memory.ratio > 1).toBe(unused.length === 0);
+  expect(decide([agent(), agent({ agentId: "b", felt })]).response.unused).toEqual([]);
+});
+
 describe("what was found wanting", () => {
   const drowning = agent({ felt: { misses: [refusal] } });
   const first = decide([drowning]).memory;
