@@ -143,7 +143,8 @@ test.each(["never answers", "stops itself", "reads nothing", "announces a frame 
         startModelProcess(found, {
           threads: 1,
           timeoutMs: 60_000,
-          batchTimeoutMs,
+          // The next process is well, and must not be taken for one that hangs when the machine is busy.
+          batchTimeoutMs: 2_000,
           signal,
           command: [process.execPath, fake, behaviours.shift() ?? "is well"],
           onOutput: () => {},
@@ -154,7 +155,7 @@ test.each(["never answers", "stops itself", "reads nothing", "announces a frame 
     runner.start();
     expect((await runner.run(batch, 2)).vectors).toHaveLength(2);
     expect((await runner.run(batch, 2)).vectors).toHaveLength(2);
-    expect(losses).toHaveLength(behaviour === "writes garbage" ? 0 : 1);
+    expect(losses).toEqual(behaviour === "writes garbage" ? [] : [expect.any(String)]);
     expect(pids).toHaveLength(2);
     expect({ restarts: runner.restarts, answers: runner.answers() }).toEqual({ restarts: 1, answers: true });
     await untilDead(pids[0] as number);
