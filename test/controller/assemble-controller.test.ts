@@ -225,10 +225,13 @@ describe("decisions", () => {
   });
 });
 
-test("housekeeping follows the configuration", async () => {
-  assemble({ retention: { minuteDays: 3 } });
+test.each([
+  ["30 days, which accuracy is told of", 3, 30],
+  ["the configuration's time where that is longer", 60, 60],
+])("figures of forecasts are kept for %s", async (_name, minuteDays, keptDays) => {
+  assemble({ retention: { minuteDays } });
   await assembly.housekeeping.clean();
-  expect(prunedMs).toEqual([nowMs - 3 * dayMs]);
+  expect(prunedMs).toEqual([nowMs - keptDays * dayMs]);
 });
 
 test("a disconnected broker is shown", async () => {
