@@ -24,6 +24,7 @@ const noiseFactor = 4;
 const countingDeviations = 3;
 /** Steps compared between two yields: a few milliseconds. */
 const stepsPerSlice = 1_000;
+const slotsPerSlice = 200;
 
 /** Median of the rates around a step, itself among them: a short rise does not change it. */
 export function usualRate({ qps, stepMs }: Pick<RateHistory, "qps" | "stepMs">, index: number): number {
@@ -37,7 +38,7 @@ export function usualRate({ qps, stepMs }: Pick<RateHistory, "qps" | "stepMs">, 
  * milliseconds.
  */
 export function* findRecurringEvents(history: RateHistory): Generator<void, RecurringEvent[], void> {
-  const { qps, stepMs, endMs, calendar } = history;
+  const { qps, stepMs } = history;
   const perDay = dayMs / stepMs;
   if (!Number.isInteger(perDay) || qps.length < minDays * perDay) return [];
   const usual = new Float64Array(qps.length);
@@ -45,36 +46,54 @@ export function* findRecurringEvents(history: RateHistory): Generator<void, Recu
     usual[index] = usualRate(history, index);
     if (index % stepsPerSlice === stepsPerSlice - 1) yield;
   }
-  const threshold = thresholdOf(history, usual);
+  const compared = { history, usual, threshold: thresholdOf(history, usual) };
   const events: RecurringEvent[] = [];
   for (let slot = 0; slot < perDay; slot += 1) {
-    const newest = qps.length - 1 - slot;
-    const occurrences: number[] = [];
-    for (let index = newest; index >= 0; index -= perDay) occurrences.push(index);
-    const isFree = (index: number) => {
-      const { weekend, holiday } = calendar(endMs - (qps.length - index) * stepMs);
-      return weekend || holiday;
-    };
-    const excessOf = (index: number) => (qps[index] as number) - (usual[index] as number);
-    const rises = (index: number) => excessOf(index) > threshold(index);
-    const groups = {
-      all: occurrences,
-      weekdays: occurrences.filter((index) => !isFree(index)),
-      weekends: occurrences.filter(isFree),
-    };
-    for (const days of ["all", "weekdays", "weekends"] as const) {
-      const own = groups[days].slice(0, maxDays);
-      if (own.length < minDays || own.filter(rises).length < minShare * own.length) continue;
-      const timeMs = endMs - (qps.length - newest) * stepMs;
-      events.push({
-        timeOfDayMs: ((timeMs % dayMs) + dayMs) % dayMs,
-        days,
-        excess: quantilesOf(own.filter(rises).map(excessOf)),
-      });
-      break;
-    }
+    const event = eventAt(compared, slot, perDay);
+    if (event !== null) events.push(event);
+    if (slot % slotsPerSlice === slotsPerSlice - 1) yield;
   }
   return events;
+}
+
+interface ComparedRates {
+  readonly history: RateHistory;
+  readonly usual: Float64Array;
+  /** Excess from which on a step counts as a rise. */
+  readonly threshold: (index: number) => number;
+}
+
+/** Returns the event at the step of the day that the record's newest step is `slot` steps after; null without one. */
+function eventAt({ history, usual, threshold }: ComparedRates, slot: number, perDay: number): RecurringEvent | null {
+  const { qps, stepMs, endMs, calendar } = history;
+  const timeOf = (index: number) => endMs - (qps.length - index) * stepMs;
+  const isFree = (index: number) => {
+    const { weekend, holiday } = calendar(timeOf(index));
+    return weekend || holiday;
+  };
+  const excessOf = (index: number) => (qps[index] as number) - (usual[index] as number);
+  const rises = (index: number) => excessOf(index) > threshold(index);
+  const newest = qps.length - 1 - slot;
+  const occurrences: number[] = [];
+  for (let index = newest; index >= 0; index -= perDay) occurrences.push(index);
+  // Most steps never rise, and need no calendar.
+  if (occurrences.filter(rises).length < minDays * minShare) return null;
+  const groups = {
+    all: occurrences,
+    weekdays: occurrences.filter((index) => !isFree(index)),
+    weekends: occurrences.filter(isFree),
+  };
+  for (const days of ["all", "weekdays", "weekends"] as const) {
+    const own = groups[days].slice(0, maxDays);
+    const rising = own.filter(rises);
+    if (own.length < minDays || rising.length < minShare * own.length) continue;
+    return {
+      timeOfDayMs: ((timeOf(newest) % dayMs) + dayMs) % dayMs,
+      days,
+      excess: quantilesOf(rising.map(excessOf)),
+    };
+  }
+  return null;
 }
 
 /** Returns the excess from which on a step counts as a rise. */

@@ -10,21 +10,33 @@ export interface BinnedColumns {
 export const maxBins = 64;
 
 /**
- * Cuts each column into at most {@link maxBins} bins of about equally many rows.
+ * Cuts each column into at most {@link maxBins} bins of about equally many rows. Yields after each column (a millisecond).
  * @param inputs rows × columns, row by row; what is not a number goes into the last bin.
  */
-export function binColumns(inputs: Float64Array, columns: number): BinnedColumns {
+export function* binColumns(inputs: Float64Array, columns: number): Generator<void, BinnedColumns, void> {
   const rows = columns === 0 ? 0 : inputs.length / columns;
   const bins = new Uint8Array(inputs.length);
   const limits: Float64Array[] = [];
   const values = new Float64Array(rows);
   for (let column = 0; column < columns; column += 1) {
-    for (let row = 0; row < rows; row += 1) values[row] = inputs[row * columns + column] as number;
-    const own = limitsOf(values.filter((value) => !Number.isNaN(value)).sort());
-    limits.push(own);
-    for (let row = 0; row < rows; row += 1) bins[column * rows + row] = binOf(own, values[row] as number);
+    limits.push(binColumn(inputs, columns, column, values, bins.subarray(column * rows, (column + 1) * rows)));
+    yield;
   }
   return { rows, bins, limits };
+}
+
+/** Cuts one column. Inside the generator its loops would take ten times as long. */
+function binColumn(
+  inputs: Float64Array,
+  columns: number,
+  column: number,
+  values: Float64Array,
+  bins: Uint8Array,
+): Float64Array {
+  for (let row = 0; row < values.length; row += 1) values[row] = inputs[row * columns + column] as number;
+  const limits = limitsOf(values.filter((value) => !Number.isNaN(value)).sort());
+  for (let row = 0; row < values.length; row += 1) bins[row] = binOf(limits, values[row] as number);
+  return limits;
 }
 
 /** Returns the values that end the bins; equal values share a bin. */

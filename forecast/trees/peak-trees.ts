@@ -103,8 +103,7 @@ function* fitTrees(
   const mean = levels.reduce((sum, level) => sum + level, 0) / levels.length;
   // As in the regressions, the loss is in requests per second, and a busy hour counts for four others at most.
   const weights = levels.map((level) => Math.min(4, level / mean));
-  const binned = binColumns(inputs, columns);
-  yield;
+  const binned = yield* binColumns(inputs, columns);
   const trees: Tree[][] = [];
   for (const [which, quantile] of peakQuantiles.entries()) {
     const start = targets.map((_, row) => dot(linear[which] as Float64Array, inputs, row * columns));

@@ -20,7 +20,7 @@ function boost(inputs: number[], targets: number[], changed: Partial<typeof opti
   const values = Float64Array.from(inputs);
   const rows = {
     inputs: values,
-    binned: binColumns(values, 1),
+    binned: runToEnd(binColumns(values, 1)),
     targets: Float64Array.from(targets),
     weights: new Float64Array(targets.length).fill(1),
     start: new Float64Array(targets.length),

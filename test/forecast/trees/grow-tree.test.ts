@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { runToEnd } from "#forecast/simple/rate-model.ts";
 import { binColumns } from "#forecast/trees/bin-columns.ts";
 import { growTree, treeValue } from "#forecast/trees/grow-tree.ts";
 
@@ -18,7 +19,7 @@ function grow(
     columns: Array.from({ length: columns }, (_, column) => column),
     leafValue: (rows: Int32Array) => rows.reduce((sum, row) => sum + pulls[row]!, 0) / rows.length,
   };
-  return growTree(binColumns(Float64Array.from(inputs.flat()), columns), { ...shape, ...options }, task);
+  return growTree(runToEnd(binColumns(Float64Array.from(inputs.flat()), columns)), { ...shape, ...options }, task);
 }
 
 test("the first split is the one that gains most", () => {
