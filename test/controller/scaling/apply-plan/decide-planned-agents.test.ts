@@ -171,6 +171,11 @@ describe("what is done about a plan", () => {
       { kind: "hold", rule: "plan", planned: { rule: "minimum" }, figures: { activeCount: 1 } },
     ],
     [
+      "not the last one, though there may be none",
+      { agents: [agent("a")], plan: {}, liveQps: 0, windowPeakQps: 0, config: { minReplicas: 0 } },
+      { kind: "hold", rule: "plan", planned: { rule: "minimum" } },
+    ],
+    [
       "as many as leave the minimum",
       {
         agents: ["a", "b", "c"].map((id) => agent(id)),
@@ -184,7 +189,7 @@ describe("what is done about a plan", () => {
     [
       "one, while another still starts",
       { agents: [agent("a"), agent("b"), agent("c", { serves: false })], plan: { a: "MAXN", c: "MAXN" } },
-      { kind: "scale-in", standBy: ["b"], planned: { after: { devices: 2, carriedQps: 320 } } },
+      { kind: "scale-in", standBy: ["b"], planned: { now: { devices: 2, carriedQps: 640 }, after: { devices: 2, carriedQps: 320 } } },
     ],
     [
       "a mode of the same capacity is no rise",
