@@ -189,7 +189,11 @@ describe("what is done about a plan", () => {
     [
       "one, while another still starts",
       { agents: [agent("a"), agent("b"), agent("c", { serves: false })], plan: { a: "MAXN", c: "MAXN" } },
-      { kind: "scale-in", standBy: ["b"], planned: { now: { devices: 2, carriedQps: 640 }, after: { devices: 2, carriedQps: 320 } } },
+      {
+        kind: "scale-in",
+        standBy: ["b"],
+        planned: { now: { devices: 2, carriedQps: 640 }, after: { devices: 2, carriedQps: 320 } },
+      },
     ],
     [
       "a mode of the same capacity is no rise",
