@@ -2,6 +2,7 @@ import { qpsToText } from "#controller/scaling/figures-to-text.ts";
 import { parseScalingPolicy, policyJsonSchema } from "#controller/scaling/policy/parse-scaling-policy.ts";
 import type { LimitStep } from "#controller/scaling/policy/scaling-decision.ts";
 import type { ScalingPolicy } from "#controller/scaling/policy/scaling-policy.ts";
+import { alternationFault } from "#controller/scaling/policy/schedules/cron-window.ts";
 import { describeError, UsageError } from "#platform/errors.ts";
 import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import { readConfigFile } from "#platform/files/read-config.ts";
@@ -12,12 +13,21 @@ import { previewPast, type RecordedMinute } from "#tools/policy/preview-past.ts"
 import { previewPolicy } from "#tools/policy/preview-policy.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
+/** Prints which schedules have starts and ends that do not take turns: the policy is valid, but hardly what was meant. */
+function warnOfSchedules({ schedules }: ScalingPolicy, path: string): void {
+  for (const { name, start, end } of schedules) {
+    const fault = alternationFault(start, end);
+    if (fault !== null) console.error(`${path}: warning: schedule ${name}: ${fault}`);
+  }
+}
+
 async function validate(paths: readonly string[], values: OptionValues): Promise<number> {
   if (paths.length === 0) throw new UsageError("expected a policy file to validate");
   const mistakes: string[] = [];
   for (const path of paths) {
     try {
       const policy = parseScalingPolicy(await readConfigFile(path), path);
+      warnOfSchedules(policy, path);
       console.log(values["json"] === true ? JSON.stringify(maskSecrets(policy), null, 2) : `${path} is a valid policy`);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;

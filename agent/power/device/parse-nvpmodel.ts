@@ -71,24 +71,29 @@ export function asksForReboot(output: string): boolean {
   return /reboot required|want to reboot/i.test(output);
 }
 
+/** Watts in a mode's name: "15W", "MODE_30W_6CORE", "MODE_28_1_W" (28.1); Infinity for MAXN; null where it has none. */
+function wattsOf({ name }: NvpmodelMode): number | null {
+  if (/^MAXN/i.test(name)) return Number.POSITIVE_INFINITY;
+  const [, whole, tenths] =
+    /(\d+)_(\d+)_W(?![A-Z])/i.exec(name) ?? /(\d+)(?:\.(\d+))?[\s_]?W(?![A-Z])/i.exec(name) ?? [];
+  return whole === undefined ? null : Number(`${whole}.${tenths ?? 0}`);
+}
+
 /**
- * Sorts modes, the most capable first: MAXN modes, then by the watts in their names; equal ones by GPU clock and cores. Where a name
- * has no watts the GPU clock alone counts, if the file has it for all modes. The ids are in no such order (an Orin Nano has 15W, 25W,
- * MAXN_SUPER, 7W).
+ * Sorts modes, the most capable first: MAXN modes, then by the watts in their names; equal ones by GPU clock and cores. A mode whose name has no
+ * watts stands before the first one with a lower GPU clock, else at the end; the others keep their order. The ids are in no such order (an
+ * Orin Nano has 15W, 25W, MAXN_SUPER, 7W), and neither are the clocks (a 25W mode may cap the GPU below a 15W mode).
  */
 export function byCapability(modes: readonly NvpmodelMode[]): NvpmodelMode[] {
-  const watts = ({ name }: NvpmodelMode) => {
-    if (/^MAXN/i.test(name)) return Number.POSITIVE_INFINITY;
-    const named = /(\d+(?:\.\d+)?)\s*W/i.exec(name)?.[1];
-    return named === undefined ? null : Number(named);
-  };
-  const byClock = modes.some((mode) => watts(mode) === null) && modes.every(({ gpuMaxHz }) => gpuMaxHz !== null);
   const falling = (a: number | null, b: number | null) => ((a ?? 0) === (b ?? 0) ? 0 : (b ?? 0) > (a ?? 0) ? 1 : -1);
-  return [...modes].sort(
+  const sorted = modes.toSorted(
     (a, b) =>
-      (byClock ? 0 : falling(watts(a), watts(b))) ||
-      falling(a.gpuMaxHz, b.gpuMaxHz) ||
-      falling(a.cores, b.cores) ||
-      a.id - b.id,
+      falling(wattsOf(a), wattsOf(b)) || falling(a.gpuMaxHz, b.gpuMaxHz) || falling(a.cores, b.cores) || a.id - b.id,
   );
+  const order = sorted.filter((mode) => wattsOf(mode) !== null);
+  for (const mode of sorted.filter((each) => wattsOf(each) === null)) {
+    const place = order.findIndex(({ gpuMaxHz }) => gpuMaxHz !== null && gpuMaxHz < (mode.gpuMaxHz ?? 0));
+    order.splice(place === -1 ? order.length : place, 0, mode);
+  }
+  return order;
 }

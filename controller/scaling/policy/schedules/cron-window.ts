@@ -31,7 +31,7 @@ const nextMs = (pattern: string, timeZone: string, nowMs: number) =>
 /** Newest run at or before `nowMs`. */
 const previousMs = (pattern: string, timeZone: string, nowMs: number) =>
   parseCron(pattern, timeZone)
-    .previousRuns(1, new Date(nowMs + 1000))
+    .previousRuns(2, new Date(nowMs + 1000))
     .find((run) => run.getTime() <= nowMs)
     ?.getTime() ?? Number.NEGATIVE_INFINITY;
 
@@ -60,9 +60,10 @@ export function cronFault(pattern: string, timeZone: string): string | null {
 }
 
 /**
- * Returns the state of a window: open when the next end comes before the next start (KEDA's rule). Where both come at once, what came last
- * counts: a window of an hour that the change to summer time skips is not open for the day before it. The same pattern for both is always
- * open. The opening minute belongs to the window, the closing one does not.
+ * Returns the state of a window: open when its last event was a start. Where the last start and the last end came at once, it is open when the
+ * next end comes before the next start (KEDA's rule): a window of an hour that the change to summer time skips is not open for the day after it,
+ * one that opens at midnight when another day's closes is. The same pattern for both is always open. The opening minute belongs to the window, the
+ * closing one does not.
  */
 export function windowAt(start: string, end: string, timeZone: string, nowMs: number): WindowState {
   const key = `${timeZone}\n${start}\n${end}`;
@@ -81,13 +82,40 @@ const states = new Map<string, { readonly sinceMs: number; readonly state: Windo
 function findWindow(start: string, end: string, timeZone: string, nowMs: number): WindowState {
   const nextStartMs = nextMs(start, timeZone, nowMs);
   const nextEndMs = nextMs(end, timeZone, nowMs);
-  const open =
-    nextEndMs === nextStartMs
-      ? previousMs(start, timeZone, nowMs) >= previousMs(end, timeZone, nowMs)
-      : nextEndMs < nextStartMs;
+  const lastStartMs = previousMs(start, timeZone, nowMs);
+  const lastEndMs = previousMs(end, timeZone, nowMs);
+  const open = lastStartMs === lastEndMs ? nextEndMs <= nextStartMs : lastStartMs > lastEndMs;
   const nextChangeMs = open ? nextEndMs : nextStartMs;
   return { open, nextChangeMs: Number.isFinite(nextChangeMs) ? nextChangeMs : null };
 }
+
+/** Events of a window that are compared; a year has fewer of any pattern that opens once a day. */
+const comparedEvents = 500;
+
+/**
+ * Returns where starts and ends do not take turns, which is mostly a slip, e.g. an end on days without a start; null when they do.
+ * Compares them in UTC, since a change of the clock may join a start and an end.
+ */
+export function alternationFault(start: string, end: string): string | null {
+  if (start === end) return null;
+  const runs = (pattern: string, kind: "start" | "end") =>
+    parseCron(pattern, "UTC")
+      .nextRuns(comparedEvents, new Date(0))
+      .map((run) => ({ kind, atMs: run.getTime() }));
+  const [starts, ends] = [runs(start, "start"), runs(end, "end")];
+  const untilMs = Math.min(starts.at(-1)?.atMs ?? 0, ends.at(-1)?.atMs ?? 0);
+  // Ends come first where both come at once: one window closes, the next opens.
+  const events = [...ends, ...starts].filter(({ atMs }) => atMs <= untilMs).toSorted((a, b) => a.atMs - b.atMs);
+  const second = events.findIndex(({ kind }, index) => kind === events[index - 1]?.kind);
+  const [before, event] = [events[second - 1], events[second]];
+  if (before === undefined || event === undefined) return null;
+  const when = (atMs: number) => new Intl.DateTimeFormat("en-GB", { ...weekdayAndTime, timeZone: "UTC" }).format(atMs);
+  return event.kind === "end"
+    ? `it closes at ${when(before.atMs)} and again at ${when(event.atMs)} without a start between`
+    : `it opens at ${when(before.atMs)} and again at ${when(event.atMs)} without an end between`;
+}
+
+const weekdayAndTime = { weekday: "long", hour: "2-digit", minute: "2-digit" } as const;
 
 const wallClocks = new Map<string, Intl.DateTimeFormat>();
 

@@ -64,9 +64,9 @@ describe("parseTegrastats", () => {
       { inputPowerMw: 2759, junctionTemperatureC: 37.5 },
     ],
     [
-      "an AGX Orin: no total rail, the sum of its four",
+      "an AGX Orin: no total rail, the sum of the three that feed the board, not of the one that VIN_SYS_5V0 feeds",
       "11-21-2025 08:49:48 RAM 13983/62780MB (lfb 424x4MB) SWAP 126/31390MB (cached 0MB) CPU [90%@2201,100%@2201,off] EMC_FREQ 1%@2133 GR3D_FREQ 14%@[407,407] VIC_FREQ 115 NVDLA0_FREQ @1600 APE 174 CV0@73.625C CPU@77.281C Tboard@62C SOC2@70C Tdiode@62.25C SOC0@69.531C CV1@72.5C GPU@69.125C tj@77.281C SOC1@68.968C CV2@67.25C VDD_GPU_SOC 3150mW/2971mW VDD_CPU_CV 14312mW/12415mW VIN_SYS_5V0 4968mW/5048mW VDDQ_VDD2_1V8AO 1091mW/1091mW",
-      { inputPowerMw: 23_521, gpuUtilization: 0.14, ramUsedMb: 13_983, junctionTemperatureC: 77.281 },
+      { inputPowerMw: 22_430, gpuUtilization: 0.14, ramUsedMb: 13_983, junctionTemperatureC: 77.281 },
     ],
     [
       "a TX2: a total rail without a unit, among many",
@@ -77,6 +77,16 @@ describe("parseTegrastats", () => {
       "a Nano with IRAM in kB",
       "RAM 1923/3964MB (lfb 2x2MB) SWAP 191/1982MB (cached 6MB) IRAM 0/252kB(lfb 252kB) CPU [5%@1224,4%@1224] EMC_FREQ 0%@1600 GR3D_FREQ 0%@76 APE 25 PLL@37C CPU@40C PMIC@50C GPU@40C AO@45C thermal@40C POM_5V_IN 1750/1628 POM_5V_GPU 0/0 POM_5V_CPU 366/406",
       { inputPowerMw: 1750, gpuUtilization: 0, ramUsedMb: 1923, junctionTemperatureC: 45 },
+    ],
+    [
+      "an AGX Orin with a rail that is not connected",
+      "RAM 1/2MB tj@40C VDD_GPU_SOC 2000mW/1mW VDD_CPU_CV 500mW/1mW VIN_SYS_5V0 4000mW/1mW NC 0mW/0mW VDDQ_VDD2_1V8AO 300mW/1mW",
+      { inputPowerMw: 6500, rails: 5 },
+    ],
+    [
+      "a fed rail without its feeding one",
+      "RAM 1/2MB VDD_CPU 500mW/1mW VDDQ_VDD2_1V8AO 300mW/1mW",
+      { inputPowerMw: 800 },
     ],
     ["cores off", "RAM 1/2MB CPU [off,off,3%@972] VIN 5mW/5mW", { inputPowerMw: 5 }],
   ])("%s", (_name, line, expected) => {
@@ -172,6 +182,35 @@ test.each([
       listed("MODE_15W_GPU", 2, 900, 2),
     ],
     order: ["MODE_15W_GPU", "MODE_15W_6CORE", "MODE_15W_2CORE"],
+  },
+  {
+    of: "watts that disagree with the GPU clock, one with a fraction",
+    modes: [
+      listed("MAXN", 0),
+      listed("10W", 1, 612),
+      listed("15W", 2, 612),
+      listed("25W", 3, 408),
+      listed("MODE_28_1_W", 4, 714),
+    ],
+    order: ["MAXN", "MODE_28_1_W", "25W", "15W", "10W"],
+  },
+  {
+    of: "a name without watts takes its place by its clock and leaves the others in theirs",
+    modes: [
+      listed("10W", 0, 612),
+      listed("QUIET", 1, 500),
+      listed("25W", 2, 408),
+      listed("MAXN", 3, Number.POSITIVE_INFINITY),
+      listed("BARE", 4),
+      listed("MODE_30W_ALL", 5, 900),
+      listed("FAST", 6, 1000),
+    ],
+    order: ["MAXN", "FAST", "MODE_30W_ALL", "QUIET", "25W", "10W", "BARE"],
+  },
+  {
+    of: "a clock that one mode lacks",
+    modes: [listed("15W", 0, 600), listed("7W", 1), listed("25W", 2), listed("SLOW", 3, 300), listed("QUICK", 4, 700)],
+    order: ["25W", "QUICK", "15W", "7W", "SLOW"],
   },
   {
     of: "names that say nothing",

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { Cron } from "croner";
 import { decisions } from "#cli/decide/decisions.ts";
+import { alternationFault } from "#controller/scaling/policy/schedules/cron-window.ts";
 import { decideSchedules } from "#controller/scaling/policy/schedules/decide-schedules.ts";
 import { explainSchedules } from "#controller/scaling/policy/schedules/explain-schedules.ts";
 import type { Schedule } from "#controller/scaling/policy/schedules/schedule.ts";
@@ -17,6 +19,10 @@ const night = schedule({ name: "night", start: "0 22 * * *", end: "0 6 * * *", e
 const work = schedule({ name: "work", start: "0 9 * * MON-FRI", end: "0 17 * * MON-FRI", floor: 8 });
 
 describe("one window", () => {
+  const utc = { timeZone: "UTC", floor: 3 };
+  const ends = schedule({ ...utc, timeZone: "Europe/Prague", start: "30 6 * * 1-5", end: "10 22 * * *" });
+  const starts = schedule({ ...utc, start: "0 6 * * *", end: "0 22 * * 5" });
+  const saturday = schedule({ ...utc, start: "0 0 * * SAT", end: "0 0 * * *" });
   test.each([
     { $: "the minute before it opens", schedule: work, now: "2026-01-14T07:59:59.999Z", floor: null },
     { $: "the moment it opens", schedule: work, now: "2026-01-14T08:00:00Z", floor: 8 },
@@ -47,8 +53,69 @@ describe("one window", () => {
       now: "2026-01-18T22:59:00Z",
       floor: 2,
     },
+    { $: "an end on days without a start: open on Friday", schedule: ends, now: "2026-11-27T20:00:00Z", floor: 3 },
+    { $: "closed on Saturday, whose end comes alone", schedule: ends, now: "2026-11-28T12:00:00Z", floor: null },
+    { $: "closed on Sunday night", schedule: ends, now: "2026-11-29T22:00:00Z", floor: null },
+    {
+      $: "a start on days without an end: open from the first",
+      schedule: starts,
+      now: "2026-11-24T12:00:00Z",
+      floor: 3,
+    },
+    { $: "through the second", schedule: starts, now: "2026-11-25T12:00:00Z", floor: 3 },
+    { $: "until the end", schedule: starts, now: "2026-11-27T22:00:00Z", floor: null },
+    { $: "a day between the ends of others", schedule: saturday, now: "2026-11-28T12:00:00Z", floor: 3 },
+    { $: "and no longer", schedule: saturday, now: "2026-11-29T00:00:00Z", floor: null },
+    { $: "nor before", schedule: saturday, now: "2026-11-27T23:59:59.500Z", floor: null },
   ])("$$: $now -> $floor", ({ schedule, now, floor }) => {
     expect(decideSchedules([schedule], at(now)).floor).toBe(floor);
+  });
+
+  test("any patterns: open exactly while the last event was a start", () => {
+    const minutes = ["0", "30"];
+    const hours = ["6", "22", "*/6"];
+    const days = ["*", "1-5", "6", "2,4"];
+    const patterns = minutes.flatMap((minute) =>
+      hours.flatMap((hour) => days.map((day) => `${minute} ${hour} * * ${day}`)),
+    );
+    const from = at("2026-11-09T00:00:00Z");
+    const runsOf = new Map(
+      patterns.map((pattern) => [
+        pattern,
+        new Cron(pattern, { timezone: "UTC", paused: true }).nextRuns(60, new Date(from - 1000)).map(Number),
+      ]),
+    );
+    const last = (pattern: string, now: number) => runsOf.get(pattern)?.findLast((run) => run <= now) ?? 0;
+    for (const start of patterns) {
+      for (const end of patterns) {
+        // Two weeks later every pattern has had an event.
+        for (let now = from + 8 * 86_400_000; now < from + 10 * 86_400_000; now += 5 * 3_600_000 + 60_000) {
+          if (last(start, now) === last(end, now)) continue;
+          const open = decideSchedules([schedule({ timeZone: "UTC", start, end, floor: 1 })], now).floor === 1;
+          expect({ start, end, now, open }).toEqual({ start, end, now, open: last(start, now) > last(end, now) });
+        }
+      }
+    }
+  });
+});
+
+describe("starts and ends that do not take turns", () => {
+  test.each([
+    ["30 6 * * 1-5", "10 22 * * *", "it closes at Friday 22:10 and again at Saturday 22:10 without a start between"],
+    ["0 6 * * *", "0 22 * * 1-5", "it opens at Saturday 06:00 and again at Sunday 06:00 without an end between"],
+    ["*/10 * * * *", "5 * * * *", "it opens at Thursday 00:10 and again at Thursday 00:20 without an end between"],
+  ])("%s to %s", (start, end, fault) => {
+    expect(alternationFault(start, end)).toBe(fault);
+  });
+  test.each([
+    ["0 9 * * 1-5", "0 17 * * 1-5"],
+    ["0 22 * * *", "0 6 * * *"],
+    ["0 0 * * SAT", "0 0 * * MON"],
+    ["0 8 * * *", "0 8 * * *"],
+    ["0 0 1 1 *", "0 0 2 1 *"],
+    ["0 0 * * 1-5", "0 0 * * 2-6"],
+  ])("%s to %s do", (start, end) => {
+    expect(alternationFault(start, end)).toBeNull();
   });
 });
 
