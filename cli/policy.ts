@@ -6,7 +6,13 @@ import { alternationFault } from "#controller/scaling/policy/schedules/cron-wind
 import { describeError, UsageError } from "#platform/errors.ts";
 import { maskSecrets } from "#platform/fetch/redact-url.ts";
 import { readConfigFile } from "#platform/files/read-config.ts";
-import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalNumber,
+  optionalString,
+  optionalTime,
+} from "#platform/terminal/command.ts";
 import { formatTable } from "#platform/terminal/format-table.ts";
 import { hourMs } from "#platform/time.ts";
 import { previewPast, type RecordedMinute } from "#tools/policy/preview-past.ts";
@@ -87,9 +93,7 @@ async function preview([path, ...more]: readonly string[], values: OptionValues)
   const past = optionalNumber(values, "past", { min: 1, max: 288, integer: true });
   if (past !== undefined) return previewRecorded(policy, past, values);
   if (optionalString(values, "url") !== undefined) throw new UsageError("--url works only with --past");
-  const at = optionalString(values, "at");
-  const fromMs = at === undefined ? Date.now() : Date.parse(at);
-  if (!Number.isFinite(fromMs)) throw new UsageError(`--at: expected a time like 2026-05-04T12:30:00Z, got "${at}"`);
+  const fromMs = optionalTime(values, "at") ?? Date.now();
   const hours = optionalNumber(values, "hours", { min: 0.1, max: 24 * 366 }) ?? 24;
   const qps = optionalNumber(values, "qps", { min: 0, max: 1e12 }) ?? null;
   const stretches = previewPolicy(policy, { fromMs, untilMs: fromMs + hours * hourMs, qps });

@@ -2,7 +2,13 @@ import type { Static } from "@sinclair/typebox";
 import type { DecisionList } from "#controller/api/schemas.ts";
 import { cleanText } from "#platform/clean-text.ts";
 import { UsageError } from "#platform/errors.ts";
-import { type Command, type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import {
+  type Command,
+  type OptionValues,
+  optionalNumber,
+  optionalString,
+  optionalTime,
+} from "#platform/terminal/command.ts";
 import { askController, controllerUrlOption } from "./run/ask-controller.ts";
 
 type Decision = Static<typeof DecisionList>["decisions"][number];
@@ -78,15 +84,13 @@ function query(values: OptionValues): URLSearchParams {
   const parameters = new URLSearchParams();
   const agent = optionalString(values, "agent");
   if (agent !== undefined) parameters.set("agent", agent);
-  const at = optionalString(values, "at");
-  if (at !== undefined) {
-    const atMs = Date.parse(at);
-    if (Number.isNaN(atMs)) throw new UsageError(`--at: expected a time like 2026-05-04T12:30:00Z, got "${at}"`);
+  const atMs = optionalTime(values, "at");
+  if (atMs !== undefined) {
     // A decision made in that very second was in force.
     parameters.set("untilMs", String(atMs + 1000));
   }
   if (values["changes"] === true) parameters.set("changes", "true");
-  const limit = optionalNumber(values, "limit", { min: 1, max: 1000, integer: true }) ?? (at === undefined ? 10 : 1);
+  const limit = optionalNumber(values, "limit", { min: 1, max: 1000, integer: true }) ?? (atMs === undefined ? 10 : 1);
   parameters.set("limit", String(limit));
   return parameters;
 }

@@ -1,3 +1,4 @@
+import { parseTime } from "#platform/parse-time.ts";
 import type { ForecastConfig } from "./forecast-config.ts";
 
 /** Tells if a text names a time zone, like Europe/Berlin. */
@@ -12,8 +13,7 @@ export function isTimeZone(timeZone: string): boolean {
 
 /** Tells if a text is a day of the calendar, like 2026-12-25; 2026-02-30 is not. */
 export function isDay(day: string): boolean {
-  const time = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(time.getTime()) && time.toISOString().slice(0, 10) === day;
+  return /^\d{4}-\d\d-\d\d$/.test(day) && parseTime(day) !== null;
 }
 
 /** Checks what the schema of the forecast configuration can't. Returns one line per mistake, path first. */

@@ -69,6 +69,21 @@ describe("architecture", () => {
     }
   });
 
+  test("times that people write are parsed strictly", () => {
+    // These read what the program itself wrote.
+    const ownTimes = new Set([
+      "forecast/night/training-record.ts",
+      "forecast/data/calendar.ts",
+      "tools/demo/view/report.ts",
+    ]);
+    for (const path of programs.filter((each) => !ownTimes.has(each))) {
+      expect({ path, source: withoutComments(read(path)) }).toEqual({
+        path,
+        source: expect.not.stringMatching(/Date\.parse/),
+      });
+    }
+  });
+
   test.each(layerOrder)("%s imports only what lies below it", (layer) => {
     const below = layerOrder.slice(0, layerOrder.indexOf(layer));
     for (const path of sources.filter((source) => source.startsWith(`${layer}/`))) {

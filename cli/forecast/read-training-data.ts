@@ -4,7 +4,7 @@ import { readPrometheus } from "#forecast/data/prometheus-source.ts";
 import { UsageError } from "#platform/errors.ts";
 import { redactUrl } from "#platform/fetch/redact-url.ts";
 import { secretFromEnvironment } from "#platform/files/read-secret-file.ts";
-import { type OptionValues, optionalNumber, optionalString } from "#platform/terminal/command.ts";
+import { type OptionValues, optionalNumber, optionalString, optionalTime } from "#platform/terminal/command.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 
 export const valueUnits = ["per-step", "per-second"] as const;
@@ -15,14 +15,6 @@ function toCounts(trace: Trace, unit: ValueUnit): Trace {
   if (unit === "per-step") return trace;
   const stepS = trace.stepMs / 1000;
   return { ...trace, counts: trace.counts.map((value) => (value === null ? null : value * stepS)) };
-}
-
-function readTime(values: OptionValues, name: string): number | undefined {
-  const text = optionalString(values, name);
-  if (text === undefined) return undefined;
-  const timeMs = Date.parse(text);
-  if (Number.isNaN(timeMs)) throw new UsageError(`--${name}: expected a time like 2026-01-31T00:00:00Z, got "${text}"`);
-  return timeMs;
 }
 
 /** Reads secrets from the environment only: every user can read a command line. */
@@ -60,12 +52,12 @@ async function readFromPrometheus(url: string, values: OptionValues): Promise<Tr
   const query = optionalString(values, "query");
   if (query === undefined)
     throw new UsageError("--query is required: PromQL that gives one series of requests per second");
-  const endMs = readTime(values, "to") ?? Date.now();
+  const endMs = optionalTime(values, "to") ?? Date.now();
   const days = optionalNumber(values, "days", { min: 0.01, max: 3_650 }) ?? 30;
   const { trace, warnings } = await readPrometheus({
     url,
     query,
-    startMs: readTime(values, "from") ?? endMs - days * dayMs,
+    startMs: optionalTime(values, "from") ?? endMs - days * dayMs,
     endMs,
     stepMs: minuteMs,
     authorization: authorizationOf(values, process.env),

@@ -1,4 +1,5 @@
 import { UsageError } from "#platform/errors.ts";
+import { parseTime } from "#platform/parse-time.ts";
 
 /** Reads the file of a trace. @param option that named it, for the error @throws UsageError when it can't be read */
 export function readTraceText(path: string, option = "--trace"): Promise<string> {
@@ -58,7 +59,7 @@ export function parseTrace(text: string, name: string): Trace {
     const fields = line.split(",");
     if (fields.length !== 2) fail("expected two fields");
     const [timestamp, valueText] = fields as [string, string];
-    const timeMs = timestampPattern.test(timestamp) ? Date.parse(timestamp) : Number.NaN;
+    const timeMs = (timestampPattern.test(timestamp) ? parseTime(timestamp) : null) ?? Number.NaN;
     if (Number.isNaN(timeMs)) fail("expected a timestamp like 1995-07-01T04:00:00Z");
     const value = valueText.trim() === "" ? Number.NaN : Number(valueText);
     if (!(value >= 0 && Number.isFinite(value))) fail("expected a value of zero or more");

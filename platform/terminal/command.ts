@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { UsageError } from "#platform/errors.ts";
+import { parseTime } from "#platform/parse-time.ts";
 
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -70,6 +71,15 @@ export function requiredOption(values: OptionValues, name: string): string {
 export function optionalString(values: OptionValues, name: string): string | undefined {
   const value = values[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** Value of an option for a time, ms since the epoch; undefined when it is absent. @throws UsageError when it is no time */
+export function optionalTime(values: OptionValues, name: string): number | undefined {
+  const text = optionalString(values, name);
+  if (text === undefined) return undefined;
+  const atMs = parseTime(text);
+  if (atMs !== null) return atMs;
+  throw new UsageError(`--${name}: expected a day or a time with its zone, like 2026-05-04T12:30:00Z, got "${text}"`);
 }
 
 /** Value of a numeric option; undefined when it is absent. @throws UsageError when it is out of bounds */

@@ -37,6 +37,7 @@ describe("thormesh policy", () => {
 
   test.each([
     { args: ["preview", office, "--at", "tomorrow"], says: "--at" },
+    { args: ["preview", office, "--at", "2026-02-30T00:00:00Z"], says: "--at: expected a day or a time with its zone" },
     { args: ["preview"], says: "expected one policy file" },
     { args: ["validate"], says: "expected a policy file" },
     { args: ["validate", "/nowhere.yaml"], says: "/nowhere.yaml can't be read" },

@@ -106,6 +106,8 @@ describe("why", () => {
 
   test.each<[object, string[]]>([
     [{ at: "yesterday" }, []],
+    [{ at: "2026-02-30T00:00:00Z" }, []],
+    [{ at: "2026-02-03T00:00:00" }, []],
     [{ limit: "0" }, []],
     [{ limit: "many" }, []],
     [{}, ["seven"]],

@@ -31,6 +31,7 @@ describe("parseTrace", () => {
     { name: "three fields", input: text(ok, `${line(1, 2)},3`), says: "line 3: expected two fields" },
     { name: "no zone", input: text(ok, "2026-01-05T00:01:00,2"), says: "line 3: expected a timestamp" },
     { name: "no such day", input: text("2026-13-05T00:01:00Z,2"), says: "line 2: expected a timestamp" },
+    { name: "30 February", input: text("2026-02-30T00:00:00Z,2"), says: "line 2: expected a timestamp" },
     { name: "no number", input: text(ok, line(1, "x")), says: "line 3: expected a value of zero or more" },
     { name: "no value", input: text(ok, line(1, "")), says: "line 3: expected a value of zero or more" },
     { name: "negative", input: text(line(0, -1)), says: "line 2: expected a value of zero or more" },

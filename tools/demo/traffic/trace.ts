@@ -1,5 +1,6 @@
 import { parseTrace, type Trace as RecordedTrace } from "#forecast/data/parse-trace.ts";
 import { UsageError } from "#platform/errors.ts";
+import { parseTime } from "#platform/parse-time.ts";
 import { dayMs, minuteMs } from "#platform/time.ts";
 import nasaPath from "../../../models/traffic-lstm/nasa_http_jul95_1min.csv" with { type: "file" };
 
@@ -88,7 +89,7 @@ export function defaultDayMs(trace: Trace): number {
 
 /** Start of a day. @throws UsageError when `day` is not a date or the trace does not cover its start */
 export function dayStartMs(trace: Trace, day: string): number {
-  const atMs = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
+  const atMs = (/^\d{4}-\d{2}-\d{2}$/.test(day) ? parseTime(day) : null) ?? Number.NaN;
   const endMs = trace.startMs + trace.minutes.length * minuteMs;
   if (!(atMs >= trace.startMs && atMs < endMs)) {
     const shown = (ms: number) => new Date(ms).toISOString().slice(0, 16);
