@@ -131,7 +131,7 @@ export class TrafficBlend {
     this.#scores.add({ endMs, lastValueQps: history.qps.at(-1) ?? 0, byModel: paths });
     const step = { ...this.#forecastPeaks(history, paths, network), blended: this.#blend(endMs, paths) };
     const coming = this.#events.coming(recorded, this.#steps);
-    return coming.length === 0 ? step : addEvents(step, coming);
+    return coming.length === 0 ? step : addEvents(step, coming, this.#stepMs);
   }
 
   /** Makes another network, which forecasts from now on, earn its share anew: its predecessor's errors say nothing of it. */
@@ -257,7 +257,7 @@ function rateWithout({ qps, stepMs, endMs }: RateHistory, rateAt: RateAt): RateA
   };
 }
 
-function addEvents(step: BlendStep, coming: readonly ComingEvent[]): BlendStep {
+function addEvents(step: BlendStep, coming: readonly ComingEvent[], stepMs: number): BlendStep {
   const { blended, byModel, peak } = step;
   const lifted = new Map([...byModel].map(([name, path]) => [name, liftPath(path, coming, 0)]));
   const usual = blended?.qps ?? byModel.get("moving-average-5") ?? [];
@@ -267,9 +267,13 @@ function addEvents(step: BlendStep, coming: readonly ComingEvent[]): BlendStep {
     peak: liftPeak(peak, usual, coming),
     blended: blended && {
       ...blended,
+      reason: `${blended.reason}; recurring rise in ${minutesUntil(coming, stepMs)} min added`,
       qps: liftPath(blended.qps, coming, 0),
       qps90: liftPath(blended.qps90, coming, 1),
       qps95: liftPath(blended.qps95, coming, 2),
     },
   };
 }
+
+const minutesUntil = (coming: readonly ComingEvent[], stepMs: number) =>
+  Math.round((Math.min(...coming.map(({ step }) => step)) * stepMs) / minuteMs);

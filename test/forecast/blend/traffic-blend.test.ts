@@ -163,6 +163,24 @@ describe("a traffic blend", () => {
     expect(blended?.reason).toContain("moving-average 5.0 %; next best: last-value 10.0 %");
   });
 
+  test("a job that came at the same time on four days is added at its minute, and soils no model", () => {
+    const dayMinutes = 24 * 60;
+    const job = 4 * dayMinutes + 700;
+    const rates = Array.from({ length: 4 * dayMinutes + 720 }, (_, minute) =>
+      minute % dayMinutes === 700 ? 400 : 100,
+    );
+    const { at, through } = replay(rates);
+    through(job - 110, job - 21);
+    expect(at(job - 20).peak[0]).toBeWithin(95, 130);
+    const { blended, peak, byModel } = at(job - 10);
+    expect(blended?.qps.map(Math.round)).toEqual(new Array(15).fill(100).with(10, 400));
+    expect(blended?.reason).toEndWith("; recurring rise in 10 min added");
+    expect(peak.map(Math.round)).toEqual([400, 400, 400]);
+    expect(byModel.get("last-value")?.[10]).toBe(400);
+    // One minute later it is as if it had not been.
+    expect(at(job + 1).byModel.get("recent-peak")).toEqual(new Array(15).fill(100));
+  });
+
   test("a network that is new beside known models gets no share before it is judged", () => {
     const store = new RecordingStore();
     const score = (name: string, forecasts: number) => ({
