@@ -62,6 +62,7 @@ export class PlannedAgents {
   readonly #misses: ForecastMisses;
   readonly #missBudget = createMissBudget();
   #lastLearntMs = Number.NEGATIVE_INFINITY;
+  #budgetLearntMs = Number.NEGATIVE_INFINITY;
   #expectedQps: readonly number[] = [];
   #learntMinutes = 0;
   /** Calibrated 0.95 quantile of the highest coming rate; null where the forecast has none. */
@@ -197,7 +198,10 @@ export class PlannedAgents {
    */
   #coverQps(liveQps: number | null, carriedNowQps: number): number[] {
     const { startupS } = this.#parts.config.plan;
-    if (liveQps !== null) this.#missBudget.learn(liveQps, liveQps > carriedNowQps);
+    // Rounds that users' trouble asks for are several a minute: each minute counts once.
+    const isNew = this.#lastLearntMs !== this.#budgetLearntMs;
+    if (liveQps !== null && isNew) this.#missBudget.learn(liveQps, liveQps > carriedNowQps);
+    this.#budgetLearntMs = this.#lastLearntMs;
     const expected = this.#expectedQps;
     const peak = this.#learntMinutes < dayOfComparisons ? null : this.#peakQps95;
     const high =

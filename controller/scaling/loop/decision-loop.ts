@@ -38,10 +38,10 @@ import type { ForecastReport } from "#protocol/messages.ts";
 import { actOnDecision, type DecisionActsParts } from "./act-on-decision.ts";
 import { ActOutcomes } from "./act-outcomes.ts";
 import { createChangeBudget } from "./change-budget.ts";
-import { agentsOf, DecisionRecords } from "./decision-records.ts";
+import { DecisionRecords } from "./decision-records.ts";
 import { type DocumentUpkeepParts, endDraining, endOverrides, remindLaggards, renewModes } from "./document-upkeep.ts";
-import { listProposals } from "./list-proposals.ts";
 import type { ScalingConfig } from "./scaling-config.ts";
+import { shownInputs } from "./shown-inputs.ts";
 
 export interface DecisionLoopParts {
   readonly config: ScalingConfig;
@@ -66,8 +66,6 @@ export interface DecisionLoopParts {
   readonly onDecision: (decision: ActiveAgentsDecision) => void;
 }
 
-/** Most candidates that are stored with a decision. */
-const maxCandidatesKept = { hold: 10, change: 100 } as const;
 /** A gap of this many intervals between two rounds is a jump of the clock, or a time in which the process stood still. */
 const jumpIntervals = 3;
 
@@ -111,7 +109,7 @@ export class DecisionLoop {
     const { targetUtilization, plan } = config;
     this.#sloGuard = new SloGuard({
       ...{ config: parts.slo, targetUtilization, setsModes: plan.setPowerModes, fleet, desired },
-      policy: parts.policy,
+      policy: enabled ? parts.policy : undefined,
     });
     const roles = createDocumentCapacity({ fleet, desired, modeHoldMs: config.plan.modeHoldMs, nowMs });
     const budget = createChangeBudget(config, desired, nowMs);
@@ -123,7 +121,7 @@ export class DecisionLoop {
 
   /**
    * Runs a round: observe, forecast, decide, observe again and revalidate, act, record. Rounds never overlap; calls queue up.
-   * @param isUrgent true: it is about what users felt, and the forecast of this minute will do.
+   * @param isUrgent true: it is about what users felt; the forecast of this minute will do, and agents are reminded of nothing.
    */
   run(isUrgent = false): Promise<void> {
     if (!isUrgent) this.#isUrgent = false;
@@ -131,9 +129,9 @@ export class DecisionLoop {
     if (this.#waiting !== null) return this.#waiting;
     const result = this.#queue.then(() => {
       this.#waiting = null;
-      const maySkipForecast = this.#isUrgent;
+      const isUrgent = this.#isUrgent;
       this.#isUrgent = true;
-      return this.#isStopped ? undefined : this.#round(maySkipForecast);
+      return this.#isStopped ? undefined : this.#round(isUrgent);
     });
     this.#waiting = result;
     this.#queue = result.catch(() => undefined);
@@ -155,7 +153,7 @@ export class DecisionLoop {
     return this.#latestForecast;
   }
 
-  async #round(maySkipForecast: boolean): Promise<void> {
+  async #round(isUrgent: boolean): Promise<void> {
     const { config, fleet, nowMs, machines, onDecision } = this.#parts;
     this.#healClock(nowMs());
     if (!this.#hasRecovered) await this.#outcomes.recover();
@@ -165,7 +163,7 @@ export class DecisionLoop {
     await endDraining(this.#upkeep);
     const before = this.#observe();
     const forecastPeakQps =
-      maySkipForecast && this.#forecastOf?.lastMinuteMs === before.lastWholeMinuteMs
+      isUrgent && this.#forecastOf?.lastMinuteMs === before.lastWholeMinuteMs
         ? this.#forecastOf.peakQps
         : await this.#forecastPeak(before.lastWholeMinuteMs);
     this.#forecastOf = { lastMinuteMs: before.lastWholeMinuteMs, peakQps: forecastPeakQps };
@@ -189,12 +187,14 @@ export class DecisionLoop {
       decision.kind === "hold"
         ? nothingDone
         : await actOnDecision(decision, this.#observe().candidates, bounds.maxReplicas === 0, this.#acts);
-    const shown = this.#shownInputs(decision, inputs, observed, scaling);
+    const forecastModel = this.#latestForecast?.model ?? null;
+    const { agentForecastPeakQps } = observed;
+    const shown = shownInputs(decision, inputs, { forecastModel, agentForecastPeakQps }, scaling, config);
     const id = await this.#records.record(decision, shown, outcome, atMs);
     if (id !== null) this.#outcomes.follow(id, outcome, atMs);
     this.#sloGuard.note(decision, outcome, slo, atMs);
     if ((decision.plan !== undefined || slo.missed !== null) && config.enabled) await renewModes(this.#upkeep);
-    await remindLaggards(this.#upkeep);
+    if (!isUrgent) await remindLaggards(this.#upkeep);
     if (frozen === null && config.enabled) await machines?.reconcile();
   }
 
@@ -329,32 +329,5 @@ export class DecisionLoop {
     return scaling?.acts
       ? { ...decision, reason: `policy ${scaling.policy}: ${scaling.reason}. So: ${decision.reason}` }
       : decision;
-  }
-
-  /** Collects what is stored with a decision beside its figures. */
-  #shownInputs(
-    decision: ActiveAgentsDecision,
-    inputs: ScalingInputs,
-    { agentForecastPeakQps }: ObservedFleet,
-    scaling: Explained<ScalingDecision> | null,
-  ): Record<string, unknown> {
-    const { candidates, liveQps, forecastPeakQps, missingData } = inputs;
-    const { figures, plan, cloud, returned } = decision;
-    const isChange = decision.kind !== "hold";
-    const touched = new Set(isChange ? agentsOf(decision) : []);
-    return {
-      ...{ liveQps, forecastPeakQps, forecastModel: this.#latestForecast?.model ?? null },
-      ...{ agentForecastPeakQps, missingData },
-      ...(inputs.slo === undefined ? {} : { slo: inputs.slo }),
-      ...listProposals(inputs, figures, scaling, plan, this.#parts.config),
-      // Agents that the decision is about come first: of a large fleet not every agent is stored.
-      candidates: candidates
-        .toSorted((a, b) => Number(touched.has(b.agentId)) - Number(touched.has(a.agentId)))
-        .slice(0, maxCandidatesKept[isChange ? "change" : "hold"]),
-      ...(returned === undefined ? {} : { returned }),
-      ...(plan === undefined ? {} : { plan }),
-      ...(cloud === undefined ? {} : { cloud }),
-      ...(scaling === null ? {} : { scaling }),
-    };
   }
 }

@@ -118,9 +118,10 @@ export class LivePolicy {
     return this.#file;
   }
 
-  /** Time at which the policy in force was loaded. */
-  get loadedAtMs(): number {
-    return this.#opened().loadedAtMs;
+  /** Time at which the policy in force was loaded; null while it is in preview. */
+  get loadedAtMs(): number | null {
+    const { policy, loadedAtMs } = this.#opened();
+    return policy.mode === "act" ? loadedAtMs : null;
   }
 
   /** Puts the policy before back in force, until the file changes; false when there was none since the start. */
