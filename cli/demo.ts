@@ -13,17 +13,22 @@ export const demoCommand: Command = {
   async run(values, positionals) {
     const options = readDemoOptions(values, positionals);
     closeNewFiles();
-    const live = process.stderr.isTTY === true;
-    const progress = live ? createTerminalProgress(process.stderr) : createLineProgress(process.stderr);
+    const { stderr } = process;
+    const progress = stderr.isTTY ? createTerminalProgress(stderr) : createLineProgress(stderr);
+    const screen = stderr.isTTY ? () => ({ columns: stderr.columns || 80, rows: stderr.rows || 24 }) : null;
     // Restores the terminal's cursor even when a second Ctrl-C ends the process at once.
     process.on("exit", () => progress.finish());
     let interrupted = false;
-    const stopped = untilStopped().then(() => {
+    const stopped = untilStopped((stop) => {
+      // A terminal or a reader that has gone away leaves no one to show anything to.
+      process.on("SIGHUP", stop);
+      for (const output of [process.stdout, stderr]) output.on("error", stop);
+    }).then(() => {
       interrupted = true;
-      progress.say("stopping");
+      progress.say("stopping in order; Ctrl-C again ends it at once");
     });
     try {
-      const report = await runDemo(options, { progress, live, stopped });
+      const report = await runDemo(options, { progress, screen, stopped });
       console.log(options.json ? JSON.stringify(report, null, 2) : renderReport(report));
       return options.once && interrupted ? 1 : 0;
     } catch (error) {

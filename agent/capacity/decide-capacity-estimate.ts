@@ -117,7 +117,7 @@ function byBatches(previous: SpeedEstimate | null, tokensPerS: number, busyMs: n
 }
 
 function decideSpeed(previous: SpeedEstimate | null, seen: SeenWork): CapacityDecision {
-  const { texts, tokens, cost, busyMs, waitingMs, windowMs, overloaded } = seen;
+  const { texts, tokens, cost, busyMs, waitingMs, boardMs, windowMs, overloaded } = seen;
   const ms = timeOf(seen);
   if (waitingMs >= Math.max(minSaturatedMs, saturatedShare * busyMs))
     return { rule: "saturated", measuredTokensPerS: (tokens * 1000) / ms, estimate: bySaturation(previous, seen) };
@@ -134,7 +134,8 @@ function decideSpeed(previous: SpeedEstimate | null, seen: SeenWork): CapacityDe
     return { rule: "exceeded", measuredTokensPerS: servedTokensPerS, estimate: { ...previous, ...more } };
   }
   if (busyMs < minServedMs) return { rule: "idle", measuredTokensPerS: null, estimate: previous };
-  const tokensPerS = (cost * 1000) / (usualCostPerToken * ms);
+  // A board that holds texts back does so by their number: small batches, with more overhead, tell no more of it.
+  const tokensPerS = boardMs > busyMs ? (tokens * 1000) / boardMs : (cost * 1000) / (usualCostPerToken * ms);
   return { rule: "served", measuredTokensPerS: tokensPerS, estimate: byBatches(previous, tokensPerS, busyMs) };
 }
 

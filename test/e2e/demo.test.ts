@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import type { DemoReport } from "#tools/demo/view/report.ts";
 import { slowdown } from "../fakes/machine-speed.ts";
-import { eventually, type Program, startProgram, temporaryDirectory } from "./program.ts";
+import { eventually, type Program, programCommand, startProgram, temporaryDirectory } from "./program.ts";
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let demo: Program | undefined;
@@ -45,11 +45,13 @@ async function noneIsLeft(): Promise<void> {
   );
 }
 
+const temporaryDirectories = () => readdirSync(directory.path).filter((name) => name.startsWith("thormesh-demo-"));
+
 describe.if(process.platform === "linux")("thormesh demo", () => {
   test("a morning of the trace: everything is answered, agents, power modes and forecasting models follow the traffic, the report says so", async () => {
-    // 10 to 16 h UTC is from the night's quiet to the working day, in a minute where the machine has nothing else to do; long enough for a
-    // forecasting model of an agent's own.
-    const speed = String(Math.round(360 / slowdown()));
+    // 10 to 16 h UTC is from the night's quiet to the working day, in three minutes where the machine has nothing else to do; long enough for
+    // a forecasting model of an agent's own.
+    const speed = String(Math.round(120 / slowdown()));
     const { child, log } = startDemo("--once", "--json", "--from", "10", "--hours", "6", "--speed", speed);
     const output = await new Response(child.stdout).text();
     expect({ exitCode: await child.exited, log: log() }).toMatchObject({ exitCode: 0 });
@@ -93,11 +95,24 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
       expect(reason).toMatch(/^WAPE \d+\.\d\d % against \d+\.\d\d % of the model in service on \d+ held-out forecasts/);
     }
     expect(report.scale.requestsPerRealRequest).toBeGreaterThan(1);
-    // The temporary directory is gone.
-    expect(readdirSync(directory.path).filter((name) => name.startsWith("thormesh-demo-"))).toEqual([]);
+
+    // Rises of the traffic are foretold, and modes don't flutter.
+    expect(report.liveAccuracy?.rises).toBeGreaterThan(0);
+    expect(report.liveAccuracy?.hits).toBeGreaterThan(0);
+    expect(report.modeSwitches).toBeLessThan(40);
+    // In the second act the boards are slower than their profiles, which the agents find out, and the controller answers.
+    const [first, second] = report.acts;
+    expect(report.acts.map(({ boardSpeed }) => boardSpeed)).toEqual([1, 0.4]);
+    expect(second?.fromMs).toBe(first?.toMs as number);
+    expect(report.acts.reduce((sum, { service }) => sum + service.requests, 0)).toBe(report.requests);
+    expect(report.capacities.length).toBeGreaterThan(0);
+    for (const { measuredQps, profileQps } of report.capacities) expect(measuredQps).toBeLessThan(profileQps);
+    expect(report.decisions.filter(({ atMs }) => atMs >= (second?.fromMs as number)).length).toBeGreaterThan(0);
+    expect(temporaryDirectories()).toEqual([]);
   }, 3_600_000);
 
-  test.each(["SIGINT", "SIGTERM"] as const)("%s ends everything in order, with a report", async (signal) => {
+  // SIGHUP is what a closed terminal sends.
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s ends everything in order, with a report", async (signal) => {
     const { child, untilLogged } = startDemo("--agents", "2");
     await untilLogged("traffic: NASA");
     expect(familyProcesses().filter(({ command }) => / agent /.test(command))).toHaveLength(2);
@@ -106,6 +121,28 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     expect(await child.exited).toBe(0);
     expect(output).toContain("requests");
     expect(familyProcesses()).toEqual([]);
+    expect(temporaryDirectories()).toEqual([]);
+  });
+
+  test("a second Ctrl-C ends it at once, with all that it started", async () => {
+    const { child, untilLogged } = startDemo("--agents", "2");
+    await untilLogged("traffic: NASA");
+    expect(familyProcesses().length).toBeGreaterThan(4);
+    child.kill("SIGINT");
+    await untilLogged("Ctrl-C again ends it at once");
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(1);
+    await noneIsLeft();
+    expect(temporaryDirectories()).toEqual([]);
+  });
+
+  test("a reader that goes away (| head) ends it in order", async () => {
+    const command = ["bash", "-c", '"$0" "$@" 2>&1 | head -n 1', ...programCommand, "demo", "--agents", "2"];
+    const piped = Bun.spawn(command, { cwd: directory.path, env: { ...process.env, TMPDIR: directory.path } });
+    expect(await new Response(piped.stdout).text()).toContain("this machine");
+    await piped.exited;
+    await noneIsLeft();
+    expect(temporaryDirectories()).toEqual([]);
   });
 
   test("stopped while starting, it leaves nothing either", async () => {

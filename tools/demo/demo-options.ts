@@ -4,10 +4,10 @@ import { type CommandOption, type OptionValues, optionalNumber, optionalString }
 export const demoOptions = {
   trace: { value: "FILE", help: "trace to replay, CSV timestamp,value (default: NASA web server, July 1995)" },
   day: { value: "DATE", help: "day of the trace to start with (default: one that the forecast was not trained on)" },
-  from: { value: "HOUR", help: "UTC hour to start at (default: 0)" },
-  hours: { value: "H", help: "hours of the trace to replay (default: 24)" },
-  minutes: { value: "M", help: "real minutes for a day of the trace (default: 5)" },
-  speed: { value: "X", help: "speed instead of --minutes: 288 runs a day in 5 minutes" },
+  from: { value: "HOUR", help: "UTC hour to start at (default: 11, before the morning's rises)" },
+  hours: { value: "H", help: "hours of the trace to replay (default: 5)" },
+  speed: { value: "X", help: "speed of the clock (default: 60, a minute of the trace in a second)" },
+  minutes: { value: "M", help: "instead of --speed: real minutes for a day of the trace" },
   agents: { value: "N", help: "number of agents, 1 to 16 (default: 4)" },
   once: { help: "stop at the end of the trace instead of at Ctrl-C" },
   json: { help: "print the report as JSON" },
@@ -27,10 +27,10 @@ export function readDemoOptions(values: OptionValues, positionals: readonly stri
   return {
     traceFile: optionalString(values, "trace"),
     day: optionalString(values, "day"),
-    fromHour: optionalNumber(values, "from", { min: 0, max: 23, integer: true }) ?? 0,
-    hours: optionalNumber(values, "hours", { min: 0.5, max: 24 * 31 }) ?? 24,
+    fromHour: optionalNumber(values, "from", { min: 0, max: 23, integer: true }) ?? 11,
+    hours: optionalNumber(values, "hours", { min: 0.5, max: 24 * 31 }) ?? 5,
     /** Clock seconds per real second. */
-    speed: speed ?? minutesOfDay / (minutes ?? 5),
+    speed: speed ?? (minutes === undefined ? 60 : minutesOfDay / minutes),
     agents: optionalNumber(values, "agents", { min: 1, max: 16, integer: true }) ?? 4,
     once: values["once"] === true,
     json: values["json"] === true,

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,19 +11,20 @@ import type { DemoOptions } from "./demo-options.ts";
 import { demoBoards, fleetCapacityQps } from "./fleet/demo-fleet.ts";
 import { FleetProcesses } from "./fleet/fleet-processes.ts";
 import { findFreePorts } from "./fleet/free-ports.ts";
-import { type DemoScale, planScale } from "./fleet/plan-scale.ts";
+import { planScale } from "./fleet/plan-scale.ts";
 import { measureMachine, sendOptions, startFleet } from "./fleet/start-fleet.ts";
+import { secondActFromMs } from "./second-act.ts";
 import { type ReplaySurroundings, replayTrace } from "./traffic/replay-trace.ts";
 import { createTexts } from "./traffic/texts.ts";
 import { dayStartMs, defaultDayMs, loadTrace, requestsInMinute, requestsPerMinute } from "./traffic/trace.ts";
 import { createZipf } from "./traffic/zipf.ts";
 import { championOf, measureForecasts } from "./view/forecast-accuracy.ts";
-import { formatClock } from "./view/render-view.ts";
+import { formatClock, formatTime, scaleToText } from "./view/format.ts";
 import { buildReport, type DemoReport, type MachineFacts } from "./view/report.ts";
 import type { CostView } from "./view/snapshot.ts";
 
-/** Share of the fleet's capacity for the busiest quarter of an hour: all boards, with headroom for peaks within it. */
-const peakUtilization = 0.7;
+/** Share of the fleet's capacity for the busiest quarter of an hour: all boards carry it in the second act as well, in which they are slower. */
+const peakUtilization = 0.34;
 /** Limits of real requests a second: more would show nothing new. */
 const maxAverageQps = 75;
 const maxPeakQps = 150;
@@ -45,7 +47,8 @@ export class Interrupted extends Error {
 }
 
 function textSource(): () => string {
-  const texts = createTexts(textCount, seed);
+  // Of similar length: boards are paced by the text, and their agents measure tokens.
+  const texts = createTexts(textCount, seed).filter(({ length }) => length >= 55 && length <= 72);
   const random = seededRandom(seed);
   const draw = createZipf(texts.length, textExponent);
   return () => texts[draw(random())] as string;
@@ -60,15 +63,6 @@ function machineFacts(measuredQps: number): MachineFacts {
   };
 }
 
-function scaleToText(scale: DemoScale): string {
-  return (
-    `scale: each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet ` +
-    `(${scale.averageFleetQps.toFixed(0)} requests/s on average, ${scale.peakFleetQps.toFixed(0)} in the busiest 15 minutes; ` +
-    `actually sent ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second); ` +
-    "capacities and thresholds are divided by the same number"
-  );
-}
-
 /**
  * Runs a fleet on this machine and replays a trace against it. Its processes are always stopped.
  * @throws UsageError for options that don't fit the trace, FleetFailure when a process fails, Interrupted when stopped while starting
@@ -79,6 +73,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
   const dayMs = options.day === undefined ? defaultDayMs(trace) : dayStartMs(trace, options.day);
   const fromMs = dayMs + options.fromHour * hourMs;
   const toMs = fromMs + options.hours * hourMs;
+  const secondActMs = secondActFromMs(fromMs, toMs);
   const minuteRequests = requestsPerMinute(trace, fromMs, Math.ceil(options.hours * 60));
   if (!minuteRequests.some((requests) => requests > 0)) {
     throw new UsageError(`the trace has no requests from ${formatClock(fromMs)} to ${formatClock(toMs)}`);
@@ -95,9 +90,14 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
     return Promise.race([work, interruption]);
   };
   let keepState = true;
+  // However this process ends, it leaves nothing behind.
+  const atExit = () => {
+    processes.killAll();
+    if (!options.keepState) rmSync(directory, { recursive: true, force: true });
+  };
+  process.on("exit", atExit);
   try {
     const [probePort = 0, unusedBroker = 0, ...ports] = await findFreePorts(boards.length + 4, Math.random);
-    progress.say(`ports: ${ports.join(", ")} are free`);
     const probePorts = { agent: probePort, unusedBroker };
     const machine = await unlessStopped(measureMachine(processes, directory, probePorts, nextText));
     progress.say(`this machine: one agent answers ${machine.qps.toFixed(0)} requests/s`);
@@ -111,7 +111,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       maxPeakRealQps: Math.min(maxPeakQps, limitQps),
     });
     if (scale === null) throw new Error("a trace with requests has no scale. This is a bug.");
-    progress.say(scaleToText(scale));
+    progress.say(`scale: ${scaleToText(scale, options.speed)}`);
 
     // The clock reaches the start of the window when the fleet should be ready.
     const leadMs = 1_000 + machine.startMs * (1 + boards.length / cpus().length);
@@ -126,11 +126,12 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       ports,
       clock: clockConfig,
       capacityScale: scale.capacityScale,
+      slowFromMs: secondActMs,
       // The controller decides nothing before there is traffic.
       warmUpRealMs: leadMs + 4_000,
     };
     const { controllerUrl, agents } = await unlessStopped(startFleet(processes, plan, (line) => progress.say(line)));
-    progress.say(`traffic: ${traceName}, ${formatClock(fromMs)} to ${formatClock(toMs)} UTC`);
+    progress.say(`traffic: ${traceName}, ${formatClock(fromMs)} to ${formatTime(toMs)} UTC`);
     const realRequests = (minuteStartMs: number) => requestsInMinute(trace, minuteStartMs) * scale.demandFactor;
     const replay = await replayTrace(
       processes,
@@ -141,6 +142,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
         boards,
         scale,
         requestsInMinute: realRequests,
+        secondActMs,
         toMs,
         forever: !options.once,
         nextText,
@@ -149,7 +151,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       surroundings,
     );
     keepState = options.keepState;
-    const { fleet, training } = replay;
+    const { fleet, training, acts } = replay;
     return buildReport({
       version,
       machine: machineFacts(machine.qps),
@@ -159,6 +161,8 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
       scale,
       agents: boards.length,
       traffic: replay.traffic,
+      acts,
+      capacities: fleet.capacities,
       decisions: fleet.decisions,
       modeSwitches: fleet.modeSwitches,
       cost: fleet.cost ?? nothingSpent,
@@ -177,5 +181,6 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
     for (const name of killed) progress.say(`${name} did not stop by itself and was killed`);
     if (keepState) progress.say(`configurations, logs and databases: ${directory}`);
     else await rm(directory, { recursive: true, force: true });
+    process.off("exit", atExit);
   }
 }

@@ -29,6 +29,14 @@ const estimate = (qps: number, source: SpeedEstimate["source"], evidenceMs = 0):
 });
 const qpsOf = (speed: SpeedEstimate | null) => (speed === null ? null : speed.tokensPerS / speed.tokensPerText);
 
+test("a board that holds texts back one by one shows its capacity in small batches, too, and no more", () => {
+  // 20 texts that take a board of 10 a second two seconds; each alone costs the model twice its tokens.
+  const alone = { ...partial(work(20, 500, 2_000)), cost: 800 };
+  const { rule, measuredTokensPerS, estimate: after } = decideCapacityEstimate(estimate(10, "saturated", 4_000), alone);
+  expect({ rule, measuredTokensPerS }).toEqual({ rule: "served", measuredTokensPerS: 200 });
+  expect(qpsOf(after)).toBe(10);
+});
+
 describe("a saturated model shows its capacity", () => {
   test.each([
     { name: "a twentieth of the profile", factor: 0.05 },

@@ -2,13 +2,13 @@ import { expect, test } from "bun:test";
 import { UsageError } from "#platform/errors.ts";
 import { readDemoOptions } from "#tools/demo/demo-options.ts";
 
-test("a day in five minutes with four agents is the default", () => {
+test("five hours of the trace in five minutes with four agents are the default", () => {
   expect(readDemoOptions({}, [])).toEqual({
     traceFile: undefined,
     day: undefined,
-    fromHour: 0,
-    hours: 24,
-    speed: 288,
+    fromHour: 11,
+    hours: 5,
+    speed: 60,
     agents: 4,
     once: false,
     json: false,
@@ -18,7 +18,7 @@ test("a day in five minutes with four agents is the default", () => {
 
 test.each([
   { values: { minutes: "10" }, expected: { speed: 144 } },
-  { values: { speed: "60", hours: "0.5", from: "9" }, expected: { speed: 60, hours: 0.5, fromHour: 9 } },
+  { values: { speed: "30", hours: "0.5", from: "9" }, expected: { speed: 30, hours: 0.5, fromHour: 9 } },
   {
     values: { agents: "1", once: true, json: true, "keep-state": true },
     expected: { agents: 1, once: true, json: true, keepState: true },

@@ -27,7 +27,7 @@ export class ChildProcess {
         stdin: "pipe",
         stdout: log,
         stderr: log,
-        // In its own session: Ctrl-C in the terminal must not stop it before the demo does.
+        // In a session and a process group of its own: Ctrl-C in the terminal must not stop it before the demo does.
         detached: true,
       });
     } finally {
@@ -67,6 +67,17 @@ export class ChildProcess {
     await this.#child.exited;
     clearTimeout(timer);
     return killed;
+  }
+
+  /** Kills the process and those it started, at once. */
+  kill(): void {
+    this.#stopping = true;
+    if (!this.running) return;
+    try {
+      process.kill(-this.#child.pid, "SIGKILL");
+    } catch {
+      // All of them have ended.
+    }
   }
 
   /** Returns the end of its log. */

@@ -4,6 +4,7 @@ import { brokerKeyPath } from "#controller/broker/broker-key.ts";
 import type { ControllerConfig } from "#controller/config.ts";
 import type { ClockConfig } from "#platform/clock.ts";
 import { minuteMs } from "#platform/time.ts";
+import { secondActSpeed } from "#tools/demo/second-act.ts";
 import type { DemoBoard } from "./demo-fleet.ts";
 
 /** Configuration without the values that are defaults. */
@@ -18,8 +19,10 @@ const fleet = "demo";
 export interface FleetSettings {
   readonly directory: string;
   readonly clock: ClockConfig;
-  /** Factor for capacities and thresholds in requests a second. */
+  /** Factor for capacities and thresholds in texts a second. */
   readonly capacityScale: number;
+  /** Start of the second act on the fleet's clock. */
+  readonly slowFromMs: number;
   readonly controllerPort: number;
   readonly brokerPort: number;
 }
@@ -34,8 +37,8 @@ const fullSize = { capacityPerReplicaQps: 350, highQps: 300, lowQps: 100 } as co
 const calmMinutes = 30;
 
 /**
- * Converts a limit of real time (a busy machine, a message in transit) to clock time: on a clock that runs 288 times as fast, three minutes are over
- * in 0.6 real seconds.
+ * Converts a limit of real time (a busy machine, a message in transit) to clock time: on a clock that runs 60 times as fast, three minutes are over
+ * in 3 real seconds.
  */
 function realTimeMs(clock: ClockConfig, realMs: number, minMs: number): number {
   return Math.max(minMs, Math.round(realMs * clock.speed));
@@ -60,17 +63,17 @@ export function controllerConfig(
     broker: { embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
     ingest: {
       staleAfterMs: realTimeMs(clock, 10_000, 180_000),
-      rebirthIntervalMs: realTimeMs(clock, 2_000, minuteMs),
+      rebirthIntervalMs: realTimeMs(clock, 1_000, minuteMs),
     },
     scaling: {
       policy: "fleet-plan",
       plan: {
         startupS: realTimeMs(clock, 500, minuteMs) / 1000,
-        // Real time, part of the half second between two decisions: solver and agents share this machine's cores.
-        solverMs: 250,
+        // Real time, part of the second between two decisions: solver and agents share this machine's cores.
+        solverMs: 600,
       },
       // Each decision needs a forecast, tens of milliseconds of a core.
-      intervalMs: Math.ceil(realTimeMs(clock, 500, minuteMs) / minuteMs) * minuteMs,
+      intervalMs: Math.ceil(realTimeMs(clock, 1_000, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
       minReplicas: Math.min(2, agents),
       liveWindowMinutes: 3,
@@ -105,7 +108,12 @@ export function agentConfig(settings: FleetSettings, board: DemoBoard, port: num
     serving: { host: "127.0.0.1", port, threads: 1, cacheBytes: 0, grpc: { enabled: false } },
     power: {
       board: "simulated",
-      simulated: { preset: board.preset, capacityScale },
+      simulated: {
+        preset: board.preset,
+        capacityScale,
+        actualShare: secondActSpeed,
+        actualShareFromMs: settings.slowFromMs,
+      },
       policy: {
         highQps: fullSize.highQps * capacityScale,
         lowQps: fullSize.lowQps * capacityScale,

@@ -69,6 +69,12 @@ export class FleetProcesses {
     }
   }
 
+  /** Kills all processes at once, for an end that can't wait. */
+  killAll(): void {
+    this.#closed = true;
+    for (const child of this.#children) child.kill();
+  }
+
   /** Stops the processes, the last started first and those of a `group` at the same time. Resolves with the names of those that had to be killed. */
   async stopAll(group: (child: ChildProcess) => string): Promise<string[]> {
     this.#closed = true;

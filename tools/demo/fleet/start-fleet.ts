@@ -95,6 +95,7 @@ export interface FleetPlan {
   readonly ports: readonly number[];
   readonly clock: ClockConfig;
   readonly capacityScale: number;
+  readonly slowFromMs: number;
   readonly warmUpRealMs: number;
 }
 
@@ -107,9 +108,9 @@ export async function startFleet(
   plan: FleetPlan,
   say: (line: string) => void,
 ): Promise<{ controllerUrl: string; agents: { agentId: string; url: string }[] }> {
-  const { directory, boards, clock, capacityScale } = plan;
+  const { directory, boards, clock, capacityScale, slowFromMs } = plan;
   const [controllerPort = 0, brokerPort = 0, ...agentPorts] = plan.ports;
-  const settings: FleetSettings = { directory, clock, capacityScale, controllerPort, brokerPort };
+  const settings: FleetSettings = { directory, clock, capacityScale, slowFromMs, controllerPort, brokerPort };
   const controllerUrl = `http://127.0.0.1:${controllerPort}`;
   const controllerPath = await writeConfig(
     directory,
@@ -118,9 +119,7 @@ export async function startFleet(
   );
   const controllerChild = startProcess(processes, "controller", "controller", controllerPath);
   await processes.waitUntil(controllerChild, "healthy", readyTimeoutMs, () => answersOk(`${controllerUrl}/healthz`));
-  say(
-    `controller healthy: ${controllerUrl} (broker on port ${brokerPort}); its decisions: thormesh why --url ${controllerUrl}`,
-  );
+  say(`controller healthy: ${controllerUrl}; why it decides what: thormesh why --url ${controllerUrl}`);
 
   const agents = await Promise.all(
     boards.map(async (board, index) => {

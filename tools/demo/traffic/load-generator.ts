@@ -17,8 +17,8 @@ export interface LoadOptions {
   readonly requestsInMinute: (minuteStartMs: number) => number;
   readonly nextText: () => string;
   readonly send: (shape: ApiShape, text: string) => Promise<SendResult>;
-  /** Called for every request that failed after all retries. */
-  readonly onError: (reason: string) => void;
+  /** Called with the result of every request, and the clock's time at which it was sent. */
+  readonly onResult: (sentAtMs: number, result: SendResult) => void;
 }
 
 /** Replays a rate in clock time: each request is sent when due, whether or not earlier ones were answered. */
@@ -94,14 +94,15 @@ export class LoadGenerator {
     if (this.#sentAtMs.length > 1_000) this.#forgetOld(nowMs);
     const shape: ApiShape = this.#sent % 2 === 0 ? "native" : "openai";
     this.#sent += 1;
+    const sentAtMs = this.#options.clock.nowMs();
     const done = this.#options.send(shape, this.#options.nextText()).then((result) => {
       this.#retries += result.retries;
       if (result.ok) {
         this.#latencies.record(result.latencyMs);
       } else {
         this.#errors += 1;
-        this.#options.onError(result.failure);
       }
+      this.#options.onResult(sentAtMs, result);
       this.#inFlight.delete(done);
     });
     this.#inFlight.add(done);

@@ -4,14 +4,17 @@ import { createControllerClient } from "#tools/demo/fleet/controller-client.ts";
 import type { DemoBoard } from "#tools/demo/fleet/demo-fleet.ts";
 import type { FleetProcesses } from "#tools/demo/fleet/fleet-processes.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
+import { actToText, secondActSpeed } from "#tools/demo/second-act.ts";
 import { FleetFollower } from "#tools/demo/view/follow-fleet.ts";
 import { followTraining } from "#tools/demo/view/follow-training.ts";
-import { renderProgress, renderView } from "#tools/demo/view/render-view.ts";
-import type { DemoSnapshot } from "#tools/demo/view/snapshot.ts";
+import { formatTime } from "#tools/demo/view/format.ts";
+import { renderProgress, renderView, type ScreenSize } from "#tools/demo/view/render-view.ts";
+import type { Act, DemoSnapshot } from "#tools/demo/view/snapshot.ts";
 import type { Progress } from "#tools/demo/view/terminal.ts";
 import { Balancer } from "./balancer.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { type SendOptions, sendEmbedding } from "./send-embedding.ts";
+import { ServiceRecord } from "./service-record.ts";
 
 const viewPeriodMs = 500;
 const linePeriodMs = 10_000;
@@ -28,7 +31,8 @@ interface ReplayPlan {
   readonly scale: DemoScale;
   /** Number of real requests in the clock minute that begins at a time. */
   readonly requestsInMinute: (minuteStartMs: number) => number;
-  /** End of the trace's window. */
+  /** Start of the second act, and end of the trace's window. */
+  readonly secondActMs: number;
   readonly toMs: number;
   /** True: continues after it. */
   readonly forever: boolean;
@@ -38,8 +42,8 @@ interface ReplayPlan {
 
 export interface ReplaySurroundings {
   readonly progress: Progress;
-  /** True: shows the live view; false: prints lines of progress. */
-  readonly live: boolean;
+  /** Size of the terminal for the live view; null: lines of progress instead. */
+  readonly screen: (() => ScreenSize) | null;
   /** Resolves when the traffic should end early. */
   readonly stopped: Promise<void>;
 }
@@ -52,7 +56,7 @@ export interface ReplaySurroundings {
 export async function replayTrace(
   processes: FleetProcesses,
   plan: ReplayPlan,
-  { progress, live, stopped }: ReplaySurroundings,
+  { progress, screen, stopped }: ReplaySurroundings,
 ) {
   const { clock, scale } = plan;
   const untilMs = plan.forever ? Number.POSITIVE_INFINITY : plan.toMs;
@@ -64,6 +68,8 @@ export async function replayTrace(
   const fleet = new FleetFollower({
     controller: createControllerClient(plan.controllerUrl),
     boards: plan.boards,
+    agents: plan.agents,
+    capacityScale: scale.capacityScale,
     balancer,
     sinceMs: fromMs,
     untilMs: () => Math.min(clock.nowMs(), endedMs),
@@ -71,14 +77,30 @@ export async function replayTrace(
   });
   fleet.start();
   const training = followTraining(plan.agents);
+  const services = [new ServiceRecord(), new ServiceRecord()] as const;
   const load = new LoadGenerator({
     realNowMs: () => performance.now(),
     clock,
     requestsInMinute: plan.requestsInMinute,
     nextText: plan.nextText,
     send: (shape, text) => sendEmbedding(balancer, shape, text, plan.sendOptions),
-    onError: (reason) => progress.say(`a request failed: ${reason}`),
+    onResult(sentAtMs, result) {
+      services[sentAtMs < plan.secondActMs ? 0 : 1].record(sentAtMs, result);
+      if (!result.ok) progress.say(`a request failed: ${result.failure}`);
+    },
   });
+  const acts = (nowMs: number): Act[] => {
+    const [first, second] = services;
+    const firstAct = {
+      fromMs,
+      toMs: Math.min(nowMs, plan.secondActMs),
+      boardSpeed: 1,
+      service: first.summary(),
+    };
+    if (nowMs < plan.secondActMs) return [firstAct];
+    const secondAct = { fromMs: plan.secondActMs, toMs: nowMs, boardSpeed: secondActSpeed, service: second.summary() };
+    return [firstAct, secondAct];
+  };
   const snapshot = (): DemoSnapshot => {
     const clockMs = Math.min(clock.nowMs(), endedMs);
     const forecast = fleet.forecasts.at(-1);
@@ -86,6 +108,8 @@ export async function replayTrace(
       clockMs,
       speed: clock.speed,
       elapsedS: (performance.now() - startedMs) / 1000,
+      windowS: (plan.toMs - fromMs) / 1000 / clock.speed,
+      fromMs,
       progress: Math.min(1, Math.max(0, (clockMs - fromMs) / (plan.toMs - fromMs))),
       scale,
       sentQps: load.sentQps(),
@@ -93,12 +117,20 @@ export async function replayTrace(
       agents: fleet.agents,
       forecast: forecast === undefined ? null : { peakQps: Math.max(...forecast.qps), model: forecast.model },
       trainings: training.trainings(),
+      acts: acts(clockMs),
+      accuracy: fleet.forecastAccuracy,
       cost: fleet.cost,
       decisions: fleet.decisions,
     };
   };
-  const view = live
-    ? setInterval(() => progress.show(renderView(snapshot())), viewPeriodMs)
+  const untilSecondActMs = plan.secondActMs - clock.nowMs();
+  const abort = new AbortController();
+  if (untilSecondActMs > 0)
+    void clock.sleep(untilSecondActMs, abort.signal).then(() => {
+      if (!abort.signal.aborted) progress.say(`${formatTime(plan.secondActMs)} act 2: ${actToText(secondActSpeed)}`);
+    });
+  const view = screen
+    ? setInterval(() => progress.show(renderView(snapshot(), screen())), viewPeriodMs)
     : setInterval(() => progress.say(renderProgress(snapshot())), linePeriodMs);
   try {
     let stoppedEarly = false;
@@ -113,9 +145,10 @@ export async function replayTrace(
     await processes.guard(clock.sleep(2 * minuteMs).then(() => Bun.sleep(settleMs)));
     await processes.guard(fleet.refresh());
     await processes.guard(Promise.race([stopped, training.untilQuiet(stoppedEarly ? 0 : trainingEndMs)]));
-    return { fromMs, toMs: endedMs, durationS, traffic: load.counts(), fleet, training };
+    return { fromMs, toMs: endedMs, durationS, traffic: load.counts(), acts: acts(endedMs), fleet, training };
   } finally {
     clearInterval(view);
+    abort.abort();
     load.stop();
     await Promise.all([fleet.stop(), training.stop()]);
   }

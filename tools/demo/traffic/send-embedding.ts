@@ -7,6 +7,8 @@ export interface SendResult {
   readonly ok: boolean;
   /** Attempts after the first. */
   readonly retries: number;
+  /** Attempts that an agent refused because its queue was full. */
+  readonly refusals: number;
   /** Real time from the first attempt to the answer. */
   readonly latencyMs: number;
   /** Reason why the last attempt failed; empty if it was answered. */
@@ -33,6 +35,8 @@ type Attempt =
   | { readonly kind: "answered" }
   | {
       readonly kind: "refused";
+      /** True: the agent serves, but its queue is full. */
+      readonly isFull: boolean;
       readonly restMs: number;
       readonly peers: readonly { agentId: string; url: string }[];
       readonly reason: string;
@@ -83,13 +87,15 @@ async function attempt(
     }
     const code = (answer as { code?: unknown; error?: { code?: unknown } } | null) ?? {};
     const reason = `HTTP ${response.status} ${String(code.code ?? code.error?.code ?? "")}`.trim();
-    if (response.status === 503) return { kind: "refused", restMs: restAfterRefusalMs, peers: peersOf(answer), reason };
-    if (response.status === 429) return { kind: "refused", restMs: 0, peers: [], reason };
+    if (response.status === 503)
+      return { kind: "refused", isFull: false, restMs: restAfterRefusalMs, peers: peersOf(answer), reason };
+    if (response.status === 429) return { kind: "refused", isFull: true, restMs: 0, peers: [], reason };
     return { kind: "failed", reason };
   } catch (error) {
     // Connection refused or reset, or no answer in time: try another agent.
     return {
       kind: "refused",
+      isFull: false,
       restMs: restAfterRefusalMs,
       peers: [],
       reason: String((error as Error).message ?? error),
@@ -110,6 +116,7 @@ export async function sendEmbedding(
   const startedMs = options.nowMs();
   const tried = new Set<string>();
   let attempts = 0;
+  let refusals = 0;
   let failure = "no agent serves";
   for (;;) {
     const nowMs = options.nowMs();
@@ -117,6 +124,7 @@ export async function sendEmbedding(
     const result = (ok: boolean, reason: string): SendResult => ({
       ok,
       retries: Math.max(0, attempts - 1),
+      refusals,
       latencyMs: options.nowMs() - startedMs,
       failure: reason,
     });
@@ -134,6 +142,7 @@ export async function sendEmbedding(
     if (outcome.kind === "answered") return result(true, "");
     failure = `${target.agentId}: ${outcome.reason}`;
     if (outcome.kind === "failed") return result(false, failure);
+    if (outcome.isFull) refusals += 1;
     balancer.addHeardOf(outcome.peers);
     balancer.rest(target.agentId, options.nowMs() + outcome.restMs);
   }

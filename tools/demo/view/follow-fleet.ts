@@ -2,10 +2,11 @@ import type { AgentView } from "#controller/api/schemas.ts";
 import type { CostReport } from "#controller/cost/cost-report.ts";
 import type { ForecastAccuracy, ForecastReport } from "#protocol/messages.ts";
 import type { ControllerClient } from "#tools/demo/fleet/controller-client.ts";
-import type { DemoBoard } from "#tools/demo/fleet/demo-fleet.ts";
+import { type DemoBoard, profileCapacityQps } from "#tools/demo/fleet/demo-fleet.ts";
 import type { Balancer } from "#tools/demo/traffic/balancer.ts";
+import { type MeasuredCapacity, measuredCapacities } from "./follow-capacity.ts";
 import type { PowerModeSwitch } from "./report.ts";
-import type { AgentSnapshot, CostView, DecisionSummary } from "./snapshot.ts";
+import type { AgentSnapshot, CapacityFound, CostView, DecisionSummary } from "./snapshot.ts";
 
 /** Real time between two queries of the agents, and of cost and decisions (which cost the controller more). */
 const agentsPeriodMs = 150;
@@ -14,6 +15,10 @@ const recordsPeriodMs = 1_500;
 interface FollowOptions {
   readonly controller: ControllerClient;
   readonly boards: readonly DemoBoard[];
+  /** The agents' addresses. */
+  readonly agents: readonly { readonly agentId: string; readonly url: string }[];
+  /** Factor from the boards' full-size profiles to their capacity here. */
+  readonly capacityScale: number;
   readonly balancer: Balancer;
   /** Start of the traffic in clock time; earlier records are ignored. */
   readonly sinceMs: number;
@@ -22,7 +27,8 @@ interface FollowOptions {
   readonly nowMs: () => number;
 }
 
-function snapshotOf(view: AgentView, preset: string): AgentSnapshot {
+function snapshotOf(view: AgentView, { preset }: DemoBoard, capacityScale: number, measuredQps: number | null) {
+  const profileQps = profileCapacityQps(preset, view.powerMode.reported);
   return {
     agentId: view.agentId,
     board: preset,
@@ -31,10 +37,11 @@ function snapshotOf(view: AgentView, preset: string): AgentSnapshot {
     powerMode: view.powerMode.reported,
     watts: view.watts,
     qps: view.qps,
-    capacityQps: view.capacityQps,
+    profileQps: profileQps === null ? null : profileQps * capacityScale,
+    measuredQps,
     forecastPeakQps: view.forecastPeakQps,
     p95LatencyMs: view.p95LatencyMs,
-  };
+  } satisfies AgentSnapshot;
 }
 
 /** Agents that serve and should serve: agents that the controller puts on standby get no more requests. */
@@ -71,6 +78,8 @@ export class FleetFollower {
   readonly #forecasts: ForecastReport[] = [];
   readonly #switches: PowerModeSwitch[] = [];
   #agents: readonly AgentSnapshot[] = [];
+  #measured: ReadonlyMap<string, MeasuredCapacity | null> = new Map();
+  readonly #found = new Map<string, CapacityFound>();
   #cost: CostView | null = null;
   #forecastAccuracy: ForecastAccuracy | null = null;
   #decisions: readonly DecisionSummary[] = [];
@@ -93,6 +102,11 @@ export class FleetFollower {
 
   get agents(): readonly AgentSnapshot[] {
     return this.#agents;
+  }
+
+  /** What each agent measured last, in the mode that it was in. */
+  get capacities(): readonly CapacityFound[] {
+    return [...this.#found.values()];
   }
 
   /** Forecasts of the controller that were seen, oldest first. */
@@ -125,13 +139,16 @@ export class FleetFollower {
   }
 
   async #queryAgents(): Promise<void> {
-    const { controller, boards, balancer, nowMs } = this.#options;
+    const { controller, boards, balancer, capacityScale, nowMs } = this.#options;
     const [views, { forecast }] = await Promise.all([controller.agents(), controller.fleet()]);
     balancer.update(servingTargets(views));
     const before = new Map(this.#agents.map(({ agentId, powerMode }) => [agentId, powerMode]));
-    this.#agents = boards.flatMap(({ agentId, preset }) => {
-      const view = views.find((one) => one.agentId === agentId);
-      return view === undefined ? [] : [snapshotOf(view, preset)];
+    this.#agents = boards.flatMap((board) => {
+      const view = views.find(({ agentId }) => agentId === board.agentId);
+      if (view === undefined) return [];
+      const measured = this.#measured.get(board.agentId);
+      const isOfMode = measured?.modeName === view.powerMode.reported;
+      return [snapshotOf(view, board, capacityScale, isOfMode ? (measured?.qps ?? null) : null)];
     });
     for (const { agentId, powerMode } of this.#agents) {
       const from = before.get(agentId);
@@ -142,12 +159,14 @@ export class FleetFollower {
   }
 
   async #queryRecords(): Promise<void> {
-    const { controller, sinceMs, untilMs } = this.#options;
-    const [newestFirst, report, accuracy] = await Promise.all([
+    const { controller, sinceMs, untilMs, agents } = this.#options;
+    const [newestFirst, report, accuracy, measured] = await Promise.all([
       controller.decisions(sinceMs),
       controller.cost(sinceMs, Math.max(untilMs(), sinceMs + 1)),
       controller.forecastAccuracy(),
+      measuredCapacities(agents),
     ]);
+    this.#noteMeasured(measured);
     this.#forecastAccuracy = accuracy;
     this.#decisions = newestFirst
       .filter(({ atMs }) => atMs <= untilMs())
@@ -160,6 +179,17 @@ export class FleetFollower {
       }))
       .reverse();
     this.#cost = costView(report);
+  }
+
+  #noteMeasured(measured: ReadonlyMap<string, MeasuredCapacity | null>): void {
+    this.#measured = measured;
+    const { boards, capacityScale } = this.#options;
+    for (const { agentId, preset } of boards) {
+      const { modeName, qps } = measured.get(agentId) ?? {};
+      const profileQps = profileCapacityQps(preset, modeName ?? null);
+      if (!modeName || qps === undefined || profileQps === null) continue;
+      this.#found.set(agentId, { agentId, modeName, measuredQps: qps, profileQps: profileQps * capacityScale });
+    }
   }
 
   /** Repeats a query. A failed one is ignored: the process of a controller that has ended is watched. */

@@ -1,58 +1,73 @@
-import type { AgentSnapshot, DemoSnapshot, EnergyAndCost, TrainingSnapshot } from "./snapshot.ts";
+import type { ForecastAccuracy } from "#protocol/messages.ts";
+import { actToText } from "#tools/demo/second-act.ts";
+import {
+  costToText,
+  energyToText,
+  formatClock,
+  formatDuration,
+  formatTime,
+  milliseconds,
+  rate,
+  scaleToText,
+  serviceToText,
+  thousands,
+} from "./format.ts";
+import type { Act, AgentSnapshot, DemoSnapshot, TrainingSnapshot } from "./snapshot.ts";
 
-const width = 100;
-const shownDecisions = 4;
-const linesOfReason = 3;
+export interface ScreenSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+const minColumns = 40;
 
 function clip(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
-/** Widths of the table's columns; those from the fifth on hold numbers. */
-const columnWidths = [14, 15, 9, 11, 5, 8, 5, 8, 6];
-const firstNumber = 4;
+interface Column {
+  readonly title: string;
+  readonly width: number;
+  readonly isNumber: boolean;
+  readonly of: (agent: AgentSnapshot) => string;
+}
 
-function row(...texts: readonly string[]): string {
-  const cells = texts.map((text, column) => {
-    const length = columnWidths[column] as number;
-    return column < firstNumber ? clip(text, length).padEnd(length) : clip(text, length).padStart(length);
+const text = (title: string, width: number, of: Column["of"]): Column => ({ title, width, isNumber: false, of });
+const figure = (title: string, width: number, of: Column["of"]): Column => ({ title, width, isNumber: true, of });
+
+const board = text("BOARD", 14, (agent) => agent.board);
+const columns: readonly Column[] = [
+  text("AGENT", 9, (agent) => agent.agentId),
+  text("ROLE", 8, (agent) => (agent.online ? agent.role : "offline")),
+  text("MODE", 10, (agent) => agent.powerMode ?? "-"),
+  figure("WATTS", 5, ({ watts }) => watts?.toFixed(0) ?? "-"),
+  figure("TEXTS/S", 7, ({ qps }) => rate(qps)),
+  figure("FORECAST", 8, ({ forecastPeakQps }) => rate(forecastPeakQps)),
+  figure("PROFILE", 7, ({ profileQps }) => rate(profileQps)),
+  figure("MEASURED", 8, ({ measuredQps }) => rate(measuredQps)),
+  figure("P95 MS", 6, ({ p95LatencyMs }) => milliseconds(p95LatencyMs)),
+];
+
+function row(shown: readonly Column[], cell: (column: Column) => string): string {
+  const cells = shown.map((column) => {
+    const { width, isNumber } = column;
+    const clipped = clip(cell(column), width);
+    return isNumber ? clipped.padStart(width) : clipped.padEnd(width);
   });
   return cells.join(" ").trimEnd();
 }
 
-/** Wraps a text between words, and cuts it after `maxLines`. */
-function wrap(text: string, length: number, maxLines: number): string[] {
+/** Wraps a text between words. */
+function wrap(text: string, length: number): string[] {
   const lines: string[] = [];
   let rest = text;
-  while (rest.length > length && lines.length < maxLines - 1) {
+  while (rest.length > length) {
     const space = rest.lastIndexOf(" ", length);
     const end = space > 0 ? space : length;
     lines.push(rest.slice(0, end));
     rest = rest.slice(end).trimStart();
   }
-  return [...lines, clip(rest, length)];
-}
-
-const thousands = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-
-function rate(qps: number | null, requestsPerRealRequest: number): string {
-  return qps === null ? "-" : thousands.format(qps * requestsPerRealRequest);
-}
-
-function milliseconds(ms: number | null): string {
-  return ms === null ? "-" : ms < 9.95 ? ms.toFixed(1) : ms.toFixed(0);
-}
-
-/** Formats minutes and seconds: "3:07". */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-/** Formats date and minute: "Thu 27 Jul 1995 14:32". */
-export function formatClock(atMs: number): string {
-  const [weekday = "", day = "", month = "", year = "", time = ""] = new Date(atMs).toUTCString().split(/,? /);
-  return `${weekday} ${day} ${month} ${year} ${time.slice(0, 5)}`;
+  return [...lines, rest];
 }
 
 function bar(share: number, length: number): string {
@@ -60,108 +75,107 @@ function bar(share: number, length: number): string {
   return "█".repeat(filled) + "░".repeat(length - filled);
 }
 
-/** Formats an amount, small ones with fractions of a cent: a day of a few boards costs cents. */
-function dollars(usd: number): string {
-  return `$${usd.toFixed(usd < 1 ? 4 : 2)}`;
-}
-
-function energy(amounts: EnergyAndCost): string {
-  return `${amounts.energyKwh.toFixed(3)} kWh = ${dollars(amounts.energyUsd)}`;
-}
-
-function saving(run: number, reference: number): string {
-  return reference > 0 ? `${((1 - run / reference) * 100).toFixed(0)} % less` : "no difference yet";
-}
-
-function agentLine(agent: AgentSnapshot, requestsPerRealRequest: number): string {
-  const share = agent.qps !== null && agent.capacityQps ? agent.qps / agent.capacityQps : null;
-  return row(
-    agent.agentId,
-    agent.board,
-    agent.online ? agent.role : "offline",
-    agent.powerMode ?? "-",
-    agent.watts === null ? "-" : agent.watts.toFixed(0),
-    rate(agent.qps, requestsPerRealRequest),
-    share === null ? "-" : `${(share * 100).toFixed(0)}%`,
-    rate(agent.forecastPeakQps, requestsPerRealRequest),
-    milliseconds(agent.p95LatencyMs),
-  );
-}
-
-function trainingLine({ agentId, state, reason, epoch, loss, last }: TrainingSnapshot): string {
-  const now =
-    state === "waiting" ? reason : `${state}, epoch ${epoch ?? 0}${loss === null ? "" : `, loss ${loss.toFixed(4)}`}`;
-  return `training ${agentId}: ${last === null ? now : `${state === "waiting" ? "" : `${now}; before: `}${last.kind}: ${last.reason}`}`;
-}
-
 function total(agents: readonly AgentSnapshot[], value: (agent: AgentSnapshot) => number | null): number | null {
   const known = agents.map(value).filter((one) => one !== null);
   return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
 }
 
-/** Renders the terminal view in up to 100 columns. Rates are those of the full-size fleet unless they say "sent". */
-export function renderView(snapshot: DemoSnapshot): string[] {
-  const { agents, traffic, scale, cost, forecast } = snapshot;
-  const n = scale.requestsPerRealRequest;
+function table({ agents, forecast }: DemoSnapshot, width: number): string[] {
+  const [agentId, ...others] = columns as [Column, ...Column[]];
+  const shown = width >= 100 ? [agentId, board, ...others] : columns;
   const online = agents.filter((agent) => agent.online);
   const active = online.filter((agent) => agent.role === "active");
-  const latency = traffic.latencyMs;
-  const peak = rate(forecast?.peakQps ?? null, n);
-  const watts = total(agents, (agent) => agent.watts)?.toFixed(0) ?? "-";
-  const fleetQps = total(agents, (agent) => agent.qps);
+  const fleet: Readonly<Record<string, string>> = {
+    AGENT: "fleet",
+    ROLE: `${active.length}/${agents.length} on`,
+    WATTS: total(agents, ({ watts }) => watts)?.toFixed(0) ?? "-",
+    "TEXTS/S": rate(total(agents, ({ qps }) => qps)),
+    FORECAST: rate(forecast?.peakQps ?? null),
+    PROFILE: rate(total(active, ({ profileQps }) => profileQps)),
+  };
+  return [
+    row(shown, ({ title }) => title),
+    ...agents.map((agent) => row(shown, ({ of }) => of(agent))),
+    row(shown, ({ title }) => fleet[title] ?? ""),
+  ];
+}
+
+/** Shows the act under way in two lines, one that is over in one. */
+function actLines({ fromMs, boardSpeed, service }: Act, index: number, acts: readonly Act[]): string[] {
+  const name = `act ${index + 1}    `;
+  if (index < acts.length - 1) return [name + serviceToText(service)];
+  const since = index === 0 ? "" : `since ${formatTime(fromMs)} `;
+  return [name + since + actToText(boardSpeed), " ".repeat(name.length) + serviceToText(service)];
+}
+
+function risesToText(accuracy: ForecastAccuracy | null): string {
+  if (accuracy === null || accuracy.forecasts === 0) return "no forecast has been judged yet";
+  const { rises, hits, falseAlarms, medianLeadMinutes } = accuracy;
+  const lead = medianLeadMinutes === null ? "" : `, ${medianLeadMinutes.toFixed(0)} min ahead`;
+  const alarms = `${falseAlarms} false ${falseAlarms === 1 ? "alarm" : "alarms"}`;
+  return `${hits} of ${rises} ${rises === 1 ? "rise" : "rises"} foretold${lead}; ${alarms}`;
+}
+
+/** Trainings that are under way or have ended: waiting is no news. */
+function trainingLines(trainings: readonly TrainingSnapshot[]): string[] {
+  return trainings.flatMap(({ agentId, state, epoch, loss, last }) => {
+    const step = `${state}, epoch ${epoch ?? 0}${loss === null ? "" : `, loss ${loss.toFixed(4)}`}`;
+    const before = last === null ? [] : [`${last.kind}: ${last.reason}`];
+    const parts = state === "waiting" ? before : [step, ...before];
+    return parts.length === 0 ? [] : [`training ${agentId}: ${parts.join("; before: ")}`];
+  });
+}
+
+function decisionLines({ decisions }: DemoSnapshot, width: number): string[] {
+  return decisions
+    .toReversed()
+    .flatMap(({ atMs, kind, reason }) =>
+      wrap(`${formatTime(atMs)} ${kind}: ${reason}`, width - 2).map((line, index) =>
+        index === 0 ? line : `  ${line}`,
+      ),
+    );
+}
+
+/** Renders the live view within the terminal's size: the newest decisions fill what is left of it. */
+export function renderView(snapshot: DemoSnapshot, { columns: width, rows }: ScreenSize): string[] {
+  const { traffic, scale, cost, clockMs, fromMs, progress, elapsedS, windowS, acts, speed } = snapshot;
+  const time = `${formatDuration(elapsedS)} of ${formatDuration(windowS)}`;
+  const head = `thormesh demo  ${formatClock(clockMs)} UTC  `;
+  const minutes = Math.max(0, (clockMs - fromMs) / 60_000);
   const lines = [
-    `thormesh demo  ${formatClock(snapshot.clockMs)} UTC  ${bar(snapshot.progress, 24)} ${(snapshot.progress * 100).toFixed(0)} %  ` +
-      `${formatDuration(snapshot.elapsedS)} at ${snapshot.speed.toFixed(0)}x`,
+    `${head}${bar(progress, Math.max(4, Math.min(width, 100) - head.length - time.length - 2))}  ${time}`,
+    `scale    ${scaleToText(scale, speed)}`,
+    ...acts.flatMap(actLines),
+    `traffic  ${rate(snapshot.sentQps / speed)} texts/s; ${thousands.format(traffic.requests)} texts answered in ${minutes.toFixed(0)} min ` +
+      `(${rate(minutes > 0 ? traffic.requests / minutes / 60 : 0)} texts/s)`,
     "",
-    `traffic  ${thousands.format((snapshot.sentQps / snapshot.speed) * n)} requests/s of the fleet; ${snapshot.sentQps.toFixed(0)}/s actually sent, ` +
-      `each stands for ${thousands.format(n)}`,
-    `         ${thousands.format(traffic.requests)} answered, ${traffic.errors} errors, ${traffic.retries} retries; ` +
-      `p50 ${milliseconds(latency.p50)}, p95 ${milliseconds(latency.p95)}, p99 ${milliseconds(latency.p99)} ms`,
-    "",
-    row("AGENT", "BOARD", "ROLE", "MODE", "WATTS", "REQ/S", "LOAD", "FORECAST", "P95 MS"),
-    ...agents.map((agent) => agentLine(agent, n)),
-    [
-      row("fleet", "", `${active.length}/${agents.length} on`, "", watts, rate(fleetQps, n), "", peak),
-      ...(forecast === null ? [] : [clip(`(${forecast.model})`, 16)]),
-    ].join(" "),
+    ...table(snapshot, width),
     "",
     ...(cost === null
       ? ["energy   nothing measured yet"]
-      : [
-          `energy   ${energy(cost.run)}; all on at full power ${energy(cost.reference)} ` +
-            `(${saving(cost.run.energyKwh, cost.reference.energyKwh)})`,
-          `cost     ${dollars(cost.run.costUsd)}, ${dollars(cost.run.amortisationUsd)} of it for owning the boards, on or off; ` +
-            `all on ${dollars(cost.reference.costUsd)}`,
-        ]),
-    ...snapshot.trainings.map(trainingLine),
+      : [`energy   ${energyToText(cost)}`, `cost     ${costToText(cost)}`]),
+    `forecast ${risesToText(snapshot.accuracy)}`,
+    ...trainingLines(snapshot.trainings),
     "",
-    `last decisions (rates as sent; times ${thousands.format(n)} for the fleet)`,
-    ...snapshot.decisions
-      .slice(-shownDecisions)
-      .reverse()
-      .flatMap((decision) => {
-        const time = new Date(decision.atMs).toISOString().slice(11, 16);
-        return wrap(`${time} ${decision.kind}: ${decision.reason}`, width - 4, linesOfReason).map((line, index) =>
-          index === 0 ? `  ${line}` : `    ${line}`,
-        );
-      }),
+    ...decisionLines(snapshot, width),
   ];
-  return lines.map((line) => clip(line, width));
+  // The last row stays empty: a line feed in it would scroll the view away.
+  return lines.slice(0, Math.max(1, rows - 1)).map((line) => clip(line, Math.max(minColumns, width)));
 }
 
 /** Renders a line of progress, for a log. */
 export function renderProgress(snapshot: DemoSnapshot): string {
-  const { agents, traffic, cost, scale } = snapshot;
+  const { agents, traffic, cost, acts, speed } = snapshot;
   const active = agents.filter((agent) => agent.online && agent.role === "active");
   const modes = active.map((agent) => agent.powerMode ?? "?").join(" ");
   return [
-    `${formatClock(snapshot.clockMs)} (${(snapshot.progress * 100).toFixed(0)} %)`,
-    `${snapshot.sentQps.toFixed(0)} requests/s sent`,
+    `${formatClock(snapshot.clockMs)} (${(snapshot.progress * 100).toFixed(0)} %), act ${acts.length}`,
+    `${rate(snapshot.sentQps / speed)} texts/s`,
     `${traffic.requests} answered`,
     `${traffic.errors} errors`,
-    `p95 ${milliseconds(traffic.latencyMs.p95)} ms`,
+    `p95 ${milliseconds(acts.at(-1)?.service.p95Ms ?? null)} ms`,
     `${active.length}/${agents.length} active (${modes})`,
-    `forecast peak ${rate(snapshot.forecast?.peakQps ?? null, scale.requestsPerRealRequest)}/s`,
+    `forecast peak ${rate(snapshot.forecast?.peakQps ?? null)} texts/s`,
     cost === null ? "cost -" : `${cost.run.energyKwh.toFixed(3)} kWh $${cost.run.costUsd.toFixed(4)}`,
   ].join(", ");
 }

@@ -1,7 +1,20 @@
 import type { ForecastAccuracy as LiveAccuracy } from "#protocol/messages.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
-import { formatClock, formatDuration } from "./render-view.ts";
+import { actToText } from "#tools/demo/second-act.ts";
+import {
+  costToText,
+  energyToText,
+  formatClock,
+  formatDuration,
+  formatTime,
+  rate,
+  scaleToText,
+  serviceToText,
+  thousands,
+} from "./format.ts";
 import type {
+  Act,
+  CapacityFound,
   CostView,
   DecisionSummary,
   EnergyAndCost,
@@ -53,6 +66,9 @@ export interface ReportInput {
   readonly scale: DemoScale;
   readonly agents: number;
   readonly traffic: TrafficCounts;
+  readonly acts: readonly Act[];
+  /** What the agents measured of themselves at the end, beside their profiles; texts a second of the fleet's clock. */
+  readonly capacities: readonly CapacityFound[];
   readonly decisions: readonly DecisionSummary[];
   readonly modeSwitches: readonly PowerModeSwitch[];
   readonly cost: CostView;
@@ -66,7 +82,7 @@ export interface ReportInput {
   readonly trainingsAwaited: readonly TrainingAwaited[];
 }
 
-/** Output of `thormesh demo --json`. Energy and cost are those of the full-size fleet. */
+/** Output of `thormesh demo --json`. Energy and cost are those of real boards; rates are texts a second of the fleet's clock. */
 export interface DemoReport
   extends TrafficCounts,
     EnergyAndCost,
@@ -105,10 +121,6 @@ export function buildReport(input: ReportInput): DemoReport {
   };
 }
 
-function percentLess(run: number, reference: number): string {
-  return reference > 0 ? `${((1 - run / reference) * 100).toFixed(1)} % less` : "nothing to compare with";
-}
-
 function percent(share: number | null): string {
   return share === null ? "-" : `${(share * 100).toFixed(1)} %`;
 }
@@ -119,6 +131,23 @@ function milliseconds(ms: number | null): string {
 
 function clockTime(atMs: number): string {
   return new Date(atMs).toISOString().slice(5, 16).replace("T", " ");
+}
+
+function renderAct(act: Act, index: number): string[] {
+  const { requests } = act.service;
+  const seconds = (act.toMs - act.fromMs) / 1000;
+  return [
+    `act ${index + 1}       ${formatTime(act.fromMs)} to ${formatTime(act.toMs)}: ${actToText(act.boardSpeed)}`,
+    `            ${thousands.format(requests)} texts in ${(seconds / 60).toFixed(0)} min (${rate(seconds > 0 ? requests / seconds : 0)} texts/s)`,
+    `            ${serviceToText(act.service)}`,
+  ];
+}
+
+function renderCapacity({ agentId, modeName, measuredQps, profileQps }: CapacityFound): string {
+  return (
+    `capacity    ${agentId} in ${modeName}: measured ${rate(measuredQps)} texts/s, ` +
+    `${percent(measuredQps / profileQps)} of the ${rate(profileQps)} of its profile`
+  );
 }
 
 /** Lists weights of at least 1 %, the largest first. */
@@ -144,7 +173,7 @@ const maxShownDecisions = 20;
 
 /** Formats the report as text. */
 export function renderReport(report: DemoReport): string {
-  const { run, reference, scale, latencyMs } = report;
+  const { scale, latencyMs } = report;
   const shown = report.decisions.slice(-maxShownDecisions);
   const left = report.decisions.length - shown.length;
   return [
@@ -152,16 +181,14 @@ export function renderReport(report: DemoReport): string {
     `thormesh ${report.version} demo: ${report.trace}, ${formatClock(Date.parse(report.clock.from))} to ${formatClock(Date.parse(report.clock.to))} UTC`,
     `  in ${formatDuration(report.durationS)} min on ${report.machine.cpus} x ${report.machine.cpuModel}, ${report.agents} ${report.agents === 1 ? "agent" : "agents"}`,
     "",
-    `scale       each real request stands for ${scale.requestsPerRealRequest.toFixed(0)} of the full-size fleet, which gets`,
-    `            ${scale.averageFleetQps.toFixed(0)} requests/s on average and ${scale.peakFleetQps.toFixed(0)} in the busiest 15 minutes; ` +
-      `actually sent: ${scale.averageRealQps.toFixed(0)} and ${scale.peakRealQps.toFixed(0)} a second`,
+    `scale       ${scaleToText(scale, report.clock.speed)}`,
+    ...report.acts.flatMap(renderAct),
     `requests    ${report.requests} answered, ${report.errors} errors, ${report.retries} retries`,
-    `latency     p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)}`,
+    `latency     p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)} (here)`,
     `fleet       ${report.activations} activations, ${report.standbys} standbys, ${report.modeSwitches} power mode switches`,
-    `energy      ${run.energyKwh.toFixed(3)} kWh = $${run.energyUsd.toFixed(3)}; all on at full power ` +
-      `${reference.energyKwh.toFixed(3)} kWh = $${reference.energyUsd.toFixed(3)} (${percentLess(run.energyKwh, reference.energyKwh)})`,
-    `cost        $${run.costUsd.toFixed(3)}, $${run.amortisationUsd.toFixed(3)} of it for owning the boards, on or off; ` +
-      `all on at full power $${reference.costUsd.toFixed(3)}`,
+    ...report.capacities.map(renderCapacity),
+    `energy      ${energyToText(report)}`,
+    `cost        ${costToText(report)}`,
     ...report.forecasts.map(
       (accuracy) =>
         `forecast    ${accuracy.model}: ${accuracy.forecasts} forecasts, off by ${percent(accuracy.wape)} of the traffic ` +

@@ -1,7 +1,9 @@
 import type { TrainingOutcome, TrainingStatus } from "#forecast/night/training-status.ts";
+import type { ForecastAccuracy } from "#protocol/messages.ts";
 import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
+import type { Service } from "#tools/demo/traffic/service-record.ts";
 
-/** State of an agent. Rates are those of the demo's scaled traffic, in requests a clock second. */
+/** State of an agent. Rates are texts a second of the fleet's clock. */
 export interface AgentSnapshot {
   readonly agentId: string;
   readonly board: string;
@@ -10,11 +12,29 @@ export interface AgentSnapshot {
   readonly powerMode: string | null;
   readonly watts: number | null;
   readonly qps: number | null;
-  /** Capacity in the most capable mode. */
-  readonly capacityQps: number | null;
+  /** Capacity in the present mode: as the board's profile states it, and as the agent measured it (null: not yet). */
+  readonly profileQps: number | null;
+  readonly measuredQps: number | null;
   /** The highest rate that the agent itself forecasts for the next 15 minutes. */
   readonly forecastPeakQps: number | null;
   readonly p95LatencyMs: number | null;
+}
+
+/** Capacity that an agent measured in a mode, beside the one that its board's profile states. */
+export interface CapacityFound {
+  readonly agentId: string;
+  readonly modeName: string;
+  readonly measuredQps: number;
+  readonly profileQps: number;
+}
+
+/** An act of the demo. */
+export interface Act {
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Share of the speed that their profiles state at which the boards compute. */
+  readonly boardSpeed: number;
+  readonly service: Service;
 }
 
 /** Result of an agent's training of a forecasting model. */
@@ -76,18 +96,25 @@ export interface TrafficCounts {
 export interface DemoSnapshot {
   readonly clockMs: number;
   readonly speed: number;
-  /** Real seconds since the traffic began. */
+  /** Real seconds since the traffic began, and for the whole window. */
   readonly elapsedS: number;
+  readonly windowS: number;
   /** Replayed share of the trace's window, 0 to 1. */
   readonly progress: number;
   readonly scale: DemoScale;
-  /** Current rate of real requests a second. */
+  /** Start of the traffic on the fleet's clock. */
+  readonly fromMs: number;
+  /** Current rate of requests, a real second. */
   readonly sentQps: number;
   readonly traffic: TrafficCounts;
   readonly agents: readonly AgentSnapshot[];
   /** The controller's forecast of the fleet's traffic. */
   readonly forecast: { readonly peakQps: number; readonly model: string } | null;
   readonly trainings: readonly TrainingSnapshot[];
+  /** Acts so far; the last one is under way. */
+  readonly acts: readonly Act[];
+  /** Accuracy of the controller's forecasts; null: not known yet. */
+  readonly accuracy: ForecastAccuracy | null;
   readonly cost: CostView | null;
   /** Oldest first. */
   readonly decisions: readonly DecisionSummary[];

@@ -12,6 +12,7 @@ const settings = {
   directory: "/tmp/demo",
   clock: { speed: 288, anchorRealMs: 1, startMs: 2 },
   capacityScale: 1 / 1000,
+  slowFromMs: 3_600_000,
   controllerPort: 20_001,
   brokerPort: 20_002,
 };
@@ -27,7 +28,12 @@ describe("the fleet", () => {
 
   test("an agent's configuration is valid, and its capacities and thresholds are scaled alike", () => {
     const config = parseConfig(AgentConfig, agentConfig(settings, demoBoards(1)[0]!, 20_003), "test");
-    expect(config.power.simulated).toMatchObject({ preset: "thor-t5000", capacityScale: 0.001 });
+    expect(config.power.simulated).toMatchObject({
+      preset: "thor-t5000",
+      capacityScale: 0.001,
+      actualShare: 0.4,
+      actualShareFromMs: 3_600_000,
+    });
     expect(config.power.policy).toMatchObject({ highQps: 0.3, lowQps: 0.1 });
     expect(config.broker.url).toBe("mqtt://127.0.0.1:20002");
     expect(config.serving.port).toBe(20_003);

@@ -16,12 +16,13 @@ function steppedClock(startMs: number): Clock {
   };
 }
 
-const ok: SendResult = { ok: true, retries: 0, latencyMs: 5, failure: "" };
+const ok: SendResult = { ok: true, retries: 0, refusals: 0, latencyMs: 5, failure: "" };
 
 function generator(results: readonly SendResult[], rates: readonly number[], startMs = 0) {
   const clock = steppedClock(startMs);
   const sent: { atMs: number; shape: string; text: string }[] = [];
   const errors: string[] = [];
+  const seen: (SendResult & { sentAtMs: number })[] = [];
   const load = new LoadGenerator({
     clock,
     realNowMs: () => 1_000,
@@ -31,9 +32,12 @@ function generator(results: readonly SendResult[], rates: readonly number[], sta
       sent.push({ atMs: clock.nowMs(), shape, text });
       return results[(sent.length - 1) % results.length]!;
     },
-    onError: (reason) => errors.push(reason),
+    onResult: (sentAtMs, result) => {
+      seen.push({ sentAtMs, ...result });
+      if (!result.ok) errors.push(result.failure);
+    },
   });
-  return { load, sent, errors, clock };
+  return { load, sent, errors, seen, clock };
 }
 
 describe("LoadGenerator", () => {
@@ -54,12 +58,18 @@ describe("LoadGenerator", () => {
   });
 
   test("counts errors and retries, and latencies only of what was answered", async () => {
-    const failed: SendResult = { ok: false, retries: 3, latencyMs: 10_000, failure: "no agent serves" };
-    const { load, errors } = generator([ok, failed, { ...ok, retries: 1 }], [3]);
+    const failed: SendResult = { ok: false, retries: 3, refusals: 2, latencyMs: 10_000, failure: "no agent serves" };
+    const { load, errors, seen } = generator([ok, failed, { ...ok, retries: 1 }], [3]);
     await load.run(60_000);
     expect(load.counts()).toMatchObject({ requests: 2, errors: 1, retries: 4 });
     expect(load.counts().latencyMs.p99).toBeLessThan(6);
     expect(errors).toEqual(["no agent serves"]);
+    // Each result comes with the time at which its request was sent.
+    expect(seen.map(({ sentAtMs, refusals }) => [sentAtMs, refusals])).toEqual([
+      [20_000, 0],
+      [40_000, 2],
+      [60_000, 0],
+    ]);
   });
 
   test("sends nothing more after stop, and waits for what is under way", async () => {
@@ -78,7 +88,7 @@ describe("LoadGenerator", () => {
           answer = resolve;
         });
       },
-      onError: () => {},
+      onResult: () => {},
     });
     let finished = false;
     const run = load.run(Number.POSITIVE_INFINITY).then(() => {

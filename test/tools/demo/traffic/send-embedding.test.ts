@@ -46,6 +46,7 @@ describe("sendEmbedding", () => {
     expect(await sendEmbedding(balancer, "native", "hello", options)).toEqual({
       ok: true,
       retries: 0,
+      refusals: 0,
       latencyMs: 0,
       failure: "",
     });
@@ -60,13 +61,13 @@ describe("sendEmbedding", () => {
   });
 
   test.each([
-    { name: "full", first: json(429, { code: "TOO_MANY_REQUESTS" }) },
-    { name: "shutting down", first: json(503, { code: "SHUTTING_DOWN" }) },
-    { name: "gone", first: refusedConnection },
-    { name: "not answering JSON", first: () => new Response("<html>", { status: 502 }) },
-  ])("goes to another agent when one is $name", async ({ first }) => {
+    { name: "full", first: json(429, { code: "TOO_MANY_REQUESTS" }), refusals: 1 },
+    { name: "shutting down", first: json(503, { code: "SHUTTING_DOWN" }), refusals: 0 },
+    { name: "gone", first: refusedConnection, refusals: 0 },
+    { name: "not answering JSON", first: () => new Response("<html>", { status: 502 }), refusals: 0 },
+  ])("goes to another agent when one is $name", async ({ first, refusals }) => {
     const { asked, options, balancer } = scripted({ a: [first], b: [json(200, native)] });
-    expect(await sendEmbedding(balancer, "native", "x", options)).toMatchObject({ ok: true, retries: 1 });
+    expect(await sendEmbedding(balancer, "native", "x", options)).toMatchObject({ ok: true, retries: 1, refusals });
     expect(asked).toEqual(["a/api/v1/embed", "b/api/v1/embed"]);
   });
 

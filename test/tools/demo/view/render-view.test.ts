@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { formatClock, formatDuration, renderProgress, renderView } from "#tools/demo/view/render-view.ts";
+import type { ForecastAccuracy } from "#protocol/messages.ts";
+import type { Service } from "#tools/demo/traffic/service-record.ts";
+import { formatClock, formatDuration } from "#tools/demo/view/format.ts";
+import { renderProgress, renderView } from "#tools/demo/view/render-view.ts";
 import type { AgentSnapshot, DemoSnapshot } from "#tools/demo/view/snapshot.ts";
 
 const agent: AgentSnapshot = {
@@ -10,15 +13,38 @@ const agent: AgentSnapshot = {
   powerMode: "120W",
   watts: 84.6,
   qps: 0.05,
-  capacityQps: 0.1,
+  profileQps: 0.1,
+  measuredQps: 0.0593,
   forecastPeakQps: 0.06,
   p95LatencyMs: 31,
 };
 
+const service: Service = { requests: 9_000, failed: 0, refused: 0, p95Ms: 22.6, minutes: 88, missedMinutes: 0 };
+
+const accuracy: ForecastAccuracy = {
+  windowMs: 86_400_000,
+  forecasts: 100,
+  wapePercent: 28,
+  biasPercent: 1,
+  peakWapePercent: 20,
+  coverage95: 0.94,
+  rises: 6,
+  hits: 5,
+  misses: 1,
+  falseAlarms: 1,
+  hitRate: 5 / 6,
+  missRate: 1 / 6,
+  falseAlarmRate: 1 / 6,
+  medianLeadMinutes: 9.4,
+  served: { blend: 100 },
+};
+
 const snapshot: DemoSnapshot = {
   clockMs: Date.parse("1995-07-27T14:32:10Z"),
-  speed: 288,
+  speed: 60,
   elapsedS: 187,
+  windowS: 300,
+  fromMs: Date.parse("1995-07-27T12:32:10Z"),
   progress: 0.6,
   scale: {
     demandFactor: 0.3,
@@ -33,6 +59,16 @@ const snapshot: DemoSnapshot = {
   traffic: { requests: 22_310, errors: 0, retries: 12, latencyMs: { p50: 8.04, p95: 22.6, p99: 41 } },
   agents: [agent, { ...agent, agentId: "nano-1", board: "orin-nano", role: "standby", qps: 0, watts: 4 }],
   forecast: { peakQps: 0.07, model: "lstm" },
+  acts: [
+    { fromMs: Date.parse("1995-07-27T12:32:10Z"), toMs: Date.parse("1995-07-27T14:00:00Z"), boardSpeed: 1, service },
+    {
+      fromMs: Date.parse("1995-07-27T14:00:00Z"),
+      toMs: Date.parse("1995-07-27T14:32:10Z"),
+      boardSpeed: 0.6,
+      service: { ...service, p95Ms: 1234.4, refused: 17, failed: 1, minutes: 32, missedMinutes: 3 },
+    },
+  ],
+  accuracy,
   trainings: [
     {
       agentId: "thor-1",
@@ -78,30 +114,49 @@ const empty: DemoSnapshot = {
       powerMode: null,
       watts: null,
       qps: null,
-      capacityQps: null,
+      profileQps: null,
+      measuredQps: null,
       forecastPeakQps: null,
       p95LatencyMs: null,
     },
   ],
   forecast: null,
+  acts: [],
+  accuracy: null,
   trainings: [],
   cost: null,
   decisions: [],
 };
+
+const terminal = { columns: 80, rows: 24 };
+const wide = { columns: 120, rows: 60 };
 
 describe("renderView", () => {
   test.each([
     { name: "a running fleet", value: snapshot },
     { name: "a fleet of which nothing is known yet", value: empty },
     { name: "no agents", value: { ...empty, agents: [] } },
-  ])("keeps to 100 columns: $name", ({ value }) => {
-    const lines = renderView(value);
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
-    expect(lines.join("\n")).not.toMatch(/NaN|undefined|null|Infinity/);
+    { name: "16 agents", value: { ...snapshot, agents: new Array(16).fill(agent) } },
+  ])("fits terminals: $name", ({ value }) => {
+    for (const { columns, rows } of [terminal, wide, { columns: 100, rows: 30 }, { columns: 40, rows: 2 }]) {
+      const lines = renderView(value, { columns, rows });
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+      expect(lines.length).toBeLessThan(rows);
+      expect(lines.join("\n")).not.toMatch(/NaN|undefined|null|Infinity/);
+    }
+  });
+
+  test("in 80 columns and 24 lines nothing but decisions is cut, in either act", () => {
+    const four = { ...snapshot, agents: new Array(4).fill(agent), trainings: [] };
+    for (const value of [four, { ...four, acts: four.acts.slice(0, 1) }]) {
+      const lines = renderView(value, terminal);
+      expect(lines.join("\n")).not.toContain("…");
+      expect(lines.at(-1)).toBe("03:00 scale-in: quiet night");
+    }
   });
 
   test.each([
-    { name: "none so far", change: { last: null }, says: "training thor-1: 7 of 303 minutes recorded" },
+    { name: "none so far", change: { last: null }, says: null },
     {
       name: "one before",
       change: { last: { endedAtMs: 1, kind: "promoted", reason: "WAPE 21.00 % against 25.00 %" } },
@@ -115,17 +170,27 @@ describe("renderView", () => {
   ] as const)("says how an agent's training does: $name", ({ change, says }) => {
     const waiting = { agentId: "thor-1", state: "waiting", reason: "7 of 303 minutes recorded", epoch: null } as const;
     const trainings = [{ ...waiting, loss: null, servesOwnModel: false, ...change }];
-    expect(renderView({ ...snapshot, trainings })).toContain(says);
+    const lines = renderView({ ...snapshot, trainings }, wide);
+    expect(lines.filter((line) => line.startsWith("training"))).toEqual(says === null ? [] : [says]);
   });
 
-  test("shows the fleet in its full-size figures, the cost and the newest decision first", () => {
-    const text = renderView(snapshot).join("\n");
+  test("shows one scale in which the figures can be multiplied, both acts and the newest decision first", () => {
+    const text = renderView(snapshot, wide).join("\n");
     expect(text).toContain("Thu 27 Jul 1995 14:32 UTC");
-    expect(text).toContain("1,000 requests/s of the fleet; 72/s actually sent, each stands for 4,000");
-    expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +200 +50% +240 +31/);
-    expect(text).toMatch(/fleet +1\/2 on +89 +200 +280 \(lstm\)/);
-    expect(text).toContain("energy   1.500 kWh = $0.2250; all on at full power 2.000 kWh = $0.3000 (25 % less)");
-    expect(text).toContain("cost     $2.60, $2.38 of it for owning the boards, on or off; all on $2.67");
+    expect(text).toContain("3:07 of 5:00");
+    expect(text).toContain("scale    1 s here is 1 min there; rates: texts/s there; boards slowed 4,000-fold");
+    // 72 a second are 1.2 of a clock that runs 60 times as fast; 22,310 in 120 minutes are 3.1 a second.
+    expect(text).toContain("traffic  1.2 texts/s; 22,310 texts answered in 120 min (3.1 texts/s)");
+    expect(text).toContain("act 1    SLO missed in 0 of 88 min; p95 23 of 1,000 ms; 0 refused, 0 failed");
+    expect(text).toContain("act 2    since 14:00 boards run at 60 % of profile; the fleet is not told");
+    expect(text).toContain("SLO missed in 3 of 32 min; p95 1,234 of 1,000 ms; 17 refused, 1 failed");
+    expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +0.05 +0.06 +0.1 +0.0593 +31/);
+    expect(text).toMatch(/fleet +1\/2 on +89 +0.05 +0.07 +0.1/);
+    const firstAct = renderView({ ...snapshot, acts: snapshot.acts.slice(0, 1) }, wide).join("\n");
+    expect(firstAct).toContain("act 1    simulated boards as fast as their profiles say");
+    expect(text).toContain("energy   1.500 kWh x $0.15 = $0.225; all on 2.000 kWh (25 % less)");
+    expect(text).toContain("cost     $2.60 = $0.225 energy + $2.38 for the boards; all on $2.67");
+    expect(text).toContain("forecast 5 of 6 rises foretold, 9 min ahead; 1 false alarm");
     expect(text).toContain(
       "training thor-1: training, epoch 7, loss 0.0432; before: kept: WAPE 29.10 % against 28.40 %",
     );
@@ -136,7 +201,7 @@ describe("renderView", () => {
 
 test("a line of progress", () => {
   expect(renderProgress(snapshot)).toBe(
-    "Thu 27 Jul 1995 14:32 (60 %), 72 requests/s sent, 22310 answered, 0 errors, p95 23 ms, 1/2 active (120W), forecast peak 280/s, 1.500 kWh $2.6000",
+    "Thu 27 Jul 1995 14:32 (60 %), act 2, 1.2 texts/s, 22310 answered, 0 errors, p95 1,234 ms, 1/2 active (120W), forecast peak 0.07 texts/s, 1.500 kWh $2.6000",
   );
   expect(renderProgress(empty)).not.toMatch(/NaN|undefined|null/);
 });

@@ -19,6 +19,21 @@ const input: ReportInput = {
     peakFleetQps: 1600,
   },
   agents: 4,
+  acts: [
+    {
+      fromMs: Date.parse("1995-07-27T00:00:00Z"),
+      toMs: Date.parse("1995-07-27T14:00:00Z"),
+      boardSpeed: 1,
+      service: { requests: 50_400, failed: 0, refused: 0, p95Ms: 22.6, minutes: 840, missedMinutes: 0 },
+    },
+    {
+      fromMs: Date.parse("1995-07-27T14:00:00Z"),
+      toMs: Date.parse("1995-07-28T00:00:00Z"),
+      boardSpeed: 0.6,
+      service: { requests: 36_000, failed: 0, refused: 9, p95Ms: 120, minutes: 600, missedMinutes: 2 },
+    },
+  ],
+  capacities: [{ agentId: "thor-1", modeName: "MAXN", measuredQps: 0.0605, profileQps: 0.1 }],
   traffic: { requests: 20_000, errors: 0, retries: 3, latencyMs: { p50: 8, p95: 20, p99: 40 } },
   decisions: [
     {
@@ -95,8 +110,8 @@ describe("report", () => {
 
   test("says it to people", () => {
     const text = renderReport(buildReport(input));
-    expect(text).toContain("stands for 4000");
-    expect(text).toContain("(25.0 % less)");
+    expect(text).toContain("scale       1 s here is 288 s there; rates: texts/s there; boards slowed 4,000-fold");
+    expect(text).toContain("energy      3.000 kWh x $0.15 = $0.450; all on 4.000 kWh (25 % less)");
     expect(text).toContain("lstm: 100 forecasts, off by 28.0 % of the traffic (the last value: 36.0 %)");
     expect(text).toContain("07-27 12:00 scale-out: peak forecast");
     expect(text).toContain(

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import type { SendResult } from "#tools/demo/traffic/send-embedding.ts";
+import { ServiceRecord } from "#tools/demo/traffic/service-record.ts";
+
+const ok: SendResult = { ok: true, retries: 0, refusals: 0, latencyMs: 20, failure: "" };
+const slow = { ...ok, latencyMs: 1001 };
+const refused = { ...ok, retries: 1, refusals: 1 };
+const failed = { ...ok, ok: false, latencyMs: 10_000, failure: "no agent serves" };
+const times = (count: number, result: SendResult) => new Array<SendResult>(count).fill(result);
+
+test.each([
+  { name: "all answered in time", results: times(20, ok), missed: 0 },
+  { name: "exactly at the promise", results: times(20, { ...ok, latencyMs: 1000 }), missed: 0 },
+  { name: "one of 20 late: the 95th percentile is kept", results: [...times(19, ok), slow], missed: 0 },
+  { name: "two of 20 late", results: [...times(18, ok), ...times(2, slow)], missed: 1 },
+  { name: "one refused, and answered later", results: [...times(19, ok), refused], missed: 1 },
+  { name: "one failed", results: [...times(19, ok), failed], missed: 1 },
+  { name: "one of 1000 failed: within the error budget", results: [...times(999, ok), failed], missed: 0 },
+  { name: "refused for another cause than a full queue", results: [{ ...ok, retries: 3 }], missed: 0 },
+])("a minute with $name", ({ results, missed }) => {
+  const record = new ServiceRecord();
+  for (const result of results) record.record(61_000, result);
+  expect(record.summary()).toMatchObject({ requests: results.length, minutes: 1, missedMinutes: missed });
+});
+
+test("sums up the minutes", () => {
+  const record = new ServiceRecord();
+  record.record(59_999, ok);
+  for (const result of [ok, failed, refused, { ...refused, refusals: 4 }]) record.record(60_000, result);
+  const { p95Ms, ...counts } = record.summary();
+  expect(counts).toEqual({ requests: 5, failed: 1, refused: 2, minutes: 2, missedMinutes: 1 });
+  expect(p95Ms).toBeCloseTo(20, 0);
+});
+
+test("nothing before the first request", () => {
+  const nothing = { requests: 0, failed: 0, refused: 0, p95Ms: null, minutes: 0, missedMinutes: 0 };
+  expect(new ServiceRecord().summary()).toEqual(nothing);
+});

@@ -1,0 +1,62 @@
+import { minuteMs } from "#platform/time.ts";
+import { LatencyQuantiles } from "./latency-quantiles.ts";
+import type { SendResult } from "./send-embedding.ts";
+
+/** What users are promised: the defaults of the controller's `slo`. */
+export const promised = { p95Ms: 1000, availability: 0.999 } as const;
+
+/** What users got in a stretch of time. */
+export interface Service {
+  readonly requests: number;
+  /** Requests without a vector in the end. */
+  readonly failed: number;
+  /** Requests that an agent refused because its queue was full; they were sent again. */
+  readonly refused: number;
+  /** Milliseconds of real time; null without an answer. */
+  readonly p95Ms: number | null;
+  /** Minutes of the clock with requests, and those in which users did not get what they are promised. */
+  readonly minutes: number;
+  readonly missedMinutes: number;
+}
+
+interface Minute {
+  requests: number;
+  lost: number;
+  slow: number;
+}
+
+const isMissed = ({ requests, lost, slow }: Minute) =>
+  lost > requests * (1 - promised.availability) || slow > requests * 0.05;
+
+/** Counts what users got, minute by minute of the clock. */
+export class ServiceRecord {
+  readonly #latencies = new LatencyQuantiles();
+  readonly #minutes = new Map<number, Minute>();
+  #failed = 0;
+  #refused = 0;
+
+  /** @param sentAtMs clock time */
+  record(sentAtMs: number, { ok, latencyMs, refusals }: SendResult): void {
+    const startMs = Math.floor(sentAtMs / minuteMs) * minuteMs;
+    const minute = this.#minutes.get(startMs) ?? { requests: 0, lost: 0, slow: 0 };
+    this.#minutes.set(startMs, minute);
+    minute.requests += 1;
+    if (!ok) this.#failed += 1;
+    if (refusals > 0) this.#refused += 1;
+    if (!ok || refusals > 0) minute.lost += 1;
+    if (latencyMs > promised.p95Ms) minute.slow += 1;
+    if (ok) this.#latencies.record(latencyMs);
+  }
+
+  summary(): Service {
+    const minutes = [...this.#minutes.values()];
+    return {
+      requests: minutes.reduce((sum, { requests }) => sum + requests, 0),
+      failed: this.#failed,
+      refused: this.#refused,
+      p95Ms: this.#latencies.quantileMs(0.95),
+      minutes: minutes.length,
+      missedMinutes: minutes.filter(isMissed).length,
+    };
+  }
+}

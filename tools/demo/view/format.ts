@@ -1,0 +1,80 @@
+import { qpsToText } from "#controller/scaling/figures-to-text.ts";
+import type { DemoScale } from "#tools/demo/fleet/plan-scale.ts";
+import type { Service } from "#tools/demo/traffic/service-record.ts";
+import { promised } from "#tools/demo/traffic/service-record.ts";
+import type { CostView, EnergyAndCost } from "./snapshot.ts";
+
+export const thousands = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+/** Formats a rate as decisions do, so that the figures can be compared; "-" for an unknown one. */
+export function rate(qps: number | null): string {
+  return qps === null ? "-" : qpsToText(qps);
+}
+
+export function milliseconds(ms: number | null): string {
+  return ms === null ? "-" : thousands.format(ms);
+}
+
+/** Formats minutes and seconds: "3:07". */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Formats date and minute: "Thu 27 Jul 1995 14:32". */
+export function formatClock(atMs: number): string {
+  const [weekday = "", day = "", month = "", year = "", time = ""] = new Date(atMs).toUTCString().split(/,? /);
+  return `${weekday} ${day} ${month} ${year} ${time.slice(0, 5)}`;
+}
+
+/** Formats a time of day: "14:32". */
+export function formatTime(atMs: number): string {
+  return new Date(atMs).toISOString().slice(11, 16);
+}
+
+/** The span of the clock that passes in a second: "1 min", "288 s". */
+function spanToText(speed: number): string {
+  return speed % 60 === 0 ? `${speed / 60} min` : `${Number(speed.toPrecision(3))} s`;
+}
+
+/** Says in one line how the fleet's time and rates relate to the real ones. */
+export function scaleToText({ requestsPerRealRequest }: DemoScale, speed: number): string {
+  return (
+    `1 s here is ${spanToText(speed)} there; rates: texts/s there; ` +
+    `boards slowed ${thousands.format(requestsPerRealRequest)}-fold`
+  );
+}
+
+/** Formats an amount in dollars; below one with a tenth of a cent. */
+export function dollars(usd: number): string {
+  return `$${usd.toFixed(usd < 1 ? 3 : 2)}`;
+}
+
+function saving(run: number, reference: number): string {
+  return reference > 0 ? `${((1 - run / reference) * 100).toFixed(0)} % less` : "nothing to compare with";
+}
+
+/** Energy as a product of its price, beside that of a fleet that is all on. */
+export function energyToText({ run, reference }: CostView): string {
+  const price = run.energyKwh > 0 ? ` x $${(run.energyUsd / run.energyKwh).toFixed(2)}` : "";
+  return (
+    `${run.energyKwh.toFixed(3)} kWh${price} = $${run.energyUsd.toFixed(3)}; ` +
+    `all on ${reference.energyKwh.toFixed(3)} kWh (${saving(run.energyKwh, reference.energyKwh)})`
+  );
+}
+
+function sumToText({ costUsd, energyUsd, amortisationUsd }: EnergyAndCost): string {
+  return `${dollars(costUsd)} = ${dollars(energyUsd)} energy + ${dollars(amortisationUsd)} for the boards`;
+}
+
+export function costToText({ run, reference }: CostView): string {
+  return `${sumToText(run)}; all on ${dollars(reference.costUsd)}`;
+}
+
+/** Says what users got in an act. */
+export function serviceToText({ p95Ms, refused, failed, minutes, missedMinutes }: Service): string {
+  return (
+    `SLO missed in ${missedMinutes} of ${minutes} min; p95 ${milliseconds(p95Ms)} of ${thousands.format(promised.p95Ms)} ms; ` +
+    `${thousands.format(refused)} refused, ${thousands.format(failed)} failed`
+  );
+}
