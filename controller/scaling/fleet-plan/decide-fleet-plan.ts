@@ -100,21 +100,20 @@ function findPlan(problem: PlanProblem, solver: MilpSolver, limits: FleetPlanLim
   const failures: string[] = [];
   let boundUsd: number | null = null;
   let best: { readonly plan: FleetSchedule; readonly by: PlanMethod["by"]; readonly isImproved: boolean } | null = null;
-  const consider = (plan: FleetSchedule, by: PlanMethod["by"]) => {
-    const given = plan.usd;
+  const consider = (plans: readonly FleetSchedule[], by: PlanMethod["by"]) => {
+    const given = plans[0]?.usd ?? Number.POSITIVE_INFINITY;
     const goodUsd = boundUsd === null ? Number.NEGATIVE_INFINITY : boundUsd / (1 - goal);
-    const improved = given > goodUsd ? search.improve(plan, limits.maxWork, goodUsd) : plan;
-    const { usd } = improved;
-    if (best === null || usd < best.plan.usd) best = { plan: improved, by, isImproved: usd < given };
+    const plan = search.improve(plans, limits.maxWork, goodUsd);
+    if (best === null || plan.usd < best.plan.usd) best = { plan, by, isImproved: plan.usd < given };
   };
   const ask = (milp: Milp, maxIterations: number, by: PlanMethod["by"]) => {
     const answer = solver.solve(milp, { relativeGap: goal, maxIterations });
     if (answer.bound !== null) boundUsd = Math.max(boundUsd ?? Number.NEGATIVE_INFINITY, program.usdOf(answer.bound));
     if (answer.status === "none") failures.push(answer.reason);
-    else consider(program.planOf(answer.values), by);
+    else consider(program.plansOf(answer.values), by);
   };
   ask({ ...program.milp, whole: program.milp.whole.map(() => false) }, maxRelaxedIterations, "rounded-solver");
-  if (best === null) consider(search.untouched(), "search");
+  if (best === null) consider([], "search");
   const usdSoFar = () => best?.plan.usd ?? Number.POSITIVE_INFINITY;
   if (gapBetween(boundUsd, usdSoFar()) > goal) ask(program.milp, limits.maxIterations, "solver");
   const { plan, by, isImproved } = best as unknown as NonNullable<typeof best>;

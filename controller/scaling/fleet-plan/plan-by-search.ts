@@ -9,9 +9,9 @@ import { untouchedSchedule } from "./unit-schedule.ts";
 const negligibleShare = 1e-10;
 
 /** Share by which a plan may get dearer at first, to get away from one that no small change makes cheaper. */
-const firstDearer = 0.01;
+const firstDearer = 0.005;
 /** Shakes without a better plan, for each unit, after which there hardly is one. */
-const maxIdleShakes = 100;
+const maxIdleShakes = 300;
 
 /** Share of the shakes that place units at prices that are wrong by up to themselves: the right ones lead to the same places again and again. */
 const noisyShare = 0.5;
@@ -33,7 +33,7 @@ export class PlanSearch {
   }
 
   /** Returns the plan in which everything stays as it is. */
-  untouched(): FleetSchedule {
+  #untouched(): FleetSchedule {
     const plan = new FleetSchedule(this.#problem);
     for (const [classIndex, { sources }] of this.#problem.classes.entries()) {
       for (const [source, { start, count }] of sources.entries()) {
@@ -43,14 +43,34 @@ export class PlanSearch {
     return plan;
   }
 
-  /** Returns a plan that is no dearer: one of at most `goodUsd`, or the best that some `maxWork` arcs were enough for. */
-  improve(plan: FleetSchedule, maxWork: number, goodUsd: number): FleetSchedule {
+  /**
+   * Improves the best of some plans and of what it is like when everything stays as it is. Returns one of at most `goodUsd`, or the best that
+   * some `maxWork` arcs were enough for. Units that a plan lacks are added.
+   */
+  improve(plans: readonly FleetSchedule[], maxWork: number, goodUsd: number): FleetSchedule {
     const end = this.#work + maxWork;
-    this.#descend(plan, end);
-    if (plan.usd <= goodUsd) return plan;
-    const other = this.untouched();
-    this.#descend(other, end);
-    return this.#shake(other.usd < plan.usd ? other : plan, end, goodUsd);
+    let best: FleetSchedule | null = null;
+    for (const plan of [...plans, this.#untouched()]) {
+      this.#complete(plan);
+      if (plan.usd > goodUsd) this.#descend(plan, end);
+      if (best === null || plan.usd < best.usd) best = plan;
+      if (best.usd <= goodUsd) return best;
+    }
+    return this.#shake(best as FleetSchedule, end, goodUsd);
+  }
+
+  /** Places units that a plan lacks, one by one. */
+  #complete(plan: FleetSchedule): void {
+    const lacking = this.#problem.classes.map(({ sources }) => sources.map(({ count }) => count));
+    for (const { classIndex, source, count } of plan.groups) {
+      const ofClass = lacking[classIndex] as number[];
+      ofClass[source] = (ofClass[source] as number) - count;
+    }
+    for (const [classIndex, ofClass] of lacking.entries()) {
+      for (const [source, count] of ofClass.entries()) {
+        for (let left = count; left > 0; left -= 1) this.#place(plan, classIndex, source, 1);
+      }
+    }
   }
 
   /** Adds `count` units of a source on the cheapest schedule there is for them. */
@@ -102,7 +122,7 @@ export class PlanSearch {
     let usd = bestUsd;
     for (let idle = 0; this.#work < end && bestUsd > goodUsd && idle < maxIdleShakes * units; idle += 1) {
       const dearer = firstDearer * (1 - (this.#work - begin) / (end - begin));
-      const taken = this.#take(plan, Math.min(units, 2 + Math.floor(random() * 4)), random);
+      const taken = this.#take(plan, Math.min(units, 2 + Math.floor(4 * random())), random);
       const noise = random() < noisyShare ? () => 2 * random() : noNoise;
       const placed = taken.map(({ classIndex, source }) => this.#place(plan, classIndex, source, 1, noise));
       const now = plan.usd;
@@ -120,20 +140,13 @@ export class PlanSearch {
     return best;
   }
 
+  /** Takes single units out, of groups picked at random. */
   #take(plan: FleetSchedule, size: number, random: () => number): UnitGroup[] {
-    const taken: UnitGroup[] = [];
-    for (let each = 0; each < size; each += 1) {
-      const groups = plan.groups;
-      const left = groups.reduce((sum, { count }) => sum + count, 0);
-      let place = Math.floor(random() * left);
-      for (const group of groups) {
-        place -= group.count;
-        if (place >= 0) continue;
-        taken.push(group);
-        plan.add(group.classIndex, group.source, group.schedule, -1);
-        break;
-      }
-    }
-    return taken;
+    return Array.from({ length: size }, () => {
+      const { groups } = plan;
+      const group = groups[Math.floor(random() * groups.length)] as UnitGroup;
+      plan.add(group.classIndex, group.source, group.schedule, -1);
+      return group;
+    });
   }
 }

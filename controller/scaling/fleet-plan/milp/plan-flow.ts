@@ -19,8 +19,8 @@ export interface PlanFlow {
   readonly milp: Milp;
   /** Returns the cost in US$ of a solution's objective value. */
   usdOf(objective: number): number;
-  /** Returns the plan of a solution; of one with fractions of units one that is near it. */
-  planOf(values: readonly number[]): FleetSchedule;
+  /** Returns plans of a solution; of one with fractions of units one that is near it, and one that lacks the units that it has no whole path for. */
+  plansOf(values: readonly number[]): FleetSchedule[];
   /** Returns the whole numbers of a plan, for the solver to begin with. */
   startOf(plan: FleetSchedule): MilpStart;
 }
@@ -77,13 +77,14 @@ function planOf(
   graphs: readonly ClassGraph[],
   flows: readonly ClassFlow[],
   values: readonly number[],
+  nearest: boolean,
 ) {
   const plan = new FleetSchedule(problem);
   for (const [index, unitClass] of problem.classes.entries()) {
     const graph = graphs[index] as ClassGraph;
     const first = flows[index]?.firstArc as number;
     const ofClass = values.slice(first, first + graph.from.length);
-    for (const { source, schedule, count } of roundFlow(unitClass, graph, problem.steps, ofClass)) {
+    for (const { source, schedule, count } of roundFlow(unitClass, graph, problem.steps, ofClass, nearest)) {
       const start = unitClass.sources[source]?.start;
       if (start === undefined) continue;
       const keepsRules = walkSchedule(unitClass, start, schedule) !== null;
@@ -169,7 +170,7 @@ export function planFlow(given: PlanProblem): PlanFlow {
   return {
     milp: builder.build(),
     usdOf: (objective) => constantUsd + objective / scale,
-    planOf: (values) => planOf(given, graphs, flows, values),
+    plansOf: (values) => [true, false].map((nearest) => planOf(given, graphs, flows, values, nearest)),
     startOf: (plan) => {
       const units = arcUnits(problem, graphs, flows, plan);
       const picked = covers.flatMap((cover) => cover.pickFor(units));
