@@ -16,13 +16,13 @@ export function scaleByMeasured(
   modes: readonly PowerModeProfile[],
   measured: readonly MeasuredCapacity[],
 ): readonly PowerModeProfile[] {
-  if (measured.length === 0) return modes;
   const stated = new Map(modes.map(({ name, capacityQps }) => [name, capacityQps]));
   const known = new Map(measured.map(({ modeName, qps }) => [modeName, qps]));
   const newest = measured
-    .filter(({ modeName }) => (stated.get(modeName) ?? 0) > 0)
-    .reduce<MeasuredCapacity | null>((best, each) => (best === null || each.atMs > best.atMs ? each : best), null);
-  const ratio = newest === null ? 1 : newest.qps / (stated.get(newest.modeName) as number);
+    .filter(({ modeName }) => Number(stated.get(modeName)) > 0)
+    .sort((a, b) => a.atMs - b.atMs)
+    .at(-1);
+  const ratio = newest === undefined ? 1 : newest.qps / (stated.get(newest.modeName) as number);
   return modes.map((mode) => {
     const { name, capacityQps } = mode;
     const own = known.get(name) ?? (capacityQps === null ? null : capacityQps * ratio);

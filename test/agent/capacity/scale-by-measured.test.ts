@@ -21,6 +21,11 @@ test.each([
     measured: measuredIn(["120W", 150], ["MAXN", 300]),
     capacities: [300, 150, 150],
   },
+  {
+    name: "two modes, the newer one named first",
+    measured: [...measuredIn(["120W", 150], ["MAXN", 300])].reverse(),
+    capacities: [300, 150, 150],
+  },
   { name: "a mode that the board no longer has", measured: measuredIn(["50W", 1]), capacities: [400, 300, 200] },
 ] as const)("capacities with $name", ({ measured, capacities }) => {
   expect(scaleByMeasured(modes, measured).map(({ capacityQps }) => capacityQps)).toEqual([...capacities]);

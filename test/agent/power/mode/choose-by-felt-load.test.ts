@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { decidePowerMode, type PowerModeInputs } from "#agent/power/mode/decide-power-mode.ts";
 import { withReason } from "#agent/power/mode/explain-power-mode.ts";
-import { type FeltLoad, missedSlo } from "#agent/power/mode/felt-load.ts";
+import { FeltLoad, missedSlo } from "#agent/power/mode/felt-load.ts";
 import { PowerPolicy } from "#agent/power/power-config.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
+import { wrongFields } from "../../../fakes/wrong-fields.ts";
 
 const mode = (id: number, name: string, capacityQps: number, busyWatts: number) => ({
   id,
@@ -63,6 +64,15 @@ describe("an SLO is", () => {
   });
 });
 
+test("a file names what it knows; the rest is nothing, and the agent's defaults", () => {
+  expect(parseConfig(FeltLoad, {}, "test")).toEqual({ ...well, requests: 0, p95Ms: null });
+  expect(parseConfig(FeltLoad, { stepDown: { fromModeId: 0, atMs: 5 }, p95Ms: 0 }, "test")).toMatchObject({
+    ...{ stepDown: { fromModeId: 0, atMs: 5 }, p95Ms: 0 },
+  });
+  const wrong = { requests: -1, refused: 0.5, p95Ms: -1, other: 1, slo: { p95Ms: 0 } };
+  expect(wrongFields(FeltLoad, wrong).sort()).toEqual(["other", "p95Ms", "refused", "requests", "slo.p95Ms"]);
+});
+
 describe("while users are refused or wait too long", () => {
   test("the next more capable mode is taken at once, whatever was computed and however short the dwell", () => {
     expect(decide(refusing, { lastSwitchMs: nowMs - 1, switchesInLastDay: 40 })).toMatchObject({
@@ -77,7 +87,9 @@ describe("while users are refused or wait too long", () => {
   });
 
   test("the most capable one is kept", () => {
-    expect(decide(refusing, { currentModeId: 0 })).toMatchObject({ kind: "hold", modeId: 0, rule: "slo-missed" });
+    expect(decide(refusing, { currentModeId: 0 })).toMatchObject({
+      ...{ kind: "hold", modeId: 0, rule: "slo-missed", mode: "MAXN" },
+    });
   });
 
   test("a more capable mode that demand needs is taken straight away", () => {
@@ -117,6 +129,10 @@ describe("after that", () => {
     expect(decide({ ...well, missedAtMs: nowMs - agoMs })).toMatchObject({ rule, modeId });
   });
 
+  test("a clock that was set back makes no time negative", () => {
+    expect(decide({ ...well, missedAtMs: nowMs + 5_000 })).toMatchObject({ rule: "slo-missed-lately", missedForMs: 0 });
+  });
+
   test("the reason says so", () => {
     expect(decide({ ...well, missedAtMs: nowMs - 60_000 }).reason).toBe(
       "70W would carry the demand, but users waited too long or were refused 60 s ago: no step down for 300 s",
@@ -142,10 +158,16 @@ describe("a step down that cost the SLO", () => {
 
   test.each([
     { name: "too long ago", stepDown: { ...stepDown, atMs: nowMs - 600_001 } },
+    { name: "to the mode from before, which was set again", stepDown: { ...stepDown, fromModeId: 2 } },
     { name: "from a mode that is gone", stepDown: { ...stepDown, fromModeId: 9 } },
     { name: "from a less capable mode", stepDown: { ...stepDown, fromModeId: 3 } },
   ])("is not seen in one $name", ({ stepDown: other }) => {
     expect(decide({ ...refusing, stepDown: other })).toMatchObject({ rule: "slo-missed", modeId: 1 });
+  });
+
+  test("is seen for ten minutes", () => {
+    const felt = { ...refusing, stepDown: { ...stepDown, atMs: nowMs - 600_000 } };
+    expect(decide(felt).rule).toBe("step-down-failed");
   });
 
   test("is not repeated for a while", () => {

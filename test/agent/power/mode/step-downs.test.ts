@@ -24,6 +24,10 @@ test("a step down that users did not notice for ten minutes was right: the next 
   steps.noteKept(10 * minute + 1);
   expect(steps.memory().stepDown).toBeNull();
   expect(steps.noteFailed(0)).toBe(10 * minute);
+  // Counted from the step, whenever that was.
+  steps.noteSwitch(1, 60 * minute);
+  steps.noteKept(61 * minute);
+  expect(steps.memory().stepDown).not.toBeNull();
 });
 
 test("another switch ends the judgement of the last step down", () => {
