@@ -39,6 +39,13 @@ export interface PowerFailure {
   readonly reason: string;
 }
 
+/** Failed attempts at a mode since it last worked. */
+interface ModeFailure extends PowerFailure {
+  readonly inARow: number;
+  /** False where the board does not say which mode it is in: it may be in this one. */
+  readonly isRefused: boolean;
+}
+
 export interface CurrentMode {
   readonly id: number;
   readonly name: string;
@@ -59,6 +66,8 @@ const maxRetryMs = hourMs;
 /** Period of asking the board for its mode while nothing is to be changed. */
 const observeEveryMs = minuteMs;
 
+const retryAtMs = ({ atMs, inARow }: ModeFailure) => atMs + doublingDelayMs(inARow, firstRetryMs, maxRetryMs);
+
 /** Keeps the board in the mode that is decided for it. */
 export class PowerGovernor {
   readonly #parts: PowerGovernorParts;
@@ -69,7 +78,8 @@ export class PowerGovernor {
   #thermalCapChangedMs: number | null = null;
   #lastDecision: ExplainedPowerMode | null = null;
   #lastFailure: PowerFailure | null = null;
-  #failuresInARow = 0;
+  readonly #failures = new Map<number, ModeFailure>();
+  readonly #needReboot = new Map<number, string>();
   #switches = 0;
   #switchTimesMs: readonly number[] = [];
   #observedAtMs = Number.NEGATIVE_INFINITY;
@@ -117,6 +127,11 @@ export class PowerGovernor {
     return this.#lastFailure;
   }
 
+  /** Names of the modes that asked for a reboot, which is never confirmed. */
+  get modesBehindReboot(): readonly string[] {
+    return [...this.#needReboot.values()];
+  }
+
   get switches(): number {
     return this.#switches;
   }
@@ -130,7 +145,7 @@ export class PowerGovernor {
     const { forecast, nowMs, felt, ...given } = circumstances;
     const { slo } = this.#parts;
     if (this.#modes.length === 0) this.#modes = await this.#parts.control.modes();
-    if (nowMs - this.#observedAtMs >= observeEveryMs) await this.#observe(nowMs);
+    if (this.#current === null || nowMs - this.#observedAtMs >= observeEveryMs) await this.#observe(nowMs);
     this.#switchTimesMs = this.#switchTimesMs.filter((atMs) => nowMs - atMs < dayMs && atMs <= nowMs);
     const decision = withReason(
       decidePowerMode({
@@ -143,6 +158,7 @@ export class PowerGovernor {
         forecastPathMaxQps: forecast === null ? null : pathMaxQps(forecast),
         thermalCap: this.#thermalCap,
         thermalCapChangedMs: this.#thermalCapChangedMs,
+        unreachable: [...this.#failures.values()].filter((failure) => failure.isRefused && nowMs < retryAtMs(failure)),
         ...(felt !== null && { felt: { ...felt, slo, ...this.#stepDowns.memory() } }),
         nowMs,
       }),
@@ -153,7 +169,11 @@ export class PowerGovernor {
     }
     this.#lastDecision = decision;
     const before = this.#current;
-    const switched = decision.kind === "switch" && (await this.#setMode(decision.modeId, decision.reason, nowMs));
+    const switched = decision.kind === "switch" && (await this.#setMode(decision, nowMs));
+    if ((switched || decision.kind === "hold") && decision.passedOver === undefined) {
+      this.#lastFailure = null;
+      this.#parts.faults.clear("mode-set");
+    }
     this.#learn(decision, felt, switched ? before : null, nowMs);
   }
 
@@ -174,7 +194,7 @@ export class PowerGovernor {
       return;
     }
     // Only steps that save power are judged: "carries" is the one rule that makes them.
-    const saves = decision.rule === "carries" && decision.cap === null;
+    const saves = decision.rule === "carries" && decision.cap === null && decision.passedOver === undefined;
     this.#stepDowns.noteSwitch(saves ? left.id : null, nowMs);
   }
 
@@ -192,35 +212,40 @@ export class PowerGovernor {
   }
 
   /** Returns true when the mode was set. */
-  async #setMode(modeId: number, reason: string, nowMs: number): Promise<boolean> {
+  async #setMode(decision: ExplainedPowerMode & { kind: "switch" }, nowMs: number): Promise<boolean> {
     const { control, log, faults } = this.#parts;
-    const retryMs = doublingDelayMs(this.#failuresInARow, firstRetryMs, maxRetryMs);
-    if (this.#lastFailure?.modeId === modeId && nowMs - this.#lastFailure.atMs < retryMs) return false;
+    const { modeId, reason, passedOver, fromModeId } = decision;
+    const before = this.#failures.get(modeId);
+    if (before !== undefined && nowMs < retryAtMs(before)) return false;
     // The mode may have been changed at the board, or the list of modes by an update: then the next evaluation decides anew.
     const wanted = this.#modes.find((mode) => mode.id === modeId);
     this.#modes = await control.modes();
     if (this.#modes.find((mode) => mode.id === modeId)?.name !== wanted?.name) return false;
     this.#current = await control.currentMode();
-    if (this.#current?.id === modeId) return false;
+    const isElsewhere = passedOver !== undefined && this.#current?.id !== fromModeId;
+    if (this.#current?.id === modeId || isElsewhere) return false;
     const from = this.#current?.name ?? null;
     const result = await control.setMode(modeId);
-    if (result.kind === "set") {
+    // A board that failed to answer may have done what it was told.
+    if (result.kind !== "set") this.#current = await control.currentMode();
+    if (result.kind === "set" || this.#current?.id === modeId) {
       this.#current = { id: modeId, name: wanted?.name ?? String(modeId) };
       this.#observedAtMs = nowMs;
       this.#lastSwitchMs = nowMs;
-      this.#lastFailure = null;
-      faults.clear("mode-set");
-      this.#failuresInARow = 0;
+      this.#failures.delete(modeId);
       this.#switches += 1;
       this.#switchTimesMs = [...this.#switchTimesMs, nowMs];
       log.info({ from, to: this.#current.name, reason }, "power mode set");
       return true;
     }
-    if (result.kind === "reboot-required") this.#modes = await control.modes();
+    if (result.kind === "reboot-required") {
+      this.#needReboot.set(modeId, wanted?.name ?? String(modeId));
+      this.#modes = await control.modes();
+    }
     faults.raise("mode-set", result.reason, "the power mode can't be set; serving goes on");
-    this.#failuresInARow += 1;
     this.#lastFailure = { atMs: nowMs, modeId, reason: result.reason };
-    this.#current = await control.currentMode();
+    const inARow = (before?.inARow ?? 0) + 1;
+    this.#failures.set(modeId, { ...this.#lastFailure, inARow, isRefused: this.#current !== null });
     return false;
   }
 }

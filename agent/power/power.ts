@@ -197,7 +197,10 @@ export class Power {
     if (device.kind === "none")
       return { status: "unused", detail: "no Jetson here: power is neither measured nor set" };
     const mode = governor.currentMode?.name ?? "an unknown mode";
-    return { status: "healthy", detail: this.#leftAlone ?? `${device.name} in ${mode}` };
+    const reboots = governor.modesBehindReboot;
+    const more =
+      reboots.length === 0 ? "" : `; only after a reboot, which the agent never makes: ${reboots.join(", ")}`;
+    return { status: "healthy", detail: `${this.#leftAlone ?? `${device.name} in ${mode}`}${more}` };
   }
 
   /** Returns how the mode differs from the desired one, with the reason; null when it doesn't. */
@@ -207,6 +210,12 @@ export class Power {
     const { lastDecision: decision, lastFailure: failure } = governor;
     if (decision?.refused)
       return { desired: decision.refused.mode, reported, reason: decision.refused.reason.slice(0, maxReasonLength) };
+    if (decision?.passedOver !== undefined)
+      return {
+        desired: decision.passedOver.mode,
+        reported,
+        reason: decision.passedOver.reason.slice(0, maxReasonLength),
+      };
     if (failure === null || decision?.kind !== "switch") return null;
     const wanted = governor.profile().find((mode) => mode.id === decision.modeId);
     const desired = wanted?.name ?? String(decision.modeId);

@@ -14,6 +14,11 @@ const numberOrNull = Type.Union([Type.Number(), Type.Null()], { default: null })
 const rateOrNull = (description: string) =>
   Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { default: null, description });
 
+const UnreachableMode = Type.Object(
+  { modeId: Type.Number(), reason: Type.String({ description: "what the board said" }) },
+  { additionalProperties: false },
+);
+
 /** Inputs of {@link decidePowerMode}; null: not known, or nothing asked for. */
 export const PowerModeInputs = Type.Object(
   {
@@ -46,6 +51,12 @@ export const PowerModeInputs = Type.Object(
     thermalCap: Type.Integer({ default: 0, minimum: 0, description: "no mode before this index of modes is used" }),
     thermalCapChangedMs: numberOrNull,
     felt: Type.Optional(FeltLoad),
+    unreachable: Type.Optional(
+      Type.Array(UnreachableMode, {
+        maxItems: 32,
+        description: "modes that the board refused to enter, until they are tried again",
+      }),
+    ),
     nowMs: Type.Number(),
   },
   { additionalProperties: false },
@@ -62,11 +73,18 @@ export type RefusedMode =
   | { readonly rule: "unknown-mode"; readonly mode: string; readonly knownModes: readonly string[] }
   | { readonly rule: "capped"; readonly mode: string };
 
+/** Mode that was decided for but can't be entered at present; the best one that can be is used. */
+export interface PassedOverMode {
+  readonly mode: string;
+  readonly reason: string;
+}
+
 export type PowerModeDecision = PowerModeGrounds & {
   /** First place of `modes` that heat allows from now on. */
   readonly thermalCap: number;
   readonly cap: PowerModeCap | null;
   readonly refused: RefusedMode | null;
+  readonly passedOver?: PassedOverMode;
 } & (
     | { readonly kind: "none" }
     | { readonly kind: "hold"; readonly modeId: number }
@@ -120,6 +138,28 @@ function choose(inputs: PowerModeInputs, heldIndex: number, currentIndex: number
 }
 
 /**
+ * Returns the mode at `index`, or where the board can't enter it the nearest that it can, never above the place `minIndex`, which caps leave: below a
+ * mode that was named, above one that demand needs, before it looks on the other side.
+ */
+function bestReachable(
+  { modes, unreachable = [], currentModeId }: PowerModeInputs,
+  index: number,
+  minIndex: number,
+  isNamed: boolean,
+) {
+  const failureOf = ({ id }: PowerModeProfile) =>
+    id === currentModeId ? undefined : unreachable.find(({ modeId }) => modeId === id);
+  const wanted = modes[index] as PowerModeProfile;
+  const failure = failureOf(wanted);
+  const above = modes.slice(minIndex, index).toReversed();
+  const below = modes.slice(index + 1);
+  const others = isNamed ? [...below, ...above] : [...above, ...below];
+  const best = failure === undefined ? undefined : others.find((mode) => failureOf(mode) === undefined);
+  if (failure === undefined || best === undefined) return { modeId: wanted.id };
+  return { modeId: best.id, passedOver: { mode: wanted.name, reason: failure.reason } };
+}
+
+/**
  * Decides the board's power mode. Heat and the controller's cap come first, then the mode that it or an operator holds, then the role (standby
  * saves), then what users feel: no saving while they are refused or wait too long, then demand: the mode that carries it with the least power where the board's figures are known, else by thresholds; up at
  * once, down after a dwell and with headroom. The unknown leads towards capacity.
@@ -140,7 +180,7 @@ export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
   const choice = choose(inputs, heldIndex, currentIndex);
 
   const index = Math.max(choice.index, thermalCap, capIndex);
-  const { id: modeId, name: mode } = modes[index] as PowerModeProfile;
+  const { name: mode } = modes[index] as PowerModeProfile;
   let cap: PowerModeCap | null = null;
   if (index > choice.index)
     cap = thermalCap > capIndex ? { by: "heat", mode, temperatureC } : { by: "controller", mode };
@@ -149,7 +189,9 @@ export function decidePowerMode(inputs: PowerModeInputs): PowerModeDecision {
   if (unknownMode !== null)
     refused = { rule: "unknown-mode", mode: unknownMode, knownModes: modes.map(({ name }) => name) };
   else if (heldMode !== null && index > heldIndex) refused = { rule: "capped", mode: heldMode };
-  const outcome = { ...choice.grounds, thermalCap, cap, refused };
+  const isNamed = choice.grounds.rule === "held" || choice.grounds.rule === "configured";
+  const { modeId, ...passed } = bestReachable(inputs, index, Math.max(0, thermalCap, capIndex), isNamed);
+  const outcome = { ...choice.grounds, thermalCap, cap, refused, ...passed };
   if (modeId === currentModeId) return { ...outcome, kind: "hold", modeId };
   return { ...outcome, kind: "switch", fromModeId: currentModeId, modeId };
 }

@@ -65,8 +65,10 @@ function groundsToText(grounds: PowerModeGrounds): string {
 
 /** Returns the sentence that a person reads about a decision. */
 export function explainPowerMode(decision: PowerModeDecision): string {
-  const { cap } = decision;
+  const { cap, passedOver } = decision;
   const grounds = groundsToText(decision);
+  if (passedOver !== undefined)
+    return `${passedOver.mode} can't be entered (${passedOver.reason}): using the best mode that can be (${grounds})`;
   if (cap === null) return grounds;
   const bound =
     cap.by === "heat" ? `${cap.temperatureC} °C: capped at ${cap.mode}` : `capped at ${cap.mode} by the controller`;

@@ -140,6 +140,102 @@ describe("power governor", () => {
     expect(governor.switches).toBe(1);
   });
 
+  describe("a board whose best mode can't be entered", () => {
+    const four: PowerModeProfile[] = ["MAXN", "25W", "15W", "10W"].map((name, id) => ({
+      ...(modes[0] as PowerModeProfile),
+      id,
+      name,
+    }));
+    const failing = { kind: "failed", reason: "nvpmodel exited with 255" } as const;
+    const at = (afterMs: number, change: Partial<PowerCircumstances> = {}) =>
+      governor.evaluate({ ...busy, nowMs: busy.nowMs + afterMs, ...change });
+    const begin = async (policy: object) => {
+      board = createRecordingBoard(four);
+      governor = createGovernor(
+        {
+          ...board.control,
+          async setMode(id) {
+            if (id !== 0) return await board.control.setMode(id);
+            board.state.sets.push(id);
+            return failing;
+          },
+        },
+        policy,
+      );
+      await governor.start();
+    };
+
+    test.each([
+      ["configured", { kind: "fixed", fixedMode: "MAXN" }, {}],
+      ["held by the controller", { kind: "fixed", fixedMode: "10W" }, { desiredMode: "MAXN" }],
+      ["needed by demand", { kind: "threshold" }, {}],
+    ] as [string, object, Partial<PowerCircumstances>][])(
+      "%s: the next best within two evaluations, the best again later",
+      async (_name, policy, change) => {
+        await begin(policy);
+        await at(0, change);
+        await at(15_000, change);
+        expect(board.state.sets).toEqual([0, 1]);
+        expect(governor.currentMode?.name).toBe("25W");
+        expect(governor.lastDecision?.reason).toContain("MAXN can't be entered (nvpmodel exited with 255)");
+        expect(governor.lastFailure).toMatchObject({ modeId: 0 });
+        await at(29_999, change);
+        expect(board.state.sets).toEqual([0, 1]);
+        // Tried again after 30 s, then after another 60 s.
+        for (const afterMs of [30_000, 45_000, 89_999, 90_000]) await at(afterMs, change);
+        expect(board.state.sets).toEqual([0, 1, 0, 0]);
+        expect(governor.currentMode?.name).toBe("25W");
+      },
+    );
+  });
+
+  test("a mode that was set though the board failed to say so is in force; no other is tried", async () => {
+    let isMute = false;
+    const control: PowerControl = {
+      ...board.control,
+      currentMode: async () => (isMute ? null : await board.control.currentMode()),
+      async setMode(id) {
+        await board.control.setMode(id);
+        isMute = true;
+        return { kind: "failed", reason: "the mode was set, but the present mode can't be read" };
+      },
+    };
+    const faults = createPowerFaults(silent, () => 0);
+    governor = new PowerGovernor({
+      ...{ control, slo, log: silent, faults, applyFigures: (listed: readonly PowerModeProfile[]) => listed },
+      policy: parseConfig(PowerPolicy, {}, "test"),
+    });
+    await governor.start();
+    await governor.evaluate(busy);
+    expect(faults.list().map(({ fault }) => fault)).toEqual(["mode-set"]);
+    isMute = false;
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 15_000 });
+    expect(board.state.sets).toEqual([0]);
+    expect(governor.currentMode?.name).toBe("MAXN");
+    expect(faults.list()).toEqual([]);
+    expect(governor.lastFailure).toBeNull();
+  });
+
+  test("once all other modes need a reboot the board is well where it is, with a note", async () => {
+    const faults = createPowerFaults(silent, () => 0);
+    board.state.results.push({ kind: "reboot-required", reason: "needs a reboot" });
+    governor = new PowerGovernor({
+      ...{
+        control: board.control,
+        slo,
+        log: silent,
+        faults,
+        applyFigures: (listed: readonly PowerModeProfile[]) => listed,
+      },
+      policy: parseConfig(PowerPolicy, {}, "test"),
+    });
+    await governor.start();
+    await governor.evaluate(busy);
+    await governor.evaluate({ ...busy, nowMs: busy.nowMs + 15_000 });
+    expect(faults.list()).toEqual([]);
+    expect(governor.modesBehindReboot).toEqual(["MAXN"]);
+  });
+
   test("a mode that needs a reboot is out of the choice from then on", async () => {
     board.state.results.push({ kind: "reboot-required", reason: "needs a reboot" });
     await governor.evaluate(busy);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { decidePowerMode, PowerModeInputs } from "#agent/power/mode/decide-power-mode.ts";
+import { explainPowerMode } from "#agent/power/mode/explain-power-mode.ts";
 import { PowerPolicy } from "#agent/power/power-config.ts";
 import { parseConfig } from "#platform/files/read-config.ts";
 import type { PowerModeProfile } from "#protocol/messages.ts";
@@ -718,11 +719,51 @@ describe("decidePowerMode", () => {
   });
 });
 
+describe("a mode that the board refuses to enter", () => {
+  const refused = (...ids: number[]) => ids.map((modeId) => ({ modeId, reason: "exit code 255" }));
+  const fixed = (fixedMode: string) => ({ policy: { ...policy, kind: "fixed", fixedMode } as const });
+  // MAXN 0, 120W 1, 90W 2, 70W 3
+  test.each([
+    ["fixed: the next less capable one", { ...fixed("MAXN"), unreachable: refused(0) }, 1, "MAXN"],
+    ["two of them: the one after", { ...fixed("MAXN"), currentModeId: 3, unreachable: refused(0, 1) }, 2, "MAXN"],
+    ["the least capable one: the next more capable", { ...fixed("70W"), unreachable: refused(3) }, 2, "70W"],
+    ["held by the controller", { desiredMode: "MAXN", unreachable: refused(0) }, 1, "MAXN"],
+    ["needed by demand: the most capable that can be", { liveQps: 900, unreachable: refused(0) }, 1, "MAXN"],
+    ["enough for the demand: one that carries more", { currentModeId: 3, unreachable: refused(1) }, 0, "120W"],
+    ["standby", { role: "standby" as const, unreachable: refused(3) }, 2, "70W"],
+    ["under a cap nothing above it", { desiredModeCap: "90W", liveQps: 900, unreachable: refused(2) }, 3, "90W"],
+    [
+      "none that can be entered but the present one",
+      { ...fixed("MAXN"), currentModeId: 2, unreachable: refused(0, 1, 3) },
+      2,
+      "MAXN",
+    ],
+  ] as [string, Partial<PowerModeInputs>, number, string][])("%s", (_name, change, modeId, wanted) => {
+    const decision = decidePowerMode({ ...base, modes: unknown, ...change });
+    expect(decision).toMatchObject({ modeId, passedOver: { mode: wanted, reason: "exit code 255" } });
+    expect(explainPowerMode(decision)).toStartWith(`${wanted} can't be entered (exit code 255): `);
+  });
+
+  test.each([
+    ["the present one can be kept", { ...fixed("MAXN"), currentModeId: 0, unreachable: refused(0) }, 0],
+    ["another one matters not", { ...fixed("MAXN"), unreachable: refused(2) }, 0],
+    [
+      "none can be entered: the wanted one is tried",
+      { ...fixed("MAXN"), currentModeId: null, unreachable: refused(0, 1, 2, 3) },
+      0,
+    ],
+  ] as [string, Partial<PowerModeInputs>, number][])("%s", (_name, change, modeId) => {
+    const decision = decidePowerMode({ ...base, modes: unknown, ...change });
+    expect(decision).toMatchObject({ modeId });
+    expect(decision).not.toHaveProperty("passedOver");
+  });
+});
+
 describe("what a file may ask", () => {
   const least = { policy: {}, modes: classic, nowMs: 1 };
 
   test("an agent that serves and knows nothing else", () => {
-    expect(parseConfig(PowerModeInputs, least, "x")).toEqual({
+    expect<unknown>(parseConfig(PowerModeInputs, least, "x")).toEqual({
       ...base,
       modes: [...classic],
       currentModeId: null,
