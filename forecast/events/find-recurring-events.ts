@@ -15,7 +15,7 @@ const maxDays = 7;
 const minDays = 3;
 /** Share of these days on which the rise must have come. */
 const minShare = 0.8;
-/** Rates are compared with the median of so much time before and after, of at least so many steps on each side. */
+/** Rates are compared with the medians of so much time before and after, of at least so many steps on each side. */
 const reachMs = 30 * minuteMs;
 const minReachSteps = 3;
 /** A rise is beyond a share of the usual rate, the usual distance from it this many times over, and the noise of counting. */
@@ -26,11 +26,23 @@ const countingDeviations = 3;
 const stepsPerSlice = 1_000;
 const slotsPerSlice = 200;
 
+const reachOf = (stepMs: number) => Math.max(minReachSteps, Math.round(reachMs / stepMs));
+
+function medianBetween(qps: readonly number[], from: number, to: number): number {
+  const sorted = Float64Array.from(qps.slice(Math.max(0, from), to)).sort();
+  return sorted[sorted.length >> 1] ?? 0;
+}
+
 /** Median of the rates around a step, itself among them: a short rise does not change it. */
 export function usualRate({ qps, stepMs }: Pick<RateHistory, "qps" | "stepMs">, index: number): number {
-  const reach = Math.max(minReachSteps, Math.round(reachMs / stepMs));
-  const around = Float64Array.from(qps.slice(Math.max(0, index - reach), index + reach + 1)).sort();
-  return around[around.length >> 1] ?? 0;
+  const reach = reachOf(stepMs);
+  return medianBetween(qps, index - reach, index + reach + 1);
+}
+
+/** Higher one of the medians before and after a step: a short rise stands above both, the begin of a busy day only above one. */
+function rateBeside({ qps, stepMs }: RateHistory, index: number): number {
+  const reach = reachOf(stepMs);
+  return Math.max(medianBetween(qps, index - reach, index), medianBetween(qps, index + 1, index + reach + 1));
 }
 
 /**
@@ -41,12 +53,12 @@ export function* findRecurringEvents(history: RateHistory): Generator<void, Recu
   const { qps, stepMs } = history;
   const perDay = dayMs / stepMs;
   if (!Number.isInteger(perDay) || qps.length < minDays * perDay) return [];
-  const usual = new Float64Array(qps.length);
-  for (const index of usual.keys()) {
-    usual[index] = usualRate(history, index);
+  const beside = new Float64Array(qps.length);
+  for (const index of beside.keys()) {
+    beside[index] = rateBeside(history, index);
     if (index % stepsPerSlice === stepsPerSlice - 1) yield;
   }
-  const compared = { history, usual, threshold: thresholdOf(history, usual) };
+  const compared = { history, beside, threshold: thresholdOf(history, beside) };
   const events: RecurringEvent[] = [];
   for (let slot = 0; slot < perDay; slot += 1) {
     const event = eventAt(compared, slot, perDay);
@@ -58,21 +70,22 @@ export function* findRecurringEvents(history: RateHistory): Generator<void, Recu
 
 interface ComparedRates {
   readonly history: RateHistory;
-  readonly usual: Float64Array;
+  /** Rates beside each step. */
+  readonly beside: Float64Array;
   /** Excess from which on a step counts as a rise. */
   readonly threshold: (index: number) => number;
 }
 
 /** Returns the event at the step of the day that the record's newest step is `slot` steps after; null without one. */
-function eventAt({ history, usual, threshold }: ComparedRates, slot: number, perDay: number): RecurringEvent | null {
+function eventAt({ history, beside, threshold }: ComparedRates, slot: number, perDay: number): RecurringEvent | null {
   const { qps, stepMs, endMs, calendar } = history;
   const timeOf = (index: number) => endMs - (qps.length - index) * stepMs;
   const isFree = (index: number) => {
     const { weekend, holiday } = calendar(timeOf(index));
     return weekend || holiday;
   };
-  const excessOf = (index: number) => (qps[index] as number) - (usual[index] as number);
-  const rises = (index: number) => excessOf(index) > threshold(index);
+  const rises = (index: number) => (qps[index] as number) - (beside[index] as number) > threshold(index);
+  const excessOf = (index: number) => (qps[index] as number) - usualRate(history, index);
   const newest = qps.length - 1 - slot;
   const occurrences: number[] = [];
   for (let index = newest; index >= 0; index -= perDay) occurrences.push(index);
@@ -97,16 +110,16 @@ function eventAt({ history, usual, threshold }: ComparedRates, slot: number, per
 }
 
 /** Returns the excess from which on a step counts as a rise. */
-function thresholdOf({ qps, stepMs }: RateHistory, usual: Float64Array): (index: number) => number {
+function thresholdOf({ qps, stepMs }: RateHistory, beside: Float64Array): (index: number) => number {
   const distances = qps.flatMap((rate, index) => {
-    const own = usual[index] as number;
+    const own = beside[index] as number;
     return own > 0 ? [Math.abs(rate - own) / own] : [];
   });
   const sorted = Float64Array.from(distances).sort();
   const relative = Math.max(minRise, noiseFactor * (sorted[sorted.length >> 1] ?? 0));
   const stepS = stepMs / 1000;
   return (index) => {
-    const own = usual[index] as number;
+    const own = beside[index] as number;
     return Math.max(relative * own, (countingDeviations * Math.sqrt(Math.max(1, own * stepS))) / stepS);
   };
 }

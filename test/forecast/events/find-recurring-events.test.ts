@@ -66,6 +66,12 @@ test.each([
   },
   { name: "noise", days: 14, rise: () => 0, found: [] },
   { name: "a rise by a tenth", days: 7, rise: (_: number, slot: number) => (slot === 9 ? 10 : 0), found: [] },
+  {
+    name: "a morning that begins with its highest step",
+    days: 7,
+    rise: (_: number, slot: number) => (slot >= 96 && slot < 216 ? (slot === 96 ? 440 : 400) : 0),
+    found: [],
+  },
   { name: "office hours", days: 7, rise: (_: number, slot: number) => (slot >= 96 && slot < 216 ? 400 : 0), found: [] },
   { name: "no record", days: 0, rise: () => 0, found: [] },
 ])("$name", ({ days, rise, found }) => {
