@@ -127,6 +127,7 @@ export function createAgentParts(given: {
     }),
     realMs: () => performance.now(),
     speed: clock.speed,
+    log,
   });
   const gpuMonitor = createGpuMonitor(() => performance.now());
   const boardLoad = () => power.gpuLoad();

@@ -78,11 +78,14 @@ export class CapacityEstimates {
     seen: SeenWork,
   ): CapacityDecision["rule"] {
     const { estimate, rule } = decideCapacityEstimate(this.#speed(model, modeName, warmUpTokensPerS), seen);
-    if (estimate === null || rule === "idle" || !(estimate.tokensPerS > 0)) return rule;
     const key = keyOf(model, modeName);
+    const kept = this.#kept.get(key);
+    if (rule === "idle" && kept !== undefined && estimate !== null)
+      this.#kept.set(key, { ...kept, evidenceMs: estimate.evidenceMs });
+    if (estimate === null || rule === "idle" || !(estimate.tokensPerS > 0)) return rule;
     this.#kept.delete(key);
     this.#kept.set(key, { model, modeName, ...estimate, atMs: Math.round(this.#nowMs()) });
-    if (this.#kept.size > maxEstimates) this.#kept.delete(this.#kept.keys().next().value as string);
+    if (this.#kept.size > maxEstimates) this.#forget(this.#kept.keys().next().value as string);
     this.#changed = true;
     return rule;
   }
@@ -102,13 +105,18 @@ export class CapacityEstimates {
     return this.#likeAnotherMode(model, this.#stated(model, modeName))?.tokensPerS ?? null;
   }
 
-  /** Returns the capacities of a model's modes that were measured with confidence, and that a later calibration does not replace. */
+  /**
+   * Returns the capacities of a model's modes that were measured with confidence, and that a later calibration does not replace. None exceeds the
+   * calibrated rate, which kept a latency that a saturated device does not keep.
+   */
   measured(model: string): readonly MeasuredCapacity[] {
     return [...this.#kept].flatMap(([key, each]) => {
       const { modeName, atMs } = each;
       if (each.model !== model || modeName === null || confidenceOf(each) < minConfidence) return [];
       if (this.#isOutdated(each)) return [];
-      return [{ modeName, qps: this.#adopt(key, each.tokensPerS / each.tokensPerText), atMs }];
+      const stated = this.#stated(model, modeName);
+      const maxQps = stated?.source === "calibrated" ? stated.qps : Number.POSITIVE_INFINITY;
+      return [{ modeName, qps: this.#adopt(key, Math.min(maxQps, each.tokensPerS / each.tokensPerText)), atMs }];
     });
   }
 
@@ -117,6 +125,11 @@ export class CapacityEstimates {
     if (!this.#changed) return;
     this.#changed = false;
     this.#memory.save(JSON.stringify([...this.#kept.values()]));
+  }
+
+  #forget(key: string): void {
+    this.#kept.delete(key);
+    this.#adopted.delete(key);
   }
 
   #adopt(key: string, qps: number): number {

@@ -1,5 +1,6 @@
 import type { EmbeddingQueue } from "#agent/serving/batching/embedding-queue.ts";
 import { type Work, workBetween } from "#agent/serving/batching/work-record.ts";
+import type { Logger } from "#platform/log.ts";
 import type { CapacityEstimate } from "#protocol/messages.ts";
 import type { CapacityEstimates } from "./capacity-estimates.ts";
 
@@ -20,7 +21,11 @@ export interface CapacityWatchParts {
   readonly realMs: () => number;
   /** Speed of the agent's clock, in whose time all rates are. */
   readonly speed: number;
+  readonly log: Logger;
 }
+
+/** Change of an estimate that is logged. */
+const notableFactor = 1.5;
 
 interface Stretch {
   readonly atMs: number;
@@ -39,7 +44,7 @@ export class CapacityWatch {
 
   /** Ends a stretch; one in which the power mode changed says nothing. */
   observe(): void {
-    const { estimates, models, modeName: currentMode, realMs, speed } = this.#parts;
+    const { estimates, models, modeName: currentMode, realMs, speed, log } = this.#parts;
     const modeName = currentMode();
     const atMs = realMs();
     const watched = models();
@@ -52,7 +57,9 @@ export class CapacityWatch {
       if (then === undefined) continue;
       const work = workBetween(then, queue.measurements().work);
       const windowMs = (atMs - before.atMs) * speed;
-      estimates.observe(id, modeName, this.#warmUp(queue), {
+      const warmUp = this.#warmUp(queue);
+      const known = estimates.of(id, modeName, warmUp)?.qps ?? 0;
+      const rule = estimates.observe(id, modeName, warmUp, {
         ...work,
         busyMs: work.busyMs * speed,
         waitingMs: work.waitingMs * speed,
@@ -61,6 +68,9 @@ export class CapacityWatch {
         // Who of several models was the cause is not known.
         overloaded: overloaded && watched.length === 1,
       });
+      const qps = estimates.of(id, modeName, warmUp)?.qps ?? 0;
+      if (Math.max(qps, known) > notableFactor * Math.min(qps, known))
+        log.info({ model: id, mode: modeName, rule, from: known, to: qps }, "capacity measured anew, texts a second");
     }
   }
 

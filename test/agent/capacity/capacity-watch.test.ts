@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import pino from "pino";
 import { CapacityEstimates, type StatedCapacity } from "#agent/capacity/capacity-estimates.ts";
 import { CapacityWatch } from "#agent/capacity/capacity-watch.ts";
 import { addWork, noWork } from "#agent/serving/batching/work-record.ts";
@@ -6,6 +7,7 @@ import { addWork, noWork } from "#agent/serving/batching/work-record.ts";
 let stored: string | null;
 let stated: StatedCapacity | null;
 let nowMs: number;
+let logged: Record<string, unknown>[];
 const memory = {
   load: () => stored,
   save: (text: string) => {
@@ -23,6 +25,7 @@ beforeEach(() => {
   stored = null;
   stated = { qps: 350, source: "profile", calibratedAtMs: null };
   nowMs = 1_000_000;
+  logged = [];
 });
 
 /** A queue whose model computes texts of 20 tokens. */
@@ -51,6 +54,7 @@ function watching(options: { speed?: number; warmUpSpeed?: number } = {}) {
     overloaded: () => overloaded,
     realMs: () => realMs,
     speed,
+    log: pino({ level: "info" }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
   });
   watch.observe();
   return {
@@ -127,6 +131,32 @@ test("a mode that was not measured is slower than stated by as much as the one t
   expect(estimates.of("m", "MAXN", 5_000)).toMatchObject({ qps: 20, source: "served", confidence: 0.3 });
   expect(estimates.measuredTokensPerS("m", "MAXN")).toBe(400);
   expect(estimates.measured("m")).toMatchObject([{ modeName: "70W", qps: 10 }]);
+});
+
+test("a capacity that is far from the known one is logged, once", () => {
+  const { pass } = watching();
+  for (let index = 0; index < 5; index += 1) pass(34);
+  expect(logged).toEqual([expect.objectContaining({ model: "m", mode: "120W", rule: "saturated", from: 350, to: 17 })]);
+});
+
+test("an idle device loses confidence, in the same run too", () => {
+  const { pass, watch } = watching({ speed: 3_600 });
+  pass(34 * 3_600);
+  const before = watch.present()[0];
+  // A day of its clock.
+  for (let index = 0; index < 12; index += 1) pass();
+  expect(watch.present()[0]?.qps).toBe(before?.qps as number);
+  expect(watch.present()[0]?.confidence).toBeLessThan(before?.confidence as number);
+});
+
+test("a calibrated rate is not raised for the choice of the mode: it kept a latency", () => {
+  stated = { qps: 100, source: "calibrated", calibratedAtMs: 5 };
+  const { pass, watch, estimates } = watching();
+  pass(300);
+  expect(watch.present()).toMatchObject([{ qps: 150, source: "saturated" }]);
+  expect(estimates.measured("m")).toMatchObject([{ qps: 100 }]);
+  for (let index = 0; index < 5; index += 1) pass(50);
+  expect(estimates.measured("m")).toMatchObject([{ qps: 25 }]);
 });
 
 test("a hint does not replace the profile", () => {
