@@ -15,7 +15,7 @@ const splitAddresses = ["broker.url", "serving.tracing.otlpUrl", "models.url"];
 /** Checks what the schema of the configuration can't. Returns one line a mistake, path first. */
 function checkAgentConfig(config: AgentConfig): string[] {
   const { forecast, power, broker, advertiseUrl } = config;
-  const { lowQps, highQps } = power.policy;
+  const { lowQps, highQps, modes, fixedMode } = power.policy;
   return [
     ...userInfoMistakes(config, splitAddresses),
     ...brokerUrlMistakes(broker?.url, "broker.url"),
@@ -23,6 +23,9 @@ function checkAgentConfig(config: AgentConfig): string[] {
       ? [`advertiseUrl: expected an address without query and fragment, got "${redactUrl(advertiseUrl)}"`]
       : []),
     ...checkForecastConfig(forecast).map((line) => `forecast.${line}`),
+    ...(modes !== null && fixedMode !== null && !modes.includes(fixedMode)
+      ? [`power.policy.fixedMode: expected one of power.policy.modes (${modes.join(", ")}), got "${fixedMode}"`]
+      : []),
     ...(lowQps > highQps ? [`power.policy.lowQps: expected at most highQps (${highQps}), got ${lowQps}`] : []),
   ];
 }

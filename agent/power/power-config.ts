@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { integer, number, orNull, Path } from "#platform/config-fields.ts";
+import type { ReadonlyStatic } from "#platform/readonly-static.ts";
 import { literals, strict } from "#platform/schema-parts.ts";
 import { assumedPhysics, boardPresets } from "./device/board-presets.ts";
 import { SleepConfig } from "./sleep/sleep-config.ts";
@@ -20,6 +21,14 @@ export const PowerPolicy = Type.Object(
     fixedMode: orNull(
       Type.String({ minLength: 1, maxLength: 64 }),
       "the mode of the fixed policy; null: the most capable one",
+    ),
+    modes: orNull(
+      Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 32 }),
+      "names of the only modes that may be set, by whatever; null: all that the board can enter without a reboot",
+    ),
+    maxWatts: orNull(
+      Type.Number({ exclusiveMinimum: 0, maximum: 10_000 }),
+      "no mode of more watts (by its figures, else by its name) or of unknown watts, such as MAXN, may be set, by whatever; null: no limit",
     ),
     highQps: number(300, [0, 1_000_000], "texts a second above which the most capable mode is set"),
     lowQps: number(
@@ -62,7 +71,7 @@ export const PowerPolicy = Type.Object(
   },
   { ...strict, default: {}, description: "Choice of the power mode." },
 );
-export type PowerPolicy = Static<typeof PowerPolicy>;
+export type PowerPolicy = ReadonlyStatic<typeof PowerPolicy>;
 
 export const JetsonConfig = Type.Object(
   {

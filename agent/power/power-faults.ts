@@ -6,6 +6,8 @@ export type PowerFaultKind =
   | "mode-list"
   | "mode-query"
   | "mode-set"
+  /** The configuration of the modes does not fit the board. */
+  | "mode-policy"
   /** The sensors give no readings. */
   | "sensors"
   | "power-reading";

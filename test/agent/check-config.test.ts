@@ -25,6 +25,11 @@ test.each<[string, object, string[]]>([
     ["power.policy.lowQps: expected at most highQps (300), got 301"],
   ],
   [
+    "a fixed mode that is not among the allowed ones",
+    { power: { policy: { modes: ["25W", "15W"], fixedMode: "MAXN" } } },
+    ['power.policy.fixedMode: expected one of power.policy.modes (25W, 15W), got "MAXN"'],
+  ],
+  [
     "beside what the schema refuses",
     { forecast: { timeZone: "Mars/X" }, role: "boss" },
     ["role: expected one of", "forecast.timeZone: expected a time zone"],

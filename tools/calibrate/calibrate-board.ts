@@ -133,8 +133,10 @@ export async function calibrateBoard(
 
   const sweepPath = join(stateDir, sweepFileName);
   const current = await device.control.currentMode();
+  // A mode that the policy forbids is left for good.
+  const returnToModeId = modes.find(({ id }) => id === current?.id)?.id ?? null;
   const about = { board: device.name, model: config.serving.model, texts, targetP95Ms };
-  let sweep = await beginSweep(sweepPath, about, current?.id ?? null, request.restart);
+  let sweep = await beginSweep(sweepPath, about, returnToModeId, request.restart);
   const left = wanted.filter(({ id, name }) => !sweep.done.some((mode) => mode.id === id && mode.name === name));
   if (sweep.done.length > 0) say(`resuming after ${namesOf(sweep.done)} (--restart measures all modes again)`);
   say(

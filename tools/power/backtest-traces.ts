@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { applyCalibration } from "#agent/power/calibration/board-profile.ts";
 import { readProfile } from "#agent/power/calibration/profile-file.ts";
+import { allowedModes } from "#agent/power/device/allowed-modes.ts";
 import { boardPresets } from "#agent/power/device/board-presets.ts";
 import { isKnownMode, type KnownMode } from "#agent/power/energy/mode-energy.ts";
 import { PowerPolicy } from "#agent/power/power-config.ts";
@@ -90,8 +91,10 @@ export async function* backtestTraces(
   request: PowerBacktestRequest,
   onProgress: (trace: string, share: number) => void,
 ): AsyncGenerator<TraceBacktest> {
-  const modes = await modesOf(request);
   const policy = await policyOf(request.configPath);
+  const modes = allowedModes(await modesOf(request), policy);
+  if (modes.length === 0)
+    throw new UsageError("power.policy.modes and power.policy.maxWatts leave none of the board's modes");
   const peakQps = peakShare * (modes[0] as KnownMode).capacityQps;
   const traces = await Promise.all(
     request.paths.map(async (path) => parseTrace(await readTraceText(path, "trace"), basename(path))),

@@ -4,7 +4,8 @@ import { createPowerFaults, type PowerFaults } from "#agent/power/power-faults.t
 import { openGate } from "#agent/serving/ports.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/log.ts";
-import type { Device } from "./device.ts";
+import { withAllowedModes } from "./allowed-modes.ts";
+import type { Device, PowerControl } from "./device.ts";
 import { createJetsonControl } from "./jetson-control.ts";
 import { createSimulatedDevice } from "./simulated-device.ts";
 import { TegrastatsMeter } from "./tegrastats-meter.ts";
@@ -55,7 +56,11 @@ export async function createDevice(
 ): Promise<Device> {
   const isJetson =
     config.board === "jetson" || (config.board === "auto" && Bun.which(config.jetson.nvpmodel[0] ?? "") !== null);
-  if (config.board === "simulated") return createSimulatedDevice(config.simulated, clock);
+  const limited = (control: PowerControl) => withAllowedModes(control, config.policy, faults);
+  if (config.board === "simulated") {
+    const device = createSimulatedDevice(config.simulated, clock);
+    return { ...device, control: limited(device.control) };
+  }
   if (!isJetson) {
     log.info("no Jetson here (nvpmodel is not found): power is neither measured nor set");
     return createPlainDevice();
@@ -64,7 +69,7 @@ export async function createDevice(
     kind: "jetson",
     name: (await readIfThere(config.jetson.modelPath)).replaceAll("\0", "").trim().slice(0, maxNameLength) || "Jetson",
     release: parseRelease(await readIfThere(config.jetson.releasePath)),
-    control: createJetsonControl(config.jetson, faults),
+    control: limited(createJetsonControl(config.jetson, faults)),
     meter: new TegrastatsMeter(config.jetson, clock, faults),
     gate: openGate,
   };

@@ -72,7 +72,7 @@ export function asksForReboot(output: string): boolean {
 }
 
 /** Watts in a mode's name: "15W", "MODE_30W_6CORE", "MODE_28_1_W" (28.1); Infinity for MAXN; null where it has none. */
-function wattsOf({ name }: NvpmodelMode): number | null {
+export function wattsOf({ name }: Pick<NvpmodelMode, "name">): number | null {
   if (/^MAXN/i.test(name)) return Number.POSITIVE_INFINITY;
   const [, whole, tenths] =
     /(\d+)_(\d+)_W(?![A-Z])/i.exec(name) ?? /(\d+)(?:\.(\d+))?[\s_]?W(?![A-Z])/i.exec(name) ?? [];
