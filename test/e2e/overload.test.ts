@@ -82,6 +82,12 @@ test("a board that drowns: the one on standby serves within half a minute, no po
   }
   const url = (await agent("thor-1"))?.url ?? "";
   const modes = await modesOf("thor-1", ask);
+  // Idle, the board saves power: what is lowered until then is not by the flood.
+  await eventually(
+    () => agent("thor-1"),
+    (row) => row?.powerMode.reported === modes.at(-1),
+    180_000,
+  );
 
   const load = flood(url);
   const startedMs = Date.now();
