@@ -39,6 +39,8 @@ export interface SimulationOptions {
   readonly limits?: Partial<AdmissionLimits>;
   /** Speed assumed before the first batch. */
   readonly assumed?: boolean;
+  /** Is called every two seconds. */
+  readonly look?: (queue: EmbeddingQueue, nowMs: number) => void;
 }
 
 interface ComputedForTenant {
@@ -182,6 +184,9 @@ export async function simulateQueue(options: SimulationOptions): Promise<Simulat
     at(now + (kind === "refused" ? client.refusedMs() : client.thinkMs()), () => void request(client));
   };
 
+  const { look } = options;
+  for (let lookMs = 0; look !== undefined && lookMs <= options.endMs; lookMs += 2_000)
+    at(lookMs, () => look(queue, now));
   for (const client of options.clients) at(client.startMs ?? 0, () => void request(client));
   const settle = async () => {
     for (let turn = 0; turn < 3; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
