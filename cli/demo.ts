@@ -18,6 +18,7 @@ export const demoCommand: Command = {
     const screen = stderr.isTTY ? () => ({ columns: stderr.columns || 80, rows: stderr.rows || 24 }) : null;
     // Restores the terminal's cursor even when a second Ctrl-C ends the process at once.
     process.on("exit", () => progress.finish());
+    const columns = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
     let interrupted = false;
     const stopped = untilStopped((stop) => {
       // A terminal or a reader that has gone away leaves no one to show anything to.
@@ -29,7 +30,7 @@ export const demoCommand: Command = {
     });
     try {
       const report = await runDemo(options, { progress, screen, stopped });
-      console.log(options.json ? JSON.stringify(report, null, 2) : renderReport(report));
+      console.log(options.json ? JSON.stringify(report, null, 2) : renderReport(report, columns));
       return options.once && interrupted ? 1 : 0;
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;

@@ -105,8 +105,7 @@ describe.if(process.platform === "linux")("thormesh demo", () => {
     expect(report.acts.map(({ boardSpeed }) => boardSpeed)).toEqual([1, 0.4]);
     expect(second?.fromMs).toBe(first?.toMs as number);
     expect(report.acts.reduce((sum, { service }) => sum + service.requests, 0)).toBe(report.requests);
-    expect(report.capacities.length).toBeGreaterThan(0);
-    for (const { measuredQps, profileQps } of report.capacities) expect(measuredQps).toBeLessThan(profileQps);
+    expect(report.capacities.some(({ measuredQps, profileQps }) => measuredQps < 0.6 * profileQps)).toBe(true);
     expect(report.decisions.filter(({ atMs }) => atMs >= (second?.fromMs as number)).length).toBeGreaterThan(0);
     expect(temporaryDirectories()).toEqual([]);
   }, 3_600_000);

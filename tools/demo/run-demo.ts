@@ -97,6 +97,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
   };
   process.on("exit", atExit);
   try {
+    progress.say("measuring how fast this machine is");
     const [probePort = 0, unusedBroker = 0, ...ports] = await findFreePorts(boards.length + 4, Math.random);
     const probePorts = { agent: probePort, unusedBroker };
     const machine = await unlessStopped(measureMachine(processes, directory, probePorts, nextText));

@@ -6,6 +6,19 @@ import type { CostView, EnergyAndCost } from "./snapshot.ts";
 
 export const thousands = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
+/** Wraps a text between words; its further lines begin with `indent` spaces. */
+export function wrap(text: string, columns: number, indent: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > columns) {
+    const space = rest.lastIndexOf(" ", columns);
+    const end = space > indent ? space : columns;
+    lines.push(rest.slice(0, end));
+    rest = " ".repeat(indent) + rest.slice(end).trimStart();
+  }
+  return [...lines, rest];
+}
+
 /** Formats a rate as decisions do, so that the figures can be compared; "-" for an unknown one. */
 export function rate(qps: number | null): string {
   return qps === null ? "-" : qpsToText(qps);

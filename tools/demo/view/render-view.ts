@@ -11,6 +11,7 @@ import {
   scaleToText,
   serviceToText,
   thousands,
+  wrap,
 } from "./format.ts";
 import type { Act, AgentSnapshot, DemoSnapshot, TrainingSnapshot } from "./snapshot.ts";
 
@@ -55,19 +56,6 @@ function row(shown: readonly Column[], cell: (column: Column) => string): string
     return isNumber ? clipped.padStart(width) : clipped.padEnd(width);
   });
   return cells.join(" ").trimEnd();
-}
-
-/** Wraps a text between words. */
-function wrap(text: string, length: number): string[] {
-  const lines: string[] = [];
-  let rest = text;
-  while (rest.length > length) {
-    const space = rest.lastIndexOf(" ", length);
-    const end = space > 0 ? space : length;
-    lines.push(rest.slice(0, end));
-    rest = rest.slice(end).trimStart();
-  }
-  return [...lines, rest];
 }
 
 function bar(share: number, length: number): string {
@@ -129,11 +117,7 @@ function trainingLines(trainings: readonly TrainingSnapshot[]): string[] {
 function decisionLines({ decisions }: DemoSnapshot, width: number): string[] {
   return decisions
     .toReversed()
-    .flatMap(({ atMs, kind, reason }) =>
-      wrap(`${formatTime(atMs)} ${kind}: ${reason}`, width - 2).map((line, index) =>
-        index === 0 ? line : `  ${line}`,
-      ),
-    );
+    .flatMap(({ atMs, kind, reason }) => wrap(`${formatTime(atMs)} ${kind}: ${reason}`, width, 2));
 }
 
 /** Renders the live view within the terminal's size: the newest decisions fill what is left of it. */

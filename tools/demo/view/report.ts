@@ -11,6 +11,7 @@ import {
   scaleToText,
   serviceToText,
   thousands,
+  wrap,
 } from "./format.ts";
 import type {
   Act,
@@ -171,8 +172,17 @@ function renderLiveAccuracy(accuracy: LiveAccuracy | null): string[] {
 
 const maxShownDecisions = 20;
 
-/** Formats the report as text. */
-export function renderReport(report: DemoReport): string {
+/** Says once why no agent has trained, and of each why not when others have. */
+function renderAwaited({ trainings, trainingsAwaited }: DemoReport): string[] {
+  const shown = trainings.length > 0 ? trainingsAwaited : trainingsAwaited.slice(0, 1);
+  return shown.map(({ agentId, reason }) => `training    ${agentId} none: ${reason}`);
+}
+
+/** Indent of a line's continuation: where the text beside its label begins. */
+const indent = 12;
+
+/** Formats the report as text, for a terminal of so many columns. */
+export function renderReport(report: DemoReport, columns = Number.POSITIVE_INFINITY): string {
   const { scale, latencyMs } = report;
   const shown = report.decisions.slice(-maxShownDecisions);
   const left = report.decisions.length - shown.length;
@@ -199,7 +209,7 @@ export function renderReport(report: DemoReport): string {
     ...report.trainings.map(
       ({ agentId, endedAtMs, kind, reason }) => `training    ${clockTime(endedAtMs)} ${agentId} ${kind}: ${reason}`,
     ),
-    ...report.trainingsAwaited.map(({ agentId, reason }) => `training    ${agentId} none: ${reason}`),
+    ...renderAwaited(report),
     "",
     shown.length === 0
       ? "decisions   none"
@@ -207,5 +217,7 @@ export function renderReport(report: DemoReport): string {
         ? `decisions (the last ${shown.length}; ${left} before)`
         : "decisions",
     ...shown.map((decision) => `  ${clockTime(decision.atMs)} ${decision.kind}: ${decision.reason}`),
-  ].join("\n");
+  ]
+    .flatMap((line) => wrap(line, columns, indent))
+    .join("\n");
 }

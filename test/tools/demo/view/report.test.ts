@@ -29,7 +29,7 @@ const input: ReportInput = {
     {
       fromMs: Date.parse("1995-07-27T14:00:00Z"),
       toMs: Date.parse("1995-07-28T00:00:00Z"),
-      boardSpeed: 0.6,
+      boardSpeed: 0.4,
       service: { requests: 36_000, failed: 0, refused: 9, p95Ms: 120, minutes: 600, missedMinutes: 2 },
     },
   ],
@@ -121,6 +121,30 @@ describe("report", () => {
     expect(text).toContain("champion    lstm 60 %, ridge 39 %\n");
     expect(text).toContain("training    07-27 05:07 thor-1 kept: WAPE 29.10 % against 28.40 %");
     expect(text).toContain("training    orin-1 none: too little record without gaps");
+  });
+
+  test("fits a terminal", () => {
+    const lines = renderReport(buildReport(input), 80).split("\n");
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
+    expect(lines.join(" ").replaceAll(/ +/g, " ")).toContain(
+      "rises 3 rises of traffic that needed more capacity: 2 predicted, 9 min before in the median, 1 missed;",
+    );
+  });
+
+  test("tells of both acts, and of what was measured", () => {
+    const text = renderReport(buildReport(input));
+    expect(text).toContain("act 1       00:00 to 14:00: simulated boards as fast as their profiles say");
+    // 50,400 texts in 840 minutes are one a second.
+    expect(text).toContain("50,400 texts in 840 min (1 texts/s)");
+    expect(text).toContain("act 2       14:00 to 00:00: boards run at 40 % of profile; the fleet is not told");
+    expect(text).toContain("SLO missed in 2 of 600 min; p95 120 of 1,000 ms; 9 refused, 0 failed");
+    expect(text).toContain("capacity    thor-1 in MAXN: measured 0.0605 texts/s, 60.5 % of the 0.1 of its profile");
+  });
+
+  test("says once that none has trained", () => {
+    const awaited = ["thor-1", "orin-1"].map((agentId) => ({ agentId, reason: "too little record" }));
+    const text = renderReport(buildReport({ ...input, trainings: [], trainingsAwaited: awaited }));
+    expect(text.match(/^training .*$/gm)).toEqual(["training    thor-1 none: too little record"]);
   });
 
   test("says nothing odd when nothing happened, and shortens a long list", () => {
