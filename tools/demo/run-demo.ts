@@ -28,6 +28,8 @@ const peakUtilization = 0.34;
 /** Limits of real requests a second: more would show nothing new. */
 const maxAverageQps = 75;
 const maxPeakQps = 150;
+/** With less in the busiest quarter of an hour a minute has a handful of texts, and chance alone makes a rise; a machine that is busy just now measures as little. */
+const minPeakQps = 20;
 /** Share of one agent's measured rate for the busiest quarter of an hour: forecasts and the overhead of four agents need the rest. */
 const shareOfMeasuredQps = 0.7;
 
@@ -102,7 +104,7 @@ export async function runDemo(options: DemoOptions, surroundings: ReplaySurround
     const probePorts = { agent: probePort, unusedBroker };
     const machine = await unlessStopped(measureMachine(processes, directory, probePorts, nextText));
     progress.say(`this machine: one agent answers ${machine.qps.toFixed(0)} requests/s`);
-    const limitQps = machine.qps * shareOfMeasuredQps;
+    const limitQps = Math.max(minPeakQps, machine.qps * shareOfMeasuredQps);
     const scale = planScale({
       minuteRequests,
       speed: options.speed,

@@ -62,18 +62,18 @@ export function controllerConfig(
     // The agents' configuration names the key file.
     broker: { embedded: true, host: "127.0.0.1", port: settings.brokerPort, shareKey: false },
     ingest: {
-      staleAfterMs: realTimeMs(clock, 10_000, 180_000),
+      staleAfterMs: realTimeMs(clock, 20_000, 180_000),
       rebirthIntervalMs: realTimeMs(clock, 1_000, minuteMs),
     },
     scaling: {
       policy: "fleet-plan",
       plan: {
         startupS: realTimeMs(clock, 500, minuteMs) / 1000,
-        // Real time, part of the second between two decisions: solver and agents share this machine's cores.
+        // Real time, part of the two seconds between decisions: solver and agents share this machine's cores.
         solverMs: 600,
       },
-      // Each decision needs a forecast, tens of milliseconds of a core.
-      intervalMs: Math.ceil(realTimeMs(clock, 1_000, minuteMs) / minuteMs) * minuteMs,
+      // Each decision needs a forecast and a plan. Three intervals without one, and the fleet is to be watched anew before anything stands by.
+      intervalMs: Math.ceil(realTimeMs(clock, 2_000, minuteMs) / minuteMs) * minuteMs,
       capacityPerReplicaQps: fullSize.capacityPerReplicaQps * capacityScale,
       minReplicas: Math.min(2, agents),
       liveWindowMinutes: 3,

@@ -61,8 +61,8 @@ describe("the fleet", () => {
     const config = parseConfig(ControllerConfig, controllerConfig(settings, agents, 5_000), "test");
     expect(config.scaling).toMatchObject({ minReplicas, warmUpMs: 5_000 * 288 });
     expect(config.scaling.capacityPerReplicaQps).toBeCloseTo(0.35, 9);
-    // Ten real seconds of silence, not three fast minutes (0.6 s), make an agent stale.
-    expect(config.ingest.staleAfterMs).toBe(10_000 * 288);
+    // Twenty real seconds of silence, not three fast minutes (0.6 s), make an agent stale.
+    expect(config.ingest.staleAfterMs).toBe(20_000 * 288);
     expect(config.api.port).toBe(20_001);
   });
 
