@@ -53,6 +53,10 @@ describe("a saturated model shows its capacity", () => {
     }
   });
 
+  test("which the decision tells", () => {
+    expect(decideCapacityEstimate(null, saturated(work(34, 2_000))).measuredTokensPerS).toBe(340);
+  });
+
   test("without anything known before", () => {
     const { estimate: after } = decideCapacityEstimate(null, saturated(work(34, 2_000)));
     expect(after).toEqual({ tokensPerS: 340, tokensPerText: 20, source: "saturated", evidenceMs: 2_000 });
@@ -99,6 +103,11 @@ describe("requests that are refused while few texts wait for the model", () => {
     expect([rule, qpsOf(after), after?.source]).toEqual(["overloaded", 17, "saturated"]);
   });
 
+  test("are the first estimate where nothing is known", () => {
+    const { rule, estimate: after } = decideCapacityEstimate(null, partial(work(34, 300), true));
+    expect([rule, qpsOf(after), after?.evidenceMs]).toEqual(["overloaded", 17, 2_000]);
+  });
+
   test("raise it no further than what was served does", () => {
     const { rule } = decideCapacityEstimate(estimate(10, "probe"), partial(work(34, 300), true));
     expect(rule).toBe("exceeded");
@@ -109,6 +118,12 @@ describe("more than was thought possible", () => {
   test("raises the estimate to it", () => {
     const { rule, estimate: after } = decideCapacityEstimate(estimate(10, "profile"), partial(work(60, 500)));
     expect([rule, qpsOf(after), after?.source]).toEqual(["exceeded", 30, "served"]);
+  });
+
+  test.each(["saturated", "calibrated"] as const)("leaves a capacity that is %s one", (source) => {
+    const { rule, estimate: after } = decideCapacityEstimate(estimate(10, source, 500), partial(work(60, 500)));
+    expect([rule, qpsOf(after), after?.source]).toEqual(["exceeded", 30, source]);
+    expect(after?.evidenceMs).toBeCloseTo(500, 0);
   });
 
   test("is not a batch that began before, nor texts that the board has still to work off", () => {
@@ -140,6 +155,19 @@ describe("batches under partial load", () => {
     expect(qpsOf(decideCapacityEstimate(before, twiceAsFast).estimate)).toBeCloseTo(100, 9);
   });
 
+  test("are the evidence of a hint, not what made an earlier one", () => {
+    const after = (source: SpeedEstimate["source"]) =>
+      decideCapacityEstimate(estimate(40, source, 5_000), partial(work(8, 200))).estimate?.evidenceMs;
+    expect(after("probe")).toBe(200);
+    expect(after("served")).toBeCloseTo(5_200, 0);
+  });
+
+  test("move the mean length of texts half of the way in a hundred texts", () => {
+    const longer: Work = { ...noWork, texts: 100, tokens: 4_000, cost: 4_800, busyMs: 200 };
+    const before = estimate(1_000, "saturated", 500);
+    expect(decideCapacityEstimate(before, partial(longer)).estimate?.tokensPerText).toBe(30);
+  });
+
   test("are no evidence when they are too short", () => {
     const { rule } = decideCapacityEstimate(estimate(10, "probe"), partial(work(1, 99)));
     expect(rule).toBe("idle");
@@ -154,7 +182,7 @@ describe("batches under partial load", () => {
 describe("an idle device", () => {
   test("knows nothing that it did not know", () => {
     expect(decideCapacityEstimate(null, idle)).toEqual({ rule: "idle", measuredTokensPerS: null, estimate: null });
-    expect(decideCapacityEstimate(null, { ...idle, windowMs: 0 }).estimate).toBeNull();
+    expect(decideCapacityEstimate(null, { ...saturated(work(9, 900)), windowMs: 0 }).estimate).toBeNull();
   });
 
   test("keeps its estimate and loses confidence: half of the evidence in half a day", () => {

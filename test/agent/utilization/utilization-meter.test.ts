@@ -1,63 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parseCpuTicks, parseMemory, parseProcess } from "#agent/utilization/parse-proc.ts";
 import { createProcReader, type SystemCounters } from "#agent/utilization/system-counters.ts";
 import { UtilizationMeter } from "#agent/utilization/utilization-meter.ts";
-
-const stat = "cpu  100 5 50 800 45 1 2 3 7 0\ncpu0 50 2 25 400 20 1 1 1 3 0\nintr 12345\n";
-const meminfo = "MemTotal:        8000000 kB\nMemFree:          100000 kB\nMemAvailable:    2000000 kB\n";
-/** Of a process whose name has spaces and brackets; 30 and 12 ticks, 2,500 pages. */
-const processStat = `77 (thor (mesh) 1) S 1 77 77 0 -1 4194560 1 0 0 0 30 12 0 0 20 0 9 0 100 ${1 << 30} 2500 18446744073709551615 1 1`;
-
-describe("what the system tells", () => {
-  test("ticks of all cores: idle and waiting for the disk are not busy, guests' time is counted once", () => {
-    expect(parseCpuTicks(stat)).toEqual({ busy: 161, total: 1006 });
-  });
-
-  test("memory", () => {
-    expect(parseMemory(meminfo)).toEqual({ totalBytes: 8_192_000_000, availableBytes: 2_048_000_000 });
-  });
-
-  test("a process", () => {
-    expect(parseProcess(processStat)).toEqual({ ticks: 42, pages: 2500 });
-  });
-
-  test.each(["", "cpu", "cpu  1 2", "cpu  a b c d", "MemTotal: 0 kB\nMemAvailable: 0 kB", "MemTotal: 5 kB", "1 (x) S"])(
-    "nothing in %p",
-    (text) => {
-      expect([parseCpuTicks(text), parseMemory(text), parseProcess(text)]).toEqual([null, null, null]);
-    },
-  );
-});
-
-describe("the reader", () => {
-  test("reads /proc, and leaves out processes that ended", async () => {
-    const root = mkdtempSync(join(tmpdir(), "thormesh-proc-"));
-    try {
-      writeFileSync(join(root, "stat"), stat);
-      writeFileSync(join(root, "meminfo"), meminfo);
-      mkdirSync(join(root, "77"));
-      writeFileSync(join(root, "77", "stat"), processStat);
-      expect(await createProcReader(root)([77, 78])).toEqual({
-        cpu: { busy: 161, total: 1006 },
-        memory: { totalBytes: 8_192_000_000, availableBytes: 2_048_000_000 },
-        processes: new Map([[77, { ticks: 42, pages: 2500 }]]),
-      });
-    } finally {
-      rmSync(root, { recursive: true });
-    }
-  });
-
-  test("finds nothing where there is no /proc", async () => {
-    expect(await createProcReader("/no-such-directory")([1])).toEqual({
-      cpu: null,
-      memory: null,
-      processes: new Map(),
-    });
-  });
-});
 
 describe("the meter", () => {
   let counters: SystemCounters = { cpu: null, memory: null, processes: new Map() };
