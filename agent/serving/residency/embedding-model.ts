@@ -71,7 +71,6 @@ async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
     const definition = JSON.parse(new TextDecoder().decode(bytes));
     await refuseSlowPatterns(definition);
     return createTextTokenizer(definition, {
-      config: found.tokenizerConfig,
       maxTokens: manifest.maxTokens,
       lowercase: manifest.lowercase,
     });

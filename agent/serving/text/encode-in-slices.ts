@@ -1,5 +1,6 @@
 import type { Tokenizer } from "@huggingface/tokenizers";
 import { maxSliceCharacters, sliceCharacters, sliceEnd } from "./slice-text.ts";
+import { stripEnds } from "./strip-ends.ts";
 
 /** A long computation in steps, so that its caller can do other work between them. */
 export type Steps<T> = Generator<undefined, T, undefined>;
@@ -19,13 +20,6 @@ export interface ReadText {
   readonly whole: boolean;
 }
 
-/**
- * Characters that are read for each token of the model: words longer than this on average are no words. Models that read many tokens get fewer
- * per token, as their texts are real ones.
- */
-const charactersPerToken = 192;
-const charactersPerTokenOfLongTexts = 24;
-const manyCharacters = 100_000;
 /** A word of more than 100 characters becomes one unknown token, so a word cut in two reaches at most this far back. */
 const maxTokensOfOneWord = 100;
 
@@ -33,33 +27,23 @@ const maxTokensOfOneWord = 100;
 const sample =
   "The robot's arm (v2.0) can't reach 机器人, naïve café; 1234567890 words\tand lines.\n  It stops … ½ of 10% — OK? x_y";
 
-/** Cuts at a whole code point: half a surrogate pair would become another token. */
-function cutText(text: string, maxCharacters: number): string {
-  if (text.length <= maxCharacters) return text;
-  const last = text.charCodeAt(maxCharacters - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxCharacters - 1 : maxCharacters);
-}
-
 /** Encodes texts slice by slice, so that a long one does not block the process. */
 export class SliceEncoder {
   readonly #tokenizer: Tokenizer;
   readonly #unknownId: number | undefined;
   readonly #lowercase: boolean;
-  readonly #maxCharacters: number;
+  readonly #shortenWords: (text: string) => string;
   readonly #sliceCharacters: number;
 
   constructor(
     tokenizer: Tokenizer,
-    options: { readonly unknownToken: string; readonly maxTokens: number; readonly lowercase: boolean },
+    options: { readonly unknownToken: string; readonly lowercase: boolean; shortenWords(text: string): string },
   ) {
-    const { unknownToken, maxTokens, lowercase } = options;
+    const { unknownToken, lowercase, shortenWords } = options;
     this.#tokenizer = tokenizer;
     this.#unknownId = tokenizer.token_to_id(unknownToken);
     this.#lowercase = lowercase;
-    this.#maxCharacters = Math.min(
-      maxTokens * charactersPerToken,
-      Math.max(manyCharacters, maxTokens * charactersPerTokenOfLongTexts),
-    );
+    this.#shortenWords = shortenWords;
     // Tokenizers that change a text as a whole make other tokens of slices: they get the largest.
     const sliced = finishSteps(this.#encode(sample, 16, Number.POSITIVE_INFINITY)).ids;
     const sameInSlices = sliced.join() === this.#encodeSlice(sample).join();
@@ -68,17 +52,21 @@ export class SliceEncoder {
 
   /** Reads a text, trimmed: all tokens of a short one, at least `maxTokens` of a long one and perhaps a few more. */
   *read(text: string, maxTokens: number): Steps<ReadText> {
-    const trimmed = text.trim();
-    const cut = cutText(trimmed, this.#maxCharacters);
-    const plain = this.#lowercase ? cut.toLowerCase() : cut;
-    const { ids, all } = yield* this.#encode(plain, this.#sliceCharacters, maxTokens);
-    return { ids, whole: all && cut.length === trimmed.length && ids.length <= maxTokens };
+    const { ids, all } = yield* this.#encode(
+      this.#shortenWords(this.#lower(stripEnds(text))),
+      this.#sliceCharacters,
+      maxTokens,
+    );
+    return { ids, whole: all && ids.length <= maxTokens };
   }
 
   /** Reads all tokens of a text, however long it is. */
   *readAll(text: string): Steps<readonly number[]> {
-    const plain = this.#lowercase ? text.toLowerCase() : text;
-    return (yield* this.#encode(plain, this.#sliceCharacters, Number.POSITIVE_INFINITY)).ids;
+    return (yield* this.#encode(this.#lower(text), this.#sliceCharacters, Number.POSITIVE_INFINITY)).ids;
+  }
+
+  #lower(text: string): string {
+    return this.#lowercase ? text.toLowerCase() : text;
   }
 
   #encodeSlice(text: string): readonly number[] {

@@ -1,7 +1,8 @@
-import { Tokenizer } from "@huggingface/tokenizers";
 import { asSecondText } from "#agent/serving/worker/token-types.ts";
 import { decidePairLengths } from "./decide-pair-lengths.ts";
 import { finishSteps, type ReadText, SliceEncoder, type Steps } from "./encode-in-slices.ts";
+import { createTokenizer } from "./parts/create-tokenizer.ts";
+import { createWordShortener } from "./shorten-words.ts";
 import { tokenTemplate } from "./token-template.ts";
 
 export interface TokenizedText {
@@ -40,8 +41,6 @@ export interface TextTokenizer {
 }
 
 export interface TokenizerOptions {
-  /** The parsed tokenizer_config.json, where there is one. */
-  readonly config?: object;
   /** Maximum tokens of a text, special tokens included. */
   readonly maxTokens: number;
   readonly lowercase?: boolean;
@@ -53,7 +52,7 @@ export interface TokenizerOptions {
  */
 export function createTextTokenizer(definition: object, options: TokenizerOptions): TextTokenizer {
   const { maxTokens, lowercase = false } = options;
-  const tokenizer = new Tokenizer(definition, options.config ?? {});
+  const tokenizer = createTokenizer(definition);
   const { post_processor: template, model } = definition as {
     post_processor?: unknown;
     model?: { unk_token?: string };
@@ -67,7 +66,11 @@ export function createTextTokenizer(definition: object, options: TokenizerOption
     highestId = Math.max(highestId, id);
     if (!added.has(id)) lastId = Math.max(lastId, id);
   }
-  const encoder = new SliceEncoder(tokenizer, { unknownToken: model?.unk_token ?? "", maxTokens, lowercase });
+  const encoder = new SliceEncoder(tokenizer, {
+    unknownToken: model?.unk_token ?? "",
+    lowercase,
+    shortenWords: createWordShortener(definition),
+  });
   const maxOwnTokens = Math.max(1, maxTokens - single.before.length - single.after.length);
   const maxPairTokens = Math.max(2, maxTokens - pair.before.length - pair.between.length - pair.after.length);
 

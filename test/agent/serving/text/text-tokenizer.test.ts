@@ -18,7 +18,14 @@ describe("long texts", () => {
     { name: "254 words fit", text: "word ".repeat(254), tokens: 256, truncated: false },
     { name: "255 words do not", text: "word ".repeat(255), tokens: 256, truncated: true },
     { name: "a megabyte of words", text: "word ".repeat(200_000), tokens: 256, truncated: true },
-    { name: "a megabyte of one letter is one unknown word", text: "x".repeat(1_000_000), tokens: 3, truncated: true },
+    { name: "a megabyte of one letter is one unknown word", text: "x".repeat(1_000_000), tokens: 3, truncated: false },
+    {
+      name: "base64 and words",
+      text: `${"QUFB".repeat(15_000)} a caption of the picture`,
+      tokens: 9,
+      truncated: false,
+    },
+    { name: "blanks before words", text: `start${" ".repeat(49_200)}end of text`, tokens: 6, truncated: false },
     { name: "300 words of 90 letters", text: `${"q".repeat(90)} `.repeat(300), tokens: 256, truncated: true },
     { name: "spaces before a word", text: `${" ".repeat(1_000_000)}word`, tokens: 3, truncated: false },
     { name: "spaces within", text: `word${" ".repeat(20_000)}word`, tokens: 4, truncated: false },
@@ -36,11 +43,23 @@ describe("long texts", () => {
     expect([...tokenizer.tokenize(text).ids]).toEqual(ids);
   });
 
-  test("a pair of surrogates is never cut in two", () => {
+  test("60,000 characters of two code units are one unknown word, as for the reference", () => {
     for (const offset of [0, 1]) {
       const text = "a".repeat(offset) + "🤖".repeat(60_000);
-      expect(tokenizer.tokenize(text).truncated).toBe(true);
+      expect([...tokenizer.tokenize(text).ids]).toEqual([101, 100, 102]);
     }
+  });
+
+  test.each(["\u0085", "\u001c", "\u3000", "\u00a0"])("white space of Python is removed at the ends: %j", (space) => {
+    expect([...tokenizer.tokenize(`${space}hello${space}`).ids]).toEqual([101, 7592, 102]);
+  });
+
+  test.each([
+    { text: "ΟΔΟΣ", ids: [1169, 29722, 29730, 29733] },
+    { text: "𠮟られる", ids: [100, 1685, 30214, 30213] },
+    { text: "a𠮷b", ids: [1037, 100, 1038] },
+  ])("a character is lowered and split as the reference does it: $text", ({ text, ids }) => {
+    expect([...tokenizer.tokenize(text).ids]).toEqual([101, ...ids, 102]);
   });
 });
 
