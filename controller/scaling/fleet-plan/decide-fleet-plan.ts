@@ -75,8 +75,8 @@ export function limitsWithin(solverMs: number): FleetPlanLimits {
   return { relativeGap, maxIterations: Math.ceil(maxIterations * share), maxWork: Math.ceil(maxWork * share) };
 }
 
-/** In large fleets whole numbers are a detail: this gap is good enough for them. */
-const largeFleet = { units: 200, relativeGap: 0.01 } as const;
+/** In large fleets whole numbers are a detail: this gap is good enough for them, and only a larger one is worth the seconds that they take. */
+const largeFleet = { units: 200, relativeGap: 0.01, wholeFromGap: 0.02 } as const;
 /** Iterations for the program with fractions of devices: several times what programs of {@link maxArcs} take. */
 const maxRelaxedIterations = 60_000;
 
@@ -107,7 +107,8 @@ function findPlan(problem: PlanProblem, solver: MilpSolver, limits: FleetPlanLim
     if (best === null || plan.usd < best.plan.usd) best = { plan, by, isImproved: plan.usd < given };
   };
   const ask = (milp: Milp, maxIterations: number, by: PlanMethod["by"]) => {
-    const answer = solver.solve(milp, { relativeGap: goal, maxIterations });
+    const start = best === null ? undefined : program.startOf(best.plan);
+    const answer = solver.solve(milp, { relativeGap: goal, maxIterations }, start);
     if (answer.bound !== null) boundUsd = Math.max(boundUsd ?? Number.NEGATIVE_INFINITY, program.usdOf(answer.bound));
     if (answer.status === "none") failures.push(answer.reason);
     else consider(program.plansOf(answer.values), by);
@@ -115,7 +116,8 @@ function findPlan(problem: PlanProblem, solver: MilpSolver, limits: FleetPlanLim
   ask({ ...program.milp, whole: program.milp.whole.map(() => false) }, maxRelaxedIterations, "rounded-solver");
   if (best === null) consider([], "search");
   const usdSoFar = () => best?.plan.usd ?? Number.POSITIVE_INFINITY;
-  if (gapBetween(boundUsd, usdSoFar()) > goal) ask(program.milp, limits.maxIterations, "solver");
+  const wholeFromGap = isLarge ? Math.max(goal, largeFleet.wholeFromGap) : goal;
+  if (gapBetween(boundUsd, usdSoFar()) > wholeFromGap) ask(program.milp, limits.maxIterations, "solver");
   const { plan, by, isImproved } = best as unknown as NonNullable<typeof best>;
   return { plan, boundUsd, method: { by, isImproved, failures: by === "search" ? failures : [] } };
 }

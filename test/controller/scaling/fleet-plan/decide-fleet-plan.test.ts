@@ -211,6 +211,18 @@ describe("against all plans there are", () => {
   });
 });
 
+test("a solver that finds no whole numbers: the bound is that of the program with fractions", () => {
+  const input = randomPlanInput(3, { devices: 12, classes: 3, maxModes: 2, steps: 8, maxUnits: 2 });
+  const lazy: MilpSolver = {
+    solve: (milp, limits) =>
+      milp.whole.includes(true) ? { status: "none", reason: "too hard", bound: null } : solver.solve(milp, limits),
+  };
+  const { boundUsd, gap, costUsd } = decideFleetPlan(input, lazy, { ...defaultPlanLimits, relativeGap: 0 });
+  expect(boundUsd).toBeGreaterThan(0);
+  expect(boundUsd).toBeLessThanOrEqual(costUsd);
+  expect(gap).toBeLessThan(0.1);
+});
+
 describe("without the solver", () => {
   test("the search takes its place and says why", () => {
     const plan = decideFleetPlan(planInput(), broken);
