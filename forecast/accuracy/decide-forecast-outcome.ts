@@ -51,11 +51,14 @@ export function riseThresholdQps(levelQps: number, stepMs: number): number {
   return Math.max(levelQps * riseFactor, levelQps + noiseDeviations * noiseQps);
 }
 
-/** First step from which the mean of two steps (of one at the end) reaches the threshold: a single high minute is no rise. */
-function findOnset(rates: readonly (number | null)[], thresholdQps: number): number | null {
+/** Steps from this length on are means of several minutes themselves. */
+const longStepMs = 120_000;
+
+/** First step from which the mean of two steps (of one at the end) reaches the threshold: a single high minute is no rise, a long step is. */
+function findOnset(rates: readonly (number | null)[], thresholdQps: number, stepMs: number): number | null {
   for (const [step, rate] of rates.entries()) {
     if (rate === null || rate < thresholdQps) continue;
-    const next = rates[step + 1] ?? null;
+    const next = stepMs >= longStepMs ? null : (rates[step + 1] ?? null);
     if (next === null || (rate + next) / 2 >= thresholdQps) return step;
   }
   return null;
@@ -85,7 +88,7 @@ export function decideForecastOutcome(made: MadeForecast, actual: readonly (numb
   const peakForecastQps = made.peakQps;
   const riseQps = riseThresholdQps(made.levelQps, made.stepMs);
   const wasForecast = peakForecastQps >= riseQps;
-  const onset = findOnset(actual.slice(0, made.qps.length), riseQps);
+  const onset = findOnset(actual.slice(0, made.qps.length), riseQps, made.stepMs);
   const came = onset !== null;
   const rise: RiseOutcome = came ? (wasForecast && onset >= 1 ? "hit" : "miss") : wasForecast ? "false-alarm" : "quiet";
   return {

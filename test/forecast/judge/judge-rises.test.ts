@@ -55,3 +55,23 @@ test("forecasts of the calibrating part don't count, nor those without a rate be
   const unknown = qps.map((rate, minute) => (minute >= 20 && minute < 30 ? null : rate));
   expect(judge({ 30: 18 }, { rates: unknown }).rises).toBe(0);
 });
+
+test("a step of five minutes is a rise by itself, one of a minute is not", () => {
+  const spike = Array.from({ length: 60 }, (_, step) => (step === 40 ? 14 : 10));
+  const path = new Array<number>(3).fill(10);
+  const replay: Replay = {
+    origins: [38],
+    judgedFrom: 0,
+    actual: [spike.slice(38, 41)],
+    forecasts: new Map(),
+    served: [{ shares: {}, path: [path, path, path], peak: [19, 20, 21], networkPeak: null }],
+  };
+  const judgeAt = (stepMs: number) => judgeRises(replay, { startMs: 0, qps: spike, calendar }, stepMs);
+  expect(judgeAt(5 * minuteMs)).toMatchObject({ hits: 1, falseAlarms: 0, medianLeadMinutes: 10 });
+  const longer = { ...replay, actual: [spike.slice(38, 42)] };
+  const longPath = new Array<number>(4).fill(10);
+  const served = [{ shares: {}, path: [longPath, longPath, longPath], peak: [19, 20, 21] as const, networkPeak: null }];
+  expect(judgeRises({ ...longer, served }, { startMs: 0, qps: spike, calendar }, minuteMs)).toMatchObject({
+    ...{ rises: 0, falseAlarms: 1 },
+  });
+});
