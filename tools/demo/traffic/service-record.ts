@@ -17,6 +17,8 @@ export interface Service {
   /** Minutes of the clock with requests, and those in which users did not get what they are promised. */
   readonly minutes: number;
   readonly missedMinutes: number;
+  /** Start of the first minute since which all were kept; null if the newest was not. */
+  readonly keptSinceMs: number | null;
 }
 
 interface Minute {
@@ -50,6 +52,8 @@ export class ServiceRecord {
 
   summary(): Service {
     const minutes = [...this.#minutes.values()];
+    const startsMs = [...this.#minutes.keys()].toSorted((a, b) => a - b);
+    const lastMissed = startsMs.findLastIndex((startMs) => isMissed(this.#minutes.get(startMs) as Minute));
     return {
       requests: minutes.reduce((sum, { requests }) => sum + requests, 0),
       failed: this.#failed,
@@ -57,6 +61,7 @@ export class ServiceRecord {
       p95Ms: this.#latencies.quantileMs(0.95),
       minutes: minutes.length,
       missedMinutes: minutes.filter(isMissed).length,
+      keptSinceMs: startsMs[lastMissed + 1] ?? null,
     };
   }
 }

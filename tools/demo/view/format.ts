@@ -84,10 +84,15 @@ export function costToText({ run, reference }: CostView): string {
   return `${sumToText(run)}; all on ${dollars(reference.costUsd)}`;
 }
 
+const seconds = (ms: number) => Number((ms / 1000).toPrecision(3));
+
+/** Says what users are promised. */
+export const promiseToText = `p95 of a minute within ${seconds(promised.p95Ms)} s (here), ${100 * promised.availability} % answered without a refusal`;
+
 /** Says what users got in an act. */
-export function serviceToText({ p95Ms, refused, failed, minutes, missedMinutes }: Service): string {
-  return (
-    `SLO missed in ${missedMinutes} of ${minutes} min; p95 ${milliseconds(p95Ms)} of ${thousands.format(promised.p95Ms)} ms; ` +
-    `${thousands.format(refused)} refused, ${thousands.format(failed)} failed`
-  );
+export function serviceToText({ p95Ms, refused, failed, minutes, missedMinutes, keptSinceMs }: Service): string {
+  const kept = missedMinutes === 0 ? "" : keptSinceMs === null ? " and now" : `, kept since ${formatTime(keptSinceMs)}`;
+  const p95 = p95Ms === null ? "" : `; p95 ${seconds(p95Ms)} s`;
+  const lost = failed === 0 ? "" : `, ${thousands.format(failed)} failed`;
+  return `SLO missed ${missedMinutes} of ${minutes} min${kept}${p95}; ${thousands.format(refused)} refused${lost}`;
 }

@@ -28,11 +28,23 @@ test("sums up the minutes", () => {
   record.record(59_999, ok);
   for (const result of [ok, failed, refused, { ...refused, refusals: 4 }]) record.record(60_000, result);
   const { p95Ms, ...counts } = record.summary();
-  expect(counts).toEqual({ requests: 5, failed: 1, refused: 2, minutes: 2, missedMinutes: 1 });
+  expect(counts).toEqual({ requests: 5, failed: 1, refused: 2, minutes: 2, missedMinutes: 1, keptSinceMs: null });
   expect(p95Ms).toBeCloseTo(20, 0);
 });
 
+test.each([
+  { name: "always", missed: [], keptSinceMs: 0 },
+  { name: "after trouble", missed: [0, 2], keptSinceMs: 180_000 },
+  { name: "not now", missed: [1, 4], keptSinceMs: null },
+])("kept since: $name", ({ missed, keptSinceMs }) => {
+  const record = new ServiceRecord();
+  // Answers come in any order.
+  for (const minute of [4, 0, 3, 1, 2])
+    record.record(minute * 60_000, missed.some((each) => each === minute) ? slow : ok);
+  expect(record.summary().keptSinceMs).toBe(keptSinceMs);
+});
+
 test("nothing before the first request", () => {
-  const nothing = { requests: 0, failed: 0, refused: 0, p95Ms: null, minutes: 0, missedMinutes: 0 };
+  const nothing = { requests: 0, failed: 0, refused: 0, p95Ms: null, minutes: 0, missedMinutes: 0, keptSinceMs: null };
   expect(new ServiceRecord().summary()).toEqual(nothing);
 });

@@ -19,7 +19,15 @@ const agent: AgentSnapshot = {
   p95LatencyMs: 31,
 };
 
-const service: Service = { requests: 9_000, failed: 0, refused: 0, p95Ms: 22.6, minutes: 88, missedMinutes: 0 };
+const service: Service = {
+  requests: 9_000,
+  failed: 0,
+  refused: 0,
+  p95Ms: 22.6,
+  minutes: 88,
+  missedMinutes: 0,
+  keptSinceMs: 1,
+};
 
 const accuracy: ForecastAccuracy = {
   windowMs: 86_400_000,
@@ -65,7 +73,14 @@ const snapshot: DemoSnapshot = {
       fromMs: Date.parse("1995-07-27T14:00:00Z"),
       toMs: Date.parse("1995-07-27T14:32:10Z"),
       boardSpeed: 0.6,
-      service: { ...service, p95Ms: 1234.4, refused: 17, failed: 1, minutes: 32, missedMinutes: 3 },
+      service: {
+        ...service,
+        p95Ms: 2822,
+        refused: 22,
+        minutes: 120,
+        missedMinutes: 45,
+        keptSinceMs: Date.parse("1995-07-27T14:31:00Z"),
+      },
     },
   ],
   accuracy,
@@ -181,9 +196,9 @@ describe("renderView", () => {
     expect(text).toContain("scale    1 s here is 1 min there; rates: texts/s there; boards slowed 4,000-fold");
     // 72 a second are 1.2 of a clock that runs 60 times as fast; 22,310 in 120 minutes are 3.1 a second.
     expect(text).toContain("traffic  1.2 texts/s; 22,310 texts answered in 120 min (3.1 texts/s)");
-    expect(text).toContain("act 1    SLO missed in 0 of 88 min; p95 23 of 1,000 ms; 0 refused, 0 failed");
+    expect(text).toContain("act 1    SLO missed 0 of 88 min; p95 0.0226 s; 0 refused");
     expect(text).toContain("act 2    since 14:00 boards run at 60 % of profile; the fleet is not told");
-    expect(text).toContain("SLO missed in 3 of 32 min; p95 1,234 of 1,000 ms; 17 refused, 1 failed");
+    expect(text).toContain("SLO missed 45 of 120 min, kept since 14:31; p95 2.82 s; 22 refused");
     expect(text).toMatch(/thor-1 +thor-t5000 +active +120W +85 +0.05 +0.06 +0.1 +0.0593 +31/);
     expect(text).toMatch(/fleet +1\/2 on +89 +0.05 +0.07 +0.1/);
     const firstAct = renderView({ ...snapshot, acts: snapshot.acts.slice(0, 1) }, wide).join("\n");
@@ -201,7 +216,7 @@ describe("renderView", () => {
 
 test("a line of progress", () => {
   expect(renderProgress(snapshot)).toBe(
-    "Thu 27 Jul 1995 14:32 (60 %), act 2, 1.2 texts/s, 22310 answered, 0 errors, p95 1,234 ms, 1/2 active (120W), forecast peak 0.07 texts/s, 1.500 kWh $2.6000",
+    "Thu 27 Jul 1995 14:32 (60 %), act 2, 1.2 texts/s, 22310 answered, 0 errors, p95 2,822 ms, 1/2 active (120W), forecast peak 0.07 texts/s, 1.500 kWh $2.6000",
   );
   expect(renderProgress(empty)).not.toMatch(/NaN|undefined|null/);
 });

@@ -24,13 +24,21 @@ const input: ReportInput = {
       fromMs: Date.parse("1995-07-27T00:00:00Z"),
       toMs: Date.parse("1995-07-27T14:00:00Z"),
       boardSpeed: 1,
-      service: { requests: 50_400, failed: 0, refused: 0, p95Ms: 22.6, minutes: 840, missedMinutes: 0 },
+      service: { requests: 50_400, failed: 0, refused: 0, p95Ms: 22.6, minutes: 840, missedMinutes: 0, keptSinceMs: 1 },
     },
     {
       fromMs: Date.parse("1995-07-27T14:00:00Z"),
       toMs: Date.parse("1995-07-28T00:00:00Z"),
       boardSpeed: 0.4,
-      service: { requests: 36_000, failed: 0, refused: 9, p95Ms: 120, minutes: 600, missedMinutes: 2 },
+      service: {
+        requests: 36_000,
+        failed: 0,
+        refused: 9,
+        p95Ms: 120,
+        minutes: 600,
+        missedMinutes: 2,
+        keptSinceMs: null,
+      },
     },
   ],
   capacities: [{ agentId: "thor-1", modeName: "MAXN", measuredQps: 0.0605, profileQps: 0.1 }],
@@ -133,11 +141,12 @@ describe("report", () => {
 
   test("tells of both acts, and of what was measured", () => {
     const text = renderReport(buildReport(input));
+    expect(text).toContain("SLO         p95 of a minute within 1 s (here), 99.9 % answered without a refusal");
     expect(text).toContain("act 1       00:00 to 14:00: simulated boards as fast as their profiles say");
     // 50,400 texts in 840 minutes are one a second.
     expect(text).toContain("50,400 texts in 840 min (1 texts/s)");
     expect(text).toContain("act 2       14:00 to 00:00: boards run at 40 % of profile; the fleet is not told");
-    expect(text).toContain("SLO missed in 2 of 600 min; p95 120 of 1,000 ms; 9 refused, 0 failed");
+    expect(text).toContain("SLO missed 2 of 600 min and now; p95 0.12 s; 9 refused");
     expect(text).toContain("capacity    thor-1 in MAXN: measured 0.0605 texts/s, 60.5 % of the 0.1 of its profile");
   });
 
