@@ -31,7 +31,8 @@ export const describesModel = (path: string) =>
 const bytesPerWeight = { fp32: 4, fp16: 2, int8: 1, q4: 0.5 } as const;
 
 /** Model types whose first position is not 0: their position tables have more rows than the model reads tokens. */
-const shiftedPositions = /^(xlm-)?(roberta|camembert|mpnet|longformer|xlm-roberta-xl|xlm-roberta)$/;
+const shiftedPositions =
+  /^(camembert|data2vec-text|ibert|longformer|luke|mpnet|roberta|roberta-prelayernorm|xlm-roberta|xlm-roberta-xl|xmod)$/;
 
 /** Tokenizers without a limit state a number above this one. */
 const noLimit = 1_000_000;
@@ -114,6 +115,8 @@ export function describeModelDirectory(
   const pooling = () => {
     if (labels !== null || densePath !== null) return "model";
     const config = poolingPath === null ? undefined : json[poolingPath];
+    if (isRecord(config) && config["include_prompt"] === false && Object.values(prompts).some((text) => text !== ""))
+      throw new UsageError(`${poolingPath}: include_prompt: expected true, got false: prompts are always pooled here`);
     return describePooling(config, poolingPath ?? "1_Pooling/config.json", notes);
   };
   const prompts = textsAt(json["config_sentence_transformers.json"], "prompts");

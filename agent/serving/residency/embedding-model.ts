@@ -14,6 +14,7 @@ import { createFallbackStart } from "#agent/serving/onnxruntime/start-with-fallb
 import type { ComputeGate } from "#agent/serving/ports.ts";
 import type { ServingConfig } from "#agent/serving/serving-config.ts";
 import { refuseSlowPatterns } from "#agent/serving/text/check-patterns.ts";
+import { refuseLeftTruncation } from "#agent/serving/text/refuse-left-truncation.ts";
 import { createTextTokenizer, type TextTokenizer } from "#agent/serving/text/text-tokenizer.ts";
 import { type ModelProcess, startModelProcess } from "#agent/serving/worker/model-process.ts";
 import { ModelRunner } from "#agent/serving/worker/model-runner.ts";
@@ -69,6 +70,7 @@ async function readTokenizer(found: FoundModel): Promise<TextTokenizer> {
   const bytes = sha256 === null ? await readRegularFile(path, maxTokenizerBytes) : await readVerifiedFile(path, sha256);
   try {
     const definition = JSON.parse(new TextDecoder().decode(bytes));
+    refuseLeftTruncation(definition, found.tokenizerConfig);
     await refuseSlowPatterns(definition);
     return createTextTokenizer(definition, {
       maxTokens: manifest.maxTokens,

@@ -186,3 +186,23 @@ test.each([
 ])("$path describes the model: $read", ({ path, read }) => {
   expect(describesModel(path)).toBe(read);
 });
+
+test("a pooling that leaves prompts out is refused where there are prompts", () => {
+  const files = (prompts: object) => ({
+    "modules.json": modules,
+    "1_Pooling/config.json": { ...pooling, include_prompt: false },
+    "config_sentence_transformers.json": { prompts },
+  });
+  expect(() => describeWith(files({ query: "query: " }))).toThrow(
+    "1_Pooling/config.json: include_prompt: expected true, got false",
+  );
+  expect(describeWith(files({ query: "" })).manifest.pooling).toBe("mean");
+});
+
+test.each(["roberta", "data2vec-text", "xmod", "ibert", "luke", "roberta-prelayernorm"])(
+  "%s has two positions more than it reads tokens",
+  (type) => {
+    const config = { ...bert, model_type: type, max_position_embeddings: 514, pad_token_id: 1 };
+    expect(describeWith({ "config.json": config }).manifest.maxTokens).toBe(512);
+  },
+);
