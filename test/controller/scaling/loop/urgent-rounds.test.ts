@@ -17,6 +17,15 @@ test("the first round starts at once, the others two seconds apart, however ofte
   expect(startedMs).toEqual([0, 2000, 4000, 6000, 8000]);
 });
 
+test("on a clock that runs fast a quarter of a real second lies between them", async () => {
+  const clock = createSteppedClock(0, 60);
+  const startedMs: number[] = [];
+  const rounds = new UrgentRounds(clock, async () => void startedMs.push(clock.nowMs()));
+  await rounds.ask();
+  await rounds.ask();
+  expect(startedMs).toEqual([0, 15_000]);
+});
+
 test("one that is asked for during a round follows it", async () => {
   const clock = createSteppedClock();
   let started = 0;
