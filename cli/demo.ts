@@ -21,7 +21,7 @@ export const demoCommand: Command = {
     const columns = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
     let interrupted = false;
     const stopped = untilStopped((stop) => {
-      // A terminal or a reader that has gone away leaves no one to show anything to.
+      // After a closed terminal (SIGHUP) or reader (EPIPE) nothing can be shown any more.
       process.on("SIGHUP", stop);
       for (const output of [process.stdout, stderr]) output.on("error", stop);
     }).then(() => {
